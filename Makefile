@@ -1,0 +1,41 @@
+# Every target does all the set-up that it needs, and can be repeated. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: help setup daemons demo test lint format bench lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: Debian packages, and .venv with the locked Python packages and the command souche
+	@tools/host-setup
+	@tools/python-setup
+
+daemons: setup
+	@tools/start-daemons
+
+demo: daemons ## Official OMI, VM, OMI from the running VM, VM from that OMI; leaves a region to go on with in .demo/
+	@$(BIN)/python tools/demo.py
+
+test: daemons ## Run every test, linters included (ARGS="-k images" to choose; ARGS="-m 'not guest'" without real guests)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## Run the linters: ruff, mypy, import-linter, shellcheck
+	@$(BIN)/python -m pytest tests/test_repository.py $(ARGS)
+
+format: setup ## Format the Python files
+	@$(BIN)/ruff check --fix --select I --quiet
+	@$(BIN)/ruff format
+
+bench: daemons ## Measure image creation and launch against a full copy
+	@$(BIN)/python tools/bench.py $(ARGS)
+
+lock: setup ## Resolve requirements/*.txt again from pyproject.toml, for every supported Python (ARGS=--upgrade)
+	@tools/lock $(ARGS)
+
+clean: ## Remove .venv and the caches (not .demo/)
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache build dist

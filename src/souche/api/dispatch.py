@@ -1,0 +1,108 @@
+"""One request, from its body to its answer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, TypeAlias
+
+import msgspec
+
+from souche.api.request_errors import MalformedBody, NotSigned
+from souche.api.spec import Check
+from souche.app.region import Region
+from souche.model.accounts import Principal
+from souche.refusals import BadValue
+
+# Packer sends `"SubnetId": ""` (reference clients.md, section 1).
+EMPTY_MEANS_ABSENT: Final = ("SubnetId",)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an action. `request` has the shape that the specification gives it."""
+
+    region: Region
+    principal: Principal | None
+    request: Mapping[str, object]
+    request_id: str
+
+    @property
+    def who(self) -> Principal:
+        """The caller, for the actions that need one.
+
+        Raises:
+            NotSigned: the caller is unknown.
+        """
+        if self.principal is None:
+            raise NotSigned
+        return self.principal
+
+
+Handler: TypeAlias = Callable[[Call], Mapping[str, object]]
+
+
+class Access(Enum):
+    """Which credentials an action takes."""
+
+    NONE = "none"
+    KEY = "key"
+    PASSWORD = "password"  # noqa: S105 (a login and password are accepted beside a key)
+
+
+@dataclass(frozen=True)
+class Action:
+    """An action that the region can do. `check` refuses a body without its shape."""
+
+    name: str
+    handler: Handler
+    check: Check
+    access: Access
+
+
+def dispatch(
+    action: Action, region: Region, principal: Principal | None, body: bytes, request_id: str
+) -> dict[str, object]:
+    """Do the action and give the answer. With `DryRun`, nothing is kept and only the context is told.
+
+    Raises:
+        UserError: what the caller asked for cannot be; see `api.errors` for how that is told.
+    """
+    request = read_body(body)
+    action.check(request)
+    context = {"ResponseContext": {"RequestId": request_id}}
+    if request.get("DryRun") is True:
+        action.handler(Call(region.rehearsal(), principal, request, request_id))
+        return dict(context)
+    return {**action.handler(Call(region, principal, request, request_id)), **context}
+
+
+def read_body(body: bytes) -> dict[str, object]:
+    """The object that a body says; an empty body says `{}`.
+
+    Raises:
+        MalformedBody: it is not JSON, or not an object.
+        BadValue: a text has a NUL character, which PostgreSQL cannot keep.
+    """
+    if not body.strip():
+        return {}
+    try:
+        request = msgspec.json.decode(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedBody(reason=str(error)) from error
+    if not isinstance(request, dict):
+        raise MalformedBody(reason="it is another JSON value")
+    if b"\\u0000" in body:
+        for name in filter(lambda name: _has_nul(request[name]), request):
+            raise BadValue(parameter=name, reason="it has a NUL character.")
+    for name in EMPTY_MEANS_ABSENT:
+        if request.get(name) == "":
+            del request[name]
+    return request
+
+
+def _has_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(map(_has_nul, value.values()))
+    return isinstance(value, list) and any(map(_has_nul, value))

@@ -1,0 +1,186 @@
+"""The single table from an error to HTTP status, Type and Code.
+
+An error is looked up by its class, then by its bases: a class without a row answers as its family does. What
+has no row at all is our own failure, answered 500 with nothing of its text. The codes come from reference
+"Error families" and "Image-path outcomes"; where a row is a choice of ours it says so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from souche import errors, refusals
+from souche.api import request_errors as wire
+
+
+@dataclass(frozen=True)
+class Row:
+    """How an error looks on the wire."""
+
+    status: int
+    type: str
+    code: str
+
+
+def _denied(code: int, status: int = 401) -> Row:
+    return Row(status, "AccessDenied", str(code))
+
+
+def _parameter(code: int) -> Row:
+    return Row(400, "InvalidParameter", str(code))
+
+
+def _value(code: int) -> Row:
+    return Row(400, "InvalidParameterValue", str(code))
+
+
+def _absent(code: int) -> Row:
+    return Row(400, "InvalidResource", str(code))
+
+
+def _state(code: int) -> Row:
+    return Row(409, "InvalidState", str(code))
+
+
+def _missing(code: int) -> Row:
+    return Row(400, "MissingParameter", str(code))
+
+
+def _unsupported(code: int) -> Row:
+    return Row(400, "OperationNotSupported", str(code))
+
+
+def _conflict(code: int) -> Row:
+    return Row(409, "ResourceConflict", str(code))
+
+
+def _quota(code: int, status: int = 400) -> Row:
+    return Row(status, "TooManyResources (QuotaExceded)", str(code))  # the service's own spelling
+
+
+INTERNAL: Final = Row(500, "InternalError", "2000")
+INTERNAL_DETAILS: Final = "The region failed to do this. Its log says why, under this request's ID."
+
+TABLE: Final[Mapping[type[BaseException], Row]] = {
+    # The families.
+    errors.UserError: _value(4045),
+    errors.NotFound: _absent(5044),
+    errors.Invalid: _value(4047),
+    errors.WrongState: _state(6003),
+    errors.Conflict: _conflict(9000),
+    errors.Denied: _denied(5),
+    errors.QuotaExceeded: _quota(10010),
+    # The request itself.
+    wire.WrongServicePath: Row(404, "InvalidAction", "12000"),  # ours: no reply on record shows Type and Code
+    wire.WrongMethod: _denied(2, status=405),
+    wire.UnknownAction: Row(404, "InvalidAction", "12000"),
+    wire.BodyTooLarge: Row(413, "InvalidParameterValue", "4106"),  # ours: invalid-parameter-value-length
+    wire.MalformedBody: _value(4110),
+    wire.UnknownParameter: _parameter(3001),
+    wire.WrongJsonType: _value(4110),
+    wire.CredentialsRefused: _denied(1),
+    wire.KeyLocked: _denied(13),  # docs.outscale.com/api-errors.html: ErrorTemporaryBruteForceAccessLocked
+    # What does not exist.
+    refusals.NoSuchImage: _absent(5023),
+    refusals.NoSuchSnapshot: _absent(5054),
+    refusals.NoSuchVm: _absent(5063),
+    refusals.NoSuchVolume: _absent(5064),
+    refusals.NoSuchKeypair: _absent(5071),
+    refusals.NoSuchVmType: _absent(5024),
+    refusals.NoSuchSubregion: _absent(5009),
+    refusals.NoSuchSubnet: _absent(5057),
+    refusals.NoSuchSecurityGroup: _absent(5022),
+    refusals.NoSuchNic: _absent(5036),
+    refusals.NoSuchTask: _absent(5058),
+    refusals.NoSuchManifest: _absent(5031),
+    refusals.NoSuchAccessKey: _absent(5027),
+    refusals.NoSuchProductType: _absent(5059),
+    refusals.NoSuchResource: _absent(5044),
+    # Parameters.
+    refusals.MissingParameter: _missing(7007),
+    refusals.RootSnapshotMissing: _missing(7003),
+    refusals.IncompatibleParameters: _parameter(3002),
+    # Values.
+    refusals.WrongIdPrefix: _value(4104),
+    refusals.MalformedId: _value(4105),
+    refusals.MalformedAccountId: _value(4105),
+    refusals.BadValue: _value(4047),
+    refusals.BadImageName: _value(4026),
+    refusals.BadKeypairName: _value(4035),
+    refusals.BadKey: _value(4032),
+    refusals.BadDeviceName: _value(4019),
+    refusals.BadVirtualDeviceName: _value(4076),
+    refusals.BadVolumeSize: _value(4078),
+    refusals.VolumeSmallerThanSnapshot: _value(4125),
+    refusals.BadVolumeType: _value(4047),
+    refusals.BadIops: _value(4029),
+    refusals.IopsRatio: _value(4047),
+    refusals.IopsNotTaken: _value(4045),
+    refusals.BadUserData: _value(4047),
+    refusals.BadTag: _value(4047),
+    refusals.BadTagKey: _value(4069),
+    refusals.BadTagValue: _value(4071),
+    refusals.BadProductCodes: _value(4047),
+    refusals.BadUrl: _value(4075),
+    refusals.UrlUnreachable: _value(4074),
+    refusals.BadManifest: _value(4040),
+    refusals.UnknownManifestVersion: _value(4094),
+    refusals.BadPageToken: _value(4047),
+    # States.
+    refusals.WrongImageState: _state(6001),
+    refusals.WrongSnapshotState: _state(6003),
+    refusals.WrongVmState: _state(6003),
+    refusals.WrongVolumeState: _state(6003),
+    refusals.WrongTaskState: _state(6003),
+    refusals.NeverStarted: _conflict(9039),
+    refusals.UnlinkedAlready: Row(424, "DependencyProblem", "1007"),
+    # Conflicts.
+    refusals.ImageNameTaken: _conflict(9015),
+    refusals.KeypairNameTaken: _conflict(9011),
+    refusals.SnapshotInUse: _conflict(9094),
+    refusals.ProductTypeInUse: _conflict(9002),
+    refusals.DeviceInUse: _conflict(9004),
+    refusals.DuplicateDevice: _conflict(9014),
+    refusals.VolumeInUse: _conflict(9004),
+    refusals.ZoneMismatch: _conflict(9071),
+    refusals.VmSpecsMismatch: _conflict(9072),
+    refusals.ClientTokenReused: _conflict(9009),
+    # Rights, and the region's rules.
+    refusals.NotOwner: _denied(5),
+    refusals.OperationNotSupported: _unsupported(8000),  # ours: the first of its family, as 7000 was generic
+    refusals.SharedImageExport: _unsupported(8017),
+    refusals.DeletionProtected: _unsupported(8018),
+    refusals.OtherRegion: _unsupported(8019),
+    # Quotas. Images, exports and key pairs have no code of their own on record: theirs are the nearest.
+    refusals.TooManyConcurrentSnapshots: _quota(10008),
+    refusals.TooManyVms: _quota(10010),
+    refusals.TooManyVolumes: _quota(10018),
+    refusals.TooMuchVolumeSize: _quota(10024),
+    refusals.TooManyIops: _quota(10025),
+    refusals.TooManySnapshots: _quota(10026),
+    refusals.TooManyCores: _quota(10029),
+    refusals.TooManyTags: _quota(10041),
+    refusals.TooMuchMemory: _quota(10042),
+    refusals.TooManyImages: _quota(10026),
+    refusals.TooManyImageExports: _quota(10008),
+    refusals.TooManySnapshotExports: _quota(10008),
+    refusals.TooManyKeypairs: _quota(10005),
+    refusals.NoCapacity: _quota(10001, status=409),
+}  # fmt: skip
+
+
+def row(kind: type[BaseException]) -> Row:
+    """The row of a class of errors."""
+    return next((TABLE[base] for base in kind.__mro__ if base in TABLE), INTERNAL)
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether the error is the region's failure, and not the caller's mistake."""
+    return row(type(error)) is INTERNAL
+
+
+def envelope(error: BaseException) -> dict[str, object]:
+    """The body of the answer, without its ResponseContext."""
+    wanted = row(type(error))
+    details = INTERNAL_DETAILS if wanted is INTERNAL else str(error)
+    return {"Errors": [{"Type": wanted.type, "Details": details, "Code": wanted.code}]}

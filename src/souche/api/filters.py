@@ -1,0 +1,65 @@
+"""Turns the `Filters` of a request into the conditions of a query. `filter_tables.py` has the filters.
+
+Lists are OR inside and AND across; an empty list filters nothing. A value that cannot be one of the domain
+matches nothing: it is no error (reference section 2, ReadImages).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from souche.api import dates
+from souche.api.filter_tables import FILTERS, AnyFilter, Bound, Constant, Filter
+from souche.model.query import Condition, Value
+from souche.refusals import BadValue
+
+# Limits of ours, far above what clients batch: they keep one request's statement within what SQLite takes.
+MAX_VALUES: Final = 10_000
+MAX_PATTERNS: Final = 100
+
+NOTHING: Final = Condition("", ())
+
+
+def conditions(action: str, request: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """The conditions that the `Filters` of a request of this action's shape say.
+
+    Raises:
+        BadValue: there are more values or patterns than one request may have, or a bound is not a date.
+    """
+    given = {name: _listed(value) for name, value in (request.get("Filters") or {}).items()}
+    if sum(map(len, given.values())) > MAX_VALUES:
+        raise BadValue(parameter="Filters", reason=f"it has more than {MAX_VALUES} values.")
+    return tuple(
+        condition
+        for name, values in given.items()
+        if values
+        for condition in _conditions(name, FILTERS[action][name], values)
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _conditions(name: str, known: AnyFilter, values: list[Any]) -> Iterator[Condition]:
+    match known:
+        case Constant(matched):
+            if not any(value in matched for value in values):
+                yield NOTHING
+        case Bound(field, at_least, at_most):
+            yield Condition(field, [_bound(name, values[0])], at_least=at_least, at_most=at_most)
+        case Filter(field, read, wildcard):
+            meant = [value for value in map(read, values) if value is not None]
+            _check_patterns(name, meant if wildcard else [])
+            yield Condition(field, meant, wildcard=wildcard)
+
+
+def _bound(name: str, text: str) -> Value:
+    instant = dates.read(text)
+    if instant is None:
+        raise BadValue(parameter=name, reason="it is not a date in ISO 8601 form.")
+    return instant
+
+
+def _check_patterns(name: str, values: list[Value]) -> None:
+    if sum(isinstance(value, str) and "*" in value for value in values) > MAX_PATTERNS:
+        raise BadValue(parameter=name, reason=f"it has more than {MAX_PATTERNS} values with a wildcard.")

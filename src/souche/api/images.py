@@ -1,0 +1,187 @@
+"""CreateImage, ReadImages, UpdateImage, DeleteImage; and Souche's own ReadImageOrigins."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, TypeAlias, cast
+
+from souche.api import block_devices, dates, filters, pages, permissions, tags
+from souche.api.dispatch import Call
+from souche.app import images
+from souche.app import tags as app_tags
+from souche.app.images import Change, Copy, FromSnapshots, FromVm, ImageSettings
+from souche.model.images import Image
+from souche.model.query import Condition, Position, Query
+from souche.model.tags import Tag
+from souche.refusals import IncompatibleParameters, MissingParameter, ParameterNotSupported
+
+Request: TypeAlias = Mapping[str, Any]
+
+# Which parameters cannot stand beside the one that tells the mode (reference section 1, "Image-path outcomes").
+_FORBIDDEN: Final[Mapping[str, Collection[str]]] = {
+    "VmId": (
+        "SourceImageId",
+        "SourceRegionName",
+        "BlockDeviceMappings",
+        "Architecture",
+        "RootDeviceName",
+        "FileLocation",
+    ),
+    "SourceImageId": ("NoReboot", "BlockDeviceMappings", "Architecture", "RootDeviceName", "FileLocation"),
+    "FileLocation": ("NoReboot", "Architecture", "RootDeviceName", "BlockDeviceMappings"),
+    "BlockDeviceMappings": ("NoReboot",),
+}
+
+ORIGINS_SCHEMA: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "DryRun": {"type": "boolean"},
+        "ImageIds": {"type": "array", "items": {"type": "string"}},
+    },
+}
+
+
+def create_image(call: Call) -> Mapping[str, object]:
+    """Make an image; the parameters present tell how: from a VM, by copy, or from snapshots."""
+    request = cast("Request", call.request)
+    mode = _mode(request)
+    settings = _settings(request)
+    if mode == "VmId":
+        command = FromVm(settings, request["VmId"], no_reboot=request.get("NoReboot", False))
+        image = images.create_from_vm(call.region, call.who, command)
+    elif mode == "SourceImageId":
+        image = images.copy(call.region, call.who, _copy(settings, request))
+    elif mode == "BlockDeviceMappings":
+        image = images.create_from_snapshots(call.region, call.who, _from_snapshots(settings, request))
+    else:
+        raise ParameterNotSupported(parameter=mode)
+    return {"Image": view(image, ())}
+
+
+def _mode(request: Request) -> str:
+    """The parameter that tells the mode, when nothing stands beside it that cannot.
+
+    Raises:
+        MissingParameter, IncompatibleParameters.
+    """
+    mode = next((name for name in _FORBIDDEN if name in request), None)
+    if mode is None:
+        raise MissingParameter(parameter="SourceImageId" if "SourceRegionName" in request else "VmId")
+    for name in _FORBIDDEN[mode]:
+        if name in request:
+            raise IncompatibleParameters(reason=f"{mode} and {name} cannot be given at the same time")
+    if mode == "VmId" and "ImageName" not in request:
+        raise IncompatibleParameters(reason="VmId needs an ImageName")
+    return mode
+
+
+def _settings(request: Request) -> ImageSettings:
+    return ImageSettings(
+        name=request.get("ImageName"),
+        description=request.get("Description"),
+        boot_modes=tuple(request["BootModes"]) if request.get("BootModes") else None,
+        product_codes=tuple(request["ProductCodes"]) if request.get("ProductCodes") else None,
+        tpm_mandatory=request.get("TpmMandatory"),
+    )
+
+
+def _copy(settings: ImageSettings, request: Request) -> Copy:
+    return Copy(settings, request["SourceImageId"], _required(request, "SourceRegionName"))
+
+
+def _from_snapshots(settings: ImageSettings, request: Request) -> FromSnapshots:
+    _required(request, "ImageName")
+    return FromSnapshots(
+        settings=settings,
+        mappings=block_devices.requests(request["BlockDeviceMappings"]),
+        root_device_name=_required(request, "RootDeviceName"),
+        architecture=request.get("Architecture", "x86_64"),
+    )
+
+
+def _required(request: Request, parameter: str) -> str:
+    if parameter not in request:
+        raise MissingParameter(parameter=parameter)
+    return cast("str", request[parameter])
+
+
+def read_images(call: Call) -> Mapping[str, object]:
+    """The images that the caller may launch."""
+    request = cast("Request", call.request)
+    query = pages.query(request, filters.conditions("ReadImages", request))
+    found = images.find(call.region, call.who, query)
+    return {
+        "Images": [view(image, found.tags.get(image.image_id, ())) for image in found.resources],
+        **pages.following(found.resources, _position, more=found.more),
+    }
+
+
+def _position(image: Image) -> Position:
+    return Position(image.creation_date, image.image_id)
+
+
+def update_image(call: Call) -> Mapping[str, object]:
+    """Change description, product codes or permissions."""
+    request = cast("Request", call.request)
+    given = request.get("PermissionsToLaunch")
+    if not {"Description", "ProductCodes", "PermissionsToLaunch"} & request.keys():
+        raise MissingParameter(parameter="PermissionsToLaunch")
+    change = Change(
+        image_id=request["ImageId"],
+        description=request.get("Description"),
+        product_codes=tuple(request["ProductCodes"]) if "ProductCodes" in request else None,
+        permissions=None if given is None else permissions.change("PermissionsToLaunch", given),
+    )
+    image = images.update(call.region, call.who, change)
+    tagged = app_tags.of_resource(call.region, image.image_id)
+    return {"Image": view(image, tagged)}
+
+
+def delete_image(call: Call) -> Mapping[str, object]:
+    """Delete an image; its snapshots stay."""
+    images.delete(call.region, call.who, str(call.request["ImageId"]))
+    return {}
+
+
+def read_image_origins(call: Call) -> Mapping[str, object]:
+    """Where images come from, and how long their capture held the guest: what ReadImages has no field for."""
+    request = cast("Request", call.request)
+    wanted = request.get("ImageIds")
+    conditions = () if wanted is None else (Condition("image_id", tuple(wanted)),)
+    found = images.find(call.region, call.who, Query(conditions))
+    return {"ImageOrigins": [_origin(image) for image in found.resources]}
+
+
+def _origin(image: Image) -> dict[str, object]:
+    pause = image.guest_pause_seconds
+    return {
+        "ImageId": image.image_id,
+        "SourceVmId": image.source_vm_id,
+        "SourceImageId": image.source_image_id,
+        "GuestPauseMilliseconds": None if pause is None else round(pause * 1000, 3),
+    }
+
+
+def view(image: Image, tagged: Sequence[Tag]) -> dict[str, object]:
+    """An image as the API shows it. The alias is there only for owners who have one."""
+    shown: dict[str, object] = {
+        "ImageId": image.image_id,
+        "ImageName": image.name,
+        "Description": image.description,
+        "AccountId": image.account_id,
+        "Architecture": image.architecture,
+        "BlockDeviceMappings": [block_devices.view(mapping) for mapping in image.mappings],
+        "BootModes": list(image.boot_modes),
+        "CreationDate": dates.shown(image.creation_date),
+        "FileLocation": image.file_location,
+        "ImageType": "machine",
+        "PermissionsToLaunch": permissions.view(image.permissions),
+        "ProductCodes": list(image.product_codes),
+        "RootDeviceName": image.root_device_name,
+        "RootDeviceType": "bsu",
+        "SecureBoot": image.secure_boot,
+        "State": image.state.value,
+        "StateComment": {"StateMessage": image.state_message} if image.state_message else {},
+        "Tags": tags.resource_tags(tagged),
+        "TpmMandatory": image.tpm_mandatory,
+    }
+    return shown | ({"AccountAlias": image.account_alias} if image.account_alias else {})

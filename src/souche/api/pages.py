@@ -1,0 +1,54 @@
+"""Pages of results: `ResultsPerPage` and `NextPageToken` (reference "Pagination").
+
+A token is the position of its page's first row, that is of the last row before it: what is created or deleted
+between two pages neither repeats a row nor hides one. It is no secret; it opens nothing.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from souche.api import dates
+from souche.model.query import Condition, Position, Query
+from souche.refusals import BadPageToken, BadValue
+
+MOST_RESULTS: Final = 1000
+
+Item = TypeVar("Item")
+
+
+def query(request: Mapping[str, Any], conditions: tuple[Condition, ...], default: int | None = None) -> Query:
+    """The conditions, and the page that a request asks for; `default` results when it does not say how many.
+
+    Raises:
+        BadValue: ResultsPerPage is not 1 to 1000.
+        BadPageToken: NextPageToken is not a token of ours.
+    """
+    limit = request.get("ResultsPerPage", default)
+    if limit is not None and not 1 <= limit <= MOST_RESULTS:
+        raise BadValue(parameter="ResultsPerPage", reason=f"it takes 1 to {MOST_RESULTS}.")
+    token = request.get("NextPageToken")
+    return Query(conditions, limit, _position(token) if token else None)
+
+
+def following(found: Sequence[Item], position: Callable[[Item], Position], *, more: bool) -> dict[str, str]:
+    """The `NextPageToken` of an answer that shows `found`: none when no more results remain."""
+    return {"NextPageToken": _token(position(found[-1]))} if more else {}
+
+
+def _token(position: Position) -> str:
+    text = f"{dates.shown(position.creation_date)} {position.resource_id}"
+    return base64.b64encode(text.encode()).decode()
+
+
+def _position(token: str) -> Position:
+    try:
+        text = base64.b64decode(token, validate=True).decode()
+    except (ValueError, binascii.Error) as error:
+        raise BadPageToken from error
+    date_text, _, resource_id = text.partition(" ")
+    date = dates.read(date_text)
+    if date is None or not resource_id:
+        raise BadPageToken
+    return Position(date, resource_id)

@@ -1,0 +1,38 @@
+"""ReadRegions and ReadSubregions: there is one of each."""
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+from souche.api import static_pages, types
+from souche.api.dispatch import Call
+
+LOCATION_CODE: Final = "LOCAL1"
+
+SUBREGION_FILTERS: Final[static_pages.Fields[types.Subregion]] = {
+    "RegionNames": lambda subregion: subregion["RegionName"],
+    "States": lambda subregion: subregion["State"],
+    "SubregionNames": lambda subregion: subregion["SubregionName"],
+}
+
+
+def read_regions(call: Call) -> Mapping[str, object]:
+    """This region. `Endpoint` is a host name without a scheme, as the specification says."""
+    endpoint = call.region.endpoint
+    host = urlsplit(endpoint).netloc if "://" in endpoint else endpoint
+    region: types.Region = {"RegionName": call.region.name, "Endpoint": host}
+    return {"Regions": [region]}
+
+
+def read_subregions(call: Call) -> Mapping[str, object]:
+    """This region's one subregion."""
+    subregion: types.Subregion = {
+        "LocationCode": LOCATION_CODE,
+        "RegionName": call.region.name,
+        "State": "available",
+        "SubregionName": call.region.subregion_name,
+    }
+    request = cast("Mapping[str, Any]", call.request)
+    found = static_pages.select([subregion], request.get("Filters", {}), SUBREGION_FILTERS)
+    rows, following = static_pages.page(found, request)
+    return {"Subregions": list(rows), **following}

@@ -1,0 +1,69 @@
+"""What is wrong with a request before its use-case is reached: its path, credentials or shape.
+
+These speak of the wire, so they live here and not in `souche.refusals`.
+"""
+
+from souche.errors import Denied, Invalid, NotFound
+
+
+class WrongServicePath(NotFound):
+    """The requested service path '{path}' is not found (expected: /api/v1/<Action>)."""
+
+
+class WrongMethod(Denied):
+    """The method {method} is not allowed here: every action is a POST."""
+
+
+class UnknownAction(NotFound):
+    """The action '{action}' doesn't exist in {api}."""
+
+
+class BodyTooLarge(Invalid):
+    """The body of the request is larger than {limit} bytes."""
+
+
+class MalformedBody(Invalid):
+    """The body of the request is not a JSON object: {reason}"""
+
+
+class UnknownParameter(Invalid):
+    """The parameter '{parameter}' is unknown."""
+
+
+class WrongJsonType(Invalid):
+    """The parameter '{parameter}' should be of the type {expected}, not {found}."""
+
+
+class CredentialsRefused(Denied):
+    """The caller's credentials are not accepted."""
+
+
+class NotSigned(CredentialsRefused):
+    """The request is not signed: an Authorization header with OSC4-HMAC-SHA256 or AWS4-HMAC-SHA256 is
+    required."""
+
+
+class MalformedAuthorization(CredentialsRefused):
+    """The Authorization header cannot be read: expected '<OSC4|AWS4>-HMAC-SHA256 Credential=<access
+    key>/<date>/<region>/<service>/<osc4|aws4>_request, SignedHeaders=<names>, Signature=<64 hex digits>'."""
+
+
+class HeaderNotSigned(CredentialsRefused):
+    """The signature does not cover what it must: {reason}"""
+
+
+class WrongClock(CredentialsRefused):
+    """The request is dated {date}, and this region's clock says {now}: at most {past} seconds in the past and
+    {future} in the future are accepted. Check the client's clock."""
+
+
+class WrongCredentials(CredentialsRefused):
+    """The access key is unknown, inactive or expired, or the signature does not match its secret key."""
+
+
+class KeyLocked(CredentialsRefused):
+    """Too many failed attempts with this access key in a row: it is locked for {seconds} seconds."""
+
+
+class PasswordNotAllowed(CredentialsRefused):
+    """A login and password are not accepted: {reason}. Sign the call with an access key."""

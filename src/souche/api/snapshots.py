@@ -1,0 +1,113 @@
+"""CreateSnapshot, ReadSnapshots, UpdateSnapshot, DeleteSnapshot."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias, cast
+
+from souche.api import dates, filters, pages, permissions, tags
+from souche.api.dispatch import Call
+from souche.app import snapshots
+from souche.app import tags as app_tags
+from souche.app.snapshots import Copy, FromVolume
+from souche.model.query import Position
+from souche.model.snapshots import Snapshot
+from souche.model.tags import Tag
+from souche.refusals import IncompatibleParameters, MissingParameter, ParameterNotSupported
+
+Request: TypeAlias = Mapping[str, Any]
+
+_MODES: Final = ("VolumeId", "SourceSnapshotId", "FileLocation")
+
+
+def create_snapshot(call: Call) -> Mapping[str, object]:
+    """Make a snapshot of a volume, or a copy of another."""
+    request = cast("Request", call.request)
+    mode = _mode(request)
+    if mode == "VolumeId":
+        snapshot = snapshots.create_from_volume(
+            call.region,
+            call.who,
+            FromVolume(request["VolumeId"], request.get("Description", ""), request.get("ClientToken")),
+        )
+    elif mode == "SourceSnapshotId":
+        snapshot = snapshots.copy(call.region, call.who, _copy(request))
+    else:
+        raise ParameterNotSupported(parameter=mode)
+    return {"Snapshot": view(snapshot, ())}
+
+
+def _mode(request: Request) -> str:
+    """Exactly one of the modes (reference section 3).
+
+    Raises:
+        MissingParameter: none. IncompatibleParameters: more than one.
+    """
+    present = [mode for mode in _MODES if mode in request]
+    if len(present) > 1:
+        raise IncompatibleParameters(reason=f"{' and '.join(present)} cannot be given at the same time")
+    if not present:
+        raise MissingParameter(parameter="VolumeId")
+    return present[0]
+
+
+def _copy(request: Request) -> Copy:
+    if "SourceRegionName" not in request:
+        raise MissingParameter(parameter="SourceRegionName")
+    return Copy(
+        source_snapshot_id=request["SourceSnapshotId"],
+        source_region_name=request["SourceRegionName"],
+        description=request.get("Description"),
+        client_token=request.get("ClientToken"),
+    )
+
+
+def read_snapshots(call: Call) -> Mapping[str, object]:
+    """The snapshots that the caller may use."""
+    request = cast("Request", call.request)
+    query = pages.query(request, filters.conditions("ReadSnapshots", request))
+    found = snapshots.find(call.region, call.who, query)
+    return {
+        "Snapshots": [
+            view(snapshot, found.tags.get(snapshot.snapshot_id, ())) for snapshot in found.resources
+        ],
+        **pages.following(found.resources, _position, more=found.more),
+    }
+
+
+def _position(snapshot: Snapshot) -> Position:
+    return Position(snapshot.creation_date, snapshot.snapshot_id)
+
+
+def update_snapshot(call: Call) -> Mapping[str, object]:
+    """Share a snapshot, or take that back."""
+    request = cast("Request", call.request)
+    change = permissions.change("PermissionsToCreateVolume", request["PermissionsToCreateVolume"])
+    snapshot = snapshots.share(call.region, call.who, request["SnapshotId"], change)
+    tagged = app_tags.of_resource(call.region, snapshot.snapshot_id)
+    return {"Snapshot": view(snapshot, tagged)}
+
+
+def delete_snapshot(call: Call) -> Mapping[str, object]:
+    """Delete a snapshot that no image uses."""
+    snapshots.delete(call.region, call.who, str(call.request["SnapshotId"]))
+    return {}
+
+
+def view(snapshot: Snapshot, tagged: Sequence[Tag]) -> dict[str, object]:
+    """A snapshot as the API shows it."""
+    shown: dict[str, object] = {
+        "SnapshotId": snapshot.snapshot_id,
+        "AccountId": snapshot.account_id,
+        "CreationDate": dates.shown(snapshot.creation_date),
+        "Description": snapshot.description,
+        "PermissionsToCreateVolume": permissions.view(snapshot.permissions),
+        "Progress": snapshot.progress_percent,
+        "State": snapshot.state.value,
+        "Tags": tags.resource_tags(tagged),
+        "VolumeSize": snapshot.volume_size_gib,
+    }
+    optional = {
+        "AccountAlias": snapshot.account_alias,
+        "ClientToken": snapshot.client_token,
+        "VolumeId": snapshot.volume_id,
+    }
+    return shown | {name: value for name, value in optional.items() if value is not None}

@@ -1,0 +1,131 @@
+"""The published specification at run time: which actions there are, and which shape their requests have."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+import jsonschema_rs
+import msgspec
+
+from souche.api import dates
+from souche.api.request_errors import MalformedBody, UnknownParameter, WrongJsonType
+from souche.errors import UserError
+from souche.refusals import BadValue, MissingParameter
+
+Check = Callable[[object], None]
+
+# What is reported when a request breaks several rules at once.
+RANKS: Final = ("additionalProperties", "required", "type")
+
+JSON_TYPES: Final = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
+
+
+@cache
+def document() -> Mapping[str, Any]:
+    """What tools/gen_api.py wrote: `version`, `actions` and `schemas`."""
+    text = files("souche.api").joinpath("spec.json").read_bytes()
+    decoded: Mapping[str, Any] = msgspec.json.decode(text)
+    return decoded
+
+
+def version() -> str:
+    """The specification's version, such as "1.42.0"."""
+    return str(document()["version"])
+
+
+def knows(action: str) -> bool:
+    """Whether the specification has such an action."""
+    return action in document()["actions"]
+
+
+def access(action: str) -> str:
+    """Which credentials the action takes: "none", "key" or "password"."""
+    return str(document()["actions"][action]["access"])
+
+
+def check_request(action: str, body: object) -> None:
+    """Refuse a body that has not the shape of the action's request.
+
+    Raises:
+        MalformedBody, UnknownParameter, MissingParameter, WrongJsonType, BadValue: with the parameter's path.
+    """
+    request_check(action)(body)
+
+
+@cache
+def request_check(action: str) -> Check:
+    """The compiled check of an action's requests."""
+    name = document()["actions"][action]["request"]
+    return compile_check({"$ref": f"#/schemas/{name}", "schemas": document()["schemas"]})
+
+
+def compile_check(schema: Mapping[str, Any]) -> Check:
+    """A check of bodies against a JSON schema of an object (draft 4), raising as `check_request` does."""
+    formats = {"date": _is_date, "date-time": _is_date}
+    validator = jsonschema_rs.Draft4Validator(dict(schema), validate_formats=True, formats=formats, mask="it")
+
+    def check(body: object) -> None:
+        if not validator.is_valid(body):
+            raise _worst(validator, body)
+
+    return check
+
+
+def _is_date(text: str) -> bool:
+    """Clients write dates, date-times, `Z`, `+0000` and `+00:00` alike."""
+    return dates.read(text) is not None
+
+
+def _worst(validator: jsonschema_rs.Draft4Validator, body: object) -> UserError:
+    """The one error to report: by rank, then in the order of the request."""
+    if not isinstance(body, dict):
+        return MalformedBody(reason=f"it is of the type {_type_name(body)}")
+    try:
+        found = list(validator.iter_errors(body))
+    except ValueError:  # the validator's own bound on depth, 255
+        return MalformedBody(reason="it is nested too deeply")
+    return _refusal(min(found, key=_rank), body)
+
+
+def _rank(error: jsonschema_rs.ValidationError) -> int:
+    name = error.kind.name
+    return RANKS.index(name) if name in RANKS else len(RANKS)
+
+
+def _refusal(error: jsonschema_rs.ValidationError, body: object) -> UserError:
+    path = list(error.instance_path)
+    match error.kind:
+        case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=unexpected):
+            return UnknownParameter(parameter=_spell([*path, unexpected[0]]))
+        case jsonschema_rs.ValidationErrorKind.Required(property=name):
+            return MissingParameter(parameter=_spell([*path, name]))
+        case jsonschema_rs.ValidationErrorKind.Type(types=types):
+            found = _type_name(_value_at(body, path))
+            return WrongJsonType(parameter=_spell(path), expected=" or ".join(types), found=found)
+    return BadValue(parameter=_spell(path), reason=f"{error.message}.")
+
+
+def _value_at(body: Any, path: list[str | int]) -> object:
+    for step in path:
+        body = body[step]
+    return body
+
+
+def _type_name(value: object) -> str:
+    return JSON_TYPES.get(type(value), "null")
+
+
+def _spell(path: list[str | int]) -> str:
+    """A path as people write it: `BlockDeviceMappings[0].Bsu.VolumeSize`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text

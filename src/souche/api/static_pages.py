@@ -1,0 +1,52 @@
+"""Filters and pages over rows that are not in the database, such as VM types."""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+from souche.refusals import BadPageToken
+
+Row = TypeVar("Row")
+Fields: TypeAlias = Mapping[str, Callable[[Row], object]]
+
+
+def select(rows: Iterable[Row], filters: Mapping[str, Any], fields: Fields[Row]) -> list[Row]:
+    """The rows that satisfy every filter; `fields` says what each filter looks at.
+
+    A list asks for any of its values, anything else for itself.
+    """
+    return [row for row in rows if all(_suits(fields[name](row), wanted) for name, wanted in filters.items())]
+
+
+def _suits(value: object, wanted: object) -> bool:
+    return value in wanted if isinstance(wanted, list) else value == wanted
+
+
+def page(rows: Sequence[Row], request: Mapping[str, Any]) -> tuple[Sequence[Row], dict[str, str]]:
+    """The page that a request asks for, and the part of the answer that leads to the next.
+
+    As reference section 1, "Pagination": a token is given only when `ResultsPerPage` was, and rows remain.
+
+    Raises:
+        BadPageToken: the request's token is not one of ours.
+    """
+    token = request.get("NextPageToken")
+    start = _read_token(token) if token else 0
+    size = request.get("ResultsPerPage", len(rows))
+    more = start + size < len(rows)
+    return rows[start : start + size], {"NextPageToken": _token(start + size)} if more else {}
+
+
+def _token(start: int) -> str:
+    return base64.b64encode(str(start).encode()).decode()
+
+
+def _read_token(token: str) -> int:
+    try:
+        start = int(base64.b64decode(token, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise BadPageToken from error
+    if start < 0:
+        raise BadPageToken
+    return start

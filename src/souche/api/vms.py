@@ -1,0 +1,284 @@
+"""CreateVms, ReadVms, ReadVmsState, UpdateVm, the transitions, ReadConsoleOutput, ReadAdminPassword."""
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias, cast
+
+from souche.api import block_devices, dates, filters, pages, tags
+from souche.api.dispatch import Call
+from souche.app import launches, vm_transitions, vms
+from souche.app import tags as app_tags
+from souche.app.launches import Launch
+from souche.app.vm_transitions import Transition
+from souche.app.vm_types import DEFAULT_VM_TYPE
+from souche.app.vms import Change
+from souche.model.query import Condition, Position
+from souche.model.tags import Tag
+from souche.model.vms import Vm
+from souche.model.volumes import Volume
+from souche.refusals import BadUserData, BadValue, NoSuchNic, NoSuchSecurityGroup, NoSuchSubnet
+from souche.states import VmState
+from souche.workflows.guests import hostname
+
+Request: TypeAlias = Mapping[str, Any]
+
+USER_DATA_MAX_BYTES: Final = 500 * 1024
+SHUTDOWN_BEHAVIORS: Final = ("stop", "restart", "terminate")
+TENANCIES: Final = ("default", "")
+
+
+def create_vms(call: Call) -> Mapping[str, object]:
+    """Launch VMs from an image."""
+    request = cast("Request", call.request)
+    _refuse_nets(request)
+    launched = launches.launch(call.region, call.who, _launch(request))
+    return {"Vms": [view(vm, (), call.region.name) for vm in launched]}
+
+
+def _refuse_nets(request: Request) -> None:
+    """Nets are not kept here: whatever names one names what does not exist."""
+    if request.get("SubnetId"):
+        raise NoSuchSubnet(subnet_id=request["SubnetId"])
+    for nic in request.get("Nics", ()):
+        if nic.get("NicId"):
+            raise NoSuchNic(nic_id=nic["NicId"])
+        raise NoSuchSubnet(subnet_id=nic.get("SubnetId", ""))
+    for group in (*request.get("SecurityGroupIds", ()), *request.get("SecurityGroups", ())):
+        raise NoSuchSecurityGroup(security_group=group)
+    if request.get("PrivateIps"):
+        raise BadValue(parameter="PrivateIps", reason="the region chooses the address of a VM outside a Net")
+
+
+def _launch(request: Request) -> Launch:
+    placement = request.get("Placement", {})
+    if placement.get("Tenancy", "") not in TENANCIES:
+        raise BadValue(parameter="Placement.Tenancy", reason="only 'default' is offered")
+    maximum = request.get("MaxVmsCount", request.get("MinVmsCount", 1))
+    return Launch(
+        image_id=request["ImageId"],
+        vm_type=request.get("VmType", DEFAULT_VM_TYPE),
+        min_count=request.get("MinVmsCount", 1),
+        max_count=maximum,
+        mappings=block_devices.requests(request.get("BlockDeviceMappings", ())),
+        keypair_name=request.get("KeypairName"),
+        user_data=_user_data(request.get("UserData", "")),
+        subregion_name=placement.get("SubregionName") or None,
+        boot_on_creation=request.get("BootOnCreation", True),
+        boot_mode=request.get("BootMode"),
+        performance=request.get("Performance"),
+        deletion_protection=request.get("DeletionProtection"),
+        shutdown_behavior=_shutdown_behavior(request),
+        host_action=request.get("ShutdownBehaviorConfiguration", {}).get("HostAction", "restart"),
+        nested_virtualization=request.get("NestedVirtualization", False),
+        tpm_enabled=request.get("TpmEnabled"),
+        client_token=request.get("ClientToken"),
+    )
+
+
+def _shutdown_behavior(request: Request) -> str | None:
+    """ShutdownBehaviorConfiguration.GuestAction, or the deprecated VmInitiatedShutdownBehavior."""
+    old = request.get("VmInitiatedShutdownBehavior")
+    if old is not None and old not in SHUTDOWN_BEHAVIORS:
+        raise BadValue(
+            parameter="VmInitiatedShutdownBehavior",
+            reason=f"supported values: {', '.join(SHUTDOWN_BEHAVIORS)}",
+        )
+    return cast("str | None", request.get("ShutdownBehaviorConfiguration", {}).get("GuestAction", old))
+
+
+def _user_data(text: str) -> bytes:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadUserData(reason="it is not Base64") from error
+    if len(data) > USER_DATA_MAX_BYTES:
+        raise BadUserData(reason=f"it has {len(data)} bytes, and may have {USER_DATA_MAX_BYTES}")
+    return data
+
+
+def read_vms(call: Call) -> Mapping[str, object]:
+    """The caller's VMs, those terminated within the last hour among them."""
+    request = cast("Request", call.request)
+    query = pages.query(request, filters.conditions("ReadVms", request))
+    found = vms.find(call.region, call.who, query)
+    return {
+        "Vms": [view(vm, found.tags.get(vm.vm_id, ()), call.region.name) for vm in found.resources],
+        **pages.following(found.resources, _position, more=found.more),
+    }
+
+
+def read_vms_state(call: Call) -> Mapping[str, object]:
+    """The states of the caller's running VMs, or with AllVms of all."""
+    request = cast("Request", call.request)
+    conditions = filters.conditions("ReadVmsState", request)
+    if not request.get("AllVms", False):
+        conditions += (Condition("state", (VmState.RUNNING,)),)
+    found = vms.find(call.region, call.who, pages.query(request, conditions))
+    return {
+        "VmStates": [_state_view(vm) for vm in found.resources],
+        **pages.following(found.resources, _position, more=found.more),
+    }
+
+
+def _state_view(vm: Vm) -> dict[str, object]:
+    return {
+        "MaintenanceEvents": [],
+        "SubregionName": vm.subregion_name,
+        "VmId": vm.vm_id,
+        "VmState": vm.state.value,
+    }
+
+
+def _position(vm: Vm) -> Position:
+    return Position(vm.creation_date, vm.vm_id)
+
+
+def update_vm(call: Call) -> Mapping[str, object]:
+    """Change a VM's attributes."""
+    request = cast("Request", call.request)
+    for group in request.get("SecurityGroupIds", ()):
+        raise NoSuchSecurityGroup(security_group=group)
+    change = Change(
+        vm_id=request["VmId"],
+        vm_type=request.get("VmType"),
+        performance=request.get("Performance"),
+        user_data=_user_data(request["UserData"]) if "UserData" in request else None,
+        nested_virtualization=request.get("NestedVirtualization"),
+        keypair_name=request.get("KeypairName"),
+        deletion_protection=request.get("DeletionProtection"),
+        shutdown_behavior=_shutdown_behavior(request),
+        host_action=request.get("ShutdownBehaviorConfiguration", {}).get("HostAction"),
+        delete_on_vm_deletion=_deletion_flags(request.get("BlockDeviceMappings", ())),
+    )
+    vm = vms.update(call.region, call.who, change)
+    tagged = app_tags.of_resource(call.region, vm.vm_id)
+    return {"Vm": view(vm, tagged, call.region.name)}
+
+
+def _deletion_flags(mappings: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, bool], ...]:
+    return tuple(
+        (mapping["Bsu"]["VolumeId"], mapping["Bsu"]["DeleteOnVmDeletion"])
+        for mapping in mappings
+        if {"VolumeId", "DeleteOnVmDeletion"} <= mapping.get("Bsu", {}).keys()
+    )
+
+
+def start_vms(call: Call) -> Mapping[str, object]:
+    """Start stopped VMs."""
+    return _states(vm_transitions.start(call.region, call.who, _vm_ids(call)))
+
+
+def stop_vms(call: Call) -> Mapping[str, object]:
+    """Stop running VMs."""
+    force = bool(call.request.get("ForceStop", False))
+    return _states(vm_transitions.stop(call.region, call.who, _vm_ids(call), force=force))
+
+
+def reboot_vms(call: Call) -> Mapping[str, object]:
+    """Reboot running VMs."""
+    vm_transitions.reboot(call.region, call.who, _vm_ids(call))
+    return {}
+
+
+def delete_vms(call: Call) -> Mapping[str, object]:
+    """Terminate VMs."""
+    return _states(vm_transitions.delete(call.region, call.who, _vm_ids(call)))
+
+
+def _vm_ids(call: Call) -> Sequence[str]:
+    return cast("Sequence[str]", call.request["VmIds"])
+
+
+def _states(transitions: Iterable[Transition]) -> Mapping[str, object]:
+    return {
+        "Vms": [
+            {"VmId": each.vm_id, "PreviousState": each.previous.value, "CurrentState": each.current.value}
+            for each in transitions
+        ]
+    }
+
+
+def read_console_output(call: Call) -> Mapping[str, object]:
+    """The last 64 KiB of the serial console, in Base64."""
+    vm_id = str(call.request["VmId"])
+    output = vms.console_output(call.region, call.who, vm_id)
+    return {"VmId": vm_id, "ConsoleOutput": base64.b64encode(output).decode()}
+
+
+def read_admin_password(call: Call) -> Mapping[str, object]:
+    """The administrator's password of a Windows VM."""
+    vm_id = str(call.request["VmId"])
+    return {"VmId": vm_id, "AdminPassword": vms.admin_password(call.region, call.who, vm_id)}
+
+
+def view(vm: Vm, tagged: Sequence[Tag], region_name: str) -> dict[str, object]:
+    """A VM as the API shows it. What can be absent on the real service is absent here when there is none."""
+    shown: dict[str, object] = {
+        "ActionsOnNextBoot": {"SecureBoot": "none"},
+        "Architecture": vm.architecture,
+        "BlockDeviceMappings": [_mapping_view(volume) for volume in vm.volumes],
+        "BootMode": vm.boot_mode,
+        "BsuOptimized": False,
+        "CreationDate": dates.shown(vm.creation_date),
+        "DeletionProtection": vm.deletion_protection,
+        "Hypervisor": "xen",
+        "ImageId": vm.image_id,
+        "IsSourceDestChecked": True,
+        "LaunchNumber": vm.launch_number,
+        "NestedVirtualization": vm.nested_virtualization,
+        "Performance": vm.performance,
+        "Placement": {"SubregionName": vm.subregion_name, "Tenancy": "default"},
+        "ProductCodes": list(vm.product_codes),
+        "ReservationId": vm.reservation_id,
+        "RootDeviceName": vm.root_device_name,
+        "RootDeviceType": "ebs",
+        "SecurityGroups": [],
+        "ShutdownBehaviorConfiguration": {
+            "GuestAction": "terminate" if vm.shutdown_behavior == "terminate" else "stop",
+            "HostAction": vm.host_action,
+        },
+        "State": vm.state.value,
+        "StateReason": vm.state_reason,
+        "Tags": tags.resource_tags(tagged),
+        "TpmEnabled": vm.tpm_enabled,
+        "UserData": base64.b64encode(vm.user_data).decode(),
+        "VmId": vm.vm_id,
+        "VmInitiatedShutdownBehavior": vm.shutdown_behavior,
+        "VmType": vm.vm_type,
+    }
+    return shown | _address_view(vm, region_name) | _optional_view(vm)
+
+
+def _address_view(vm: Vm, region_name: str) -> dict[str, object]:
+    """A terminated VM has no address. The region's network is the one that its users reach: the private address
+    is the public one too."""
+    if vm.state == VmState.TERMINATED:
+        return {}
+    name = hostname(vm.private_ip)
+    return {
+        "PrivateIp": vm.private_ip,
+        "PrivateDnsName": f"{name}.{region_name}.compute.internal",
+        "PublicIp": vm.private_ip,
+        "PublicDnsName": f"{name}.{region_name}.compute.internal",
+    }
+
+
+def _optional_view(vm: Vm) -> dict[str, object]:
+    optional = {"ClientToken": vm.client_token, "KeypairName": vm.keypair_name}
+    return {name: value for name, value in optional.items() if value is not None}
+
+
+def _mapping_view(volume: Volume) -> dict[str, object]:
+    link = volume.link
+    if link is None:
+        return {}
+    return {
+        "DeviceName": link.device_name,
+        "Bsu": {
+            "DeleteOnVmDeletion": link.delete_on_vm_deletion,
+            "LinkDate": dates.shown(link.link_date),
+            "State": link.state.value,
+            "VolumeId": volume.volume_id,
+        },
+    }

@@ -1,0 +1,100 @@
+"""CreateVolume, ReadVolumes, DeleteVolume, LinkVolume, UnlinkVolume."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias, cast
+
+from souche.api import dates, filters, pages, tags
+from souche.api.dispatch import Call
+from souche.app import volumes
+from souche.app.volumes import Create, Link
+from souche.model.query import Position
+from souche.model.tags import Tag
+from souche.model.volumes import Volume, VolumeLink
+
+Request: TypeAlias = Mapping[str, Any]
+
+GP2_IOPS_PER_GIB = 3
+GP2_MIN_IOPS = 100
+GP2_MAX_IOPS = 10_000
+
+
+def create_volume(call: Call) -> Mapping[str, object]:
+    """Make a volume, empty or from a snapshot."""
+    request = cast("Request", call.request)
+    command = Create(
+        subregion_name=request["SubregionName"],
+        size_gib=request.get("Size"),
+        snapshot_id=request.get("SnapshotId"),
+        volume_type=request.get("VolumeType", "standard"),
+        iops=request.get("Iops"),
+        client_token=request.get("ClientToken"),
+    )
+    return {"Volume": view(volumes.create(call.region, call.who, command), ())}
+
+
+def read_volumes(call: Call) -> Mapping[str, object]:
+    """The caller's volumes."""
+    request = cast("Request", call.request)
+    query = pages.query(request, filters.conditions("ReadVolumes", request))
+    found = volumes.find(call.region, call.who, query)
+    return {
+        "Volumes": [view(volume, found.tags.get(volume.volume_id, ())) for volume in found.resources],
+        **pages.following(found.resources, _position, more=found.more),
+    }
+
+
+def _position(volume: Volume) -> Position:
+    return Position(volume.creation_date, volume.volume_id)
+
+
+def delete_volume(call: Call) -> Mapping[str, object]:
+    """Delete a volume that is not attached."""
+    volumes.delete(call.region, call.who, str(call.request["VolumeId"]))
+    return {}
+
+
+def link_volume(call: Call) -> Mapping[str, object]:
+    """Attach a volume to a VM."""
+    request = cast("Request", call.request)
+    command = Link(request["VolumeId"], request["VmId"], request["DeviceName"])
+    volumes.link(call.region, call.who, command)
+    return {}
+
+
+def unlink_volume(call: Call) -> Mapping[str, object]:
+    """Detach a volume. ForceUnlink changes nothing here: a volume that the guest holds on to stays attached."""
+    volumes.unlink(call.region, call.who, str(call.request["VolumeId"]))
+    return {}
+
+
+def view(volume: Volume, tagged: Sequence[Tag]) -> dict[str, object]:
+    """A volume as the API shows it: Iops where its type has them."""
+    shown: dict[str, object] = {
+        "VolumeId": volume.volume_id,
+        "CreationDate": dates.shown(volume.creation_date),
+        "LinkedVolumes": [_link_view(volume.link)] if volume.link else [],
+        "Size": volume.size_gib,
+        "State": volume.state.value,
+        "SubregionName": volume.subregion_name,
+        "Tags": tags.resource_tags(tagged),
+        "VolumeType": volume.volume_type,
+    }
+    optional = {"ClientToken": volume.client_token, "SnapshotId": volume.snapshot_id, "Iops": _iops(volume)}
+    return shown | {name: value for name, value in optional.items() if value is not None}
+
+
+def _iops(volume: Volume) -> int | None:
+    """io1: as asked for. gp2: its baseline of 3 for each GiB, from 100 to 10,000 (reference section 5)."""
+    if volume.volume_type == "gp2":
+        return min(max(volume.size_gib * GP2_IOPS_PER_GIB, GP2_MIN_IOPS), GP2_MAX_IOPS)
+    return volume.iops
+
+
+def _link_view(link: VolumeLink) -> dict[str, object]:
+    return {
+        "DeleteOnVmDeletion": link.delete_on_vm_deletion,
+        "DeviceName": link.device_name,
+        "State": link.state.value,
+        "VmId": link.vm_id,
+        "VolumeId": link.volume_id,
+    }

@@ -1,0 +1,140 @@
+"""Access keys: what a caller signs its requests with."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from souche.app.region import Region
+from souche.db import access_keys
+from souche.model.accounts import AccessKey, Principal
+from souche.model.query import Query
+from souche.refusals import BadValue, NoSuchAccessKey
+
+TAG_LENGTH = 255
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What an update asks for; None leaves a thing as it is, and what is cleared is not set as well.
+
+    A new state without an expiration date sets the key to not expire (specification, UpdateAccessKey).
+    """
+
+    active: bool | None = None
+    expiration_date: datetime | None = None
+    clear_expiration_date: bool = False
+    tag: str | None = None
+    clear_tag: bool = False
+
+
+@dataclass(frozen=True)
+class KnownKey:
+    """An access key as the check of a signature needs it."""
+
+    account_id: str
+    secret: str = field(repr=False)
+    active: bool
+    expired: bool
+
+
+def lookup(region: Region, access_key_id: str) -> KnownKey | None:
+    """Find the key that a request says it is signed with. Every request does this: one row by its id.
+
+    Raises:
+        VaultKeyWrong: the secret was sealed with another region's key.
+    """
+    with region.store.read() as connection:
+        key = access_keys.get(connection, access_key_id)
+    if key is None:
+        return None
+    expired = key.expiration_date is not None and key.expiration_date <= region.clock.now()
+    return KnownKey(key.account_id, region.vault.unseal(key.sealed_secret), key.active, expired)
+
+
+def new(
+    region: Region, account_id: str, expiration_date: datetime | None = None, tag: str | None = None
+) -> tuple[AccessKey, str]:
+    """An access key that is not kept yet, and its secret."""
+    now = region.clock.now()
+    secret = region.ids.secret_key()
+    sealed = region.vault.seal(secret)
+    access_key_id = region.ids.access_key_id()
+    return AccessKey(access_key_id, account_id, sealed, True, now, now, expiration_date, tag), secret  # noqa: FBT003
+
+
+def create(
+    region: Region, who: Principal, expiration_date: datetime | None = None, tag: str | None = None
+) -> tuple[AccessKey, str]:
+    """Give the caller's account another access key; the secret is told here and never again.
+
+    Raises:
+        BadValue: the expiration date is past, or the tag too long.
+    """
+    _check(region, expiration_date, tag)
+    key, secret = new(region, who.account_id, expiration_date, tag)
+    with region.begin() as work:
+        access_keys.insert(work.connection, key)
+    return key, secret
+
+
+def find(region: Region, who: Principal, query: Query) -> list[AccessKey]:
+    """The access keys of the caller's account that satisfy `query`."""
+    with region.store.read() as connection:
+        return access_keys.find(connection, who.account_id, query)
+
+
+def update(region: Region, who: Principal, access_key_id: str, changes: Changes) -> AccessKey:
+    """Change a key of the caller's account.
+
+    Raises:
+        NoSuchAccessKey: the account has none of this id.
+        BadValue: the expiration date is past, or the tag too long.
+    """
+    _check(
+        region,
+        None if changes.clear_expiration_date else changes.expiration_date,
+        None if changes.clear_tag else changes.tag,
+    )
+    with region.begin() as work:
+        before = _own(work.connection, who, access_key_id)
+        changed = replace(_changed(before, changes), last_modification_date=region.clock.now())
+        access_keys.update(work.connection, changed)
+        return changed
+
+
+def _changed(key: AccessKey, changes: Changes) -> AccessKey:
+    if changes.active is not None:
+        key = replace(key, active=changes.active, expiration_date=None)
+    if changes.expiration_date is not None:
+        key = replace(key, expiration_date=changes.expiration_date)
+    if changes.clear_expiration_date:
+        key = replace(key, expiration_date=None)
+    if changes.clear_tag or changes.tag is not None:
+        key = replace(key, tag=None if changes.clear_tag else changes.tag)
+    return key
+
+
+def delete(region: Region, who: Principal, access_key_id: str) -> None:
+    """Delete a key of the caller's account; it opens nothing any more.
+
+    Raises:
+        NoSuchAccessKey: the account has none of this id.
+    """
+    with region.begin() as work:
+        _own(work.connection, who, access_key_id)
+        access_keys.erase(work.connection, access_key_id)
+
+
+def _own(connection: sa.Connection, who: Principal, access_key_id: str) -> AccessKey:
+    key = access_keys.get(connection, access_key_id)
+    if key is None or key.account_id != who.account_id:
+        raise NoSuchAccessKey(access_key_id=access_key_id)
+    return key
+
+
+def _check(region: Region, expiration_date: datetime | None, tag: str | None) -> None:
+    if expiration_date is not None and expiration_date <= region.clock.now():
+        raise BadValue(parameter="ExpirationDate", reason="it is in the past.")
+    if tag is not None and len(tag) > TAG_LENGTH:
+        raise BadValue(parameter="Tag", reason=f"it takes at most {TAG_LENGTH} characters.")

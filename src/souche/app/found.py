@@ -1,0 +1,18 @@
+"""What a Read action finds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from souche.model.tags import Tag
+
+Resource = TypeVar("Resource")
+
+
+@dataclass(frozen=True)
+class Found(Generic[Resource]):
+    """A page of resources, oldest first, their tags by resource id, and whether more remain."""
+
+    resources: list[Resource]
+    tags: Mapping[str, tuple[Tag, ...]]
+    more: bool

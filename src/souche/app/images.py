@@ -1,0 +1,351 @@
+"""Images: made from a VM, from snapshots or by copy; changed, shared, found and deleted (reference section 2)."""
+
+import re
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from souche import ids
+from souche.app import block_devices, lookup
+from souche.app.block_devices import MappingRequest
+from souche.app.found import Found
+from souche.app.permissions import PermissionsChange, check_account_ids
+from souche.app.region import Region, Work
+from souche.db import images, snapshots, tags, vms
+from souche.model.accounts import Principal
+from souche.model.images import Architecture, BootMode, Image, ImageMapping, VmAttributes
+from souche.model.operations import Argument, Operation
+from souche.model.query import Query
+from souche.model.snapshots import Snapshot
+from souche.model.vms import Vm
+from souche.model.volumes import Volume
+from souche.refusals import (
+    BadImageName,
+    ImageNameTaken,
+    NotOwner,
+    OtherRegion,
+    WrongImageState,
+    WrongVmState,
+)
+from souche.states import ImageState, LinkState, SnapshotState, VmState
+
+NAME = re.compile(r"[a-zA-Z0-9_ ()/.-]{3,128}")
+COPY_WAIT_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """What every way of making an image takes; None where the caller says nothing."""
+
+    name: str | None
+    description: str | None = None
+    boot_modes: tuple[BootMode, ...] | None = None
+    product_codes: tuple[str, ...] | None = None
+    tpm_mandatory: bool | None = None
+
+
+@dataclass(frozen=True)
+class FromVm:
+    """An image of all the volumes of a VM, at one instant. Without `no_reboot` the VM is shut down for it."""
+
+    settings: ImageSettings
+    vm_id: str
+    no_reboot: bool
+
+
+@dataclass(frozen=True)
+class FromSnapshots:
+    """An image registered from snapshots."""
+
+    settings: ImageSettings
+    mappings: tuple[MappingRequest, ...]
+    root_device_name: str
+    architecture: Architecture
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of an image that the caller may use, in the same region."""
+
+    settings: ImageSettings
+    source_image_id: str
+    source_region_name: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What UpdateImage may change; None leaves it."""
+
+    image_id: str
+    description: str | None = None
+    product_codes: tuple[str, ...] | None = None
+    permissions: PermissionsChange | None = None
+
+
+def create_from_vm(region: Region, who: Principal, command: FromVm) -> Image:
+    """Promise an image of a VM. It is `pending` until its snapshots are taken.
+
+    Raises:
+        NoSuchVm, WrongVmState, BadImageName, ImageNameTaken.
+    """
+    with region.begin() as work:
+        vm = lookup.own_vm(work.connection, who, command.vm_id)
+        _check_imageable(vm)
+        image = _image_of_vm(region, work, who, vm, command.settings)
+        write(work, image)
+        for mapping, volume in zip(image.mappings, _attached(vm), strict=True):
+            snapshots.insert(work.connection, _pending_snapshot(image, mapping, volume))
+        restart = vm.state == VmState.RUNNING and not command.no_reboot
+        if restart:
+            vms.begin_transition(work.connection, vm, VmState.STOPPING)
+        work.promised.append(promise("create_image", image, {"vm_id": vm.vm_id, "restart": restart}))
+    return image
+
+
+def _check_imageable(vm: Vm) -> None:
+    if vm.state not in (VmState.RUNNING, VmState.STOPPED):
+        raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it must be running or stopped")
+
+
+def _attached(vm: Vm) -> list[Volume]:
+    return [volume for volume in vm.volumes if volume.link and volume.link.state == LinkState.ATTACHED]
+
+
+def _image_of_vm(region: Region, work: Work, who: Principal, vm: Vm, settings: ImageSettings) -> Image:
+    source = images.get(work.connection, vm.image_id)
+    mappings = tuple(
+        ImageMapping(
+            device_name=volume.link.device_name,
+            snapshot_id=region.ids.new(ids.SNAPSHOT),
+            volume_size_gib=volume.size_gib,
+            volume_type=volume.volume_type,
+            iops=volume.iops,
+            delete_on_vm_deletion=volume.link.delete_on_vm_deletion,
+        )
+        for volume in _attached(vm)
+        if volume.link
+    )
+    image = new_image(region, who, settings, settings.name or "")
+    return replace(
+        image,
+        state=ImageState.PENDING,
+        mappings=mappings,
+        architecture=vm.architecture,
+        boot_modes=settings.boot_modes or (source.boot_modes if source else (vm.boot_mode,)),
+        root_device_name=vm.root_device_name,
+        product_codes=settings.product_codes or vm.product_codes,
+        source_vm_id=vm.vm_id,
+        source_image_id=vm.image_id,
+        vm_attributes=VmAttributes(
+            deletion_protection=vm.deletion_protection,
+            shutdown_behavior=vm.shutdown_behavior,
+            performance=vm.performance,
+            boot_mode=vm.boot_mode,
+        ),
+    )
+
+
+def _pending_snapshot(image: Image, mapping: ImageMapping, volume: Volume) -> Snapshot:
+    return Snapshot(
+        snapshot_id=mapping.snapshot_id or "",
+        account_id=image.account_id,
+        volume_id=volume.volume_id,
+        volume_size_gib=volume.size_gib,
+        state=SnapshotState.PENDING,
+        progress_percent=0,
+        description=f"Created by CreateImage({image.source_vm_id}) for {image.image_id}",
+        creation_date=image.creation_date,
+        product_codes=volume.product_codes,
+        image_id=image.image_id,
+    )
+
+
+def create_from_snapshots(region: Region, who: Principal, command: FromSnapshots) -> Image:
+    """Register an image from snapshots; it is `available` at once.
+
+    Raises:
+        RootSnapshotMissing, NoSuchSnapshot, BadImageName, ImageNameTaken, and those of block_devices.py.
+    """
+    with region.begin() as work:
+        mappings = block_devices.for_image(work.connection, who, command.mappings, command.root_device_name)
+        image = replace(
+            new_image(region, who, command.settings, command.settings.name or ""),
+            mappings=mappings,
+            architecture=command.architecture,
+            root_device_name=command.root_device_name,
+        )
+        write(work, image)
+    return image
+
+
+def copy(region: Region, who: Principal, command: Copy) -> Image:
+    """Make an independent copy: own id, own snapshots, own owner, while blocks are shared underneath.
+
+    The copy is O(1), so the answer waits for it a little: it says `available`, as the real service's does.
+
+    Raises:
+        OtherRegion, NoSuchImage, WrongImageState, BadImageName, ImageNameTaken.
+    """
+    if command.source_region_name != region.name:
+        raise OtherRegion(region_name=command.source_region_name, own_region_name=region.name)
+    with region.begin() as work:
+        source = lookup.usable_image(work.connection, who, command.source_image_id)
+        check_available(source)
+        image = _copy_of(region, work, who, source, command.settings)
+        write(work, image)
+        for original, mapping in zip(source.mappings, image.mappings, strict=True):
+            if original.snapshot_id:
+                snapshots.insert(work.connection, _copied_snapshot(work, image, original, mapping))
+        operation = promise("copy_image", image, {})
+        work.promised.append(operation)
+    if not region.dry_run:
+        region.workflows.wait(operation.operation_id, COPY_WAIT_SECONDS)
+    return _reread(region, image)
+
+
+def check_available(image: Image) -> None:
+    """Refuse an image that is not ready to be launched or copied."""
+    if image.state != ImageState.AVAILABLE:
+        raise WrongImageState(
+            image_id=image.image_id, state=image.state, reason="only an available image can be used"
+        )
+
+
+def _copy_of(region: Region, work: Work, who: Principal, source: Image, settings: ImageSettings) -> Image:
+    name = settings.name or _copy_name(work.connection, who, source)
+    image = new_image(region, who, settings, name)
+    mappings = tuple(
+        replace(mapping, snapshot_id=region.ids.new(ids.SNAPSHOT) if mapping.snapshot_id else None)
+        for mapping in source.mappings
+    )
+    return replace(
+        image,
+        state=ImageState.PENDING,
+        description=source.description if settings.description is None else settings.description,
+        mappings=mappings,
+        architecture=source.architecture,
+        boot_modes=settings.boot_modes or source.boot_modes,
+        root_device_name=source.root_device_name,
+        product_codes=settings.product_codes or source.product_codes,
+        tpm_mandatory=source.tpm_mandatory if settings.tpm_mandatory is None else settings.tpm_mandatory,
+        secure_boot=source.secure_boot,
+        vm_attributes=source.vm_attributes,
+        source_image_id=source.image_id,
+    )
+
+
+def _copy_name(connection: sa.Connection, who: Principal, source: Image) -> str:
+    """`<source name>-copyN`, with the first N that is free, cut to the longest name allowed."""
+    number = 1
+    while True:
+        suffix = f"-copy{number}"
+        name = source.name[: 128 - len(suffix)] + suffix
+        if images.named(connection, who.account_id, name) is None:
+            return name
+        number += 1
+
+
+def _copied_snapshot(work: Work, image: Image, original: ImageMapping, mapping: ImageMapping) -> Snapshot:
+    source = snapshots.get(work.connection, original.snapshot_id or "")
+    return Snapshot(
+        snapshot_id=mapping.snapshot_id or "",
+        account_id=image.account_id,
+        volume_id=None,
+        volume_size_gib=source.volume_size_gib if source else mapping.volume_size_gib,
+        state=SnapshotState.PENDING,
+        progress_percent=0,
+        description=f"Copied by CreateImage({image.source_image_id}) for {image.image_id}",
+        creation_date=image.creation_date,
+        product_codes=source.product_codes if source else (),
+        source_snapshot_id=original.snapshot_id,
+        image_id=image.image_id,
+    )
+
+
+def update(region: Region, who: Principal, change: Change) -> Image:
+    """Change an image of the caller's. To add what is there, or take away what is not, changes nothing.
+
+    Raises:
+        NoSuchImage, MalformedAccountId.
+    """
+    with region.begin() as work:
+        image = lookup.own_image(work.connection, who, change.image_id)
+        if change.description is not None:
+            images.set_description(work.connection, image.image_id, change.description)
+        if change.product_codes is not None:
+            images.set_product_codes(work.connection, image.image_id, change.product_codes)
+        if change.permissions is not None:
+            _change_permissions(work, image, change.permissions)
+        return images.get(work.connection, image.image_id) or image
+
+
+def _change_permissions(work: Work, image: Image, change: PermissionsChange) -> None:
+    check_account_ids(change.account_ids)
+    if change.removal:
+        images.revoke(work.connection, image.image_id, change.account_ids)
+    else:
+        images.grant(work.connection, image.image_id, change.account_ids)
+    if change.everybody:
+        images.set_public(work.connection, image.image_id, public=not change.removal)
+
+
+def delete(region: Region, who: Principal, image_id: str) -> None:
+    """Delete an image, in any state; its snapshots and the VMs launched from it stay.
+
+    Raises:
+        NoSuchImage: unknown, or not to be seen. NotOwner: seen, but another account's.
+    """
+    with region.begin() as work:
+        image = lookup.usable_image(work.connection, who, image_id)
+        if image.account_id != who.account_id:
+            raise NotOwner(resource_id=image_id)
+        images.erase(work.connection, image_id)
+
+
+def find(region: Region, who: Principal, query: Query) -> Found[Image]:
+    """What the caller may launch, oldest first."""
+    with region.store.read() as connection:
+        page, more = images.find(connection, who.account_id, query)
+        tagged = tags.of_resources(connection, [each.image_id for each in page])
+    return Found(page, tagged, more)
+
+
+def new_image(region: Region, who: Principal, settings: ImageSettings, name: str) -> Image:
+    """An image as all ways of making one begin: a new id, private, `available`, without mappings."""
+    return Image(
+        image_id=region.ids.new(ids.IMAGE),
+        account_id=who.account_id,
+        name=name,
+        description=settings.description or "",
+        creation_date=region.clock.now(),
+        state=ImageState.AVAILABLE,
+        file_location=f"{who.account_id}/{name}",
+        mappings=(),
+        boot_modes=settings.boot_modes or ("legacy",),
+        product_codes=settings.product_codes or ("0001",),
+        tpm_mandatory=settings.tpm_mandatory or False,
+    )
+
+
+def write(work: Work, image: Image) -> None:
+    """Check the image's name, and write its record.
+
+    Raises:
+        BadImageName, ImageNameTaken.
+    """
+    if not NAME.fullmatch(image.name):
+        raise BadImageName(name=image.name)
+    taken = images.named(work.connection, image.account_id, image.name)
+    if taken is not None:
+        raise ImageNameTaken(name=image.name, image_id=taken)
+    images.insert(work.connection, image)
+
+
+def promise(workflow: str, image: Image, arguments: dict[str, Argument]) -> Operation:
+    """The operation that makes the image by a workflow."""
+    return Operation(f"{workflow}:{image.image_id}", workflow, image.image_id, arguments)
+
+
+def _reread(region: Region, image: Image) -> Image:
+    with region.store.read() as connection:
+        return images.get(connection, image.image_id) or image

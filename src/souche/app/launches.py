@@ -1,0 +1,222 @@
+"""Launching VMs from an image (CreateVms, reference section 6)."""
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from souche import ids
+from souche.app import block_devices, images, keypairs, lookup, vm_types
+from souche.app.block_devices import MappingRequest
+from souche.app.region import Region, Work
+from souche.app.vm_types import DEFAULT_VM_TYPE, VmType
+from souche.db import snapshots, vms, volumes
+from souche.model.accounts import Principal
+from souche.model.images import BootMode, Image, ImageMapping, VmAttributes
+from souche.model.operations import Operation
+from souche.model.vms import Vm
+from souche.model.volumes import Volume, VolumeLink
+from souche.refusals import (
+    BadValue,
+    NoCapacity,
+    NoSuchSubregion,
+    ParameterNotSupported,
+    RootSnapshotMissing,
+)
+from souche.states import LinkState, VmState, VolumeState
+
+RESERVED_ADDRESSES = 16
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A launch; None where the caller says nothing and the image or a default decides."""
+
+    image_id: str
+    vm_type: str = DEFAULT_VM_TYPE
+    min_count: int = 1
+    max_count: int = 1
+    mappings: tuple[MappingRequest, ...] = ()
+    keypair_name: str | None = None
+    user_data: bytes = b""
+    subregion_name: str | None = None
+    boot_on_creation: bool = True
+    boot_mode: BootMode | None = None
+    performance: str | None = None
+    deletion_protection: bool | None = None
+    shutdown_behavior: str | None = None
+    host_action: str = "restart"
+    nested_virtualization: bool = False
+    tpm_enabled: bool | None = None
+    client_token: str | None = None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What all VMs of one launch share, worked out once."""
+
+    launch: Launch
+    image: Image
+    vm_type: VmType
+    mappings: tuple[ImageMapping, ...]
+    public_key: str | None
+    reservation_id: str
+
+
+def launch(region: Region, who: Principal, command: Launch) -> list[Vm]:
+    """Promise VMs; their volumes are named in the answer already. With the token of an earlier launch, the VMs
+    of that launch are the answer.
+
+    Raises:
+        NoSuchImage, WrongImageState, NoSuchKeypair, NoSuchVmType, NoSuchSubregion, BadValue, NoCapacity, and
+        those of block_devices.py.
+    """
+    _check_counts(command)
+    if command.subregion_name not in (None, region.subregion_name):
+        raise NoSuchSubregion(subregion_name=command.subregion_name)
+    with region.begin() as work:
+        if command.client_token is not None:
+            earlier = vms.of_client_token(work.connection, who.account_id, command.client_token)
+            if earlier:
+                return earlier
+        plan = _plan(region, work.connection, who, command)
+        addresses = _free_addresses(region, work.connection)
+        return [_promise(region, work, who, plan, number, addresses) for number in range(command.max_count)]
+
+
+def _check_counts(command: Launch) -> None:
+    if not 1 <= command.min_count <= command.max_count:
+        raise BadValue(parameter="MinVmsCount", reason="it must be from 1 to MaxVmsCount")
+
+
+def _plan(region: Region, connection: sa.Connection, who: Principal, command: Launch) -> _Plan:
+    image = lookup.usable_image(connection, who, command.image_id)
+    images.check_available(image)
+    _check_tpm(command, image)
+    mappings = block_devices.for_launch(connection, who, image, command.mappings)
+    if image.root_device_name not in [mapping.device_name for mapping in mappings]:
+        raise RootSnapshotMissing(device_name=image.root_device_name)
+    return _Plan(
+        launch=command,
+        image=image,
+        vm_type=vm_types.parse(command.vm_type),
+        mappings=mappings,
+        public_key=keypairs.public_key(connection, who, command.keypair_name),
+        reservation_id=region.ids.new(ids.RESERVATION),
+    )
+
+
+def _check_tpm(command: Launch, image: Image) -> None:
+    if command.tpm_enabled is False and image.tpm_mandatory:
+        raise BadValue(parameter="TpmEnabled", reason=f"the image {image.image_id} needs a TPM")
+    if command.tpm_enabled or image.tpm_mandatory:
+        raise ParameterNotSupported(parameter="TpmEnabled")
+
+
+def _free_addresses(region: Region, connection: sa.Connection) -> Iterator[str]:
+    """The addresses of the region's network that no VM holds; the first few are the region's own."""
+    network = ipaddress.ip_network(region.network.cidr)
+    taken = vms.addresses(connection)
+    for number, address in enumerate(network.hosts(), start=1):
+        if number >= RESERVED_ADDRESSES and str(address) not in taken:
+            yield str(address)
+    raise NoCapacity(reason=f"every address of {network} is taken")
+
+
+def _promise(
+    region: Region, work: Work, who: Principal, plan: _Plan, number: int, addresses: Iterator[str]
+) -> Vm:
+    vm = _new_vm(region, who, plan, number, next(addresses))
+    vms.insert(work.connection, vm)
+    linked = tuple(_new_volume(region, work.connection, vm, mapping) for mapping in plan.mappings)
+    for volume in linked:
+        volumes.insert(work.connection, volume)
+    arguments = {"boot": plan.launch.boot_on_creation}
+    work.promised.append(Operation(f"create_vm:{vm.vm_id}", "create_vm", vm.vm_id, arguments))
+    return replace(vm, volumes=linked)
+
+
+def _new_vm(region: Region, who: Principal, plan: _Plan, number: int, private_ip: str) -> Vm:
+    command, carried = plan.launch, plan.image.vm_attributes or VmAttributes()
+    protection = command.deletion_protection
+    return Vm(
+        vm_id=region.ids.new(ids.VM),
+        account_id=who.account_id,
+        image_id=plan.image.image_id,
+        reservation_id=plan.reservation_id,
+        launch_number=number,
+        vm_type=plan.vm_type.name,
+        vcpus=plan.vm_type.vcpus,
+        memory_mib=plan.vm_type.memory_mib,
+        performance=_performance(plan),
+        architecture=plan.image.architecture,
+        boot_mode=_boot_mode(plan),
+        root_device_name=plan.image.root_device_name,
+        subregion_name=region.subregion_name,
+        state=VmState.PENDING,
+        creation_date=region.clock.now(),
+        mac_address=region.ids.mac_address(),
+        private_ip=private_ip,
+        product_codes=plan.image.product_codes,
+        keypair_name=command.keypair_name,
+        public_key=plan.public_key,
+        user_data=command.user_data,
+        deletion_protection=carried.deletion_protection if protection is None else protection,
+        shutdown_behavior=command.shutdown_behavior or carried.shutdown_behavior,
+        host_action=command.host_action,
+        client_token=command.client_token,
+        nested_virtualization=command.nested_virtualization,
+    )
+
+
+def _performance(plan: _Plan) -> str:
+    """A flag in the VM type wins, then the request, then the image (reference section 6)."""
+    vm_type, carried = plan.vm_type, plan.image.vm_attributes
+    if vm_type.names_performance:
+        return vm_type.performance
+    return plan.launch.performance or (carried.performance if carried else vm_type.performance)
+
+
+def _boot_mode(plan: _Plan) -> BootMode:
+    """The request's, else that of the VM that the image was made from, else legacy where the image can."""
+    modes, carried = plan.image.boot_modes, plan.image.vm_attributes
+    wanted = plan.launch.boot_mode
+    if wanted is not None and wanted not in modes:
+        raise BadValue(
+            parameter="BootMode", reason=f"the image {plan.image.image_id} boots by {', '.join(modes)}"
+        )
+    if wanted is None and carried and carried.boot_mode in modes:
+        wanted = carried.boot_mode
+    return wanted or ("legacy" if "legacy" in modes else "uefi")
+
+
+def _new_volume(region: Region, connection: sa.Connection, vm: Vm, mapping: ImageMapping) -> Volume:
+    volume_id = region.ids.new(ids.VOLUME)
+    snapshot = snapshots.get(connection, mapping.snapshot_id) if mapping.snapshot_id else None
+    link = VolumeLink(
+        volume_id=volume_id,
+        vm_id=vm.vm_id,
+        device_name=mapping.device_name,
+        delete_on_vm_deletion=mapping.delete_on_vm_deletion,
+        state=LinkState.ATTACHING,
+        link_date=vm.creation_date,
+    )
+    return Volume(
+        volume_id=volume_id,
+        account_id=vm.account_id,
+        snapshot_id=mapping.snapshot_id,
+        size_gib=mapping.volume_size_gib,
+        volume_type=mapping.volume_type,
+        iops=mapping.iops,
+        state=VolumeState.CREATING,
+        subregion_name=vm.subregion_name,
+        creation_date=vm.creation_date,
+        product_codes=_product_codes(vm, mapping, snapshot.product_codes if snapshot else ()),
+        link=link,
+    )
+
+
+def _product_codes(vm: Vm, mapping: ImageMapping, of_snapshot: tuple[str, ...]) -> tuple[str, ...]:
+    """The root volume carries the VM's codes, the others those of their snapshots."""
+    return vm.product_codes if mapping.device_name == vm.root_device_name else of_snapshot

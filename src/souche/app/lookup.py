@@ -1,0 +1,86 @@
+"""Finds the resources that a request names. What the caller may not see is answered exactly as what does not
+exist (design 3.5); the form of an id is checked first, as the real service does (reference section 1)."""
+
+import sqlalchemy as sa
+
+from souche import ids
+from souche.db import images, snapshots, vms, volumes
+from souche.model.accounts import Principal
+from souche.model.images import Image
+from souche.model.snapshots import Snapshot
+from souche.model.vms import Vm
+from souche.model.volumes import Volume
+from souche.refusals import (
+    MalformedId,
+    NoSuchImage,
+    NoSuchSnapshot,
+    NoSuchVm,
+    NoSuchVolume,
+    WrongIdPrefix,
+)
+
+
+def check_id(resource_id: str, prefix: str) -> None:
+    """Refuse an id that cannot be one of this kind.
+
+    Raises:
+        WrongIdPrefix: it begins otherwise.
+        MalformedId: the part after the prefix is not the right number of lowercase hex digits.
+    """
+    if not resource_id.startswith(f"{prefix}-"):
+        raise WrongIdPrefix(resource_id=resource_id, prefix=prefix)
+    if not ids.is_well_formed(resource_id, prefix):
+        digits = ids.HEX_DIGITS.get(prefix, ids.DEFAULT_HEX_DIGITS)
+        raise MalformedId(resource_id=resource_id, prefix=prefix, digits=digits)
+
+
+def usable_image(connection: sa.Connection, who: Principal, image_id: str) -> Image:
+    """An image that the caller may launch and copy: its own, granted to it, or public."""
+    check_id(image_id, ids.IMAGE)
+    image = images.get_usable(connection, image_id, who.account_id)
+    if image is None:
+        raise NoSuchImage(image_id=image_id)
+    return image
+
+
+def own_image(connection: sa.Connection, who: Principal, image_id: str) -> Image:
+    """An image of the caller's account."""
+    image = usable_image(connection, who, image_id)
+    if image.account_id != who.account_id:
+        raise NoSuchImage(image_id=image_id)
+    return image
+
+
+def usable_snapshot(connection: sa.Connection, who: Principal, snapshot_id: str) -> Snapshot:
+    """A snapshot that the caller may make volumes, images and copies of."""
+    check_id(snapshot_id, ids.SNAPSHOT)
+    snapshot = snapshots.get_usable(connection, snapshot_id, who.account_id)
+    if snapshot is None:
+        raise NoSuchSnapshot(snapshot_id=snapshot_id)
+    return snapshot
+
+
+def own_snapshot(connection: sa.Connection, who: Principal, snapshot_id: str) -> Snapshot:
+    """A snapshot of the caller's account."""
+    snapshot = usable_snapshot(connection, who, snapshot_id)
+    if snapshot.account_id != who.account_id:
+        raise NoSuchSnapshot(snapshot_id=snapshot_id)
+    return snapshot
+
+
+def own_volume(connection: sa.Connection, who: Principal, volume_id: str) -> Volume:
+    """A volume of the caller's account."""
+    check_id(volume_id, ids.VOLUME)
+    volume = volumes.get(connection, volume_id)
+    if volume is None or volume.account_id != who.account_id:
+        raise NoSuchVolume(volume_id=volume_id)
+    return volume
+
+
+def own_vm(connection: sa.Connection, who: Principal, vm_id: str) -> Vm:
+    """A VM of the caller's account."""
+    check_id(vm_id, ids.VM)
+    vm = vms.get(connection, vm_id)
+    if vm is None or vm.account_id != who.account_id:
+        raise NoSuchVm(vm_id=vm_id)
+    return vm

@@ -1,0 +1,133 @@
+"""What a guest is told at http://169.254.169.254 (reference section 9): a tree of text, by IMDSv1's paths.
+
+A guest is known by the address that it asks from; nothing in a request can name another.
+"""
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from souche.app.region import Region
+from souche.db import tags, vms
+from souche.model.tags import Tag
+from souche.model.vms import Vm
+from souche.workflows.guests import hostname
+
+Tree: TypeAlias = Mapping[str, "Tree | bytes"]
+
+
+class PublicKeys(dict[str, "Tree | bytes"]):
+    """The folder of keys, which EC2 lists as `0=name`: cloud-init reads the number before the sign."""
+
+    def __init__(self, keypair_name: str, public_key: str) -> None:
+        super().__init__({"0": {"openssh-key": public_key.encode()}})
+        self.keypair_name = keypair_name
+
+
+# The versions that EC2 clients ask for by name; all hold the same.
+VERSIONS: Final = (
+    "1.0",
+    "2007-01-19",
+    "2008-02-01",
+    "2009-04-04",
+    "2011-01-01",
+    "2014-02-25",
+    "2016-09-02",
+    "2018-09-24",
+    "2021-03-23",
+    "latest",
+)
+
+
+def answer(region: Region, source_ip: str, path: str) -> bytes | None:
+    """What the guest at `source_ip` gets for a path: a text, or the listing of a folder, whose subfolders end in
+    "/"; None for what does not exist, and for a source that is no VM of the region."""
+    with region.store.read() as connection:
+        vm = vms.with_address(connection, source_ip)
+        if vm is None:
+            return None
+        tagged = tags.of_resources(connection, [vm.vm_id]).get(vm.vm_id, ())
+    version, _, rest = path.lstrip("/").partition("/")
+    if version == "":
+        return "\n".join(VERSIONS).encode()
+    if version not in VERSIONS:
+        return None
+    return _find(_tree(region, vm, tagged), rest)
+
+
+def _find(tree: Tree, path: str) -> bytes | None:
+    """Walk down. What remains of a path may be a name with "/" in it, as a tag's key may be."""
+    if path in ("", "/"):
+        return _listing(tree)
+    for name in (path, path.rstrip("/")):
+        if name in tree:
+            found = tree[name]
+            return found if isinstance(found, bytes) else _listing(found)
+    name, _, rest = path.partition("/")
+    below = tree.get(name)
+    return None if below is None or isinstance(below, bytes) else _find(below, rest)
+
+
+def _listing(tree: Tree) -> bytes:
+    if isinstance(tree, PublicKeys):
+        return f"0={tree.keypair_name}".encode()
+    return "\n".join(name if isinstance(tree[name], bytes) else f"{name}/" for name in tree).encode()
+
+
+def _tree(region: Region, vm: Vm, tagged: tuple[Tag, ...]) -> Tree:
+    tree: dict[str, Tree | bytes] = {"meta-data": _meta_data(region, vm, tagged)}
+    if vm.user_data:
+        tree["user-data"] = vm.user_data
+    return tree
+
+
+def _meta_data(region: Region, vm: Vm, tagged: tuple[Tag, ...]) -> Tree:
+    name = f"{hostname(vm.private_ip)}.{region.name}.compute.internal".encode()
+    address = vm.private_ip.encode()
+    tree: dict[str, Tree | bytes] = {
+        "ami-id": vm.image_id.encode(),
+        "ami-launch-index": str(vm.launch_number).encode(),
+        "block-device-mapping": _block_devices(vm),
+        "hostname": name,
+        "instance-id": vm.vm_id.encode(),
+        "instance-type": vm.vm_type.encode(),
+        "local-hostname": name,
+        "local-ipv4": address,
+        "mac": vm.mac_address.encode(),
+        "network": {"interfaces": {"macs": {vm.mac_address: _interface(region, vm, name)}}},
+        "placement": {
+            "availability-zone": vm.subregion_name.encode(),
+            "cluster": b"souche",
+            "server": b"souche",
+        },
+        "public-hostname": name,
+        "public-ipv4": address,
+        "reservation-id": vm.reservation_id.encode(),
+        "security-groups": b"default",
+        "tags": {tag.key: tag.value.encode() for tag in tagged},
+    }
+    if vm.public_key:
+        tree["public-keys"] = PublicKeys(vm.keypair_name or "", vm.public_key)
+    return tree
+
+
+def _block_devices(vm: Vm) -> Tree:
+    root = vm.root_device_name.encode()
+    others = [volume.link.device_name for volume in vm.volumes if volume.link][1:]
+    return {"ami": root, "root": root} | {
+        f"ebs{number}": device_name.encode() for number, device_name in enumerate(others, start=1)
+    }
+
+
+def _interface(region: Region, vm: Vm, name: bytes) -> Tree:
+    address = vm.private_ip.encode()
+    return {
+        "device-number": b"0",
+        "gateway-ipv4": region.network.gateway_ip.encode(),
+        "local-hostname": name,
+        "local-ipv4s": address,
+        "mac": vm.mac_address.encode(),
+        "owner-id": vm.account_id.encode(),
+        "public-hostname": name,
+        "public-ipv4s": address,
+        "security-groups": b"default",
+    }

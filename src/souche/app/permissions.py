@@ -1,0 +1,25 @@
+"""Changes of who besides the owner may use an image or a snapshot."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from souche.refusals import MalformedAccountId
+
+ACCOUNT_ID = re.compile(r"[0-9]{12}")
+
+
+@dataclass(frozen=True)
+class PermissionsChange:
+    """Grants to add, or with `removal` to take back; `everybody` is the global permission."""
+
+    removal: bool
+    account_ids: tuple[str, ...] = ()
+    everybody: bool = False
+
+
+def check_account_ids(account_ids: Sequence[str]) -> None:
+    """Refuse what is not the id of an account: 12 digits."""
+    for account_id in account_ids:
+        if not ACCOUNT_ID.fullmatch(account_id):
+            raise MalformedAccountId(account_id=account_id)

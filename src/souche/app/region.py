@@ -1,0 +1,77 @@
+"""What every use-case works with, and its one transaction."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from souche.clock import Clock
+from souche.compute.base import GuestNetwork
+from souche.db import operations
+from souche.db.store import Store
+from souche.ids import IdSource
+from souche.model.operations import Operation
+from souche.vault import Vault
+
+
+@dataclass
+class Work:
+    """One open transaction and the workflows that it promises."""
+
+    connection: sa.Connection
+    promised: list[Operation] = field(default_factory=list)
+
+
+class Workflows(Protocol):
+    """The way to the region's durable workflows."""
+
+    def start(self, operation: Operation) -> None:
+        """Start a promised workflow; to start one twice is harmless."""
+        ...
+
+    def wait(self, operation_id: str, timeout_seconds: float) -> bool:
+        """Wait for a workflow that this process has started; whether it ended in time."""
+        ...
+
+
+@dataclass(frozen=True)
+class Region:
+    """A region: its names, its store, and the way to start workflows.
+
+    `console` gives the last of a VM's serial console. With `dry_run`, every rule is checked and
+    nothing is kept: the transaction is rolled back and no workflow starts.
+    """
+
+    name: str
+    endpoint: str
+    store: Store
+    network: GuestNetwork
+    console: Callable[[str], bytes]
+    clock: Clock
+    ids: IdSource
+    vault: Vault
+    workflows: Workflows
+    dry_run: bool = False
+
+    @property
+    def subregion_name(self) -> str:
+        """The region's one subregion (an availability zone in the real cloud)."""
+        return f"{self.name}a"
+
+    def rehearsal(self) -> "Region":
+        """The same region, where nothing is kept (DryRun)."""
+        return replace(self, dry_run=True)
+
+    @contextmanager
+    def begin(self) -> Iterator[Work]:
+        """A use-case's transaction. When it is committed, the promised workflows are started."""
+        with self.store.begin(rehearsal=self.dry_run) as connection:
+            work = Work(connection)
+            yield work
+            for operation in work.promised:
+                operations.insert(connection, operation, self.clock.now())
+        if not self.dry_run:
+            for operation in work.promised:
+                self.workflows.start(operation)

@@ -1,0 +1,182 @@
+"""Snapshots: made from a volume or by copy; shared, found and deleted (reference section 3)."""
+
+from dataclasses import dataclass, replace
+
+from souche import ids
+from souche.app import lookup
+from souche.app.block_devices import check_completed
+from souche.app.found import Found
+from souche.app.permissions import PermissionsChange, check_account_ids
+from souche.app.region import Region, Work
+from souche.db import images, snapshots, tags, volumes
+from souche.model.accounts import Principal
+from souche.model.operations import Operation
+from souche.model.query import Query
+from souche.model.snapshots import Snapshot
+from souche.refusals import OtherRegion, SnapshotInUse, WrongSnapshotState, WrongVolumeState
+from souche.states import SnapshotState, VolumeState
+
+COPY_WAIT_SECONDS = 2.0
+SETTLED = (SnapshotState.COMPLETED, SnapshotState.ERROR)
+
+
+@dataclass(frozen=True)
+class FromVolume:
+    """A snapshot of a volume, attached or not."""
+
+    volume_id: str
+    description: str = ""
+    client_token: str | None = None
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of a snapshot that the caller may use. Without a description it takes the source's."""
+
+    source_snapshot_id: str
+    source_region_name: str
+    description: str | None = None
+    client_token: str | None = None
+
+
+def create_from_volume(region: Region, who: Principal, command: FromVolume) -> Snapshot:
+    """Promise a snapshot. With the token of an earlier call, that call's snapshot is the answer.
+
+    Raises:
+        NoSuchVolume, WrongVolumeState.
+    """
+    with region.begin() as work:
+        earlier = _of_token(work, who, command.client_token)
+        if earlier:
+            return earlier
+        volume = lookup.own_volume(work.connection, who, command.volume_id)
+        if volume.state not in (VolumeState.AVAILABLE, VolumeState.IN_USE):
+            raise WrongVolumeState(
+                volume_id=volume.volume_id, state=volume.state, reason="it must be available or in-use"
+            )
+        snapshot = replace(
+            _new(region, who, command.client_token),
+            volume_id=volume.volume_id,
+            volume_size_gib=volume.size_gib,
+            description=command.description,
+            product_codes=volume.product_codes,
+        )
+        snapshots.insert(work.connection, snapshot)
+        arguments = {"volume_id": volume.volume_id}
+        work.promised.append(_promise("create_snapshot", snapshot, arguments))
+    return snapshot
+
+
+def copy(region: Region, who: Principal, command: Copy) -> Snapshot:
+    """Copy a snapshot within the region. The copy is O(1), so the answer waits for it a little.
+
+    Raises:
+        OtherRegion, NoSuchSnapshot, WrongSnapshotState.
+    """
+    if command.source_region_name != region.name:
+        raise OtherRegion(region_name=command.source_region_name, own_region_name=region.name)
+    with region.begin() as work:
+        earlier = _of_token(work, who, command.client_token)
+        if earlier:
+            return earlier
+        source = lookup.usable_snapshot(work.connection, who, command.source_snapshot_id)
+        check_completed(source)
+        snapshot = replace(
+            _new(region, who, command.client_token),
+            volume_size_gib=source.volume_size_gib,
+            description=source.description if command.description is None else command.description,
+            product_codes=source.product_codes,
+            source_snapshot_id=source.snapshot_id,
+        )
+        snapshots.insert(work.connection, snapshot)
+        operation = _promise("copy_snapshot", snapshot, {"source_snapshot_id": source.snapshot_id})
+        work.promised.append(operation)
+    if not region.dry_run:
+        region.workflows.wait(operation.operation_id, COPY_WAIT_SECONDS)
+    with region.store.read() as connection:
+        return snapshots.get(connection, snapshot.snapshot_id) or snapshot
+
+
+def share(region: Region, who: Principal, snapshot_id: str, change: PermissionsChange) -> Snapshot:
+    """Change who may make volumes, images and copies of a snapshot of the caller's.
+
+    Raises:
+        NoSuchSnapshot, MalformedAccountId.
+    """
+    check_account_ids(change.account_ids)
+    with region.begin() as work:
+        snapshot = lookup.own_snapshot(work.connection, who, snapshot_id)
+        if change.removal:
+            snapshots.revoke(work.connection, snapshot_id, change.account_ids)
+        else:
+            snapshots.grant(work.connection, snapshot_id, change.account_ids)
+        if change.everybody:
+            snapshots.set_public(work.connection, snapshot_id, public=not change.removal)
+        return snapshots.get(work.connection, snapshot_id) or snapshot
+
+
+def delete(region: Region, who: Principal, snapshot_id: str) -> None:
+    """Promise the deletion of a snapshot that nothing uses. Volumes made from it are independent of it.
+
+    Raises:
+        NoSuchSnapshot, SnapshotInUse: an image has it. WrongSnapshotState: it, or a volume from it, is being made.
+    """
+    with region.begin() as work:
+        snapshot = lookup.own_snapshot(work.connection, who, snapshot_id)
+        image_id = images.using_snapshot(work.connection, snapshot_id)
+        if image_id is not None:
+            raise SnapshotInUse(snapshot_id=snapshot_id, image_id=image_id)
+        _check_deletable(work, snapshot)
+        snapshots.set_state(
+            work.connection,
+            [snapshot_id],
+            SnapshotState.DELETING,
+            progress_percent=snapshot.progress_percent,
+        )
+        work.promised.append(_promise("delete_snapshot", snapshot, {}))
+
+
+def _check_deletable(work: Work, snapshot: Snapshot) -> None:
+    if snapshot.state not in SETTLED:
+        raise WrongSnapshotState(
+            snapshot_id=snapshot.snapshot_id, state=snapshot.state, reason="wait until it is completed"
+        )
+    volume_id = volumes.creating_from_snapshot(work.connection, snapshot.snapshot_id)
+    if volume_id is not None:
+        raise WrongSnapshotState(
+            snapshot_id=snapshot.snapshot_id,
+            state=snapshot.state,
+            reason=f"the volume {volume_id} is being made from it",
+        )
+
+
+def find(region: Region, who: Principal, query: Query) -> Found[Snapshot]:
+    """What the caller may use, oldest first."""
+    with region.store.read() as connection:
+        page, more = snapshots.find(connection, who.account_id, query)
+        tagged = tags.of_resources(connection, [each.snapshot_id for each in page])
+    return Found(page, tagged, more)
+
+
+def _of_token(work: Work, who: Principal, client_token: str | None) -> Snapshot | None:
+    if client_token is None:
+        return None
+    return snapshots.with_client_token(work.connection, who.account_id, client_token)
+
+
+def _new(region: Region, who: Principal, client_token: str | None) -> Snapshot:
+    return Snapshot(
+        snapshot_id=region.ids.new(ids.SNAPSHOT),
+        account_id=who.account_id,
+        volume_id=None,
+        volume_size_gib=0,
+        state=SnapshotState.PENDING,
+        progress_percent=0,
+        description="",
+        creation_date=region.clock.now(),
+        client_token=client_token,
+    )
+
+
+def _promise(workflow: str, snapshot: Snapshot, arguments: dict[str, str]) -> Operation:
+    return Operation(f"{workflow}:{snapshot.snapshot_id}", workflow, snapshot.snapshot_id, arguments)

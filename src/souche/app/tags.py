@@ -1,0 +1,126 @@
+"""Tags, on every kind of resource that the caller owns."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+
+import sqlalchemy as sa
+
+from souche import ids
+from souche.app.lookup import check_id
+from souche.app.region import Region
+from souche.db import tags
+from souche.errors import NotFound
+from souche.model.accounts import Principal
+from souche.model.query import Query
+from souche.model.tags import Tag
+from souche.refusals import (
+    BadTagKey,
+    BadTagValue,
+    MissingParameter,
+    NoSuchImage,
+    NoSuchKeypair,
+    NoSuchResource,
+    NoSuchSnapshot,
+    NoSuchTask,
+    NoSuchVm,
+    NoSuchVolume,
+)
+
+KEY_LENGTH: Final = range(1, 255 + 1)
+VALUE_LENGTH: Final = range(255 + 1)
+
+ABSENT: Final[Mapping[str, Callable[[str], NotFound]]] = {
+    ids.IMAGE: lambda resource_id: NoSuchImage(image_id=resource_id),
+    ids.SNAPSHOT: lambda resource_id: NoSuchSnapshot(snapshot_id=resource_id),
+    ids.VOLUME: lambda resource_id: NoSuchVolume(volume_id=resource_id),
+    ids.VM: lambda resource_id: NoSuchVm(vm_id=resource_id),
+    ids.KEYPAIR: lambda resource_id: NoSuchKeypair(keypair=resource_id),
+    "image-export": lambda resource_id: NoSuchTask(task_id=resource_id),
+    "snap-export": lambda resource_id: NoSuchTask(task_id=resource_id),
+}
+
+
+def put(region: Region, who: Principal, resource_ids: Collection[str], pairs: Mapping[str, str]) -> None:
+    """Tag all of the resources, or none; a key that a resource has already gets the new value.
+
+    Raises:
+        MissingParameter: no resource or no tag is named.
+        BadTagKey, BadTagValue: a key or a value has a wrong length.
+        NotFound: a resource does not exist or is not the caller's: NoSuchImage for an image, and so on.
+    """
+    _check_named(resource_ids, pairs)
+    for key, value in pairs.items():
+        _check_pair(key, value)
+    with region.begin() as work:
+        _check_owned(work.connection, who, resource_ids)
+        tags.put(work.connection, _tags(region, who, resource_ids, pairs))
+
+
+def _tags(
+    region: Region, who: Principal, resource_ids: Collection[str], pairs: Mapping[str, str]
+) -> list[Tag]:
+    now = region.clock.now()
+    return [
+        Tag(who.account_id, resource_id, tags.type_of(resource_id), key, value, now)
+        for resource_id in dict.fromkeys(resource_ids)
+        for key, value in pairs.items()
+    ]
+
+
+def remove(
+    region: Region, who: Principal, resource_ids: Collection[str], pairs: Collection[tuple[str, str | None]]
+) -> None:
+    """Take tags off all of the resources, or off none. A pair without a value takes its key off, whatever the
+    value; a resource that has no such tag is left as it is.
+
+    Raises:
+        MissingParameter: no resource or no tag is named.
+        NotFound: as `put`.
+    """
+    _check_named(resource_ids, pairs)
+    with region.begin() as work:
+        _check_owned(work.connection, who, resource_ids)
+        for resource_id in resource_ids:
+            for key, value in pairs:
+                tags.remove(work.connection, who.account_id, resource_id, key, value)
+
+
+def find(region: Region, who: Principal, query: Query) -> tuple[list[Tag], bool]:
+    """The caller's tags that satisfy `query`, and whether more remain."""
+    with region.store.read() as connection:
+        return tags.find(connection, who.account_id, query)
+
+
+def of_resource(region: Region, resource_id: str) -> tuple[Tag, ...]:
+    """The tags of one resource, for the view of what has just been changed."""
+    with region.store.read() as connection:
+        return tags.of_resources(connection, [resource_id]).get(resource_id, ())
+
+
+def _check_named(resource_ids: Collection[str], pairs: Collection[object]) -> None:
+    if not resource_ids:
+        raise MissingParameter(parameter="ResourceIds")
+    if not pairs:
+        raise MissingParameter(parameter="Tags")
+
+
+def _check_pair(key: str, value: str) -> None:
+    if len(key) not in KEY_LENGTH:
+        raise BadTagKey(key=key)
+    if len(value) not in VALUE_LENGTH:
+        raise BadTagValue(key=key)
+
+
+def _check_owned(connection: sa.Connection, who: Principal, resource_ids: Collection[str]) -> None:
+    owned = tags.owned(connection, who.account_id, resource_ids)
+    for resource_id in resource_ids:
+        if resource_id not in owned:
+            raise _absent(resource_id)
+
+
+def _absent(resource_id: str) -> NotFound:
+    prefix = tags.prefix_of(resource_id)
+    if prefix not in ABSENT:
+        return NoSuchResource(resource_id=resource_id)
+    check_id(resource_id, prefix)
+    return ABSENT[prefix](resource_id)

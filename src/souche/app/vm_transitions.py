@@ -1,0 +1,109 @@
+"""Start, stop, reboot and delete VMs. Lists are all or nothing: one refusal leaves every VM untouched
+(reference section 6)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from souche.app import lookup
+from souche.app.region import Region, Work
+from souche.db import vms
+from souche.model.accounts import Principal
+from souche.model.operations import Argument, Operation
+from souche.model.vms import Vm
+from souche.refusals import DeletionProtected, NeverStarted, WrongVmState
+from souche.states import VmState
+from souche.workflows.stop_vm import USER_STOPPED
+
+
+@dataclass(frozen=True)
+class Transition:
+    """What a call did to a VM: its state before, and after."""
+
+    vm_id: str
+    previous: VmState
+    current: VmState
+
+
+def start(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transition]:
+    """Promise to start stopped VMs. One that runs, or is about to, is left alone.
+
+    Raises:
+        NoSuchVm, WrongVmState.
+    """
+
+    def one(work: Work, vm: Vm) -> VmState:
+        if vm.state in (VmState.RUNNING, VmState.PENDING):
+            return vm.state
+        if vm.state != VmState.STOPPED:
+            raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="only a stopped VM can be started")
+        return begin(work, vm, "start_vm", VmState.PENDING, {})
+
+    return _each(region, who, vm_ids, one)
+
+
+def stop(region: Region, who: Principal, vm_ids: Sequence[str], *, force: bool) -> list[Transition]:
+    """Promise to stop running VMs; with `force`, by pulling the plug. One that is stopped is left alone.
+
+    Raises:
+        NoSuchVm, NeverStarted, WrongVmState.
+    """
+
+    def one(work: Work, vm: Vm) -> VmState:
+        if vm.state in (VmState.STOPPED, VmState.STOPPING):
+            return vm.state
+        if vm.state == VmState.PENDING:
+            raise NeverStarted(vm_id=vm.vm_id)
+        if vm.state != VmState.RUNNING:
+            raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="only a running VM can be stopped")
+        return begin(work, vm, "stop_vm", VmState.STOPPING, {"force": force})
+
+    return _each(region, who, vm_ids, one)
+
+
+def reboot(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transition]:
+    """Promise to reboot running VMs; they stay `running`.
+
+    Raises:
+        NoSuchVm, WrongVmState.
+    """
+
+    def one(work: Work, vm: Vm) -> VmState:
+        if vm.state != VmState.RUNNING:
+            raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="only a running VM can be rebooted")
+        return begin(work, vm, "reboot_vm", VmState.RUNNING, {})
+
+    return _each(region, who, vm_ids, one)
+
+
+def delete(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transition]:
+    """Promise to terminate VMs, with the volumes that go with them. One that is terminated stays so.
+
+    Raises:
+        NoSuchVm, DeletionProtected.
+    """
+
+    def one(work: Work, vm: Vm) -> VmState:
+        if vm.state in (VmState.SHUTTING_DOWN, VmState.TERMINATED):
+            return vm.state
+        if vm.deletion_protection:
+            raise DeletionProtected(vm_id=vm.vm_id)
+        return begin(work, vm, "delete_vm", VmState.SHUTTING_DOWN, {}, USER_STOPPED)
+
+    return _each(region, who, vm_ids, one)
+
+
+def begin(
+    work: Work, vm: Vm, workflow: str, passing: VmState, arguments: dict[str, Argument], reason: str = ""
+) -> VmState:
+    """Record the passing state and promise the workflow, named by the VM's new generation."""
+    generation = vms.begin_transition(work.connection, vm, passing, reason)
+    work.promised.append(Operation(f"{workflow}:{vm.vm_id}:{generation}", workflow, vm.vm_id, arguments))
+    return passing
+
+
+def _each(
+    region: Region, who: Principal, vm_ids: Sequence[str], one: Callable[[Work, Vm], VmState]
+) -> list[Transition]:
+    with region.begin() as work:
+        found = [lookup.own_vm(work.connection, who, vm_id) for vm_id in dict.fromkeys(vm_ids)]
+        return [Transition(vm.vm_id, vm.state, one(work, vm)) for vm in found]

@@ -1,0 +1,110 @@
+"""VMs once they are launched: found, changed, read from (reference section 6). Transitions: `vm_transitions`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from souche.app import keypairs, lookup, vm_types
+from souche.app.found import Found
+from souche.app.region import Region, Work
+from souche.db import tags, vms, volumes
+from souche.model.accounts import Principal
+from souche.model.query import Query
+from souche.model.vms import Vm
+from souche.refusals import NoSuchVolume, WrongVmState
+from souche.states import VmState
+
+
+@dataclass(frozen=True)
+class Change:
+    """What UpdateVm may change; None leaves it. `delete_on_vm_deletion` is by volume id."""
+
+    vm_id: str
+    vm_type: str | None = None
+    performance: str | None = None
+    user_data: bytes | None = None
+    nested_virtualization: bool | None = None
+    keypair_name: str | None = None
+    deletion_protection: bool | None = None
+    shutdown_behavior: str | None = None
+    host_action: str | None = None
+    delete_on_vm_deletion: tuple[tuple[str, bool], ...] = ()
+
+
+ALWAYS_CHANGEABLE = ("deletion_protection", "shutdown_behavior", "host_action")
+NEED_STOPPED = ("vm_type", "performance", "user_data", "nested_virtualization")
+
+
+def find(region: Region, who: Principal, query: Query) -> Found[Vm]:
+    """The caller's VMs, oldest first."""
+    with region.store.read() as connection:
+        page, more = vms.find(connection, who.account_id, query)
+        tagged = tags.of_resources(connection, [each.vm_id for each in page])
+    return Found(page, tagged, more)
+
+
+def update(region: Region, who: Principal, change: Change) -> Vm:
+    """Change a VM. Its type, performance, user data and nesting can change only while it is stopped; another
+    key pair reaches the guest by its metadata.
+
+    Raises:
+        NoSuchVm, WrongVmState, NoSuchVmType, NoSuchKeypair, NoSuchVolume.
+    """
+    with region.begin() as work:
+        vm = lookup.own_vm(work.connection, who, change.vm_id)
+        _check_state(vm, change)
+        vms.set_attributes(work.connection, vm.vm_id, _attributes(work, who, change))
+        for volume_id, delete in change.delete_on_vm_deletion:
+            if volume_id not in [volume.volume_id for volume in vm.volumes]:
+                raise NoSuchVolume(volume_id=volume_id)
+            volumes.set_delete_on_vm_deletion(work.connection, volume_id, delete=delete)
+        return vms.get(work.connection, vm.vm_id) or vm
+
+
+def _check_state(vm: Vm, change: Change) -> None:
+    if vm.state in (VmState.SHUTTING_DOWN, VmState.TERMINATED):
+        raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it is being, or has been, terminated")
+    if vm.state != VmState.STOPPED and any(getattr(change, name) is not None for name in NEED_STOPPED):
+        raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it must be stopped for this change")
+
+
+def _attributes(work: Work, who: Principal, change: Change) -> dict[str, Any]:
+    plain = ("performance", "user_data", "nested_virtualization", *ALWAYS_CHANGEABLE)
+    attributes = {name: getattr(change, name) for name in plain if getattr(change, name) is not None}
+    if change.vm_type is not None:
+        attributes |= _type_attributes(change.vm_type)
+    if change.keypair_name is not None:
+        attributes["keypair_name"] = change.keypair_name
+        attributes["public_key"] = keypairs.public_key(work.connection, who, change.keypair_name)
+    return attributes
+
+
+def _type_attributes(name: str) -> dict[str, Any]:
+    vm_type = vm_types.parse(name)
+    sizes = {"vm_type": vm_type.name, "vcpus": vm_type.vcpus, "memory_mib": vm_type.memory_mib}
+    return sizes | ({"performance": vm_type.performance} if vm_type.names_performance else {})
+
+
+def console_output(region: Region, who: Principal, vm_id: str) -> bytes:
+    """The last 64 KiB of a VM's serial console.
+
+    Raises:
+        NoSuchVm.
+    """
+    vm = _get(region, who, vm_id)
+    return b"" if vm.state == VmState.TERMINATED else region.console(vm_id)
+
+
+def admin_password(region: Region, who: Principal, vm_id: str) -> str:
+    """The administrator's password of a Windows VM, encrypted with its key pair; "" for all others, and always
+    here, where no Windows guest has reported one.
+
+    Raises:
+        NoSuchVm.
+    """
+    _get(region, who, vm_id)
+    return ""
+
+
+def _get(region: Region, who: Principal, vm_id: str) -> Vm:
+    with region.store.read() as connection:
+        return lookup.own_vm(connection, who, vm_id)

@@ -1,0 +1,199 @@
+"""Volumes: made, attached to VMs, detached, found and deleted (reference section 7)."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from souche import ids
+from souche.app import block_devices, lookup
+from souche.app.found import Found
+from souche.app.region import Region, Work
+from souche.db import tags, volumes
+from souche.model.accounts import Principal
+from souche.model.operations import Argument, Operation
+from souche.model.query import Query
+from souche.model.snapshots import Snapshot
+from souche.model.vms import Vm
+from souche.model.volumes import Volume, VolumeLink
+from souche.refusals import (
+    BadValue,
+    DeviceInUse,
+    MissingParameter,
+    NoSuchSubregion,
+    UnlinkedAlready,
+    VolumeInUse,
+    WrongVmState,
+    WrongVolumeState,
+)
+from souche.states import LinkState, VmState, VolumeState
+
+
+@dataclass(frozen=True)
+class Create:
+    """A new volume, empty (`size_gib` is needed) or from a snapshot (its size is the default)."""
+
+    subregion_name: str
+    size_gib: int | None = None
+    snapshot_id: str | None = None
+    volume_type: str = "standard"
+    iops: int | None = None
+    client_token: str | None = None
+
+
+@dataclass(frozen=True)
+class Link:
+    """Attach a volume to a VM at a device."""
+
+    volume_id: str
+    vm_id: str
+    device_name: str
+
+
+def create(region: Region, who: Principal, command: Create) -> Volume:
+    """Promise a volume. With the token of an earlier call, that call's volume is the answer.
+
+    Raises:
+        NoSuchSubregion, NoSuchSnapshot, MissingParameter, and those of block_devices.check_volume.
+    """
+    if command.subregion_name != region.subregion_name:
+        raise NoSuchSubregion(subregion_name=command.subregion_name)
+    with region.begin() as work:
+        earlier = _of_token(work, who, command.client_token)
+        if earlier:
+            return earlier
+        snapshot = _completed_snapshot(work.connection, who, command)
+        volume = _new(region, who, command, snapshot)
+        volumes.insert(work.connection, volume)
+        work.promised.append(_promise("create_volume", volume, 0, {}))
+    return volume
+
+
+def _of_token(work: Work, who: Principal, client_token: str | None) -> Volume | None:
+    if client_token is None:
+        return None
+    return volumes.with_client_token(work.connection, who.account_id, client_token)
+
+
+def _completed_snapshot(connection: sa.Connection, who: Principal, command: Create) -> Snapshot | None:
+    if command.snapshot_id is None:
+        return None
+    snapshot = lookup.usable_snapshot(connection, who, command.snapshot_id)
+    block_devices.check_completed(snapshot)
+    return snapshot
+
+
+def _new(region: Region, who: Principal, command: Create, snapshot: Snapshot | None) -> Volume:
+    size = command.size_gib if command.size_gib is not None or not snapshot else snapshot.volume_size_gib
+    if size is None:
+        raise MissingParameter(parameter="Size")
+    block_devices.check_volume(size, command.volume_type, command.iops, device_name="the volume")
+    if snapshot:
+        block_devices.check_size_against(snapshot, size)
+    return Volume(
+        volume_id=region.ids.new(ids.VOLUME),
+        account_id=who.account_id,
+        snapshot_id=command.snapshot_id,
+        size_gib=size,
+        volume_type=command.volume_type,
+        iops=command.iops,
+        state=VolumeState.CREATING,
+        subregion_name=command.subregion_name,
+        creation_date=region.clock.now(),
+        product_codes=snapshot.product_codes if snapshot else (),
+        client_token=command.client_token,
+    )
+
+
+def delete(region: Region, who: Principal, volume_id: str) -> None:
+    """Promise the deletion of a volume that is not attached.
+
+    Raises:
+        NoSuchVolume, WrongVolumeState.
+    """
+    with region.begin() as work:
+        volume = lookup.own_volume(work.connection, who, volume_id)
+        if volume.state not in (VolumeState.AVAILABLE, VolumeState.ERROR):
+            raise WrongVolumeState(
+                volume_id=volume_id, state=volume.state, reason="it must be available to be deleted"
+            )
+        volumes.set_state(work.connection, volume_id, VolumeState.DELETING)
+        work.promised.append(_promise("delete_volume", volume, 0, {}))
+
+
+def link(region: Region, who: Principal, command: Link) -> None:
+    """Promise to attach a volume to a VM, running or stopped. It does not go with the VM.
+
+    Raises:
+        NoSuchVolume, NoSuchVm, BadDeviceName, VolumeInUse, WrongVolumeState, WrongVmState, DeviceInUse, BadValue.
+    """
+    block_devices.check_device_name(command.device_name)
+    with region.begin() as work:
+        volume = lookup.own_volume(work.connection, who, command.volume_id)
+        vm = lookup.own_vm(work.connection, who, command.vm_id)
+        _check_linkable(volume, vm, command.device_name)
+        new = VolumeLink(
+            volume_id=volume.volume_id,
+            vm_id=vm.vm_id,
+            device_name=command.device_name,
+            delete_on_vm_deletion=False,
+            state=LinkState.ATTACHING,
+            link_date=region.clock.now(),
+        )
+        volumes.link(work.connection, new)
+        volumes.set_state(work.connection, volume.volume_id, VolumeState.IN_USE)
+        generation = region.ids.serial()
+        work.promised.append(_promise("link_volume", volume, generation, {"vm_id": vm.vm_id}))
+
+
+def _check_linkable(volume: Volume, vm: Vm, device_name: str) -> None:
+    if volume.link:
+        raise VolumeInUse(volume_id=volume.volume_id, vm_id=volume.link.vm_id)
+    if volume.state != VolumeState.AVAILABLE:
+        raise WrongVolumeState(volume_id=volume.volume_id, state=volume.state, reason="it must be available")
+    if vm.state not in (VmState.RUNNING, VmState.STOPPED):
+        raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it must be running or stopped")
+    if device_name in [linked.link.device_name for linked in vm.volumes if linked.link]:
+        raise DeviceInUse(device_name=device_name, vm_id=vm.vm_id)
+    if len(vm.volumes) >= block_devices.MAX_VOLUMES_OF_VM:
+        raise BadValue(parameter="VmId", reason=f"a VM has at most {block_devices.MAX_VOLUMES_OF_VM} volumes")
+
+
+def unlink(region: Region, who: Principal, volume_id: str) -> None:
+    """Promise to detach a volume. The root volume can be detached while the VM is stopped.
+
+    Raises:
+        NoSuchVolume, UnlinkedAlready, WrongVolumeState, WrongVmState.
+    """
+    with region.begin() as work:
+        volume = lookup.own_volume(work.connection, who, volume_id)
+        if volume.link is None:
+            raise UnlinkedAlready(volume_id=volume_id)
+        if volume.link.state != LinkState.ATTACHED:
+            raise WrongVolumeState(volume_id=volume_id, state=volume.link.state, reason="it must be attached")
+        vm = lookup.own_vm(work.connection, who, volume.link.vm_id)
+        _check_unlinkable(vm, volume.link)
+        volumes.set_link_state(work.connection, volume_id, LinkState.DETACHING)
+        work.promised.append(_promise("unlink_volume", volume, region.ids.serial(), {"vm_id": vm.vm_id}))
+
+
+def _check_unlinkable(vm: Vm, existing: VolumeLink) -> None:
+    if vm.state not in (VmState.RUNNING, VmState.STOPPED):
+        raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it must be running or stopped")
+    if existing.device_name == vm.root_device_name and vm.state != VmState.STOPPED:
+        raise WrongVmState(
+            vm_id=vm.vm_id, state=vm.state, reason="its root volume can be unlinked only while it is stopped"
+        )
+
+
+def find(region: Region, who: Principal, query: Query) -> Found[Volume]:
+    """The caller's volumes, oldest first."""
+    with region.store.read() as connection:
+        page, more = volumes.find(connection, who.account_id, query)
+        tagged = tags.of_resources(connection, [each.volume_id for each in page])
+    return Found(page, tagged, more)
+
+
+def _promise(workflow: str, volume: Volume, serial: int, arguments: dict[str, Argument]) -> Operation:
+    """`serial` tells apart the runs of a workflow that may happen to a volume more than once."""
+    suffix = f":{serial:x}" if serial else ""
+    return Operation(f"{workflow}:{volume.volume_id}{suffix}", workflow, volume.volume_id, arguments)

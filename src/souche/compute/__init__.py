@@ -1,0 +1,1 @@
+"""Hypervisors. `base` is the contract; each driver is one file or folder."""

@@ -1,0 +1,126 @@
+"""The contract of a hypervisor: it defines, starts, stops and removes guests, and tells their power state.
+
+For every method: the ids are the caller's; doing it again after it was done succeeds and changes nothing more;
+what is to be removed and is gone already is success. Power states are asked for, never remembered.
+
+A driver for real guests also provides `souche.storage.base.LiveDisks` (two methods), by which the volume store
+freezes the disks of a running guest.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from souche.model.disks import GuestDisk
+from souche.model.images import Architecture, BootMode
+
+
+class PowerState(StrEnum):
+    """RUNNING includes paused by us for an instant. OFF: the guest powered itself off, or we did. LOST: it is off
+    because its process or its host ended. A guest that is not defined is not listed."""
+
+    RUNNING = "running"
+    OFF = "off"
+    LOST = "lost"
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What differs between hypervisors, as data. `accelerator` is "kvm", "tcg" or "none"."""
+
+    simulated: bool
+    accelerator: str
+
+
+@dataclass(frozen=True)
+class GuestNetwork:
+    """The region's own isolated network. Guests reach metadata at 169.254.169.254 through `gateway_ip`."""
+
+    cidr: str
+    gateway_ip: str
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Everything that a guest is made of. `disks` in boot order, the root's first."""
+
+    vm_id: str
+    vcpus: int
+    memory_mib: int
+    architecture: Architecture
+    boot_mode: BootMode
+    disks: tuple[GuestDisk, ...]
+    mac_address: str
+    private_ip: str
+    hostname: str
+    nested_virtualization: bool = False
+    tpm_enabled: bool = False
+
+
+class Hypervisor(Protocol):
+    """See the module's text for what holds of every method. All of them raise ComputeFailed, or Unavailable when
+    the hypervisor cannot be reached (worth another try)."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    @property
+    def network(self) -> GuestNetwork: ...
+
+    def define(self, guest: Guest) -> None:
+        """Make the guest known, off, with its DHCP reservation (MAC to IP). A guest known already is redefined
+        for its next start; a running one keeps running."""
+        ...
+
+    def start(self, vm_id: str) -> None:
+        """Power on. On return the guest's CPUs run. One that runs already is success."""
+        ...
+
+    def shut_down(self, vm_id: str, timeout_seconds: float) -> None:
+        """Ask the guest to power itself off (agent, else ACPI), asking again now and then; after
+        `timeout_seconds` pull the plug. On return the guest is off. Off or unknown already is success."""
+        ...
+
+    def power_off(self, vm_id: str) -> None:
+        """Pull the plug. On return the guest is off."""
+        ...
+
+    def reboot(self, vm_id: str) -> None:
+        """Restart a running guest without giving up its QEMU process: the guest is asked first; one that does
+        not answer within a few seconds is reset."""
+        ...
+
+    def remove(self, vm_id: str) -> None:
+        """Power off and forget the guest: definition, DHCP reservation and lease, firmware variables, console
+        log. Its disks stay."""
+        ...
+
+    def attach(self, vm_id: str, disk: GuestDisk) -> None:
+        """Plug a disk into a guest, at once if it runs, and for its next start in any case."""
+        ...
+
+    def detach(self, vm_id: str, volume_id: str) -> None:
+        """Unplug a disk. On return a running guest has let go of it.
+
+        Raises:
+            ComputeFailed: the running guest did not let go within 30 seconds.
+        """
+        ...
+
+    def power_states(self) -> Mapping[str, PowerState]:
+        """Every guest of this region that the hypervisor knows, by VM id."""
+        ...
+
+    def console(self, vm_id: str) -> bytes:
+        """The last 64 KiB of the serial console since the last start; empty when there is none."""
+        ...
+
+    def watch(self, changed: Callable[[str], None]) -> None:
+        """Call `changed(vm_id)` from a thread of the driver's own when a guest's power state changes by itself.
+        A hint for speed: the reconcile sweep does not rely on it."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and threads. Guests run on."""
+        ...

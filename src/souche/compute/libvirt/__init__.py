@@ -1,0 +1,17 @@
+"""Real guests through libvirt. `driver.LibvirtHypervisor` is the way in.
+
+names          what everything of a region is called on the host
+markup         XML parsed and printed
+bindings       the part of libvirt's Python API that is used, typed
+events         power state changes passed on
+connection     one connection, reopened when libvirtd came back; events; errors translated
+accelerator    KVM or TCG, by trial
+host_paths     the guest directories; what QEMU's user must be able to reach
+domain_xml, disk_xml, network_xml    pure builders and readers
+domains        domains found, made and ended
+network        the isolated network, its reservations and leases
+waiting        for what takes its time
+live_disks     the disks of running guests: attach, detach, switch
+console        the serial console's log
+driver         the Hypervisor made of these
+"""

@@ -1,0 +1,36 @@
+"""The log of a guest's serial console.
+
+virtlogd writes it, and turns it over to console.log.0 when it has 2 MiB; a new QEMU process begins a new one.
+"""
+
+import os
+from pathlib import Path
+
+TAIL_BYTES = 64 * 1024
+
+
+def tail(log_file: Path, size: int = TAIL_BYTES) -> bytes:
+    """The last `size` bytes, reaching back into the log before this one when it was just turned over."""
+    newest = _end_of(log_file, size)
+    return _end_of(_turned_over(log_file), size - len(newest)) + newest
+
+
+def forget_turned_over(log_file: Path) -> None:
+    """Remove the older logs, so that `tail` does not show a former start's."""
+    for older in log_file.parent.glob(f"{log_file.name}.*"):
+        older.unlink(missing_ok=True)
+
+
+def _turned_over(log_file: Path) -> Path:
+    return log_file.with_name(f"{log_file.name}.0")
+
+
+def _end_of(path: Path, size: int) -> bytes:
+    if size <= 0:
+        return b""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - size))
+            return stream.read(size)
+    except FileNotFoundError:
+        return b""

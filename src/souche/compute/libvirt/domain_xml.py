@@ -1,0 +1,158 @@
+"""A guest as libvirt's domain XML. Pure."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from souche.compute.base import Guest
+from souche.compute.libvirt.accelerator import Accelerator
+from souche.compute.libvirt.disk_xml import CacheMode, disk
+from souche.compute.libvirt.markup import parse, text
+from souche.compute.libvirt.names import Names
+from souche.compute.libvirt.network_xml import Reservation
+from souche.errors import ComputeFailed
+
+SOUCHE = "urn:souche:guest"
+MANUFACTURER, PRODUCT = "3DS Outscale", "3DS Outscale VM"  # cloud-init looks for both (reference section 9)
+MACHINES = {
+    "x86_64": ("x86_64", "/usr/bin/qemu-system-x86_64"),
+    "i386": ("i686", "/usr/bin/qemu-system-i386"),
+}
+UEFI_CODE, UEFI_VARIABLES = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
+DOMAIN_TYPES = {"kvm": "kvm", "tcg": "qemu"}
+CPU_MODES = {"kvm": "host-passthrough", "tcg": "maximum"}
+
+ET.register_namespace("souche", SOUCHE)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where on the host a guest is put: the region's names, the accelerator, and the guest's own files."""
+
+    names: Names
+    accelerator: Accelerator
+    console: Path
+    nvram: Path
+    cache: CacheMode
+
+
+def domain(guest: Guest, placement: Placement) -> str:
+    """The whole domain.
+
+    Raises:
+        ComputeFailed: no such machine can be made (UEFI on i386: Debian's OVMF is 64-bit only).
+    """
+    names, uuid = placement.names, str(placement.names.uuid(guest.vm_id))
+    root = ET.Element("domain", type=DOMAIN_TYPES[placement.accelerator])
+    ET.SubElement(root, "name").text = names.domain(guest.vm_id)
+    ET.SubElement(root, "uuid").text = uuid
+    root.append(_metadata(guest))
+    ET.SubElement(root, "memory", unit="MiB").text = str(guest.memory_mib)
+    ET.SubElement(root, "vcpu", placement="static").text = str(guest.vcpus)
+    root.append(_sysinfo(uuid))
+    root.append(_boot(guest, placement))
+    features = ET.SubElement(root, "features")
+    ET.SubElement(features, "acpi")
+    ET.SubElement(features, "apic")
+    root.append(_cpu(guest, placement.accelerator))
+    ET.SubElement(root, "clock", offset="utc")
+    for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
+        ET.SubElement(root, f"on_{event}").text = action
+    root.append(_devices(guest, placement))
+    return text(root)
+
+
+def reservation(domain_xml: str) -> Reservation | None:
+    """The DHCP reservation that a domain of ours asks for; it is noted in the domain's own metadata, so that
+    whatever happens a domain that exists tells what is to be cleaned up after it."""
+    noted = parse(domain_xml).find(f"metadata/{{{SOUCHE}}}guest")
+    if noted is None:
+        return None
+    return Reservation(noted.get("mac", ""), noted.get("ip", ""), noted.get("hostname"))
+
+
+def _metadata(guest: Guest) -> ET.Element:
+    element = ET.Element("metadata")
+    noted = {"vm": guest.vm_id, "mac": guest.mac_address.lower(), "ip": guest.private_ip}
+    ET.SubElement(element, f"{{{SOUCHE}}}guest", noted, hostname=guest.hostname.partition(".")[0])
+    return element
+
+
+def _sysinfo(uuid: str) -> ET.Element:
+    element = ET.Element("sysinfo", type="smbios")
+    system = ET.SubElement(element, "system")
+    entries = {"manufacturer": MANUFACTURER, "product": PRODUCT, "serial": uuid, "uuid": uuid}
+    for name, value in entries.items():
+        ET.SubElement(system, "entry", name=name).text = value
+    return element
+
+
+def _boot(guest: Guest, placement: Placement) -> ET.Element:
+    element = ET.Element("os")
+    architecture, _ = MACHINES[guest.architecture]
+    ET.SubElement(element, "type", arch=architecture, machine="q35").text = "hvm"
+    if guest.boot_mode == "uefi":
+        if guest.architecture != "x86_64":
+            raise ComputeFailed(reason=f"an {guest.architecture} guest starts by BIOS only")
+        ET.SubElement(element, "loader", readonly="yes", secure="no", type="pflash").text = UEFI_CODE
+        ET.SubElement(element, "nvram", template=UEFI_VARIABLES).text = str(placement.nvram)
+    ET.SubElement(element, "smbios", mode="sysinfo")
+    return element
+
+
+def _cpu(guest: Guest, accelerator: Accelerator) -> ET.Element:
+    element = ET.Element("cpu", mode=CPU_MODES[accelerator], check="none")
+    ET.SubElement(element, "topology", sockets="1", cores=str(guest.vcpus), threads="1")
+    if not guest.nested_virtualization:
+        for feature in ("vmx", "svm"):
+            ET.SubElement(element, "feature", policy="disable", name=feature)
+    return element
+
+
+def _devices(guest: Guest, placement: Placement) -> ET.Element:
+    element = ET.Element("devices")
+    _, emulator = MACHINES[guest.architecture]
+    ET.SubElement(element, "emulator").text = emulator
+    for place, guest_disk in enumerate(guest.disks):
+        element.append(disk(guest_disk, placement.cache, boots=place == 0))
+    ET.SubElement(element, "controller", type="scsi", index="0", model="virtio-scsi")
+    ET.SubElement(element, "controller", type="usb", model="none")
+    element.append(_interface(guest, placement.names))
+    element.append(_console(placement.console))
+    element.append(_agent_channel())
+    if guest.tpm_enabled:
+        tpm = ET.SubElement(element, "tpm", model="tpm-crb")
+        ET.SubElement(tpm, "backend", type="emulator", version="2.0")
+    video = ET.SubElement(element, "video")  # boot loaders and Windows want one; nobody looks at it
+    ET.SubElement(video, "model", type="vga")
+    ET.SubElement(element, "memballoon", model="none")
+    random = ET.SubElement(element, "rng", model="virtio")
+    ET.SubElement(random, "backend", model="random").text = "/dev/urandom"
+    return element
+
+
+def _interface(guest: Guest, names: Names) -> ET.Element:
+    """Without the network boot ROM: it would only delay the start of a guest that has no bootable disk."""
+    element = ET.Element("interface", type="network")
+    ET.SubElement(element, "mac", address=guest.mac_address.lower())
+    ET.SubElement(element, "source", network=names.network)
+    ET.SubElement(element, "model", type="virtio")
+    ET.SubElement(element, "rom", enabled="no")
+    return element
+
+
+def _console(log_file: Path) -> ET.Element:
+    """Written to a file, begun anew by each QEMU process.
+
+    Not to a terminal: one that a person has opened and does not read would hold up the guest, and where
+    /dev/pts is mounted strictly QEMU's user gets none.
+    """
+    element = ET.Element("serial", type="file")
+    ET.SubElement(element, "source", path=str(log_file), append="off")
+    return element
+
+
+def _agent_channel() -> ET.Element:
+    element = ET.Element("channel", type="unix")
+    ET.SubElement(element, "target", type="virtio", name="org.qemu.guest_agent.0")
+    return element

@@ -1,0 +1,81 @@
+"""Ending and restarting a domain, gently first."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import libvirt
+
+from souche.compute.libvirt.bindings import Domain, Host
+from souche.compute.libvirt.waiting import wait_until
+
+ASK_AGAIN_SECONDS = 10.0  # a guest that is still booting does not hear the first request
+ASK_SHUTDOWN = libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT | libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN
+ASK_REBOOT = libvirt.VIR_DOMAIN_REBOOT_GUEST_AGENT | libvirt.VIR_DOMAIN_REBOOT_ACPI_POWER_BTN
+FORGET = (
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+    | libvirt.VIR_DOMAIN_UNDEFINE_TPM
+)
+
+
+def power_on(domain: Domain) -> None:
+    """Start a domain, or let one go on that QEMU stopped (a full disk does that)."""
+    if not domain.isActive():
+        with _unless(domain.isActive):
+            domain.create()
+    if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+        domain.resume()
+
+
+def power_off(domain: Domain) -> None:
+    """Pull the plug of a domain that may be off."""
+    if domain.isActive():
+        with _unless(lambda: not domain.isActive()):
+            domain.destroy()
+
+
+def shut_down(domain: Domain, timeout_seconds: float) -> None:
+    """Ask the guest to power off until it is off; after `timeout_seconds` pull the plug."""
+    deadline = time.monotonic() + timeout_seconds
+    while domain.isActive() and (left := deadline - time.monotonic()) > 0:
+        with contextlib.suppress(libvirt.libvirtError):
+            domain.shutdownFlags(ASK_SHUTDOWN)
+        wait_until(lambda: not domain.isActive(), min(ASK_AGAIN_SECONDS, left))
+    power_off(domain)
+
+
+def reboot(host: Host, domain: Domain, grace_seconds: float) -> None:
+    """Ask the guest to restart; reset it when it has not done so after `grace_seconds`.
+
+    libvirt tells of a restart by an event, however it came about.
+    """
+    restarted = threading.Event()
+    callback = host.domainEventRegisterAny(
+        domain, libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, lambda *_: restarted.set(), None
+    )
+    try:
+        with contextlib.suppress(libvirt.libvirtError):
+            domain.reboot(ASK_REBOOT)
+        if not restarted.wait(grace_seconds):
+            domain.reset()
+    finally:
+        host.domainEventDeregisterAny(callback)
+
+
+def forget(domain: Domain) -> None:
+    """Undefine a domain that is off, with all that libvirt keeps of it."""
+    domain.undefineFlags(FORGET)
+
+
+@contextlib.contextmanager
+def _unless(done: Callable[[], object]) -> Iterator[None]:
+    """Do what somebody else may be doing at the same time: a failure is none when it is `done` afterwards."""
+    try:
+        yield
+    except libvirt.libvirtError:
+        if not done():
+            raise

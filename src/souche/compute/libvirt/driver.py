@@ -1,0 +1,223 @@
+"""The hypervisor made of libvirt. See `compute/base.py` and `storage.base.LiveDisks` for what each method
+promises."""
+
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import libvirt
+
+from souche.compute.base import Capabilities, Guest, GuestNetwork, PowerState
+from souche.compute.libvirt import accelerator as accelerators
+from souche.compute.libvirt import console, domain_xml, domains, host_paths, live_disks, network_xml
+from souche.compute.libvirt.accelerator import Accelerator
+from souche.compute.libvirt.bindings import Domain, Host
+from souche.compute.libvirt.connection import Connection, find
+from souche.compute.libvirt.disk_xml import file_of
+from souche.compute.libvirt.events import Events
+from souche.compute.libvirt.host_paths import GuestFiles
+from souche.compute.libvirt.names import Names, home_tag
+from souche.compute.libvirt.network import RegionNetwork
+from souche.errors import ComputeFailed
+from souche.model.disks import DiskSource, GuestDisk
+
+OFF_STATES = {libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_CRASHED, libvirt.VIR_DOMAIN_NOSTATE}
+
+
+class LibvirtHypervisor:
+    """Guests of the region in `home`, on the libvirt at `uri`, in an isolated network with the addresses
+    `cidr`.
+
+    `tag` (1 to 12 small letters and digits) sets the region's names apart from another's on the same machine;
+    by default it comes from the home's path. `accelerator` None means to find out, which takes up to 5
+    seconds once in a process. A guest that has not restarted `reboot_grace_seconds` after it was asked to is
+    reset.
+
+    Needs root: the network's addresses, DHCP leases and console logs are root's.
+
+    Raises:
+        ComputeFailed: QEMU's user cannot reach files below `home`.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        cidr: str,
+        *,
+        tag: str | None = None,
+        uri: str = "qemu:///system",
+        accelerator: Accelerator | None = None,
+        reboot_grace_seconds: float = 30.0,
+    ) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        host_paths.require_traversable(home)
+        self._names = Names(tag or home_tag(home))
+        self._cidr = IPv4Network(cidr)
+        self._accelerator = accelerator or accelerators.detect()
+        self._reboot_grace_seconds = reboot_grace_seconds
+        self._files = GuestFiles(home)
+        self._network = RegionNetwork(self._names, self._cidr)
+        self._connection = Connection(uri, self._prepare)
+        self._events = Events(self._names, self.power_states)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(simulated=False, accelerator=self._accelerator)
+
+    @property
+    def network(self) -> GuestNetwork:
+        return GuestNetwork(str(self._cidr), str(network_xml.gateway(self._cidr)))
+
+    @property
+    def bridge(self) -> str:
+        """The host's interface in the guests' network; it exists after `prepare`."""
+        return self._names.bridge
+
+    def prepare(self) -> None:
+        """Connect, and make and start the network. Every other method does so too, when it is the first."""
+        with self._connection.calling("prepare"):
+            return
+
+    def define(self, guest: Guest) -> None:
+        for disk in guest.disks:
+            host_paths.require_traversable(file_of(disk.source).path.parent)
+        self._files.prepare(guest.vm_id)
+        xml = domain_xml.domain(guest, self._placement(guest))
+        with self._connection.calling(f"define {guest.vm_id}") as host:
+            known = self._find(host, guest.vm_id)
+            before = domain_xml.reservation(_defined(known)) if known is not None else None
+            host.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+            wanted = domain_xml.reservation(xml)
+            if before is not None and before != wanted:
+                self._network.release(host, before)
+            if wanted is not None:
+                self._network.reserve(host, wanted)
+
+    def start(self, vm_id: str) -> None:
+        with self._connection.calling(f"start {vm_id}") as host:
+            domain = self._known(host, vm_id)
+            if not domain.isActive():
+                self._make_ready(host, domain, vm_id)
+            domains.power_on(domain)
+
+    def shut_down(self, vm_id: str, timeout_seconds: float) -> None:
+        with self._connection.calling(f"shut down {vm_id}") as host:
+            domain = self._find(host, vm_id)
+            if domain is not None:
+                domains.shut_down(domain, timeout_seconds)
+
+    def power_off(self, vm_id: str) -> None:
+        with self._connection.calling(f"power off {vm_id}") as host:
+            domain = self._find(host, vm_id)
+            if domain is not None:
+                domains.power_off(domain)
+
+    def reboot(self, vm_id: str) -> None:
+        with self._connection.calling(f"reboot {vm_id}") as host:
+            domains.reboot(host, self._known(host, vm_id), self._reboot_grace_seconds)
+
+    def remove(self, vm_id: str) -> None:
+        """The definition goes last: it notes what else there is to be removed."""
+        with self._connection.calling(f"remove {vm_id}") as host:
+            domain = self._find(host, vm_id)
+            if domain is not None:
+                domains.power_off(domain)
+                reservation = domain_xml.reservation(_defined(domain))
+                if reservation is not None:
+                    self._network.release(host, reservation)
+                host_paths.remove_libvirt_logs(domain.name())
+                domains.forget(domain)
+        self._files.remove(vm_id)
+
+    def attach(self, vm_id: str, disk: GuestDisk) -> None:
+        host_paths.require_traversable(file_of(disk.source).path.parent)
+        with self._connection.calling(f"attach {disk.volume_id} to {vm_id}") as host:
+            live_disks.attach(self._known(host, vm_id), disk)
+
+    def detach(self, vm_id: str, volume_id: str) -> None:
+        with self._connection.calling(f"detach {volume_id} from {vm_id}") as host:
+            domain = self._find(host, vm_id)
+            if domain is not None:
+                live_disks.detach(domain, volume_id)
+
+    def power_states(self) -> Mapping[str, PowerState]:
+        with self._connection.calling("list guests") as host:
+            stats = host.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE)
+            named = ((self._names.vm_id(domain.name()), values) for domain, values in stats)
+            return {
+                vm_id: _power_state(values["state.state"], values["state.reason"])
+                for vm_id, values in named
+                if vm_id is not None
+            }
+
+    def console(self, vm_id: str) -> bytes:
+        return console.tail(self._files.console(vm_id))
+
+    def watch(self, changed: Callable[[str], None]) -> None:
+        self._events.watch(changed)
+        self.prepare()
+
+    def close(self) -> None:
+        self._events.close()
+        self._connection.close()
+
+    def open_disks(self, vm_id: str) -> Mapping[str, DiskSource] | None:
+        with self._connection.calling(f"list the disks of {vm_id}") as host:
+            domain = self._find(host, vm_id)
+            running = live_disks.running_views(domain) if domain is not None else None
+            return None if running is None else {id_: view.source for id_, view in running.items()}
+
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+        with self._connection.calling(f"switch the disks of {vm_id}") as host:
+            return live_disks.switch(self._known(host, vm_id), overlays)
+
+    def remove_network(self) -> None:
+        """Remove the region's network, when the region itself is to go. The next call makes it again."""
+        with self._connection.calling("remove the network") as host:
+            self._network.remove(host)
+
+    def _prepare(self, host: Host) -> None:
+        self._network.ensure(host, guests_run=self._guests_run(host))
+        self._events.subscribe(host)
+
+    def _guests_run(self, host: Host) -> bool:
+        active = host.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+        return any(self._names.vm_id(domain.name()) is not None for domain in active)
+
+    def _make_ready(self, host: Host, domain: Domain, vm_id: str) -> None:
+        """What a start relies on, made again in case something else removed it."""
+        self._network.ensure(host, guests_run=self._guests_run(host))
+        reservation = domain_xml.reservation(_defined(domain))
+        if reservation is not None:
+            self._network.reserve(host, reservation)
+        self._files.prepare(vm_id)
+        console.forget_turned_over(self._files.console(vm_id))
+
+    def _placement(self, guest: Guest) -> domain_xml.Placement:
+        return domain_xml.Placement(
+            names=self._names,
+            accelerator=self._accelerator,
+            console=self._files.console(guest.vm_id),
+            nvram=self._files.nvram(guest.vm_id),
+            cache=live_disks.cache_mode(guest.disks[0].source),
+        )
+
+    def _find(self, host: Host, vm_id: str) -> Domain | None:
+        return find(host, self._names.domain(vm_id))
+
+    def _known(self, host: Host, vm_id: str) -> Domain:
+        domain = self._find(host, vm_id)
+        if domain is None:
+            raise ComputeFailed(reason=f"there is no guest {vm_id}")
+        return domain
+
+
+def _defined(domain: Domain) -> str:
+    return domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+
+
+def _power_state(state: int, reason: int) -> PowerState:
+    """Of a guest that is off, libvirt knows whether it powered itself off (or was asked to)."""
+    if state not in OFF_STATES:
+        return PowerState.RUNNING
+    return PowerState.OFF if reason == libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN else PowerState.LOST

@@ -1,0 +1,96 @@
+"""The files that a guest has on the host beside its disks, and what QEMU's own user must be able to reach."""
+
+import errno
+import os
+import pwd
+import shutil
+from pathlib import Path
+
+from souche.errors import ComputeFailed
+
+QEMU_USER = "libvirt-qemu"  # Debian's; qemu.conf may name another
+LIBVIRT_LOGS = Path("/var/log/libvirt/qemu")
+
+
+class GuestFiles:
+    """`<home>/guests/<vm_id>/`: console log and UEFI variables of each guest."""
+
+    def __init__(self, home: Path) -> None:
+        self.root = home.resolve() / "guests"
+
+    def prepare(self, vm_id: str) -> None:
+        """Make the guest's directory. QEMU may pass through it, and list nothing."""
+        directory = self.root / vm_id
+        directory.mkdir(parents=True, exist_ok=True)
+        for each in (self.root, directory):
+            each.chmod(0o711)
+
+    def console(self, vm_id: str) -> Path:
+        return self.root / vm_id / "console.log"
+
+    def nvram(self, vm_id: str) -> Path:
+        return self.root / vm_id / "uefi-variables.fd"
+
+    def remove(self, vm_id: str) -> None:
+        shutil.rmtree(self.root / vm_id, ignore_errors=True)
+
+
+def remove_libvirt_logs(domain_name: str) -> None:
+    """Remove the log that libvirt keeps of a domain's QEMU processes, which outlives the domain otherwise."""
+    for log_file in LIBVIRT_LOGS.glob(f"{domain_name}.log*"):
+        log_file.unlink(missing_ok=True)
+
+
+def require_traversable(directory: Path, user: str = QEMU_USER) -> None:
+    """Refuse a directory that QEMU's user cannot reach, now rather than at the first start of a guest.
+
+    Raises:
+        ComputeFailed: naming the first directory in the way, and the command that mends it.
+    """
+    try:
+        account = pwd.getpwnam(user)
+    except KeyError as error:
+        raise ComputeFailed(reason=f"there is no user {user}: install libvirt-daemon-system") from error
+    groups = set(os.getgrouplist(user, account.pw_gid))
+    resolved = directory.resolve()
+    for each in reversed((resolved, *resolved.parents)):
+        if not _may_pass(each, account.pw_uid, groups):
+            raise ComputeFailed(
+                reason=f"QEMU runs as {user}, who cannot enter {each}; "
+                f"`setfacl -m u:{user}:x {each}` or `chmod o+x {each}` mends it"
+            )
+
+
+def _may_pass(directory: Path, uid: int, gids: set[int]) -> bool:
+    try:
+        status = directory.stat()
+    except FileNotFoundError as error:
+        raise ComputeFailed(reason=f"{directory} does not exist") from error
+    if _acl_lets_pass(directory, uid):
+        return True
+    if status.st_uid == uid:
+        return bool(status.st_mode & 0o100)
+    if status.st_gid in gids:
+        return bool(status.st_mode & 0o010)
+    return bool(status.st_mode & 0o001)
+
+
+def _acl_lets_pass(directory: Path, uid: int) -> bool:
+    """Whether an access control list names the user with the right to enter. Entries of the kernel's format:
+    tag (2 bytes; 2 is a named user), permissions (2; 1 is execute), id (4), after a version of 4 bytes."""
+    try:
+        acl = os.getxattr(directory, "system.posix_acl_access")[4:]
+    except OSError:
+        return False
+    wanted = (2).to_bytes(2, "little"), uid.to_bytes(4, "little")
+    entries = (acl[at : at + 8] for at in range(0, len(acl), 8))
+    return any((each[:2], each[4:]) == wanted and each[2] & 1 for each in entries)
+
+
+def bypasses_page_cache(disk: Path) -> bool:
+    """Whether a file can be opened with O_DIRECT: some file systems (older tmpfs, some overlayfs) refuse."""
+    try:
+        os.close(os.open(disk, os.O_RDONLY | os.O_DIRECT))
+    except OSError as error:
+        return error.errno != errno.EINVAL
+    return True

@@ -1,0 +1,167 @@
+"""The disks of a domain: plugged, unplugged, and switched to new overlays at one instant."""
+
+import contextlib
+import os
+import time
+from collections.abc import Mapping
+
+import libvirt
+import libvirt_qemu
+import structlog
+
+from souche.compute.libvirt import disk_xml
+from souche.compute.libvirt.bindings import Domain
+from souche.compute.libvirt.disk_xml import DiskView, file_of
+from souche.compute.libvirt.host_paths import bypasses_page_cache
+from souche.compute.libvirt.markup import text
+from souche.compute.libvirt.waiting import wait_until
+from souche.errors import ComputeFailed
+from souche.model.disks import DiskSource, FileSource, GuestDisk
+
+DETACH_SECONDS = 30.0
+AGENT_PING_SECONDS = 1
+FREEZE_SECONDS = 10  # longest wait for the guest agent while it freezes file systems
+SWITCH = (
+    libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY
+    | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
+    | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA
+    | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT
+)
+QUIESCE = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE
+LIVE, CONFIG = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
+
+log = structlog.get_logger()
+
+
+def cache_mode(source: DiskSource) -> disk_xml.CacheMode:
+    """How QEMU opens a disk: past the host's page cache where the file system can.
+
+    What the guest has written is then on the medium already, and a capture need not wait for the page cache
+    while the guest's disks are held.
+    """
+    return "none" if bypasses_page_cache(file_of(source).path) else "writeback"
+
+
+def running_views(domain: Domain) -> dict[str, DiskView] | None:
+    """The disks of a running domain, by volume id; None when it does not run."""
+    xml = domain.XMLDesc()
+    return disk_xml.views(xml) if disk_xml.is_running(xml) else None
+
+
+def attach(domain: Domain, guest_disk: GuestDisk) -> None:
+    """Plug a disk into the definition (in place of one of the same volume with another source) and, if the
+    domain runs, into QEMU."""
+    xml = text(disk_xml.disk(guest_disk, cache_mode(guest_disk.source)))
+    volume_id = guest_disk.volume_id
+    running = running_views(domain)
+    if running is not None and volume_id not in running:
+        domain.attachDeviceFlags(xml, LIVE)
+    defined = _defined(domain).get(volume_id)
+    if defined is not None and defined.source != guest_disk.source:
+        _undefine_disk(domain, volume_id)
+        defined = None
+    if defined is None:
+        domain.attachDeviceFlags(xml, CONFIG)
+
+
+def detach(domain: Domain, volume_id: str) -> None:
+    """Unplug a disk from QEMU and from the definition.
+
+    libvirt only asks QEMU; the disk leaves the running domain's XML when QEMU has closed it. virtio-scsi
+    needs no answer from the guest for that.
+
+    Raises:
+        ComputeFailed: it was there still after `DETACH_SECONDS`.
+    """
+    live = disk_xml.disk_in(domain.XMLDesc(), volume_id) if running_views(domain) is not None else None
+    if live is not None:
+        domain.detachDeviceFlags(live, LIVE)
+        if not wait_until(lambda: volume_id not in (running_views(domain) or {}), DETACH_SECONDS):
+            raise ComputeFailed(reason=f"the guest did not let go of {volume_id}")
+    _undefine_disk(domain, volume_id)
+
+
+def switch(domain: Domain, overlays: Mapping[str, DiskSource]) -> float:
+    """Put the disks onto their overlays by one QEMU transaction, in the running domain and in its definition.
+
+    Returns:
+        How long the guest was held, at the most, in seconds: the time that libvirt took for the whole call.
+        The time that QEMU itself holds the guest's I/O lies within.
+
+    Raises:
+        ComputeFailed: the domain does not run, or has no such disk.
+    """
+    wanted = {volume_id: file_of(source) for volume_id, source in overlays.items()}
+    present = running_views(domain)
+    if present is None or not wanted.keys() <= present.keys():
+        raise ComputeFailed(reason=f"{domain.name()} does not run with the disks {sorted(wanted)}")
+    changing = {id_: source for id_, source in wanted.items() if present[id_].source != source}
+    if not changing:
+        return 0.0
+    for view in present.values():
+        _flush(view.source)
+    began = time.monotonic()
+    _snapshot(domain, disk_xml.switch(list(present.values()), changing), changing)
+    return time.monotonic() - began
+
+
+def agent_answers(domain: Domain) -> bool:
+    """Whether the guest agent answers within a second."""
+    if not disk_xml.agent_connected(domain.XMLDesc()):
+        return False
+    try:
+        libvirt_qemu.qemuAgentCommand(domain, '{"execute": "guest-ping"}', AGENT_PING_SECONDS, 0)
+    except libvirt.libvirtError:
+        return False
+    return True
+
+
+def _snapshot(domain: Domain, xml: str, changing: Mapping[str, FileSource]) -> None:
+    """Quiesced where the agent answers; crash-consistent where it does not, or where it fails to freeze."""
+    if agent_answers(domain):
+        domain.agentSetResponseTimeout(FREEZE_SECONDS)
+        try:
+            return _snapshot_once(domain, xml, SWITCH | QUIESCE, changing)
+        except libvirt.libvirtError as error:
+            log.warning("not quiesced", domain=domain.name(), error=str(error))
+            _thaw(domain)
+    return _snapshot_once(domain, xml, SWITCH, changing)
+
+
+def _snapshot_once(domain: Domain, xml: str, flags: int, changing: Mapping[str, FileSource]) -> None:
+    """An error counts only when nothing was switched: libvirt also reports one when the thaw alone failed,
+    and a second snapshot would then put the overlays onto themselves."""
+    try:
+        domain.snapshotCreateXML(xml, flags)
+    except libvirt.libvirtError as error:
+        now = running_views(domain) or {}
+        if any(id_ not in now or now[id_].source != source for id_, source in changing.items()):
+            raise
+        log.warning("switched, with an error", domain=domain.name(), error=str(error))
+        _thaw(domain)
+
+
+def _thaw(domain: Domain) -> None:
+    """A freeze that we gave up on may have happened all the same."""
+    with contextlib.suppress(libvirt.libvirtError):
+        domain.fsThaw()
+
+
+def _flush(source: FileSource) -> None:
+    """Write out what the host's page cache holds of a disk, while the guest still runs: QEMU flushes the file
+    inside the transaction, with the guest's disks held."""
+    try:
+        with source.path.open("rb") as stream:
+            os.fdatasync(stream.fileno())
+    except OSError as error:
+        raise ComputeFailed(reason=f"{source.path} cannot be written out: {error}") from error
+
+
+def _defined(domain: Domain) -> dict[str, DiskView]:
+    return disk_xml.views(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+
+
+def _undefine_disk(domain: Domain, volume_id: str) -> None:
+    defined = disk_xml.disk_in(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), volume_id)
+    if defined is not None:
+        domain.detachDeviceFlags(defined, CONFIG)

@@ -1,0 +1,50 @@
+"""What everything of a region is called on the host.
+
+Two regions may share a machine, so that every name carries the region's tag; identities are derived from
+names, so that a step done twice meets what it made the first time.
+"""
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from uuid import UUID, uuid5
+
+NAMESPACE = UUID("6d2c1f5e-52a1-4f5b-9d0e-736f75636865")
+TAG_PATTERN = re.compile(r"[a-z0-9]{1,12}")  # an interface name has room for 15 characters
+
+
+def home_tag(home: Path) -> str:
+    """A tag for the region that lives in `home`: 8 hexadecimal digits."""
+    return sha256(str(home.resolve()).encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of the region with this tag (1 to 12 small letters and digits)."""
+
+    tag: str
+
+    def __post_init__(self) -> None:
+        if not TAG_PATTERN.fullmatch(self.tag):
+            raise ValueError(f"a region's tag is 1 to 12 small letters and digits, not {self.tag!r}")
+
+    @property
+    def network(self) -> str:
+        return f"souche-{self.tag}"
+
+    @property
+    def bridge(self) -> str:
+        return f"sou{self.tag}"
+
+    def domain(self, vm_id: str) -> str:
+        return f"souche-{self.tag}-{vm_id}"
+
+    def uuid(self, vm_id: str) -> UUID:
+        """The domain's UUID, which the guest also sees as its SMBIOS UUID and serial number."""
+        return uuid5(NAMESPACE, self.domain(vm_id))
+
+    def vm_id(self, domain_name: str) -> str | None:
+        """The VM that a domain stands for; None for a domain of somebody else's."""
+        prefix = self.domain("")
+        return domain_name.removeprefix(prefix) if domain_name.startswith(prefix) else None

@@ -1,0 +1,125 @@
+"""The region's isolated network on the host: made when missing, its reservations and its leases."""
+
+import shutil
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import libvirt
+import structlog
+
+from souche.compute.libvirt import network_xml
+from souche.compute.libvirt.bindings import Host, Network
+from souche.compute.libvirt.names import Names
+from souche.compute.libvirt.network_xml import Reservation
+from souche.compute.libvirt.waiting import wait_until
+from souche.errors import ComputeFailed, SystemFailure
+from souche.run import run
+
+ADD, DELETE = libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE
+HOSTS = libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST
+ANY_PARENT = -1  # the <ip> element that serves DHCP
+LIVE_AND_CONFIG = libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE | libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG
+RELEASE_SECONDS = 2.0
+RUNTIME = Path("/run/libvirt/network")
+
+log = structlog.get_logger()
+
+
+class RegionNetwork:
+    """Every method takes the open connection and raises `libvirtError`, for the caller to translate."""
+
+    def __init__(self, names: Names, cidr: IPv4Network) -> None:
+        self._names = names
+        self._cidr = cidr
+
+    def ensure(self, host: Host, *, guests_run: bool) -> Network:
+        """Make the network, or make it anew when its definition is another's, and start it.
+
+        Raises:
+            ComputeFailed: it is defined otherwise, and guests are using it.
+        """
+        wanted = network_xml.network(self._names, self._cidr)
+        network = _find(host, self._names.network)
+        if network is not None and network_xml.shape(network.XMLDesc()) != network_xml.shape(wanted):
+            if guests_run:
+                raise ComputeFailed(reason=f"the network {self._names.network} differs from the settings")
+            log.info("network replaced", network=self._names.network)
+            _remove(network)
+            network = None
+        network = network or host.networkDefineXML(wanted)
+        _start(network)
+        return network
+
+    def remove(self, host: Host) -> None:
+        """Remove the network, and the empty directory and PID file that libvirt leaves of one."""
+        network = _find(host, self._names.network)
+        if network is not None:
+            _remove(network)
+        shutil.rmtree(RUNTIME / self._names.network, ignore_errors=True)
+        (RUNTIME / f"{self._names.network}.pid").unlink(missing_ok=True)
+
+    def reserve(self, host: Host, wanted: Reservation) -> None:
+        """Let DHCP give `wanted.ip` to `wanted.mac`, and to nobody else.
+
+        dnsmasq refuses two hosts of one name; the second then goes without.
+        """
+        network = host.networkLookupByName(self._names.network)
+        present = network_xml.reservations(network.XMLDesc())
+        if any(each.name == wanted.name and each.mac != wanted.mac for each in present):
+            wanted = Reservation(wanted.mac, wanted.ip)
+        for each in network_xml.stale(present, wanted):
+            _update(network, DELETE, each)
+        if wanted not in present:
+            _update(network, ADD, wanted)
+
+    def release(self, host: Host, reservation: Reservation) -> None:
+        """Forget the reservation, and the lease if the guest took one: dnsmasq would refuse the address to
+        another MAC until the lease ran out.
+
+        Raises:
+            ComputeFailed: the lease stays.
+        """
+        network = host.networkLookupByName(self._names.network)
+        if reservation.mac in {each.mac for each in network_xml.reservations(network.XMLDesc())}:
+            _update(network, DELETE, reservation)
+        for lease in network.DHCPLeases(reservation.mac):
+            self._release_lease(lease["ipaddr"], lease["mac"], lease["clientid"])
+        if not wait_until(lambda: not network.DHCPLeases(reservation.mac), RELEASE_SECONDS):
+            raise ComputeFailed(reason=f"dnsmasq keeps the lease of {reservation.ip} by {reservation.mac}")
+
+    def _release_lease(self, ip: str, mac: str, client_id: str | None) -> None:
+        argv = ["dhcp_release", self._names.bridge, ip, mac, *([client_id] if client_id else [])]
+        try:
+            run(argv, timeout_seconds=10)
+        except SystemFailure as error:
+            raise ComputeFailed(reason=str(error)) from error
+
+
+def _find(host: Host, name: str) -> Network | None:
+    try:
+        return host.networkLookupByName(name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_NETWORK:
+            return None
+        raise
+
+
+def _start(network: Network) -> None:
+    """Several processes of the region may do this at once: one of them finds it done."""
+    if network.isActive():
+        return
+    try:
+        network.create()
+    except libvirt.libvirtError:
+        if not network.isActive():
+            raise
+
+
+def _remove(network: Network) -> None:
+    if network.isActive():
+        network.destroy()
+    network.undefine()
+
+
+def _update(network: Network, command: int, reservation: Reservation) -> None:
+    network.update(command, HOSTS, ANY_PARENT, network_xml.host(reservation), LIVE_AND_CONFIG)

@@ -1,0 +1,198 @@
+"""Guests that exist as records only: for fast tests, and for machines without a hypervisor.
+
+Nothing runs, and states change at once. Each guest's record is a file, so that a server started again, or
+another process of it, still knows which guests "run".
+"""
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Literal, TypedDict, cast
+
+from souche.compute.base import Capabilities, Guest, GuestNetwork, PowerState
+from souche.errors import ComputeFailed
+from souche.model.disks import DiskSource, FileSource, GuestDisk, MemorySource
+
+Disks = Mapping[str, DiskSource]
+NOTICE = b"This guest is simulated: it has no console, because nothing runs.\r\n"
+
+
+class SourceRecord(TypedDict):
+    """A source in a file. `format` is None for a disk of the simulated store."""
+
+    name: str
+    format: Literal["qcow2", "raw"] | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a guest, by volume id: the disks of its next start, and those open now (None: it is
+    off)."""
+
+    defined: Disks
+    open: Disks | None = None
+
+    def attached(self, volume_id: str, source: DiskSource) -> "Record":
+        opened = None if self.open is None else {volume_id: source, **self.open}
+        return Record({**self.defined, volume_id: source}, opened)
+
+    def detached(self, volume_id: str) -> "Record":
+        return Record(_without(self.defined, volume_id), self.open and _without(self.open, volume_id))
+
+    def switched(self, overlays: Disks) -> "Record":
+        return Record({**self.defined, **overlays}, {**(self.open or {}), **overlays})
+
+
+class SimulatedHypervisor:
+    """Records below `<home>/simulated-guests/`. See `compute/base.py` and `storage.base.LiveDisks` for the
+    promises."""
+
+    def __init__(self, home: Path, cidr: str) -> None:
+        self._root = home / "simulated-guests"
+        self._root.mkdir(parents=True, exist_ok=True)
+        self._cidr = IPv4Network(cidr)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(simulated=True, accelerator="none")
+
+    @property
+    def network(self) -> GuestNetwork:
+        return GuestNetwork(str(self._cidr), str(self._cidr[1]))
+
+    def define(self, guest: Guest) -> None:
+        defined = {disk.volume_id: disk.source for disk in guest.disks}
+        with self._locked():
+            known = self._read(guest.vm_id)
+            self._write(guest.vm_id, replace(known, defined=defined) if known else Record(defined))
+
+    def start(self, vm_id: str) -> None:
+        with self._locked():
+            known = self._known(vm_id)
+            if known.open is None:
+                self._write(vm_id, replace(known, open=known.defined))
+
+    def shut_down(self, vm_id: str, timeout_seconds: float) -> None:  # noqa: ARG002  it obeys at once
+        self.power_off(vm_id)
+
+    def power_off(self, vm_id: str) -> None:
+        with self._locked():
+            known = self._read(vm_id)
+            if known is not None:
+                self._write(vm_id, replace(known, open=None))
+
+    def reboot(self, vm_id: str) -> None:
+        self._running(vm_id)
+
+    def remove(self, vm_id: str) -> None:
+        with self._locked():
+            self._file(vm_id).unlink(missing_ok=True)
+
+    def attach(self, vm_id: str, disk: GuestDisk) -> None:
+        with self._locked():
+            self._write(vm_id, self._known(vm_id).attached(disk.volume_id, disk.source))
+
+    def detach(self, vm_id: str, volume_id: str) -> None:
+        with self._locked():
+            known = self._read(vm_id)
+            if known is not None:
+                self._write(vm_id, known.detached(volume_id))
+
+    def power_states(self) -> Mapping[str, PowerState]:
+        with self._locked():
+            records = {path.stem: self._known(path.stem) for path in self._root.glob("*.json")}
+        return {vm_id: _power_state(record) for vm_id, record in records.items()}
+
+    def console(self, vm_id: str) -> bytes:
+        known = self._read(vm_id)
+        return b"" if known is None or known.open is None else NOTICE
+
+    def watch(self, changed: Callable[[str], None]) -> None:
+        """Nothing to watch: a simulated guest never does anything by itself."""
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def open_disks(self, vm_id: str) -> Disks | None:
+        known = self._read(vm_id)
+        return None if known is None else known.open
+
+    def switch_disks(self, vm_id: str, overlays: Disks) -> float:
+        with self._locked():
+            running = self._running(vm_id)
+            if not overlays.keys() <= (running.open or {}).keys():
+                raise ComputeFailed(reason=f"{vm_id} does not run with the disks {sorted(overlays)}")
+            self._write(vm_id, running.switched(overlays))
+        return 0.0
+
+    def _file(self, vm_id: str) -> Path:
+        return self._root / f"{vm_id}.json"
+
+    def _known(self, vm_id: str) -> Record:
+        known = self._read(vm_id)
+        if known is None:
+            raise ComputeFailed(reason=f"there is no guest {vm_id}")
+        return known
+
+    def _running(self, vm_id: str) -> Record:
+        known = self._known(vm_id)
+        if known.open is None:
+            raise ComputeFailed(reason=f"{vm_id} does not run")
+        return known
+
+    def _read(self, vm_id: str) -> Record | None:
+        try:
+            stored = json.loads(self._file(vm_id).read_bytes())
+        except FileNotFoundError:
+            return None
+        opened = stored["open"]
+        return Record(_sources(stored["defined"]), None if opened is None else _sources(opened))
+
+    def _write(self, vm_id: str, record: Record) -> None:
+        """Readers see the record before or after, never in between."""
+        opened = None if record.open is None else _stored(record.open)
+        partial = self._root / f"{vm_id}.partial"
+        partial.write_text(json.dumps({"defined": _stored(record.defined), "open": opened}))
+        partial.replace(self._file(vm_id))
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One change at a time, among threads and processes."""
+        with (self._root / ".lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _power_state(record: Record) -> PowerState:
+    return PowerState.OFF if record.open is None else PowerState.RUNNING
+
+
+def _without(disks: Disks, volume_id: str) -> Disks:
+    return {each: source for each, source in disks.items() if each != volume_id}
+
+
+def _stored(disks: Disks) -> dict[str, SourceRecord]:
+    return {volume_id: _source_record(source) for volume_id, source in disks.items()}
+
+
+def _source_record(source: DiskSource) -> SourceRecord:
+    match source:
+        case FileSource(path, format_):
+            return {"name": str(path), "format": format_}
+        case MemorySource(name):
+            return {"name": name, "format": None}
+
+
+def _sources(stored: object) -> dict[str, DiskSource]:
+    records = cast(dict[str, SourceRecord], stored)
+    return {volume_id: _source(record) for volume_id, record in records.items()}
+
+
+def _source(record: SourceRecord) -> DiskSource:
+    if record["format"] is None:
+        return MemorySource(record["name"])
+    return FileSource(Path(record["name"]), record["format"])

@@ -1,0 +1,117 @@
+"""Every setting, declared once: its flag, its environment variable, its default, its help. The command line, the
+settings record and docs/settings.md are made from this table."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from souche.errors import Invalid
+
+
+class BadSetting(Invalid):
+    """The setting {flag} is not valid: {reason}"""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting. `default` None: it must be given, or is worked out (`help` says how)."""
+
+    key: str
+    kind: type
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.key.replace('_', '-')}"
+
+    @property
+    def variable(self) -> str:
+        return f"SOUCHE_{self.key.upper()}"
+
+
+SETTINGS: Final = (
+    Setting("home", Path, None, "Folder that holds everything of the region: database, disks, keys."),
+    Setting("listen", str, "127.0.0.1:8808", "HOST:PORT where the API answers."),
+    Setting("region", str, "souche-1", "Name of the region. Its one subregion is this name with an 'a'."),
+    Setting(
+        "compute",
+        str,
+        "libvirt",
+        "libvirt: real guests, needs root. simulated: real disks, pretended guests, needs neither.",
+        ("libvirt", "simulated"),
+    ),
+    Setting(
+        "endpoint",
+        str,
+        "",
+        "URL under which clients reach the API, as ReadRegions shows it. Default: http:// and the address that"
+        " it listens on.",
+    ),
+    Setting(
+        "guest_network",
+        str,
+        "",
+        "IPv4 network (CIDR) of the guests, on a bridge of its own, without a way out. Default: a /20 in"
+        " 10.128.0.0/9, chosen by the path of HOME.",
+    ),
+    Setting("log_level", str, "info", "Least severe log lines shown.", ("debug", "info", "warning", "error")),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one run of the server."""
+
+    home: Path
+    listen: str
+    region: str
+    compute: Literal["libvirt", "simulated"]
+    endpoint: str
+    guest_network: str
+    log_level: str
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on.
+
+        Raises:
+            BadSetting: not HOST:PORT.
+        """
+        host, colon, port = self.listen.rpartition(":")
+        if not colon or not host or not port.isdecimal() or int(port) > 65535:
+            raise BadSetting(flag="--listen", reason=f"HOST:PORT is expected, not '{self.listen}'")
+        return host.strip("[]"), int(port)
+
+
+def settings(given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings: a flag that is given wins, then its environment variable, then the default.
+
+    Raises:
+        BadSetting: one is missing, or not one of its choices.
+    """
+    values = {setting.key: _value(setting, given.get(setting.key), environment) for setting in SETTINGS}
+    values["home"] = values["home"].resolve()
+    values["guest_network"] = values["guest_network"] or network_of(values["home"])
+    values["endpoint"] = values["endpoint"] or f"http://{values['listen']}"
+    return Settings(**values)
+
+
+def _value(setting: Setting, given: Any, environment: Mapping[str, str]) -> Any:
+    value = given if given is not None else environment.get(setting.variable, setting.default)
+    if value is None:
+        raise BadSetting(flag=setting.flag, reason=f"it must be given (or {setting.variable} set)")
+    if setting.choices and value not in setting.choices:
+        raise BadSetting(flag=setting.flag, reason=f"one of {', '.join(setting.choices)} is expected")
+    return setting.kind(value)
+
+
+def network_of(home: Path) -> str:
+    """The guests' network of the region in `home`: one of 2,048 networks of 4,096 addresses, so that two regions
+    on one machine meet rarely, and `--guest-network` can part them."""
+    number = int.from_bytes(hashlib.sha256(str(home).encode()).digest()[:2]) % 2048
+    return f"10.{128 + number // 16}.{number % 16 * 16}.0/20"

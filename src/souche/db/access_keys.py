@@ -1,0 +1,63 @@
+"""Access keys. Their secrets are here only as the vault sealed them."""
+
+from dataclasses import asdict
+
+import sqlalchemy as sa
+
+from souche.db import query as engine
+from souche.db.schema import access_keys
+from souche.model.accounts import AccessKey
+from souche.model.query import Query
+
+FIELDS: engine.Fields = {
+    "access_key_id": access_keys.c.access_key_id,
+    "active": access_keys.c.active,
+    "tag": access_keys.c.tag,
+}
+
+ORDER = engine.Order(access_keys.c.creation_date, access_keys.c.access_key_id)
+
+# The statement of every signed request: built once.
+_BY_ID = access_keys.select().where(access_keys.c.access_key_id == sa.bindparam("wanted"))
+
+
+def insert(connection: sa.Connection, key: AccessKey) -> None:
+    """Write a new access key down."""
+    connection.execute(access_keys.insert().values(asdict(key)))
+
+
+def get(connection: sa.Connection, access_key_id: str) -> AccessKey | None:
+    """The access key of this id, whoever owns it."""
+    row = connection.execute(_BY_ID, {"wanted": access_key_id}).one_or_none()
+    return None if row is None else _access_key(row)
+
+
+def find(connection: sa.Connection, account_id: str, query: Query) -> list[AccessKey]:
+    """The account's access keys that satisfy `query`, oldest first."""
+    select = access_keys.select().where(access_keys.c.account_id == account_id)
+    rows, _ = engine.find(connection, select, FIELDS, query, ORDER)
+    return [_access_key(row) for row in rows]
+
+
+def update(connection: sa.Connection, key: AccessKey) -> None:
+    """Write an access key's present attributes over the old ones."""
+    here = access_keys.c.access_key_id == key.access_key_id
+    connection.execute(access_keys.update().where(here).values(asdict(key)))
+
+
+def erase(connection: sa.Connection, access_key_id: str) -> None:
+    """Forget an access key: from now on it opens nothing."""
+    connection.execute(access_keys.delete().where(access_keys.c.access_key_id == access_key_id))
+
+
+def _access_key(row: engine.AnyRow) -> AccessKey:
+    return AccessKey(
+        access_key_id=row.access_key_id,
+        account_id=row.account_id,
+        sealed_secret=row.sealed_secret,
+        active=row.active,
+        creation_date=row.creation_date,
+        last_modification_date=row.last_modification_date,
+        expiration_date=row.expiration_date,
+        tag=row.tag,
+    )

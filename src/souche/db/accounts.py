@@ -1,0 +1,36 @@
+"""Accounts."""
+
+from dataclasses import asdict
+
+import sqlalchemy as sa
+
+from souche.db.query import AnyRow
+from souche.db.schema import accounts
+from souche.model.accounts import Account
+
+
+def insert(connection: sa.Connection, account: Account) -> None:
+    """Write a new account down."""
+    connection.execute(accounts.insert().values(asdict(account)))
+
+
+def get(connection: sa.Connection, account_id: str) -> Account | None:
+    """The account of this id."""
+    row = connection.execute(accounts.select().where(accounts.c.account_id == account_id)).one_or_none()
+    return None if row is None else _account(row)
+
+
+def named(connection: sa.Connection, name: str) -> Account | None:
+    """The account of this name."""
+    row = connection.execute(accounts.select().where(accounts.c.name == name)).one_or_none()
+    return None if row is None else _account(row)
+
+
+def every(connection: sa.Connection) -> list[Account]:
+    """All accounts of the region, oldest first."""
+    rows = connection.execute(accounts.select().order_by(accounts.c.creation_date, accounts.c.account_id))
+    return [_account(row) for row in rows]
+
+
+def _account(row: AnyRow) -> Account:
+    return Account(row.account_id, row.name, row.alias, row.creation_date)

@@ -1,0 +1,259 @@
+"""The tables. `migrations/` brings a database to this shape; a test compares the two.
+
+Dates are text in UTC with milliseconds and a trailing Z, which sorts as time does on every database.
+"""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+
+class UtcDate(sa.types.TypeDecorator[datetime]):
+    """`2026-11-24T10:00:00.000Z` in the database, an aware datetime in the code."""
+
+    impl = sa.String(24)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else utc_text(value)
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else datetime.fromisoformat(value)
+
+
+def utc_text(date: datetime) -> str:
+    """A date as the database keeps it and as the API shows it (reference: ISO 8601, milliseconds, Z)."""
+    return date.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("account_id", sa.String(12), primary_key=True),
+    sa.Column("name", sa.String(255), nullable=False, unique=True),
+    sa.Column("alias", sa.String(255), index=True),
+    sa.Column("creation_date", UtcDate, nullable=False),
+)
+
+access_keys = sa.Table(
+    "access_keys",
+    metadata,
+    sa.Column("access_key_id", sa.String(20), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False, index=True),
+    sa.Column("sealed_secret", sa.LargeBinary, nullable=False),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("tag", sa.String(255)),
+    sa.Column("creation_date", UtcDate, nullable=False),
+    sa.Column("last_modification_date", UtcDate, nullable=False),
+    sa.Column("expiration_date", UtcDate),
+)
+
+keypairs = sa.Table(
+    "keypairs",
+    metadata,
+    sa.Column("keypair_id", sa.String(36), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("key_type", sa.String(32), nullable=False),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("public_key", sa.Text, nullable=False),
+    sa.Column("creation_date", UtcDate, nullable=False),
+    sa.UniqueConstraint("account_id", "name"),
+)
+
+tags = sa.Table(
+    "tags",
+    metadata,
+    sa.Column("resource_id", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("value", sa.String(255), nullable=False),
+    # What the filter `Tags` names. A key may hold `=` too, so its values cannot be taken apart.
+    sa.Column("pair", sa.String(511), sa.Computed("key || '=' || value", persisted=True)),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False, index=True),
+    sa.Column("resource_type", sa.String(32), nullable=False),
+    sa.Column("creation_date", UtcDate, nullable=False),
+    # The filters on tags look ids up by these two, without a look at the table.
+    sa.Index(None, "value", "resource_id"),
+    sa.Index(None, "pair", "resource_id"),
+)
+
+snapshots = sa.Table(
+    "snapshots",
+    metadata,
+    sa.Column("snapshot_id", sa.String(13), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False),
+    sa.Column("volume_id", sa.String(12), index=True),
+    sa.Column("volume_size_gib", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("progress_percent", sa.Integer, nullable=False),
+    sa.Column("description", sa.String(255), nullable=False),
+    sa.Column("public", sa.Boolean, nullable=False),
+    sa.Column("product_codes", sa.JSON, nullable=False),
+    sa.Column("client_token", sa.String(64)),
+    sa.Column("source_snapshot_id", sa.String(13)),
+    sa.Column("image_id", sa.String(12), index=True),
+    sa.Column("creation_date", UtcDate, nullable=False),
+    sa.Index(None, "creation_date", "snapshot_id"),
+    sa.Index(None, "account_id", "creation_date", "snapshot_id"),
+    sa.Index(None, "public", "creation_date", "snapshot_id"),
+    sa.Index("ix_snapshots_client_token", "account_id", "client_token", unique=True),
+)
+
+snapshot_grants = sa.Table(
+    "snapshot_grants",
+    metadata,
+    sa.Column("snapshot_id", sa.ForeignKey("snapshots.snapshot_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("account_id", sa.String(12), primary_key=True, index=True),
+)
+
+images = sa.Table(
+    "images",
+    metadata,
+    sa.Column("image_id", sa.String(12), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("description", sa.String(255), nullable=False),
+    sa.Column("architecture", sa.String(8), nullable=False),
+    sa.Column("legacy_boot", sa.Boolean, nullable=False),
+    sa.Column("uefi_boot", sa.Boolean, nullable=False),
+    sa.Column("root_device_name", sa.String(16), nullable=False),
+    sa.Column("file_location", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("state_message", sa.Text),
+    sa.Column("public", sa.Boolean, nullable=False),
+    sa.Column("tpm_mandatory", sa.Boolean, nullable=False),
+    sa.Column("secure_boot", sa.Boolean, nullable=False),
+    sa.Column("source_vm_id", sa.String(10)),
+    sa.Column("source_image_id", sa.String(12)),
+    sa.Column("vm_attributes", sa.JSON),
+    sa.Column("guest_pause_seconds", sa.Float),
+    sa.Column("creation_date", UtcDate, nullable=False),
+    sa.UniqueConstraint("account_id", "name"),
+    sa.Index(None, "creation_date", "image_id"),
+    sa.Index(None, "account_id", "creation_date", "image_id"),
+    sa.Index(None, "public", "creation_date", "image_id"),
+    sa.Index(None, "name"),
+)
+
+image_mappings = sa.Table(
+    "image_mappings",
+    metadata,
+    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("device_name", sa.String(16), nullable=False),
+    sa.Column("snapshot_id", sa.String(13), index=True),
+    sa.Column("volume_size_gib", sa.Integer, nullable=False),
+    sa.Column("volume_type", sa.String(16), nullable=False),
+    sa.Column("iops", sa.Integer),
+    sa.Column("delete_on_vm_deletion", sa.Boolean, nullable=False),
+    sa.UniqueConstraint("image_id", "device_name"),
+)
+
+image_grants = sa.Table(
+    "image_grants",
+    metadata,
+    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("account_id", sa.String(12), primary_key=True, index=True),
+)
+
+image_product_codes = sa.Table(
+    "image_product_codes",
+    metadata,
+    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("product_code", sa.String(16), primary_key=True, index=True),
+)
+
+volumes = sa.Table(
+    "volumes",
+    metadata,
+    sa.Column("volume_id", sa.String(12), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False),
+    sa.Column("snapshot_id", sa.String(13), index=True),
+    sa.Column("size_gib", sa.Integer, nullable=False),
+    sa.Column("volume_type", sa.String(16), nullable=False),
+    sa.Column("iops", sa.Integer),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("subregion_name", sa.String(64), nullable=False),
+    sa.Column("product_codes", sa.JSON, nullable=False),
+    sa.Column("client_token", sa.String(64)),
+    sa.Column("creation_date", UtcDate, nullable=False),
+    sa.Index(None, "creation_date", "volume_id"),
+    sa.Index(None, "account_id", "creation_date", "volume_id"),
+    sa.Index("ix_volumes_client_token", "account_id", "client_token", unique=True),
+)
+
+vms = sa.Table(
+    "vms",
+    metadata,
+    sa.Column("vm_id", sa.String(10), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False),
+    sa.Column("image_id", sa.String(12), nullable=False, index=True),
+    sa.Column("reservation_id", sa.String(10), nullable=False, index=True),
+    sa.Column("launch_number", sa.Integer, nullable=False),
+    sa.Column("vm_type", sa.String(32), nullable=False),
+    sa.Column("vcpus", sa.Integer, nullable=False),
+    sa.Column("memory_mib", sa.Integer, nullable=False),
+    sa.Column("performance", sa.String(16), nullable=False),
+    sa.Column("architecture", sa.String(8), nullable=False),
+    sa.Column("boot_mode", sa.String(8), nullable=False),
+    sa.Column("root_device_name", sa.String(16), nullable=False),
+    sa.Column("subregion_name", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("state_reason", sa.Text, nullable=False),
+    sa.Column("mac_address", sa.String(17), nullable=False),
+    sa.Column("private_ip", sa.String(15), nullable=False),
+    sa.Column("address_lease", sa.String(15), unique=True),
+    sa.Column("keypair_name", sa.String(255)),
+    sa.Column("public_key", sa.Text),
+    sa.Column("user_data", sa.LargeBinary, nullable=False),
+    sa.Column("deletion_protection", sa.Boolean, nullable=False),
+    sa.Column("shutdown_behavior", sa.String(16), nullable=False),
+    sa.Column("host_action", sa.String(16), nullable=False),
+    sa.Column("client_token", sa.String(64)),
+    sa.Column("nested_virtualization", sa.Boolean, nullable=False),
+    sa.Column("tpm_enabled", sa.Boolean, nullable=False),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("creation_date", UtcDate, nullable=False),
+    sa.Column("termination_date", UtcDate),
+    sa.Index(None, "creation_date", "vm_id"),
+    sa.Index(None, "account_id", "creation_date", "vm_id"),
+    sa.Index("ix_vms_client_token", "account_id", "client_token", "launch_number", unique=True),
+)
+
+vm_product_codes = sa.Table(
+    "vm_product_codes",
+    metadata,
+    sa.Column("vm_id", sa.ForeignKey("vms.vm_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("product_code", sa.String(16), primary_key=True),
+)
+
+volume_links = sa.Table(
+    "volume_links",
+    metadata,
+    sa.Column("volume_id", sa.ForeignKey("volumes.volume_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("vm_id", sa.ForeignKey("vms.vm_id"), nullable=False),
+    sa.Column("device_name", sa.String(16), nullable=False),
+    sa.Column("delete_on_vm_deletion", sa.Boolean, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("link_date", UtcDate, nullable=False),
+    sa.UniqueConstraint("vm_id", "device_name"),
+)
+
+operations = sa.Table(
+    "operations",
+    metadata,
+    sa.Column("operation_id", sa.String(128), primary_key=True),
+    sa.Column("workflow", sa.String(64), nullable=False),
+    sa.Column("subject_id", sa.String(64), nullable=False, index=True),
+    sa.Column("arguments", sa.JSON, nullable=False),
+    sa.Column("creation_date", UtcDate, nullable=False),
+)

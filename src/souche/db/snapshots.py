@@ -1,0 +1,146 @@
+"""Snapshots, with their grants."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from souche.db import grants, tags
+from souche.db import query as engine
+from souche.db.schema import accounts, snapshot_grants, snapshots
+from souche.model.permissions import Permissions
+from souche.model.query import Query
+from souche.model.snapshots import Snapshot
+from souche.states import SnapshotState
+
+FIELDS: engine.Fields = {
+    "snapshot_id": snapshots.c.snapshot_id,
+    "account_id": snapshots.c.account_id,
+    "account_alias": engine.Child(accounts, accounts.c.alias, accounts.c.account_id, snapshots.c.account_id),
+    "client_token": snapshots.c.client_token,
+    "creation_date": snapshots.c.creation_date,
+    "description": snapshots.c.description,
+    "granted_account_id": engine.Child(
+        snapshot_grants,
+        snapshot_grants.c.account_id,
+        snapshot_grants.c.snapshot_id,
+        snapshots.c.snapshot_id,
+    ),
+    "public": snapshots.c.public,
+    "progress_percent": snapshots.c.progress_percent,
+    "state": snapshots.c.state,
+    "volume_id": snapshots.c.volume_id,
+    "volume_size_gib": snapshots.c.volume_size_gib,
+    **tags.fields(snapshots.c.snapshot_id),
+}
+
+_SELECT = sa.select(snapshots, accounts.c.alias.label("account_alias")).join(
+    accounts, accounts.c.account_id == snapshots.c.account_id
+)
+_ORDER = engine.Order(snapshots.c.creation_date, snapshots.c.snapshot_id)
+
+
+def insert(connection: sa.Connection, snapshot: Snapshot) -> None:
+    """Write a new snapshot with its grants."""
+    connection.execute(snapshots.insert().values(_columns(snapshot)))
+    grants.add(
+        connection, snapshot_grants.c.snapshot_id, snapshot.snapshot_id, snapshot.permissions.account_ids
+    )
+
+
+def get(connection: sa.Connection, snapshot_id: str) -> Snapshot | None:
+    """The snapshot of this id, whoever owns it."""
+    rows = connection.execute(_SELECT.where(snapshots.c.snapshot_id == snapshot_id)).all()
+    return next(iter(_snapshots(connection, rows)), None)
+
+
+def get_usable(connection: sa.Connection, snapshot_id: str, account_id: str) -> Snapshot | None:
+    """The snapshot of this id, if the account may make volumes, images and copies of it."""
+    snapshot = get(connection, snapshot_id)
+    if snapshot and (snapshot.account_id == account_id or snapshot.permissions.allow(account_id)):
+        return snapshot
+    return None
+
+
+def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Snapshot], bool]:
+    """What the account may use and satisfies the query, oldest first; and whether more remain."""
+    scopes = grants.scopes(snapshots, snapshots.c.snapshot_id, snapshot_grants.c.snapshot_id, account_id)
+    rows, more = engine.find(connection, _SELECT, FIELDS, query, _ORDER, scopes)
+    return _snapshots(connection, rows), more
+
+
+def of_image_creation(connection: sa.Connection, image_id: str) -> list[Snapshot]:
+    """The snapshots that the creation of an image from a VM makes."""
+    rows = connection.execute(
+        _SELECT.where(snapshots.c.image_id == image_id).order_by(snapshots.c.snapshot_id)
+    ).all()
+    return _snapshots(connection, rows)
+
+
+def with_client_token(connection: sa.Connection, account_id: str, client_token: str) -> Snapshot | None:
+    """The snapshot that the account made with this token."""
+    rows = connection.execute(
+        _SELECT.where(snapshots.c.account_id == account_id, snapshots.c.client_token == client_token)
+    ).all()
+    return next(iter(_snapshots(connection, rows)), None)
+
+
+def all_ids(connection: sa.Connection) -> set[str]:
+    """The ids of all snapshots, for the sweep that looks for what nobody owns."""
+    return set(connection.scalars(sa.select(snapshots.c.snapshot_id)))
+
+
+def set_state(
+    connection: sa.Connection, snapshot_ids: Collection[str], state: SnapshotState, *, progress_percent: int
+) -> None:
+    """Record the state and progress of snapshots."""
+    connection.execute(
+        snapshots.update()
+        .where(snapshots.c.snapshot_id.in_(snapshot_ids))
+        .values(state=state, progress_percent=progress_percent)
+    )
+
+
+def set_public(connection: sa.Connection, snapshot_id: str, *, public: bool) -> None:
+    """Open the snapshot to everybody, or close it again."""
+    connection.execute(snapshots.update().where(snapshots.c.snapshot_id == snapshot_id).values(public=public))
+
+
+def grant(connection: sa.Connection, snapshot_id: str, account_ids: Collection[str]) -> None:
+    """Let accounts make volumes, images and copies of the snapshot."""
+    grants.add(connection, snapshot_grants.c.snapshot_id, snapshot_id, account_ids)
+
+
+def revoke(connection: sa.Connection, snapshot_id: str, account_ids: Collection[str]) -> None:
+    """Take that back."""
+    grants.remove(connection, snapshot_grants.c.snapshot_id, snapshot_id, account_ids)
+
+
+def erase(connection: sa.Connection, snapshot_ids: Collection[str]) -> None:
+    """Delete records; those that are gone already are no error."""
+    connection.execute(snapshots.delete().where(snapshots.c.snapshot_id.in_(snapshot_ids)))
+
+
+def _columns(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        column.name: getattr(snapshot, column.name) for column in snapshots.c if column.name not in _DERIVED
+    } | {"public": snapshot.permissions.public, "product_codes": list(snapshot.product_codes)}
+
+
+_DERIVED = {"public", "product_codes"}
+
+
+def _snapshots(connection: sa.Connection, rows: Sequence[engine.AnyRow]) -> list[Snapshot]:
+    ids = [row.snapshot_id for row in rows]
+    granted = grants.of_resources(connection, snapshot_grants.c.snapshot_id, ids) if ids else {}
+    return [_snapshot(row, granted[row.snapshot_id]) for row in rows]
+
+
+def _snapshot(row: engine.AnyRow, granted: tuple[str, ...]) -> Snapshot:
+    plain = {name: value for name, value in row._mapping.items() if name not in _DERIVED | {"state"}}  # noqa: SLF001
+    return Snapshot(
+        **plain,
+        state=SnapshotState(row.state),
+        permissions=Permissions(granted, row.public),
+        product_codes=tuple(row.product_codes),
+    )

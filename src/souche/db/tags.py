@@ -1,0 +1,134 @@
+"""Tags, of every kind of resource that can carry them."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from souche import ids
+from souche.db import query as engine
+from souche.db.schema import images, keypairs, snapshots, tags, vms, volumes
+from souche.model.query import Query
+from souche.model.tags import Tag
+
+
+@dataclass(frozen=True)
+class Taggable:
+    """A kind of resource that carries tags: its name in the API, and where its rows are."""
+
+    resource_type: str
+    resource_id: sa.ColumnElement[str]
+    account_id: sa.ColumnElement[str]
+
+
+TAGGABLE: Mapping[str, Taggable] = {
+    ids.IMAGE: Taggable("image", images.c.image_id, images.c.account_id),
+    ids.SNAPSHOT: Taggable("snapshot", snapshots.c.snapshot_id, snapshots.c.account_id),
+    ids.VOLUME: Taggable("volume", volumes.c.volume_id, volumes.c.account_id),
+    ids.VM: Taggable("instance", vms.c.vm_id, vms.c.account_id),
+    ids.KEYPAIR: Taggable("keypair", keypairs.c.keypair_id, keypairs.c.account_id),
+}
+
+FIELDS: engine.Fields = {
+    "resource_id": tags.c.resource_id,
+    "resource_type": tags.c.resource_type,
+    "key": tags.c.key,
+    "value": tags.c.value,
+}
+
+# As `Tag.position_id`.
+ORDER = engine.Order(tags.c.creation_date, tags.c.resource_id + "/" + tags.c.key)
+
+
+def fields(resource_id: sa.ColumnElement[Any]) -> dict[str, engine.Field]:
+    """The tag fields of a noun whose ids are in the column `resource_id`; `tag` is "KEY=VALUE"."""
+
+    def child(column: sa.ColumnElement[str], *, common: bool = False) -> engine.Child:
+        return engine.Child(tags, column, tags.c.resource_id, resource_id, common)
+
+    return {
+        "tag_key": child(tags.c.key, common=True),
+        "tag_value": child(tags.c.value),
+        "tag": child(tags.c.pair),
+    }
+
+
+def owned(connection: sa.Connection, account_id: str, resource_ids: Collection[str]) -> set[str]:
+    """Those of the ids that are taggable resources of the account."""
+    found: set[str] = set()
+    for prefix, group in _by_prefix(resource_ids).items():
+        if kind := TAGGABLE.get(prefix):
+            found |= _owned_of(connection, kind, account_id, group)
+    return found
+
+
+def _owned_of(connection: sa.Connection, kind: Taggable, account_id: str, group: list[str]) -> set[str]:
+    found: set[str] = set()
+    for batch in engine.batches(group):
+        mine = (kind.account_id == account_id, kind.resource_id.in_(batch))
+        found.update(connection.scalars(sa.select(kind.resource_id).where(*mine)))
+    return found
+
+
+def prefix_of(resource_id: str) -> str:
+    """What stands before an id's digits: `image-export` of `image-export-12345678`."""
+    return resource_id.rpartition("-")[0]
+
+
+def type_of(resource_id: str) -> str:
+    """The type, in the API's words, of a resource that `owned` knows."""
+    return TAGGABLE[prefix_of(resource_id)].resource_type
+
+
+def _by_prefix(resource_ids: Iterable[str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for resource_id in resource_ids:
+        groups[prefix_of(resource_id)].append(resource_id)
+    return groups
+
+
+def put(connection: sa.Connection, added: Collection[Tag]) -> None:
+    """Write tags; one with the same key on the same resource is overwritten. `added` names each only once."""
+    for tag in added:
+        connection.execute(_key_of(tag.account_id, tag.resource_id, tag.key))
+    if added:
+        connection.execute(tags.insert(), [asdict(tag) for tag in added])
+
+
+def remove(connection: sa.Connection, account_id: str, resource_id: str, key: str, value: str | None) -> None:
+    """Take a key off a resource, whatever its value when `value` is None. Gone already is success."""
+    statement = _key_of(account_id, resource_id, key)
+    connection.execute(statement if value is None else statement.where(tags.c.value == value))
+
+
+def _key_of(account_id: str, resource_id: str, key: str) -> sa.Delete:
+    here = (tags.c.resource_id == resource_id, tags.c.key == key, tags.c.account_id == account_id)
+    return tags.delete().where(*here)
+
+
+def erase(connection: sa.Connection, resource_id: str) -> None:
+    """Take all tags off a resource that is being deleted."""
+    connection.execute(tags.delete().where(tags.c.resource_id == resource_id))
+
+
+def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Tag], bool]:
+    """The account's tags that satisfy `query`, and whether more remain."""
+    select = sa.select(tags).where(tags.c.account_id == account_id)
+    rows, more = engine.find(connection, select, FIELDS, query, ORDER)
+    return [_tag(row) for row in rows], more
+
+
+def of_resources(connection: sa.Connection, resource_ids: Collection[str]) -> dict[str, tuple[Tag, ...]]:
+    """The tags of each of the resources that has any, by id; keys in order."""
+    found: dict[str, list[Tag]] = defaultdict(list)
+    for batch in engine.batches(resource_ids):
+        statement = sa.select(tags).where(tags.c.resource_id.in_(batch)).order_by(tags.c.key)
+        for row in connection.execute(statement):
+            found[row.resource_id].append(_tag(row))
+    return {resource_id: tuple(group) for resource_id, group in found.items()}
+
+
+def _tag(row: engine.AnyRow) -> Tag:
+    return Tag(row.account_id, row.resource_id, row.resource_type, row.key, row.value, row.creation_date)

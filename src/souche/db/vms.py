@@ -1,0 +1,183 @@
+"""Virtual machines."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from souche.db import query as engine
+from souche.db import tags, volumes
+from souche.db.schema import vm_product_codes, vms, volume_links
+from souche.model.query import Query
+from souche.model.vms import Vm
+from souche.model.volumes import Volume
+from souche.states import VmState
+
+
+def _link(column: str) -> engine.Child:
+    return engine.Child(volume_links, volume_links.c[column], volume_links.c.vm_id, vms.c.vm_id)
+
+
+FIELDS: engine.Fields = {
+    "vm_id": vms.c.vm_id,
+    "architecture": vms.c.architecture,
+    "boot_mode": vms.c.boot_mode,
+    "client_token": vms.c.client_token,
+    "creation_date": vms.c.creation_date,
+    "image_id": vms.c.image_id,
+    "keypair_name": vms.c.keypair_name,
+    "launch_number": vms.c.launch_number,
+    "private_ip": vms.c.private_ip,
+    "product_code": engine.Child(
+        vm_product_codes,
+        vm_product_codes.c.product_code,
+        vm_product_codes.c.vm_id,
+        vms.c.vm_id,
+        common=True,
+    ),
+    "reservation_id": vms.c.reservation_id,
+    "root_device_name": vms.c.root_device_name,
+    "state": vms.c.state,
+    "state_reason": vms.c.state_reason,
+    "subregion_name": vms.c.subregion_name,
+    "tpm_enabled": vms.c.tpm_enabled,
+    "vm_type": vms.c.vm_type,
+    "link_delete_on_vm_deletion": _link("delete_on_vm_deletion"),
+    "link_device_name": _link("device_name"),
+    "link_date": _link("link_date"),
+    "link_state": _link("state"),
+    "link_volume_id": _link("volume_id"),
+    **tags.fields(vms.c.vm_id),
+}
+
+_ORDER = engine.Order(vms.c.creation_date, vms.c.vm_id)
+
+
+def insert(connection: sa.Connection, vm: Vm) -> None:
+    """Write a new VM, without its volumes. Its private address is leased to it until it is terminated.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: the address is taken.
+    """
+    columns = {column.name: getattr(vm, column.name) for column in vms.c if column.name != "address_lease"}
+    connection.execute(vms.insert().values(**columns, address_lease=vm.private_ip))
+    for code in dict.fromkeys(vm.product_codes):
+        connection.execute(vm_product_codes.insert().values(vm_id=vm.vm_id, product_code=code))
+
+
+def get(connection: sa.Connection, vm_id: str) -> Vm | None:
+    """The VM of this id, whoever owns it, with its volumes."""
+    rows = connection.execute(vms.select().where(vms.c.vm_id == vm_id)).all()
+    return next(iter(_vms(connection, rows)), None)
+
+
+def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Vm], bool]:
+    """The account's VMs that satisfy the query, oldest first; and whether more remain."""
+    own = vms.select().where(vms.c.account_id == account_id)
+    rows, more = engine.find(connection, own, FIELDS, query, _ORDER)
+    return _vms(connection, rows), more
+
+
+def with_address(connection: sa.Connection, private_ip: str) -> Vm | None:
+    """The VM that holds this address."""
+    rows = connection.execute(vms.select().where(vms.c.address_lease == private_ip)).all()
+    return next(iter(_vms(connection, rows)), None)
+
+
+def of_client_token(connection: sa.Connection, account_id: str, client_token: str) -> list[Vm]:
+    """The VMs of one launch that the account made with this token, in launch order."""
+    rows = connection.execute(
+        vms.select()
+        .where(vms.c.account_id == account_id, vms.c.client_token == client_token)
+        .order_by(vms.c.launch_number)
+    ).all()
+    return _vms(connection, rows)
+
+
+def in_states(connection: sa.Connection, states: Collection[VmState]) -> list[Vm]:
+    """All VMs in one of the states, whoever owns them."""
+    return _vms(connection, connection.execute(vms.select().where(vms.c.state.in_(states))).all())
+
+
+def addresses(connection: sa.Connection) -> set[str]:
+    """All private addresses that VMs hold."""
+    return set(connection.scalars(sa.select(vms.c.address_lease).where(vms.c.address_lease.is_not(None))))
+
+
+def all_ids(connection: sa.Connection) -> set[str]:
+    """The ids of all VMs that are not terminated, for the sweep that looks for what nobody owns."""
+    return set(connection.scalars(sa.select(vms.c.vm_id).where(vms.c.state != VmState.TERMINATED)))
+
+
+def set_state(connection: sa.Connection, vm_id: str, state: VmState, reason: str) -> None:
+    """Record a state and the reason for it ("" for none)."""
+    _update(connection, vm_id, state=state, state_reason=reason)
+
+
+def begin_transition(connection: sa.Connection, vm: Vm, state: VmState, reason: str = "") -> int:
+    """Record the passing state of a transition, and return the VM's new generation, which names the workflow."""
+    _update(connection, vm.vm_id, state=state, state_reason=reason, generation=vm.generation + 1)
+    return vm.generation + 1
+
+
+def set_terminated(connection: sa.Connection, vm_id: str, reason: str, now: datetime) -> None:
+    """The VM is no more; its address is free. It stays listed until `erase_terminated`."""
+    _update(
+        connection,
+        vm_id,
+        state=VmState.TERMINATED,
+        state_reason=reason,
+        termination_date=now,
+        address_lease=None,
+    )
+
+
+def set_attributes(connection: sa.Connection, vm_id: str, attributes: dict[str, Any]) -> None:
+    """Change attributes, named as the columns are."""
+    if attributes:
+        _update(connection, vm_id, **attributes)
+
+
+def erase_terminated(connection: sa.Connection, before: datetime) -> None:
+    """Forget the VMs that were terminated before this date, and their tags."""
+    old = sa.select(vms.c.vm_id).where(vms.c.termination_date < before)
+    for vm_id in list(connection.scalars(old)):
+        tags.erase(connection, vm_id)
+        connection.execute(vms.delete().where(vms.c.vm_id == vm_id))
+
+
+def _update(connection: sa.Connection, vm_id: str, **values: Any) -> None:
+    connection.execute(vms.update().where(vms.c.vm_id == vm_id).values(**values))
+
+
+def _vms(connection: sa.Connection, rows: Sequence[engine.AnyRow]) -> list[Vm]:
+    ids = [row.vm_id for row in rows]
+    if not ids:
+        return []
+    linked = volumes.of_vms(connection, ids)
+    codes = _product_codes(connection, ids)
+    return [_vm(row, linked.get(row.vm_id, []), codes.get(row.vm_id, [])) for row in rows]
+
+
+def _product_codes(connection: sa.Connection, ids: Sequence[str]) -> dict[str, list[str]]:
+    table = vm_product_codes
+    found: dict[str, list[str]] = {}
+    for batch in engine.batches(ids):
+        statement = table.select().where(table.c.vm_id.in_(batch)).order_by(table.c.product_code)
+        for row in connection.execute(statement):
+            found.setdefault(row.vm_id, []).append(row.product_code)
+    return found
+
+
+def _vm(row: engine.AnyRow, linked: Sequence[Volume], codes: Sequence[str]) -> Vm:
+    columns: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    del columns["address_lease"]
+    return Vm(
+        **columns
+        | {
+            "state": VmState(row.state),
+            "product_codes": tuple(codes),
+            "volumes": tuple(linked),
+        }
+    )

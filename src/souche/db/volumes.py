@@ -1,0 +1,177 @@
+"""Volumes, with their links to VMs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from souche.db import query as engine
+from souche.db import tags
+from souche.db.schema import volume_links, volumes
+from souche.model.query import Query
+from souche.model.volumes import Volume, VolumeLink
+from souche.states import LinkState, VolumeState
+
+
+def _link(column: str) -> engine.Child:
+    return engine.Child(volume_links, volume_links.c[column], volume_links.c.volume_id, volumes.c.volume_id)
+
+
+FIELDS: engine.Fields = {
+    "volume_id": volumes.c.volume_id,
+    "client_token": volumes.c.client_token,
+    "creation_date": volumes.c.creation_date,
+    "snapshot_id": volumes.c.snapshot_id,
+    "state": volumes.c.state,
+    "subregion_name": volumes.c.subregion_name,
+    "size_gib": volumes.c.size_gib,
+    "volume_type": volumes.c.volume_type,
+    "iops": volumes.c.iops,
+    "link_date": _link("link_date"),
+    "link_vm_id": _link("vm_id"),
+    "link_device_name": _link("device_name"),
+    "link_delete_on_vm_deletion": _link("delete_on_vm_deletion"),
+    "link_state": _link("state"),
+    **tags.fields(volumes.c.volume_id),
+}
+
+_ORDER = engine.Order(volumes.c.creation_date, volumes.c.volume_id)
+
+
+def insert(connection: sa.Connection, volume: Volume) -> None:
+    """Write a new volume, and its link when it has one."""
+    columns = {
+        column.name: getattr(volume, column.name) for column in volumes.c if column.name != "product_codes"
+    }
+    connection.execute(volumes.insert().values(**columns, product_codes=list(volume.product_codes)))
+    if volume.link:
+        link(connection, volume.link)
+
+
+def get(connection: sa.Connection, volume_id: str) -> Volume | None:
+    """The volume of this id, whoever owns it."""
+    rows = connection.execute(volumes.select().where(volumes.c.volume_id == volume_id)).all()
+    return next(iter(_volumes(connection, rows)), None)
+
+
+def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Volume], bool]:
+    """The account's volumes that satisfy the query, oldest first; and whether more remain."""
+    own = volumes.select().where(volumes.c.account_id == account_id)
+    rows, more = engine.find(connection, own, FIELDS, query, _ORDER)
+    return _volumes(connection, rows), more
+
+
+def of_vm(connection: sa.Connection, vm_id: str) -> list[Volume]:
+    """The volumes linked to a VM, in device order."""
+    return of_vms(connection, [vm_id]).get(vm_id, [])
+
+
+def of_vms(connection: sa.Connection, vm_ids: Sequence[str]) -> dict[str, list[Volume]]:
+    """The volumes linked to each of several VMs, in device order (/dev/sda1 comes first)."""
+    rows: list[engine.AnyRow] = []
+    for batch in engine.batches(vm_ids):
+        linked = sa.select(volume_links.c.volume_id).where(volume_links.c.vm_id.in_(batch))
+        rows += connection.execute(volumes.select().where(volumes.c.volume_id.in_(linked)))
+    found: dict[str, list[Volume]] = {}
+    for volume in sorted(_volumes(connection, rows), key=_device_order):
+        if volume.link:
+            found.setdefault(volume.link.vm_id, []).append(volume)
+    return found
+
+
+def creating_from_snapshot(connection: sa.Connection, snapshot_id: str) -> str | None:
+    """The id of a volume that is being made from the snapshot at this moment."""
+    return connection.scalar(
+        sa.select(volumes.c.volume_id)
+        .where(volumes.c.snapshot_id == snapshot_id, volumes.c.state == VolumeState.CREATING)
+        .limit(1)
+    )
+
+
+def with_client_token(connection: sa.Connection, account_id: str, client_token: str) -> Volume | None:
+    """The volume that the account made with this token."""
+    rows = connection.execute(
+        volumes.select().where(volumes.c.account_id == account_id, volumes.c.client_token == client_token)
+    ).all()
+    return next(iter(_volumes(connection, rows)), None)
+
+
+def all_ids(connection: sa.Connection) -> set[str]:
+    """The ids of all volumes, for the sweep that looks for what nobody owns."""
+    return set(connection.scalars(sa.select(volumes.c.volume_id)))
+
+
+def set_state(connection: sa.Connection, volume_id: str, state: VolumeState) -> None:
+    """Record a state."""
+    connection.execute(volumes.update().where(volumes.c.volume_id == volume_id).values(state=state))
+
+
+def link(connection: sa.Connection, new: VolumeLink) -> None:
+    """Write the link of a volume to a VM.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: the volume is linked already, or the device is taken.
+    """
+    connection.execute(
+        volume_links.insert().values({column.name: getattr(new, column.name) for column in volume_links.c})
+    )
+
+
+def unlink(connection: sa.Connection, volume_id: str) -> None:
+    """Delete a volume's link; without one it is no error."""
+    connection.execute(volume_links.delete().where(volume_links.c.volume_id == volume_id))
+
+
+def set_link_state(connection: sa.Connection, volume_id: str, state: LinkState) -> None:
+    """Record the state of a volume's link."""
+    connection.execute(volume_links.update().where(volume_links.c.volume_id == volume_id).values(state=state))
+
+
+def set_delete_on_vm_deletion(connection: sa.Connection, volume_id: str, *, delete: bool) -> None:
+    """Whether the volume goes with its VM."""
+    connection.execute(
+        volume_links.update()
+        .where(volume_links.c.volume_id == volume_id)
+        .values(delete_on_vm_deletion=delete)
+    )
+
+
+def erase(connection: sa.Connection, volume_id: str) -> None:
+    """Delete a volume's record with its link; one that is gone already is no error."""
+    connection.execute(volumes.delete().where(volumes.c.volume_id == volume_id))
+
+
+def _device_order(volume: Volume) -> tuple[bool, int, str]:
+    name = volume.link.device_name if volume.link else ""
+    return name != "/dev/sda1", len(name), name
+
+
+def _volumes(connection: sa.Connection, rows: Sequence[engine.AnyRow]) -> list[Volume]:
+    ids = [row.volume_id for row in rows]
+    links = _links(connection, ids) if ids else {}
+    return [_volume(row, links.get(row.volume_id)) for row in rows]
+
+
+def _links(connection: sa.Connection, ids: Sequence[str]) -> dict[str, VolumeLink]:
+    return {
+        row.volume_id: _link_record(row)
+        for batch in engine.batches(ids)
+        for row in connection.execute(volume_links.select().where(volume_links.c.volume_id.in_(batch)))
+    }
+
+
+def _link_record(row: engine.AnyRow) -> VolumeLink:
+    columns: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    return VolumeLink(**columns | {"state": LinkState(row.state)})
+
+
+def _volume(row: engine.AnyRow, link_record: VolumeLink | None) -> Volume:
+    columns: dict[str, Any] = dict(row._mapping)  # noqa: SLF001
+    return Volume(
+        **columns
+        | {
+            "state": VolumeState(row.state),
+            "product_codes": tuple(row.product_codes),
+            "link": link_record,
+        }
+    )

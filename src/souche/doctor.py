@@ -1,0 +1,292 @@
+"""What `souche doctor` looks at: one row a point, with how to mend it.
+
+A check looks at a `Machine`, which says where to look; nothing here changes anything.
+"""
+
+import importlib
+import os
+import re
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from souche.compute.libvirt import accelerator
+from souche.compute.libvirt.host_paths import require_traversable
+from souche.errors import ComputeFailed, SystemFailure
+from souche.run import PATH, run
+
+GIB = 1 << 30
+FREE_BYTES_WANTED = 10 * GIB  # an official image, its build, and a few guests
+FREE_BYTES_NEEDED = 2 * GIB
+LIBVIRT_URI = "qemu:///system"
+
+
+class State(StrEnum):
+    """WARNING: Souche works, slower or without something. MISSING: real guests do not work."""
+
+    OK = "ok"
+    WARNING = "warning"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where the checks look: the region's home (None: not said), the root of the file system, the path that
+    programs are found on, and Python's version."""
+
+    home: Path | None = None
+    root: Path = Path("/")
+    program_path: str = PATH
+    python: tuple[int, int] = sys.version_info[:2]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one look found."""
+
+    state: State
+    detail: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """A row of the table: what it is called, what it looks at, how to mend it, and the look itself."""
+
+    name: str
+    looks_at: str
+    remedy: str
+    look: Callable[[Machine], Finding]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check found; `remedy` is empty when there is nothing to mend."""
+
+    name: str
+    state: State
+    detail: str
+    remedy: str
+
+
+def run_checks(home: Path | None) -> list[Result]:
+    """Look at everything, on this machine. Takes a few seconds where the accelerator probe runs a guest."""
+    return list(examine(CHECKS, Machine(home)))
+
+
+def examine(checks: tuple[Check, ...], machine: Machine) -> Iterator[Result]:
+    """The result of each check, as it is found."""
+    for check in checks:
+        finding = check.look(machine)
+        remedy = "" if finding.state is State.OK else check.remedy
+        yield Result(check.name, finding.state, finding.detail, remedy)
+
+
+def _ok(detail: str) -> Finding:
+    return Finding(State.OK, detail)
+
+
+def _missing(detail: str) -> Finding:
+    return Finding(State.MISSING, detail)
+
+
+def _warning(detail: str) -> Finding:
+    return Finding(State.WARNING, detail)
+
+
+def _python(machine: Machine) -> Finding:
+    version = ".".join(map(str, machine.python))
+    return _ok(version) if (3, 11) <= machine.python <= (3, 13) else _missing(version)
+
+
+def _user(_machine: Machine) -> Finding:
+    return _ok("root") if os.geteuid() == 0 else _warning(f"user {os.geteuid()}: simulated guests only")
+
+
+def _binding(module: str) -> Callable[[Machine], Finding]:
+    def look(_machine: Machine) -> Finding:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            return _missing(str(error))
+        return _ok(f"Python imports {module}")
+
+    return look
+
+
+def _program(name: str, absent: State = State.MISSING) -> Callable[[Machine], Finding]:
+    def look(machine: Machine) -> Finding:
+        found = shutil.which(name, path=machine.program_path)
+        return _ok(found) if found else Finding(absent, f"no {name} in {machine.program_path}")
+
+    return look
+
+
+def _libvirt(_machine: Machine) -> Finding:
+    command = ["virsh", "--quiet", "--connect", LIBVIRT_URI, "version", "--daemon"]
+    try:
+        answer = run(command, timeout_seconds=20).decode()
+    except SystemFailure as error:
+        return _missing(str(error))
+    return _ok(libvirt_versions(answer))
+
+
+def libvirt_versions(answer: str) -> str:
+    """The versions of daemon and hypervisor in what `virsh version --daemon` prints."""
+    found = re.findall(r"^Running (?:hypervisor|against daemon): (.+)$", answer, re.MULTILINE)
+    return ", ".join(reversed([f"libvirt {each}" if each[0].isdigit() else each for each in found]))
+
+
+def _log_daemon(machine: Machine) -> Finding:
+    path = machine.root / "run/libvirt/virtlogd-sock"
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(5)
+        try:
+            client.connect(str(path))
+        except OSError as error:
+            return _missing(f"{path}: {error.strerror or error}")
+    return _ok(str(path))
+
+
+def _uefi(machine: Machine) -> Finding:
+    wanted = [machine.root / "usr/share/OVMF" / f"OVMF_{part}_4M.fd" for part in ("CODE", "VARS")]
+    absent = [str(path) for path in wanted if not path.exists()]
+    return _missing(f"no {', '.join(absent)}") if absent else _ok(str(wanted[0].parent))
+
+
+def _kernel(machine: Machine) -> Finding:
+    boot = machine.root / "boot"
+    usable = [kernel for kernel in sorted(boot.glob("vmlinuz-*")) if _has_modules(machine, kernel)]
+    readable = [each for each in usable if os.access(each, os.R_OK)]
+    if readable:
+        return _ok(readable[-1].name)
+    return _missing(f"{usable[-1]} cannot be read" if usable else f"no kernel with modules in {boot}")
+
+
+def _has_modules(machine: Machine, kernel: Path) -> bool:
+    version = kernel.name.removeprefix("vmlinuz-")
+    return (machine.root / "lib/modules" / version / "modules.dep").exists()
+
+
+def _accelerator(_machine: Machine) -> Finding:
+    return accelerator_finding(accelerator.detect())
+
+
+def accelerator_finding(found: accelerator.Accelerator) -> Finding:
+    """KVM is as it should be; with TCG everything works, slowly."""
+    if found == "kvm":
+        return _ok("KVM: a guest ran under it")
+    return _warning("TCG: guests are emulated, 10 to 30 times slower; no guest ran under KVM")
+
+
+def _tap_device(machine: Machine) -> Finding:
+    path = machine.root / "dev/net/tun"
+    return _ok(str(path)) if path.is_char_device() else _missing(f"no {path}")
+
+
+def existing_part(path: Path) -> Path:
+    """The path itself or the nearest of its parents that exists."""
+    absolute = path.absolute()
+    return next(each for each in (absolute, *absolute.parents) if each.exists())
+
+
+def _reachable_home(machine: Machine) -> Finding:
+    if machine.home is None:
+        return _ok("not looked at: no --home given")
+    try:
+        require_traversable(existing_part(machine.home))
+    except ComputeFailed as error:
+        return _missing(str(error))
+    return _ok(str(machine.home))
+
+
+def _free_space(machine: Machine) -> Finding:
+    place = existing_part(machine.home or Path.cwd())
+    return free_space_finding(place, shutil.disk_usage(place).free)
+
+
+def free_space_finding(place: Path, free_bytes: int) -> Finding:
+    """Whether there is room for images."""
+    detail = f"{free_bytes / GIB:.1f} GiB free at {place}"
+    if free_bytes < FREE_BYTES_NEEDED:
+        return _missing(detail)
+    return _ok(detail) if free_bytes >= FREE_BYTES_WANTED else _warning(detail)
+
+
+def _clock(_machine: Machine) -> Finding:
+    return clock_finding(now=time.time(), written=Path(__file__).stat().st_mtime)
+
+
+def clock_finding(*, now: float, written: float) -> Finding:
+    """A clock that shows a time before Souche was installed is wrong; then the signatures of clients with the
+    right time are refused. Both in seconds since the epoch."""
+    shown = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(now))
+    return _ok(shown) if now >= written else _warning(f"{shown} is before Souche was installed")
+
+
+def _apt(package: str) -> str:
+    return f"apt-get install -y {package}"
+
+
+def _program_check(name: str, looks_at: str, package: str) -> Check:
+    return Check(name, looks_at, _apt(package), _program(name))
+
+
+def _binding_check(module: str) -> Check:
+    package = {"nbd": "python3-libnbd"}.get(module, f"python3-{module}")
+    remedy = f"{_apt(package)}; a virtual environment needs --system-site-packages (`make setup`)"
+    return Check(package, "Debian's Python binding", remedy, _binding(module))
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("python", "Python 3.11 to 3.13", "use Debian 12 or 13, and `make setup`", _python),
+    Check("user", "who runs this", "run as root for real guests (networks, metadata server)", _user),
+    *(_binding_check(module) for module in ("libvirt", "nbd", "guestfs")),
+    Check("libvirt", "the daemon at qemu:///system", "`make daemons`, or systemctl start libvirtd", _libvirt),
+    Check(
+        "virtlogd", "libvirt's log daemon", "`make daemons`, or systemctl start virtlogd.socket", _log_daemon
+    ),
+    _program_check("qemu-system-x86_64", "runs x86_64 guests", "qemu-system-x86"),
+    _program_check("qemu-system-i386", "runs i386 guests", "qemu-system-x86"),
+    Check("accelerator", "a guest run to a known output", "use a machine whose /dev/kvm works", _accelerator),
+    Check("uefi", "UEFI firmware (OVMF)", _apt("ovmf"), _uefi),
+    Check(
+        "swtpm",
+        "virtual TPMs, for guests that want one",
+        _apt("swtpm swtpm-tools"),
+        _program("swtpm", State.WARNING),
+    ),
+    Check(
+        "tap devices",
+        "/dev/net/tun",
+        "modprobe tun; in a container, give it the device /dev/net/tun",
+        _tap_device,
+    ),
+    _program_check("dnsmasq", "DHCP for guests", "dnsmasq-base"),
+    _program_check("dhcp_release", "ends the leases of deleted guests", "dnsmasq-utils"),
+    _program_check("qemu-img", "makes disks", "qemu-utils"),
+    _program_check("qemu-nbd", "reads disks", "qemu-utils"),
+    _program_check("mmdebstrap", "builds official images", "mmdebstrap"),
+    _program_check("sfdisk", "partitions official images", "fdisk"),
+    _program_check("mke2fs", "makes their file systems", "e2fsprogs"),
+    Check(
+        "kernel",
+        "a kernel with modules that libguestfs can read and boot",
+        f"{_apt('linux-image-cloud-amd64')}, or chmod 0644 /boot/vmlinuz-*",
+        _kernel,
+    ),
+    _program_check("ssh", "logs in to guests", "openssh-client"),
+    _program_check("ssh-keygen", "makes and reads keys", "openssh-client"),
+    Check(
+        "home",
+        "QEMU's user can reach the region's files",
+        "let libvirt-qemu pass, or choose a home in /var/lib",
+        _reachable_home,
+    ),
+    Check("free space", "room for disks", "free some, or choose another --home", _free_space),
+    Check("clock", "the time, which signatures depend on", "set the clock", _clock),
+)

@@ -1,0 +1,95 @@
+"""The one error family. The docstring of an error is its message; its fields fill the braces.
+
+Nothing here knows HTTP: `api/errors.py` is the single table from these to status, Type and Code.
+
+    SoucheError
+    +-- UserError               the caller asked for what cannot be
+    |   +-- NotFound            ... of what does not exist, or may not be seen (the same thing to a caller)
+    |   +-- Invalid             ... with a value that breaks a rule
+    |   +-- WrongState          ... in a state that forbids it
+    |   +-- Conflict            ... against something that exists
+    |   +-- Denied              ... without the right
+    |   +-- QuotaExceeded       ... beyond a limit
+    +-- SystemFailure           something under us failed
+        +-- ProgramMissing, ProgramFailed, ProgramTimedOut
+        +-- StorageFailed, ComputeFailed, Unavailable (worth another try)
+"""
+
+from typing import ClassVar
+
+
+class SoucheError(Exception):
+    """Something went wrong."""
+
+    template: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        cls.template = " ".join((cls.__doc__ or "").split())
+
+    def __init__(self, **fields: object) -> None:
+        self.fields = fields
+        super().__init__(self.template.format(**fields))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Journals pickle errors; the default would call the class with the formatted message.
+        return _rebuild, (type(self), self.fields)
+
+
+def _rebuild(kind: type[SoucheError], fields: dict[str, object]) -> SoucheError:
+    return kind(**fields)
+
+
+class UserError(SoucheError):
+    """The request cannot be done."""
+
+
+class NotFound(UserError):
+    """There is no such resource."""
+
+
+class Invalid(UserError):
+    """A value is not valid."""
+
+
+class WrongState(UserError):
+    """The resource is in a state that forbids this."""
+
+
+class Conflict(UserError):
+    """The request conflicts with something that exists."""
+
+
+class Denied(UserError):
+    """The caller has no right to do this."""
+
+
+class QuotaExceeded(UserError):
+    """A limit of the account is reached."""
+
+
+class SystemFailure(SoucheError):
+    """Something that Souche relies on failed."""
+
+
+class ProgramMissing(SystemFailure):
+    """The program '{program}' is not installed (`souche doctor` says which package brings it)."""
+
+
+class ProgramFailed(SystemFailure):
+    """'{program}' ended with status {status}: {stderr}"""
+
+
+class ProgramTimedOut(SystemFailure):
+    """'{program}' was stopped after {seconds} seconds."""
+
+
+class StorageFailed(SystemFailure):
+    """The volume store failed: {reason}"""
+
+
+class ComputeFailed(SystemFailure):
+    """The hypervisor failed: {reason}"""
+
+
+class Unavailable(SystemFailure):
+    """{what} cannot be reached at the moment: {reason}"""

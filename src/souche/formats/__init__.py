@@ -1,0 +1,1 @@
+"""File formats: pure readers and writers, no policy. Specified in docs/formats.md."""

@@ -1,0 +1,83 @@
+"""The layout of a region's home folder, and who serves from it."""
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from souche.errors import Conflict, SystemFailure
+
+
+class HomeInUse(Conflict):
+    """Another process serves the region in {home}."""
+
+
+class NotServed(SystemFailure):
+    """No region has been served from {home} yet: start one with `souche serve --home {home}`."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """Names of what is in the folder."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        return self.path / "region.sqlite"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.sqlite"
+
+    @property
+    def vault_key(self) -> Path:
+        return self.path / "vault.key"
+
+    @property
+    def staging(self) -> Path:
+        """Disk files on their way into the store."""
+        return self.path / "staging"
+
+    @property
+    def serving(self) -> Path:
+        return self.path / "serving.json"
+
+    def make(self) -> None:
+        """Make the folder. Guests' disks are opened by another user, who must be able to pass through it."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o711)
+        self.staging.mkdir(exist_ok=True, mode=0o711)
+
+    @contextmanager
+    def serve(self) -> Iterator[None]:
+        """Be the one process that runs the region's workflows, for as long as the context lives.
+
+        Raises:
+            HomeInUse: another one is.
+        """
+        with (self.path / "serving.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise HomeInUse(home=self.path) from error
+            yield
+
+    def tell(self, facts: Mapping[str, str | int | None]) -> None:
+        """Say where the region is served, for `read`."""
+        temporary = self.serving.with_suffix(".new")
+        temporary.write_text(json.dumps(facts, indent=2) + "\n")
+        temporary.replace(self.serving)
+
+    def read(self) -> dict[str, str | int | None]:
+        """What `tell` said last; the process may have ended since.
+
+        Raises:
+            NotServed: nothing was ever said.
+        """
+        try:
+            facts: dict[str, str | int | None] = json.loads(self.serving.read_text())
+        except FileNotFoundError as error:
+            raise NotServed(home=self.path) from error
+        return facts

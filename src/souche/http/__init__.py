@@ -1,0 +1,1 @@
+"""The ASGI shell: request ids, signatures, one audit line a request."""

@@ -1,0 +1,90 @@
+"""The ASGI application: which path leads where."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+import anyio
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from souche.api import actions, spec
+from souche.api.dispatch import Action, dispatch
+from souche.api.request_errors import WrongMethod, WrongServicePath
+from souche.app.region import Region
+from souche.http.auth import Authenticator, KeyLookup
+from souche.http.endpoint import Answerer, Endpoint
+from souche.http.exchange import SLASHES, Exchange
+from souche.http.signature import SignedRequest
+
+# Every spelling seen from clients (reference section 1 and clients.md).
+OUTSCALE_PREFIXES: Final = ("/api/v1", "/api/V1", "/api/latest", "/oapi/latest")
+SOUCHE_PREFIX: Final = "/souche/v1"
+
+# A handler may wait for a short workflow, so there are more than the processor has work for.
+THREADS: Final = 32
+
+
+def create_app(region: Region, keys: KeyLookup, more_routes: Iterable[BaseRoute] = ()) -> Starlette:
+    """The region's HTTP interface. `more_routes` (console, metrics, FCU) are tried before the answer 404."""
+    authenticator = Authenticator(keys, region.clock)
+    threads = anyio.CapacityLimiter(THREADS)
+
+    def endpoint(answer: Answerer) -> Endpoint:
+        return Endpoint(region.ids, answer, threads)
+
+    outscale = endpoint(_doing(actions.outscale_action, region, authenticator))
+    souche = endpoint(_doing(actions.souche_action, region, authenticator))
+    return Starlette(
+        routes=[
+            *(Route(f"{prefix}/{{action}}", outscale) for prefix in OUTSCALE_PREFIXES),
+            Route(f"{SOUCHE_PREFIX}/{{action}}", souche),
+            Route("/api", endpoint(_versions)),
+            *(Route(prefix, endpoint(_calls)) for prefix in OUTSCALE_PREFIXES),
+            *more_routes,
+            Route("/{path:path}", endpoint(_nothing)),
+        ],
+        middleware=[Middleware(CollapseSlashes)],
+    )
+
+
+class CollapseSlashes:
+    """Makes `//api/latest/X`, which osc-cli sends, `/api/latest/X`, which it signs."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and "//" in scope["path"]:
+            scope["path"] = SLASHES.sub("/", scope["path"])
+        await self._app(scope, receive, send)
+
+
+def _doing(find: Callable[[str], Action], region: Region, authenticator: Authenticator) -> Answerer:
+    """An answerer that does the action of a family that the path names."""
+
+    def do(exchange: Exchange, request: SignedRequest) -> Mapping[str, object]:
+        if request.method != "POST":
+            raise WrongMethod(method=request.method)
+        action = find(exchange.action)
+        principal = authenticator.caller(action.access, request)
+        if principal is not None:
+            exchange.account_id, exchange.access_key_id = principal.account_id, principal.access_key_id
+        return dispatch(action, region, principal, request.body, exchange.request_id)
+
+    return do
+
+
+def _versions(_exchange: Exchange, _request: SignedRequest) -> Mapping[str, object]:
+    """Discovery, as the service has it (reference section 1)."""
+    return {"Versions": ["v1"]}
+
+
+def _calls(_exchange: Exchange, _request: SignedRequest) -> Mapping[str, object]:
+    """Discovery: which calls this region does."""
+    return {"Version": spec.version(), "Calls": sorted(actions.ACTIONS)}
+
+
+def _nothing(_exchange: Exchange, request: SignedRequest) -> Mapping[str, object]:
+    raise WrongServicePath(path=request.path.lstrip("/"))

@@ -1,0 +1,138 @@
+"""From a request's credentials to its caller.
+
+Source: reference section 1, "Authentication". Of what is wrong with a signature a caller learns all that does
+not depend on the key: an unknown key, an inactive one and a wrong secret are refused with the same words,
+after the same work.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+from souche.api.dispatch import Access
+from souche.api.request_errors import (
+    CredentialsRefused,
+    HeaderNotSigned,
+    KeyLocked,
+    MalformedAuthorization,
+    NotSigned,
+    PasswordNotAllowed,
+    WrongClock,
+    WrongCredentials,
+)
+from souche.clock import Clock
+from souche.http import signature
+from souche.http.attempts import Attempts
+from souche.http.signature import Signature, SignedRequest
+from souche.model.accounts import Principal
+
+PAST: Final = timedelta(minutes=5)
+FUTURE: Final = timedelta(seconds=3)  # the service was seen to accept 2 seconds and to refuse 4
+TIMESTAMP: Final = "%Y%m%dT%H%M%SZ"
+DATE_HEADERS: Final = ("x-osc-date", "x-amz-date")
+
+# An unknown key is checked against this, so that it takes as long as a known one.
+NO_SECRET: Final = "0" * 40
+
+
+class KnownKey(Protocol):
+    """An access key as the check needs it."""
+
+    @property
+    def account_id(self) -> str: ...
+
+    @property
+    def secret(self) -> str: ...
+
+    @property
+    def active(self) -> bool: ...
+
+    @property
+    def expired(self) -> bool: ...
+
+
+class KeyLookup(Protocol):
+    """Finds an access key; None when there is none of that id. Called for every request: be fast."""
+
+    def __call__(self, access_key_id: str, /) -> KnownKey | None: ...
+
+
+class Authenticator:
+    """Tells who sent a request."""
+
+    def __init__(self, keys: KeyLookup, clock: Clock) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._attempts = Attempts()
+
+    def caller(self, access: Access, request: SignedRequest) -> Principal | None:
+        """Who calls an action that takes these credentials.
+
+        An action that needs none is done for anybody: there, bad credentials are as good as none (None).
+
+        Raises:
+            CredentialsRefused: the action needs credentials, and these are not good.
+        """
+        try:
+            return self._principal(access, request)
+        except CredentialsRefused:
+            if access is Access.NONE:
+                return None
+            raise
+
+    def _principal(self, access: Access, request: SignedRequest) -> Principal:
+        authorization = request.headers.get("authorization")
+        if authorization is None:
+            raise NotSigned
+        if authorization[:6].lower() == "basic ":
+            raise PasswordNotAllowed(reason=_why_no_password(access))
+        signed = signature.parse(authorization)
+        if signed is None:
+            raise MalformedAuthorization
+        timestamp = _timestamp(request)
+        self._check_clock(timestamp)
+        _check_coverage(signed)
+        return self._check_signature(signed, request, timestamp)
+
+    def _check_clock(self, timestamp: str) -> None:
+        now = self._clock.now()
+        try:
+            sent = datetime.strptime(timestamp, TIMESTAMP).replace(tzinfo=UTC)
+        except ValueError as error:
+            raise HeaderNotSigned(reason="X-Osc-Date should have the form 20260131T235959Z.") from error
+        if not now - PAST <= sent <= now + FUTURE:
+            raise WrongClock(
+                date=timestamp, now=now.strftime(TIMESTAMP), past=PAST.seconds, future=FUTURE.seconds
+            )
+
+    def _check_signature(self, signed: Signature, request: SignedRequest, timestamp: str) -> Principal:
+        key_id = signed.access_key_id
+        now = self._clock.now()
+        if seconds := self._attempts.seconds_locked(key_id, now):
+            raise KeyLocked(seconds=seconds)
+        known = self._keys(key_id)
+        proven = signature.matches(signed, request, timestamp, known.secret if known else NO_SECRET)
+        if not proven or known is None or not known.active or known.expired:
+            self._attempts.failed(key_id, now)
+            raise WrongCredentials
+        self._attempts.succeeded(key_id)
+        return Principal(known.account_id, key_id)
+
+
+def _timestamp(request: SignedRequest) -> str:
+    """The date that the string to sign holds, whichever header brings it."""
+    for name in DATE_HEADERS:
+        if name in request.headers:
+            return request.headers[name]
+    raise HeaderNotSigned(reason="there is neither an X-Osc-Date nor an X-Amz-Date header.")
+
+
+def _check_coverage(signed: Signature) -> None:
+    """A signature that leaves the host out would be as good for any other server."""
+    if "host" not in signed.signed_headers:
+        raise HeaderNotSigned(reason="the Host header has to be among the SignedHeaders.")
+
+
+def _why_no_password(access: Access) -> str:
+    if access is Access.PASSWORD:
+        return "Souche's accounts have no passwords"
+    return "this call takes signatures only"

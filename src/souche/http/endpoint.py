@@ -1,0 +1,69 @@
+"""An ASGI endpoint round a plain function: request id, body, errors, the audit line."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+import anyio
+import msgspec
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from souche.api import errors
+from souche.http.exchange import Exchange, read_request, send_json
+from souche.http.signature import SignedRequest
+from souche.ids import IdSource
+
+Answerer: TypeAlias = Callable[[Exchange, SignedRequest], Mapping[str, object]]
+
+# As the service answers OPTIONS (reference section 1).
+OPTIONS_HEADERS: Final = [
+    (b"access-control-allow-methods", b"OPTIONS,POST"),
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-max-age", b"86400"),
+]
+
+log = structlog.get_logger(__name__)
+encoder = msgspec.json.Encoder()
+
+
+class Endpoint:
+    """Answers with what `answer` gives or raises. `answer` runs in a thread: it may wait for the disk."""
+
+    def __init__(self, ids: IdSource, answer: Answerer, threads: anyio.CapacityLimiter) -> None:
+        self._ids = ids
+        self._answer = answer
+        self._threads = threads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "OPTIONS":
+            await _send_options(send)
+            return
+        exchange = Exchange(self._ids.request_id(), action=scope["path_params"].get("action", ""))
+        body = await self._settle(exchange, scope, receive)
+        exchange.log()
+        await send_json(send, exchange.status, body)
+
+    async def _settle(self, exchange: Exchange, scope: Scope, receive: Receive) -> bytes:
+        """The answer's body, whatever happens."""
+        try:
+            request = await read_request(scope, receive)
+            return await anyio.to_thread.run_sync(self._run, exchange, request, limiter=self._threads)
+        except Exception as error:
+            return _refuse(exchange, error)
+
+    def _run(self, exchange: Exchange, request: SignedRequest) -> bytes:
+        return encoder.encode(self._answer(exchange, request))
+
+
+def _refuse(exchange: Exchange, error: Exception) -> bytes:
+    """The error's answer; a failure of ours is logged here, and only here."""
+    row = errors.row(type(error))
+    exchange.status, exchange.code = row.status, row.code
+    if errors.is_ours(error):
+        log.error("request failed", request_id=exchange.request_id, action=exchange.action, exc_info=error)
+    return encoder.encode({**errors.envelope(error), "ResponseContext": {"RequestId": exchange.request_id}})
+
+
+async def _send_options(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": OPTIONS_HEADERS})
+    await send({"type": "http.response.body"})

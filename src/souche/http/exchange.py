@@ -1,0 +1,106 @@
+"""One request on its way through the shell: what of it is read, told to the log, and sent back."""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from starlette.types import Message, Receive, Scope, Send
+
+from souche.api.request_errors import BodyTooLarge
+from souche.http.signature import SignedRequest
+
+# UserData may have 500 KiB (reference section 6), which base64 makes 667 KiB: this leaves room for the rest.
+BODY_LIMIT: Final = 1024 * 1024
+
+# How much of a refused body is read all the same, so that the client gets to read the refusal.
+DRAIN_LIMIT: Final = 16 * BODY_LIMIT
+
+JSON: Final = (b"content-type", b"application/json")
+SLASHES: Final = re.compile("/{2,}")
+
+audit = structlog.get_logger("souche.audit")
+
+
+@dataclass
+class Exchange:
+    """A request and what became of it, for the audit line. `started`: seconds of the monotonic clock."""
+
+    request_id: str
+    action: str
+    account_id: str | None = None
+    access_key_id: str | None = None
+    status: int = 200
+    code: str = ""
+    started: float = field(default_factory=time.perf_counter)
+
+    def log(self) -> None:
+        """The one audit line. Parameters and credentials have no place in it."""
+        audit.info(
+            "request",
+            request_id=self.request_id,
+            action=self.action,
+            account_id=self.account_id,
+            access_key_id=self.access_key_id,
+            status=self.status,
+            code=self.code,
+            milliseconds=round((time.perf_counter() - self.started) * 1000, 2),
+        )
+
+
+async def read_request(scope: Scope, receive: Receive) -> SignedRequest:
+    """The request as its signature covers it.
+
+    Raises:
+        BodyTooLarge: it has been read off the wire, but not kept.
+    """
+    return SignedRequest(
+        method=scope["method"],
+        path=SLASHES.sub("/", scope["raw_path"].decode("latin-1")),
+        query=scope["query_string"].decode("latin-1"),
+        headers=_headers(scope["headers"]),
+        body=await _read_body(receive),
+    )
+
+
+def _headers(pairs: list[tuple[bytes, bytes]]) -> Mapping[str, str]:
+    """Headers by lowercase name, as ASGI gives it; one that comes twice is joined (RFC 9110, 5.2)."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in pairs:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
+
+
+async def _read_body(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in _parts(receive):
+        size += len(part)
+        if size <= BODY_LIMIT:
+            parts.append(part)
+        elif size > DRAIN_LIMIT:
+            break
+    if size > BODY_LIMIT:
+        raise BodyTooLarge(limit=BODY_LIMIT)
+    return b"".join(parts)
+
+
+async def _parts(receive: Receive) -> Any:
+    """The pieces of the body; none after a client that went away."""
+    more = True
+    while more:
+        message: Message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
+
+
+async def send_json(send: Send, status: int, body: bytes) -> None:
+    """Answer with a JSON text."""
+    headers = [JSON, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

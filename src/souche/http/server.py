@@ -1,0 +1,76 @@
+"""Runs ASGI applications on sockets until the process is told to end."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+
+BACKLOG = 2048
+GRACE_SECONDS = 10
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening TCP socket; port 0 takes a free one.
+
+    Raises:
+        OSError: the address is not ours, or taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+class _Server(uvicorn.Server):
+    """One of several servers in a process: signals are handled for all of them in `_main`."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def run(applications: Sequence[tuple[ASGIApp, socket.socket]]) -> None:
+    """Serve each application on its socket until SIGINT or SIGTERM, then let open requests end."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_main(applications))
+
+
+async def _main(applications: Sequence[tuple[ASGIApp, socket.socket]]) -> None:
+    servers = [_Server(_configuration(application)) for application, _ in applications]
+
+    def end() -> None:
+        for server in servers:
+            server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
+    await asyncio.gather(
+        *(
+            server.serve(sockets=[listening])
+            for server, (_, listening) in zip(servers, applications, strict=True)
+        )
+    )
+
+
+def _configuration(application: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        http="httptools",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )

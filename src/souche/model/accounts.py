@@ -1,0 +1,36 @@
+"""Accounts, their access keys, and the caller of a request."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Account:
+    """A customer of the region. `alias` is shown beside what it publishes ("Outscale" is the provider's)."""
+
+    account_id: str
+    name: str
+    alias: str | None
+    creation_date: datetime
+
+
+@dataclass(frozen=True)
+class AccessKey:
+    """An access key; `sealed_secret` is its secret as the vault encrypted it."""
+
+    access_key_id: str
+    account_id: str
+    sealed_secret: bytes
+    active: bool
+    creation_date: datetime
+    last_modification_date: datetime
+    expiration_date: datetime | None = None
+    tag: str | None = None
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks: the account that a request's signature proves."""
+
+    account_id: str
+    access_key_id: str | None = None

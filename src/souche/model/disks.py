@@ -1,0 +1,32 @@
+"""How a disk is named between the volume store, which makes it, and the hypervisor, which opens it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """A disk in a file of a stated format. Nobody ever guesses a format (design 3.7)."""
+
+    path: Path
+    format: Literal["qcow2", "raw"]
+
+
+@dataclass(frozen=True)
+class MemorySource:
+    """A disk that exists only inside the simulated store, for the simulated hypervisor."""
+
+    name: str
+
+
+DiskSource: TypeAlias = FileSource | MemorySource
+
+
+@dataclass(frozen=True)
+class GuestDisk:
+    """A volume as a guest sees it. `device_name` is the API's (/dev/sda1, /dev/xvdb...)."""
+
+    volume_id: str
+    device_name: str
+    source: DiskSource

@@ -1,0 +1,71 @@
+"""Machine images (OMIs)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from souche.model.permissions import PRIVATE, Permissions
+from souche.states import ImageState
+
+Architecture = Literal["i386", "x86_64"]
+BootMode = Literal["legacy", "uefi"]
+
+ROOT_DEVICE_NAME = "/dev/sda1"
+LINUX_PRODUCT_CODE = "0001"
+
+
+@dataclass(frozen=True)
+class ImageMapping:
+    """One block device mapping of an image: what a launch puts at `device_name`."""
+
+    device_name: str
+    snapshot_id: str | None
+    volume_size_gib: int
+    volume_type: str = "standard"
+    iops: int | None = None
+    delete_on_vm_deletion: bool = True
+
+
+@dataclass(frozen=True)
+class VmAttributes:
+    """What an image made from a VM carries of that VM; a launch that does not name them takes them."""
+
+    deletion_protection: bool = False
+    shutdown_behavior: str = "stop"
+    performance: str = "high"
+    boot_mode: BootMode | None = None
+
+
+@dataclass(frozen=True)
+class Image:
+    """An OMI. `mappings` are in launch order, the root's among them; a failed image has none.
+
+    `account_alias` is the owner's, as it is now.
+    """
+
+    image_id: str
+    account_id: str
+    name: str
+    description: str
+    creation_date: datetime
+    state: ImageState
+    file_location: str
+    mappings: tuple[ImageMapping, ...]
+    architecture: Architecture = "x86_64"
+    boot_modes: tuple[BootMode, ...] = ("legacy",)
+    root_device_name: str = ROOT_DEVICE_NAME
+    product_codes: tuple[str, ...] = (LINUX_PRODUCT_CODE,)
+    permissions: Permissions = PRIVATE
+    tpm_mandatory: bool = False
+    secure_boot: bool = False
+    state_message: str | None = None
+    vm_attributes: VmAttributes | None = None
+    source_vm_id: str | None = None
+    source_image_id: str | None = None
+    guest_pause_seconds: float | None = None
+    account_alias: str | None = None
+
+    @property
+    def root_mapping(self) -> ImageMapping:
+        """The mapping of the root device."""
+        return next(mapping for mapping in self.mappings if mapping.device_name == self.root_device_name)

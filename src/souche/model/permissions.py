@@ -1,0 +1,18 @@
+"""Who besides the owner may use an image or a snapshot."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """Explicit grants, and whether everybody may use the resource. The owner's right is not listed."""
+
+    account_ids: tuple[str, ...] = ()
+    public: bool = False
+
+    def allow(self, account_id: str) -> bool:
+        """Whether an account other than the owner may use the resource."""
+        return self.public or account_id in self.account_ids
+
+
+PRIVATE = Permissions()

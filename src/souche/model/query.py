@@ -1,0 +1,40 @@
+"""What a Read action asks of the database, in the domain's own words."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+Value: TypeAlias = str | int | bool | datetime
+
+
+@dataclass(frozen=True)
+class Condition:
+    """`field` must equal one of `values` (OR inside, AND across conditions).
+
+    With `wildcard`, `*` in a text value stands for any run of characters. `at_least` and `at_most` are bounds
+    and take one value.
+    """
+
+    field: str
+    values: Collection[Value]
+    wildcard: bool = False
+    at_least: bool = False
+    at_most: bool = False
+
+
+@dataclass(frozen=True)
+class Position:
+    """The last row of the page before: rows are sorted by creation date, then id."""
+
+    creation_date: datetime
+    resource_id: str
+
+
+@dataclass(frozen=True)
+class Query:
+    """Conditions, and the page wanted of what satisfies them all. `limit` is None for everything."""
+
+    conditions: tuple[Condition, ...] = ()
+    limit: int | None = None
+    after: Position | None = None

@@ -1,0 +1,49 @@
+"""Virtual machines."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from souche.model.images import Architecture, BootMode
+from souche.model.volumes import Volume
+from souche.states import VmState
+
+
+@dataclass(frozen=True)
+class Vm:
+    """A VM. `volumes` are those attached, the root's among them, in device order.
+
+    `generation` counts the state transitions asked for: it names the workflow of each, so that a second start
+    of the same workflow is harmless.
+    """
+
+    vm_id: str
+    account_id: str
+    image_id: str
+    reservation_id: str
+    launch_number: int
+    vm_type: str
+    vcpus: int
+    memory_mib: int
+    performance: str
+    architecture: Architecture
+    boot_mode: BootMode
+    root_device_name: str
+    subregion_name: str
+    state: VmState
+    creation_date: datetime
+    mac_address: str
+    private_ip: str
+    product_codes: tuple[str, ...]
+    keypair_name: str | None = None
+    public_key: str | None = None
+    user_data: bytes = b""
+    state_reason: str = ""
+    deletion_protection: bool = False
+    shutdown_behavior: str = "stop"
+    host_action: str = "restart"
+    client_token: str | None = None
+    nested_virtualization: bool = False
+    tpm_enabled: bool = False
+    termination_date: datetime | None = None
+    generation: int = 0
+    volumes: tuple[Volume, ...] = ()

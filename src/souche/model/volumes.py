@@ -1,0 +1,36 @@
+"""Volumes and their links to VMs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from souche.states import LinkState, VolumeState
+
+
+@dataclass(frozen=True)
+class VolumeLink:
+    """The attachment of a volume to a VM: at most one a volume."""
+
+    volume_id: str
+    vm_id: str
+    device_name: str
+    delete_on_vm_deletion: bool
+    state: LinkState
+    link_date: datetime
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A writable disk. `link` is there while it is attached to a VM."""
+
+    volume_id: str
+    account_id: str
+    snapshot_id: str | None
+    size_gib: int
+    volume_type: str
+    iops: int | None
+    state: VolumeState
+    subregion_name: str
+    creation_date: datetime
+    product_codes: tuple[str, ...] = ()
+    client_token: str | None = None
+    link: VolumeLink | None = None

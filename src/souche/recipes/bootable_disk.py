@@ -1,0 +1,92 @@
+"""A root file system (tar) made into a disk that BIOS and UEFI boot, inside a libguestfs appliance.
+
+The appliance is a throw-away VM, so neither loop devices nor privileges on the host are needed, and GRUB's own
+installer sees real disks. It always runs emulated: hosts exist where /dev/kvm opens and guests hang.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from souche.errors import ProgramMissing
+from souche.recipes.partitions import Layout, mke2fs_argv, sfdisk_argv, sfdisk_script
+from souche.run import run
+
+if TYPE_CHECKING:
+    import guestfs
+
+APPLIANCE_MEMORY_MIB = 1024
+PARTITIONING_TIMEOUT_SECONDS = 120
+
+GRUB_INSTALLATIONS = (
+    ["grub-install", "--target=i386-pc", "/dev/sda"],
+    [
+        "grub-install",
+        "--target=x86_64-efi",
+        "--efi-directory=/boot/efi",
+        "--bootloader-id=debian",
+        "--no-nvram",
+        "--force-extra-removable",  # also EFI/BOOT/BOOTX64.EFI, for firmware that knows no boot entry yet
+    ],
+    ["update-grub"],
+)
+
+
+def make_empty_disk(disk: Path, layout: Layout, *, root_uuid: UUID) -> None:
+    """Create the sparse raw file `disk` with its partition table and an empty ext4 root."""
+    with disk.open("wb") as file:
+        file.truncate(layout.disk_mib << 20)
+    run(sfdisk_argv(disk), stdin=sfdisk_script(layout).encode(), timeout_seconds=PARTITIONING_TIMEOUT_SECONDS)
+    run(mke2fs_argv(disk, layout.root, uuid=root_uuid), timeout_seconds=PARTITIONING_TIMEOUT_SECONDS)
+
+
+@contextmanager
+def appliance(disk: Path, *, read_only: bool = False) -> Iterator["guestfs.GuestFS"]:
+    """A running appliance with the raw file `disk` as /dev/sda, shut down (and so synced) at the end."""
+    try:
+        import guestfs
+    except ImportError as error:
+        raise ProgramMissing(program="python3-guestfs") from error
+    g = guestfs.GuestFS(python_return_dict=True)
+    try:
+        g.set_backend("direct")
+        g.set_backend_settings(["force_tcg"])
+        g.set_memsize(APPLIANCE_MEMORY_MIB)
+        g.set_smp(2)
+        g.add_drive_opts(str(disk), format="raw", readonly=read_only, cachemode="unsafe")
+        g.launch()
+        yield g
+        g.shutdown()
+    finally:
+        g.close()
+
+
+def fill(g: "guestfs.GuestFS", root_archive: Path, layout: Layout, *, root_uuid: UUID) -> None:
+    """Make the ESP, mount root and ESP, unpack `root_archive` and write fstab."""
+    root, esp = _device(layout.root.number), _device(layout.esp.number)
+    g.mkfs("vfat", esp, label="EFI")
+    g.mount_options("noatime", root, "/")
+    g.tar_in(str(root_archive), "/", xattrs=True)
+    g.mkdir_p("/boot/efi")
+    g.mount(esp, "/boot/efi")
+    g.write("/etc/fstab", fstab(root_uuid, str(g.vfs_uuid(esp))))
+
+
+def install_grub(g: "guestfs.GuestFS") -> None:
+    """Install GRUB for both firmwares with the image's own tools, and write its menu."""
+    for argv in GRUB_INSTALLATIONS:
+        g.command(argv)
+
+
+def fstab(root_uuid: UUID, esp_uuid: str) -> str:
+    """The root grows and is checked; the ESP never holds up a boot."""
+    return (
+        f"UUID={root_uuid} / ext4 defaults,errors=remount-ro 0 1\n"
+        f"UUID={esp_uuid} /boot/efi vfat umask=0077,nofail 0 0\n"
+    )
+
+
+def _device(number: int) -> str:
+    return f"/dev/sda{number}"

@@ -1,0 +1,81 @@
+"""Guests that changed their power state by themselves.
+
+Only VMs at rest in our records (`running`, `stopped`) are looked at: those in between belong to a workflow.
+"""
+
+from collections.abc import Callable
+
+import structlog
+
+from souche.compute.base import PowerState
+from souche.db import operations, vms
+from souche.model.operations import Operation
+from souche.model.vms import Vm
+from souche.states import VmState
+from souche.workflows.parts import Parts
+
+GUEST_STOPPED = "Client.InstanceInitiatedShutdown: Instance initiated shutdown"
+HOST_FAILED = "Server.HostFailure: the VM's process or its host ended"
+
+log = structlog.get_logger()
+
+
+def settle(parts: Parts, start: Callable[[Operation], None]) -> None:
+    """Bring each VM's record and its guest together.
+
+    A guest that powered itself off follows its shutdown behaviour; one whose process or host ended follows its
+    host action; one that somebody started behind our back is `running`.
+    """
+    with parts.store.read() as connection:
+        resting = vms.in_states(connection, [VmState.RUNNING, VmState.STOPPED])
+    states = parts.hypervisor.power_states() if resting else {}
+    for vm in resting:
+        _settle(parts, vm, states.get(vm.vm_id, PowerState.LOST), start)
+
+
+def _settle(parts: Parts, vm: Vm, power: PowerState, start: Callable[[Operation], None]) -> None:
+    if vm.state == VmState.STOPPED:
+        if power == PowerState.RUNNING:
+            _record(parts, vm, VmState.RUNNING, "")
+    elif power == PowerState.OFF:
+        _follow(parts, vm, vm.shutdown_behavior, GUEST_STOPPED, start)
+    elif power == PowerState.LOST:
+        _follow(parts, vm, vm.host_action, HOST_FAILED, start)
+
+
+def _follow(parts: Parts, vm: Vm, behavior: str, reason: str, start: Callable[[Operation], None]) -> None:
+    log.info("a guest went off by itself", vm_id=vm.vm_id, behavior=behavior, reason=reason)
+    if behavior == "terminate":
+        _promise(parts, vm, "delete_vm", VmState.SHUTTING_DOWN, reason, start)
+    elif behavior == "restart":
+        _promise(parts, vm, "start_vm", VmState.PENDING, reason, start)
+    else:
+        _record(parts, vm, VmState.STOPPED, reason)
+
+
+def _record(parts: Parts, vm: Vm, state: VmState, reason: str) -> None:
+    with parts.store.begin() as connection:
+        if _as_seen(vms.get(connection, vm.vm_id), vm):
+            vms.set_state(connection, vm.vm_id, state, reason)
+
+
+def _promise(
+    parts: Parts,
+    vm: Vm,
+    workflow: str,
+    passing: VmState,
+    reason: str,
+    start: Callable[[Operation], None],
+) -> None:
+    with parts.store.begin() as connection:
+        if not _as_seen(vms.get(connection, vm.vm_id), vm):
+            return
+        generation = vms.begin_transition(connection, vm, passing, reason)
+        operation = Operation(f"{workflow}:{vm.vm_id}:{generation}", workflow, vm.vm_id)
+        operations.insert(connection, operation, parts.clock.now())
+    start(operation)
+
+
+def _as_seen(now: Vm | None, before: Vm) -> bool:
+    """Whether no request or workflow has moved the VM on since it was looked at."""
+    return now is not None and (now.state, now.generation) == (before.state, before.generation)

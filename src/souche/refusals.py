@@ -1,0 +1,365 @@
+"""What a caller may be refused. The docstring of an error is its message; its fields fill the braces.
+
+Every error here is the caller's to mend, so each says what was wrong with which value. What a caller may not
+see is refused with the same words as what does not exist. `api/errors.py` gives each its status and code.
+
+Source: reference "Image-path outcomes", "Error families", sections 2, 3 and 5 to 8.
+"""
+
+from souche.errors import Conflict, Denied, Invalid, NotFound, QuotaExceeded, UserError, WrongState
+
+# What does not exist, or may not be seen.
+
+
+class NoSuchImage(NotFound):
+    """The ImageId '{image_id}' doesn't exist."""
+
+
+class NoSuchSnapshot(NotFound):
+    """The SnapshotId '{snapshot_id}' doesn't exist."""
+
+
+class NoSuchVm(NotFound):
+    """The VmId '{vm_id}' doesn't exist."""
+
+
+class NoSuchVolume(NotFound):
+    """The VolumeId '{volume_id}' doesn't exist."""
+
+
+class NoSuchKeypair(NotFound):
+    """The key pair '{keypair}' doesn't exist."""
+
+
+class NoSuchVmType(NotFound):
+    """The VmType '{vm_type}' doesn't exist. Expected tinavW.cXrYpZ or a name that ReadVmTypes lists."""
+
+
+class NoSuchSubregion(NotFound):
+    """The SubregionName '{subregion_name}' doesn't exist in this region."""
+
+
+class NoSuchSubnet(NotFound):
+    """The SubnetId '{subnet_id}' doesn't exist."""
+
+
+class NoSuchSecurityGroup(NotFound):
+    """The security group '{security_group}' doesn't exist."""
+
+
+class NoSuchNic(NotFound):
+    """The NicId '{nic_id}' doesn't exist."""
+
+
+class NoSuchTask(NotFound):
+    """The task '{task_id}' doesn't exist."""
+
+
+class NoSuchManifest(NotFound):
+    """There is no manifest at '{location}'."""
+
+
+class NoSuchAccessKey(NotFound):
+    """The AccessKeyId '{access_key_id}' doesn't exist."""
+
+
+class NoSuchProductType(NotFound):
+    """The ProductTypeId '{product_type_id}' doesn't exist."""
+
+
+class NoSuchResource(NotFound):
+    """The resource '{resource_id}' doesn't exist."""
+
+
+# Parameters that are missing, or do not go together.
+
+
+class MissingParameter(Invalid):
+    """The parameter '{parameter}' is required."""
+
+
+class IncompatibleParameters(Invalid):
+    """These parameters do not go together: {reason}"""
+
+
+class RootSnapshotMissing(Invalid):
+    """The mapping of the root device '{device_name}' needs a SnapshotId."""
+
+
+# Values that break a rule.
+
+
+class WrongIdPrefix(Invalid):
+    """Invalid ID '{resource_id}': it should begin with '{prefix}-'."""
+
+
+class MalformedId(Invalid):
+    """Malformed ID '{resource_id}': {digits} lowercase hexadecimal digits should follow '{prefix}-'."""
+
+
+class MalformedAccountId(Invalid):
+    """Malformed account ID '{account_id}': 12 digits are expected."""
+
+
+class BadValue(Invalid):
+    """The value of the parameter '{parameter}' is not valid: {reason}"""
+
+
+class BadImageName(Invalid):
+    """The ImageName '{name}' is not valid. Constraints: [a-zA-Z0-9_ ()/.-], length: (3, 128)."""
+
+
+class BadKeypairName(Invalid):
+    """The KeypairName '{name}' is not valid: it takes 1 to 255 printable ASCII characters."""
+
+
+class BadKey(Invalid):
+    """The PublicKey is not valid: {reason}"""
+
+
+class BadDeviceName(Invalid):
+    """The DeviceName '{device_name}' is not valid. Expected /dev/sda1, or /dev/sdX, /dev/sdXX, /dev/xvdX or
+    /dev/xvdXX with a first letter b to z and a second a to z."""
+
+
+class BadVirtualDeviceName(Invalid):
+    """The VirtualDeviceName '{name}' is not valid: {reason}"""
+
+
+class BadVolumeSize(Invalid):
+    """The volume size {size_gib} GiB is not valid: {reason}"""
+
+
+class VolumeSmallerThanSnapshot(Invalid):
+    """Volume size must be greater than or equal to the size of {snapshot_id}: {size_gib} GiB is less than its
+    {snapshot_size_gib} GiB."""
+
+
+class BadVolumeType(Invalid):
+    """The VolumeType '{volume_type}' is not valid. Supported values: standard, gp2, io1."""
+
+
+class BadIops(Invalid):
+    """The value {iops} of Iops is not valid: {reason}"""
+
+
+class IopsRatio(Invalid):
+    """{iops} IOPS are too many for {size_gib} GiB: at most {ratio} for each GiB."""
+
+
+class IopsNotTaken(Invalid):
+    """Iops is for io1 volumes only, and '{device_name}' is of the type {volume_type}."""
+
+
+class BadUserData(Invalid):
+    """UserData is not valid: {reason}"""
+
+
+class BadTag(Invalid):
+    """The tag is not valid: {reason}"""
+
+
+class BadTagKey(BadTag):
+    """The tag key '{key}' is not valid: it takes 1 to 255 characters."""
+
+
+class BadTagValue(BadTag):
+    """The value of the tag '{key}' is too long: it takes at most 255 characters."""
+
+
+class BadProductCodes(Invalid):
+    """The product codes are not valid: {product_codes}"""
+
+
+class BadUrl(Invalid):
+    """The URL in '{parameter}' is not valid: {reason}"""
+
+
+class UrlUnreachable(Invalid):
+    """The URL in '{parameter}' does not correspond to any server that can be reached: {reason}"""
+
+
+class BadManifest(Invalid):
+    """The manifest is not valid: {reason}"""
+
+
+class UnknownManifestVersion(BadManifest):
+    """The manifest's Version is {version}; only 1 is known."""
+
+
+class BadPageToken(Invalid):
+    """The NextPageToken is not one that this action gave."""
+
+
+# States that forbid it.
+
+
+class WrongImageState(WrongState):
+    """The image {image_id} is {state}: {reason}"""
+
+
+class WrongSnapshotState(WrongState):
+    """The snapshot {snapshot_id} is {state}: {reason}"""
+
+
+class WrongVmState(WrongState):
+    """The VM {vm_id} is {state}: {reason}"""
+
+
+class WrongVolumeState(WrongState):
+    """The volume {volume_id} is {state}: {reason}"""
+
+
+class WrongTaskState(WrongState):
+    """The task {task_id} is {state}: {reason}"""
+
+
+class NeverStarted(WrongState):
+    """The VM {vm_id} is still pending: wait until it is running."""
+
+
+class UnlinkedAlready(WrongState):
+    """The volume {volume_id} is not linked to a VM."""
+
+
+# What exists stands against it.
+
+
+class ImageNameTaken(Conflict):
+    """The ImageName '{name}' is already used by {image_id}: it must be unique for your account."""
+
+
+class KeypairNameTaken(Conflict):
+    """The KeypairName '{name}' is already used in your account."""
+
+
+class SnapshotInUse(Conflict):
+    """The snapshot {snapshot_id} is in use by {image_id}: delete the image first."""
+
+
+class ProductTypeInUse(Conflict):
+    """The product type {product_type_id} is in use by {image_id}."""
+
+
+class DeviceInUse(Conflict):
+    """The device '{device_name}' is already in use on the VM {vm_id}."""
+
+
+class DuplicateDevice(Conflict):
+    """The device '{device_name}' is named more than once."""
+
+
+class VolumeInUse(Conflict):
+    """The volume {volume_id} is already linked to the VM {vm_id}."""
+
+
+class ZoneMismatch(Conflict):
+    """The volume {volume_id} and the VM {vm_id} are not in the same subregion."""
+
+
+class VmSpecsMismatch(Conflict):
+    """The VM does not suit its image: {reason}"""
+
+
+class ClientTokenReused(Conflict):
+    """The ClientToken '{client_token}' was used already with other parameters."""
+
+
+# Without the right.
+
+
+class NotOwner(Denied):
+    """The resource {resource_id} belongs to another account."""
+
+
+# Against the region's rules.
+
+
+class OperationNotSupported(UserError):
+    """This cannot be done here."""
+
+
+class SharedImageExport(OperationNotSupported):
+    """Public or shared images cannot be exported: copy {image_id} first, and export the copy."""
+
+
+class DeletionProtected(OperationNotSupported):
+    """The VM {vm_id} has its deletion protection on."""
+
+
+class OtherRegion(OperationNotSupported):
+    """The SourceRegionName '{region_name}' is not this region, '{own_region_name}'."""
+
+
+class ActionNotSupported(OperationNotSupported):
+    """Souche does not support the action '{action}' (docs/compatibility.md)."""
+
+
+class ParameterNotSupported(OperationNotSupported):
+    """Souche does not support the parameter '{parameter}' (docs/compatibility.md)."""
+
+
+# Beyond a limit.
+
+
+class TooManyConcurrentSnapshots(QuotaExceeded):
+    """At most {limit} snapshots can be made at the same time."""
+
+
+class TooManyVms(QuotaExceeded):
+    """The account may have {limit} VMs."""
+
+
+class TooManyVolumes(QuotaExceeded):
+    """The account may have {limit} volumes."""
+
+
+class TooMuchVolumeSize(QuotaExceeded):
+    """The account may have {limit} GiB of volumes."""
+
+
+class TooManyIops(QuotaExceeded):
+    """The account may have {limit} IOPS of io1 volumes."""
+
+
+class TooManySnapshots(QuotaExceeded):
+    """The account may have {limit} snapshots."""
+
+
+class TooManyCores(QuotaExceeded):
+    """The account may have {limit} virtual cores."""
+
+
+class TooMuchMemory(QuotaExceeded):
+    """The account may have {limit} GiB of memory."""
+
+
+class TooManyTags(QuotaExceeded):
+    """The resource {resource_id} may have {limit} tags."""
+
+
+class TooManyImages(QuotaExceeded):
+    """The account may have {limit} images."""
+
+
+class TooManyImageExports(QuotaExceeded):
+    """The account may have {limit} image export tasks at the same time."""
+
+
+class TooManySnapshotExports(QuotaExceeded):
+    """The account may have {limit} snapshot export tasks at the same time."""
+
+
+class TooManyKeypairs(QuotaExceeded):
+    """The account may have {limit} key pairs."""
+
+
+class NoCapacity(QuotaExceeded):
+    """The region has no capacity left for this: {reason}"""
+
+
+# Of the operator's commands.
+
+
+class AccountNameTaken(Conflict):
+    """The account name '{name}' is already used in this region."""

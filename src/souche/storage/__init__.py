@@ -1,0 +1,1 @@
+"""Volume stores. `base` is the contract; each driver is one file."""

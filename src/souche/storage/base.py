@@ -1,0 +1,135 @@
+"""The contract of a volume store: writable volumes, immutable snapshots.
+
+For every method: the ids are the caller's and are chosen before the work starts; doing it again after it was
+done, wholly or in part, succeeds and changes nothing more; what is to be deleted and is gone already is success.
+A store is used by one region; several processes and threads of it may call at the same time.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from souche.model.disks import DiskSource
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What differs between stores, as data: callers ask here, never for the driver's type."""
+
+    simulated: bool
+    shared_between_nodes: bool
+
+
+@dataclass(frozen=True)
+class Capture:
+    """One volume to be frozen into one snapshot."""
+
+    volume_id: str
+    snapshot_id: str
+
+
+@dataclass(frozen=True)
+class CaptureReport:
+    """`guest_pause_seconds`: how long a running guest's disks were held, at the most; None if none ran."""
+
+    guest_pause_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Everything that the store holds by id, for the reconcile sweep."""
+
+    volume_ids: frozenset[str]
+    snapshot_ids: frozenset[str]
+
+
+class LiveDisks(Protocol):
+    """What a store asks of the hypervisor for a running guest: only QEMU may touch the files that it has open."""
+
+    def open_disks(self, vm_id: str) -> Mapping[str, DiskSource] | None:
+        """The source that each attached volume is written to at this moment, by volume id; None if the guest
+        is not running."""
+        ...
+
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+        """Make the running guest write to `overlays` (by volume id; they exist, are empty, and have the present
+        sources as their backing), all at one instant by one atomic operation. Guest file systems are quiesced
+        where the guest agent answers. Returns for how many seconds, at the most, the guest was held.
+
+        Raises:
+            ComputeFailed: nothing was switched.
+            Unavailable: it is not known whether anything was; `open_disks` tells.
+        """
+        ...
+
+
+class VolumeStore(Protocol):
+    """See the module's text for what holds of every method. All of them raise StorageFailed."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def create_volume(self, volume_id: str, size_bytes: int) -> None:
+        """Make an empty volume that reads as zeros."""
+        ...
+
+    def clone_volume(self, volume_id: str, snapshot_id: str, size_bytes: int) -> None:
+        """Make a volume with a snapshot's bytes, in constant time; `size_bytes` >= the snapshot's, the rest zeros."""
+        ...
+
+    def grow_volume(self, volume_id: str, size_bytes: int) -> None:
+        """Make a volume that no running guest has open at least this large; the new part reads as zeros."""
+        ...
+
+    def delete_volume(self, volume_id: str) -> None:
+        """Forget a volume that nobody has open."""
+        ...
+
+    def volume_source(self, volume_id: str) -> DiskSource:
+        """What a hypervisor opens to run the volume. It changes with every capture.
+
+        Raises:
+            StorageFailed: there is no such volume.
+        """
+        ...
+
+    def capture(
+        self, captures: Sequence[Capture], *, vm_id: str | None, live: LiveDisks | None
+    ) -> CaptureReport:
+        """Freeze all the volumes into their snapshots at one point in time, without copying data.
+
+        `vm_id` is the VM that they are attached to (None: to none) and `live` the way to it; whether it runs is
+        asked of `live`. On failure no snapshot exists and the volumes are as they were.
+        """
+        ...
+
+    def copy_snapshot(self, snapshot_id: str, source_snapshot_id: str) -> None:
+        """Make a snapshot with another's bytes, in constant time, with a life of its own."""
+        ...
+
+    def import_snapshot(
+        self, snapshot_id: str, path: Path, format: Literal["qcow2", "raw"], size_bytes: int
+    ) -> None:
+        """Make a snapshot of `size_bytes` from a disk image file that has been inspected and is trusted to be of
+        this format, without a backing file. The file is left as it is."""
+        ...
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Forget a snapshot. Blocks that others share stay."""
+        ...
+
+    def read_snapshot(self, snapshot_id: str) -> AbstractContextManager[str]:
+        """An NBD URI (RFC-style `nbd+unix:///?socket=...`) that serves the snapshot read-only while the context
+        lives; block status tells holes."""
+        ...
+
+    def inventory(self) -> Inventory:
+        """Everything that the store holds."""
+        ...
+
+    def collect(self) -> int:
+        """Remove what nothing names, and bound the length of chains. Returns the bytes in use on the medium
+        afterwards. Idempotent, may be called at any time, never touches what a running guest writes to."""
+        ...

@@ -1,0 +1,228 @@
+"""A volume store in one process's memory, for fast tests and simulated guests. Nothing survives it."""
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO, Final, Literal
+
+from souche import run
+from souche.errors import ComputeFailed, StorageFailed, SystemFailure
+from souche.model.disks import DiskSource, MemorySource
+from souche.storage import nbd
+from souche.storage.base import Capabilities, Capture, CaptureReport, Inventory, LiveDisks
+
+PAGE_BYTES: Final = 4096
+ZERO_PAGE: Final = bytes(PAGE_BYTES)
+CONVERT_SECONDS: Final = 600.0
+
+
+@dataclass(frozen=True)
+class Content:
+    """The bytes of a disk at one moment: pages of `PAGE_BYTES` by number; one that is missing is zeros."""
+
+    size_bytes: int
+    pages: Mapping[int, bytes] = field(default_factory=dict)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset` on, both in bytes and within the size."""
+        first, last = offset // PAGE_BYTES, (offset + length - 1) // PAGE_BYTES
+        pages = b"".join(self.pages.get(number, ZERO_PAGE) for number in range(first, last + 1))
+        return pages[offset - first * PAGE_BYTES :][:length]
+
+    def write(self, offset: int, data: bytes) -> "Content":
+        """The content after a write within the size."""
+        first, last = offset // PAGE_BYTES, (offset + len(data) - 1) // PAGE_BYTES
+        start = offset - first * PAGE_BYTES
+        around = bytearray(self.read(first * PAGE_BYTES, (last + 1 - first) * PAGE_BYTES))
+        around[start : start + len(data)] = data
+        changed = (bytes(around[at : at + PAGE_BYTES]) for at in range(0, len(around), PAGE_BYTES))
+        return replace(self, pages={**self.pages, **dict(enumerate(changed, first))})
+
+
+@dataclass(frozen=True)
+class Written:
+    """A volume: its content now, and the name by which a hypervisor knows where it is written to."""
+
+    source: MemorySource
+    content: Content
+
+
+class MemoryStore:
+    """A `VolumeStore`. `write` and `read` are the guest's side of a volume; they are not of the protocol."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._volumes: dict[str, Written] = {}
+        self._snapshots: dict[str, Content] = {}
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(simulated=True, shared_between_nodes=False)
+
+    def write(self, volume_id: str, offset: int, data: bytes) -> None:
+        """Write as a guest would; `offset` in bytes."""
+        with self._lock:
+            volume = self._volume(volume_id)
+            self._volumes[volume_id] = replace(volume, content=volume.content.write(offset, data))
+
+    def read(self, volume_id: str) -> bytes:
+        """All the bytes that a guest sees."""
+        content = self._volume(volume_id).content
+        return content.read(0, content.size_bytes)
+
+    def create_volume(self, volume_id: str, size_bytes: int) -> None:
+        self._add_volume(volume_id, Content(size_bytes))
+
+    def clone_volume(self, volume_id: str, snapshot_id: str, size_bytes: int) -> None:
+        with self._lock:
+            if volume_id in self._volumes:
+                return
+            content = self._snapshot(snapshot_id)
+            if size_bytes < content.size_bytes:
+                raise StorageFailed(reason=f"{volume_id} would be smaller than {snapshot_id}")
+            self._add_volume(volume_id, replace(content, size_bytes=size_bytes))
+
+    def grow_volume(self, volume_id: str, size_bytes: int) -> None:
+        with self._lock:
+            volume = self._volume(volume_id)
+            size_bytes = max(size_bytes, volume.content.size_bytes)
+            self._volumes[volume_id] = replace(volume, content=replace(volume.content, size_bytes=size_bytes))
+
+    def delete_volume(self, volume_id: str) -> None:
+        with self._lock:
+            self._volumes.pop(volume_id, None)
+
+    def volume_source(self, volume_id: str) -> MemorySource:
+        return self._volume(volume_id).source
+
+    def capture(
+        self, captures: Sequence[Capture], *, vm_id: str | None, live: LiveDisks | None
+    ) -> CaptureReport:
+        with self._lock:
+            if self._is_captured(captures):
+                return CaptureReport(guest_pause_seconds=None)
+            before = {each: self._volume(each.volume_id) for each in captures}
+            sources = {each: MemorySource(f"{each.volume_id}.{each.snapshot_id}") for each in captures}
+            pause = _switch({each.volume_id: source for each, source in sources.items()}, vm_id, live)
+            for each, volume in before.items():
+                self._snapshots[each.snapshot_id] = volume.content
+                self._volumes[each.volume_id] = replace(volume, source=sources[each])
+        return CaptureReport(guest_pause_seconds=pause)
+
+    def copy_snapshot(self, snapshot_id: str, source_snapshot_id: str) -> None:
+        with self._lock:
+            if snapshot_id not in self._snapshots:
+                self._snapshots[snapshot_id] = self._snapshot(source_snapshot_id)
+
+    def import_snapshot(
+        self,
+        snapshot_id: str,
+        path: Path,
+        format: Literal["qcow2", "raw"],
+        size_bytes: int,
+    ) -> None:
+        if snapshot_id in self._snapshots:
+            return
+        content = _import(path, format)
+        if size_bytes < content.size_bytes:
+            raise StorageFailed(reason=f"{path.name} is larger than {size_bytes} bytes")
+        with self._lock:
+            self._snapshots.setdefault(snapshot_id, replace(content, size_bytes=size_bytes))
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        with self._lock:
+            self._snapshots.pop(snapshot_id, None)
+
+    @contextmanager
+    def read_snapshot(self, snapshot_id: str) -> Iterator[str]:
+        content = self._snapshot(snapshot_id)
+        with tempfile.TemporaryDirectory(prefix="souche-") as place:
+            image = Path(place) / "image.raw"
+            _spool(content, image)
+            with nbd.serve(image, "raw", Path(place)) as uri:
+                yield uri
+
+    def inventory(self) -> Inventory:
+        with self._lock:
+            return Inventory(volume_ids=frozenset(self._volumes), snapshot_ids=frozenset(self._snapshots))
+
+    def collect(self) -> int:
+        with self._lock:
+            contents = [*self._snapshots.values(), *(volume.content for volume in self._volumes.values())]
+            return PAGE_BYTES * len({id(page) for content in contents for page in content.pages.values()})
+
+    def _add_volume(self, volume_id: str, content: Content) -> None:
+        with self._lock:
+            self._volumes.setdefault(volume_id, Written(MemorySource(volume_id), content))
+
+    def _is_captured(self, captures: Sequence[Capture]) -> bool:
+        missing = [each.snapshot_id for each in captures if each.snapshot_id not in self._snapshots]
+        if missing and len(missing) < len(captures):
+            raise StorageFailed(reason=f"the others exist, but not {' '.join(missing)}")
+        return not missing
+
+    def _volume(self, volume_id: str) -> Written:
+        try:
+            return self._volumes[volume_id]
+        except KeyError as error:
+            raise StorageFailed(reason=f"there is no volume {volume_id}") from error
+
+    def _snapshot(self, snapshot_id: str) -> Content:
+        try:
+            return self._snapshots[snapshot_id]
+        except KeyError as error:
+            raise StorageFailed(reason=f"there is no snapshot {snapshot_id}") from error
+
+
+def convert_argv(source: Path, source_format: Literal["qcow2", "raw"], target: Path) -> list[str]:
+    """Copy an image of a stated format to a raw file; holes stay holes."""
+    return ["qemu-img", "convert", "-q", "-f", source_format, "-O", "raw", str(source), str(target)]
+
+
+def _switch(overlays: Mapping[str, DiskSource], vm_id: str | None, live: LiveDisks | None) -> float | None:
+    """Tell the hypervisor where the disks that a running guest has open are written to from here on."""
+    opened = live.open_disks(vm_id) if live is not None and vm_id is not None else None
+    if live is None or vm_id is None or not opened:
+        return None
+    try:
+        return live.switch_disks(vm_id, {key: value for key, value in overlays.items() if key in opened})
+    except ComputeFailed as error:
+        raise StorageFailed(reason=f"the guest was not switched: {error}") from error
+
+
+def _import(path: Path, image_format: Literal["qcow2", "raw"]) -> Content:
+    with tempfile.TemporaryDirectory(prefix="souche-") as place:
+        raw = Path(place) / "image.raw"
+        try:
+            run.run(convert_argv(path.absolute(), image_format, raw), timeout_seconds=CONVERT_SECONDS)
+        except SystemFailure as error:
+            raise StorageFailed(reason=f"import {path.name}: {error}") from error
+        with raw.open("rb") as image:
+            return Content(raw.stat().st_size, dict(_data_pages(image)))
+
+
+def _data_pages(image: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The pages of an open file that are not holes, by number."""
+    size, offset = os.fstat(image.fileno()).st_size, 0
+    while offset < size:
+        try:
+            offset = os.lseek(image.fileno(), offset, os.SEEK_DATA) // PAGE_BYTES * PAGE_BYTES
+        except OSError:  # ENXIO: only a hole is left
+            return
+        page = os.pread(image.fileno(), PAGE_BYTES, offset)
+        if page.strip(b"\0"):
+            yield offset // PAGE_BYTES, page.ljust(PAGE_BYTES, b"\0")
+        offset += PAGE_BYTES
+
+
+def _spool(content: Content, path: Path) -> None:
+    with path.open("wb") as image:
+        image.truncate(content.size_bytes)
+        for number, page in content.pages.items():
+            image.seek(number * PAGE_BYTES)
+            image.write(page)
+        image.truncate(content.size_bytes)

@@ -1,0 +1,75 @@
+"""Serving one image file read-only over NBD, for as long as a context lives."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import quote
+
+from souche import run
+from souche.errors import StorageFailed
+
+CLIENTS: Final = 8
+START_SECONDS: Final = 10.0
+GREETING: Final = b"NBDMAGIC"
+"""What a server says first (the NBD protocol, "Newstyle negotiation")."""
+POLL_SECONDS: Final = 0.002
+
+
+def server_argv(image: Path, image_format: Literal["qcow2", "raw"], path: Path) -> list[str]:
+    """A server that outlives its clients but not its parent: `setpriv` makes the kernel end it with us.
+
+    KILL, because qemu-nbd 7.2 loses a TERM that comes before its main loop runs; being read-only it has
+    nothing to save."""
+    return [
+        *("setpriv", "--pdeathsig", "KILL", "--"),
+        *("qemu-nbd", "--read-only", "--persistent", f"--shared={CLIENTS}", f"--format={image_format}"),
+        *(f"--socket={path}", str(image)),
+    ]
+
+
+def uri(path: Path) -> str:
+    """How clients name the server (the NBD URI specification, `nbd+unix`)."""
+    return f"nbd+unix:///?socket={quote(str(path))}"
+
+
+@contextmanager
+def serve(image: Path, image_format: Literal["qcow2", "raw"], directory: Path) -> Iterator[str]:
+    """Serve an image by a socket in `directory`, which nobody else uses; yields the URI.
+
+    The thread that enters the context has to outlive it: the kernel ends the server when that thread ends.
+
+    Raises:
+        StorageFailed: the server did not come up; carries what it said.
+    """
+    path, log_file = directory / "nbd", directory / "log"
+    server = run.start(server_argv(image, image_format, path), log_file=log_file)
+    try:
+        _wait_for(path, server, log_file)
+        yield uri(path)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _wait_for(path: Path, server: subprocess.Popen[bytes], log_file: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not _greets(path):
+        if server.poll() is not None or time.monotonic() > deadline:
+            said = log_file.read_text(errors="replace").strip()[-2000:]
+            raise StorageFailed(reason=f"the NBD server did not start: {said}")
+        time.sleep(POLL_SECONDS)
+
+
+def _greets(path: Path) -> bool:
+    """Whether the server speaks: it listens already before it has opened the image, and may fail to."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(START_SECONDS)
+        try:
+            client.connect(str(path))
+            return client.recv(len(GREETING)) == GREETING
+        except OSError:
+            return False

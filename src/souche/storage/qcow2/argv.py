@@ -1,0 +1,56 @@
+"""The command lines of qemu-img and qemu-nbd. Every one states every format: nobody guesses (design 3.7).
+
+Images are version 3 (`compat=1.1`), for zero clusters and feature bits. Lazy refcounts are off, so that an
+image needs no repair after a crash of its writer. Cluster size and refcount width stay at QEMU's defaults (64
+KiB, 16 bits). Extended L2 entries are off: they pay for small writes into large overlays, but double the
+metadata and ask QEMU >= 5.2 of whoever reads a layer. Nothing is preallocated: a clone has to take constant
+time.
+"""
+
+from pathlib import Path
+from typing import Final, Literal
+
+QCOW2_OPTIONS: Final = "compat=1.1,lazy_refcounts=off"
+NBD_CLIENTS: Final = 8
+
+
+def create_empty(path: Path, size_bytes: int) -> list[str]:
+    """A new image that reads as zeros."""
+    return ["qemu-img", "create", "-q", "-f", "qcow2", "-o", QCOW2_OPTIONS, str(path), str(size_bytes)]
+
+
+def create_overlay(path: Path, backing: str, size_bytes: int) -> list[str]:
+    """A new image on top of `backing`, a name that is kept as it is given. `-u`: the backing file is not
+    opened, as a running guest may have it open for writing."""
+    return [
+        *("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-o", QCOW2_OPTIONS),
+        *("-b", backing, "-F", "qcow2", str(path), str(size_bytes)),
+    ]
+
+
+def grow(path: Path, size_bytes: int) -> list[str]:
+    """Change the virtual size. qemu-img refuses to shrink without `--shrink`."""
+    return ["qemu-img", "resize", "-q", "-f", "qcow2", str(path), str(size_bytes)]
+
+
+def check_idle(path: Path) -> list[str]:
+    """Fails if any process has the image open for writing: qemu-img honours QEMU's image locks (no `-U`)."""
+    return ["qemu-img", "info", "-f", "qcow2", str(path)]
+
+
+def convert(source: Path, source_format: Literal["qcow2", "raw"], target: Path) -> list[str]:
+    """Copy an image into a new one without a backing file; holes stay holes."""
+    return [
+        *("qemu-img", "convert", "-q", "-f", source_format, "-O", "qcow2"),
+        *("-o", QCOW2_OPTIONS, str(source), str(target)),
+    ]
+
+
+def rebase(path: Path, backing: Path) -> list[str]:
+    """Put an image onto another file of its own chain, copying into it what the layers between hold."""
+    return ["qemu-img", "rebase", "-q", "-f", "qcow2", "-b", str(backing), "-F", "qcow2", str(path)]
+
+
+def rename_backing(path: Path, backing: str) -> list[str]:
+    """Change only the name by which an image knows its backing file."""
+    return ["qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-b", backing, "-F", "qcow2", str(path)]

@@ -1,0 +1,101 @@
+"""Freezing volumes into snapshots at one instant, without copying data. `journal` says why it survives
+crashes.
+
+1. Under the store's lock: find out where each volume is written to, make the overlays, write the journal
+entry. 2. Without the lock, as a guest agent can take seconds: one atomic switch of the running guest's disks.
+3. Under the lock again: the entry becomes frozen, then links. The snapshots exist from the first of these on.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+
+from souche import run
+from souche.errors import ComputeFailed, StorageFailed
+from souche.model.disks import DiskSource, FileSource
+from souche.storage.base import Capture, CaptureReport, LiveDisks
+from souche.storage.qcow2 import argv
+from souche.storage.qcow2.directory import SHORT_SECONDS, Directory, storage_failures
+from souche.storage.qcow2.journal import Entry, Journal, Move
+
+
+def capture(
+    directory: Directory,
+    journal: Journal,
+    captures: Sequence[Capture],
+    vm_id: str | None,
+    live: LiveDisks | None,
+) -> CaptureReport:
+    """See `VolumeStore.capture`.
+
+    Raises:
+        StorageFailed: nothing has changed.
+        Unavailable: no snapshot exists; it is not known whether the guest was switched.
+    """
+    ids = [each.volume_id for each in captures] + [each.snapshot_id for each in captures]
+    what = f"capture {' '.join(ids)}"
+    with storage_failures(what), journal.settled(*ids):
+        if _is_done(directory, captures):
+            return CaptureReport(guest_pause_seconds=None)
+        opened = _open_disks(vm_id, live)
+        moves = [_prepare(directory, each, opened) for each in captures]
+        entry = journal.begin(moves)
+    with closing(entry):
+        pause = _switch(directory, entry, vm_id, live, [move for move in moves if move.volume_id in opened])
+        with storage_failures(what), directory.locked():
+            entry.freeze()
+            entry.finish()
+    return CaptureReport(guest_pause_seconds=pause)
+
+
+def _is_done(directory: Directory, captures: Sequence[Capture]) -> bool:
+    """Whether all the snapshots exist. Some only can have no instant in common with the rest any more."""
+    missing = [each.snapshot_id for each in captures if directory.snapshots.get(each.snapshot_id) is None]
+    if missing and len(missing) < len(captures):
+        raise StorageFailed(reason=f"the others exist, but not {' '.join(missing)}")
+    return not missing
+
+
+def _open_disks(vm_id: str | None, live: LiveDisks | None) -> Mapping[str, DiskSource]:
+    if vm_id is None or live is None:
+        return {}
+    return live.open_disks(vm_id) or {}
+
+
+def _prepare(directory: Directory, each: Capture, opened: Mapping[str, DiskSource]) -> Move:
+    current = directory.volumes.get(each.volume_id)
+    if current is None:
+        raise StorageFailed(reason=f"there is no volume {each.volume_id}")
+    if each.volume_id in opened:
+        layer = _written_layer(directory, current, opened[each.volume_id])
+    else:
+        layer = current
+        run.run(argv.check_idle(directory.path(layer)), timeout_seconds=SHORT_SECONDS)
+    size_bytes = directory.header(layer).virtual_size_bytes
+    overlay = directory.add_overlay(f"{each.volume_id}.{each.snapshot_id}", layer, size_bytes)
+    return Move(each.volume_id, each.snapshot_id, current, layer, overlay)
+
+
+def _written_layer(directory: Directory, current: str, source: DiskSource) -> str:
+    """The layer that a running guest writes to: the volume's current file, or, after a capture that was
+    interrupted before the switch, the one right below it."""
+    path = source.path.resolve() if isinstance(source, FileSource) else None
+    if path == directory.path(current):
+        return current
+    below = directory.header(current).backing_file
+    if below is not None and path == directory.path(below) and directory.is_unwritten(current):
+        return below
+    raise StorageFailed(reason=f"the guest writes to {source}, not to {current}")
+
+
+def _switch(
+    directory: Directory, entry: Entry, vm_id: str | None, live: LiveDisks | None, moves: Sequence[Move]
+) -> float | None:
+    if vm_id is None or live is None or not moves:
+        return None
+    overlays = {move.volume_id: FileSource(directory.path(move.overlay), "qcow2") for move in moves}
+    try:
+        return live.switch_disks(vm_id, overlays)
+    except ComputeFailed as error:
+        with directory.locked():
+            entry.abandon()
+        raise StorageFailed(reason=f"the guest was not switched: {error}") from error

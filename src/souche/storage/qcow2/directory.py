@@ -1,0 +1,143 @@
+"""What lies where in the directory of a qcow2 volume store.
+
+    disks/
+        lock                    held by whoever changes anything below
+        layers/<name>.qcow2     every disk file; backing files are named relative to here
+        volumes/<volume id>     link to the one layer that the volume writes to: its current file
+        snapshots/<snapshot id> link to a layer that nobody writes to any more
+        captures/               the journal of captures under way (see `journal`)
+        work/                   half-made files (see `scratch`)
+
+A new file never takes a name that is in use, and keeps its name for life. The name (`vol-1.qcow2`, after a
+capture `vol-1.snap-2.qcow2`, with `.1`, `.2`... if that is taken) is for people: only links and headers
+count.
+
+Directories are made with mode 0711 and files with 0644, both less the umask: a QEMU of any user can open a
+layer whose path it was told, nobody else can list them. libvirt gives a running guest's current file to the
+guest's user for as long as it runs, whoever owns the directory.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from souche import run
+from souche.errors import StorageFailed, SystemFailure, Unavailable
+from souche.formats.qcow2 import Qcow2Header, read_header
+from souche.storage.qcow2 import argv
+from souche.storage.qcow2.durable import sync_directory, sync_file
+from souche.storage.qcow2.locks import locked
+from souche.storage.qcow2.pointers import Pointers
+from souche.storage.qcow2.scratch import Scratch
+
+MODE: Final = 0o711
+SHORT_SECONDS: Final = 60.0
+"""For programs that touch metadata only."""
+LONG_SECONDS: Final = 24 * 3600.0
+"""For programs that copy a disk."""
+
+
+class Directory:
+    """Layers, the links to them, and the lock. Those who add or remove hold the lock."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+        self.layers = self._make("layers")
+        self.captures = self._make("captures")
+        self.volumes = Pointers(self._make("volumes"))
+        self.snapshots = Pointers(self._make("snapshots"))
+        self.scratch = Scratch(self._make("work"))
+
+    def locked(self) -> AbstractContextManager[None]:
+        """One change at a time, over all threads and processes."""
+        return locked(self._root / "lock")
+
+    def path(self, layer: str) -> Path:
+        """Where a layer's file is."""
+        return self.layers / layer
+
+    def header(self, layer: str) -> Qcow2Header:
+        """What a layer's own file says of it. Takes no image lock: a header changes only by `grow`.
+
+        Raises:
+            StorageFailed: the file is missing, or is not what this store makes.
+        """
+        try:
+            with self.path(layer).open("rb") as image:
+                header = read_header(image)
+        except (OSError, ValueError) as error:
+            raise StorageFailed(reason=f"layer {layer}: {error}") from error
+        if header.backing_file is not None and "/" in header.backing_file:
+            raise StorageFailed(reason=f"layer {layer} has a backing file outside the store")
+        return header
+
+    def is_unwritten(self, layer: str) -> bool:
+        """Whether nothing was ever written to an overlay: it maps no cluster."""
+        header = self.header(layer)
+        with self.path(layer).open("rb") as image:
+            image.seek(header.l1_offset)
+            return not any(image.read(header.l1_entries * 8))
+
+    def chain(self, layer: str) -> list[str]:
+        """A layer and all that it stands on, the lowest last."""
+        names = [layer]
+        while (below := self.header(names[-1]).backing_file) is not None:
+            names.append(below)
+        return names
+
+    def add_empty(self, stem: str, size_bytes: int) -> str:
+        """Make a layer that reads as zeros; returns its name."""
+        with self.scratch.place() as place:
+            image = place / "empty.qcow2"
+            run.run(argv.create_empty(image, size_bytes), timeout_seconds=SHORT_SECONDS)
+            return self.adopt(image, stem)
+
+    def add_overlay(self, stem: str, backing: str, size_bytes: int) -> str:
+        """Make an empty layer on top of another; returns its name."""
+        with self.scratch.place() as place:
+            image = place / "overlay.qcow2"
+            run.run(argv.create_overlay(image, backing, size_bytes), timeout_seconds=SHORT_SECONDS)
+            return self.adopt(image, stem)
+
+    def adopt(self, image: Path, stem: str) -> str:
+        """Move a finished file from scratch among the layers; returns the name that it got. Durable on
+        return."""
+        name = next(name for name in _names(stem) if not self.path(name).exists())
+        sync_file(image)
+        image.rename(self.path(name))
+        sync_directory(self.layers)
+        return name
+
+    def replace(self, layer: str, image: Path) -> None:
+        """Put a file of equal content in a layer's place. Whoever has the old one open keeps it."""
+        sync_file(image)
+        image.replace(self.path(layer))
+        sync_directory(self.layers)
+
+    def bytes_in_use(self) -> int:
+        """What the layers take on the medium."""
+        return sum(path.stat().st_blocks * 512 for path in self.layers.iterdir())
+
+    def _make(self, name: str) -> Path:
+        path = self._root / name
+        path.mkdir(mode=MODE, parents=True, exist_ok=True)
+        return path
+
+
+def _names(stem: str) -> Iterator[str]:
+    yield f"{stem}.qcow2"
+    for number in count(1):
+        yield f"{stem}.{number}.qcow2"
+
+
+@contextmanager
+def storage_failures(what: str) -> Iterator[None]:
+    """Turns what the system and programs report into the store's own error; Unavailable passes through."""
+    try:
+        yield
+    except (StorageFailed, Unavailable):
+        raise
+    except (OSError, SystemFailure) as error:
+        raise StorageFailed(reason=f"{what}: {error}") from error

@@ -1,0 +1,155 @@
+"""The volume store that is a directory of qcow2 files.
+
+A layer is an immutable qcow2 file; a volume is a writable overlay on a layer; a snapshot names a layer.
+Clones, copies and captures make a small file or a link, and copy no data (design, section 4).
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal
+
+from souche import run
+from souche.errors import StorageFailed
+from souche.model.disks import FileSource
+from souche.storage import nbd
+from souche.storage.base import Capabilities, Capture, CaptureReport, Inventory, LiveDisks
+from souche.storage.qcow2 import argv
+from souche.storage.qcow2.capture import capture
+from souche.storage.qcow2.collect import collect
+from souche.storage.qcow2.directory import LONG_SECONDS, SHORT_SECONDS, Directory, storage_failures
+from souche.storage.qcow2.durable import sync_file
+from souche.storage.qcow2.journal import Journal
+
+MAX_CHAIN: Final = 16
+ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+class Qcow2Store:
+    """A `VolumeStore` in `<home>/disks` (see `directory`). Works as any user who may write there.
+
+    `max_chain` (>= 3) is how many files a volume may stand on, its own included, before `collect` merges
+    some."""
+
+    def __init__(self, home: Path, *, max_chain: int = MAX_CHAIN) -> None:
+        self._directory = Directory(home / "disks")
+        self._journal = Journal(self._directory)
+        self._max_chain = max_chain
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(simulated=False, shared_between_nodes=False)
+
+    def create_volume(self, volume_id: str, size_bytes: int) -> None:
+        with self._changing("create volume", volume_id):
+            if self._directory.volumes.get(volume_id) is None:
+                self._directory.volumes.set(volume_id, self._directory.add_empty(volume_id, size_bytes))
+
+    def clone_volume(self, volume_id: str, snapshot_id: str, size_bytes: int) -> None:
+        with self._changing("clone volume", volume_id, snapshot_id):
+            if self._directory.volumes.get(volume_id) is not None:
+                return
+            layer = self._layer(snapshot_id)
+            if size_bytes < self._directory.header(layer).virtual_size_bytes:
+                raise StorageFailed(reason=f"{volume_id} would be smaller than {snapshot_id}")
+            self._directory.volumes.set(volume_id, self._directory.add_overlay(volume_id, layer, size_bytes))
+
+    def grow_volume(self, volume_id: str, size_bytes: int) -> None:
+        with self._changing("grow volume", volume_id):
+            layer = self._current(volume_id)
+            if self._directory.header(layer).virtual_size_bytes < size_bytes:
+                path = self._directory.path(layer)
+                run.run(argv.grow(path, size_bytes), timeout_seconds=SHORT_SECONDS)
+                sync_file(path)
+
+    def delete_volume(self, volume_id: str) -> None:
+        with self._changing("delete volume", volume_id):
+            self._directory.volumes.remove(volume_id)
+
+    def volume_source(self, volume_id: str) -> FileSource:
+        with self._changing("find volume", volume_id):
+            return FileSource(path=self._directory.path(self._current(volume_id)), format="qcow2")
+
+    def capture(
+        self, captures: Sequence[Capture], *, vm_id: str | None, live: LiveDisks | None
+    ) -> CaptureReport:
+        """See `VolumeStore.capture`. Unavailable passes through: the volumes are as they were, the snapshots
+        do not exist, and where QEMU writes is found out by the next call (see `journal`)."""
+        for each in captures:
+            _check(each.volume_id, each.snapshot_id)
+        return capture(self._directory, self._journal, captures, vm_id, live)
+
+    def copy_snapshot(self, snapshot_id: str, source_snapshot_id: str) -> None:
+        with self._changing("copy snapshot", snapshot_id, source_snapshot_id):
+            if self._directory.snapshots.get(snapshot_id) is None:
+                self._directory.snapshots.set(snapshot_id, self._layer(source_snapshot_id))
+
+    def import_snapshot(
+        self,
+        snapshot_id: str,
+        path: Path,
+        format: Literal["qcow2", "raw"],
+        size_bytes: int,
+    ) -> None:
+        if self._has_snapshot(snapshot_id):
+            return
+        with storage_failures(f"import {snapshot_id}"), self._directory.scratch.place() as place:
+            image = place / "import.qcow2"
+            run.run(argv.convert(path.absolute(), format, image), timeout_seconds=LONG_SECONDS)
+            run.run(argv.grow(image, size_bytes), timeout_seconds=SHORT_SECONDS)
+            with self._changing("import snapshot", snapshot_id):
+                if self._directory.snapshots.get(snapshot_id) is None:
+                    self._directory.snapshots.set(snapshot_id, self._directory.adopt(image, snapshot_id))
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        with self._changing("delete snapshot", snapshot_id):
+            self._directory.snapshots.remove(snapshot_id)
+
+    @contextmanager
+    def read_snapshot(self, snapshot_id: str) -> Iterator[str]:
+        with self._changing("find snapshot", snapshot_id):
+            path = self._directory.path(self._layer(snapshot_id))
+        with self._directory.scratch.place() as place, nbd.serve(path, "qcow2", place) as uri:
+            yield uri
+
+    def inventory(self) -> Inventory:
+        with self._changing("list"):
+            return Inventory(
+                volume_ids=frozenset(self._directory.volumes.all()),
+                snapshot_ids=frozenset(self._directory.snapshots.all()),
+            )
+
+    def collect(self) -> int:
+        with storage_failures("collect"):
+            return collect(self._directory, self._journal, self._max_chain)
+
+    @contextmanager
+    def _changing(self, what: str, *resource_ids: str) -> Iterator[None]:
+        """Alone in the store, with no capture of these volumes and snapshots half done."""
+        _check(*resource_ids)
+        with storage_failures(" ".join((what, *resource_ids))), self._journal.settled(*resource_ids):
+            yield
+
+    def _has_snapshot(self, snapshot_id: str) -> bool:
+        with self._changing("find snapshot", snapshot_id):
+            return self._directory.snapshots.get(snapshot_id) is not None
+
+    def _current(self, volume_id: str) -> str:
+        layer = self._directory.volumes.get(volume_id)
+        if layer is None:
+            raise StorageFailed(reason=f"there is no volume {volume_id}")
+        return layer
+
+    def _layer(self, snapshot_id: str) -> str:
+        layer = self._directory.snapshots.get(snapshot_id)
+        if layer is None:
+            raise StorageFailed(reason=f"there is no snapshot {snapshot_id}")
+        return layer
+
+
+def _check(*resource_ids: str) -> None:
+    """Ids become file names."""
+    for resource_id in resource_ids:
+        if ID.fullmatch(resource_id) is None:
+            raise StorageFailed(reason=f"{resource_id!r} is not an id")

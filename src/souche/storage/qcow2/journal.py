@@ -1,0 +1,160 @@
+"""The journal of captures: what makes a capture of several volumes all or nothing, across any crash.
+
+A capture of volume V into snapshot S turns V's current file L into an immutable layer, below a new overlay O.
+It is one file in `captures/`, which lists every (V, S, L, O) and whose name tells how far it has got:
+
+    <id>.prepared   the overlays exist; where QEMU writes, to L or to O, is not known
+    <id>.frozen     nobody writes to any L any more: the snapshots exist, with or without their links
+
+Going from one to the other is a rename: the instant at which the capture has happened. Whoever makes the
+capture holds a lock on the file, so one that is not locked was interrupted, and is settled before anything
+else is done:
+
+- frozen: the links are made, V -> O and S -> L.
+- prepared: V -> O, and no snapshot. This is right wherever QEMU writes. If it had switched, O holds what the
+  guest wrote since. If it had not, O is still empty and reads as L does, now and when the guest has stopped;
+  the guest's next start opens O, and the next capture of the running guest sees that it writes to L. Until
+  then nothing takes L for immutable: QEMU's image lock on it keeps qemu-img from merging it.
+
+So no crash needs the hypervisor to be understood, an undo has nothing to repair, and a retry is a fresh
+capture.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from souche.storage.qcow2.directory import Directory
+from souche.storage.qcow2.durable import sync_directory
+from souche.storage.qcow2.locks import try_lock, wait_for
+
+PREPARED: Final = ".prepared"
+FROZEN: Final = ".frozen"
+
+
+@dataclass(frozen=True)
+class Move:
+    """One volume of a capture. `current` is what its link named before, `layer` what is frozen; they differ
+    only if an earlier capture was interrupted before the switch. All three are names in `layers/`."""
+
+    volume_id: str
+    snapshot_id: str
+    current: str
+    layer: str
+    overlay: str
+
+
+class Entry:
+    """A capture that is being made. All its methods but `close` are called under the store's lock."""
+
+    def __init__(self, journal: "Journal", path: Path, moves: Sequence[Move], descriptor: int) -> None:
+        self._journal = journal
+        self._path = path
+        self._moves = moves
+        self._descriptor = descriptor
+
+    def close(self) -> None:
+        """Let go of the entry, finished or not."""
+        os.close(self._descriptor)
+
+    def freeze(self) -> None:
+        """From here on the snapshots exist. Durable on return."""
+        frozen = self._path.with_suffix(FROZEN)
+        self._path.rename(frozen)
+        self._path = frozen
+        sync_directory(frozen.parent)
+
+    def finish(self) -> None:
+        """Make the links, and strike the entry out."""
+        self._journal.roll_forward(self._path, self._moves)
+
+    def abandon(self) -> None:
+        """Nothing has been switched: the volumes stay where they are, and nothing names the overlays any
+        more."""
+        _strike_out(self._path)
+
+
+class Journal:
+    """The captures under way in one store."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    @contextmanager
+    def settled(self, *resource_ids: str) -> Iterator[None]:
+        """Hold the store's lock, with every interrupted capture settled, and none under way that touches any
+        of these volumes and snapshots."""
+        while True:
+            with self._directory.locked():
+                busy = self._settle(resource_ids)
+                if busy is None:
+                    yield
+                    return
+            wait_for(busy)
+
+    def begin(self, moves: Sequence[Move]) -> Entry:
+        """Write down a prepared capture, under the store's lock. Until the caller closes the entry, or ends,
+        it counts as under way."""
+        draft = self._directory.captures / f".{moves[0].snapshot_id}"
+        path = draft.with_name(moves[0].snapshot_id + PREPARED)
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            os.write(descriptor, json.dumps([asdict(move) for move in moves]).encode())
+            os.fsync(descriptor)
+            draft.rename(path)
+            sync_directory(path.parent)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return Entry(self, path, moves, descriptor)
+
+    def open_moves(self) -> list[Move]:
+        """The volumes of every capture that is in the journal. Under the store's lock."""
+        return [move for path in self._entries() for move in _read(path)]
+
+    def sweep(self) -> None:
+        """Remove drafts that a crash left. Under the store's lock."""
+        for path in self._directory.captures.glob(".*"):
+            path.unlink(missing_ok=True)
+
+    def roll_forward(self, path: Path, moves: Sequence[Move]) -> None:
+        """Make the links that a capture's state stands for. Doing it again is harmless until the entry is
+        gone."""
+        for move in moves:
+            if self._directory.volumes.get(move.volume_id) == move.current:
+                self._directory.volumes.set(move.volume_id, move.overlay)
+            if path.suffix == FROZEN:
+                self._directory.snapshots.set(move.snapshot_id, move.layer)
+        _strike_out(path)
+
+    def _settle(self, resource_ids: Collection[str]) -> Path | None:
+        """Settle what was interrupted; returns an entry under way that touches one of the ids, if there is
+        one."""
+        busy = None
+        for path in self._entries():
+            moves = _read(path)
+            descriptor = try_lock(path)
+            if descriptor is not None:
+                self.roll_forward(path, moves)
+                os.close(descriptor)
+            elif any(move.volume_id in resource_ids or move.snapshot_id in resource_ids for move in moves):
+                busy = path
+        return busy
+
+    def _entries(self) -> list[Path]:
+        return [path for path in self._directory.captures.iterdir() if path.suffix in (PREPARED, FROZEN)]
+
+
+def _read(path: Path) -> list[Move]:
+    return [Move(**fields) for fields in json.loads(path.read_bytes())]
+
+
+def _strike_out(path: Path) -> None:
+    path.unlink()
+    sync_directory(path.parent)

@@ -1,0 +1,47 @@
+"""Names that point to layers: one symbolic link an id, replaced atomically."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from souche.storage.qcow2.durable import sync_directory
+
+
+class Pointers:
+    """A directory of links `<id>` -> `../layers/<layer>`. Those who change it hold the store's lock; reading
+    needs none. A name with a leading dot is a link that is being made, or the leftover of one."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def get(self, resource_id: str) -> str | None:
+        """The name of the layer, or None if there is no such id."""
+        try:
+            return (self._root / resource_id).readlink().name
+        except FileNotFoundError:
+            return None
+
+    def all(self) -> Mapping[str, str]:
+        """Every id with the name of its layer."""
+        found = {
+            path.name: self.get(path.name) for path in self._root.iterdir() if not path.name.startswith(".")
+        }
+        return {resource_id: layer for resource_id, layer in found.items() if layer is not None}
+
+    def set(self, resource_id: str, layer: str) -> None:
+        """Point an id, new or known, to a layer. Durable on return."""
+        link = self._root / f".{resource_id}"
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"../layers/{layer}")
+        link.replace(self._root / resource_id)
+        sync_directory(self._root)
+
+    def remove(self, resource_id: str) -> None:
+        """Forget an id; unknown already is success. Durable on return."""
+        (self._root / resource_id).unlink(missing_ok=True)
+        sync_directory(self._root)
+
+    def sweep(self) -> None:
+        """Remove what a crash left in the making. Under the store's lock."""
+        for path in self._root.iterdir():
+            if path.name.startswith("."):
+                path.unlink(missing_ok=True)

@@ -1,0 +1,58 @@
+"""Secrets at rest: sealed with a key that lives in a file beside the database, readable by its owner only."""
+
+import os
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from souche.errors import SystemFailure
+
+
+class VaultKeyWrong(SystemFailure):
+    """A secret in the database was not sealed with this region's key ({path})."""
+
+
+class Vault:
+    """Seals and opens secrets (Fernet: AES-128-CBC with HMAC-SHA256, https://github.com/fernet/spec)."""
+
+    def __init__(self, key: bytes, path: Path | None = None) -> None:
+        self._fernet = Fernet(key)
+        self._path = path
+
+    @classmethod
+    def open(cls, path: Path) -> "Vault":
+        """The vault whose key is in `path`; the key is made when there is none."""
+        if not path.exists():
+            _create(path, Fernet.generate_key())
+        return cls(path.read_bytes().strip(), path)
+
+    def seal(self, secret: str) -> bytes:
+        """Encrypt a secret for the database."""
+        return self._fernet.encrypt(secret.encode())
+
+    def unseal(self, sealed: bytes) -> str:
+        """Decrypt what `seal` made.
+
+        Raises:
+            VaultKeyWrong: it was sealed with another key.
+        """
+        try:
+            return self._fernet.decrypt(sealed).decode()
+        except InvalidToken as error:
+            raise VaultKeyWrong(path=self._path) from error
+
+
+def _create(path: Path, key: bytes) -> None:
+    """Write the key so that it appears whole or not at all, and never over another process's."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return
+    finally:
+        temporary.unlink()

@@ -1,0 +1,30 @@
+"""Make an independent copy of an image.
+
+The transaction before has written the copy (`pending`) and one pending snapshot for each of the source's.
+
+1. copy: each snapshot, in the volume store, in constant time. Undo: forget the copies.
+2. complete: the snapshots become `completed` and the image `available`, in one transaction.
+
+When a step fails the image becomes `failed` with the reason, and its snapshots are gone.
+"""
+
+from souche.db import snapshots
+from souche.model.operations import Operation
+from souche.workflows import create_image, locks
+from souche.workflows.engine import Step, Workflow
+from souche.workflows.parts import Parts
+
+
+def _copy(parts: Parts, operation: Operation) -> None:
+    with parts.store.read() as connection:
+        copies = snapshots.of_image_creation(connection, operation.subject_id)
+    for snapshot in copies:
+        parts.volumes.copy_snapshot(snapshot.snapshot_id, snapshot.source_snapshot_id or "")
+
+
+WORKFLOW = Workflow(
+    name="copy_image",
+    steps=(Step("copy", _copy, create_image.forget), Step("complete", create_image.complete)),
+    failed=create_image.failed,
+    lock=locks.subject,
+)

@@ -1,0 +1,98 @@
+"""Make an image from a VM.
+
+The transaction before has written the image (`pending`), one pending snapshot for each attached volume, and the
+mappings that tie them.
+
+1. shut down: only when the caller wants the VM at rest (`restart`). Undo: start it again.
+2. capture: freeze all the volumes into their snapshots at one instant; a running guest goes on.
+   Undo: forget the snapshots in the volume store; the volumes keep their bytes.
+3. complete: the snapshots become `completed` and the image `available`, in one transaction.
+4. start: when step 1 has shut the VM down. A VM that will not start is left `stopped` with the reason; its image
+   is good all the same, so this never undoes it.
+
+When a step fails the image becomes `failed` with the reason, and its snapshots are gone.
+
+Arguments: `vm_id`, `restart`.
+"""
+
+from souche.db import images, snapshots, vms
+from souche.errors import SystemFailure
+from souche.model.operations import Operation
+from souche.states import ImageState, SnapshotState, VmState
+from souche.storage.base import Capture
+from souche.workflows import guests, locks
+from souche.workflows.engine import Step, Workflow
+from souche.workflows.parts import Parts
+
+
+def _shut_down(parts: Parts, operation: Operation) -> None:
+    if operation.arguments["restart"]:
+        parts.hypervisor.shut_down(_vm_id(operation), parts.shutdown_timeout_seconds)
+
+
+def _capture(parts: Parts, operation: Operation) -> None:
+    wanted = captures(parts, operation.subject_id)
+    report = parts.volumes.capture(wanted, vm_id=_vm_id(operation), live=parts.live)
+    if report.guest_pause_seconds is not None:
+        with parts.store.begin() as connection:
+            images.set_guest_pause(connection, operation.subject_id, report.guest_pause_seconds)
+
+
+def forget(parts: Parts, operation: Operation) -> None:
+    for capture in captures(parts, operation.subject_id):
+        parts.volumes.delete_snapshot(capture.snapshot_id)
+
+
+def complete(parts: Parts, operation: Operation) -> None:
+    with parts.store.begin() as connection:
+        made = snapshots.of_image_creation(connection, operation.subject_id)
+        ids = [snapshot.snapshot_id for snapshot in made]
+        snapshots.set_state(connection, ids, SnapshotState.COMPLETED, progress_percent=100)
+        images.set_state(connection, operation.subject_id, ImageState.AVAILABLE)
+
+
+def _start(parts: Parts, operation: Operation) -> None:
+    if not operation.arguments["restart"]:
+        return
+    vm_id = _vm_id(operation)
+    try:
+        guests.power_on(parts, vm_id)
+    except SystemFailure as error:
+        _set_vm(parts, vm_id, VmState.STOPPED, f"Server.InternalError: {error}")
+    else:
+        _set_vm(parts, vm_id, VmState.RUNNING, "")
+
+
+def failed(parts: Parts, operation: Operation, reason: str) -> None:
+    with parts.store.begin() as connection:
+        made = snapshots.of_image_creation(connection, operation.subject_id)
+        images.set_failed(connection, operation.subject_id, reason)
+        snapshots.erase(connection, [snapshot.snapshot_id for snapshot in made])
+
+
+def captures(parts: Parts, image_id: str) -> list[Capture]:
+    with parts.store.read() as connection:
+        made = snapshots.of_image_creation(connection, image_id)
+    return [Capture(snapshot.volume_id or "", snapshot.snapshot_id) for snapshot in made]
+
+
+def _set_vm(parts: Parts, vm_id: str, state: VmState, reason: str) -> None:
+    with parts.store.begin() as connection:
+        vms.set_state(connection, vm_id, state, reason)
+
+
+def _vm_id(operation: Operation) -> str:
+    return str(operation.arguments["vm_id"])
+
+
+WORKFLOW = Workflow(
+    name="create_image",
+    steps=(
+        Step("shut down", _shut_down, _start),
+        Step("capture", _capture, forget),
+        Step("complete", complete),
+        Step("start", _start),
+    ),
+    failed=failed,
+    lock=locks.vm_argument,
+)

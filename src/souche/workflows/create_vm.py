@@ -1,0 +1,82 @@
+"""Launch a VM.
+
+The transaction before has written the VM (`pending`), its volumes (`creating`), and their links.
+
+1. make volumes: clone each from its snapshot, or make it empty. Undo: forget them in the volume store.
+2. define: tell the hypervisor, with the DHCP reservation. Undo: remove the guest.
+3. start: unless the caller wants it off (`boot`). Undo: that of step 2 does it.
+4. record: the volumes are `in-use`, the VM is `running` or `stopped`.
+
+When a step fails the VM becomes `terminated` with the reason, and its volumes are gone.
+
+Arguments: `boot`.
+"""
+
+from souche.db import vms, volumes
+from souche.model.operations import Operation
+from souche.model.volumes import Volume
+from souche.states import LinkState, VmState, VolumeState
+from souche.workflows import guests, locks
+from souche.workflows.engine import Step, Workflow
+from souche.workflows.parts import Parts
+
+GIB = 1024**3
+
+
+def make_volume(parts: Parts, volume: Volume) -> None:
+    """Make in the store the volume that a record describes."""
+    size_bytes = volume.size_gib * GIB
+    if volume.snapshot_id is None:
+        parts.volumes.create_volume(volume.volume_id, size_bytes)
+    else:
+        parts.volumes.clone_volume(volume.volume_id, volume.snapshot_id, size_bytes)
+
+
+def _make_volumes(parts: Parts, operation: Operation) -> None:
+    for volume in guests.get(parts, operation.subject_id).volumes:
+        make_volume(parts, volume)
+
+
+def _forget_volumes(parts: Parts, operation: Operation) -> None:
+    for volume in guests.get(parts, operation.subject_id).volumes:
+        parts.volumes.delete_volume(volume.volume_id)
+
+
+def _define(parts: Parts, operation: Operation) -> None:
+    guests.define(parts, operation.subject_id)
+
+
+def _start(parts: Parts, operation: Operation) -> None:
+    if operation.arguments["boot"]:
+        parts.hypervisor.start(operation.subject_id)
+
+
+def _record(parts: Parts, operation: Operation) -> None:
+    state = VmState.RUNNING if operation.arguments["boot"] else VmState.STOPPED
+    with parts.store.begin() as connection:
+        for volume in volumes.of_vm(connection, operation.subject_id):
+            volumes.set_state(connection, volume.volume_id, VolumeState.IN_USE)
+            volumes.set_link_state(connection, volume.volume_id, LinkState.ATTACHED)
+        vms.set_state(connection, operation.subject_id, state, "")
+
+
+def _failed(parts: Parts, operation: Operation, reason: str) -> None:
+    with parts.store.begin() as connection:
+        for volume in volumes.of_vm(connection, operation.subject_id):
+            volumes.erase(connection, volume.volume_id)
+        vms.set_terminated(
+            connection, operation.subject_id, f"Server.InternalError: {reason}", parts.clock.now()
+        )
+
+
+WORKFLOW = Workflow(
+    name="create_vm",
+    steps=(
+        Step("make volumes", _make_volumes, _forget_volumes),
+        Step("define", _define, guests.remove),
+        Step("start", _start, guests.remove),
+        Step("record", _record),
+    ),
+    failed=_failed,
+    lock=locks.subject,
+)

@@ -1,0 +1,44 @@
+"""Terminate a VM. Forward only: each step is tried until it succeeds.
+
+1. remove: pull the plug; the hypervisor forgets the guest, its address and everything else of its run.
+2. delete volumes: those that are to go with the VM.
+3. record: these are gone, the others are `available` again; the VM is `terminated` (and listed for an hour more).
+"""
+
+from souche.db import tags, vms, volumes
+from souche.model.operations import Operation
+from souche.model.volumes import Volume
+from souche.states import VolumeState
+from souche.workflows import guests, locks
+from souche.workflows.engine import Step, Workflow
+from souche.workflows.parts import Parts
+from souche.workflows.stop_vm import USER_STOPPED
+
+
+def _goes_too(volume: Volume) -> bool:
+    return volume.link is not None and volume.link.delete_on_vm_deletion
+
+
+def _delete_volumes(parts: Parts, operation: Operation) -> None:
+    for volume in guests.get(parts, operation.subject_id).volumes:
+        if _goes_too(volume):
+            parts.volumes.delete_volume(volume.volume_id)
+
+
+def _record(parts: Parts, operation: Operation) -> None:
+    with parts.store.begin() as connection:
+        for volume in volumes.of_vm(connection, operation.subject_id):
+            if _goes_too(volume):
+                volumes.erase(connection, volume.volume_id)
+                tags.erase(connection, volume.volume_id)
+            else:
+                volumes.unlink(connection, volume.volume_id)
+                volumes.set_state(connection, volume.volume_id, VolumeState.AVAILABLE)
+        vms.set_terminated(connection, operation.subject_id, USER_STOPPED, parts.clock.now())
+
+
+WORKFLOW = Workflow(
+    name="delete_vm",
+    steps=(Step("remove", guests.remove), Step("delete volumes", _delete_volumes), Step("record", _record)),
+    lock=locks.subject,
+)

@@ -1,0 +1,56 @@
+"""Make an image from a disk file on this machine that the operator vouches for (`souche image build`).
+
+The transaction before has written the image (`pending`), one pending snapshot and the mapping between them. The
+file is inside the region's home and belongs to this workflow.
+
+1. import: the volume store takes the bytes in. Undo: forget the snapshot there.
+2. complete: the snapshot becomes `completed` and the image `available`, in one transaction.
+3. remove file.
+
+When a step fails the image becomes `failed` with the reason, its snapshot is gone, and so is the file.
+
+Arguments: `path`, `format`, `size_bytes`.
+"""
+
+from pathlib import Path
+from typing import Literal, cast
+
+from souche.model.operations import Operation
+from souche.workflows import create_image, locks
+from souche.workflows.engine import Step, Workflow
+from souche.workflows.parts import Parts
+
+
+def _import(parts: Parts, operation: Operation) -> None:
+    (capture,) = create_image.captures(parts, operation.subject_id)
+    parts.volumes.import_snapshot(
+        capture.snapshot_id,
+        _path(operation),
+        cast("Literal['qcow2', 'raw']", operation.arguments["format"]),
+        int(cast("int", operation.arguments["size_bytes"])),
+    )
+
+
+def _remove_file(parts: Parts, operation: Operation) -> None:
+    _path(operation).unlink(missing_ok=True)
+
+
+def _failed(parts: Parts, operation: Operation, reason: str) -> None:
+    _remove_file(parts, operation)
+    create_image.failed(parts, operation, reason)
+
+
+def _path(operation: Operation) -> Path:
+    return Path(str(operation.arguments["path"]))
+
+
+WORKFLOW = Workflow(
+    name="import_image",
+    steps=(
+        Step("import", _import, create_image.forget),
+        Step("complete", create_image.complete),
+        Step("remove file", _remove_file),
+    ),
+    failed=_failed,
+    lock=locks.subject,
+)

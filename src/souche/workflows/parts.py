@@ -1,0 +1,20 @@
+"""What the steps of every workflow work with."""
+
+from dataclasses import dataclass
+
+from souche.clock import Clock
+from souche.compute.base import Hypervisor
+from souche.db.store import Store
+from souche.storage.base import LiveDisks, VolumeStore
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The region's database and drivers. `live` is the hypervisor's way to the disks of running guests."""
+
+    store: Store
+    volumes: VolumeStore
+    hypervisor: Hypervisor
+    live: LiveDisks
+    clock: Clock
+    shutdown_timeout_seconds: float = 120

@@ -1,0 +1,22 @@
+"""Restart a running VM in place.
+
+1. reboot: the guest is asked, and reset when it does not answer. The VM stays `running` all the while.
+
+When that fails the guest is as it was: the reconcile sweep tells what became of it.
+"""
+
+from souche.model.operations import Operation
+from souche.workflows import locks
+from souche.workflows.engine import Step, Workflow
+from souche.workflows.parts import Parts
+
+
+def _reboot(parts: Parts, operation: Operation) -> None:
+    parts.hypervisor.reboot(operation.subject_id)
+
+
+def _failed(parts: Parts, operation: Operation, reason: str) -> None:
+    """Nothing to record: rebooting leaves no state of its own."""
+
+
+WORKFLOW = Workflow(name="reboot_vm", steps=(Step("reboot", _reboot),), failed=_failed, lock=locks.subject)

@@ -1,0 +1,35 @@
+"""Stop a running VM. Forward only: each step is tried until it succeeds.
+
+1. shut down: ask the guest, wait, then pull the plug; with `force` pull it at once.
+2. record: it is `stopped`.
+
+Arguments: `force`.
+"""
+
+from souche.db import vms
+from souche.model.operations import Operation
+from souche.states import VmState
+from souche.workflows import locks
+from souche.workflows.engine import Step, Workflow
+from souche.workflows.parts import Parts
+
+USER_STOPPED = "Client.UserInitiatedShutdown: User initiated shutdown"
+
+
+def _shut_down(parts: Parts, operation: Operation) -> None:
+    if operation.arguments["force"]:
+        parts.hypervisor.power_off(operation.subject_id)
+    else:
+        parts.hypervisor.shut_down(operation.subject_id, parts.shutdown_timeout_seconds)
+
+
+def _record(parts: Parts, operation: Operation) -> None:
+    with parts.store.begin() as connection:
+        vms.set_state(connection, operation.subject_id, VmState.STOPPED, USER_STOPPED)
+
+
+WORKFLOW = Workflow(
+    name="stop_vm",
+    steps=(Step("shut down", _shut_down), Step("record", _record)),
+    lock=locks.subject,
+)

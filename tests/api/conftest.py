@@ -1,0 +1,30 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from souche.app.region import Region
+from souche.model.accounts import Principal
+from tests.support.region import ManualClock, make_account, make_region
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def region(tmp_path: Path, clock: ManualClock) -> Iterator[Region]:
+    region = make_region(tmp_path, clock=clock)
+    yield region
+    region.store.close()
+
+
+@pytest.fixture
+def alice(region: Region) -> Principal:
+    return make_account(region, "alice")
+
+
+@pytest.fixture
+def bob(region: Region) -> Principal:
+    return make_account(region, "bob")

@@ -1,0 +1,68 @@
+"""A region on the real libvirt for tests: a home that QEMU's user can reach, disks, and nothing left
+afterwards."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from souche.compute.libvirt.driver import LibvirtHypervisor
+from souche.model.disks import DiskSource, FileSource
+from souche.run import run
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass
+class DiskShelf:
+    """Makes qcow2 disks, overlays and bootable raw disks in one directory."""
+
+    directory: Path
+    names: Iterator[int] = field(default_factory=count)
+
+    def new_disk(self) -> FileSource:
+        path = self._path("qcow2")
+        run(["qemu-img", "create", "-q", "-f", "qcow2", path, "64M"], timeout_seconds=20)
+        return FileSource(path, "qcow2")
+
+    def overlay_on(self, source: DiskSource) -> FileSource:
+        assert isinstance(source, FileSource)
+        path = self._path("qcow2")
+        backing = ["-b", source.path.name, "-F", source.format]
+        run(["qemu-img", "create", "-q", "-f", "qcow2", *backing, path], timeout_seconds=20)
+        return FileSource(path, "qcow2")
+
+    def boot_disk(self, sector: bytes) -> FileSource:
+        path = self._path("raw")
+        path.write_bytes(sector.ljust(MEBIBYTE, b"\0"))
+        return FileSource(path, "raw")
+
+    def _path(self, suffix: str) -> Path:
+        return self.directory / f"disk-{next(self.names)}.{suffix}"
+
+
+@contextmanager
+def reachable_directory() -> Iterator[Path]:
+    """A directory that QEMU's user can pass through, unlike pytest's own."""
+    directory = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="souche-test-"))
+    directory.chmod(0o711)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
+
+
+@contextmanager
+def region(home: Path, cidr: str, *, reboot_grace_seconds: float = 0.5) -> Iterator[LibvirtHypervisor]:
+    """A region that takes its guests and its network with it."""
+    hypervisor = LibvirtHypervisor(home, cidr, reboot_grace_seconds=reboot_grace_seconds)
+    try:
+        yield hypervisor
+    finally:
+        for vm_id in hypervisor.power_states():
+            hypervisor.remove(vm_id)
+        hypervisor.remove_network()
+        hypervisor.close()

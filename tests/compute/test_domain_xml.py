@@ -1,0 +1,76 @@
+"""Guests as XML."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from souche.compute.base import Guest
+from souche.compute.libvirt import domain_xml
+from souche.compute.libvirt.domain_xml import UEFI_CODE, UEFI_VARIABLES, Placement
+from souche.compute.libvirt.names import Names
+from souche.compute.libvirt.network_xml import Reservation
+from souche.errors import ComputeFailed
+from souche.model.disks import FileSource, GuestDisk
+
+PLACEMENT = Placement(
+    names=Names("abc"),
+    accelerator="kvm",
+    console=Path("/home/guests/i-1/console.log"),
+    nvram=Path("/home/guests/i-1/uefi-variables.fd"),
+    cache="none",
+)
+GUEST = Guest(
+    vm_id="i-1",
+    vcpus=2,
+    memory_mib=2048,
+    architecture="x86_64",
+    boot_mode="legacy",
+    disks=(GuestDisk("vol-1", "/dev/sda1", FileSource(Path("/disks/vol-1.qcow2"), "qcow2")),),
+    mac_address="AA:00:00:00:00:01",
+    private_ip="10.0.4.9",
+    hostname="ip-10-0-4-9.eu-west-2.compute.internal",
+)
+EXPECTED = Path(__file__).with_name("expected_domain.xml")
+
+
+def test_domain() -> None:
+    expected = "".join(line.strip() for line in EXPECTED.read_text().splitlines())
+    assert domain_xml.domain(GUEST, PLACEMENT) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"architecture": "i386"}, '<type arch="i686" machine="q35">'),
+        ({"architecture": "i386"}, "<emulator>/usr/bin/qemu-system-i386</emulator>"),
+        ({"boot_mode": "uefi"}, f'<loader readonly="yes" secure="no" type="pflash">{UEFI_CODE}</loader>'),
+        ({"boot_mode": "uefi"}, f'<nvram template="{UEFI_VARIABLES}">{PLACEMENT.nvram}</nvram>'),
+        ({"tpm_enabled": True}, '<tpm model="tpm-crb"><backend type="emulator" version="2.0" /></tpm>'),
+    ],
+)
+def test_variants(changes: dict[str, str], part: str) -> None:
+    assert part not in domain_xml.domain(GUEST, PLACEMENT)
+    assert part in domain_xml.domain(Guest(**{**vars(GUEST), **changes}), PLACEMENT)
+
+
+@pytest.mark.parametrize("part", ['type="qemu">', '<cpu mode="maximum" check="none">'])
+def test_without_kvm(part: str) -> None:
+    assert part not in domain_xml.domain(GUEST, PLACEMENT)
+    assert part in domain_xml.domain(GUEST, replace(PLACEMENT, accelerator="tcg"))
+
+
+def test_nested_virtualization_hides_nothing() -> None:
+    assert 'policy="disable"' in domain_xml.domain(GUEST, PLACEMENT)
+    assert 'policy="disable"' not in domain_xml.domain(replace(GUEST, nested_virtualization=True), PLACEMENT)
+
+
+def test_uefi_on_i386_is_refused() -> None:
+    with pytest.raises(ComputeFailed, match="BIOS only"):
+        domain_xml.domain(replace(GUEST, architecture="i386", boot_mode="uefi"), PLACEMENT)
+
+
+def test_domain_notes_its_reservation() -> None:
+    noted = domain_xml.reservation(domain_xml.domain(GUEST, PLACEMENT))
+    assert noted == Reservation("aa:00:00:00:00:01", "10.0.4.9", "ip-10-0-4-9")
+    assert domain_xml.reservation("<domain><metadata /></domain>") is None

@@ -1,0 +1,193 @@
+"""What real guests do that records do not: they switch off by themselves, print, hold files, leave things
+behind."""
+
+import json
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from souche.compute.base import Guest, PowerState
+from souche.compute.libvirt.accelerator import boot_sector
+from souche.compute.libvirt.driver import LibvirtHypervisor
+from souche.compute.libvirt.names import Names, home_tag
+from souche.compute.libvirt.waiting import wait_until
+from souche.errors import ComputeFailed
+from souche.model.disks import FileSource, GuestDisk
+from souche.run import run
+from tests.compute.contract import DATA, DEVICES, ROOT, Laboratory
+from tests.compute.libvirt_laboratory import DiskShelf, reachable_directory, region
+from tests.compute.pause_sector import PAUSE_SECTOR, gaps_seconds
+
+pytestmark = pytest.mark.guest
+
+SLOW_SECONDS = 60.0  # for a guest under TCG on a busy machine
+PLACES = ("/var/lib/libvirt", "/var/log/libvirt", "/run/libvirt", "/var/log/swtpm")
+
+
+@pytest.fixture(scope="module")
+def directory() -> Iterator[Path]:
+    with reachable_directory() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def disks(directory: Path) -> DiskShelf:
+    return DiskShelf(directory)
+
+
+@pytest.fixture(scope="module")
+def hypervisor(directory: Path) -> Iterator[LibvirtHypervisor]:
+    with region(directory / "home", "10.231.5.0/24") as made:
+        yield made
+
+
+@pytest.fixture
+def laboratory(hypervisor: LibvirtHypervisor, disks: DiskShelf) -> Laboratory:
+    return Laboratory(hypervisor, hypervisor, hypervisor, disks.new_disk, disks.overlay_on)
+
+
+@pytest.fixture
+def names(directory: Path) -> Names:
+    return Names(home_tag(directory / "home"))
+
+
+def booting(laboratory: Laboratory, root: FileSource, *others: GuestDisk, **changes: object) -> Guest:
+    guest = laboratory.guest()
+    all_disks = (GuestDisk(ROOT, DEVICES[ROOT], root), *others)
+    return Guest(**{**vars(guest), "disks": all_disks, **changes})
+
+
+def test_guest_that_powers_itself_off_is_told_of(laboratory: Laboratory, disks: DiskShelf) -> None:
+    hypervisor = laboratory.hypervisor
+    told: queue.SimpleQueue[str] = queue.SimpleQueue()
+    hypervisor.watch(told.put)
+    guest = booting(laboratory, disks.boot_disk(boot_sector(b"good bye")))
+    hypervisor.define(guest)
+    hypervisor.start(guest.vm_id)
+    assert wait_until(lambda: hypervisor.power_states()[guest.vm_id] is PowerState.OFF, SLOW_SECONDS)
+    assert b"good bye" in hypervisor.console(guest.vm_id)
+    assert told.get(timeout=5) == guest.vm_id
+    hypervisor.remove(guest.vm_id)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"boot_mode": "uefi"}, {"architecture": "i386"}, {"nested_virtualization": True, "vcpus": 2}]
+)
+def test_every_kind_of_guest_starts_and_leaves_nothing(
+    laboratory: Laboratory, disks: DiskShelf, directory: Path, names: Names, changes: dict[str, object]
+) -> None:
+    hypervisor = laboratory.hypervisor
+    guest = booting(laboratory, disks.new_disk(), **changes)
+    hypervisor.define(guest)
+    hypervisor.start(guest.vm_id)
+    if guest.boot_mode == "uefi":
+        assert wait_until(lambda: b"UEFI" in hypervisor.console(guest.vm_id), SLOW_SECONDS)
+    assert any(guest.vm_id in argv for argv in command_lines())
+    hypervisor.remove(guest.vm_id)
+    assert not any(guest.vm_id in argv for argv in command_lines())
+    assert left_over(names.domain(guest.vm_id)) == []
+    assert list((directory / "home" / "guests").iterdir()) == []
+
+
+def test_uefi_on_i386_is_refused(laboratory: Laboratory, disks: DiskShelf) -> None:
+    guest = booting(laboratory, disks.new_disk(), boot_mode="uefi", architecture="i386")
+    with pytest.raises(ComputeFailed, match="BIOS only"):
+        laboratory.hypervisor.define(guest)
+
+
+def test_qemu_writes_to_the_overlays_after_a_switch(laboratory: Laboratory, names: Names) -> None:
+    hypervisor, guest = laboratory.hypervisor, laboratory.guest(laboratory.disk(DATA))
+    hypervisor.define(guest)
+    hypervisor.start(guest.vm_id)
+    overlays = {disk.volume_id: laboratory.overlay_on(disk.source) for disk in guest.disks}
+    hypervisor.switch_disks(guest.vm_id, overlays)
+    for disk in guest.disks:
+        overlay = overlays[disk.volume_id]
+        assert isinstance(overlay, FileSource)
+        assert isinstance(disk.source, FileSource)
+        assert chain(overlay.path) == [overlay.path, disk.source.path]
+        assert opened_by_qemu(guest.vm_id, overlay.path) == "writing"
+        assert opened_by_qemu(guest.vm_id, disk.source.path) == "reading"
+    hypervisor.remove(guest.vm_id)
+
+
+def test_guest_is_held_no_longer_than_told(laboratory: Laboratory, disks: DiskShelf) -> None:
+    """The guest reads its disk all the time and prints how long each wait over a millisecond was. The
+    machine's own hitches look the same, so that the calmest of several switches counts."""
+    hypervisor = laboratory.hypervisor
+    data = GuestDisk(DATA, DEVICES[DATA], disks.new_disk())
+    guest = booting(laboratory, disks.boot_disk(PAUSE_SECTOR), data)
+    hypervisor.define(guest)
+    hypervisor.start(guest.vm_id)
+    assert wait_until(lambda: len(gaps_seconds(hypervisor.console(guest.vm_id))) > 3, SLOW_SECONDS)
+    current = {disk.volume_id: disk.source for disk in guest.disks}
+    margins = []
+    for _ in range(4):
+        current = {volume_id: disks.overlay_on(source) for volume_id, source in current.items()}
+        before = len(gaps_seconds(hypervisor.console(guest.vm_id)))
+        told = hypervisor.switch_disks(guest.vm_id, current)
+        threading.Event().wait(0.3)
+        seen = max(gaps_seconds(hypervisor.console(guest.vm_id))[before:], default=0.0)
+        margins.append(told - seen)
+    assert max(margins) >= 0
+    hypervisor.remove(guest.vm_id)
+
+
+def test_console_begins_anew_with_each_start(laboratory: Laboratory, disks: DiskShelf) -> None:
+    hypervisor = laboratory.hypervisor
+    guest = booting(laboratory, disks.boot_disk(boot_sector(b"once")))
+    hypervisor.define(guest)
+    for _ in range(2):
+        hypervisor.start(guest.vm_id)
+        assert wait_until(lambda: hypervisor.power_states()[guest.vm_id] is PowerState.OFF, SLOW_SECONDS)
+        assert hypervisor.console(guest.vm_id).count(b"once") == 1
+    hypervisor.remove(guest.vm_id)
+
+
+def test_a_home_that_qemu_cannot_reach_is_refused(tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0o700)
+    with pytest.raises(ComputeFailed, match="cannot enter"):
+        LibvirtHypervisor(hidden, "10.231.6.0/24")
+
+
+def chain(disk: Path) -> list[Path]:
+    """The files of a disk, the top's first."""
+    argv: list[str | Path] = ["qemu-img", "info", "-U", "--backing-chain", "--output", "json", disk]
+    listed = json.loads(run(argv, timeout_seconds=20))
+    return [Path(each["filename"]).resolve() for each in listed]
+
+
+def opened_by_qemu(vm_id: str, path: Path) -> str:
+    """How the guest's QEMU has a file open: "writing", "reading" or "not"."""
+    modes = set()
+    for process in qemu_processes(vm_id):
+        for descriptor in (process / "fd").iterdir():
+            if descriptor.resolve() == path:
+                flags = (process / "fdinfo" / descriptor.name).read_text().split("flags:")[1].split()[0]
+                modes.add(int(flags, 8) & 3)
+    return "not" if not modes else "reading" if modes == {0} else "writing"
+
+
+def qemu_processes(vm_id: str) -> list[Path]:
+    return [each for each in Path("/proc").glob("[0-9]*") if vm_id in command_line(each)]
+
+
+def command_lines() -> list[str]:
+    return [command_line(each) for each in Path("/proc").glob("[0-9]*")]
+
+
+def command_line(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def left_over(domain_name: str) -> list[Path]:
+    """Files of libvirt's that carry a domain's name, of which it uses 20 characters in some."""
+    everywhere = (path for place in PLACES for path in Path(place).rglob("*"))
+    return [path for path in everywhere if domain_name[:20] in path.name]

@@ -1,0 +1,43 @@
+"""The simulated hypervisor, over disks in files and over disks of the simulated store."""
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from souche.compute.simulated import SimulatedHypervisor
+from souche.model.disks import DiskSource, FileSource, MemorySource
+from tests.compute.contract import HypervisorContract, Laboratory
+
+names = count()
+
+
+def in_memory() -> DiskSource:
+    return MemorySource(f"disk-{next(names)}")
+
+
+def in_a_file() -> DiskSource:
+    return FileSource(Path(f"/disks/{next(names)}.qcow2"), "qcow2")
+
+
+@pytest.mark.parametrize("new_disk", [in_memory, in_a_file], ids=["memory", "file"])
+class TestSimulatedHypervisor(HypervisorContract):
+    """The contract."""
+
+    @pytest.fixture
+    def laboratory(self, tmp_path: Path, new_disk: Callable[[], DiskSource]) -> Laboratory:
+        return Laboratory(
+            hypervisor=SimulatedHypervisor(tmp_path / "home", "10.9.0.0/24"),
+            reopened=SimulatedHypervisor(tmp_path / "home", "10.9.0.0/24"),
+            neighbour=SimulatedHypervisor(tmp_path / "neighbour", "10.10.0.0/24"),
+            new_disk=new_disk,
+            overlay_on=lambda _: new_disk(),
+        )
+
+    def test_console_says_that_it_is_simulated(self, laboratory: Laboratory) -> None:
+        guest = laboratory.guest()
+        laboratory.hypervisor.define(guest)
+        assert laboratory.hypervisor.console(guest.vm_id) == b""
+        laboratory.hypervisor.start(guest.vm_id)
+        assert b"simulated" in laboratory.hypervisor.console(guest.vm_id)

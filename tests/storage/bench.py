@@ -1,0 +1,95 @@
+"""What the tests of volume stores have in common: guests, and reading disks back."""
+
+# ruff: noqa: ARG002  a test's side of a protocol need not use all that it is told
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import nbd
+
+from souche.errors import ComputeFailed, Unavailable
+from souche.model.disks import DiskSource
+from souche.storage.base import VolumeStore
+
+MIB = 1024 * 1024
+SIZE = MIB
+
+
+class Bench(Protocol):
+    """A driver under test, and the guest's side of its volumes."""
+
+    @property
+    def store(self) -> VolumeStore: ...
+
+    def write(self, volume_id: str, source: DiskSource, offset: int, data: bytes) -> None:
+        """Write through the source that a hypervisor has open."""
+        ...
+
+    def read(self, volume_id: str, source: DiskSource) -> bytes:
+        """All the bytes seen through a source."""
+        ...
+
+
+@dataclass
+class Guest:
+    """A VM without a machine: it only knows where its volumes are written to. `open` is None while it is
+    off."""
+
+    open: dict[str, DiskSource] | None
+
+    def open_disks(self, vm_id: str) -> Mapping[str, DiskSource] | None:
+        return self.open
+
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+        assert self.open is not None
+        assert overlays.keys() <= self.open.keys()
+        self.open |= overlays
+        return 0.001
+
+
+class StubbornGuest(Guest):
+    """One whose hypervisor refuses."""
+
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+        raise ComputeFailed(reason="no")
+
+
+class LostGuest(Guest):
+    """One whose hypervisor is lost sight of before the switch."""
+
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+        raise Unavailable(what="the hypervisor", reason="lost before the switch")
+
+
+class SwitchedAndLostGuest(Guest):
+    """One whose hypervisor is lost sight of after the switch."""
+
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+        super().switch_disks(vm_id, overlays)
+        raise Unavailable(what="the hypervisor", reason="lost after the switch")
+
+
+def write(bench: Bench, volume_id: str, data: bytes, offset: int = 0) -> None:
+    """Write to a volume that no guest has open."""
+    bench.write(volume_id, bench.store.volume_source(volume_id), offset, data)
+
+
+def read(bench: Bench, volume_id: str) -> bytes:
+    """Read a volume as its next start would."""
+    return bench.read(volume_id, bench.store.volume_source(volume_id))
+
+
+def read_snapshot(store: VolumeStore, snapshot_id: str) -> bytes:
+    """All the bytes of a snapshot, by NBD."""
+    with store.read_snapshot(snapshot_id) as uri:
+        client = nbd.NBD()
+        client.connect_uri(uri)
+        data = client.pread(client.get_size(), 0) if client.get_size() else b""
+        client.shutdown()
+    return cast(bytes, data)
+
+
+def padded(data: bytes, size: int = SIZE) -> bytes:
+    """Bytes at the start of a disk of zeros."""
+    return data.ljust(size, b"\0")

@@ -1,0 +1,369 @@
+"""What every volume store promises (`souche.storage.base`). A driver's test subclasses this and gives a
+bench."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Literal
+
+import nbd
+import pytest
+
+from souche import run
+from souche.errors import StorageFailed, Unavailable
+from souche.storage.base import Capture
+from tests.storage.bench import (
+    MIB,
+    SIZE,
+    Bench,
+    Guest,
+    LostGuest,
+    StubbornGuest,
+    SwitchedAndLostGuest,
+    padded,
+    read,
+    read_snapshot,
+    write,
+)
+
+A, B, C = "vol-0000000a", "vol-0000000b", "vol-0000000c"
+S, T, U = "snap-00000001", "snap-00000002", "snap-00000003"
+VM = "i-00000001"
+
+
+def freeze(bench: Bench, volume_id: str, snapshot_id: str) -> None:
+    bench.store.capture([Capture(volume_id, snapshot_id)], vm_id=None, live=None)
+
+
+def running(bench: Bench, *volume_ids: str, kind: type[Guest] = Guest) -> Guest:
+    return kind({volume_id: bench.store.volume_source(volume_id) for volume_id in volume_ids})
+
+
+def guest_write(bench: Bench, guest: Guest, volume_id: str, data: bytes, offset: int = 0) -> None:
+    assert guest.open is not None
+    bench.write(volume_id, guest.open[volume_id], offset, data)
+
+
+class StoreContract:
+    """Subclasses provide the fixture `bench`, with an empty store."""
+
+    def test_new_volume_reads_as_zeros(self, bench: Bench) -> None:
+        bench.store.create_volume(A, SIZE)
+        assert read(bench, A) == bytes(SIZE)
+
+    def test_creating_twice_keeps_what_was_written(self, bench: Bench) -> None:
+        bench.store.create_volume(A, SIZE)
+        write(bench, A, b"written")
+        bench.store.create_volume(A, SIZE)
+        assert read(bench, A) == padded(b"written")
+
+    def test_unknown_volume_has_no_source(self, bench: Bench) -> None:
+        with pytest.raises(StorageFailed):
+            bench.store.volume_source(A)
+
+    def test_clone_has_the_bytes_and_zeros_behind(self, bench: Bench) -> None:
+        self._snapshot(bench, b"image")
+        bench.store.clone_volume(B, S, 3 * MIB)
+        assert read(bench, B) == padded(b"image", 3 * MIB)
+
+    def test_cloning_twice_keeps_what_was_written(self, bench: Bench) -> None:
+        self._snapshot(bench, b"image")
+        bench.store.clone_volume(B, S, SIZE)
+        write(bench, B, b"X")
+        bench.store.clone_volume(B, S, SIZE)
+        assert read(bench, B) == padded(b"Xmage")
+
+    def test_clone_is_independent_of_its_snapshot(self, bench: Bench) -> None:
+        self._snapshot(bench, b"image")
+        bench.store.clone_volume(B, S, SIZE)
+        write(bench, B, b"X")
+        assert read_snapshot(bench.store, S) == padded(b"image")
+        bench.store.delete_snapshot(S)
+        bench.store.delete_volume(A)
+        bench.store.collect()
+        assert read(bench, B) == padded(b"Xmage")
+
+    def test_clone_is_not_smaller_than_its_snapshot(self, bench: Bench) -> None:
+        self._snapshot(bench, b"image")
+        with pytest.raises(StorageFailed):
+            bench.store.clone_volume(B, S, SIZE - 512)
+        assert B not in bench.store.inventory().volume_ids
+
+    def test_unknown_snapshot_cannot_be_cloned_or_copied_or_read(self, bench: Bench) -> None:
+        with pytest.raises(StorageFailed):
+            bench.store.clone_volume(A, S, SIZE)
+        with pytest.raises(StorageFailed):
+            bench.store.copy_snapshot(T, S)
+        with pytest.raises(StorageFailed), bench.store.read_snapshot(S):
+            pass
+        assert bench.store.inventory().volume_ids == bench.store.inventory().snapshot_ids == frozenset()
+
+    def test_grown_volume_reads_as_zeros_behind(self, bench: Bench) -> None:
+        self._snapshot(bench, b"image")
+        for _ in range(2):
+            bench.store.grow_volume(A, 2 * MIB)
+        assert read(bench, A) == padded(b"image", 2 * MIB)
+        bench.store.grow_volume(A, SIZE)
+        assert read(bench, A) == padded(b"image", 2 * MIB)
+        assert read_snapshot(bench.store, S) == padded(b"image")
+
+    def test_chain_of_growing_volumes_shows_no_old_bytes(self, bench: Bench) -> None:
+        self._snapshot(bench, bytes(SIZE - 4) + b"tail")
+        bench.store.grow_volume(A, 2 * MIB)
+        write(bench, A, b"more", SIZE)
+        freeze(bench, A, T)
+        bench.store.grow_volume(A, 3 * MIB)
+        assert read(bench, A) == padded(bytes(SIZE - 4) + b"tailmore", 3 * MIB)
+
+    def test_deleting_what_is_gone_is_success(self, bench: Bench) -> None:
+        self._snapshot(bench, b"image")
+        for _ in range(2):
+            bench.store.delete_volume(A)
+            bench.store.delete_snapshot(S)
+        assert bench.store.inventory().volume_ids == bench.store.inventory().snapshot_ids == frozenset()
+
+    def test_id_used_again_starts_empty(self, bench: Bench) -> None:
+        self._snapshot(bench, b"image")
+        bench.store.delete_volume(A)
+        bench.store.create_volume(A, SIZE)
+        assert read(bench, A) == bytes(SIZE)
+        assert read_snapshot(bench.store, S) == padded(b"image")
+
+    def test_capture_takes_the_bytes_of_that_moment(self, bench: Bench) -> None:
+        self._snapshot(bench, b"first")
+        write(bench, A, b"second")
+        freeze(bench, A, T)
+        write(bench, A, b"third")
+        assert read_snapshot(bench.store, S) == padded(b"first")
+        assert read_snapshot(bench.store, T) == padded(b"second")
+        assert read(bench, A) == padded(b"thirdd")
+
+    def test_capturing_twice_keeps_the_first(self, bench: Bench) -> None:
+        self._snapshot(bench, b"first")
+        source = bench.store.volume_source(A)
+        write(bench, A, b"second")
+        freeze(bench, A, S)
+        assert read_snapshot(bench.store, S) == padded(b"first")
+        assert bench.store.volume_source(A) == source
+
+    def test_capture_of_nothing_changes_nothing(self, bench: Bench) -> None:
+        assert bench.store.capture([], vm_id=None, live=None).guest_pause_seconds is None
+
+    def test_capture_of_a_volume_that_is_off_pauses_nobody(self, bench: Bench) -> None:
+        bench.store.create_volume(A, SIZE)
+        report = bench.store.capture([Capture(A, S)], vm_id=VM, live=Guest(None))
+        assert report.guest_pause_seconds is None
+
+    def test_capture_with_an_unknown_volume_makes_no_snapshot(self, bench: Bench) -> None:
+        bench.store.create_volume(A, SIZE)
+        source = bench.store.volume_source(A)
+        with pytest.raises(StorageFailed):
+            bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=None, live=None)
+        assert bench.store.inventory().snapshot_ids == frozenset()
+        assert bench.store.volume_source(A) == source
+
+    def test_snapshots_of_two_moments_are_not_one_capture(self, bench: Bench) -> None:
+        self._snapshot(bench, b"first")
+        bench.store.create_volume(B, SIZE)
+        with pytest.raises(StorageFailed):
+            bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=None, live=None)
+        assert bench.store.inventory().snapshot_ids == {S}
+
+    def test_running_guest_goes_on_beside_its_snapshots(self, bench: Bench) -> None:
+        guest = self._two_volumes(bench)
+        report = bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=VM, live=guest)
+        assert report.guest_pause_seconds == 0.001
+        assert guest.open == {A: bench.store.volume_source(A), B: bench.store.volume_source(B)}
+        guest_write(bench, guest, A, b"later")
+        assert read_snapshot(bench.store, S) == padded(b"A")
+        assert read_snapshot(bench.store, T) == padded(b"B")
+        assert read(bench, A) == padded(b"later")
+
+    def test_volume_that_the_guest_has_not_open_is_captured_too(self, bench: Bench) -> None:
+        self._two_volumes(bench)
+        guest = running(bench, A)
+        bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=VM, live=guest)
+        assert guest.open == {A: bench.store.volume_source(A)}
+        assert read_snapshot(bench.store, T) == padded(b"B")
+
+    def test_refused_switch_leaves_everything_as_it_was(self, bench: Bench) -> None:
+        guest = self._two_volumes(bench, StubbornGuest)
+        with pytest.raises(StorageFailed):
+            bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=VM, live=guest)
+        assert bench.store.inventory().snapshot_ids == frozenset()
+        assert guest.open == {A: bench.store.volume_source(A), B: bench.store.volume_source(B)}
+        bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=VM, live=Guest(guest.open))
+        assert read_snapshot(bench.store, S) == padded(b"A")
+
+    @pytest.mark.parametrize("kind", [LostGuest, SwitchedAndLostGuest])
+    def test_lost_switch_can_be_tried_again(self, bench: Bench, kind: type[Guest]) -> None:
+        guest = self._lost(bench, kind)
+        guest_write(bench, guest, A, b"between")
+        bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=VM, live=guest)
+        guest_write(bench, guest, A, b"later!!")
+        assert read_snapshot(bench.store, S) == padded(b"between")
+        assert read_snapshot(bench.store, T) == padded(b"B")
+        assert read(bench, A) == padded(b"later!!")
+
+    @pytest.mark.parametrize("kind", [LostGuest, SwitchedAndLostGuest])
+    def test_lost_switch_can_be_undone(self, bench: Bench, kind: type[Guest]) -> None:
+        guest = self._lost(bench, kind)
+        for snapshot_id in (S, T):
+            bench.store.delete_snapshot(snapshot_id)
+        guest_write(bench, guest, A, b"between")
+        bench.store.collect()
+        guest_write(bench, guest, B, b"after")
+        assert bench.store.inventory().snapshot_ids == frozenset()
+        assert read(bench, A) == padded(b"between")
+        assert read(bench, B) == padded(b"after")
+
+    @pytest.mark.parametrize("kind", [LostGuest, SwitchedAndLostGuest])
+    def test_lost_switch_of_a_guest_that_ended_can_be_tried_again(
+        self, bench: Bench, kind: type[Guest]
+    ) -> None:
+        guest = self._lost(bench, kind)
+        guest_write(bench, guest, A, b"last")
+        guest.open = None
+        bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=VM, live=guest)
+        write(bench, A, b"next")
+        assert read_snapshot(bench.store, S) == padded(b"last")
+        assert read(bench, A) == padded(b"next")
+
+    def test_copy_lives_alone(self, bench: Bench) -> None:
+        self._snapshot(bench, b"image")
+        for _ in range(2):
+            bench.store.copy_snapshot(T, S)
+        bench.store.delete_snapshot(S)
+        bench.store.delete_volume(A)
+        bench.store.collect()
+        assert read_snapshot(bench.store, T) == padded(b"image")
+
+    @pytest.mark.parametrize("image_format", ["qcow2", "raw"])
+    def test_import_has_the_bytes_and_zeros_behind(
+        self, bench: Bench, tmp_path: Path, image_format: Literal["qcow2", "raw"]
+    ) -> None:
+        image = _image(tmp_path, image_format)
+        before = image.read_bytes()
+        for _ in range(2):
+            bench.store.import_snapshot(S, image, image_format, 2 * MIB)
+        assert read_snapshot(bench.store, S) == padded(b"from outside", 2 * MIB)
+        assert image.read_bytes() == before
+
+    def test_import_larger_than_promised_is_refused(self, bench: Bench, tmp_path: Path) -> None:
+        with pytest.raises(StorageFailed):
+            bench.store.import_snapshot(S, _image(tmp_path, "raw"), "raw", SIZE // 2)
+        assert bench.store.inventory().snapshot_ids == frozenset()
+
+    def test_import_of_another_format_is_refused(self, bench: Bench, tmp_path: Path) -> None:
+        with pytest.raises(StorageFailed):
+            bench.store.import_snapshot(S, _image(tmp_path, "raw"), "qcow2", SIZE)
+        assert bench.store.inventory().snapshot_ids == frozenset()
+        assert bench.store.collect() == 0
+
+    def test_snapshot_is_served_read_only_to_many_and_tells_holes(self, bench: Bench) -> None:
+        self._snapshot(bench, b"image")
+        with bench.store.read_snapshot(S) as uri:
+            clients = [_client(uri) for _ in range(4)]
+            assert all(client.is_read_only() for client in clients)
+            assert [client.pread(5, 0) for client in clients] == [b"image"] * 4
+            assert SIZE // 2 in _holes(clients[0])
+            for client in clients:
+                client.shutdown()
+            late = _client(uri)
+            assert late.pread(5, 0) == b"image"
+            late.shutdown()
+
+    def test_reader_keeps_its_bytes_while_all_is_deleted(self, bench: Bench) -> None:
+        self._snapshot(bench, b"image")
+        with ExitStack() as stack:
+            uri = stack.enter_context(bench.store.read_snapshot(S))
+            bench.store.delete_snapshot(S)
+            bench.store.delete_volume(A)
+            bench.store.collect()
+            client = _client(uri)
+            assert client.pread(5, 0) == b"image"
+            client.shutdown()
+
+    def test_inventory_names_everything(self, bench: Bench) -> None:
+        self._snapshot(bench, b"image")
+        bench.store.clone_volume(B, S, SIZE)
+        bench.store.copy_snapshot(T, S)
+        inventory = bench.store.inventory()
+        assert inventory.volume_ids == {A, B}
+        assert inventory.snapshot_ids == {S, T}
+
+    def test_collect_frees_what_nothing_names(self, bench: Bench) -> None:
+        self._snapshot(bench, b"x" * SIZE)
+        full = bench.store.collect()
+        assert full == bench.store.collect() > 0
+        bench.store.delete_volume(A)
+        bench.store.delete_snapshot(S)
+        assert bench.store.collect() == 0
+
+    def test_many_callers_at_once(self, bench: Bench) -> None:
+        self._snapshot(bench, b"image")
+        numbers = range(12)
+        calls: list[Callable[[int], object]] = [
+            lambda n: bench.store.clone_volume(f"vol-{n:08x}", S, SIZE),
+            lambda n: bench.store.copy_snapshot(f"snap-c{n:07x}", S),
+            lambda n: freeze(bench, A, f"snap-a{n:07x}"),
+            lambda _: bench.store.collect(),
+        ]
+        with ThreadPoolExecutor(8) as pool:
+            for done in [pool.submit(call, n) for n in numbers for call in calls]:
+                done.result()
+        assert bench.store.inventory().volume_ids == {A, *(f"vol-{n:08x}" for n in numbers)}
+        assert len(bench.store.inventory().snapshot_ids) == 1 + 2 * len(numbers)
+        assert read_snapshot(bench.store, "snap-a0000000") == padded(b"image")
+
+    def _snapshot(self, bench: Bench, data: bytes) -> None:
+        """Volume A with these bytes, captured into S."""
+        bench.store.create_volume(A, SIZE)
+        write(bench, A, data)
+        freeze(bench, A, S)
+
+    def _two_volumes(self, bench: Bench, kind: type[Guest] = Guest) -> Guest:
+        """A guest that runs on volumes A and B, which hold their letters."""
+        for volume_id, data in ((A, b"A"), (B, b"B")):
+            bench.store.create_volume(volume_id, SIZE)
+            write(bench, volume_id, data)
+        return running(bench, A, B, kind=kind)
+
+    def _lost(self, bench: Bench, kind: type[Guest]) -> Guest:
+        """The guest, seen again, after a capture of A into S and B into T whose end is not known."""
+        guest = self._two_volumes(bench, kind)
+        with pytest.raises(Unavailable):
+            bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=VM, live=guest)
+        assert bench.store.inventory().snapshot_ids == frozenset()
+        return Guest(guest.open)
+
+
+def _image(directory: Path, image_format: str) -> Path:
+    raw, image = directory / "outside", directory / f"outside.{image_format}"
+    raw.write_bytes(padded(b"from outside"))
+    run.run(["qemu-img", "convert", "-f", "raw", "-O", image_format, raw, image], timeout_seconds=60)
+    return image
+
+
+def _client(uri: str) -> nbd.NBD:
+    client = nbd.NBD()
+    client.add_meta_context("base:allocation")
+    client.connect_uri(uri)
+    return client
+
+
+def _holes(client: nbd.NBD) -> set[int]:
+    """The numbers of the bytes on which a hole or a stretch of zeros starts, or half of the disk if within
+    one."""
+    found: set[int] = set()
+
+    def extent(_context: str, offset: int, entries: list[int], _error: object) -> int:
+        for length, flags in zip(entries[::2], entries[1::2], strict=True):
+            if flags & nbd.STATE_ZERO and offset <= SIZE // 2 < offset + length:
+                found.add(SIZE // 2)
+            offset += length
+        return 0
+
+    client.block_status(SIZE, 0, extent)
+    return found

@@ -1,0 +1,77 @@
+"""The exact command lines: every one names its formats."""
+
+from pathlib import Path
+
+from souche.storage import memory, nbd
+from souche.storage.qcow2 import argv
+
+IMAGE, OTHER = Path("/d/layers/vol-1.qcow2"), Path("/d/layers/vol-2.qcow2")
+OPTIONS = "compat=1.1,lazy_refcounts=off"
+
+
+def test_create_empty() -> None:
+    assert argv.create_empty(IMAGE, 1024) == [
+        *("qemu-img", "create", "-q", "-f", "qcow2", "-o", OPTIONS, "/d/layers/vol-1.qcow2", "1024"),
+    ]
+
+
+def test_create_overlay_does_not_open_its_backing() -> None:
+    assert argv.create_overlay(IMAGE, "vol-2.qcow2", 1024) == [
+        *("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-o", OPTIONS),
+        *("-b", "vol-2.qcow2", "-F", "qcow2", "/d/layers/vol-1.qcow2", "1024"),
+    ]
+
+
+def test_grow_never_shrinks() -> None:
+    assert argv.grow(IMAGE, 1024) == [
+        "qemu-img",
+        "resize",
+        "-q",
+        "-f",
+        "qcow2",
+        "/d/layers/vol-1.qcow2",
+        "1024",
+    ]
+
+
+def test_check_idle_honours_image_locks() -> None:
+    assert argv.check_idle(IMAGE) == ["qemu-img", "info", "-f", "qcow2", "/d/layers/vol-1.qcow2"]
+
+
+def test_convert() -> None:
+    assert argv.convert(Path("/in.raw"), "raw", IMAGE) == [
+        *("qemu-img", "convert", "-q", "-f", "raw", "-O", "qcow2"),
+        *("-o", OPTIONS, "/in.raw", "/d/layers/vol-1.qcow2"),
+    ]
+
+
+def test_rebase_copies_what_lies_between() -> None:
+    assert argv.rebase(IMAGE, OTHER) == [
+        *("qemu-img", "rebase", "-q", "-f", "qcow2"),
+        *("-b", "/d/layers/vol-2.qcow2", "-F", "qcow2", "/d/layers/vol-1.qcow2"),
+    ]
+
+
+def test_rename_backing_copies_nothing() -> None:
+    assert argv.rename_backing(IMAGE, "vol-2.qcow2") == [
+        *("qemu-img", "rebase", "-q", "-u", "-f", "qcow2"),
+        *("-b", "vol-2.qcow2", "-F", "qcow2", "/d/layers/vol-1.qcow2"),
+    ]
+
+
+def test_nbd_server_is_read_only_and_ends_with_us() -> None:
+    assert nbd.server_argv(IMAGE, "qcow2", Path("/w/nbd")) == [
+        *("setpriv", "--pdeathsig", "KILL", "--"),
+        *("qemu-nbd", "--read-only", "--persistent", "--shared=8", "--format=qcow2"),
+        *("--socket=/w/nbd", "/d/layers/vol-1.qcow2"),
+    ]
+
+
+def test_nbd_uri_quotes_its_path() -> None:
+    assert nbd.uri(Path("/a b/nbd")) == "nbd+unix:///?socket=/a%20b/nbd"
+
+
+def test_memory_store_converts_to_raw() -> None:
+    assert memory.convert_argv(IMAGE, "qcow2", Path("/t.raw")) == [
+        *("qemu-img", "convert", "-q", "-f", "qcow2", "-O", "raw", "/d/layers/vol-1.qcow2", "/t.raw"),
+    ]

@@ -1,0 +1,211 @@
+"""What the qcow2 store leaves on the medium: names, links, chains, and what a collection does to them."""
+
+import os
+import select
+import shutil
+import signal
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from souche import run
+from souche.errors import StorageFailed
+from souche.formats.qcow2 import read_header
+from souche.model.disks import DiskSource
+from souche.storage.base import Capture
+from souche.storage.qcow2 import Qcow2Store
+from souche.storage.qcow2.argv import create_empty, rename_backing
+from tests.storage.bench import SIZE, Guest, padded, read, read_snapshot, write
+from tests.storage.contract import VM, A, B, S, T, freeze
+from tests.storage.test_qcow2 import Qcow2Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Qcow2Bench:
+    bench = Qcow2Bench(tmp_path / "home")
+    bench.store.create_volume(A, SIZE)
+    return bench
+
+
+@pytest.fixture
+def disks(tmp_path: Path) -> Path:
+    return tmp_path / "home" / "disks"
+
+
+def chain(disks: Path, link: str) -> list[str]:
+    """The file names below a link, the lowest last."""
+    path = (disks / link).resolve()
+    names = [path.name]
+    while True:
+        with (disks / "layers" / names[-1]).open("rb") as image:
+            below = read_header(image).backing_file
+        if below is None:
+            return names
+        names.append(below)
+
+
+def test_files_are_named_after_what_they_were_made_for(disks: Path, bench: Qcow2Bench) -> None:
+    freeze(bench, A, S)
+    freeze(bench, A, T)
+    assert str((disks / "volumes" / A).readlink()) == f"../layers/{A}.{T}.qcow2"
+    assert str((disks / "snapshots" / S).readlink()) == f"../layers/{A}.qcow2"
+    assert chain(disks, f"volumes/{A}") == [f"{A}.{T}.qcow2", f"{A}.{S}.qcow2", f"{A}.qcow2"]
+
+
+def test_name_in_use_is_not_taken(disks: Path, bench: Qcow2Bench) -> None:
+    freeze(bench, A, S)
+    bench.store.delete_volume(A)
+    bench.store.create_volume(A, SIZE)
+    assert str((disks / "volumes" / A).readlink()) == f"../layers/{A}.1.qcow2"
+
+
+def test_layers_are_version_3_of_a_stated_backing_format(disks: Path, bench: Qcow2Bench) -> None:
+    freeze(bench, A, S)
+    with (disks / "volumes" / A).open("rb") as image:
+        header = read_header(image)
+    assert (header.version, header.incompatible_features, header.backing_format) == (3, 0, "qcow2")
+
+
+def test_store_can_move(disks: Path, bench: Qcow2Bench, tmp_path: Path) -> None:
+    write(bench, A, b"A")
+    freeze(bench, A, S)
+    shutil.move(tmp_path / "home", tmp_path / "elsewhere")
+    moved = Qcow2Bench(tmp_path / "elsewhere")
+    assert read_snapshot(moved.store, S) == read(moved, A) == padded(b"A")
+
+
+def test_files_can_be_read_and_only_by_who_knows_their_names(disks: Path, bench: Qcow2Bench) -> None:
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (disks / "volumes" / A).stat().st_mode & 0o777 == 0o644 & ~umask
+    assert (disks / "layers").stat().st_mode & 0o777 == 0o711 & ~umask
+
+
+def test_two_stores_on_one_directory_see_the_same(disks: Path, bench: Qcow2Bench) -> None:
+    freeze(bench, A, S)
+    assert Qcow2Store(disks.parent).inventory() == bench.store.inventory()
+
+
+@pytest.mark.parametrize("name", ["../vol-1", "", ".vol-1", "vol/1", "Vol-1", "vol-1\n"])
+def test_what_is_not_an_id_makes_no_file_name(disks: Path, bench: Qcow2Bench, name: str) -> None:
+    for call in (bench.store.volume_source, bench.store.delete_volume, bench.store.delete_snapshot):
+        with pytest.raises(StorageFailed):
+            call(name)
+    with pytest.raises(StorageFailed):
+        bench.store.capture([Capture(A, name)], vm_id=None, live=None)
+
+
+def test_chains_are_bounded_and_the_lowest_layer_stays_shared(disks: Path, bench: Qcow2Bench) -> None:
+    write(bench, A, b"image")
+    freeze(bench, A, S)
+    bench.store.clone_volume(B, S, SIZE)
+    for number in range(12):
+        write(bench, B, b"x" * (12 - number))
+        freeze(bench, B, f"snap-b{number}")
+    expected = [read_snapshot(bench.store, f"snap-b{number}") for number in range(12)]
+    bench.store.collect()
+    lengths = [len(chain(disks, f"{link.parent.name}/{link.name}")) for link in disks.glob("[vs][on]*/*")]
+    assert len(lengths) == 15
+    assert max(lengths) <= 4
+    assert chain(disks, f"volumes/{B}")[-1] == chain(disks, f"snapshots/{S}")[-1] == f"{A}.qcow2"
+    assert [read_snapshot(bench.store, f"snap-b{number}") for number in range(12)] == expected
+
+
+def test_merge_across_sizes_keeps_the_bytes(disks: Path, bench: Qcow2Bench) -> None:
+    for number in range(1, 9):
+        write(bench, A, bytes([number]) * 1000, number * SIZE - 1000)
+        freeze(bench, A, f"snap-{number}")
+        bench.store.grow_volume(A, (number + 1) * SIZE)
+    expected = [read_snapshot(bench.store, f"snap-{number}") for number in range(1, 9)]
+    bench.store.collect()
+    assert len(chain(disks, f"volumes/{A}")) <= 4
+    assert [read_snapshot(bench.store, f"snap-{number}") for number in range(1, 9)] == expected
+
+
+def test_merge_leaves_the_current_file_and_what_was_below(disks: Path, bench: Qcow2Bench) -> None:
+    for number in range(4):
+        freeze(bench, A, f"snap-{number}")
+        bench.store.delete_snapshot(f"snap-{number}")
+    before = {path.name: path.stat().st_ino for path in (disks / "layers").iterdir()}
+    bench.store.collect()
+    after = {path.name: path.stat().st_ino for path in (disks / "layers").iterdir()}
+    assert after.keys() == before.keys()
+    assert [name for name in after if after[name] != before[name]] == [f"{A}.snap-2.qcow2"]
+    bench.store.collect()
+    assert {path.name for path in (disks / "layers").iterdir()} == set(chain(disks, f"volumes/{A}"))
+
+
+def test_collect_removes_nothing_when_a_layer_is_missing(disks: Path, bench: Qcow2Bench) -> None:
+    freeze(bench, A, S)
+    bench.store.delete_snapshot(S)
+    bench.store.create_volume(B, SIZE)
+    bench.store.delete_volume(B)
+    (disks / "layers" / f"{A}.qcow2").unlink()
+    with pytest.raises(StorageFailed, match=f"{A}.qcow2"):
+        bench.store.collect()
+    assert (disks / "layers" / f"{B}.qcow2").exists()
+
+
+def test_backing_file_outside_the_store_is_refused(disks: Path, bench: Qcow2Bench) -> None:
+    outside = disks.parent / "outside.qcow2"
+    run.run(create_empty(outside, SIZE), timeout_seconds=60)
+    run.run(rename_backing(disks / "volumes" / A, str(outside)), timeout_seconds=60)
+    with pytest.raises(StorageFailed, match="outside the store"):
+        bench.store.collect()
+
+
+def test_layer_that_cannot_be_served_says_why(disks: Path, bench: Qcow2Bench) -> None:
+    freeze(bench, A, S)
+    (disks / "layers" / f"{A}.qcow2").write_bytes(b"no image")
+    with pytest.raises(StorageFailed, match="qcow2 format"), bench.store.read_snapshot(S):
+        pass
+
+
+def test_server_of_a_killed_process_ends(disks: Path, bench: Qcow2Bench) -> None:
+    freeze(bench, A, S)
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        with bench.store.read_snapshot(S):
+            children = Path(f"/proc/self/task/{os.getpid()}/children").read_bytes()
+            os.write(writer, children + b"\n")
+            signal.pause()
+        os._exit(1)
+    server = int(os.read(reader, 100))
+    ended = select.poll()
+    ended.register(os.pidfd_open(server))
+    parent = int(Path(f"/proc/{server}/stat").read_text().rsplit(")")[1].split()[1])
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    assert ended.poll(10_000)
+    bench.store.collect()
+    assert not any((disks / "work").iterdir())
+
+
+class AskingGuest(Guest):
+    """One during whose switch other calls arrive."""
+
+    def __init__(self, store: Qcow2Store, pool: ThreadPoolExecutor, sources: dict[str, DiskSource]) -> None:
+        super().__init__(sources)
+        self.store, self.pool = store, pool
+        self.deletion: Future[None] | None = None
+
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+        self.pool.submit(self.store.create_volume, B, SIZE).result(30)
+        self.pool.submit(self.store.collect).result(30)
+        self.deletion = self.pool.submit(self.store.delete_snapshot, S)
+        with pytest.raises(TimeoutError):
+            self.deletion.result(0.2)
+        return super().switch_disks(vm_id, overlays)
+
+
+def test_capture_under_way_holds_up_only_what_it_touches(disks: Path, bench: Qcow2Bench) -> None:
+    with ThreadPoolExecutor() as pool:
+        guest = AskingGuest(bench.store, pool, {A: bench.store.volume_source(A)})
+        bench.store.capture([Capture(A, S)], vm_id=VM, live=guest)
+        assert guest.deletion is not None
+        guest.deletion.result(30)
+    assert guest.open == {A: bench.store.volume_source(A)}
+    assert bench.store.inventory().snapshot_ids == frozenset()
+    assert bench.store.inventory().volume_ids == {A, B}

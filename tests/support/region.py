@@ -1,0 +1,77 @@
+"""Regions for tests: a real SQLite file, the simulated hypervisor, a clock held still, ids from a seed."""
+
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from souche.api.dispatch import Call
+from souche.app import accounts
+from souche.app.region import Region, Workflows
+from souche.clock import Clock
+from souche.compute.simulated import SimulatedHypervisor
+from souche.db.store import Store, sqlite_engine
+from souche.ids import IdSource
+from souche.model.accounts import Principal
+from souche.model.operations import Operation
+from souche.vault import Vault
+
+START = datetime(2026, 11, 24, 10, tzinfo=UTC)
+
+
+@dataclass
+class ManualClock:
+    """Stands still until the test moves it; with `tick`, every look at it moves it by that much."""
+
+    present: datetime = START
+    tick: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        shown = self.present
+        self.present += self.tick
+        return shown
+
+    def advance(self, **time: float) -> None:
+        self.present += timedelta(**time)
+
+
+@dataclass
+class RecordedWorkflows:
+    """Notes the operations that a region starts, and runs none of them."""
+
+    started: list[Operation] = field(default_factory=list)
+
+    def start(self, operation: Operation) -> None:
+        self.started.append(operation)
+
+    def wait(self, operation_id: str, timeout_seconds: float) -> bool:  # noqa: ARG002
+        return False
+
+
+def make_region(tmp_path: Path, *, clock: Clock | None = None, workflows: Workflows | None = None) -> Region:
+    """A region below `tmp_path`. Whoever makes it closes its store."""
+    store = Store(sqlite_engine(tmp_path / "region.db"))
+    store.migrate()
+    hypervisor = SimulatedHypervisor(tmp_path, "10.77.0.0/24")
+    return Region(
+        name="eu-test-1",
+        endpoint="http://127.0.0.1:3000",
+        store=store,
+        network=hypervisor.network,
+        console=hypervisor.console,
+        clock=clock or ManualClock(),
+        ids=IdSource(random.Random(1).getrandbits),
+        vault=Vault.open(tmp_path / "vault.key"),
+        workflows=workflows or RecordedWorkflows(),
+    )
+
+
+def make_account(region: Region, name: str = "alice", alias: str | None = None) -> Principal:
+    """An account that may call, with its access key."""
+    account, key, _ = accounts.create(region, name, alias)
+    return Principal(account.account_id, key.access_key_id)
+
+
+def call(region: Region, who: Principal | None, **request: object) -> Call:
+    """A call of an action, as `api/dispatch` makes it once the body has passed the specification."""
+    return Call(region, who, request, "00000000-0000-0000-0000-000000000000")

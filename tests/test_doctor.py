@@ -1,0 +1,136 @@
+"""`souche doctor`: every check against a machine laid out in a directory, or this one."""
+
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from souche import doctor
+from souche.doctor import GIB, Machine, Result, State
+
+BY_NAME = {check.name: check for check in doctor.CHECKS}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An empty machine, whose programs are looked for in its `bin`."""
+    (tmp_path / "bin").mkdir()
+    return tmp_path
+
+
+def look(name: str, machine: Machine) -> Result:
+    """The result of one row."""
+    [result] = doctor.examine((BY_NAME[name],), machine)
+    return result
+
+
+def machine_at(root: Path, home: Path | None = None) -> Machine:
+    return Machine(home=home, root=root, program_path=str(root / "bin"))
+
+
+def add_file(path: Path, *, mode: int = 0o644) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    path.chmod(mode)
+    return path
+
+
+def test_every_row_says_what_it_looks_at_and_how_to_mend_it() -> None:
+    assert all(check.looks_at and check.remedy for check in doctor.CHECKS)
+    assert len(BY_NAME) == len(doctor.CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("python", "state"),
+    [((3, 10), State.MISSING), ((3, 11), State.OK), ((3, 13), State.OK), ((3, 14), State.MISSING)],
+)
+def test_python_versions(python: tuple[int, int], state: State) -> None:
+    assert look("python", Machine(python=python)).state is state
+
+
+def test_a_program_is_found(root: Path) -> None:
+    program = add_file(root / "bin/qemu-img", mode=0o755)
+    assert look("qemu-img", machine_at(root)) == Result("qemu-img", State.OK, str(program), "")
+
+
+def test_a_missing_program_names_its_package(root: Path) -> None:
+    result = look("dhcp_release", machine_at(root))
+    assert (result.state, result.remedy) == (State.MISSING, "apt-get install -y dnsmasq-utils")
+
+
+def test_software_tpm_is_optional(root: Path) -> None:
+    assert look("swtpm", machine_at(root)).state is State.WARNING
+
+
+def test_a_binding_that_python_cannot_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nbd", None)
+    result = look("python3-libnbd", Machine())
+    assert result.state is State.MISSING
+    assert "--system-site-packages" in result.remedy
+
+
+def test_uefi_needs_both_files(root: Path) -> None:
+    add_file(root / "usr/share/OVMF/OVMF_CODE_4M.fd")
+    assert "OVMF_VARS_4M.fd" in look("uefi", machine_at(root)).detail
+    add_file(root / "usr/share/OVMF/OVMF_VARS_4M.fd")
+    assert look("uefi", machine_at(root)).state is State.OK
+
+
+def test_a_kernel_needs_its_modules(root: Path) -> None:
+    add_file(root / "boot/vmlinuz-6.1.0")
+    assert look("kernel", machine_at(root)).state is State.MISSING
+    add_file(root / "lib/modules/6.1.0/modules.dep")
+    assert look("kernel", machine_at(root)).detail == "vmlinuz-6.1.0"
+
+
+def test_the_log_daemon_must_listen(root: Path) -> None:
+    assert look("virtlogd", machine_at(root)).state is State.MISSING
+    path = add_file(root / "run/libvirt/virtlogd-sock")
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        assert look("virtlogd", machine_at(root)).state is State.OK
+    assert look("virtlogd", machine_at(root)).state is State.MISSING  # a socket file left by a killed daemon
+
+
+def test_a_home_that_qemu_cannot_reach() -> None:
+    with tempfile.TemporaryDirectory() as closed:  # only its owner may enter
+        result = look("home", Machine(home=Path(closed, "not/made/yet")))
+    assert result.state is State.MISSING
+    assert closed in result.detail
+
+
+def test_no_home_given() -> None:
+    assert look("home", Machine()).state is State.OK
+
+
+@pytest.mark.parametrize(("free_gib", "state"), [(1, State.MISSING), (5, State.WARNING), (50, State.OK)])
+def test_free_space(free_gib: int, state: State) -> None:
+    assert doctor.free_space_finding(Path("/srv"), free_gib * GIB).state is state
+
+
+def test_a_clock_before_the_installation_is_wrong() -> None:
+    assert doctor.clock_finding(now=0, written=1).state is State.WARNING
+    assert doctor.clock_finding(now=2, written=1).state is State.OK
+
+
+def test_accelerators() -> None:
+    assert doctor.accelerator_finding("kvm").state is State.OK
+    assert doctor.accelerator_finding("tcg").state is State.WARNING
+
+
+def test_versions_of_libvirt_are_read() -> None:
+    answer = (
+        "Compiled against library: libvirt 9.0.0\nUsing library: libvirt 9.0.0\nUsing API: QEMU 9.0.0\n"
+        "Running hypervisor: QEMU 7.2.22\nRunning against daemon: 9.0.0\n"
+    )
+    assert doctor.libvirt_versions(answer) == "libvirt 9.0.0, QEMU 7.2.22"
+
+
+def test_this_machine_has_all_that_real_guests_need() -> None:
+    """`make test` has set it up."""
+    results = doctor.run_checks(None)
+    assert [result for result in results if result.state is State.MISSING] == []

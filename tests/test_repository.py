@@ -1,0 +1,78 @@
+"""The rules of the repository that programs check: linters, locked dependencies, the list of targets."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+SCRIPTS = sorted(
+    path
+    for path in (*ROOT.glob("tools/*"), *ROOT.glob(".ci/*"))
+    if path.is_file() and path.read_bytes().startswith(b"#!/bin/bash")
+)
+
+LINTERS: dict[str, Sequence[str | Path]] = {
+    "ruff-check": (sys.executable, "-m", "ruff", "check"),
+    "ruff-format": (sys.executable, "-m", "ruff", "format", "--check"),
+    "mypy": (sys.executable, "-m", "mypy"),
+    "import-linter": (Path(sys.executable).parent / "lint-imports", "--no-cache"),
+    "shellcheck": ("shellcheck", *SCRIPTS),
+}
+
+
+@pytest.mark.parametrize("name", LINTERS)
+def test_linter_has_nothing_to_say(name: str) -> None:
+    done = subprocess.run(LINTERS[name], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_can_be_run(script: Path) -> None:
+    assert os.access(script, os.X_OK)
+
+
+def locked(name: str) -> dict[str, Version]:
+    """What a lock pins, by package; a pin for some environments only counts too."""
+    pins = re.findall(
+        r"^([\w.-]+)(?:\[[\w,-]+\])?==([^\s;]+)", (ROOT / "requirements" / name).read_text(), re.MULTILINE
+    )
+    return {canonicalize_name(package): Version(version) for package, version in pins}
+
+
+def unlocked(wanted: Sequence[str], lock: dict[str, Version]) -> Iterator[str]:
+    """The requirements that no pin satisfies."""
+    for text in wanted:
+        requirement = Requirement(text)
+        pin = lock.get(canonicalize_name(requirement.name))
+        if pin is None or pin not in requirement.specifier:
+            yield text
+
+
+def test_the_locks_satisfy_the_project() -> None:
+    """`make lock` brings them up to date."""
+    dependencies = PROJECT["project"]["dependencies"]
+    assert list(unlocked(dependencies, locked("runtime.txt"))) == []
+    everything = [*dependencies, *PROJECT["dependency-groups"]["dev"], *PROJECT["build-system"]["requires"]]
+    assert list(unlocked(everything, locked("dev.txt"))) == []
+
+
+def test_tests_run_with_what_users_run() -> None:
+    runtime, dev = locked("runtime.txt"), locked("dev.txt")
+    assert {package: dev.get(package) for package in runtime} == runtime
+
+
+def test_help_lists_the_targets() -> None:
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {"help", "setup", "demo", "test", "lint", "bench"} <= {
+        line.split()[1] for line in shown.splitlines()
+    }

@@ -1,0 +1,1 @@
+"""The wire: signatures, envelopes and shapes, with the clients that people use."""

@@ -1,0 +1,33 @@
+from datetime import UTC, datetime, timedelta
+
+from souche.http.attempts import KEYS_REMEMBERED, Attempts
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def _fail(attempts: Attempts, times: int, key: str = "key") -> None:
+    for _ in range(times):
+        attempts.failed(key, NOW)
+
+
+def test_locks_grow_by_a_minute_up_to_ten() -> None:
+    attempts = Attempts()
+    for minutes in (1, 2, 3):
+        _fail(attempts, 4)
+        assert attempts.seconds_locked("key", NOW + timedelta(minutes=minutes, seconds=-1)) > 0
+        assert attempts.seconds_locked("key", NOW + timedelta(minutes=minutes)) == 0
+    _fail(attempts, 100)
+    assert attempts.seconds_locked("key", NOW + timedelta(minutes=10)) == 0
+
+
+def test_three_failures_lock_nothing() -> None:
+    attempts = Attempts()
+    _fail(attempts, 3)
+    assert attempts.seconds_locked("key", NOW) == 0
+
+
+def test_memory_is_bounded() -> None:
+    attempts = Attempts()
+    for number in range(KEYS_REMEMBERED + 10):
+        attempts.failed(str(number), NOW)
+    assert len(attempts._records) == KEYS_REMEMBERED

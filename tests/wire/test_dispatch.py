@@ -1,0 +1,101 @@
+"""What dispatch does with handlers that misbehave, and what the log says of a request."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import structlog
+
+from souche.api import actions, errors, spec
+from souche.api.dispatch import Access, Action, Call, dispatch
+from souche.errors import Conflict, StorageFailed, UserError
+from souche.refusals import NoSuchImage
+from tests.wire.server import Server, bare_region, new_app, serving
+
+
+def _action(handler: Any) -> Action:
+    return Action("ReadRegions", handler, spec.request_check("ReadRegions"), Access.NONE)
+
+
+def test_dry_run_uses_the_rehearsal() -> None:
+    seen: list[bool] = []
+
+    def handler(call: Call) -> Mapping[str, object]:
+        seen.append(call.region.dry_run)
+        return {"Regions": []}
+
+    action = _action(handler)
+    assert dispatch(action, bare_region(), None, b'{"DryRun": true}', "id") == {
+        "ResponseContext": {"RequestId": "id"}
+    }
+    dispatch(action, bare_region(), None, b'{"DryRun": false}', "id")
+    assert seen == [True, False]
+
+
+def test_packers_empty_subnet_is_absent() -> None:
+    seen: list[Mapping[str, object]] = []
+
+    def handler(call: Call) -> Mapping[str, object]:
+        seen.append(call.request)
+        return {}
+
+    action = Action("CreateVms", handler, spec.request_check("CreateVms"), Access.KEY)
+    dispatch(action, bare_region(), None, b'{"ImageId": "ami-12345678", "SubnetId": ""}', "id")
+    assert seen == [{"ImageId": "ami-12345678"}]
+
+
+def test_deep_paths_and_enums() -> None:
+    body = {"ImageId": "i", "BlockDeviceMappings": [{"Bsu": {"VolumeSize": "10"}}]}
+    with pytest.raises(UserError, match=r"'BlockDeviceMappings\[0\]\.Bsu\.VolumeSize'"):
+        spec.check_request("CreateVms", body)
+    with pytest.raises(UserError, match=r'^The value .* one of "medium", "high" or "highest"'):
+        spec.check_request("CreateVms", {"ImageId": "i", "Performance": "secret"})
+    with pytest.raises(UserError, match="The parameter 'ImageId' is required"):
+        spec.check_request("CreateVms", {})
+
+
+@pytest.mark.parametrize("date", ["2026-01-31", "2026-01-31T10:00:00.000Z", "2026-01-31T10:00:00+0000"])
+def test_dates_in_every_spelling(date: str) -> None:
+    spec.check_request("CreateAccessKey", {"ExpirationDate": date})
+    with pytest.raises(UserError):
+        spec.check_request("CreateAccessKey", {"ExpirationDate": "tomorrow"})
+
+
+class _Unlisted(Conflict):
+    """Something of the family."""
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (NoSuchImage(image_id="ami-12345678"), 400, "5023"),
+        (_Unlisted(), 409, "9000"),
+        (StorageFailed(reason="/secret/path"), 500, "2000"),
+        (RuntimeError("secret"), 500, "2000"),
+    ],
+)
+def test_errors_on_the_wire(
+    error: Exception, status: int, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def handler(_call: Call) -> Mapping[str, object]:
+        raise error
+
+    monkeypatch.setattr(actions, "outscale_action", lambda _name: _action(handler))
+    with serving(new_app()) as server, structlog.testing.capture_logs() as lines:
+        answer = server.send("POST", "/api/v1/ReadRegions", b"{}")
+    assert (answer.status, answer.json["Errors"][0]["Code"]) == (status, code)
+    assert "secret" not in str(answer)
+    assert [line["event"] for line in lines] == ["request failed"] * (status == 500) + ["request"]
+    assert {line["request_id"] for line in lines} == {answer.json["ResponseContext"]["RequestId"]}
+
+
+def test_the_audit_line(server: Server) -> None:
+    with structlog.testing.capture_logs() as lines:
+        server.send("POST", "/api/v1/ReadRegions", b'{"DryRun": "secret"}')
+    assert len(lines) == 1
+    assert (lines[0]["action"], lines[0]["status"], lines[0]["code"]) == ("ReadRegions", 400, "4110")
+    assert "secret" not in str(lines)
+
+
+def test_every_row_is_of_a_known_status() -> None:
+    assert {row.status for row in errors.TABLE.values()} <= {400, 401, 404, 405, 409, 413, 424}

@@ -1,0 +1,120 @@
+"""Paths, bodies, shapes and envelopes."""
+
+import re
+
+import pytest
+
+from souche.http.exchange import BODY_LIMIT
+from tests.wire.answers import check_answer, check_error
+from tests.wire.server import REGION_NAME, Server
+
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def test_an_answer(server: Server) -> None:
+    answer = server.call("ReadSubregions")
+    assert answer.headers["content-type"] == "application/json"
+    check_answer("ReadSubregions", answer.json)
+    assert UUID.fullmatch(answer.json["ResponseContext"]["RequestId"])
+    assert answer.json["Subregions"][0]["SubregionName"] == f"{REGION_NAME}a"
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b" \n"])
+def test_empty_bodies(server: Server, body: bytes) -> None:
+    assert server.call("ReadSubregions", body).status == 200
+
+
+def test_dry_run_answers_the_context_only(server: Server) -> None:
+    answer = server.call("ReadSubregions", b'{"DryRun": true}')
+    assert (answer.status, list(answer.json)) == (200, ["ResponseContext"])
+
+
+REFUSED = [
+    (b"[]", "4110", "not a JSON object"),
+    (b"{", "4110", "not a JSON object"),
+    (b'{"a": "\xff"}', "4110", "not a JSON object"),
+    (b"[" * 5000, "4110", "not a JSON object"),
+    (b'{"a":' * 400 + b"1" + b"}" * 400, "4110", "nested too deeply"),
+    (b'{"Nonsense": 1}', "3001", "'Nonsense' is unknown"),
+    (b'{"Filters": {"Nonsense": 1}}', "3001", "'Filters.Nonsense' is unknown"),
+    (b'{"DryRun": "true"}', "4110", "'DryRun' should be of the type boolean, not string"),
+    (b'{"Filters": {"States": "x"}}', "4110", "'Filters.States' should be of the type array, not string"),
+    (b'{"Filters": {"States": [1]}}', "4110", "'Filters.States[0]' should be of the type string"),
+    (b'{"Filters": null}', "4110", "not null"),
+    (b'{"ResultsPerPage": 1.0}', "4110", "'ResultsPerPage' should be of the type integer, not number"),
+    (b'{"ResultsPerPage": 0}', "4047", "'ResultsPerPage'"),
+    (b'{"ResultsPerPage": 1001}', "4047", "'ResultsPerPage'"),
+    (b'{"ResultsPerPage": 123456789012345678901234567890}', "4047", "'ResultsPerPage'"),
+    (b'{"NextPageToken": "!"}', "4047", "NextPageToken"),
+    (b'{"Filters": {"States": ["a\\u0000b"]}}', "4047", "NUL"),
+]
+
+
+@pytest.mark.parametrize(("body", "code", "details"), REFUSED, ids=lambda value: str(value)[:40])
+def test_refused_bodies(server: Server, body: bytes, code: str, details: str) -> None:
+    answer = server.call("ReadSubregions", body)
+    check_error(answer.json)
+    error = answer.json["Errors"][0]
+    assert (answer.status, error["Code"]) == (400, code)
+    assert details in error["Details"]
+
+
+def test_a_backslash_is_not_a_nul(server: Server) -> None:
+    assert server.call("ReadSubregions", rb'{"Filters": {"States": ["\\u0000"]}}').status == 200
+
+
+def test_a_huge_body_is_refused(server: Server) -> None:
+    answer = server.call("ReadSubregions", b'{"Filters": {"States": ["' + b"x" * BODY_LIMIT + b'"]}}')
+    check_error(answer.json)
+    assert answer.status == 413
+
+
+def test_user_data_of_its_full_size_fits(server: Server) -> None:
+    body = b'{"Filters": {"States": ["' + b"x" * (500 * 1024 * 4 // 3 + 4) + b'"]}}'
+    assert server.call("ReadSubregions", body).status == 200
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "code"),
+    [("Nonsense", 404, "12000"), ("CreateLoadBalancer", 400, "8000")],
+)
+def test_actions_that_are_not_done(server: Server, action: str, status: int, code: str) -> None:
+    answer = server.call(action)
+    check_error(answer.json)
+    assert (answer.status, answer.json["Errors"][0]["Code"]) == (status, code)
+
+
+@pytest.mark.parametrize("path", ["/", "/ReadImages", "/api/v2/ReadImages", "/api/v1/a/b", "/oapi"])
+def test_wrong_paths(server: Server, path: str) -> None:
+    answer = server.send("POST", path, b"{}")
+    check_error(answer.json)
+    assert answer.status == 404
+    assert answer.json["Errors"][0]["Details"].startswith("The requested service path")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+def test_wrong_methods(server: Server, method: str) -> None:
+    answer = server.send(method, "/api/v1/ReadRegions")
+    check_error(answer.json)
+    error = answer.json["Errors"][0]
+    assert (answer.status, error["Type"], error["Code"]) == (405, "AccessDenied", "2")
+
+
+def test_options(server: Server) -> None:
+    answer = server.send("OPTIONS", "/api/v1/ReadRegions")
+    assert answer.status == 204
+    assert answer.headers["access-control-allow-methods"] == "OPTIONS,POST"
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["access-control-max-age"] == "86400"
+
+
+def test_discovery(server: Server) -> None:
+    assert server.send("GET", "/api").json == {"Versions": ["v1"]}
+    calls = server.send("GET", "/api/v1").json
+    assert calls["Version"] == "1.42.0"
+    assert "ReadRegions" in calls["Calls"]
+
+
+def test_souche_has_its_own_path(server: Server) -> None:
+    answer = server.send("POST", "/souche/v1/Nonsense", b"{}")
+    assert (answer.status, answer.json["Errors"][0]["Code"]) == (404, "12000")

@@ -1,0 +1,66 @@
+"""Where the published specification's shape is not what a server can hold to. Each entry has its reason.
+
+`gen_api.py` applies these in order while it writes `src/souche/api/spec.json`.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+Schema = dict[str, object]
+
+INT64: Final = {"minimum": -(2**63), "maximum": 2**63 - 1}
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """Merge `change` into the property `name` of every schema in `schemas` (every schema, when empty)."""
+
+    name: str
+    change: Schema
+    reason: str
+    schemas: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Omission:
+    """Leave the keyword `keyword` out wherever it stands."""
+
+    keyword: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Renaming:
+    """Write the keyword `keyword` as `to` wherever it stands."""
+
+    keyword: str
+    to: str
+    reason: str
+
+
+ERRATA: Final = (
+    Erratum(
+        "ResultsPerPage",
+        {"minimum": 1, "maximum": 1000},
+        "The bounds stand only in the description: 'between 1 and 1000, both included'.",
+    ),
+)
+
+OMISSIONS: Final = (
+    Omission("description", "Prose."),
+    Omission("example", "Prose."),
+    Omission("deprecated", "Nothing depends on it."),
+    Omission("default", "What an absent value means is a rule, and rules are written in app/."),
+)
+
+RENAMINGS: Final = (
+    Renaming(
+        "oneOf",
+        "anyOf",
+        "It is used only for 'a date or a date-time', and Souche reads either as ISO 8601: both match.",
+    ),
+)
+
+INTEGER_BOUNDS_REASON: Final = (
+    "JSON's integers have no bounds and a database's have 64 bits: what does not fit is the client's mistake."
+)

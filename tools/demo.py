@@ -1,0 +1,389 @@
+"""The main job, end to end, on real disks and real VMs: an official OMI boots, the running VM becomes an OMI, and
+that OMI boots. Run it by `make demo`, which does all set-up.
+
+Every step prints one line with its duration; the first thing that is not as said ends the run with status 1.
+What it leaves in .demo/ is a region to go on with. A second run uses what the first has built.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from osc_sdk_python import Gateway
+
+from souche.errors import ProgramFailed, ProgramTimedOut
+from souche.run import run
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / ".demo"
+HOME = DEMO / "region"
+SOUCHE = ROOT / ".venv/bin/souche"
+LISTEN = "127.0.0.1:8808"
+REGION = "souche-1"
+VM_TYPE = "tinav5.c1r1p2"
+SECOND_DEVICE = "/dev/xvdb"
+BOOT_SECONDS = 420
+SSH_OPTIONS = (
+    "BatchMode=yes",
+    "ConnectTimeout=10",
+    "LogLevel=ERROR",
+    "StrictHostKeyChecking=no",
+    "UserKnownHostsFile=/dev/null",
+)
+
+
+class Wrong(Exception):
+    """Something is not as it should be."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """An account's access key."""
+
+    account_id: str
+    access_key_id: str
+    secret_key: str
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A running VM that answers by SSH."""
+
+    vm_id: str
+    address: str
+    volume_ids: dict[str, str]
+    key_file: Path
+
+
+def main() -> int:
+    """Do all steps; 0 when everything was as said."""
+    DEMO.mkdir(exist_ok=True)
+    try:
+        _demo()
+    except (Wrong, ProgramFailed, ProgramTimedOut, requests.HTTPError) as error:
+        print(f"\nNot as it should be: {error}\nThe server's log: {DEMO / 'serve.log'}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _demo() -> None:
+    with step("the region is served") as note:
+        note(_serve())
+    with step("1 the official Debian 12 OMI is published") as note:
+        note(_official_image())
+    with step("2 an account with an access key, and a key pair") as note:
+        credentials = _account()
+        client = Client(credentials)
+        first_key = client.keypair("first")
+        note(f"account {credentials.account_id}")
+    before = _disk_usage()
+    with step("3 a VM with a second volume answers by SSH; a marker is on both disks") as note:
+        official = client.official_image()
+        vm = client.launch(official["ImageId"], first_key, [_second_volume()])
+        markers = _write_markers(vm)
+        note(f"{vm.vm_id} at {vm.address}")
+    with step("4 the running VM becomes an OMI") as note:
+        image = client.image_of(vm)
+        note(_captured(client, image))
+    with step("5 a VM from that OMI has both markers, and its own key last") as note:
+        second_key = client.keypair("second")
+        clone = client.launch(image["ImageId"], second_key, [])
+        _check_markers(clone, markers)
+        _check_last_key(clone, second_key)
+        note(f"{clone.vm_id} at {clone.address}")
+    with step("6 a snapshot in use is refused (409, 9094); all is deleted, the disks are as before") as note:
+        client.refused_snapshot(image)
+        client.delete_all([vm, clone], image)
+        note(f"{wait_for(lambda: _back_to(before), 'the disk usage of before', 120)} bytes, before {before}")
+    _how_to_go_on(credentials)
+
+
+@contextmanager
+def step(what: str) -> Iterator[Callable[[str], None]]:
+    """Print one line for a step, with what it notes and how long it took."""
+    began = time.monotonic()
+    noted: list[str] = []
+    print(f"      ...  {what}", end="\r", flush=True)
+    yield noted.append
+    detail = f": {noted[-1]}" if noted else ""
+    print(f"{time.monotonic() - began:7.1f} s  {what}{detail}", flush=True)
+
+
+def wait_for(look: Callable[[], Any], what: str, timeout_seconds: float, pause: float = 0.5) -> Any:
+    """What `look` gives once it gives something true."""
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(pause)
+    raise Wrong(f"after {timeout_seconds} s there is still not {what}")
+
+
+def _serve() -> str:
+    if _answers():
+        return "it was already"
+    with (DEMO / "serve.log").open("ab") as log:
+        server = subprocess.Popen(
+            [SOUCHE, "serve", "--home", HOME, "--listen", LISTEN, "--region", REGION],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    wait_for(lambda: _answers() or server.poll() is not None, "an answer from the server", 60)
+    if server.poll() is not None:
+        raise Wrong(f"the server ended with status {server.returncode}")
+    facts = json.loads(run([SOUCHE, "info", "--home", HOME, "--json"], timeout_seconds=30))
+    return f"http://{LISTEN}, accelerator {facts['Accelerator']}"
+
+
+def _answers() -> bool:
+    try:
+        return requests.get(f"http://{LISTEN}/api", timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+def _official_image() -> str:
+    known = DEMO / "official.json"
+    if known.exists():
+        return f"{json.loads(known.read_text())['ImageName']} (built by an earlier run)"
+    # Not by run.py: the progress is for whoever watches.
+    built = subprocess.run(
+        [SOUCHE, "image", "build", "debian-12", "--home", HOME, "--json"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    if built.returncode != 0:
+        raise Wrong(f"souche image build ended with status {built.returncode}")
+    known.write_bytes(built.stdout)
+    return str(json.loads(built.stdout)["ImageName"])
+
+
+def _account() -> Credentials:
+    known = DEMO / "account.json"
+    if not known.exists():
+        created = run([SOUCHE, "account", "create", "demo", "--home", HOME, "--json"], timeout_seconds=60)
+        known.touch(mode=0o600)
+        known.write_bytes(created)
+    facts = json.loads(known.read_text())
+    return Credentials(facts["AccountId"], facts["AccessKeyId"], facts["SecretKey"])
+
+
+def _second_volume() -> dict[str, object]:
+    return {"DeviceName": SECOND_DEVICE, "Bsu": {"VolumeSize": 1}}
+
+
+class Client:
+    """What the demonstration asks of the region, by osc-sdk-python."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        os.environ |= {
+            "OSC_ACCESS_KEY": credentials.access_key_id,
+            "OSC_SECRET_KEY": credentials.secret_key,
+            "OSC_REGION": REGION,
+        }
+        self._call = _gateway("api/v1")
+        self._souche = _gateway("souche/v1")
+
+    def keypair(self, name: str) -> tuple[str, Path]:
+        """A new key pair of this name: its name, and the file of its private half."""
+        if self._call.ReadKeypairs(Filters={"KeypairNames": [name]})["Keypairs"]:
+            self._call.DeleteKeypair(KeypairName=name)
+        made = self._call.CreateKeypair(KeypairName=name)["Keypair"]
+        key_file = DEMO / f"{name}.pem"
+        key_file.unlink(missing_ok=True)
+        key_file.touch(mode=0o600)
+        key_file.write_text(made["PrivateKey"])
+        return name, key_file
+
+    def official_image(self) -> dict[str, Any]:
+        """The provider's newest image."""
+        filters = {"AccountAliases": ["Outscale"], "ImageNames": ["Debian-12-*"]}
+        found = self._call.ReadImages(Filters=filters)["Images"]
+        if not found:
+            raise Wrong("ReadImages shows no image of Outscale's")
+        image: dict[str, Any] = found[-1]
+        expected = ("x86_64", {"legacy", "uefi"}, True)
+        shown = (
+            image["Architecture"],
+            set(image["BootModes"]),
+            image["PermissionsToLaunch"]["GlobalPermission"],
+        )
+        if shown != expected:
+            raise Wrong(f"the official image shows {shown}, not {expected}")
+        return image
+
+    def launch(self, image_id: str, key: tuple[str, Path], mappings: list[dict[str, object]]) -> Launched:
+        """A VM of the image, once it answers by SSH."""
+        made = self._call.CreateVms(
+            ImageId=image_id, VmType=VM_TYPE, KeypairName=key[0], BlockDeviceMappings=mappings
+        )["Vms"][0]
+        vm = self._wait_vm(made["VmId"], "running", 120)
+        volumes = {each["DeviceName"]: each["Bsu"]["VolumeId"] for each in vm["BlockDeviceMappings"]}
+        launched = Launched(vm["VmId"], vm["PrivateIp"], volumes, key[1])
+        wait_for(lambda: _ssh_answers(launched), "an answer by SSH", BOOT_SECONDS, pause=1)
+        return launched
+
+    def image_of(self, vm: Launched) -> dict[str, Any]:
+        """The OMI of a running VM, and under `Seconds` how long it took to be available."""
+        began = time.monotonic()
+        name = f"demo-{secrets.token_hex(4)}"
+        made = self._call.CreateImage(VmId=vm.vm_id, ImageName=name, NoReboot=True)["Image"]
+        image: dict[str, Any] = wait_for(
+            lambda: self._settled_image(made["ImageId"]), "an image that is no longer pending", 60, pause=0.02
+        )
+        if image["State"] != "available" or len(image["BlockDeviceMappings"]) != 2:
+            raise Wrong(f"the image is {image}")
+        return image | {"Seconds": time.monotonic() - began}
+
+    def guest_pause_milliseconds(self, image_id: str) -> float:
+        """How long the guest was held for an image, at the most."""
+        answer = self._souche.raw("ReadImageOrigins", ImageIds=[image_id])
+        return float(answer["ImageOrigins"][0]["GuestPauseMilliseconds"])
+
+    def refused_snapshot(self, image: dict[str, Any]) -> None:
+        """Try to delete a snapshot that the image uses."""
+        snapshot_id = image["BlockDeviceMappings"][0]["Bsu"]["SnapshotId"]
+        try:
+            self._call.raw("DeleteSnapshot", SnapshotId=snapshot_id)
+        except requests.HTTPError as error:
+            answer = error.response
+            code = answer.json()["Errors"][0]["Code"]
+            if (answer.status_code, code) != (409, "9094"):
+                raise Wrong(f"the refusal is {answer.status_code} {answer.text}") from error
+            return
+        raise Wrong(f"{snapshot_id} was deleted although {image['ImageId']} uses it")
+
+    def delete_all(self, vms: list[Launched], image: dict[str, Any]) -> None:
+        """Delete VMs (their volumes go with them), the image and its snapshots."""
+        self._call.DeleteVms(VmIds=[vm.vm_id for vm in vms])
+        for vm in vms:
+            self._wait_vm(vm.vm_id, "terminated", 120)
+        self._call.DeleteImage(ImageId=image["ImageId"])
+        for mapping in image["BlockDeviceMappings"]:
+            self._call.DeleteSnapshot(SnapshotId=mapping["Bsu"]["SnapshotId"])
+        ids = [volume_id for vm in vms for volume_id in vm.volume_ids.values()]
+        left = self._call.ReadVolumes(Filters={"VolumeIds": ids})["Volumes"]
+        if left:
+            raise Wrong(f"these volumes are left over: {left}")
+
+    def _settled_image(self, image_id: str) -> dict[str, Any] | None:
+        found: dict[str, Any] = self._call.raw("ReadImages", Filters={"ImageIds": [image_id]})["Images"][0]
+        return None if found["State"] == "pending" else found
+
+    def _wait_vm(self, vm_id: str, state: str, timeout_seconds: float) -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            vm: dict[str, Any] = self._call.ReadVms(Filters={"VmIds": [vm_id]})["Vms"][0]
+            if vm["State"] == "terminated" != state:
+                raise Wrong(f"{vm_id} is terminated: {vm['StateReason']}")
+            return vm if vm["State"] == state else None
+
+        found: dict[str, Any] = wait_for(look, f"{vm_id} {state}", timeout_seconds)
+        return found
+
+
+def _gateway(path: str) -> Gateway:
+    os.environ["OSC_ENDPOINT_API"] = f"http://{LISTEN}/{path}"
+    return Gateway()
+
+
+def _ssh(vm: Launched, command: str, timeout_seconds: float = 120) -> str:
+    options = [part for option in SSH_OPTIONS for part in ("-o", option)]
+    argv = ["ssh", *options, "-i", str(vm.key_file), f"outscale@{vm.address}", command]
+    return run(argv, timeout_seconds=timeout_seconds).decode()
+
+
+def _ssh_answers(vm: Launched) -> bool:
+    try:
+        return _ssh(vm, "cloud-init status --wait >/dev/null; echo ready", BOOT_SECONDS).strip() == "ready"
+    except (ProgramFailed, ProgramTimedOut):
+        return False
+
+
+def _write_markers(vm: Launched) -> tuple[str, str]:
+    root_marker, second_marker = secrets.token_hex(16), secrets.token_hex(16)
+    disk = f"/dev/disk/by-id/*{vm.volume_ids[SECOND_DEVICE]}"
+    _ssh(
+        vm,
+        f"set -e; echo {root_marker} >marker; sudo mkfs.ext4 -q -L second $(readlink -f {disk});"
+        f" sudo mount LABEL=second /mnt; echo {second_marker} | sudo tee /mnt/marker >/dev/null; sync",
+    )
+    return root_marker, second_marker
+
+
+def _check_markers(vm: Launched, markers: tuple[str, str]) -> None:
+    read = _ssh(vm, "cat marker; sudo mount LABEL=second /mnt && sudo cat /mnt/marker").split()
+    if read != list(markers):
+        raise Wrong(f"the markers are {read}, and should be {list(markers)}")
+
+
+def _check_last_key(vm: Launched, key: tuple[str, Path]) -> None:
+    last = _ssh(vm, "tail -n 1 .ssh/authorized_keys").split()
+    own = run(["ssh-keygen", "-y", "-f", key[1]], timeout_seconds=30).decode().split()
+    if last[:2] != own[:2]:
+        raise Wrong(f"the last authorized key is {last}, not that of this launch")
+
+
+def _captured(client: Client, image: dict[str, Any]) -> str:
+    pause = client.guest_pause_milliseconds(image["ImageId"])
+    return (
+        f"{image['ImageId']} available after {image['Seconds']:.2f} s, guest pause at most {pause:.1f} ms,"
+        f" {len(image['BlockDeviceMappings'])} snapshots"
+    )
+
+
+def _disk_usage() -> int:
+    """Bytes on the medium of everything in the volume store's layers."""
+    layers = HOME / "disks" / "layers"
+    return sum(_blocks(path) for path in layers.iterdir())
+
+
+def _blocks(path: Path) -> int:
+    try:
+        return path.stat().st_blocks * 512
+    except FileNotFoundError:
+        return 0
+
+
+def _back_to(before: int) -> int | None:
+    now = _disk_usage()
+    return now if now <= before else None
+
+
+def _how_to_go_on(credentials: Credentials) -> None:
+    process = json.loads((HOME / "serving.json").read_text())["ProcessId"]
+    print(f"""
+The region goes on. In it are the official OMI and the account 'demo':
+
+  export OSC_ACCESS_KEY={credentials.access_key_id} OSC_SECRET_KEY={credentials.secret_key}
+  export OSC_REGION={REGION} OSC_ENDPOINT_API=http://{LISTEN}/api/v1
+
+  osc-cli      .venv/bin/osc-cli --endpoint http://{LISTEN} --access-key $OSC_ACCESS_KEY \\
+                 --secret-key $OSC_SECRET_KEY api ReadImages
+  Terraform    provider "outscale" {{
+                 access_key_id = "{credentials.access_key_id}"
+                 secret_key_id = "{credentials.secret_key}"
+                 api {{
+                   endpoint = "http://{LISTEN}/api/v1"
+                   region   = "{REGION}"
+                   insecure = true
+                 }}
+               }}
+
+Its files are in {DEMO}. To stop it: kill {process}. To remove it: stop it, then rm -r {DEMO}""")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
