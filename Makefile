@@ -19,7 +19,7 @@ daemons: setup
 	@tools/start-daemons
 
 demo: daemons ## Official OMI, VM, OMI from the running VM, VM from that OMI; leaves a region to go on with in .demo/
-	@$(BIN)/python tools/demo.py
+	@$(BIN)/python -m tools.demo
 
 test: daemons ## Run every test, linters included (ARGS="-k images" to choose; ARGS="-m 'not guest'" without real guests)
 	@$(BIN)/python -m pytest $(ARGS)
@@ -32,7 +32,7 @@ format: setup ## Format the Python files
 	@$(BIN)/ruff format
 
 bench: daemons ## Measure image creation and launch against a full copy
-	@$(BIN)/python tools/bench.py $(ARGS)
+	@$(BIN)/python -m tools.bench $(ARGS)
 
 lock: setup ## Resolve requirements/*.txt again from pyproject.toml, for every supported Python (ARGS=--upgrade)
 	@tools/lock $(ARGS)

@@ -130,6 +130,7 @@ def test_versions_of_libvirt_are_read() -> None:
     assert doctor.libvirt_versions(answer) == "libvirt 9.0.0, QEMU 7.2.22"
 
 
+@pytest.mark.guest
 def test_this_machine_has_all_that_real_guests_need() -> None:
     """`make test` has set it up."""
     results = doctor.run_checks(None)

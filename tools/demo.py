@@ -6,7 +6,6 @@ What it leaves in .demo/ is a region to go on with. A second run uses what the f
 """
 
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -18,17 +17,28 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from osc_sdk_python import Gateway
 
+from souche import logs
 from souche.errors import ProgramFailed, ProgramTimedOut
 from souche.run import run
+from tools.harness import (
+    REGION,
+    ROOT,
+    SOUCHE,
+    Credentials,
+    Wrong,
+    answers,
+    credentials,
+    gateway,
+    serve,
+    souche,
+    wait_for,
+)
 
-ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / ".demo"
 HOME = DEMO / "region"
-SOUCHE = ROOT / ".venv/bin/souche"
+KNOWN = HOME / "demo"  # what an earlier run has made; goes with the region
 LISTEN = "127.0.0.1:8808"
-REGION = "souche-1"
 VM_TYPE = "tinav5.c1r1p2"
 SECOND_DEVICE = "/dev/xvdb"
 BOOT_SECONDS = 420
@@ -39,19 +49,6 @@ SSH_OPTIONS = (
     "StrictHostKeyChecking=no",
     "UserKnownHostsFile=/dev/null",
 )
-
-
-class Wrong(Exception):
-    """Something is not as it should be."""
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """An account's access key."""
-
-    account_id: str
-    access_key_id: str
-    secret_key: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +63,7 @@ class Launched:
 
 def main() -> int:
     """Do all steps; 0 when everything was as said."""
+    logs.configure("warning")
     DEMO.mkdir(exist_ok=True)
     try:
         _demo()
@@ -78,13 +76,14 @@ def main() -> int:
 def _demo() -> None:
     with step("the region is served") as note:
         note(_serve())
+        KNOWN.mkdir(exist_ok=True, mode=0o700)
     with step("1 the official Debian 12 OMI is published") as note:
         note(_official_image())
     with step("2 an account with an access key, and a key pair") as note:
-        credentials = _account()
-        client = Client(credentials)
+        who = _account()
+        client = Client(who)
         first_key = client.keypair("first")
-        note(f"account {credentials.account_id}")
+        note(f"account {who.account_id}")
     before = _disk_usage()
     with step("3 a VM with a second volume answers by SSH; a marker is on both disks") as note:
         official = client.official_image()
@@ -104,7 +103,7 @@ def _demo() -> None:
         client.refused_snapshot(image)
         client.delete_all([vm, clone], image)
         note(f"{wait_for(lambda: _back_to(before), 'the disk usage of before', 120)} bytes, before {before}")
-    _how_to_go_on(credentials)
+    _how_to_go_on(who)
 
 
 @contextmanager
@@ -112,50 +111,22 @@ def step(what: str) -> Iterator[Callable[[str], None]]:
     """Print one line for a step, with what it notes and how long it took."""
     began = time.monotonic()
     noted: list[str] = []
-    print(f"      ...  {what}", end="\r", flush=True)
+    if sys.stdout.isatty():
+        print(f"      ...  {what}", end="\r", flush=True)
     yield noted.append
     detail = f": {noted[-1]}" if noted else ""
     print(f"{time.monotonic() - began:7.1f} s  {what}{detail}", flush=True)
 
 
-def wait_for(look: Callable[[], Any], what: str, timeout_seconds: float, pause: float = 0.5) -> Any:
-    """What `look` gives once it gives something true."""
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(pause)
-    raise Wrong(f"after {timeout_seconds} s there is still not {what}")
-
-
 def _serve() -> str:
-    if _answers():
+    if answers(LISTEN):
         return "it was already"
-    with (DEMO / "serve.log").open("ab") as log:
-        server = subprocess.Popen(
-            [SOUCHE, "serve", "--home", HOME, "--listen", LISTEN, "--region", REGION],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    wait_for(lambda: _answers() or server.poll() is not None, "an answer from the server", 60)
-    if server.poll() is not None:
-        raise Wrong(f"the server ended with status {server.returncode}")
-    facts = json.loads(run([SOUCHE, "info", "--home", HOME, "--json"], timeout_seconds=30))
-    return f"http://{LISTEN}, accelerator {facts['Accelerator']}"
-
-
-def _answers() -> bool:
-    try:
-        return requests.get(f"http://{LISTEN}/api", timeout=5).ok
-    except requests.ConnectionError:
-        return False
+    serve(HOME, LISTEN, DEMO / "serve.log")
+    return f"http://{LISTEN}, accelerator {souche('info', '--home', HOME)['Accelerator']}"
 
 
 def _official_image() -> str:
-    known = DEMO / "official.json"
+    known = KNOWN / "official.json"
     if known.exists():
         return f"{json.loads(known.read_text())['ImageName']} (built by an earlier run)"
     # Not by run.py: the progress is for whoever watches.
@@ -172,13 +143,12 @@ def _official_image() -> str:
 
 
 def _account() -> Credentials:
-    known = DEMO / "account.json"
+    known = KNOWN / "account.json"
     if not known.exists():
-        created = run([SOUCHE, "account", "create", "demo", "--home", HOME, "--json"], timeout_seconds=60)
+        facts = souche("account", "create", "demo", "--home", HOME)
         known.touch(mode=0o600)
-        known.write_bytes(created)
-    facts = json.loads(known.read_text())
-    return Credentials(facts["AccountId"], facts["AccessKeyId"], facts["SecretKey"])
+        known.write_text(json.dumps(facts))
+    return credentials(json.loads(known.read_text()))
 
 
 def _second_volume() -> dict[str, object]:
@@ -188,14 +158,9 @@ def _second_volume() -> dict[str, object]:
 class Client:
     """What the demonstration asks of the region, by osc-sdk-python."""
 
-    def __init__(self, credentials: Credentials) -> None:
-        os.environ |= {
-            "OSC_ACCESS_KEY": credentials.access_key_id,
-            "OSC_SECRET_KEY": credentials.secret_key,
-            "OSC_REGION": REGION,
-        }
-        self._call = _gateway("api/v1")
-        self._souche = _gateway("souche/v1")
+    def __init__(self, who: Credentials) -> None:
+        self._call = gateway(LISTEN, who)
+        self._souche = gateway(LISTEN, who, "souche/v1")
 
     def keypair(self, name: str) -> tuple[str, Path]:
         """A new key pair of this name: its name, and the file of its private half."""
@@ -233,7 +198,7 @@ class Client:
         vm = self._wait_vm(made["VmId"], "running", 120)
         volumes = {each["DeviceName"]: each["Bsu"]["VolumeId"] for each in vm["BlockDeviceMappings"]}
         launched = Launched(vm["VmId"], vm["PrivateIp"], volumes, key[1])
-        wait_for(lambda: _ssh_answers(launched), "an answer by SSH", BOOT_SECONDS, pause=1)
+        wait_for(lambda: _ssh_answers(launched), "an answer by SSH", BOOT_SECONDS, pause_seconds=1)
         return launched
 
     def image_of(self, vm: Launched) -> dict[str, Any]:
@@ -242,7 +207,10 @@ class Client:
         name = f"demo-{secrets.token_hex(4)}"
         made = self._call.CreateImage(VmId=vm.vm_id, ImageName=name, NoReboot=True)["Image"]
         image: dict[str, Any] = wait_for(
-            lambda: self._settled_image(made["ImageId"]), "an image that is no longer pending", 60, pause=0.02
+            lambda: self._settled_image(made["ImageId"]),
+            "an image that is no longer pending",
+            60,
+            pause_seconds=0.02,
         )
         if image["State"] != "available" or len(image["BlockDeviceMappings"]) != 2:
             raise Wrong(f"the image is {image}")
@@ -292,11 +260,6 @@ class Client:
 
         found: dict[str, Any] = wait_for(look, f"{vm_id} {state}", timeout_seconds)
         return found
-
-
-def _gateway(path: str) -> Gateway:
-    os.environ["OSC_ENDPOINT_API"] = f"http://{LISTEN}/{path}"
-    return Gateway()
 
 
 def _ssh(vm: Launched, command: str, timeout_seconds: float = 120) -> str:
@@ -362,19 +325,27 @@ def _back_to(before: int) -> int | None:
     return now if now <= before else None
 
 
-def _how_to_go_on(credentials: Credentials) -> None:
-    process = json.loads((HOME / "serving.json").read_text())["ProcessId"]
+def _how_to_go_on(who: Credentials) -> None:
+    osc_cli = KNOWN / "osc-cli.json"
+    profile = {
+        "access_key": who.access_key_id,
+        "secret_key": who.secret_key,
+        "region": REGION,
+        "https": False,
+    }
+    osc_cli.touch(mode=0o600)
+    osc_cli.write_text(json.dumps({"default": profile}))
+    process = souche("info", "--home", HOME)["ProcessId"]
     print(f"""
 The region goes on. In it are the official OMI and the account 'demo':
 
-  export OSC_ACCESS_KEY={credentials.access_key_id} OSC_SECRET_KEY={credentials.secret_key}
+  export OSC_ACCESS_KEY={who.access_key_id} OSC_SECRET_KEY={who.secret_key}
   export OSC_REGION={REGION} OSC_ENDPOINT_API=http://{LISTEN}/api/v1
 
-  osc-cli      .venv/bin/osc-cli --endpoint http://{LISTEN} --access-key $OSC_ACCESS_KEY \\
-                 --secret-key $OSC_SECRET_KEY api ReadImages
+  osc-cli      .venv/bin/osc-cli --config_path {osc_cli} --endpoint http://{LISTEN} api ReadImages
   Terraform    provider "outscale" {{
-                 access_key_id = "{credentials.access_key_id}"
-                 secret_key_id = "{credentials.secret_key}"
+                 access_key_id = "{who.access_key_id}"
+                 secret_key_id = "{who.secret_key}"
                  api {{
                    endpoint = "http://{LISTEN}/api/v1"
                    region   = "{REGION}"
@@ -382,7 +353,9 @@ The region goes on. In it are the official OMI and the account 'demo':
                  }}
                }}
 
-Its files are in {DEMO}. To stop it: kill {process}. To remove it: stop it, then rm -r {DEMO}""")
+Its log is {DEMO / "serve.log"}.
+To stop it: kill {process}. To start it again: .venv/bin/souche serve --home {HOME}
+To remove it with its guests and its network: stop it, then .venv/bin/souche destroy --home {HOME}""")
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ def accelerator_finding(found: accelerator.Accelerator) -> Finding:
     """KVM is as it should be; with TCG everything works, slowly."""
     if found == "kvm":
         return _ok("KVM: a guest ran under it")
-    return _warning("TCG: guests are emulated, 10 to 30 times slower; no guest ran under KVM")
+    return _warning("TCG: guests are emulated, many times slower; no guest ran under KVM")
 
 
 def _tap_device(machine: Machine) -> Finding:

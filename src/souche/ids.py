@@ -17,6 +17,7 @@ VM: Final = "i"
 RESERVATION: Final = "r"
 KEYPAIR: Final = "key"
 SECURITY_GROUP: Final = "sg"
+PRODUCT_TYPE: Final = "pty"
 
 HEX_DIGITS: Final = {KEYPAIR: 32}
 DEFAULT_HEX_DIGITS: Final = 8

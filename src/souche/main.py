@@ -2,11 +2,12 @@
 
 import functools
 import os
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -24,7 +25,7 @@ from souche.compute.simulated import SimulatedHypervisor
 from souche.config import Settings, network_of
 from souche.db import operations
 from souche.db.store import Store, sqlite_engine
-from souche.errors import Unavailable
+from souche.errors import SystemFailure, Unavailable
 from souche.home import Home, HomeInUse
 from souche.http import metadata_socket, server
 from souche.http.app import create_app
@@ -46,6 +47,10 @@ EXECUTOR = "souche"
 POLL_SECONDS = 0.2
 
 log = structlog.get_logger()
+
+
+class CannotListen(SystemFailure):
+    """The region cannot listen on {listen}: {reason}"""
 
 
 class Compute(Hypervisor, LiveDisks, Protocol):
@@ -80,10 +85,10 @@ def serve(settings: Settings) -> Iterator[Served]:
         workflows = DurableWorkflows(home.journal, CATALOGUE, parts, EXECUTOR)
         stack.callback(workflows.close)
         workflows.launch()
-        sweeps = SweepLoop(_sweeps(parts, workflows))
+        sweeps = SweepLoop(_sweeps(home, parts, workflows))
+        stack.callback(sweeps.close)
         compute.watch(lambda _vm_id: sweeps.hint())
         sweeps.start()
-        stack.callback(sweeps.close)
         region = _region(
             home, settings.region, settings.endpoint, store, compute.network, compute.console, workflows
         )
@@ -104,12 +109,15 @@ def _parts(home: Home, store: Store, compute: Compute) -> Parts:
     )
 
 
-def _sweeps(parts: Parts, workflows: DurableWorkflows) -> list[Sweep]:
+def _sweeps(home: Home, parts: Parts, workflows: DurableWorkflows) -> list[Sweep]:
     return [
         Sweep("outstanding", workflows.start_outstanding, 1.0),
-        Sweep("power", lambda: power.settle(parts, workflows.start), 5.0),
+        Sweep("broken off", workflows.revive, 30.0),
+        Sweep("ended", workflows.forget_ended, 600.0),
+        Sweep("power", lambda: power.settle(parts, workflows.start), 5.0, on_hint=True),
         Sweep("terminated", lambda: leftovers.forget_terminated(parts), 60.0),
         Sweep("leftovers", lambda: leftovers.remove(parts), 60.0),
+        Sweep("staged", lambda: leftovers.remove_staged(parts, home.staging), 3600.0),
         Sweep("disks", lambda: leftovers.collect_disks(parts), 10.0),
     ]
 
@@ -204,31 +212,55 @@ def _store(home: Home) -> Iterator[Store]:
 
 
 def run(settings: Settings) -> None:
-    """Serve the region until the process is told to end. Workflows in flight are left to the next start."""
+    """Serve the region until the process is told to end, and end it there and then: whatever is in flight is made
+    to be cut off at any moment, and to be resumed by the next start. To close in good order would mean to wait,
+    for as long as a guest takes to stop, or a merge of layers; and the home is not let go of before the end.
+
+    Raises:
+        CannotListen, HomeInUse, ComputeFailed, Unavailable.
+    """
     logs.configure(settings.log_level)
-    api_socket = server.listen(*settings.address)
+    api_socket = _listen(settings)
+    settings = replace(settings, endpoint=_endpoint(settings, api_socket))
     with serve(settings) as served:
         applications = [(create_app(served.region, _keys(served.region)), api_socket)]
         if served.bridge is not None:
             metadata_app = create_metadata_app(served.region)
             applications.append((metadata_app, metadata_socket.listen(served.bridge)))
-        _tell(settings, served, api_socket)
+        _tell(settings, served)
         server.run(applications)
-    os._exit(0)  # threads of workflows in flight would hold the process for as long as a guest takes to stop
+        os._exit(0)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        return server.listen(*settings.address)
+    except OSError as error:
+        home = Home(settings.home)
+        home.make()
+        with home.serve():  # whoever serves this home has the address, most often: then this says so
+            raise CannotListen(listen=settings.listen, reason=error.strerror) from error
+
+
+def _endpoint(settings: Settings, api_socket: socket.socket) -> str:
+    """The endpoint; where any free port was asked for, with the one that it became."""
+    if settings.address[1]:
+        return settings.endpoint
+    host, port = api_socket.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _keys(region: Region) -> KeyLookup:
     return functools.partial(access_keys.lookup, region)
 
 
-def _tell(settings: Settings, served: Served, api_socket: socket.socket) -> None:
-    host, port = api_socket.getsockname()[:2]
-    endpoint = settings.endpoint if settings.address[1] else f"http://{host}:{port}"
+def _tell(settings: Settings, served: Served) -> None:
     facts = {
         "Region": settings.region,
-        "Api": f"{endpoint}/api/v1",
+        "Api": f"{settings.endpoint}/api/v1",
         "Metadata": f"http://{metadata_socket.METADATA_IP}" if served.bridge else None,
         "Compute": settings.compute,
+        "GuestNetwork": settings.guest_network,
         "Accelerator": served.parts.hypervisor.capabilities.accelerator,
         "ProcessId": os.getpid(),
     }
@@ -236,6 +268,24 @@ def _tell(settings: Settings, served: Served, api_socket: socket.socket) -> None
     log.info("serving", **{name.lower(): value for name, value in facts.items()})
 
 
+def destroy(path: Path) -> None:
+    """Remove a region that is not served: its guests, its network, and its folder with every disk in it.
+
+    Raises:
+        NotServed: there is no region. HomeInUse: it is served.
+    """
+    home = Home(path.resolve())
+    facts = home.read()
+    with home.serve():
+        if facts["Compute"] == "libvirt":
+            driver = LibvirtHypervisor(home.path, str(facts["GuestNetwork"]), accelerator="tcg")
+            for vm_id in driver.power_states():
+                driver.remove(vm_id)
+            driver.remove_network()
+            driver.close()
+        shutil.rmtree(home.path)
+
+
 def cli() -> None:
     """The `souche` command."""
-    commands.build(Composition(serve=run, administer=administer))()
+    commands.build(Composition(serve=run, administer=administer, destroy=destroy))()

@@ -105,6 +105,14 @@ class BadValue(Invalid):
     """The value of the parameter '{parameter}' is not valid: {reason}"""
 
 
+class ValueTooLong(Invalid):
+    """The value of the parameter '{parameter}' is too long: it has {length} characters, and may have {most}."""
+
+
+class BadCount(Invalid):
+    """The number of VMs is not valid: {reason}"""
+
+
 class BadImageName(Invalid):
     """The ImageName '{name}' is not valid. Constraints: [a-zA-Z0-9_ ()/.-], length: (3, 128)."""
 
@@ -272,6 +280,10 @@ class NotOwner(Denied):
     """The resource {resource_id} belongs to another account."""
 
 
+class NotSubscribed(Denied):
+    """The account is not subscribed to the product {product_type_id}, whose code {image_id} has."""
+
+
 # Against the region's rules.
 
 
@@ -285,6 +297,10 @@ class SharedImageExport(OperationNotSupported):
 
 class DeletionProtected(OperationNotSupported):
     """The VM {vm_id} has its deletion protection on."""
+
+
+class PublishedVersion(OperationNotSupported):
+    """The image {image_id} is a version on the marketplace: {reason}"""
 
 
 class OtherRegion(OperationNotSupported):
@@ -363,3 +379,19 @@ class NoCapacity(QuotaExceeded):
 
 class AccountNameTaken(Conflict):
     """The account name '{name}' is already used in this region."""
+
+
+class NoSuchAccount(NotFound):
+    """There is no account '{account}' in this region (`souche account list`)."""
+
+
+class NoSuchQuota(NotFound):
+    """There is no quota '{name}'. Quotas: {known}."""
+
+
+class AlreadyPublished(Conflict):
+    """The image {image_id} is a version on the marketplace already."""
+
+
+class NotPublished(NotFound):
+    """The image {image_id} is not a version on the marketplace."""

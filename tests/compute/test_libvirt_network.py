@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import libvirt
 import pytest
 
 from souche.compute.libvirt.driver import LibvirtHypervisor
@@ -66,6 +67,22 @@ def test_a_lease_is_given_by_reservation_and_goes_with_the_guest(
         heir = type(second)(**{**vars(second), "private_ip": first.private_ip})
         hypervisor.define(heir)
         assert dhcp(machine, heir.mac_address, *client_id)["ip"] == first.private_ip
+    hypervisor.remove(heir.vm_id)
+
+
+def test_the_lease_of_a_guest_removed_behind_our_back_is_released(
+    laboratory: Laboratory, hypervisor: LibvirtHypervisor
+) -> None:
+    lost, heir = laboratory.guest(), laboratory.guest()
+    heir = type(heir)(**{**vars(heir), "private_ip": lost.private_ip})
+    hypervisor.define(lost)
+    with namespace("souchea", hypervisor.bridge, lost.mac_address) as machine:
+        assert dhcp(machine, lost.mac_address)["ip"] == lost.private_ip
+        host = libvirt.open("qemu:///system")
+        next(each for each in host.listAllDomains() if lost.vm_id in each.name()).undefine()
+        host.close()
+        hypervisor.define(heir)
+        assert dhcp(machine, heir.mac_address)["ip"] == heir.private_ip
     hypervisor.remove(heir.vm_id)
 
 

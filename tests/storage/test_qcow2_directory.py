@@ -190,10 +190,13 @@ class AskingGuest(Guest):
         super().__init__(sources)
         self.store, self.pool = store, pool
         self.deletion: Future[None] | None = None
+        self.written = store.volume_source(A).path
+        self.inode = self.written.stat().st_ino
 
     def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
         self.pool.submit(self.store.create_volume, B, SIZE).result(30)
         self.pool.submit(self.store.collect).result(30)
+        assert self.written.stat().st_ino == self.inode
         self.deletion = self.pool.submit(self.store.delete_snapshot, S)
         with pytest.raises(TimeoutError):
             self.deletion.result(0.2)
@@ -201,11 +204,24 @@ class AskingGuest(Guest):
 
 
 def test_capture_under_way_holds_up_only_what_it_touches(disks: Path, bench: Qcow2Bench) -> None:
+    """Nor is the layer merged that the guest still writes to, although its place in the chain is due."""
+    for number in range(3):
+        freeze(bench, A, f"snap-{number}")
     with ThreadPoolExecutor() as pool:
         guest = AskingGuest(bench.store, pool, {A: bench.store.volume_source(A)})
         bench.store.capture([Capture(A, S)], vm_id=VM, live=guest)
         assert guest.deletion is not None
         guest.deletion.result(30)
     assert guest.open == {A: bench.store.volume_source(A)}
-    assert bench.store.inventory().snapshot_ids == frozenset()
+    assert bench.store.inventory().snapshot_ids == {"snap-0", "snap-1", "snap-2"}
     assert bench.store.inventory().volume_ids == {A, B}
+
+
+def test_guest_on_a_file_below_what_was_written_is_refused(disks: Path, bench: Qcow2Bench) -> None:
+    """It was started from a source that was out of date: freezing it would lose what the volume holds."""
+    guest = Guest({A: bench.store.volume_source(A)})
+    freeze(bench, A, S)
+    write(bench, A, b"newer")
+    with pytest.raises(StorageFailed, match="the guest writes to"):
+        bench.store.capture([Capture(A, T)], vm_id=VM, live=guest)
+    assert read(bench, A) == padded(b"newer")

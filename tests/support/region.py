@@ -1,8 +1,10 @@
 """Regions for tests: a real SQLite file, the simulated hypervisor, a clock held still, ids from a seed."""
 
 import random
+import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from souche.api.dispatch import Call
@@ -50,8 +52,9 @@ class RecordedWorkflows:
 
 def make_region(tmp_path: Path, *, clock: Clock | None = None, workflows: Workflows | None = None) -> Region:
     """A region below `tmp_path`. Whoever makes it closes its store."""
-    store = Store(sqlite_engine(tmp_path / "region.db"))
-    store.migrate()
+    database = tmp_path / "region.db"
+    database.write_bytes(_migrated())
+    store = Store(sqlite_engine(database))
     hypervisor = SimulatedHypervisor(tmp_path, "10.77.0.0/24")
     return Region(
         name="eu-test-1",
@@ -64,6 +67,17 @@ def make_region(tmp_path: Path, *, clock: Clock | None = None, workflows: Workfl
         vault=Vault.open(tmp_path / "vault.key"),
         workflows=workflows or RecordedWorkflows(),
     )
+
+
+@cache
+def _migrated() -> bytes:
+    """An empty database at the newest schema: the migrations run once for all regions of a test run."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "region.db"
+        store = Store(sqlite_engine(path))
+        store.migrate()
+        store.close()
+        return path.read_bytes()
 
 
 def make_account(region: Region, name: str = "alice", alias: str | None = None) -> Principal:

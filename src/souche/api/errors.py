@@ -105,6 +105,8 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.MalformedId: _value(4105),
     refusals.MalformedAccountId: _value(4105),
     refusals.BadValue: _value(4047),
+    refusals.ValueTooLong: _value(4106),
+    refusals.BadCount: _value(4018),
     refusals.BadImageName: _value(4026),
     refusals.BadKeypairName: _value(4035),
     refusals.BadKey: _value(4032),
@@ -147,6 +149,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.ClientTokenReused: _conflict(9009),
     # Rights, and the region's rules.
     refusals.NotOwner: _denied(5),
+    refusals.NotSubscribed: _denied(5),
     refusals.OperationNotSupported: _unsupported(8000),  # ours: the first of its family, as 7000 was generic
     refusals.SharedImageExport: _unsupported(8017),
     refusals.DeletionProtected: _unsupported(8018),

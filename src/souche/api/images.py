@@ -26,8 +26,21 @@ _FORBIDDEN: Final[Mapping[str, Collection[str]]] = {
         "FileLocation",
     ),
     "SourceImageId": ("NoReboot", "BlockDeviceMappings", "Architecture", "RootDeviceName", "FileLocation"),
-    "FileLocation": ("NoReboot", "Architecture", "RootDeviceName", "BlockDeviceMappings"),
-    "BlockDeviceMappings": ("NoReboot",),
+    "FileLocation": (
+        "NoReboot",
+        "SourceRegionName",
+        "Architecture",
+        "RootDeviceName",
+        "BlockDeviceMappings",
+    ),
+    "BlockDeviceMappings": ("NoReboot", "SourceRegionName"),
+}
+
+# The parameter that a caller has forgotten who gives one of these without a mode.
+_INCOMPLETE: Final[Mapping[str, str]] = {
+    "SourceRegionName": "SourceImageId",
+    "RootDeviceName": "BlockDeviceMappings",
+    "Architecture": "BlockDeviceMappings",
 }
 
 ORIGINS_SCHEMA: Final[Mapping[str, Any]] = {
@@ -65,7 +78,8 @@ def _mode(request: Request) -> str:
     """
     mode = next((name for name in _FORBIDDEN if name in request), None)
     if mode is None:
-        raise MissingParameter(parameter="SourceImageId" if "SourceRegionName" in request else "VmId")
+        forgotten = next((_INCOMPLETE[name] for name in _INCOMPLETE if name in request), "VmId")
+        raise MissingParameter(parameter=forgotten)
     for name in _FORBIDDEN[mode]:
         if name in request:
             raise IncompatibleParameters(reason=f"{mode} and {name} cannot be given at the same time")
@@ -184,4 +198,6 @@ def view(image: Image, tagged: Sequence[Tag]) -> dict[str, object]:
         "Tags": tags.resource_tags(tagged),
         "TpmMandatory": image.tpm_mandatory,
     }
-    return shown | ({"AccountAlias": image.account_alias} if image.account_alias else {})
+    if image.account_alias:
+        shown["AccountAlias"] = image.account_alias
+    return shown

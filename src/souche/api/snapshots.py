@@ -1,6 +1,6 @@
 """CreateSnapshot, ReadSnapshots, UpdateSnapshot, DeleteSnapshot."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
 from souche.api import dates, filters, pages, permissions, tags
@@ -15,7 +15,12 @@ from souche.refusals import IncompatibleParameters, MissingParameter, ParameterN
 
 Request: TypeAlias = Mapping[str, Any]
 
-_MODES: Final = ("VolumeId", "SourceSnapshotId", "FileLocation")
+# Each mode, with the parameters that belong to it alone.
+_MODES: Final[Mapping[str, Collection[str]]] = {
+    "VolumeId": (),
+    "SourceSnapshotId": ("SourceRegionName",),
+    "FileLocation": ("SnapshotSize",),
+}
 
 
 def create_snapshot(call: Call) -> Mapping[str, object]:
@@ -39,14 +44,17 @@ def _mode(request: Request) -> str:
     """Exactly one of the modes (reference section 3).
 
     Raises:
-        MissingParameter: none. IncompatibleParameters: more than one.
+        MissingParameter: none. IncompatibleParameters: more than one, or a parameter of another.
     """
-    present = [mode for mode in _MODES if mode in request]
-    if len(present) > 1:
-        raise IncompatibleParameters(reason=f"{' and '.join(present)} cannot be given at the same time")
-    if not present:
-        raise MissingParameter(parameter="VolumeId")
-    return present[0]
+    mode = next((name for name in _MODES if name in request), None)
+    if mode is None:
+        forgotten = (name for name, own in _MODES.items() if any(each in request for each in own))
+        raise MissingParameter(parameter=next(forgotten, "VolumeId"))
+    for other, own in _MODES.items():
+        for name in (other, *own) if other != mode else ():
+            if name in request:
+                raise IncompatibleParameters(reason=f"{mode} and {name} cannot be given at the same time")
+    return mode
 
 
 def _copy(request: Request) -> Copy:

@@ -41,6 +41,11 @@ def version() -> str:
     return str(document()["version"])
 
 
+def action_names() -> list[str]:
+    """Every action of the specification, by name."""
+    return sorted(document()["actions"])
+
+
 def knows(action: str) -> bool:
     """Whether the specification has such an action."""
     return action in document()["actions"]

@@ -12,12 +12,19 @@ from souche.app import tags as app_tags
 from souche.app.launches import Launch
 from souche.app.vm_transitions import Transition
 from souche.app.vm_types import DEFAULT_VM_TYPE
-from souche.app.vms import Change
+from souche.app.vms import Change, DeletionFlag
 from souche.model.query import Condition, Position
 from souche.model.tags import Tag
 from souche.model.vms import Vm
 from souche.model.volumes import Volume
-from souche.refusals import BadUserData, BadValue, NoSuchNic, NoSuchSecurityGroup, NoSuchSubnet
+from souche.refusals import (
+    BadUserData,
+    BadValue,
+    NoSuchNic,
+    NoSuchSecurityGroup,
+    NoSuchSubnet,
+    ParameterNotSupported,
+)
 from souche.states import VmState
 from souche.workflows.guests import hostname
 
@@ -25,6 +32,8 @@ Request: TypeAlias = Mapping[str, Any]
 
 USER_DATA_MAX_BYTES: Final = 500 * 1024
 SHUTDOWN_BEHAVIORS: Final = ("stop", "restart", "terminate")
+# VMs have no secure boot here: what leaves it as it is, or off, is done already.
+SECURE_BOOT_ACTIONS: Final = ("none", "disable")
 TENANCIES: Final = ("default", "")
 
 
@@ -32,6 +41,7 @@ def create_vms(call: Call) -> Mapping[str, object]:
     """Launch VMs from an image."""
     request = cast("Request", call.request)
     _refuse_nets(request)
+    _refuse_secure_boot(request)
     launched = launches.launch(call.region, call.who, _launch(request))
     return {"Vms": [view(vm, (), call.region.name) for vm in launched]}
 
@@ -50,6 +60,11 @@ def _refuse_nets(request: Request) -> None:
         raise BadValue(parameter="PrivateIps", reason="the region chooses the address of a VM outside a Net")
 
 
+def _refuse_secure_boot(request: Request) -> None:
+    if request.get("ActionsOnNextBoot", {}).get("SecureBoot", "none") not in SECURE_BOOT_ACTIONS:
+        raise ParameterNotSupported(parameter="ActionsOnNextBoot.SecureBoot")
+
+
 def _launch(request: Request) -> Launch:
     placement = request.get("Placement", {})
     if placement.get("Tenancy", "") not in TENANCIES:
@@ -61,7 +76,7 @@ def _launch(request: Request) -> Launch:
         min_count=request.get("MinVmsCount", 1),
         max_count=maximum,
         mappings=block_devices.requests(request.get("BlockDeviceMappings", ())),
-        keypair_name=request.get("KeypairName"),
+        keypair_name=request.get("KeypairName") or None,
         user_data=_user_data(request.get("UserData", "")),
         subregion_name=placement.get("SubregionName") or None,
         boot_on_creation=request.get("BootOnCreation", True),
@@ -88,8 +103,9 @@ def _shutdown_behavior(request: Request) -> str | None:
 
 
 def _user_data(text: str) -> bytes:
+    """Base64, in one line or folded as MIME does."""
     try:
-        data = base64.b64decode(text, validate=True)
+        data = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadUserData(reason="it is not Base64") from error
     if len(data) > USER_DATA_MAX_BYTES:
@@ -139,6 +155,9 @@ def update_vm(call: Call) -> Mapping[str, object]:
     request = cast("Request", call.request)
     for group in request.get("SecurityGroupIds", ()):
         raise NoSuchSecurityGroup(security_group=group)
+    _refuse_secure_boot(request)
+    if not request.get("IsSourceDestChecked", True):
+        raise ParameterNotSupported(parameter="IsSourceDestChecked")
     change = Change(
         vm_id=request["VmId"],
         vm_type=request.get("VmType"),
@@ -149,18 +168,22 @@ def update_vm(call: Call) -> Mapping[str, object]:
         deletion_protection=request.get("DeletionProtection"),
         shutdown_behavior=_shutdown_behavior(request),
         host_action=request.get("ShutdownBehaviorConfiguration", {}).get("HostAction"),
-        delete_on_vm_deletion=_deletion_flags(request.get("BlockDeviceMappings", ())),
+        deletion_flags=_deletion_flags(request.get("BlockDeviceMappings", ())),
     )
     vm = vms.update(call.region, call.who, change)
     tagged = app_tags.of_resource(call.region, vm.vm_id)
     return {"Vm": view(vm, tagged, call.region.name)}
 
 
-def _deletion_flags(mappings: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, bool], ...]:
+def _deletion_flags(mappings: Iterable[Mapping[str, Any]]) -> tuple[DeletionFlag, ...]:
     return tuple(
-        (mapping["Bsu"]["VolumeId"], mapping["Bsu"]["DeleteOnVmDeletion"])
+        DeletionFlag(
+            delete=mapping["Bsu"]["DeleteOnVmDeletion"],
+            device_name=mapping.get("DeviceName"),
+            volume_id=mapping["Bsu"].get("VolumeId"),
+        )
         for mapping in mappings
-        if {"VolumeId", "DeleteOnVmDeletion"} <= mapping.get("Bsu", {}).keys()
+        if "DeleteOnVmDeletion" in mapping.get("Bsu", {})
     )
 
 

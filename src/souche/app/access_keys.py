@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 
 import sqlalchemy as sa
 
@@ -10,6 +11,7 @@ from souche.db import access_keys
 from souche.model.accounts import AccessKey, Principal
 from souche.model.query import Query
 from souche.refusals import BadValue, NoSuchAccessKey
+from souche.vault import Vault
 
 TAG_LENGTH = 255
 
@@ -44,12 +46,18 @@ def lookup(region: Region, access_key_id: str) -> KnownKey | None:
     Raises:
         VaultKeyWrong: the secret was sealed with another region's key.
     """
-    with region.store.read() as connection:
-        key = access_keys.get(connection, access_key_id)
+    with region.store.reader() as reader:
+        key = access_keys.look_up(reader, access_key_id)
     if key is None:
         return None
     expired = key.expiration_date is not None and key.expiration_date <= region.clock.now()
-    return KnownKey(key.account_id, region.vault.unseal(key.sealed_secret), key.active, expired)
+    return KnownKey(key.account_id, _unsealed(region.vault, key.sealed_secret), key.active, expired)
+
+
+@lru_cache(maxsize=1024)
+def _unsealed(vault: Vault, sealed_secret: bytes) -> str:
+    """Kept by what is in the row, which every request reads: a key that is revoked is found no more."""
+    return vault.unseal(sealed_secret)
 
 
 def new(

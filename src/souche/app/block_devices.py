@@ -2,7 +2,7 @@
 merge with those of its image (reference section 5)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from souche.app import lookup
 from souche.db import snapshots
 from souche.model.accounts import Principal
-from souche.model.images import Image, ImageMapping
+from souche.model.images import ROOT_DEVICE_NAME, Image, ImageMapping
 from souche.model.snapshots import Snapshot
 from souche.refusals import (
     BadDeviceName,
@@ -74,6 +74,11 @@ def check_device_name(name: str | None) -> str:
     return name
 
 
+def place(device_name: str) -> str:
+    """Where a device is: /dev/sdb and /dev/xvdb are two names of one place on a VM."""
+    return device_name.removeprefix("/dev/").removeprefix("sd").removeprefix("xvd")
+
+
 def check_volume(size_gib: int, volume_type: str, iops: int | None, *, device_name: str) -> None:
     """Refuse a volume that breaks the rules for sizes, types and Iops. `device_name` is for the message.
 
@@ -124,10 +129,13 @@ def for_image(
     """The mappings of an image registered from snapshots. Ephemeral ones are accepted and dropped.
 
     Raises:
+        BadDeviceName, BadValue: the root device is not /dev/sda1, or there are too many mappings.
         RootSnapshotMissing: no mapping of the root device with a snapshot.
         And those of every rule above.
     """
-    _check_distinct(requests)
+    if check_device_name(root_device_name) != ROOT_DEVICE_NAME:
+        raise BadValue(parameter="RootDeviceName", reason=f"the root device is {ROOT_DEVICE_NAME}")
+    _check_distinct([request.device_name for request in requests if request.device_name])
     mappings = []
     for request in requests:
         if request.virtual_device_name is not None and request.device_name != root_device_name:
@@ -136,7 +144,15 @@ def for_image(
         mappings.append(_image_mapping(connection, who, request, root_device_name))
     if root_device_name not in [mapping.device_name for mapping in mappings]:
         raise RootSnapshotMissing(device_name=root_device_name)
+    _check_number(mappings)
     return tuple(mappings)
+
+
+def _check_number(mappings: Collection[ImageMapping]) -> None:
+    if len(mappings) > MAX_VOLUMES_OF_VM:
+        raise BadValue(
+            parameter="BlockDeviceMappings", reason=f"a VM has at most {MAX_VOLUMES_OF_VM} volumes"
+        )
 
 
 def _image_mapping(
@@ -175,7 +191,7 @@ def _complete(base: ImageMapping, bsu: BsuRequest, snapshot: Snapshot | None) ->
         snapshot_id=snapshot.snapshot_id if snapshot else None,
         volume_size_gib=_size_gib(base, bsu, snapshot),
         volume_type=base.volume_type if bsu.volume_type is None else bsu.volume_type,
-        iops=base.iops if bsu.iops is None and bsu.volume_type is None else bsu.iops,
+        iops=base.iops if bsu.iops is None and bsu.volume_type in (None, base.volume_type) else bsu.iops,
         delete_on_vm_deletion=(
             base.delete_on_vm_deletion if bsu.delete_on_vm_deletion is None else bsu.delete_on_vm_deletion
         ),
@@ -205,9 +221,10 @@ def for_launch(
     and ephemeral disks are accepted and dropped.
 
     Raises:
-        BadValue: the root device is dropped, or there are too many volumes. And those of every rule above.
+        BadValue: the root device is dropped, or there are too many volumes.
+        DuplicateDevice: two volumes at one place. And those of every rule above.
     """
-    _check_distinct(requests)
+    _check_distinct([request.device_name for request in requests if request.device_name])
     merged = {mapping.device_name: mapping for mapping in image.mappings}
     for request in requests:
         name = check_device_name(request.device_name)
@@ -219,10 +236,8 @@ def for_launch(
         else:
             base = merged.get(name, ImageMapping(name, None, 0))
             merged[name] = _launch_mapping(connection, who, image, base, request.bsu or BsuRequest())
-    if len(merged) > MAX_VOLUMES_OF_VM:
-        raise BadValue(
-            parameter="BlockDeviceMappings", reason=f"a VM has at most {MAX_VOLUMES_OF_VM} volumes"
-        )
+    _check_distinct(list(merged))
+    _check_number(merged.values())
     return tuple(merged.values())
 
 
@@ -246,12 +261,17 @@ def _check_droppable(image: Image, device_name: str) -> None:
 def _check_ephemeral(request: MappingRequest) -> None:
     check_device_name(request.device_name)
     name = request.virtual_device_name or ""
+    if request.bsu is not None:
+        raise BadVirtualDeviceName(
+            name=name, reason="a device is a volume (Bsu) or an ephemeral disk, not both"
+        )
     if not EPHEMERAL_NAME.fullmatch(name):
         raise BadVirtualDeviceName(name=name, reason="ephemeralN is expected")
 
 
-def _check_distinct(requests: Sequence[MappingRequest]) -> None:
-    names = [request.device_name for request in requests if request.device_name]
-    for name in names:
-        if names.count(name) > 1:
+def _check_distinct(device_names: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for name in device_names:
+        if place(name) in seen:
             raise DuplicateDevice(device_name=name)
+        seen.add(place(name))

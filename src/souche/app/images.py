@@ -1,17 +1,19 @@
 """Images: made from a VM, from snapshots or by copy; changed, shared, found and deleted (reference section 2)."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import sqlalchemy as sa
 
 from souche import ids
-from souche.app import block_devices, lookup
+from souche.app import block_devices, lookup, product_codes, quotas, texts
 from souche.app.block_devices import MappingRequest
 from souche.app.found import Found
 from souche.app.permissions import PermissionsChange, check_account_ids
 from souche.app.region import Region, Work
-from souche.db import images, snapshots, tags, vms
+from souche.db import images, marketplace, snapshots, vms
 from souche.model.accounts import Principal
 from souche.model.images import Architecture, BootMode, Image, ImageMapping, VmAttributes
 from souche.model.operations import Argument, Operation
@@ -21,9 +23,11 @@ from souche.model.vms import Vm
 from souche.model.volumes import Volume
 from souche.refusals import (
     BadImageName,
+    BadValue,
     ImageNameTaken,
     NotOwner,
     OtherRegion,
+    PublishedVersion,
     WrongImageState,
     WrongVmState,
 )
@@ -86,12 +90,13 @@ def create_from_vm(region: Region, who: Principal, command: FromVm) -> Image:
     """Promise an image of a VM. It is `pending` until its snapshots are taken.
 
     Raises:
-        NoSuchVm, WrongVmState, BadImageName, ImageNameTaken.
+        NoSuchVm, WrongVmState, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded.
     """
     with region.begin() as work:
         vm = lookup.own_vm(work.connection, who, command.vm_id)
         _check_imageable(vm)
         image = _image_of_vm(region, work, who, vm, command.settings)
+        quotas.check(work, who, quotas.of_image(len(image.snapshot_ids)))
         write(work, image)
         for mapping, volume in zip(image.mappings, _attached(vm), strict=True):
             snapshots.insert(work.connection, _pending_snapshot(image, mapping, volume))
@@ -105,6 +110,8 @@ def create_from_vm(region: Region, who: Principal, command: FromVm) -> Image:
 def _check_imageable(vm: Vm) -> None:
     if vm.state not in (VmState.RUNNING, VmState.STOPPED):
         raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it must be running or stopped")
+    if vm.root_device_name not in [volume.link.device_name for volume in _attached(vm) if volume.link]:
+        raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it has no root volume")
 
 
 def _attached(vm: Vm) -> list[Volume]:
@@ -131,9 +138,11 @@ def _image_of_vm(region: Region, work: Work, who: Principal, vm: Vm, settings: I
         state=ImageState.PENDING,
         mappings=mappings,
         architecture=vm.architecture,
-        boot_modes=settings.boot_modes or (source.boot_modes if source else (vm.boot_mode,)),
+        boot_modes=image.boot_modes if settings.boot_modes else _boot_modes_of(vm, source),
         root_device_name=vm.root_device_name,
-        product_codes=settings.product_codes or vm.product_codes,
+        product_codes=product_codes.chosen(
+            work.connection, who, settings.product_codes, vm.product_codes
+        ),
         source_vm_id=vm.vm_id,
         source_image_id=vm.image_id,
         vm_attributes=VmAttributes(
@@ -143,6 +152,10 @@ def _image_of_vm(region: Region, work: Work, who: Principal, vm: Vm, settings: I
             boot_mode=vm.boot_mode,
         ),
     )
+
+
+def _boot_modes_of(vm: Vm, source: Image | None) -> tuple[BootMode, ...]:
+    return source.boot_modes if source else (vm.boot_mode,)
 
 
 def _pending_snapshot(image: Image, mapping: ImageMapping, volume: Volume) -> Snapshot:
@@ -164,8 +177,13 @@ def create_from_snapshots(region: Region, who: Principal, command: FromSnapshots
     """Register an image from snapshots; it is `available` at once.
 
     Raises:
-        RootSnapshotMissing, NoSuchSnapshot, BadImageName, ImageNameTaken, and those of block_devices.py.
+        BadValue, RootSnapshotMissing, NoSuchSnapshot, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong,
+        QuotaExceeded, and those of block_devices.py.
     """
+    if command.architecture not in get_args(Architecture):
+        raise BadValue(
+            parameter="Architecture", reason=f"supported values: {', '.join(get_args(Architecture))}"
+        )
     with region.begin() as work:
         mappings = block_devices.for_image(work.connection, who, command.mappings, command.root_device_name)
         image = replace(
@@ -174,8 +192,17 @@ def create_from_snapshots(region: Region, who: Principal, command: FromSnapshots
             architecture=command.architecture,
             root_device_name=command.root_device_name,
         )
+        inherited = _codes_of_snapshot(work.connection, image.root_mapping)
+        codes = product_codes.chosen(work.connection, who, command.settings.product_codes, inherited)
+        image = replace(image, product_codes=codes)
+        quotas.check(work, who, quotas.of_image(0))
         write(work, image)
     return image
+
+
+def _codes_of_snapshot(connection: sa.Connection, mapping: ImageMapping) -> tuple[str, ...]:
+    snapshot = snapshots.get(connection, mapping.snapshot_id) if mapping.snapshot_id else None
+    return snapshot.product_codes if snapshot else ()
 
 
 def copy(region: Region, who: Principal, command: Copy) -> Image:
@@ -184,23 +211,39 @@ def copy(region: Region, who: Principal, command: Copy) -> Image:
     The copy is O(1), so the answer waits for it a little: it says `available`, as the real service's does.
 
     Raises:
-        OtherRegion, NoSuchImage, WrongImageState, BadImageName, ImageNameTaken.
+        OtherRegion, and those of promise_copy.
     """
     if command.source_region_name != region.name:
         raise OtherRegion(region_name=command.source_region_name, own_region_name=region.name)
     with region.begin() as work:
         source = lookup.usable_image(work.connection, who, command.source_image_id)
-        check_available(source)
-        image = _copy_of(region, work, who, source, command.settings)
-        write(work, image)
-        for original, mapping in zip(source.mappings, image.mappings, strict=True):
-            if original.snapshot_id:
-                snapshots.insert(work.connection, _copied_snapshot(work, image, original, mapping))
-        operation = promise("copy_image", image, {})
-        work.promised.append(operation)
+        image = promise_copy(region, work, who, source, command.settings)
     if not region.dry_run:
-        region.workflows.wait(operation.operation_id, COPY_WAIT_SECONDS)
+        region.workflows.wait(copy_operation_id(image), COPY_WAIT_SECONDS)
     return _reread(region, image)
+
+
+def copy_operation_id(image: Image) -> str:
+    """The id of the workflow that makes a copy."""
+    return f"copy_image:{image.image_id}"
+
+
+def promise_copy(region: Region, work: Work, who: Principal, source: Image, settings: ImageSettings) -> Image:
+    """Write a copy of an image that the caller may see, with its snapshots, and promise to make it.
+
+    Raises:
+        WrongImageState, NotSubscribed, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded.
+    """
+    check_available(source)
+    product_codes.check_subscribed(work.connection, who, source)
+    image = _copy_of(region, work, who, source, settings)
+    quotas.check(work, who, quotas.of_image(len(image.snapshot_ids)))
+    write(work, image)
+    for original, mapping in zip(source.mappings, image.mappings, strict=True):
+        if original.snapshot_id:
+            snapshots.insert(work.connection, _copied_snapshot(work, image, original, mapping))
+    work.promised.append(promise("copy_image", image, {}))
+    return image
 
 
 def check_available(image: Image) -> None:
@@ -212,7 +255,7 @@ def check_available(image: Image) -> None:
 
 
 def _copy_of(region: Region, work: Work, who: Principal, source: Image, settings: ImageSettings) -> Image:
-    name = settings.name or _copy_name(work.connection, who, source)
+    name = _copy_name(work.connection, who, source) if settings.name is None else settings.name
     image = new_image(region, who, settings, name)
     mappings = tuple(
         replace(mapping, snapshot_id=region.ids.new(ids.SNAPSHOT) if mapping.snapshot_id else None)
@@ -224,9 +267,11 @@ def _copy_of(region: Region, work: Work, who: Principal, source: Image, settings
         description=source.description if settings.description is None else settings.description,
         mappings=mappings,
         architecture=source.architecture,
-        boot_modes=settings.boot_modes or source.boot_modes,
+        boot_modes=image.boot_modes if settings.boot_modes else source.boot_modes,
         root_device_name=source.root_device_name,
-        product_codes=settings.product_codes or source.product_codes,
+        product_codes=product_codes.chosen(
+            work.connection, who, settings.product_codes, source.product_codes
+        ),
         tpm_mandatory=source.tpm_mandatory if settings.tpm_mandatory is None else settings.tpm_mandatory,
         secure_boot=source.secure_boot,
         vm_attributes=source.vm_attributes,
@@ -256,31 +301,49 @@ def _copied_snapshot(work: Work, image: Image, original: ImageMapping, mapping: 
         progress_percent=0,
         description=f"Copied by CreateImage({image.source_image_id}) for {image.image_id}",
         creation_date=image.creation_date,
-        product_codes=source.product_codes if source else (),
+        product_codes=_codes_of_copy(image, mapping, source.product_codes if source else ()),
         source_snapshot_id=original.snapshot_id,
         image_id=image.image_id,
     )
+
+
+def _codes_of_copy(image: Image, mapping: ImageMapping, of_source: tuple[str, ...]) -> tuple[str, ...]:
+    """A copy's root snapshot carries the copy's licences too, so that they are not shed by registering it anew."""
+    licences = (
+        product_codes.licences(image.product_codes) if mapping.device_name == image.root_device_name else ()
+    )
+    return tuple(sorted({*of_source, *licences}))
 
 
 def update(region: Region, who: Principal, change: Change) -> Image:
     """Change an image of the caller's. To add what is there, or take away what is not, changes nothing.
 
     Raises:
-        NoSuchImage, MalformedAccountId.
+        NoSuchImage, BadProductCodes, MalformedAccountId, BadValue, ValueTooLong.
+        PublishedVersion: only the description of such an image can change.
     """
+    _check_change(change)
     with region.begin() as work:
         image = lookup.own_image(work.connection, who, change.image_id)
+        if change.product_codes is not None or change.permissions is not None:
+            _check_unpublished(work, image, "its product codes and permissions are frozen")
         if change.description is not None:
             images.set_description(work.connection, image.image_id, change.description)
         if change.product_codes is not None:
-            images.set_product_codes(work.connection, image.image_id, change.product_codes)
+            codes = product_codes.changed(work.connection, who, change.product_codes, image.product_codes)
+            images.set_product_codes(work.connection, image.image_id, codes)
         if change.permissions is not None:
             _change_permissions(work, image, change.permissions)
         return images.get(work.connection, image.image_id) or image
 
 
+def _check_change(change: Change) -> None:
+    texts.check_description(change.description)
+    if change.permissions is not None:
+        check_account_ids(change.permissions.account_ids)
+
+
 def _change_permissions(work: Work, image: Image, change: PermissionsChange) -> None:
-    check_account_ids(change.account_ids)
     if change.removal:
         images.revoke(work.connection, image.image_id, change.account_ids)
     else:
@@ -294,24 +357,30 @@ def delete(region: Region, who: Principal, image_id: str) -> None:
 
     Raises:
         NoSuchImage: unknown, or not to be seen. NotOwner: seen, but another account's.
+        PublishedVersion: it is on the marketplace.
     """
     with region.begin() as work:
         image = lookup.usable_image(work.connection, who, image_id)
         if image.account_id != who.account_id:
             raise NotOwner(resource_id=image_id)
+        _check_unpublished(work, image, "the operator withdraws it")
         images.erase(work.connection, image_id)
+
+
+def _check_unpublished(work: Work, image: Image, reason: str) -> None:
+    if marketplace.version(work.connection, image.image_id) is not None:
+        raise PublishedVersion(image_id=image.image_id, reason=reason)
 
 
 def find(region: Region, who: Principal, query: Query) -> Found[Image]:
     """What the caller may launch, oldest first."""
-    with region.store.read() as connection:
-        page, more = images.find(connection, who.account_id, query)
-        tagged = tags.of_resources(connection, [each.image_id for each in page])
-    return Found(page, tagged, more)
+    with region.store.reader() as reader:
+        return Found(*images.find(reader, who.account_id, query))
 
 
 def new_image(region: Region, who: Principal, settings: ImageSettings, name: str) -> Image:
-    """An image as all ways of making one begin: a new id, private, `available`, without mappings."""
+    """An image as all ways of making one begin: a new id, private, `available`, without mappings, and with the
+    product code of Linux."""
     return Image(
         image_id=region.ids.new(ids.IMAGE),
         account_id=who.account_id,
@@ -321,18 +390,23 @@ def new_image(region: Region, who: Principal, settings: ImageSettings, name: str
         state=ImageState.AVAILABLE,
         file_location=f"{who.account_id}/{name}",
         mappings=(),
-        boot_modes=settings.boot_modes or ("legacy",),
-        product_codes=settings.product_codes or ("0001",),
+        boot_modes=_ordered(settings.boot_modes or ("legacy",)),
         tpm_mandatory=settings.tpm_mandatory or False,
     )
 
 
+def _ordered(modes: Collection[BootMode]) -> tuple[BootMode, ...]:
+    """Each once, in the specification's order: uefi, legacy."""
+    return tuple(sorted(set(modes), reverse=True))
+
+
 def write(work: Work, image: Image) -> None:
-    """Check the image's name, and write its record.
+    """Check the image's name and description, and write its record.
 
     Raises:
-        BadImageName, ImageNameTaken.
+        BadImageName, ImageNameTaken, ValueTooLong.
     """
+    texts.check_description(image.description)
     if not NAME.fullmatch(image.name):
         raise BadImageName(name=image.name)
     taken = images.named(work.connection, image.account_id, image.name)

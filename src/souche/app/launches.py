@@ -3,11 +3,12 @@
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import sqlalchemy as sa
 
 from souche import ids
-from souche.app import block_devices, images, keypairs, lookup, vm_types
+from souche.app import block_devices, images, keypairs, lookup, product_codes, quotas, texts, vm_types
 from souche.app.block_devices import MappingRequest
 from souche.app.region import Region, Work
 from souche.app.vm_types import DEFAULT_VM_TYPE, VmType
@@ -18,7 +19,9 @@ from souche.model.operations import Operation
 from souche.model.vms import Vm
 from souche.model.volumes import Volume, VolumeLink
 from souche.refusals import (
+    BadCount,
     BadValue,
+    ClientTokenReused,
     NoCapacity,
     NoSuchSubregion,
     ParameterNotSupported,
@@ -27,6 +30,7 @@ from souche.refusals import (
 from souche.states import LinkState, VmState, VolumeState
 
 RESERVED_ADDRESSES = 16
+MAX_VMS_OF_LAUNCH = 1000  # ours: it bounds one transaction
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,14 @@ class _Plan:
 
 
 def launch(region: Region, who: Principal, command: Launch) -> list[Vm]:
-    """Promise VMs; their volumes are named in the answer already. With the token of an earlier launch, the VMs
-    of that launch are the answer.
+    """Promise VMs: `max_count`, or as many above `min_count` as there is room for. Their volumes are named in the
+    answer already. With the token of an earlier launch, the VMs of that launch are the answer.
 
     Raises:
-        NoSuchImage, WrongImageState, NoSuchKeypair, NoSuchVmType, NoSuchSubregion, BadValue, NoCapacity, and
-        those of block_devices.py.
+        NoSuchImage, WrongImageState, NoSuchKeypair, NoSuchVmType, NoSuchSubregion, BadValue, NoCapacity,
+        VmSpecsMismatch, ClientTokenReused, and those of block_devices.py.
     """
+    texts.check_client_token(command.client_token)
     _check_counts(command)
     if command.subregion_name not in (None, region.subregion_name):
         raise NoSuchSubregion(subregion_name=command.subregion_name)
@@ -79,28 +84,43 @@ def launch(region: Region, who: Principal, command: Launch) -> list[Vm]:
         if command.client_token is not None:
             earlier = vms.of_client_token(work.connection, who.account_id, command.client_token)
             if earlier:
-                return earlier
+                return _same(earlier, command)
         plan = _plan(region, work.connection, who, command)
-        addresses = _free_addresses(region, work.connection)
-        return [_promise(region, work, who, plan, number, addresses) for number in range(command.max_count)]
+        count = _affordable(work, who, plan)
+        addresses = _addresses(region, work.connection, command.min_count, count)
+        return [
+            _promise(region, work, who, plan, number, address) for number, address in enumerate(addresses)
+        ]
 
 
 def _check_counts(command: Launch) -> None:
     if not 1 <= command.min_count <= command.max_count:
-        raise BadValue(parameter="MinVmsCount", reason="it must be from 1 to MaxVmsCount")
+        raise BadCount(reason="MinVmsCount must be from 1 to MaxVmsCount")
+    if command.max_count > MAX_VMS_OF_LAUNCH:
+        raise BadCount(reason=f"MaxVmsCount may be {MAX_VMS_OF_LAUNCH} at most")
+
+
+def _same(earlier: list[Vm], command: Launch) -> list[Vm]:
+    """The VMs that a token stands for, when they were launched from the same image."""
+    if earlier[0].image_id != command.image_id:
+        raise ClientTokenReused(client_token=command.client_token)
+    return earlier
 
 
 def _plan(region: Region, connection: sa.Connection, who: Principal, command: Launch) -> _Plan:
     image = lookup.usable_image(connection, who, command.image_id)
     images.check_available(image)
+    product_codes.check_subscribed(connection, who, image)
     _check_tpm(command, image)
     mappings = block_devices.for_launch(connection, who, image, command.mappings)
     if image.root_device_name not in [mapping.device_name for mapping in mappings]:
         raise RootSnapshotMissing(device_name=image.root_device_name)
+    vm_type = vm_types.parse(command.vm_type)
+    product_codes.check_vm_type(image.product_codes, vm_type)
     return _Plan(
         launch=command,
         image=image,
-        vm_type=vm_types.parse(command.vm_type),
+        vm_type=vm_type,
         mappings=mappings,
         public_key=keypairs.public_key(connection, who, command.keypair_name),
         reservation_id=region.ids.new(ids.RESERVATION),
@@ -114,6 +134,27 @@ def _check_tpm(command: Launch, image: Image) -> None:
         raise ParameterNotSupported(parameter="TpmEnabled")
 
 
+def _affordable(work: Work, who: Principal, plan: _Plan) -> int:
+    """How many VMs of the launch the account's quotas allow."""
+    disks = (quotas.of_volume(mapping.volume_size_gib, mapping.iops) for mapping in plan.mappings)
+    vm = quotas.of_vm(plan.vm_type.vcpus, plan.vm_type.memory_mib)
+    return quotas.fitting(
+        work, who, sum(disks, start=vm), least=plan.launch.min_count, most=plan.launch.max_count
+    )
+
+
+def _addresses(region: Region, connection: sa.Connection, least: int, most: int) -> list[str]:
+    """One for each VM of the launch.
+
+    Raises:
+        NoCapacity: not even the least number of them are free.
+    """
+    found = list(islice(_free_addresses(region, connection), most))
+    if len(found) < least:
+        raise NoCapacity(reason=f"{len(found)} addresses of {region.network.cidr} are free")
+    return found
+
+
 def _free_addresses(region: Region, connection: sa.Connection) -> Iterator[str]:
     """The addresses of the region's network that no VM holds; the first few are the region's own."""
     network = ipaddress.ip_network(region.network.cidr)
@@ -121,13 +162,10 @@ def _free_addresses(region: Region, connection: sa.Connection) -> Iterator[str]:
     for number, address in enumerate(network.hosts(), start=1):
         if number >= RESERVED_ADDRESSES and str(address) not in taken:
             yield str(address)
-    raise NoCapacity(reason=f"every address of {network} is taken")
 
 
-def _promise(
-    region: Region, work: Work, who: Principal, plan: _Plan, number: int, addresses: Iterator[str]
-) -> Vm:
-    vm = _new_vm(region, who, plan, number, next(addresses))
+def _promise(region: Region, work: Work, who: Principal, plan: _Plan, number: int, private_ip: str) -> Vm:
+    vm = _new_vm(region, who, plan, number, private_ip)
     vms.insert(work.connection, vm)
     linked = tuple(_new_volume(region, work.connection, vm, mapping) for mapping in plan.mappings)
     for volume in linked:

@@ -40,7 +40,7 @@ VERSIONS: Final = (
 
 def answer(region: Region, source_ip: str, path: str) -> bytes | None:
     """What the guest at `source_ip` gets for a path: a text, or the listing of a folder, whose subfolders end in
-    "/"; None for what does not exist, and for a source that is no VM of the region."""
+    "/" below meta-data; None for what does not exist, and for a source that is no VM of the region."""
     with region.store.read() as connection:
         vm = vms.with_address(connection, source_ip)
         if vm is None:
@@ -51,7 +51,8 @@ def answer(region: Region, source_ip: str, path: str) -> bytes | None:
         return "\n".join(VERSIONS).encode()
     if version not in VERSIONS:
         return None
-    return _find(_tree(region, vm, tagged), rest)
+    tree = _tree(region, vm, tagged)
+    return _find(tree, rest) if rest else "\n".join(tree).encode()
 
 
 def _find(tree: Tree, path: str) -> bytes | None:
@@ -112,7 +113,8 @@ def _meta_data(region: Region, vm: Vm, tagged: tuple[Tag, ...]) -> Tree:
 
 def _block_devices(vm: Vm) -> Tree:
     root = vm.root_device_name.encode()
-    others = [volume.link.device_name for volume in vm.volumes if volume.link][1:]
+    linked = [volume.link.device_name for volume in vm.volumes if volume.link]
+    others = [device_name for device_name in linked if device_name != vm.root_device_name]
     return {"ami": root, "root": root} | {
         f"ebs{number}": device_name.encode() for number, device_name in enumerate(others, start=1)
     }

@@ -4,8 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from souche.refusals import MalformedAccountId
+from souche.refusals import BadValue, MalformedAccountId
 
+# Ours, far above what clients send: one statement takes them all.
+MAX_ACCOUNT_IDS = 1000
 ACCOUNT_ID = re.compile(r"[0-9]{12}")
 
 
@@ -19,7 +21,13 @@ class PermissionsChange:
 
 
 def check_account_ids(account_ids: Sequence[str]) -> None:
-    """Refuse what is not the id of an account: 12 digits."""
+    """Refuse what is not the id of an account: 12 digits. An account of that id need not exist.
+
+    Raises:
+        MalformedAccountId, BadValue: there are too many.
+    """
+    if len(account_ids) > MAX_ACCOUNT_IDS:
+        raise BadValue(parameter="AccountIds", reason=f"it takes at most {MAX_ACCOUNT_IDS} at a time")
     for account_id in account_ids:
         if not ACCOUNT_ID.fullmatch(account_id):
             raise MalformedAccountId(account_id=account_id)

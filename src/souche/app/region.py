@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import sqlalchemy as sa
+import structlog
 
 from souche.clock import Clock
 from souche.compute.base import GuestNetwork
@@ -14,6 +15,8 @@ from souche.db.store import Store
 from souche.ids import IdSource
 from souche.model.operations import Operation
 from souche.vault import Vault
+
+log = structlog.get_logger()
 
 
 @dataclass
@@ -66,7 +69,8 @@ class Region:
 
     @contextmanager
     def begin(self) -> Iterator[Work]:
-        """A use-case's transaction. When it is committed, the promised workflows are started."""
+        """A use-case's transaction. When it is committed, the promised workflows are started; one that cannot be
+        is left to the sweep, since its promise stands."""
         with self.store.begin(rehearsal=self.dry_run) as connection:
             work = Work(connection)
             yield work
@@ -74,4 +78,10 @@ class Region:
                 operations.insert(connection, operation, self.clock.now())
         if not self.dry_run:
             for operation in work.promised:
-                self.workflows.start(operation)
+                self._start(operation)
+
+    def _start(self, operation: Operation) -> None:
+        try:
+            self.workflows.start(operation)
+        except Exception:
+            log.exception("workflow not started, the sweep will", operation=operation.operation_id)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from souche import ids
-from souche.app import lookup
+from souche.app import lookup, quotas, texts
 from souche.app.block_devices import check_completed
 from souche.app.found import Found
 from souche.app.permissions import PermissionsChange, check_account_ids
@@ -13,7 +13,13 @@ from souche.model.accounts import Principal
 from souche.model.operations import Operation
 from souche.model.query import Query
 from souche.model.snapshots import Snapshot
-from souche.refusals import OtherRegion, SnapshotInUse, WrongSnapshotState, WrongVolumeState
+from souche.refusals import (
+    ClientTokenReused,
+    OtherRegion,
+    SnapshotInUse,
+    WrongSnapshotState,
+    WrongVolumeState,
+)
 from souche.states import SnapshotState, VolumeState
 
 COPY_WAIT_SECONDS = 2.0
@@ -43,12 +49,13 @@ def create_from_volume(region: Region, who: Principal, command: FromVolume) -> S
     """Promise a snapshot. With the token of an earlier call, that call's snapshot is the answer.
 
     Raises:
-        NoSuchVolume, WrongVolumeState.
+        NoSuchVolume, WrongVolumeState, BadValue, ClientTokenReused.
     """
+    _check_texts(command)
     with region.begin() as work:
         earlier = _of_token(work, who, command.client_token)
         if earlier:
-            return earlier
+            return _same(earlier, (command.volume_id, None))
         volume = lookup.own_volume(work.connection, who, command.volume_id)
         if volume.state not in (VolumeState.AVAILABLE, VolumeState.IN_USE):
             raise WrongVolumeState(
@@ -71,14 +78,15 @@ def copy(region: Region, who: Principal, command: Copy) -> Snapshot:
     """Copy a snapshot within the region. The copy is O(1), so the answer waits for it a little.
 
     Raises:
-        OtherRegion, NoSuchSnapshot, WrongSnapshotState.
+        OtherRegion, NoSuchSnapshot, WrongSnapshotState, BadValue, ClientTokenReused.
     """
+    _check_texts(command)
     if command.source_region_name != region.name:
         raise OtherRegion(region_name=command.source_region_name, own_region_name=region.name)
     with region.begin() as work:
         earlier = _of_token(work, who, command.client_token)
         if earlier:
-            return earlier
+            return _same(earlier, (None, command.source_snapshot_id))
         source = lookup.usable_snapshot(work.connection, who, command.source_snapshot_id)
         check_completed(source)
         snapshot = replace(
@@ -101,7 +109,7 @@ def share(region: Region, who: Principal, snapshot_id: str, change: PermissionsC
     """Change who may make volumes, images and copies of a snapshot of the caller's.
 
     Raises:
-        NoSuchSnapshot, MalformedAccountId.
+        NoSuchSnapshot, MalformedAccountId, BadValue.
     """
     check_account_ids(change.account_ids)
     with region.begin() as work:
@@ -119,13 +127,15 @@ def delete(region: Region, who: Principal, snapshot_id: str) -> None:
     """Promise the deletion of a snapshot that nothing uses. Volumes made from it are independent of it.
 
     Raises:
-        NoSuchSnapshot, SnapshotInUse: an image has it. WrongSnapshotState: it, or a volume from it, is being made.
+        NoSuchSnapshot: unknown, or another account's.
+        SnapshotInUse: an image has it.
+        WrongSnapshotState: it is being made, or a copy or a volume of it is.
     """
     with region.begin() as work:
         snapshot = lookup.own_snapshot(work.connection, who, snapshot_id)
         image_id = images.using_snapshot(work.connection, snapshot_id)
         if image_id is not None:
-            raise SnapshotInUse(snapshot_id=snapshot_id, image_id=image_id)
+            raise SnapshotInUse(snapshot_id=snapshot_id, image_id=_shown(work, who, image_id))
         _check_deletable(work, snapshot)
         snapshots.set_state(
             work.connection,
@@ -136,17 +146,23 @@ def delete(region: Region, who: Principal, snapshot_id: str) -> None:
         work.promised.append(_promise("delete_snapshot", snapshot, {}))
 
 
+def _shown(work: Work, who: Principal, image_id: str) -> str:
+    """The id, for an account that may see the image: a snapshot can be in an image of one it was shared with."""
+    seen = images.get_usable(work.connection, image_id, who.account_id)
+    return image_id if seen else "an image of another account"
+
+
 def _check_deletable(work: Work, snapshot: Snapshot) -> None:
     if snapshot.state not in SETTLED:
         raise WrongSnapshotState(
             snapshot_id=snapshot.snapshot_id, state=snapshot.state, reason="wait until it is completed"
         )
     volume_id = volumes.creating_from_snapshot(work.connection, snapshot.snapshot_id)
-    if volume_id is not None:
+    if volume_id is not None or snapshots.is_being_copied(work.connection, snapshot.snapshot_id):
         raise WrongSnapshotState(
             snapshot_id=snapshot.snapshot_id,
             state=snapshot.state,
-            reason=f"the volume {volume_id} is being made from it",
+            reason="a volume or a copy is being made from it",
         )
 
 
@@ -156,6 +172,18 @@ def find(region: Region, who: Principal, query: Query) -> Found[Snapshot]:
         page, more = snapshots.find(connection, who.account_id, query)
         tagged = tags.of_resources(connection, [each.snapshot_id for each in page])
     return Found(page, tagged, more)
+
+
+def _check_texts(command: FromVolume | Copy) -> None:
+    texts.check_description(command.description)
+    texts.check_client_token(command.client_token)
+
+
+def _same(earlier: Snapshot, sources: tuple[str | None, str | None]) -> Snapshot:
+    """The snapshot that a token stands for, when it was made from the same volume or snapshot."""
+    if (earlier.volume_id, earlier.source_snapshot_id) != sources:
+        raise ClientTokenReused(client_token=earlier.client_token)
+    return earlier
 
 
 def _of_token(work: Work, who: Principal, client_token: str | None) -> Snapshot | None:

@@ -10,8 +10,8 @@ from souche.db import vms
 from souche.model.accounts import Principal
 from souche.model.operations import Argument, Operation
 from souche.model.vms import Vm
-from souche.refusals import DeletionProtected, NeverStarted, WrongVmState
-from souche.states import VmState
+from souche.refusals import DeletionProtected, MissingParameter, NeverStarted, WrongVmState
+from souche.states import LinkState, VmState
 from souche.workflows.stop_vm import USER_STOPPED
 
 
@@ -28,7 +28,7 @@ def start(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transit
     """Promise to start stopped VMs. One that runs, or is about to, is left alone.
 
     Raises:
-        NoSuchVm, WrongVmState.
+        MissingParameter, NoSuchVm, WrongVmState.
     """
 
     def one(work: Work, vm: Vm) -> VmState:
@@ -36,16 +36,25 @@ def start(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transit
             return vm.state
         if vm.state != VmState.STOPPED:
             raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="only a stopped VM can be started")
+        if not _has_root(vm):
+            raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it has no root volume")
         return begin(work, vm, "start_vm", VmState.PENDING, {})
 
     return _each(region, who, vm_ids, one)
+
+
+def _has_root(vm: Vm) -> bool:
+    links = [volume.link for volume in vm.volumes if volume.link]
+    return any(
+        link.device_name == vm.root_device_name and link.state != LinkState.DETACHING for link in links
+    )
 
 
 def stop(region: Region, who: Principal, vm_ids: Sequence[str], *, force: bool) -> list[Transition]:
     """Promise to stop running VMs; with `force`, by pulling the plug. One that is stopped is left alone.
 
     Raises:
-        NoSuchVm, NeverStarted, WrongVmState.
+        MissingParameter, NoSuchVm, NeverStarted, WrongVmState.
     """
 
     def one(work: Work, vm: Vm) -> VmState:
@@ -64,7 +73,7 @@ def reboot(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transi
     """Promise to reboot running VMs; they stay `running`.
 
     Raises:
-        NoSuchVm, WrongVmState.
+        MissingParameter, NoSuchVm, WrongVmState.
     """
 
     def one(work: Work, vm: Vm) -> VmState:
@@ -79,7 +88,7 @@ def delete(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transi
     """Promise to terminate VMs, with the volumes that go with them. One that is terminated stays so.
 
     Raises:
-        NoSuchVm, DeletionProtected.
+        MissingParameter, NoSuchVm, DeletionProtected.
     """
 
     def one(work: Work, vm: Vm) -> VmState:
@@ -104,6 +113,8 @@ def begin(
 def _each(
     region: Region, who: Principal, vm_ids: Sequence[str], one: Callable[[Work, Vm], VmState]
 ) -> list[Transition]:
+    if not vm_ids:
+        raise MissingParameter(parameter="VmIds")
     with region.begin() as work:
         found = [lookup.own_vm(work.connection, who, vm_id) for vm_id in dict.fromkeys(vm_ids)]
         return [Transition(vm.vm_id, vm.state, one(work, vm)) for vm in found]

@@ -3,20 +3,29 @@
 from dataclasses import dataclass
 from typing import Any
 
-from souche.app import keypairs, lookup, vm_types
+from souche.app import keypairs, lookup, product_codes, vm_types
 from souche.app.found import Found
 from souche.app.region import Region, Work
 from souche.db import tags, vms, volumes
 from souche.model.accounts import Principal
 from souche.model.query import Query
 from souche.model.vms import Vm
-from souche.refusals import NoSuchVolume, WrongVmState
+from souche.refusals import BadValue, MissingParameter, WrongVmState
 from souche.states import VmState
 
 
 @dataclass(frozen=True)
+class DeletionFlag:
+    """Whether a volume goes with its VM. Terraform names the volume by its device, others by its id, or by both."""
+
+    delete: bool
+    device_name: str | None = None
+    volume_id: str | None = None
+
+
+@dataclass(frozen=True)
 class Change:
-    """What UpdateVm may change; None leaves it. `delete_on_vm_deletion` is by volume id."""
+    """What UpdateVm may change; None leaves it. The key pair "" takes the VM's away."""
 
     vm_id: str
     vm_type: str | None = None
@@ -27,7 +36,7 @@ class Change:
     deletion_protection: bool | None = None
     shutdown_behavior: str | None = None
     host_action: str | None = None
-    delete_on_vm_deletion: tuple[tuple[str, bool], ...] = ()
+    deletion_flags: tuple[DeletionFlag, ...] = ()
 
 
 ALWAYS_CHANGEABLE = ("deletion_protection", "shutdown_behavior", "host_action")
@@ -47,16 +56,16 @@ def update(region: Region, who: Principal, change: Change) -> Vm:
     key pair reaches the guest by its metadata.
 
     Raises:
-        NoSuchVm, WrongVmState, NoSuchVmType, NoSuchKeypair, NoSuchVolume.
+        NoSuchVm, WrongVmState, NoSuchVmType, VmSpecsMismatch, NoSuchKeypair, NoSuchVolume, MissingParameter,
+        BadValue.
     """
     with region.begin() as work:
         vm = lookup.own_vm(work.connection, who, change.vm_id)
         _check_state(vm, change)
-        vms.set_attributes(work.connection, vm.vm_id, _attributes(work, who, change))
-        for volume_id, delete in change.delete_on_vm_deletion:
-            if volume_id not in [volume.volume_id for volume in vm.volumes]:
-                raise NoSuchVolume(volume_id=volume_id)
-            volumes.set_delete_on_vm_deletion(work.connection, volume_id, delete=delete)
+        vms.set_attributes(work.connection, vm.vm_id, _attributes(work, who, vm, change))
+        for flag in change.deletion_flags:
+            volume_id = _flagged(work, who, vm, flag)
+            volumes.set_delete_on_vm_deletion(work.connection, volume_id, delete=flag.delete)
         return vms.get(work.connection, vm.vm_id) or vm
 
 
@@ -67,21 +76,44 @@ def _check_state(vm: Vm, change: Change) -> None:
         raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it must be stopped for this change")
 
 
-def _attributes(work: Work, who: Principal, change: Change) -> dict[str, Any]:
-    plain = ("performance", "user_data", "nested_virtualization", *ALWAYS_CHANGEABLE)
+def _attributes(work: Work, who: Principal, vm: Vm, change: Change) -> dict[str, Any]:
+    plain = ("user_data", "nested_virtualization", *ALWAYS_CHANGEABLE)
     attributes = {name: getattr(change, name) for name in plain if getattr(change, name) is not None}
-    if change.vm_type is not None:
-        attributes |= _type_attributes(change.vm_type)
+    if change.vm_type is not None or change.performance is not None:
+        attributes |= _type_attributes(vm, change)
     if change.keypair_name is not None:
-        attributes["keypair_name"] = change.keypair_name
-        attributes["public_key"] = keypairs.public_key(work.connection, who, change.keypair_name)
+        attributes["keypair_name"] = change.keypair_name or None
+        attributes["public_key"] = keypairs.public_key(work.connection, who, change.keypair_name or None)
     return attributes
 
 
-def _type_attributes(name: str) -> dict[str, Any]:
-    vm_type = vm_types.parse(name)
-    sizes = {"vm_type": vm_type.name, "vcpus": vm_type.vcpus, "memory_mib": vm_type.memory_mib}
-    return sizes | ({"performance": vm_type.performance} if vm_type.names_performance else {})
+def _type_attributes(vm: Vm, change: Change) -> dict[str, Any]:
+    """The type and what goes with it. A performance flag in the type's name wins over the request's."""
+    vm_type = vm_types.parse(change.vm_type or vm.vm_type)
+    product_codes.check_vm_type(vm.product_codes, vm_type)
+    performance = vm_type.performance if vm_type.names_performance else change.performance or vm.performance
+    return {
+        "vm_type": vm_type.name,
+        "vcpus": vm_type.vcpus,
+        "memory_mib": vm_type.memory_mib,
+        "performance": performance,
+    }
+
+
+def _flagged(work: Work, who: Principal, vm: Vm, flag: DeletionFlag) -> str:
+    """The id of the VM's volume that a flag is for."""
+    if flag.volume_id is not None:
+        lookup.own_volume(work.connection, who, flag.volume_id)
+    elif flag.device_name is None:
+        raise MissingParameter(parameter="BlockDeviceMappings.DeviceName")
+    for volume in vm.volumes:
+        named = volume.link is not None and flag.device_name in (None, volume.link.device_name)
+        if named and flag.volume_id in (None, volume.volume_id):
+            return volume.volume_id
+    raise BadValue(
+        parameter="BlockDeviceMappings",
+        reason=f"no such volume is linked to the VM: {flag.device_name or flag.volume_id}",
+    )
 
 
 def console_output(region: Region, who: Principal, vm_id: str) -> bytes:

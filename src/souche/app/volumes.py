@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from souche import ids
-from souche.app import block_devices, lookup
+from souche.app import block_devices, lookup, texts
 from souche.app.found import Found
 from souche.app.region import Region, Work
-from souche.db import tags, volumes
+from souche.db import snapshots, tags, volumes
 from souche.model.accounts import Principal
 from souche.model.operations import Argument, Operation
 from souche.model.query import Query
@@ -17,6 +17,7 @@ from souche.model.vms import Vm
 from souche.model.volumes import Volume, VolumeLink
 from souche.refusals import (
     BadValue,
+    ClientTokenReused,
     DeviceInUse,
     MissingParameter,
     NoSuchSubregion,
@@ -53,14 +54,16 @@ def create(region: Region, who: Principal, command: Create) -> Volume:
     """Promise a volume. With the token of an earlier call, that call's volume is the answer.
 
     Raises:
-        NoSuchSubregion, NoSuchSnapshot, MissingParameter, and those of block_devices.check_volume.
+        NoSuchSubregion, NoSuchSnapshot, WrongSnapshotState, MissingParameter, BadValue, ClientTokenReused, and those
+        of block_devices.check_volume.
     """
+    texts.check_client_token(command.client_token)
     if command.subregion_name != region.subregion_name:
         raise NoSuchSubregion(subregion_name=command.subregion_name)
     with region.begin() as work:
         earlier = _of_token(work, who, command.client_token)
         if earlier:
-            return earlier
+            return _same(earlier, command)
         snapshot = _completed_snapshot(work.connection, who, command)
         volume = _new(region, who, command, snapshot)
         volumes.insert(work.connection, volume)
@@ -72,6 +75,13 @@ def _of_token(work: Work, who: Principal, client_token: str | None) -> Volume | 
     if client_token is None:
         return None
     return volumes.with_client_token(work.connection, who.account_id, client_token)
+
+
+def _same(earlier: Volume, command: Create) -> Volume:
+    """The volume that a token stands for, when it was made from the same snapshot, or from none as well."""
+    if earlier.snapshot_id != command.snapshot_id:
+        raise ClientTokenReused(client_token=command.client_token)
+    return earlier
 
 
 def _completed_snapshot(connection: sa.Connection, who: Principal, command: Create) -> Snapshot | None:
@@ -116,6 +126,10 @@ def delete(region: Region, who: Principal, volume_id: str) -> None:
             raise WrongVolumeState(
                 volume_id=volume_id, state=volume.state, reason="it must be available to be deleted"
             )
+        if snapshots.is_being_taken(work.connection, volume_id):
+            raise WrongVolumeState(
+                volume_id=volume_id, state=volume.state, reason="a snapshot of it is being made"
+            )
         volumes.set_state(work.connection, volume_id, VolumeState.DELETING)
         work.promised.append(_promise("delete_volume", volume, 0, {}))
 
@@ -152,7 +166,8 @@ def _check_linkable(volume: Volume, vm: Vm, device_name: str) -> None:
         raise WrongVolumeState(volume_id=volume.volume_id, state=volume.state, reason="it must be available")
     if vm.state not in (VmState.RUNNING, VmState.STOPPED):
         raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it must be running or stopped")
-    if device_name in [linked.link.device_name for linked in vm.volumes if linked.link]:
+    place = block_devices.place(device_name)
+    if place in [block_devices.place(linked.link.device_name) for linked in vm.volumes if linked.link]:
         raise DeviceInUse(device_name=device_name, vm_id=vm.vm_id)
     if len(vm.volumes) >= block_devices.MAX_VOLUMES_OF_VM:
         raise BadValue(parameter="VmId", reason=f"a VM has at most {block_devices.MAX_VOLUMES_OF_VM} volumes")

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from souche import __version__, config
+from souche import __version__, config, logs
 from souche.cli import account, image, region
 from souche.cli.composition import Composition
 from souche.cli.flags import with_settings
@@ -22,6 +22,7 @@ def build(composition: Composition) -> typer.Typer:
     )
     app.command("serve")(with_settings(_serve(composition)))
     app.command("info")(region.info)
+    app.command("destroy")(region.build_destroy(composition))
     app.command("doctor")(region.doctor)
     app.add_typer(account.build(composition), name="account")
     app.add_typer(image.build(composition), name="image")
@@ -34,6 +35,7 @@ def _version(
     version: bool = typer.Option(False, "--version", help="Print the version."),
 ) -> None:
     """A self-hosted region for OUTSCALE machine images (OMIs)."""
+    logs.configure("warning")
     if version:
         print(f"souche {__version__}")
         raise typer.Exit

@@ -21,7 +21,8 @@ class Administered:
 
 @dataclass(frozen=True)
 class Composition:
-    """The ways into a region: `serve` runs it until the process is told to end."""
+    """The ways into a region: `serve` runs it until the process is told to end; `destroy` removes it for good."""
 
     serve: Callable[[Settings], None]
     administer: Callable[[Path], AbstractContextManager[Administered]]
+    destroy: Callable[[Path], None]

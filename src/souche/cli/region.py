@@ -1,5 +1,6 @@
 """souche info, souche doctor"""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from souche import doctor as checks
+from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told
 from souche.home import Home
@@ -42,6 +44,21 @@ def doctor(
         Console().print(_table(results))
     if any(result.state == checks.State.MISSING for result in results):
         raise typer.Exit(1)
+
+
+def build_destroy(composition: Composition) -> Callable[[Path, bool], None]:
+    """The command that removes a region."""
+
+    def destroy(
+        home: HomeFlag, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
+    ) -> None:
+        """Remove a region that is not served: its guests, its network, and every disk, image and snapshot."""
+        if not yes:
+            typer.confirm(f"Remove {home} with every disk, image and snapshot in it, for good?", abort=True)
+        with told():
+            composition.destroy(home)
+
+    return destroy
 
 
 def _table(results: list[checks.Result]) -> Table:

@@ -1,11 +1,13 @@
 """Access keys. Their secrets are here only as the vault sealed them."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from souche.db import query as engine
 from souche.db.schema import access_keys
+from souche.db.store import Prepared, Reader
 from souche.model.accounts import AccessKey
 from souche.model.query import Query
 
@@ -17,8 +19,27 @@ FIELDS: engine.Fields = {
 
 ORDER = engine.Order(access_keys.c.creation_date, access_keys.c.access_key_id)
 
-# The statement of every signed request: built once.
-_BY_ID = access_keys.select().where(access_keys.c.access_key_id == sa.bindparam("wanted"))
+_BY_ID = access_keys.select().where(access_keys.c.access_key_id == sa.bindparam("wanted", type_=sa.String))
+
+# The statement of every signed request.
+_PREPARED = Prepared(
+    _BY_ID.with_only_columns(
+        access_keys.c.account_id,
+        access_keys.c.sealed_secret,
+        access_keys.c.active,
+        access_keys.c.expiration_date,
+    )
+)
+
+
+@dataclass(frozen=True)
+class SealedKey:
+    """What the check of a signature needs of an access key."""
+
+    account_id: str
+    sealed_secret: bytes
+    active: bool
+    expiration_date: datetime | None
 
 
 def insert(connection: sa.Connection, key: AccessKey) -> None:
@@ -30,6 +51,14 @@ def get(connection: sa.Connection, access_key_id: str) -> AccessKey | None:
     """The access key of this id, whoever owns it."""
     row = connection.execute(_BY_ID, {"wanted": access_key_id}).one_or_none()
     return None if row is None else _access_key(row)
+
+
+def look_up(reader: Reader, access_key_id: str) -> SealedKey | None:
+    """The access key of this id, whoever owns it, at the cost that a signed request can bear."""
+    for account_id, sealed_secret, active, expiration in reader.rows(_PREPARED, {"wanted": access_key_id}):
+        expiration_date = None if expiration is None else datetime.fromisoformat(expiration)
+        return SealedKey(account_id, sealed_secret, bool(active), expiration_date)
+    return None
 
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> list[AccessKey]:

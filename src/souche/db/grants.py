@@ -41,7 +41,10 @@ def remove(
 
 
 def scopes(
-    resources: sa.Table, id_column: sa.Column[str], grant_id: sa.Column[str], account_id: str
+    resources: sa.Table,
+    id_column: sa.Column[str],
+    grant_id: sa.Column[str],
+    account_id: str | sa.BindParameter[str],
 ) -> list[Criterion]:
     """What makes a row of `resources` usable by an account, for `query.find`: its own, public, or granted."""
     granted = sa.select(grant_id).where(grant_id.table.c.account_id == account_id)

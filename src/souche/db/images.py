@@ -1,18 +1,19 @@
 """Images, with their mappings, grants and product codes."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, cast
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from souche.db import grants, tags
 from souche.db import query as engine
 from souche.db.schema import accounts, image_grants, image_mappings, image_product_codes, images
-from souche.model.images import BootMode, Image, ImageMapping, VmAttributes
-from souche.model.permissions import Permissions
+from souche.db.store import Reader
+from souche.model.images import Image, ImageMapping
 from souche.model.query import Query
+from souche.model.tags import Tag
 from souche.states import ImageState
 
 
@@ -44,7 +45,45 @@ FIELDS: engine.Fields = {
     **tags.fields(images.c.image_id),
 }
 
-_SELECT = sa.select(images, accounts.c.alias.label("account_alias")).join(
+_BOOT_MODES = sa.case(
+    (sa.and_(images.c.uefi_boot, images.c.legacy_boot), sa.literal_column("""'["uefi", "legacy"]'""")),
+    (images.c.uefi_boot, sa.literal_column("""'["uefi"]'""")),
+    (images.c.legacy_boot, sa.literal_column("""'["legacy"]'""")),
+    else_=sa.literal_column("'[]'"),
+)
+
+
+def _of_image(table: sa.Table, order: str) -> engine.AnySelect:
+    return sa.select(table).where(table.c.image_id == images.c.image_id).order_by(table.c[order])
+
+
+def _mapping(columns: engine.AnyColumns) -> engine.JsonObject:
+    return engine.JsonObject(**{field.name: columns[field.name] for field in fields(ImageMapping)})
+
+
+_DERIVED = {"legacy_boot", "uefi_boot", "public", "vm_attributes"}
+_PLAIN = [column for column in images.c if column.name not in _DERIVED]
+
+# An image as JSON, with all that belongs to it, so that one statement reads a page and one decoder makes it.
+_IMAGE = engine.JsonObject(
+    **{column.name: column for column in _PLAIN},
+    account_alias=accounts.c.alias,
+    boot_modes=engine.JsonOf(_BOOT_MODES),
+    mappings=engine.json_rows(images, _of_image(image_mappings, "position"), _mapping),
+    permissions=engine.JsonObject(
+        public=images.c.public,
+        account_ids=engine.json_rows(
+            images, _of_image(image_grants, "account_id"), lambda columns: columns.account_id
+        ),
+    ),
+    product_codes=engine.json_rows(
+        images, _of_image(image_product_codes, "product_code"), lambda columns: columns.product_code
+    ),
+    vm_attributes=engine.JsonOf(images.c.vm_attributes),
+)
+_DECODER = msgspec.json.Decoder(Image, strict=False)  # SQLite's yes and no are numbers
+
+_SELECT = sa.select(sa.cast(_IMAGE, sa.Text).label("image")).join(
     accounts, accounts.c.account_id == images.c.account_id
 )
 _ORDER = engine.Order(images.c.creation_date, images.c.image_id)
@@ -67,8 +106,8 @@ def insert(connection: sa.Connection, image: Image) -> None:
 
 def get(connection: sa.Connection, image_id: str) -> Image | None:
     """The image of this id, whoever owns it."""
-    rows = connection.execute(_SELECT.where(images.c.image_id == image_id)).all()
-    return next(iter(_images(connection, rows)), None)
+    text = connection.scalar(_SELECT.where(images.c.image_id == image_id))
+    return None if text is None else _DECODER.decode(text)
 
 
 def get_usable(connection: sa.Connection, image_id: str, account_id: str) -> Image | None:
@@ -79,11 +118,27 @@ def get_usable(connection: sa.Connection, image_id: str, account_id: str) -> Ima
     return None
 
 
-def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Image], bool]:
-    """What the account may launch and satisfies the query, oldest first; and whether more remain."""
-    scopes = grants.scopes(images, images.c.image_id, image_grants.c.image_id, account_id)
-    rows, more = engine.find(connection, _SELECT, FIELDS, query, _ORDER, scopes)
-    return _images(connection, rows), more
+_finder = engine.Finder(
+    _SELECT.add_columns(tags.as_json(images, images.c.image_id)),
+    FIELDS,
+    _ORDER,
+    grants.scopes(images, images.c.image_id, image_grants.c.image_id, sa.bindparam("caller", "", sa.String)),
+)
+
+
+def find(
+    reader: Reader, account_id: str, query: Query
+) -> tuple[list[Image], Mapping[str, tuple[Tag, ...]], bool]:
+    """What the account may launch and satisfies the query, oldest first; their tags by image id, of those that
+    have any; and whether more remain."""
+    rows, more = _finder.find(reader, query, {"caller": account_id})
+    page = [_DECODER.decode(text) for text, _ in rows]
+    tagged = {
+        image.image_id: tags.from_json(text)
+        for image, (_, text) in zip(page, rows, strict=True)
+        if text != tags.NONE
+    }
+    return page, tagged, more
 
 
 def named(connection: sa.Connection, account_id: str, name: str) -> str | None:
@@ -156,86 +211,10 @@ def erase(connection: sa.Connection, image_id: str) -> None:
     tags.erase(connection, image_id)
 
 
-_DERIVED = {"legacy_boot", "uefi_boot", "public", "vm_attributes"}
-
-
 def _columns(image: Image) -> dict[str, Any]:
-    return {column: getattr(image, column) for column in images.c.keys() if column not in _DERIVED} | {
+    return {column.name: getattr(image, column.name) for column in _PLAIN} | {
         "legacy_boot": "legacy" in image.boot_modes,
         "uefi_boot": "uefi" in image.boot_modes,
         "public": image.permissions.public,
         "vm_attributes": asdict(image.vm_attributes) if image.vm_attributes else None,
     }
-
-
-def _images(connection: sa.Connection, rows: Sequence[engine.AnyRow]) -> list[Image]:
-    ids = [row.image_id for row in rows]
-    if not ids:
-        return []
-    mappings = _mappings(connection, ids)
-    granted = grants.of_resources(connection, image_grants.c.image_id, ids)
-    codes = _product_codes(connection, ids)
-    return [_image(row, mappings[row.image_id], granted[row.image_id], codes[row.image_id]) for row in rows]
-
-
-def _mappings(connection: sa.Connection, ids: Collection[str]) -> Mapping[str, tuple[ImageMapping, ...]]:
-    table = image_mappings
-    found: defaultdict[str, tuple[ImageMapping, ...]] = defaultdict(tuple)
-    for row in _children(connection, table, ids, table.c.position):
-        found[row.image_id] += (
-            ImageMapping(
-                device_name=row.device_name,
-                snapshot_id=row.snapshot_id,
-                volume_size_gib=row.volume_size_gib,
-                volume_type=row.volume_type,
-                iops=row.iops,
-                delete_on_vm_deletion=row.delete_on_vm_deletion,
-            ),
-        )
-    return found
-
-
-def _children(
-    connection: sa.Connection, table: sa.Table, ids: Collection[str], order: sa.Column[Any]
-) -> Iterator[engine.AnyRow]:
-    for batch in engine.batches(ids):
-        yield from connection.execute(
-            table.select().where(table.c.image_id.in_(batch)).order_by(table.c.image_id, order)
-        )
-
-
-def _product_codes(connection: sa.Connection, ids: Collection[str]) -> Mapping[str, tuple[str, ...]]:
-    table = image_product_codes
-    found: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
-    for row in _children(connection, table, ids, table.c.product_code):
-        found[row.image_id] += (row.product_code,)
-    return found
-
-
-def _image(
-    row: engine.AnyRow, mappings: tuple[ImageMapping, ...], granted: tuple[str, ...], codes: tuple[str, ...]
-) -> Image:
-    modes = [mode for mode, flag in (("uefi", row.uefi_boot), ("legacy", row.legacy_boot)) if flag]
-    return Image(
-        image_id=row.image_id,
-        account_id=row.account_id,
-        name=row.name,
-        description=row.description,
-        creation_date=row.creation_date,
-        state=ImageState(row.state),
-        file_location=row.file_location,
-        mappings=mappings,
-        architecture=row.architecture,
-        boot_modes=cast("tuple[BootMode, ...]", tuple(modes)),
-        root_device_name=row.root_device_name,
-        product_codes=codes,
-        permissions=Permissions(granted, row.public),
-        tpm_mandatory=row.tpm_mandatory,
-        secure_boot=row.secure_boot,
-        state_message=row.state_message,
-        vm_attributes=VmAttributes(**row.vm_attributes) if row.vm_attributes else None,
-        source_vm_id=row.source_vm_id,
-        source_image_id=row.source_image_id,
-        guest_pause_seconds=row.guest_pause_seconds,
-        account_alias=row.account_alias,
-    )

@@ -7,7 +7,7 @@ Text is compared with regard to case on every database: SQLite's LIKE has none, 
 A date is kept as text, so a text value with `*` picks a day or a month (`2026-11-24*`).
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -16,15 +16,26 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from souche.db.store import Prepared, Reader
 from souche.model.query import Condition, Position, Query, Value
 
 AnySelect: TypeAlias = sa.Select[*tuple[Any, ...]]
 AnyRow: TypeAlias = sa.Row[*tuple[Any, ...]]
 AnyUnion: TypeAlias = sa.CompoundSelect[*tuple[Any, ...]]
+AnyColumns: TypeAlias = sa.ColumnCollection[str, sa.ColumnElement[Any]]
 Criterion: TypeAlias = sa.ColumnElement[bool]
 Limited = TypeVar("Limited", bound=sa.GenerativeSelect)
 
 LARGEST_INTEGER = 2**63 - 1
+
+# Numbers of values in one condition are rounded up, so that few shapes of statements stand for all. The steps
+# are small enough for the 10,000 values of a request, thrice, to stay below SQLite's 32,766 parameters.
+FEW_VALUES = (1, 2, 4, 8, 16)
+VALUES_STEP = 32
+
+# The compiled statements of a `Finder`: how many, and up to how many parameters each.
+STATEMENTS_KEPT = 256
+PARAMETERS_KEPT = 1024
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,85 @@ def find(
     return rows[: query.limit], True
 
 
+class Finder:
+    """`find` for one select and its scopes, where each shape of query is compiled only once.
+
+    The scopes have named parameters, whose values come with each call. The select's columns must come from
+    the driver as they are wanted (see `Prepared`): text, or JSON as text.
+    """
+
+    def __init__(self, select: AnySelect, fields: Fields, order: Order, scopes: Sequence[Criterion]) -> None:
+        self._select = select
+        self._fields = fields
+        self._order = order
+        self._scopes = scopes
+        self._prepared: dict[object, Prepared] = {}
+
+    def find(
+        self, reader: Reader, query: Query, parameters: Mapping[str, object]
+    ) -> tuple[Sequence[tuple[Any, ...]], bool]:
+        """The rows that satisfy `query` and are in a scope, in order, and whether more remain after them."""
+        wanted = _parameters(query)
+        rows = reader.rows(self._statement(query, wanted), {**parameters, **wanted})
+        if query.limit is None or len(rows) <= query.limit:
+            return rows, False
+        return rows[: query.limit], True
+
+    def _statement(self, query: Query, parameters: Mapping[str, object]) -> Prepared:
+        """The statement for queries of this shape: all that it depends on, beside its parameters' values."""
+        flags = [_flags(self._fields, condition) for condition in query.conditions]
+        kinds = [(each.field, each.wildcard, each.at_least, each.at_most) for each in query.conditions]
+        shape = (*kinds, *flags, *parameters)
+        found = self._prepared.get(shape)
+        if found is None:
+            found = Prepared(compiled(self._select, self._fields, query, self._order, self._scopes))
+            if len(parameters) <= PARAMETERS_KEPT:
+                self._keep(shape, found)
+        return found
+
+    def _keep(self, shape: object, statement: Prepared) -> None:
+        if len(self._prepared) >= STATEMENTS_KEPT:
+            self._prepared.clear()
+        self._prepared[shape] = statement
+
+
+def _flags(fields: Fields, condition: Condition) -> tuple[Value, ...]:
+    """The values that are no parameters, as they choose columns."""
+    return tuple(condition.values) if isinstance(fields.get(condition.field), Flags) else ()
+
+
+def _parameters(query: Query) -> dict[str, object]:
+    """What a query puts into the parameters of its statement."""
+    found: dict[str, object] = {}
+    for number, condition in enumerate(query.conditions):
+        patterns, exact = _sorted_out(condition)
+        found.update((f"like{number}_{place}", pattern) for place, pattern in enumerate(patterns, 1))
+        found.update((f"value{number}_{place}", value) for place, value in enumerate(exact, 1))
+    if query.after is not None:
+        found.update(after_date=query.after.creation_date, after_id=query.after.resource_id)
+    if query.limit is not None:
+        found.update(row_limit=query.limit + 1)
+    return found
+
+
+def _sorted_out(condition: Condition) -> tuple[list[str], list[Value]]:
+    """A condition's values: the patterns, and those to be equal to, of which the last may come repeatedly."""
+    values = [value for value in condition.values if _storable(value)]
+    patterns = _patterns(condition)
+    exact = [value for value in values if value not in patterns] if patterns else values
+    return patterns, exact + exact[-1:] * (_rounded(len(exact)) - len(exact))
+
+
+def _patterns(condition: Condition) -> list[str]:
+    if not condition.wildcard:
+        return []
+    return [each for each in condition.values if isinstance(each, str) and "*" in each and _storable(each)]
+
+
+def _rounded(count: int) -> int:
+    return next((few for few in FEW_VALUES if count <= few), -(-count // VALUES_STEP) * VALUES_STEP)
+
+
 def compiled(
     select: AnySelect, fields: Fields, query: Query, order: Order, scopes: Sequence[Criterion] = ()
 ) -> AnySelect:
@@ -98,13 +188,25 @@ def compiled(
     wanted = criteria(fields, query.conditions)
     if query.after is not None:
         wanted.append(_beyond(order, query.after))
-    if scopes and not any(_picks_few(fields, condition, order) for condition in query.conditions):
-        page = _merged(order, wanted, scopes, query).subquery("page")
-        statement = select.join(page, page.c.resource_id == order.resource_id)
+    if not scopes:
+        statement = _limited(select.where(*wanted), query)
+        return statement.order_by(order.creation_date, order.resource_id)
+    keys: sa.SelectBase
+    if any(_picks_few(fields, condition, order) for condition in query.conditions):
+        keys = _limited(_keys(order).where(*wanted, sa.or_(*scopes)).order_by(*_KEYS), query)
     else:
-        within = [sa.or_(*scopes)] if scopes else []
-        statement = _limited(select.where(*wanted, *within), query)
-    return statement.order_by(order.creation_date, order.resource_id)
+        keys = _merged(order, wanted, scopes, query)
+    page = keys.subquery("page")
+    statement = select.join(page, page.c.resource_id == order.resource_id)
+    return statement.order_by(page.c.creation_date, page.c.resource_id)
+
+
+_KEYS = ("creation_date", "resource_id")
+
+
+def _keys(order: Order) -> AnySelect:
+    """What a page is picked by: the rest of its rows is read only once it stands."""
+    return sa.select(order.creation_date.label("creation_date"), order.resource_id.label("resource_id"))
 
 
 def _picks_few(fields: Fields, condition: Condition, order: Order) -> bool:
@@ -114,7 +216,7 @@ def _picks_few(fields: Fields, condition: Condition, order: Order) -> bool:
     match fields[condition.field]:
         case Child(parent=parent, common=common):
             return parent is order.resource_id and not common
-        case sa.Column() as column if not (condition.wildcard or condition.at_least or condition.at_most):
+        case sa.Column() as column if not (condition.at_least or condition.at_most or _patterns(condition)):
             return column is order.resource_id or any(
                 index.columns.keys() == [column.name] for index in column.table.indexes
             )
@@ -124,18 +226,19 @@ def _picks_few(fields: Fields, condition: Condition, order: Order) -> bool:
 
 def _merged(order: Order, wanted: list[Criterion], scopes: Sequence[Criterion], query: Query) -> AnyUnion:
     """The keys of the rows in any of the scopes. SQLite merges the parts of a UNION that is ordered."""
-    date, resource_id = order.creation_date.label("creation_date"), order.resource_id.label("resource_id")
-    parts = [sa.select(date, resource_id).where(scope, *wanted) for scope in scopes]
-    return _limited(sa.union(*parts).order_by("creation_date", "resource_id"), query)
+    parts = [_keys(order).where(scope, *wanted) for scope in scopes]
+    return _limited(sa.union(*parts).order_by(*_KEYS), query)
 
 
 def _limited(statement: Limited, query: Query) -> Limited:
-    return statement if query.limit is None else statement.limit(query.limit + 1)
+    if query.limit is None:
+        return statement
+    return statement.limit(sa.bindparam("row_limit", query.limit + 1, sa.Integer))
 
 
 def criteria(fields: Fields, conditions: Collection[Condition]) -> list[Criterion]:
     """The conditions as SQL, all of which must hold. For statements that are not pages."""
-    return [_criterion(fields, condition) for condition in conditions]
+    return [_criterion(fields, condition, number) for number, condition in enumerate(conditions)]
 
 
 def batches(values: Collection[str], size: int = 1000) -> Iterator[list[str]]:
@@ -145,17 +248,16 @@ def batches(values: Collection[str], size: int = 1000) -> Iterator[list[str]]:
         yield ordered[start : start + size]
 
 
-def _criterion(fields: Fields, condition: Condition) -> Criterion:
-    values = [value for value in condition.values if _storable(value)]
-    if not values:
+def _criterion(fields: Fields, condition: Condition, number: int) -> Criterion:
+    if not any(map(_storable, condition.values)):
         return sa.false()
     match fields[condition.field]:
         case Child() as child:
-            return child.matching(_comparison(child.column, condition, values))
+            return child.matching(_comparison(child.column, condition, number))
         case Flags(columns):
-            return sa.or_(sa.false(), *(columns[value] for value in values if value in columns))
+            return sa.or_(sa.false(), *(columns[value] for value in condition.values if value in columns))
         case column:
-            return _comparison(column, condition, values)
+            return _comparison(column, condition, number)
 
 
 def _storable(value: Value) -> bool:
@@ -168,30 +270,27 @@ def _storable(value: Value) -> bool:
     return True
 
 
-def _comparison(column: sa.ColumnElement[Any], condition: Condition, values: list[Value]) -> Criterion:
+def _comparison(column: sa.ColumnElement[Any], condition: Condition, number: int) -> Criterion:
+    patterns, exact = _sorted_out(condition)
+    first = sa.bindparam(f"value{number}_1", exact[0] if exact else None, column.type)
     if condition.at_least:
-        return column >= values[0]
+        return column >= first
     if condition.at_most:
-        return column <= values[0]
-    if condition.wildcard:
-        return _like_any(column, values)
-    return _equal_any(column, values)
-
-
-def _equal_any(column: sa.ColumnElement[Any], values: Sequence[Value]) -> Criterion:
-    return column == values[0] if len(values) == 1 else column.in_(values)
-
-
-def _like_any(column: sa.ColumnElement[Any], values: Sequence[Value]) -> Criterion:
-    patterns = [value for value in values if isinstance(value, str) and "*" in value]
-    exact = [value for value in values if value not in patterns]
-    likes = [_Matches(column, sa.bindparam(None, pattern, type_=_Pattern())) for pattern in patterns]
-    return sa.or_(*likes, *([_equal_any(column, exact)] if exact else []))
+        return column <= first
+    alternatives: list[Criterion] = [
+        _Matches(column, sa.bindparam(f"like{number}_{place}", pattern, _Pattern()))
+        for place, pattern in enumerate(patterns, 1)
+    ]
+    if len(exact) == 1:
+        alternatives.append(column == first)
+    elif exact:
+        alternatives.append(column.in_(sa.bindparam(f"value{number}", exact, column.type, expanding=True)))
+    return sa.or_(*alternatives)
 
 
 def _beyond(order: Order, position: Position) -> Criterion:
-    date = sa.bindparam(None, position.creation_date, type_=order.creation_date.type)
-    here = sa.tuple_(date, sa.bindparam(None, position.resource_id, type_=sa.String()))
+    date = sa.bindparam("after_date", position.creation_date, order.creation_date.type)
+    here = sa.tuple_(date, sa.bindparam("after_id", position.resource_id, sa.String()))
     return sa.tuple_(order.creation_date, order.resource_id) > here
 
 
@@ -235,3 +334,58 @@ def _compile_like(element: _Matches, compiler: SQLCompiler, **options: Any) -> s
 def _compile_glob(element: _Matches, compiler: SQLCompiler, **options: Any) -> str:
     text, pattern = (compiler.process(clause, **options) for clause in element.clauses)
     return f"{text} GLOB {pattern}"
+
+
+class JsonOf(FunctionElement[str]):
+    """A text that is JSON, to be a part of other JSON."""
+
+    type = sa.Text()
+    inherit_cache = True
+    name = "json_of"
+
+
+class JsonObject(FunctionElement[str]):
+    """A JSON object. On SQLite its yes and no are 1 and 0."""
+
+    type = sa.Text()
+    inherit_cache = True
+    name = "json_object"
+
+    def __init__(self, **values: sa.ColumnElement[Any]) -> None:
+        parts: list[sa.ColumnElement[Any]] = []
+        for name, value in values.items():
+            parts += (sa.literal_column(f"'{name}'"), value)
+        super().__init__(*parts)
+
+
+class _JsonArray(FunctionElement[str]):
+    """The JSON array of a value in each row of a group."""
+
+    type = sa.Text()
+    inherit_cache = True
+    name = "json_array"
+
+
+def json_rows(
+    parent: sa.Table, children: AnySelect, item: Callable[[AnyColumns], sa.ColumnElement[Any]]
+) -> sa.ColumnElement[str]:
+    """The JSON array of one item for each of the children of a row of `parent`, in their order."""
+    ordered = children.correlate(parent).subquery()
+    return sa.select(_JsonArray(item(ordered.c))).scalar_subquery()
+
+
+def _spelled(spelling: str) -> Callable[..., str]:
+    def compile_function(element: FunctionElement[Any], compiler: SQLCompiler, **options: Any) -> str:
+        arguments = ", ".join(compiler.process(clause, **options) for clause in element.clauses)
+        return spelling.format(arguments)
+
+    return compile_function
+
+
+for _element, _postgresql, _sqlite in (
+    (JsonOf, "CAST({} AS json)", "json({})"),
+    (JsonObject, "json_build_object({})", "json_object({})"),
+    (_JsonArray, "coalesce(json_agg({}), '[]')", "json_group_array({})"),
+):
+    compiles(_element)(_spelled(_postgresql))
+    compiles(_element, "sqlite")(_spelled(_sqlite))

@@ -137,10 +137,14 @@ images = sa.Table(
     sa.Column("vm_attributes", sa.JSON),
     sa.Column("guest_pause_seconds", sa.Float),
     sa.Column("creation_date", UtcDate, nullable=False),
+    sa.Column("family", sa.String(128)),
+    # Of a withdrawn image only: it can be launched by its id until then, and is listed to its owner alone.
+    sa.Column("launchable_until", UtcDate, index=True),
     sa.UniqueConstraint("account_id", "name"),
     sa.Index(None, "creation_date", "image_id"),
     sa.Index(None, "account_id", "creation_date", "image_id"),
-    sa.Index(None, "public", "creation_date", "image_id"),
+    sa.Index(None, "account_id", "family"),
+    sa.Index(None, "public", "launchable_until", "creation_date", "image_id"),
     sa.Index(None, "name"),
 )
 
@@ -170,6 +174,47 @@ image_product_codes = sa.Table(
     metadata,
     sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
     sa.Column("product_code", sa.String(16), primary_key=True, index=True),
+)
+
+product_types = sa.Table(
+    "product_types",
+    metadata,
+    sa.Column("product_type_id", sa.String(12), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False),
+    sa.Column("description", sa.String(255), nullable=False),
+    sa.Column("vendor", sa.String(255), nullable=False),
+    # It was published on the marketplace: from then on its code is launched by subscribers only.
+    sa.Column("sold", sa.Boolean, nullable=False),
+    sa.Column("creation_date", UtcDate, nullable=False),
+)
+
+marketplace_versions = sa.Table(
+    "marketplace_versions",
+    metadata,
+    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column(
+        "product_type_id", sa.ForeignKey("product_types.product_type_id"), nullable=False, index=True
+    ),
+)
+
+subscriptions = sa.Table(
+    "subscriptions",
+    metadata,
+    sa.Column(
+        "product_type_id",
+        sa.ForeignKey("product_types.product_type_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), primary_key=True),
+)
+
+# What differs from the defaults of model/quotas.py.
+account_quotas = sa.Table(
+    "account_quotas",
+    metadata,
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("max_value", sa.BigInteger, nullable=False),
 )
 
 volumes = sa.Table(
@@ -246,6 +291,78 @@ volume_links = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("link_date", UtcDate, nullable=False),
     sa.UniqueConstraint("vm_id", "device_name"),
+)
+
+security_groups = sa.Table(
+    "security_groups",
+    metadata,
+    sa.Column("security_group_id", sa.String(11), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("description", sa.String(255), nullable=False),
+    sa.Column("creation_date", UtcDate, nullable=False),
+    sa.UniqueConstraint("account_id", "name"),
+    sa.Index(None, "account_id", "creation_date", "security_group_id"),
+)
+
+# One row for each source. `source` is an IP range, or the id of a group whose members are let in.
+security_group_rules = sa.Table(
+    "security_group_rules",
+    metadata,
+    sa.Column(
+        "security_group_id",
+        sa.ForeignKey("security_groups.security_group_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("protocol", sa.String(8), primary_key=True),
+    sa.Column("from_port", sa.Integer, primary_key=True),
+    sa.Column("to_port", sa.Integer, primary_key=True),
+    sa.Column("source", sa.String(18), primary_key=True, index=True),
+    sa.Column("position", sa.Integer, nullable=False),
+)
+
+vm_security_groups = sa.Table(
+    "vm_security_groups",
+    metadata,
+    sa.Column("vm_id", sa.ForeignKey("vms.vm_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column(
+        "security_group_id",
+        sa.ForeignKey("security_groups.security_group_id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+)
+
+# The volume may be gone: its tasks stay listed.
+volume_update_tasks = sa.Table(
+    "volume_update_tasks",
+    metadata,
+    sa.Column("task_id", sa.String(19), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False),
+    sa.Column("volume_id", sa.String(12), nullable=False, index=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("origin_size_gib", sa.Integer, nullable=False),
+    sa.Column("origin_volume_type", sa.String(16), nullable=False),
+    sa.Column("origin_iops", sa.Integer),
+    sa.Column("target_size_gib", sa.Integer, nullable=False),
+    sa.Column("target_volume_type", sa.String(16), nullable=False),
+    sa.Column("target_iops", sa.Integer),
+    sa.Column("creation_date", UtcDate, nullable=False),
+    sa.Column("completion_date", UtcDate),
+    sa.Index(None, "account_id", "creation_date", "task_id"),
+)
+
+# `generation` is the VM's when it stopped: it stops at most once in each.
+vm_stops = sa.Table(
+    "vm_stops",
+    metadata,
+    sa.Column("vm_id", sa.String(10), primary_key=True),
+    sa.Column("generation", sa.Integer, primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False),
+    sa.Column("state_reason", sa.Text, nullable=False),
+    sa.Column("stop_date", UtcDate, nullable=False),
+    sa.Index(None, "account_id", "stop_date", "vm_id"),
 )
 
 operations = sa.Table(

@@ -85,6 +85,21 @@ def with_client_token(connection: sa.Connection, account_id: str, client_token: 
     return next(iter(_snapshots(connection, rows)), None)
 
 
+def is_being_copied(connection: sa.Connection, snapshot_id: str) -> bool:
+    """Whether a copy of the snapshot, alone or with its image, is not made yet."""
+    return _any_unmade(connection, snapshots.c.source_snapshot_id == snapshot_id)
+
+
+def is_being_taken(connection: sa.Connection, volume_id: str) -> bool:
+    """Whether a snapshot of the volume is not made yet."""
+    return _any_unmade(connection, snapshots.c.volume_id == volume_id)
+
+
+def _any_unmade(connection: sa.Connection, criterion: engine.Criterion) -> bool:
+    unmade = snapshots.c.state.in_([SnapshotState.IN_QUEUE, SnapshotState.PENDING])
+    return bool(connection.scalar(sa.select(sa.exists().where(criterion, unmade))))
+
+
 def all_ids(connection: sa.Connection) -> set[str]:
     """The ids of all snapshots, for the sweep that looks for what nobody owns."""
     return set(connection.scalars(sa.select(snapshots.c.snapshot_id)))

@@ -1,13 +1,14 @@
 """The database as a whole: connections, transactions, migrations."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import alembic.command
 import alembic.config
 import sqlalchemy as sa
+from sqlalchemy.sql.compiler import SQLCompiler
 
 BUSY_TIMEOUT_MS = 30_000
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -40,6 +41,67 @@ def sqlite_engine(path: Path) -> sa.Engine:
     return engine
 
 
+class Prepared:
+    """A statement that is compiled once, and then goes to the driver as it is.
+
+    Its parameters are named. One that expands (IN) has as many values as it was made with, named `NAME_1` and
+    so on. What comes back is as the driver gives it: dates are text, and SQLite's yes and no are 1 and 0.
+    """
+
+    def __init__(self, statement: sa.Select[Any]) -> None:
+        self._statement = statement
+        self._compiled: dict[str, _Compiled] = {}
+
+    def on(self, dialect: sa.Dialect) -> "_Compiled":
+        """Its text in the words of a database."""
+        if dialect.name not in self._compiled:
+            self._compiled[dialect.name] = _Compiled(self._statement, dialect)
+        return self._compiled[dialect.name]
+
+
+class _Compiled:
+    def __init__(self, statement: sa.Select[Any], dialect: sa.Dialect) -> None:
+        compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        assert isinstance(compiled, SQLCompiler)
+        self.text = compiled.string
+        self._order = compiled.positiontup
+        self._processors = {
+            name: processor
+            for name, bind in compiled.binds.items()
+            if (processor := bind.type.dialect_impl(dialect).bind_processor(dialect))
+        }
+        self._constants = {
+            name: self._processed(name, bind.value)
+            for name, bind in compiled.binds.items()
+            if not bind.required and not bind.expanding
+        }
+
+    def arguments(self, parameters: Mapping[str, object]) -> Any:
+        """The parameters as the driver takes them: by position or by name."""
+        given = {name: self._processed(name, value) for name, value in parameters.items()}
+        values = {**self._constants, **given}
+        return values if self._order is None else [values[name] for name in self._order]
+
+    def _processed(self, name: str, value: object) -> object:
+        processor = self._processors.get(name) or self._processors.get(name.rpartition("_")[0])
+        return processor(value) if processor else value
+
+
+class Reader:
+    """Runs prepared statements. Each sees one consistent state of its own: there is no transaction."""
+
+    def __init__(self, connection: sa.PoolProxiedConnection, dialect: sa.Dialect) -> None:
+        self._connection = connection
+        self._dialect = dialect
+
+    def rows(self, statement: Prepared, parameters: Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
+        """All rows of a statement."""
+        compiled = statement.on(self._dialect)
+        cursor = self._connection.cursor()
+        cursor.execute(compiled.text, compiled.arguments(parameters))
+        return cursor.fetchall()
+
+
 class Store:
     """Opens transactions on the region's database."""
 
@@ -69,6 +131,12 @@ class Store:
         """A transaction that only reads, on one consistent state; it never waits for writers (WAL)."""
         with self._reader.begin() as connection:
             yield connection
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """For what one prepared statement can tell: much cheaper than `read`, and it waits for nobody either."""
+        with closing(self.engine.raw_connection()) as connection:
+            yield Reader(connection, self.engine.dialect)
 
     def close(self) -> None:
         """Close every connection."""

@@ -1,10 +1,12 @@
 """Tags, of every kind of resource that can carry them."""
 
+import dataclasses
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from souche import ids
@@ -128,6 +130,21 @@ def of_resources(connection: sa.Connection, resource_ids: Collection[str]) -> di
         for row in connection.execute(statement):
             found[row.resource_id].append(_tag(row))
     return {resource_id: tuple(group) for resource_id, group in found.items()}
+
+
+def as_json(parent: sa.Table, resource_id: sa.Column[str]) -> sa.ColumnElement[str]:
+    """The tags of each row of a noun, as a column that `from_json` reads; `NONE` where it has none."""
+    own = sa.select(tags).where(tags.c.resource_id == resource_id).order_by(tags.c.key)
+    found = engine.json_rows(parent, own, _json_tag)
+    return sa.cast(found, sa.Text).label("tags")
+
+
+def _json_tag(columns: engine.AnyColumns) -> engine.JsonObject:
+    return engine.JsonObject(**{field.name: columns[field.name] for field in dataclasses.fields(Tag)})
+
+
+NONE = "[]"
+from_json: Callable[[str], tuple[Tag, ...]] = msgspec.json.Decoder(tuple[Tag, ...]).decode
 
 
 def _tag(row: engine.AnyRow) -> Tag:

@@ -1,9 +1,9 @@
 """The ASGI application: which path leads where."""
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-import anyio
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
@@ -29,7 +29,7 @@ THREADS: Final = 32
 def create_app(region: Region, keys: KeyLookup, more_routes: Iterable[BaseRoute] = ()) -> Starlette:
     """The region's HTTP interface. `more_routes` (console, metrics, FCU) are tried before the answer 404."""
     authenticator = Authenticator(keys, region.clock)
-    threads = anyio.CapacityLimiter(THREADS)
+    threads = ThreadPoolExecutor(THREADS, "request")
 
     def endpoint(answer: Answerer) -> Endpoint:
         return Endpoint(region.ids, answer, threads)

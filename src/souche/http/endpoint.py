@@ -1,9 +1,10 @@
 """An ASGI endpoint round a plain function: request id, body, errors, the audit line."""
 
+import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from typing import Final, TypeAlias
 
-import anyio
 import msgspec
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -29,7 +30,7 @@ encoder = msgspec.json.Encoder()
 class Endpoint:
     """Answers with what `answer` gives or raises. `answer` runs in a thread: it may wait for the disk."""
 
-    def __init__(self, ids: IdSource, answer: Answerer, threads: anyio.CapacityLimiter) -> None:
+    def __init__(self, ids: IdSource, answer: Answerer, threads: Executor) -> None:
         self._ids = ids
         self._answer = answer
         self._threads = threads
@@ -47,7 +48,8 @@ class Endpoint:
         """The answer's body, whatever happens."""
         try:
             request = await read_request(scope, receive)
-            return await anyio.to_thread.run_sync(self._run, exchange, request, limiter=self._threads)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._run, exchange, request)
         except Exception as error:
             return _refuse(exchange, error)
 

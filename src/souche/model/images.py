@@ -40,7 +40,8 @@ class VmAttributes:
 class Image:
     """An OMI. `mappings` are in launch order, the root's among them; a failed image has none.
 
-    `account_alias` is the owner's, as it is now.
+    `account_alias` is the owner's, as it is now. Of the images of one `family` the newest is listed; those before
+    it are withdrawn: they can be launched by their ids until `launchable_until`, and are deleted afterwards.
     """
 
     image_id: str
@@ -64,8 +65,15 @@ class Image:
     source_image_id: str | None = None
     guest_pause_seconds: float | None = None
     account_alias: str | None = None
+    family: str | None = None
+    launchable_until: datetime | None = None
 
     @property
     def root_mapping(self) -> ImageMapping:
         """The mapping of the root device."""
         return next(mapping for mapping in self.mappings if mapping.device_name == self.root_device_name)
+
+    @property
+    def snapshot_ids(self) -> list[str]:
+        """The snapshots in its mappings."""
+        return [mapping.snapshot_id for mapping in self.mappings if mapping.snapshot_id]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from souche.errors import ProgramMissing
+from souche.errors import ProgramMissing, StorageFailed
 from souche.recipes.partitions import Layout, mke2fs_argv, sfdisk_argv, sfdisk_script
 from souche.run import run
 
@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 APPLIANCE_MEMORY_MIB = 1024
 PARTITIONING_TIMEOUT_SECONDS = 120
 
+# libguestfs's own calls always find the disk as /dev/sda. Programs run in the appliance do not: its kernel probes disks
+# in any order, and sda may be the appliance's own. The label's link names the right one.
+DISK_LABEL = "image"
+DISK_LINK = f"/dev/disk/guestfs/{DISK_LABEL}"
+
 GRUB_INSTALLATIONS = (
-    ["grub-install", "--target=i386-pc", "/dev/sda"],
+    ["grub-install", "--target=i386-pc", DISK_LINK],
     [
         "grub-install",
         "--target=x86_64-efi",
@@ -30,7 +35,6 @@ GRUB_INSTALLATIONS = (
         "--no-nvram",
         "--force-extra-removable",  # also EFI/BOOT/BOOTX64.EFI, for firmware that knows no boot entry yet
     ],
-    ["update-grub"],
 )
 
 
@@ -43,8 +47,13 @@ def make_empty_disk(disk: Path, layout: Layout, *, root_uuid: UUID) -> None:
 
 
 @contextmanager
-def appliance(disk: Path, *, read_only: bool = False) -> Iterator["guestfs.GuestFS"]:
-    """A running appliance with the raw file `disk` as /dev/sda, shut down (and so synced) at the end."""
+def appliance(disk: Path) -> Iterator["guestfs.GuestFS"]:
+    """A running appliance with the raw file `disk` as /dev/sda, shut down (and so synced) at the end.
+
+    Raises:
+        ProgramMissing: the system's Python has no guestfs module.
+        StorageFailed: the appliance did not start, or refused what was asked of it.
+    """
     try:
         import guestfs
     except ImportError as error:
@@ -55,37 +64,32 @@ def appliance(disk: Path, *, read_only: bool = False) -> Iterator["guestfs.Guest
         g.set_backend_settings(["force_tcg"])
         g.set_memsize(APPLIANCE_MEMORY_MIB)
         g.set_smp(2)
-        g.add_drive_opts(str(disk), format="raw", readonly=read_only, cachemode="unsafe")
+        g.add_drive_opts(str(disk), format="raw", label=DISK_LABEL, cachemode="unsafe")
         g.launch()
         yield g
         g.shutdown()
+    except RuntimeError as error:  # the one class that the binding raises
+        raise StorageFailed(reason=f"libguestfs: {error}") from error
     finally:
         g.close()
 
 
-def fill(g: "guestfs.GuestFS", root_archive: Path, layout: Layout, *, root_uuid: UUID) -> None:
-    """Make the ESP, mount root and ESP, unpack `root_archive` and write fstab."""
+def unpack(g: "guestfs.GuestFS", root_archive: Path, layout: Layout) -> str:
+    """Make the ESP, mount root and ESP, and unpack `root_archive`; returns the ESP's UUID as fstab wants it."""
     root, esp = _device(layout.root.number), _device(layout.esp.number)
     g.mkfs("vfat", esp, label="EFI")
     g.mount_options("noatime", root, "/")
     g.tar_in(str(root_archive), "/", xattrs=True)
     g.mkdir_p("/boot/efi")
     g.mount(esp, "/boot/efi")
-    g.write("/etc/fstab", fstab(root_uuid, str(g.vfs_uuid(esp))))
+    return str(g.vfs_uuid(esp))
 
 
-def install_grub(g: "guestfs.GuestFS") -> None:
-    """Install GRUB for both firmwares with the image's own tools, and write its menu."""
+def install_grub(g: "guestfs.GuestFS", *, menu: str) -> None:
+    """Install GRUB for both firmwares with the image's own tools; `menu` is its grub.cfg."""
     for argv in GRUB_INSTALLATIONS:
         g.command(argv)
-
-
-def fstab(root_uuid: UUID, esp_uuid: str) -> str:
-    """The root grows and is checked; the ESP never holds up a boot."""
-    return (
-        f"UUID={root_uuid} / ext4 defaults,errors=remount-ro 0 1\n"
-        f"UUID={esp_uuid} /boot/efi vfat umask=0077,nofail 0 0\n"
-    )
+    g.write("/boot/grub/grub.cfg", menu)
 
 
 def _device(number: int) -> str:

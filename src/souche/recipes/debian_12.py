@@ -15,7 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-from souche.recipes.bootable_disk import appliance, fill, install_grub, make_empty_disk
+from souche.recipes.bootable_disk import appliance, install_grub, make_empty_disk, unpack
+from souche.recipes.debian_12_files import fstab, grub_menu
 from souche.recipes.debian_12_root import make_root
 from souche.recipes.partitions import Layout
 from souche.run import run
@@ -57,9 +58,10 @@ def _make_disk(directory: Path, progress: Callable[[str, float], None]) -> Path:
     make_empty_disk(disk, layout, root_uuid=root_uuid)
     with appliance(disk) as g:
         progress("copying the root file system", 0.65)
-        fill(g, archive, layout, root_uuid=root_uuid)
+        esp_uuid = unpack(g, archive, layout)
+        g.write("/etc/fstab", fstab(root_uuid, esp_uuid))
         progress("installing GRUB", 0.85)
-        install_grub(g)
+        install_grub(g, menu=grub_menu(root_uuid))
     return disk
 
 

@@ -8,10 +8,11 @@ names) are those of the omi-packer project, summed up in docs as "Metadata and g
 import io
 import tarfile
 from collections.abc import Iterable, Mapping
+from uuid import UUID
 
 CLOUD_INIT = """\
 # The metadata server answers within the region or not at all.
-datasource_list: [Ec2]
+datasource_list: [ Ec2 ]
 datasource:
   Ec2:
     strict_id: false
@@ -42,6 +43,14 @@ growpart:
   mode: auto
   devices: ["/"]
 resize_rootfs: true
+# GRUB is not installed by a package that could ask for its device again.
+grub_dpkg:
+  enabled: false
+"""
+
+# The data source is known: no need to search the machine for signs of others at each boot.
+DATA_SOURCE_SEARCH = """\
+policy: enabled
 """
 
 NETWORK = """\
@@ -79,17 +88,21 @@ KbdInteractiveAuthentication no
 PermitRootLogin no
 """
 
-GRUB = """\
+KERNEL_OPTIONS = "console=tty0 console=ttyS0,115200 net.ifnames=0"
+
+# What update-grub goes by when a kernel is installed in a running machine.
+GRUB = f"""\
 GRUB_DEFAULT=0
-GRUB_TIMEOUT=1
+GRUB_TIMEOUT=0
 GRUB_DISTRIBUTOR="Debian"
-GRUB_CMDLINE_LINUX_DEFAULT=""
-GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200 net.ifnames=0"
+GRUB_CMDLINE_LINUX_DEFAULT="quiet"
+GRUB_CMDLINE_LINUX="{KERNEL_OPTIONS}"
 GRUB_TERMINAL="console serial"
 GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
 GRUB_DISABLE_RECOVERY=true
 """
 
+# All disk drivers that the kernel has, for the image may leave for other hypervisors.
 INITRAMFS = """\
 MODULES=most
 """
@@ -111,6 +124,7 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 # Present before packages are configured, so that the initramfs is made once and units start out masked.
 FILES: Mapping[str, str] = {
     "etc/cloud/cloud.cfg.d/99_outscale.cfg": CLOUD_INIT,
+    "etc/cloud/ds-identify.cfg": DATA_SOURCE_SEARCH,
     "etc/default/grub": GRUB,
     "etc/default/locale": "LANG=C.UTF-8\n",
     "etc/initramfs-tools/conf.d/drivers": INITRAMFS,
@@ -129,6 +143,35 @@ MASKED_UNITS = (
     "e2scrub_reap.service",
     "systemd-pstore.service",
 )
+
+
+def grub_menu(root_uuid: UUID) -> str:
+    """The first grub.cfg: one entry, by the links to the newest kernel that Debian keeps in /.
+
+    Written rather than generated: update-grub takes the emulated appliance 20 seconds. It replaces this file when
+    a kernel is installed later.
+    """
+    return f"""\
+serial --unit=0 --speed=115200
+terminal_input console serial
+terminal_output console serial
+set timeout=0
+insmod part_gpt
+insmod ext2
+search --no-floppy --fs-uuid --set=root {root_uuid}
+menuentry "Debian GNU/Linux" {{
+    linux /vmlinuz root=UUID={root_uuid} ro {KERNEL_OPTIONS} quiet
+    initrd /initrd.img
+}}
+"""
+
+
+def fstab(root_uuid: UUID, esp_uuid: str) -> str:
+    """The root is checked at boot; the ESP never holds a boot up."""
+    return (
+        f"UUID={root_uuid} / ext4 defaults,errors=remount-ro 0 1\n"
+        f"UUID={esp_uuid} /boot/efi vfat umask=0077,nofail 0 0\n"
+    )
 
 
 def overlay(files: Mapping[str, str] = FILES, masked_units: Iterable[str] = MASKED_UNITS) -> bytes:

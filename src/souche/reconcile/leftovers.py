@@ -1,16 +1,21 @@
-"""What nobody owns any more: guests, volumes and snapshots without a record, and VMs long terminated.
+"""What nobody owns any more: guests, volumes and snapshots without a record, VMs long terminated, disk files that
+were never taken in.
 
 A record is written before the thing that it describes is made, so what has none is left over for certain.
 """
 
+import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import structlog
 
 from souche.db import snapshots, vms, volumes
+from souche.workflows import engine
 from souche.workflows.parts import Parts
 
 TERMINATED_LISTED = timedelta(hours=1)
+STAGED_KEPT = timedelta(days=1)
 
 log = structlog.get_logger()
 
@@ -43,3 +48,20 @@ def forget_terminated(parts: Parts) -> None:
 def collect_disks(parts: Parts) -> None:
     """Give back the space of layers that nothing names, and bound the length of chains."""
     parts.volumes.collect()
+
+
+def remove_staged(parts: Parts, staging: Path) -> None:
+    """Disk files on their way in whose maker was killed: those that no operation is about, a day old or more."""
+    named = {operation.arguments.get("path") for operation in engine.outstanding(parts)}
+    before = (parts.clock.now() - STAGED_KEPT).timestamp()
+    for path in staging.iterdir():
+        if str(path) not in named and path.stat().st_mtime < before:
+            log.warning("removing a staged disk that nobody wants", path=str(path))
+            _remove_tree(path)
+
+
+def _remove_tree(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

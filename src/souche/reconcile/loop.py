@@ -1,7 +1,7 @@
-"""Runs the sweeps, each at its interval, in one thread; a hint makes the next round come at once."""
+"""Runs the sweeps: each in a thread of its own, at its interval, so that one that takes long keeps no other
+waiting. A hint makes the next round of those that heed it come at once."""
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,51 +9,75 @@ import structlog
 
 from souche.errors import SoucheError
 
+CLOSE_SECONDS = 2.0
+
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One idempotent sweep and how often, in seconds, it is to run."""
+    """One idempotent sweep and how often, in seconds, it is to run. `on_hint`: also when something has changed."""
 
     name: str
     run: Callable[[], None]
     interval_seconds: float
+    on_hint: bool = False
 
 
 class SweepLoop:
-    """One thread for all sweeps. A sweep that fails is logged and tried again at its next turn."""
+    """All sweeps of a region. One that fails is logged and tried again at its next turn."""
 
     def __init__(self, sweeps: Sequence[Sweep]) -> None:
-        self._sweeps = sweeps
-        self._wake = threading.Event()
-        self._ending = False
-        self._thread = threading.Thread(target=self._work, name="reconcile", daemon=True)
+        self._rounds = [_Rounds(sweep) for sweep in sweeps]
 
     def start(self) -> None:
-        """Start the thread; the first round begins at once."""
+        """Start the threads; the first round of each begins at once."""
+        for rounds in self._rounds:
+            rounds.start()
+
+    def hint(self) -> None:
+        """Something may have changed: do the sweeps that heed it now."""
+        for rounds in self._rounds:
+            rounds.hint()
+
+    def close(self) -> None:
+        """End the threads. A sweep that takes long is not waited for: it ends with the process, and may."""
+        for rounds in self._rounds:
+            rounds.end()
+        for rounds in self._rounds:
+            rounds.join(CLOSE_SECONDS)
+
+
+class _Rounds:
+    """The thread of one sweep."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self._sweep = sweep
+        self._wake = threading.Event()
+        self._ending = False
+        self._thread = threading.Thread(target=self._work, name=f"sweep-{sweep.name}", daemon=True)
+
+    def start(self) -> None:
         self._thread.start()
 
     def hint(self) -> None:
-        """Something may have changed: do all sweeps now."""
-        self._wake.set()
+        if self._sweep.on_hint:
+            self._wake.set()
 
-    def close(self) -> None:
-        """End the thread after the sweep at hand."""
+    def end(self) -> None:
         self._ending = True
         self._wake.set()
-        self._thread.join()
+
+    def join(self, timeout_seconds: float) -> None:
+        if self._thread.is_alive():
+            self._thread.join(timeout_seconds)
 
     def _work(self) -> None:
-        due = dict.fromkeys(self._sweeps, 0.0)
         while not self._ending:
-            hinted = self._wake.is_set()
             self._wake.clear()
-            for sweep in self._sweeps:
-                if hinted or time.monotonic() >= due[sweep]:
-                    _run(sweep)
-                    due[sweep] = time.monotonic() + sweep.interval_seconds
-            self._wake.wait(max(0.0, min(due.values()) - time.monotonic()))
+            _run(self._sweep)
+            if not self._ending:
+                self._wake.wait(self._sweep.interval_seconds)
 
 
 def _run(sweep: Sweep) -> None:
@@ -61,3 +85,5 @@ def _run(sweep: Sweep) -> None:
         sweep.run()
     except SoucheError as error:
         log.warning("sweep failed", sweep=sweep.name, reason=str(error))
+    except Exception:
+        log.exception("sweep broke", sweep=sweep.name)

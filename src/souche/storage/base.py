@@ -66,7 +66,8 @@ class LiveDisks(Protocol):
 
 
 class VolumeStore(Protocol):
-    """See the module's text for what holds of every method. All of them raise StorageFailed."""
+    """See the module's text for what holds of every method. All of them raise StorageFailed; `capture` also lets
+    Unavailable of the hypervisor through."""
 
     @property
     def capabilities(self) -> Capabilities: ...
@@ -101,7 +102,8 @@ class VolumeStore(Protocol):
         """Freeze all the volumes into their snapshots at one point in time, without copying data.
 
         `vm_id` is the VM that they are attached to (None: to none) and `live` the way to it; whether it runs is
-        asked of `live`. On failure no snapshot exists and the volumes are as they were.
+        asked of `live`. On failure no snapshot exists and the volumes are as they were;
+        after Unavailable it is not known whether the guest writes to new overlays, and either is right.
         """
         ...
 

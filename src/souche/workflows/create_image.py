@@ -8,14 +8,14 @@ mappings that tie them.
    Undo: forget the snapshots in the volume store; the volumes keep their bytes.
 3. complete: the snapshots become `completed` and the image `available`, in one transaction.
 4. start: when step 1 has shut the VM down. A VM that will not start is left `stopped` with the reason; its image
-   is good all the same, so this never undoes it.
+   is good all the same, so this is forward only.
 
 When a step fails the image becomes `failed` with the reason, and its snapshots are gone.
 
 Arguments: `vm_id`, `restart`.
 """
 
-from souche.db import images, snapshots, vms
+from souche.db import images, snapshots, tags
 from souche.errors import SystemFailure
 from souche.model.operations import Operation
 from souche.states import ImageState, SnapshotState, VmState
@@ -58,9 +58,9 @@ def _start(parts: Parts, operation: Operation) -> None:
     try:
         guests.power_on(parts, vm_id)
     except SystemFailure as error:
-        _set_vm(parts, vm_id, VmState.STOPPED, f"Server.InternalError: {error}")
+        _settle_vm(parts, vm_id, VmState.STOPPED, f"Server.InternalError: {error}")
     else:
-        _set_vm(parts, vm_id, VmState.RUNNING, "")
+        _settle_vm(parts, vm_id, VmState.RUNNING, "")
 
 
 def failed(parts: Parts, operation: Operation, reason: str) -> None:
@@ -68,6 +68,8 @@ def failed(parts: Parts, operation: Operation, reason: str) -> None:
         made = snapshots.of_image_creation(connection, operation.subject_id)
         images.set_failed(connection, operation.subject_id, reason)
         snapshots.erase(connection, [snapshot.snapshot_id for snapshot in made])
+        for snapshot in made:
+            tags.erase(connection, snapshot.snapshot_id)
 
 
 def captures(parts: Parts, image_id: str) -> list[Capture]:
@@ -76,9 +78,9 @@ def captures(parts: Parts, image_id: str) -> list[Capture]:
     return [Capture(snapshot.volume_id or "", snapshot.snapshot_id) for snapshot in made]
 
 
-def _set_vm(parts: Parts, vm_id: str, state: VmState, reason: str) -> None:
+def _settle_vm(parts: Parts, vm_id: str, state: VmState, reason: str) -> None:
     with parts.store.begin() as connection:
-        vms.set_state(connection, vm_id, state, reason)
+        guests.settle(connection, vm_id, [VmState.STOPPING], state, reason)
 
 
 def _vm_id(operation: Operation) -> str:
@@ -91,8 +93,8 @@ WORKFLOW = Workflow(
         Step("shut down", _shut_down, _start),
         Step("capture", _capture, forget),
         Step("complete", complete),
-        Step("start", _start),
+        Step("start", _start, forward_only=True),
     ),
     failed=failed,
-    lock=locks.vm_argument,
+    lock=locks.vm_and_captured_volumes,
 )

@@ -44,5 +44,5 @@ WORKFLOW = Workflow(
     name="create_snapshot",
     steps=(Step("capture", _capture, forget), Step("complete", complete)),
     failed=failed,
-    lock=locks.vm_of_volume,
+    lock=locks.volume_and_its_vm,
 )

@@ -12,7 +12,7 @@ When a step fails the VM becomes `terminated` with the reason, and its volumes a
 Arguments: `boot`.
 """
 
-from souche.db import vms, volumes
+from souche.db import tags, vms, volumes
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
 from souche.states import LinkState, VmState, VolumeState
@@ -38,12 +38,14 @@ def _make_volumes(parts: Parts, operation: Operation) -> None:
 
 
 def _forget_volumes(parts: Parts, operation: Operation) -> None:
-    for volume in guests.get(parts, operation.subject_id).volumes:
+    with parts.store.read() as connection:
+        made = volumes.of_vm(connection, operation.subject_id)
+    for volume in made:
         parts.volumes.delete_volume(volume.volume_id)
 
 
 def _define(parts: Parts, operation: Operation) -> None:
-    guests.define(parts, operation.subject_id)
+    guests.define(parts, operation.subject_id, [LinkState.ATTACHING, LinkState.ATTACHED])
 
 
 def _start(parts: Parts, operation: Operation) -> None:
@@ -57,13 +59,14 @@ def _record(parts: Parts, operation: Operation) -> None:
         for volume in volumes.of_vm(connection, operation.subject_id):
             volumes.set_state(connection, volume.volume_id, VolumeState.IN_USE)
             volumes.set_link_state(connection, volume.volume_id, LinkState.ATTACHED)
-        vms.set_state(connection, operation.subject_id, state, "")
+        guests.settle(connection, operation.subject_id, [VmState.PENDING], state, "")
 
 
 def _failed(parts: Parts, operation: Operation, reason: str) -> None:
     with parts.store.begin() as connection:
         for volume in volumes.of_vm(connection, operation.subject_id):
             volumes.erase(connection, volume.volume_id)
+            tags.erase(connection, volume.volume_id)
         vms.set_terminated(
             connection, operation.subject_id, f"Server.InternalError: {reason}", parts.clock.now()
         )

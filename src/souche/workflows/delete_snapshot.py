@@ -4,8 +4,13 @@
 2. erase: the record and its tags.
 """
 
-from souche.db import snapshots, tags
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from souche.db import images, snapshots, tags, volumes
 from souche.model.operations import Operation
+from souche.states import SnapshotState
 from souche.workflows import locks
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
@@ -19,6 +24,30 @@ def _erase(parts: Parts, operation: Operation) -> None:
     with parts.store.begin() as connection:
         snapshots.erase(connection, [operation.subject_id])
         tags.erase(connection, operation.subject_id)
+
+
+def begin_unused(connection: sa.Connection, snapshot_ids: Collection[str]) -> list[Operation]:
+    """Mark those of the snapshots that nothing uses as `deleting`; the promises to delete them are the caller's to
+    write. One that is being made, or that an image, a copy or a volume is made of, stays with its owner."""
+    free = [each for each in snapshot_ids if _is_free(connection, each)]
+    snapshots.set_state(connection, free, SnapshotState.DELETING, progress_percent=100)
+    return [Operation(f"delete_snapshot:{each}", "delete_snapshot", each) for each in free]
+
+
+def _is_free(connection: sa.Connection, snapshot_id: str) -> bool:
+    snapshot = snapshots.get(connection, snapshot_id)
+    return (
+        snapshot is not None
+        and snapshot.state in (SnapshotState.COMPLETED, SnapshotState.ERROR)
+        and images.using_snapshot(connection, snapshot_id) is None
+        and not is_being_read(connection, snapshot_id)
+    )
+
+
+def is_being_read(connection: sa.Connection, snapshot_id: str) -> bool:
+    """Whether a volume or a copy is being made of the snapshot."""
+    cloned = volumes.creating_from_snapshot(connection, snapshot_id)
+    return cloned is not None or snapshots.is_being_copied(connection, snapshot_id)
 
 
 WORKFLOW = Workflow(

@@ -2,7 +2,8 @@
 
 1. remove: pull the plug; the hypervisor forgets the guest, its address and everything else of its run.
 2. delete volumes: those that are to go with the VM.
-3. record: these are gone, the others are `available` again; the VM is `terminated` (and listed for an hour more).
+3. record: these are gone, the others are `available` again; the VM is `terminated`, with the reason
+   that its deletion began with, and listed for an hour more.
 """
 
 from souche.db import tags, vms, volumes
@@ -12,7 +13,6 @@ from souche.states import VolumeState
 from souche.workflows import guests, locks
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
-from souche.workflows.stop_vm import USER_STOPPED
 
 
 def _goes_too(volume: Volume) -> bool:
@@ -20,7 +20,9 @@ def _goes_too(volume: Volume) -> bool:
 
 
 def _delete_volumes(parts: Parts, operation: Operation) -> None:
-    for volume in guests.get(parts, operation.subject_id).volumes:
+    with parts.store.read() as connection:
+        attached = volumes.of_vm(connection, operation.subject_id)
+    for volume in attached:
         if _goes_too(volume):
             parts.volumes.delete_volume(volume.volume_id)
 
@@ -34,7 +36,9 @@ def _record(parts: Parts, operation: Operation) -> None:
             else:
                 volumes.unlink(connection, volume.volume_id)
                 volumes.set_state(connection, volume.volume_id, VolumeState.AVAILABLE)
-        vms.set_terminated(connection, operation.subject_id, USER_STOPPED, parts.clock.now())
+        vm = vms.get(connection, operation.subject_id)
+        reason = vm.state_reason if vm else ""
+        vms.set_terminated(connection, operation.subject_id, reason, parts.clock.now())
 
 
 WORKFLOW = Workflow(

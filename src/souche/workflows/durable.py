@@ -8,13 +8,14 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
-from dbos import DBOS, DBOSConfig, DBOSConfiguredInstance, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetWorkflowID
 
-from souche.errors import SoucheError, Unavailable
+from souche.errors import Unavailable
 from souche.model.operations import Argument, Operation
 from souche.workflows import engine
 from souche.workflows.parts import Parts
@@ -22,8 +23,12 @@ from souche.workflows.parts import Parts
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 30.0
 ATTEMPTS_WHEN_UNAVAILABLE = 6
-MAX_THREADS = 128
+# Most wait for a lock or a guest: one VM's queue must not keep the others waiting.
+MAX_THREADS = 1024
 REMEMBERED = 1000
+ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+KEPT = timedelta(hours=1)
+BATCH = 200
 # Workflows are resumed only by the version that began them; steps keep their names and meanings across
 # releases, so all releases are one version to DBOS.
 JOURNAL_VERSION = "1"
@@ -33,77 +38,118 @@ log = structlog.get_logger()
 
 def attempt(
     action: Callable[[], None], *, until_success: bool, pause: Callable[[float], None] = time.sleep
-) -> None:
+) -> str | None:
     """Run `action`, trying again with growing pauses: after Unavailable a few times, or with `until_success`
-    after any SoucheError and without end."""
+    after any error, a defect of ours included, and without end. Returns why it failed; None: it did not."""
     attempts = 0
     while True:
         try:
-            return action()
-        except SoucheError as error:
+            action()
+        except Exception as error:
+            reason = engine.reason_of(error)
             attempts += 1
-            again = until_success or (isinstance(error, Unavailable) and attempts < ATTEMPTS_WHEN_UNAVAILABLE)
-            if not again:
-                raise
-            log.warning("step failed, will be tried again", reason=str(error), attempts=attempts)
-            pause(min(FIRST_PAUSE_SECONDS * 2**attempts, LONGEST_PAUSE_SECONDS))
+            passing = isinstance(error, Unavailable) and attempts < ATTEMPTS_WHEN_UNAVAILABLE
+        else:
+            return None
+        if not (until_success or passing):
+            return reason
+        log.warning("step failed, will be tried again", reason=reason, attempts=attempts)
+        pause(pause_seconds(attempts))
+
+
+def pause_seconds(attempts: int) -> float:
+    """How long to wait after so many attempts."""
+    return min(FIRST_PAUSE_SECONDS * 2.0 ** min(attempts - 1, 16), LONGEST_PAUSE_SECONDS)
 
 
 class DbosJournal:
-    """Each step becomes a DBOS step: its result, or its error, is remembered under its place in the workflow."""
+    """Each step becomes a DBOS step: why it failed, or that it did not, is remembered under its place in the
+    workflow."""
 
-    def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> None:
-        DBOS.run_step({"name": name}, lambda: attempt(action, until_success=until_success))
+    def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
+        return DBOS.run_step({"name": name}, lambda: attempt(action, until_success=until_success))
 
 
-class _Ended:
-    """Lets a thread of this process wait for a workflow of this process."""
+class _Runs:
+    """The workflows that this process has in hand, and the last that it has ended."""
 
     def __init__(self) -> None:
         self._guard = threading.Condition()
+        self._running: set[str] = set()
         self._ended: deque[str] = deque(maxlen=REMEMBERED)
 
-    def tell(self, operation_id: str) -> None:
+    def claim(self, operation_id: str) -> bool:
+        """Take a workflow in hand, unless this process has it or has had it; whether it took it."""
         with self._guard:
+            if self.knows(operation_id):
+                return False
+            self._running.add(operation_id)
+            return True
+
+    def begin(self, operation_id: str) -> None:
+        with self._guard:
+            self._running.add(operation_id)
+
+    def end(self, operation_id: str) -> None:
+        with self._guard:
+            self._running.discard(operation_id)
             self._ended.append(operation_id)
             self._guard.notify_all()
+
+    def drop(self, operation_id: str) -> None:
+        """It was not begun after all."""
+        with self._guard:
+            self._running.discard(operation_id)
+
+    def runs(self, operation_id: str) -> bool:
+        with self._guard:
+            return operation_id in self._running
+
+    def knows(self, operation_id: str) -> bool:
+        with self._guard:
+            return operation_id in self._running or operation_id in self._ended
 
     def wait(self, operation_id: str, timeout_seconds: float) -> bool:
         with self._guard:
             return self._guard.wait_for(lambda: operation_id in self._ended, timeout_seconds)
 
 
-@DBOS.dbos_class()
-class _Runner(DBOSConfiguredInstance):
-    """What DBOS calls. Arguments are plain values, since the journal keeps them."""
-
-    def __init__(self, catalogue: engine.Catalogue, parts: Parts) -> None:
-        super().__init__(config_name="region")
-        self._catalogue = catalogue
-        self._parts = parts
-        self._locks = engine.Locks()
-        self.ended = _Ended()
-
-    @DBOS.workflow(max_recovery_attempts=None)
-    def run(
-        self, operation_id: str, workflow: str, subject_id: str, arguments: Mapping[str, Argument]
-    ) -> bool:
-        operation = Operation(operation_id, workflow, subject_id, arguments)
-        try:
-            return engine.run(self._catalogue[workflow], self._parts, operation, DbosJournal(), self._locks)
-        finally:
-            self.ended.tell(operation_id)
-
-
 class DurableWorkflows:
     """The region's workflows on DBOS; one per process."""
 
-    def __init__(self, journal: Path, catalogue: engine.Catalogue, parts: Parts, executor_id: str) -> None:
-        """`journal` is the SQLite file. `executor_id` names this process: it resumes only what was its own."""
-        _use_write_ahead_log(journal)
+    def __init__(
+        self,
+        database: Path,
+        catalogue: engine.Catalogue,
+        parts: Parts,
+        executor_id: str,
+        journal: engine.Journal | None = None,
+    ) -> None:
+        """`database` is DBOS's SQLite file. `executor_id` names this process: it resumes only what was its own.
+        `journal` is what steps go through on their way to `DbosJournal`."""
+        _use_write_ahead_log(database)
+        self._catalogue = catalogue
         self._parts = parts
-        self._runner = _Runner(catalogue, parts)
-        DBOS(config=_configuration(journal, executor_id))
+        self._journal = journal or DbosJournal()
+        self._locks = engine.Locks()
+        self._runs = _Runs()
+        self._run = self._register()
+        DBOS(config=_configuration(database, executor_id))
+
+    def _register(self) -> Callable[[str, str, str, Mapping[str, Argument]], None]:
+        """The one function that DBOS calls, at a start and after a crash. Its arguments are plain values, and its
+        name stays, since the journal keeps them."""
+
+        @DBOS.workflow(name="run", max_recovery_attempts=None)
+        def run(operation_id: str, workflow: str, subject_id: str, arguments: Mapping[str, Argument]) -> None:
+            operation = Operation(operation_id, workflow, subject_id, arguments)
+            self._runs.begin(operation_id)
+            try:
+                engine.run(self._catalogue[workflow], self._parts, operation, self._journal, self._locks)
+            finally:
+                self._runs.end(operation_id)
+
+        return run
 
     def launch(self) -> None:
         """Resume what was interrupted, and start every promise that nobody has started."""
@@ -112,33 +158,82 @@ class DurableWorkflows:
 
     def start(self, operation: Operation) -> None:
         """Start a promised workflow. To start one that runs already, or has ended, is harmless."""
-        with SetWorkflowID(operation.operation_id):
-            DBOS.start_workflow(
-                self._runner.run,
-                operation.operation_id,
-                operation.workflow,
-                operation.subject_id,
-                dict(operation.arguments),
-            )
+        if not self._runs.claim(operation.operation_id):
+            return
+        try:
+            with SetWorkflowID(operation.operation_id):
+                DBOS.start_workflow(
+                    self._run,
+                    operation.operation_id,
+                    operation.workflow,
+                    operation.subject_id,
+                    dict(operation.arguments),
+                )
+        except BaseException:
+            self._runs.drop(operation.operation_id)
+            raise
 
     def wait(self, operation_id: str, timeout_seconds: float) -> bool:
         """Wait for a workflow that this process has started; whether it ended in time."""
-        return self._runner.ended.wait(operation_id, timeout_seconds)
+        return self._runs.wait(operation_id, timeout_seconds)
 
     def start_outstanding(self) -> None:
-        """Start every promise in the database: those of other processes, and those that a crash left."""
-        for operation in engine.outstanding(self._parts):
-            self.start(operation)
+        """Start every promise in the database that nobody has started: those of other processes, and those that
+        a crash left. What DBOS is about to resume is left to it."""
+        unknown = [
+            each for each in engine.outstanding(self._parts) if not self._runs.knows(each.operation_id)
+        ]
+        statuses = _statuses(unknown)
+        for operation in unknown:
+            if operation.operation_id not in statuses:
+                self.start(operation)
+
+    def revive(self) -> None:
+        """Go on with workflows whose journal failed: they have ended, and their promise stands. What is
+        remembered of them stays; a step that may have been done is done again."""
+        idle = [each for each in engine.outstanding(self._parts) if not self._runs.runs(each.operation_id)]
+        for operation_id, status in _statuses(idle).items():
+            if status in ENDED and engine.is_promised(self._parts, operation_id):
+                log.warning("a workflow broke off, it is resumed", operation=operation_id, status=status)
+                # One that "succeeded" all the same is of another time than the database: a backup came back.
+                done = 0 if status == "SUCCESS" else len(DBOS.list_workflow_steps(operation_id))
+                DBOS.rewind_workflow(operation_id, start_step=done + 1)
+
+    def forget_ended(self) -> None:
+        """Keep the journal small: forget workflows that ended some time ago and whose promise is kept."""
+        before = (self._parts.clock.now() - KEPT).isoformat()
+        promised = {operation.operation_id for operation in engine.outstanding(self._parts)}
+        while True:
+            ended = DBOS.list_workflows(
+                status=list(ENDED),
+                completed_before=before,
+                limit=BATCH + len(promised),
+                load_input=False,
+                load_output=False,
+            )
+            forgotten = [each.workflow_id for each in ended if each.workflow_id not in promised]
+            if not forgotten:
+                return
+            DBOS.delete_workflows(forgotten)
 
     def close(self) -> None:
         """Stop taking work. Workflows in flight are resumed at the next launch."""
-        DBOS.destroy(destroy_registry=False)
+        DBOS.destroy(destroy_registry=True)
 
 
-def _configuration(journal: Path, executor_id: str) -> DBOSConfig:
+def _statuses(operations: Sequence[Operation]) -> dict[str, str]:
+    """What DBOS says of the workflows of these operations; one that it does not know is not there."""
+    ids = [operation.operation_id for operation in operations]
+    if not ids:
+        return {}
+    found = DBOS.list_workflows(workflow_ids=ids, load_input=False, load_output=False)
+    return {each.workflow_id: each.status for each in found}
+
+
+def _configuration(database: Path, executor_id: str) -> DBOSConfig:
     return {
         "name": "souche",
-        "system_database_url": f"sqlite:///{journal}",
+        "system_database_url": f"sqlite:///{database}",
         "executor_id": executor_id,
         "application_version": JOURNAL_VERSION,
         "max_executor_threads": MAX_THREADS,
@@ -147,9 +242,9 @@ def _configuration(journal: Path, executor_id: str) -> DBOSConfig:
     }
 
 
-def _use_write_ahead_log(journal: Path) -> None:
+def _use_write_ahead_log(database: Path) -> None:
     """DBOS does not do it itself; the mode stays with the file (https://www.sqlite.org/wal.html)."""
-    connection = sqlite3.connect(journal)
+    connection = sqlite3.connect(database)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
     finally:

@@ -1,19 +1,20 @@
 """Runs a workflow: a table of steps, each with a do and an undo.
 
-The two laws that every workflow obeys, run mechanically over all of its steps by tests/workflows/laws.py:
+The two laws that every workflow obeys, run mechanically over all of its steps by tests/workflows/test_laws.py:
 
 1. doing any step twice equals doing it once (a journal may replay the step that a crash interrupted);
 2. failing at any step leaves a clean world: the undo of that step and of all before it, in reverse order, and
    then the workflow's `failed` bring everything to where it was, or to a state that says "failed". An undo
    never assumes that its do finished.
 
-The engine knows nothing of what journals it: a `Journal` runs one named step durably (DBOS in `dbos.py`) or
-just runs it (`Unjournalled`, in tests and one-off commands).
+The engine knows nothing of what journals it: a `Journal` runs one named step durably (DBOS in `durable.py`) or
+just runs it (`Unjournalled`, in one-off commands). A step that fails is part of the journal and is undone; a
+journal that fails is not: the run ends where it is, and another one goes on from what is remembered.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -38,15 +39,20 @@ def nothing(parts: Parts, operation: Operation) -> None:
 
 @dataclass(frozen=True)
 class Step:
-    """One step: `do` is idempotent, and so is `undo`, which may find any part of `do` done."""
+    """One step: `do` is idempotent, and so is `undo`, which may find any part of `do` done.
+
+    `forward_only`: the result is public already, so this step and those after it are tried until they succeed,
+    and nothing is undone any more.
+    """
 
     name: str
     do: Action
     undo: Action = nothing
+    forward_only: bool = False
 
 
-def _no_lock(parts: Parts, operation: Operation) -> str | None:
-    return None
+def _no_lock(parts: Parts, operation: Operation) -> frozenset[str]:
+    return frozenset()
 
 
 @dataclass(frozen=True)
@@ -54,80 +60,121 @@ class Workflow:
     """A table of steps.
 
     `failed` records the reason after the undos; a workflow without one runs only forward, and its steps are
-    tried until they succeed. `lock` names what must not be worked on by two workflows at once (a VM's id);
-    None: nothing.
+    tried until they succeed. `lock` names what must not be worked on by two workflows at once (ids of VMs and
+    volumes).
     """
 
     name: str
     steps: tuple[Step, ...]
     failed: Failed | None = None
-    lock: Callable[[Parts, Operation], str | None] = _no_lock
+    lock: Callable[[Parts, Operation], frozenset[str]] = _no_lock
 
 
 class Journal(Protocol):
     """How a step is run and remembered."""
 
-    def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> None:
-        """Run `action` unless it is remembered as done. Unavailable is tried again a few times; with
-        `until_success`, every error is, for as long as it takes."""
+    def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
+        """Run `action` unless it is remembered, and return why it failed; None: it did not. Unavailable is tried
+        again a few times; with `until_success`, every error is, for as long as it takes.
+
+        Raises:
+            Exception: the journal itself failed; whether the action was done is not known.
+        """
         ...
 
 
 class Unjournalled:
-    """Runs each step, remembers nothing, tries nothing again."""
+    """Runs each step, remembers nothing, tries nothing again. An undo that fails ends the run where it is."""
 
-    def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> None:  # noqa: ARG002
-        action()
+    def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:  # noqa: ARG002
+        if until_success:
+            action()
+            return None
+        try:
+            action()
+        except Exception as error:
+            return reason_of(error)
+        return None
 
 
-@dataclass
+def reason_of(error: Exception) -> str:
+    """What a user is told of an error, which ends here: a defect of ours is logged, and told as no more than
+    that."""
+    if isinstance(error, SoucheError):
+        return str(error)
+    log.error("a step broke", exc_info=error)
+    return INTERNAL_ERROR
+
+
 class Locks:
     """Named locks within the process: a region's workflows run in one process per node."""
 
-    _guard: threading.Lock = field(default_factory=threading.Lock)
-    _locks: dict[str, threading.RLock] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._locks: dict[str, _Lock] = {}
 
     @contextmanager
-    def hold(self, name: str | None) -> Iterator[None]:
-        """Hold the lock of this name; None holds nothing."""
-        if name is None:
+    def hold(self, names: Collection[str]) -> Iterator[None]:
+        """Hold the locks of all these names. Always taken in one order, so that nobody waits in a circle; a
+        workflow never starts another one and waits for it."""
+        with ExitStack() as stack:
+            for name in sorted(set(names)):
+                stack.enter_context(self._hold(name))
             yield
-            return
+
+    @contextmanager
+    def _hold(self, name: str) -> Iterator[None]:
         with self._guard:
-            lock = self._locks.setdefault(name, threading.RLock())
-        with lock:
-            yield
-
-
-def run(workflow: Workflow, parts: Parts, operation: Operation, journal: Journal, locks: Locks) -> bool:
-    """Run a workflow to its end and erase its operation. Returns whether it succeeded; when not, everything has
-    been undone and `failed` has recorded the reason."""
-    with locks.hold(workflow.lock(parts, operation)):
-        succeeded = _forward(workflow, parts, operation, journal)
-        journal.once("erase operation", lambda: _erase(parts, operation), until_success=True)
-    return succeeded
-
-
-def _forward(workflow: Workflow, parts: Parts, operation: Operation, journal: Journal) -> bool:
-    for index, step in enumerate(workflow.steps):
+            lock = self._locks.setdefault(name, _Lock())
+            lock.wanted += 1
         try:
-            _do(step, parts, operation, journal, until_success=workflow.failed is None)
-        except SoucheError as error:
-            log.warning(
-                "workflow failed", operation=operation.operation_id, step=step.name, reason=str(error)
-            )
-            _backward(workflow, index, str(error), parts, operation, journal)
-            return False
-        except Exception:
-            # A defect of ours must not leave half a thing behind either.
-            log.exception("workflow broke", operation=operation.operation_id, step=step.name)
-            _backward(workflow, index, INTERNAL_ERROR, parts, operation, journal)
-            return False
-    return True
+            with lock.lock:
+                yield
+        finally:
+            with self._guard:
+                lock.wanted -= 1
+                if lock.wanted == 0:
+                    del self._locks[name]
 
 
-def _do(step: Step, parts: Parts, operation: Operation, journal: Journal, *, until_success: bool) -> None:
-    journal.once(step.name, lambda: step.do(parts, operation), until_success=until_success)
+@dataclass
+class _Lock:
+    """A lock, and how many threads hold it or wait for it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    wanted: int = 0
+
+
+def run(workflow: Workflow, parts: Parts, operation: Operation, journal: Journal, locks: Locks) -> None:
+    """Run a workflow to its end and erase its operation. When a step fails, everything is undone and `failed`
+    records the reason. An operation that was erased already is done, and nothing is done for it again."""
+    with _held(workflow, parts, operation, locks):
+        if not is_promised(parts, operation.operation_id):
+            return
+        _forward(workflow, parts, operation, journal)
+        journal.once("erase operation", lambda: _erase(parts, operation), until_success=True)
+
+
+@contextmanager
+def _held(workflow: Workflow, parts: Parts, operation: Operation, locks: Locks) -> Iterator[None]:
+    """Hold the workflow's locks. What they are may change while they are waited for."""
+    while True:
+        names = workflow.lock(parts, operation)
+        with locks.hold(names):
+            if workflow.lock(parts, operation) == names:
+                yield
+                return
+
+
+def _forward(workflow: Workflow, parts: Parts, operation: Operation, journal: Journal) -> None:
+    certain = workflow.failed is None
+    for index, step in enumerate(workflow.steps):
+        certain = certain or step.forward_only
+        reason = journal.once(step.name, lambda step=step: step.do(parts, operation), until_success=certain)  # type: ignore[misc]
+        if reason is not None:
+            log.warning("workflow failed", operation=operation.operation_id, step=step.name, reason=reason)
+            _backward(workflow, index, reason, parts, operation, journal)
+            return
 
 
 def _backward(
@@ -144,6 +191,12 @@ def outstanding(parts: Parts) -> list[Operation]:
     """Every promise that no workflow has kept yet, oldest first."""
     with parts.store.read() as connection:
         return operations.outstanding(connection)
+
+
+def is_promised(parts: Parts, operation_id: str) -> bool:
+    """Whether a promise stands that is not kept yet."""
+    with parts.store.read() as connection:
+        return operations.get(connection, operation_id) is not None
 
 
 def _erase(parts: Parts, operation: Operation) -> None:

@@ -1,4 +1,9 @@
-"""What several VM workflows do alike: the guest that a VM's record describes, defined and powered on."""
+"""What several VM workflows do alike: the guest that a VM's record describes, defined and powered on; and the
+record of what became of it."""
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
 
 from souche.compute.base import Guest
 from souche.db import vms
@@ -6,7 +11,7 @@ from souche.errors import ComputeFailed
 from souche.model.disks import GuestDisk
 from souche.model.operations import Operation
 from souche.model.vms import Vm
-from souche.states import LinkState
+from souche.states import LinkState, VmState
 from souche.workflows.parts import Parts
 
 
@@ -14,23 +19,24 @@ def get(parts: Parts, vm_id: str) -> Vm:
     """The VM's record.
 
     Raises:
-        ComputeFailed: it has none any more.
+        ComputeFailed: it is terminated, by a workflow that came before this one.
     """
     with parts.store.read() as connection:
         vm = vms.get(connection, vm_id)
-    if vm is None:
-        raise ComputeFailed(reason=f"the VM '{vm_id}' is not in the database")
+    if vm is None or vm.state == VmState.TERMINATED:
+        raise ComputeFailed(reason=f"the VM '{vm_id}' is terminated")
     return vm
 
 
-def define(parts: Parts, vm_id: str) -> None:
-    """Tell the hypervisor of the VM as its record has it now, with the disks' present sources."""
-    parts.hypervisor.define(_guest(parts, get(parts, vm_id)))
+def define(parts: Parts, vm_id: str, links: Collection[LinkState]) -> None:
+    """Tell the hypervisor of the VM as its record has it now, with the present sources of the disks whose links
+    are in one of these states."""
+    parts.hypervisor.define(_guest(parts, get(parts, vm_id), links))
 
 
 def power_on(parts: Parts, vm_id: str) -> None:
-    """Define the VM anew and start it."""
-    define(parts, vm_id)
+    """Define the VM anew, with what is attached to it (see `locks`), and start it."""
+    define(parts, vm_id, [LinkState.ATTACHED])
     parts.hypervisor.start(vm_id)
 
 
@@ -39,11 +45,21 @@ def remove(parts: Parts, operation: Operation) -> None:
     parts.hypervisor.remove(operation.subject_id)
 
 
-def _guest(parts: Parts, vm: Vm) -> Guest:
+def settle(
+    connection: sa.Connection, vm_id: str, passing: Collection[VmState], state: VmState, reason: str
+) -> None:
+    """Record where a transition has led, if the VM is still in a state of it: what was asked for meanwhile, a
+    deletion most of all, goes first."""
+    vm = vms.get(connection, vm_id)
+    if vm is not None and vm.state in passing:
+        vms.set_state(connection, vm_id, state, reason)
+
+
+def _guest(parts: Parts, vm: Vm, links: Collection[LinkState]) -> Guest:
     disks = tuple(
         GuestDisk(volume.volume_id, volume.link.device_name, parts.volumes.volume_source(volume.volume_id))
         for volume in vm.volumes
-        if volume.link and volume.link.state != LinkState.DETACHING
+        if volume.link and volume.link.state in links
     )
     return Guest(
         vm_id=vm.vm_id,

@@ -5,7 +5,7 @@ file is inside the region's home and belongs to this workflow.
 
 1. import: the volume store takes the bytes in. Undo: forget the snapshot there.
 2. complete: the snapshot becomes `completed` and the image `available`, in one transaction.
-3. remove file.
+3. remove file: forward only, as the image is there already.
 
 When a step fails the image becomes `failed` with the reason, its snapshot is gone, and so is the file.
 
@@ -49,7 +49,7 @@ WORKFLOW = Workflow(
     steps=(
         Step("import", _import, create_image.forget),
         Step("complete", create_image.complete),
-        Step("remove file", _remove_file),
+        Step("remove file", _remove_file, forward_only=True),
     ),
     failed=_failed,
     lock=locks.subject,

@@ -1,15 +1,18 @@
 """Attach a volume to a VM, running or stopped.
 
-1. attach: the hypervisor plugs it in. Undo: it unplugs it.
+1. attach: the hypervisor plugs it in. Undo: it unplugs it; a guest that does not let go keeps it.
 2. record: the volume is `in-use`, the link `attached`.
 
-When a step fails the link is gone and the volume `available` again.
+When a step fails the link is gone and the volume `available` again; unless the guest kept it, then it is attached.
 
 Arguments: `vm_id`. The subject is the volume.
 """
 
+import sqlalchemy as sa
+import structlog
+
 from souche.db import volumes
-from souche.errors import StorageFailed
+from souche.errors import ComputeFailed, StorageFailed
 from souche.model.disks import GuestDisk
 from souche.model.operations import Operation
 from souche.states import LinkState, VolumeState
@@ -17,14 +20,23 @@ from souche.workflows import locks
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
 
+log = structlog.get_logger()
+
 
 def _attach(parts: Parts, operation: Operation) -> None:
     with parts.store.read() as connection:
         volume = volumes.get(connection, operation.subject_id)
-    if volume is None or volume.link is None:
+    if volume is None or volume.link is None or volume.link.vm_id != operation.arguments["vm_id"]:
         raise StorageFailed(reason=f"the volume '{operation.subject_id}' is not linked")
     source = parts.volumes.volume_source(volume.volume_id)
     parts.hypervisor.attach(volume.link.vm_id, GuestDisk(volume.volume_id, volume.link.device_name, source))
+
+
+def _take_back(parts: Parts, operation: Operation) -> None:
+    try:
+        detach(parts, operation)
+    except ComputeFailed as error:
+        log.warning("a guest kept a volume", volume_id=operation.subject_id, reason=str(error))
 
 
 def detach(parts: Parts, operation: Operation) -> None:
@@ -35,24 +47,40 @@ def detach(parts: Parts, operation: Operation) -> None:
 def record_attached(parts: Parts, operation: Operation) -> None:
     """The volume is in use by its VM."""
     with parts.store.begin() as connection:
-        volumes.set_state(connection, operation.subject_id, VolumeState.IN_USE)
-        volumes.set_link_state(connection, operation.subject_id, LinkState.ATTACHED)
+        if _is_linked(connection, operation):
+            volumes.set_state(connection, operation.subject_id, VolumeState.IN_USE)
+            volumes.set_link_state(connection, operation.subject_id, LinkState.ATTACHED)
 
 
 def record_detached(parts: Parts, operation: Operation) -> None:
     """The volume is free again."""
     with parts.store.begin() as connection:
-        volumes.unlink(connection, operation.subject_id)
-        volumes.set_state(connection, operation.subject_id, VolumeState.AVAILABLE)
+        if _is_linked(connection, operation):
+            volumes.unlink(connection, operation.subject_id)
+            volumes.set_state(connection, operation.subject_id, VolumeState.AVAILABLE)
 
 
-def _failed(parts: Parts, operation: Operation, reason: str) -> None:
-    record_detached(parts, operation)
+def _is_linked(connection: sa.Connection, operation: Operation) -> bool:
+    """Whether the link is still the one that the operation is about: the VM may have been terminated meanwhile,
+    and the volume attached to another one."""
+    volume = volumes.get(connection, operation.subject_id)
+    return (
+        volume is not None and volume.link is not None and volume.link.vm_id == operation.arguments["vm_id"]
+    )
+
+
+def record_as_is(parts: Parts, operation: Operation, reason: str) -> None:
+    """What the guest has, after a failure to change it. A guest that is off has nothing: it is given its disks
+    anew at each start."""
+    if operation.subject_id in (parts.live.open_disks(str(operation.arguments["vm_id"])) or {}):
+        record_attached(parts, operation)
+    else:
+        record_detached(parts, operation)
 
 
 WORKFLOW = Workflow(
     name="link_volume",
-    steps=(Step("attach", _attach, detach), Step("record", record_attached)),
-    failed=_failed,
-    lock=locks.vm_argument,
+    steps=(Step("attach", _attach, _take_back), Step("record", record_attached)),
+    failed=record_as_is,
+    lock=locks.subject_and_vm,
 )

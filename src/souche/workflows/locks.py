@@ -1,23 +1,39 @@
-"""What a workflow locks: the VM that the resource belongs to, or the resource itself."""
+"""What workflows lock.
 
-from souche.db import volumes
+A volume's source changes with every capture, so whoever tells it to a hypervisor and whoever captures must not
+meet: the one would go on writing to what the other has frozen. Hence:
+
+- whatever defines, starts, stops or removes a VM, or changes its disks, holds the VM;
+- whatever attaches, captures or deletes a volume holds the volume, and the VM that it is attached to;
+- a VM is started with its `attached` volumes only: a volume becomes one under both locks (`link_volume`).
+"""
+
+from souche.db import snapshots, volumes
 from souche.model.operations import Operation
 from souche.workflows.parts import Parts
 
 
-def subject(parts: Parts, operation: Operation) -> str | None:
+def subject(parts: Parts, operation: Operation) -> frozenset[str]:
     """The resource that the workflow is for."""
-    return operation.subject_id
+    return frozenset({operation.subject_id})
 
 
-def vm_argument(parts: Parts, operation: Operation) -> str | None:
-    """The VM that the arguments name."""
-    return str(operation.arguments["vm_id"])
+def subject_and_vm(parts: Parts, operation: Operation) -> frozenset[str]:
+    """The resource that the workflow is for, and the VM that the arguments name."""
+    return frozenset({operation.subject_id, str(operation.arguments["vm_id"])})
 
 
-def vm_of_volume(parts: Parts, operation: Operation) -> str | None:
-    """The VM that the argument's volume is attached to, or the volume when it is attached to none."""
+def vm_and_captured_volumes(parts: Parts, operation: Operation) -> frozenset[str]:
+    """The VM that the arguments name, and the volumes whose snapshots the image that is made consists of."""
+    with parts.store.read() as connection:
+        made = snapshots.of_image_creation(connection, operation.subject_id)
+    captured = {snapshot.volume_id for snapshot in made if snapshot.volume_id}
+    return frozenset({str(operation.arguments["vm_id"]), *captured})
+
+
+def volume_and_its_vm(parts: Parts, operation: Operation) -> frozenset[str]:
+    """The argument's volume, and the VM that it is attached to at this moment, if it is to any."""
     volume_id = str(operation.arguments["volume_id"])
     with parts.store.read() as connection:
         volume = volumes.get(connection, volume_id)
-    return volume.link.vm_id if volume and volume.link else volume_id
+    return frozenset({volume_id, volume.link.vm_id} if volume and volume.link else {volume_id})

@@ -6,7 +6,6 @@
 When a step fails the VM is `stopped` again, with the reason.
 """
 
-from souche.db import vms
 from souche.model.operations import Operation
 from souche.states import VmState
 from souche.workflows import guests, locks
@@ -24,12 +23,16 @@ def _power_off(parts: Parts, operation: Operation) -> None:
 
 def _record(parts: Parts, operation: Operation) -> None:
     with parts.store.begin() as connection:
-        vms.set_state(connection, operation.subject_id, VmState.RUNNING, "")
+        guests.settle(connection, operation.subject_id, [VmState.PENDING], VmState.RUNNING, "")
+
+
+PASSED = (VmState.PENDING, VmState.RUNNING)
 
 
 def _failed(parts: Parts, operation: Operation, reason: str) -> None:
     with parts.store.begin() as connection:
-        vms.set_state(connection, operation.subject_id, VmState.STOPPED, f"Server.InternalError: {reason}")
+        reason = f"Server.InternalError: {reason}"
+        guests.settle(connection, operation.subject_id, PASSED, VmState.STOPPED, reason)
 
 
 WORKFLOW = Workflow(

@@ -6,10 +6,9 @@
 Arguments: `force`.
 """
 
-from souche.db import vms
 from souche.model.operations import Operation
 from souche.states import VmState
-from souche.workflows import locks
+from souche.workflows import guests, locks
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
 
@@ -25,7 +24,7 @@ def _shut_down(parts: Parts, operation: Operation) -> None:
 
 def _record(parts: Parts, operation: Operation) -> None:
     with parts.store.begin() as connection:
-        vms.set_state(connection, operation.subject_id, VmState.STOPPED, USER_STOPPED)
+        guests.settle(connection, operation.subject_id, [VmState.STOPPING], VmState.STOPPED, USER_STOPPED)
 
 
 WORKFLOW = Workflow(

@@ -61,9 +61,13 @@ class RegionNetwork:
     def reserve(self, host: Host, wanted: Reservation) -> None:
         """Let DHCP give `wanted.ip` to `wanted.mac`, and to nobody else.
 
-        dnsmasq refuses two hosts of one name; the second then goes without.
+        dnsmasq refuses two hosts of one name; the second then goes without. It also refuses an address whose
+        lease another MAC has: one that a guest left which was removed behind our back is released first.
         """
         network = host.networkLookupByName(self._names.network)
+        for lease in network.DHCPLeases():
+            if lease["ipaddr"] == wanted.ip and lease["mac"] != wanted.mac:
+                self._release_lease(lease["ipaddr"], lease["mac"], lease["clientid"])
         present = network_xml.reservations(network.XMLDesc())
         if any(each.name == wanted.name and each.mac != wanted.mac for each in present):
             wanted = Reservation(wanted.mac, wanted.ip)

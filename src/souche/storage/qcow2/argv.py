@@ -1,4 +1,4 @@
-"""The command lines of qemu-img and qemu-nbd. Every one states every format: nobody guesses (design 3.7).
+"""The command lines of qemu-img. Every one states every format: nobody guesses (design 3.7).
 
 Images are version 3 (`compat=1.1`), for zero clusters and feature bits. Lazy refcounts are off, so that an
 image needs no repair after a crash of its writer. Cluster size and refcount width stay at QEMU's defaults (64
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final, Literal
 
 QCOW2_OPTIONS: Final = "compat=1.1,lazy_refcounts=off"
-NBD_CLIENTS: Final = 8
 
 
 def create_empty(path: Path, size_bytes: int) -> list[str]:

@@ -2,7 +2,8 @@
 crashes.
 
 1. Under the store's lock: find out where each volume is written to, make the overlays, write the journal
-entry. 2. Without the lock, as a guest agent can take seconds: one atomic switch of the running guest's disks.
+   entry.
+2. Without the lock, as a guest agent can take seconds: one atomic switch of the running guest's disks.
 3. Under the lock again: the entry becomes frozen, then links. The snapshots exist from the first of these on.
 """
 
@@ -15,6 +16,7 @@ from souche.model.disks import DiskSource, FileSource
 from souche.storage.base import Capture, CaptureReport, LiveDisks
 from souche.storage.qcow2 import argv
 from souche.storage.qcow2.directory import SHORT_SECONDS, Directory, storage_failures
+from souche.storage.qcow2.durable import sync_file
 from souche.storage.qcow2.journal import Entry, Journal, Move
 
 
@@ -70,6 +72,7 @@ def _prepare(directory: Directory, each: Capture, opened: Mapping[str, DiskSourc
     else:
         layer = current
         run.run(argv.check_idle(directory.path(layer)), timeout_seconds=SHORT_SECONDS)
+        sync_file(directory.path(layer))
     size_bytes = directory.header(layer).virtual_size_bytes
     overlay = directory.add_overlay(f"{each.volume_id}.{each.snapshot_id}", layer, size_bytes)
     return Move(each.volume_id, each.snapshot_id, current, layer, overlay)

@@ -14,7 +14,8 @@ Layers that a merge left unnamed are removed by the next collection only: a prog
 chain, name by name, still finds them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Final
 
 import structlog
@@ -23,6 +24,7 @@ from souche import run
 from souche.errors import SystemFailure
 from souche.storage.qcow2 import argv
 from souche.storage.qcow2.directory import LONG_SECONDS, SHORT_SECONDS, Directory
+from souche.storage.qcow2.durable import sync_file
 from souche.storage.qcow2.journal import Journal
 
 SHORTEST_BOUND: Final = 3
@@ -52,49 +54,65 @@ def _remove_unnamed(directory: Directory, journal: Journal) -> None:
 
 
 def _chains(directory: Directory, journal: Journal) -> Iterator[list[str]]:
-    """The chain below everything that has a name, without duplicates."""
+    """The chain below everything that has a name, without duplicates. Reads each header once."""
     overlays = {move.overlay for move in journal.open_moves()}
     roots = overlays | set(directory.volumes.all().values()) | set(directory.snapshots.all().values())
-    return (directory.chain(root) for root in sorted(roots))
+
+    @cache
+    def below(layer: str) -> str | None:
+        return directory.header(layer).backing_file
+
+    return (_chain(root, below) for root in sorted(roots))
+
+
+def _chain(layer: str, below: Callable[[str], str | None]) -> list[str]:
+    """A layer and all that it stands on, the lowest last."""
+    names = [layer]
+    while (lower := below(names[-1])) is not None:
+        names.append(lower)
+    return names
 
 
 def _shorten_chains(directory: Directory, journal: Journal, max_chain: int) -> None:
     failed: set[str] = set()
-    while (layer := _next_merge(directory, journal, max_chain, failed)) is not None:
+    while (merge := _next_merge(directory, journal, max_chain, failed)) is not None:
+        layer, lowest = merge
         try:
-            _merge(directory, layer)
-        except SystemFailure as error:
+            _merge(directory, layer, lowest)
+        except (OSError, SystemFailure) as error:
             log.warning("layer not merged", layer=layer, error=str(error))
             failed.add(layer)
 
 
-def _next_merge(directory: Directory, journal: Journal, max_chain: int, failed: set[str]) -> str | None:
-    """A layer that is to be put onto the lowest of its chain, or None if no chain is too long."""
+def _next_merge(
+    directory: Directory, journal: Journal, max_chain: int, failed: set[str]
+) -> tuple[str, str] | None:
+    """A layer that is to be put onto another, the lowest of its chain; None if no chain is too long."""
     with journal.settled():
         written = set(directory.volumes.all().values()) | {move.layer for move in journal.open_moves()}
         for chain in _chains(directory, journal):
             if len(chain) > max_chain:
                 layer = chain[-(max_chain // 2 + 2)]
                 if layer not in written | failed:
-                    return layer
+                    return layer, chain[-1]
     return None
 
 
-def _merge(directory: Directory, layer: str) -> None:
+def _merge(directory: Directory, layer: str, lowest: str) -> None:
     """Replace a layer by one of equal content that stands on the lowest of its chain.
 
     No image lock is overridden: if a guest still writes to the layer (see `journal`), qemu-img refuses.
     """
-    header, lowest = directory.header(layer), directory.chain(layer)[-1]
+    size_bytes = directory.header(layer).virtual_size_bytes
     before = directory.path(layer).stat().st_ino
     with directory.scratch.place() as place:
         merged = place / "merged.qcow2"
-        size_bytes = header.virtual_size_bytes
         run.run(
             argv.create_overlay(merged, str(directory.path(layer)), size_bytes), timeout_seconds=SHORT_SECONDS
         )
         run.run(argv.rebase(merged, directory.path(lowest)), timeout_seconds=LONG_SECONDS)
         run.run(argv.rename_backing(merged, lowest), timeout_seconds=SHORT_SECONDS)
+        sync_file(merged)
         with directory.locked():
             if _is_same(directory, layer, before):
                 directory.replace(layer, merged)

@@ -80,13 +80,6 @@ class Directory:
             image.seek(header.l1_offset)
             return not any(image.read(header.l1_entries * 8))
 
-    def chain(self, layer: str) -> list[str]:
-        """A layer and all that it stands on, the lowest last."""
-        names = [layer]
-        while (below := self.header(names[-1]).backing_file) is not None:
-            names.append(below)
-        return names
-
     def add_empty(self, stem: str, size_bytes: int) -> str:
         """Make a layer that reads as zeros; returns its name."""
         with self.scratch.place() as place:
@@ -111,8 +104,8 @@ class Directory:
         return name
 
     def replace(self, layer: str, image: Path) -> None:
-        """Put a file of equal content in a layer's place. Whoever has the old one open keeps it."""
-        sync_file(image)
+        """Put a file of equal content, on the medium already, in a layer's place. Whoever has the old one open
+        keeps it."""
         image.replace(self.path(layer))
         sync_directory(self.layers)
 

@@ -30,7 +30,8 @@ class Qcow2Store:
     """A `VolumeStore` in `<home>/disks` (see `directory`). Works as any user who may write there.
 
     `max_chain` (>= 3) is how many files a volume may stand on, its own included, before `collect` merges
-    some."""
+    some.
+    """
 
     def __init__(self, home: Path, *, max_chain: int = MAX_CHAIN) -> None:
         self._directory = Directory(home / "disks")
@@ -42,12 +43,12 @@ class Qcow2Store:
         return Capabilities(simulated=False, shared_between_nodes=False)
 
     def create_volume(self, volume_id: str, size_bytes: int) -> None:
-        with self._changing("create volume", volume_id):
+        with self._alone("create volume", volume_id):
             if self._directory.volumes.get(volume_id) is None:
                 self._directory.volumes.set(volume_id, self._directory.add_empty(volume_id, size_bytes))
 
     def clone_volume(self, volume_id: str, snapshot_id: str, size_bytes: int) -> None:
-        with self._changing("clone volume", volume_id, snapshot_id):
+        with self._alone("clone volume", volume_id, snapshot_id):
             if self._directory.volumes.get(volume_id) is not None:
                 return
             layer = self._layer(snapshot_id)
@@ -56,7 +57,7 @@ class Qcow2Store:
             self._directory.volumes.set(volume_id, self._directory.add_overlay(volume_id, layer, size_bytes))
 
     def grow_volume(self, volume_id: str, size_bytes: int) -> None:
-        with self._changing("grow volume", volume_id):
+        with self._alone("grow volume", volume_id):
             layer = self._current(volume_id)
             if self._directory.header(layer).virtual_size_bytes < size_bytes:
                 path = self._directory.path(layer)
@@ -64,11 +65,11 @@ class Qcow2Store:
                 sync_file(path)
 
     def delete_volume(self, volume_id: str) -> None:
-        with self._changing("delete volume", volume_id):
+        with self._alone("delete volume", volume_id):
             self._directory.volumes.remove(volume_id)
 
     def volume_source(self, volume_id: str) -> FileSource:
-        with self._changing("find volume", volume_id):
+        with self._alone("find volume", volume_id):
             return FileSource(path=self._directory.path(self._current(volume_id)), format="qcow2")
 
     def capture(
@@ -81,7 +82,7 @@ class Qcow2Store:
         return capture(self._directory, self._journal, captures, vm_id, live)
 
     def copy_snapshot(self, snapshot_id: str, source_snapshot_id: str) -> None:
-        with self._changing("copy snapshot", snapshot_id, source_snapshot_id):
+        with self._alone("copy snapshot", snapshot_id, source_snapshot_id):
             if self._directory.snapshots.get(snapshot_id) is None:
                 self._directory.snapshots.set(snapshot_id, self._layer(source_snapshot_id))
 
@@ -98,23 +99,24 @@ class Qcow2Store:
             image = place / "import.qcow2"
             run.run(argv.convert(path.absolute(), format, image), timeout_seconds=LONG_SECONDS)
             run.run(argv.grow(image, size_bytes), timeout_seconds=SHORT_SECONDS)
-            with self._changing("import snapshot", snapshot_id):
+            sync_file(image)  # the disk's bytes now, so that the store is not locked meanwhile
+            with self._alone("import snapshot", snapshot_id):
                 if self._directory.snapshots.get(snapshot_id) is None:
                     self._directory.snapshots.set(snapshot_id, self._directory.adopt(image, snapshot_id))
 
     def delete_snapshot(self, snapshot_id: str) -> None:
-        with self._changing("delete snapshot", snapshot_id):
+        with self._alone("delete snapshot", snapshot_id):
             self._directory.snapshots.remove(snapshot_id)
 
     @contextmanager
     def read_snapshot(self, snapshot_id: str) -> Iterator[str]:
-        with self._changing("find snapshot", snapshot_id):
+        with self._alone("find snapshot", snapshot_id):
             path = self._directory.path(self._layer(snapshot_id))
         with self._directory.scratch.place() as place, nbd.serve(path, "qcow2", place) as uri:
             yield uri
 
     def inventory(self) -> Inventory:
-        with self._changing("list"):
+        with self._alone("list"):
             return Inventory(
                 volume_ids=frozenset(self._directory.volumes.all()),
                 snapshot_ids=frozenset(self._directory.snapshots.all()),
@@ -125,14 +127,14 @@ class Qcow2Store:
             return collect(self._directory, self._journal, self._max_chain)
 
     @contextmanager
-    def _changing(self, what: str, *resource_ids: str) -> Iterator[None]:
+    def _alone(self, what: str, *resource_ids: str) -> Iterator[None]:
         """Alone in the store, with no capture of these volumes and snapshots half done."""
         _check(*resource_ids)
         with storage_failures(" ".join((what, *resource_ids))), self._journal.settled(*resource_ids):
             yield
 
     def _has_snapshot(self, snapshot_id: str) -> bool:
-        with self._changing("find snapshot", snapshot_id):
+        with self._alone("find snapshot", snapshot_id):
             return self._directory.snapshots.get(snapshot_id) is not None
 
     def _current(self, volume_id: str) -> str:

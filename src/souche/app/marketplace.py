@@ -1,0 +1,96 @@
+"""The marketplace: vendors' images, for those who subscribe to the product (reference section 2).
+
+To publish makes a copy of the vendor's image that carries the product's code: a version. Its name, id, codes and
+permissions are frozen; its subscribers, and nobody else, are granted to launch it. Whatever is made from it carries the code, so copies too
+are launched only while their owner subscribes. To withdraw deletes the version; the VMs launched from it live on.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from souche.app import images, lookup, product_types
+from souche.app.images import ImageSettings
+from souche.app.region import Region
+from souche.db import images as image_records
+from souche.db import marketplace
+from souche.db import product_types as product_records
+from souche.model.accounts import Account, Principal
+from souche.model.images import Image
+from souche.model.marketplace import Version
+from souche.refusals import NoSuchProductType, NotPublished
+from souche.workflows import delete_snapshot
+
+
+@dataclass(frozen=True)
+class Publication:
+    """An image of a vendor's, to be sold under a product type of the vendor's. Without a name, the version is
+    named as a copy is."""
+
+    vendor: Account
+    image_id: str
+    product_type_id: str
+    name: str | None = None
+
+
+def publish(region: Region, wanted: Publication) -> Image:
+    """Promise a version: a copy of the image, with the product's code, granted to all who subscribe.
+
+    Raises:
+        NoSuchProductType, and those of images.copy.
+    """
+    who = Principal(wanted.vendor.account_id)
+    with region.begin() as work:
+        product = product_types.own(work.connection, who, wanted.product_type_id)
+        source = lookup.own_image(work.connection, who, wanted.image_id)
+        settings = ImageSettings(wanted.name, product_codes=(*source.product_codes, product.product_type_id))
+        image = images.promise_copy(region, work, who, source, settings)
+        granted = marketplace.subscribers(work.connection, product.product_type_id)
+        image_records.grant(work.connection, image.image_id, granted)
+        marketplace.publish(work.connection, image.image_id, product.product_type_id)
+        product_records.set_sold(work.connection, product.product_type_id)
+    return image
+
+
+def subscribe(region: Region, account: Account, product_type_id: str) -> None:
+    """Let an account launch and copy the versions of a product, and what carries its code.
+
+    Raises:
+        NoSuchProductType.
+    """
+    with region.begin() as work:
+        if product_records.get(work.connection, product_type_id) is None:
+            raise NoSuchProductType(product_type_id=product_type_id)
+        marketplace.subscribe(work.connection, account.account_id, product_type_id)
+        for version in marketplace.versions(work.connection, product_type_id):
+            image_records.grant(work.connection, version.image_id, [account.account_id])
+
+
+def unsubscribe(region: Region, account: Account, product_type_id: str) -> None:
+    """Take that back. VMs that the account has launched go on."""
+    with region.begin() as work:
+        marketplace.unsubscribe(work.connection, account.account_id, product_type_id)
+        for version in marketplace.versions(work.connection, product_type_id):
+            image_records.revoke(work.connection, version.image_id, [account.account_id])
+
+
+def withdraw(region: Region, image_id: str) -> None:
+    """Delete a version, with those of its snapshots that nothing uses.
+
+    Raises:
+        NotPublished.
+    """
+    with region.begin() as work:
+        image = image_records.get(work.connection, image_id)
+        if image is None or marketplace.version(work.connection, image_id) is None:
+            raise NotPublished(image_id=image_id)
+        image_records.erase(work.connection, image_id)
+        work.promised += delete_snapshot.begin_unused(work.connection, image.snapshot_ids)
+
+
+def versions(region: Region) -> Mapping[Version, list[str]]:
+    """All versions, oldest first, with the ids of the accounts that may launch them."""
+    with region.store.read() as connection:
+        return {
+            version: marketplace.subscribers(connection, version.product_type_id)
+            for version in marketplace.versions(connection)
+        }

@@ -1,0 +1,123 @@
+"""Product codes: the licences that images, VMs, volumes and snapshots carry (reference section 2).
+
+Anybody may put the codes that every region has. The code of a product type that an account has made is put by that
+account, and otherwise only carried over from what an image is made from.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+import sqlalchemy as sa
+
+from souche import ids
+from souche.app.vm_types import VmType
+from souche.db import marketplace, product_types
+from souche.model.accounts import Principal
+from souche.model.images import LINUX_PRODUCT_CODE, Image
+from souche.model.product_types import BUILT_IN, WINDOWS_PRODUCT_CODE
+from souche.refusals import BadProductCodes, NotSubscribed, VmSpecsMismatch
+
+# Reference section 6: what Windows needs to function properly.
+WINDOWS_GENERATION: Final = 3
+WINDOWS_VCPUS: Final = 2
+WINDOWS_MEMORY_MIB: Final = 4096
+
+
+def check(
+    connection: sa.Connection, who: Principal, codes: Collection[str], carried: Collection[str] = ()
+) -> None:
+    """Refuse codes that the region does not know, and those of other accounts that are not `carried` over.
+
+    Raises:
+        BadProductCodes.
+    """
+    allowed = {*carried, *(each.product_type_id for each in BUILT_IN)}
+    allowed |= {
+        each.product_type_id
+        for each in product_types.of_ids(connection, _made(codes))
+        if each.account_id == who.account_id
+    }
+    refused = [code for code in codes if code not in allowed]
+    if refused:
+        raise BadProductCodes(product_codes=", ".join(refused))
+
+
+def _made(codes: Collection[str]) -> list[str]:
+    """Those of the codes that accounts have made."""
+    return [code for code in codes if ids.is_well_formed(code, ids.PRODUCT_TYPE)]
+
+
+def chosen(
+    connection: sa.Connection,
+    who: Principal,
+    given: Collection[str] | None,
+    inherited: Collection[str] = (),
+) -> tuple[str, ...]:
+    """The codes of a new image, in order: those given beside the licences of what it is made from, which cannot
+    be shed; 0001 where there are none.
+
+    Raises:
+        BadProductCodes: one of those given is unknown, or another account's.
+    """
+    check(connection, who, given or (), inherited)
+    return tuple(sorted({*(given or ()), *licences(inherited)})) or (LINUX_PRODUCT_CODE,)
+
+
+def licences(codes: Collection[str]) -> list[str]:
+    """The codes without that of Linux, which licenses nothing."""
+    return [code for code in codes if code != LINUX_PRODUCT_CODE]
+
+
+def changed(
+    connection: sa.Connection, who: Principal, given: Collection[str], present: Collection[str]
+) -> tuple[str, ...]:
+    """The codes of an image after UpdateImage: those given take the place of those present, but for the codes of
+    other accounts, which cannot be shed.
+
+    Raises:
+        BadProductCodes: one of those given is unknown, or another account's and not present.
+    """
+    check(connection, who, given, present)
+    own = {
+        each.product_type_id
+        for each in product_types.of_ids(connection, _made(present))
+        if each.account_id == who.account_id
+    }
+    kept = [code for code in _made(present) if code not in own]
+    return tuple(sorted({*given, *kept})) or (LINUX_PRODUCT_CODE,)
+
+
+def check_subscribed(connection: sa.Connection, who: Principal, image: Image) -> None:
+    """Refuse to launch or copy an image that carries the code of a product on the marketplace, but for the
+    product's owner and its subscribers.
+
+    Raises:
+        NotSubscribed.
+    """
+    sold = [
+        each.product_type_id
+        for each in product_types.of_ids(connection, _made(image.product_codes))
+        if each.sold and each.account_id != who.account_id
+    ]
+    subscribed = marketplace.subscribed(connection, who.account_id, sold) if sold else set()
+    for product_type_id in sold:
+        if product_type_id not in subscribed:
+            raise NotSubscribed(product_type_id=product_type_id, image_id=image.image_id)
+
+
+def check_vm_type(codes: Collection[str], vm_type: VmType) -> None:
+    """Refuse a VM type that is too small or too old for what the codes license.
+
+    Raises:
+        VmSpecsMismatch.
+    """
+    enough = (
+        vm_type.generation >= WINDOWS_GENERATION
+        and vm_type.vcpus >= WINDOWS_VCPUS
+        and vm_type.memory_mib >= WINDOWS_MEMORY_MIB
+    )
+    if WINDOWS_PRODUCT_CODE in codes and not enough:
+        raise VmSpecsMismatch(
+            reason=f"Windows needs generation v{WINDOWS_GENERATION}, {WINDOWS_VCPUS} vCores and "
+            f"{WINDOWS_MEMORY_MIB // 1024} GiB at least, and {vm_type.name} is less."
+        )

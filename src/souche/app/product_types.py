@@ -1,0 +1,63 @@
+"""Product types: listed, made and deleted (reference section 8)."""
+
+import sqlalchemy as sa
+
+from souche import ids
+from souche.app import texts
+from souche.app.region import Region
+from souche.db import images, marketplace, product_types
+from souche.model.accounts import Principal
+from souche.model.product_types import BUILT_IN, ProductType
+from souche.refusals import NoSuchProductType, ProductTypeInUse
+
+
+def find(region: Region, who: Principal | None) -> list[ProductType]:
+    """Those of the region, those on the marketplace, and those of the caller, who may be unknown."""
+    with region.store.read() as connection:
+        return [*BUILT_IN, *product_types.seen_by(connection, who.account_id if who else None)]
+
+
+def create(region: Region, who: Principal, description: str, vendor: str = "") -> ProductType:
+    """Make a product type, whose id is a product code for the caller's images.
+
+    Raises:
+        ValueTooLong.
+    """
+    texts.check_description(description)
+    texts.check_vendor(vendor)
+    product_type = ProductType(region.ids.new(ids.PRODUCT_TYPE), description, vendor, who.account_id)
+    with region.begin() as work:
+        product_types.insert(work.connection, product_type, region.clock.now())
+    return product_type
+
+
+def delete(region: Region, who: Principal, product_type_id: str, *, force: bool) -> None:
+    """Delete a product type of the caller's. With `force`, images may carry its code, and go on to.
+
+    Raises:
+        NoSuchProductType: unknown, the region's, or another account's.
+        ProductTypeInUse: an image carries the code; or one is on the marketplace under it, whatever `force` says.
+    """
+    with region.begin() as work:
+        own(work.connection, who, product_type_id)
+        published = marketplace.versions(work.connection, product_type_id)
+        image_id = published[0].image_id if published else None
+        if image_id is None and not force:
+            image_id = product_types.image_with(work.connection, product_type_id)
+        if image_id is not None:
+            raise ProductTypeInUse(
+                product_type_id=product_type_id, image_id=images.shown_to(work.connection, who.account_id, image_id)
+            )
+        product_types.erase(work.connection, product_type_id)
+
+
+def own(connection: sa.Connection, who: Principal, product_type_id: str) -> ProductType:
+    """A product type of the caller's.
+
+    Raises:
+        NoSuchProductType.
+    """
+    found = product_types.get(connection, product_type_id)
+    if found is None or found.account_id != who.account_id:
+        raise NoSuchProductType(product_type_id=product_type_id)
+    return found

@@ -1,0 +1,119 @@
+"""Quotas: what an account may have, checked in the transaction that would add to it, so that no two requests can
+pass together what only one of them may."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from souche.app.region import Region, Work
+from souche.db import quotas as records
+from souche.errors import QuotaExceeded
+from souche.model import quotas
+from souche.model.accounts import Account, Principal
+from souche.model.quotas import NO_LIMIT, QUOTAS, Quota, Usage
+from souche.refusals import (
+    BadValue,
+    NoSuchQuota,
+    TooManyCores,
+    TooManyImageExports,
+    TooManyImages,
+    TooManyIops,
+    TooManyKeypairs,
+    TooManySnapshotExports,
+    TooManySnapshots,
+    TooManyVms,
+    TooManyVolumes,
+    TooMuchMemory,
+    TooMuchVolumeSize,
+)
+
+Need: TypeAlias = Counter[Quota]
+"""What something takes of each quota, in the quota's units of counting."""
+
+MOST: Final = 2**53
+"""The largest limit: a number that every JSON reader keeps."""
+
+REFUSALS: Final[Mapping[Quota, type[QuotaExceeded]]] = {
+    quotas.IMAGES: TooManyImages,
+    quotas.IMAGE_EXPORTS: TooManyImageExports,
+    quotas.SNAPSHOTS: TooManySnapshots,
+    quotas.SNAPSHOT_EXPORTS: TooManySnapshotExports,
+    quotas.VOLUMES: TooManyVolumes,
+    quotas.VOLUME_SIZE: TooMuchVolumeSize,
+    quotas.IOPS: TooManyIops,
+    quotas.VMS: TooManyVms,
+    quotas.CORES: TooManyCores,
+    quotas.MEMORY: TooMuchMemory,
+    quotas.KEYPAIRS: TooManyKeypairs,
+}
+
+
+def of_image(snapshot_count: int) -> Need:
+    """What an image takes, with so many new snapshots."""
+    return Counter({quotas.IMAGES: 1, quotas.SNAPSHOTS: snapshot_count})
+
+
+def of_volume(size_gib: int, iops: int | None) -> Need:
+    """What a volume takes; `iops` is an io1 volume's."""
+    return Counter({quotas.VOLUMES: 1, quotas.VOLUME_SIZE: size_gib, quotas.IOPS: iops or 0})
+
+
+def of_vm(vcpus: int, memory_mib: int) -> Need:
+    """What a VM takes, without its volumes."""
+    return Counter({quotas.VMS: 1, quotas.CORES: vcpus, quotas.MEMORY: memory_mib})
+
+
+def check(work: Work, who: Principal, need: Need) -> None:
+    """Refuse what would bring the account beyond a quota.
+
+    Raises:
+        QuotaExceeded: by the class for that quota.
+    """
+    fitting(work, who, need, least=1, most=1)
+
+
+def fitting(work: Work, who: Principal, need: Need, *, least: int, most: int) -> int:
+    """How many times the need fits into the account's quotas, up to `most`.
+
+    Raises:
+        QuotaExceeded: not even `least` times, by the class for the quota that stands against it.
+    """
+    records.lock(work.connection, who.account_id)
+    limits = records.limits(work.connection, who.account_id)
+    for quota, amount in need.items():
+        limit = limits.get(quota.name, quota.default)
+        if limit == NO_LIMIT or amount <= 0:
+            continue
+        room = limit * quota.unit - records.used(work.connection, who.account_id, quota.name)
+        if room < least * amount:
+            raise REFUSALS[quota](limit=limit)
+        most = min(most, room // amount)
+    return most
+
+
+def usage(region: Region, account_id: str) -> list[Usage]:
+    """All quotas of an account."""
+    with region.store.read() as connection:
+        limits = records.limits(connection, account_id)
+        return [
+            Usage(
+                quota=quota,
+                limit=limits.get(quota.name, quota.default),
+                used=-(-records.used(connection, account_id, quota.name) // quota.unit),
+            )
+            for quota in QUOTAS
+        ]
+
+
+def set_limit(region: Region, account: Account, name: str, limit: int) -> None:
+    """Give an account a limit of its own; 0 for none. What it has already above the limit stays.
+
+    Raises:
+        NoSuchQuota, BadValue: the limit is negative, or no number of JSON's.
+    """
+    if name not in [quota.name for quota in QUOTAS]:
+        raise NoSuchQuota(name=name, known=", ".join(quota.name for quota in QUOTAS))
+    if not 0 <= limit <= MOST:
+        raise BadValue(parameter="VALUE", reason=f"it takes 0 (no limit) to {MOST}")
+    with region.begin() as work:
+        records.set_limit(work.connection, account.account_id, name, limit)

@@ -1,0 +1,41 @@
+"""How long the texts may be that callers choose. The database keeps no longer ones (PostgreSQL refuses them)."""
+
+from typing import Final
+
+from souche.refusals import ValueTooLong
+
+DESCRIPTION_LENGTH: Final = 255
+CLIENT_TOKEN_LENGTH: Final = 64
+VENDOR_LENGTH: Final = 255
+
+
+def check_description(text: str | None) -> None:
+    """Refuse a description that is too long.
+
+    Raises:
+        ValueTooLong.
+    """
+    _check("Description", text, DESCRIPTION_LENGTH)
+
+
+def check_vendor(text: str) -> None:
+    """Refuse a vendor's name that is too long.
+
+    Raises:
+        ValueTooLong.
+    """
+    _check("Vendor", text, VENDOR_LENGTH)
+
+
+def check_client_token(token: str | None) -> None:
+    """Refuse a token that is too long.
+
+    Raises:
+        ValueTooLong.
+    """
+    _check("ClientToken", token, CLIENT_TOKEN_LENGTH)
+
+
+def _check(parameter: str, text: str | None, most: int) -> None:
+    if text is not None and len(text) > most:
+        raise ValueTooLong(parameter=parameter, length=len(text), most=most)

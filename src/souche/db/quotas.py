@@ -1,0 +1,65 @@
+"""What accounts may have, where it is not the default, and what they have."""
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from souche.db.query import AnySelect
+from souche.db.schema import account_quotas, accounts, images, keypairs, snapshots, vms, volumes
+from souche.model import quotas
+from souche.states import VmState
+
+_LIVE = vms.c.state != VmState.TERMINATED
+
+
+def _counted(table: sa.Table, what: sa.ColumnElement[int], *criteria: sa.ColumnElement[bool]) -> AnySelect:
+    account = table.c.account_id == sa.bindparam("account_id", type_=sa.String)
+    return sa.select(what).select_from(table).where(account, *criteria)
+
+
+def _sum(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+    return sa.func.coalesce(sa.func.sum(column), 0)
+
+
+# A resource counts until it is gone, in whatever state.
+_USED: Mapping[str, AnySelect] = {
+    quotas.IMAGES.name: _counted(images, sa.func.count()),
+    quotas.SNAPSHOTS.name: _counted(snapshots, sa.func.count()),
+    quotas.VOLUMES.name: _counted(volumes, sa.func.count()),
+    quotas.VOLUME_SIZE.name: _counted(volumes, _sum(volumes.c.size_gib)),
+    quotas.IOPS.name: _counted(volumes, _sum(volumes.c.iops), volumes.c.volume_type == "io1"),
+    quotas.VMS.name: _counted(vms, sa.func.count(), _LIVE),
+    quotas.CORES.name: _counted(vms, _sum(vms.c.vcpus), _LIVE),
+    quotas.MEMORY.name: _counted(vms, _sum(vms.c.memory_mib), _LIVE),
+    quotas.KEYPAIRS.name: _counted(keypairs, sa.func.count()),
+}
+
+
+def used(connection: sa.Connection, account_id: str, name: str) -> int:
+    """How much the account has of what a quota counts, in the quota's units of counting."""
+    statement = _USED.get(name)
+    return 0 if statement is None else int(connection.scalar(statement, {"account_id": account_id}) or 0)
+
+
+def limits(connection: sa.Connection, account_id: str) -> dict[str, int]:
+    """The account's own limits by the quota's name, of those that differ from the defaults."""
+    table = account_quotas
+    rows = connection.execute(
+        sa.select(table.c.name, table.c.max_value).where(table.c.account_id == account_id)
+    )
+    return {row.name: row.max_value for row in rows}
+
+
+def set_limit(connection: sa.Connection, account_id: str, name: str, limit: int) -> None:
+    """Give the account a limit of its own."""
+    table = account_quotas
+    connection.execute(table.delete().where(table.c.account_id == account_id, table.c.name == name))
+    connection.execute(table.insert().values(account_id=account_id, name=name, max_value=limit))
+
+
+def lock(connection: sa.Connection, account_id: str) -> None:
+    """Let no other transaction count for this account until this one ends. SQLite has one writer at a time, where
+    this is nothing."""
+    connection.execute(
+        sa.select(accounts.c.account_id).where(accounts.c.account_id == account_id).with_for_update()
+    )

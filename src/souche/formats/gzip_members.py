@@ -1,0 +1,153 @@
+"""gzip by Intel's ISA-L: compression in threads, decompression within bounds.
+
+A gzip file may be several members one after the other (RFC 1952, 2.2), and reads as their contents joined. So
+every MiB becomes a member of its own, compressed on any thread.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, cast
+
+from isal import igzip_lib, isal_zlib
+
+from souche.errors import Invalid
+from souche.formats.extents import Bytes
+
+MEMBER_BYTES: Final = 1024 * 1024
+MOST_OVERHEAD: Final = 1.01
+"""A stream grows at the most by this factor: deflate stores what it cannot compress."""
+LEVEL: Final = 1
+GZIP_WINDOW_BITS: Final = 31
+"""zlib's way to ask for gzip: 16, and 15 for a window of 32 KiB"""
+DAMAGED: Final = cast("type[Exception]", igzip_lib.IsalError)  # its stub takes the class for an instance
+MAGIC: Final = b"\x1f\x8b"
+PIECE_BYTES: Final = 1024 * 1024
+
+
+class BadGzip(Invalid):
+    """The gzip stream is not valid: {reason}"""
+
+
+class GzipCutShort(BadGzip):
+    """The gzip stream ends before its end: the download or the upload was cut short."""
+
+
+class GzipTrailer(BadGzip):
+    """Something that is not gzip follows the gzip stream."""
+
+
+class GzipTooLarge(BadGzip):
+    """The gzip stream holds more than the {limit} bytes that were announced."""
+
+
+def compress(stream: Iterable[Bytes], *, threads: int | None = None) -> Iterator[bytes]:
+    """The members, in order. At most two for each thread are under way: twice that in MiB is the memory."""
+    workers = threads or os.cpu_count() or 1
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="gzip")
+    pending: deque[Future[bytes]] = deque()
+    try:
+        for content in _members(stream):
+            pending.append(pool.submit(_compress, content))
+            if len(pending) >= 2 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _compress(content: Bytes) -> bytes:
+    return isal_zlib.compress(content, level=LEVEL, wbits=GZIP_WINDOW_BITS)
+
+
+def _members(stream: Iterable[Bytes]) -> Iterator[Bytes]:
+    """Whole pieces are gathered until they make a member; only larger ones are cut. At least one member."""
+    gathered: list[Bytes] = []
+    gathered_bytes = members = 0
+    for piece in stream:
+        for part in _cut(piece):
+            gathered.append(part)
+            gathered_bytes += len(part)
+            if gathered_bytes >= MEMBER_BYTES:
+                yield _joined(gathered)
+                gathered, gathered_bytes, members = [], 0, members + 1
+    if gathered or not members:
+        yield _joined(gathered)
+
+
+def _cut(piece: Bytes) -> Iterator[Bytes]:
+    if len(piece) <= MEMBER_BYTES:
+        yield piece
+        return
+    view = memoryview(piece)
+    for start in range(0, len(view), MEMBER_BYTES):
+        yield view[start : start + MEMBER_BYTES]
+
+
+def _joined(parts: list[Bytes]) -> Bytes:
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def decompress(stream: Iterable[bytes], *, most_bytes: int) -> Iterator[bytes]:
+    """The content of all members, in pieces of at most 1 MiB, made only as they are asked for.
+
+    Raises:
+        GzipTooLarge: there is more than `most_bytes`; no byte beyond them has been yielded.
+        GzipCutShort, GzipTrailer: the stream is not whole, or more than gzip.
+        BadGzip: it is damaged, or no gzip at all.
+    """
+    left = most_bytes
+    for piece in _decompressed(stream):
+        left -= len(piece)
+        if left < 0:
+            raise GzipTooLarge(limit=most_bytes)
+        yield piece
+
+
+def _decompressed(stream: Iterable[bytes]) -> Iterator[bytes]:
+    member = _Member()
+    for block in stream:
+        data = block
+        while data:
+            if member.ended:
+                member = _Member(follows=True)
+            yield from member.feed(data)
+            data = member.rest
+    if not member.ended:
+        raise GzipCutShort
+
+
+class _Member:
+    """One member, as far as it has been read. `rest` is what followed it in the last block, once it has ended."""
+
+    def __init__(self, *, follows: bool = False) -> None:
+        self._inflate = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+        self._follows = follows
+        self._start = b""
+        self.rest = b""
+
+    @property
+    def ended(self) -> bool:
+        return bool(self._inflate.eof)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        if len(self._start) < len(MAGIC):
+            missing = len(MAGIC) - len(self._start)
+            self._start += data[:missing]
+            self._check_start()
+        try:
+            while not self.ended and (piece := self._inflate.decompress(data, PIECE_BYTES)):
+                yield piece
+                data = b""
+        except DAMAGED as error:
+            raise BadGzip(reason=str(error)) from error
+        self.rest = self._inflate.unused_data if self.ended else b""
+
+    def _check_start(self) -> None:
+        if MAGIC.startswith(self._start):
+            return
+        if self._follows:
+            raise GzipTrailer
+        raise BadGzip(reason="it does not begin as gzip does")

@@ -1,0 +1,96 @@
+"""Reading JSON that others wrote: each value by its type, each complaint with its path."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TypeVar, cast
+
+from souche.refusals import BadManifest
+
+Value = TypeVar("Value")
+
+
+class NotJson(BadManifest):
+    """The manifest is not a JSON object: {reason}"""
+
+
+class Fields:
+    """One JSON object and where it stands (`Image.Snapshots[0]`). Keys that nobody asks for are passed over."""
+
+    def __init__(self, values: Mapping[str, object], path: str = "") -> None:
+        self._values = values
+        self._path = path
+
+    def need(self, key: str, kind: type[Value]) -> Value:
+        """A value that must be there.
+
+        Raises:
+            BadManifest: it is missing, or of another type.
+        """
+        value = self.get(key, kind)
+        if value is None:
+            raise self.bad(key, "it is required")
+        return value
+
+    def get(self, key: str, kind: type[Value]) -> Value | None:
+        """A value, None if it is missing or null. A bool is no int.
+
+        Raises:
+            BadManifest: it is of another type.
+        """
+        value = self._values.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.bad(key, f"{_name(kind)} is expected")
+        return value
+
+    def fields(self, key: str) -> "Fields":
+        """An object that must be there."""
+        return Fields(cast("dict[str, object]", self.need(key, dict)), self._at(key))
+
+    def each(self, key: str) -> Iterator["Fields"]:
+        """The objects of a list that must be there."""
+        for number, value in enumerate(self.need(key, list)):
+            if not isinstance(value, dict):
+                raise self.bad(f"{key}[{number}]", f"{_name(dict)} is expected")
+            yield Fields(value, f"{self._at(key)}[{number}]")
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The strings of a list that must be there."""
+        values = self.need(key, list)
+        if not all(isinstance(value, str) for value in values):
+            raise self.bad(key, "a list of strings is expected")
+        return tuple(values)
+
+    def bad(self, key: str, reason: str) -> BadManifest:
+        """The complaint about a value."""
+        return BadManifest(reason=f"{self._at(key)}: {reason}")
+
+    def _at(self, key: str) -> str:
+        return f"{self._path}.{key}" if self._path else key
+
+
+def read_object(data: bytes) -> Fields:
+    """Parse a JSON object.
+
+    Raises:
+        NotJson: it is not one.
+    """
+    try:
+        values = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise NotJson(reason=str(error)) from error
+    if not isinstance(values, dict):
+        raise NotJson(reason=f"{_name(dict)} is expected")
+    return Fields(values)
+
+
+def write_object(values: Mapping[str, object]) -> bytes:
+    """JSON that people can read."""
+    return json.dumps(values, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _name(kind: type) -> str:
+    return {str: "a string", int: "an integer", bool: "true or false", dict: "an object", list: "a list"}[
+        kind
+    ]

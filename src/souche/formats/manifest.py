@@ -1,0 +1,146 @@
+"""The manifest of an exported image, Version 1: what every OUTSCALE region's importer reads.
+
+Source: reference section 4, "Manifest JSON" (docs.outscale.com, Manifest File Reference). Written exactly so; read
+leniently: unknown keys are passed over (older samples have CompressedSize, Ordering and User), and what has a
+usual value may be missing. docs/formats.md specifies it.
+"""
+
+import posixpath
+from dataclasses import dataclass
+from typing import Final, cast, get_args
+
+from souche.formats.json_fields import Fields, read_object, write_object
+from souche.model.images import ROOT_DEVICE_NAME, Architecture
+from souche.refusals import BadManifest, UnknownManifestVersion
+
+VERSION: Final = 1
+MOST_BYTES: Final = 1024 * 1024
+"""of a manifest that is read: 256 disks with long URLs take half of it"""
+VOLUME_TYPES: Final = ("standard", "gp2", "io1")
+
+
+@dataclass(frozen=True)
+class ManifestDisk:
+    """One device mapping and where its disk can be fetched. `size_bytes` is that of the disk, not of the object;
+    `filename` the last part of the object's key."""
+
+    device_name: str
+    url: str
+    size_bytes: int
+    filename: str | None
+    volume_type: str = "standard"
+    iops: int | None = None
+    delete_on_vm_deletion: bool = True
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """An image on its way between regions; at least one disk, the root's among them."""
+
+    name: str | None
+    description: str
+    product_codes: tuple[str, ...]
+    disks: tuple[ManifestDisk, ...]
+    architecture: Architecture = "x86_64"
+    public: bool = False
+
+
+def write_manifest(manifest: Manifest) -> bytes:
+    """The manifest as JSON."""
+    image: dict[str, object] = {
+        "Name": manifest.name,
+        "Description": manifest.description,
+        "Architecture": manifest.architecture,
+        "Type": "machine",
+        "ProductTypes": list(manifest.product_codes),
+        "Public": manifest.public,
+        "Snapshots": [_write_disk(disk) for disk in manifest.disks],
+    }
+    if manifest.name is None:
+        del image["Name"]
+    return write_object({"Version": VERSION, "Image": image})
+
+
+def _write_disk(disk: ManifestDisk) -> dict[str, object]:
+    return {
+        "Device": disk.device_name,
+        "PreSignedUrl": disk.url,
+        "Size": disk.size_bytes,
+        "VolumeType": disk.volume_type,
+        "Iops": disk.iops,
+        "DeleteOnTermination": disk.delete_on_vm_deletion,
+        "Filename": disk.filename,
+    }
+
+
+def read_manifest(data: bytes) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        NotJson: it is not a JSON object.
+        UnknownManifestVersion: its Version is not 1.
+        BadManifest: a value is missing or wrong; says which.
+    """
+    if len(data) > MOST_BYTES:
+        raise BadManifest(reason=f"it has {len(data)} bytes, more than {MOST_BYTES}")
+    top = read_object(data)
+    version = top.need("Version", int)
+    if version != VERSION:
+        raise UnknownManifestVersion(version=version)
+    return _read_image(top.fields("Image"))
+
+
+def _read_image(image: Fields) -> Manifest:
+    if image.get("Type", str) not in (None, "machine"):
+        raise image.bad("Type", "only 'machine' is known")
+    disks = tuple(_read_disk(disk) for disk in image.each("Snapshots"))
+    _check_devices(image, [disk.device_name for disk in disks])
+    return Manifest(
+        name=image.get("Name", str),
+        description=image.get("Description", str) or "",
+        product_codes=image.texts("ProductTypes"),
+        disks=disks,
+        architecture=_architecture(image),
+        public=image.get("Public", bool) or False,
+    )
+
+
+def _read_disk(disk: Fields) -> ManifestDisk:
+    filename = disk.get("Filename", str)
+    return ManifestDisk(
+        device_name=disk.need("Device", str),
+        url=disk.need("PreSignedUrl", str),
+        size_bytes=_size(disk),
+        filename=posixpath.basename(filename) if filename else None,
+        volume_type=_volume_type(disk),
+        iops=disk.get("Iops", int),
+        delete_on_vm_deletion=disk.get("DeleteOnTermination", bool) is not False,
+    )
+
+
+def _check_devices(image: Fields, names: list[str]) -> None:
+    if ROOT_DEVICE_NAME not in names:
+        raise image.bad("Snapshots", f"none of them has the Device {ROOT_DEVICE_NAME}")
+    if len(set(names)) != len(names):
+        raise image.bad("Snapshots", "a Device is named more than once")
+
+
+def _architecture(image: Fields) -> Architecture:
+    architecture = image.get("Architecture", str) or "x86_64"
+    if architecture not in get_args(Architecture):
+        raise image.bad("Architecture", f"one of {', '.join(get_args(Architecture))} is expected")
+    return cast("Architecture", architecture)
+
+
+def _volume_type(disk: Fields) -> str:
+    volume_type = disk.get("VolumeType", str) or "standard"
+    if volume_type not in VOLUME_TYPES:
+        raise disk.bad("VolumeType", f"one of {', '.join(VOLUME_TYPES)} is expected")
+    return volume_type
+
+
+def _size(disk: Fields) -> int:
+    size_bytes = disk.need("Size", int)
+    if size_bytes <= 0:
+        raise disk.bad("Size", "a positive number of bytes is expected")
+    return size_bytes

@@ -1,0 +1,71 @@
+"""The quotas of an account: what it may have of each thing, where the operator sets nothing else.
+
+Source: reference section 8; of the names, `vm_limit`, `image_export_limit` and `snapshot_export_limit` are the real
+service's, with the values seen of the last two. The others, and all other values, are ours.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+NO_LIMIT: Final = 0
+"""As `MaxValue` (specification, Quota)."""
+
+
+@dataclass(frozen=True)
+class Quota:
+    """One quota. `unit`: how many of what is counted make one of what `default` and the API speak of."""
+
+    name: str
+    short_description: str
+    description: str
+    collection: str
+    default: int
+    unit: int = 1
+
+
+IMAGES: Final = Quota("image_limit", "Image Limit", "Maximum number of images", "Images", 1_000)
+IMAGE_EXPORTS: Final = Quota(
+    "image_export_limit", "Image Exports Limit", "Maximum number of image exports under way", "Images", 3
+)
+SNAPSHOTS: Final = Quota("snapshot_limit", "Snapshot Limit", "Maximum number of snapshots", "Volumes", 10_000)
+SNAPSHOT_EXPORTS: Final = Quota(
+    "snapshot_export_limit",
+    "Snapshot Exports Limit",
+    "Maximum number of snapshot exports under way",
+    "Volumes",
+    10,
+)
+VOLUMES: Final = Quota("volume_limit", "Volume Limit", "Maximum number of volumes", "Volumes", 2_000)
+VOLUME_SIZE: Final = Quota(
+    "volume_size_limit", "Volume Size Limit", "Maximum size of all volumes, in GiB", "Volumes", 200_000
+)
+IOPS: Final = Quota("iops_limit", "IOPS Limit", "Maximum IOPS of all io1 volumes", "Volumes", 200_000)
+VMS: Final = Quota("vm_limit", "VM Limit", "Maximum number of VMs", "Compute", 1_000)
+CORES: Final = Quota("core_limit", "Core Limit", "Maximum number of vCores of all VMs", "Compute", 2_000)
+MEMORY: Final = Quota(
+    "memory_limit", "Memory Limit", "Maximum memory of all VMs, in GiB", "Compute", 8_000, unit=1024
+)
+KEYPAIRS: Final = Quota("keypair_limit", "Keypair Limit", "Maximum number of keypairs", "Compute", 1_000)
+
+QUOTAS: Final = (
+    IMAGES,
+    IMAGE_EXPORTS,
+    SNAPSHOTS,
+    SNAPSHOT_EXPORTS,
+    VOLUMES,
+    VOLUME_SIZE,
+    IOPS,
+    VMS,
+    CORES,
+    MEMORY,
+    KEYPAIRS,
+)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """A quota of an account: how much it may have, and has."""
+
+    quota: Quota
+    limit: int
+    used: int

@@ -1,0 +1,40 @@
+"""Which addresses a download may go to.
+
+Public ones; nothing on this machine, on its networks, or of the cloud under it (169.254.169.254), unless an operator
+has named that very HOST:PORT.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+"""Addresses that a translator takes to the IPv4 address in their last 32 bits (RFC 6052)."""
+
+
+@dataclass(frozen=True)
+class AllowList:
+    """`endpoints` are (host, port) as a URL names them, the host in lower case: these are let in whatever their
+    address is."""
+
+    endpoints: frozenset[tuple[str, int]] = frozenset()
+
+    def admits(self, host: str, port: int, address: Address) -> bool:
+        """Whether a URL with this host and port may be fetched from this address, which it resolved to."""
+        return (host.lower(), port) in self.endpoints or is_public(address)
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is out on the internet, with all the IPv4 addresses that it carries inside."""
+    return all(each.is_global and not each.is_multicast for each in (address, *_carried(address)))
+
+
+def _carried(address: Address) -> list[ipaddress.IPv4Address]:
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in NAT64:
+        carried.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return [each for each in carried if each is not None]

@@ -1,0 +1,167 @@
+"""Downloads from URLs that a user gave, who may be anyone (design 3.8).
+
+Only http and https, only to addresses that the allow-list admits. The address is resolved once and checked, and the
+connection goes to that very address: a name that answers otherwise the second time gains nothing. Every redirect is
+a new URL, checked as the first. Size and time are bounded, and what is not asked for is not read.
+
+Proxies of the environment are not used: behind one, the address that counts would be the proxy's to choose.
+"""
+
+import http.client
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urljoin
+
+from souche.objects.addresses import AllowList
+from souche.objects.pinned import Resolver, connect, resolve
+from souche.objects.urls import Target, parse_url, shown
+from souche.refusals import BadUrl, UrlUnreachable
+
+CHUNK_BYTES: Final = 1024 * 1024
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+REFUSALS: Final = frozenset({401, 403})
+
+
+class UrlAccessRefused(UrlUnreachable):
+    """The server refused access to the URL in '{parameter}' (HTTP {status}): it may have expired, or never have
+    been signed."""
+
+
+class UrlNotFound(UrlUnreachable):
+    """There is nothing at the URL in '{parameter}' (HTTP 404): {location}"""
+
+
+class DownloadFailed(UrlUnreachable):
+    """The download of '{parameter}' failed: {reason}"""
+
+
+class DownloadTooLarge(UrlUnreachable):
+    """What the URL in '{parameter}' leads to has more than {limit} bytes."""
+
+
+class DownloadTooSlow(UrlUnreachable):
+    """The download of '{parameter}' was given up after {seconds} seconds."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`seconds` bounds a download as a whole, `idle_seconds` each wait for the server."""
+
+    most_bytes: int
+    seconds: float
+    idle_seconds: float = 30
+    redirects: int = 5
+
+
+@dataclass(frozen=True)
+class Download:
+    """An answer whose body has not been read yet. Header names are in lower case; `total_bytes` is what the
+    server announced, if it did."""
+
+    headers: Mapping[str, str]
+    total_bytes: int | None
+    chunks: Iterator[bytes]
+
+
+class Fetcher:
+    """Opens URLs. `resolver` is the system's, except in tests."""
+
+    def __init__(self, allowed: AllowList, *, resolver: Resolver = resolve) -> None:
+        self._allowed = allowed
+        self._resolver = resolver
+        self._tls = ssl.create_default_context()
+
+    @contextmanager
+    def open(self, url: str, parameter: str, limits: Limits) -> Iterator[Download]:
+        """GET a URL; `parameter` is where the user wrote it, for the messages.
+
+        Raises:
+            BadUrl: it is not one that may be fetched.
+            UrlUnreachable: the server cannot be reached, or says no (the subclasses tell how).
+                Reading `chunks` raises DownloadFailed, DownloadTooLarge and DownloadTooSlow.
+        """
+        deadline = time.monotonic() + limits.seconds
+        for _ in range(limits.redirects + 1):
+            target = parse_url(url, parameter)
+            with self._get(target, parameter, limits) as response:
+                if response.status not in REDIRECTS:
+                    yield _download(response, target, parameter, limits, deadline)
+                    return
+                url = _next(url, response, parameter)
+        raise BadUrl(parameter=parameter, reason=f"more than {limits.redirects} redirects.")
+
+    def read(self, url: str, parameter: str, limits: Limits) -> tuple[bytes, Mapping[str, str]]:
+        """GET a small object whole: its bytes and the answer's headers. Raises as `open` does."""
+        with self.open(url, parameter, limits) as download:
+            return b"".join(download.chunks), download.headers
+
+    @contextmanager
+    def _get(self, target: Target, parameter: str, limits: Limits) -> Iterator[http.client.HTTPResponse]:
+        with connect(target, parameter, self._allowed, self._resolver, limits.idle_seconds) as plain:
+            try:
+                connection = http.client.HTTPConnection(target.host, target.port)
+                connection.sock = (
+                    self._tls.wrap_socket(plain, server_hostname=target.host) if target.tls else plain
+                )
+                connection.request("GET", target.path, headers={"Host": target.host_header, "Accept": "*/*"})
+                response = connection.getresponse()
+            except (OSError, http.client.HTTPException) as error:
+                raise UrlUnreachable(parameter=parameter, reason=_reason(error)) from error
+            try:
+                yield response
+            finally:
+                response.close()
+                connection.close()
+
+
+def _next(url: str, response: http.client.HTTPResponse, parameter: str) -> str:
+    location = response.getheader("Location")
+    if not location:
+        raise UrlUnreachable(parameter=parameter, reason="it redirects to nowhere.")
+    return urljoin(url, location)
+
+
+def _download(
+    response: http.client.HTTPResponse, target: Target, parameter: str, limits: Limits, deadline: float
+) -> Download:
+    if response.status in REFUSALS:
+        raise UrlAccessRefused(parameter=parameter, status=response.status)
+    if response.status == 404:
+        raise UrlNotFound(parameter=parameter, location=shown(target))
+    if response.status != 200:
+        raise UrlUnreachable(parameter=parameter, reason=f"HTTP status {response.status}.")
+    total = response.length
+    if total is not None and total > limits.most_bytes:
+        raise DownloadTooLarge(parameter=parameter, limit=limits.most_bytes)
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    return Download(headers, total, _chunks(response, parameter, limits, deadline))
+
+
+def _chunks(
+    response: http.client.HTTPResponse, parameter: str, limits: Limits, deadline: float
+) -> Iterator[bytes]:
+    received = 0
+    while chunk := _read(response, parameter):
+        received += len(chunk)
+        if received > limits.most_bytes:
+            raise DownloadTooLarge(parameter=parameter, limit=limits.most_bytes)
+        if time.monotonic() > deadline:
+            raise DownloadTooSlow(parameter=parameter, seconds=limits.seconds)
+        yield chunk
+    if response.length:
+        raise DownloadFailed(parameter=parameter, reason=f"{response.length} bytes are missing at its end.")
+
+
+def _read(response: http.client.HTTPResponse, parameter: str) -> bytes:
+    try:
+        return response.read1(CHUNK_BYTES)
+    except (OSError, http.client.HTTPException) as error:
+        raise DownloadFailed(parameter=parameter, reason=_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

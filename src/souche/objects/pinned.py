@@ -1,0 +1,53 @@
+"""Connecting to an address that was checked, and to no other."""
+
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from souche.objects.addresses import Address, AllowList
+from souche.objects.urls import Target
+from souche.refusals import BadUrl, UrlUnreachable
+
+Resolver: TypeAlias = Callable[[str, int], list[Address]]
+"""The addresses of a host, for a port. Raises OSError."""
+
+
+def resolve(host: str, port: int) -> list[Address]:
+    """Ask the system. Odd spellings (`0x7f.1`, `2130706433`) become plain addresses here, before the check."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [ipaddress.ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in found]
+
+
+@contextmanager
+def connect(
+    target: Target, parameter: str, allowed: AllowList, resolver: Resolver, timeout_seconds: float
+) -> Iterator[socket.socket]:
+    """A connection to the first admitted address that answers, closed on leaving.
+
+    Raises:
+        BadUrl: the URL leads to addresses that are not admitted.
+        UrlUnreachable: none answers.
+    """
+    try:
+        addresses = resolver(target.host, target.port)
+    except OSError as error:
+        raise UrlUnreachable(parameter=parameter, reason=f"{target.host}: {error}.") from error
+    admitted = [address for address in addresses if allowed.admits(target.host, target.port, address)]
+    if not admitted:
+        raise BadUrl(
+            parameter=parameter, reason=f"{target.host}:{target.port} is not an address to fetch from."
+        )
+    with _first(admitted, target.port, parameter, timeout_seconds) as connection:
+        yield connection
+
+
+def _first(addresses: list[Address], port: int, parameter: str, timeout_seconds: float) -> socket.socket:
+    failure: OSError | None = None
+    for address in addresses:
+        try:
+            return socket.create_connection((str(address), port), timeout_seconds)
+        except OSError as error:
+            failure = error
+    raise UrlUnreachable(parameter=parameter, reason=f"{failure}.") from failure

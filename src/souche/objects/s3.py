@@ -1,0 +1,203 @@
+"""An object store that speaks S3: the embedded OOS, OUTSCALE's own, Ceph, and others."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from souche.errors import SoucheError
+from souche.objects.base import (
+    LONGEST_URL_SECONDS,
+    BadBucketName,
+    BucketAccessRefused,
+    NoSuchBucket,
+    NoSuchObject,
+    NoSuchUpload,
+    ObjectsFailed,
+    ObjectsUnavailable,
+    Part,
+    Upload,
+)
+from souche.objects.names import is_bucket_name
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+CONNECT_SECONDS: Final = 10
+READ_SECONDS: Final = 60
+ATTEMPTS: Final = 5
+CONNECTIONS: Final = 16
+REFUSED: Final = frozenset(
+    {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "401", "AllAccessDisabled"}
+)
+OURS_ALREADY: Final = "BucketAlreadyOwnedByYou"
+TAKEN: Final = "BucketAlreadyExists"
+
+
+@dataclass(frozen=True)
+class S3Access:
+    """Where an S3 service is, and who calls. `endpoint` is the URL that pre-signed URLs begin with, too."""
+
+    endpoint: str
+    access_key_id: str
+    secret_key: str = field(repr=False)
+    region: str = "us-east-1"
+
+
+def configuration(attempts: int = ATTEMPTS) -> Config:
+    """Path-style URLs (reference section 11); no checksums that OOS refuses (there as well); failures that pass
+    are tried again."""
+    return Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        max_pool_connections=CONNECTIONS,
+        proxies={},
+    )
+
+
+class S3Store:
+    """An `ObjectStore`."""
+
+    def __init__(self, access: S3Access, *, attempts: int = ATTEMPTS) -> None:
+        self._endpoint = access.endpoint
+        session = boto3.session.Session(
+            aws_access_key_id=access.access_key_id,
+            aws_secret_access_key=access.secret_key,
+            region_name=access.region,
+        )
+        self._client: S3Client = session.client(
+            "s3", endpoint_url=access.endpoint, config=configuration(attempts)
+        )
+
+    def ensure_bucket(self, bucket: str) -> None:
+        if not is_bucket_name(bucket):
+            raise BadBucketName(bucket=bucket)
+        with self._errors(bucket):
+            try:
+                self._client.head_bucket(Bucket=bucket)
+            except ClientError as error:
+                if _status(error) != 404:
+                    raise
+            else:
+                return
+        with self._errors(bucket):
+            self._create(bucket)
+
+    def put(self, bucket: str, key: str, data: bytes, *, metadata: Mapping[str, str]) -> None:
+        with self._errors(bucket, key):
+            self._client.put_object(Bucket=bucket, Key=key, Body=data, Metadata=dict(metadata))
+
+    def get(self, bucket: str, key: str) -> bytes:
+        with self._errors(bucket, key):
+            return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    def delete(self, bucket: str, key: str) -> None:
+        with _gone_is_success(), self._errors(bucket, key):
+            self._client.delete_object(Bucket=bucket, Key=key)
+
+    def keys(self, bucket: str, prefix: str) -> list[str]:
+        with self._errors(bucket):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            return sorted(found["Key"] for page in pages for found in page.get("Contents", []))
+
+    def start_upload(self, bucket: str, key: str) -> Upload:
+        with self._errors(bucket, key):
+            answer = self._client.create_multipart_upload(Bucket=bucket, Key=key)
+            return Upload(bucket, key, answer["UploadId"])
+
+    def put_part(self, upload: Upload, number: int, data: bytes) -> Part:
+        with self._errors(upload.bucket, upload.key):
+            answer = self._client.upload_part(**_names(upload), PartNumber=number, Body=data)
+            return Part(number, answer["ETag"])
+
+    def complete_upload(self, upload: Upload, parts: Sequence[Part]) -> None:
+        listed: list[CompletedPartTypeDef] = [{"PartNumber": part.number, "ETag": part.tag} for part in parts]
+        with self._errors(upload.bucket, upload.key):
+            self._client.complete_multipart_upload(**_names(upload), MultipartUpload={"Parts": listed})
+
+    def abort_upload(self, upload: Upload) -> None:
+        with _gone_is_success(), self._errors(upload.bucket, upload.key):
+            self._client.abort_multipart_upload(**_names(upload))
+
+    def uploads(self, bucket: str, prefix: str) -> list[Upload]:
+        with _gone_is_success(), self._errors(bucket):
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=bucket, Prefix=prefix
+            )
+            found = [upload for page in pages for upload in page.get("Uploads", [])]
+            return [Upload(bucket, upload["Key"], upload["UploadId"]) for upload in found]
+        return []
+
+    def presign(self, bucket: str, key: str, seconds: int) -> str:
+        assert 0 < seconds <= LONGEST_URL_SECONDS
+        with self._errors(bucket, key):
+            names = {"Bucket": bucket, "Key": key}
+            return self._client.generate_presigned_url("get_object", Params=names, ExpiresIn=seconds)
+
+    def _create(self, bucket: str) -> None:
+        try:
+            self._client.create_bucket(Bucket=bucket)
+        except ClientError as error:
+            if _code(error) == TAKEN:
+                raise BucketAccessRefused(bucket=bucket, reason="it belongs to another account") from error
+            if _code(error) != OURS_ALREADY:
+                raise
+
+    @contextmanager
+    def _errors(self, bucket: str, key: str = "") -> Iterator[None]:
+        """Turn botocore's errors into ours."""
+        try:
+            yield
+        except ClientError as error:
+            raise _failure(error, bucket, key) from error
+        except ParamValidationError as error:
+            raise BadBucketName(bucket=bucket) from error
+        except BotoCoreError as error:
+            raise ObjectsUnavailable(endpoint=self._endpoint, reason=str(error)) from error
+
+
+@contextmanager
+def _gone_is_success() -> Iterator[None]:
+    try:
+        yield
+    except (NoSuchBucket, NoSuchObject, NoSuchUpload):
+        return
+
+
+def _failure(error: ClientError, bucket: str, key: str) -> SoucheError:
+    code = _code(error)
+    by_code: dict[str, SoucheError] = {
+        "NoSuchBucket": NoSuchBucket(bucket=bucket),
+        "NoSuchKey": NoSuchObject(bucket=bucket, key=key),
+        "NoSuchUpload": NoSuchUpload(bucket=bucket, key=key),
+        "InvalidBucketName": BadBucketName(bucket=bucket),
+    }
+    if code in by_code:
+        return by_code[code]
+    if code in REFUSED:
+        return BucketAccessRefused(bucket=bucket, reason=code)
+    if _status(error) >= 500:
+        return ObjectsUnavailable(endpoint=f"the bucket {bucket}", reason=str(error))
+    return ObjectsFailed(reason=str(error))
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _names(upload: Upload) -> dict[str, Any]:
+    return {"Bucket": upload.bucket, "Key": upload.key, "UploadId": upload.upload_id}

@@ -1,0 +1,153 @@
+"""The embedded OOS: SeaweedFS as a child process, with its data under the region's home.
+
+Everything that it says to itself stays on loopback and asks for the region's certificate; S3 alone listens where the
+operator says. Who may do what is in `seaweedfs_accounts`.
+"""
+
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, build_opener
+
+import structlog
+
+from souche import run
+from souche.clock import Clock
+from souche.objects import seaweedfs_argv as argv
+from souche.objects.base import ObjectsFailed
+from souche.objects.seaweedfs_accounts import Accounts
+from souche.objects.seaweedfs_ports import kept_ports
+from souche.objects.seaweedfs_tls import environment, make_certificate
+
+START_SECONDS: Final = 30.0
+STOP_SECONDS: Final = 2.0
+"""An orderly end takes SeaweedFS 10 s and more; what it has answered is in the kernel's hands already."""
+POLL_SECONDS: Final = 0.05
+RESTART_PAUSE_SECONDS: Final = 1.0
+MEMORY_LIMIT: Final = "512MiB"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`home` is HOME/oos; `program` the file `weed`; S3 listens at `host`:`port`."""
+
+    home: Path
+    program: Path
+    host: str
+    port: int
+    memory_limit: str = MEMORY_LIMIT
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+class SeaweedFs:
+    """One server, kept alive from `start` to `stop`."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        for folder in (settings.home, settings.home / "data"):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_certificate(settings.home / "tls", clock.now())
+        self._ports = kept_ports(settings.home / "ports.json", settings.port)
+        self._stopping = threading.Event()
+        self._server: subprocess.Popen[bytes] | None = None
+        self._keeper: threading.Thread | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return self._settings.endpoint
+
+    @property
+    def log_file(self) -> Path:
+        return self._settings.home / "log"
+
+    def start(self) -> None:
+        """Start the server, and again whenever it ends, until `stop`. Returns when S3 answers.
+
+        Raises:
+            ObjectsFailed: it does not come up; carries what it said.
+        """
+        self._stopping.clear()
+        self._keeper = threading.Thread(target=self._keep, name="oos", daemon=True)
+        self._keeper.start()
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Wait until S3 answers.
+
+        Raises:
+            ObjectsFailed: it does not within 30 seconds, or the server ended.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while not self.is_ready():
+            ended = self._server is not None and self._server.poll() is not None
+            if time.monotonic() > deadline or ended:
+                self.stop()
+                raise ObjectsFailed(reason=f"the embedded server did not start: {self._last_words()}")
+            time.sleep(POLL_SECONDS)
+
+    def is_ready(self) -> bool:
+        """Whether S3 answers at this moment."""
+        try:
+            build_opener(ProxyHandler({})).open(self.endpoint, timeout=1).close()
+        except HTTPError:
+            return True
+        except (URLError, OSError):
+            return False
+        return True
+
+    def stop(self) -> None:
+        """End the server, wherever it is in its life."""
+        self._stopping.set()
+        server = self._server
+        if server is not None:
+            _end(server)
+        if self._keeper is not None:
+            self._keeper.join()
+
+    @property
+    def accounts(self) -> Accounts:
+        """Who may do what on this server."""
+        settings = self._settings
+        return Accounts(argv.shell(settings.program, self._ports), self._environment(), self.endpoint)
+
+    def _keep(self) -> None:
+        """The thread that the server's life hangs on."""
+        while not self._stopping.is_set():
+            self._server = run.start(
+                argv.server(
+                    self._settings.program,
+                    self._settings.home / "data",
+                    self._ports,
+                    self._settings.host,
+                    self._settings.port,
+                ),
+                log_file=self.log_file,
+                extra_environment=self._environment(),
+            )
+            status = self._server.wait()
+            if not self._stopping.wait(RESTART_PAUSE_SECONDS):
+                log.warning("object store ended, starting it again", status=status)
+
+    def _environment(self) -> dict[str, str]:
+        tls = environment(self._settings.home / "tls")
+        return {**tls, **argv.GROWTH, "GOMEMLIMIT": self._settings.memory_limit}
+
+    def _last_words(self) -> str:
+        return self.log_file.read_text(errors="replace").strip()[-1000:]
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    try:
+        server.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.kill()

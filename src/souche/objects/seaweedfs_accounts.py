@@ -1,0 +1,176 @@
+"""Accounts on the embedded OOS.
+
+An account is an identity with the account's access keys, let into its own buckets by name (`Read:backups`, ...).
+S3's CreateBucket takes Admin for that very name, which an account has for its own buckets only; so a bucket is made
+here (`souche bucket create`, and every export), and by plain S3 only again after its account has deleted it. One
+identity of the region's own may do everything.
+"""
+
+import json
+import re
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from souche import run
+from souche.errors import ProgramFailed, ProgramTimedOut
+from souche.objects import seaweedfs_argv as argv
+from souche.objects.base import (
+    BadBucketName,
+    BucketAccessRefused,
+    NoSuchBucket,
+    ObjectsFailed,
+    ObjectsUnavailable,
+)
+from souche.objects.names import is_bucket_name
+from souche.objects.s3 import S3Access, S3Store
+
+SHELL_SECONDS: Final = 20.0
+MARKER: Final = "souche-marker"
+SETTLED_SECONDS: Final = 20.0
+POLL_SECONDS: Final = 0.01
+OPERATOR: Final = "souche"
+"""The region's own identity. Accounts are numbers, so none can have this name."""
+BUCKET_LINE: Final = re.compile(r'^\s+(?P<bucket>[a-z0-9.-]+)\tsize:.*?(?:\towner:"(?P<owner>[^"]*)")?$')
+SHELL: Final = threading.Lock()
+"""Identities are read, changed and written whole, so one shell works at a time."""
+
+
+@dataclass(frozen=True)
+class AccountKey:
+    """One access key of an account."""
+
+    account_id: str
+    access_key_id: str
+    secret_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What the server knows of an account; `grants` are such as `Read:backups`."""
+
+    account_id: str
+    access_key_ids: frozenset[str]
+    grants: frozenset[str]
+
+    def reaches(self, bucket: str) -> bool:
+        return any(grant.endswith(f":{bucket}") for grant in self.grants)
+
+
+class Accounts:
+    """The identities and the buckets of a running server. All methods raise ObjectsUnavailable and
+    ObjectsFailed, and may be called again. What they change holds when they return.
+
+    S3 learns of a change a moment after the shell has made it, and of changes in their order. So each is followed
+    by one that can be seen from outside: a key without rights, under a new name, that S3 begins to know.
+    """
+
+    def __init__(self, shell: Sequence[str], environment: Mapping[str, str], endpoint: str) -> None:
+        self._shell = shell
+        self._environment = environment
+        self._endpoint = endpoint
+
+    def set_operator(self, access_key_id: str, secret_key: str) -> None:
+        """Let the region itself in, by this key."""
+        self._change(argv.set_key(OPERATOR, access_key_id, secret_key), argv.make_operator(OPERATOR))
+
+    def sync_keys(self, wanted: Iterable[AccountKey]) -> None:
+        """Let in exactly these keys, and the operator's: for the start, when keys may have come and gone."""
+        wanted = list(wanted)
+        kept = {(key.account_id, key.access_key_id) for key in wanted}
+        known = {(each.account_id, key) for each in self.identities() for key in each.access_key_ids}
+        gone = sorted(key for key in known - kept if key[0] not in (OPERATOR, MARKER))
+        self._change(*(argv.remove_key(*key) for key in gone), *(_set(key) for key in wanted))
+
+    def set_key(self, key: AccountKey) -> None:
+        """Let an access key in."""
+        self._change(_set(key))
+
+    def remove_key(self, account_id: str, access_key_id: str) -> None:
+        """Let an access key in no longer; gone already is success."""
+        self._change(argv.remove_key(account_id, access_key_id))
+
+    def ensure_bucket(self, bucket: str, account_id: str) -> None:
+        """Make a bucket and let its account in; done already is success. Rights on an earlier bucket of this name
+        end.
+
+        Raises:
+            BadBucketName: there can be no such bucket.
+            BucketAccessRefused: it belongs to another account.
+        """
+        if not is_bucket_name(bucket):
+            raise BadBucketName(bucket=bucket)
+        owner = self.buckets().get(bucket)
+        if owner not in (None, account_id):
+            raise BucketAccessRefused(bucket=bucket, reason="it belongs to another account")
+        others = [each.account_id for each in self.identities() if each.reaches(bucket)]
+        revoked = [argv.revoke_bucket(bucket, other) for other in others if other != account_id]
+        made = [] if owner else [argv.create_bucket(bucket, account_id)]
+        self._change(*revoked, *made, argv.grant_bucket(bucket, account_id))
+
+    def buckets(self) -> dict[str, str]:
+        """The owner of each bucket; empty for one that has none."""
+        found = (BUCKET_LINE.match(line) for line in self._tell(argv.LIST_BUCKETS).splitlines())
+        return {match["bucket"]: match["owner"] or "" for match in found if match}
+
+    def identities(self) -> list[Identity]:
+        """Everyone whom the server knows."""
+        said = json.loads(self._tell(argv.LIST_IDENTITIES))
+        return [
+            Identity(
+                account_id=each["name"],
+                access_key_ids=frozenset(key["accessKey"] for key in each["credentials"]),
+                grants=frozenset(each["actions"]),
+            )
+            for each in said["identities"]
+        ]
+
+    def _change(self, *commands: str) -> None:
+        """Run commands, and wait until S3 goes by them."""
+        mark = AccountKey(MARKER, f"MARK{secrets.token_hex(8)}", secrets.token_hex(20))
+        self._tell(*commands, _set(mark))
+        known = S3Store(S3Access(self._endpoint, mark.access_key_id, mark.secret_key))
+        deadline = time.monotonic() + SETTLED_SECONDS
+        while not _knows(known):
+            if time.monotonic() > deadline:
+                raise ObjectsUnavailable(
+                    endpoint=self._endpoint, reason="it does not learn of changed access keys"
+                )
+            time.sleep(POLL_SECONDS)
+        self._tell(argv.remove_key(MARKER, mark.access_key_id))
+
+    def _tell(self, *commands: str) -> str:
+        """Run commands in SeaweedFS's shell. They hold secrets, so what it says goes no further on failure than
+        its complaints."""
+        script = "".join(f"{command}\n" for command in commands)
+        try:
+            with SHELL:
+                said = run.run(
+                    self._shell,
+                    timeout_seconds=SHELL_SECONDS,
+                    stdin=script.encode(),
+                    extra_environment=self._environment,
+                )
+        except ProgramTimedOut as error:
+            raise ObjectsUnavailable(endpoint="the embedded server", reason=str(error)) from error
+        except ProgramFailed as error:
+            raise ObjectsFailed(reason=str(error)) from error
+        return said.decode()
+
+
+def _set(key: AccountKey) -> str:
+    return argv.set_key(key.account_id, key.access_key_id, key.secret_key)
+
+
+def _knows(store: S3Store) -> bool:
+    """Whether S3 knows a key that has no rights."""
+    try:
+        store.keys("souche-marker", "")
+    except BucketAccessRefused as error:
+        return error.fields["reason"] != "InvalidAccessKeyId"
+    except NoSuchBucket:
+        return True
+    return True

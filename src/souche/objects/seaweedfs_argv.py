@@ -1,0 +1,129 @@
+"""The command lines of SeaweedFS and what its shell is told. Pure functions.
+
+`weed server` rather than `weed mini`: of the two, it alone can listen elsewhere for S3 than for everything else, and
+fails when a port is taken instead of moving to another. Telemetry, which calls the makers' server by default, is off.
+"""
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from souche.errors import Invalid
+
+LOOPBACK: Final = "127.0.0.1"
+VOLUME_MEBIBYTES: Final = 1024
+"""of one file of SeaweedFS's; it makes new ones as they fill"""
+VOLUMES: Final = 100_000
+"""Each bucket has files of its own. By default there may be as many as GiB are free on the medium, and a new
+bucket takes seven at once: a dozen buckets, and nothing can be written any more."""
+GROWTH: Final = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
+"""how many files a bucket begins with (`weed scaffold -config=master`)"""
+OPTIONS: Final = (
+    "-filer",
+    "-s3",
+    "-s3.allowDeleteBucketNotEmpty=false",
+    "-s3.autoCreateBucket=false",
+    "-s3.port.iceberg=0",
+    "-s3.port.lance=0",
+    "-master.telemetry=false",
+    f"-volume.max={VOLUMES}",
+    "-volume.preStopSeconds=1",
+    f"-master.volumeSizeLimitMB={VOLUME_MEBIBYTES}",
+)
+LIST_BUCKETS: Final = "s3.bucket.list"
+LIST_IDENTITIES: Final = "s3.configure"
+ACTIONS: Final = ("Admin", "Read", "Write", "List", "Tagging")
+"""on a bucket of one's own. Admin: bucket policies, and CreateBucket for that very name."""
+SAFE: Final = re.compile(r"[A-Za-z0-9_+/=.-]+")
+"""what a word of the shell may be made of: it knows no quoting"""
+
+
+class UnsafeWord(Invalid):
+    """The {what} has characters that SeaweedFS cannot be told."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports of SeaweedFS's services, all on loopback."""
+
+    master: int
+    master_grpc: int
+    volume: int
+    volume_grpc: int
+    filer: int
+    filer_grpc: int
+    s3_grpc: int
+
+    @classmethod
+    def of(cls, numbers: list[int]) -> "Ports":
+        """From as many numbers as there are services."""
+        return cls(*numbers)
+
+    def all(self) -> list[int]:
+        """The numbers."""
+        return list(asdict(self).values())
+
+
+def server(program: Path, data: Path, ports: Ports, s3_host: str, s3_port: int) -> list[str]:
+    """The server. The kernel ends it with the thread that started it: KILL, so that its ports are
+    free at once."""
+    return [
+        *("setpriv", "--pdeathsig", "KILL", "--"),
+        *(str(program), "server", f"-dir={data}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"),
+        *(f"-s3.ip.bind={s3_host}", f"-s3.port={s3_port}", f"-s3.port.grpc={ports.s3_grpc}"),
+        *(f"-master.port={ports.master}", f"-master.port.grpc={ports.master_grpc}"),
+        *(f"-volume.port={ports.volume}", f"-volume.port.grpc={ports.volume_grpc}"),
+        *(f"-filer.port={ports.filer}", f"-filer.port.grpc={ports.filer_grpc}"),
+        *OPTIONS,
+    ]
+
+
+def shell(program: Path, ports: Ports) -> list[str]:
+    """The administrator's shell; commands come on its standard input, so that no secret stands in an argv."""
+    return [
+        *(str(program), "shell"),
+        f"-master={LOOPBACK}:{ports.master}.{ports.master_grpc}",
+        f"-filer={LOOPBACK}:{ports.filer}.{ports.filer_grpc}",
+    ]
+
+
+def set_key(account_id: str, access_key_id: str, secret_key: str) -> str:
+    """Let a key in; the account's identity is made with its first."""
+    _check(account=account_id, access_key=access_key_id, secret_key=secret_key)
+    return f"s3.configure -user {account_id} -access_key {access_key_id} -secret_key {secret_key} -apply"
+
+
+def remove_key(account_id: str, access_key_id: str) -> str:
+    """Let a key in no longer."""
+    _check(account=account_id, access_key=access_key_id)
+    return f"s3.configure -user {account_id} -access_key {access_key_id} -delete -apply"
+
+
+def create_bucket(bucket: str, account_id: str) -> str:
+    """Make a bucket of an account."""
+    _check(bucket=bucket, account=account_id)
+    return f"s3.bucket.create -name {bucket} -owner {account_id}"
+
+
+def grant_bucket(bucket: str, account_id: str) -> str:
+    """Let an account into a bucket, beside those that it has."""
+    _check(bucket=bucket, account=account_id)
+    return f"s3.configure -user {account_id} -actions {','.join(ACTIONS)} -buckets {bucket} -apply"
+
+
+def revoke_bucket(bucket: str, account_id: str) -> str:
+    """Let an account into a bucket no longer."""
+    return grant_bucket(bucket, account_id).replace(" -apply", " -delete -apply")
+
+
+def make_operator(account_id: str) -> str:
+    """Let an identity into everything."""
+    _check(account=account_id)
+    return f"s3.configure -user {account_id} -actions Admin -apply"
+
+
+def _check(**words: str) -> None:
+    for what, word in words.items():
+        if SAFE.fullmatch(word) is None:
+            raise UnsafeWord(what=what.replace("_", " "))

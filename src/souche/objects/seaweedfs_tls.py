@@ -1,0 +1,61 @@
+"""The certificate by which the parts of one SeaweedFS know each other.
+
+Its gRPC services trust whoever reaches them, unless they have certificates; and S3's listens wherever S3 does. So each
+region makes one key and one certificate, which is its own authority, and every part both shows it and asks for it.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+PARTS: Final = ("MASTER", "VOLUME", "FILER", "S3", "CLIENT")
+LIFE: Final = timedelta(days=3650)
+NAME: Final = "souche-oos"
+
+
+def environment(folder: Path) -> Mapping[str, str]:
+    """The variables that tell SeaweedFS (`weed scaffold -config=security`: keys of security.toml, with WEED_ before
+    them). They hold paths, not secrets."""
+    certificate, key = str(folder / "certificate.pem"), str(folder / "key.pem")
+    parts = {f"WEED_GRPC_{part}_CERT": certificate for part in PARTS}
+    parts |= {f"WEED_GRPC_{part}_KEY": key for part in PARTS}
+    return parts | {"WEED_GRPC_CA": certificate}
+
+
+def make_certificate(folder: Path, now: datetime) -> None:
+    """Make key and certificate, unless they are there."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    certificate = folder / "certificate.pem"
+    if certificate.exists():
+        return
+    key = ec.generate_private_key(ec.SECP256R1())
+    written = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "key.pem").touch(mode=0o600)
+    (folder / "key.pem").write_bytes(written)
+    certificate.write_bytes(_self_signed(key, now).public_bytes(serialization.Encoding.PEM))
+
+
+def _self_signed(key: ec.EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("localhost")])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now.astimezone(UTC) - timedelta(days=1))
+        .not_valid_after(now + LIFE)
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )

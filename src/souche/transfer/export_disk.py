@@ -1,0 +1,94 @@
+"""Exporting a disk: NBD -> hash -> qcow2 or raw -> gzip -> sink, as one stream.
+
+    block status     which clusters hold data; nothing else is read
+    read             1 MiB at a time, 8 requests in flight
+    tree hash        of the virtual disk, holes as zeros
+    qcow2 or raw     tables first, then the data as it comes
+    gzip             one member for each MiB, on every core
+    sink             multipart upload, parts in parallel
+
+Each stage asks the one before for as much as it can hold, so memory is bounded whatever the size: 8 MiB of reads,
+4 MiB for each gzip thread, 32 MiB of parts.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from souche.formats import gzip_members, qcow2_stream
+from souche.formats.disk_inspection import DiskFormat
+from souche.formats.extents import Allocation, Bytes, Chunk
+from souche.formats.raw_stream import raw_stream
+from souche.formats.tree_hash import TreeHash, hashed
+from souche.transfer import reader
+from souche.transfer.multipart import StoredObject
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told the bytes of data done and in all, after each MiB. Whatever it raises stops the export (cancellation)."""
+
+
+class Sink(Protocol):
+    """Where the stream goes (`multipart.BucketSink`)."""
+
+    def write(self, stream: Iterable[bytes], *, most_bytes: int) -> StoredObject:
+        """Take a stream of at most `most_bytes` to its end, or leave nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class ExportedDisk:
+    """`disk_bytes` is the size as seen by a guest, `data_bytes` the part of it that was read."""
+
+    disk_bytes: int
+    disk_tree_sha256: str
+    data_bytes: int
+    object_bytes: int
+    object_sha256: str
+
+
+def export_disk(
+    nbd_uri: str, disk_format: DiskFormat, sink: Sink, *, progress: Progress, threads: int | None = None
+) -> ExportedDisk:
+    """Write a disk as `<format>.gz`. On failure the sink is left with nothing; to try again is harmless.
+
+    Raises:
+        StorageFailed: the disk cannot be read.
+        Whatever `sink` and `progress` raise.
+    """
+    with reader.connect(nbd_uri) as disk:
+        allocation, tree = disk.allocation(), TreeHash()
+        chunks = hashed(disk.chunks(allocation), disk.size_bytes, tree)
+        stream = _stream(disk_format, allocation, _told(chunks, allocation.data_bytes, progress))
+        members = gzip_members.compress(stream, threads=threads)
+        stored = sink.write(members, most_bytes=_most_bytes(disk_format, allocation))
+    return ExportedDisk(
+        disk_bytes=allocation.size_bytes,
+        disk_tree_sha256=tree.hexdigest(),
+        data_bytes=allocation.data_bytes,
+        object_bytes=stored.object_bytes,
+        object_sha256=stored.object_sha256,
+    )
+
+
+def _stream(disk_format: DiskFormat, allocation: Allocation, chunks: Iterable[Chunk]) -> Iterator[Bytes]:
+    if disk_format == "qcow2":
+        return qcow2_stream.qcow2_stream(allocation, chunks)
+    return raw_stream(allocation.size_bytes, chunks)
+
+
+def _most_bytes(disk_format: DiskFormat, allocation: Allocation) -> int:
+    """What the object can have at the most, if nothing can be compressed; zeros always can."""
+    if disk_format == "qcow2":
+        stream_bytes = qcow2_stream.layout(allocation).file_bytes
+    else:
+        stream_bytes = allocation.data_bytes + allocation.size_bytes // 64
+    return int(stream_bytes * gzip_members.MOST_OVERHEAD) + gzip_members.MEMBER_BYTES
+
+
+def _told(chunks: Iterable[Chunk], total_bytes: int, progress: Progress) -> Iterator[Chunk]:
+    done = 0
+    progress(done, total_bytes)
+    for chunk in chunks:
+        yield chunk
+        done += len(chunk.data)
+        progress(done, total_bytes)

@@ -1,0 +1,227 @@
+"""Snapshots on the wire (reference section 3)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from souche.app.region import Region
+from souche.model.accounts import Principal
+from souche.model.permissions import Permissions
+from souche.states import SnapshotState, VolumeState
+from tests.support.client import Client, absent, conflict, missing, parameter, state, unsupported, value
+from tests.support.region import make_account, make_region
+from tests.support.resources import make_image, make_snapshot, make_volume
+
+HERE = "eu-test-1"
+
+
+@pytest.fixture
+def client(region: Region, alice: Principal) -> Client:
+    return Client(region, alice)
+
+
+@pytest.fixture
+def other(region: Region, bob: Principal) -> Client:
+    return Client(region, bob)
+
+
+def test_a_snapshot_of_a_volume(client: Client) -> None:
+    volume = make_volume(client.region, client.who)
+    answer = client("CreateSnapshot", VolumeId=volume.volume_id, Description="d", ClientToken="t")
+    assert answer["Snapshot"] == {
+        "AccountId": client.who.account_id,
+        "ClientToken": "t",
+        "CreationDate": "2026-11-24T10:00:00.000Z",
+        "Description": "d",
+        "PermissionsToCreateVolume": {"AccountIds": [], "GlobalPermission": False},
+        "Progress": 0,
+        "SnapshotId": answer["Snapshot"]["SnapshotId"],
+        "State": "pending",
+        "Tags": [],
+        "VolumeId": volume.volume_id,
+        "VolumeSize": 10,
+    }
+    assert client("ReadSnapshots")["Snapshots"] == [answer["Snapshot"]]
+
+
+def test_a_copy_inherits_the_description_and_has_no_volume(client: Client) -> None:
+    source = make_snapshot(client.region, client.who, description="d", volume_id="vol-12345678")
+    request = {"SourceSnapshotId": source.snapshot_id, "SourceRegionName": HERE}
+    copy = client("CreateSnapshot", **request)["Snapshot"]
+    assert (copy["Description"], copy["VolumeSize"]) == ("d", 10)
+    assert "VolumeId" not in copy
+    assert client("CreateSnapshot", **request, Description="")["Snapshot"]["Description"] == ""
+
+
+def test_the_alias_of_an_owner_is_shown(region: Region, client: Client) -> None:
+    vendor = make_account(region, "vendor", alias="Vendor")
+    make_snapshot(region, vendor, permissions=Permissions(public=True))
+    (shown,) = client("ReadSnapshots")["Snapshots"]
+    assert shown["AccountAlias"] == "Vendor"
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
+    """What the refusals below name. Nothing that is refused changes anything, so they share it."""
+    region = make_region(tmp_path_factory.mktemp("scene"))
+    alice, bob = make_account(region, "alice"), make_account(region, "bob")
+    used = make_image(region, alice)
+    yield {
+        "client": Client(region, alice),
+        "volume": make_volume(region, alice).volume_id,
+        "creating": make_volume(region, alice, state=VolumeState.CREATING).volume_id,
+        "hidden_volume": make_volume(region, bob).volume_id,
+        "snapshot": make_snapshot(region, alice).snapshot_id,
+        "pending": make_snapshot(region, alice, state=SnapshotState.PENDING).snapshot_id,
+        "error": make_snapshot(region, alice, state=SnapshotState.ERROR).snapshot_id,
+        "deleting": make_snapshot(region, alice, state=SnapshotState.DELETING).snapshot_id,
+        "used": used.mappings[0].snapshot_id,
+        "hidden": make_snapshot(region, bob).snapshot_id,
+        "shared": make_snapshot(region, bob, permissions=Permissions((alice.account_id,))).snapshot_id,
+    }
+    region.store.close()
+
+
+def filled(request: Mapping[str, Any], scene: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: scene[item[1:-1]] if isinstance(item, str) and item.startswith("<") else item
+        for name, item in request.items()
+    }
+
+
+COPY = {"SourceSnapshotId": "<snapshot>", "SourceRegionName": HERE}
+
+CREATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
+    ({}, missing(7007)),
+    ({"Description": "d"}, missing(7007)),
+    ({"SourceRegionName": HERE}, missing(7007)),
+    ({"SnapshotSize": 1}, missing(7007)),
+    ({"SourceSnapshotId": "<snapshot>"}, missing(7007)),
+    ({**COPY, "VolumeId": "<volume>"}, parameter(3002)),
+    ({"VolumeId": "<volume>", "SourceRegionName": HERE}, parameter(3002)),
+    ({"VolumeId": "<volume>", "SnapshotSize": 1}, parameter(3002)),
+    ({"VolumeId": "<volume>", "FileLocation": "http://example.org"}, parameter(3002)),
+    ({**COPY, "FileLocation": "http://example.org"}, parameter(3002)),
+    ({**COPY, "SnapshotSize": 1}, parameter(3002)),
+    ({**COPY, "SourceRegionName": "us-east-2"}, unsupported(8019)),
+    ({"VolumeId": "<volume>", "Description": "d" * 256}, value(4047)),
+    ({"VolumeId": "<volume>", "ClientToken": "t" * 65}, value(4047)),
+    ({**COPY, "Description": "d" * 256}, value(4047)),
+    ({**COPY, "ClientToken": "t" * 65}, value(4047)),
+    ({"VolumeId": "tata"}, value(4104)),
+    ({"VolumeId": "vol-123456"}, value(4105)),
+    ({"VolumeId": "vol-00000000"}, absent(5064)),
+    ({"VolumeId": "<hidden_volume>"}, absent(5064)),
+    ({"VolumeId": "<creating>"}, state(6003)),
+    ({**COPY, "SourceSnapshotId": "tata"}, value(4104)),
+    ({**COPY, "SourceSnapshotId": "snap-00000000"}, absent(5054)),
+    ({**COPY, "SourceSnapshotId": "<hidden>"}, absent(5054)),
+    ({**COPY, "SourceSnapshotId": "<pending>"}, state(6003)),
+    ({**COPY, "SourceSnapshotId": "<error>"}, state(6003)),
+    ({"FileLocation": "http://example.org/disk", "SnapshotSize": 1}, unsupported(8000)),
+]
+
+
+@pytest.mark.parametrize(("request_", "expected"), CREATE_REFUSALS)
+def test_create_snapshot_refuses(
+    scene: Mapping[str, Any], request_: dict[str, Any], expected: tuple[int, str, str]
+) -> None:
+    assert scene["client"].refusal("CreateSnapshot", **filled(request_, scene)).row == expected
+
+
+PUBLIC = {"Additions": {"GlobalPermission": True}}
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ({"SnapshotId": "<snapshot>"}, missing(7007)),
+        ({"PermissionsToCreateVolume": PUBLIC}, missing(7007)),
+        ({"SnapshotId": "<snapshot>", "PermissionsToCreateVolume": {}}, missing(7007)),
+        (
+            {"SnapshotId": "<snapshot>", "PermissionsToCreateVolume": {**PUBLIC, "Removals": {}}},
+            parameter(3002),
+        ),
+        (
+            {"SnapshotId": "<snapshot>", "PermissionsToCreateVolume": {"Additions": {"AccountIds": ["x"]}}},
+            value(4105),
+        ),
+        ({"SnapshotId": "tata", "PermissionsToCreateVolume": PUBLIC}, value(4104)),
+        ({"SnapshotId": "snap-00000000", "PermissionsToCreateVolume": PUBLIC}, absent(5054)),
+        ({"SnapshotId": "<hidden>", "PermissionsToCreateVolume": PUBLIC}, absent(5054)),
+        ({"SnapshotId": "<shared>", "PermissionsToCreateVolume": PUBLIC}, absent(5054)),
+    ],
+)
+def test_update_snapshot_refuses(
+    scene: Mapping[str, Any], request_: dict[str, Any], expected: tuple[int, str, str]
+) -> None:
+    assert scene["client"].refusal("UpdateSnapshot", **filled(request_, scene)).row == expected
+
+
+@pytest.mark.parametrize(
+    ("snapshot_id", "expected"),
+    [
+        ("tata", value(4104)),
+        ("snap-123456", value(4105)),
+        ("snap-00000000", absent(5054)),
+        ("<hidden>", absent(5054)),
+        ("<shared>", absent(5054)),
+        ("<used>", conflict(9094)),
+        ("<pending>", state(6003)),
+        ("<deleting>", state(6003)),
+    ],
+)
+def test_delete_snapshot_refuses(
+    scene: Mapping[str, Any], snapshot_id: str, expected: tuple[int, str, str]
+) -> None:
+    request = filled({"SnapshotId": snapshot_id}, scene)
+    assert scene["client"].refusal("DeleteSnapshot", **request).row == expected
+
+
+def share(client: Client, snapshot_id: str, **change: object) -> Any:
+    answer = client("UpdateSnapshot", SnapshotId=snapshot_id, PermissionsToCreateVolume=change)
+    return answer["Snapshot"]["PermissionsToCreateVolume"]
+
+
+def test_sharing_and_taking_it_back(client: Client, other: Client) -> None:
+    snapshot_id = make_snapshot(client.region, client.who).snapshot_id
+    bob = other.who.account_id
+    everything = {"AccountIds": [bob], "GlobalPermission": True}
+    assert share(client, snapshot_id, Additions={"AccountIds": [bob]}) == {
+        "AccountIds": [bob],
+        "GlobalPermission": False,
+    }
+    assert [shown["SnapshotId"] for shown in other("ReadSnapshots")["Snapshots"]] == [snapshot_id]
+    assert share(client, snapshot_id, Additions=everything) == everything
+    assert share(client, snapshot_id, Removals=everything) == {"AccountIds": [], "GlobalPermission": False}
+    assert share(client, snapshot_id, Removals=everything) == {"AccountIds": [], "GlobalPermission": False}
+    assert other("ReadSnapshots") == {"Snapshots": []}
+
+
+def test_a_grantee_makes_volumes_images_and_copies(client: Client, other: Client) -> None:
+    snapshot_id = make_snapshot(
+        client.region, client.who, permissions=Permissions((other.who.account_id,))
+    ).snapshot_id
+    other("CreateVolume", SnapshotId=snapshot_id, SubregionName=f"{HERE}a")
+    other("CreateSnapshot", SourceSnapshotId=snapshot_id, SourceRegionName=HERE)
+    mapping = {"DeviceName": "/dev/sda1", "Bsu": {"SnapshotId": snapshot_id}}
+    other("CreateImage", ImageName="of it", RootDeviceName="/dev/sda1", BlockDeviceMappings=[mapping])
+
+
+def test_an_image_that_the_owner_cannot_see_is_not_named_when_it_holds_the_snapshot(
+    client: Client, other: Client
+) -> None:
+    snapshot = make_snapshot(client.region, client.who, permissions=Permissions((other.who.account_id,)))
+    mapping = {"DeviceName": "/dev/sda1", "Bsu": {"SnapshotId": snapshot.snapshot_id}}
+    image = other("CreateImage", ImageName="its", RootDeviceName="/dev/sda1", BlockDeviceMappings=[mapping])
+    refusal = client.refusal("DeleteSnapshot", SnapshotId=snapshot.snapshot_id)
+    assert refusal.row == conflict(9094)
+    assert image["Image"]["ImageId"] not in refusal.details
+
+
+def test_a_deleted_snapshot_is_deleting_until_its_blocks_are_gone(client: Client) -> None:
+    snapshot = make_snapshot(client.region, client.who)
+    assert client("DeleteSnapshot", SnapshotId=snapshot.snapshot_id) == {}
+    (shown,) = client("ReadSnapshots")["Snapshots"]
+    assert (shown["State"], shown["Progress"]) == ("deleting", 100)

@@ -1,0 +1,88 @@
+"""Lists are all or nothing, and each transition promises its workflow once (reference section 6)."""
+
+import pytest
+
+from souche.app import vm_transitions
+from souche.app.region import Region
+from souche.db import volumes
+from souche.model.accounts import Principal
+from souche.refusals import DeletionProtected, MissingParameter, NeverStarted, NoSuchVm, WrongVmState
+from souche.states import LinkState, VmState
+from tests.support.resources import make_vm, promised, read_vm
+
+
+def test_each_transition_is_a_workflow_of_its_own_generation(region: Region, alice: Principal) -> None:
+    vm = make_vm(region, alice, VmState.STOPPED)
+    vm_transitions.start(region, alice, [vm.vm_id])
+    vm_transitions.start(region, alice, [vm.vm_id])
+    vm_transitions.delete(region, alice, [vm.vm_id, vm.vm_id])
+    assert promised(region) == ["start_vm", "delete_vm"]
+    assert read_vm(region, vm.vm_id).generation == 2
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_a_stop_may_pull_the_plug(
+    region: Region,
+    alice: Principal,
+    force: bool,  # noqa: FBT001
+) -> None:
+    vm = make_vm(region, alice)
+    vm_transitions.stop(region, alice, [vm.vm_id], force=force)
+    assert region.workflows.started[0].arguments == {"force": force}  # type: ignore[attr-defined]  # recorded
+
+
+def test_one_unknown_id_leaves_the_others_untouched(region: Region, alice: Principal, bob: Principal) -> None:
+    vm, hidden = make_vm(region, alice), make_vm(region, bob)
+    for unknown in ("i-00000000", hidden.vm_id):
+        with pytest.raises(NoSuchVm):
+            vm_transitions.stop(region, alice, [vm.vm_id, unknown], force=False)
+        with pytest.raises(NoSuchVm):
+            vm_transitions.delete(region, alice, [vm.vm_id, unknown])
+        with pytest.raises(NoSuchVm):
+            vm_transitions.reboot(region, alice, [vm.vm_id, unknown])
+    assert (read_vm(region, vm.vm_id), promised(region)) == (vm, [])
+
+
+def test_one_wrong_state_leaves_the_others_untouched(region: Region, alice: Principal) -> None:
+    stopped, stopping = make_vm(region, alice, VmState.STOPPED), make_vm(region, alice, VmState.STOPPING)
+    running, pending = make_vm(region, alice), make_vm(region, alice, VmState.PENDING)
+    with pytest.raises(WrongVmState):
+        vm_transitions.start(region, alice, [stopped.vm_id, stopping.vm_id])
+    with pytest.raises(NeverStarted):
+        vm_transitions.stop(region, alice, [running.vm_id, pending.vm_id], force=False)
+    with pytest.raises(WrongVmState):
+        vm_transitions.reboot(region, alice, [running.vm_id, stopped.vm_id])
+    assert [read_vm(region, vm.vm_id) for vm in (stopped, running)] == [stopped, running]
+    assert promised(region) == []
+
+
+def test_one_protected_vm_protects_the_others_of_the_list(region: Region, alice: Principal) -> None:
+    vm, protected = make_vm(region, alice), make_vm(region, alice, deletion_protection=True)
+    with pytest.raises(DeletionProtected):
+        vm_transitions.delete(region, alice, [vm.vm_id, protected.vm_id])
+    assert (read_vm(region, vm.vm_id), promised(region)) == (vm, [])
+
+
+def test_an_empty_list_is_a_missing_one(region: Region, alice: Principal) -> None:
+    with pytest.raises(MissingParameter, match="VmIds"):
+        vm_transitions.start(region, alice, [])
+
+
+@pytest.mark.parametrize(
+    ("link_state", "starts"),
+    [(LinkState.ATTACHED, True), (LinkState.ATTACHING, True), (LinkState.DETACHING, False)],
+)
+def test_a_vm_starts_only_with_its_root_volume(
+    region: Region,
+    alice: Principal,
+    link_state: LinkState,
+    starts: bool,  # noqa: FBT001
+) -> None:
+    vm = make_vm(region, alice, VmState.STOPPED)
+    with region.store.begin() as connection:
+        volumes.set_link_state(connection, vm.volumes[0].volume_id, link_state)
+    if starts:
+        vm_transitions.start(region, alice, [vm.vm_id])
+    else:
+        with pytest.raises(WrongVmState, match="no root volume"):
+            vm_transitions.start(region, alice, [vm.vm_id])

@@ -1,0 +1,28 @@
+"""What tests of several folders share."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from souche import recipes
+from souche.recipes import debian_12
+
+CACHE = Path(__file__).parent.parent / ".cache" / "official"
+
+
+def _quiet(_what: str, _done: float) -> None:
+    """The progress of a build that nobody watches."""
+
+
+@pytest.fixture(scope="session")
+def debian_12_image() -> Path:
+    """The official Debian 12 disk (qcow2), built by the recipe as it is now; kept in .cache/ for the next run."""
+    recipe = hashlib.sha256()
+    for source in sorted(Path(recipes.__file__).parent.glob("*.py")):
+        recipe.update(source.read_bytes())
+    disk = CACHE / f"debian-12-{recipe.hexdigest()[:16]}.qcow2"
+    if not disk.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        debian_12.build(disk, work_dir=CACHE / "work", progress=_quiet)
+    return disk

@@ -1,0 +1,83 @@
+"""What every object store promises (`souche.objects.base`). A driver's test subclasses this and gives a store and
+the name of a bucket that it may make, or has."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from souche.objects.base import BadBucketName, NoSuchBucket, NoSuchObject, NoSuchUpload, ObjectStore, Part
+
+MIB = 1024 * 1024
+KEY = "exports/ami-12345678/snap-12345678-9abcdef0.qcow2.gz"
+PARTS = [random.Random(number).randbytes(5 * MIB) for number in range(2)] + [b"the end"]
+
+
+class ObjectsContract:
+    """Subclasses provide the fixtures `objects` (a store) and `bucket` (fresh, ensured)."""
+
+    def test_bucket_may_be_ensured_again(self, objects: ObjectStore, bucket: str) -> None:
+        objects.put(bucket, KEY, b"x", metadata={})
+        objects.ensure_bucket(bucket)
+        assert objects.get(bucket, KEY) == b"x"
+
+    def test_bad_bucket_name(self, objects: ObjectStore) -> None:
+        with pytest.raises(BadBucketName):
+            objects.ensure_bucket("Not_A_Bucket")
+
+    def test_objects_are_listed_and_deleted(self, objects: ObjectStore, bucket: str) -> None:
+        for key in ("b/2", "a/1", "b/1"):
+            objects.put(bucket, key, key.encode(), metadata={})
+        assert objects.keys(bucket, "") == ["a/1", "b/1", "b/2"]
+        objects.delete(bucket, "b/1")
+        objects.delete(bucket, "b/1")
+        assert objects.keys(bucket, "b/") == ["b/2"]
+
+    def test_no_such_object(self, objects: ObjectStore, bucket: str) -> None:
+        with pytest.raises(NoSuchObject):
+            objects.get(bucket, "nothing")
+
+    def test_parts_in_any_order_and_again(self, objects: ObjectStore, bucket: str) -> None:
+        upload = objects.start_upload(bucket, KEY)
+        numbered = list(enumerate(PARTS, start=1))
+        with ThreadPoolExecutor(3) as pool:
+            sent = list(
+                pool.map(lambda each: objects.put_part(upload, *each), [*numbered[::-1], numbered[1]])
+            )
+        assert objects.keys(bucket, "") == []
+        objects.complete_upload(upload, sorted(sent[:3], key=lambda part: part.number))
+        assert objects.get(bucket, KEY) == b"".join(PARTS)
+        assert objects.uploads(bucket, "") == []
+
+    def test_one_small_part_is_an_object(self, objects: ObjectStore, bucket: str) -> None:
+        upload = objects.start_upload(bucket, KEY)
+        objects.complete_upload(upload, [objects.put_part(upload, 1, b"small")])
+        assert objects.get(bucket, KEY) == b"small"
+
+    def test_uploads_are_listed_and_aborted(self, objects: ObjectStore, bucket: str) -> None:
+        upload = objects.start_upload(bucket, KEY)
+        other = objects.start_upload(bucket, "other")
+        objects.put_part(upload, 1, b"part")
+        assert objects.uploads(bucket, "exports/") == [upload]
+        objects.abort_upload(upload)
+        objects.abort_upload(upload)
+        assert objects.uploads(bucket, "") == [other]
+        assert objects.keys(bucket, "") == []
+
+    def test_aborted_upload_takes_nothing(self, objects: ObjectStore, bucket: str) -> None:
+        upload = objects.start_upload(bucket, KEY)
+        objects.abort_upload(upload)
+        with pytest.raises(NoSuchUpload):
+            objects.put_part(upload, 1, b"late")
+        with pytest.raises(NoSuchUpload):
+            objects.complete_upload(upload, [Part(1, "tag")])
+
+    def test_without_a_bucket(self, objects: ObjectStore) -> None:
+        objects.delete("no-such-bucket", KEY)
+        assert objects.uploads("no-such-bucket", "") == []
+        with pytest.raises(NoSuchBucket):
+            objects.put("no-such-bucket", KEY, b"", metadata={})
+        with pytest.raises(NoSuchBucket):
+            objects.start_upload("no-such-bucket", KEY)
+        with pytest.raises(NoSuchBucket):
+            objects.keys("no-such-bucket", "")

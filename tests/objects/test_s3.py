@@ -1,0 +1,116 @@
+"""S3 against a real SeaweedFS."""
+
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from souche.objects.base import BucketAccessRefused, ObjectsUnavailable
+from souche.objects.s3 import S3Access, S3Store
+from souche.objects.seaweedfs import SeaweedFs
+from tests.objects.contract import ObjectsContract
+from tests.objects.server import ALICE, BOB, OPERATOR, free_port, store, store_of
+
+
+class TestAccountsStore(ObjectsContract):
+    """An account with a bucket of its own."""
+
+    @pytest.fixture
+    def objects(self, oos: SeaweedFs) -> S3Store:
+        return store_of(oos, ALICE)
+
+    @pytest.fixture
+    def bucket(self, oos: SeaweedFs, bucket_name: str) -> str:
+        oos.accounts.ensure_bucket(bucket_name, ALICE.account_id)
+        return bucket_name
+
+    def test_without_a_bucket(self) -> None:  # type: ignore[override]
+        """An account is told nothing of buckets that are not its own: see TestOperatorsStore."""
+
+
+class TestOperatorsStore(ObjectsContract):
+    """The region itself, which may do everything."""
+
+    @pytest.fixture
+    def objects(self, oos: SeaweedFs) -> S3Store:
+        return store(oos, *OPERATOR)
+
+    @pytest.fixture
+    def bucket(self, objects: S3Store, bucket_name: str) -> str:
+        objects.ensure_bucket("o" + bucket_name)
+        return "o" + bucket_name
+
+
+@pytest.fixture
+def alices(oos: SeaweedFs, bucket_name: str) -> str:
+    """A bucket of hers with one object."""
+    oos.accounts.ensure_bucket(bucket_name, ALICE.account_id)
+    store_of(oos, ALICE).put(bucket_name, "key", b"hers", metadata={"note": "see http://x/?a=1&b=2"})
+    return bucket_name
+
+
+def get(url: str) -> tuple[bytes, str | None]:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read(), answer.headers["x-amz-meta-note"]
+
+
+def status(url: str) -> int:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        get(url)
+    caught.value.close()
+    return caught.value.code
+
+
+def test_a_presigned_url_needs_nothing_else(oos: SeaweedFs, alices: str) -> None:
+    url = store_of(oos, ALICE).presign(alices, "key", 604_800)
+    assert url.startswith(f"{oos.endpoint}/{alices}/key?X-Amz-Algorithm=AWS4-HMAC-SHA256&")
+    assert get(url) == (b"hers", "see http://x/?a=1&b=2")
+
+
+def test_a_presigned_url_ends(oos: SeaweedFs, alices: str) -> None:
+    url = store_of(oos, ALICE).presign(alices, "key", 1)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            get(url)
+        except urllib.error.HTTPError as error:
+            error.close()
+            assert error.code == 403
+            return
+    pytest.fail("it does not end")
+
+
+def test_a_changed_or_missing_signature_is_refused(oos: SeaweedFs, alices: str) -> None:
+    url = store_of(oos, ALICE).presign(alices, "key", 60)
+    assert status(url.replace("/key?", "/kex?")) == 403
+    assert status(url.partition("?")[0]) == 403
+
+
+@pytest.mark.parametrize(
+    "caller", [BOB, S3Access("", "ALICEKEY", "wrong"), S3Access("", "NOSUCHKEY", "wrong")]
+)
+def test_others_are_refused(oos: SeaweedFs, alices: str, caller: S3Access) -> None:
+    theirs = store(oos, caller.access_key_id, caller.secret_key)
+    for call in (
+        lambda: theirs.get(alices, "key"),
+        lambda: theirs.put(alices, "key", b"theirs", metadata={}),
+        lambda: theirs.keys(alices, ""),
+        lambda: theirs.delete(alices, "key"),
+        lambda: theirs.start_upload(alices, "key"),
+        lambda: theirs.uploads(alices, ""),
+        lambda: theirs.ensure_bucket(alices),
+    ):
+        with pytest.raises(BucketAccessRefused):
+            call()
+    assert store_of(oos, ALICE).get(alices, "key") == b"hers"
+
+
+def test_nobody_there() -> None:
+    nobody = S3Store(S3Access(f"http://127.0.0.1:{free_port()}", "KEY", "secret"), attempts=1)
+    with pytest.raises(ObjectsUnavailable):
+        nobody.keys("bucket", "")
+
+
+def test_the_secret_is_not_shown() -> None:
+    assert "hush" not in repr(S3Access("http://x", "KEY", "hush"))

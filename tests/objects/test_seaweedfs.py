@@ -1,0 +1,122 @@
+"""The embedded OOS: accounts kept apart, ports kept on loopback, a server kept alive."""
+
+import os
+import signal
+import socket
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from souche import run
+from souche.clock import SystemClock
+from souche.errors import ProgramFailed, ProgramTimedOut
+from souche.objects import seaweedfs_argv as argv
+from souche.objects.base import BadBucketName, BucketAccessRefused, ObjectsFailed
+from souche.objects.seaweedfs import SeaweedFs, Settings
+from souche.objects.seaweedfs_accounts import AccountKey
+from souche.objects.seaweedfs_argv import Ports, UnsafeWord
+from tests.objects.server import ALICE, BOB, PROGRAM, free_port, seaweedfs, store_of
+
+PORTS = Ports(1, 2, 3, 4, 5, 6, 7)
+EXTRA = AccountKey(ALICE.account_id, "EXTRAKEY", "extra-secret")
+
+
+def test_the_server_is_told_everything() -> None:
+    assert argv.server(Path("/v/weed"), Path("/h/data"), PORTS, "192.0.2.1", 8) == [
+        *("setpriv", "--pdeathsig", "KILL", "--"),
+        *("/v/weed", "server", "-dir=/h/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+        *("-s3.ip.bind=192.0.2.1", "-s3.port=8", "-s3.port.grpc=7"),
+        *("-master.port=1", "-master.port.grpc=2", "-volume.port=3", "-volume.port.grpc=4"),
+        *("-filer.port=5", "-filer.port.grpc=6", "-filer", "-s3"),
+        *("-s3.allowDeleteBucketNotEmpty=false", "-s3.autoCreateBucket=false"),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"),
+        *("-volume.max=100000", "-volume.preStopSeconds=1", "-master.volumeSizeLimitMB=1024"),
+    ]
+
+
+@pytest.mark.parametrize("secret", ["a b", "a;b", "a\nb", "a'b", "", "a$b"])
+def test_words_that_the_shell_would_misread(secret: str) -> None:
+    with pytest.raises(UnsafeWord):
+        argv.set_key("000000000001", "KEY", secret)
+
+
+def test_an_account_has_its_own_buckets_only(oos: SeaweedFs, bucket_name: str) -> None:
+    oos.accounts.ensure_bucket(bucket_name, ALICE.account_id)
+    oos.accounts.ensure_bucket(bucket_name, ALICE.account_id)
+    assert oos.accounts.buckets()[bucket_name] == ALICE.account_id
+    with pytest.raises(BucketAccessRefused, match="another account"):
+        oos.accounts.ensure_bucket(bucket_name, BOB.account_id)
+    with pytest.raises(BucketAccessRefused):
+        store_of(oos, BOB).ensure_bucket("one-more-bucket")
+    with pytest.raises(BadBucketName):
+        oos.accounts.ensure_bucket("Bad", ALICE.account_id)
+
+
+def test_rights_end_with_the_bucket(oos: SeaweedFs, bucket_name: str) -> None:
+    """She deletes it by S3; he makes one of the same name; she has no way in."""
+    oos.accounts.ensure_bucket(bucket_name, ALICE.account_id)
+    store_of(oos, ALICE)._client.delete_bucket(Bucket=bucket_name)
+    oos.accounts.ensure_bucket(bucket_name, BOB.account_id)
+    store_of(oos, BOB).put(bucket_name, "key", b"his", metadata={})
+    with pytest.raises(BucketAccessRefused):
+        store_of(oos, ALICE).get(bucket_name, "key")
+
+
+def test_keys_come_and_go_while_it_runs(oos: SeaweedFs, bucket_name: str) -> None:
+    oos.accounts.ensure_bucket(bucket_name, ALICE.account_id)
+    oos.accounts.set_key(EXTRA)
+    store_of(oos, EXTRA).put(bucket_name, "key", b"x", metadata={})
+    oos.accounts.remove_key(EXTRA.account_id, EXTRA.access_key_id)
+    with pytest.raises(BucketAccessRefused):
+        store_of(oos, EXTRA).get(bucket_name, "key")
+    store_of(oos, ALICE).get(bucket_name, "key")
+
+
+def test_keys_are_synced(oos: SeaweedFs, bucket_name: str) -> None:
+    oos.accounts.ensure_bucket(bucket_name, ALICE.account_id)
+    oos.accounts.set_key(EXTRA)
+    oos.accounts.sync_keys([ALICE, BOB])
+    known = {each.account_id: each.access_key_ids for each in oos.accounts.identities()}
+    assert known[ALICE.account_id] == {ALICE.access_key_id}
+    assert known["souche"] == {"OPERATORKEY"}
+    store_of(oos, ALICE).keys(bucket_name, "")
+
+
+def test_strangers_on_loopback_cannot_make_themselves_known(oos: SeaweedFs) -> None:
+    """SeaweedFS's own shell, without the region's certificate."""
+    with pytest.raises((ProgramFailed, ProgramTimedOut)):
+        run.run(argv.shell(PROGRAM, oos._ports), timeout_seconds=2, stdin=b"s3.configure\n")
+
+
+def test_it_lives_on(tmp_path: Path) -> None:
+    """S3 alone leaves loopback (127.0.0.2 stands for an address of the machine); killed, it comes back with what it
+    had; stopped, it frees its ports."""
+    with seaweedfs(tmp_path, host="127.0.0.2") as server:
+        server.accounts.ensure_bucket("kept", ALICE.account_id)
+        store_of(server, ALICE).put("kept", "key", b"still here", metadata={})
+        for port in (server._ports.master, server._ports.volume, server._ports.filer):
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.2", port), timeout=1).close()
+        assert server._server is not None
+        first = server._server.pid
+        os.kill(first, signal.SIGKILL)
+        _wait_for_another(server, first)
+        server.wait_until_ready()
+        assert store_of(server, ALICE).get("kept", "key") == b"still here"
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(server.endpoint, timeout=1)
+
+
+def _wait_for_another(server: SeaweedFs, first: int) -> None:
+    deadline = time.monotonic() + 10
+    while server._server is None or server._server.pid == first:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_server_that_does_not_come_up_says_so(tmp_path: Path) -> None:
+    settings = Settings(tmp_path, Path("/bin/false"), "127.0.0.1", free_port())
+    with pytest.raises(ObjectsFailed, match="did not start"):
+        SeaweedFs(settings, SystemClock()).start()

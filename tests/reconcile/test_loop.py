@@ -1,0 +1,83 @@
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from souche.errors import StorageFailed
+from souche.reconcile.loop import Sweep, SweepLoop
+
+FOR_EVER = 3600.0
+
+
+@dataclass
+class Counted:
+    """Counts its runs; fails each time with `error`."""
+
+    error: Exception | None = None
+    runs: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    def __call__(self) -> None:
+        self.runs.release()
+        if self.error is not None:
+            raise self.error
+
+    def ran(self, timeout_seconds: float = 10) -> bool:
+        return self.runs.acquire(timeout=timeout_seconds)
+
+
+@contextmanager
+def looping(*sweeps: Sweep) -> Iterator[SweepLoop]:
+    loop = SweepLoop(sweeps)
+    loop.start()
+    try:
+        yield loop
+    finally:
+        loop.close()
+
+
+def test_first_round_comes_at_once_and_others_at_their_interval() -> None:
+    often, seldom = Counted(), Counted()
+    with looping(Sweep("often", often, 0.01), Sweep("seldom", seldom, FOR_EVER)):
+        assert all(often.ran() for _ in range(3))
+        assert seldom.ran()
+        assert not seldom.ran(0.05)
+
+
+def test_hint_wakes_those_that_heed_it() -> None:
+    heeding, deaf = Counted(), Counted()
+    with looping(Sweep("heeding", heeding, FOR_EVER, on_hint=True), Sweep("deaf", deaf, FOR_EVER)) as loop:
+        assert heeding.ran()
+        assert deaf.ran()
+        loop.hint()
+        assert heeding.ran()
+        assert not deaf.ran(0.05)
+
+
+@pytest.mark.parametrize("error", [StorageFailed(reason="no"), RuntimeError("a defect")])
+def test_sweep_that_fails_goes_on(error: Exception) -> None:
+    failing = Counted(error)
+    with looping(Sweep("failing", failing, 0.01)):
+        assert all(failing.ran() for _ in range(3))
+
+
+def test_slow_sweep_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the other sweeps, and not the end: it is left behind."""
+    monkeypatch.setattr("souche.reconcile.loop.CLOSE_SECONDS", 0.05)
+    release = threading.Event()
+    begun = threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        release.wait(30)
+
+    quick = Counted()
+    with looping(Sweep("slow", slow, FOR_EVER), Sweep("quick", quick, 0.01)):
+        assert begun.wait(10)
+        assert all(quick.ran() for _ in range(3))
+    release.set()
+
+
+def test_loop_ends_before_it_began_too() -> None:
+    SweepLoop([Sweep("never", Counted(), FOR_EVER)]).close()

@@ -1,0 +1,163 @@
+"""Guests that change by themselves, and those that a workflow changes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from souche.app import images, vm_transitions, vms
+from souche.compute.base import PowerState
+from souche.compute.simulated import SimulatedHypervisor
+from souche.errors import Unavailable
+from souche.model.operations import Operation
+from souche.reconcile import power
+from souche.states import VmState
+from tests.workflows.world import NETWORK, Original, World
+
+
+@dataclass
+class Started:
+    operations: list[Operation] = field(default_factory=list)
+
+    def __call__(self, operation: Operation) -> None:
+        self.operations.append(operation)
+
+
+@pytest.fixture
+def started() -> Started:
+    return Started()
+
+
+def crash(world: World, vm_id: str) -> None:
+    """The host ends: its guests are gone, as after a reboot."""
+    world.hypervisor.remove(vm_id)
+
+
+def test_nothing_happens_while_all_is_as_recorded(world: World, started: Started) -> None:
+    before = world.see()
+    power.settle(world.parts, started)
+    assert world.see() == before
+    assert started.operations == []
+
+
+def test_guest_that_powered_itself_off_is_stopped(world: World, origin: Original, started: Started) -> None:
+    vm_id = origin.cast.running.vm_id
+    world.hypervisor.power_off(vm_id)
+    power.settle(world.parts, started)
+    vm = world.vm(vm_id)
+    assert (vm.state, vm.state_reason) == (VmState.STOPPED, power.GUEST_STOPPED)
+    assert started.operations == []
+
+
+def test_guest_that_powered_itself_off_is_restarted(world: World, origin: Original, started: Started) -> None:
+    vm_id = origin.cast.running.vm_id
+    vms.update(world.region, origin.cast.alice, vms.Change(vm_id, shutdown_behavior="restart"))
+    world.hypervisor.power_off(vm_id)
+    power.settle(world.parts, started)
+    assert world.vm(vm_id).state == VmState.PENDING
+    assert started.operations == world.promised()
+    power.settle(world.parts, started)
+    assert len(started.operations) == 1
+    world.run_all()
+    assert world.vm(vm_id).state == VmState.RUNNING
+    assert world.hypervisor.power_states()[vm_id] == PowerState.RUNNING
+
+
+def test_guest_that_powered_itself_off_is_terminated(
+    world: World, origin: Original, started: Started
+) -> None:
+    vm_id = origin.cast.running.vm_id
+    vms.update(world.region, origin.cast.alice, vms.Change(vm_id, shutdown_behavior="terminate"))
+    world.hypervisor.power_off(vm_id)
+    power.settle(world.parts, started)
+    assert world.vm(vm_id).state == VmState.SHUTTING_DOWN
+    world.run_all()
+    vm = world.vm(vm_id)
+    assert (vm.state, vm.state_reason) == (VmState.TERMINATED, power.GUEST_STOPPED)
+    assert vm_id not in world.hypervisor.power_states()
+
+
+@pytest.mark.parametrize(("action", "state"), [("restart", VmState.RUNNING), ("stop", VmState.STOPPED)])
+def test_lost_guest_follows_its_host_action(
+    world: World, origin: Original, started: Started, action: str, state: VmState
+) -> None:
+    """Whatever the guest's own shutdown behaviour is."""
+    vm_id = origin.cast.running.vm_id
+    change = vms.Change(vm_id, host_action=action, shutdown_behavior="terminate")
+    vms.update(world.region, origin.cast.alice, change)
+    crash(world, vm_id)
+    power.settle(world.parts, started)
+    world.run_all()
+    assert world.vm(vm_id).state == state
+    if state == VmState.STOPPED:
+        assert world.vm(vm_id).state_reason == power.HOST_FAILED
+    else:
+        assert world.hypervisor.power_states()[vm_id] == PowerState.RUNNING
+
+
+def test_stopped_vm_that_runs_is_running(world: World, origin: Original, started: Started) -> None:
+    vm_id = origin.cast.stopped.vm_id
+    world.hypervisor.start(vm_id)
+    power.settle(world.parts, started)
+    assert world.vm(vm_id).state == VmState.RUNNING
+
+
+def test_stopped_vm_without_a_guest_stays_stopped(world: World, origin: Original, started: Started) -> None:
+    crash(world, origin.cast.stopped.vm_id)
+    power.settle(world.parts, started)
+    assert world.vm(origin.cast.stopped.vm_id) == origin.cast.stopped
+
+
+@pytest.mark.parametrize("asked", ["stop", "delete", "image"])
+def test_vm_in_transition_is_left_alone(world: World, origin: Original, started: Started, asked: str) -> None:
+    alice, vm_id = origin.cast.alice, origin.cast.running.vm_id
+    if asked == "stop":
+        vm_transitions.stop(world.region, alice, [vm_id], force=False)
+    elif asked == "delete":
+        vm_transitions.delete(world.region, alice, [vm_id])
+    else:
+        wanted = images.FromVm(images.ImageSettings("image"), vm_id, no_reboot=False)
+        images.create_from_vm(world.region, alice, wanted)
+    world.hypervisor.power_off(vm_id)
+    before = world.see()
+    power.settle(world.parts, started)
+    assert world.see() == before
+    assert started.operations == []
+
+
+class Between(SimulatedHypervisor):
+    """One during whose answer something else happens."""
+
+    def __init__(self, world: World, happens: Callable[[], None]) -> None:
+        super().__init__(world.home, NETWORK)
+        self._happens = happens
+
+    def power_states(self) -> Mapping[str, PowerState]:
+        self._happens()
+        return super().power_states()
+
+
+def test_vm_that_was_stopped_meanwhile_is_left_alone(
+    world: World, origin: Original, started: Started
+) -> None:
+    vm_id = origin.cast.running.vm_id
+    vms.update(world.region, origin.cast.alice, vms.Change(vm_id, shutdown_behavior="terminate"))
+
+    def stop() -> None:
+        vm_transitions.stop(world.region, origin.cast.alice, [vm_id], force=True)
+        world.run_all()
+
+    power.settle(replace(world.parts, hypervisor=Between(world, stop)), started)
+    assert world.vm(vm_id).state == VmState.STOPPED
+    assert started.operations == []
+
+
+def test_unreachable_hypervisor_changes_nothing(world: World, started: Started) -> None:
+    before = world.see()
+
+    def fail() -> None:
+        raise Unavailable(what="libvirt", reason="it is restarted")
+
+    with pytest.raises(Unavailable):
+        power.settle(replace(world.parts, hypervisor=Between(world, fail)), started)
+    assert world.see() == before

@@ -1,0 +1,91 @@
+"""A client of a region's API without HTTP between: the same dispatch, every answer held against the specification."""
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from souche.api import actions, errors
+from souche.api.dispatch import dispatch
+from souche.app.region import Region
+from souche.errors import UserError
+from souche.model.accounts import Principal
+from tests.wire.answers import check_answer, check_error
+
+
+@dataclass(frozen=True)
+class Client:
+    """Calls actions as one account."""
+
+    region: Region
+    who: Principal
+
+    def __call__(self, action: str, **request: object) -> dict[str, Any]:
+        """What the action answers, without the ResponseContext."""
+        answer = self._dispatch(action, request)
+        check_answer(action, answer)
+        del answer["ResponseContext"]
+        return answer
+
+    def refusal(self, action: str, **request: object) -> "Refusal":
+        """How the action is refused. It is an error of the test when it is not."""
+        try:
+            answer = self._dispatch(action, request)
+        except UserError as error:
+            envelope = errors.envelope(error)
+            check_error({**envelope, "ResponseContext": {"RequestId": str(uuid.UUID(int=0))}})
+            told: Any = envelope["Errors"]
+            row = errors.row(type(error))
+            return Refusal(row.status, told[0]["Type"], told[0]["Code"], told[0]["Details"])
+        raise AssertionError(answer)
+
+    def _dispatch(self, action: str, request: dict[str, object]) -> dict[str, Any]:
+        body = json.dumps(request).encode()
+        wanted = actions.outscale_action(action)
+        return dispatch(wanted, self.region, self.who, body, str(uuid.UUID(int=1)))
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error as a client sees it."""
+
+    status: int
+    type: str
+    code: str
+    details: str
+
+    @property
+    def row(self) -> tuple[int, str, str]:
+        return self.status, self.type, self.code
+
+
+def denied(code: int) -> tuple[int, str, str]:
+    return 401, "AccessDenied", str(code)
+
+
+def parameter(code: int) -> tuple[int, str, str]:
+    return 400, "InvalidParameter", str(code)
+
+
+def value(code: int) -> tuple[int, str, str]:
+    return 400, "InvalidParameterValue", str(code)
+
+
+def absent(code: int) -> tuple[int, str, str]:
+    return 400, "InvalidResource", str(code)
+
+
+def missing(code: int) -> tuple[int, str, str]:
+    return 400, "MissingParameter", str(code)
+
+
+def unsupported(code: int) -> tuple[int, str, str]:
+    return 400, "OperationNotSupported", str(code)
+
+
+def state(code: int) -> tuple[int, str, str]:
+    return 409, "InvalidState", str(code)
+
+
+def conflict(code: int) -> tuple[int, str, str]:
+    return 409, "ResourceConflict", str(code)

@@ -1,0 +1,176 @@
+"""The `souche` command as a process: it serves, it ends, it goes on where it was."""
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.polling import eventually
+from tests.wire.server import Server
+
+SOUCHE = Path(sys.executable).parent / "souche"
+GRACE_SECONDS = 30
+
+
+def souche(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [SOUCHE, *arguments], capture_output=True, text=True, timeout=GRACE_SECONDS, check=False
+    )
+
+
+def told(*arguments: str | Path) -> dict[str, Any]:
+    """What a command that succeeds tells, as JSON."""
+    done = souche(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    facts: dict[str, Any] = json.loads(done.stdout)
+    return facts
+
+
+@dataclass(frozen=True)
+class Served:
+    """A region that a process serves."""
+
+    process: subprocess.Popen[bytes]
+    facts: dict[str, Any]
+    errors: Path
+
+    def call(self, account: dict[str, Any], action: str, **request: object) -> dict[str, Any]:
+        """A signed call that succeeds."""
+        server = Server(urlsplit(self.facts["Api"]).port or 0)
+        key = {"key_id": account["AccessKeyId"], "secret": account["SecretKey"]}
+        answer = server.call(action, json.dumps(request).encode(), **key)
+        assert answer.status == 200, answer.json
+        found: dict[str, Any] = answer.json
+        return found
+
+    def volume_state(self, account: dict[str, Any], volume_id: str) -> str:
+        answer = self.call(account, "ReadVolumes", Filters={"VolumeIds": [volume_id]})
+        state: str = answer["Volumes"][0]["State"]
+        return state
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def serve(home: Path) -> Iterator[Callable[[], Served]]:
+    """Serves the region of `home` on a free port; what is still running after the test is killed."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(_served(home))
+
+
+@contextmanager
+def _served(home: Path) -> Iterator[Served]:
+    errors = home.with_name("errors")
+    with errors.open("wb") as log:
+        process = subprocess.Popen(
+            [SOUCHE, "serve", "--home", home, "--listen", "127.0.0.1:0", "--compute", "simulated"],
+            stderr=log,
+        )
+    try:
+        facts = eventually(lambda: _facts(home, process, errors), GRACE_SECONDS)
+        yield Served(process, facts, errors)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(GRACE_SECONDS)
+
+
+def _facts(home: Path, process: subprocess.Popen[bytes], errors: Path) -> dict[str, Any] | None:
+    assert process.poll() is None, errors.read_text()
+    try:
+        facts: dict[str, Any] = json.loads((home / "serving.json").read_text())
+    except FileNotFoundError:
+        return None
+    return facts if facts["ProcessId"] == process.pid else None
+
+
+@contextmanager
+def blocked_disks(home: Path) -> Iterator[None]:
+    """Hold the volume store's lock, as another process may: every workflow that needs a disk waits."""
+    with (home / "disks" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="module")
+def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Served]]:
+    """A region that runs while these tests do, for those that leave it as it is."""
+    home = tmp_path_factory.mktemp("region") / "home"
+    with _served(home) as served:
+        yield home, served
+
+
+def test_region_is_served(region: tuple[Path, Served]) -> None:
+    home, served = region
+    account = told("account", "create", "alice", "--home", home)
+    netloc = urlsplit(served.facts["Api"]).netloc
+    assert served.call(account, "ReadRegions")["Regions"] == [{"Endpoint": netloc, "RegionName": "souche-1"}]
+    assert told("info", "--home", home) == served.facts
+    assert (served.facts["Compute"], served.facts["Accelerator"]) == ("simulated", "none")
+
+
+@pytest.mark.parametrize("same_address", [True, False])
+def test_second_server_of_a_home_is_refused(region: tuple[Path, Served], *, same_address: bool) -> None:
+    home, served = region
+    listen = urlsplit(served.facts["Api"]).netloc if same_address else "127.0.0.1:0"
+    second = souche("serve", "--home", home, "--listen", listen, "--compute", "simulated")
+    assert second.returncode == 1
+    assert second.stderr == f"souche: Another process serves the region in {home}.\n"
+
+
+def test_account_is_made_without_a_server_too(home: Path, serve: Callable[[], Served]) -> None:
+    account = told("account", "create", "alice", "--home", home)
+    served = serve()
+    assert served.call(account, "ReadVms")["Vms"] == []
+    served.process.send_signal(signal.SIGINT)
+    assert served.process.wait(GRACE_SECONDS) == 0
+
+
+def test_address_that_is_taken_is_refused(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        listen = f"127.0.0.1:{other.getsockname()[1]}"
+        refused = souche("serve", "--home", home, "--listen", listen, "--compute", "simulated")
+    assert refused.returncode == 1
+    assert refused.stderr == f"souche: The region cannot listen on {listen}: Address already in use\n"
+
+
+def test_info_of_a_region_that_was_never_served(home: Path) -> None:
+    refused = souche("info", "--home", home)
+    assert refused.returncode == 1
+    assert "souche serve --home" in refused.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_workflow_in_flight_is_resumed(
+    home: Path, serve: Callable[[], Served], number: signal.Signals
+) -> None:
+    served = serve()
+    account = told("account", "create", "alice", "--home", home)
+    with blocked_disks(home):
+        made = served.call(account, "CreateVolume", SubregionName="souche-1a", Size=1)
+        volume_id = made["Volume"]["VolumeId"]
+        assert served.volume_state(account, volume_id) == "creating"
+        began = time.monotonic()
+        served.process.send_signal(number)
+        status = served.process.wait(GRACE_SECONDS)
+        assert status == (0 if number == signal.SIGTERM else -number)
+        assert time.monotonic() - began < 5
+    again = serve()
+    eventually(lambda: again.volume_state(account, volume_id) == "available")
+    assert os.listdir(home / "disks" / "volumes") == [volume_id]  # noqa: PTH208

@@ -1,0 +1,166 @@
+"""A case of every workflow: how it comes to be promised, and what a failure leaves of it in the records.
+
+Whatever a scenario's `failed` does not name is as it was before: rows, disks, bytes, guests."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from souche.app import images, launches, official_images, snapshots, vm_transitions, volumes
+from souche.app.images import ImageSettings
+from souche.db import snapshots as snapshot_records
+from souche.model.images import Image
+from tests.workflows.world import Cast, Row, World
+
+Changed = Mapping[str, Row | None]
+
+USER_STOPPED = "Client.UserInitiatedShutdown: User initiated shutdown"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`promise` asks for the workflow in a world, and returns what its failure leaves, given the reason; None for
+    a workflow that only runs forward. The work of the steps that `stands` names stands although they fail
+    afterwards."""
+
+    name: str
+    workflow: str
+    promise: Callable[[World, Cast], Callable[[str], Changed] | None]
+    stands: frozenset[str] = frozenset()
+
+
+def _create_volume(world: World, cast: Cast) -> Callable[[str], Changed]:
+    region = world.region
+    wanted = volumes.Create(region.subregion_name, snapshot_id=cast.snapshot_id, size_gib=2)
+    volume = volumes.create(region, cast.alice, wanted)
+    return lambda _reason: {f"volumes {volume.volume_id}": {"state": "error"}}
+
+
+def _delete_volume(world: World, cast: Cast) -> None:
+    volumes.delete(world.region, cast.alice, cast.volume_id)
+
+
+def _link_volume(world: World, cast: Cast) -> Callable[[str], Changed]:
+    volumes.link(world.region, cast.alice, volumes.Link(cast.volume_id, cast.running.vm_id, "/dev/xvdc"))
+    return lambda _reason: {
+        f"volumes {cast.volume_id}": {"state": "available"},
+        f"volume_links {cast.volume_id}": None,
+    }
+
+
+def _unlink_volume(world: World, cast: Cast) -> Callable[[str], Changed]:
+    data = cast.running.volumes[1].volume_id
+    volumes.unlink(world.region, cast.alice, data)
+    return lambda _reason: {f"volume_links {data}": {"state": "attached"}}
+
+
+def _snapshot_error(snapshot_id: str) -> Callable[[str], Changed]:
+    return lambda _reason: {f"snapshots {snapshot_id}": {"state": "error"}}
+
+
+def _create_snapshot(world: World, cast: Cast) -> Callable[[str], Changed]:
+    root = cast.running.volumes[0].volume_id
+    made = snapshots.create_from_volume(world.region, cast.alice, snapshots.FromVolume(root))
+    return _snapshot_error(made.snapshot_id)
+
+
+def _copy_snapshot(world: World, cast: Cast) -> Callable[[str], Changed]:
+    wanted = snapshots.Copy(cast.snapshot_id, world.region.name)
+    return _snapshot_error(snapshots.copy(world.region, cast.alice, wanted).snapshot_id)
+
+
+def _delete_snapshot(world: World, cast: Cast) -> None:
+    snapshots.delete(world.region, cast.alice, cast.snapshot_id)
+
+
+def _image_failed(world: World, image: Image, others: Changed) -> Callable[[str], Changed]:
+    """A failed image has neither mappings nor snapshots."""
+    with world.region.store.read() as connection:
+        made = snapshot_records.of_image_creation(connection, image.image_id)
+
+    def failed(reason: str) -> Changed:
+        return {
+            f"images {image.image_id}": {"state": "failed", "state_message": reason},
+            **{f"image_mappings {image.image_id} {place}": None for place in range(len(image.mappings))},
+            **{f"snapshots {snapshot.snapshot_id}": None for snapshot in made},
+            **others,
+        }
+
+    return failed
+
+
+def _create_image(world: World, cast: Cast) -> Callable[[str], Changed]:
+    vm_id = cast.running.vm_id
+    wanted = images.FromVm(ImageSettings("at rest"), vm_id, no_reboot=False)
+    image = images.create_from_vm(world.region, cast.alice, wanted)
+    return _image_failed(world, image, {f"vms {vm_id}": {"state": "running"}})
+
+
+def _create_image_of_running_vm(world: World, cast: Cast) -> Callable[[str], Changed]:
+    wanted = images.FromVm(ImageSettings("alive"), cast.running.vm_id, no_reboot=True)
+    return _image_failed(world, images.create_from_vm(world.region, cast.alice, wanted), {})
+
+
+def _copy_image(world: World, cast: Cast) -> Callable[[str], Changed]:
+    wanted = images.Copy(ImageSettings("copy"), cast.image_id, world.region.name)
+    return _image_failed(world, images.copy(world.region, cast.alice, wanted), {})
+
+
+def _import_image(world: World, cast: Cast) -> Callable[[str], Changed]:
+    disk = world.home / "staging" / "disk.raw"
+    disk.write_bytes(b"imported".ljust(2**16, b"\0"))
+    wanted = official_images.DiskImage(disk, "raw", 1, "Test", "", ("legacy",))
+    return _image_failed(world, official_images.publish(world.region, wanted), {})
+
+
+def _create_vm(world: World, cast: Cast) -> Callable[[str], Changed]:
+    (vm,) = launches.launch(world.region, cast.alice, launches.Launch(cast.image_id))
+    (root,) = vm.volumes
+    return lambda reason: {
+        f"vms {vm.vm_id}": {
+            "state": "terminated",
+            "state_reason": f"Server.InternalError: {reason}",
+            "address_lease": None,
+        },
+        f"volumes {root.volume_id}": None,
+        f"volume_links {root.volume_id}": None,
+    }
+
+
+def _delete_vm(world: World, cast: Cast) -> None:
+    vm_transitions.delete(world.region, cast.alice, [cast.running.vm_id])
+
+
+def _start_vm(world: World, cast: Cast) -> Callable[[str], Changed]:
+    vm_transitions.start(world.region, cast.alice, [cast.stopped.vm_id])
+    return lambda reason: {
+        f"vms {cast.stopped.vm_id}": {"state": "stopped", "state_reason": f"Server.InternalError: {reason}"}
+    }
+
+
+def _stop_vm(world: World, cast: Cast) -> None:
+    vm_transitions.stop(world.region, cast.alice, [cast.running.vm_id], force=False)
+
+
+def _reboot_vm(world: World, cast: Cast) -> Callable[[str], Changed]:
+    vm_transitions.reboot(world.region, cast.alice, [cast.running.vm_id])
+    return lambda _reason: {}
+
+
+SCENARIOS = (
+    Scenario("create_volume", "create_volume", _create_volume),
+    Scenario("delete_volume", "delete_volume", _delete_volume),
+    Scenario("link_volume", "link_volume", _link_volume),
+    Scenario("unlink_volume", "unlink_volume", _unlink_volume, frozenset({"detach"})),
+    Scenario("create_snapshot", "create_snapshot", _create_snapshot),
+    Scenario("copy_snapshot", "copy_snapshot", _copy_snapshot),
+    Scenario("delete_snapshot", "delete_snapshot", _delete_snapshot),
+    Scenario("create_image", "create_image", _create_image),
+    Scenario("create_image of a running VM", "create_image", _create_image_of_running_vm),
+    Scenario("copy_image", "copy_image", _copy_image),
+    Scenario("import_image", "import_image", _import_image),
+    Scenario("create_vm", "create_vm", _create_vm),
+    Scenario("delete_vm", "delete_vm", _delete_vm),
+    Scenario("start_vm", "start_vm", _start_vm),
+    Scenario("stop_vm", "stop_vm", _stop_vm),
+    Scenario("reboot_vm", "reboot_vm", _reboot_vm),
+)

@@ -1,0 +1,259 @@
+"""Retries; and DBOS underneath: each workflow once, resumed, revived, forgotten."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from dbos import DBOS
+
+from souche.db import operations
+from souche.errors import ComputeFailed, StorageFailed, Unavailable
+from souche.model.operations import Operation
+from souche.workflows import engine
+from souche.workflows.durable import (
+    ATTEMPTS_WHEN_UNAVAILABLE,
+    KEPT,
+    LONGEST_PAUSE_SECONDS,
+    DbosJournal,
+    DurableWorkflows,
+    attempt,
+)
+from souche.workflows.engine import INTERNAL_ERROR, Step, Workflow
+from tests.support.polling import eventually
+from tests.support.region import ManualClock
+from tests.workflows.world import MemoryDisks, World, assemble
+
+
+@dataclass
+class Flaky:
+    """Fails a number of times, each time with the same error."""
+
+    error: Exception
+    failures: int
+    calls: int = 0
+    pauses: list[float] = field(default_factory=list)
+
+    def act(self) -> None:
+        self.calls += 1
+        if self.calls <= self.failures:
+            raise self.error
+
+    def attempt(self, *, until_success: bool) -> str | None:
+        return attempt(self.act, until_success=until_success, pause=self.pauses.append)
+
+
+LOST = Unavailable(what="libvirt", reason="lost")
+
+
+def test_success_needs_one_attempt() -> None:
+    flaky = Flaky(LOST, 0)
+    assert flaky.attempt(until_success=False) is None
+    assert (flaky.calls, flaky.pauses) == (1, [])
+
+
+def test_what_is_unavailable_is_tried_again_a_few_times() -> None:
+    passing = Flaky(LOST, ATTEMPTS_WHEN_UNAVAILABLE - 1)
+    assert passing.attempt(until_success=False) is None
+    lasting = Flaky(LOST, 100)
+    assert lasting.attempt(until_success=False) == str(LOST)
+    assert lasting.calls == ATTEMPTS_WHEN_UNAVAILABLE
+    assert lasting.pauses == sorted(lasting.pauses)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (StorageFailed(reason="no"), "The volume store failed: no"),
+        (ComputeFailed(reason="no"), "The hypervisor failed: no"),
+        (RuntimeError("secret"), INTERNAL_ERROR),
+    ],
+)
+def test_other_errors_are_final(error: Exception, reason: str) -> None:
+    flaky = Flaky(error, 100)
+    assert flaky.attempt(until_success=False) == reason
+    assert (flaky.calls, flaky.pauses) == (1, [])
+
+
+@pytest.mark.parametrize("error", [LOST, StorageFailed(reason="no"), RuntimeError("a defect")])
+def test_what_must_succeed_is_tried_without_end(error: Exception) -> None:
+    flaky = Flaky(error, 50)
+    assert flaky.attempt(until_success=True) is None
+    assert flaky.calls == 51
+    assert max(flaky.pauses) == flaky.pauses[-1] == LONGEST_PAUSE_SECONDS
+
+
+@dataclass
+class Log:
+    """What the workflows of these tests have done."""
+
+    done: list[str] = field(default_factory=list)
+    hold: threading.Event = field(default_factory=threading.Event)
+
+    def step(self, name: str) -> Step:
+        return Step(name, lambda _parts, operation: self.done.append(f"{operation.subject_id} {name}"))
+
+    def waiting(self, _parts: object, _operation: object) -> None:
+        assert self.hold.wait(30)
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    log = Log()
+    yield log
+    log.hold.set()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = assemble(tmp_path, MemoryDisks(), seed=1)
+    world.region.store.migrate()
+    yield world
+    world.close()
+
+
+@contextmanager
+def running(
+    world: World, log: Log, journal: engine.Journal | None = None, *, launch: bool = True
+) -> Iterator[DurableWorkflows]:
+    catalogue = {
+        "short": Workflow("short", (log.step("first"), log.step("second"))),
+        "long": Workflow("long", (log.step("first"), Step("wait", log.waiting), log.step("second"))),
+    }
+    workflows = DurableWorkflows(world.home / "journal.sqlite", catalogue, world.parts, "test", journal)
+    try:
+        if launch:
+            workflows.launch()
+        yield workflows
+    finally:
+        workflows.close()
+
+
+def promise(world: World, workflow: str, subject_id: str) -> Operation:
+    operation = Operation(f"{workflow}:{subject_id}", workflow, subject_id)
+    with world.region.store.begin() as connection:
+        operations.insert(connection, operation, world.parts.clock.now())
+    return operation
+
+
+def status(operation: Operation) -> str | None:
+    found = DBOS.get_workflow_status(operation.operation_id)
+    return found.status if found else None
+
+
+def test_workflow_runs_once_however_often_it_is_started(world: World, log: Log) -> None:
+    with running(world, log) as workflows:
+        operation = promise(world, "short", "a")
+        for _ in range(3):
+            workflows.start(operation)
+            workflows.start_outstanding()
+        assert workflows.wait(operation.operation_id, 20)
+        workflows.start(operation)
+        workflows.start_outstanding()
+        assert log.done == ["a first", "a second"]
+        assert world.promised() == []
+
+
+def test_wait_tells_whether_it_ended_in_time(world: World, log: Log) -> None:
+    with running(world, log) as workflows:
+        operation = promise(world, "long", "a")
+        workflows.start(operation)
+        assert not workflows.wait(operation.operation_id, 0.05)
+        log.hold.set()
+        assert workflows.wait(operation.operation_id, 20)
+
+
+def test_promises_of_others_are_taken_up(world: World, log: Log) -> None:
+    with running(world, log) as workflows:
+        operation = promise(world, "short", "a")
+        workflows.start_outstanding()
+        assert workflows.wait(operation.operation_id, 20)
+
+
+def test_interrupted_workflow_goes_on_where_it_was(world: World, log: Log) -> None:
+    with running(world, log) as workflows:
+        operation = promise(world, "long", "a")
+        workflows.start(operation)
+        eventually(lambda: log.done == ["a first"])
+    resumed = Log(hold=log.hold)
+    with running(world, resumed):
+        log.hold.set()
+        eventually(lambda: world.promised() == [])
+    assert log.done == ["a first"]
+    assert resumed.done == ["a second"]
+
+
+class FailsOnce:
+    """A journal whose medium fails once, when the second step is done and not remembered."""
+
+    def __init__(self) -> None:
+        self._under = DbosJournal()
+        self._broken = True
+
+    def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
+        if name == "second" and self._broken:
+            self._broken = False
+            action()
+            raise OSError("disk full")
+        return self._under.once(name, action, until_success=until_success)
+
+
+def test_workflow_whose_journal_failed_is_revived(world: World, log: Log) -> None:
+    with running(world, log, FailsOnce()) as workflows:
+        operation = promise(world, "short", "a")
+        workflows.start(operation)
+        eventually(lambda: status(operation) == "ERROR")
+        workflows.start_outstanding()
+        assert world.promised() == [operation]
+        workflows.revive()
+        eventually(lambda: world.promised() == [])
+        eventually(lambda: status(operation) == "SUCCESS")
+    assert log.done == ["a first", "a second", "a second"]
+
+
+def test_promise_of_a_restored_database_is_kept_anew(world: World, log: Log) -> None:
+    """The journal is of a later time than the database: it says that all was done."""
+    with running(world, log) as workflows:
+        operation = promise(world, "short", "a")
+        workflows.start(operation)
+        eventually(lambda: status(operation) == "SUCCESS")
+        promise(world, "short", "a")
+        workflows.revive()
+        eventually(lambda: world.promised() == [])
+    assert log.done == ["a first", "a second"] * 2
+
+
+def test_running_workflow_is_not_revived(world: World, log: Log) -> None:
+    with running(world, log) as workflows:
+        operation = promise(world, "long", "a")
+        workflows.start(operation)
+        eventually(lambda: log.done == ["a first"])
+        workflows.revive()
+        assert status(operation) == "PENDING"
+        log.hold.set()
+        eventually(lambda: world.promised() == [])
+    assert log.done == ["a first", "a second"]
+
+
+def test_journal_forgets_what_has_ended(world: World, log: Log) -> None:
+    clock = world.parts.clock
+    assert isinstance(clock, ManualClock)
+    clock.present = datetime.now(UTC)
+    with running(world, log) as workflows:
+        ended = [promise(world, "short", f"s{number}") for number in range(5)]
+        alive = promise(world, "long", "a")
+        for operation in (*ended, alive):
+            workflows.start(operation)
+        for operation in ended:
+            eventually(lambda operation=operation: status(operation) == "SUCCESS")  # type: ignore[misc]
+        workflows.forget_ended()
+        assert all(status(operation) == "SUCCESS" for operation in ended)
+        clock.advance(seconds=KEPT.total_seconds() + 60)
+        workflows.forget_ended()
+        assert [status(operation) for operation in ended] == [None] * 5
+        assert status(alive) == "PENDING"
+        log.hold.set()
+        eventually(lambda: world.promised() == [])

@@ -1,0 +1,258 @@
+"""Locks, and what the engine does around the steps."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from souche.app import images, launches, snapshots, vm_transitions, volumes
+from souche.compute.base import PowerState
+from souche.compute.simulated import SimulatedHypervisor
+from souche.db import operations
+from souche.db import snapshots as snapshot_records
+from souche.db import volumes as volume_records
+from souche.errors import ComputeFailed, StorageFailed
+from souche.model.operations import Operation
+from souche.states import LinkState, SnapshotState, VmState, VolumeState
+from souche.workflows import engine
+from souche.workflows.catalogue import CATALOGUE
+from tests.support.region import RecordedWorkflows
+from tests.workflows.journals import Failing
+from tests.workflows.world import NETWORK, Cast, World, original
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[tuple[World, Cast]]:
+    origin = original(tmp_path / "original", "memory")
+    world = origin.copy(tmp_path / "world")
+    yield world, origin.cast
+    world.close()
+
+
+def test_locks_exclude_one_another_and_leave_nothing() -> None:
+    locks = engine.Locks()
+    inside = threading.Semaphore(0)
+    release = threading.Event()
+
+    def work() -> None:
+        with locks.hold({"a", "b"}):
+            inside.release()
+            release.wait(20)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert inside.acquire(timeout=20)
+    assert not inside.acquire(timeout=0.1)
+    with locks.hold({"c"}), locks.hold(()):
+        pass
+    release.set()
+    for thread in threads:
+        thread.join(20)
+    assert locks._locks == {}
+
+
+def test_locks_are_taken_in_one_order() -> None:
+    locks = engine.Locks()
+
+    def work(names: list[str]) -> None:
+        for _ in range(200):
+            with locks.hold(names):
+                pass
+
+    orders = (["a", "b", "c"], ["c", "b", "a"], ["b", "c"])
+    threads = [threading.Thread(target=work, args=(names,), daemon=True) for names in orders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_lock_that_changed_while_it_was_waited_for_is_taken_anew(stage: tuple[World, Cast]) -> None:
+    world, cast = stage
+    held: list[frozenset[str]] = []
+    names = iter([frozenset({"a"}), frozenset({"a", "b"}), frozenset({"a", "b"}), frozenset({"a", "b"})])
+    locks = engine.Locks()
+    workflow = engine.Workflow(
+        "test",
+        (engine.Step("look", lambda _parts, _operation: held.append(frozenset(locks._locks))),),
+        lock=lambda _parts, _operation: next(names),
+    )
+    operation = Operation("test:1", "test", cast.volume_id)
+    with world.region.store.begin() as connection:
+        operations.insert(connection, operation, world.parts.clock.now())
+    engine.run(workflow, world.parts, operation, engine.Unjournalled(), locks)
+    assert held == [frozenset({"a", "b"})]
+
+
+def test_kept_promise_is_not_kept_again(stage: tuple[World, Cast]) -> None:
+    world, cast = stage
+    vm_transitions.stop(world.region, cast.alice, [cast.running.vm_id], force=True)
+    stop = world.the_promise()
+    world.run(stop)
+    vm_transitions.start(world.region, cast.alice, [cast.running.vm_id])
+    world.run_all()
+    world.run(stop)
+    assert world.vm(cast.running.vm_id).state == VmState.RUNNING
+    assert world.hypervisor.power_states()[cast.running.vm_id] == PowerState.RUNNING
+
+
+def test_journal_that_fails_undoes_nothing(stage: tuple[World, Cast]) -> None:
+    """Whether the step was done is not known, so the promise stands and the next run goes on."""
+    world, cast = stage
+    images.create_from_vm(
+        world.region,
+        cast.alice,
+        images.FromVm(images.ImageSettings("image"), cast.running.vm_id, no_reboot=True),
+    )
+    operation = world.the_promise()
+
+    class Torn(engine.Unjournalled):
+        def once(self, name: str, action: object, *, until_success: bool) -> str | None:
+            if name == "complete":
+                raise OSError("disk full")
+            return super().once(name, action, until_success=until_success)  # type: ignore[arg-type]
+
+    with pytest.raises(OSError, match="disk full"):
+        world.run(operation, Torn())
+    assert world.promised() == [operation]
+    world.run(operation)
+    assert world.promised() == []
+    assert len(world.see().snapshots) == 4
+
+
+def _names(world: World, operation: Operation) -> frozenset[str]:
+    return CATALOGUE[operation.workflow].lock(world.parts, operation)
+
+
+def test_whoever_touches_a_volume_holds_it(stage: tuple[World, Cast]) -> None:
+    """Attaching must not meet capturing: a guest would go on writing to what was frozen."""
+    world, cast = stage
+    region, alice, vm = world.region, cast.alice, cast.running
+    root, data = (volume.volume_id for volume in vm.volumes)
+    snapshots.create_from_volume(region, alice, snapshots.FromVolume(cast.volume_id))
+    assert _names(world, world.the_promise()) == {cast.volume_id}
+    volumes.link(region, alice, volumes.Link(cast.volume_id, vm.vm_id, "/dev/xvdc"))
+    capture, link = world.promised()
+    assert _names(world, capture) == _names(world, link) == {cast.volume_id, vm.vm_id}
+    wanted = images.FromVm(images.ImageSettings("image"), vm.vm_id, no_reboot=True)
+    images.create_from_vm(region, alice, wanted)
+    image = next(each for each in world.promised() if each.workflow == "create_image")
+    assert _names(world, image) == {vm.vm_id, root, data}
+
+
+def test_vm_starts_without_a_volume_that_is_still_being_attached(stage: tuple[World, Cast]) -> None:
+    world, cast = stage
+    vm_id = cast.stopped.vm_id
+    volumes.link(world.region, cast.alice, volumes.Link(cast.volume_id, vm_id, "/dev/xvdc"))
+    link = world.the_promise()
+    vm_transitions.start(world.region, cast.alice, [vm_id])
+    start = next(each for each in world.promised() if each != link)
+    world.run(start)
+    assert cast.volume_id not in (world.hypervisor.open_disks(vm_id) or {})
+    world.run(link)
+    assert cast.volume_id in (world.hypervisor.open_disks(vm_id) or {})
+
+
+def test_deletion_overtakes_a_launch(stage: tuple[World, Cast]) -> None:
+    """After a crash workflows are resumed in any order: a VM that was terminated is not launched."""
+    world, cast = stage
+    (vm,) = launches.launch(world.region, cast.alice, launches.Launch(cast.image_id))
+    launch = world.the_promise()
+    vm_transitions.delete(world.region, cast.alice, [vm.vm_id])
+    delete = next(each for each in world.promised() if each != launch)
+    world.run(delete)
+    world.run(launch)
+    assert world.vm(vm.vm_id).state == VmState.TERMINATED
+    assert vm.vm_id not in world.hypervisor.power_states()
+    assert world.promised() == []
+
+
+@pytest.mark.parametrize("first", ["start_vm", "delete_vm"])
+def test_deletion_goes_before_a_start(stage: tuple[World, Cast], first: str) -> None:
+    world, cast = stage
+    vm_id = cast.stopped.vm_id
+    vm_transitions.start(world.region, cast.alice, [vm_id])
+    vm_transitions.delete(world.region, cast.alice, [vm_id])
+    by_name = {operation.workflow: operation for operation in world.promised()}
+    world.run(by_name.pop(first))
+    assert world.vm(vm_id).state in (VmState.SHUTTING_DOWN, VmState.TERMINATED)
+    world.run_all()
+    assert world.vm(vm_id).state == VmState.TERMINATED
+    assert vm_id not in world.hypervisor.power_states()
+
+
+def test_late_attachment_leaves_another_vms_link_alone(stage: tuple[World, Cast]) -> None:
+    """The VM goes while the attachment waits, and the volume is attached to another one meanwhile."""
+    world, cast = stage
+    region, alice, volume_id = world.region, cast.alice, cast.volume_id
+    volumes.link(region, alice, volumes.Link(volume_id, cast.running.vm_id, "/dev/xvdc"))
+    late = world.the_promise()
+    vm_transitions.delete(region, alice, [cast.running.vm_id])
+    world.run(next(each for each in world.promised() if each != late))
+    volumes.link(region, alice, volumes.Link(volume_id, cast.stopped.vm_id, "/dev/xvdc"))
+    world.run(next(each for each in world.promised() if each != late))
+    world.run(late)
+    with region.store.read() as connection:
+        volume = volume_records.get(connection, volume_id)
+    assert volume is not None
+    assert volume.link is not None
+    assert (volume.state, volume.link.vm_id) == (VolumeState.IN_USE, cast.stopped.vm_id)
+
+
+def test_snapshot_of_a_volume_that_is_gone_is_an_error(stage: tuple[World, Cast]) -> None:
+    world, cast = stage
+    made = snapshots.create_from_volume(world.region, cast.alice, snapshots.FromVolume(cast.volume_id))
+    world.disks.store.delete_volume(cast.volume_id)
+    world.run_all()
+    with world.region.store.read() as connection:
+        snapshot = snapshot_records.get(connection, made.snapshot_id)
+    assert snapshot is not None
+    assert snapshot.state == SnapshotState.ERROR
+    assert world.promised() == []
+
+
+class Stubborn(SimulatedHypervisor):
+    """Its guests do not let go of a disk."""
+
+    def detach(self, vm_id: str, volume_id: str) -> None:
+        raise ComputeFailed(reason=f"{vm_id} did not let go of {volume_id}")
+
+
+def _link_state(world: World, volume_id: str) -> LinkState | None:
+    with world.region.store.read() as connection:
+        volume = volume_records.get(connection, volume_id)
+    return volume.link.state if volume and volume.link else None
+
+
+def test_volume_that_a_guest_keeps_is_attached(stage: tuple[World, Cast]) -> None:
+    """Neither an unlink that fails, nor a link that cannot be undone, waits for the guest for ever: it would hold
+    the VM, and nobody could stop it."""
+    world, cast = stage
+    parts = replace(world.parts, hypervisor=Stubborn(world.home, NETWORK))
+    data = cast.running.volumes[1].volume_id
+    volumes.unlink(world.region, cast.alice, data)
+    unlink = world.the_promise()
+    engine.run(CATALOGUE["unlink_volume"], parts, unlink, engine.Unjournalled(), engine.Locks())
+    assert _link_state(world, data) == LinkState.ATTACHED
+    volumes.link(world.region, cast.alice, volumes.Link(cast.volume_id, cast.running.vm_id, "/dev/xvdc"))
+    journal = Failing("record", StorageFailed(reason="injected"), after_work=False)
+    engine.run(CATALOGUE["link_volume"], parts, world.the_promise(), journal, engine.Locks())
+    assert _link_state(world, cast.volume_id) == LinkState.ATTACHED
+    assert world.promised() == []
+
+
+class Broken(RecordedWorkflows):
+    def start(self, operation: Operation) -> None:
+        raise OSError(f"{operation.operation_id}: the journal's disk is full")
+
+
+def test_promise_that_cannot_be_started_stands(stage: tuple[World, Cast]) -> None:
+    """It is committed, so the caller is not told that it failed; the sweep starts it."""
+    world, cast = stage
+    region = replace(world.region, workflows=Broken())
+    volumes.delete(region, cast.alice, cast.volume_id)
+    assert world.the_promise().workflow == "delete_volume"

@@ -1,0 +1,154 @@
+"""The two laws of workflows, over every step of every one of them (see workflows/engine.py)."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from souche.errors import StorageFailed
+from souche.workflows import engine
+from souche.workflows.catalogue import CATALOGUE
+from souche.workflows.engine import INTERNAL_ERROR
+from tests.workflows.journals import Failing, Twice
+from tests.workflows.scenarios import SCENARIOS, Scenario
+from tests.workflows.world import Kind, Original, Seen, World, changes, original
+
+Straight: TypeAlias = Callable[[Scenario, Kind], Seen]
+
+DECISIVE = {"create_image", "create_vm", "delete_vm"}
+FAILURES = {
+    "before its work": (StorageFailed(reason="injected"), False),
+    "after its work": (StorageFailed(reason="injected"), True),
+    "by a defect": (RuntimeError("injected"), True),
+}
+STEPS = [(scenario, step.name) for scenario in SCENARIOS for step in CATALOGUE[scenario.workflow].steps]
+
+
+def _cases(*names: str) -> list[tuple[Scenario, str, Kind, str]]:
+    """Every step on the memory store, with each of the names; on the qcow2 store the decisive ones, with the
+    first."""
+    in_memory: list[tuple[Scenario, str, Kind, str]] = [
+        (scenario, step, "memory", name) for scenario, step in STEPS for name in names
+    ]
+    return in_memory + [
+        (scenario, step, "qcow2", names[0]) for scenario, step in STEPS if scenario.workflow in DECISIVE
+    ]
+
+
+def _id(value: object) -> str:
+    return value.name if isinstance(value, Scenario) else str(value)
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, Original]:
+    place = tmp_path_factory.mktemp("originals")
+    kinds: tuple[Kind, ...] = ("memory", "qcow2")
+    return {kind: original(place / kind, kind) for kind in kinds}
+
+
+@pytest.fixture(scope="module")
+def straight(originals: dict[Kind, Original], tmp_path_factory: pytest.TempPathFactory) -> Straight:
+    """What a scenario leads to when nothing goes wrong."""
+
+    @cache
+    def run(scenario: Scenario, kind: Kind) -> Seen:
+        home = tmp_path_factory.mktemp("straight") / "world"
+        return _after(originals[kind], home, scenario, engine.Unjournalled())
+
+    return run
+
+
+def test_every_workflow_has_a_scenario() -> None:
+    assert {scenario.workflow for scenario in SCENARIOS} == set(CATALOGUE)
+
+
+@pytest.mark.parametrize(("scenario", "step", "kind", "how"), _cases("twice"), ids=_id)
+def test_doing_a_step_twice_equals_doing_it_once(
+    scenario: Scenario,
+    step: str,
+    kind: Kind,
+    how: str,
+    originals: dict[Kind, Original],
+    straight: Straight,
+    tmp_path: Path,
+) -> None:
+    once = straight(scenario, kind)
+    assert _after(originals[kind], tmp_path / how, scenario, Twice(step)) == once
+    assert once.promised == []
+    assert all(all(opened.values()) for opened in once.open.values())
+
+
+def _after(origin: Original, home: Path, scenario: Scenario, journal: engine.Journal) -> Seen:
+    world = origin.copy(home)
+    scenario.promise(world, origin.cast)
+    world.run(world.the_promise(), journal)
+    seen = world.see()
+    world.close()
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("scenario", "step", "kind", "failure"),
+    _cases("after its work", "before its work", "by a defect"),
+    ids=_id,
+)
+def test_failing_at_a_step_leaves_a_clean_world(
+    scenario: Scenario,
+    step: str,
+    kind: Kind,
+    failure: str,
+    originals: dict[Kind, Original],
+    straight: Straight,
+    tmp_path: Path,
+) -> None:
+    origin = originals[kind]
+    error, after_work = FAILURES[failure]
+    world = origin.copy(tmp_path / "world")
+    failed = scenario.promise(world, origin.cast)
+    before = world.see()
+    journal = Failing(step, error, after_work)
+    world.run(world.the_promise(), journal)
+    after = world.see()
+    world.close()
+    assert after.promised == []
+    forward_only = failed is None or _is_forward_only(scenario, step)
+    assert (journal.undone == 0) == forward_only
+    if failed is None or forward_only or (after_work and step in scenario.stands):
+        assert after == straight(scenario, kind)
+    else:
+        reason = INTERNAL_ERROR if isinstance(error, RuntimeError) else str(error)
+        assert changes(before, after) == failed(reason)
+        _check_nothing_is_left(before, after)
+
+
+def _is_forward_only(scenario: Scenario, step: str) -> bool:
+    """Whether the step comes at or after the first that is never undone."""
+    for each in CATALOGUE[scenario.workflow].steps:
+        if each.forward_only:
+            return True
+        if each.name == step:
+            break
+    return False
+
+
+def _check_nothing_is_left(before: Seen, after: Seen) -> None:
+    assert after.volumes == before.volumes
+    assert after.snapshots == before.snapshots
+    assert after.power == before.power
+    assert {vm_id: set(opened) for vm_id, opened in after.open.items()} == {
+        vm_id: set(opened) for vm_id, opened in before.open.items()
+    }
+    assert all(all(opened.values()) for opened in after.open.values())
+    assert after.staged == []
+
+
+def test_world_can_tell_a_failure(originals: dict[Kind, Original], tmp_path: Path) -> None:
+    """A world that is not clean is seen to be so: the laws would fail."""
+    origin = originals["memory"]
+    world: World = origin.copy(tmp_path / "world")
+    before = world.see()
+    world.disks.store.delete_snapshot(origin.cast.snapshot_id)
+    assert world.see() != before
+    world.close()

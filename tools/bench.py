@@ -1,0 +1,151 @@
+"""The budgets of the design (section 7) that a machine can measure, as ratios against a baseline in the same run.
+
+For 1 GiB and for 8 GiB of data: CreateImage of a running VM (request to `available`) and a launch (CreateVms to
+`running`), each against a full `qemu-img convert` copy of the same disk. Guests run real QEMU on real disks; their
+disks hold random bytes and no system, which changes nothing for either.
+
+    python -m tools.bench [GIB ...]
+"""
+
+import secrets
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from osc_sdk_python import Gateway
+
+from souche import logs
+from souche.app import official_images
+from souche.app.official_images import DiskImage
+from souche.compute.libvirt.driver import LibvirtHypervisor
+from souche.config import network_of
+from souche.main import administer
+from souche.run import run
+from tools.harness import create_account, gateway, serve, wait_for
+
+LISTEN = "127.0.0.1:8818"
+SIZES_GIB = (1, 8)
+REPEATS = 5
+MIB = 1024**2
+GIB = 1024**3
+ROW = "{:<34}{:>8}{:>12}{:>12}{:>10}"
+
+
+def main() -> int:
+    """Measure every size, and print a row for each."""
+    logs.configure("error")
+    sizes = [int(size) for size in sys.argv[1:]] or list(SIZES_GIB)
+    print(ROW.format("", "data", "Souche", "full copy", "ratio"))
+    # /var/tmp: a folder that QEMU's user can pass through, on a disk.
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="souche-bench-") as folder:
+        Path(folder).chmod(0o711)
+        with _region(Path(folder) / "region") as client:
+            for size_gib in sizes:
+                _measure(client, Path(folder), size_gib)
+    return 0
+
+
+@contextmanager
+def _region(home: Path) -> Iterator[Gateway]:
+    server = serve(home, LISTEN, home.with_suffix(".log"))
+    try:
+        client = gateway(LISTEN, create_account(home, "bench"))
+        yield client
+        _delete_vms(client)
+    finally:
+        server.terminate()
+        server.wait()
+        driver = LibvirtHypervisor(home, network_of(home), accelerator="tcg")
+        driver.remove_network()
+        driver.close()
+
+
+def _measure(client: Gateway, folder: Path, size_gib: int) -> None:
+    disk = folder / "disk.raw"
+    _write_random(disk, size_gib * GIB)
+    copy_seconds = _timed(lambda: _full_copy(disk, folder / "copy.qcow2"))
+    image_id = _publish(folder / "region", disk, size_gib)
+    launches, vm_ids = [], []
+    for _ in range(REPEATS):
+        seconds, vm_id = _launch(client, image_id)
+        launches.append(seconds)
+        vm_ids.append(vm_id)
+    images = [_create_image(client, vm_ids[0]) for _ in range(REPEATS)]
+    _row("launch: CreateVms -> running", size_gib, statistics.median(launches), copy_seconds)
+    _row("CreateImage, running -> available", size_gib, statistics.median(images), copy_seconds)
+    _delete_vms(client)
+
+
+def _row(what: str, size_gib: int, seconds: float, copy_seconds: float) -> None:
+    ratio = f"{copy_seconds / seconds:.1f} x"
+    print(ROW.format(what, f"{size_gib} GiB", f"{seconds:.3f} s", f"{copy_seconds:.3f} s", ratio), flush=True)
+
+
+def _write_random(path: Path, size_bytes: int) -> None:
+    """Half a MiB of random bytes at a time, none of which compress or repeat."""
+    with path.open("wb") as disk:
+        for _ in range(size_bytes // MIB):
+            disk.write(secrets.token_bytes(MIB))
+
+
+def _full_copy(disk: Path, copy: Path) -> None:
+    argv = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(disk), str(copy)]
+    run(argv, timeout_seconds=3600)
+    copy.unlink()
+
+
+def _publish(home: Path, disk: Path, size_gib: int) -> str:
+    with administer(home) as administered:
+        staged = disk.rename(administered.staging / f"{secrets.token_hex(4)}.raw")
+        image = official_images.publish(
+            administered.region,
+            DiskImage(staged, "raw", size_gib, f"bench-{size_gib}", "random bytes", ("legacy",)),
+        )
+        administered.finish(official_images.operation_id(image))
+        return image.image_id
+
+
+def _timed(action: Callable[[], object]) -> float:
+    began = time.monotonic()
+    action()
+    return time.monotonic() - began
+
+
+def _launch(client: Gateway, image_id: str) -> tuple[float, str]:
+    began = time.monotonic()
+    vm_id = str(client.raw("CreateVms", ImageId=image_id, VmType="tinav5.c1r1p2")["Vms"][0]["VmId"])
+    wait_for(lambda: _vm_state(client, vm_id) == "running", "a running VM", 60, 0.01)
+    return time.monotonic() - began, vm_id
+
+
+def _vm_state(client: Gateway, vm_id: str) -> str:
+    return str(client.raw("ReadVms", Filters={"VmIds": [vm_id]})["Vms"][0]["State"])
+
+
+def _create_image(client: Gateway, vm_id: str) -> float:
+    began = time.monotonic()
+    name = f"bench-{secrets.token_hex(4)}"
+    image_id = client.raw("CreateImage", VmId=vm_id, ImageName=name, NoReboot=True)["Image"]["ImageId"]
+    wait_for(lambda: _image_state(client, image_id) == "available", "an available image", 60, 0.01)
+    return time.monotonic() - began
+
+
+def _image_state(client: Gateway, image_id: str) -> str:
+    return str(client.raw("ReadImages", Filters={"ImageIds": [image_id]})["Images"][0]["State"])
+
+
+def _delete_vms(client: Gateway) -> None:
+    live = [vm["VmId"] for vm in client.raw("ReadVms")["Vms"] if vm["State"] != "terminated"]
+    if live:
+        client.raw("DeleteVms", VmIds=live)
+        wait_for(
+            lambda: all(_vm_state(client, vm_id) == "terminated" for vm_id in live), "terminated VMs", 120
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Writes the pages of docs/ that are made from the code's own tables: settings.md and compatibility.md.
+
+`--check` writes nothing and ends with status 1 when a page is stale.
+"""
+
+import sys
+from pathlib import Path
+
+from souche.api import spec
+from souche.api.actions import ACTIONS, SOUCHE_ACTIONS
+from souche.config import SETTINGS, Setting
+from tools.differences import DIFFERENCES
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def settings_page() -> str:
+    """docs/settings.md"""
+    rows = [_setting_row(setting) for setting in SETTINGS]
+    return "\n".join(
+        [
+            "# Settings",
+            "",
+            "Of `souche serve`. A flag wins over its environment variable, and that over the default.",
+            "Made from `src/souche/config.py` by `tools/gen_docs.py`.",
+            "",
+            "| flag | variable | default | what it is |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _setting_row(setting: Setting) -> str:
+    choices = f" One of: {', '.join(setting.choices)}." if setting.choices else ""
+    default = f"`{setting.default}`" if setting.default else ""
+    return f"| `{setting.flag}` | `{setting.variable}` | {default} | {setting.help}{choices} |"
+
+
+def compatibility_page() -> str:
+    """docs/compatibility.md"""
+    names = spec.action_names()
+    served = [name for name in names if name in ACTIONS]
+    return "\n".join(
+        [
+            "# Compatibility",
+            "",
+            f"The OUTSCALE API {spec.version()} has {len(names)} actions; Souche does {len(served)} of them. Every",
+            'other one answers 400 OperationNotSupported 8000, "Souche does not support the action". Made from the',
+            "code's own tables by `tools/gen_docs.py`.",
+            "",
+            "## Differences",
+            "",
+            "Where Souche knowingly differs from the real service, or had to choose where no source tells.",
+            "",
+            "| where | what Souche does | why |",
+            "|---|---|---|",
+            *(f"| {each.where} | {each.here} | {each.why} |" for each in DIFFERENCES),
+            "",
+            "## Souche's own actions",
+            "",
+            "Under `/souche/v1/`, signed like all others: "
+            + ", ".join(f"`{name}`" for name in SOUCHE_ACTIONS)
+            + ".",
+            "",
+            "## Every action",
+            "",
+            "| action | here |",
+            "|---|---|",
+            *(f"| {name} | {'yes' if name in ACTIONS else 'not supported'} |" for name in names),
+            "",
+        ]
+    )
+
+
+PAGES = {"settings.md": settings_page, "compatibility.md": compatibility_page}
+
+
+def main() -> int:
+    """Write all pages, or check them."""
+    stale = [name for name, page in PAGES.items() if not _is_fresh(DOCS / name, page())]
+    if "--check" in sys.argv[1:]:
+        for name in stale:
+            print(f"stale: docs/{name}; run python -m tools.gen_docs")
+        return 1 if stale else 0
+    for name in stale:
+        (DOCS / name).write_text(PAGES[name]())
+        print(DOCS / name)
+    return 0
+
+
+def _is_fresh(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text() == text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""What the demonstration, the benchmarks and the guest tests share: a served region, a client, waiting."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+from osc_sdk_python import Gateway
+
+from souche.run import run
+
+ROOT = Path(__file__).resolve().parent.parent
+SOUCHE = ROOT / ".venv/bin/souche"
+REGION = "souche-1"
+
+Found = TypeVar("Found")
+
+
+class Wrong(Exception):
+    """Something is not as it should be."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """An account's access key."""
+
+    account_id: str
+    access_key_id: str
+    secret_key: str
+
+
+def wait_for(
+    look: Callable[[], Found | None], what: str, timeout_seconds: float, pause_seconds: float = 0.5
+) -> Found:
+    """What `look` gives once it gives something true.
+
+    Raises:
+        Wrong: it does not within `timeout_seconds`.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(pause_seconds)
+    raise Wrong(f"after {timeout_seconds} s there is still not {what}")
+
+
+def serve(home: Path, listen: str, log_file: Path, *options: str) -> subprocess.Popen[bytes]:
+    """Start `souche serve` in a session of its own, and wait until it answers.
+
+    Raises:
+        Wrong: it ends instead, or does not answer within a minute.
+    """
+    with log_file.open("ab") as log:
+        server = subprocess.Popen(
+            [SOUCHE, "serve", "--home", home, "--listen", listen, "--region", REGION, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    wait_for(lambda: answers(listen) or server.poll() is not None, "an answer from the server", 60, 0.1)
+    if server.poll() is not None:
+        raise Wrong(f"the server ended with status {server.returncode}; its log is {log_file}")
+    return server
+
+
+def answers(listen: str) -> bool:
+    """Whether a region answers there."""
+    try:
+        return requests.get(f"http://{listen}/api", timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+def souche(*arguments: str | Path, timeout_seconds: float = 60) -> Any:
+    """What a command of `souche` prints with --json."""
+    return json.loads(run([SOUCHE, *arguments, "--json"], timeout_seconds=timeout_seconds))
+
+
+def create_account(home: Path, name: str) -> Credentials:
+    """A new account of the region."""
+    return credentials(souche("account", "create", name, "--home", home))
+
+
+def credentials(facts: dict[str, str]) -> Credentials:
+    """Those that `souche account create --json` printed."""
+    return Credentials(facts["AccountId"], facts["AccessKeyId"], facts["SecretKey"])
+
+
+def gateway(listen: str, who: Credentials, path: str = "api/v1") -> Gateway:
+    """A client of osc-sdk-python; `raw(action, ...)` of it raises requests.HTTPError for a refusal."""
+    os.environ |= {
+        "OSC_ACCESS_KEY": who.access_key_id,
+        "OSC_SECRET_KEY": who.secret_key,
+        "OSC_REGION": REGION,
+        "OSC_ENDPOINT_API": f"http://{listen}/{path}",
+    }
+    return Gateway(limiter_max_requests=1000)  # its own limit is 5 a second
