@@ -1,6 +1,7 @@
 """What tests of several folders share."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,14 @@ CACHE = Path(__file__).parent.parent / ".cache" / "official"
 
 def _quiet(_what: str, _done: float) -> None:
     """The progress of a build that nobody watches."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_object_store() -> Iterator[None]:
+    """A region that a test serves runs no object store, unless the test asks for one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOUCHE_OOS_LISTEN", "")
+        yield
 
 
 @pytest.fixture(scope="session")

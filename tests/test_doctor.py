@@ -1,5 +1,7 @@
 """`souche doctor`: every check against a machine laid out in a directory, or this one."""
 
+import json
+import os
 import socket
 import sys
 import tempfile
@@ -60,8 +62,24 @@ def test_a_missing_program_names_its_package(root: Path) -> None:
     assert (result.state, result.remedy) == (State.MISSING, "apt-get install -y dnsmasq-utils")
 
 
+def test_the_object_store_is_there() -> None:
+    assert look("object store", Machine()).detail.startswith("SeaweedFS 4.")
+
+
+def test_an_object_store_that_should_answer_and_does_not(tmp_path: Path) -> None:
+    facts = {"ProcessId": os.getpid(), "Oos": "http://127.0.0.1:1"}
+    (tmp_path / "serving.json").write_text(json.dumps(facts))
+    assert look("object store", Machine(tmp_path)).state is State.MISSING
+
+
 def test_software_tpm_is_optional(root: Path) -> None:
     assert look("swtpm", machine_at(root)).state is State.WARNING
+
+
+def test_without_br_netfilter_guests_are_not_kept_apart(root: Path) -> None:
+    assert look("bridge netfilter", machine_at(root)).state is State.WARNING
+    (root / "proc/sys/net/bridge").mkdir(parents=True)
+    assert look("bridge netfilter", machine_at(root)).state is State.OK
 
 
 def test_a_binding_that_python_cannot_import(monkeypatch: pytest.MonkeyPatch) -> None:

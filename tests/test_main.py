@@ -71,15 +71,16 @@ def home(tmp_path: Path) -> Path:
 def serve(home: Path) -> Iterator[Callable[[], Served]]:
     """Serves the region of `home` on a free port; what is still running after the test is killed."""
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(_served(home))
+        yield lambda: stack.enter_context(serving(home))
 
 
 @contextmanager
-def _served(home: Path) -> Iterator[Served]:
+def serving(home: Path, *options: str) -> Iterator[Served]:
+    """The region of `home`, served on a free port; what still runs at the end is killed."""
     errors = home.with_name("errors")
     with errors.open("wb") as log:
         process = subprocess.Popen(
-            [SOUCHE, "serve", "--home", home, "--listen", "127.0.0.1:0", "--compute", "simulated"],
+            [SOUCHE, "serve", "--home", home, "--listen", "127.0.0.1:0", "--compute", "simulated", *options],
             stderr=log,
         )
     try:
@@ -112,7 +113,7 @@ def blocked_disks(home: Path) -> Iterator[None]:
 def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Served]]:
     """A region that runs while these tests do, for those that leave it as it is."""
     home = tmp_path_factory.mktemp("region") / "home"
-    with _served(home) as served:
+    with serving(home) as served:
         yield home, served
 
 
@@ -150,7 +151,7 @@ def test_address_that_is_taken_is_refused(home: Path) -> None:
     assert refused.stderr == f"souche: The region cannot listen on {listen}: Address already in use\n"
 
 
-def test_info_of_a_region_that_was_never_served(home: Path) -> None:
+def test_info_of_a_region_that_was_neverserving(home: Path, *options: str) -> None:
     refused = souche("info", "--home", home)
     assert refused.returncode == 1
     assert "souche serve --home" in refused.stderr

@@ -1,5 +1,5 @@
-"""The main job, end to end, on real disks and real VMs: an official OMI boots, the running VM becomes an OMI, and
-that OMI boots. Run it by `make demo`, which does all set-up.
+"""The main job, end to end, on real disks and real VMs: an official OMI boots, the running VM becomes an OMI, that
+OMI boots, and so it does in another region, to which it goes by a URL. Run it by `make demo`, which does all set-up.
 
 Every step prints one line with its duration; the first thing that is not as said ends the run with status 1.
 What it leaves in .demo/ is a region to go on with. A second run uses what the first has built.
@@ -21,21 +21,22 @@ import requests
 from souche import logs
 from souche.errors import ProgramFailed, ProgramTimedOut
 from souche.run import run
+from tools import demo_regions
 from tools.harness import (
     REGION,
-    ROOT,
     SOUCHE,
     Credentials,
     Wrong,
     answers,
     credentials,
+    demo_folder,
     gateway,
     serve,
     souche,
     wait_for,
 )
 
-DEMO = ROOT / ".demo"
+DEMO = demo_folder()
 HOME = DEMO / "region"
 KNOWN = HOME / "demo"  # what an earlier run has made; goes with the region
 LISTEN = "127.0.0.1:8808"
@@ -64,11 +65,12 @@ class Launched:
 def main() -> int:
     """Do all steps; 0 when everything was as said."""
     logs.configure("warning")
-    DEMO.mkdir(exist_ok=True)
     try:
         _demo()
     except (Wrong, ProgramFailed, ProgramTimedOut, requests.HTTPError) as error:
-        print(f"\nNot as it should be: {error}\nThe server's log: {DEMO / 'serve.log'}", file=sys.stderr)
+        log = DEMO / "serve.log"
+        print(f"\nNot as it should be: {error}\nThe end of the server's log, {log}:", file=sys.stderr)
+        print("\n".join(log.read_text().splitlines()[-5:]), file=sys.stderr)
         return 1
     return 0
 
@@ -99,11 +101,26 @@ def _demo() -> None:
         _check_markers(clone, markers)
         _check_last_key(clone, second_key)
         note(f"{clone.vm_id} at {clone.address}")
-    with step("6 a snapshot in use is refused (409, 9094); all is deleted, the disks are as before") as note:
+    with step("6 the OMI is exported into a bucket") as note:
+        url = demo_regions.export_image(client.call, image["ImageId"])
+        note(url.partition("?")[0])
+    with step("7 region B imports it by that URL alone, and a VM there has both markers") as note:
+        note(_in_region_b(url, image["ImageName"], markers))
+    with step("8 a snapshot in use is refused (409, 9094); all is deleted, the disks are as before") as note:
         client.refused_snapshot(image)
         client.delete_all([vm, clone], image)
         note(f"{wait_for(lambda: _back_to(before), 'the disk usage of before', 120)} bytes, before {before}")
     _how_to_go_on(who)
+
+
+def _in_region_b(url: str, name: str, markers: tuple[str, str]) -> str:
+    with demo_regions.region_b(DEMO, HOME) as who:
+        client = Client(who, demo_regions.LISTEN)
+        image = demo_regions.import_image(client.call, url, name)
+        vm = client.launch(image["ImageId"], client.keypair("third"), [])
+        _check_markers(vm, markers)
+        client.delete_all([vm], image)
+        return f"{image['ImageId']} available after {image['Seconds']:.1f} s, {vm.vm_id} at {vm.address}"
 
 
 @contextmanager
@@ -158,15 +175,15 @@ def _second_volume() -> dict[str, object]:
 class Client:
     """What the demonstration asks of the region, by osc-sdk-python."""
 
-    def __init__(self, who: Credentials) -> None:
-        self._call = gateway(LISTEN, who)
-        self._souche = gateway(LISTEN, who, "souche/v1")
+    def __init__(self, who: Credentials, listen: str = LISTEN) -> None:
+        self.call = gateway(listen, who)
+        self._souche = gateway(listen, who, "souche/v1")
 
     def keypair(self, name: str) -> tuple[str, Path]:
         """A new key pair of this name: its name, and the file of its private half."""
-        if self._call.ReadKeypairs(Filters={"KeypairNames": [name]})["Keypairs"]:
-            self._call.DeleteKeypair(KeypairName=name)
-        made = self._call.CreateKeypair(KeypairName=name)["Keypair"]
+        if self.call.ReadKeypairs(Filters={"KeypairNames": [name]})["Keypairs"]:
+            self.call.DeleteKeypair(KeypairName=name)
+        made = self.call.CreateKeypair(KeypairName=name)["Keypair"]
         key_file = DEMO / f"{name}.pem"
         key_file.unlink(missing_ok=True)
         key_file.touch(mode=0o600)
@@ -176,7 +193,7 @@ class Client:
     def official_image(self) -> dict[str, Any]:
         """The provider's newest image."""
         filters = {"AccountAliases": ["Outscale"], "ImageNames": ["Debian-12-*"]}
-        found = self._call.ReadImages(Filters=filters)["Images"]
+        found = self.call.ReadImages(Filters=filters)["Images"]
         if not found:
             raise Wrong("ReadImages shows no image of Outscale's")
         image: dict[str, Any] = found[-1]
@@ -192,7 +209,7 @@ class Client:
 
     def launch(self, image_id: str, key: tuple[str, Path], mappings: list[dict[str, object]]) -> Launched:
         """A VM of the image, once it answers by SSH."""
-        made = self._call.CreateVms(
+        made = self.call.CreateVms(
             ImageId=image_id, VmType=VM_TYPE, KeypairName=key[0], BlockDeviceMappings=mappings
         )["Vms"][0]
         vm = self._wait_vm(made["VmId"], "running", 120)
@@ -205,7 +222,7 @@ class Client:
         """The OMI of a running VM, and under `Seconds` how long it took to be available."""
         began = time.monotonic()
         name = f"demo-{secrets.token_hex(4)}"
-        made = self._call.CreateImage(VmId=vm.vm_id, ImageName=name, NoReboot=True)["Image"]
+        made = self.call.CreateImage(VmId=vm.vm_id, ImageName=name, NoReboot=True)["Image"]
         image: dict[str, Any] = wait_for(
             lambda: self._settled_image(made["ImageId"]),
             "an image that is no longer pending",
@@ -225,7 +242,7 @@ class Client:
         """Try to delete a snapshot that the image uses."""
         snapshot_id = image["BlockDeviceMappings"][0]["Bsu"]["SnapshotId"]
         try:
-            self._call.raw("DeleteSnapshot", SnapshotId=snapshot_id)
+            self.call.raw("DeleteSnapshot", SnapshotId=snapshot_id)
         except requests.HTTPError as error:
             answer = error.response
             code = answer.json()["Errors"][0]["Code"]
@@ -236,24 +253,24 @@ class Client:
 
     def delete_all(self, vms: list[Launched], image: dict[str, Any]) -> None:
         """Delete VMs (their volumes go with them), the image and its snapshots."""
-        self._call.DeleteVms(VmIds=[vm.vm_id for vm in vms])
+        self.call.DeleteVms(VmIds=[vm.vm_id for vm in vms])
         for vm in vms:
             self._wait_vm(vm.vm_id, "terminated", 120)
-        self._call.DeleteImage(ImageId=image["ImageId"])
+        self.call.DeleteImage(ImageId=image["ImageId"])
         for mapping in image["BlockDeviceMappings"]:
-            self._call.DeleteSnapshot(SnapshotId=mapping["Bsu"]["SnapshotId"])
+            self.call.DeleteSnapshot(SnapshotId=mapping["Bsu"]["SnapshotId"])
         ids = [volume_id for vm in vms for volume_id in vm.volume_ids.values()]
-        left = self._call.ReadVolumes(Filters={"VolumeIds": ids})["Volumes"]
+        left = self.call.ReadVolumes(Filters={"VolumeIds": ids})["Volumes"]
         if left:
             raise Wrong(f"these volumes are left over: {left}")
 
     def _settled_image(self, image_id: str) -> dict[str, Any] | None:
-        found: dict[str, Any] = self._call.raw("ReadImages", Filters={"ImageIds": [image_id]})["Images"][0]
+        found: dict[str, Any] = self.call.raw("ReadImages", Filters={"ImageIds": [image_id]})["Images"][0]
         return None if found["State"] == "pending" else found
 
     def _wait_vm(self, vm_id: str, state: str, timeout_seconds: float) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
-            vm: dict[str, Any] = self._call.ReadVms(Filters={"VmIds": [vm_id]})["Vms"][0]
+            vm: dict[str, Any] = self.call.ReadVms(Filters={"VmIds": [vm_id]})["Vms"][0]
             if vm["State"] == "terminated" != state:
                 raise Wrong(f"{vm_id} is terminated: {vm['StateReason']}")
             return vm if vm["State"] == state else None

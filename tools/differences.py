@@ -15,9 +15,24 @@ class Difference:
 
 DIFFERENCES = (
     Difference(
-        "CreateImage, CreateSnapshot: FileLocation",
-        "400 OperationNotSupported 8000",
-        "imports are a later piece of work",
+        "CreateImage by a manifest: ImageName absent",
+        "the manifest's name, with -copyN behind it where the account has an image of it",
+        "imports beside the source were seen to succeed; how they are named is not known",
+    ),
+    Difference(
+        "Image.FileLocation of an imported image",
+        "the whole URL for its owner, the URL without its query for others",
+        "the query is a signature, and gives access",
+    ),
+    Difference(
+        "CreateSnapshot: FileLocation",
+        "the URL is tried at the call: 4074, 4075, 4088; a disk that is refused later ends in error",
+        "a snapshot has no comment in which it could be said later",
+    ),
+    Difference(
+        "a manifest's second disk at /dev/sda2",
+        "taken for /dev/xvdb, /dev/sda3 for /dev/xvdc, and so on",
+        "the published sample has it, and no VM can have such a device",
     ),
     Difference(
         "CreateImage from a copy",
@@ -30,27 +45,134 @@ DIFFERENCES = (
         "the reference says shut down, imaged, restarted, and not which states are shown",
     ),
     Difference(
+        "CreateImageExportTask: objects beside the disks",
+        "`manifest-<8 hex>.json` and `companion-<8 hex>.json` (docs/formats.md)",
+        "no source names the manifest's object; the digits keep one export from spoiling another's",
+    ),
+    Difference(
+        "CreateImageExportTask, CreateSnapshotExportTask: OsuManifestUrl",
+        "accepted, and without a meaning",
+        "it is an answer's field, which the specification has in requests too",
+    ),
+    Difference(
+        "CreateImageExportTask: a mapping without a snapshot",
+        "left out of the manifest",
+        "the manifest has no place for an empty volume",
+    ),
+    Difference(
+        "OsuApiKey of an account of this region",
+        "the export goes into that account's bucket",
+        "the real service has one OOS for all accounts of a region, too",
+    ),
+    Difference(
+        "DeleteExportTask",
+        "while the task is under way, in any state; otherwise 409 InvalidState 6003",
+        "the specification says both active or pending, and pending/queued only; no reply on record shows the code",
+    ),
+    Difference(
+        "DeleteSnapshot of a snapshot that is being exported",
+        "409 InvalidState 6003; DeleteImage is possible",
+        "no source tells; the export could not go on, and needs the image no more",
+    ),
+    Difference(
+        "OOS: CreateBucket",
+        "refused to accounts: `souche bucket create`, and every export, makes buckets",
+        "the embedded store has no right to make a bucket that does not reach others' buckets",
+    ),
+    Difference(
         "CreateVms: BootMode absent, image with both",
         "that of the VM that the image was made from, else legacy",
         "the real default is unknown; SeaBIOS is the faster of the two",
     ),
     Difference(
-        "CreateVms: Nics, SubnetId, SecurityGroupIds, SecurityGroups, PrivateIps",
-        "refused as not existing (5057, 5036, 5022), or as a bad value",
-        "Nets and security groups are not kept yet",
+        "CreateVms: Nics, SubnetId, PrivateIps",
+        "refused as not existing (5057, 5036), or as a bad value",
+        "Nets are not kept",
     ),
     Difference(
-        "CreateVms: TpmEnabled", "400 OperationNotSupported 8000", "virtual TPMs are a later piece of work"
+        "CreateSecurityGroup: NetId",
+        "refused as not existing, 5065; a rule of the flow Outbound is a bad value, 4047",
+        "Nets are not kept, and outside of them all outbound traffic is let out",
     ),
+    Difference(
+        "the default security group",
+        "also lets in SSH and ping from the host of the region, by two rules that can be deleted",
+        "so that whoever sets a region up reaches the first VM; nothing else is let in beside its members",
+    ),
+    Difference(
+        "members of a security group in a rule",
+        "groups of the account itself only, else 5022",
+        "groups of other accounts cannot be seen",
+    ),
+    Difference(
+        "DeleteSecurityGroup of a group in use",
+        "409 ResourceConflict 9002",
+        "no reply on record shows the code",
+    ),
+    Difference(
+        "SecurityGroupRule.SecurityGroupRuleId",
+        "absent",
+        "rules for the same traffic are shown as one, as in the specification's examples, which have no id",
+    ),
+    Difference(
+        "connections that stand when their rule is deleted",
+        "go on until they end",
+        "rules decide about what begins; no source tells what the real service does",
+    ),
+    Difference(
+        "UserData: pin, tags.osc.fcu.eip.auto-attach, tags.osc.fcu.{attract,repulse}_…",
+        "accepted, without effect; the tags are there",
+        "there are no public addresses to attach, and one host",
+    ),
+    Difference(
+        "ReadNics, ReadNets, ReadLoadBalancers, ReadPublicIps and other reads of what is not kept",
+        "an empty list",
+        "clients read them on their way",
+    ),
+    Difference("ReadCatalog, ReadPublicCatalog", "a catalog without entries", "nothing is sold here"),
     Difference(
         "Vm.PublicIp", "the private address", "it is the address by which the region's users reach the VM"
     ),
+    Difference(
+        "Vm.PublicDnsName",
+        "the private address too",
+        "nothing resolves names here, and Packer connects to this one unless told otherwise",
+    ),
     Difference("Vm.Nics", "absent, as outside a Net", "Nets are not kept"),
-    Difference("Vm.SecurityGroups", "empty", "security groups are not kept yet"),
     Difference(
         "ReadAdminPassword",
         'always ""',
         "no Windows guest can report one yet; for other VMs the real answer is the same",
+    ),
+    Difference(
+        "ReadImages: official images that an update has replaced",
+        "found by ImageIds, launched and copied for 30 days more (docs/official-images.md)",
+        "on the real service the old id disappears; no source tells when",
+    ),
+    Difference(
+        "images with the code of a product on the marketplace, its subscriber's copies too",
+        "launched and copied by its owner and its subscribers only, else 401 AccessDenied 5",
+        "a choice: no reply on record shows how the real service refuses",
+    ),
+    Difference(
+        "UpdateImage, DeleteImage of a version on the marketplace",
+        "400 OperationNotSupported 8000, but for the description",
+        "published versions are frozen; no source tells the code",
+    ),
+    Difference(
+        "UpdateImage: ProductCodes",
+        "replaces the list, but for pty- codes of other accounts, which stay",
+        "a subscriber could shed a vendor's code otherwise",
+    ),
+    Difference(
+        "ReadQuotas: names, collections and limits",
+        "Souche's own but for vm_limit, image_export_limit and snapshot_export_limit",
+        "no list of the real ones is on record",
+    ),
+    Difference(
+        "quotas of images and of key pairs",
+        "400 with the nearest codes, 10026 and 10005",
+        "no codes of their own are on record",
     ),
     Difference(
         "UnlinkVolume: ForceUnlink", "changes nothing", "a volume that a guest holds on to stays attached"
@@ -64,6 +186,16 @@ DIFFERENCES = (
         "access keys that are locked after failures",
         "401 AccessDenied 13",
         "as docs.outscale.com/api-errors lists it; an older observation saw 1",
+    ),
+    Difference(
+        "CreateImage from snapshots: NoReboot",
+        "accepted, without effect",
+        "no source says that it is refused, and libcloud gives it with every request",
+    ),
+    Difference(
+        "a parameter that is null",
+        "as if it were absent",
+        "clients in Go send lists that they have not filled as null: Packer, whenever an owner is given by alias",
     ),
     Difference("a request over 1 MiB", "413 InvalidParameterValue 4106", "a limit of Souche's own"),
 )

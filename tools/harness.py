@@ -1,5 +1,6 @@
 """What the demonstration, the benchmarks and the guest tests share: a served region, a client, waiting."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -12,6 +13,8 @@ from typing import Any, TypeVar
 import requests
 from osc_sdk_python import Gateway
 
+from souche.compute.libvirt.host_paths import require_traversable
+from souche.errors import ComputeFailed
 from souche.run import run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +35,23 @@ class Credentials:
     account_id: str
     access_key_id: str
     secret_key: str
+
+
+def demo_folder() -> Path:
+    """`.demo` beside the sources. Where QEMU's user cannot pass through these (root's own home is closed to it), a
+    link to a folder below /var/lib."""
+    link = ROOT / ".demo"
+    if not link.exists():
+        link.unlink(missing_ok=True)
+        try:
+            require_traversable(ROOT)
+        except ComputeFailed:
+            folder = Path("/var/lib") / f"souche-demo-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+            folder.mkdir(mode=0o711, exist_ok=True)
+            link.symlink_to(folder)
+        else:
+            link.mkdir(mode=0o711)
+    return link.resolve()
 
 
 def wait_for(
@@ -75,7 +95,7 @@ def answers(listen: str) -> bool:
     """Whether a region answers there."""
     try:
         return requests.get(f"http://{listen}/api", timeout=5).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 

@@ -17,13 +17,15 @@ class BadSetting(Invalid):
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting. `default` None: it must be given, or is worked out (`help` says how)."""
+    """One setting. `default` None: it must be given, or is worked out (`help` says how). A `repeated` one may be
+    given several times; its variable has commas between."""
 
     key: str
     kind: type
     default: Any
     help: str
     choices: tuple[str, ...] = ()
+    repeated: bool = False
 
     @property
     def flag(self) -> str:
@@ -59,6 +61,41 @@ SETTINGS: Final = (
         "IPv4 network (CIDR) of the guests, on a bridge of its own, without a way out. Default: a /20 in"
         " 10.128.0.0/9, chosen by the path of HOME.",
     ),
+    Setting(
+        "allow_import",
+        str,
+        (),
+        "HOST:PORT that images and snapshots may be imported from although its address is a private one, as URLs"
+        " name it.",
+        repeated=True,
+    ),
+    Setting(
+        "oos_listen",
+        str,
+        "127.0.0.1:8809",
+        "HOST:PORT where the embedded object store (OOS) answers. Empty: none is run.",
+    ),
+    Setting(
+        "oos_endpoint",
+        str,
+        "",
+        "URL under which clients reach the object store; default: http:// and the address that it listens on. With"
+        " an empty --oos-listen: the S3 service that takes its place.",
+    ),
+    Setting(
+        "oos_key_file",
+        str,
+        "",
+        "File with the region's own key to the S3 service at --oos-endpoint: access key ID and secret key, a line"
+        " each.",
+    ),
+    Setting(
+        "export_endpoint",
+        str,
+        "",
+        "URL of the S3 service that exports go to with an OsuApiKey of no account here, such as"
+        " https://oos.eu-west-2.outscale.com. Default: --oos-endpoint, when that is not the embedded store.",
+    ),
     Setting("log_level", str, "info", "Least severe log lines shown.", ("debug", "info", "warning", "error")),
 )
 
@@ -73,6 +110,11 @@ class Settings:
     compute: Literal["libvirt", "simulated"]
     endpoint: str
     guest_network: str
+    allow_import: tuple[str, ...]
+    oos_listen: str
+    oos_endpoint: str
+    oos_key_file: str
+    export_endpoint: str
     log_level: str
 
     @property
@@ -82,10 +124,37 @@ class Settings:
         Raises:
             BadSetting: not HOST:PORT.
         """
-        host, colon, port = self.listen.rpartition(":")
-        if not colon or not host or not port.isdecimal() or int(port) > 65535:
-            raise BadSetting(flag="--listen", reason=f"HOST:PORT is expected, not '{self.listen}'")
-        return host.strip("[]"), int(port)
+        return host_and_port("--listen", self.listen)
+
+    @property
+    def oos_address(self) -> tuple[str, int] | None:
+        """Host and port for the embedded object store to listen on; None: there is to be none.
+
+        Raises:
+            BadSetting: not HOST:PORT.
+        """
+        return host_and_port("--oos-listen", self.oos_listen) if self.oos_listen else None
+
+    @property
+    def import_endpoints(self) -> list[tuple[str, int]]:
+        """Hosts and ports to import from, whatever their addresses are.
+
+        Raises:
+            BadSetting: one is not HOST:PORT.
+        """
+        return [host_and_port("--allow-import", each) for each in self.allow_import]
+
+
+def host_and_port(flag: str, text: str) -> tuple[str, int]:
+    """Take HOST:PORT apart; the host in lower case.
+
+    Raises:
+        BadSetting: it is something else.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise BadSetting(flag=flag, reason=f"HOST:PORT is expected, not '{text}'")
+    return host.strip("[]").lower(), int(port)
 
 
 def settings(given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Settings:
@@ -103,11 +172,18 @@ def settings(given: Mapping[str, Any], environment: Mapping[str, str] = os.envir
 
 def _value(setting: Setting, given: Any, environment: Mapping[str, str]) -> Any:
     value = given if given is not None else environment.get(setting.variable, setting.default)
+    if setting.repeated:
+        return _values(setting, value)
     if value is None:
         raise BadSetting(flag=setting.flag, reason=f"it must be given (or {setting.variable} set)")
     if setting.choices and value not in setting.choices:
         raise BadSetting(flag=setting.flag, reason=f"one of {', '.join(setting.choices)} is expected")
     return setting.kind(value)
+
+
+def _values(setting: Setting, value: Any) -> tuple[Any, ...]:
+    given = value.split(",") if isinstance(value, str) else value
+    return tuple(setting.kind(each) for each in given if each)
 
 
 def network_of(home: Path) -> str:

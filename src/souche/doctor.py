@@ -4,6 +4,7 @@ A check looks at a `Machine`, which says where to look; nothing here changes any
 """
 
 import importlib
+import json
 import os
 import re
 import shutil
@@ -14,10 +15,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
 
 from souche.compute.libvirt import accelerator
 from souche.compute.libvirt.host_paths import require_traversable
 from souche.errors import ComputeFailed, SystemFailure
+from souche.objects import embedded
 from souche.run import PATH, run
 
 GIB = 1 << 30
@@ -158,6 +162,37 @@ def _uefi(machine: Machine) -> Finding:
     return _missing(f"no {', '.join(absent)}") if absent else _ok(str(wanted[0].parent))
 
 
+def _object_store(machine: Machine) -> Finding:
+    """The program, and whether the store answers where a server runs the region."""
+    try:
+        said = run([embedded.PROGRAM, "version"], timeout_seconds=20).decode()
+    except SystemFailure as error:
+        return _missing(str(error))
+    found = re.search(r"\b\d+\.\d+\b", said)
+    version = f"SeaweedFS {found[0] if found else said.strip()}"
+    endpoint = _told_endpoint(machine)
+    if endpoint is None:
+        return _ok(version)
+    try:
+        with build_opener(ProxyHandler({})).open(endpoint, timeout=5):
+            pass
+    except HTTPError as error:
+        error.close()  # it answers, and wants a signature
+    except OSError as error:
+        return _missing(f"{endpoint} does not answer: {error}")
+    return _ok(f"{version}; {endpoint} answers")
+
+
+def _told_endpoint(machine: Machine) -> str | None:
+    """What the server that runs at this moment said of its object store."""
+    try:
+        facts = json.loads(((machine.home or Path()) / "serving.json").read_text())
+        os.kill(facts["ProcessId"], 0)
+    except (OSError, ValueError, KeyError):
+        return None
+    return str(facts["Oos"]) if facts.get("Oos") else None
+
+
 def _kernel(machine: Machine) -> Finding:
     boot = machine.root / "boot"
     usable = [kernel for kernel in sorted(boot.glob("vmlinuz-*")) if _has_modules(machine, kernel)]
@@ -186,6 +221,13 @@ def accelerator_finding(found: accelerator.Accelerator) -> Finding:
 def _tap_device(machine: Machine) -> Finding:
     path = machine.root / "dev/net/tun"
     return _ok(str(path)) if path.is_char_device() else _missing(f"no {path}")
+
+
+def _bridge_netfilter(machine: Machine) -> Finding:
+    path = machine.root / "proc/sys/net/bridge"
+    if path.exists():
+        return _ok(str(path))
+    return _warning("no br_netfilter: guests reach each other whatever their security groups")
 
 
 def existing_part(path: Path) -> Path:
@@ -266,6 +308,13 @@ CHECKS: tuple[Check, ...] = (
         "modprobe tun; in a container, give it the device /dev/net/tun",
         _tap_device,
     ),
+    _program_check("nft", "guests' firewalls", "nftables"),
+    Check(
+        "bridge netfilter",
+        "the kernel shows the firewalls what guests send each other",
+        "modprobe br_netfilter (`souche serve` tries to)",
+        _bridge_netfilter,
+    ),
     _program_check("dnsmasq", "DHCP for guests", "dnsmasq-base"),
     _program_check("dhcp_release", "ends the leases of deleted guests", "dnsmasq-utils"),
     _program_check("qemu-img", "makes disks", "qemu-utils"),
@@ -273,6 +322,9 @@ CHECKS: tuple[Check, ...] = (
     _program_check("mmdebstrap", "builds official images", "mmdebstrap"),
     _program_check("sfdisk", "partitions official images", "fdisk"),
     _program_check("mke2fs", "makes their file systems", "e2fsprogs"),
+    Check(
+        "object store", "the embedded OOS (SeaweedFS)", "`make setup`, or another --oos-listen", _object_store
+    ),
     Check(
         "kernel",
         "a kernel with modules that libguestfs can read and boot",

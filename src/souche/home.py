@@ -42,6 +42,11 @@ class Home:
         return self.path / "staging"
 
     @property
+    def oos(self) -> Path:
+        """The embedded object store."""
+        return self.path / "oos"
+
+    @property
     def serving(self) -> Path:
         return self.path / "serving.json"
 
@@ -64,6 +69,14 @@ class Home:
                 raise HomeInUse(home=self.path) from error
             yield
 
+    def is_served(self) -> bool:
+        """Whether a process serves the region at this moment."""
+        try:
+            with self.serve():
+                return False
+        except HomeInUse:
+            return True
+
     def tell(self, facts: Mapping[str, str | int | None]) -> None:
         """Say where the region is served, for `read`."""
         temporary = self.serving.with_suffix(".new")
@@ -81,3 +94,10 @@ class Home:
         except FileNotFoundError as error:
             raise NotServed(home=self.path) from error
         return facts
+
+    def told(self) -> dict[str, str | int | None]:
+        """What `tell` said last; nothing, if it never did."""
+        try:
+            return self.read()
+        except NotServed:
+            return {}

@@ -17,7 +17,10 @@ VM: Final = "i"
 RESERVATION: Final = "r"
 KEYPAIR: Final = "key"
 SECURITY_GROUP: Final = "sg"
+VOLUME_UPDATE: Final = "vol-update"
 PRODUCT_TYPE: Final = "pty"
+IMAGE_EXPORT: Final = "image-export"
+SNAPSHOT_EXPORT: Final = "snap-export"
 
 HEX_DIGITS: Final = {KEYPAIR: 32}
 DEFAULT_HEX_DIGITS: Final = 8

@@ -47,6 +47,14 @@ class NoSuchSecurityGroup(NotFound):
     """The security group '{security_group}' doesn't exist."""
 
 
+class NoSuchRule(NotFound):
+    """The security group {security_group_id} has no such rule for '{source}'."""
+
+
+class NoSuchNet(NotFound):
+    """The NetId '{net_id}' doesn't exist."""
+
+
 class NoSuchNic(NotFound):
     """The NicId '{nic_id}' doesn't exist."""
 
@@ -159,6 +167,28 @@ class IopsNotTaken(Invalid):
     """Iops is for io1 volumes only, and '{device_name}' is of the type {volume_type}."""
 
 
+class BadSecurityGroupName(Invalid):
+    """The SecurityGroupName '{name}' is not valid: it takes 1 to 255 of a-z, A-Z, 0-9, spaces and
+    _.-:/()#,@[]+=&;{{}}!$*, and must not begin with 'sg-'."""
+
+
+class BadSecurityGroupDescription(Invalid):
+    """The Description '{description}' is not valid: it takes 1 to 255 of letters, digits, spaces and
+    _.-:/()#,@[]+=&;{{}}!$*."""
+
+
+class BadProtocol(Invalid):
+    """The IpProtocol '{protocol}' is not valid. Supported values: tcp, udp, icmp, -1."""
+
+
+class BadPorts(Invalid):
+    """The port range {first} to {last} is not valid: {reason}"""
+
+
+class BadIpRange(Invalid):
+    """The IpRange '{ip_range}' is not valid: {reason}"""
+
+
 class BadUserData(Invalid):
     """UserData is not valid: {reason}"""
 
@@ -241,6 +271,22 @@ class KeypairNameTaken(Conflict):
     """The KeypairName '{name}' is already used in your account."""
 
 
+class SecurityGroupNameTaken(Conflict):
+    """The SecurityGroupName '{name}' is already used in your account."""
+
+
+class ReservedSecurityGroup(Conflict):
+    """The default security group {security_group_id} cannot be deleted."""
+
+
+class SecurityGroupInUse(Conflict):
+    """The security group {security_group_id} is in use by {user}."""
+
+
+class RuleTaken(Conflict):
+    """The security group {security_group_id} has this rule for '{source}' already."""
+
+
 class SnapshotInUse(Conflict):
     """The snapshot {snapshot_id} is in use by {image_id}: delete the image first."""
 
@@ -293,6 +339,10 @@ class OperationNotSupported(UserError):
 
 class SharedImageExport(OperationNotSupported):
     """Public or shared images cannot be exported: copy {image_id} first, and export the copy."""
+
+
+class NoObjectStore(OperationNotSupported):
+    """This region has no object store: `souche serve` was told to have none (--oos-listen, --oos-endpoint)."""
 
 
 class DeletionProtected(OperationNotSupported):
@@ -387,10 +437,6 @@ class NoSuchAccount(NotFound):
 
 class NoSuchQuota(NotFound):
     """There is no quota '{name}'. Quotas: {known}."""
-
-
-class AlreadyPublished(Conflict):
-    """The image {image_id} is a version on the marketplace already."""
 
 
 class NotPublished(NotFound):

@@ -37,6 +37,27 @@ class LinkState(StrEnum):
     DETACHED = "detached"
 
 
+class VolumeUpdateState(StrEnum):
+    """Of a task that changes a volume."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class ExportState(StrEnum):
+    """Of a task that exports an image or a snapshot; `api/export_tasks.py` has the two spellings of those under
+    way."""
+
+    QUEUED = "queued"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
 class VmState(StrEnum):
     PENDING = "pending"
     RUNNING = "running"

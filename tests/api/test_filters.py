@@ -11,7 +11,19 @@ import yaml
 
 from souche.api.filter_tables import FILTERS, Bound, Filter
 from souche.api.filters import MAX_PATTERNS, MAX_VALUES, conditions
-from souche.db import access_keys, images, keypairs, snapshots, tags, vms, volumes
+from souche.db import (
+    access_keys,
+    export_tasks,
+    images,
+    keypairs,
+    security_groups,
+    snapshots,
+    tags,
+    vm_stops,
+    vms,
+    volume_updates,
+    volumes,
+)
 from souche.db.query import Fields
 from souche.model.query import Condition, Value
 from souche.refusals import BadValue
@@ -21,10 +33,15 @@ FIELDS: Mapping[str, Fields] = {
     "ReadAccessKeys": access_keys.FIELDS,
     "ReadImages": images.FIELDS,
     "ReadKeypairs": keypairs.FIELDS,
+    "ReadSecurityGroups": security_groups.FIELDS,
     "ReadSnapshots": snapshots.FIELDS,
     "ReadTags": tags.FIELDS,
     "ReadVms": vms.FIELDS,
     "ReadVmsState": vms.FIELDS,
+    "ReadImageExportTasks": export_tasks.FIELDS,
+    "ReadSnapshotExportTasks": export_tasks.FIELDS,
+    "ReadVmsStopHistory": vm_stops.FIELDS,
+    "ReadVolumeUpdateTasks": volume_updates.FIELDS,
     "ReadVolumes": volumes.FIELDS,
 }
 

@@ -239,7 +239,6 @@ CREATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
     ({"FileLocation": "http://example.org/m", "Architecture": "x86_64"}, parameter(3002)),
     ({"FileLocation": "http://example.org/m", "RootDeviceName": "/dev/sda1"}, parameter(3002)),
     ({"FileLocation": "http://example.org/m", "SourceRegionName": HERE}, parameter(3002)),
-    ({**REGISTER, "NoReboot": True}, parameter(3002)),
     ({**REGISTER, "SourceRegionName": HERE}, parameter(3002)),
     # Shape.
     ({**FROM_VM, "Unknown": 1}, parameter(3001)),
@@ -280,9 +279,9 @@ CREATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
     ({**FROM_VM, "ImageName": "new\n"}, value(4026)),
     ({**FROM_VM, "ImageName": ""}, value(4026)),
     ({**COPY, "ImageName": ""}, value(4026)),
-    ({**FROM_VM, "Description": "d" * 256}, value(4047)),
-    ({**COPY, "Description": "d" * 256}, value(4047)),
-    ({**REGISTER, "Description": "d" * 256}, value(4047)),
+    ({**FROM_VM, "Description": "d" * 256}, value(4106)),
+    ({**COPY, "Description": "d" * 256}, value(4106)),
+    ({**REGISTER, "Description": "d" * 256}, value(4106)),
     ({**REGISTER, "Architecture": "arm64"}, value(4047)),
     ({**REGISTER, "BootModes": ["floppy"]}, value(4047)),
     ({**FROM_VM, "ProductCodes": ["0001", "9999"]}, value(4047)),
@@ -330,8 +329,6 @@ CREATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
         ),
         value(4047),
     ),
-    # Not served yet.
-    ({"FileLocation": "http://example.org/manifest"}, unsupported(8000)),
 ]  # fmt: skip
 
 
@@ -362,7 +359,7 @@ UPDATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
     ({"ImageId": "<image>", **add(AccountIds=["123456789012"] * 1001)}, value(4047)),
     ({"ImageId": "<image>", **add(GlobalPermission="true")}, value(4110)),
     ({"ImageId": "<image>", "ImageName": "other"}, parameter(3001)),
-    ({"ImageId": "<image>", "Description": "d" * 256}, value(4047)),
+    ({"ImageId": "<image>", "Description": "d" * 256}, value(4106)),
     ({"ImageId": "<image>", "ProductCodes": ["9999"]}, value(4047)),
     ({"ImageId": "tata", "Description": ""}, value(4104)),
     ({"ImageId": "ami-123456", "Description": ""}, value(4105)),
@@ -548,6 +545,7 @@ def test_where_an_image_comes_from_is_told_by_souches_own_action(client: Client)
                 "ImageId": image.image_id,
                 "SourceVmId": "i-12345678",
                 "SourceImageId": None,
+                "Lineage": None,
                 "GuestPauseMilliseconds": 2.4,
             }
         ]

@@ -10,10 +10,19 @@ from souche.app.region import Region
 from souche.model.accounts import Principal
 from souche.model.images import ImageMapping
 from souche.model.permissions import Permissions
+from souche.model.security_groups import GroupName
 from souche.states import ImageState, SnapshotState, VmState
 from tests.support.client import Client
 from tests.support.region import ManualClock, make_account, make_region
-from tests.support.resources import attach, make_image, make_snapshot, make_vm, make_volume, read_vm
+from tests.support.resources import (
+    attach,
+    make_image,
+    make_security_group,
+    make_snapshot,
+    make_vm,
+    make_volume,
+    read_vm,
+)
 
 OTHER_DAY = "2026-11-25"
 LATER = "2026-11-25T10:00:00.000Z"
@@ -48,6 +57,8 @@ class Scene:
             volume_size_gib=77,
         )
         self.image = self._image(region, owner, everybody)
+        made = make_security_group(region, owner, "special")
+        self.group = GroupName(made.security_group_id, made.name, made.account_id)
         self.vm = make_vm(
             region,
             owner,
@@ -60,6 +71,7 @@ class Scene:
             launch_number=3,
             product_codes=("0002", "0007"),
             root_device_name="/dev/xvdz",
+            security_groups=(self.group,),
             state_reason="special",
             subregion_name="eu-test-1b",
             tpm_enabled=True,
@@ -195,11 +207,15 @@ SELECTING: Mapping[str, Mapping[str, Value]] = {
         "ProductCodes": always(["0007"]),
         "ReservationIds": lambda scene: [scene.vm.reservation_id],
         "RootDeviceNames": always(["/dev/xvdz"]),
+        "SecurityGroupIds": lambda scene: [scene.group.security_group_id],
+        "SecurityGroupNames": always(["special"]),
         "StateReasonMessages": always(["special"]),
         "StateReasons": always(["special"]),
         "SubregionNames": always(["eu-test-1b"]),
         "TpmEnabled": always(True),  # noqa: FBT003
         "VmIds": lambda scene: [scene.vm.vm_id],
+        "VmSecurityGroupIds": lambda scene: [scene.group.security_group_id],
+        "VmSecurityGroupNames": always(["special"]),
         "VmStateCodes": always([16]),
         "VmStateNames": always(["running"]),
         "VmTypes": always(["tinav7.c1r1p1"]),

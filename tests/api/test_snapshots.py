@@ -105,10 +105,10 @@ CREATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
     ({**COPY, "FileLocation": "http://example.org"}, parameter(3002)),
     ({**COPY, "SnapshotSize": 1}, parameter(3002)),
     ({**COPY, "SourceRegionName": "us-east-2"}, unsupported(8019)),
-    ({"VolumeId": "<volume>", "Description": "d" * 256}, value(4047)),
-    ({"VolumeId": "<volume>", "ClientToken": "t" * 65}, value(4047)),
-    ({**COPY, "Description": "d" * 256}, value(4047)),
-    ({**COPY, "ClientToken": "t" * 65}, value(4047)),
+    ({"VolumeId": "<volume>", "Description": "d" * 256}, value(4106)),
+    ({"VolumeId": "<volume>", "ClientToken": "t" * 65}, value(4106)),
+    ({**COPY, "Description": "d" * 256}, value(4106)),
+    ({**COPY, "ClientToken": "t" * 65}, value(4106)),
     ({"VolumeId": "tata"}, value(4104)),
     ({"VolumeId": "vol-123456"}, value(4105)),
     ({"VolumeId": "vol-00000000"}, absent(5064)),
@@ -119,7 +119,7 @@ CREATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
     ({**COPY, "SourceSnapshotId": "<hidden>"}, absent(5054)),
     ({**COPY, "SourceSnapshotId": "<pending>"}, state(6003)),
     ({**COPY, "SourceSnapshotId": "<error>"}, state(6003)),
-    ({"FileLocation": "http://example.org/disk", "SnapshotSize": 1}, unsupported(8000)),
+    ({"FileLocation": "http://example.org/disk"}, missing(7007)),
 ]
 
 

@@ -24,7 +24,18 @@ from tests.support.requests import (
 )
 
 # Ids of what the region does not keep at all (an account's is only ever granted to, never looked up).
-NOT_KEPT = {"AccountIds", "NicId", "SecurityGroupIds", "SubnetId", "LinkPublicIpId", "PublicIpId"}
+NOT_KEPT = {
+    "AccountId",
+    "AccountIds",
+    "ApiKeyId",
+    "LinkPublicIpId",
+    "NetId",
+    "NicId",
+    "PublicIpId",
+    "SecurityGroupRuleId",
+    "ServiceIds",
+    "SubnetId",
+}
 
 CASES = [
     (action, request, name)

@@ -65,12 +65,17 @@ def test_a_launch_with_the_image_alone(client: Client) -> None:
         "PrivateDnsName": "ip-10-77-0-16.eu-test-1.compute.internal",
         "PrivateIp": "10.77.0.16",
         "ProductCodes": ["0001"],
-        "PublicDnsName": "ip-10-77-0-16.eu-test-1.compute.internal",
+        "PublicDnsName": "10.77.0.16",
         "PublicIp": "10.77.0.16",
         "ReservationId": vm["ReservationId"],
         "RootDeviceName": "/dev/sda1",
         "RootDeviceType": "ebs",
-        "SecurityGroups": [],
+        "SecurityGroups": [
+            {
+                "SecurityGroupId": vm["SecurityGroups"][0]["SecurityGroupId"],
+                "SecurityGroupName": "default",
+            }
+        ],
         "ShutdownBehaviorConfiguration": {"GuestAction": "stop", "HostAction": "restart"},
         "State": "pending",
         "StateReason": "",
@@ -269,16 +274,17 @@ LAUNCH_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
     ({"Nics": [{"DeviceNumber": 0, "SubnetId": "subnet-12345678"}]}, absent(5057)),
     ({"Nics": [{"DeviceNumber": 0, "NicId": "eni-12345678"}]}, absent(5036)),
     ({"SecurityGroupIds": ["sg-12345678"]}, absent(5022)),
+    ({"SecurityGroupIds": ["tata"]}, value(4104)),
     ({"SecurityGroups": ["web"]}, absent(5022)),
     ({"PrivateIps": ["10.0.0.4"]}, value(4047)),
     ({"Placement": {"SubregionName": "eu-west-2a"}}, absent(5009)),
     ({"Placement": {"Tenancy": "dedicated"}}, value(4047)),
-    ({"MinVmsCount": 0}, value(4047)),
-    ({"MinVmsCount": -1, "MaxVmsCount": 1}, value(4047)),
-    ({"MinVmsCount": 2, "MaxVmsCount": 1}, value(4047)),
-    ({"MaxVmsCount": 0}, value(4047)),
-    ({"MaxVmsCount": 1001}, value(4047)),
-    ({"MaxVmsCount": 2**63 - 1}, value(4047)),
+    ({"MinVmsCount": 0}, value(4018)),
+    ({"MinVmsCount": -1, "MaxVmsCount": 1}, value(4018)),
+    ({"MinVmsCount": 2, "MaxVmsCount": 1}, value(4018)),
+    ({"MaxVmsCount": 0}, value(4018)),
+    ({"MaxVmsCount": 1001}, value(4018)),
+    ({"MaxVmsCount": 2**63 - 1}, value(4018)),
     ({"MinVmsCount": 500}, (409, "TooManyResources (QuotaExceded)", "10001")),
     ({"UserData": "?"}, value(4047)),
     ({"UserData": "aGVsbG8"}, value(4047)),
@@ -289,9 +295,8 @@ LAUNCH_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
     ({"Performance": "low"}, value(4047)),
     ({"BootMode": "uefi"}, value(4047)),
     ({"BootMode": "floppy"}, value(4047)),
-    ({"ClientToken": "t" * 65}, value(4047)),
+    ({"ClientToken": "t" * 65}, value(4106)),
     ({"ImageId": "<tpm>", "TpmEnabled": False}, value(4047)),
-    ({"TpmEnabled": True}, unsupported(8000)),
     ({"ActionsOnNextBoot": {"SecureBoot": "enable"}}, unsupported(8000)),
     # Windows needs generation v3, 2 vCores and 4 GiB.
     ({"ImageId": "<windows>"}, conflict(9072)),
@@ -334,6 +339,22 @@ def test_create_vms_refuses(
     refusal = scene["client"].refusal("CreateVms", **filled({"ImageId": "<image>", **changes}, scene))
     assert refusal.row == expected
     assert refusal.details
+
+
+@pytest.mark.parametrize(
+    ("mandatory", "asked", "enabled"), [(True, None, True), (False, True, True), (False, None, False)]
+)
+def test_a_vm_has_a_tpm_when_it_is_asked_for_or_the_image_needs_it(
+    client: Client,
+    mandatory: bool,  # noqa: FBT001
+    asked: bool | None,  # noqa: FBT001
+    enabled: bool,  # noqa: FBT001
+) -> None:
+    image_id = make_image(client.region, client.who, tpm_mandatory=mandatory).image_id
+    request = {} if asked is None else {"TpmEnabled": asked}
+    (vm,) = launch(client, image_id, **request)
+    assert vm["TpmEnabled"] is enabled
+    assert read_vm(client.region, vm["VmId"]).tpm_enabled is enabled
 
 
 def test_create_vms_needs_an_image(scene: Mapping[str, Any]) -> None:

@@ -147,7 +147,7 @@ CREATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
     ({"SubregionName": SUBREGION, "SnapshotId": "snap-00000000"}, absent(5054)),
     ({"SubregionName": SUBREGION, "SnapshotId": "<hidden_snapshot>"}, absent(5054)),
     ({"SubregionName": SUBREGION, "SnapshotId": "<pending_snapshot>"}, state(6003)),
-    ({"SubregionName": SUBREGION, "Size": 10, "ClientToken": "t" * 65}, value(4047)),
+    ({"SubregionName": SUBREGION, "Size": 10, "ClientToken": "t" * 65}, value(4106)),
     ({"SubregionName": SUBREGION, "Size": 10, "Name": "x"}, parameter(3001)),
 ]
 

@@ -185,20 +185,26 @@ def test_a_copy_that_is_made_in_time_is_answered_as_available(region: Region, al
         ((), (), ("0001",)),
         (None, ("0001",), ("0001",)),
         (None, ("0002",), ("0002",)),
+        (None, ("0001", "0002"), ("0001", "0002")),
         (("0002",), ("0001",), ("0002",)),
         (("0001",), ("0002", "0007"), ("0001", "0002", "0007")),
         (("0007", "0002", "0007"), (), ("0002", "0007")),
     ],
 )
 def test_licences_are_inherited_and_cannot_be_shed(
-    given: tuple[str, ...] | None, inherited: tuple[str, ...], expected: tuple[str, ...]
+    region: Region,
+    alice: Principal,
+    given: tuple[str, ...] | None,
+    inherited: tuple[str, ...],
+    expected: tuple[str, ...],
 ) -> None:
-    assert product_codes.chosen(given, inherited) == expected
+    with region.store.read() as connection:
+        assert product_codes.chosen(connection, alice, given, inherited) == expected
 
 
-def test_a_refusal_names_the_unknown_codes() -> None:
-    with pytest.raises(BadProductCodes, match="8888, 9999"):
-        product_codes.check(["0001", "8888", "9999"])
+def test_a_refusal_names_the_unknown_codes(region: Region, alice: Principal) -> None:
+    with region.store.read() as connection, pytest.raises(BadProductCodes, match="8888, 9999"):
+        product_codes.check(connection, alice, ["0001", "8888", "9999"])
 
 
 def test_licences_follow_from_vm_copy_and_snapshot(region: Region, alice: Principal) -> None:

@@ -14,11 +14,14 @@ import pytest
 from souche.compute.base import Guest, Hypervisor, PowerState
 from souche.errors import ComputeFailed
 from souche.model.disks import DiskSource, GuestDisk
+from souche.model.firewall import Passage
 from souche.storage.base import LiveDisks
 
 UNKNOWN = "i-ffffffff"
 ROOT, DATA, SPARE = "vol-0000000a", "vol-0000000b", "vol-0000000c"
 DEVICES = {ROOT: "/dev/sda1", DATA: "/dev/xvdb", SPARE: "/dev/xvdc"}
+
+MEBIBYTE = 1024 * 1024
 
 numbers = count(16)
 
@@ -184,6 +187,29 @@ class HypervisorContract:
         for _ in range(2):
             hypervisor.detach(guest.vm_id, DATA)
         assert (_after_restart(hypervisor, guest.vm_id) or {}).keys() == {ROOT}
+
+    def test_resize_of_a_running_guests_disk(self, hypervisor: LiveHypervisor, running: Guest) -> None:
+        for size_bytes in (128 * MEBIBYTE, 128 * MEBIBYTE, 96 * MEBIBYTE):
+            hypervisor.resize(running.vm_id, DATA, size_bytes)
+        assert hypervisor.open_disks(running.vm_id) == _sources(running)
+
+    def test_resize_needs_a_running_guest_with_the_disk(
+        self, hypervisor: LiveHypervisor, guest: Guest
+    ) -> None:
+        for vm_id in (UNKNOWN, guest.vm_id):
+            with pytest.raises(ComputeFailed):
+                hypervisor.resize(vm_id, DATA, 128 * MEBIBYTE)
+        hypervisor.start(guest.vm_id)
+        with pytest.raises(ComputeFailed):
+            hypervisor.resize(guest.vm_id, SPARE, 128 * MEBIBYTE)
+
+    def test_protect_passes_over_unknown_guests(self, hypervisor: LiveHypervisor, running: Guest) -> None:
+        """What guests let in is seen by packets: test_libvirt_firewall."""
+        opened = Passage("tcp", 22, 22, ("10.0.0.0/8",))
+        for _ in range(2):
+            hypervisor.protect(lambda: {UNKNOWN: [opened], running.vm_id: [opened]})
+        assert UNKNOWN not in hypervisor.power_states()
+        assert hypervisor.power_states()[running.vm_id] is PowerState.RUNNING
 
     def test_switch_disks(self, laboratory: Laboratory, running: Guest) -> None:
         hypervisor, spare = laboratory.hypervisor, laboratory.disk(SPARE)

@@ -1,5 +1,6 @@
 """A network namespace that stands as a guest: its own interface, plugged into a region's bridge."""
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,14 +24,35 @@ class Namespace:
         self._inside(["ip", "address", "add", f"{ip}/24", "dev", "eth0"])
         self._inside(["ip", "route", "add", "169.254.169.254/32", "via", gateway])
 
+    def address(self, new: str) -> None:
+        """Change the machine's address."""
+        self._inside(["ip", "address", "flush", "dev", "eth0"])
+        self._inside(["ip", "address", "add", f"{new}/24", "dev", "eth0"])
+
+    def mac(self, new: str) -> None:
+        """Change the machine's MAC."""
+        self._inside(["ip", "link", "set", "eth0", "address", new])
+
+    @contextmanager
+    def serving(self, *arguments: str) -> Iterator[None]:
+        """Run Python inside, which prints a line once it is ready, for as long as the context lasts."""
+        argv = ["ip", "netns", "exec", self.name, sys.executable, *arguments]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as server:
+            assert server.stdout is not None
+            server.stdout.readline()
+            try:
+                yield
+            finally:
+                server.kill()
+
     def _inside(self, argv: list[str]) -> str:
         return run(["ip", "netns", "exec", self.name, *argv], timeout_seconds=30).decode()
 
 
 @contextmanager
-def namespace(name: str, bridge: str, mac: str) -> Iterator[Namespace]:
-    """`name` has at most 8 characters."""
-    outer = f"veth{name}"
+def namespace(name: str, bridge: str, mac: str, outer: str = "") -> Iterator[Namespace]:
+    """`name` has at most 8 characters. `outer` is the interface's end in the bridge."""
+    outer = outer or f"veth{name}"
     _ip("netns", "add", name)
     try:
         _ip("link", "add", outer, "type", "veth", "peer", "name", "eth0", "netns", name)

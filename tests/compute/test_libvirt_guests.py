@@ -25,6 +25,7 @@ pytestmark = pytest.mark.guest
 
 SLOW_SECONDS = 60.0  # for a guest under TCG on a busy machine
 PLACES = ("/var/lib/libvirt", "/var/log/libvirt", "/run/libvirt", "/var/log/swtpm")
+MEBIBYTE = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,14 @@ def test_guest_that_powers_itself_off_is_told_of(laboratory: Laboratory, disks: 
 
 
 @pytest.mark.parametrize(
-    "changes", [{"boot_mode": "uefi"}, {"architecture": "i386"}, {"nested_virtualization": True, "vcpus": 2}]
+    "changes",
+    [
+        {"boot_mode": "uefi"},
+        {"boot_mode": "uefi", "tpm_enabled": True},
+        {"tpm_enabled": True},
+        {"architecture": "i386"},
+        {"nested_virtualization": True, "vcpus": 2},
+    ],
 )
 def test_every_kind_of_guest_starts_and_leaves_nothing(
     laboratory: Laboratory, disks: DiskShelf, directory: Path, names: Names, changes: dict[str, object]
@@ -90,6 +98,17 @@ def test_every_kind_of_guest_starts_and_leaves_nothing(
     assert not any(guest.vm_id in argv for argv in command_lines())
     assert left_over(names.domain(guest.vm_id)) == []
     assert list((directory / "home" / "guests").iterdir()) == []
+
+
+def test_an_i386_guest_runs_on_the_i386_emulator(laboratory: Laboratory, disks: DiskShelf) -> None:
+    hypervisor = laboratory.hypervisor
+    root = disks.boot_disk(boot_sector(b"32 bits"))
+    guest = booting(laboratory, root, architecture="i386")
+    hypervisor.define(guest)
+    hypervisor.start(guest.vm_id)
+    assert wait_until(lambda: b"32 bits" in hypervisor.console(guest.vm_id), SLOW_SECONDS)
+    assert wait_until(lambda: hypervisor.power_states()[guest.vm_id] is PowerState.OFF, SLOW_SECONDS)
+    hypervisor.remove(guest.vm_id)
 
 
 def test_uefi_on_i386_is_refused(laboratory: Laboratory, disks: DiskShelf) -> None:
@@ -111,6 +130,21 @@ def test_qemu_writes_to_the_overlays_after_a_switch(laboratory: Laboratory, name
         assert chain(overlay.path) == [overlay.path, disk.source.path]
         assert opened_by_qemu(guest.vm_id, overlay.path) == "writing"
         assert opened_by_qemu(guest.vm_id, disk.source.path) == "reading"
+    hypervisor.remove(guest.vm_id)
+
+
+def test_a_running_guests_disk_grows_and_never_shrinks(laboratory: Laboratory) -> None:
+    hypervisor, guest = laboratory.hypervisor, laboratory.guest(laboratory.disk(DATA))
+    hypervisor.define(guest)
+    hypervisor.start(guest.vm_id)
+    for asked, expected in ((128 * MEBIBYTE, 128 * MEBIBYTE), (96 * MEBIBYTE, 128 * MEBIBYTE)):
+        hypervisor.resize(guest.vm_id, DATA, asked)
+        disk = guest.disks[1].source
+        assert isinstance(disk, FileSource)
+        listed = json.loads(
+            run(["qemu-img", "info", "-U", "--output", "json", disk.path], timeout_seconds=20)
+        )
+        assert listed["virtual-size"] == expected
     hypervisor.remove(guest.vm_id)
 
 

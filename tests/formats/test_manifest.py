@@ -14,7 +14,7 @@ from souche.refusals import BadManifest, UnknownManifestVersion
 DISK = ManifestDisk("/dev/sda1", "https://oos.example/b/snap-1.qcow2.gz?X=1", 10 << 30, "snap-1.qcow2.gz")
 IMAGE = Manifest("web-1", "the web server", ("0001", "0002"), (DISK,))
 
-OLDER = {
+OLDER: dict[str, Any] = {
     "Version": 1,
     "Image": {
         "Name": "older",
@@ -128,7 +128,7 @@ def test_what_is_written_is_read_back(manifest: Manifest) -> None:
             "Image.Snapshots",
             OLDER["Image"]["Snapshots"] * 2,
             "Image.Snapshots: a Device is named more than once",
-        ),  # type: ignore[index]
+        ),
         ("Image.Snapshots.0.PreSignedUrl", ..., "Image.Snapshots[0].PreSignedUrl: it is required"),
         ("Image.Snapshots.0.Size", "10", "Image.Snapshots[0].Size: an integer is expected"),
         ("Image.Snapshots.0.Size", 0, "Image.Snapshots[0].Size: a positive number"),

@@ -2,7 +2,7 @@
 
 import socket
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,13 +25,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def seaweedfs(home: Path, host: str = "127.0.0.1") -> Iterator[SeaweedFs]:
-    """A server with an operator and two accounts."""
+def seaweedfs(
+    home: Path, *, host: str = "127.0.0.1", accounts: Sequence[AccountKey] = (ALICE, BOB)
+) -> Iterator[SeaweedFs]:
+    """A server with an operator and, usually, two accounts."""
     server = SeaweedFs(Settings(home, PROGRAM, host, free_port()), SystemClock())
     try:
         server.start()
         server.accounts.set_operator(*OPERATOR)
-        server.accounts.sync_keys([ALICE, BOB])
+        if accounts:
+            server.accounts.sync_keys(accounts)
         yield server
     finally:
         server.stop()

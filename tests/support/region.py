@@ -16,7 +16,9 @@ from souche.db.store import Store, sqlite_engine
 from souche.ids import IdSource
 from souche.model.accounts import Principal
 from souche.model.operations import Operation
+from souche.objects.fetch import Fetcher
 from souche.vault import Vault
+from tests.support.bucket import THIS_MACHINE
 
 START = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
@@ -65,7 +67,9 @@ def make_region(tmp_path: Path, *, clock: Clock | None = None, workflows: Workfl
         clock=clock or ManualClock(),
         ids=IdSource(random.Random(1).getrandbits),
         vault=Vault.open(tmp_path / "vault.key"),
+        fetcher=Fetcher(THIS_MACHINE),
         workflows=workflows or RecordedWorkflows(),
+        oos_endpoint="http://127.0.0.1:3001",
     )
 
 

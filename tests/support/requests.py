@@ -9,11 +9,16 @@ from typing import Any, Final
 
 from souche.app.region import Region
 from souche.model.accounts import Principal
-from souche.states import ImageState, SnapshotState, VmState, VolumeState
+from souche.model.security_groups import Rule
+from souche.states import ExportState, ImageState, SnapshotState, VmState, VolumeState
+from tests.support.exported import SYSTEM, put_disk, put_manifest
 from tests.support.resources import (
     attach,
+    make_export_task,
     make_image,
     make_keypair,
+    make_product_type,
+    make_security_group,
     make_snapshot,
     make_vm,
     make_volume,
@@ -21,6 +26,12 @@ from tests.support.resources import (
 
 HERE: Final = "eu-test-1"
 TAG: Final = {"Key": "k", "Value": "v"}
+PORT: Final = {"IpProtocol": "tcp", "FromPortRange": 80, "ToPortRange": 80}
+TAGGABLE: Final = (
+    *("image", "snapshot", "volume", "vm", "keypair", "security_group"),
+    *("image_export", "snapshot_export"),
+)
+EXPORT: Final = {"DiskImageFormat": "qcow2", "OsuBucket": "bucket"}
 SHARE: Final = {"Additions": {"GlobalPermission": True}}
 
 REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
@@ -28,23 +39,41 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "CreateImage": [
         {"VmId": "<vm>", "ImageName": "new"},
         {"SourceImageId": "<image>", "SourceRegionName": HERE},
+        {"FileLocation": put_manifest()},
         {
             "ImageName": "new",
             "RootDeviceName": "/dev/sda1",
             "BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Bsu": {"SnapshotId": "<snapshot>"}}],
         },
     ],
+    "CreateImageExportTask": [{"ImageId": "<image>", "OsuExport": EXPORT}],
     "CreateKeypair": [{"KeypairName": "new"}],
+    "CreateProductType": [{"Description": "new"}],
+    "CreateSecurityGroup": [{"SecurityGroupName": "new", "Description": "new"}],
+    "CreateSecurityGroupRule": [
+        {"SecurityGroupId": "<security_group>", "Flow": "Inbound", **PORT, "IpRange": "10.0.0.0/8"},
+        {
+            "SecurityGroupId": "<security_group>",
+            "Flow": "Inbound",
+            "SecurityGroupNameToLink": "<member.security_group>",
+        },
+        {
+            "SecurityGroupId": "<security_group>",
+            "Flow": "Inbound",
+            "Rules": [{**PORT, "SecurityGroupsMembers": [{"SecurityGroupId": "<member.security_group>"}]}],
+        },
+    ],
     "CreateSnapshot": [
         {"VolumeId": "<volume>"},
         {"SourceSnapshotId": "<snapshot>", "SourceRegionName": HERE},
+        {"FileLocation": put_disk(SYSTEM), "SnapshotSize": len(SYSTEM)},
     ],
-    "CreateTags": [
-        {"ResourceIds": [f"<{kind}>"], "Tags": [TAG]}
-        for kind in ("image", "snapshot", "volume", "vm", "keypair")
-    ],
+    "CreateSnapshotExportTask": [{"SnapshotId": "<snapshot>", "OsuExport": EXPORT}],
+    "CreateTags": [{"ResourceIds": [f"<{kind}>"], "Tags": [TAG]} for kind in TAGGABLE],
     "CreateVms": [
         {"ImageId": "<image>"},
+        {"ImageId": "<image>", "SecurityGroupIds": ["<security_group>"]},
+        {"ImageId": "<image>", "SecurityGroups": ["<name_of.security_group_name>"]},
         {"ImageId": "<image>", "KeypairName": "<name_of.keypair_name>"},
         {
             "ImageId": "<image>",
@@ -53,30 +82,70 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     ],
     "CreateVolume": [{"SubregionName": f"{HERE}a", "SnapshotId": "<snapshot>"}],
     "DeleteAccessKey": [{"AccessKeyId": "<access_key>"}],
+    "DeleteExportTask": [{"ExportTaskId": "<image_export>"}, {"ExportTaskId": "<snapshot_export>"}],
     "DeleteImage": [{"ImageId": "<image>"}],
     "DeleteKeypair": [{"KeypairId": "<keypair>"}, {"KeypairName": "<name_of.keypair_name>"}],
-    "DeleteSnapshot": [{"SnapshotId": "<snapshot>"}],
-    "DeleteTags": [
-        {"ResourceIds": [f"<{kind}>"], "Tags": [TAG]}
-        for kind in ("image", "snapshot", "volume", "vm", "keypair")
+    "DeleteProductType": [{"ProductTypeId": "<product_type>"}],
+    "DeleteSecurityGroup": [
+        {"SecurityGroupId": "<security_group>"},
+        {"SecurityGroupName": "<name_of.security_group_name>"},
     ],
+    "DeleteSecurityGroupRule": [
+        {"SecurityGroupId": "<security_group>", "Flow": "Inbound", "IpRange": "10.9.0.0/16"}
+    ],
+    "DeleteSnapshot": [{"SnapshotId": "<snapshot>"}],
+    "DeleteTags": [{"ResourceIds": [f"<{kind}>"], "Tags": [TAG]} for kind in TAGGABLE],
     "DeleteVms": [{"VmIds": ["<stopped.vm>", "<vm>"]}],
     "DeleteVolume": [{"VolumeId": "<volume>"}],
     "LinkVolume": [{"VolumeId": "<volume>", "VmId": "<vm>", "DeviceName": "/dev/xvdz"}],
     "ReadAccessKeys": [{}],
     "ReadAccounts": [{}],
     "ReadAdminPassword": [{"VmId": "<vm>"}],
+    "ReadCatalog": [{}],
+    "ReadClientGateways": [{}],
     "ReadConsoleOutput": [{"VmId": "<vm>"}],
+    "ReadDedicatedGroups": [{}],
+    "ReadDhcpOptions": [{}],
+    "ReadDirectLinkInterfaces": [{}],
+    "ReadDirectLinks": [{}],
+    "ReadFlexibleGpuCatalog": [{}],
+    "ReadFlexibleGpus": [{}],
+    "ReadImageExportTasks": [{}],
     "ReadImages": [{}],
+    "ReadInternetServices": [{}],
     "ReadKeypairs": [{}],
+    "ReadListenerRules": [{}],
+    "ReadLoadBalancers": [{}],
+    "ReadNatServices": [{}],
+    "ReadNetAccessPointServices": [{}],
+    "ReadNetAccessPoints": [{}],
+    "ReadNetPeerings": [{}],
+    "ReadNets": [{}],
+    "ReadNics": [{}],
+    "ReadProductTypes": [{}],
+    "ReadPublicCatalog": [{}],
+    "ReadPublicIpRanges": [{}],
+    "ReadPublicIps": [{}],
+    "ReadQuotas": [{}],
     "ReadRegions": [{}],
+    "ReadRouteTables": [{}],
+    "ReadSecurityGroups": [{}],
+    "ReadServerCertificates": [{}],
+    "ReadSnapshotExportTasks": [{}],
     "ReadSnapshots": [{}],
+    "ReadSubnets": [{}],
     "ReadSubregions": [{}],
     "ReadTags": [{}],
+    "ReadVirtualGateways": [{}],
+    "ReadVmGroups": [{}],
+    "ReadVmTemplates": [{}],
     "ReadVmTypes": [{}],
     "ReadVms": [{}],
     "ReadVmsState": [{}],
+    "ReadVmsStopHistory": [{}],
+    "ReadVolumeUpdateTasks": [{}],
     "ReadVolumes": [{}],
+    "ReadVpnConnections": [{}],
     "RebootVms": [{"VmIds": ["<vm>"]}],
     "StartVms": [{"VmIds": ["<stopped.vm>"]}],
     "StopVms": [{"VmIds": ["<vm>"]}],
@@ -86,12 +155,14 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "UpdateSnapshot": [{"SnapshotId": "<snapshot>", "PermissionsToCreateVolume": SHARE}],
     "UpdateVm": [
         {"VmId": "<stopped.vm>", "VmType": "tinav5.c1r1"},
+        {"VmId": "<vm>", "SecurityGroupIds": ["<security_group>"]},
         {"VmId": "<vm>", "KeypairName": "<name_of.keypair_name>"},
         {
             "VmId": "<vm>",
             "BlockDeviceMappings": [{"Bsu": {"VolumeId": "<linked.volume>", "DeleteOnVmDeletion": False}}],
         },
     ],
+    "UpdateVolume": [{"VolumeId": "<volume>", "Size": 20}],
 }
 
 
@@ -99,13 +170,20 @@ def make_world(region: Region, who: Principal) -> Mapping[str, str]:
     """One of everything that `REQUESTS` names, in a state that lets the requests succeed."""
     vm = make_vm(region, who)
     keypair = make_keypair(region, who, "known")
+    group = make_security_group(region, who, "known", inbound=(Rule("-1", -1, -1, "10.9.0.0/16"),))
     return {
         "access_key": str(who.access_key_id),
         "image": make_image(region, who).image_id,
+        "image_export": make_export_task(region, who, make_image(region, who, "exported")).task_id,
+        "snapshot_export": make_export_task(region, who, make_snapshot(region, who)).task_id,
         "keypair": keypair.keypair_id,
         "name_of.keypair_name": keypair.name,
+        "product_type": make_product_type(region, who).product_type_id,
         "snapshot": make_snapshot(region, who).snapshot_id,
         "volume": make_volume(region, who).volume_id,
+        "security_group": group.security_group_id,
+        "member.security_group": make_security_group(region, who, "member").security_group_id,
+        "name_of.security_group_name": group.name,
         "linked.volume": attach(region, vm, "/dev/xvdy").volume_id,
         "vm": vm.vm_id,
         "stopped.vm": make_vm(region, who, VmState.STOPPED).vm_id,
@@ -115,6 +193,7 @@ def make_world(region: Region, who: Principal) -> Mapping[str, str]:
 def make_hidden(region: Region, who: Principal) -> Mapping[str, Sequence[str]]:
     """By kind, private resources of an account, in every state."""
     keypair = make_keypair(region, who, "hidden")
+    group = make_security_group(region, who, "hidden")
     images = [make_image(region, who, f"hidden {state}", state=state) for state in ImageState]
     snapshots = [make_snapshot(region, who, state=state) for state in SnapshotState]
     volumes = [make_volume(region, who, state=state) for state in VolumeState if state != VolumeState.IN_USE]
@@ -122,8 +201,17 @@ def make_hidden(region: Region, who: Principal) -> Mapping[str, Sequence[str]]:
     return {
         "access_key": [str(who.access_key_id)],
         "image": [image.image_id for image in images],
+        "image_export": [
+            make_export_task(region, who, images[0], state=state).task_id for state in ExportState
+        ],
+        "snapshot_export": [
+            make_export_task(region, who, snapshots[0], state=state).task_id for state in ExportState
+        ],
         "keypair": [keypair.keypair_id],
         "keypair_name": [keypair.name],
+        "security_group": [group.security_group_id],
+        "security_group_name": [group.name],
+        "product_type": [make_product_type(region, who).product_type_id],
         "snapshot": [snapshot.snapshot_id for snapshot in snapshots],
         "volume": [volume.volume_id for volume in volumes] + [attach(region, vms[1], "/dev/sda1").volume_id],
         "vm": [vm.vm_id for vm in vms],
@@ -133,8 +221,13 @@ def make_hidden(region: Region, who: Principal) -> Mapping[str, Sequence[str]]:
 UNKNOWN: Final = {
     "access_key": "ABCDEFGHIJKLMNOPQRST",
     "image": "ami-00000000",
+    "image_export": "image-export-00000000",
+    "snapshot_export": "snap-export-00000000",
     "keypair": "key-" + 32 * "0",
     "keypair_name": "nobody",
+    "security_group": "sg-00000000",
+    "security_group_name": "nobody",
+    "product_type": "pty-00000000",
     "snapshot": "snap-00000000",
     "volume": "vol-00000000",
     "vm": "i-00000000",

@@ -5,14 +5,27 @@ from typing import Any
 
 from souche import ids
 from souche.app.region import Region
-from souche.db import images, keypairs, operations, snapshots, vms, volumes
+from souche.db import (
+    export_tasks,
+    images,
+    keypairs,
+    operations,
+    product_types,
+    security_groups,
+    snapshots,
+    vms,
+    volumes,
+)
 from souche.model.accounts import Principal
+from souche.model.export_tasks import ExportTask
 from souche.model.images import Image, ImageMapping
 from souche.model.keypairs import Keypair
+from souche.model.product_types import ProductType
+from souche.model.security_groups import Rule, SecurityGroup
 from souche.model.snapshots import Snapshot
 from souche.model.vms import Vm
 from souche.model.volumes import Volume, VolumeLink
-from souche.states import ImageState, LinkState, SnapshotState, VmState, VolumeState
+from souche.states import ExportState, ImageState, LinkState, SnapshotState, VmState, VolumeState
 
 ROOT = "/dev/sda1"
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEmi0rZDIhDlSz+l1Zd3vCqAG/YyeZVX3tHCqKwRNdIR"
@@ -138,6 +151,55 @@ def make_keypair(region: Region, who: Principal, name: str = "laptop") -> Keypai
     with region.store.begin() as connection:
         keypairs.insert(connection, keypair)
     return keypair
+
+
+def make_product_type(region: Region, who: Principal, **changes: Any) -> ProductType:
+    """A product type of the account's, that is not on the marketplace."""
+    product_type = ProductType(region.ids.new(ids.PRODUCT_TYPE), "A product", account_id=who.account_id)
+    product_type = replace(product_type, **changes)
+    with region.store.begin() as connection:
+        product_types.insert(connection, product_type, region.clock.now())
+    return product_type
+
+
+def make_security_group(
+    region: Region, who: Principal, name: str = "web", inbound: tuple[Rule, ...] = ()
+) -> SecurityGroup:
+    """A group with these rules."""
+    group = SecurityGroup(
+        security_group_id=region.ids.new(ids.SECURITY_GROUP),
+        account_id=who.account_id,
+        name=name,
+        description=name,
+        creation_date=region.clock.now(),
+        inbound=inbound,
+    )
+    with region.store.begin() as connection:
+        security_groups.insert(connection, group)
+    return group
+
+
+def make_export_task(region: Region, who: Principal, source: Image | Snapshot, **changes: Any) -> ExportTask:
+    """The export of an image or a snapshot into the account's bucket `exports`, under way."""
+    image = source if isinstance(source, Image) else None
+    task = ExportTask(
+        task_id=region.ids.new(ids.IMAGE_EXPORT if image else ids.SNAPSHOT_EXPORT),
+        account_id=who.account_id,
+        image_id=source.image_id if isinstance(source, Image) else None,
+        snapshot_id=source.snapshot_id if isinstance(source, Snapshot) else None,
+        state=ExportState.ACTIVE,
+        comment="",
+        disk_format="qcow2",
+        bucket="exports",
+        prefix="",
+        creation_date=region.clock.now(),
+        bucket_account_id=who.account_id,
+        image=image,
+    )
+    task = replace(task, **changes)
+    with region.store.begin() as connection:
+        export_tasks.insert(connection, task)
+    return task
 
 
 def read_vm(region: Region, vm_id: str) -> Vm:

@@ -19,7 +19,7 @@ def test_an_answer(server: Server) -> None:
     assert answer.json["Subregions"][0]["SubregionName"] == f"{REGION_NAME}a"
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b" \n"])
+@pytest.mark.parametrize("body", [b"", b"{}", b" \n", b'{"Filters": null}', b'{"Filters": {"States": null}}'])
 def test_empty_bodies(server: Server, body: bytes) -> None:
     assert server.call("ReadSubregions", body).status == 200
 
@@ -40,7 +40,9 @@ REFUSED = [
     (b'{"DryRun": "true"}', "4110", "'DryRun' should be of the type boolean, not string"),
     (b'{"Filters": {"States": "x"}}', "4110", "'Filters.States' should be of the type array, not string"),
     (b'{"Filters": {"States": [1]}}', "4110", "'Filters.States[0]' should be of the type string"),
-    (b'{"Filters": null}', "4110", "not null"),
+    (b'{"Filters": {"States": [null]}}', "4110", "not null"),
+    (b'{"a":' * 240 + b'{"b": null}' + b"}" * 240, "3001", "'a' is unknown"),
+    (b'{"a":' * 900 + b'"\\u0000"' + b"}" * 900, "4110", "not a JSON object"),
     (b'{"ResultsPerPage": 1.0}', "4110", "'ResultsPerPage' should be of the type integer, not number"),
     (b'{"ResultsPerPage": 0}', "4047", "'ResultsPerPage'"),
     (b'{"ResultsPerPage": 1001}', "4047", "'ResultsPerPage'"),

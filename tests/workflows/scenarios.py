@@ -5,10 +5,24 @@ Whatever a scenario's `failed` does not name is as it was before: rows, disks, b
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from souche.app import images, launches, official_images, snapshots, vm_transitions, volumes
+from souche.app import (
+    export_tasks,
+    image_imports,
+    images,
+    launches,
+    official_images,
+    security_groups,
+    snapshot_imports,
+    snapshots,
+    vm_transitions,
+    volume_updates,
+    volumes,
+)
 from souche.app.images import ImageSettings
 from souche.db import snapshots as snapshot_records
+from souche.model.export_tasks import ExportTask
 from souche.model.images import Image
+from tests.support.exported import MIB, SYSTEM, disk, packed, put_disk, put_manifest
 from tests.workflows.world import Cast, Row, World
 
 Changed = Mapping[str, Row | None]
@@ -112,6 +126,25 @@ def _import_image(world: World, cast: Cast) -> Callable[[str], Changed]:
     return _image_failed(world, official_images.publish(world.region, wanted), {})
 
 
+def _import_image_from_manifest(world: World, cast: Cast) -> Callable[[str], Changed]:
+    data = disk(put_disk(packed(b"imported data".ljust(MIB, b"\0"))), Device="/dev/xvdb", Size=MIB)
+    location = put_manifest(disk(put_disk(packed(SYSTEM))), data)
+    wanted = image_imports.FromManifest(ImageSettings("from elsewhere"), location)
+    image = image_imports.create(world.region, cast.alice, wanted)
+    return _image_failed(
+        world, image, {f"disk_imports {snapshot_id}": None for snapshot_id in image.snapshot_ids}
+    )
+
+
+def _import_snapshot(world: World, cast: Cast) -> Callable[[str], Changed]:
+    wanted = snapshot_imports.FromUrl(put_disk(packed(SYSTEM)), 4 * MIB)
+    snapshot_id = snapshot_imports.create(world.region, cast.alice, wanted).snapshot_id
+    return lambda _reason: {
+        f"snapshots {snapshot_id}": {"state": "error"},
+        f"disk_imports {snapshot_id}": None,
+    }
+
+
 def _create_vm(world: World, cast: Cast) -> Callable[[str], Changed]:
     (vm,) = launches.launch(world.region, cast.alice, launches.Launch(cast.image_id))
     (root,) = vm.volumes
@@ -146,6 +179,43 @@ def _reboot_vm(world: World, cast: Cast) -> Callable[[str], Changed]:
     return lambda _reason: {}
 
 
+def _update_volume(world: World, cast: Cast) -> Callable[[str], Changed]:
+    data = cast.running.volumes[1].volume_id
+    updated = volume_updates.update(world.region, cast.alice, volume_updates.Change(data, size_gib=2))
+    assert updated.update is not None
+    task = f"volume_update_tasks {updated.update.task_id}"
+    return lambda reason: {task: {"state": "failed", "comment": reason}}
+
+
+def _apply_security_groups(world: World, cast: Cast) -> None:
+    (default,) = cast.running.security_groups
+    opened = security_groups.RuleRequest("tcp", 80, 80, ("0.0.0.0/0",))
+    group_id = default.security_group_id
+    security_groups.add_rules(world.region, cast.alice, group_id, "Inbound", [opened])
+
+
+TARGET = export_tasks.Target("qcow2", "exports", "there/")
+
+
+def _export_image(world: World, cast: Cast) -> Callable[[str], Changed]:
+    return _export_failed(world, export_tasks.export_image(world.region, cast.alice, cast.image_id, TARGET))
+
+
+def _export_snapshot(world: World, cast: Cast) -> Callable[[str], Changed]:
+    return _export_failed(
+        world, export_tasks.export_snapshot(world.region, cast.alice, cast.snapshot_id, TARGET)
+    )
+
+
+def _export_failed(world: World, task: ExportTask) -> Callable[[str], Changed]:
+    """The bucket is there before: exports make it and leave it."""
+    world.oos.ensure_bucket(TARGET.bucket, task.account_id)
+    return lambda reason: {
+        f"export_tasks {task.task_id}": {"state": "failed", "comment": reason},
+        **{f"export_disks {task.task_id} {snapshot_id}": None for snapshot_id in task.snapshot_ids},
+    }
+
+
 SCENARIOS = (
     Scenario("create_volume", "create_volume", _create_volume),
     Scenario("delete_volume", "delete_volume", _delete_volume),
@@ -158,9 +228,15 @@ SCENARIOS = (
     Scenario("create_image of a running VM", "create_image", _create_image_of_running_vm),
     Scenario("copy_image", "copy_image", _copy_image),
     Scenario("import_image", "import_image", _import_image),
+    Scenario("import_image_from_manifest", "import_image_from_manifest", _import_image_from_manifest),
+    Scenario("import_snapshot", "import_snapshot", _import_snapshot),
+    Scenario("export_image", "export_image", _export_image),
+    Scenario("export_snapshot", "export_snapshot", _export_snapshot),
     Scenario("create_vm", "create_vm", _create_vm),
     Scenario("delete_vm", "delete_vm", _delete_vm),
     Scenario("start_vm", "start_vm", _start_vm),
     Scenario("stop_vm", "stop_vm", _stop_vm),
     Scenario("reboot_vm", "reboot_vm", _reboot_vm),
+    Scenario("update_volume", "update_volume", _update_volume),
+    Scenario("apply_security_groups", "apply_security_groups", _apply_security_groups),
 )

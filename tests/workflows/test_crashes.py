@@ -59,6 +59,8 @@ POINTS = [
     *_forward("create_vm", "done"),
     *_backward("create_vm", "start"),
     *_forward("delete_vm", "done"),
+    *_forward("import_image_from_manifest", "done"),
+    *_backward("import_image_from_manifest", "complete"),
 ]
 
 
@@ -121,3 +123,4 @@ def test_killed_region_leaves_nothing_half_done(point: Point, outcomes: dict[str
         assert outcome.after.volumes == outcome.before.volumes
         assert outcome.after.snapshots == outcome.before.snapshots
         assert outcome.after.power == outcome.before.power
+        assert outcome.after.staged == outcome.before.staged

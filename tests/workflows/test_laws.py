@@ -137,11 +137,13 @@ def _check_nothing_is_left(before: Seen, after: Seen) -> None:
     assert after.volumes == before.volumes
     assert after.snapshots == before.snapshots
     assert after.power == before.power
+    assert after.inbound == before.inbound
     assert {vm_id: set(opened) for vm_id, opened in after.open.items()} == {
         vm_id: set(opened) for vm_id, opened in before.open.items()
     }
     assert all(all(opened.values()) for opened in after.open.values())
     assert after.staged == []
+    assert after.objects == before.objects
 
 
 def test_world_can_tell_a_failure(originals: dict[Kind, Original], tmp_path: Path) -> None:

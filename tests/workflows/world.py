@@ -23,22 +23,29 @@ from souche.db import vms as vm_records
 from souche.db.store import Store, sqlite_engine
 from souche.ids import IdSource
 from souche.model.accounts import Principal
+from souche.model.firewall import Passage
 from souche.model.operations import Operation
 from souche.model.vms import Vm
+from souche.objects.fetch import Fetcher
 from souche.storage.base import VolumeStore
 from souche.storage.memory import MemoryStore
 from souche.storage.qcow2.driver import Qcow2Store
+from souche.transfer.disk_importer import DiskImporter
 from souche.vault import Vault
 from souche.workflows import engine
+from souche.workflows.buckets import Buckets
 from souche.workflows.catalogue import CATALOGUE
 from souche.workflows.parts import Parts
+from tests.support.bucket import THIS_MACHINE
+from tests.support.folder_oos import FolderOos
 from tests.support.region import ManualClock, RecordedWorkflows, make_account
 
 Kind = Literal["memory", "qcow2"]
 Row = dict[str, object]
 
 HEAD_BYTES = 4096
-MEASURED = {schema.images.c.guest_pause_seconds}
+# and what is sealed, which is another text each time
+MEASURED = {schema.images.c.guest_pause_seconds, schema.export_tasks.c.sealed_manifest_url}
 NETWORK = "10.77.0.0/24"
 
 
@@ -121,15 +128,18 @@ class Cast:
 @dataclass(frozen=True)
 class Seen:
     """A region from outside. Rows are by table and key, without dates, measures and operations; disks by their
-    first bytes; `open` tells of each volume that a running guest has open whether that is where the store has it."""
+    first bytes; `open` tells of each volume that a running guest has open whether that is where the store has it;
+    `inbound` is what each guest lets in."""
 
     rows: dict[str, Row]
     volumes: dict[str, bytes]
     snapshots: dict[str, bytes]
     power: dict[str, PowerState]
     open: dict[str, dict[str, bool]]
+    inbound: dict[str, tuple[Passage, ...] | None]
     promised: list[Operation]
     staged: list[str]
+    objects: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -141,6 +151,7 @@ class World:
     disks: Disks
     hypervisor: SimulatedHypervisor
     parts: Parts
+    oos: FolderOos
 
     def close(self) -> None:
         self.region.store.close()
@@ -179,8 +190,10 @@ class World:
             snapshots={each: self.disks.snapshot(each) for each in sorted(inventory.snapshot_ids)},
             power=power,
             open={vm_id: self._open(vm_id) for vm_id in power},
+            inbound={vm_id: self.hypervisor.inbound(vm_id) for vm_id in power},
             promised=self.promised(),
             staged=sorted(path.name for path in (self.home / "staging").iterdir()),
+            objects=self.oos.seen(),
         )
 
     def _rows(self) -> dict[str, Row]:
@@ -232,10 +245,15 @@ def assemble(home: Path, disks: Disks, seed: int) -> World:
         clock=ManualClock(),
         ids=IdSource(random.Random(seed).getrandbits),
         vault=Vault.open(home / "vault.key"),
+        fetcher=Fetcher(THIS_MACHINE),
         workflows=RecordedWorkflows(),
+        oos_endpoint="http://127.0.0.1:2",
     )
-    parts = Parts(store, disks.store, hypervisor, hypervisor, region.clock)
-    return World(home, region, disks, hypervisor, parts)
+    oos = FolderOos(home / "oos")
+    importer = DiskImporter(region.fetcher, home / "staging")
+    ways = Buckets(region.vault, oos)
+    parts = Parts(store, disks.store, hypervisor, hypervisor, region.clock, region.vault, importer, ways)
+    return World(home, region, disks, hypervisor, parts, oos)
 
 
 def _do_not_sync(connection: Any, _record: object) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -13,8 +13,9 @@ from souche.app.region import Region
 from souche.model.accounts import Principal
 from souche.refusals import BadValue
 
-# Packer sends `"SubnetId": ""` (reference clients.md, section 1).
-EMPTY_MEANS_ABSENT: Final = ("SubnetId",)
+# Packer sends `"SubnetId": ""` (reference clients.md, section 1), and Terraform `"FileLocation": ""` with every
+# snapshot that it makes.
+EMPTY_MEANS_ABSENT: Final = ("SubnetId", "FileLocation")
 
 
 @dataclass(frozen=True)
@@ -77,27 +78,36 @@ def dispatch(
 
 
 def read_body(body: bytes) -> dict[str, object]:
-    """The object that a body says; an empty body says `{}`.
+    """The object that a body says; an empty body says `{}`. What is null is absent: clients in Go send the lists
+    that they have not filled as null (Packer's `"AccountIds": null`, whenever a source has an alias for its owner).
 
     Raises:
-        MalformedBody: it is not JSON, or not an object.
+        MalformedBody: it is not JSON, or not an object, or nested too deeply.
         BadValue: a text has a NUL character, which PostgreSQL cannot keep.
     """
     if not body.strip():
         return {}
     try:
-        request = msgspec.json.decode(body)
+        decoded = msgspec.json.decode(body)
+        if not isinstance(decoded, dict):
+            raise MalformedBody(reason="it is another JSON value")
+        request: dict[str, object] = _without_nulls(decoded) if b"null" in body else decoded
+        nuls = filter(lambda name: _has_nul(request[name]), request) if b"\\u0000" in body else ()
+        for name in nuls:
+            raise BadValue(parameter=name, reason="it has a NUL character.")
     except (ValueError, RecursionError) as error:
         raise MalformedBody(reason=str(error)) from error
-    if not isinstance(request, dict):
-        raise MalformedBody(reason="it is another JSON value")
-    if b"\\u0000" in body:
-        for name in filter(lambda name: _has_nul(request[name]), request):
-            raise BadValue(parameter=name, reason="it has a NUL character.")
     for name in EMPTY_MEANS_ABSENT:
         if request.get(name) == "":
             del request[name]
     return request
+
+
+def _without_nulls(value: Any) -> Any:
+    """Without the members of objects that are null. One in a list stays, and is a wrong type."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _has_nul(value: object) -> bool:

@@ -11,6 +11,8 @@ from typing import Final
 
 from souche import errors, refusals
 from souche.api import request_errors as wire
+from souche.formats import json_fields
+from souche.objects import fetch
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.NoSuchSubregion: _absent(5009),
     refusals.NoSuchSubnet: _absent(5057),
     refusals.NoSuchSecurityGroup: _absent(5022),
+    refusals.NoSuchRule: _absent(5008),
+    refusals.NoSuchNet: _absent(5065),
     refusals.NoSuchNic: _absent(5036),
     refusals.NoSuchTask: _absent(5058),
     refusals.NoSuchManifest: _absent(5031),
@@ -118,6 +122,11 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.BadIops: _value(4029),
     refusals.IopsRatio: _value(4047),
     refusals.IopsNotTaken: _value(4045),
+    refusals.BadSecurityGroupName: _value(4043),
+    refusals.BadSecurityGroupDescription: _value(4047),
+    refusals.BadProtocol: _value(4053),
+    refusals.BadPorts: _value(4051),
+    refusals.BadIpRange: _value(4047),
     refusals.BadUserData: _value(4047),
     refusals.BadTag: _value(4047),
     refusals.BadTagKey: _value(4069),
@@ -125,7 +134,12 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.BadProductCodes: _value(4047),
     refusals.BadUrl: _value(4075),
     refusals.UrlUnreachable: _value(4074),
+    fetch.UrlAccessRefused: _value(4088),
+    fetch.DownloadFailed: _value(4088),
+    fetch.DownloadTooSlow: _value(4088),
+    fetch.DownloadTooLarge: _value(4078),  # ours: more than the SnapshotSize that was given
     refusals.BadManifest: _value(4040),
+    json_fields.NotJson: _value(4041),
     refusals.UnknownManifestVersion: _value(4094),
     refusals.BadPageToken: _value(4047),
     # States.
@@ -139,6 +153,10 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     # Conflicts.
     refusals.ImageNameTaken: _conflict(9015),
     refusals.KeypairNameTaken: _conflict(9011),
+    refusals.SecurityGroupNameTaken: _conflict(9008),
+    refusals.ReservedSecurityGroup: _conflict(9051),
+    refusals.SecurityGroupInUse: _conflict(9002),  # ours: busy
+    refusals.RuleTaken: _conflict(9005),  # ErrCidrDuplicate, cluster-api-provider-outscale #631
     refusals.SnapshotInUse: _conflict(9094),
     refusals.ProductTypeInUse: _conflict(9002),
     refusals.DeviceInUse: _conflict(9004),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, TypeAlias
 
+from souche import ids
 from souche.api import dates
 from souche.model.query import Value
 from souche.states import VmState, VmStateCode
@@ -62,6 +63,19 @@ def _vm_state(code: int) -> VmState | None:
 
 def _is_active(state: str) -> bool | None:
     return {"ACTIVE": True, "INACTIVE": False}.get(state)
+
+
+def _ip_range(text: str) -> Value | None:
+    return None if _group_id(text) else text
+
+
+def _group_id(text: str) -> Value | None:
+    return text if text.startswith(f"{ids.SECURITY_GROUP}-") else None
+
+
+def _reason(text: str) -> Value:
+    """A reason as it is shown, its code alone, or a prefix: `Client.UserInitiatedShutdown`, `Client.*`."""
+    return text if "*" in text or ":" in text else f"{text}*"
 
 
 def _is(field: str) -> Filter:
@@ -142,17 +156,13 @@ _VOLUMES: Final[Table] = {
     **_TAGS,
 }
 
-# NICs, Nets, public IPs and security groups are not kept on VMs: a filter on them finds none.
+# NICs, Nets and public IPs are not kept on VMs: a filter on them finds none.
 _WITHOUT_NETS: Final[Table] = {
     "Lifecycles": NEVER,
     "NetIds": NEVER,
     "Platforms": NEVER,
     "PublicIps": NEVER,
     "SubnetIds": NEVER,
-    "SecurityGroupIds": NEVER,
-    "SecurityGroupNames": NEVER,
-    "VmSecurityGroupIds": NEVER,
-    "VmSecurityGroupNames": NEVER,
     "NicAccountIds": NEVER,
     "NicDescriptions": NEVER,
     "NicIsSourceDestChecked": NEVER,
@@ -200,6 +210,8 @@ _VMS: Final[Table] = {
     "ReservationIds": _is("reservation_id"),
     "RootDeviceNames": _is("root_device_name"),
     "RootDeviceTypes": Constant(("ebs",)),
+    "SecurityGroupIds": _is("security_group_id"),
+    "SecurityGroupNames": _is("security_group_name"),
     "StateReasonCodes": NEVER,
     "StateReasonMessages": _is("state_reason"),
     "StateReasons": _is("state_reason"),
@@ -207,6 +219,8 @@ _VMS: Final[Table] = {
     "Tenancies": Constant(("default",)),
     "TpmEnabled": _is("tpm_enabled"),
     "VmIds": _is("vm_id"),
+    "VmSecurityGroupIds": _is("security_group_id"),
+    "VmSecurityGroupNames": _is("security_group_name"),
     "VmStateCodes": Filter("state", _vm_state),
     "VmStateNames": _is("state"),
     "VmTypes": _is("vm_type"),
@@ -214,8 +228,31 @@ _VMS: Final[Table] = {
     **_TAGS,
 }
 
+_SECURITY_GROUPS: Final[Table] = {
+    "Descriptions": _is("description"),
+    "InboundRuleAccountIds": _is("member_account_id"),
+    "InboundRuleFromPortRanges": _is("rule_from_port"),
+    "InboundRuleIpRanges": Filter("rule_source", _ip_range),
+    "InboundRuleProtocols": _is("rule_protocol"),
+    "InboundRuleSecurityGroupIds": Filter("rule_source", _group_id),
+    "InboundRuleSecurityGroupNames": _is("member_name"),
+    "InboundRuleToPortRanges": _is("rule_to_port"),
+    "NetIds": NEVER,
+    "OutboundRuleAccountIds": NEVER,
+    "OutboundRuleFromPortRanges": NEVER,
+    "OutboundRuleIpRanges": NEVER,
+    "OutboundRuleProtocols": NEVER,
+    "OutboundRuleSecurityGroupIds": NEVER,
+    "OutboundRuleSecurityGroupNames": NEVER,
+    "OutboundRuleToPortRanges": NEVER,
+    "SecurityGroupIds": _is("security_group_id"),
+    "SecurityGroupNames": _is("name"),
+    **_TAGS,
+}
+
 FILTERS: Final[Mapping[str, Table]] = {
     "ReadAccessKeys": {"AccessKeyIds": _is("access_key_id"), "States": Filter("active", _is_active)},
+    "ReadImageExportTasks": {"ImageIds": _is("image_id"), "TaskIds": _is("task_id")},
     "ReadImages": _IMAGES,
     "ReadKeypairs": {
         "KeypairFingerprints": _is("fingerprint"),
@@ -224,6 +261,8 @@ FILTERS: Final[Mapping[str, Table]] = {
         "KeypairTypes": _is("key_type"),
         **_TAGS,
     },
+    "ReadSecurityGroups": _SECURITY_GROUPS,
+    "ReadSnapshotExportTasks": {"SnapshotIds": _is("snapshot_id"), "TaskIds": _is("task_id")},
     "ReadSnapshots": _SNAPSHOTS,
     "ReadTags": {
         "Keys": _is("key"),
@@ -241,5 +280,12 @@ FILTERS: Final[Mapping[str, Table]] = {
         "VmIds": _is("vm_id"),
         "VmStates": _is("state"),
     },
+    "ReadVmsStopHistory": {
+        "StateReasons": Filter("state_reason", _reason, wildcard=True),
+        "StopDateAfter": Bound("stop_date", at_least=True),
+        "StopDateBefore": Bound("stop_date", at_most=True),
+        "VmIds": _is("vm_id"),
+    },
+    "ReadVolumeUpdateTasks": {"TaskIds": _is("task_id"), "VolumeIds": _is("volume_id")},
     "ReadVolumes": _VOLUMES,
 }

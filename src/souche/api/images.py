@@ -5,13 +5,13 @@ from typing import Any, Final, TypeAlias, cast
 
 from souche.api import block_devices, dates, filters, pages, permissions, tags
 from souche.api.dispatch import Call
-from souche.app import images
+from souche.app import image_imports, images
 from souche.app import tags as app_tags
 from souche.app.images import Change, Copy, FromSnapshots, FromVm, ImageSettings
-from souche.model.images import Image
+from souche.model.images import Image, Lineage
 from souche.model.query import Condition, Position, Query
 from souche.model.tags import Tag
-from souche.refusals import IncompatibleParameters, MissingParameter, ParameterNotSupported
+from souche.refusals import IncompatibleParameters, MissingParameter
 
 Request: TypeAlias = Mapping[str, Any]
 
@@ -33,7 +33,7 @@ _FORBIDDEN: Final[Mapping[str, Collection[str]]] = {
         "RootDeviceName",
         "BlockDeviceMappings",
     ),
-    "BlockDeviceMappings": ("NoReboot", "SourceRegionName"),
+    "BlockDeviceMappings": ("SourceRegionName",),  # libcloud gives NoReboot with every request
 }
 
 # The parameter that a caller has forgotten who gives one of these without a mode.
@@ -54,7 +54,7 @@ ORIGINS_SCHEMA: Final[Mapping[str, Any]] = {
 
 
 def create_image(call: Call) -> Mapping[str, object]:
-    """Make an image; the parameters present tell how: from a VM, by copy, or from snapshots."""
+    """Make an image; the parameters present tell how: from a VM, by copy, from snapshots, or by a manifest."""
     request = cast("Request", call.request)
     mode = _mode(request)
     settings = _settings(request)
@@ -66,7 +66,8 @@ def create_image(call: Call) -> Mapping[str, object]:
     elif mode == "BlockDeviceMappings":
         image = images.create_from_snapshots(call.region, call.who, _from_snapshots(settings, request))
     else:
-        raise ParameterNotSupported(parameter=mode)
+        wanted = image_imports.FromManifest(settings, request["FileLocation"])
+        image = image_imports.create(call.region, call.who, wanted)
     return {"Image": view(image, ())}
 
 
@@ -171,7 +172,18 @@ def _origin(image: Image) -> dict[str, object]:
         "ImageId": image.image_id,
         "SourceVmId": image.source_vm_id,
         "SourceImageId": image.source_image_id,
+        "Lineage": _lineage(image.lineage) if image.lineage else None,
         "GuestPauseMilliseconds": None if pause is None else round(pause * 1000, 3),
+    }
+
+
+def _lineage(lineage: Lineage) -> dict[str, object]:
+    return {
+        "Region": lineage.region,
+        "ImageId": lineage.image_id,
+        "CreationDate": lineage.creation_date,
+        "SourceVmId": lineage.source_vm_id,
+        "SourceImageId": lineage.source_image_id,
     }
 
 

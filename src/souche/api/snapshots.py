@@ -5,13 +5,14 @@ from typing import Any, Final, TypeAlias, cast
 
 from souche.api import dates, filters, pages, permissions, tags
 from souche.api.dispatch import Call
-from souche.app import snapshots
+from souche.app import snapshot_imports, snapshots
 from souche.app import tags as app_tags
+from souche.app.snapshot_imports import FromUrl
 from souche.app.snapshots import Copy, FromVolume
 from souche.model.query import Position
 from souche.model.snapshots import Snapshot
 from souche.model.tags import Tag
-from souche.refusals import IncompatibleParameters, MissingParameter, ParameterNotSupported
+from souche.refusals import IncompatibleParameters, MissingParameter
 
 Request: TypeAlias = Mapping[str, Any]
 
@@ -24,7 +25,7 @@ _MODES: Final[Mapping[str, Collection[str]]] = {
 
 
 def create_snapshot(call: Call) -> Mapping[str, object]:
-    """Make a snapshot of a volume, or a copy of another."""
+    """Make a snapshot of a volume, a copy of another, or one from a disk that a URL leads to."""
     request = cast("Request", call.request)
     mode = _mode(request)
     if mode == "VolumeId":
@@ -36,7 +37,7 @@ def create_snapshot(call: Call) -> Mapping[str, object]:
     elif mode == "SourceSnapshotId":
         snapshot = snapshots.copy(call.region, call.who, _copy(request))
     else:
-        raise ParameterNotSupported(parameter=mode)
+        snapshot = snapshot_imports.create(call.region, call.who, _from_url(request))
     return {"Snapshot": view(snapshot, ())}
 
 
@@ -64,6 +65,17 @@ def _copy(request: Request) -> Copy:
         source_snapshot_id=request["SourceSnapshotId"],
         source_region_name=request["SourceRegionName"],
         description=request.get("Description"),
+        client_token=request.get("ClientToken"),
+    )
+
+
+def _from_url(request: Request) -> FromUrl:
+    if "SnapshotSize" not in request:
+        raise MissingParameter(parameter="SnapshotSize")
+    return FromUrl(
+        location=request["FileLocation"],
+        size_bytes=request["SnapshotSize"],
+        description=request.get("Description", ""),
         client_token=request.get("ClientToken"),
     )
 

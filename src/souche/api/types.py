@@ -11,6 +11,12 @@ BootMode = Literal["uefi", "legacy"]
 SecureBootAction = Literal["enable", "disable", "setup-mode", "none", "restore-factory-keys"]
 
 
+class AccepterNet(TypedDict, total=False):
+    AccountId: str
+    IpRange: str
+    NetId: str
+
+
 class AccessKey(TypedDict, total=False):
     AccessKeyId: str
     CreationDate: str
@@ -28,6 +34,13 @@ class AccessKeySecretKey(TypedDict, total=False):
     SecretKey: str
     State: str
     Tag: str
+
+
+class AccessLog(TypedDict, total=False):
+    IsEnabled: bool
+    OsuBucketName: str
+    OsuBucketPrefix: str
+    PublicationInterval: int
 
 
 class Account(TypedDict, total=False):
@@ -51,6 +64,11 @@ class Account(TypedDict, total=False):
 
 class ActionsOnNextBoot(TypedDict, total=False):
     SecureBoot: SecureBootAction
+
+
+class ApplicationStickyCookiePolicy(TypedDict, total=False):
+    CookieName: str
+    PolicyName: str
 
 
 class BlockDeviceMappingCreated(TypedDict, total=False):
@@ -98,6 +116,30 @@ class BsuToUpdateVm(TypedDict, total=False):
     VolumeId: str
 
 
+class Catalog(TypedDict, total=False):
+    Entries: list[CatalogEntry]
+
+
+class CatalogEntry(TypedDict, total=False):
+    Category: str
+    Flags: str
+    Operation: str
+    Service: str
+    SubregionName: str
+    Title: str
+    Type: str
+    UnitPrice: float
+
+
+class ClientGateway(TypedDict, total=False):
+    BgpAsn: int
+    ClientGatewayId: str
+    ConnectionType: str
+    PublicIp: str
+    State: str
+    Tags: list[ResourceTag]
+
+
 class CreateAccessKeyRequest(TypedDict, total=False):
     DryRun: bool
     ExpirationDate: str
@@ -107,6 +149,17 @@ class CreateAccessKeyRequest(TypedDict, total=False):
 
 class CreateAccessKeyResponse(TypedDict, total=False):
     AccessKey: AccessKeySecretKey
+    ResponseContext: ResponseContext
+
+
+class CreateImageExportTaskRequest(TypedDict, total=False):
+    DryRun: bool
+    ImageId: Required[str]
+    OsuExport: Required[OsuExportToCreate]
+
+
+class CreateImageExportTaskResponse(TypedDict, total=False):
+    ImageExportTask: ImageExportTask
     ResponseContext: ResponseContext
 
 
@@ -141,6 +194,58 @@ class CreateKeypairRequest(TypedDict, total=False):
 class CreateKeypairResponse(TypedDict, total=False):
     Keypair: KeypairCreated
     ResponseContext: ResponseContext
+
+
+class CreateProductTypeRequest(TypedDict, total=False):
+    Description: Required[str]
+    DryRun: bool
+    Vendor: str
+
+
+class CreateProductTypeResponse(TypedDict, total=False):
+    ProductType: ProductType
+    ResponseContext: ResponseContext
+
+
+class CreateSecurityGroupRequest(TypedDict, total=False):
+    Description: Required[str]
+    DryRun: bool
+    NetId: str
+    SecurityGroupName: Required[str]
+
+
+class CreateSecurityGroupResponse(TypedDict, total=False):
+    ResponseContext: ResponseContext
+    SecurityGroup: SecurityGroup
+
+
+class CreateSecurityGroupRuleRequest(TypedDict, total=False):
+    DryRun: bool
+    Flow: Required[str]
+    FromPortRange: int
+    IpProtocol: str
+    IpRange: str
+    Rules: list[SecurityGroupRule]
+    SecurityGroupAccountIdToLink: str
+    SecurityGroupId: Required[str]
+    SecurityGroupNameToLink: str
+    ToPortRange: int
+
+
+class CreateSecurityGroupRuleResponse(TypedDict, total=False):
+    ResponseContext: ResponseContext
+    SecurityGroup: SecurityGroup
+
+
+class CreateSnapshotExportTaskRequest(TypedDict, total=False):
+    DryRun: bool
+    OsuExport: Required[OsuExportToCreate]
+    SnapshotId: Required[str]
+
+
+class CreateSnapshotExportTaskResponse(TypedDict, total=False):
+    ResponseContext: ResponseContext
+    SnapshotExportTask: SnapshotExportTask
 
 
 class CreateSnapshotRequest(TypedDict, total=False):
@@ -217,6 +322,16 @@ class CreateVolumeResponse(TypedDict, total=False):
     Volume: Volume
 
 
+class DedicatedGroup(TypedDict, total=False):
+    AccountId: str
+    CpuGeneration: int
+    DedicatedGroupId: str
+    Name: str
+    NetIds: list[str]
+    SubregionName: str
+    VmIds: list[str]
+
+
 class DeleteAccessKeyRequest(TypedDict, total=False):
     AccessKeyId: Required[str]
     DryRun: bool
@@ -224,6 +339,15 @@ class DeleteAccessKeyRequest(TypedDict, total=False):
 
 
 class DeleteAccessKeyResponse(TypedDict, total=False):
+    ResponseContext: ResponseContext
+
+
+class DeleteExportTaskRequest(TypedDict, total=False):
+    DryRun: bool
+    ExportTaskId: Required[str]
+
+
+class DeleteExportTaskResponse(TypedDict, total=False):
     ResponseContext: ResponseContext
 
 
@@ -244,6 +368,44 @@ class DeleteKeypairRequest(TypedDict, total=False):
 
 class DeleteKeypairResponse(TypedDict, total=False):
     ResponseContext: ResponseContext
+
+
+class DeleteProductTypeRequest(TypedDict, total=False):
+    DryRun: bool
+    Force: bool
+    ProductTypeId: Required[str]
+
+
+class DeleteProductTypeResponse(TypedDict, total=False):
+    ResponseContext: ResponseContext
+
+
+class DeleteSecurityGroupRequest(TypedDict, total=False):
+    DryRun: bool
+    SecurityGroupId: str
+    SecurityGroupName: str
+
+
+class DeleteSecurityGroupResponse(TypedDict, total=False):
+    ResponseContext: ResponseContext
+
+
+class DeleteSecurityGroupRuleRequest(TypedDict, total=False):
+    DryRun: bool
+    Flow: Required[str]
+    FromPortRange: int
+    IpProtocol: str
+    IpRange: str
+    Rules: list[SecurityGroupRule]
+    SecurityGroupAccountIdToUnlink: str
+    SecurityGroupId: Required[str]
+    SecurityGroupNameToUnlink: str
+    ToPortRange: int
+
+
+class DeleteSecurityGroupRuleResponse(TypedDict, total=False):
+    ResponseContext: ResponseContext
+    SecurityGroup: SecurityGroup
 
 
 class DeleteSnapshotRequest(TypedDict, total=False):
@@ -284,9 +446,96 @@ class DeleteVolumeResponse(TypedDict, total=False):
     ResponseContext: ResponseContext
 
 
+class DhcpOptionsSet(TypedDict, total=False):
+    Default: bool
+    DhcpOptionsSetId: str
+    DomainName: str
+    DomainNameServers: list[str]
+    LogServers: list[str]
+    NtpServers: list[str]
+    Tags: list[ResourceTag]
+
+
+class DirectLink(TypedDict, total=False):
+    AccountId: str
+    Bandwidth: str
+    DirectLinkId: str
+    DirectLinkName: str
+    Location: str
+    RegionName: str
+    State: str
+
+
+class DirectLinkInterfaces(TypedDict, total=False):
+    AccountId: str
+    BgpAsn: int
+    BgpKey: str
+    ClientPrivateIp: str
+    DirectLinkId: str
+    DirectLinkInterfaceId: str
+    DirectLinkInterfaceName: str
+    InterfaceType: str
+    Location: str
+    Mtu: int
+    OutscalePrivateIp: str
+    State: str
+    VirtualGatewayId: str
+    Vlan: int
+
+
 class FiltersAccessKeys(TypedDict, total=False):
     AccessKeyIds: list[str]
     States: list[str]
+
+
+class FiltersClientGateway(TypedDict, total=False):
+    BgpAsns: list[int]
+    ClientGatewayIds: list[str]
+    ConnectionTypes: list[str]
+    PublicIps: list[str]
+    States: list[str]
+    TagKeys: list[str]
+    TagValues: list[str]
+    Tags: list[str]
+
+
+class FiltersDedicatedGroup(TypedDict, total=False):
+    CpuGenerations: list[int]
+    DedicatedGroupIds: list[str]
+    Names: list[str]
+    SubregionNames: list[str]
+
+
+class FiltersDhcpOptions(TypedDict, total=False):
+    Default: bool
+    DhcpOptionsSetIds: list[str]
+    DomainNameServers: list[str]
+    DomainNames: list[str]
+    LogServers: list[str]
+    NtpServers: list[str]
+    TagKeys: list[str]
+    TagValues: list[str]
+    Tags: list[str]
+
+
+class FiltersDirectLink(TypedDict, total=False):
+    DirectLinkIds: list[str]
+
+
+class FiltersDirectLinkInterface(TypedDict, total=False):
+    DirectLinkIds: list[str]
+    DirectLinkInterfaceIds: list[str]
+
+
+class FiltersFlexibleGpu(TypedDict, total=False):
+    DeleteOnVmDeletion: bool
+    FlexibleGpuIds: list[str]
+    Generations: list[str]
+    ModelNames: list[str]
+    States: list[str]
+    SubregionNames: list[str]
+    Tags: list[Tag]
+    VmIds: list[str]
 
 
 class FiltersImage(TypedDict, total=False):
@@ -319,6 +568,15 @@ class FiltersImage(TypedDict, total=False):
     VirtualizationTypes: list[str]
 
 
+class FiltersInternetService(TypedDict, total=False):
+    InternetServiceIds: list[str]
+    LinkNetIds: list[str]
+    LinkStates: list[str]
+    TagKeys: list[str]
+    TagValues: list[str]
+    Tags: list[str]
+
+
 class FiltersKeypair(TypedDict, total=False):
     KeypairFingerprints: list[str]
     KeypairIds: list[str]
@@ -327,6 +585,183 @@ class FiltersKeypair(TypedDict, total=False):
     TagKeys: list[str]
     TagValues: list[str]
     Tags: list[str]
+
+
+class FiltersListenerRule(TypedDict, total=False):
+    ListenerRuleNames: list[str]
+
+
+class FiltersLoadBalancer(TypedDict, total=False):
+    LoadBalancerNames: list[str]
+    States: list[str]
+
+
+class FiltersNatService(TypedDict, total=False):
+    ClientTokens: list[str]
+    NatServiceIds: list[str]
+    NetIds: list[str]
+    States: list[str]
+    SubnetIds: list[str]
+    TagKeys: list[str]
+    TagValues: list[str]
+    Tags: list[str]
+
+
+class FiltersNet(TypedDict, total=False):
+    DhcpOptionsSetIds: list[str]
+    IpRanges: list[str]
+    IsDefault: bool
+    NetIds: list[str]
+    States: list[str]
+    TagKeys: list[str]
+    TagValues: list[str]
+    Tags: list[str]
+
+
+class FiltersNetAccessPoint(TypedDict, total=False):
+    NetAccessPointIds: list[str]
+    NetIds: list[str]
+    ServiceNames: list[str]
+    States: list[str]
+    TagKeys: list[str]
+    TagValues: list[str]
+    Tags: list[str]
+
+
+class FiltersNetPeering(TypedDict, total=False):
+    AccepterNetAccountIds: list[str]
+    AccepterNetIpRanges: list[str]
+    AccepterNetNetIds: list[str]
+    ExpirationDates: list[str]
+    NetPeeringIds: list[str]
+    SourceNetAccountIds: list[str]
+    SourceNetIpRanges: list[str]
+    SourceNetNetIds: list[str]
+    StateMessages: list[str]
+    StateNames: list[str]
+    TagKeys: list[str]
+    TagValues: list[str]
+    Tags: list[str]
+
+
+class FiltersNic(TypedDict, total=False):
+    Descriptions: list[str]
+    IsSourceDestCheck: bool
+    LinkNicDeleteOnVmDeletion: bool
+    LinkNicDeviceNumbers: list[int]
+    LinkNicLinkNicIds: list[str]
+    LinkNicStates: list[str]
+    LinkNicVmAccountIds: list[str]
+    LinkNicVmIds: list[str]
+    LinkPublicIpAccountIds: list[str]
+    LinkPublicIpLinkPublicIpIds: list[str]
+    LinkPublicIpPublicDnsNames: list[str]
+    LinkPublicIpPublicIpIds: list[str]
+    LinkPublicIpPublicIps: list[str]
+    MacAddresses: list[str]
+    NetIds: list[str]
+    NicIds: list[str]
+    PrivateDnsNames: list[str]
+    PrivateIpsLinkPublicIpAccountIds: list[str]
+    PrivateIpsLinkPublicIpPublicIps: list[str]
+    PrivateIpsPrimaryIp: bool
+    PrivateIpsPrivateIps: list[str]
+    SecurityGroupIds: list[str]
+    SecurityGroupNames: list[str]
+    States: list[str]
+    SubnetIds: list[str]
+    SubregionNames: list[str]
+    TagKeys: list[str]
+    TagValues: list[str]
+    Tags: list[str]
+
+
+class FiltersProductType(TypedDict, total=False):
+    ProductTypeIds: list[str]
+
+
+class FiltersPublicIp(TypedDict, total=False):
+    LinkPublicIpIds: list[str]
+    NicAccountIds: list[str]
+    NicIds: list[str]
+    Placements: list[str]
+    PrivateIps: list[str]
+    PublicIpIds: list[str]
+    PublicIps: list[str]
+    TagKeys: list[str]
+    TagValues: list[str]
+    Tags: list[str]
+    VmIds: list[str]
+
+
+class FiltersQuota(TypedDict, total=False):
+    Collections: list[str]
+    QuotaNames: list[str]
+    QuotaTypes: list[str]
+    ShortDescriptions: list[str]
+
+
+class FiltersReadImageExportTask(TypedDict, total=False):
+    ImageIds: list[str]
+    TaskIds: list[str]
+
+
+class FiltersReadVolumeUpdateTask(TypedDict, total=False):
+    TaskIds: list[str]
+    VolumeIds: list[str]
+
+
+class FiltersRouteTable(TypedDict, total=False):
+    LinkRouteTableIds: list[str]
+    LinkRouteTableLinkRouteTableIds: list[str]
+    LinkRouteTableMain: bool
+    LinkSubnetIds: list[str]
+    NetIds: list[str]
+    RouteCreationMethods: list[str]
+    RouteDestinationIpRanges: list[str]
+    RouteDestinationServiceIds: list[str]
+    RouteGatewayIds: list[str]
+    RouteNatServiceIds: list[str]
+    RouteNetPeeringIds: list[str]
+    RouteStates: list[str]
+    RouteTableIds: list[str]
+    RouteVmIds: list[str]
+    TagKeys: list[str]
+    TagValues: list[str]
+    Tags: list[str]
+
+
+class FiltersSecurityGroup(TypedDict, total=False):
+    Descriptions: list[str]
+    InboundRuleAccountIds: list[str]
+    InboundRuleFromPortRanges: list[int]
+    InboundRuleIpRanges: list[str]
+    InboundRuleProtocols: list[str]
+    InboundRuleSecurityGroupIds: list[str]
+    InboundRuleSecurityGroupNames: list[str]
+    InboundRuleToPortRanges: list[int]
+    NetIds: list[str]
+    OutboundRuleAccountIds: list[str]
+    OutboundRuleFromPortRanges: list[int]
+    OutboundRuleIpRanges: list[str]
+    OutboundRuleProtocols: list[str]
+    OutboundRuleSecurityGroupIds: list[str]
+    OutboundRuleSecurityGroupNames: list[str]
+    OutboundRuleToPortRanges: list[int]
+    SecurityGroupIds: list[str]
+    SecurityGroupNames: list[str]
+    TagKeys: list[str]
+    TagValues: list[str]
+    Tags: list[str]
+
+
+class FiltersServerCertificate(TypedDict, total=False):
+    Paths: list[str]
+
+
+class FiltersService(TypedDict, total=False):
+    ServiceIds: list[str]
+    ServiceNames: list[str]
 
 
 class FiltersSnapshot(TypedDict, total=False):
@@ -348,6 +783,23 @@ class FiltersSnapshot(TypedDict, total=False):
     VolumeSizes: list[int]
 
 
+class FiltersSnapshotExportTask(TypedDict, total=False):
+    SnapshotIds: list[str]
+    TaskIds: list[str]
+
+
+class FiltersSubnet(TypedDict, total=False):
+    AvailableIpsCounts: list[int]
+    IpRanges: list[str]
+    NetIds: list[str]
+    States: list[str]
+    SubnetIds: list[str]
+    SubregionNames: list[str]
+    TagKeys: list[str]
+    TagValues: list[str]
+    Tags: list[str]
+
+
 class FiltersSubregion(TypedDict, total=False):
     RegionNames: list[str]
     States: list[str]
@@ -359,6 +811,17 @@ class FiltersTag(TypedDict, total=False):
     ResourceIds: list[str]
     ResourceTypes: list[str]
     Values: list[str]
+
+
+class FiltersVirtualGateway(TypedDict, total=False):
+    ConnectionTypes: list[str]
+    LinkNetIds: list[str]
+    LinkStates: list[str]
+    States: list[str]
+    TagKeys: list[str]
+    TagValues: list[str]
+    Tags: list[str]
+    VirtualGatewayIds: list[str]
 
 
 class FiltersVm(TypedDict, total=False):
@@ -430,6 +893,34 @@ class FiltersVm(TypedDict, total=False):
     VmTypes: list[str]
 
 
+class FiltersVmGroup(TypedDict, total=False):
+    Descriptions: list[str]
+    SecurityGroupIds: list[str]
+    SubnetIds: list[str]
+    TagKeys: list[str]
+    TagValues: list[str]
+    Tags: list[str]
+    VmCounts: list[int]
+    VmGroupIds: list[str]
+    VmGroupNames: list[str]
+    VmTemplateIds: list[str]
+
+
+class FiltersVmTemplate(TypedDict, total=False):
+    CpuCores: list[int]
+    CpuGenerations: list[str]
+    CpuPerformances: list[str]
+    Descriptions: list[str]
+    ImageIds: list[str]
+    KeypairNames: list[str]
+    Rams: list[int]
+    TagKeys: list[str]
+    TagValues: list[str]
+    Tags: list[str]
+    VmTemplateIds: list[str]
+    VmTemplateNames: list[str]
+
+
 class FiltersVmType(TypedDict, total=False):
     BsuOptimized: bool
     EphemeralsTypes: list[str]
@@ -452,6 +943,13 @@ class FiltersVmsState(TypedDict, total=False):
     VmStates: list[str]
 
 
+class FiltersVmsStopHistory(TypedDict, total=False):
+    StateReasons: list[str]
+    StopDateAfter: str
+    StopDateBefore: str
+    VmIds: list[str]
+
+
 class FiltersVolume(TypedDict, total=False):
     ClientTokens: list[str]
     CreationDates: list[str]
@@ -469,6 +967,49 @@ class FiltersVolume(TypedDict, total=False):
     VolumeSizes: list[int]
     VolumeStates: list[str]
     VolumeTypes: list[str]
+
+
+class FiltersVpnConnection(TypedDict, total=False):
+    BgpAsns: list[int]
+    ClientGatewayIds: list[str]
+    ConnectionTypes: list[str]
+    RouteDestinationIpRanges: list[str]
+    States: list[str]
+    StaticRoutesOnly: bool
+    TagKeys: list[str]
+    TagValues: list[str]
+    Tags: list[str]
+    VirtualGatewayIds: list[str]
+    VpnConnectionIds: list[str]
+
+
+class FlexibleGpu(TypedDict, total=False):
+    DeleteOnVmDeletion: bool
+    FlexibleGpuId: str
+    Generation: str
+    ModelName: str
+    State: str
+    SubregionName: str
+    Tags: list[Tag]
+    VmId: str
+
+
+class FlexibleGpuCatalog(TypedDict, total=False):
+    Generations: list[str]
+    MaxCpu: int
+    MaxRam: int
+    ModelName: str
+    VRam: int
+
+
+class HealthCheck(TypedDict, total=False):
+    CheckInterval: Required[int]
+    HealthyThreshold: Required[int]
+    Path: str
+    Port: Required[int]
+    Protocol: Required[str]
+    Timeout: Required[int]
+    UnhealthyThreshold: Required[int]
 
 
 class Image(TypedDict, total=False):
@@ -494,6 +1035,23 @@ class Image(TypedDict, total=False):
     TpmMandatory: bool
 
 
+class ImageExportTask(TypedDict, total=False):
+    Comment: str
+    ImageId: str
+    OsuExport: OsuExportImageExportTask
+    Progress: int
+    State: str
+    Tags: list[ResourceTag]
+    TaskId: str
+
+
+class InternetService(TypedDict, total=False):
+    InternetServiceId: str
+    NetId: str
+    State: str
+    Tags: list[ResourceTag]
+
+
 class Keypair(TypedDict, total=False):
     KeypairFingerprint: str
     KeypairId: str
@@ -511,6 +1069,15 @@ class KeypairCreated(TypedDict, total=False):
     Tags: list[ResourceTag]
 
 
+class LinkNic(TypedDict, total=False):
+    DeleteOnVmDeletion: bool
+    DeviceNumber: int
+    LinkNicId: str
+    State: str
+    VmAccountId: str
+    VmId: str
+
+
 class LinkNicLight(TypedDict, total=False):
     DeleteOnVmDeletion: bool
     DeviceNumber: int
@@ -518,10 +1085,26 @@ class LinkNicLight(TypedDict, total=False):
     State: str
 
 
+class LinkPublicIp(TypedDict, total=False):
+    LinkPublicIpId: str
+    PublicDnsName: str
+    PublicIp: str
+    PublicIpAccountId: str
+    PublicIpId: str
+
+
 class LinkPublicIpLightForVm(TypedDict, total=False):
     PublicDnsName: str
     PublicIp: str
     PublicIpAccountId: str
+
+
+class LinkRouteTable(TypedDict, total=False):
+    LinkRouteTableId: str
+    Main: bool
+    NetId: str
+    RouteTableId: str
+    SubnetId: str
 
 
 class LinkVolumeRequest(TypedDict, total=False):
@@ -543,11 +1126,124 @@ class LinkedVolume(TypedDict, total=False):
     VolumeId: str
 
 
+class Listener(TypedDict, total=False):
+    BackendPort: int
+    BackendProtocol: str
+    LoadBalancerPort: int
+    LoadBalancerProtocol: str
+    PolicyNames: list[str]
+    ServerCertificateId: str
+
+
+class ListenerRule(TypedDict, total=False):
+    Action: str
+    HostNamePattern: str
+    ListenerId: int
+    ListenerRuleId: int
+    ListenerRuleName: str
+    PathPattern: str
+    Priority: int
+    VmIds: list[str]
+
+
+class LoadBalancer(TypedDict, total=False):
+    AccessLog: AccessLog
+    ApplicationStickyCookiePolicies: list[ApplicationStickyCookiePolicy]
+    BackendIps: list[str]
+    BackendVmIds: list[str]
+    DnsName: str
+    HealthCheck: HealthCheck
+    Listeners: list[Listener]
+    LoadBalancerName: str
+    LoadBalancerStickyCookiePolicies: list[LoadBalancerStickyCookiePolicy]
+    LoadBalancerType: str
+    NetId: str
+    PrivateIp: str | None
+    PublicIp: str | None
+    SecuredCookies: bool
+    SecurityGroups: list[str]
+    SourceSecurityGroup: SourceSecurityGroup
+    State: str
+    Subnets: list[str]
+    SubregionNames: list[str]
+    Tags: list[ResourceTag]
+
+
+class LoadBalancerStickyCookiePolicy(TypedDict, total=False):
+    CookieExpirationPeriod: int
+    PolicyName: str
+
+
 class MaintenanceEvent(TypedDict, total=False):
     Code: str
     Description: str
     NotAfter: str
     NotBefore: str
+
+
+class NatService(TypedDict, total=False):
+    ClientToken: str
+    NatServiceId: str
+    NetId: str
+    PublicIps: list[PublicIpLight]
+    State: str
+    SubnetId: str
+    Tags: list[ResourceTag]
+
+
+class Net(TypedDict, total=False):
+    DhcpOptionsSetId: str
+    IpRange: str
+    NetId: str
+    State: str
+    Tags: list[ResourceTag]
+    Tenancy: str
+
+
+class NetAccessPoint(TypedDict, total=False):
+    NetAccessPointId: str
+    NetId: str
+    RouteTableIds: list[str]
+    ServiceName: str
+    State: str
+    Tags: list[ResourceTag]
+
+
+class NetPeering(TypedDict, total=False):
+    AccepterNet: AccepterNet
+    ExpirationDate: str | None
+    NetPeeringId: str
+    SourceNet: SourceNet
+    State: NetPeeringState
+    Tags: list[ResourceTag]
+
+
+class NetPeeringState(TypedDict, total=False):
+    Message: str
+    Name: str
+
+
+class NetToVirtualGatewayLink(TypedDict, total=False):
+    NetId: str
+    State: str
+
+
+class Nic(TypedDict, total=False):
+    AccountId: str
+    Description: str
+    IsSourceDestChecked: bool
+    LinkNic: LinkNic
+    LinkPublicIp: LinkPublicIp
+    MacAddress: str
+    NetId: str
+    NicId: str
+    PrivateDnsName: str
+    PrivateIps: list[PrivateIp]
+    SecurityGroups: list[SecurityGroupLight]
+    State: str
+    SubnetId: str
+    SubregionName: str
+    Tags: list[ResourceTag]
 
 
 class NicForVmCreation(TypedDict, total=False):
@@ -577,6 +1273,32 @@ class NicLight(TypedDict, total=False):
     SubnetId: str
 
 
+class OsuApiKey(TypedDict, total=False):
+    ApiKeyId: str
+    SecretKey: str
+
+
+class OsuExportImageExportTask(TypedDict, total=False):
+    DiskImageFormat: Required[str]
+    OsuBucket: Required[str]
+    OsuManifestUrl: str
+    OsuPrefix: str
+
+
+class OsuExportSnapshotExportTask(TypedDict, total=False):
+    DiskImageFormat: Required[str]
+    OsuBucket: Required[str]
+    OsuPrefix: str
+
+
+class OsuExportToCreate(TypedDict, total=False):
+    DiskImageFormat: Required[str]
+    OsuApiKey: OsuApiKey
+    OsuBucket: Required[str]
+    OsuManifestUrl: str
+    OsuPrefix: str
+
+
 class PermissionsOnResource(TypedDict, total=False):
     AccountIds: list[str]
     GlobalPermission: bool
@@ -587,9 +1309,36 @@ class PermissionsOnResourceCreation(TypedDict, total=False):
     Removals: PermissionsOnResource
 
 
+class Phase1Options(TypedDict, total=False):
+    DpdTimeoutAction: str
+    DpdTimeoutSeconds: int
+    IkeVersions: list[str]
+    Phase1DhGroupNumbers: list[int]
+    Phase1EncryptionAlgorithms: list[str]
+    Phase1IntegrityAlgorithms: list[str]
+    Phase1LifetimeSeconds: int
+    ReplayWindowSize: int
+    StartupAction: str
+
+
+class Phase2Options(TypedDict, total=False):
+    Phase2DhGroupNumbers: list[int]
+    Phase2EncryptionAlgorithms: list[str]
+    Phase2IntegrityAlgorithms: list[str]
+    Phase2LifetimeSeconds: int
+    PreSharedKey: str
+
+
 class Placement(TypedDict, total=False):
     SubregionName: str
     Tenancy: str
+
+
+class PrivateIp(TypedDict, total=False):
+    IsPrimary: bool
+    LinkPublicIp: LinkPublicIp
+    PrivateDnsName: str
+    PrivateIp: str
 
 
 class PrivateIpLight(TypedDict, total=False):
@@ -602,6 +1351,45 @@ class PrivateIpLightForVm(TypedDict, total=False):
     LinkPublicIp: LinkPublicIpLightForVm
     PrivateDnsName: str
     PrivateIp: str
+
+
+class ProductType(TypedDict, total=False):
+    Description: str
+    ProductTypeId: str
+    Vendor: str
+
+
+class PublicIp(TypedDict, total=False):
+    LinkPublicIpId: str
+    NatServiceId: str | None
+    NetAccessPointIds: list[str] | None
+    NicAccountId: str | None
+    NicId: str | None
+    PrivateIp: str | None
+    PublicIp: str
+    PublicIpId: str
+    Tags: list[ResourceTag]
+    VmId: str | None
+
+
+class PublicIpLight(TypedDict, total=False):
+    PublicIp: str
+    PublicIpId: str
+
+
+class Quota(TypedDict, total=False):
+    AccountId: str
+    Description: str
+    MaxValue: int
+    Name: str
+    QuotaCollection: str
+    ShortDescription: str
+    UsedValue: int
+
+
+class QuotaTypes(TypedDict, total=False):
+    QuotaType: str
+    Quotas: list[Quota]
 
 
 class ReadAccessKeysRequest(TypedDict, total=False):
@@ -636,6 +1424,28 @@ class ReadAdminPasswordResponse(TypedDict, total=False):
     VmId: str
 
 
+class ReadCatalogRequest(TypedDict, total=False):
+    DryRun: bool
+
+
+class ReadCatalogResponse(TypedDict, total=False):
+    Catalog: Catalog
+    ResponseContext: ResponseContext
+
+
+class ReadClientGatewaysRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersClientGateway
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadClientGatewaysResponse(TypedDict, total=False):
+    ClientGateways: list[ClientGateway]
+    NextPageToken: str
+    ResponseContext: ResponseContext
+
+
 class ReadConsoleOutputRequest(TypedDict, total=False):
     DryRun: bool
     VmId: Required[str]
@@ -647,6 +1457,90 @@ class ReadConsoleOutputResponse(TypedDict, total=False):
     VmId: str
 
 
+class ReadDedicatedGroupsRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersDedicatedGroup
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadDedicatedGroupsResponse(TypedDict, total=False):
+    DedicatedGroups: list[DedicatedGroup]
+    NextPageToken: str
+    ResponseContext: ResponseContext
+
+
+class ReadDhcpOptionsRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersDhcpOptions
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadDhcpOptionsResponse(TypedDict, total=False):
+    DhcpOptionsSets: list[DhcpOptionsSet]
+    NextPageToken: str
+    ResponseContext: ResponseContext
+
+
+class ReadDirectLinkInterfacesRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersDirectLinkInterface
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadDirectLinkInterfacesResponse(TypedDict, total=False):
+    DirectLinkInterfaces: list[DirectLinkInterfaces]
+    NextPageToken: str
+    ResponseContext: ResponseContext
+
+
+class ReadDirectLinksRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersDirectLink
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadDirectLinksResponse(TypedDict, total=False):
+    DirectLinks: list[DirectLink]
+    NextPageToken: str
+    ResponseContext: ResponseContext
+
+
+class ReadFlexibleGpuCatalogRequest(TypedDict, total=False):
+    DryRun: bool
+
+
+class ReadFlexibleGpuCatalogResponse(TypedDict, total=False):
+    FlexibleGpuCatalog: list[FlexibleGpuCatalog]
+    ResponseContext: ResponseContext
+
+
+class ReadFlexibleGpusRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersFlexibleGpu
+
+
+class ReadFlexibleGpusResponse(TypedDict, total=False):
+    FlexibleGpus: list[FlexibleGpu]
+    ResponseContext: ResponseContext
+
+
+class ReadImageExportTasksRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersReadImageExportTask
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadImageExportTasksResponse(TypedDict, total=False):
+    ImageExportTasks: list[ImageExportTask]
+    NextPageToken: str
+    ResponseContext: ResponseContext
+
+
 class ReadImagesRequest(TypedDict, total=False):
     DryRun: bool
     Filters: FiltersImage
@@ -656,6 +1550,19 @@ class ReadImagesRequest(TypedDict, total=False):
 
 class ReadImagesResponse(TypedDict, total=False):
     Images: list[Image]
+    NextPageToken: str
+    ResponseContext: ResponseContext
+
+
+class ReadInternetServicesRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersInternetService
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadInternetServicesResponse(TypedDict, total=False):
+    InternetServices: list[InternetService]
     NextPageToken: str
     ResponseContext: ResponseContext
 
@@ -673,6 +1580,164 @@ class ReadKeypairsResponse(TypedDict, total=False):
     ResponseContext: ResponseContext
 
 
+class ReadListenerRulesRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersListenerRule
+
+
+class ReadListenerRulesResponse(TypedDict, total=False):
+    ListenerRules: list[ListenerRule]
+    ResponseContext: ResponseContext
+
+
+class ReadLoadBalancersRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersLoadBalancer
+
+
+class ReadLoadBalancersResponse(TypedDict, total=False):
+    LoadBalancers: list[LoadBalancer]
+    ResponseContext: ResponseContext
+
+
+class ReadNatServicesRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersNatService
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadNatServicesResponse(TypedDict, total=False):
+    NatServices: list[NatService]
+    NextPageToken: str
+    ResponseContext: ResponseContext
+
+
+class ReadNetAccessPointServicesRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersService
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadNetAccessPointServicesResponse(TypedDict, total=False):
+    NextPageToken: str
+    ResponseContext: ResponseContext
+    Services: list[Service]
+
+
+class ReadNetAccessPointsRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersNetAccessPoint
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadNetAccessPointsResponse(TypedDict, total=False):
+    NetAccessPoints: list[NetAccessPoint]
+    NextPageToken: str
+    ResponseContext: ResponseContext
+
+
+class ReadNetPeeringsRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersNetPeering
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadNetPeeringsResponse(TypedDict, total=False):
+    NetPeerings: list[NetPeering]
+    NextPageToken: str
+    ResponseContext: ResponseContext
+
+
+class ReadNetsRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersNet
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadNetsResponse(TypedDict, total=False):
+    Nets: list[Net]
+    NextPageToken: str
+    ResponseContext: ResponseContext
+
+
+class ReadNicsRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersNic
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadNicsResponse(TypedDict, total=False):
+    NextPageToken: str
+    Nics: list[Nic]
+    ResponseContext: ResponseContext
+
+
+class ReadProductTypesRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersProductType
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadProductTypesResponse(TypedDict, total=False):
+    NextPageToken: str
+    ProductTypes: list[ProductType]
+    ResponseContext: ResponseContext
+
+
+class ReadPublicCatalogRequest(TypedDict, total=False):
+    DryRun: bool
+
+
+class ReadPublicCatalogResponse(TypedDict, total=False):
+    Catalog: Catalog
+    ResponseContext: ResponseContext
+
+
+class ReadPublicIpRangesRequest(TypedDict, total=False):
+    DryRun: bool
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadPublicIpRangesResponse(TypedDict, total=False):
+    NextPageToken: str
+    PublicIps: list[str]
+    ResponseContext: ResponseContext
+
+
+class ReadPublicIpsRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersPublicIp
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadPublicIpsResponse(TypedDict, total=False):
+    NextPageToken: str
+    PublicIps: list[PublicIp]
+    ResponseContext: ResponseContext
+
+
+class ReadQuotasRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersQuota
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadQuotasResponse(TypedDict, total=False):
+    NextPageToken: str
+    QuotaTypes: list[QuotaTypes]
+    ResponseContext: ResponseContext
+
+
 class ReadRegionsRequest(TypedDict, total=False):
     DryRun: bool
 
@@ -680,6 +1745,55 @@ class ReadRegionsRequest(TypedDict, total=False):
 class ReadRegionsResponse(TypedDict, total=False):
     Regions: list[Region]
     ResponseContext: ResponseContext
+
+
+class ReadRouteTablesRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersRouteTable
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadRouteTablesResponse(TypedDict, total=False):
+    NextPageToken: str
+    ResponseContext: ResponseContext
+    RouteTables: list[RouteTable]
+
+
+class ReadSecurityGroupsRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersSecurityGroup
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadSecurityGroupsResponse(TypedDict, total=False):
+    NextPageToken: str
+    ResponseContext: ResponseContext
+    SecurityGroups: list[SecurityGroup]
+
+
+class ReadServerCertificatesRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersServerCertificate
+
+
+class ReadServerCertificatesResponse(TypedDict, total=False):
+    ResponseContext: ResponseContext
+    ServerCertificates: list[ServerCertificate]
+
+
+class ReadSnapshotExportTasksRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersSnapshotExportTask
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadSnapshotExportTasksResponse(TypedDict, total=False):
+    NextPageToken: str
+    ResponseContext: ResponseContext
+    SnapshotExportTasks: list[SnapshotExportTask]
 
 
 class ReadSnapshotsRequest(TypedDict, total=False):
@@ -693,6 +1807,19 @@ class ReadSnapshotsResponse(TypedDict, total=False):
     NextPageToken: str
     ResponseContext: ResponseContext
     Snapshots: list[Snapshot]
+
+
+class ReadSubnetsRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersSubnet
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadSubnetsResponse(TypedDict, total=False):
+    NextPageToken: str
+    ResponseContext: ResponseContext
+    Subnets: list[Subnet]
 
 
 class ReadSubregionsRequest(TypedDict, total=False):
@@ -719,6 +1846,39 @@ class ReadTagsResponse(TypedDict, total=False):
     NextPageToken: str
     ResponseContext: ResponseContext
     Tags: list[Tag]
+
+
+class ReadVirtualGatewaysRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersVirtualGateway
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadVirtualGatewaysResponse(TypedDict, total=False):
+    NextPageToken: str
+    ResponseContext: ResponseContext
+    VirtualGateways: list[VirtualGateway]
+
+
+class ReadVmGroupsRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersVmGroup
+
+
+class ReadVmGroupsResponse(TypedDict, total=False):
+    ResponseContext: ResponseContext
+    VmGroups: list[VmGroup]
+
+
+class ReadVmTemplatesRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersVmTemplate
+
+
+class ReadVmTemplatesResponse(TypedDict, total=False):
+    ResponseContext: ResponseContext
+    VmTemplates: list[VmTemplate]
 
 
 class ReadVmTypesRequest(TypedDict, total=False):
@@ -761,6 +1921,31 @@ class ReadVmsStateResponse(TypedDict, total=False):
     VmStates: list[VmStates]
 
 
+class ReadVmsStopHistoryRequest(TypedDict, total=False):
+    Filters: FiltersVmsStopHistory
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadVmsStopHistoryResponse(TypedDict, total=False):
+    NextPageToken: str
+    ResponseContext: ResponseContext
+    VmsStopHistory: list[VmsStopHistory]
+
+
+class ReadVolumeUpdateTasksRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersReadVolumeUpdateTask
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadVolumeUpdateTasksResponse(TypedDict, total=False):
+    NextPageToken: str
+    ResponseContext: ResponseContext
+    VolumeUpdateTasks: list[VolumeUpdateTask]
+
+
 class ReadVolumesRequest(TypedDict, total=False):
     DryRun: bool
     Filters: FiltersVolume
@@ -772,6 +1957,19 @@ class ReadVolumesResponse(TypedDict, total=False):
     NextPageToken: str
     ResponseContext: ResponseContext
     Volumes: list[Volume]
+
+
+class ReadVpnConnectionsRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersVpnConnection
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadVpnConnectionsResponse(TypedDict, total=False):
+    NextPageToken: str
+    ResponseContext: ResponseContext
+    VpnConnections: list[VpnConnection]
 
 
 class RebootVmsRequest(TypedDict, total=False):
@@ -797,9 +1995,84 @@ class ResponseContext(TypedDict, total=False):
     RequestId: str
 
 
+class Route(TypedDict, total=False):
+    CreationMethod: str
+    DestinationIpRange: str
+    DestinationServiceId: str
+    GatewayId: str
+    NatServiceId: str
+    NetAccessPointId: str
+    NetPeeringId: str
+    NicId: str
+    State: str
+    VmAccountId: str
+    VmId: str
+
+
+class RouteLight(TypedDict, total=False):
+    DestinationIpRange: str
+    RouteType: str
+    State: str
+
+
+class RoutePropagatingVirtualGateway(TypedDict, total=False):
+    VirtualGatewayId: str
+
+
+class RouteTable(TypedDict, total=False):
+    LinkRouteTables: list[LinkRouteTable]
+    NetId: str
+    RoutePropagatingVirtualGateways: list[RoutePropagatingVirtualGateway]
+    RouteTableId: str
+    Routes: list[Route]
+    Tags: list[ResourceTag]
+
+
+class SecurityGroup(TypedDict, total=False):
+    AccountId: str
+    Description: str
+    InboundRules: list[SecurityGroupRule]
+    NetId: str
+    OutboundRules: list[SecurityGroupRule]
+    SecurityGroupId: str
+    SecurityGroupName: str
+    Tags: list[ResourceTag]
+
+
 class SecurityGroupLight(TypedDict, total=False):
     SecurityGroupId: str
     SecurityGroupName: str
+
+
+class SecurityGroupRule(TypedDict, total=False):
+    FromPortRange: int
+    IpProtocol: str
+    IpRanges: list[str]
+    SecurityGroupRuleId: str
+    SecurityGroupsMembers: list[SecurityGroupsMember]
+    ServiceIds: list[str]
+    ToPortRange: int
+
+
+class SecurityGroupsMember(TypedDict, total=False):
+    AccountId: str
+    SecurityGroupId: str
+    SecurityGroupName: str
+
+
+class ServerCertificate(TypedDict, total=False):
+    ExpirationDate: str
+    Id: str
+    Name: str
+    Orn: str
+    Path: str
+    UploadDate: str
+
+
+class Service(TypedDict, total=False):
+    IpRanges: list[str]
+    ServiceId: str
+    ServiceName: str
 
 
 class ShutdownBehaviorConfiguration(TypedDict, total=False):
@@ -820,6 +2093,27 @@ class Snapshot(TypedDict, total=False):
     Tags: list[ResourceTag]
     VolumeId: str
     VolumeSize: int
+
+
+class SnapshotExportTask(TypedDict, total=False):
+    Comment: str
+    OsuExport: OsuExportSnapshotExportTask
+    Progress: int
+    SnapshotId: str
+    State: str
+    Tags: list[ResourceTag]
+    TaskId: str
+
+
+class SourceNet(TypedDict, total=False):
+    AccountId: str
+    IpRange: str
+    NetId: str
+
+
+class SourceSecurityGroup(TypedDict, total=False):
+    SecurityGroupAccountId: str
+    SecurityGroupName: str
 
 
 class StartVmsRequest(TypedDict, total=False):
@@ -846,6 +2140,17 @@ class StopVmsRequest(TypedDict, total=False):
 class StopVmsResponse(TypedDict, total=False):
     ResponseContext: ResponseContext
     Vms: list[VmState]
+
+
+class Subnet(TypedDict, total=False):
+    AvailableIpsCount: int
+    IpRange: str
+    MapPublicIpOnLaunch: bool
+    NetId: str
+    State: str
+    SubnetId: str
+    SubregionName: str
+    Tags: list[ResourceTag]
 
 
 class Subregion(TypedDict, total=False):
@@ -935,6 +2240,35 @@ class UpdateVmResponse(TypedDict, total=False):
     Vm: Vm
 
 
+class UpdateVolumeRequest(TypedDict, total=False):
+    DryRun: bool
+    Iops: int
+    Size: int
+    VolumeId: Required[str]
+    VolumeType: str
+
+
+class UpdateVolumeResponse(TypedDict, total=False):
+    ResponseContext: ResponseContext
+    Volume: Volume
+
+
+class VgwTelemetry(TypedDict, total=False):
+    AcceptedRouteCount: int
+    LastStateChangeDate: str
+    OutsideIpAddress: str
+    State: str
+    StateDescription: str
+
+
+class VirtualGateway(TypedDict, total=False):
+    ConnectionType: str
+    NetToVirtualGatewayLinks: list[NetToVirtualGatewayLink]
+    State: str
+    Tags: list[ResourceTag]
+    VirtualGatewayId: str
+
+
 class Vm(TypedDict, total=False):
     ActionsOnNextBoot: ActionsOnNextBoot
     Architecture: str
@@ -976,6 +2310,21 @@ class Vm(TypedDict, total=False):
     VmType: str
 
 
+class VmGroup(TypedDict, total=False):
+    CreationDate: str
+    Description: str
+    PositioningStrategy: Literal["attract", "no-strategy", "repulse"]
+    SecurityGroupIds: list[str]
+    State: Literal["available", "deleted", "deleting", "pending", "scaling down", "scaling up"]
+    SubnetId: str
+    Tags: list[ResourceTag]
+    VmCount: int
+    VmGroupId: str
+    VmGroupName: str
+    VmIds: list[str]
+    VmTemplateId: str
+
+
 class VmState(TypedDict, total=False):
     CurrentState: str
     PreviousState: str
@@ -987,6 +2336,20 @@ class VmStates(TypedDict, total=False):
     SubregionName: str
     VmId: str
     VmState: str
+
+
+class VmTemplate(TypedDict, total=False):
+    CpuCores: Required[int]
+    CpuGeneration: Required[str]
+    CpuPerformance: Literal["medium", "high", "highest"]
+    CreationDate: str
+    Description: str
+    ImageId: Required[str]
+    KeypairName: str
+    Ram: Required[int]
+    Tags: list[ResourceTag]
+    VmTemplateId: Required[str]
+    VmTemplateName: Required[str]
 
 
 class VmType(TypedDict, total=False):
@@ -1002,6 +2365,12 @@ class VmType(TypedDict, total=False):
     VolumeSize: int
 
 
+class VmsStopHistory(TypedDict, total=False):
+    StateReason: str
+    StopDate: str
+    VmId: str
+
+
 class Volume(TypedDict, total=False):
     ClientToken: str
     CreationDate: str
@@ -1015,3 +2384,46 @@ class Volume(TypedDict, total=False):
     TaskId: str | None
     VolumeId: str
     VolumeType: str
+
+
+class VolumeUpdate(TypedDict, total=False):
+    Origin: VolumeUpdateParameters
+    Target: VolumeUpdateParameters
+
+
+class VolumeUpdateParameters(TypedDict, total=False):
+    Iops: Required[int | None]
+    Size: Required[int]
+    VolumeType: Required[str]
+
+
+class VolumeUpdateTask(TypedDict, total=False):
+    Comment: str
+    CompletionDate: str
+    Progress: int
+    StartDate: str
+    State: str
+    Tags: list[ResourceTag]
+    TaskId: str
+    VolumeId: str
+    VolumeUpdate: VolumeUpdate
+
+
+class VpnConnection(TypedDict, total=False):
+    ClientGatewayConfiguration: str
+    ClientGatewayId: str
+    ConnectionType: str
+    Routes: list[RouteLight]
+    State: str
+    StaticRoutesOnly: bool
+    Tags: list[ResourceTag]
+    VgwTelemetries: list[VgwTelemetry]
+    VirtualGatewayId: str
+    VpnConnectionId: str
+    VpnOptions: VpnOptions
+
+
+class VpnOptions(TypedDict, total=False):
+    Phase1Options: Phase1Options
+    Phase2Options: Phase2Options
+    TunnelInsideIpRange: str

@@ -7,13 +7,14 @@ from typing import Any, Final, TypeAlias, cast
 
 from souche.api import block_devices, dates, filters, pages, tags
 from souche.api.dispatch import Call
-from souche.app import launches, vm_transitions, vms
+from souche.app import launches, user_data, vm_transitions, vms
 from souche.app import tags as app_tags
 from souche.app.launches import Launch
 from souche.app.vm_transitions import Transition
 from souche.app.vm_types import DEFAULT_VM_TYPE
 from souche.app.vms import Change, DeletionFlag
 from souche.model.query import Condition, Position
+from souche.model.security_groups import GroupName
 from souche.model.tags import Tag
 from souche.model.vms import Vm
 from souche.model.volumes import Volume
@@ -21,7 +22,6 @@ from souche.refusals import (
     BadUserData,
     BadValue,
     NoSuchNic,
-    NoSuchSecurityGroup,
     NoSuchSubnet,
     ParameterNotSupported,
 )
@@ -43,7 +43,8 @@ def create_vms(call: Call) -> Mapping[str, object]:
     _refuse_nets(request)
     _refuse_secure_boot(request)
     launched = launches.launch(call.region, call.who, _launch(request))
-    return {"Vms": [view(vm, (), call.region.name) for vm in launched]}
+    tagged = app_tags.of_resources(call.region, [vm.vm_id for vm in launched])
+    return {"Vms": [view(vm, tagged.get(vm.vm_id, ()), call.region.name) for vm in launched]}
 
 
 def _refuse_nets(request: Request) -> None:
@@ -54,8 +55,6 @@ def _refuse_nets(request: Request) -> None:
         if nic.get("NicId"):
             raise NoSuchNic(nic_id=nic["NicId"])
         raise NoSuchSubnet(subnet_id=nic.get("SubnetId", ""))
-    for group in (*request.get("SecurityGroupIds", ()), *request.get("SecurityGroups", ())):
-        raise NoSuchSecurityGroup(security_group=group)
     if request.get("PrivateIps"):
         raise BadValue(parameter="PrivateIps", reason="the region chooses the address of a VM outside a Net")
 
@@ -88,6 +87,8 @@ def _launch(request: Request) -> Launch:
         nested_virtualization=request.get("NestedVirtualization", False),
         tpm_enabled=request.get("TpmEnabled"),
         client_token=request.get("ClientToken"),
+        security_group_ids=tuple(request.get("SecurityGroupIds", ())),
+        security_group_names=tuple(request.get("SecurityGroups", ())),
     )
 
 
@@ -153,8 +154,6 @@ def _position(vm: Vm) -> Position:
 def update_vm(call: Call) -> Mapping[str, object]:
     """Change a VM's attributes."""
     request = cast("Request", call.request)
-    for group in request.get("SecurityGroupIds", ()):
-        raise NoSuchSecurityGroup(security_group=group)
     _refuse_secure_boot(request)
     if not request.get("IsSourceDestChecked", True):
         raise ParameterNotSupported(parameter="IsSourceDestChecked")
@@ -169,6 +168,7 @@ def update_vm(call: Call) -> Mapping[str, object]:
         shutdown_behavior=_shutdown_behavior(request),
         host_action=request.get("ShutdownBehaviorConfiguration", {}).get("HostAction"),
         deletion_flags=_deletion_flags(request.get("BlockDeviceMappings", ())),
+        security_group_ids=tuple(request.get("SecurityGroupIds", ())),
     )
     vm = vms.update(call.region, call.who, change)
     tagged = app_tags.of_resource(call.region, vm.vm_id)
@@ -256,7 +256,7 @@ def view(vm: Vm, tagged: Sequence[Tag], region_name: str) -> dict[str, object]:
         "ReservationId": vm.reservation_id,
         "RootDeviceName": vm.root_device_name,
         "RootDeviceType": "ebs",
-        "SecurityGroups": [],
+        "SecurityGroups": [_group_view(group) for group in vm.security_groups],
         "ShutdownBehaviorConfiguration": {
             "GuestAction": "terminate" if vm.shutdown_behavior == "terminate" else "stop",
             "HostAction": vm.host_action,
@@ -273,18 +273,23 @@ def view(vm: Vm, tagged: Sequence[Tag], region_name: str) -> dict[str, object]:
     return shown | _address_view(vm, region_name) | _optional_view(vm)
 
 
+def _group_view(group: GroupName) -> dict[str, object]:
+    return {"SecurityGroupId": group.security_group_id, "SecurityGroupName": group.name}
+
+
 def _address_view(vm: Vm, region_name: str) -> dict[str, object]:
     """A terminated VM has no address. The region's network is the one that its users reach: the private address
-    is the public one too."""
+    is the public one too, and the public name, since nothing resolves names: Packer connects to that name. User
+    data may ask for none."""
     if vm.state == VmState.TERMINATED:
         return {}
-    name = hostname(vm.private_ip)
-    return {
+    private = {
         "PrivateIp": vm.private_ip,
-        "PrivateDnsName": f"{name}.{region_name}.compute.internal",
-        "PublicIp": vm.private_ip,
-        "PublicDnsName": f"{name}.{region_name}.compute.internal",
+        "PrivateDnsName": f"{hostname(vm.private_ip)}.{region_name}.compute.internal",
     }
+    if user_data.section(vm.user_data).private_only:
+        return dict(private)
+    return {**private, "PublicIp": vm.private_ip, "PublicDnsName": vm.private_ip}
 
 
 def _optional_view(vm: Vm) -> dict[str, object]:

@@ -79,15 +79,20 @@ def view(volume: Volume, tagged: Sequence[Tag]) -> dict[str, object]:
         "Tags": tags.resource_tags(tagged),
         "VolumeType": volume.volume_type,
     }
-    optional = {"ClientToken": volume.client_token, "SnapshotId": volume.snapshot_id, "Iops": _iops(volume)}
+    optional = {
+        "ClientToken": volume.client_token,
+        "SnapshotId": volume.snapshot_id,
+        "Iops": shown_iops(volume.size_gib, volume.volume_type, volume.iops),
+        "TaskId": volume.update.task_id if volume.update else None,
+    }
     return shown | {name: value for name, value in optional.items() if value is not None}
 
 
-def _iops(volume: Volume) -> int | None:
+def shown_iops(size_gib: int, volume_type: str, iops: int | None) -> int | None:
     """io1: as asked for. gp2: its baseline of 3 for each GiB, from 100 to 10,000 (reference section 5)."""
-    if volume.volume_type == "gp2":
-        return min(max(volume.size_gib * GP2_IOPS_PER_GIB, GP2_MIN_IOPS), GP2_MAX_IOPS)
-    return volume.iops
+    if volume_type == "gp2":
+        return min(max(size_gib * GP2_IOPS_PER_GIB, GP2_MIN_IOPS), GP2_MAX_IOPS)
+    return iops
 
 
 def _link_view(link: VolumeLink) -> dict[str, object]:

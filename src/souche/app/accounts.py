@@ -5,7 +5,7 @@ from souche.app.region import Region
 from souche.db import access_keys as key_rows
 from souche.db import accounts
 from souche.model.accounts import AccessKey, Account, Principal
-from souche.refusals import AccountNameTaken, BadValue
+from souche.refusals import AccountNameTaken, BadValue, NoSuchAccount
 
 NAME_LENGTH = range(1, 255 + 1)
 
@@ -47,6 +47,19 @@ def named(region: Region, name: str) -> Account | None:
     """The account of this name, for the operator's commands."""
     with region.store.read() as connection:
         return accounts.named(connection, name)
+
+
+def known(region: Region, account: str) -> Account:
+    """The account of this name, or of this id, for the operator's commands.
+
+    Raises:
+        NoSuchAccount.
+    """
+    with region.store.read() as connection:
+        found = accounts.named(connection, account) or accounts.get(connection, account)
+    if found is None:
+        raise NoSuchAccount(account=account)
+    return found
 
 
 def every(region: Region) -> list[Account]:

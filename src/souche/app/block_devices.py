@@ -135,7 +135,7 @@ def for_image(
     """
     if check_device_name(root_device_name) != ROOT_DEVICE_NAME:
         raise BadValue(parameter="RootDeviceName", reason=f"the root device is {ROOT_DEVICE_NAME}")
-    _check_distinct([request.device_name for request in requests if request.device_name])
+    check_distinct([request.device_name for request in requests if request.device_name])
     mappings = []
     for request in requests:
         if request.virtual_device_name is not None and request.device_name != root_device_name:
@@ -144,11 +144,12 @@ def for_image(
         mappings.append(_image_mapping(connection, who, request, root_device_name))
     if root_device_name not in [mapping.device_name for mapping in mappings]:
         raise RootSnapshotMissing(device_name=root_device_name)
-    _check_number(mappings)
+    check_number(mappings)
     return tuple(mappings)
 
 
-def _check_number(mappings: Collection[ImageMapping]) -> None:
+def check_number(mappings: Collection[ImageMapping]) -> None:
+    """Refuse more volumes than a VM can have."""
     if len(mappings) > MAX_VOLUMES_OF_VM:
         raise BadValue(
             parameter="BlockDeviceMappings", reason=f"a VM has at most {MAX_VOLUMES_OF_VM} volumes"
@@ -224,7 +225,7 @@ def for_launch(
         BadValue: the root device is dropped, or there are too many volumes.
         DuplicateDevice: two volumes at one place. And those of every rule above.
     """
-    _check_distinct([request.device_name for request in requests if request.device_name])
+    check_distinct([request.device_name for request in requests if request.device_name])
     merged = {mapping.device_name: mapping for mapping in image.mappings}
     for request in requests:
         name = check_device_name(request.device_name)
@@ -236,8 +237,8 @@ def for_launch(
         else:
             base = merged.get(name, ImageMapping(name, None, 0))
             merged[name] = _launch_mapping(connection, who, image, base, request.bsu or BsuRequest())
-    _check_distinct(list(merged))
-    _check_number(merged.values())
+    check_distinct(list(merged))
+    check_number(merged.values())
     return tuple(merged.values())
 
 
@@ -269,7 +270,12 @@ def _check_ephemeral(request: MappingRequest) -> None:
         raise BadVirtualDeviceName(name=name, reason="ephemeralN is expected")
 
 
-def _check_distinct(device_names: Sequence[str]) -> None:
+def check_distinct(device_names: Sequence[str]) -> None:
+    """Refuse two devices at one place.
+
+    Raises:
+        DuplicateDevice.
+    """
     seen: set[str] = set()
     for name in device_names:
         if place(name) in seen:

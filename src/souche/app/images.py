@@ -124,7 +124,7 @@ def _image_of_vm(region: Region, work: Work, who: Principal, vm: Vm, settings: I
         ImageMapping(
             device_name=volume.link.device_name,
             snapshot_id=region.ids.new(ids.SNAPSHOT),
-            volume_size_gib=volume.size_gib,
+            volume_size_gib=volume.captured_size_gib,
             volume_type=volume.volume_type,
             iops=volume.iops,
             delete_on_vm_deletion=volume.link.delete_on_vm_deletion,
@@ -140,9 +140,7 @@ def _image_of_vm(region: Region, work: Work, who: Principal, vm: Vm, settings: I
         architecture=vm.architecture,
         boot_modes=image.boot_modes if settings.boot_modes else _boot_modes_of(vm, source),
         root_device_name=vm.root_device_name,
-        product_codes=product_codes.chosen(
-            work.connection, who, settings.product_codes, vm.product_codes
-        ),
+        product_codes=product_codes.chosen(work.connection, who, settings.product_codes, vm.product_codes),
         source_vm_id=vm.vm_id,
         source_image_id=vm.image_id,
         vm_attributes=VmAttributes(
@@ -163,7 +161,7 @@ def _pending_snapshot(image: Image, mapping: ImageMapping, volume: Volume) -> Sn
         snapshot_id=mapping.snapshot_id or "",
         account_id=image.account_id,
         volume_id=volume.volume_id,
-        volume_size_gib=volume.size_gib,
+        volume_size_gib=volume.captured_size_gib,
         state=SnapshotState.PENDING,
         progress_percent=0,
         description=f"Created by CreateImage({image.source_vm_id}) for {image.image_id}",
@@ -255,7 +253,7 @@ def check_available(image: Image) -> None:
 
 
 def _copy_of(region: Region, work: Work, who: Principal, source: Image, settings: ImageSettings) -> Image:
-    name = _copy_name(work.connection, who, source) if settings.name is None else settings.name
+    name = copy_name(work.connection, who, source.name) if settings.name is None else settings.name
     image = new_image(region, who, settings, name)
     mappings = tuple(
         replace(mapping, snapshot_id=region.ids.new(ids.SNAPSHOT) if mapping.snapshot_id else None)
@@ -279,12 +277,12 @@ def _copy_of(region: Region, work: Work, who: Principal, source: Image, settings
     )
 
 
-def _copy_name(connection: sa.Connection, who: Principal, source: Image) -> str:
+def copy_name(connection: sa.Connection, who: Principal, source_name: str) -> str:
     """`<source name>-copyN`, with the first N that is free, cut to the longest name allowed."""
     number = 1
     while True:
         suffix = f"-copy{number}"
-        name = source.name[: 128 - len(suffix)] + suffix
+        name = source_name[: 128 - len(suffix)] + suffix
         if images.named(connection, who.account_id, name) is None:
             return name
         number += 1
@@ -334,7 +332,7 @@ def update(region: Region, who: Principal, change: Change) -> Image:
             images.set_product_codes(work.connection, image.image_id, codes)
         if change.permissions is not None:
             _change_permissions(work, image, change.permissions)
-        return images.get(work.connection, image.image_id) or image
+        return seen_by(region, who, images.get(work.connection, image.image_id) or image)
 
 
 def _check_change(change: Change) -> None:
@@ -375,7 +373,15 @@ def _check_unpublished(work: Work, image: Image, reason: str) -> None:
 def find(region: Region, who: Principal, query: Query) -> Found[Image]:
     """What the caller may launch, oldest first."""
     with region.store.reader() as reader:
-        return Found(*images.find(reader, who.account_id, query))
+        page, tagged, more = images.find(reader, who.account_id, query)
+    return Found([seen_by(region, who, image) for image in page], tagged, more)
+
+
+def seen_by(region: Region, who: Principal, image: Image) -> Image:
+    """The image as the caller may see it: the owner of an imported one sees the whole URL, with its signature."""
+    if image.sealed_location is None or image.account_id != who.account_id:
+        return image
+    return replace(image, file_location=region.vault.unseal(image.sealed_location.encode()))
 
 
 def new_image(region: Region, who: Principal, settings: ImageSettings, name: str) -> Image:

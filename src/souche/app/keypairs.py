@@ -5,6 +5,7 @@ import re
 import sqlalchemy as sa
 
 from souche import ids
+from souche.app import quotas
 from souche.app.found import Found
 from souche.app.lookup import check_id
 from souche.app.region import Region
@@ -23,7 +24,7 @@ def create(region: Region, who: Principal, name: str) -> tuple[Keypair, str]:
     """Make a key pair (RSA, 2048 bits). Its private half, as PEM, is told here and never again.
 
     Raises:
-        BadKeypairName, KeypairNameTaken: see their messages.
+        BadKeypairName, KeypairNameTaken, TooManyKeypairs: see their messages.
     """
     _check_name(name)
     key, private_pem = ssh_keys.generate_rsa()
@@ -34,7 +35,7 @@ def import_public_key(region: Region, who: Principal, name: str, public_key: byt
     """Keep a key pair that was made elsewhere, by its public half in any form that `formats/ssh_keys` reads.
 
     Raises:
-        BadKeypairName, KeypairNameTaken, BadKey: see their messages.
+        BadKeypairName, KeypairNameTaken, BadKey, TooManyKeypairs: see their messages.
     """
     _check_name(name)
     return _keep(region, who, name, ssh_keys.parse(public_key))
@@ -58,6 +59,7 @@ def _keep(region: Region, who: Principal, name: str, key: ssh_keys.PublicKey) ->
     with region.begin() as work:
         if keypairs.named(work.connection, who.account_id, name) is not None:
             raise KeypairNameTaken(name=name)
+        quotas.check(work, who, quotas.of_keypair())
         keypairs.insert(work.connection, keypair)
     return keypair
 

@@ -1,14 +1,26 @@
 """Launching VMs from an image (CreateVms, reference section 6)."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 
 import sqlalchemy as sa
 
 from souche import ids
-from souche.app import block_devices, images, keypairs, lookup, product_codes, quotas, texts, vm_types
+from souche.app import (
+    block_devices,
+    images,
+    keypairs,
+    lookup,
+    product_codes,
+    quotas,
+    security_groups,
+    texts,
+    user_data,
+    vm_types,
+)
+from souche.app import tags as app_tags
 from souche.app.block_devices import MappingRequest
 from souche.app.region import Region, Work
 from souche.app.vm_types import DEFAULT_VM_TYPE, VmType
@@ -16,6 +28,7 @@ from souche.db import snapshots, vms, volumes
 from souche.model.accounts import Principal
 from souche.model.images import BootMode, Image, ImageMapping, VmAttributes
 from souche.model.operations import Operation
+from souche.model.security_groups import GroupName
 from souche.model.vms import Vm
 from souche.model.volumes import Volume, VolumeLink
 from souche.refusals import (
@@ -24,7 +37,6 @@ from souche.refusals import (
     ClientTokenReused,
     NoCapacity,
     NoSuchSubregion,
-    ParameterNotSupported,
     RootSnapshotMissing,
 )
 from souche.states import LinkState, VmState, VolumeState
@@ -54,6 +66,8 @@ class Launch:
     nested_virtualization: bool = False
     tpm_enabled: bool | None = None
     client_token: str | None = None
+    security_group_ids: tuple[str, ...] = ()
+    security_group_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,15 +80,18 @@ class _Plan:
     mappings: tuple[ImageMapping, ...]
     public_key: str | None
     reservation_id: str
+    security_groups: tuple[GroupName, ...]
+    tags: Mapping[str, str]
 
 
 def launch(region: Region, who: Principal, command: Launch) -> list[Vm]:
-    """Promise VMs: `max_count`, or as many above `min_count` as there is room for. Their volumes are named in the
-    answer already. With the token of an earlier launch, the VMs of that launch are the answer.
+    """Promise VMs: `max_count`, or as many above `min_count` as there is room for and quotas allow. Their volumes
+    are named in the answer already. With the token of an earlier launch, the VMs of that launch are the answer.
 
     Raises:
-        NoSuchImage, WrongImageState, NoSuchKeypair, NoSuchVmType, NoSuchSubregion, BadValue, NoCapacity,
-        VmSpecsMismatch, ClientTokenReused, and those of block_devices.py.
+        NoSuchImage, WrongImageState, NotSubscribed, NoSuchKeypair, NoSuchSecurityGroup, NoSuchVmType,
+        NoSuchSubregion, BadCount, BadUserData, BadTag, BadValue, NoCapacity, QuotaExceeded, VmSpecsMismatch,
+        ClientTokenReused, and those of block_devices.py.
     """
     texts.check_client_token(command.client_token)
     _check_counts(command)
@@ -85,7 +102,7 @@ def launch(region: Region, who: Principal, command: Launch) -> list[Vm]:
             earlier = vms.of_client_token(work.connection, who.account_id, command.client_token)
             if earlier:
                 return _same(earlier, command)
-        plan = _plan(region, work.connection, who, command)
+        plan = _plan(region, work, who, command)
         count = _affordable(work, who, plan)
         addresses = _addresses(region, work.connection, command.min_count, count)
         return [
@@ -107,7 +124,8 @@ def _same(earlier: list[Vm], command: Launch) -> list[Vm]:
     return earlier
 
 
-def _plan(region: Region, connection: sa.Connection, who: Principal, command: Launch) -> _Plan:
+def _plan(region: Region, work: Work, who: Principal, command: Launch) -> _Plan:
+    connection = work.connection
     image = lookup.usable_image(connection, who, command.image_id)
     images.check_available(image)
     product_codes.check_subscribed(connection, who, image)
@@ -124,14 +142,16 @@ def _plan(region: Region, connection: sa.Connection, who: Principal, command: La
         mappings=mappings,
         public_key=keypairs.public_key(connection, who, command.keypair_name),
         reservation_id=region.ids.new(ids.RESERVATION),
+        security_groups=security_groups.chosen(
+            region, work, who, command.security_group_ids, command.security_group_names
+        ),
+        tags=user_data.section(command.user_data).tags,
     )
 
 
 def _check_tpm(command: Launch, image: Image) -> None:
     if command.tpm_enabled is False and image.tpm_mandatory:
         raise BadValue(parameter="TpmEnabled", reason=f"the image {image.image_id} needs a TPM")
-    if command.tpm_enabled or image.tpm_mandatory:
-        raise ParameterNotSupported(parameter="TpmEnabled")
 
 
 def _affordable(work: Work, who: Principal, plan: _Plan) -> int:
@@ -170,6 +190,7 @@ def _promise(region: Region, work: Work, who: Principal, plan: _Plan, number: in
     linked = tuple(_new_volume(region, work.connection, vm, mapping) for mapping in plan.mappings)
     for volume in linked:
         volumes.insert(work.connection, volume)
+    app_tags.put_new(work.connection, vm.account_id, vm.vm_id, plan.tags, vm.creation_date)
     arguments = {"boot": plan.launch.boot_on_creation}
     work.promised.append(Operation(f"create_vm:{vm.vm_id}", "create_vm", vm.vm_id, arguments))
     return replace(vm, volumes=linked)
@@ -205,6 +226,8 @@ def _new_vm(region: Region, who: Principal, plan: _Plan, number: int, private_ip
         host_action=command.host_action,
         client_token=command.client_token,
         nested_virtualization=command.nested_virtualization,
+        tpm_enabled=command.tpm_enabled or plan.image.tpm_mandatory,
+        security_groups=plan.security_groups,
     )
 
 

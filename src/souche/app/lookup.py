@@ -4,15 +4,17 @@ exist (design 3.5); the form of an id is checked first, as the real service does
 import sqlalchemy as sa
 
 from souche import ids
-from souche.db import images, snapshots, vms, volumes
+from souche.db import images, security_groups, snapshots, vms, volumes
 from souche.model.accounts import Principal
 from souche.model.images import Image
+from souche.model.security_groups import SecurityGroup
 from souche.model.snapshots import Snapshot
 from souche.model.vms import Vm
 from souche.model.volumes import Volume
 from souche.refusals import (
     MalformedId,
     NoSuchImage,
+    NoSuchSecurityGroup,
     NoSuchSnapshot,
     NoSuchVm,
     NoSuchVolume,
@@ -51,6 +53,12 @@ def own_image(connection: sa.Connection, who: Principal, image_id: str) -> Image
     return image
 
 
+def shown_image_id(connection: sa.Connection, who: Principal, image_id: str) -> str:
+    """The id, for an account that may see the image; for others no more than that there is one."""
+    seen = images.get_usable(connection, image_id, who.account_id)
+    return image_id if seen else "an image of another account"
+
+
 def usable_snapshot(connection: sa.Connection, who: Principal, snapshot_id: str) -> Snapshot:
     """A snapshot that the caller may make volumes, images and copies of."""
     check_id(snapshot_id, ids.SNAPSHOT)
@@ -75,6 +83,15 @@ def own_volume(connection: sa.Connection, who: Principal, volume_id: str) -> Vol
     if volume is None or volume.account_id != who.account_id:
         raise NoSuchVolume(volume_id=volume_id)
     return volume
+
+
+def own_security_group(connection: sa.Connection, who: Principal, security_group_id: str) -> SecurityGroup:
+    """A security group of the caller's account."""
+    check_id(security_group_id, ids.SECURITY_GROUP)
+    group = security_groups.get(connection, security_group_id)
+    if group is None or group.account_id != who.account_id:
+        raise NoSuchSecurityGroup(security_group=security_group_id)
+    return group
 
 
 def own_vm(connection: sa.Connection, who: Principal, vm_id: str) -> Vm:

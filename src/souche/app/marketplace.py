@@ -1,8 +1,9 @@
 """The marketplace: vendors' images, for those who subscribe to the product (reference section 2).
 
 To publish makes a copy of the vendor's image that carries the product's code: a version. Its name, id, codes and
-permissions are frozen; its subscribers, and nobody else, are granted to launch it. Whatever is made from it carries the code, so copies too
-are launched only while their owner subscribes. To withdraw deletes the version; the VMs launched from it live on.
+permissions are frozen; the product's subscribers, and nobody else, are granted to launch it. Whatever is made from it
+carries the code, so copies too are launched only while their owner subscribes. To withdraw deletes the version; the
+VMs launched from it live on.
 """
 
 from collections.abc import Mapping

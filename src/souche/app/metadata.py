@@ -6,6 +6,7 @@ A guest is known by the address that it asks from; nothing in a request can name
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
+from souche.app import user_data
 from souche.app.region import Region
 from souche.db import tags, vms
 from souche.model.tags import Tag
@@ -76,8 +77,8 @@ def _listing(tree: Tree) -> bytes:
 
 def _tree(region: Region, vm: Vm, tagged: tuple[Tag, ...]) -> Tree:
     tree: dict[str, Tree | bytes] = {"meta-data": _meta_data(region, vm, tagged)}
-    if vm.user_data:
-        tree["user-data"] = vm.user_data
+    if seen := user_data.for_guest(vm.user_data):
+        tree["user-data"] = seen
     return tree
 
 
@@ -103,7 +104,7 @@ def _meta_data(region: Region, vm: Vm, tagged: tuple[Tag, ...]) -> Tree:
         "public-hostname": name,
         "public-ipv4": address,
         "reservation-id": vm.reservation_id.encode(),
-        "security-groups": b"default",
+        "security-groups": _groups(vm),
         "tags": {tag.key: tag.value.encode() for tag in tagged},
     }
     if vm.public_key:
@@ -131,5 +132,10 @@ def _interface(region: Region, vm: Vm, name: bytes) -> Tree:
         "owner-id": vm.account_id.encode(),
         "public-hostname": name,
         "public-ipv4s": address,
-        "security-groups": b"default",
+        "security-group-ids": "\n".join(group.security_group_id for group in vm.security_groups).encode(),
+        "security-groups": _groups(vm),
     }
+
+
+def _groups(vm: Vm) -> bytes:
+    return "\n".join(group.name for group in vm.security_groups).encode()

@@ -1,7 +1,10 @@
 """Images that the operator makes from disk files on this machine: the provider's official ones.
 
 An official image belongs to the provider's account, whose alias "Outscale" is shown beside it; it is public,
-x86_64, and new in id and name at each update: `Debian-12-YYYY.MM.DD-N` (reference section 2).
+x86_64, and new in id and name at each update: `Debian-12-YYYY.MM.DD-N` (reference section 2). An update withdraws
+the former image of its family: docs/official-images.md says what that means.
+
+The operator may publish for any other account as well, in the same way.
 """
 
 from dataclasses import dataclass, replace
@@ -9,25 +12,34 @@ from pathlib import Path
 from typing import Literal
 
 from souche import ids
-from souche.app import accounts, images
+from souche.app import accounts, images, product_codes
+from souche.app.block_devices import SIZE_GIB
 from souche.app.images import ImageSettings
 from souche.app.region import Region, Work
+from souche.db import accounts as account_records
 from souche.db import images as image_records
 from souche.db import snapshots
+from souche.formats import disk_inspection
 from souche.model.accounts import Account, Principal
-from souche.model.images import ROOT_DEVICE_NAME, BootMode, Image, ImageMapping
+from souche.model.images import ROOT_DEVICE_NAME, Architecture, BootMode, Image, ImageMapping
 from souche.model.permissions import Permissions
 from souche.model.snapshots import Snapshot
+from souche.refusals import BadValue, NoSuchAccount
 from souche.states import ImageState, SnapshotState
 
 PROVIDER_NAME = "outscale"
 PROVIDER_ALIAS = "Outscale"
+GRACE_DAYS = 30
+MOST_GRACE_DAYS = 3650
 GIB = 1024**3
 
 
 @dataclass(frozen=True)
 class DiskImage:
-    """A disk file in the region's home, and what is made of it. The file is removed once it has been taken in."""
+    """A disk file in the region's home, and what is made of it. The file is removed once it has been taken in.
+
+    The image before it in the family can be launched for `grace_days` more.
+    """
 
     path: Path
     format: Literal["qcow2", "raw"]
@@ -35,6 +47,37 @@ class DiskImage:
     family: str
     description: str
     boot_modes: tuple[BootMode, ...]
+    architecture: Architecture = "x86_64"
+    product_codes: tuple[str, ...] = ()
+    grace_days: int = GRACE_DAYS
+
+
+def size_gib(path: Path, expected: Literal["qcow2", "raw"]) -> int:
+    """The size of a disk as a guest sees it, in whole GiB, rounded up.
+
+    Raises:
+        BadDisk: it is not of this format, or not to be opened; the class says why.
+    """
+    disk = disk_inspection.inspect_file(path, expected=expected, most_bytes=SIZE_GIB[-1] * GIB)
+    return -(-(disk.size_bytes or 0) // GIB)
+
+
+def publisher(region: Region, account: str | None, alias: str = PROVIDER_ALIAS) -> Account:
+    """The account to publish for: that of a name or an id, else that of an alias. The provider's is made when there
+    is none.
+
+    Raises:
+        NoSuchAccount.
+    """
+    if account is not None:
+        return accounts.known(region, account)
+    if alias == PROVIDER_ALIAS:
+        return provider(region)
+    with region.store.read() as connection:
+        found = account_records.aliased(connection, alias)
+    if found is None:
+        raise NoSuchAccount(account=alias)
+    return found
 
 
 def provider(region: Region) -> Account:
@@ -46,12 +89,20 @@ def provider(region: Region) -> Account:
     return account
 
 
-def publish(region: Region, disk: DiskImage) -> Image:
-    """Promise an official image. It is `pending` until the disk has been taken in."""
-    account = provider(region)
+def publish(region: Region, disk: DiskImage, account: Account | None = None) -> Image:
+    """Promise a public image of the provider's, or of another account's. It is `pending` until the disk has been
+    taken in; then the former one of its family is withdrawn. Quotas do not hold the operator.
+
+    Raises:
+        BadImageName, BadProductCodes, ValueTooLong, BadValue.
+    """
+    account = account or provider(region)
+    _check(account, disk)
     who = Principal(account.account_id)
     with region.begin() as work:
         image = _record(region, who, account, disk, _next_name(region, work, who, disk.family))
+        codes = product_codes.chosen(work.connection, who, disk.product_codes)
+        image = replace(image, product_codes=codes)
         images.write(work, image)
         snapshots.insert(work.connection, _snapshot(image))
         work.promised.append(
@@ -62,10 +113,18 @@ def publish(region: Region, disk: DiskImage) -> Image:
                     "path": str(disk.path),
                     "format": disk.format,
                     "size_bytes": image.root_mapping.volume_size_gib * GIB,
+                    "grace_days": disk.grace_days,
                 },
             )
         )
     return image
+
+
+def _check(account: Account, disk: DiskImage) -> None:
+    if account.alias == PROVIDER_ALIAS and disk.architecture != "x86_64":
+        raise BadValue(parameter="architecture", reason="the official images are x86_64")
+    if not 0 <= disk.grace_days <= MOST_GRACE_DAYS:
+        raise BadValue(parameter="grace-days", reason=f"it takes 0 to {MOST_GRACE_DAYS}")
 
 
 def _next_name(region: Region, work: Work, who: Principal, family: str) -> str:
@@ -82,7 +141,9 @@ def _record(region: Region, who: Principal, account: Account, disk: DiskImage, n
         images.new_image(region, who, settings, name),
         state=ImageState.PENDING,
         mappings=(ImageMapping(ROOT_DEVICE_NAME, region.ids.new(ids.SNAPSHOT), disk.size_gib),),
-        file_location=f"{account.alias}/{name}",
+        architecture=disk.architecture,
+        family=disk.family,
+        file_location=f"{account.alias or account.account_id}/{name}",
         permissions=Permissions(public=True),
     )
 
@@ -98,6 +159,7 @@ def _snapshot(image: Image) -> Snapshot:
         progress_percent=0,
         description=f"The disk of {image.name}",
         creation_date=image.creation_date,
+        product_codes=image.product_codes,
         image_id=image.image_id,
     )
 

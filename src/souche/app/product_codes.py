@@ -17,6 +17,9 @@ from souche.model.images import LINUX_PRODUCT_CODE, Image
 from souche.model.product_types import BUILT_IN, WINDOWS_PRODUCT_CODE
 from souche.refusals import BadProductCodes, NotSubscribed, VmSpecsMismatch
 
+DEFAULT: Final = (LINUX_PRODUCT_CODE,)
+"""of what has none of its own, such as an imported snapshot (reference section 2)"""
+
 # Reference section 6: what Windows needs to function properly.
 WINDOWS_GENERATION: Final = 3
 WINDOWS_VCPUS: Final = 2
@@ -53,14 +56,15 @@ def chosen(
     given: Collection[str] | None,
     inherited: Collection[str] = (),
 ) -> tuple[str, ...]:
-    """The codes of a new image, in order: those given beside the licences of what it is made from, which cannot
-    be shed; 0001 where there are none.
+    """The codes of a new image, in order: those of what it is made from, or those given beside its licences, which
+    cannot be shed; 0001 where there are none.
 
     Raises:
         BadProductCodes: one of those given is unknown, or another account's.
     """
     check(connection, who, given or (), inherited)
-    return tuple(sorted({*(given or ()), *licences(inherited)})) or (LINUX_PRODUCT_CODE,)
+    codes = inherited if given is None else [*given, *licences(inherited)]
+    return tuple(sorted(set(codes))) or (LINUX_PRODUCT_CODE,)
 
 
 def licences(codes: Collection[str]) -> list[str]:

@@ -3,9 +3,9 @@
 import sqlalchemy as sa
 
 from souche import ids
-from souche.app import texts
+from souche.app import lookup, texts
 from souche.app.region import Region
-from souche.db import images, marketplace, product_types
+from souche.db import marketplace, product_types
 from souche.model.accounts import Principal
 from souche.model.product_types import BUILT_IN, ProductType
 from souche.refusals import NoSuchProductType, ProductTypeInUse
@@ -45,9 +45,8 @@ def delete(region: Region, who: Principal, product_type_id: str, *, force: bool)
         if image_id is None and not force:
             image_id = product_types.image_with(work.connection, product_type_id)
         if image_id is not None:
-            raise ProductTypeInUse(
-                product_type_id=product_type_id, image_id=images.shown_to(work.connection, who.account_id, image_id)
-            )
+            shown = lookup.shown_image_id(work.connection, who, image_id)
+            raise ProductTypeInUse(product_type_id=product_type_id, image_id=shown)
         product_types.erase(work.connection, product_type_id)
 
 

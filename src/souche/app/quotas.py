@@ -53,6 +53,11 @@ def of_image(snapshot_count: int) -> Need:
     return Counter({quotas.IMAGES: 1, quotas.SNAPSHOTS: snapshot_count})
 
 
+def of_snapshot() -> Need:
+    """What a snapshot takes."""
+    return Counter({quotas.SNAPSHOTS: 1})
+
+
 def of_volume(size_gib: int, iops: int | None) -> Need:
     """What a volume takes; `iops` is an io1 volume's."""
     return Counter({quotas.VOLUMES: 1, quotas.VOLUME_SIZE: size_gib, quotas.IOPS: iops or 0})
@@ -61,6 +66,21 @@ def of_volume(size_gib: int, iops: int | None) -> Need:
 def of_vm(vcpus: int, memory_mib: int) -> Need:
     """What a VM takes, without its volumes."""
     return Counter({quotas.VMS: 1, quotas.CORES: vcpus, quotas.MEMORY: memory_mib})
+
+
+def of_image_export() -> Need:
+    """What the export of an image takes, while it is under way."""
+    return Counter({quotas.IMAGE_EXPORTS: 1})
+
+
+def of_snapshot_export() -> Need:
+    """What the export of a snapshot takes, while it is under way."""
+    return Counter({quotas.SNAPSHOT_EXPORTS: 1})
+
+
+def of_keypair() -> Need:
+    """What a key pair takes."""
+    return Counter({quotas.KEYPAIRS: 1})
 
 
 def check(work: Work, who: Principal, need: Need) -> None:

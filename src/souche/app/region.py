@@ -14,6 +14,7 @@ from souche.db import operations
 from souche.db.store import Store
 from souche.ids import IdSource
 from souche.model.operations import Operation
+from souche.objects.fetch import Fetcher
 from souche.vault import Vault
 
 log = structlog.get_logger()
@@ -43,8 +44,9 @@ class Workflows(Protocol):
 class Region:
     """A region: its names, its store, and the way to start workflows.
 
-    `console` gives the last of a VM's serial console. With `dry_run`, every rule is checked and
-    nothing is kept: the transaction is rolled back and no workflow starts.
+    `console` gives the last of a VM's serial console, `fetcher` what URLs lead to that may be fetched. With
+    `dry_run`, every rule is checked and nothing is kept: the transaction is rolled back and no workflow starts.
+    `oos_endpoint` is the URL of its object store; empty: it has none.
     """
 
     name: str
@@ -55,8 +57,10 @@ class Region:
     clock: Clock
     ids: IdSource
     vault: Vault
+    fetcher: Fetcher
     workflows: Workflows
     dry_run: bool = False
+    oos_endpoint: str = ""
 
     @property
     def subregion_name(self) -> str:

@@ -8,7 +8,7 @@ from souche.app.block_devices import check_completed
 from souche.app.found import Found
 from souche.app.permissions import PermissionsChange, check_account_ids
 from souche.app.region import Region, Work
-from souche.db import images, snapshots, tags, volumes
+from souche.db import export_tasks, images, snapshots, tags, volumes
 from souche.model.accounts import Principal
 from souche.model.operations import Operation
 from souche.model.query import Query
@@ -49,28 +49,29 @@ def create_from_volume(region: Region, who: Principal, command: FromVolume) -> S
     """Promise a snapshot. With the token of an earlier call, that call's snapshot is the answer.
 
     Raises:
-        NoSuchVolume, WrongVolumeState, BadValue, ClientTokenReused.
+        NoSuchVolume, WrongVolumeState, ValueTooLong, ClientTokenReused, QuotaExceeded.
     """
     _check_texts(command)
     with region.begin() as work:
-        earlier = _of_token(work, who, command.client_token)
+        earlier = of_token(work, who, command.client_token)
         if earlier:
-            return _same(earlier, (command.volume_id, None))
+            return same(earlier, (command.volume_id, None))
         volume = lookup.own_volume(work.connection, who, command.volume_id)
         if volume.state not in (VolumeState.AVAILABLE, VolumeState.IN_USE):
             raise WrongVolumeState(
                 volume_id=volume.volume_id, state=volume.state, reason="it must be available or in-use"
             )
         snapshot = replace(
-            _new(region, who, command.client_token),
+            new(region, who, command.client_token),
             volume_id=volume.volume_id,
-            volume_size_gib=volume.size_gib,
+            volume_size_gib=volume.captured_size_gib,
             description=command.description,
             product_codes=volume.product_codes,
         )
+        quotas.check(work, who, quotas.of_snapshot())
         snapshots.insert(work.connection, snapshot)
         arguments = {"volume_id": volume.volume_id}
-        work.promised.append(_promise("create_snapshot", snapshot, arguments))
+        work.promised.append(promise("create_snapshot", snapshot, arguments))
     return snapshot
 
 
@@ -78,26 +79,27 @@ def copy(region: Region, who: Principal, command: Copy) -> Snapshot:
     """Copy a snapshot within the region. The copy is O(1), so the answer waits for it a little.
 
     Raises:
-        OtherRegion, NoSuchSnapshot, WrongSnapshotState, BadValue, ClientTokenReused.
+        OtherRegion, NoSuchSnapshot, WrongSnapshotState, ValueTooLong, ClientTokenReused, QuotaExceeded.
     """
     _check_texts(command)
     if command.source_region_name != region.name:
         raise OtherRegion(region_name=command.source_region_name, own_region_name=region.name)
     with region.begin() as work:
-        earlier = _of_token(work, who, command.client_token)
+        earlier = of_token(work, who, command.client_token)
         if earlier:
-            return _same(earlier, (None, command.source_snapshot_id))
+            return same(earlier, (None, command.source_snapshot_id))
         source = lookup.usable_snapshot(work.connection, who, command.source_snapshot_id)
         check_completed(source)
         snapshot = replace(
-            _new(region, who, command.client_token),
+            new(region, who, command.client_token),
             volume_size_gib=source.volume_size_gib,
             description=source.description if command.description is None else command.description,
             product_codes=source.product_codes,
             source_snapshot_id=source.snapshot_id,
         )
+        quotas.check(work, who, quotas.of_snapshot())
         snapshots.insert(work.connection, snapshot)
-        operation = _promise("copy_snapshot", snapshot, {"source_snapshot_id": source.snapshot_id})
+        operation = promise("copy_snapshot", snapshot, {"source_snapshot_id": source.snapshot_id})
         work.promised.append(operation)
     if not region.dry_run:
         region.workflows.wait(operation.operation_id, COPY_WAIT_SECONDS)
@@ -135,7 +137,8 @@ def delete(region: Region, who: Principal, snapshot_id: str) -> None:
         snapshot = lookup.own_snapshot(work.connection, who, snapshot_id)
         image_id = images.using_snapshot(work.connection, snapshot_id)
         if image_id is not None:
-            raise SnapshotInUse(snapshot_id=snapshot_id, image_id=_shown(work, who, image_id))
+            shown = lookup.shown_image_id(work.connection, who, image_id)
+            raise SnapshotInUse(snapshot_id=snapshot_id, image_id=shown)
         _check_deletable(work, snapshot)
         snapshots.set_state(
             work.connection,
@@ -143,13 +146,7 @@ def delete(region: Region, who: Principal, snapshot_id: str) -> None:
             SnapshotState.DELETING,
             progress_percent=snapshot.progress_percent,
         )
-        work.promised.append(_promise("delete_snapshot", snapshot, {}))
-
-
-def _shown(work: Work, who: Principal, image_id: str) -> str:
-    """The id, for an account that may see the image: a snapshot can be in an image of one it was shared with."""
-    seen = images.get_usable(work.connection, image_id, who.account_id)
-    return image_id if seen else "an image of another account"
+        work.promised.append(promise("delete_snapshot", snapshot, {}))
 
 
 def _check_deletable(work: Work, snapshot: Snapshot) -> None:
@@ -163,6 +160,12 @@ def _check_deletable(work: Work, snapshot: Snapshot) -> None:
             snapshot_id=snapshot.snapshot_id,
             state=snapshot.state,
             reason="a volume or a copy is being made from it",
+        )
+    if export_tasks.reads(work.connection, snapshot.snapshot_id):
+        raise WrongSnapshotState(
+            snapshot_id=snapshot.snapshot_id,
+            state=snapshot.state,
+            reason="it is being exported: wait until that ends, or cancel it (DeleteExportTask)",
         )
 
 
@@ -179,20 +182,22 @@ def _check_texts(command: FromVolume | Copy) -> None:
     texts.check_client_token(command.client_token)
 
 
-def _same(earlier: Snapshot, sources: tuple[str | None, str | None]) -> Snapshot:
-    """The snapshot that a token stands for, when it was made from the same volume or snapshot."""
+def same(earlier: Snapshot, sources: tuple[str | None, str | None]) -> Snapshot:
+    """The snapshot that a token stands for, when it was made from the same volume or snapshot, or from a URL too."""
     if (earlier.volume_id, earlier.source_snapshot_id) != sources:
         raise ClientTokenReused(client_token=earlier.client_token)
     return earlier
 
 
-def _of_token(work: Work, who: Principal, client_token: str | None) -> Snapshot | None:
+def of_token(work: Work, who: Principal, client_token: str | None) -> Snapshot | None:
+    """The snapshot that the account made with this token."""
     if client_token is None:
         return None
     return snapshots.with_client_token(work.connection, who.account_id, client_token)
 
 
-def _new(region: Region, who: Principal, client_token: str | None) -> Snapshot:
+def new(region: Region, who: Principal, client_token: str | None) -> Snapshot:
+    """A snapshot as all ways of making one begin."""
     return Snapshot(
         snapshot_id=region.ids.new(ids.SNAPSHOT),
         account_id=who.account_id,
@@ -206,5 +211,6 @@ def _new(region: Region, who: Principal, client_token: str | None) -> Snapshot:
     )
 
 
-def _promise(workflow: str, snapshot: Snapshot, arguments: dict[str, str]) -> Operation:
+def promise(workflow: str, snapshot: Snapshot, arguments: dict[str, str]) -> Operation:
+    """The operation that makes the snapshot by a workflow."""
     return Operation(f"{workflow}:{snapshot.snapshot_id}", workflow, snapshot.snapshot_id, arguments)

@@ -1,6 +1,7 @@
 """Tags, on every kind of resource that the caller owns."""
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from souche.refusals import (
     NoSuchImage,
     NoSuchKeypair,
     NoSuchResource,
+    NoSuchSecurityGroup,
     NoSuchSnapshot,
     NoSuchTask,
     NoSuchVm,
@@ -35,8 +37,9 @@ ABSENT: Final[Mapping[str, Callable[[str], NotFound]]] = {
     ids.VOLUME: lambda resource_id: NoSuchVolume(volume_id=resource_id),
     ids.VM: lambda resource_id: NoSuchVm(vm_id=resource_id),
     ids.KEYPAIR: lambda resource_id: NoSuchKeypair(keypair=resource_id),
-    "image-export": lambda resource_id: NoSuchTask(task_id=resource_id),
-    "snap-export": lambda resource_id: NoSuchTask(task_id=resource_id),
+    ids.SECURITY_GROUP: lambda resource_id: NoSuchSecurityGroup(security_group=resource_id),
+    ids.IMAGE_EXPORT: lambda resource_id: NoSuchTask(task_id=resource_id),
+    ids.SNAPSHOT_EXPORT: lambda resource_id: NoSuchTask(task_id=resource_id),
 }
 
 
@@ -54,6 +57,23 @@ def put(region: Region, who: Principal, resource_ids: Collection[str], pairs: Ma
     with region.begin() as work:
         _check_owned(work.connection, who, resource_ids)
         tags.put(work.connection, _tags(region, who, resource_ids, pairs))
+
+
+def put_new(
+    connection: sa.Connection, account_id: str, resource_id: str, pairs: Mapping[str, str], now: datetime
+) -> None:
+    """Tag a resource that is being made.
+
+    Raises:
+        BadTagKey, BadTagValue: a key or a value has a wrong length.
+    """
+    for key, value in pairs.items():
+        _check_pair(key, value)
+    resource_type = tags.type_of(resource_id)
+    tags.put(
+        connection,
+        [Tag(account_id, resource_id, resource_type, key, value, now) for key, value in pairs.items()],
+    )
 
 
 def _tags(
@@ -89,6 +109,12 @@ def find(region: Region, who: Principal, query: Query) -> tuple[list[Tag], bool]
     """The caller's tags that satisfy `query`, and whether more remain."""
     with region.store.read() as connection:
         return tags.find(connection, who.account_id, query)
+
+
+def of_resources(region: Region, resource_ids: Collection[str]) -> dict[str, tuple[Tag, ...]]:
+    """The tags of each of the resources that has any, by id."""
+    with region.store.read() as connection:
+        return tags.of_resources(connection, resource_ids)
 
 
 def of_resource(region: Region, resource_id: str) -> tuple[Tag, ...]:

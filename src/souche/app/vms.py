@@ -1,11 +1,13 @@
 """VMs once they are launched: found, changed, read from (reference section 6). Transitions: `vm_transitions`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from souche.app import keypairs, lookup, product_codes, vm_types
+from souche.app import keypairs, lookup, product_codes, quotas, security_groups, user_data, vm_types
 from souche.app.found import Found
 from souche.app.region import Region, Work
+from souche.db import security_groups as group_records
 from souche.db import tags, vms, volumes
 from souche.model.accounts import Principal
 from souche.model.query import Query
@@ -37,6 +39,7 @@ class Change:
     shutdown_behavior: str | None = None
     host_action: str | None = None
     deletion_flags: tuple[DeletionFlag, ...] = ()
+    security_group_ids: tuple[str, ...] = ()
 
 
 ALWAYS_CHANGEABLE = ("deletion_protection", "shutdown_behavior", "host_action")
@@ -53,20 +56,38 @@ def find(region: Region, who: Principal, query: Query) -> Found[Vm]:
 
 def update(region: Region, who: Principal, change: Change) -> Vm:
     """Change a VM. Its type, performance, user data and nesting can change only while it is stopped; another
-    key pair reaches the guest by its metadata.
+    key pair reaches the guest by its metadata; other security groups count at once.
 
     Raises:
-        NoSuchVm, WrongVmState, NoSuchVmType, VmSpecsMismatch, NoSuchKeypair, NoSuchVolume, MissingParameter,
-        BadValue.
+        NoSuchVm, WrongVmState, NoSuchVmType, VmSpecsMismatch, NoSuchKeypair, NoSuchSecurityGroup, NoSuchVolume,
+        MissingParameter, BadUserData, BadValue, TooManyCores, TooMuchMemory.
     """
     with region.begin() as work:
         vm = lookup.own_vm(work.connection, who, change.vm_id)
         _check_state(vm, change)
-        vms.set_attributes(work.connection, vm.vm_id, _attributes(work, who, vm, change))
+        user_data.section(change.user_data or b"")
+        attributes = _attributes(work, who, vm, change)
+        _check_growth(work, who, vm, attributes)
+        vms.set_attributes(work.connection, vm.vm_id, attributes)
         for flag in change.deletion_flags:
             volume_id = _flagged(work, who, vm, flag)
             volumes.set_delete_on_vm_deletion(work.connection, volume_id, delete=flag.delete)
-        return vms.get(work.connection, vm.vm_id) or vm
+        _regroup(region, work, who, vm, change.security_group_ids)
+        changed = vms.get(work.connection, vm.vm_id) or vm
+    for operation in work.promised:
+        security_groups.wait_applied(region, operation)
+    return changed
+
+
+def _regroup(region: Region, work: Work, who: Principal, vm: Vm, security_group_ids: tuple[str, ...]) -> None:
+    """Put the VM into these groups instead of its present ones; without any it stays where it is."""
+    if not security_group_ids:
+        return
+    chosen = security_groups.chosen(region, work, who, security_group_ids, ())
+    wanted = [group.security_group_id for group in chosen]
+    group_records.put_vm(work.connection, vm.vm_id, wanted)
+    left = [group.security_group_id for group in vm.security_groups]
+    security_groups.promise_apply(region, work, {*wanted, *left})
 
 
 def _check_state(vm: Vm, change: Change) -> None:
@@ -98,6 +119,13 @@ def _type_attributes(vm: Vm, change: Change) -> dict[str, Any]:
         "memory_mib": vm_type.memory_mib,
         "performance": performance,
     }
+
+
+def _check_growth(work: Work, who: Principal, vm: Vm, attributes: Mapping[str, Any]) -> None:
+    """Refuse cores and memory beyond the account's quotas."""
+    before = quotas.of_vm(vm.vcpus, vm.memory_mib)
+    after = quotas.of_vm(attributes.get("vcpus", vm.vcpus), attributes.get("memory_mib", vm.memory_mib))
+    quotas.check(work, who, after - before)
 
 
 def _flagged(work: Work, who: Principal, vm: Vm, flag: DeletionFlag) -> str:

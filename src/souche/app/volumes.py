@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from souche import ids
-from souche.app import block_devices, lookup, texts
+from souche.app import block_devices, lookup, quotas, texts
 from souche.app.found import Found
 from souche.app.region import Region, Work
 from souche.db import snapshots, tags, volumes
@@ -54,8 +54,8 @@ def create(region: Region, who: Principal, command: Create) -> Volume:
     """Promise a volume. With the token of an earlier call, that call's volume is the answer.
 
     Raises:
-        NoSuchSubregion, NoSuchSnapshot, WrongSnapshotState, MissingParameter, BadValue, ClientTokenReused, and those
-        of block_devices.check_volume.
+        NoSuchSubregion, NoSuchSnapshot, WrongSnapshotState, MissingParameter, ValueTooLong, ClientTokenReused,
+        QuotaExceeded, and those of block_devices.check_volume.
     """
     texts.check_client_token(command.client_token)
     if command.subregion_name != region.subregion_name:
@@ -66,6 +66,7 @@ def create(region: Region, who: Principal, command: Create) -> Volume:
             return _same(earlier, command)
         snapshot = _completed_snapshot(work.connection, who, command)
         volume = _new(region, who, command, snapshot)
+        quotas.check(work, who, quotas.of_volume(volume.size_gib, volume.iops))
         volumes.insert(work.connection, volume)
         work.promised.append(_promise("create_volume", volume, 0, {}))
     return volume
@@ -125,6 +126,10 @@ def delete(region: Region, who: Principal, volume_id: str) -> None:
         if volume.state not in (VolumeState.AVAILABLE, VolumeState.ERROR):
             raise WrongVolumeState(
                 volume_id=volume_id, state=volume.state, reason="it must be available to be deleted"
+            )
+        if volume.update:
+            raise WrongVolumeState(
+                volume_id=volume_id, state=volume.state, reason=f"{volume.update.task_id} is under way"
             )
         if snapshots.is_being_taken(work.connection, volume_id):
             raise WrongVolumeState(

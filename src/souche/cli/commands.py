@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from souche import __version__, config, logs
-from souche.cli import account, image, region
+from souche.cli import account, bucket, export, image, import_image, marketplace, quota, region
 from souche.cli.composition import Composition
 from souche.cli.flags import with_settings
 from souche.cli.output import told
@@ -24,8 +24,13 @@ def build(composition: Composition) -> typer.Typer:
     app.command("info")(region.info)
     app.command("destroy")(region.build_destroy(composition))
     app.command("doctor")(region.doctor)
+    app.command("export")(export.build(composition))
+    app.command("import")(import_image.build(composition))
     app.add_typer(account.build(composition), name="account")
+    app.add_typer(bucket.build(composition), name="bucket")
     app.add_typer(image.build(composition), name="image")
+    app.add_typer(marketplace.build(composition), name="marketplace")
+    app.add_typer(quota.build(composition), name="quota")
     app.callback(invoke_without_command=True)(_version)
     return app
 

@@ -12,11 +12,14 @@ from souche.config import Settings
 @dataclass(frozen=True)
 class Administered:
     """A region for the operator's commands, beside its server or without one. `finish` waits for a promised
-    workflow, by its operation's id."""
+    workflow, by its operation's id; `ensure_bucket` makes a bucket of an account's (by name and id); `is_served`
+    tells whether a server runs."""
 
     region: Region
     staging: Path
     finish: Callable[[str], None]
+    ensure_bucket: Callable[[str, str], None]
+    is_served: Callable[[], bool]
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,8 @@ def _parameter(setting: Setting) -> inspect.Parameter:
         help=f"{setting.help}{choices}{default} [env: {setting.variable}]",
         show_default=False,
     )
-    optional: Any = setting.kind | None
+    kind: Any = list[setting.kind] if setting.repeated else setting.kind  # type: ignore[name-defined]
+    optional: Any = kind | None
     return inspect.Parameter(
         setting.key,
         inspect.Parameter.KEYWORD_ONLY,

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Protocol
 
@@ -11,13 +12,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from souche import run
 from souche.app import official_images
-from souche.app.official_images import DiskImage
+from souche.app.official_images import GRACE_DAYS, PROVIDER_ALIAS, DiskImage
 from souche.cli.composition import Administered, Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told
 from souche.errors import Invalid, SystemFailure
-from souche.model.images import BootMode, Image
+from souche.formats.disk_inspection import DiskFormat
+from souche.model.images import Architecture, BootMode, Image
 from souche.recipes import debian_12
 from souche.states import ImageState
 
@@ -26,8 +29,27 @@ class UnknownRecipe(Invalid):
     """There is no recipe '{name}'. Recipes: {known}."""
 
 
+class NoSuchFile(Invalid):
+    """There is no regular file '{path}'."""
+
+
 class ImageFailed(SystemFailure):
     """The image {image_id} failed: {reason}"""
+
+
+COPY_SECONDS = 24 * 3600
+
+GraceDays = Annotated[
+    int,
+    typer.Option(help="For how many days the image that this one replaces can still be launched by its ID."),
+]
+
+
+class Firmware(StrEnum):
+    """The boot modes, as an option that may be repeated takes them."""
+
+    LEGACY = "legacy"
+    UEFI = "uefi"
 
 
 class Build(Protocol):
@@ -66,14 +88,84 @@ def build(composition: Composition) -> typer.Typer:
     def build_image(
         recipe: Annotated[str, typer.Argument(help=f"One of: {', '.join(RECIPES)}.")],
         home: HomeFlag,
+        grace_days: GraceDays = GRACE_DAYS,
         json: JsonFlag = False,
     ) -> None:
         """Build an official image and publish it, under a new id and name. Progress goes to standard error."""
         with told(), composition.administer(home) as administered, _bar() as progress:
-            image = _build_and_publish(administered, _recipe(recipe), progress)
-        show({"ImageId": image.image_id, "ImageName": image.name}, as_json=json)
+            image = _build_and_publish(administered, _recipe(recipe), progress, grace_days)
+        _show(image, as_json=json)
+
+    @app.command("publish")
+    def publish_image(
+        file: Annotated[Path, typer.Argument(help="A disk file. It is copied, and stays as it is.")],
+        home: HomeFlag,
+        name: Annotated[
+            str,
+            typer.Option(help="What the image is an update of; a date and a number follow in its own name."),
+        ],
+        alias: Annotated[
+            str, typer.Option(help="Alias of the account to publish for, where --account does not say.")
+        ] = PROVIDER_ALIAS,
+        account: Annotated[str | None, typer.Option(help="Name or ID of the account to publish for.")] = None,
+        disk_format: Annotated[
+            DiskFormat, typer.Option("--format", help="Of the file; never guessed.")
+        ] = "qcow2",
+        boot_mode: Annotated[
+            list[Firmware] | None,
+            typer.Option(help="A firmware that it boots by; may be given twice. Default: legacy."),
+        ] = None,
+        architecture: Annotated[Architecture, typer.Option(help="Official images are x86_64.")] = "x86_64",
+        description: Annotated[str, typer.Option(help="Shown beside the name.")] = "",
+        product_code: Annotated[
+            list[str] | None, typer.Option(help="A licence that it carries; may be given repeatedly.")
+        ] = None,
+        grace_days: GraceDays = GRACE_DAYS,
+        json: JsonFlag = False,
+    ) -> None:
+        """Publish a cloud image file as a public image, under a new id and name: NAME-YYYY.MM.DD-N."""
+        with told(), composition.administer(home) as administered:
+            publisher = official_images.publisher(administered.region, account, alias)
+            with _staged(administered, file) as staged:
+                disk = DiskImage(
+                    path=staged,
+                    format=disk_format,
+                    size_gib=official_images.size_gib(staged, disk_format),
+                    family=name,
+                    description=description,
+                    boot_modes=tuple(mode.value for mode in boot_mode or (Firmware.LEGACY,)),
+                    architecture=architecture,
+                    product_codes=tuple(product_code or ()),
+                    grace_days=grace_days,
+                )
+                promised = official_images.publish(administered.region, disk, publisher)
+            image = _made(administered, promised)
+        _show(image, as_json=json)
 
     return app
+
+
+def _show(image: Image, *, as_json: bool) -> None:
+    show({"ImageId": image.image_id, "ImageName": image.name}, as_json=as_json)
+
+
+@contextmanager
+def _staged(administered: Administered, file: Path) -> Iterator[Path]:
+    """A copy of the file inside the region's home, its holes kept. It is removed when it cannot be published; else
+    the workflow that takes it in does that."""
+    if not file.is_file():
+        raise NoSuchFile(path=file)
+    with tempfile.NamedTemporaryFile(dir=administered.staging, delete=False) as made:
+        staged = Path(made.name)
+    try:
+        run.run(
+            ["cp", "--reflink=auto", "--sparse=always", "--", str(file.absolute()), str(staged)],
+            timeout_seconds=COPY_SECONDS,
+        )
+        yield staged
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
 
 
 def _recipe(name: str) -> Recipe:
@@ -83,31 +175,30 @@ def _recipe(name: str) -> Recipe:
 
 
 def _build_and_publish(
-    administered: Administered, recipe: Recipe, progress: Callable[[str, float], None]
+    administered: Administered, recipe: Recipe, progress: Callable[[str, float], None], grace_days: int
 ) -> Image:
-    region = administered.region
     with tempfile.TemporaryDirectory(dir=administered.staging) as folder:
         Path(folder).chmod(0o711)  # apt fetches packages as a user of its own
         disk = Path(folder) / "disk.qcow2"
         recipe.build(disk, work_dir=Path(folder) / "work", progress=progress)
         progress("taking the disk in", 1.0)
         staged = disk.rename(administered.staging / f"{Path(folder).name}.qcow2")
-    image = official_images.publish(
-        region,
-        DiskImage(
-            path=staged,
-            format="qcow2",
-            size_gib=recipe.size_gib,
-            family=recipe.family,
-            description=recipe.description,
-            boot_modes=recipe.boot_modes,
-        ),
+    wanted = DiskImage(
+        path=staged,
+        format="qcow2",
+        size_gib=recipe.size_gib,
+        family=recipe.family,
+        description=recipe.description,
+        boot_modes=recipe.boot_modes,
+        grace_days=grace_days,
     )
-    administered.finish(official_images.operation_id(image))
-    return _checked(official_images.get(region, image))
+    return _made(administered, official_images.publish(administered.region, wanted))
 
 
-def _checked(image: Image) -> Image:
+def _made(administered: Administered, promised: Image) -> Image:
+    """Wait until an image is there."""
+    administered.finish(official_images.operation_id(promised))
+    image = official_images.get(administered.region, promised)
     if image.state != ImageState.AVAILABLE:
         raise ImageFailed(image_id=image.image_id, reason=image.state_message or image.state)
     return image

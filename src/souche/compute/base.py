@@ -7,12 +7,13 @@ A driver for real guests also provides `souche.storage.base.LiveDisks` (two meth
 freezes the disks of a running guest.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from souche.model.disks import GuestDisk
+from souche.model.firewall import Passage
 from souche.model.images import Architecture, BootMode
 
 
@@ -58,6 +59,10 @@ class Guest:
     tpm_enabled: bool = False
 
 
+Firewalls: TypeAlias = Mapping[str, Sequence[Passage]]
+"""What each of some guests lets in, by VM id."""
+
+
 class Hypervisor(Protocol):
     """See the module's text for what holds of every method. All of them raise ComputeFailed, or Unavailable when
     the hypervisor cannot be reached (worth another try)."""
@@ -69,8 +74,14 @@ class Hypervisor(Protocol):
     def network(self) -> GuestNetwork: ...
 
     def define(self, guest: Guest) -> None:
-        """Make the guest known, off, with its DHCP reservation (MAC to IP). A guest known already is redefined
-        for its next start; a running one keeps running."""
+        """Make the guest known, off, with its DHCP reservation (MAC to IP), letting nothing in until `protect`. A
+        guest known already is redefined for its next start, and lets in what it did; a running one keeps running."""
+        ...
+
+    def protect(self, wanted: Callable[[], Firewalls]) -> None:
+        """Let in to each of these guests only this, at once; connections that stand already may go on. Guests that are
+        not known are passed over. `wanted` is asked while no other call is at it, in this process or another of the
+        region: so of two callers, the one who looked later has the last word."""
         ...
 
     def start(self, vm_id: str) -> None:
@@ -92,8 +103,8 @@ class Hypervisor(Protocol):
         ...
 
     def remove(self, vm_id: str) -> None:
-        """Power off and forget the guest: definition, DHCP reservation and lease, firmware variables, console
-        log. Its disks stay."""
+        """Power off and forget the guest: definition, DHCP reservation and lease, firewall, firmware variables, TPM,
+        console log. Its disks stay."""
         ...
 
     def attach(self, vm_id: str, disk: GuestDisk) -> None:
@@ -105,6 +116,14 @@ class Hypervisor(Protocol):
 
         Raises:
             ComputeFailed: the running guest did not let go within 30 seconds.
+        """
+        ...
+
+    def resize(self, vm_id: str, volume_id: str, size_bytes: int) -> None:
+        """Make a disk of a running guest at least this large, before the guest's eyes; the new part reads as zeros.
+
+        Raises:
+            ComputeFailed: the guest does not run, or has no such disk.
         """
         ...
 

@@ -8,14 +8,15 @@ import contextlib
 import fcntl
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Literal, TypedDict, cast
+from typing import Any, Literal, TypedDict, cast
 
-from souche.compute.base import Capabilities, Guest, GuestNetwork, PowerState
+from souche.compute.base import Capabilities, Firewalls, Guest, GuestNetwork, PowerState
 from souche.errors import ComputeFailed
 from souche.model.disks import DiskSource, FileSource, GuestDisk, MemorySource
+from souche.model.firewall import Passage
 
 Disks = Mapping[str, DiskSource]
 NOTICE = b"This guest is simulated: it has no console, because nothing runs.\r\n"
@@ -30,21 +31,24 @@ class SourceRecord(TypedDict):
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a guest, by volume id: the disks of its next start, and those open now (None: it is
-    off)."""
+    """What is known of a guest. By volume id: the disks of its next start, and those open now (None: it is off).
+    `inbound` is what it would let in."""
 
     defined: Disks
     open: Disks | None = None
+    inbound: tuple[Passage, ...] = ()
 
     def attached(self, volume_id: str, source: DiskSource) -> "Record":
         opened = None if self.open is None else {volume_id: source, **self.open}
-        return Record({**self.defined, volume_id: source}, opened)
+        return replace(self, defined={**self.defined, volume_id: source}, open=opened)
 
     def detached(self, volume_id: str) -> "Record":
-        return Record(_without(self.defined, volume_id), self.open and _without(self.open, volume_id))
+        opened = self.open and _without(self.open, volume_id)
+        return replace(self, defined=_without(self.defined, volume_id), open=opened)
 
     def switched(self, overlays: Disks) -> "Record":
-        return Record({**self.defined, **overlays}, {**(self.open or {}), **overlays})
+        opened = {**(self.open or {}), **overlays}
+        return replace(self, defined={**self.defined, **overlays}, open=opened)
 
 
 class SimulatedHypervisor:
@@ -69,6 +73,18 @@ class SimulatedHypervisor:
         with self._locked():
             known = self._read(guest.vm_id)
             self._write(guest.vm_id, replace(known, defined=defined) if known else Record(defined))
+
+    def protect(self, wanted: Callable[[], Firewalls]) -> None:
+        with self._locked():
+            for vm_id, inbound in wanted().items():
+                known = self._read(vm_id)
+                if known is not None:
+                    self._write(vm_id, replace(known, inbound=tuple(inbound)))
+
+    def inbound(self, vm_id: str) -> tuple[Passage, ...] | None:
+        """What the guest would let in, for tests; None for one that is not known."""
+        known = self._read(vm_id)
+        return None if known is None else known.inbound
 
     def start(self, vm_id: str) -> None:
         with self._locked():
@@ -101,6 +117,10 @@ class SimulatedHypervisor:
             known = self._read(vm_id)
             if known is not None:
                 self._write(vm_id, known.detached(volume_id))
+
+    def resize(self, vm_id: str, volume_id: str, size_bytes: int) -> None:  # noqa: ARG002  a record has no size
+        if volume_id not in (self._running(vm_id).open or {}):
+            raise ComputeFailed(reason=f"{vm_id} has no disk {volume_id}")
 
     def power_states(self) -> Mapping[str, PowerState]:
         with self._locked():
@@ -150,13 +170,17 @@ class SimulatedHypervisor:
         except FileNotFoundError:
             return None
         opened = stored["open"]
-        return Record(_sources(stored["defined"]), None if opened is None else _sources(opened))
+        inbound = tuple(_passage(each) for each in stored.get("inbound", ()))
+        return Record(_sources(stored["defined"]), None if opened is None else _sources(opened), inbound)
 
     def _write(self, vm_id: str, record: Record) -> None:
         """Readers see the record before or after, never in between."""
         opened = None if record.open is None else _stored(record.open)
         partial = self._root / f"{vm_id}.partial"
-        partial.write_text(json.dumps({"defined": _stored(record.defined), "open": opened}))
+        inbound = [asdict(each) for each in record.inbound]
+        partial.write_text(
+            json.dumps({"defined": _stored(record.defined), "open": opened, "inbound": inbound})
+        )
         partial.replace(self._file(vm_id))
 
     @contextlib.contextmanager
@@ -196,3 +220,7 @@ def _source(record: SourceRecord) -> DiskSource:
     if record["format"] is None:
         return MemorySource(record["name"])
     return FileSource(Path(record["name"]), record["format"])
+
+
+def _passage(stored: Mapping[str, Any]) -> Passage:
+    return Passage(**{**stored, "sources": tuple(stored["sources"])})

@@ -68,6 +68,16 @@ def find(connection: sa.Connection, account_id: str, query: Query) -> list[Acces
     return [_access_key(row) for row in rows]
 
 
+def usable(connection: sa.Connection, now: datetime) -> list[AccessKey]:
+    """Every account's keys that are active and have not expired."""
+    expires = access_keys.c.expiration_date
+    alive = sa.or_(expires.is_(None), expires > now)
+    return [
+        _access_key(row)
+        for row in connection.execute(access_keys.select().where(access_keys.c.active, alive))
+    ]
+
+
 def update(connection: sa.Connection, key: AccessKey) -> None:
     """Write an access key's present attributes over the old ones."""
     here = access_keys.c.access_key_id == key.access_key_id

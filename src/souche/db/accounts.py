@@ -26,6 +26,13 @@ def named(connection: sa.Connection, name: str) -> Account | None:
     return None if row is None else _account(row)
 
 
+def aliased(connection: sa.Connection, alias: str) -> Account | None:
+    """The oldest account of this alias."""
+    oldest = accounts.select().order_by(accounts.c.creation_date, accounts.c.account_id)
+    row = connection.execute(oldest.where(accounts.c.alias == alias).limit(1)).one_or_none()
+    return None if row is None else _account(row)
+
+
 def every(connection: sa.Connection) -> list[Account]:
     """All accounts of the region, oldest first."""
     rows = connection.execute(accounts.select().order_by(accounts.c.creation_date, accounts.c.account_id))

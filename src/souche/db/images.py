@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -61,7 +62,7 @@ def _mapping(columns: engine.AnyColumns) -> engine.JsonObject:
     return engine.JsonObject(**{field.name: columns[field.name] for field in fields(ImageMapping)})
 
 
-_DERIVED = {"legacy_boot", "uefi_boot", "public", "vm_attributes"}
+_DERIVED = {"legacy_boot", "uefi_boot", "public", "vm_attributes", "lineage"}
 _PLAIN = [column for column in images.c if column.name not in _DERIVED]
 
 # An image as JSON, with all that belongs to it, so that one statement reads a page and one decoder makes it.
@@ -80,6 +81,7 @@ _IMAGE = engine.JsonObject(
         images, _of_image(image_product_codes, "product_code"), lambda columns: columns.product_code
     ),
     vm_attributes=engine.JsonOf(images.c.vm_attributes),
+    lineage=engine.JsonOf(images.c.lineage),
 )
 _DECODER = msgspec.json.Decoder(Image, strict=False)  # SQLite's yes and no are numbers
 
@@ -118,20 +120,22 @@ def get_usable(connection: sa.Connection, image_id: str, account_id: str) -> Ima
     return None
 
 
-_finder = engine.Finder(
-    _SELECT.add_columns(tags.as_json(images, images.c.image_id)),
-    FIELDS,
-    _ORDER,
-    grants.scopes(images, images.c.image_id, image_grants.c.image_id, sa.bindparam("caller", "", sa.String)),
+_OWN, *_OF_OTHERS = grants.scopes(
+    images, images.c.image_id, image_grants.c.image_id, sa.bindparam("caller", "", sa.String)
 )
+_LISTED = [sa.and_(scope, images.c.launchable_until.is_(None)) for scope in _OF_OTHERS]
+_TAGGED = _SELECT.add_columns(tags.as_json(images, images.c.image_id))
+_finder = engine.Finder(_TAGGED, FIELDS, _ORDER, [_OWN, *_LISTED])
+_finder_by_id = engine.Finder(_TAGGED, FIELDS, _ORDER, [_OWN, *_OF_OTHERS])
 
 
 def find(
     reader: Reader, account_id: str, query: Query
 ) -> tuple[list[Image], Mapping[str, tuple[Tag, ...]], bool]:
     """What the account may launch and satisfies the query, oldest first; their tags by image id, of those that
-    have any; and whether more remain."""
-    rows, more = _finder.find(reader, query, {"caller": account_id})
+    have any; and whether more remain. Others' images that are withdrawn are found by their ids only."""
+    by_id = any(condition.field == "image_id" for condition in query.conditions)
+    rows, more = (_finder_by_id if by_id else _finder).find(reader, query, {"caller": account_id})
     page = [_DECODER.decode(text) for text, _ in rows]
     tagged = {
         image.image_id: tags.from_json(text)
@@ -146,6 +150,32 @@ def named(connection: sa.Connection, account_id: str, name: str) -> str | None:
     return connection.scalar(
         sa.select(images.c.image_id).where(images.c.account_id == account_id, images.c.name == name)
     )
+
+
+def withdraw_former(connection: sa.Connection, account_id: str, family: str, until: datetime) -> None:
+    """Withdraw all available images of the family but the newest; those withdrawn before keep their date."""
+    available = (
+        images.c.account_id == account_id,
+        images.c.family == family,
+        images.c.state == ImageState.AVAILABLE,
+    )
+    newest = connection.scalar(
+        sa.select(images.c.image_id)
+        .where(*available)
+        .order_by(images.c.creation_date.desc(), images.c.image_id.desc())
+        .limit(1)
+    )
+    connection.execute(
+        images.update()
+        .where(*available, images.c.launchable_until.is_(None), images.c.image_id != newest)
+        .values(launchable_until=until)
+    )
+
+
+def outlived(connection: sa.Connection, now: datetime) -> list[Image]:
+    """The withdrawn images whose time to be launched is over."""
+    texts = connection.scalars(_SELECT.where(images.c.launchable_until < now))
+    return [_DECODER.decode(text) for text in texts]
 
 
 def using_snapshot(connection: sa.Connection, snapshot_id: str) -> str | None:
@@ -217,4 +247,5 @@ def _columns(image: Image) -> dict[str, Any]:
         "uefi_boot": "uefi" in image.boot_modes,
         "public": image.permissions.public,
         "vm_attributes": asdict(image.vm_attributes) if image.vm_attributes else None,
+        "lineage": asdict(image.lineage) if image.lineage else None,
     }

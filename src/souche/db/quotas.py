@@ -5,11 +5,21 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from souche.db.query import AnySelect
-from souche.db.schema import account_quotas, accounts, images, keypairs, snapshots, vms, volumes
+from souche.db.schema import (
+    account_quotas,
+    accounts,
+    export_tasks,
+    images,
+    keypairs,
+    snapshots,
+    vms,
+    volumes,
+)
 from souche.model import quotas
-from souche.states import VmState
+from souche.states import ExportState, VmState
 
 _LIVE = vms.c.state != VmState.TERMINATED
+_EXPORTING = export_tasks.c.state.in_([ExportState.QUEUED, ExportState.ACTIVE])
 
 
 def _counted(table: sa.Table, what: sa.ColumnElement[int], *criteria: sa.ColumnElement[bool]) -> AnySelect:
@@ -24,7 +34,13 @@ def _sum(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
 # A resource counts until it is gone, in whatever state.
 _USED: Mapping[str, AnySelect] = {
     quotas.IMAGES.name: _counted(images, sa.func.count()),
+    quotas.IMAGE_EXPORTS.name: _counted(
+        export_tasks, sa.func.count(), _EXPORTING, export_tasks.c.image_id.is_not(None)
+    ),
     quotas.SNAPSHOTS.name: _counted(snapshots, sa.func.count()),
+    quotas.SNAPSHOT_EXPORTS.name: _counted(
+        export_tasks, sa.func.count(), _EXPORTING, export_tasks.c.snapshot_id.is_not(None)
+    ),
     quotas.VOLUMES.name: _counted(volumes, sa.func.count()),
     quotas.VOLUME_SIZE.name: _counted(volumes, _sum(volumes.c.size_gib)),
     quotas.IOPS.name: _counted(volumes, _sum(volumes.c.iops), volumes.c.volume_type == "io1"),

@@ -115,6 +115,20 @@ snapshot_grants = sa.Table(
     sa.Column("account_id", sa.String(12), primary_key=True, index=True),
 )
 
+# From the request to import a disk until its snapshot is made. The URL is signed: a secret.
+disk_imports = sa.Table(
+    "disk_imports",
+    metadata,
+    sa.Column("snapshot_id", sa.ForeignKey("snapshots.snapshot_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("device_name", sa.String(16)),
+    sa.Column("sealed_url", sa.LargeBinary, nullable=False),
+    sa.Column("most_bytes", sa.BigInteger, nullable=False),
+    sa.Column("disk_format", sa.String(8)),
+    sa.Column("checksums", sa.JSON(none_as_null=True)),
+    sa.Column("received_bytes", sa.BigInteger, nullable=False),
+    sa.Column("total_bytes", sa.BigInteger),
+)
+
 images = sa.Table(
     "images",
     metadata,
@@ -127,6 +141,8 @@ images = sa.Table(
     sa.Column("uefi_boot", sa.Boolean, nullable=False),
     sa.Column("root_device_name", sa.String(16), nullable=False),
     sa.Column("file_location", sa.Text, nullable=False),
+    # Of an image imported by a signed URL: `file_location` is the URL without its query, which is a secret.
+    sa.Column("sealed_location", sa.Text),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("state_message", sa.Text),
     sa.Column("public", sa.Boolean, nullable=False),
@@ -135,16 +151,24 @@ images = sa.Table(
     sa.Column("source_vm_id", sa.String(10)),
     sa.Column("source_image_id", sa.String(12)),
     sa.Column("vm_attributes", sa.JSON),
+    sa.Column("lineage", sa.JSON),
     sa.Column("guest_pause_seconds", sa.Float),
     sa.Column("creation_date", UtcDate, nullable=False),
     sa.Column("family", sa.String(128)),
     # Of a withdrawn image only: it can be launched by its id until then, and is listed to its owner alone.
-    sa.Column("launchable_until", UtcDate, index=True),
+    sa.Column("launchable_until", UtcDate),
     sa.UniqueConstraint("account_id", "name"),
     sa.Index(None, "creation_date", "image_id"),
     sa.Index(None, "account_id", "creation_date", "image_id"),
     sa.Index(None, "account_id", "family"),
     sa.Index(None, "public", "launchable_until", "creation_date", "image_id"),
+    # Partial, so that no plan goes by it for the listed images, which are nearly all.
+    sa.Index(
+        "ix_images_withdrawn",
+        "launchable_until",
+        sqlite_where=sa.text("launchable_until IS NOT NULL"),
+        postgresql_where=sa.text("launchable_until IS NOT NULL"),
+    ),
     sa.Index(None, "name"),
 )
 
@@ -192,9 +216,7 @@ marketplace_versions = sa.Table(
     "marketplace_versions",
     metadata,
     sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
-    sa.Column(
-        "product_type_id", sa.ForeignKey("product_types.product_type_id"), nullable=False, index=True
-    ),
+    sa.Column("product_type_id", sa.ForeignKey("product_types.product_type_id"), nullable=False, index=True),
 )
 
 subscriptions = sa.Table(
@@ -363,6 +385,51 @@ vm_stops = sa.Table(
     sa.Column("state_reason", sa.Text, nullable=False),
     sa.Column("stop_date", UtcDate, nullable=False),
     sa.Index(None, "account_id", "stop_date", "vm_id"),
+)
+
+# `image` is the image (JSON) as it was when its export was asked for: it may be changed and deleted meanwhile.
+export_tasks = sa.Table(
+    "export_tasks",
+    metadata,
+    sa.Column("task_id", sa.String(21), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False),
+    sa.Column("image_id", sa.String(12), index=True),
+    sa.Column("snapshot_id", sa.String(13), index=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("done_bytes", sa.BigInteger, nullable=False),
+    sa.Column("total_bytes", sa.BigInteger, nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("disk_format", sa.String(8), nullable=False),
+    sa.Column("bucket", sa.String(63), nullable=False),
+    sa.Column("prefix", sa.Text, nullable=False),
+    sa.Column("bucket_account_id", sa.String(12)),
+    sa.Column("access_key_id", sa.Text),
+    sa.Column("sealed_secret_key", sa.LargeBinary),
+    sa.Column("sealed_manifest_url", sa.LargeBinary),
+    sa.Column("image", sa.Text),
+    sa.Column("creation_date", UtcDate, nullable=False),
+    sa.Index(None, "account_id", "creation_date", "task_id"),
+)
+
+# The snapshots that an export under way reads, and what is known of those that are written.
+export_disks = sa.Table(
+    "export_disks",
+    metadata,
+    sa.Column("task_id", sa.ForeignKey("export_tasks.task_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("snapshot_id", sa.String(13), primary_key=True, index=True),
+    sa.Column("data_bytes", sa.BigInteger),
+    sa.Column("disk_bytes", sa.BigInteger),
+    sa.Column("disk_tree_sha256", sa.String(64)),
+    sa.Column("object_bytes", sa.BigInteger),
+    sa.Column("object_sha256", sa.String(64)),
+)
+
+# Whose a bucket is, where the object store does not know the region's accounts itself.
+buckets = sa.Table(
+    "buckets",
+    metadata,
+    sa.Column("name", sa.String(63), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False),
 )
 
 operations = sa.Table(

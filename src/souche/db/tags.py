@@ -11,7 +11,16 @@ import sqlalchemy as sa
 
 from souche import ids
 from souche.db import query as engine
-from souche.db.schema import images, keypairs, snapshots, tags, vms, volumes
+from souche.db.schema import (
+    export_tasks,
+    images,
+    keypairs,
+    security_groups,
+    snapshots,
+    tags,
+    vms,
+    volumes,
+)
 from souche.model.query import Query
 from souche.model.tags import Tag
 
@@ -31,6 +40,11 @@ TAGGABLE: Mapping[str, Taggable] = {
     ids.VOLUME: Taggable("volume", volumes.c.volume_id, volumes.c.account_id),
     ids.VM: Taggable("instance", vms.c.vm_id, vms.c.account_id),
     ids.KEYPAIR: Taggable("keypair", keypairs.c.keypair_id, keypairs.c.account_id),
+    ids.SECURITY_GROUP: Taggable(
+        "security-group", security_groups.c.security_group_id, security_groups.c.account_id
+    ),
+    ids.IMAGE_EXPORT: Taggable("task", export_tasks.c.task_id, export_tasks.c.account_id),
+    ids.SNAPSHOT_EXPORT: Taggable("task", export_tasks.c.task_id, export_tasks.c.account_id),
 }
 
 FIELDS: engine.Fields = {

@@ -7,9 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from souche.db import query as engine
-from souche.db import tags, volumes
-from souche.db.schema import vm_product_codes, vms, volume_links
+from souche.db import security_groups, tags, volumes
+from souche.db.schema import security_groups as group_table
+from souche.db.schema import vm_product_codes, vm_security_groups, vms, volume_links
 from souche.model.query import Query
+from souche.model.security_groups import GroupName
 from souche.model.vms import Vm
 from souche.model.volumes import Volume
 from souche.states import VmState
@@ -17,6 +19,11 @@ from souche.states import VmState
 
 def _link(column: str) -> engine.Child:
     return engine.Child(volume_links, volume_links.c[column], volume_links.c.vm_id, vms.c.vm_id)
+
+
+def _group(column: sa.ColumnElement[str]) -> engine.Child:
+    joined = vm_security_groups.join(group_table)
+    return engine.Child(joined, column, vm_security_groups.c.vm_id, vms.c.vm_id, common=True)
 
 
 FIELDS: engine.Fields = {
@@ -38,6 +45,8 @@ FIELDS: engine.Fields = {
     ),
     "reservation_id": vms.c.reservation_id,
     "root_device_name": vms.c.root_device_name,
+    "security_group_id": _group(group_table.c.security_group_id),
+    "security_group_name": _group(group_table.c.name),
     "state": vms.c.state,
     "state_reason": vms.c.state_reason,
     "subregion_name": vms.c.subregion_name,
@@ -55,7 +64,8 @@ _ORDER = engine.Order(vms.c.creation_date, vms.c.vm_id)
 
 
 def insert(connection: sa.Connection, vm: Vm) -> None:
-    """Write a new VM, without its volumes. Its private address is leased to it until it is terminated.
+    """Write a new VM with its security groups, without its volumes. Its private address is leased to it until it
+    is terminated.
 
     Raises:
         sqlalchemy.exc.IntegrityError: the address is taken.
@@ -64,6 +74,7 @@ def insert(connection: sa.Connection, vm: Vm) -> None:
     connection.execute(vms.insert().values(**columns, address_lease=vm.private_ip))
     for code in dict.fromkeys(vm.product_codes):
         connection.execute(vm_product_codes.insert().values(vm_id=vm.vm_id, product_code=code))
+    security_groups.put_vm(connection, vm.vm_id, [group.security_group_id for group in vm.security_groups])
 
 
 def get(connection: sa.Connection, vm_id: str) -> Vm | None:
@@ -157,7 +168,11 @@ def _vms(connection: sa.Connection, rows: Sequence[engine.AnyRow]) -> list[Vm]:
         return []
     linked = volumes.of_vms(connection, ids)
     codes = _product_codes(connection, ids)
-    return [_vm(row, linked.get(row.vm_id, []), codes.get(row.vm_id, [])) for row in rows]
+    groups = security_groups.of_vms(connection, ids)
+    return [
+        _vm(row, linked.get(row.vm_id, []), codes.get(row.vm_id, []), groups.get(row.vm_id, ()))
+        for row in rows
+    ]
 
 
 def _product_codes(connection: sa.Connection, ids: Sequence[str]) -> dict[str, list[str]]:
@@ -170,7 +185,9 @@ def _product_codes(connection: sa.Connection, ids: Sequence[str]) -> dict[str, l
     return found
 
 
-def _vm(row: engine.AnyRow, linked: Sequence[Volume], codes: Sequence[str]) -> Vm:
+def _vm(
+    row: engine.AnyRow, linked: Sequence[Volume], codes: Sequence[str], groups: tuple[GroupName, ...]
+) -> Vm:
     columns: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
     del columns["address_lease"]
     return Vm(
@@ -179,5 +196,6 @@ def _vm(row: engine.AnyRow, linked: Sequence[Volume], codes: Sequence[str]) -> V
             "state": VmState(row.state),
             "product_codes": tuple(codes),
             "volumes": tuple(linked),
+            "security_groups": groups,
         }
     )

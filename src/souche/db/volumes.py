@@ -6,9 +6,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from souche.db import query as engine
-from souche.db import tags
+from souche.db import tags, volume_updates
 from souche.db.schema import volume_links, volumes
 from souche.model.query import Query
+from souche.model.volume_updates import VolumeShape, VolumeUpdate
 from souche.model.volumes import Volume, VolumeLink
 from souche.states import LinkState, VolumeState
 
@@ -106,6 +107,11 @@ def set_state(connection: sa.Connection, volume_id: str, state: VolumeState) -> 
     connection.execute(volumes.update().where(volumes.c.volume_id == volume_id).values(state=state))
 
 
+def set_size_and_type(connection: sa.Connection, volume_id: str, shape: VolumeShape) -> None:
+    """Record what an update has made of a volume."""
+    connection.execute(volumes.update().where(volumes.c.volume_id == volume_id).values(**vars(shape)))
+
+
 def link(connection: sa.Connection, new: VolumeLink) -> None:
     """Write the link of a volume to a VM.
 
@@ -148,8 +154,8 @@ def _device_order(volume: Volume) -> tuple[bool, int, str]:
 
 def _volumes(connection: sa.Connection, rows: Sequence[engine.AnyRow]) -> list[Volume]:
     ids = [row.volume_id for row in rows]
-    links = _links(connection, ids) if ids else {}
-    return [_volume(row, links.get(row.volume_id)) for row in rows]
+    links, updates = _links(connection, ids), volume_updates.under_way(connection, ids)
+    return [_volume(row, links.get(row.volume_id), updates.get(row.volume_id)) for row in rows]
 
 
 def _links(connection: sa.Connection, ids: Sequence[str]) -> dict[str, VolumeLink]:
@@ -165,7 +171,7 @@ def _link_record(row: engine.AnyRow) -> VolumeLink:
     return VolumeLink(**columns | {"state": LinkState(row.state)})
 
 
-def _volume(row: engine.AnyRow, link_record: VolumeLink | None) -> Volume:
+def _volume(row: engine.AnyRow, link_record: VolumeLink | None, update: VolumeUpdate | None) -> Volume:
     columns: dict[str, Any] = dict(row._mapping)  # noqa: SLF001
     return Volume(
         **columns
@@ -173,5 +179,6 @@ def _volume(row: engine.AnyRow, link_record: VolumeLink | None) -> Volume:
             "state": VolumeState(row.state),
             "product_codes": tuple(row.product_codes),
             "link": link_record,
+            "update": update,
         }
     )

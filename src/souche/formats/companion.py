@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, cast, get_args
 
 from souche.formats.json_fields import Fields, read_object, write_object
-from souche.model.images import BootMode, VmAttributes
+from souche.model.images import BootMode, Lineage, VmAttributes
 from souche.refusals import UnknownManifestVersion
 
 VERSION: Final = 1
@@ -29,17 +29,6 @@ class CompanionDisk:
     disk_tree_sha256: str
     object_bytes: int
     object_sha256: str
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """Where the image comes from, as its own region knew it; ids mean nothing elsewhere. Date in ISO 8601."""
-
-    region: str
-    image_id: str
-    creation_date: str
-    source_image_id: str | None = None
-    source_vm_id: str | None = None
 
 
 @dataclass(frozen=True)

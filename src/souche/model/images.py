@@ -37,6 +37,18 @@ class VmAttributes:
 
 
 @dataclass(frozen=True)
+class Lineage:
+    """Where an imported image comes from, as its own region knew it; the ids mean nothing elsewhere. Date in ISO
+    8601."""
+
+    region: str
+    image_id: str
+    creation_date: str
+    source_image_id: str | None = None
+    source_vm_id: str | None = None
+
+
+@dataclass(frozen=True)
 class Image:
     """An OMI. `mappings` are in launch order, the root's among them; a failed image has none.
 
@@ -67,6 +79,8 @@ class Image:
     account_alias: str | None = None
     family: str | None = None
     launchable_until: datetime | None = None
+    lineage: Lineage | None = None
+    sealed_location: str | None = None
 
     @property
     def root_mapping(self) -> ImageMapping:

@@ -24,7 +24,7 @@ class ProductType:
 
 # Reference section 2, "Official and Marketplace": every region has these.
 BUILT_IN: Final = (
-    ProductType(LINUX_PRODUCT_CODE, "Linux/UNIX"),
+    ProductType(LINUX_PRODUCT_CODE, "Linux"),
     ProductType(WINDOWS_PRODUCT_CODE, "Windows"),
     ProductType("0007", "SQL Server Web"),
     ProductType("0008", "SQL Server Standard"),

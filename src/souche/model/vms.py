@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from souche.model.images import Architecture, BootMode
+from souche.model.security_groups import GroupName
 from souche.model.volumes import Volume
 from souche.states import VmState
 
 
 @dataclass(frozen=True)
 class Vm:
-    """A VM. `volumes` are those attached, the root's among them, in device order.
+    """A VM. `volumes` are those attached, the root's among them, in device order. `security_groups` are in the order of
+    their names.
 
     `generation` counts the state transitions asked for: it names the workflow of each, so that a second start
     of the same workflow is harmless.
@@ -47,3 +49,4 @@ class Vm:
     termination_date: datetime | None = None
     generation: int = 0
     volumes: tuple[Volume, ...] = ()
+    security_groups: tuple[GroupName, ...] = ()

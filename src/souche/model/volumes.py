@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from souche.model.volume_updates import VolumeUpdate
 from souche.states import LinkState, VolumeState
 
 
@@ -20,7 +21,7 @@ class VolumeLink:
 
 @dataclass(frozen=True)
 class Volume:
-    """A writable disk. `link` is there while it is attached to a VM."""
+    """A writable disk. `link` is there while it is attached to a VM, and `update` while a task changes it."""
 
     volume_id: str
     account_id: str
@@ -34,3 +35,9 @@ class Volume:
     product_codes: tuple[str, ...] = ()
     client_token: str | None = None
     link: VolumeLink | None = None
+    update: VolumeUpdate | None = None
+
+    @property
+    def captured_size_gib(self) -> int:
+        """The size of what is captured from it: no less than what an update that is under way may have made of it."""
+        return max(self.size_gib, self.update.target.size_gib if self.update else 0)

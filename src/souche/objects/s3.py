@@ -99,7 +99,8 @@ class S3Store:
 
     def get(self, bucket: str, key: str) -> bytes:
         with self._errors(bucket, key):
-            return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+            body: bytes = self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return body
 
     def delete(self, bucket: str, key: str) -> None:
         with _gone_is_success(), self._errors(bucket, key):
@@ -142,7 +143,8 @@ class S3Store:
         assert 0 < seconds <= LONGEST_URL_SECONDS
         with self._errors(bucket, key):
             names = {"Bucket": bucket, "Key": key}
-            return self._client.generate_presigned_url("get_object", Params=names, ExpiresIn=seconds)
+            url: str = self._client.generate_presigned_url("get_object", Params=names, ExpiresIn=seconds)
+        return url
 
     def _create(self, bucket: str) -> None:
         try:

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 from urllib.error import HTTPError, URLError
@@ -24,7 +25,7 @@ from souche.objects.seaweedfs_ports import kept_ports
 from souche.objects.seaweedfs_tls import environment, make_certificate
 
 START_SECONDS: Final = 30.0
-STOP_SECONDS: Final = 2.0
+STOP_SECONDS: Final = 1.0
 """An orderly end takes SeaweedFS 10 s and more; what it has answered is in the kernel's hands already."""
 POLL_SECONDS: Final = 0.05
 RESTART_PAUSE_SECONDS: Final = 1.0
@@ -95,14 +96,9 @@ class SeaweedFs:
             time.sleep(POLL_SECONDS)
 
     def is_ready(self) -> bool:
-        """Whether S3 answers at this moment."""
-        try:
-            build_opener(ProxyHandler({})).open(self.endpoint, timeout=1).close()
-        except HTTPError:
-            return True
-        except (URLError, OSError):
-            return False
-        return True
+        """Whether S3 answers at this moment, and the part that keeps the bytes has come up."""
+        status = f"http://{argv.LOOPBACK}:{self._ports.master}/dir/status"
+        return _answer(self.endpoint) is not None and b'"DataNodes"' in (_answer(status) or b"")
 
     def stop(self) -> None:
         """End the server, wherever it is in its life."""
@@ -151,3 +147,16 @@ def _end(server: subprocess.Popen[bytes]) -> None:
         server.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         server.kill()
+
+
+def _answer(url: str) -> bytes | None:
+    """What a server of ours says, whatever it is; None if it is silent."""
+    try:
+        with build_opener(ProxyHandler({})).open(url, timeout=1) as response:
+            body: bytes = response.read()
+    except HTTPError as error:
+        error.close()
+        return b""
+    except (URLError, OSError, HTTPException):
+        return None
+    return body

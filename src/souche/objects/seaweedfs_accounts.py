@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from souche import run
@@ -26,6 +26,7 @@ from souche.objects.base import (
     ObjectsUnavailable,
 )
 from souche.objects.names import is_bucket_name
+from souche.objects.oos import AccountKey as AccountKey
 from souche.objects.s3 import S3Access, S3Store
 
 SHELL_SECONDS: Final = 20.0
@@ -37,15 +38,6 @@ OPERATOR: Final = "souche"
 BUCKET_LINE: Final = re.compile(r'^\s+(?P<bucket>[a-z0-9.-]+)\tsize:.*?(?:\towner:"(?P<owner>[^"]*)")?$')
 SHELL: Final = threading.Lock()
 """Identities are read, changed and written whole, so one shell works at a time."""
-
-
-@dataclass(frozen=True)
-class AccountKey:
-    """One access key of an account."""
-
-    account_id: str
-    access_key_id: str
-    secret_key: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -131,7 +123,10 @@ class Accounts:
     def _change(self, *commands: str) -> None:
         """Run commands, and wait until S3 goes by them."""
         mark = AccountKey(MARKER, f"MARK{secrets.token_hex(8)}", secrets.token_hex(20))
-        self._tell(*commands, _set(mark))
+        made = argv.remove_key(
+            MARKER, "none"
+        )  # makes the identity if it is missing; to forget none is an error
+        self._tell(*commands, made, argv.forget(MARKER), _set(mark))
         known = S3Store(S3Access(self._endpoint, mark.access_key_id, mark.secret_key))
         deadline = time.monotonic() + SETTLED_SECONDS
         while not _knows(known):
@@ -140,7 +135,6 @@ class Accounts:
                     endpoint=self._endpoint, reason="it does not learn of changed access keys"
                 )
             time.sleep(POLL_SECONDS)
-        self._tell(argv.remove_key(MARKER, mark.access_key_id))
 
     def _tell(self, *commands: str) -> str:
         """Run commands in SeaweedFS's shell. They hold secrets, so what it says goes no further on failure than

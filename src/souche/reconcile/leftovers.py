@@ -52,7 +52,9 @@ def collect_disks(parts: Parts) -> None:
 
 def remove_staged(parts: Parts, staging: Path) -> None:
     """Disk files on their way in whose maker was killed: those that no operation is about, a day old or more."""
-    named = {operation.arguments.get("path") for operation in engine.outstanding(parts)}
+    promised = engine.outstanding(parts)
+    named = {operation.arguments.get("path") for operation in promised}
+    named |= {str(staging / operation.subject_id) for operation in promised}
     before = (parts.clock.now() - STAGED_KEPT).timestamp()
     for path in staging.iterdir():
         if str(path) not in named and path.stat().st_mtime < before:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from souche.compute.base import PowerState
-from souche.db import operations, vms
+from souche.db import operations, vm_stops, vms
 from souche.model.operations import Operation
 from souche.model.vms import Vm
 from souche.states import VmState
@@ -57,6 +57,8 @@ def _record(parts: Parts, vm: Vm, state: VmState, reason: str) -> None:
     with parts.store.begin() as connection:
         if _as_seen(vms.get(connection, vm.vm_id), vm):
             vms.set_state(connection, vm.vm_id, state, reason)
+            if state == VmState.STOPPED:
+                vm_stops.record(connection, vm, reason, parts.clock.now())
 
 
 def _promise(

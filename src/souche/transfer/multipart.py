@@ -105,14 +105,14 @@ def part_bytes_for(most_bytes: int) -> int:
 
 
 def _parts(stream: Iterable[bytes], part_bytes: int) -> Iterator[bytes]:
-    """Cut a stream into parts; an empty stream is one empty part."""
-    gathered = bytearray()
-    parts = 0
+    """Gather a stream into parts of at least `part_bytes`, the last excepted; an empty stream is one empty part."""
+    gathered: list[bytes] = []
+    gathered_bytes = parts = 0
     for piece in stream:
-        gathered += piece
-        while len(gathered) >= part_bytes:
-            yield bytes(memoryview(gathered)[:part_bytes])
-            del gathered[:part_bytes]
-            parts += 1
+        gathered.append(piece)
+        gathered_bytes += len(piece)
+        if gathered_bytes >= part_bytes:
+            yield b"".join(gathered)
+            gathered, gathered_bytes, parts = [], 0, parts + 1
     if gathered or not parts:
-        yield bytes(gathered)
+        yield b"".join(gathered)

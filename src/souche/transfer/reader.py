@@ -18,10 +18,37 @@ IN_FLIGHT: Final = 8
 ANSWER_MILLISECONDS: Final = 60_000
 
 
+class _Slot:
+    """Room for one request. Debian's libnbd (1.14) never lets go of a buffer that it was given, so the same few
+    are used again and again, by one connection after the other."""
+
+    def __init__(self) -> None:
+        self._room = memoryview(bytearray(CHUNK_BYTES))
+        self._buffers: dict[int, nbd.Buffer] = {}
+
+    def buffer(self, length: int) -> nbd.Buffer:
+        """The first `length` bytes, as libnbd wants them: lengths are few, being whole clusters."""
+        if length not in self._buffers:
+            self._buffers[length] = nbd.Buffer.from_buffer(self._room[:length])
+        return self._buffers[length]
+
+    def content(self, length: int) -> bytes:
+        return bytes(self._room[:length])
+
+
+_SPARE: Final[deque[_Slot]] = deque()
+
+
+def _slot() -> _Slot:
+    try:
+        return _SPARE.pop()
+    except IndexError:
+        return _Slot()
+
+
 class _Request(NamedTuple):
-    offset: int
-    data: bytearray
-    buffer: nbd.Buffer
+    piece: Extent
+    slot: _Slot
     cookie: int
 
 
@@ -30,7 +57,8 @@ class Reader:
 
     def __init__(self, handle: nbd.NBD) -> None:
         self._handle = handle
-        self._pending: deque[_Request] = deque()  # libnbd writes into their buffers as long as it lives
+        self._free = [_slot() for _ in range(IN_FLIGHT)]
+        self._pending: deque[_Request] = deque()
         self.size_bytes: int = handle.get_size()
 
     def allocation(self) -> Allocation:
@@ -55,14 +83,17 @@ class Reader:
         Raises:
             StorageFailed: the server failed, or has not answered for a minute.
         """
-        pending = self._pending
         with _failures():
             for piece in pieces(allocation, CHUNK_BYTES):
-                pending.append(self._ask(piece))
-                if len(pending) == IN_FLIGHT:
-                    yield self._answer(pending.popleft())
-            while pending:
-                yield self._answer(pending.popleft())
+                if not self._free:
+                    yield self._answer()
+                self._ask(piece)
+            while self._pending:
+                yield self._answer()
+
+    def release(self) -> None:
+        """Let other connections have the buffers; this one is closed, and writes to them no more."""
+        _SPARE.extend([*self._free, *(request.slot for request in self._pending)])
 
     def _add_status(self, allocation: Allocation, offset: int) -> int:
         """Ask for the part from `offset` on; returns where the answer ends."""
@@ -83,16 +114,19 @@ class Reader:
             raise StorageFailed(reason="the NBD server told no block status")
         return end
 
-    def _ask(self, piece: Extent) -> _Request:
-        data = bytearray(piece.length)
-        buffer = nbd.Buffer.from_buffer(data)
-        return _Request(piece.offset, data, buffer, self._handle.aio_pread(buffer, piece.offset))
+    def _ask(self, piece: Extent) -> None:
+        slot = self._free.pop()
+        cookie = self._handle.aio_pread(slot.buffer(piece.length), piece.offset)
+        self._pending.append(_Request(piece, slot, cookie))
 
-    def _answer(self, request: _Request) -> Chunk:
-        while not self._handle.aio_command_completed(request.cookie):
+    def _answer(self) -> Chunk:
+        """The oldest request's."""
+        piece, slot, cookie = self._pending.popleft()
+        while not self._handle.aio_command_completed(cookie):
             if self._handle.poll(ANSWER_MILLISECONDS) == 0:
                 raise StorageFailed(reason="the NBD server does not answer")
-        return Chunk(request.offset, request.data)
+        self._free.append(slot)
+        return Chunk(piece.offset, slot.content(piece.length))
 
 
 @contextmanager
@@ -106,11 +140,13 @@ def connect(uri: str) -> Iterator[Reader]:
     with _failures():
         handle.add_meta_context(ALLOCATION_CONTEXT)
         handle.connect_uri(uri)
+    disk = Reader(handle)
     try:
-        yield Reader(handle)
+        yield disk
     finally:
         with suppress(nbd.Error):
             handle.shutdown(nbd.SHUTDOWN_ABANDON_PENDING)
+        disk.release()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from souche.db import images, snapshots, tags, volumes
+from souche.db import export_tasks, images, snapshots, tags, volumes
 from souche.model.operations import Operation
 from souche.states import SnapshotState
 from souche.workflows import locks
@@ -45,9 +45,13 @@ def _is_free(connection: sa.Connection, snapshot_id: str) -> bool:
 
 
 def is_being_read(connection: sa.Connection, snapshot_id: str) -> bool:
-    """Whether a volume or a copy is being made of the snapshot."""
+    """Whether a volume or a copy is being made of the snapshot, or it is being exported."""
     cloned = volumes.creating_from_snapshot(connection, snapshot_id)
-    return cloned is not None or snapshots.is_being_copied(connection, snapshot_id)
+    return (
+        cloned is not None
+        or snapshots.is_being_copied(connection, snapshot_id)
+        or export_tasks.reads(connection, snapshot_id)
+    )
 
 
 WORKFLOW = Workflow(

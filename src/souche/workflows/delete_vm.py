@@ -2,7 +2,8 @@
 
 1. remove: pull the plug; the hypervisor forgets the guest, its address and everything else of its run.
 2. delete volumes: those that are to go with the VM.
-3. record: these are gone, the others are `available` again; the VM is `terminated`, with the reason
+3. let in no more: the guests that let in the members of its security groups; before the address is another VM's.
+4. record: these are gone, the others are `available` again; the VM is `terminated`, with the reason
    that its deletion began with, and listed for an hour more.
 """
 
@@ -10,7 +11,7 @@ from souche.db import tags, vms, volumes
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
 from souche.states import VolumeState
-from souche.workflows import guests, locks
+from souche.workflows import firewalls, guests, locks
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
 
@@ -25,6 +26,10 @@ def _delete_volumes(parts: Parts, operation: Operation) -> None:
     for volume in attached:
         if _goes_too(volume):
             parts.volumes.delete_volume(volume.volume_id)
+
+
+def _let_in_no_more(parts: Parts, operation: Operation) -> None:
+    firewalls.follow_groups(parts, firewalls.groups_of(parts, operation.subject_id))
 
 
 def _record(parts: Parts, operation: Operation) -> None:
@@ -43,6 +48,11 @@ def _record(parts: Parts, operation: Operation) -> None:
 
 WORKFLOW = Workflow(
     name="delete_vm",
-    steps=(Step("remove", guests.remove), Step("delete volumes", _delete_volumes), Step("record", _record)),
+    steps=(
+        Step("remove", guests.remove),
+        Step("delete volumes", _delete_volumes),
+        Step("let in no more", _let_in_no_more),
+        Step("record", _record),
+    ),
     lock=locks.subject,
 )

@@ -2,16 +2,18 @@
 record of what became of it."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from souche.compute.base import Guest
-from souche.db import vms
+from souche.db import vm_stops, vms
 from souche.errors import ComputeFailed
 from souche.model.disks import GuestDisk
 from souche.model.operations import Operation
 from souche.model.vms import Vm
 from souche.states import LinkState, VmState
+from souche.workflows import firewalls
 from souche.workflows.parts import Parts
 
 
@@ -30,8 +32,9 @@ def get(parts: Parts, vm_id: str) -> Vm:
 
 def define(parts: Parts, vm_id: str, links: Collection[LinkState]) -> None:
     """Tell the hypervisor of the VM as its record has it now, with the present sources of the disks whose links
-    are in one of these states."""
+    are in one of these states, and with what its security groups let in."""
     parts.hypervisor.define(_guest(parts, get(parts, vm_id), links))
+    firewalls.follow_vms(parts, [vm_id])
 
 
 def power_on(parts: Parts, vm_id: str) -> None:
@@ -53,6 +56,16 @@ def settle(
     vm = vms.get(connection, vm_id)
     if vm is not None and vm.state in passing:
         vms.set_state(connection, vm_id, state, reason)
+
+
+def settle_stopped(
+    connection: sa.Connection, vm_id: str, passing: Collection[VmState], reason: str, now: datetime
+) -> None:
+    """As `settle`, for one that ends `stopped`: that goes into the VM's history."""
+    vm = vms.get(connection, vm_id)
+    if vm is not None and vm.state in passing:
+        vms.set_state(connection, vm_id, VmState.STOPPED, reason)
+        vm_stops.record(connection, vm, reason, now)
 
 
 def _guest(parts: Parts, vm: Vm, links: Collection[LinkState]) -> Guest:

@@ -5,16 +5,20 @@ file is inside the region's home and belongs to this workflow.
 
 1. import: the volume store takes the bytes in. Undo: forget the snapshot there.
 2. complete: the snapshot becomes `completed` and the image `available`, in one transaction.
-3. remove file: forward only, as the image is there already.
+3. withdraw former: of the image's family only the newest stays listed; those before it can be launched by their
+   ids for `grace_days` more. Forward only, as the image is there already.
+4. remove file.
 
 When a step fails the image becomes `failed` with the reason, its snapshot is gone, and so is the file.
 
-Arguments: `path`, `format`, `size_bytes`.
+Arguments: `path`, `format`, `size_bytes`, `grace_days`.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal, cast
 
+from souche.db import images
 from souche.model.operations import Operation
 from souche.workflows import create_image, locks
 from souche.workflows.engine import Step, Workflow
@@ -29,6 +33,14 @@ def _import(parts: Parts, operation: Operation) -> None:
         cast("Literal['qcow2', 'raw']", operation.arguments["format"]),
         int(cast("int", operation.arguments["size_bytes"])),
     )
+
+
+def _withdraw_former(parts: Parts, operation: Operation) -> None:
+    until = parts.clock.now() + timedelta(days=int(cast("int", operation.arguments["grace_days"])))
+    with parts.store.begin() as connection:
+        image = images.get(connection, operation.subject_id)
+        if image and image.family:
+            images.withdraw_former(connection, image.account_id, image.family, until)
 
 
 def _remove_file(parts: Parts, operation: Operation) -> None:
@@ -49,6 +61,7 @@ WORKFLOW = Workflow(
     steps=(
         Step("import", _import, create_image.forget),
         Step("complete", create_image.complete),
+        Step("withdraw former", _withdraw_former, forward_only=True),
         Step("remove file", _remove_file, forward_only=True),
     ),
     failed=_failed,

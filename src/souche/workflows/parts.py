@@ -6,6 +6,9 @@ from souche.clock import Clock
 from souche.compute.base import Hypervisor
 from souche.db.store import Store
 from souche.storage.base import LiveDisks, VolumeStore
+from souche.transfer.disk_importer import DiskImporter
+from souche.vault import Vault
+from souche.workflows.buckets import Buckets
 
 
 @dataclass(frozen=True)
@@ -17,4 +20,7 @@ class Parts:
     hypervisor: Hypervisor
     live: LiveDisks
     clock: Clock
+    vault: Vault
+    importer: DiskImporter
+    buckets: Buckets
     shutdown_timeout_seconds: float = 120

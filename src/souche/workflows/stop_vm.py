@@ -24,7 +24,9 @@ def _shut_down(parts: Parts, operation: Operation) -> None:
 
 def _record(parts: Parts, operation: Operation) -> None:
     with parts.store.begin() as connection:
-        guests.settle(connection, operation.subject_id, [VmState.STOPPING], VmState.STOPPED, USER_STOPPED)
+        guests.settle_stopped(
+            connection, operation.subject_id, [VmState.STOPPING], USER_STOPPED, parts.clock.now()
+        )
 
 
 WORKFLOW = Workflow(

@@ -10,8 +10,9 @@ host_paths     the guest directories; what QEMU's user must be able to reach
 domain_xml, disk_xml, network_xml    pure builders and readers
 domains        domains found, made and ended
 network        the isolated network, its reservations and leases
+firewall_rules, firewall    what each guest lets in: a pure builder, and the tables on the host
 waiting        for what takes its time
-live_disks     the disks of running guests: attach, detach, switch
+live_disks     the disks of running guests: attach, detach, resize, switch
 console        the serial console's log
 driver         the Hypervisor made of these
 """

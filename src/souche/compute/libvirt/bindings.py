@@ -35,6 +35,8 @@ class Domain(Protocol):
     def attachDeviceFlags(self, xml: str, flags: int) -> int: ...  # noqa: N802
     def detachDeviceFlags(self, xml: str, flags: int) -> int: ...  # noqa: N802
     def snapshotCreateXML(self, xml: str, flags: int) -> object: ...  # noqa: N802
+    def blockInfo(self, target: str, flags: int = 0) -> list[int]: ...  # noqa: N802  capacity, allocation, physical
+    def blockResize(self, target: str, size: int, flags: int) -> int: ...  # noqa: N802
     def agentSetResponseTimeout(self, timeout: int, flags: int = 0) -> int: ...  # noqa: N802
     def fsThaw(self) -> int: ...  # noqa: N802
 

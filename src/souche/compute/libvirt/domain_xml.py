@@ -133,7 +133,9 @@ def _devices(guest: Guest, placement: Placement) -> ET.Element:
     ET.SubElement(video, "model", type="vga")
     ET.SubElement(element, "memballoon", model="none")
     random = ET.SubElement(element, "rng", model="virtio")
-    ET.SubElement(random, "backend", model="random").text = "/dev/urandom"
+    ET.SubElement(
+        random, "backend", model="builtin"
+    )  # getrandom(2): no device, which QEMU's own /dev may lack
     return element
 
 
@@ -142,6 +144,7 @@ def _interface(guest: Guest, names: Names) -> ET.Element:
     element = ET.Element("interface", type="network")
     ET.SubElement(element, "mac", address=guest.mac_address.lower())
     ET.SubElement(element, "source", network=names.network)
+    ET.SubElement(element, "target", dev=names.port(guest.vm_id))
     ET.SubElement(element, "model", type="virtio")
     ET.SubElement(element, "rom", enabled="no")
     return element

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import libvirt
 
-from souche.compute.base import Capabilities, Guest, GuestNetwork, PowerState
+from souche.compute.base import Capabilities, Firewalls, Guest, GuestNetwork, PowerState
 from souche.compute.libvirt import accelerator as accelerators
 from souche.compute.libvirt import console, domain_xml, domains, host_paths, live_disks, network_xml
 from souche.compute.libvirt.accelerator import Accelerator
@@ -15,6 +15,7 @@ from souche.compute.libvirt.bindings import Domain, Host
 from souche.compute.libvirt.connection import Connection, find
 from souche.compute.libvirt.disk_xml import file_of
 from souche.compute.libvirt.events import Events
+from souche.compute.libvirt.firewall import RegionFirewall
 from souche.compute.libvirt.host_paths import GuestFiles
 from souche.compute.libvirt.names import Names, home_tag
 from souche.compute.libvirt.network import RegionNetwork
@@ -57,6 +58,7 @@ class LibvirtHypervisor:
         self._reboot_grace_seconds = reboot_grace_seconds
         self._files = GuestFiles(home)
         self._network = RegionNetwork(self._names, self._cidr)
+        self._firewall = RegionFirewall(home, self._names, self._cidr)
         self._connection = Connection(uri, self._prepare)
         self._events = Events(self._names, self.power_states)
 
@@ -82,6 +84,7 @@ class LibvirtHypervisor:
         for disk in guest.disks:
             host_paths.require_traversable(file_of(disk.source).path.parent)
         self._files.prepare(guest.vm_id)
+        self._firewall.shelter(guest.vm_id, guest.mac_address.lower(), guest.private_ip)
         xml = domain_xml.domain(guest, self._placement(guest))
         with self._connection.calling(f"define {guest.vm_id}") as host:
             known = self._find(host, guest.vm_id)
@@ -92,6 +95,9 @@ class LibvirtHypervisor:
                 self._network.release(host, before)
             if wanted is not None:
                 self._network.reserve(host, wanted)
+
+    def protect(self, wanted: Callable[[], Firewalls]) -> None:
+        self._firewall.protect(wanted)
 
     def start(self, vm_id: str) -> None:
         with self._connection.calling(f"start {vm_id}") as host:
@@ -127,6 +133,7 @@ class LibvirtHypervisor:
                     self._network.release(host, reservation)
                 host_paths.remove_libvirt_logs(domain.name())
                 domains.forget(domain)
+        self._firewall.forget(vm_id)
         self._files.remove(vm_id)
 
     def attach(self, vm_id: str, disk: GuestDisk) -> None:
@@ -139,6 +146,10 @@ class LibvirtHypervisor:
             domain = self._find(host, vm_id)
             if domain is not None:
                 live_disks.detach(domain, volume_id)
+
+    def resize(self, vm_id: str, volume_id: str, size_bytes: int) -> None:
+        with self._connection.calling(f"resize {volume_id} of {vm_id}") as host:
+            live_disks.resize(self._known(host, vm_id), volume_id, size_bytes)
 
     def power_states(self) -> Mapping[str, PowerState]:
         with self._connection.calling("list guests") as host:
@@ -172,12 +183,15 @@ class LibvirtHypervisor:
             return live_disks.switch(self._known(host, vm_id), overlays)
 
     def remove_network(self) -> None:
-        """Remove the region's network, when the region itself is to go. The next call makes it again."""
+        """Remove the region's network and its firewalls, when the region itself is to go. The next call makes the
+        network again, and the next start of a guest the firewalls."""
         with self._connection.calling("remove the network") as host:
             self._network.remove(host)
+        self._firewall.remove()
 
     def _prepare(self, host: Host) -> None:
         self._network.ensure(host, guests_run=self._guests_run(host))
+        self._firewall.ensure()
         self._events.subscribe(host)
 
     def _guests_run(self, host: Host) -> bool:
@@ -187,6 +201,7 @@ class LibvirtHypervisor:
     def _make_ready(self, host: Host, domain: Domain, vm_id: str) -> None:
         """What a start relies on, made again in case something else removed it."""
         self._network.ensure(host, guests_run=self._guests_run(host))
+        self._firewall.ensure()
         reservation = domain_xml.reservation(_defined(domain))
         if reservation is not None:
             self._network.reserve(host, reservation)

@@ -10,6 +10,7 @@ from souche.errors import ComputeFailed
 
 QEMU_USER = "libvirt-qemu"  # Debian's; qemu.conf may name another
 LIBVIRT_LOGS = Path("/var/log/libvirt/qemu")
+TPM_LOGS = Path("/var/log/swtpm/libvirt/qemu")
 
 
 class GuestFiles:
@@ -36,8 +37,8 @@ class GuestFiles:
 
 
 def remove_libvirt_logs(domain_name: str) -> None:
-    """Remove the log that libvirt keeps of a domain's QEMU processes, which outlives the domain otherwise."""
-    for log_file in LIBVIRT_LOGS.glob(f"{domain_name}.log*"):
+    """Remove the logs that libvirt keeps of a domain's QEMU and swtpm processes, which outlive the domain otherwise."""
+    for log_file in (*LIBVIRT_LOGS.glob(f"{domain_name}.log*"), *TPM_LOGS.glob(f"{domain_name}-swtpm.log*")):
         log_file.unlink(missing_ok=True)
 
 

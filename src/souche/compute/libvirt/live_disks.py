@@ -81,6 +81,19 @@ def detach(domain: Domain, volume_id: str) -> None:
     _undefine_disk(domain, volume_id)
 
 
+def resize(domain: Domain, volume_id: str, size_bytes: int) -> None:
+    """Let QEMU make a disk at least this large, and tell the guest.
+
+    Raises:
+        ComputeFailed: the domain does not run, or has no such disk.
+    """
+    view = (running_views(domain) or {}).get(volume_id)
+    if view is None:
+        raise ComputeFailed(reason=f"{domain.name()} does not run with the disk {volume_id}")
+    if domain.blockInfo(view.target)[0] < size_bytes:
+        domain.blockResize(view.target, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+
+
 def switch(domain: Domain, overlays: Mapping[str, DiskSource]) -> float:
     """Put the disks onto their overlays by one QEMU transaction, in the running domain and in its definition.
 

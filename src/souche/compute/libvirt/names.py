@@ -37,6 +37,16 @@ class Names:
     def bridge(self) -> str:
         return f"sou{self.tag}"
 
+    @property
+    def table(self) -> str:
+        """The region's two tables of nftables, of the families ip and bridge."""
+        return f"souche_{self.tag}"
+
+    def port(self, vm_id: str) -> str:
+        """The guest's interface in the bridge, as the host sees it; chosen, so that rules can name it before it is
+        there. libvirt keeps the names `vnetN` for itself."""
+        return f"so{sha256(self.domain(vm_id).encode()).hexdigest()[:11]}"
+
     def domain(self, vm_id: str) -> str:
         return f"souche-{self.tag}-{vm_id}"
 

@@ -30,7 +30,14 @@ def _images() -> None:
         "images",
         ["public", "launchable_until", "creation_date", "image_id"],
     )
-    op.create_index("ix_images_launchable_until", "images", ["launchable_until"])
+    withdrawn = sa.text("launchable_until IS NOT NULL")
+    op.create_index(
+        "ix_images_withdrawn",
+        "images",
+        ["launchable_until"],
+        sqlite_where=withdrawn,
+        postgresql_where=withdrawn,
+    )
     op.create_index("ix_images_account_id_family", "images", ["account_id", "family"])
 
 

@@ -123,4 +123,6 @@ def _vm_stops() -> None:
         sa.PrimaryKeyConstraint("vm_id", "generation", name="pk_vm_stops"),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name="fk_vm_stops_account_id"),
     )
-    op.create_index("ix_vm_stops_account_id_stop_date_vm_id", "vm_stops", ["account_id", "stop_date", "vm_id"])
+    op.create_index(
+        "ix_vm_stops_account_id_stop_date_vm_id", "vm_stops", ["account_id", "stop_date", "vm_id"]
+    )

@@ -1,0 +1,238 @@
+"""Exports of images and snapshots into buckets: asked for, found, cancelled (reference sections 3 and 4).
+
+While an export is under way its snapshots cannot be deleted; its image can, as the task has all that the manifest
+needs. A cancelled task is `cancelled` at once, and its snapshots are free as soon as nothing reads them any more.
+"""
+
+import hmac
+from dataclasses import dataclass, field, replace
+from typing import Final, cast, get_args
+
+import sqlalchemy as sa
+
+from souche import ids
+from souche.app import lookup, product_codes, quotas
+from souche.app.block_devices import check_completed
+from souche.app.found import Found
+from souche.app.images import check_available
+from souche.app.region import Region, Work
+from souche.db import access_keys, export_tasks, images, tags
+from souche.model.accounts import AccessKey, Principal
+from souche.model.export_tasks import ExportFormat, ExportTask
+from souche.model.images import Image
+from souche.model.operations import Argument, Operation
+from souche.model.query import Query
+from souche.objects.names import is_bucket_name
+from souche.refusals import (
+    BadValue,
+    NoObjectStore,
+    NoSuchImage,
+    NoSuchTask,
+    SharedImageExport,
+    ValueTooLong,
+    WrongIdPrefix,
+    WrongTaskState,
+)
+from souche.states import ExportState
+
+PREFIX_BYTES: Final = 400
+"""Ours: keys have 1,024 bytes at the most, and a URL with one in it has to fit into an object's metadata."""
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key of another account, for a bucket of that account's."""
+
+    access_key_id: str
+    secret_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an export goes. `disk_format` is as the caller wrote it."""
+
+    disk_format: str
+    bucket: str
+    prefix: str = ""
+    api_key: ApiKey | None = None
+
+
+def export_image(region: Region, who: Principal, image_id: str, target: Target) -> ExportTask:
+    """Promise the export of an image of the caller's.
+
+    Raises:
+        NoSuchImage, WrongImageState, BadValue, ValueTooLong, NoObjectStore, QuotaExceeded.
+        SharedImageExport: it is public, shared, or another account's.
+        NotSubscribed: it carries the code of a product that the caller is not subscribed to.
+    """
+    _check(target)
+    with region.begin() as work:
+        image = _exportable(work.connection, who, image_id)
+        task = replace(
+            _new(region, work, who, target, ids.IMAGE_EXPORT),
+            image_id=image_id,
+            image=image,
+            prefix=_image_prefix(target.prefix, image_id),
+            comment=f"Export of image {image_id}",
+        )
+        quotas.check(work, who, quotas.of_image_export())
+        _promise(work, task, "export_image", {"region": region.name})
+    return task
+
+
+def export_for_owner(region: Region, image_id: str, target: Target) -> ExportTask:
+    """Promise the export of an image on behalf of its account, for the operator's commands.
+
+    Raises:
+        NoSuchImage, and those of `export_image`.
+    """
+    with region.store.read() as connection:
+        image = images.get(connection, image_id)
+    if image is None:
+        raise NoSuchImage(image_id=image_id)
+    return export_image(region, Principal(image.account_id), image_id, target)
+
+
+def _exportable(connection: sa.Connection, who: Principal, image_id: str) -> Image:
+    image = lookup.usable_image(connection, who, image_id)
+    others = [each for each in image.permissions.account_ids if each != who.account_id]
+    if image.account_id != who.account_id or image.permissions.public or others:
+        raise SharedImageExport(image_id=image_id)
+    check_available(image)
+    product_codes.check_subscribed(connection, who, image)
+    return image
+
+
+def _image_prefix(prefix: str, image_id: str) -> str:
+    """`<prefix>/<image>/` (reference section 4); without a slash before, or two, where the caller gave none, or one."""
+    return f"{prefix.rstrip('/')}/{image_id}/" if prefix else f"{image_id}/"
+
+
+def export_snapshot(region: Region, who: Principal, snapshot_id: str, target: Target) -> ExportTask:
+    """Promise the export of a snapshot that the caller may use. Licences do not go with it.
+
+    Raises:
+        NoSuchSnapshot, WrongSnapshotState, BadValue, ValueTooLong, NoObjectStore, QuotaExceeded.
+    """
+    _check(target)
+    with region.begin() as work:
+        check_completed(lookup.usable_snapshot(work.connection, who, snapshot_id))
+        task = replace(
+            _new(region, work, who, target, ids.SNAPSHOT_EXPORT),
+            snapshot_id=snapshot_id,
+            comment=f"Export of snapshot {snapshot_id}",
+        )
+        quotas.check(work, who, quotas.of_snapshot_export())
+        _promise(work, task, "export_snapshot", {})
+    return task
+
+
+def _check(target: Target) -> None:
+    if target.disk_format not in get_args(ExportFormat):
+        raise BadValue(
+            parameter="DiskImageFormat", reason=f"supported values: {', '.join(get_args(ExportFormat))}"
+        )
+    if not is_bucket_name(target.bucket):
+        raise BadValue(
+            parameter="OsuBucket", reason="3 to 63 lower-case letters, digits and hyphens are expected"
+        )
+    length = len(target.prefix.encode(errors="replace"))
+    if length > PREFIX_BYTES:
+        raise ValueTooLong(parameter="OsuPrefix", length=length, most=PREFIX_BYTES)
+
+
+def _new(region: Region, work: Work, who: Principal, target: Target, kind: str) -> ExportTask:
+    """A task without its source."""
+    task = ExportTask(
+        task_id=region.ids.new(kind),
+        account_id=who.account_id,
+        image_id=None,
+        snapshot_id=None,
+        state=ExportState.QUEUED,
+        comment="",
+        disk_format=cast("ExportFormat", target.disk_format),
+        bucket=target.bucket,
+        prefix=target.prefix,
+        creation_date=region.clock.now(),
+        bucket_account_id=_bucket_account(region, work, who, target.api_key),
+    )
+    if task.bucket_account_id is not None:
+        if not region.oos_endpoint:
+            raise NoObjectStore
+        return task
+    key = cast("ApiKey", target.api_key)
+    sealed = region.vault.seal(key.secret_key)
+    return replace(task, access_key_id=key.access_key_id, sealed_secret_key=sealed)
+
+
+def _bucket_account(region: Region, work: Work, who: Principal, key: ApiKey | None) -> str | None:
+    """The account here whose bucket is meant; None for a key of no account here, or with a wrong secret, which the
+    export will find out."""
+    if key is None:
+        return who.account_id
+    known = access_keys.get(work.connection, key.access_key_id)
+    return known.account_id if known and _opens(region, known, key.secret_key) else None
+
+
+def _opens(region: Region, known: AccessKey, secret_key: str) -> bool:
+    expired = known.expiration_date is not None and known.expiration_date <= region.clock.now()
+    right = hmac.compare_digest(region.vault.unseal(known.sealed_secret).encode(), secret_key.encode())
+    return right and known.active and not expired
+
+
+def _promise(work: Work, task: ExportTask, workflow: str, arguments: dict[str, Argument]) -> None:
+    export_tasks.insert(work.connection, task)
+    work.promised.append(Operation(f"{workflow}:{task.task_id}", workflow, task.task_id, arguments))
+
+
+def cancel(region: Region, who: Principal, task_id: str) -> None:
+    """Cancel an export of the caller's that has not ended; what it has written is removed.
+
+    Raises:
+        NoSuchTask, WrongIdPrefix, MalformedId.
+        WrongTaskState: it has ended.
+    """
+    with region.begin() as work:
+        task = _own(work.connection, who, task_id)
+        if task.state not in export_tasks.UNDER_WAY:
+            raise WrongTaskState(
+                task_id=task_id, state=task.state, reason="only an export under way can be cancelled"
+            )
+        export_tasks.set_state(work.connection, task_id, ExportState.CANCELLED)
+
+
+def _own(connection: sa.Connection, who: Principal, task_id: str) -> ExportTask:
+    kind = tags.prefix_of(task_id)
+    if kind not in export_tasks.SOURCES:
+        raise WrongIdPrefix(resource_id=task_id, prefix="-' or '".join(export_tasks.SOURCES))
+    lookup.check_id(task_id, kind)
+    task = export_tasks.get(connection, task_id)
+    if task is None or task.account_id != who.account_id:
+        raise NoSuchTask(task_id=task_id)
+    return task
+
+
+def find(region: Region, who: Principal, kind: str, query: Query) -> Found[ExportTask]:
+    """The caller's tasks of a kind (the prefix of its ids), oldest first."""
+    with region.store.read() as connection:
+        page, more = export_tasks.find(connection, who.account_id, kind, query)
+        tagged = tags.of_resources(connection, [task.task_id for task in page])
+    return Found(page, tagged, more)
+
+
+def get(region: Region, task_id: str) -> ExportTask:
+    """A task as it is now, for the operator's commands.
+
+    Raises:
+        NoSuchTask.
+    """
+    with region.store.read() as connection:
+        task = export_tasks.get(connection, task_id)
+    if task is None:
+        raise NoSuchTask(task_id=task_id)
+    return task
+
+
+def manifest_url(region: Region, task: ExportTask) -> str | None:
+    """Where the manifest of a completed export can be fetched, for seven days."""
+    return region.vault.unseal(task.sealed_manifest_url) if task.sealed_manifest_url else None

@@ -1,0 +1,220 @@
+"""Images imported by a manifest: from another region's export, or written by hand (reference sections 2 and 4).
+
+The manifest is read at the call, and everything that is wrong with it is refused there. The disks come afterwards, by
+the workflow.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Final
+
+import sqlalchemy as sa
+
+from souche import ids
+from souche.app import block_devices, images, product_codes, quotas
+from souche.app.images import ImageSettings
+from souche.app.region import Region, Work
+from souche.db import disk_imports, snapshots
+from souche.db import images as image_records
+from souche.errors import UserError
+from souche.formats.companion import CompanionDisk
+from souche.formats.disk_inspection import DiskFormat
+from souche.formats.manifest import ManifestDisk
+from souche.model.accounts import Principal
+from souche.model.disk_imports import Checksums, DiskImport
+from souche.model.images import Image, ImageMapping, VmAttributes
+from souche.model.snapshots import Snapshot
+from souche.refusals import BadManifest, MissingParameter
+from souche.states import ImageState, SnapshotState
+from souche.transfer.import_manifest import ExportedImage, fetch_manifest, without_query
+
+GIB: Final = 1024**3
+OLD_DEVICE_NAME: Final = re.compile(r"/dev/sda([2-9])")
+"""of a second disk, in the published sample (reference section 4)"""
+PRODUCT_CODE: Final = re.compile(r"[A-Za-z0-9-]{1,16}")
+SHUTDOWN_BEHAVIORS: Final = ("stop", "restart", "terminate")
+PERFORMANCES: Final = ("medium", "high", "highest")
+TEXT_LENGTH: Final = 255
+FORMATS: Final[dict[str, DiskFormat]] = {"qcow2": "qcow2", "raw": "raw"}
+
+
+@dataclass(frozen=True)
+class FromManifest:
+    """An image of the disks that the manifest at a URL names. What `settings` says goes before the manifest."""
+
+    settings: ImageSettings
+    location: str
+
+
+def create(region: Region, who: Principal, command: FromManifest) -> Image:
+    """Promise an image. It is `pending` until all its disks are there. Without a name it takes the manifest's,
+    with `-copyN` behind it where that is taken.
+
+    Raises:
+        BadUrl, UrlUnreachable, NoSuchManifest, BadManifest, MissingParameter: no name anywhere.
+        NotSubscribed, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded.
+    """
+    exported = fetch_manifest(region.fetcher, command.location)
+    _check(exported)
+    with region.begin() as work:
+        image = _image(region, work, who, command, exported)
+        product_codes.check_subscribed(work.connection, who, image)
+        quotas.check(work, who, quotas.of_image(len(image.snapshot_ids)))
+        images.write(work, image)
+        for disk, mapping in zip(exported.manifest.disks, image.mappings, strict=True):
+            snapshots.insert(work.connection, _snapshot(image, mapping))
+            disk_imports.insert(work.connection, _disk(region, exported, disk, mapping))
+        work.promised.append(images.promise("import_image_from_manifest", image, {}))
+    return images.seen_by(region, who, image)
+
+
+def operation_id(image: Image) -> str:
+    """The id of the workflow that takes the disks in."""
+    return f"import_image_from_manifest:{image.image_id}"
+
+
+def progress(region: Region, image: Image) -> tuple[int, int | None]:
+    """The bytes of an image's disks that have been received, and in all; None until every server has said."""
+    with region.store.read() as connection:
+        disks = disk_imports.of_subject(connection, image.image_id)
+    totals = [disk.total_bytes for disk in disks]
+    total = None if None in totals else sum(each for each in totals if each is not None)
+    return sum(disk.received_bytes for disk in disks), total
+
+
+def _check(exported: ExportedImage) -> None:
+    for code in exported.manifest.product_codes:
+        if PRODUCT_CODE.fullmatch(code) is None:
+            raise BadManifest(reason=f"Image.ProductTypes: '{code[:TEXT_LENGTH]}' is no product code")
+    if exported.companion is None:
+        return
+    attributes = exported.companion.vm_attributes or VmAttributes()
+    if attributes.shutdown_behavior not in SHUTDOWN_BEHAVIORS or attributes.performance not in PERFORMANCES:
+        raise BadManifest(reason="the companion's VmAttributes have values that no VM can have")
+    texts = vars(exported.companion.lineage).values()
+    if any(len(text) > TEXT_LENGTH for text in texts if text is not None):
+        raise BadManifest(reason="the companion's Lineage has texts that are too long")
+
+
+def _image(
+    region: Region, work: Work, who: Principal, command: FromManifest, exported: ExportedImage
+) -> Image:
+    manifest, settings = exported.manifest, command.settings
+    image = images.new_image(region, who, settings, _name(work.connection, who, command, exported))
+    image = replace(
+        image,
+        state=ImageState.PENDING,
+        description=manifest.description if settings.description is None else settings.description,
+        mappings=_mappings(region, exported),
+        architecture=manifest.architecture,
+        product_codes=product_codes.chosen(
+            work.connection, who, settings.product_codes, manifest.product_codes
+        ),
+        file_location=without_query(command.location),
+        sealed_location=_sealed_location(region, command.location),
+    )
+    return _with_companion(image, settings, exported)
+
+
+def _with_companion(image: Image, settings: ImageSettings, exported: ExportedImage) -> Image:
+    companion = exported.companion
+    if companion is None:
+        return image
+    return replace(
+        image,
+        boot_modes=image.boot_modes if settings.boot_modes else companion.boot_modes or image.boot_modes,
+        tpm_mandatory=companion.tpm_mandatory if settings.tpm_mandatory is None else settings.tpm_mandatory,
+        secure_boot=companion.secure_boot,
+        vm_attributes=companion.vm_attributes,
+        lineage=companion.lineage,
+    )
+
+
+def _name(connection: sa.Connection, who: Principal, command: FromManifest, exported: ExportedImage) -> str:
+    if command.settings.name is not None:
+        return command.settings.name
+    name = exported.manifest.name
+    if name is None:
+        raise MissingParameter(parameter="ImageName")
+    if image_records.named(connection, who.account_id, name) is None:
+        return name
+    return images.copy_name(connection, who, name)
+
+
+def _sealed_location(region: Region, location: str) -> str | None:
+    """A URL with a query, which is or may be a signature, at rest."""
+    return region.vault.seal(location).decode() if "?" in location else None
+
+
+def _mappings(region: Region, exported: ExportedImage) -> tuple[ImageMapping, ...]:
+    mappings = tuple(_mapping(region, disk) for disk in exported.manifest.disks)
+    try:
+        block_devices.check_distinct([mapping.device_name for mapping in mappings])
+        block_devices.check_number(mappings)
+        for mapping in mappings:
+            _check_mapping(mapping)
+    except UserError as error:
+        raise BadManifest(reason=f"Image.Snapshots: {error}") from error
+    return mappings
+
+
+def _check_mapping(mapping: ImageMapping) -> None:
+    block_devices.check_device_name(mapping.device_name)
+    block_devices.check_volume(
+        mapping.volume_size_gib, mapping.volume_type, mapping.iops, device_name=mapping.device_name
+    )
+
+
+def _mapping(region: Region, disk: ManifestDisk) -> ImageMapping:
+    return ImageMapping(
+        device_name=_device_name(disk.device_name),
+        snapshot_id=region.ids.new(ids.SNAPSHOT),
+        volume_size_gib=-(-disk.size_bytes // GIB),
+        volume_type=disk.volume_type,
+        iops=disk.iops if disk.volume_type == "io1" else None,
+        delete_on_vm_deletion=disk.delete_on_vm_deletion,
+    )
+
+
+def _device_name(name: str) -> str:
+    """/dev/sda2, which no VM can have, is /dev/xvdb."""
+    old = OLD_DEVICE_NAME.fullmatch(name)
+    return f"/dev/xvd{chr(ord('a') + int(old[1]) - 1)}" if old else name
+
+
+def _snapshot(image: Image, mapping: ImageMapping) -> Snapshot:
+    """The root's carries the image's licences, so that they are not shed by registering it anew."""
+    root = mapping.device_name == image.root_device_name
+    return Snapshot(
+        snapshot_id=mapping.snapshot_id or "",
+        account_id=image.account_id,
+        volume_id=None,
+        volume_size_gib=mapping.volume_size_gib,
+        state=SnapshotState.IN_QUEUE,
+        progress_percent=0,
+        description=f"Imported by CreateImage for {image.image_id}",
+        creation_date=image.creation_date,
+        product_codes=image.product_codes if root else product_codes.DEFAULT,
+        image_id=image.image_id,
+    )
+
+
+def _disk(region: Region, exported: ExportedImage, disk: ManifestDisk, mapping: ImageMapping) -> DiskImport:
+    checksums = exported.checksums_of(disk)
+    return DiskImport(
+        snapshot_id=mapping.snapshot_id or "",
+        device_name=mapping.device_name,
+        sealed_url=region.vault.seal(disk.url),
+        most_bytes=disk.size_bytes,
+        disk_format=_format(disk.filename or ""),
+        checksums=_checksums(checksums) if checksums else None,
+    )
+
+
+def _format(filename: str) -> DiskFormat | None:
+    """The format that an exported object's name says: `snap-….qcow2.gz`."""
+    return FORMATS.get(filename.removesuffix(".gz").rpartition(".")[2])
+
+
+def _checksums(disk: CompanionDisk) -> Checksums:
+    return Checksums(disk.disk_bytes, disk.object_bytes, disk.object_sha256)

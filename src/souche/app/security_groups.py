@@ -1,0 +1,343 @@
+"""Security groups outside of Nets: made, ruled, found and deleted.
+
+Only inbound traffic has rules; outbound ones are for Nets (specification, CreateSecurityGroupRule). Every account has
+the group `default`, made when it is first looked for: it lets in its own members, and, so that a first VM can be
+reached at once, SSH and ping from the region's host (see `_default_rules`).
+"""
+
+import ipaddress
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, cast, get_args
+
+import sqlalchemy as sa
+
+from souche import ids
+from souche.app import lookup
+from souche.app.found import Found
+from souche.app.region import Region, Work
+from souche.db import security_groups, tags
+from souche.model.accounts import Principal
+from souche.model.firewall import ANY, Protocol
+from souche.model.operations import Operation
+from souche.model.query import Query
+from souche.model.security_groups import DEFAULT_NAME, GroupName, Rule, SecurityGroup
+from souche.refusals import (
+    BadIpRange,
+    BadPorts,
+    BadProtocol,
+    BadSecurityGroupDescription,
+    BadSecurityGroupName,
+    BadValue,
+    MissingParameter,
+    NoSuchRule,
+    NoSuchSecurityGroup,
+    ReservedSecurityGroup,
+    RuleTaken,
+    SecurityGroupInUse,
+    SecurityGroupNameTaken,
+)
+
+# Specification, CreateSecurityGroup. Accented letters are for the description only.
+NAME = re.compile(r"(?!sg-)[a-zA-Z0-9 _.\-:/()#,@\[\]+=&;{}!$*]{1,255}")
+DESCRIPTION = re.compile(r"[a-zA-Z0-9À-ÖØ-öø-ÿ _.\-:/()#,@\[\]+=&;{}!$*]{1,255}")
+CIDR = re.compile(r"[0-9.]+(/[0-9]{1,2})?")
+PORTS: Final = range(65_535 + 1)
+ICMP_NUMBERS: Final = range(ANY, 255 + 1)
+MAX_RULES: Final = 1000  # ours: it bounds the firewall of one VM
+INBOUND: Final = "Inbound"
+APPLY_WAIT_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True)
+class Member:
+    """A group whose members are meant, by its id or its name."""
+
+    group: str
+    account_id: str | None = None
+
+
+@dataclass(frozen=True)
+class RuleRequest:
+    """A rule as a caller gives it, for several sources at once; None where the caller says nothing."""
+
+    protocol: str | None
+    from_port: int | None
+    to_port: int | None
+    ip_ranges: tuple[str, ...] = ()
+    members: tuple[Member, ...] = ()
+
+
+def create(region: Region, who: Principal, name: str, description: str) -> SecurityGroup:
+    """Make a group that lets nothing in.
+
+    Raises:
+        BadSecurityGroupName, BadSecurityGroupDescription, SecurityGroupNameTaken.
+    """
+    if not NAME.fullmatch(name):
+        raise BadSecurityGroupName(name=name)
+    if not DESCRIPTION.fullmatch(description):
+        raise BadSecurityGroupDescription(description=description)
+    with region.begin() as work:
+        default(region, work, who)
+        if security_groups.named(work.connection, who.account_id, name) is not None:
+            raise SecurityGroupNameTaken(name=name)
+        group = _new(region, who, name, description)
+        security_groups.insert(work.connection, group)
+    return group
+
+
+def default(region: Region, work: Work, who: Principal) -> SecurityGroup:
+    """The account's default group; it is made when there is none."""
+    found = security_groups.named(work.connection, who.account_id, DEFAULT_NAME)
+    if found is None:
+        found = _new(region, who, DEFAULT_NAME, "Default security group", _default_rules(region))
+        security_groups.insert(work.connection, found)
+    return found
+
+
+def _new(
+    region: Region,
+    who: Principal,
+    name: str,
+    description: str,
+    rules: Sequence[tuple[Protocol, int, int, str]] = (),
+) -> SecurityGroup:
+    security_group_id = region.ids.new(ids.SECURITY_GROUP)
+    return SecurityGroup(
+        security_group_id=security_group_id,
+        account_id=who.account_id,
+        name=name,
+        description=description,
+        creation_date=region.clock.now(),
+        inbound=tuple(
+            Rule(protocol, first, last, source or security_group_id)
+            for protocol, first, last, source in rules
+        ),
+    )
+
+
+def _default_rules(region: Region) -> list[tuple[Protocol, int, int, str]]:
+    """From members (""), everything, as on the real service; from the region's host, SSH and ping. The host has the
+    guests' gateway address when it speaks to them. They are rules as any other, and can be deleted."""
+    host = f"{region.network.gateway_ip}/32"
+    return [("-1", ANY, ANY, ""), ("tcp", 22, 22, host), ("icmp", ANY, ANY, host)]
+
+
+def add_rules(
+    region: Region, who: Principal, security_group_id: str, flow: str, requests: Sequence[RuleRequest]
+) -> SecurityGroup:
+    """Let more in. The answer waits a little for the firewalls of running guests to follow.
+
+    Raises:
+        NoSuchSecurityGroup, BadValue, MissingParameter, BadProtocol, BadPorts, BadIpRange, RuleTaken.
+    """
+    _check_flow(flow)
+    with region.begin() as work:
+        group = lookup.own_security_group(work.connection, who, security_group_id)
+        rules = _rules(work.connection, who, requests)
+        for rule in rules:
+            if rule in group.inbound or rules.count(rule) > 1:
+                raise RuleTaken(security_group_id=security_group_id, source=rule.source)
+        if len(group.inbound) + len(rules) > MAX_RULES:
+            raise BadValue(parameter="Rules", reason=f"a security group has at most {MAX_RULES} rules")
+        security_groups.add_rules(work.connection, security_group_id, rules)
+        operation = promise_apply(region, work, [security_group_id])
+        group = lookup.own_security_group(work.connection, who, security_group_id)
+    wait_applied(region, operation)
+    return group
+
+
+def remove_rules(
+    region: Region, who: Principal, security_group_id: str, flow: str, requests: Sequence[RuleRequest]
+) -> SecurityGroup:
+    """Let less in: all of the rules are taken away, or none. Connections that stand already may go on.
+
+    Raises:
+        NoSuchSecurityGroup, NoSuchRule, BadValue, MissingParameter, BadProtocol, BadPorts, BadIpRange.
+    """
+    _check_flow(flow)
+    with region.begin() as work:
+        group = lookup.own_security_group(work.connection, who, security_group_id)
+        for rule in _rules(work.connection, who, requests):
+            if rule not in group.inbound:
+                raise NoSuchRule(security_group_id=security_group_id, source=rule.source)
+            security_groups.remove_rule(work.connection, security_group_id, rule)
+        operation = promise_apply(region, work, [security_group_id])
+        group = lookup.own_security_group(work.connection, who, security_group_id)
+    wait_applied(region, operation)
+    return group
+
+
+def _check_flow(flow: str) -> None:
+    if flow != INBOUND:
+        reason = "Outbound is for Nets only" if flow == "Outbound" else "Inbound is expected"
+        raise BadValue(parameter="Flow", reason=reason)
+
+
+def _rules(connection: sa.Connection, who: Principal, requests: Iterable[RuleRequest]) -> list[Rule]:
+    """One rule for each source of each request."""
+    found = []
+    for request in requests:
+        protocol, first, last = _traffic(request)
+        members = [_member(connection, who, member) for member in request.members]
+        sources = [*map(_checked_range, request.ip_ranges), *members]
+        if not sources:
+            raise MissingParameter(parameter="IpRange")
+        found += [Rule(protocol, first, last, source) for source in sources]
+    return found
+
+
+def _traffic(request: RuleRequest) -> tuple[Protocol, int, int]:
+    protocol = "-1" if request.protocol is None else request.protocol.lower()
+    if protocol not in get_args(Protocol):
+        raise BadProtocol(protocol=request.protocol)
+    if protocol == "-1":
+        return "-1", ANY, ANY
+    if protocol == "icmp":
+        first, last = _or_any(request.from_port), _or_any(request.to_port)
+        _check_ports(first, last, first in ICMP_NUMBERS and last in ICMP_NUMBERS, "-1 to 255 are expected")
+        return "icmp", first, last
+    first, last = _port(request.from_port, "FromPortRange"), _port(request.to_port, "ToPortRange")
+    in_order = first in PORTS and last in PORTS and first <= last
+    _check_ports(first, last, in_order, f"0 to {PORTS[-1]} are expected, in order")
+    return cast("Protocol", protocol), first, last
+
+
+def _or_any(number: int | None) -> int:
+    return ANY if number is None else number
+
+
+def _port(number: int | None, parameter: str) -> int:
+    if number is None:
+        raise MissingParameter(parameter=parameter)
+    return number
+
+
+def _check_ports(first: int, last: int, valid: object, reason: str) -> None:
+    if not valid:
+        raise BadPorts(first=first, last=last, reason=reason)
+
+
+def _checked_range(text: str) -> str:
+    """An IPv4 range as it was given; a lone address is a range of one (specification, ReadSecurityGroups)."""
+    try:
+        ipaddress.IPv4Network(text, strict=False)
+    except ValueError as error:
+        raise BadIpRange(ip_range=text, reason=str(error)) from error
+    if not CIDR.fullmatch(text):
+        raise BadIpRange(ip_range=text, reason="an IPv4 range in CIDR notation is expected")
+    return text
+
+
+def _member(connection: sa.Connection, who: Principal, member: Member) -> str:
+    """The id of the group. Those of other accounts cannot be seen, and so not be named."""
+    if member.account_id not in (None, who.account_id):
+        raise NoSuchSecurityGroup(security_group=member.group)
+    if member.group.startswith(f"{ids.SECURITY_GROUP}-"):
+        return lookup.own_security_group(connection, who, member.group).security_group_id
+    return _named(connection, who, member.group).security_group_id
+
+
+def _named(connection: sa.Connection, who: Principal, name: str) -> SecurityGroup:
+    found = security_groups.named(connection, who.account_id, name)
+    if found is None:
+        raise NoSuchSecurityGroup(security_group=name)
+    return found
+
+
+def chosen(
+    region: Region, work: Work, who: Principal, group_ids: Collection[str], names: Collection[str]
+) -> tuple[GroupName, ...]:
+    """The groups of a VM, by ids and names; the default one when none is named.
+
+    Raises:
+        NoSuchSecurityGroup, WrongIdPrefix, MalformedId.
+    """
+    default_group = default(region, work, who)
+    found = [lookup.own_security_group(work.connection, who, group_id) for group_id in group_ids]
+    found += [_named(work.connection, who, name) for name in names]
+    each = {group.security_group_id: group for group in found or [default_group]}
+    return tuple(GroupName(group.security_group_id, group.name, group.account_id) for group in each.values())
+
+
+def delete_by_id(region: Region, who: Principal, security_group_id: str) -> None:
+    """Delete a group that no VM is in and no other group's rule names.
+
+    Raises:
+        NoSuchSecurityGroup, ReservedSecurityGroup, SecurityGroupInUse.
+    """
+    with region.begin() as work:
+        _delete(work, lookup.own_security_group(work.connection, who, security_group_id))
+
+
+def delete_by_name(region: Region, who: Principal, name: str) -> None:
+    """As `delete_by_id`."""
+    with region.begin() as work:
+        _delete(work, _named(work.connection, who, name))
+
+
+def _delete(work: Work, group: SecurityGroup) -> None:
+    if group.name == DEFAULT_NAME:
+        raise ReservedSecurityGroup(security_group_id=group.security_group_id)
+    user = security_groups.vm_in(work.connection, group.security_group_id)
+    user = user or security_groups.naming(work.connection, group.security_group_id)
+    if user is not None:
+        raise SecurityGroupInUse(security_group_id=group.security_group_id, user=user)
+    tags.erase(work.connection, group.security_group_id)
+    security_groups.erase(work.connection, group.security_group_id)
+
+
+@dataclass(frozen=True)
+class FoundGroups:
+    """A page of groups, and the names of those in their rules, by id."""
+
+    page: Found[SecurityGroup]
+    members: dict[str, GroupName]
+
+
+def find(region: Region, who: Principal, query: Query) -> FoundGroups:
+    """The caller's groups, oldest first. The default one is made where it is missing."""
+    _ensure_default(region, who)
+    with region.store.read() as connection:
+        page, more = security_groups.find(connection, who.account_id, query)
+        tagged = tags.of_resources(connection, [group.security_group_id for group in page])
+        sources = {rule.source for group in page for rule in group.inbound}
+        return FoundGroups(Found(page, tagged, more), security_groups.names(connection, sources))
+
+
+def shown(region: Region, group: SecurityGroup) -> FoundGroups:
+    """One group as `find` gives it."""
+    with region.store.read() as connection:
+        tagged = tags.of_resources(connection, [group.security_group_id])
+        sources = {rule.source for rule in group.inbound}
+        return FoundGroups(Found([group], tagged, more=False), security_groups.names(connection, sources))
+
+
+def _ensure_default(region: Region, who: Principal) -> None:
+    with region.store.read() as connection:
+        known = security_groups.named(connection, who.account_id, DEFAULT_NAME)
+    if known is None and not region.dry_run:
+        with region.begin() as work:
+            default(region, work, who)
+
+
+def promise_apply(region: Region, work: Work, security_group_ids: Iterable[str]) -> Operation:
+    """Promise that the firewalls that depend on these groups follow."""
+    named = ",".join(sorted(set(security_group_ids)))
+    subject = named.partition(",")[0]
+    operation = Operation(
+        f"apply_security_groups:{subject}:{region.ids.serial():x}",
+        "apply_security_groups",
+        subject,
+        {"security_group_ids": named},
+    )
+    work.promised.append(operation)
+    return operation
+
+
+def wait_applied(region: Region, operation: Operation) -> None:
+    """Wait a little for the firewalls to follow, so that the caller's next packet meets them."""
+    if not region.dry_run:
+        region.workflows.wait(operation.operation_id, APPLY_WAIT_SECONDS)

@@ -1,0 +1,73 @@
+"""Snapshots imported from a URL: a disk, raw or qcow2, with gzip around it or not (reference section 3)."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from souche.app import block_devices, product_codes, quotas, snapshots, texts
+from souche.app.region import Region
+from souche.db import disk_imports
+from souche.db import snapshots as records
+from souche.model.accounts import Principal
+from souche.model.disk_imports import DiskImport
+from souche.model.snapshots import Snapshot
+from souche.states import SnapshotState
+from souche.transfer import import_disk
+
+GIB: Final = 1024**3
+ANSWER_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True)
+class FromUrl:
+    """A snapshot of the disk at a URL, which has at most `size_bytes` as a guest sees it."""
+
+    location: str
+    size_bytes: int
+    description: str = ""
+    client_token: str | None = None
+
+
+def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
+    """Promise a snapshot; its size is `size_bytes` in whole GiB, rounded up. The URL is tried at once, since a
+    snapshot has no room to say later why it failed. With the token of an earlier call, that call's snapshot
+    is the answer.
+
+    Raises:
+        BadVolumeSize, BadUrl, UrlUnreachable, ValueTooLong, ClientTokenReused, QuotaExceeded.
+    """
+    texts.check_description(command.description)
+    texts.check_client_token(command.client_token)
+    size_gib = -(-command.size_bytes // GIB)
+    block_devices.check_volume(size_gib, "standard", None, device_name="")
+    _try(region, command)
+    with region.begin() as work:
+        earlier = snapshots.of_token(work, who, command.client_token)
+        if earlier:
+            return snapshots.same(earlier, (None, None))
+        snapshot = replace(
+            snapshots.new(region, who, command.client_token),
+            volume_size_gib=size_gib,
+            state=SnapshotState.IN_QUEUE,
+            description=command.description,
+            product_codes=product_codes.DEFAULT,
+        )
+        quotas.check(work, who, quotas.of_snapshot())
+        records.insert(work.connection, snapshot)
+        disk_imports.insert(work.connection, _disk(region, snapshot, command))
+        work.promised.append(snapshots.promise("import_snapshot", snapshot, {}))
+    return snapshot
+
+
+def _try(region: Region, command: FromUrl) -> None:
+    limits = replace(import_disk.limits(command.size_bytes), idle_seconds=ANSWER_SECONDS)
+    with region.fetcher.open(command.location, "FileLocation", limits):
+        return
+
+
+def _disk(region: Region, snapshot: Snapshot, command: FromUrl) -> DiskImport:
+    return DiskImport(
+        snapshot_id=snapshot.snapshot_id,
+        device_name=None,
+        sealed_url=region.vault.seal(command.location),
+        most_bytes=command.size_bytes,
+    )

@@ -1,0 +1,35 @@
+"""souche bucket"""
+
+from typing import Annotated
+
+import typer
+
+from souche.app import accounts
+from souche.cli.composition import Composition
+from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.output import show, told
+
+
+def build(composition: Composition) -> typer.Typer:
+    """The commands about buckets."""
+    app = typer.Typer(help="Buckets of the region's object store (OOS).", no_args_is_help=True)
+
+    @app.command()
+    def create(
+        name: Annotated[str, typer.Argument(help="3 to 63 lower-case letters, digits and hyphens.")],
+        home: HomeFlag,
+        account: Annotated[str, typer.Option(help="Name or ID of the account that the bucket is for.")],
+        json: JsonFlag = False,
+    ) -> None:
+        """Make a bucket that one account alone reaches, by all of its access keys. One that it has already is left as
+        it is. With an object store that is not the embedded one, the first export makes it."""
+        with told(), composition.administer(home) as administered:
+            owner = accounts.known(administered.region, account)
+            administered.ensure_bucket(name, owner.account_id)
+        show({"Bucket": name, "AccountId": owner.account_id}, as_json=json)
+
+    @app.callback()
+    def group() -> None:
+        """Buckets of the region's object store (OOS)."""
+
+    return app

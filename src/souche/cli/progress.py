@@ -1,0 +1,50 @@
+"""The bar of a transfer: how much, how fast, how long yet."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+Tell: TypeAlias = Callable[[str, int, int | None], None]
+"""Told what is being done, and the bytes done and in all (None: not known yet)."""
+
+
+@contextmanager
+def transfer_bar() -> Iterator[Tell]:
+    """A progress bar on standard error, with speed and time left; where nobody watches, a line for each tenth."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines(console)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        shown = bar.add_task("queued", total=None)
+        yield lambda what, done, total: bar.update(shown, description=what, completed=done, total=total)
+
+
+def _lines(console: Console) -> Tell:
+    last: tuple[str, int] = ("", -1)
+
+    def line(what: str, done: int, total: int | None) -> None:
+        nonlocal last
+        percent = 100 * done // total if total else 0
+        if (what, percent // 10) != last:
+            console.print(f"{percent:3}%  {what}", highlight=False)
+        last = (what, percent // 10)
+
+    return line

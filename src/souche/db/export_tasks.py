@@ -1,0 +1,114 @@
+"""Export tasks, and the snapshots that those under way read."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+
+from souche import ids
+from souche.db import query as engine
+from souche.db import tags
+from souche.db.schema import export_disks as disks
+from souche.db.schema import export_tasks as tasks
+from souche.model.export_tasks import ExportTask, WrittenDisk
+from souche.model.images import Image
+from souche.model.query import Query
+from souche.states import ExportState
+
+FIELDS: engine.Fields = {
+    "task_id": tasks.c.task_id,
+    "image_id": tasks.c.image_id,
+    "snapshot_id": tasks.c.snapshot_id,
+    **tags.fields(tasks.c.task_id),
+}
+UNDER_WAY: Final = (ExportState.QUEUED, ExportState.ACTIVE)
+SOURCES: Final[Mapping[str, sa.Column[Any]]] = {
+    ids.IMAGE_EXPORT: tasks.c.image_id,
+    ids.SNAPSHOT_EXPORT: tasks.c.snapshot_id,
+}
+
+_ORDER = engine.Order(tasks.c.creation_date, tasks.c.task_id)
+_IMAGE = msgspec.json.Decoder(Image)
+
+
+def insert(connection: sa.Connection, task: ExportTask) -> None:
+    """Write a new task, with the snapshots that it reads."""
+    image = msgspec.json.encode(task.image).decode() if task.image else None
+    connection.execute(tasks.insert().values({**vars(task), "image": image}))
+    sources = [{"task_id": task.task_id, "snapshot_id": snapshot_id} for snapshot_id in task.snapshot_ids]
+    connection.execute(disks.insert(), sources)
+
+
+def get(connection: sa.Connection, task_id: str) -> ExportTask | None:
+    """The task of this id, whoever owns it."""
+    row = connection.execute(tasks.select().where(tasks.c.task_id == task_id)).one_or_none()
+    return None if row is None else _task(row)
+
+
+def find(
+    connection: sa.Connection, account_id: str, kind: str, query: Query
+) -> tuple[list[ExportTask], bool]:
+    """The account's tasks of a kind (the prefix of its ids) that satisfy the query, oldest first; and whether more
+    remain."""
+    own = tasks.select().where(tasks.c.account_id == account_id, SOURCES[kind].is_not(None))
+    rows, more = engine.find(connection, own, FIELDS, query, _ORDER)
+    return [_task(row) for row in rows], more
+
+
+def reads(connection: sa.Connection, snapshot_id: str) -> bool:
+    """Whether an export that has not ended yet reads the snapshot."""
+    return bool(connection.scalar(sa.select(sa.exists().where(disks.c.snapshot_id == snapshot_id))))
+
+
+def set_state(connection: sa.Connection, task_id: str, state: ExportState) -> None:
+    """Record a state."""
+    connection.execute(tasks.update().where(tasks.c.task_id == task_id).values(state=state))
+
+
+def set_progress(connection: sa.Connection, task_id: str, done_bytes: int, total_bytes: int) -> None:
+    """Record how far it is."""
+    values = {"done_bytes": done_bytes, "total_bytes": total_bytes}
+    connection.execute(tasks.update().where(tasks.c.task_id == task_id).values(values))
+
+
+def set_manifest_url(connection: sa.Connection, task_id: str, sealed_url: bytes) -> None:
+    """Record the manifest's URL, as the vault sealed it."""
+    connection.execute(
+        tasks.update().where(tasks.c.task_id == task_id).values(sealed_manifest_url=sealed_url)
+    )
+
+
+def end(connection: sa.Connection, task_id: str, **values: object) -> None:
+    """Record the end of a task, with these columns: its snapshots are free, and the other account's key is
+    forgotten."""
+    here = tasks.c.task_id == task_id
+    connection.execute(tasks.update().where(here).values(sealed_secret_key=None, **values))
+    connection.execute(disks.delete().where(disks.c.task_id == task_id))
+
+
+def record_disk(connection: sa.Connection, task_id: str, disk: WrittenDisk) -> None:
+    """Record that a disk is in the bucket."""
+    here = (disks.c.task_id == task_id, disks.c.snapshot_id == disk.snapshot_id)
+    connection.execute(disks.update().where(*here).values(asdict(disk)))
+
+
+def forget_disks(connection: sa.Connection, task_id: str) -> None:
+    """Record that none of the disks is in the bucket any more."""
+    nothing = dict.fromkeys(field.name for field in fields(WrittenDisk) if field.name != "snapshot_id")
+    connection.execute(disks.update().where(disks.c.task_id == task_id).values(nothing))
+
+
+def written_disks(connection: sa.Connection, task_id: str) -> dict[str, WrittenDisk]:
+    """The disks that are in the bucket, by snapshot id."""
+    statement = disks.select().where(disks.c.task_id == task_id, disks.c.object_sha256.is_not(None))
+    columns = [column for column in disks.c if column is not disks.c.task_id]
+    rows = connection.execute(statement.with_only_columns(*columns))
+    return {row.snapshot_id: WrittenDisk(**row._mapping) for row in rows}  # noqa: SLF001
+
+
+def _task(row: engine.AnyRow) -> ExportTask:
+    plain = {name: value for name, value in row._mapping.items() if name not in ("state", "image")}  # noqa: SLF001
+    image = _IMAGE.decode(row.image) if row.image else None
+    return ExportTask(**plain, state=ExportState(row.state), image=image)

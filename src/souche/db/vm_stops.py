@@ -1,0 +1,46 @@
+"""The stops of VMs, as they were recorded."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from souche.db import query as engine
+from souche.db.schema import vm_stops
+from souche.model.query import Query
+from souche.model.vm_stops import VmStop
+from souche.model.vms import Vm
+
+FIELDS: engine.Fields = {
+    "vm_id": vm_stops.c.vm_id,
+    "state_reason": vm_stops.c.state_reason,
+    "stop_date": vm_stops.c.stop_date,
+}
+
+# As `VmStop.position_id`.
+_ORDER = engine.Order(
+    vm_stops.c.stop_date, vm_stops.c.vm_id + "/" + sa.cast(vm_stops.c.generation, sa.String)
+)
+
+
+def record(connection: sa.Connection, vm: Vm, state_reason: str, now: datetime) -> None:
+    """Note that a VM has stopped. Of one generation it is noted once."""
+    known = sa.select(vm_stops.c.vm_id).where(
+        vm_stops.c.vm_id == vm.vm_id, vm_stops.c.generation == vm.generation
+    )
+    if connection.scalar(known) is None:
+        connection.execute(
+            vm_stops.insert().values(
+                vm_id=vm.vm_id,
+                generation=vm.generation,
+                account_id=vm.account_id,
+                state_reason=state_reason,
+                stop_date=now,
+            )
+        )
+
+
+def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[VmStop], bool]:
+    """The stops of the account's VMs that satisfy the query, oldest first; and whether more remain."""
+    own = vm_stops.select().where(vm_stops.c.account_id == account_id)
+    rows, more = engine.find(connection, own, FIELDS, query, _ORDER)
+    return [VmStop(row.vm_id, row.generation, row.state_reason, row.stop_date) for row in rows], more

@@ -1,0 +1,30 @@
+"""Disks on their way in from a URL."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Checksums:
+    """What a disk is to be by the companion of its manifest (docs/formats.md). The object's hash vouches for every
+    byte of it."""
+
+    disk_bytes: int
+    object_bytes: int
+    object_sha256: str
+
+
+@dataclass(frozen=True)
+class DiskImport:
+    """The disk of a snapshot that is not there yet. `sealed_url` is a secret: it is signed. `most_bytes` is how large
+    the disk may be, as seen by a guest. `disk_format` None: qcow2 or raw. `total_bytes` is None until it is known.
+    """
+
+    snapshot_id: str
+    device_name: str | None
+    sealed_url: bytes
+    most_bytes: int
+    disk_format: Literal["qcow2", "raw"] | None = None
+    checksums: Checksums | None = None
+    received_bytes: int = 0
+    total_bytes: int | None = None

@@ -1,0 +1,86 @@
+"""Tasks that export an image or a snapshot into a bucket (reference sections 3 and 4)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from souche.model.images import Image
+from souche.states import ExportState
+
+ExportFormat = Literal["qcow2", "raw"]
+
+MANIFEST_SECONDS = 7 * 24 * 3600
+"""For how long the URLs of an export work, counted from its end: the most that SigV4 allows."""
+
+
+@dataclass(frozen=True)
+class ExportTask:
+    """An export of the image `image_id` or of the snapshot `snapshot_id`; the other one is None. `image` is the
+    image as it was when the task was made.
+
+    The bucket is one of the account `bucket_account_id` here; None: it is reached by `access_key_id` with its sealed
+    secret, a key of no account here. `prefix` is what every key in the bucket begins with. `done_bytes` of the
+    `total_bytes` of data on all disks are read.
+    """
+
+    task_id: str
+    account_id: str
+    image_id: str | None
+    snapshot_id: str | None
+    state: ExportState
+    comment: str
+    disk_format: ExportFormat
+    bucket: str
+    prefix: str
+    creation_date: datetime
+    bucket_account_id: str | None
+    access_key_id: str | None = None
+    sealed_secret_key: bytes | None = None
+    sealed_manifest_url: bytes | None = None
+    image: Image | None = None
+    done_bytes: int = 0
+    total_bytes: int = 0
+
+    @property
+    def progress_percent(self) -> int:
+        """How far it is; 100 only at its end."""
+        if self.state == ExportState.COMPLETED:
+            return 100
+        return min(99, 100 * self.done_bytes // self.total_bytes) if self.total_bytes else 0
+
+    @property
+    def snapshot_ids(self) -> list[str]:
+        """The snapshots that it reads, each once: two mappings of an image may have the same one."""
+        found = self.image.snapshot_ids if self.image else [self.snapshot_id or ""]
+        return list(dict.fromkeys(found))
+
+    @property
+    def manifest_key(self) -> str:
+        """Where the manifest goes. Each task has one of its own, so that none can spoil another's."""
+        return f"{self.prefix}manifest-{self._digits}.json"
+
+    @property
+    def companion_key(self) -> str:
+        """Where the companion goes."""
+        return f"{self.prefix}companion-{self._digits}.json"
+
+    def disk_key(self, snapshot_id: str) -> str:
+        """Where a disk goes (reference section 3, "Object key")."""
+        return f"{self.prefix}{snapshot_id}-{self._digits}.{self.disk_format}.gz"
+
+    @property
+    def _digits(self) -> str:
+        return self.task_id.rpartition("-")[2]
+
+
+@dataclass(frozen=True)
+class WrittenDisk:
+    """A disk of an export that is in the bucket. `disk_tree_sha256` is of the disk, `object_sha256` of the object;
+    `data_bytes` is the part of the disk that holds data."""
+
+    snapshot_id: str
+    data_bytes: int
+    disk_bytes: int
+    disk_tree_sha256: str
+    object_bytes: int
+    object_sha256: str

@@ -1,0 +1,37 @@
+"""Where disks on their way in are kept, and how many come in at once."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from souche.objects.fetch import Fetcher
+
+AT_ONCE: Final = 4
+
+
+class DiskImporter:
+    """One for a region. The files of a workflow are in a folder of `staging` that has the name of what it makes: the
+    sweep of staged files leaves it alone for as long as the workflow is promised."""
+
+    def __init__(self, fetcher: Fetcher, staging: Path, *, at_once: int = AT_ONCE) -> None:
+        self.fetcher = fetcher
+        self._staging = staging
+        self._slots = threading.BoundedSemaphore(at_once)
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """One's turn, after a wait."""
+        with self._slots:
+            yield
+
+    def file(self, subject_id: str, snapshot_id: str) -> Path:
+        """Where the disk of a snapshot comes in."""
+        folder = self._staging / subject_id
+        folder.mkdir(exist_ok=True, mode=0o711)
+        return folder / snapshot_id
+
+    def folder(self, subject_id: str) -> Path:
+        """Where all disks of an image come in, or that of a snapshot."""
+        return self._staging / subject_id

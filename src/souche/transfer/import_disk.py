@@ -1,0 +1,172 @@
+"""Importing a disk: URL -> download -> gunzip -> inspection -> file, as one stream.
+
+    download         bounded in size and time; SHA-256 of what lies at the URL
+    gunzip           where it is gzip; bounded, so that a bomb goes off harmlessly
+    inspection       the first 512 KiB decide before anything is written
+    file             zeros take no room
+    checks           the file is whole, and what the companion says
+
+Download and gunzip are threads of their own, a few MiB ahead. Nothing else opens the disk before all is checked.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from souche.errors import Invalid, Unavailable
+from souche.formats import gzip_members
+from souche.formats.disk_inspection import (
+    HEAD_BYTES,
+    DiskCutShort,
+    DiskFormat,
+    InspectedDisk,
+    WrongDiskSize,
+    inspect_file,
+    inspect_head,
+)
+from souche.model.disk_imports import DiskImport
+from souche.objects.fetch import DownloadFailed, Fetcher, Limits
+from souche.refusals import UrlUnreachable
+from souche.transfer import disk_check
+from souche.transfer.ahead import ahead
+from souche.transfer.sparse_file import SparseFile
+
+Progress: TypeAlias = Callable[[int, int | None], None]
+"""Told the bytes received and in all (None: the server does not say), after each MiB."""
+
+MIB: Final = 1024 * 1024
+LEAST_SECONDS: Final = 600.0
+SECONDS_FOR_MIB: Final = 1.0
+TABLES_BYTES: Final = 64 * MIB
+"""of a qcow2 file, beside a sixteenth of the disk: with clusters of 512 bytes they take 3 %"""
+DEPTH: Final = 4
+PASSING: Final = (UrlUnreachable, DownloadFailed)
+"""Worth another try; their subclasses that say what the server said are not."""
+
+
+class ObjectChanged(Invalid):
+    """What lies at its URL is not what was exported: {reason}"""
+
+
+class DownloadBroken(Unavailable):
+    """{what} cannot be downloaded at the moment: {reason}"""
+
+
+def import_disk(fetcher: Fetcher, url: str, wanted: DiskImport, path: Path, progress: Progress) -> DiskFormat:
+    """Download a disk into a file, in the place of whatever is there; returns its format.
+
+    Raises:
+        BadUrl, UrlUnreachable, BadGzip, BadDisk, ObjectChanged: it is refused; the class says why.
+        DownloadBroken: worth another try.
+        StorageFailed: the file cannot be written.
+    """
+    try:
+        _download(fetcher, url, wanted, path, progress)
+    except UrlUnreachable as error:
+        if type(error) in PASSING:
+            raise DownloadBroken(what="The disk", reason=str(error)) from error
+        raise
+    return _checked(path, wanted).format
+
+
+def limits(most_disk_bytes: int) -> Limits:
+    """Of the download of a disk: ten minutes and a second for each MiB that it may have."""
+    return Limits(
+        most_bytes=int(_most_file_bytes(most_disk_bytes) * gzip_members.MOST_OVERHEAD),
+        seconds=LEAST_SECONDS + SECONDS_FOR_MIB * most_disk_bytes / MIB,
+    )
+
+
+def _most_file_bytes(most_disk_bytes: int) -> int:
+    return most_disk_bytes + most_disk_bytes // 16 + TABLES_BYTES
+
+
+def _download(fetcher: Fetcher, url: str, wanted: DiskImport, path: Path, progress: Progress) -> None:
+    parameter = "PreSignedUrl" if wanted.device_name else "FileLocation"
+    with fetcher.open(url, parameter, limits(wanted.most_bytes)) as download:
+        received = _Received(wanted)
+        received.expect(download.total_bytes)
+        with (
+            ahead(received.through(_gathered(download.chunks)), DEPTH) as arriving,
+            ahead(_unpacked(arriving, wanted.most_bytes), DEPTH) as stream,
+            SparseFile(path) as file,
+        ):
+            for piece in _inspected(stream, wanted):
+                file.write(piece)
+                progress(received.bytes, download.total_bytes)
+            file.finish()
+        received.check()
+
+
+class _Received:
+    """What has arrived so far: how much, and its hash where one is expected."""
+
+    def __init__(self, wanted: DiskImport) -> None:
+        self._checksums = wanted.checksums
+        self._digest = hashlib.sha256()
+        self.bytes = 0
+
+    def expect(self, total_bytes: int | None) -> None:
+        """Refuse an object of another length before its first byte is read."""
+        expected = self._checksums.object_bytes if self._checksums else None
+        if None not in (expected, total_bytes) and expected != total_bytes:
+            raise ObjectChanged(reason=f"it has {total_bytes} bytes instead of {expected}.")
+
+    def through(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self.bytes += len(chunk)
+            if self._checksums:
+                self._digest.update(chunk)
+            yield chunk
+
+    def check(self) -> None:
+        """Refuse an object with another hash."""
+        if self._checksums and self._digest.hexdigest() != self._checksums.object_sha256:
+            raise ObjectChanged(reason="its SHA-256 is another one.")
+
+
+def _gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Whatever the network gives, in pieces of a MiB."""
+    gathered = bytearray()
+    for chunk in chunks:
+        gathered += chunk
+        if len(gathered) >= MIB:
+            yield bytes(gathered)
+            gathered.clear()
+    if gathered:
+        yield bytes(gathered)
+
+
+def _unpacked(stream: Iterator[bytes], most_disk_bytes: int) -> Iterator[bytes]:
+    """What is inside the gzip, where it is gzip: a disk never begins so."""
+    first = next(stream, b"")
+    whole = chain([first], stream)
+    if first.startswith(gzip_members.MAGIC):
+        return gzip_members.decompress(whole, most_bytes=_most_file_bytes(most_disk_bytes))
+    return whole
+
+
+def _inspected(stream: Iterator[bytes], wanted: DiskImport) -> Iterator[bytes]:
+    """The stream, once its beginning has been found good; it ends where the disk may not be longer."""
+    head = b""
+    while len(head) < HEAD_BYTES and (piece := next(stream, b"")):
+        head += piece
+    disk = inspect_head(head, expected=wanted.disk_format, most_bytes=wanted.most_bytes)
+    most = wanted.most_bytes if disk.format == "raw" else _most_file_bytes(wanted.most_bytes)
+    length = 0
+    for piece in chain([head], stream):
+        length += len(piece)
+        if length > most:
+            raise WrongDiskSize(size_bytes=f"more than {most}", reason=f"should have at most {most}.")
+        yield piece
+
+
+def _checked(path: Path, wanted: DiskImport) -> InspectedDisk:
+    disk = inspect_file(path, expected=wanted.disk_format, most_bytes=wanted.most_bytes)
+    if wanted.checksums and disk.size_bytes != wanted.checksums.disk_bytes:
+        raise ObjectChanged(reason=f"a disk of {disk.size_bytes} bytes, not {wanted.checksums.disk_bytes}.")
+    if disk.format == "qcow2" and not disk_check.is_whole(path):
+        raise DiskCutShort(reason="its tables name data that is not there, or contradict one another.")
+    return disk

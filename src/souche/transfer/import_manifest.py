@@ -1,0 +1,68 @@
+"""Fetching a manifest, and the companion beside it where there is one."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from souche.formats import companion as companions
+from souche.formats import manifest as manifests
+from souche.formats.companion import Companion, CompanionDisk
+from souche.formats.manifest import Manifest, ManifestDisk
+from souche.objects.fetch import DownloadTooLarge, Fetcher, Limits, UrlNotFound
+from souche.objects.urls import parse_url, shown
+from souche.refusals import BadManifest, NoSuchManifest
+
+PARAMETER: Final = "FileLocation"
+LIMITS: Final = Limits(most_bytes=manifests.MOST_BYTES, seconds=20, idle_seconds=10)
+COMPANION_HEADER: Final = f"x-amz-meta-{companions.METADATA_KEY}"
+
+
+@dataclass(frozen=True)
+class ExportedImage:
+    """What is known of an image before its disks are fetched."""
+
+    manifest: Manifest
+    companion: Companion | None
+
+    def checksums_of(self, disk: ManifestDisk) -> CompanionDisk | None:
+        """What the companion says of a disk; None without a companion.
+
+        Raises:
+            BadManifest: the companion says nothing of it.
+        """
+        if self.companion is None:
+            return None
+        for each in self.companion.disks:
+            if each.filename == disk.filename:
+                return each
+        raise BadManifest(reason=f"the companion beside it does not know the disk {disk.device_name}")
+
+
+def fetch_manifest(fetcher: Fetcher, url: str) -> ExportedImage:
+    """Read the manifest that a URL leads to.
+
+    Raises:
+        BadUrl, UrlUnreachable: the URL does not lead to anything that may be fetched, or can be.
+        NoSuchManifest: there is nothing.
+        BadManifest: it is no manifest; the subclasses say more.
+    """
+    try:
+        body, headers = fetcher.read(url, PARAMETER, LIMITS)
+    except UrlNotFound as error:
+        raise NoSuchManifest(location=without_query(url)) from error
+    except DownloadTooLarge as error:
+        raise BadManifest(reason=f"it has more than {LIMITS.most_bytes} bytes") from error
+    manifest = manifests.read_manifest(body)
+    companion_url = headers.get(COMPANION_HEADER)
+    if companion_url is None:
+        return ExportedImage(manifest, None)
+    body, _ = fetcher.read(companion_url, COMPANION_HEADER, LIMITS)
+    return ExportedImage(manifest, companions.read_companion(body))
+
+
+def without_query(url: str) -> str:
+    """A URL as everybody may see it: the query is the signature.
+
+    Raises:
+        BadUrl: it is none.
+    """
+    return shown(parse_url(url, PARAMETER))

@@ -1,0 +1,69 @@
+"""A file written front to back, in which zeros take no room."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from souche.errors import StorageFailed
+from souche.formats.extents import Bytes
+
+BLOCK_BYTES: Final = 64 * 1024
+ZEROS: Final = memoryview(bytes(BLOCK_BYTES))
+
+
+class SparseFile:
+    """A new file in the place of whatever is there. All methods raise StorageFailed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.size_bytes = 0
+
+    def __enter__(self) -> Self:
+        try:
+            self._file = self._path.open("wb", buffering=0)
+        except OSError as error:
+            raise StorageFailed(reason=f"{self._path.name}: {error.strerror}") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def write(self, data: Bytes) -> None:
+        """Go on with these bytes."""
+        descriptor, position = self._file.fileno(), self.size_bytes
+        try:
+            for start, length in _written(memoryview(data)):
+                _write(descriptor, memoryview(data)[start : start + length], position + start)
+            self.size_bytes = position + len(data)
+        except OSError as error:
+            raise StorageFailed(reason=f"{self._path.name}: {error.strerror}") from error
+
+    def finish(self) -> None:
+        """The file has its full length now, zeros at its end included."""
+        os.ftruncate(self._file.fileno(), self.size_bytes)
+
+
+def _written(data: memoryview) -> Iterator[tuple[int, int]]:
+    """The runs of blocks that are not all zeros: start and length."""
+    start = end = 0
+    for block in range(0, len(data), BLOCK_BYTES):
+        piece = data[block : block + BLOCK_BYTES]
+        if piece == ZEROS[: len(piece)]:
+            continue
+        if block != end:
+            if end > start:
+                yield start, end - start
+            start = block
+        end = block + len(piece)
+    if end > start:
+        yield start, end - start
+
+
+def _write(descriptor: int, data: memoryview, offset: int) -> None:
+    while data:
+        written = os.pwrite(descriptor, data, offset)
+        data, offset = data[written:], offset + written

@@ -1,0 +1,104 @@
+"""Ways to the buckets of exports."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore
+from typing import Final, TypeAlias
+
+from souche.db import buckets
+from souche.db.store import Store
+from souche.model.export_tasks import ExportTask
+from souche.objects.base import BucketAccessRefused, NoSuchBucket, ObjectStore
+from souche.objects.oos import Oos
+from souche.refusals import NoObjectStore
+from souche.vault import Vault
+
+EXPORTS_AT_ONCE: Final = 2
+"""in one process: each takes about 50 MiB and every core"""
+
+Foreign: TypeAlias = Callable[[str, str], ObjectStore]
+"""Opens the store of other services by an access key and its secret."""
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """`oos` is the region's own service, if it has one; `foreign` the way to buckets by keys of no account here, if
+    there is one. `turns` bounds how many exports run at once."""
+
+    vault: Vault
+    oos: Oos | None = None
+    foreign: Foreign | None = None
+    turns: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(EXPORTS_AT_ONCE))
+
+    def store_of(self, task: ExportTask) -> ObjectStore:
+        """The store that a task writes to.
+
+        Raises:
+            NoObjectStore: the region has none. BucketAccessRefused: there is no way to others.
+        """
+        if task.bucket_account_id is not None:
+            return self._oos().store()
+        if self.foreign is None or task.access_key_id is None or task.sealed_secret_key is None:
+            raise BucketAccessRefused(bucket=task.bucket, reason="InvalidAccessKeyId")
+        return self.foreign(task.access_key_id, self.vault.unseal(task.sealed_secret_key))
+
+    def ensure_bucket(self, store: Store, task: ExportTask) -> None:
+        """Make the bucket of a task, unless it is there.
+
+        Raises:
+            BadBucketName, BucketAccessRefused, NoObjectStore.
+        """
+        if task.bucket_account_id is None:
+            self.store_of(task).ensure_bucket(task.bucket)
+        else:
+            ensure_own(self._oos(), store, task.bucket, task.bucket_account_id)
+
+    def _oos(self) -> Oos:
+        if self.oos is None:
+            raise NoObjectStore
+        return self.oos
+
+
+def ensure_own(oos: Oos, store: Store, bucket: str, account_id: str) -> None:
+    """Make a bucket of an account's, unless it is there.
+
+    Raises:
+        BadBucketName. BucketAccessRefused: it is not, or may not be, the account's.
+    """
+    if not oos.capabilities.knows_accounts:
+        _claim(oos.store(), store, bucket, account_id)
+    oos.ensure_bucket(bucket, account_id)
+
+
+def assign(store: Store, bucket: str, account_id: str) -> None:
+    """Give a bucket of a store that does not know accounts to one; it may be there already.
+
+    Raises:
+        BucketAccessRefused: it is another account's.
+    """
+    with store.begin() as connection:
+        owner = buckets.owner(connection, bucket)
+        if owner is None:
+            buckets.give(connection, bucket, account_id)
+        elif owner != account_id:
+            raise BucketAccessRefused(bucket=bucket, reason="it belongs to another account")
+
+
+def _claim(objects: ObjectStore, store: Store, bucket: str, account_id: str) -> None:
+    """Give a bucket to an account, if there is none of this name; one that is there already may hold anybody's
+    things, and only the operator gives it to an account."""
+    exists = _exists(objects, bucket)
+    with store.begin() as connection:
+        owner = buckets.owner(connection, bucket)
+        if owner is None and not exists:
+            buckets.give(connection, bucket, account_id)
+        elif owner != account_id:
+            raise BucketAccessRefused(bucket=bucket, reason="it is not a bucket of the account")
+
+
+def _exists(objects: ObjectStore, bucket: str) -> bool:
+    try:
+        objects.keys(bucket, "")
+    except NoSuchBucket:
+        return False
+    return True

@@ -1,0 +1,138 @@
+"""Write an image into a bucket: its disks, its manifest, and what the manifest has no room for.
+
+The transaction before has written the task (`queued`), with the image as it was then.
+
+1. ensure bucket: made if it is missing. Not undone: a bucket stays, its account may use it already.
+2. write disks: each is read by NBD and written as one stream, once even if two devices have it. Each is recorded when
+   it is whole, and not written again after a crash. Undo: no upload and no object is left.
+3. write manifest: the companion, then the manifest, whose URLs work for seven days from now on. Undo: both go.
+4. complete: the task is `completed`.
+
+When a step fails the task becomes `failed` with the reason; one that was cancelled stays so. Cancelling it sets its
+state, which this workflow looks at all the time.
+
+A mapping without a snapshot (an empty volume) has no place in a manifest, and is left out.
+"""
+
+from collections.abc import Mapping
+
+from souche.db import export_tasks
+from souche.db.schema import utc_text
+from souche.errors import StorageFailed
+from souche.formats.companion import (
+    METADATA_KEY,
+    Companion,
+    CompanionDisk,
+    write_companion,
+)
+from souche.formats.manifest import Manifest, ManifestDisk, write_manifest
+from souche.model.export_tasks import MANIFEST_SECONDS, ExportTask, WrittenDisk
+from souche.model.images import Image, ImageMapping, Lineage
+from souche.model.operations import Operation
+from souche.objects.base import ObjectStore
+from souche.workflows import exports, locks
+from souche.workflows.engine import Step, Workflow
+from souche.workflows.parts import Parts
+
+
+def _write_manifest(parts: Parts, operation: Operation) -> None:
+    task = exports.task_of(parts, operation)
+    image = _image_of(task)
+    with parts.store.read() as connection:
+        disks = export_tasks.written_disks(connection, task.task_id)
+    objects = parts.buckets.store_of(task)
+    region = str(operation.arguments["region"])
+    companion = write_companion(_companion(task, image, disks, region))
+    objects.put(task.bucket, task.companion_key, companion, metadata={})
+    objects.put(
+        task.bucket,
+        task.manifest_key,
+        write_manifest(_manifest(task, image, disks, objects)),
+        metadata={METADATA_KEY: _url(objects, task, task.companion_key)},
+    )
+    sealed = parts.vault.seal(_url(objects, task, task.manifest_key))
+    with parts.store.begin() as connection:
+        export_tasks.set_manifest_url(connection, task.task_id, sealed)
+
+
+def _image_of(task: ExportTask) -> Image:
+    if task.image is None:
+        raise StorageFailed(reason=f"the task {task.task_id} has no image")
+    return task.image
+
+
+def _manifest(
+    task: ExportTask, image: Image, disks: Mapping[str, WrittenDisk], objects: ObjectStore
+) -> Manifest:
+    return Manifest(
+        name=image.name,
+        description=image.description,
+        product_codes=image.product_codes,
+        architecture=image.architecture,
+        disks=tuple(
+            _manifest_disk(task, mapping, disks[mapping.snapshot_id], objects)
+            for mapping in image.mappings
+            if mapping.snapshot_id
+        ),
+    )
+
+
+def _manifest_disk(
+    task: ExportTask, mapping: ImageMapping, disk: WrittenDisk, objects: ObjectStore
+) -> ManifestDisk:
+    return ManifestDisk(
+        device_name=mapping.device_name,
+        url=_url(objects, task, task.disk_key(disk.snapshot_id)),
+        size_bytes=disk.disk_bytes,
+        filename=_filename(task, disk.snapshot_id),
+        volume_type=mapping.volume_type,
+        iops=mapping.iops,
+        delete_on_vm_deletion=mapping.delete_on_vm_deletion,
+    )
+
+
+def _companion(task: ExportTask, image: Image, disks: Mapping[str, WrittenDisk], region: str) -> Companion:
+    return Companion(
+        disks=tuple(
+            CompanionDisk(
+                filename=_filename(task, disk.snapshot_id),
+                disk_bytes=disk.disk_bytes,
+                disk_tree_sha256=disk.disk_tree_sha256,
+                object_bytes=disk.object_bytes,
+                object_sha256=disk.object_sha256,
+            )
+            for disk in disks.values()
+        ),
+        lineage=Lineage(
+            region=region,
+            image_id=image.image_id,
+            creation_date=utc_text(image.creation_date),
+            source_image_id=image.source_image_id,
+            source_vm_id=image.source_vm_id,
+        ),
+        boot_modes=image.boot_modes,
+        tpm_mandatory=image.tpm_mandatory,
+        secure_boot=image.secure_boot,
+        vm_attributes=image.vm_attributes,
+    )
+
+
+def _filename(task: ExportTask, snapshot_id: str) -> str:
+    return task.disk_key(snapshot_id).removeprefix(task.prefix)
+
+
+def _url(objects: ObjectStore, task: ExportTask, key: str) -> str:
+    return objects.presign(task.bucket, key, MANIFEST_SECONDS)
+
+
+WORKFLOW = Workflow(
+    name="export_image",
+    steps=(
+        Step("ensure bucket", exports.ensure_bucket),
+        Step("write disks", exports.write_disks, exports.remove_disks),
+        Step("write manifest", _write_manifest, exports.remove_manifest),
+        Step("complete", exports.complete),
+    ),
+    failed=exports.failed,
+    lock=locks.subject,
+)

@@ -1,0 +1,25 @@
+"""Write a snapshot into a bucket.
+
+The transaction before has written the task (`queued`).
+
+1. ensure bucket: made if it is missing. Not undone: a bucket stays, its account may use it already.
+2. write disks: read by NBD, written as one stream. Undo: no upload and no object is left.
+3. complete: the task is `completed`.
+
+When a step fails the task becomes `failed` with the reason; one that was cancelled stays so. Cancelling it sets its
+state, which this workflow looks at all the time.
+"""
+
+from souche.workflows import exports, locks
+from souche.workflows.engine import Step, Workflow
+
+WORKFLOW = Workflow(
+    name="export_snapshot",
+    steps=(
+        Step("ensure bucket", exports.ensure_bucket),
+        Step("write disks", exports.write_disks, exports.remove_disks),
+        Step("complete", exports.complete),
+    ),
+    failed=exports.failed,
+    lock=locks.subject,
+)

@@ -1,0 +1,37 @@
+"""Make an image from the disks that a manifest names, in another region's bucket or anywhere else.
+
+The transaction before has written the image (`pending`), one snapshot for each disk (`in-queue`), the mappings that tie
+them, and where each disk is to be had.
+
+1. take in: each disk is downloaded into a file, inspected and checked, and taken in by the volume store; its
+   snapshot is `pending` meanwhile, with its progress. Undo: forget the snapshots in the volume store, and the files.
+2. complete: the snapshots become `completed` and the image `available`, in one transaction.
+3. forget sources: the files and the URLs. Forward only, as the image is there already.
+
+When a step fails the image becomes `failed` with the reason, and its snapshots are gone.
+"""
+
+from souche.db import disk_imports, snapshots
+from souche.model.operations import Operation
+from souche.workflows import create_image, imported_disks, locks
+from souche.workflows.engine import Step, Workflow
+from souche.workflows.parts import Parts
+
+
+def _forget_sources(parts: Parts, operation: Operation) -> None:
+    imported_disks.remove_files(parts, operation)
+    with parts.store.begin() as connection:
+        made = snapshots.of_image_creation(connection, operation.subject_id)
+        disk_imports.erase(connection, [snapshot.snapshot_id for snapshot in made])
+
+
+WORKFLOW = Workflow(
+    name="import_image_from_manifest",
+    steps=(
+        Step("take in", imported_disks.take_in, imported_disks.forget),
+        Step("complete", create_image.complete),
+        Step("forget sources", _forget_sources, forward_only=True),
+    ),
+    failed=create_image.failed,
+    lock=locks.subject,
+)

@@ -1,0 +1,40 @@
+"""Make a snapshot from a disk that a URL leads to.
+
+The transaction before has written the snapshot (`in-queue`), and where its disk is to be had.
+
+1. take in: the disk is downloaded into a file, inspected and checked, and taken in by the volume store; the
+   snapshot is `pending` meanwhile, with its progress. Undo: forget the snapshot in the volume store, and the file.
+2. complete: the snapshot becomes `completed`, for good.
+3. forget source: the file and the URL. Forward only, as the snapshot is there already.
+
+When a step fails the snapshot becomes `error`, and holds nothing.
+"""
+
+from souche.db import disk_imports
+from souche.model.operations import Operation
+from souche.workflows import create_snapshot, imported_disks, locks
+from souche.workflows.engine import Step, Workflow
+from souche.workflows.parts import Parts
+
+
+def _forget_source(parts: Parts, operation: Operation) -> None:
+    imported_disks.remove_files(parts, operation)
+    with parts.store.begin() as connection:
+        disk_imports.erase(connection, [operation.subject_id])
+
+
+def _failed(parts: Parts, operation: Operation, reason: str) -> None:
+    _forget_source(parts, operation)
+    create_snapshot.failed(parts, operation, reason)
+
+
+WORKFLOW = Workflow(
+    name="import_snapshot",
+    steps=(
+        Step("take in", imported_disks.take_in, imported_disks.forget),
+        Step("complete", create_snapshot.complete),
+        Step("forget source", _forget_source, forward_only=True),
+    ),
+    failed=_failed,
+    lock=locks.subject,
+)

@@ -1,0 +1,92 @@
+"""What the imports of images and of snapshots do alike: disks from URLs into the volume store, one after the other."""
+
+import shutil
+import time
+from typing import Final
+
+from souche.db import disk_imports, snapshots
+from souche.errors import UserError
+from souche.model.disk_imports import DiskImport
+from souche.model.operations import Operation
+from souche.states import SnapshotState
+from souche.transfer.import_disk import DownloadBroken, Progress, import_disk
+from souche.workflows.create_vm import GIB
+from souche.workflows.parts import Parts
+
+TOLD_SECONDS: Final = 1.0
+DOWNLOADED_PERCENT: Final = 90
+"""The rest is for the volume store, which takes the file in."""
+
+
+class DiskRefused(UserError):
+    """{disk} cannot be taken in: {reason}"""
+
+
+def take_in(parts: Parts, operation: Operation) -> None:
+    """Take in every disk that is not there yet."""
+    for disk in _wanted(parts, operation):
+        if disk.snapshot_id not in parts.volumes.inventory().snapshot_ids:
+            with parts.importer.slot():
+                _take_in(parts, operation, disk)
+
+
+def forget(parts: Parts, operation: Operation) -> None:
+    """Nothing of them is left in the volume store, nor on the way there."""
+    remove_files(parts, operation)
+    for disk in _wanted(parts, operation):
+        parts.volumes.delete_snapshot(disk.snapshot_id)
+
+
+def remove_files(parts: Parts, operation: Operation) -> None:
+    """Remove what was downloaded."""
+    shutil.rmtree(parts.importer.folder(operation.subject_id), ignore_errors=True)
+
+
+def _wanted(parts: Parts, operation: Operation) -> list[DiskImport]:
+    with parts.store.read() as connection:
+        return disk_imports.of_subject(connection, operation.subject_id)
+
+
+def _take_in(parts: Parts, operation: Operation, disk: DiskImport) -> None:
+    file = parts.importer.file(operation.subject_id, disk.snapshot_id)
+    _set_progress(parts, disk, 0, None)
+    try:
+        url = parts.vault.unseal(disk.sealed_url)
+        disk_format = import_disk(parts.importer.fetcher, url, disk, file, _teller(parts, disk))
+    except UserError as error:
+        raise DiskRefused(disk=_shown(disk), reason=str(error)) from error
+    except DownloadBroken as error:
+        raise DownloadBroken(what=_shown(disk), reason=error.fields["reason"]) from error
+    parts.volumes.import_snapshot(disk.snapshot_id, file, disk_format, _size_bytes(disk))
+    file.unlink()
+
+
+def _shown(disk: DiskImport) -> str:
+    return f"The disk {disk.device_name}" if disk.device_name else "The disk"
+
+
+def _size_bytes(disk: DiskImport) -> int:
+    """The snapshot's size: whole GiB."""
+    return -(-disk.most_bytes // GIB) * GIB
+
+
+def _teller(parts: Parts, disk: DiskImport) -> Progress:
+    """Tells how far a download is, once a second at the most."""
+    next_time = time.monotonic() + TOLD_SECONDS
+
+    def tell(received_bytes: int, total_bytes: int | None) -> None:
+        nonlocal next_time
+        if time.monotonic() >= next_time or received_bytes == total_bytes:
+            _set_progress(parts, disk, received_bytes, total_bytes)
+            next_time = time.monotonic() + TOLD_SECONDS
+
+    return tell
+
+
+def _set_progress(parts: Parts, disk: DiskImport, received_bytes: int, total_bytes: int | None) -> None:
+    percent = DOWNLOADED_PERCENT * received_bytes // total_bytes if total_bytes else 0
+    with parts.store.begin() as connection:
+        disk_imports.set_received(connection, disk.snapshot_id, received_bytes, total_bytes)
+        snapshots.set_state(
+            connection, [disk.snapshot_id], SnapshotState.PENDING, progress_percent=min(percent, 99)
+        )

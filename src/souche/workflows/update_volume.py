@@ -1,0 +1,80 @@
+"""Change a volume's size, type or Iops, attached to a running VM or not.
+
+The transaction before has written the task (`pending`); the volume is as it was.
+
+1. begin: the task is `active`.
+2. grow: where the size changes. The hypervisor does it for a running guest, which sees it at once; otherwise the
+   volume store. Not undone: a disk is at least as large as its record says, and may be larger.
+3. record: the volume has its new size, type and Iops, and the task is `completed`, in one transaction. Forward only:
+   the guest may use what has grown.
+
+When a step fails the task becomes `failed` with the reason, and the volume's record stays as it was.
+
+Arguments: `volume_id`. The subject is the task.
+"""
+
+from souche.db import volume_updates, volumes
+from souche.errors import StorageFailed
+from souche.model.operations import Operation
+from souche.model.volumes import Volume
+from souche.states import VolumeUpdateState
+from souche.workflows import locks
+from souche.workflows.create_vm import GIB
+from souche.workflows.engine import Step, Workflow
+from souche.workflows.parts import Parts
+
+
+def _begin(parts: Parts, operation: Operation) -> None:
+    with parts.store.begin() as connection:
+        volume_updates.set_state(connection, operation.subject_id, VolumeUpdateState.ACTIVE)
+
+
+def _grow(parts: Parts, operation: Operation) -> None:
+    with parts.store.read() as connection:
+        update = volume_updates.get(connection, operation.subject_id)
+        volume = volumes.get(connection, str(operation.arguments["volume_id"]))
+    if update is None or volume is None:
+        raise StorageFailed(reason=f"the volume of {operation.subject_id} is gone")
+    if update.target.size_gib == volume.size_gib:
+        return
+    size_bytes = update.target.size_gib * GIB
+    vm_id = _running_vm(parts, volume)
+    if vm_id is not None:
+        parts.hypervisor.resize(vm_id, volume.volume_id, size_bytes)
+    if vm_id is None or parts.hypervisor.capabilities.simulated:
+        parts.volumes.grow_volume(volume.volume_id, size_bytes)
+
+
+def _running_vm(parts: Parts, volume: Volume) -> str | None:
+    """The VM whose guest has the volume open at this moment."""
+    vm_id = volume.link.vm_id if volume.link else None
+    return vm_id if vm_id and volume.volume_id in (parts.live.open_disks(vm_id) or {}) else None
+
+
+def _record(parts: Parts, operation: Operation) -> None:
+    with parts.store.begin() as connection:
+        update = volume_updates.get(connection, operation.subject_id)
+        if update is not None:
+            volumes.set_size_and_type(connection, update.volume_id, update.target)
+            volume_updates.set_state(
+                connection, update.task_id, VolumeUpdateState.COMPLETED, ended=parts.clock.now()
+            )
+
+
+def _failed(parts: Parts, operation: Operation, reason: str) -> None:
+    with parts.store.begin() as connection:
+        volume_updates.set_state(
+            connection,
+            operation.subject_id,
+            VolumeUpdateState.FAILED,
+            comment=reason,
+            ended=parts.clock.now(),
+        )
+
+
+WORKFLOW = Workflow(
+    name="update_volume",
+    steps=(Step("begin", _begin), Step("grow", _grow), Step("record", _record, forward_only=True)),
+    failed=_failed,
+    lock=locks.volume_and_its_vm,
+)

@@ -1,0 +1,51 @@
+"""What a region has none of is read as an empty list."""
+
+import pytest
+
+from souche.api import spec
+from souche.app.region import Region
+from souche.model.accounts import Principal
+from tests.support.client import Client, parameter, value
+
+# Terraform and Packer read the first three on their way (clients.md, section 3).
+EMPTY = (
+    "ReadNics",
+    "ReadLoadBalancers",
+    "ReadPublicIps",
+    "ReadNets",
+    "ReadSubnets",
+    "ReadInternetServices",
+    "ReadNatServices",
+    "ReadRouteTables",
+    "ReadFlexibleGpus",
+)
+
+
+@pytest.fixture
+def client(region: Region, alice: Principal) -> Client:
+    return Client(region, alice)
+
+
+@pytest.mark.parametrize("action", EMPTY)
+def test_there_is_none(client: Client, action: str) -> None:
+    assert list(client(action).values()) == [[]]
+
+
+@pytest.mark.parametrize("action", EMPTY)
+def test_filters_are_those_of_the_specification(client: Client, action: str) -> None:
+    request = spec.document()["actions"][action]["request"]
+    reference = spec.document()["schemas"][request]["properties"]["Filters"]["$ref"]
+    known = spec.document()["schemas"][reference.rpartition("/")[2]]["properties"]
+    lists = {name: ["x"] for name, shape in known.items() if shape.get("items") == {"type": "string"}}
+    assert list(client(action, Filters=lists).values()) == [[]]
+    assert client.refusal(action, Filters={"Colours": ["red"]}).row == parameter(3001)
+
+
+def test_pages_are_checked(client: Client) -> None:
+    assert client.refusal("ReadNics", ResultsPerPage=0).row == value(4047)
+    assert client.refusal("ReadNics", NextPageToken="x").row == value(4047)
+
+
+def test_there_are_no_prices(client: Client) -> None:
+    assert client("ReadPublicCatalog") == {"Catalog": {"Entries": []}}
+    assert client("ReadCatalog") == {"Catalog": {"Entries": []}}

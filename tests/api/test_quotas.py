@@ -1,0 +1,75 @@
+"""ReadQuotas, and quotas as clients meet them (reference section 8)."""
+
+import pytest
+
+from souche.app import accounts, quotas
+from souche.app.region import Region
+from souche.model.accounts import Principal
+from tests.support.client import Client
+from tests.support.resources import make_vm, make_volume
+
+QUOTA_EXCEEDED = "TooManyResources (QuotaExceded)"
+
+
+@pytest.fixture
+def client(region: Region, alice: Principal) -> Client:
+    return Client(region, alice)
+
+
+def limit(client: Client, name: str, value: int) -> None:
+    account = accounts.get(client.region, client.who)
+    assert account is not None
+    quotas.set_limit(client.region, account, name, value)
+
+
+def test_a_quota_is_shown_with_what_is_used_of_it(client: Client) -> None:
+    make_vm(client.region, client.who, vcpus=2, memory_mib=1536, devices=())
+    limit(client, "memory_limit", 7)
+    (shown,) = client("ReadQuotas", Filters={"QuotaNames": ["memory_limit"]})["QuotaTypes"]
+    assert shown == {
+        "QuotaType": "global",
+        "Quotas": [
+            {
+                "AccountId": client.who.account_id,
+                "Description": "Maximum memory of all VMs, in GiB",
+                "MaxValue": 7,
+                "Name": "memory_limit",
+                "QuotaCollection": "Compute",
+                "ShortDescription": "Memory Limit",
+                "UsedValue": 2,
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "selecting"),
+    [
+        ("Collections", "Images"),
+        ("QuotaNames", "image_limit"),
+        ("QuotaTypes", "global"),
+        ("ShortDescriptions", "Image Limit"),
+    ],
+)
+def test_every_filter(client: Client, name: str, selecting: str) -> None:
+    (found,) = client("ReadQuotas", Filters={name: [selecting]})["QuotaTypes"]
+    assert "image_limit" in [quota["Name"] for quota in found["Quotas"]]
+    assert client("ReadQuotas", Filters={name: ["other"]})["QuotaTypes"] == []
+
+
+def test_pages(client: Client) -> None:
+    first = client("ReadQuotas", ResultsPerPage=8)
+    last = client("ReadQuotas", ResultsPerPage=8, NextPageToken=first["NextPageToken"])
+    names = [quota["Name"] for page in (first, last) for quota in page["QuotaTypes"][0]["Quotas"]]
+    assert (len(names), len(set(names))) == (11, 11)
+    assert "NextPageToken" not in last
+
+
+def test_beyond_a_quota_is_refused_with_its_code(client: Client) -> None:
+    make_volume(client.region, client.who)
+    limit(client, "volume_limit", 1)
+    refusal = client.refusal("CreateVolume", SubregionName=client.region.subregion_name, Size=1)
+    assert refusal.row == (400, QUOTA_EXCEEDED, "10018")
+    assert refusal.details == "The account may have 1 volumes."
+    dry = client.refusal("CreateVolume", SubregionName=client.region.subregion_name, Size=1, DryRun=True)
+    assert dry == refusal

@@ -1,0 +1,319 @@
+"""Security groups on the wire, and their rules."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from souche.app.region import Region
+from souche.model.accounts import Principal
+from souche.states import VmState
+from tests.support.client import Client, absent, conflict, missing, parameter, value
+from tests.support.region import make_account
+from tests.support.resources import make_image, make_vm, promised, read_vm
+
+ALL = {"IpProtocol": "-1", "FromPortRange": -1, "ToPortRange": -1}
+SSH = {"IpProtocol": "tcp", "FromPortRange": 22, "ToPortRange": 22}
+
+
+@pytest.fixture
+def client(region: Region, alice: Principal) -> Client:
+    return Client(region, alice)
+
+
+@pytest.fixture
+def web(client: Client) -> str:
+    return make(client, "web")
+
+
+def make(client: Client, name: str) -> str:
+    made = client("CreateSecurityGroup", SecurityGroupName=name, Description="for tests")
+    return str(made["SecurityGroup"]["SecurityGroupId"])
+
+
+def group(client: Client, security_group_id: str) -> dict[str, Any]:
+    (found,) = client("ReadSecurityGroups", Filters={"SecurityGroupIds": [security_group_id]})[
+        "SecurityGroups"
+    ]
+    return dict(found)
+
+
+def add(client: Client, security_group_id: str, **rule: object) -> list[dict[str, Any]]:
+    answer = client("CreateSecurityGroupRule", SecurityGroupId=security_group_id, Flow="Inbound", **rule)
+    return list(answer["SecurityGroup"]["InboundRules"])
+
+
+def remove(client: Client, security_group_id: str, **rule: object) -> list[dict[str, Any]]:
+    answer = client("DeleteSecurityGroupRule", SecurityGroupId=security_group_id, Flow="Inbound", **rule)
+    return list(answer["SecurityGroup"]["InboundRules"])
+
+
+def test_a_new_group_lets_nothing_in(client: Client, web: str) -> None:
+    assert group(client, web) == {
+        "AccountId": client.who.account_id,
+        "Description": "for tests",
+        "InboundRules": [],
+        "OutboundRules": [],
+        "SecurityGroupId": web,
+        "SecurityGroupName": "web",
+        "Tags": [],
+    }
+
+
+def test_every_account_has_a_default_group(client: Client) -> None:
+    """It lets in its own members, and SSH and ping from the region's host: docs/compatibility.md."""
+    (default,) = client("ReadSecurityGroups")["SecurityGroups"]
+    itself = {
+        "AccountId": client.who.account_id,
+        "SecurityGroupId": default["SecurityGroupId"],
+        "SecurityGroupName": "default",
+    }
+    assert default["SecurityGroupName"] == "default"
+    assert default["InboundRules"] == [
+        {**ALL, "SecurityGroupsMembers": [itself]},
+        {**SSH, "IpRanges": ["10.77.0.1/32"]},
+        {"IpProtocol": "icmp", "FromPortRange": -1, "ToPortRange": -1, "IpRanges": ["10.77.0.1/32"]},
+    ]
+    assert client("ReadSecurityGroups")["SecurityGroups"] == [default]
+
+
+def test_the_rules_of_the_default_group_can_be_deleted(client: Client) -> None:
+    (default,) = client("ReadSecurityGroups")["SecurityGroups"]
+    left = remove(client, default["SecurityGroupId"], **SSH, IpRange="10.77.0.1/32")
+    assert [rule["IpProtocol"] for rule in left] == ["-1", "icmp"]
+
+
+def test_rules_for_the_same_traffic_are_shown_as_one(client: Client, web: str) -> None:
+    """Specification, the example of ReadSecurityGroups."""
+    add(client, web, **SSH, IpRange="192.0.2.0/32")
+    add(client, web, IpProtocol="udp", FromPortRange=53, ToPortRange=53, IpRange="0.0.0.0/0")
+    rules = add(client, web, **SSH, IpRange="198.51.100.0")
+    assert rules == [
+        {**SSH, "IpRanges": ["192.0.2.0/32", "198.51.100.0"]},
+        {"IpProtocol": "udp", "FromPortRange": 53, "ToPortRange": 53, "IpRanges": ["0.0.0.0/0"]},
+    ]
+    assert group(client, web)["InboundRules"] == rules
+
+
+def test_members_of_a_group_are_named_by_its_id_or_its_name(client: Client, web: str) -> None:
+    other = make(client, "other")
+    (by_id,) = add(client, web, **SSH, SecurityGroupNameToLink=other)
+    member = {"AccountId": client.who.account_id, "SecurityGroupId": other, "SecurityGroupName": "other"}
+    assert by_id == {**SSH, "SecurityGroupsMembers": [member]}
+    assert remove(client, web, **SSH, SecurityGroupNameToUnlink="other") == []
+    listed = {**SSH, "SecurityGroupsMembers": [{"SecurityGroupName": "other"}]}
+    assert add(client, web, Rules=[listed]) == [by_id]
+
+
+def test_a_list_of_rules_is_added_and_removed_as_one(client: Client, web: str) -> None:
+    rules = [
+        {**SSH, "IpRanges": ["10.0.0.0/8", "192.168.0.0/16"]},
+        {"IpProtocol": "icmp", "FromPortRange": 8, "ToPortRange": 0, "IpRanges": ["0.0.0.0/0"]},
+    ]
+    assert add(client, web, Rules=rules) == rules
+    unknown = {**SSH, "IpRanges": ["172.16.0.0/12"]}
+    refusal = client.refusal(
+        "DeleteSecurityGroupRule", SecurityGroupId=web, Flow="Inbound", Rules=[rules[0], unknown]
+    )
+    assert refusal.row == absent(5008)
+    assert group(client, web)["InboundRules"] == rules
+    assert remove(client, web, Rules=rules) == []
+
+
+def test_all_protocols_are_all_ports_too(client: Client, web: str) -> None:
+    """Whatever ports come with -1: the rule that is kept has none (cluster-api-provider-outscale #631)."""
+    (rule,) = add(client, web, IpProtocol="-1", FromPortRange=1, ToPortRange=65535, IpRange="10.131.0.0/16")
+    assert rule == {**ALL, "IpRanges": ["10.131.0.0/16"]}
+    assert add(client, make(client, "no protocol"), IpRange="10.131.0.0/16") == [rule]
+
+
+RULE_REFUSALS: list[tuple[Mapping[str, Any], tuple[int, str, str]]] = [
+    ({"SecurityGroupId": "tata"}, value(4104)),
+    ({"SecurityGroupId": "sg-123"}, value(4105)),
+    ({"SecurityGroupId": "sg-00000000"}, absent(5022)),
+    ({"Flow": "Outbound"}, value(4047)),
+    ({"Flow": "Sideways"}, value(4047)),
+    ({"IpProtocol": "gre"}, value(4053)),
+    ({"IpProtocol": "6"}, value(4053)),
+    ({"FromPortRange": -1}, value(4051)),
+    ({"FromPortRange": 23}, value(4051)),
+    ({"ToPortRange": 65536}, value(4051)),
+    ({"IpProtocol": "icmp", "FromPortRange": 256}, value(4051)),
+    ({"IpRange": "10.0.0.0/33"}, value(4047)),
+    ({"IpRange": "10.0.0.0/255.0.0.0"}, value(4047)),
+    ({"IpRange": "::/0"}, value(4047)),
+    ({"IpRange": "everywhere"}, value(4047)),
+    ({"IpRange": "192.0.2.1/32"}, conflict(9005)),
+    ({"SecurityGroupNameToLink": "nobody"}, absent(5022)),
+    ({"SecurityGroupNameToLink": "default", "SecurityGroupAccountIdToLink": "123456789012"}, absent(5022)),
+    ({"Rules": [{**SSH, "IpRanges": ["10.0.0.0/8"]}]}, parameter(3002)),
+    ({"Ports": 22}, parameter(3001)),
+]
+
+
+@pytest.mark.parametrize(("changes", "expected"), RULE_REFUSALS)
+def test_create_security_group_rule_refuses(
+    client: Client, web: str, changes: Mapping[str, Any], expected: tuple[int, str, str]
+) -> None:
+    add(client, web, **SSH, IpRange="192.0.2.1/32")
+    request = {"SecurityGroupId": web, "Flow": "Inbound", **SSH, "IpRange": "10.0.0.0/8", **changes}
+    refusal = client.refusal("CreateSecurityGroupRule", **request)
+    assert refusal.row == expected
+    assert refusal.details
+
+
+@pytest.mark.parametrize("absent_one", ["IpRange", "FromPortRange", "ToPortRange"])
+def test_a_rule_needs_a_source_and_ports(client: Client, web: str, absent_one: str) -> None:
+    rule = {name: item for name, item in {**SSH, "IpRange": "10.0.0.0/8"}.items() if name != absent_one}
+    refusal = client.refusal("CreateSecurityGroupRule", SecurityGroupId=web, Flow="Inbound", **rule)
+    assert refusal.row == missing(7007)
+    assert absent_one in refusal.details
+
+
+CREATE_REFUSALS: list[tuple[Mapping[str, Any], tuple[int, str, str]]] = [
+    ({"SecurityGroupName": ""}, value(4043)),
+    ({"SecurityGroupName": "sg-web"}, value(4043)),
+    ({"SecurityGroupName": "é"}, value(4043)),
+    ({"SecurityGroupName": "n" * 256}, value(4043)),
+    ({"SecurityGroupName": "web"}, conflict(9008)),
+    ({"SecurityGroupName": "default"}, conflict(9008)),
+    ({"Description": ""}, value(4047)),
+    ({"Description": "d" * 256}, value(4047)),
+    ({"NetId": "vpc-12345678"}, absent(5065)),
+]
+
+
+@pytest.mark.parametrize(("changes", "expected"), CREATE_REFUSALS)
+def test_create_security_group_refuses(
+    client: Client, web: str, changes: Mapping[str, Any], expected: tuple[int, str, str]
+) -> None:
+    request = {"SecurityGroupName": "new", "Description": "é: (1) {a}", **changes}
+    refusal = client.refusal("CreateSecurityGroup", **request)
+    assert refusal.row == expected
+    assert refusal.details
+
+
+def test_a_name_is_unique_for_the_account_only(region: Region, client: Client, web: str) -> None:
+    assert make(Client(region, make_account(region, "bob")), "web") != web
+
+
+def test_delete_by_id_and_by_name(client: Client, web: str) -> None:
+    make(client, "other")
+    client("DeleteSecurityGroup", SecurityGroupId=web)
+    client("DeleteSecurityGroup", SecurityGroupName="other")
+    assert [each["SecurityGroupName"] for each in client("ReadSecurityGroups")["SecurityGroups"]] == [
+        "default"
+    ]
+    assert client.refusal("DeleteSecurityGroup", SecurityGroupId=web).row == absent(5022)
+    assert client.refusal("DeleteSecurityGroup").row == missing(7007)
+
+
+def test_the_default_group_cannot_be_deleted(client: Client) -> None:
+    client("ReadSecurityGroups")
+    assert client.refusal("DeleteSecurityGroup", SecurityGroupName="default").row == conflict(9051)
+
+
+def test_a_group_in_use_cannot_be_deleted(client: Client, web: str) -> None:
+    vm = launch(client, SecurityGroupIds=[web])
+    refusal = client.refusal("DeleteSecurityGroup", SecurityGroupId=web)
+    assert refusal.row == conflict(9002)
+    assert vm["VmId"] in refusal.details
+
+
+def test_a_group_that_a_rule_names_cannot_be_deleted(client: Client, web: str) -> None:
+    other = make(client, "other")
+    add(client, other, SecurityGroupNameToLink=web)
+    add(client, web, SecurityGroupNameToLink=web)
+    refusal = client.refusal("DeleteSecurityGroup", SecurityGroupId=web)
+    assert refusal.row == conflict(9002)
+    assert other in refusal.details
+    client("DeleteSecurityGroup", SecurityGroupId=other)
+    client("DeleteSecurityGroup", SecurityGroupId=web)
+
+
+def test_a_terminated_vm_does_not_use_its_groups(region: Region, client: Client, web: str) -> None:
+    gone = make_vm(region, client.who, VmState.TERMINATED, devices=())
+    client.refusal("UpdateVm", VmId=gone.vm_id, SecurityGroupIds=[web])
+    client("DeleteSecurityGroup", SecurityGroupId=web)
+
+
+def launch(client: Client, **request: object) -> dict[str, Any]:
+    image_id = make_image(client.region, client.who, f"of {request}"[:128].replace("'", "")).image_id
+    return dict(client("CreateVms", ImageId=image_id, **request)["Vms"][0])
+
+
+def names(vm: Mapping[str, Any]) -> list[str]:
+    return [each["SecurityGroupName"] for each in vm["SecurityGroups"]]
+
+
+def test_a_vm_is_in_the_groups_of_its_launch_or_in_the_default_one(client: Client, web: str) -> None:
+    make(client, "other")
+    image_id = make_image(client.region, client.who).image_id
+    for request, expected in (
+        ({}, ["default"]),
+        ({"SecurityGroupIds": [web]}, ["web"]),
+        ({"SecurityGroups": ["web"]}, ["web"]),
+        ({"SecurityGroupIds": [web], "SecurityGroups": ["other", "web"]}, ["other", "web"]),
+    ):
+        vm = client("CreateVms", ImageId=image_id, **request)["Vms"][0]
+        assert sorted(names(vm)) == expected
+        (read,) = client("ReadVms", Filters={"VmIds": [vm["VmId"]]})["Vms"]
+        assert names(read) == expected
+
+
+def test_update_vm_puts_it_into_other_groups(region: Region, client: Client, web: str) -> None:
+    vm = make_vm(region, client.who)
+    changed = client("UpdateVm", VmId=vm.vm_id, SecurityGroupIds=[web])["Vm"]
+    assert names(changed) == ["web"]
+    assert [each.name for each in read_vm(region, vm.vm_id).security_groups] == ["web"]
+    assert promised(region) == ["apply_security_groups"]
+
+
+def test_a_change_of_rules_is_promised_to_the_firewalls(region: Region, client: Client, web: str) -> None:
+    add(client, web, **SSH, IpRange="0.0.0.0/0")
+    remove(client, web, **SSH, IpRange="0.0.0.0/0")
+    assert promised(region) == ["apply_security_groups"] * 2
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"Descriptions": ["for tests"]},
+        {"InboundRuleFromPortRanges": [22]},
+        {"InboundRuleToPortRanges": [22]},
+        {"InboundRuleIpRanges": ["10.0.0.0/8"]},
+        {"InboundRuleProtocols": ["tcp"]},
+        {"InboundRuleSecurityGroupIds": ["<other>"]},
+        {"InboundRuleSecurityGroupNames": ["other"]},
+        {"InboundRuleAccountIds": ["<account>"]},
+        {"SecurityGroupIds": ["<web>"]},
+        {"SecurityGroupNames": ["web"]},
+        {"TagKeys": ["k"]},
+        {"TagValues": ["v"]},
+        {"Tags": ["k=v"]},
+    ],
+)
+def test_filters(client: Client, filters: dict[str, list[Any]]) -> None:
+    plain = client("CreateSecurityGroup", SecurityGroupName="other", Description="x")["SecurityGroup"]
+    web = make(client, "web")
+    add(client, web, **SSH, IpRange="10.0.0.0/8")
+    add(client, web, SecurityGroupNameToLink="other")
+    client("CreateTags", ResourceIds=[web], Tags=[{"Key": "k", "Value": "v"}])
+    known = {"<other>": plain["SecurityGroupId"], "<web>": web, "<account>": client.who.account_id}
+    wanted = {name: [known.get(each, each) for each in values] for name, values in filters.items()}
+    found = client("ReadSecurityGroups", Filters=wanted)["SecurityGroups"]
+    shown = {each["SecurityGroupName"] for each in found}
+    assert "web" in shown
+    assert "other" not in shown
+    assert (
+        client("ReadSecurityGroups", Filters={**wanted, "NetIds": ["vpc-12345678"]})["SecurityGroups"] == []
+    )
+
+
+def test_pages(client: Client) -> None:
+    made = [make(client, f"group {number}") for number in range(3)]
+    first = client("ReadSecurityGroups", ResultsPerPage=2)
+    rest = client("ReadSecurityGroups", ResultsPerPage=2, NextPageToken=first["NextPageToken"])
+    both = [*first["SecurityGroups"], *rest["SecurityGroups"]]
+    assert {each["SecurityGroupId"] for each in both} >= set(made)
+    assert "NextPageToken" not in rest

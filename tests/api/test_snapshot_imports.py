@@ -1,0 +1,56 @@
+"""CreateSnapshot from a URL: what is refused at the call, with its code; and what the answer says."""
+
+import pytest
+
+from souche.app.region import Region
+from souche.model.accounts import Principal
+from tests.support.client import Client, missing, value
+from tests.support.exported import MIB, SYSTEM, put_disk
+from tests.support.resources import promised
+
+GIB = 1024**3
+
+
+@pytest.fixture
+def client(region: Region, alice: Principal) -> Client:
+    return Client(region, alice)
+
+
+def test_a_snapshot_in_the_queue(region: Region, client: Client) -> None:
+    made = client(
+        "CreateSnapshot", FileLocation=put_disk(SYSTEM), SnapshotSize=GIB + 1, Description="from afar"
+    )["Snapshot"]
+    assert (made["State"], made["Progress"], made["VolumeSize"]) == ("in-queue", 0, 2)
+    assert made["Description"] == "from afar"
+    assert "VolumeId" not in made
+    assert promised(region) == ["import_snapshot"]
+
+
+def test_a_token_stands_for_one_snapshot(client: Client) -> None:
+    wanted = {"FileLocation": put_disk(SYSTEM), "SnapshotSize": 4 * MIB, "ClientToken": "t"}
+    ids = {client("CreateSnapshot", **wanted)["Snapshot"]["SnapshotId"] for _ in range(2)}
+    assert len(ids) == 1
+
+
+REFUSED = [
+    ({"FileLocation": "ftp://127.0.0.1/disk"}, value(4075)),
+    ({"FileLocation": "http://127.0.0.1:80/disk"}, value(4075)),
+    ({"FileLocation": "http://127.0.0.1:1024/disk"}, value(4074)),
+    ({"FileLocation": put_disk(b"", status=403)}, value(4088)),
+    ({"FileLocation": put_disk(b"", status=404)}, value(4074)),
+    ({"FileLocation": put_disk(b"", announced=80 * MIB)}, value(4078)),
+    ({"SnapshotSize": 0}, value(4078)),
+    ({"SnapshotSize": -1}, value(4078)),
+    ({"SnapshotSize": 14_902 * GIB}, value(4078)),
+    ({"SnapshotSize": None}, missing(7007)),
+    ({"Description": "d" * 256}, value(4106)),
+    ({"ClientToken": "t" * 65}, value(4106)),
+]
+
+
+@pytest.mark.parametrize(("change", "row"), REFUSED)
+def test_what_is_wrong_is_refused_at_the_call(
+    client: Client, change: dict[str, object], row: tuple[int, str, str]
+) -> None:
+    given = {"FileLocation": put_disk(SYSTEM), "SnapshotSize": 4 * MIB} | change
+    assert client.refusal("CreateSnapshot", **given).row == row

@@ -1,0 +1,93 @@
+"""The OUTSCALE section of user data."""
+
+import base64
+
+import pytest
+
+from souche.app import metadata, user_data
+from souche.app.region import Region
+from souche.model.accounts import Principal
+from souche.refusals import BadUserData
+from souche.states import VmState
+from tests.support.client import Client, value
+from tests.support.resources import make_image, make_vm
+
+SCRIPT = b"#!/bin/sh\necho ran\n"
+
+
+def with_section(*lines: str, ending: str = "\n") -> bytes:
+    section = ["-----BEGIN OUTSCALE SECTION-----", *lines, "-----END OUTSCALE SECTION-----", ""]
+    return ending.join(section).encode() + SCRIPT
+
+
+def encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def test_without_a_section_nothing_is_ordered() -> None:
+    assert user_data.section(SCRIPT) == user_data.Section()
+    assert user_data.section(b"\x1f\x8b\x00\xff") == user_data.Section()
+    assert user_data.for_guest(SCRIPT) == SCRIPT
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_section(ending: str) -> None:
+    data = with_section(
+        "private_only=true", "", " tags.Name = web ", "tags.osc.fcu.repulse_server=a", "pin=1", ending=ending
+    )
+    assert user_data.section(data) == user_data.Section(
+        private_only=True, tags={"Name": "web", "osc.fcu.repulse_server": "a"}
+    )
+    assert user_data.for_guest(data) == data
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_section_that_is_filtered_is_hidden_from_the_guest(ending: str) -> None:
+    data = with_section("filter_private_section=true", "tags.secret=x", ending=ending)
+    assert user_data.for_guest(data) == SCRIPT
+    assert user_data.for_guest(b"#cloud-config\n" + data) == b"#cloud-config\n" + SCRIPT
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (with_section("colour=red"), "Invalid tag name colour"),
+        (with_section("private_only=maybe"), "private_only"),
+        (with_section("private_only"), "not key=value"),
+        (b"-----BEGIN OUTSCALE SECTION-----\nprivate_only=true\n", "no end"),
+    ],
+)
+def test_what_is_refused(data: bytes, reason: str) -> None:
+    with pytest.raises(BadUserData, match=reason):
+        user_data.section(data)
+
+
+def test_a_launch_applies_the_section(region: Region, alice: Principal) -> None:
+    client, image_id = Client(region, alice), make_image(region, alice).image_id
+    data = with_section("private_only=true", "filter_private_section=true", "tags.Name=web")
+    (vm,) = client("CreateVms", ImageId=image_id, UserData=encoded(data))["Vms"]
+    assert vm["Tags"] == [{"Key": "Name", "Value": "web"}]
+    assert "PublicIp" not in vm
+    assert vm["UserData"] == encoded(data)
+    assert metadata.answer(region, vm["PrivateIp"], "/latest/user-data") == SCRIPT
+    assert metadata.answer(region, vm["PrivateIp"], "/latest/meta-data/tags/Name") == b"web"
+
+
+def test_a_launch_and_an_update_refuse_an_unknown_key(region: Region, alice: Principal) -> None:
+    """Reference section 9: 400, "Invalid tag name X"."""
+    client, image_id = Client(region, alice), make_image(region, alice).image_id
+    data = encoded(with_section("colour=red"))
+    for refusal in (
+        client.refusal("CreateVms", ImageId=image_id, UserData=data),
+        client.refusal("UpdateVm", VmId=make_vm(region, alice, VmState.STOPPED).vm_id, UserData=data),
+    ):
+        assert refusal.row == value(4047)
+        assert "Invalid tag name colour" in refusal.details
+
+
+def test_a_tag_of_a_section_keeps_to_the_rules_of_tags(region: Region, alice: Principal) -> None:
+    data = encoded(with_section("tags.=x"))
+    refusal = Client(region, alice).refusal(
+        "CreateVms", ImageId=make_image(region, alice).image_id, UserData=data
+    )
+    assert refusal.row == value(4069)

@@ -1,0 +1,48 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from typer.testing import CliRunner, Result
+
+from souche import main
+from souche.cli import commands
+from souche.cli.composition import Composition
+
+
+class Souche:
+    """The `souche` command in this process, on a home folder of its own, without a server."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._app = commands.build(Composition(main.run, main.administer, main.destroy))
+
+    def __call__(self, *arguments: object) -> list[dict[str, Any]]:
+        """What a command that succeeds tells, as JSON, an object a line."""
+        return [json.loads(line) for line in self.run(*arguments, "--json").splitlines()]
+
+    def run(self, *arguments: object) -> str:
+        """What a command that succeeds prints."""
+        done = self._invoke(arguments)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    def refusal(self, *arguments: object) -> str:
+        """What a command that fails says."""
+        done = self._invoke(arguments)
+        assert done.exit_code == 1, done.output
+        return done.stderr
+
+    def _invoke(self, arguments: tuple[object, ...]) -> Result:
+        runner = CliRunner()
+        words = [str(each) for each in arguments]
+        return runner.invoke(self._app, [*words[:2], "--home", str(self.home), *words[2:]])
+
+
+@pytest.fixture
+def souche(tmp_path: Path) -> Iterator[Souche]:
+    configured = structlog.get_config()
+    yield Souche(tmp_path / "home")
+    structlog.configure(**configured)  # a command's log goes to its own standard error, which is closed now

@@ -1,0 +1,90 @@
+"""`souche image publish` (docs/official-images.md)."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from souche import main, run
+from souche.db import images, snapshots
+from souche.model.images import Image
+from souche.states import SnapshotState
+from tests.cli.conftest import Souche
+
+
+def make_disk(path: Path, format: str, size: str) -> Path:  # noqa: A002 - qemu-img's word
+    run.run(["qemu-img", "create", "-f", format, path, size], timeout_seconds=60)
+    return path
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    """A disk of one and a half GiB, as a guest sees it."""
+    return make_disk(tmp_path / "cloud.img", "qcow2", "1536M")
+
+
+def read(souche: Souche, image_id: str) -> Image:
+    with main.administer(souche.home) as administered, administered.region.store.read() as connection:
+        image = images.get(connection, image_id)
+        assert image is not None
+        snapshot = snapshots.get(connection, image.snapshot_ids[0])
+        assert snapshot is not None
+        assert (snapshot.state, snapshot.volume_size_gib) == (
+            SnapshotState.COMPLETED,
+            image.root_mapping.volume_size_gib,
+        )
+        return image
+
+
+def test_a_cloud_image_becomes_an_official_image_and_the_file_stays(souche: Souche, disk: Path) -> None:
+    before = hashlib.sha256(disk.read_bytes()).digest()
+    (told,) = souche("image", "publish", disk, "--name", "Ubuntu-24.04", "--boot-mode", "uefi")
+    image = read(souche, told["ImageId"])
+    assert image.name == told["ImageName"]
+    assert image.name.startswith("Ubuntu-24.04-20")
+    assert (image.account_alias, image.permissions.public, image.boot_modes) == ("Outscale", True, ("uefi",))
+    assert image.root_mapping.volume_size_gib == 2
+    assert hashlib.sha256(disk.read_bytes()).digest() == before
+    assert list((souche.home / "staging").iterdir()) == []
+
+
+def test_an_update_withdraws_the_former_one(souche: Souche, disk: Path) -> None:
+    told = [souche("image", "publish", disk, "--name", "Ubuntu")[0] for _ in range(2)]
+    first, second = (read(souche, each["ImageId"]) for each in told)
+    assert first.launchable_until is not None
+    assert second.launchable_until is None
+    assert second.name == first.name[:-1] + "1"
+
+
+def test_a_raw_disk_for_another_account(souche: Souche, tmp_path: Path) -> None:
+    (vendor,) = souche("account", "create", "vendor", "--alias", "Vendor")
+    raw = make_disk(tmp_path / "disk.raw", "raw", "1G")
+    given = ("--format", "raw", "--architecture", "i386", "--product-code", "0002", "--description", "old")
+    for publisher in (("--account", "vendor"), ("--alias", "Vendor")):
+        (told,) = souche("image", "publish", raw, "--name", "Old", *publisher, *given)
+        image = read(souche, told["ImageId"])
+        assert (image.account_id, image.account_alias) == (vendor["AccountId"], "Vendor")
+        assert (image.architecture, image.product_codes, image.description) == ("i386", ("0002",), "old")
+
+
+def test_what_is_not_the_disk_that_it_should_be_is_refused(
+    souche: Souche, disk: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "text").write_text("no disk")
+    run.run(
+        ["qemu-img", "create", "-f", "qcow2", "-b", disk, "-F", "qcow2", tmp_path / "child"],
+        timeout_seconds=60,
+    )
+    for file, given, said in (
+        (tmp_path / "missing", (), "There is no regular file"),
+        (tmp_path, (), "There is no regular file"),
+        (tmp_path / "text", (), "should have the format qcow2, and has raw"),
+        (tmp_path / "text", ("--format", "raw"), "not made of sectors"),
+        (disk, ("--format", "raw"), "should have the format raw, and has qcow2"),
+        (tmp_path / "child", (), "refers to a backing file"),
+        (disk, ("--architecture", "i386"), "x86_64"),
+        (disk, ("--account", "nobody"), "no account 'nobody'"),
+        (disk, ("--product-code", "9999"), "9999"),
+    ):
+        assert said in souche.refusal("image", "publish", file, "--name", "Bad", *given)
+    assert list((souche.home / "staging").iterdir()) == []

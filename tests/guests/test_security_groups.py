@@ -1,0 +1,109 @@
+"""Security groups and volume updates seen from a booted VM: one port blocked, one opened, live; a disk that grows
+before the guest's eyes; a TPM."""
+
+import contextlib
+import socket
+from typing import Any
+
+import pytest
+from tools.harness import wait_for
+
+from tests.guests.conftest import Served
+
+pytestmark = pytest.mark.guest
+
+PORT = 8080
+ASK_SECONDS = 2.0
+SERVER = f"systemd-run --quiet --unit=asked python3 -m http.server {PORT}"
+
+
+@pytest.fixture(scope="module")
+def vm(served: Served) -> dict[str, Any]:
+    """A VM in the default group, by UEFI and with a TPM, that serves HTTP at a port."""
+    second = {"DeviceName": "/dev/xvdb", "Bsu": {"VolumeSize": 1}}
+    launched = served.launch(
+        served.image_id,
+        served.key("groups"),
+        BootMode="uefi",
+        TpmEnabled=True,
+        BlockDeviceMappings=[second],
+    )
+    served.ssh(launched, f"sudo {SERVER}")
+    wait_for(lambda: "200" in served.ssh(launched, _ASK_ITSELF), "a server in the guest", 120)
+    return launched
+
+
+_ASK_ITSELF = f"curl -s -o /dev/null -w '%{{http_code}}' http://127.0.0.1:{PORT}/ || true"
+
+
+def _answers(vm: dict[str, Any]) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((vm["PrivateIp"], PORT), ASK_SECONDS):
+        return True
+    return False
+
+
+def _rule(vm: dict[str, Any]) -> dict[str, Any]:
+    """The port, from this machine."""
+    gateway = vm["PrivateIp"].rpartition(".")[0] + ".1"
+    return {"IpProtocol": "tcp", "FromPortRange": PORT, "ToPortRange": PORT, "IpRange": f"{gateway}/32"}
+
+
+def test_a_vm_of_the_default_group_is_reached_by_ssh_and_at_no_other_port(
+    served: Served, vm: dict[str, Any]
+) -> None:
+    assert [group["SecurityGroupName"] for group in vm["SecurityGroups"]] == ["default"]
+    assert served.ssh(vm, "echo reached").strip() == "reached"
+    assert not _answers(vm)
+
+
+def test_a_rule_opens_a_port_at_once_and_its_deletion_blocks_it(served: Served, vm: dict[str, Any]) -> None:
+    group_id = vm["SecurityGroups"][0]["SecurityGroupId"]
+    named = {"SecurityGroupId": group_id, "Flow": "Inbound", **_rule(vm)}
+    served.client.raw("CreateSecurityGroupRule", **named)
+    assert _answers(vm)
+    served.client.raw("DeleteSecurityGroupRule", **named)
+    assert not _answers(vm)
+
+
+def test_another_group_counts_at_once(served: Served, vm: dict[str, Any]) -> None:
+    made = served.client.raw("CreateSecurityGroup", SecurityGroupName="open", Description="one port")
+    group_id = made["SecurityGroup"]["SecurityGroupId"]
+    served.client.raw("CreateSecurityGroupRule", SecurityGroupId=group_id, Flow="Inbound", **_rule(vm))
+    default = vm["SecurityGroups"][0]["SecurityGroupId"]
+    served.client.raw("UpdateVm", VmId=vm["VmId"], SecurityGroupIds=[default, group_id])
+    assert _answers(vm)
+    assert served.ssh(vm, "curl -s http://169.254.169.254/latest/meta-data/security-groups").split() == [
+        "default",
+        "open",
+    ]
+    served.client.raw("UpdateVm", VmId=vm["VmId"], SecurityGroupIds=[default])
+    assert not _answers(vm)
+    served.client.raw("DeleteSecurityGroup", SecurityGroupId=group_id)
+
+
+def test_a_running_guest_sees_its_volume_grow(served: Served, vm: dict[str, Any]) -> None:
+    mappings = vm["BlockDeviceMappings"]
+    volume_id = next(each["Bsu"]["VolumeId"] for each in mappings if each["DeviceName"] == "/dev/xvdb")
+    updated = served.client.raw("UpdateVolume", VolumeId=volume_id, Size=2)["Volume"]
+    filters = {"TaskIds": [updated["TaskId"]]}
+
+    def state() -> str:
+        tasks = served.client.raw("ReadVolumeUpdateTasks", Filters=filters)["VolumeUpdateTasks"]
+        return str(tasks[0]["State"])
+
+    wait_for(lambda: state() == "completed", "a completed update", 60)
+    assert served.volume(volume_id)["Size"] == 2
+    look = f"readlink -f /dev/disk/by-id/*{volume_id} | xargs lsblk -bdno SIZE"
+    wait_for(lambda: served.ssh(vm, look).strip() == str(2 * 1024**3), "a larger disk in the guest", 60)
+
+
+def test_a_vm_with_a_tpm_has_one(served: Served, vm: dict[str, Any]) -> None:
+    assert served.vm(vm["VmId"])["TpmEnabled"] is True
+    assert "/dev/tpm0" in served.ssh(vm, "ls /dev/tpm*")
+    assert "efivars" in served.ssh(vm, "ls /sys/firmware/efi")
+
+
+def test_nothing_is_left_of_it(served: Served, vm: dict[str, Any]) -> None:
+    served.client.raw("DeleteVms", VmIds=[vm["VmId"]])
+    served.wait_vm(vm["VmId"], "terminated")
+    assert list((served.home / "firewall").glob("*.json")) == []

@@ -1,0 +1,36 @@
+"""What every OOS promises (`souche.objects.oos`). A driver's test subclasses this."""
+
+import pytest
+
+from souche.objects.base import BadBucketName, BucketAccessRefused
+from souche.objects.oos import Oos
+from tests.objects.server import ALICE, BOB
+
+
+class OosContract:
+    """Subclasses provide the fixtures `oos` and `bucket_name` (a new one for each test)."""
+
+    def test_a_bucket_may_be_ensured_again(self, oos: Oos, bucket_name: str) -> None:
+        oos.ensure_bucket(bucket_name, ALICE.account_id)
+        oos.store().put(bucket_name, "key", b"x", metadata={})
+        oos.ensure_bucket(bucket_name, ALICE.account_id)
+        assert oos.store().get(bucket_name, "key") == b"x"
+
+    def test_a_bucket_has_one_account(self, oos: Oos, bucket_name: str) -> None:
+        oos.ensure_bucket(bucket_name, ALICE.account_id)
+        if oos.capabilities.knows_accounts:
+            with pytest.raises(BucketAccessRefused):
+                oos.ensure_bucket(bucket_name, BOB.account_id)
+
+    def test_a_bad_name(self, oos: Oos) -> None:
+        with pytest.raises(BadBucketName):
+            oos.ensure_bucket("Not_A_Bucket", ALICE.account_id)
+
+    def test_keys_may_be_synced_again(self, oos: Oos) -> None:
+        for wanted in ([ALICE], [ALICE], [BOB], []):
+            oos.sync_keys(wanted)
+
+    def test_urls_begin_with_the_endpoint(self, oos: Oos, bucket_name: str) -> None:
+        oos.ensure_bucket(bucket_name, ALICE.account_id)
+        url = oos.store().presign(bucket_name, "key", 60)
+        assert url.startswith((f"{oos.endpoint}/", "file:///"))

@@ -1,0 +1,90 @@
+"""The embedded OOS: accounts and buckets, the region's own key, its endpoint for clients; and any other S3 service."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from souche.clock import SystemClock
+from souche.objects.base import BucketAccessRefused
+from souche.objects.embedded import PROGRAM, EmbeddedOos
+from souche.objects.external import ExternalOos
+from souche.objects.s3 import S3Access, S3Store
+from souche.objects.seaweedfs import Settings
+from souche.vault import Vault
+from tests.objects.oos_contract import OosContract
+from tests.objects.server import ALICE, BOB, free_port
+
+PUBLISHED = "https://oos.example.org"
+
+
+def embedded(home: Path, port: int, endpoint: str = "") -> EmbeddedOos:
+    settings = Settings(home / "oos", PROGRAM, "127.0.0.1", port)
+    return EmbeddedOos(settings, endpoint or settings.endpoint, Vault.open(home / "vault.key"), SystemClock())
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("embedded")
+
+
+@pytest.fixture(scope="module")
+def served(home: Path) -> Iterator[EmbeddedOos]:
+    oos = embedded(home, free_port())
+    oos.start()
+    yield oos
+    oos.stop()
+
+
+class TestEmbedded(OosContract):
+    @pytest.fixture
+    def oos(self, served: EmbeddedOos) -> EmbeddedOos:
+        return served
+
+
+class TestExternal(OosContract):
+    @pytest.fixture
+    def oos(self, served: EmbeddedOos) -> ExternalOos:
+        return ExternalOos(served._access)
+
+
+def store(oos: EmbeddedOos, access_key_id: str, secret_key: str) -> S3Store:
+    return S3Store(S3Access(oos.endpoint, access_key_id, secret_key))
+
+
+def test_accounts_are_let_in_and_out(served: EmbeddedOos, bucket_name: str) -> None:
+    served.sync_keys([ALICE])
+    served.ensure_bucket(bucket_name, ALICE.account_id)
+    alice = store(served, ALICE.access_key_id, ALICE.secret_key)
+    alice.put(bucket_name, "key", b"hers", metadata={})
+    served.sync_keys([ALICE, BOB])
+    with pytest.raises(BucketAccessRefused):
+        store(served, BOB.access_key_id, BOB.secret_key).get(bucket_name, "key")
+    served.sync_keys([BOB])
+    with pytest.raises(BucketAccessRefused):
+        alice.get(bucket_name, "key")
+
+
+def test_another_process_makes_buckets_beside_the_server(
+    served: EmbeddedOos, home: Path, bucket_name: str
+) -> None:
+    beside = embedded(home, int(served.listen.rpartition(":")[2]))
+    beside.ensure_bucket(bucket_name, BOB.account_id)
+    assert beside.store().keys(bucket_name, "") == []
+    with pytest.raises(BucketAccessRefused):
+        served.ensure_bucket(bucket_name, ALICE.account_id)
+
+
+def test_urls_are_for_the_endpoint_of_clients(served: EmbeddedOos, home: Path, bucket_name: str) -> None:
+    beside = embedded(home, int(served.listen.rpartition(":")[2]), PUBLISHED)
+    beside.ensure_bucket(bucket_name, BOB.account_id)
+    beside.store().put(bucket_name, "key", b"x", metadata={})
+    assert beside.store().presign(bucket_name, "key", 60).startswith(f"{PUBLISHED}/{bucket_name}/key?")
+
+
+def test_the_key_of_the_region_stays_and_is_sealed(tmp_path: Path) -> None:
+    first, second = embedded(tmp_path, 1), embedded(tmp_path, 1)
+    assert first._access == second._access
+    kept = (tmp_path / "oos" / "operator.key").read_bytes()
+    assert first._access.secret_key.encode() not in kept
+    assert (tmp_path / "oos" / "operator.key").stat().st_mode & 0o077 == 0

@@ -1,0 +1,93 @@
+"""Exported images in a bucket, as another region leaves them there: manifest, companion, disks."""
+
+import gzip
+import hashlib
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from souche.formats.companion import METADATA_KEY, Companion, CompanionDisk, write_companion
+from souche.model.images import Lineage
+from tests.support.bucket import bucket
+
+MIB = 1024 * 1024
+SYSTEM = b"the imported system".ljust(4 * MIB, b"\0")
+LINEAGE = Lineage("eu-west-2", "ami-0000abcd", "2026-11-20T08:00:00.000Z", "ami-0000abcc", "i-0000abcd")
+
+
+def qcow2(content: bytes, *options: str) -> bytes:
+    """The content as a qcow2 file, by qemu-img."""
+    return image_file(content, "qcow2", *options)
+
+
+def image_file(content: bytes, disk_format: str, *options: str) -> bytes:
+    """The content as a disk image file, by qemu-img."""
+    with tempfile.TemporaryDirectory() as place:
+        raw, made = Path(place) / "disk.raw", Path(place) / "disk"
+        raw.write_bytes(content)
+        argv = ["qemu-img", "convert", "-f", "raw", "-O", disk_format, *options, str(raw), str(made)]
+        subprocess.run(argv, check=True, capture_output=True)
+        return made.read_bytes()
+
+
+def packed(data: bytes) -> bytes:
+    """Inside gzip, by Python's own."""
+    return gzip.compress(data, 1, mtime=0)
+
+
+def put_disk(data: bytes, name: str = "disk", **how: Any) -> str:
+    """The URL of a disk."""
+    return bucket().put(name, data, **how)
+
+
+def disk(url: str, **changes: object) -> dict[str, object]:
+    """A disk in a manifest, with the keys that older regions write too."""
+    return {
+        "Device": "/dev/sda1",
+        "PreSignedUrl": url,
+        "Size": 4 * MIB,
+        "VolumeType": "standard",
+        "Iops": None,
+        "DeleteOnTermination": True,
+        "CompressedSize": 17,
+        "Ordering": 0,
+    } | changes
+
+
+def manifest(*disks: Mapping[str, object], **changes: object) -> bytes:
+    """A manifest by hand."""
+    image = {
+        "Name": "exported",
+        "Description": "of another region",
+        "Architecture": "x86_64",
+        "Type": "machine",
+        "ProductTypes": ["0001"],
+        "Public": True,
+        "User": "123456789012",
+        "Snapshots": list(disks),
+    }
+    return json.dumps({"Version": 1, "Image": image | changes, "Comment": "by hand"}).encode()
+
+
+def put_manifest(*disks: Mapping[str, object], **changes: object) -> str:
+    """The URL of a manifest of these disks; one good disk, where none is given."""
+    chosen = disks or (disk(put_disk(packed(SYSTEM))),)
+    return bucket().put("manifest.json", manifest(*chosen, **changes))
+
+
+def put_with_companion(data: bytes, companion: Mapping[str, Any], **changes: object) -> str:
+    """The URL of a manifest of one root disk with a companion beside it, in which `changes` differ."""
+    known = {
+        "disk_bytes": 4 * MIB,
+        "disk_tree_sha256": "0" * 64,
+        "object_bytes": len(data),
+        "object_sha256": hashlib.sha256(data).hexdigest(),
+    }
+    name = "snap-0000abcd-00000001.qcow2.gz"
+    beside = Companion((CompanionDisk(name, **(known | changes)),), LINEAGE, **companion)  # type: ignore[arg-type]
+    url = bucket().put("companion.json", write_companion(beside))
+    wanted = disk(put_disk(data, name), Filename=name)
+    return bucket().put("manifest.json", manifest(wanted), headers={f"x-amz-meta-{METADATA_KEY}": url})

@@ -1,0 +1,26 @@
+"""Settings that may be given several times."""
+
+from pathlib import Path
+
+import pytest
+
+from souche import config
+from souche.config import BadSetting, Settings
+
+
+def made(given: tuple[str, ...] | None, variable: str | None = None) -> Settings:
+    environment = {} if variable is None else {"SOUCHE_ALLOW_IMPORT": variable}
+    return config.settings({"home": Path("/home"), "allow_import": given}, environment)
+
+
+def test_flags_go_before_the_variable_which_has_commas() -> None:
+    assert made(("a:1", "b:2"), "c:3").allow_import == ("a:1", "b:2")
+    assert made(None, "c:3,d:4").allow_import == ("c:3", "d:4")
+    assert made(None).import_endpoints == []
+
+
+def test_where_imports_may_come_from_is_host_and_port() -> None:
+    assert made(("OOS.example:8809", "[::1]:80")).import_endpoints == [("oos.example", 8809), ("::1", 80)]
+    for wrong in ("oos.example", ":80", "oos.example:http", "oos.example:70000"):
+        with pytest.raises(BadSetting, match="--allow-import"):
+            _ = made((wrong,)).import_endpoints

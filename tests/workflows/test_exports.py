@@ -1,0 +1,274 @@
+"""Exports end to end on a store in a folder: what is in the bucket, and what is left when they are cut off."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from souche import run
+from souche.app import export_tasks, images
+from souche.app.block_devices import BsuRequest, MappingRequest
+from souche.app.export_tasks import ApiKey, Target
+from souche.db import buckets as owners
+from souche.db import export_tasks as records
+from souche.db import images as image_records
+from souche.formats.companion import read_companion
+from souche.formats.manifest import read_manifest
+from souche.model.export_tasks import ExportTask
+from souche.model.query import Query
+from souche.objects.base import BucketAccessRefused, ObjectsUnavailable, Part, Upload
+from souche.states import ExportState
+from souche.workflows import buckets
+from tests.support.folder_oos import FolderOos, FolderStore
+from tests.workflows.world import Cast, Original, World, original
+
+TARGET = Target("qcow2", "exports", "there")
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Original:
+    return original(tmp_path_factory.mktemp("original") / "world", "memory")
+
+
+@pytest.fixture
+def world(origin: Original, tmp_path: Path) -> Iterator[World]:
+    world = origin.copy(tmp_path / "world")
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def cast(origin: Original) -> Cast:
+    return origin.cast
+
+
+def with_buckets(world: World, **changes: Any) -> World:
+    """The same world with other ways to buckets."""
+    return replace(world, parts=replace(world.parts, buckets=replace(world.parts.buckets, **changes)))
+
+
+def export_image(world: World, cast: Cast, target: Target = TARGET) -> ExportTask:
+    task = export_tasks.export_image(world.region, cast.alice, cast.image_id, target)
+    world.run_all()
+    return export_tasks.get(world.region, task.task_id)
+
+
+def export_snapshot(world: World, cast: Cast, target: Target = TARGET) -> ExportTask:
+    task = export_tasks.export_snapshot(world.region, cast.alice, cast.snapshot_id, target)
+    world.run_all()
+    return export_tasks.get(world.region, task.task_id)
+
+
+def image_of_two_disks(world: World, cast: Cast) -> str:
+    """An image with a disk twice, another disk, an empty volume, and product codes."""
+    mappings = (
+        MappingRequest("/dev/sda1", BsuRequest(snapshot_id=cast.snapshot_id)),
+        MappingRequest("/dev/xvdb", BsuRequest(snapshot_id=cast.snapshot_id, volume_type="gp2")),
+        MappingRequest("/dev/xvdc", BsuRequest(snapshot_id=_other_snapshot(world, cast), volume_size_gib=3)),
+        MappingRequest("/dev/xvdd", BsuRequest(volume_size_gib=1)),
+    )
+    settings = images.ImageSettings("two disks", "A description", ("uefi",), ("0002",), tpm_mandatory=True)
+    wanted = images.FromSnapshots(settings, mappings, "/dev/sda1", "x86_64")
+    return images.create_from_snapshots(world.region, cast.alice, wanted).image_id
+
+
+def _other_snapshot(world: World, cast: Cast) -> str:
+    with world.region.store.read() as connection:
+        image = image_records.get(connection, cast.image_id)
+    assert image is not None
+    return image.snapshot_ids[0]
+
+
+def objects(world: World) -> list[str]:
+    return world.oos.seen().get("exports", [])
+
+
+def test_what_is_in_the_bucket(world: World, cast: Cast, tmp_path: Path) -> None:
+    image_id = image_of_two_disks(world, cast)
+    task = export_image(world, replace(cast, image_id=image_id))
+    assert (task.state, task.progress_percent) == (ExportState.COMPLETED, 100)
+    digits, begin = task.task_id[-8:], f"there/{image_id}/"
+    disks = sorted(f"{each}-{digits}.qcow2.gz" for each in task.snapshot_ids)
+    others = [f"companion-{digits}.json", f"manifest-{digits}.json"]
+    assert objects(world) == [begin + name for name in [*others, *disks]]
+    manifest = read_manifest(world.oos.store().get("exports", task.manifest_key))
+    assert (manifest.name, manifest.description) == ("two disks", "A description")
+    assert (manifest.product_codes, manifest.public) == (("0002",), False)
+    devices = [(disk.device_name, disk.volume_type, disk.size_bytes) for disk in manifest.disks]
+    assert devices == [
+        ("/dev/sda1", "standard", 1 << 30),
+        ("/dev/xvdb", "gp2", 1 << 30),
+        ("/dev/xvdc", "standard", 1 << 30),
+    ]
+    companion = read_companion(world.oos.store().get("exports", task.companion_key))
+    assert (companion.boot_modes, companion.tpm_mandatory) == (("uefi",), True)
+    assert companion.lineage.image_id == image_id
+    assert companion.lineage.region == world.region.name
+    for disk in companion.disks:
+        packed = tmp_path / disk.filename
+        packed.write_bytes(world.oos.store().get("exports", begin + disk.filename))
+        said = run.run(["sha256sum", packed], timeout_seconds=60).split()[0].decode()
+        assert said == disk.object_sha256
+        run.run(["gunzip", packed], timeout_seconds=60)
+        run.run(["qemu-img", "check", "-f", "qcow2", packed.with_suffix("")], timeout_seconds=60)
+
+
+def test_the_url_of_the_manifest(world: World, cast: Cast) -> None:
+    task = export_image(world, cast)
+    assert export_tasks.manifest_url(world.region, task) == f"file:///exports/{task.manifest_key}"
+
+
+def test_a_snapshot_comes_alone(world: World, cast: Cast) -> None:
+    """Without manifest, so that no licence goes with it."""
+    task = export_snapshot(world, cast, Target("raw", "exports", "alone-"))
+    assert task.state == ExportState.COMPLETED
+    assert objects(world) == [f"alone-{cast.snapshot_id}-{task.task_id[-8:]}.raw.gz"]
+
+
+class Interfering(FolderStore):
+    """Does something before each part."""
+
+    def __init__(self, folder: Path, interfere: Callable[[], None]) -> None:
+        super().__init__(folder)
+        self._interfere = interfere
+
+    def put_part(self, upload: Upload, number: int, data: bytes) -> Part:
+        self._interfere()
+        return super().put_part(upload, number, data)
+
+
+class InterferingOos(FolderOos):
+    def __init__(self, folder: Path, interfere: Callable[[], None]) -> None:
+        super().__init__(folder)
+        self._interfere = interfere
+        self._folder_of_all = folder
+
+    def store(self) -> Interfering:
+        return Interfering(self._folder_of_all, self._interfere)
+
+
+def interfering(world: World, interfere: Callable[[], None]) -> World:
+    return with_buckets(world, oos=InterferingOos(world.home / "oos", interfere))
+
+
+@pytest.mark.parametrize("moment", ["before it begins", "while it runs"])
+def test_a_cancelled_export_leaves_nothing(world: World, cast: Cast, moment: str) -> None:
+    task = export_tasks.export_image(world.region, cast.alice, cast.image_id, TARGET)
+
+    def cancel() -> None:
+        export_tasks.cancel(world.region, cast.alice, task.task_id)
+
+    if moment == "before it begins":
+        cancel()
+        world.run_all()
+    else:
+        interfering(world, cancel).run_all()
+    ended = export_tasks.get(world.region, task.task_id)
+    assert (ended.state, ended.comment) == (ExportState.CANCELLED, task.comment)
+    assert objects(world) == []
+    with world.region.store.read() as connection:
+        assert not records.reads(connection, task.snapshot_ids[0])
+
+
+def test_a_failure_is_told_in_the_comment(world: World, cast: Cast) -> None:
+    def fail() -> None:
+        raise ObjectsUnavailable(endpoint="the bucket exports", reason="the line is cut")
+
+    task = export_image(interfering(world, fail), cast)
+    assert task.state == ExportState.FAILED
+    assert "the line is cut" in task.comment
+    assert objects(world) == []
+
+
+def test_what_was_written_before_a_crash_is_not_written_again(world: World, cast: Cast) -> None:
+    image_id = image_of_two_disks(world, cast)
+    export_tasks.export_image(world.region, cast.alice, image_id, TARGET)
+    parts_sent: list[str] = []
+
+    def crash_at_the_second() -> None:
+        parts_sent.append("part")
+        if len(parts_sent) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interfering(world, crash_at_the_second).run_all()
+    interfering(world, lambda: parts_sent.append("part")).run_all()
+    assert len(parts_sent) == 3
+    assert sum(key.endswith(".gz") for key in objects(world)) == 2
+
+
+def test_the_bucket_of_another_account_is_refused(world: World, cast: Cast) -> None:
+    world.oos.ensure_bucket("exports", "000000000001")
+    task = export_snapshot(world, cast)
+    assert task.state == ExportState.FAILED
+    assert (
+        task.comment == "Error accessing bucket exports: access is refused (it belongs to another account)."
+    )
+
+
+def test_a_key_of_no_account_opens_another_store(world: World, cast: Cast, tmp_path: Path) -> None:
+    opened: list[tuple[str, str]] = []
+
+    def foreign(access_key_id: str, secret_key: str) -> FolderStore:
+        opened.append((access_key_id, secret_key))
+        return FolderStore(tmp_path / "elsewhere")
+
+    target = replace(TARGET, api_key=ApiKey("FOREIGN", "secret"))
+    task = export_snapshot(with_buckets(world, foreign=foreign), cast, target)
+    assert (task.state, task.sealed_secret_key) == (ExportState.COMPLETED, None)
+    assert set(opened) == {("FOREIGN", "secret")}
+    assert FolderStore(tmp_path / "elsewhere").keys("exports", "") != []
+    refused = export_snapshot(world, cast, target)
+    assert refused.comment == "Error accessing bucket exports: access is refused (InvalidAccessKeyId)."
+    assert refused.sealed_secret_key is None
+
+
+def test_a_bucket_that_is_out_of_reach_does_not_hold_the_export_up(world: World, cast: Cast) -> None:
+    """To be let in no longer is the end of it: what cannot be removed is left."""
+
+    def lock_out() -> None:
+        raise BucketAccessRefused(bucket="exports", reason="AccessDenied")
+
+    class LockedOut(Interfering):
+        def delete(self, bucket: str, key: str) -> None:  # noqa: ARG002
+            lock_out()
+
+    class LockedOutOos(InterferingOos):
+        def store(self) -> LockedOut:
+            return LockedOut(self._folder_of_all, lock_out)
+
+    oos = LockedOutOos(world.home / "oos", lock_out)
+    assert export_snapshot(with_buckets(world, oos=oos), cast).state == ExportState.FAILED
+
+
+def test_an_object_store_that_does_not_know_accounts(world: World, cast: Cast) -> None:
+    """The region keeps whose a bucket is; one that was there before is nobody's until the operator says."""
+    oos = FolderOos(world.home / "external", knows_accounts=False)
+    there = with_buckets(world, oos=oos)
+    assert export_snapshot(there, cast).state == ExportState.COMPLETED
+    assert export_snapshot(there, cast).state == ExportState.COMPLETED
+    with world.region.store.read() as connection:
+        assert owners.owner(connection, "exports") == cast.alice.account_id
+    oos.store().ensure_bucket("older")
+    older = replace(TARGET, bucket="older")
+    assert "not a bucket of the account" in export_snapshot(there, cast, older).comment
+    buckets.assign(world.region.store, "older", cast.alice.account_id)
+    assert export_snapshot(there, cast, older).state == ExportState.COMPLETED
+    with pytest.raises(BucketAccessRefused):
+        buckets.assign(world.region.store, "older", "000000000001")
+
+
+def test_progress_counts_the_data_of_all_disks(world: World, cast: Cast) -> None:
+    image_id = image_of_two_disks(world, cast)
+    export_tasks.export_image(world.region, cast.alice, image_id, TARGET)
+    seen: list[tuple[int, int]] = []
+
+    def look() -> None:
+        (task,) = export_tasks.find(world.region, cast.alice, "image-export", Query()).resources
+        seen.append((task.done_bytes, task.total_bytes))
+
+    interfering(world, look).run_all()
+    (first, total), (second, again) = seen
+    assert total == again > second > first

@@ -1,0 +1,303 @@
+"""Imports as a region runs them: what comes in is what was exported, and of what is hostile nothing is left."""
+
+import gzip
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from souche.app import image_imports, snapshot_imports
+from souche.app.image_imports import FromManifest
+from souche.app.images import ImageSettings
+from souche.app.snapshot_imports import FromUrl
+from souche.model.accounts import Principal
+from souche.model.images import Image, VmAttributes
+from souche.model.snapshots import Snapshot
+from souche.objects.addresses import AllowList
+from souche.objects.fetch import Fetcher
+from souche.reconcile import leftovers
+from souche.states import ImageState, SnapshotState
+from souche.transfer.disk_importer import DiskImporter
+from tests.support.exported import (
+    LINEAGE,
+    MIB,
+    SYSTEM,
+    disk,
+    image_file,
+    packed,
+    put_disk,
+    put_manifest,
+    put_with_companion,
+    qcow2,
+)
+from tests.support.region import make_account
+from tests.support.resources import dump, read_image, read_snapshot
+from tests.workflows.world import MemoryDisks, Seen, World, assemble
+
+TOO_LARGE = (4 * MIB + 4 * MIB // 16 + 64 * MIB) + 1
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = assemble(tmp_path, MemoryDisks(), seed=1)
+    world.region.store.migrate()
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def alice(world: World) -> Principal:
+    return make_account(world.region)
+
+
+def import_image(world: World, who: Principal, location: str, **settings: str) -> Image:
+    promised = image_imports.create(
+        world.region, who, FromManifest(ImageSettings(settings.get("name")), location)
+    )
+    assert promised.state == ImageState.PENDING
+    world.run(world.the_promise())
+    return read_image(world.region, promised.image_id)
+
+
+def import_snapshot(world: World, who: Principal, location: str, size_bytes: int = 4 * MIB) -> Snapshot:
+    promised = snapshot_imports.create(world.region, who, FromUrl(location, size_bytes))
+    assert promised.state == SnapshotState.IN_QUEUE
+    world.run(world.the_promise())
+    return read_snapshot(world.region, promised.snapshot_id)
+
+
+FORMS: dict[str, Callable[[bytes], bytes]] = {
+    "raw": bytes,
+    "raw.gz": packed,
+    "raw in two gzip members": lambda data: packed(data[:MIB]) + packed(data[MIB:]),
+    "qcow2": qcow2,
+    "qcow2.gz": lambda data: packed(qcow2(data)),
+    "compressed qcow2": lambda data: qcow2(data, "-c"),
+    "qcow2 of version 2": lambda data: qcow2(data, "-o", "compat=0.10"),
+    "qcow2 with small clusters": lambda data: qcow2(data, "-o", "cluster_size=512"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_snapshot_of_every_form_has_the_bytes(world: World, alice: Principal, form: str) -> None:
+    snapshot = import_snapshot(world, alice, put_disk(FORMS[form](SYSTEM)))
+    assert (snapshot.state, snapshot.progress_percent) == (SnapshotState.COMPLETED, 100)
+    assert (snapshot.volume_size_gib, snapshot.product_codes) == (1, ("0001",))
+    assert world.disks.snapshot(snapshot.snapshot_id) == SYSTEM.rstrip(b"\0")
+    assert list((world.home / "staging").iterdir()) == []
+
+
+def test_an_image_is_what_the_manifest_says(world: World, alice: Principal) -> None:
+    data = disk(
+        put_disk(packed(qcow2(b"data".ljust(MIB, b"\0")))),
+        Device="/dev/sda2",
+        Size=5 * 1024**3 + 1,
+        VolumeType="io1",
+        Iops=200,
+        DeleteOnTermination=False,
+    )
+    root = disk(put_disk(SYSTEM), VolumeType="gp2", Iops=100)
+    location = put_manifest(root, data, ProductTypes=["0002", "0008"], Architecture="i386")
+    image = import_image(world, alice, location)
+    assert (image.state, image.name, image.description) == (
+        ImageState.AVAILABLE,
+        "exported",
+        "of another region",
+    )
+    assert (image.architecture, image.product_codes, image.boot_modes) == (
+        "i386",
+        ("0002", "0008"),
+        ("legacy",),
+    )
+    assert (image.account_id, image.permissions.public) == (alice.account_id, False)
+    told = [
+        (each.device_name, each.volume_size_gib, each.volume_type, each.iops, each.delete_on_vm_deletion)
+        for each in image.mappings
+    ]
+    assert told == [("/dev/sda1", 1, "gp2", None, True), ("/dev/xvdb", 6, "io1", 200, False)]
+    first, second = (read_snapshot(world.region, each) for each in image.snapshot_ids)
+    assert (first.state, first.product_codes) == (SnapshotState.COMPLETED, ("0002", "0008"))
+    assert (second.volume_size_gib, second.product_codes) == (6, ("0001",))
+    assert world.disks.snapshot(first.snapshot_id) == SYSTEM.rstrip(b"\0")
+    assert world.disks.snapshot(second.snapshot_id) == b"data"
+
+
+def test_what_the_manifest_has_no_room_for_comes_from_the_companion(world: World, alice: Principal) -> None:
+    attributes = VmAttributes(True, "terminate", "medium", "uefi")  # noqa: FBT003
+    beside = {"boot_modes": ("uefi",), "tpm_mandatory": True, "vm_attributes": attributes}
+    image = import_image(world, alice, put_with_companion(packed(qcow2(SYSTEM)), beside))
+    assert (image.state, image.state_message) == (ImageState.AVAILABLE, None)
+    assert (image.boot_modes, image.tpm_mandatory, image.secure_boot) == (("uefi",), True, False)
+    assert (image.vm_attributes, image.lineage) == (attributes, LINEAGE)
+    assert (image.source_image_id, image.source_vm_id) == (None, None)
+
+
+CHANGED: dict[str, dict[str, object]] = {
+    "another hash": {"object_sha256": "1" * 64},
+    "another length": {"object_bytes": 10},
+    "another disk": {"disk_bytes": 4 * MIB + 512},
+}
+
+
+@pytest.mark.parametrize("change", CHANGED)
+def test_an_object_that_is_not_what_was_exported_is_refused(
+    world: World, alice: Principal, change: str
+) -> None:
+    location = put_with_companion(packed(qcow2(SYSTEM)), {}, **CHANGED[change])
+    image = import_image(world, alice, location)
+    assert image.state == ImageState.FAILED
+    assert "is not what was exported" in (image.state_message or "")
+    assert nothing_left(world)
+
+
+def patched(data: bytes, offset: int, fields: str, *values: int) -> bytes:
+    """Other big-endian numbers at a place in a qcow2 header (QEMU, docs/interop/qcow2)."""
+    changed = bytearray(data)
+    struct.pack_into(f">{fields}", changed, offset, *values)
+    return bytes(changed)
+
+
+def backed(data: bytes) -> bytes:
+    """With /etc/passwd as its backing file."""
+    name = b"/etc/passwd"
+    return patched(data, 8, "QI", 512, len(name))[:512] + name + data[512 + len(name) :]
+
+
+def looping(data: bytes) -> bytes:
+    """With an L1 table whose entries lead to the header."""
+    (offset,) = struct.unpack_from(">Q", data, 40)
+    return patched(data, offset, "Q", 1 << 63)
+
+
+HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
+    "a backing file": (lambda: backed(qcow2(SYSTEM)), "refers to a backing file"),
+    "an external data file": (lambda: patched(qcow2(SYSTEM), 72, "Q", 4), "external file"),
+    "unknown features": (lambda: patched(qcow2(SYSTEM), 72, "Q", 1 << 40), "needs features"),
+    "encryption": (lambda: patched(qcow2(SYSTEM), 32, "I", 1), "encrypted"),
+    "internal snapshots": (lambda: patched(qcow2(SYSTEM), 60, "IQ", 1, 65536), "internal snapshots"),
+    "an oversized L1 table": (lambda: patched(qcow2(SYSTEM), 36, "I", 2**31), "cannot be right"),
+    "an oversized refcount table": (lambda: patched(qcow2(SYSTEM), 56, "I", 2**20), "refcount table"),
+    "tables that lead to the header": (lambda: looping(qcow2(SYSTEM)), "cut short"),
+    "a size of 8 EiB": (lambda: patched(qcow2(SYSTEM), 24, "Q", 2**63), "should have at most"),
+    "a size of nothing": (lambda: patched(qcow2(SYSTEM), 24, "Q", 0), "is empty"),
+    "a qcow2 disk larger than announced": (lambda: qcow2(SYSTEM * 2), "should have at most"),
+    "a raw disk larger than announced": (lambda: SYSTEM + b"\0" * 512, "should have at most"),
+    "half a sector": (lambda: SYSTEM[:-256], "sectors"),
+    "nothing": (lambda: b"", "is empty"),
+    "a qcow2 disk cut in its tables": (lambda: qcow2(b"x" * 4 * MIB)[: 128 * 1024], "cut short"),
+    "a qcow2 disk cut in its data": (lambda: qcow2(b"x" * 4 * MIB)[: 2 * MIB], "cut short"),
+    "gzip that is cut": (lambda: packed(SYSTEM)[:-4], "ends before its end"),
+    "gzip that is damaged": (lambda: packed(SYSTEM)[:-8] + b"\0" * 8, "gzip stream is not valid"),
+    "gzip with something behind": (lambda: packed(SYSTEM) + b"more", "follows the gzip"),
+    "a gzip bomb": (lambda: gzip.compress(qcow2(SYSTEM) + bytes(TOO_LARGE)), "gzip stream holds more than"),
+    "a gzip bomb of raw zeros": (lambda: gzip.compress(bytes(8 * MIB)), "should have at most"),
+    "a VMDK": (lambda: image_file(SYSTEM, "vmdk"), "format vmdk"),
+    "a VHD": (lambda: image_file(SYSTEM, "vpc"), "format vhd"),
+    "a VHDX": (lambda: image_file(SYSTEM, "vhdx"), "format vhdx"),
+    "a VDI": (lambda: image_file(SYSTEM, "vdi"), "format vdi"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_disk_is_refused_and_nothing_of_it_is_left(
+    world: World, alice: Principal, name: str
+) -> None:
+    make, said = HOSTILE[name]
+    good = disk(put_disk(packed(SYSTEM)))
+    bad = disk(put_disk(make()), Device="/dev/xvdb")
+    image = import_image(world, alice, put_manifest(good, bad))
+    assert (image.state, image.mappings) == (ImageState.FAILED, ())
+    assert (image.state_message or "").startswith("The disk /dev/xvdb cannot be taken in: ")
+    assert said in (image.state_message or "")
+    assert nothing_left(world)
+
+
+@pytest.mark.parametrize("name", ["a backing file", "a gzip bomb", "a qcow2 disk cut in its data"])
+def test_a_hostile_snapshot_ends_in_error_and_holds_nothing(
+    world: World, alice: Principal, name: str
+) -> None:
+    snapshot = import_snapshot(world, alice, put_disk(HOSTILE[name][0]()))
+    assert (snapshot.state, snapshot.progress_percent) == (SnapshotState.ERROR, 0)
+    assert nothing_left(world)
+
+
+def test_a_disk_of_another_format_than_its_name_says_is_refused(world: World, alice: Principal) -> None:
+    """A guest writes to its raw disk what it likes: a qcow2 header too."""
+    location = put_manifest(disk(put_disk(packed(qcow2(SYSTEM))), Filename="snap-0000abcd-00000001.raw.gz"))
+    image = import_image(world, alice, location)
+    assert "should have the format raw, and has qcow2" in (image.state_message or "")
+
+
+def test_a_server_that_breaks_off_is_said(world: World, alice: Principal) -> None:
+    location = put_manifest(disk(put_disk(SYSTEM, announced=5 * MIB)))
+    image = import_image(world, alice, location)
+    assert "The disk /dev/sda1 cannot be downloaded at the moment" in (image.state_message or "")
+    assert "1048576 bytes are missing" in (image.state_message or "")
+    assert nothing_left(world)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://127.0.0.1:1/disk?Signature=hush", "not an address to fetch from"),
+        ("http://169.254.169.254/latest/user-data", "not an address to fetch from"),
+        ("file:///etc/passwd", "should begin with http"),
+        ("ftp://127.0.0.1/disk", "should begin with http"),
+    ],
+)
+def test_a_disk_at_an_address_that_may_not_be_fetched_is_refused(
+    world: World, alice: Principal, url: str, said: str
+) -> None:
+    image = import_image(world, alice, put_manifest(disk(url)))
+    assert said in (image.state_message or "")
+    assert "hush" not in (image.state_message or "")
+
+
+def test_a_redirect_to_such_an_address_is_refused(world: World, alice: Principal) -> None:
+    url = put_disk(b"", status=302, headers={"Location": "http://169.254.169.254/latest/user-data"})
+    image = import_image(world, alice, put_manifest(disk(url)))
+    assert "169.254.169.254:80 is not an address to fetch from" in (image.state_message or "")
+
+
+@pytest.mark.parametrize(("status", "said"), [(403, "refused access"), (404, "There is nothing")])
+def test_what_the_server_says_is_told(world: World, alice: Principal, status: int, said: str) -> None:
+    image = import_image(world, alice, put_manifest(disk(put_disk(b"no", status=status))))
+    assert said in (image.state_message or "")
+
+
+def test_urls_are_kept_sealed_and_only_as_long_as_they_are_needed(world: World, alice: Principal) -> None:
+    url = put_disk(packed(SYSTEM), query="?X-Amz-Signature=hush1")
+    location = put_manifest(disk(url)) + "?AWSAccessKeyId=A&Expires=1&Signature=hush2"
+    promised = image_imports.create(world.region, alice, FromManifest(ImageSettings(None), location))
+    assert promised.file_location == location
+    assert "hush" not in "\n".join(dump(world.region))
+    world.run_all()
+    assert read_image(world.region, promised.image_id).state == ImageState.AVAILABLE
+    assert "hush" not in "\n".join(dump(world.region))
+    assert not [key for key in world.see().rows if key.startswith("disk_imports")]
+
+
+def test_a_snapshot_that_is_there_is_not_fetched_again(world: World, alice: Principal) -> None:
+    """After a crash between two disks only the second is left to do."""
+    promised = image_imports.create(world.region, alice, FromManifest(ImageSettings(None), put_manifest()))
+    (snapshot_id,) = promised.snapshot_ids
+    file = world.home / "staging" / "given"
+    file.write_bytes(b"there already".ljust(4 * MIB, b"\0"))
+    world.disks.store.import_snapshot(snapshot_id, file, "raw", 1024**3)
+    world.run(world.the_promise())
+    assert world.disks.snapshot(snapshot_id) == b"there already"
+
+
+def test_the_sweep_leaves_what_is_on_its_way(world: World, alice: Principal) -> None:
+    promised = image_imports.create(world.region, alice, FromManifest(ImageSettings(None), put_manifest()))
+    file = DiskImporter(Fetcher(AllowList()), world.home / "staging").file(promised.image_id, "snap-0000abcd")
+    file.write_bytes(b"half a disk")
+    leftovers.remove_staged(world.parts, world.home / "staging")
+    assert file.exists()
+
+
+def nothing_left(world: World) -> bool:
+    seen: Seen = world.see()
+    sources = [key for key in seen.rows if key.startswith(("disk_imports", "image_mappings"))]
+    return (seen.snapshots, seen.staged, seen.promised, sources) == ({}, [], [], [])

@@ -1,0 +1,217 @@
+"""What an export costs, against what people do by hand and against its own slowest stage, in one run.
+
+For 1 GiB and for 4 GiB of real file data (the files of this machine, one after the other): CreateSnapshotExportTask,
+from the request to `completed`, against `qemu-img convert -O qcow2`, `gzip -6` and an upload by boto3; and against
+reading, compressing and uploading alone, each as the export does it. The object store is the embedded one in all of
+them. The server's peak memory is that of its process.
+
+    python -m tools.bench_export [GIB ...]
+"""
+
+import json
+import os
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import boto3
+from osc_sdk_python import Gateway
+
+from souche import logs
+from souche.app import official_images
+from souche.app.official_images import DiskImage
+from souche.formats import gzip_members
+from souche.main import administer
+from souche.objects.s3 import S3Access, S3Store, configuration
+from souche.run import run
+from souche.storage import nbd
+from souche.transfer import reader
+from souche.transfer.multipart import BucketSink
+from tools.harness import REGION, SOUCHE, Credentials, create_account, gateway, serve, wait_for
+
+LISTEN: Final = "127.0.0.1:8828"
+OOS: Final = "127.0.0.1:8829"
+SIZES_GIB: Final = (1, 4)
+GIB: Final = 1024**3
+MIB: Final = 1024**2
+SOURCES: Final = ("/usr", "/lib", "/opt", "/var/lib", "/home")
+BUCKET: Final = "bench"
+ROW: Final = "{:<44}{:>8}{:>12}{:>12}{:>10}"
+
+
+def main() -> int:
+    """Measure every size, and print a row for each."""
+    logs.configure("error")
+    sizes = [int(size) for size in sys.argv[1:]] or list(SIZES_GIB)
+    print(ROW.format("", "data", "seconds", "MiB/s", "ratio"))
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="souche-bench-") as folder:
+        Path(folder).chmod(0o711)
+        home = Path(folder) / "region"
+        options = ("--compute", "simulated", "--oos-listen", OOS)
+        server = serve(home, LISTEN, home.with_suffix(".log"), *options)
+        try:
+            who = create_account(home, "bench")
+            run(
+                [SOUCHE, "bucket", "create", BUCKET, "--account", "bench", "--home", home],
+                timeout_seconds=60,
+            )
+            for size_gib in sizes:
+                _measure(home, who, Path(folder), size_gib)
+            print(ROW.format("peak memory of the server", "", "", "", f"{_peak_mib(home)} MiB"))
+        finally:
+            server.terminate()
+            server.wait()
+    return 0
+
+
+def _measure(home: Path, who: Credentials, folder: Path, size_gib: int) -> None:
+    disk = folder / "disk.raw"
+    _write_files(disk, size_gib * GIB)
+    stages = {
+        "reading alone": _timed(lambda: _read(disk)),
+        "compressing alone": _timed(lambda: _compress(disk)),
+        "uploading what was compressed, alone": _upload_alone(disk, who),
+    }
+    by_hand = _timed(lambda: _by_hand(disk, folder, who))
+    client = gateway(LISTEN, who)
+    snapshot_id = _own_snapshot(client, _publish(home, disk, size_gib))
+    export = _timed(lambda: _export(client, snapshot_id))
+    for name, seconds in stages.items():
+        _row(name, size_gib, seconds, "")
+    slowest = max(stages.values())
+    _row("qemu-img convert, gzip -6, upload", size_gib, by_hand, "")
+    _row("export, against these", size_gib, export, f"{by_hand / export:.1f} x")
+    _row("export, against its slowest stage", size_gib, export, f"{slowest / export:.2f}")
+
+
+def _row(what: str, size_gib: int, seconds: float, ratio: str) -> None:
+    speed = size_gib * 1024 / seconds
+    print(ROW.format(what, f"{size_gib} GiB", f"{seconds:.2f}", f"{speed:.0f}", ratio), flush=True)
+
+
+def _timed(action: Callable[[], object]) -> float:
+    began = time.monotonic()
+    action()
+    return time.monotonic() - began
+
+
+def _write_files(disk: Path, size_bytes: int) -> None:
+    """Files of this machine, until the disk is full; from the start again if they are too few."""
+    with disk.open("wb") as output:
+        while True:
+            for path in _files():
+                data = path.read_bytes()[: size_bytes - output.tell()]
+                output.write(data)
+                if output.tell() == size_bytes:
+                    return
+
+
+def _files() -> Iterator[Path]:
+    for source in SOURCES:
+        for folder, _, names in os.walk(source):
+            for name in sorted(names):
+                path = Path(folder) / name
+                if path.is_file() and not path.is_symlink() and 0 < path.stat().st_size < 512 * MIB:
+                    yield path
+
+
+@contextmanager
+def _served(disk: Path) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder, nbd.serve(disk, "raw", Path(folder)) as uri:
+        yield uri
+
+
+def _read(disk: Path) -> None:
+    with _served(disk) as uri, reader.connect(uri) as connection:
+        for _ in connection.chunks(connection.allocation()):
+            pass
+
+
+def _compress(disk: Path) -> None:
+    for _ in gzip_members.compress(_pieces(disk)):
+        pass
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(MIB):
+            yield piece
+
+
+def _upload_alone(disk: Path, who: Credentials) -> float:
+    """What the compressed disk takes to upload, in parts as an export does it."""
+    with tempfile.NamedTemporaryFile(dir=disk.parent) as packed:
+        for member in gzip_members.compress(_pieces(disk)):
+            packed.write(member)
+        packed.flush()
+        store = S3Store(S3Access(f"http://{OOS}", who.access_key_id, who.secret_key))
+        size = Path(packed.name).stat().st_size
+        sink = BucketSink(store, BUCKET, "alone")
+        seconds = _timed(lambda: sink.write(_pieces(Path(packed.name)), most_bytes=size))
+        sink.remove()
+        return seconds
+
+
+def _by_hand(disk: Path, folder: Path, who: Credentials) -> None:
+    qcow2 = folder / "by-hand.qcow2"
+    run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", disk, qcow2], timeout_seconds=7200)
+    run(["gzip", "-6", "--force", qcow2], timeout_seconds=7200)
+    packed = qcow2.with_name("by-hand.qcow2.gz")
+    client = boto3.client(
+        "s3",
+        endpoint_url=f"http://{OOS}",
+        aws_access_key_id=who.access_key_id,
+        aws_secret_access_key=who.secret_key,
+        region_name="us-east-1",
+        config=configuration(),
+    )
+    client.upload_file(str(packed), BUCKET, "by-hand")
+    client.delete_object(Bucket=BUCKET, Key="by-hand")
+    packed.unlink()
+
+
+def _publish(home: Path, disk: Path, size_gib: int) -> str:
+    """A public image with the disk's bytes."""
+    with administer(home) as administered:
+        staged = disk.rename(administered.staging / f"{secrets.token_hex(4)}.raw")
+        image = official_images.publish(
+            administered.region,
+            DiskImage(staged, "raw", size_gib, f"bench-{size_gib}", "files", ("legacy",)),
+        )
+        administered.finish(official_images.operation_id(image))
+        return image.image_id
+
+
+def _own_snapshot(client: Gateway, image_id: str) -> str:
+    """The snapshot of a copy."""
+    copy = client.raw("CreateImage", SourceImageId=image_id, SourceRegionName=REGION)["Image"]
+    return str(copy["BlockDeviceMappings"][0]["Bsu"]["SnapshotId"])
+
+
+def _export(client: Gateway, snapshot_id: str) -> None:
+    export = {"DiskImageFormat": "qcow2", "OsuBucket": BUCKET, "OsuPrefix": "bench/"}
+    task = client.raw("CreateSnapshotExportTask", SnapshotId=snapshot_id, OsuExport=export)[
+        "SnapshotExportTask"
+    ]
+    wait_for(lambda: _state(client, task["TaskId"]) in ("completed", "failed"), "the export", 7200, 0.05)
+    assert _state(client, task["TaskId"]) == "completed"
+
+
+def _state(client: Gateway, task_id: str) -> str:
+    found = client.raw("ReadSnapshotExportTasks", Filters={"TaskIds": [task_id]})["SnapshotExportTasks"]
+    return str(found[0]["State"])
+
+
+def _peak_mib(home: Path) -> int:
+    process_id = json.loads((home / "serving.json").read_text())["ProcessId"]
+    status = Path(f"/proc/{process_id}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+
+if __name__ == "__main__":
+    sys.exit(main())
