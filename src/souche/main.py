@@ -141,12 +141,25 @@ def _oos(settings: Settings, home: Home) -> Iterator[Oos | None]:
 @contextmanager
 def _embedded_oos(home: Home, address: tuple[str, int], endpoint: str = "") -> Iterator[EmbeddedOos]:
     """The embedded store, for as long as the context lives."""
+    _check_free(address)
     oos = _embedded(home, address, endpoint)
     oos.start()
     try:
         yield oos
     finally:
         oos.stop()
+
+
+def _check_free(address: tuple[str, int]) -> None:
+    """SeaweedFS itself would only end with a stack trace."""
+    try:
+        server.listen(*address).close()
+    except OSError as error:
+        where = f"{address[0]}:{address[1]}"
+        reason = (
+            f"{where} cannot be listened on ({error}); another region may: give each its own, or none ('')"
+        )
+        raise BadSetting(flag="--oos-listen", reason=reason) from error
 
 
 def _embedded(home: Home, address: tuple[str, int], endpoint: str = "") -> EmbeddedOos:

@@ -18,8 +18,9 @@ from souche.model.images import Architecture, BootMode
 
 
 class PowerState(StrEnum):
-    """RUNNING includes paused by us for an instant. OFF: the guest powered itself off, or we did. LOST: it is off
-    because its process or its host ended. A guest that is not defined is not listed."""
+    """RUNNING includes paused by us for an instant. OFF: the guest powered itself off. LOST: it is off for another
+    reason: the plug was pulled, its process or its host ended, or it never ran (OFF from a driver
+    whose guests cannot be lost). A guest that is not defined is not listed."""
 
     RUNNING = "running"
     OFF = "off"
