@@ -1,6 +1,5 @@
 """The demonstration's act with two regions: an OMI goes from the one into a bucket, and from there into the other."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +8,8 @@ from typing import Any, Final
 
 from osc_sdk_python import Gateway
 
-from tools.harness import Credentials, Wrong, create_account, credentials, serve, souche, wait_for
+from souche.run import run
+from tools.harness import SOUCHE, Credentials, Wrong, create_account, serve, souche, wait_for
 
 LISTEN: Final = "127.0.0.1:8818"
 OOS_LISTEN: Final = "127.0.0.1:8819"
@@ -36,30 +36,18 @@ def export_image(call: Gateway, image_id: str) -> str:
 
 @contextmanager
 def region_b(folder: Path, first: Path) -> Iterator[Credentials]:
-    """Another region in a home of its own, which may import from the first one's object store; served as long as
-    the context lives. Gives an account of it."""
+    """Another region in a home of its own, which may import from the first one's object store; it is there as
+    long as the context lives. Gives an account of it."""
     home = folder / "region-b"
     oos = str(souche("info", "--home", first)["Oos"]).removeprefix("http://")
     options = ("--oos-listen", OOS_LISTEN, "--allow-import", oos)
     server = serve(home, LISTEN, folder / "serve-b.log", *options)
     try:
-        yield _account(home)
+        yield create_account(home, "demo")
     finally:
         server.terminate()
         server.wait()
-
-
-def _account(home: Path) -> Credentials:
-    known = home / "demo.json"
-    if not known.exists():
-        who = create_account(home, "demo")
-        known.touch(mode=0o600)
-        known.write_text(
-            json.dumps(
-                {"AccountId": who.account_id, "AccessKeyId": who.access_key_id, "SecretKey": who.secret_key}
-            )
-        )
-    return credentials(json.loads(known.read_text()))
+        run([SOUCHE, "destroy", "--home", home, "--yes"], timeout_seconds=120)
 
 
 def import_image(call: Gateway, url: str, name: str) -> dict[str, Any]:
