@@ -44,9 +44,13 @@ class RegionFirewall:
             self._apply()
 
     def shelter(self, vm_id: str, mac: str, ip: str) -> None:
-        """Shelter a guest, which lets in what it did before, if it is known, and else nothing."""
+        """Shelter a guest, which lets in what it did before, if it is known, and else nothing. An address has one
+        guest: the shelter of another that was removed behind our back goes."""
         with self._locked():
             known = self._read(vm_id)
+            for other in self._all():
+                if other.ip == ip and other.vm_id != vm_id:
+                    self._file(other.vm_id).unlink(missing_ok=True)
             self._write(Shelter(vm_id, mac, ip, known.inbound if known else ()))
             self._apply()
 
@@ -71,8 +75,10 @@ class RegionFirewall:
             _nft(firewall_rules.removal(self._names))
 
     def _apply(self) -> None:
-        shelters = [_shelter(json.loads(path.read_bytes())) for path in sorted(self._root.glob("*.json"))]
-        _nft(firewall_rules.ruleset(self._names, self._gateway, shelters))
+        _nft(firewall_rules.ruleset(self._names, self._gateway, self._all()))
+
+    def _all(self) -> list[Shelter]:
+        return [_shelter(json.loads(path.read_bytes())) for path in sorted(self._root.glob("*.json"))]
 
     def _file(self, vm_id: str) -> Path:
         return self._root / f"{vm_id}.json"
