@@ -56,3 +56,10 @@ def test_console_tail(tmp_path: Path, older: bytes | None, newer: bytes | None, 
     assert console.tail(log_file, size=4) == expected
     console.forget_turned_over(log_file)
     assert not (tmp_path / "console.log.0").exists()
+
+
+def test_the_tail_of_a_tpm_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_paths, "TPM_LOGS", tmp_path)
+    (tmp_path / "a-swtpm.log").write_text("one\ntwo\nthree\n")
+    assert host_paths.tpm_log_tail("a", lines=2) == "two | three"
+    assert host_paths.tpm_log_tail("b") == ""

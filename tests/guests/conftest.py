@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from osc_sdk_python import Gateway
 from tools import harness
-from tools.harness import Credentials, wait_for
+from tools.harness import Credentials, Wrong, wait_for
 
 from souche.app import official_images
 from souche.app.official_images import DiskImage
@@ -74,8 +74,15 @@ class Served:
         return found
 
     def wait_vm(self, vm_id: str, state: str, timeout_seconds: float = 180) -> dict[str, Any]:
-        """The VM once it is in this state."""
-        wait_for(lambda: self.vm(vm_id)["State"] == state, f"{vm_id} {state}", timeout_seconds)
+        """The VM once it is in this state; one that cannot come to it, because it failed to start, is told at once."""
+
+        def there() -> bool:
+            vm = self.vm(vm_id)
+            if vm["State"] == "terminated" != state:
+                raise Wrong(f"{vm_id} is terminated: {vm.get('StateReason')}")
+            return bool(vm["State"] == state)
+
+        wait_for(there, f"{vm_id} {state}", timeout_seconds)
         return self.vm(vm_id)
 
     def key(self, name: str) -> str:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 import libvirt
 
 from souche.compute.libvirt.bindings import Domain, Host
+from souche.compute.libvirt.host_paths import tpm_log_tail
 from souche.compute.libvirt.waiting import wait_until
+from souche.errors import ComputeFailed
 
 ASK_AGAIN_SECONDS = 10.0  # a guest that is still booting does not hear the first request
 ASK_SHUTDOWN = libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT | libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN
@@ -23,10 +25,21 @@ FORGET = (
 
 
 def power_on(domain: Domain) -> None:
-    """Start a domain, or let one go on that QEMU stopped (a full disk does that)."""
+    """Start a domain, or let one go on that QEMU stopped (a full disk does that).
+
+    Raises:
+        ComputeFailed: its TPM does not start; with what swtpm says, for libvirt names a file that goes with the guest.
+        libvirt.libvirtError: for any other reason.
+    """
     if not domain.isActive():
-        with _unless(domain.isActive):
-            domain.create()
+        try:
+            with _unless(domain.isActive):
+                domain.create()
+        except libvirt.libvirtError as error:
+            if "swtpm" in str(error):
+                said = tpm_log_tail(domain.name()) or str(error)
+                raise ComputeFailed(reason=f"the TPM of {domain.name()} does not start: {said}") from error
+            raise
     if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
         domain.resume()
 

@@ -42,6 +42,15 @@ def remove_libvirt_logs(domain_name: str) -> None:
         log_file.unlink(missing_ok=True)
 
 
+def tpm_log_tail(domain_name: str, lines: int = 5) -> str:
+    """The last lines of what swtpm and swtpm_setup said for a domain, joined; empty when they said nothing."""
+    try:
+        text = (TPM_LOGS / f"{domain_name}-swtpm.log").read_text(errors="replace")
+    except OSError:
+        return ""
+    return " | ".join(text.split("\n")[-lines - 1 :]).strip(" |")
+
+
 def require_traversable(directory: Path, user: str = QEMU_USER) -> None:
     """Refuse a directory that QEMU's user cannot reach, now rather than at the first start of a guest.
 
