@@ -1,6 +1,7 @@
 """What tests of several folders share."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from souche import recipes
 from souche.recipes import debian_12
 
 CACHE = Path(__file__).parent.parent / ".cache" / "official"
+
+
+def pytest_configure() -> None:
+    """QEMU's own user and others pass through the folders that tests make, whatever the caller's umask."""
+    os.umask(0o022)
 
 
 def _quiet(_what: str, _done: float) -> None:

@@ -115,7 +115,7 @@ def test_the_log_daemon_must_listen(root: Path) -> None:
 
 
 def test_a_home_that_qemu_cannot_reach() -> None:
-    with tempfile.TemporaryDirectory() as closed:  # only its owner may enter
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as closed:  # only its owner may enter
         result = look("home", Machine(home=Path(closed, "not/made/yet")))
     assert result.state is State.MISSING
     assert closed in result.detail

@@ -51,9 +51,12 @@ class Home:
         return self.path / "serving.json"
 
     def make(self) -> None:
-        """Make the folder. Guests' disks are opened by another user, who must be able to pass through it."""
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o711)
-        self.staging.mkdir(exist_ok=True, mode=0o711)
+        """Make the folder where it is missing. Guests' disks are opened by another user, who must be able to pass
+        through it, whatever the umask."""
+        for folder in (self.path, self.staging):
+            if not folder.exists():
+                folder.mkdir(parents=True)
+                folder.chmod(0o711)
 
     @contextmanager
     def serve(self) -> Iterator[None]:

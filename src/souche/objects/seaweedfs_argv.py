@@ -82,8 +82,10 @@ def server(program: Path, data: Path, ports: Ports, s3_host: str, s3_port: int) 
 
 
 def shell(program: Path, ports: Ports) -> list[str]:
-    """The administrator's shell; commands come on its standard input, so that no secret stands in an argv."""
+    """The administrator's shell; commands come on its standard input, so that no secret stands in an argv. It waits for
+    its server for ever: the kernel ends it when Souche is killed."""
     return [
+        *("setpriv", "--pdeathsig", "KILL", "--"),
         *(str(program), "shell"),
         f"-master={LOOPBACK}:{ports.master}.{ports.master_grpc}",
         f"-filer={LOOPBACK}:{ports.filer}.{ports.filer_grpc}",

@@ -33,6 +33,8 @@ from souche.storage.qcow2.pointers import Pointers
 from souche.storage.qcow2.scratch import Scratch
 
 MODE: Final = 0o711
+FILE_MODE: Final = 0o644
+"""QEMU's user passes through the folders and reads the files below a guest's own, whatever the umask."""
 SHORT_SECONDS: Final = 60.0
 """For programs that touch metadata only."""
 LONG_SECONDS: Final = 24 * 3600.0
@@ -98,6 +100,7 @@ class Directory:
         """Move a finished file from scratch among the layers; returns the name that it got. Durable on
         return."""
         name = next(name for name in _names(stem) if not self.path(name).exists())
+        image.chmod(FILE_MODE)
         sync_file(image)
         image.rename(self.path(name))
         sync_directory(self.layers)
@@ -106,6 +109,7 @@ class Directory:
     def replace(self, layer: str, image: Path) -> None:
         """Put a file of equal content, on the medium already, in a layer's place. Whoever has the old one open
         keeps it."""
+        image.chmod(FILE_MODE)
         image.replace(self.path(layer))
         sync_directory(self.layers)
 
@@ -115,7 +119,10 @@ class Directory:
 
     def _make(self, name: str) -> Path:
         path = self._root / name
-        path.mkdir(mode=MODE, parents=True, exist_ok=True)
+        if not path.exists():
+            for each in (self._root, path):
+                each.mkdir(parents=True, exist_ok=True)
+                each.chmod(MODE)
         return path
 
 

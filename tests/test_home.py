@@ -1,0 +1,29 @@
+"""The folder of a region."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from souche.home import Home
+
+
+@pytest.fixture
+def closed_umask() -> Iterator[None]:
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("closed_umask")
+def test_qemus_user_may_pass_through_a_new_home_whatever_the_umask(tmp_path: Path) -> None:
+    home = Home(tmp_path / "region")
+    home.make()
+    assert {each.stat().st_mode & 0o777 for each in (home.path, home.staging)} == {0o711}
+
+
+def test_the_mode_of_a_home_that_is_there_is_its_owners_choice(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    Home(tmp_path).make()
+    assert tmp_path.stat().st_mode & 0o777 == 0o750
