@@ -1,4 +1,5 @@
-"""A client of a region's API without HTTP between: the same dispatch, every answer held against the specification."""
+"""A client of a region's API without HTTP between: the same dispatch, every answer held against the specification, and
+against the one that is remembered where there is one."""
 
 import json
 import uuid
@@ -6,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from souche.api import actions, errors
-from souche.api.dispatch import dispatch
+from souche.api.answers import answer, recall
 from souche.app.region import Region
 from souche.errors import UserError
 from souche.model.accounts import Principal
@@ -22,27 +23,32 @@ class Client:
 
     def __call__(self, action: str, **request: object) -> dict[str, Any]:
         """What the action answers, without the ResponseContext."""
-        answer = self._dispatch(action, request)
-        check_answer(action, answer)
-        del answer["ResponseContext"]
-        return answer
+        told = self._dispatch(action, request)
+        check_answer(action, told)
+        del told["ResponseContext"]
+        return told
 
     def refusal(self, action: str, **request: object) -> "Refusal":
         """How the action is refused. It is an error of the test when it is not."""
         try:
-            answer = self._dispatch(action, request)
+            told_instead = self._dispatch(action, request)
         except UserError as error:
             envelope = errors.envelope(error)
             check_error({**envelope, "ResponseContext": {"RequestId": str(uuid.UUID(int=0))}})
             told: Any = envelope["Errors"]
             row = errors.row(type(error))
             return Refusal(row.status, told[0]["Type"], told[0]["Code"], told[0]["Details"])
-        raise AssertionError(answer)
+        raise AssertionError(told_instead)
 
     def _dispatch(self, action: str, request: dict[str, object]) -> dict[str, Any]:
         body = json.dumps(request).encode()
-        wanted = actions.outscale_action(action)
-        return dispatch(wanted, self.region, self.who, body, str(uuid.UUID(int=1)))
+        question = (actions.outscale_action(action), self.region, self.who, body, str(uuid.UUID(int=1)))
+        remembered = recall(*question)
+        told: dict[str, Any] = json.loads(answer(*question))
+        assert remembered is None or json.loads(remembered) == told, (
+            "an answer is given again that is true no more"
+        )
+        return told
 
 
 @dataclass(frozen=True)

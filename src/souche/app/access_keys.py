@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from typing import Literal
 
 import sqlalchemy as sa
 
@@ -14,6 +15,7 @@ from souche.refusals import BadValue, NoSuchAccessKey
 from souche.vault import Vault
 
 TAG_LENGTH = 255
+KEY_BYTES = 512  # what one takes in memory, about
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,22 @@ class KnownKey:
 
 
 def lookup(region: Region, access_key_id: str) -> KnownKey | None:
-    """Find the key that a request says it is signed with. Every request does this: one row by its id.
+    """Find the key that a request says it is signed with. Every request does this: one row by its id, which is kept
+    until something is committed.
 
     Raises:
         VaultKeyWrong: the secret was sealed with another region's key.
     """
-    with region.store.reader() as reader:
-        key = access_keys.look_up(reader, access_key_id)
-    if key is None:
+    key = region.store.memo.of(("access key", access_key_id), KEY_BYTES, lambda: _find(region, access_key_id))
+    if not key:
         return None
     expired = key.expiration_date is not None and key.expiration_date <= region.clock.now()
     return KnownKey(key.account_id, _unsealed(region.vault, key.sealed_secret), key.active, expired)
+
+
+def _find(region: Region, access_key_id: str) -> access_keys.SealedKey | Literal[False]:
+    with region.store.reader() as reader:
+        return access_keys.look_up(reader, access_key_id) or False
 
 
 @lru_cache(maxsize=1024)

@@ -10,6 +10,8 @@ import alembic.config
 import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from souche.db.memo import Memo
+
 BUSY_TIMEOUT_MS = 30_000
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -103,10 +105,11 @@ class Reader:
 
 
 class Store:
-    """Opens transactions on the region's database."""
+    """Opens transactions on the region's database. `memo` keeps what was read until something is committed."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
+        self.memo = Memo(engine)
         self._reader = engine.execution_options(reads=True)
 
     def migrate(self) -> None:
@@ -140,4 +143,5 @@ class Store:
 
     def close(self) -> None:
         """Close every connection."""
+        self.memo.close()
         self.engine.dispose()

@@ -1,7 +1,8 @@
 """The ASGI application: which path leads where."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from starlette.applications import Starlette
@@ -10,11 +11,12 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from souche.api import actions, spec
-from souche.api.dispatch import Action, dispatch
+from souche.api.answers import answer, encoded, recall
+from souche.api.dispatch import Action
 from souche.api.request_errors import WrongMethod, WrongServicePath
 from souche.app.region import Region
 from souche.http.auth import Authenticator, KeyLookup
-from souche.http.endpoint import Answerer, Endpoint
+from souche.http.endpoint import Answerer, Endpoint, Later
 from souche.http.exchange import SLASHES, Exchange
 from souche.http.signature import SignedRequest
 
@@ -31,8 +33,8 @@ def create_app(region: Region, keys: KeyLookup, more_routes: Iterable[BaseRoute]
     authenticator = Authenticator(keys, region.clock)
     threads = ThreadPoolExecutor(THREADS, "request")
 
-    def endpoint(answer: Answerer) -> Endpoint:
-        return Endpoint(region.ids, answer, threads)
+    def endpoint(answerer: Answerer) -> Endpoint:
+        return Endpoint(region.ids, answerer, threads)
 
     outscale = endpoint(_doing(actions.outscale_action, region, authenticator))
     souche = endpoint(_doing(actions.souche_action, region, authenticator))
@@ -62,29 +64,30 @@ class CollapseSlashes:
 
 
 def _doing(find: Callable[[str], Action], region: Region, authenticator: Authenticator) -> Answerer:
-    """An answerer that does the action of a family that the path names."""
+    """An answerer that does the action of a family that the path names: what is known at once, the rest later."""
 
-    def do(exchange: Exchange, request: SignedRequest) -> Mapping[str, object]:
+    def do(exchange: Exchange, request: SignedRequest) -> bytes | Later:
         if request.method != "POST":
             raise WrongMethod(method=request.method)
         action = find(exchange.action)
         principal = authenticator.caller(action.access, request)
         if principal is not None:
             exchange.account_id, exchange.access_key_id = principal.account_id, principal.access_key_id
-        return dispatch(action, region, principal, request.body, exchange.request_id)
+        question = (action, region, principal, request.body, exchange.request_id)
+        return recall(*question) or partial(answer, *question)
 
     return do
 
 
-def _versions(_exchange: Exchange, _request: SignedRequest) -> Mapping[str, object]:
+def _versions(_exchange: Exchange, _request: SignedRequest) -> bytes:
     """Discovery, as the service has it (reference section 1)."""
-    return {"Versions": ["v1"]}
+    return encoded({"Versions": ["v1"]})
 
 
-def _calls(_exchange: Exchange, _request: SignedRequest) -> Mapping[str, object]:
+def _calls(_exchange: Exchange, _request: SignedRequest) -> bytes:
     """Discovery: which calls this region does."""
-    return {"Version": spec.version(), "Calls": sorted(actions.ACTIONS)}
+    return encoded({"Version": spec.version(), "Calls": sorted(actions.ACTIONS)})
 
 
-def _nothing(_exchange: Exchange, request: SignedRequest) -> Mapping[str, object]:
+def _nothing(_exchange: Exchange, request: SignedRequest) -> bytes:
     raise WrongServicePath(path=request.path.lstrip("/"))

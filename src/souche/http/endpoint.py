@@ -1,20 +1,21 @@
 """An ASGI endpoint round a plain function: request id, body, errors, the audit line."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Final, TypeAlias
 
-import msgspec
 import structlog
 from starlette.types import Receive, Scope, Send
 
 from souche.api import errors
+from souche.api.answers import encoded
 from souche.http.exchange import Exchange, read_request, send_json
 from souche.http.signature import SignedRequest
 from souche.ids import IdSource
 
-Answerer: TypeAlias = Callable[[Exchange, SignedRequest], Mapping[str, object]]
+Later: TypeAlias = Callable[[], bytes]
+Answerer: TypeAlias = Callable[[Exchange, SignedRequest], bytes | Later]
 
 # As the service answers OPTIONS (reference section 1).
 OPTIONS_HEADERS: Final = [
@@ -24,11 +25,11 @@ OPTIONS_HEADERS: Final = [
 ]
 
 log = structlog.get_logger(__name__)
-encoder = msgspec.json.Encoder()
 
 
 class Endpoint:
-    """Answers with what `answer` gives or raises. `answer` runs in a thread: it may wait for the disk."""
+    """Answers with what `answer` gives or raises. `answer` does what takes microseconds; what may wait for the disk
+    it gives back, to be run in a thread."""
 
     def __init__(self, ids: IdSource, answer: Answerer, threads: Executor) -> None:
         self._ids = ids
@@ -47,14 +48,12 @@ class Endpoint:
     async def _settle(self, exchange: Exchange, scope: Scope, receive: Receive) -> bytes:
         """The answer's body, whatever happens."""
         try:
-            request = await read_request(scope, receive)
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._run, exchange, request)
+            answer = self._answer(exchange, await read_request(scope, receive))
+            if isinstance(answer, bytes):
+                return answer
+            return await asyncio.get_running_loop().run_in_executor(self._threads, answer)
         except Exception as error:
             return _refuse(exchange, error)
-
-    def _run(self, exchange: Exchange, request: SignedRequest) -> bytes:
-        return encoder.encode(self._answer(exchange, request))
 
 
 def _refuse(exchange: Exchange, error: Exception) -> bytes:
@@ -63,7 +62,7 @@ def _refuse(exchange: Exchange, error: Exception) -> bytes:
     exchange.status, exchange.code = row.status, row.code
     if errors.is_ours(error):
         log.error("request failed", request_id=exchange.request_id, action=exchange.action, exc_info=error)
-    return encoder.encode({**errors.envelope(error), "ResponseContext": {"RequestId": exchange.request_id}})
+    return encoded({**errors.envelope(error), "ResponseContext": {"RequestId": exchange.request_id}})
 
 
 async def _send_options(send: Send) -> None:

@@ -1,0 +1,64 @@
+"""Answers as they go over the wire, and those that are given again while nothing has changed.
+
+Clients that wait for something ask the same question many times (Terraform, Packer and the SDKs poll by Read
+actions). As long as nothing was committed to the database, the answer is the same but for its request id.
+"""
+
+from typing import Final
+
+import msgspec
+
+from souche.api.dispatch import Action, dispatch
+from souche.app.region import Region
+from souche.model.accounts import Principal
+
+# Whose answers are made of nothing but the database, the caller's account and the request: not of the clock, a
+# guest, or a file. Others must not be here.
+REPEATABLE: Final = frozenset(
+    {
+        "ReadImages",
+        "ReadKeypairs",
+        "ReadSecurityGroups",
+        "ReadSnapshots",
+        "ReadTags",
+        "ReadVms",
+        "ReadVolumes",
+    }
+)
+
+_encoder = msgspec.json.Encoder()
+
+
+def encoded(answer: object) -> bytes:
+    """As JSON."""
+    return _encoder.encode(answer)
+
+
+def recall(
+    action: Action, region: Region, principal: Principal | None, body: bytes, request_id: str
+) -> bytes | None:
+    """The answer to the same question of the same account, when it is known and still true. Takes microseconds."""
+    if principal is None or action.name not in REPEATABLE:
+        return None
+    kept = region.store.memo.get((action.name, principal.account_id, body))
+    return None if kept is None else _signed(kept, request_id)
+
+
+def answer(
+    action: Action, region: Region, principal: Principal | None, body: bytes, request_id: str
+) -> bytes:
+    """Do the action; as `dispatch`, whose errors it raises."""
+    if principal is None or action.name not in REPEATABLE:
+        return encoded(dispatch(action, region, principal, body, request_id))
+    version = region.store.memo.version()
+    found = dispatch(action, region, principal, body, request_id)
+    del found["ResponseContext"]
+    text = encoded(found)
+    region.store.memo.put((action.name, principal.account_id, body), text, version, len(body) + len(text))
+    return _signed(text, request_id)
+
+
+def _signed(text: bytes, request_id: str) -> bytes:
+    """The answer with its context."""
+    context = encoded({"ResponseContext": {"RequestId": request_id}})
+    return context if text == b"{}" else context[:-1] + b"," + text[1:]
