@@ -31,9 +31,10 @@ format: setup ## Format the Python files
 	@$(BIN)/ruff check --fix --select I --quiet
 	@$(BIN)/ruff format
 
-bench: daemons ## Measure image creation and launch against a full copy, and exports against doing it by hand
+bench: daemons ## Measure image creation and launch against a full copy, exports against doing it by hand, and reads
 	@$(BIN)/python -m tools.bench $(ARGS)
 	@$(BIN)/python -m tools.bench_export $(ARGS)
+	@$(BIN)/python -m tools.bench_reads $(ARGS)
 
 lock: setup ## Resolve requirements/*.txt again from pyproject.toml, for every supported Python (ARGS=--upgrade)
 	@tools/lock $(ARGS)

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from souche.db import grants, tags
+from souche.db import grants, json_sql, tags
 from souche.db import query as engine
+from souche.db.finder import Finder
 from souche.db.schema import accounts, image_grants, image_mappings, image_product_codes, images
 from souche.db.store import Reader
 from souche.model.images import Image, ImageMapping
@@ -58,30 +59,30 @@ def _of_image(table: sa.Table, order: str) -> engine.AnySelect:
     return sa.select(table).where(table.c.image_id == images.c.image_id).order_by(table.c[order])
 
 
-def _mapping(columns: engine.AnyColumns) -> engine.JsonObject:
-    return engine.JsonObject(**{field.name: columns[field.name] for field in fields(ImageMapping)})
+def _mapping(columns: engine.AnyColumns) -> json_sql.JsonObject:
+    return json_sql.JsonObject(**{field.name: columns[field.name] for field in fields(ImageMapping)})
 
 
 _DERIVED = {"legacy_boot", "uefi_boot", "public", "vm_attributes", "lineage"}
 _PLAIN = [column for column in images.c if column.name not in _DERIVED]
 
 # An image as JSON, with all that belongs to it, so that one statement reads a page and one decoder makes it.
-_IMAGE = engine.JsonObject(
+_IMAGE = json_sql.JsonObject(
     **{column.name: column for column in _PLAIN},
     account_alias=accounts.c.alias,
-    boot_modes=engine.JsonOf(_BOOT_MODES),
-    mappings=engine.json_rows(images, _of_image(image_mappings, "position"), _mapping),
-    permissions=engine.JsonObject(
+    boot_modes=json_sql.JsonOf(_BOOT_MODES),
+    mappings=json_sql.json_rows(images, _of_image(image_mappings, "position"), _mapping),
+    permissions=json_sql.JsonObject(
         public=images.c.public,
-        account_ids=engine.json_rows(
+        account_ids=json_sql.json_rows(
             images, _of_image(image_grants, "account_id"), lambda columns: columns.account_id
         ),
     ),
-    product_codes=engine.json_rows(
+    product_codes=json_sql.json_rows(
         images, _of_image(image_product_codes, "product_code"), lambda columns: columns.product_code
     ),
-    vm_attributes=engine.JsonOf(images.c.vm_attributes),
-    lineage=engine.JsonOf(images.c.lineage),
+    vm_attributes=json_sql.JsonOf(images.c.vm_attributes),
+    lineage=json_sql.JsonOf(images.c.lineage),
 )
 _DECODER = msgspec.json.Decoder(Image, strict=False)  # SQLite's yes and no are numbers
 
@@ -125,8 +126,8 @@ _OWN, *_OF_OTHERS = grants.scopes(
 )
 _LISTED = [sa.and_(scope, images.c.launchable_until.is_(None)) for scope in _OF_OTHERS]
 _TAGGED = _SELECT.add_columns(tags.as_json(images, images.c.image_id))
-_finder = engine.Finder(_TAGGED, FIELDS, _ORDER, [_OWN, *_LISTED])
-_finder_by_id = engine.Finder(_TAGGED, FIELDS, _ORDER, [_OWN, *_OF_OTHERS])
+_finder = Finder(_TAGGED, FIELDS, _ORDER, [_OWN, *_LISTED])
+_finder_by_id = Finder(_TAGGED, FIELDS, _ORDER, [_OWN, *_OF_OTHERS])
 
 
 def find(

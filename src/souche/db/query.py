@@ -7,7 +7,7 @@ Text is compared with regard to case on every database: SQLite's LIKE has none, 
 A date is kept as text, so a text value with `*` picks a day or a month (`2026-11-24*`).
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -16,7 +16,6 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from souche.db.store import Prepared, Reader
 from souche.model.query import Condition, Position, Query, Value
 
 AnySelect: TypeAlias = sa.Select[*tuple[Any, ...]]
@@ -33,10 +32,6 @@ LARGEST_INTEGER = 2**63 - 1
 FEW_VALUES = (1, 2, 4, 8, 16)
 VALUES_STEP = 32
 
-# The compiled statements of a `Finder`: how many, and up to how many parameters each.
-STATEMENTS_KEPT = 256
-PARAMETERS_KEPT = 1024
-
 
 @dataclass(frozen=True)
 class Child:
@@ -44,7 +39,8 @@ class Child:
 
     `key` of the child names `parent` of the noun. As a rule a value picks few rows: the children are looked
     up first, by the index on `column`. With `common`, where a value is shared by a good part of all rows (a
-    device name, a volume type), the rows are walked instead, and the children of each are probed.
+    device name, a volume type), the rows are walked instead, and the children of each are probed. A `Finder` does
+    not go by `common`: it counts.
     """
 
     table: sa.FromClause
@@ -53,9 +49,9 @@ class Child:
     parent: sa.ColumnElement[Any]
     common: bool = False
 
-    def matching(self, criterion: Criterion) -> Criterion:
+    def matching(self, criterion: Criterion, *, common: bool) -> Criterion:
         """The condition on the noun's row that some child of it satisfies `criterion`."""
-        if self.common:
+        if common:
             return sa.exists().select_from(self.table).where(self.key == self.parent, criterion)
         return self.parent.in_(sa.select(self.key).select_from(self.table).where(criterion))
 
@@ -102,68 +98,7 @@ def find(
     return rows[: query.limit], True
 
 
-class Finder:
-    """`find` for one select and its scopes, where each shape of query is compiled only once.
-
-    The scopes have named parameters, whose values come with each call. The select's columns must come from
-    the driver as they are wanted (see `Prepared`): text, or JSON as text.
-    """
-
-    def __init__(self, select: AnySelect, fields: Fields, order: Order, scopes: Sequence[Criterion]) -> None:
-        self._select = select
-        self._fields = fields
-        self._order = order
-        self._scopes = scopes
-        self._prepared: dict[object, Prepared] = {}
-
-    def find(
-        self, reader: Reader, query: Query, parameters: Mapping[str, object]
-    ) -> tuple[Sequence[tuple[Any, ...]], bool]:
-        """The rows that satisfy `query` and are in a scope, in order, and whether more remain after them."""
-        wanted = _parameters(query)
-        rows = reader.rows(self._statement(query, wanted), {**parameters, **wanted})
-        if query.limit is None or len(rows) <= query.limit:
-            return rows, False
-        return rows[: query.limit], True
-
-    def _statement(self, query: Query, parameters: Mapping[str, object]) -> Prepared:
-        """The statement for queries of this shape: all that it depends on, beside its parameters' values."""
-        flags = [_flags(self._fields, condition) for condition in query.conditions]
-        kinds = [(each.field, each.wildcard, each.at_least, each.at_most) for each in query.conditions]
-        shape = (*kinds, *flags, *parameters)
-        found = self._prepared.get(shape)
-        if found is None:
-            found = Prepared(compiled(self._select, self._fields, query, self._order, self._scopes))
-            if len(parameters) <= PARAMETERS_KEPT:
-                self._keep(shape, found)
-        return found
-
-    def _keep(self, shape: object, statement: Prepared) -> None:
-        if len(self._prepared) >= STATEMENTS_KEPT:
-            self._prepared.clear()
-        self._prepared[shape] = statement
-
-
-def _flags(fields: Fields, condition: Condition) -> tuple[Value, ...]:
-    """The values that are no parameters, as they choose columns."""
-    return tuple(condition.values) if isinstance(fields.get(condition.field), Flags) else ()
-
-
-def _parameters(query: Query) -> dict[str, object]:
-    """What a query puts into the parameters of its statement."""
-    found: dict[str, object] = {}
-    for number, condition in enumerate(query.conditions):
-        patterns, exact = _sorted_out(condition)
-        found.update((f"like{number}_{place}", pattern) for place, pattern in enumerate(patterns, 1))
-        found.update((f"value{number}_{place}", value) for place, value in enumerate(exact, 1))
-    if query.after is not None:
-        found.update(after_date=query.after.creation_date, after_id=query.after.resource_id)
-    if query.limit is not None:
-        found.update(row_limit=query.limit + 1)
-    return found
-
-
-def _sorted_out(condition: Condition) -> tuple[list[str], list[Value]]:
+def sorted_out(condition: Condition) -> tuple[list[str], list[Value]]:
     """A condition's values: the patterns, and those to be equal to, of which the last may come repeatedly."""
     values = [value for value in condition.values if _storable(value)]
     patterns = _patterns(condition)
@@ -182,18 +117,28 @@ def _rounded(count: int) -> int:
 
 
 def compiled(
-    select: AnySelect, fields: Fields, query: Query, order: Order, scopes: Sequence[Criterion] = ()
+    select: AnySelect,
+    fields: Fields,
+    query: Query,
+    order: Order,
+    scopes: Sequence[Criterion] = (),
+    few: Sequence[bool | None] | None = None,
 ) -> AnySelect:
-    """The whole statement. One row more than the limit is asked for: it tells whether more remain."""
-    wanted = criteria(fields, query.conditions)
+    """The whole statement. One row more than the limit is asked for: it tells whether more remain.
+
+    `few` says of each condition whether few rows satisfy it, where that was counted (None: it was not).
+    """
+    wanted = criteria(fields, query.conditions, few)
     if query.after is not None:
         wanted.append(_beyond(order, query.after))
     if not scopes:
         statement = _limited(select.where(*wanted), query)
         return statement.order_by(order.creation_date, order.resource_id)
     keys: sa.SelectBase
-    if any(_picks_few(fields, condition, order) for condition in query.conditions):
-        keys = _limited(_keys(order).where(*wanted, sa.or_(*scopes)).order_by(*_KEYS), query)
+    if few is None:
+        few = [_picks_few(fields, condition, order) for condition in query.conditions]
+    if any(few):
+        keys = _limited(_keys(order).where(*wanted, _Walked(sa.or_(*scopes))).order_by(*_KEYS), query)
     else:
         keys = _merged(order, wanted, scopes, query)
     page = keys.subquery("page")
@@ -210,7 +155,7 @@ def _keys(order: Order) -> AnySelect:
 
 
 def _picks_few(fields: Fields, condition: Condition, order: Order) -> bool:
-    """Whether the condition's values can be looked up, and are few rows' each."""
+    """Whether the condition's values can be looked up, and are few rows' each, as far as its field tells."""
     if not condition.values:
         return True
     match fields[condition.field]:
@@ -222,6 +167,24 @@ def _picks_few(fields: Fields, condition: Condition, order: Order) -> bool:
             )
         case _:
             return False
+
+
+def indexed(fields: Fields, condition: Condition, order: Order) -> sa.ColumnElement[Any] | None:
+    """The column by whose index the rows can be looked up that satisfy the condition; None when there is none."""
+    if condition.at_least or condition.at_most or _patterns(condition):
+        return None
+    field = fields[condition.field]
+    column = field.column if isinstance(field, Child) and field.parent is order.resource_id else field
+    if isinstance(column, sa.Column) and any(index.columns[0] is column for index in column.table.indexes):
+        return column
+    return None
+
+
+def counting(column: sa.ColumnElement[Any], condition: Condition, number: int, most: int) -> AnySelect:
+    """How many entries the column's index has for the condition's values, up to `most`."""
+    found = _comparison(column, condition, number)
+    entries: AnySelect = sa.select(sa.literal_column("1")).where(found).limit(most)
+    return sa.select(sa.func.count()).select_from(entries.subquery())
 
 
 def _merged(order: Order, wanted: list[Criterion], scopes: Sequence[Criterion], query: Query) -> AnyUnion:
@@ -236,9 +199,15 @@ def _limited(statement: Limited, query: Query) -> Limited:
     return statement.limit(sa.bindparam("row_limit", query.limit + 1, sa.Integer))
 
 
-def criteria(fields: Fields, conditions: Collection[Condition]) -> list[Criterion]:
+def criteria(
+    fields: Fields, conditions: Collection[Condition], few: Sequence[bool | None] | None = None
+) -> list[Criterion]:
     """The conditions as SQL, all of which must hold. For statements that are not pages."""
-    return [_criterion(fields, condition, number) for number, condition in enumerate(conditions)]
+    counted = few or [None] * len(conditions)
+    return [
+        _criterion(fields, condition, number, few=counted[number])
+        for number, condition in enumerate(conditions)
+    ]
 
 
 def batches(values: Collection[str], size: int = 1000) -> Iterator[list[str]]:
@@ -248,16 +217,17 @@ def batches(values: Collection[str], size: int = 1000) -> Iterator[list[str]]:
         yield ordered[start : start + size]
 
 
-def _criterion(fields: Fields, condition: Condition, number: int) -> Criterion:
+def _criterion(fields: Fields, condition: Condition, number: int, *, few: bool | None) -> Criterion:
     if not any(map(_storable, condition.values)):
         return sa.false()
     match fields[condition.field]:
         case Child() as child:
-            return child.matching(_comparison(child.column, condition, number))
+            common = child.common if few is None else not few
+            return child.matching(_comparison(child.column, condition, number), common=common)
         case Flags(columns):
             return sa.or_(sa.false(), *(columns[value] for value in condition.values if value in columns))
         case column:
-            return _comparison(column, condition, number)
+            return _comparison(_Walked(column) if few is False else column, condition, number)
 
 
 def _storable(value: Value) -> bool:
@@ -271,7 +241,7 @@ def _storable(value: Value) -> bool:
 
 
 def _comparison(column: sa.ColumnElement[Any], condition: Condition, number: int) -> Criterion:
-    patterns, exact = _sorted_out(condition)
+    patterns, exact = sorted_out(condition)
     first = sa.bindparam(f"value{number}_1", exact[0] if exact else None, column.type)
     if condition.at_least:
         return column >= first
@@ -316,6 +286,18 @@ def _like(pattern: str) -> str:
     return pattern.replace("*", "%")
 
 
+class _Walked(FunctionElement[Any]):
+    """What no index is to be gone by for: SQLite, which has not counted, takes any for a good one
+    (https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_)."""
+
+    inherit_cache = True
+    name = "walked"
+
+    def __init__(self, column: sa.ColumnElement[Any]) -> None:
+        self.type = column.type
+        super().__init__(column)
+
+
 class _Matches(FunctionElement[bool]):
     """`text` matches a `_Pattern`, with regard to case."""
 
@@ -336,56 +318,11 @@ def _compile_glob(element: _Matches, compiler: SQLCompiler, **options: Any) -> s
     return f"{text} GLOB {pattern}"
 
 
-class JsonOf(FunctionElement[str]):
-    """A text that is JSON, to be a part of other JSON."""
-
-    type = sa.Text()
-    inherit_cache = True
-    name = "json_of"
+@compiles(_Walked)
+def _compile_walked(element: _Walked, compiler: SQLCompiler, **options: Any) -> str:
+    return f"({compiler.process(element.clauses, **options)})"
 
 
-class JsonObject(FunctionElement[str]):
-    """A JSON object. On SQLite its yes and no are 1 and 0."""
-
-    type = sa.Text()
-    inherit_cache = True
-    name = "json_object"
-
-    def __init__(self, **values: sa.ColumnElement[Any]) -> None:
-        parts: list[sa.ColumnElement[Any]] = []
-        for name, value in values.items():
-            parts += (sa.literal_column(f"'{name}'"), value)
-        super().__init__(*parts)
-
-
-class _JsonArray(FunctionElement[str]):
-    """The JSON array of a value in each row of a group."""
-
-    type = sa.Text()
-    inherit_cache = True
-    name = "json_array"
-
-
-def json_rows(
-    parent: sa.Table, children: AnySelect, item: Callable[[AnyColumns], sa.ColumnElement[Any]]
-) -> sa.ColumnElement[str]:
-    """The JSON array of one item for each of the children of a row of `parent`, in their order."""
-    ordered = children.correlate(parent).subquery()
-    return sa.select(_JsonArray(item(ordered.c))).scalar_subquery()
-
-
-def _spelled(spelling: str) -> Callable[..., str]:
-    def compile_function(element: FunctionElement[Any], compiler: SQLCompiler, **options: Any) -> str:
-        arguments = ", ".join(compiler.process(clause, **options) for clause in element.clauses)
-        return spelling.format(arguments)
-
-    return compile_function
-
-
-for _element, _postgresql, _sqlite in (
-    (JsonOf, "CAST({} AS json)", "json({})"),
-    (JsonObject, "json_build_object({})", "json_object({})"),
-    (_JsonArray, "coalesce(json_agg({}), '[]')", "json_group_array({})"),
-):
-    compiles(_element)(_spelled(_postgresql))
-    compiles(_element, "sqlite")(_spelled(_sqlite))
+@compiles(_Walked, "sqlite")
+def _compile_walked_sqlite(element: _Walked, compiler: SQLCompiler, **options: Any) -> str:
+    return f"+({compiler.process(element.clauses, **options)})"

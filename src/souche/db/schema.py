@@ -81,9 +81,10 @@ tags = sa.Table(
     sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False, index=True),
     sa.Column("resource_type", sa.String(32), nullable=False),
     sa.Column("creation_date", UtcDate, nullable=False),
-    # The filters on tags look ids up by these two, without a look at the table.
+    # The filters on tags look ids up by these, without a look at the table.
     sa.Index(None, "value", "resource_id"),
     sa.Index(None, "pair", "resource_id"),
+    sa.Index(None, "key", "resource_id"),
 )
 
 snapshots = sa.Table(
@@ -159,9 +160,10 @@ images = sa.Table(
     sa.Column("launchable_until", UtcDate),
     sa.UniqueConstraint("account_id", "name"),
     sa.Index(None, "creation_date", "image_id"),
-    sa.Index(None, "account_id", "creation_date", "image_id"),
+    # Pages are walked along these two, and names are matched with patterns on the way.
+    sa.Index("ix_images_account_walk", "account_id", "creation_date", "image_id", "name"),
+    sa.Index("ix_images_public_walk", "public", "launchable_until", "creation_date", "image_id", "name"),
     sa.Index(None, "account_id", "family"),
-    sa.Index(None, "public", "launchable_until", "creation_date", "image_id"),
     # Partial, so that no plan goes by it for the listed images, which are nearly all.
     sa.Index(
         "ix_images_withdrawn",
@@ -169,7 +171,15 @@ images = sa.Table(
         sqlite_where=sa.text("launchable_until IS NOT NULL"),
         postgresql_where=sa.text("launchable_until IS NOT NULL"),
     ),
+    # What filters name; `db/finder.py` goes by an index where few rows have a value.
     sa.Index(None, "name"),
+    sa.Index(None, "state"),
+    sa.Index(None, "description"),
+    sa.Index(None, "file_location"),
+    sa.Index(None, "architecture"),
+    sa.Index(None, "root_device_name"),
+    sa.Index(None, "tpm_mandatory"),
+    sa.Index(None, "secure_boot"),
 )
 
 image_mappings = sa.Table(
@@ -184,6 +194,10 @@ image_mappings = sa.Table(
     sa.Column("iops", sa.Integer),
     sa.Column("delete_on_vm_deletion", sa.Boolean, nullable=False),
     sa.UniqueConstraint("image_id", "device_name"),
+    sa.Index(None, "device_name", "image_id"),
+    sa.Index(None, "volume_size_gib", "image_id"),
+    sa.Index(None, "volume_type", "image_id"),
+    sa.Index(None, "delete_on_vm_deletion", "image_id"),
 )
 
 image_grants = sa.Table(

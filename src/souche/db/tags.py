@@ -10,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from souche import ids
+from souche.db import json_sql
 from souche.db import query as engine
 from souche.db.schema import (
     export_tasks,
@@ -149,12 +150,12 @@ def of_resources(connection: sa.Connection, resource_ids: Collection[str]) -> di
 def as_json(parent: sa.Table, resource_id: sa.Column[str]) -> sa.ColumnElement[str]:
     """The tags of each row of a noun, as a column that `from_json` reads; `NONE` where it has none."""
     own = sa.select(tags).where(tags.c.resource_id == resource_id).order_by(tags.c.key)
-    found = engine.json_rows(parent, own, _json_tag)
+    found = json_sql.json_rows(parent, own, _json_tag)
     return sa.cast(found, sa.Text).label("tags")
 
 
-def _json_tag(columns: engine.AnyColumns) -> engine.JsonObject:
-    return engine.JsonObject(**{field.name: columns[field.name] for field in dataclasses.fields(Tag)})
+def _json_tag(columns: engine.AnyColumns) -> json_sql.JsonObject:
+    return json_sql.JsonObject(**{field.name: columns[field.name] for field in dataclasses.fields(Tag)})
 
 
 NONE = "[]"

@@ -1,0 +1,111 @@
+"""However a `Finder` goes about it, it finds what `query.find` finds."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from souche.db import query as engine
+from souche.db.finder import Finder
+from souche.db.store import Store, sqlite_engine
+from souche.model.query import Condition, Position, Query, Value
+from tests.db.test_query import FIELDS, ORDER, PARTS, THINGS, metadata, parts, plan, things
+
+BIGGEST = sa.bindparam("biggest", 0, sa.Integer)
+SCOPES = [things.c.size <= BIGGEST, things.c.blue]
+SELECT = sa.select(things.c.thing_id)
+
+VALUES: dict[str, st.SearchStrategy[Value]] = {
+    "thing_id": st.sampled_from(["t-1", "t-2", "t-3", "t-4", "absent"]),
+    "name": st.sampled_from(["ubuntu", "Ubuntu-22.04", "Ubuntu-*", "*[o]*", "absent", "\0"]),
+    "size": st.sampled_from([1, 2, 3, 4, 5, 2**70]),
+    "red": st.booleans(),
+    "colours": st.sampled_from(["red", "blue", "green"]),
+    "part": st.sampled_from(["a", "b", "c", "absent"]),
+    "common_part": st.sampled_from(["a", "b", "c", "absent"]),
+}
+
+
+def conditions(field: str) -> st.SearchStrategy[Condition]:
+    values = st.lists(VALUES[field], max_size=3)
+    return st.builds(Condition, st.just(field), values, wildcard=st.just(field == "name"))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    path: Path = tmp_path_factory.mktemp("finder") / "things.db"
+    store = Store(sqlite_engine(path))
+    with store.begin() as connection:
+        metadata.create_all(connection)
+        connection.execute(things.insert(), THINGS)
+        connection.execute(parts.insert(), [{"thing_id": one, "part": part} for one, part in PARTS])
+    yield store
+    store.close()
+
+
+def found(store: Store, finder: Finder, query: Query, biggest: int) -> tuple[list[str], bool]:
+    with store.reader() as reader:
+        rows, more = finder.find(reader, query, {"biggest": biggest})
+    return [thing_id for (thing_id,) in rows], more
+
+
+def expected(store: Store, query: Query, biggest: int) -> tuple[list[str], bool]:
+    scopes = [things.c.size <= biggest, things.c.blue]
+    with store.read() as connection:
+        rows, more = engine.find(connection, SELECT, FIELDS, query, ORDER, scopes)
+    return [row.thing_id for row in rows], more
+
+
+FINDERS = {few_rows: Finder(SELECT, FIELDS, ORDER, SCOPES, few_rows) for few_rows in (0, 2, 100)}
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    given_conditions=st.lists(st.sampled_from(sorted(VALUES)).flatmap(conditions), max_size=3),
+    limit=st.one_of(st.none(), st.integers(1, 4)),
+    start=st.one_of(st.none(), st.sampled_from(THINGS)),
+    biggest=st.integers(0, 5),
+    few_rows=st.sampled_from(sorted(FINDERS)),
+)
+def test_it_finds_the_same_whatever_it_counts(
+    store: Store,
+    given_conditions: list[Condition],
+    limit: int | None,
+    start: dict[str, object] | None,
+    biggest: int,
+    few_rows: int,
+) -> None:
+    after = None if start is None else Position(start["creation_date"], start["thing_id"])  # type: ignore[arg-type]
+    query = Query(tuple(given_conditions), limit, after)
+    assert found(store, FINDERS[few_rows], query, biggest) == expected(store, query, biggest)
+
+
+@pytest.mark.parametrize(
+    ("few_rows", "field", "values", "index"),
+    [
+        (100, "name", ["ubuntu"], "ix_things_name"),
+        (1, "name", ["ubuntu"], "ix_order"),
+        (100, "part", ["b"], "ix_parts_part"),
+        (100, "common_part", ["b"], "ix_parts_part"),
+        (2, "common_part", ["b"], "ix_order"),
+        (0, "thing_id", ["t-1"], "sqlite_autoindex_things_1"),
+    ],
+)
+def test_few_rows_are_looked_up_and_many_are_walked(
+    store: Store, few_rows: int, field: str, values: Sequence[Value], index: str
+) -> None:
+    finder = Finder(SELECT, FIELDS, ORDER, SCOPES, few_rows)
+    query = Query((Condition(field, values),), 1)
+    with store.reader() as reader:
+        few = [finder._is_few(reader, query.conditions[0], 0)]
+    with store.read() as connection:
+        told = plan(connection, engine.compiled(SELECT, FIELDS, query, ORDER, SCOPES, few))
+    assert index in told
+
+
+def test_an_unknown_field_is_a_programming_error(store: Store) -> None:
+    with pytest.raises(KeyError):
+        found(store, FINDERS[100], Query((Condition("weight", [1]),)), 1)

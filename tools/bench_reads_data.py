@@ -1,0 +1,122 @@
+"""A region with many images, for the benchmark of reads: those of the caller, of the provider, and of neighbours."""
+
+import datetime
+import json
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from souche import main as composition
+from souche.app import accounts
+from souche.db import schema
+from souche.db.store import Store
+from souche.home import Home
+from tools.http_load import Caller
+
+NEIGHBOURS: Final = 1000  # accounts beside the caller's
+OWN_SHARE: Final = 0.2  # of all images, how many are the caller's
+BEGINNING: Final = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+def prepare(home: Home, count: int) -> Caller:
+    """A region with images, or the one that is there already, and who may read it."""
+    kept = home.path / "caller.json"
+    if not kept.exists():
+        caller = _fill(home, count)
+        kept.write_text(json.dumps(vars(caller)))
+    return Caller(**json.loads(kept.read_text()))
+
+
+def _fill(home: Home, count: int) -> Caller:
+    with composition.administer(home.path) as administered:
+        account, key, secret = accounts.create(administered.region, "bench")
+        with administered.region.store.begin() as connection:
+            for table, rows in _rows(account.account_id, count).items():
+                connection.execute(table.insert(), rows)
+    return Caller(account.account_id, key.access_key_id, secret)
+
+
+def _rows(own: str, count: int) -> Mapping[Any, list[dict[str, Any]]]:
+    """Images of the caller, of the provider, and of neighbours: some public, granted or tagged."""
+    random_source = random.Random(3)  # noqa: S311 (the same images in every run)
+    others = [f"9{number:011}" for number in range(NEIGHBOURS)]
+    provider = others[0]
+    tables: dict[Any, list[dict[str, Any]]] = {
+        schema.accounts: [
+            {
+                "account_id": account_id,
+                "name": account_id,
+                "alias": "Outscale" if account_id == provider else None,
+                "creation_date": BEGINNING,
+            }
+            for account_id in others
+        ]
+    }
+    for number in range(count):
+        draw = random_source.random()
+        owner = (
+            own if draw < OWN_SHARE else provider if draw < OWN_SHARE + 0.01 else random_source.choice(others)
+        )
+        for table, rows in _image_rows(random_source, number, owner, own, public=owner == provider).items():
+            tables.setdefault(table, []).extend(rows)
+    return tables
+
+
+def _image_rows(
+    random_source: random.Random, number: int, owner: str, reader: str, *, public: bool
+) -> Mapping[Any, list[dict[str, Any]]]:
+    image_id = f"ami-{number * 2654435761 % 2**32:08x}"
+    name = f"{random_source.choice(['Ubuntu-24.04', 'Debian-12', 'Rocky-9', 'build'])}-{number}"
+    image = {
+        "image_id": image_id,
+        "account_id": owner,
+        "name": name,
+        "description": "d" * random_source.randrange(60),
+        "architecture": "x86_64",
+        "legacy_boot": True,
+        "uefi_boot": number % 3 == 0,
+        "root_device_name": "/dev/sda1",
+        "file_location": f"{owner}/{name}",
+        "state": "available",
+        "public": public or random_source.random() < 0.005,
+        "tpm_mandatory": False,
+        "secure_boot": False,
+        "creation_date": BEGINNING + datetime.timedelta(seconds=number),
+    }
+    mappings = [
+        {
+            "image_id": image_id,
+            "position": position,
+            "device_name": device_name,
+            "snapshot_id": f"snap-{random_source.getrandbits(32):08x}",
+            "volume_size_gib": 10,
+            "volume_type": random_source.choice(["standard", "gp2"]),
+            "delete_on_vm_deletion": True,
+        }
+        for position, device_name in enumerate(("/dev/sda1", "/dev/xvdb"))
+    ]
+    tag = {
+        "resource_id": image_id,
+        "key": random_source.choice(["Name", "env"]),
+        "value": random_source.choice(["x", "prod", str(number)]),
+        "account_id": owner,
+        "resource_type": "image",
+        "creation_date": BEGINNING,
+    }
+    code = {"image_id": image_id, "product_code": "0002" if number % 1000 == 7 else "0001"}
+    grant = {"image_id": image_id, "account_id": reader}
+    return {
+        schema.images: [image],
+        schema.image_mappings: mappings,
+        schema.image_product_codes: [code],
+        schema.image_grants: [grant] if owner != reader and random_source.random() < 0.001 else [],
+        schema.tags: [tag] if random_source.random() < 0.3 else [],
+    }
+
+
+@contextmanager
+def opened(home: Home) -> Iterator[Store]:
+    """The region's database."""
+    with composition.administer(home.path) as administered:
+        yield administered.region.store
