@@ -34,7 +34,7 @@ format: setup ## Format the Python files
 bench: daemons ## Measure image creation and launch against a full copy, exports against doing it by hand, and reads
 	@$(BIN)/python -m tools.bench $(ARGS)
 	@$(BIN)/python -m tools.bench_export $(ARGS)
-	@$(BIN)/python -m tools.bench_reads $(ARGS)
+	@$(BIN)/python -m tools.bench_reads
 
 lock: setup ## Resolve requirements/*.txt again from pyproject.toml, for every supported Python (ARGS=--upgrade)
 	@tools/lock $(ARGS)
