@@ -57,6 +57,22 @@ def test_a_task_that_is_done_is_complete_and_not_shown_at_the_volume(region: Reg
     client("UpdateVolume", VolumeId=volume.volume_id, Size=21)
 
 
+def test_a_task_has_tags_and_keeps_them_when_it_is_done(region: Region, client: Client) -> None:
+    volume = make_volume(region, client.who)
+    task_id = client("UpdateVolume", VolumeId=volume.volume_id, Size=20)["Volume"]["TaskId"]
+    tagged = [{"Key": "why", "Value": "full"}]
+    client("CreateTags", ResourceIds=[task_id], Tags=tagged)
+    settle(region, task_id, VolumeUpdateState.COMPLETED)
+    assert client("ReadVolumeUpdateTasks")["VolumeUpdateTasks"][0]["Tags"] == tagged
+    assert client("ReadTags", Filters={"ResourceTypes": ["task"]})["Tags"] == [
+        {"Key": "why", "ResourceId": task_id, "ResourceType": "task", "Value": "full"}
+    ]
+    client("DeleteTags", ResourceIds=[task_id], Tags=tagged)
+    assert client("ReadVolumeUpdateTasks")["VolumeUpdateTasks"][0]["Tags"] == []
+    unknown = client.refusal("CreateTags", ResourceIds=["vol-update-00000000"], Tags=tagged)
+    assert unknown.row == absent(5058)
+
+
 def test_an_attached_volume_is_changed(region: Region, client: Client) -> None:
     volume = attach(region, make_vm(region, client.who), "/dev/xvdb")
     assert client("UpdateVolume", VolumeId=volume.volume_id, Size=11)["Volume"]["State"] == "in-use"

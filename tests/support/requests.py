@@ -22,6 +22,7 @@ from tests.support.resources import (
     make_snapshot,
     make_vm,
     make_volume,
+    make_volume_update,
 )
 
 HERE: Final = "eu-test-1"
@@ -29,7 +30,7 @@ TAG: Final = {"Key": "k", "Value": "v"}
 PORT: Final = {"IpProtocol": "tcp", "FromPortRange": 80, "ToPortRange": 80}
 TAGGABLE: Final = (
     *("image", "snapshot", "volume", "vm", "keypair", "security_group"),
-    *("image_export", "snapshot_export"),
+    *("image_export", "snapshot_export", "volume_update"),
 )
 EXPORT: Final = {"DiskImageFormat": "qcow2", "OsuBucket": "bucket"}
 SHARE: Final = {"Additions": {"GlobalPermission": True}}
@@ -176,6 +177,7 @@ def make_world(region: Region, who: Principal) -> Mapping[str, str]:
         "image": make_image(region, who).image_id,
         "image_export": make_export_task(region, who, make_image(region, who, "exported")).task_id,
         "snapshot_export": make_export_task(region, who, make_snapshot(region, who)).task_id,
+        "volume_update": make_volume_update(region, who, make_volume(region, who)).task_id,
         "keypair": keypair.keypair_id,
         "name_of.keypair_name": keypair.name,
         "product_type": make_product_type(region, who).product_type_id,
@@ -207,6 +209,7 @@ def make_hidden(region: Region, who: Principal) -> Mapping[str, Sequence[str]]:
         "snapshot_export": [
             make_export_task(region, who, snapshots[0], state=state).task_id for state in ExportState
         ],
+        "volume_update": [make_volume_update(region, who, volumes[0]).task_id],
         "keypair": [keypair.keypair_id],
         "keypair_name": [keypair.name],
         "security_group": [group.security_group_id],
@@ -223,6 +226,7 @@ UNKNOWN: Final = {
     "image": "ami-00000000",
     "image_export": "image-export-00000000",
     "snapshot_export": "snap-export-00000000",
+    "volume_update": "vol-update-00000000",
     "keypair": "key-" + 32 * "0",
     "keypair_name": "nobody",
     "security_group": "sg-00000000",

@@ -14,6 +14,7 @@ from souche.db import (
     security_groups,
     snapshots,
     vms,
+    volume_updates,
     volumes,
 )
 from souche.model.accounts import Principal
@@ -24,8 +25,17 @@ from souche.model.product_types import ProductType
 from souche.model.security_groups import Rule, SecurityGroup
 from souche.model.snapshots import Snapshot
 from souche.model.vms import Vm
+from souche.model.volume_updates import VolumeShape, VolumeUpdate
 from souche.model.volumes import Volume, VolumeLink
-from souche.states import ExportState, ImageState, LinkState, SnapshotState, VmState, VolumeState
+from souche.states import (
+    ExportState,
+    ImageState,
+    LinkState,
+    SnapshotState,
+    VmState,
+    VolumeState,
+    VolumeUpdateState,
+)
 
 ROOT = "/dev/sda1"
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEmi0rZDIhDlSz+l1Zd3vCqAG/YyeZVX3tHCqKwRNdIR"
@@ -199,6 +209,24 @@ def make_export_task(region: Region, who: Principal, source: Image | Snapshot, *
     task = replace(task, **changes)
     with region.store.begin() as connection:
         export_tasks.insert(connection, task)
+    return task
+
+
+def make_volume_update(region: Region, who: Principal, volume: Volume) -> VolumeUpdate:
+    """A change of the volume that is done: 1 GiB more."""
+    task = VolumeUpdate(
+        task_id=region.ids.new(ids.VOLUME_UPDATE),
+        account_id=who.account_id,
+        volume_id=volume.volume_id,
+        state=VolumeUpdateState.COMPLETED,
+        comment="",
+        origin=VolumeShape(volume.size_gib, volume.volume_type, volume.iops),
+        target=VolumeShape(volume.size_gib + 1, volume.volume_type, volume.iops),
+        creation_date=region.clock.now(),
+        completion_date=region.clock.now(),
+    )
+    with region.store.begin() as connection:
+        volume_updates.insert(connection, task)
     return task
 
 

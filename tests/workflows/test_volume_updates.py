@@ -52,8 +52,8 @@ def test_type_and_iops_change_with_the_record_alone(scene: tuple[World, Cast]) -
     world.run_all()
     changed = read_volume(world.region, cast.volume_id)
     assert (changed.size_gib, changed.volume_type, changed.iops) == (4, "io1", 200)
-    ((task,), more) = volume_updates.find(world.region, cast.alice, Query())
-    assert (task.state, more) == (VolumeUpdateState.COMPLETED, False)
+    (task,) = volume_updates.find(world.region, cast.alice, Query()).resources
+    assert task.state == VolumeUpdateState.COMPLETED
     assert task.completion_date is not None
 
 

@@ -1,14 +1,15 @@
 """UpdateVolume, ReadVolumeUpdateTasks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
-from souche.api import dates, filters, pages, volumes
+from souche.api import dates, filters, pages, tags, volumes
 from souche.api.dispatch import Call
 from souche.app import tags as app_tags
 from souche.app import volume_updates
 from souche.app.volume_updates import Change
 from souche.model.query import Position
+from souche.model.tags import Tag
 from souche.model.volume_updates import VolumeShape, VolumeUpdate
 from souche.states import VolumeUpdateState
 
@@ -36,10 +37,12 @@ def read_volume_update_tasks(call: Call) -> Mapping[str, object]:
     request = cast("Request", call.request)
     conditions = filters.conditions("ReadVolumeUpdateTasks", request)
     query = pages.query(request, conditions, default=DEFAULT_RESULTS)
-    page, more = volume_updates.find(call.region, call.who, query)
+    found = volume_updates.find(call.region, call.who, query)
     return {
-        "VolumeUpdateTasks": [_view(update) for update in page],
-        **pages.following(page, _position, more=more),
+        "VolumeUpdateTasks": [
+            _view(update, found.tags.get(update.task_id, ())) for update in found.resources
+        ],
+        **pages.following(found.resources, _position, more=found.more),
     }
 
 
@@ -47,13 +50,13 @@ def _position(update: VolumeUpdate) -> Position:
     return Position(update.creation_date, update.task_id)
 
 
-def _view(update: VolumeUpdate) -> dict[str, object]:
+def _view(update: VolumeUpdate, tagged: Sequence[Tag]) -> dict[str, object]:
     shown: dict[str, object] = {
         "Comment": update.comment,
         "Progress": PROGRESS_PERCENT.get(update.state, 0),
         "StartDate": dates.shown(update.creation_date),
         "State": update.state.value,
-        "Tags": [],
+        "Tags": tags.resource_tags(tagged),
         "TaskId": update.task_id,
         "VolumeId": update.volume_id,
         "VolumeUpdate": {"Origin": _shape_view(update.origin), "Target": _shape_view(update.target)},

@@ -40,6 +40,7 @@ ABSENT: Final[Mapping[str, Callable[[str], NotFound]]] = {
     ids.SECURITY_GROUP: lambda resource_id: NoSuchSecurityGroup(security_group=resource_id),
     ids.IMAGE_EXPORT: lambda resource_id: NoSuchTask(task_id=resource_id),
     ids.SNAPSHOT_EXPORT: lambda resource_id: NoSuchTask(task_id=resource_id),
+    ids.VOLUME_UPDATE: lambda resource_id: NoSuchTask(task_id=resource_id),
 }
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 from souche import ids
 from souche.app import block_devices, lookup, quotas
+from souche.app.found import Found
 from souche.app.region import Region
-from souche.db import volume_updates
+from souche.db import tags, volume_updates
 from souche.model import quotas as limits
 from souche.model.accounts import Principal
 from souche.model.operations import Operation
@@ -97,7 +98,9 @@ def _more(origin: VolumeShape, target: VolumeShape) -> quotas.Need:
     )
 
 
-def find(region: Region, who: Principal, query: Query) -> tuple[list[VolumeUpdate], bool]:
-    """The caller's tasks that satisfy `query`, oldest first, and whether more remain."""
+def find(region: Region, who: Principal, query: Query) -> Found[VolumeUpdate]:
+    """The caller's tasks that satisfy `query`, oldest first."""
     with region.store.read() as connection:
-        return volume_updates.find(connection, who.account_id, query)
+        page, more = volume_updates.find(connection, who.account_id, query)
+        tagged = tags.of_resources(connection, [task.task_id for task in page])
+    return Found(page, tagged, more)

@@ -20,6 +20,7 @@ from souche.db.schema import (
     snapshots,
     tags,
     vms,
+    volume_update_tasks,
     volumes,
 )
 from souche.model.query import Query
@@ -46,6 +47,7 @@ TAGGABLE: Mapping[str, Taggable] = {
     ),
     ids.IMAGE_EXPORT: Taggable("task", export_tasks.c.task_id, export_tasks.c.account_id),
     ids.SNAPSHOT_EXPORT: Taggable("task", export_tasks.c.task_id, export_tasks.c.account_id),
+    ids.VOLUME_UPDATE: Taggable("task", volume_update_tasks.c.task_id, volume_update_tasks.c.account_id),
 }
 
 FIELDS: engine.Fields = {
