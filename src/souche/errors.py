@@ -13,6 +13,7 @@ Nothing here knows HTTP: `api/errors.py` is the single table from these to statu
     +-- SystemFailure           something under us failed
         +-- ProgramMissing, ProgramFailed, ProgramTimedOut
         +-- StorageFailed, ComputeFailed, Unavailable (worth another try)
+        +-- Raced               another request came first (done anew by `api/dispatch`)
 """
 
 from typing import ClassVar
@@ -81,6 +82,10 @@ class ProgramFailed(SystemFailure):
 
 class ProgramTimedOut(SystemFailure):
     """'{program}' was stopped after {seconds} seconds."""
+
+
+class Raced(SystemFailure):
+    """Another request has just written what this one was to write."""
 
 
 class StorageFailed(SystemFailure):

@@ -10,12 +10,15 @@ import msgspec
 from souche.api.request_errors import MalformedBody, NotSigned
 from souche.api.spec import Check
 from souche.app.region import Region
+from souche.errors import Raced
 from souche.model.accounts import Principal
 from souche.refusals import BadValue
 
 # Packer sends `"SubnetId": ""` (reference clients.md, section 1), and Terraform `"FileLocation": ""` with every
 # snapshot that it makes.
 EMPTY_MEANS_ABSENT: Final = ("SubnetId", "FileLocation")
+
+RACES_LOST: Final = 3
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,24 @@ def dispatch(
     action.check(request)
     context = {"ResponseContext": {"RequestId": request_id}}
     if request.get("DryRun") is True:
-        action.handler(Call(region.rehearsal(), principal, request, request_id))
+        _handle(action, Call(region.rehearsal(), principal, request, request_id))
         return dict(context)
-    return {**action.handler(Call(region, principal, request, request_id)), **context}
+    return {**_handle(action, Call(region, principal, request, request_id)), **context}
+
+
+def _handle(action: Action, call: Call) -> Mapping[str, object]:
+    """Do the action; anew when another request has come in between, so that a name that was taken meanwhile is
+    refused, and a ClientToken that was used meanwhile gives what it stands for.
+
+    Raises:
+        Raced: others came first every time.
+    """
+    for _lost in range(RACES_LOST):
+        try:
+            return action.handler(call)
+        except Raced:
+            continue
+    return action.handler(call)
 
 
 def read_body(body: bytes) -> dict[str, object]:

@@ -12,6 +12,7 @@ from souche.clock import Clock
 from souche.compute.base import GuestNetwork
 from souche.db import operations
 from souche.db.store import Store
+from souche.errors import Raced
 from souche.ids import IdSource
 from souche.model.operations import Operation
 from souche.objects.fetch import Fetcher
@@ -74,12 +75,20 @@ class Region:
     @contextmanager
     def begin(self) -> Iterator[Work]:
         """A use-case's transaction. When it is committed, the promised workflows are started; one that cannot be
-        is left to the sweep, since its promise stands."""
-        with self.store.begin(rehearsal=self.dry_run) as connection:
-            work = Work(connection)
-            yield work
-            for operation in work.promised:
-                operations.insert(connection, operation, self.clock.now())
+        is left to the sweep, since its promise stands.
+
+        Raises:
+            Raced: a record broke a constraint of the database. The use-case had looked before it wrote, so another
+                transaction came in between: nothing is kept, and done anew it will see what the other one wrote.
+        """
+        try:
+            with self.store.begin(rehearsal=self.dry_run) as connection:
+                work = Work(connection)
+                yield work
+                for operation in work.promised:
+                    operations.insert(connection, operation, self.clock.now())
+        except sa.exc.IntegrityError as error:
+            raise Raced from error
         if not self.dry_run:
             for operation in work.promised:
                 self._start(operation)
