@@ -155,6 +155,16 @@ DIFFERENCES = (
         "a choice: no reply on record shows how the real service refuses",
     ),
     Difference(
+        "LinkVolume, as the root volume, of one with the code of a product on the marketplace",
+        "refused like a launch, 401 AccessDenied 5, unless the VM was launched with the code",
+        "otherwise whoever has unsubscribed goes on launching the product; no source tells",
+    ),
+    Difference(
+        "CreateImage from a VM: ProductCodes absent",
+        "those of the VM, and the licences of the root volume that it has now",
+        "a root volume can be changed for another; no source tells",
+    ),
+    Difference(
         "UpdateImage, DeleteImage of a version on the marketplace",
         "400 OperationNotSupported 8000, but for the description",
         "published versions are frozen; no source tells the code",

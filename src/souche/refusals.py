@@ -327,7 +327,7 @@ class NotOwner(Denied):
 
 
 class NotSubscribed(Denied):
-    """The account is not subscribed to the product {product_type_id}, whose code {image_id} has."""
+    """The account is not subscribed to the product {product_type_id}, whose code {resource_id} has."""
 
 
 # Against the region's rules.

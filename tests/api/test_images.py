@@ -438,7 +438,8 @@ def test_sharing_an_image_leaves_its_snapshots_private(client: Client, other: Cl
     assert other.refusal("CreateImage", **register).row == absent(5054)
 
 
-def test_product_codes_replace_the_former_ones(client: Client) -> None:
+def test_product_codes_replace_the_former_ones_and_licences_of_the_region_too(client: Client) -> None:
+    """Any previously set value is deleted, as the specification says."""
     image_id = make_image(client.region, client.who).image_id
     answer = client("UpdateImage", ImageId=image_id, ProductCodes=["0002", "0009", "0002"])
     assert answer["Image"]["ProductCodes"] == ["0002", "0009"]

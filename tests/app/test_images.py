@@ -221,6 +221,16 @@ def test_licences_follow_from_vm_copy_and_snapshot(region: Region, alice: Princi
     assert images.create_from_snapshots(region, alice, command).product_codes == ("0002",)
 
 
+def test_an_image_of_a_vm_has_the_licences_of_the_root_volume_that_it_has_now(
+    region: Region, alice: Principal
+) -> None:
+    vm = make_vm(region, alice, VmState.STOPPED, devices=())
+    attach(region, vm, "/dev/sda1", product_codes=("0002",))
+    attach(region, vm, "/dev/xvdb", product_codes=("0007",))
+    command = FromVm(ImageSettings("of today"), vm.vm_id, no_reboot=True)
+    assert images.create_from_vm(region, alice, command).product_codes == ("0001", "0002")
+
+
 def test_an_image_registered_from_plain_snapshots_has_the_default_code(
     region: Region, alice: Principal
 ) -> None:

@@ -2,13 +2,14 @@
 
 import pytest
 
-from souche.app import accounts, images, launches, marketplace
+from souche.app import accounts, images, launches, marketplace, volumes
 from souche.app.block_devices import BsuRequest, MappingRequest
 from souche.app.images import Change, Copy, FromSnapshots, FromVm, ImageSettings
 from souche.app.launches import Launch
 from souche.app.marketplace import Publication
 from souche.app.permissions import PermissionsChange
 from souche.app.region import Region
+from souche.app.volumes import Link
 from souche.db import images as image_records
 from souche.db import snapshots
 from souche.model.accounts import Account, Principal
@@ -27,10 +28,12 @@ from tests.support.resources import (
     make_image,
     make_product_type,
     make_vm,
+    make_volume,
     promised,
     read_image,
     read_snapshot,
     read_vm,
+    read_volume,
 )
 
 
@@ -208,6 +211,25 @@ def test_a_snapshot_that_is_being_read_stays_when_its_version_is_withdrawn(
     launches.launch(region, alice, Launch(version.image_id))
     marketplace.withdraw(region, version.image_id)
     assert read_snapshot(region, version.snapshot_ids[0]).state == SnapshotState.COMPLETED
+
+
+def test_a_volume_that_brings_a_product_is_a_root_volume_for_subscribers(
+    region: Region, alice: Principal, customer: Account, product: str, version: Image
+) -> None:
+    marketplace.subscribe(region, customer, product)
+    licensed = [make_volume(region, alice, product_codes=version.product_codes) for _ in range(3)]
+    plain, launched_with_it = (
+        make_vm(region, alice, VmState.STOPPED, devices=(), product_codes=codes)
+        for codes in (("0001",), version.product_codes)
+    )
+    marketplace.unsubscribe(region, customer, product)
+    with pytest.raises(NotSubscribed, match=f"{product}.*{licensed[0].volume_id}"):
+        volumes.link(region, alice, Link(licensed[0].volume_id, plain.vm_id, "/dev/sda1"))
+    volumes.link(region, alice, Link(licensed[0].volume_id, launched_with_it.vm_id, "/dev/sda1"))
+    volumes.link(region, alice, Link(licensed[1].volume_id, plain.vm_id, "/dev/xvdb"))
+    marketplace.subscribe(region, customer, product)
+    volumes.link(region, alice, Link(licensed[2].volume_id, plain.vm_id, "/dev/sda1"))
+    assert read_volume(region, licensed[2].volume_id).link
 
 
 def test_what_is_no_version_cannot_be_withdrawn(region: Region, seller: Principal) -> None:

@@ -15,6 +15,8 @@ from souche.db import marketplace, product_types
 from souche.model.accounts import Principal
 from souche.model.images import LINUX_PRODUCT_CODE, Image
 from souche.model.product_types import BUILT_IN, WINDOWS_PRODUCT_CODE
+from souche.model.vms import Vm
+from souche.model.volumes import Volume
 from souche.refusals import BadProductCodes, NotSubscribed, VmSpecsMismatch
 
 DEFAULT: Final = (LINUX_PRODUCT_CODE,)
@@ -98,15 +100,30 @@ def check_subscribed(connection: sa.Connection, who: Principal, image: Image) ->
     Raises:
         NotSubscribed.
     """
+    _check_sold(connection, who, image.product_codes, image.image_id)
+
+
+def check_root(connection: sa.Connection, who: Principal, volume: Volume, vm: Vm) -> None:
+    """Refuse a root volume by which a VM would run a product that it was not launched with and the account has no
+    subscription to. A VM that has the code was launched with it: unsubscribing leaves it alone.
+
+    Raises:
+        NotSubscribed.
+    """
+    new = [code for code in volume.product_codes if code not in vm.product_codes]
+    _check_sold(connection, who, new, volume.volume_id)
+
+
+def _check_sold(connection: sa.Connection, who: Principal, codes: Collection[str], resource_id: str) -> None:
     sold = [
         each.product_type_id
-        for each in product_types.of_ids(connection, _made(image.product_codes))
+        for each in product_types.of_ids(connection, _made(codes))
         if each.sold and each.account_id != who.account_id
     ]
     subscribed = marketplace.subscribed(connection, who.account_id, sold) if sold else set()
     for product_type_id in sold:
         if product_type_id not in subscribed:
-            raise NotSubscribed(product_type_id=product_type_id, image_id=image.image_id)
+            raise NotSubscribed(product_type_id=product_type_id, resource_id=resource_id)
 
 
 def check_vm_type(codes: Collection[str], vm_type: VmType) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from souche import ids
-from souche.app import block_devices, lookup, quotas, texts
+from souche.app import block_devices, lookup, product_codes, quotas, texts
 from souche.app.found import Found
 from souche.app.region import Region, Work
 from souche.db import snapshots, tags, volumes
@@ -144,12 +144,15 @@ def link(region: Region, who: Principal, command: Link) -> None:
 
     Raises:
         NoSuchVolume, NoSuchVm, BadDeviceName, VolumeInUse, WrongVolumeState, WrongVmState, DeviceInUse, BadValue.
+        NotSubscribed: as the root volume it would bring a product that the account is not subscribed to.
     """
     block_devices.check_device_name(command.device_name)
     with region.begin() as work:
         volume = lookup.own_volume(work.connection, who, command.volume_id)
         vm = lookup.own_vm(work.connection, who, command.vm_id)
         _check_linkable(volume, vm, command.device_name)
+        if command.device_name == vm.root_device_name:
+            product_codes.check_root(work.connection, who, volume, vm)
         new = VolumeLink(
             volume_id=volume.volume_id,
             vm_id=vm.vm_id,
