@@ -23,6 +23,7 @@ from tests.support.client import (
     value,
 )
 from tests.support.region import call, make_account, make_region
+from tests.support.requests import filled
 from tests.support.resources import (
     attach,
     make_image,
@@ -187,17 +188,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any
         "someone": bob.account_id,
     }
     region.store.close()
-
-
-def filled(template: Any, scene: Mapping[str, Any]) -> Any:
-    """The request with `<name>` replaced by what the scene has of that name."""
-    if isinstance(template, dict):
-        return {key: filled(item, scene) for key, item in template.items()}
-    if isinstance(template, list):
-        return [filled(item, scene) for item in template]
-    if isinstance(template, str) and template.startswith("<"):
-        return scene[template[1:-1]]
-    return template
 
 
 ROOT_MAPPING = root("<snapshot>")

@@ -11,6 +11,7 @@ from souche.model.permissions import Permissions
 from souche.states import SnapshotState, VolumeState
 from tests.support.client import Client, absent, conflict, missing, parameter, state, unsupported, value
 from tests.support.region import make_account, make_region
+from tests.support.requests import filled
 from tests.support.resources import make_image, make_snapshot, make_volume
 
 HERE = "eu-test-1"
@@ -81,13 +82,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any
         "shared": make_snapshot(region, bob, permissions=Permissions((alice.account_id,))).snapshot_id,
     }
     region.store.close()
-
-
-def filled(request: Mapping[str, Any], scene: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: scene[item[1:-1]] if isinstance(item, str) and item.startswith("<") else item
-        for name, item in request.items()
-    }
 
 
 COPY = {"SourceSnapshotId": "<snapshot>", "SourceRegionName": HERE}

@@ -13,6 +13,7 @@ from souche.model.permissions import Permissions
 from souche.states import ImageState, VmState
 from tests.support.client import Client, absent, conflict, missing, parameter, state, unsupported, value
 from tests.support.region import make_account, make_region
+from tests.support.requests import filled
 from tests.support.resources import (
     attach,
     make_image,
@@ -239,17 +240,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any
         "hidden_vm": make_vm(region, bob).vm_id,
     }
     region.store.close()
-
-
-def filled(template: Any, scene: Mapping[str, Any]) -> Any:
-    """The request with `<name>` replaced by what the scene has of that name."""
-    if isinstance(template, dict):
-        return {key: filled(item, scene) for key, item in template.items()}
-    if isinstance(template, list):
-        return [filled(item, scene) for item in template]
-    if isinstance(template, str) and template.startswith("<"):
-        return scene[template[1:-1]]
-    return template
 
 
 def with_mapping(device_name: str, **mapping: object) -> dict[str, object]:

@@ -12,6 +12,7 @@ from souche.model.permissions import Permissions
 from souche.states import SnapshotState, VmState, VolumeState
 from tests.support.client import Client, absent, conflict, missing, parameter, state, value
 from tests.support.region import make_account, make_region
+from tests.support.requests import filled
 from tests.support.resources import attach, make_snapshot, make_vm, make_volume
 
 SUBREGION = "eu-test-1a"
@@ -114,13 +115,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any
         "hidden_vm": make_vm(region, bob).vm_id,
     }
     region.store.close()
-
-
-def filled(request: Mapping[str, Any], scene: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: scene[item[1:-1]] if isinstance(item, str) and item.startswith("<") else item
-        for name, item in request.items()
-    }
 
 
 CREATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [

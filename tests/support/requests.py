@@ -247,8 +247,8 @@ def placeholders(template: Any) -> list[str]:
     return [template[1:-1]] if isinstance(template, str) and template.startswith("<") else []
 
 
-def filled(template: Any, world: Mapping[str, str]) -> Any:
-    """The request with its names replaced."""
+def filled(template: Any, world: Mapping[str, Any]) -> Any:
+    """The request with each `<name>` replaced by what the world has of that name."""
     if isinstance(template, Mapping):
         return {key: filled(item, world) for key, item in template.items()}
     if isinstance(template, list):
