@@ -5,6 +5,7 @@ import pytest
 
 from souche.app.region import Region
 from souche.model.accounts import Principal
+from tests.support.client import Client
 from tests.support.region import ManualClock, make_account, make_region
 
 
@@ -28,3 +29,14 @@ def alice(region: Region) -> Principal:
 @pytest.fixture
 def bob(region: Region) -> Principal:
     return make_account(region, "bob")
+
+
+@pytest.fixture
+def client(region: Region, alice: Principal) -> Client:
+    return Client(region, alice)
+
+
+@pytest.fixture
+def other(region: Region, bob: Principal) -> Client:
+    """Another account's."""
+    return Client(region, bob)

@@ -3,8 +3,6 @@
 import pytest
 
 from souche.api import spec
-from souche.app.region import Region
-from souche.model.accounts import Principal
 from tests.support.client import Client, parameter, value
 
 # Terraform and Packer read the first three on their way (clients.md, section 3).
@@ -19,11 +17,6 @@ EMPTY = (
     "ReadRouteTables",
     "ReadFlexibleGpus",
 )
-
-
-@pytest.fixture
-def client(region: Region, alice: Principal) -> Client:
-    return Client(region, alice)
 
 
 @pytest.mark.parametrize("action", EMPTY)

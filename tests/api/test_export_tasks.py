@@ -14,11 +14,6 @@ EXPORT = {"DiskImageFormat": "qcow2", "OsuBucket": "exports"}
 KEY = {"ApiKeyId": "FOREIGN", "SecretKey": "hush-hush"}
 
 
-@pytest.fixture
-def client(region: Region, alice: Principal) -> Client:
-    return Client(region, alice)
-
-
 def test_the_export_of_an_image(client: Client, region: Region, alice: Principal) -> None:
     image_id = make_image(region, alice).image_id
     request = {**EXPORT, "OsuPrefix": "there", "OsuManifestUrl": "ignored"}

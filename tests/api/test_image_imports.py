@@ -9,18 +9,12 @@ import pytest
 from souche.api.images import read_image_origins
 from souche.app.region import Region
 from souche.formats.companion import METADATA_KEY
-from souche.model.accounts import Principal
 from souche.model.permissions import Permissions
 from tests.support.bucket import bucket
 from tests.support.client import Client, absent, conflict, denied, missing, value
 from tests.support.exported import LINEAGE, MIB, SYSTEM, disk, put_manifest, put_with_companion, qcow2
 from tests.support.region import call, make_account
 from tests.support.resources import make_image, make_product_type, promised
-
-
-@pytest.fixture
-def client(region: Region, alice: Principal) -> Client:
-    return Client(region, alice)
 
 
 def put(data: bytes, **how: Any) -> str:

@@ -37,16 +37,6 @@ from tests.support.resources import (
 HERE = "eu-test-1"
 
 
-@pytest.fixture
-def client(region: Region, alice: Principal) -> Client:
-    return Client(region, alice)
-
-
-@pytest.fixture
-def other(region: Region, bob: Principal) -> Client:
-    return Client(region, bob)
-
-
 def root(snapshot_id: str, **bsu: object) -> dict[str, object]:
     return {"DeviceName": "/dev/sda1", "Bsu": {"SnapshotId": snapshot_id, **bsu}}
 

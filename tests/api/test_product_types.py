@@ -1,18 +1,10 @@
 """Product types on the wire (reference section 8)."""
 
-import pytest
-
 from souche.api.product_types import read_product_types
 from souche.app.region import Region
-from souche.model.accounts import Principal
 from tests.support.client import Client, absent, conflict, value
 from tests.support.region import call
 from tests.support.resources import make_image
-
-
-@pytest.fixture
-def client(region: Region, alice: Principal) -> Client:
-    return Client(region, alice)
 
 
 def test_one_of_the_region_is_read_without_credentials(region: Region) -> None:

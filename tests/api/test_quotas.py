@@ -3,17 +3,10 @@
 import pytest
 
 from souche.app import accounts, quotas
-from souche.app.region import Region
-from souche.model.accounts import Principal
 from tests.support.client import Client
 from tests.support.resources import make_vm, make_volume
 
 QUOTA_EXCEEDED = "TooManyResources (QuotaExceded)"
-
-
-@pytest.fixture
-def client(region: Region, alice: Principal) -> Client:
-    return Client(region, alice)
 
 
 def limit(client: Client, name: str, value: int) -> None:

@@ -24,11 +24,6 @@ TOKEN = {"ClientToken": "once"}
 
 
 @pytest.fixture
-def client(region: Region, alice: Principal) -> Client:
-    return Client(region, alice)
-
-
-@pytest.fixture
 def blind(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[object]]:
     """Makes a look of the database layer see nothing, so many times; gives the list of its looks."""
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from souche.app.region import Region
-from souche.model.accounts import Principal
 from souche.states import VmState
 from tests.support.client import Client, absent, conflict, missing, parameter, value
 from tests.support.region import make_account
@@ -14,11 +13,6 @@ from tests.support.resources import make_image, make_vm, promised, read_vm
 
 ALL = {"IpProtocol": "-1", "FromPortRange": -1, "ToPortRange": -1}
 SSH = {"IpProtocol": "tcp", "FromPortRange": 22, "ToPortRange": 22}
-
-
-@pytest.fixture
-def client(region: Region, alice: Principal) -> Client:
-    return Client(region, alice)
 
 
 @pytest.fixture

@@ -3,17 +3,11 @@
 import pytest
 
 from souche.app.region import Region
-from souche.model.accounts import Principal
 from tests.support.client import Client, missing, value
 from tests.support.exported import MIB, SYSTEM, put_disk
 from tests.support.resources import promised
 
 GIB = 1024**3
-
-
-@pytest.fixture
-def client(region: Region, alice: Principal) -> Client:
-    return Client(region, alice)
 
 
 def test_a_snapshot_in_the_queue(region: Region, client: Client) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from souche.app.region import Region
-from souche.model.accounts import Principal
 from souche.model.permissions import Permissions
 from souche.states import SnapshotState, VolumeState
 from tests.support.client import Client, absent, conflict, missing, parameter, state, unsupported, value
@@ -15,16 +14,6 @@ from tests.support.requests import filled
 from tests.support.resources import make_image, make_snapshot, make_volume
 
 HERE = "eu-test-1"
-
-
-@pytest.fixture
-def client(region: Region, alice: Principal) -> Client:
-    return Client(region, alice)
-
-
-@pytest.fixture
-def other(region: Region, bob: Principal) -> Client:
-    return Client(region, bob)
 
 
 def test_a_snapshot_of_a_volume(client: Client) -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from souche.app.region import Region
 from souche.db import vm_stops
-from souche.model.accounts import Principal
 from souche.model.vms import Vm
 from tests.support.client import Client
 from tests.support.region import START, make_account
@@ -14,11 +13,6 @@ from tests.support.resources import make_vm
 
 USER = "Client.UserInitiatedShutdown: User initiated shutdown"
 GUEST = "Client.InstanceInitiatedShutdown: Instance initiated shutdown"
-
-
-@pytest.fixture
-def client(region: Region, alice: Principal) -> Client:
-    return Client(region, alice)
 
 
 def stop(region: Region, vm: Vm, reason: str, days: int) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from souche.app.region import Region
 from souche.model.accounts import Principal
 from souche.model.images import ImageMapping, VmAttributes
 from souche.model.permissions import Permissions
@@ -23,11 +22,6 @@ from tests.support.resources import (
     make_volume,
     read_vm,
 )
-
-
-@pytest.fixture
-def client(region: Region, alice: Principal) -> Client:
-    return Client(region, alice)
 
 
 def launch(client: Client, image_id: str, **request: object) -> list[dict[str, Any]]:

@@ -7,16 +7,10 @@ import pytest
 
 from souche.app.region import Region
 from souche.db import volume_updates
-from souche.model.accounts import Principal
 from souche.states import LinkState, VolumeState, VolumeUpdateState
 from tests.support.client import Client, absent, missing, state, value
 from tests.support.region import make_account
 from tests.support.resources import attach, make_vm, make_volume, promised, read_volume
-
-
-@pytest.fixture
-def client(region: Region, alice: Principal) -> Client:
-    return Client(region, alice)
 
 
 def settle(region: Region, task_id: str, reached: VolumeUpdateState) -> None:

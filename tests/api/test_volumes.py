@@ -18,11 +18,6 @@ from tests.support.resources import attach, make_snapshot, make_vm, make_volume
 SUBREGION = "eu-test-1a"
 
 
-@pytest.fixture
-def client(region: Region, alice: Principal) -> Client:
-    return Client(region, alice)
-
-
 def create(client: Client, **request: object) -> dict[str, Any]:
     volume: dict[str, Any] = client("CreateVolume", SubregionName=SUBREGION, **request)["Volume"]
     return volume
