@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from souche.app import images
-from souche.app.images import Copy, ImageSettings
+from souche.app import image_copies
+from souche.app.image_copies import Copy
+from souche.app.images import ImageSettings
 from souche.main import administer
 from souche.model.accounts import Principal
 from souche.objects.base import BucketAccessRefused
@@ -28,8 +29,8 @@ def private_image(home: Path, account_id: str) -> str:
     with administer(home) as administered:
         region = administered.region
         wanted = Copy(ImageSettings("mine"), published["ImageId"], region.name)
-        copy = images.copy(region, Principal(account_id), wanted)
-        administered.finish(images.copy_operation_id(copy))
+        copy = image_copies.copy(region, Principal(account_id), wanted)
+        administered.finish(image_copies.copy_operation_id(copy))
     return copy.image_id
 
 

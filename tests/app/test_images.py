@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from souche.app import images, product_codes, tags
+from souche.app import image_copies, images, product_codes, tags
 from souche.app.block_devices import BsuRequest, MappingRequest
-from souche.app.images import Change, Copy, FromSnapshots, FromVm, ImageSettings
+from souche.app.image_copies import Copy
+from souche.app.images import Change, FromSnapshots, FromVm, ImageSettings
 from souche.app.region import Region
 from souche.db import images as image_records
 from souche.db import volumes
@@ -107,17 +108,17 @@ def test_the_snapshots_of_an_image_belong_to_its_owner_and_name_their_volumes(
 def test_copies_are_numbered_by_the_first_free_name(region: Region, alice: Principal) -> None:
     source = make_image(region, alice, "base")
     command = Copy(ImageSettings(None), source.image_id, region.name)
-    names = [images.copy(region, alice, command).name for _ in range(2)]
+    names = [image_copies.copy(region, alice, command).name for _ in range(2)]
     assert names == ["base-copy1", "base-copy2"]
     with region.store.begin() as connection:
         first = image_records.named(connection, alice.account_id, "base-copy1")
         image_records.erase(connection, str(first))
-    assert images.copy(region, alice, command).name == "base-copy1"
+    assert image_copies.copy(region, alice, command).name == "base-copy1"
 
 
 def test_the_default_name_of_a_copy_is_never_too_long(region: Region, alice: Principal) -> None:
     source = make_image(region, alice, "b" * 128)
-    image = images.copy(region, alice, Copy(ImageSettings(None), source.image_id, region.name))
+    image = image_copies.copy(region, alice, Copy(ImageSettings(None), source.image_id, region.name))
     assert image.name == "b" * 122 + "-copy1"
 
 
@@ -136,7 +137,7 @@ def test_a_copy_has_the_same_traits_and_snapshots_of_its_own(
         tpm_mandatory=True,
         vm_attributes=VmAttributes(deletion_protection=True),
     )
-    image = images.copy(region, alice, Copy(ImageSettings("mine"), source.image_id, region.name))
+    image = image_copies.copy(region, alice, Copy(ImageSettings("mine"), source.image_id, region.name))
     kept = ("architecture", "boot_modes", "description", "product_codes", "secure_boot", "tpm_mandatory")
     assert [getattr(image, trait) for trait in kept] == [getattr(source, trait) for trait in kept]
     assert image.vm_attributes == source.vm_attributes
@@ -149,7 +150,7 @@ def test_a_copy_has_the_same_traits_and_snapshots_of_its_own(
 def test_a_copy_may_be_described_otherwise(region: Region, alice: Principal) -> None:
     source = make_image(region, alice, description="old", tpm_mandatory=True)
     settings = ImageSettings("copy", description="", boot_modes=("uefi",), tpm_mandatory=False)
-    image = images.copy(region, alice, Copy(settings, source.image_id, region.name))
+    image = image_copies.copy(region, alice, Copy(settings, source.image_id, region.name))
     assert (image.description, image.boot_modes, image.tpm_mandatory) == ("", ("uefi",), False)
 
 
@@ -169,10 +170,10 @@ class PromptWorkflows(RecordedWorkflows):
 def test_a_copy_that_is_made_in_time_is_answered_as_available(region: Region, alice: Principal) -> None:
     source = make_image(region, alice)
     prompt = replace(region, workflows=PromptWorkflows(store=region.store))
-    image = images.copy(prompt, alice, Copy(ImageSettings(None), source.image_id, region.name))
+    image = image_copies.copy(prompt, alice, Copy(ImageSettings(None), source.image_id, region.name))
     assert image.state == ImageState.AVAILABLE
     again = Copy(ImageSettings(None), source.image_id, region.name)
-    assert images.copy(region, alice, again).state == ImageState.PENDING
+    assert image_copies.copy(region, alice, again).state == ImageState.PENDING
 
 
 # Product codes.
@@ -213,7 +214,7 @@ def test_licences_follow_from_vm_copy_and_snapshot(region: Region, alice: Princi
     made = images.create_from_vm(region, alice, FromVm(linux, vm.vm_id, no_reboot=True))
     assert made.product_codes == ("0001", "0002")
     source = make_image(region, alice, "windows", product_codes=("0002",))
-    copied = images.copy(region, alice, Copy(replace(linux, name="copy"), source.image_id, region.name))
+    copied = image_copies.copy(region, alice, Copy(replace(linux, name="copy"), source.image_id, region.name))
     assert copied.product_codes == ("0001", "0002")
     snapshot = make_snapshot(region, alice, product_codes=("0002",))
     mapping = MappingRequest("/dev/sda1", BsuRequest(snapshot.snapshot_id))

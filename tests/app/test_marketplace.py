@@ -2,9 +2,10 @@
 
 import pytest
 
-from souche.app import accounts, images, launches, marketplace, volumes
+from souche.app import accounts, image_copies, images, launches, marketplace, volumes
 from souche.app.block_devices import BsuRequest, MappingRequest
-from souche.app.images import Change, Copy, FromSnapshots, FromVm, ImageSettings
+from souche.app.image_copies import Copy
+from souche.app.images import Change, FromSnapshots, FromVm, ImageSettings
 from souche.app.launches import Launch
 from souche.app.marketplace import Publication
 from souche.app.permissions import PermissionsChange
@@ -79,7 +80,9 @@ def listed(region: Region, who: Principal) -> list[str]:
 
 
 def copied(region: Region, who: Principal, image: Image) -> Image:
-    return made(region, images.copy(region, who, Copy(ImageSettings(None), image.image_id, region.name)))
+    return made(
+        region, image_copies.copy(region, who, Copy(ImageSettings(None), image.image_id, region.name))
+    )
 
 
 def test_a_version_is_a_copy_with_the_products_code(

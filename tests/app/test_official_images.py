@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from souche.app import accounts, images, launches, official_images
-from souche.app.images import Copy, ImageSettings
+from souche.app import accounts, image_copies, images, launches, official_images
+from souche.app.image_copies import Copy
+from souche.app.images import ImageSettings
 from souche.app.launches import Launch
 from souche.app.official_images import DiskImage
 from souche.app.region import Region
@@ -143,7 +144,7 @@ def test_a_withdrawn_image_is_found_launched_and_copied_by_its_id(
 ) -> None:
     assert names(region, alice, Condition("image_id", (former.image_id,))) == ["Debian-1"]
     assert launches.launch(region, alice, Launch(former.image_id))
-    copy = images.copy(region, alice, Copy(ImageSettings("mine"), former.image_id, region.name))
+    copy = image_copies.copy(region, alice, Copy(ImageSettings("mine"), former.image_id, region.name))
     assert (copy.family, copy.launchable_until) == (None, None)
 
 

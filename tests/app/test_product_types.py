@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from souche.app import images, product_types
-from souche.app.images import Change, Copy, FromVm, ImageSettings
+from souche.app import image_copies, images, product_types
+from souche.app.image_copies import Copy
+from souche.app.images import Change, FromVm, ImageSettings
 from souche.app.region import Region
 from souche.db import marketplace
 from souche.model.accounts import Principal
@@ -58,7 +59,7 @@ def test_a_vendors_code_is_carried_over_and_cannot_be_shed(
         region, bob, permissions=Permissions((alice.account_id,)), product_codes=("0001", code)
     )
     settings = ImageSettings("copy", product_codes=("0001", code))
-    copy = images.copy(region, alice, Copy(settings, shared.image_id, region.name))
+    copy = image_copies.copy(region, alice, Copy(settings, shared.image_id, region.name))
     assert copy.product_codes == ("0001", code)
     changed = images.update(region, alice, Change(copy.image_id, product_codes=("0002",)))
     assert changed.product_codes == ("0002", code)
@@ -97,7 +98,7 @@ def test_a_product_type_in_use_is_deleted_by_force_and_stays_on_images(
         product_types.delete(region, alice, code, force=False)
     product_types.delete(region, alice, code, force=True)
     assert read_image(region, image.image_id).product_codes == (code,)
-    copy = images.copy(region, alice, Copy(ImageSettings("copy"), image.image_id, region.name))
+    copy = image_copies.copy(region, alice, Copy(ImageSettings("copy"), image.image_id, region.name))
     assert copy.product_codes == (code,)
 
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from souche.app import accounts, images, keypairs, launches, quotas, snapshots, vms, volumes
+from souche.app import accounts, image_copies, images, keypairs, launches, quotas, snapshots, vms, volumes
 from souche.app.block_devices import BsuRequest, MappingRequest
-from souche.app.images import Copy, FromSnapshots, FromVm, ImageSettings
+from souche.app.image_copies import Copy
+from souche.app.images import FromSnapshots, FromVm, ImageSettings
 from souche.app.launches import Launch
 from souche.app.region import Region
 from souche.db import vms as vm_records
@@ -48,7 +49,7 @@ def launch_small(region: Region, who: Principal) -> None:
 
 def copy_image(region: Region, who: Principal) -> None:
     image = make_image(region, who)
-    images.copy(region, who, Copy(ImageSettings("copy"), image.image_id, region.name))
+    image_copies.copy(region, who, Copy(ImageSettings("copy"), image.image_id, region.name))
 
 
 def image_of_vm(region: Region, who: Principal) -> None:

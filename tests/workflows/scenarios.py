@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from souche.app import (
     export_tasks,
+    image_copies,
     image_imports,
     images,
     launches,
@@ -115,8 +116,8 @@ def _create_image_of_running_vm(world: World, cast: Cast) -> Callable[[str], Cha
 
 
 def _copy_image(world: World, cast: Cast) -> Callable[[str], Changed]:
-    wanted = images.Copy(ImageSettings("copy"), cast.image_id, world.region.name)
-    return _image_failed(world, images.copy(world.region, cast.alice, wanted), {})
+    wanted = image_copies.Copy(ImageSettings("copy"), cast.image_id, world.region.name)
+    return _image_failed(world, image_copies.copy(world.region, cast.alice, wanted), {})
 
 
 def _import_image(world: World, cast: Cast) -> Callable[[str], Changed]:

@@ -5,9 +5,10 @@ from typing import Any, Final, TypeAlias, cast
 
 from souche.api import block_devices, dates, filters, pages, permissions, tags
 from souche.api.dispatch import Call
-from souche.app import image_imports, images
+from souche.app import image_copies, image_imports, images
 from souche.app import tags as app_tags
-from souche.app.images import Change, Copy, FromSnapshots, FromVm, ImageSettings
+from souche.app.image_copies import Copy
+from souche.app.images import Change, FromSnapshots, FromVm, ImageSettings
 from souche.model.images import Image, Lineage
 from souche.model.query import Condition, Position, Query
 from souche.model.tags import Tag
@@ -62,7 +63,7 @@ def create_image(call: Call) -> Mapping[str, object]:
         command = FromVm(settings, request["VmId"], no_reboot=request.get("NoReboot", False))
         image = images.create_from_vm(call.region, call.who, command)
     elif mode == "SourceImageId":
-        image = images.copy(call.region, call.who, _copy(settings, request))
+        image = image_copies.copy(call.region, call.who, _copy(settings, request))
     elif mode == "BlockDeviceMappings":
         image = images.create_from_snapshots(call.region, call.who, _from_snapshots(settings, request))
     else:

@@ -11,7 +11,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from souche import ids
-from souche.app import block_devices, images, product_codes, quotas
+from souche.app import block_devices, image_copies, images, product_codes, quotas
 from souche.app.images import ImageSettings
 from souche.app.region import Region, Work
 from souche.db import disk_imports, snapshots
@@ -138,7 +138,7 @@ def _name(connection: sa.Connection, who: Principal, command: FromManifest, expo
         raise MissingParameter(parameter="ImageName")
     if image_records.named(connection, who.account_id, name) is None:
         return name
-    return images.copy_name(connection, who, name)
+    return image_copies.copy_name(connection, who, name)
 
 
 def _sealed_location(region: Region, location: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Images: made from a VM, from snapshots or by copy; changed, shared, found and deleted (reference section 2)."""
+"""Images: made from a VM or from snapshots; changed, shared, found and deleted (reference section 2)."""
 
 import re
 from collections.abc import Collection
@@ -26,7 +26,6 @@ from souche.refusals import (
     BadValue,
     ImageNameTaken,
     NotOwner,
-    OtherRegion,
     PublishedVersion,
     WrongImageState,
     WrongVmState,
@@ -34,7 +33,6 @@ from souche.refusals import (
 from souche.states import ImageState, LinkState, SnapshotState, VmState
 
 NAME = re.compile(r"[a-zA-Z0-9_ ()/.-]{3,128}")
-COPY_WAIT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -65,15 +63,6 @@ class FromSnapshots:
     mappings: tuple[MappingRequest, ...]
     root_device_name: str
     architecture: Architecture
-
-
-@dataclass(frozen=True)
-class Copy:
-    """A copy of an image that the caller may use, in the same region."""
-
-    settings: ImageSettings
-    source_image_id: str
-    source_region_name: str
 
 
 @dataclass(frozen=True)
@@ -213,114 +202,12 @@ def _codes_of_snapshot(connection: sa.Connection, mapping: ImageMapping) -> tupl
     return snapshot.product_codes if snapshot else ()
 
 
-def copy(region: Region, who: Principal, command: Copy) -> Image:
-    """Make an independent copy: own id, own snapshots, own owner, while blocks are shared underneath.
-
-    The copy is O(1), so the answer waits for it a little: it says `available`, as the real service's does.
-
-    Raises:
-        OtherRegion, and those of promise_copy.
-    """
-    if command.source_region_name != region.name:
-        raise OtherRegion(region_name=command.source_region_name, own_region_name=region.name)
-    with region.begin() as work:
-        source = lookup.usable_image(work.connection, who, command.source_image_id)
-        image = promise_copy(region, work, who, source, command.settings)
-    if not region.dry_run:
-        region.workflows.wait(copy_operation_id(image), COPY_WAIT_SECONDS)
-    return _reread(region, image)
-
-
-def copy_operation_id(image: Image) -> str:
-    """The id of the workflow that makes a copy."""
-    return f"copy_image:{image.image_id}"
-
-
-def promise_copy(region: Region, work: Work, who: Principal, source: Image, settings: ImageSettings) -> Image:
-    """Write a copy of an image that the caller may see, with its snapshots, and promise to make it.
-
-    Raises:
-        WrongImageState, NotSubscribed, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded.
-    """
-    check_available(source)
-    product_codes.check_subscribed(work.connection, who, source)
-    image = _copy_of(region, work, who, source, settings)
-    quotas.check(work, who, quotas.of_image(len(image.snapshot_ids)))
-    write(work, image)
-    for original, mapping in zip(source.mappings, image.mappings, strict=True):
-        if original.snapshot_id:
-            snapshots.insert(work.connection, _copied_snapshot(work, image, original, mapping))
-    work.promised.append(promise("copy_image", image, {}))
-    return image
-
-
 def check_available(image: Image) -> None:
     """Refuse an image that is not ready to be launched or copied."""
     if image.state != ImageState.AVAILABLE:
         raise WrongImageState(
             image_id=image.image_id, state=image.state, reason="only an available image can be used"
         )
-
-
-def _copy_of(region: Region, work: Work, who: Principal, source: Image, settings: ImageSettings) -> Image:
-    name = copy_name(work.connection, who, source.name) if settings.name is None else settings.name
-    image = new_image(region, who, settings, name)
-    mappings = tuple(
-        replace(mapping, snapshot_id=region.ids.new(ids.SNAPSHOT) if mapping.snapshot_id else None)
-        for mapping in source.mappings
-    )
-    return replace(
-        image,
-        state=ImageState.PENDING,
-        description=source.description if settings.description is None else settings.description,
-        mappings=mappings,
-        architecture=source.architecture,
-        boot_modes=image.boot_modes if settings.boot_modes else source.boot_modes,
-        root_device_name=source.root_device_name,
-        product_codes=product_codes.chosen(
-            work.connection, who, settings.product_codes, source.product_codes
-        ),
-        tpm_mandatory=source.tpm_mandatory if settings.tpm_mandatory is None else settings.tpm_mandatory,
-        secure_boot=source.secure_boot,
-        vm_attributes=source.vm_attributes,
-        source_image_id=source.image_id,
-    )
-
-
-def copy_name(connection: sa.Connection, who: Principal, source_name: str) -> str:
-    """`<source name>-copyN`, with the first N that is free, cut to the longest name allowed."""
-    number = 1
-    while True:
-        suffix = f"-copy{number}"
-        name = source_name[: 128 - len(suffix)] + suffix
-        if images.named(connection, who.account_id, name) is None:
-            return name
-        number += 1
-
-
-def _copied_snapshot(work: Work, image: Image, original: ImageMapping, mapping: ImageMapping) -> Snapshot:
-    source = snapshots.get(work.connection, original.snapshot_id or "")
-    return Snapshot(
-        snapshot_id=mapping.snapshot_id or "",
-        account_id=image.account_id,
-        volume_id=None,
-        volume_size_gib=source.volume_size_gib if source else mapping.volume_size_gib,
-        state=SnapshotState.PENDING,
-        progress_percent=0,
-        description=f"Copied by CreateImage({image.source_image_id}) for {image.image_id}",
-        creation_date=image.creation_date,
-        product_codes=_codes_of_copy(image, mapping, source.product_codes if source else ()),
-        source_snapshot_id=original.snapshot_id,
-        image_id=image.image_id,
-    )
-
-
-def _codes_of_copy(image: Image, mapping: ImageMapping, of_source: tuple[str, ...]) -> tuple[str, ...]:
-    """A copy's root snapshot carries the copy's licences too, so that they are not shed by registering it anew."""
-    licences = (
-        product_codes.licences(image.product_codes) if mapping.device_name == image.root_device_name else ()
-    )
-    return tuple(sorted({*of_source, *licences}))
 
 
 def update(region: Region, who: Principal, change: Change) -> Image:
@@ -436,6 +323,7 @@ def promise(workflow: str, image: Image, arguments: dict[str, Argument]) -> Oper
     return Operation(f"{workflow}:{image.image_id}", workflow, image.image_id, arguments)
 
 
-def _reread(region: Region, image: Image) -> Image:
+def reread(region: Region, image: Image) -> Image:
+    """The image as it is now."""
     with region.store.read() as connection:
         return images.get(connection, image.image_id) or image

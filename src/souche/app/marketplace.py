@@ -9,7 +9,7 @@ VMs launched from it live on.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from souche.app import images, lookup, product_types
+from souche.app import image_copies, lookup, product_types
 from souche.app.images import ImageSettings
 from souche.app.region import Region
 from souche.db import images as image_records
@@ -37,14 +37,14 @@ def publish(region: Region, wanted: Publication) -> Image:
     """Promise a version: a copy of the image, with the product's code, granted to all who subscribe.
 
     Raises:
-        NoSuchProductType, and those of images.copy.
+        NoSuchProductType, and those of image_copies.copy.
     """
     who = Principal(wanted.vendor.account_id)
     with region.begin() as work:
         product = product_types.own(work.connection, who, wanted.product_type_id)
         source = lookup.own_image(work.connection, who, wanted.image_id)
         settings = ImageSettings(wanted.name, product_codes=(*source.product_codes, product.product_type_id))
-        image = images.promise_copy(region, work, who, source, settings)
+        image = image_copies.promise_copy(region, work, who, source, settings)
         granted = marketplace.subscribers(work.connection, product.product_type_id)
         image_records.grant(work.connection, image.image_id, granted)
         marketplace.publish(work.connection, image.image_id, product.product_type_id)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from souche.app import accounts, images, marketplace, official_images
+from souche.app import accounts, image_copies, marketplace, official_images
 from souche.app.marketplace import Publication
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
@@ -40,7 +40,7 @@ def build(composition: Composition) -> typer.Typer:
         with told(), composition.administer(home) as administered:
             vendor = accounts.known(administered.region, account)
             made = marketplace.publish(administered.region, Publication(vendor, image, product, name))
-            administered.finish(images.copy_operation_id(made))
+            administered.finish(image_copies.copy_operation_id(made))
             made = _checked(official_images.get(administered.region, made))
         show({"ImageId": made.image_id, "ImageName": made.name}, as_json=json)
 
