@@ -2,11 +2,12 @@
 
 Every error here is the caller's to mend, so each says what was wrong with which value. What a caller may not
 see is refused with the same words as what does not exist. `api/errors.py` gives each its status and code.
+`quota_refusals.py` has those beyond a limit.
 
 Source: reference "Image-path outcomes", "Error families", sections 2, 3 and 5 to 8.
 """
 
-from souche.errors import Conflict, Denied, Invalid, NotFound, QuotaExceeded, UserError, WrongState
+from souche.errors import Conflict, Denied, Invalid, NotFound, UserError, WrongState
 
 # What does not exist, or may not be seen.
 
@@ -363,65 +364,6 @@ class ActionNotSupported(OperationNotSupported):
 
 class ParameterNotSupported(OperationNotSupported):
     """Souche does not support the parameter '{parameter}' (docs/compatibility.md)."""
-
-
-# Beyond a limit.
-
-
-class TooManyConcurrentSnapshots(QuotaExceeded):
-    """At most {limit} snapshots can be made at the same time."""
-
-
-class TooManyVms(QuotaExceeded):
-    """The account may have {limit} VMs."""
-
-
-class TooManyVolumes(QuotaExceeded):
-    """The account may have {limit} volumes."""
-
-
-class TooMuchVolumeSize(QuotaExceeded):
-    """The account may have {limit} GiB of volumes."""
-
-
-class TooManyIops(QuotaExceeded):
-    """The account may have {limit} IOPS of io1 volumes."""
-
-
-class TooManySnapshots(QuotaExceeded):
-    """The account may have {limit} snapshots."""
-
-
-class TooManyCores(QuotaExceeded):
-    """The account may have {limit} virtual cores."""
-
-
-class TooMuchMemory(QuotaExceeded):
-    """The account may have {limit} GiB of memory."""
-
-
-class TooManyTags(QuotaExceeded):
-    """The resource {resource_id} may have {limit} tags."""
-
-
-class TooManyImages(QuotaExceeded):
-    """The account may have {limit} images."""
-
-
-class TooManyImageExports(QuotaExceeded):
-    """The account may have {limit} image export tasks at the same time."""
-
-
-class TooManySnapshotExports(QuotaExceeded):
-    """The account may have {limit} snapshot export tasks at the same time."""
-
-
-class TooManyKeypairs(QuotaExceeded):
-    """The account may have {limit} key pairs."""
-
-
-class NoCapacity(QuotaExceeded):
-    """The region has no capacity left for this: {reason}"""
 
 
 # Of the operator's commands.

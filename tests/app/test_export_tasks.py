@@ -13,14 +13,13 @@ from souche.model import quotas as names
 from souche.model.accounts import Account, Principal
 from souche.model.export_tasks import ExportTask
 from souche.model.permissions import Permissions
+from souche.quota_refusals import TooManyImageExports, TooManySnapshotExports
 from souche.refusals import (
     BadValue,
     NoObjectStore,
     NoSuchImage,
     NotSubscribed,
     SharedImageExport,
-    TooManyImageExports,
-    TooManySnapshotExports,
     ValueTooLong,
     WrongImageState,
     WrongSnapshotState,

@@ -11,7 +11,8 @@ from souche.compute.base import GuestNetwork
 from souche.db import vms
 from souche.model.accounts import Principal
 from souche.model.images import Image, ImageMapping, VmAttributes
-from souche.refusals import ClientTokenReused, NoCapacity, VmSpecsMismatch
+from souche.quota_refusals import NoCapacity
+from souche.refusals import ClientTokenReused, VmSpecsMismatch
 from souche.states import LinkState, VmState, VolumeState
 from tests.support.resources import (
     make_image,

@@ -16,9 +16,7 @@ from souche.db import vms as vm_records
 from souche.errors import QuotaExceeded
 from souche.model.accounts import Account, Principal
 from souche.model.quotas import QUOTAS
-from souche.refusals import (
-    BadValue,
-    NoSuchQuota,
+from souche.quota_refusals import (
     TooManyCores,
     TooManyImages,
     TooManyIops,
@@ -29,6 +27,7 @@ from souche.refusals import (
     TooMuchMemory,
     TooMuchVolumeSize,
 )
+from souche.refusals import BadValue, NoSuchQuota
 from souche.states import VmState
 from tests.support.resources import make_image, make_keypair, make_snapshot, make_vm, make_volume
 

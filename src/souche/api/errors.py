@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from souche import errors, refusals
+from souche import errors, quota_refusals, refusals
 from souche.api import request_errors as wire
 from souche.formats import json_fields
 from souche.objects import fetch
@@ -173,20 +173,20 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.DeletionProtected: _unsupported(8018),
     refusals.OtherRegion: _unsupported(8019),
     # Quotas. Images, exports and key pairs have no code of their own on record: theirs are the nearest.
-    refusals.TooManyConcurrentSnapshots: _quota(10008),
-    refusals.TooManyVms: _quota(10010),
-    refusals.TooManyVolumes: _quota(10018),
-    refusals.TooMuchVolumeSize: _quota(10024),
-    refusals.TooManyIops: _quota(10025),
-    refusals.TooManySnapshots: _quota(10026),
-    refusals.TooManyCores: _quota(10029),
-    refusals.TooManyTags: _quota(10041),
-    refusals.TooMuchMemory: _quota(10042),
-    refusals.TooManyImages: _quota(10026),
-    refusals.TooManyImageExports: _quota(10008),
-    refusals.TooManySnapshotExports: _quota(10008),
-    refusals.TooManyKeypairs: _quota(10005),
-    refusals.NoCapacity: _quota(10001, status=409),
+    quota_refusals.TooManyConcurrentSnapshots: _quota(10008),
+    quota_refusals.TooManyVms: _quota(10010),
+    quota_refusals.TooManyVolumes: _quota(10018),
+    quota_refusals.TooMuchVolumeSize: _quota(10024),
+    quota_refusals.TooManyIops: _quota(10025),
+    quota_refusals.TooManySnapshots: _quota(10026),
+    quota_refusals.TooManyCores: _quota(10029),
+    quota_refusals.TooManyTags: _quota(10041),
+    quota_refusals.TooMuchMemory: _quota(10042),
+    quota_refusals.TooManyImages: _quota(10026),
+    quota_refusals.TooManyImageExports: _quota(10008),
+    quota_refusals.TooManySnapshotExports: _quota(10008),
+    quota_refusals.TooManyKeypairs: _quota(10005),
+    quota_refusals.NoCapacity: _quota(10001, status=409),
 }  # fmt: skip
 
 

@@ -31,14 +31,8 @@ from souche.model.operations import Operation
 from souche.model.security_groups import GroupName
 from souche.model.vms import Vm
 from souche.model.volumes import Volume, VolumeLink
-from souche.refusals import (
-    BadCount,
-    BadValue,
-    ClientTokenReused,
-    NoCapacity,
-    NoSuchSubregion,
-    RootSnapshotMissing,
-)
+from souche.quota_refusals import NoCapacity
+from souche.refusals import BadCount, BadValue, ClientTokenReused, NoSuchSubregion, RootSnapshotMissing
 from souche.states import LinkState, VmState, VolumeState
 
 RESERVED_ADDRESSES = 16

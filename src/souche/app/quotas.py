@@ -11,9 +11,7 @@ from souche.errors import QuotaExceeded
 from souche.model import quotas
 from souche.model.accounts import Account, Principal
 from souche.model.quotas import NO_LIMIT, QUOTAS, Quota, Usage
-from souche.refusals import (
-    BadValue,
-    NoSuchQuota,
+from souche.quota_refusals import (
     TooManyCores,
     TooManyImageExports,
     TooManyImages,
@@ -26,6 +24,7 @@ from souche.refusals import (
     TooMuchMemory,
     TooMuchVolumeSize,
 )
+from souche.refusals import BadValue, NoSuchQuota
 
 Need: TypeAlias = Counter[Quota]
 """What something takes of each quota, in the quota's units of counting."""

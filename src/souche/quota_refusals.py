@@ -1,0 +1,62 @@
+"""What a caller may be refused because it is beyond a limit, of its account or of the region: see `refusals.py`.
+
+Source: reference "Error families", 10xxx.
+"""
+
+from souche.errors import QuotaExceeded
+
+
+class TooManyConcurrentSnapshots(QuotaExceeded):
+    """At most {limit} snapshots can be made at the same time."""
+
+
+class TooManyVms(QuotaExceeded):
+    """The account may have {limit} VMs."""
+
+
+class TooManyVolumes(QuotaExceeded):
+    """The account may have {limit} volumes."""
+
+
+class TooMuchVolumeSize(QuotaExceeded):
+    """The account may have {limit} GiB of volumes."""
+
+
+class TooManyIops(QuotaExceeded):
+    """The account may have {limit} IOPS of io1 volumes."""
+
+
+class TooManySnapshots(QuotaExceeded):
+    """The account may have {limit} snapshots."""
+
+
+class TooManyCores(QuotaExceeded):
+    """The account may have {limit} virtual cores."""
+
+
+class TooMuchMemory(QuotaExceeded):
+    """The account may have {limit} GiB of memory."""
+
+
+class TooManyTags(QuotaExceeded):
+    """The resource {resource_id} may have {limit} tags."""
+
+
+class TooManyImages(QuotaExceeded):
+    """The account may have {limit} images."""
+
+
+class TooManyImageExports(QuotaExceeded):
+    """The account may have {limit} image export tasks at the same time."""
+
+
+class TooManySnapshotExports(QuotaExceeded):
+    """The account may have {limit} snapshot export tasks at the same time."""
+
+
+class TooManyKeypairs(QuotaExceeded):
+    """The account may have {limit} key pairs."""
+
+
+class NoCapacity(QuotaExceeded):
+    """The region has no capacity left for this: {reason}"""
