@@ -3,10 +3,10 @@
 import os
 import signal
 import socket
-import time
 from pathlib import Path
 
 import pytest
+from tools.harness import wait_for
 
 from souche import run
 from souche.clock import SystemClock
@@ -64,6 +64,15 @@ def test_rights_end_with_the_bucket(oos: SeaweedFs, bucket_name: str) -> None:
         store_of(oos, ALICE).get(bucket_name, "key")
 
 
+def test_rights_that_were_lost_are_given_again(oos: SeaweedFs, bucket_name: str) -> None:
+    oos.accounts.ensure_bucket(bucket_name, ALICE.account_id)
+    oos.accounts._change(argv.revoke_bucket(bucket_name, ALICE.account_id))
+    with pytest.raises(BucketAccessRefused):
+        store_of(oos, ALICE).put(bucket_name, "key", b"x", metadata={})
+    oos.accounts.ensure_bucket(bucket_name, ALICE.account_id)
+    store_of(oos, ALICE).put(bucket_name, "key", b"x", metadata={})
+
+
 def test_keys_come_and_go_while_it_runs(oos: SeaweedFs, bucket_name: str) -> None:
     oos.accounts.ensure_bucket(bucket_name, ALICE.account_id)
     oos.accounts.set_key(EXTRA)
@@ -103,17 +112,12 @@ def test_it_lives_on(tmp_path: Path) -> None:
         assert server._server is not None
         first = server._server.pid
         os.kill(first, signal.SIGKILL)
-        _wait_for_another(server, first)
+        wait_for(
+            lambda: server._server is not None and server._server.pid != first, "another server", 10, 0.05
+        )
         server.wait_until_ready()
         assert objects.get("kept", "key") == b"still here"
     assert not server.is_ready()
-
-
-def _wait_for_another(server: SeaweedFs, first: int) -> None:
-    deadline = time.monotonic() + 10
-    while server._server is None or server._server.pid == first:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_server_that_does_not_come_up_says_so(tmp_path: Path) -> None:

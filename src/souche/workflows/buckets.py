@@ -13,8 +13,8 @@ from souche.objects.oos import Oos
 from souche.refusals import NoObjectStore
 from souche.vault import Vault
 
-EXPORTS_AT_ONCE: Final = 2
-"""in one process: each takes about 50 MiB and every core"""
+EXPORTS_AT_ONCE: Final = 1
+"""in one process: each takes every core, and some 80 MiB. Others wait, so memory is bounded however many there are"""
 
 Foreign: TypeAlias = Callable[[str, str], ObjectStore]
 """Opens the store of other services by an access key and its secret."""
