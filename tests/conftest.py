@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,14 +31,25 @@ def no_object_store() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def debian_12_image() -> Path:
-    """The official Debian 12 disk (qcow2), built by the recipe as it is now; kept in .cache/ for the next run."""
+def _built(name: str, **options: Any) -> Path:
+    """The disk (qcow2) that the recipe builds as it is now; kept in .cache/ for the next run."""
     recipe = hashlib.sha256()
     for source in sorted(Path(recipes.__file__).parent.glob("*.py")):
         recipe.update(source.read_bytes())
-    disk = CACHE / f"debian-12-{recipe.hexdigest()[:16]}.qcow2"
+    disk = CACHE / f"{name}-{recipe.hexdigest()[:16]}.qcow2"
     if not disk.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        debian_12.build(disk, work_dir=CACHE / "work", progress=_quiet)
+        debian_12.build(disk, work_dir=CACHE / "work", progress=_quiet, **options)
     return disk
+
+
+@pytest.fixture(scope="session")
+def debian_12_image() -> Path:
+    """The official Debian 12 disk."""
+    return _built("debian-12")
+
+
+@pytest.fixture(scope="session")
+def debian_12_i386_image() -> Path:
+    """A Debian 12 disk of i386. Without security updates: their mirror was seen half in sync for this architecture."""
+    return _built("debian-12-i386", architecture="i386", security=False)

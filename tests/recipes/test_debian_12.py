@@ -17,15 +17,18 @@ ROOT_UUID = UUID("12345678-1234-1234-1234-123456789abc")
 
 
 def test_mmdebstrap_reads_sources_from_stdin_and_configures_before_installing() -> None:
-    argv = mmdebstrap_argv(Path("/w/root.tar"), configuration=Path("/w d/c.tar"), sources=Path("/w d/s"))
-    assert argv[:4] == ["mmdebstrap", "--variant=minbase", "--format=tar", f"--include={','.join(PACKAGES)}"]
+    argv = mmdebstrap_argv(
+        Path("/w/root.tar"), "x86_64", configuration=Path("/w d/c.tar"), sources=Path("/w d/s")
+    )
+    assert argv[:4] == ["mmdebstrap", "--variant=minbase", "--format=tar", "--architectures=amd64"]
+    assert argv[4] == f"--include={','.join(PACKAGES)},grub-efi-amd64-bin,linux-image-cloud-amd64"
     assert argv[-3:] == ["bookworm", "/w/root.tar", "-"]
     assert "--essential-hook=tar-in '/w d/c.tar' /" in argv
     assert argv[-4] == "--customize-hook=upload '/w d/s' /etc/apt/sources.list.d/debian.sources"
 
 
 def test_no_hook_empties_tmp_where_mmdebstrap_keeps_its_apt_configuration() -> None:
-    argv = mmdebstrap_argv(Path("r"), configuration=Path("c"), sources=Path("s"))
+    argv = mmdebstrap_argv(Path("r"), "x86_64", configuration=Path("c"), sources=Path("s"))
     assert not [part for part in argv if '"$1"/tmp' in part]
 
 
@@ -35,6 +38,11 @@ def test_sources_have_updates_and_security() -> None:
         "deb http://m/debian bookworm-updates main\n"
         "deb http://s/debian-security bookworm-security main\n"
     )
+
+
+def test_sources_without_security_updates() -> None:
+    mirrors = Mirrors("http://m/debian", "http://s/debian-security")
+    assert "security" not in apt_sources(mirrors, security=False)
 
 
 def test_cloud_init_reads_the_regions_metadata_only() -> None:
@@ -70,10 +78,17 @@ def test_fstab_names_file_systems_by_uuid() -> None:
 
 
 def test_grub_is_installed_for_both_firmwares_and_at_the_removable_path() -> None:
-    bios, uefi = GRUB_INSTALLATIONS
-    assert bios == ["grub-install", "--target=i386-pc", "/dev/disk/guestfs/image"]
-    assert uefi[:2] == ["grub-install", "--target=x86_64-efi"]
+    bios, uefi = GRUB_INSTALLATIONS["x86_64"]
+    assert bios == ("grub-install", "--target=i386-pc", "/dev/disk/guestfs/image")
+    assert uefi[:2] == ("grub-install", "--target=x86_64-efi")
     assert {"--no-nvram", "--force-extra-removable"} <= set(uefi)
+
+
+def test_an_i386_image_has_a_kernel_and_a_boot_loader_of_its_own_and_no_uefi() -> None:
+    argv = mmdebstrap_argv(Path("r"), "i386", configuration=Path("c"), sources=Path("s"))
+    assert "--architectures=i386" in argv
+    assert f"--include={','.join(PACKAGES)},linux-image-686" in argv
+    assert GRUB_INSTALLATIONS["i386"] == (GRUB_INSTALLATIONS["x86_64"][0],)
 
 
 def test_the_overlay_is_the_same_bytes_each_time_and_owned_by_root() -> None:
@@ -94,7 +109,7 @@ def test_the_qcow2_is_converted_from_a_named_format() -> None:
 def test_a_failed_build_leaves_neither_output_nor_temporary_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(archive: Path, *, work_dir: Path) -> None:
+    def fail(archive: Path, *, work_dir: Path, **_options: object) -> None:
         (work_dir / "half").touch()
         raise ProgramFailed(program="mmdebstrap", status=1, stderr="no mirror")
 

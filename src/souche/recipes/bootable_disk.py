@@ -4,13 +4,14 @@ The appliance is a throw-away VM, so neither loop devices nor privileges on the 
 installer sees real disks. It always runs emulated: hosts exist where /dev/kvm opens and guests hang.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from souche.errors import ProgramMissing, StorageFailed
+from souche.model.images import Architecture
 from souche.recipes.partitions import Layout, mke2fs_argv, sfdisk_argv, sfdisk_script
 from souche.run import run
 
@@ -25,17 +26,20 @@ PARTITIONING_TIMEOUT_SECONDS = 120
 DISK_LABEL = "image"
 DISK_LINK = f"/dev/disk/guestfs/{DISK_LABEL}"
 
-GRUB_INSTALLATIONS = (
-    ["grub-install", "--target=i386-pc", DISK_LINK],
-    [
-        "grub-install",
-        "--target=x86_64-efi",
-        "--efi-directory=/boot/efi",
-        "--bootloader-id=debian",
-        "--no-nvram",
-        "--force-extra-removable",  # also EFI/BOOT/BOOTX64.EFI, for firmware that knows no boot entry yet
-    ],
+GRUB_BIOS = ("grub-install", "--target=i386-pc", DISK_LINK)
+GRUB_UEFI = (
+    "grub-install",
+    "--target=x86_64-efi",
+    "--efi-directory=/boot/efi",
+    "--bootloader-id=debian",
+    "--no-nvram",
+    "--force-extra-removable",  # also EFI/BOOT/BOOTX64.EFI, for firmware that knows no boot entry yet
 )
+# Debian's UEFI firmware for guests is 64-bit only.
+GRUB_INSTALLATIONS: Mapping[Architecture, tuple[tuple[str, ...], ...]] = {
+    "x86_64": (GRUB_BIOS, GRUB_UEFI),
+    "i386": (GRUB_BIOS,),
+}
 
 
 def make_empty_disk(disk: Path, layout: Layout, *, root_uuid: UUID) -> None:
@@ -85,10 +89,10 @@ def unpack(g: "guestfs.GuestFS", root_archive: Path, layout: Layout) -> str:
     return str(g.vfs_uuid(esp))
 
 
-def install_grub(g: "guestfs.GuestFS", *, menu: str) -> None:
-    """Install GRUB for both firmwares with the image's own tools; `menu` is its grub.cfg."""
-    for argv in GRUB_INSTALLATIONS:
-        g.command(argv)
+def install_grub(g: "guestfs.GuestFS", *, architecture: Architecture, menu: str) -> None:
+    """Install GRUB for every firmware that starts such guests, with the image's own tools; `menu` is its grub.cfg."""
+    for argv in GRUB_INSTALLATIONS[architecture]:
+        g.command(list(argv))
     g.write("/boot/grub/grub.cfg", menu)
 
 

@@ -3,9 +3,11 @@
 A tar and not a directory, because ownership then survives when the builder is not root.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 
+from souche.model.images import Architecture
 from souche.recipes.apt_mirrors import Mirrors, host_mirrors
 from souche.recipes.debian_12_files import APT_SOURCES, overlay
 from souche.run import run
@@ -21,14 +23,12 @@ PACKAGES = (
     "curl",
     "dbus",
     "dosfstools",
-    "grub-efi-amd64-bin",
     "grub-pc-bin",
     "grub2-common",
     "iproute2",
     "iputils-ping",
     "less",
     "libpam-systemd",
-    "linux-image-cloud-amd64",  # no AHCI; login after 49 s, with linux-image-amd64 after 83 s
     "nano",
     "openssh-server",
     "qemu-guest-agent",
@@ -39,6 +39,14 @@ PACKAGES = (
     "udev",
     "zstd",
 )
+
+# By the image's architecture, in the words of the OUTSCALE API: Debian's name for it, and the packages that differ.
+DEBIAN_ARCHITECTURES: Mapping[Architecture, str] = {"x86_64": "amd64", "i386": "i386"}
+BOOT_PACKAGES: Mapping[Architecture, tuple[str, ...]] = {
+    # The cloud kernel has no AHCI; login after 49 s, with linux-image-amd64 after 83 s.
+    "x86_64": ("grub-efi-amd64-bin", "linux-image-cloud-amd64"),
+    "i386": ("linux-image-686",),  # the one that needs no PAE; it starts by BIOS only
+}
 
 # Documentation is left out of this image and of what is later installed in it, as in Debian's own container images.
 DPKG_OPTIONS = (
@@ -62,7 +70,7 @@ CLEAN_UP = (
 )
 
 
-def make_root(archive: Path, *, work_dir: Path) -> None:
+def make_root(archive: Path, *, work_dir: Path, architecture: Architecture, security: bool) -> None:
     """Write the root file system to `archive` (uncompressed tar).
 
     Takes about a minute and 1.5 GiB of `work_dir`; reads from the mirrors that this machine's apt uses.
@@ -75,23 +83,22 @@ def make_root(archive: Path, *, work_dir: Path) -> None:
     sources = work_dir / "debian.sources"
     sources.write_text(APT_SOURCES)
     run(
-        mmdebstrap_argv(archive, configuration=configuration, sources=sources),
-        stdin=apt_sources(host_mirrors()).encode(),
+        mmdebstrap_argv(archive, architecture, configuration=configuration, sources=sources),
+        stdin=apt_sources(host_mirrors(), security=security).encode(),
         extra_environment={"TMPDIR": str(work_dir)},
         timeout_seconds=BOOTSTRAP_TIMEOUT_SECONDS,
     )
 
 
-def apt_sources(mirrors: Mirrors) -> str:
-    """The sources.list that the image is built from: release, updates and security, component main."""
-    return (
-        f"deb {mirrors.main} {SUITE} main\n"
-        f"deb {mirrors.main} {SUITE}-updates main\n"
-        f"deb {mirrors.security} {SUITE}-security main\n"
-    )
+def apt_sources(mirrors: Mirrors, *, security: bool = True) -> str:
+    """The sources.list that the image is built from: release, updates and `security` updates, component main."""
+    sources = f"deb {mirrors.main} {SUITE} main\ndeb {mirrors.main} {SUITE}-updates main\n"
+    return sources + f"deb {mirrors.security} {SUITE}-security main\n" * security
 
 
-def mmdebstrap_argv(archive: Path, *, configuration: Path, sources: Path) -> list[str]:
+def mmdebstrap_argv(
+    archive: Path, architecture: Architecture, *, configuration: Path, sources: Path
+) -> list[str]:
     """mmdebstrap reading sources.list on standard input and writing the tar file `archive`.
 
     `configuration` (tar) is unpacked before packages are configured, `sources` replaces the build's mirrors.
@@ -100,7 +107,8 @@ def mmdebstrap_argv(archive: Path, *, configuration: Path, sources: Path) -> lis
         "mmdebstrap",
         "--variant=minbase",
         "--format=tar",
-        f"--include={','.join(PACKAGES)}",
+        f"--architectures={DEBIAN_ARCHITECTURES[architecture]}",
+        f"--include={','.join((*PACKAGES, *BOOT_PACKAGES[architecture]))}",
         *(f"--dpkgopt={option}" for option in DPKG_OPTIONS),
         f"--essential-hook=tar-in {quote(str(configuration))} /",
         '--customize-hook=chroot "$1" systemctl enable systemd-networkd.service',
