@@ -1,9 +1,12 @@
 """The embedded OOS: accounts and buckets, the region's own key, its endpoint for clients; and any other S3 service."""
 
+import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from souche.clock import SystemClock
 from souche.objects.base import BucketAccessRefused
@@ -50,6 +53,30 @@ class TestExternal(OosContract):
 
 def store(oos: EmbeddedOos, access_key_id: str, secret_key: str) -> S3Store:
     return S3Store(S3Access(oos.endpoint, access_key_id, secret_key))
+
+
+def test_a_new_server_is_never_open_where_others_reach_it(tmp_path: Path) -> None:
+    """127.0.0.2 stands for an address of the machine."""
+    settings = Settings(tmp_path / "oos", PROGRAM, "127.0.0.2", free_port())
+    oos = EmbeddedOos(settings, settings.endpoint, Vault.open(tmp_path / "vault.key"), SystemClock())
+    statuses: set[int] = set()
+    started = threading.Event()
+
+    def ask() -> None:
+        while not started.is_set():
+            with contextlib.suppress(requests.ConnectionError):
+                statuses.add(requests.get(settings.endpoint, timeout=5).status_code)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        oos.start()
+        statuses.add(requests.get(settings.endpoint, timeout=5).status_code)
+    finally:
+        started.set()
+        asking.join()
+        oos.stop()
+    assert statuses == {403}
 
 
 def test_accounts_are_let_in_and_out(served: EmbeddedOos, bucket_name: str) -> None:

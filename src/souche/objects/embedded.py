@@ -22,6 +22,7 @@ from souche.objects.oos import AccountKey, Capabilities
 from souche.objects.published import PublishedStore
 from souche.objects.s3 import S3Access, S3Store
 from souche.objects.seaweedfs import SeaweedFs, Settings
+from souche.objects.seaweedfs_argv import LOOPBACK
 from souche.vault import Vault
 
 PROGRAM: Final = Path(sysconfig.get_path("scripts")) / "weed"
@@ -34,6 +35,8 @@ class EmbeddedOos:
     def __init__(self, settings: Settings, endpoint: str, vault: Vault, clock: Clock) -> None:
         """`endpoint` is the URL for clients."""
         self._home = settings.home
+        self._settings = settings
+        self._clock = clock
         self.listen: Final = f"{settings.host}:{settings.port}"
         self._endpoint = endpoint
         self._server = SeaweedFs(settings, clock)
@@ -41,20 +44,31 @@ class EmbeddedOos:
         self._known: frozenset[AccountKey] | None = None
 
     def start(self) -> None:
-        """Start the server, and let the region in.
+        """Start the server, which knows the region.
+
+        SeaweedFS is open to everybody for as long as it knows nobody: a new one gets to know the region on loopback,
+        before it listens where others reach it.
 
         Raises:
             ObjectsFailed, ObjectsUnavailable: it does not come up.
         """
+        closed = self._home / "closed"
+        if self._settings.host != LOOPBACK and not closed.exists():
+            server = SeaweedFs(replace(self._settings, host=LOOPBACK), self._clock)
+            server.start()
+            try:
+                self._let_in(server)
+            finally:
+                server.stop()
+            closed.touch()
         self._server.start()
-        with self._accounts_locked():
-            if self._is_let_in():
-                return
-            self._server.accounts.set_operator(self._access.access_key_id, self._access.secret_key)
+        self._let_in(self._server)
 
-    def _is_let_in(self) -> bool:
-        known = self._server.accounts.identities()
-        return any(self._access.access_key_id in each.access_key_ids for each in known)
+    def _let_in(self, server: SeaweedFs) -> None:
+        with self._accounts_locked():
+            known = server.accounts.identities()
+            if not any(self._access.access_key_id in each.access_key_ids for each in known):
+                server.accounts.set_operator(self._access.access_key_id, self._access.secret_key)
 
     def stop(self) -> None:
         """End the server."""
