@@ -10,7 +10,7 @@ from souche.errors import StorageFailed
 from souche.formats.extents import Bytes
 
 BLOCK_BYTES: Final = 64 * 1024
-ZEROS: Final = memoryview(bytes(BLOCK_BYTES))
+ZEROS: Final = bytes(BLOCK_BYTES)
 
 
 class SparseFile:
@@ -52,7 +52,7 @@ def _written(data: memoryview) -> Iterator[tuple[int, int]]:
     start = end = 0
     for block in range(0, len(data), BLOCK_BYTES):
         piece = data[block : block + BLOCK_BYTES]
-        if piece == ZEROS[: len(piece)]:
+        if not piece[0] and piece.tobytes() == ZEROS[: len(piece)]:  # a memoryview compares one by one
             continue
         if block != end:
             if end > start:
