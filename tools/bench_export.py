@@ -1,9 +1,11 @@
-"""What an export costs, against what people do by hand and against its own slowest stage, in one run.
+"""What exports and imports cost, against what people do by hand and against their own slowest stage, in one run.
 
 For 1 GiB and for 4 GiB of real file data (the files of this machine, one after the other): CreateSnapshotExportTask,
 from the request to `completed`, against `qemu-img convert -O qcow2`, `gzip -6` and an upload by boto3; and against
-reading, compressing and uploading alone, each as the export does it. The object store is the embedded one in all of
-them. The server's peak memory is that of its process.
+reading, compressing and uploading alone, each as the export does it. The object is then unpacked by gunzip and
+compared with the disk by qemu-img, and comes back: CreateSnapshot from its URL, against `curl | gunzip` and
+`qemu-img convert`, and against downloading, unpacking and writing alone. The object store is the embedded one in all
+of them. The server's peak memory is that of its process.
 
     python -m tools.bench_export [GIB ...]
 """
@@ -11,10 +13,12 @@ them. The server's peak memory is that of its process.
 import json
 import os
 import secrets
+import shlex
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -36,6 +40,7 @@ from tools.harness import REGION, SOUCHE, Credentials, create_account, gateway, 
 
 LISTEN: Final = "127.0.0.1:8828"
 OOS: Final = "127.0.0.1:8829"
+DAY_SECONDS: Final = 86_400
 SIZES_GIB: Final = (1, 4)
 GIB: Final = 1024**3
 MIB: Final = 1024**2
@@ -87,6 +92,33 @@ def _measure(home: Path, who: Credentials, folder: Path, size_gib: int) -> None:
     _row("qemu-img convert, gzip -6, upload", size_gib, by_hand, "")
     _row("export, against these", size_gib, export, f"{by_hand / export:.1f} x")
     _row("export, against its slowest stage", size_gib, export, f"{slowest / export:.2f}")
+    _measure_import(client, who, folder, _source(home, snapshot_id), size_gib)
+
+
+def _measure_import(client: Gateway, who: Credentials, folder: Path, source: Path, size_gib: int) -> None:
+    """The exported object comes back; and what it holds is compared with the disk that went out."""
+    store = S3Store(S3Access(f"http://{OOS}", who.access_key_id, who.secret_key))
+    (key,) = [key for key in store.keys(BUCKET, "bench/") if key.endswith(".gz")]
+    url = store.presign(BUCKET, key, DAY_SECONDS)
+    packed, plain, again = folder / "back.qcow2.gz", folder / "back.qcow2", folder / "again.qcow2"
+    stages = {
+        "downloading alone": _timed(lambda: _pipe(["curl", "-sSf", "-o", packed, url])),
+        "unpacking alone": _timed(lambda: _unpack(packed)),
+        "writing (qemu-img convert) alone": 0.0,
+    }
+    by_hand = _timed(lambda: _by_hand_back(url, plain, again))
+    run(["qemu-img", "compare", "-f", "qcow2", "-F", "qcow2", plain, source], timeout_seconds=7200)
+    again.unlink()
+    stages["writing (qemu-img convert) alone"] = _timed(lambda: _convert(plain, again))
+    seconds = _timed(lambda: _import(client, url, size_gib))
+    for name, alone in stages.items():
+        _row(name, size_gib, alone, "")
+    _row("curl | gunzip, qemu-img convert", size_gib, by_hand, "")
+    _row("import, against these", size_gib, seconds, f"{by_hand / seconds:.2f} x")
+    _row("import, against its slowest stage", size_gib, seconds, f"{max(stages.values()) / seconds:.2f}")
+    store.delete(BUCKET, key)
+    for file in (packed, plain, again):
+        file.unlink()
 
 
 def _row(what: str, size_gib: int, seconds: float, ratio: str) -> None:
@@ -200,6 +232,47 @@ def _export(client: Gateway, snapshot_id: str) -> None:
     ]
     wait_for(lambda: _state(client, task["TaskId"]) in ("completed", "failed"), "the export", 7200, 0.05)
     assert _state(client, task["TaskId"]) == "completed"
+
+
+def _source(home: Path, snapshot_id: str) -> Path:
+    """The file of a snapshot, which nothing writes to."""
+    return (home / "disks" / "snapshots" / snapshot_id).resolve()
+
+
+def _pipe(*commands: Sequence[str | Path]) -> None:
+    """Programs, each reading what the one before writes."""
+    running: list[subprocess.Popen[bytes]] = []
+    for command in commands:
+        stdin = running[-1].stdout if running else subprocess.DEVNULL
+        stdout = subprocess.PIPE if command is not commands[-1] else None
+        running.append(subprocess.Popen(command, stdin=stdin, stdout=stdout))
+    assert [program.wait() for program in running] == [0] * len(running)
+
+
+def _unpack(packed: Path) -> None:
+    for _ in gzip_members.decompress(_pieces(packed), most_bytes=1 << 50):
+        pass
+
+
+def _convert(plain: Path, output: Path) -> None:
+    run(["qemu-img", "convert", "-f", "qcow2", "-O", "qcow2", plain, output], timeout_seconds=7200)
+
+
+def _by_hand_back(url: str, plain: Path, output: Path) -> None:
+    fetch = shlex.join(["curl", "-sSf", url])
+    _pipe(["bash", "-o", "pipefail", "-c", f"{fetch} | gunzip >{shlex.quote(str(plain))}"])
+    _convert(plain, output)
+
+
+def _import(client: Gateway, url: str, size_gib: int) -> None:
+    made = client.raw("CreateSnapshot", FileLocation=url, SnapshotSize=size_gib * GIB)["Snapshot"]
+    wait_for(lambda: _snapshot_state(client, made["SnapshotId"]) in ("completed", "error"), "it", 7200, 0.05)
+    assert _snapshot_state(client, made["SnapshotId"]) == "completed"
+
+
+def _snapshot_state(client: Gateway, snapshot_id: str) -> str:
+    found = client.raw("ReadSnapshots", Filters={"SnapshotIds": [snapshot_id]})["Snapshots"]
+    return str(found[0]["State"])
 
 
 def _state(client: Gateway, task_id: str) -> str:
