@@ -48,10 +48,49 @@ def test_deep_paths_and_enums() -> None:
     body = {"ImageId": "i", "BlockDeviceMappings": [{"Bsu": {"VolumeSize": "10"}}]}
     with pytest.raises(UserError, match=r"'BlockDeviceMappings\[0\]\.Bsu\.VolumeSize'"):
         spec.check_request("CreateVms", body)
-    with pytest.raises(UserError, match=r'^The value .* one of "medium", "high" or "highest"'):
+    with pytest.raises(UserError, match=r"^The value .* supported values: medium, high, highest"):
         spec.check_request("CreateVms", {"ImageId": "i", "Performance": "secret"})
     with pytest.raises(UserError, match="The parameter 'ImageId' is required"):
         spec.check_request("CreateVms", {})
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "details"),
+    [
+        (
+            "ReadImages",
+            {"Filters": {"ImageId": ["a"]}},
+            "'Filters.ImageId' is unknown. Did you mean 'ImageIds'?",
+        ),
+        ("CreateVms", {"imageid": "ami-1"}, "'imageid' is unknown. Did you mean 'ImageId'?"),
+        ("DeleteImage", {"Force": True}, "'Force' is unknown. Expected: DryRun, ImageId."),
+        (
+            "CreateVms",
+            {"ImageId": "a", "BlockDeviceMappings": [{"Bsu": {"Disk": 1}}]},
+            "'BlockDeviceMappings[0].Bsu.Disk' is unknown. "
+            "Expected: DeleteOnVmDeletion, Iops, SnapshotId, VolumeSize, VolumeType.",
+        ),
+        ("DeleteImage", {"ImageId": ["a"]}, "'ImageId' should be of the type string, not array."),
+        (
+            "UpdateVm",
+            {"VmId": "i", "ActionsOnNextBoot": {"SecureBoot": "on"}},
+            "'ActionsOnNextBoot.SecureBoot' is not valid: "
+            "supported values: enable, disable, setup-mode, none, restore-factory-keys.",
+        ),
+        (
+            "ReadSnapshots",
+            {"Filters": {"ToCreationDate": "today"}},
+            "'Filters.ToCreationDate' is not valid: a date is expected, such as 2026-11-24 or "
+            "2026-11-24T10:00:00.000Z.",
+        ),
+    ],
+)
+def test_a_refused_shape_names_the_field_and_the_way_out(
+    action: str, body: dict[str, object], details: str
+) -> None:
+    with pytest.raises(UserError) as refused:
+        spec.check_request(action, body)
+    assert str(refused.value).endswith(f"parameter {details}")
 
 
 @pytest.mark.parametrize("date", ["2026-01-31", "2026-01-31T10:00:00.000Z", "2026-01-31T10:00:00+0000"])

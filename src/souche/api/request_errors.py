@@ -27,7 +27,7 @@ class MalformedBody(Invalid):
 
 
 class UnknownParameter(Invalid):
-    """The parameter '{parameter}' is unknown."""
+    """The parameter '{parameter}' is unknown. {hint}"""
 
 
 class WrongJsonType(Invalid):

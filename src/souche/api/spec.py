@@ -1,6 +1,7 @@
 """The published specification at run time: which actions there are, and which shape their requests have."""
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -79,7 +80,7 @@ def compile_check(schema: Mapping[str, Any]) -> Check:
 
     def check(body: object) -> None:
         if not validator.is_valid(body):
-            raise _worst(validator, body)
+            raise _worst(validator, schema, body)
 
     return check
 
@@ -89,7 +90,7 @@ def _is_date(text: str) -> bool:
     return dates.read(text) is not None
 
 
-def _worst(validator: jsonschema_rs.Draft4Validator, body: object) -> UserError:
+def _worst(validator: jsonschema_rs.Draft4Validator, schema: Mapping[str, Any], body: object) -> UserError:
     """The one error to report: by rank, then in the order of the request."""
     if not isinstance(body, dict):
         return MalformedBody(reason=f"it is of the type {_type_name(body)}")
@@ -97,7 +98,7 @@ def _worst(validator: jsonschema_rs.Draft4Validator, body: object) -> UserError:
         found = list(validator.iter_errors(body))
     except ValueError:  # the validator's own bound on depth, 255
         return MalformedBody(reason="it is nested too deeply")
-    return _refusal(min(found, key=_rank), body)
+    return _refusal(min(found, key=_rank), schema, body)
 
 
 def _rank(error: jsonschema_rs.ValidationError) -> int:
@@ -105,20 +106,39 @@ def _rank(error: jsonschema_rs.ValidationError) -> int:
     return RANKS.index(name) if name in RANKS else len(RANKS)
 
 
-def _refusal(error: jsonschema_rs.ValidationError, body: object) -> UserError:
+def _refusal(error: jsonschema_rs.ValidationError, schema: Mapping[str, Any], body: object) -> UserError:
     path = list(error.instance_path)
     match error.kind:
         case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=unexpected):
-            return UnknownParameter(parameter=_spell([*path, unexpected[0]]))
+            known = _value_at(schema, error.schema_path[:-1]).get("properties", {})
+            return UnknownParameter(
+                parameter=_spell([*path, unexpected[0]]), hint=_hint(unexpected[0], known)
+            )
         case jsonschema_rs.ValidationErrorKind.Required(property=name):
             return MissingParameter(parameter=_spell([*path, name]))
         case jsonschema_rs.ValidationErrorKind.Type(types=types):
             found = _type_name(_value_at(body, path))
             return WrongJsonType(parameter=_spell(path), expected=" or ".join(types), found=found)
+        case jsonschema_rs.ValidationErrorKind.Enum(options=options):
+            return BadValue(
+                parameter=_spell(path), reason=f"supported values: {', '.join(map(str, options))}."
+            )
+        case jsonschema_rs.ValidationErrorKind.Format(format="date" | "date-time"):
+            reason = "a date is expected, such as 2026-11-24 or 2026-11-24T10:00:00.000Z."
+            return BadValue(parameter=_spell(path), reason=reason)
     return BadValue(parameter=_spell(path), reason=f"{error.message}.")
 
 
-def _value_at(body: Any, path: list[str | int]) -> object:
+def _hint(unknown: str, known: Collection[str]) -> str:
+    """What is expected in place of an unknown parameter."""
+    spelt = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(unknown.lower(), spelt, n=1)
+    if near:
+        return f"Did you mean '{spelt[near[0]]}'?"
+    return f"Expected: {', '.join(sorted(known)) or 'none'}."
+
+
+def _value_at(body: Any, path: Sequence[str | int]) -> Any:
     for step in path:
         body = body[step]
     return body
