@@ -56,6 +56,28 @@ def test_volume_grows(terraform: GoClient) -> None:
     assert terraform.only("Volumes", "VolumeIds", volume_id)["Size"] == 2
 
 
+def test_security_group_and_its_rules(terraform: GoClient) -> None:
+    """outscale_security_group, and outscale_security_group_rule in its two spellings."""
+    request = {"Description": "Managed by Terraform", "SecurityGroupName": "web"}
+    group_id = terraform("CreateSecurityGroup", **request)["SecurityGroup"]["SecurityGroupId"]
+    terraform("CreateTags", ResourceIds=[group_id], Tags=TAGS)
+    web = {"FromPortRange": 80, "IpProtocol": "tcp", "ToPortRange": 80}
+    one = {**web, "IpRange": "10.0.0.0/16"}
+    listed = {"FromPortRange": 22, "IpProtocol": "tcp", "ToPortRange": 22, "IpRanges": ["192.168.0.1/32"]}
+    several = {"Rules": [{**listed, "SecurityGroupsMembers": []}]}  # the list is sent, empty or not
+    for rule in (one, several):
+        terraform("CreateSecurityGroupRule", Flow="Inbound", SecurityGroupId=group_id, **rule)
+    group = terraform.only("SecurityGroups", "SecurityGroupIds", group_id)
+    assert group["Tags"] == TAGS
+    shown = {rule["FromPortRange"]: rule["IpRanges"] for rule in group["InboundRules"]}
+    assert shown == {80: ["10.0.0.0/16"], 22: ["192.168.0.1/32"]}
+    for rule in (one, several):
+        terraform("DeleteSecurityGroupRule", Flow="Inbound", SecurityGroupId=group_id, **rule)
+    assert terraform.only("SecurityGroups", "SecurityGroupIds", group_id)["InboundRules"] == []
+    terraform("DeleteSecurityGroup", SecurityGroupId=group_id)
+    terraform.gone("SecurityGroups", "SecurityGroupIds", group_id)
+
+
 def _apply(terraform: GoClient) -> dict[str, str]:
     made = {"keypair": _keypair(terraform), "volume": _volume(terraform)}
     made["snapshot"] = _snapshot(terraform, made["volume"])
