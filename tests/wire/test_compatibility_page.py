@@ -1,0 +1,21 @@
+"""docs/compatibility.md tells of every action what it does here."""
+
+import re
+from pathlib import Path
+
+from souche.api import spec
+from souche.api.actions import ACTIONS
+
+PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
+
+
+def test_every_action_of_the_specification_is_listed_with_what_it_does_here() -> None:
+    table = PAGE.read_text().partition("## Every action")[2]
+    listed = dict(
+        re.findall(r"^\| (\w+) \| (yes|an empty answer|not supported: 400, 8000) \|$", table, re.MULTILINE)
+    )
+    assert sorted(listed) == spec.action_names()
+    assert len(listed) == 236
+    assert {name for name, done in listed.items() if not done.startswith("not")} == set(ACTIONS)
+    assert listed["ReadNics"] == "an empty answer"
+    assert listed["ReadImages"] == "yes"
