@@ -1,0 +1,199 @@
+"""The composition root: a region is put together here, served, administered and removed."""
+
+import ctypes
+import functools
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from souche import logs
+from souche.app import access_keys
+from souche.app.region import Region
+from souche.cli import commands
+from souche.cli.composition import Composition
+from souche.compute.libvirt.driver import LibvirtHypervisor
+from souche.config import Settings
+from souche.errors import SystemFailure
+from souche.home import Home
+from souche.http import metadata_socket, server
+from souche.http.app import create_app
+from souche.http.auth import KeyLookup
+from souche.http.metadata import create_metadata_app
+from souche.main.administration import administer as administer
+from souche.main.drivers import (
+    allow_list,
+    make_compute,
+    make_parts,
+    make_region,
+    make_sweeps,
+    open_oos,
+    open_store,
+    ways_to_buckets,
+)
+from souche.objects.embedded import EmbeddedOos
+from souche.objects.fetch import Fetcher
+from souche.reconcile.loop import SweepLoop
+from souche.workflows.catalogue import CATALOGUE
+from souche.workflows.durable import DurableWorkflows
+from souche.workflows.parts import Parts
+
+EXECUTOR = "souche"
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+
+log = structlog.get_logger()
+
+
+class CannotListen(SystemFailure):
+    """The region cannot listen on {listen}: {reason}"""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A region that runs. `bridge` is the interface that guests come in by; None for pretended guests."""
+
+    region: Region
+    parts: Parts
+    sweeps: SweepLoop
+    bridge: str | None
+
+
+@contextmanager
+def serve(settings: Settings) -> Iterator[Served]:
+    """Run the region in `settings.home`: its workflows and sweeps live as long as the context.
+
+    Raises:
+        HomeInUse, ComputeFailed, Unavailable.
+    """
+    home = Home(settings.home)
+    home.make()
+    with ExitStack() as stack:
+        stack.enter_context(home.serve())
+        store = stack.enter_context(open_store(home))
+        compute, bridge = make_compute(settings)
+        stack.callback(compute.close)
+        oos = stack.enter_context(open_oos(settings, home))
+        fetcher = Fetcher(allow_list(settings.import_endpoints, oos.endpoint if oos else ""))
+        parts = make_parts(home, store, compute, fetcher, ways_to_buckets(settings, home, oos))
+        workflows = DurableWorkflows(home.journal, CATALOGUE, parts, EXECUTOR)
+        stack.callback(workflows.close)
+        workflows.launch()
+        sweeps = SweepLoop(make_sweeps(home, parts, workflows))
+        stack.callback(sweeps.close)
+        compute.watch(lambda _vm_id: sweeps.hint())
+        sweeps.start()
+        region = make_region(
+            home,
+            settings.region,
+            settings.endpoint,
+            store,
+            compute.network,
+            compute.console,
+            fetcher,
+            workflows,
+            oos.endpoint if oos else "",
+        )
+        yield Served(region, parts, sweeps, bridge)
+
+
+def run(settings: Settings) -> None:
+    """Serve the region until the process is told to end, and end it there and then: whatever is in flight is made
+    to be cut off at any moment, and to be resumed by the next start. To close in good order would mean to wait,
+    for as long as a guest takes to stop, or a merge of layers; and the home is not let go of before the end.
+
+    Raises:
+        CannotListen, HomeInUse, ComputeFailed, Unavailable.
+    """
+    logs.configure(settings.log_level)
+    _bound_memory()
+    api_socket = _listen(settings)
+    settings = replace(settings, endpoint=_endpoint(settings, api_socket))
+    with serve(settings) as served:
+        applications = [(create_app(served.region, _keys(served.region)), api_socket)]
+        if served.bridge is not None:
+            metadata_app = create_metadata_app(served.region)
+            applications.append((metadata_app, metadata_socket.listen(served.bridge)))
+        _tell(settings, served)
+        server.run(applications)
+        os._exit(0)
+
+
+def _bound_memory() -> None:
+    """Give large buffers, which exports and imports have many of, back to the system at once: the C library keeps
+    what threads have freed, for each of them (mallopt(3))."""
+    libc = ctypes.CDLL(None)
+    libc.mallopt(M_MMAP_THRESHOLD, 256 * 1024)
+    libc.mallopt(M_ARENA_MAX, 2)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        return server.listen(*settings.address)
+    except OSError as error:
+        home = Home(settings.home)
+        home.make()
+        with home.serve():  # whoever serves this home has the address, most often: then this says so
+            raise CannotListen(listen=settings.listen, reason=error.strerror) from error
+
+
+def _endpoint(settings: Settings, api_socket: socket.socket) -> str:
+    """The endpoint; where any free port was asked for, with the one that it became."""
+    if settings.address[1]:
+        return settings.endpoint
+    host, port = api_socket.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _keys(region: Region) -> KeyLookup:
+    return functools.partial(access_keys.lookup, region)
+
+
+def _tell(settings: Settings, served: Served) -> None:
+    facts = {
+        "Region": settings.region,
+        "Api": f"{settings.endpoint}/api/v1",
+        "Oos": served.region.oos_endpoint or None,
+        "OosListen": _oos_listen(served),
+        "AllowImport": ",".join(settings.allow_import) or None,
+        "Metadata": f"http://{metadata_socket.METADATA_IP}" if served.bridge else None,
+        "Compute": settings.compute,
+        "GuestNetwork": settings.guest_network,
+        "Accelerator": served.parts.hypervisor.capabilities.accelerator,
+        "ProcessId": os.getpid(),
+    }
+    Home(settings.home).tell(facts)
+    log.info("serving", **{name.lower(): value for name, value in facts.items()})
+
+
+def _oos_listen(served: Served) -> str | None:
+    """Where the embedded store listens, for the operator's commands."""
+    oos = served.parts.buckets.oos
+    return oos.listen if isinstance(oos, EmbeddedOos) else None
+
+
+def destroy(path: Path) -> None:
+    """Remove a region that is not served: its guests, its network, and its folder with every disk in it.
+
+    Raises:
+        NotServed: there is no region. HomeInUse: it is served.
+    """
+    home = Home(path.resolve())
+    facts = home.read()
+    with home.serve():
+        if facts["Compute"] == "libvirt":
+            driver = LibvirtHypervisor(home.path, str(facts["GuestNetwork"]), accelerator="tcg")
+            for vm_id in driver.power_states():
+                driver.remove(vm_id)
+            driver.remove_network()
+            driver.close()
+        shutil.rmtree(home.path)
+
+
+def cli() -> None:
+    """The `souche` command."""
+    commands.build(Composition(serve=run, administer=administer, destroy=destroy))()

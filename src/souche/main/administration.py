@@ -1,0 +1,138 @@
+"""The region for the operator's commands, beside its server or without one."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from souche.app.region import Region
+from souche.cli.composition import Administered
+from souche.compute.base import GuestNetwork
+from souche.compute.simulated import SimulatedHypervisor
+from souche.config import host_and_port, network_of
+from souche.db import operations
+from souche.db.store import Store
+from souche.errors import Unavailable
+from souche.home import Home, HomeInUse
+from souche.main.drivers import (
+    allow_list,
+    embedded_oos,
+    make_parts,
+    make_region,
+    open_store,
+    run_embedded_oos,
+)
+from souche.model.operations import Operation
+from souche.objects.addresses import AllowList
+from souche.objects.fetch import Fetcher
+from souche.objects.oos import Oos
+from souche.refusals import NoObjectStore
+from souche.workflows import buckets, engine
+from souche.workflows.buckets import Buckets
+from souche.workflows.catalogue import CATALOGUE
+
+POLL_SECONDS = 0.2
+
+
+@contextmanager
+def administer(path: Path) -> Iterator[Administered]:
+    """The region in a home folder for the operator's commands, beside its server or without one."""
+    home = Home(path.resolve())
+    home.make()
+    with open_store(home) as store:
+        network = GuestNetwork(network_of(home.path), "")
+        later = _Later(store)
+        fetcher = Fetcher(_told_allow_list(home))
+        facts = home.told()
+        name, oos_endpoint = str(facts.get("Region") or ""), str(facts.get("Oos") or "")
+        region = make_region(home, name, "", store, network, _no_console, fetcher, later, oos_endpoint)
+        yield Administered(
+            region,
+            home.staging,
+            finish=lambda operation: _finish(home, region, later, operation),
+            ensure_bucket=lambda bucket, account_id: _ensure_bucket(home, region, bucket, account_id),
+            is_served=home.is_served,
+        )
+
+
+def _told_allow_list(home: Home) -> AllowList:
+    """What the server said that imports may come from, whatever its address is."""
+    facts = home.told()
+    named = str(facts.get("AllowImport") or "").split(",")
+    endpoints = [host_and_port("AllowImport", each) for each in named if each]
+    return allow_list(endpoints, str(facts.get("Oos") or ""))
+
+
+class _Later:
+    """Workflows of a process that runs none: the server's sweep starts what is promised."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def start(self, operation: Operation) -> None:
+        """Left to the server."""
+
+    def wait(self, operation_id: str, timeout_seconds: float) -> bool:
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline:
+            with self._store.read() as connection:
+                if operations.get(connection, operation_id) is None:
+                    return True
+            time.sleep(POLL_SECONDS)
+        return False
+
+
+def _finish(home: Home, region: Region, later: _Later, operation_id: str) -> None:
+    """Wait for the server to keep a promise; where none runs, keep it here.
+
+    Only for workflows that need no guest: those that take disks in.
+    """
+    while not later.wait(operation_id, POLL_SECONDS):
+        try:
+            with home.serve():
+                _keep(home, region, operation_id)
+        except HomeInUse:
+            continue
+
+
+def _ensure_bucket(home: Home, region: Region, bucket: str, account_id: str) -> None:
+    """Make a bucket of an account's, by the server's store, or by one that runs for this."""
+    facts = home.told()
+    if facts.get("OosListen") is None and facts.get("Oos") is not None:
+        buckets.assign(region.store, bucket, account_id)
+        return
+    with _reached_oos(home) as oos:
+        buckets.ensure_own(oos, region.store, bucket, account_id)
+
+
+@contextmanager
+def _reached_oos(home: Home) -> Iterator[Oos]:
+    """The embedded store: that of the server, or where none runs, one that runs for this."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(home.serve())
+        except HomeInUse:
+            yield _served_oos(home)
+        else:
+            yield stack.enter_context(run_embedded_oos(home, ("127.0.0.1", 0)))
+
+
+def _served_oos(home: Home) -> Oos:
+    listen = home.told().get("OosListen")
+    if listen is None:
+        raise NoObjectStore
+    return embedded_oos(home, host_and_port("--oos-listen", str(listen)))
+
+
+def _keep(home: Home, region: Region, operation_id: str) -> None:
+    with region.store.read() as connection:
+        operation = operations.get(connection, operation_id)
+    if operation is not None:
+        hypervisor = SimulatedHypervisor(home.path, network_of(home.path))
+        parts = make_parts(home, region.store, hypervisor, region.fetcher, Buckets(region.vault))
+        workflow = CATALOGUE[operation.workflow]
+        engine.run(workflow, parts, operation, engine.Unjournalled(), engine.Locks())
+
+
+def _no_console(vm_id: str) -> bytes:
+    raise Unavailable(what=f"the console of {vm_id}", reason="this process has no hypervisor")

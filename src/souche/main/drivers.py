@@ -1,0 +1,192 @@
+"""What a region is made of: the one place that names concrete drivers."""
+
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from souche.app.region import Region, Workflows
+from souche.clock import SystemClock
+from souche.compute.base import GuestNetwork, Hypervisor
+from souche.compute.libvirt.driver import LibvirtHypervisor
+from souche.compute.simulated import SimulatedHypervisor
+from souche.config import BadSetting, Settings
+from souche.db.store import Store, sqlite_engine
+from souche.home import Home
+from souche.http import server
+from souche.ids import IdSource
+from souche.objects import embedded, seaweedfs
+from souche.objects.addresses import AllowList
+from souche.objects.embedded import EmbeddedOos
+from souche.objects.external import ExternalOos
+from souche.objects.fetch import Fetcher
+from souche.objects.oos import Oos
+from souche.objects.s3 import S3Access, S3Store
+from souche.objects.urls import parse_url
+from souche.reconcile import firewalls, leftovers, oos_keys, power, withdrawn
+from souche.reconcile.loop import Sweep
+from souche.storage.base import LiveDisks
+from souche.storage.qcow2.driver import Qcow2Store
+from souche.transfer.disk_importer import DiskImporter
+from souche.vault import Vault
+from souche.workflows.buckets import Buckets
+from souche.workflows.durable import DurableWorkflows
+from souche.workflows.parts import Parts
+
+
+class Compute(Hypervisor, LiveDisks, Protocol):
+    """What a driver for guests provides: the hypervisor, and the way to the disks of running guests."""
+
+
+def make_compute(settings: Settings) -> tuple[Compute, str | None]:
+    """The driver for guests, and the interface that guests come in by (None for pretended ones)."""
+    if settings.compute == "simulated":
+        return SimulatedHypervisor(settings.home, settings.guest_network), None
+    driver = LibvirtHypervisor(settings.home, settings.guest_network)
+    driver.prepare()
+    return driver, driver.bridge
+
+
+@contextmanager
+def open_oos(settings: Settings, home: Home) -> Iterator[Oos | None]:
+    """The region's object store: embedded, or another service, or none."""
+    if settings.oos_address is not None:
+        with run_embedded_oos(home, settings.oos_address, settings.oos_endpoint) as oos:
+            yield oos
+    elif settings.oos_endpoint:
+        yield ExternalOos(_external_access(settings))
+    else:
+        yield None
+
+
+@contextmanager
+def run_embedded_oos(home: Home, address: tuple[str, int], endpoint: str = "") -> Iterator[EmbeddedOos]:
+    """The embedded store, for as long as the context lives."""
+    _check_free(address)
+    oos = embedded_oos(home, address, endpoint)
+    oos.start()
+    try:
+        yield oos
+    finally:
+        oos.stop()
+
+
+def _check_free(address: tuple[str, int]) -> None:
+    """SeaweedFS itself would only end with a stack trace."""
+    try:
+        server.listen(*address).close()
+    except OSError as error:
+        where = f"{address[0]}:{address[1]}"
+        reason = (
+            f"{where} cannot be listened on ({error}); another region may: give each its own, or none ('')"
+        )
+        raise BadSetting(flag="--oos-listen", reason=reason) from error
+
+
+def embedded_oos(home: Home, address: tuple[str, int], endpoint: str = "") -> EmbeddedOos:
+    """The embedded store at an address (port 0: any free one), which nobody has started yet."""
+    host, port = address
+    settings = seaweedfs.Settings(home.oos, embedded.PROGRAM, host, port or _free_port(host))
+    return EmbeddedOos(settings, endpoint or settings.endpoint, Vault.open(home.vault_key), SystemClock())
+
+
+def _free_port(host: str) -> int:
+    with socket.create_server((host, 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _external_access(settings: Settings) -> S3Access:
+    try:
+        access_key_id, secret_key = Path(settings.oos_key_file).read_text().split()
+    except (OSError, ValueError) as error:
+        reason = "a file with an access key ID and a secret key, a line each, is expected"
+        raise BadSetting(flag="--oos-key-file", reason=reason) from error
+    return S3Access(settings.oos_endpoint, access_key_id, secret_key)
+
+
+def ways_to_buckets(settings: Settings, home: Home, oos: Oos | None) -> Buckets:
+    """The ways that exports have."""
+    endpoint = settings.export_endpoint or ("" if settings.oos_address else settings.oos_endpoint)
+
+    def foreign(access_key_id: str, secret_key: str) -> S3Store:
+        return S3Store(S3Access(endpoint, access_key_id, secret_key))
+
+    return Buckets(Vault.open(home.vault_key), oos, foreign if endpoint else None)
+
+
+def allow_list(named: Iterable[tuple[str, int]], own_oos: str) -> AllowList:
+    """Where imports may come from beside public addresses: what the operator names, and the region's own store."""
+    target = parse_url(own_oos, "--oos-endpoint") if own_oos else None
+    own = [(target.host, target.port)] if target else []
+    return AllowList(frozenset([*named, *own]))
+
+
+def make_parts(home: Home, store: Store, compute: Compute, fetcher: Fetcher, ways: Buckets) -> Parts:
+    """What workflows and sweeps work with."""
+    return Parts(
+        store=store,
+        volumes=Qcow2Store(home.path),
+        hypervisor=compute,
+        live=compute,
+        clock=SystemClock(),
+        vault=Vault.open(home.vault_key),
+        importer=DiskImporter(fetcher, home.staging),
+        buckets=ways,
+    )
+
+
+def make_sweeps(home: Home, parts: Parts, workflows: DurableWorkflows) -> list[Sweep]:
+    """Every sweep of a region, and how often it runs."""
+    return [
+        Sweep("outstanding", workflows.start_outstanding, 1.0),
+        Sweep("broken off", workflows.revive, 30.0),
+        Sweep("ended", workflows.forget_ended, 600.0),
+        Sweep("power", lambda: power.settle(parts, workflows.start), 5.0, on_hint=True),
+        Sweep("firewalls", lambda: firewalls.settle(parts), 60.0),
+        Sweep("terminated", lambda: leftovers.forget_terminated(parts), 60.0),
+        Sweep("leftovers", lambda: leftovers.remove(parts), 60.0),
+        Sweep("staged", lambda: leftovers.remove_staged(parts, home.staging), 3600.0),
+        Sweep("withdrawn", lambda: withdrawn.remove(parts), 60.0),
+        Sweep("disks", lambda: leftovers.collect_disks(parts), 10.0),
+        Sweep("bucket keys", lambda: oos_keys.sync(parts), 1.0),
+    ]
+
+
+def make_region(
+    home: Home,
+    name: str,
+    endpoint: str,
+    store: Store,
+    network: GuestNetwork,
+    console: Callable[[str], bytes],
+    fetcher: Fetcher,
+    workflows: Workflows,
+    oos_endpoint: str,
+) -> Region:
+    """What use-cases work with."""
+    return Region(
+        name=name,
+        endpoint=endpoint,
+        store=store,
+        network=network,
+        console=console,
+        clock=SystemClock(),
+        ids=IdSource(),
+        vault=Vault.open(home.vault_key),
+        fetcher=fetcher,
+        workflows=workflows,
+        oos_endpoint=oos_endpoint,
+    )
+
+
+@contextmanager
+def open_store(home: Home) -> Iterator[Store]:
+    """The region's database, at the newest schema."""
+    store = Store(sqlite_engine(home.database))
+    try:
+        store.migrate()
+        yield store
+    finally:
+        store.close()
