@@ -98,8 +98,8 @@ def switch(domain: Domain, overlays: Mapping[str, DiskSource]) -> float:
     """Put the disks onto their overlays by one QEMU transaction, in the running domain and in its definition.
 
     Returns:
-        How long the guest was held, at the most, in seconds: the time that libvirt took for the whole call.
-        The time that QEMU itself holds the guest's I/O lies within.
+        How long the guest was held, at the most, in seconds: the time that libvirt took to freeze the file systems
+        where the agent does, to switch, and to thaw. The time that QEMU itself holds the guest's I/O lies within.
 
     Raises:
         ComputeFailed: the domain does not run, or has no such disk.
@@ -113,9 +113,7 @@ def switch(domain: Domain, overlays: Mapping[str, DiskSource]) -> float:
         return 0.0
     for view in present.values():
         _flush(view.source)
-    began = time.monotonic()
-    _snapshot(domain, disk_xml.switch(list(present.values()), changing), changing)
-    return time.monotonic() - began
+    return _snapshot(domain, disk_xml.switch(list(present.values()), changing), changing)
 
 
 def agent_answers(domain: Domain) -> bool:
@@ -129,16 +127,22 @@ def agent_answers(domain: Domain) -> bool:
     return True
 
 
-def _snapshot(domain: Domain, xml: str, changing: Mapping[str, FileSource]) -> None:
-    """Quiesced where the agent answers; crash-consistent where it does not, or where it fails to freeze."""
-    if agent_answers(domain):
+def _snapshot(domain: Domain, xml: str, changing: Mapping[str, FileSource]) -> float:
+    """Quiesced where the agent answers; crash-consistent where it does not, or where it fails to freeze. Returns the
+    seconds that it took, without those that the agent was asked for."""
+    quiesced = agent_answers(domain)
+    if quiesced:
         domain.agentSetResponseTimeout(FREEZE_SECONDS)
+    began = time.monotonic()
+    if quiesced:
         try:
-            return _snapshot_once(domain, xml, SWITCH | QUIESCE, changing)
+            _snapshot_once(domain, xml, SWITCH | QUIESCE, changing)
+            return time.monotonic() - began
         except libvirt.libvirtError as error:
             log.warning("not quiesced", domain=domain.name(), error=str(error))
             _thaw(domain)
-    return _snapshot_once(domain, xml, SWITCH, changing)
+    _snapshot_once(domain, xml, SWITCH, changing)
+    return time.monotonic() - began
 
 
 def _snapshot_once(domain: Domain, xml: str, flags: int, changing: Mapping[str, FileSource]) -> None:
