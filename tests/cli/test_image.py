@@ -1,11 +1,13 @@
 """`souche image publish` (docs/official-images.md)."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from souche import main, run
+from souche.cli import image as image_commands
 from souche.db import images, snapshots
 from souche.model.images import Image
 from souche.states import SnapshotState
@@ -88,3 +90,22 @@ def test_what_is_not_the_disk_that_it_should_be_is_refused(
     ):
         assert said in souche.refusal("image", "publish", file, "--name", "Bad", *given)
     assert list((souche.home / "staging").iterdir()) == []
+
+
+def test_an_i386_image_is_built_for_an_account_and_is_no_official_one(
+    souche: Souche, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[Path] = []
+
+    def build(output: Path, *, work_dir: Path, progress: object) -> None:
+        built.append(make_disk(output, "qcow2", "1G"))
+
+    recipe = replace(image_commands.RECIPES["debian-12-i386"], build=build, size_gib=1)
+    monkeypatch.setattr(image_commands, "RECIPES", {"debian-12-i386": recipe})
+    refused = souche.refusal("image", "build", "debian-12-i386")
+    assert "official images are x86_64" in refused
+    assert built == []
+    souche("account", "create", "alice")
+    (told,) = souche("image", "build", "debian-12-i386", "--account", "alice")
+    image = read(souche, told["ImageId"])
+    assert (image.architecture, image.boot_modes, image.account_alias) == ("i386", ("legacy",), None)

@@ -120,9 +120,20 @@ def publish(region: Region, disk: DiskImage, account: Account | None = None) -> 
     return image
 
 
+def check_architecture(account: Account, architecture: Architecture) -> None:
+    """Refuse what the account's images cannot be; to be asked before an image is built.
+
+    Raises:
+        BadValue: it is the provider's account, whose images are x86_64.
+    """
+    if account.alias == PROVIDER_ALIAS and architecture != "x86_64":
+        raise BadValue(
+            parameter="architecture", reason="the official images are x86_64; publish for another --account"
+        )
+
+
 def _check(account: Account, disk: DiskImage) -> None:
-    if account.alias == PROVIDER_ALIAS and disk.architecture != "x86_64":
-        raise BadValue(parameter="architecture", reason="the official images are x86_64")
+    check_architecture(account, disk.architecture)
     if not 0 <= disk.grace_days <= MOST_GRACE_DAYS:
         raise BadValue(parameter="grace-days", reason=f"it takes 0 to {MOST_GRACE_DAYS}")
 

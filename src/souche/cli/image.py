@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Protocol
 
@@ -20,6 +21,7 @@ from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told
 from souche.errors import Invalid, SystemFailure
 from souche.formats.disk_inspection import DiskFormat
+from souche.model.accounts import Account
 from souche.model.images import Architecture, BootMode, Image
 from souche.recipes import debian_12
 from souche.states import ImageState
@@ -67,6 +69,7 @@ class Recipe:
     description: str
     size_gib: int
     boot_modes: tuple[BootMode, ...]
+    architecture: Architecture = "x86_64"
 
 
 RECIPES: Mapping[str, Recipe] = {
@@ -77,25 +80,49 @@ RECIPES: Mapping[str, Recipe] = {
         size_gib=debian_12.DISK_GIB,
         boot_modes=("legacy", "uefi"),
     ),
+    "debian-12-i386": Recipe(
+        build=partial(debian_12.build, architecture="i386"),
+        family="Debian-12-i386",
+        description="Debian 12 (bookworm), minimal, with cloud-init, for i386; log in as outscale",
+        size_gib=debian_12.DISK_GIB,
+        boot_modes=("legacy",),
+        architecture="i386",
+    ),
 }
 
 
 def build(composition: Composition) -> typer.Typer:
     """The commands about official images."""
     app = typer.Typer(help="Official images of the region.", no_args_is_help=True)
+    _add_build(app, composition)
+    _add_publish(app, composition)
+    return app
 
+
+def _add_build(app: typer.Typer, composition: Composition) -> None:
     @app.command("build")
     def build_image(
         recipe: Annotated[str, typer.Argument(help=f"One of: {', '.join(RECIPES)}.")],
         home: HomeFlag,
+        account: Annotated[
+            str | None,
+            typer.Option(
+                help="Name or ID of the account to publish for. Default: the provider's; its images are x86_64."
+            ),
+        ] = None,
         grace_days: GraceDays = GRACE_DAYS,
         json: JsonFlag = False,
     ) -> None:
-        """Build an official image and publish it, under a new id and name. Progress goes to standard error."""
+        """Build an image by a recipe and publish it, under a new id and name: an official one, unless it is for an
+        account. Progress goes to standard error."""
         with told(), composition.administer(home) as administered, _bar() as progress:
-            image = _build_and_publish(administered, _recipe(recipe), progress, grace_days)
+            wanted, publisher = _recipe(recipe), official_images.publisher(administered.region, account)
+            official_images.check_architecture(publisher, wanted.architecture)
+            image = _build_and_publish(administered, wanted, publisher, progress, grace_days)
         _show(image, as_json=json)
 
+
+def _add_publish(app: typer.Typer, composition: Composition) -> None:
     @app.command("publish")
     def publish_image(
         file: Annotated[Path, typer.Argument(help="A disk file. It is copied, and stays as it is.")],
@@ -142,8 +169,6 @@ def build(composition: Composition) -> typer.Typer:
             image = _made(administered, promised)
         _show(image, as_json=json)
 
-    return app
-
 
 def _show(image: Image, *, as_json: bool) -> None:
     show({"ImageId": image.image_id, "ImageName": image.name}, as_json=as_json)
@@ -175,7 +200,11 @@ def _recipe(name: str) -> Recipe:
 
 
 def _build_and_publish(
-    administered: Administered, recipe: Recipe, progress: Callable[[str, float], None], grace_days: int
+    administered: Administered,
+    recipe: Recipe,
+    publisher: Account,
+    progress: Callable[[str, float], None],
+    grace_days: int,
 ) -> Image:
     with tempfile.TemporaryDirectory(dir=administered.staging) as folder:
         Path(folder).chmod(0o711)  # apt fetches packages as a user of its own
@@ -190,9 +219,10 @@ def _build_and_publish(
         family=recipe.family,
         description=recipe.description,
         boot_modes=recipe.boot_modes,
+        architecture=recipe.architecture,
         grace_days=grace_days,
     )
-    return _made(administered, official_images.publish(administered.region, wanted))
+    return _made(administered, official_images.publish(administered.region, wanted, publisher))
 
 
 def _made(administered: Administered, promised: Image) -> Image:
