@@ -100,6 +100,22 @@ def test_every_kind_of_guest_starts_and_leaves_nothing(
     assert list((directory / "home" / "guests").iterdir()) == []
 
 
+def test_a_longer_chain_than_libvirt_opens_is_refused_with_what_mends_it(
+    laboratory: Laboratory, disks: DiskShelf
+) -> None:
+    hypervisor = laboratory.hypervisor
+    source = disks.new_disk()
+    for _ in range(199):
+        source = disks.overlay_on(source)
+    guest = booting(laboratory, source)
+    hypervisor.define(guest)
+    hypervisor.start(guest.vm_id)
+    with pytest.raises(ComputeFailed, match="stop and start it"):
+        hypervisor.switch_disks(guest.vm_id, {ROOT: disks.overlay_on(source)})
+    assert hypervisor.power_states()[guest.vm_id] is PowerState.RUNNING
+    hypervisor.remove(guest.vm_id)
+
+
 def test_an_i386_guest_runs_on_the_i386_emulator(laboratory: Laboratory, disks: DiskShelf) -> None:
     hypervisor = laboratory.hypervisor
     root = disks.boot_disk(boot_sector(b"32 bits"))

@@ -28,6 +28,9 @@ SWITCH = (
     | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT
 )
 QUIESCE = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE
+CHAIN_TOO_LONG = (
+    "layers deep are not supported"  # of qemuDomainDetermineDiskChain; the code is that of many errors
+)
 LIVE, CONFIG = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
 
 log = structlog.get_logger()
@@ -102,7 +105,8 @@ def switch(domain: Domain, overlays: Mapping[str, DiskSource]) -> float:
         where the agent does, to switch, and to thaw. The time that QEMU itself holds the guest's I/O lies within.
 
     Raises:
-        ComputeFailed: the domain does not run, or has no such disk.
+        ComputeFailed: the domain does not run, has no such disk, or has been captured some 200 times since it was
+            started: libvirt opens no longer chain of files.
     """
     wanted = {volume_id: file_of(source) for volume_id, source in overlays.items()}
     present = running_views(domain)
@@ -113,7 +117,15 @@ def switch(domain: Domain, overlays: Mapping[str, DiskSource]) -> float:
         return 0.0
     for view in present.values():
         _flush(view.source)
-    return _snapshot(domain, disk_xml.switch(list(present.values()), changing), changing)
+    try:
+        return _snapshot(domain, disk_xml.switch(list(present.values()), changing), changing)
+    except libvirt.libvirtError as error:
+        if CHAIN_TOO_LONG in str(error):
+            reason = (
+                f"{domain.name()} was captured too often since its start: stop and start it, then try again"
+            )
+            raise ComputeFailed(reason=f"{reason} ({error})") from error
+        raise
 
 
 def agent_answers(domain: Domain) -> bool:
