@@ -3,6 +3,7 @@
 import time
 import urllib.error
 import urllib.request
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,24 @@ class TestOperatorsStore(ObjectsContract):
     def bucket(self, objects: S3Store, bucket_name: str) -> str:
         objects.ensure_bucket("o" + bucket_name)
         return "o" + bucket_name
+
+
+def test_what_is_damaged_on_its_way_is_not_taken(oos: SeaweedFs) -> None:
+    objects = store(oos, *OPERATOR)
+    objects.ensure_bucket("damaged")
+
+    def damage(request: Any, **_context: object) -> None:
+        request.body = b"hers, or nearly"
+
+    objects._client.meta.events.register("before-send.s3.PutObject", damage)
+    objects._client.meta.events.register("before-send.s3.UploadPart", damage)
+    with pytest.raises(ObjectsUnavailable, match="BadDigest"):
+        objects.put("damaged", "key", b"hers, and exact", metadata={})
+    upload = objects.start_upload("damaged", "key")
+    with pytest.raises(ObjectsUnavailable, match="BadDigest"):
+        objects.put_part(upload, 1, b"hers, and exact")
+    objects.abort_upload(upload)
+    assert objects.keys("damaged", "") == []
 
 
 @pytest.fixture(scope="module")
