@@ -33,11 +33,3 @@ def test_paths_that_pages_name_exist(page: Path) -> None:
     """Paths below src/, tests/, tools/ and docs/ in backticks."""
     named = re.findall(r"`((?:src|tests|tools|docs)/[\w./-]+)`", page.read_text())
     assert [path for path in named if not (ROOT / path).exists()] == []
-
-
-def test_commands_of_the_readme_exist() -> None:
-    commands = set(re.findall(r"\.venv/bin/souche ([a-z]+(?: [a-z]+)?)", (ROOT / "README.md").read_text()))
-    assert commands == {"serve", "image build", "account create"}
-    for command in commands:
-        argv = [ROOT / ".venv/bin/souche", *command.split(), "--help"]
-        assert subprocess.run(argv, capture_output=True, check=False).returncode == 0, command

@@ -16,7 +16,7 @@ def build(composition: Composition) -> typer.Typer:
 
     @app.command()
     def create(
-        name: str,
+        name: Annotated[str, typer.Argument(help="Its name, unique in the region.")],
         home: HomeFlag,
         alias: Annotated[
             str | None, typer.Option(help="Shown beside the images that the account publishes.")
