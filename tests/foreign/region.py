@@ -61,7 +61,7 @@ class Caller:
 @contextmanager
 def served(folder: Path) -> Iterator[ServedRegion]:
     """Serve a new region, without buckets, in the folder until the context ends."""
-    home, server = folder / "home", Server(_free_port())
+    home, server = folder / "home", Server(free_port())
     options = ("--compute", "simulated", "--oos-listen", "", "--log-level", "warning")
     process = harness.serve(home, server.netloc, folder / "serve.log", *options)
     try:
@@ -71,7 +71,8 @@ def served(folder: Path) -> Iterator[ServedRegion]:
         process.wait(STOP_SECONDS)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
 
