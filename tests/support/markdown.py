@@ -1,5 +1,6 @@
 """The code that a page shows, as a reader of the rendered page sees it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+UNQUOTED_LINE = re.compile(r"(?:'[^']*'|[^\n'])+")
 SHELL = ("", "sh", "bash", "console")
 
 
@@ -31,8 +33,8 @@ def inline_code(page: Path) -> list[str]:
 
 
 def command_lines(text: str) -> list[str]:
-    """The commands of a block of shell: lines, where a line that is continued is one."""
-    lines = text.replace("\\\n", "").splitlines()
+    """The commands of a block of shell, one a line; one that is continued, or has a line break in quotes, is one."""
+    lines = UNQUOTED_LINE.findall(text.replace("\\\n", ""))
     return [line.strip() for line in lines if line.strip()]
 
 
