@@ -13,6 +13,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from souche.db.memo import Memo
 
 BUSY_TIMEOUT_MS = 30_000
+
+CONNECTIONS_KEPT = 8  # open while nobody uses them
+UNLIMITED = -1  # threads are what limits the connections in use
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -20,9 +23,15 @@ def sqlite_engine(path: Path) -> sa.Engine:
     """An engine on a SQLite file in WAL mode, with foreign keys on.
 
     Transactions that write begin with BEGIN IMMEDIATE (`Store.begin`), so that two writers queue at the start
-    instead of failing half-way (https://www.sqlite.org/lang_transaction.html).
+    instead of failing half-way (https://www.sqlite.org/lang_transaction.html). Nobody waits for a connection, as
+    writers keep theirs while they queue: a request that only reads, on the event loop too, goes past them.
     """
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    engine = sa.create_engine(
+        f"sqlite:///{path}",
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
+        pool_size=CONNECTIONS_KEPT,
+        max_overflow=UNLIMITED,
+    )
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:

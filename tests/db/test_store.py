@@ -1,0 +1,60 @@
+"""Connections: a reader goes past the writers, however many there are."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from souche.db.store import CONNECTIONS_KEPT, Prepared, Store, sqlite_engine
+
+things = sa.Table("things", sa.MetaData(), sa.Column("thing", sa.String), sa.Column("blue", sa.Boolean))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(sqlite_engine(tmp_path / "region.db"))
+    with store.begin() as connection:
+        things.create(connection)
+        connection.execute(things.insert(), [{"thing": "one", "blue": True}, {"thing": "two", "blue": False}])
+    yield store
+    store.close()
+
+
+def read(store: Store, statement: sa.Select[tuple[str]], **parameters: object) -> list[str]:
+    with store.reader() as reader:
+        return [thing for (thing,) in reader.rows(Prepared(statement), parameters)]
+
+
+def test_a_reader_waits_for_no_connection(store: Store) -> None:
+    with ExitStack() as held:
+        for _ in range(CONNECTIONS_KEPT * 4):
+            held.enter_context(store.read())
+        assert read(store, sa.select(things.c.thing)) == ["one", "two"]
+
+
+def test_a_reader_waits_for_no_writer_and_sees_nothing_uncommitted(store: Store) -> None:
+    with store.begin() as connection:
+        connection.execute(things.delete())
+        assert read(store, sa.select(things.c.thing)) == ["one", "two"]
+    assert read(store, sa.select(things.c.thing)) == []
+
+
+def test_a_prepared_statement_takes_its_values_with_each_call(store: Store) -> None:
+    wanted = sa.select(things.c.thing).where(things.c.thing == sa.bindparam("wanted", type_=sa.String))
+    statement = Prepared(wanted)
+    with store.reader() as reader:
+        found = [reader.rows(statement, {"wanted": each}) for each in ("two", "one", "absent")]
+    assert found == [[("two",)], [("one",)], []]
+
+
+def test_a_list_of_values_has_the_length_that_the_statement_was_made_with(store: Store) -> None:
+    some = things.c.thing.in_(sa.bindparam("some", ["", ""], sa.String, expanding=True))
+    statement = sa.select(things.c.thing).where(some)
+    assert read(store, statement, some_1="two", some_2="absent") == ["two"]
+
+
+def test_values_are_converted_as_their_type_wants(store: Store) -> None:
+    statement = sa.select(things.c.thing).where(things.c.blue == sa.bindparam("blue", type_=sa.Boolean))
+    assert read(store, statement, blue=True) == ["one"]
