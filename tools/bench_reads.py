@@ -146,7 +146,7 @@ def _souche(home: Home) -> Iterator[Target]:
     home.serving.unlink(missing_ok=True)
     with (home.path / "server.log").open("w") as log:
         process = subprocess.Popen(
-            [*command, "--listen", "127.0.0.1:0", "--compute", "simulated"],
+            [*command, "--listen", "127.0.0.1:0", "--oos-listen", "", "--compute", "simulated"],
             stdin=subprocess.DEVNULL,
             stderr=log,
         )

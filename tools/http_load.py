@@ -18,6 +18,9 @@ import uvloop
 
 STALL_SECONDS: Final = 30
 
+# Goes on from run to run: a question that an earlier run has asked is not new.
+_numbers = itertools.count(1)
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -77,7 +80,7 @@ def repeated(caller: Caller, port: int, parameters: Mapping[str, object]) -> Ite
 def varied(caller: Caller, port: int, parameters: Mapping[str, object]) -> Iterator[bytes]:
     """The same question in ever other words (white space), so that no answer is known already."""
     body = json.dumps(parameters).encode()
-    for number in itertools.count(1):
+    for number in _numbers:
         yield signed(caller, port, body + f"{number:b}".replace("0", " ").replace("1", "\t").encode())
 
 
