@@ -2,8 +2,6 @@
 
 import io
 import json
-import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,40 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from souche import run
-from souche.formats.extents import CLUSTER_BYTES, Allocation, Chunk, Extent, pieces
+from souche.formats.extents import CLUSTER_BYTES, Extent, pieces
 from souche.formats.qcow2_stream import COPIED, layout, qcow2_stream
 from souche.formats.raw_stream import raw_stream
 from souche.formats.tree_hash import TreeHash, hashed
+from tests.formats.allocations import MIB, SHAPES, allocated, chunks
 from tests.support.tree_hash import tree_hash_by_botocore
-
-MIB = 1024 * 1024
-KIB = 1024
-SHAPES: dict[str, tuple[int, list[tuple[int, int]]]] = {
-    "empty": (10 * MIB, []),
-    "full": (3 * MIB, [(0, 3 * MIB)]),
-    "one byte at either end": (2 * MIB, [(0, 1), (2 * MIB - 1, 1)]),
-    "not whole clusters": (MIB + 512, [(MIB, 512)]),
-    "less than a cluster": (512, [(0, 512)]),
-    "across two L2 tables": (600 * MIB, [(511 * MIB, 2 * MIB)]),
-    "far apart": (1600 * MIB, [(0, 512), (1100 * MIB + 4096, 100 * KIB), (1600 * MIB - 512, 512)]),
-    "parts of one cluster": (MIB, [(0, 512), (1024, 512), (65536, 512)]),
-}
-
-
-def allocated(size_bytes: int, parts: list[tuple[int, int]]) -> Allocation:
-    allocation = Allocation(size_bytes)
-    for offset, length in parts:
-        allocation.add(offset, length)
-    return allocation
-
-
-def chunks(allocation: Allocation, most_bytes: int = 300_000) -> Iterator[Chunk]:
-    """The same bytes whenever they are asked for, whatever the size of the chunks."""
-    for offset, length in pieces(allocation, most_bytes):
-        clusters = range(offset // CLUSTER_BYTES, -(-(offset + length) // CLUSTER_BYTES))
-        data = b"".join(random.Random(cluster).randbytes(CLUSTER_BYTES) for cluster in clusters)
-        start = offset % CLUSTER_BYTES
-        yield Chunk(offset, data[start : start + length])
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG002  a test's side of a protocol need not use all that it is told
 
+import errno
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,10 +10,13 @@ import pytest
 from hypothesis import settings
 
 from souche import run
+from souche.formats.extents import Allocation, Chunk
+from souche.formats.qcow2_stream import qcow2_stream
 from souche.model.disks import DiskSource, FileSource
 from souche.storage.memory import convert_argv
 from souche.storage.qcow2 import Qcow2Store
-from tests.storage.contract import StoreContract
+from tests.storage.bench import SIZE, padded, read_snapshot, write
+from tests.storage.contract import A, S, StoreContract
 from tests.storage.machine import StoreMachine
 
 
@@ -40,6 +44,44 @@ class TestQcow2Store(StoreContract):
     @pytest.fixture
     def bench(self, tmp_path: Path) -> Qcow2Bench:
         return Qcow2Bench(tmp_path)
+
+
+def exported(path: Path, data: bytes) -> Path:
+    """A file as an export writes it."""
+    allocation = Allocation(SIZE)
+    allocation.add(0, SIZE)
+    path.write_bytes(b"".join(map(bytes, qcow2_stream(allocation, [Chunk(0, padded(data))]))))
+    return path
+
+
+def test_a_file_as_exports_write_it_is_taken_in_without_a_copy(tmp_path: Path) -> None:
+    bench, file = Qcow2Bench(tmp_path), exported(tmp_path / "import", b"from a region")
+    bench.store.import_snapshot(S, file, "qcow2", SIZE)
+    assert (tmp_path / "disks" / "snapshots" / S).stat().st_ino == file.stat().st_ino
+    file.unlink()
+    bench.store.clone_volume(A, S, 2 * SIZE)
+    write(bench, A, b"written above")
+    bench.store.collect()
+    assert read_snapshot(bench.store, S) == padded(b"from a region")
+
+
+def test_a_file_for_a_larger_disk_is_copied(tmp_path: Path) -> None:
+    bench, file = Qcow2Bench(tmp_path), exported(tmp_path / "import", b"from a region")
+    before = file.read_bytes()
+    bench.store.import_snapshot(S, file, "qcow2", 2 * SIZE)
+    assert (tmp_path / "disks" / "snapshots" / S).stat().st_ino != file.stat().st_ino
+    assert file.read_bytes() == before
+    assert read_snapshot(bench.store, S) == padded(b"from a region", 2 * SIZE)
+
+
+def test_a_file_on_another_file_system_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    bench, file = Qcow2Bench(tmp_path), exported(tmp_path / "import", b"from a region")
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    bench.store.import_snapshot(S, file, "qcow2", SIZE)
+    assert read_snapshot(bench.store, S) == padded(b"from a region")
 
 
 class Qcow2Machine(StoreMachine):

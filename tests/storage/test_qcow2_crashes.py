@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -19,9 +20,9 @@ from souche.model.disks import DiskSource, FileSource
 from souche.storage.base import Capture
 from tests.storage.bench import SIZE, padded, read, read_snapshot, write
 from tests.storage.contract import VM, A, B, S, T
-from tests.storage.test_qcow2 import Qcow2Bench
+from tests.storage.test_qcow2 import Qcow2Bench, exported
 
-CHANGES = {"os.rename", "os.remove", "os.symlink", "subprocess.Popen"}
+CHANGES = {"os.link", "os.rename", "os.remove", "os.symlink", "subprocess.Popen"}
 KILLED = 137
 
 
@@ -154,13 +155,16 @@ def test_killed_capture_is_undone(tmp_path: Path, power: str) -> None:
             return
 
 
-def test_killed_calls_are_repeated(tmp_path: Path) -> None:
-    image = tmp_path / "image.raw"
-    image.write_bytes(padded(b"image"))
+@pytest.mark.parametrize("image_format", ["raw", "qcow2"])
+def test_killed_calls_are_repeated(tmp_path: Path, image_format: Literal["raw", "qcow2"]) -> None:
+    """A qcow2 file as an export writes it is taken in by a link."""
+    image = exported(tmp_path / "image", b"image")
+    if image_format == "raw":
+        image.write_bytes(padded(b"image"))
     two_volumes(tmp_path / "world")
     for number, home in copies(tmp_path / "world"):
         bench = Qcow2Bench(home)
-        call = _all_of_it(bench, image)
+        call = _all_of_it(bench, image, image_format)
         killed = killed_before_change(number, call)
         call()
         assert read_snapshot(bench.store, S) == padded(b"image")
@@ -204,9 +208,9 @@ def _six_snapshots(home: Path, names: list[str]) -> dict[str, bytes]:
     return expected
 
 
-def _all_of_it(bench: Qcow2Bench, image: Path) -> Callable[[], None]:
+def _all_of_it(bench: Qcow2Bench, image: Path, image_format: Literal["raw", "qcow2"]) -> Callable[[], None]:
     def call() -> None:
-        bench.store.import_snapshot(S, image, "raw", SIZE)
+        bench.store.import_snapshot(S, image, image_format, SIZE)
         bench.store.copy_snapshot(T, S)
         bench.store.clone_volume("vol-00000002", T, SIZE)
         bench.store.grow_volume("vol-00000002", 2 * SIZE)

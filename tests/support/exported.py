@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import json
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ from typing import Any
 from souche.formats.companion import METADATA_KEY, Companion, CompanionDisk, write_companion
 from souche.model.images import Lineage
 from tests.support.bucket import bucket
+from tests.support.tree_hash import tree_hash_by_botocore
 
 MIB = 1024 * 1024
 SYSTEM = b"the imported system".ljust(4 * MIB, b"\0")
@@ -79,10 +81,10 @@ def put_manifest(*disks: Mapping[str, object], **changes: object) -> str:
 
 
 def put_with_companion(data: bytes, companion: Mapping[str, Any], **changes: object) -> str:
-    """The URL of a manifest of one root disk with a companion beside it, in which `changes` differ."""
+    """The URL of a manifest of one root disk, SYSTEM, with a companion beside it, in which `changes` differ."""
     known = {
         "disk_bytes": 4 * MIB,
-        "disk_tree_sha256": "0" * 64,
+        "disk_tree_sha256": tree_hash_by_botocore(io.BytesIO(SYSTEM)),
         "object_bytes": len(data),
         "object_sha256": hashlib.sha256(data).hexdigest(),
     }

@@ -1,7 +1,9 @@
 """Disks from a real bucket, by URLs signed in either way; and what a stream is made of."""
 
+import hashlib
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import boto3
@@ -70,6 +72,7 @@ def wanted(disk: ExportedDisk, **changes: object) -> DiskImport:
         "disk_bytes": disk.disk_bytes,
         "object_bytes": disk.object_bytes,
         "object_sha256": disk.object_sha256,
+        "disk_tree_sha256": disk.disk_tree_sha256,
     }
     checksums = Checksums(**(known | changes))  # type: ignore[arg-type]
     return DiskImport("snap-0000abcd", "/dev/sda1", b"", SIZE, checksums=checksums)
@@ -107,6 +110,31 @@ def test_another_object_is_refused_before_it_is_used(
             import_disk(fetcher(oos), url, wanted(exported["raw"], **change), tmp_path / "disk", _quiet)
 
 
+@pytest.mark.parametrize("disk_format", FORMATS)
+def test_another_disk_in_the_object_that_was_promised_is_refused(
+    oos: SeaweedFs, exported: dict[DiskFormat, ExportedDisk], tmp_path: Path, disk_format: DiskFormat
+) -> None:
+    disk = wanted(exported[disk_format], disk_tree_sha256="0" * 64)
+    with pytest.raises(ObjectChanged, match="tree hash"):
+        import_disk(fetcher(oos), signed(oos, "s3v4", disk_format), disk, tmp_path / "disk", _quiet)
+
+
+@pytest.mark.parametrize("difference", [{}, {"disk_tree_sha256": "0" * 64}], ids=["same", "other"])
+def test_the_tree_hash_of_a_qcow2_file_that_was_written_by_others(
+    oos: SeaweedFs,
+    source: Path,
+    exported: dict[DiskFormat, ExportedDisk],
+    tmp_path: Path,
+    difference: dict[str, str],
+) -> None:
+    content = source.read_bytes()
+    store(oos, *OPERATOR).put(BUCKET, "disk.qcow2-by-others.gz", content, metadata={})
+    known = {"object_bytes": len(content), "object_sha256": hashlib.sha256(content).hexdigest()}
+    disk, url = wanted(exported["qcow2"], **known, **difference), signed(oos, "s3v4", "qcow2-by-others")
+    with pytest.raises(ObjectChanged, match="tree hash") if difference else nullcontext():
+        assert import_disk(fetcher(oos), url, disk, tmp_path / "disk", _quiet) == "qcow2"
+
+
 def _quiet(_received_bytes: int, _total_bytes: int | None) -> None:
     """Nobody watches."""
 
@@ -142,6 +170,16 @@ def test_zeros_take_no_room_and_everything_else_is_there(tmp_path: Path) -> None
         file.finish()
     assert (tmp_path / "file").read_bytes() == b"".join(pieces)
     assert (tmp_path / "file").stat().st_blocks * 512 <= 3 * block
+
+
+def test_a_file_that_has_another_name_by_now_is_not_written_to(tmp_path: Path) -> None:
+    """A volume store may have taken it in."""
+    (tmp_path / "file").write_bytes(b"taken in")
+    (tmp_path / "layer").hardlink_to(tmp_path / "file")
+    with SparseFile(tmp_path / "file") as file:
+        file.write(b"again")
+        file.finish()
+    assert (tmp_path / "layer").read_bytes() == b"taken in"
 
 
 def test_a_qcow2_file_that_was_cut_is_not_whole(tmp_path: Path, source: Path) -> None:

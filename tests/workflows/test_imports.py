@@ -136,7 +136,8 @@ def test_what_the_manifest_has_no_room_for_comes_from_the_companion(world: World
 CHANGED: dict[str, dict[str, object]] = {
     "another hash": {"object_sha256": "1" * 64},
     "another length": {"object_bytes": 10},
-    "another disk": {"disk_bytes": 4 * MIB + 512},
+    "a disk of another length": {"disk_bytes": 4 * MIB + 512},
+    "a disk with another hash": {"disk_tree_sha256": "1" * 64},
 }
 
 

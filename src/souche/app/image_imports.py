@@ -217,4 +217,4 @@ def _format(filename: str) -> DiskFormat | None:
 
 
 def _checksums(disk: CompanionDisk) -> Checksums:
-    return Checksums(disk.disk_bytes, disk.object_bytes, disk.object_sha256)
+    return Checksums(disk.disk_bytes, disk.object_bytes, disk.object_sha256, disk.disk_tree_sha256)

@@ -84,7 +84,7 @@ def qcow2_stream(allocation: Allocation, chunks: Iterable[Chunk]) -> Iterator[By
     Raises:
         ValueError: `chunks` are not what the allocation says; what has been yielded is of no use.
     """
-    yield from _metadata(allocation)
+    yield from metadata(allocation)
     written = 0
     for chunk in chunks:
         yield chunk.data
@@ -95,7 +95,8 @@ def qcow2_stream(allocation: Allocation, chunks: Iterable[Chunk]) -> Iterator[By
         yield bytes(CLUSTER_BYTES - written % CLUSTER_BYTES)
 
 
-def _metadata(allocation: Allocation) -> Iterator[bytes]:
+def metadata(allocation: Allocation) -> Iterator[bytes]:
+    """The header and the tables, in whole clusters: everything before the data."""
     plan = layout(allocation)
     yield _header(allocation.size_bytes, plan)
     yield _padded(_table(range(plan.first_refcount_block, plan.l1_cluster)))

@@ -6,12 +6,13 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Checksums:
-    """What a disk is to be by the companion of its manifest (docs/formats.md). The object's hash vouches for every
-    byte of it."""
+    """What a disk is to be by the companion of its manifest (docs/formats.md): the object as it lies at its URL, and
+    the disk that is in it. `disk_tree_sha256` is None in requests that an older Souche wrote down."""
 
     disk_bytes: int
     object_bytes: int
     object_sha256: str
+    disk_tree_sha256: str | None = None
 
 
 @dataclass(frozen=True)

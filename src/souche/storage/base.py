@@ -115,7 +115,8 @@ class VolumeStore(Protocol):
         self, snapshot_id: str, path: Path, format: Literal["qcow2", "raw"], size_bytes: int
     ) -> None:
         """Make a snapshot of `size_bytes` from a disk image file that has been inspected and is trusted to be of
-        this format, without a backing file. The file is left as it is."""
+        this format, without a backing file. The file is left as it is, and may be part of the store from now on:
+        it can be removed, but nobody writes to it any more."""
         ...
 
     def delete_snapshot(self, snapshot_id: str) -> None:

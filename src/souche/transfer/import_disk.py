@@ -4,9 +4,10 @@
     gunzip           where it is gzip; bounded, so that a bomb goes off harmlessly
     inspection       the first 512 KiB decide before anything is written
     file             zeros take no room
+    tree hash        of the virtual disk, where the companion says what it is to be
     checks           the file is whole, and what the companion says
 
-Download and gunzip are threads of their own, a few MiB ahead. Nothing else opens the disk before all is checked.
+Download, gunzip and file are threads of their own, a few MiB ahead. Nothing else opens the disk before all is checked.
 """
 
 import hashlib
@@ -26,10 +27,10 @@ from souche.formats.disk_inspection import (
     inspect_file,
     inspect_head,
 )
-from souche.model.disk_imports import DiskImport
+from souche.model.disk_imports import Checksums, DiskImport
 from souche.objects.fetch import DownloadFailed, Fetcher, Limits
 from souche.refusals import UrlUnreachable
-from souche.transfer import disk_check
+from souche.transfer import disk_check, disk_hash
 from souche.transfer.ahead import ahead
 from souche.transfer.sparse_file import SparseFile
 
@@ -63,12 +64,15 @@ def import_disk(fetcher: Fetcher, url: str, wanted: DiskImport, path: Path, prog
         StorageFailed: the file cannot be written.
     """
     try:
-        _download(fetcher, url, wanted, path, progress)
+        tree_sha256 = _download(fetcher, url, wanted, path, progress)
     except UrlUnreachable as error:
         if type(error) in PASSING:
             raise DownloadBroken(what="The disk", reason=str(error)) from error
         raise
-    return _checked(path, wanted).format
+    disk = _checked(path, wanted)
+    if wanted.checksums:
+        _compare(wanted.checksums, disk, tree_sha256 or disk_hash.of_file(path, disk.format))
+    return disk.format
 
 
 def limits(most_disk_bytes: int) -> Limits:
@@ -83,7 +87,8 @@ def _most_file_bytes(most_disk_bytes: int) -> int:
     return most_disk_bytes + most_disk_bytes // 16 + TABLES_BYTES
 
 
-def _download(fetcher: Fetcher, url: str, wanted: DiskImport, path: Path, progress: Progress) -> None:
+def _download(fetcher: Fetcher, url: str, wanted: DiskImport, path: Path, progress: Progress) -> str | None:
+    """Returns the tree hash of the disk where one is expected and the stream gives it."""
     parameter = "PreSignedUrl" if wanted.device_name else "FileLocation"
     with fetcher.open(url, parameter, limits(wanted.most_bytes)) as download:
         received = _Received(wanted)
@@ -92,12 +97,14 @@ def _download(fetcher: Fetcher, url: str, wanted: DiskImport, path: Path, progre
             ahead(received.through(_gathered(download.chunks)), DEPTH) as arriving,
             ahead(_unpacked(arriving, wanted.most_bytes), DEPTH) as stream,
             SparseFile(path) as file,
+            ahead(_written(_inspected(stream, wanted), file), DEPTH) as written,
         ):
-            for piece in _inspected(stream, wanted):
-                file.write(piece)
-                progress(received.bytes, download.total_bytes)
-            file.finish()
+            seen = _told(written, lambda: progress(received.bytes, download.total_bytes))
+            tree_sha256 = disk_hash.of_stream(seen) if wanted.checksums else None
+            for _ in seen:
+                """What the hash had no use for."""
         received.check()
+    return tree_sha256
 
 
 class _Received:
@@ -163,10 +170,28 @@ def _inspected(stream: Iterator[bytes], wanted: DiskImport) -> Iterator[bytes]:
         yield piece
 
 
+def _written(stream: Iterator[bytes], file: SparseFile) -> Iterator[bytes]:
+    for piece in stream:
+        file.write(piece)
+        yield piece
+    file.finish()
+
+
+def _told(stream: Iterator[bytes], tell: Callable[[], None]) -> Iterator[bytes]:
+    for piece in stream:
+        tell()
+        yield piece
+
+
 def _checked(path: Path, wanted: DiskImport) -> InspectedDisk:
     disk = inspect_file(path, expected=wanted.disk_format, most_bytes=wanted.most_bytes)
-    if wanted.checksums and disk.size_bytes != wanted.checksums.disk_bytes:
-        raise ObjectChanged(reason=f"a disk of {disk.size_bytes} bytes, not {wanted.checksums.disk_bytes}.")
     if disk.format == "qcow2" and not disk_check.is_whole(path):
         raise DiskCutShort(reason="its tables name data that is not there, or contradict one another.")
     return disk
+
+
+def _compare(expected: Checksums, disk: InspectedDisk, tree_sha256: str) -> None:
+    if disk.size_bytes != expected.disk_bytes:
+        raise ObjectChanged(reason=f"a disk of {disk.size_bytes} bytes, not {expected.disk_bytes}.")
+    if expected.disk_tree_sha256 not in (None, tree_sha256):
+        raise ObjectChanged(reason="the disk in it is another one: its SHA-256 tree hash differs.")

@@ -22,7 +22,8 @@ class SparseFile:
 
     def __enter__(self) -> Self:
         try:
-            self._file = self._path.open("wb", buffering=0)
+            self._path.unlink(missing_ok=True)  # the file that was there may have another name by now
+            self._file = self._path.open("xb", buffering=0)
         except OSError as error:
             raise StorageFailed(reason=f"{self._path.name}: {error.strerror}") from error
         return self

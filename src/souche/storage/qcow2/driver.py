@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from souche import run
 from souche.errors import StorageFailed
+from souche.formats.qcow2_layout import is_of_stream
 from souche.model.disks import FileSource
 from souche.storage import nbd
 from souche.storage.base import Capabilities, Capture, CaptureReport, Inventory, LiveDisks
@@ -97,8 +98,9 @@ class Qcow2Store:
             return
         with storage_failures(f"import {snapshot_id}"), self._directory.scratch.place() as place:
             image = place / "import.qcow2"
-            run.run(argv.convert(path.absolute(), format, image), timeout_seconds=LONG_SECONDS)
-            run.run(argv.grow(image, size_bytes), timeout_seconds=SHORT_SECONDS)
+            if format != "qcow2" or not _share(path, image, size_bytes):
+                run.run(argv.convert(path.absolute(), format, image), timeout_seconds=LONG_SECONDS)
+                run.run(argv.grow(image, size_bytes), timeout_seconds=SHORT_SECONDS)
             sync_file(image)  # the disk's bytes now, so that the store is not locked meanwhile
             with self._alone("import snapshot", snapshot_id):
                 if self._directory.snapshots.get(snapshot_id) is None:
@@ -155,3 +157,15 @@ def _check(*resource_ids: str) -> None:
     for resource_id in resource_ids:
         if ID.fullmatch(resource_id) is None:
             raise StorageFailed(reason=f"{resource_id!r} is not an id")
+
+
+def _share(path: Path, image: Path, size_bytes: int) -> bool:
+    """Give a qcow2 file that is as good as one of ours, to the last bit of its tables, a second name. Not where it is
+    on another file system."""
+    if not is_of_stream(path, size_bytes):
+        return False
+    try:
+        image.hardlink_to(path)
+    except OSError:
+        return False
+    return True
