@@ -9,7 +9,7 @@ from souche.compute.base import Guest
 from souche.compute.libvirt import domain_xml
 from souche.compute.libvirt.domain_xml import UEFI_CODE, UEFI_VARIABLES, Placement
 from souche.compute.libvirt.names import Names
-from souche.compute.libvirt.network_xml import Reservation
+from souche.compute.libvirt.reservations import Reservation
 from souche.errors import ComputeFailed
 from souche.model.disks import FileSource, GuestDisk
 

@@ -6,11 +6,9 @@ import pytest
 
 from souche.compute.libvirt import network_xml
 from souche.compute.libvirt.names import Names
-from souche.compute.libvirt.network_xml import Reservation
 
 NAMES = Names("abc")
 CIDR = IPv4Network("10.0.4.0/22")
-HERE = Reservation("aa:00:00:00:00:01", "10.0.4.9", "ip-10-0-4-9")
 
 # As libvirt 9.0 gives it back.
 KEPT = """
@@ -23,13 +21,13 @@ KEPT = """
   <ip address='10.0.4.1' prefix='22'>
     <dhcp>
       <host mac='02:00:00:00:00:00' ip='10.0.4.1'/>
-      <host mac='aa:00:00:00:00:01' name='ip-10-0-4-9' ip='10.0.4.9'/>
     </dhcp>
   </ip>
   <ip address='169.254.169.254' prefix='32'>
   </ip>
   <dnsmasq:options>
     <dnsmasq:option value='dhcp-option=option:classless-static-route,169.254.169.254/32,10.0.4.1'/>
+    <dnsmasq:option value='dhcp-hostsdir=/var/lib/libvirt/dnsmasq/souche-abc.reservations'/>
   </dnsmasq:options>
 </network>
 """
@@ -47,6 +45,7 @@ def test_network() -> None:
         '<ip address="169.254.169.254" prefix="32" />'
         "<dnsmasq:options>"
         '<dnsmasq:option value="dhcp-option=option:classless-static-route,169.254.169.254/32,10.0.4.1" />'
+        '<dnsmasq:option value="dhcp-hostsdir=/var/lib/libvirt/dnsmasq/souche-abc.reservations" />'
         "</dnsmasq:options>"
         "</network>"
     )
@@ -66,15 +65,3 @@ def test_what_libvirt_adds_makes_no_other_network() -> None:
 )
 def test_another_network_is_told(before: str, after: str) -> None:
     assert network_xml.shape(KEPT.replace(before, after)) != network_xml.shape(KEPT)
-
-
-def test_reservations() -> None:
-    assert network_xml.reservations(KEPT) == [HERE]
-    assert network_xml.host(HERE) == '<host mac="aa:00:00:00:00:01" ip="10.0.4.9" name="ip-10-0-4-9" />'
-
-
-def test_stale_are_those_that_share_something() -> None:
-    elsewhere = Reservation("aa:00:00:00:00:02", "10.0.4.10")
-    same_ip = Reservation("aa:00:00:00:00:03", "10.0.4.9")
-    same_mac = Reservation("aa:00:00:00:00:01", "10.0.4.11")
-    assert network_xml.stale([HERE, elsewhere, same_ip, same_mac], HERE) == [same_ip, same_mac]

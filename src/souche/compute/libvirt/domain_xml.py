@@ -9,7 +9,7 @@ from souche.compute.libvirt.accelerator import Accelerator
 from souche.compute.libvirt.disk_xml import CacheMode, disk
 from souche.compute.libvirt.markup import parse, text
 from souche.compute.libvirt.names import Names
-from souche.compute.libvirt.network_xml import Reservation
+from souche.compute.libvirt.reservations import Reservation
 from souche.errors import ComputeFailed
 
 SOUCHE = "urn:souche:guest"

@@ -2,7 +2,6 @@
 
 import shutil
 from ipaddress import IPv4Network
-from pathlib import Path
 
 import libvirt
 import structlog
@@ -10,17 +9,12 @@ import structlog
 from souche.compute.libvirt import network_xml
 from souche.compute.libvirt.bindings import Host, Network
 from souche.compute.libvirt.names import Names
-from souche.compute.libvirt.network_xml import Reservation
+from souche.compute.libvirt.reservations import PROCESS_FILES, Reservation, Reservations
 from souche.compute.libvirt.waiting import wait_until
 from souche.errors import ComputeFailed, SystemFailure
 from souche.run import run
 
-ADD, DELETE = libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE
-HOSTS = libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST
-ANY_PARENT = -1  # the <ip> element that serves DHCP
-LIVE_AND_CONFIG = libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE | libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG
 RELEASE_SECONDS = 2.0
-RUNTIME = Path("/run/libvirt/network")
 
 log = structlog.get_logger()
 
@@ -31,6 +25,7 @@ class RegionNetwork:
     def __init__(self, names: Names, cidr: IPv4Network) -> None:
         self._names = names
         self._cidr = cidr
+        self._reservations = Reservations(names.network)
 
     def ensure(self, host: Host, *, guests_run: bool) -> Network:
         """Make the network, or make it anew when its definition is another's, and start it.
@@ -38,6 +33,7 @@ class RegionNetwork:
         Raises:
             ComputeFailed: it is defined otherwise, and guests are using it.
         """
+        self._reservations.ensure()
         wanted = network_xml.network(self._names, self._cidr)
         network = _find(host, self._names.network)
         if network is not None and network_xml.shape(network.XMLDesc()) != network_xml.shape(wanted):
@@ -55,26 +51,21 @@ class RegionNetwork:
         network = _find(host, self._names.network)
         if network is not None:
             _remove(network)
-        shutil.rmtree(RUNTIME / self._names.network, ignore_errors=True)
-        (RUNTIME / f"{self._names.network}.pid").unlink(missing_ok=True)
+        shutil.rmtree(PROCESS_FILES / self._names.network, ignore_errors=True)
+        (PROCESS_FILES / f"{self._names.network}.pid").unlink(missing_ok=True)
+        self._reservations.remove()
 
     def reserve(self, host: Host, wanted: Reservation) -> None:
         """Let DHCP give `wanted.ip` to `wanted.mac`, and to nobody else.
 
-        dnsmasq refuses two hosts of one name; the second then goes without. It also refuses an address whose
-        lease another MAC has: one that a guest left which was removed behind our back is released first.
+        dnsmasq refuses an address whose lease another MAC has: one that a guest left which was removed behind our
+        back is released first.
         """
         network = host.networkLookupByName(self._names.network)
         for lease in network.DHCPLeases():
             if lease["ipaddr"] == wanted.ip and lease["mac"] != wanted.mac:
                 self._release_lease(lease["ipaddr"], lease["mac"], lease["clientid"])
-        present = network_xml.reservations(network.XMLDesc())
-        if any(each.name == wanted.name and each.mac != wanted.mac for each in present):
-            wanted = Reservation(wanted.mac, wanted.ip)
-        for each in network_xml.stale(present, wanted):
-            _update(network, DELETE, each)
-        if wanted not in present:
-            _update(network, ADD, wanted)
+        self._reservations.add(wanted)
 
     def release(self, host: Host, reservation: Reservation) -> None:
         """Forget the reservation, and the lease if the guest took one: dnsmasq would refuse the address to
@@ -84,8 +75,7 @@ class RegionNetwork:
             ComputeFailed: the lease stays.
         """
         network = host.networkLookupByName(self._names.network)
-        if reservation.mac in {each.mac for each in network_xml.reservations(network.XMLDesc())}:
-            _update(network, DELETE, reservation)
+        self._reservations.discard(reservation.mac)
         for lease in network.DHCPLeases(reservation.mac):
             self._release_lease(lease["ipaddr"], lease["mac"], lease["clientid"])
         if not wait_until(lambda: not network.DHCPLeases(reservation.mac), RELEASE_SECONDS):
@@ -123,7 +113,3 @@ def _remove(network: Network) -> None:
     if network.isActive():
         network.destroy()
     network.undefine()
-
-
-def _update(network: Network, command: int, reservation: Reservation) -> None:
-    network.update(command, HOSTS, ANY_PARENT, network_xml.host(reservation), LIVE_AND_CONFIG)

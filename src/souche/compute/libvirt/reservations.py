@@ -1,0 +1,116 @@
+"""The DHCP reservations of a region: a file for each guest, in a folder that libvirt's dnsmasq reads.
+
+Not `virNetworkUpdate`, which takes the network's firewall rules off and puts them on again for every change: half a
+second for each launch. dnsmasq(8), `--dhcp-hostsdir`: files are read as they come; what they say goes with a SIGHUP,
+after which all of them are read again.
+"""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from souche.errors import ComputeFailed
+
+FOLDERS: Final = Path("/var/lib/libvirt/dnsmasq")
+"""Beside dnsmasq's other files, where its own user can read."""
+PROCESS_FILES: Final = Path("/run/libvirt/network")
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """The address that DHCP gives to a MAC. `name` is the host name in the answer; None sends none."""
+
+    mac: str
+    ip: str
+    name: str | None = None
+
+    def line(self) -> str:
+        """As dnsmasq reads it (`--dhcp-host`)."""
+        return ",".join((self.mac, self.ip, *([self.name] if self.name else [])))
+
+
+def folder(network: str) -> Path:
+    """Where the reservations of a network are."""
+    return FOLDERS / f"{network}.reservations"
+
+
+class Reservations:
+    """Those of one network. Every method may be called again, and by several processes at the same time; all raise
+    ComputeFailed."""
+
+    def __init__(self, network: str) -> None:
+        self._network = network
+        self._folder = folder(network)
+
+    def ensure(self) -> None:
+        """Make the folder: dnsmasq does not start without it."""
+        with self._failures():
+            self._folder.mkdir(exist_ok=True)
+            self._folder.chmod(0o755)
+
+    def all(self) -> list[Reservation]:
+        """Every reservation."""
+        with self._failures():
+            return list(_read(self._folder.glob("*.host")))
+
+    def add(self, wanted: Reservation) -> None:
+        """Reserve an address, instead of whatever shares it or the MAC. A host name that another MAC has is left
+        out: two guests of one name would take it in turns."""
+        present = self.all()
+        if any(each.name == wanted.name and each.mac != wanted.mac for each in present):
+            wanted = Reservation(wanted.mac, wanted.ip)
+        with self._failures():
+            for each in stale(present, wanted):
+                self._file(each.mac).unlink(missing_ok=True)
+            if wanted not in present:
+                self._write(wanted)
+                self._reload()
+
+    def discard(self, mac: str) -> None:
+        """Forget the reservation of a MAC."""
+        with self._failures(), suppress(FileNotFoundError):
+            self._file(mac).unlink()
+            self._reload()
+
+    def remove(self) -> None:
+        """Leave nothing."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _file(self, mac: str) -> Path:
+        return self._folder / f"{mac.replace(':', '-')}.host"
+
+    def _write(self, wanted: Reservation) -> None:
+        draft = self._folder / f".{os.getpid()}.{wanted.mac}"  # dnsmasq leaves dot files alone
+        draft.write_text(f"{wanted.line()}\n")
+        draft.chmod(0o644)
+        draft.rename(self._file(wanted.mac))
+
+    def _reload(self) -> None:
+        """Have dnsmasq read all files again. One that does not run reads them when it starts."""
+        with suppress(FileNotFoundError, ProcessLookupError, ValueError):
+            process_id = int((PROCESS_FILES / f"{self._network}.pid").read_text())
+            if f"/{self._network}.conf".encode() in Path(f"/proc/{process_id}/cmdline").read_bytes():
+                os.kill(process_id, signal.SIGHUP)
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ComputeFailed(reason=f"DHCP reservations in {self._folder}: {error.strerror}") from error
+
+
+def stale(present: Iterable[Reservation], wanted: Reservation) -> list[Reservation]:
+    """Those that stand in the way of `wanted`: same MAC or same address."""
+    return [each for each in present if each != wanted and (each.mac == wanted.mac or each.ip == wanted.ip)]
+
+
+def _read(files: Iterable[Path]) -> Iterator[Reservation]:
+    for file in files:
+        with suppress(FileNotFoundError):  # removed meanwhile
+            yield Reservation(*file.read_text().strip().split(","))
