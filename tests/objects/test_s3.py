@@ -14,12 +14,16 @@ from tests.objects.contract import ObjectsContract
 from tests.objects.server import ALICE, BOB, OPERATOR, free_port, store, store_of
 
 
+def operators(oos: SeaweedFs, *, crc32: bool) -> S3Store:
+    return S3Store(S3Access(oos.endpoint, *OPERATOR, crc32=crc32))
+
+
 class TestOperatorsStore(ObjectsContract):
     """The region itself, which may do everything."""
 
-    @pytest.fixture
-    def objects(self, oos: SeaweedFs) -> S3Store:
-        return store(oos, *OPERATOR)
+    @pytest.fixture(params=[False, True], ids=["md5", "crc32"])
+    def objects(self, oos: SeaweedFs, request: pytest.FixtureRequest) -> S3Store:
+        return operators(oos, crc32=request.param)
 
     @pytest.fixture
     def bucket(self, objects: S3Store, bucket_name: str) -> str:
@@ -27,8 +31,9 @@ class TestOperatorsStore(ObjectsContract):
         return "o" + bucket_name
 
 
-def test_what_is_damaged_on_its_way_is_not_taken(oos: SeaweedFs) -> None:
-    objects = store(oos, *OPERATOR)
+@pytest.mark.parametrize("crc32", [False, True], ids=["md5", "crc32"])
+def test_what_is_damaged_on_its_way_is_not_taken(oos: SeaweedFs, crc32: bool) -> None:  # noqa: FBT001
+    objects = operators(oos, crc32=crc32)
     objects.ensure_bucket("damaged")
 
     def damage(request: Any, **_context: object) -> None:

@@ -129,4 +129,4 @@ def _operator_access(file: Path, endpoint: str, vault: Vault) -> S3Access:
         temporary.write_bytes(vault.seal(json.dumps(made)))
         temporary.chmod(0o600)
         temporary.replace(file)
-    return S3Access(endpoint, **json.loads(vault.unseal(file.read_bytes())))
+    return S3Access(endpoint, **json.loads(vault.unseal(file.read_bytes())), crc32=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from isal import isal_zlib
 
 from souche.errors import SoucheError
 from souche.objects.base import (
@@ -45,12 +46,14 @@ TAKEN: Final = "BucketAlreadyExists"
 
 @dataclass(frozen=True)
 class S3Access:
-    """Where an S3 service is, and who calls. `endpoint` is the URL that pre-signed URLs begin with, too."""
+    """Where an S3 service is, and who calls. `endpoint` is the URL that pre-signed URLs begin with, too. `crc32`: the
+    service is known to compare `x-amz-checksum-crc32`, which costs a tenth of an MD5; OOS refuses it."""
 
     endpoint: str
     access_key_id: str
     secret_key: str = field(repr=False)
     region: str = "us-east-1"
+    crc32: bool = False
 
 
 def configuration(attempts: int = ATTEMPTS) -> Config:
@@ -58,7 +61,7 @@ def configuration(attempts: int = ATTEMPTS) -> Config:
     are tried again.
 
     The body is not signed: SeaweedFS was seen to take one whose SHA-256 is another than the signed one. What is written
-    goes with its MD5, which every S3 service compares with what has arrived.
+    goes with its MD5, which every S3 service compares with what has arrived, or its CRC-32.
     """
     return Config(
         signature_version="s3v4",
@@ -78,6 +81,7 @@ class S3Store:
 
     def __init__(self, access: S3Access, *, attempts: int = ATTEMPTS) -> None:
         self._endpoint = access.endpoint
+        self._checksum = _crc32 if access.crc32 else _md5
         session = boto3.session.Session(
             aws_access_key_id=access.access_key_id,
             aws_secret_access_key=access.secret_key,
@@ -104,7 +108,7 @@ class S3Store:
     def put(self, bucket: str, key: str, data: bytes, *, metadata: Mapping[str, str]) -> None:
         with self._errors(bucket, key):
             self._client.put_object(
-                Bucket=bucket, Key=key, Body=data, Metadata=dict(metadata), ContentMD5=_md5(data)
+                Bucket=bucket, Key=key, Body=data, Metadata=dict(metadata), **self._checksum(data)
             )
 
     def get(self, bucket: str, key: str) -> bytes:
@@ -129,7 +133,7 @@ class S3Store:
     def put_part(self, upload: Upload, number: int, data: bytes) -> Part:
         with self._errors(upload.bucket, upload.key):
             answer = self._client.upload_part(
-                **_names(upload), PartNumber=number, Body=data, ContentMD5=_md5(data)
+                **_names(upload), PartNumber=number, Body=data, **self._checksum(data)
             )
             return Part(number, answer["ETag"])
 
@@ -215,9 +219,15 @@ def _status(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def _md5(data: bytes) -> str:
-    """The Content-MD5 of a body (RFC 1864)."""
-    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+def _md5(data: bytes) -> dict[str, Any]:
+    """The Content-MD5 of a body (RFC 1864), as boto3 takes it."""
+    digest = hashlib.md5(data, usedforsecurity=False).digest()
+    return {"ContentMD5": base64.b64encode(digest).decode()}
+
+
+def _crc32(data: bytes) -> dict[str, Any]:
+    """The CRC-32 of a body, big-endian (S3, "Checking object integrity"), as boto3 takes it."""
+    return {"ChecksumCRC32": base64.b64encode(isal_zlib.crc32(data).to_bytes(4)).decode()}
 
 
 def _names(upload: Upload) -> dict[str, Any]:
