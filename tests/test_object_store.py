@@ -2,10 +2,14 @@
 
 import gzip
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
+
+import pytest
 
 from souche.app import image_copies
 from souche.app.image_copies import Copy
@@ -16,9 +20,20 @@ from souche.objects.base import BucketAccessRefused
 from souche.objects.s3 import S3Access, S3Store
 from tests.objects.server import free_port
 from tests.support.polling import eventually
-from tests.test_main import serving, souche, told
+from tests.test_main import Served, serving, souche, told
 
+BUCKET = "incoming"
+EXPORT_SECONDS = 60
 MARK = b"the marker of this disk"
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Another region, its object store, and an account there."""
+
+    region: Served
+    oos: str
+    account: dict[str, Any]
 
 
 def private_image(home: Path, account_id: str) -> str:
@@ -60,6 +75,79 @@ def test_a_region_with_its_object_store(tmp_path: Path) -> None:
         manifest = json.loads(get(exported["ManifestUrl"]))
         assert MARK in gzip.decompress(get(manifest["Image"]["Snapshots"][0]["PreSignedUrl"]))
         assert len(store(endpoint, alice).keys("exports", "x/")) == 3
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
+    """Another region with an object store, and an account there that has a bucket."""
+    home = tmp_path / "elsewhere" / "home"
+    home.parent.mkdir()
+    account = told("account", "create", "carol", "--home", home)
+    told("bucket", "create", BUCKET, "--account", "carol", "--home", home)
+    with serving(home, "--oos-listen", f"127.0.0.1:{free_port()}") as region:
+        oos = told("info", "--home", home)["Oos"]
+        eventually(partial(reaches, store(oos, account), BUCKET))
+        yield Elsewhere(region, oos, account)
+
+
+def test_an_export_by_the_key_of_an_account_elsewhere(tmp_path: Path, elsewhere: Elsewhere) -> None:
+    """OsuApiKey with --export-endpoint (reference section 4): into a bucket that this region has no way to by itself;
+    the other region imports what is there."""
+    home = tmp_path / "home"
+    alice = told("account", "create", "alice", "--home", home)
+    with serving(home, "--oos-listen", "", "--export-endpoint", elsewhere.oos) as region:
+        key = {"ApiKeyId": elsewhere.account["AccessKeyId"], "SecretKey": elsewhere.account["SecretKey"]}
+        image_id = private_image(home, alice["AccountId"])
+        task = exported(region, alice, image_id, OsuApiKey=key)
+        assert (task["State"], task["OsuExport"]["OsuBucket"]) == ("completed", BUCKET)
+        refused = exported(region, alice, image_id, OsuApiKey=key | {"SecretKey": "A" * 40})
+        assert refused["State"] == "failed"
+        assert "access is refused" in refused["Comment"]
+    assert len(store(elsewhere.oos, elsewhere.account).keys(BUCKET, "")) == 3
+    url = task["OsuExport"]["OsuManifestUrl"]
+    assert url.startswith(f"{elsewhere.oos}/{BUCKET}/")
+    assert imported(elsewhere.region, elsewhere.account, url)["State"] == "available"
+
+
+def test_a_region_whose_object_store_is_elsewhere(tmp_path: Path, elsewhere: Elsewhere) -> None:
+    """A bucket that is there already is an account's once the operator gives it to it."""
+    home, key_file = tmp_path / "home", tmp_path / "key"
+    key_file.write_text(f"{elsewhere.account['AccessKeyId']}\n{elsewhere.account['SecretKey']}\n")
+    alice = told("account", "create", "alice", "--home", home)
+    options = ("--oos-listen", "", "--oos-endpoint", elsewhere.oos, "--oos-key-file", str(key_file))
+    with serving(home, *options) as region:
+        image_id = private_image(home, alice["AccountId"])
+        assert "it is not a bucket of the account" in exported(region, alice, image_id)["Comment"]
+        told("bucket", "create", BUCKET, "--account", "alice", "--home", home)
+        task = exported(region, alice, image_id)
+        assert task["State"] == "completed", task["Comment"]
+        again = imported(region, alice, task["OsuExport"]["OsuManifestUrl"])
+        assert (again["State"], again["AccountId"]) == ("available", alice["AccountId"])
+
+
+def exported(region: Served, who: dict[str, Any], image_id: str, **key: object) -> dict[str, Any]:
+    """The export task of an image, once it has ended."""
+    export = {"DiskImageFormat": "qcow2", "OsuBucket": BUCKET} | key
+    task_id = region.call(who, "CreateImageExportTask", ImageId=image_id, OsuExport=export)[
+        "ImageExportTask"
+    ]["TaskId"]
+
+    def ended() -> dict[str, Any] | None:
+        (task,) = region.call(who, "ReadImageExportTasks", Filters={"TaskIds": [task_id]})["ImageExportTasks"]
+        return task if task["State"] in ("completed", "failed") else None
+
+    return eventually(ended, EXPORT_SECONDS)
+
+
+def imported(region: Served, who: dict[str, Any], url: str) -> dict[str, Any]:
+    """The image of a manifest, once it has ended."""
+    made = region.call(who, "CreateImage", FileLocation=url, ImageName="imported")["Image"]
+
+    def ended() -> dict[str, Any] | None:
+        (image,) = region.call(who, "ReadImages", Filters={"ImageIds": [made["ImageId"]]})["Images"]
+        return image if image["State"] != "pending" else None
+
+    return eventually(ended, EXPORT_SECONDS)
 
 
 def reaches(objects: S3Store, bucket: str) -> bool:
