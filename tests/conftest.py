@@ -1,5 +1,6 @@
 """What tests of several folders share."""
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
@@ -11,12 +12,32 @@ import pytest
 from souche import recipes
 from souche.recipes import debian_12
 
-CACHE = Path(__file__).parent.parent / ".cache" / "official"
+TESTS = Path(__file__).parent
+CACHE = TESTS.parent / ".cache" / "official"
+LONGEST = [Path("guests"), Path("guests/test_i386.py"), Path("compute"), Path("recipes")]
 
 
 def pytest_configure() -> None:
     """QEMU's own user and others pass through the folders that tests make, whatever the caller's umask."""
     os.umask(0o022)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files whose tests belong together, for two workers (`make test`). Those with guests begin, the longest first: a
+    guest takes one core, and what needs none is done beside it."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: _turn(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    """The file; the folder, where its files share a region or a laboratory."""
+    path = item.path.relative_to(TESTS)
+    return str(path if path in LONGEST else path.parent if path.parent in LONGEST else path)
+
+
+def _turn(group: str) -> int:
+    return LONGEST.index(Path(group)) if Path(group) in LONGEST else len(LONGEST)
 
 
 def _quiet(_what: str, _done: float) -> None:
@@ -37,9 +58,11 @@ def _built(name: str, **options: Any) -> Path:
     for source in sorted(Path(recipes.__file__).parent.glob("*.py")):
         recipe.update(source.read_bytes())
     disk = CACHE / f"{name}-{recipe.hexdigest()[:16]}.qcow2"
-    if not disk.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        debian_12.build(disk, work_dir=CACHE / "work", progress=_quiet, **options)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be building it
+        if not disk.exists():
+            debian_12.build(disk, work_dir=CACHE / "work", progress=_quiet, **options)
     return disk
 
 

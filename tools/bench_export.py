@@ -5,7 +5,8 @@ from the request to `completed`, against `qemu-img convert -O qcow2`, `gzip -6` 
 reading, compressing and uploading alone, each as the export does it. The object is then unpacked by gunzip and
 compared with the disk by qemu-img, and comes back: CreateSnapshot from its URL, against `curl | gunzip` and
 `qemu-img convert`, and against downloading, unpacking and writing alone. The object store is the embedded one in all
-of them. The server's peak memory is that of its process.
+of them. The server's peak memory is that of its process; CPU times are also those of its programs, SeaweedFS and
+qemu-nbd.
 
     python -m tools.bench_export [GIB ...]
 """
@@ -46,6 +47,8 @@ GIB: Final = 1024**3
 MIB: Final = 1024**2
 SOURCES: Final = ("/usr", "/lib", "/opt", "/var/lib", "/home")
 BUCKET: Final = "bench"
+POLL_SECONDS: Final = 0.2
+"""A signed question takes some 10 ms of CPU on both sides."""
 ROW: Final = "{:<44}{:>8}{:>12}{:>12}{:>10}"
 
 
@@ -85,17 +88,23 @@ def _measure(home: Path, who: Credentials, folder: Path, size_gib: int) -> None:
     by_hand = _timed(lambda: _by_hand(disk, folder, who))
     client = gateway(LISTEN, who)
     snapshot_id = _own_snapshot(client, _publish(home, disk, size_gib))
+    before = _cpu_seconds(home)
     export = _timed(lambda: _export(client, snapshot_id))
+    cpu = _cpu_seconds(home) - before
     for name, seconds in stages.items():
         _row(name, size_gib, seconds, "")
     slowest = max(stages.values())
     _row("qemu-img convert, gzip -6, upload", size_gib, by_hand, "")
     _row("export, against these", size_gib, export, f"{by_hand / export:.1f} x")
     _row("export, against its slowest stage", size_gib, export, f"{slowest / export:.2f}")
-    _measure_import(client, who, folder, _source(home, snapshot_id), size_gib)
+    _row("its CPU time, on all cores", size_gib, cpu, "")
+    print(ROW.format("peak memory of the server so far", "", "", "", f"{_peak_mib(home)} MiB"))
+    _measure_import(home, client, who, folder, _source(home, snapshot_id), size_gib)
 
 
-def _measure_import(client: Gateway, who: Credentials, folder: Path, source: Path, size_gib: int) -> None:
+def _measure_import(
+    home: Path, client: Gateway, who: Credentials, folder: Path, source: Path, size_gib: int
+) -> None:
     """The exported object comes back; and what it holds is compared with the disk that went out."""
     store = S3Store(S3Access(f"http://{OOS}", who.access_key_id, who.secret_key))
     (key,) = [key for key in store.keys(BUCKET, "bench/") if key.endswith(".gz")]
@@ -110,12 +119,15 @@ def _measure_import(client: Gateway, who: Credentials, folder: Path, source: Pat
     run(["qemu-img", "compare", "-f", "qcow2", "-F", "qcow2", plain, source], timeout_seconds=7200)
     again.unlink()
     stages["writing (qemu-img convert) alone"] = _timed(lambda: _convert(plain, again))
+    before = _cpu_seconds(home)
     seconds = _timed(lambda: _import(client, url, size_gib))
+    cpu = _cpu_seconds(home) - before
     for name, alone in stages.items():
         _row(name, size_gib, alone, "")
     _row("curl | gunzip, qemu-img convert", size_gib, by_hand, "")
     _row("import, against these", size_gib, seconds, f"{by_hand / seconds:.2f} x")
     _row("import, against its slowest stage", size_gib, seconds, f"{max(stages.values()) / seconds:.2f}")
+    _row("its CPU time, on all cores", size_gib, cpu, "")
     store.delete(BUCKET, key)
     for file in (packed, plain, again):
         file.unlink()
@@ -230,7 +242,9 @@ def _export(client: Gateway, snapshot_id: str) -> None:
     task = client.raw("CreateSnapshotExportTask", SnapshotId=snapshot_id, OsuExport=export)[
         "SnapshotExportTask"
     ]
-    wait_for(lambda: _state(client, task["TaskId"]) in ("completed", "failed"), "the export", 7200, 0.05)
+    wait_for(
+        lambda: _state(client, task["TaskId"]) in ("completed", "failed"), "the export", 7200, POLL_SECONDS
+    )
     assert _state(client, task["TaskId"]) == "completed"
 
 
@@ -266,7 +280,12 @@ def _by_hand_back(url: str, plain: Path, output: Path) -> None:
 
 def _import(client: Gateway, url: str, size_gib: int) -> None:
     made = client.raw("CreateSnapshot", FileLocation=url, SnapshotSize=size_gib * GIB)["Snapshot"]
-    wait_for(lambda: _snapshot_state(client, made["SnapshotId"]) in ("completed", "error"), "it", 7200, 0.05)
+    wait_for(
+        lambda: _snapshot_state(client, made["SnapshotId"]) in ("completed", "error"),
+        "it",
+        7200,
+        POLL_SECONDS,
+    )
     assert _snapshot_state(client, made["SnapshotId"]) == "completed"
 
 
@@ -278,6 +297,17 @@ def _snapshot_state(client: Gateway, snapshot_id: str) -> str:
 def _state(client: Gateway, task_id: str) -> str:
     found = client.raw("ReadSnapshotExportTasks", Filters={"TaskIds": [task_id]})["SnapshotExportTasks"]
     return str(found[0]["State"])
+
+
+def _cpu_seconds(home: Path) -> float:
+    """What the server and its programs have used, those that have ended included (proc(5), `stat`)."""
+    process_id = json.loads((home / "serving.json").read_text())["ProcessId"]
+    children = run(["ps", "-o", "pid=", "--ppid", str(process_id)], timeout_seconds=10).split()
+    ticks = 0
+    for each in (process_id, *map(int, children)):
+        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _peak_mib(home: Path) -> int:

@@ -10,7 +10,7 @@ from tests.guests.conftest import Served
 pytestmark = pytest.mark.guest
 
 
-def test_an_i386_omi_boots_and_is_set_up_by_its_metadata(served: Served, debian_12_i386_image: Path) -> None:
+def test_an_i386_omi_boots_and_is_set_up_by_its_metadata(debian_12_i386_image: Path, served: Served) -> None:
     published = harness.souche(
         *("image", "publish", debian_12_i386_image, "--home", served.home),
         *("--name", "Debian-12-i386", "--account", "alice", "--architecture", "i386"),

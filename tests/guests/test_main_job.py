@@ -12,6 +12,7 @@ import requests
 from tools.harness import Wrong, wait_for
 
 from souche.compute.libvirt.driver import LibvirtHypervisor
+from souche.compute.libvirt.names import Names, home_tag
 from souche.config import network_of
 from souche.errors import ProgramFailed, ProgramTimedOut
 from tests.guests.conftest import Served
@@ -213,7 +214,7 @@ def test_nothing_is_left(served: Served, vm: dict[str, Any], clone: dict[str, An
     driver.close()
     assert list((served.home / "guests").iterdir()) == []
     leases = subprocess.run(
-        ["virsh", "-c", "qemu:///system", "net-dhcp-leases", _network_name(served)],
+        ["virsh", "-c", "qemu:///system", "net-dhcp-leases", Names(home_tag(served.home)).network],
         capture_output=True,
         text=True,
         check=True,
@@ -221,20 +222,3 @@ def test_nothing_is_left(served: Served, vm: dict[str, Any], clone: dict[str, An
     assert vm["PrivateIp"] not in leases
     with pytest.raises(Wrong):
         wait_for(lambda: served.client.raw("ReadVolumes")["Volumes"], "a volume that is left", 1)
-
-
-def _network_name(served: Served) -> str:
-    names = subprocess.run(
-        ["virsh", "-c", "qemu:///system", "net-list", "--all", "--name"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-    gateway = network_of(served.home).rsplit(".", 1)[0]
-    for name in names:
-        xml = subprocess.run(
-            ["virsh", "-c", "qemu:///system", "net-dumpxml", name], capture_output=True, text=True, check=True
-        ).stdout
-        if f"{gateway}.1" in xml:
-            return name
-    raise Wrong(f"no network of {served.home} among {names}")

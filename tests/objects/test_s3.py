@@ -1,8 +1,12 @@
 """S3 against a real SeaweedFS."""
 
+import os
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,6 +52,21 @@ def test_what_is_damaged_on_its_way_is_not_taken(oos: SeaweedFs, crc32: bool) ->
         objects.put_part(upload, 1, b"hers, and exact")
     objects.abort_upload(upload)
     assert objects.keys("damaged", "") == []
+
+
+def test_profiles_of_whoever_runs_the_region_do_not_count(tmp_path: Path) -> None:
+    """One that is missing would end the server; others name endpoints and keys of their own."""
+    (tmp_path / "config").write_text("[default]\nregion = eu-west-3\nendpoint_url = http://127.0.0.1:9\n")
+    program = (
+        "from souche.objects.s3 import S3Access, S3Store;"
+        "made = S3Store(S3Access('http://127.0.0.1:1', 'KEY', 'secret'));"
+        "print(made.presign('bucket', 'key', 60))"
+    )
+    variables = {"AWS_PROFILE": "missing", "AWS_CONFIG_FILE": str(tmp_path / "config")}
+    argv = [sys.executable, "-c", program]
+    url = subprocess.run(argv, env=os.environ | variables, capture_output=True, text=True, check=True).stdout
+    assert url.startswith("http://127.0.0.1:1/bucket/key?")
+    assert "%2Fus-east-1%2F" in url
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@
 import os
 import select
 import shutil
-import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -167,21 +168,25 @@ def test_layer_that_cannot_be_served_says_why(disks: Path, bench: Qcow2Bench) ->
         pass
 
 
+SERVING = """
+import os, pathlib, signal, sys
+from souche.storage.qcow2 import Qcow2Store
+with Qcow2Store(pathlib.Path(sys.argv[1])).read_snapshot(sys.argv[2]):
+    print(pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text(), flush=True)
+    signal.pause()
+"""
+
+
 def test_server_of_a_killed_process_ends(disks: Path, bench: Qcow2Bench) -> None:
     freeze(bench, A, S)
-    reader, writer = os.pipe()
-    if os.fork() == 0:
-        with bench.store.read_snapshot(S):
-            children = Path(f"/proc/self/task/{os.getpid()}/children").read_bytes()
-            os.write(writer, children + b"\n")
-            signal.pause()
-        os._exit(1)
-    server = int(os.read(reader, 100))
-    ended = select.poll()
-    ended.register(os.pidfd_open(server))
-    parent = int(Path(f"/proc/{server}/stat").read_text().rsplit(")")[1].split()[1])
-    os.kill(parent, signal.SIGKILL)
-    os.waitpid(parent, 0)
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVING, disks.parent, S], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        server = next(int(line) for line in process.stdout if line.strip().isdigit())
+        ended = select.poll()
+        ended.register(os.pidfd_open(server))
+        process.kill()
     assert ended.poll(10_000)
     bench.store.collect()
     assert not any((disks / "work").iterdir())

@@ -59,7 +59,7 @@ class FolderStore:
         (uploads / upload.upload_id).mkdir()
         return upload
 
-    def put_part(self, upload: Upload, number: int, data: bytes) -> Part:
+    def put_part(self, upload: Upload, number: int, data: bytes | bytearray) -> Part:
         (self._upload(upload) / f"{number:05}").write_bytes(data)
         return Part(number, hashlib.sha256(data).hexdigest())
 

@@ -30,7 +30,7 @@ class Cancelled(Exception):
 class FlakyStore(MemoryStore):
     """A store whose second part does not arrive."""
 
-    def put_part(self, upload: Upload, number: int, data: bytes) -> Part:
+    def put_part(self, upload: Upload, number: int, data: bytes | bytearray) -> Part:
         if number == 2:
             raise ObjectsUnavailable(endpoint="test", reason="cut off")
         return super().put_part(upload, number, data)

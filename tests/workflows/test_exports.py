@@ -134,7 +134,7 @@ class Interfering(FolderStore):
         super().__init__(folder)
         self._interfere = interfere
 
-    def put_part(self, upload: Upload, number: int, data: bytes) -> Part:
+    def put_part(self, upload: Upload, number: int, data: bytes | bytearray) -> Part:
         self._interfere()
         return super().put_part(upload, number, data)
 

@@ -99,7 +99,7 @@ class ObjectStore(Protocol):
         """Begin a multipart upload."""
         ...
 
-    def put_part(self, upload: Upload, number: int, data: bytes) -> Part:
+    def put_part(self, upload: Upload, number: int, data: bytes | bytearray) -> Part:
         """Send one part; parts may arrive in any order, at the same time, and again.
 
         Raises:

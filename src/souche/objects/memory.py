@@ -60,8 +60,8 @@ class MemoryStore:
         self._bucket(bucket).uploads[upload] = {}
         return upload
 
-    def put_part(self, upload: Upload, number: int, data: bytes) -> Part:
-        self._parts(upload)[number] = data
+    def put_part(self, upload: Upload, number: int, data: bytes | bytearray) -> Part:
+        self._parts(upload)[number] = bytes(data)
         return Part(number, hashlib.sha256(data).hexdigest())
 
     def complete_upload(self, upload: Upload, parts: Sequence[Part]) -> None:

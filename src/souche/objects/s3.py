@@ -2,14 +2,18 @@
 
 import base64
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.session import Session as BotocoreSession
 from isal import isal_zlib
 
 from souche.errors import SoucheError
@@ -42,6 +46,8 @@ DAMAGED: Final = "BadDigest"
 """What has arrived is not what was sent: worth another try."""
 OURS_ALREADY: Final = "BucketAlreadyOwnedByYou"
 TAKEN: Final = "BucketAlreadyExists"
+SESSION_LOCK: Final = Lock()
+"""Sessions make one client at a time (boto3, "Multithreading or multiprocessing with sessions")."""
 
 
 @dataclass(frozen=True)
@@ -76,20 +82,34 @@ def configuration(attempts: int = ATTEMPTS) -> Config:
     )
 
 
+@cache
+def _session() -> boto3.session.Session:
+    """One for all clients: it holds what there is to know of S3, 12 MiB. The profiles of whoever runs the region are none
+    of its business."""
+    nowhere = (None, None, os.devnull, None)
+    variables = {
+        "profile": (None, None, None, None),
+        "config_file": nowhere,
+        "credentials_file": nowhere,
+    }
+    return boto3.session.Session(botocore_session=BotocoreSession(session_vars=variables))
+
+
 class S3Store:
     """An `ObjectStore`."""
 
     def __init__(self, access: S3Access, *, attempts: int = ATTEMPTS) -> None:
         self._endpoint = access.endpoint
         self._checksum = _crc32 if access.crc32 else _md5
-        session = boto3.session.Session(
-            aws_access_key_id=access.access_key_id,
-            aws_secret_access_key=access.secret_key,
-            region_name=access.region,
-        )
-        self._client: S3Client = session.client(
-            "s3", endpoint_url=access.endpoint, config=configuration(attempts)
-        )
+        with SESSION_LOCK:
+            self._client: S3Client = _session().client(
+                "s3",
+                endpoint_url=access.endpoint,
+                aws_access_key_id=access.access_key_id,
+                aws_secret_access_key=access.secret_key,
+                region_name=access.region,
+                config=configuration(attempts),
+            )
 
     def ensure_bucket(self, bucket: str) -> None:
         if not is_bucket_name(bucket):
@@ -130,7 +150,7 @@ class S3Store:
             answer = self._client.create_multipart_upload(Bucket=bucket, Key=key)
             return Upload(bucket, key, answer["UploadId"])
 
-    def put_part(self, upload: Upload, number: int, data: bytes) -> Part:
+    def put_part(self, upload: Upload, number: int, data: bytes | bytearray) -> Part:
         with self._errors(upload.bucket, upload.key):
             answer = self._client.upload_part(
                 **_names(upload), PartNumber=number, Body=data, **self._checksum(data)
@@ -219,13 +239,13 @@ def _status(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def _md5(data: bytes) -> dict[str, Any]:
+def _md5(data: bytes | bytearray) -> dict[str, Any]:
     """The Content-MD5 of a body (RFC 1864), as boto3 takes it."""
     digest = hashlib.md5(data, usedforsecurity=False).digest()
     return {"ContentMD5": base64.b64encode(digest).decode()}
 
 
-def _crc32(data: bytes) -> dict[str, Any]:
+def _crc32(data: bytes | bytearray) -> dict[str, Any]:
     """The CRC-32 of a body, big-endian (S3, "Checking object integrity"), as boto3 takes it."""
     return {"ChecksumCRC32": base64.b64encode(isal_zlib.crc32(data).to_bytes(4)).decode()}
 

@@ -81,7 +81,7 @@ class _Sending:
         self._pending: deque[Future[Part]] = deque()
         self._done: list[Part] = []
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytearray) -> None:
         if len(self._pending) == self._at_once:
             self._done.append(self._pending.popleft().result())
         number = len(self._done) + len(self._pending) + 1
@@ -104,15 +104,13 @@ def part_bytes_for(most_bytes: int) -> int:
     return max(PART_BYTES, SMALLEST_PART_BYTES, -(-needed // mebibyte) * mebibyte)
 
 
-def _parts(stream: Iterable[bytes], part_bytes: int) -> Iterator[bytes]:
+def _parts(stream: Iterable[bytes], part_bytes: int) -> Iterator[bytearray]:
     """Gather a stream into parts of at least `part_bytes`, the last excepted; an empty stream is one empty part."""
-    gathered: list[bytes] = []
-    gathered_bytes = parts = 0
+    part, parts = bytearray(), 0
     for piece in stream:
-        gathered.append(piece)
-        gathered_bytes += len(piece)
-        if gathered_bytes >= part_bytes:
-            yield b"".join(gathered)
-            gathered, gathered_bytes, parts = [], 0, parts + 1
-    if gathered or not parts:
-        yield b"".join(gathered)
+        part += piece
+        if len(part) >= part_bytes:
+            yield part
+            part, parts = bytearray(), parts + 1
+    if part or not parts:
+        yield part
