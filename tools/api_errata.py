@@ -44,6 +44,12 @@ ERRATA: Final = (
         {"minimum": 1, "maximum": 1000},
         "The bounds stand only in the description: 'between 1 and 1000, both included'.",
     ),
+    Erratum(
+        "BootModes",
+        {"items": {"type": "string"}},
+        "A filter by an unknown value finds nothing (reference section 2, ReadImages); it is no error.",
+        ("FiltersImage", "FiltersVm"),
+    ),
 )
 
 OMISSIONS: Final = (

@@ -4,17 +4,16 @@ from typing import Any
 
 import pytest
 
+from souche.api import spec
 from souche.api.images import read_image_origins
 from souche.app.region import Region
+from souche.db import images
 from souche.model.accounts import Principal
-from souche.model.images import ImageMapping
+from souche.model.images import ImageMapping, VmAttributes
 from souche.model.permissions import Permissions
 from souche.states import ImageState, SnapshotState
 from tests.api.image_requests import EPHEMERAL, REGISTER, add, registering, root
-from tests.support.client import (
-    Client,
-    absent,
-)
+from tests.support.client import Client, absent, conflict, unsupported
 from tests.support.region import call, make_account
 from tests.support.resources import (
     attach,
@@ -106,7 +105,75 @@ def test_a_registered_image_is_available_at_once(client: Client) -> None:
             },
         }
     ]
+    assert image["FileLocation"] == f"{client.who.account_id}/registered"
     assert read_one(client, image["ImageId"]) == image
+
+
+def test_a_registered_image_is_x86_64_legacy_linux_and_private_unless_it_is_told_otherwise(
+    client: Client,
+) -> None:
+    snapshot = make_snapshot(client.region, client.who, product_codes=())
+    silences: list[dict[str, object]] = [{}, {"BootModes": [], "ProductCodes": []}]
+    for said in silences:
+        image = client("CreateImage", **registering(root(snapshot.snapshot_id), **said))["Image"]
+        assert (image["Architecture"], image["BootModes"], image["ProductCodes"]) == (
+            "x86_64",
+            ["legacy"],
+            ["0001"],
+        )
+        assert (image["TpmMandatory"], image["SecureBoot"], image["Description"]) == (False, False, "")
+        assert image["PermissionsToLaunch"] == {"AccountIds": [], "GlobalPermission": False}
+        client("DeleteImage", ImageId=image["ImageId"])
+
+
+def test_boot_modes_are_each_once_and_in_the_order_of_the_specification(client: Client) -> None:
+    snapshot_id = make_snapshot(client.region, client.who).snapshot_id
+    modes = ["legacy", "uefi", "legacy"]
+    image = client("CreateImage", **registering(root(snapshot_id), BootModes=modes))["Image"]
+    assert image["BootModes"] == ["uefi", "legacy"]
+
+
+def test_an_image_of_a_vm_with_a_tpm_does_not_demand_one_unless_it_is_told_to(client: Client) -> None:
+    """The default is false, as the specification says."""
+    vm = make_vm(client.region, client.who, tpm_enabled=True)
+    for name, said, expected in (("plain", {}, False), ("strict", {"TpmMandatory": True}, True)):
+        image = client("CreateImage", VmId=vm.vm_id, ImageName=name, NoReboot=True, **said)["Image"]
+        assert image["TpmMandatory"] is expected
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_a_snapshot_that_is_shared_with_the_caller_may_be_registered(
+    client: Client,
+    bob: Principal,
+    public: bool,  # noqa: FBT001
+) -> None:
+    granted = Permissions(() if public else (client.who.account_id,), public)
+    snapshot = make_snapshot(client.region, bob, permissions=granted)
+    image = client("CreateImage", **registering(root(snapshot.snapshot_id)))["Image"]
+    assert (image["State"], image["AccountId"]) == ("available", client.who.account_id)
+    assert image["BlockDeviceMappings"][0]["Bsu"]["SnapshotId"] == snapshot.snapshot_id
+
+
+# Names.
+
+
+@pytest.mark.parametrize("name", ["a-1", "a" * 128, "   ", "azAZ09_ ()/.-"])
+def test_a_name_has_3_to_128_of_the_characters_allowed(client: Client, name: str) -> None:
+    """Others are refused with 4026: test_image_refusals.py."""
+    snapshot_id = make_snapshot(client.region, client.who).snapshot_id
+    image = client("CreateImage", **registering(root(snapshot_id), ImageName=name))["Image"]
+    assert image["ImageName"] == name
+
+
+def test_a_name_is_unique_in_its_account_only(client: Client, other: Client) -> None:
+    """A public image of another account keeps nobody from its name."""
+    make_image(client.region, other.who, "taken", permissions=Permissions(public=True))
+    snapshot_id = make_snapshot(client.region, client.who).snapshot_id
+    request = registering(root(snapshot_id), ImageName="taken")
+    assert client("CreateImage", **request)["Image"]["ImageName"] == "taken"
+    refusal = client.refusal("CreateImage", **request)
+    assert refusal.row == conflict(9015)
+    assert "taken" in refusal.details
 
 
 def test_a_copy_is_private_and_the_callers(client: Client, other: Client) -> None:
@@ -233,6 +300,18 @@ def test_deleting_a_shared_image_ends_the_sharing_and_frees_the_name(client: Cli
 # ReadImages.
 
 
+FILTER_SHAPES = spec.document()["schemas"]["FiltersImage"]["properties"]
+UNKNOWN = {"integer": 15_000, "string": "no such / value"}
+
+
+@pytest.mark.parametrize("name", [name for name, shape in FILTER_SHAPES.items() if shape["type"] == "array"])
+def test_an_unknown_value_of_a_filter_gives_an_empty_list(client: Client, name: str) -> None:
+    """No filter has an enumeration: a boot mode that there is not is no error either."""
+    make_image(client.region, client.who)
+    wanted = {name: [UNKNOWN[FILTER_SHAPES[name]["items"]["type"]]]}
+    assert client("ReadImages", Filters=wanted) == {"Images": []}
+
+
 def test_the_default_scope_is_own_shared_and_public(region: Region, client: Client, bob: Principal) -> None:
     own = make_image(region, client.who)
     shared = make_image(region, bob, "shared", permissions=Permissions((client.who.account_id,)))
@@ -242,6 +321,88 @@ def test_the_default_scope_is_own_shared_and_public(region: Region, client: Clie
     assert {image["ImageId"] for image in client("ReadImages")["Images"]} == wanted
     of_bob = client("ReadImages", Filters={"AccountIds": [bob.account_id]})["Images"]
     assert {image["ImageId"] for image in of_bob} == {shared.image_id, public.image_id}
+
+
+def test_own_images_are_found_by_the_accounts_id(region: Region, client: Client, bob: Principal) -> None:
+    own = make_image(region, client.who)
+    make_image(region, bob, permissions=Permissions(public=True))
+    (found,) = client("ReadImages", Filters={"AccountIds": [client.who.account_id]})["Images"]
+    assert found["ImageId"] == own.image_id
+
+
+def test_the_filter_of_grants_matches_those_given_and_not_the_owner(
+    region: Region, client: Client, other: Client
+) -> None:
+    grantee = other.who.account_id
+    shared = make_image(region, client.who, permissions=Permissions((grantee,)))
+    make_image(region, client.who, "public", permissions=Permissions(public=True))
+
+    def found(asking: Client, account_id: str) -> list[str]:
+        filters = {"PermissionsToLaunchAccountIds": [account_id]}
+        return [image["ImageId"] for image in asking("ReadImages", Filters=filters)["Images"]]
+
+    assert found(client, client.who.account_id) == []
+    assert found(client, grantee) == found(other, grantee) == [shared.image_id]
+
+
+def test_a_filter_on_mappings_matches_when_any_mapping_does(client: Client) -> None:
+    data = ImageMapping("/dev/xvdb", None, 77, "gp2", delete_on_vm_deletion=False)
+    snapshot_id = make_snapshot(client.region, client.who).snapshot_id
+    mappings = (ImageMapping("/dev/sda1", snapshot_id, 10), data)
+    image = make_image(client.region, client.who, mappings=mappings)
+    for name, value in (
+        ("DeviceNames", ["/dev/xvdb"]),
+        ("DeviceNames", ["/dev/sda1"]),
+        ("SnapshotIds", [snapshot_id]),
+        ("VolumeSizes", [77]),
+        ("VolumeTypes", ["gp2"]),
+        ("DeleteOnVmDeletion", False),
+        ("DeleteOnVmDeletion", True),
+    ):
+        (found,) = client("ReadImages", Filters={f"BlockDeviceMapping{name}": value})["Images"]
+        assert found["ImageId"] == image.image_id
+
+
+def test_a_token_may_be_used_again_and_names_the_same_page(client: Client) -> None:
+    for number in range(3):
+        make_image(client.region, client.who, f"image {number}")
+    token = client("ReadImages", ResultsPerPage=1)["NextPageToken"]
+    second = client("ReadImages", ResultsPerPage=1, NextPageToken=token)
+    assert client("ReadImages", ResultsPerPage=1, NextPageToken=token) == second
+    assert len(second["Images"]) == 1
+
+
+def test_all_images_come_without_a_token_when_no_page_size_is_given(client: Client) -> None:
+    for number in range(101):
+        make_image(client.region, client.who, f"image {number}")
+    answer = client("ReadImages")
+    assert (len(answer["Images"]), "NextPageToken" in answer) == (101, False)
+
+
+# What an image carries of its VM.
+
+
+def test_what_a_vm_took_from_its_image_can_be_changed_on_the_vm(client: Client) -> None:
+    """The answers have no field for it, so it is seen on the VMs only."""
+    vm = make_vm(client.region, client.who, deletion_protection=True, shutdown_behavior="restart")
+    image_id = client("CreateImage", VmId=vm.vm_id, ImageName="golden", NoReboot=True)["Image"]["ImageId"]
+    with client.region.store.begin() as connection:
+        images.set_state(connection, image_id, ImageState.AVAILABLE)
+    (launched,) = client("CreateVms", ImageId=image_id)["Vms"]
+    assert (launched["DeletionProtection"], launched["VmInitiatedShutdownBehavior"]) == (True, "restart")
+    ids = {"VmIds": [launched["VmId"]]}
+    assert client.refusal("DeleteVms", **ids).row == unsupported(8018)
+    change = {"DeletionProtection": False, "VmInitiatedShutdownBehavior": "stop"}
+    changed = client("UpdateVm", VmId=launched["VmId"], **change)["Vm"]
+    assert change.items() <= changed.items()
+    assert client("DeleteVms", **ids)["Vms"][0]["CurrentState"] == "shutting-down"
+
+
+def test_a_flag_in_the_vm_type_wins_over_the_performance_that_the_image_carries(client: Client) -> None:
+    image = make_image(client.region, client.who, vm_attributes=VmAttributes(performance="highest"))
+    for vm_type, expected in (("tinav5.c1r1", "highest"), ("tinav5.c1r1p3", "medium")):
+        (vm,) = client("CreateVms", ImageId=image.image_id, VmType=vm_type)["Vms"]
+        assert vm["Performance"] == expected
 
 
 def test_ephemeral_mappings_are_accepted_and_dropped(client: Client) -> None:

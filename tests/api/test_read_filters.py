@@ -274,8 +274,6 @@ def test_a_filter_rejects_what_has_another_value(scene: Scene, action: str, name
     value = SELECTING[action][name](scene)
     if isinstance(value, bool):
         assert not found(scene, action, **{name: not value}) & scene.special_ids
-    elif name == "BootModes":  # the specification allows two values only
-        assert not found(scene, action, BootModes=["legacy"]) & scene.special_ids
     else:
         assert found(scene, action, **{name: other_than(value)}) == set()
 

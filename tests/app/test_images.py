@@ -102,6 +102,20 @@ def test_the_snapshots_of_an_image_belong_to_its_owner_and_name_their_volumes(
     assert (snapshot.volume_id, snapshot.image_id) == (vm.volumes[0].volume_id, image.image_id)
 
 
+def test_the_snapshots_of_an_image_inherit_the_codes_of_their_volumes(
+    region: Region, alice: Principal
+) -> None:
+    vm = make_vm(region, alice, VmState.STOPPED, devices=())
+    for device_name, code in (("/dev/sda1", "0002"), ("/dev/xvdb", "0007")):
+        attach(region, vm, device_name, product_codes=(code,))
+    image = images.create_from_vm(region, alice, FromVm(PLAIN, vm.vm_id, no_reboot=True))
+    codes = {
+        mapping.device_name: read_snapshot(region, str(mapping.snapshot_id)).product_codes
+        for mapping in image.mappings
+    }
+    assert codes == {"/dev/sda1": ("0002",), "/dev/xvdb": ("0007",)}
+
+
 # Copies.
 
 

@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from souche.app import image_copies, images, product_types
+from souche.app import image_copies, images, launches, product_types
 from souche.app.image_copies import Copy
 from souche.app.images import Change, FromVm, ImageSettings
+from souche.app.launches import Launch
 from souche.app.region import Region
 from souche.db import marketplace
 from souche.model.accounts import Principal
 from souche.model.permissions import Permissions
 from souche.refusals import BadProductCodes, NoSuchProductType, ProductTypeInUse, ValueTooLong
-from tests.support.resources import make_image, make_product_type, make_vm, read_image
+from tests.support.resources import make_image, make_product_type, make_vm, read_image, read_vm
 
 
 def ids(region: Region, who: Principal | None) -> list[str]:
@@ -30,7 +31,9 @@ def test_everybody_sees_those_of_the_region_and_of_the_marketplace(
     assert sorted(ids(region, alice)) == sorted([*built_in, own, sold])
 
 
-def test_texts_may_be_so_long(region: Region, alice: Principal) -> None:
+def test_a_description_or_a_vendor_of_more_than_255_characters_is_refused(
+    region: Region, alice: Principal
+) -> None:
     for texts in (("d" * 256, ""), ("d", "v" * 256)):
         with pytest.raises(ValueTooLong):
             product_types.create(region, alice, *texts)
@@ -76,6 +79,15 @@ def test_a_vendor_takes_its_own_code_off(region: Region, alice: Principal) -> No
     code = make_product_type(region, alice).product_type_id
     image = make_image(region, alice, product_codes=(code,))
     assert images.update(region, alice, Change(image.image_id, product_codes=())).product_codes == ("0001",)
+
+
+def test_vms_keep_the_codes_that_their_image_had_at_the_launch(region: Region, alice: Principal) -> None:
+    image = make_image(region, alice, product_codes=("0001",))
+    (vm,) = launches.launch(region, alice, Launch(image.image_id, vm_type="tinav5.c2r4"))
+    images.update(region, alice, Change(image.image_id, product_codes=("0002",)))
+    assert read_vm(region, vm.vm_id).product_codes == ("0001",)
+    (later,) = launches.launch(region, alice, Launch(image.image_id, vm_type="tinav5.c2r4"))
+    assert later.product_codes == ("0002",)
 
 
 # Deletion.

@@ -33,6 +33,6 @@ def test_errata_are_needed() -> None:
             if erratum.name in schema.get("properties", {})
         ]
         assert found, f"nothing is called {erratum.name} any more"
-        assert any(erratum.change.items() - schema.items() for schema in found), (
+        assert any({**schema, **erratum.change} != schema for schema in found), (
             f"{erratum.name} is right by now"
         )

@@ -104,8 +104,9 @@ class Finder:
 
 
 def _flags(fields: Fields, condition: Condition) -> tuple[Value, ...]:
-    """The values that are no parameters, as they choose columns."""
-    return tuple(condition.values) if isinstance(fields.get(condition.field), Flags) else ()
+    """The values that are no parameters, as they choose columns. Unknown ones choose none."""
+    field = fields.get(condition.field)
+    return tuple(filter(field.columns.__contains__, condition.values)) if isinstance(field, Flags) else ()
 
 
 def _parameters(query: Query) -> dict[str, object]:
