@@ -70,6 +70,7 @@ CREATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
     # No mode, half a mode.
     ({}, missing(7007)),
     ({"ImageName": "new"}, missing(7007)),
+    ({"NoReboot": True}, missing(7007)),
     ({"SourceRegionName": HERE}, missing(7007)),
     ({"ImageName": "new", "RootDeviceName": "/dev/sda1"}, missing(7007)),
     ({"VmId": "<vm>"}, parameter(3002)),
@@ -86,10 +87,13 @@ CREATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
     ({**COPY, "RootDeviceName": "/dev/sda1"}, parameter(3002)),
     ({**COPY, "NoReboot": True}, parameter(3002)),
     ({**COPY, "BlockDeviceMappings": [ROOT_MAPPING]}, parameter(3002)),
+    ({**COPY, "Architecture": "x86_64"}, parameter(3002)),
+    ({**COPY, "FileLocation": "http://example.org/m"}, parameter(3002)),
     ({"FileLocation": "http://example.org/m", "NoReboot": True}, parameter(3002)),
     ({"FileLocation": "http://example.org/m", "Architecture": "x86_64"}, parameter(3002)),
     ({"FileLocation": "http://example.org/m", "RootDeviceName": "/dev/sda1"}, parameter(3002)),
     ({"FileLocation": "http://example.org/m", "SourceRegionName": HERE}, parameter(3002)),
+    ({"FileLocation": "http://example.org/m", "BlockDeviceMappings": [ROOT_MAPPING]}, parameter(3002)),
     ({**REGISTER, "SourceRegionName": HERE}, parameter(3002)),
     # Shape.
     ({**FROM_VM, "Unknown": 1}, parameter(3001)),
@@ -105,6 +109,8 @@ CREATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
     ({**COPY, "SourceImageId": "tata"}, value(4104)),
     ({**COPY, "SourceImageId": "ami-123456"}, value(4105)),
     ({**COPY, "SourceImageId": "ami-00000000"}, absent(5023)),
+    ({**COPY, "SourceImageId": "aki-12345678"}, absent(5023)),
+    ({**COPY, "SourceImageId": "ari-12345678"}, absent(5023)),
     ({**COPY, "SourceImageId": "<hidden>"}, absent(5023)),
     (registering(root("snap-123456")), value(4105)),
     (registering(root("snap-00000000")), absent(5054)),
@@ -192,6 +198,13 @@ def test_create_image_refuses(
     assert refusal.details
 
 
+@pytest.mark.parametrize("mode", [FROM_VM, COPY, REGISTER], ids=["from a VM", "a copy", "from snapshots"])
+def test_a_dry_run_tells_that_a_name_is_taken(scene: Mapping[str, Any], mode: dict[str, Any]) -> None:
+    """Section 12 of the reference: users learnt of it after an import of ten minutes."""
+    request = filled({**mode, "ImageName": "image", "DryRun": True}, scene)
+    assert scene["client"].refusal("CreateImage", **request).row == conflict(9015)
+
+
 UPDATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
     ({}, missing(7007)),
     ({"ImageId": "<image>"}, missing(7007)),
@@ -204,13 +217,18 @@ UPDATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
     ({"ImageId": "<image>", **add(AccountIds=["1234567890ab"])}, value(4105)),
     ({"ImageId": "<image>", **add(AccountIds=["<someone>", "Outscale"])}, value(4105)),
     ({"ImageId": "<image>", **add(AccountIds=["123456789012"] * 1001)}, value(4047)),
+    ({"ImageId": "<image>", "PermissionsToLaunch": {"Removals": {"AccountIds": ["1"]}}}, value(4105)),
     ({"ImageId": "<image>", **add(GlobalPermission="true")}, value(4110)),
     ({"ImageId": "<image>", "ImageName": "other"}, parameter(3001)),
+    ({"ImageId": "<image>", "BlockDeviceMappings": [ROOT_MAPPING]}, parameter(3001)),
+    ({"ImageId": "<image>", "BootModes": ["uefi"]}, parameter(3001)),
+    ({"ImageId": "<image>", "TpmMandatory": True}, parameter(3001)),
     ({"ImageId": "<image>", "Description": "d" * 256}, value(4106)),
     ({"ImageId": "<image>", "ProductCodes": ["9999"]}, value(4047)),
     ({"ImageId": "tata", "Description": ""}, value(4104)),
     ({"ImageId": "ami-123456", "Description": ""}, value(4105)),
     ({"ImageId": "ami-00000000", "Description": ""}, absent(5023)),
+    ({"ImageId": "aki-12345678", "Description": ""}, absent(5023)),
     ({"ImageId": "<hidden>", "Description": ""}, absent(5023)),
     ({"ImageId": "<shared>", "Description": ""}, absent(5023)),
     ({"ImageId": "<public>", "Description": ""}, absent(5023)),
@@ -221,24 +239,31 @@ UPDATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
 def test_update_image_refuses(
     scene: Mapping[str, Any], request_: dict[str, Any], expected: tuple[int, str, str]
 ) -> None:
-    assert scene["client"].refusal("UpdateImage", **filled(request_, scene)).row == expected
+    refusal = scene["client"].refusal("UpdateImage", **filled(request_, scene))
+    assert refusal.row == expected
+    assert refusal.details
 
 
 @pytest.mark.parametrize(
     ("image_id", "expected"),
     [
+        (None, missing(7007)),
         ("tata", value(4104)),
         ("ami-123456", value(4105)),
         ("ami-00000000", absent(5023)),
+        ("aki-12345678", absent(5023)),
+        ("ari-12345678", absent(5023)),
         ("<hidden>", absent(5023)),
         ("<shared>", denied(5)),
         ("<public>", denied(5)),
     ],
 )
 def test_delete_image_refuses(
-    scene: Mapping[str, Any], image_id: str, expected: tuple[int, str, str]
+    scene: Mapping[str, Any], image_id: str | None, expected: tuple[int, str, str]
 ) -> None:
-    assert scene["client"].refusal("DeleteImage", ImageId=filled(image_id, scene)).row == expected
+    refusal = scene["client"].refusal("DeleteImage", ImageId=filled(image_id, scene))
+    assert refusal.row == expected
+    assert refusal.details
 
 
 @pytest.mark.parametrize("image_id", ["ami-00000000", "tata", "", "<hidden>"])

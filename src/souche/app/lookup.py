@@ -21,6 +21,8 @@ from souche.refusals import (
     WrongIdPrefix,
 )
 
+KERNELS_AND_RAM_DISKS = ("aki-", "ari-")
+
 
 def check_id(resource_id: str, prefix: str) -> None:
     """Refuse an id that cannot be one of this kind.
@@ -37,8 +39,10 @@ def check_id(resource_id: str, prefix: str) -> None:
 
 
 def usable_image(connection: sa.Connection, who: Principal, image_id: str) -> Image:
-    """An image that the caller may launch and copy: its own, granted to it, or public."""
-    check_id(image_id, ids.IMAGE)
+    """An image that the caller may launch and copy: its own, granted to it, or public. Ids of kernels and RAM disks,
+    which no region has, are unknown and not malformed (reference section 1)."""
+    if not image_id.startswith(KERNELS_AND_RAM_DISKS):
+        check_id(image_id, ids.IMAGE)
     image = images.get_usable(connection, image_id, who.account_id)
     if image is None:
         raise NoSuchImage(image_id=image_id)
