@@ -91,7 +91,7 @@ def test_a_grantee_exports_a_snapshot(region: Region, alice: Principal, bob: Pri
     assert (task.account_id, task.bucket_account_id) == (bob.account_id, bob.account_id)
 
 
-def test_what_is_not_ready_is_refused(region: Region, alice: Principal) -> None:
+def test_an_image_or_snapshot_that_is_not_ready_is_refused(region: Region, alice: Principal) -> None:
     image = make_image(region, alice, state=ImageState.PENDING)
     with pytest.raises(WrongImageState):
         export_tasks.export_image(region, alice, image.image_id, TARGET)
@@ -107,20 +107,34 @@ def test_a_licence_that_is_not_had_is_refused(region: Region, alice: Principal, 
         export_tasks.export_image(region, alice, image_id, TARGET)
 
 
+@pytest.mark.parametrize("state", [ExportState.QUEUED, ExportState.ACTIVE])
+def test_an_image_that_is_being_exported_can_be_deleted(
+    region: Region, alice: Principal, state: ExportState
+) -> None:
+    image = make_image(region, alice)
+    task = make_export_task(region, alice, image, state=state)
+    images.delete(region, alice, image.image_id)
+    assert export_tasks.get(region, task.task_id).state == state
+
+
 @pytest.mark.parametrize(
     "target", [Target("vmdk", "exports"), Target("qcow2", "Exports"), Target("qcow2", "a")], ids=str
 )
-def test_bad_values(region: Region, alice: Principal, target: Target) -> None:
+def test_another_format_or_a_bad_bucket_name_is_refused(
+    region: Region, alice: Principal, target: Target
+) -> None:
     with pytest.raises(BadValue):
         export_of(region, alice, target)
 
 
-def test_a_prefix_that_is_too_long(region: Region, alice: Principal) -> None:
+def test_a_prefix_of_more_than_400_bytes_is_refused(region: Region, alice: Principal) -> None:
     with pytest.raises(ValueTooLong):
         export_of(region, alice, replace(TARGET, prefix="é" * 201))
 
 
-def test_a_region_without_an_object_store(region: Region, alice: Principal) -> None:
+def test_a_region_without_an_object_store_exports_by_a_foreign_key_only(
+    region: Region, alice: Principal
+) -> None:
     without = replace(region, oos_endpoint="")
     with pytest.raises(NoObjectStore):
         export_of(without, alice)
@@ -148,7 +162,7 @@ def test_a_key_of_no_account_is_kept_sealed(region: Region, alice: Principal, bo
         assert "hush-hush" not in repr(key)
 
 
-def test_so_many_at_a_time(region: Region, alice: Principal) -> None:
+def test_so_many_exports_at_a_time_as_the_quota_says(region: Region, alice: Principal) -> None:
     account = Account(alice.account_id, "alice", None, region.clock.now())
     quotas.set_limit(region, account, names.SNAPSHOT_EXPORTS.name, 1)
     quotas.set_limit(region, account, names.IMAGE_EXPORTS.name, 1)

@@ -14,12 +14,15 @@ from souche.db import operations
 from souche.db import snapshots as snapshot_records
 from souche.db import volumes as volume_records
 from souche.errors import ComputeFailed, StorageFailed
+from souche.model.accounts import Principal
 from souche.model.operations import Operation
 from souche.states import LinkState, SnapshotState, VmState, VolumeState
 from souche.workflows import engine
 from souche.workflows.catalogue import CATALOGUE
 from tests.support.region import RecordedWorkflows
+from tests.support.resources import read_image
 from tests.workflows.journals import Failing
+from tests.workflows.scenarios import SCENARIOS, Scenario
 from tests.workflows.world import NETWORK, Cast, World, original
 
 
@@ -226,6 +229,38 @@ def _link_state(world: World, volume_id: str) -> LinkState | None:
     with world.region.store.read() as connection:
         volume = volume_records.get(connection, volume_id)
     return volume.link.state if volume and volume.link else None
+
+
+IMAGES = [scenario for scenario in SCENARIOS if "image" in scenario.name and "export" not in scenario.name]
+
+
+@pytest.mark.parametrize("scenario", IMAGES, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("fails", [False, True])
+def test_image_that_was_deleted_while_pending_leaves_all_else_settled(
+    stage: tuple[World, Cast],
+    scenario: Scenario,
+    fails: bool,  # noqa: FBT001
+) -> None:
+    """Its snapshots stay when it could have been made, and go when it could not (reference section 2)."""
+    world, cast = stage
+    before = world.see()
+    scenario.promise(world, cast)
+    (operation,) = world.promised()
+    images.delete(world.region, _owner(world, operation.subject_id), operation.subject_id)
+    first = CATALOGUE[operation.workflow].steps[0].name
+    world.run(operation, Failing(first, StorageFailed(reason="injected"), after_work=True) if fails else None)
+    after = world.see()
+    assert (after.promised, after.staged) == ([], [])
+    assert after.power == before.power
+    assert not [key for key in after.rows if operation.subject_id in key]
+    made = after.rows.keys() - before.rows.keys()
+    assert {key.partition(" ")[0] for key in made} == (set() if fails else {"snapshots"})
+    assert {after.rows[key]["state"] for key in made if after.rows[key]} <= {SnapshotState.COMPLETED}
+    assert len(after.snapshots) == len(before.snapshots) + len(made)
+
+
+def _owner(world: World, image_id: str) -> Principal:
+    return Principal(read_image(world.region, image_id).account_id)
 
 
 def test_volume_that_a_guest_keeps_is_attached(stage: tuple[World, Cast]) -> None:

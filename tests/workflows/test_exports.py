@@ -1,6 +1,6 @@
 """Exports end to end on a store in a folder: what is in the bucket, and what is left when they are cut off."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from souche import run
-from souche.app import export_tasks, images
+from souche.app import export_tasks, image_imports, images
 from souche.app.block_devices import BsuRequest, MappingRequest
 from souche.app.export_tasks import ApiKey, Target
+from souche.app.image_imports import FromManifest
 from souche.db import buckets as owners
 from souche.db import export_tasks as records
 from souche.db import images as image_records
@@ -19,9 +20,12 @@ from souche.formats.manifest import read_manifest
 from souche.model.export_tasks import ExportTask
 from souche.model.query import Query
 from souche.objects.base import BucketAccessRefused, ObjectsUnavailable, Part, Upload
-from souche.states import ExportState
+from souche.states import ExportState, ImageState
 from souche.workflows import buckets
+from tests.support.bucket import bucket as web_server
 from tests.support.folder_oos import FolderOos, FolderStore
+from tests.support.region import make_account
+from tests.support.resources import read_image
 from tests.workflows.world import Cast, Original, World, original
 
 TARGET = Target("qcow2", "exports", "there")
@@ -85,7 +89,9 @@ def objects(world: World) -> list[str]:
     return world.oos.seen().get("exports", [])
 
 
-def test_what_is_in_the_bucket(world: World, cast: Cast, tmp_path: Path) -> None:
+def test_a_bucket_is_made_with_the_disks_the_manifest_and_the_companion_in_it(
+    world: World, cast: Cast, tmp_path: Path
+) -> None:
     image_id = image_of_two_disks(world, cast)
     task = export_image(world, replace(cast, image_id=image_id))
     assert (task.state, task.progress_percent) == (ExportState.COMPLETED, 100)
@@ -115,9 +121,56 @@ def test_what_is_in_the_bucket(world: World, cast: Cast, tmp_path: Path) -> None
         run.run(["qemu-img", "check", "-f", "qcow2", packed.with_suffix("")], timeout_seconds=60)
 
 
-def test_the_url_of_the_manifest(world: World, cast: Cast) -> None:
+def test_a_completed_export_has_the_url_of_its_manifest(world: World, cast: Cast) -> None:
     task = export_image(world, cast)
     assert export_tasks.manifest_url(world.region, task) == f"file:///exports/{task.manifest_key}"
+
+
+class PublishedStore(FolderStore):
+    """Its URLs are those of a web server on this machine; `lifetimes` has the seconds that they were asked for."""
+
+    def __init__(self, folder: Path, lifetimes: list[int]) -> None:
+        super().__init__(folder)
+        self._lifetimes = lifetimes
+        self._metadata: dict[str, dict[str, str]] = {}
+
+    def put(self, bucket: str, key: str, data: bytes, *, metadata: Mapping[str, str]) -> None:
+        super().put(bucket, key, data, metadata=metadata)
+        self._metadata[key] = {f"x-amz-meta-{name}": value for name, value in metadata.items()}
+
+    def presign(self, bucket: str, key: str, seconds: int) -> str:
+        self._lifetimes.append(seconds)
+        data, headers = self.get(bucket, key), self._metadata.get(key, {})
+        return web_server().put(key.rpartition("/")[2], data, headers=headers, query="?X-Amz-Signature=hush")
+
+
+class PublishedOos(FolderOos):
+    def __init__(self, folder: Path, lifetimes: list[int]) -> None:
+        super().__init__(folder)
+        self._published = PublishedStore(folder, lifetimes)
+
+    def store(self) -> PublishedStore:
+        return self._published
+
+
+def test_the_url_of_an_export_is_for_create_image_and_works_for_seven_days(world: World, cast: Cast) -> None:
+    """Another account needs no right but the URL; product codes, and what only the companion has, come along."""
+    lifetimes: list[int] = []
+    oos = PublishedOos(world.home / "published", lifetimes)
+    image_id = image_of_two_disks(world, cast)
+    task = export_image(with_buckets(world, oos=oos), replace(cast, image_id=image_id))
+    assert set(lifetimes) == {7 * 24 * 3600}
+    url = export_tasks.manifest_url(world.region, task)
+    bob = make_account(world.region, "bob")
+    made = image_imports.create(world.region, bob, FromManifest(images.ImageSettings(None), str(url)))
+    world.run_all()
+    image = read_image(world.region, made.image_id)
+    assert (image.state, image.account_id, image.name) == (ImageState.AVAILABLE, bob.account_id, "two disks")
+    assert (image.product_codes, image.boot_modes, image.tpm_mandatory) == (("0002",), ("uefi",), True)
+    source = read_image(world.region, image_id)
+    for mine, exported in zip(image.snapshot_ids, source.snapshot_ids, strict=True):
+        assert mine != exported
+        assert world.disks.snapshot(mine) == world.disks.snapshot(exported)
 
 
 def test_a_snapshot_comes_alone(world: World, cast: Cast) -> None:

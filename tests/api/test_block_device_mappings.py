@@ -1,0 +1,92 @@
+"""Block device mappings on the wire: how those of a launch merge with the image's (reference section 5).
+
+What is refused: test_image_refusals.py and test_vm_refusals.py."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from souche.model.images import Image, ImageMapping
+from tests.support.client import Client, value
+from tests.support.resources import make_image, make_snapshot
+
+ROOT = "/dev/sda1"
+DATA = "/dev/xvdb"
+
+
+@pytest.fixture
+def image(client: Client) -> Image:
+    """A root of 10 GiB, and an io1 volume of 20 GiB that stays when its VM goes."""
+    region, who = client.region, client.who
+    root = ImageMapping(ROOT, make_snapshot(region, who).snapshot_id, 10)
+    snapshot_id = make_snapshot(region, who, volume_size_gib=20).snapshot_id
+    data = ImageMapping(DATA, snapshot_id, 20, "io1", 500, delete_on_vm_deletion=False)
+    return make_image(region, who, mappings=(root, data))
+
+
+def launched(client: Client, image: Image, *mappings: Mapping[str, object]) -> dict[str, dict[str, Any]]:
+    """The volumes of a VM, by their devices."""
+    (vm,) = client("CreateVms", ImageId=image.image_id, BlockDeviceMappings=list(mappings))["Vms"]
+    volumes = {each["VolumeId"]: each for each in client("ReadVolumes")["Volumes"]}
+    return {
+        mapping["DeviceName"]: volumes[mapping["Bsu"]["VolumeId"]] for mapping in vm["BlockDeviceMappings"]
+    }
+
+
+def test_a_launch_without_mappings_has_the_volumes_of_the_image(client: Client, image: Image) -> None:
+    volumes = launched(client, image)
+    told = {name: (each["SnapshotId"], each["Size"], each["VolumeType"]) for name, each in volumes.items()}
+    first, second = image.snapshot_ids
+    assert told == {ROOT: (first, 10, "standard"), DATA: (second, 20, "io1")}
+    assert volumes[DATA]["Iops"] == 500
+    assert volumes[DATA]["LinkedVolumes"][0]["DeleteOnVmDeletion"] is False
+
+
+def test_the_same_device_takes_what_is_given_and_keeps_the_rest(client: Client, image: Image) -> None:
+    """Terraform gives the root a size and a type and nothing else."""
+    volumes = launched(
+        client,
+        image,
+        {"DeviceName": ROOT, "Bsu": {"VolumeSize": 30, "VolumeType": "gp2"}},
+        {"DeviceName": DATA, "Bsu": {"DeleteOnVmDeletion": True}},
+    )
+    first, second = image.snapshot_ids
+    assert (volumes[ROOT]["Size"], volumes[ROOT]["VolumeType"], volumes[ROOT]["SnapshotId"]) == (
+        30,
+        "gp2",
+        first,
+    )
+    assert (volumes[DATA]["Size"], volumes[DATA]["Iops"], volumes[DATA]["SnapshotId"]) == (20, 500, second)
+    assert volumes[DATA]["LinkedVolumes"][0]["DeleteOnVmDeletion"] is True
+
+
+def test_a_new_device_adds_a_volume_of_the_type_standard_that_goes_with_the_vm(
+    client: Client, image: Image
+) -> None:
+    volumes = launched(client, image, {"DeviceName": "/dev/xvdc", "Bsu": {"VolumeSize": 5}})
+    assert list(volumes) == [ROOT, DATA, "/dev/xvdc"]
+    added = volumes["/dev/xvdc"]
+    assert (added["Size"], added["VolumeType"]) == (5, "standard")
+    assert added["LinkedVolumes"][0]["DeleteOnVmDeletion"] is True
+
+
+@pytest.mark.parametrize("text", ["", "x"])
+def test_no_device_drops_a_device_of_the_image_whatever_its_text_is(
+    client: Client, image: Image, text: str
+) -> None:
+    assert list(launched(client, image, {"DeviceName": DATA, "NoDevice": text})) == [ROOT]
+
+
+def test_an_ephemeral_disk_is_accepted_and_dropped(client: Client, image: Image) -> None:
+    ephemeral = {"DeviceName": "/dev/xvdc", "VirtualDeviceName": "ephemeral0"}
+    assert list(launched(client, image, ephemeral)) == [ROOT, DATA]
+
+
+def test_a_vm_has_40_volumes_at_the_most(client: Client, image: Image) -> None:
+    """The root and the image's other volume among them."""
+    names = [f"/dev/xvd{first}{second}" for first in "cd" for second in "abcdefghijklmnopqrstuvwxyz"]
+    mappings = [{"DeviceName": name, "Bsu": {"VolumeSize": 1}} for name in names]
+    assert len(launched(client, image, *mappings[:38])) == 40
+    request = {"ImageId": image.image_id, "BlockDeviceMappings": mappings[:39]}
+    assert client.refusal("CreateVms", **request).row == value(4047)
