@@ -8,8 +8,10 @@ from souche.app import access_keys
 from souche.app.region import Region
 from souche.http.auth import KeyLookup
 from souche.model.accounts import Principal
-from souche.refusals import BadValue, NoSuchAccessKey, ParameterNotSupported
+from souche.refusals import NoSuchAccessKey
+from tests.support.client import Client, absent, missing, unsupported, value
 from tests.support.region import ManualClock, call
+from tests.support.requests import filled
 
 
 def create(region: Region, who: Principal, **request: object) -> dict[str, Any]:
@@ -45,7 +47,9 @@ def test_what_is_not_set_is_not_shown(region: Region, alice: Principal) -> None:
     assert {"ExpirationDate", "Tag"}.isdisjoint(create(region, alice))
 
 
-def test_filters(region: Region, alice: Principal, bob: Principal) -> None:
+def test_keys_are_found_by_state_and_id_in_their_own_account(
+    region: Region, alice: Principal, bob: Principal
+) -> None:
     key_id = create(region, alice)["AccessKeyId"]
     update_access_key(call(region, alice, AccessKeyId=key_id, State="INACTIVE"))
     assert [key["AccessKeyId"] for key in read(region, alice, Filters={"States": ["INACTIVE"]})] == [key_id]
@@ -53,7 +57,9 @@ def test_filters(region: Region, alice: Principal, bob: Principal) -> None:
     assert read(region, bob, Filters={"AccessKeyIds": [key_id]}) == []
 
 
-def test_update(region: Region, alice: Principal, clock: ManualClock) -> None:
+def test_an_update_changes_tag_and_date_and_tells_when(
+    region: Region, alice: Principal, clock: ManualClock
+) -> None:
     key_id = create(region, alice, ExpirationDate="2063-04-05T02:00:00+02:00", Tag="a")["AccessKeyId"]
     clock.advance(seconds=1)
     request = {"AccessKeyId": key_id, "Tag": "b", "ClearExpirationDate": True}
@@ -62,17 +68,47 @@ def test_update(region: Region, alice: Principal, clock: ManualClock) -> None:
     assert (changed["Tag"], "ExpirationDate" in changed) == ("b", False)
 
 
-def test_delete(region: Region, alice: Principal) -> None:
+def test_a_deleted_key_is_unknown(region: Region, alice: Principal) -> None:
     key_id = create(region, alice)["AccessKeyId"]
     assert delete_access_key(call(region, alice, AccessKeyId=key_id)) == {}
     with pytest.raises(NoSuchAccessKey):
         delete_access_key(call(region, alice, AccessKeyId=key_id))
 
 
-def test_refusals(region: Region, alice: Principal) -> None:
-    with pytest.raises(BadValue, match="ExpirationDate"):
-        create(region, alice, ExpirationDate="tomorrow")
-    with pytest.raises(ParameterNotSupported, match="UserName"):
-        create(region, alice, UserName="example-user")
-    with pytest.raises(BadValue, match="State"):
-        update_access_key(call(region, alice, AccessKeyId="A" * 20, State="active"))
+def test_secrets_are_told_at_creation_only(region: Region, alice: Principal) -> None:
+    key = create(region, alice)
+    assert len(key["SecretKey"]) == 40
+    changed: Any = update_access_key(call(region, alice, AccessKeyId=key["AccessKeyId"], State="INACTIVE"))
+    for told in (changed["AccessKey"], *read(region, alice)):
+        assert "SecretKey" not in told
+
+
+REFUSED = [
+    ("CreateAccessKey", {"ExpirationDate": "tomorrow"}, value(4047), "ExpirationDate"),
+    ("CreateAccessKey", {"ExpirationDate": "2020-01-01"}, value(4047), "in the past"),
+    ("CreateAccessKey", {"Tag": "t" * 256}, value(4047), "255 characters"),
+    ("CreateAccessKey", {"UserName": "example-user"}, unsupported(8000), "UserName"),
+    ("UpdateAccessKey", {"AccessKeyId": "<own>", "State": "active"}, value(4047), "State"),
+    ("UpdateAccessKey", {"AccessKeyId": "<own>", "ExpirationDate": "2020-01-01"}, value(4047), "in the past"),
+    ("UpdateAccessKey", {"AccessKeyId": "A" * 20, "State": "ACTIVE"}, absent(5027), "A" * 20),
+    ("UpdateAccessKey", {"AccessKeyId": "<foreign>", "State": "ACTIVE"}, absent(5027), "doesn't exist"),
+    ("UpdateAccessKey", {"State": "ACTIVE"}, missing(7007), "AccessKeyId"),
+    ("DeleteAccessKey", {"AccessKeyId": "A" * 20}, absent(5027), "A" * 20),
+    ("DeleteAccessKey", {"AccessKeyId": "<foreign>"}, absent(5027), "doesn't exist"),
+    ("DeleteAccessKey", {}, missing(7007), "AccessKeyId"),
+]
+
+
+@pytest.mark.parametrize(("action", "request_", "row", "said"), REFUSED)
+def test_a_bad_key_date_state_or_tag_is_refused_with_its_code(
+    client: Client,
+    bob: Principal,
+    action: str,
+    request_: dict[str, object],
+    row: tuple[int, str, str],
+    said: str,
+) -> None:
+    keys = {"own": client.who.access_key_id, "foreign": bob.access_key_id}
+    refusal = client.refusal(action, **filled(request_, keys))
+    assert refusal.row == row
+    assert said in refusal.details

@@ -34,7 +34,7 @@ def test_the_same_question_has_the_same_answer_under_its_own_request_id(
     assert first == second
 
 
-def test_an_answer_without_anything_in_it(region: Region, alice: Principal) -> None:
+def test_an_empty_answer_is_given_again_under_its_own_request_id(region: Region, alice: Principal) -> None:
     body = b'{"DryRun": true}'
     first = ask(region, alice, "ReadVolumes", body)
     assert first == {"ResponseContext": {"RequestId": "first"}}

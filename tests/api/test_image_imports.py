@@ -1,6 +1,7 @@
 """CreateImage by a manifest: what is refused at the call, with its code; and what the answer says."""
 
 import json
+import string
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,7 @@ def put(data: bytes, **how: Any) -> str:
     return bucket().put("manifest.json", data, **how)
 
 
-def test_a_pending_image_with_the_manifests_mappings(region: Region, client: Client) -> None:
+def test_an_import_is_pending_private_and_has_the_manifests_mappings(region: Region, client: Client) -> None:
     location = put_manifest(disk("http://127.0.0.1:1/a"), disk("http://127.0.0.1:1/b", Device="/dev/xvdb"))
     image = client("CreateImage", FileLocation=location)["Image"]
     assert (image["State"], image["ImageName"], image["Description"]) == (
@@ -85,6 +86,8 @@ def with_disk(**changes: object) -> str:
     return put_manifest(disk("http://127.0.0.1:1/a"), disk("http://127.0.0.1:1/b", **changes))
 
 
+FORTY_PLACES = [f"{first}{second}" for first in "bc" for second in string.ascii_lowercase[:20]]
+
 REFUSED: dict[str, tuple[Callable[[], str], tuple[int, str, str]]] = {
     "ftp": (lambda: "ftp://127.0.0.1/manifest.json", value(4075)),
     "no URL": (lambda: "bucket/manifest.json", value(4075)),
@@ -111,6 +114,12 @@ REFUSED: dict[str, tuple[Callable[[], str], tuple[int, str, str]]] = {
     "two names of one device": (
         lambda: put_manifest(
             disk("http://a/"), disk("http://a/", Device="/dev/sdb"), disk("http://a/", Device="/dev/xvdb")
+        ),
+        value(4040),
+    ),
+    "41 disks": (
+        lambda: put_manifest(
+            disk("http://a/"), *(disk("http://a/", Device=f"/dev/xvd{each}") for each in FORTY_PLACES)
         ),
         value(4040),
     ),
@@ -146,6 +155,16 @@ def test_what_is_wrong_with_a_manifest_is_refused_at_the_call(client: Client, na
     assert refusal.details
 
 
+def test_a_product_code_of_another_region_is_carried_over(client: Client) -> None:
+    """It is a licence, and an export is what takes licences from one region to another (reference section 4)."""
+    image = client("CreateImage", FileLocation=put_manifest(ProductTypes=["0042"]))["Image"]
+    assert image["ProductCodes"] == ["0042"]
+    refusal = client.refusal(
+        "CreateImage", FileLocation=put_manifest(), ImageName="x-1", ProductCodes=["0042"]
+    )
+    assert refusal.row == value(4047)
+
+
 def test_a_product_on_the_marketplace_is_for_its_subscribers(region: Region, client: Client) -> None:
     vendor = make_account(region, "vendor")
     product = make_product_type(region, vendor, sold=True).product_type_id
@@ -154,7 +173,7 @@ def test_a_product_on_the_marketplace_is_for_its_subscribers(region: Region, cli
     assert Client(region, vendor)("CreateImage", FileLocation=location)["Image"]["ProductCodes"] == [product]
 
 
-def test_where_it_comes_from_is_told_by_souches_own_action(client: Client) -> None:
+def test_where_an_import_comes_from_is_told_by_souches_own_action(client: Client) -> None:
     image_id = client("CreateImage", FileLocation=put_with_companion(b"x", {}))["Image"]["ImageId"]
     answer: Any = read_image_origins(call(client.region, client.who, ImageIds=[image_id]))
     assert answer["ImageOrigins"][0]["Lineage"] == {

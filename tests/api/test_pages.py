@@ -16,7 +16,7 @@ def token_of(position: Position) -> str:
     return pages.following([position], lambda last: last, more=True)["NextPageToken"]
 
 
-def test_everything_without_a_size() -> None:
+def test_without_a_size_everything_comes_or_the_default() -> None:
     assert pages.query({}, ()) == Query()
     assert pages.query({}, (), default=100) == Query(limit=100)
     assert pages.query({"ResultsPerPage": 7}, (), default=100) == Query(limit=7)

@@ -22,13 +22,13 @@ def test_a_product_type_is_made_read_and_deleted(client: Client) -> None:
     assert client("ReadProductTypes", Filters=wanted)["ProductTypes"] == []
 
 
-def test_pages(client: Client) -> None:
+def test_product_types_go_by_pages(client: Client) -> None:
     first = client("ReadProductTypes", ResultsPerPage=4)
     last = client("ReadProductTypes", ResultsPerPage=4, NextPageToken=first["NextPageToken"])
     assert [len(page["ProductTypes"]) for page in (first, last)] == [4, 1]
 
 
-def test_refusals(client: Client) -> None:
+def test_a_product_type_that_is_in_use_or_unknown_is_refused_with_its_code(client: Client) -> None:
     product = client("CreateProductType", Description="Mine")["ProductType"]["ProductTypeId"]
     image = make_image(client.region, client.who, product_codes=(product,))
     delete = client.refusal("DeleteProductType", ProductTypeId=product)

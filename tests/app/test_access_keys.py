@@ -45,6 +45,9 @@ def test_a_new_state_without_a_date_sets_the_key_to_not_expire(
     assert (changed.active, changed.expiration_date, changed.tag) == (False, None, "ci")
     assert changed.last_modification_date == START + timedelta(seconds=5)
     assert access_keys.find(region, alice, Query((Condition("active", [False]),))) == [changed]
+    known = access_keys.lookup(region, key.access_key_id)
+    assert known is not None
+    assert not known.active
 
 
 def test_other_changes_leave_the_date(region: Region, alice: Principal, key: AccessKey) -> None:

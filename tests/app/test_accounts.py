@@ -23,6 +23,8 @@ def test_names_are_unique_and_all_accounts_are_listed(region: Region) -> None:
 
 
 @pytest.mark.parametrize(("name", "alias"), [("", None), ("x" * 256, None), ("x", "")])
-def test_names_have_a_length(region: Region, name: str, alias: str | None) -> None:
+def test_a_name_or_an_alias_that_is_empty_or_too_long_is_refused(
+    region: Region, name: str, alias: str | None
+) -> None:
     with pytest.raises(BadValue):
         accounts.create(region, name, alias)

@@ -77,7 +77,7 @@ def test_volumes_beyond_the_bounds(
         block_devices.check_volume(size_gib, volume_type, iops, device_name="/dev/sdb")
 
 
-def test_two_spellings_are_one_place() -> None:
+def test_sd_and_xvd_names_are_one_place() -> None:
     assert block_devices.place("/dev/sdb") == block_devices.place("/dev/xvdb")
     assert len({block_devices.place(name) for name in ("/dev/sda1", "/dev/sdb", "/dev/sdba")}) == 3
 

@@ -153,7 +153,9 @@ def test_a_private_image_is_not_found_by_its_id(region: Region, alice: Principal
     assert names(region, alice, Condition("image_id", (image.image_id,))) == []
 
 
-def test_accounts_are_told_apart(region: Region, clock: ManualClock, former: Image) -> None:
+def test_an_update_withdraws_images_of_its_own_account_only(
+    region: Region, clock: ManualClock, former: Image
+) -> None:
     vendor = make_account(region, "vendor")
     own = make_image(region, vendor, "Debian-0", family="Debian")
     with region.store.begin() as connection:

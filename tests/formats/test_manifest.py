@@ -141,18 +141,18 @@ def test_a_complaint_says_what_is_wrong_and_where(path: str, value: object, comp
     assert complaint in str(caught.value)
 
 
-def test_another_version() -> None:
+def test_a_version_other_than_1_is_refused() -> None:
     with pytest.raises(UnknownManifestVersion):
         read_manifest(changed("Version", 2))
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"<html>", b"[1]", b"[" * 100_000, b"7"])
-def test_no_json_object(data: bytes) -> None:
+def test_what_is_no_json_object_is_refused(data: bytes) -> None:
     with pytest.raises(NotJson):
         read_manifest(data)
 
 
-def test_too_long() -> None:
+def test_a_manifest_of_more_than_1_mib_is_refused() -> None:
     with pytest.raises(BadManifest, match="more than"):
         read_manifest(b" " * (MOST_BYTES + 1))
 

@@ -110,7 +110,7 @@ def resolver(host: str, _port: int) -> list[Address]:
         return [ipaddress.ip_address("127.0.0.1")]
 
 
-def test_body_and_headers(fetcher: Fetcher, port: int) -> None:
+def test_a_url_with_any_query_is_fetched_with_its_headers(fetcher: Fetcher, port: int) -> None:
     body, headers = fetcher.read(
         f"http://127.0.0.1:{port}/good?X-Amz-Signature=1&b=%2F", "FileLocation", LIMITS
     )
@@ -145,7 +145,7 @@ def test_announced_length_and_chunks(fetcher: Fetcher, port: int) -> None:
         "http://127.0.0.1/" + "a" * 9000,
     ],
 )
-def test_not_a_url_to_fetch(fetcher: Fetcher, url: str) -> None:
+def test_what_is_no_http_url_is_refused(fetcher: Fetcher, url: str) -> None:
     with pytest.raises(BadUrl):
         fetcher.read(url, "FileLocation", LIMITS)
 
@@ -156,13 +156,13 @@ def test_not_a_url_to_fetch(fetcher: Fetcher, url: str) -> None:
      "[::1]", "[::]", "[fe80::1]", "[fd00::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
      "224.0.0.1", "255.255.255.255", "rebound.example"],
 )  # fmt: skip
-def test_private_addresses(fetcher: Fetcher, host: str) -> None:
+def test_an_address_that_is_not_public_is_refused(fetcher: Fetcher, host: str) -> None:
     with pytest.raises(BadUrl, match="not an address to fetch from"):
         fetcher.read(f"http://{host}:81/good", "FileLocation", LIMITS)
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "0177.0.0.1", "localhost"])
-def test_odd_spellings_of_this_machine(host: str, port: int) -> None:
+def test_odd_spellings_of_this_machine_are_refused(host: str, port: int) -> None:
     """By the system's own resolver."""
     with pytest.raises(BadUrl, match="not an address to fetch from"):
         Fetcher(AllowList()).read(f"http://{host}:{port}/good", "FileLocation", LIMITS)

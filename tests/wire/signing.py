@@ -71,15 +71,18 @@ def sign(
     when: datetime | None = None,
     key_id: str = ACCESS_KEY_ID,
     secret: str = SECRET_KEY,
+    scope_date: str | None = None,
 ) -> dict[str, str]:
-    """The headers of a POST of `body` to `path`, which is the path as the client signs it."""
+    """The headers of a POST of `body` to `path`, which is the path as the client signs it. The scope has the date of
+    the timestamp, unless another is given."""
     timestamp = (when or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     host = (urlsplit(f"//{netloc}").hostname or "") if form.bare_host else netloc
     signed = {**form.headers, "host": host, form.date_header.lower(): timestamp}
     names = ";".join(sorted(signed))
     headers = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
     canonical = f"POST\n{path}\n\n{headers}\n{names}\n{hashlib.sha256(body).hexdigest()}"
-    scope = f"{timestamp[:8]}/{form.region}/{form.service}/{form.scheme.lower()}_request"
+    day = timestamp[:8] if scope_date is None else scope_date
+    scope = f"{day}/{form.region}/{form.service}/{form.scheme.lower()}_request"
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     text = f"{form.scheme}-HMAC-SHA256\n{timestamp}\n{scope}\n{digest}"
     signature = _hmac(_key(form.scheme + secret, scope), text).hex()

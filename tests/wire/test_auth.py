@@ -2,14 +2,20 @@
 
 import base64
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from souche.api import spec
+from souche.api.dispatch import Access
+from souche.api.request_errors import WrongClock
+from souche.http.auth import Authenticator
+from souche.http.signature import SignedRequest
+from tests.support.region import START, ManualClock
 from tests.wire.answers import check_answer, check_error
-from tests.wire.server import Server, new_app, serving
-from tests.wire.signing import FORMS, SECRET_KEY, ClientForm, sign
+from tests.wire.server import KEYS, Server, new_app, serving
+from tests.wire.signing import FORMS, OSC_SDK_PYTHON, SECRET_KEY, ClientForm, sign
 
 WRONG = "W" * 40
 
@@ -28,9 +34,10 @@ def test_every_client_gets_in(server: Server, form: ClientForm) -> None:
     check_answer("ReadSubregions", answer.json)
 
 
-def test_unsigned(server: Server) -> None:
+def test_an_unsigned_request_is_refused(server: Server) -> None:
     answer = server.send("POST", "/api/v1/ReadSubregions", b"{}")
-    assert (answer.status, answer.json["Errors"][0]["Code"]) == (401, "1")
+    error = answer.json["Errors"][0]
+    assert (answer.status, error["Type"], error["Code"]) == (401, "AccessDenied", "1")
     assert answer.headers["content-type"] == "application/json"
     check_error(answer.json)
 
@@ -54,7 +61,7 @@ def test_bad_credentials_are_none_where_none_are_needed(server: Server, headers:
     assert server.call("ReadVmTypes", secret=WRONG).status == 200
 
 
-def test_unknown_unusable_and_wrong_keys_look_alike(fresh: Server) -> None:
+def test_unknown_inactive_expired_and_wrong_keys_are_refused_alike(fresh: Server) -> None:
     answers = [
         fresh.call("ReadSubregions", secret=WRONG),
         fresh.call("ReadSubregions", key_id="UNKNOWN0000000000000"),
@@ -62,13 +69,43 @@ def test_unknown_unusable_and_wrong_keys_look_alike(fresh: Server) -> None:
         fresh.call("ReadSubregions", key_id="EXPIRED0000000000000"),
     ]
     assert {answer.status for answer in answers} == {401}
-    assert len({str(answer.json["Errors"]) for answer in answers}) == 1
+    (error,) = {str(answer.json["Errors"]) for answer in answers}
+    assert "'Type': 'AccessDenied'" in error
+    assert "'Code': '1'" in error
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(-299, 200), (-310, 401), (1, 200), (10, 401)])
-def test_clock_window(server: Server, seconds: int, status: int) -> None:
+def test_a_date_out_of_the_clock_window_is_refused(server: Server, seconds: int, status: int) -> None:
     when = datetime.now(UTC) + timedelta(seconds=seconds)
-    assert server.call("ReadSubregions", when=when).status == status
+    answer = server.call("ReadSubregions", when=when)
+    assert answer.status == status
+    if status == 401:
+        error = answer.json["Errors"][0]
+        assert (error["Type"], error["Code"]) == ("AccessDenied", "1")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "accepted"), [(-300, True), (-301, False), (0, True), (2, True), (3, True), (4, False)]
+)
+def test_the_clock_window_is_5_minutes_back_and_3_seconds_ahead(
+    seconds: int,
+    accepted: bool,  # noqa: FBT001
+) -> None:
+    clock = ManualClock()
+    path, netloc = "/api/v1/ReadVms", "127.0.0.1:8080"
+    headers = sign(OSC_SDK_PYTHON, netloc, path, b"{}", when=START + timedelta(seconds=seconds))
+    lowered = {"host": netloc, **{name.lower(): text for name, text in headers.items()}}
+    request = SignedRequest("POST", path, "", lowered, b"{}")
+    authenticator = Authenticator(KEYS.get, clock)
+    with nullcontext() if accepted else pytest.raises(WrongClock):
+        assert authenticator.caller(Access.KEY, request) is not None
+
+
+@pytest.mark.parametrize(("date", "status"), [("20200101", 200), ("x", 200), ("", 401)])
+def test_the_date_of_the_scope_need_not_be_that_of_the_request_and_may_not_be_empty(
+    server: Server, date: str, status: int
+) -> None:
+    assert server.call("ReadSubregions", scope_date=date).status == status
 
 
 def test_a_wrong_clock_is_told(server: Server) -> None:
@@ -82,7 +119,8 @@ def test_four_failures_lock_a_key_known_or_not(fresh: Server) -> None:
         for _ in range(4):
             assert fresh.call("ReadSubregions", secret=WRONG, key_id=key_id).json["Errors"][0]["Code"] == "1"
         locked = fresh.call("ReadSubregions", key_id=key_id)
-        assert (locked.status, locked.json["Errors"][0]["Code"]) == (401, "13")
+        error = locked.json["Errors"][0]
+        assert (locked.status, error["Type"], error["Code"]) == (401, "AccessDenied", "13")
 
 
 def test_a_success_forgets_failures(fresh: Server) -> None:
@@ -91,7 +129,7 @@ def test_a_success_forgets_failures(fresh: Server) -> None:
     assert fresh.call("ReadSubregions").status == 200
 
 
-def test_passwords_open_nothing(server: Server) -> None:
+def test_a_login_and_password_open_nothing(server: Server) -> None:
     headers = {"Authorization": "Basic " + base64.b64encode(b"me@example.org:secret").decode()}
     answer = server.send("POST", "/api/v1/ReadSubregions", b"{}", headers)
     assert (answer.status, answer.json["Errors"][0]["Code"]) == (401, "1")

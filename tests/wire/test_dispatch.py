@@ -44,7 +44,7 @@ def test_packers_empty_subnet_is_absent() -> None:
     assert seen == [{"ImageId": "ami-12345678"}]
 
 
-def test_deep_paths_and_enums() -> None:
+def test_a_refusal_names_the_path_of_the_parameter_and_the_values_supported() -> None:
     body = {"ImageId": "i", "BlockDeviceMappings": [{"Bsu": {"VolumeSize": "10"}}]}
     with pytest.raises(UserError, match=r"'BlockDeviceMappings\[0\]\.Bsu\.VolumeSize'"):
         spec.check_request("CreateVms", body)
@@ -94,7 +94,7 @@ def test_a_refused_shape_names_the_field_and_the_way_out(
 
 
 @pytest.mark.parametrize("date", ["2026-01-31", "2026-01-31T10:00:00.000Z", "2026-01-31T10:00:00+0000"])
-def test_dates_in_every_spelling(date: str) -> None:
+def test_a_date_may_be_in_every_spelling_of_iso_8601(date: str) -> None:
     spec.check_request("CreateAccessKey", {"ExpirationDate": date})
     with pytest.raises(UserError):
         spec.check_request("CreateAccessKey", {"ExpirationDate": "tomorrow"})
@@ -105,16 +105,16 @@ class _Unlisted(Conflict):
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "code"),
+    ("error", "status", "kind", "code"),
     [
-        (NoSuchImage(image_id="ami-12345678"), 400, "5023"),
-        (_Unlisted(), 409, "9000"),
-        (StorageFailed(reason="/secret/path"), 500, "2000"),
-        (RuntimeError("secret"), 500, "2000"),
+        (NoSuchImage(image_id="ami-12345678"), 400, "InvalidResource", "5023"),
+        (_Unlisted(), 409, "ResourceConflict", "9000"),
+        (StorageFailed(reason="/secret/path"), 500, "InternalError", "2000"),
+        (RuntimeError("secret"), 500, "InternalError", "2000"),
     ],
 )
-def test_errors_on_the_wire(
-    error: Exception, status: int, code: str, monkeypatch: pytest.MonkeyPatch
+def test_an_error_has_its_status_and_code_and_ours_tells_nothing(
+    error: Exception, status: int, kind: str, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def handler(_call: Call) -> Mapping[str, object]:
         raise error
@@ -122,13 +122,14 @@ def test_errors_on_the_wire(
     monkeypatch.setattr(actions, "outscale_action", lambda _name: _action(handler))
     with serving(new_app()) as server, structlog.testing.capture_logs() as lines:
         answer = server.send("POST", "/api/v1/ReadRegions", b"{}")
-    assert (answer.status, answer.json["Errors"][0]["Code"]) == (status, code)
+    told = answer.json["Errors"][0]
+    assert (answer.status, told["Type"], told["Code"]) == (status, kind, code)
     assert "secret" not in str(answer)
     assert [line["event"] for line in lines] == ["request failed"] * (status == 500) + ["request"]
     assert {line["request_id"] for line in lines} == {answer.json["ResponseContext"]["RequestId"]}
 
 
-def test_the_audit_line(server: Server) -> None:
+def test_a_request_has_one_line_in_the_log_without_its_values(server: Server) -> None:
     with structlog.testing.capture_logs() as lines:
         server.send("POST", "/api/v1/ReadRegions", b'{"DryRun": "secret"}')
     assert len(lines) == 1

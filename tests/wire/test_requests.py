@@ -1,17 +1,19 @@
 """Paths, bodies, shapes and envelopes."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from souche.http.exchange import BODY_LIMIT
 from tests.wire.answers import check_answer, check_error
 from tests.wire.server import REGION_NAME, Server
+from tests.wire.signing import OSC_SDK_PYTHON
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def test_an_answer(server: Server) -> None:
+def test_an_answer_is_json_of_the_specification_with_a_request_id(server: Server) -> None:
     answer = server.call("ReadSubregions")
     assert answer.headers["content-type"] == "application/json"
     check_answer("ReadSubregions", answer.json)
@@ -20,7 +22,7 @@ def test_an_answer(server: Server) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b" \n", b'{"Filters": null}', b'{"Filters": {"States": null}}'])
-def test_empty_bodies(server: Server, body: bytes) -> None:
+def test_an_empty_body_and_what_is_null_say_nothing(server: Server, body: bytes) -> None:
     assert server.call("ReadSubregions", body).status == 200
 
 
@@ -53,11 +55,12 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("body", "code", "details"), REFUSED, ids=lambda value: str(value)[:40])
-def test_refused_bodies(server: Server, body: bytes, code: str, details: str) -> None:
+def test_a_body_of_another_shape_is_refused(server: Server, body: bytes, code: str, details: str) -> None:
     answer = server.call("ReadSubregions", body)
     check_error(answer.json)
     error = answer.json["Errors"][0]
-    assert (answer.status, error["Code"]) == (400, code)
+    kind = "InvalidParameter" if code == "3001" else "InvalidParameterValue"
+    assert (answer.status, error["Type"], error["Code"]) == (400, kind, code)
     assert details in error["Details"]
 
 
@@ -77,17 +80,29 @@ def test_user_data_of_its_full_size_fits(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "status", "code"),
-    [("Nonsense", 404, "12000"), ("CreateLoadBalancer", 400, "8000")],
+    ("action", "status", "kind", "code"),
+    [
+        ("Nonsense", 404, "InvalidAction", "12000"),
+        ("CreateLoadBalancer", 400, "OperationNotSupported", "8000"),
+    ],
 )
-def test_actions_that_are_not_done(server: Server, action: str, status: int, code: str) -> None:
+def test_an_unknown_action_and_one_that_is_not_done_are_refused(
+    server: Server, action: str, status: int, kind: str, code: str
+) -> None:
     answer = server.call(action)
     check_error(answer.json)
-    assert (answer.status, answer.json["Errors"][0]["Code"]) == (status, code)
+    error = answer.json["Errors"][0]
+    assert (answer.status, error["Type"], error["Code"]) == (status, kind, code)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_another_content_type_is_tolerated(server: Server, content_type: str) -> None:
+    form = replace(OSC_SDK_PYTHON, headers={"content-type": content_type})
+    assert server.call("ReadSubregions", form=form).status == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/ReadImages", "/api/v2/ReadImages", "/api/v1/a/b", "/oapi"])
-def test_wrong_paths(server: Server, path: str) -> None:
+def test_a_wrong_path_is_not_found(server: Server, path: str) -> None:
     answer = server.send("POST", path, b"{}")
     check_error(answer.json)
     assert answer.status == 404
@@ -95,14 +110,14 @@ def test_wrong_paths(server: Server, path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
-def test_wrong_methods(server: Server, method: str) -> None:
+def test_a_wrong_method_is_refused(server: Server, method: str) -> None:
     answer = server.send(method, "/api/v1/ReadRegions")
     check_error(answer.json)
     error = answer.json["Errors"][0]
     assert (answer.status, error["Type"], error["Code"]) == (405, "AccessDenied", "2")
 
 
-def test_options(server: Server) -> None:
+def test_options_tells_what_browsers_ask_for(server: Server) -> None:
     answer = server.send("OPTIONS", "/api/v1/ReadRegions")
     assert answer.status == 204
     assert answer.headers["access-control-allow-methods"] == "OPTIONS,POST"
@@ -110,7 +125,7 @@ def test_options(server: Server) -> None:
     assert answer.headers["access-control-max-age"] == "86400"
 
 
-def test_discovery(server: Server) -> None:
+def test_versions_and_calls_are_told_unsigned(server: Server) -> None:
     assert server.send("GET", "/api").json == {"Versions": ["v1"]}
     calls = server.send("GET", "/api/v1").json
     assert calls["Version"] == "1.42.0"
