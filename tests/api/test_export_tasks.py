@@ -6,6 +6,7 @@ import pytest
 
 from souche.app import accounts, quotas
 from souche.app.region import Region
+from souche.db import images
 from souche.model import quotas as names
 from souche.model.accounts import Principal
 from souche.model.permissions import Permissions
@@ -210,6 +211,18 @@ def test_a_grantee_may_not_export_an_image(client: Client, region: Region, bob: 
     shared = make_image(region, bob, permissions=Permissions((client.who.account_id,)))
     refusal = client.refusal("CreateImageExportTask", ImageId=shared.image_id, OsuExport=EXPORT)
     assert refusal.row == unsupported(8017)
+
+
+def test_a_copy_of_a_public_image_may_be_exported(client: Client, region: Region, bob: Principal) -> None:
+    public = make_image(region, bob, permissions=Permissions(public=True))
+    request = {"SourceImageId": public.image_id, "SourceRegionName": region.name}
+    refusal = client.refusal("CreateImageExportTask", ImageId=public.image_id, OsuExport=EXPORT)
+    assert refusal.row == unsupported(8017)
+    copy_id = client("CreateImage", **request)["Image"]["ImageId"]
+    with region.store.begin() as connection:
+        images.set_state(connection, copy_id, ImageState.AVAILABLE)
+    task = client("CreateImageExportTask", ImageId=copy_id, OsuExport=EXPORT)["ImageExportTask"]
+    assert task["ImageId"] == copy_id
 
 
 def test_a_grantee_may_export_a_snapshot_and_has_the_task(

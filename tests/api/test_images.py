@@ -193,6 +193,19 @@ def test_the_alias_is_shown_for_an_owner_who_has_one(region: Region, client: Cli
     vendor = make_account(region, "vendor", alias="Outscale")
     image = make_image(region, vendor, permissions=Permissions(public=True))
     assert read_one(client, image.image_id)["AccountAlias"] == "Outscale"
+    own = make_image(region, client.who)
+    assert "AccountAlias" not in read_one(client, own.image_id)
+
+
+def test_official_images_are_found_by_their_alias(region: Region, client: Client) -> None:
+    """Packer gives the owner's ids as null beside the alias."""
+    official = make_image(
+        region, make_account(region, "vendor", alias="Outscale"), permissions=Permissions(public=True)
+    )
+    make_image(region, client.who)
+    filters = {"AccountAliases": ["Outscale"], "AccountIds": None}
+    (found,) = client("ReadImages", Filters=filters)["Images"]
+    assert found["ImageId"] == official.image_id
 
 
 def test_a_failed_image_says_why(client: Client) -> None:

@@ -1,10 +1,13 @@
 """Product types on the wire (reference section 8)."""
 
+import pytest
+
 from souche.api.product_types import read_product_types
 from souche.app.region import Region
+from souche.states import VmState
 from tests.support.client import Client, absent, conflict, value
 from tests.support.region import call
-from tests.support.resources import make_image
+from tests.support.resources import make_image, make_vm
 
 
 def test_one_of_the_region_is_read_without_credentials(region: Region) -> None:
@@ -26,6 +29,24 @@ def test_product_types_go_by_pages(client: Client) -> None:
     first = client("ReadProductTypes", ResultsPerPage=4)
     last = client("ReadProductTypes", ResultsPerPage=4, NextPageToken=first["NextPageToken"])
     assert [len(page["ProductTypes"]) for page in (first, last)] == [4, 1]
+
+
+@pytest.mark.parametrize("vm_type", ["t2.small", "tinav2.c2r4", "tinav3.c1r4", "tinav3.c2r3"])
+def test_windows_is_refused_below_generation_3_2_vcores_or_4_gib(client: Client, vm_type: str) -> None:
+    image_id = make_image(client.region, client.who, product_codes=("0002",)).image_id
+    launch = client.refusal("CreateVms", ImageId=image_id, VmType=vm_type)
+    assert launch.row == conflict(9072)
+    assert "Windows needs generation v3, 2 vCores and 4 GiB" in launch.details
+    vm = make_vm(client.region, client.who, VmState.STOPPED, product_codes=("0002",))
+    assert client.refusal("UpdateVm", VmId=vm.vm_id, VmType=vm_type) == launch
+
+
+def test_windows_runs_from_generation_3_2_vcores_and_4_gib_on(client: Client) -> None:
+    image_id = make_image(client.region, client.who, product_codes=("0002",)).image_id
+    (vm,) = client("CreateVms", ImageId=image_id, VmType="tinav3.c2r4")["Vms"]
+    assert vm["ProductCodes"] == ["0002"]
+    linux = make_image(client.region, client.who, "linux").image_id
+    assert client("CreateVms", ImageId=linux, VmType="tinav2.c1r1")["Vms"]
 
 
 def test_a_product_type_that_is_in_use_or_unknown_is_refused_with_its_code(client: Client) -> None:

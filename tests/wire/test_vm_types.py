@@ -18,7 +18,9 @@ from tests.wire.server import Server
         ("m4.large", 2, 8192, "high", False),
     ],
 )
-def test_names(name: str, vcpus: int, memory_mib: int, performance: str, *, fixed: bool) -> None:
+def test_the_name_of_a_type_says_its_cores_memory_and_performance(
+    name: str, vcpus: int, memory_mib: int, performance: str, *, fixed: bool
+) -> None:
     parsed = vm_types.parse(name)
     assert (parsed.name, parsed.vcpus, parsed.memory_mib) == (name, vcpus, memory_mib)
     assert (parsed.performance, parsed.names_performance) == (performance, fixed)
@@ -27,12 +29,12 @@ def test_names(name: str, vcpus: int, memory_mib: int, performance: str, *, fixe
 @pytest.mark.parametrize(
     "name", ["", "tina.c1r1", "tinav5.c0r1", "tinav5.c1r0", "tinav5.c1r1p4", "tinav5.c1r1p1 ", "t2.huge"]
 )
-def test_what_is_no_type(name: str) -> None:
+def test_another_name_is_no_type(name: str) -> None:
     with pytest.raises(NotFound):
         vm_types.parse(name)
 
 
-def test_filters_and_pages(server: Server) -> None:
+def test_types_are_found_by_cores_and_memory_and_go_by_pages(server: Server) -> None:
     filters = {"VcoreCounts": [2], "MemorySizes": [4]}
     first = json.dumps({"Filters": filters, "ResultsPerPage": 2}).encode()
     answer = server.call("ReadVmTypes", first)
