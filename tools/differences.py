@@ -20,6 +20,51 @@ DIFFERENCES = (
         "imports beside the source were seen to succeed; how they are named is not known",
     ),
     Difference(
+        "CreateImage by a manifest: a product code that the region does not know",
+        "kept on the image",
+        "it is a licence of another region, and only an export of an OMI takes licences along",
+    ),
+    Difference(
+        "CreateImage by a manifest: a bucket that does not exist",
+        "400 InvalidResource 5031, as for a manifest that does not; 4002 is never answered",
+        "over HTTP both are 404",
+    ),
+    Difference(
+        "CreateImage from snapshots or by a manifest: BootModes absent",
+        "legacy",
+        "the real default is unknown",
+    ),
+    Difference(
+        "CreateImage from a VM: TpmMandatory absent",
+        "false, also when the VM has a TPM",
+        "the specification says so of the parameter, and nothing of VMs",
+    ),
+    Difference(
+        "CreateImage by copy: NoReboot",
+        "400 InvalidParameter 3002",
+        "the specification has it for VMs only; the refusal was seen with FileLocation",
+    ),
+    Difference(
+        "an image of a VM: deletion protection, shutdown behaviour, performance, boot mode",
+        "kept with the image and its copies, taken by launches that do not name them, and shown in no field",
+        "an OMI is said to carry them, and the specification has no field for them",
+    ),
+    Difference(
+        "CreateVms, UpdateVm: Windows (0002) below v3, 2 vCores or 4 GiB",
+        "409 ResourceConflict 9072",
+        "documented as what Windows needs; no source tells whether it is enforced",
+    ),
+    Difference(
+        "ReadImages, ReadVms: Filters.BootModes",
+        "an unknown value finds nothing, as in every filter",
+        "the specification has an enumeration there; unknown values of filters were seen to be no error",
+    ),
+    Difference(
+        "ReadImages: `?` in ImageNames and FileLocations",
+        "stands for itself; `*` alone is a wildcard",
+        "unverified on the real service",
+    ),
+    Difference(
         "Image.FileLocation of an imported image",
         "the whole URL for its owner, the URL without its query for others",
         "the query is a signature, and gives access",
@@ -58,6 +103,11 @@ DIFFERENCES = (
         "CreateImageExportTask: a mapping without a snapshot",
         "left out of the manifest",
         "the manifest has no place for an empty volume",
+    ),
+    Difference(
+        "CreateImageExportTask: a mapping larger than its snapshot",
+        "the manifest has the snapshot's size, and so has the image that is made from it",
+        "Size is that of the disk at the URL",
     ),
     Difference(
         "OsuApiKey of an account of this region",
@@ -196,6 +246,16 @@ DIFFERENCES = (
         "access keys that are locked after failures",
         "401 AccessDenied 13",
         "as docs.outscale.com/api-errors lists it; an older observation saw 1",
+    ),
+    Difference(
+        "login and password (Basic)",
+        "401 AccessDenied 1, on every action that needs credentials",
+        "accounts here have no passwords",
+    ),
+    Difference(
+        "throttling",
+        "none: 429 and 503 are not answered for the number of requests",
+        "the limits are unpublished, and a region has one owner",
     ),
     Difference(
         "CreateImage from snapshots: NoReboot",

@@ -242,6 +242,7 @@ def test_removals_take_back_what_is_there(client: Client, other: Client) -> None
         client("UpdateImage", ImageId=image.image_id, PermissionsToLaunch=removals)
     assert permissions_of(client, image.image_id) == {"AccountIds": [], "GlobalPermission": False}
     assert other("ReadImages") == {"Images": []}
+    assert other.refusal("CreateVms", ImageId=image.image_id).row == absent(5023)
 
 
 def test_the_owner_may_share_with_itself(client: Client) -> None:
