@@ -251,6 +251,13 @@ def test_the_owner_may_share_with_itself(client: Client) -> None:
     assert permissions_of(client, image_id)["AccountIds"] == [client.who.account_id]
 
 
+def test_an_account_that_there_is_not_may_be_shared_with(client: Client) -> None:
+    """Which accounts there are is not told."""
+    image_id = make_image(client.region, client.who).image_id
+    client("UpdateImage", ImageId=image_id, **add(AccountIds=["999999999999"]))
+    assert permissions_of(client, image_id)["AccountIds"] == ["999999999999"]
+
+
 def test_sharing_an_image_leaves_its_snapshots_private(client: Client, other: Client) -> None:
     image = make_image(client.region, client.who)
     client("UpdateImage", ImageId=image.image_id, **add(AccountIds=[other.who.account_id]))
@@ -304,6 +311,16 @@ def test_deleting_an_image_leaves_its_snapshots_and_vms_alone(client: Client) ->
     assert client("ReadTags") == {"Tags": []}
 
 
+def test_a_snapshot_of_an_image_is_deleted_after_the_image_only(client: Client) -> None:
+    image = make_image(client.region, client.who)
+    (snapshot_id,) = image.snapshot_ids
+    refusal = client.refusal("DeleteSnapshot", SnapshotId=snapshot_id)
+    assert refusal.row == conflict(9094)
+    assert image.image_id in refusal.details
+    client("DeleteImage", ImageId=image.image_id)
+    assert client("DeleteSnapshot", SnapshotId=snapshot_id) == {}
+
+
 def test_deleting_a_shared_image_ends_the_sharing_and_frees_the_name(client: Client, other: Client) -> None:
     image = make_image(client.region, client.who, permissions=Permissions((other.who.account_id,)))
     client("DeleteImage", ImageId=image.image_id)
@@ -324,6 +341,24 @@ def test_an_unknown_value_of_a_filter_gives_an_empty_list(client: Client, name: 
     make_image(client.region, client.who)
     wanted = {name: [UNKNOWN[FILTER_SHAPES[name]["items"]["type"]]]}
     assert client("ReadImages", Filters=wanted) == {"Images": []}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, shape in FILTER_SHAPES.items() if shape.get("items") == {"type": "string"}]
+)
+def test_the_star_is_a_wildcard_in_names_and_locations_and_nowhere_else(client: Client, name: str) -> None:
+    """A wildcard would find this image, which has something of everything."""
+    granted = Permissions((client.who.account_id,), public=True)
+    image = make_image(client.region, client.who, description="of today", permissions=granted)
+    client("CreateTags", ResourceIds=[image.image_id], Tags=[{"Key": "k", "Value": "v"}])
+    found = client("ReadImages", Filters={name: ["*"]})["Images"]
+    assert len(found) == (1 if name in ("ImageNames", "FileLocations") else 0)
+
+
+def test_a_question_mark_stands_for_itself(client: Client) -> None:
+    make_image(client.region, client.who, "image 1")
+    for pattern, number in (("image ?", 0), ("imag*?", 0), ("image *", 1)):
+        assert len(client("ReadImages", Filters={"ImageNames": [pattern]})["Images"]) == number
 
 
 def test_the_default_scope_is_own_shared_and_public(region: Region, client: Client, bob: Principal) -> None:

@@ -84,6 +84,19 @@ def test_an_older_sample_is_read() -> None:
     assert (disk.volume_type, disk.iops, disk.delete_on_vm_deletion) == ("standard", None, True)
 
 
+def test_name_description_architecture_type_and_filename_may_be_missing() -> None:
+    document = json.loads(json.dumps(OLDER))
+    for holder, keys in (
+        (document["Image"], ("Name", "Type", "Public", "User")),
+        (document["Image"]["Snapshots"][0], ("Filename", "CompressedSize", "Ordering")),
+    ):
+        for key in keys:
+            del holder[key]
+    manifest = read_manifest(json.dumps(document).encode())
+    assert (manifest.name, manifest.description, manifest.public) == (None, "", False)
+    assert (manifest.disks[0].device_name, manifest.disks[0].filename) == ("/dev/sda1", None)
+
+
 texts = st.text(max_size=20)
 disks = st.builds(
     ManifestDisk,
@@ -129,6 +142,9 @@ def test_what_is_written_is_read_back(manifest: Manifest) -> None:
             OLDER["Image"]["Snapshots"] * 2,
             "Image.Snapshots: a Device is named more than once",
         ),
+        ("Image.Snapshots.0.Device", ..., "Image.Snapshots[0].Device: it is required"),
+        ("Image.Snapshots.0.Size", ..., "Image.Snapshots[0].Size: it is required"),
+        ("Image.Snapshots", ..., "Image.Snapshots: it is required"),
         ("Image.Snapshots.0.PreSignedUrl", ..., "Image.Snapshots[0].PreSignedUrl: it is required"),
         ("Image.Snapshots.0.Size", "10", "Image.Snapshots[0].Size: an integer is expected"),
         ("Image.Snapshots.0.Size", 0, "Image.Snapshots[0].Size: a positive number"),

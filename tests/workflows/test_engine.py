@@ -1,7 +1,7 @@
 """Locks, and what the engine does around the steps."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from souche.db import volumes as volume_records
 from souche.errors import ComputeFailed, StorageFailed
 from souche.model.accounts import Principal
 from souche.model.operations import Operation
-from souche.states import LinkState, SnapshotState, VmState, VolumeState
+from souche.states import ImageState, LinkState, SnapshotState, VmState, VolumeState
 from souche.workflows import engine
 from souche.workflows.catalogue import CATALOGUE
 from tests.support.region import RecordedWorkflows
@@ -229,6 +229,36 @@ def _link_state(world: World, volume_id: str) -> LinkState | None:
     with world.region.store.read() as connection:
         volume = volume_records.get(connection, volume_id)
     return volume.link.state if volume and volume.link else None
+
+
+class Watching(engine.Unjournalled):
+    """Notes whether a guest runs after each step."""
+
+    def __init__(self, world: World, vm_id: str) -> None:
+        self._world, self._vm_id = world, vm_id
+        self.power: dict[str, PowerState] = {}
+
+    def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
+        reason = super().once(name, action, until_success=until_success)
+        self.power[name] = self._world.hypervisor.power_states()[self._vm_id]
+        return reason
+
+
+@pytest.mark.parametrize("no_reboot", [False, True])
+def test_vm_is_shut_down_for_its_image_and_started_again_unless_it_must_not_be(
+    stage: tuple[World, Cast],
+    no_reboot: bool,  # noqa: FBT001
+) -> None:
+    world, cast = stage
+    vm_id = cast.running.vm_id
+    wanted = images.FromVm(images.ImageSettings("golden"), vm_id, no_reboot=no_reboot)
+    made = images.create_from_vm(world.region, cast.alice, wanted)
+    journal = Watching(world, vm_id)
+    world.run(world.the_promise(), journal)
+    at_capture = PowerState.RUNNING if no_reboot else PowerState.OFF
+    assert (journal.power["capture"], journal.power["start"]) == (at_capture, PowerState.RUNNING)
+    assert world.vm(vm_id).state == VmState.RUNNING
+    assert read_image(world.region, made.image_id).state == ImageState.AVAILABLE
 
 
 IMAGES = [scenario for scenario in SCENARIOS if "image" in scenario.name and "export" not in scenario.name]
