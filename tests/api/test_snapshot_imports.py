@@ -10,7 +10,7 @@ from tests.support.resources import promised
 GIB = 1024**3
 
 
-def test_a_snapshot_in_the_queue(region: Region, client: Client) -> None:
+def test_an_import_is_in_the_queue_and_has_whole_gib(region: Region, client: Client) -> None:
     made = client(
         "CreateSnapshot", FileLocation=put_disk(SYSTEM), SnapshotSize=GIB + 1, Description="from afar"
     )["Snapshot"]
@@ -20,7 +20,7 @@ def test_a_snapshot_in_the_queue(region: Region, client: Client) -> None:
     assert promised(region) == ["import_snapshot"]
 
 
-def test_a_token_stands_for_one_snapshot(client: Client) -> None:
+def test_a_token_stands_for_one_import(client: Client) -> None:
     wanted = {"FileLocation": put_disk(SYSTEM), "SnapshotSize": 4 * MIB, "ClientToken": "t"}
     ids = {client("CreateSnapshot", **wanted)["Snapshot"]["SnapshotId"] for _ in range(2)}
     assert len(ids) == 1
@@ -43,7 +43,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("change", "row"), REFUSED)
-def test_what_is_wrong_is_refused_at_the_call(
+def test_a_bad_url_size_or_text_is_refused_at_the_call(
     client: Client, change: dict[str, object], row: tuple[int, str, str]
 ) -> None:
     given = {"FileLocation": put_disk(SYSTEM), "SnapshotSize": 4 * MIB} | change

@@ -51,7 +51,9 @@ def test_device_names_that_are_refused(name: str) -> None:
         (44, "io1", 13_000),
     ],
 )
-def test_volumes_within_the_bounds(size_gib: int, volume_type: str, iops: int | None) -> None:
+def test_a_volume_within_the_bounds_of_size_and_iops_is_taken(
+    size_gib: int, volume_type: str, iops: int | None
+) -> None:
     block_devices.check_volume(size_gib, volume_type, iops, device_name="/dev/sdb")
 
 
@@ -70,7 +72,7 @@ def test_volumes_within_the_bounds(size_gib: int, volume_type: str, iops: int | 
         (4, "io1", 1201, IopsRatio),
     ],
 )
-def test_volumes_beyond_the_bounds(
+def test_a_volume_beyond_the_bounds_of_size_type_or_iops_is_refused(
     size_gib: int, volume_type: str, iops: int | None, error: type[UserError]
 ) -> None:
     with pytest.raises(error):
