@@ -56,6 +56,15 @@ def test_what_the_request_says_goes_before_the_manifest(client: Client) -> None:
     assert image["ProductCodes"] == ["0001", "0002", "0008"]
 
 
+def test_what_the_request_says_goes_before_the_companion(client: Client) -> None:
+    beside = {"boot_modes": ("uefi",), "tpm_mandatory": True}
+    location = put_with_companion(b"x", beside)
+    silent = client("CreateImage", FileLocation=location)["Image"]
+    assert (silent["BootModes"], silent["TpmMandatory"]) == (["uefi"], True)
+    told = client("CreateImage", FileLocation=location, BootModes=["legacy"], TpmMandatory=False)["Image"]
+    assert (told["BootModes"], told["TpmMandatory"]) == (["legacy"], False)
+
+
 def test_the_manifests_name_gives_way_and_the_requests_does_not(client: Client) -> None:
     location = put_manifest()
     names = [client("CreateImage", FileLocation=location)["Image"]["ImageName"] for _ in range(3)]

@@ -1,9 +1,11 @@
 """What exports promise, and what they refuse (reference sections 3 and 4)."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from souche.app import access_keys as keys
 from souche.app import export_tasks, images, quotas, snapshots
 from souche.app.export_tasks import ApiKey, Target
 from souche.app.region import Region
@@ -26,6 +28,7 @@ from souche.refusals import (
     WrongTaskState,
 )
 from souche.states import ExportState, ImageState, SnapshotState
+from tests.support.region import ManualClock
 from tests.support.resources import (
     make_export_task,
     make_image,
@@ -151,6 +154,17 @@ def test_the_key_of_another_account_means_its_bucket(
     task = export_of(region, alice, replace(TARGET, api_key=right))
     assert (task.account_id, task.bucket_account_id) == (alice.account_id, bob.account_id)
     assert (task.access_key_id, task.sealed_secret_key) == (None, None)
+
+
+def test_a_key_that_opens_nothing_means_no_bucket_here(
+    region: Region, alice: Principal, bob: Principal, clock: ManualClock
+) -> None:
+    inactive, secret = keys.create(region, bob)
+    keys.update(region, bob, inactive.access_key_id, keys.Changes(active=False))
+    expired, other_secret = keys.create(region, bob, clock.now() + timedelta(minutes=1))
+    clock.advance(minutes=1)
+    for key in (ApiKey(inactive.access_key_id, secret), ApiKey(expired.access_key_id, other_secret)):
+        assert export_of(region, alice, replace(TARGET, api_key=key)).bucket_account_id is None
 
 
 def test_a_key_of_no_account_is_kept_sealed(region: Region, alice: Principal, bob: Principal) -> None:

@@ -110,6 +110,17 @@ def test_an_update_withdraws_the_former_image_of_its_family_only(
     assert read_image(region, former.image_id).launchable_until == clock.now() + timedelta(days=30)
 
 
+def test_an_update_leaves_older_images_of_other_families_alone(region: Region, clock: ManualClock) -> None:
+    older = published(region, "Alma", "Alma-1")
+    first = published(region, "Debian", "Debian-1")
+    clock.advance(hours=1)
+    second = published(region, "Debian", "Debian-2")
+    with region.store.begin() as connection:
+        image_records.withdraw_former(connection, first.account_id, "Debian", clock.now())
+    withdrawn = [read_image(region, image.image_id).launchable_until for image in (older, first, second)]
+    assert withdrawn == [None, clock.now(), None]
+
+
 def test_a_failed_update_withdraws_nothing(region: Region, clock: ManualClock) -> None:
     image = published(region, "Debian", "Debian-1")
     clock.advance(hours=1)
@@ -158,6 +169,8 @@ def test_an_update_withdraws_images_of_its_own_account_only(
 ) -> None:
     vendor = make_account(region, "vendor")
     own = make_image(region, vendor, "Debian-0", family="Debian")
+    clock.advance(hours=1)
+    published(region, "Debian", "Debian-3")
     with region.store.begin() as connection:
         image_records.withdraw_former(connection, former.account_id, "Debian", clock.now())
     assert read_image(region, own.image_id).launchable_until is None

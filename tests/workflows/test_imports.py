@@ -125,10 +125,15 @@ def test_an_image_is_what_the_manifest_says(world: World, alice: Principal) -> N
 
 def test_what_the_manifest_has_no_room_for_comes_from_the_companion(world: World, alice: Principal) -> None:
     attributes = VmAttributes(True, "terminate", "medium", "uefi")  # noqa: FBT003
-    beside = {"boot_modes": ("uefi",), "tpm_mandatory": True, "vm_attributes": attributes}
+    beside = {
+        "boot_modes": ("uefi",),
+        "tpm_mandatory": True,
+        "secure_boot": True,
+        "vm_attributes": attributes,
+    }
     image = import_image(world, alice, put_with_companion(packed(qcow2(SYSTEM)), beside))
     assert (image.state, image.state_message) == (ImageState.AVAILABLE, None)
-    assert (image.boot_modes, image.tpm_mandatory, image.secure_boot) == (("uefi",), True, False)
+    assert (image.boot_modes, image.tpm_mandatory, image.secure_boot) == (("uefi",), True, True)
     assert (image.vm_attributes, image.lineage) == (attributes, LINEAGE)
     assert (image.source_image_id, image.source_vm_id) == (None, None)
 
