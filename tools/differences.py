@@ -106,8 +106,8 @@ DIFFERENCES = (
     ),
     Difference(
         "CreateImageExportTask: a mapping larger than its snapshot",
-        "the manifest has the snapshot's size, and so has the image that is made from it",
-        "Size is that of the disk at the URL",
+        "Size in the manifest is the mapping's",
+        "an io1 volume may need it for its Iops; an import takes sizes that are larger than the disk",
     ),
     Difference(
         "OsuApiKey of an account of this region",

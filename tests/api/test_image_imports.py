@@ -109,6 +109,7 @@ REFUSED: dict[str, tuple[Callable[[], str], tuple[int, str, str]]] = {
     "nobody there": (lambda: "http://127.0.0.1:1024/manifest.json", value(4074)),
     "an error of the server": (lambda: put(b"", status=500), value(4074)),
     "access refused": (lambda: put(b"", status=403), value(4088)),
+    "no signature": (lambda: put(b"", status=401), value(4088)),
     "broken off": (lambda: put(b"{}", announced=100), value(4088)),
     "no such manifest": (lambda: put(b"", status=404), absent(5031)),
     "not JSON": (lambda: put(b"<Error/>"), value(4041)),

@@ -150,6 +150,12 @@ def test_what_is_no_http_url_is_refused(fetcher: Fetcher, url: str) -> None:
         fetcher.read(url, "FileLocation", LIMITS)
 
 
+@pytest.mark.parametrize("login", ["user:password@", "user@", "@"])
+def test_a_url_with_a_login_is_refused(fetcher: Fetcher, port: int, login: str) -> None:
+    with pytest.raises(BadUrl, match="without a user name or password"):
+        fetcher.read(f"http://{login}127.0.0.1:{port}/good", "FileLocation", LIMITS)
+
+
 @pytest.mark.parametrize(
     "host",
     ["127.0.0.1", "127.1.2.3", "0.1.2.3", "169.254.169.254", "10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1",

@@ -38,6 +38,7 @@ REFUSED = [
     (b"[" * 5000, "4110", "not a JSON object"),
     (b'{"a":' * 400 + b"1" + b"}" * 400, "4110", "nested too deeply"),
     (b'{"Nonsense": 1}', "3001", "'Nonsense' is unknown"),
+    (b'{"DryRun": "true", "Nonsense": 1}', "3001", "'Nonsense' is unknown"),
     (b'{"Filters": {"Nonsense": 1}}', "3001", "'Filters.Nonsense' is unknown"),
     (b'{"DryRun": "true"}', "4110", "'DryRun' should be of the type boolean, not string"),
     (b'{"Filters": {"States": "x"}}', "4110", "'Filters.States' should be of the type array, not string"),

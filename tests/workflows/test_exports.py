@@ -18,6 +18,7 @@ from souche.db import images as image_records
 from souche.formats.companion import read_companion
 from souche.formats.manifest import read_manifest
 from souche.model.export_tasks import ExportTask
+from souche.model.images import ImageMapping, VmAttributes
 from souche.model.query import Query
 from souche.objects.base import BucketAccessRefused, ObjectsUnavailable, Part, Upload
 from souche.states import ExportState, ImageState
@@ -25,7 +26,7 @@ from souche.workflows import buckets
 from tests.support.bucket import bucket as web_server
 from tests.support.folder_oos import FolderOos, FolderStore
 from tests.support.region import make_account
-from tests.support.resources import read_image
+from tests.support.resources import make_image, read_image
 from tests.workflows.world import Cast, Original, World, original
 
 TARGET = Target("qcow2", "exports", "there")
@@ -106,7 +107,7 @@ def test_a_bucket_is_made_with_the_disks_the_manifest_and_the_companion_in_it(
     assert devices == [
         ("/dev/sda1", "standard", 1 << 30),
         ("/dev/xvdb", "gp2", 1 << 30),
-        ("/dev/xvdc", "standard", 1 << 30),
+        ("/dev/xvdc", "standard", 3 << 30),
     ]
     companion = read_companion(world.oos.store().get("exports", task.companion_key))
     assert (companion.boot_modes, companion.tpm_mandatory) == (("uefi",), True)
@@ -171,6 +172,43 @@ def test_the_url_of_an_export_is_for_create_image_and_works_for_seven_days(world
     for mine, exported in zip(image.snapshot_ids, source.snapshot_ids, strict=True):
         assert mine != exported
         assert world.disks.snapshot(mine) == world.disks.snapshot(exported)
+
+
+def test_an_import_of_an_export_has_all_that_the_image_had(world: World, cast: Cast) -> None:
+    """By the manifest, or by the companion where the manifest has no field."""
+    source = make_image(
+        world.region,
+        cast.alice,
+        "whole",
+        architecture="i386",
+        boot_modes=("uefi",),
+        description="of alice",
+        mappings=(
+            ImageMapping("/dev/sda1", cast.snapshot_id, 1, "gp2"),
+            ImageMapping(
+                "/dev/xvdb", _other_snapshot(world, cast), 4, "io1", 500, delete_on_vm_deletion=False
+            ),
+        ),
+        product_codes=("0002", "0007"),
+        secure_boot=True,
+        tpm_mandatory=True,
+        vm_attributes=VmAttributes(True, "terminate", "medium", "uefi"),  # noqa: FBT003
+    )
+    oos = PublishedOos(world.home / "published", [])
+    task = export_image(with_buckets(world, oos=oos), replace(cast, image_id=source.image_id))
+    url = str(export_tasks.manifest_url(world.region, task))
+    settings = images.ImageSettings("mine")
+    made = image_imports.create(world.region, cast.alice, FromManifest(settings, url))
+    world.run_all()
+    image = read_image(world.region, made.image_id)
+    assert (image.state, image.lineage and image.lineage.image_id) == (ImageState.AVAILABLE, source.image_id)
+    for trait in (
+        *("architecture", "boot_modes", "description", "permissions", "product_codes", "root_device_name"),
+        *("secure_boot", "tpm_mandatory", "vm_attributes"),
+    ):
+        assert (trait, getattr(image, trait)) == (trait, getattr(source, trait))
+    kept = [replace(mapping, snapshot_id=None) for mapping in image.mappings]
+    assert kept == [replace(mapping, snapshot_id=None) for mapping in source.mappings]
 
 
 def test_a_snapshot_comes_alone(world: World, cast: Cast) -> None:

@@ -21,8 +21,8 @@ VOLUME_TYPES: Final = ("standard", "gp2", "io1")
 
 @dataclass(frozen=True)
 class ManifestDisk:
-    """One device mapping and where its disk can be fetched. `size_bytes` is that of the disk, not of the object;
-    `filename` the last part of the object's key."""
+    """One device mapping and where its disk can be fetched. `size_bytes` is that of the volume to be made, not of the
+    object: what the disk has, or more; `filename` the last part of the object's key."""
 
     device_name: str
     url: str

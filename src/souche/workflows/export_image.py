@@ -31,6 +31,7 @@ from souche.model.images import Image, ImageMapping, Lineage
 from souche.model.operations import Operation
 from souche.objects.base import ObjectStore
 from souche.workflows import exports, locks
+from souche.workflows.create_vm import GIB
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
 
@@ -80,10 +81,11 @@ def _manifest(
 def _manifest_disk(
     task: ExportTask, mapping: ImageMapping, disk: WrittenDisk, objects: ObjectStore
 ) -> ManifestDisk:
+    """The size is the mapping's: an io1 volume may need more than its snapshot has, and its importer too."""
     return ManifestDisk(
         device_name=mapping.device_name,
         url=_url(objects, task, task.disk_key(disk.snapshot_id)),
-        size_bytes=disk.disk_bytes,
+        size_bytes=max(disk.disk_bytes, mapping.volume_size_gib * GIB),
         filename=_filename(task, disk.snapshot_id),
         volume_type=mapping.volume_type,
         iops=mapping.iops,
