@@ -60,6 +60,11 @@ DIFFERENCES = (
         "the specification has an enumeration there; unknown values of filters were seen to be no error",
     ),
     Difference(
+        "ReadImages: Filters.ProductCodeNames",
+        "matches the codes themselves, as ProductCodes does",
+        "no source tells what the name of a code is",
+    ),
+    Difference(
         "ReadImages: `?` in ImageNames and FileLocations",
         "stands for itself; `*` alone is a wildcard",
         "unverified on the real service",
