@@ -243,6 +243,18 @@ def test_what_is_no_version_cannot_be_withdrawn(region: Region, seller: Principa
     assert read_image(region, image.image_id).name == image.name
 
 
+def test_a_version_that_is_being_made_is_not_withdrawn_yet(
+    region: Region, vendor: Account, seller: Principal, product: str
+) -> None:
+    """Its snapshots, which are pending too, would be left."""
+    source = make_image(region, seller)
+    pending = marketplace.publish(region, Publication(vendor, source.image_id, product))
+    with pytest.raises(WrongImageState):
+        marketplace.withdraw(region, pending.image_id)
+    marketplace.withdraw(region, made(region, pending).image_id)
+    assert read_snapshot(region, pending.snapshot_ids[0]).state == SnapshotState.DELETING
+
+
 def test_there_is_nothing_to_subscribe_to_without_a_product(region: Region, customer: Account) -> None:
     with pytest.raises(NoSuchProductType):
         marketplace.subscribe(region, customer, "pty-00000000")

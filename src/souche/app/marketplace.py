@@ -18,7 +18,8 @@ from souche.db import product_types as product_records
 from souche.model.accounts import Account, Principal
 from souche.model.images import Image
 from souche.model.marketplace import Version
-from souche.refusals import NoSuchProductType, NotPublished
+from souche.refusals import NoSuchProductType, NotPublished, WrongImageState
+from souche.states import ImageState
 from souche.workflows import delete_snapshot
 
 
@@ -79,11 +80,16 @@ def withdraw(region: Region, image_id: str) -> None:
 
     Raises:
         NotPublished.
+        WrongImageState: it is still being made; its snapshots would be left.
     """
     with region.begin() as work:
         image = image_records.get(work.connection, image_id)
         if image is None or marketplace.version(work.connection, image_id) is None:
             raise NotPublished(image_id=image_id)
+        if image.state == ImageState.PENDING:
+            raise WrongImageState(
+                image_id=image_id, state=image.state, reason="withdraw it when it is available"
+            )
         image_records.erase(work.connection, image_id)
         work.promised += delete_snapshot.begin_unused(work.connection, image.snapshot_ids)
 
