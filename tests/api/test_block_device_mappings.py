@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from souche.model.images import Image, ImageMapping
-from tests.support.client import Client, value
+from tests.support.client import Client, parameter, value
 from tests.support.resources import make_image, make_snapshot
 
 ROOT = "/dev/sda1"
@@ -81,6 +81,22 @@ def test_no_device_drops_a_device_of_the_image_whatever_its_text_is(
 def test_an_ephemeral_disk_is_accepted_and_dropped(client: Client, image: Image) -> None:
     ephemeral = {"DeviceName": "/dev/xvdc", "VirtualDeviceName": "ephemeral0"}
     assert list(launched(client, image, ephemeral)) == [ROOT, DATA]
+
+
+def test_the_root_is_no_ephemeral_disk(client: Client, image: Image) -> None:
+    mapping = {"DeviceName": ROOT, "VirtualDeviceName": "ephemeral0"}
+    request = {"ImageId": image.image_id, "BlockDeviceMappings": [mapping]}
+    assert client.refusal("CreateVms", **request).row == value(4076)
+
+
+def test_the_root_is_neither_dropped_nor_made_from_another_snapshot(client: Client, image: Image) -> None:
+    other = make_snapshot(client.region, client.who).snapshot_id
+    for mapping, row in (
+        ({"DeviceName": ROOT, "NoDevice": ""}, value(4047)),
+        ({"DeviceName": ROOT, "Bsu": {"SnapshotId": other}}, parameter(3002)),
+    ):
+        refusal = client.refusal("CreateVms", ImageId=image.image_id, BlockDeviceMappings=[mapping])
+        assert refusal.row == row
 
 
 def test_a_vm_has_40_volumes_at_the_most(client: Client, image: Image) -> None:

@@ -13,7 +13,7 @@ from souche.model.images import ImageMapping, VmAttributes
 from souche.model.permissions import Permissions
 from souche.states import ImageState, SnapshotState
 from tests.api.image_requests import EPHEMERAL, REGISTER, add, registering, root
-from tests.support.client import Client, absent, conflict, unsupported
+from tests.support.client import Client, absent, conflict, unsupported, value
 from tests.support.region import call, make_account
 from tests.support.resources import (
     attach,
@@ -139,6 +139,12 @@ def test_an_image_of_a_vm_with_a_tpm_does_not_demand_one_unless_it_is_told_to(cl
     for name, said, expected in (("plain", {}, False), ("strict", {"TpmMandatory": True}, True)):
         image = client("CreateImage", VmId=vm.vm_id, ImageName=name, NoReboot=True, **said)["Image"]
         assert image["TpmMandatory"] is expected
+
+
+def test_an_image_that_demands_a_tpm_is_not_launched_without_one(client: Client) -> None:
+    image_id = make_image(client.region, client.who, tpm_mandatory=True).image_id
+    assert client.refusal("CreateVms", ImageId=image_id, TpmEnabled=False).row == value(4047)
+    assert client("CreateVms", ImageId=image_id)["Vms"][0]["TpmEnabled"] is True
 
 
 @pytest.mark.parametrize("public", [True, False])
@@ -399,7 +405,7 @@ def test_a_filter_on_mappings_matches_when_any_mapping_does(client: Client) -> N
     snapshot_id = make_snapshot(client.region, client.who).snapshot_id
     mappings = (ImageMapping("/dev/sda1", snapshot_id, 10), data)
     image = make_image(client.region, client.who, mappings=mappings)
-    for name, value in (
+    for name, wanted in (
         ("DeviceNames", ["/dev/xvdb"]),
         ("DeviceNames", ["/dev/sda1"]),
         ("SnapshotIds", [snapshot_id]),
@@ -408,7 +414,7 @@ def test_a_filter_on_mappings_matches_when_any_mapping_does(client: Client) -> N
         ("DeleteOnVmDeletion", False),
         ("DeleteOnVmDeletion", True),
     ):
-        (found,) = client("ReadImages", Filters={f"BlockDeviceMapping{name}": value})["Images"]
+        (found,) = client("ReadImages", Filters={f"BlockDeviceMapping{name}": wanted})["Images"]
         assert found["ImageId"] == image.image_id
 
 

@@ -49,6 +49,12 @@ def test_windows_runs_from_generation_3_2_vcores_and_4_gib_on(client: Client) ->
     assert client("CreateVms", ImageId=linux, VmType="tinav2.c1r1")["Vms"]
 
 
+@pytest.mark.parametrize("vm_type", ["t9.huge", "tina.c1r1", "tinav5.c1r1p4", ""])
+def test_another_vm_type_than_the_grammar_and_the_table_have_is_refused(client: Client, vm_type: str) -> None:
+    image_id = make_image(client.region, client.who).image_id
+    assert client.refusal("CreateVms", ImageId=image_id, VmType=vm_type).row == absent(5024)
+
+
 def test_a_product_type_that_is_in_use_or_unknown_is_refused_with_its_code(client: Client) -> None:
     product = client("CreateProductType", Description="Mine")["ProductType"]["ProductTypeId"]
     image = make_image(client.region, client.who, product_codes=(product,))

@@ -38,6 +38,7 @@ IO1_MIN_SIZE_GIB = 4
 IO1_IOPS = range(100, 13_000 + 1)
 IO1_IOPS_PER_GIB = 300
 MAX_VOLUMES_OF_VM = 40
+ROOT_IS_A_VOLUME = "the root device is a volume, not an ephemeral disk"
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,7 @@ def _image_mapping(
 def _check_root(request: MappingRequest) -> None:
     if request.virtual_device_name is not None:
         if request.bsu is not None:
-            raise BadVirtualDeviceName(
-                name=request.virtual_device_name, reason="the root device is a volume, not an ephemeral disk"
-            )
+            raise BadVirtualDeviceName(name=request.virtual_device_name, reason=ROOT_IS_A_VOLUME)
         raise RootSnapshotMissing(device_name=request.device_name)
     if request.bsu is None or request.bsu.snapshot_id is None:
         raise RootSnapshotMissing(device_name=request.device_name)
@@ -262,6 +261,8 @@ def _check_droppable(image: Image, device_name: str) -> None:
 def _check_ephemeral(request: MappingRequest) -> None:
     check_device_name(request.device_name)
     name = request.virtual_device_name or ""
+    if request.device_name == ROOT_DEVICE_NAME:
+        raise BadVirtualDeviceName(name=name, reason=ROOT_IS_A_VOLUME)
     if request.bsu is not None:
         raise BadVirtualDeviceName(
             name=name, reason="a device is a volume (Bsu) or an ephemeral disk, not both"
