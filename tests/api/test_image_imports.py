@@ -83,6 +83,17 @@ def test_the_signature_is_shown_to_the_owner_alone(region: Region, client: Clien
     assert other("ReadImages", Filters={"FileLocations": ["*hush*"]})["Images"] == []
 
 
+def test_an_import_is_found_by_the_location_that_it_shows(region: Region, client: Client) -> None:
+    """Its owner is shown the signature, which is kept apart; others are not."""
+    location = put_manifest() + "?AWSAccessKeyId=A&Expires=1&Signature=hush"
+    image_id = client("CreateImage", FileLocation=location)["Image"]["ImageId"]
+    client("UpdateImage", ImageId=image_id, PermissionsToLaunch={"Additions": {"GlobalPermission": True}})
+    for asking in (client, Client(region, make_account(region, "other"))):
+        (image,) = asking("ReadImages")["Images"]
+        assert asking("ReadImages", Filters={"FileLocations": [image["FileLocation"]]})["Images"] == [image]
+        assert asking("ReadImages", Filters={"FileLocations": [f"{location}*"]})["Images"] == []
+
+
 def changed(**changes: object) -> bytes:
     return json.dumps(json.loads(bucket().objects[_path(put_manifest())].data) | changes).encode()
 

@@ -1,6 +1,6 @@
 """What making, copying and deleting images promises and keeps (reference section 2)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import pytest
 
@@ -13,7 +13,7 @@ from souche.db import images as image_records
 from souche.db import volumes
 from souche.db.store import Store
 from souche.model.accounts import Principal
-from souche.model.images import BootMode, VmAttributes
+from souche.model.images import BootMode, Image, ImageMapping, VmAttributes
 from souche.model.permissions import Permissions
 from souche.model.query import Query
 from souche.refusals import BadProductCodes
@@ -159,6 +159,41 @@ def test_a_copy_has_the_same_traits_and_snapshots_of_its_own(
     assert snapshot.account_id == alice.account_id
     assert snapshot.source_snapshot_id == source.mappings[0].snapshot_id
     assert promised(region) == ["copy_image"]
+
+
+OWN_OF_A_COPY = {
+    *("image_id", "account_id", "account_alias", "name", "creation_date", "file_location", "permissions"),
+    *("source_image_id", "source_vm_id", "lineage", "guest_pause_seconds", "family", "launchable_until"),
+    *("mappings", "state", "state_message", "sealed_location"),
+}
+
+
+def test_a_copy_has_all_that_is_not_its_own(region: Region, alice: Principal, bob: Principal) -> None:
+    """A field that images get later is either."""
+    mappings = (
+        ImageMapping("/dev/sda1", make_snapshot(region, bob).snapshot_id, 20, "gp2"),
+        ImageMapping("/dev/xvdb", make_snapshot(region, bob).snapshot_id, 10, "io1", 500),
+        ImageMapping("/dev/xvdc", None, 5, delete_on_vm_deletion=False),
+    )
+    source = make_image(
+        region,
+        bob,
+        architecture="i386",
+        boot_modes=("uefi",),
+        description="of bob",
+        mappings=mappings,
+        permissions=Permissions(public=True),
+        product_codes=("0002",),
+        secure_boot=True,
+        tpm_mandatory=True,
+        vm_attributes=VmAttributes(True, "restart", "highest", "uefi"),  # noqa: FBT003
+    )
+    copy = image_copies.copy(region, alice, Copy(ImageSettings(None), source.image_id, region.name))
+    alike = {field.name for field in fields(Image)} - OWN_OF_A_COPY
+    assert {name: getattr(copy, name) for name in alike} == {name: getattr(source, name) for name in alike}
+    assert [replace(each, snapshot_id=None) for each in copy.mappings] == [
+        replace(each, snapshot_id=None) for each in mappings
+    ]
 
 
 def test_a_copy_may_be_described_otherwise(region: Region, alice: Principal) -> None:

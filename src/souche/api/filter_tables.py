@@ -78,6 +78,13 @@ def _reason(text: str) -> Value:
     return text if "*" in text or ":" in text else f"{text}*"
 
 
+def _location(text: str) -> Value:
+    """Where an image comes from. A URL is kept without its query, which is a signature, and shown with it to the
+    image's owner: both find the image."""
+    is_url = text.startswith(("http://", "https://")) and "*" not in text
+    return text.partition("?")[0] if is_url else text
+
+
 def _is(field: str) -> Filter:
     return Filter(field, _itself)
 
@@ -105,7 +112,7 @@ _IMAGES: Final[Table] = {
     "BlockDeviceMappingVolumeTypes": _is("mapping_volume_type"),
     "BootModes": _is("boot_modes"),
     "Descriptions": _is("description"),
-    "FileLocations": _like("file_location"),
+    "FileLocations": Filter("file_location", _location, wildcard=True),
     "Hypervisors": Constant(("xen",)),
     "ImageIds": _is("image_id"),
     "ImageNames": _like("name"),
