@@ -361,6 +361,36 @@ def test_the_star_is_a_wildcard_in_names_and_locations_and_nowhere_else(client: 
     assert len(found) == (1 if name in ("ImageNames", "FileLocations") else 0)
 
 
+SHOWN_AND_FOUND_BY = {
+    "AccountAlias": "AccountAliases",
+    "AccountId": "AccountIds",
+    "Architecture": "Architectures",
+    "BootModes": "BootModes",
+    "Description": "Descriptions",
+    "FileLocation": "FileLocations",
+    "ImageId": "ImageIds",
+    "ImageName": "ImageNames",
+    "ProductCodes": "ProductCodes",
+    "RootDeviceName": "RootDeviceNames",
+    "RootDeviceType": "RootDeviceTypes",
+    "SecureBoot": "SecureBoot",
+    "State": "States",
+    "TpmMandatory": "TpmMandatory",
+}
+
+
+@pytest.mark.parametrize("field", SHOWN_AND_FOUND_BY)
+def test_an_image_is_found_by_what_it_shows(region: Region, field: str) -> None:
+    """Signs that are special in patterns stand for themselves where there are no wildcards."""
+    client = Client(region, make_account(region, "vendor", alias="Vendor *?[x]"))
+    for changes in ({}, {"description": "a*b?c[d]%_"}, {"state": ImageState.FAILED, "mappings": ()}):
+        image = make_image(region, client.who, f"image ({len(changes)})/.-", **changes)
+        shown = read_one(client, image.image_id)[field]
+        wanted = shown if isinstance(shown, bool | list) else [shown]
+        found = client("ReadImages", Filters={SHOWN_AND_FOUND_BY[field]: wanted})["Images"]
+        assert image.image_id in [each["ImageId"] for each in found]
+
+
 def test_a_question_mark_stands_for_itself(client: Client) -> None:
     make_image(client.region, client.who, "image 1")
     for pattern, number in (("image ?", 0), ("imag*?", 0), ("image *", 1)):
