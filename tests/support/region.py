@@ -19,6 +19,7 @@ from souche.model.operations import Operation
 from souche.objects.fetch import Fetcher
 from souche.vault import Vault
 from tests.support.bucket import THIS_MACHINE
+from tests.support.watched_store import WatchedStore
 
 START = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
@@ -56,7 +57,7 @@ def make_region(tmp_path: Path, *, clock: Clock | None = None, workflows: Workfl
     """A region below `tmp_path`. Whoever makes it closes its store."""
     database = tmp_path / "region.db"
     database.write_bytes(_migrated())
-    store = Store(sqlite_engine(database))
+    store = WatchedStore(sqlite_engine(database))
     hypervisor = SimulatedHypervisor(tmp_path, "10.77.0.0/24")
     return Region(
         name="eu-test-1",

@@ -20,7 +20,7 @@ from souche.compute.base import PowerState
 from souche.compute.simulated import SimulatedHypervisor
 from souche.db import operations, schema
 from souche.db import vms as vm_records
-from souche.db.store import Store, sqlite_engine
+from souche.db.store import sqlite_engine
 from souche.ids import IdSource
 from souche.model.accounts import Principal
 from souche.model.firewall import Passage
@@ -39,13 +39,18 @@ from souche.workflows.parts import Parts
 from tests.support.bucket import THIS_MACHINE
 from tests.support.folder_oos import FolderOos
 from tests.support.region import ManualClock, RecordedWorkflows, make_account
+from tests.support.watched_store import WatchedStore
 
 Kind = Literal["memory", "qcow2"]
 Row = dict[str, object]
 
 HEAD_BYTES = 4096
-# and what is sealed, which is another text each time
-MEASURED = {schema.images.c.guest_pause_seconds, schema.export_tasks.c.sealed_manifest_url}
+# and what is another text or number each time: what is sealed, and versions
+MEASURED = {
+    schema.images.c.guest_pause_seconds,
+    schema.images.c.version,
+    schema.export_tasks.c.sealed_manifest_url,
+}
 NETWORK = "10.77.0.0/24"
 
 
@@ -234,7 +239,7 @@ def changes(before: Seen, after: Seen) -> dict[str, Row | None]:
 def assemble(home: Path, disks: Disks, seed: int) -> World:
     hypervisor = SimulatedHypervisor(home, NETWORK)
     (home / "staging").mkdir(exist_ok=True)
-    store = Store(sqlite_engine(home / "region.sqlite"))
+    store = WatchedStore(sqlite_engine(home / "region.sqlite"))
     sa.event.listen(store.engine, "connect", _do_not_sync)
     region = Region(
         name="eu-test-1",

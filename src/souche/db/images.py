@@ -63,7 +63,7 @@ def _mapping(columns: engine.AnyColumns) -> json_sql.JsonObject:
     return json_sql.JsonObject(**{field.name: columns[field.name] for field in fields(ImageMapping)})
 
 
-_DERIVED = {"legacy_boot", "uefi_boot", "public", "vm_attributes", "lineage"}
+_DERIVED = {"legacy_boot", "uefi_boot", "public", "vm_attributes", "lineage", "version"}
 _PLAIN = [column for column in images.c if column.name not in _DERIVED]
 
 # An image as JSON, with all that belongs to it, so that one statement reads a page and one decoder makes it.

@@ -158,6 +158,9 @@ images = sa.Table(
     sa.Column("family", sa.String(128)),
     # Of a withdrawn image only: it can be launched by its id until then, and is listed to its owner alone.
     sa.Column("launchable_until", UtcDate),
+    # Another random number after every change of what an image shows: of this row, or of one of another table that
+    # `db/images.py` reads with it. Triggers see to it (migration 0007), whoever writes and however.
+    sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.UniqueConstraint("account_id", "name"),
     sa.Index(None, "creation_date", "image_id"),
     # Pages are walked along these two, and names are matched with patterns on the way.

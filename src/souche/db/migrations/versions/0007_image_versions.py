@@ -1,0 +1,51 @@
+"""Images have versions. `db/schema.py` says what they are for.
+
+A version is random, not counted: no transaction waits for another's number, and an id that is used again, or a
+database that is put back from a backup, has none that was there before. Triggers fire for deletions by foreign keys
+too (https://www.sqlite.org/foreignkeys.html#fk_actions); of an image that is deleted itself, no row is left to change.
+"""
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+# The tables whose rows belong to images, with the column that has the image's id.
+_PARTS = {
+    "image_mappings": "image_id",
+    "image_grants": "image_id",
+    "image_product_codes": "image_id",
+    "tags": "resource_id",
+}
+_EVENTS = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}
+
+
+def upgrade() -> None:
+    op.add_column("images", sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("0")))
+    for trigger in _triggers():
+        op.execute(trigger)
+
+
+def _triggers() -> Iterator[str]:
+    yield _trigger("images", "INSERT", "image_id = NEW.image_id")
+    yield _trigger("images", "UPDATE", "image_id = NEW.image_id", "NEW.version = OLD.version")
+    yield _trigger("accounts", "UPDATE", "account_id = NEW.account_id")
+    for table, column in _PARTS.items():
+        for event, rows in _EVENTS.items():
+            ids = ", ".join(f"{row}.{column}" for row in rows)
+            yield _trigger(table, event, f"image_id IN ({ids})")
+
+
+def _trigger(table: str, event: str, changed: str, condition: str = "TRUE") -> str:
+    name = f"image_version_{table}_{event.lower()}"
+    bump = f"UPDATE images SET version = random() WHERE {changed}"  # noqa: S608 (of constants)
+    return f"CREATE TRIGGER {name} AFTER {event} ON {table} WHEN {condition} BEGIN {bump}; END"
+
+
+def downgrade() -> None:
+    raise NotImplementedError("there is no way back: restore a backup")
