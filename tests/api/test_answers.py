@@ -1,6 +1,9 @@
 """Answers that are given again. `tests/support/client.py` holds every one of them against a fresh one."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +11,11 @@ import pytest
 from souche.api import actions
 from souche.api.answers import REPEATABLE, answer, recall
 from souche.app.region import Region
+from souche.db import images
 from souche.model.accounts import Principal
+from souche.model.permissions import Permissions
 from tests.support.client import Client
+from tests.support.resources import make_image
 
 
 def ask(region: Region, who: Principal, action: str, body: bytes = b"{}") -> Any:
@@ -58,3 +64,43 @@ def test_what_depends_on_more_than_the_database_is_never_given_again(
 ) -> None:
     ask(region, alice, "ReadImageExportTasks")  # its URLs are signed anew
     assert again(region, alice, "ReadImageExportTasks") is None
+
+
+def shown(client: Client, wanted: str) -> list[Any]:
+    return [image[wanted] for image in client("ReadImages")["Images"]]
+
+
+def test_an_image_that_another_process_changes_is_shown_as_it_is_then(client: Client, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        make_image(client.region, client.who, name)
+    assert shown(client, "Description") == ["", ""]
+    script = "import sqlite3, sys; sqlite3.connect(sys.argv[1], isolation_level=None).execute(sys.argv[2])"
+    change = "UPDATE images SET description = 'new' WHERE name = 'one'"
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "region.db"), change], check=True)
+    assert sorted(shown(client, "Description")) == ["", "new"]
+
+
+@pytest.mark.parametrize("owner_asks_first", [False, True])
+def test_what_the_owner_alone_sees_is_shown_to_nobody_else(
+    client: Client, other: Client, *, owner_asks_first: bool
+) -> None:
+    secret = client.region.vault.seal("http://bucket/manifest?signature").decode()
+    public: dict[str, Any] = {
+        "permissions": Permissions(public=True),
+        "file_location": "http://bucket/manifest",
+    }
+    make_image(client.region, client.who, sealed_location=secret, **public)
+    asked = [client, other, client] if owner_asks_first else [other, client, other]
+    seen = [(each, shown(each, "FileLocation")) for each in asked]
+    for each, locations in seen:
+        whole = "http://bucket/manifest?signature"
+        assert locations == [whole if each is client else "http://bucket/manifest"]
+
+
+def test_an_image_that_is_known_is_not_shown_to_who_may_not_see_it(client: Client, other: Client) -> None:
+    image = make_image(client.region, client.who, permissions=Permissions(public=True))
+    assert shown(other, "ImageId") == [image.image_id]
+    with client.region.store.begin() as connection:
+        images.set_public(connection, image.image_id, public=False)
+    assert shown(other, "ImageId") == []
+    assert shown(client, "ImageId") == [image.image_id]

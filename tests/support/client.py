@@ -1,5 +1,5 @@
 """A client of a region's API without HTTP between: the same dispatch, every answer held against the specification, and
-against the one that is remembered where there is one."""
+against the one that is remembered where there is one; one made of remembered pieces against one that is not."""
 
 import json
 import uuid
@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from souche.api import actions, errors
-from souche.api.answers import answer, recall
+from souche.api.answers import answer, encoded, recall
+from souche.api.dispatch import dispatch
 from souche.app.region import Region
+from souche.db.pieces import Pieces
 from souche.errors import UserError
 from souche.model.accounts import Principal
 from tests.wire.answers import check_answer, check_error
@@ -48,7 +50,18 @@ class Client:
         assert remembered is None or json.loads(remembered) == told, (
             "an answer is given again that is true no more"
         )
+        if action == "ReadImages":
+            assert told == self._afresh(body), "an answer is made of pieces that are true no more"
         return told
+
+    def _afresh(self, body: bytes) -> dict[str, Any]:
+        """What ReadImages answers when nothing is remembered."""
+        store, question = self.region.store, (self.region, self.who, body, str(uuid.UUID(int=1)))
+        kept, store.pieces = store.pieces, Pieces()
+        try:
+            return json.loads(encoded(dispatch(actions.outscale_action("ReadImages"), *question)))  # type: ignore[no-any-return]
+        finally:
+            store.pieces = kept
 
 
 @dataclass(frozen=True)

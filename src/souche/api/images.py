@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
+import msgspec
+
 from souche.api import block_devices, dates, filters, pages, permissions, tags
 from souche.api.dispatch import Call
 from souche.app import image_copies, image_imports, images
@@ -10,7 +12,7 @@ from souche.app import tags as app_tags
 from souche.app.image_copies import Copy
 from souche.app.images import Change, FromSnapshots, FromVm, ImageSettings
 from souche.model.images import Image, Lineage
-from souche.model.query import Condition, Position, Query
+from souche.model.query import Condition, Query
 from souche.model.tags import Tag
 from souche.refusals import IncompatibleParameters, MissingParameter
 
@@ -124,15 +126,12 @@ def read_images(call: Call) -> Mapping[str, object]:
     """The images that the caller may launch."""
     request = cast("Request", call.request)
     query = pages.query(request, filters.conditions("ReadImages", request))
-    found = images.find(call.region, call.who, query)
-    return {
-        "Images": [view(image, found.tags.get(image.image_id, ())) for image in found.resources],
-        **pages.following(found.resources, _position, more=found.more),
-    }
+    found = images.show(call.region, call.who, query, _piece)
+    return {"Images": list(map(msgspec.Raw, found.views)), **pages.after(found.end)}
 
 
-def _position(image: Image) -> Position:
-    return Position(image.creation_date, image.image_id)
+def _piece(image: Image, tagged: Sequence[Tag]) -> bytes:
+    return msgspec.json.encode(view(image, tagged))
 
 
 def update_image(call: Call) -> Mapping[str, object]:

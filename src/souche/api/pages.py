@@ -34,7 +34,12 @@ def query(request: Mapping[str, Any], conditions: tuple[Condition, ...], default
 
 def following(found: Sequence[Item], position: Callable[[Item], Position], *, more: bool) -> dict[str, str]:
     """The `NextPageToken` of an answer that shows `found`: none when no more results remain."""
-    return {"NextPageToken": _token(position(found[-1]))} if more else {}
+    return after(position(found[-1]) if more else None)
+
+
+def after(end: Position | None) -> dict[str, str]:
+    """As `following`, of a page that ends there; None: nothing remains."""
+    return {} if end is None else {"NextPageToken": _token(end)}
 
 
 def _token(position: Position) -> str:

@@ -1,9 +1,9 @@
 """Images: made from a VM or from snapshots; changed, shared, found and deleted (reference section 2)."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import TypeAlias, get_args
 
 import sqlalchemy as sa
 
@@ -17,8 +17,9 @@ from souche.db import images, marketplace, snapshots, vms
 from souche.model.accounts import Principal
 from souche.model.images import Architecture, BootMode, Image, ImageMapping, VmAttributes
 from souche.model.operations import Argument, Operation
-from souche.model.query import Query
+from souche.model.query import Position, Query
 from souche.model.snapshots import Snapshot
+from souche.model.tags import Tag
 from souche.model.vms import Vm
 from souche.model.volumes import Volume
 from souche.refusals import (
@@ -73,6 +74,18 @@ class Change:
     description: str | None = None
     product_codes: tuple[str, ...] | None = None
     permissions: PermissionsChange | None = None
+
+
+# An image and its tags as the API shows them, in JSON.
+View: TypeAlias = Callable[[Image, Sequence[Tag]], bytes]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page of images as the API shows them, and where it ends if more remain."""
+
+    views: list[bytes]
+    end: Position | None
 
 
 def create_from_vm(region: Region, who: Principal, command: FromVm) -> Image:
@@ -270,8 +283,29 @@ def _check_unpublished(work: Work, image: Image, reason: str) -> None:
 def find(region: Region, who: Principal, query: Query) -> Found[Image]:
     """What the caller may launch, oldest first."""
     with region.store.reader() as reader:
-        page, tagged, more = images.find(reader, who.account_id, query)
-    return Found([seen_by(region, who, image) for image in page], tagged, more)
+        listed, more = images.find(reader, who.account_id, query)
+        whole = images.read(reader, [each.image_id for each in listed])
+    page = [whole[each.image_id] for each in listed]
+    tags = {image.image_id: tagged for image, tagged in page if tagged}
+    return Found([seen_by(region, who, image) for image, _ in page], tags, more)
+
+
+def show(region: Region, who: Principal, query: Query, view: View) -> Shown:
+    """What the caller may launch, oldest first, each as `view` shows it.
+
+    Views are kept by the versions of their images, and made only of those images that have changed. They are read in
+    the transaction that finds the page, so that it is of one moment.
+    """
+    kept = region.store.pieces
+    with region.store.reader() as reader:
+        listed, more = images.find(reader, who.account_id, query)
+        pieces = kept.known((each.image_id, each.version) for each in listed)
+        changed = {each.image_id: each.version for each in listed if each.image_id not in pieces}
+        for image, tagged in images.read(reader, changed).values():
+            piece = pieces[image.image_id] = view(seen_by(region, who, image), tagged)
+            if image.sealed_location is None:  # everybody sees the same
+                kept.put(image.image_id, changed[image.image_id], piece)
+    return Shown([pieces[each.image_id] for each in listed], listed[-1].position if more else None)
 
 
 def seen_by(region: Region, who: Principal, image: Image) -> Image:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ from souche.db.finder import Finder
 from souche.db.schema import accounts, image_grants, image_mappings, image_product_codes, images
 from souche.db.store import Reader
 from souche.model.images import Image, ImageMapping
-from souche.model.query import Query
+from souche.model.query import Condition, Position, Query
 from souche.model.tags import Tag
 from souche.states import ImageState
 
@@ -125,25 +125,44 @@ _OWN, *_OF_OTHERS = grants.scopes(
     images, images.c.image_id, image_grants.c.image_id, sa.bindparam("caller", "", sa.String)
 )
 _LISTED = [sa.and_(scope, images.c.launchable_until.is_(None)) for scope in _OF_OTHERS]
+_VERSIONS: engine.AnySelect = sa.select(images.c.image_id, images.c.version, images.c.creation_date)
+_finder = Finder(_VERSIONS, FIELDS, _ORDER, [_OWN, *_LISTED])
+_finder_by_id = Finder(_VERSIONS, FIELDS, _ORDER, [_OWN, *_OF_OTHERS])
+
 _TAGGED = _SELECT.add_columns(tags.as_json(images, images.c.image_id))
-_finder = Finder(_TAGGED, FIELDS, _ORDER, [_OWN, *_LISTED])
-_finder_by_id = Finder(_TAGGED, FIELDS, _ORDER, [_OWN, *_OF_OTHERS])
+_whole = Finder(_TAGGED, FIELDS, _ORDER, [])
 
 
-def find(
-    reader: Reader, account_id: str, query: Query
-) -> tuple[list[Image], Mapping[str, tuple[Tag, ...]], bool]:
-    """What the account may launch and satisfies the query, oldest first; their tags by image id, of those that
-    have any; and whether more remain. Others' images that are withdrawn are found by their ids only."""
+class Listed(NamedTuple):
+    """An image's place in a page. Whatever the image shows is the same as long as `version` is."""
+
+    image_id: str
+    version: int
+    creation_date: str
+
+    @property
+    def position(self) -> Position:
+        """Where the page after it begins."""
+        return Position(datetime.fromisoformat(self.creation_date), self.image_id)
+
+
+def find(reader: Reader, account_id: str, query: Query) -> tuple[list[Listed], bool]:
+    """What the account may launch and satisfies the query, oldest first; and whether more remain. Others' images
+    that are withdrawn are found by their ids only."""
     by_id = any(condition.field == "image_id" for condition in query.conditions)
     rows, more = (_finder_by_id if by_id else _finder).find(reader, query, {"caller": account_id})
-    page = [_DECODER.decode(text) for text, _ in rows]
-    tagged = {
-        image.image_id: tags.from_json(text)
-        for image, (_, text) in zip(page, rows, strict=True)
-        if text != tags.NONE
-    }
-    return page, tagged, more
+    return [Listed(*row) for row in rows], more
+
+
+def read(reader: Reader, image_ids: Collection[str]) -> Mapping[str, tuple[Image, tuple[Tag, ...]]]:
+    """The images of these ids, whoever owns them, each with its tags."""
+    found: dict[str, tuple[Image, tuple[Tag, ...]]] = {}
+    for batch in engine.batches(image_ids):
+        rows, _ = _whole.find(reader, Query((Condition("image_id", batch),)), {})
+        for text, tagged in rows:
+            image = _DECODER.decode(text)
+            found[image.image_id] = image, tags.from_json(tagged)
+    return found
 
 
 def named(connection: sa.Connection, account_id: str, name: str) -> str | None:

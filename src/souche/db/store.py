@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from souche.db.memo import Memo
+from souche.db.pieces import Pieces
 
 BUSY_TIMEOUT_MS = 30_000
 
@@ -99,7 +100,7 @@ class _Compiled:
 
 
 class Reader:
-    """Runs prepared statements. Each sees one consistent state of its own: there is no transaction."""
+    """Runs prepared statements in one transaction that only reads: all see one consistent state."""
 
     def __init__(self, connection: sa.PoolProxiedConnection, dialect: sa.Dialect) -> None:
         self._connection = connection
@@ -114,11 +115,13 @@ class Reader:
 
 
 class Store:
-    """Opens transactions on the region's database. `memo` keeps what was read until something is committed."""
+    """Opens transactions on the region's database. `memo` keeps what was read until something is committed, `pieces`
+    what an image shows until it is changed."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self.memo = Memo(engine)
+        self.pieces = Pieces()
         self._reader = engine.execution_options(reads=True)
 
     def migrate(self) -> None:
@@ -146,8 +149,9 @@ class Store:
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:
-        """For what one prepared statement can tell: much cheaper than `read`, and it waits for nobody either."""
+        """For prepared statements: much cheaper than `read`, and it waits for nobody either."""
         with closing(self.engine.raw_connection()) as connection:
+            connection.cursor().execute("BEGIN")
             yield Reader(connection, self.engine.dialect)
 
     def close(self) -> None:

@@ -150,7 +150,7 @@ def of_resources(connection: sa.Connection, resource_ids: Collection[str]) -> di
 
 
 def as_json(parent: sa.Table, resource_id: sa.Column[str]) -> sa.ColumnElement[str]:
-    """The tags of each row of a noun, as a column that `from_json` reads; `NONE` where it has none."""
+    """The tags of each row of a noun, as a column that `from_json` reads."""
     own = sa.select(tags).where(tags.c.resource_id == resource_id).order_by(tags.c.key)
     found = json_sql.json_rows(parent, own, _json_tag)
     return sa.cast(found, sa.Text).label("tags")
@@ -160,7 +160,6 @@ def _json_tag(columns: engine.AnyColumns) -> json_sql.JsonObject:
     return json_sql.JsonObject(**{field.name: columns[field.name] for field in dataclasses.fields(Tag)})
 
 
-NONE = "[]"
 from_json: Callable[[str], tuple[Tag, ...]] = msgspec.json.Decoder(tuple[Tag, ...]).decode
 
 
