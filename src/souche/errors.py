@@ -14,6 +14,7 @@ Nothing here knows HTTP: `api/errors.py` is the single table from these to statu
         +-- ProgramMissing, ProgramFailed, ProgramTimedOut
         +-- StorageFailed, ComputeFailed, Unavailable (worth another try)
         +-- Raced               another request came first (done anew by `api/dispatch`)
+        +-- OutOfTime           a reading was to take a moment only (done at leisure by `http/endpoint`)
 """
 
 from typing import ClassVar
@@ -86,6 +87,10 @@ class ProgramTimedOut(SystemFailure):
 
 class Raced(SystemFailure):
     """Another request has just written what this one was to write."""
+
+
+class OutOfTime(SystemFailure):
+    """The database was to answer within {seconds} seconds."""
 
 
 class StorageFailed(SystemFailure):

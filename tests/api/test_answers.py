@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from souche.api import actions
-from souche.api.answers import REPEATABLE, answer, recall
+from souche.api import actions, answers
+from souche.api.answers import BRIEF, BRIEF_BODY, REPEATABLE, answer, at_once, recall
 from souche.app.region import Region
 from souche.db import images
+from souche.db import store as database
 from souche.model.accounts import Principal
 from souche.model.permissions import Permissions
 from tests.support.client import Client
@@ -104,3 +105,30 @@ def test_an_image_that_is_known_is_not_shown_to_who_may_not_see_it(client: Clien
         images.set_public(connection, image.image_id, public=False)
     assert shown(other, "ImageId") == []
     assert shown(client, "ImageId") == [image.image_id]
+
+
+@pytest.mark.parametrize("action", sorted(BRIEF))
+@pytest.mark.parametrize("body", [b"{}", b'{"DryRun": true}', b'{"ResultsPerPage": 1}'])
+def test_what_is_answered_at_once_is_answered_as_by_a_thread(
+    client: Client, alice: Principal, action: str, body: bytes
+) -> None:
+    for name in ("one", "two"):
+        make_image(client.region, alice, name)
+    question = (actions.outscale_action(action), client.region, alice, body, "first")
+    assert at_once(*question) == answer(*question)
+
+
+def test_what_takes_longer_is_left_to_a_thread(
+    region: Region, alice: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = (actions.outscale_action("ReadImages"), region, alice, b"{}", "first")
+    monkeypatch.setattr(answers, "MOST_SECONDS", 0)
+    monkeypatch.setattr(database, "STEPS_BETWEEN_LOOKS", 1)
+    assert at_once(*question) is None
+    assert answer(*question)
+
+
+def test_what_may_take_longer_is_not_begun(region: Region, alice: Principal) -> None:
+    assert at_once(actions.outscale_action("ReadVms"), region, alice, b"{}", "first") is None
+    images = actions.outscale_action("ReadImages")
+    assert at_once(images, region, alice, b"{}" + b" " * BRIEF_BODY, "first") is None

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from souche.db.store import CONNECTIONS_KEPT, Prepared, Store, sqlite_engine
+from souche.errors import OutOfTime
 
 things = sa.Table("things", sa.MetaData(), sa.Column("thing", sa.String), sa.Column("blue", sa.Boolean))
 
@@ -58,3 +59,32 @@ def test_a_list_of_values_has_the_length_that_the_statement_was_made_with(store:
 def test_values_are_converted_as_their_type_wants(store: Store) -> None:
     statement = sa.select(things.c.thing).where(things.c.blue == sa.bindparam("blue", type_=sa.Boolean))
     assert read(store, statement, blue=True) == ["one"]
+
+
+def test_all_statements_of_a_reader_see_the_same_state(store: Store) -> None:
+    statement = Prepared(sa.select(things.c.thing))
+    with store.reader() as reader:
+        assert reader.rows(statement, {}) == [("one",), ("two",)]
+        with store.begin() as connection:
+            connection.execute(things.delete())
+        assert reader.rows(statement, {}) == [("one",), ("two",)]
+    assert read(store, sa.select(things.c.thing)) == []
+
+
+def test_what_takes_too_long_is_broken_off(store: Store) -> None:
+    numbers = sa.select(sa.literal(1).label("number")).cte("numbers", recursive=True)
+    numbers = numbers.union_all(sa.select(numbers.c.number + 1))  # without an end
+    with pytest.raises(OutOfTime), store.reader(0.01) as reader:
+        reader.rows(Prepared(sa.select(sa.func.count()).select_from(numbers)), {})
+
+
+def test_the_next_reader_has_all_the_time_that_it_takes(store: Store) -> None:
+    many = [{"thing": str(number), "blue": False} for number in range(20_000)]
+    with store.begin() as connection:
+        connection.execute(things.insert(), many)
+    everything = Prepared(sa.select(things.c.thing).order_by(things.c.thing))
+    with pytest.raises(OutOfTime), store.reader(0) as reader:
+        reader.rows(everything, {})
+    for most_seconds in (None, 60):
+        with store.reader(most_seconds) as reader:
+            assert len(reader.rows(everything, {})) == 20_002

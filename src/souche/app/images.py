@@ -295,9 +295,12 @@ def show(region: Region, who: Principal, query: Query, view: View) -> Shown:
 
     Views are kept by the versions of their images, and made only of those images that have changed. They are read in
     the transaction that finds the page, so that it is of one moment.
+
+    Raises:
+        OutOfTime: the region is hurried.
     """
     kept = region.store.pieces
-    with region.store.reader() as reader:
+    with region.store.reader(region.most_seconds) as reader:
         listed, more = images.find(reader, who.account_id, query)
         pieces = kept.known((each.image_id, each.version) for each in listed)
         changed = {each.image_id: each.version for each in listed if each.image_id not in pieces}

@@ -47,7 +47,8 @@ class Region:
 
     `console` gives the last of a VM's serial console, `fetcher` what URLs lead to that may be fetched. With
     `dry_run`, every rule is checked and nothing is kept: the transaction is rolled back and no workflow starts.
-    `oos_endpoint` is the URL of its object store; empty: it has none.
+    `oos_endpoint` is the URL of its object store; empty: it has none. `most_seconds` bounds the readings that keep to
+    it (`app/images.show`).
     """
 
     name: str
@@ -62,6 +63,7 @@ class Region:
     workflows: Workflows
     dry_run: bool = False
     oos_endpoint: str = ""
+    most_seconds: float | None = None
 
     @property
     def subregion_name(self) -> str:
@@ -71,6 +73,10 @@ class Region:
     def rehearsal(self) -> "Region":
         """The same region, where nothing is kept (DryRun)."""
         return replace(self, dry_run=True)
+
+    def hurried(self, most_seconds: float) -> "Region":
+        """The same region, where a reading ends within that time or with OutOfTime."""
+        return replace(self, most_seconds=most_seconds)
 
     @contextmanager
     def begin(self) -> Iterator[Work]:

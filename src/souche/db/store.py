@@ -1,7 +1,9 @@
 """The database as a whole: connections, transactions, migrations."""
 
+import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from souche.db.memo import Memo
 from souche.db.pieces import Pieces
+from souche.errors import OutOfTime
 
 BUSY_TIMEOUT_MS = 30_000
 
 CONNECTIONS_KEPT = 8  # open while nobody uses them
+STEPS_BETWEEN_LOOKS = 1000  # some 0.1 ms
 UNLIMITED = -1  # threads are what limits the connections in use
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -148,13 +152,38 @@ class Store:
             yield connection
 
     @contextmanager
-    def reader(self) -> Iterator[Reader]:
-        """For prepared statements: much cheaper than `read`, and it waits for nobody either."""
+    def reader(self, most_seconds: float | None = None) -> Iterator[Reader]:
+        """For prepared statements: much cheaper than `read`, and it waits for nobody either.
+
+        Raises:
+            OutOfTime: a statement was under way when `most_seconds` were over.
+        """
         with closing(self.engine.raw_connection()) as connection:
             connection.cursor().execute("BEGIN")
-            yield Reader(connection, self.engine.dialect)
+            with (
+                nullcontext()
+                if most_seconds is None
+                else _bounded(connection.driver_connection, most_seconds)
+            ):
+                yield Reader(connection, self.engine.dialect)
 
     def close(self) -> None:
         """Close every connection."""
         self.memo.close()
         self.engine.dispose()
+
+
+@contextmanager
+def _bounded(connection: Any, most_seconds: float) -> Iterator[None]:
+    """Statements of a connection of SQLite are broken off when the time is over: it asks every so many steps of its
+    machine (https://www.sqlite.org/c3ref/progress_handler.html)."""
+    end = time.perf_counter() + most_seconds
+    connection.set_progress_handler(lambda: time.perf_counter() > end, STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname != "SQLITE_INTERRUPT":
+            raise
+        raise OutOfTime(seconds=most_seconds) from error
+    finally:
+        connection.set_progress_handler(None, 0)

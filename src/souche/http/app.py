@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from souche.api import actions, spec
-from souche.api.answers import answer, encoded, recall
+from souche.api.answers import answer, at_once, encoded, recall
 from souche.api.dispatch import Action
 from souche.api.request_errors import WrongMethod, WrongServicePath
 from souche.app.region import Region
@@ -64,7 +64,8 @@ class CollapseSlashes:
 
 
 def _doing(find: Callable[[str], Action], region: Region, authenticator: Authenticator) -> Answerer:
-    """An answerer that does the action of a family that the path names: what is known at once, the rest later."""
+    """An answerer that does the action of a family that the path names: at once what is known or soon read, the
+    rest later."""
 
     def do(exchange: Exchange, request: SignedRequest) -> bytes | Later:
         if request.method != "POST":
@@ -74,7 +75,7 @@ def _doing(find: Callable[[str], Action], region: Region, authenticator: Authent
         if principal is not None:
             exchange.account_id, exchange.access_key_id = principal.account_id, principal.access_key_id
         question = (action, region, principal, request.body, exchange.request_id)
-        return recall(*question) or partial(answer, *question)
+        return recall(*question) or at_once(*question) or partial(answer, *question)
 
     return do
 
