@@ -151,7 +151,7 @@ def find(reader: Reader, account_id: str, query: Query) -> tuple[list[Listed], b
     that are withdrawn are found by their ids only."""
     by_id = any(condition.field == "image_id" for condition in query.conditions)
     rows, more = (_finder_by_id if by_id else _finder).find(reader, query, {"caller": account_id})
-    return [Listed(*row) for row in rows], more
+    return list(map(Listed._make, rows)), more
 
 
 def read(reader: Reader, image_ids: Collection[str]) -> Mapping[str, tuple[Image, tuple[Tag, ...]]]:

@@ -42,9 +42,12 @@ class Memo:
             return self._values.get(key) if self._look() is not None else None
 
     def put(self, key: Hashable, value: object, version: object, size: int) -> None:
-        """Keep a value that was read at `version` and takes about `size` bytes. The oldest make room."""
+        """Keep a value that was read at `version` and takes about `size` bytes. The oldest make room.
+
+        What is committed by now need not be asked: whoever gets the value asks.
+        """
         with self._mutex:
-            if version is None or version != self._look() or size > self._most_bytes:
+            if version is None or version != self._version or size > self._most_bytes:
                 return
             if self._bytes + size > self._most_bytes:
                 self._forget()
