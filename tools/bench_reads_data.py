@@ -105,7 +105,7 @@ def _image_rows(
         "creation_date": BEGINNING,
     }
     code = {"image_id": image_id, "product_code": "0002" if number % 1000 == 7 else "0001"}
-    grant = {"image_id": image_id, "account_id": reader}
+    grant = {"image_id": image_id, "account_id": reader, "creation_date": image["creation_date"]}
     return {
         schema.images: [image],
         schema.image_mappings: mappings,

@@ -12,10 +12,27 @@ from souche.db import query as engine
 from souche.db.finder import Finder
 from souche.db.store import Store, sqlite_engine
 from souche.model.query import Condition, Position, Query, Value
-from tests.db.test_query import FIELDS, ORDER, PARTS, THINGS, metadata, parts, plan, things
+from tests.db.test_query import (
+    BY_LINKS,
+    FIELDS,
+    LINKS,
+    ORDER,
+    PARTS,
+    THINGS,
+    links,
+    metadata,
+    parts,
+    plan,
+    things,
+)
 
 BIGGEST = sa.bindparam("biggest", 0, sa.Integer)
-SCOPES = [things.c.size <= BIGGEST, things.c.blue]
+WHO = sa.bindparam("who", "", sa.String)
+SCOPES: list[engine.Scope] = [
+    things.c.size <= BIGGEST,
+    things.c.blue,
+    engine.Linked(BY_LINKS, links.c.who == WHO, things.c.red),
+]
 SELECT = sa.select(things.c.thing_id)
 
 VALUES: dict[str, st.SearchStrategy[Value]] = {
@@ -41,6 +58,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with store.begin() as connection:
         metadata.create_all(connection)
         connection.execute(things.insert(), THINGS)
+        connection.execute(links.insert(), LINKS)
         connection.execute(parts.insert(), [{"thing_id": one, "part": part} for one, part in PARTS])
     yield store
     store.close()
@@ -48,12 +66,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 def found(store: Store, finder: Finder, query: Query, biggest: int) -> tuple[list[str], bool]:
     with store.reader() as reader:
-        rows, more = finder.find(reader, query, {"biggest": biggest})
+        rows, more = finder.find(reader, query, {"biggest": biggest, "who": "bob"})
     return [thing_id for (thing_id,) in rows], more
 
 
 def expected(store: Store, query: Query, biggest: int) -> tuple[list[str], bool]:
-    scopes = [things.c.size <= biggest, things.c.blue]
+    bobs = [each["thing_id"] for each in LINKS if each["who"] == "bob"]
+    linked = sa.and_(things.c.thing_id.in_(bobs), things.c.red)
+    scopes = [things.c.size <= biggest, things.c.blue, linked]
     with store.read() as connection:
         rows, more = engine.find(connection, SELECT, FIELDS, query, ORDER, scopes)
     return [row.thing_id for row in rows], more

@@ -23,7 +23,7 @@ CHANGES = {
     "another alias": "UPDATE accounts SET alias = 'another' WHERE account_id = :account_id",
     "a mapping less": "DELETE FROM image_mappings WHERE image_id = :image_id",
     "another mapping": "UPDATE image_mappings SET volume_type = 'gp2' WHERE image_id = :image_id",
-    "a grant more": "INSERT INTO image_grants VALUES (:image_id, '123456789012')",
+    "a grant more": "INSERT INTO image_grants VALUES (:image_id, '123456789012', '2026-11-24T10:00:00.000Z')",
     "another grant": "UPDATE image_grants SET account_id = '123456789012' WHERE image_id = :image_id",
     "a grant less": "DELETE FROM image_grants WHERE image_id = :image_id",
     "a code more": "INSERT INTO image_product_codes VALUES (:image_id, '0009')",

@@ -1,10 +1,13 @@
 """The migrations lead to the very schema that the code works with."""
 
 from pathlib import Path
+from typing import Any
 
+import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from souche.db import schema
 from souche.db.schema import metadata
 from souche.db.store import Store, sqlite_engine
 
@@ -25,3 +28,22 @@ def test_to_migrate_again_is_harmless(tmp_path: Path) -> None:
     store.migrate()
     store.migrate()
     store.close()
+
+
+def test_grants_get_the_dates_of_their_images(tmp_path: Path) -> None:
+    store = Store(sqlite_engine(tmp_path / "region.db"))
+    store.migrate("0006")
+    date = "2026-11-24T10:00:00.000Z"
+    grant = {"image_id": "ami-12345678", "account_id": "2"}
+    account = {"account_id": "1", "name": "alice", "creation_date": date}
+    image: dict[str, object] = {column.name: 0 for column in schema.images.c if column.name != "version"}
+    image |= {"image_id": "ami-12345678", "account_id": "1", "creation_date": date}
+    with store.engine.begin() as connection:
+        for table, row in (("accounts", account), ("images", image), ("image_grants", grant)):
+            columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in row]
+            connection.execute(sa.table(table, *columns).insert(), row)
+    store.migrate()
+    with store.read() as connection:
+        granted = connection.execute(sa.text("SELECT * FROM image_grants")).all()
+    store.close()
+    assert granted == [("ami-12345678", "2", date)]

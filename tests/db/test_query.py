@@ -1,6 +1,6 @@
 """The query engine on a real SQLite file, against what plain Python says."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,6 +32,14 @@ parts = sa.Table(
     sa.Column("thing_id", sa.String, primary_key=True),
     sa.Column("part", sa.String, primary_key=True, index=True),
 )
+links = sa.Table(
+    "links",
+    metadata,
+    sa.Column("thing_id", sa.String, primary_key=True),
+    sa.Column("who", sa.String, primary_key=True),
+    sa.Column("creation_date", UtcDate),
+    sa.Index("ix_links", "who", "creation_date", "thing_id"),
+)
 FIELDS: engine.Fields = {
     "thing_id": things.c.thing_id,
     "name": things.c.name,
@@ -60,6 +68,10 @@ THINGS = [
     thing("t-3", "ubuntu", 3, "b", 1),
     thing("t-4", "100% [o]_k?\\", 4, "", 0),
 ]
+LINKS = [
+    {"thing_id": each["thing_id"], "who": who, "creation_date": each["creation_date"]}
+    for each, who in zip(THINGS, ("alice", "bob", "alice", "bob"), strict=True)
+]
 PARTS = [("t-1", "a"), ("t-1", "b"), ("t-2", "b"), ("t-4", "c")]
 
 
@@ -70,6 +82,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Connecti
     with store.begin() as connection:
         metadata.create_all(connection)
         connection.execute(things.insert(), THINGS)
+        connection.execute(links.insert(), LINKS)
         connection.execute(parts.insert(), [{"thing_id": one, "part": part} for one, part in PARTS])
     with store.read() as connection:
         yield connection
@@ -180,7 +193,9 @@ def test_pages_join_to_the_whole(connection: sa.Connection, limit: int) -> None:
     assert seen == ["t-4", "t-2", "t-3", "t-1"]
 
 
+BY_LINKS = engine.Order(links.c.creation_date, links.c.thing_id)
 SCOPES = [things.c.red, things.c.size > 2, things.c.thing_id.in_(["t-1"])]
+LINKED: list[engine.Scope] = [*SCOPES[:2], engine.Linked(BY_LINKS, links.c.who == "alice", things.c.size < 3)]
 
 
 @pytest.mark.parametrize(
@@ -195,11 +210,16 @@ SCOPES = [things.c.red, things.c.size > 2, things.c.thing_id.in_(["t-1"])]
     ],
 )
 @pytest.mark.parametrize("limit", [1, 10, None])
+@pytest.mark.parametrize("scopes", [SCOPES, LINKED])
 def test_scopes_are_alternatives_and_no_row_comes_twice(
-    connection: sa.Connection, conditions: tuple[Condition, ...], expected: list[str], limit: int | None
+    connection: sa.Connection,
+    conditions: tuple[Condition, ...],
+    expected: list[str],
+    limit: int | None,
+    scopes: Sequence[engine.Scope],
 ) -> None:
     query = Query(conditions, limit)
-    rows, more = engine.find(connection, sa.select(things), FIELDS, query, ORDER, SCOPES)
+    rows, more = engine.find(connection, sa.select(things), FIELDS, query, ORDER, scopes)
     assert [row.thing_id for row in rows] == expected[:limit]
     assert more == (limit is not None and len(expected) > limit)
 
@@ -211,10 +231,21 @@ def test_what_is_in_no_scope_is_not_found(connection: sa.Connection) -> None:
         assert rows == []
 
 
-def test_pages_of_scopes_join_to_the_whole(connection: sa.Connection) -> None:
-    first, more = engine.find(connection, sa.select(things), FIELDS, Query((), 3), ORDER, SCOPES)
+def test_links_are_walked_in_order(connection: sa.Connection) -> None:
+    first = Query((), 1)
+    next_one = Query((Condition("name", ["U*"], wildcard=True),), 1, Position(DAY, "t-4"))
+    for query in (first, next_one):
+        statement = engine.compiled(sa.select(things), FIELDS, query, ORDER, LINKED[1:])
+        told = plan(connection, statement)
+        assert "SEARCH links USING COVERING INDEX ix_links (who=?" in told
+        assert "SEARCH things USING INDEX sqlite_autoindex_things_1" in told
+
+
+@pytest.mark.parametrize("scopes", [SCOPES, LINKED])
+def test_pages_of_scopes_join_to_the_whole(connection: sa.Connection, scopes: Sequence[engine.Scope]) -> None:
+    first, more = engine.find(connection, sa.select(things), FIELDS, Query((), 3), ORDER, scopes)
     after = Position(first[-1].creation_date, first[-1].thing_id)
-    last, none = engine.find(connection, sa.select(things), FIELDS, Query((), 3, after), ORDER, SCOPES)
+    last, none = engine.find(connection, sa.select(things), FIELDS, Query((), 3, after), ORDER, scopes)
     assert [row.thing_id for row in [*first, *last]] == ["t-4", "t-2", "t-3", "t-1"]
     assert (more, none) == (True, False)
 

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from souche.db.query import (
     AnySelect,
-    Criterion,
     Fields,
     Flags,
     Order,
+    Scope,
     compiled,
     counting,
     indexed,
@@ -41,7 +41,7 @@ class Finder:
         select: AnySelect,
         fields: Fields,
         order: Order,
-        scopes: Sequence[Criterion],
+        scopes: Sequence[Scope],
         few_rows: int = FEW_ROWS,
     ) -> None:
         self._select = select

@@ -22,14 +22,17 @@ def of_resources(
 
 
 def add(
-    connection: sa.Connection, id_column: sa.Column[str], resource_id: str, account_ids: Collection[str]
+    connection: sa.Connection,
+    id_column: sa.Column[str],
+    resource_id: str,
+    account_ids: Collection[str],
+    **more: object,
 ) -> None:
-    """Grant to accounts; to grant again changes nothing."""
+    """Grant to accounts; to grant again changes nothing. `more`: what else the rows have."""
     remove(connection, id_column, resource_id, account_ids)
     for account_id in dict.fromkeys(account_ids):
-        connection.execute(
-            sa.insert(id_column.table).values({id_column.name: resource_id, "account_id": account_id})
-        )
+        row = {id_column.name: resource_id, "account_id": account_id, **more}
+        connection.execute(sa.insert(id_column.table).values(row))
 
 
 def remove(

@@ -103,7 +103,7 @@ def insert(connection: sa.Connection, image: Image) -> None:
         connection.execute(
             image_mappings.insert().values(image_id=image.image_id, position=position, **asdict(mapping))
         )
-    grants.add(connection, image_grants.c.image_id, image.image_id, image.permissions.account_ids)
+    grant(connection, image.image_id, image.permissions.account_ids)
     set_product_codes(connection, image.image_id, image.product_codes)
 
 
@@ -121,13 +121,21 @@ def get_usable(connection: sa.Connection, image_id: str, account_id: str) -> Ima
     return None
 
 
-_OWN, *_OF_OTHERS = grants.scopes(
-    images, images.c.image_id, image_grants.c.image_id, sa.bindparam("caller", "", sa.String)
-)
-_LISTED = [sa.and_(scope, images.c.launchable_until.is_(None)) for scope in _OF_OTHERS]
+_CALLER = sa.bindparam("caller", "", sa.String)
+_GRANTED = image_grants.alias("granted")  # conditions on grants are about others
+_ALONG_GRANTS = engine.Order(_GRANTED.c.creation_date, _GRANTED.c.image_id)
+
+
+def _scopes(*of_others: engine.Criterion) -> list[engine.Scope]:
+    """What an account may launch: its own images, and those of others of which all that is given holds."""
+    own, public, _ = grants.scopes(images, images.c.image_id, image_grants.c.image_id, _CALLER)
+    granted = engine.Linked(_ALONG_GRANTS, _GRANTED.c.account_id == _CALLER, sa.and_(sa.true(), *of_others))
+    return [own, sa.and_(public, *of_others), granted]
+
+
 _VERSIONS: engine.AnySelect = sa.select(images.c.image_id, images.c.version, images.c.creation_date)
-_finder = Finder(_VERSIONS, FIELDS, _ORDER, [_OWN, *_LISTED])
-_finder_by_id = Finder(_VERSIONS, FIELDS, _ORDER, [_OWN, *_OF_OTHERS])
+_finder = Finder(_VERSIONS, FIELDS, _ORDER, _scopes(images.c.launchable_until.is_(None)))
+_finder_by_id = Finder(_VERSIONS, FIELDS, _ORDER, _scopes())
 
 _TAGGED = _SELECT.add_columns(tags.as_json(images, images.c.image_id))
 _whole = Finder(_TAGGED, FIELDS, _ORDER, [])
@@ -247,7 +255,8 @@ def set_public(connection: sa.Connection, image_id: str, *, public: bool) -> Non
 
 def grant(connection: sa.Connection, image_id: str, account_ids: Collection[str]) -> None:
     """Let accounts launch and copy the image."""
-    grants.add(connection, image_grants.c.image_id, image_id, account_ids)
+    date = sa.select(images.c.creation_date).where(images.c.image_id == image_id).scalar_subquery()
+    grants.add(connection, image_grants.c.image_id, image_id, account_ids, creation_date=date)
 
 
 def revoke(connection: sa.Connection, image_id: str, account_ids: Collection[str]) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from souche.model.query import Condition, Position, Query, Value
+from souche.model.query import Condition, Query, Value
 
 AnySelect: TypeAlias = sa.Select[*tuple[Any, ...]]
 AnyRow: TypeAlias = sa.Row[*tuple[Any, ...]]
@@ -75,13 +75,31 @@ class Order:
     resource_id: sa.ColumnElement[Any]
 
 
+@dataclass(frozen=True)
+class Linked:
+    """A scope whose rows are named by rows of another table (grants), which repeat what the noun is ordered by and
+    have an index along it: a walk goes by that. `order` has the other table's columns, `which` tells which of its
+    rows count, and `also` what has to hold of the noun's row besides."""
+
+    order: Order
+    which: Criterion
+    also: Criterion
+
+    def criterion(self, noun: Order) -> Criterion:
+        """The scope as a condition on the noun's row alone."""
+        return sa.and_(noun.resource_id.in_(sa.select(self.order.resource_id).where(self.which)), self.also)
+
+
+Scope: TypeAlias = Criterion | Linked
+
+
 def find(
     connection: sa.Connection,
     select: AnySelect,
     fields: Fields,
     query: Query,
     order: Order,
-    scopes: Sequence[Criterion] = (),
+    scopes: Sequence[Scope] = (),
 ) -> tuple[Sequence[AnyRow], bool]:
     """The rows of `select` that satisfy `query`, in order, and whether more remain after them.
 
@@ -121,7 +139,7 @@ def compiled(
     fields: Fields,
     query: Query,
     order: Order,
-    scopes: Sequence[Criterion] = (),
+    scopes: Sequence[Scope] = (),
     few: Sequence[bool | None] | None = None,
 ) -> AnySelect:
     """The whole statement. One row more than the limit is asked for: it tells whether more remain.
@@ -129,16 +147,16 @@ def compiled(
     `few` says of each condition whether few rows satisfy it, where that was counted (None: it was not).
     """
     wanted = criteria(fields, query.conditions, few)
-    if query.after is not None:
-        wanted.append(_beyond(order, query.after))
     if not scopes:
-        statement = _limited(select.where(*wanted), query)
+        statement = _limited(select.where(*wanted, *_beyond(order, query)), query)
         return statement.order_by(order.creation_date, order.resource_id)
     keys: sa.SelectBase
     if few is None:
         few = [_picks_few(fields, condition, order) for condition in query.conditions]
     if any(few):
-        keys = _limited(_keys(order).where(*wanted, _Walked(sa.or_(*scopes))).order_by(*_KEYS), query)
+        seen = sa.or_(*(each.criterion(order) if isinstance(each, Linked) else each for each in scopes))
+        looked_up = _keys(order).where(*wanted, *_beyond(order, query), _Walked(seen))
+        keys = _limited(looked_up.order_by(*_KEYS), query)
     else:
         keys = _merged(order, wanted, scopes, query)
     page = keys.subquery("page")
@@ -187,10 +205,17 @@ def counting(column: sa.ColumnElement[Any], condition: Condition, number: int, m
     return sa.select(sa.func.count()).select_from(entries.subquery())
 
 
-def _merged(order: Order, wanted: list[Criterion], scopes: Sequence[Criterion], query: Query) -> AnyUnion:
+def _merged(order: Order, wanted: list[Criterion], scopes: Sequence[Scope], query: Query) -> AnyUnion:
     """The keys of the rows in any of the scopes. SQLite merges the parts of a UNION that is ordered."""
-    parts = [_keys(order).where(scope, *wanted) for scope in scopes]
+    parts = [_part(order, scope, query).where(*wanted) for scope in scopes]
     return _limited(sa.union(*parts).order_by(*_KEYS), query)
+
+
+def _part(order: Order, scope: Scope, query: Query) -> AnySelect:
+    if not isinstance(scope, Linked):
+        return _keys(order).where(scope, *_beyond(order, query))
+    named = scope.order.resource_id == order.resource_id
+    return _keys(scope.order).where(scope.which, named, scope.also, *_beyond(scope.order, query))
 
 
 def _limited(statement: Limited, query: Query) -> Limited:
@@ -258,10 +283,13 @@ def _comparison(column: sa.ColumnElement[Any], condition: Condition, number: int
     return sa.or_(*alternatives)
 
 
-def _beyond(order: Order, position: Position) -> Criterion:
-    date = sa.bindparam("after_date", position.creation_date, order.creation_date.type)
-    here = sa.tuple_(date, sa.bindparam("after_id", position.resource_id, sa.String()))
-    return sa.tuple_(order.creation_date, order.resource_id) > here
+def _beyond(order: Order, query: Query) -> list[Criterion]:
+    """That a row comes after the query's position, if it has one."""
+    if query.after is None:
+        return []
+    date = sa.bindparam("after_date", query.after.creation_date, order.creation_date.type)
+    here = sa.tuple_(date, sa.bindparam("after_id", query.after.resource_id, sa.String()))
+    return [sa.tuple_(order.creation_date, order.resource_id) > here]
 
 
 class _Pattern(sa.types.TypeDecorator[str]):

@@ -207,7 +207,10 @@ image_grants = sa.Table(
     "image_grants",
     metadata,
     sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("account_id", sa.String(12), primary_key=True, index=True),
+    sa.Column("account_id", sa.String(12), primary_key=True),
+    # The image's, which never changes: what an account was granted is walked in the order of pages.
+    sa.Column("creation_date", UtcDate, nullable=False),
+    sa.Index(None, "account_id", "creation_date", "image_id"),
 )
 
 image_product_codes = sa.Table(

@@ -128,13 +128,13 @@ class Store:
         self.pieces = Pieces()
         self._reader = engine.execution_options(reads=True)
 
-    def migrate(self) -> None:
-        """Bring the database to the newest schema; harmless when it is there already."""
+    def migrate(self, revision: str = "head") -> None:
+        """Bring the database to the newest schema, or a former one; harmless when it is there already."""
         config = alembic.config.Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         with self.engine.connect() as connection:
             config.attributes["connection"] = connection
-            alembic.command.upgrade(config, "head")
+            alembic.command.upgrade(config, revision)
 
     @contextmanager
     def begin(self, *, rehearsal: bool = False) -> Iterator[sa.Connection]:

@@ -1,4 +1,4 @@
-"""Images have versions. `db/schema.py` says what they are for.
+"""Images have versions, and grants the dates of their images. `db/schema.py` says what they are for.
 
 A version is random, not counted: no transaction waits for another's number, and an id that is used again, or a
 database that is put back from a backup, has none that was there before. Triggers fire for deletions by foreign keys
@@ -27,8 +27,28 @@ _EVENTS = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}
 
 def upgrade() -> None:
     op.add_column("images", sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("0")))
+    _date_grants()
     for trigger in _triggers():
         op.execute(trigger)
+
+
+def _date_grants() -> None:
+    op.rename_table("image_grants", "undated_grants")
+    op.create_table(
+        "image_grants",
+        sa.Column("image_id", sa.String(12), nullable=False),
+        sa.Column("account_id", sa.String(12), nullable=False),
+        sa.Column("creation_date", sa.String(24), nullable=False),
+        sa.PrimaryKeyConstraint("image_id", "account_id", name="pk_image_grants"),
+        sa.ForeignKeyConstraint(
+            ["image_id"], ["images.image_id"], name="fk_image_grants_image_id", ondelete="CASCADE"
+        ),
+    )
+    dated = "SELECT image_id, undated_grants.account_id, creation_date FROM undated_grants JOIN images USING (image_id)"
+    op.execute(f"INSERT INTO image_grants {dated}")
+    op.drop_table("undated_grants")
+    walk = ["account_id", "creation_date", "image_id"]
+    op.create_index("ix_image_grants_account_id_creation_date_image_id", "image_grants", walk)
 
 
 def _triggers() -> Iterator[str]:
