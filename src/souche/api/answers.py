@@ -33,8 +33,8 @@ REPEATABLE: Final = frozenset(
 BRIEF: Final = frozenset({"ReadImages"})
 BRIEF_BODY: Final = 4096
 
-# For how long a thread would hold the event loop up as well before Python makes it give way.
-MOST_SECONDS: Final = sys.getswitchinterval()
+# For how long others may have to wait meanwhile: two turns of a thread, which Python gives 5 ms each.
+MOST_SECONDS: Final = 2 * sys.getswitchinterval()
 
 _encoder = msgspec.json.Encoder()
 

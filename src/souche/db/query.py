@@ -155,7 +155,7 @@ def compiled(
         few = [_picks_few(fields, condition, order) for condition in query.conditions]
     if any(few):
         seen = sa.or_(*(each.criterion(order) if isinstance(each, Linked) else each for each in scopes))
-        looked_up = _keys(order).where(*wanted, *_beyond(order, query), _Walked(seen))
+        looked_up = _keys(order).where(*wanted, *_beyond(order, query), Walked(seen))
         keys = _limited(looked_up.order_by(*_KEYS), query)
     else:
         keys = _merged(order, wanted, scopes, query)
@@ -252,7 +252,7 @@ def _criterion(fields: Fields, condition: Condition, number: int, *, few: bool |
         case Flags(columns):
             return sa.or_(sa.false(), *(columns[value] for value in condition.values if value in columns))
         case column:
-            return _comparison(_Walked(column) if few is False else column, condition, number)
+            return _comparison(Walked(column) if few is False else column, condition, number)
 
 
 def _storable(value: Value) -> bool:
@@ -314,7 +314,7 @@ def _like(pattern: str) -> str:
     return pattern.replace("*", "%")
 
 
-class _Walked(FunctionElement[Any]):
+class Walked(FunctionElement[Any]):
     """What no index is to be gone by for: SQLite, which has not counted, takes any for a good one
     (https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_)."""
 
@@ -346,11 +346,11 @@ def _compile_glob(element: _Matches, compiler: SQLCompiler, **options: Any) -> s
     return f"{text} GLOB {pattern}"
 
 
-@compiles(_Walked)
-def _compile_walked(element: _Walked, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(Walked)
+def _compile_walked(element: Walked, compiler: SQLCompiler, **options: Any) -> str:
     return f"({compiler.process(element.clauses, **options)})"
 
 
-@compiles(_Walked, "sqlite")
-def _compile_walked_sqlite(element: _Walked, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(Walked, "sqlite")
+def _compile_walked_sqlite(element: Walked, compiler: SQLCompiler, **options: Any) -> str:
     return f"+({compiler.process(element.clauses, **options)})"

@@ -163,8 +163,8 @@ images = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.UniqueConstraint("account_id", "name"),
     sa.Index(None, "creation_date", "image_id"),
-    # Pages are walked along these two, and names are matched with patterns on the way.
-    sa.Index("ix_images_account_walk", "account_id", "creation_date", "image_id", "name"),
+    # Pages are walked along these two, and names are matched with patterns on the way, or what is public picked out.
+    sa.Index("ix_images_account_walk", "account_id", "creation_date", "image_id", "name", "public"),
     sa.Index("ix_images_public_walk", "public", "launchable_until", "creation_date", "image_id", "name"),
     sa.Index(None, "account_id", "family"),
     # Partial, so that no plan goes by it for the listed images, which are nearly all.

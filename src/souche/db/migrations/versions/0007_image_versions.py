@@ -27,6 +27,9 @@ _EVENTS = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}
 
 def upgrade() -> None:
     op.add_column("images", sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("0")))
+    op.drop_index("ix_images_account_walk", "images")
+    walk = ["account_id", "creation_date", "image_id", "name", "public"]
+    op.create_index("ix_images_account_walk", "images", walk)
     _date_grants()
     for trigger in _triggers():
         op.execute(trigger)
