@@ -2,12 +2,14 @@
 
 A real server (`souche serve`) on a free port of 127.0.0.1 reads a database of many images. One client process
 keeps several connections busy, with the same question again and again, as waiters do ("asked again": it is answered
-from memory while nothing is committed), or with ever other ones ("asked anew": each reads the database). Beside the
-rates stands that of a bare ASGI application on the same HTTP server, which answers the same bytes. CPU per request is
-the server's, from /proc: other work on the machine hardly moves it.
+from memory while nothing is committed), or with ever other ones ("asked anew": each reads the database; also "beside
+commits" of another process, each of which changes an image). Beside the rates stands that of a bare ASGI application
+on the same HTTP server, which answers the same bytes. CPU per request is the server's, from /proc: other work on the
+machine hardly moves it.
 """
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import os
@@ -23,7 +25,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from souche.db import schema
+from souche.db import images, schema
 from souche.home import Home
 from souche.http import server
 from tools.bench_reads_data import opened, prepare
@@ -32,6 +34,10 @@ from tools.http_load import Caller, Load, Target, repeated, varied
 ROWS: Final = 20
 CONNECTIONS: Final = 8
 START_SECONDS: Final = 60
+
+# Beside which questions are asked once more: commits a second, to how many of the caller's oldest images in turn.
+COMMITS: Final = 100
+COMMITTED: Final = 1000
 
 
 def main() -> None:
@@ -47,23 +53,25 @@ def main() -> None:
         caller = prepare(home, given.images)
         print(f"{given.images} images; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
         with _souche(home) as target:
-            _measure_rate(target, caller, given.seconds, given.rounds)
+            _measure_rate(target, caller, home, given.seconds, given.rounds)
             _measure_filters(target, caller, home)
 
 
-def _measure_rate(target: Target, caller: Caller, seconds: float, rounds: int) -> None:
+def _measure_rate(target: Target, caller: Caller, home: Home, seconds: float, rounds: int) -> None:
     question = {"ResultsPerPage": ROWS}
     answer = target.load(repeated(caller, target.port, question), connections=1, seconds=0.5).answer
-    runs: dict[str, list[Load]] = {"bare ASGI": [], "souche, asked again": [], "souche, asked anew": []}
+    runs: dict[str, list[Load]] = {}
+
+    def run(name: str, on: Target, requests: Iterator[bytes]) -> None:
+        runs.setdefault(name, []).append(on.load(requests, connections=CONNECTIONS, seconds=seconds))
+
     with _bare(answer) as baseline:
         for _ in range(rounds):
-            for name, requests in (("asked again", repeated), ("asked anew", varied)):
-                load = target.load(
-                    requests(caller, target.port, question), connections=CONNECTIONS, seconds=seconds
-                )
-                runs[f"souche, {name}"].append(load)
-            to_bare = repeated(caller, baseline.port, question)
-            runs["bare ASGI"].append(baseline.load(to_bare, connections=CONNECTIONS, seconds=seconds))
+            run("bare ASGI", baseline, repeated(caller, baseline.port, question))
+            run("asked again", target, repeated(caller, target.port, question))
+            run("asked anew", target, varied(caller, target.port, question))
+            with _commits(home, caller):
+                run("anew, beside commits", target, varied(caller, target.port, question))
     shown = len(json.loads(answer)["Images"])
     print(
         f"ReadImages of {shown} rows ({len(answer)} bytes), signed, {CONNECTIONS} connections, one process:"
@@ -83,13 +91,26 @@ def _print_rate(name: str, runs: list[Load], *, bare: float) -> None:
 
 
 def _measure_filters(target: Target, caller: Caller, home: Home) -> None:
-    print(f"filters, pages of {ROWS}, asked anew:      rows    p50 ms    p99 ms    CPU ms")
+    print(
+        f"filters, pages of {ROWS}, asked anew:      rows    p50 ms    p99 ms    CPU ms    p99 beside commits"
+    )
     for name, filters in _filters(home, caller).items():
-        requests = varied(caller, target.port, {"ResultsPerPage": ROWS, "Filters": filters})
-        run = target.load(requests, connections=1, seconds=1.5)
+        run = _ask(target, caller, filters)
+        with _commits(home, caller):
+            beside = _ask(target, caller, filters)
         rows = len(json.loads(run.answer)["Images"])
-        times = (run.milliseconds(50), run.milliseconds(99), run.cpu_microseconds / 1000)
+        times = (
+            run.milliseconds(50),
+            run.milliseconds(99),
+            run.cpu_microseconds / 1000,
+            beside.milliseconds(99),
+        )
         print(f"  {name:38} {rows:6}", *(f"{each:9.2f}" for each in times))
+
+
+def _ask(target: Target, caller: Caller, filters: dict[str, object]) -> Load:
+    requests = varied(caller, target.port, {"ResultsPerPage": ROWS, "Filters": filters})
+    return target.load(requests, connections=1, seconds=1.5)
 
 
 def _filters(home: Home, caller: Caller) -> dict[str, dict[str, object]]:
@@ -137,6 +158,30 @@ def _filters(home: Home, caller: Caller) -> dict[str, dict[str, object]]:
         "Tags, one": {"Tags": ["Name=12345"]},
         "TagValues, absent": {"TagValues": ["nothing"]},
     }
+
+
+@contextmanager
+def _commits(home: Home, caller: Caller) -> Iterator[None]:
+    """Another process that changes images meanwhile."""
+    process = multiprocessing.get_context("fork").Process(target=_commit, args=(home, caller.account_id))
+    process.start()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _commit(home: Home, account_id: str) -> None:
+    with opened(home) as store:
+        with store.read() as connection:
+            own = schema.images.select().where(schema.images.c.account_id == account_id)
+            oldest = own.with_only_columns(schema.images.c.image_id).order_by(schema.images.c.creation_date)
+            ids = list(connection.scalars(oldest.limit(COMMITTED)))
+        for number, image_id in enumerate(itertools.cycle(ids)):
+            with store.begin() as connection:
+                images.set_description(connection, image_id, f"changed {number} times")
+            time.sleep(1 / COMMITS)
 
 
 @contextmanager
