@@ -209,6 +209,14 @@ class HypervisorContract:
         with pytest.raises(ComputeFailed):
             hypervisor.resize(guest.vm_id, SPARE, 128 * MEBIBYTE)
 
+    def test_shortening_changes_no_disk(self, laboratory: Laboratory, running: Guest) -> None:
+        hypervisor, off = laboratory.hypervisor, laboratory.guest()
+        hypervisor.define(off)
+        before = hypervisor.open_disks(running.vm_id)
+        for vm_id in (running.vm_id, off.vm_id, "i-00000000"):
+            hypervisor.shorten_disks(vm_id, 1)
+        assert hypervisor.open_disks(running.vm_id) == before
+
     def test_protect_passes_over_unknown_guests(self, hypervisor: LiveHypervisor, running: Guest) -> None:
         """What guests let in is seen by packets: test_libvirt_firewall."""
         opened = Passage("tcp", 22, 22, ("10.0.0.0/8",))

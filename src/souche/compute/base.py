@@ -128,6 +128,12 @@ class Hypervisor(Protocol):
         """
         ...
 
+    def shorten_disks(self, vm_id: str, most_files: int) -> None:
+        """Let a running guest's disks that stand on more than `most_files` files stand on few again, as each capture
+        has added one. Returns at once, the hypervisor does it beside the guest; a capture, `resize` and `detach` end
+        it. A guest that is off or unknown is passed over."""
+        ...
+
     def power_states(self) -> Mapping[str, PowerState]:
         """Every guest of this region that the hypervisor knows, by VM id."""
         ...

@@ -24,7 +24,7 @@ from souche.objects.fetch import Fetcher
 from souche.objects.oos import Oos
 from souche.objects.s3 import S3Access, S3Store
 from souche.objects.urls import parse_url
-from souche.reconcile import firewalls, leftovers, oos_keys, power, withdrawn
+from souche.reconcile import chains, firewalls, leftovers, oos_keys, power, withdrawn
 from souche.reconcile.loop import Sweep
 from souche.storage.base import LiveDisks
 from souche.storage.qcow2.driver import Qcow2Store
@@ -150,6 +150,7 @@ def make_sweeps(home: Home, parts: Parts, workflows: DurableWorkflows) -> list[S
         Sweep("staged", lambda: leftovers.remove_staged(parts, home.staging), 3600.0),
         Sweep("withdrawn", lambda: withdrawn.remove(parts), 60.0),
         Sweep("disks", lambda: leftovers.collect_disks(parts), 10.0),
+        Sweep("chains", lambda: chains.shorten(parts), 60.0),
         Sweep("bucket keys", lambda: oos_keys.sync(parts), 1.0),
     ]
 

@@ -37,6 +37,9 @@ class Domain(Protocol):
     def snapshotCreateXML(self, xml: str, flags: int) -> object: ...  # noqa: N802
     def blockInfo(self, target: str, flags: int = 0) -> list[int]: ...  # noqa: N802  capacity, allocation, physical
     def blockResize(self, target: str, size: int, flags: int) -> int: ...  # noqa: N802
+    def blockRebase(self, target: str, base: str, bandwidth: int, flags: int) -> int: ...  # noqa: N802  in MiB/s
+    def blockJobInfo(self, target: str) -> dict[str, int]: ...  # noqa: N802  empty where there is none
+    def blockJobAbort(self, target: str) -> int: ...  # noqa: N802
     def agentSetResponseTimeout(self, timeout: int, flags: int = 0) -> int: ...  # noqa: N802
     def fsThaw(self) -> int: ...  # noqa: N802
 

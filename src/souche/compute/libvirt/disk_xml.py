@@ -105,6 +105,19 @@ def agent_connected(domain: str) -> bool:
     return target is not None and target.get("state") == "connected"
 
 
+def chains(domain: str) -> dict[str, list[str]]:
+    """The files below each disk of a running domain, by target, the lowest last, in libvirt's own words for them:
+    `sda[3]` (virDomainBlockRebase)."""
+    found: dict[str, list[str]] = {}
+    for disk in parse(domain).iterfind("devices/disk"):
+        target = disk.find("target")
+        if target is not None:
+            name = target.get("dev", "")
+            below = (each for each in disk.iter("backingStore") if each.find("source") is not None)
+            found[name] = [f"{name}[{each.get('index')}]" for each in below]
+    return found
+
+
 def _view(element: ET.Element) -> DiskView | None:
     serial, target = element.findtext("serial"), element.find("target")
     source, driver = element.find("source"), element.find("driver")

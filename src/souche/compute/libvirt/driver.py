@@ -1,6 +1,8 @@
 """The hypervisor made of libvirt. See `compute/base.py` and `storage.base.LiveDisks` for what each method
 promises."""
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -58,6 +60,8 @@ class LibvirtHypervisor:
         self._reboot_grace_seconds = reboot_grace_seconds
         self._files = GuestFiles(home)
         self._network = RegionNetwork(self._names, self._cidr)
+        # One thing at a time is done to a guest's disks.
+        self._disks_of: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._firewall = RegionFirewall(home, self._names, self._cidr)
         self._connection = Connection(uri, self._prepare)
         self._events = Events(self._names, self.power_states)
@@ -135,6 +139,7 @@ class LibvirtHypervisor:
                 domains.forget(domain)
         self._firewall.forget(vm_id)
         self._files.remove(vm_id)
+        self._disks_of.pop(vm_id, None)
 
     def attach(self, vm_id: str, disk: GuestDisk) -> None:
         host_paths.require_traversable(file_of(disk.source).path.parent)
@@ -142,14 +147,23 @@ class LibvirtHypervisor:
             live_disks.attach(self._known(host, vm_id), disk)
 
     def detach(self, vm_id: str, volume_id: str) -> None:
-        with self._connection.calling(f"detach {volume_id} from {vm_id}") as host:
+        with self._connection.calling(f"detach {volume_id} from {vm_id}") as host, self._disks_of[vm_id]:
             domain = self._find(host, vm_id)
             if domain is not None:
+                live_disks.stop_shortening(domain)
                 live_disks.detach(domain, volume_id)
 
     def resize(self, vm_id: str, volume_id: str, size_bytes: int) -> None:
-        with self._connection.calling(f"resize {volume_id} of {vm_id}") as host:
-            live_disks.resize(self._known(host, vm_id), volume_id, size_bytes)
+        with self._connection.calling(f"resize {volume_id} of {vm_id}") as host, self._disks_of[vm_id]:
+            domain = self._known(host, vm_id)
+            live_disks.stop_shortening(domain)
+            live_disks.resize(domain, volume_id, size_bytes)
+
+    def shorten_disks(self, vm_id: str, most_files: int) -> None:
+        with self._connection.calling(f"shorten the disks of {vm_id}") as host, self._disks_of[vm_id]:
+            domain = self._find(host, vm_id)
+            if domain is not None:
+                live_disks.shorten(domain, most_files)
 
     def power_states(self) -> Mapping[str, PowerState]:
         with self._connection.calling("list guests") as host:
@@ -179,8 +193,10 @@ class LibvirtHypervisor:
             return None if running is None else {id_: view.source for id_, view in running.items()}
 
     def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
-        with self._connection.calling(f"switch the disks of {vm_id}") as host:
-            return live_disks.switch(self._known(host, vm_id), overlays)
+        with self._connection.calling(f"switch the disks of {vm_id}") as host, self._disks_of[vm_id]:
+            domain = self._known(host, vm_id)
+            live_disks.stop_shortening(domain)
+            return live_disks.switch(domain, overlays)
 
     def remove_network(self) -> None:
         """Remove the region's network and its firewalls, when the region itself is to go. The next call makes the

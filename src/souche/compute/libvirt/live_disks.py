@@ -31,6 +31,8 @@ QUIESCE = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE
 CHAIN_TOO_LONG = (
     "layers deep are not supported"  # of qemuDomainDetermineDiskChain; the code is that of many errors
 )
+BY_RELATIVE_NAME = libvirt.VIR_DOMAIN_BLOCK_REBASE_RELATIVE
+SHORTENING_MIB_PER_SECOND = 64  # so that the guest's own reads and writes get their turn
 LIVE, CONFIG = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
 
 log = structlog.get_logger()
@@ -97,6 +99,30 @@ def resize(domain: Domain, volume_id: str, size_bytes: int) -> None:
         domain.blockResize(view.target, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
 
 
+def shorten(domain: Domain, most_files: int) -> None:
+    """Begin to have QEMU copy what lies between a disk's file and the lowest one that it stands on, where it stands on
+    more than `most_files`. The lowest is most often an image's, the largest by far, and stays shared.
+
+    Nothing but the lowest may be named in its place: what lies between has been merged and removed since QEMU opened
+    it (`storage/qcow2/collect.py`), the lowest alone is in the chain still, whatever was done to it.
+    """
+    if running_views(domain) is None:
+        return
+    for target, below in disk_xml.chains(domain.XMLDesc()).items():
+        if len(below) > most_files and not domain.blockJobInfo(target):
+            log.info("chain is being shortened", domain=domain.name(), disk=target, files=len(below))
+            domain.blockRebase(target, below[-1], SHORTENING_MIB_PER_SECOND, BY_RELATIVE_NAME)
+
+
+def stop_shortening(domain: Domain) -> None:
+    """End what `shorten` has begun, which keeps libvirt from doing anything else with a disk. What was copied stays,
+    and is right."""
+    for target in disk_xml.chains(domain.XMLDesc()):
+        while domain.isActive() and domain.blockJobInfo(target):
+            with contextlib.suppress(libvirt.libvirtError):  # done by itself meanwhile
+                domain.blockJobAbort(target)
+
+
 def switch(domain: Domain, overlays: Mapping[str, DiskSource]) -> float:
     """Put the disks onto their overlays by one QEMU transaction, in the running domain and in its definition.
 
@@ -105,8 +131,8 @@ def switch(domain: Domain, overlays: Mapping[str, DiskSource]) -> float:
         where the agent does, to switch, and to thaw. The time that QEMU itself holds the guest's I/O lies within.
 
     Raises:
-        ComputeFailed: the domain does not run, has no such disk, or has been captured some 200 times since it was
-            started: libvirt opens no longer chain of files.
+        ComputeFailed: the domain does not run, has no such disk, or stands on some 200 files, as captures have come
+            faster than `shorten`: libvirt opens no longer chain.
     """
     wanted = {volume_id: file_of(source) for volume_id, source in overlays.items()}
     present = running_views(domain)
