@@ -22,6 +22,7 @@ def pytest_configure() -> None:
     os.umask(0o022)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files whose tests belong together, for two workers (`make test`). Those with guests begin, the longest first: a
     guest takes one core, and what needs none is done beside it."""

@@ -13,6 +13,7 @@ from souche import run
 from souche.formats.extents import Allocation, Chunk
 from souche.formats.qcow2_stream import qcow2_stream
 from souche.model.disks import DiskSource, FileSource
+from souche.storage.base import Capture
 from souche.storage.memory import convert_argv
 from souche.storage.qcow2 import Qcow2Store
 from tests.storage.bench import SIZE, padded, read_snapshot, write
@@ -44,6 +45,16 @@ class TestQcow2Store(StoreContract):
     @pytest.fixture
     def bench(self, tmp_path: Path) -> Qcow2Bench:
         return Qcow2Bench(tmp_path)
+
+
+def test_a_snapshot_is_served_however_deep_the_home_lies(tmp_path: Path) -> None:
+    """The name of a socket has 107 characters at the most (unix(7))."""
+    home = tmp_path / ("deep" * 40)
+    bench = Qcow2Bench(home)
+    bench.store.create_volume(A, SIZE)
+    write(bench, A, b"deep down")
+    bench.store.capture([Capture(A, S)], vm_id=None, live=None)
+    assert read_snapshot(bench.store, S) == padded(b"deep down")
 
 
 def exported(path: Path, data: bytes) -> Path:

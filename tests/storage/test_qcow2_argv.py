@@ -60,10 +60,10 @@ def test_rename_backing_copies_nothing() -> None:
 
 
 def test_nbd_server_is_read_only_and_ends_with_us() -> None:
-    assert nbd.server_argv(IMAGE, "qcow2", Path("/w/nbd")) == [
-        *("setpriv", "--pdeathsig", "KILL", "--"),
+    assert nbd.server_argv(IMAGE, "qcow2", Path("/w")) == [
+        *("setpriv", "--pdeathsig", "KILL", "--", "env", "--chdir=/w"),
         *("qemu-nbd", "--read-only", "--persistent", "--shared=8", "--format=qcow2"),
-        *("--socket=/w/nbd", "/d/layers/vol-1.qcow2"),
+        *("--socket=/proc/self/cwd/nbd", "/d/layers/vol-1.qcow2"),
     ]
 
 

@@ -1,5 +1,6 @@
 """Serving one image file read-only over NBD, for as long as a context lives."""
 
+import os
 import socket
 import subprocess
 import time
@@ -14,6 +15,7 @@ from souche.errors import StorageFailed
 
 CLIENTS: Final = 8
 START_SECONDS: Final = 10.0
+SOCKET: Final = "nbd"
 GREETING: Final = b"NBDMAGIC"
 """What a server says first (the NBD protocol, "Newstyle negotiation")."""
 POLL_SECONDS: Final = 0.002
@@ -22,15 +24,15 @@ BUFFERS: Final = {"MALLOC_MMAP_THRESHOLD_": str(64 * 1024**2), "MALLOC_TRIM_THRE
 the server's work."""
 
 
-def server_argv(image: Path, image_format: Literal["qcow2", "raw"], path: Path) -> list[str]:
+def server_argv(image: Path, image_format: Literal["qcow2", "raw"], directory: Path) -> list[str]:
     """A server that outlives its clients but not its parent: `setpriv` makes the kernel end it with us.
 
     KILL, because qemu-nbd 7.2 loses a TERM that comes before its main loop runs; being read-only it has
-    nothing to save."""
+    nothing to save. It binds its socket by a short name, as the kernel takes no more than 107 characters (unix(7))."""
     return [
-        *("setpriv", "--pdeathsig", "KILL", "--"),
+        *("setpriv", "--pdeathsig", "KILL", "--", "env", f"--chdir={directory}"),
         *("qemu-nbd", "--read-only", "--persistent", f"--shared={CLIENTS}", f"--format={image_format}"),
-        *(f"--socket={path}", str(image)),
+        *(f"--socket=/proc/self/cwd/{SOCKET}", str(image.absolute())),
     ]
 
 
@@ -48,15 +50,27 @@ def serve(image: Path, image_format: Literal["qcow2", "raw"], directory: Path) -
     Raises:
         StorageFailed: the server did not come up; carries what it said.
     """
-    path, log_file = directory / "nbd", directory / "log"
-    argv = server_argv(image, image_format, path)
-    server = run.start(argv, log_file=log_file, extra_environment=BUFFERS)
+    log_file = directory / "log"
+    with _short(directory) as place:
+        argv = server_argv(image, image_format, directory)
+        server = run.start(argv, log_file=log_file, extra_environment=BUFFERS)
+        try:
+            _wait_for(place / SOCKET, server, log_file)
+            yield uri(place / SOCKET)
+        finally:
+            server.kill()
+            server.wait()
+
+
+@contextmanager
+def _short(directory: Path) -> Iterator[Path]:
+    """Another name for a directory, which is short however deep it lies: for processes of the same user, and as long as
+    the context lives (proc(5), `/proc/PID/fd`)."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _wait_for(path, server, log_file)
-        yield uri(path)
+        yield Path(f"/proc/{os.getpid()}/fd/{descriptor}")
     finally:
-        server.kill()
-        server.wait()
+        os.close(descriptor)
 
 
 def _wait_for(path: Path, server: subprocess.Popen[bytes], log_file: Path) -> None:
