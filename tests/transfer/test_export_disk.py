@@ -2,6 +2,8 @@
 
 import random
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -14,7 +16,7 @@ from souche.objects.base import ObjectsUnavailable, Part, Upload
 from souche.objects.memory import MemoryStore
 from souche.objects.seaweedfs import SeaweedFs
 from souche.transfer.export_disk import export_disk
-from souche.transfer.multipart import PART_BYTES, BucketSink, part_bytes_for
+from souche.transfer.multipart import PART_BYTES, PARTS_BYTES, BucketSink, part_bytes_for, parts_under_way
 from souche.transfer.reader import connect
 from tests.objects.server import OPERATOR, store
 from tests.support.tree_hash import tree_hash_by_botocore
@@ -159,6 +161,44 @@ def test_an_empty_disk(tmp_path: Path) -> None:
 def test_ten_thousand_parts_are_enough(most_bytes: int, part_bytes: int) -> None:
     assert part_bytes_for(most_bytes) == part_bytes
     assert part_bytes * 10_000 >= most_bytes
+
+
+class CountingStore(MemoryStore):
+    """Knows how many bytes of parts were on their way at the most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._now = self.most = 0
+
+    def put_part(self, upload: Upload, number: int, data: bytes | bytearray) -> Part:
+        with self._lock:
+            self._now += len(data)
+            self.most = max(self.most, self._now)
+        time.sleep(0.01)
+        with self._lock:
+            self._now -= len(data)
+        return super().put_part(upload, number, data)
+
+
+@pytest.mark.parametrize(
+    ("part_mib", "under_way"), [(8, 3), (14, 3), (15, 2), (18, 2), (28, 1), (29, 0), (525, 0)]
+)
+def test_parts_take_the_same_memory_whatever_their_length(part_mib: int, under_way: int) -> None:
+    """Where parts are larger than that themselves, it is one at a time."""
+    assert parts_under_way(part_mib * MIB) == under_way
+    assert (under_way + 1) * part_mib * MIB <= max(PARTS_BYTES, part_mib * MIB)
+
+
+@pytest.mark.parametrize(("most_bytes", "part_mib", "at_once"), [(1, 8, 3), (290 << 30, 30, 1)])
+def test_no_more_parts_are_on_their_way_than_memory_has_room_for(
+    most_bytes: int, part_mib: int, at_once: int
+) -> None:
+    store = CountingStore()
+    stream = (bytes(MIB) for _ in range(6 * part_mib))
+    stored = sink(store).write(stream, most_bytes=most_bytes)
+    assert stored.object_bytes == 6 * part_mib * MIB
+    assert part_mib * MIB <= store.most <= at_once * part_mib * MIB
 
 
 PEAK = """

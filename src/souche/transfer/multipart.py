@@ -10,7 +10,9 @@ from typing import Final
 from souche.objects.base import MOST_PARTS, SMALLEST_PART_BYTES, ObjectStore, Part, Upload
 
 PART_BYTES: Final = 8 * 1024 * 1024
-UNDER_WAY_BYTES: Final = 24 * 1024 * 1024
+PARTS_BYTES: Final = 56 * 1024 * 1024
+"""of memory for all parts together, the one that is being filled included"""
+MOST_UNDER_WAY: Final = 3
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class BucketSink:
         stream or the store raises passes through, and the upload is aborted. What an earlier try for the same key
         has left is aborted first.
 
-        Memory: one part being filled, and those under way (24 MiB, or one part). Parts have 8 MiB as long as
-        10,000 of them are enough (78 GiB), then more.
+        Memory: one part being filled, and those under way: `PARTS_BYTES` at the most, or one part. Parts have 8 MiB
+        as long as 10,000 of them are enough (78 GiB), then more; from 28 MiB on each is sent before the next is filled.
         """
         self.abort()
         upload = self.store.start_upload(self.bucket, self.key)
@@ -58,7 +60,7 @@ class BucketSink:
 
     def _send(self, upload: Upload, stream: Iterable[bytes], part_bytes: int) -> StoredObject:
         digest, total = hashlib.sha256(), 0
-        sending = _Sending(self.store, upload, max(1, UNDER_WAY_BYTES // part_bytes))
+        sending = _Sending(self.store, upload, parts_under_way(part_bytes))
         try:
             for part in _parts(stream, part_bytes):
                 digest.update(part)
@@ -71,21 +73,21 @@ class BucketSink:
 
 
 class _Sending:
-    """Parts under way, at most `at_once`."""
+    """Parts under way, at most `at_once`; 0: each is waited for."""
 
     def __init__(self, store: ObjectStore, upload: Upload, at_once: int) -> None:
         self._store = store
         self._upload = upload
         self._at_once = at_once
-        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="upload")
+        self._pool = ThreadPoolExecutor(max(1, at_once), thread_name_prefix="upload")
         self._pending: deque[Future[Part]] = deque()
         self._done: list[Part] = []
 
     def send(self, data: bytearray) -> None:
-        if len(self._pending) == self._at_once:
-            self._done.append(self._pending.popleft().result())
         number = len(self._done) + len(self._pending) + 1
         self._pending.append(self._pool.submit(self._store.put_part, self._upload, number, data))
+        if len(self._pending) > self._at_once:
+            self._done.append(self._pending.popleft().result())
 
     def finish(self) -> list[Part]:
         """All the parts, once they have arrived."""
@@ -102,6 +104,11 @@ def part_bytes_for(most_bytes: int) -> int:
     needed = -(-most_bytes // MOST_PARTS)
     mebibyte = 1024 * 1024
     return max(PART_BYTES, SMALLEST_PART_BYTES, -(-needed // mebibyte) * mebibyte)
+
+
+def parts_under_way(part_bytes: int) -> int:
+    """How many parts of this length are sent while another is filled."""
+    return max(0, min(MOST_UNDER_WAY, PARTS_BYTES // part_bytes - 1))
 
 
 def _parts(stream: Iterable[bytes], part_bytes: int) -> Iterator[bytearray]:
