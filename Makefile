@@ -22,7 +22,7 @@ demo: daemons ## Official OMI, VM, OMI from the running VM, VM from that OMI; le
 	@$(BIN)/python -m tools.demo
 
 test: daemons ## Run every test, linters included (ARGS="-k images" to choose; ARGS="-m 'not guest'" without real guests)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 lint: setup ## Run the linters: ruff, mypy, import-linter, shellcheck
 	@$(BIN)/python -m pytest tests/test_repository.py $(ARGS)

@@ -5,16 +5,19 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from souche import recipes
 from souche.recipes import debian_12
 
-TESTS = Path(__file__).parent
-CACHE = TESTS.parent / ".cache" / "official"
-LONGEST = [Path("guests"), Path("guests/test_i386.py"), Path("compute"), Path("recipes")]
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+
+CACHE = Path(__file__).parent.parent / ".cache" / "official"
+LONGEST = ["tests/guests", "tests/guests/test_i386.py", "tests/compute", "tests/recipes"]
 
 
 def pytest_configure() -> None:
@@ -22,23 +25,32 @@ def pytest_configure() -> None:
     os.umask(0o022)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files whose tests belong together, for two workers (`make test`). Those with guests begin, the longest first: a
-    guest takes one core, and what needs none is done beside it."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: _turn(_group(item)))
+    """Those with guests begin, the longest first."""
+    items.sort(key=lambda item: _turn(_group(item.nodeid)))
 
 
-def _group(item: pytest.Item) -> str:
-    """The file; the folder, where its files share a region or a laboratory."""
-    path = item.path.relative_to(TESTS)
-    return str(path if path in LONGEST else path.parent if path.parent in LONGEST else path)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> LoadScopeScheduling:
+    """For the two workers of `make test`."""
+    return ByFile(config, log)
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
+    """A file's tests go to one worker, and those of `LONGEST` that share a region or a laboratory. A guest takes one
+    core, and what needs none is done beside it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+def _group(nodeid: str) -> str:
+    path = nodeid.partition("::")[0]
+    folder = path.rpartition("/")[0]
+    return folder if folder in LONGEST and path not in LONGEST else path
 
 
 def _turn(group: str) -> int:
-    return LONGEST.index(Path(group)) if Path(group) in LONGEST else len(LONGEST)
+    return LONGEST.index(group) if group in LONGEST else len(LONGEST)
 
 
 def _quiet(_what: str, _done: float) -> None:
