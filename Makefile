@@ -31,10 +31,11 @@ format: setup ## Format the Python files
 	@$(BIN)/ruff check --fix --select I --quiet
 	@$(BIN)/ruff format
 
-bench: daemons ## Measure image creation and launch against a full copy, exports against doing it by hand, and reads
+bench: daemons ## Measure image creation and launch against a full copy, exports against doing it by hand, reads, and pauses
 	@$(BIN)/python -m tools.bench $(ARGS)
 	@$(BIN)/python -m tools.bench_export $(ARGS)
 	@$(BIN)/python -m tools.bench_reads
+	@$(BIN)/python -m tools.bench_pause
 
 lock: setup ## Resolve requirements/*.txt again from pyproject.toml, for every supported Python (ARGS=--upgrade)
 	@tools/lock $(ARGS)

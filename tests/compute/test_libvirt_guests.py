@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tools.pause_sector import PAUSE_SECTOR, gaps_seconds
 
 from souche.compute.base import Guest, PowerState
 from souche.compute.libvirt import live_disks
@@ -23,7 +24,6 @@ from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store
 from tests.compute.contract import DATA, DEVICES, ROOT, Laboratory
 from tests.compute.libvirt_laboratory import DiskShelf, reachable_directory, region
-from tests.compute.pause_sector import PAUSE_SECTOR, gaps_seconds
 
 pytestmark = pytest.mark.guest
 
