@@ -6,7 +6,6 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from tools.harness import REGION
 
 from tests.foreign.go_client import PACKER_V2, SDK_V3, GoClient
 from tests.foreign.region import OFFICIAL_FAMILY, ServedRegion
@@ -67,22 +66,6 @@ def test_bsusurrogate(packer: GoClient) -> None:
     assert packer.only("Images", "ImageIds", image_id)["State"] == "available"
 
 
-def test_a_volume_that_outlives_the_vm_is_deleted(packer: GoClient) -> None:
-    """StepCleanupVolumes: of the source's volumes, those that do not go with the VM."""
-    source, group_id = _with_a_volume_that_stays(packer), _prepare(packer)
-    vm = _run(packer, source, group_id)
-    _stop(packer, vm)
-    (left,) = _clean_up(packer, vm, group_id)
-    assert left["State"] == "available"
-    packer("DeleteVolume", VolumeId=left["VolumeId"])
-    packer.gone("Volumes", "VolumeIds", left["VolumeId"])
-
-
-def test_a_public_ip_of_its_own_is_refused_clearly(packer: GoClient) -> None:
-    """StepPublicIp, which is optional: VMs have an address that is reached anyway."""
-    assert packer.refused("CreatePublicIp") == (400, "8000")
-
-
 def test_a_wrong_key_is_told_as_such(region: ServedRegion) -> None:
     """StepCheckAuth tells a wrong key from everything else by the status."""
     caller = region.account("who forgot")
@@ -123,20 +106,6 @@ def _source_image(packer: GoClient) -> str:
     assert isinstance(image["Tags"], list)  # what tags are rendered from, unguarded
     assert image["ImageName"].startswith(OFFICIAL_FAMILY)
     return str(image["ImageId"])
-
-
-def _with_a_volume_that_stays(packer: GoClient) -> str:
-    """An image of the account's, with a second volume that does not go with its VMs."""
-    source = packer.only("Images", "ImageIds", _source_image(packer))
-    (official,) = source["BlockDeviceMappings"]
-    request = {"SourceImageId": source["ImageId"], "SourceRegionName": REGION, "ImageName": "source"}
-    copy_id = packer("CreateImage", **request)["Image"]["ImageId"]
-    stays = {"DeviceName": "/dev/xvdb", "Bsu": {"VolumeSize": 1, "DeleteOnVmDeletion": False}}
-    root = {"DeviceName": official["DeviceName"], "Bsu": {"SnapshotId": _settled_image(packer, copy_id)[0]}}
-    image_id: str = packer(
-        "CreateImage", ImageName="two volumes", BlockDeviceMappings=[root, stays], RootDeviceName=ROOT
-    )["Image"]["ImageId"]
-    return image_id
 
 
 def _prepare(packer: GoClient) -> str:
@@ -221,13 +190,12 @@ def _tag(packer: GoClient, image_id: str) -> None:
     assert packer.only("Images", "ImageIds", image_id)["Tags"] == OMI_TAGS
 
 
-def _clean_up(packer: GoClient, vm: dict[str, Any], group_id: str) -> list[dict[str, Any]]:
-    """What the steps undo, last first. Gives the volumes that are left."""
+def _clean_up(packer: GoClient, vm: dict[str, Any], group_id: str) -> None:
+    """What the steps undo, last first."""
     packer("DeleteVms", VmIds=[vm["VmId"]])
     packer.wait("Vms", "VmIds", vm["VmId"], "terminated", ANY_VM_STATE)
     volume_ids = [mapping["Bsu"]["VolumeId"] for mapping in vm["BlockDeviceMappings"]]
-    left: list[dict[str, Any]] = packer("ReadVolumes", Filters={"VolumeIds": volume_ids})["Volumes"]
+    left = packer("ReadVolumes", Filters={"VolumeIds": volume_ids})["Volumes"]
     assert all(isinstance(volume["LinkedVolumes"], list) for volume in left)
     packer("DeleteSecurityGroup", SecurityGroupId=group_id)
     packer("DeleteKeypair", KeypairName=KEYPAIR)
-    return left
