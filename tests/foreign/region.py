@@ -59,10 +59,10 @@ class Caller:
 
 
 @contextmanager
-def served(folder: Path, oos_listen: str = "") -> Iterator[ServedRegion]:
-    """Serve a new region in the folder until the context ends; without `oos_listen` it has no buckets."""
+def served(folder: Path) -> Iterator[ServedRegion]:
+    """Serve a new region, without buckets, in the folder until the context ends."""
     home, server = folder / "home", Server(free_port())
-    options = ("--compute", "simulated", "--oos-listen", oos_listen, "--log-level", "warning")
+    options = ("--compute", "simulated", "--oos-listen", "", "--log-level", "warning")
     process = harness.serve(home, server.netloc, folder / "serve.log", *options)
     try:
         yield ServedRegion(home, server, _publish(home, folder / "disk.raw"))

@@ -4,19 +4,23 @@ for granted in the answers: internal/services/oapi of its source, in its version
 from typing import Any
 
 import pytest
-from tools.harness import REGION
 
-from tests.foreign.go_client import SDK_V2, GoClient
+from tests.foreign.go_client import SDK_V2, SDK_V3, GoClient
 from tests.foreign.region import SUBREGION, ServedRegion
 from tests.support.polling import eventually
+from tests.wire.signing import ClientForm
 
 TAGS = [{"Key": "Name", "Value": "made by Terraform"}]
 ROOT = "/dev/sda1"
 DATA = "/dev/xvdb"
-NO_TEXTS = {"Description": "", "FileLocation": ""}  # of outscale_snapshot: always sent, empty or not
 SNAPSHOT_PENDING = ("pending", "in-queue", "queued", "importing")
-EXPORT_PENDING = ("pending", "pending/queued", "queued")
 VM_STOPPING = ("pending", "running", "shutting-down", "stopping")
+
+
+@pytest.fixture(params=[SDK_V2, SDK_V3], ids=lambda form: form.name)
+def terraform(region: ServedRegion, request: pytest.FixtureRequest) -> GoClient:
+    form: ClientForm = request.param
+    return GoClient(region.account(request.node.nodeid), form)
 
 
 def test_apply_refresh_update_destroy(terraform: GoClient) -> None:
@@ -42,80 +46,6 @@ def test_image_and_snapshot_are_shared_and_taken_back(terraform: GoClient) -> No
         expected = [grantee] if change == "Additions" else []
         assert image["PermissionsToLaunch"]["AccountIds"] == expected
         assert snapshot["PermissionsToCreateVolume"]["AccountIds"] == expected
-
-
-def test_image_is_copied(terraform: GoClient) -> None:
-    """outscale_image with source_image_id; `Architecture` and the mappings are not sent then."""
-    source = terraform.only("Images", "ImageIds", _image(terraform, _snapshot(terraform, _volume(terraform))))
-    request = {"ImageName": "copy of golden", "SourceImageId": source["ImageId"], "SourceRegionName": REGION}
-    copy_id = terraform("CreateImage", **request)["Image"]["ImageId"]
-    copy = terraform.wait("Images", "ImageIds", copy_id, "available", pending=["pending"])
-    taken = ("Architecture", "BootModes", "Description", "ProductCodes", "RootDeviceName", "RootDeviceType")
-    assert {name: copy[name] for name in taken} == {name: source[name] for name in taken}
-    assert copy["BlockDeviceMappings"][0]["DeviceName"] == ROOT
-    for image_id in (source["ImageId"], copy_id):
-        terraform("DeleteImage", ImageId=image_id)
-        terraform.gone("Images", "ImageIds", image_id)
-
-
-def test_snapshot_is_copied(terraform: GoClient) -> None:
-    """outscale_snapshot with source_snapshot_id: both texts are sent empty, so the description is empty too."""
-    source_id = _snapshot(terraform, _volume(terraform))
-    request = {"SourceSnapshotId": source_id, "SourceRegionName": REGION, **NO_TEXTS}
-    copy = terraform("CreateSnapshot", **request)["Snapshot"]
-    assert (copy["State"], copy["Progress"]) == ("completed", 100)
-    copied = terraform.wait("Snapshots", "SnapshotIds", copy["SnapshotId"], "completed", SNAPSHOT_PENDING)
-    assert (copied["VolumeSize"], copied["Description"]) == (1, "")
-    for snapshot_id in (source_id, copy["SnapshotId"]):
-        terraform("DeleteSnapshot", SnapshotId=snapshot_id)
-        terraform.gone("Snapshots", "SnapshotIds", snapshot_id)
-
-
-def test_image_of_a_vm(region: ServedRegion, terraform: GoClient) -> None:
-    """outscale_image with vm_id and no_reboot."""
-    _keypair(terraform)
-    vm_id = _vm(terraform, region.official_image_id)
-    created = terraform("CreateImage", ImageName="of a VM", VmId=vm_id, NoReboot=True)["Image"]
-    image = terraform.wait("Images", "ImageIds", created["ImageId"], "available", pending=["pending"])
-    assert {mapping["DeviceName"] for mapping in image["BlockDeviceMappings"]} == {ROOT, DATA}
-    assert terraform.only("Vms", "VmIds", vm_id)["State"] == "running"
-
-
-@pytest.fixture
-def exporter(exporting_region: ServedRegion, request: pytest.FixtureRequest) -> GoClient:
-    """On osc-sdk-go v2: of those on v3 some wait for `available`, which no export task ever is."""
-    return GoClient(exporting_region.account(request.node.nodeid), SDK_V2)
-
-
-def test_image_is_exported_and_imported(exporter: GoClient) -> None:
-    """outscale_image_export_task, and outscale_image with its manifest as file_location."""
-    image_id = _image(exporter, _snapshot(exporter, _volume(exporter)))
-    task = _export(exporter, "Image", ImageId=image_id, OsuPrefix="golden", OsuManifestUrl="")
-    assert task["OsuExport"]["OsuPrefix"].split("/")[0] == "golden", "no drift"
-    assert (task["ImageId"], task["Progress"], task["Tags"]) == (image_id, 100, TAGS)
-    location = task["OsuExport"]["OsuManifestUrl"]
-    imported = exporter("CreateImage", FileLocation=location, ImageName="imported")["Image"]
-    image = exporter.wait("Images", "ImageIds", imported["ImageId"], "available", pending=["pending"])
-    assert (image["ImageName"], image["FileLocation"]) == ("imported", location)
-
-
-def test_snapshot_is_exported(exporter: GoClient) -> None:
-    """outscale_snapshot_export_task: the prefix is always sent, and what comes back is kept as it is."""
-    snapshot_id = _snapshot(exporter, _volume(exporter))
-    task = _export(exporter, "Snapshot", SnapshotId=snapshot_id, OsuPrefix="")
-    assert task["OsuExport"] == {"DiskImageFormat": "qcow2", "OsuBucket": "of-snapshot", "OsuPrefix": ""}
-    assert (task["SnapshotId"], task["Progress"], task["Tags"]) == (snapshot_id, 100, TAGS)
-
-
-def _export(exporter: GoClient, kind: str, **request: str) -> Any:
-    """Until the task is completed; that it is in no other state than those waited through is demanded."""
-    source = {name: request.pop(name) for name in ("ImageId", "SnapshotId") if name in request}
-    export = {"DiskImageFormat": "qcow2", "OsuBucket": f"of-{kind.lower()}", **request}
-    task = exporter(f"Create{kind}ExportTask", **source, OsuExport=export)[f"{kind}ExportTask"]
-    tasks, task_id = f"{kind}ExportTasks", task["TaskId"]
-    exporter.wait(tasks, "TaskIds", task_id, "completed", EXPORT_PENDING)
-    exporter("CreateTags", ResourceIds=[task_id], Tags=TAGS)
-    return exporter.only(tasks, "TaskIds", task_id)
 
 
 def test_volume_grows(terraform: GoClient) -> None:
@@ -179,7 +109,9 @@ def _volume(terraform: GoClient) -> str:
 
 
 def _snapshot(terraform: GoClient, volume_id: str) -> str:
-    snapshot_id: str = terraform("CreateSnapshot", **NO_TEXTS, VolumeId=volume_id)["Snapshot"]["SnapshotId"]
+    # Both texts are always sent, empty or not.
+    request = {"Description": "", "FileLocation": "", "VolumeId": volume_id}
+    snapshot_id: str = terraform("CreateSnapshot", **request)["Snapshot"]["SnapshotId"]
     terraform.wait("Snapshots", "SnapshotIds", snapshot_id, "completed", SNAPSHOT_PENDING)
     terraform("CreateTags", ResourceIds=[snapshot_id], Tags=TAGS)
     snapshot = terraform.only("Snapshots", "SnapshotIds", snapshot_id)
