@@ -120,11 +120,6 @@ DIFFERENCES = (
         "the real service has one OOS for all accounts of a region, too",
     ),
     Difference(
-        "SnapshotExportTask.State under way",
-        "`pending` until the end; Progress tells how far it is",
-        "Terraform waits through `pending`, and takes `initializing`, `preparing` and `uploading` for failures",
-    ),
-    Difference(
         "DeleteExportTask",
         "while the task is under way, in any state; otherwise 409 InvalidState 6003",
         "the specification says both active or pending, and pending/queued only; no reply on record shows the code",
@@ -248,9 +243,9 @@ DIFFERENCES = (
         "UnlinkVolume: ForceUnlink", "changes nothing", "a volume that a guest holds on to stays attached"
     ),
     Difference(
-        "CreateVms, UpdateVm: ActionsOnNextBoot.SecureBoot; UpdateVm: IsSourceDestChecked",
-        "none and disable, and true, are accepted, without effect; others refused, 400 OperationNotSupported 8000",
-        "VMs have no secure boot here, and Nets are not kept",
+        "UpdateVm: ActionsOnNextBoot, IsSourceDestChecked, BsuOptimized",
+        "accepted, without effect",
+        "secure boot and Nets are not there; BsuOptimized has no effect on the real service either",
     ),
     Difference(
         "access keys that are locked after failures",

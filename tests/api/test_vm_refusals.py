@@ -161,7 +161,6 @@ UPDATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
             {"Performance": "medium"},
             {"UserData": ""},
             {"NestedVirtualization": True},
-            {"BsuOptimized": False},
         )
     ],
     ({"VmId": "<vm_shutting-down>", "DeletionProtection": True}, state(6003)),

@@ -16,15 +16,14 @@ from souche.states import ExportState
 
 Request: TypeAlias = Mapping[str, Any]
 
-# The words of the specification (ImageExportTask.State, SnapshotExportTask.State). Of those for a snapshot under way,
-# Terraform waits through `pending` alone, and takes `uploading` for a failure.
+# The words of the specification (ImageExportTask.State, SnapshotExportTask.State).
 IMAGE_STATES: Final[Mapping[ExportState, str]] = {
     ExportState.QUEUED: "pending/queued",
     ExportState.ACTIVE: "pending",
 }
 SNAPSHOT_STATES: Final[Mapping[ExportState, str]] = {
     ExportState.QUEUED: "pending",
-    ExportState.ACTIVE: "pending",
+    ExportState.ACTIVE: "uploading",
 }
 
 
