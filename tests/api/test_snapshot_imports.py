@@ -26,6 +26,15 @@ def test_a_token_stands_for_one_import(client: Client) -> None:
     assert len(ids) == 1
 
 
+def test_a_token_stands_for_its_import_though_the_url_opens_nothing_any_more(
+    region: Region, client: Client
+) -> None:
+    wanted = {"SnapshotSize": 4 * MIB, "ClientToken": "t"}
+    made = client("CreateSnapshot", FileLocation=put_disk(SYSTEM), **wanted)["Snapshot"]
+    assert client("CreateSnapshot", FileLocation=put_disk(b"", status=403), **wanted)["Snapshot"] == made
+    assert promised(region) == ["import_snapshot"]
+
+
 REFUSED = [
     ({"FileLocation": "ftp://127.0.0.1/disk"}, value(4075)),
     ({"FileLocation": "http://127.0.0.1:80/disk"}, value(4075)),

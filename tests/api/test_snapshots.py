@@ -1,7 +1,8 @@
 """Snapshots on the wire (reference section 3)."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.support.resources import make_image, make_snapshot, make_volume
 HERE = "eu-test-1"
 
 
-def test_a_snapshot_of_a_volume(client: Client) -> None:
+def test_a_new_snapshot_of_a_volume_is_pending_private_and_without_progress(client: Client) -> None:
     volume = make_volume(client.region, client.who)
     answer = client("CreateSnapshot", VolumeId=volume.volume_id, Description="d", ClientToken="t")
     assert answer["Snapshot"] == {
@@ -44,6 +45,18 @@ def test_a_copy_inherits_the_description_and_has_no_volume(client: Client) -> No
     assert client("CreateSnapshot", **request, Description="")["Snapshot"]["Description"] == ""
 
 
+def test_the_default_scope_is_own_shared_and_public(client: Client, other: Client) -> None:
+    region, bob = other.region, other.who
+    own = make_snapshot(region, client.who).snapshot_id
+    shared = make_snapshot(region, bob, permissions=Permissions((client.who.account_id,))).snapshot_id
+    public = make_snapshot(region, bob, permissions=Permissions(public=True)).snapshot_id
+    make_snapshot(region, bob)
+    listed = {each["SnapshotId"] for each in client("ReadSnapshots")["Snapshots"]}
+    assert listed == {own, shared, public}
+    of_bob = client("ReadSnapshots", Filters={"AccountIds": [bob.account_id]})["Snapshots"]
+    assert {each["SnapshotId"] for each in of_bob} == {shared, public}
+
+
 def test_the_alias_of_an_owner_is_shown(region: Region, client: Client) -> None:
     vendor = make_account(region, "vendor", alias="Vendor")
     make_snapshot(region, vendor, permissions=Permissions(public=True))
@@ -61,9 +74,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any
         "client": Client(region, alice),
         "volume": make_volume(region, alice).volume_id,
         "creating": make_volume(region, alice, state=VolumeState.CREATING).volume_id,
+        "deleting_volume": make_volume(region, alice, state=VolumeState.DELETING).volume_id,
+        "broken_volume": make_volume(region, alice, state=VolumeState.ERROR).volume_id,
         "hidden_volume": make_volume(region, bob).volume_id,
         "snapshot": make_snapshot(region, alice).snapshot_id,
         "pending": make_snapshot(region, alice, state=SnapshotState.PENDING).snapshot_id,
+        "in-queue": make_snapshot(region, alice, state=SnapshotState.IN_QUEUE).snapshot_id,
         "error": make_snapshot(region, alice, state=SnapshotState.ERROR).snapshot_id,
         "deleting": make_snapshot(region, alice, state=SnapshotState.DELETING).snapshot_id,
         "used": used.mappings[0].snapshot_id,
@@ -75,91 +91,149 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any
 
 COPY = {"SourceSnapshotId": "<snapshot>", "SourceRegionName": HERE}
 
-CREATE_REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str]]] = [
-    ({}, missing(7007)),
-    ({"Description": "d"}, missing(7007)),
-    ({"SourceRegionName": HERE}, missing(7007)),
-    ({"SnapshotSize": 1}, missing(7007)),
-    ({"SourceSnapshotId": "<snapshot>"}, missing(7007)),
-    ({**COPY, "VolumeId": "<volume>"}, parameter(3002)),
-    ({"VolumeId": "<volume>", "SourceRegionName": HERE}, parameter(3002)),
-    ({"VolumeId": "<volume>", "SnapshotSize": 1}, parameter(3002)),
-    ({"VolumeId": "<volume>", "FileLocation": "http://example.org"}, parameter(3002)),
-    ({**COPY, "FileLocation": "http://example.org"}, parameter(3002)),
-    ({**COPY, "SnapshotSize": 1}, parameter(3002)),
-    ({**COPY, "SourceRegionName": "us-east-2"}, unsupported(8019)),
-    ({"VolumeId": "<volume>", "Description": "d" * 256}, value(4106)),
-    ({"VolumeId": "<volume>", "ClientToken": "t" * 65}, value(4106)),
-    ({**COPY, "Description": "d" * 256}, value(4106)),
-    ({**COPY, "ClientToken": "t" * 65}, value(4106)),
-    ({"VolumeId": "tata"}, value(4104)),
-    ({"VolumeId": "vol-123456"}, value(4105)),
-    ({"VolumeId": "vol-00000000"}, absent(5064)),
-    ({"VolumeId": "<hidden_volume>"}, absent(5064)),
-    ({"VolumeId": "<creating>"}, state(6003)),
-    ({**COPY, "SourceSnapshotId": "tata"}, value(4104)),
-    ({**COPY, "SourceSnapshotId": "snap-00000000"}, absent(5054)),
-    ({**COPY, "SourceSnapshotId": "<hidden>"}, absent(5054)),
-    ({**COPY, "SourceSnapshotId": "<pending>"}, state(6003)),
-    ({**COPY, "SourceSnapshotId": "<error>"}, state(6003)),
-    ({"FileLocation": "http://example.org/disk"}, missing(7007)),
-]
+Row: TypeAlias = tuple[int, str, str]
+
+refusals = partial(pytest.mark.parametrize, ("request_", "expected"))
 
 
-@pytest.mark.parametrize(("request_", "expected"), CREATE_REFUSALS)
-def test_create_snapshot_refuses(
-    scene: Mapping[str, Any], request_: dict[str, Any], expected: tuple[int, str, str]
+def _refused(scene: Mapping[str, Any], action: str, request: dict[str, Any], expected: Row) -> None:
+    refusal = scene["client"].refusal(action, **filled(request, scene))
+    assert refusal.row == expected
+    assert refusal.details
+
+
+@refusals(
+    [
+        ({}, missing(7007)),
+        ({"Description": "d"}, missing(7007)),
+        ({"SourceRegionName": HERE}, missing(7007)),
+        ({"SnapshotSize": 1}, missing(7007)),
+        ({"SourceSnapshotId": "<snapshot>"}, missing(7007)),
+        ({"FileLocation": "http://example.org/disk"}, missing(7007)),
+    ],
+)
+def test_without_a_whole_mode_no_snapshot_is_made(
+    scene: Mapping[str, Any], request_: dict[str, Any], expected: Row
 ) -> None:
-    assert scene["client"].refusal("CreateSnapshot", **filled(request_, scene)).row == expected
+    _refused(scene, "CreateSnapshot", request_, expected)
+
+
+@refusals(
+    [
+        ({**COPY, "VolumeId": "<volume>"}, parameter(3002)),
+        ({"VolumeId": "<volume>", "SourceRegionName": HERE}, parameter(3002)),
+        ({"VolumeId": "<volume>", "SnapshotSize": 1}, parameter(3002)),
+        ({"VolumeId": "<volume>", "FileLocation": "http://example.org"}, parameter(3002)),
+        ({**COPY, "FileLocation": "http://example.org"}, parameter(3002)),
+        ({**COPY, "SnapshotSize": 1}, parameter(3002)),
+    ],
+)
+def test_two_ways_of_making_a_snapshot_do_not_go_together(
+    scene: Mapping[str, Any], request_: dict[str, Any], expected: Row
+) -> None:
+    _refused(scene, "CreateSnapshot", request_, expected)
+
+
+def test_a_copy_from_another_region_is_refused(scene: Mapping[str, Any]) -> None:
+    _refused(scene, "CreateSnapshot", {**COPY, "SourceRegionName": "us-east-2"}, unsupported(8019))
+
+
+@pytest.mark.parametrize("mode", [{"VolumeId": "<volume>"}, COPY])
+@pytest.mark.parametrize("text", [{"Description": "d" * 256}, {"ClientToken": "t" * 65}])
+def test_a_description_has_255_characters_and_a_token_64_at_the_most(
+    scene: Mapping[str, Any], mode: dict[str, str], text: dict[str, str]
+) -> None:
+    _refused(scene, "CreateSnapshot", {**mode, **text}, value(4106))
+
+
+@refusals(
+    [
+        ({"VolumeId": "tata"}, value(4104)),
+        ({"VolumeId": "vol-123456"}, value(4105)),
+        ({"VolumeId": "vol-00000000"}, absent(5064)),
+        ({"VolumeId": "<hidden_volume>"}, absent(5064)),
+        ({**COPY, "SourceSnapshotId": "tata"}, value(4104)),
+        ({**COPY, "SourceSnapshotId": "snap-123456"}, value(4105)),
+        ({**COPY, "SourceSnapshotId": "snap-00000000"}, absent(5054)),
+        ({**COPY, "SourceSnapshotId": "<hidden>"}, absent(5054)),
+    ],
+)
+def test_a_source_that_is_malformed_unknown_or_hidden_is_refused(
+    scene: Mapping[str, Any], request_: dict[str, Any], expected: Row
+) -> None:
+    _refused(scene, "CreateSnapshot", request_, expected)
+
+
+@refusals(
+    [
+        ({"VolumeId": "<creating>"}, state(6003)),
+        ({"VolumeId": "<deleting_volume>"}, state(6003)),
+        ({"VolumeId": "<broken_volume>"}, state(6003)),
+        ({**COPY, "SourceSnapshotId": "<pending>"}, state(6003)),
+        ({**COPY, "SourceSnapshotId": "<in-queue>"}, state(6003)),
+        ({**COPY, "SourceSnapshotId": "<error>"}, state(6003)),
+        ({**COPY, "SourceSnapshotId": "<deleting>"}, state(6003)),
+    ],
+)
+def test_a_volume_in_passing_and_a_snapshot_that_is_not_completed_are_no_source(
+    scene: Mapping[str, Any], request_: dict[str, Any], expected: Row
+) -> None:
+    _refused(scene, "CreateSnapshot", request_, expected)
 
 
 PUBLIC = {"Additions": {"GlobalPermission": True}}
 
 
-@pytest.mark.parametrize(
-    ("request_", "expected"),
+@refusals(
     [
         ({"SnapshotId": "<snapshot>"}, missing(7007)),
         ({"PermissionsToCreateVolume": PUBLIC}, missing(7007)),
         ({"SnapshotId": "<snapshot>", "PermissionsToCreateVolume": {}}, missing(7007)),
-        (
-            {"SnapshotId": "<snapshot>", "PermissionsToCreateVolume": {**PUBLIC, "Removals": {}}},
-            parameter(3002),
-        ),
-        (
-            {"SnapshotId": "<snapshot>", "PermissionsToCreateVolume": {"Additions": {"AccountIds": ["x"]}}},
-            value(4105),
-        ),
-        ({"SnapshotId": "tata", "PermissionsToCreateVolume": PUBLIC}, value(4104)),
-        ({"SnapshotId": "snap-00000000", "PermissionsToCreateVolume": PUBLIC}, absent(5054)),
-        ({"SnapshotId": "<hidden>", "PermissionsToCreateVolume": PUBLIC}, absent(5054)),
-        ({"SnapshotId": "<shared>", "PermissionsToCreateVolume": PUBLIC}, absent(5054)),
     ],
 )
-def test_update_snapshot_refuses(
-    scene: Mapping[str, Any], request_: dict[str, Any], expected: tuple[int, str, str]
+def test_an_update_needs_the_snapshot_and_its_permissions(
+    scene: Mapping[str, Any], request_: dict[str, Any], expected: Row
 ) -> None:
-    assert scene["client"].refusal("UpdateSnapshot", **filled(request_, scene)).row == expected
+    _refused(scene, "UpdateSnapshot", request_, expected)
 
 
-@pytest.mark.parametrize(
-    ("snapshot_id", "expected"),
+def test_additions_and_removals_do_not_go_together(scene: Mapping[str, Any]) -> None:
+    both = {**PUBLIC, "Removals": {}}
+    request = {"SnapshotId": "<snapshot>", "PermissionsToCreateVolume": both}
+    _refused(scene, "UpdateSnapshot", request, parameter(3002))
+
+
+def test_an_account_id_that_is_not_12_digits_is_refused(scene: Mapping[str, Any]) -> None:
+    change = {"Additions": {"AccountIds": ["x"]}}
+    request = {"SnapshotId": "<snapshot>", "PermissionsToCreateVolume": change}
+    _refused(scene, "UpdateSnapshot", request, value(4105))
+
+
+@refusals(
     [
         ("tata", value(4104)),
         ("snap-123456", value(4105)),
         ("snap-00000000", absent(5054)),
         ("<hidden>", absent(5054)),
         ("<shared>", absent(5054)),
-        ("<used>", conflict(9094)),
-        ("<pending>", state(6003)),
-        ("<deleting>", state(6003)),
     ],
 )
-def test_delete_snapshot_refuses(
-    scene: Mapping[str, Any], snapshot_id: str, expected: tuple[int, str, str]
+def test_a_snapshot_that_is_unknown_or_anothers_is_neither_updated_nor_deleted(
+    scene: Mapping[str, Any], request_: str, expected: Row
 ) -> None:
-    request = filled({"SnapshotId": snapshot_id}, scene)
-    assert scene["client"].refusal("DeleteSnapshot", **request).row == expected
+    """Also one that is shared with the caller."""
+    request = {"SnapshotId": request_}
+    _refused(scene, "UpdateSnapshot", {**request, "PermissionsToCreateVolume": PUBLIC}, expected)
+    _refused(scene, "DeleteSnapshot", request, expected)
+
+
+def test_a_snapshot_of_an_image_is_not_deleted(scene: Mapping[str, Any]) -> None:
+    _refused(scene, "DeleteSnapshot", {"SnapshotId": "<used>"}, conflict(9094))
+
+
+@pytest.mark.parametrize("at", ["pending", "in-queue", "deleting"])
+def test_a_snapshot_in_passing_is_not_deleted(scene: Mapping[str, Any], at: str) -> None:
+    _refused(scene, "DeleteSnapshot", {"SnapshotId": f"<{at}>"}, state(6003))
 
 
 def share(client: Client, snapshot_id: str, **change: object) -> Any:
@@ -167,7 +241,9 @@ def share(client: Client, snapshot_id: str, **change: object) -> Any:
     return answer["Snapshot"]["PermissionsToCreateVolume"]
 
 
-def test_sharing_and_taking_it_back(client: Client, other: Client) -> None:
+def test_sharing_is_idempotent_and_whoever_it_is_taken_from_sees_no_snapshot(
+    client: Client, other: Client
+) -> None:
     snapshot_id = make_snapshot(client.region, client.who).snapshot_id
     bob = other.who.account_id
     everything = {"AccountIds": [bob], "GlobalPermission": True}

@@ -1,13 +1,18 @@
 """What making and deleting snapshots promises and keeps (reference section 3)."""
 
+from dataclasses import dataclass, replace
+
 import pytest
 
 from souche.app import images, snapshots
 from souche.app.region import Region
 from souche.app.snapshots import Copy, FromVolume
+from souche.db import snapshots as snapshot_records
+from souche.db.store import Store
 from souche.model.accounts import Principal
 from souche.refusals import ClientTokenReused, SnapshotInUse, WrongSnapshotState
 from souche.states import SnapshotState, VolumeState
+from tests.support.region import RecordedWorkflows
 from tests.support.resources import (
     attach,
     make_image,
@@ -19,7 +24,7 @@ from tests.support.resources import (
 )
 
 
-def test_a_volume_may_be_attached_or_not(region: Region, alice: Principal) -> None:
+def test_a_snapshot_is_taken_of_a_volume_that_is_attached_or_not(region: Region, alice: Principal) -> None:
     vm = make_vm(region, alice, devices=())
     for volume in (make_volume(region, alice), attach(region, vm, "/dev/sda1")):
         snapshot = snapshots.create_from_volume(region, alice, FromVolume(volume.volume_id))
@@ -62,11 +67,34 @@ def test_a_token_is_refused_for_another_source(region: Region, alice: Principal)
         snapshots.copy(region, alice, Copy(source.snapshot_id, region.name, client_token="t"))
 
 
+@dataclass
+class PromptWorkflows(RecordedWorkflows):
+    """Whoever waits for a copy finds it made."""
+
+    store: Store | None = None
+
+    def wait(self, operation_id: str, timeout_seconds: float) -> bool:  # noqa: ARG002
+        assert self.store is not None
+        with self.store.begin() as connection:
+            made = [operation_id.rpartition(":")[2]]
+            snapshot_records.set_state(connection, made, SnapshotState.COMPLETED, progress_percent=100)
+        return True
+
+
+def test_a_copy_that_is_made_in_time_is_answered_as_completed(region: Region, alice: Principal) -> None:
+    command = Copy(make_snapshot(region, alice).snapshot_id, region.name)
+    copy = snapshots.copy(replace(region, workflows=PromptWorkflows(store=region.store)), alice, command)
+    assert (copy.state, copy.progress_percent) == (SnapshotState.COMPLETED, 100)
+    assert snapshots.copy(region, alice, command).state == SnapshotState.PENDING
+
+
 # Deletion.
 
 
 @pytest.mark.parametrize("at", [SnapshotState.COMPLETED, SnapshotState.ERROR])
-def test_a_settled_snapshot_can_be_deleted(region: Region, alice: Principal, at: SnapshotState) -> None:
+def test_a_snapshot_that_is_completed_or_in_error_can_be_deleted(
+    region: Region, alice: Principal, at: SnapshotState
+) -> None:
     snapshot = make_snapshot(region, alice, state=at)
     snapshots.delete(region, alice, snapshot.snapshot_id)
     assert promised(region) == ["delete_snapshot"]

@@ -39,6 +39,9 @@ def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
     texts.check_client_token(command.client_token)
     size_gib = -(-command.size_bytes // GIB)
     block_devices.check_volume(size_gib, "standard", None, device_name="")
+    earlier = _earlier(region, who, command)
+    if earlier:
+        return earlier
     _try(region, command)
     with region.begin() as work:
         earlier = snapshots.of_token(work, who, command.client_token)
@@ -56,6 +59,15 @@ def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
         disk_imports.insert(work.connection, _disk(region, snapshot, command))
         work.promised.append(snapshots.promise("import_snapshot", snapshot, {}))
     return snapshot
+
+
+def _earlier(region: Region, who: Principal, command: FromUrl) -> Snapshot | None:
+    """The snapshot of the token, looked for before the URL is tried: it may open nothing any more."""
+    if command.client_token is None:
+        return None
+    with region.store.read() as connection:
+        earlier = records.with_client_token(connection, who.account_id, command.client_token)
+    return snapshots.same(earlier, (None, None)) if earlier else None
 
 
 def _try(region: Region, command: FromUrl) -> None:
