@@ -243,8 +243,8 @@ DIFFERENCES = (
         "UnlinkVolume: ForceUnlink", "changes nothing", "a volume that a guest holds on to stays attached"
     ),
     Difference(
-        "UpdateVm: ActionsOnNextBoot, IsSourceDestChecked, BsuOptimized",
-        "accepted, without effect",
+        "CreateVms, UpdateVm: ActionsOnNextBoot; UpdateVm: IsSourceDestChecked, BsuOptimized",
+        "what changes nothing is accepted; enabling secure boot and IsSourceDestChecked false are 8000",
         "secure boot and Nets are not there; BsuOptimized has no effect on the real service either",
     ),
     Difference(

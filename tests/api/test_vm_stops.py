@@ -52,12 +52,14 @@ def test_a_stop_is_recorded_once(region: Region, client: Client, vms: tuple[Vm, 
         ({"StopDateAfter": "2026-11-24T10:00:00.000Z", "StopDateBefore": "2026-11-24T10:00:00.000Z"}, [0]),
     ],
 )
-def test_filters(client: Client, vms: tuple[Vm, Vm], filters: dict[str, object], expected: list[int]) -> None:
+def test_stops_are_found_by_reason_and_by_date_with_its_bounds(
+    client: Client, vms: tuple[Vm, Vm], filters: dict[str, object], expected: list[int]
+) -> None:
     found = client("ReadVmsStopHistory", Filters=filters)["VmsStopHistory"]
     assert [each["VmId"] for each in found] == [vms[each].vm_id for each in expected]
 
 
-def test_by_vm_and_pages(client: Client, vms: tuple[Vm, Vm]) -> None:
+def test_stops_are_found_by_vm_and_go_by_pages(client: Client, vms: tuple[Vm, Vm]) -> None:
     found = client("ReadVmsStopHistory", Filters={"VmIds": [vms[1].vm_id]})["VmsStopHistory"]
     assert [each["VmId"] for each in found] == [vms[1].vm_id]
     first = client("ReadVmsStopHistory", ResultsPerPage=1)
@@ -65,5 +67,5 @@ def test_by_vm_and_pages(client: Client, vms: tuple[Vm, Vm]) -> None:
     assert [each["VmId"] for each in rest["VmsStopHistory"]] == [vms[1].vm_id]
 
 
-def test_another_account_sees_none(region: Region, vms: tuple[Vm, Vm]) -> None:
+def test_another_account_sees_no_stops(region: Region, vms: tuple[Vm, Vm]) -> None:
     assert Client(region, make_account(region, "bob"))("ReadVmsStopHistory")["VmsStopHistory"] == []

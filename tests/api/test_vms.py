@@ -1,6 +1,7 @@
 """VMs on the wire (reference section 6)."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from souche.model.accounts import Principal
 from souche.model.images import VmAttributes
 from souche.model.permissions import Permissions
 from souche.states import VmState
-from tests.support.client import Client
+from tests.support.client import Client, conflict
 from tests.support.resources import (
     attach,
     make_image,
@@ -24,7 +25,7 @@ def launch(client: Client, image_id: str, **request: object) -> list[dict[str, A
     return launched
 
 
-def test_a_launch_with_the_image_alone(client: Client) -> None:
+def test_a_launch_with_the_image_alone_has_the_defaults_of_the_specification(client: Client) -> None:
     image_id = make_image(client.region, client.who).image_id
     (vm,) = launch(client, image_id)
     assert vm == {
@@ -79,7 +80,7 @@ def test_a_launch_with_the_image_alone(client: Client) -> None:
     assert client("ReadVms")["Vms"] == [vm]
 
 
-def test_a_launch_of_several(client: Client) -> None:
+def test_a_launch_makes_the_maximum_which_is_the_minimum_when_it_is_absent(client: Client) -> None:
     image_id = make_image(client.region, client.who).image_id
     launched = launch(client, image_id, MinVmsCount=2, MaxVmsCount=3)
     assert [vm["LaunchNumber"] for vm in launched] == [0, 1, 2]
@@ -89,7 +90,7 @@ def test_a_launch_of_several(client: Client) -> None:
     assert len(launch(client, image_id, MinVmsCount=2)) == 2
 
 
-def test_what_a_launch_says_is_shown(client: Client) -> None:
+def test_what_a_launch_asks_for_is_shown(client: Client) -> None:
     image_id = make_image(client.region, client.who, boot_modes=("uefi", "legacy")).image_id
     keypair = make_keypair(client.region, client.who)
     wanted = {
@@ -212,7 +213,7 @@ def test_a_vm_has_a_tpm_when_it_is_asked_for_or_the_image_needs_it(
 # Changes and transitions.
 
 
-def test_update_vm_shows_the_vm_as_it_is_now(client: Client) -> None:
+def test_update_vm_changes_a_stopped_vm_and_answers_it_whole(client: Client) -> None:
     vm = make_vm(client.region, client.who, VmState.STOPPED)
     keypair = make_keypair(client.region, client.who)
     wanted = {
@@ -282,7 +283,41 @@ def test_reboot_answers_nothing_else(client: Client) -> None:
     assert read_vm(client.region, vm.vm_id).state == VmState.RUNNING
 
 
+def test_a_token_gives_the_same_vms_again_and_is_refused_for_another_image(client: Client) -> None:
+    image_id, other_id = (make_image(client.region, client.who, name).image_id for name in ("one", "other"))
+    launched = launch(client, image_id, ClientToken="t", MinVmsCount=2)
+    assert launch(client, image_id, ClientToken="t", MinVmsCount=2) == launched
+    assert len(client("ReadVms")["Vms"]) == 2
+    refusal = client.refusal("CreateVms", ImageId=other_id, ClientToken="t")
+    assert refusal.row == conflict(9009)
+
+
 # Reads.
+
+
+@pytest.mark.parametrize(
+    ("at", "code"),
+    [
+        ("pending", 0),
+        ("running", 16),
+        ("shutting-down", 32),
+        ("terminated", 48),
+        ("stopping", 64),
+        ("stopped", 80),
+    ],
+)
+def test_a_state_is_found_by_its_code(client: Client, at: str, code: int) -> None:
+    for state in VmState:
+        make_vm(client.region, client.who, state, devices=())
+    (found,) = client("ReadVms", Filters={"VmStateCodes": [code]})["Vms"]
+    assert found["State"] == at
+    assert len(client("ReadVms")["Vms"]) == len(VmState)
+
+
+def test_the_console_is_base64(client: Client) -> None:
+    vm = make_vm(client.region, client.who)
+    told = Client(replace(client.region, console=lambda _: b"\x00login:\r\n"), client.who)
+    assert told("ReadConsoleOutput", VmId=vm.vm_id)["ConsoleOutput"] == "AGxvZ2luOg0K"
 
 
 def test_read_vms_state_tells_of_running_vms_or_of_all(client: Client) -> None:

@@ -28,7 +28,9 @@ def image(region: Region, alice: Principal) -> Image:
     return make_image(region, alice)
 
 
-def test_a_vm_is_promised_with_its_volumes(region: Region, alice: Principal, image: Image) -> None:
+def test_a_vm_is_pending_with_its_volumes_until_its_workflow_ends(
+    region: Region, alice: Principal, image: Image
+) -> None:
     (vm,) = launches.launch(region, alice, Launch(image.image_id))
     assert read_vm(region, vm.vm_id) == vm
     assert vm.state == VmState.PENDING

@@ -59,6 +59,6 @@ def test_a_refused_change_changes_nothing(region: Region, alice: Principal) -> N
     assert read_vm(region, vm.vm_id) == vm
 
 
-def test_no_change_is_no_error(region: Region, alice: Principal) -> None:
+def test_an_update_without_a_change_is_no_error(region: Region, alice: Principal) -> None:
     vm = make_vm(region, alice)
     assert vms.update(region, alice, Change(vm.vm_id)) == vm

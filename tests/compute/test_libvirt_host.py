@@ -48,7 +48,9 @@ def test_every_directory_of_the_root_may_be_passed() -> None:
     ("older", "newer", "expected"),
     [(None, None, b""), (None, b"abcdef", b"cdef"), (b"1234", b"ab", b"34ab"), (b"1234", b"abcd", b"abcd")],
 )
-def test_console_tail(tmp_path: Path, older: bytes | None, newer: bytes | None, expected: bytes) -> None:
+def test_the_console_is_the_tail_of_its_logs(
+    tmp_path: Path, older: bytes | None, newer: bytes | None, expected: bytes
+) -> None:
     log_file = tmp_path / "console.log"
     for path, content in ((log_file, newer), (tmp_path / "console.log.0", older)):
         if content is not None:
@@ -56,6 +58,12 @@ def test_console_tail(tmp_path: Path, older: bytes | None, newer: bytes | None, 
     assert console.tail(log_file, size=4) == expected
     console.forget_turned_over(log_file)
     assert not (tmp_path / "console.log.0").exists()
+
+
+def test_the_console_has_64_kib_at_the_most(tmp_path: Path) -> None:
+    log_file = tmp_path / "console.log"
+    log_file.write_bytes(b"earlier" + b"x" * 64 * 1024)
+    assert console.tail(log_file) == b"x" * 64 * 1024
 
 
 def test_the_tail_of_a_tpm_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,9 @@ def size_bytes(world: World, volume_id: str) -> int:
 
 
 @pytest.mark.parametrize("kind", ["unattached", "of a running VM", "of a stopped VM"])
-def test_the_disk_grows(scene: tuple[World, Cast], kind: str) -> None:
+def test_the_disk_of_a_volume_grows_attached_or_not_and_keeps_its_bytes(
+    scene: tuple[World, Cast], kind: str
+) -> None:
     world, cast = scene
     volume_id = {
         "unattached": cast.volume_id,

@@ -110,7 +110,7 @@ def _attributes(work: Work, who: Principal, vm: Vm, change: Change) -> dict[str,
 
 def _type_attributes(vm: Vm, change: Change) -> dict[str, Any]:
     """The type and what goes with it. A performance flag in the type's name wins over the request's."""
-    vm_type = vm_types.parse(change.vm_type or vm.vm_type)
+    vm_type = vm_types.parse(vm.vm_type if change.vm_type is None else change.vm_type)
     product_codes.check_vm_type(vm.product_codes, vm_type)
     performance = vm_type.performance if vm_type.names_performance else change.performance or vm.performance
     return {

@@ -67,7 +67,7 @@ def _target(volume: Volume, change: Change) -> VolumeShape:
     if change.size_gib is None and change.volume_type is None and change.iops is None:
         raise MissingParameter(parameter="Size")
     size_gib = volume.size_gib if change.size_gib is None else change.size_gib
-    volume_type = change.volume_type or volume.volume_type
+    volume_type = volume.volume_type if change.volume_type is None else change.volume_type
     iops = volume.iops if change.iops is None and volume_type == volume.volume_type else change.iops
     block_devices.check_volume(size_gib, volume_type, iops, device_name="the volume")
     if size_gib < volume.size_gib:

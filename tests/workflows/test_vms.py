@@ -1,0 +1,133 @@
+"""What launches, stops, starts, reboots and deletions come to once their workflows have run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from souche.app import launches, vm_transitions, vms
+from souche.compute.base import PowerState
+from souche.states import LinkState, VmState, VolumeState
+from souche.workflows.stop_vm import USER_STOPPED
+from tests.support.resources import read_volume
+from tests.workflows.world import Cast, World, original
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[tuple[World, Cast]]:
+    made = original(tmp_path / "original", "memory")
+    world = made.copy(tmp_path / "world")
+    yield world, made.cast
+    world.close()
+
+
+@pytest.mark.parametrize(
+    ("boot", "state", "power"),
+    [(True, VmState.RUNNING, PowerState.RUNNING), (False, VmState.STOPPED, PowerState.OFF)],
+)
+def test_a_launch_ends_running_or_stopped_when_it_is_not_to_boot(
+    scene: tuple[World, Cast],
+    boot: bool,  # noqa: FBT001
+    state: VmState,
+    power: PowerState,
+) -> None:
+    world, cast = scene
+    wanted = launches.Launch(cast.image_id, boot_on_creation=boot)
+    (vm,) = launches.launch(world.region, cast.alice, wanted)
+    assert vm.state == VmState.PENDING
+    world.run_all()
+    settled = world.vm(vm.vm_id)
+    assert (settled.state, world.hypervisor.power_states()[vm.vm_id]) == (state, power)
+    (root,) = settled.volumes
+    assert root.link is not None
+    assert (root.state, root.link.state) == (VolumeState.IN_USE, LinkState.ATTACHED)
+    assert world.disks.volume(root.volume_id) == b"the system"
+
+
+def test_a_vm_that_was_not_booted_can_be_started(scene: tuple[World, Cast]) -> None:
+    world, cast = scene
+    wanted = launches.Launch(cast.image_id, boot_on_creation=False)
+    (vm,) = launches.launch(world.region, cast.alice, wanted)
+    world.run_all()
+    vm_transitions.start(world.region, cast.alice, [vm.vm_id])
+    world.run_all()
+    assert world.vm(vm.vm_id).state == VmState.RUNNING
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_a_stopped_vm_is_off_says_why_and_starts_again(
+    scene: tuple[World, Cast],
+    force: bool,  # noqa: FBT001
+) -> None:
+    world, cast = scene
+    vm_id = cast.running.vm_id
+    vm_transitions.stop(world.region, cast.alice, [vm_id], force=force)
+    assert world.vm(vm_id).state == VmState.STOPPING
+    world.run_all()
+    stopped = world.vm(vm_id)
+    assert (stopped.state, stopped.state_reason) == (VmState.STOPPED, USER_STOPPED)
+    assert world.hypervisor.power_states()[vm_id] == PowerState.OFF
+    vm_transitions.start(world.region, cast.alice, [vm_id])
+    assert world.vm(vm_id).state == VmState.PENDING
+    world.run_all()
+    started = world.vm(vm_id)
+    assert (started.state, started.state_reason) == (VmState.RUNNING, "")
+    assert world.hypervisor.power_states()[vm_id] == PowerState.RUNNING
+
+
+def test_a_rebooted_vm_runs_all_the_while(scene: tuple[World, Cast]) -> None:
+    world, cast = scene
+    vm_id = cast.running.vm_id
+    vm_transitions.reboot(world.region, cast.alice, [vm_id])
+    assert world.vm(vm_id).state == VmState.RUNNING
+    world.run_all()
+    assert world.vm(vm_id).state == VmState.RUNNING
+    assert world.hypervisor.power_states()[vm_id] == PowerState.RUNNING
+
+
+@pytest.mark.parametrize("which", ["running", "stopped"])
+def test_a_deleted_vm_is_terminated_and_says_why(scene: tuple[World, Cast], which: str) -> None:
+    world, cast = scene
+    vm_id = getattr(cast, which).vm_id
+    vm_transitions.delete(world.region, cast.alice, [vm_id])
+    assert world.vm(vm_id).state == VmState.SHUTTING_DOWN
+    world.run_all()
+    gone = world.vm(vm_id)
+    assert (gone.state, gone.state_reason, gone.volumes) == (VmState.TERMINATED, USER_STOPPED, ())
+    assert vm_id not in world.hypervisor.power_states()
+
+
+def test_volumes_go_with_their_vm_or_stay_available_as_their_flag_says(scene: tuple[World, Cast]) -> None:
+    world, cast = scene
+    root, data = cast.running.volumes
+    vm_transitions.delete(world.region, cast.alice, [cast.running.vm_id])
+    world.run_all()
+    seen = world.see()
+    assert root.volume_id not in seen.volumes
+    assert f"volumes {root.volume_id}" not in seen.rows
+    left = read_volume(world.region, data.volume_id)
+    assert (left.state, left.link) == (VolumeState.AVAILABLE, None)
+    assert data.volume_id in seen.volumes
+
+
+def test_a_flag_that_update_vm_sets_decides_what_stays(scene: tuple[World, Cast]) -> None:
+    world, cast = scene
+    root, data = cast.running.volumes
+    flags = (vms.DeletionFlag(delete=False, device_name="/dev/sda1"),
+             vms.DeletionFlag(delete=True, volume_id=data.volume_id))  # fmt: skip
+    vms.update(world.region, cast.alice, vms.Change(cast.running.vm_id, deletion_flags=flags))
+    vm_transitions.delete(world.region, cast.alice, [cast.running.vm_id])
+    world.run_all()
+    assert read_volume(world.region, root.volume_id).state == VolumeState.AVAILABLE
+    assert data.volume_id not in world.see().volumes
+
+
+def test_the_volumes_of_every_vm_of_an_image_are_its_own(
+    scene: tuple[World, Cast],
+) -> None:
+    world, cast = scene
+    root = cast.running.volumes[0].volume_id
+    world.disks.write(root, b"changed")
+    (vm,) = launches.launch(world.region, cast.alice, launches.Launch(cast.image_id))
+    world.run_all()
+    assert world.disks.volume(vm.volumes[0].volume_id) == b"the system"
