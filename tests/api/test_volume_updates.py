@@ -1,7 +1,7 @@
 """UpdateVolume and ReadVolumeUpdateTasks."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -11,6 +11,8 @@ from souche.states import LinkState, VolumeState, VolumeUpdateState
 from tests.support.client import Client, absent, missing, state, value
 from tests.support.region import make_account
 from tests.support.resources import attach, make_vm, make_volume, promised, read_volume
+
+Row: TypeAlias = tuple[int, str, str]
 
 
 def settle(region: Region, task_id: str, reached: VolumeUpdateState) -> None:
@@ -51,6 +53,19 @@ def test_a_task_that_is_done_is_complete_and_not_shown_at_the_volume(region: Reg
     client("UpdateVolume", VolumeId=volume.volume_id, Size=21)
 
 
+@pytest.mark.parametrize(
+    ("reached", "percent"), [("pending", 0), ("active", 0), ("completed", 100), ("failed", 0)]
+)
+def test_states_are_in_the_words_of_the_specification(
+    region: Region, client: Client, reached: str, percent: int
+) -> None:
+    client("UpdateVolume", VolumeId=make_volume(region, client.who).volume_id, Size=20)
+    (task,) = client("ReadVolumeUpdateTasks")["VolumeUpdateTasks"]
+    settle(region, task["TaskId"], VolumeUpdateState(reached))
+    (task,) = client("ReadVolumeUpdateTasks")["VolumeUpdateTasks"]
+    assert (task["State"], task["Progress"]) == (reached, percent)
+
+
 def test_a_task_has_tags_and_keeps_them_when_it_is_done(region: Region, client: Client) -> None:
     volume = make_volume(region, client.who)
     task_id = client("UpdateVolume", VolumeId=volume.volume_id, Size=20)["Volume"]["TaskId"]
@@ -67,7 +82,7 @@ def test_a_task_has_tags_and_keeps_them_when_it_is_done(region: Region, client: 
     assert unknown.row == absent(5058)
 
 
-def test_an_attached_volume_is_changed(region: Region, client: Client) -> None:
+def test_a_volume_may_be_changed_while_it_is_attached(region: Region, client: Client) -> None:
     volume = attach(region, make_vm(region, client.who), "/dev/xvdb")
     assert client("UpdateVolume", VolumeId=volume.volume_id, Size=11)["Volume"]["State"] == "in-use"
 
@@ -80,31 +95,39 @@ def test_an_io1_volume_keeps_its_iops_when_only_its_size_changes(region: Region,
     assert update.target.iops == 300
 
 
-REFUSALS: list[tuple[Mapping[str, Any], tuple[int, str, str]]] = [
-    ({"VolumeId": "tata", "Size": 20}, value(4104)),
-    ({"VolumeId": "vol-00000000", "Size": 20}, absent(5064)),
-    ({}, missing(7007)),
-    ({"Size": 9}, value(4078)),
-    ({"Size": 0}, value(4078)),
-    ({"Size": 14_902}, value(4078)),
-    ({"VolumeType": "io2"}, value(4047)),
-    ({"VolumeType": "io1"}, missing(7007)),
-    ({"VolumeType": "io1", "Iops": 99}, value(4029)),
-    ({"VolumeType": "io1", "Iops": 3_001}, value(4047)),
-    ({"Iops": 200}, value(4045)),
-    ({"Size": "20"}, value(4110)),
-]
-
-
-@pytest.mark.parametrize(("changes", "expected"), REFUSALS)
-def test_update_volume_refuses(
-    region: Region, client: Client, changes: Mapping[str, Any], expected: tuple[int, str, str]
-) -> None:
+def _refused(region: Region, client: Client, changes: Mapping[str, Any], expected: Row) -> None:
     volume = make_volume(region, client.who)
-    refusal = client.refusal("UpdateVolume", **{"VolumeId": volume.volume_id, **changes})
+    refusal = client.refusal("UpdateVolume", VolumeId=volume.volume_id, **changes)
     assert refusal.row == expected
     assert refusal.details
     assert client("ReadVolumeUpdateTasks")["VolumeUpdateTasks"] == []
+
+
+def test_an_update_that_says_nothing_is_refused(region: Region, client: Client) -> None:
+    _refused(region, client, {}, missing(7007))
+
+
+@pytest.mark.parametrize("size", [9, 0, 14_902])
+def test_a_volume_only_grows_and_up_to_14901_gib(region: Region, client: Client, size: int) -> None:
+    _refused(region, client, {"Size": size}, value(4078))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"VolumeType": "io2"}, value(4047)),
+        ({"VolumeType": ""}, value(4047)),
+        ({"VolumeType": "io1"}, missing(7007)),
+        ({"VolumeType": "io1", "Iops": 99}, value(4029)),
+        ({"VolumeType": "io1", "Iops": 3_001}, value(4047)),
+        ({"Iops": 200}, value(4045)),
+        ({"Size": "20"}, value(4110)),
+    ],
+)
+def test_an_update_keeps_to_the_rules_of_volumes(
+    region: Region, client: Client, changes: Mapping[str, Any], expected: Row
+) -> None:
+    _refused(region, client, changes, expected)
 
 
 @pytest.mark.parametrize("volume_state", [VolumeState.CREATING, VolumeState.DELETING, VolumeState.ERROR])
@@ -124,7 +147,9 @@ def test_a_volume_that_is_being_unlinked_cannot_be_changed(region: Region, clien
     assert client.refusal("UpdateVolume", VolumeId=volume.volume_id, Size=20).row == state(6003)
 
 
-def test_one_change_at_a_time(region: Region, client: Client) -> None:
+def test_a_volume_that_is_being_changed_is_neither_changed_again_nor_deleted(
+    region: Region, client: Client
+) -> None:
     volume = make_volume(region, client.who)
     client("UpdateVolume", VolumeId=volume.volume_id, Size=20)
     assert client.refusal("UpdateVolume", VolumeId=volume.volume_id, Size=21).row == state(6003)
@@ -143,7 +168,7 @@ def test_another_account_sees_no_tasks(region: Region, client: Client) -> None:
     assert Client(region, make_account(region, "bob"))("ReadVolumeUpdateTasks")["VolumeUpdateTasks"] == []
 
 
-def test_filters_and_pages(region: Region, client: Client) -> None:
+def test_tasks_are_found_by_volume_and_go_by_pages_of_100(region: Region, client: Client) -> None:
     """Specification: 100 tasks on a page where the caller says nothing."""
     volumes = [make_volume(region, client.who).volume_id for _ in range(101)]
     tasks = [client("UpdateVolume", VolumeId=each, Size=11)["Volume"]["TaskId"] for each in volumes]

@@ -20,7 +20,7 @@ from tests.support.resources import (
 )
 
 
-def test_a_volume_is_promised(region: Region, alice: Principal) -> None:
+def test_a_volume_is_recorded_and_its_workflow_promised(region: Region, alice: Principal) -> None:
     volume = volumes.create(region, alice, Create(region.subregion_name, 10))
     assert read_volume(region, volume.volume_id) == volume
     assert promised(region) == ["create_volume"]
