@@ -6,13 +6,27 @@ from dataclasses import replace
 
 import pytest
 
-from souche.app import accounts, image_copies, images, keypairs, launches, quotas, snapshots, vms, volumes
+from souche.app import (
+    accounts,
+    image_copies,
+    image_imports,
+    images,
+    keypairs,
+    launches,
+    quotas,
+    snapshot_imports,
+    snapshots,
+    vms,
+    volume_updates,
+    volumes,
+)
 from souche.app.block_devices import BsuRequest, MappingRequest
 from souche.app.image_copies import Copy
 from souche.app.images import FromSnapshots, FromVm, ImageSettings
 from souche.app.launches import Launch
 from souche.app.region import Region
 from souche.db import vms as vm_records
+from souche.db import volume_updates as task_records
 from souche.errors import QuotaExceeded
 from souche.model.accounts import Account, Principal
 from souche.model.quotas import QUOTAS
@@ -28,7 +42,8 @@ from souche.quota_refusals import (
     TooMuchVolumeSize,
 )
 from souche.refusals import BadValue, NoSuchQuota
-from souche.states import VmState
+from souche.states import VmState, VolumeUpdateState
+from tests.support.exported import MIB, SYSTEM, put_disk, put_manifest
 from tests.support.resources import make_image, make_keypair, make_snapshot, make_vm, make_volume
 
 KEY = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEmi0rZDIhDlSz+l1Zd3vCqAG/YyeZVX3tHCqKwRNdIR me"
@@ -82,6 +97,24 @@ def import_keypair(region: Region, who: Principal) -> None:
     keypairs.import_public_key(region, who, "imported", KEY)
 
 
+def import_snapshot(region: Region, who: Principal) -> None:
+    snapshot_imports.create(region, who, snapshot_imports.FromUrl(put_disk(SYSTEM), 4 * MIB))
+
+
+def import_image(region: Region, who: Principal) -> None:
+    image_imports.create(region, who, image_imports.FromManifest(ImageSettings(None), put_manifest()))
+
+
+def grow_volume(region: Region, who: Principal) -> None:
+    volume = make_volume(region, who)
+    volume_updates.update(region, who, volume_updates.Change(volume.volume_id, size_gib=15))
+
+
+def speed_volume_up(region: Region, who: Principal) -> None:
+    volume = make_volume(region, who, volume_type="io1", iops=200)
+    volume_updates.update(region, who, volume_updates.Change(volume.volume_id, iops=300))
+
+
 def grow_vm(region: Region, who: Principal) -> None:
     vm = make_vm(region, who, VmState.STOPPED, vcpus=2, memory_mib=4096)
     vms.update(region, who, vms.Change(vm.vm_id, vm_type="tinav5.c4r8"))
@@ -111,6 +144,11 @@ ENOUGH = [
     (launch_small, "memory_limit", 4, TooMuchMemory),
     (launch_small, "volume_limit", 1, TooManyVolumes),
     (launch_small, "volume_size_limit", 10, TooMuchVolumeSize),
+    (import_snapshot, "snapshot_limit", 1, TooManySnapshots),
+    (import_image, "image_limit", 1, TooManyImages),
+    (import_image, "snapshot_limit", 1, TooManySnapshots),
+    (grow_volume, "volume_size_limit", 15, TooMuchVolumeSize),
+    (speed_volume_up, "iops_limit", 300, TooManyIops),
     (grow_vm, "core_limit", 4, TooManyCores),
     (grow_vm, "memory_limit", 8, TooMuchMemory),
     (import_keypair, "keypair_limit", 2, TooManyKeypairs),
@@ -153,6 +191,28 @@ def test_beyond_a_quota_nothing_is_made(
     assert region.workflows.started == []  # type: ignore[attr-defined]  # recorded
 
 
+def test_what_an_update_under_way_will_add_counts_already(
+    region: Region, alice: Principal, account: Account
+) -> None:
+    quotas.set_limit(region, account, "volume_size_limit", 25)
+    first, second = make_volume(region, alice), make_volume(region, alice)
+    volume_updates.update(region, alice, volume_updates.Change(first.volume_id, size_gib=15))
+    with pytest.raises(TooMuchVolumeSize):
+        volume_updates.update(region, alice, volume_updates.Change(second.volume_id, size_gib=11))
+
+
+def test_an_update_that_has_ended_counts_as_what_the_volume_has(
+    region: Region, alice: Principal, account: Account
+) -> None:
+    quotas.set_limit(region, account, "volume_size_limit", 25)
+    first, second = make_volume(region, alice), make_volume(region, alice)
+    task = volume_updates.update(region, alice, volume_updates.Change(first.volume_id, size_gib=15)).update
+    assert task is not None
+    with region.store.begin() as connection:
+        task_records.set_state(connection, task.task_id, VolumeUpdateState.FAILED)
+    volume_updates.update(region, alice, volume_updates.Change(second.volume_id, size_gib=15))
+
+
 def test_a_quota_is_an_accounts_own(
     region: Region, alice: Principal, bob: Principal, account: Account
 ) -> None:
@@ -163,7 +223,7 @@ def test_a_quota_is_an_accounts_own(
     create_volume(region, alice)
 
 
-def test_no_limit_is_0(region: Region, alice: Principal, account: Account) -> None:
+def test_0_is_no_limit(region: Region, alice: Principal, account: Account) -> None:
     quotas.set_limit(region, account, "volume_limit", 1)
     quotas.set_limit(region, account, "volume_limit", 0)
     for _ in range(3):

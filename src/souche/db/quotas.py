@@ -15,6 +15,8 @@ from souche.db.schema import (
     vms,
     volumes,
 )
+from souche.db.schema import volume_update_tasks as tasks
+from souche.db.volume_updates import UNDER_WAY
 from souche.model import quotas
 from souche.states import ExportState, VmState
 
@@ -31,6 +33,27 @@ def _sum(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
     return sa.func.coalesce(sa.func.sum(column), 0)
 
 
+def _with(statement: AnySelect, *others: AnySelect) -> AnySelect:
+    """The sum of what several count."""
+    return sa.select(sum((each.scalar_subquery() for each in others), start=statement.scalar_subquery()))
+
+
+def _gain(origin: sa.ColumnElement[int], target: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+    return _sum(sa.case((target > origin, target - origin), else_=0))
+
+
+_NO_IOPS = sa.literal(0)
+
+# What the updates of volumes under way will add: so that no two of them pass together.
+_MORE_SIZE = _counted(
+    tasks, _gain(tasks.c.origin_size_gib, tasks.c.target_size_gib), tasks.c.state.in_(UNDER_WAY)
+)
+_MORE_IOPS = _counted(
+    tasks,
+    _gain(sa.func.coalesce(tasks.c.origin_iops, _NO_IOPS), sa.func.coalesce(tasks.c.target_iops, _NO_IOPS)),
+    tasks.c.state.in_(UNDER_WAY),
+)
+
 # A resource counts until it is gone, in whatever state.
 _USED: Mapping[str, AnySelect] = {
     quotas.IMAGES.name: _counted(images, sa.func.count()),
@@ -42,8 +65,10 @@ _USED: Mapping[str, AnySelect] = {
         export_tasks, sa.func.count(), _EXPORTING, export_tasks.c.snapshot_id.is_not(None)
     ),
     quotas.VOLUMES.name: _counted(volumes, sa.func.count()),
-    quotas.VOLUME_SIZE.name: _counted(volumes, _sum(volumes.c.size_gib)),
-    quotas.IOPS.name: _counted(volumes, _sum(volumes.c.iops), volumes.c.volume_type == "io1"),
+    quotas.VOLUME_SIZE.name: _with(_counted(volumes, _sum(volumes.c.size_gib)), _MORE_SIZE),
+    quotas.IOPS.name: _with(
+        _counted(volumes, _sum(volumes.c.iops), volumes.c.volume_type == "io1"), _MORE_IOPS
+    ),
     quotas.VMS.name: _counted(vms, sa.func.count(), _LIVE),
     quotas.CORES.name: _counted(vms, _sum(vms.c.vcpus), _LIVE),
     quotas.MEMORY.name: _counted(vms, _sum(vms.c.memory_mib), _LIVE),
