@@ -96,7 +96,14 @@ def test_every_listed_path_has_an_answer(region: Region, vm: Vm) -> None:
         ("public-keys/", "0=laptop"),
         ("public-keys/0/", "openssh-key"),
         ("public-keys/0/openssh-key", "ssh-ed25519 AAAA laptop"),
+        ("ami-launch-index", "0"),
+        ("local-hostname", "ip-10-77-0-20.eu-test-1.compute.internal"),
+        ("public-ipv4", "10.77.0.20"),
+        ("network/interfaces/macs/", f"{MAC}/"),
         (f"network/interfaces/macs/{MAC}/device-number", "0"),
+        (f"network/interfaces/macs/{MAC}/local-ipv4s", "10.77.0.20"),
+        (f"network/interfaces/macs/{MAC}/public-ipv4s", "10.77.0.20"),
+        (f"network/interfaces/macs/{MAC}/mac", MAC),
         (f"network/interfaces/macs/{MAC}/gateway-ipv4", "10.77.0.1"),
         ("tags/name", "web"),
         ("tags/role", ""),
@@ -106,6 +113,35 @@ def test_every_listed_path_has_an_answer(region: Region, vm: Vm) -> None:
 )
 def test_values_are_plain_text(region: Region, vm: Vm, path: str, expected: str) -> None:
     assert text(region, f"/latest/meta-data/{path}") == expected
+
+
+def test_values_are_those_of_the_vm(region: Region, alice: Principal, vm: Vm) -> None:
+    folder = "/latest/meta-data"
+    assert text(region, f"{folder}/ami-id") == vm.image_id
+    assert text(region, f"{folder}/reservation-id") == vm.reservation_id
+    assert text(region, f"{folder}/network/interfaces/macs/{MAC}/owner-id") == alice.account_id
+
+
+def test_an_interface_has_what_a_vm_outside_a_net_has(region: Region, vm: Vm) -> None:
+    listed = str(text(region, f"/latest/meta-data/network/interfaces/macs/{MAC}/")).splitlines()
+    assert sorted(listed) == [
+        "device-number",
+        "gateway-ipv4",
+        "local-hostname",
+        "local-ipv4s",
+        "mac",
+        "owner-id",
+        "public-hostname",
+        "public-ipv4s",
+        "security-group-ids",
+        "security-groups",
+    ]
+
+
+def test_a_vm_without_a_keypair_or_user_data_has_no_such_folder(region: Region, alice: Principal) -> None:
+    make_vm(region, alice, private_ip="10.77.0.21")
+    assert "public-keys" not in str(text(region, "/latest/meta-data/", "10.77.0.21"))
+    assert text(region, "/latest/", "10.77.0.21") == "meta-data"
 
 
 def test_user_data_is_served_raw(region: Region, vm: Vm) -> None:

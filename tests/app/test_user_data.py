@@ -31,7 +31,7 @@ def test_without_a_section_nothing_is_ordered() -> None:
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
-def test_section(ending: str) -> None:
+def test_a_section_orders_flags_and_tags_one_on_each_line(ending: str) -> None:
     data = with_section(
         "private_only=true", "", " tags.Name = web ", "tags.osc.fcu.repulse_server=a", "pin=1", ending=ending
     )
@@ -57,7 +57,7 @@ def test_a_section_that_is_filtered_is_hidden_from_the_guest(ending: str) -> Non
         (b"-----BEGIN OUTSCALE SECTION-----\nprivate_only=true\n", "no end"),
     ],
 )
-def test_what_is_refused(data: bytes, reason: str) -> None:
+def test_an_unknown_key_a_bad_flag_and_a_section_without_an_end_are_refused(data: bytes, reason: str) -> None:
     with pytest.raises(BadUserData, match=reason):
         user_data.section(data)
 
@@ -71,6 +71,18 @@ def test_a_launch_applies_the_section(region: Region, alice: Principal) -> None:
     assert vm["UserData"] == encoded(data)
     assert metadata.answer(region, vm["PrivateIp"], "/latest/user-data") == SCRIPT
     assert metadata.answer(region, vm["PrivateIp"], "/latest/meta-data/tags/Name") == b"web"
+
+
+def test_a_vm_that_is_private_only_is_told_of_no_public_address(region: Region, alice: Principal) -> None:
+    client, image_id = Client(region, alice), make_image(region, alice).image_id
+    (public,) = client("CreateVms", ImageId=image_id)["Vms"]
+    data = encoded(with_section("private_only=true"))
+    (private,) = client("CreateVms", ImageId=image_id, UserData=data)["Vms"]
+    for vm, address in ((public, public["PrivateIp"].encode()), (private, None)):
+        assert metadata.answer(region, vm["PrivateIp"], "/latest/meta-data/public-ipv4") == address
+        listed = metadata.answer(region, vm["PrivateIp"], "/latest/meta-data/")
+        assert listed is not None
+        assert (b"public-hostname" in listed) == (address is not None)
 
 
 def test_a_launch_and_an_update_refuse_an_unknown_key(region: Region, alice: Principal) -> None:

@@ -101,8 +101,7 @@ def _meta_data(region: Region, vm: Vm, tagged: tuple[Tag, ...]) -> Tree:
             "cluster": b"souche",
             "server": b"souche",
         },
-        "public-hostname": name,
-        "public-ipv4": address,
+        **_public(vm, "public-ipv4", name),
         "reservation-id": vm.reservation_id.encode(),
         "security-groups": _groups(vm),
         "tags": {tag.key: tag.value.encode() for tag in tagged},
@@ -130,11 +129,17 @@ def _interface(region: Region, vm: Vm, name: bytes) -> Tree:
         "local-ipv4s": address,
         "mac": vm.mac_address.encode(),
         "owner-id": vm.account_id.encode(),
-        "public-hostname": name,
-        "public-ipv4s": address,
+        **_public(vm, "public-ipv4s", name),
         "security-group-ids": "\n".join(group.security_group_id for group in vm.security_groups).encode(),
         "security-groups": _groups(vm),
     }
+
+
+def _public(vm: Vm, address_key: str, name: bytes) -> Tree:
+    """The public name and address, unless user data asks for none."""
+    if user_data.section(vm.user_data).private_only:
+        return {}
+    return {"public-hostname": name, address_key: vm.private_ip.encode()}
 
 
 def _groups(vm: Vm) -> bytes:
