@@ -8,7 +8,9 @@ from souche.api.tags import create_tags
 from souche.app.region import Region
 from souche.model.accounts import Principal
 from souche.refusals import BadKey, MissingParameter
-from tests.support.region import ManualClock, call
+from tests.support.client import Client, absent, conflict, missing, value
+from tests.support.region import ManualClock, call, make_account
+from tests.support.resources import make_keypair
 
 LINE = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEmi0rZDIhDlSz+l1Zd3vCqAG/YyeZVX3tHCqKwRNdIR me@here\n"
 ENCODED = base64.encodebytes(LINE).decode()
@@ -30,7 +32,9 @@ def test_the_private_key_is_shown_once(region: Region, alice: Principal) -> None
     assert read(region, alice) == {"Keypairs": [answer]}
 
 
-def test_an_imported_keypair(region: Region, alice: Principal) -> None:
+def test_an_imported_keypair_shows_its_type_and_fingerprint_and_no_private_key(
+    region: Region, alice: Principal
+) -> None:
     keypair = import_keypair(region, alice, "laptop")
     assert keypair == {
         "KeypairFingerprint": "b3:ad:c7:ec:77:6f:a7:3b:dd:b3:49:bd:d3:a9:e3:5b",
@@ -42,12 +46,12 @@ def test_an_imported_keypair(region: Region, alice: Principal) -> None:
 
 
 @pytest.mark.parametrize("encoded", ["?", "ssh-ed25519 AAAA", "é", "AAA"])
-def test_what_is_no_base64_is_refused(region: Region, alice: Principal, encoded: str) -> None:
+def test_a_public_key_that_is_no_base64_is_refused(region: Region, alice: Principal, encoded: str) -> None:
     with pytest.raises(BadKey):
         create_keypair(call(region, alice, KeypairName="laptop", PublicKey=encoded))
 
 
-def test_every_filter(region: Region, alice: Principal) -> None:
+def test_keypairs_are_found_by_every_filter(region: Region, alice: Principal) -> None:
     keypair = import_keypair(region, alice, "laptop")
     create_tags(call(region, alice, ResourceIds=[keypair["KeypairId"]], Tags=[{"Key": "k", "Value": "v"}]))
     filters = {
@@ -60,10 +64,10 @@ def test_every_filter(region: Region, alice: Principal) -> None:
         "Tags": "k=v",
     }
     tagged = {**keypair, "Tags": [{"Key": "k", "Value": "v"}]}
-    for name, value in filters.items():
-        assert read(region, alice, Filters={name: [value]}) == {"Keypairs": [tagged]}
+    for name, selecting in filters.items():
+        assert read(region, alice, Filters={name: [selecting]}) == {"Keypairs": [tagged]}
         assert read(region, alice, Filters={name: ["other"]}) == {"Keypairs": []}
-    assert read(region, alice, Filters={name: [value] for name, value in filters.items()})["Keypairs"]
+    assert read(region, alice, Filters={name: [each] for name, each in filters.items()})["Keypairs"]
 
 
 def test_pages_of_a_hundred_by_default(region: Region, alice: Principal, clock: ManualClock) -> None:
@@ -77,7 +81,7 @@ def test_pages_of_a_hundred_by_default(region: Region, alice: Principal, clock: 
     assert "NextPageToken" not in last
 
 
-def test_delete_by_id_or_name(region: Region, alice: Principal) -> None:
+def test_a_keypair_is_deleted_by_id_or_name(region: Region, alice: Principal) -> None:
     keypair = import_keypair(region, alice, "one")
     import_keypair(region, alice, "two")
     assert delete_keypair(call(region, alice, KeypairId=keypair["KeypairId"])) == {}
@@ -85,3 +89,40 @@ def test_delete_by_id_or_name(region: Region, alice: Principal) -> None:
     assert read(region, alice) == {"Keypairs": []}
     with pytest.raises(MissingParameter):
         delete_keypair(call(region, alice))
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ({}, missing(7007)),
+        ({"KeypairName": ""}, value(4035)),
+        ({"KeypairName": "x" * 256}, value(4035)),
+        ({"KeypairName": "é"}, value(4035)),
+        ({"KeypairName": "taken"}, conflict(9011)),
+        ({"KeypairName": "taken", "PublicKey": ENCODED}, conflict(9011)),
+        ({"KeypairName": "new", "PublicKey": "?"}, value(4032)),
+        ({"KeypairName": "new", "PublicKey": base64.b64encode(b"hello").decode()}, value(4032)),
+    ],
+)
+def test_a_bad_or_taken_name_and_a_bad_key_are_refused_with_their_codes(
+    client: Client, request_: dict[str, str], expected: tuple[int, str, str]
+) -> None:
+    make_keypair(client.region, client.who, "taken")
+    refusal = client.refusal("CreateKeypair", **request_)
+    assert refusal.row == expected
+    assert refusal.details
+
+
+def test_a_keypair_that_is_unknown_or_anothers_is_not_deleted(region: Region, client: Client) -> None:
+    hidden = make_keypair(region, make_account(region, "bob"), "bobs")
+    for request, expected in (
+        ({}, missing(7007)),
+        ({"KeypairName": "nobody"}, absent(5071)),
+        ({"KeypairName": "bobs"}, absent(5071)),
+        ({"KeypairId": "key-" + 32 * "0"}, absent(5071)),
+        ({"KeypairId": hidden.keypair_id}, absent(5071)),
+        ({"KeypairId": "ami-12345678"}, value(4104)),
+        ({"KeypairId": "key-12345678"}, value(4105)),
+    ):
+        assert client.refusal("DeleteKeypair", **request).row == expected
+    assert client("ReadKeypairs") == {"Keypairs": []}

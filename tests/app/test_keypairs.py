@@ -1,5 +1,6 @@
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from souche.app import keypairs, tags
 from souche.app.region import Region
@@ -18,7 +19,7 @@ from souche.refusals import (
 ED25519 = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEmi0rZDIhDlSz+l1Zd3vCqAG/YyeZVX3tHCqKwRNdIR someone@else"
 
 
-def test_a_created_pair_fits_together(region: Region, alice: Principal) -> None:
+def test_a_created_pair_is_rsa_of_2048_bits_and_fits_together(region: Region, alice: Principal) -> None:
     keypair, private_pem = keypairs.create(region, alice, "my key")
     private = serialization.load_pem_private_key(private_pem.encode(), None)
     public = private.public_key().public_bytes(
@@ -27,6 +28,8 @@ def test_a_created_pair_fits_together(region: Region, alice: Principal) -> None:
     assert private_pem.startswith("-----BEGIN RSA PRIVATE KEY-----\n")
     assert keypair.public_key == f"{public.decode()} my key"
     assert keypair.key_type == "ssh-rsa"
+    assert isinstance(private, rsa.RSAPrivateKey)
+    assert private.key_size == 2048
 
 
 def test_an_imported_key_is_kept_with_the_pairs_name(region: Region, alice: Principal) -> None:
@@ -36,12 +39,16 @@ def test_an_imported_key_is_kept_with_the_pairs_name(region: Region, alice: Prin
 
 
 @pytest.mark.parametrize("name", [" spaces stay ", "a+b", "x" * 255, "~"])
-def test_names_that_are_taken(region: Region, alice: Principal, name: str) -> None:
+def test_a_name_has_1_to_255_printable_ascii_characters_kept_as_they_are(
+    region: Region, alice: Principal, name: str
+) -> None:
     assert keypairs.import_public_key(region, alice, name, ED25519).name == name
 
 
 @pytest.mark.parametrize("name", ["", "x" * 256, "line\nbreak", "trailing\n", "é", "\x7f"])
-def test_names_that_are_refused(region: Region, alice: Principal, name: str) -> None:
+def test_a_name_of_another_length_or_with_other_characters_is_refused(
+    region: Region, alice: Principal, name: str
+) -> None:
     with pytest.raises(BadKeypairName):
         keypairs.import_public_key(region, alice, name, ED25519)
 
@@ -80,7 +87,7 @@ def test_delete_by_id_takes_the_tags_along(region: Region, alice: Principal, key
         keypairs.delete_by_id(region, alice, keypair.keypair_id)
 
 
-def test_delete_by_name(region: Region, alice: Principal, keypair: Keypair) -> None:
+def test_a_keypair_is_deleted_by_its_name_once(region: Region, alice: Principal, keypair: Keypair) -> None:
     keypairs.delete_by_name(region, alice, keypair.name)
     with pytest.raises(NoSuchKeypair, match="'laptop'"):
         keypairs.delete_by_name(region, alice, keypair.name)
@@ -94,7 +101,7 @@ def test_a_pair_of_another_account_is_unknown(region: Region, bob: Principal, ke
     assert keypairs.find(region, bob, Query()).resources == []
 
 
-def test_ids_have_a_form(region: Region, alice: Principal) -> None:
+def test_an_id_with_another_prefix_or_number_of_digits_is_refused(region: Region, alice: Principal) -> None:
     with pytest.raises(WrongIdPrefix):
         keypairs.delete_by_id(region, alice, "ami-12345678")
     with pytest.raises(MalformedId):

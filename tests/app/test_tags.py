@@ -53,7 +53,7 @@ def test_lengths_are_counted_in_characters(region: Region, alice: Principal, ids
         tags.put(region, alice, ids, {"k": "v" * 256})
 
 
-def test_all_or_none(region: Region, alice: Principal, ids: list[str]) -> None:
+def test_all_resources_are_tagged_or_none(region: Region, alice: Principal, ids: list[str]) -> None:
     with pytest.raises(NoSuchImage, match="'ami-12345678'"):
         tags.put(region, alice, [ids[0], "ami-12345678"], {"a": "1"})
     assert pairs_of(region, ids[0]) == {}
@@ -83,14 +83,18 @@ def test_a_resource_of_another_account_is_unknown(region: Region, bob: Principal
         tags.remove(region, bob, ids, [("a", None)])
 
 
-def test_nothing_named_is_refused(region: Region, alice: Principal, ids: list[str]) -> None:
+def test_tags_without_a_resource_or_a_tag_are_refused(
+    region: Region, alice: Principal, ids: list[str]
+) -> None:
     with pytest.raises(MissingParameter, match="ResourceIds"):
         tags.put(region, alice, [], {"a": "1"})
     with pytest.raises(MissingParameter, match="Tags"):
         tags.remove(region, alice, ids, [])
 
 
-def test_remove_by_key_or_by_the_very_value(region: Region, alice: Principal, ids: list[str]) -> None:
+def test_a_tag_is_taken_off_by_its_key_or_by_its_very_value(
+    region: Region, alice: Principal, ids: list[str]
+) -> None:
     tags.put(region, alice, ids, {"a": "1", "b": "2", "c": "3"})
     tags.remove(region, alice, ids, [("a", "1"), ("b", "other"), ("c", None), ("absent", None)])
     assert [pairs_of(region, one) for one in ids] == [{"b": "2"}] * 2

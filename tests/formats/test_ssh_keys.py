@@ -33,7 +33,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return key_type, path.with_suffix(".pub")
 
 
-def test_openssh(made: tuple[str, Path]) -> None:
+def test_a_key_in_the_form_of_openssh_has_its_type_and_md5_fingerprint(made: tuple[str, Path]) -> None:
     key_type, path = made
     key = ssh_keys.parse(path.read_bytes())
     assert key.key_type == key_type
