@@ -10,22 +10,35 @@ EMPTY = (
     "ReadNics",
     "ReadLoadBalancers",
     "ReadPublicIps",
-    "ReadNets",
-    "ReadSubnets",
-    "ReadInternetServices",
-    "ReadNatServices",
-    "ReadRouteTables",
+    "ReadClientGateways",
+    "ReadDedicatedGroups",
+    "ReadDhcpOptions",
+    "ReadDirectLinkInterfaces",
+    "ReadDirectLinks",
     "ReadFlexibleGpus",
+    "ReadInternetServices",
+    "ReadListenerRules",
+    "ReadNatServices",
+    "ReadNetAccessPoints",
+    "ReadNetPeerings",
+    "ReadNets",
+    "ReadRouteTables",
+    "ReadServerCertificates",
+    "ReadSubnets",
+    "ReadVirtualGateways",
+    "ReadVmGroups",
+    "ReadVmTemplates",
+    "ReadVpnConnections",
 )
 
 
 @pytest.mark.parametrize("action", EMPTY)
-def test_there_is_none(client: Client, action: str) -> None:
+def test_what_is_not_kept_is_read_as_an_empty_list(client: Client, action: str) -> None:
     assert list(client(action).values()) == [[]]
 
 
 @pytest.mark.parametrize("action", EMPTY)
-def test_filters_are_those_of_the_specification(client: Client, action: str) -> None:
+def test_its_filters_are_those_of_the_specification(client: Client, action: str) -> None:
     request = spec.document()["actions"][action]["request"]
     reference = spec.document()["schemas"][request]["properties"]["Filters"]["$ref"]
     known = spec.document()["schemas"][reference.rpartition("/")[2]]["properties"]
@@ -34,7 +47,7 @@ def test_filters_are_those_of_the_specification(client: Client, action: str) -> 
     assert client.refusal(action, Filters={"Colours": ["red"]}).row == parameter(3001)
 
 
-def test_pages_are_checked(client: Client) -> None:
+def test_its_pages_are_checked(client: Client) -> None:
     assert client.refusal("ReadNics", ResultsPerPage=0).row == value(4047)
     assert client.refusal("ReadNics", NextPageToken="x").row == value(4047)
 

@@ -1,7 +1,8 @@
 """Security groups on the wire, and their rules."""
 
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -121,39 +122,130 @@ def test_all_protocols_are_all_ports_too(client: Client, web: str) -> None:
     assert add(client, make(client, "no protocol"), IpRange="10.131.0.0/16") == [rule]
 
 
-RULE_REFUSALS: list[tuple[Mapping[str, Any], tuple[int, str, str]]] = [
-    ({"SecurityGroupId": "tata"}, value(4104)),
-    ({"SecurityGroupId": "sg-123"}, value(4105)),
-    ({"SecurityGroupId": "sg-00000000"}, absent(5022)),
-    ({"Flow": "Outbound"}, value(4047)),
-    ({"Flow": "Sideways"}, value(4047)),
-    ({"IpProtocol": "gre"}, value(4053)),
-    ({"IpProtocol": "6"}, value(4053)),
-    ({"FromPortRange": -1}, value(4051)),
-    ({"FromPortRange": 23}, value(4051)),
-    ({"ToPortRange": 65536}, value(4051)),
-    ({"IpProtocol": "icmp", "FromPortRange": 256}, value(4051)),
-    ({"IpRange": "10.0.0.0/33"}, value(4047)),
-    ({"IpRange": "10.0.0.0/255.0.0.0"}, value(4047)),
-    ({"IpRange": "::/0"}, value(4047)),
-    ({"IpRange": "everywhere"}, value(4047)),
-    ({"IpRange": "192.0.2.1/32"}, conflict(9005)),
-    ({"SecurityGroupNameToLink": "nobody"}, absent(5022)),
-    ({"SecurityGroupNameToLink": "default", "SecurityGroupAccountIdToLink": "123456789012"}, absent(5022)),
-    ({"Rules": [{**SSH, "IpRanges": ["10.0.0.0/8"]}]}, parameter(3002)),
-    ({"Ports": 22}, parameter(3001)),
-]
+Row: TypeAlias = tuple[int, str, str]
+
+refusals = partial(pytest.mark.parametrize, ("changes", "expected"))
 
 
-@pytest.mark.parametrize(("changes", "expected"), RULE_REFUSALS)
-def test_create_security_group_rule_refuses(
-    client: Client, web: str, changes: Mapping[str, Any], expected: tuple[int, str, str]
-) -> None:
-    add(client, web, **SSH, IpRange="192.0.2.1/32")
-    request = {"SecurityGroupId": web, "Flow": "Inbound", **SSH, "IpRange": "10.0.0.0/8", **changes}
+def _rule_refused(client: Client, group_id: str, changes: Mapping[str, Any], expected: Row) -> None:
+    add(client, group_id, **SSH, IpRange="192.0.2.1/32")
+    rules = group(client, group_id)["InboundRules"]
+    request = {"SecurityGroupId": group_id, "Flow": "Inbound", **SSH, "IpRange": "10.0.0.0/8", **changes}
     refusal = client.refusal("CreateSecurityGroupRule", **request)
     assert refusal.row == expected
     assert refusal.details
+    assert group(client, group_id)["InboundRules"] == rules
+
+
+@refusals(
+    [
+        ({"SecurityGroupId": "tata"}, value(4104)),
+        ({"SecurityGroupId": "sg-123"}, value(4105)),
+        ({"SecurityGroupId": "sg-00000000"}, absent(5022)),
+    ],
+)
+def test_a_rule_of_a_malformed_or_unknown_group_is_refused(
+    client: Client, web: str, changes: dict[str, Any], expected: Row
+) -> None:
+    _rule_refused(client, web, changes, expected)
+
+
+@refusals(
+    [
+        ({"Flow": "Outbound"}, value(4047)),
+        ({"Flow": "Sideways"}, value(4047)),
+    ],
+)
+def test_there_are_inbound_rules_only(
+    client: Client, web: str, changes: dict[str, Any], expected: Row
+) -> None:
+    _rule_refused(client, web, changes, expected)
+
+
+@refusals(
+    [
+        ({"IpProtocol": "gre"}, value(4053)),
+        ({"IpProtocol": "6"}, value(4053)),
+    ],
+)
+def test_a_protocol_is_tcp_udp_icmp_or_all(
+    client: Client, web: str, changes: dict[str, Any], expected: Row
+) -> None:
+    _rule_refused(client, web, changes, expected)
+
+
+@refusals(
+    [
+        ({"FromPortRange": -1}, value(4051)),
+        ({"FromPortRange": 23}, value(4051)),
+        ({"ToPortRange": 65536}, value(4051)),
+        ({"IpProtocol": "icmp", "FromPortRange": 256}, value(4051)),
+    ],
+)
+def test_ports_are_0_to_65535_in_order_and_numbers_of_icmp_255_at_the_most(
+    client: Client, web: str, changes: dict[str, Any], expected: Row
+) -> None:
+    _rule_refused(client, web, changes, expected)
+
+
+@refusals(
+    [
+        ({"IpRange": "10.0.0.0/33"}, value(4047)),
+        ({"IpRange": "10.0.0.0/255.0.0.0"}, value(4047)),
+        ({"IpRange": "::/0"}, value(4047)),
+        ({"IpRange": "everywhere"}, value(4047)),
+    ],
+)
+def test_a_source_is_an_ipv4_range(client: Client, web: str, changes: dict[str, Any], expected: Row) -> None:
+    _rule_refused(client, web, changes, expected)
+
+
+def test_a_rule_that_is_there_is_refused(client: Client, web: str) -> None:
+    _rule_refused(client, web, {"IpRange": "192.0.2.1/32"}, conflict(9005))
+
+
+@refusals(
+    [
+        ({"SecurityGroupNameToLink": "nobody"}, absent(5022)),
+        (
+            {"SecurityGroupNameToLink": "default", "SecurityGroupAccountIdToLink": "123456789012"},
+            absent(5022),
+        ),
+    ],
+)
+def test_a_member_group_that_is_unknown_or_of_another_account_is_refused(
+    client: Client, web: str, changes: dict[str, Any], expected: Row
+) -> None:
+    _rule_refused(client, web, changes, expected)
+
+
+@refusals(
+    [
+        ({"Rules": [{**SSH, "IpRanges": ["10.0.0.0/8"]}]}, parameter(3002)),
+    ],
+)
+def test_a_list_of_rules_does_not_go_with_a_single_one(
+    client: Client, web: str, changes: dict[str, Any], expected: Row
+) -> None:
+    _rule_refused(client, web, changes, expected)
+
+
+@refusals(
+    [
+        ({"Ports": 22}, parameter(3001)),
+    ],
+)
+def test_an_unknown_parameter_of_a_rule_is_refused(
+    client: Client, web: str, changes: dict[str, Any], expected: Row
+) -> None:
+    _rule_refused(client, web, changes, expected)
+
+
+def test_a_group_has_1000_rules_at_the_most(client: Client, web: str) -> None:
+    rules = [{**SSH, "IpRanges": [f"10.0.{number // 250}.{number % 250}/32" for number in range(1000)]}]
+    add(client, web, Rules=rules)
+    request = {"SecurityGroupId": web, "Flow": "Inbound", **SSH, "IpRange": "10.1.0.0/16"}
+    assert client.refusal("CreateSecurityGroupRule", **request).row == value(4047)
 
 
 @pytest.mark.parametrize("absent_one", ["IpRange", "FromPortRange", "ToPortRange"])
@@ -164,34 +256,47 @@ def test_a_rule_needs_a_source_and_ports(client: Client, web: str, absent_one: s
     assert absent_one in refusal.details
 
 
-CREATE_REFUSALS: list[tuple[Mapping[str, Any], tuple[int, str, str]]] = [
-    ({"SecurityGroupName": ""}, value(4043)),
-    ({"SecurityGroupName": "sg-web"}, value(4043)),
-    ({"SecurityGroupName": "é"}, value(4043)),
-    ({"SecurityGroupName": "n" * 256}, value(4043)),
-    ({"SecurityGroupName": "web"}, conflict(9008)),
-    ({"SecurityGroupName": "default"}, conflict(9008)),
-    ({"Description": ""}, value(4047)),
-    ({"Description": "d" * 256}, value(4047)),
-    ({"NetId": "vpc-12345678"}, absent(5065)),
-]
-
-
-@pytest.mark.parametrize(("changes", "expected"), CREATE_REFUSALS)
-def test_create_security_group_refuses(
-    client: Client, web: str, changes: Mapping[str, Any], expected: tuple[int, str, str]
-) -> None:
+def _group_refused(client: Client, changes: Mapping[str, Any], expected: Row) -> None:
     request = {"SecurityGroupName": "new", "Description": "é: (1) {a}", **changes}
     refusal = client.refusal("CreateSecurityGroup", **request)
     assert refusal.row == expected
     assert refusal.details
 
 
+@pytest.mark.parametrize("name", ["", "sg-web", "é", "n" * 256])
+def test_a_name_has_1_to_255_of_the_characters_allowed_and_does_not_begin_as_an_id(
+    client: Client, name: str
+) -> None:
+    _group_refused(client, {"SecurityGroupName": name}, value(4043))
+
+
+@pytest.mark.parametrize("name", ["web", "default"])
+def test_a_name_that_the_account_has_already_is_refused(client: Client, web: str, name: str) -> None:
+    assert web
+    _group_refused(client, {"SecurityGroupName": name}, conflict(9008))
+
+
+@pytest.mark.parametrize("description", ["", "d" * 256, "\n"])
+def test_a_description_has_1_to_255_of_the_characters_allowed(client: Client, description: str) -> None:
+    _group_refused(client, {"Description": description}, value(4047))
+    client("CreateSecurityGroup", SecurityGroupName="new", Description="é: (1) {a}")
+
+
+def test_a_group_of_a_net_is_refused(client: Client) -> None:
+    _group_refused(client, {"NetId": "vpc-12345678"}, absent(5065))
+
+
+@pytest.mark.parametrize("left", ["SecurityGroupName", "Description"])
+def test_a_group_needs_its_name_and_its_description(client: Client, left: str) -> None:
+    refusal = client.refusal("CreateSecurityGroup", **{left: "new"})
+    assert refusal.row == missing(7007)
+
+
 def test_a_name_is_unique_for_the_account_only(region: Region, client: Client, web: str) -> None:
     assert make(Client(region, make_account(region, "bob")), "web") != web
 
 
-def test_delete_by_id_and_by_name(client: Client, web: str) -> None:
+def test_a_group_is_deleted_by_id_or_by_name(client: Client, web: str) -> None:
     make(client, "other")
     client("DeleteSecurityGroup", SecurityGroupId=web)
     client("DeleteSecurityGroup", SecurityGroupName="other")
@@ -203,7 +308,7 @@ def test_delete_by_id_and_by_name(client: Client, web: str) -> None:
 
 
 def test_the_default_group_cannot_be_deleted(client: Client) -> None:
-    client("ReadSecurityGroups")
+    """Nor before anything has looked for it."""
     assert client.refusal("DeleteSecurityGroup", SecurityGroupName="default").row == conflict(9051)
 
 
@@ -223,6 +328,24 @@ def test_a_group_that_a_rule_names_cannot_be_deleted(client: Client, web: str) -
     assert other in refusal.details
     client("DeleteSecurityGroup", SecurityGroupId=other)
     client("DeleteSecurityGroup", SecurityGroupId=web)
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ({"SecurityGroupId": "tata"}, value(4104)),
+        ({"SecurityGroupId": "sg-123"}, value(4105)),
+        ({"SecurityGroupId": "<hidden>"}, absent(5022)),
+        ({"SecurityGroupName": "bobs"}, absent(5022)),
+    ],
+)
+def test_a_group_that_is_malformed_unknown_or_anothers_is_not_deleted(
+    client: Client, other: Client, request_: dict[str, str], expected: Row
+) -> None:
+    hidden = make(other, "bobs")
+    request = {name: hidden if item == "<hidden>" else item for name, item in request_.items()}
+    assert client.refusal("DeleteSecurityGroup", **request).row == expected
+    assert group(other, hidden)["SecurityGroupName"] == "bobs"
 
 
 def test_a_terminated_vm_does_not_use_its_groups(region: Region, client: Client, web: str) -> None:
@@ -287,7 +410,7 @@ def test_a_change_of_rules_is_promised_to_the_firewalls(region: Region, client: 
         {"Tags": ["k=v"]},
     ],
 )
-def test_filters(client: Client, filters: dict[str, list[Any]]) -> None:
+def test_groups_are_found_by_every_filter(client: Client, filters: dict[str, list[Any]]) -> None:
     plain = client("CreateSecurityGroup", SecurityGroupName="other", Description="x")["SecurityGroup"]
     web = make(client, "web")
     add(client, web, **SSH, IpRange="10.0.0.0/8")
@@ -304,7 +427,7 @@ def test_filters(client: Client, filters: dict[str, list[Any]]) -> None:
     )
 
 
-def test_pages(client: Client) -> None:
+def test_groups_go_by_pages(client: Client) -> None:
     made = [make(client, f"group {number}") for number in range(3)]
     first = client("ReadSecurityGroups", ResultsPerPage=2)
     rest = client("ReadSecurityGroups", ResultsPerPage=2, NextPageToken=first["NextPageToken"])

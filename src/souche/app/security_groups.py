@@ -275,6 +275,7 @@ def delete_by_id(region: Region, who: Principal, security_group_id: str) -> None
 def delete_by_name(region: Region, who: Principal, name: str) -> None:
     """As `delete_by_id`."""
     with region.begin() as work:
+        default(region, work, who)
         _delete(work, _named(work.connection, who, name))
 
 
