@@ -100,6 +100,11 @@ DIFFERENCES = (
         "no source names the manifest's object; the digits keep one export from spoiling another's",
     ),
     Difference(
+        "SnapshotExportTask.State while it is being exported",
+        "pending, with its progress",
+        "the specification has initializing, preparing and uploading too, at which Terraform fails",
+    ),
+    Difference(
         "CreateImageExportTask, CreateSnapshotExportTask: OsuManifestUrl",
         "accepted, and without a meaning",
         "it is an answer's field, which the specification has in requests too",

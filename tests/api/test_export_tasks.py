@@ -59,7 +59,7 @@ def test_a_snapshot_export_is_pending_under_its_prefix_as_it_was_given(
     ("kept", "of_image", "of_snapshot", "percent"),
     [
         (ExportState.QUEUED, "pending/queued", "pending", 0),
-        (ExportState.ACTIVE, "pending", "uploading", 25),
+        (ExportState.ACTIVE, "pending", "pending", 25),
         (ExportState.COMPLETED, "completed", "completed", 100),
         (ExportState.CANCELLED, "cancelled", "cancelled", 25),
         (ExportState.FAILED, "failed", "failed", 0),

@@ -12,6 +12,13 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedRegion]:
         yield running
 
 
+@pytest.fixture(scope="package")
+def exporting_region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedRegion]:
+    """One with buckets, for exports and what imports them again."""
+    with served(tmp_path_factory.mktemp("exporting"), buckets=True) as running:
+        yield running
+
+
 @pytest.fixture
 def caller(region: ServedRegion, request: pytest.FixtureRequest) -> Caller:
     """An account of the test's own."""

@@ -35,6 +35,12 @@ class GoClient:
         check_answer(action, answer)
         return answer
 
+    def undated(self, action: str, **request: object) -> dict[str, Any]:
+        """A call whose answer has dates of a form of their own (+0000), as the specification's examples have."""
+        status, answer = self._send(action, request)
+        assert status == 200, answer
+        return answer
+
     def refused(self, action: str, **request: object) -> tuple[int, str]:
         """Status and code of a call that is refused."""
         status, answer = self._send(action, request)

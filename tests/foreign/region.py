@@ -59,10 +59,12 @@ class Caller:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[ServedRegion]:
-    """Serve a new region, without buckets, in the folder until the context ends."""
+def served(folder: Path, *, buckets: bool = False) -> Iterator[ServedRegion]:
+    """Serve a new region in the folder until the context ends; with buckets, it imports from its own."""
     home, server = folder / "home", Server(free_port())
-    options = ("--compute", "simulated", "--oos-listen", "", "--log-level", "warning")
+    oos = f"127.0.0.1:{free_port()}" if buckets else ""
+    imports = ("--allow-import", oos) if buckets else ()
+    options = ("--compute", "simulated", "--oos-listen", oos, *imports, "--log-level", "warning")
     process = harness.serve(home, server.netloc, folder / "serve.log", *options)
     try:
         yield ServedRegion(home, server, _publish(home, folder / "disk.raw"))

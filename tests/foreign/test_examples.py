@@ -58,7 +58,9 @@ NOT_SHOWN: Final[Mapping[Field, str]] = dict.fromkeys(
 @pytest.mark.parametrize(
     ("action", "body"), [pytest.param(a, body, id=f"{a}-{name}") for a, name, body in request_examples()]
 )
-def test_requests(region: ServedRegion, examiner: Caller, action: str, body: dict[str, Any]) -> None:
+def test_a_request_example_is_answered_and_never_refused_for_its_shape(
+    region: ServedRegion, examiner: Caller, action: str, body: dict[str, Any]
+) -> None:
     spec.check_request(action, body)
     answer = examiner.attempt(action, json.dumps(body).encode())
     if answer.status == 200:
@@ -78,7 +80,9 @@ def examiner(region: ServedRegion) -> Caller:
     ("action", "answer"),
     [pytest.param(a, answer, id=f"{a}-{name}") for a, name, answer in response_examples()],
 )
-def test_responses(action: str, answer: dict[str, Any]) -> None:
+def test_a_response_example_has_the_shape_that_answers_are_held_against(
+    action: str, answer: dict[str, Any]
+) -> None:
     """Dates apart: some of the examples have +0000, which is no date-time."""
     schema = {"$ref": f"#/schemas/{spec.document()['actions'][action]['response']}"}
     validator = jsonschema_rs.Draft4Validator(

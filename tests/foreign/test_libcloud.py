@@ -28,7 +28,7 @@ def driver(caller: Caller) -> Any:
     )
 
 
-def test_story(driver: Any) -> None:
+def test_a_story_from_a_keypair_to_an_image_and_back(driver: Any) -> None:
     assert driver.create_key_pair("laptop").private_key.startswith("-----BEGIN")
     assert driver.get_key_pair("laptop").fingerprint
     volume = driver.create_volume(SUBREGION, size=1)

@@ -45,7 +45,7 @@ def _written(value: object) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def test_story(cli: Cli) -> None:
+def test_a_story_from_a_keypair_to_an_image_and_back(cli: Cli) -> None:
     assert cli("CreateKeypair", KeypairName="laptop")["Keypair"]["PrivateKey"].startswith("-----BEGIN")
     volume_id = cli("CreateVolume", SubregionName=SUBREGION, Size=1)["Volume"]["VolumeId"]
     until(cli, "Volumes", "VolumeId", volume_id, "available")

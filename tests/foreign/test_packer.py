@@ -39,7 +39,7 @@ def test_bsu_builds_shares_and_builds_again(region: ServedRegion, packer: GoClie
     )
 
 
-def test_bsusurrogate(packer: GoClient) -> None:
+def test_bsusurrogate_registers_a_snapshot_of_what_it_has_built(packer: GoClient) -> None:
     disk = {"DeleteOnVmDeletion": True, "VolumeSize": 1, "VolumeType": "gp2"}
     source = _source_image(packer)
     group_id = _prepare(packer)
@@ -64,6 +64,34 @@ def test_bsusurrogate(packer: GoClient) -> None:
     _tag(packer, image_id)
     _clean_up(packer, vm, group_id)
     assert packer.only("Images", "ImageIds", image_id)["State"] == "available"
+
+
+def test_volumes_that_the_source_leaves_are_cleaned_up(packer: GoClient) -> None:
+    """StepCleanupVolumes: what is available once the VM is gone, and no launch mapping named."""
+    disk = {"DeleteOnVmDeletion": False, "VolumeSize": 1, "VolumeType": "gp2"}
+    group_id = _prepare(packer)
+    mapping = {"Bsu": disk, "DeviceName": BUILD_DEVICE}
+    vm = _run(packer, _source_image(packer), group_id, BlockDeviceMappings=[mapping])
+    packer("DeleteVms", VmIds=[vm["VmId"]])
+    packer.wait("Vms", "VmIds", vm["VmId"], "terminated", ANY_VM_STATE)
+    volume_ids = [each["Bsu"]["VolumeId"] for each in vm["BlockDeviceMappings"]]
+    left = packer("ReadVolumes", Filters={"VolumeIds": volume_ids})["Volumes"]
+    assert [volume["State"] for volume in left] == ["available"]
+    packer("DeleteVolume", VolumeId=left[0]["VolumeId"])
+    packer.gone("Volumes", "VolumeIds", left[0]["VolumeId"])
+
+
+def test_the_data_source_finds_the_most_recent_omi(region: ServedRegion, packer: GoClient) -> None:
+    """The data source outscale-omi, by the same filters as a source image."""
+    assert _source_image(packer) == region.official_image_id
+    (account,) = packer("ReadAccounts")["Accounts"]
+    own = {"AccountIds": [account["AccountId"]], "ImageNames": ["*"]}
+    assert packer("ReadImages", Filters=own)["Images"] == []
+
+
+def test_a_public_ip_is_refused_as_not_supported(packer: GoClient) -> None:
+    """A build asks for one only when it is told to: the VM has an address that it reaches without."""
+    assert packer.refused("CreatePublicIp") == (400, "8000")
 
 
 def test_a_wrong_key_is_told_as_such(region: ServedRegion) -> None:

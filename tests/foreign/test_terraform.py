@@ -1,12 +1,14 @@
-"""What the Terraform provider `outscale/outscale` sends for keypair, volume, snapshot, image and VM, and what it takes
-for granted in the answers: internal/services/oapi of its source, in its versions on osc-sdk-go v2 and v3."""
+"""What the Terraform provider `outscale/outscale` sends for keypair, volume, snapshot, image and VM, for exports and
+data sources, and what it takes for granted in the answers: internal/services/oapi of its source, in its versions on
+osc-sdk-go v2 and v3."""
 
 from typing import Any
 
 import pytest
+from tools.harness import REGION
 
 from tests.foreign.go_client import SDK_V2, SDK_V3, GoClient
-from tests.foreign.region import SUBREGION, ServedRegion
+from tests.foreign.region import OFFICIAL_FAMILY, SUBREGION, ServedRegion
 from tests.support.polling import eventually
 from tests.wire.signing import ClientForm
 
@@ -46,6 +48,149 @@ def test_image_and_snapshot_are_shared_and_taken_back(terraform: GoClient) -> No
         expected = [grantee] if change == "Additions" else []
         assert image["PermissionsToLaunch"]["AccountIds"] == expected
         assert snapshot["PermissionsToCreateVolume"]["AccountIds"] == expected
+
+
+def test_copies_of_image_and_snapshot(region: ServedRegion, terraform: GoClient) -> None:
+    """outscale_image with source_image_id, outscale_snapshot with source_snapshot_id, which says two texts more."""
+    request = {"SourceImageId": region.official_image_id, "SourceRegionName": REGION}
+    created = terraform("CreateImage", Description="mine", ImageName="a copy", **request)["Image"]
+    image = terraform.wait("Images", "ImageIds", created["ImageId"], "available", pending=["pending"])
+    terraform("CreateTags", ResourceIds=[image["ImageId"]], Tags=TAGS)
+    image = terraform.only("Images", "ImageIds", image["ImageId"])
+    assert (image["ImageName"], image["Description"], image["Tags"]) == ("a copy", "mine", TAGS)
+    assert image["AccountId"] == terraform.caller.account_id
+    assert image["PermissionsToLaunch"] == {"AccountIds": [], "GlobalPermission": False}
+    source = image["BlockDeviceMappings"][0]["Bsu"]["SnapshotId"]
+    texts = {"Description": "", "FileLocation": ""}
+    copied = terraform("CreateSnapshot", **texts, SourceSnapshotId=source, SourceRegionName=REGION)
+    snapshot_id = copied["Snapshot"]["SnapshotId"]
+    terraform.wait("Snapshots", "SnapshotIds", snapshot_id, "completed", SNAPSHOT_PENDING)
+    terraform("DeleteImage", ImageId=image["ImageId"])
+    terraform.gone("Images", "ImageIds", image["ImageId"])
+    for each in (source, snapshot_id):
+        terraform("DeleteSnapshot", SnapshotId=each)
+        terraform.gone("Snapshots", "SnapshotIds", each)
+
+
+def test_image_of_a_vm(region: ServedRegion, terraform: GoClient) -> None:
+    """outscale_image with vm_id: the VM is stopped for it and started again."""
+    (launched,) = terraform("CreateVms", ImageId=region.official_image_id)["Vms"]
+    terraform.wait("Vms", "VmIds", launched["VmId"], "running", pending=["pending", "ending/wait"])
+    created = terraform("CreateImage", ImageName="of a VM", VmId=launched["VmId"])["Image"]
+    image = terraform.wait("Images", "ImageIds", created["ImageId"], "available", pending=["pending"])
+    assert len(image["BlockDeviceMappings"]) == 1
+    eventually(lambda: terraform.only("Vms", "VmIds", launched["VmId"])["State"] == "running")
+
+
+def test_data_sources_of_images(region: ServedRegion, terraform: GoClient) -> None:
+    """outscale_image wants one, outscale_images some; both fail where there is none."""
+    by_alias = {"AccountAliases": ["Outscale"], "ImageNames": [f"{OFFICIAL_FAMILY}-*"]}
+    image = terraform.only("Images", "ImageIds", region.official_image_id)
+    assert terraform("ReadImages", Filters=by_alias)["Images"] == [image]
+    assert isinstance(image["PermissionsToLaunch"]["AccountIds"], list)  # indexed without looking
+    assert isinstance(image["BlockDeviceMappings"], list)
+    own = {"AccountIds": [terraform.caller.account_id]}
+    assert terraform("ReadImages", Filters=own)["Images"] == []
+    granted = {"PermissionsToLaunchAccountIds": [terraform.caller.account_id]}
+    assert terraform("ReadImages", Filters=granted)["Images"] == []
+
+
+def test_data_sources_of_snapshots_and_volumes(terraform: GoClient) -> None:
+    volume_id = _volume(terraform)
+    snapshot_id = _snapshot(terraform, volume_id)
+    snapshot = terraform.only("Snapshots", "SnapshotIds", snapshot_id)
+    for filters in (
+        {"AccountIds": [terraform.caller.account_id]},
+        {"VolumeIds": [volume_id]},
+        {"Tags": ["Name=made by Terraform"]},
+        {"VolumeSizes": [1], "States": ["completed"], "Progresses": [100]},
+    ):
+        assert terraform("ReadSnapshots", Filters=filters)["Snapshots"] == [snapshot]
+    assert terraform.only("Volumes", "TagKeys", "Name")["VolumeId"] == volume_id
+
+
+def test_data_sources_of_vms(region: ServedRegion, terraform: GoClient) -> None:
+    """outscale_vm passes over terminated ones, and reads the tags of the volumes of the one that is left."""
+    request = {"ImageId": region.official_image_id, "MinVmsCount": 2, "MaxVmsCount": 2}
+    kept, gone = (vm["VmId"] for vm in terraform("CreateVms", **request)["Vms"])
+    for each in (kept, gone):
+        terraform.wait("Vms", "VmIds", each, "running", pending=["pending"])
+        terraform("CreateTags", ResourceIds=[each], Tags=TAGS)
+    terraform("DeleteVms", VmIds=[gone])
+    terraform.wait("Vms", "VmIds", gone, "terminated", VM_STOPPING)
+    found = terraform("ReadVms", Filters={"Tags": ["Name=made by Terraform"]})["Vms"]
+    (vm,) = [each for each in found if each["State"] != "terminated"]
+    assert vm["VmId"] == kept
+    volume_ids = [mapping["Bsu"]["VolumeId"] for mapping in vm["BlockDeviceMappings"]]
+    (volume,) = terraform("ReadVolumes", Filters={"VolumeIds": volume_ids})["Volumes"]
+    assert isinstance(volume["Tags"], list)
+    (state,) = terraform("ReadVmsState", Filters={"VmIds": [kept]}, AllVms=True)["VmStates"]
+    assert state["VmState"] == "running"
+
+
+def test_data_sources_of_what_there_is_one_of(terraform: GoClient) -> None:
+    one: dict[str, tuple[str, dict[str, Any]]] = {
+        "ReadAccounts": ("Accounts", {}),
+        "ReadProductTypes": ("ProductTypes", {"ProductTypeIds": ["0001"]}),
+        "ReadQuotas": ("QuotaTypes", {"QuotaNames": ["vm_limit"]}),
+        "ReadRegions": ("Regions", {}),
+        "ReadSubregions": ("Subregions", {"SubregionNames": [SUBREGION]}),
+        "ReadVmTypes": ("VmTypes", {"VmTypeNames": ["tinav5.c1r1p2"]}),
+    }
+    for action, (key, filters) in one.items():
+        request = {"Filters": filters} if filters else {}
+        assert len(terraform(action, **request)[key]) == 1, action
+    key_id = terraform.caller.credentials.access_key_id
+    (known,) = terraform.undated("ReadAccessKeys", Filters={"AccessKeyIds": [key_id]})["AccessKeys"]
+    assert (known["AccessKeyId"], known["State"]) == (key_id, "ACTIVE")
+
+
+def test_reads_of_what_is_not_kept_find_nothing(terraform: GoClient) -> None:
+    for resource in ("Nics", "LoadBalancers"):
+        assert terraform(f"Read{resource}")[resource] == []
+    assert terraform("ReadPublicCatalog")["Catalog"]["Entries"] == []
+
+
+@pytest.fixture(params=[SDK_V2, SDK_V3], ids=lambda form: form.name)
+def exporter(exporting_region: ServedRegion, request: pytest.FixtureRequest) -> GoClient:
+    form: ClientForm = request.param
+    return GoClient(exporting_region.account(request.node.nodeid), form)
+
+
+def test_image_export_task_and_the_image_of_its_manifest(exporter: GoClient) -> None:
+    """outscale_image_export_task waits by these states, sends an empty osu_manifest_url, and reads the first part of
+    the prefix back; deleting it calls nothing. Then outscale_image with file_location."""
+    image_id = _image(exporter, _snapshot(exporter, _volume(exporter)))
+    bucket = f"terraform-{exporter.caller.account_id}"
+    export = {"DiskImageFormat": "qcow2", "OsuBucket": bucket, "OsuManifestUrl": "", "OsuPrefix": "golden"}
+    created = exporter("CreateImageExportTask", ImageId=image_id, OsuExport=export)["ImageExportTask"]
+    pending = ["pending", "pending/queued", "queued"]
+    exporter.wait("ImageExportTasks", "TaskIds", created["TaskId"], "completed", pending)
+    exporter("CreateTags", ResourceIds=[created["TaskId"]], Tags=TAGS)
+    task = exporter.only("ImageExportTasks", "TaskIds", created["TaskId"])
+    assert (task["ImageId"], task["Progress"], task["Tags"]) == (image_id, 100, TAGS)
+    assert task["OsuExport"]["OsuPrefix"].split("/")[0] == "golden"
+    assert (task["OsuExport"]["OsuBucket"], task["OsuExport"]["DiskImageFormat"]) == (bucket, "qcow2")
+    assert exporter.only("ImageExportTasks", "TaskIds", created["TaskId"]) == task, "no drift"
+    location = task["OsuExport"]["OsuManifestUrl"]
+    imported = exporter("CreateImage", FileLocation=location, ImageName="imported")["Image"]
+    image = exporter.wait("Images", "ImageIds", imported["ImageId"], "available", pending=["pending"])
+    assert image["FileLocation"] == location
+
+
+def test_snapshot_export_task(exporter: GoClient) -> None:
+    """It waits until the task is completed; any other state but these pending ones, and active, is an error to it."""
+    snapshot_id = _snapshot(exporter, _volume(exporter))
+    bucket = f"terraform-{exporter.caller.account_id}"
+    export = {"DiskImageFormat": "qcow2", "OsuBucket": bucket, "OsuPrefix": "golden/"}
+    created = exporter("CreateSnapshotExportTask", SnapshotId=snapshot_id, OsuExport=export)
+    task_id = created["SnapshotExportTask"]["TaskId"]
+    pending = ["pending", "pending/queued", "queued"]
+    exporter.wait("SnapshotExportTasks", "TaskIds", task_id, "completed", pending)
+    exporter("CreateTags", ResourceIds=[task_id], Tags=TAGS)
+    task = exporter.only("SnapshotExportTasks", "TaskIds", task_id)
+    assert (task["SnapshotId"], task["Progress"], task["Tags"]) == (snapshot_id, 100, TAGS)
+    assert task["OsuExport"] == export, "no drift"
 
 
 def test_volume_grows(terraform: GoClient) -> None:

@@ -16,14 +16,15 @@ from souche.states import ExportState
 
 Request: TypeAlias = Mapping[str, Any]
 
-# The words of the specification (ImageExportTask.State, SnapshotExportTask.State).
+# The words of the specification (ImageExportTask.State, SnapshotExportTask.State). Of those for a snapshot's that is
+# under way Terraform knows but this one, and fails at any other.
 IMAGE_STATES: Final[Mapping[ExportState, str]] = {
     ExportState.QUEUED: "pending/queued",
     ExportState.ACTIVE: "pending",
 }
 SNAPSHOT_STATES: Final[Mapping[ExportState, str]] = {
     ExportState.QUEUED: "pending",
-    ExportState.ACTIVE: "uploading",
+    ExportState.ACTIVE: "pending",
 }
 
 
