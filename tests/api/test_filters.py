@@ -74,12 +74,12 @@ def read(action: str, **filters: object) -> tuple[Condition, ...]:
     return conditions(action, {"Filters": filters})
 
 
-def test_no_filters_no_conditions() -> None:
+def test_no_filter_and_an_empty_list_are_no_condition() -> None:
     assert conditions("ReadImages", {}) == ()
     assert read("ReadImages", ImageIds=[], TagKeys=[]) == ()
 
 
-def test_lists_and_scalars() -> None:
+def test_a_list_is_any_of_its_values_and_a_scalar_its_own() -> None:
     assert read("ReadImages", ImageIds=["ami-1", "ami-2"], SecureBoot=False) == (
         Condition("image_id", ["ami-1", "ami-2"]),
         Condition("secure_boot", [False]),
@@ -98,20 +98,22 @@ def test_only_names_and_locations_have_wildcards() -> None:
         ({"Hypervisors": ["kvm"]}, (Condition("", ()),)),
     ],
 )
-def test_constants(filters: dict[str, object], expected: tuple[Condition, ...]) -> None:
+def test_what_is_the_same_for_all_is_no_condition_or_finds_nothing(
+    filters: dict[str, object], expected: tuple[Condition, ...]
+) -> None:
     assert read("ReadImages", **filters) == expected
 
 
-def test_what_vms_never_have() -> None:
+def test_a_filter_by_what_vms_never_have_finds_nothing() -> None:
     assert read("ReadVms", NetIds=["vpc-12345678"]) == (Condition("", ()),)
 
 
-def test_codes_and_names_become_states() -> None:
+def test_codes_and_names_become_states_and_unknown_ones_find_nothing() -> None:
     assert read("ReadVms", VmStateCodes=[16, -1, 99]) == (Condition("state", [VmState.RUNNING]),)
     assert read("ReadAccessKeys", States=["INACTIVE", "?"]) == (Condition("active", [False]),)
 
 
-def test_bounds_are_dates() -> None:
+def test_bounds_are_dates_of_any_time_zone_and_other_texts_are_refused() -> None:
     middle = datetime(2020, 6, 14, 1, tzinfo=UTC)
     assert read("ReadSnapshots", FromCreationDate="2020-06-14T03:00:00.000+02:00") == (
         Condition("creation_date", [middle], at_least=True),
@@ -129,7 +131,7 @@ def test_a_date_alone_is_the_whole_day() -> None:
     assert read("ReadVms", CreationDates=given) == (Condition("creation_date", expected, wildcard=True),)
 
 
-def test_too_much_is_refused() -> None:
+def test_too_many_values_or_patterns_are_refused() -> None:
     with pytest.raises(BadValue, match="Filters"):
         read("ReadImages", ImageIds=["ami-12345678"] * (MAX_VALUES + 1))
     with pytest.raises(BadValue, match="ImageNames"):

@@ -57,6 +57,16 @@ def test_the_default_scope_is_own_shared_and_public(client: Client, other: Clien
     assert {each["SnapshotId"] for each in of_bob} == {shared, public}
 
 
+def test_a_token_gives_the_same_snapshot_again_and_is_refused_for_another_source(client: Client) -> None:
+    volume = make_volume(client.region, client.who)
+    first = client("CreateSnapshot", VolumeId=volume.volume_id, ClientToken="t")["Snapshot"]
+    assert client("CreateSnapshot", VolumeId=volume.volume_id, ClientToken="t")["Snapshot"] == first
+    assert client("ReadSnapshots")["Snapshots"] == [first]
+    source = make_snapshot(client.region, client.who).snapshot_id
+    request = {"SourceSnapshotId": source, "SourceRegionName": HERE, "ClientToken": "t"}
+    assert client.refusal("CreateSnapshot", **request).row == conflict(9009)
+
+
 def test_the_alias_of_an_owner_is_shown(region: Region, client: Client) -> None:
     vendor = make_account(region, "vendor", alias="Vendor")
     make_snapshot(region, vendor, permissions=Permissions(public=True))

@@ -386,6 +386,7 @@ def test_nothing_changes_of_a_vm_that_is_terminated(
         ({"VmType": "t9.huge"}, absent(5024)),
         ({"VmType": ""}, absent(5024)),
         ({"UserData": "?"}, value(4047)),
+        ({"UserData": base64.b64encode(bytes(500 * 1024 + 1)).decode()}, value(4047)),
         ({"KeypairName": "nobody"}, absent(5071)),
         ({"KeypairName": "<hidden_keypair>"}, absent(5071)),
         ({"VmInitiatedShutdownBehavior": "sleep"}, value(4047)),
