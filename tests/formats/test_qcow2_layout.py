@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from souche import run
+from souche.formats import qcow2_layout
 from souche.formats.extents import CLUSTER_BYTES, Allocation
 from souche.formats.qcow2_layout import ForeignLayout, is_of_stream, read_qcow2
 from souche.formats.qcow2_stream import layout, metadata, qcow2_stream
@@ -47,6 +48,26 @@ def test_whatever_is_allocated_and_however_the_stream_is_cut(data: st.DataObject
     starts = sorted(data.draw(st.sets(st.integers(0, size // 512 - 1), max_size=6)))
     allocation = allocated(size, [(512 * start, 512) for start in starts])
     assert read_back(file_of(allocation), data.draw(st.integers(1000, MIB))) == disk_of(allocation)
+
+
+def test_tables_that_would_take_much_memory_are_not_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every second cluster of a disk of 15 TiB would be 2 GB of runs; in gzip its tables are a few MiB."""
+    monkeypatch.setattr(qcow2_layout, "MOST_RUNS", 10_000)
+    allocation = allocated(1024**4, [(0, CLUSTER_BYTES)])
+    header, *_ = metadata(allocation)
+    before = layout(allocation).l1_cluster * CLUSTER_BYTES - len(header)
+    read = 0
+
+    def scattered() -> Iterator[bytes]:
+        nonlocal read
+        yield header + bytes(before) + (b"\1" * 8) * 2048 + bytes(CLUSTER_BYTES - 8 * 2048)
+        while True:
+            read += 1
+            yield (b"\1" * 8 + bytes(8)) * (CLUSTER_BYTES // 16)
+
+    with pytest.raises(ForeignLayout, match="too many runs"):
+        read_qcow2(scattered())
+    assert read == 3
 
 
 def test_a_changed_bit_of_any_table_is_seen() -> None:

@@ -56,6 +56,11 @@ class Allocation:
         return zip(self._firsts, self._ends, strict=True)
 
     @property
+    def runs(self) -> int:
+        """How many runs there are."""
+        return len(self._firsts)
+
+    @property
     def clusters(self) -> int:
         """How many clusters hold data."""
         return sum(self._ends) - sum(self._firsts)

@@ -15,6 +15,9 @@ from souche.formats.extents import CLUSTER_BYTES, Allocation, Bytes, Chunk, piec
 from souche.formats.qcow2_stream import ENTRIES, layout, metadata
 
 PIECE_BYTES: Final = 1024 * 1024
+MOST_RUNS: Final = 4 * 1024 * 1024
+"""64 MiB of memory. Tables that name every second cluster of a large disk would take gigabytes, and come as a few MiB
+of gzip."""
 
 
 class ForeignLayout(ValueError):
@@ -87,6 +90,8 @@ def _allocation(clusters: Iterator[Bytes]) -> Allocation:
     for table in list(_used(clusters, header.l1_entries)):
         for entry in _used(clusters, ENTRIES):
             _add(allocation, table * ENTRIES + entry)
+        if allocation.runs > MOST_RUNS:
+            raise ForeignLayout("too many runs of data to be kept in memory")
     return allocation
 
 
