@@ -1,6 +1,7 @@
 """Downloads from a server that misbehaves, on 127.0.0.1 only."""
 
 import ipaddress
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -47,6 +48,24 @@ class Server(BaseHTTPRequestHandler):
         self._answer(200, b"", {})
         while not stopping.wait(0.05):
             self.wfile.write(b"x")
+
+    def slow_status(self, _query: str) -> None:
+        self._drip(b"HTTP/1.1 200 ", b"O")
+
+    def slow_headers(self, _query: str) -> None:
+        self._drip(b"HTTP/1.1 200 OK\r\nX-Name: ", b"v")
+
+    def slow_chunk(self, _query: str) -> None:
+        self._drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0")
+
+    def _drip(self, start: bytes, more: bytes) -> None:
+        """A byte now and then: no single wait for it is long."""
+        self.wfile.write(start)
+        try:
+            while not stopping.wait(0.05):
+                self.wfile.write(more)
+        except ConnectionError:
+            return
 
     def silent(self, _query: str) -> None:
         stopping.wait(10)
@@ -245,6 +264,41 @@ def test_time_is_bounded(fetcher: Fetcher, port: int, path: str) -> None:
             f"http://127.0.0.1:{port}/{path}", "FileLocation", Limits(10**9, seconds=0.5, idle_seconds=0.5)
         )
     assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("path", ["slow_status", "slow_headers", "slow_chunk"])
+def test_time_is_bounded_whatever_comes_byte_by_byte(fetcher: Fetcher, port: int, path: str) -> None:
+    """Each byte is in time: a manifest's URL could hold a thread of the API for days."""
+    started = time.monotonic()
+    with pytest.raises(DownloadTooSlow):
+        fetcher.read(
+            f"http://127.0.0.1:{port}/{path}", "FileLocation", Limits(10**9, seconds=0.5, idle_seconds=5)
+        )
+    assert time.monotonic() - started < 3
+
+
+def test_many_addresses_where_nobody_answers_have_one_time(port: int) -> None:
+    def many(_host: str, _port: int) -> list[Address]:
+        return [ipaddress.ip_address("127.0.0.1")] * 20
+
+    full = socket.socket()
+    with full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        where = full.getsockname()
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:  # once its queue is full, it answers nobody
+            each.settimeout(0)
+            each.connect_ex(where)
+        started = time.monotonic()
+        allowed = AllowList(frozenset({("many.example", where[1])}))
+        with pytest.raises(UrlUnreachable):
+            Fetcher(allowed, resolver=many).read(
+                f"http://many.example:{where[1]}/", "FileLocation", Limits(1000, seconds=1, idle_seconds=0.5)
+            )
+        assert time.monotonic() - started < 5
+        for each in waiting:
+            each.close()
 
 
 def test_nobody_there(port: int) -> None:

@@ -14,7 +14,8 @@ from souche.states import SnapshotState
 from souche.transfer import import_disk
 
 GIB: Final = 1024**3
-ANSWER_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 20.0
+IDLE_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,9 @@ def _earlier(region: Region, who: Principal, command: FromUrl) -> Snapshot | Non
 
 
 def _try(region: Region, command: FromUrl) -> None:
-    limits = replace(import_disk.limits(command.size_bytes), idle_seconds=ANSWER_SECONDS)
+    limits = replace(
+        import_disk.limits(command.size_bytes), seconds=ANSWER_SECONDS, idle_seconds=IDLE_SECONDS
+    )
     with region.fetcher.open(command.location, "FileLocation", limits):
         return
 

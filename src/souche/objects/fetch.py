@@ -9,7 +9,6 @@ Proxies of the environment are not used: behind one, the address that counts wou
 
 import http.client
 import ssl
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Final
 from urllib.parse import urljoin
 
 from souche.objects.addresses import AllowList
+from souche.objects.deadline import Deadline
 from souche.objects.pinned import Resolver, connect, resolve
 from souche.objects.urls import Target, parse_url, shown
 from souche.refusals import BadUrl, UrlUnreachable
@@ -49,7 +49,7 @@ class DownloadTooSlow(UrlUnreachable):
 
 @dataclass(frozen=True)
 class Limits:
-    """`seconds` bounds a download as a whole, `idle_seconds` each wait for the server."""
+    """`seconds` bounds a download as a whole, redirects and headers too, `idle_seconds` each wait for the server."""
 
     most_bytes: int
     seconds: float
@@ -84,10 +84,10 @@ class Fetcher:
             UrlUnreachable: the server cannot be reached, or says no (the subclasses tell how).
                 Reading `chunks` raises DownloadFailed, DownloadTooLarge and DownloadTooSlow.
         """
-        deadline = time.monotonic() + limits.seconds
+        deadline = Deadline(limits.seconds)
         for _ in range(limits.redirects + 1):
             target = parse_url(url, parameter)
-            with self._get(target, parameter, limits) as response:
+            with self._get(target, parameter, limits, deadline) as response:
                 if response.status not in REDIRECTS:
                     yield _download(response, target, parameter, limits, deadline)
                     return
@@ -100,8 +100,12 @@ class Fetcher:
             return b"".join(download.chunks), download.headers
 
     @contextmanager
-    def _get(self, target: Target, parameter: str, limits: Limits) -> Iterator[http.client.HTTPResponse]:
-        with connect(target, parameter, self._allowed, self._resolver, limits.idle_seconds) as plain:
+    def _get(
+        self, target: Target, parameter: str, limits: Limits, deadline: Deadline
+    ) -> Iterator[http.client.HTTPResponse]:
+        with connect(
+            target, parameter, self._allowed, self._resolver, limits.idle_seconds, deadline
+        ) as plain:
             try:
                 connection = http.client.HTTPConnection(target.host, target.port)
                 connection.sock = (
@@ -110,7 +114,9 @@ class Fetcher:
                 connection.request("GET", target.path, headers={"Host": target.host_header, "Accept": "*/*"})
                 response = connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
+                _check_time(parameter, limits, deadline)
                 raise UrlUnreachable(parameter=parameter, reason=_reason(error)) from error
+            _check_time(parameter, limits, deadline)  # what was shut may look like an answer
             try:
                 yield response
             finally:
@@ -126,7 +132,7 @@ def _next(url: str, response: http.client.HTTPResponse, parameter: str) -> str:
 
 
 def _download(
-    response: http.client.HTTPResponse, target: Target, parameter: str, limits: Limits, deadline: float
+    response: http.client.HTTPResponse, target: Target, parameter: str, limits: Limits, deadline: Deadline
 ) -> Download:
     if response.status in REFUSALS:
         raise UrlAccessRefused(parameter=parameter, status=response.status)
@@ -142,25 +148,31 @@ def _download(
 
 
 def _chunks(
-    response: http.client.HTTPResponse, parameter: str, limits: Limits, deadline: float
+    response: http.client.HTTPResponse, parameter: str, limits: Limits, deadline: Deadline
 ) -> Iterator[bytes]:
     received = 0
-    while chunk := _read(response, parameter):
+    while chunk := _read(response, parameter, limits, deadline):
         received += len(chunk)
         if received > limits.most_bytes:
             raise DownloadTooLarge(parameter=parameter, limit=limits.most_bytes)
-        if time.monotonic() > deadline:
-            raise DownloadTooSlow(parameter=parameter, seconds=limits.seconds)
         yield chunk
     if response.length:
         raise DownloadFailed(parameter=parameter, reason=f"{response.length} bytes are missing at its end.")
 
 
-def _read(response: http.client.HTTPResponse, parameter: str) -> bytes:
+def _read(response: http.client.HTTPResponse, parameter: str, limits: Limits, deadline: Deadline) -> bytes:
     try:
-        return response.read1(CHUNK_BYTES)
+        chunk = response.read1(CHUNK_BYTES)
     except (OSError, http.client.HTTPException) as error:
+        _check_time(parameter, limits, deadline)
         raise DownloadFailed(parameter=parameter, reason=_reason(error)) from error
+    _check_time(parameter, limits, deadline)
+    return chunk
+
+
+def _check_time(parameter: str, limits: Limits, deadline: Deadline) -> None:
+    if deadline.over:
+        raise DownloadTooSlow(parameter=parameter, seconds=limits.seconds)
 
 
 def _reason(error: Exception) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 from souche.objects.addresses import Address, AllowList
+from souche.objects.deadline import Deadline
 from souche.objects.urls import Target
 from souche.refusals import BadUrl, UrlUnreachable
 
@@ -22,9 +23,14 @@ def resolve(host: str, port: int) -> list[Address]:
 
 @contextmanager
 def connect(
-    target: Target, parameter: str, allowed: AllowList, resolver: Resolver, timeout_seconds: float
+    target: Target,
+    parameter: str,
+    allowed: AllowList,
+    resolver: Resolver,
+    timeout_seconds: float,
+    deadline: Deadline,
 ) -> Iterator[socket.socket]:
-    """A connection to the first admitted address that answers, closed on leaving.
+    """A connection to the first admitted address that answers, closed on leaving, and shut when the time is over.
 
     Raises:
         BadUrl: the URL leads to addresses that are not admitted.
@@ -39,15 +45,25 @@ def connect(
         raise BadUrl(
             parameter=parameter, reason=f"{target.host}:{target.port} is not an address to fetch from."
         )
-    with _first(admitted, target.port, parameter, timeout_seconds) as connection:
+    with (
+        _first(admitted, target.port, parameter, timeout_seconds, deadline) as connection,
+        deadline.ends(connection),
+    ):
+        connection.settimeout(timeout_seconds)
         yield connection
 
 
-def _first(addresses: list[Address], port: int, parameter: str, timeout_seconds: float) -> socket.socket:
-    failure: OSError | None = None
+def _first(
+    addresses: list[Address], port: int, parameter: str, timeout_seconds: float, deadline: Deadline
+) -> socket.socket:
+    failure: OSError = TimeoutError("timed out")
     for address in addresses:
+        if deadline.over:
+            break
         try:
-            return socket.create_connection((str(address), port), timeout_seconds)
+            return socket.create_connection(
+                (str(address), port), min(timeout_seconds, deadline.seconds_left) or timeout_seconds
+            )
         except OSError as error:
             failure = error
     raise UrlUnreachable(parameter=parameter, reason=f"{failure}.") from failure
