@@ -179,7 +179,7 @@ def test_a_url_with_a_login_is_refused(fetcher: Fetcher, port: int, login: str) 
     "host",
     ["127.0.0.1", "127.1.2.3", "0.1.2.3", "169.254.169.254", "10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1",
      "[::1]", "[::]", "[fe80::1]", "[fd00::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
-     "224.0.0.1", "255.255.255.255", "rebound.example"],
+     "[fec0::1]", "[::127.0.0.1]", "[::ffff:0:127.0.0.1]", "224.0.0.1", "255.255.255.255", "rebound.example"],
 )  # fmt: skip
 def test_an_address_that_is_not_public_is_refused(fetcher: Fetcher, host: str) -> None:
     with pytest.raises(BadUrl, match="not an address to fetch from"):
@@ -221,6 +221,7 @@ def test_redirects_are_followed_and_checked(fetcher: Fetcher, port: int) -> None
         "http://169.254.169.254/latest",
         "http://127.0.0.1:1/",
         "file:///etc/passwd",
+        "http://[::1/",
         f"http://localhost:{port}/",
     ):
         with pytest.raises(BadUrl):
@@ -305,6 +306,13 @@ def test_nobody_there(port: int) -> None:
     fetcher = Fetcher(AllowList(frozenset({("127.0.0.1", 1)})))
     with pytest.raises(UrlUnreachable):
         fetcher.read("http://127.0.0.1:1/", "FileLocation", LIMITS)
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..b.example", ".example"])
+def test_a_name_that_can_be_nobodys_is_refused(host: str) -> None:
+    """By the system's own resolver, which Python gives a name in the form of IDNA."""
+    with pytest.raises(UrlUnreachable, match="no server can have this name"):
+        Fetcher(AllowList()).read(f"http://{host}/", "FileLocation", LIMITS)
 
 
 def test_no_such_host() -> None:

@@ -12,6 +12,10 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 """Addresses that a translator takes to the IPv4 address in their last 32 bits (RFC 6052)."""
+COMPATIBLE: Final = ipaddress.ip_network("::/96")
+"""IPv4 addresses in the clothes of IPv6 (RFC 4291, 2.5.5.1)."""
+TRANSLATED: Final = ipaddress.ip_network("::ffff:0:0:0/96")
+"""Those of hosts behind a stateless translator (RFC 2765, 2.1)."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,10 @@ class AllowList:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is out on the internet, with all the IPv4 addresses that it carries inside."""
+    """Whether an address is out on the internet, with all the IPv4 addresses that it carries inside. Site-local ones
+    (fec0::/10), which Python calls global, are not."""
+    if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
+        return False
     return all(each.is_global and not each.is_multicast for each in (address, *_carried(address)))
 
 
@@ -35,6 +42,6 @@ def _carried(address: Address) -> list[ipaddress.IPv4Address]:
     if isinstance(address, ipaddress.IPv4Address):
         return []
     carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in NAT64:
+    if any(address in network for network in (NAT64, COMPATIBLE, TRANSLATED)):
         carried.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     return [each for each in carried if each is not None]

@@ -128,7 +128,10 @@ def _next(url: str, response: http.client.HTTPResponse, parameter: str) -> str:
     location = response.getheader("Location")
     if not location:
         raise UrlUnreachable(parameter=parameter, reason="it redirects to nowhere.")
-    return urljoin(url, location)
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise BadUrl(parameter=parameter, reason=f"it redirects to what is none: {error}.") from error
 
 
 def _download(

@@ -40,6 +40,8 @@ def connect(
         addresses = resolver(target.host, target.port)
     except OSError as error:
         raise UrlUnreachable(parameter=parameter, reason=f"{target.host}: {error}.") from error
+    except UnicodeError as error:  # Python's, of a label that is empty or longer than 63 characters
+        raise UrlUnreachable(parameter=parameter, reason="no server can have this name.") from error
     admitted = [address for address in addresses if allowed.admits(target.host, target.port, address)]
     if not admitted:
         raise BadUrl(
