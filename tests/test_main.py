@@ -175,3 +175,23 @@ def test_workflow_in_flight_is_resumed(
     again = serve()
     eventually(lambda: again.volume_state(account, volume_id) == "available")
     assert os.listdir(home / "disks" / "volumes") == [volume_id]  # noqa: PTH208
+
+
+def test_disks_without_their_records_are_not_taken_for_leftovers(
+    home: Path, serve: Callable[[], Served]
+) -> None:
+    """An empty database would make every disk one that nobody owns, to be removed within seconds."""
+    served, account = serve(), told("account", "create", "alice", "--home", home)
+    made = served.call(account, "CreateVolume", SubregionName="souche-1a", Size=1)["Volume"]
+    eventually(lambda: (home / "disks" / "volumes" / made["VolumeId"]).is_symlink(), GRACE_SECONDS)
+    served.process.kill()
+    served.process.wait(GRACE_SECONDS)
+    for file in home.glob("region.sqlite*"):
+        file.rename(home.with_name(file.name))
+    for command in (
+        ("serve", "--listen", "127.0.0.1:0", "--compute", "simulated"),
+        ("account", "create", "bob"),
+    ):
+        refused = souche(*command, "--home", home)
+        assert (refused.returncode, "region.sqlite" in refused.stderr) == (1, True), refused.stderr
+    assert (home / "disks" / "volumes" / made["VolumeId"]).is_symlink()

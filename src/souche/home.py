@@ -14,6 +14,10 @@ class HomeInUse(Conflict):
     """Another process serves the region in {home}."""
 
 
+class RecordsMissing(SystemFailure):
+    """There are disks in {home}, but not the records of whose they are: put region.sqlite back, or move disks/ away."""
+
+
 class NotServed(SystemFailure):
     """No region has been served from {home} yet: start one with `souche serve --home {home}`."""
 
@@ -57,6 +61,16 @@ class Home:
             if not folder.exists():
                 folder.mkdir(parents=True)
                 folder.chmod(0o711)
+
+    def check_records(self) -> None:
+        """Refuse disks without a database: a new one would make every disk a leftover, to be removed at once.
+
+        Raises:
+            RecordsMissing.
+        """
+        named = (self.path / "disks" / kind for kind in ("volumes", "snapshots"))
+        if not self.database.exists() and any(any(each.iterdir()) for each in named if each.is_dir()):
+            raise RecordsMissing(home=self.path)
 
     @contextmanager
     def serve(self) -> Iterator[None]:

@@ -69,7 +69,7 @@ def serve(settings: Settings) -> Iterator[Served]:
     """Run the region in `settings.home`: its workflows and sweeps live as long as the context.
 
     Raises:
-        HomeInUse, ComputeFailed, Unavailable.
+        HomeInUse, RecordsMissing, ComputeFailed, Unavailable.
     """
     home = Home(settings.home)
     home.make()

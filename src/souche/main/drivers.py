@@ -184,7 +184,12 @@ def make_region(
 
 @contextmanager
 def open_store(home: Home) -> Iterator[Store]:
-    """The region's database, at the newest schema."""
+    """The region's database, at the newest schema.
+
+    Raises:
+        RecordsMissing.
+    """
+    home.check_records()
     store = Store(sqlite_engine(home.database))
     try:
         store.migrate()
