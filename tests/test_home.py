@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from souche.home import Home
+from souche.main.drivers import open_store
 
 
 @pytest.fixture
@@ -27,3 +28,15 @@ def test_the_mode_of_a_home_that_is_there_is_its_owners_choice(tmp_path: Path) -
     tmp_path.chmod(0o750)
     Home(tmp_path).make()
     assert tmp_path.stat().st_mode & 0o777 == 0o750
+
+
+def test_only_its_owner_reads_the_databases(tmp_path: Path) -> None:
+    """Others pass through the folder: with the records they would read user data, and the names of every disk."""
+    home = Home(tmp_path / "region")
+    home.make()
+    (home.path / "journal.sqlite-wal").touch(0o644)  # of an earlier Souche
+    home.make_databases()
+    with open_store(home) as store, store.read():
+        modes = {each.name: each.stat().st_mode & 0o777 for each in home.path.glob("*.sqlite*")}
+    assert len(modes) == 5
+    assert set(modes.values()) == {0o600}

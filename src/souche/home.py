@@ -3,11 +3,15 @@
 import fcntl
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from souche.errors import Conflict, SystemFailure
+
+OTHERS: Final = 0o077
+"""the part of a mode that is not the owner's"""
 
 
 class HomeInUse(Conflict):
@@ -71,6 +75,16 @@ class Home:
         named = (self.path / "disks" / kind for kind in ("volumes", "snapshots"))
         if not self.database.exists() and any(any(each.iterdir()) for each in named if each.is_dir()):
             raise RecordsMissing(home=self.path)
+
+    def make_databases(self) -> None:
+        """Make the files where they are missing, for nobody else to read: there is user data in them, and what every
+        disk is called. SQLite gives the files beside a database the same mode."""
+        for database in (self.database, self.journal):
+            database.touch(0o600)
+            for file in self.path.glob(f"{database.name}*"):
+                with suppress(FileNotFoundError):  # what is beside a database goes with its last user
+                    if file.stat().st_mode & OTHERS:
+                        file.chmod(0o600)
 
     @contextmanager
     def serve(self) -> Iterator[None]:

@@ -190,6 +190,7 @@ def open_store(home: Home) -> Iterator[Store]:
         RecordsMissing.
     """
     home.check_records()
+    home.make_databases()
     store = Store(sqlite_engine(home.database))
     try:
         store.migrate()
