@@ -109,3 +109,16 @@ def test_a_folder_that_is_gone_is_a_failure(known: Reservations) -> None:
         known.add(HERE)
     known.ensure()
     known.add(HERE)
+
+
+@pytest.mark.parametrize("content", [b"", b"aa:00:00:00:00:02", b"\xff" * 8, b"a,b,c,d"])
+def test_a_file_that_is_no_reservation_keeps_nobody_from_theirs(
+    known: Reservations, tmp_path: Path, content: bytes
+) -> None:
+    """A file is there before its content when the power fails: no VM could be launched any more."""
+    folder = tmp_path / "souche-abc.reservations"
+    (folder / "aa-00-00-00-00-02.host").write_bytes(content)
+    known.add(HERE)
+    assert known.all() == [HERE]
+    known.add(ELSEWHERE)
+    assert {each.mac for each in known.all()} == {HERE.mac, ELSEWHERE.mac}

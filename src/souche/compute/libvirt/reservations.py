@@ -6,6 +6,7 @@ after which all of them are read again.
 """
 
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ from souche.errors import ComputeFailed
 
 FOLDERS: Final = Path("/var/lib/libvirt/dnsmasq")
 """Beside dnsmasq's other files, where its own user can read."""
+LINE: Final = re.compile(r"(?P<mac>[0-9a-f:]{17}),(?P<ip>[0-9.]+)(,(?P<name>[^,\s]+))?\n?")
 PROCESS_FILES: Final = Path("/run/libvirt/network")
 
 
@@ -86,7 +88,10 @@ class Reservations:
 
     def _write(self, wanted: Reservation) -> None:
         draft = self._folder / f".{os.getpid()}.{wanted.mac}"  # dnsmasq leaves dot files alone
-        draft.write_text(f"{wanted.line()}\n")
+        with draft.open("w") as file:
+            file.write(f"{wanted.line()}\n")
+            file.flush()
+            os.fsync(file.fileno())  # a name without its content, after a power failure, is of no use
         draft.chmod(0o644)
         draft.rename(self._file(wanted.mac))
 
@@ -111,6 +116,9 @@ def stale(present: Iterable[Reservation], wanted: Reservation) -> list[Reservati
 
 
 def _read(files: Iterable[Path]) -> Iterator[Reservation]:
+    """What is no reservation dnsmasq passes over as well."""
     for file in files:
         with suppress(FileNotFoundError):  # removed meanwhile
-            yield Reservation(*file.read_text().strip().split(","))
+            line = LINE.fullmatch(file.read_text(errors="replace"))
+            if line is not None:
+                yield Reservation(**line.groupdict())
