@@ -162,7 +162,7 @@ def test_a_version_other_than_1_is_refused() -> None:
         read_manifest(changed("Version", 2))
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff", b"<html>", b"[1]", b"[" * 100_000, b"7"])
+@pytest.mark.parametrize("data", [b"", b"\xff", b"<html>", b"[1]", b"[" * 100_000, b"7", b'{"A": "\\ud800"}'])
 def test_what_is_no_json_object_is_refused(data: bytes) -> None:
     with pytest.raises(NotJson):
         read_manifest(data)

@@ -78,6 +78,7 @@ def read_object(data: bytes) -> Fields:
     """
     try:
         values = json.loads(data.decode("utf-8-sig"))
+        json.dumps(values, ensure_ascii=False).encode()  # "\\ud800" is no text that could be kept
     except (ValueError, RecursionError) as error:
         raise NotJson(reason=str(error)) from error
     if not isinstance(values, dict):
