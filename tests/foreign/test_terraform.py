@@ -201,6 +201,27 @@ def test_volume_grows(terraform: GoClient) -> None:
     assert terraform.only("Volumes", "VolumeIds", volume_id)["Size"] == 2
 
 
+def test_volume_leaves_a_last_snapshot(terraform: GoClient) -> None:
+    """outscale_volume with termination_snapshot_name: the volume goes at once, whatever the snapshot's state."""
+    volume_id = _volume(terraform)
+    request = {"Description": "Created before volume deletion", "VolumeId": volume_id}
+    snapshot_id = terraform("CreateSnapshot", **request)["Snapshot"]["SnapshotId"]
+    terraform("DeleteVolume", VolumeId=volume_id)
+    terraform.gone("Volumes", "VolumeIds", volume_id)
+    assert terraform.only("Snapshots", "SnapshotIds", snapshot_id)["State"] == "completed"
+
+
+def test_vm_is_made_stopped(region: ServedRegion, terraform: GoClient) -> None:
+    """outscale_vm with state = "stopped": it has to come there from `pending`."""
+    request = {"ImageId": region.official_image_id, "BootOnCreation": False, "DeletionProtection": False}
+    vm_id = terraform("CreateVms", **request)["Vms"][0]["VmId"]
+    terraform.wait("Vms", "VmIds", vm_id, "stopped", pending=["pending"])
+    terraform("UpdateVm", VmId=vm_id, IsSourceDestChecked=True)
+    terraform("StartVms", VmIds=[vm_id])
+    terraform.wait("Vms", "VmIds", vm_id, "running", pending=["pending", "stopped"])
+    terraform("DeleteVms", VmIds=[vm_id])
+
+
 def test_security_group_and_its_rules(terraform: GoClient) -> None:
     """outscale_security_group, and outscale_security_group_rule in its two spellings."""
     request = {"Description": "Managed by Terraform", "SecurityGroupName": "web"}

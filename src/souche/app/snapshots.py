@@ -213,4 +213,9 @@ def new(region: Region, who: Principal, client_token: str | None) -> Snapshot:
 
 def promise(workflow: str, snapshot: Snapshot, arguments: dict[str, str]) -> Operation:
     """The operation that makes the snapshot by a workflow."""
-    return Operation(f"{workflow}:{snapshot.snapshot_id}", workflow, snapshot.snapshot_id, arguments)
+    return Operation(operation_id(workflow, snapshot.snapshot_id), workflow, snapshot.snapshot_id, arguments)
+
+
+def operation_id(workflow: str, snapshot_id: str) -> str:
+    """The id of that operation."""
+    return f"{workflow}:{snapshot_id}"

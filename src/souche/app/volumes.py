@@ -8,6 +8,7 @@ from souche import ids
 from souche.app import block_devices, lookup, product_codes, quotas, texts
 from souche.app.found import Found
 from souche.app.region import Region, Work
+from souche.app.snapshots import operation_id
 from souche.db import snapshots, tags, volumes
 from souche.model.accounts import Principal
 from souche.model.operations import Argument, Operation
@@ -27,6 +28,8 @@ from souche.refusals import (
     WrongVolumeState,
 )
 from souche.states import LinkState, VmState, VolumeState
+
+SNAPSHOT_WAIT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,14 @@ def _new(region: Region, who: Principal, command: Create, snapshot: Snapshot | N
 
 
 def delete(region: Region, who: Principal, volume_id: str) -> None:
-    """Promise the deletion of a volume that is not attached.
+    """Promise the deletion of a volume that is not attached. One of which a snapshot is being made is deleted after
+    that: Terraform asks for both in one breath.
 
     Raises:
         NoSuchVolume, WrongVolumeState.
     """
+    if not region.dry_run:
+        _wait_for_snapshots(region, who, volume_id)
     with region.begin() as work:
         volume = lookup.own_volume(work.connection, who, volume_id)
         if volume.state not in (VolumeState.AVAILABLE, VolumeState.ERROR):
@@ -131,12 +137,21 @@ def delete(region: Region, who: Principal, volume_id: str) -> None:
             raise WrongVolumeState(
                 volume_id=volume_id, state=volume.state, reason=f"{volume.update.task_id} is under way"
             )
-        if snapshots.is_being_taken(work.connection, volume_id):
+        if snapshots.being_taken(work.connection, volume_id):
             raise WrongVolumeState(
                 volume_id=volume_id, state=volume.state, reason="a snapshot of it is being made"
             )
         volumes.set_state(work.connection, volume_id, VolumeState.DELETING)
         work.promised.append(_promise("delete_volume", volume, 0, {}))
+
+
+def _wait_for_snapshots(region: Region, who: Principal, volume_id: str) -> None:
+    """A snapshot takes no time to speak of, so the answer waits for it a little."""
+    with region.store.read() as connection:
+        lookup.own_volume(connection, who, volume_id)
+        taken = snapshots.being_taken(connection, volume_id)
+    for snapshot_id in taken:
+        region.workflows.wait(operation_id("create_snapshot", snapshot_id), SNAPSHOT_WAIT_SECONDS)
 
 
 def link(region: Region, who: Principal, command: Link) -> None:

@@ -37,6 +37,7 @@ FIELDS: engine.Fields = {
 _SELECT = sa.select(snapshots, accounts.c.alias.label("account_alias")).join(
     accounts, accounts.c.account_id == snapshots.c.account_id
 )
+_UNMADE = snapshots.c.state.in_([SnapshotState.IN_QUEUE, SnapshotState.PENDING])
 _ORDER = engine.Order(snapshots.c.creation_date, snapshots.c.snapshot_id)
 
 
@@ -87,17 +88,14 @@ def with_client_token(connection: sa.Connection, account_id: str, client_token: 
 
 def is_being_copied(connection: sa.Connection, snapshot_id: str) -> bool:
     """Whether a copy of the snapshot, alone or with its image, is not made yet."""
-    return _any_unmade(connection, snapshots.c.source_snapshot_id == snapshot_id)
+    mine = snapshots.c.source_snapshot_id == snapshot_id
+    return bool(connection.scalar(sa.select(sa.exists().where(mine, _UNMADE))))
 
 
-def is_being_taken(connection: sa.Connection, volume_id: str) -> bool:
-    """Whether a snapshot of the volume is not made yet."""
-    return _any_unmade(connection, snapshots.c.volume_id == volume_id)
-
-
-def _any_unmade(connection: sa.Connection, criterion: engine.Criterion) -> bool:
-    unmade = snapshots.c.state.in_([SnapshotState.IN_QUEUE, SnapshotState.PENDING])
-    return bool(connection.scalar(sa.select(sa.exists().where(criterion, unmade))))
+def being_taken(connection: sa.Connection, volume_id: str) -> list[str]:
+    """The ids of the snapshots of the volume that are not made yet."""
+    mine = snapshots.c.volume_id == volume_id
+    return list(connection.scalars(sa.select(snapshots.c.snapshot_id).where(mine, _UNMADE)))
 
 
 def all_ids(connection: sa.Connection) -> set[str]:
