@@ -1,5 +1,6 @@
 """What the qcow2 store leaves on the medium: names, links, chains, and what a collection does to them."""
 
+import errno
 import os
 import select
 import shutil
@@ -234,3 +235,30 @@ def test_guest_on_a_file_below_what_was_written_is_refused(disks: Path, bench: Q
     with pytest.raises(StorageFailed, match="the guest writes to"):
         bench.store.capture([Capture(A, T)], vm_id=VM, live=guest)
     assert read(bench, A) == padded(b"newer")
+
+
+def test_a_capture_whose_entry_does_not_fit_on_the_medium_changes_nothing(
+    bench: Qcow2Bench, disks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what is written to a medium that gets full, the system takes a part, and says so. With half an entry in the
+    journal nothing in the store would be usable after a crash."""
+    bench.store.create_volume(B, SIZE)
+    room, to_medium = 50, os.write
+
+    def write_what_fits(descriptor: int, data: bytes) -> int:
+        nonlocal room
+        if not room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        part, room = data[:room], 0
+        return to_medium(descriptor, part)
+
+    monkeypatch.setattr(os, "write", write_what_fits)
+    with pytest.raises(StorageFailed, match="No space left"):
+        bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=None, live=None)
+    monkeypatch.undo()
+    inventory = bench.store.inventory()
+    assert inventory.volume_ids == {A, B}
+    assert not inventory.snapshot_ids
+    bench.store.collect()
+    assert sorted(path.name for path in (disks / "layers").iterdir()) == [f"{A}.qcow2", f"{B}.qcow2"]
+    assert list((disks / "captures").iterdir()) == []

@@ -105,7 +105,7 @@ class Journal:
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.write(descriptor, json.dumps([asdict(move) for move in moves]).encode())
+            _write(descriptor, json.dumps([asdict(move) for move in moves]).encode())
             os.fsync(descriptor)
             draft.rename(path)
             sync_directory(path.parent)
@@ -149,6 +149,12 @@ class Journal:
 
     def _entries(self) -> list[Path]:
         return [path for path in self._directory.captures.iterdir() if path.suffix in (PREPARED, FROZEN)]
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """All of it: of a medium that is nearly full the system takes what fits, and complains of the rest only."""
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def _read(path: Path) -> list[Move]:
