@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+# What is remembered of a request that nobody has signed is short: its key's id, and the scope of a signing key.
 AUTHORIZATION: Final = re.compile(
     r"(?P<scheme>OSC4|AWS4)-HMAC-SHA256 +"
-    r"Credential=(?P<key>[^/,\s]+)/(?P<scope>(?P<date>[^/,\s]+)/(?P<region>[^/,]*)/(?P<service>[^/,]*)/"
+    r"Credential=(?P<key>[^/,\s]{1,128})/"
+    r"(?P<scope>(?P<date>[^/,\s]{1,128})/(?P<region>[^/,]{0,128})/(?P<service>[^/,]{0,128})/"
     r"(?P<terminator>osc4_request|aws4_request)), *"
     r"SignedHeaders=(?P<headers>[^,\s]+), *"
     r"Signature=(?P<signature>[0-9a-f]{64})"
