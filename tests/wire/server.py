@@ -14,6 +14,7 @@ import uvicorn
 from souche.app.region import Region
 from souche.clock import SystemClock
 from souche.http.app import create_app
+from souche.http.protocol import BoundedHttp
 from souche.ids import IdSource
 from tests.wire.signing import ACCESS_KEY_ID, OSC_SDK_PYTHON, SECRET_KEY, ClientForm, sign
 
@@ -97,7 +98,7 @@ class Server:
 def serving(app: Any) -> Iterator[Server]:
     """The application on a free port of the loopback address."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(app, log_config=None, lifespan="off")
+        config = uvicorn.Config(app, log_config=None, lifespan="off", http=BoundedHttp)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()

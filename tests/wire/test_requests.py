@@ -1,6 +1,9 @@
 """Paths, bodies, shapes and envelopes."""
 
+import contextlib
+import http.client
 import re
+import socket
 from dataclasses import replace
 
 import pytest
@@ -73,6 +76,27 @@ def test_a_huge_body_is_refused(server: Server) -> None:
     answer = server.call("ReadSubregions", b'{"Filters": {"States": ["' + b"x" * BODY_LIMIT + b'"]}}')
     check_error(answer.json)
     assert answer.status == 413
+
+
+@pytest.mark.parametrize(
+    "more", [b"a" * 10_000, b"\r\nX-Name: " + b"a" * 10_000], ids=["one header", "many headers"]
+)
+def test_a_head_without_end_is_refused(server: Server, more: bytes) -> None:
+    """It is read before anybody's signature."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(b"POST /api/v1/ReadVms HTTP/1.1\r\nHost: x\r\nX-Name: ")
+        with pytest.raises(ConnectionError):
+            client.sendall(more * 1000)
+
+
+def test_a_long_head_is_read_and_the_next_one_too(server: Server) -> None:
+    headers = {"X-Name": "a" * 50_000}
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as client:
+        for _ in range(3):
+            client.request("POST", "/api", b" " * 100_000, headers)
+            answer = client.getresponse()
+            answer.read()
+            assert answer.status == 200
 
 
 def test_user_data_of_its_full_size_fits(server: Server) -> None:

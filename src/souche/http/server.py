@@ -10,6 +10,8 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from souche.http.protocol import BoundedHttp
+
 BACKLOG = 2048
 GRACE_SECONDS = 10
 
@@ -70,7 +72,7 @@ def _configuration(application: ASGIApp) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         lifespan="off",
-        http="httptools",
+        http=BoundedHttp,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
