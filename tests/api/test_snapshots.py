@@ -67,6 +67,17 @@ def test_a_token_gives_the_same_snapshot_again_and_is_refused_for_another_source
     assert client.refusal("CreateSnapshot", **request).row == conflict(9009)
 
 
+def test_an_empty_token_is_none(client: Client) -> None:
+    volume = make_volume(client.region, client.who)
+    source = {
+        "SourceSnapshotId": make_snapshot(client.region, client.who).snapshot_id,
+        "SourceRegionName": HERE,
+    }
+    for request in ({"VolumeId": volume.volume_id}, source):
+        made = [client("CreateSnapshot", **request, ClientToken="")["Snapshot"] for _ in range(2)]
+        assert made[0]["SnapshotId"] != made[1]["SnapshotId"]
+
+
 def test_the_alias_of_an_owner_is_shown(region: Region, client: Client) -> None:
     vendor = make_account(region, "vendor", alias="Vendor")
     make_snapshot(region, vendor, permissions=Permissions(public=True))

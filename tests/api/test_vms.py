@@ -292,6 +292,13 @@ def test_a_token_gives_the_same_vms_again_and_is_refused_for_another_image(clien
     assert refusal.row == conflict(9009)
 
 
+def test_an_empty_token_is_none(client: Client) -> None:
+    image_id = make_image(client.region, client.who).image_id
+    ids = {launch(client, image_id, ClientToken="")[0]["VmId"] for _ in range(2)}
+    assert len(ids) == 2
+    assert not any("ClientToken" in vm for vm in client("ReadVms")["Vms"])
+
+
 # Reads.
 
 

@@ -90,6 +90,10 @@ def test_a_token_gives_the_same_volume_again_and_is_refused_for_another_snapshot
     assert client.refusal("CreateVolume", **request).row == conflict(9009)
 
 
+def test_an_empty_token_is_none(client: Client) -> None:
+    assert [create(client, Size=size, ClientToken="")["Size"] for size in (1, 2)] == [1, 2]
+
+
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
     """What the refusals below name. Nothing that is refused changes anything, so they share it."""

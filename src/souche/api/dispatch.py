@@ -15,8 +15,8 @@ from souche.model.accounts import Principal
 from souche.refusals import BadValue
 
 # Packer sends `"SubnetId": ""` (reference clients.md, section 1), and Terraform `"FileLocation": ""` with every
-# snapshot that it makes.
-EMPTY_MEANS_ABSENT: Final = ("SubnetId", "FileLocation")
+# snapshot that it makes. An empty token would make all requests with one the same.
+EMPTY_MEANS_ABSENT: Final = ("SubnetId", "FileLocation", "ClientToken")
 
 RACES_LOST: Final = 3
 
