@@ -66,6 +66,7 @@ def test_quotas_are_found_by_collection_name_type_and_short_description(
     (found,) = client("ReadQuotas", Filters={name: [selecting]})["QuotaTypes"]
     assert "image_limit" in [quota["Name"] for quota in found["Quotas"]]
     assert client("ReadQuotas", Filters={name: ["other"]})["QuotaTypes"] == []
+    assert client("ReadQuotas", Filters={name: []}) == client("ReadQuotas")
 
 
 def test_quotas_go_by_pages(client: Client) -> None:

@@ -204,6 +204,7 @@ SELECTING: Mapping[str, Mapping[str, Value]] = {
         "KeypairNames": always(["laptop"]),
         "LaunchNumbers": always([3]),
         "PrivateIps": lambda scene: [scene.vm.private_ip],
+        "PublicIps": lambda scene: [scene.vm.private_ip],
         "ProductCodes": always(["0007"]),
         "ReservationIds": lambda scene: [scene.vm.reservation_id],
         "RootDeviceNames": always(["/dev/xvdz"]),

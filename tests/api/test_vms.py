@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from souche.db import vms
 from souche.model.accounts import Principal
 from souche.model.images import VmAttributes
 from souche.model.permissions import Permissions
@@ -300,6 +301,17 @@ def test_an_empty_token_is_none(client: Client) -> None:
 
 
 # Reads.
+
+
+def test_a_vm_is_found_by_the_addresses_that_it_shows(client: Client) -> None:
+    """A terminated one shows none: its address may be another's."""
+    gone = make_vm(client.region, client.who, devices=())
+    with client.region.store.begin() as connection:
+        vms.set_terminated(connection, gone.vm_id, "", client.region.clock.now())
+    vm = make_vm(client.region, client.who, devices=(), private_ip=gone.private_ip)
+    for name in ("PrivateIps", "PublicIps"):
+        (found,) = client("ReadVms", Filters={name: [vm.private_ip]})["Vms"]
+        assert (found["VmId"], found[name.removesuffix("s")]) == (vm.vm_id, vm.private_ip)
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,6 @@ _WITHOUT_NETS: Final[Table] = {
     "Lifecycles": NEVER,
     "NetIds": NEVER,
     "Platforms": NEVER,
-    "PublicIps": NEVER,
     "SubnetIds": NEVER,
     "NicAccountIds": NEVER,
     "NicDescriptions": NEVER,
@@ -213,6 +212,7 @@ _VMS: Final[Table] = {
     "KeypairNames": _is("keypair_name"),
     "LaunchNumbers": _is("launch_number"),
     "PrivateIps": _is("private_ip"),
+    "PublicIps": _is("private_ip"),  # the address that is shown as the public one
     "ProductCodes": _is("product_code"),
     "ReservationIds": _is("reservation_id"),
     "RootDeviceNames": _is("root_device_name"),

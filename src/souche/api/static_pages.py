@@ -14,9 +14,10 @@ Fields: TypeAlias = Mapping[str, Callable[[Row], object]]
 def select(rows: Iterable[Row], filters: Mapping[str, Any], fields: Fields[Row]) -> list[Row]:
     """The rows that satisfy every filter; `fields` says what each filter looks at.
 
-    A list asks for any of its values, anything else for itself.
+    A list asks for any of its values, an empty one for nothing; anything else for itself.
     """
-    return [row for row in rows if all(_suits(fields[name](row), wanted) for name, wanted in filters.items())]
+    asked = {name: wanted for name, wanted in filters.items() if wanted != []}
+    return [row for row in rows if all(_suits(fields[name](row), wanted) for name, wanted in asked.items())]
 
 
 def _suits(value: object, wanted: object) -> bool:

@@ -35,7 +35,7 @@ FIELDS: engine.Fields = {
     "image_id": vms.c.image_id,
     "keypair_name": vms.c.keypair_name,
     "launch_number": vms.c.launch_number,
-    "private_ip": vms.c.private_ip,
+    "private_ip": vms.c.address_lease,  # a terminated VM has none
     "product_code": engine.Child(
         vm_product_codes,
         vm_product_codes.c.product_code,
