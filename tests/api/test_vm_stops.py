@@ -7,7 +7,7 @@ import pytest
 from souche.app.region import Region
 from souche.db import vm_stops
 from souche.model.vms import Vm
-from tests.support.client import Client
+from tests.support.client import Client, value
 from tests.support.region import START, make_account
 from tests.support.resources import make_vm
 
@@ -65,6 +65,14 @@ def test_stops_are_found_by_vm_and_go_by_pages(client: Client, vms: tuple[Vm, Vm
     first = client("ReadVmsStopHistory", ResultsPerPage=1)
     rest = client("ReadVmsStopHistory", ResultsPerPage=1, NextPageToken=first["NextPageToken"])
     assert [each["VmId"] for each in rest["VmsStopHistory"]] == [vms[1].vm_id]
+
+
+@pytest.mark.parametrize("name", ["StopDateAfter", "StopDateBefore"])
+def test_a_bound_that_is_no_date_is_refused(client: Client, name: str) -> None:
+    text = client.refusal("ReadVmsStopHistory", Filters={name: "yesterday"})
+    assert (text.row, "a date is expected" in text.details) == (value(4047), True)
+    number = client.refusal("ReadVmsStopHistory", Filters={name: 20261124})
+    assert (number.row, "of the type string" in number.details) == (value(4110), True)
 
 
 def test_another_account_sees_no_stops(region: Region, vms: tuple[Vm, Vm]) -> None:

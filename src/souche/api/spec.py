@@ -123,7 +123,13 @@ def _refusal(error: jsonschema_rs.ValidationError, schema: Mapping[str, Any], bo
             return BadValue(
                 parameter=_spell(path), reason=f"supported values: {', '.join(map(str, options))}."
             )
-        case jsonschema_rs.ValidationErrorKind.Format(format="date" | "date-time"):
+        case jsonschema_rs.ValidationErrorKind.AnyOf() if not isinstance(_value_at(body, path), str):
+            found = _type_name(_value_at(body, path))
+            return WrongJsonType(parameter=_spell(path), expected="string", found=found)
+        case (
+            jsonschema_rs.ValidationErrorKind.Format(format="date" | "date-time")
+            | jsonschema_rs.ValidationErrorKind.AnyOf()  # a date, with time or without: nothing else
+        ):
             reason = "a date is expected, such as 2026-11-24 or 2026-11-24T10:00:00.000Z."
             return BadValue(parameter=_spell(path), reason=reason)
     return BadValue(parameter=_spell(path), reason=f"{error.message}.")
