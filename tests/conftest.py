@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,11 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those with guests begin, the longest first."""
+    """Those with guests begin, the longest first. Workers tell tests by their names: of two with the same, one would
+    never run."""
+    doubled = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
+    if doubled:
+        raise pytest.UsageError(f"more than one test has the name {doubled[0]}")
     items.sort(key=lambda item: _turn(_group(item.nodeid)))
 
 

@@ -253,9 +253,9 @@ DIFFERENCES = (
         "UnlinkVolume: ForceUnlink", "changes nothing", "a volume that a guest holds on to stays attached"
     ),
     Difference(
-        "CreateVms, UpdateVm: ActionsOnNextBoot; UpdateVm: IsSourceDestChecked, BsuOptimized",
+        "CreateVms, UpdateVm: ActionsOnNextBoot; UpdateVm: IsSourceDestChecked",
         "what changes nothing is accepted; enabling secure boot and IsSourceDestChecked false are 8000",
-        "secure boot and Nets are not there; BsuOptimized has no effect on the real service either",
+        "secure boot and Nets are not there",
     ),
     Difference(
         "access keys that are locked after failures",

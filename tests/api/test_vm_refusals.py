@@ -365,6 +365,7 @@ def test_a_vm_that_is_malformed_unknown_or_anothers_is_not_updated(
         {"Performance": "medium"},
         {"UserData": ""},
         {"NestedVirtualization": True},
+        {"BsuOptimized": False},
     ],
 )
 def test_type_performance_user_data_and_nesting_change_while_it_is_stopped_only(

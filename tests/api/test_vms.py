@@ -226,8 +226,9 @@ def test_update_vm_changes_a_stopped_vm_and_answers_it_whole(client: Client) -> 
         "VmInitiatedShutdownBehavior": "terminate",
         "VmType": "tinav5.c4r8",
     }
-    shown = client("UpdateVm", VmId=vm.vm_id, **wanted)["Vm"]
+    shown = client("UpdateVm", VmId=vm.vm_id, BsuOptimized=True, **wanted)["Vm"]
     assert wanted.items() <= shown.items()
+    assert shown["BsuOptimized"] is False
     assert client("ReadVms")["Vms"] == [shown]
     now = read_vm(client.region, vm.vm_id)
     assert (now.vcpus, now.memory_mib, now.public_key) == (4, 8192, keypair.public_key)

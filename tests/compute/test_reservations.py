@@ -26,8 +26,8 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reservations:
 
 
 def dnsmasq(place: Path, conf_file: str) -> "subprocess.Popen[bytes]":
-    """A process with dnsmasq's argument, which a SIGHUP ends."""
-    argv = ["bash", "-c", "echo; read", f"--conf-file=/var/lib/{conf_file}"]
+    """A process with dnsmasq's argument, which a SIGHUP ends, even where whoever runs this is told to ignore it."""
+    argv = ["env", "--default-signal=HUP", "bash", "-c", "echo; read", f"--conf-file=/var/lib/{conf_file}"]
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()

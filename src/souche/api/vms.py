@@ -163,6 +163,7 @@ def update_vm(call: Call) -> Mapping[str, object]:
         performance=request.get("Performance"),
         user_data=_user_data(request["UserData"]) if "UserData" in request else None,
         nested_virtualization=request.get("NestedVirtualization"),
+        bsu_optimized=request.get("BsuOptimized"),
         keypair_name=request.get("KeypairName"),
         deletion_protection=request.get("DeletionProtection"),
         shutdown_behavior=_shutdown_behavior(request),

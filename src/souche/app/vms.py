@@ -34,6 +34,7 @@ class Change:
     performance: str | None = None
     user_data: bytes | None = None
     nested_virtualization: bool | None = None
+    bsu_optimized: bool | None = None  # of no effect, on the real service too
     keypair_name: str | None = None
     deletion_protection: bool | None = None
     shutdown_behavior: str | None = None
@@ -43,7 +44,7 @@ class Change:
 
 
 ALWAYS_CHANGEABLE = ("deletion_protection", "shutdown_behavior", "host_action")
-NEED_STOPPED = ("vm_type", "performance", "user_data", "nested_virtualization")
+NEED_STOPPED = ("vm_type", "performance", "user_data", "nested_virtualization", "bsu_optimized")
 
 
 def find(region: Region, who: Principal, query: Query) -> Found[Vm]:
