@@ -69,8 +69,10 @@ def main() -> int:
         _demo()
     except (Wrong, ProgramFailed, ProgramTimedOut, requests.HTTPError) as error:
         log = DEMO / "serve.log"
-        print(f"\nNot as it should be: {error}\nThe end of the server's log, {log}:", file=sys.stderr)
-        print("\n".join(log.read_text().splitlines()[-5:]), file=sys.stderr)
+        print(f"\nNot as it should be: {error}", file=sys.stderr)
+        if log.exists():
+            print(f"The end of the server's log, {log}:", file=sys.stderr)
+            print("\n".join(log.read_text().splitlines()[-5:]), file=sys.stderr)
         return 1
     return 0
 
@@ -137,6 +139,8 @@ def step(what: str) -> Iterator[Callable[[str], None]]:
 
 def _serve() -> str:
     if answers(LISTEN):
+        if not (HOME / "serving.json").exists():
+            raise Wrong(f"another region is served on {LISTEN}: stop it first")
         return "it was already"
     serve(HOME, LISTEN, DEMO / "serve.log")
     return f"http://{LISTEN}, accelerator {souche('info', '--home', HOME)['Accelerator']}"
