@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Mapping
+from functools import partial
 
 import libvirt
 import libvirt_qemu
@@ -32,6 +33,7 @@ CHAIN_TOO_LONG = (
     "layers deep are not supported"  # of qemuDomainDetermineDiskChain; the code is that of many errors
 )
 BY_RELATIVE_NAME = libvirt.VIR_DOMAIN_BLOCK_REBASE_RELATIVE
+STOP_SHORTENING_SECONDS = 30.0
 SHORTENING_MIB_PER_SECOND = 64  # so that the guest's own reads and writes get their turn
 LIVE, CONFIG = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
 
@@ -106,9 +108,10 @@ def shorten(domain: Domain, most_files: int) -> None:
     Nothing but the lowest may be named in its place: what lies between has been merged and removed since QEMU opened
     it (`storage/qcow2/collect.py`), the lowest alone is in the chain still, whatever was done to it.
     """
-    if running_views(domain) is None:
+    xml = domain.XMLDesc()
+    if not disk_xml.is_running(xml):
         return
-    for target, below in disk_xml.chains(domain.XMLDesc()).items():
+    for target, below in disk_xml.chains(xml).items():
         if len(below) > most_files and not domain.blockJobInfo(target):
             log.info("chain is being shortened", domain=domain.name(), disk=target, files=len(below))
             domain.blockRebase(target, below[-1], SHORTENING_MIB_PER_SECOND, BY_RELATIVE_NAME)
@@ -116,11 +119,23 @@ def shorten(domain: Domain, most_files: int) -> None:
 
 def stop_shortening(domain: Domain) -> None:
     """End what `shorten` has begun, which keeps libvirt from doing anything else with a disk. What was copied stays,
-    and is right."""
+    and is right.
+
+    Raises:
+        ComputeFailed: a disk is still being worked on after `STOP_SHORTENING_SECONDS`.
+    """
     for target in disk_xml.chains(domain.XMLDesc()):
-        while domain.isActive() and domain.blockJobInfo(target):
-            with contextlib.suppress(libvirt.libvirtError):  # done by itself meanwhile
-                domain.blockJobAbort(target)
+        if not wait_until(partial(_is_idle, domain, target), STOP_SHORTENING_SECONDS):
+            raise ComputeFailed(reason=f"QEMU does not end its work on the disk {target} of {domain.name()}")
+
+
+def _is_idle(domain: Domain, target: str) -> bool:
+    """Whether QEMU does nothing with a disk but run it; if it does, it is told to end that."""
+    if not domain.isActive() or not domain.blockJobInfo(target):
+        return True
+    with contextlib.suppress(libvirt.libvirtError):  # done by itself meanwhile
+        domain.blockJobAbort(target)
+    return not domain.blockJobInfo(target)
 
 
 def switch(domain: Domain, overlays: Mapping[str, DiskSource]) -> float:
