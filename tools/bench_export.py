@@ -302,7 +302,8 @@ def _state(client: Gateway, task_id: str) -> str:
 def _cpu_seconds(home: Path) -> float:
     """What the server and its programs have used, those that have ended included (proc(5), `stat`)."""
     process_id = json.loads((home / "serving.json").read_text())["ProcessId"]
-    children = run(["ps", "-o", "pid=", "--ppid", str(process_id)], timeout_seconds=10).split()
+    tasks = Path(f"/proc/{process_id}/task").glob("*/children")
+    children = [child for task in tasks for child in task.read_text().split()]
     ticks = 0
     for each in (process_id, *map(int, children)):
         fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
