@@ -3,7 +3,6 @@
 import random
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -163,21 +162,22 @@ def test_ten_thousand_parts_are_enough(most_bytes: int, part_bytes: int) -> None
     assert part_bytes * 10_000 >= most_bytes
 
 
-class CountingStore(MemoryStore):
-    """Knows how many bytes of parts were on their way at the most."""
+class CrowdedStore(MemoryStore):
+    """Takes no part before so many are on their way, and knows how many were at the most."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int) -> None:
         super().__init__()
+        self._all_there = threading.Barrier(at_once, timeout=60)
         self._lock = threading.Lock()
         self._now = self.most = 0
 
     def put_part(self, upload: Upload, number: int, data: bytes | bytearray) -> Part:
         with self._lock:
-            self._now += len(data)
+            self._now += 1
             self.most = max(self.most, self._now)
-        time.sleep(0.01)
+        self._all_there.wait()
         with self._lock:
-            self._now -= len(data)
+            self._now -= 1
         return super().put_part(upload, number, data)
 
 
@@ -194,11 +194,11 @@ def test_parts_take_the_same_memory_whatever_their_length(part_mib: int, under_w
 def test_no_more_parts_are_on_their_way_than_memory_has_room_for(
     most_bytes: int, part_mib: int, at_once: int
 ) -> None:
-    store = CountingStore()
+    store = CrowdedStore(at_once)
     stream = (bytes(MIB) for _ in range(6 * part_mib))
     stored = sink(store).write(stream, most_bytes=most_bytes)
     assert stored.object_bytes == 6 * part_mib * MIB
-    assert part_mib * MIB <= store.most <= at_once * part_mib * MIB
+    assert store.most == at_once
 
 
 PEAK = """

@@ -1,23 +1,10 @@
 """What goes with a resource that is deleted."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from souche.app import images, snapshots, tags, vm_transitions, volumes
 from souche.model.query import Query
 from souche.reconcile import leftovers
 from tests.support.region import ManualClock
-from tests.workflows.world import Cast, World, original
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[tuple[World, Cast]]:
-    made = original(tmp_path / "original", "memory")
-    world = made.copy(tmp_path / "world")
-    yield world, made.cast
-    world.close()
+from tests.workflows.world import Cast, World
 
 
 def tagged(world: World, cast: Cast) -> set[str]:

@@ -1,10 +1,5 @@
 """What guests let in follows the security groups of their VMs."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from souche.app import launches, security_groups, vm_transitions, vms
 from souche.app.security_groups import Member, RuleRequest
 from souche.model.firewall import Passage
@@ -12,18 +7,10 @@ from souche.model.security_groups import Rule, SecurityGroup
 from souche.model.vms import Vm
 from souche.reconcile import firewalls as sweep
 from souche.workflows import firewalls
-from tests.workflows.world import Cast, World, original
+from tests.workflows.world import Cast, World
 
 WEB = RuleRequest("tcp", 80, 80, ("0.0.0.0/0",))
 HOST = "10.77.0.1/32"
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[tuple[World, Cast]]:
-    made = original(tmp_path / "original", "memory")
-    world = made.copy(tmp_path / "world")
-    yield world, made.cast
-    world.close()
 
 
 def inbound(world: World, vm: Vm) -> set[Passage]:

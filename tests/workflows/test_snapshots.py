@@ -1,23 +1,12 @@
 """Snapshots once their workflows have run: completed, with the bytes of their moment, and independent."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from souche.app import snapshots, volumes
 from souche.app.snapshots import Copy, FromVolume
 from souche.states import SnapshotState
 from tests.support.resources import read_snapshot
-from tests.workflows.world import Cast, World, original
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[tuple[World, Cast]]:
-    made = original(tmp_path / "original", "memory")
-    world = made.copy(tmp_path / "world")
-    yield world, made.cast
-    world.close()
+from tests.workflows.world import Cast, World
 
 
 @pytest.mark.parametrize("kind", ["of a volume", "of an attached volume", "a copy"])

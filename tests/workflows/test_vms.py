@@ -1,8 +1,5 @@
 """What launches, stops, starts, reboots and deletions come to once their workflows have run."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from souche.app import launches, vm_transitions, vms
@@ -10,15 +7,7 @@ from souche.compute.base import PowerState
 from souche.states import LinkState, VmState, VolumeState
 from souche.workflows.stop_vm import USER_STOPPED
 from tests.support.resources import read_volume
-from tests.workflows.world import Cast, World, original
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[tuple[World, Cast]]:
-    made = original(tmp_path / "original", "memory")
-    world = made.copy(tmp_path / "world")
-    yield world, made.cast
-    world.close()
+from tests.workflows.world import Cast, World
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,12 @@
 """Volumes once their workflows have run: available with the right bytes, in the guest, or gone."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from souche.app import volumes
 from souche.app.volumes import Create, Link
 from souche.states import LinkState, VolumeState
 from tests.support.resources import read_volume
-from tests.workflows.world import Cast, World, original
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[tuple[World, Cast]]:
-    made = original(tmp_path / "original", "memory")
-    world = made.copy(tmp_path / "world")
-    yield world, made.cast
-    world.close()
+from tests.workflows.world import Cast, World
 
 
 @pytest.mark.parametrize("from_snapshot", [False, True])
