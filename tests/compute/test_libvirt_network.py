@@ -1,6 +1,8 @@
 """The region's network, with network namespaces standing as guests: DHCP, leases, metadata sockets."""
 
 import json
+import os
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,6 +13,8 @@ import libvirt
 import pytest
 
 from souche.compute.libvirt.driver import LibvirtHypervisor
+from souche.compute.libvirt.names import Names, home_tag
+from souche.compute.libvirt.reservations import PROCESS_FILES
 from souche.errors import ComputeFailed, Unavailable
 from souche.http import metadata_socket
 from tests.compute.contract import Laboratory
@@ -86,6 +90,23 @@ def test_the_lease_of_a_guest_removed_behind_our_back_is_released(
     hypervisor.remove(heir.vm_id)
 
 
+def test_a_lease_that_libvirt_has_not_heard_of_yet_goes_with_the_guest(
+    directory: Path, laboratory: Laboratory, hypervisor: LibvirtHypervisor
+) -> None:
+    """dnsmasq answers the guest first, and tells libvirt afterwards."""
+    first, heir = laboratory.guest(), laboratory.guest()
+    heir = type(heir)(**{**vars(heir), "private_ip": first.private_ip})
+    hypervisor.define(first)
+    with namespace("souchea", hypervisor.bridge, first.mac_address) as machine:
+        with libvirt_hears_nothing(directory / "home"):
+            assert dhcp(machine, first.mac_address)["ip"] == first.private_ip
+            hypervisor.remove(first.vm_id)
+            hypervisor.define(heir)
+            assert dhcp(machine, heir.mac_address)["ip"] == heir.private_ip
+        hypervisor.remove(heir.vm_id)
+        assert dhcp(machine, heir.mac_address) == {}
+
+
 def test_a_network_defined_otherwise_is_made_anew(directory: Path, hypervisor: LibvirtHypervisor) -> None:
     with region(directory / "home", "10.231.4.0/24") as changed:
         changed.prepare()
@@ -126,6 +147,19 @@ def test_each_region_answers_its_own_guests(directory: Path, hypervisor: Libvirt
 def test_a_missing_bridge_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         metadata_socket.listen("no-such-bridge")
+
+
+@contextmanager
+def libvirt_hears_nothing(home: Path) -> Iterator[None]:
+    """Stop dnsmasq's helper, its child, which runs libvirt's lease script."""
+    network = Names(home_tag(home)).network
+    dnsmasq = (PROCESS_FILES / f"{network}.pid").read_text().strip()
+    (helper,) = Path(f"/proc/{dnsmasq}/task/{dnsmasq}/children").read_text().split()
+    os.kill(int(helper), signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(int(helper), signal.SIGCONT)
 
 
 @contextmanager
