@@ -131,3 +131,30 @@ def test_a_resource_is_found_by_a_tag_as_key_equals_value(client: Client) -> Non
     for text, expected in (("a=b=c", [image_id]), ("a=b", []), ("a=b=", [])):
         found = client("ReadImages", Filters={"Tags": [text]})["Images"]
         assert [image["ImageId"] for image in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("read_action", "update_action", "kind", "permission"),
+    [
+        ("ReadImages", "UpdateImage", "image", "PermissionsToLaunch"),
+        ("ReadSnapshots", "UpdateSnapshot", "snapshot", "PermissionsToCreateVolume"),
+    ],
+)
+def test_what_others_may_see_shows_them_no_tags_and_is_not_found_by_them(
+    client: Client, other: Client, read_action: str, update_action: str, kind: str, permission: str
+) -> None:
+    resource_id = make_world(client.region, client.who)[kind]
+    id_name, ids = f"{kind.capitalize()}Id", {f"{kind.capitalize()}Ids": [resource_id]}
+    client("CreateTags", ResourceIds=[resource_id], Tags=[tag("k", "v")])
+    client(update_action, **{id_name: resource_id, permission: {"Additions": {"GlobalPermission": True}}})
+
+    def shown(who: Client, **filters: list[str]) -> list[list[dict[str, str]]]:
+        answer = who(read_action, Filters={**ids, **filters})
+        return [each["Tags"] for each in answer[f"{kind.capitalize()}s"]]
+
+    for _ in range(2):  # what one account has read does not become what another reads
+        assert shown(client) == [[tag("k", "v")]]
+        assert shown(other) == [[]]
+    for filters in ({"TagKeys": ["k"]}, {"TagValues": ["v"]}, {"Tags": ["k=v"]}):
+        assert shown(client, **filters) == [[tag("k", "v")]]
+        assert shown(other, **filters) == []

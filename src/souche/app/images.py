@@ -291,7 +291,7 @@ def find(region: Region, who: Principal, query: Query) -> Found[Image]:
 
 
 def show(region: Region, who: Principal, query: Query, view: View) -> Shown:
-    """What the caller may launch, oldest first, each as `view` shows it.
+    """What the caller may launch, oldest first, each as `view` shows it; the tags of the caller's own only.
 
     Views are kept by the versions of their images, and made only of those images that have changed. They are read in
     the transaction that finds the page, so that it is of one moment.
@@ -302,13 +302,14 @@ def show(region: Region, who: Principal, query: Query, view: View) -> Shown:
     kept = region.store.pieces
     with region.store.reader(region.most_seconds) as reader:
         listed, more = images.find(reader, who.account_id, query)
-        pieces = kept.known((each.image_id, each.version) for each in listed)
-        changed = {each.image_id: each.version for each in listed if each.image_id not in pieces}
+        pieces = kept.known((each.view_id, each.version) for each in listed)
+        changed = {each.image_id: each for each in listed if each.view_id not in pieces}
         for image, tagged in images.read(reader, changed).values():
-            piece = pieces[image.image_id] = view(seen_by(region, who, image), tagged)
-            if image.sealed_location is None:  # everybody sees the same
-                kept.put(image.image_id, changed[image.image_id], piece)
-    return Shown([pieces[each.image_id] for each in listed], listed[-1].position if more else None)
+            place = changed[image.image_id]
+            piece = view(seen_by(region, who, image), tagged if place.own else ())
+            pieces[place.view_id] = piece
+            kept.put(place.view_id, place.version, piece)
+    return Shown([pieces[each.view_id] for each in listed], listed[-1].position if more else None)
 
 
 def seen_by(region: Region, who: Principal, image: Image) -> Image:

@@ -170,10 +170,11 @@ def _check_deletable(work: Work, snapshot: Snapshot) -> None:
 
 
 def find(region: Region, who: Principal, query: Query) -> Found[Snapshot]:
-    """What the caller may use, oldest first."""
+    """What the caller may use, oldest first; the tags of the caller's own."""
     with region.store.read() as connection:
         page, more = snapshots.find(connection, who.account_id, query)
-        tagged = tags.of_resources(connection, [each.snapshot_id for each in page])
+        own = [each.snapshot_id for each in page if each.account_id == who.account_id]
+        tagged = tags.of_resources(connection, own)
     return Found(page, tagged, more)
 
 

@@ -49,6 +49,7 @@ def scopes(
     grant_id: sa.Column[str],
     account_id: str | sa.BindParameter[str],
 ) -> list[Criterion]:
-    """What makes a row of `resources` usable by an account, for `query.find`: its own, public, or granted."""
+    """What makes a row of `resources` usable by an account, for `query.find`: its own, which comes first,
+    public, or granted."""
     granted = sa.select(grant_id).where(grant_id.table.c.account_id == account_id)
     return [resources.c.account_id == account_id, resources.c.public, id_column.in_(granted)]

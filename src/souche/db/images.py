@@ -134,7 +134,10 @@ def _scopes(*of_others: engine.Criterion) -> list[engine.Scope]:
     return [own, sa.and_(public, *of_others), granted]
 
 
-_VERSIONS: engine.AnySelect = sa.select(images.c.image_id, images.c.version, images.c.creation_date)
+_VERSIONS: engine.AnySelect = sa.select(
+    images.c.image_id, images.c.version, images.c.creation_date, images.c.account_id == _CALLER
+)
+_finder_of_own = Finder(_VERSIONS, FIELDS, _ORDER, _scopes()[:1])
 _finder = Finder(_VERSIONS, FIELDS, _ORDER, _scopes(images.c.launchable_until.is_(None)))
 _finder_by_id = Finder(_VERSIONS, FIELDS, _ORDER, _scopes())
 
@@ -143,11 +146,18 @@ _whole = Finder(_TAGGED, FIELDS, _ORDER, [])
 
 
 class Listed(NamedTuple):
-    """An image's place in a page. Whatever the image shows is the same as long as `version` is."""
+    """An image's place in a page. What the image shows to its owner, and what to others, is the same as long as
+    `version` is."""
 
     image_id: str
     version: int
     creation_date: str
+    own: bool
+
+    @property
+    def view_id(self) -> str:
+        """What the view of the image is kept by."""
+        return f"{self.image_id}/own" if self.own else self.image_id
 
     @property
     def position(self) -> Position:
@@ -157,9 +167,14 @@ class Listed(NamedTuple):
 
 def find(reader: Reader, account_id: str, query: Query) -> tuple[list[Listed], bool]:
     """What the account may launch and satisfies the query, oldest first; and whether more remain. Others' images
-    that are withdrawn are found by their ids only."""
-    by_id = any(condition.field == "image_id" for condition in query.conditions)
-    rows, more = (_finder_by_id if by_id else _finder).find(reader, query, {"caller": account_id})
+    that are withdrawn are found by their ids only, and none of others by its tags."""
+    if tags.asked_by(query):
+        finder = _finder_of_own
+    elif any(condition.field == "image_id" for condition in query.conditions):
+        finder = _finder_by_id
+    else:
+        finder = _finder
+    rows, more = finder.find(reader, query, {"caller": account_id})
     return list(map(Listed._make, rows)), more
 
 

@@ -66,6 +66,8 @@ def get_usable(connection: sa.Connection, snapshot_id: str, account_id: str) -> 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Snapshot], bool]:
     """What the account may use and satisfies the query, oldest first; and whether more remain."""
     scopes = grants.scopes(snapshots, snapshots.c.snapshot_id, snapshot_grants.c.snapshot_id, account_id)
+    if tags.asked_by(query):
+        del scopes[1:]
     rows, more = engine.find(connection, _SELECT, FIELDS, query, _ORDER, scopes)
     return _snapshots(connection, rows), more
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -59,6 +59,16 @@ FIELDS: engine.Fields = {
 
 # As `Tag.position_id`.
 ORDER = engine.Order(tags.c.creation_date, tags.c.resource_id + "/" + tags.c.key)
+
+
+NAMES: Final = frozenset({"tag_key", "tag_value", "tag"})
+"""Those of `fields`."""
+
+
+def asked_by(query: Query) -> bool:
+    """Whether a query has a condition on tags, which nobody's resources satisfy but the caller's own: tags are
+    their owner's, even on what others may see."""
+    return any(condition.field in NAMES for condition in query.conditions)
 
 
 def fields(resource_id: sa.ColumnElement[Any]) -> dict[str, engine.Field]:
