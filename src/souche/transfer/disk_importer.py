@@ -1,12 +1,10 @@
 """Where disks on their way in are kept, and how many come in at once."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from souche.objects.fetch import Fetcher
+from souche.transfer.turns import Turns
 
 AT_ONCE: Final = 4
 
@@ -18,13 +16,7 @@ class DiskImporter:
     def __init__(self, fetcher: Fetcher, staging: Path, *, at_once: int = AT_ONCE) -> None:
         self.fetcher = fetcher
         self._staging = staging
-        self._slots = threading.BoundedSemaphore(at_once)
-
-    @contextmanager
-    def slot(self) -> Iterator[None]:
-        """One's turn, after a wait."""
-        with self._slots:
-            yield
+        self.turns = Turns(at_once)
 
     def file(self, subject_id: str, snapshot_id: str) -> Path:
         """Where the disk of a snapshot comes in."""

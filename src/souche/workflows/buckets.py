@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import BoundedSemaphore
 from typing import Final, TypeAlias
 
 from souche.db import buckets
@@ -11,6 +10,7 @@ from souche.model.export_tasks import ExportTask
 from souche.objects.base import BucketAccessRefused, NoSuchBucket, ObjectStore
 from souche.objects.oos import Oos
 from souche.refusals import NoObjectStore
+from souche.transfer.turns import Turns
 from souche.vault import Vault
 
 EXPORTS_AT_ONCE: Final = 1
@@ -23,12 +23,12 @@ Foreign: TypeAlias = Callable[[str, str], ObjectStore]
 @dataclass(frozen=True)
 class Buckets:
     """`oos` is the region's own service, if it has one; `foreign` the way to buckets by keys of no account here, if
-    there is one. `turns` bounds how many exports run at once."""
+    there is one. `turns` bounds how many exports run at once, and whose is next."""
 
     vault: Vault
     oos: Oos | None = None
     foreign: Foreign | None = None
-    turns: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(EXPORTS_AT_ONCE))
+    turns: Turns = field(default_factory=lambda: Turns(EXPORTS_AT_ONCE))
 
     def store_of(self, task: ExportTask) -> ObjectStore:
         """The store that a task writes to.

@@ -20,7 +20,6 @@ from souche.workflows.parts import Parts
 
 LOOK_BYTES: Final = 32 * 1024 * 1024
 """of data read between two looks at whether the task was cancelled, and two records of the progress"""
-TURN_SECONDS: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -56,7 +55,8 @@ def ensure_bucket(parts: Parts, operation: Operation) -> None:
 
 def write_disks(parts: Parts, operation: Operation) -> None:
     """Write the disks, one after the other; those that were written before a crash are not written again."""
-    with _turn(parts, operation):
+    account_id = task_of(parts, operation).account_id
+    with parts.buckets.turns.turn(account_id, ask=lambda: task_of(parts, operation)):
         task = task_of(parts, operation)
         with parts.store.begin() as connection:
             export_tasks.set_state(connection, task.task_id, ExportState.ACTIVE)
@@ -66,17 +66,6 @@ def write_disks(parts: Parts, operation: Operation) -> None:
             if snapshot_id not in written:
                 _write_disk(parts, task, snapshot_id, progress)
             progress.finish(snapshot_id)
-
-
-@contextmanager
-def _turn(parts: Parts, operation: Operation) -> Iterator[None]:
-    """Wait until few enough exports run, or this one is cancelled."""
-    while not parts.buckets.turns.acquire(timeout=TURN_SECONDS):
-        task_of(parts, operation)
-    try:
-        yield
-    finally:
-        parts.buckets.turns.release()
 
 
 def _write_disk(parts: Parts, task: ExportTask, snapshot_id: str, progress: "_Progress") -> None:

@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from souche.db import disk_imports, snapshots
-from souche.errors import UserError
+from souche.errors import StorageFailed, UserError
 from souche.model.disk_imports import DiskImport
 from souche.model.operations import Operation
 from souche.states import SnapshotState
@@ -26,7 +26,7 @@ def take_in(parts: Parts, operation: Operation) -> None:
     """Take in every disk that is not there yet."""
     for disk in _wanted(parts, operation):
         if disk.snapshot_id not in parts.volumes.inventory().snapshot_ids:
-            with parts.importer.slot():
+            with parts.importer.turns.turn(_account_of(parts, disk)):
                 _take_in(parts, operation, disk)
 
 
@@ -45,6 +45,14 @@ def remove_files(parts: Parts, operation: Operation) -> None:
 def _wanted(parts: Parts, operation: Operation) -> list[DiskImport]:
     with parts.store.read() as connection:
         return disk_imports.of_subject(connection, operation.subject_id)
+
+
+def _account_of(parts: Parts, disk: DiskImport) -> str:
+    with parts.store.read() as connection:
+        snapshot = snapshots.get(connection, disk.snapshot_id)
+    if snapshot is None:
+        raise StorageFailed(reason=f"the snapshot {disk.snapshot_id} is gone")
+    return snapshot.account_id
 
 
 def _take_in(parts: Parts, operation: Operation, disk: DiskImport) -> None:

@@ -1,0 +1,78 @@
+"""Whose turn it is where few may work at once: accounts take turns, however much one of them has asked for."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+ASK_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Ticket:
+    account_id: str
+
+
+class Turns:
+    """At most `at_once` turns are held. Where that is more than one, an account leaves one to the others, so that they
+    need not wait for the end of what it does.
+
+    The next turn is that of the account that holds the fewest; of these, the one whose last turn began the longest
+    ago; of an account's, the one that came first.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._most_each = max(1, at_once - 1)
+        self._changed = threading.Condition()
+        self._waiting: list[_Ticket] = []
+        self._held: Counter[str] = Counter()
+        self._numbers = count(1)
+        self._begun: Counter[str] = Counter()
+        """by account, the number of its last turn"""
+
+    @contextmanager
+    def turn(self, account_id: str, ask: Callable[[], object] = lambda: None) -> Iterator[None]:
+        """A turn of the account, after a wait in which `ask` is called every second: what it raises ends the wait."""
+        self._wait(_Ticket(account_id), ask)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held[account_id] -= 1
+                self._changed.notify_all()
+
+    def _wait(self, ticket: _Ticket, ask: Callable[[], object]) -> None:
+        with self._changed:
+            self._waiting.append(ticket)
+        try:
+            while not self._taken(ticket):
+                ask()
+        except BaseException:
+            with self._changed:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
+            raise
+
+    def _taken(self, ticket: _Ticket) -> bool:
+        """Whether it became the ticket's turn, within a while."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._next() is ticket, ASK_SECONDS):
+                return False
+            self._waiting.remove(ticket)
+            self._held[ticket.account_id] += 1
+            self._begun[ticket.account_id] = next(self._numbers)
+            self._changed.notify_all()
+            return True
+
+    def _next(self) -> _Ticket | None:
+        if self._held.total() >= self._at_once:
+            return None
+        free = [each for each in self._waiting if self._held[each.account_id] < self._most_each]
+        return min(free, key=self._standing, default=None)
+
+    def _standing(self, ticket: _Ticket) -> tuple[int, int]:
+        return self._held[ticket.account_id], self._begun[ticket.account_id]
