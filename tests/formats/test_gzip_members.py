@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from souche import run
 from souche.formats.gzip_members import (
     MEMBER_BYTES,
+    TASTE_BYTES,
     BadGzip,
     GzipCutShort,
     GzipTooLarge,
     GzipTrailer,
     _compress,
+    _Member,
     compress,
     decompress,
 )
@@ -99,6 +101,27 @@ def test_a_bomb_is_left_alone_after_the_limit() -> None:
     with pytest.raises(GzipTooLarge):
         out.extend(len(piece) for piece in decompress([bomb], most_bytes=10 * MIB))
     assert sum(out) <= 10 * MIB
+
+
+def test_members_of_any_length_follow_one_another() -> None:
+    contents = [b"", PLAIN, b"", b"x", NOISE[:TASTE_BYTES], b"", NOISE, b"", b""]
+    packed = b"".join(map(gzip.compress, contents))
+    assert unpacked([packed]) == b"".join(contents)
+    assert unpacked(blocks(packed, 7)) == b"".join(contents)
+
+
+def test_what_follows_a_short_member_is_not_copied_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    fed: list[int] = []
+    feed = _Member.feed
+
+    def counting(member: _Member, data: memoryview) -> Iterator[bytes]:
+        fed.append(len(data))
+        return feed(member, data)
+
+    monkeypatch.setattr(_Member, "feed", counting)
+    assert unpacked([gzip.compress(b"") * 1000]) == b""
+    assert len(fed) == 1000
+    assert max(fed) == TASTE_BYTES
 
 
 @pytest.mark.parametrize("missing", [1, 8, 9, 1000])

@@ -6,6 +6,7 @@ thread, the process and the day (`FIRST_BYTES`).
 """
 
 import os
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,6 +32,7 @@ GZIP_WINDOW_BITS: Final = 31
 DAMAGED: Final = cast("type[Exception]", igzip_lib.IsalError)  # its stub takes the class for an instance
 MAGIC: Final = b"\x1f\x8b"
 PIECE_BYTES: Final = 1024 * 1024
+TASTE_BYTES: Final = 4096
 
 
 class BadGzip(Invalid):
@@ -118,18 +120,19 @@ def decompress(stream: Iterable[bytes], *, most_bytes: int) -> Iterator[bytes]:
 def _decompressed(stream: Iterable[bytes]) -> Iterator[bytes]:
     member = _Member()
     for block in stream:
-        data = block
+        data = memoryview(block)
         while data:
             if member.ended:
                 member = _Member(follows=True)
-            yield from member.feed(data)
-            data = member.rest
+            taken = data[: member.appetite]
+            yield from member.feed(taken)
+            data = data[len(taken) - len(member.rest) :]
     if not member.ended:
         raise GzipCutShort
 
 
 class _Member:
-    """One member, as far as it has been read. `rest` is what followed it in the last block, once it has ended."""
+    """One member, as far as it has been read. `rest` is what followed it in what it was last fed, once it has ended."""
 
     def __init__(self, *, follows: bool = False) -> None:
         self._inflate = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
@@ -141,7 +144,13 @@ class _Member:
     def ended(self) -> bool:
         return bool(self._inflate.eof)
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    @property
+    def appetite(self) -> int:
+        """How many bytes to feed it next, at the most: few at first, as what follows the end of a short member is
+        copied, and there may be a million of them."""
+        return sys.maxsize if self._start else TASTE_BYTES
+
+    def feed(self, data: memoryview) -> Iterator[bytes]:
         if len(self._start) < len(MAGIC):
             missing = len(MAGIC) - len(self._start)
             self._start += data[:missing]
@@ -149,7 +158,7 @@ class _Member:
         try:
             while not self.ended and (piece := self._inflate.decompress(data, PIECE_BYTES)):
                 yield piece
-                data = b""
+                data = memoryview(b"")
         except DAMAGED as error:
             raise BadGzip(reason=str(error)) from error
         self.rest = self._inflate.unused_data if self.ended else b""

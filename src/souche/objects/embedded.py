@@ -7,6 +7,7 @@ on a file lets one at a time.
 
 import fcntl
 import json
+import os
 import sysconfig
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -126,7 +127,12 @@ def _operator_access(file: Path, endpoint: str, vault: Vault) -> S3Access:
     if not file.exists():
         made = {"access_key_id": IdSource().access_key_id(), "secret_key": IdSource().secret_key()}
         temporary = file.with_suffix(".new")
-        temporary.write_bytes(vault.seal(json.dumps(made)))
-        temporary.chmod(0o600)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as written:
+            written.write(vault.seal(json.dumps(made)))
+            written.flush()
+            os.fsync(
+                written.fileno()
+            )  # the store knows the key for good: an empty file would shut the region out
         temporary.replace(file)
     return S3Access(endpoint, **json.loads(vault.unseal(file.read_bytes())), crc32=True)

@@ -29,13 +29,14 @@ def of_stream(stream: Iterator[Bytes]) -> str | None:
 
 
 def of_file(path: Path, disk_format: DiskFormat) -> str:
-    """The hash, as hex, of a file that was inspected and found whole.
+    """The hash, as hex, of a file that was inspected and found whole. What it takes meanwhile is beside the file, and
+    goes with it after a crash.
 
     Raises:
         StorageFailed: it cannot be read.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="souche-") as place,
+        tempfile.TemporaryDirectory(prefix="nbd-", dir=path.parent) as place,
         nbd.serve(path, disk_format, Path(place)) as uri,
         reader.connect(uri) as disk,
     ):
