@@ -196,7 +196,9 @@ def _upload_alone(disk: Path, who: Credentials) -> float:
         store = S3Store(S3Access(f"http://{OOS}", who.access_key_id, who.secret_key))
         size = Path(packed.name).stat().st_size
         sink = BucketSink(store, BUCKET, "alone")
-        seconds = _timed(lambda: sink.write(_pieces(Path(packed.name)), most_bytes=size))
+        seconds = _timed(
+            lambda: sink.write(_pieces(Path(packed.name)), most_bytes=size, padding=gzip_members.padding)
+        )
         sink.remove()
         return seconds
 

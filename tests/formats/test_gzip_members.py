@@ -25,6 +25,7 @@ from souche.formats.gzip_members import (
     _Member,
     compress,
     decompress,
+    padding,
 )
 
 MIB = 1024 * 1024
@@ -101,6 +102,17 @@ def test_a_bomb_is_left_alone_after_the_limit() -> None:
     with pytest.raises(GzipTooLarge):
         out.extend(len(piece) for piece in decompress([bomb], most_bytes=10 * MIB))
     assert sum(out) <= 10 * MIB
+
+
+@pytest.mark.parametrize("length", [0, 20, 21, 22, 1000, 3 * MIB])
+def test_padding_changes_nothing(length: int, tmp_path: Path) -> None:
+    added = b"".join(padding(length))
+    assert len(added) == max(length, 21)
+    packed = gzip.compress(b"content") + added + added
+    assert unpacked([packed]) == gzip.decompress(packed) == b"content"
+    file = tmp_path / "padded.gz"
+    file.write_bytes(packed)
+    assert run.run(["gunzip", "--stdout", file], timeout_seconds=60) == b"content"
 
 
 def test_members_of_any_length_follow_one_another() -> None:

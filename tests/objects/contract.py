@@ -2,6 +2,7 @@
 the name of a bucket that it may make, or has."""
 
 import random
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -48,6 +49,25 @@ class ObjectsContract:
         objects.complete_upload(upload, sorted(sent[:3], key=lambda part: part.number))
         assert objects.get(bucket, KEY) == b"".join(PARTS)
         assert objects.uploads(bucket, "") == []
+
+    def test_a_part_is_sent_as_it_comes(self, objects: ObjectStore, bucket: str) -> None:
+        upload = objects.start_upload(bucket, KEY)
+        pieces = (memoryview(PARTS[0])[at : at + 100_001] for at in range(0, 5 * MIB, 100_001))
+        sent = [objects.put_part_stream(upload, 1, 5 * MIB, pieces), objects.put_part(upload, 2, b"the end")]
+        objects.complete_upload(upload, sent)
+        assert objects.get(bucket, KEY) == PARTS[0] + b"the end"
+
+    def test_what_a_stream_raises_passes_through(self, objects: ObjectStore, bucket: str) -> None:
+        def stream() -> Iterator[bytes]:
+            yield PARTS[0][:100]
+            raise LookupError("no more")
+
+        upload = objects.start_upload(bucket, KEY)
+        with pytest.raises(LookupError):
+            objects.put_part_stream(upload, 1, 5 * MIB, stream())
+        objects.abort_upload(upload)
+        with pytest.raises(NoSuchUpload):
+            objects.put_part_stream(upload, 1, 4, [b"late"])
 
     def test_one_small_part_is_an_object(self, objects: ObjectStore, bucket: str) -> None:
         upload = objects.start_upload(bucket, KEY)

@@ -1,5 +1,6 @@
 """S3 against a real SeaweedFS."""
 
+import io
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from souche.objects.base import BucketAccessRefused, ObjectsUnavailable
+from souche.objects.base import BucketAccessRefused, ObjectsUnavailable, Upload
 from souche.objects.s3 import S3Access, S3Store
 from souche.objects.seaweedfs import SeaweedFs
 from tests.objects.contract import ObjectsContract
@@ -52,6 +53,27 @@ def test_what_is_damaged_on_its_way_is_not_taken(oos: SeaweedFs, crc32: bool) ->
         objects.put_part(upload, 1, b"hers, and exact")
     objects.abort_upload(upload)
     assert objects.keys("damaged", "") == []
+
+
+def test_a_streamed_part_that_is_damaged_on_its_way_is_not_taken(oos: SeaweedFs) -> None:
+    objects = operators(oos, crc32=False)
+    objects.ensure_bucket("damaged")
+
+    def damage(request: Any, **_context: object) -> None:
+        request.body = io.BytesIO(request.body.read(4).upper())
+
+    upload = objects.start_upload("damaged", "streamed")
+    objects._client.meta.events.register("before-send.s3.UploadPart", damage)
+    with pytest.raises(ObjectsUnavailable, match="damaged"):
+        objects.put_part_stream(upload, 1, 4, [b"hers"])
+    objects.abort_upload(upload)
+
+
+def test_a_streamed_part_that_nobody_takes_is_not_tried_again() -> None:
+    """What was read is gone."""
+    objects = S3Store(S3Access(f"http://127.0.0.1:{free_port()}", *OPERATOR), attempts=3)
+    with pytest.raises(ObjectsUnavailable):
+        objects.put_part_stream(Upload("bucket", "key", "upload"), 1, 4, [b"hers"])
 
 
 def test_profiles_of_whoever_runs_the_region_do_not_count(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from souche.formats.extents import Bytes
 from souche.objects.base import (
     BadBucketName,
     BucketAccessRefused,
@@ -62,6 +63,11 @@ class FolderStore:
     def put_part(self, upload: Upload, number: int, data: bytes | bytearray) -> Part:
         (self._upload(upload) / f"{number:05}").write_bytes(data)
         return Part(number, hashlib.sha256(data).hexdigest())
+
+    def put_part_stream(self, upload: Upload, number: int, length: int, stream: Iterable[Bytes]) -> Part:
+        data = b"".join(stream)
+        assert len(data) == length
+        return self.put_part(upload, number, data)
 
     def complete_upload(self, upload: Upload, parts: Sequence[Part]) -> None:
         folder = self._upload(upload)

@@ -1,5 +1,7 @@
 """Exports, judged by gunzip, qemu-img, sha256sum and botocore; and exports that break."""
 
+import gzip
+import hashlib
 import random
 import sys
 import threading
@@ -11,9 +13,11 @@ import pytest
 
 from souche import run
 from souche.errors import StorageFailed
+from souche.formats.gzip_members import decompress, padding
 from souche.objects.base import ObjectsUnavailable, Part, Upload
 from souche.objects.memory import MemoryStore
 from souche.objects.seaweedfs import SeaweedFs
+from souche.transfer import multipart
 from souche.transfer.export_disk import export_disk
 from souche.transfer.multipart import PART_BYTES, PARTS_BYTES, BucketSink, part_bytes_for, parts_under_way
 from souche.transfer.reader import connect
@@ -185,7 +189,7 @@ class CrowdedStore(MemoryStore):
     ("part_mib", "under_way"), [(8, 3), (14, 3), (15, 2), (18, 2), (28, 1), (29, 0), (525, 0)]
 )
 def test_parts_take_the_same_memory_whatever_their_length(part_mib: int, under_way: int) -> None:
-    """Where parts are larger than that themselves, it is one at a time."""
+    """Larger ones than that are not held at all."""
     assert parts_under_way(part_mib * MIB) == under_way
     assert (under_way + 1) * part_mib * MIB <= max(PARTS_BYTES, part_mib * MIB)
 
@@ -196,9 +200,70 @@ def test_no_more_parts_are_on_their_way_than_memory_has_room_for(
 ) -> None:
     store = CrowdedStore(at_once)
     stream = (bytes(MIB) for _ in range(6 * part_mib))
-    stored = sink(store).write(stream, most_bytes=most_bytes)
+    stored = sink(store).write(stream, most_bytes=most_bytes, padding=padding)
     assert stored.object_bytes == 6 * part_mib * MIB
     assert store.most == at_once
+
+
+@pytest.fixture
+def huge_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects are cut into parts as if they were a thousand times as large."""
+    monkeypatch.setattr(multipart, "MOST_PARTS", 4)
+    monkeypatch.setattr(multipart, "PARTS_BYTES", 2 * MIB)
+    monkeypatch.setattr(multipart, "HELD_BYTES", MIB)
+
+
+@pytest.mark.usefixtures("huge_parts")
+@pytest.mark.parametrize("data_mib", [0, 1, 9, 27, 40])
+def test_parts_that_cannot_be_held_are_sent_as_they_come(
+    oos: SeaweedFs, data_mib: int, tmp_path: Path
+) -> None:
+    """Of a disk of which less is data than it has room for, so that the stream ends in the middle of a part."""
+    objects = store(oos, *OPERATOR)
+    objects.ensure_bucket("exports")
+    target = BucketSink(objects, "exports", KEY)
+    written = {0: data_mib * MIB} if data_mib else {}
+    path = qcow2_disk(tmp_path, written, 40 * MIB)
+    with served(path) as uri:
+        exported = export_disk(uri, "qcow2", target, progress=nothing)
+    packed = tmp_path / "disk.qcow2.gz"
+    packed.write_bytes(objects.get("exports", KEY))
+    assert run.run(["sha256sum", packed], timeout_seconds=60).split()[0].decode() == exported.object_sha256
+    assert packed.stat().st_size == exported.object_bytes
+    run.run(["gunzip", packed], timeout_seconds=60)
+    run.run(["qemu-img", "compare", path, packed.with_suffix("")], timeout_seconds=60)
+
+
+@pytest.mark.usefixtures("huge_parts")
+@pytest.mark.parametrize("stream_mib", [0, 1, 2, 15, 16, 17, 31, 32, 33])
+@pytest.mark.parametrize("more", [-1, 0, 1, 10, 20, 21, 22])
+def test_a_stream_that_ends_within_a_part_is_followed_by_padding(stream_mib: int, more: int) -> None:
+    """Parts of 16 MiB; the last MiB of a stream is a part of its own length."""
+    length = max(0, stream_mib * MIB + more)
+    content = random.Random(length).randbytes(length)
+    target = sink()
+    pieces = (content[at : at + 700_001] for at in range(0, length, 700_001))
+    stored = target.write(pieces, most_bytes=64 * MIB, padding=padding)
+    held = target.store.get("bucket", KEY)
+    assert held[:length] == content
+    assert stored == multipart.StoredObject(len(held), hashlib.sha256(held).hexdigest())
+    assert len(held) <= length + 16 * MIB + 21
+    assert list(decompress([gzip.compress(b"x"), held[length:]], most_bytes=1)) == [b"x"]
+
+
+@pytest.mark.usefixtures("huge_parts")
+def test_a_stream_that_breaks_in_a_part_that_is_not_held(oos: SeaweedFs) -> None:
+    objects = store(oos, *OPERATOR)
+    objects.ensure_bucket("broken")
+    target = BucketSink(objects, "broken", KEY)
+
+    def stream() -> Iterator[bytes]:
+        yield bytes(5 * MIB)
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        target.write(stream(), most_bytes=64 * MIB, padding=padding)
+    assert (objects.uploads("broken", ""), objects.keys("broken", "")) == ([], [])
 
 
 PEAK = """
@@ -206,8 +271,10 @@ import sys
 from pathlib import Path
 from souche.objects.s3 import S3Access, S3Store
 from souche.transfer.export_disk import export_disk
+from souche.transfer import multipart
 from souche.transfer.multipart import BucketSink
-uri, endpoint, access_key_id, secret_key = sys.argv[1:]
+uri, endpoint, access_key_id, secret_key, most_parts = sys.argv[1:]
+multipart.MOST_PARTS = int(most_parts)
 store = S3Store(S3Access(endpoint, access_key_id, secret_key))
 store.ensure_bucket("peak")
 export_disk(uri, "raw", BucketSink(store, "peak", "disk"), progress=lambda done, total: None)
@@ -215,9 +282,10 @@ print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 """
 
 
-def test_memory_is_bounded(oos: SeaweedFs, tmp_path: Path) -> None:
-    """More than the bound, which cannot be compressed, in a process of its own: its peak has the interpreter in it.
-    VmHWM, because ru_maxrss begins with the parent's."""
+@pytest.mark.parametrize("most_parts", [10_000, 1])
+def test_memory_is_bounded(oos: SeaweedFs, tmp_path: Path, most_parts: int) -> None:
+    """Of parts of 8 MiB, and where one part is larger than the bound. More data than that, which cannot be compressed,
+    in a process of its own: its peak has the interpreter in it. VmHWM, because ru_maxrss begins with the parent's."""
     noise = tmp_path / "noise"
     noise.write_bytes(random.Random(0).randbytes(8 * MIB))
     path = tmp_path / "disk.qcow2"
@@ -225,7 +293,7 @@ def test_memory_is_bounded(oos: SeaweedFs, tmp_path: Path) -> None:
     run.run(["qemu-io", "-f", "qcow2", "-c", f"write -q -s {noise} 0 280M", path], timeout_seconds=60)
     with served(path) as uri:
         said = run.run(
-            [sys.executable, "-c", PEAK, uri, oos.endpoint, *OPERATOR],
+            [sys.executable, "-c", PEAK, uri, oos.endpoint, *OPERATOR, str(most_parts)],
             timeout_seconds=60,
             extra_environment={"PYTHONPATH": ":".join(sys.path)},
         )

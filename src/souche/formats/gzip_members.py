@@ -101,6 +101,23 @@ def _joined(parts: list[Bytes]) -> Bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+def padding(length: int) -> Iterator[bytes]:
+    """At least `length` bytes, which gunzip passes over: a member without content, with a comment (RFC 1952, 2.3). They
+    are as many as asked for, unless that is too few for a member."""
+    comment_bytes = length - len(_PADDING_HEAD) - len(_PADDING_END)
+    yield _PADDING_HEAD
+    while comment_bytes > 0:
+        piece = b" " * min(comment_bytes, PIECE_BYTES)
+        yield piece
+        comment_bytes -= len(piece)
+    yield _PADDING_END
+
+
+# Deflate, with a comment, of no date, by any system; the end of the comment, a final empty block, CRC-32 and length.
+_PADDING_HEAD: Final = MAGIC + bytes([8, 16, 0, 0, 0, 0, 0, 255])
+_PADDING_END: Final = bytes([0, 3, 0]) + bytes(8)
+
+
 def decompress(stream: Iterable[bytes], *, most_bytes: int) -> Iterator[bytes]:
     """The content of all members, in pieces of at most 1 MiB, made only as they are asked for.
 

@@ -4,11 +4,12 @@ For every method: names are the caller's; what is to be deleted or aborted and i
 threads may call at the same time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from souche.errors import Invalid, SystemFailure, Unavailable
+from souche.formats.extents import Bytes
 
 LONGEST_URL_SECONDS: Final = 604_800
 """Seven days, the most that SigV4 allows (reference section 4)."""
@@ -104,6 +105,16 @@ class ObjectStore(Protocol):
 
         Raises:
             NoSuchUpload: it is complete or aborted.
+        """
+        ...
+
+    def put_part_stream(self, upload: Upload, number: int, length: int, stream: Iterable[Bytes]) -> Part:
+        """Send one part of `length` bytes as they come, and keep none of them: it cannot be sent again when it does
+        not arrive. Whatever the stream raises passes through.
+
+        Raises:
+            NoSuchUpload: it is complete or aborted.
+            ObjectsUnavailable: it did not arrive, or not as it was sent.
         """
         ...
 

@@ -4,9 +4,10 @@ nowhere."""
 import hashlib
 import itertools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from souche.formats.extents import Bytes
 from souche.objects.base import (
     LONGEST_URL_SECONDS,
     BadBucketName,
@@ -63,6 +64,11 @@ class MemoryStore:
     def put_part(self, upload: Upload, number: int, data: bytes | bytearray) -> Part:
         self._parts(upload)[number] = bytes(data)
         return Part(number, hashlib.sha256(data).hexdigest())
+
+    def put_part_stream(self, upload: Upload, number: int, length: int, stream: Iterable[Bytes]) -> Part:
+        data = b"".join(stream)
+        assert len(data) == length
+        return self.put_part(upload, number, data)
 
     def complete_upload(self, upload: Upload, parts: Sequence[Part]) -> None:
         sent = self._parts(upload)

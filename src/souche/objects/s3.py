@@ -3,12 +3,12 @@
 import base64
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 import boto3
 from botocore.config import Config
@@ -17,6 +17,7 @@ from botocore.session import Session as BotocoreSession
 from isal import isal_zlib
 
 from souche.errors import SoucheError
+from souche.formats.extents import Bytes
 from souche.objects.base import (
     LONGEST_URL_SECONDS,
     BadBucketName,
@@ -30,6 +31,7 @@ from souche.objects.base import (
     Upload,
 )
 from souche.objects.names import is_bucket_name
+from souche.objects.streamed_body import StreamedBody
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -156,6 +158,17 @@ class S3Store:
                 **_names(upload), PartNumber=number, Body=data, **self._checksum(data)
             )
             return Part(number, answer["ETag"])
+
+    def put_part_stream(self, upload: Upload, number: int, length: int, stream: Iterable[Bytes]) -> Part:
+        body = StreamedBody(stream)
+        with self._errors(upload.bucket, upload.key), body.own_errors():
+            answer = self._client.upload_part(
+                **_names(upload), PartNumber=number, Body=cast("IO[bytes]", body), ContentLength=length
+            )
+        if not body.arrived_as(answer["ETag"]):
+            reason = "a part has arrived damaged"
+            raise ObjectsUnavailable(endpoint=f"the bucket {upload.bucket}", reason=reason)
+        return Part(number, answer["ETag"])
 
     def complete_upload(self, upload: Upload, parts: Sequence[Part]) -> None:
         listed: list[CompletedPartTypeDef] = [{"PartNumber": part.number, "ETag": part.tag} for part in parts]

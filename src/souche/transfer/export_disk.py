@@ -8,7 +8,7 @@
     sink             multipart upload, parts in parallel
 
 Each stage asks the one before for as much as it can hold, so memory is bounded whatever the size: 8 MiB of reads,
-4 MiB for each gzip thread, 32 MiB of parts.
+4 MiB for each gzip thread, 56 MiB of parts.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +21,7 @@ from souche.formats.extents import Allocation, Bytes, Chunk
 from souche.formats.raw_stream import raw_stream
 from souche.formats.tree_hash import TreeHash, hashed
 from souche.transfer import reader
-from souche.transfer.multipart import StoredObject
+from souche.transfer.multipart import Padding, StoredObject
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Told the bytes of data done and in all, after each MiB. Whatever it raises stops the export (cancellation)."""
@@ -30,8 +30,8 @@ Progress: TypeAlias = Callable[[int, int], None]
 class Sink(Protocol):
     """Where the stream goes (`multipart.BucketSink`)."""
 
-    def write(self, stream: Iterable[bytes], *, most_bytes: int) -> StoredObject:
-        """Take a stream of at most `most_bytes` to its end, or leave nothing."""
+    def write(self, stream: Iterable[Bytes], *, most_bytes: int, padding: Padding) -> StoredObject:
+        """Take a stream of at most `most_bytes` to its end, or leave nothing. `padding` may follow it."""
         ...
 
 
@@ -60,7 +60,8 @@ def export_disk(
         chunks = hashed(disk.chunks(allocation), disk.size_bytes, tree)
         stream = _stream(disk_format, allocation, _told(chunks, allocation.data_bytes, progress))
         members = gzip_members.compress(stream, threads=threads)
-        stored = sink.write(members, most_bytes=_most_bytes(disk_format, allocation))
+        most_bytes = _most_bytes(disk_format, allocation)
+        stored = sink.write(members, most_bytes=most_bytes, padding=gzip_members.padding)
     return ExportedDisk(
         disk_bytes=allocation.size_bytes,
         disk_tree_sha256=tree.hexdigest(),

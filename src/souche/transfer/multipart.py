@@ -2,17 +2,24 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from itertools import chain
+from typing import Final, TypeAlias
 
+from souche.formats.extents import Bytes
 from souche.objects.base import MOST_PARTS, SMALLEST_PART_BYTES, ObjectStore, Part, Upload
 
 PART_BYTES: Final = 8 * 1024 * 1024
 PARTS_BYTES: Final = 56 * 1024 * 1024
-"""of memory for all parts together, the one that is being filled included"""
+"""of memory for all parts together, the one that is being filled included; one that is larger is not held at all"""
 MOST_UNDER_WAY: Final = 3
+HELD_BYTES: Final = 32 * 1024 * 1024
+"""of each part that is sent as it comes, before it is begun: what ends sooner needs no padding"""
+
+Padding: TypeAlias = Callable[[int], Iterable[Bytes]]
+"""So many bytes or a few more that change nothing, when they follow a stream (`gzip_members.padding`)."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +38,20 @@ class BucketSink:
     bucket: str
     key: str
 
-    def write(self, stream: Iterable[bytes], *, most_bytes: int) -> StoredObject:
+    def write(self, stream: Iterable[Bytes], *, most_bytes: int, padding: Padding) -> StoredObject:
         """Upload a stream of at most `most_bytes` as the object, which appears when it is whole. Whatever the
         stream or the store raises passes through, and the upload is aborted. What an earlier try for the same key
         has left is aborted first.
 
-        Memory: one part being filled, and those under way: `PARTS_BYTES` at the most, or one part. Parts have 8 MiB
-        as long as 10,000 of them are enough (78 GiB), then more; from 28 MiB on each is sent before the next is filled.
+        Memory: one part being filled, and those under way: `PARTS_BYTES` at the most. Parts have 8 MiB as long as
+        10,000 of them are enough (78 GiB), then more; from 28 MiB on each is sent before the next is filled. Parts
+        larger than `PARTS_BYTES` are sent as they come: such a part cannot be sent again, and the stream's end
+        may come in the middle of one, which `padding` then fills.
         """
         self.abort()
         upload = self.store.start_upload(self.bucket, self.key)
         try:
-            return self._send(upload, stream, part_bytes_for(most_bytes))
+            return self._send(upload, _Source(stream, padding), part_bytes_for(most_bytes))
         except BaseException:
             self.store.abort_upload(upload)
             raise
@@ -58,18 +67,70 @@ class BucketSink:
         self.abort()
         self.store.delete(self.bucket, self.key)
 
-    def _send(self, upload: Upload, stream: Iterable[bytes], part_bytes: int) -> StoredObject:
-        digest, total = hashlib.sha256(), 0
+    def _send(self, upload: Upload, source: "_Source", part_bytes: int) -> StoredObject:
+        send = self._send_whole if part_bytes <= PARTS_BYTES else self._send_as_they_come
+        self.store.complete_upload(upload, send(upload, source, part_bytes))
+        return source.sent()
+
+    def _send_whole(self, upload: Upload, source: "_Source", part_bytes: int) -> list[Part]:
         sending = _Sending(self.store, upload, parts_under_way(part_bytes))
         try:
-            for part in _parts(stream, part_bytes):
-                digest.update(part)
-                total += len(part)
+            part = source.take(part_bytes)
+            while part or not sending.begun:
                 sending.send(part)
-            self.store.complete_upload(upload, sending.finish())
+                part = source.take(part_bytes)
+            return sending.finish()
         finally:
             sending.close()
-        return StoredObject(total, digest.hexdigest())
+
+    def _send_as_they_come(self, upload: Upload, source: "_Source", part_bytes: int) -> list[Part]:
+        """The end of a stream is a part of its own length, when it is short enough to be held."""
+        parts: list[Part] = []
+        while len(held := source.take(HELD_BYTES)) == HELD_BYTES:
+            stream = chain([memoryview(held)], source.exactly(part_bytes - HELD_BYTES))
+            parts.append(self.store.put_part_stream(upload, len(parts) + 1, part_bytes, stream))
+        if held or not parts:
+            parts.append(self.store.put_part(upload, len(parts) + 1, held))
+        return parts
+
+
+class _Source:
+    """A stream in parts of any length; knows the sum of what was taken."""
+
+    def __init__(self, stream: Iterable[Bytes], padding: Padding) -> None:
+        self._stream = iter(stream)
+        self._padding = padding
+        self._rest = memoryview(b"")
+        self._digest = hashlib.sha256()
+        self._total = 0
+
+    def take(self, length: int) -> bytearray:
+        """So many bytes, or what is left."""
+        part = bytearray()
+        while len(part) < length and (piece := self._next(length - len(part))):
+            part += piece
+        return part
+
+    def exactly(self, length: int) -> Iterator[memoryview]:
+        """So many bytes in pieces. Where fewer are left, padding follows, whose end may come with the next part."""
+        while length:
+            piece = self._next(length)
+            if not piece:
+                self._stream = iter(self._padding(length))
+            length -= len(piece)
+            yield piece
+
+    def sent(self) -> StoredObject:
+        """What has been taken."""
+        return StoredObject(self._total, self._digest.hexdigest())
+
+    def _next(self, most_bytes: int) -> memoryview:
+        while not self._rest and (piece := next(self._stream, None)) is not None:
+            self._rest = memoryview(piece)
+        taken, self._rest = self._rest[:most_bytes], self._rest[most_bytes:]
+        self._digest.update(taken)
+        self._total += len(taken)
+        return taken
 
 
 class _Sending:
@@ -82,6 +143,11 @@ class _Sending:
         self._pool = ThreadPoolExecutor(max(1, at_once), thread_name_prefix="upload")
         self._pending: deque[Future[Part]] = deque()
         self._done: list[Part] = []
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a part."""
+        return bool(self._done or self._pending)
 
     def send(self, data: bytearray) -> None:
         number = len(self._done) + len(self._pending) + 1
@@ -109,15 +175,3 @@ def part_bytes_for(most_bytes: int) -> int:
 def parts_under_way(part_bytes: int) -> int:
     """How many parts of this length are sent while another is filled."""
     return max(0, min(MOST_UNDER_WAY, PARTS_BYTES // part_bytes - 1))
-
-
-def _parts(stream: Iterable[bytes], part_bytes: int) -> Iterator[bytearray]:
-    """Gather a stream into parts of at least `part_bytes`, the last excepted; an empty stream is one empty part."""
-    part, parts = bytearray(), 0
-    for piece in stream:
-        part += piece
-        if len(part) >= part_bytes:
-            yield part
-            part, parts = bytearray(), parts + 1
-    if part or not parts:
-        yield part
