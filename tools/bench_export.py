@@ -193,7 +193,7 @@ def _upload_alone(disk: Path, who: Credentials) -> float:
         for member in gzip_members.compress(_pieces(disk)):
             packed.write(member)
         packed.flush()
-        store = S3Store(S3Access(f"http://{OOS}", who.access_key_id, who.secret_key))
+        store = S3Store(S3Access(f"http://{OOS}", who.access_key_id, who.secret_key, crc32=True))
         size = Path(packed.name).stat().st_size
         sink = BucketSink(store, BUCKET, "alone")
         seconds = _timed(

@@ -210,6 +210,11 @@ DIFFERENCES = (
         "no Windows guest can report one yet; for other VMs the real answer is the same",
     ),
     Difference(
+        "ReadImages, ReadSnapshots: Tags of what another account owns",
+        "[], and the filters on tags find the caller's own only",
+        "tags are their owner's notes, which ReadTags shows to nobody else; no source tells",
+    ),
+    Difference(
         "ReadImages: official images that an update has replaced",
         "found by ImageIds, launched and copied for 30 days more (docs/official-images.md)",
         "on the real service the old id disappears; no source tells when",
