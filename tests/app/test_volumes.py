@@ -69,7 +69,8 @@ class EndedByWaiting(RecordedWorkflows):
 
     def wait(self, operation_id: str, timeout_seconds: float) -> bool:
         workflow, _, snapshot_id = operation_id.partition(":")
-        assert (workflow, timeout_seconds) == ("create_snapshot", volumes.SNAPSHOT_WAIT_SECONDS)
+        assert workflow == "create_snapshot"
+        assert 0 < timeout_seconds <= volumes.SNAPSHOT_WAIT_SECONDS
         with self._store.begin() as connection:
             completed = SnapshotState.COMPLETED
             snapshot_records.set_state(connection, [snapshot_id], completed, progress_percent=100)
@@ -82,6 +83,27 @@ def test_a_volume_is_deleted_once_its_snapshot_is_made(region: Region, alice: Pr
     make_snapshot(region, alice, volume_id=volume.volume_id, state=SnapshotState.PENDING)
     volumes.delete(replace(region, workflows=EndedByWaiting(region)), alice, volume.volume_id)
     assert read_volume(region, volume.volume_id).state == VolumeState.DELETING
+
+
+def test_all_snapshots_together_are_waited_for_no_longer_than_one(
+    region: Region, alice: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = make_volume(region, alice)
+    for _ in range(3):
+        make_snapshot(region, alice, volume_id=volume.volume_id, state=SnapshotState.PENDING)
+    now, waits = 100.0, []
+
+    class Unended(RecordedWorkflows):
+        def wait(self, operation_id: str, timeout_seconds: float) -> bool:  # noqa: ARG002
+            nonlocal now
+            waits.append(timeout_seconds)
+            now += min(timeout_seconds, 3.0)
+            return False
+
+    monkeypatch.setattr("souche.app.volumes.time.monotonic", lambda: now)
+    with pytest.raises(WrongVolumeState):
+        volumes.delete(replace(region, workflows=Unended()), alice, volume.volume_id)
+    assert waits == [5.0, 2.0, 0.0]
 
 
 def test_a_volume_stays_while_a_snapshot_of_it_is_made(region: Region, alice: Principal) -> None:

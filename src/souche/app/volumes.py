@@ -1,5 +1,6 @@
 """Volumes: made, attached to VMs, detached, found and deleted (reference section 7)."""
 
+import time
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -30,6 +31,7 @@ from souche.refusals import (
 from souche.states import LinkState, VmState, VolumeState
 
 SNAPSHOT_WAIT_SECONDS = 5.0
+"""for all snapshots of a volume together"""
 
 
 @dataclass(frozen=True)
@@ -150,8 +152,10 @@ def _wait_for_snapshots(region: Region, who: Principal, volume_id: str) -> None:
     with region.store.read() as connection:
         lookup.own_volume(connection, who, volume_id)
         taken = snapshots.being_taken(connection, volume_id)
+    deadline = time.monotonic() + SNAPSHOT_WAIT_SECONDS
     for snapshot_id in taken:
-        region.workflows.wait(operation_id("create_snapshot", snapshot_id), SNAPSHOT_WAIT_SECONDS)
+        left = max(0.0, deadline - time.monotonic())
+        region.workflows.wait(operation_id("create_snapshot", snapshot_id), left)
 
 
 def link(region: Region, who: Principal, command: Link) -> None:
