@@ -13,7 +13,7 @@ import pytest
 
 from souche import run
 from souche.errors import StorageFailed
-from souche.formats.gzip_members import decompress, padding
+from souche.formats.gzip_members import PADDING_LEAST, decompress, padding
 from souche.objects.base import ObjectsUnavailable, Part, Upload
 from souche.objects.memory import MemoryStore
 from souche.objects.seaweedfs import SeaweedFs
@@ -236,7 +236,7 @@ def test_parts_that_cannot_be_held_are_sent_as_they_come(
 
 @pytest.mark.usefixtures("huge_parts")
 @pytest.mark.parametrize("stream_mib", [0, 1, 2, 15, 16, 17, 31, 32, 33])
-@pytest.mark.parametrize("more", [-1, 0, 1, 10, 20, 21, 22])
+@pytest.mark.parametrize("more", [-1, 0, 1, 10, 19, 20, 21])
 def test_a_stream_that_ends_within_a_part_is_followed_by_padding(stream_mib: int, more: int) -> None:
     """Parts of 16 MiB; the last MiB of a stream is a part of its own length."""
     length = max(0, stream_mib * MIB + more)
@@ -247,7 +247,7 @@ def test_a_stream_that_ends_within_a_part_is_followed_by_padding(stream_mib: int
     held = target.store.get("bucket", KEY)
     assert held[:length] == content
     assert stored == multipart.StoredObject(len(held), hashlib.sha256(held).hexdigest())
-    assert len(held) <= length + 16 * MIB + 21
+    assert len(held) <= length + 16 * MIB + PADDING_LEAST
     assert list(decompress([gzip.compress(b"x"), held[length:]], most_bytes=1)) == [b"x"]
 
 

@@ -33,6 +33,11 @@ DAMAGED: Final = cast("type[Exception]", igzip_lib.IsalError)  # its stub takes 
 MAGIC: Final = b"\x1f\x8b"
 PIECE_BYTES: Final = 1024 * 1024
 TASTE_BYTES: Final = 4096
+EMPTY_BLOCK: Final = bytes([0, 0, 0, 0xFF, 0xFF])
+"""stored, not the last (RFC 1951, 3.2.4)"""
+FINAL_BLOCK: Final = bytes([3, 0])
+PADDING_LEAST: Final = 20
+"""the head of a member, the final block, CRC-32 and length (RFC 1952, 2.3)"""
 
 
 class BadGzip(Invalid):
@@ -102,20 +107,19 @@ def _joined(parts: list[Bytes]) -> Bytes:
 
 
 def padding(length: int) -> Iterator[bytes]:
-    """At least `length` bytes, which gunzip passes over: a member without content, with a comment (RFC 1952, 2.3). They
-    are as many as asked for, unless that is too few for a member."""
-    comment_bytes = length - len(_PADDING_HEAD) - len(_PADDING_END)
-    yield _PADDING_HEAD
-    while comment_bytes > 0:
-        piece = b" " * min(comment_bytes, PIECE_BYTES)
-        yield piece
-        comment_bytes -= len(piece)
-    yield _PADDING_END
+    """At least `length` bytes, which gunzip passes over: a member of empty blocks. They are as many as asked for,
+    unless that is too few for a member.
 
-
-# Deflate, with a comment, of no date, by any system; the end of the comment, a final empty block, CRC-32 and length.
-_PADDING_HEAD: Final = MAGIC + bytes([8, 16, 0, 0, 0, 0, 0, 255])
-_PADDING_END: Final = bytes([0, 3, 0]) + bytes(8)
+    Blocks rather than a comment, which some read byte by byte; a comment makes up for what is no multiple of a block.
+    """
+    blocks, odd = divmod(max(0, length - PADDING_LEAST), len(EMPTY_BLOCK))
+    comment = b" " * (odd - 1) + b"\0" if odd else b""
+    yield MAGIC + bytes([8, 16 if odd else 0, 0, 0, 0, 0, 0, 255]) + comment
+    while blocks:
+        some = min(blocks, PIECE_BYTES // len(EMPTY_BLOCK))
+        yield EMPTY_BLOCK * some
+        blocks -= some
+    yield FINAL_BLOCK + bytes(8)  # CRC-32 and length of nothing
 
 
 def decompress(stream: Iterable[bytes], *, most_bytes: int) -> Iterator[bytes]:

@@ -131,8 +131,7 @@ def _operator_access(file: Path, endpoint: str, vault: Vault) -> S3Access:
         with os.fdopen(descriptor, "wb") as written:
             written.write(vault.seal(json.dumps(made)))
             written.flush()
-            os.fsync(
-                written.fileno()
-            )  # the store knows the key for good: an empty file would shut the region out
+            # The store knows the key for good: an empty file would shut the region out.
+            os.fsync(written.fileno())
         temporary.replace(file)
     return S3Access(endpoint, **json.loads(vault.unseal(file.read_bytes())), crc32=True)

@@ -76,10 +76,9 @@ class RegionNetwork:
         """
         network = host.networkLookupByName(self._names.network)
         self._reservations.discard(reservation.mac)
-        if (
-            network.isActive()
-        ):  # else nobody listens, and `reserve` ends the lease when the address is wanted again
+        if network.isActive():
             self._end_lease(network, reservation.ip, reservation.mac)
+        # Else nobody listens, and `reserve` ends the lease when the address is wanted again.
 
     def _end_lease(self, network: Network, ip: str, mac: str) -> None:
         """Release a lease, whether libvirt shows it yet or not: dnsmasq answers the guest first and tells libvirt
