@@ -135,7 +135,10 @@ def _scopes(*of_others: engine.Criterion) -> list[engine.Scope]:
 
 
 _VERSIONS: engine.AnySelect = sa.select(
-    images.c.image_id, images.c.version, images.c.creation_date, images.c.account_id == _CALLER
+    images.c.image_id,
+    images.c.version,
+    images.c.creation_date,
+    sa.case((images.c.account_id == _CALLER, images.c.image_id + "/own"), else_=images.c.image_id),
 )
 _finder_of_own = Finder(_VERSIONS, FIELDS, _ORDER, _scopes()[:1])
 _finder = Finder(_VERSIONS, FIELDS, _ORDER, _scopes(images.c.launchable_until.is_(None)))
@@ -147,17 +150,17 @@ _whole = Finder(_TAGGED, FIELDS, _ORDER, [])
 
 class Listed(NamedTuple):
     """An image's place in a page. What the image shows to its owner, and what to others, is the same as long as
-    `version` is."""
+    `version` is: it is kept by `view_id`."""
 
     image_id: str
     version: int
     creation_date: str
-    own: bool
+    view_id: str
 
     @property
-    def view_id(self) -> str:
-        """What the view of the image is kept by."""
-        return f"{self.image_id}/own" if self.own else self.image_id
+    def own(self) -> bool:
+        """Whether the caller owns it."""
+        return self.view_id != self.image_id
 
     @property
     def position(self) -> Position:
