@@ -80,7 +80,7 @@ def test_what_is_not_the_disk_that_it_should_be_is_refused(
     for file, given, said in (
         (tmp_path / "missing", (), "There is no regular file"),
         (tmp_path, (), "There is no regular file"),
-        (tmp_path / "text", (), "should have the format qcow2, and has raw"),
+        (tmp_path / "text", (), "should have the format qcow2, and has raw. If it is meant to: --format raw"),
         (tmp_path / "text", ("--format", "raw"), "not made of sectors"),
         (disk, ("--format", "raw"), "should have the format raw, and has qcow2"),
         (tmp_path / "child", (), "refers to a backing file"),

@@ -20,7 +20,7 @@ from souche.cli.composition import Administered, Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told
 from souche.errors import Invalid, SystemFailure
-from souche.formats.disk_inspection import DiskFormat
+from souche.formats.disk_inspection import DiskFormat, WrongDiskFormat
 from souche.model.accounts import Account
 from souche.model.images import Architecture, BootMode, Image
 from souche.recipes import debian_12
@@ -29,6 +29,10 @@ from souche.states import ImageState
 
 class UnknownRecipe(Invalid):
     """There is no recipe '{name}'. Recipes: {known}."""
+
+
+class OtherFormat(Invalid):
+    """The disk should have the format {expected}, and has {found}. If it is meant to: --format {found}"""
 
 
 class NoSuchFile(Invalid):
@@ -157,7 +161,7 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
                 disk = DiskImage(
                     path=staged,
                     format=disk_format,
-                    size_gib=official_images.size_gib(staged, disk_format),
+                    size_gib=_size_gib(staged, disk_format),
                     family=name,
                     description=description,
                     boot_modes=tuple(mode.value for mode in boot_mode or (Firmware.LEGACY,)),
@@ -172,6 +176,13 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
 
 def _show(image: Image, *, as_json: bool) -> None:
     show({"ImageId": image.image_id, "ImageName": image.name}, as_json=as_json)
+
+
+def _size_gib(staged: Path, disk_format: DiskFormat) -> int:
+    try:
+        return official_images.size_gib(staged, disk_format)
+    except WrongDiskFormat as error:
+        raise OtherFormat(**error.fields) from error
 
 
 @contextmanager
