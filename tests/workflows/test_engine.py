@@ -1,9 +1,8 @@
 """Locks, and what the engine does around the steps."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -23,15 +22,7 @@ from tests.support.region import RecordedWorkflows
 from tests.support.resources import read_image
 from tests.workflows.journals import Failing
 from tests.workflows.scenarios import SCENARIOS, Scenario
-from tests.workflows.world import NETWORK, Cast, World, original
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[tuple[World, Cast]]:
-    origin = original(tmp_path / "original", "memory")
-    world = origin.copy(tmp_path / "world")
-    yield world, origin.cast
-    world.close()
+from tests.workflows.world import NETWORK, Cast, World
 
 
 def test_locks_exclude_one_another_and_leave_nothing() -> None:
@@ -74,8 +65,8 @@ def test_locks_are_taken_in_one_order() -> None:
     assert not any(thread.is_alive() for thread in threads)
 
 
-def test_lock_that_changed_while_it_was_waited_for_is_taken_anew(stage: tuple[World, Cast]) -> None:
-    world, cast = stage
+def test_lock_that_changed_while_it_was_waited_for_is_taken_anew(scene: tuple[World, Cast]) -> None:
+    world, cast = scene
     held: list[frozenset[str]] = []
     names = iter([frozenset({"a"}), frozenset({"a", "b"}), frozenset({"a", "b"}), frozenset({"a", "b"})])
     locks = engine.Locks()
@@ -91,8 +82,8 @@ def test_lock_that_changed_while_it_was_waited_for_is_taken_anew(stage: tuple[Wo
     assert held == [frozenset({"a", "b"})]
 
 
-def test_kept_promise_is_not_kept_again(stage: tuple[World, Cast]) -> None:
-    world, cast = stage
+def test_kept_promise_is_not_kept_again(scene: tuple[World, Cast]) -> None:
+    world, cast = scene
     vm_transitions.stop(world.region, cast.alice, [cast.running.vm_id], force=True)
     stop = world.the_promise()
     world.run(stop)
@@ -103,9 +94,9 @@ def test_kept_promise_is_not_kept_again(stage: tuple[World, Cast]) -> None:
     assert world.hypervisor.power_states()[cast.running.vm_id] == PowerState.RUNNING
 
 
-def test_journal_that_fails_undoes_nothing(stage: tuple[World, Cast]) -> None:
+def test_journal_that_fails_undoes_nothing(scene: tuple[World, Cast]) -> None:
     """Whether the step was done is not known, so the promise stands and the next run goes on."""
-    world, cast = stage
+    world, cast = scene
     images.create_from_vm(
         world.region,
         cast.alice,
@@ -131,9 +122,9 @@ def _names(world: World, operation: Operation) -> frozenset[str]:
     return CATALOGUE[operation.workflow].lock(world.parts, operation)
 
 
-def test_whoever_touches_a_volume_holds_it(stage: tuple[World, Cast]) -> None:
+def test_whoever_touches_a_volume_holds_it(scene: tuple[World, Cast]) -> None:
     """Attaching must not meet capturing: a guest would go on writing to what was frozen."""
-    world, cast = stage
+    world, cast = scene
     region, alice, vm = world.region, cast.alice, cast.running
     root, data = (volume.volume_id for volume in vm.volumes)
     snapshots.create_from_volume(region, alice, snapshots.FromVolume(cast.volume_id))
@@ -147,8 +138,8 @@ def test_whoever_touches_a_volume_holds_it(stage: tuple[World, Cast]) -> None:
     assert _names(world, image) == {vm.vm_id, root, data}
 
 
-def test_vm_starts_without_a_volume_that_is_still_being_attached(stage: tuple[World, Cast]) -> None:
-    world, cast = stage
+def test_vm_starts_without_a_volume_that_is_still_being_attached(scene: tuple[World, Cast]) -> None:
+    world, cast = scene
     vm_id = cast.stopped.vm_id
     volumes.link(world.region, cast.alice, volumes.Link(cast.volume_id, vm_id, "/dev/xvdc"))
     link = world.the_promise()
@@ -160,9 +151,9 @@ def test_vm_starts_without_a_volume_that_is_still_being_attached(stage: tuple[Wo
     assert cast.volume_id in (world.hypervisor.open_disks(vm_id) or {})
 
 
-def test_deletion_overtakes_a_launch(stage: tuple[World, Cast]) -> None:
+def test_deletion_overtakes_a_launch(scene: tuple[World, Cast]) -> None:
     """After a crash workflows are resumed in any order: a VM that was terminated is not launched."""
-    world, cast = stage
+    world, cast = scene
     (vm,) = launches.launch(world.region, cast.alice, launches.Launch(cast.image_id))
     launch = world.the_promise()
     vm_transitions.delete(world.region, cast.alice, [vm.vm_id])
@@ -175,8 +166,8 @@ def test_deletion_overtakes_a_launch(stage: tuple[World, Cast]) -> None:
 
 
 @pytest.mark.parametrize("first", ["start_vm", "delete_vm"])
-def test_deletion_goes_before_a_start(stage: tuple[World, Cast], first: str) -> None:
-    world, cast = stage
+def test_deletion_goes_before_a_start(scene: tuple[World, Cast], first: str) -> None:
+    world, cast = scene
     vm_id = cast.stopped.vm_id
     vm_transitions.start(world.region, cast.alice, [vm_id])
     vm_transitions.delete(world.region, cast.alice, [vm_id])
@@ -188,9 +179,9 @@ def test_deletion_goes_before_a_start(stage: tuple[World, Cast], first: str) -> 
     assert vm_id not in world.hypervisor.power_states()
 
 
-def test_late_attachment_leaves_another_vms_link_alone(stage: tuple[World, Cast]) -> None:
+def test_late_attachment_leaves_another_vms_link_alone(scene: tuple[World, Cast]) -> None:
     """The VM goes while the attachment waits, and the volume is attached to another one meanwhile."""
-    world, cast = stage
+    world, cast = scene
     region, alice, volume_id = world.region, cast.alice, cast.volume_id
     volumes.link(region, alice, volumes.Link(volume_id, cast.running.vm_id, "/dev/xvdc"))
     late = world.the_promise()
@@ -206,8 +197,8 @@ def test_late_attachment_leaves_another_vms_link_alone(stage: tuple[World, Cast]
     assert (volume.state, volume.link.vm_id) == (VolumeState.IN_USE, cast.stopped.vm_id)
 
 
-def test_snapshot_of_a_volume_that_is_gone_is_an_error(stage: tuple[World, Cast]) -> None:
-    world, cast = stage
+def test_snapshot_of_a_volume_that_is_gone_is_an_error(scene: tuple[World, Cast]) -> None:
+    world, cast = scene
     made = snapshots.create_from_volume(world.region, cast.alice, snapshots.FromVolume(cast.volume_id))
     world.disks.store.delete_volume(cast.volume_id)
     world.run_all()
@@ -246,10 +237,10 @@ class Watching(engine.Unjournalled):
 
 @pytest.mark.parametrize("no_reboot", [False, True])
 def test_vm_is_shut_down_for_its_image_and_started_again_unless_it_must_not_be(
-    stage: tuple[World, Cast],
+    scene: tuple[World, Cast],
     no_reboot: bool,  # noqa: FBT001
 ) -> None:
-    world, cast = stage
+    world, cast = scene
     vm_id = cast.running.vm_id
     wanted = images.FromVm(images.ImageSettings("golden"), vm_id, no_reboot=no_reboot)
     made = images.create_from_vm(world.region, cast.alice, wanted)
@@ -267,12 +258,12 @@ IMAGES = [scenario for scenario in SCENARIOS if "image" in scenario.name and "ex
 @pytest.mark.parametrize("scenario", IMAGES, ids=lambda scenario: scenario.name)
 @pytest.mark.parametrize("fails", [False, True])
 def test_image_that_was_deleted_while_pending_leaves_all_else_settled(
-    stage: tuple[World, Cast],
+    scene: tuple[World, Cast],
     scenario: Scenario,
     fails: bool,  # noqa: FBT001
 ) -> None:
     """Its snapshots stay when it could have been made, and go when it could not (reference section 2)."""
-    world, cast = stage
+    world, cast = scene
     before = world.see()
     scenario.promise(world, cast)
     (operation,) = world.promised()
@@ -293,10 +284,10 @@ def _owner(world: World, image_id: str) -> Principal:
     return Principal(read_image(world.region, image_id).account_id)
 
 
-def test_volume_that_a_guest_keeps_is_attached(stage: tuple[World, Cast]) -> None:
+def test_volume_that_a_guest_keeps_is_attached(scene: tuple[World, Cast]) -> None:
     """Neither an unlink that fails, nor a link that cannot be undone, waits for the guest for ever: it would hold
     the VM, and nobody could stop it."""
-    world, cast = stage
+    world, cast = scene
     parts = replace(world.parts, hypervisor=Stubborn(world.home, NETWORK))
     data = cast.running.volumes[1].volume_id
     volumes.unlink(world.region, cast.alice, data)
@@ -315,9 +306,9 @@ class Broken(RecordedWorkflows):
         raise OSError(f"{operation.operation_id}: the journal's disk is full")
 
 
-def test_promise_that_cannot_be_started_stands(stage: tuple[World, Cast]) -> None:
+def test_promise_that_cannot_be_started_stands(scene: tuple[World, Cast]) -> None:
     """It is committed, so the caller is not told that it failed; the sweep starts it."""
-    world, cast = stage
+    world, cast = scene
     region = replace(world.region, workflows=Broken())
     volumes.delete(region, cast.alice, cast.volume_id)
     assert world.the_promise().workflow == "delete_volume"
