@@ -1,10 +1,12 @@
 """The embedded OOS: accounts kept apart, ports kept on loopback, a server kept alive."""
 
 import os
+import re
 import signal
 import socket
 from pathlib import Path
 
+import requests
 import pytest
 from tools.harness import wait_for
 
@@ -28,7 +30,8 @@ def test_the_server_is_told_everything() -> None:
         *("/v/weed", "server", "-dir=/h/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
         *("-s3.ip.bind=192.0.2.1", "-s3.port=8", "-s3.port.grpc=7"),
         *("-master.port=1", "-master.port.grpc=2", "-volume.port=3", "-volume.port.grpc=4"),
-        *("-filer.port=5", "-filer.port.grpc=6", "-filer", "-s3"),
+        *("-filer.port=5", "-filer.port.grpc=6"),
+        *("-disableHttp", "-filer", "-filer.disableHttp", "-s3"),
         *("-s3.allowDeleteBucketNotEmpty=false", "-s3.autoCreateBucket=false"),
         *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"),
         *("-volume.max=100000", "-master.electionTimeout=1s"),
@@ -97,6 +100,29 @@ def test_strangers_on_loopback_cannot_make_themselves_known(oos: SeaweedFs) -> N
     """SeaweedFS's own shell, without the region's certificate."""
     with pytest.raises((ProgramFailed, ProgramTimedOut)):
         run.run(argv.shell(PROGRAM, oos._ports), timeout_seconds=2, stdin=b"s3.configure\n")
+
+
+def test_strangers_on_loopback_cannot_reach_what_is_stored(oos: SeaweedFs, bucket_name: str) -> None:
+    """By HTTP: not at the filer, not at the master, and at the volume server only with a token: the id of a chunk, such
+    as `fs.meta.cat` tells, is not enough."""
+    oos.accounts.ensure_bucket(bucket_name, ALICE.account_id)
+    store_of(oos, ALICE).put(bucket_name, "key", b"secret" * 10_000, metadata={})
+    told = oos.accounts._tell(f"fs.meta.cat /buckets/{bucket_name}/key")
+    (chunk,) = re.findall(r'"fileId": +"([^"]+)"', told)
+    ports = oos._ports
+    refusals = {
+        f"{ports.filer}/buckets/{bucket_name}/key": 404,
+        f"{ports.filer}/buckets/": 404,
+        f"{ports.master}/dir/assign?collection={bucket_name}": 404,
+        f"{ports.master}/dir/lookup?fileId={chunk}": 404,
+        f"{ports.master}/col/delete?collection={bucket_name}": 404,
+        f"{ports.volume}/{chunk}": 401,
+    }
+    for address, status in refusals.items():
+        assert requests.get(f"http://127.0.0.1:{address}", timeout=5).status_code == status, address
+    at = f"http://127.0.0.1:{ports.volume}/{chunk}"
+    assert [requests.put(at, data=b"x", timeout=5).status_code, requests.delete(at, timeout=5).status_code] == [401, 401]
+    assert store_of(oos, ALICE).get(bucket_name, "key") == b"secret" * 10_000
 
 
 def test_it_lives_on(tmp_path: Path) -> None:

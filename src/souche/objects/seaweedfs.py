@@ -1,7 +1,7 @@
 """The embedded OOS: SeaweedFS as a child process, with its data under the region's home.
 
-Everything that it says to itself stays on loopback and asks for the region's certificate; S3 alone listens where the
-operator says. Who may do what is in `seaweedfs_accounts`.
+Everything that it says to itself stays on loopback and asks for the region's certificate, or for a token; S3 alone
+listens where the operator says. Who may do what is in `seaweedfs_accounts`.
 """
 
 import subprocess
@@ -58,6 +58,7 @@ class SeaweedFs:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         make_certificate(settings.home / "tls", clock.now())
         self._ports = kept_ports(settings.home / "ports.json", settings.port)
+        self._signing = argv.signing()
         self._stopping = threading.Event()
         self._server: subprocess.Popen[bytes] | None = None
         self._keeper: threading.Thread | None = None
@@ -97,8 +98,9 @@ class SeaweedFs:
 
     def is_ready(self) -> bool:
         """Whether S3 answers at this moment, and the part that keeps the bytes has come up."""
-        status = f"http://{argv.LOOPBACK}:{self._ports.master}/dir/status"
-        return _answer(self.endpoint) is not None and b'"DataNodes"' in (_answer(status) or b"")
+        loopback = argv.LOOPBACK
+        topology = _answer(f"http://{loopback}:{self._ports.master}/") or b""
+        return _answer(self.endpoint) is not None and f">{loopback}:{self._ports.volume}<".encode() in topology
 
     def stop(self) -> None:
         """End the server, wherever it is in its life."""
@@ -135,7 +137,7 @@ class SeaweedFs:
 
     def _environment(self) -> dict[str, str]:
         tls = environment(self._settings.home / "tls")
-        return {**tls, **argv.GROWTH, "GOMEMLIMIT": self._settings.memory_limit}
+        return {**tls, **self._signing, **argv.GROWTH, "GOMEMLIMIT": self._settings.memory_limit}
 
     def _last_words(self) -> str:
         return self.log_file.read_text(errors="replace").strip()[-1000:]
