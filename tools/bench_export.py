@@ -30,8 +30,11 @@ from osc_sdk_python import Gateway
 from souche import logs
 from souche.app import official_images
 from souche.app.official_images import DiskImage
+from souche.config import host_and_port
 from souche.formats import gzip_members
+from souche.home import Home
 from souche.main import administer
+from souche.main.drivers import embedded_oos
 from souche.objects.s3 import S3Access, S3Store, configuration
 from souche.run import run
 from souche.storage import nbd
@@ -83,7 +86,7 @@ def _measure(home: Path, who: Credentials, folder: Path, size_gib: int) -> None:
     stages = {
         "reading alone": _timed(lambda: _read(disk)),
         "compressing alone": _timed(lambda: _compress(disk)),
-        "uploading what was compressed, alone": _upload_alone(disk, who),
+        "uploading what was compressed, alone": _upload_alone(disk, home),
     }
     by_hand = _timed(lambda: _by_hand(disk, folder, who))
     client = gateway(LISTEN, who)
@@ -97,7 +100,8 @@ def _measure(home: Path, who: Credentials, folder: Path, size_gib: int) -> None:
     _row("qemu-img convert, gzip -6, upload", size_gib, by_hand, "")
     _row("export, against these", size_gib, export, f"{by_hand / export:.1f} x")
     _row("export, against its slowest stage", size_gib, export, f"{slowest / export:.2f}")
-    _row("its CPU time, on all cores", size_gib, cpu, "")
+    busy = cpu / export / (os.cpu_count() or 1)
+    _row("its CPU time, as a share of all cores'", size_gib, cpu, f"{busy:.2f}")
     print(ROW.format("peak memory of the server so far", "", "", "", f"{_peak_mib(home)} MiB"))
     _measure_import(home, client, who, folder, _source(home, snapshot_id), size_gib)
 
@@ -187,13 +191,13 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def _upload_alone(disk: Path, who: Credentials) -> float:
-    """What the compressed disk takes to upload, in parts as an export does it."""
+def _upload_alone(disk: Path, home: Path) -> float:
+    """What the compressed disk takes to upload, in parts and by the way that an export takes."""
     with tempfile.NamedTemporaryFile(dir=disk.parent) as packed:
         for member in gzip_members.compress(_pieces(disk)):
             packed.write(member)
         packed.flush()
-        store = S3Store(S3Access(f"http://{OOS}", who.access_key_id, who.secret_key, crc32=True))
+        store = embedded_oos(Home(home), host_and_port("OOS", OOS)).store()
         size = Path(packed.name).stat().st_size
         sink = BucketSink(store, BUCKET, "alone")
         seconds = _timed(

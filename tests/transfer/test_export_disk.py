@@ -186,7 +186,7 @@ class CrowdedStore(MemoryStore):
 
 
 @pytest.mark.parametrize(
-    ("part_mib", "under_way"), [(8, 3), (14, 3), (15, 2), (18, 2), (28, 1), (29, 0), (525, 0)]
+    ("part_mib", "under_way"), [(8, 3), (10, 3), (11, 2), (13, 2), (14, 1), (20, 1), (21, 0), (525, 0)]
 )
 def test_parts_take_the_same_memory_whatever_their_length(part_mib: int, under_way: int) -> None:
     """Larger ones than that are not held at all."""

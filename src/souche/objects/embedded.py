@@ -20,10 +20,10 @@ from souche.clock import Clock
 from souche.ids import IdSource
 from souche.objects.base import ObjectStore
 from souche.objects.oos import AccountKey, Capabilities
-from souche.objects.published import PublishedStore
-from souche.objects.s3 import S3Access, S3Store
+from souche.objects.s3 import S3Access
 from souche.objects.seaweedfs import SeaweedFs, Settings
 from souche.objects.seaweedfs_argv import LOOPBACK
+from souche.objects.seaweedfs_store import SeaweedFsStore
 from souche.vault import Vault
 
 PROGRAM: Final = Path(sysconfig.get_path("scripts")) / "weed"
@@ -102,10 +102,9 @@ class EmbeddedOos:
         return self._store
 
     @cached_property
-    def _store(self) -> S3Store:
-        if self._endpoint == self._access.endpoint:
-            return S3Store(self._access)
-        return PublishedStore(self._access, replace(self._access, endpoint=self._endpoint))
+    def _store(self) -> SeaweedFsStore:
+        published, server = replace(self._access, endpoint=self._endpoint), self._server
+        return SeaweedFsStore(self._access, published, server.filer, self._clock)
 
     def _change(self, known: frozenset[AccountKey], wanted: frozenset[AccountKey]) -> None:
         accounts = self._server.accounts

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from http.client import HTTPException
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ from souche.clock import Clock
 from souche.objects import seaweedfs_argv as argv
 from souche.objects.base import ObjectsFailed
 from souche.objects.seaweedfs_accounts import Accounts
+from souche.objects.seaweedfs_filer import Filer
 from souche.objects.seaweedfs_ports import kept_ports
 from souche.objects.seaweedfs_tls import environment, make_certificate
 
@@ -56,7 +58,8 @@ class SeaweedFs:
         self._settings = settings
         for folder in (settings.home, settings.home / "data"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        make_certificate(settings.home / "tls", clock.now())
+        self._tls = settings.home / "tls"
+        make_certificate(self._tls, clock.now())
         self._ports = kept_ports(settings.home / "ports.json", settings.port)
         self._signing = argv.signing()
         self._stopping = threading.Event()
@@ -66,6 +69,11 @@ class SeaweedFs:
     @property
     def endpoint(self) -> str:
         return self._settings.endpoint
+
+    @cached_property
+    def filer(self) -> Filer:
+        """The way to its filer, whether it runs or not."""
+        return Filer(f"{argv.LOOPBACK}:{self._ports.filer_grpc}", self._tls)
 
     @property
     def log_file(self) -> Path:
@@ -100,7 +108,9 @@ class SeaweedFs:
         """Whether S3 answers at this moment, and the part that keeps the bytes has come up."""
         loopback = argv.LOOPBACK
         topology = _answer(f"http://{loopback}:{self._ports.master}/") or b""
-        return _answer(self.endpoint) is not None and f">{loopback}:{self._ports.volume}<".encode() in topology
+        return (
+            _answer(self.endpoint) is not None and f">{loopback}:{self._ports.volume}<".encode() in topology
+        )
 
     def stop(self) -> None:
         """End the server, wherever it is in its life."""
@@ -115,7 +125,9 @@ class SeaweedFs:
     def accounts(self) -> Accounts:
         """Who may do what on this server."""
         settings = self._settings
-        return Accounts(argv.shell(settings.program, self._ports), self._environment(), self.endpoint)
+        return Accounts(
+            argv.shell(settings.program, self._ports), self._environment(), self.endpoint, self.filer
+        )
 
     def _keep(self) -> None:
         """The thread that the server's life hangs on."""
@@ -136,7 +148,7 @@ class SeaweedFs:
                 log.warning("object store ended, starting it again", status=status)
 
     def _environment(self) -> dict[str, str]:
-        tls = environment(self._settings.home / "tls")
+        tls = environment(self._tls)
         return {**tls, **self._signing, **argv.GROWTH, "GOMEMLIMIT": self._settings.memory_limit}
 
     def _last_words(self) -> str:

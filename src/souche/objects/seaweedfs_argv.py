@@ -42,8 +42,6 @@ OPTIONS: Final = (
     "-volume.preStopSeconds=1",
     f"-master.volumeSizeLimitMB={VOLUME_MEBIBYTES}",
 )
-LIST_BUCKETS: Final = "s3.bucket.list"
-LIST_IDENTITIES: Final = "s3.configure"
 ACTIONS: Final = ("Admin", "Read", "Write", "List", "Tagging")
 """on a bucket of one's own. Admin: bucket policies, and CreateBucket for that very name."""
 SAFE: Final = re.compile(r"[A-Za-z0-9_+/=.-]+")

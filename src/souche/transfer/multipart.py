@@ -12,7 +12,7 @@ from souche.formats.extents import Bytes
 from souche.objects.base import MOST_PARTS, SMALLEST_PART_BYTES, ObjectStore, Part, Upload
 
 PART_BYTES: Final = 8 * 1024 * 1024
-PARTS_BYTES: Final = 56 * 1024 * 1024
+PARTS_BYTES: Final = 40 * 1024 * 1024
 """of memory for all parts together, the one that is being filled included; one that is larger is not held at all"""
 MOST_UNDER_WAY: Final = 3
 HELD_BYTES: Final = 32 * 1024 * 1024
@@ -44,7 +44,7 @@ class BucketSink:
         has left is aborted first.
 
         Memory: one part being filled, and those under way: `PARTS_BYTES` at the most. Parts have 8 MiB as long as
-        10,000 of them are enough (78 GiB), then more; from 28 MiB on each is sent before the next is filled. Parts
+        10,000 of them are enough (78 GiB), then more; from 21 MiB on each is sent before the next is filled. Parts
         larger than `PARTS_BYTES` are sent as they come: such a part cannot be sent again, and the stream's end
         may come in the middle of one, which `padding` then fills.
         """
@@ -73,12 +73,12 @@ class BucketSink:
         return source.sent()
 
     def _send_whole(self, upload: Upload, source: "_Source", part_bytes: int) -> list[Part]:
-        sending = _Sending(self.store, upload, parts_under_way(part_bytes))
+        sending = _Sending(self.store, upload, part_bytes, parts_under_way(part_bytes))
         try:
-            part = source.take(part_bytes)
+            part = source.take(part_bytes, sending.room())
             while part or not sending.begun:
                 sending.send(part)
-                part = source.take(part_bytes)
+                part = source.take(part_bytes, sending.room())
             return sending.finish()
         finally:
             sending.close()
@@ -86,7 +86,7 @@ class BucketSink:
     def _send_as_they_come(self, upload: Upload, source: "_Source", part_bytes: int) -> list[Part]:
         """The end of a stream is a part of its own length, when it is short enough to be held."""
         parts: list[Part] = []
-        while len(held := source.take(HELD_BYTES)) == HELD_BYTES:
+        while len(held := source.take(HELD_BYTES, bytearray(HELD_BYTES))) == HELD_BYTES:
             stream = chain([memoryview(held)], source.exactly(part_bytes - HELD_BYTES))
             parts.append(self.store.put_part_stream(upload, len(parts) + 1, part_bytes, stream))
         if held or not parts:
@@ -104,12 +104,14 @@ class _Source:
         self._digest = hashlib.sha256()
         self._total = 0
 
-    def take(self, length: int) -> bytearray:
-        """So many bytes, or what is left."""
-        part = bytearray()
-        while len(part) < length and (piece := self._next(length - len(part))):
-            part += piece
-        return part
+    def take(self, length: int, room: bytearray) -> bytearray:
+        """So many bytes, or what is left, in a buffer that has room for them."""
+        filled = 0
+        while filled < length and (piece := self._next(length - filled)):
+            room[filled : filled + len(piece)] = piece
+            filled += len(piece)
+        del room[filled:]
+        return room
 
     def exactly(self, length: int) -> Iterator[memoryview]:
         """So many bytes in pieces. Where fewer are left, padding follows, whose end may come with the next part."""
@@ -134,15 +136,22 @@ class _Source:
 
 
 class _Sending:
-    """Parts under way, at most `at_once`; 0: each is waited for."""
+    """Parts under way, at most `at_once`; 0: each is waited for. Their memory is used again and again: fresh, each of
+    its pages would be a fault, some 2,000 for every part."""
 
-    def __init__(self, store: ObjectStore, upload: Upload, at_once: int) -> None:
+    def __init__(self, store: ObjectStore, upload: Upload, part_bytes: int, at_once: int) -> None:
         self._store = store
         self._upload = upload
+        self._part_bytes = part_bytes
         self._at_once = at_once
+        self._free: list[bytearray] = []
         self._pool = ThreadPoolExecutor(max(1, at_once), thread_name_prefix="upload")
-        self._pending: deque[Future[Part]] = deque()
+        self._pending: deque[tuple[Future[Part], bytearray]] = deque()
         self._done: list[Part] = []
+
+    def room(self) -> bytearray:
+        """Where the next part may be made."""
+        return self._free.pop() if self._free else bytearray(self._part_bytes)
 
     @property
     def begun(self) -> bool:
@@ -151,15 +160,21 @@ class _Sending:
 
     def send(self, data: bytearray) -> None:
         number = len(self._done) + len(self._pending) + 1
-        self._pending.append(self._pool.submit(self._store.put_part, self._upload, number, data))
+        self._pending.append((self._pool.submit(self._store.put_part, self._upload, number, data), data))
         if len(self._pending) > self._at_once:
-            self._done.append(self._pending.popleft().result())
+            self._await_oldest()
 
     def finish(self) -> list[Part]:
         """All the parts, once they have arrived."""
-        self._done.extend(future.result() for future in self._pending)
-        self._pending.clear()
+        while self._pending:
+            self._await_oldest()
         return self._done
+
+    def _await_oldest(self) -> None:
+        future, data = self._pending.popleft()
+        self._done.append(future.result())
+        if len(data) == self._part_bytes:
+            self._free.append(data)
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)

@@ -1,0 +1,99 @@
+"""The embedded store as the region writes to it: S3, but for the bytes of a part, which go straight to where they stay.
+
+By S3, SeaweedFS copies what arrives twice more within itself and hashes it by MD5 three times: more work than all else
+of an export together. So a part's bytes are sent to the volume server, and the part is entered at the filer: as
+S3's gateway does itself, and as SeaweedFS's own clients write any file. Beginning, completing and aborting an upload,
+and with them versions, locks, and who owns what, stay S3's.
+
+A part is entered before its bytes are sent: whatever ends here, aborting the upload removes them. What arrived is known
+by its CRC-32C, which the volume server tells. Whatever goes wrong, the part goes by S3 once more.
+"""
+
+import secrets
+import uuid
+from contextlib import closing
+from datetime import datetime
+from http.client import HTTPConnection, HTTPException
+from typing import Final
+
+import google_crc32c
+import structlog
+
+from souche.clock import Clock
+from souche.objects.base import Part, Upload
+from souche.objects.published import PublishedStore
+from souche.objects.s3 import READ_SECONDS, S3Access
+from souche.objects.seaweedfs_filer import BUCKETS, Filer, FilerFailed, PlacedPart, Room
+
+CHUNK_BYTES: Final = 8 * 1024 * 1024
+HASHED_BYTES: Final = 1024 * 1024
+WRITTEN: Final = frozenset({201, 204})
+"""The volume server's answers; 204: the same was there."""
+
+log = structlog.get_logger()
+
+
+class ChunkDamaged(Exception):
+    """A chunk did not arrive as it was sent, or not at all. Internal: it then goes by S3."""
+
+
+class SeaweedFsStore(PublishedStore):
+    """An `ObjectStore`, beside the server."""
+
+    def __init__(self, access: S3Access, published: S3Access, filer: Filer, clock: Clock) -> None:
+        super().__init__(access, published)
+        self._filer = filer
+        self._clock = clock
+
+    def put_part(self, upload: Upload, number: int, data: bytes | bytearray) -> Part:
+        if data:
+            try:
+                return self._put_chunks(upload, number, memoryview(data))
+            except (FilerFailed, ChunkDamaged, HTTPException, OSError) as error:
+                log.warning("a part goes by S3 instead", bucket=upload.bucket, part=number, reason=str(error))
+        return super().put_part(upload, number, data)
+
+    def _put_chunks(self, upload: Upload, number: int, data: memoryview) -> Part:
+        uploads, now = f"{BUCKETS}/{upload.bucket}/.uploads", self._clock.now()
+        self._filer.entry(uploads, upload.upload_id)
+        directory, name = f"{uploads}/{upload.upload_id}", f"{number:04d}_{uuid.uuid4()}.part"
+        chunks = [data[start : start + CHUNK_BYTES] for start in range(0, len(data), CHUNK_BYTES)]
+        rooms = [self._filer.room(f"{directory}/{name}") for _ in chunks]
+        part = self._place(directory, number, name, rooms, chunks, now)
+        for room, chunk in zip(rooms, chunks, strict=True):
+            _put_chunk(room, chunk)
+        return Part(number, f'"{part.tag.hex()}"')
+
+    def _place(
+        self,
+        directory: str,
+        number: int,
+        name: str,
+        rooms: list[Room],
+        chunks: list[memoryview],
+        now: datetime,
+    ) -> PlacedPart:
+        """Its ETag is a random one: of an upload in parts nobody may take it for an MD5 (S3, "Object": `ETag`)."""
+        sizes = [(room.file_id, len(chunk)) for room, chunk in zip(rooms, chunks, strict=True)]
+        part = PlacedPart(number, name, secrets.token_bytes(16), sizes)
+        self._filer.place(directory, part, now)
+        return part
+
+
+def _put_chunk(room: Room, chunk: memoryview) -> None:
+    headers = {"Authorization": f"BEARER {room.token}", "Content-Type": "application/octet-stream"}
+    with closing(HTTPConnection(room.server, timeout=READ_SECONDS)) as connection:
+        connection.request("PUT", f"/{room.file_id}", body=chunk, headers=headers)
+        answer = connection.getresponse()
+        said = answer.read()
+    if answer.status not in WRITTEN:
+        raise ChunkDamaged(f"{answer.status} {said[:200]!r}")
+    if (arrived := answer.headers.get("ETag", "")).strip('"') != f"{_crc32c(chunk):08x}":
+        raise ChunkDamaged(f"what has arrived has the CRC-32C {arrived}")
+
+
+def _crc32c(data: memoryview) -> int:
+    crc = 0
+    for start in range(0, len(data), HASHED_BYTES):
+        crc = google_crc32c.extend(crc, bytes(data[start : start + HASHED_BYTES]))
+    return crc
