@@ -1,5 +1,6 @@
 """DHCP reservations as files. That dnsmasq goes by them is seen in test_libvirt_network."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -62,6 +63,20 @@ def test_what_is_reserved_is_written_as_dnsmasq_reads_it(known: Reservations, tm
     }
     assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o644}
     assert folder.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_machine_on_which_libvirt_never_had_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of its networks is missing there; and root may have a closed umask."""
+    monkeypatch.setattr(reservations, "FOLDERS", tmp_path / "dnsmasq")
+    before = os.umask(0o077)
+    try:
+        Reservations(NETWORK).ensure()
+    finally:
+        os.umask(before)
+    folder = tmp_path / "dnsmasq" / "souche-abc.reservations"
+    assert [each.stat().st_mode & 0o777 for each in (folder.parent, folder)] == [0o755, 0o755]
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,12 @@ class Reservations:
         self._folder = folder(network)
 
     def ensure(self) -> None:
-        """Make the folder: dnsmasq does not start without it."""
+        """Make the folder: dnsmasq does not start without it. What is above it libvirt makes with its first network,
+        which on a new machine is this one."""
         with self._failures():
+            if not FOLDERS.exists():
+                FOLDERS.mkdir(exist_ok=True)
+                FOLDERS.chmod(0o755)
             self._folder.mkdir(exist_ok=True)
             self._folder.chmod(0o755)
 
