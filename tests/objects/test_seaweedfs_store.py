@@ -14,7 +14,7 @@ from tools.harness import wait_for
 
 from souche.clock import SystemClock
 from souche.objects.base import NoSuchUpload, Part, Upload
-from souche.objects.s3 import S3Access, S3Store
+from souche.objects.s3 import S3Access, S3Store, _names
 from souche.objects.seaweedfs import SeaweedFs
 from souche.objects.seaweedfs_filer import Filer, FilerFailed
 from souche.objects.seaweedfs_store import CHUNK_BYTES, SeaweedFsStore
@@ -125,7 +125,26 @@ def test_nothing_is_left_of_what_is_deleted_or_aborted(
     wait_for(lambda: live_chunks(oos, bucket) == 0, "no chunk", 20, 0.5)
 
 
+def test_a_part_that_was_entered_but_not_sent_goes_with_its_upload(
+    objects: SeaweedFsStore, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the region is killed in between."""
+
+    def end(*_arguments: object, **_rest: object) -> None:
+        raise SystemExit
+
+    upload = objects.start_upload(bucket, KEY)
+    with monkeypatch.context() as patched:
+        patched.setattr(HTTPConnection, "connect", end)
+        with pytest.raises(SystemExit):
+            objects.put_part(upload, 1, PARTS[0])
+    assert objects._client.list_parts(**_names(upload))["Parts"][0]["Size"] == len(PARTS[0])
+    objects.abort_upload(upload)
+    assert objects.uploads(bucket, "") == []
+
+
 def test_what_is_damaged_on_its_way_goes_by_s3(
+    oos: SeaweedFs,
     objects: SeaweedFsStore,
     bucket: str,
     by_s3: list[int],
@@ -144,6 +163,9 @@ def test_what_is_damaged_on_its_way_goes_by_s3(
     assert by_s3 == [1]
     assert objects.get(bucket, KEY) == LONG
     assert "CRC-32C" in logged[0]["reason"]
+    wait_for(
+        lambda: live_chunks(oos, bucket) == 5, "S3's chunks of 4 MiB, and none that was damaged", 20, 0.5
+    )
 
 
 @pytest.mark.parametrize("step", ["entry", "room", "place"])

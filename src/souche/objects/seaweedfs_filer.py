@@ -104,7 +104,6 @@ class Room:
 class PlacedPart:
     """A part of an upload: chunks as (file id, bytes), in order, and 16 bytes by which the upload's end names it."""
 
-    number: int
     name: str
     tag: bytes
     chunks: Sequence[tuple[str, int]]
@@ -172,17 +171,11 @@ class Filer:
         Raises:
             FilerFailed.
         """
-        chunks, offset, seconds = [], 0, int(now.timestamp())
+        seconds, nanoseconds = int(now.timestamp()), int(now.timestamp() * 1_000_000) * 1000
+        chunks, offset = [], 0
         for file_id, size in part.chunks:
-            chunks.append(
-                _new(
-                    "FileChunk",
-                    file_id=file_id,
-                    offset=offset,
-                    size=size,
-                    modified_ts_ns=int(now.timestamp() * 1_000_000) * 1000,
-                )
-            )
+            chunk = _new("FileChunk", file_id=file_id, offset=offset, size=size, modified_ts_ns=nanoseconds)
+            chunks.append(chunk)
             offset += size
         attributes = _new(
             "FuseAttributes",
@@ -195,10 +188,6 @@ class Filer:
         tag = _new("Pair", key=ETAG, value=part.tag.hex().encode())
         entry = _new("Entry", name=part.name, chunks=chunks, attributes=attributes, extended=[tag])
         self._create(_new("CreateEntryRequest", directory=directory, entry=entry))
-
-    def close(self) -> None:
-        """End the connection."""
-        self._channel.close()
 
     def _method(self, service: str, name: str, *, wait: bool = False) -> Callable[[Any], Any]:
         call = self._channel.unary_unary(

@@ -12,7 +12,6 @@ by its CRC-32C, which the volume server tells. Whatever goes wrong, the part goe
 import secrets
 import uuid
 from contextlib import closing
-from datetime import datetime
 from http.client import HTTPConnection, HTTPException
 from typing import Final
 
@@ -59,25 +58,13 @@ class SeaweedFsStore(PublishedStore):
         directory, name = f"{uploads}/{upload.upload_id}", f"{number:04d}_{uuid.uuid4()}.part"
         chunks = [data[start : start + CHUNK_BYTES] for start in range(0, len(data), CHUNK_BYTES)]
         rooms = [self._filer.room(f"{directory}/{name}") for _ in chunks]
-        part = self._place(directory, number, name, rooms, chunks, now)
+        # A random ETag: of what was uploaded in parts nobody may take it for an MD5 (S3, "Object": `ETag`).
+        sizes = [(room.file_id, len(chunk)) for room, chunk in zip(rooms, chunks, strict=True)]
+        part = PlacedPart(name, secrets.token_bytes(16), sizes)
+        self._filer.place(directory, part, now)
         for room, chunk in zip(rooms, chunks, strict=True):
             _put_chunk(room, chunk)
         return Part(number, f'"{part.tag.hex()}"')
-
-    def _place(
-        self,
-        directory: str,
-        number: int,
-        name: str,
-        rooms: list[Room],
-        chunks: list[memoryview],
-        now: datetime,
-    ) -> PlacedPart:
-        """Its ETag is a random one: of an upload in parts nobody may take it for an MD5 (S3, "Object": `ETag`)."""
-        sizes = [(room.file_id, len(chunk)) for room, chunk in zip(rooms, chunks, strict=True)]
-        part = PlacedPart(number, name, secrets.token_bytes(16), sizes)
-        self._filer.place(directory, part, now)
-        return part
 
 
 def _put_chunk(room: Room, chunk: memoryview) -> None:

@@ -105,13 +105,12 @@ class _Source:
         self._total = 0
 
     def take(self, length: int, room: bytearray) -> bytearray:
-        """So many bytes, or what is left, in a buffer that has room for them."""
+        """So many bytes, in the buffer given, which has as many; or what is left."""
         filled = 0
         while filled < length and (piece := self._next(length - filled)):
             room[filled : filled + len(piece)] = piece
             filled += len(piece)
-        del room[filled:]
-        return room
+        return room if filled == len(room) else room[:filled]
 
     def exactly(self, length: int) -> Iterator[memoryview]:
         """So many bytes in pieces. Where fewer are left, padding follows, whose end may come with the next part."""
