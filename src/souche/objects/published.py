@@ -8,7 +8,9 @@ class PublishedStore(S3Store):
 
     def __init__(self, access: S3Access, published: S3Access) -> None:
         super().__init__(access)
-        self._published = S3Store(published)
+        self._published = S3Store(published) if published != access else None
 
     def presign(self, bucket: str, key: str, seconds: int) -> str:
+        if self._published is None:
+            return super().presign(bucket, key, seconds)
         return self._published.presign(bucket, key, seconds)

@@ -24,7 +24,7 @@ from souche.objects.base import ObjectsFailed
 from souche.objects.seaweedfs_accounts import Accounts
 from souche.objects.seaweedfs_filer import Filer
 from souche.objects.seaweedfs_ports import kept_ports
-from souche.objects.seaweedfs_tls import environment, make_certificate
+from souche.objects.seaweedfs_tls import environment, make_certificate, signing
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 1.0
@@ -61,7 +61,7 @@ class SeaweedFs:
         self._tls = settings.home / "tls"
         make_certificate(self._tls, clock.now())
         self._ports = kept_ports(settings.home / "ports.json", settings.port)
-        self._signing = argv.signing()
+        self._signing = signing()
         self._stopping = threading.Event()
         self._server: subprocess.Popen[bytes] | None = None
         self._keeper: threading.Thread | None = None

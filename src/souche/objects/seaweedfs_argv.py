@@ -5,12 +5,11 @@ and fails when a port is taken instead of moving to another. Telemetry, which ca
 is off. The master stands alone, and need not wait 10 seconds, the default, to elect itself at a restart.
 
 Every user of the machine reaches loopback. So master and filer answer by gRPC only, which asks for the region's
-certificate; and the volume server, which has but HTTP for bytes, asks for a token that those two give (`signing`).
+certificate; and the volume server, which has but HTTP for bytes, asks for a token that those two give
+(`seaweedfs_tls`).
 """
 
 import re
-import secrets
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -25,8 +24,6 @@ VOLUMES: Final = 100_000
 bucket takes seven at once: a dozen buckets, and nothing can be written any more."""
 GROWTH: Final = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
 """how many files a bucket begins with (`weed scaffold -config=master`)"""
-TOKEN_SECONDS: Final = 600
-"""By default 10: shorter than what a chunk may wait for its turn on a machine that is full of guests."""
 OPTIONS: Final = (
     "-disableHttp",
     "-filer",
@@ -72,18 +69,6 @@ class Ports:
     def all(self) -> list[int]:
         """The numbers."""
         return list(asdict(self).values())
-
-
-def signing() -> Mapping[str, str]:
-    """Variables with new keys by which the volume server knows who may write and read (`weed scaffold
-    -config=security`). All parts are one process: keys need not outlive it. The environment of a process is its
-    user's to read (proc(5), `environ`)."""
-    return {
-        "WEED_JWT_SIGNING_KEY": secrets.token_hex(32),
-        "WEED_JWT_SIGNING_EXPIRES_AFTER_SECONDS": str(TOKEN_SECONDS),
-        "WEED_JWT_SIGNING_READ_KEY": secrets.token_hex(32),
-        "WEED_JWT_SIGNING_READ_EXPIRES_AFTER_SECONDS": str(TOKEN_SECONDS),
-    }
 
 
 def server(program: Path, data: Path, ports: Ports, s3_host: str, s3_port: int) -> list[str]:

@@ -1,9 +1,11 @@
-"""The certificate by which the parts of one SeaweedFS know each other.
+"""The certificate and the keys by which the parts of one SeaweedFS know each other.
 
 Its gRPC services trust whoever reaches them, unless they have certificates; and S3's listens wherever S3 does. So each
 region makes one key and one certificate, which is its own authority, and every part both shows it and asks for it.
+Chunks are written and read by HTTP, with a token that master and filer sign.
 """
 
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -18,6 +20,8 @@ from cryptography.x509.oid import NameOID
 PARTS: Final = ("MASTER", "VOLUME", "FILER", "S3", "CLIENT")
 LIFE: Final = timedelta(days=3650)
 NAME: Final = "souche-oos"
+TOKEN_SECONDS: Final = 600
+"""By default 10: shorter than what a chunk may wait for its turn on a machine that is full of guests."""
 
 
 def environment(folder: Path) -> Mapping[str, str]:
@@ -27,6 +31,17 @@ def environment(folder: Path) -> Mapping[str, str]:
     parts = {f"WEED_GRPC_{part}_CERT": certificate for part in PARTS}
     parts |= {f"WEED_GRPC_{part}_KEY": key for part in PARTS}
     return parts | {"WEED_GRPC_CA": certificate}
+
+
+def signing() -> Mapping[str, str]:
+    """Variables with new keys for tokens, as `environment` has paths. All parts are one process: keys need not outlive
+    it. The environment of a process is its user's to read (proc(5), `environ`)."""
+    return {
+        "WEED_JWT_SIGNING_KEY": secrets.token_hex(32),
+        "WEED_JWT_SIGNING_EXPIRES_AFTER_SECONDS": str(TOKEN_SECONDS),
+        "WEED_JWT_SIGNING_READ_KEY": secrets.token_hex(32),
+        "WEED_JWT_SIGNING_READ_EXPIRES_AFTER_SECONDS": str(TOKEN_SECONDS),
+    }
 
 
 def make_certificate(folder: Path, now: datetime) -> None:
