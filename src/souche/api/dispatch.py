@@ -18,6 +18,9 @@ from souche.refusals import BadValue
 # snapshot that it makes. An empty token would make all requests with one the same.
 EMPTY_MEANS_ABSENT: Final = ("SubnetId", "FileLocation", "ClientToken")
 
+# The actions that read what a URL of the caller leads to, where one is given, before they answer.
+FETCHING: Final = frozenset({"CreateImage", "CreateSnapshot"})
+
 RACES_LOST: Final = 3
 
 
@@ -61,6 +64,11 @@ class Action:
     handler: Handler
     check: Check
     access: Access
+
+
+def fetches(action: Action, body: bytes) -> bool:
+    """Whether the answer waits for a server that the caller names. Raises as `read_body` does."""
+    return action.name in FETCHING and "FileLocation" in read_body(body)
 
 
 def dispatch(

@@ -17,11 +17,12 @@ from souche.objects import fetch
 
 @dataclass(frozen=True)
 class Row:
-    """How an error looks on the wire."""
+    """How an error looks on the wire. `retry_seconds`: the answer has a Retry-After header with it."""
 
     status: int
     type: str
     code: str
+    retry_seconds: int | None = None
 
 
 def _denied(code: int, status: int = 401) -> Row:
@@ -57,8 +58,11 @@ def _conflict(code: int) -> Row:
 
 
 def _quota(code: int, status: int = 400) -> Row:
-    return Row(status, "TooManyResources (QuotaExceded)", str(code))  # the service's own spelling
+    return Row(status, QUOTA_TYPE, str(code))
 
+
+QUOTA_TYPE: Final = "TooManyResources (QuotaExceded)"
+"""the service's own spelling"""
 
 INTERNAL: Final = Row(500, "InternalError", "2000")
 INTERNAL_DETAILS: Final = "The region failed to do this. Its log says why, under this request's ID."
@@ -77,6 +81,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     wire.WrongMethod: _denied(2, status=405),
     wire.UnknownAction: Row(404, "InvalidAction", "12000"),
     wire.BodyTooLarge: Row(413, "InvalidParameterValue", "4106"),  # ours: invalid-parameter-value-length
+    wire.TooManyRequests: Row(429, QUOTA_TYPE, "10000", wire.RETRY_SECONDS),  # ours: no body is on record
     wire.MalformedBody: _value(4110),
     wire.UnknownParameter: _parameter(3001),
     wire.WrongJsonType: _value(4110),

@@ -3,7 +3,12 @@
 These speak of the wire, so they live here and not in `souche.refusals`.
 """
 
-from souche.errors import Denied, Invalid, NotFound
+from typing import Final
+
+from souche.errors import Denied, Invalid, NotFound, QuotaExceeded
+
+RETRY_SECONDS: Final = 5
+"""after which a request beyond the bounds of its account may be sent again"""
 
 
 class WrongServicePath(NotFound):
@@ -20,6 +25,10 @@ class UnknownAction(NotFound):
 
 class BodyTooLarge(Invalid):
     """The body of the request is larger than {limit} bytes."""
+
+
+class TooManyRequests(QuotaExceeded):
+    """Request rate exceeded: too many requests of one caller are under way. Try again in {seconds} seconds."""
 
 
 class MalformedBody(Invalid):

@@ -1,7 +1,7 @@
 """The ASGI application: which path leads where."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -12,32 +12,45 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from souche.api import actions, spec
 from souche.api.answers import answer, at_once, encoded, recall
-from souche.api.dispatch import Action
+from souche.api.dispatch import Action, fetches
 from souche.api.request_errors import WrongMethod, WrongServicePath
 from souche.app.region import Region
 from souche.http.auth import Authenticator, KeyLookup
 from souche.http.endpoint import Answerer, Endpoint, Later
 from souche.http.exchange import SLASHES, Exchange
 from souche.http.signature import SignedRequest
+from souche.http.turns import Bounds, Turns
 
 # Every spelling seen from clients (reference section 1 and clients.md).
 OUTSCALE_PREFIXES: Final = ("/api/v1", "/api/V1", "/api/latest", "/oapi/latest")
 SOUCHE_PREFIX: Final = "/souche/v1"
 
-# A handler may wait for a short workflow, so there are more than the processor has work for.
-THREADS: Final = 32
+# A handler may wait for a short workflow, so there are more threads than the processors have work for.
+REQUESTS: Final = Bounds(threads=128, most_each=16, most_waiting=512, most_seconds=60)
+
+# Requests that wait for a server which their caller names: up to 20 seconds each (`app/snapshot_imports`).
+FETCHES: Final = Bounds(threads=32, most_each=4, most_waiting=64, most_seconds=60)
+
+NOBODY: Final = ""
+"""the account of requests that are not signed"""
+
+
+@dataclass(frozen=True)
+class _Pools:
+    requests: Turns = field(default_factory=lambda: Turns("request", REQUESTS))
+    fetches: Turns = field(default_factory=lambda: Turns("fetch", FETCHES))
 
 
 def create_app(region: Region, keys: KeyLookup, more_routes: Iterable[BaseRoute] = ()) -> Starlette:
     """The region's HTTP interface. `more_routes` (console, metrics, FCU) are tried before the answer 404."""
     authenticator = Authenticator(keys, region.clock)
-    threads = ThreadPoolExecutor(THREADS, "request")
+    pools = _Pools()
 
     def endpoint(answerer: Answerer) -> Endpoint:
-        return Endpoint(region.ids, answerer, threads)
+        return Endpoint(region.ids, answerer)
 
-    outscale = endpoint(_doing(actions.outscale_action, region, authenticator))
-    souche = endpoint(_doing(actions.souche_action, region, authenticator))
+    outscale = endpoint(_doing(actions.outscale_action, region, authenticator, pools))
+    souche = endpoint(_doing(actions.souche_action, region, authenticator, pools))
     return Starlette(
         routes=[
             *(Route(f"{prefix}/{{action}}", outscale) for prefix in OUTSCALE_PREFIXES),
@@ -63,7 +76,9 @@ class CollapseSlashes:
         await self._app(scope, receive, send)
 
 
-def _doing(find: Callable[[str], Action], region: Region, authenticator: Authenticator) -> Answerer:
+def _doing(
+    find: Callable[[str], Action], region: Region, authenticator: Authenticator, pools: _Pools
+) -> Answerer:
     """An answerer that does the action of a family that the path names: at once what is known or soon read, the
     rest later."""
 
@@ -75,7 +90,11 @@ def _doing(find: Callable[[str], Action], region: Region, authenticator: Authent
         if principal is not None:
             exchange.account_id, exchange.access_key_id = principal.account_id, principal.access_key_id
         question = (action, region, principal, request.body, exchange.request_id)
-        return recall(*question) or at_once(*question) or partial(answer, *question)
+        known = recall(*question) or at_once(*question)
+        if known:
+            return known
+        turns = pools.fetches if fetches(action, request.body) else pools.requests
+        return Later(turns, principal.account_id if principal else NOBODY, partial(answer, *question))
 
     return do
 

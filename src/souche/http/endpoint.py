@@ -1,8 +1,7 @@
 """An ASGI endpoint round a plain function: request id, body, errors, the audit line."""
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import structlog
@@ -12,9 +11,19 @@ from souche.api import errors
 from souche.api.answers import encoded
 from souche.http.exchange import Exchange, read_request, send_json
 from souche.http.signature import SignedRequest
+from souche.http.turns import Turns
 from souche.ids import IdSource
 
-Later: TypeAlias = Callable[[], bytes]
+
+@dataclass(frozen=True)
+class Later:
+    """What may wait for the disk or for others: work for a thread, which the account gets when its turn comes."""
+
+    turns: Turns
+    account_id: str
+    work: Callable[[], bytes]
+
+
 Answerer: TypeAlias = Callable[[Exchange, SignedRequest], bytes | Later]
 
 # As the service answers OPTIONS (reference section 1).
@@ -28,13 +37,12 @@ log = structlog.get_logger(__name__)
 
 
 class Endpoint:
-    """Answers with what `answer` gives or raises. `answer` does what takes microseconds; what may wait for the disk
-    it gives back, to be run in a thread."""
+    """Answers with what `answer` gives or raises. `answer` does what takes microseconds; what may wait it gives back,
+    to be run in a thread."""
 
-    def __init__(self, ids: IdSource, answer: Answerer, threads: Executor) -> None:
+    def __init__(self, ids: IdSource, answer: Answerer) -> None:
         self._ids = ids
         self._answer = answer
-        self._threads = threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "OPTIONS":
@@ -43,7 +51,7 @@ class Endpoint:
         exchange = Exchange(self._ids.request_id(), action=scope["path_params"].get("action", ""))
         body = await self._settle(exchange, scope, receive)
         exchange.log()
-        await send_json(send, exchange.status, body)
+        await send_json(send, exchange.status, body, exchange.retry_seconds)
 
     async def _settle(self, exchange: Exchange, scope: Scope, receive: Receive) -> bytes:
         """The answer's body, whatever happens."""
@@ -51,7 +59,7 @@ class Endpoint:
             answer = self._answer(exchange, await read_request(scope, receive))
             if isinstance(answer, bytes):
                 return answer
-            return await asyncio.get_running_loop().run_in_executor(self._threads, answer)
+            return await answer.turns.run(answer.account_id, answer.work)
         except Exception as error:
             return _refuse(exchange, error)
 
@@ -59,7 +67,7 @@ class Endpoint:
 def _refuse(exchange: Exchange, error: Exception) -> bytes:
     """The error's answer; a failure of ours is logged here, and only here."""
     row = errors.row(type(error))
-    exchange.status, exchange.code = row.status, row.code
+    exchange.status, exchange.code, exchange.retry_seconds = row.status, row.code, row.retry_seconds
     if errors.is_ours(error):
         log.error("request failed", request_id=exchange.request_id, action=exchange.action, exc_info=error)
     return encoded({**errors.envelope(error), "ResponseContext": {"RequestId": exchange.request_id}})

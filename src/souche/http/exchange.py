@@ -34,6 +34,7 @@ class Exchange:
     access_key_id: str | None = None
     status: int = 200
     code: str = ""
+    retry_seconds: int | None = None
     started: float = field(default_factory=time.perf_counter)
 
     def log(self) -> None:
@@ -99,8 +100,10 @@ async def _parts(receive: Receive) -> Any:
         more = message.get("more_body", False)
 
 
-async def send_json(send: Send, status: int, body: bytes) -> None:
-    """Answer with a JSON text."""
+async def send_json(send: Send, status: int, body: bytes, retry_seconds: int | None = None) -> None:
+    """Answer with a JSON text, and with when to try again."""
     headers = [JSON, (b"content-length", b"%d" % len(body))]
+    if retry_seconds is not None:
+        headers.append((b"retry-after", b"%d" % retry_seconds))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,26 +1,36 @@
 """The guests' metadata over HTTP: a plain ASGI application that knows a guest by its source address."""
 
+from functools import partial
 from typing import Final
 
-import anyio
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from souche.api.request_errors import RETRY_SECONDS, TooManyRequests
 from souche.app import metadata
 from souche.app.region import Region
+from souche.http.turns import Bounds, Turns
 
 # IMDSv1 only (reference section 9): there is no token to PUT for.
 METHODS: Final = ["GET", "HEAD"]
 
+BOUNDS: Final = Bounds(threads=16, most_each=4, most_waiting=64, most_seconds=30)
+"""of requests, where each guest is what an account is to the API"""
+
 
 def create_metadata_app(region: Region) -> Starlette:
     """Serves `/`, `/latest/meta-data/...` and `/latest/user-data` to the region's own guests."""
+    turns = Turns("metadata", BOUNDS)
 
     async def serve(request: Request) -> Response:
         source = request.client.host if request.client else ""
-        found = await anyio.to_thread.run_sync(metadata.answer, region, source, request.path_params["path"])
+        answer = partial(metadata.answer, region, source, request.path_params["path"])
+        try:
+            found = await turns.run(source, answer)
+        except TooManyRequests as error:
+            return Response(str(error), 429, {"Retry-After": str(RETRY_SECONDS)}, "text/plain")
         if found is None:
             return Response(status_code=404)
         return Response(found, media_type="text/plain")

@@ -1,0 +1,117 @@
+"""Which request gets a thread: accounts take turns, and no account holds all threads.
+
+A request blocks its thread while it waits for a disk, a lock, a workflow or a server far away. With one pool for all,
+an account with that many slow requests at once keeps everybody else waiting.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TypeVar
+
+from souche.api.request_errors import RETRY_SECONDS, TooManyRequests
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How many requests run at once, in all and of one account; how many of one account may wait for a thread, and
+    for how many seconds."""
+
+    threads: int
+    most_each: int
+    most_waiting: int
+    most_seconds: float
+
+
+@dataclass
+class _Account:
+    held: int = 0
+    last_turn: int = 0
+    waiting: dict[asyncio.Future[None], None] = field(default_factory=dict)
+    """in the order in which they came"""
+
+    def first(self) -> asyncio.Future[None] | None:
+        """The turn that is next. One that expired or was cancelled is here until the event loop comes to it."""
+        return next((turn for turn in self.waiting if not turn.done()), None)
+
+
+class Turns:
+    """A pool of threads whose next free one goes to the account that holds the fewest; of these, to the one whose last
+    turn began the longest ago; an account's own requests keep their order. Used on one event loop only."""
+
+    def __init__(self, name: str, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._threads = ThreadPoolExecutor(bounds.threads, name)
+        self._free = bounds.threads
+        self._accounts: dict[str, _Account] = {}
+        self._numbers = count(1)
+
+    async def run(self, account_id: str, work: Callable[[], Answer]) -> Answer:
+        """Do the work of an account in a thread, and give what it returns or raises.
+
+        Raises:
+            TooManyRequests: too many requests of the account wait already, or this one waited for too long.
+        """
+        await self._take(account_id)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._give_back(account_id)
+
+    async def _take(self, account_id: str) -> None:
+        account = self._accounts.setdefault(account_id, _Account())
+        if self._free and not account.waiting and account.held < self._bounds.most_each:
+            self._begin(account)
+            return
+        if len(account.waiting) >= self._bounds.most_waiting:
+            raise TooManyRequests(seconds=RETRY_SECONDS)
+        turn = asyncio.get_running_loop().create_future()
+        account.waiting[turn] = None
+        expiry = asyncio.get_running_loop().call_later(self._bounds.most_seconds, _expire, turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # the turn came, and nobody is left to use it
+                self._give_back(account_id)
+            raise
+        finally:
+            expiry.cancel()
+            account.waiting.pop(turn, None)
+            self._forget_if_idle(account_id)
+
+    def _give_back(self, account_id: str) -> None:
+        self._accounts[account_id].held -= 1
+        self._free += 1
+        while self._free and (following := self._next()):
+            account, turn = following
+            del account.waiting[turn]
+            self._begin(account)
+            turn.set_result(None)
+        self._forget_if_idle(account_id)
+
+    def _begin(self, account: _Account) -> None:
+        account.held += 1
+        account.last_turn = next(self._numbers)
+        self._free -= 1
+
+    def _next(self) -> tuple[_Account, asyncio.Future[None]] | None:
+        free = [
+            (account, turn)
+            for account in self._accounts.values()
+            if account.held < self._bounds.most_each and (turn := account.first())
+        ]
+        return min(free, key=lambda each: (each[0].held, each[0].last_turn), default=None)
+
+    def _forget_if_idle(self, account_id: str) -> None:
+        account = self._accounts.get(account_id)
+        if account and not account.held and not account.waiting:
+            del self._accounts[account_id]
+
+
+def _expire(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_exception(TooManyRequests(seconds=RETRY_SECONDS))
