@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,10 +17,6 @@ OTHERS: Final = 0o077
 
 class HomeInUse(Conflict):
     """Another process serves the region in {home}."""
-
-
-class RecordsMissing(SystemFailure):
-    """There are disks in {home}, but not the records of whose they are: put region.sqlite back, or move disks/ away."""
 
 
 class NotServed(SystemFailure):
@@ -50,6 +47,20 @@ class Home:
         return self.path / "staging"
 
     @property
+    def disks(self) -> Path:
+        """The volume store."""
+        return self.path / "disks"
+
+    @property
+    def region_id(self) -> Path:
+        """Says which region this is; so do `disks_region_id` and the database (`main/identity.py`)."""
+        return self.path / "region-id"
+
+    @property
+    def disks_region_id(self) -> Path:
+        return self.disks / "region-id"
+
+    @property
     def oos(self) -> Path:
         """The embedded object store."""
         return self.path / "oos"
@@ -66,15 +77,21 @@ class Home:
                 folder.mkdir(parents=True)
                 folder.chmod(0o711)
 
-    def check_records(self) -> None:
-        """Refuse disks without a database: a new one would make every disk a leftover, to be removed at once.
+    def make_disks(self) -> None:
+        """Make the folder of the disks where it is missing."""
+        if not self.disks.exists():
+            self.disks.mkdir()
+            self.disks.chmod(0o711)
 
-        Raises:
-            RecordsMissing.
-        """
-        named = (self.path / "disks" / kind for kind in ("volumes", "snapshots"))
-        if not self.database.exists() and any(any(each.iterdir()) for each in named if each.is_dir()):
-            raise RecordsMissing(home=self.path)
+    def has_disks(self) -> bool:
+        """Whether there is any disk, or any name of one."""
+        kinds = (self.disks / kind for kind in ("layers", "volumes", "snapshots"))
+        return any(any(each.iterdir()) for each in kinds if each.is_dir())
+
+    def has_write_ahead_log(self) -> bool:
+        """Whether there are records beside the database that are not in it yet."""
+        log = self.path / f"{self.database.name}-wal"
+        return log.exists() and log.stat().st_size > 0
 
     def make_databases(self) -> None:
         """Make the files where they are missing, for nobody else to read: there is user data in them, and what every
@@ -132,3 +149,19 @@ class Home:
             return self.read()
         except NotServed:
             return {}
+
+
+def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file so that it appears whole or not at all, whatever happens. Durable on return."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -35,6 +35,14 @@ metadata = sa.MetaData(
     }
 )
 
+# One row: which region this is. The same id stands in two files (`main/identity.py`).
+region = sa.Table(
+    "region",
+    metadata,
+    sa.Column("region_id", sa.String(36), primary_key=True),
+    sa.Column("guest_network", sa.String(18)),
+)
+
 accounts = sa.Table(
     "accounts",
     metadata,

@@ -28,6 +28,7 @@ from souche.http.metadata import create_metadata_app
 from souche.main.administration import administer as administer
 from souche.main.drivers import (
     allow_list,
+    check_databases,
     make_compute,
     make_parts,
     make_region,
@@ -69,12 +70,14 @@ def serve(settings: Settings) -> Iterator[Served]:
     """Run the region in `settings.home`: its workflows and sweeps live as long as the context.
 
     Raises:
-        HomeInUse, RecordsMissing, ComputeFailed, Unavailable.
+        HomeInUse, RecordsMissing, RegionDiffers, DisksMissing, DatabaseDamaged, DatabaseNewer, DatabaseUnwritable,
+        ComputeFailed, Unavailable.
     """
     home = Home(settings.home)
     home.make()
     with ExitStack() as stack:
         stack.enter_context(home.serve())
+        check_databases(home)
         store = stack.enter_context(open_store(home))
         compute, bridge = make_compute(settings)
         stack.callback(compute.close)

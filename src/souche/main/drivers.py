@@ -12,10 +12,12 @@ from souche.compute.base import GuestNetwork, Hypervisor
 from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.compute.simulated import SimulatedHypervisor
 from souche.config import BadSetting, Settings
+from souche.db import examination
 from souche.db.store import Store, sqlite_engine
 from souche.home import Home
 from souche.http import server
 from souche.ids import IdSource
+from souche.main import identity
 from souche.objects import embedded, seaweedfs
 from souche.objects.addresses import AllowList
 from souche.objects.embedded import EmbeddedOos
@@ -187,13 +189,25 @@ def open_store(home: Home) -> Iterator[Store]:
     """The region's database, at the newest schema.
 
     Raises:
-        RecordsMissing.
+        RecordsMissing, RegionDiffers, DisksMissing, DatabaseDamaged, DatabaseNewer, DatabaseUnwritable.
     """
-    home.check_records()
-    home.make_databases()
-    store = Store(sqlite_engine(home.database))
-    try:
-        store.migrate()
-        yield store
-    finally:
-        store.close()
+    identity.check(home)
+    with examination.explained(home.database, examination.REGION_REMEDY):
+        home.make_databases()
+        store = Store(sqlite_engine(home.database))
+        try:
+            store.migrate()
+            identity.settle(home, store)
+            yield store
+        finally:
+            store.close()
+
+
+def check_databases(home: Home) -> None:
+    """Read both databases through, so that damage is found before it is answered with.
+
+    Raises:
+        DatabaseDamaged, DatabaseUnwritable.
+    """
+    examination.check(home.database, examination.REGION_REMEDY)
+    examination.check(home.journal, examination.JOURNAL_REMEDY)

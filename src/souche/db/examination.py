@@ -1,0 +1,116 @@
+"""What is in a database's file, found out before anything relies on it: a new schema is never written where the records
+should be."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+from alembic.script import ScriptDirectory
+
+from souche.db.store import BUSY_TIMEOUT_MS, MIGRATIONS
+from souche.errors import SystemFailure
+
+DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+UNWRITABLE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+PRIMARY: Final = 0xFF
+"""the part of an error's number that is not the details (https://www.sqlite.org/rescode.html)"""
+
+
+class DatabaseDamaged(SystemFailure):
+    """{file} is damaged ({reason}): {remedy}"""
+
+
+class DatabaseNewer(SystemFailure):
+    """{file} was made by a newer Souche (its schema is {revision}): install that version, or one after it."""
+
+
+class DatabaseUnwritable(SystemFailure):
+    """{file} cannot be written ({reason}): make the folder and its files writable for the user that runs Souche."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """`revision` is the schema's (None: there is none), `region_id` the id of the region whose records these are (None:
+    not recorded yet)."""
+
+    revision: str | None = None
+    region_id: str | None = None
+
+
+def examine(database: Path) -> Contents:
+    """What the region's database has. A file that is missing or empty is not opened: SQLite removes the write-ahead log
+    beside it, which may be all that is left of the records.
+
+    Raises:
+        DatabaseDamaged, DatabaseUnwritable, DatabaseNewer.
+    """
+    if not database.exists() or database.stat().st_size == 0:
+        return Contents()
+    with explained(database, REGION_REMEDY), closing(_connect(database)) as connection:
+        revision = _scalar(connection, "alembic_version", "version_num")
+        region_id = _scalar(connection, "region", "region_id")
+    if revision is not None and revision not in _known_revisions():
+        raise DatabaseNewer(file=database, revision=revision)
+    return Contents(revision, region_id)
+
+
+def check(database: Path, remedy: str) -> None:
+    """Read the whole file, and say if it is damaged; one that is missing or empty is not.
+
+    Raises:
+        DatabaseDamaged, DatabaseUnwritable.
+    """
+    if not database.exists() or database.stat().st_size == 0:
+        return
+    with explained(database, remedy), closing(_connect(database)) as connection:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise DatabaseDamaged(file=database, reason=found.replace("\n", " "), remedy=remedy)
+
+
+REGION_REMEDY: Final = (
+    "put it back from a backup, with disks/ of the same moment or a later one; nothing was changed."
+)
+JOURNAL_REMEDY: Final = (
+    "move it away, with the files beside it that begin with its name; what was under way begins again."
+)
+
+
+@contextmanager
+def explained(database: Path, remedy: str) -> Iterator[None]:
+    """Turns what SQLite says of a damaged file, and of one that cannot be written, into an error with a remedy.
+
+    Raises:
+        DatabaseDamaged, DatabaseUnwritable.
+    """
+    try:
+        yield
+    except (sqlite3.Error, sa.exc.DBAPIError) as error:
+        said = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        number = getattr(said, "sqlite_errorcode", 0) & PRIMARY
+        if number in DAMAGED:
+            raise DatabaseDamaged(file=database, reason=said, remedy=remedy) from error
+        if number in UNWRITABLE:
+            raise DatabaseUnwritable(file=database, reason=said) from error
+        raise
+
+
+def _connect(database: Path) -> sqlite3.Connection:
+    return sqlite3.connect(database, timeout=BUSY_TIMEOUT_MS / 1000)
+
+
+def _scalar(connection: sqlite3.Connection, table: str, column: str) -> str | None:
+    """The first value of a column; None where there is no such table, or no row."""
+    known = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,))
+    if known.fetchone() is None:
+        return None
+    row = connection.execute(f"SELECT {column} FROM {table}").fetchone()  # noqa: S608 (of constants)
+    return None if row is None else str(row[0])
+
+
+def _known_revisions() -> set[str]:
+    return {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}

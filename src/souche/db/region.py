@@ -1,0 +1,23 @@
+"""Which region this is, and what it keeps from its first start on."""
+
+import sqlalchemy as sa
+
+from souche.db.schema import region
+
+
+def adopt_id(connection: sa.Connection, new_id: str) -> str:
+    """The region's id; `new_id` becomes it where there is none yet."""
+    known = connection.scalar(sa.select(region.c.region_id))
+    if known is None:
+        connection.execute(region.insert().values(region_id=new_id))
+    return known or new_id
+
+
+def guest_network(connection: sa.Connection) -> str | None:
+    """The guests' network (CIDR), as it was recorded last."""
+    return connection.scalar(sa.select(region.c.guest_network))
+
+
+def set_guest_network(connection: sa.Connection, cidr: str) -> None:
+    """Record the guests' network (CIDR)."""
+    connection.execute(region.update().values(guest_network=cidr))

@@ -1,0 +1,71 @@
+"""Which region a home is of: its id stands in `region.sqlite`, in `disks/region-id` and in `region-id`.
+
+The sweeps remove what has no record, so they must never run with a database that is not this region's: an empty one,
+one that lost its write-ahead log, one of another home; nor with the disks of another region, or on the empty folder
+where their file system should be mounted.
+
+The id is written to the database first, then to `disks/`, then to the home: so what a crash leaves undone is told from
+what an exchange of files leaves. A home of an earlier Souche has none of the three, and gets them at its first start.
+"""
+
+from pathlib import Path
+from uuid import uuid4
+
+from souche.db import region
+from souche.db.examination import examine
+from souche.db.store import Store
+from souche.errors import SystemFailure
+from souche.home import Home, write_whole
+
+
+class RecordsMissing(SystemFailure):
+    """{home} is the home of a region, but region.sqlite is missing or has no records: put it back, with the
+    region.sqlite-wal that belongs to it. (To begin anew, choose another home.) Nothing was changed."""
+
+
+class RegionDiffers(SystemFailure):
+    """{file} is of the region {file_id}, but region.sqlite of {database_id}: put back what belongs together. If the
+    records are of these disks (a database of an earlier Souche), remove region-id and disks/region-id. Nothing was
+    changed."""
+
+
+class DisksMissing(SystemFailure):
+    """There is no region-id in {home}/disks: mount the file system that the region's disks are on, or put disks/ back.
+    Nothing was changed."""
+
+
+def check(home: Home) -> None:
+    """Refuse a home whose parts do not belong together; looks only.
+
+    Raises:
+        RecordsMissing, RegionDiffers, DisksMissing, DatabaseDamaged, DatabaseNewer, DatabaseUnwritable.
+    """
+    in_files = {file: _read(file) for file in (home.disks_region_id, home.region_id)}  # before the database
+    contents = examine(home.database)
+    if contents.revision is None:
+        if any(in_files.values()) or home.has_disks() or home.has_write_ahead_log():
+            raise RecordsMissing(home=home.path)
+        return
+    for file, file_id in in_files.items():
+        if file_id is not None and file_id != contents.region_id:
+            database_id = contents.region_id or "none"
+            raise RegionDiffers(file=file, file_id=file_id, database_id=database_id)
+    if in_files[home.region_id] is not None and in_files[home.disks_region_id] is None:
+        raise DisksMissing(home=home.path)
+
+
+def settle(home: Home, store: Store) -> None:
+    """Give a region that passed `check` its id, wherever it does not stand yet."""
+    with store.begin() as connection:
+        region_id = region.adopt_id(connection, str(uuid4()))
+    home.make_disks()
+    for file in (home.disks_region_id, home.region_id):
+        if not file.exists():
+            write_whole(file, f"{region_id}\n")
+
+
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_text(errors="replace").strip()
+    except FileNotFoundError:
+        return None
