@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -47,3 +48,32 @@ def test_grants_get_the_dates_of_their_images(tmp_path: Path) -> None:
         granted = connection.execute(sa.text("SELECT * FROM image_grants")).all()
     store.close()
     assert granted == [("ami-12345678", "2", date)]
+
+
+class Killed(Exception):
+    """The process ends here."""
+
+
+def test_migrations_that_are_broken_off_leave_the_database_as_it_was(tmp_path: Path) -> None:
+    store = Store(sqlite_engine(tmp_path / "region.db"))
+    left = 60
+
+    @sa.event.listens_for(store.engine, "before_cursor_execute")
+    def count(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+
+    with pytest.raises(Killed):
+        store.migrate()
+    assert objects(store) == set()
+    store.migrate()
+    assert "region" in objects(store)
+    store.close()
+
+
+def objects(store: Store) -> set[str]:
+    """The names of all tables, indexes and triggers."""
+    with store.read() as connection:
+        return set(connection.scalars(sa.text("SELECT name FROM sqlite_master")))
