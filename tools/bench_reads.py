@@ -226,7 +226,7 @@ def _bare(answer: bytes) -> Iterator[Target]:
 
 
 def _serve_bare(answer: bytes, listening: socket.socket) -> None:
-    server.run([(_answering(answer), listening)])
+    server.run([server.Application(_answering(answer), listening)])
 
 
 def _answering(answer: bytes) -> ASGIApp:

@@ -13,8 +13,10 @@ import uvicorn
 
 from souche.app.region import Region
 from souche.clock import SystemClock
+from souche.http import connections
 from souche.http.app import create_app
-from souche.http.protocol import BoundedHttp
+from souche.http.connections import Bounds
+from souche.http.server import configuration
 from souche.ids import IdSource
 from tests.wire.signing import ACCESS_KEY_ID, OSC_SDK_PYTHON, SECRET_KEY, ClientForm, sign
 
@@ -95,11 +97,10 @@ class Server:
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[Server]:
+def serving(app: Any, bounds: Bounds = connections.API) -> Iterator[Server]:
     """The application on a free port of the loopback address."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(app, log_config=None, lifespan="off", http=BoundedHttp)
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(configuration(app, bounds))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:

@@ -31,6 +31,18 @@ class TooManyRequests(QuotaExceeded):
     """Request rate exceeded: too many requests of one caller are under way. Try again in {seconds} seconds."""
 
 
+class TooManyConnections(QuotaExceeded):
+    """Too many connections are open from this address. Try again in {seconds} seconds."""
+
+
+class TooSlow(Invalid):
+    """The request came too slowly: at least {bytes_per_second} bytes a second are expected."""
+
+
+class BodyCutOff(Invalid):
+    """The connection ended before the body of the request."""
+
+
 class MalformedBody(Invalid):
     """The body of the request is not a JSON object: {reason}"""
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 from starlette.types import Message, Receive, Scope, Send
 
-from souche.api.request_errors import BodyTooLarge
+from souche.api.request_errors import BodyCutOff, BodyTooLarge
 from souche.http.signature import SignedRequest
 
 # UserData may have 500 KiB (reference section 6), which base64 makes 667 KiB: this leaves room for the rest.
@@ -55,6 +55,7 @@ async def read_request(scope: Scope, receive: Receive) -> SignedRequest:
     """The request as its signature covers it.
 
     Raises:
+        BodyCutOff: the client went away before its end.
         BodyTooLarge: it has been read off the wire, but not kept.
     """
     return SignedRequest(
@@ -90,12 +91,16 @@ async def _read_body(receive: Receive) -> bytes:
 
 
 async def _parts(receive: Receive) -> Any:
-    """The pieces of the body; none after a client that went away."""
+    """The pieces of the body.
+
+    Raises:
+        BodyCutOff: the client went away. What came must not count as a request whose signature is wrong.
+    """
     more = True
     while more:
         message: Message = await receive()
         if message["type"] == "http.disconnect":
-            return
+            raise BodyCutOff
         yield message.get("body", b"")
         more = message.get("more_body", False)
 

@@ -1,30 +1,166 @@
-"""HTTP as uvicorn reads it, with an end to what comes before the body: by httptools it takes headers of any length."""
+"""HTTP as uvicorn reads it, with an end to everything that a client sends, in bytes and in time.
 
-from typing import Final
+By httptools, uvicorn takes headers of any length, and waits for the end of a request, and for a client to read its
+answer, without any limit. One timer of a connection looks at it every few seconds: a timer for each request would cost
+a tenth of what the fastest answers take.
+"""
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import asyncio
+from enum import Enum, auto
+from typing import Any, Final
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from souche.api import errors
+from souche.api.answers import encoded
+from souche.api.request_errors import RETRY_SECONDS, TooManyConnections, TooSlow
+from souche.errors import SoucheError
+from souche.http.connections import Bounds, Connections
 
 HEAD_LIMIT: Final = 64 * 1024
 """That of others: it is uvicorn's by h11, and eight times nginx's."""
 
+LOOKS: Final = 4
+"""How often a connection is looked at in the time that a head may take."""
+
+
+class Phase(Enum):
+    """What a connection expects of its client."""
+
+    NOTHING = auto()
+    HEAD = auto()
+    BODY = auto()
+
 
 class BoundedHttp(HttpToolsProtocol):
-    """Refuses a request whose first line and headers are longer than `HEAD_LIMIT` and what the system read at once."""
+    """Refuses a head that is longer than `HEAD_LIMIT` and what the system read at once, a request that comes too
+    slowly, and a connection beyond the number that its address may have."""
 
-    _in_head = True
-    _head_bytes = 0
+    def __init__(
+        self,
+        bounds: Bounds,
+        open_connections: Connections,
+        *,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._bounds = bounds
+        self._open_connections = open_connections
+        self._admitted = False
+        self._phase = Phase.HEAD
+        self._since = self.loop.time()
+        self._head_bytes = 0
+        self._body_bytes = 0
+        self._unread_since: float | None = None
+        self._look: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        self._admitted = self._open_connections.admit(self._host)
+        if not self._admitted:
+            self._refuse(TooManyConnections(seconds=RETRY_SECONDS))
+        self._look_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._look is not None:
+            self._look.cancel()
+        if self._admitted:
+            self._open_connections.leave(self._host)
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
+        if self._phase is Phase.NOTHING:
+            self._expect(Phase.HEAD)
+        if self._phase is Phase.HEAD:
             self._head_bytes += len(data)
+        if self.transport.is_closing():
+            return
         super().data_received(data)
-        if self._in_head and self._head_bytes > HEAD_LIMIT and not self.transport.is_closing():
+        if self._phase is Phase.HEAD and self._head_bytes > HEAD_LIMIT and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
 
+    def on_message_begin(self) -> None:
+        if self._phase is not Phase.HEAD:  # the next one came in the same piece
+            self._expect(Phase.HEAD)
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._expect(Phase.BODY)
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._in_head, self._head_bytes = True, 0
+        self._phase = Phase.NOTHING
+        self._head_bytes = self._body_bytes = 0
+
+    def _expect(self, phase: Phase) -> None:
+        self._phase, self._since = phase, self.loop.time()
+
+    @property
+    def _host(self) -> str:
+        return self.client[0] if self.client else ""
+
+    def _look_later(self) -> None:
+        self._look = self.loop.call_later(self._bounds.head_seconds / LOOKS, self._look_now)
+
+    def _look_now(self) -> None:
+        """End the connection where its client is too slow; else look again."""
+        now = self.loop.time()
+        if self._is_answering():  # what comes next waits for us
+            self._since = now
+        if self._is_unread(now):
+            self.transport.abort()
+        elif not self.transport.is_closing() and now > self._deadline():
+            self._refuse(TooSlow(bytes_per_second=self._bounds.bytes_per_second))
+        self._look_later()
+
+    def _deadline(self) -> float:
+        """When the client is too late. What it is not to send has no end of its own: uvicorn closes the connection a
+        while after the answer."""
+        if self._phase is Phase.NOTHING:
+            return float("inf")
+        return self._since + self._bounds.head_seconds + self._body_bytes / self._bounds.bytes_per_second
+
+    @property
+    def _latest(self) -> RequestResponseCycle | None:
+        """The request whose head was read last."""
+        return self.cycle
+
+    def _is_answering(self) -> bool:
+        """Whether an earlier request is being answered: the next one may not even be read meanwhile."""
+        if self._phase is Phase.BODY:
+            return bool(self.pipeline)
+        return self._latest is not None and not self._latest.response_complete
+
+    def _is_unread(self, now: float) -> bool:
+        """Whether the client has left some of an answer unread for too long."""
+        if not self.transport.get_write_buffer_size():
+            self._unread_since = None
+            return False
+        self._unread_since = self._unread_since or now
+        return now > self._unread_since + self._bounds.unread_seconds
+
+    def _refuse(self, error: SoucheError) -> None:
+        """Answer, where no answer has begun, and close the connection."""
+        latest = self._latest
+        if latest is None or latest.response_complete or not latest.response_started:
+            self.transport.write(_answer(error))
+        self.transport.close()
+
+
+def _answer(error: SoucheError) -> bytes:
+    row = errors.row(type(error))
+    body = encoded(errors.envelope(error))
+    head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n" % len(body)
+    if row.retry_seconds is not None:
+        head += b"retry-after: %d\r\n" % row.retry_seconds
+    return b"".join((STATUS_LINE[row.status], head, b"\r\n", body))

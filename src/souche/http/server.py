@@ -5,15 +5,31 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from souche.http import connections
+from souche.http.connections import Bounds, Connections
 from souche.http.protocol import BoundedHttp
 
 BACKLOG = 2048
 GRACE_SECONDS = 10
+IDLE_SECONDS = 5
+"""for which a connection stays open after an answer"""
+
+
+@dataclass(frozen=True)
+class Application:
+    """An ASGI application, the socket that it listens on, and the bounds of its connections."""
+
+    asgi: ASGIApp
+    listening: socket.socket
+    bounds: Bounds = connections.API
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -42,14 +58,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-def run(applications: Sequence[tuple[ASGIApp, socket.socket]]) -> None:
+def run(applications: Sequence[Application]) -> None:
     """Serve each application on its socket until SIGINT or SIGTERM, then let open requests end."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_main(applications))
 
 
-async def _main(applications: Sequence[tuple[ASGIApp, socket.socket]]) -> None:
-    servers = [_Server(_configuration(application)) for application, _ in applications]
+async def _main(applications: Sequence[Application]) -> None:
+    servers = [_Server(configuration(each.asgi, each.bounds)) for each in applications]
 
     def end() -> None:
         for server in servers:
@@ -59,20 +75,20 @@ async def _main(applications: Sequence[tuple[ASGIApp, socket.socket]]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end)
     await asyncio.gather(
-        *(
-            server.serve(sockets=[listening])
-            for server, (_, listening) in zip(servers, applications, strict=True)
-        )
+        *(server.serve(sockets=[each.listening]) for server, each in zip(servers, applications, strict=True))
     )
 
 
-def _configuration(application: ASGIApp) -> uvicorn.Config:
+def configuration(application: ASGIApp, bounds: Bounds) -> uvicorn.Config:
+    """How uvicorn serves an application."""
+    open_connections = Connections(bounds.most_from_address, connections.most_files())
     return uvicorn.Config(
         application,
         log_config=None,
         access_log=False,
         lifespan="off",
-        http=BoundedHttp,
+        http=cast("type[asyncio.Protocol]", partial(BoundedHttp, bounds, open_connections)),
         server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

@@ -21,10 +21,11 @@ from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.config import Settings
 from souche.errors import SystemFailure
 from souche.home import Home
-from souche.http import metadata_socket, server
+from souche.http import connections, metadata_socket, server
 from souche.http.app import create_app
 from souche.http.auth import KeyLookup
 from souche.http.metadata import create_metadata_app
+from souche.http.server import Application
 from souche.main.administration import administer as administer
 from souche.main.drivers import (
     allow_list,
@@ -115,13 +116,15 @@ def run(settings: Settings) -> None:
     """
     logs.configure(settings.log_level)
     _bound_memory()
+    connections.raise_most_files()
     api_socket = _listen(settings)
     settings = replace(settings, endpoint=_endpoint(settings, api_socket))
     with serve(settings) as served:
-        applications = [(create_app(served.region, _keys(served.region)), api_socket)]
+        applications = [Application(create_app(served.region, _keys(served.region)), api_socket)]
         if served.bridge is not None:
             metadata_app = create_metadata_app(served.region)
-            applications.append((metadata_app, metadata_socket.listen(served.bridge)))
+            guests = metadata_socket.listen(served.bridge)
+            applications.append(Application(metadata_app, guests, connections.METADATA))
         _tell(settings, served)
         server.run(applications)
         os._exit(0)

@@ -1,0 +1,76 @@
+"""How many connections a server holds, and how long each may take over a request."""
+
+import ipaddress
+import resource
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+MOST_FILES: Final = 1024 * 1024
+"""Linux allows no higher limit unless its administrator says so (fs.nr_open)."""
+
+IPV6_CUSTOMER: Final = 64
+"""Bits of an IPv6 address that one customer does not choose at will (RFC 6177)."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """A head has `head_seconds` from the connection's start, or from the end of the request before. A body has as many,
+    and a second more for each `bytes_per_second` that have come. An answer that its client does not take is given up
+    after `unread_seconds`. `most_from_address`: connections at once.
+    """
+
+    most_from_address: int
+    head_seconds: float = 10
+    bytes_per_second: int = 16 * 1024
+    unread_seconds: float = 120
+
+
+# Many, since a proxy in front of the region, and the jobs of a CI machine, have one address.
+API: Final = Bounds(most_from_address=4096)
+
+METADATA: Final = Bounds(most_from_address=64)
+"""A guest is one address."""
+
+
+class Connections:
+    """Counts the connections of a server by address. Those of all addresses together leave a quarter of the files that
+    the process may have open to databases and disks, and one address takes a quarter at most."""
+
+    def __init__(self, most_from_address: int, most_files: int) -> None:
+        self._most = most_files * 3 // 4
+        self._most_from_address = min(most_from_address, most_files // 4)
+        self._open: Counter[str] = Counter()
+
+    def admit(self, host: str) -> bool:
+        """Count one more, where there may be one."""
+        address = _counted(host)
+        if self._open[address] >= self._most_from_address or self._open.total() >= self._most:
+            return False
+        self._open[address] += 1
+        return True
+
+    def leave(self, host: str) -> None:
+        """One that was admitted has ended."""
+        address = _counted(host)
+        self._open[address] -= 1
+        if not self._open[address]:
+            del self._open[address]
+
+
+def _counted(host: str) -> str:
+    if ":" not in host:
+        return host
+    return str(ipaddress.IPv6Network((host.partition("%")[0], IPV6_CUSTOMER), strict=False))
+
+
+def most_files() -> int:
+    """How many files the process may have open."""
+    return min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], MOST_FILES)
+
+
+def raise_most_files() -> None:
+    """As many as the system lets the process have: by default it may have 1,024, each connection being one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft = MOST_FILES if hard == resource.RLIM_INFINITY else hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
