@@ -125,6 +125,7 @@ REFUSED = [
             ({**EXPORT, "OsuBucket": "ex"}, value(4047)),
             ({**EXPORT, "OsuBucket": "192.168.1.1"}, value(4047)),
             ({**EXPORT, "OsuPrefix": "p" * 401}, value(4106)),
+            ({**EXPORT, "OsuPrefix": "./backups"}, value(4047)),
         )
     ],
 ]

@@ -135,6 +135,24 @@ def test_a_prefix_of_more_than_400_bytes_is_refused(region: Region, alice: Princ
         export_of(region, alice, replace(TARGET, prefix="é" * 201))
 
 
+@pytest.mark.parametrize("prefix", ["./backups", "a/../b", "a//b", "/a", "/", "a\\b", "a\nb", "\ud800"])
+def test_a_prefix_that_the_object_store_would_refuse_or_change_is_refused(
+    region: Region, alice: Principal, prefix: str
+) -> None:
+    target = replace(TARGET, prefix=prefix)
+    with pytest.raises(BadValue, match="OsuPrefix"):
+        export_of(region, alice, target)
+    image_id = make_image(region, alice).image_id
+    with pytest.raises(BadValue, match="OsuPrefix"):
+        export_tasks.export_image(region, alice, image_id, target)
+
+
+def test_a_slash_at_the_end_of_an_images_prefix_is_one(region: Region, alice: Principal) -> None:
+    image_id = make_image(region, alice).image_id
+    task = export_tasks.export_image(region, alice, image_id, replace(TARGET, prefix="a//"))
+    assert task.prefix == f"a/{image_id}/"
+
+
 def test_a_region_without_an_object_store_exports_by_a_foreign_key_only(
     region: Region, alice: Principal
 ) -> None:

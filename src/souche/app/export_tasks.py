@@ -22,7 +22,7 @@ from souche.model.export_tasks import ExportFormat, ExportTask
 from souche.model.images import Image
 from souche.model.operations import Argument, Operation
 from souche.model.query import Query
-from souche.objects.names import is_bucket_name
+from souche.objects.names import flaw_of_prefix, is_bucket_name
 from souche.refusals import (
     BadValue,
     NoObjectStore,
@@ -65,14 +65,15 @@ def export_image(region: Region, who: Principal, image_id: str, target: Target) 
         SharedImageExport: it is public, shared, or another account's.
         NotSubscribed: it carries the code of a product that the caller is not subscribed to.
     """
-    _check(target)
+    prefix = _image_prefix(target.prefix, image_id)
+    _check(target, prefix)
     with region.begin() as work:
         image = _exportable(work.connection, who, image_id)
         task = replace(
             _new(region, work, who, target, ids.IMAGE_EXPORT),
             image_id=image_id,
             image=image,
-            prefix=_image_prefix(target.prefix, image_id),
+            prefix=prefix,
             comment=f"Export of image {image_id}",
         )
         quotas.check(work, who, quotas.of_image_export())
@@ -114,7 +115,7 @@ def export_snapshot(region: Region, who: Principal, snapshot_id: str, target: Ta
     Raises:
         NoSuchSnapshot, WrongSnapshotState, BadValue, ValueTooLong, NoObjectStore, QuotaExceeded.
     """
-    _check(target)
+    _check(target, target.prefix)
     with region.begin() as work:
         check_completed(lookup.usable_snapshot(work.connection, who, snapshot_id))
         task = replace(
@@ -127,7 +128,8 @@ def export_snapshot(region: Region, who: Principal, snapshot_id: str, target: Ta
     return task
 
 
-def _check(target: Target) -> None:
+def _check(target: Target, prefix: str) -> None:
+    """`prefix`: what the keys will begin with."""
     if target.disk_format not in get_args(ExportFormat):
         raise BadValue(
             parameter="DiskImageFormat", reason=f"supported values: {', '.join(get_args(ExportFormat))}"
@@ -139,6 +141,9 @@ def _check(target: Target) -> None:
     length = len(target.prefix.encode(errors="replace"))
     if length > PREFIX_BYTES:
         raise ValueTooLong(parameter="OsuPrefix", length=length, most=PREFIX_BYTES)
+    flaw = flaw_of_prefix(prefix)
+    if flaw is not None:
+        raise BadValue(parameter="OsuPrefix", reason=flaw)
 
 
 def _new(region: Region, work: Work, who: Principal, target: Target, kind: str) -> ExportTask:
