@@ -1,8 +1,10 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from tests.workflows.world import Cast, World, original
 
@@ -13,6 +15,14 @@ def quiet() -> Iterator[None]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def logged(quiet: None) -> Iterator[list[MutableMapping[str, Any]]]:
+    """The lines of the log, whatever their level."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("debug"))
+    with capture_logs() as lines:
+        yield lines
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """Retries; and DBOS underneath: each workflow once, resumed, revived, forgotten."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dbos import DBOS
@@ -84,6 +85,15 @@ def test_what_must_succeed_is_tried_without_end(error: Exception) -> None:
     assert flaky.attempt(until_success=True) is None
     assert flaky.calls == 51
     assert max(flaky.pauses) == flaky.pauses[-1] == LONGEST_PAUSE_SECONDS
+
+
+def test_what_is_tried_without_end_is_logged_at_growing_intervals(
+    logged: list[MutableMapping[str, Any]],
+) -> None:
+    assert Flaky(StorageFailed(reason="no"), 300).attempt(until_success=True) is None
+    told = [line["attempts"] for line in logged]
+    assert told == [1, 2, 4, 8, 16, 32, 64, 120, 128, 240, 256]
+    assert {line["reason"] for line in logged} == {"The volume store failed: no"}
 
 
 @dataclass

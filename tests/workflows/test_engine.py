@@ -1,8 +1,9 @@
 """Locks, and what the engine does around the steps."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,12 +16,14 @@ from souche.db import volumes as volume_records
 from souche.errors import ComputeFailed, StorageFailed
 from souche.model.accounts import Principal
 from souche.model.operations import Operation
+from souche.refusals import NoSuchSnapshot
 from souche.states import ImageState, LinkState, SnapshotState, VmState, VolumeState
 from souche.workflows import engine
 from souche.workflows.catalogue import CATALOGUE
+from souche.workflows.parts import Parts
 from tests.support.region import RecordedWorkflows
 from tests.support.resources import read_image
-from tests.workflows.journals import Failing
+from tests.workflows.journals import Failing, Twice
 from tests.workflows.scenarios import SCENARIOS, Scenario
 from tests.workflows.world import NETWORK, Cast, World
 
@@ -312,3 +315,34 @@ def test_promise_that_cannot_be_started_stands(scene: tuple[World, Cast]) -> Non
     region = replace(world.region, workflows=Broken())
     volumes.delete(region, cast.alice, cast.volume_id)
     assert world.the_promise().workflow == "delete_volume"
+
+
+def test_undo_that_is_refused_for_good_is_logged_and_not_tried_again(
+    scene: tuple[World, Cast], logged: list[MutableMapping[str, Any]]
+) -> None:
+    """The undos before it, and the record of the failure, still come."""
+    world, cast = scene
+    ended: list[str] = []
+
+    def refuse(_parts: Parts, _operation: Operation) -> None:
+        ended.append("refused")
+        raise NoSuchSnapshot(snapshot_id="snap-0000abcd")
+
+    def fail(_parts: Parts, _operation: Operation) -> None:
+        raise StorageFailed(reason="injected")
+
+    steps = (
+        engine.Step("first", engine.nothing, lambda _parts, _operation: ended.append("undone")),
+        engine.Step("second", engine.nothing, refuse),
+        engine.Step("third", fail),
+    )
+    workflow = engine.Workflow("test", steps, failed=lambda _parts, _operation, reason: ended.append(reason))
+    operation = Operation("test:1", "test", cast.volume_id)
+    with world.region.store.begin() as connection:
+        operations.insert(connection, operation, world.parts.clock.now())
+    engine.run(workflow, world.parts, operation, Twice("no step"), engine.Locks())
+    assert ended == ["refused", "undone", "The volume store failed: injected"]
+    (told,) = [line for line in logged if "undo" in line]
+    assert (told["undo"], told["operation"]) == ("second", "test:1")
+    assert "snap-0000abcd" in told["reason"]
+    assert world.promised() == []

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import structlog
 from dbos import DBOS, DBOSConfig, SetWorkflowID
+from structlog.contextvars import bound_contextvars
 
 from souche.errors import Unavailable
 from souche.model.operations import Argument, Operation
@@ -22,6 +23,7 @@ from souche.workflows.parts import Parts
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 30.0
+TOLD_ATTEMPTS = 120
 ATTEMPTS_WHEN_UNAVAILABLE = 6
 # Most wait for a lock or a guest: one VM's queue must not keep the others waiting.
 MAX_THREADS = 1024
@@ -40,21 +42,29 @@ def attempt(
     action: Callable[[], None], *, until_success: bool, pause: Callable[[float], None] = time.sleep
 ) -> str | None:
     """Run `action`, trying again with growing pauses: after Unavailable a few times, or with `until_success`
-    after any error, a defect of ours included, and without end. Returns why it failed; None: it did not."""
+    after any error, a defect of ours included, and without end. Returns why it failed; None: it did not.
+
+    What is tried without end is logged at growing intervals, as its attempts double, and every hour at least."""
     attempts = 0
     while True:
         try:
             action()
         except Exception as error:
-            reason = engine.reason_of(error)
             attempts += 1
             passing = isinstance(error, Unavailable) and attempts < ATTEMPTS_WHEN_UNAVAILABLE
+            if not (until_success or passing):
+                return engine.reason_of(error)
+            if _is_told(attempts):
+                reason = engine.reason_of(error)
+                log.warning("step failed, will be tried again", reason=reason, attempts=attempts)
         else:
             return None
-        if not (until_success or passing):
-            return reason
-        log.warning("step failed, will be tried again", reason=reason, attempts=attempts)
         pause(pause_seconds(attempts))
+
+
+def _is_told(attempts: int) -> bool:
+    """Whether the log has this attempt: the 1st, 2nd, 4th, ... and every 120th, after an hour."""
+    return attempts & (attempts - 1) == 0 or attempts % TOLD_ATTEMPTS == 0
 
 
 def pause_seconds(attempts: int) -> float:
@@ -67,7 +77,8 @@ class DbosJournal:
     workflow."""
 
     def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
-        return DBOS.run_step({"name": name}, lambda: attempt(action, until_success=until_success))
+        with bound_contextvars(step=name):
+            return DBOS.run_step({"name": name}, lambda: attempt(action, until_success=until_success))
 
 
 class _Runs:
@@ -145,7 +156,8 @@ class DurableWorkflows:
             operation = Operation(operation_id, workflow, subject_id, arguments)
             self._runs.begin(operation_id)
             try:
-                engine.run(self._catalogue[workflow], self._parts, operation, self._journal, self._locks)
+                with bound_contextvars(operation=operation_id):
+                    engine.run(self._catalogue[workflow], self._parts, operation, self._journal, self._locks)
             finally:
                 self._runs.end(operation_id)
 

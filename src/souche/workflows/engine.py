@@ -5,7 +5,7 @@ The two laws that every workflow obeys, run mechanically over all of its steps b
 1. doing any step twice equals doing it once (a journal may replay the step that a crash interrupted);
 2. failing at any step leaves a clean world: the undo of that step and of all before it, in reverse order, and
    then the workflow's `failed` bring everything to where it was, or to a state that says "failed". An undo
-   never assumes that its do finished.
+   never assumes that its do finished. An undo that is refused for good (`UserError`) is left at that, and logged.
 
 The engine knows nothing of what journals it: a `Journal` runs one named step durably (DBOS in `durable.py`) or
 just runs it (`Unjournalled`, in one-off commands). A step that fails is part of the journal and is undone; a
@@ -21,7 +21,7 @@ from typing import Protocol, TypeAlias
 import structlog
 
 from souche.db import operations
-from souche.errors import SoucheError
+from souche.errors import SoucheError, UserError
 from souche.model.operations import Operation
 from souche.workflows.parts import Parts
 
@@ -181,10 +181,24 @@ def _backward(
     workflow: Workflow, failed_at: int, reason: str, parts: Parts, operation: Operation, journal: Journal
 ) -> None:
     for step in reversed(workflow.steps[: failed_at + 1]):
-        journal.once(f"undo {step.name}", lambda step=step: step.undo(parts, operation), until_success=True)  # type: ignore[misc]
+        journal.once(f"undo {step.name}", lambda step=step: _undo(step, parts, operation), until_success=True)  # type: ignore[misc]
     failed = workflow.failed
     if failed is not None:
         journal.once("failed", lambda: failed(parts, operation, reason), until_success=True)
+
+
+def _undo(step: Step, parts: Parts, operation: Operation) -> None:
+    """Undo a step. A refusal (`UserError`) is for good, so trying again would never end: what the undo was to remove
+    is left, and the workflow goes on to its end. Any other error passes, or may be mended, and is raised."""
+    try:
+        step.undo(parts, operation)
+    except UserError as error:
+        log.warning(
+            "an undo is refused for good, what it was to remove is left",
+            operation=operation.operation_id,
+            undo=step.name,
+            reason=str(error),
+        )
 
 
 def outstanding(parts: Parts) -> list[Operation]:
