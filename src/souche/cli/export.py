@@ -68,5 +68,5 @@ def _wait(administered: Administered, task: ExportTask, tell: Tell) -> ExportTas
         task = export_tasks.get(administered.region, task.task_id)
         tell(task.state.value, task.done_bytes, task.total_bytes or None)
     if task.state != ExportState.COMPLETED:
-        raise ExportFailed(task_id=task.task_id, state=task.state, comment=task.comment)
+        raise ExportFailed(task_id=task.task_id, state=task.state, comment=task.told)
     return task

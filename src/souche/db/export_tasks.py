@@ -1,7 +1,7 @@
 """Export tasks, and the snapshots that those under way read."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
@@ -68,9 +68,19 @@ def set_state(connection: sa.Connection, task_id: str, state: ExportState) -> No
 
 
 def set_progress(connection: sa.Connection, task_id: str, done_bytes: int, total_bytes: int) -> None:
-    """Record how far it is."""
-    values = {"done_bytes": done_bytes, "total_bytes": total_bytes}
+    """Record how far it is: it does not wait."""
+    values = {"done_bytes": done_bytes, "total_bytes": total_bytes, "note": None}
     connection.execute(tasks.update().where(tasks.c.task_id == task_id).values(values))
+
+
+def set_note(connection: sa.Connection, task_id: str, note: str | None) -> None:
+    """Record what the task waits for, or has left."""
+    connection.execute(tasks.update().where(tasks.c.task_id == task_id).values(note=note))
+
+
+def release(connection: sa.Connection, task_id: str) -> None:
+    """Record that nothing reads the task's snapshots any more, and that none of them counts as written."""
+    connection.execute(disks.delete().where(disks.c.task_id == task_id))
 
 
 def set_manifest_url(connection: sa.Connection, task_id: str, sealed_url: bytes) -> None:
@@ -85,19 +95,13 @@ def end(connection: sa.Connection, task_id: str, **values: object) -> None:
     forgotten."""
     here = tasks.c.task_id == task_id
     connection.execute(tasks.update().where(here).values(sealed_secret_key=None, **values))
-    connection.execute(disks.delete().where(disks.c.task_id == task_id))
+    release(connection, task_id)
 
 
 def record_disk(connection: sa.Connection, task_id: str, disk: WrittenDisk) -> None:
     """Record that a disk is in the bucket."""
     here = (disks.c.task_id == task_id, disks.c.snapshot_id == disk.snapshot_id)
     connection.execute(disks.update().where(*here).values(asdict(disk)))
-
-
-def forget_disks(connection: sa.Connection, task_id: str) -> None:
-    """Record that none of the disks is in the bucket any more."""
-    nothing = dict.fromkeys(field.name for field in fields(WrittenDisk) if field.name != "snapshot_id")
-    connection.execute(disks.update().where(disks.c.task_id == task_id).values(nothing))
 
 
 def written_disks(connection: sa.Connection, task_id: str) -> dict[str, WrittenDisk]:

@@ -435,6 +435,7 @@ export_tasks = sa.Table(
     sa.Column("sealed_secret_key", sa.LargeBinary),
     sa.Column("sealed_manifest_url", sa.LargeBinary),
     sa.Column("image", sa.Text),
+    sa.Column("note", sa.Text),
     sa.Column("creation_date", UtcDate, nullable=False),
     sa.Index(None, "account_id", "creation_date", "task_id"),
 )

@@ -20,7 +20,7 @@ class ExportTask:
 
     The bucket is one of the account `bucket_account_id` here; None: it is reached by `access_key_id` with its sealed
     secret, a key of no account here. `prefix` is what every key in the bucket begins with. `done_bytes` of the
-    `total_bytes` of data on all disks are read.
+    `total_bytes` of data on all disks are read. `note` is what the export waits for, or has left in the bucket.
     """
 
     task_id: str
@@ -40,6 +40,12 @@ class ExportTask:
     image: Image | None = None
     done_bytes: int = 0
     total_bytes: int = 0
+    note: str | None = None
+
+    @property
+    def told(self) -> str:
+        """The comment, and the note where there is one."""
+        return f"{self.comment} {self.note}" if self.note else self.comment
 
     @property
     def progress_percent(self) -> int:

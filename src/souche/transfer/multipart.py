@@ -4,12 +4,23 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final, TypeAlias
 
+import structlog
+
+from souche.errors import SoucheError
 from souche.formats.extents import Bytes
-from souche.objects.base import MOST_PARTS, SMALLEST_PART_BYTES, ObjectStore, Part, Upload
+from souche.objects.base import (
+    MOST_PARTS,
+    SMALLEST_PART_BYTES,
+    BucketAccessRefused,
+    ObjectStore,
+    Part,
+    Upload,
+)
 
 PART_BYTES: Final = 8 * 1024 * 1024
 PARTS_BYTES: Final = 40 * 1024 * 1024
@@ -20,6 +31,8 @@ HELD_BYTES: Final = 32 * 1024 * 1024
 
 Padding: TypeAlias = Callable[[int], Iterable[Bytes]]
 """So many bytes or a few more that change nothing, when they follow a stream (`gzip_members.padding`)."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -41,20 +54,28 @@ class BucketSink:
     def write(self, stream: Iterable[Bytes], *, most_bytes: int, padding: Padding) -> StoredObject:
         """Upload a stream of at most `most_bytes` as the object, which appears when it is whole. Whatever the
         stream or the store raises passes through, and the upload is aborted. What an earlier try for the same key
-        has left is aborted first.
+        has left is aborted first, where that is allowed.
 
         Memory: one part being filled, and those under way: `PARTS_BYTES` at the most. Parts have 8 MiB as long as
         10,000 of them are enough (78 GiB), then more; from 21 MiB on each is sent before the next is filled. Parts
         larger than `PARTS_BYTES` are sent as they come: such a part cannot be sent again, and the stream's end
         may come in the middle of one, which `padding` then fills.
         """
-        self.abort()
+        with suppress(BucketAccessRefused):  # who may write need not be let list what was begun
+            self.abort()
         upload = self.store.start_upload(self.bucket, self.key)
         try:
             return self._send(upload, _Source(stream, padding), part_bytes_for(most_bytes))
         except BaseException:
-            self.store.abort_upload(upload)
+            self._give_up(upload)
             raise
+
+    def _give_up(self, upload: Upload) -> None:
+        """Abort it, if the store does: what went wrong before is what matters. `abort` tries again."""
+        try:
+            self.store.abort_upload(upload)
+        except SoucheError as error:
+            log.warning("an upload could not be aborted", bucket=upload.bucket, reason=str(error))
 
     def abort(self) -> None:
         """Abort every upload to this key."""
@@ -65,6 +86,10 @@ class BucketSink:
     def remove(self) -> None:
         """Leave nothing: no upload, no object."""
         self.abort()
+        self.delete()
+
+    def delete(self) -> None:
+        """Delete the object."""
         self.store.delete(self.bucket, self.key)
 
     def _send(self, upload: Upload, source: "_Source", part_bytes: int) -> StoredObject:

@@ -16,6 +16,9 @@ from souche.vault import Vault
 EXPORTS_AT_ONCE: Final = 1
 """in one process: each takes every core, and some 80 MiB. Others wait, so memory is bounded however many there are"""
 
+PATIENCE_SECONDS: Final = 600.0
+"""in which an object store that is away may come back, and its exports and imports go on"""
+
 Foreign: TypeAlias = Callable[[str, str], ObjectStore]
 """Opens the store of other services by an access key and its secret."""
 
@@ -23,12 +26,14 @@ Foreign: TypeAlias = Callable[[str, str], ObjectStore]
 @dataclass(frozen=True)
 class Buckets:
     """`oos` is the region's own service, if it has one; `foreign` the way to buckets by keys of no account here, if
-    there is one. `turns` bounds how many exports run at once, and whose is next."""
+    there is one. `turns` bounds how many exports run at once, and whose is next. Each call to a store that is away is
+    made again for `patience_seconds`."""
 
     vault: Vault
     oos: Oos | None = None
     foreign: Foreign | None = None
     turns: Turns = field(default_factory=lambda: Turns(EXPORTS_AT_ONCE))
+    patience_seconds: float = PATIENCE_SECONDS
 
     def store_of(self, task: ExportTask) -> ObjectStore:
         """The store that a task writes to.

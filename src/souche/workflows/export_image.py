@@ -30,6 +30,7 @@ from souche.model.export_tasks import MANIFEST_SECONDS, ExportTask, WrittenDisk
 from souche.model.images import Image, ImageMapping, Lineage
 from souche.model.operations import Operation
 from souche.objects.base import ObjectStore
+from souche.objects.patient import PatientStore
 from souche.workflows import exports, locks
 from souche.workflows.create_vm import GIB
 from souche.workflows.engine import Step, Workflow
@@ -41,16 +42,17 @@ def _write_manifest(parts: Parts, operation: Operation) -> None:
     image = _image_of(task)
     with parts.store.read() as connection:
         disks = export_tasks.written_disks(connection, task.task_id)
-    objects = parts.buckets.store_of(task)
     region = str(operation.arguments["region"])
     companion = write_companion(_companion(task, image, disks, region))
-    objects.put(task.bucket, task.companion_key, companion, metadata={})
-    objects.put(
-        task.bucket,
-        task.manifest_key,
-        write_manifest(_manifest(task, image, disks, objects)),
-        metadata={METADATA_KEY: _url(objects, task, task.companion_key)},
-    )
+    with exports.patience(parts, operation) as patient:
+        objects = PatientStore(parts.buckets.store_of(task), patient)
+        objects.put(task.bucket, task.companion_key, companion, metadata={})
+        objects.put(
+            task.bucket,
+            task.manifest_key,
+            write_manifest(_manifest(task, image, disks, objects)),
+            metadata={METADATA_KEY: _url(objects, task, task.companion_key)},
+        )
     sealed = parts.vault.seal(_url(objects, task, task.manifest_key))
     with parts.store.begin() as connection:
         export_tasks.set_manifest_url(connection, task.task_id, sealed)

@@ -1,25 +1,33 @@
 """What the exports of images and of snapshots have in common: their disks, their progress, their end."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Final
 
 import structlog
 
 from souche.db import export_tasks
-from souche.errors import SoucheError, StorageFailed
+from souche.errors import SoucheError, StorageFailed, Unavailable
 from souche.model.export_tasks import ExportTask, WrittenDisk
 from souche.model.operations import Operation
-from souche.objects.base import BucketAccessRefused, NoSuchBucket
-from souche.refusals import NoObjectStore
+from souche.objects.base import ObjectStore
+from souche.objects.patient import Patience, PatientStore
 from souche.states import ExportState
 from souche.transfer import reader
 from souche.transfer.export_disk import export_disk
 from souche.transfer.multipart import BucketSink
+from souche.workflows.engine import reason_of
 from souche.workflows.parts import Parts
 
+CLEANED_FOR: Final = timedelta(days=7)
+"""after the creation of a task a store that is away is still asked to remove what the task has left"""
 LOOK_BYTES: Final = 32 * 1024 * 1024
 """of data read between two looks at whether the task was cancelled, and two records of the progress"""
+
+_WAITING: Final = "It waits: {reason}"
+_NOT_YET: Final = "What it has written cannot be removed yet: {reason}"
+_LEFT: Final = "What may be left in the bucket {bucket}, as it cannot be removed: {keys} ({reason})"
 
 log = structlog.get_logger()
 
@@ -50,7 +58,25 @@ def _any_task_of(parts: Parts, operation: Operation) -> ExportTask:
 
 def ensure_bucket(parts: Parts, operation: Operation) -> None:
     """Make the bucket if it is missing. It stays, whatever comes of the export: its account may use it already."""
-    parts.buckets.ensure_bucket(parts.store, task_of(parts, operation))
+    task = task_of(parts, operation)
+    with patience(parts, operation) as patient:
+        patient.wait_for(lambda: parts.buckets.ensure_bucket(parts.store, task))
+
+
+@contextmanager
+def patience(parts: Parts, operation: Operation) -> Iterator[Patience]:
+    """Patience with the object store while it is away: the task's note says so, and a cancellation ends it."""
+
+    def ask(reason: str) -> None:
+        note = _WAITING.format(reason=reason)
+        if task_of(parts, operation).note != note:
+            _note(parts, operation.subject_id, note)
+
+    try:
+        yield Patience(parts.buckets.patience_seconds, ask)
+    finally:
+        if _any_task_of(parts, operation).note is not None:
+            _note(parts, operation.subject_id, None)
 
 
 def write_disks(parts: Parts, operation: Operation) -> None:
@@ -62,18 +88,22 @@ def write_disks(parts: Parts, operation: Operation) -> None:
             export_tasks.set_state(connection, task.task_id, ExportState.ACTIVE)
             written = export_tasks.written_disks(connection, task.task_id)
         progress = _Progress(parts, operation, _data_bytes(parts, task, written))
-        for snapshot_id in task.snapshot_ids:
-            if snapshot_id not in written:
-                _write_disk(parts, task, snapshot_id, progress)
-            progress.finish(snapshot_id)
+        with patience(parts, operation) as patient:
+            store = PatientStore(parts.buckets.store_of(task), patient)
+            for snapshot_id in task.snapshot_ids:
+                if snapshot_id not in written:
+                    _write_disk(parts, task, snapshot_id, store, progress)
+                progress.finish(snapshot_id)
 
 
-def _write_disk(parts: Parts, task: ExportTask, snapshot_id: str, progress: "_Progress") -> None:
+def _write_disk(
+    parts: Parts, task: ExportTask, snapshot_id: str, store: ObjectStore, progress: "_Progress"
+) -> None:
     with parts.volumes.read_snapshot(snapshot_id) as uri:
         exported = export_disk(
             uri,
             task.disk_format,
-            _sink(parts, task, snapshot_id),
+            BucketSink(store, task.bucket, task.disk_key(snapshot_id)),
             progress=lambda done, total: progress.tell(snapshot_id, done, total),
         )
     disk = WrittenDisk(
@@ -86,10 +116,6 @@ def _write_disk(parts: Parts, task: ExportTask, snapshot_id: str, progress: "_Pr
     )
     with parts.store.begin() as connection:
         export_tasks.record_disk(connection, task.task_id, disk)
-
-
-def _sink(parts: Parts, task: ExportTask, snapshot_id: str) -> BucketSink:
-    return BucketSink(parts.buckets.store_of(task), task.bucket, task.disk_key(snapshot_id))
 
 
 def _data_bytes(parts: Parts, task: ExportTask, written: Mapping[str, WrittenDisk]) -> dict[str, int]:
@@ -139,28 +165,58 @@ class _Progress:
 def remove_disks(parts: Parts, operation: Operation) -> None:
     """Leave no disk and no upload in the bucket."""
     task = _any_task_of(parts, operation)
-    with _may_be_out_of_reach(task):
-        for snapshot_id in task.snapshot_ids:
-            _sink(parts, task, snapshot_id).remove()
-    with parts.store.begin() as connection:
-        export_tasks.forget_disks(connection, task.task_id)
+    _clean(parts, task, [task.disk_key(snapshot_id) for snapshot_id in task.snapshot_ids])
 
 
 def remove_manifest(parts: Parts, operation: Operation) -> None:
     """Leave neither manifest nor companion in the bucket."""
     task = _any_task_of(parts, operation)
-    with _may_be_out_of_reach(task):
-        for key in (task.manifest_key, task.companion_key):
-            parts.buckets.store_of(task).delete(task.bucket, key)
+    _clean(parts, task, [task.manifest_key, task.companion_key])
 
 
-@contextmanager
-def _may_be_out_of_reach(task: ExportTask) -> Iterator[None]:
-    """What the region is not let into any more, it cannot clean either: to try for ever would help nobody."""
-    try:
-        yield
-    except (BucketAccessRefused, NoSuchBucket, NoObjectStore) as error:
-        log.warning("nothing can be removed from the bucket", task_id=task.task_id, reason=str(error))
+def _clean(parts: Parts, task: ExportTask, keys: Sequence[str]) -> None:
+    """Leave no object and no upload by these keys. The snapshots are free before: they need not wait for the bucket.
+
+    While the store is away this is worth another try, for `CLEANED_FOR` from the task's creation. Whatever else it
+    says, it would say again: what cannot be removed is left, and the task's note and the log name it.
+
+    Raises:
+        ObjectsUnavailable.
+    """
+    with parts.store.begin() as connection:
+        export_tasks.release(connection, task.task_id)
+    left: dict[str, str] = {}
+    for key in keys:
+        reason = _removed(parts, task, key)
+        if reason is not None:
+            left[key] = reason
+    if left:
+        reason = next(iter(left.values()))
+        log.warning(
+            "left in a bucket", task_id=task.task_id, bucket=task.bucket, keys=list(left), reason=reason
+        )
+        _note(parts, task.task_id, _LEFT.format(bucket=task.bucket, keys=", ".join(left), reason=reason))
+
+
+def _removed(parts: Parts, task: ExportTask, key: str) -> str | None:
+    """Remove an object and the uploads to its key, one even where the other is refused; why it cannot be done."""
+    reason = None
+    for removal in (BucketSink.abort, BucketSink.delete):
+        try:
+            removal(BucketSink(parts.buckets.store_of(task), task.bucket, key))
+        except Unavailable as error:
+            if parts.clock.now() - task.creation_date < CLEANED_FOR:
+                _note(parts, task.task_id, _NOT_YET.format(reason=error))
+                raise
+            reason = reason_of(error)
+        except Exception as error:
+            reason = reason_of(error)
+    return reason
+
+
+def _note(parts: Parts, task_id: str, note: str | None) -> None:
+    with parts.store.begin() as connection:
+        export_tasks.set_note(connection, task_id, note)
 
 
 def complete(parts: Parts, operation: Operation) -> None:

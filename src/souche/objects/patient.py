@@ -1,0 +1,119 @@
+"""An object store that is waited for while it is away: a restart of the embedded one takes some 6 s, sometimes 10.
+
+Each call is made again until it succeeds or its time is over, so what a stream has sent already stays sent. `ask`
+is called before each pause and all through it: whatever it raises ends the wait (a cancelled export).
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from souche.errors import SystemFailure, Unavailable
+from souche.formats.extents import Bytes
+from souche.objects.base import NoSuchUpload, ObjectStore, Part, Upload
+
+FIRST_PAUSE_SECONDS: Final = 0.5
+LONGEST_PAUSE_SECONDS: Final = 5.0
+ASK_SECONDS: Final = 1.0
+
+Result = TypeVar("Result")
+
+
+class WaitedInVain(SystemFailure):
+    """{reason} (waited for {seconds:.0f} s)"""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long one call is made again, in seconds; and what is asked, with the reason, while it waits."""
+
+    seconds: float
+    ask: Callable[[str], None]
+
+    def wait_for(self, call: Callable[[], Result]) -> Result:
+        """Make a call until it no longer raises Unavailable.
+
+        Raises:
+            WaitedInVain: it still does when the time is over; not Unavailable, as it has been tried again enough.
+        """
+        return self.retried(lambda _again: call())
+
+    def retried(self, call: Callable[[bool], Result]) -> Result:
+        """As `wait_for`; the call is told whether it is made again."""
+        began, pause, again = time.monotonic(), FIRST_PAUSE_SECONDS, False
+        while True:
+            try:
+                return call(again)
+            except Unavailable as error:
+                waited = time.monotonic() - began
+                if waited >= self.seconds:
+                    raise WaitedInVain(reason=str(error), seconds=waited) from error
+                self._pause(min(pause, self.seconds - waited), str(error))
+            pause, again = min(2 * pause, LONGEST_PAUSE_SECONDS), True
+
+    def _pause(self, seconds: float, reason: str) -> None:
+        never = threading.Event()
+        self.ask(reason)
+        while seconds > 0:
+            never.wait(min(seconds, ASK_SECONDS))
+            seconds -= ASK_SECONDS
+            self.ask(reason)
+
+
+@dataclass(frozen=True)
+class PatientStore:
+    """An `ObjectStore` in front of another one. Where that raises ObjectsUnavailable for too long, this one raises
+    WaitedInVain."""
+
+    store: ObjectStore
+    patience: Patience
+
+    def ensure_bucket(self, bucket: str) -> None:
+        self.patience.wait_for(lambda: self.store.ensure_bucket(bucket))
+
+    def put(self, bucket: str, key: str, data: bytes, *, metadata: Mapping[str, str]) -> None:
+        self.patience.wait_for(lambda: self.store.put(bucket, key, data, metadata=metadata))
+
+    def get(self, bucket: str, key: str) -> bytes:
+        return self.patience.wait_for(lambda: self.store.get(bucket, key))
+
+    def delete(self, bucket: str, key: str) -> None:
+        self.patience.wait_for(lambda: self.store.delete(bucket, key))
+
+    def keys(self, bucket: str, prefix: str) -> list[str]:
+        return self.patience.wait_for(lambda: self.store.keys(bucket, prefix))
+
+    def start_upload(self, bucket: str, key: str) -> Upload:
+        """One whose answer was lost stays beside it, until `uploads` is asked."""
+        return self.patience.wait_for(lambda: self.store.start_upload(bucket, key))
+
+    def put_part(self, upload: Upload, number: int, data: bytes | bytearray) -> Part:
+        return self.patience.wait_for(lambda: self.store.put_part(upload, number, data))
+
+    def put_part_stream(self, upload: Upload, number: int, length: int, stream: Iterable[Bytes]) -> Part:
+        """Not made again: its stream is used up. Raises ObjectsUnavailable."""
+        return self.store.put_part_stream(upload, number, length, stream)
+
+    def complete_upload(self, upload: Upload, parts: Sequence[Part]) -> None:
+        """When the answer of the first call was lost, the upload is gone for the second, and the object there."""
+
+        def complete(again: bool) -> None:  # noqa: FBT001
+            try:
+                self.store.complete_upload(upload, parts)
+            except NoSuchUpload:
+                if not (again and upload.key in self.store.keys(upload.bucket, upload.key)):
+                    raise
+
+        self.patience.retried(complete)
+
+    def abort_upload(self, upload: Upload) -> None:
+        """Not made again: an upload is aborted by those who will not go on. Raises ObjectsUnavailable."""
+        self.store.abort_upload(upload)
+
+    def uploads(self, bucket: str, prefix: str) -> list[Upload]:
+        return self.patience.wait_for(lambda: self.store.uploads(bucket, prefix))
+
+    def presign(self, bucket: str, key: str, seconds: int) -> str:
+        return self.store.presign(bucket, key, seconds)
