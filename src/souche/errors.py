@@ -97,6 +97,10 @@ class StorageFailed(SystemFailure):
     """The volume store failed: {reason}"""
 
 
+class DiskDamaged(StorageFailed):
+    """The disk of {resource_id} is damaged: {reason}"""
+
+
 class ComputeFailed(SystemFailure):
     """The hypervisor failed: {reason}"""
 

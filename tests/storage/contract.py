@@ -301,6 +301,19 @@ class StoreContract:
         bench.store.delete_snapshot(S)
         assert bench.store.collect() == 0
 
+    def test_verify_finds_nothing_wrong_in_what_was_just_made(self, bench: Bench, tmp_path: Path) -> None:
+        self._snapshot(bench, b"image")
+        bench.store.import_snapshot(U, _image(tmp_path, "qcow2"), "qcow2", SIZE)
+        for number in range(8):
+            bench.store.clone_volume(B, S, SIZE)
+            write(bench, B, bytes([number]) * 100, number * 1000)
+            freeze(bench, B, f"snap-{number}")
+            bench.store.record_hashes(1e12)
+        bench.store.collect()
+        bench.store.record_hashes(1e12)
+        assert list(bench.store.verify(deep=False)) == list(bench.store.verify(deep=True)) == []
+        assert all(bench.store.compare_hashes(1e12) is not False for _ in range(12))
+
     def test_many_callers_at_once(self, bench: Bench) -> None:
         self._snapshot(bench, b"image")
         numbers = range(12)

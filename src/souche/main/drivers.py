@@ -26,7 +26,7 @@ from souche.objects.fetch import Fetcher
 from souche.objects.oos import Oos
 from souche.objects.s3 import S3Access, S3Store
 from souche.objects.urls import parse_url
-from souche.reconcile import chains, firewalls, leftovers, oos_keys, power, withdrawn
+from souche.reconcile import chains, firewalls, layer_hashes, leftovers, oos_keys, power, withdrawn
 from souche.reconcile.loop import Sweep
 from souche.storage.base import LiveDisks
 from souche.storage.qcow2.driver import Qcow2Store
@@ -153,6 +153,8 @@ def make_sweeps(home: Home, parts: Parts, workflows: DurableWorkflows) -> list[S
         Sweep("withdrawn", lambda: withdrawn.remove(parts), 60.0),
         Sweep("disks", lambda: leftovers.collect_disks(parts), 10.0),
         Sweep("chains", lambda: chains.shorten(parts), 60.0),
+        Sweep("layer hashes", lambda: layer_hashes.record(parts), 60.0),
+        Sweep("layers compared", lambda: layer_hashes.compare(parts), 60.0),
         Sweep("bucket keys", lambda: oos_keys.sync(parts), 1.0),
     ]
 

@@ -45,6 +45,15 @@ class Inventory:
     snapshot_ids: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Fault:
+    """Something that is not as it has to be: the volumes and snapshots that it concerns, and a sentence without any
+    path of the host."""
+
+    resource_ids: tuple[str, ...]
+    problem: str
+
+
 class LiveDisks(Protocol):
     """What a store asks of the hypervisor for a running guest: only QEMU may touch the files that it has open."""
 
@@ -135,4 +144,19 @@ class VolumeStore(Protocol):
     def collect(self) -> int:
         """Remove what nothing names, and bound the length of chains. Returns the bytes in use on the medium
         afterwards. Idempotent, may be called at any time, never touches what a running guest writes to."""
+        ...
+
+    def verify(self, *, deep: bool) -> Sequence[Fault]:
+        """What is damaged or missing, in a fixed order; nothing where all is well. Changes nothing, and may be called
+        while others work. `deep` reads every byte and compares it with the hashes that `record_hashes` has left."""
+        ...
+
+    def record_hashes(self, bytes_per_second: float) -> int:
+        """Compute the hashes of what has been frozen or imported and has none yet, reading no faster than this.
+        Returns of how much. Whatever is captured meanwhile is not held up."""
+        ...
+
+    def compare_hashes(self, bytes_per_second: float) -> bool | None:
+        """Compare what was compared longest ago with its hash, reading no faster than this: whether it is the same
+        (None: there was nothing to compare). What is not is logged, and refused to all uses from now on."""
         ...

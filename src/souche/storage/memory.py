@@ -1,4 +1,5 @@
-"""A volume store in one process's memory, for fast tests and simulated guests. Nothing survives it."""
+"""A volume store in one process's memory, for fast tests and simulated guests. Nothing survives it, so
+nothing in it can be damaged."""
 
 import os
 import tempfile
@@ -13,7 +14,7 @@ from souche import run
 from souche.errors import ComputeFailed, StorageFailed, SystemFailure
 from souche.model.disks import DiskSource, MemorySource
 from souche.storage import nbd
-from souche.storage.base import Capabilities, Capture, CaptureReport, Inventory, LiveDisks
+from souche.storage.base import Capabilities, Capture, CaptureReport, Fault, Inventory, LiveDisks
 
 PAGE_BYTES: Final = 4096
 ZERO_PAGE: Final = bytes(PAGE_BYTES)
@@ -154,6 +155,15 @@ class MemoryStore:
         with self._lock:
             contents = [*self._snapshots.values(), *(volume.content for volume in self._volumes.values())]
             return PAGE_BYTES * len({id(page) for content in contents for page in content.pages.values()})
+
+    def verify(self, *, deep: bool) -> Sequence[Fault]:  # noqa: ARG002
+        return []
+
+    def record_hashes(self, bytes_per_second: float) -> int:  # noqa: ARG002
+        return 0
+
+    def compare_hashes(self, bytes_per_second: float) -> bool | None:  # noqa: ARG002
+        return None
 
     def _add_volume(self, volume_id: str, content: Content) -> None:
         with self._lock:

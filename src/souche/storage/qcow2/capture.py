@@ -4,7 +4,8 @@ crashes.
 1. Under the store's lock: find out where each volume is written to, make the overlays, write the journal
    entry.
 2. Without the lock, as a guest agent can take seconds: one atomic switch of the running guest's disks.
-3. Under the lock again: the entry becomes frozen, then links. The snapshots exist from the first of these on.
+3. Under the lock again: the lengths of the files that are layers from now on are kept, the entry becomes frozen, then
+   links. The snapshots exist from the second of these on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from souche.errors import ComputeFailed, StorageFailed
 from souche.model.disks import DiskSource, FileSource
 from souche.storage.base import Capture, CaptureReport, LiveDisks
 from souche.storage.qcow2 import argv
+from souche.storage.qcow2.chains import check
 from souche.storage.qcow2.directory import SHORT_SECONDS, Directory, storage_failures
 from souche.storage.qcow2.durable import sync_file
 from souche.storage.qcow2.journal import Entry, Journal, Move
@@ -44,6 +46,7 @@ def capture(
     with closing(entry):
         pause = _switch(directory, entry, vm_id, live, [move for move in moves if move.volume_id in opened])
         with storage_failures(what), directory.locked():
+            directory.seal([move.layer for move in moves])
             entry.freeze()
             entry.finish()
     return CaptureReport(guest_pause_seconds=pause)
@@ -67,6 +70,7 @@ def _prepare(directory: Directory, each: Capture, opened: Mapping[str, DiskSourc
     current = directory.volumes.get(each.volume_id)
     if current is None:
         raise StorageFailed(reason=f"there is no volume {each.volume_id}")
+    check(directory, each.volume_id, current, written=True)
     if each.volume_id in opened:
         layer = _written_layer(directory, current, opened[each.volume_id])
     else:

@@ -12,10 +12,12 @@ The merged file has the same bytes as the layer that it replaces, under the same
 has the old one open and later comes back by name reads the same. A volume's current file is never replaced.
 Layers that a merge left unnamed are removed by the next collection only: a program that is just opening the
 chain, name by name, still finds them.
+
+A layer that is missing or damaged is logged, and its chain is left as it is: what is known of it stays, all other
+chains are collected and shortened.
 """
 
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 import structlog
@@ -23,9 +25,11 @@ import structlog
 from souche import run
 from souche.errors import SystemFailure
 from souche.storage.qcow2 import argv
+from souche.storage.qcow2.chains import Chain, Chains
 from souche.storage.qcow2.directory import LONG_SECONDS, SHORT_SECONDS, Directory
 from souche.storage.qcow2.durable import sync_file
 from souche.storage.qcow2.journal import Journal
+from souche.storage.qcow2.told import remove, set_aside
 
 SHORTEST_BOUND: Final = 3
 
@@ -47,30 +51,51 @@ def _remove_unnamed(directory: Directory, journal: Journal) -> None:
     directory.volumes.sweep()
     directory.snapshots.sweep()
     journal.sweep()
-    named = {layer for chain in _chains(directory, journal) for layer in chain}
-    for path in directory.layers.iterdir():
-        if path.name not in named:
-            path.unlink()
+    chains = _all_chains(directory, journal)
+    named = {layer for chain in chains for layer in chain.layers}
+    if journal.is_readable():
+        for path in directory.layers.iterdir():
+            if path.name not in named:
+                remove(path)
+        directory.records.sweep(named)
+    _seal_older(directory, journal, chains)
 
 
-def _chains(directory: Directory, journal: Journal) -> Iterator[list[str]]:
-    """The chain below everything that has a name, without duplicates. Reads each header once."""
-    overlays = {move.overlay for move in journal.open_moves()}
-    roots = overlays | set(directory.volumes.all().values()) | set(directory.snapshots.all().values())
+def _seal_older(directory: Directory, journal: Journal, chains: Sequence[Chain]) -> None:
+    """Make the records of layers that have none: those of a home that is older than records."""
+    writable = {move.layer for move in journal.open_moves()}
+    snapshots = set(directory.snapshots.all().values())
+    unknown = {layer for chain in chains for layer in _frozen(directory, chain, snapshots)}
+    try:
+        directory.seal(sorted(unknown - writable))
+    except (OSError, SystemFailure) as error:
+        log.warning("layers not recorded", error=str(error))
 
-    @cache
-    def below(layer: str) -> str | None:
-        return directory.header(layer).backing_file
 
-    return (_chain(root, below) for root in sorted(roots))
+def _frozen(directory: Directory, chain: Chain, snapshots: Collection[str]) -> Iterator[str]:
+    """The layers of a chain without a record that certainly nobody writes to: a snapshot, or a layer that has been
+    written to, stands on them. A guest may still write below an overlay that is empty (see `journal`)."""
+    if chain.faults or all(map(directory.records.knows, chain.layers)):
+        return
+    frozen = False
+    for layer in chain.layers:
+        frozen = frozen or layer in snapshots
+        if frozen and not directory.records.knows(layer):
+            yield layer
+        frozen = frozen or not directory.is_unwritten(layer)
 
 
-def _chain(layer: str, below: Callable[[str], str | None]) -> list[str]:
-    """A layer and all that it stands on, the lowest last."""
-    names = [layer]
-    while (lower := below(names[-1])) is not None:
-        names.append(lower)
-    return names
+def _all_chains(directory: Directory, journal: Journal) -> list[Chain]:
+    """The chain below everything that has a name, without duplicates. What is wrong is logged."""
+    moves = journal.open_moves()
+    currents = set(directory.volumes.all().values())
+    roots = currents | {move.overlay for move in moves} | set(directory.snapshots.all().values())
+    seen = Chains(directory, currents | {layer for move in moves for layer in (move.layer, move.overlay)})
+    chains = [seen.chain(root) for root in sorted(roots)]
+    for chain in chains:
+        for layer, fault in chain.faults.items():
+            set_aside(layer, fault)
+    return chains
 
 
 def _shorten_chains(directory: Directory, journal: Journal, max_chain: int) -> None:
@@ -90,11 +115,11 @@ def _next_merge(
     """A layer that is to be put onto another, the lowest of its chain; None if no chain is too long."""
     with journal.settled():
         written = set(directory.volumes.all().values()) | {move.layer for move in journal.open_moves()}
-        for chain in _chains(directory, journal):
-            if len(chain) > max_chain:
-                layer = chain[-(max_chain // 2 + 2)]
+        for chain in _all_chains(directory, journal):
+            if len(chain.layers) > max_chain and not chain.faults:
+                layer = chain.layers[-(max_chain // 2 + 2)]
                 if layer not in written | failed:
-                    return layer, chain[-1]
+                    return layer, chain.layers[-1]
     return None
 
 

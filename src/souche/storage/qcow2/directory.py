@@ -5,6 +5,7 @@
         layers/<name>.qcow2     every disk file; backing files are named relative to here
         volumes/<volume id>     link to the one layer that the volume writes to: its current file
         snapshots/<snapshot id> link to a layer that nobody writes to any more
+        records/<layer>         what is known of a layer that nobody writes to any more (see `records`)
         captures/               the journal of captures under way (see `journal`)
         work/                   half-made files (see `scratch`)
 
@@ -17,8 +18,10 @@ layer whose path it was told, nobody else can list them. libvirt gives a running
 guest's user for as long as it runs, whoever owns the directory.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -30,6 +33,7 @@ from souche.storage.qcow2 import argv
 from souche.storage.qcow2.durable import sync_directory, sync_file
 from souche.storage.qcow2.locks import locked
 from souche.storage.qcow2.pointers import Pointers
+from souche.storage.qcow2.records import Record, Records
 from souche.storage.qcow2.scratch import Scratch
 
 MODE: Final = 0o711
@@ -50,6 +54,7 @@ class Directory:
         self.captures = self._make("captures")
         self.volumes = Pointers(self._make("volumes"))
         self.snapshots = Pointers(self._make("snapshots"))
+        self.records = Records(self._make("records"))
         self.scratch = Scratch(self._make("work"))
 
     def locked(self) -> AbstractContextManager[None]:
@@ -66,8 +71,11 @@ class Directory:
         Raises:
             StorageFailed: the file is missing, or is not what this store makes.
         """
+        return self._header(layer, self.path(layer))
+
+    def _header(self, layer: str, path: Path) -> Qcow2Header:
         try:
-            with self.path(layer).open("rb") as image:
+            with path.open("rb") as image:
                 header = read_header(image)
         except (OSError, ValueError) as error:
             raise StorageFailed(reason=f"layer {layer}: {error}") from error
@@ -81,6 +89,18 @@ class Directory:
         with self.path(layer).open("rb") as image:
             image.seek(header.l1_offset)
             return not any(image.read(header.l1_entries * 8))
+
+    def backing(self, layer: str) -> str | None:
+        """What a layer stands on, as far as its file tells."""
+        try:
+            return self.header(layer).backing_file
+        except StorageFailed:
+            return None
+
+    def newest_first(self) -> list[str]:
+        """The names of all layers that are there."""
+        times = {path.name: path.lstat().st_ctime_ns for path in self.layers.iterdir()}
+        return sorted(times, key=lambda name: times[name], reverse=True)
 
     def add_empty(self, stem: str, size_bytes: int) -> str:
         """Make a layer that reads as zeros; returns its name."""
@@ -99,7 +119,7 @@ class Directory:
     def adopt(self, image: Path, stem: str) -> str:
         """Move a finished file from scratch among the layers; returns the name that it got. Durable on
         return."""
-        name = next(name for name in _names(stem) if not self.path(name).exists())
+        name = next(name for name in _names(stem) if not self._is_taken(name))
         image.chmod(FILE_MODE)
         sync_file(image)
         image.rename(self.path(name))
@@ -110,12 +130,35 @@ class Directory:
         """Put a file of equal content, on the medium already, in a layer's place. Whoever has the old one open
         keeps it."""
         image.chmod(FILE_MODE)
+        known, after = self.records.get(layer), self.measured(layer, image)
+        before = known.settled(self.path(layer).stat().st_size) if known else self.measured(layer)
+        self.records.put({layer: replace(before, successor=after)})
         image.replace(self.path(layer))
         sync_directory(self.layers)
+        self.records.put({layer: after})
+
+    def measured(self, layer: str, image: Path | None = None) -> Record:
+        """The record of a layer as its file (or another, which is to be it) is now.
+
+        Raises:
+            StorageFailed: the file is missing, or is not what this store makes.
+        """
+        header = self._header(layer, image or self.path(layer))
+        return Record((image or self.path(layer)).stat().st_size, header.backing_file)
+
+    def seal(self, layers: Collection[str]) -> None:
+        """Nobody writes to these layers from here on: put their bytes on the medium, and keep their lengths."""
+        for layer in layers:
+            sync_file(self.path(layer))
+        self.records.put({layer: self.measured(layer) for layer in layers})
 
     def bytes_in_use(self) -> int:
         """What the layers take on the medium."""
         return sum(path.stat().st_blocks * 512 for path in self.layers.iterdir())
+
+    def _is_taken(self, name: str) -> bool:
+        """Whether a layer has this name, be it there or missing: what stands on it would see another's bytes."""
+        return self.records.knows(name) or os.path.lexists(self.path(name))
 
     def _make(self, name: str) -> Path:
         path = self._root / name

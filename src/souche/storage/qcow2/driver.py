@@ -15,13 +15,16 @@ from souche.errors import StorageFailed
 from souche.formats.qcow2_layout import is_of_stream
 from souche.model.disks import FileSource
 from souche.storage import nbd
-from souche.storage.base import Capabilities, Capture, CaptureReport, Inventory, LiveDisks
+from souche.storage.base import Capabilities, Capture, CaptureReport, Fault, Inventory, LiveDisks
 from souche.storage.qcow2 import argv
 from souche.storage.qcow2.capture import capture
+from souche.storage.qcow2.chains import check
 from souche.storage.qcow2.collect import collect
 from souche.storage.qcow2.directory import LONG_SECONDS, SHORT_SECONDS, Directory, storage_failures
 from souche.storage.qcow2.durable import sync_file
+from souche.storage.qcow2.hashes import at_rate, compare_oldest, record_hashes
 from souche.storage.qcow2.journal import Journal
+from souche.storage.qcow2.verify import verify
 
 MAX_CHAIN: Final = 16
 ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -52,7 +55,7 @@ class Qcow2Store:
         with self._alone("clone volume", volume_id, snapshot_id):
             if self._directory.volumes.get(volume_id) is not None:
                 return
-            layer = self._layer(snapshot_id)
+            layer = self._checked(snapshot_id)
             if size_bytes < self._directory.header(layer).virtual_size_bytes:
                 raise StorageFailed(reason=f"{volume_id} would be smaller than {snapshot_id}")
             self._directory.volumes.set(volume_id, self._directory.add_overlay(volume_id, layer, size_bytes))
@@ -71,7 +74,9 @@ class Qcow2Store:
 
     def volume_source(self, volume_id: str) -> FileSource:
         with self._alone("find volume", volume_id):
-            return FileSource(path=self._directory.path(self._current(volume_id)), format="qcow2")
+            current = self._current(volume_id)
+            check(self._directory, volume_id, current, written=True)
+            return FileSource(path=self._directory.path(current), format="qcow2")
 
     def capture(
         self, captures: Sequence[Capture], *, vm_id: str | None, live: LiveDisks | None
@@ -85,7 +90,7 @@ class Qcow2Store:
     def copy_snapshot(self, snapshot_id: str, source_snapshot_id: str) -> None:
         with self._alone("copy snapshot", snapshot_id, source_snapshot_id):
             if self._directory.snapshots.get(snapshot_id) is None:
-                self._directory.snapshots.set(snapshot_id, self._layer(source_snapshot_id))
+                self._directory.snapshots.set(snapshot_id, self._checked(source_snapshot_id))
 
     def import_snapshot(
         self,
@@ -104,7 +109,9 @@ class Qcow2Store:
             sync_file(image)  # the disk's bytes now, so that the store is not locked meanwhile
             with self._alone("import snapshot", snapshot_id):
                 if self._directory.snapshots.get(snapshot_id) is None:
-                    self._directory.snapshots.set(snapshot_id, self._directory.adopt(image, snapshot_id))
+                    layer = self._directory.adopt(image, snapshot_id)
+                    self._directory.seal([layer])
+                    self._directory.snapshots.set(snapshot_id, layer)
 
     def delete_snapshot(self, snapshot_id: str) -> None:
         with self._alone("delete snapshot", snapshot_id):
@@ -113,7 +120,7 @@ class Qcow2Store:
     @contextmanager
     def read_snapshot(self, snapshot_id: str) -> Iterator[str]:
         with self._alone("find snapshot", snapshot_id):
-            path = self._directory.path(self._layer(snapshot_id))
+            path = self._directory.path(self._checked(snapshot_id))
         with self._directory.scratch.place() as place, nbd.serve(path, "qcow2", place) as uri:
             yield uri
 
@@ -127,6 +134,18 @@ class Qcow2Store:
     def collect(self) -> int:
         with storage_failures("collect"):
             return collect(self._directory, self._journal, self._max_chain)
+
+    def verify(self, *, deep: bool) -> Sequence[Fault]:
+        with storage_failures("verify"):
+            return verify(self._directory, self._journal, deep=deep)
+
+    def record_hashes(self, bytes_per_second: float) -> int:
+        with storage_failures("hash layers"):
+            return record_hashes(self._directory, at_rate(bytes_per_second))
+
+    def compare_hashes(self, bytes_per_second: float) -> bool | None:
+        with storage_failures("compare layers"):
+            return compare_oldest(self._directory, at_rate(bytes_per_second))
 
     @contextmanager
     def _alone(self, what: str, *resource_ids: str) -> Iterator[None]:
@@ -145,10 +164,12 @@ class Qcow2Store:
             raise StorageFailed(reason=f"there is no volume {volume_id}")
         return layer
 
-    def _layer(self, snapshot_id: str) -> str:
+    def _checked(self, snapshot_id: str) -> str:
+        """The layer of a snapshot, all of whose bytes are there as far as lengths tell."""
         layer = self._directory.snapshots.get(snapshot_id)
         if layer is None:
             raise StorageFailed(reason=f"there is no snapshot {snapshot_id}")
+        check(self._directory, snapshot_id, layer, written=False)
         return layer
 
 

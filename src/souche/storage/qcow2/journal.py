@@ -18,6 +18,10 @@ else is done:
 
 So no crash needs the hypervisor to be understood, an undo has nothing to repair, and a retry is a fresh
 capture.
+
+An entry that was interrupted and cannot be read is kept as `<id>.<state>.damaged`, and settled as far as the folder
+tells what was in it (see `_salvaged`): V -> O, and no snapshot. This is right whatever stood in it: its caller was
+never told that the snapshots exist, and asks again.
 """
 
 import fcntl
@@ -25,16 +29,18 @@ import json
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Final
 
 from souche.storage.qcow2.directory import Directory
 from souche.storage.qcow2.durable import sync_directory
 from souche.storage.qcow2.locks import try_lock, wait_for
+from souche.storage.qcow2.told import remove, set_aside
 
 PREPARED: Final = ".prepared"
 FROZEN: Final = ".frozen"
+DAMAGED: Final = ".damaged"
 
 
 @dataclass(frozen=True)
@@ -116,22 +122,33 @@ class Journal:
 
     def open_moves(self) -> list[Move]:
         """The volumes of every capture that is in the journal. Under the store's lock."""
-        return [move for path in self._entries() for move in _read(path)]
+        return [move for path in self._entries() for move in _read(path) or ()]
+
+    def is_readable(self) -> bool:
+        """Whether `open_moves` names all. Under the store's lock."""
+        return all(_read(path) is not None for path in self._entries())
+
+    def damaged(self) -> list[str]:
+        """The names of entries that could not be read, and are kept."""
+        return sorted(path.name for path in self._directory.captures.glob(f"*{DAMAGED}"))
 
     def sweep(self) -> None:
         """Remove drafts that a crash left. Under the store's lock."""
         for path in self._directory.captures.glob(".*"):
-            path.unlink(missing_ok=True)
+            remove(path)
 
     def roll_forward(self, path: Path, moves: Sequence[Move]) -> None:
         """Make the links that a capture's state stands for. Doing it again is harmless until the entry is
         gone."""
         for move in moves:
-            if self._directory.volumes.get(move.volume_id) == move.current:
-                self._directory.volumes.set(move.volume_id, move.overlay)
+            self._move_on(move)
             if path.suffix == FROZEN:
                 self._directory.snapshots.set(move.snapshot_id, move.layer)
         _strike_out(path)
+
+    def _move_on(self, move: Move) -> None:
+        if self._directory.volumes.get(move.volume_id) == move.current:
+            self._directory.volumes.set(move.volume_id, move.overlay)
 
     def _settle(self, resource_ids: Collection[str]) -> Path | None:
         """Settle what was interrupted; returns an entry under way that touches one of the ids, if there is
@@ -141,11 +158,46 @@ class Journal:
             moves = _read(path)
             descriptor = try_lock(path)
             if descriptor is not None:
-                self.roll_forward(path, moves)
-                os.close(descriptor)
-            elif any(move.volume_id in resource_ids or move.snapshot_id in resource_ids for move in moves):
+                try:
+                    self._settle_one(path, moves)
+                finally:
+                    os.close(descriptor)
+            elif moves is not None and any(
+                move.volume_id in resource_ids or move.snapshot_id in resource_ids for move in moves
+            ):
                 busy = path
         return busy
+
+    def _settle_one(self, path: Path, moves: Sequence[Move] | None) -> None:
+        if moves is None:
+            self._set_aside(path)
+        else:
+            self.roll_forward(path, moves)
+
+    def _set_aside(self, path: Path) -> None:
+        """Keep an entry that cannot be read, with its volumes where QEMU may have gone on to write."""
+        for move in self._salvaged():
+            self._move_on(move)
+            set_aside(move.volume_id, f"goes on with {move.overlay}, as {path.name} cannot be read")
+        set_aside(path.name, f"cannot be read, is kept as {path.name}{DAMAGED}")
+        path.rename(path.with_name(path.name + DAMAGED))
+        sync_directory(path.parent)
+
+    def _salvaged(self) -> list[Move]:
+        """What a capture that nobody can read any more may have been about: overlays of a volume's current file,
+        made for that volume, which nothing names. Of several for one volume the newest counts: the others are of
+        captures that were given up."""
+        currents = self._directory.volumes.all()
+        named = {move.overlay for move in self.open_moves()} | set(currents.values())
+        found: dict[str, Move] = {}
+        for overlay in self._directory.newest_first():
+            volume_id = overlay.partition(".")[0]
+            current = currents.get(volume_id)
+            if current is None or overlay in named or volume_id in found:
+                continue
+            if self._directory.backing(overlay) == current:
+                found[volume_id] = Move(volume_id, "", current, current, overlay)
+        return list(found.values())
 
     def _entries(self) -> list[Path]:
         return [path for path in self._directory.captures.iterdir() if path.suffix in (PREPARED, FROZEN)]
@@ -157,8 +209,13 @@ def _write(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _read(path: Path) -> list[Move]:
-    return [Move(**fields) for fields in json.loads(path.read_bytes())]
+def _read(path: Path) -> list[Move] | None:
+    """What is in an entry; None if it cannot be read."""
+    try:
+        moves = [Move(**fields) for fields in json.loads(path.read_bytes())]
+    except (OSError, ValueError, TypeError):
+        return None
+    return moves if all(type(name) is str for move in moves for name in astuple(move)) else None
 
 
 def _strike_out(path: Path) -> None:

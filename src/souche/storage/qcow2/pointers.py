@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from souche.storage.qcow2.durable import sync_directory
+from souche.storage.qcow2.told import remove, set_aside
 
 
 class Pointers:
@@ -14,10 +15,13 @@ class Pointers:
         self._root = root
 
     def get(self, resource_id: str) -> str | None:
-        """The name of the layer, or None if there is no such id."""
+        """The name of the layer, or None if there is no such id. What is no link is no id of ours."""
         try:
             return (self._root / resource_id).readlink().name
         except FileNotFoundError:
+            return None
+        except OSError as error:
+            set_aside(resource_id, f"is no link: {error.strerror}")
             return None
 
     def all(self) -> Mapping[str, str]:
@@ -26,6 +30,10 @@ class Pointers:
             path.name: self.get(path.name) for path in self._root.iterdir() if not path.name.startswith(".")
         }
         return {resource_id: layer for resource_id, layer in found.items() if layer is not None}
+
+    def foreign(self) -> list[str]:
+        """The names of what is here and is no link."""
+        return [path.name for path in self._root.iterdir() if not path.is_symlink()]
 
     def set(self, resource_id: str, layer: str) -> None:
         """Point an id, new or known, to a layer. Durable on return."""
@@ -44,4 +52,4 @@ class Pointers:
         """Remove what a crash left in the making. Under the store's lock."""
         for path in self._root.iterdir():
             if path.name.startswith("."):
-                path.unlink(missing_ok=True)
+                remove(path)

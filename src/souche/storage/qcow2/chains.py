@@ -1,0 +1,88 @@
+"""What each layer stands on, as far as it is known, and what is wrong with it.
+
+A layer that is missing or damaged ends nothing but its own chain: what lies below it is taken from its record, so that
+everything is there still when the layer comes back from a backup.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from souche.errors import DiskDamaged, StorageFailed
+from souche.storage.qcow2.directory import Directory
+from souche.storage.qcow2.records import OTHER_BYTES, identity
+
+
+@dataclass(frozen=True)
+class Link:
+    """One layer of a chain: the one below it, and what is wrong with it (None: nothing)."""
+
+    backing: str | None
+    fault: str | None
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A layer and all that it is known to stand on, the lowest last, with what is wrong, by layer."""
+
+    layers: tuple[str, ...]
+    faults: dict[str, str]
+
+
+class Chains:
+    """The chains of a store at one moment, under its lock. Reads each header once. `written` are the layers that
+    volumes write to: they may have any length."""
+
+    def __init__(self, directory: Directory, written: Collection[str]) -> None:
+        self._directory = directory
+        self._written = written
+        self._links: dict[str, Link] = {}
+
+    def chain(self, layer: str) -> Chain:
+        """Everything below a layer, itself included."""
+        names: dict[str, None] = {}
+        faults: dict[str, str] = {}
+        below: str | None = layer
+        while below is not None and below not in names:
+            names[below] = None
+            link = self.link(below)
+            if link.fault is not None:
+                faults[below] = link.fault
+            if link.backing in names:
+                faults[below] = "stands on itself"
+            below = link.backing
+        return Chain(tuple(names), faults)
+
+    def link(self, layer: str) -> Link:
+        """One layer."""
+        if layer not in self._links:
+            self._links[layer] = self._look(layer)
+        return self._links[layer]
+
+    def _look(self, layer: str) -> Link:
+        record = self._directory.records.get(layer) if layer not in self._written else None
+        try:
+            status = self._directory.path(layer).stat()
+            backing = self._directory.header(layer).backing_file
+        except FileNotFoundError:
+            return Link(record.backing if record else None, "is missing")
+        except (OSError, StorageFailed):
+            return Link(record.backing if record else None, "cannot be read")
+        if record is None:
+            return Link(backing, None)
+        if not record.fits(status.st_size):
+            return Link(record.backing, f"has {status.st_size} bytes, not {record.length_bytes}")
+        if record.spoiled == identity(status):
+            return Link(record.backing, OTHER_BYTES)
+        return Link(backing, None)
+
+
+def check(directory: Directory, resource_id: str, layer: str, *, written: bool) -> None:
+    """Refuse a volume (`written`: it writes to the layer) or snapshot that stands on a layer which is missing, cannot
+    be read, or is not the file that it was. Under the store's lock; costs a look at each file, and reads no data.
+
+    Raises:
+        DiskDamaged.
+    """
+    chain = Chains(directory, {layer} if written else ()).chain(layer)
+    for name, fault in chain.faults.items():
+        raise DiskDamaged(resource_id=resource_id, reason=f"its layer {name} {fault}")

@@ -1,0 +1,142 @@
+"""The hashes of layers: computed and compared beside whatever else goes on, at a bounded rate.
+
+Files are opened under the store's lock, and read without it: a merge that comes between puts another file in the
+layer's place, and the one that is open stays what its record says.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import BinaryIO, Final
+
+import structlog
+
+from souche.storage.qcow2.directory import Directory
+from souche.storage.qcow2.records import OTHER_BYTES, Record, identity
+
+PIECE_BYTES: Final = 4 * 1024 * 1024
+
+log = structlog.get_logger()
+
+Pace = Callable[[int], None]
+"""Is told of each piece, in bytes, and returns when the next may be read."""
+
+
+def unbounded(_: int) -> None:
+    """As fast as the medium goes."""
+
+
+def at_rate(bytes_per_second: float) -> Pace:
+    """No faster than this, from now on."""
+    began, done = time.monotonic(), 0
+
+    def wait(more: int) -> None:
+        nonlocal done
+        done += more
+        early = began + done / bytes_per_second - time.monotonic()
+        if early > 0:
+            time.sleep(early)
+
+    return wait
+
+
+def record_hashes(directory: Directory, pace: Pace) -> int:
+    """See `VolumeStore.record_hashes`."""
+    with directory.locked():
+        known = sorted(directory.records.names())
+        missing = [layer for layer in known if _hash_of(directory.records.get(layer)) is None]
+    return sum(_record_hash(directory, layer, pace) for layer in missing)
+
+
+def _hash_of(record: Record | None) -> str | None:
+    return record.sha256 if record is not None else None
+
+
+def _record_hash(directory: Directory, layer: str, pace: Pace) -> bool:
+    with _opened(directory, layer) as opened:
+        if opened is None:
+            return False
+        found = _sha256(opened.file, pace)
+        with directory.locked():
+            if not opened.is_current(directory) or directory.records.get(layer) != opened.record:
+                return False
+            directory.records.put({layer: replace(opened.record, sha256=found)})
+    return True
+
+
+def compare_oldest(directory: Directory, pace: Pace) -> bool | None:
+    """Compare the layer that was compared longest ago; whether it is as it was (None: there is none to compare). One
+    that is not is refused from now on, until another file is in its place."""
+    with directory.locked():
+        known = directory.records.names()
+        layer = directory.records.oldest([name for name in known if _hash_of(directory.records.get(name))])
+    if layer is None:
+        return None
+    same = compare_hash(directory, layer, pace)
+    with directory.locked():
+        directory.records.touch(layer)
+    if same is False:
+        log.error("a layer is damaged", layer=layer, problem=OTHER_BYTES)
+        _spoil(directory, layer)
+    return same
+
+
+def _spoil(directory: Directory, layer: str) -> None:
+    with directory.locked():
+        record, path = directory.records.get(layer), directory.path(layer)
+        if record is not None and path.exists():
+            directory.records.put({layer: replace(record, spoiled=identity(path.stat()))})
+
+
+def compare_hash(directory: Directory, layer: str, pace: Pace) -> bool | None:
+    """Whether a layer has the bytes that it had when its hash was recorded; None if that cannot be told."""
+    with _opened(directory, layer) as opened:
+        if opened is None or opened.record.sha256 is None:
+            return None
+        return _sha256(opened.file, pace) == opened.record.sha256
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A layer's file, with what is known of this very file."""
+
+    layer: str
+    file: BinaryIO
+    record: Record
+
+    def is_current(self, directory: Directory) -> bool:
+        """Whether it is the layer still."""
+        path = directory.path(self.layer)
+        return path.exists() and path.stat().st_ino == os.fstat(self.file.fileno()).st_ino
+
+
+@contextmanager
+def _opened(directory: Directory, layer: str) -> Iterator[_Opened | None]:
+    """None of a layer that has no record, is missing, or has another length: that is told already."""
+    with ExitStack() as stack:
+        with directory.locked():
+            record = directory.records.get(layer)
+            try:
+                file = stack.enter_context(directory.path(layer).open("rb"))
+            except OSError:
+                record = None
+        if record is None:
+            yield None
+            return
+        length_bytes = os.fstat(file.fileno()).st_size
+        yield _Opened(layer, file, record.settled(length_bytes)) if record.fits(length_bytes) else None
+
+
+def _sha256(file: BinaryIO, pace: Pace) -> str:
+    """The hash of a file. It is not kept in the page cache, which has better use for the room."""
+    digest = hashlib.sha256()
+    offset = 0
+    while piece := os.pread(file.fileno(), PIECE_BYTES, offset):
+        digest.update(piece)
+        os.posix_fadvise(file.fileno(), offset, len(piece), os.POSIX_FADV_DONTNEED)
+        offset += len(piece)
+        pace(len(piece))
+    return digest.hexdigest()

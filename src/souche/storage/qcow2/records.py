@@ -1,0 +1,122 @@
+"""What is known of each layer from the moment it is one: its length, what it stands on, and, later, its hash.
+
+A qcow2 file that has lost its end opens without an error, and what is missing reads as zeros (docs/interop/qcow2
+allows a file to end anywhere). So its length is kept beside it, in `records/<layer>`, and compared before every use.
+
+A merge puts another file in a layer's place. The record then holds both, the present file and its `successor`, from
+before the rename until after it: whichever of them a crash leaves is known.
+"""
+
+import json
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from souche.storage.qcow2.durable import sync_directory, sync_file
+from souche.storage.qcow2.told import remove, set_aside
+
+DRAFT: Final = "."
+MODE: Final = 0o600
+OTHER_BYTES: Final = "has other bytes than when it was made"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One layer. `sha256` is the hash of its file, as hex; None: not computed yet. `spoiled` names the file (see
+    `identity`) in which another hash was found: a file that is put in its place is looked at again."""
+
+    length_bytes: int
+    backing: str | None
+    sha256: str | None = None
+    spoiled: str | None = None
+    successor: "Record | None" = None
+
+    def fits(self, length_bytes: int) -> bool:
+        """Whether a file of this length is the layer, or its successor."""
+        successor = self.successor
+        return length_bytes == self.length_bytes or (successor is not None and successor.fits(length_bytes))
+
+    def settled(self, length_bytes: int) -> "Record":
+        """The record of the one file that is there, after a crash between two steps of a merge. Of two files of the
+        same length the hash is not known any more."""
+        if self.successor is None:
+            return self
+        if length_bytes != self.length_bytes:
+            return self.successor
+        alone = length_bytes != self.successor.length_bytes
+        return replace(self, successor=None, sha256=self.sha256 if alone else None)
+
+
+def identity(status: os.stat_result) -> str:
+    """Tells a file from one that is put in its place, or written to."""
+    return f"{status.st_ino}:{status.st_mtime_ns}"
+
+
+class Records:
+    """A directory of records. Those who change it hold the store's lock."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def get(self, layer: str) -> Record | None:
+        """The record of a layer; None if there is none, or none that can be read: then the next collection makes one,
+        as for a layer that is older than records."""
+        try:
+            return _parse(json.loads((self._root / layer).read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            set_aside(layer, f"its record cannot be read: {type(error).__name__}")
+            return None
+
+    def names(self) -> set[str]:
+        """The layers that have one."""
+        return {path.name for path in self._root.iterdir() if not path.name.startswith(DRAFT)}
+
+    def knows(self, layer: str) -> bool:
+        """Whether a layer has one, be it there or missing."""
+        return (self._root / layer).exists()
+
+    def put(self, records: Mapping[str, Record]) -> None:
+        """Write some, in place of what was known. Each is there wholly or not at all; durable on return."""
+        for layer, record in records.items():
+            draft = self._root / f"{DRAFT}{layer}"
+            draft.unlink(missing_ok=True)
+            draft.touch(MODE)
+            draft.write_text(json.dumps(asdict(record)))
+            sync_file(draft)
+            draft.replace(self._root / layer)
+        if records:
+            sync_directory(self._root)
+
+    def oldest(self, layers: Collection[str]) -> str | None:
+        """Which of these was written or touched longest ago."""
+        times = {layer: self._touched(layer) for layer in layers}
+        return min(times, key=lambda layer: times[layer], default=None)
+
+    def touch(self, layer: str) -> None:
+        """The layer was compared just now."""
+        path = self._root / layer
+        if path.exists():
+            os.utime(path)
+
+    def sweep(self, named: Collection[str]) -> None:
+        """Remove drafts that a crash left, and records of layers that are gone and that nothing names."""
+        for path in self._root.iterdir():
+            if path.name.startswith(DRAFT) or path.name not in named:
+                remove(path)
+
+    def _touched(self, layer: str) -> float:
+        try:
+            return (self._root / layer).stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
+
+def _parse(fields: object) -> Record:
+    if not isinstance(fields, dict) or type(fields["length_bytes"]) is not int:
+        raise ValueError("no record")
+    successor = fields.get("successor")
+    return Record(**fields | {"successor": _parse(successor) if successor is not None else None})

@@ -1,0 +1,265 @@
+"""One broken thing holds up nothing but itself: layers that are missing, cut or changed, and entries, links and files
+that nobody can make anything of (issue 9, 1.6 and 1.7)."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from souche.errors import DiskDamaged, StorageFailed, Unavailable
+from souche.storage.base import Capture, Fault
+from souche.storage.qcow2 import Qcow2Store
+from souche.storage.qcow2.told import set_aside
+from tests.storage.bench import (
+    SIZE,
+    Guest,
+    LostGuest,
+    SwitchedAndLostGuest,
+    padded,
+    read,
+    read_snapshot,
+    write,
+)
+from tests.storage.contract import VM, A, B, C, S, T, U, freeze
+from tests.storage.test_qcow2 import Qcow2Bench
+from tests.storage.test_qcow2_directory import chain
+
+FAST = 1e12
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Qcow2Bench:
+    """A snapshot S of A, and one T of B, whose chains have nothing in common."""
+    set_aside.cache_clear()
+    bench = Qcow2Bench(tmp_path / "home")
+    for volume_id, snapshot_id in ((A, S), (B, T)):
+        bench.store.create_volume(volume_id, SIZE)
+        write(bench, volume_id, volume_id.encode())
+        freeze(bench, volume_id, snapshot_id)
+    return bench
+
+
+@pytest.fixture
+def disks(tmp_path: Path) -> Path:
+    return tmp_path / "home" / "disks"
+
+
+@pytest.fixture
+def layer(disks: Path) -> Path:
+    """The layer of snapshot S, which volume A stands on too."""
+    return disks / "layers" / f"{A}.qcow2"
+
+
+def cut(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 65536)
+
+
+def change(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(-10, 2)
+        file.write(b"something")
+
+
+def spoil_header(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"no image")
+
+
+DAMAGES = [Path.unlink, cut, spoil_header]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_layer_that_is_not_the_file_that_it_was_is_refused_to_every_use(
+    bench: Qcow2Bench, disks: Path, layer: Path, damage: Callable[[Path], object]
+) -> None:
+    damage(layer)
+    uses: list[Callable[[], object]] = [
+        lambda: bench.store.clone_volume(C, S, SIZE),
+        lambda: bench.store.copy_snapshot(U, S),
+        lambda: read_snapshot(bench.store, S),
+        lambda: bench.store.volume_source(A),
+        lambda: freeze(bench, A, U),
+    ]
+    for use in uses:
+        with pytest.raises(DiskDamaged, match=f"{S}|{A}") as refused:
+            use()
+        assert str(disks) not in str(refused.value)
+    assert read_snapshot(bench.store, T) == read(bench, B) == padded(B.encode())
+    assert bench.store.inventory().snapshot_ids == {S, T}
+    [fault] = bench.store.verify(deep=False)
+    assert fault.resource_ids == tuple(sorted((S, A)))
+    assert f"layer {layer.name} " in fault.problem
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_layer_keeps_no_other_chain_from_being_collected_and_shortened(
+    bench: Qcow2Bench, disks: Path, layer: Path, damage: Callable[[Path], object]
+) -> None:
+    for number in range(8):
+        freeze(bench, B, f"snap-{number}")
+    bench.store.create_volume(C, SIZE)
+    bench.store.delete_volume(C)
+    damage(layer)
+    with capture_logs() as logs:
+        bench.store.collect()
+        bench.store.collect()
+    assert [each["name"] for each in logs if "problem" in each] == [layer.name]
+    assert not (disks / "layers" / f"{C}.qcow2").exists()
+    assert len(chain(disks, f"volumes/{B}")) <= 4
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_a_damaged_layer_stands_on_is_kept_and_all_is_well_when_it_comes_back(
+    bench: Qcow2Bench, layer: Path, damage: Callable[[Path], object]
+) -> None:
+    """Nothing else names the layer below: only the record of the damaged one."""
+    freeze(bench, A, U)
+    for snapshot_id in (S, T):
+        bench.store.delete_snapshot(snapshot_id)
+    damaged = layer.with_name(f"{A}.{S}.qcow2")
+    whole = damaged.read_bytes()
+    damage(damaged)
+    for _ in range(2):
+        bench.store.collect()
+    assert layer.exists()
+    damaged.write_bytes(whole)
+    assert read_snapshot(bench.store, U) == read(bench, A) == padded(A.encode())
+
+
+def test_layer_that_stands_on_itself_ends_no_collection(bench: Qcow2Bench, layer: Path) -> None:
+    name, patched = layer.name.encode(), bytearray(layer.read_bytes())
+    offset = 0x200
+    patched[8:16], patched[16:20] = offset.to_bytes(8), len(name).to_bytes(4)
+    patched[offset : offset + len(name)] = name
+    layer.write_bytes(patched)
+    bench.store.collect()
+    with pytest.raises(DiskDamaged, match="stands on itself"):
+        bench.store.volume_source(A)
+
+
+def test_name_of_a_missing_layer_is_not_given_to_another(bench: Qcow2Bench, layer: Path) -> None:
+    """What stands on it would read the other's bytes."""
+    layer.unlink()
+    bench.store.delete_volume(A)
+    bench.store.create_volume(A, SIZE)
+    assert not layer.exists()
+    with pytest.raises(DiskDamaged):
+        read_snapshot(bench.store, S)
+
+
+def test_other_bytes_are_found_by_the_deep_look_and_refused_after_the_sweep(
+    bench: Qcow2Bench, layer: Path
+) -> None:
+    assert bench.store.record_hashes(FAST) == 2
+    assert bench.store.record_hashes(FAST) == 0
+    whole = layer.read_bytes()
+    change(layer)
+    assert list(bench.store.verify(deep=False)) == []
+    problem = f"layer {layer.name} has other bytes than when it was made"
+    assert list(bench.store.verify(deep=True)) == [Fault(tuple(sorted((S, A))), problem)]
+    assert {bench.store.compare_hashes(FAST) for _ in range(2)} == {True, False}
+    with pytest.raises(DiskDamaged, match="other bytes"):
+        read_snapshot(bench.store, S)
+    assert [fault.problem for fault in bench.store.verify(deep=False)] == [problem]
+    layer.unlink()
+    layer.write_bytes(whole)
+    assert read_snapshot(bench.store, S) == padded(A.encode())
+    assert list(bench.store.verify(deep=True)) == []
+
+
+def test_layers_of_a_home_without_records_get_theirs_at_first_sight(
+    bench: Qcow2Bench, disks: Path, layer: Path
+) -> None:
+    freeze(bench, A, U)
+    bench.store.delete_snapshot(S)
+    for path in (disks / "records").iterdir():
+        path.unlink()
+    (disks / "records").rmdir()
+    older = Qcow2Store(disks.parent)
+    older.collect()
+    names = {path.name for path in (disks / "records").iterdir()}
+    assert names == {f"{A}.qcow2", f"{A}.{S}.qcow2", f"{B}.qcow2"}
+    cut(layer)
+    with pytest.raises(DiskDamaged):
+        read_snapshot(older, U)
+
+
+def test_record_that_cannot_be_read_is_made_again(bench: Qcow2Bench, disks: Path) -> None:
+    for content in ("", "{}", "[]", '{"length_bytes": "1"}', "\0" * 100):
+        (disks / "records" / f"{A}.qcow2").write_text(content)
+        assert read_snapshot(bench.store, S) == padded(A.encode())
+        bench.store.collect()
+        assert list(bench.store.verify(deep=True)) == []
+
+
+NO_ENTRIES = [b"", b"\0" * 50, b"{", b"[1]", b'[{"volume_id": "vol-1"}]', b"\xff\xfe", b'{"a": 1}', b"[null]"]
+
+
+@pytest.mark.parametrize("state", ["prepared", "frozen"])
+@pytest.mark.parametrize("content", NO_ENTRIES)
+def test_damaged_entry_is_set_aside_and_nothing_waits_for_it(
+    bench: Qcow2Bench, disks: Path, state: str, content: bytes
+) -> None:
+    entry = disks / "captures" / f"{U}.{state}"
+    entry.write_bytes(content)
+    with capture_logs() as logs:
+        bench.store.create_volume(C, SIZE)
+    assert entry.name in [each.get("name") for each in logs]
+    freeze(bench, A, U)
+    bench.store.collect()
+    assert read_snapshot(bench.store, U) == read(bench, A) == padded(A.encode())
+    kept = disks / "captures" / f"{entry.name}.damaged"
+    assert kept.read_bytes() == content
+    [fault] = bench.store.verify(deep=False)
+    assert fault.resource_ids == (U,)
+
+
+@pytest.mark.parametrize("kind", [LostGuest, SwitchedAndLostGuest])
+def test_volume_of_a_damaged_entry_goes_on_where_the_guest_writes(
+    bench: Qcow2Bench, disks: Path, kind: type[Guest]
+) -> None:
+    """What a guest has written since a switch that only the entry told of is not lost."""
+    guest = kind({A: bench.store.volume_source(A), B: bench.store.volume_source(B)})
+    with pytest.raises(Unavailable):
+        bench.store.capture([Capture(A, U), Capture(B, "snap-9")], vm_id=VM, live=guest)
+    (disks / "captures" / f"{U}.prepared").write_bytes(b"\0" * 512)
+    assert guest.open is not None
+    for volume_id, source in guest.open.items():
+        bench.write(volume_id, source, 0, b"between")
+    bench.store.collect()
+    for volume_id in (A, B):
+        assert read(bench, volume_id).startswith(b"between")
+    bench.store.capture([Capture(A, U), Capture(B, "snap-9")], vm_id=VM, live=Guest(guest.open))
+    assert read_snapshot(bench.store, U).startswith(b"between")
+
+
+@pytest.mark.parametrize("folder", ["volumes", "snapshots", "captures", "layers", "work", "records"])
+def test_foreign_files_and_folders_hold_up_nothing(bench: Qcow2Bench, disks: Path, folder: str) -> None:
+    for name in ("notes.txt", ".hidden", f"{U}.prepared", "snap-99999999"):
+        (disks / folder / f"{name}.d").mkdir()
+        (disks / folder / f"{name}.d" / "inside").write_text("x")
+        with suppress(FileExistsError):
+            (disks / folder / name).mkdir()
+    (disks / folder / "plain").write_text("x")
+    (disks / folder / "dangling").symlink_to("nowhere")
+    for _ in range(2):
+        bench.store.collect()
+    bench.store.create_volume(C, SIZE)
+    freeze(bench, A, U)
+    assert {A, B, C} <= bench.store.inventory().volume_ids
+    assert {S, T, U} <= bench.store.inventory().snapshot_ids
+    assert read_snapshot(bench.store, U) == padded(A.encode())
+    list(bench.store.verify(deep=True))
+
+
+def test_dangling_link_is_the_one_thing_that_fails(bench: Qcow2Bench, disks: Path) -> None:
+    (disks / "snapshots" / U).symlink_to("../layers/gone.qcow2")
+    bench.store.collect()
+    with pytest.raises(StorageFailed, match=U):
+        read_snapshot(bench.store, U)
+    assert [fault.resource_ids for fault in bench.store.verify(deep=False)] == [(U,)]
+    bench.store.delete_snapshot(U)
+    assert list(bench.store.verify(deep=False)) == []
