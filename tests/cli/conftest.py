@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from souche import main
 from souche.cli import commands
 from souche.cli.composition import Composition
+from souche.main.backups import Backups
 
 
 class Souche:
@@ -17,7 +18,7 @@ class Souche:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self._app = commands.build(Composition(main.run, main.administer, main.destroy))
+        self._app = commands.build(Composition(main.run, main.administer, main.destroy, Backups()))
 
     def __call__(self, *arguments: object) -> list[dict[str, Any]]:
         """What a command that succeeds tells, as JSON, an object a line."""

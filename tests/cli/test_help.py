@@ -13,6 +13,7 @@ import typer.main
 from souche import main
 from souche.cli import commands
 from souche.cli.composition import Composition
+from souche.main.backups import Backups
 from tests.support.markdown import SHELL, blocks, command_lines, inline_code
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,9 @@ Command = Any
 
 def application() -> Command:
     """The commands, without what they do: only their parsers and their help are asked."""
-    root = typer.main.get_command(commands.build(Composition(main.run, main.administer, main.destroy)))
+    root = typer.main.get_command(
+        commands.build(Composition(main.run, main.administer, main.destroy, Backups()))
+    )
     for _path, command in tree(root):
         command.callback = None
     return root

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from souche.app import (
+    backups,
     export_tasks,
     image_copies,
     image_imports,
@@ -76,6 +77,12 @@ def _create_snapshot(world: World, cast: Cast) -> Callable[[str], Changed]:
     root = cast.running.volumes[0].volume_id
     made = snapshots.create_from_volume(world.region, cast.alice, snapshots.FromVolume(root))
     return _snapshot_error(made.snapshot_id)
+
+
+def _capture_for_backup(world: World, cast: Cast) -> Callable[[str], Changed]:
+    volume_ids = [volume.volume_id for volume in cast.running.volumes]
+    backups.promise_captures(world.region, volume_ids, "backup-1-")
+    return lambda _reason: {}
 
 
 def _copy_snapshot(world: World, cast: Cast) -> Callable[[str], Changed]:
@@ -223,6 +230,7 @@ SCENARIOS = (
     Scenario("link_volume", "link_volume", _link_volume),
     Scenario("unlink_volume", "unlink_volume", _unlink_volume, frozenset({"detach"})),
     Scenario("create_snapshot", "create_snapshot", _create_snapshot),
+    Scenario("capture_for_backup", "capture_for_backup", _capture_for_backup),
     Scenario("copy_snapshot", "copy_snapshot", _copy_snapshot),
     Scenario("delete_snapshot", "delete_snapshot", _delete_snapshot),
     Scenario("create_image", "create_image", _create_image),

@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from souche import __version__, config, logs
-from souche.cli import account, bucket, export, image, import_image, marketplace, quota, region
+from souche.cli import account, backup, bucket, export, image, import_image, marketplace, quota, region
 from souche.cli.composition import Composition
 from souche.cli.flags import with_settings
 from souche.cli.output import told
@@ -26,7 +26,9 @@ def build(composition: Composition) -> typer.Typer:
     app.command("doctor")(region.doctor)
     app.command("export")(export.build(composition))
     app.command("import")(import_image.build(composition))
+    app.command("restore")(backup.build_restore(composition))
     app.add_typer(account.build(composition), name="account")
+    app.add_typer(backup.build(composition), name="backup")
     app.add_typer(bucket.build(composition), name="bucket")
     app.add_typer(image.build(composition), name="image")
     app.add_typer(marketplace.build(composition), name="marketplace")

@@ -4,8 +4,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from souche.app.region import Region
+from souche.backup.make import Made, Tell
+from souche.backup.manifest import Manifest
+from souche.backup.verify import Verified
 from souche.config import Settings
 
 
@@ -23,9 +27,39 @@ class Administered:
 
 
 @dataclass(frozen=True)
+class BackupPlace:
+    """Where backups lie: a folder, or `s3://bucket/prefix` of the S3 service at an endpoint, with a key's file."""
+
+    name: str
+    oos_endpoint: str = ""
+    oos_key_file: Path | None = None
+
+
+class Backups(Protocol):
+    """What can be done with backups."""
+
+    def make(self, path: Path, place: BackupPlace, tell: Tell) -> Made:
+        """Back up the region in a home folder."""
+        ...
+
+    def restore(self, place: BackupPlace, backup_id: str | None, home: Path, tell: Tell) -> Manifest:
+        """Make a region from a backup (None: the newest), in a new home folder."""
+        ...
+
+    def verify(self, place: BackupPlace, tell: Tell) -> Verified:
+        """Read all backups in a place."""
+        ...
+
+    def every(self, place: BackupPlace) -> list[Manifest]:
+        """Every backup in a place, oldest first."""
+        ...
+
+
+@dataclass(frozen=True)
 class Composition:
     """The ways into a region: `serve` runs it until the process is told to end; `destroy` removes it for good."""
 
     serve: Callable[[Settings], None]
     administer: Callable[[Path], AbstractContextManager[Administered]]
     destroy: Callable[[Path], None]
+    backups: Backups

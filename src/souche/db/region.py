@@ -13,6 +13,13 @@ def adopt_id(connection: sa.Connection, new_id: str) -> str:
     return known or new_id
 
 
+def region_id(connection: sa.Connection) -> str:
+    """The region's id."""
+    found = connection.scalar(sa.select(region.c.region_id))
+    assert found is not None, "a region that was opened has its id"
+    return str(found)
+
+
 def guest_network(connection: sa.Connection) -> str | None:
     """The guests' network (CIDR), as it was recorded last."""
     return connection.scalar(sa.select(region.c.guest_network))

@@ -27,6 +27,7 @@ from souche.http.auth import KeyLookup
 from souche.http.metadata import create_metadata_app
 from souche.http.server import Application
 from souche.main.administration import administer as administer
+from souche.main.backups import Backups
 from souche.main.drivers import (
     allow_list,
     check_databases,
@@ -205,4 +206,4 @@ def destroy(path: Path) -> None:
 
 def cli() -> None:
     """The `souche` command."""
-    commands.build(Composition(serve=run, administer=administer, destroy=destroy))()
+    commands.build(Composition(serve=run, administer=administer, destroy=destroy, backups=Backups()))()

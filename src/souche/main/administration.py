@@ -24,8 +24,8 @@ from souche.main.drivers import (
 )
 from souche.model.operations import Operation
 from souche.objects.addresses import AllowList
+from souche.objects.embedded import EmbeddedOos
 from souche.objects.fetch import Fetcher
-from souche.objects.oos import Oos
 from souche.refusals import NoObjectStore
 from souche.workflows import buckets, engine
 from souche.workflows.buckets import Buckets
@@ -101,12 +101,12 @@ def _ensure_bucket(home: Home, region: Region, bucket: str, account_id: str) -> 
     if facts.get("OosListen") is None and facts.get("Oos") is not None:
         buckets.assign(region.store, bucket, account_id)
         return
-    with _reached_oos(home) as oos:
+    with reached_oos(home) as oos:
         buckets.ensure_own(oos, region.store, bucket, account_id)
 
 
 @contextmanager
-def _reached_oos(home: Home) -> Iterator[Oos]:
+def reached_oos(home: Home) -> Iterator[EmbeddedOos]:
     """The embedded store: that of the server, or where none runs, one that runs for this."""
     with ExitStack() as stack:
         try:
@@ -117,7 +117,7 @@ def _reached_oos(home: Home) -> Iterator[Oos]:
             yield stack.enter_context(run_embedded_oos(home, ("127.0.0.1", 0)))
 
 
-def _served_oos(home: Home) -> Oos:
+def _served_oos(home: Home) -> EmbeddedOos:
     listen = home.told().get("OosListen")
     if listen is None:
         raise NoObjectStore

@@ -100,12 +100,21 @@ def _free_port(host: str) -> int:
 
 
 def _external_access(settings: Settings) -> S3Access:
+    return S3Access(settings.oos_endpoint, *read_key_file(Path(settings.oos_key_file)))
+
+
+def read_key_file(path: Path) -> tuple[str, str]:
+    """The access key ID and the secret key that a file of `--oos-key-file` has.
+
+    Raises:
+        BadSetting.
+    """
     try:
-        access_key_id, secret_key = Path(settings.oos_key_file).read_text().split()
+        access_key_id, secret_key = path.read_text().split()
     except (OSError, ValueError) as error:
         reason = "a file with an access key ID and a secret key, a line each, is expected"
         raise BadSetting(flag="--oos-key-file", reason=reason) from error
-    return S3Access(settings.oos_endpoint, access_key_id, secret_key)
+    return access_key_id, secret_key
 
 
 def ways_to_buckets(settings: Settings, home: Home, oos: Oos | None) -> Buckets:

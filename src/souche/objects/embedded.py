@@ -87,6 +87,10 @@ class EmbeddedOos:
         with self._accounts_locked():
             self._server.accounts.ensure_bucket(bucket, account_id)
 
+    def buckets(self) -> dict[str, str]:
+        """The account of each bucket, by name."""
+        return self._server.accounts.buckets()
+
     def sync_keys(self, wanted: Iterable[AccountKey]) -> None:
         wanted = frozenset(wanted)
         if wanted == self._known:

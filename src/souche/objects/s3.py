@@ -3,14 +3,16 @@
 import base64
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 import boto3
+from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.session import Session as BotocoreSession
@@ -146,6 +148,35 @@ class S3Store:
         with self._errors(bucket):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
             return sorted(found["Key"] for page in pages for found in page.get("Contents", []))
+
+    def size(self, bucket: str, key: str) -> int | None:
+        """The number of bytes of an object; None if there is no such object or bucket."""
+        try:
+            with self._errors(bucket, key):
+                return int(self._client.head_object(Bucket=bucket, Key=key)["ContentLength"])
+        except ObjectsFailed as error:
+            if isinstance(error.__cause__, ClientError) and _status(error.__cause__) == 404:
+                return None
+            raise
+
+    def upload_file(self, bucket: str, key: str, path: Path, progress: Callable[[int], None]) -> None:
+        """Write a file, in parts where it is large. `progress` is called with the bytes sent since its last call."""
+        with self._errors(bucket, key):
+            try:
+                self._client.upload_file(str(path), bucket, key, Callback=progress)
+            except S3UploadFailedError as error:  # it hides the service's own error in its cause
+                raise error.__context__ or error from error
+
+    def download_file(self, bucket: str, key: str, path: Path, progress: Callable[[int], None]) -> None:
+        """Write an object to a file. `progress` is called with the bytes received since its last call.
+
+        Raises:
+            NoSuchObject.
+        """
+        if self.size(bucket, key) is None:
+            raise NoSuchObject(bucket=bucket, key=key)
+        with self._errors(bucket, key):
+            self._client.download_file(bucket, key, str(path), Callback=progress)
 
     def start_upload(self, bucket: str, key: str) -> Upload:
         with self._errors(bucket, key):

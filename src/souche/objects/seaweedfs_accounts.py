@@ -102,6 +102,16 @@ class Accounts:
         with _filer_errors():
             return self._filer.identities()
 
+    def buckets(self) -> dict[str, str]:
+        """The account of each bucket, by name."""
+        owners = {
+            grant.partition(":")[2]: identity.account_id
+            for identity in self.identities()
+            for grant in identity.grants
+            if identity.account_id.isdecimal() and grant.startswith(f"{argv.ACTIONS[0]}:")
+        }
+        return dict(sorted(owners.items()))
+
     def _change(self, *commands: str) -> None:
         """Run commands, and wait until S3 goes by them."""
         mark = AccountKey(MARKER, f"MARK{secrets.token_hex(8)}", secrets.token_hex(20))

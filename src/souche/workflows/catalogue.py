@@ -2,6 +2,7 @@
 
 from souche.workflows import (
     apply_security_groups,
+    capture_for_backup,
     copy_image,
     copy_snapshot,
     create_image,
@@ -27,6 +28,7 @@ from souche.workflows.engine import Catalogue
 
 _MODULES = (
     apply_security_groups,
+    capture_for_backup,
     copy_image,
     copy_snapshot,
     create_image,

@@ -1,0 +1,194 @@
+"""Making a backup.
+
+1. Capture every volume with bytes that no layer holds, those of one VM at one instant; guests run on.
+2. At one instant, alone in the store: copy the records, and hold every layer by a hard link. A volume that was made or
+   started since step 1 sends the backup back to it, a few times at the most.
+3. Copy what the repository does not have. The manifest is written last: a backup exists wholly or not at all.
+"""
+
+import secrets
+import tempfile
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias
+
+from souche.backup import manifest as manifests
+from souche.backup.manifest import (
+    BACKUPS,
+    MARKER,
+    VERSION,
+    Bucket,
+    File,
+    Layer,
+    Manifest,
+    Marker,
+    Stored,
+    Volume,
+)
+from souche.backup.repository import BackupFailed, NotInBackup, Repository, hash_file
+from souche.storage.qcow2.archive import Archive, Held, HeldLayer
+
+ROUNDS: Final = 5
+HOME_FILES: Final = ("vault.key", "guests/*/uefi-variables.fd")
+"""of the home, beside the records and the disks"""
+
+Tell: TypeAlias = Callable[[str, int, int | None], None]
+"""Told what is being done, and the bytes done and in all (None: not known yet)."""
+
+
+class Records(Protocol):
+    """The region's records, and the way to its guests."""
+
+    def copy(self, path: Path) -> Collection[str]:
+        """Copy the database to a new file. Returns the ids of the volumes that a guest may be writing to."""
+        ...
+
+    def buckets(self) -> Sequence[Bucket]:
+        """The buckets of the region's object store."""
+        ...
+
+    def capture(self, backup_id: str, volume_ids: Sequence[str]) -> None:
+        """Capture the volumes, by `backup_snapshot_id`; one that cannot be captured is left out."""
+        ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """The region that is backed up."""
+
+    home: Path
+    region: str
+    region_id: str
+    archive: Archive
+    records: Records
+
+
+@dataclass(frozen=True)
+class Made:
+    """A backup. `new_bytes` is what the repository did not have before; `uncaptured` has the volumes that are in it
+    only as they were captured last."""
+
+    manifest: Manifest
+    new_bytes: int
+    uncaptured: tuple[str, ...]
+
+
+def make(source: Source, repository: Repository, now: datetime, tell: Tell) -> Made:
+    """Back a region up.
+
+    Raises:
+        BackupFailed, RepositoryInUse, StorageFailed; those of the object store.
+    """
+    backup_id = f"{now:%Y%m%dt%H%M%S%f}-{secrets.token_hex(4)}"
+    with repository.alone(), tempfile.TemporaryDirectory(dir=source.home, prefix=".backup-") as place:
+        claim(repository, source.region_id)
+        database = Path(place) / "region.sqlite"
+        for last in (*[False] * (ROUNDS - 1), True):
+            tell("capturing volumes", 0, None)
+            with source.archive.hold(backup_id, lambda: source.records.copy(database), partial=last) as (
+                held,
+                missing,
+            ):
+                if not missing or last:
+                    return _write(source, repository, now, tell, _Instant(backup_id, database, held, missing))
+            database.unlink()
+            source.records.capture(backup_id, missing)
+    raise AssertionError
+
+
+def claim(repository: Repository, region_id: str) -> None:
+    """Make the repository the region's, unless it is already.
+
+    Raises:
+        BackupFailed: it is another region's, or holds something else.
+    """
+    try:
+        owner = manifests.read_marker(repository.read(MARKER)).region_id
+    except NotInBackup:
+        if repository.keys(""):
+            raise BackupFailed(reason="there is something else in that place: name an empty one") from None
+        repository.write(MARKER, manifests.write(Marker(VERSION, region_id)))
+        return
+    if owner != region_id:
+        raise BackupFailed(reason="that place has the backups of another region: name another one")
+
+
+@dataclass(frozen=True)
+class _Instant:
+    """What is backed up."""
+
+    backup_id: str
+    database: Path
+    held: Held
+    missing: tuple[str, ...]
+
+
+def _write(source: Source, repository: Repository, now: datetime, tell: Tell, instant: _Instant) -> Made:
+    held = instant.held
+    writer = _Writer(repository, tell, sum(layer.path.stat().st_size for layer in held.layers))
+    known = _known_layers(repository)
+    layers = tuple(writer.layer(layer, known) for layer in held.layers)
+    paths = sorted(path for pattern in HOME_FILES for path in source.home.glob(pattern))
+    files = tuple(File(str(path.relative_to(source.home)), writer.file(path)) for path in paths)
+    manifest = Manifest(
+        version=VERSION,
+        backup_id=instant.backup_id,
+        date=now.isoformat(timespec="milliseconds"),
+        region=source.region,
+        region_id=source.region_id,
+        database=writer.file(instant.database),
+        files=files,
+        layers=layers,
+        volumes={name: Volume(volume.layer, volume.size_bytes) for name, volume in held.volumes.items()},
+        snapshots=held.snapshots,
+        buckets=tuple(source.records.buckets()),
+        damaged=held.damaged,
+    )
+    repository.write(manifests.backup_key(instant.backup_id), manifests.write(manifest))
+    return Made(manifest, writer.new_bytes, instant.missing)
+
+
+def _known_layers(repository: Repository) -> Mapping[tuple[str, int, int], Stored]:
+    """What the layers of the last backup are, by name, time and inode."""
+    earlier = repository.keys(BACKUPS)
+    if not earlier:
+        return {}
+    last = manifests.read_manifest(repository.read(earlier[-1]))
+    return {(layer.name, layer.modified_ns, layer.inode): layer.stored for layer in last.layers}
+
+
+class _Writer:
+    """Writes what the repository does not have."""
+
+    def __init__(self, repository: Repository, tell: Tell, total_bytes: int) -> None:
+        self._repository = repository
+        self._tell = tell
+        self._total = total_bytes
+        self._done = 0
+        self.new_bytes = 0
+
+    def layer(self, held: HeldLayer, known: Mapping[tuple[str, int, int], Stored]) -> Layer:
+        """A layer; one that the last backup had is not read again."""
+        status = held.path.stat()
+        stored = known.get((held.name, status.st_mtime_ns, status.st_ino))
+        if stored is None or stored.bytes != status.st_size or not self._has(stored):
+            stored = self.file(held.path)
+        self._done += status.st_size
+        self._tell("copying disks", self._done, self._total)
+        return Layer(held.name, stored, status.st_mtime_ns, status.st_ino)
+
+    def file(self, path: Path) -> Stored:
+        """A file."""
+        stored = hash_file(path)
+        if not self._has(stored):
+            self._repository.put_file(manifests.object_key(stored.sha256), path, self._sent)
+            self.new_bytes += stored.bytes
+        return stored
+
+    def _has(self, stored: Stored) -> bool:
+        return self._repository.size(manifests.object_key(stored.sha256)) == stored.bytes
+
+    def _sent(self, _count: int) -> None:
+        self._tell("copying disks", self._done, self._total)

@@ -1,0 +1,131 @@
+"""Making a region from a backup, in a new home.
+
+The records come last, by a rename: a home with disks and without records is not served. A restore that was broken off
+is gone on with by the same command; what is there already was checked when it was written.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from souche.backup import manifest as manifests
+from souche.backup.make import Tell
+from souche.backup.manifest import BACKUPS, Manifest, Stored
+from souche.backup.repository import NotInBackup, Repository, fetch
+from souche.errors import Conflict, NotFound
+from souche.storage.qcow2.archive import Archive, FrozenVolume, Held
+from souche.storage.qcow2.durable import sync_directory, sync_file
+
+PRIVATE_FOLDER: Final = 0o700
+PRIVATE: Final = 0o600
+MARKER: Final = "restoring"
+
+
+class NoSuchBackup(NotFound):
+    """There is no backup {backup_id} in that place (`souche backup list` shows those that are)."""
+
+
+class NoBackups(NotFound):
+    """There is no backup in that place."""
+
+
+class HomeNotEmpty(Conflict):
+    """{home} is not empty: a backup is restored into a new folder."""
+
+
+def find(repository: Repository, backup_id: str | None) -> Manifest:
+    """A backup: the newest, where none is named.
+
+    Raises:
+        NoSuchBackup, NoBackups, BadBackup.
+    """
+    if backup_id is None:
+        keys = repository.keys(BACKUPS)
+        if not keys:
+            raise NoBackups
+        return manifests.read_manifest(repository.read(keys[-1]))
+    try:
+        return manifests.read_manifest(repository.read(manifests.backup_key(backup_id)))
+    except NotInBackup as error:
+        raise NoSuchBackup(backup_id=backup_id) from error
+
+
+def every(repository: Repository) -> list[Manifest]:
+    """Every backup of the repository, oldest first.
+
+    Raises:
+        BadBackup.
+    """
+    return [manifests.read_manifest(repository.read(key)) for key in repository.keys(BACKUPS)]
+
+
+def restore(
+    repository: Repository,
+    manifest: Manifest,
+    home: Path,
+    open_archive: Callable[[Path], Archive],
+    tell: Tell,
+) -> None:
+    """Make the region in `home`, which is missing, empty, or holds the beginning of this very restore.
+
+    Raises:
+        HomeNotEmpty, NotInBackup, DamagedObject, StorageFailed; those of the object store.
+    """
+    _begin(home, manifest.backup_id)
+    archive = open_archive(home)
+    writer = _Writer(repository, tell, sum(stored.bytes for stored in manifest.stored))
+    for layer in manifest.layers:
+        archive.restore_layer(layer.name, lambda path, layer=layer: writer.write(layer.stored, path))  # type: ignore[misc]
+    archive.restore_names(_held(manifest))
+    for file in manifest.files:
+        target = home / file.path
+        target.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        writer.replace(file.stored, target)
+    writer.replace(manifest.database, home / "region.sqlite")
+    (home / MARKER).unlink()
+
+
+def _begin(home: Path, backup_id: str) -> None:
+    marker = home / MARKER
+    home.mkdir(parents=True, exist_ok=True)
+    if marker.exists() and marker.read_text() == backup_id:
+        return
+    if any(home.iterdir()):
+        raise HomeNotEmpty(home=home)
+    home.chmod(0o711)
+    marker.write_text(backup_id)
+
+
+def _held(manifest: Manifest) -> Held:
+    volumes = {
+        name: FrozenVolume(volume.layer, volume.size_bytes) for name, volume in manifest.volumes.items()
+    }
+    return Held((), volumes, manifest.snapshots, {})
+
+
+class _Writer:
+    """Writes files, checked against their hashes."""
+
+    def __init__(self, repository: Repository, tell: Tell, total_bytes: int) -> None:
+        self._repository = repository
+        self._tell = tell
+        self._done = 0
+        self._total = total_bytes
+
+    def write(self, stored: Stored, path: Path) -> None:
+        """Write a new file."""
+        fetch(self._repository, stored, path, self._received)
+
+    def replace(self, stored: Stored, path: Path) -> None:
+        """Write a file that only its owner may read, at once."""
+        draft = path.with_name(f".{path.name}.restoring")
+        draft.unlink(missing_ok=True)
+        draft.touch(PRIVATE)
+        self.write(stored, draft)
+        sync_file(draft)
+        draft.replace(path)
+        sync_directory(path.parent)
+
+    def _received(self, count: int) -> None:
+        self._done += count
+        self._tell("copying", self._done, self._total)

@@ -1,0 +1,146 @@
+"""souche backup, souche restore"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from souche.backup.manifest import Manifest
+from souche.cli.composition import BackupPlace, Composition
+from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.output import show, told
+from souche.cli.progress import transfer_bar
+
+ToArgument = Annotated[str, typer.Argument(metavar="TO", help="Folder, or s3://BUCKET/PREFIX.")]
+FromArgument = Annotated[str, typer.Argument(metavar="FROM", help="Folder, or s3://BUCKET/PREFIX.")]
+EndpointFlag = Annotated[
+    str, typer.Option("--oos-endpoint", help="URL of the S3 service that has the bucket.")
+]
+KeyFileFlag = Annotated[
+    Path | None,
+    typer.Option(
+        "--oos-key-file",
+        help="File with a key to it: access key ID and secret key, a line each.",
+        dir_okay=False,
+    ),
+]
+
+
+class _BackupGroup(TyperGroup):
+    """`souche backup TO` is `souche backup make TO`, for any TO but the name of a command: of a folder with such a
+    name, `./verify` is the way to speak."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args[:1] != ["--help"] and (not args or args[0] not in self.commands):
+            args = ["make", *args]
+        return super().parse_args(ctx, args)
+
+
+def build(composition: Composition) -> typer.Typer:
+    """The commands about backups."""
+    app = typer.Typer(
+        help="Back the region up, while it runs: `souche backup --home DIR TO`.",
+        cls=_BackupGroup,
+    )
+
+    @app.command("make")
+    def make(
+        to: ToArgument,
+        home: HomeFlag,
+        oos_endpoint: EndpointFlag = "",
+        oos_key_file: KeyFileFlag = None,
+        json: JsonFlag = False,
+    ) -> None:
+        """Copy records, keys and disks, as they are at one instant; what an earlier backup copied is not copied again.
+        The region may run meanwhile. What is in buckets is not part of it. Status 1 if anything could not be backed up.
+
+        The backup holds the key of every secret: keep it where only you can read."""
+        with told(), transfer_bar() as tell:
+            made = composition.backups.make(home, BackupPlace(to, oos_endpoint, oos_key_file), tell)
+        problems = {**made.manifest.damaged}
+        problems |= dict.fromkeys(made.uncaptured, "as it was captured last: it could not be captured now")
+        facts = {**_facts(made.manifest), "NewBytes": made.new_bytes}
+        show({**facts, "Problems": problems} if json or problems else facts, as_json=json)
+        if problems:
+            raise typer.Exit(1)
+
+    @app.command("verify")
+    def verify(
+        place: FromArgument,
+        oos_endpoint: EndpointFlag = "",
+        oos_key_file: KeyFileFlag = None,
+        json: JsonFlag = False,
+    ) -> None:
+        """Read all backups in a place, and compare every byte with its checksum. Status 1 if anything is missing or
+        damaged."""
+        with told(), transfer_bar() as tell:
+            done = composition.backups.verify(BackupPlace(place, oos_endpoint, oos_key_file), tell)
+        facts = {"Backups": done.backups, "Objects": done.objects, "Bytes": done.bytes}
+        found = [
+            {"Key": each.key, "Problem": each.problem, "BackupIds": list(each.backup_ids)}
+            for each in done.findings
+        ]
+        if json:
+            show({**facts, "Findings": found}, as_json=True)
+        else:
+            show(facts, as_json=False)
+            for each in done.findings:
+                print(f"{each.problem} Needed by {', '.join(each.backup_ids)}.")
+        if found:
+            raise typer.Exit(1)
+
+    @app.command("list")
+    def list_backups(
+        place: FromArgument,
+        oos_endpoint: EndpointFlag = "",
+        oos_key_file: KeyFileFlag = None,
+        json: JsonFlag = False,
+    ) -> None:
+        """List the backups in a place, oldest first."""
+        with told():
+            found = composition.backups.every(BackupPlace(place, oos_endpoint, oos_key_file))
+        for manifest in found:
+            show(_facts(manifest), as_json=json)
+
+    @app.callback()
+    def group() -> None:
+        """Back the region up, while it runs: `souche backup --home DIR TO`."""
+
+    return app
+
+
+def build_restore(composition: Composition) -> Callable[..., None]:
+    """The command that makes a region from a backup."""
+
+    def restore(
+        place: FromArgument,
+        home: HomeFlag,
+        backup: Annotated[str | None, typer.Option(help="ID of the backup. Default: the newest.")] = None,
+        oos_endpoint: EndpointFlag = "",
+        oos_key_file: KeyFileFlag = None,
+        json: JsonFlag = False,
+    ) -> None:
+        """Make the region again from a backup, in a new folder; every byte is compared with its checksum. Then
+        `souche serve --home DIR` goes on with it. VMs that ran are started as after a failure of their host.
+
+        Do not serve it while the region that was backed up is served too."""
+        with told(), transfer_bar() as tell:
+            manifest = composition.backups.restore(
+                BackupPlace(place, oos_endpoint, oos_key_file), backup, home, tell
+            )
+        show({**_facts(manifest), "Home": str(home.resolve())}, as_json=json)
+
+    return restore
+
+
+def _facts(manifest: Manifest) -> dict[str, object]:
+    return {
+        "BackupId": manifest.backup_id,
+        "Date": manifest.date,
+        "Region": manifest.region,
+        "Volumes": len(manifest.volumes),
+        "Snapshots": len(manifest.snapshots),
+        "Bytes": sum(layer.stored.bytes for layer in manifest.layers),
+    }

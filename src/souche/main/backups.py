@@ -1,0 +1,124 @@
+"""Backups of a region, for the operator's commands: where they go to and come from, and what they are made of."""
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from souche.app import backups as captures
+from souche.backup import make, restore, verify
+from souche.backup.bucket import BucketRepository
+from souche.backup.folder import FolderRepository
+from souche.backup.make import Made, Source, Tell
+from souche.backup.manifest import Bucket, Manifest
+from souche.backup.repository import Repository
+from souche.backup.verify import Verified
+from souche.cli.composition import Administered, BackupPlace
+from souche.config import BadSetting
+from souche.db import vms
+from souche.db.region import region_id
+from souche.db.store import Store, sqlite_engine
+from souche.home import Home
+from souche.main.administration import administer, reached_oos
+from souche.main.drivers import read_key_file
+from souche.objects.s3 import S3Access, S3Store
+from souche.refusals import NoObjectStore
+from souche.states import VmState
+from souche.storage.qcow2.archive import BACKUP_PREFIX, Archive
+
+SCHEME = "s3"
+
+
+class Backups:
+    """The commands about backups (`cli.composition.Backups`)."""
+
+    def make(self, path: Path, place: BackupPlace, tell: Tell) -> Made:
+        """Back up the region in a home folder, which may be served meanwhile."""
+        home = Home(path.resolve())
+        home.read()  # there is a region
+        with administer(home.path) as administered:
+            with administered.region.store.read() as connection:
+                identity = region_id(connection)
+            source = Source(
+                home.path,
+                administered.region.name,
+                identity,
+                Archive(home.path),
+                _Records(home, administered),
+            )
+            return make.make(source, _repository(place), administered.region.clock.now(), tell)
+
+    def restore(self, place: BackupPlace, backup_id: str | None, home: Path, tell: Tell) -> Manifest:
+        """Make a region from a backup, in a new home."""
+        repository = _repository(place)
+        manifest = restore.find(repository, backup_id)
+        restore.restore(repository, manifest, home.resolve(), Archive, tell)
+        if manifest.buckets:
+            tell("making buckets", 0, None)
+            with administer(home) as administered:
+                for bucket in manifest.buckets:
+                    administered.ensure_bucket(bucket.name, bucket.account_id)
+        return manifest
+
+    def verify(self, place: BackupPlace, tell: Tell) -> Verified:
+        """Check every backup in a place."""
+        return verify.verify(_repository(place), tell)
+
+    def every(self, place: BackupPlace) -> list[Manifest]:
+        """Every backup in a place, oldest first."""
+        return restore.every(_repository(place))
+
+
+def _repository(place: BackupPlace) -> Repository:
+    parts = urlsplit(place.name)
+    if parts.scheme != SCHEME:
+        return FolderRepository(Path(place.name).resolve())
+    if not parts.netloc:
+        raise BadSetting(flag=place.name, reason="s3://BUCKET/PREFIX is expected")
+    if not place.oos_endpoint or place.oos_key_file is None:
+        raise BadSetting(flag="--oos-endpoint", reason="a bucket needs it, and --oos-key-file")
+    access_key_id, secret_key = read_key_file(place.oos_key_file)
+    access = S3Access(place.oos_endpoint, access_key_id, secret_key)
+    return BucketRepository(S3Store(access), parts.netloc, parts.path)
+
+
+class _Records:
+    """The records of a region in a home folder (`backup.make.Records`)."""
+
+    def __init__(self, home: Home, administered: Administered) -> None:
+        self._home = home
+        self._administered = administered
+
+    def copy(self, path: Path) -> Collection[str]:
+        """By SQLite's own backup: one consistent state, whatever is in the write-ahead log."""
+        path.touch(0o600)
+        with (
+            closing(sqlite3.connect(f"file:{self._home.database}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(path)) as target,
+        ):
+            source.backup(target)
+        store = Store(sqlite_engine(path))
+        try:
+            with store.read() as connection:
+                states = [state for state in VmState if state not in (VmState.STOPPED, VmState.TERMINATED)]
+                running = vms.in_states(connection, states)
+        finally:
+            store.close()
+        return {volume.volume_id for vm in running for volume in vm.volumes}
+
+    def buckets(self) -> Sequence[Bucket]:
+        """Those of the embedded store; of another service, the records say whose they are."""
+        if not self._home.oos.exists() or self._home.told().get("Oos") is None:
+            return []
+        try:
+            with reached_oos(self._home) as oos:
+                owners = oos.buckets()
+        except NoObjectStore:
+            return []
+        return [Bucket(name, account_id) for name, account_id in owners.items()]
+
+    def capture(self, backup_id: str, volume_ids: Sequence[str]) -> None:
+        region = self._administered.region
+        for operation_id in captures.promise_captures(region, volume_ids, f"{BACKUP_PREFIX}{backup_id}-"):
+            self._administered.finish(operation_id)

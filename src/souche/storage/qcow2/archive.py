@@ -1,0 +1,161 @@
+"""The whole store at one instant, for a backup, and a store built from one.
+
+Layers are immutable, so a hard link holds one for as long as a backup copies it, whatever is collected or merged
+meanwhile. What a volume is written to is not a layer: a backup captures the volumes first, as any capture does, into
+snapshots whose ids begin with `BACKUP_PREFIX`. They live until the next `hold`.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from souche.errors import StorageFailed
+from souche.storage.qcow2.directory import Directory, storage_failures
+from souche.storage.qcow2.journal import Journal
+
+BACKUP_PREFIX: Final = "backup-"
+
+
+@dataclass(frozen=True)
+class HeldLayer:
+    """A layer's file, which stays as it is while it is held. `backing` is the layer that it stands on."""
+
+    name: str
+    path: Path
+    backing: str | None
+
+
+@dataclass(frozen=True)
+class FrozenVolume:
+    """A volume's bytes: those of `layer` (None: zeros), and zeros up to `size_bytes`."""
+
+    layer: str | None
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """The store at one instant: every layer that a volume or a snapshot stands on, the lowest of a chain first.
+    `damaged` has the volumes and snapshots whose chain cannot be read, with the reason."""
+
+    layers: tuple[HeldLayer, ...]
+    volumes: Mapping[str, FrozenVolume]
+    snapshots: Mapping[str, str]
+    damaged: Mapping[str, str]
+
+
+def backup_snapshot_id(backup_id: str, volume_id: str) -> str:
+    """The snapshot that a backup captures a volume into."""
+    return f"{BACKUP_PREFIX}{backup_id}-{volume_id}"
+
+
+class Archive:
+    """The backups of the qcow2 store in `<home>/disks`."""
+
+    def __init__(self, home: Path) -> None:
+        self._directory = Directory(home / "disks")
+        self._journal = Journal(self._directory)
+
+    @contextmanager
+    def hold(
+        self, backup_id: str, copy_records: Callable[[], Collection[str]], *, partial: bool = False
+    ) -> Iterator[tuple[Held, tuple[str, ...]]]:
+        """Copy the records and hold every layer, alone in the store, and so at one instant.
+
+        `copy_records` copies the database, and returns the ids of the volumes that a guest may be writing to. Yields
+        what is held, and the volumes that have to be captured first, by `backup_snapshot_id`; where there are any,
+        nothing is held, unless it may be `partial`: these volumes are then held as they were captured last.
+
+        Raises:
+            StorageFailed.
+        """
+        with self._directory.scratch.place() as place:
+            with storage_failures("hold the store"), self._journal.settled():
+                written = copy_records()
+                missing = self._uncaptured(backup_id, written)
+                held = Held((), {}, {}, {}) if missing and not partial else self._link(place, backup_id)
+                if not missing or partial:
+                    self._forget_captures()
+            yield held, missing
+
+    def restore_layer(self, name: str, write: Callable[[Path], None]) -> None:
+        """Make a layer again, which `write` writes to the path that it is given; one that is there is left alone."""
+        if self._directory.path(name).exists():
+            return
+        with storage_failures(f"restore layer {name}"), self._directory.scratch.place() as place:
+            image = place / "layer.qcow2"
+            write(image)
+            made = self._directory.adopt(image, name.removesuffix(".qcow2"))
+            if made != name:
+                raise StorageFailed(reason=f"the layer {name} became {made}")
+
+    def restore_names(self, held: Held) -> None:
+        """Point every snapshot to its layer, and make every volume, empty on top of its own."""
+        with storage_failures("restore names"), self._journal.settled():
+            for snapshot_id, layer in held.snapshots.items():
+                self._directory.snapshots.set(snapshot_id, layer)
+            for volume_id, volume in held.volumes.items():
+                if self._directory.volumes.get(volume_id) is None:
+                    self._directory.volumes.set(volume_id, self._volume_file(volume_id, volume))
+
+    def _volume_file(self, volume_id: str, volume: FrozenVolume) -> str:
+        stem = f"{volume_id}.restored"
+        if volume.layer is None:
+            return self._directory.add_empty(stem, volume.size_bytes)
+        return self._directory.add_overlay(stem, volume.layer, volume.size_bytes)
+
+    def _uncaptured(self, backup_id: str, written: Collection[str]) -> tuple[str, ...]:
+        """The volumes with bytes that no layer holds yet."""
+        captured = self._directory.snapshots.all()
+        return tuple(
+            volume_id
+            for volume_id, current in sorted(self._directory.volumes.all().items())
+            if backup_snapshot_id(backup_id, volume_id) not in captured
+            and (volume_id in written or not self._is_unwritten(current))
+        )
+
+    def _is_unwritten(self, layer: str) -> bool:
+        try:
+            return self._directory.is_unwritten(layer)
+        except StorageFailed:
+            return True  # `damaged` tells of it
+
+    def _link(self, place: Path, backup_id: str) -> Held:
+        captured = self._directory.snapshots.all()
+        snapshots = {name: layer for name, layer in captured.items() if not name.startswith(BACKUP_PREFIX)}
+        layers: dict[str, HeldLayer] = {}
+        volumes: dict[str, FrozenVolume] = {}
+        damaged: dict[str, str] = {}
+        for volume_id, current in self._directory.volumes.all().items():
+            try:
+                header = self._directory.header(current)
+                layer = captured.get(backup_snapshot_id(backup_id, volume_id), header.backing_file)
+                self._link_chain(place, layer, layers)
+                volumes[volume_id] = FrozenVolume(layer, header.virtual_size_bytes)
+            except (StorageFailed, OSError) as error:
+                damaged[volume_id] = str(error)
+        for snapshot_id, layer in list(snapshots.items()):
+            try:
+                self._link_chain(place, layer, layers)
+            except (StorageFailed, OSError) as error:
+                damaged[snapshot_id] = str(error)
+                del snapshots[snapshot_id]
+        return Held(tuple(layers.values()), volumes, snapshots, damaged)
+
+    def _link_chain(self, place: Path, layer: str | None, layers: dict[str, HeldLayer]) -> None:
+        """Link a layer and all that it stands on, or nothing of it."""
+        chain: list[HeldLayer] = []
+        while layer is not None and layer not in layers:
+            backing = self._directory.header(layer).backing_file
+            chain.append(HeldLayer(layer, place / layer, backing))
+            layer = backing
+        for each in reversed(chain):
+            each.path.hardlink_to(self._directory.path(each.name))
+            layers[each.name] = each
+
+    def _forget_captures(self) -> None:
+        for snapshot_id in self._directory.snapshots.all():
+            if snapshot_id.startswith(BACKUP_PREFIX):
+                self._directory.snapshots.remove(snapshot_id)

@@ -1,0 +1,67 @@
+"""Freeze volumes for a backup: those of one VM at one instant, or one that is attached to none.
+
+1. capture: freeze the volumes into snapshots that no account sees; a running guest goes on.
+   Undo: forget them; the volumes keep their bytes.
+
+They have no records: the backup, which waits for this, sees what is missing, and forgets them at its end.
+
+Arguments: `snapshot_prefix`, which each volume's id follows. The subject is the VM, or the volume.
+"""
+
+import structlog
+
+from souche.db import vms, volumes
+from souche.model.operations import Operation
+from souche.model.volumes import Volume
+from souche.states import LinkState
+from souche.storage.base import Capture
+from souche.workflows.engine import Step, Workflow
+from souche.workflows.parts import Parts
+
+log = structlog.get_logger()
+
+
+def _capture(parts: Parts, operation: Operation) -> None:
+    vm_id, wanted = _wanted(parts, operation)
+    if wanted:
+        parts.volumes.capture(wanted, vm_id=vm_id, live=parts.live)
+
+
+def _forget(parts: Parts, operation: Operation) -> None:
+    for capture in _wanted(parts, operation)[1]:
+        parts.volumes.delete_snapshot(capture.snapshot_id)
+
+
+def _wanted(parts: Parts, operation: Operation) -> tuple[str | None, list[Capture]]:
+    """The VM, if it is about one, and what is to be captured; nothing of what is gone meanwhile."""
+    with parts.store.read() as connection:
+        vm = vms.get(connection, operation.subject_id)
+        volume = volumes.get(connection, operation.subject_id)
+    found = [each for each in vm.volumes if _is_attached(each)] if vm else []
+    if volume is not None and volume.link is None:
+        found = [volume]
+    prefix = str(operation.arguments["snapshot_prefix"])
+    captures = [Capture(each.volume_id, prefix + each.volume_id) for each in found]
+    return (vm.vm_id if vm else None), captures
+
+
+def _is_attached(volume: Volume) -> bool:
+    return volume.link is not None and volume.link.state == LinkState.ATTACHED
+
+
+def _failed(parts: Parts, operation: Operation, reason: str) -> None:
+    log.warning("not captured for a backup", subject_id=operation.subject_id, reason=reason)
+
+
+def _lock(parts: Parts, operation: Operation) -> frozenset[str]:
+    """The VM and its volumes, or the one volume."""
+    _vm_id, captures = _wanted(parts, operation)
+    return frozenset({operation.subject_id, *(capture.volume_id for capture in captures)})
+
+
+WORKFLOW = Workflow(
+    name="capture_for_backup",
+    steps=(Step("capture", _capture, _forget),),
+    failed=_failed,
+    lock=_lock,
+)

@@ -1,0 +1,315 @@
+"""Backups of a real qcow2 store, in a folder and in a bucket of a real SeaweedFS: what comes back is the same to the
+last bit."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from souche.backup import manifest as manifests
+from souche.backup.bucket import BucketRepository
+from souche.backup.folder import FolderRepository
+from souche.backup.make import Made, Source, make
+from souche.backup.manifest import Bucket
+from souche.backup.repository import BackupFailed, NotInBackup, Repository, RepositoryInUse
+from souche.backup.restore import HomeNotEmpty, NoBackups, NoSuchBackup, every, find, restore
+from souche.backup.verify import verify
+from souche.storage.base import Capture
+from souche.storage.qcow2.archive import Archive, backup_snapshot_id
+from tests.objects.server import ALICE, seaweedfs, store_of
+from tests.storage.bench import SIZE, padded, read_snapshot, write
+from tests.storage.test_qcow2 import Qcow2Bench
+
+NOW = datetime(2026, 11, 27, 20, tzinfo=UTC)
+VOLUME, EMPTY, SNAPSHOT = "vol-11111111", "vol-22222222", "snap-33333333"
+TIMES = count()
+SECRET = "the key of every secret"
+
+
+def quiet(_what: str, _done: int, _total: int | None) -> None:
+    """The progress of a backup that nobody watches."""
+
+
+@dataclass
+class Region:
+    """A region of a store and a table; its captures are the store's own. `meanwhile` happens once, after the first
+    round of captures."""
+
+    bench: Qcow2Bench
+    home: Path
+    meanwhile: Callable[[], None] = lambda: None
+    captured: list[str] = field(default_factory=list)
+
+    @property
+    def source(self) -> Source:
+        return Source(self.home, "eu-test-1", "a-region", Archive(self.home), self)
+
+    def copy(self, path: Path) -> Collection[str]:
+        shutil.copy(self.home / "region.sqlite", path)
+        return ()
+
+    def buckets(self) -> Sequence[Bucket]:
+        return [Bucket("exports", "000000000001")]
+
+    def capture(self, backup_id: str, volume_ids: Sequence[str]) -> None:
+        self.captured += volume_ids
+        for volume_id in volume_ids:
+            capture = Capture(volume_id, backup_snapshot_id(backup_id, volume_id))
+            self.bench.store.capture([capture], vm_id=None, live=None)
+        self.meanwhile()
+        self.meanwhile = lambda: None
+
+
+@pytest.fixture
+def region(tmp_path: Path) -> Region:
+    """A snapshot, a volume that was written to since, and an empty volume."""
+    home = tmp_path / "home"
+    bench = Qcow2Bench(home)
+    with closing(sqlite3.connect(home / "region.sqlite")) as database:
+        database.execute("CREATE TABLE records (name TEXT)")
+        database.execute("INSERT INTO records VALUES ('of the region')")
+        database.commit()
+    (home / "vault.key").write_text(SECRET)
+    bench.store.create_volume(VOLUME, SIZE)
+    write(bench, VOLUME, b"first")
+    bench.store.capture([Capture(VOLUME, SNAPSHOT)], vm_id=None, live=None)
+    write(bench, VOLUME, b"second")
+    bench.store.create_volume(EMPTY, 2 * SIZE)
+    return Region(bench, home)
+
+
+@pytest.fixture(scope="module")
+def bucket_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Repository]]:
+    with seaweedfs(tmp_path_factory.mktemp("oos")) as server:
+        server.accounts.ensure_bucket("backups", ALICE.account_id)
+        yield lambda prefix: BucketRepository(store_of(server, ALICE), "backups", prefix)
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Repository:
+    if request.param == "folder":
+        return FolderRepository(tmp_path / "backups")
+    made: Repository = request.getfixturevalue("bucket_store")(tmp_path.name)
+    return made
+
+
+def back_up(region: Region, repository: Repository) -> Made:
+    return make(region.source, repository, NOW + timedelta(seconds=next(TIMES)), quiet)
+
+
+def restored(repository: Repository, home: Path, backup_id: str | None = None) -> Qcow2Bench:
+    restore(repository, find(repository, backup_id), home, Archive, quiet)
+    return Qcow2Bench(home)
+
+
+def bytes_of(bench: Qcow2Bench, volume_id: str) -> bytes:
+    return bench.read(volume_id, bench.store.volume_source(volume_id))
+
+
+def test_a_restored_region_is_the_same_to_the_last_bit(
+    region: Region, repository: Repository, tmp_path: Path
+) -> None:
+    back_up(region, repository)
+    bench = restored(repository, tmp_path / "new")
+    assert read_snapshot(bench.store, SNAPSHOT) == padded(b"first")
+    assert bytes_of(bench, VOLUME) == padded(b"second")
+    assert bytes_of(bench, EMPTY) == bytes(2 * SIZE)
+    assert bench.store.inventory() == region.bench.store.inventory()
+    assert (tmp_path / "new" / "vault.key").read_text() == SECRET
+    with closing(sqlite3.connect(tmp_path / "new" / "region.sqlite")) as database:
+        assert database.execute("SELECT name FROM records").fetchall() == [("of the region",)]
+
+
+def test_a_restored_home_is_its_owners_alone(region: Region, tmp_path: Path) -> None:
+    repository = FolderRepository(tmp_path / "backups")
+    back_up(region, repository)
+    restored(repository, tmp_path / "new")
+    private = [tmp_path / "new" / name for name in ("vault.key", "region.sqlite")]
+    backed_up = [path for path in (tmp_path / "backups").rglob("*") if path.is_file()]
+    assert [path for path in (*private, *backed_up) if path.stat().st_mode & 0o077] == []
+    assert (tmp_path / "backups").stat().st_mode & 0o077 == 0
+
+
+def test_a_second_backup_copies_what_is_new(region: Region, repository: Repository) -> None:
+    first = back_up(region, repository)
+    objects = set(repository.keys("objects/"))
+    again = back_up(region, repository)
+    assert set(repository.keys("objects/")) == objects
+    assert again.new_bytes == 0 < first.new_bytes
+    write(region.bench, VOLUME, b"latest")
+    third = back_up(region, repository)
+    assert len(set(repository.keys("objects/")) - objects) == 1
+    assert [layer.name for layer in third.manifest.layers][:-1] == [
+        layer.name for layer in first.manifest.layers
+    ]
+
+
+def test_each_backup_is_restored_as_it_was(region: Region, repository: Repository, tmp_path: Path) -> None:
+    first = back_up(region, repository).manifest.backup_id
+    write(region.bench, VOLUME, b"latest")
+    region.bench.store.delete_snapshot(SNAPSHOT)
+    region.bench.store.collect()
+    back_up(region, repository)
+    assert bytes_of(restored(repository, tmp_path / "old", first), VOLUME) == padded(b"second")
+    assert read_snapshot(Qcow2Bench(tmp_path / "old").store, SNAPSHOT) == padded(b"first")
+    assert bytes_of(restored(repository, tmp_path / "new"), VOLUME) == padded(b"latest")
+
+
+def test_a_volume_that_is_written_to_while_others_are_captured_is_captured_too(
+    region: Region, repository: Repository, tmp_path: Path
+) -> None:
+    def launch() -> None:
+        region.bench.store.clone_volume("vol-44444444", SNAPSHOT, SIZE)
+        write(region.bench, "vol-44444444", b"of a new VM")
+
+    region.meanwhile = launch
+    made = back_up(region, repository)
+    assert region.captured == [VOLUME, "vol-44444444"]
+    assert made.uncaptured == ()
+    assert bytes_of(restored(repository, tmp_path / "new"), "vol-44444444") == padded(b"of a new VM")
+
+
+def test_captures_for_a_backup_leave_nothing(region: Region, repository: Repository) -> None:
+    before = region.bench.store.inventory()
+    back_up(region, repository)
+    assert region.captured == [VOLUME]
+    assert region.bench.store.inventory() == before
+
+
+def test_layers_that_are_collected_meanwhile_are_in_the_backup(region: Region, tmp_path: Path) -> None:
+    class Collecting(FolderRepository):
+        def put_file(self, key: str, path: Path, progress: Callable[[int], None]) -> None:
+            region.bench.store.delete_snapshot(SNAPSHOT)
+            region.bench.store.delete_volume(VOLUME)
+            region.bench.store.collect()
+            super().put_file(key, path, progress)
+
+    back_up(region, Collecting(tmp_path / "backups"))
+    bench = restored(FolderRepository(tmp_path / "backups"), tmp_path / "new")
+    assert read_snapshot(bench.store, SNAPSHOT) == padded(b"first")
+    assert bytes_of(bench, VOLUME) == padded(b"second")
+
+
+def test_what_is_damaged_is_said_and_the_rest_is_backed_up(
+    region: Region, repository: Repository, tmp_path: Path
+) -> None:
+    region.bench.store.create_volume("vol-55555555", SIZE)
+    (region.home / "disks" / "volumes" / "vol-55555555").resolve().unlink()
+    made = back_up(region, repository)
+    assert set(made.manifest.damaged) == {"vol-55555555"}
+    assert bytes_of(restored(repository, tmp_path / "new"), VOLUME) == padded(b"second")
+
+
+def test_a_backup_that_was_broken_off_is_none(region: Region, tmp_path: Path) -> None:
+    class Broken(FolderRepository):
+        def write(self, key: str, data: bytes) -> None:
+            if key.startswith(manifests.BACKUPS):
+                raise BackupFailed(reason="the medium is full")
+            super().write(key, data)
+
+    with pytest.raises(BackupFailed):
+        back_up(region, Broken(tmp_path / "backups"))
+    repository = FolderRepository(tmp_path / "backups")
+    with pytest.raises(NoBackups):
+        find(repository, None)
+    assert back_up(region, repository).manifest.damaged == {}
+
+
+def test_verify_reads_every_byte_of_every_backup(region: Region, repository: Repository) -> None:
+    back_up(region, repository)
+    write(region.bench, VOLUME, b"latest")
+    back_up(region, repository)
+    done = verify(repository, quiet)
+    assert (done.backups, done.findings) == (2, ())
+    assert done.objects == len(repository.keys("objects/"))
+
+
+def test_verify_finds_what_is_damaged_and_what_is_missing(region: Region, repository: Repository) -> None:
+    first = back_up(region, repository).manifest
+    write(region.bench, VOLUME, b"latest")
+    second = back_up(region, repository).manifest
+    shared = manifests.object_key(first.layers[0].stored.sha256)
+    repository.write(shared, bytes(first.layers[0].stored.bytes))
+    damaged = verify(repository, quiet).findings
+    assert [(each.key, set(each.backup_ids)) for each in damaged] == [
+        (shared, {first.backup_id, second.backup_id})
+    ]
+
+
+def test_restore_refuses_damaged_bytes(region: Region, tmp_path: Path) -> None:
+    repository = FolderRepository(tmp_path / "backups")
+    made = back_up(region, repository).manifest
+    damaged = tmp_path / "backups" / manifests.object_key(made.layers[0].stored.sha256)
+    data = bytearray(damaged.read_bytes())
+    data[-1] ^= 1
+    damaged.write_bytes(data)
+    with pytest.raises(Exception, match="does not hold the bytes"):
+        restored(repository, tmp_path / "new")
+    assert not (tmp_path / "new" / "region.sqlite").exists()
+    data[-1] ^= 1
+    damaged.write_bytes(data)
+    assert bytes_of(restored(repository, tmp_path / "new"), VOLUME) == padded(b"second")
+
+
+def test_restore_refuses_a_home_that_holds_something(region: Region, tmp_path: Path) -> None:
+    repository = FolderRepository(tmp_path / "backups")
+    back_up(region, repository)
+    with pytest.raises(HomeNotEmpty):
+        restored(repository, region.home)
+    assert bytes_of(region.bench, VOLUME) == padded(b"second")
+
+
+def test_a_place_of_another_region_or_of_something_else_is_refused(region: Region, tmp_path: Path) -> None:
+    repository = FolderRepository(tmp_path / "backups")
+    back_up(region, repository)
+    other = Source(region.home, "eu-test-1", "another region", Archive(region.home), region)
+    with pytest.raises(BackupFailed, match="another region"):
+        make(other, repository, NOW, quiet)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").touch()
+    with pytest.raises(BackupFailed, match="something else"):
+        make(region.source, FolderRepository(tmp_path / "photos"), NOW, quiet)
+
+
+def test_two_backups_at_once_into_one_folder_are_refused(region: Region, tmp_path: Path) -> None:
+    repository = FolderRepository(tmp_path / "backups")
+    with repository.alone(), pytest.raises(RepositoryInUse):
+        back_up(region, FolderRepository(tmp_path / "backups"))
+
+
+def test_a_backup_that_is_not_there_is_said(region: Region, repository: Repository) -> None:
+    back_up(region, repository)
+    with pytest.raises(NoSuchBackup):
+        find(repository, "20261127t200000z-00000000")
+    with pytest.raises(NotInBackup):
+        repository.read("backups/none.json")
+    assert [each.backup_id for each in every(repository)] == [find(repository, None).backup_id]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"vault.key"', '"../vault.key"'),
+        ('"vault.key"', '"/etc/shadow"'),
+        (f'"{SNAPSHOT}"', '"../snap"'),
+        (f'"{VOLUME}.qcow2"', '"../escaped.qcow2"'),
+        (f'"{SNAPSHOT}": "', f'"{SNAPSHOT}": "no-'),
+        ('"Version": 1', '"Version": 2'),
+        ('"Version": 1', '"Version": "one"'),
+    ],
+)
+def test_a_manifest_that_could_leave_the_home_is_refused(
+    region: Region, tmp_path: Path, before: str, after: str
+) -> None:
+    repository = FolderRepository(tmp_path / "backups")
+    back_up(region, repository)
+    data = repository.read(repository.keys(manifests.BACKUPS)[0]).decode()
+    assert before in data
+    with pytest.raises(manifests.BadBackup):
+        manifests.read_manifest(data.replace(before, after).encode())
