@@ -18,7 +18,8 @@ class Souche:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self._app = commands.build(Composition(main.run, main.administer, main.destroy, Backups()))
+        composition = Composition(main.run, main.administer, main.destroy, Backups(), main.check)
+        self._app = commands.build(composition)
 
     def __call__(self, *arguments: object) -> list[dict[str, Any]]:
         """What a command that succeeds tells, as JSON, an object a line."""
@@ -26,17 +27,18 @@ class Souche:
 
     def run(self, *arguments: object) -> str:
         """What a command that succeeds prints."""
-        done = self._invoke(arguments)
+        done = self.invoke(*arguments)
         assert done.exit_code == 0, done.output
         return done.stdout
 
     def refusal(self, *arguments: object) -> str:
         """What a command that fails says."""
-        done = self._invoke(arguments)
+        done = self.invoke(*arguments)
         assert done.exit_code == 1, done.output
         return done.stderr
 
-    def _invoke(self, arguments: tuple[object, ...]) -> Result:
+    def invoke(self, *arguments: object) -> Result:
+        """Run a command, however it ends."""
         runner = CliRunner()
         words = [str(each) for each in arguments]
         return runner.invoke(self._app, [*words[:2], "--home", str(self.home), *words[2:]])

@@ -28,7 +28,7 @@ Command = Any
 def application() -> Command:
     """The commands, without what they do: only their parsers and their help are asked."""
     root = typer.main.get_command(
-        commands.build(Composition(main.run, main.administer, main.destroy, Backups()))
+        commands.build(Composition(main.run, main.administer, main.destroy, Backups(), main.check))
     )
     for _path, command in tree(root):
         command.callback = None

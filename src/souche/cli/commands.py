@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from souche import __version__, config, logs
-from souche.cli import account, backup, bucket, export, image, import_image, marketplace, quota, region
+from souche.cli import account, backup, bucket, export, fsck, image, import_image, marketplace, quota, region
 from souche.cli.composition import Composition
 from souche.cli.flags import with_settings
 from souche.cli.output import told
@@ -24,6 +24,7 @@ def build(composition: Composition) -> typer.Typer:
     app.command("info")(region.info)
     app.command("destroy")(region.build_destroy(composition))
     app.command("doctor")(region.doctor)
+    app.command("fsck")(fsck.build(composition))
     app.command("export")(export.build(composition))
     app.command("import")(import_image.build(composition))
     app.command("restore")(backup.build_restore(composition))

@@ -11,6 +11,8 @@ from souche.backup.make import Made, Tell
 from souche.backup.manifest import Manifest
 from souche.backup.verify import Verified
 from souche.config import Settings
+from souche.fsck.examine import Report
+from souche.fsck.findings import Tools
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,20 @@ class Backups(Protocol):
 
 
 @dataclass(frozen=True)
+class Checked:
+    """A region that `souche fsck` looks at. `mending` gives what it is mended with, while no server runs."""
+
+    examine: Callable[[], Report]
+    mending: Callable[[], AbstractContextManager[Tools]]
+
+
+@dataclass(frozen=True)
 class Composition:
-    """The ways into a region: `serve` runs it until the process is told to end; `destroy` removes it for good."""
+    """The ways into a region: `serve` runs it until the process is told to end; `destroy` removes it for good;
+    `check` opens it to be looked at."""
 
     serve: Callable[[Settings], None]
     administer: Callable[[Path], AbstractContextManager[Administered]]
     destroy: Callable[[Path], None]
     backups: Backups
+    check: Callable[[Path], AbstractContextManager[Checked]]

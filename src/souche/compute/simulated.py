@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
 
 from souche.compute.base import Capabilities, Firewalls, Guest, GuestNetwork, PowerState
+from souche.compute.inspection import ComputeState, SeenGuest
 from souche.errors import ComputeFailed
 from souche.model.disks import DiskSource, FileSource, GuestDisk, MemorySource
 from souche.model.firewall import Passage
@@ -60,6 +61,11 @@ class SimulatedHypervisor:
         self._root.mkdir(parents=True, exist_ok=True)
         self._cidr = IPv4Network(cidr)
 
+    @staticmethod
+    def is_at(home: Path) -> bool:
+        """Whether there are pretended guests of a region in `home`."""
+        return (home / "simulated-guests").is_dir()
+
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(simulated=True, accelerator="none")
@@ -80,6 +86,15 @@ class SimulatedHypervisor:
                 known = self._read(vm_id)
                 if known is not None:
                     self._write(vm_id, replace(known, inbound=tuple(inbound)))
+
+    def inspect(self) -> ComputeState:
+        """See `ComputeInspector`."""
+        records = {path.stem: self._read(path.stem) for path in sorted(self._root.glob("*.json"))}
+        known = {vm_id: record for vm_id, record in records.items() if record is not None}
+        return ComputeState(
+            guests={vm_id: SeenGuest(record.open) for vm_id, record in known.items()},
+            reservations=None,
+        )
 
     def inbound(self, vm_id: str) -> tuple[Passage, ...] | None:
         """What the guest would let in, for tests; None for one that is not known."""

@@ -78,6 +78,11 @@ def usable(connection: sa.Connection, now: datetime) -> list[AccessKey]:
     ]
 
 
+def any_sealed(connection: sa.Connection) -> bytes | None:
+    """The sealed secret of one key, whichever; None where there is no key."""
+    return connection.scalars(sa.select(access_keys.c.sealed_secret).limit(1)).first()
+
+
 def update(connection: sa.Connection, key: AccessKey) -> None:
     """Write an access key's present attributes over the old ones."""
     here = access_keys.c.access_key_id == key.access_key_id

@@ -62,6 +62,12 @@ def reads(connection: sa.Connection, snapshot_id: str) -> bool:
     return bool(connection.scalar(sa.select(sa.exists().where(disks.c.snapshot_id == snapshot_id))))
 
 
+def ended(connection: sa.Connection) -> list[ExportTask]:
+    """The tasks that are over, however they ended."""
+    over = (ExportState.COMPLETED, ExportState.CANCELLED, ExportState.FAILED)
+    return [_task(row) for row in connection.execute(tasks.select().where(tasks.c.state.in_(over)))]
+
+
 def set_state(connection: sa.Connection, task_id: str, state: ExportState) -> None:
     """Record a state."""
     connection.execute(tasks.update().where(tasks.c.task_id == task_id).values(state=state))

@@ -121,6 +121,11 @@ def all_ids(connection: sa.Connection) -> set[str]:
     return set(connection.scalars(sa.select(vms.c.vm_id).where(vms.c.state != VmState.TERMINATED)))
 
 
+def mac_addresses(connection: sa.Connection) -> set[str]:
+    """The MAC addresses of all VMs that are not terminated."""
+    return set(connection.scalars(sa.select(vms.c.mac_address).where(vms.c.state != VmState.TERMINATED)))
+
+
 def set_state(connection: sa.Connection, vm_id: str, state: VmState, reason: str) -> None:
     """Record a state and the reason for it ("" for none)."""
     _update(connection, vm_id, state=state, state_reason=reason)

@@ -28,6 +28,7 @@ from souche.http.metadata import create_metadata_app
 from souche.http.server import Application
 from souche.main.administration import administer as administer
 from souche.main.backups import Backups
+from souche.main.checking import check as check
 from souche.main.drivers import (
     allow_list,
     check_databases,
@@ -206,4 +207,7 @@ def destroy(path: Path) -> None:
 
 def cli() -> None:
     """The `souche` command."""
-    commands.build(Composition(serve=run, administer=administer, destroy=destroy, backups=Backups()))()
+    composition = Composition(
+        serve=run, administer=administer, destroy=destroy, backups=Backups(), check=check
+    )
+    commands.build(composition)()

@@ -1,0 +1,81 @@
+"""souche fsck"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from souche.cli.composition import Checked, Composition
+from souche.cli.flags import HomeFlag
+from souche.cli.output import told
+from souche.fsck.examine import Report
+from souche.fsck.findings import Finding, Level
+
+RepairFlag = Annotated[
+    bool,
+    typer.Option(
+        "--repair", help="Mend what can be mended, after saying what that is. The region must be stopped."
+    ),
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print a JSON list of findings, and nothing else.")]
+
+
+def build(composition: Composition) -> Callable[[Path, bool, bool], None]:
+    """The command that checks a region."""
+
+    def fsck(home: HomeFlag, repair: RepairFlag = False, json: JsonFlag = False) -> None:
+        """Check a region, running or not: its databases, disks, guests, addresses, buckets, and whether
+        they agree. Changes nothing without --repair. Status 1 if anything is not as it should be; what the server
+        removes by itself does not count."""
+        with told(), composition.check(home) as checked:
+            report = checked.examine()
+            if repair and any(finding.repair for finding in report.findings):
+                _mend(checked, report.findings)
+                report = checked.examine()
+        _print(report, as_json=json)
+        if not report.is_well:
+            raise typer.Exit(1)
+
+    return fsck
+
+
+def _mend(checked: Checked, findings: Sequence[Finding]) -> None:
+    """Say what is going to be done, then do it."""
+    repairs = [(finding, finding.repair) for finding in findings if finding.repair]
+    for finding, repair in repairs:
+        print(f"to mend: {finding.code} {finding.resource_id}: {repair.text}", file=sys.stderr)
+    with checked.mending() as tools:
+        for _finding, repair in repairs:
+            repair.act(tools)
+
+
+def _print(report: Report, *, as_json: bool) -> None:
+    for what in report.not_looked_at:
+        print(f"not looked at: {what}", file=sys.stderr)
+    if as_json:
+        print(json.dumps([_facts(finding) for finding in report.findings], indent=2))
+        return
+    for finding in report.findings:
+        mark = "leftover " if finding.level == Level.LEFTOVER else ""
+        print(f"{mark}{finding.code} {finding.resource_id}: {finding.text}")
+        print(f"    {_remedy(finding)}")
+    if not report.findings:
+        print("all is well")
+
+
+def _remedy(finding: Finding) -> str:
+    return f"--repair: {finding.repair.text}" if finding.repair else finding.advice
+
+
+def _facts(finding: Finding) -> dict[str, object]:
+    return {
+        "Code": finding.code,
+        "ResourceId": finding.resource_id,
+        "Text": finding.text,
+        "Level": finding.level,
+        "Repair": finding.repair.text if finding.repair else None,
+        "Advice": finding.advice or None,
+    }

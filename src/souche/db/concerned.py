@@ -1,0 +1,37 @@
+"""The resources that promises are about, and those that change with them."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from souche.db import query as engine
+from souche.db.schema import export_disks, image_mappings, snapshots, volume_links
+from souche.model.operations import Operation
+
+_RELATED: Final[tuple[tuple[sa.Column[Any], sa.Column[Any]], ...]] = (
+    (snapshots.c.image_id, snapshots.c.snapshot_id),
+    (image_mappings.c.image_id, image_mappings.c.snapshot_id),
+    (volume_links.c.vm_id, volume_links.c.volume_id),
+    (volume_links.c.volume_id, volume_links.c.vm_id),
+    (export_disks.c.task_id, export_disks.c.snapshot_id),
+    (snapshots.c.snapshot_id, snapshots.c.volume_id),
+)
+"""From what a promise names to what its workflow changes too."""
+
+
+def of_promises(connection: sa.Connection, promises: Iterable[Operation]) -> frozenset[str]:
+    """The ids of all resources that the promises are about: their subjects, what their arguments name, the snapshots
+    of images that are made, the volumes of VMs that change, and what exports read."""
+    named = frozenset(_named(promises))
+    found = set(named)
+    for batch in engine.batches(named):
+        for known, other in _RELATED:
+            found |= set(connection.scalars(sa.select(other).where(known.in_(batch), other.is_not(None))))
+    return frozenset(found)
+
+
+def _named(promises: Iterable[Operation]) -> Iterator[str]:
+    for promise in promises:
+        yield promise.subject_id
+        yield from (value for value in promise.arguments.values() if isinstance(value, str))

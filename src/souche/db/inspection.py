@@ -1,0 +1,58 @@
+"""A region's database as `souche fsck` reads it: nothing is written, made or migrated."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import alembic.script
+import sqlalchemy as sa
+
+from souche.db.store import BUSY_TIMEOUT_MS, MIGRATIONS
+
+
+def read_only_engine(path: Path) -> sa.Engine:
+    """An engine on a SQLite file that is there. It can read while a server writes, and writes nothing itself."""
+    engine = sa.create_engine(
+        f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true",
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
+        poolclass=sa.pool.NullPool,
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def damages(connection: sa.Connection) -> Iterator[str]:
+    """What `PRAGMA integrity_check` says, a line each; nothing where all is well."""
+    for (said,) in connection.exec_driver_sql("PRAGMA integrity_check"):
+        if said != "ok":
+            yield str(said)
+
+
+def broken_references(connection: sa.Connection) -> Iterator[tuple[str, str]]:
+    """Rows that name a row which is not there: the key of the row, and in which table what is missing."""
+    for table, rowid, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+        key = sa.inspect(connection).get_columns(table)[0]["name"]
+        row = connection.exec_driver_sql(f'SELECT "{key}" FROM "{table}" WHERE rowid = ?', (rowid,)).first()  # noqa: S608
+        yield (str(row[0]) if row else ""), f"{table} names a row of {parent} that is not there"
+
+
+def revision(connection: sa.Connection) -> str | None:
+    """The revision of the schema; None for a database without one."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
+    return str(found[0]) if found else None
+
+
+def known_revisions() -> list[str]:
+    """The revisions that this release knows, the newest first."""
+    return [each.revision for each in alembic.script.ScriptDirectory(str(MIGRATIONS)).walk_revisions()]

@@ -1,0 +1,69 @@
+"""The two SQLite files: whether they are there, whole, of this release, and every row names rows that are there.
+
+These come first: where they find anything, the records cannot be relied on, and nothing else is looked at.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from souche.db import inspection
+from souche.fsck.findings import Finding, Level
+
+RESTORE: Final = "stop the region, and put the home back from a backup"
+UPGRADE: Final = "install the release of Souche that made it, or a later one"
+START: Final = "the next start of `souche serve` upgrades it: check it after that"
+
+
+def check(database: Path, journal: Path) -> Iterator[Finding]:
+    """What is wrong with the databases of a home."""
+    yield from _records(database)
+    if journal.exists():
+        yield from _journal(journal)
+
+
+def _records(database: Path) -> Iterator[Finding]:
+    if not database.exists():
+        yield Finding("DatabaseMissing", database.name, "the records are not there", advice=RESTORE)
+        return
+    engine = inspection.read_only_engine(database)
+    try:
+        with engine.connect() as connection, connection.begin():
+            yield from _found_in_records(connection, database.name)
+    except sa.exc.DatabaseError as error:
+        yield Finding("DatabaseDamaged", database.name, f"it cannot be read: {error.orig}", advice=RESTORE)
+    finally:
+        engine.dispose()
+
+
+def _found_in_records(connection: sa.Connection, name: str) -> Iterator[Finding]:
+    for said in inspection.damages(connection):
+        yield Finding("DatabaseDamaged", name, said, advice=RESTORE)
+    known, revision = inspection.known_revisions(), inspection.revision(connection)
+    if revision is None:
+        yield Finding(
+            "DatabaseMissing", name, "it is empty: no record of this region is in it", advice=RESTORE
+        )
+    elif revision not in known:
+        what = f"it has the schema {revision}, which this release does not know"
+        yield Finding("DatabaseNewer", name, what, advice=UPGRADE)
+    elif revision != known[0]:
+        what = f"it has the schema {revision}, and this release {known[0]}"
+        yield Finding("DatabaseOlder", name, what, Level.LEFTOVER, advice=START)
+    else:
+        for row, what in inspection.broken_references(connection):
+            yield Finding("ReferenceBroken", row, what, advice=RESTORE)
+
+
+def _journal(journal: Path) -> Iterator[Finding]:
+    engine = inspection.read_only_engine(journal)
+    try:
+        with engine.connect() as connection, connection.begin():
+            for said in inspection.damages(connection):
+                yield Finding("JournalDamaged", journal.name, said, advice=RESTORE)
+    except sa.exc.DatabaseError as error:
+        yield Finding("JournalDamaged", journal.name, f"it cannot be read: {error.orig}", advice=RESTORE)
+    finally:
+        engine.dispose()

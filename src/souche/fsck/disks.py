@@ -1,0 +1,112 @@
+"""Disks: what the volume store says of itself, and records against disks, both ways."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from souche.db import disk_records
+from souche.db.disk_records import DiskRecord
+from souche.fsck.findings import Finding, Level, Repair, Tools
+from souche.fsck.look import Look
+
+GIB: Final = 1024**3
+BACKUP: Final = "only a backup can bring the bytes back"
+REMOVED: Final = "its disk is removed"
+RECORDS: Final = "put the records back that belong to the disks; the region's server removes what has none"
+MAY_BE_WANTED: Final = "keep a copy before the next start, which removes it: it may be a disk that is missing"
+
+
+def check_store(look: Look) -> Iterator[Finding]:
+    """Links, layers, chains and captures. What is left over of work under way is about that. While a disk is missing,
+    nothing is offered for removal: what nothing names may be that disk."""
+    missing = {finding.resource_id for check in (check_volumes, check_snapshots) for finding in check(look)}
+    for fault in look.disks.faults:
+        if any(part in look.busy for part in fault.resource_id.split(".")):
+            continue
+        if not fault.leftover:
+            yield Finding(fault.code, fault.resource_id, fault.text, advice=BACKUP)
+        elif missing:
+            yield Finding(fault.code, fault.resource_id, fault.text, Level.LEFTOVER, advice=MAY_BE_WANTED)
+        else:
+            yield Finding(fault.code, fault.resource_id, fault.text, Level.LEFTOVER, COLLECTION)
+
+
+def _collect(tools: Tools) -> None:
+    tools.volumes.collect()
+
+
+COLLECTION: Final = Repair("it is removed", _collect)
+
+
+def check_volumes(look: Look) -> Iterator[Finding]:
+    """Volumes: each record has a disk that is large enough, each disk a record that wants one."""
+    records = disk_records.volumes(look.connection)
+    for record in _settled(look, records):
+        size = look.disks.volume_bytes.get(record.resource_id)
+        if record.has_disk and record.resource_id not in look.disks.volume_ids:
+            what = f"it is '{record.state}', and has no disk"
+            yield Finding("VolumeDiskMissing", record.resource_id, what, advice=BACKUP)
+        elif record.has_disk and size is not None and size < record.size_gib * GIB:
+            what = f"it has {record.size_gib} GiB, and its disk {size} bytes only"
+            yield Finding("VolumeSizeDiffers", record.resource_id, what, repair=_growing(record))
+    known = {record.resource_id: record for record in records}
+    for volume_id in sorted(look.disks.volume_ids - look.busy):
+        found = known.get(volume_id)
+        if found is None:
+            what = "there is a disk of it, and no record"
+            yield Finding("VolumeWithoutRecord", volume_id, what, advice=RECORDS)
+        elif found.has_none:
+            what = f"it is '{found.state}', and still has a disk"
+            yield Finding("VolumeDiskLeft", volume_id, what, repair=_removing_volume(volume_id))
+
+
+def _removing_volume(volume_id: str) -> Repair:
+    return Repair(REMOVED, lambda tools: tools.volumes.delete_volume(volume_id))
+
+
+def _growing(record: DiskRecord) -> Repair:
+    def grow(tools: Tools) -> None:
+        tools.volumes.grow_volume(record.resource_id, record.size_gib * GIB)
+
+    return Repair(f"its disk grows to {record.size_gib} GiB", grow)
+
+
+def check_snapshots(look: Look) -> Iterator[Finding]:
+    """Snapshots: each completed record has a disk of its size, each disk a completed record."""
+    records = disk_records.snapshots(look.connection)
+    for record in _settled(look, records):
+        size = look.disks.snapshot_bytes.get(record.resource_id)
+        if record.has_disk and record.resource_id not in look.disks.snapshot_ids:
+            what = f"it is '{record.state}', and has no disk"
+            yield Finding("SnapshotDiskMissing", record.resource_id, what, advice=BACKUP)
+        elif record.has_disk and size is not None and _gib(size) != record.size_gib:
+            what = f"it has {record.size_gib} GiB, and its disk {size} bytes"
+            yield Finding("SnapshotSizeDiffers", record.resource_id, what, repair=_sizing(record, _gib(size)))
+    known = {record.resource_id: record for record in records}
+    for snapshot_id in sorted(look.disks.snapshot_ids - look.busy):
+        found = known.get(snapshot_id)
+        if found is None:
+            what = "there is a disk of it, and no record"
+            yield Finding("SnapshotWithoutRecord", snapshot_id, what, advice=RECORDS)
+        elif found.has_none:
+            what = f"it is '{found.state}', and still has a disk"
+            yield Finding("SnapshotDiskLeft", snapshot_id, what, repair=_removing_snapshot(snapshot_id))
+
+
+def _removing_snapshot(snapshot_id: str) -> Repair:
+    return Repair(REMOVED, lambda tools: tools.volumes.delete_snapshot(snapshot_id))
+
+
+def _sizing(record: DiskRecord, size_gib: int) -> Repair:
+    def note(tools: Tools) -> None:
+        with tools.store.begin() as connection:
+            disk_records.set_snapshot_size(connection, record.resource_id, size_gib)
+
+    return Repair(f"its record gets {size_gib} GiB", note)
+
+
+def _settled(look: Look, records: list[DiskRecord]) -> Iterator[DiskRecord]:
+    return (record for record in records if record.resource_id not in look.busy)
+
+
+def _gib(size_bytes: int) -> int:
+    return -(-size_bytes // GIB)

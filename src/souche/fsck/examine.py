@@ -1,0 +1,95 @@
+"""Runs all checks, and tells what work under way leaves for a moment from what is wrong."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from souche.compute.inspection import ComputeState
+from souche.db import concerned, operations
+from souche.errors import ComputeFailed, SystemFailure, Unavailable
+from souche.fsck import database, disks, exports, guests, promises, records, secrets, staged
+from souche.fsck.findings import Finding, Level
+from souche.fsck.look import Check, Look, Region
+from souche.model.operations import Operation
+
+CHECKS: Final[Sequence[Check]] = (
+    records.check,
+    disks.check_volumes,
+    disks.check_snapshots,
+    disks.check_store,
+    guests.check,
+    exports.check,
+    promises.check,
+    staged.check,
+    secrets.check,
+)
+LOOKS: Final = 3
+PAUSE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found, and of what there was nobody to be asked."""
+
+    findings: Sequence[Finding]
+    not_looked_at: Sequence[str] = ()
+
+    @property
+    def is_well(self) -> bool:
+        return all(finding.level == Level.LEFTOVER for finding in self.findings)
+
+
+def examine(region: Region, *, pause: Callable[[float], None] = time.sleep) -> Report:
+    """Look at everything. What is found is looked for again after a moment, twice: what is not there any more, or is
+    about what work under way is about, is none."""
+    broken = list(database.check(region.database, region.journal)) or list(_identity(region))
+    if broken:
+        return Report(broken, ["everything but the databases"])
+    report = _look(region)
+    for _ in range(LOOKS - 1):
+        if not report.findings:
+            return report
+        pause(PAUSE_SECONDS)
+        again = _look(region)
+        keys = {finding.key for finding in report.findings}
+        still = [finding for finding in again.findings if finding.key in keys]
+        report = Report(still, again.not_looked_at)
+    return report
+
+
+def _identity(region: Region) -> Iterator[Finding]:
+    try:
+        region.belongs_together()
+    except SystemFailure as error:
+        yield Finding("IdentityDiffers", "region-id", str(error), advice="put back what belongs together")
+
+
+def _look(region: Region) -> Report:
+    """Promises are read before everything and after it: work that began or ended meanwhile is under way."""
+    with region.store.read() as connection:
+        before = operations.outstanding(connection)
+        busy = concerned.of_promises(connection, before)
+    compute, not_looked_at = _compute(region)
+    state = region.disks.inspect()
+    with region.store.read() as connection:
+        promised = _both(before, operations.outstanding(connection))
+        busy |= concerned.of_promises(connection, promised)
+        look = Look(region, connection, state, compute, promised, busy)
+        findings = [finding for check in CHECKS for finding in check(look)]
+    with region.store.read() as connection:
+        begun = concerned.of_promises(connection, operations.outstanding(connection)) - busy
+    return Report([each for each in findings if each.resource_id not in begun], not_looked_at)
+
+
+def _compute(region: Region) -> tuple[ComputeState | None, list[str]]:
+    if region.compute is None:
+        return None, [*region.not_looked_at]
+    try:
+        return region.compute.inspect(), [*region.not_looked_at]
+    except (ComputeFailed, Unavailable) as error:
+        return None, [*region.not_looked_at, f"guests: {error}"]
+
+
+def _both(before: list[Operation], after: list[Operation]) -> list[Operation]:
+    return list({each.operation_id: each for each in (*before, *after)}.values())

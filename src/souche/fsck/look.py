@@ -1,0 +1,49 @@
+"""One look at a region: everything that checks compare, read once."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import sqlalchemy as sa
+
+from souche.compute.inspection import ComputeInspector, ComputeState
+from souche.db.store import Store
+from souche.fsck.findings import Finding
+from souche.model.operations import Operation
+from souche.objects.base import ObjectStore
+from souche.storage.inspection import StoreInspector, StoreState
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where to look. `store` only reads. `belongs_together` raises SystemFailure where the parts of the home are of
+    different regions. `compute` is None where there is no hypervisor to be asked, `objects` where no object store runs.
+    `not_looked_at` says what cannot be asked, and why."""
+
+    database: Path
+    journal: Path
+    staging: Path
+    vault_key: Path
+    store: Store
+    belongs_together: Callable[[], None]
+    disks: StoreInspector
+    compute: ComputeInspector | None = None
+    objects: ObjectStore | None = None
+    not_looked_at: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen. `connection` reads one state of the records; `busy` are the ids of all that work under way is
+    about; `promises` are what it has promised."""
+
+    region: Region
+    connection: sa.Connection
+    disks: StoreState
+    compute: ComputeState | None
+    promises: list[Operation]
+    busy: frozenset[str]
+
+
+Check: TypeAlias = Callable[[Look], Iterator[Finding]]

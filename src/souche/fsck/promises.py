@@ -1,0 +1,40 @@
+"""Promises against the journal of workflows: each promise is of a workflow that there is, and one that the journal
+has ended is broken."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from souche.fsck.findings import Finding, Level
+from souche.fsck.look import Look
+from souche.workflows.catalogue import CATALOGUE
+
+REVIVED: Final = "the region's server goes on with it within a minute"
+OTHER_RELEASE: Final = "install the release of Souche that made it, or a later one"
+ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+
+
+def check(look: Look) -> Iterator[Finding]:
+    """Promises that nobody will keep."""
+    statuses = journalled(look.region.journal)
+    for promise in look.promises:
+        if promise.workflow not in CATALOGUE:
+            what = f"it waits for the workflow {promise.workflow}, which this release does not have"
+            yield Finding("PromiseUnknown", promise.subject_id, what, advice=OTHER_RELEASE)
+        elif statuses.get(promise.operation_id) in ENDED:
+            what = f"{promise.operation_id} has broken off, and is not done"
+            yield Finding("PromiseBroken", promise.subject_id, what, Level.LEFTOVER, advice=REVIVED)
+
+
+def journalled(journal: Path) -> dict[str, str]:
+    """The status of each workflow that DBOS knows, by the id of its operation."""
+    if not journal.exists():
+        return {}
+    with closing(sqlite3.connect(f"file:{quote(str(journal))}?mode=ro", uri=True)) as connection:
+        table = "SELECT 1 FROM sqlite_master WHERE name = 'workflow_status'"
+        if connection.execute(table).fetchone() is None:
+            return {}
+        return dict(connection.execute("SELECT workflow_uuid, status FROM workflow_status"))

@@ -1,0 +1,128 @@
+"""What settles records that contradict each other. Every act may be done again."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+import sqlalchemy as sa
+
+from souche.db import (
+    disk_imports,
+    export_tasks,
+    images,
+    operations,
+    snapshots,
+    tags,
+    vms,
+    volume_updates,
+    volumes,
+)
+from souche.fsck.findings import Repair, Tools
+from souche.model.operations import Operation
+from souche.states import ExportState, LinkState, SnapshotState, VmState, VolumeState, VolumeUpdateState
+
+Act: TypeAlias = Callable[[sa.Connection, Tools, str], None]
+
+REASON: Final = "the work on it was lost, and `souche fsck --repair` ended it"
+
+
+def of(code: str, resource_id: str) -> Repair | None:
+    """What settles a contradiction of this kind; None for one that nothing but a backup settles."""
+    if code not in _REPAIRS:
+        return None
+    text, act = _REPAIRS[code]
+
+    def settle(tools: Tools) -> None:
+        with tools.store.begin() as connection:
+            act(connection, tools, resource_id)
+
+    return Repair(text, settle)
+
+
+def _fail_image(connection: sa.Connection, _tools: Tools, image_id: str) -> None:
+    made = [each.snapshot_id for each in snapshots.of_image_creation(connection, image_id)]
+    images.set_failed(connection, image_id, REASON)
+    snapshots.erase(connection, made)
+    for snapshot_id in made:
+        tags.erase(connection, snapshot_id)
+
+
+def _settle_snapshot(connection: sa.Connection, tools: Tools, snapshot_id: str) -> None:
+    snapshot = snapshots.get(connection, snapshot_id)
+    if snapshot is not None and snapshot.state == SnapshotState.DELETING:
+        _promise(connection, tools, "delete_snapshot", snapshot_id)
+    else:
+        snapshots.set_state(connection, [snapshot_id], SnapshotState.ERROR, progress_percent=0)
+        disk_imports.erase(connection, [snapshot_id])
+
+
+def _settle_volume(connection: sa.Connection, tools: Tools, volume_id: str) -> None:
+    volume = volumes.get(connection, volume_id)
+    if volume is not None and volume.state == VolumeState.DELETING:
+        _promise(connection, tools, "delete_volume", volume_id)
+    else:
+        volumes.set_state(connection, volume_id, VolumeState.ERROR)
+
+
+def _settle_vm(connection: sa.Connection, tools: Tools, vm_id: str) -> None:
+    vm = vms.get(connection, vm_id)
+    if vm is not None and vm.state == VmState.SHUTTING_DOWN:
+        _promise(connection, tools, "delete_vm", vm_id)
+    else:
+        vms.set_state(connection, vm_id, VmState.STOPPED, f"Server.InternalError: {REASON}")
+
+
+def _promise(connection: sa.Connection, tools: Tools, workflow: str, subject_id: str) -> None:
+    """Of an id that no run of the workflow had before: one that has ended would not run again."""
+    now = tools.clock.now()
+    operation_id = f"{workflow}:{subject_id}:{int(now.timestamp() * 1000):x}"
+    if not operations.of_subject(connection, subject_id):
+        operations.insert(connection, Operation(operation_id, workflow, subject_id), now)
+
+
+def _settle_link(connection: sa.Connection, _tools: Tools, volume_id: str) -> None:
+    """It stays: what a guest may have open is the VM's. The caller can unlink it."""
+    volumes.set_state(connection, volume_id, VolumeState.IN_USE)
+    volumes.set_link_state(connection, volume_id, LinkState.ATTACHED)
+
+
+def _unlink(connection: sa.Connection, _tools: Tools, volume_id: str) -> None:
+    volumes.unlink(connection, volume_id)
+    volumes.set_state(connection, volume_id, VolumeState.AVAILABLE)
+
+
+def _fail_update(connection: sa.Connection, tools: Tools, task_id: str) -> None:
+    now = tools.clock.now()
+    volume_updates.set_state(connection, task_id, VolumeUpdateState.FAILED, comment=REASON, ended=now)
+
+
+def _fail_export(connection: sa.Connection, _tools: Tools, task_id: str) -> None:
+    export_tasks.end(connection, task_id, state=ExportState.FAILED, comment=REASON, sealed_manifest_url=None)
+
+
+def _end_export(connection: sa.Connection, _tools: Tools, task_id: str) -> None:
+    export_tasks.end(connection, task_id)
+
+
+def _end_lease(connection: sa.Connection, _tools: Tools, vm_id: str) -> None:
+    vms.set_attributes(connection, vm_id, {"address_lease": None})
+
+
+def _forget_import(connection: sa.Connection, _tools: Tools, snapshot_id: str) -> None:
+    disk_imports.erase(connection, [snapshot_id])
+
+
+_REPAIRS: Final[Mapping[str, tuple[str, Act]]] = {
+    "ImageStuck": ("it becomes 'failed', and its unfinished snapshots go", _fail_image),
+    "SnapshotStuck": ("it becomes 'error'; one that is 'deleting' is deleted", _settle_snapshot),
+    "VolumeStuck": ("it becomes 'error'; one that is 'deleting' is deleted", _settle_volume),
+    "VmStuck": ("it becomes 'stopped'; one that is 'shutting-down' is deleted", _settle_vm),
+    "LinkStuck": ("the volume counts as attached", _settle_link),
+    "VolumeUpdateStuck": ("it becomes 'failed', the volume's record stays as it is", _fail_update),
+    "ExportStuck": ("it becomes 'failed', and lets go of its snapshots", _fail_export),
+    "VolumeInUseUnlinked": ("it becomes 'available'", _unlink),
+    "VolumeLinkedNotInUse": ("it becomes 'in-use'", _settle_link),
+    "LinkOfTerminatedVm": ("it is unlinked, and becomes 'available'", _unlink),
+    "LeaseLeft": ("the address becomes free", _end_lease),
+    "ImportLeft": ("the URL is forgotten", _forget_import),
+    "ExportDisksLeft": ("the export lets go of its snapshots", _end_export),
+}

@@ -1,0 +1,21 @@
+"""Disk files on their way in that nobody wants any more."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from souche.fsck.findings import Finding, Level
+from souche.fsck.look import Look
+
+SWEEP: Final = "the region's server removes it when it is a day old"
+NEW: Final = timedelta(days=1)
+
+
+def check(look: Look) -> Iterator[Finding]:
+    """Files that no promise is about."""
+    named = {str(value) for promise in look.promises for value in promise.arguments.values()}
+    staging = look.region.staging
+    for path in sorted(staging.iterdir()) if staging.is_dir() else ():
+        if path.name not in look.busy and str(path) not in named:
+            what = f"staging/{path.name} is wanted by nothing"
+            yield Finding("StagedLeft", path.name, what, Level.LEFTOVER, advice=SWEEP)

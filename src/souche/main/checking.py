@@ -1,0 +1,98 @@
+"""A region for `souche fsck`: opened to be read, beside its server or without one."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from souche.cli.composition import Checked
+from souche.clock import SystemClock
+from souche.compute.inspection import ComputeInspector
+from souche.compute.libvirt.inspection import LibvirtInspector
+from souche.compute.simulated import SimulatedHypervisor
+from souche.config import host_and_port
+from souche.db.inspection import read_only_engine
+from souche.db.store import Store
+from souche.fsck.examine import examine
+from souche.fsck.findings import Tools
+from souche.fsck.look import Region
+from souche.home import Home, NotServed
+from souche.main import identity
+from souche.main.drivers import embedded_oos, open_store
+from souche.objects.base import ObjectStore
+from souche.storage.qcow2.driver import Qcow2Store
+from souche.storage.qcow2.inspection import Qcow2Inspector
+
+
+@contextmanager
+def check(path: Path) -> Iterator[Checked]:
+    """The region in a home folder, for the command.
+
+    Raises:
+        NotServed: there is none.
+    """
+    home = Home(path.resolve())
+    with opened(home) as region:
+        yield Checked(examine=lambda: examine(region), mending=lambda: mending(home))
+
+
+@contextmanager
+def opened(home: Home) -> Iterator[Region]:
+    """What checks look at.
+
+    Raises:
+        NotServed: there is no region.
+    """
+    if not home.database.exists() and not (home.path / "disks").exists():
+        raise NotServed(home=home.path)
+    with ExitStack() as stack:
+        store = Store(read_only_engine(home.database))
+        stack.callback(store.close)
+        objects = _objects(home)
+        yield Region(
+            database=home.database,
+            journal=home.journal,
+            staging=home.staging,
+            vault_key=home.vault_key,
+            store=store,
+            belongs_together=lambda: identity.check(home),
+            disks=Qcow2Inspector(home.path / "disks"),
+            compute=_compute(home, stack),
+            objects=objects,
+            not_looked_at=[] if objects else ["buckets: no object store of this region runs"],
+        )
+
+
+def _compute(home: Home, stack: ExitStack) -> ComputeInspector | None:
+    facts = home.told()
+    cidr = str(facts.get("GuestNetwork"))
+    if facts.get("Compute") == "libvirt":
+        inspector = LibvirtInspector(home.path)
+        stack.callback(inspector.close)
+        return inspector
+    if facts.get("Compute") == "simulated" and SimulatedHypervisor.is_at(home.path):
+        return SimulatedHypervisor(home.path, cidr)
+    return None
+
+
+def _objects(home: Home) -> ObjectStore | None:
+    """The embedded store of a server that runs at this moment."""
+    facts = home.told()
+    listen, process_id = facts.get("OosListen"), facts.get("ProcessId")
+    if listen is None or not isinstance(process_id, int) or not home.vault_key.exists():
+        return None
+    with suppress(ProcessLookupError):
+        os.kill(process_id, 0)
+        return embedded_oos(home, host_and_port("--oos-listen", str(listen))).store()
+    return None
+
+
+@contextmanager
+def mending(home: Home) -> Iterator[Tools]:
+    """What a region is mended with, while no server runs.
+
+    Raises:
+        HomeInUse: one does.
+    """
+    with home.serve(), open_store(home) as store:
+        yield Tools(store, Qcow2Store(home.path), SystemClock())

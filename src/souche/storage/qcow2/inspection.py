@@ -1,0 +1,242 @@
+"""A look at the directory of a qcow2 store that takes no lock, makes nothing and mends nothing (see `directory` for
+what lies where).
+
+Whoever works in the store meanwhile may leave a moment's contradiction: the caller looks twice.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from souche.formats.qcow2 import IncompatibleFeature, Qcow2Header, read_header
+from souche.model.disks import DiskSource, FileSource
+from souche.storage.inspection import StoreFault, StoreState
+from souche.storage.qcow2.journal import FROZEN, PREPARED, Move
+from souche.storage.qcow2.locks import try_lock
+
+TARGET: Final = "../layers/"
+
+
+class Qcow2Inspector:
+    """A `StoreInspector` of the directory `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+
+    def inspect(self) -> StoreState:
+        volumes, snapshots = self._links("volumes"), self._links("snapshots")
+        captures = _captures(self._root / "captures")
+        layers = _Layers(self._root / "layers")
+        roots = {**volumes.layers, **snapshots.layers}
+        chains = {resource_id: layers.chain(layer) for resource_id, layer in sorted(roots.items())}
+        faults = [
+            *volumes.faults,
+            *snapshots.faults,
+            *captures.faults,
+            *(fault for each, chain in chains.items() for fault in _chain_faults(each, chain)),
+            *_sharing(volumes.layers, snapshots.layers, chains),
+            *_unnamed(layers, chains, captures.moves),
+            *self._scratch(),
+        ]
+        sizes = {
+            resource_id: chain.headers[0].virtual_size_bytes
+            for resource_id, chain in chains.items()
+            if chain.headers
+        }
+        return StoreState(
+            volume_bytes={each: sizes[each] for each in volumes.layers if each in sizes},
+            snapshot_bytes={each: sizes[each] for each in snapshots.layers if each in sizes},
+            volume_ids=frozenset(volumes.layers),
+            snapshot_ids=frozenset(snapshots.layers),
+            sources={each: self._sources(chains[each]) for each in volumes.layers},
+            faults=faults,
+        )
+
+    def _sources(self, chain: "_Chain") -> list[DiskSource]:
+        """The volume's current file, and the one right below: after a capture that was cut off before the switch a
+        running guest still writes there (see `journal`)."""
+        return [FileSource(self._root / "layers" / name, "qcow2") for name in chain.names[:2]]
+
+    def _links(self, name: str) -> "_Links":
+        found = _Links()
+        for path in _entries(self._root / name):
+            if path.name.startswith("."):
+                what = f"{name}/{path.name} was being made when its maker ended"
+                found.faults.append(StoreFault("LinkLeft", path.name.removeprefix("."), what, leftover=True))
+                continue
+            target = _target(path)
+            if target is None:
+                continue  # gone meanwhile
+            if target.startswith(TARGET) and "/" not in target.removeprefix(TARGET):
+                found.layers[path.name] = target.removeprefix(TARGET)
+            else:
+                what = f"{name}/{path.name} is no link to a layer"
+                found.faults.append(StoreFault("LinkDamaged", path.name, what))
+        return found
+
+    def _scratch(self) -> Iterator[StoreFault]:
+        for path in _entries(self._root / "work"):
+            if _is_abandoned(path):
+                what = f"work/{path.name} is left of something that was cut off"
+                yield StoreFault("ScratchLeft", path.name, what, leftover=True)
+
+
+@dataclass
+class _Links:
+    """The layers that ids name, and what is wrong with the links."""
+
+    layers: dict[str, str] = field(default_factory=dict)
+    faults: list[StoreFault] = field(default_factory=list)
+
+
+@dataclass
+class _Captures:
+    """The moves of all captures in the journal, and what is wrong with it."""
+
+    moves: list[Move] = field(default_factory=list)
+    faults: list[StoreFault] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """A layer and all that it stands on, as far as it can be followed: names and headers from the top; and why it
+    cannot be followed to its end, with the layer's name."""
+
+    names: tuple[str, ...]
+    headers: tuple[Qcow2Header, ...]
+    broken: tuple[str, str] | None = None
+
+
+class _Layers:
+    """Headers, read once each."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._known: dict[str, Qcow2Header | tuple[str, str]] = {}
+
+    def names(self) -> list[str]:
+        return [path.name for path in _entries(self._root)]
+
+    def chain(self, top: str) -> _Chain:
+        names: list[str] = []
+        headers: list[Qcow2Header] = []
+        name: str | None = top
+        while name is not None:
+            if name in names:
+                return _Chain(
+                    tuple(names), tuple(headers), ("LayerDamaged", f"layer {name} stands on itself")
+                )
+            names.append(name)
+            found = self._look(name)
+            if isinstance(found, tuple):
+                return _Chain(tuple(names), tuple(headers), found)
+            headers.append(found)
+            name = found.backing_file
+        return _Chain(tuple(names), tuple(headers))
+
+    def _look(self, name: str) -> Qcow2Header | tuple[str, str]:
+        if name not in self._known:
+            self._known[name] = self._read(name)
+        return self._known[name]
+
+    def _read(self, name: str) -> Qcow2Header | tuple[str, str]:
+        """The header, or a code and why there is none."""
+        path = self._root / name
+        try:
+            with path.open("rb") as image:
+                header = read_header(image)
+                length = os.fstat(image.fileno()).st_size
+        except FileNotFoundError:
+            return "LayerMissing", f"layer {name} is not there"
+        except (OSError, ValueError) as error:
+            return "LayerDamaged", f"layer {name}: {error}"
+        wrong = _wrong(header, length)
+        return ("LayerDamaged", f"layer {name} {wrong}") if wrong else header
+
+
+def _wrong(header: Qcow2Header, length: int) -> str | None:
+    """Why a layer cannot be one that this store made; None: it can."""
+    if header.backing_file is not None and ("/" in header.backing_file or header.backing_format != "qcow2"):
+        return "stands on something outside the store"
+    if header.incompatible_features & ~IncompatibleFeature.COMPRESSION_TYPE:
+        return f"has the feature bits {int(header.incompatible_features):#x}, which no layer has"
+    if header.l1_offset + 8 * header.l1_entries > length:
+        return f"is cut off: its tables go beyond its {length} bytes"
+    return None
+
+
+def _chain_faults(resource_id: str, chain: _Chain) -> Iterator[StoreFault]:
+    if chain.broken is not None:
+        yield StoreFault(chain.broken[0], resource_id, chain.broken[1])
+
+
+def _sharing(
+    volumes: Mapping[str, str], snapshots: Mapping[str, str], chains: Mapping[str, _Chain]
+) -> Iterator[StoreFault]:
+    """A layer that a volume writes to is that volume's alone: nothing else names it or stands on it."""
+    written = {layer: volume_id for volume_id, layer in sorted(volumes.items())}
+    for resource_id, chain in chains.items():
+        for name in chain.names:
+            writer = written.get(name)
+            if writer is not None and writer != resource_id:
+                what = f"it stands on layer {name}, which {writer} writes to"
+                yield StoreFault("LayerShared", resource_id, what)
+
+
+def _unnamed(layers: _Layers, chains: Mapping[str, _Chain], moves: list[Move]) -> Iterator[StoreFault]:
+    named = {name for chain in chains.values() for name in chain.names}
+    for move in moves:
+        named |= {move.current, move.layer, *layers.chain(move.overlay).names}
+    for name in layers.names():
+        if name not in named:
+            yield StoreFault("LayerUnnamed", name, f"nothing names the layer {name}", leftover=True)
+
+
+def _captures(root: Path) -> _Captures:
+    found = _Captures()
+    for path in _entries(root):
+        if path.suffix not in (PREPARED, FROZEN):
+            if _is_abandoned(path):
+                what = f"captures/{path.name} was being written when its writer ended"
+                found.faults.append(StoreFault("CaptureLeft", path.name, what, leftover=True))
+            continue
+        try:
+            moves = [Move(**fields) for fields in json.loads(path.read_bytes())]
+        except FileNotFoundError:
+            continue  # finished meanwhile
+        except (OSError, ValueError, TypeError) as error:
+            found.faults.append(StoreFault("CaptureDamaged", path.stem, f"captures/{path.name}: {error}"))
+            continue
+        found.moves += moves
+        if _is_abandoned(path):
+            what = f"captures/{path.name} was cut off: the next use of the store settles it"
+            found.faults.append(StoreFault("CaptureLeft", path.stem, what, leftover=True))
+    return found
+
+
+def _entries(root: Path) -> list[Path]:
+    try:
+        return sorted(root.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def _target(link: Path) -> str | None:
+    try:
+        return str(link.readlink())
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return ""
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Whether whoever made this, and held its lock, has ended."""
+    descriptor = try_lock(path)
+    if descriptor is None:
+        return False
+    os.close(descriptor)
+    return True
