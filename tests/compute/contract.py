@@ -3,7 +3,9 @@
 The guests have no operating system: nothing here needs one.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from itertools import count
@@ -11,10 +13,10 @@ from typing import Protocol
 
 import pytest
 
-from souche.compute.base import Guest, Hypervisor, PowerState
+from souche.compute.base import Firewalls, Guest, Hypervisor, PowerState
 from souche.errors import ComputeFailed
 from souche.model.disks import DiskSource, GuestDisk
-from souche.model.firewall import Passage
+from souche.model.security_groups import Rule
 from souche.storage.base import LiveDisks
 
 UNKNOWN = "i-ffffffff"
@@ -22,6 +24,8 @@ ROOT, DATA, SPARE = "vol-0000000a", "vol-0000000b", "vol-0000000c"
 DEVICES = {ROOT: "/dev/sda1", DATA: "/dev/xvdb", SPARE: "/dev/xvdc"}
 
 MEBIBYTE = 1024 * 1024
+GROUP = "sg-0000000a"
+SSH = Rule("tcp", 22, 22, "10.0.0.0/8")
 
 numbers = count(16)
 
@@ -219,11 +223,27 @@ class HypervisorContract:
 
     def test_protect_passes_over_unknown_guests(self, hypervisor: LiveHypervisor, running: Guest) -> None:
         """What guests let in is seen by packets: test_libvirt_firewall."""
-        opened = Passage("tcp", 22, 22, ("10.0.0.0/8",))
+        wanted = Firewalls({UNKNOWN: [GROUP], running.vm_id: [GROUP]}, {GROUP: [SSH]})
         for _ in range(2):
-            hypervisor.protect(lambda: {UNKNOWN: [opened], running.vm_id: [opened]})
+            hypervisor.protect(lambda: wanted)
         assert UNKNOWN not in hypervisor.power_states()
         assert hypervisor.power_states()[running.vm_id] is PowerState.RUNNING
+
+    def test_what_one_protect_raises_is_not_anothers(self, hypervisor: LiveHypervisor, guest: Guest) -> None:
+        """Of calls that come together, also in the driver."""
+        together = threading.Barrier(6)
+
+        def protect(number: int) -> str:
+            together.wait(10)
+            try:
+                hypervisor.protect(lambda: _wanted_by(number, guest))
+            except ComputeFailed as error:
+                return str(error)
+            return ""
+
+        with ThreadPoolExecutor(6) as threads:
+            said = list(threads.map(protect, range(6)))
+        assert ["3" in each for each in said] == [number == 3 for number in range(6)]
 
     def test_switch_disks(self, laboratory: Laboratory, running: Guest) -> None:
         hypervisor, spare = laboratory.hypervisor, laboratory.disk(SPARE)
@@ -247,6 +267,12 @@ class HypervisorContract:
         overlay = laboratory.overlay_on(guest.disks[0].source)
         with pytest.raises(ComputeFailed):
             laboratory.hypervisor.switch_disks(guest.vm_id, {ROOT: overlay})
+
+
+def _wanted_by(number: int, guest: Guest) -> Firewalls:
+    if number == 3:
+        raise ComputeFailed(reason="number 3 breaks")
+    return Firewalls({guest.vm_id: [GROUP]}, {GROUP: [SSH]})
 
 
 def _sources(guest: Guest) -> dict[str, DiskSource]:

@@ -4,17 +4,20 @@ bridge, and from this machine."""
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from souche.compute.base import Guest
+from souche.compute.base import Firewalls, Guest
+from souche.compute.libvirt import firewall
 from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.compute.libvirt.names import Names, home_tag
 from souche.http import metadata_socket
-from souche.model.firewall import Passage
+from souche.model.security_groups import Rule
 from souche.run import run
 from tests.compute.contract import Laboratory
 from tests.compute.libvirt_laboratory import DiskShelf, reachable_directory, region
@@ -23,7 +26,8 @@ from tests.compute.namespaces import Namespace, namespace
 pytestmark = pytest.mark.guest
 
 OPEN, SHUT, UDP = 8080, 8081, 8082
-EVERYBODY = ("0.0.0.0/0",)
+EVERYBODY = "0.0.0.0/0"
+GROUP, OTHER = "sg-0000000a", "sg-0000000b"
 ECHO = str(Path(__file__).with_name("echo_server.py"))
 ASK_SECONDS = 1.0
 ECHO_REQUEST = bytes.fromhex("0800f7ff00000000")  # type 8, code 0, checksum, and nothing else
@@ -61,6 +65,7 @@ def guests(hypervisor: LibvirtHypervisor, directory: Path) -> Iterator[tuple[Gue
     both = laboratory.guest(), laboratory.guest()
     for guest in both:
         hypervisor.define(guest)
+    hypervisor.protect(Firewalls)
     yield both
     for guest in both:
         hypervisor.remove(guest.vm_id)
@@ -85,6 +90,11 @@ def _standing_as(hypervisor: LibvirtHypervisor, names: Names, guest: Guest, name
         machine.configure(guest.private_ip, hypervisor.network.gateway_ip)
         with machine.serving(ECHO, str(OPEN), str(SHUT), str(UDP)):
             yield machine
+
+
+def put(hypervisor: LibvirtHypervisor, guest: Guest, *rules: Rule) -> None:
+    """Have a guest be in a group with these rules."""
+    hypervisor.protect(lambda: Firewalls({guest.vm_id: [GROUP]}, {GROUP: rules}))
 
 
 def ask(ip: str, port: int) -> str:
@@ -128,13 +138,13 @@ def test_a_new_guest_lets_nothing_in(
 def test_an_opened_port_is_open_and_no_other(
     hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], machines: tuple[Namespace, Namespace]
 ) -> None:
-    ip, opened = guests[0].private_ip, Passage("tcp", OPEN, OPEN, EVERYBODY)
-    hypervisor.protect(lambda: {guests[0].vm_id: [opened]})
+    ip = guests[0].private_ip
+    put(hypervisor, guests[0], Rule("tcp", OPEN, OPEN, EVERYBODY))
     assert ask(ip, OPEN) == str(OPEN)
     assert ask(ip, SHUT) == "TimeoutError"
     assert machines[1].python("-c", ASK, ip, str(OPEN)) == f"{OPEN}\n"
     assert machines[1].python("-c", ASK, ip, str(SHUT)) == "TimeoutError\n"
-    hypervisor.protect(lambda: {guests[0].vm_id: []})
+    put(hypervisor, guests[0])
     assert ask(ip, OPEN) == "TimeoutError"
 
 
@@ -142,7 +152,7 @@ def test_only_the_named_source_comes_in(
     hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], machines: tuple[Namespace, Namespace]
 ) -> None:
     first, second = guests
-    hypervisor.protect(lambda: {first.vm_id: [Passage("-1", -1, -1, (f"{second.private_ip}/32",))]})
+    put(hypervisor, first, Rule("-1", -1, -1, f"{second.private_ip}/32"))
     assert machines[1].python("-c", ASK, first.private_ip, str(SHUT)) == f"{SHUT}\n"
     assert ask(first.private_ip, SHUT) == "TimeoutError"
 
@@ -152,9 +162,7 @@ def test_udp_and_icmp_come_in_when_let_in(
 ) -> None:
     ip = guests[0].private_ip
     assert not answers_echo(ip)
-    hypervisor.protect(
-        lambda: {guests[0].vm_id: [Passage("udp", UDP, UDP, EVERYBODY), Passage("icmp", 8, -1, EVERYBODY)]}
-    )
+    put(hypervisor, guests[0], Rule("udp", UDP, UDP, EVERYBODY), Rule("icmp", 8, -1, EVERYBODY))
     assert ask_udp(ip) == str(UDP)
     assert answers_echo(ip)
 
@@ -163,7 +171,7 @@ def test_answers_come_in(
     hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], machines: tuple[Namespace, Namespace]
 ) -> None:
     """A guest that lets nothing in asks another one, and the metadata server."""
-    hypervisor.protect(lambda: {guests[1].vm_id: [Passage("tcp", OPEN, OPEN, EVERYBODY)]})
+    put(hypervisor, guests[1], Rule("tcp", OPEN, OPEN, EVERYBODY))
     assert machines[0].python("-c", ASK, guests[1].private_ip, str(OPEN)) == f"{OPEN}\n"
     with _metadata(hypervisor.bridge):
         assert machines[0].python("-c", ASK, "169.254.169.254", "80") == "metadata\n"
@@ -195,7 +203,7 @@ def test_a_guest_speaks_by_its_own_addresses_only(
     hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], machines: tuple[Namespace, Namespace]
 ) -> None:
     first, second = guests
-    hypervisor.protect(lambda: {first.vm_id: [Passage("-1", -1, -1, EVERYBODY)]})
+    put(hypervisor, first, Rule("-1", -1, -1, EVERYBODY))
     assert machines[1].python("-c", ASK, first.private_ip, str(OPEN)) == f"{OPEN}\n"
     machines[1].address("10.231.7.200")
     assert machines[1].python("-c", ASK, first.private_ip, str(OPEN)) in ("TimeoutError\n", "OSError\n")
@@ -207,32 +215,173 @@ def test_a_guest_speaks_by_its_own_addresses_only(
 def test_a_guest_keeps_its_firewall_when_it_is_defined_anew(
     hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], machines: tuple[Namespace, Namespace]
 ) -> None:
-    hypervisor.protect(lambda: {guests[0].vm_id: [Passage("tcp", OPEN, OPEN, EVERYBODY)]})
+    put(hypervisor, guests[0], Rule("tcp", OPEN, OPEN, EVERYBODY))
     hypervisor.define(guests[0])
     assert ask(guests[0].private_ip, OPEN) == str(OPEN)
+
+
+def test_members_come_in_for_as_long_as_they_are_in_the_group(
+    hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], machines: tuple[Namespace, Namespace]
+) -> None:
+    first, second = guests
+    from_members = Rule("tcp", OPEN, OPEN, OTHER)
+    for groups, expected in (([], "TimeoutError"), ([OTHER], str(OPEN)), ([], "TimeoutError")):
+        wanted = Firewalls({first.vm_id: [GROUP], second.vm_id: groups}, {GROUP: [from_members], OTHER: []})
+        hypervisor.protect(lambda wanted=wanted: wanted)  # type: ignore[misc]
+        assert machines[1].python("-c", ASK, first.private_ip, str(OPEN)) == f"{expected}\n"
+
+
+def test_a_guest_lets_in_what_any_of_its_groups_does(
+    hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], machines: tuple[Namespace, Namespace]
+) -> None:
+    ip = guests[0].private_ip
+    rules = {GROUP: [Rule("tcp", OPEN, OPEN, EVERYBODY)], OTHER: [Rule("tcp", SHUT, SHUT, EVERYBODY)]}
+    hypervisor.protect(lambda: Firewalls({guests[0].vm_id: [OTHER, GROUP]}, rules))
+    assert (ask(ip, OPEN), ask(ip, SHUT)) == (str(OPEN), str(SHUT))
+    hypervisor.protect(lambda: Firewalls({guests[0].vm_id: [OTHER]}))
+    assert (ask(ip, OPEN), ask(ip, SHUT)) == ("TimeoutError", str(SHUT))
+
+
+def test_a_group_that_gets_other_rules_has_no_others(
+    hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], machines: tuple[Namespace, Namespace]
+) -> None:
+    ip = guests[0].private_ip
+    put(hypervisor, guests[0], Rule("tcp", OPEN, OPEN, EVERYBODY))
+    hypervisor.protect(lambda: Firewalls(groups={GROUP: [Rule("tcp", SHUT, SHUT, EVERYBODY)]}))
+    assert (ask(ip, OPEN), ask(ip, SHUT)) == ("TimeoutError", str(SHUT))
 
 
 def test_the_firewalls_are_made_again_after_a_flush(
     directory: Path, hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], names: Names
 ) -> None:
-    before = chains(names)
-    for family in ("ip", "bridge"):
-        run(["nft", "delete", "table", family, names.table], timeout_seconds=10)
+    hypervisor.protect(lambda: Firewalls({guests[0].vm_id: [GROUP]}, from_scratch=True))
+    before = tables(names)
+    flush(names)
     again = LibvirtHypervisor(directory / "home", hypervisor.network.cidr)
     again.prepare()
     again.close()
-    assert chains(names) == before
+    assert tables(names) == before
+
+
+def test_a_guest_does_not_start_without_its_firewall(
+    hypervisor: LibvirtHypervisor,
+    guests: tuple[Guest, Guest],
+    names: Names,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not after a flush either."""
+    monkeypatch.setattr(firewall, "SEEN_SECONDS", 0.0)
+    hypervisor.protect(lambda: Firewalls({guests[0].vm_id: [GROUP]}, from_scratch=True))
+    before = tables(names)
+    flush(names)
+    hypervisor.start(guests[0].vm_id)
+    assert tables(names) == before
+    hypervisor.power_off(guests[0].vm_id)
+
+
+def test_a_change_after_a_flush_brings_everything_back(
+    hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], names: Names
+) -> None:
+    put(hypervisor, guests[0])
+    hypervisor.protect(lambda: Firewalls({guests[1].vm_id: [GROUP]}, from_scratch=True))
+    before = tables(names)
+    flush(names)
+    hypervisor.protect(lambda: Firewalls({guests[1].vm_id: []}))
+    hypervisor.protect(lambda: Firewalls({guests[1].vm_id: [GROUP]}))
+    hypervisor.protect(lambda: Firewalls(from_scratch=True))
+    assert tables(names) == before
+
+
+def test_what_another_process_of_the_region_has_changed_stays(
+    directory: Path, hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], names: Names
+) -> None:
+    put(hypervisor, guests[0], Rule("tcp", OPEN, OPEN, EVERYBODY))
+    again = LibvirtHypervisor(directory / "home", hypervisor.network.cidr)
+    put(again, guests[1], Rule("tcp", SHUT, SHUT, EVERYBODY))
+    again.close()
+    hypervisor.protect(lambda: Firewalls({guests[0].vm_id: [OTHER]}, {OTHER: []}))
+    changed = tables(names)
+    hypervisor.protect(lambda: Firewalls(from_scratch=True))
+    assert tables(names) <= changed
+    assert [each for each in tables(names) if str(SHUT) in each]
+
+
+def test_a_launch_loads_the_tables_once(
+    hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = count_nft(monkeypatch)
+    hypervisor.define(guests[0])
+    put(hypervisor, guests[0], Rule("tcp", OPEN, OPEN, EVERYBODY))
+    hypervisor.start(guests[0].vm_id)
+    assert len(ran) == 1
+    hypervisor.power_off(guests[0].vm_id)
+
+
+def test_changes_that_come_together_are_loaded_together(
+    hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran, callers = count_nft(monkeypatch), 50
+    together = threading.Barrier(callers)
+
+    def change(number: int) -> None:
+        together.wait(10)
+        wanted = Firewalls({guests[0].vm_id: [f"sg-{number:08x}"]}, {f"sg-{number:08x}": []})
+        hypervisor.protect(lambda: wanted)
+
+    with ThreadPoolExecutor(callers) as threads:
+        list(threads.map(change, range(callers)))
+    assert len(ran) < callers / 4
 
 
 def test_a_removed_guest_leaves_no_firewall(
     directory: Path, hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], names: Names
 ) -> None:
+    put(hypervisor, guests[0])
     hypervisor.remove(guests[0].vm_id)
-    left = [*chains(names), *(path.name for path in (directory / "home" / "firewall").iterdir())]
-    assert not [each for each in left if guests[0].vm_id.replace("-", "_") in each.replace("-", "_")]
+    left = [*tables(names), *(path.name for path in (directory / "home" / "firewall").iterdir())]
+    named = (
+        guests[0].vm_id,
+        guests[0].private_ip,
+        guests[0].mac_address.lower(),
+        names.port(guests[0].vm_id),
+    )
+    assert not [each for each in left for name in named if name in each]
 
 
-def chains(names: Names) -> list[str]:
+def flush(names: Names) -> None:
+    """What something else on the machine may do."""
+    for family in ("ip", "bridge"):
+        run(["nft", "delete", "table", family, names.table], timeout_seconds=10)
+
+
+def count_nft(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
+    """The arguments of each run of nft from now on."""
+    ran: list[Sequence[str]] = []
+    run_nft = firewall._run_nft
+
+    def counting(arguments: Sequence[str], script: str | None = None) -> bytes:
+        ran.append(arguments)
+        return run_nft(arguments, script)
+
+    monkeypatch.setattr(firewall, "_run_nft", counting)
+    return ran
+
+
+def tables(names: Names) -> set[str]:
+    """Everything in the region's tables: a text for each chain, set and rule, in which elements are in order."""
     listed = json.loads(run(["nft", "-j", "list", "ruleset"], timeout_seconds=10))["nftables"]
-    found = [each["chain"] for each in listed if "chain" in each]
-    return sorted(f"{each['family']} {each['name']}" for each in found if each["table"] == names.table)
+    found = [(kind, fields) for each in listed for kind, fields in each.items()]
+    return {
+        f"{kind} {json.dumps(_settled(fields), sort_keys=True)}"
+        for kind, fields in found
+        if names.table in (fields.get("table"), fields.get("name"))
+    }
+
+
+def _settled(fields: dict[str, Any]) -> dict[str, Any]:
+    """Without the numbers that nft gives, and with elements in order."""
+    return {
+        name: sorted(value, key=json.dumps) if name == "elem" else value
+        for name, value in fields.items()
+        if name not in ("handle", "index")
+    }

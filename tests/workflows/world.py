@@ -23,8 +23,8 @@ from souche.db import vms as vm_records
 from souche.db.store import sqlite_engine
 from souche.ids import IdSource
 from souche.model.accounts import Principal
-from souche.model.firewall import Passage
 from souche.model.operations import Operation
+from souche.model.security_groups import Rule
 from souche.model.vms import Vm
 from souche.objects.fetch import Fetcher
 from souche.storage.base import VolumeStore
@@ -141,7 +141,7 @@ class Seen:
     snapshots: dict[str, bytes]
     power: dict[str, PowerState]
     open: dict[str, dict[str, bool]]
-    inbound: dict[str, tuple[Passage, ...] | None]
+    inbound: dict[str, frozenset[Rule] | None]
     promised: list[Operation]
     staged: list[str]
     objects: dict[str, list[str]]

@@ -85,10 +85,8 @@ def _regroup(region: Region, work: Work, who: Principal, vm: Vm, security_group_
     if not security_group_ids:
         return
     chosen = security_groups.chosen(region, work, who, security_group_ids, ())
-    wanted = [group.security_group_id for group in chosen]
-    group_records.put_vm(work.connection, vm.vm_id, wanted)
-    left = [group.security_group_id for group in vm.security_groups]
-    security_groups.promise_apply(region, work, {*wanted, *left})
+    group_records.put_vm(work.connection, vm.vm_id, [group.security_group_id for group in chosen])
+    security_groups.promise_regroup(region, work, vm.vm_id)
 
 
 def _check_state(vm: Vm, change: Change) -> None:

@@ -7,14 +7,14 @@ A driver for real guests also provides `souche.storage.base.LiveDisks` (two meth
 freezes the disks of a running guest.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from souche.model.disks import GuestDisk
-from souche.model.firewall import Passage
 from souche.model.images import Architecture, BootMode
+from souche.model.security_groups import Rule
 
 
 class PowerState(StrEnum):
@@ -60,8 +60,14 @@ class Guest:
     tpm_enabled: bool = False
 
 
-Firewalls: TypeAlias = Mapping[str, Sequence[Passage]]
-"""What each of some guests lets in, by VM id."""
+@dataclass(frozen=True)
+class Firewalls:
+    """The security groups that guests are in, by VM id, and the rules of groups, by group id. `from_scratch`: make the
+    firewalls of the whole region again, whatever the hypervisor believes them to be."""
+
+    guests: Mapping[str, Collection[str]] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
+    from_scratch: bool = False
 
 
 class Hypervisor(Protocol):
@@ -75,18 +81,24 @@ class Hypervisor(Protocol):
     def network(self) -> GuestNetwork: ...
 
     def define(self, guest: Guest) -> None:
-        """Make the guest known, off, with its DHCP reservation (MAC to IP), letting nothing in until `protect`. A
-        guest known already is redefined for its next start, and lets in what it did; a running one keeps running."""
+        """Make the guest known, off, with its DHCP reservation (MAC to IP). A new one is in no security group until
+        `protect`, so it lets nothing in. One known already is redefined for its next start, and stays in its groups; a
+        running one keeps running."""
         ...
 
     def protect(self, wanted: Callable[[], Firewalls]) -> None:
-        """Let in to each of these guests only this, at once; connections that stand already may go on. Guests that are
-        not known are passed over. `wanted` is asked while no other call is at it, in this process or another of the
-        region: so of two callers, the one who looked later has the last word."""
+        """Put these guests into these groups and no others, and give these groups these rules and no others; in force
+        on return. A guest lets in what the rules of its groups say, and nothing without one; connections that stand
+        already may go on. The members that a rule means are the known guests of that group at any moment. Guests that
+        are not known are passed over.
+
+        `wanted` runs under a lock shared by all processes of the region, so the caller with the newer view wins. What
+        it raises is raised to its own caller only."""
         ...
 
     def start(self, vm_id: str) -> None:
-        """Power on. On return the guest's CPUs run. One that runs already is success."""
+        """Power on, with the guest's firewall in force before. On return its CPUs run. One that runs already is
+        success."""
         ...
 
     def shut_down(self, vm_id: str, timeout_seconds: float) -> None:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any, Literal, TypedDict, cast
+from typing import Literal, TypedDict, cast
 
 from souche.compute.base import Capabilities, Firewalls, Guest, GuestNetwork, PowerState
 from souche.compute.inspection import ComputeState, SeenGuest
 from souche.errors import ComputeFailed
 from souche.model.disks import DiskSource, FileSource, GuestDisk, MemorySource
-from souche.model.firewall import Passage
+from souche.model.security_groups import Rule
 
 Disks = Mapping[str, DiskSource]
 NOTICE = b"This guest is simulated: it has no console, because nothing runs.\r\n"
@@ -33,11 +33,12 @@ class SourceRecord(TypedDict):
 @dataclass(frozen=True)
 class Record:
     """What is known of a guest. By volume id: the disks of its next start, and those open now (None: it is off).
-    `inbound` is what it would let in."""
+    `groups` are the security groups that it is in."""
 
     defined: Disks
+    private_ip: str
     open: Disks | None = None
-    inbound: tuple[Passage, ...] = ()
+    groups: tuple[str, ...] = ()
 
     def attached(self, volume_id: str, source: DiskSource) -> "Record":
         opened = None if self.open is None else {volume_id: source, **self.open}
@@ -58,7 +59,8 @@ class SimulatedHypervisor:
 
     def __init__(self, home: Path, cidr: str) -> None:
         self._root = home / "simulated-guests"
-        self._root.mkdir(parents=True, exist_ok=True)
+        self._groups = self._root / "groups"
+        self._groups.mkdir(parents=True, exist_ok=True)
         self._cidr = IPv4Network(cidr)
 
     @staticmethod
@@ -78,14 +80,18 @@ class SimulatedHypervisor:
         defined = {disk.volume_id: disk.source for disk in guest.disks}
         with self._locked():
             known = self._read(guest.vm_id)
-            self._write(guest.vm_id, replace(known, defined=defined) if known else Record(defined))
+            known = known or Record(defined, guest.private_ip)
+            self._write(guest.vm_id, replace(known, defined=defined, private_ip=guest.private_ip))
 
     def protect(self, wanted: Callable[[], Firewalls]) -> None:
         with self._locked():
-            for vm_id, inbound in wanted().items():
+            firewalls = wanted()
+            for vm_id, groups in firewalls.guests.items():
                 known = self._read(vm_id)
                 if known is not None:
-                    self._write(vm_id, replace(known, inbound=tuple(inbound)))
+                    self._write(vm_id, replace(known, groups=tuple(sorted(groups))))
+            for group_id, rules in firewalls.groups.items():
+                _replace(self._groups / f"{group_id}.json", [asdict(rule) for rule in rules])
 
     def inspect(self) -> ComputeState:
         """See `ComputeInspector`."""
@@ -96,10 +102,25 @@ class SimulatedHypervisor:
             reservations=None,
         )
 
-    def inbound(self, vm_id: str) -> tuple[Passage, ...] | None:
-        """What the guest would let in, for tests; None for one that is not known."""
+    def inbound(self, vm_id: str) -> frozenset[Rule] | None:
+        """What the guest would let in, for tests: members by their addresses; None for one that is not known."""
         known = self._read(vm_id)
-        return None if known is None else known.inbound
+        if known is None:
+            return None
+        rules = [rule for group_id in known.groups for rule in self._rules(group_id)]
+        return frozenset(each for rule in rules for each in self._by_address(rule))
+
+    def _rules(self, group_id: str) -> list[Rule]:
+        with contextlib.suppress(FileNotFoundError):
+            return [Rule(**each) for each in json.loads((self._groups / f"{group_id}.json").read_bytes())]
+        return []
+
+    def _by_address(self, rule: Rule) -> list[Rule]:
+        if rule.source_group is None:
+            return [rule]
+        records = [self._known(path.stem) for path in self._root.glob("*.json")]
+        members = [record.private_ip for record in records if rule.source_group in record.groups]
+        return [replace(rule, source=f"{address}/32") for address in members]
 
     def start(self, vm_id: str) -> None:
         with self._locked():
@@ -188,18 +209,18 @@ class SimulatedHypervisor:
         except FileNotFoundError:
             return None
         opened = stored["open"]
-        inbound = tuple(_passage(each) for each in stored.get("inbound", ()))
-        return Record(_sources(stored["defined"]), None if opened is None else _sources(opened), inbound)
+        return Record(
+            defined=_sources(stored["defined"]),
+            private_ip=stored.get("private_ip", ""),
+            open=None if opened is None else _sources(opened),
+            groups=tuple(stored.get("groups", ())),
+        )
 
     def _write(self, vm_id: str, record: Record) -> None:
-        """Readers see the record before or after, never in between."""
         opened = None if record.open is None else _stored(record.open)
-        partial = self._root / f"{vm_id}.partial"
-        inbound = [asdict(each) for each in record.inbound]
-        partial.write_text(
-            json.dumps({"defined": _stored(record.defined), "open": opened, "inbound": inbound})
-        )
-        partial.replace(self._file(vm_id))
+        stored = {"defined": _stored(record.defined), "open": opened}
+        facts = {"private_ip": record.private_ip, "groups": record.groups}
+        _replace(self._file(vm_id), stored | facts)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -240,5 +261,8 @@ def _source(record: SourceRecord) -> DiskSource:
     return FileSource(Path(record["name"]), record["format"])
 
 
-def _passage(stored: Mapping[str, Any]) -> Passage:
-    return Passage(**{**stored, "sources": tuple(stored["sources"])})
+def _replace(path: Path, stored: object) -> None:
+    """Readers see the file before or after, never in between."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(stored))
+    partial.replace(path)

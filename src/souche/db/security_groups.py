@@ -168,32 +168,9 @@ def vm_in(connection: sa.Connection, security_group_id: str) -> str | None:
     return None if row is None else row.vm_id
 
 
-def addresses(connection: sa.Connection, security_group_ids: Collection[str]) -> dict[str, list[str]]:
-    """The private addresses of the VMs in each of the groups, by group id. Terminated VMs hold none, and those
-    about to be are counted out already."""
-    found: dict[str, list[str]] = {}
-    for batch in engine.batches(security_group_ids):
-        for row in connection.execute(_living(batch)):
-            found.setdefault(row.security_group_id, []).append(row.private_ip)
-    return found
-
-
-def letting_in(connection: sa.Connection, security_group_ids: Collection[str]) -> set[str]:
-    """The ids of the VMs whose firewall depends on who is in these groups or on their rules: those in them, and
-    those in groups with rules for their members."""
-    found: set[str] = set()
-    for batch in engine.batches(security_group_ids):
-        naming_them = sa.select(security_group_rules.c.security_group_id).where(
-            security_group_rules.c.source.in_(batch)
-        )
-        depending = {*batch, *connection.scalars(naming_them)}
-        found.update(connection.scalars(_living(depending)))
-    return found
-
-
-def _living(security_group_ids: Collection[str]) -> sa.Select[tuple[str, str, str]]:
+def _living(security_group_ids: Collection[str]) -> sa.Select[tuple[str]]:
     return (
-        sa.select(vms.c.vm_id, vm_security_groups.c.security_group_id, vms.c.private_ip)
+        sa.select(vms.c.vm_id)
         .select_from(vm_security_groups.join(vms))
         .where(vm_security_groups.c.security_group_id.in_(security_group_ids), vms.c.state.not_in(GONE))
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from souche import ids
 from souche.model.firewall import Protocol
 
 DEFAULT_NAME = "default"
@@ -10,13 +11,21 @@ DEFAULT_NAME = "default"
 
 @dataclass(frozen=True)
 class Rule:
-    """Lets in one kind of traffic from one source. `source` is an IPv4 range, or the id of a group whose members are
-    meant. Ports are as in `model.firewall.Passage`."""
+    """Lets in one kind of traffic from one source, an IPv4 range or the id of a group whose members are meant. What
+    answers the guest's own traffic always comes in.
+
+    For tcp and udp `from_port` and `to_port` bound the ports; for icmp they are the type and the code, each of them
+    `ANY` for all."""
 
     protocol: Protocol
     from_port: int
     to_port: int
     source: str
+
+    @property
+    def source_group(self) -> str | None:
+        """The id of the group whose members are meant; None where the source is a range."""
+        return self.source if self.source.startswith(f"{ids.SECURITY_GROUP}-") else None
 
 
 @dataclass(frozen=True)

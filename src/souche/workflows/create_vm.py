@@ -3,12 +3,12 @@
 The transaction before has written the VM (`pending`), its volumes (`creating`), and their links.
 
 1. make volumes: clone each from its snapshot, or make it empty. Undo: forget them in the volume store.
-2. define: tell the hypervisor, with the DHCP reservation; the guests that let in the members of its security groups
-   let it in. Undo: remove the guest.
+2. define: tell the hypervisor, with the DHCP reservation and the security groups: it lets in what their rules say, and
+   is let in as a member. Undo: remove the guest.
 3. start: unless the caller wants it off (`boot`). Undo: that of step 2 does it.
 4. record: the volumes are `in-use`, the VM is `running` or `stopped`.
 
-When a step fails the VM becomes `terminated` with the reason, its volumes are gone, and no guest lets it in any more.
+When a step fails the VM becomes `terminated` with the reason, and its volumes are gone.
 
 Arguments: `boot`.
 """
@@ -17,7 +17,7 @@ from souche.db import tags, vms, volumes
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
 from souche.states import LinkState, VmState, VolumeState
-from souche.workflows import firewalls, guests, locks
+from souche.workflows import guests, locks
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
 
@@ -47,7 +47,6 @@ def _forget_volumes(parts: Parts, operation: Operation) -> None:
 
 def _define(parts: Parts, operation: Operation) -> None:
     guests.define(parts, operation.subject_id, [LinkState.ATTACHING, LinkState.ATTACHED])
-    firewalls.follow_groups(parts, firewalls.groups_of(parts, operation.subject_id))
 
 
 def _start(parts: Parts, operation: Operation) -> None:
@@ -72,7 +71,6 @@ def _failed(parts: Parts, operation: Operation, reason: str) -> None:
         vms.set_terminated(
             connection, operation.subject_id, f"Server.InternalError: {reason}", parts.clock.now()
         )
-    firewalls.follow_groups(parts, firewalls.groups_of(parts, operation.subject_id))
 
 
 WORKFLOW = Workflow(

@@ -1,8 +1,9 @@
 """Terminate a VM. Forward only: each step is tried until it succeeds.
 
-1. remove: pull the plug; the hypervisor forgets the guest, its address and everything else of its run.
+1. remove: pull the plug; the hypervisor forgets the guest, its address and everything else of its run. It is no member
+   of its security groups any more, before the address is another VM's.
 2. delete volumes: those that are to go with the VM.
-3. let in no more: the guests that let in the members of its security groups; before the address is another VM's.
+3. let in no more: nothing, since step 1 does it. The journals of earlier releases know steps by their place.
 4. record: these are gone, the others are `available` again; the VM is `terminated`, with the reason
    that its deletion began with, and listed for an hour more.
 """
@@ -11,8 +12,8 @@ from souche.db import tags, vms, volumes
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
 from souche.states import VolumeState
-from souche.workflows import firewalls, guests, locks
-from souche.workflows.engine import Step, Workflow
+from souche.workflows import guests, locks
+from souche.workflows.engine import Step, Workflow, nothing
 from souche.workflows.parts import Parts
 
 
@@ -26,10 +27,6 @@ def _delete_volumes(parts: Parts, operation: Operation) -> None:
     for volume in attached:
         if _goes_too(volume):
             parts.volumes.delete_volume(volume.volume_id)
-
-
-def _let_in_no_more(parts: Parts, operation: Operation) -> None:
-    firewalls.follow_groups(parts, firewalls.groups_of(parts, operation.subject_id))
 
 
 def _record(parts: Parts, operation: Operation) -> None:
@@ -51,7 +48,7 @@ WORKFLOW = Workflow(
     steps=(
         Step("remove", guests.remove),
         Step("delete volumes", _delete_volumes),
-        Step("let in no more", _let_in_no_more),
+        Step("let in no more", nothing),
         Step("record", _record),
     ),
     lock=locks.subject,

@@ -1,81 +1,53 @@
-"""What each VM's guest lets in: worked out from its security groups and told to the hypervisor."""
+"""The security groups of guests and their rules, told to the hypervisor as the records have them.
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+What is read, and what is told, depends on the guest or the group that has changed, not on how many members a group has:
+the hypervisor itself knows who is in a group.
+"""
+
+from collections.abc import Callable, Collection
 
 import sqlalchemy as sa
 
-from souche import ids
 from souche.compute.base import Firewalls
-from souche.db import security_groups
-from souche.model.firewall import Passage
+from souche.db import security_groups, vms
 from souche.model.security_groups import Rule
 from souche.workflows.parts import Parts
 
-Addresses = Mapping[str, Sequence[str]]
-"""Of the members of groups, by group id."""
-
 
 def follow_groups(parts: Parts, security_group_ids: Collection[str]) -> None:
-    """Let the guests of all VMs that depend on these groups let in what the records say now."""
-    _protect(parts, lambda connection: security_groups.letting_in(connection, security_group_ids))
+    """Have these groups let in what the records say now."""
+    _protect(
+        parts,
+        lambda connection: Firewalls(groups=_rules(connection, security_group_ids)),
+    )
 
 
 def follow_vms(parts: Parts, vm_ids: Collection[str]) -> None:
-    """Let the guests of these VMs let in what the records say now."""
-    _protect(parts, lambda _connection: vm_ids)
+    """Have the guests of these VMs be in the groups that the records say now."""
+    _protect(parts, lambda connection: _of_vms(connection, vm_ids))
 
 
-def groups_of(parts: Parts, vm_id: str) -> list[str]:
-    """The ids of the groups that a VM is in."""
-    with parts.store.read() as connection:
-        found = security_groups.of_vms(connection, [vm_id])
-    return [group.security_group_id for group in found.get(vm_id, ())]
+def follow_all(parts: Parts) -> None:
+    """Make the firewalls of the whole region again, as the records say."""
+    _protect(parts, lambda connection: _of_vms(connection, vms.all_ids(connection), from_scratch=True))
 
 
-def _protect(parts: Parts, chosen: Callable[[sa.Connection], Collection[str]]) -> None:
+def _protect(parts: Parts, look: Callable[[sa.Connection], Firewalls]) -> None:
     def wanted() -> Firewalls:
         with parts.store.read() as connection:
-            return inbound(connection, chosen(connection))
+            return look(connection)
 
     parts.hypervisor.protect(wanted)
 
 
-def inbound(connection: sa.Connection, vm_ids: Collection[str]) -> Firewalls:
-    """What each of the VMs lets in, as the records say."""
-    groups = security_groups.of_vms(connection, vm_ids)
-    rules = security_groups.rules_of(
-        connection, {group.security_group_id for found in groups.values() for group in found}
-    )
-    members = {rule.source for of_group in rules.values() for rule in of_group if is_group(rule.source)}
-    addresses = security_groups.addresses(connection, members)
-    return {
-        vm_id: passages(
-            (rule for group in groups.get(vm_id, ()) for rule in rules.get(group.security_group_id, ())),
-            addresses,
-        )
-        for vm_id in vm_ids
-    }
+def _of_vms(connection: sa.Connection, vm_ids: Collection[str], *, from_scratch: bool = False) -> Firewalls:
+    found = security_groups.of_vms(connection, vm_ids)
+    groups = {vm_id: [group.security_group_id for group in found.get(vm_id, ())] for vm_id in vm_ids}
+    used = {group_id for of_vm in groups.values() for group_id in of_vm}
+    return Firewalls(groups, _rules(connection, used), from_scratch)
 
 
-def passages(rules: Iterable[Rule], addresses: Addresses) -> tuple[Passage, ...]:
-    """The rules of all groups of a VM as one list: those for the same traffic together, members by their addresses."""
-    sources: dict[Rule, dict[str, None]] = {}
-    for rule in rules:
-        traffic = Rule(rule.protocol, rule.from_port, rule.to_port, "")
-        sources.setdefault(traffic, {}).update(dict.fromkeys(_sources(rule, addresses)))
-    return tuple(
-        Passage(traffic.protocol, traffic.from_port, traffic.to_port, tuple(found))
-        for traffic, found in sources.items()
-        if found
-    )
-
-
-def _sources(rule: Rule, addresses: Addresses) -> list[str]:
-    if is_group(rule.source):
-        return [f"{address}/32" for address in addresses.get(rule.source, ())]
-    return [rule.source]
-
-
-def is_group(source: str) -> bool:
-    """Whether a rule's source is a group, and not an IP range."""
-    return source.startswith(f"{ids.SECURITY_GROUP}-")
+def _rules(connection: sa.Connection, security_group_ids: Collection[str]) -> dict[str, tuple[Rule, ...]]:
+    """Of all these groups: one without any lets nothing in."""
+    found = security_groups.rules_of(connection, security_group_ids)
+    return {group_id: found.get(group_id, ()) for group_id in security_group_ids}

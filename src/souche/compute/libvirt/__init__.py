@@ -10,7 +10,8 @@ host_paths     the guest directories; what QEMU's user must be able to reach
 domain_xml, disk_xml, network_xml    pure builders and readers
 domains        domains found, made and ended
 network        the isolated network, its reservations and leases
-firewall_rules, firewall    what each guest lets in: a pure builder, and the tables on the host
+firewall_rules, firewall_files, firewall    what each guest lets in: pure scripts, the files, the tables on the host
+batches                     work that is done for several callers at once
 waiting        for what takes its time
 live_disks     the disks of running guests: attach, detach, resize, switch
 console        the serial console's log

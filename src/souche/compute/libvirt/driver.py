@@ -217,7 +217,7 @@ class LibvirtHypervisor:
     def _make_ready(self, host: Host, domain: Domain, vm_id: str) -> None:
         """What a start relies on, made again in case something else removed it."""
         self._network.ensure(host, guests_run=self._guests_run(host))
-        self._firewall.ensure()
+        self._firewall.secure(vm_id)
         reservation = domain_xml.reservation(_defined(domain))
         if reservation is not None:
             self._network.reserve(host, reservation)

@@ -1,107 +1,162 @@
 """The region's firewalls on the host.
 
-What each guest lets in is kept in a file of its own, so that after a restart of this machine, or when something else
-has flushed the tables, all of them can be made again.
+Loading the tables takes nft(8) some 15 ms, most of it in the kernel, so the changes of callers that come at the same
+time are loaded together: each waits for the load that has its own change, and what a load costs depends on what has
+changed, not on how many guests there are.
 """
 
 import contextlib
-import fcntl
-import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import structlog
 
 from souche.compute.base import Firewalls
 from souche.compute.libvirt import firewall_rules, network_xml
-from souche.compute.libvirt.firewall_rules import Shelter
+from souche.compute.libvirt.batches import Batches
+from souche.compute.libvirt.firewall_files import FirewallFiles
+from souche.compute.libvirt.firewall_rules import FAMILIES, GuestFirewall, State
 from souche.compute.libvirt.names import Names
 from souche.errors import ComputeFailed, SystemFailure
-from souche.model.firewall import Passage
 from souche.run import run
 
-NFT_SECONDS = 30.0
-BRIDGE_NETFILTER = Path("/proc/sys/net/bridge")
+NFT_SECONDS: Final = 30.0
+SEEN_SECONDS: Final = 5.0
+"""For so long after a load, or a look at the tables, a start takes them to be there."""
+BRIDGE_NETFILTER: Final = Path("/proc/sys/net/bridge")
 
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class _Task:
+    """What one caller wants: to change something in the files (returning whether everything is to be made again), and
+    that the tables are as these say."""
+
+    change: Callable[[], bool]
+    checks_tables: bool = False
+
+
 class RegionFirewall:
-    """Shelters in files below `<home>/firewall/`. Every method raises ComputeFailed when nft refuses."""
+    """Firewalls in files below `<home>/firewall/`. Every method raises ComputeFailed when nft refuses."""
 
     def __init__(self, home: Path, names: Names, cidr: IPv4Network) -> None:
-        self._root = home.resolve() / "firewall"
+        self._files = FirewallFiles(home.resolve() / "firewall")
         self._names = names
         self._gateway = network_xml.gateway(cidr)
+        self._batches = Batches(self._carry_out)
+        self._loaded: State | None = None
+        self._seen_at = 0.0
 
     def ensure(self) -> None:
         """Make the tables as the files say, and let the frames between guests pass them."""
         _let_bridged_frames_pass(self._names.bridge)
-        with self._locked():
-            self._apply()
+        self._batches.do(_Task(lambda: True))
 
     def shelter(self, vm_id: str, mac: str, ip: str) -> None:
-        """Shelter a guest, which lets in what it did before, if it is known, and else nothing. An address has one
-        guest: the shelter of another that was removed behind our back goes."""
-        with self._locked():
-            known = self._read(vm_id)
-            for other in self._all():
-                if other.ip == ip and other.vm_id != vm_id:
-                    self._file(other.vm_id).unlink(missing_ok=True)
-            self._write(Shelter(vm_id, mac, ip, known.inbound if known else ()))
-            self._apply()
+        """Give a guest a firewall: a new one is in no security group and lets nothing in, one that is known stays in
+        its groups. In force with the next load: `protect`, or `secure` before its start."""
+        with self._files.locked() as own:
+            if not own:
+                self._loaded = None
+            known = self._files.state.guests.get(vm_id)
+            self._files.put_guest(GuestFirewall(vm_id, mac, ip, known.groups if known else ()))
 
     def protect(self, wanted: Callable[[], Firewalls]) -> None:
         """See `Hypervisor.protect`."""
-        with self._locked():
-            for vm_id, inbound in wanted().items():
-                known = self._read(vm_id)
-                if known is not None:
-                    self._write(replace(known, inbound=tuple(inbound)))
-            self._apply()
+        self._batches.do(_Task(lambda: self._note(wanted())))
+
+    def secure(self, vm_id: str) -> None:
+        """Have a guest's firewall in force, before it starts. Something else may have flushed the tables, so they are
+        looked at, unless they were just now.
+
+        Raises:
+            ComputeFailed: the guest has none.
+        """
+        _let_bridged_frames_pass(self._names.bridge)
+        self._batches.do(_Task(lambda: self._require(vm_id), checks_tables=True))
 
     def forget(self, vm_id: str) -> None:
         """Remove a guest's firewall; gone already is success."""
-        with self._locked():
-            self._file(vm_id).unlink(missing_ok=True)
-            self._apply()
+        self._batches.do(_Task(lambda: self._remove(vm_id)))
 
     def remove(self) -> None:
         """Remove the tables."""
-        with self._locked():
+        with self._files.locked():
+            self._files.advance()
+            self._loaded = None
             _nft(firewall_rules.removal(self._names))
 
-    def _apply(self) -> None:
-        _nft(firewall_rules.ruleset(self._names, self._gateway, self._all()))
+    def _note(self, wanted: Firewalls) -> bool:
+        for vm_id, groups in wanted.guests.items():
+            known = self._files.state.guests.get(vm_id)
+            if known is not None:
+                self._files.put_guest(replace(known, groups=tuple(sorted(groups))))
+        for group_id, rules in wanted.groups.items():
+            self._files.put_rules(group_id, rules)
+        if wanted.from_scratch:
+            self._files.remove_unused_rules()
+        return wanted.from_scratch
 
-    def _all(self) -> list[Shelter]:
-        return [_shelter(json.loads(path.read_bytes())) for path in sorted(self._root.glob("*.json"))]
+    def _require(self, vm_id: str) -> bool:
+        if vm_id not in self._files.state.guests:
+            raise ComputeFailed(reason=f"{vm_id} has no firewall: define it first")
+        return False
 
-    def _file(self, vm_id: str) -> Path:
-        return self._root / f"{vm_id}.json"
+    def _remove(self, vm_id: str) -> bool:
+        self._files.remove_guest(vm_id)
+        return False
 
-    def _read(self, vm_id: str) -> Shelter | None:
+    def _carry_out(self, tasks: Sequence[_Task]) -> dict[int, Exception]:
+        errors: dict[int, Exception] = {}
+        everything = False
+        with self._files.locked() as own:
+            if not own:
+                self._loaded = None
+            for place, task in enumerate(tasks):
+                try:
+                    everything |= task.change()
+                except Exception as error:
+                    errors[place] = error
+            self._load(everything=everything, checks_tables=any(task.checks_tables for task in tasks))
+        return errors
+
+    def _load(self, *, everything: bool, checks_tables: bool) -> None:
+        """Bring the tables to what the files say: by what differs from what was loaded, or from scratch."""
+        state, loaded = self._files.state, self._loaded
+        self._loaded = None  # until it is known to be there
+        if everything or loaded is None or not self._load_change(loaded, state, checks_tables=checks_tables):
+            self._files.advance()
+            _nft(firewall_rules.ruleset(self._names, self._gateway, state))
+            self._seen_at = time.monotonic()
+        self._loaded = State(dict(state.guests), dict(state.rules))
+
+    def _load_change(self, loaded: State, state: State, *, checks_tables: bool) -> bool:
+        """Whether the tables are as the files say now, without another one being loaded from scratch."""
+        script = firewall_rules.change(self._names, loaded, state)
+        if not script:
+            return not checks_tables or self._are_there()
         try:
-            return _shelter(json.loads(self._file(vm_id).read_bytes()))
-        except FileNotFoundError:
-            return None
+            self._files.advance()
+            _nft(script)
+        except ComputeFailed as error:
+            log.warning("the firewalls are not as they were left, they are made again", reason=str(error))
+            return False
+        self._seen_at = time.monotonic()
+        return True
 
-    def _write(self, shelter: Shelter) -> None:
-        """Readers see the file before or after, never in between."""
-        partial = self._root / f"{shelter.vm_id}.partial"
-        partial.write_text(json.dumps(asdict(shelter)))
-        partial.replace(self._file(shelter.vm_id))
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """One change at a time, among threads and processes."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        with (self._root / ".lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _are_there(self) -> bool:
+        """Whether both tables are there; not looked at again for some seconds."""
+        if time.monotonic() - self._seen_at > SEEN_SECONDS:
+            listed = _run_nft(["list", "tables"]).decode().splitlines()
+            if not all(f"table {family} {self._names.table}" in listed for family in FAMILIES):
+                return False
+            self._seen_at = time.monotonic()
+        return True
 
 
 def _let_bridged_frames_pass(bridge: str) -> None:
@@ -118,12 +173,15 @@ def _let_bridged_frames_pass(bridge: str) -> None:
 
 
 def _nft(script: str) -> None:
+    _run_nft(["-f", "-"], script)
+
+
+def _run_nft(arguments: Sequence[str], script: str | None = None) -> bytes:
     try:
-        run(["nft", "-f", "-"], stdin=script.encode(), timeout_seconds=NFT_SECONDS)
+        return run(
+            ["nft", *arguments],
+            stdin=None if script is None else script.encode(),
+            timeout_seconds=NFT_SECONDS,
+        )
     except SystemFailure as error:
         raise ComputeFailed(reason=f"the firewall cannot be set: {error}") from error
-
-
-def _shelter(stored: Mapping[str, Any]) -> Shelter:
-    passages = tuple(Passage(**{**each, "sources": tuple(each["sources"])}) for each in stored["inbound"])
-    return Shelter(**{**stored, "inbound": passages})

@@ -1,0 +1,124 @@
+"""What a region's firewalls should be, in files: after a restart of this machine, or when something else has flushed
+the tables, all of them can be made again.
+
+    <home>/firewall/
+        .lock           held by whoever reads or changes anything here, or loads the tables
+        generation      a number that grows before each change and each load
+        <vm id>.json    a guest: its addresses and its security groups
+        groups/<id>.json  the rules of a security group
+"""
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from souche.compute.libvirt.firewall_rules import GuestFirewall, State
+from souche.model.security_groups import Rule
+
+UNKNOWN: Final = -1
+
+log = structlog.get_logger()
+
+
+class FirewallFiles:
+    """Keeps `state` as the files are. Its methods are for the holder of `locked`; each change is one small file."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._groups = root / "groups"
+        self._generation = UNKNOWN
+        self.state = State()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[bool]:
+        """One at a time, among threads and processes. Gives whether nobody else has changed or loaded anything since
+        this object last did."""
+        self._groups.mkdir(parents=True, exist_ok=True)
+        with (self._root / ".lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            present = self._read_generation()
+            own = present == self._generation
+            if not own:
+                self.state = State(self._read_guests(), self._read_rules())
+                self._generation = present
+            yield own
+
+    def advance(self) -> None:
+        """Begin another generation: what other objects know is not the newest any more."""
+        self._generation += 1
+        _replace(self._root / "generation", str(self._generation))
+
+    def put_guest(self, guest: GuestFirewall) -> None:
+        """Write a guest down; an address has one guest, so another one with it was removed behind our back and goes."""
+        for other in [each for each in self.state.guests.values() if each.ip == guest.ip]:
+            if other.vm_id != guest.vm_id:
+                self.remove_guest(other.vm_id)
+        if self.state.guests.get(guest.vm_id) != guest:
+            self.advance()
+            _replace(self._root / f"{guest.vm_id}.json", json.dumps(asdict(guest)))
+            self.state.guests[guest.vm_id] = guest
+
+    def remove_guest(self, vm_id: str) -> None:
+        """Forget a guest; gone already is success."""
+        if vm_id in self.state.guests:
+            self.advance()
+            (self._root / f"{vm_id}.json").unlink(missing_ok=True)
+            del self.state.guests[vm_id]
+
+    def put_rules(self, group_id: str, rules: Sequence[Rule]) -> None:
+        """Write the rules of a group down."""
+        if self.state.rules.get(group_id) != tuple(rules):
+            self.advance()
+            _replace(self._groups / f"{group_id}.json", json.dumps([asdict(rule) for rule in rules]))
+            self.state.rules[group_id] = tuple(rules)
+
+    def remove_unused_rules(self) -> None:
+        """Forget the rules of groups that no guest is in."""
+        used = {group_id for guest in self.state.guests.values() for group_id in guest.groups}
+        for group_id in self.state.rules.keys() - used:
+            self.advance()
+            (self._groups / f"{group_id}.json").unlink(missing_ok=True)
+            del self.state.rules[group_id]
+
+    def _read_generation(self) -> int:
+        """0 where there is none, or where a power failure left nothing in it."""
+        try:
+            return int((self._root / "generation").read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def _read_guests(self) -> dict[str, GuestFirewall]:
+        """Files of earlier releases name no groups: such a guest lets nothing in until the sweep that follows the
+        start."""
+        return {
+            path.stem: GuestFirewall(
+                stored["vm_id"], stored["mac"], stored["ip"], tuple(stored.get("groups", ()))
+            )
+            for path, stored in _read(self._root)
+        }
+
+    def _read_rules(self) -> dict[str, tuple[Rule, ...]]:
+        return {path.stem: tuple(Rule(**each) for each in stored) for path, stored in _read(self._groups)}
+
+
+def _read(folder: Path) -> Iterator[tuple[Path, Any]]:
+    """A file that a power failure has left empty is passed over: no guest has run since, and each is defined again
+    before it starts."""
+    for path in sorted(folder.glob("*.json")):
+        try:
+            yield path, json.loads(path.read_bytes())
+        except ValueError:
+            log.warning("a firewall's file is damaged, it is made again", path=str(path))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Readers see the file before or after, never in between."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.replace(path)
