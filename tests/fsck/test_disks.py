@@ -108,6 +108,13 @@ def _snapshot_written(world: World, cast: Cast) -> str:
     return cast.snapshot_id
 
 
+def _layer_longer(world: World, cast: Cast) -> str:
+    """What a snapshot names: its length was recorded when it became a layer."""
+    with _layer(world, "snapshots", cast.snapshot_id).open("ab") as layer:
+        layer.write(b"\0" * 512)
+    return cast.snapshot_id
+
+
 def _capture_damaged(world: World, cast: Cast) -> str:
     (_disks(world) / "captures" / f"{cast.snapshot_id}.frozen").write_bytes(b"[{")
     return cast.snapshot_id
@@ -127,6 +134,7 @@ FAULTS: Final[dict[str, tuple[str, Damage]]] = {
     "layer cut off": ("LayerDamaged", _layer_cut_off),
     "layer leads out of the store": ("LayerDamaged", _layer_leads_out),
     "layer on itself": ("LayerDamaged", _layer_on_itself),
+    "layer longer than it was": ("LayerDamaged", _layer_longer),
     "link to elsewhere": ("LinkDamaged", _link_to_elsewhere),
     "snapshot of what is written to": ("LayerShared", _snapshot_written),
     "capture damaged": ("CaptureDamaged", _capture_damaged),
@@ -165,6 +173,21 @@ def test_nothing_is_offered_for_removal_while_a_disk_is_missing(home: tuple[Worl
     _volume_link_lost(world, cast)
     mend(world.home)
     assert layer.exists()
+
+
+def test_other_bytes_of_the_same_length_are_found_by_a_deep_look(home: tuple[World, Cast]) -> None:
+    world, cast = home
+    world.disks.store.record_hashes(1e12)
+    assert codes(look(world.home, deep=True)) == []
+    with _layer(world, "snapshots", cast.snapshot_id).open("r+b") as layer:
+        layer.seek(-1, os.SEEK_END)
+        (last,) = layer.read(1)
+        layer.seek(-1, os.SEEK_END)
+        layer.write(bytes([last ^ 1]))
+    assert codes(look(world.home)) == []
+    report = look(world.home, deep=True)
+    assert ("LayerDamaged", cast.snapshot_id) in codes(report)
+    assert not report.is_well
 
 
 def _layer_unnamed(world: World, cast: Cast) -> str:

@@ -59,9 +59,10 @@ class Backups(Protocol):
 
 @dataclass(frozen=True)
 class Checked:
-    """A region that `souche fsck` looks at. `mending` gives what it is mended with, while no server runs."""
+    """A region that `souche fsck` looks at: `examine` does, to the last byte or not. `mending` gives what it is mended
+    with, while no server runs."""
 
-    examine: Callable[[], Report]
+    examine: Callable[[bool], Report]
     mending: Callable[[], AbstractContextManager[Tools]]
 
 

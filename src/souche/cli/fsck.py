@@ -14,6 +14,9 @@ from souche.cli.output import told
 from souche.fsck.examine import Report
 from souche.fsck.findings import Finding, Level
 
+DeepFlag = Annotated[
+    bool, typer.Option("--deep", help="Read every layer too, and compare its hash: that takes its time.")
+]
 RepairFlag = Annotated[
     bool,
     typer.Option(
@@ -23,18 +26,20 @@ RepairFlag = Annotated[
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print a JSON list of findings, and nothing else.")]
 
 
-def build(composition: Composition) -> Callable[[Path, bool, bool], None]:
+def build(composition: Composition) -> Callable[[Path, bool, bool, bool], None]:
     """The command that checks a region."""
 
-    def fsck(home: HomeFlag, repair: RepairFlag = False, json: JsonFlag = False) -> None:
+    def fsck(
+        home: HomeFlag, repair: RepairFlag = False, deep: DeepFlag = False, json: JsonFlag = False
+    ) -> None:
         """Check a region, running or not: its databases, disks, guests, addresses, buckets, and whether
         they agree. Changes nothing without --repair. Status 1 if anything is not as it should be; what the server
         removes by itself does not count."""
         with told(), composition.check(home) as checked:
-            report = checked.examine()
+            report = checked.examine(deep)
             if repair and any(finding.repair for finding in report.findings):
                 _mend(checked, report.findings)
-                report = checked.examine()
+                report = checked.examine(deep)
         _print(report, as_json=json)
         if not report.is_well:
             raise typer.Exit(1)

@@ -6,7 +6,7 @@ from typing import Final
 from souche.db import disk_records
 from souche.db.disk_records import DiskRecord
 from souche.fsck.findings import Finding, Level, Repair, Tools
-from souche.fsck.look import Look
+from souche.fsck.look import Look, Region
 
 GIB: Final = 1024**3
 BACKUP: Final = "only a backup can bring the bytes back"
@@ -28,6 +28,12 @@ def check_store(look: Look) -> Iterator[Finding]:
             yield Finding(fault.code, fault.resource_id, fault.text, Level.LEFTOVER, advice=MAY_BE_WANTED)
         else:
             yield Finding(fault.code, fault.resource_id, fault.text, Level.LEFTOVER, COLLECTION)
+
+
+def compare(region: Region) -> Iterator[Finding]:
+    """Layers whose bytes are not those that they were made of."""
+    for fault in region.disks.compare():
+        yield Finding(fault.code, fault.resource_id, fault.text, advice=BACKUP)
 
 
 def _collect(tools: Tools) -> None:

@@ -40,12 +40,22 @@ class Report:
         return all(finding.level == Level.LEFTOVER for finding in self.findings)
 
 
-def examine(region: Region, *, pause: Callable[[float], None] = time.sleep) -> Report:
-    """Look at everything. What is found is looked for again after a moment, twice: what is not there any more, or is
-    about what work under way is about, is none."""
+def examine(region: Region, *, deep: bool = False, pause: Callable[[float], None] = time.sleep) -> Report:
+    """Look at everything; `deep` reads every layer too."""
     broken = list(database.check(region.database, region.journal)) or list(_identity(region))
     if broken:
         return Report(broken, ["everything but the databases"])
+    report = _lasting(region, pause)
+    if not deep:
+        return report
+    known = {finding.key for finding in report.findings}
+    damaged = [finding for finding in disks.compare(region) if finding.key not in known]
+    return Report([*report.findings, *damaged], report.not_looked_at)
+
+
+def _lasting(region: Region, pause: Callable[[float], None]) -> Report:
+    """What is found is looked for again after a moment, twice: what is not there any more, or is about what work under
+    way is about, is none."""
     report = _look(region)
     for _ in range(LOOKS - 1):
         if not report.findings:

@@ -33,7 +33,7 @@ def check(path: Path) -> Iterator[Checked]:
     """
     home = Home(path.resolve())
     with opened(home) as region:
-        yield Checked(examine=lambda: examine(region), mending=lambda: mending(home))
+        yield Checked(examine=lambda deep: examine(region, deep=deep), mending=lambda: mending(home))
 
 
 @contextmanager

@@ -35,5 +35,9 @@ class StoreState:
 
 class StoreInspector(Protocol):
     def inspect(self) -> StoreState:
-        """Look at everything, without a lock: what changes meanwhile may look like a fault, so look twice."""
+        """Look at everything but the bytes; what changes meanwhile may look like a fault, so look twice."""
+        ...
+
+    def compare(self) -> Sequence[StoreFault]:
+        """Read everything that never changes, and compare it with the hashes that were recorded."""
         ...

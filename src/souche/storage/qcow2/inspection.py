@@ -1,7 +1,7 @@
-"""A look at the directory of a qcow2 store that takes no lock, makes nothing and mends nothing (see `directory` for
-what lies where).
+"""A look at the directory of a qcow2 store that mends nothing (see `directory` for what lies where).
 
-Whoever works in the store meanwhile may leave a moment's contradiction: the caller looks twice.
+Links and headers are read without the store's lock, which is held only to compare lengths: whoever works in the store
+meanwhile may leave a moment's contradiction, and the caller looks twice.
 """
 
 import json
@@ -14,8 +14,11 @@ from typing import Final
 from souche.formats.qcow2 import IncompatibleFeature, Qcow2Header, read_header
 from souche.model.disks import DiskSource, FileSource
 from souche.storage.inspection import StoreFault, StoreState
-from souche.storage.qcow2.journal import FROZEN, PREPARED, Move
+from souche.storage.qcow2.directory import Directory
+from souche.storage.qcow2.journal import FROZEN, PREPARED, Journal, Move
 from souche.storage.qcow2.locks import try_lock
+from souche.storage.qcow2.records import OTHER_BYTES
+from souche.storage.qcow2.verify import verify
 
 TARGET: Final = "../layers/"
 
@@ -41,6 +44,8 @@ class Qcow2Inspector:
             *_unnamed(layers, chains, captures.moves),
             *self._scratch(),
         ]
+        known = {fault.resource_id for fault in faults if not fault.leftover}
+        faults += [fault for fault in self._verified(deep=False) if fault.resource_id not in known]
         sizes = {
             resource_id: chain.headers[0].virtual_size_bytes
             for resource_id, chain in chains.items()
@@ -54,6 +59,18 @@ class Qcow2Inspector:
             sources={each: self._sources(chains[each]) for each in volumes.layers},
             faults=faults,
         )
+
+    def compare(self) -> list[StoreFault]:
+        return [fault for fault in self._verified(deep=True) if fault.text.endswith(OTHER_BYTES)]
+
+    def _verified(self, *, deep: bool) -> Iterator[StoreFault]:
+        """What `verify` finds, by resource. A store of before layers had records has nothing to be compared."""
+        if not (self._root / "records").is_dir():
+            return
+        directory = Directory(self._root)
+        for fault in verify(directory, Journal(directory), deep=deep):
+            for resource_id in fault.resource_ids:
+                yield StoreFault("LayerDamaged", resource_id, fault.problem)
 
     def _sources(self, chain: "_Chain") -> list[DiskSource]:
         """The volume's current file, and the one right below: after a capture that was cut off before the switch a
