@@ -4,15 +4,23 @@ import io
 import os
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from souche.objects.base import BucketAccessRefused, ObjectsUnavailable, Upload
+from souche.objects.base import (
+    BucketAccessRefused,
+    NoSuchBucket,
+    ObjectsFailed,
+    ObjectsUnavailable,
+    Upload,
+)
 from souche.objects.s3 import S3Access, S3Store
 from souche.objects.seaweedfs import SeaweedFs
 from tests.objects.contract import ObjectsContract
@@ -171,3 +179,47 @@ def test_nobody_there() -> None:
 
 def test_the_secret_is_not_shown() -> None:
     assert "hush" not in repr(S3Access("http://x", "KEY", "hush"))
+
+
+REFUSING = b"<?xml version='1.0'?><Error><Code>%s</Code><Message>No</Message></Error>"
+ANSWERS: dict[tuple[int, str], type[Exception]] = {
+    (400, "InvalidRequest"): ObjectsFailed,
+    (400, "RequestTimeout"): ObjectsUnavailable,
+    (400, "BadDigest"): ObjectsUnavailable,
+    (403, "RequestTimeTooSkewed"): ObjectsUnavailable,
+    (403, "AccessDenied"): BucketAccessRefused,
+    (403, "SignatureDoesNotMatch"): BucketAccessRefused,
+    (403, "AccountProblem"): BucketAccessRefused,
+    (404, "NoSuchBucket"): NoSuchBucket,
+    (409, "OperationAborted"): ObjectsUnavailable,
+    (429, "Throttled"): ObjectsUnavailable,
+    (500, "InternalError"): ObjectsUnavailable,
+    (503, "SlowDown"): ObjectsUnavailable,
+}
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Answers `/bucket/STATUS-CODE` so."""
+
+    def do_PUT(self) -> None:
+        status, _, code = self.path.rpartition("/")[2].partition("?")[0].partition("-")
+        body = REFUSING % code.encode()
+        self.send_response(int(status))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize(("status", "code"), ANSWERS)
+def test_what_passes_is_worth_another_try_and_what_is_refused_is_not(status: int, code: str) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        access = S3Access(f"http://127.0.0.1:{server.server_port}", "KEY", "secret")
+        try:
+            with pytest.raises(ANSWERS[status, code]):
+                S3Store(access, attempts=1).put("bucket", f"{status}-{code}", b"", metadata={})
+        finally:
+            server.shutdown()

@@ -1,9 +1,13 @@
 """The embedded OOS: accounts kept apart, ports kept on loopback, a server kept alive."""
 
+import itertools
 import os
+import random
 import re
 import signal
 import socket
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +17,17 @@ from tools.harness import wait_for
 from souche import run
 from souche.clock import SystemClock
 from souche.errors import ProgramFailed, ProgramTimedOut
+from souche.formats import gzip_members
 from souche.objects import seaweedfs_argv as argv
 from souche.objects.base import BadBucketName, BucketAccessRefused, ObjectsFailed
+from souche.objects.patient import Patience, PatientStore
 from souche.objects.seaweedfs import SeaweedFs, Settings
 from souche.objects.seaweedfs_accounts import AccountKey
 from souche.objects.seaweedfs_argv import Ports, UnsafeWord
+from souche.transfer.multipart import BucketSink
 from tests.objects.server import ALICE, BOB, OPERATOR, PROGRAM, free_port, seaweedfs, store, store_of
 
+MIB = 1024 * 1024
 PORTS = Ports(1, 2, 3, 4, 5, 6, 7)
 EXTRA = AccountKey(ALICE.account_id, "EXTRAKEY", "extra-secret")
 
@@ -151,3 +159,45 @@ def test_a_server_that_does_not_come_up_says_so(tmp_path: Path) -> None:
     settings = Settings(tmp_path, Path("/bin/false"), "127.0.0.1", free_port())
     with pytest.raises(ObjectsFailed, match="did not start"):
         SeaweedFs(settings, SystemClock()).start()
+
+
+def test_a_server_that_keeps_ending_is_started_again_ever_more_seldom(tmp_path: Path) -> None:
+    """And to stop does not wait for the next start."""
+    program, starts = tmp_path / "weed", tmp_path / "starts"
+    program.write_text(f"#!/bin/sh\ndate +%s.%N >> {starts}\nexit 1\n")
+    program.chmod(0o755)
+    server = SeaweedFs(Settings(tmp_path / "oos", program, "127.0.0.1", free_port()), SystemClock())
+    server._keeper = threading.Thread(target=server._keep, daemon=True)
+    server._keeper.start()
+    wait_for(lambda: starts.exists() and starts.read_text().count("\n") == 4, "the fourth start", 20, 0.05)
+    times = [float(line) for line in starts.read_text().split()]
+    first, second, third = (later - earlier for earlier, later in itertools.pairwise(times))
+    assert first >= 0.5
+    assert second >= 1
+    assert third >= 2
+    server.stop()
+    assert starts.read_text().count("\n") == 4
+    assert not server._keeper.is_alive()
+
+
+def test_an_upload_goes_on_when_the_server_is_killed(tmp_path: Path) -> None:
+    """Killed by its process id at the third part, and once more when it has come back."""
+    with seaweedfs(tmp_path, accounts=()) as server:
+        objects = store(server, *OPERATOR)
+        objects.ensure_bucket("exports")
+        pieces = [random.Random(number).randbytes(8 * MIB) for number in range(6)]
+
+        def stream() -> Iterator[bytes]:
+            for number, piece in enumerate(pieces):
+                if number in (2, 5):
+                    assert server._server is not None
+                    os.kill(server._server.pid, signal.SIGKILL)
+                yield piece
+
+        asked: list[str] = []
+        sink = BucketSink(PatientStore(objects, Patience(120, asked.append)), "exports", "disk")
+        sent = sink.write(stream(), most_bytes=48 * MIB, padding=gzip_members.padding)
+        assert asked
+        assert sent.object_bytes == 48 * MIB
+        assert objects.get("exports", "disk") == b"".join(pieces)
+        assert objects.uploads("exports", "") == []

@@ -46,8 +46,12 @@ CONNECTIONS: Final = 16
 REFUSED: Final = frozenset(
     {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "401", "AllAccessDisabled"}
 )
-DAMAGED: Final = "BadDigest"
-"""What has arrived is not what was sent: worth another try."""
+REFUSALS: Final = frozenset({401, 403})
+PASSING: Final = frozenset(
+    {"BadDigest", "RequestTimeout", "RequestTimeTooSkewed", "OperationAborted", "SlowDown", "TooManyRequests"}
+)
+"""Worth another try though they are 4xx, some of them (S3, "Error responses"); a clock may be set right."""
+PASSING_STATUSES: Final = frozenset({408, 429})
 OURS_ALREADY: Final = "BucketAlreadyOwnedByYou"
 TAKEN: Final = "BucketAlreadyExists"
 SESSION_LOCK: Final = Lock()
@@ -266,12 +270,10 @@ def _failure(error: ClientError, bucket: str, key: str) -> SoucheError:
     }
     if code in by_code:
         return by_code[code]
-    if code == DAMAGED:
+    if code in PASSING or _status(error) in PASSING_STATUSES or _status(error) >= 500:
         return ObjectsUnavailable(endpoint=f"the bucket {bucket}", reason=str(error))
-    if code in REFUSED:
+    if code in REFUSED or _status(error) in REFUSALS:
         return BucketAccessRefused(bucket=bucket, reason=code)
-    if _status(error) >= 500:
-        return ObjectsUnavailable(endpoint=f"the bucket {bucket}", reason=str(error))
     return ObjectsFailed(reason=str(error))
 
 

@@ -19,6 +19,7 @@ import structlog
 
 from souche import run
 from souche.clock import Clock
+from souche.errors import SoucheError
 from souche.objects import seaweedfs_argv as argv
 from souche.objects.base import ObjectsFailed
 from souche.objects.seaweedfs_accounts import Accounts
@@ -30,7 +31,10 @@ START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 1.0
 """An orderly end takes SeaweedFS 10 s and more; what it has answered is in the kernel's hands already."""
 POLL_SECONDS: Final = 0.05
-RESTART_PAUSE_SECONDS: Final = 1.0
+FIRST_RESTART_SECONDS: Final = 0.5
+LONGEST_RESTART_SECONDS: Final = 30.0
+WELL_SECONDS: Final = 60.0
+"""A server that ran for so long was well: it is started again at once when it ends."""
 MEMORY_LIMIT: Final = "512MiB"
 
 log = structlog.get_logger()
@@ -63,6 +67,7 @@ class SeaweedFs:
         self._ports = kept_ports(settings.home / "ports.json", settings.port)
         self._signing = signing()
         self._stopping = threading.Event()
+        self._starting = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
         self._keeper: threading.Thread | None = None
 
@@ -114,8 +119,9 @@ class SeaweedFs:
 
     def stop(self) -> None:
         """End the server, wherever it is in its life."""
-        self._stopping.set()
-        server = self._server
+        with self._starting:
+            self._stopping.set()
+            server = self._server
         if server is not None:
             _end(server)
         if self._keeper is not None:
@@ -130,29 +136,47 @@ class SeaweedFs:
         )
 
     def _keep(self) -> None:
-        """The thread that the server's life hangs on."""
+        """The thread that the server's life hangs on. A server that ends is started again: after half a second, and
+        after twice as long each time while it does not keep well, up to 30 s."""
+        pause = FIRST_RESTART_SECONDS
         while not self._stopping.is_set():
-            self._server = run.start(
-                argv.server(
-                    self._settings.program,
-                    self._settings.home / "data",
-                    self._ports,
-                    self._settings.host,
-                    self._settings.port,
-                ),
-                log_file=self.log_file,
-                extra_environment=self._environment(),
-            )
-            status = self._server.wait()
-            if not self._stopping.wait(RESTART_PAUSE_SECONDS):
-                log.warning("object store ended, starting it again", status=status)
+            began = time.monotonic()
+            ended = self._live()
+            if time.monotonic() - began >= WELL_SECONDS:
+                pause = FIRST_RESTART_SECONDS
+            if not self._stopping.is_set():
+                log.warning("object store ended, starting it again", reason=ended, in_seconds=pause)
+                self._stopping.wait(pause)
+            pause = min(2 * pause, LONGEST_RESTART_SECONDS)
+
+    def _live(self) -> str:
+        """One life of the server, from its start to its end; how it ended, or why it did not begin."""
+        try:
+            with self._starting:
+                if self._stopping.is_set():
+                    return "stopped"
+                self._server = self._begin()
+        except (SoucheError, OSError) as error:
+            return str(error)
+        return f"status {self._server.wait()}"
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        settings = self._settings
+        return run.start(
+            argv.server(settings.program, settings.home / "data", self._ports, settings.host, settings.port),
+            log_file=self.log_file,
+            extra_environment=self._environment(),
+        )
 
     def _environment(self) -> dict[str, str]:
         tls = environment(self._tls)
         return {**tls, **self._signing, **argv.GROWTH, "GOMEMLIMIT": self._settings.memory_limit}
 
     def _last_words(self) -> str:
-        return self.log_file.read_text(errors="replace").strip()[-1000:]
+        try:
+            return self.log_file.read_text(errors="replace").strip()[-1000:]
+        except FileNotFoundError:
+            return "it said nothing"
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
