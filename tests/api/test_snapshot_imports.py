@@ -3,7 +3,7 @@
 import pytest
 
 from souche.app.region import Region
-from tests.support.client import Client, missing, value
+from tests.support.client import Client, missing, state, value
 from tests.support.exported import MIB, SYSTEM, put_disk
 from tests.support.resources import promised
 
@@ -33,6 +33,15 @@ def test_a_token_stands_for_its_import_though_the_url_opens_nothing_any_more(
     made = client("CreateSnapshot", FileLocation=put_disk(SYSTEM), **wanted)["Snapshot"]
     assert client("CreateSnapshot", FileLocation=put_disk(b"", status=403), **wanted)["Snapshot"] == made
     assert promised(region) == ["import_snapshot"]
+
+
+def test_an_import_under_way_is_given_up(client: Client) -> None:
+    """DeleteSnapshot is all that a user has: the import's workflow does the rest."""
+    made = client("CreateSnapshot", FileLocation=put_disk(SYSTEM), SnapshotSize=4 * MIB)["Snapshot"]
+    client("DeleteSnapshot", SnapshotId=made["SnapshotId"])
+    (shown,) = client("ReadSnapshots", Filters={"SnapshotIds": [made["SnapshotId"]]})["Snapshots"]
+    assert shown["State"] == "deleting"
+    assert client.refusal("DeleteSnapshot", SnapshotId=made["SnapshotId"]).row == state(6003)
 
 
 REFUSED = [

@@ -11,6 +11,7 @@ import pytest
 
 from souche.objects.addresses import Address, AllowList, is_public
 from souche.objects.fetch import (
+    DownloadDrips,
     DownloadFailed,
     DownloadTooLarge,
     DownloadTooSlow,
@@ -23,6 +24,7 @@ from souche.refusals import BadUrl, UrlUnreachable
 
 LIMITS = Limits(most_bytes=1000, seconds=5, idle_seconds=2)
 BODY = b"manifest"
+LARGE_BYTES = 20 * 1024 * 1024
 
 
 class Server(BaseHTTPRequestHandler):
@@ -40,6 +42,9 @@ class Server(BaseHTTPRequestHandler):
 
     def announced(self, _query: str) -> None:
         self._answer(200, b"", {"Content-Length": "1001"})
+
+    def large(self, _query: str) -> None:
+        self._answer(200, bytes(LARGE_BYTES), {"Content-Length": str(LARGE_BYTES)})
 
     def short(self, _query: str) -> None:
         self._answer(200, BODY, {"Content-Length": "100"})
@@ -276,6 +281,50 @@ def test_time_is_bounded_whatever_comes_byte_by_byte(fetcher: Fetcher, port: int
             f"http://127.0.0.1:{port}/{path}", "FileLocation", Limits(10**9, seconds=0.5, idle_seconds=5)
         )
     assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("path", ["slow_chunk", "slow"])
+def test_what_only_drips_is_given_up(fetcher: Fetcher, port: int, path: str) -> None:
+    """By what comes while it is waited for, long before the time of the download is over."""
+    limits = Limits(10**9, seconds=1000, idle_seconds=5, least_bytes_per_second=64 * 1024, pace_seconds=0.5)
+    started = time.monotonic()
+    with pytest.raises(DownloadDrips, match=r"KiB a second came in 0 seconds.*, and 64 are expected"):
+        fetcher.read(f"http://127.0.0.1:{port}/{path}", "FileLocation", limits)
+    assert time.monotonic() - started < 5
+
+
+def test_a_reader_that_is_slow_is_not_taken_for_a_slow_server(fetcher: Fetcher, port: int) -> None:
+    limits = Limits(10**9, seconds=1000, least_bytes_per_second=10**9, pace_seconds=1)
+    received = 0
+    with fetcher.open(f"http://127.0.0.1:{port}/large", "FileLocation", limits) as download:
+        for chunk in download.chunks:
+            received += len(chunk)
+            stopping.wait(0.1)
+    assert received == LARGE_BYTES
+
+
+@pytest.mark.parametrize("path", ["slow_headers", "silent", "slow_chunk"])
+def test_a_download_that_nobody_wants_any_more_ends_while_nothing_comes(
+    fetcher: Fetcher, port: int, path: str
+) -> None:
+    class Cancelled(Exception):
+        pass
+
+    def cancel() -> None:
+        raise Cancelled
+
+    url, limits = f"http://127.0.0.1:{port}/{path}", Limits(10**9, seconds=1000)
+    started = time.monotonic()
+    with pytest.raises(Cancelled), fetcher.open(url, "FileLocation", limits, cancel) as download:
+        assert list(download.chunks) == []
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("path", ["slow_headers", "silent"])
+def test_an_answer_has_less_time_than_a_download(fetcher: Fetcher, port: int, path: str) -> None:
+    limits = Limits(10**9, seconds=1000, answer_seconds=0.5)
+    with pytest.raises((DownloadTooSlow, UrlUnreachable)):
+        fetcher.read(f"http://127.0.0.1:{port}/{path}", "FileLocation", limits)
 
 
 def test_many_addresses_where_nobody_answers_have_one_time(port: int) -> None:

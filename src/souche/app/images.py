@@ -13,7 +13,7 @@ from souche.app.block_devices import MappingRequest
 from souche.app.found import Found
 from souche.app.permissions import PermissionsChange, check_account_ids
 from souche.app.region import Region, Work
-from souche.db import images, marketplace, snapshots, vms
+from souche.db import disk_imports, images, marketplace, snapshots, vms
 from souche.model.accounts import Principal
 from souche.model.images import Architecture, BootMode, Image, ImageMapping, VmAttributes
 from souche.model.operations import Argument, Operation
@@ -261,7 +261,8 @@ def _change_permissions(work: Work, image: Image, change: PermissionsChange) -> 
 
 
 def delete(region: Region, who: Principal, image_id: str) -> None:
-    """Delete an image, in any state; its snapshots and the VMs launched from it stay.
+    """Delete an image, in any state; its snapshots and the VMs launched from it stay. Snapshots that are being imported
+    for it are given up, and erased when their import has ended.
 
     Raises:
         NoSuchImage: unknown, or not to be seen. NotOwner: seen, but another account's.
@@ -272,6 +273,7 @@ def delete(region: Region, who: Principal, image_id: str) -> None:
         if image.account_id != who.account_id:
             raise NotOwner(resource_id=image_id)
         _check_unpublished(work, image, "the operator withdraws it")
+        disk_imports.cancel(work.connection, image_id)
         images.erase(work.connection, image_id)
 
 

@@ -8,7 +8,7 @@ from souche.app.block_devices import check_completed
 from souche.app.found import Found
 from souche.app.permissions import PermissionsChange, check_account_ids
 from souche.app.region import Region, Work
-from souche.db import export_tasks, images, snapshots, tags, volumes
+from souche.db import disk_imports, export_tasks, images, snapshots, tags, volumes
 from souche.model.accounts import Principal
 from souche.model.operations import Operation
 from souche.model.query import Query
@@ -126,7 +126,8 @@ def share(region: Region, who: Principal, snapshot_id: str, change: PermissionsC
 
 
 def delete(region: Region, who: Principal, snapshot_id: str) -> None:
-    """Promise the deletion of a snapshot that nothing uses. Volumes made from it are independent of it.
+    """Promise the deletion of a snapshot that nothing uses. Volumes made from it are independent of it. One that is
+    being imported by itself is `deleting` until its import has ended, which erases it.
 
     Raises:
         NoSuchSnapshot: unknown, or another account's.
@@ -139,6 +140,8 @@ def delete(region: Region, who: Principal, snapshot_id: str) -> None:
         if image_id is not None:
             shown = lookup.shown_image_id(work.connection, who, image_id)
             raise SnapshotInUse(snapshot_id=snapshot_id, image_id=shown)
+        if snapshot.image_id is None and disk_imports.cancel(work.connection, snapshot_id):
+            return
         _check_deletable(work, snapshot)
         snapshots.set_state(
             work.connection,

@@ -2,11 +2,15 @@
 
 from collections.abc import Collection
 from dataclasses import asdict
+from typing import Final
 
 import sqlalchemy as sa
 
 from souche.db.schema import disk_imports, snapshots
 from souche.model.disk_imports import Checksums, DiskImport
+from souche.states import SnapshotState
+
+UNDER_WAY: Final = (SnapshotState.IN_QUEUE, SnapshotState.PENDING)
 
 
 def insert(connection: sa.Connection, disk: DiskImport) -> None:
@@ -36,6 +40,18 @@ def set_received(
         .where(disk_imports.c.snapshot_id == snapshot_id)
         .values(received_bytes=received_bytes, total_bytes=total_bytes)
     )
+
+
+def cancel(connection: sa.Connection, subject_id: str) -> bool:
+    """Mark the snapshots that an image waits for, or one snapshot, as `deleting`, those that are not there yet: the
+    import ends, and erases them. Whether there was any."""
+    under_way = [disk.snapshot_id for disk in of_subject(connection, subject_id)]
+    cancelled = connection.execute(
+        snapshots.update()
+        .where(snapshots.c.snapshot_id.in_(under_way), snapshots.c.state.in_(UNDER_WAY))
+        .values(state=SnapshotState.DELETING)
+    )
+    return cancelled.rowcount > 0
 
 
 def erase(connection: sa.Connection, snapshot_ids: Collection[str]) -> None:

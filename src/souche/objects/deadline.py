@@ -1,21 +1,36 @@
 """The end of a download, whatever its server does.
 
 A timeout of a socket bounds one wait: a server that sends a byte now and then, of a status line or of a TLS record,
-never runs into it. So the connection is shut from outside when the time is over.
+never runs into it. So a thread of its own looks at each connection, and shuts it when the time is over, when it has
+been too slow for a minute, or when nobody wants the download any more.
 """
 
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Final
+
+LOOK_SECONDS: Final = 1.0
+
+
+class TooSlow(Exception):
+    """Fewer bytes a second than are asked for. Internal to downloads."""
+
+    def __init__(self, bytes_per_second: float) -> None:
+        super().__init__(bytes_per_second)
+        self.bytes_per_second = bytes_per_second
 
 
 class Deadline:
-    """So many seconds from now."""
+    """So many seconds from now. `ask` is called every second while a connection is open: what it raises ends it, and
+    is what `check` raises."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, ask: Callable[[], object] = lambda: None) -> None:
         self._end = time.monotonic() + seconds
+        self._ask = ask
+        self._error: BaseException | None = None
 
     @property
     def seconds_left(self) -> float:
@@ -26,20 +41,87 @@ class Deadline:
     def over(self) -> bool:
         return self.seconds_left == 0
 
+    def extend(self, seconds: float) -> None:
+        """So many seconds from now instead."""
+        self._end = time.monotonic() + seconds
+
+    def check(self) -> None:
+        """Raise what `ask` has raised."""
+        if self._error is not None:
+            raise self._error
+
     @contextmanager
     def ends(self, connection: socket.socket) -> Iterator[None]:
         """Shut the connection when the time is over: whoever waits for it reads its end. TLS takes the socket over, so
         it is another descriptor of it that is kept here."""
         with connection.dup() as same:
-            timer = threading.Timer(self.seconds_left, _shut, [same])
-            timer.daemon = True
-            timer.start()
+            left = threading.Event()
+            watch = threading.Thread(target=self._watch, args=(same, left), name="deadline", daemon=True)
+            watch.start()
             try:
                 yield
             finally:
-                timer.cancel()
+                left.set()
+                watch.join()
+
+    def _watch(self, connection: socket.socket, left: threading.Event) -> None:
+        while not left.wait(min(LOOK_SECONDS, self.seconds_left)):
+            try:
+                self._ask()
+            except BaseException as error:
+                self._error = error
+            if self._error is not None or self.over:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+                return
 
 
-def _shut(connection: socket.socket) -> None:
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
+class Pace:
+    """How fast a server sends, by the time that is spent waiting for it: what is done with the bytes does not count."""
+
+    def __init__(self, least_bytes_per_second: float, window_seconds: float) -> None:
+        self._least = least_bytes_per_second
+        self._window_seconds = window_seconds
+        self._lock = threading.Lock()
+        self._begun: float | None = None
+        self._waited_seconds = 0.0
+        self._bytes = 0
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """A wait for the server."""
+        with self._lock:
+            self._begun = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count()
+                self._begun = None
+
+    def arrived(self, length: int) -> None:
+        """So many bytes have come."""
+        with self._lock:
+            self._bytes += length
+
+    def check(self) -> None:
+        """Look at the last minute, once it is over; called by the thread that watches, as a wait may not end.
+
+        Raises:
+            TooSlow.
+        """
+        with self._lock:
+            self._count()
+            if self._waited_seconds < self._window_seconds:
+                return
+            rate = self._bytes / self._waited_seconds
+            self._waited_seconds, self._bytes = 0.0, 0
+        if rate < self._least:
+            raise TooSlow(rate)
+
+    def _count(self) -> None:
+        """Add what has been waited so far."""
+        if self._begun is not None:
+            now = time.monotonic()
+            self._waited_seconds += now - self._begun
+            self._begun = now

@@ -9,19 +9,20 @@ Proxies of the environment are not used: behind one, the address that counts wou
 
 import http.client
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urljoin
 
 from souche.objects.addresses import AllowList
-from souche.objects.deadline import Deadline
+from souche.objects.deadline import Deadline, Pace, TooSlow
 from souche.objects.pinned import Resolver, connect, resolve
 from souche.objects.urls import Target, parse_url, shown
 from souche.refusals import BadUrl, UrlUnreachable
 
-CHUNK_BYTES: Final = 1024 * 1024
+KIB: Final = 1024
+CHUNK_BYTES: Final = 1024 * KIB
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 REFUSALS: Final = frozenset({401, 403})
 
@@ -47,13 +48,23 @@ class DownloadTooSlow(UrlUnreachable):
     """The download of '{parameter}' was given up after {seconds} seconds."""
 
 
+class DownloadDrips(DownloadTooSlow):
+    """The download of '{parameter}' was given up: {rate:.1f} KiB a second came in {seconds:.0f} seconds of waiting for
+    its server, and {least:.0f} are expected."""
+
+
 @dataclass(frozen=True)
 class Limits:
-    """`seconds` bounds a download as a whole, redirects and headers too, `idle_seconds` each wait for the server."""
+    """`seconds` bounds a download as a whole, `answer_seconds` what comes before its body: redirects and headers;
+    `idle_seconds` each wait for the server. Of the body `least_bytes_per_second` are to come while it is waited for,
+    looked at each time that `pace_seconds` have been waited."""
 
     most_bytes: int
     seconds: float
     idle_seconds: float = 30
+    answer_seconds: float = 60
+    least_bytes_per_second: float = 0
+    pace_seconds: float = 60
     redirects: int = 5
 
 
@@ -76,20 +87,30 @@ class Fetcher:
         self._tls = ssl.create_default_context()
 
     @contextmanager
-    def open(self, url: str, parameter: str, limits: Limits) -> Iterator[Download]:
-        """GET a URL; `parameter` is where the user wrote it, for the messages.
+    def open(
+        self, url: str, parameter: str, limits: Limits, ask: Callable[[], object] = lambda: None
+    ) -> Iterator[Download]:
+        """GET a URL; `parameter` is where the user wrote it, for the messages. `ask` is called every second: what it
+        raises ends the download, also while nothing comes, and is raised by it.
 
         Raises:
             BadUrl: it is not one that may be fetched.
             UrlUnreachable: the server cannot be reached, or says no (the subclasses tell how).
                 Reading `chunks` raises DownloadFailed, DownloadTooLarge and DownloadTooSlow.
         """
-        deadline = Deadline(limits.seconds)
+        pace = Pace(limits.least_bytes_per_second, limits.pace_seconds)
+
+        def look() -> None:
+            pace.check()
+            ask()
+
+        deadline = Deadline(min(limits.seconds, limits.answer_seconds), look)
         for _ in range(limits.redirects + 1):
             target = parse_url(url, parameter)
             with self._get(target, parameter, limits, deadline) as response:
                 if response.status not in REDIRECTS:
-                    yield _download(response, target, parameter, limits, deadline)
+                    deadline.extend(limits.seconds)
+                    yield _download(response, target, parameter, limits, deadline, pace)
                     return
                 url = _next(url, response, parameter)
         raise BadUrl(parameter=parameter, reason=f"more than {limits.redirects} redirects.")
@@ -135,7 +156,12 @@ def _next(url: str, response: http.client.HTTPResponse, parameter: str) -> str:
 
 
 def _download(
-    response: http.client.HTTPResponse, target: Target, parameter: str, limits: Limits, deadline: Deadline
+    response: http.client.HTTPResponse,
+    target: Target,
+    parameter: str,
+    limits: Limits,
+    deadline: Deadline,
+    pace: Pace,
 ) -> Download:
     if response.status in REFUSALS:
         raise UrlAccessRefused(parameter=parameter, status=response.status)
@@ -147,14 +173,15 @@ def _download(
     if total is not None and total > limits.most_bytes:
         raise DownloadTooLarge(parameter=parameter, limit=limits.most_bytes)
     headers = {name.lower(): value for name, value in response.getheaders()}
-    return Download(headers, total, _chunks(response, parameter, limits, deadline))
+    return Download(headers, total, _chunks(response, parameter, limits, deadline, pace))
 
 
 def _chunks(
-    response: http.client.HTTPResponse, parameter: str, limits: Limits, deadline: Deadline
+    response: http.client.HTTPResponse, parameter: str, limits: Limits, deadline: Deadline, pace: Pace
 ) -> Iterator[bytes]:
     received = 0
-    while chunk := _read(response, parameter, limits, deadline):
+    while chunk := _read(response, parameter, limits, deadline, pace):
+        pace.arrived(len(chunk))
         received += len(chunk)
         if received > limits.most_bytes:
             raise DownloadTooLarge(parameter=parameter, limit=limits.most_bytes)
@@ -163,9 +190,12 @@ def _chunks(
         raise DownloadFailed(parameter=parameter, reason=f"{response.length} bytes are missing at its end.")
 
 
-def _read(response: http.client.HTTPResponse, parameter: str, limits: Limits, deadline: Deadline) -> bytes:
+def _read(
+    response: http.client.HTTPResponse, parameter: str, limits: Limits, deadline: Deadline, pace: Pace
+) -> bytes:
     try:
-        chunk = response.read1(CHUNK_BYTES)
+        with pace.waiting():
+            chunk = response.read1(CHUNK_BYTES)
     except (OSError, http.client.HTTPException) as error:
         _check_time(parameter, limits, deadline)
         raise DownloadFailed(parameter=parameter, reason=_reason(error)) from error
@@ -174,6 +204,15 @@ def _read(response: http.client.HTTPResponse, parameter: str, limits: Limits, de
 
 
 def _check_time(parameter: str, limits: Limits, deadline: Deadline) -> None:
+    try:
+        deadline.check()
+    except TooSlow as error:
+        raise DownloadDrips(
+            parameter=parameter,
+            rate=error.bytes_per_second / KIB,
+            seconds=limits.pace_seconds,
+            least=limits.least_bytes_per_second / KIB,
+        ) from error
     if deadline.over:
         raise DownloadTooSlow(parameter=parameter, seconds=limits.seconds)
 

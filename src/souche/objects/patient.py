@@ -30,7 +30,7 @@ class Patience:
     """How long one call is made again, in seconds; and what is asked, with the reason, while it waits."""
 
     seconds: float
-    ask: Callable[[str], None]
+    ask: Callable[[str], object]
 
     def wait_for(self, call: Callable[[], Result]) -> Result:
         """Make a call until it no longer raises Unavailable.

@@ -1,6 +1,6 @@
 """Importing a disk: URL -> download -> gunzip -> inspection -> file, as one stream.
 
-    download         bounded in size and time; SHA-256 of what lies at the URL
+    download         bounded in size, time and slowness; SHA-256 of what lies at the URL
     gunzip           where it is gzip; bounded, so that a bomb goes off harmlessly
     inspection       the first 512 KiB decide before anything is written
     file             zeros take no room
@@ -38,8 +38,12 @@ Progress: TypeAlias = Callable[[int, int | None], None]
 """Told the bytes received and in all (None: the server does not say), after each MiB."""
 
 MIB: Final = 1024 * 1024
-LEAST_SECONDS: Final = 600.0
-SECONDS_FOR_MIB: Final = 1.0
+MOST_SECONDS: Final = 3 * 24 * 3600.0
+"""of a download: the largest volume there is needs 60 MiB a second. Not by the size that the caller says: that may be
+made up"""
+LEAST_BYTES_PER_SECOND: Final = 64 * 1024
+"""over `PACE_SECONDS`: what only drips would keep a turn from others"""
+PACE_SECONDS: Final = 60.0
 TABLES_BYTES: Final = 64 * MIB
 """of a qcow2 file, beside a sixteenth of the disk: with clusters of 512 bytes they take 3 %"""
 DEPTH: Final = 4
@@ -55,8 +59,16 @@ class DownloadBroken(Unavailable):
     """{what} cannot be downloaded at the moment: {reason}"""
 
 
-def import_disk(fetcher: Fetcher, url: str, wanted: DiskImport, path: Path, progress: Progress) -> DiskFormat:
-    """Download a disk into a file, in the place of whatever is there; returns its format.
+def import_disk(
+    fetcher: Fetcher,
+    url: str,
+    wanted: DiskImport,
+    path: Path,
+    progress: Progress,
+    ask: Callable[[], object] = lambda: None,
+) -> DiskFormat:
+    """Download a disk into a file, in the place of whatever is there; returns its format. `ask` is called every second
+    of the download: whatever it raises ends the import (cancellation).
 
     Raises:
         BadUrl, UrlUnreachable, BadGzip, BadDisk, ObjectChanged: it is refused; the class says why.
@@ -64,7 +76,7 @@ def import_disk(fetcher: Fetcher, url: str, wanted: DiskImport, path: Path, prog
         StorageFailed: the file cannot be written.
     """
     try:
-        tree_sha256 = _download(fetcher, url, wanted, path, progress)
+        tree_sha256 = _download(fetcher, url, wanted, path, progress, ask)
     except UrlUnreachable as error:
         if type(error) in PASSING:
             raise DownloadBroken(what="The disk", reason=str(error)) from error
@@ -76,10 +88,12 @@ def import_disk(fetcher: Fetcher, url: str, wanted: DiskImport, path: Path, prog
 
 
 def limits(most_disk_bytes: int) -> Limits:
-    """Of the download of a disk: ten minutes and a second for each MiB that it may have."""
+    """Of the download of a disk."""
     return Limits(
         most_bytes=int(_most_file_bytes(most_disk_bytes) * gzip_members.MOST_OVERHEAD),
-        seconds=LEAST_SECONDS + SECONDS_FOR_MIB * most_disk_bytes / MIB,
+        seconds=MOST_SECONDS,
+        least_bytes_per_second=LEAST_BYTES_PER_SECOND,
+        pace_seconds=PACE_SECONDS,
     )
 
 
@@ -87,10 +101,17 @@ def _most_file_bytes(most_disk_bytes: int) -> int:
     return most_disk_bytes + most_disk_bytes // 16 + TABLES_BYTES
 
 
-def _download(fetcher: Fetcher, url: str, wanted: DiskImport, path: Path, progress: Progress) -> str | None:
+def _download(
+    fetcher: Fetcher,
+    url: str,
+    wanted: DiskImport,
+    path: Path,
+    progress: Progress,
+    ask: Callable[[], object],
+) -> str | None:
     """Returns the tree hash of the disk where one is expected and the stream gives it."""
     parameter = "PreSignedUrl" if wanted.device_name else "FileLocation"
-    with fetcher.open(url, parameter, limits(wanted.most_bytes)) as download:
+    with fetcher.open(url, parameter, limits(wanted.most_bytes), ask) as download:
         received = _Received(wanted)
         received.expect(download.total_bytes)
         with (

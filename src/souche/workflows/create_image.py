@@ -15,6 +15,8 @@ When a step fails the image becomes `failed` with the reason, and its snapshots 
 Arguments: `vm_id`, `restart`.
 """
 
+import sqlalchemy as sa
+
 from souche.db import images, snapshots, tags
 from souche.errors import SystemFailure
 from souche.model.operations import Operation
@@ -45,10 +47,15 @@ def forget(parts: Parts, operation: Operation) -> None:
 
 def complete(parts: Parts, operation: Operation) -> None:
     with parts.store.begin() as connection:
-        made = snapshots.of_image_creation(connection, operation.subject_id)
-        ids = [snapshot.snapshot_id for snapshot in made]
-        snapshots.set_state(connection, ids, SnapshotState.COMPLETED, progress_percent=100)
-        images.set_state(connection, operation.subject_id, ImageState.AVAILABLE)
+        set_complete(connection, operation.subject_id)
+
+
+def set_complete(connection: sa.Connection, image_id: str) -> None:
+    """Record that the image is there, and the snapshots that were made for it."""
+    made = snapshots.of_image_creation(connection, image_id)
+    ids = [snapshot.snapshot_id for snapshot in made]
+    snapshots.set_state(connection, ids, SnapshotState.COMPLETED, progress_percent=100)
+    images.set_state(connection, image_id, ImageState.AVAILABLE)
 
 
 def _start(parts: Parts, operation: Operation) -> None:

@@ -8,7 +8,8 @@ them, and where each disk is to be had.
 2. complete: the snapshots become `completed` and the image `available`, in one transaction.
 3. forget sources: the files and the URLs. Forward only, as the image is there already.
 
-When a step fails the image becomes `failed` with the reason, and its snapshots are gone.
+When a step fails the image becomes `failed` with the reason, and its snapshots are gone. To delete the image before it
+is complete cancels the import: its snapshots are `deleting`, which this workflow looks at all the time.
 """
 
 from souche.db import disk_imports, snapshots
@@ -16,6 +17,13 @@ from souche.model.operations import Operation
 from souche.workflows import create_image, imported_disks, locks
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
+
+
+def _complete(parts: Parts, operation: Operation) -> None:
+    with parts.store.begin() as connection:
+        for snapshot in snapshots.of_image_creation(connection, operation.subject_id):
+            imported_disks.check_wanted(connection, snapshot.snapshot_id)
+        create_image.set_complete(connection, operation.subject_id)
 
 
 def _forget_sources(parts: Parts, operation: Operation) -> None:
@@ -29,7 +37,7 @@ WORKFLOW = Workflow(
     name="import_image_from_manifest",
     steps=(
         Step("take in", imported_disks.take_in, imported_disks.forget),
-        Step("complete", create_image.complete),
+        Step("complete", _complete),
         Step("forget sources", _forget_sources, forward_only=True),
     ),
     failed=create_image.failed,

@@ -7,14 +7,22 @@ The transaction before has written the snapshot (`in-queue`), and where its disk
 2. complete: the snapshot becomes `completed`, for good.
 3. forget source: the file and the URL. Forward only, as the snapshot is there already.
 
-When a step fails the snapshot becomes `error`, and holds nothing.
+When a step fails the snapshot becomes `error`, and holds nothing. One that is `deleting` was cancelled, which this
+workflow looks at all the time: it is erased.
 """
 
-from souche.db import disk_imports
+from souche.db import disk_imports, snapshots, tags
 from souche.model.operations import Operation
+from souche.states import SnapshotState
 from souche.workflows import create_snapshot, imported_disks, locks
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
+
+
+def _complete(parts: Parts, operation: Operation) -> None:
+    with parts.store.begin() as connection:
+        imported_disks.check_wanted(connection, operation.subject_id)
+        snapshots.set_state(connection, [operation.subject_id], SnapshotState.COMPLETED, progress_percent=100)
 
 
 def _forget_source(parts: Parts, operation: Operation) -> None:
@@ -25,6 +33,12 @@ def _forget_source(parts: Parts, operation: Operation) -> None:
 
 def _failed(parts: Parts, operation: Operation, reason: str) -> None:
     _forget_source(parts, operation)
+    with parts.store.begin() as connection:
+        snapshot = snapshots.get(connection, operation.subject_id)
+        if snapshot is not None and snapshot.state == SnapshotState.DELETING:
+            snapshots.erase(connection, [operation.subject_id])
+            tags.erase(connection, operation.subject_id)
+            return
     create_snapshot.failed(parts, operation, reason)
 
 
@@ -32,7 +46,7 @@ WORKFLOW = Workflow(
     name="import_snapshot",
     steps=(
         Step("take in", imported_disks.take_in, imported_disks.forget),
-        Step("complete", create_snapshot.complete),
+        Step("complete", _complete),
         Step("forget source", _forget_source, forward_only=True),
     ),
     failed=_failed,

@@ -2,12 +2,21 @@
 
 import shutil
 import time
+from functools import partial
+from pathlib import Path
 from typing import Final
 
+import sqlalchemy as sa
+
 from souche.db import disk_imports, snapshots
-from souche.errors import StorageFailed, UserError
+from souche.errors import SoucheError, UserError
+from souche.formats.disk_inspection import DiskFormat
 from souche.model.disk_imports import DiskImport
 from souche.model.operations import Operation
+from souche.model.snapshots import Snapshot
+from souche.objects.patient import Patience
+from souche.objects.urls import parse_url
+from souche.refusals import BadUrl
 from souche.states import SnapshotState
 from souche.transfer.import_disk import DownloadBroken, Progress, import_disk
 from souche.workflows.create_vm import GIB
@@ -22,11 +31,18 @@ class DiskRefused(UserError):
     """{disk} cannot be taken in: {reason}"""
 
 
+class ImportCancelled(SoucheError):
+    """The import of {snapshot_id} was cancelled: its snapshot, or its image, is deleted."""
+
+
 def take_in(parts: Parts, operation: Operation) -> None:
     """Take in every disk that is not there yet."""
     for disk in _wanted(parts, operation):
         if disk.snapshot_id not in parts.volumes.inventory().snapshot_ids:
-            with parts.importer.turns.turn(_account_of(parts, disk)):
+            account_id = _wanted_snapshot(parts, disk.snapshot_id).account_id
+            with parts.importer.turns.turn(
+                account_id, ask=partial(_wanted_snapshot, parts, disk.snapshot_id)
+            ):
                 _take_in(parts, operation, disk)
 
 
@@ -47,26 +63,65 @@ def _wanted(parts: Parts, operation: Operation) -> list[DiskImport]:
         return disk_imports.of_subject(connection, operation.subject_id)
 
 
-def _account_of(parts: Parts, disk: DiskImport) -> str:
+def _wanted_snapshot(parts: Parts, snapshot_id: str) -> Snapshot:
     with parts.store.read() as connection:
-        snapshot = snapshots.get(connection, disk.snapshot_id)
-    if snapshot is None:
-        raise StorageFailed(reason=f"the snapshot {disk.snapshot_id} is gone")
-    return snapshot.account_id
+        return check_wanted(connection, snapshot_id)
+
+
+def check_wanted(connection: sa.Connection, snapshot_id: str) -> Snapshot:
+    """The snapshot that is made, as long as nobody deletes it.
+
+    Raises:
+        ImportCancelled.
+    """
+    snapshot = snapshots.get(connection, snapshot_id)
+    if snapshot is None or snapshot.state == SnapshotState.DELETING:
+        raise ImportCancelled(snapshot_id=snapshot_id)
+    return snapshot
 
 
 def _take_in(parts: Parts, operation: Operation, disk: DiskImport) -> None:
     file = parts.importer.file(operation.subject_id, disk.snapshot_id)
     _set_progress(parts, disk, 0, None)
+    url = parts.vault.unseal(disk.sealed_url)
+    if is_own(parts, url):
+        patience = Patience(
+            parts.buckets.patience_seconds, lambda _reason: _wanted_snapshot(parts, disk.snapshot_id)
+        )
+        disk_format = patience.wait_for(lambda: _download(parts, disk, url, file))
+    else:
+        disk_format = _download(parts, disk, url, file)
+    _wanted_snapshot(parts, disk.snapshot_id)
+    parts.volumes.import_snapshot(disk.snapshot_id, file, disk_format, _size_bytes(disk))
+    file.unlink()
+
+
+def is_own(parts: Parts, url: str) -> bool:
+    """Whether a URL leads to the region's own object store, which will come back when it is away."""
+    oos = parts.buckets.oos
+    if oos is None:
+        return False
     try:
-        url = parts.vault.unseal(disk.sealed_url)
-        disk_format = import_disk(parts.importer.fetcher, url, disk, file, _teller(parts, disk))
+        there, own = parse_url(url, "url"), parse_url(oos.endpoint, "url")
+    except BadUrl:
+        return False
+    return (there.host, there.port) == (own.host, own.port)
+
+
+def _download(parts: Parts, disk: DiskImport, url: str, file: Path) -> DiskFormat:
+    try:
+        return import_disk(
+            parts.importer.fetcher,
+            url,
+            disk,
+            file,
+            _teller(parts, disk),
+            partial(_wanted_snapshot, parts, disk.snapshot_id),
+        )
     except UserError as error:
         raise DiskRefused(disk=_shown(disk), reason=str(error)) from error
     except DownloadBroken as error:
         raise DownloadBroken(what=_shown(disk), reason=error.fields["reason"]) from error
-    parts.volumes.import_snapshot(disk.snapshot_id, file, disk_format, _size_bytes(disk))
-    file.unlink()
 
 
 def _shown(disk: DiskImport) -> str:
@@ -94,6 +149,7 @@ def _teller(parts: Parts, disk: DiskImport) -> Progress:
 def _set_progress(parts: Parts, disk: DiskImport, received_bytes: int, total_bytes: int | None) -> None:
     percent = DOWNLOADED_PERCENT * received_bytes // total_bytes if total_bytes else 0
     with parts.store.begin() as connection:
+        check_wanted(connection, disk.snapshot_id)
         disk_imports.set_received(connection, disk.snapshot_id, received_bytes, total_bytes)
         snapshots.set_state(
             connection, [disk.snapshot_id], SnapshotState.PENDING, progress_percent=min(percent, 99)
