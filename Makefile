@@ -35,6 +35,7 @@ bench: daemons ## Measure image creation and launch against a full copy, exports
 	@$(BIN)/python -m tools.bench $(ARGS)
 	@$(BIN)/python -m tools.bench_export $(ARGS)
 	@$(BIN)/python -m tools.bench_reads
+	@$(BIN)/python -m tools.bench_writes
 	@$(BIN)/python -m tools.bench_pause
 
 lock: setup ## Resolve requirements/*.txt again from pyproject.toml, for every supported Python (ARGS=--upgrade)

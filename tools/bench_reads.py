@@ -52,7 +52,7 @@ def main() -> None:
         home = Home(given.home or Path(scratch) / "home")
         caller = prepare(home, given.images)
         print(f"{given.images} images; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-        with _souche(home) as target:
+        with served(home) as target:
             _measure_rate(target, caller, home, given.seconds, given.rounds)
             _measure_filters(target, caller, home)
 
@@ -185,7 +185,7 @@ def _commit(home: Home, account_id: str) -> None:
 
 
 @contextmanager
-def _souche(home: Home) -> Iterator[Target]:
+def served(home: Home) -> Iterator[Target]:
     """The region's own server; its log goes to a file, as a service's would."""
     command = (Path(sys.executable).with_name("souche"), "serve", "--home", home.path)
     home.serving.unlink(missing_ok=True)

@@ -84,13 +84,13 @@ def varied(caller: Caller, port: int, parameters: Mapping[str, object]) -> Itera
         yield signed(caller, port, body + f"{number:b}".replace("0", " ").replace("1", "\t").encode())
 
 
-def signed(caller: Caller, port: int, body: bytes) -> bytes:
-    """A ReadImages request as it goes over the wire. It is good for five minutes."""
+def signed(caller: Caller, port: int, body: bytes, action: str = "ReadImages") -> bytes:
+    """A request as it goes over the wire. It is good for five minutes."""
     timestamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     headers = {"host": f"127.0.0.1:{port}", "x-osc-date": timestamp}
     names = ";".join(headers)
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    canonical = f"POST\n/api/v1/ReadImages\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
+    canonical = f"POST\n/api/v1/{action}\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
     scope = f"{timestamp[:8]}/souche-1/api/osc4_request"
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     key = f"OSC4{caller.secret}".encode()
@@ -104,7 +104,7 @@ def signed(caller: Caller, port: int, body: bytes) -> bytes:
     )
     head = {**headers, "authorization": authorization, "content-length": len(body)}
     lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
-    return f"POST /api/v1/ReadImages HTTP/1.1\r\n{lines}\r\n".encode() + body
+    return f"POST /api/v1/{action} HTTP/1.1\r\n{lines}\r\n".encode() + body
 
 
 class _Connection(asyncio.Protocol):

@@ -12,7 +12,7 @@ Nothing here knows HTTP: `api/errors.py` is the single table from these to statu
     |   +-- QuotaExceeded       ... beyond a limit
     +-- SystemFailure           something under us failed
         +-- ProgramMissing, ProgramFailed, ProgramTimedOut
-        +-- StorageFailed, ComputeFailed, Unavailable (worth another try)
+        +-- StorageFailed, ComputeFailed, Unavailable, WritersBusy (worth another try)
         +-- Raced               another request came first (done anew by `api/dispatch`)
         +-- OutOfTime           a reading was to take a moment only (done at leisure by `http/endpoint`)
 """
@@ -107,3 +107,7 @@ class ComputeFailed(SystemFailure):
 
 class Unavailable(SystemFailure):
     """{what} cannot be reached at the moment: {reason}"""
+
+
+class WritersBusy(Unavailable):
+    """Others have written to the region's records for {seconds} seconds. Try again."""

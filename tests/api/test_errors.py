@@ -27,6 +27,7 @@ APART = {
     "5": (401, "AccessDenied"),
     "13": (401, "AccessDenied"),
     "1007": (424, "DependencyProblem"),
+    "2000": (503, "InternalError"),
     "10000": (429, "TooManyResources (QuotaExceded)"),
     "10001": (409, "TooManyResources (QuotaExceded)"),
 }

@@ -20,8 +20,8 @@ class WatchedStore(Store):
         self._seen: dict[tuple[str, int], tuple[str, str]] = {}
 
     @contextmanager
-    def begin(self, *, rehearsal: bool = False) -> Iterator[sa.Connection]:
-        with super().begin(rehearsal=rehearsal) as connection:
+    def begin(self, *, rehearsal: bool = False, request: bool = False) -> Iterator[sa.Connection]:
+        with super().begin(rehearsal=rehearsal, request=request) as connection:
             yield connection
         self._look()
 

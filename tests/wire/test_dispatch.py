@@ -138,4 +138,4 @@ def test_a_request_has_one_line_in_the_log_without_its_values(server: Server) ->
 
 
 def test_every_row_is_of_a_known_status() -> None:
-    assert {row.status for row in errors.TABLE.values()} <= {400, 401, 404, 405, 408, 409, 413, 424, 429}
+    assert {row.status for row in errors.TABLE.values()} <= {400, 401, 404, 405, 408, 409, 413, 424, 429, 503}

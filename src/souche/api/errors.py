@@ -76,6 +76,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     errors.Conflict: _conflict(9000),
     errors.Denied: _denied(5),
     errors.QuotaExceeded: _quota(10010),
+    errors.WritersBusy: Row(503, "InternalError", "2000", wire.RETRY_SECONDS),  # ours
     # The request itself.
     wire.WrongServicePath: Row(404, "InvalidAction", "12000"),  # ours: no reply on record shows Type and Code
     wire.WrongMethod: _denied(2, status=405),

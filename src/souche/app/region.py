@@ -88,7 +88,7 @@ class Region:
                 transaction came in between: nothing is kept, and done anew it will see what the other one wrote.
         """
         try:
-            with self.store.begin(rehearsal=self.dry_run) as connection:
+            with self.store.begin(rehearsal=self.dry_run, request=True) as connection:
                 work = Work(connection)
                 yield work
                 for operation in work.promised:

@@ -14,6 +14,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from souche.db.memo import Memo
 from souche.db.pieces import Pieces
+from souche.db.writers import Writers
 from souche.errors import OutOfTime
 
 BUSY_TIMEOUT_MS = 30_000
@@ -120,12 +121,13 @@ class Reader:
 
 class Store:
     """Opens transactions on the region's database. `memo` keeps what was read until something is committed, `pieces`
-    what an image shows until it is changed."""
+    what an image shows until it is changed. `writers` is the queue before the transactions that write."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self.memo = Memo(engine)
         self.pieces = Pieces()
+        self.writers = Writers(BUSY_TIMEOUT_MS / 1000)
         self._reader = engine.execution_options(reads=True)
 
     def migrate(self, revision: str = "head") -> None:
@@ -137,10 +139,18 @@ class Store:
             alembic.command.upgrade(config, revision)
 
     @contextmanager
-    def begin(self, *, rehearsal: bool = False) -> Iterator[sa.Connection]:
+    def begin(self, *, rehearsal: bool = False, request: bool = False) -> Iterator[sa.Connection]:
         """A transaction that may write: committed at the end, rolled back on an exception, and in any case when
-        it is a rehearsal."""
-        with self.engine.connect() as connection, connection.begin() as transaction:
+        it is a rehearsal. It waits for its turn (`db/writers`), among requests or among the work behind them.
+
+        Raises:
+            WritersBusy: the turn did not come.
+        """
+        with (
+            self.writers.turn(request=request),
+            self.engine.connect() as connection,
+            connection.begin() as transaction,
+        ):
             yield connection
             if rehearsal:
                 transaction.rollback()

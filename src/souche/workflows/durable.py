@@ -31,6 +31,9 @@ REMEMBERED = 1000
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 KEPT = timedelta(hours=1)
 BATCH = 200
+# Threads queue for a connection. SQLite has no queue: a writer that finds the file locked tries again after a
+# pause, as long as others are quicker.
+JOURNAL_CONNECTIONS = 3
 # Workflows are resumed only by the version that began them; steps keep their names and meanings across
 # releases, so all releases are one version to DBOS.
 JOURNAL_VERSION = "1"
@@ -248,6 +251,7 @@ def _configuration(database: Path, executor_id: str) -> DBOSConfig:
         "system_database_url": f"sqlite:///{database}",
         "executor_id": executor_id,
         "application_version": JOURNAL_VERSION,
+        "sys_db_pool_size": JOURNAL_CONNECTIONS,
         "max_executor_threads": MAX_THREADS,
         "enable_otlp": False,
         "console_log_level": "WARNING",
