@@ -12,7 +12,7 @@ from typing import Final, Literal
 from oslo_utils.imageutils import format_inspector
 
 from souche.errors import Invalid
-from souche.formats import qcow2
+from souche.formats import qcow2, qcow2_claims
 from souche.formats.qcow2 import IncompatibleFeature, Qcow2Header
 
 DiskFormat = Literal["qcow2", "raw"]
@@ -75,6 +75,14 @@ class WrongDiskSize(BadDisk):
 
 class DiskCutShort(BadDisk):
     """The disk is cut short: {reason}"""
+
+
+class DiskSharesData(BadDisk):
+    """The tables of the qcow2 disk name the same data more than once."""
+
+
+class DiskExpands(BadDisk):
+    """The disk expands to {data_bytes} bytes of data from {read_bytes}; no disk does that whose data are of use."""
 
 
 @dataclass(frozen=True)
@@ -226,3 +234,16 @@ def _check_whole(head: bytes, file_bytes: int) -> None:
     ends = (header.l1_offset + 8 * header.l1_entries, offset + clusters * header.cluster_bytes)
     if max(ends) > file_bytes:
         raise DiskCutShort(reason=f"its tables end at {max(ends)}, the file at {file_bytes}.")
+
+
+def check_shares(path: Path) -> None:
+    """Refuse a qcow2 file that has passed the inspection and whose tables name more than is in it.
+
+    Raises:
+        DiskSharesData: they do.
+    """
+    with path.open("rb") as file:
+        cluster_bytes = qcow2.read_header(file).cluster_bytes
+        file_bytes = -(-path.stat().st_size // cluster_bytes) * cluster_bytes
+        if qcow2_claims.names_more_than(file, file_bytes):
+            raise DiskSharesData

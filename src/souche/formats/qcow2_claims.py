@@ -1,0 +1,59 @@
+"""How much of its own file a qcow2 disk's tables name.
+
+In a disk without internal snapshots every cluster is named once (docs/interop/qcow2, "Cluster mapping"), so what the
+tables name in all fits into the file. A disk whose entries name one cluster again and again, with refcounts to match,
+is whole for `qemu-img check`, and as large as it likes once it is copied.
+
+Nothing but the tables is read, each once; the walk ends as soon as they name more than there is.
+"""
+
+import sys
+from array import array
+from collections.abc import Iterator
+from typing import BinaryIO, Final
+
+from souche.formats.qcow2 import Qcow2Header, read_header
+
+OFFSET: Final = 0x00FF_FFFF_FFFF_FE00
+COMPRESSED: Final = 1 << 62
+SECTOR_BYTES: Final = 512
+
+
+def names_more_than(image: BinaryIO, most_bytes: int) -> bool:
+    """Whether the tables of an open disk, which has passed the inspection, name more than `most_bytes` of its file."""
+    header, named_bytes = read_header(image), 0
+    for claim in _claims(image, header):
+        named_bytes += claim
+        if named_bytes > most_bytes:
+            return True
+    return False
+
+
+def _claims(image: BinaryIO, header: Qcow2Header) -> Iterator[int]:
+    """The lengths of all that is named, tables included, in bytes."""
+    for entry in _table(image, header.l1_offset, header.l1_entries):
+        if offset := entry & OFFSET:
+            yield header.cluster_bytes
+            entries = _table(image, offset, header.cluster_bytes // 8)
+            if any(entries):
+                yield sum(_length(each, header.cluster_bytes) for each in entries if each)
+
+
+def _table(image: BinaryIO, offset: int, entries: int) -> "array[int]":
+    """Big-endian words; of one that is cut short, what is there."""
+    image.seek(offset)
+    data = image.read(entries * 8)
+    table = array("Q", data[: len(data) // 8 * 8])
+    if sys.byteorder == "little":
+        table.byteswap()
+    return table
+
+
+def _length(entry: int, cluster_bytes: int) -> int:
+    """How much an L2 entry names: a cluster, or the least that a compressed one can have ("Compressed Clusters
+    Descriptor": it ends somewhere in the last of its sectors)."""
+    if not entry & COMPRESSED:
+        return cluster_bytes if entry & OFFSET else 0
+    bits = 62 - (cluster_bytes.bit_length() - 1 - 8)
+    sectors = (entry & (COMPRESSED - 1)) >> bits
+    return max(1, sectors * SECTOR_BYTES - entry % SECTOR_BYTES + 1)

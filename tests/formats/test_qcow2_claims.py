@@ -1,0 +1,67 @@
+"""Tables that name more than there is."""
+
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from souche import run
+from souche.formats.disk_inspection import DiskSharesData, check_shares
+from tests.support.bombs import compressed_bomb, shared_bomb
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+FORMS = {
+    "as it comes": (),
+    "compressed": ("-c",),
+    "version 2": ("-o", "compat=0.10"),
+    "small clusters": ("-o", "cluster_size=512"),
+    "small clusters, compressed": ("-c", "-o", "cluster_size=512"),
+    "preallocated": ("-o", "preallocation=metadata"),
+}
+
+
+def is_whole(path: Path) -> bool:
+    """Whether qemu-img finds nothing wrong."""
+    run.run(["qemu-img", "check", "-q", "-f", "qcow2", path], timeout_seconds=60)
+    return True
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_disk_names_no_more_than_its_file_has(tmp_path: Path, form: str) -> None:
+    """Random bytes, patterns that compress to nothing, and a last cluster that is cut."""
+    raw, disk = tmp_path / "raw", tmp_path / "disk"
+    raw.write_bytes(os.urandom(3 * MIB) + bytes(MIB) + b"A" * (4 * MIB + 512))
+    run.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", *FORMS[form], raw, disk], timeout_seconds=60)
+    check_shares(disk)
+
+
+@pytest.mark.parametrize("size_bytes", [64 * MIB, 4 * GIB])
+def test_a_disk_whose_entries_name_one_cluster_is_refused(tmp_path: Path, size_bytes: int) -> None:
+    disk = tmp_path / "disk"
+    disk.write_bytes(shared_bomb(size_bytes))
+    with pytest.raises(DiskSharesData):
+        check_shares(disk)
+
+
+def test_so_is_one_whose_tables_are_one(tmp_path: Path) -> None:
+    """The table is read a few times, not once for each of the entries that name it."""
+    disk = tmp_path / "disk"
+    data = bytearray(compressed_bomb(64 * MIB))
+    entries = 4 * MIB // 8
+    struct.pack_into(">I", data, 36, entries)
+    table = struct.pack(">Q", 1 << 63 | 4 * 2 * MIB) * entries
+    data[3 * 2 * MIB : 3 * 2 * MIB] = table
+    disk.write_bytes(data)
+    with pytest.raises(DiskSharesData):
+        check_shares(disk)
+
+
+@pytest.mark.parametrize("bomb", [compressed_bomb, shared_bomb])
+def test_qemu_finds_nothing_wrong_with_them(tmp_path: Path, bomb: Callable[[int], bytes]) -> None:
+    disk = tmp_path / "disk"
+    disk.write_bytes(bomb(64 * MIB))
+    assert is_whole(disk)
