@@ -10,6 +10,9 @@ from typing import Any, Final, Literal
 
 from souche.errors import Invalid
 
+GIB: Final = 1024**3
+MOST_RESERVE_GIB: Final = 1024**2
+
 
 class BadSetting(Invalid):
     """The setting {flag} is not valid: {reason}"""
@@ -96,6 +99,13 @@ SETTINGS: Final = (
         "URL of the S3 service that exports go to with an OsuApiKey of no account here, such as"
         " https://oos.eu-west-2.outscale.com. Default: --oos-endpoint, when that is not the embedded store.",
     ),
+    Setting(
+        "reserve_gib",
+        float,
+        1,
+        "GiB of the medium of HOME that are kept for the databases and the journal: imports, exports, builds and"
+        " whatever else writes much is refused, or stops, when no more is free.",
+    ),
     Setting("log_level", str, "info", "Least severe log lines shown.", ("debug", "info", "warning", "error")),
 )
 
@@ -115,6 +125,7 @@ class Settings:
     oos_endpoint: str
     oos_key_file: str
     export_endpoint: str
+    reserve_gib: float
     log_level: str
 
     @property
@@ -134,6 +145,17 @@ class Settings:
             BadSetting: not HOST:PORT.
         """
         return host_and_port("--oos-listen", self.oos_listen) if self.oos_listen else None
+
+    @property
+    def reserve_bytes(self) -> int:
+        """What is kept free for the region's records.
+
+        Raises:
+            BadSetting: a negative size, or no number.
+        """
+        if not 0 <= self.reserve_gib < MOST_RESERVE_GIB:
+            raise BadSetting(flag="--reserve-gib", reason=f"0 to {MOST_RESERVE_GIB} is expected")
+        return int(self.reserve_gib * GIB)
 
     @property
     def import_endpoints(self) -> list[tuple[str, int]]:
@@ -178,7 +200,11 @@ def _value(setting: Setting, given: Any, environment: Mapping[str, str]) -> Any:
         raise BadSetting(flag=setting.flag, reason=f"it must be given (or {setting.variable} set)")
     if setting.choices and value not in setting.choices:
         raise BadSetting(flag=setting.flag, reason=f"one of {', '.join(setting.choices)} is expected")
-    return setting.kind(value)
+    try:
+        return setting.kind(value)
+    except ValueError as error:
+        reason = f"'{value}' is no {setting.kind.__name__}"
+        raise BadSetting(flag=setting.flag, reason=reason) from error
 
 
 def _values(setting: Setting, value: Any) -> tuple[Any, ...]:

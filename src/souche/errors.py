@@ -13,6 +13,7 @@ Nothing here knows HTTP: `api/errors.py` is the single table from these to statu
     +-- SystemFailure           something under us failed
         +-- ProgramMissing, ProgramFailed, ProgramTimedOut
         +-- StorageFailed, ComputeFailed, Unavailable, WritersBusy (worth another try)
+        +-- OutOfSpace          the medium is full, or only its reserve is left (see `room`)
         +-- Raced               another request came first (done anew by `api/dispatch`)
         +-- OutOfTime           a reading was to take a moment only (done at leisure by `http/endpoint`)
 """
@@ -99,6 +100,10 @@ class StorageFailed(SystemFailure):
 
 class DiskDamaged(StorageFailed):
     """The disk of {resource_id} is damaged: {reason}"""
+
+
+class OutOfSpace(SystemFailure):
+    """The region is out of space: {reason}"""
 
 
 class ComputeFailed(SystemFailure):

@@ -7,12 +7,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from souche.errors import Conflict, SystemFailure
 
 OTHERS: Final = 0o077
 """the part of a mode that is not the owner's"""
+
+
+Fact: TypeAlias = str | float | None
+Facts: TypeAlias = Mapping[str, Fact]
 
 
 class HomeInUse(Conflict):
@@ -125,25 +129,25 @@ class Home:
         except HomeInUse:
             return True
 
-    def tell(self, facts: Mapping[str, str | int | None]) -> None:
+    def tell(self, facts: Facts) -> None:
         """Say where the region is served, for `read`."""
         temporary = self.serving.with_suffix(".new")
         temporary.write_text(json.dumps(facts, indent=2) + "\n")
         temporary.replace(self.serving)
 
-    def read(self) -> dict[str, str | int | None]:
+    def read(self) -> dict[str, Fact]:
         """What `tell` said last; the process may have ended since.
 
         Raises:
             NotServed: nothing was ever said.
         """
         try:
-            facts: dict[str, str | int | None] = json.loads(self.serving.read_text())
+            facts: dict[str, Fact] = json.loads(self.serving.read_text())
         except FileNotFoundError as error:
             raise NotServed(home=self.path) from error
         return facts
 
-    def told(self) -> dict[str, str | int | None]:
+    def told(self) -> dict[str, Fact]:
         """What `tell` said last; nothing, if it never did."""
         try:
             return self.read()

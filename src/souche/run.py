@@ -8,7 +8,8 @@ a shell.
 import os
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -28,6 +29,8 @@ KEPT_VARIABLES = (
     "no_proxy",
 )
 
+WATCH_SECONDS = 0.25
+
 log = structlog.get_logger()
 
 
@@ -43,8 +46,10 @@ def run(
     timeout_seconds: float,
     stdin: bytes | None = None,
     extra_environment: Mapping[str, str] | None = None,
+    watch: Callable[[], None] | None = None,
 ) -> bytes:
-    """Run a program to its end and return its standard output.
+    """Run a program to its end and return its standard output. `watch` is called while it runs, every quarter of a
+    second; what it raises ends the program.
 
     Raises:
         ProgramMissing: no such program on `PATH`.
@@ -54,23 +59,48 @@ def run(
     command = [str(part) for part in argv]
     log.debug("run", command=shlex.join(command))
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=environment(extra_environment),
-            timeout=timeout_seconds,
-            check=False,
         )
     except FileNotFoundError as error:
         raise ProgramMissing(program=command[0]) from error
-    except subprocess.TimeoutExpired as error:
-        raise ProgramTimedOut(program=command[0], seconds=timeout_seconds) from error
-    if done.returncode != 0:
-        last = done.stderr.decode(errors="replace").strip()[-2000:]
-        raise ProgramFailed(program=command[0], status=done.returncode, stderr=last)
-    return done.stdout
+    with process:
+        try:
+            stdout, stderr = _communicate(process, stdin, timeout_seconds, watch)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise ProgramTimedOut(program=command[0], seconds=timeout_seconds) from error
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode != 0:
+        last = stderr.decode(errors="replace").strip()[-2000:]
+        raise ProgramFailed(program=command[0], status=process.returncode, stderr=last)
+    return stdout
+
+
+def _communicate(
+    process: subprocess.Popen[bytes],
+    stdin: bytes | None,
+    timeout_seconds: float,
+    watch: Callable[[], None] | None,
+) -> tuple[bytes, bytes]:
+    """What the program says.
+
+    Raises:
+        TimeoutExpired: it still runs.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while watch is not None and time.monotonic() + WATCH_SECONDS < deadline:
+        try:
+            return process.communicate(stdin, timeout=WATCH_SECONDS)
+        except subprocess.TimeoutExpired:
+            watch()
+    return process.communicate(stdin, timeout=max(deadline - time.monotonic(), 0))
 
 
 def start(

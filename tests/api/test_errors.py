@@ -36,8 +36,8 @@ APART = {
 SEEN = {"4110", "4125", "9094", "10001"}
 """from 4000 on, codes that the service was seen to answer and that the clients' list has not"""
 
-LIMITS = {(413, "4106"), (408, "4106")}
-"""of ours: how long a request may be, and may take to come"""
+LIMITS = {(413, "4106"), (408, "4106"), (503, "10001")}
+"""of ours: how long a request may be, and may take to come; the space of the region"""
 
 OURS = {"10000"}
 """too many requests: the service was seen to answer 429, and nobody recorded the code"""

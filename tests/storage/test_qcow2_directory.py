@@ -13,15 +13,17 @@ from pathlib import Path
 import pytest
 
 from souche import run
-from souche.errors import StorageFailed
+from souche.errors import OutOfSpace, StorageFailed
 from souche.formats.qcow2 import read_header
 from souche.model.disks import DiskSource
+from souche.room import MIB
 from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store
 from souche.storage.qcow2.argv import create_empty, rename_backing
 from tests.storage.bench import SIZE, Guest, padded, read, read_snapshot, write
 from tests.storage.contract import VM, A, B, S, T, freeze
 from tests.storage.test_qcow2 import Qcow2Bench
+from tests.support.medium import Medium
 
 
 @pytest.fixture
@@ -242,7 +244,7 @@ def test_a_capture_whose_entry_does_not_fit_on_the_medium_changes_nothing(
         return to_medium(descriptor, part)
 
     monkeypatch.setattr(os, "write", write_what_fits)
-    with pytest.raises(StorageFailed, match="No space left"):
+    with pytest.raises(OutOfSpace):
         bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=None, live=None)
     monkeypatch.undo()
     inventory = bench.store.inventory()
@@ -251,3 +253,20 @@ def test_a_capture_whose_entry_does_not_fit_on_the_medium_changes_nothing(
     bench.store.collect()
     assert sorted(path.name for path in (disks / "layers").iterdir()) == [f"{A}.qcow2", f"{B}.qcow2"]
     assert list((disks / "captures").iterdir()) == []
+
+
+def test_layers_are_merged_when_there_is_room(tmp_path: Path) -> None:
+    """A merge writes as much as it merges, so a full medium keeps its chains as they are."""
+    medium = Medium(tmp_path, 1024 * MIB)
+    bench = Qcow2Bench(tmp_path / "home")
+    bench.store = Qcow2Store(tmp_path / "home", max_chain=4, room=medium.room(reserve_bytes=1024 * MIB))
+    bench.store.create_volume(A, SIZE)
+    for number in range(6):
+        write(bench, A, f"of {number}".encode())
+        freeze(bench, A, f"snap-{number}")
+    bench.store.collect()
+    assert len(chain(tmp_path / "home" / "disks", f"volumes/{A}")) == 7
+    bench.store = Qcow2Store(tmp_path / "home", max_chain=4, room=medium.room())
+    bench.store.collect()
+    assert len(chain(tmp_path / "home" / "disks", f"volumes/{A}")) <= 4
+    assert read_snapshot(bench.store, "snap-5") == padded(b"of 5")

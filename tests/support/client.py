@@ -11,7 +11,7 @@ from souche.api.answers import answer, encoded, recall
 from souche.api.dispatch import dispatch
 from souche.app.region import Region
 from souche.db.pieces import Pieces
-from souche.errors import UserError
+from souche.errors import OutOfSpace, UserError
 from souche.model.accounts import Principal
 from tests.wire.answers import check_answer, check_error
 
@@ -34,7 +34,7 @@ class Client:
         """How the action is refused. It is an error of the test when it is not."""
         try:
             told_instead = self._dispatch(action, request)
-        except UserError as error:
+        except (UserError, OutOfSpace) as error:
             envelope = errors.envelope(error)
             check_error({**envelope, "ResponseContext": {"RequestId": str(uuid.UUID(int=0))}})
             told: Any = envelope["Errors"]

@@ -196,6 +196,8 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     quota_refusals.TooManySnapshotExports: _quota(10008),
     quota_refusals.TooManyKeypairs: _quota(10005),
     quota_refusals.NoCapacity: _quota(10001, status=409),
+    # Ours: 10001 is "no capacity", and 503 what clients try again (RFC 9110, 15.6.4).
+    errors.OutOfSpace: Row(503, "TooManyResources (QuotaExceded)", "10001", retry_seconds=60),
 }  # fmt: skip
 
 

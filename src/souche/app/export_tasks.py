@@ -61,7 +61,7 @@ def export_image(region: Region, who: Principal, image_id: str, target: Target) 
     """Promise the export of an image of the caller's.
 
     Raises:
-        NoSuchImage, WrongImageState, BadValue, ValueTooLong, NoObjectStore, QuotaExceeded.
+        NoSuchImage, WrongImageState, BadValue, ValueTooLong, NoObjectStore, QuotaExceeded, OutOfSpace.
         SharedImageExport: it is public, shared, or another account's.
         NotSubscribed: it carries the code of a product that the caller is not subscribed to.
     """
@@ -76,6 +76,7 @@ def export_image(region: Region, who: Principal, image_id: str, target: Target) 
             prefix=prefix,
             comment=f"Export of image {image_id}",
         )
+        _ask_room(region, task)
         quotas.check(work, who, quotas.of_image_export())
         _promise(work, task, "export_image", {"region": region.name})
     return task
@@ -113,7 +114,7 @@ def export_snapshot(region: Region, who: Principal, snapshot_id: str, target: Ta
     """Promise the export of a snapshot that the caller may use. Licences do not go with it.
 
     Raises:
-        NoSuchSnapshot, WrongSnapshotState, BadValue, ValueTooLong, NoObjectStore, QuotaExceeded.
+        NoSuchSnapshot, WrongSnapshotState, BadValue, ValueTooLong, NoObjectStore, QuotaExceeded, OutOfSpace.
     """
     _check(target, target.prefix)
     with region.begin() as work:
@@ -123,9 +124,20 @@ def export_snapshot(region: Region, who: Principal, snapshot_id: str, target: Ta
             snapshot_id=snapshot_id,
             comment=f"Export of snapshot {snapshot_id}",
         )
+        _ask_room(region, task)
         quotas.check(work, who, quotas.of_snapshot_export())
         _promise(work, task, "export_snapshot", {})
     return task
+
+
+def _ask_room(region: Region, task: ExportTask) -> None:
+    """What goes into the region's own store lies on the region's medium.
+
+    Raises:
+        OutOfSpace.
+    """
+    if task.bucket_account_id is not None and region.keeps_objects:
+        region.room.ask()
 
 
 def _check(target: Target, prefix: str) -> None:

@@ -52,13 +52,14 @@ def create(region: Region, who: Principal, command: FromManifest) -> Image:
 
     Raises:
         BadUrl, UrlUnreachable, NoSuchManifest, BadManifest, MissingParameter: no name anywhere.
-        NotSubscribed, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded.
+        NotSubscribed, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded, OutOfSpace.
     """
     exported = fetch_manifest(region.fetcher, command.location)
     _check(exported)
     with region.begin() as work:
         image = _image(region, work, who, command, exported)
         product_codes.check_subscribed(work.connection, who, image)
+        region.room.ask()
         quotas.check(work, who, quotas.of_image(len(image.snapshot_ids)))
         images.write(work, image)
         for disk, mapping in zip(exported.manifest.disks, image.mappings, strict=True):

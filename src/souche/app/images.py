@@ -92,12 +92,14 @@ def create_from_vm(region: Region, who: Principal, command: FromVm) -> Image:
     """Promise an image of a VM. It is `pending` until its snapshots are taken.
 
     Raises:
-        NoSuchVm, WrongVmState, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded.
+        NoSuchVm, WrongVmState, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded,
+        OutOfSpace.
     """
     with region.begin() as work:
         vm = lookup.own_vm(work.connection, who, command.vm_id)
         _check_imageable(vm)
         image = _image_of_vm(region, work, who, vm, command.settings)
+        region.room.ask()
         quotas.check(work, who, quotas.of_image(len(image.snapshot_ids)))
         write(work, image)
         for mapping, volume in zip(image.mappings, _attached(vm), strict=True):

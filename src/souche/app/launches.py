@@ -85,7 +85,7 @@ def launch(region: Region, who: Principal, command: Launch) -> list[Vm]:
     Raises:
         NoSuchImage, WrongImageState, NotSubscribed, NoSuchKeypair, NoSuchSecurityGroup, NoSuchVmType,
         NoSuchSubregion, BadCount, BadUserData, BadTag, BadValue, NoCapacity, QuotaExceeded, VmSpecsMismatch,
-        ClientTokenReused, and those of block_devices.py.
+        ClientTokenReused, OutOfSpace, and those of block_devices.py.
     """
     texts.check_client_token(command.client_token)
     _check_counts(command)
@@ -97,6 +97,7 @@ def launch(region: Region, who: Principal, command: Launch) -> list[Vm]:
             if earlier:
                 return _same(earlier, command)
         plan = _plan(region, work, who, command)
+        region.room.ask()
         count = _affordable(work, who, plan)
         addresses = _addresses(region, work.connection, command.min_count, count)
         return [

@@ -16,6 +16,7 @@ from souche.errors import Raced
 from souche.ids import IdSource
 from souche.model.operations import Operation
 from souche.objects.fetch import Fetcher
+from souche.room import ENDLESS, Room
 from souche.vault import Vault
 
 log = structlog.get_logger()
@@ -48,7 +49,8 @@ class Region:
     `console` gives the last of a VM's serial console, `fetcher` what URLs lead to that may be fetched. With
     `dry_run`, every rule is checked and nothing is kept: the transaction is rolled back and no workflow starts.
     `oos_endpoint` is the URL of its object store; empty: it has none. `most_seconds` bounds the readings that keep to
-    it (`app/images.show`).
+    it (`app/images.show`). `room` is what is left of its medium;
+    `keeps_objects`: its object store's data are there too.
     """
 
     name: str
@@ -64,6 +66,8 @@ class Region:
     dry_run: bool = False
     oos_endpoint: str = ""
     most_seconds: float | None = None
+    room: Room = ENDLESS
+    keeps_objects: bool = False
 
     @property
     def subregion_name(self) -> str:

@@ -34,7 +34,7 @@ def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
     is the answer.
 
     Raises:
-        BadVolumeSize, BadUrl, UrlUnreachable, ValueTooLong, ClientTokenReused, QuotaExceeded.
+        BadVolumeSize, BadUrl, UrlUnreachable, ValueTooLong, ClientTokenReused, QuotaExceeded, OutOfSpace.
     """
     texts.check_description(command.description)
     texts.check_client_token(command.client_token)
@@ -43,7 +43,7 @@ def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
     earlier = _earlier(region, who, command)
     if earlier:
         return earlier
-    _try(region, command)
+    told_bytes = _try(region, command)
     with region.begin() as work:
         earlier = snapshots.of_token(work, who, command.client_token)
         if earlier:
@@ -55,6 +55,7 @@ def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
             description=command.description,
             product_codes=product_codes.DEFAULT,
         )
+        region.room.ask(told_bytes)
         quotas.check(work, who, quotas.of_snapshot())
         records.insert(work.connection, snapshot)
         disk_imports.insert(work.connection, _disk(region, snapshot, command))
@@ -71,12 +72,13 @@ def _earlier(region: Region, who: Principal, command: FromUrl) -> Snapshot | Non
     return snapshots.same(earlier, (None, None)) if earlier else None
 
 
-def _try(region: Region, command: FromUrl) -> None:
+def _try(region: Region, command: FromUrl) -> int:
+    """How many bytes the server says that it will send; 0: it does not say."""
     limits = replace(
         import_disk.limits(command.size_bytes), seconds=ANSWER_SECONDS, idle_seconds=IDLE_SECONDS
     )
-    with region.fetcher.open(command.location, "FileLocation", limits):
-        return
+    with region.fetcher.open(command.location, "FileLocation", limits) as download:
+        return download.total_bytes or 0
 
 
 def _disk(region: Region, snapshot: Snapshot, command: FromUrl) -> DiskImport:

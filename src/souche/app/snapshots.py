@@ -49,7 +49,7 @@ def create_from_volume(region: Region, who: Principal, command: FromVolume) -> S
     """Promise a snapshot. With the token of an earlier call, that call's snapshot is the answer.
 
     Raises:
-        NoSuchVolume, WrongVolumeState, ValueTooLong, ClientTokenReused, QuotaExceeded.
+        NoSuchVolume, WrongVolumeState, ValueTooLong, ClientTokenReused, QuotaExceeded, OutOfSpace.
     """
     _check_texts(command)
     with region.begin() as work:
@@ -68,6 +68,7 @@ def create_from_volume(region: Region, who: Principal, command: FromVolume) -> S
             description=command.description,
             product_codes=volume.product_codes,
         )
+        region.room.ask()
         quotas.check(work, who, quotas.of_snapshot())
         snapshots.insert(work.connection, snapshot)
         arguments = {"volume_id": volume.volume_id}

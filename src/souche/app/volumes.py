@@ -60,7 +60,7 @@ def create(region: Region, who: Principal, command: Create) -> Volume:
 
     Raises:
         NoSuchSubregion, NoSuchSnapshot, WrongSnapshotState, MissingParameter, ValueTooLong, ClientTokenReused,
-        QuotaExceeded, and those of block_devices.check_volume.
+        QuotaExceeded, OutOfSpace, and those of block_devices.check_volume.
     """
     texts.check_client_token(command.client_token)
     if command.subregion_name != region.subregion_name:
@@ -71,6 +71,7 @@ def create(region: Region, who: Principal, command: Create) -> Volume:
             return _same(earlier, command)
         snapshot = _completed_snapshot(work.connection, who, command)
         volume = _new(region, who, command, snapshot)
+        region.room.ask()
         quotas.check(work, who, quotas.of_volume(volume.size_gib, volume.iops))
         volumes.insert(work.connection, volume)
         work.promised.append(_promise("create_volume", volume, 0, {}))

@@ -44,6 +44,10 @@ class ImageFailed(SystemFailure):
 
 
 COPY_SECONDS = 24 * 3600
+BLOCK_BYTES = 512
+"""of `st_blocks` (inode(7))"""
+BUILD_BYTES = 4 * 1024**3
+"""A build by a recipe takes 2.6 GiB meanwhile."""
 
 GraceDays = Annotated[
     int,
@@ -191,12 +195,15 @@ def _staged(administered: Administered, file: Path) -> Iterator[Path]:
     the workflow that takes it in does that."""
     if not file.is_file():
         raise NoSuchFile(path=file)
+    room = administered.region.room
+    room.ask(file.stat().st_blocks * BLOCK_BYTES)
     with tempfile.NamedTemporaryFile(dir=administered.staging, delete=False) as made:
         staged = Path(made.name)
     try:
         run.run(
             ["cp", "--reflink=auto", "--sparse=always", "--", str(file.absolute()), str(staged)],
             timeout_seconds=COPY_SECONDS,
+            watch=room.check,
         )
         yield staged
     except BaseException:
@@ -217,6 +224,7 @@ def _build_and_publish(
     progress: Callable[[str, float], None],
     grace_days: int,
 ) -> Image:
+    administered.region.room.ask(BUILD_BYTES)
     with tempfile.TemporaryDirectory(dir=administered.staging) as folder:
         Path(folder).chmod(0o711)  # apt fetches packages as a user of its own
         disk = Path(folder) / "disk.qcow2"

@@ -16,6 +16,7 @@ from souche.db.memo import Memo
 from souche.db.pieces import Pieces
 from souche.db.writers import Writers
 from souche.errors import OutOfTime
+from souche.room import told_full
 
 BUSY_TIMEOUT_MS = 30_000
 
@@ -144,9 +145,10 @@ class Store:
         it is a rehearsal. It waits for its turn (`db/writers`), among requests or among the work behind them.
 
         Raises:
-            WritersBusy: the turn did not come.
+            WritersBusy: the turn did not come. OutOfSpace: the medium of the database is full.
         """
         with (
+            told_full(),
             self.writers.turn(request=request),
             self.engine.connect() as connection,
             connection.begin() as transaction,
@@ -158,7 +160,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that only reads, on one consistent state; it never waits for writers (WAL)."""
-        with self._reader.begin() as connection:
+        with told_full(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
@@ -168,7 +170,7 @@ class Store:
         Raises:
             OutOfTime: a statement was under way when `most_seconds` were over.
         """
-        with closing(self.engine.raw_connection()) as connection:
+        with told_full(), closing(self.engine.raw_connection()) as connection:
             connection.cursor().execute("BEGIN")
             with (
                 nullcontext()

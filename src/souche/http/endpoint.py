@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from souche import room
 from souche.api import errors
 from souche.api.answers import encoded
 from souche.http.exchange import Exchange, read_request, send_json
@@ -66,6 +67,7 @@ class Endpoint:
 
 def _refuse(exchange: Exchange, error: Exception) -> bytes:
     """The error's answer; a failure of ours is logged here, and only here."""
+    error = room.full(error) or error
     row = errors.row(type(error))
     exchange.status, exchange.code, exchange.retry_seconds = row.status, row.code, row.retry_seconds
     if errors.is_ours(error):

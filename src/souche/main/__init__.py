@@ -35,11 +35,13 @@ from souche.main.drivers import (
     make_compute,
     make_parts,
     make_region,
+    make_room,
     make_sweeps,
     open_oos,
     open_store,
     ways_to_buckets,
 )
+from souche.main.space import make_space
 from souche.objects.embedded import EmbeddedOos
 from souche.objects.fetch import Fetcher
 from souche.reconcile.loop import SweepLoop
@@ -80,13 +82,15 @@ def serve(settings: Settings) -> Iterator[Served]:
     home.make()
     with ExitStack() as stack:
         stack.enter_context(home.serve())
+        make_space(home)
         check_databases(home)
         store = stack.enter_context(open_store(home))
         compute, bridge = make_compute(settings)
         stack.callback(compute.close)
         oos = stack.enter_context(open_oos(settings, home))
         fetcher = Fetcher(allow_list(settings.import_endpoints, oos.endpoint if oos else ""))
-        parts = make_parts(home, store, compute, fetcher, ways_to_buckets(settings, home, oos))
+        room = make_room(home, settings.reserve_bytes)
+        parts = make_parts(home, store, compute, fetcher, ways_to_buckets(settings, home, oos, room), room)
         workflows = DurableWorkflows(home.journal, CATALOGUE, parts, EXECUTOR)
         stack.callback(workflows.close)
         workflows.launch()
@@ -104,6 +108,8 @@ def serve(settings: Settings) -> Iterator[Served]:
             fetcher,
             workflows,
             oos.endpoint if oos else "",
+            room,
+            keeps_objects=settings.oos_address is not None,
         )
         yield Served(region, parts, sweeps, bridge)
 
@@ -172,6 +178,7 @@ def _tell(settings: Settings, served: Served) -> None:
         "OosListen": _oos_listen(served),
         "AllowImport": ",".join(settings.allow_import) or None,
         "Metadata": f"http://{metadata_socket.METADATA_IP}" if served.bridge else None,
+        "ReserveGib": settings.reserve_gib,
         "Compute": settings.compute,
         "GuestNetwork": settings.guest_network,
         "Accelerator": served.parts.hypervisor.capabilities.accelerator,

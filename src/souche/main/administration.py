@@ -9,16 +9,17 @@ from souche.app.region import Region
 from souche.cli.composition import Administered
 from souche.compute.base import GuestNetwork
 from souche.compute.simulated import SimulatedHypervisor
-from souche.config import host_and_port, network_of
+from souche.config import GIB, SETTINGS, host_and_port, network_of
 from souche.db import operations
 from souche.db.store import Store
 from souche.errors import Unavailable
-from souche.home import Home, HomeInUse
+from souche.home import Facts, Home, HomeInUse
 from souche.main.drivers import (
     allow_list,
     embedded_oos,
     make_parts,
     make_region,
+    make_room,
     open_store,
     run_embedded_oos,
 )
@@ -45,7 +46,19 @@ def administer(path: Path) -> Iterator[Administered]:
         fetcher = Fetcher(_told_allow_list(home))
         facts = home.told()
         name, oos_endpoint = str(facts.get("Region") or ""), str(facts.get("Oos") or "")
-        region = make_region(home, name, "", store, network, _no_console, fetcher, later, oos_endpoint)
+        region = make_region(
+            home,
+            name,
+            "",
+            store,
+            network,
+            _no_console,
+            fetcher,
+            later,
+            oos_endpoint,
+            make_room(home, reserve_bytes_of(facts)),
+            keeps_objects=facts.get("OosListen") is not None,
+        )
         yield Administered(
             region,
             home.staging,
@@ -61,6 +74,12 @@ def _told_allow_list(home: Home) -> AllowList:
     named = str(facts.get("AllowImport") or "").split(",")
     endpoints = [host_and_port("AllowImport", each) for each in named if each]
     return allow_list(endpoints, str(facts.get("Oos") or ""))
+
+
+def reserve_bytes_of(facts: Facts) -> int:
+    """What the server said that it keeps free, or what it will by default."""
+    default = next(setting.default for setting in SETTINGS if setting.key == "reserve_gib")
+    return int(float(facts.get("ReserveGib") or default) * GIB)
 
 
 class _Later:
@@ -129,7 +148,8 @@ def _keep(home: Home, region: Region, operation_id: str) -> None:
         operation = operations.get(connection, operation_id)
     if operation is not None:
         hypervisor = SimulatedHypervisor(home.path, network_of(home.path))
-        parts = make_parts(home, region.store, hypervisor, region.fetcher, Buckets(region.vault))
+        ways = Buckets(region.vault)
+        parts = make_parts(home, region.store, hypervisor, region.fetcher, ways, region.room)
         workflow = CATALOGUE[operation.workflow]
         engine.run(workflow, parts, operation, engine.Unjournalled(), engine.Locks())
 

@@ -28,6 +28,7 @@ from souche.objects.s3 import S3Access, S3Store
 from souche.objects.urls import parse_url
 from souche.reconcile import chains, firewalls, layer_hashes, leftovers, oos_keys, power, withdrawn
 from souche.reconcile.loop import Sweep
+from souche.room import ENDLESS, Room, room_of
 from souche.storage.base import LiveDisks
 from souche.storage.qcow2.driver import Qcow2Store
 from souche.transfer.disk_importer import DiskImporter
@@ -117,14 +118,15 @@ def read_key_file(path: Path) -> tuple[str, str]:
     return access_key_id, secret_key
 
 
-def ways_to_buckets(settings: Settings, home: Home, oos: Oos | None) -> Buckets:
+def ways_to_buckets(settings: Settings, home: Home, oos: Oos | None, room: Room) -> Buckets:
     """The ways that exports have."""
     endpoint = settings.export_endpoint or ("" if settings.oos_address else settings.oos_endpoint)
 
     def foreign(access_key_id: str, secret_key: str) -> S3Store:
         return S3Store(S3Access(endpoint, access_key_id, secret_key))
 
-    return Buckets(Vault.open(home.vault_key), oos, foreign if endpoint else None)
+    own_room = room if settings.oos_address else ENDLESS
+    return Buckets(Vault.open(home.vault_key), oos, foreign if endpoint else None, own_room=own_room)
 
 
 def allow_list(named: Iterable[tuple[str, int]], own_oos: str) -> AllowList:
@@ -134,17 +136,26 @@ def allow_list(named: Iterable[tuple[str, int]], own_oos: str) -> AllowList:
     return AllowList(frozenset([*named, *own]))
 
 
-def make_parts(home: Home, store: Store, compute: Compute, fetcher: Fetcher, ways: Buckets) -> Parts:
+def make_room(home: Home, reserve_bytes: int) -> Room:
+    """What is left of the media of a home, whose folders may be on several."""
+    folders = [each for each in (home.path, home.staging, home.disks, home.oos) if each.is_dir()]
+    return room_of(folders, reserve_bytes)
+
+
+def make_parts(
+    home: Home, store: Store, compute: Compute, fetcher: Fetcher, ways: Buckets, room: Room
+) -> Parts:
     """What workflows and sweeps work with."""
     return Parts(
         store=store,
-        volumes=Qcow2Store(home.path),
+        volumes=Qcow2Store(home.path, room=room),
         hypervisor=compute,
         live=compute,
         clock=SystemClock(),
         vault=Vault.open(home.vault_key),
-        importer=DiskImporter(fetcher, home.staging),
+        importer=DiskImporter(fetcher, home.staging, room=room),
         buckets=ways,
+        room=room,
     )
 
 
@@ -178,6 +189,9 @@ def make_region(
     fetcher: Fetcher,
     workflows: Workflows,
     oos_endpoint: str,
+    room: Room,
+    *,
+    keeps_objects: bool,
 ) -> Region:
     """What use-cases work with."""
     return Region(
@@ -192,6 +206,8 @@ def make_region(
         fetcher=fetcher,
         workflows=workflows,
         oos_endpoint=oos_endpoint,
+        room=room,
+        keeps_objects=keeps_objects,
     )
 
 

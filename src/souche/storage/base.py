@@ -75,8 +75,8 @@ class LiveDisks(Protocol):
 
 
 class VolumeStore(Protocol):
-    """See the module's text for what holds of every method. All of them raise StorageFailed; `capture` also lets
-    Unavailable of the hypervisor through."""
+    """See the module's text for what holds of every method. All of them raise StorageFailed, and OutOfSpace where the
+    medium is full; `capture` also lets Unavailable of the hypervisor through."""
 
     @property
     def capabilities(self) -> Capabilities: ...

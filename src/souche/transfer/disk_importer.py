@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from souche.objects.fetch import Fetcher
+from souche.room import ENDLESS, Room
 from souche.transfer.turns import Turns
 
 AT_ONCE: Final = 4
@@ -13,9 +14,12 @@ class DiskImporter:
     """One for a region. The files of a workflow are in a folder of `staging` that has the name of what it makes: the
     sweep of staged files leaves it alone for as long as the workflow is promised."""
 
-    def __init__(self, fetcher: Fetcher, staging: Path, *, at_once: int = AT_ONCE) -> None:
+    def __init__(
+        self, fetcher: Fetcher, staging: Path, *, at_once: int = AT_ONCE, room: Room = ENDLESS
+    ) -> None:
         self.fetcher = fetcher
         self._staging = staging
+        self.room = room
         self.turns = Turns(at_once)
 
     def file(self, subject_id: str, snapshot_id: str) -> Path:

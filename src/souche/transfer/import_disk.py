@@ -5,9 +5,13 @@
     inspection       the first 512 KiB decide before anything is written
     file             zeros take no room
     tree hash        of the virtual disk, where the companion says what it is to be
-    checks           the file is whole, and what the companion says
+    checks           the file is whole, names no data twice, does not expand beyond what was read, and what the
+                     companion says
 
 Download, gunzip and file are threads of their own, a few MiB ahead. Nothing else opens the disk before all is checked.
+
+The medium is not filled: room is asked for before, the file stops growing at the reserve, and is removed whenever the
+import fails.
 """
 
 import hashlib
@@ -21,15 +25,18 @@ from souche.formats import gzip_members
 from souche.formats.disk_inspection import (
     HEAD_BYTES,
     DiskCutShort,
+    DiskExpands,
     DiskFormat,
     InspectedDisk,
     WrongDiskSize,
+    check_shares,
     inspect_file,
     inspect_head,
 )
 from souche.model.disk_imports import Checksums, DiskImport
 from souche.objects.fetch import DownloadFailed, Fetcher, Limits
 from souche.refusals import UrlUnreachable
+from souche.room import ENDLESS, Room
 from souche.transfer import disk_check, disk_hash
 from souche.transfer.ahead import ahead
 from souche.transfer.sparse_file import SparseFile
@@ -46,6 +53,9 @@ LEAST_BYTES_PER_SECOND: Final = 64 * 1024
 PACE_SECONDS: Final = 60.0
 TABLES_BYTES: Final = 64 * MIB
 """of a qcow2 file, beside a sixteenth of the disk: with clusters of 512 bytes they take 3 %"""
+MOST_EXPANSION: Final = 100
+LEAST_EXPANDED_BYTES: Final = 256 * MIB
+"""How much data a disk may have, zeros not counted, for each byte that was read; and what any disk may have."""
 DEPTH: Final = 4
 PASSING: Final = (UrlUnreachable, DownloadFailed)
 """Worth another try; their subclasses that say what the server said are not."""
@@ -66,24 +76,26 @@ def import_disk(
     path: Path,
     progress: Progress,
     ask: Callable[[], object] = lambda: None,
+    room: Room = ENDLESS,
 ) -> DiskFormat:
     """Download a disk into a file, in the place of whatever is there; returns its format. `ask` is called every second
-    of the download: whatever it raises ends the import (cancellation).
+    of the download: whatever it raises ends the import (cancellation). There is no file when it fails.
 
     Raises:
         BadUrl, UrlUnreachable, BadGzip, BadDisk, ObjectChanged: it is refused; the class says why.
         DownloadBroken: worth another try.
-        StorageFailed: the file cannot be written.
+        StorageFailed: the file cannot be written. OutOfSpace: it does not fit above the reserve of `room`.
     """
     try:
-        tree_sha256 = _download(fetcher, url, wanted, path, progress, ask)
-    except UrlUnreachable as error:
+        tree_sha256, received_bytes = _download(fetcher, url, wanted, path, progress, ask, room)
+        disk = _checked(path, wanted, received_bytes)
+        if wanted.checksums:
+            _compare(wanted.checksums, disk, tree_sha256 or disk_hash.of_file(path, disk.format))
+    except BaseException as error:
+        path.unlink(missing_ok=True)
         if type(error) in PASSING:
             raise DownloadBroken(what="The disk", reason=str(error)) from error
         raise
-    disk = _checked(path, wanted)
-    if wanted.checksums:
-        _compare(wanted.checksums, disk, tree_sha256 or disk_hash.of_file(path, disk.format))
     return disk.format
 
 
@@ -108,24 +120,26 @@ def _download(
     path: Path,
     progress: Progress,
     ask: Callable[[], object],
-) -> str | None:
-    """Returns the tree hash of the disk where one is expected and the stream gives it."""
+    room: Room,
+) -> tuple[str | None, int]:
+    """Returns the tree hash of the disk where one is expected and the stream gives it, and how much was read."""
     parameter = "PreSignedUrl" if wanted.device_name else "FileLocation"
     with fetcher.open(url, parameter, limits(wanted.most_bytes), ask) as download:
         received = _Received(wanted)
         received.expect(download.total_bytes)
+        room.ask(download.total_bytes or 0)
         with (
             ahead(received.through(_gathered(download.chunks)), DEPTH) as arriving,
             ahead(_unpacked(arriving, wanted.most_bytes), DEPTH) as stream,
-            SparseFile(path) as file,
-            ahead(_written(_inspected(stream, wanted), file), DEPTH) as written,
+            SparseFile(path, room) as file,
+            ahead(_written(_inspected(stream, wanted), file, received), DEPTH) as written,
         ):
             seen = _told(written, lambda: progress(received.bytes, download.total_bytes))
             tree_sha256 = disk_hash.of_stream(seen) if wanted.checksums else None
             for _ in seen:
                 """What the hash had no use for."""
         received.check()
-    return tree_sha256
+    return tree_sha256, received.bytes
 
 
 class _Received:
@@ -191,11 +205,22 @@ def _inspected(stream: Iterator[bytes], wanted: DiskImport) -> Iterator[bytes]:
         yield piece
 
 
-def _written(stream: Iterator[bytes], file: SparseFile) -> Iterator[bytes]:
+def _written(stream: Iterator[bytes], file: SparseFile, received: _Received) -> Iterator[bytes]:
     for piece in stream:
         file.write(piece)
+        _check_expansion(file.data_bytes, received.bytes)
         yield piece
     file.finish()
+
+
+def _check_expansion(data_bytes: int, read_bytes: int) -> None:
+    """Refuse a disk that takes far more than what was read of it.
+
+    Raises:
+        DiskExpands.
+    """
+    if data_bytes > max(LEAST_EXPANDED_BYTES, MOST_EXPANSION * read_bytes):
+        raise DiskExpands(data_bytes=data_bytes, read_bytes=read_bytes)
 
 
 def _told(stream: Iterator[bytes], tell: Callable[[], None]) -> Iterator[bytes]:
@@ -204,10 +229,13 @@ def _told(stream: Iterator[bytes], tell: Callable[[], None]) -> Iterator[bytes]:
         yield piece
 
 
-def _checked(path: Path, wanted: DiskImport) -> InspectedDisk:
+def _checked(path: Path, wanted: DiskImport, received_bytes: int) -> InspectedDisk:
     disk = inspect_file(path, expected=wanted.disk_format, most_bytes=wanted.most_bytes)
-    if disk.format == "qcow2" and not disk_check.is_whole(path):
-        raise DiskCutShort(reason="its tables name data that is not there, or contradict one another.")
+    if disk.format == "qcow2":
+        if not disk_check.is_whole(path):
+            raise DiskCutShort(reason="its tables name data that is not there, or contradict one another.")
+        check_shares(path)
+        _check_expansion(disk_check.data_bytes(path), received_bytes)
     return disk
 
 

@@ -6,26 +6,32 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from souche.errors import StorageFailed
+from souche.errors import OutOfSpace, StorageFailed
 from souche.formats.extents import Bytes
+from souche.room import ENDLESS, Room, full
 
 BLOCK_BYTES: Final = 64 * 1024
 ZEROS: Final = bytes(BLOCK_BYTES)
+BYTES_BETWEEN_CHECKS: Final = 16 * 1024 * 1024
 
 
 class SparseFile:
-    """A new file in the place of whatever is there. All methods raise StorageFailed."""
+    """A new file in the place of whatever is there. All methods raise StorageFailed, and OutOfSpace at the reserve of
+    `room`. `data_bytes`: what was written without the zeros."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, room: Room = ENDLESS) -> None:
         self._path = path
+        self._room = room
+        self._next_check = 0
         self.size_bytes = 0
+        self.data_bytes = 0
 
     def __enter__(self) -> Self:
         try:
             self._path.unlink(missing_ok=True)  # the file that was there may have another name by now
             self._file = self._path.open("xb", buffering=0)
         except OSError as error:
-            raise StorageFailed(reason=f"{self._path.name}: {error.strerror}") from error
+            raise self._failure(error) from error
         return self
 
     def __exit__(
@@ -38,10 +44,20 @@ class SparseFile:
         descriptor, position = self._file.fileno(), self.size_bytes
         try:
             for start, length in _written(memoryview(data)):
+                self._count(length)
                 _write(descriptor, memoryview(data)[start : start + length], position + start)
             self.size_bytes = position + len(data)
         except OSError as error:
-            raise StorageFailed(reason=f"{self._path.name}: {error.strerror}") from error
+            raise self._failure(error) from error
+
+    def _count(self, length: int) -> None:
+        if self.data_bytes >= self._next_check:
+            self._room.check()
+            self._next_check = self.data_bytes + BYTES_BETWEEN_CHECKS
+        self.data_bytes += length
+
+    def _failure(self, error: OSError) -> StorageFailed | OutOfSpace:
+        return full(error) or StorageFailed(reason=f"{self._path.name}: {error.strerror}")
 
     def finish(self) -> None:
         """The file has its full length now, zeros at its end included."""

@@ -10,6 +10,7 @@ from souche.model.export_tasks import ExportTask
 from souche.objects.base import BucketAccessRefused, NoSuchBucket, ObjectStore
 from souche.objects.oos import Oos
 from souche.refusals import NoObjectStore
+from souche.room import ENDLESS, Room
 from souche.transfer.turns import Turns
 from souche.vault import Vault
 
@@ -27,13 +28,15 @@ Foreign: TypeAlias = Callable[[str, str], ObjectStore]
 class Buckets:
     """`oos` is the region's own service, if it has one; `foreign` the way to buckets by keys of no account here, if
     there is one. `turns` bounds how many exports run at once, and whose is next. Each call to a store that is away is
-    made again for `patience_seconds`."""
+    made again for `patience_seconds`. `own_room` is what is left of the medium of the region's own service, where that
+    is the region's."""
 
     vault: Vault
     oos: Oos | None = None
     foreign: Foreign | None = None
     turns: Turns = field(default_factory=lambda: Turns(EXPORTS_AT_ONCE))
     patience_seconds: float = PATIENCE_SECONDS
+    own_room: Room = ENDLESS
 
     def store_of(self, task: ExportTask) -> ObjectStore:
         """The store that a task writes to.
@@ -57,6 +60,10 @@ class Buckets:
             self.store_of(task).ensure_bucket(task.bucket)
         else:
             ensure_own(self._oos(), store, task.bucket, task.bucket_account_id)
+
+    def room_of(self, task: ExportTask) -> Room:
+        """What is left of the medium that a task writes to, as far as it is the region's."""
+        return ENDLESS if task.bucket_account_id is None else self.own_room
 
     def _oos(self) -> Oos:
         if self.oos is None:

@@ -23,6 +23,7 @@ import structlog
 from souche.db import operations
 from souche.errors import SoucheError, UserError
 from souche.model.operations import Operation
+from souche.room import full
 from souche.workflows.parts import Parts
 
 INTERNAL_ERROR = "an internal error, see the log of the region"
@@ -100,6 +101,7 @@ class Unjournalled:
 def reason_of(error: Exception) -> str:
     """What a user is told of an error, which ends here: a defect of ours is logged, and told as no more than
     that."""
+    error = full(error) or error
     if isinstance(error, SoucheError):
         return str(error)
     log.error("a step broke", exc_info=error)

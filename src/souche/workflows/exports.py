@@ -84,6 +84,7 @@ def write_disks(parts: Parts, operation: Operation) -> None:
     account_id = task_of(parts, operation).account_id
     with parts.buckets.turns.turn(account_id, ask=lambda: task_of(parts, operation)):
         task = task_of(parts, operation)
+        parts.buckets.room_of(task).ask()
         with parts.store.begin() as connection:
             export_tasks.set_state(connection, task.task_id, ExportState.ACTIVE)
             written = export_tasks.written_disks(connection, task.task_id)
@@ -143,12 +144,13 @@ class _Progress:
         """So much of a disk is done.
 
         Raises:
-            ExportCancelled.
+            ExportCancelled. OutOfSpace: the reserve of the region's medium is reached.
         """
         self._data_bytes[snapshot_id] = total
         if done == 0 or done >= self._next_look:
             self._next_look = done + LOOK_BYTES
-            task_of(self._parts, self._operation)
+            task = task_of(self._parts, self._operation)
+            self._parts.buckets.room_of(task).check()
             self._record(done)
 
     def finish(self, snapshot_id: str) -> None:

@@ -91,9 +91,11 @@ def _take_in(parts: Parts, operation: Operation, disk: DiskImport) -> None:
         disk_format = patience.wait_for(lambda: _download(parts, disk, url, file))
     else:
         disk_format = _download(parts, disk, url, file)
-    _wanted_snapshot(parts, disk.snapshot_id)
-    parts.volumes.import_snapshot(disk.snapshot_id, file, disk_format, _size_bytes(disk))
-    file.unlink()
+    try:
+        _wanted_snapshot(parts, disk.snapshot_id)
+        parts.volumes.import_snapshot(disk.snapshot_id, file, disk_format, _size_bytes(disk))
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def is_own(parts: Parts, url: str) -> bool:
@@ -117,6 +119,7 @@ def _download(parts: Parts, disk: DiskImport, url: str, file: Path) -> DiskForma
             file,
             _teller(parts, disk),
             partial(_wanted_snapshot, parts, disk.snapshot_id),
+            parts.importer.room,
         )
     except UserError as error:
         raise DiskRefused(disk=_shown(disk), reason=str(error)) from error

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from souche.clock import Clock
 from souche.compute.base import Hypervisor
 from souche.db.store import Store
+from souche.room import ENDLESS, Room
 from souche.storage.base import LiveDisks, VolumeStore
 from souche.transfer.disk_importer import DiskImporter
 from souche.vault import Vault
@@ -13,7 +14,8 @@ from souche.workflows.buckets import Buckets
 
 @dataclass(frozen=True)
 class Parts:
-    """The region's database and drivers. `live` is the hypervisor's way to the disks of running guests."""
+    """The region's database and drivers. `live` is the hypervisor's way to the disks of running guests, `room` what
+    is left of the region's medium."""
 
     store: Store
     volumes: VolumeStore
@@ -24,3 +26,4 @@ class Parts:
     importer: DiskImporter
     buckets: Buckets
     shutdown_timeout_seconds: float = 120
+    room: Room = ENDLESS

@@ -45,6 +45,11 @@ def convert(source: Path, source_format: Literal["qcow2", "raw"], target: Path) 
     ]
 
 
+def measure(source: Path, source_format: Literal["qcow2", "raw"]) -> list[str]:
+    """How long such a copy is, at the most, as JSON."""
+    return ["qemu-img", "measure", "--output=json", "-f", source_format, "-O", "qcow2", str(source)]
+
+
 def rebase(path: Path, backing: Path) -> list[str]:
     """Put an image onto another file of its own chain, copying into it what the layers between hold."""
     return ["qemu-img", "rebase", "-q", "-f", "qcow2", "-b", str(backing), "-F", "qcow2", str(path)]

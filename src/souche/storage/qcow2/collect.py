@@ -10,6 +10,9 @@ what was written above the image.
 
 The merged file has the same bytes as the layer that it replaces, under the same name, so a running guest that
 has the old one open and later comes back by name reads the same. A volume's current file is never replaced.
+A merge needs room for as much as the layers between take, and waits where there is less: a volume that stands on too
+many files is slower, and whole.
+
 Layers that a merge left unnamed are removed by the next collection only: a program that is just opening the
 chain, name by name, still finds them.
 
@@ -23,7 +26,8 @@ from typing import Final
 import structlog
 
 from souche import run
-from souche.errors import SystemFailure
+from souche.errors import OutOfSpace, SystemFailure
+from souche.room import Room
 from souche.storage.qcow2 import argv
 from souche.storage.qcow2.chains import Chain, Chains
 from souche.storage.qcow2.directory import LONG_SECONDS, SHORT_SECONDS, Directory
@@ -32,17 +36,19 @@ from souche.storage.qcow2.journal import Journal
 from souche.storage.qcow2.told import remove, set_aside
 
 SHORTEST_BOUND: Final = 3
+BLOCK_BYTES: Final = 512
+"""of `st_blocks` (inode(7))"""
 
 log = structlog.get_logger()
 
 
-def collect(directory: Directory, journal: Journal, max_chain: int) -> int:
+def collect(directory: Directory, journal: Journal, max_chain: int, room: Room) -> int:
     """See `VolumeStore.collect`. Merges run without the store's lock; one that fails is logged and left for
     the next collection."""
     directory.scratch.sweep()
     with journal.settled():
         _remove_unnamed(directory, journal)
-    _shorten_chains(directory, journal, max(max_chain, SHORTEST_BOUND))
+    _shorten_chains(directory, journal, max(max_chain, SHORTEST_BOUND), room)
     with directory.locked():
         return directory.bytes_in_use()
 
@@ -98,44 +104,49 @@ def _all_chains(directory: Directory, journal: Journal) -> list[Chain]:
     return chains
 
 
-def _shorten_chains(directory: Directory, journal: Journal, max_chain: int) -> None:
+def _shorten_chains(directory: Directory, journal: Journal, max_chain: int, room: Room) -> None:
     failed: set[str] = set()
-    while (merge := _next_merge(directory, journal, max_chain, failed)) is not None:
-        layer, lowest = merge
+    while layers := _next_merge(directory, journal, max_chain, failed):
+        layer = layers[0]
         try:
-            _merge(directory, layer, lowest)
+            _merge(directory, layers, room)
+        except OutOfSpace as error:
+            log.info("no layer is merged", layer=layer, reason=str(error))
+            return
         except (OSError, SystemFailure) as error:
             log.warning("layer not merged", layer=layer, error=str(error))
             failed.add(layer)
 
 
-def _next_merge(
-    directory: Directory, journal: Journal, max_chain: int, failed: set[str]
-) -> tuple[str, str] | None:
-    """A layer that is to be put onto another, the lowest of its chain; None if no chain is too long."""
+def _next_merge(directory: Directory, journal: Journal, max_chain: int, failed: set[str]) -> Sequence[str]:
+    """A layer, what lies below it, and the lowest of its chain, which it is to be put onto; nothing if no chain is too
+    long."""
     with journal.settled():
         written = set(directory.volumes.all().values()) | {move.layer for move in journal.open_moves()}
         for chain in _all_chains(directory, journal):
             if len(chain.layers) > max_chain and not chain.faults:
-                layer = chain.layers[-(max_chain // 2 + 2)]
-                if layer not in written | failed:
-                    return layer, chain.layers[-1]
-    return None
+                layers = chain.layers[-(max_chain // 2 + 2) :]
+                if layers[0] not in written | failed:
+                    return layers
+    return ()
 
 
-def _merge(directory: Directory, layer: str, lowest: str) -> None:
+def _merge(directory: Directory, layers: Sequence[str], room: Room) -> None:
     """Replace a layer by one of equal content that stands on the lowest of its chain.
 
     No image lock is overridden: if a guest still writes to the layer (see `journal`), qemu-img refuses.
     """
+    layer, *merged_in, lowest = layers
     size_bytes = directory.header(layer).virtual_size_bytes
+    room.ask(sum(directory.path(each).stat().st_blocks * BLOCK_BYTES for each in (layer, *merged_in)))
     before = directory.path(layer).stat().st_ino
     with directory.scratch.place() as place:
         merged = place / "merged.qcow2"
         run.run(
             argv.create_overlay(merged, str(directory.path(layer)), size_bytes), timeout_seconds=SHORT_SECONDS
         )
-        run.run(argv.rebase(merged, directory.path(lowest)), timeout_seconds=LONG_SECONDS)
+        command = argv.rebase(merged, directory.path(lowest))
+        run.run(command, timeout_seconds=LONG_SECONDS, watch=room.check)
         run.run(argv.rename_backing(merged, lowest), timeout_seconds=SHORT_SECONDS)
         sync_file(merged)
         with directory.locked():

@@ -27,8 +27,9 @@ from pathlib import Path
 from typing import Final
 
 from souche import run
-from souche.errors import StorageFailed, SystemFailure, Unavailable
+from souche.errors import OutOfSpace, StorageFailed, SystemFailure, Unavailable
 from souche.formats.qcow2 import Qcow2Header, read_header
+from souche.room import full
 from souche.storage.qcow2 import argv
 from souche.storage.qcow2.durable import sync_directory, sync_file
 from souche.storage.qcow2.locks import locked
@@ -177,10 +178,13 @@ def _names(stem: str) -> Iterator[str]:
 
 @contextmanager
 def storage_failures(what: str) -> Iterator[None]:
-    """Turns what the system and programs report into the store's own error; Unavailable passes through."""
+    """Turns what the system and programs report into the store's own error, or OutOfSpace; Unavailable passes
+    through."""
     try:
         yield
-    except (StorageFailed, Unavailable):
+    except (StorageFailed, OutOfSpace, Unavailable):
         raise
     except (OSError, SystemFailure) as error:
+        if (out_of_space := full(error)) is not None:
+            raise out_of_space from error
         raise StorageFailed(reason=f"{what}: {error}") from error

@@ -4,6 +4,7 @@ A layer is an immutable qcow2 file; a volume is a writable overlay on a layer; a
 Clones, copies and captures make a small file or a link, and copy no data (design, section 4).
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from souche import run
 from souche.errors import StorageFailed
 from souche.formats.qcow2_layout import is_of_stream
 from souche.model.disks import FileSource
+from souche.room import ENDLESS, Room
 from souche.storage import nbd
 from souche.storage.base import Capabilities, Capture, CaptureReport, Fault, Inventory, LiveDisks
 from souche.storage.qcow2 import argv
@@ -34,13 +36,14 @@ class Qcow2Store:
     """A `VolumeStore` in `<home>/disks` (see `directory`). Works as any user who may write there.
 
     `max_chain` (>= 3) is how many files a volume may stand on, its own included, before `collect` merges
-    some.
+    some. What writes much stops at the reserve of `room`.
     """
 
-    def __init__(self, home: Path, *, max_chain: int = MAX_CHAIN) -> None:
+    def __init__(self, home: Path, *, max_chain: int = MAX_CHAIN, room: Room = ENDLESS) -> None:
         self._directory = Directory(home / "disks")
         self._journal = Journal(self._directory)
         self._max_chain = max_chain
+        self._room = room
 
     @property
     def capabilities(self) -> Capabilities:
@@ -104,7 +107,7 @@ class Qcow2Store:
         with storage_failures(f"import {snapshot_id}"), self._directory.scratch.place() as place:
             image = place / "import.qcow2"
             if format != "qcow2" or not _share(path, image, size_bytes):
-                run.run(argv.convert(path.absolute(), format, image), timeout_seconds=LONG_SECONDS)
+                self._convert(path.absolute(), format, image)
                 run.run(argv.grow(image, size_bytes), timeout_seconds=SHORT_SECONDS)
             sync_file(image)  # the disk's bytes now, so that the store is not locked meanwhile
             with self._alone("import snapshot", snapshot_id):
@@ -112,6 +115,12 @@ class Qcow2Store:
                     layer = self._directory.adopt(image, snapshot_id)
                     self._directory.seal([layer])
                     self._directory.snapshots.set(snapshot_id, layer)
+
+    def _convert(self, path: Path, format: Literal["qcow2", "raw"], image: Path) -> None:
+        told = json.loads(run.run(argv.measure(path, format), timeout_seconds=SHORT_SECONDS))
+        self._room.ask(int(told["required"]))
+        command = argv.convert(path, format, image)
+        run.run(command, timeout_seconds=LONG_SECONDS, watch=self._room.check)
 
     def delete_snapshot(self, snapshot_id: str) -> None:
         with self._alone("delete snapshot", snapshot_id):
@@ -133,7 +142,7 @@ class Qcow2Store:
 
     def collect(self) -> int:
         with storage_failures("collect"):
-            return collect(self._directory, self._journal, self._max_chain)
+            return collect(self._directory, self._journal, self._max_chain, self._room)
 
     def verify(self, *, deep: bool) -> Sequence[Fault]:
         with storage_failures("verify"):

@@ -1,0 +1,30 @@
+"""What is cleared away before a region starts, so that a medium that is full does not keep it from starting.
+
+Nothing of it is asked of the databases, which may not even open where nothing can be written beside them.
+"""
+
+import re
+import shutil
+from typing import Final
+
+import structlog
+
+from souche.home import Home
+from souche.storage.qcow2.scratch import Scratch
+
+IMPORTED: Final = re.compile(r"(ami|snap)-[0-9a-f]+")
+"""what an import is for: the name of its folder below staging/ (`transfer/disk_importer.py`)"""
+
+log = structlog.get_logger()
+
+
+def make_space(home: Home) -> None:
+    """Remove the files of imports that were under way, which will begin again, and half-made files of the volume store.
+    The caller holds the home."""
+    for path in home.staging.iterdir():
+        if IMPORTED.fullmatch(path.name):
+            log.info("removing a disk that was on its way in", name=path.name)
+            shutil.rmtree(path)
+    work = home.disks / "work"
+    if work.is_dir():
+        Scratch(work).sweep()
