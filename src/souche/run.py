@@ -108,8 +108,10 @@ def start(
     *,
     log_file: Path,
     extra_environment: Mapping[str, str] | None = None,
+    umask: int = -1,
 ) -> subprocess.Popen[bytes]:
-    """Start a long-running program whose output goes to `log_file`; the caller ends it by its handle.
+    """Start a long-running program whose output goes to `log_file`; the caller ends it by its handle. `umask` is what
+    the files that it makes are not open to; -1: as here.
 
     Raises:
         ProgramMissing: no such program on `PATH`.
@@ -124,6 +126,7 @@ def start(
                 stdout=output,
                 stderr=output,
                 env=environment(extra_environment),
+                umask=umask,
             )
         except FileNotFoundError as error:
             raise ProgramMissing(program=command[0]) from error

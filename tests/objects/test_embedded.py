@@ -115,3 +115,21 @@ def test_the_key_of_the_region_stays_and_is_sealed(tmp_path: Path) -> None:
     kept = (tmp_path / "oos" / "operator.key").read_bytes()
     assert first._access.secret_key.encode() not in kept
     assert (tmp_path / "oos" / "operator.key").stat().st_mode & 0o077 == 0
+
+
+def test_a_region_that_has_lost_its_key_makes_another_and_the_old_one_ends(tmp_path: Path) -> None:
+    port = free_port()
+    first = embedded(tmp_path, port)
+    first.start()
+    first.ensure_bucket("kept", ALICE.account_id)
+    first.store().put("kept", "key", b"still here", metadata={})
+    first.stop()
+    (tmp_path / "oos" / "operator.key").unlink()
+    second = embedded(tmp_path, port)
+    second.start()
+    try:
+        assert second.store().get("kept", "key") == b"still here"
+        with pytest.raises(BucketAccessRefused):
+            first.store().get("kept", "key")
+    finally:
+        second.stop()

@@ -155,6 +155,20 @@ def test_it_lives_on(tmp_path: Path) -> None:
     assert not server.is_ready()
 
 
+def test_nobody_else_on_the_machine_reads_what_it_keeps(tmp_path: Path) -> None:
+    """Secret keys are among it. A folder that was open before is closed."""
+    home = tmp_path / "oos"
+    (home / "data").mkdir(parents=True)
+    for folder in (home, home / "data"):
+        folder.chmod(0o755)
+    with seaweedfs(home):
+        made = [path for path in (home / "data").rglob("*") if not path.is_symlink()]
+        assert any(ALICE.secret_key.encode() in path.read_bytes() for path in made if path.is_file())
+        for path in (home, home / "data", *made):
+            assert path.stat().st_mode & 0o077 == 0, path
+        assert ALICE.secret_key not in (home / "log").read_text()
+
+
 def test_a_server_that_does_not_come_up_says_so(tmp_path: Path) -> None:
     settings = Settings(tmp_path, Path("/bin/false"), "127.0.0.1", free_port())
     with pytest.raises(ObjectsFailed, match="did not start"):

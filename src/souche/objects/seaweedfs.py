@@ -62,6 +62,7 @@ class SeaweedFs:
         self._settings = settings
         for folder in (settings.home, settings.home / "data"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.chmod(0o700)  # it has the accounts' secret keys: docs/security.md
         self._tls = settings.home / "tls"
         make_certificate(self._tls, clock.now())
         self._ports = kept_ports(settings.home / "ports.json", settings.port)
@@ -166,6 +167,7 @@ class SeaweedFs:
             argv.server(settings.program, settings.home / "data", self._ports, settings.host, settings.port),
             log_file=self.log_file,
             extra_environment=self._environment(),
+            umask=0o077,
         )
 
     def _environment(self) -> dict[str, str]:

@@ -57,8 +57,13 @@ class Accounts:
         self._filer = filer
 
     def set_operator(self, access_key_id: str, secret_key: str) -> None:
-        """Let the region itself in, by this key."""
-        self._change(argv.set_key(OPERATOR, access_key_id, secret_key), argv.make_operator(OPERATOR))
+        """Let the region itself in, by this key and no other."""
+        known = {
+            key for each in self.identities() if each.account_id == OPERATOR for key in each.access_key_ids
+        }
+        former = [argv.remove_key(OPERATOR, key) for key in sorted(known - {access_key_id})]
+        made = argv.set_key(OPERATOR, access_key_id, secret_key)
+        self._change(made, argv.make_operator(OPERATOR), *former)
 
     def sync_keys(self, wanted: Iterable[AccountKey]) -> None:
         """Let in exactly these keys, and the operator's: for the start, when keys may have come and gone."""
