@@ -1,16 +1,19 @@
 """What a launch promises and keeps (reference section 6)."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
-from souche.app import images, launches
+from souche.app import images, launches, security_groups, user_data
 from souche.app.launches import Launch
 from souche.app.region import Region
 from souche.compute.base import GuestNetwork
 from souche.db import vms
 from souche.model.accounts import Principal
 from souche.model.images import Image, ImageMapping, VmAttributes
+from souche.model.query import Query
 from souche.quota_refusals import NoCapacity
 from souche.refusals import ClientTokenReused, VmSpecsMismatch
 from souche.states import LinkState, VmState, VolumeState
@@ -40,6 +43,35 @@ def test_a_vm_is_pending_with_its_volumes_until_its_workflow_ends(
     assert volume.link is not None
     assert volume.link.state == LinkState.ATTACHING
     assert promised(region) == ["create_vm"]
+
+
+def statements(region: Region, action: Callable[[], object]) -> list[str]:
+    """What goes to the database meanwhile."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    sa.event.listen(region.store.engine, "before_cursor_execute", note)
+    action()
+    sa.event.remove(region.store.engine, "before_cursor_execute", note)
+    return seen
+
+
+def test_a_launch_of_many_takes_as_many_statements_as_one_of_few(region: Region, alice: Principal) -> None:
+    """With two volumes, product codes and tags each."""
+    root = make_snapshot(region, alice).snapshot_id
+    mappings = (ImageMapping("/dev/sda1", root, 10), ImageMapping("/dev/xvdb", None, 1))
+    image = make_image(region, alice, mappings=mappings, product_codes=("0001", "0003"))
+    tagging = b"\n".join((user_data.BEGIN, b"tags.Name=web", b"tags.Role=front", user_data.END))
+    security_groups.find(region, alice, Query())  # which makes the default group
+
+    def launch(count: int) -> None:
+        command = Launch(image.image_id, min_count=count, max_count=count, user_data=tagging)
+        assert len(launches.launch(region, alice, command)) == count
+
+    few = statements(region, lambda: launch(2))
+    assert statements(region, lambda: launch(200)) == few
 
 
 @pytest.mark.parametrize("boot", [True, False])

@@ -96,7 +96,7 @@ def make_volume(region: Region, who: Principal, **changes: Any) -> Volume:
     )
     volume = replace(volume, **changes)
     with region.store.begin() as connection:
-        volumes.insert(connection, volume)
+        volumes.insert(connection, [volume])
     return volume
 
 
@@ -142,7 +142,7 @@ def make_vm(
     )
     vm = replace(vm, **changes)
     with region.store.begin() as connection:
-        vms.insert(connection, vm)
+        vms.insert(connection, [vm])
     for device_name in devices:
         attach(region, vm, device_name)
     return read_vm(region, vm.vm_id)

@@ -1,7 +1,7 @@
 """Launching VMs from an image (CreateVms, reference section 6)."""
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -76,6 +76,7 @@ class _Plan:
     reservation_id: str
     security_groups: tuple[GroupName, ...]
     tags: Mapping[str, str]
+    volume_codes: Mapping[str, tuple[str, ...]]
 
 
 def launch(region: Region, who: Principal, command: Launch) -> list[Vm]:
@@ -100,9 +101,7 @@ def launch(region: Region, who: Principal, command: Launch) -> list[Vm]:
         region.room.ask()
         count = _affordable(work, who, plan)
         addresses = _addresses(region, work.connection, command.min_count, count)
-        return [
-            _promise(region, work, who, plan, number, address) for number, address in enumerate(addresses)
-        ]
+        return _promise(region, work, who, plan, addresses)
 
 
 def _check_counts(command: Launch) -> None:
@@ -141,6 +140,7 @@ def _plan(region: Region, work: Work, who: Principal, command: Launch) -> _Plan:
             region, work, who, command.security_group_ids, command.security_group_names
         ),
         tags=user_data.section(command.user_data).tags,
+        volume_codes=_volume_codes(connection, image, mappings),
     )
 
 
@@ -172,23 +172,28 @@ def _addresses(region: Region, connection: sa.Connection, least: int, most: int)
 
 def _free_addresses(region: Region, connection: sa.Connection) -> Iterator[str]:
     """The addresses of the region's network that no VM holds; the first few are the region's own."""
-    network = ipaddress.ip_network(region.network.cidr)
-    taken = vms.addresses(connection)
-    for number, address in enumerate(network.hosts(), start=1):
-        if number >= RESERVED_ADDRESSES and str(address) not in taken:
-            yield str(address)
+    network = ipaddress.IPv4Network(region.network.cidr)
+    first, last = int(network.network_address), int(network.broadcast_address)
+    taken = {int(ipaddress.IPv4Address(address)) for address in vms.addresses(connection)}
+    for number in range(first + RESERVED_ADDRESSES, last):
+        if number not in taken:
+            yield str(ipaddress.IPv4Address(number))
 
 
-def _promise(region: Region, work: Work, who: Principal, plan: _Plan, number: int, private_ip: str) -> Vm:
-    vm = _new_vm(region, who, plan, number, private_ip)
-    vms.insert(work.connection, vm)
-    linked = tuple(_new_volume(region, work.connection, vm, mapping) for mapping in plan.mappings)
-    for volume in linked:
-        volumes.insert(work.connection, volume)
-    app_tags.put_new(work.connection, vm.account_id, vm.vm_id, plan.tags, vm.creation_date)
+def _promise(region: Region, work: Work, who: Principal, plan: _Plan, addresses: Sequence[str]) -> list[Vm]:
+    """Write the VMs of a launch down, one for each address, by as many statements as for one."""
+    made = [_new_vm(region, who, plan, number, address) for number, address in enumerate(addresses)]
+    launched = [
+        replace(vm, volumes=tuple(_new_volume(region, plan, vm, mapping) for mapping in plan.mappings))
+        for vm in made
+    ]
+    vms.insert(work.connection, launched)
+    volumes.insert(work.connection, [volume for vm in launched for volume in vm.volumes])
+    vm_ids = [vm.vm_id for vm in launched]
+    app_tags.put_new(work.connection, who.account_id, vm_ids, plan.tags, region.clock.now())
     arguments = {"boot": plan.launch.boot_on_creation}
-    work.promised.append(Operation(f"create_vm:{vm.vm_id}", "create_vm", vm.vm_id, arguments))
-    return replace(vm, volumes=linked)
+    work.promised += [Operation(f"create_vm:{vm_id}", "create_vm", vm_id, arguments) for vm_id in vm_ids]
+    return launched
 
 
 def _new_vm(region: Region, who: Principal, plan: _Plan, number: int, private_ip: str) -> Vm:
@@ -247,9 +252,8 @@ def _boot_mode(plan: _Plan) -> BootMode:
     return wanted or ("legacy" if "legacy" in modes else "uefi")
 
 
-def _new_volume(region: Region, connection: sa.Connection, vm: Vm, mapping: ImageMapping) -> Volume:
+def _new_volume(region: Region, plan: _Plan, vm: Vm, mapping: ImageMapping) -> Volume:
     volume_id = region.ids.new(ids.VOLUME)
-    snapshot = snapshots.get(connection, mapping.snapshot_id) if mapping.snapshot_id else None
     link = VolumeLink(
         volume_id=volume_id,
         vm_id=vm.vm_id,
@@ -268,11 +272,17 @@ def _new_volume(region: Region, connection: sa.Connection, vm: Vm, mapping: Imag
         state=VolumeState.CREATING,
         subregion_name=vm.subregion_name,
         creation_date=vm.creation_date,
-        product_codes=_product_codes(vm, mapping, snapshot.product_codes if snapshot else ()),
+        product_codes=plan.volume_codes[mapping.device_name],
         link=link,
     )
 
 
-def _product_codes(vm: Vm, mapping: ImageMapping, of_snapshot: tuple[str, ...]) -> tuple[str, ...]:
-    """The root volume carries the VM's codes, the others those of their snapshots."""
-    return vm.product_codes if mapping.device_name == vm.root_device_name else of_snapshot
+def _volume_codes(
+    connection: sa.Connection, image: Image, mappings: Iterable[ImageMapping]
+) -> dict[str, tuple[str, ...]]:
+    """The product codes of volumes by device: the root's are the VM's, the others' those of their snapshots."""
+    codes = {}
+    for mapping in mappings:
+        snapshot = snapshots.get(connection, mapping.snapshot_id) if mapping.snapshot_id else None
+        codes[mapping.device_name] = snapshot.product_codes if snapshot else ()
+    return codes | {image.root_device_name: image.product_codes}

@@ -95,8 +95,7 @@ class Region:
             with self.store.begin(rehearsal=self.dry_run, request=True) as connection:
                 work = Work(connection)
                 yield work
-                for operation in work.promised:
-                    operations.insert(connection, operation, self.clock.now())
+                operations.insert_all(connection, work.promised, self.clock.now())
         except sa.exc.IntegrityError as error:
             raise Raced from error
         if not self.dry_run:

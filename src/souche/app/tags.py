@@ -61,19 +61,26 @@ def put(region: Region, who: Principal, resource_ids: Collection[str], pairs: Ma
 
 
 def put_new(
-    connection: sa.Connection, account_id: str, resource_id: str, pairs: Mapping[str, str], now: datetime
+    connection: sa.Connection,
+    account_id: str,
+    resource_ids: Collection[str],
+    pairs: Mapping[str, str],
+    now: datetime,
 ) -> None:
-    """Tag a resource that is being made.
+    """Tag resources that are being made.
 
     Raises:
         BadTagKey, BadTagValue: a key or a value has a wrong length.
     """
     for key, value in pairs.items():
         _check_pair(key, value)
-    resource_type = tags.type_of(resource_id)
-    tags.put(
+    tags.put_new(
         connection,
-        [Tag(account_id, resource_id, resource_type, key, value, now) for key, value in pairs.items()],
+        [
+            Tag(account_id, resource_id, tags.type_of(resource_id), key, value, now)
+            for resource_id in resource_ids
+            for key, value in pairs.items()
+        ],
     )
 
 

@@ -73,7 +73,7 @@ def create(region: Region, who: Principal, command: Create) -> Volume:
         volume = _new(region, who, command, snapshot)
         region.room.ask()
         quotas.check(work, who, quotas.of_volume(volume.size_gib, volume.iops))
-        volumes.insert(work.connection, volume)
+        volumes.insert(work.connection, [volume])
         work.promised.append(_promise("create_volume", volume, 0, {}))
     return volume
 

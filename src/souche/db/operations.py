@@ -1,5 +1,6 @@
 """The promises that committed transactions have made (see model/operations.py)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -10,15 +11,23 @@ from souche.model.operations import Operation
 
 def insert(connection: sa.Connection, operation: Operation, now: datetime) -> None:
     """Write a promise down, in the transaction that makes it."""
-    connection.execute(
-        operations.insert().values(
-            operation_id=operation.operation_id,
-            workflow=operation.workflow,
-            subject_id=operation.subject_id,
-            arguments=dict(operation.arguments),
-            creation_date=now,
-        )
-    )
+    insert_all(connection, [operation], now)
+
+
+def insert_all(connection: sa.Connection, promised: Sequence[Operation], now: datetime) -> None:
+    """Write promises down by one statement, in the transaction that makes them."""
+    rows = [
+        {
+            "operation_id": operation.operation_id,
+            "workflow": operation.workflow,
+            "subject_id": operation.subject_id,
+            "arguments": dict(operation.arguments),
+            "creation_date": now,
+        }
+        for operation in promised
+    ]
+    if rows:
+        connection.execute(operations.insert(), rows)
 
 
 def erase(connection: sa.Connection, operation_id: str) -> None:

@@ -139,10 +139,19 @@ def names(connection: sa.Connection, security_group_ids: Collection[str]) -> dic
 
 def put_vm(connection: sa.Connection, vm_id: str, security_group_ids: Iterable[str]) -> None:
     """Let a VM be in these groups and in no others."""
-    table = vm_security_groups
-    connection.execute(table.delete().where(table.c.vm_id == vm_id))
-    for security_group_id in dict.fromkeys(security_group_ids):
-        connection.execute(table.insert().values(vm_id=vm_id, security_group_id=security_group_id))
+    connection.execute(vm_security_groups.delete().where(vm_security_groups.c.vm_id == vm_id))
+    add_vms(connection, {vm_id: security_group_ids})
+
+
+def add_vms(connection: sa.Connection, groups: Mapping[str, Iterable[str]]) -> None:
+    """Put VMs that are in none into groups, by VM id."""
+    rows = [
+        {"vm_id": vm_id, "security_group_id": security_group_id}
+        for vm_id, of_vm in groups.items()
+        for security_group_id in dict.fromkeys(of_vm)
+    ]
+    if rows:
+        connection.execute(vm_security_groups.insert(), rows)
 
 
 def of_vms(connection: sa.Connection, vm_ids: Collection[str]) -> dict[str, tuple[GroupName, ...]]:

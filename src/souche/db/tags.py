@@ -122,6 +122,11 @@ def put(connection: sa.Connection, added: Collection[Tag]) -> None:
     """Write tags; one with the same key on the same resource is overwritten. `added` names each only once."""
     for tag in added:
         connection.execute(_key_of(tag.account_id, tag.resource_id, tag.key))
+    put_new(connection, added)
+
+
+def put_new(connection: sa.Connection, added: Collection[Tag]) -> None:
+    """Write tags of new resources, which have none yet, by one statement."""
     if added:
         connection.execute(tags.insert(), [asdict(tag) for tag in added])
 

@@ -63,18 +63,24 @@ FIELDS: engine.Fields = {
 _ORDER = engine.Order(vms.c.creation_date, vms.c.vm_id)
 
 
-def insert(connection: sa.Connection, vm: Vm) -> None:
-    """Write a new VM with its security groups, without its volumes. Its private address is leased to it until it
-    is terminated.
+def insert(connection: sa.Connection, new: Sequence[Vm]) -> None:
+    """Write new VMs with their security groups, without their volumes, by as many statements as one VM. Their private
+    addresses are leased to them until they are terminated.
 
     Raises:
-        sqlalchemy.exc.IntegrityError: the address is taken.
+        sqlalchemy.exc.IntegrityError: an address is taken.
     """
-    columns = {column.name: getattr(vm, column.name) for column in vms.c if column.name != "address_lease"}
-    connection.execute(vms.insert().values(**columns, address_lease=vm.private_ip))
-    for code in dict.fromkeys(vm.product_codes):
-        connection.execute(vm_product_codes.insert().values(vm_id=vm.vm_id, product_code=code))
-    security_groups.put_vm(connection, vm.vm_id, [group.security_group_id for group in vm.security_groups])
+    names = [column.name for column in vms.c if column.name != "address_lease"]
+    rows = [{name: getattr(vm, name) for name in names} | {"address_lease": vm.private_ip} for vm in new]
+    connection.execute(vms.insert(), rows)
+    codes = [(vm.vm_id, code) for vm in new for code in dict.fromkeys(vm.product_codes)]
+    if codes:
+        connection.execute(
+            vm_product_codes.insert(), [{"vm_id": vm_id, "product_code": code} for vm_id, code in codes]
+        )
+    security_groups.add_vms(
+        connection, {vm.vm_id: [group.security_group_id for group in vm.security_groups] for vm in new}
+    )
 
 
 def get(connection: sa.Connection, vm_id: str) -> Vm | None:
