@@ -18,7 +18,16 @@ Nothing here knows HTTP: `api/errors.py` is the single table from these to statu
         +-- OutOfTime           a reading was to take a moment only (done at leisure by `http/endpoint`)
 """
 
-from typing import ClassVar
+import re
+from pathlib import PurePath
+from typing import ClassVar, Final
+
+HOST_PATH: Final = re.compile(
+    r"(?<![\w/.~<\]-])/(?!dev/(?:sd|xvd|vd)[a-z]+[0-9]*\b)[\w.~-]|\b(?:file|unix):/", re.IGNORECASE
+)
+"""The beginning of an absolute path: not of a URL's, and not the name of a guest's device."""
+FROM_OUTSIDE: Final = ": {"
+"""in a message, what comes before that which a program or the system said"""
 
 
 class SoucheError(Exception):
@@ -32,6 +41,10 @@ class SoucheError(Exception):
     def __init__(self, **fields: object) -> None:
         self.fields = fields
         super().__init__(self.template.format(**fields))
+
+    def told(self) -> str:
+        """What a user is told. The message itself is for the log."""
+        return str(self)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Journals pickle errors; the default would call the class with the formatted message.
@@ -73,6 +86,18 @@ class QuotaExceeded(UserError):
 class SystemFailure(SoucheError):
     """Something that Souche relies on failed."""
 
+    def told(self) -> str:
+        """What failed, without what a program said, and without a path of the host: a message with one is cut before
+        its reason, and goes on with the cause, as far as that may be told."""
+        cause, headline = self.__cause__, self.template.partition(FROM_OUTSIDE)[0].format(**self.fields)
+        if HOST_PATH.search(headline):
+            return SystemFailure.template
+        if isinstance(cause, SystemFailure):
+            return f"{headline}: {cause.told()}"
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"{headline}: {cause.strerror}"
+        return headline if HOST_PATH.search(str(self)) else str(self)
+
 
 class ProgramMissing(SystemFailure):
     """The program '{program}' is not installed (`souche doctor` says which package brings it)."""
@@ -80,6 +105,9 @@ class ProgramMissing(SystemFailure):
 
 class ProgramFailed(SystemFailure):
     """'{program}' ended with status {status}: {stderr}"""
+
+    def told(self) -> str:
+        return f"'{PurePath(str(self.fields['program'])).name}' failed"
 
 
 class ProgramTimedOut(SystemFailure):
@@ -101,6 +129,10 @@ class StorageFailed(SystemFailure):
 class DiskDamaged(StorageFailed):
     """The disk of {resource_id} is damaged: {reason}"""
 
+    def told(self) -> str:
+        """Names of layers have ids of others' resources in them."""
+        return f"The disk of {self.fields['resource_id']} is damaged."
+
 
 class OutOfSpace(SystemFailure):
     """The region is out of space: {reason}"""
@@ -108,6 +140,10 @@ class OutOfSpace(SystemFailure):
 
 class ComputeFailed(SystemFailure):
     """The hypervisor failed: {reason}"""
+
+
+class CapturedTooOften(ComputeFailed):
+    """The VM {vm_id} was captured too often since its start: stop and start it, then try again."""
 
 
 class Unavailable(SystemFailure):

@@ -214,5 +214,6 @@ def is_ours(error: BaseException) -> bool:
 def envelope(error: BaseException) -> dict[str, object]:
     """The body of the answer, without its ResponseContext."""
     wanted = row(type(error))
-    details = INTERNAL_DETAILS if wanted is INTERNAL else str(error)
+    told = error.told() if isinstance(error, errors.SoucheError) else str(error)
+    details = INTERNAL_DETAILS if wanted is INTERNAL else told
     return {"Errors": [{"Type": wanted.type, "Details": details, "Code": wanted.code}]}

@@ -11,7 +11,7 @@ from typing import Final, Literal
 from urllib.parse import quote
 
 from souche import run
-from souche.errors import StorageFailed
+from souche.errors import ProgramFailed, StorageFailed
 
 CLIENTS: Final = 8
 START_SECONDS: Final = 10.0
@@ -78,7 +78,8 @@ def _wait_for(path: Path, server: subprocess.Popen[bytes], log_file: Path) -> No
     while not _greets(path):
         if server.poll() is not None or time.monotonic() > deadline:
             said = log_file.read_text(errors="replace").strip()[-2000:]
-            raise StorageFailed(reason=f"the NBD server did not start: {said}")
+            failed = ProgramFailed(program="qemu-nbd", status=server.returncode, stderr=said)
+            raise StorageFailed(reason=f"the NBD server did not start: {said}") from failed
         time.sleep(POLL_SECONDS)
 
 

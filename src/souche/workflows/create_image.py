@@ -23,7 +23,7 @@ from souche.model.operations import Operation
 from souche.states import ImageState, SnapshotState, VmState
 from souche.storage.base import Capture
 from souche.workflows import guests, locks
-from souche.workflows.engine import Step, Workflow
+from souche.workflows.engine import Step, Workflow, reason_of
 from souche.workflows.parts import Parts
 
 
@@ -65,7 +65,7 @@ def _start(parts: Parts, operation: Operation) -> None:
     try:
         guests.power_on(parts, vm_id)
     except SystemFailure as error:
-        _settle_vm(parts, vm_id, VmState.STOPPED, f"Server.InternalError: {error}")
+        _settle_vm(parts, vm_id, VmState.STOPPED, f"Server.InternalError: {reason_of(error)}")
     else:
         _settle_vm(parts, vm_id, VmState.RUNNING, "")
 

@@ -100,10 +100,13 @@ class Unjournalled:
 
 def reason_of(error: Exception) -> str:
     """What a user is told of an error, which ends here: a defect of ours is logged, and told as no more than
-    that."""
+    that. Of any other the log has the whole."""
     error = full(error) or error
     if isinstance(error, SoucheError):
-        return str(error)
+        told = error.told()
+        if told != str(error):
+            log.warning("a step failed", error=str(error))
+        return told
     log.error("a step broke", exc_info=error)
     return INTERNAL_ERROR
 

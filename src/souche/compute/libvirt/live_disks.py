@@ -16,7 +16,7 @@ from souche.compute.libvirt.disk_xml import DiskView, file_of
 from souche.compute.libvirt.host_paths import bypasses_page_cache
 from souche.compute.libvirt.markup import text
 from souche.compute.libvirt.waiting import wait_until
-from souche.errors import ComputeFailed
+from souche.errors import CapturedTooOften, ComputeFailed
 from souche.model.disks import DiskSource, FileSource, GuestDisk
 
 DETACH_SECONDS = 30.0
@@ -162,10 +162,8 @@ def switch(domain: Domain, overlays: Mapping[str, DiskSource]) -> float:
         return _snapshot(domain, disk_xml.switch(list(present.values()), changing), changing)
     except libvirt.libvirtError as error:
         if CHAIN_TOO_LONG in str(error):
-            reason = (
-                f"{domain.name()} was captured too often since its start: stop and start it, then try again"
-            )
-            raise ComputeFailed(reason=f"{reason} ({error})") from error
+            log.warning("chain too long", domain=domain.name(), error=str(error))
+            raise CapturedTooOften(vm_id=domain.name()) from None
         raise
 
 
