@@ -7,6 +7,7 @@ Captures grow slower with them (0.07 s at first, 1 s after 100), and libvirt ope
 from typing import Final
 
 from souche.compute.base import PowerState
+from souche.reconcile.each import each
 from souche.workflows.parts import Parts
 
 MOST_FILES: Final = 32
@@ -14,6 +15,6 @@ MOST_FILES: Final = 32
 
 def shorten(parts: Parts) -> None:
     """Have those of more than `MOST_FILES` shortened, beside the guests."""
-    for vm_id, state in parts.hypervisor.power_states().items():
-        if state is PowerState.RUNNING:
-            parts.hypervisor.shorten_disks(vm_id, MOST_FILES)
+    states = parts.hypervisor.power_states()
+    running = [vm_id for vm_id, state in states.items() if state is PowerState.RUNNING]
+    each(running, lambda vm_id: parts.hypervisor.shorten_disks(vm_id, MOST_FILES))

@@ -5,12 +5,14 @@ A record is written before the thing that it describes is made, so what has none
 """
 
 import shutil
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 
 import structlog
 
 from souche.db import snapshots, vms, volumes
+from souche.reconcile.each import each
 from souche.workflows import engine
 from souche.workflows.parts import Parts
 
@@ -28,15 +30,17 @@ def remove(parts: Parts) -> None:
         orphans = sorted(guests - vms.all_ids(connection))
         orphan_volumes = sorted(inventory.volume_ids - volumes.all_ids(connection))
         orphan_snapshots = sorted(inventory.snapshot_ids - snapshots.all_ids(connection))
-    for vm_id in orphans:
-        log.warning("removing a guest without a record", vm_id=vm_id)
-        parts.hypervisor.remove(vm_id)
-    for volume_id in orphan_volumes:
-        log.warning("removing a volume without a record", volume_id=volume_id)
-        parts.volumes.delete_volume(volume_id)
-    for snapshot_id in orphan_snapshots:
-        log.warning("removing a snapshot without a record", snapshot_id=snapshot_id)
-        parts.volumes.delete_snapshot(snapshot_id)
+    _remove_each("a guest", orphans, parts.hypervisor.remove)
+    _remove_each("a volume", orphan_volumes, parts.volumes.delete_volume)
+    _remove_each("a snapshot", orphan_snapshots, parts.volumes.delete_snapshot)
+
+
+def _remove_each(what: str, names: Iterable[str], remove: Callable[[str], None]) -> None:
+    def remove_one(name: str) -> None:
+        log.warning(f"removing {what} without a record", name=name)
+        remove(name)
+
+    each(names, remove_one)
 
 
 def forget_terminated(parts: Parts) -> None:
@@ -56,10 +60,13 @@ def remove_staged(parts: Parts, staging: Path) -> None:
     named = {operation.arguments.get("path") for operation in promised}
     named |= {str(staging / operation.subject_id) for operation in promised}
     before = (parts.clock.now() - STAGED_KEPT).timestamp()
-    for path in staging.iterdir():
-        if str(path) not in named and path.stat().st_mtime < before:
+
+    def remove_old(path: Path) -> None:
+        if str(path) not in named and path.lstat().st_mtime < before:
             log.warning("removing a staged disk that nobody wants", path=str(path))
             _remove_tree(path)
+
+    each(staging.iterdir(), remove_old)
 
 
 def _remove_tree(path: Path) -> None:

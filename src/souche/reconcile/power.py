@@ -11,6 +11,7 @@ from souche.compute.base import PowerState
 from souche.db import operations, vm_stops, vms
 from souche.model.operations import Operation
 from souche.model.vms import Vm
+from souche.reconcile.each import each
 from souche.states import VmState
 from souche.workflows.parts import Parts
 
@@ -29,8 +30,11 @@ def settle(parts: Parts, start: Callable[[Operation], None]) -> None:
     with parts.store.read() as connection:
         resting = vms.in_states(connection, [VmState.RUNNING, VmState.STOPPED])
     states = parts.hypervisor.power_states() if resting else {}
-    for vm in resting:
-        _settle(parts, vm, states.get(vm.vm_id, PowerState.LOST), start)
+    each(
+        resting,
+        lambda vm: _settle(parts, vm, states.get(vm.vm_id, PowerState.LOST), start),
+        lambda vm: vm.vm_id,
+    )
 
 
 def _settle(parts: Parts, vm: Vm, power: PowerState, start: Callable[[Operation], None]) -> None:

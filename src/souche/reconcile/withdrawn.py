@@ -9,6 +9,7 @@ import structlog
 
 from souche.db import images, operations
 from souche.model.images import Image
+from souche.reconcile.each import each
 from souche.workflows import delete_snapshot
 from souche.workflows.parts import Parts
 
@@ -20,9 +21,12 @@ def remove(parts: Parts) -> None:
     starts it."""
     with parts.store.read() as connection:
         found = images.outlived(connection, parts.clock.now())
-    for image in found:
+
+    def remove_one(image: Image) -> None:
         with parts.store.begin() as connection:
             _remove(parts, connection, image)
+
+    each(found, remove_one, lambda image: image.image_id)
 
 
 def _remove(parts: Parts, connection: sa.Connection, image: Image) -> None:

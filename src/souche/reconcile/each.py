@@ -1,0 +1,26 @@
+"""A round over many things: one that fails is logged, and holds up none of the others."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import structlog
+
+from souche.errors import SoucheError
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+log = structlog.get_logger()
+
+
+def each(items: Iterable[Item], do: Callable[[Item], Made], name: Callable[[Item], str] = str) -> list[Made]:
+    """Do something with each of them; returns what came of those that went well. The next round tries the rest."""
+    made: list[Made] = []
+    for item in items:
+        try:
+            made.append(do(item))
+        except SoucheError as error:
+            log.warning("set aside, the rest goes on", name=name(item), problem=str(error))
+        except Exception:
+            log.exception("set aside, the rest goes on", name=name(item))
+    return made
