@@ -15,6 +15,21 @@ class Difference:
 
 DIFFERENCES = (
     Difference(
+        "the date in a signature's scope",
+        "that of the request, else 401",
+        "the real service was seen to take any; with it a signing key of one day opened the account for ever",
+    ),
+    Difference(
+        "more requests at once than an account may have",
+        "429 TooManyResources 10000, with Retry-After",
+        "the real service's bounds are unpublished, and no answer with its code is on record",
+    ),
+    Difference(
+        "UpdateVm: a BlockDeviceMapping with the VolumeId of a volume that is not linked to the VM",
+        "refused, 4047 or 5064",
+        "a mistake that would go unseen; the real answer is not on record",
+    ),
+    Difference(
         "CreateImage by a manifest: ImageName absent",
         "the manifest's name, with -copyN behind it where the account has an image of it",
         "imports beside the source were seen to succeed; how they are named is not known",

@@ -1,6 +1,6 @@
 """Images on the wire: the modes of CreateImage, and what each answers."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -9,7 +9,7 @@ from souche.api.images import read_image_origins
 from souche.app.region import Region
 from souche.db import images
 from souche.model.accounts import Principal
-from souche.model.images import ImageMapping, VmAttributes
+from souche.model.images import ImageMapping, Lineage, VmAttributes
 from souche.model.permissions import Permissions
 from souche.states import ImageState, SnapshotState
 from tests.api.image_requests import EPHEMERAL, REGISTER, add, registering, root
@@ -507,6 +507,30 @@ def test_a_data_mapping_may_have_a_size_only(client: Client) -> None:
     assert read_image(client.region, image["ImageId"]).mappings[1] == ImageMapping(
         "/dev/sdcz", None, 5, "gp2", None, delete_on_vm_deletion=False
     )
+
+
+def test_of_an_image_of_another_account_only_sources_that_the_caller_may_launch_are_told(
+    client: Client, other: Client
+) -> None:
+    hidden = make_image(client.region, client.who, name="hidden")
+    public = make_image(client.region, client.who, name="public", permissions=Permissions(public=True))
+    for source, shown in ((hidden, None), (public, public.image_id)):
+        image = make_image(
+            client.region,
+            client.who,
+            name=f"of {source.name}",
+            permissions=Permissions(public=True),
+            source_vm_id="i-12345678",
+            source_image_id=source.image_id,
+            lineage=Lineage("eu-test-1", source.image_id, "2026-01-01", source.image_id, "i-12345678"),
+        )
+        asked = {"ImageIds": [image.image_id]}
+        [told] = cast("Any", read_image_origins(call(other.region, other.who, **asked)))["ImageOrigins"]
+        assert (told["SourceVmId"], told["SourceImageId"]) == (None, shown)
+        lineage = told["Lineage"]
+        assert (lineage["ImageId"], lineage["SourceImageId"], lineage["SourceVmId"]) == (shown, shown, None)
+        [own] = cast("Any", read_image_origins(call(client.region, client.who, **asked)))["ImageOrigins"]
+        assert (own["SourceVmId"], own["SourceImageId"]) == ("i-12345678", source.image_id)
 
 
 def test_where_an_image_comes_from_is_told_by_souches_own_action(client: Client) -> None:

@@ -4,9 +4,11 @@ The cases are made from the table of requests, and the table is held against the
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from souche.api import spec
 from souche.api.actions import ACTIONS
@@ -56,6 +58,22 @@ def scene(
     region.store.close()
 
 
+@contextmanager
+def statements(client: Client) -> Iterator[list[str]]:
+    """What the database is asked meanwhile."""
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        asked.append(statement)
+
+    engine = client.region.store.engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+
+
 @pytest.mark.parametrize(("action", "request_", "name"), CASES)
 def test_the_hidden_is_refused_as_the_unknown(
     scene: tuple[Client, Mapping[str, str], Mapping[str, Sequence[str]]],
@@ -65,10 +83,13 @@ def test_the_hidden_is_refused_as_the_unknown(
 ) -> None:
     client, world, hidden = scene
     unknown = UNKNOWN[kind_of(name)]
-    expected = client.refusal(action, **filled(request_, {**world, name: unknown}))
+    with statements(client) as expected_statements:
+        expected = client.refusal(action, **filled(request_, {**world, name: unknown}))
     assert unknown in expected.details
     for hidden_id in hidden[kind_of(name)]:
-        refusal = client.refusal(action, **filled(request_, {**world, name: hidden_id}))
+        with statements(client) as asked:
+            refusal = client.refusal(action, **filled(request_, {**world, name: hidden_id}))
+        assert asked == expected_statements, "another look at what is hidden takes another time"
         assert refusal.row == expected.row
         assert refusal.details.replace(hidden_id, "ID") == expected.details.replace(unknown, "ID")
 

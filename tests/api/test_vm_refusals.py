@@ -418,6 +418,9 @@ def test_a_windows_vm_does_not_become_too_small(scene: Mapping[str, Any]) -> Non
             {"DeviceName": "/dev/sda1", "Bsu": {"DeleteOnVmDeletion": True, "VolumeId": "<linked>"}},
             value(4047),
         ),
+        ({"Bsu": {"VolumeId": "<volume>"}}, value(4047)),
+        ({"DeviceName": "/dev/sda1", "Bsu": {"VolumeId": "<volume>"}}, value(4047)),
+        ({"Bsu": {"VolumeId": "<hidden_volume>"}}, absent(5064)),
     ],
 )
 def test_a_deletion_flag_is_for_a_volume_of_the_vm(

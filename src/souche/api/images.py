@@ -7,7 +7,7 @@ import msgspec
 
 from souche.api import block_devices, dates, filters, pages, permissions, tags
 from souche.api.dispatch import Call
-from souche.app import image_copies, image_imports, images
+from souche.app import image_copies, image_imports, image_origins, images
 from souche.app import tags as app_tags
 from souche.app.image_copies import Copy
 from souche.app.images import Change, FromSnapshots, FromVm, ImageSettings
@@ -162,8 +162,8 @@ def read_image_origins(call: Call) -> Mapping[str, object]:
     request = cast("Request", call.request)
     wanted = request.get("ImageIds")
     conditions = () if wanted is None else (Condition("image_id", tuple(wanted)),)
-    found = images.find(call.region, call.who, Query(conditions))
-    return {"ImageOrigins": [_origin(image) for image in found.resources]}
+    found = image_origins.find(call.region, call.who, Query(conditions))
+    return {"ImageOrigins": [_origin(image) for image in found]}
 
 
 def _origin(image: Image) -> dict[str, object]:
@@ -180,7 +180,7 @@ def _origin(image: Image) -> dict[str, object]:
 def _lineage(lineage: Lineage) -> dict[str, object]:
     return {
         "Region": lineage.region,
-        "ImageId": lineage.image_id,
+        "ImageId": lineage.image_id or None,
         "CreationDate": lineage.creation_date,
         "SourceVmId": lineage.source_vm_id,
         "SourceImageId": lineage.source_image_id,

@@ -73,6 +73,10 @@ class HeaderNotSigned(CredentialsRefused):
     """The signature does not cover what it must: {reason}"""
 
 
+class WrongScopeDate(CredentialsRefused):
+    """The date in the Credential is '{scope_date}', and that of the request {date}: they should be the same."""
+
+
 class WrongClock(CredentialsRefused):
     """The request is dated {date}, and this region's clock says {now}: at most {past} seconds in the past and
     {future} in the future are accepted. Check the client's clock."""

@@ -179,12 +179,12 @@ def update_vm(call: Call) -> Mapping[str, object]:
 def _deletion_flags(mappings: Iterable[Mapping[str, Any]]) -> tuple[DeletionFlag, ...]:
     return tuple(
         DeletionFlag(
-            delete=mapping["Bsu"]["DeleteOnVmDeletion"],
+            delete=mapping["Bsu"].get("DeleteOnVmDeletion"),
             device_name=mapping.get("DeviceName"),
-            volume_id=mapping["Bsu"].get("VolumeId"),
+            volume_id=mapping["Bsu"].get("VolumeId") or None,
         )
         for mapping in mappings
-        if "DeleteOnVmDeletion" in mapping.get("Bsu", {})
+        if mapping.get("Bsu")
     )
 
 

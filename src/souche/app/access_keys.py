@@ -142,8 +142,8 @@ def delete(region: Region, who: Principal, access_key_id: str) -> None:
 
 
 def _own(connection: sa.Connection, who: Principal, access_key_id: str) -> AccessKey:
-    key = access_keys.get(connection, access_key_id)
-    if key is None or key.account_id != who.account_id:
+    key = access_keys.owned(connection, who.account_id, access_key_id)
+    if key is None:
         raise NoSuchAccessKey(access_key_id=access_key_id)
     return key
 

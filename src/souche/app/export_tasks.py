@@ -223,8 +223,8 @@ def _own(connection: sa.Connection, who: Principal, task_id: str) -> ExportTask:
     if kind not in export_tasks.SOURCES:
         raise WrongIdPrefix(resource_id=task_id, prefix="-' or '".join(export_tasks.SOURCES))
     lookup.check_id(task_id, kind)
-    task = export_tasks.get(connection, task_id)
-    if task is None or task.account_id != who.account_id:
+    task = export_tasks.owned(connection, who.account_id, task_id)
+    if task is None:
         raise NoSuchTask(task_id=task_id)
     return task
 

@@ -18,9 +18,10 @@ from souche.states import VmState
 
 @dataclass(frozen=True)
 class DeletionFlag:
-    """Whether a volume goes with its VM. Terraform names the volume by its device, others by its id, or by both."""
+    """Whether a volume goes with its VM; None leaves it. Terraform names the volume by its device, others by its id, or
+    by both."""
 
-    delete: bool
+    delete: bool | None
     device_name: str | None = None
     volume_id: str | None = None
 
@@ -72,7 +73,8 @@ def update(region: Region, who: Principal, change: Change) -> Vm:
         vms.set_attributes(work.connection, vm.vm_id, attributes)
         for flag in change.deletion_flags:
             volume_id = _flagged(work, who, vm, flag)
-            volumes.set_delete_on_vm_deletion(work.connection, volume_id, delete=flag.delete)
+            if flag.delete is not None:
+                volumes.set_delete_on_vm_deletion(work.connection, volume_id, delete=flag.delete)
         _regroup(region, work, who, vm, change.security_group_ids)
         changed = vms.get(work.connection, vm.vm_id) or vm
     for operation in work.promised:

@@ -53,6 +53,15 @@ def get(connection: sa.Connection, access_key_id: str) -> AccessKey | None:
     return None if row is None else _access_key(row)
 
 
+def owned(connection: sa.Connection, account_id: str, access_key_id: str) -> AccessKey | None:
+    """The account's access key of this id."""
+    own = access_keys.select().where(
+        access_keys.c.access_key_id == access_key_id, access_keys.c.account_id == account_id
+    )
+    row = connection.execute(own).one_or_none()
+    return None if row is None else _access_key(row)
+
+
 def look_up(reader: Reader, access_key_id: str) -> SealedKey | None:
     """The access key of this id, whoever owns it, at the cost that a signed request can bear."""
     for account_id, sealed_secret, active, expiration in reader.rows(_PREPARED, {"wanted": access_key_id}):

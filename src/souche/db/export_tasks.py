@@ -47,6 +47,13 @@ def get(connection: sa.Connection, task_id: str) -> ExportTask | None:
     return None if row is None else _task(row)
 
 
+def owned(connection: sa.Connection, account_id: str, task_id: str) -> ExportTask | None:
+    """The account's task of this id."""
+    own = tasks.select().where(tasks.c.task_id == task_id, tasks.c.account_id == account_id)
+    row = connection.execute(own).one_or_none()
+    return None if row is None else _task(row)
+
+
 def find(
     connection: sa.Connection, account_id: str, kind: str, query: Query
 ) -> tuple[list[ExportTask], bool]:

@@ -53,3 +53,11 @@ def scopes(
     public, or granted."""
     granted = sa.select(grant_id).where(grant_id.table.c.account_id == account_id)
     return [resources.c.account_id == account_id, resources.c.public, id_column.in_(granted)]
+
+
+def usable(
+    resources: sa.Table, id_column: sa.Column[str], grant_id: sa.Column[str], account_id: str
+) -> Criterion:
+    """What makes a row of `resources` usable by an account, for the look-up of one: in the WHERE, so that what is not
+    usable is not read, and takes as long as what does not exist."""
+    return sa.or_(*scopes(resources, id_column, grant_id, account_id))

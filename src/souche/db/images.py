@@ -116,10 +116,20 @@ def get(connection: sa.Connection, image_id: str) -> Image | None:
 
 def get_usable(connection: sa.Connection, image_id: str, account_id: str) -> Image | None:
     """The image of this id, if the account may launch and copy it."""
-    image = get(connection, image_id)
-    if image and (image.account_id == account_id or image.permissions.allow(account_id)):
-        return image
-    return None
+    usable = grants.usable(images, images.c.image_id, image_grants.c.image_id, account_id)
+    text = connection.scalar(_SELECT.where(images.c.image_id == image_id, usable))
+    return None if text is None else _DECODER.decode(text)
+
+
+def usable_ids(connection: sa.Connection, account_id: str, ids: Sequence[str]) -> set[str]:
+    """Those of the images that the account may launch and copy."""
+    usable = grants.usable(images, images.c.image_id, image_grants.c.image_id, account_id)
+    found: set[str] = set()
+    for batch in engine.batches(ids):
+        found |= set(
+            connection.scalars(sa.select(images.c.image_id).where(images.c.image_id.in_(batch), usable))
+        )
+    return found
 
 
 _CALLER = sa.bindparam("caller", "", sa.String)

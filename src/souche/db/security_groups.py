@@ -71,6 +71,14 @@ def get(connection: sa.Connection, security_group_id: str) -> SecurityGroup | No
     return next(iter(_groups(connection, connection.execute(statement).all())), None)
 
 
+def owned(connection: sa.Connection, account_id: str, security_group_id: str) -> SecurityGroup | None:
+    """The account's group of this id."""
+    own = security_groups.select().where(
+        security_groups.c.security_group_id == security_group_id, security_groups.c.account_id == account_id
+    )
+    return next(iter(_groups(connection, connection.execute(own).all())), None)
+
+
 def named(connection: sa.Connection, account_id: str, name: str) -> SecurityGroup | None:
     """The account's group of this name."""
     mine = (security_groups.c.account_id == account_id, security_groups.c.name == name)

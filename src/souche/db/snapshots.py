@@ -57,10 +57,9 @@ def get(connection: sa.Connection, snapshot_id: str) -> Snapshot | None:
 
 def get_usable(connection: sa.Connection, snapshot_id: str, account_id: str) -> Snapshot | None:
     """The snapshot of this id, if the account may make volumes, images and copies of it."""
-    snapshot = get(connection, snapshot_id)
-    if snapshot and (snapshot.account_id == account_id or snapshot.permissions.allow(account_id)):
-        return snapshot
-    return None
+    usable = grants.usable(snapshots, snapshots.c.snapshot_id, snapshot_grants.c.snapshot_id, account_id)
+    rows = connection.execute(_SELECT.where(snapshots.c.snapshot_id == snapshot_id, usable)).all()
+    return next(iter(_snapshots(connection, rows)), None)
 
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Snapshot], bool]:

@@ -89,6 +89,12 @@ def get(connection: sa.Connection, vm_id: str) -> Vm | None:
     return next(iter(_vms(connection, rows)), None)
 
 
+def owned(connection: sa.Connection, account_id: str, vm_id: str) -> Vm | None:
+    """The account's VM of this id, with its volumes."""
+    own = vms.select().where(vms.c.vm_id == vm_id, vms.c.account_id == account_id)
+    return next(iter(_vms(connection, connection.execute(own).all())), None)
+
+
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Vm], bool]:
     """The account's VMs that satisfy the query, oldest first; and whether more remain."""
     own = vms.select().where(vms.c.account_id == account_id)

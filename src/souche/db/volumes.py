@@ -57,6 +57,12 @@ def get(connection: sa.Connection, volume_id: str) -> Volume | None:
     return next(iter(_volumes(connection, rows)), None)
 
 
+def owned(connection: sa.Connection, account_id: str, volume_id: str) -> Volume | None:
+    """The account's volume of this id."""
+    own = volumes.select().where(volumes.c.volume_id == volume_id, volumes.c.account_id == account_id)
+    return next(iter(_volumes(connection, connection.execute(own).all())), None)
+
+
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Volume], bool]:
     """The account's volumes that satisfy the query, oldest first; and whether more remain."""
     own = volumes.select().where(volumes.c.account_id == account_id)

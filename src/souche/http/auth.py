@@ -19,6 +19,7 @@ from souche.api.request_errors import (
     PasswordNotAllowed,
     WrongClock,
     WrongCredentials,
+    WrongScopeDate,
 )
 from souche.clock import Clock
 from souche.http import signature
@@ -93,6 +94,8 @@ class Authenticator:
         timestamp = _timestamp(request)
         self._check_clock(timestamp)
         _check_coverage(signed)
+        if signed.date != timestamp[:8]:
+            raise WrongScopeDate(scope_date=signed.date, date=timestamp[:8])
         return self._check_signature(signed, request, timestamp)
 
     def _check_clock(self, timestamp: str) -> None:
