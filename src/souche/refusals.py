@@ -339,7 +339,7 @@ class OperationNotSupported(UserError):
 
 
 class SharedImageExport(OperationNotSupported):
-    """Public or shared images cannot be exported: copy {image_id} first, and export the copy."""
+    """Public or shared images of another account cannot be exported: copy {image_id} first, and export the copy."""
 
 
 class NoObjectStore(OperationNotSupported):

@@ -201,11 +201,11 @@ def test_a_task_is_cancelled_once_and_what_is_no_task_is_refused(
         assert client.refusal("DeleteExportTask", ExportTaskId=task_id).row == row
 
 
-def test_a_public_image_is_refused(client: Client, region: Region, alice: Principal) -> None:
+def test_an_owner_exports_a_public_image(client: Client, region: Region, alice: Principal) -> None:
     image_id = make_image(region, alice).image_id
     client("UpdateImage", ImageId=image_id, PermissionsToLaunch={"Additions": {"GlobalPermission": True}})
-    refusal = client.refusal("CreateImageExportTask", ImageId=image_id, OsuExport=EXPORT)
-    assert refusal.row == unsupported(8017)
+    task = client("CreateImageExportTask", ImageId=image_id, OsuExport=EXPORT)["ImageExportTask"]
+    assert task["ImageId"] == image_id
 
 
 def test_a_grantee_may_not_export_an_image(client: Client, region: Region, bob: Principal) -> None:

@@ -71,21 +71,27 @@ def test_the_prefix_of_a_snapshot_is_taken_as_it_is(region: Region, alice: Princ
     assert task.disk_key(str(task.snapshot_id)) == f"a-{task.snapshot_id}-{task.task_id[-8:]}.raw.gz"
 
 
-@pytest.mark.parametrize("permissions", [Permissions(public=True), Permissions(("123456789012",))])
-def test_a_public_or_shared_image_is_refused(
-    region: Region, alice: Principal, bob: Principal, permissions: Permissions
+@pytest.mark.parametrize(
+    "permissions", [Permissions(), Permissions(public=True), Permissions(("123456789012",))]
+)
+def test_an_owner_exports_what_is_his_shared_or_public(
+    region: Region, alice: Principal, permissions: Permissions
 ) -> None:
+    image = make_image(region, alice, permissions=permissions)
+    assert export_tasks.export_image(region, alice, image.image_id, TARGET).image == image
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_a_public_or_shared_image_of_another_account_is_refused(
+    region: Region,
+    alice: Principal,
+    bob: Principal,
+    public: bool,  # noqa: FBT001
+) -> None:
+    permissions = Permissions(public=True) if public else Permissions((bob.account_id,))
     image_id = make_image(region, alice, permissions=permissions).image_id
     with pytest.raises(SharedImageExport):
-        export_tasks.export_image(region, alice, image_id, TARGET)
-    if permissions.public:
-        with pytest.raises(SharedImageExport):
-            export_tasks.export_image(region, bob, image_id, TARGET)
-
-
-def test_an_image_that_is_shared_with_its_owner_alone_is_private(region: Region, alice: Principal) -> None:
-    image = make_image(region, alice, permissions=Permissions((alice.account_id,)))
-    assert export_tasks.export_image(region, alice, image.image_id, TARGET).image == image
+        export_tasks.export_image(region, bob, image_id, TARGET)
 
 
 def test_a_grantee_exports_a_snapshot(region: Region, alice: Principal, bob: Principal) -> None:

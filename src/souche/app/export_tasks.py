@@ -62,7 +62,7 @@ def export_image(region: Region, who: Principal, image_id: str, target: Target) 
 
     Raises:
         NoSuchImage, WrongImageState, BadValue, ValueTooLong, NoObjectStore, QuotaExceeded, OutOfSpace.
-        SharedImageExport: it is public, shared, or another account's.
+        SharedImageExport: it is another account's.
         NotSubscribed: it carries the code of a product that the caller is not subscribed to.
     """
     prefix = _image_prefix(target.prefix, image_id)
@@ -97,8 +97,7 @@ def export_for_owner(region: Region, image_id: str, target: Target) -> ExportTas
 
 def _exportable(connection: sa.Connection, who: Principal, image_id: str) -> Image:
     image = lookup.usable_image(connection, who, image_id)
-    others = [each for each in image.permissions.account_ids if each != who.account_id]
-    if image.account_id != who.account_id or image.permissions.public or others:
+    if image.account_id != who.account_id:
         raise SharedImageExport(image_id=image_id)
     check_available(image)
     product_codes.check_subscribed(connection, who, image)
