@@ -2,10 +2,14 @@
 
 import pytest
 
+from souche.api.snapshots import read_snapshot_problems
 from souche.app.region import Region
+from souche.db import snapshots
+from souche.states import SnapshotState
 from tests.support.client import Client, missing, state, value
 from tests.support.exported import MIB, SYSTEM, put_disk
-from tests.support.resources import promised
+from tests.support.region import call
+from tests.support.resources import make_snapshot, promised
 
 GIB = 1024**3
 
@@ -42,6 +46,23 @@ def test_an_import_under_way_is_given_up(client: Client) -> None:
     (shown,) = client("ReadSnapshots", Filters={"SnapshotIds": [made["SnapshotId"]]})["Snapshots"]
     assert shown["State"] == "deleting"
     assert client.refusal("DeleteSnapshot", SnapshotId=made["SnapshotId"]).row == state(6003)
+
+
+def test_why_an_import_failed_can_be_read_by_its_owner(client: Client, other: Client, region: Region) -> None:
+    """By Souche's own action, and in no field of the OUTSCALE API."""
+    made = [make_snapshot(region, client.who, state=SnapshotState.PENDING).snapshot_id for _ in range(2)]
+    with region.store.begin() as connection:
+        snapshots.set_failed(connection, made[0], "The disk cannot be taken in: it is a VMDK.")
+    answer = {
+        "SnapshotProblems": [{"SnapshotId": made[0], "Problem": "The disk cannot be taken in: it is a VMDK."}]
+    }
+    for wanted in ({}, {"SnapshotIds": made}, {"SnapshotIds": made[:1]}):
+        assert read_snapshot_problems(call(region, client.who, **wanted)) == answer
+    nothing: dict[str, object] = {"SnapshotProblems": []}
+    assert read_snapshot_problems(call(region, client.who, SnapshotIds=made[1:])) == nothing
+    assert read_snapshot_problems(call(region, other.who, SnapshotIds=made)) == nothing
+    shown = client("ReadSnapshots", Filters={"SnapshotIds": made[:1]})["Snapshots"]
+    assert "VMDK" not in str(shown)
 
 
 REFUSED = [

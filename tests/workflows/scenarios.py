@@ -70,7 +70,7 @@ def _unlink_volume(world: World, cast: Cast) -> Callable[[str], Changed]:
 
 
 def _snapshot_error(snapshot_id: str) -> Callable[[str], Changed]:
-    return lambda _reason: {f"snapshots {snapshot_id}": {"state": "error"}}
+    return lambda reason: {f"snapshots {snapshot_id}": {"state": "error", "problem": reason}}
 
 
 def _create_snapshot(world: World, cast: Cast) -> Callable[[str], Changed]:
@@ -147,8 +147,8 @@ def _import_image_from_manifest(world: World, cast: Cast) -> Callable[[str], Cha
 def _import_snapshot(world: World, cast: Cast) -> Callable[[str], Changed]:
     wanted = snapshot_imports.FromUrl(put_disk(packed(SYSTEM)), 4 * MIB)
     snapshot_id = snapshot_imports.create(world.region, cast.alice, wanted).snapshot_id
-    return lambda _reason: {
-        f"snapshots {snapshot_id}": {"state": "error"},
+    return lambda reason: {
+        f"snapshots {snapshot_id}": {"state": "error", "problem": reason},
         f"disk_imports {snapshot_id}": None,
     }
 

@@ -235,6 +235,8 @@ def test_a_hostile_snapshot_ends_in_error_and_holds_nothing(
 ) -> None:
     snapshot = import_snapshot(world, alice, put_disk(HOSTILE[name][0]()))
     assert (snapshot.state, snapshot.progress_percent) == (SnapshotState.ERROR, 0)
+    assert (snapshot.problem or "").startswith("The disk cannot be taken in: ")
+    assert HOSTILE[name][1] in (snapshot.problem or "")
     assert nothing_left(world)
 
 

@@ -127,6 +127,7 @@ class SoucheAction:
 # Reached under /souche/v1/, so that no answer of the OUTSCALE API has a foreign field.
 SOUCHE_ACTIONS: Final[Mapping[str, SoucheAction]] = {
     "ReadImageOrigins": SoucheAction(images.read_image_origins, images.ORIGINS_SCHEMA),
+    "ReadSnapshotProblems": SoucheAction(snapshots.read_snapshot_problems, snapshots.PROBLEMS_SCHEMA),
 }
 
 

@@ -22,6 +22,14 @@ _MODES: Final[Mapping[str, Collection[str]]] = {
     "SourceSnapshotId": ("SourceRegionName",),
     "FileLocation": ("SnapshotSize",),
 }
+PROBLEMS_SCHEMA: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "DryRun": {"type": "boolean"},
+        "SnapshotIds": {"type": "array", "items": {"type": "string"}},
+    },
+}
 
 
 def create_snapshot(call: Call) -> Mapping[str, object]:
@@ -104,6 +112,13 @@ def update_snapshot(call: Call) -> Mapping[str, object]:
     snapshot = snapshots.share(call.region, call.who, request["SnapshotId"], change)
     tagged = app_tags.of_resource(call.region, snapshot.snapshot_id)
     return {"Snapshot": view(snapshot, tagged)}
+
+
+def read_snapshot_problems(call: Call) -> Mapping[str, object]:
+    """Why snapshots of the caller's are in the state `error`: ReadSnapshots has no field for it."""
+    request = cast("Request", call.request)
+    found = snapshots.problems(call.region, call.who, request.get("SnapshotIds"))
+    return {"SnapshotProblems": [{"SnapshotId": each.snapshot_id, "Problem": each.problem} for each in found]}
 
 
 def delete_snapshot(call: Call) -> Mapping[str, object]:

@@ -1,5 +1,6 @@
 """Snapshots: made from a volume or by copy; shared, found and deleted (reference section 3)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from souche import ids
@@ -11,7 +12,7 @@ from souche.app.region import Region, Work
 from souche.db import disk_imports, export_tasks, images, snapshots, tags, volumes
 from souche.model.accounts import Principal
 from souche.model.operations import Operation
-from souche.model.query import Query
+from souche.model.query import Condition, Query
 from souche.model.snapshots import Snapshot
 from souche.refusals import (
     ClientTokenReused,
@@ -180,6 +181,14 @@ def find(region: Region, who: Principal, query: Query) -> Found[Snapshot]:
         own = [each.snapshot_id for each in page if each.account_id == who.account_id]
         tagged = tags.of_resources(connection, own)
     return Found(page, tagged, more)
+
+
+def problems(region: Region, who: Principal, snapshot_ids: Sequence[str] | None) -> list[Snapshot]:
+    """The caller's own snapshots that could not be made; those of the ids, or all (None)."""
+    conditions = [Condition("account_id", [who.account_id]), Condition("state", [SnapshotState.ERROR])]
+    if snapshot_ids is not None:
+        conditions.append(Condition("snapshot_id", snapshot_ids))
+    return find(region, who, Query(tuple(conditions))).resources
 
 
 def _check_texts(command: FromVolume | Copy) -> None:

@@ -110,6 +110,7 @@ snapshots = sa.Table(
     sa.Column("client_token", sa.String(64)),
     sa.Column("source_snapshot_id", sa.String(13)),
     sa.Column("image_id", sa.String(12), index=True),
+    sa.Column("problem", sa.Text),
     sa.Column("creation_date", UtcDate, nullable=False),
     sa.Index(None, "creation_date", "snapshot_id"),
     sa.Index(None, "account_id", "creation_date", "snapshot_id"),

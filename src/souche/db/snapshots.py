@@ -115,6 +115,12 @@ def set_state(
     )
 
 
+def set_failed(connection: sa.Connection, snapshot_id: str, problem: str) -> None:
+    """Record that a snapshot could not be made, and why."""
+    values = {"state": SnapshotState.ERROR, "progress_percent": 0, "problem": problem}
+    connection.execute(snapshots.update().where(snapshots.c.snapshot_id == snapshot_id).values(values))
+
+
 def set_public(connection: sa.Connection, snapshot_id: str, *, public: bool) -> None:
     """Open the snapshot to everybody, or close it again."""
     connection.execute(snapshots.update().where(snapshots.c.snapshot_id == snapshot_id).values(public=public))

@@ -10,7 +10,7 @@ from souche.states import SnapshotState
 @dataclass(frozen=True)
 class Snapshot:
     """A snapshot. Its bytes never change once it is `completed`. `image_id` is the image whose creation from a VM
-    made it, if one did; others may use it too."""
+    made it, if one did; others may use it too. `problem` says why one in the state `error` was not made."""
 
     snapshot_id: str
     account_id: str
@@ -26,3 +26,4 @@ class Snapshot:
     source_snapshot_id: str | None = None
     image_id: str | None = None
     account_alias: str | None = None
+    problem: str | None = None

@@ -37,7 +37,7 @@ def complete(parts: Parts, operation: Operation) -> None:
 
 def failed(parts: Parts, operation: Operation, reason: str) -> None:
     with parts.store.begin() as connection:
-        snapshots.set_state(connection, [operation.subject_id], SnapshotState.ERROR, progress_percent=0)
+        snapshots.set_failed(connection, operation.subject_id, reason)
 
 
 WORKFLOW = Workflow(
