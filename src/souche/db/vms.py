@@ -143,6 +143,14 @@ def set_state(connection: sa.Connection, vm_id: str, state: VmState, reason: str
     _update(connection, vm_id, state=state, state_reason=reason)
 
 
+def settle(
+    connection: sa.Connection, vm_id: str, passing: Collection[VmState], state: VmState, reason: str
+) -> None:
+    """Record a state, if the VM is still in one of the passing ones."""
+    still = (vms.c.vm_id == vm_id, vms.c.state.in_(passing))
+    connection.execute(vms.update().where(*still).values(state=state, state_reason=reason))
+
+
 def begin_transition(connection: sa.Connection, vm: Vm, state: VmState, reason: str = "") -> int:
     """Record the passing state of a transition, and return the VM's new generation, which names the workflow."""
     _update(connection, vm.vm_id, state=state, state_reason=reason, generation=vm.generation + 1)

@@ -115,6 +115,15 @@ def set_state(connection: sa.Connection, volume_id: str, state: VolumeState) -> 
     connection.execute(volumes.update().where(volumes.c.volume_id == volume_id).values(state=state))
 
 
+def set_attached(connection: sa.Connection, vm_id: str) -> None:
+    """Record that all volumes of a VM are attached to it and in use, by two statements."""
+    mine = sa.select(volume_links.c.volume_id).where(volume_links.c.vm_id == vm_id)
+    connection.execute(volumes.update().where(volumes.c.volume_id.in_(mine)).values(state=VolumeState.IN_USE))
+    connection.execute(
+        volume_links.update().where(volume_links.c.vm_id == vm_id).values(state=LinkState.ATTACHED)
+    )
+
+
 def set_size_and_type(connection: sa.Connection, volume_id: str, shape: VolumeShape) -> None:
     """Record what an update has made of a volume."""
     connection.execute(volumes.update().where(volumes.c.volume_id == volume_id).values(**vars(shape)))

@@ -16,7 +16,7 @@ Arguments: `boot`.
 from souche.db import tags, vms, volumes
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
-from souche.states import LinkState, VmState, VolumeState
+from souche.states import LinkState, VmState
 from souche.workflows import guests, locks
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
@@ -57,9 +57,7 @@ def _start(parts: Parts, operation: Operation) -> None:
 def _record(parts: Parts, operation: Operation) -> None:
     state = VmState.RUNNING if operation.arguments["boot"] else VmState.STOPPED
     with parts.store.begin() as connection:
-        for volume in volumes.of_vm(connection, operation.subject_id):
-            volumes.set_state(connection, volume.volume_id, VolumeState.IN_USE)
-            volumes.set_link_state(connection, volume.volume_id, LinkState.ATTACHED)
+        volumes.set_attached(connection, operation.subject_id)
         guests.settle(connection, operation.subject_id, [VmState.PENDING], state, "")
 
 

@@ -53,9 +53,7 @@ def settle(
 ) -> None:
     """Record where a transition has led, if the VM is still in a state of it: what was asked for meanwhile, a
     deletion most of all, goes first."""
-    vm = vms.get(connection, vm_id)
-    if vm is not None and vm.state in passing:
-        vms.set_state(connection, vm_id, state, reason)
+    vms.settle(connection, vm_id, passing, state, reason)
 
 
 def settle_stopped(
