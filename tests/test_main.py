@@ -195,3 +195,39 @@ def test_disks_without_their_records_are_not_taken_for_leftovers(
         refused = souche(*command, "--home", home)
         assert (refused.returncode, "region.sqlite" in refused.stderr) == (1, True), refused.stderr
     assert (home / "disks" / "volumes" / made["VolumeId"]).is_symlink()
+
+
+def test_a_database_without_its_log_has_what_was_written_before_the_end(
+    home: Path, serve: Callable[[], Served]
+) -> None:
+    served, account = serve(), told("account", "create", "alice", "--home", home)
+    made = served.call(account, "CreateVolume", SubregionName="souche-1a", Size=1)["Volume"]["VolumeId"]
+    eventually(lambda: served.volume_state(account, made) == "available", GRACE_SECONDS)
+    served.process.terminate()
+    assert served.process.wait(GRACE_SECONDS) == 0
+    for log in home.glob("*.sqlite-*"):
+        log.unlink()
+    assert serve().volume_state(account, made) == "available"
+
+
+def test_an_older_database_loses_no_disk(home: Path, serve: Callable[[], Served]) -> None:
+    """The start says that disks have no record, and nothing is swept."""
+    served, account = serve(), told("account", "create", "alice", "--home", home)
+    served.process.terminate()
+    served.process.wait(GRACE_SECONDS)
+    older = (home / "region.sqlite").read_bytes()
+    served = serve()
+    made = served.call(account, "CreateVolume", SubregionName="souche-1a", Size=1)["Volume"]["VolumeId"]
+    eventually(lambda: served.volume_state(account, made) == "available", GRACE_SECONDS)
+    served.process.kill()
+    served.process.wait(GRACE_SECONDS)
+    for file in home.glob("region.sqlite*"):
+        file.unlink()
+    (home / "region.sqlite").write_bytes(older)
+    again = serve()
+    assert "disks without a record" in again.errors.read_text()
+    assert made in again.errors.read_text()
+    assert told("trash", "list", "--home", home)["ResourceId"] == made
+    assert (home / "disks" / "volumes" / made).is_symlink()
+    assert told("trash", "restore", made, "--account", "alice", "--home", home)["ResourceId"] == made
+    assert again.volume_state(account, made) == "available"

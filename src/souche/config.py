@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -16,6 +17,9 @@ MOST_RESERVE_GIB: Final = 1024**2
 
 class BadSetting(Invalid):
     """The setting {flag} is not valid: {reason}"""
+
+
+MOST_TRASH_HOURS: Final = 100 * 365 * 24
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,12 @@ SETTINGS: Final = (
         "GiB of the medium of HOME that are kept for the databases and the journal: imports, exports, builds and"
         " whatever else writes much is refused, or stops, when no more is free.",
     ),
+    Setting(
+        "trash_hours",
+        float,
+        24.0,
+        "For how many hours the trash keeps disks that have no record, before they are removed for good.",
+    ),
     Setting("log_level", str, "info", "Least severe log lines shown.", ("debug", "info", "warning", "error")),
 )
 
@@ -126,7 +136,20 @@ class Settings:
     oos_key_file: str
     export_endpoint: str
     reserve_gib: float
+    trash_hours: float
     log_level: str
+
+    @property
+    def trash_kept(self) -> timedelta:
+        """For how long what was discarded is kept.
+
+        Raises:
+            BadSetting: not a number of hours up to a hundred years.
+        """
+        if not 0 <= self.trash_hours <= MOST_TRASH_HOURS:
+            reason = f"0 to {MOST_TRASH_HOURS} hours are expected, not {self.trash_hours:g}"
+            raise BadSetting(flag="--trash-hours", reason=reason)
+        return timedelta(hours=self.trash_hours)
 
     @property
     def address(self) -> tuple[str, int]:

@@ -1,5 +1,6 @@
 """Connections: a reader goes past the writers, however many there are."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from souche.db.store import CONNECTIONS_KEPT, Prepared, Store, sqlite_engine
+from souche.db.store import CONNECTIONS_KEPT, Prepared, Store, checkpoint, sqlite_engine
 from souche.errors import OutOfTime
 
 things = sa.Table("things", sa.MetaData(), sa.Column("thing", sa.String), sa.Column("blue", sa.Boolean))
@@ -88,3 +89,19 @@ def test_the_next_reader_has_all_the_time_that_it_takes(store: Store) -> None:
     for most_seconds in (None, 60):
         with store.reader(most_seconds) as reader:
             assert len(reader.rows(everything, {})) == 20_002
+
+
+@pytest.mark.parametrize("wait_seconds", [0, 1.0])
+def test_after_a_checkpoint_the_file_alone_has_everything(
+    store: Store, tmp_path: Path, wait_seconds: float
+) -> None:
+    checkpoint(tmp_path / "region.db", wait_seconds)
+    shutil.copy(tmp_path / "region.db", tmp_path / "copy.db")
+    copy = Store(sqlite_engine(tmp_path / "copy.db"))
+    assert read(copy, sa.select(things.c.thing)) == ["one", "two"]
+    copy.close()
+
+
+def test_a_checkpoint_waits_no_longer_than_it_may(store: Store, tmp_path: Path) -> None:
+    with store.begin():
+        checkpoint(tmp_path / "region.db", 0.1)

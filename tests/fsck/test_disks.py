@@ -239,3 +239,10 @@ def test_looking_changes_nothing(home: tuple[World, Cast]) -> None:
     look(world.home)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert world.see() == seen
+
+
+def test_what_is_in_the_trash_is_no_finding(home: tuple[World, Cast]) -> None:
+    world, _ = home
+    world.disks.store.create_volume("vol-0000ffff", GIB)
+    world.disks.store.discard("volume", "vol-0000ffff", world.parts.clock.now())
+    assert codes(look(world.home)) == []

@@ -8,7 +8,7 @@ import pytest
 from souche.db import operations
 from souche.db.contradictions import CONTRADICTIONS
 from souche.model.operations import Operation
-from souche.reconcile import firewalls, leftovers
+from souche.reconcile import firewalls
 from tests.fsck.homes import Damage, codes, execute, look, mend
 from tests.support.resources import make_export_task, make_volume_update, read_snapshot
 from tests.workflows.world import Cast, World
@@ -154,7 +154,7 @@ def test_mended_records_agree(code: str, home: tuple[World, Cast]) -> None:
     DAMAGES[code](world, cast)
     mend(world.home)
     world.run_all()
-    leftovers.collect_disks(world.parts)
+    world.parts.volumes.collect()
     assert codes(look(world.home)) == []
 
 

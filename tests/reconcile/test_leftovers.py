@@ -15,7 +15,7 @@ GIB = 1024**3
 def test_what_has_a_record_stays(world: World) -> None:
     before = world.see()
     leftovers.remove(world.parts)
-    leftovers.collect_disks(world.parts)
+    world.parts.volumes.collect()
     assert world.see() == before
 
 

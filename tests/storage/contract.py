@@ -4,6 +4,7 @@ bench."""
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,7 @@ import pytest
 
 from souche import run
 from souche.errors import StorageFailed, Unavailable
-from souche.storage.base import Capture
+from souche.storage.base import Capture, Trashed
 from tests.storage.bench import (
     MIB,
     SIZE,
@@ -30,6 +31,7 @@ from tests.storage.bench import (
 A, B, C = "vol-0000000a", "vol-0000000b", "vol-0000000c"
 S, T, U = "snap-00000001", "snap-00000002", "snap-00000003"
 VM = "i-00000001"
+DATE = datetime(2026, 11, 24, 10, 0, 0, 125000, tzinfo=UTC)
 
 
 def freeze(bench: Bench, volume_id: str, snapshot_id: str) -> None:
@@ -313,6 +315,67 @@ class StoreContract:
         bench.store.record_hashes(1e12)
         assert list(bench.store.verify(deep=False)) == list(bench.store.verify(deep=True)) == []
         assert all(bench.store.compare_hashes(1e12) is not False for _ in range(12))
+
+    def test_what_is_discarded_is_in_the_trash_alone(self, bench: Bench) -> None:
+        self._snapshot(bench, b"image")
+        for _ in range(2):
+            bench.store.discard("snapshot", S, DATE)
+            bench.store.discard("volume", A, DATE + timedelta(hours=1))
+        inventory = bench.store.inventory()
+        assert inventory.volume_ids == inventory.snapshot_ids == frozenset()
+        assert bench.store.trash() == [
+            Trashed("snapshot", S, SIZE, DATE),
+            Trashed("volume", A, SIZE, DATE + timedelta(hours=1)),
+        ]
+
+    def test_what_is_in_the_trash_comes_back_with_its_bytes(self, bench: Bench) -> None:
+        self._snapshot(bench, b"image")
+        write(bench, A, b"later")
+        bench.store.discard("snapshot", S, DATE)
+        bench.store.discard("volume", A, DATE)
+        for _ in range(2):
+            bench.store.collect()
+        for _ in range(2):
+            bench.store.restore("snapshot", S)
+            bench.store.restore("volume", A)
+        assert bench.store.trash() == []
+        assert read_snapshot(bench.store, S) == padded(b"image")
+        assert read(bench, A) == padded(b"later")
+        write(bench, A, b"X")
+        assert read(bench, A) == padded(b"Xater")
+
+    def test_what_is_purged_from_the_trash_is_gone(self, bench: Bench) -> None:
+        self._snapshot(bench, b"x" * SIZE)
+        bench.store.discard("snapshot", S, DATE)
+        bench.store.discard("volume", A, DATE)
+        assert bench.store.collect() > 0
+        for _ in range(2):
+            bench.store.purge("snapshot", S)
+            bench.store.purge("volume", A)
+        assert bench.store.trash() == []
+        assert bench.store.collect() == 0
+        with pytest.raises(StorageFailed):
+            bench.store.restore("snapshot", S)
+
+    def test_what_was_never_there_is_neither_discarded_nor_restored(self, bench: Bench) -> None:
+        bench.store.discard("volume", A, DATE)
+        assert bench.store.trash() == []
+        with pytest.raises(StorageFailed):
+            bench.store.restore("volume", A)
+
+    def test_a_disk_that_took_the_id_meanwhile_is_not_replaced(self, bench: Bench) -> None:
+        bench.store.create_volume(A, SIZE)
+        bench.store.discard("volume", A, DATE)
+        bench.store.create_volume(A, 2 * SIZE)
+        with pytest.raises(StorageFailed):
+            bench.store.restore("volume", A)
+        assert read(bench, A) == bytes(2 * SIZE)
+        assert [each.size_bytes for each in bench.store.trash()] == [SIZE]
+
+    def test_collect_can_be_told_to_remove_nothing(self, bench: Bench) -> None:
+        self._snapshot(bench, b"x" * SIZE)
+        for _ in range(2):
+            assert bench.store.collect(removing=False) == bench.store.collect(removing=True) > 0
 
     def test_many_callers_at_once(self, bench: Bench) -> None:
         self._snapshot(bench, b"image")

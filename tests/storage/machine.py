@@ -3,6 +3,7 @@
 Every volume and snapshot reads back the very bytes that the model knows, by their SHA-256, whatever was
 captured, cloned, copied, grown, deleted, merged or collected around it, and whether a guest ran or not."""
 
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from hypothesis import strategies as st
@@ -142,9 +143,23 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.delete_snapshot(snapshot_id)
         self.frozen.pop(snapshot_id, None)
 
-    @rule()
-    def collect(self) -> None:
-        assert self.store.collect() >= 0
+    @rule(volume_id=volumes)
+    def discard_and_restore_volume(self, volume_id: str) -> None:
+        if volume_id in self.written and volume_id not in (self.open or {}):
+            self.store.discard("volume", volume_id, datetime.now(UTC))
+            self.store.collect()
+            self.store.restore("volume", volume_id)
+
+    @rule(snapshot_id=snapshots)
+    def discard_and_restore_snapshot(self, snapshot_id: str) -> None:
+        if snapshot_id in self.frozen:
+            self.store.discard("snapshot", snapshot_id, datetime.now(UTC))
+            self.store.collect()
+            self.store.restore("snapshot", snapshot_id)
+
+    @rule(removing=st.booleans())
+    def collect(self, *, removing: bool) -> None:
+        assert self.store.collect(removing=removing) >= 0
 
     @invariant()
     def everything_is_named(self) -> None:

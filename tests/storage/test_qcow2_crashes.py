@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -183,6 +184,31 @@ def test_killed_collection_is_repeated(tmp_path: Path) -> None:
         killed = killed_before_change(number, bench.store.collect)
         bench.store.collect()
         assert {name: read_snapshot(bench.store, name) for name in expected} == expected
+        assert_nothing_is_left_over(bench, home)
+        if not killed:
+            return
+
+
+def test_killed_discard_and_restore_are_repeated(tmp_path: Path) -> None:
+    two_volumes(tmp_path / "world")
+    date = datetime.now(UTC)
+    for number, home in copies(tmp_path / "world"):
+        bench = Qcow2Bench(home)
+
+        def call(bench: Qcow2Bench = bench) -> None:
+            bench.store.discard("volume", A, date)
+            bench.store.restore("volume", A)
+            bench.store.discard("volume", B, date)
+
+        killed = killed_before_change(number, call)
+        bench.store.collect()
+        known = bench.store.inventory().volume_ids | {each.resource_id for each in bench.store.trash()}
+        assert known == {A, B}
+        call()
+        assert read(bench, A) == padded(b"A")
+        bench.store.restore("volume", B)
+        assert read(bench, B) == padded(b"B")
+        assert bench.store.trash() == []
         assert_nothing_is_left_over(bench, home)
         if not killed:
             return

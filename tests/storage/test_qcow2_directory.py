@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,38 @@ def test_merge_leaves_the_current_file_and_what_was_below(disks: Path, bench: Qc
     assert [name for name in after if after[name] != before[name]] == [f"{A}.snap-2.qcow2"]
     bench.store.collect()
     assert {path.name for path in (disks / "layers").iterdir()} == set(chain(disks, f"volumes/{A}"))
+
+
+def test_layers_that_nothing_names_stay_where_nothing_is_to_be_removed(
+    disks: Path, bench: Qcow2Bench
+) -> None:
+    bench.store.delete_volume(A)
+    bench.store.collect(removing=False)
+    assert (disks / "layers" / f"{A}.qcow2").exists()
+    bench.store.collect()
+    assert not (disks / "layers" / f"{A}.qcow2").exists()
+
+
+def test_chains_are_bounded_where_nothing_is_to_be_removed_too(disks: Path, bench: Qcow2Bench) -> None:
+    for number in range(6):
+        freeze(bench, A, f"snap-{number}")
+    bench.store.collect(removing=False)
+    assert len(chain(disks, f"volumes/{A}")) <= 4
+
+
+def test_volume_in_the_trash_keeps_its_current_file(disks: Path, bench: Qcow2Bench) -> None:
+    """It may be restored, and opened by a guest, while a merge is under way."""
+    for number in range(6):
+        freeze(bench, A, f"snap-{number}")
+    write(bench, A, b"current")
+    current = (disks / "volumes" / A).resolve()
+    before = current.stat().st_ino
+    bench.store.discard("volume", A, datetime.now(UTC))
+    bench.store.clone_volume(B, "snap-5", SIZE)
+    bench.store.collect()
+    assert current.stat().st_ino == before
+    bench.store.restore("volume", A)
+    assert read(bench, A) == padded(b"current")
 
 
 def test_backing_file_outside_the_store_is_refused(disks: Path, bench: Qcow2Bench) -> None:

@@ -6,7 +6,19 @@ from typing import Any
 import typer
 
 from souche import __version__, config, logs
-from souche.cli import account, backup, bucket, export, fsck, image, import_image, marketplace, quota, region
+from souche.cli import (
+    account,
+    backup,
+    bucket,
+    export,
+    fsck,
+    image,
+    import_image,
+    marketplace,
+    quota,
+    region,
+    trash,
+)
 from souche.cli.composition import Composition
 from souche.cli.flags import with_settings
 from souche.cli.output import told
@@ -34,6 +46,7 @@ def build(composition: Composition) -> typer.Typer:
     app.add_typer(image.build(composition), name="image")
     app.add_typer(marketplace.build(composition), name="marketplace")
     app.add_typer(quota.build(composition), name="quota")
+    app.add_typer(trash.build(composition), name="trash")
     app.callback(invoke_without_command=True)(_version)
     return app
 

@@ -13,15 +13,17 @@ from souche.backup.verify import Verified
 from souche.config import Settings
 from souche.fsck.examine import Report
 from souche.fsck.findings import Tools
+from souche.storage.base import VolumeStore
 
 
 @dataclass(frozen=True)
 class Administered:
     """A region for the operator's commands, beside its server or without one. `finish` waits for a promised
     workflow, by its operation's id; `ensure_bucket` makes a bucket of an account's (by name and id); `is_served`
-    tells whether a server runs."""
+    tells whether a server runs. `volumes` is where the disks are."""
 
     region: Region
+    volumes: VolumeStore
     staging: Path
     finish: Callable[[str], None]
     ensure_bucket: Callable[[str, str], None]

@@ -104,6 +104,12 @@ def all_ids(connection: sa.Connection) -> set[str]:
     return set(connection.scalars(sa.select(snapshots.c.snapshot_id)))
 
 
+def completed_ids(connection: sa.Connection) -> set[str]:
+    """The ids of the snapshots that have their bytes."""
+    completed = snapshots.c.state == SnapshotState.COMPLETED
+    return set(connection.scalars(sa.select(snapshots.c.snapshot_id).where(completed)))
+
+
 def set_state(
     connection: sa.Connection, snapshot_ids: Collection[str], state: SnapshotState, *, progress_percent: int
 ) -> None:

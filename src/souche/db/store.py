@@ -59,6 +59,15 @@ def sqlite_engine(path: Path) -> sa.Engine:
     return engine
 
 
+def checkpoint(database: Path, wait_seconds: float) -> None:
+    """Bring into a SQLite file what is in its write-ahead log only, so that a copy of the file alone has it. Waits so
+    long for those who write; 0: brings in what can be without waiting
+    (https://www.sqlite.org/pragma.html#pragma_wal_checkpoint)."""
+    mode = "TRUNCATE" if wait_seconds else "PASSIVE"
+    with closing(sqlite3.connect(database, timeout=wait_seconds)) as connection:
+        connection.execute(f"PRAGMA wal_checkpoint({mode})")
+
+
 class Prepared:
     """A statement that is compiled once, and then goes to the driver as it is.
 

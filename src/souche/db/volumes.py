@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from souche.db import query as engine
 from souche.db import tags, volume_updates
-from souche.db.schema import volume_links, volumes
+from souche.db.schema import operations, volume_links, volumes
 from souche.model.query import Query
 from souche.model.volume_updates import VolumeShape, VolumeUpdate
 from souche.model.volumes import Volume, VolumeLink
@@ -108,6 +108,18 @@ def with_client_token(connection: sa.Connection, account_id: str, client_token: 
 def all_ids(connection: sa.Connection) -> set[str]:
     """The ids of all volumes, for the sweep that looks for what nobody owns."""
     return set(connection.scalars(sa.select(volumes.c.volume_id)))
+
+
+def made_ids(connection: sa.Connection) -> set[str]:
+    """The ids of the volumes that have their bytes. Not of those of a VM that is being made, or is being deleted with
+    them: its operation knows better."""
+    passing = sa.select(volume_links.c.volume_id).join(
+        operations, operations.c.subject_id == volume_links.c.vm_id
+    )
+    made = volumes.c.state.in_([VolumeState.AVAILABLE, VolumeState.IN_USE])
+    return set(
+        connection.scalars(sa.select(volumes.c.volume_id).where(made, volumes.c.volume_id.not_in(passing)))
+    )
 
 
 def set_state(connection: sa.Connection, volume_id: str, state: VolumeState) -> None:

@@ -11,8 +11,8 @@ from souche.fsck.look import Look, Region
 GIB: Final = 1024**3
 BACKUP: Final = "only a backup can bring the bytes back"
 REMOVED: Final = "its disk is removed"
-RECORDS: Final = "put the records back that belong to the disks; the region's server removes what has none"
-MAY_BE_WANTED: Final = "keep a copy before the next start, which removes it: it may be a disk that is missing"
+RECORDS: Final = "put the records back that belong to the disks, or see `souche trash`: restore and discard"
+MAY_BE_WANTED: Final = "it may be a disk that is missing: the server keeps it until every record has its disk"
 
 
 def check_store(look: Look) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ import functools
 import os
 import shutil
 import socket
+import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -30,8 +31,10 @@ from souche.main.administration import administer as administer
 from souche.main.backups import Backups
 from souche.main.checking import check as check
 from souche.main.drivers import (
+    CHECKPOINT_SECONDS,
     allow_list,
     check_databases,
+    checkpoint_databases,
     make_compute,
     make_parts,
     make_region,
@@ -85,6 +88,7 @@ def serve(settings: Settings) -> Iterator[Served]:
         make_space(home)
         check_databases(home)
         store = stack.enter_context(open_store(home))
+        checkpoint_databases(home, CHECKPOINT_SECONDS)
         compute, bridge = make_compute(settings)
         stack.callback(compute.close)
         oos = stack.enter_context(open_oos(settings, home))
@@ -94,7 +98,7 @@ def serve(settings: Settings) -> Iterator[Served]:
         workflows = DurableWorkflows(home.journal, CATALOGUE, parts, EXECUTOR)
         stack.callback(workflows.close)
         workflows.launch()
-        sweeps = SweepLoop(make_sweeps(home, parts, workflows))
+        sweeps = SweepLoop(make_sweeps(home, parts, workflows, settings.trash_kept))
         stack.callback(sweeps.close)
         compute.watch(lambda _vm_id: sweeps.hint())
         sweeps.start()
@@ -123,6 +127,7 @@ def run(settings: Settings) -> None:
         CannotListen, HomeInUse, ComputeFailed, Unavailable.
     """
     logs.configure(settings.log_level)
+    _ = settings.trash_kept  # refused before anything is begun
     _bound_memory()
     connections.raise_most_files()
     api_socket = _listen(settings)
@@ -135,7 +140,16 @@ def run(settings: Settings) -> None:
             applications.append(Application(metadata_app, guests, connections.METADATA))
         _tell(settings, served)
         server.run(applications)
+        _checkpoint(settings)
         os._exit(0)
+
+
+def _checkpoint(settings: Settings) -> None:
+    """A copy of region.sqlite alone is then worth something. The end does not depend on it."""
+    try:
+        checkpoint_databases(Home(settings.home), CHECKPOINT_SECONDS)
+    except sqlite3.Error as error:
+        log.warning("write-ahead logs stay", reason=str(error))
 
 
 def _bound_memory() -> None:

@@ -28,6 +28,7 @@ from souche.objects.addresses import AllowList
 from souche.objects.embedded import EmbeddedOos
 from souche.objects.fetch import Fetcher
 from souche.refusals import NoObjectStore
+from souche.storage.qcow2.driver import Qcow2Store
 from souche.workflows import buckets, engine
 from souche.workflows.buckets import Buckets
 from souche.workflows.catalogue import CATALOGUE
@@ -61,6 +62,7 @@ def administer(path: Path) -> Iterator[Administered]:
         )
         yield Administered(
             region,
+            Qcow2Store(home.path),
             home.staging,
             finish=lambda operation: _finish(home, region, later, operation),
             ensure_bucket=lambda bucket, account_id: _ensure_bucket(home, region, bucket, account_id),

@@ -3,8 +3,9 @@
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from souche.app.region import Region, Workflows
 from souche.clock import SystemClock
@@ -13,7 +14,7 @@ from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.compute.simulated import SimulatedHypervisor
 from souche.config import BadSetting, Settings
 from souche.db import examination
-from souche.db.store import Store, sqlite_engine
+from souche.db.store import Store, checkpoint, sqlite_engine
 from souche.home import Home
 from souche.http import server
 from souche.ids import IdSource
@@ -26,7 +27,7 @@ from souche.objects.fetch import Fetcher
 from souche.objects.oos import Oos
 from souche.objects.s3 import S3Access, S3Store
 from souche.objects.urls import parse_url
-from souche.reconcile import chains, firewalls, layer_hashes, leftovers, oos_keys, power, withdrawn
+from souche.reconcile import chains, firewalls, holds, layer_hashes, leftovers, oos_keys, power, withdrawn
 from souche.reconcile.loop import Sweep
 from souche.room import ENDLESS, Room, room_of
 from souche.storage.base import LiveDisks
@@ -36,6 +37,9 @@ from souche.vault import Vault
 from souche.workflows.buckets import Buckets
 from souche.workflows.durable import DurableWorkflows
 from souche.workflows.parts import Parts
+
+CHECKPOINT_SECONDS: Final = 1.0
+"""how long a checkpoint at a start or an end waits for those who write"""
 
 
 class Compute(Hypervisor, LiveDisks, Protocol):
@@ -159,8 +163,9 @@ def make_parts(
     )
 
 
-def make_sweeps(home: Home, parts: Parts, workflows: DurableWorkflows) -> list[Sweep]:
-    """Every sweep of a region, and how often it runs."""
+def make_sweeps(home: Home, parts: Parts, workflows: DurableWorkflows, trash_kept: timedelta) -> list[Sweep]:
+    """Every sweep of a region, and how often it runs. What is discarded stays in the trash for `trash_kept`."""
+    hold = holds.Hold(parts)
     return [
         Sweep("outstanding", workflows.start_outstanding, 1.0),
         Sweep("broken off", workflows.revive, 30.0),
@@ -168,13 +173,15 @@ def make_sweeps(home: Home, parts: Parts, workflows: DurableWorkflows) -> list[S
         Sweep("power", lambda: power.settle(parts, workflows.start), 5.0, on_hint=True),
         Sweep("firewalls", lambda: firewalls.settle(parts), 60.0),
         Sweep("terminated", lambda: leftovers.forget_terminated(parts), 60.0),
-        Sweep("leftovers", lambda: leftovers.remove(parts), 60.0),
+        Sweep("leftovers", lambda: hold.sweep(parts), 60.0),
+        Sweep("trash", lambda: hold.empty_trash(parts, trash_kept), 60.0),
         Sweep("staged", lambda: leftovers.remove_staged(parts, home.staging), 3600.0),
         Sweep("withdrawn", lambda: withdrawn.remove(parts), 60.0),
-        Sweep("disks", lambda: leftovers.collect_disks(parts), 10.0),
+        Sweep("disks", lambda: hold.collect(parts), 10.0),
         Sweep("chains", lambda: chains.shorten(parts), 60.0),
         Sweep("layer hashes", lambda: layer_hashes.record(parts), 60.0),
         Sweep("layers compared", lambda: layer_hashes.compare(parts), 60.0),
+        Sweep("checkpoint", lambda: checkpoint_databases(home, 0), 60.0),
         Sweep("bucket keys", lambda: oos_keys.sync(parts), 1.0),
     ]
 
@@ -238,3 +245,9 @@ def check_databases(home: Home) -> None:
     """
     examination.check(home.database, examination.REGION_REMEDY)
     examination.check(home.journal, examination.JOURNAL_REMEDY)
+
+
+def checkpoint_databases(home: Home, wait_seconds: float) -> None:
+    """Bring into the databases' files what is in their write-ahead logs only, waiting so long for each."""
+    for database in (home.database, home.journal):
+        checkpoint(database, wait_seconds)

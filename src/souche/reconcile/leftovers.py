@@ -1,18 +1,24 @@
 """What nobody owns any more: guests, volumes and snapshots without a record, VMs long terminated, disk files that
 were never taken in.
 
-A record is written before the thing that it describes is made, so what has none is left over for certain.
+A record is written before the thing that it describes is made, and erased after that is gone. So a disk without a
+record is left over by a defect, or the records are not of the present: it goes to the trash. `holds` keeps the sweeps
+from what had no record at the start.
 """
 
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import structlog
 
+from souche import ids
 from souche.db import snapshots, vms, volumes
+from souche.db.store import Store
 from souche.reconcile.each import each
+from souche.storage.base import VolumeStore
 from souche.workflows import engine
 from souche.workflows.parts import Parts
 
@@ -22,36 +28,57 @@ STAGED_KEPT = timedelta(days=1)
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class UnrecordedDisks:
+    """The ids of volumes and snapshots that have no record. `captures` are those that never have one: of backups."""
+
+    volumes: frozenset[str]
+    snapshots: frozenset[str]
+    captures: frozenset[str]
+
+    def all(self) -> frozenset[str]:
+        """Those that had a record once."""
+        return self.volumes | self.snapshots
+
+
+def unrecorded_disks(store: Store, disks: VolumeStore) -> UnrecordedDisks:
+    """The disks that have no record. What is there is listed first, the records are read afterwards."""
+    inventory = disks.inventory()
+    with store.read() as connection:
+        unrecorded = inventory.snapshot_ids - snapshots.all_ids(connection)
+        captures = frozenset(each for each in unrecorded if not each.startswith(f"{ids.SNAPSHOT}-"))
+        return UnrecordedDisks(
+            volumes=inventory.volume_ids - volumes.all_ids(connection),
+            snapshots=unrecorded - captures,
+            captures=captures,
+        )
+
+
 def remove(parts: Parts) -> None:
-    """Remove everything that has no record. What is there is listed first, the records are read afterwards."""
-    inventory = parts.volumes.inventory()
+    """Remove guests that have no record, and put the disks that have none into the trash."""
     guests = set(parts.hypervisor.power_states())
     with parts.store.read() as connection:
         orphans = sorted(guests - vms.all_ids(connection))
-        orphan_volumes = sorted(inventory.volume_ids - volumes.all_ids(connection))
-        orphan_snapshots = sorted(inventory.snapshot_ids - snapshots.all_ids(connection))
-    _remove_each("a guest", orphans, parts.hypervisor.remove)
-    _remove_each("a volume", orphan_volumes, parts.volumes.delete_volume)
-    _remove_each("a snapshot", orphan_snapshots, parts.volumes.delete_snapshot)
+    _each_of("removing a guest", orphans, parts.hypervisor.remove)
+    found, date = unrecorded_disks(parts.store, parts.volumes), parts.clock.now()
+    discard = parts.volumes.discard
+    _each_of("discarding a volume", found.volumes, lambda name: discard("volume", name, date))
+    _each_of("discarding a snapshot", found.snapshots, lambda name: discard("snapshot", name, date))
+    _each_of("removing a backup's capture", found.captures, parts.volumes.delete_snapshot)
 
 
-def _remove_each(what: str, names: Iterable[str], remove: Callable[[str], None]) -> None:
+def _each_of(what: str, names: Iterable[str], remove: Callable[[str], None]) -> None:
     def remove_one(name: str) -> None:
-        log.warning(f"removing {what} without a record", name=name)
+        log.warning(f"{what} without a record", name=name)
         remove(name)
 
-    each(names, remove_one)
+    each(sorted(names), remove_one)
 
 
 def forget_terminated(parts: Parts) -> None:
     """Terminated VMs are listed for an hour: Terraform reads them to see that they are gone (clients.md)."""
     with parts.store.begin() as connection:
         vms.erase_terminated(connection, parts.clock.now() - TERMINATED_LISTED)
-
-
-def collect_disks(parts: Parts) -> None:
-    """Give back the space of layers that nothing names, and bound the length of chains."""
-    parts.volumes.collect()
 
 
 def remove_staged(parts: Parts, staging: Path) -> None:

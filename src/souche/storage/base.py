@@ -8,8 +8,9 @@ A store is used by one region; several processes and threads of it may call at t
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from souche.model.disks import DiskSource
 
@@ -52,6 +53,20 @@ class Fault:
 
     resource_ids: tuple[str, ...]
     problem: str
+
+
+DiskKind: TypeAlias = Literal["volume", "snapshot"]
+
+
+@dataclass(frozen=True)
+class Trashed:
+    """A volume or snapshot in the trash. `size_bytes` is its size as a guest saw it, 0 if that cannot be read any more;
+    `date` when it was discarded."""
+
+    kind: DiskKind
+    resource_id: str
+    size_bytes: int
+    date: datetime
 
 
 class LiveDisks(Protocol):
@@ -141,9 +156,31 @@ class VolumeStore(Protocol):
         """Everything that the store holds."""
         ...
 
-    def collect(self) -> int:
-        """Remove what nothing names, and bound the length of chains. Returns the bytes in use on the medium
-        afterwards. Idempotent, may be called at any time, never touches what a running guest writes to."""
+    def collect(self, *, removing: bool = True) -> int:
+        """Remove what nothing names, the trash included, and bound the length of chains. Returns the bytes in use on
+        the medium afterwards. Idempotent, may be called at any time, never touches what a running guest writes to.
+        Without `removing`, what nothing names stays too."""
+        ...
+
+    def discard(self, kind: DiskKind, resource_id: str, date: datetime) -> None:
+        """Put a volume that nobody has open, or a snapshot, into the trash: it is in the inventory no longer, and its
+        bytes stay until `purge`."""
+        ...
+
+    def restore(self, kind: DiskKind, resource_id: str) -> None:
+        """Bring a volume or snapshot back from the trash, under its id and with its bytes.
+
+        Raises:
+            StorageFailed: it is neither in the trash nor in the inventory, or another disk has its id.
+        """
+        ...
+
+    def purge(self, kind: DiskKind, resource_id: str) -> None:
+        """Remove a volume or snapshot from the trash for good."""
+        ...
+
+    def trash(self) -> Sequence[Trashed]:
+        """What is in the trash, what was discarded first before the rest."""
         ...
 
     def verify(self, *, deep: bool) -> Sequence[Fault]:

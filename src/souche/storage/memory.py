@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
@@ -14,7 +15,16 @@ from souche import run
 from souche.errors import ComputeFailed, StorageFailed, SystemFailure
 from souche.model.disks import DiskSource, MemorySource
 from souche.storage import nbd
-from souche.storage.base import Capabilities, Capture, CaptureReport, Fault, Inventory, LiveDisks
+from souche.storage.base import (
+    Capabilities,
+    Capture,
+    CaptureReport,
+    DiskKind,
+    Fault,
+    Inventory,
+    LiveDisks,
+    Trashed,
+)
 
 PAGE_BYTES: Final = 4096
 ZERO_PAGE: Final = bytes(PAGE_BYTES)
@@ -52,6 +62,14 @@ class Written:
     content: Content
 
 
+@dataclass(frozen=True)
+class Discarded:
+    """What is in the trash, and since when."""
+
+    content: Content
+    date: datetime
+
+
 class MemoryStore:
     """A `VolumeStore`. `write` and `read` are the guest's side of a volume; they are not of the protocol."""
 
@@ -59,6 +77,7 @@ class MemoryStore:
         self._lock = threading.RLock()
         self._volumes: dict[str, Written] = {}
         self._snapshots: dict[str, Content] = {}
+        self._trash: dict[tuple[DiskKind, str], Discarded] = {}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -151,9 +170,10 @@ class MemoryStore:
         with self._lock:
             return Inventory(volume_ids=frozenset(self._volumes), snapshot_ids=frozenset(self._snapshots))
 
-    def collect(self) -> int:
+    def collect(self, *, removing: bool = True) -> int:  # noqa: ARG002  what nothing names is gone at once
         with self._lock:
             contents = [*self._snapshots.values(), *(volume.content for volume in self._volumes.values())]
+            contents += [discarded.content for discarded in self._trash.values()]
             return PAGE_BYTES * len({id(page) for content in contents for page in content.pages.values()})
 
     def verify(self, *, deep: bool) -> Sequence[Fault]:  # noqa: ARG002
@@ -164,6 +184,44 @@ class MemoryStore:
 
     def compare_hashes(self, bytes_per_second: float) -> bool | None:  # noqa: ARG002
         return None
+
+    def discard(self, kind: DiskKind, resource_id: str, date: datetime) -> None:
+        with self._lock:
+            content = self._content(kind, resource_id)
+            if content is not None:
+                self._trash[kind, resource_id] = Discarded(content, date)
+                self.delete_volume(resource_id) if kind == "volume" else self.delete_snapshot(resource_id)
+
+    def restore(self, kind: DiskKind, resource_id: str) -> None:
+        with self._lock:
+            discarded = self._trash.get((kind, resource_id))
+            if discarded is not None and self._content(kind, resource_id) is not None:
+                raise StorageFailed(reason=f"there is another {kind} {resource_id}")
+            if discarded is None:
+                self._volume(resource_id) if kind == "volume" else self._snapshot(resource_id)
+            elif kind == "volume":
+                self._add_volume(resource_id, discarded.content)
+            else:
+                self._snapshots[resource_id] = discarded.content
+            self.purge(kind, resource_id)
+
+    def purge(self, kind: DiskKind, resource_id: str) -> None:
+        with self._lock:
+            self._trash.pop((kind, resource_id), None)
+
+    def trash(self) -> Sequence[Trashed]:
+        with self._lock:
+            found = [
+                Trashed(kind, resource_id, discarded.content.size_bytes, discarded.date)
+                for (kind, resource_id), discarded in self._trash.items()
+            ]
+        return sorted(found, key=lambda each: (each.date, each.resource_id))
+
+    def _content(self, kind: DiskKind, resource_id: str) -> Content | None:
+        if kind == "snapshot":
+            return self._snapshots.get(resource_id)
+        volume = self._volumes.get(resource_id)
+        return volume.content if volume else None
 
     def _add_volume(self, volume_id: str, content: Content) -> None:
         with self._lock:

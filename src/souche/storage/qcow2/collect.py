@@ -42,20 +42,21 @@ BLOCK_BYTES: Final = 512
 log = structlog.get_logger()
 
 
-def collect(directory: Directory, journal: Journal, max_chain: int, room: Room) -> int:
+def collect(directory: Directory, journal: Journal, max_chain: int, room: Room, *, removing: bool) -> int:
     """See `VolumeStore.collect`. Merges run without the store's lock; one that fails is logged and left for
     the next collection."""
     directory.scratch.sweep()
-    with journal.settled():
-        _remove_unnamed(directory, journal)
+    if removing:
+        with journal.settled():
+            _remove_unnamed(directory, journal)
     _shorten_chains(directory, journal, max(max_chain, SHORTEST_BOUND), room)
     with directory.locked():
         return directory.bytes_in_use()
 
 
 def _remove_unnamed(directory: Directory, journal: Journal) -> None:
-    directory.volumes.sweep()
-    directory.snapshots.sweep()
+    for pointers in (directory.volumes, directory.snapshots, *directory.trash.values()):
+        pointers.sweep()
     journal.sweep()
     chains = _all_chains(directory, journal)
     named = {layer for chain in chains for layer in chain.layers}
@@ -70,7 +71,7 @@ def _remove_unnamed(directory: Directory, journal: Journal) -> None:
 def _seal_older(directory: Directory, journal: Journal, chains: Sequence[Chain]) -> None:
     """Make the records of layers that have none: those of a home that is older than records."""
     writable = {move.layer for move in journal.open_moves()}
-    snapshots = set(directory.snapshots.all().values())
+    snapshots = directory.snapshot_layers()
     unknown = {layer for chain in chains for layer in _frozen(directory, chain, snapshots)}
     try:
         directory.seal(sorted(unknown - writable))
@@ -94,8 +95,8 @@ def _frozen(directory: Directory, chain: Chain, snapshots: Collection[str]) -> I
 def _all_chains(directory: Directory, journal: Journal) -> list[Chain]:
     """The chain below everything that has a name, without duplicates. What is wrong is logged."""
     moves = journal.open_moves()
-    currents = set(directory.volumes.all().values())
-    roots = currents | {move.overlay for move in moves} | set(directory.snapshots.all().values())
+    currents = directory.current_layers()
+    roots = currents | {move.overlay for move in moves} | directory.snapshot_layers()
     seen = Chains(directory, currents | {layer for move in moves for layer in (move.layer, move.overlay)})
     chains = [seen.chain(root) for root in sorted(roots)]
     for chain in chains:
@@ -122,7 +123,7 @@ def _next_merge(directory: Directory, journal: Journal, max_chain: int, failed: 
     """A layer, what lies below it, and the lowest of its chain, which it is to be put onto; nothing if no chain is too
     long."""
     with journal.settled():
-        written = set(directory.volumes.all().values()) | {move.layer for move in journal.open_moves()}
+        written = directory.current_layers() | {move.layer for move in journal.open_moves()}
         for chain in _all_chains(directory, journal):
             if len(chain.layers) > max_chain and not chain.faults:
                 layers = chain.layers[-(max_chain // 2 + 2) :]

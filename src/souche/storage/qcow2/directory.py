@@ -6,6 +6,7 @@
         volumes/<volume id>     link to the one layer that the volume writes to: its current file
         snapshots/<snapshot id> link to a layer that nobody writes to any more
         records/<layer>         what is known of a layer that nobody writes to any more (see `records`)
+        trash/volumes/, trash/snapshots/  the same links of what was discarded, with its date
         captures/               the journal of captures under way (see `journal`)
         work/                   half-made files (see `scratch`)
 
@@ -30,6 +31,7 @@ from souche import run
 from souche.errors import OutOfSpace, StorageFailed, SystemFailure, Unavailable
 from souche.formats.qcow2 import Qcow2Header, read_header
 from souche.room import full
+from souche.storage.base import DiskKind
 from souche.storage.qcow2 import argv
 from souche.storage.qcow2.durable import sync_directory, sync_file
 from souche.storage.qcow2.locks import locked
@@ -56,7 +58,24 @@ class Directory:
         self.volumes = Pointers(self._make("volumes"))
         self.snapshots = Pointers(self._make("snapshots"))
         self.records = Records(self._make("records"))
+        self._make("trash")
+        self.trash: dict[DiskKind, Pointers] = {
+            "volume": Pointers(self._make("trash/volumes"), "../../layers"),
+            "snapshot": Pointers(self._make("trash/snapshots"), "../../layers"),
+        }
         self.scratch = Scratch(self._make("work"))
+
+    def live(self, kind: DiskKind) -> Pointers:
+        """The links of the volumes, or of the snapshots, that are not in the trash."""
+        return self.volumes if kind == "volume" else self.snapshots
+
+    def current_layers(self) -> set[str]:
+        """What volumes write to; those in the trash did, and may again."""
+        return {*self.volumes.all().values(), *self.trash["volume"].all().values()}
+
+    def snapshot_layers(self) -> set[str]:
+        """What snapshots name, those in the trash too."""
+        return {*self.snapshots.all().values(), *self.trash["snapshot"].all().values()}
 
     def locked(self) -> AbstractContextManager[None]:
         """One change at a time, over all threads and processes."""

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
 
@@ -17,8 +18,17 @@ from souche.formats.qcow2_layout import is_of_stream
 from souche.model.disks import FileSource
 from souche.room import ENDLESS, Room
 from souche.storage import nbd
-from souche.storage.base import Capabilities, Capture, CaptureReport, Fault, Inventory, LiveDisks
-from souche.storage.qcow2 import argv
+from souche.storage.base import (
+    Capabilities,
+    Capture,
+    CaptureReport,
+    DiskKind,
+    Fault,
+    Inventory,
+    LiveDisks,
+    Trashed,
+)
+from souche.storage.qcow2 import argv, trash
 from souche.storage.qcow2.capture import capture
 from souche.storage.qcow2.chains import check
 from souche.storage.qcow2.collect import collect
@@ -140,9 +150,25 @@ class Qcow2Store:
                 snapshot_ids=frozenset(self._directory.snapshots.all()),
             )
 
-    def collect(self) -> int:
+    def collect(self, *, removing: bool = True) -> int:
         with storage_failures("collect"):
-            return collect(self._directory, self._journal, self._max_chain, self._room)
+            return collect(self._directory, self._journal, self._max_chain, self._room, removing=removing)
+
+    def discard(self, kind: DiskKind, resource_id: str, date: datetime) -> None:
+        with self._alone("discard", resource_id):
+            trash.discard(self._directory, kind, resource_id, date)
+
+    def restore(self, kind: DiskKind, resource_id: str) -> None:
+        with self._alone("restore", resource_id):
+            trash.restore(self._directory, kind, resource_id)
+
+    def purge(self, kind: DiskKind, resource_id: str) -> None:
+        with self._alone("purge", resource_id):
+            self._directory.trash[kind].remove(resource_id)
+
+    def trash(self) -> Sequence[Trashed]:
+        with self._alone("list the trash"):
+            return trash.content(self._directory)
 
     def verify(self, *, deep: bool) -> Sequence[Fault]:
         with storage_failures("verify"):

@@ -6,7 +6,7 @@ meanwhile may leave a moment's contradiction, and the caller looks twice.
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -41,7 +41,7 @@ class Qcow2Inspector:
             *captures.faults,
             *(fault for each, chain in chains.items() for fault in _chain_faults(each, chain)),
             *_sharing(volumes.layers, snapshots.layers, chains),
-            *_unnamed(layers, chains, captures.moves),
+            *_unnamed(layers, [*chains.values(), *map(layers.chain, self._trashed())], captures.moves),
             *self._scratch(),
         ]
         known = {fault.resource_id for fault in faults if not fault.leftover}
@@ -93,6 +93,11 @@ class Qcow2Inspector:
                 what = f"{name}/{path.name} is no link to a layer"
                 found.faults.append(StoreFault("LinkDamaged", path.name, what))
         return found
+
+    def _trashed(self) -> list[str]:
+        """The layers of what is in the trash."""
+        links = (path for kind in ("volumes", "snapshots") for path in _entries(self._root / "trash" / kind))
+        return [Path(target).name for link in links if (target := _target(link))]
 
     def _scratch(self) -> Iterator[StoreFault]:
         for path in _entries(self._root / "work"):
@@ -203,8 +208,8 @@ def _sharing(
                 yield StoreFault("LayerShared", resource_id, what)
 
 
-def _unnamed(layers: _Layers, chains: Mapping[str, _Chain], moves: list[Move]) -> Iterator[StoreFault]:
-    named = {name for chain in chains.values() for name in chain.names}
+def _unnamed(layers: _Layers, chains: Sequence[_Chain], moves: list[Move]) -> Iterator[StoreFault]:
+    named = {name for chain in chains for name in chain.names}
     for move in moves:
         named |= {move.current, move.layer, *layers.chain(move.overlay).names}
     for name in layers.names():

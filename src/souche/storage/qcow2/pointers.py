@@ -1,6 +1,8 @@
 """Names that point to layers: one symbolic link an id, replaced atomically."""
 
+import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from souche.storage.qcow2.durable import sync_directory
@@ -11,8 +13,10 @@ class Pointers:
     """A directory of links `<id>` -> `../layers/<layer>`. Those who change it hold the store's lock; reading
     needs none. A name with a leading dot is a link that is being made, or the leftover of one."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, layers: str = "../layers") -> None:
+        """`layers` is where the layers are, seen from `root`."""
         self._root = root
+        self._layers = layers
 
     def get(self, resource_id: str) -> str | None:
         """The name of the layer, or None if there is no such id. What is no link is no id of ours."""
@@ -35,11 +39,21 @@ class Pointers:
         """The names of what is here and is no link."""
         return [path.name for path in self._root.iterdir() if not path.is_symlink()]
 
-    def set(self, resource_id: str, layer: str) -> None:
+    def date(self, resource_id: str) -> datetime | None:
+        """The date that an id's link bears: what `set` was given, or when it was set; None if there is no such id."""
+        try:
+            seconds = (self._root / resource_id).lstat().st_mtime
+        except FileNotFoundError:
+            return None
+        return datetime.fromtimestamp(seconds, UTC)
+
+    def set(self, resource_id: str, layer: str, date: datetime | None = None) -> None:
         """Point an id, new or known, to a layer. Durable on return."""
         link = self._root / f".{resource_id}"
         link.unlink(missing_ok=True)
-        link.symlink_to(f"../layers/{layer}")
+        link.symlink_to(f"{self._layers}/{layer}")
+        if date is not None:
+            os.utime(link, (date.timestamp(), date.timestamp()), follow_symlinks=False)
         link.replace(self._root / resource_id)
         sync_directory(self._root)
 

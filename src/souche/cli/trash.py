@@ -1,0 +1,84 @@
+"""souche trash"""
+
+from typing import Annotated
+
+import typer
+
+from souche.app import trash
+from souche.app.trash import Discarded
+from souche.cli.composition import Composition
+from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.output import show, told
+
+GIB = 1 << 30
+IdsArgument = Annotated[
+    list[str] | None, typer.Argument(help="IDs of volumes and snapshots. Default: all of them.")
+]
+
+
+def build(composition: Composition) -> typer.Typer:
+    """The commands about the trash."""
+    app = typer.Typer(help="Disks that have no record any more.", no_args_is_help=True)
+    _add_list(app, composition)
+    _add_restore(app, composition)
+    _add_discard(app, composition)
+    _add_empty(app, composition)
+    return app
+
+
+def _add_list(app: typer.Typer, composition: Composition) -> None:
+    @app.command("list")
+    def list_trash(home: HomeFlag, json: JsonFlag = False) -> None:
+        """List what is in the trash, and the disks without a record that are not there yet."""
+        with told(), composition.administer(home) as administered:
+            _show(trash.every(administered.region, administered.volumes), as_json=json)
+
+
+def _add_restore(app: typer.Typer, composition: Composition) -> None:
+    @app.command()
+    def restore(
+        resource: Annotated[str, typer.Argument(help="ID of a volume or snapshot.")],
+        home: HomeFlag,
+        account: Annotated[
+            str | None, typer.Option(help="Name or ID of the account that it is for, if its record is lost.")
+        ] = None,
+        json: JsonFlag = False,
+    ) -> None:
+        """Bring a disk back under its ID: a snapshot that is completed, a volume that is available."""
+        with told(), composition.administer(home) as administered:
+            restored = trash.restore(administered.region, administered.volumes, resource, account)
+        _show([restored], as_json=json)
+
+
+def _add_discard(app: typer.Typer, composition: Composition) -> None:
+    @app.command()
+    def discard(home: HomeFlag, resources: IdsArgument = None, json: JsonFlag = False) -> None:
+        """Put disks that have no record into the trash, where they are kept for --trash-hours of the server."""
+        with told(), composition.administer(home) as administered:
+            discarded = trash.discard(administered.region, administered.volumes, resources or [])
+        _show(discarded, as_json=json)
+
+
+def _add_empty(app: typer.Typer, composition: Composition) -> None:
+    @app.command()
+    def empty(home: HomeFlag, resources: IdsArgument = None, json: JsonFlag = False) -> None:
+        """Remove what is in the trash for good, now."""
+        with told(), composition.administer(home) as administered:
+            removed = trash.empty(administered.region, administered.volumes, resources or [])
+        _show(removed, as_json=json)
+
+
+def _show(found: list[Discarded], *, as_json: bool) -> None:
+    for each in found:
+        date = each.date.isoformat(timespec="seconds").replace("+00:00", "Z") if each.date else None
+        if as_json:
+            facts = {
+                "ResourceId": each.resource_id,
+                "Kind": each.kind,
+                "SizeBytes": each.size_bytes,
+                "DiscardDate": date,
+            }
+            show(facts, as_json=True)
+        else:
+            size = "" if each.size_bytes is None else f"{each.size_bytes / GIB:g} GiB"
+            print(f"{each.resource_id:<14}{each.kind:<10}{size:<12}{date or 'not in the trash, no record'}")

@@ -1,0 +1,109 @@
+"""What keeps the sweeps from removing disks: records and disks that are not of the same moment.
+
+- Disks that have no record at the start. No crash leaves any, so the records are older than the disks: an old
+  region.sqlite came back, or one without its write-ahead log. Nothing is swept until each of these disks has a record,
+  or is in the trash.
+- Records without their disk. Its link may be what was lost, so layers that nothing names are kept until each record has
+  its disk, or is deleted. A disk in the trash that has a record comes back by itself.
+"""
+
+from datetime import timedelta
+
+import structlog
+
+from souche.db import snapshots, volumes
+from souche.reconcile import leftovers
+from souche.workflows.parts import Parts
+
+NAMED = 10
+"""how many ids a line of the log has"""
+HELD_REMEDY = (
+    "region.sqlite is older than disks/, and nothing is swept: put the newer region.sqlite back with its"
+    " region.sqlite-wal; or bring these disks back (souche trash restore), or give them up (souche trash discard)"
+)
+MISSING_REMEDY = "nothing is collected: put disks/ back, or delete what these are the records of"
+
+log = structlog.get_logger()
+
+
+class Hold:
+    """Made at the start, before anything is swept."""
+
+    def __init__(self, parts: Parts) -> None:
+        recover(parts)
+        self._unrecorded = leftovers.unrecorded_disks(parts.store, parts.volumes).all()
+        self._missing: frozenset[str] = frozenset()
+        if self._unrecorded:
+            log.warning("disks without a record", **_named(self._unrecorded), remedy=HELD_REMEDY)
+        self._is_complete(parts)
+
+    @property
+    def disks(self) -> frozenset[str]:
+        """The ids of the disks without a record that keep everything from being swept."""
+        return self._unrecorded
+
+    def sweep(self, parts: Parts) -> None:
+        """Bring back what has a record; remove what has none, unless that was so at the start."""
+        recover(parts)
+        if self._stands(parts):
+            return
+        leftovers.remove(parts)
+
+    def empty_trash(self, parts: Parts, kept: timedelta) -> None:
+        """Remove what was discarded that long ago."""
+        if self._stands(parts):
+            return
+        before = parts.clock.now() - kept
+        old = [each for each in parts.volumes.trash() if each.date <= before]
+        wanted = without_disk(parts) if old else frozenset()
+        for each in old:
+            if each.resource_id not in wanted:
+                log.warning("removing from the trash", resource_id=each.resource_id)
+                parts.volumes.purge(each.kind, each.resource_id)
+
+    def collect(self, parts: Parts) -> None:
+        """Give back the space of layers that nothing names, and bound the length of chains."""
+        removing = self._is_complete(parts) and not self._stands(parts)
+        parts.volumes.collect(removing=removing)
+
+    def _stands(self, parts: Parts) -> bool:
+        if self._unrecorded:
+            self._unrecorded &= leftovers.unrecorded_disks(parts.store, parts.volumes).all()
+        return bool(self._unrecorded)
+
+    def _is_complete(self, parts: Parts) -> bool:
+        """Whether every record has its disk. Those that have none are told once."""
+        missing = without_disk(parts)
+        if missing - self._missing:
+            log.warning("records without their disk", **_named(missing), remedy=MISSING_REMEDY)
+        self._missing = missing
+        return not missing
+
+
+def recover(parts: Parts) -> None:
+    """Take out of the trash what has a record and no disk: its database came back."""
+    trashed = parts.volumes.trash()
+    wanted = without_disk(parts) if trashed else frozenset()
+    for each in trashed:
+        if each.resource_id in wanted:
+            log.warning("out of the trash: it has a record", resource_id=each.resource_id)
+            parts.volumes.restore(each.kind, each.resource_id)
+
+
+def without_disk(parts: Parts) -> frozenset[str]:
+    """The ids of snapshots and volumes that have their bytes by their records, but not in the store. Records are read
+    before and after: what is deleted meanwhile has no record of that kind any more."""
+    before = _recorded(parts)
+    inventory = parts.volumes.inventory()
+    missing = before - inventory.volume_ids - inventory.snapshot_ids
+    return frozenset(missing & _recorded(parts)) if missing else frozenset()
+
+
+def _recorded(parts: Parts) -> set[str]:
+    """The ids of all that has its bytes, by the records."""
+    with parts.store.read() as connection:
+        return snapshots.completed_ids(connection) | volumes.made_ids(connection)
+
+
+def _named(disks: frozenset[str]) -> dict[str, object]:
+    return {"count": len(disks), "ids": sorted(disks)[:NAMED]}

@@ -1,0 +1,176 @@
+"""Disks and records that are not of the same moment: nothing is removed for good."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import structlog
+
+from souche.app import snapshots, volumes
+from souche.db import snapshots as snapshot_records
+from souche.db import volumes as volume_records
+from souche.reconcile.holds import Hold, without_disk
+from souche.storage.base import Capture
+from souche.storage.qcow2 import Qcow2Store
+from souche.workflows.parts import Parts
+from tests.support.region import ManualClock
+from tests.workflows.world import Original, World
+
+DAY = timedelta(days=1)
+DATE = datetime(2026, 11, 24, tzinfo=UTC)
+MIB = 1 << 20
+
+
+def forget_snapshot(world: World, snapshot_id: str) -> None:
+    """As a database does that is older than the snapshot."""
+    with world.region.store.begin() as connection:
+        snapshot_records.erase(connection, [snapshot_id])
+
+
+def sweep(world: World, hold: Hold) -> None:
+    """Everything that removes disks."""
+    for _ in range(2):
+        hold.sweep(world.parts)
+        hold.collect(world.parts)
+        hold.empty_trash(world.parts, DAY)
+
+
+def advance(world: World, **time: float) -> None:
+    assert isinstance(world.parts.clock, ManualClock)
+    world.parts.clock.advance(**time)
+
+
+def inventory(world: World) -> set[str]:
+    found = world.disks.store.inventory()
+    return set(found.volume_ids | found.snapshot_ids)
+
+
+def test_what_belongs_together_is_left_as_it_is(world: World) -> None:
+    before = world.see()
+    hold = Hold(world.parts)
+    assert hold.disks == frozenset()
+    sweep(world, hold)
+    assert world.see() == before
+
+
+def test_disks_without_a_record_at_the_start_are_not_swept_and_the_start_says_so(
+    world: World, origin: Original
+) -> None:
+    spare = origin.cast.snapshot_id
+    forget_snapshot(world, spare)
+    before = inventory(world)
+    with structlog.testing.capture_logs() as lines:
+        hold = Hold(world.parts)
+    (line,) = lines
+    assert (line["event"], line["ids"]) == ("disks without a record", [spare])
+    assert "region.sqlite" in line["remedy"]
+    assert "souche trash" in line["remedy"]
+    sweep(world, hold)
+    advance(world, hours=48)
+    sweep(world, hold)
+    assert inventory(world) == before
+
+
+def test_nothing_else_is_swept_beside_them(world: World, origin: Original) -> None:
+    """Guests, and what loses its record later: the records cannot be trusted."""
+    forget_snapshot(world, origin.cast.snapshot_id)
+    hold = Hold(world.parts)
+    with world.region.store.begin() as connection:
+        volume_records.erase(connection, origin.cast.volume_id)
+    before = inventory(world)
+    sweep(world, hold)
+    assert inventory(world) == before
+
+
+def test_sweeps_go_on_when_these_disks_are_given_up(world: World, origin: Original) -> None:
+    spare = origin.cast.snapshot_id
+    forget_snapshot(world, spare)
+    hold = Hold(world.parts)
+    world.disks.store.create_volume("vol-00000001", 1 << 20)
+    world.disks.store.discard("snapshot", spare, world.parts.clock.now())
+    sweep(world, hold)
+    assert [each.resource_id for each in world.disks.store.trash()] == [spare, "vol-00000001"]
+    advance(world, hours=24)
+    sweep(world, hold)
+    assert world.disks.store.trash() == []
+
+
+def test_what_loses_its_record_later_is_in_the_trash_for_a_day(world: World, origin: Original) -> None:
+    spare, hold = origin.cast.snapshot_id, Hold(world.parts)
+    forget_snapshot(world, spare)
+    sweep(world, hold)
+    assert spare not in inventory(world)
+    advance(world, hours=23, minutes=59)
+    sweep(world, hold)
+    assert [each.resource_id for each in world.disks.store.trash()] == [spare]
+    advance(world, minutes=1)
+    sweep(world, hold)
+    assert world.disks.store.trash() == []
+
+
+def test_a_disk_in_the_trash_comes_back_with_its_record(world: World, origin: Original) -> None:
+    spare, before = origin.cast.snapshot_id, world.see()
+    world.disks.store.discard("snapshot", spare, world.parts.clock.now())
+    world.disks.store.discard("volume", origin.cast.volume_id, world.parts.clock.now())
+    advance(world, hours=48)
+    sweep(world, Hold(world.parts))
+    assert world.see() == before
+    assert world.disks.store.trash() == []
+
+
+def on_qcow2(world: World) -> Parts:
+    """The same records, with a disk of each in files."""
+    store = Qcow2Store(world.home)
+    recorded = world.disks.store.inventory()
+    for volume_id in recorded.volume_ids:
+        store.create_volume(volume_id, MIB)
+    for snapshot_id in recorded.snapshot_ids:
+        store.create_volume("vol-00000001", MIB)
+        store.capture([Capture("vol-00000001", snapshot_id)], vm_id=None, live=None)
+        store.delete_volume("vol-00000001")
+    return replace(world.parts, volumes=store)
+
+
+@pytest.mark.parametrize("kind", ["snapshot", "volume"])
+def test_nothing_is_collected_while_a_record_has_no_disk(world: World, origin: Original, kind: str) -> None:
+    """The link of the disk was lost, and its layer looks as if nobody wanted it."""
+    parts, lost = on_qcow2(world), origin.cast.snapshot_id if kind == "snapshot" else origin.cast.volume_id
+    parts.volumes.collect()
+    link = world.home / "disks" / f"{kind}s" / lost
+    layer = link.resolve()
+    target = link.readlink()
+    link.unlink()
+    with structlog.testing.capture_logs() as lines:
+        hold = Hold(parts)
+        for _ in range(3):
+            hold.collect(parts)
+    assert layer.exists()
+    assert [(line["event"], line["ids"]) for line in lines] == [("records without their disk", [lost])]
+    link.symlink_to(target)
+    hold.collect(parts)
+    parts.volumes.discard("snapshot" if kind == "snapshot" else "volume", lost, DATE)
+    with world.region.store.begin() as connection:
+        snapshot_records.erase(connection, [lost])
+        volume_records.erase(connection, lost)
+    hold.empty_trash(parts, timedelta(0))
+    hold.collect(parts)
+    assert not layer.exists()
+
+
+def test_what_is_being_made_or_deleted_needs_no_disk(world: World, origin: Original) -> None:
+    region, alice = world.region, origin.cast.alice
+    volumes.create(region, alice, volumes.Create(region.subregion_name, size_gib=1))
+    snapshots.create_from_volume(region, alice, snapshots.FromVolume(origin.cast.volume_id))
+    snapshots.delete(region, alice, origin.cast.snapshot_id)
+    world.disks.store.delete_snapshot(origin.cast.snapshot_id)
+    assert without_disk(world.parts) == frozenset()
+
+
+def test_what_a_backup_left_is_no_disk_that_lost_its_record(world: World, origin: Original) -> None:
+    capture = Capture(origin.cast.volume_id, f"backup-1-{origin.cast.volume_id}")
+    world.disks.store.capture([capture], vm_id=None, live=None)
+    hold = Hold(world.parts)
+    assert hold.disks == frozenset()
+    hold.sweep(world.parts)
+    assert capture.snapshot_id not in inventory(world)
+    assert world.disks.store.trash() == []
