@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from souche.db import schema
+from souche.db import operations, schema
 from souche.db.schema import metadata
 from souche.db.store import Store, sqlite_engine
 
@@ -77,3 +77,30 @@ def objects(store: Store) -> set[str]:
     """The names of all tables, indexes and triggers."""
     with store.read() as connection:
         return set(connection.scalars(sa.text("SELECT name FROM sqlite_master")))
+
+
+def test_promises_that_stand_are_kept_in_their_order(tmp_path: Path) -> None:
+    """By a former version: what they lock is worked out from what they are about."""
+    store = Store(sqlite_engine(tmp_path / "region.db"))
+    store.migrate("0010")
+    promised = [
+        ("create_image:ami-1", "create_image", "ami-1", '{"vm_id": "i-1", "restart": true}', "01.000Z"),
+        ("delete_vm:i-1:2", "delete_vm", "i-1", "{}", "02.000Z"),
+        ("create_snapshot:snap-1", "create_snapshot", "snap-1", '{"volume_id": "vol-1"}', "03.000Z"),
+        ("delete_volume:vol-1", "delete_volume", "vol-1", "{}", "04.000Z"),
+    ]
+    names = ("operation_id", "workflow", "subject_id", "arguments", "creation_date")
+    columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in names]
+    former = sa.table("operations", *columns)
+    with store.engine.begin() as connection:
+        for row in reversed(promised):
+            values = dict(zip(names, (*row[:4], f"2026-11-24T10:00:{row[4]}"), strict=True))
+            connection.execute(former.insert(), values)
+    store.migrate()
+    with store.read() as connection:
+        found = operations.outstanding(connection)
+        waiting = [operations.is_next(connection, each.operation_id) for each in found]
+    store.close()
+    assert [each.operation_id for each in found] == [row[0] for row in promised]
+    assert found[0].arguments == {"vm_id": "i-1", "restart": True}
+    assert waiting == [True, False, True, False]

@@ -176,5 +176,5 @@ def test_what_work_under_way_is_about_is_no_finding(code: str, home: tuple[World
     resource_id = DAMAGES[code](world, cast)
     with world.region.store.begin() as connection:
         work = Operation(f"test:{resource_id}", "delete_vm", resource_id)
-        operations.insert(connection, work, world.region.clock.now())
+        operations.insert(connection, work, [], world.region.clock.now())
     assert codes(look(world.home)) == []

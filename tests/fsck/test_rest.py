@@ -100,7 +100,7 @@ def _key_for_everybody(world: World, cast: Cast) -> str:
 def _workflow_unknown(world: World, cast: Cast) -> str:
     with world.region.store.begin() as connection:
         strange = Operation("sing:vol-1", "sing", "vol-00000000")
-        operations.insert(connection, strange, world.region.clock.now())
+        operations.insert(connection, strange, [], world.region.clock.now())
     return "vol-00000000"
 
 
@@ -158,7 +158,7 @@ def test_a_promise_that_the_journal_has_ended_is_told(home: tuple[World, Cast]) 
     world, cast = home
     with world.region.store.begin() as connection:
         broken = Operation("delete_volume:x", "delete_volume", cast.volume_id)
-        operations.insert(connection, broken, world.region.clock.now())
+        operations.insert(connection, broken, [], world.region.clock.now())
     journal = world.home / "journal.sqlite"
     journal.touch(0o600)
     with closing(sqlite3.connect(journal)) as connection_of_journal:

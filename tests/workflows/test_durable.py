@@ -23,7 +23,8 @@ from souche.workflows.durable import (
     DurableWorkflows,
     attempt,
 )
-from souche.workflows.engine import INTERNAL_ERROR, Step, Workflow
+from souche.workflows.engine import INTERNAL_ERROR, Lane, Step, Workflow
+from souche.workflows.runs import AT_ONCE
 from tests.support.polling import eventually
 from tests.support.region import ManualClock
 from tests.workflows.world import MemoryDisks, World, assemble
@@ -107,7 +108,11 @@ class Log:
         return Step(name, lambda _parts, operation: self.done.append(f"{operation.subject_id} {name}"))
 
     def waiting(self, _parts: object, _operation: object) -> None:
-        assert self.hold.wait(30)
+        assert self.hold.wait(60)
+
+    def failing(self, _parts: object, _operation: object) -> None:
+        if not self.hold.is_set():
+            raise StorageFailed(reason="injected")
 
 
 @pytest.fixture
@@ -132,6 +137,8 @@ def running(
     catalogue = {
         "short": Workflow("short", (log.step("first"), log.step("second"))),
         "long": Workflow("long", (log.step("first"), Step("wait", log.waiting), log.step("second"))),
+        "broken": Workflow("broken", (log.step("first"), Step("wait", log.failing), log.step("second"))),
+        "guest": Workflow("guest", (log.step("only"),), lane=Lane.GUESTS),
     }
     workflows = DurableWorkflows(world.home / "journal.sqlite", catalogue, world.parts, "test", journal)
     try:
@@ -142,10 +149,12 @@ def running(
         workflows.close()
 
 
-def promise(world: World, workflow: str, subject_id: str) -> Operation:
-    operation = Operation(f"{workflow}:{subject_id}", workflow, subject_id)
+def promise(
+    world: World, workflow: str, subject_id: str, *locks: str, account_id: str = "alice"
+) -> Operation:
+    operation = Operation(f"{workflow}:{subject_id}", workflow, subject_id, account_id=account_id)
     with world.region.store.begin() as connection:
-        operations.insert(connection, operation, world.parts.clock.now())
+        operations.insert(connection, operation, locks, world.parts.clock.now())
     return operation
 
 
@@ -267,3 +276,92 @@ def test_journal_forgets_what_has_ended(world: World, log: Log) -> None:
         assert status(alive) == "PENDING"
         log.hold.set()
         eventually(lambda: world.promised() == [])
+
+
+def test_promises_that_work_on_the_same_are_kept_in_their_order(world: World, log: Log) -> None:
+    with running(world, log) as workflows:
+        promise(world, "long", "a", "vm")
+        promise(world, "short", "b", "vm", "volume")
+        promise(world, "short", "c", "volume")
+        last = promise(world, "short", "d", "other")
+        workflows.start(last)
+        assert workflows.wait(last.operation_id, 20)
+        eventually(lambda: "a first" in log.done)
+        workflows.start_outstanding()
+        assert not [each for each in log.done if each[0] in "bc"]
+        log.hold.set()
+        eventually(lambda: world.promised() == [])
+    order = [each for each in log.done if each[0] in "abc"]
+    assert order == [f"{subject} {step}" for subject in "abc" for step in ("first", "second")]
+
+
+def test_order_is_kept_across_a_crash(world: World, log: Log) -> None:
+    """Whether the first was begun or not, in whatever order the journal resumes what it knows."""
+    for number in range(10):
+        promise(world, "long" if number == 0 else "short", f"{number}", "vm")
+    with running(world, log):
+        eventually(lambda: log.done == ["0 first"])
+    resumed = Log(hold=log.hold)
+    with running(world, resumed):
+        log.hold.set()
+        eventually(lambda: world.promised() == [])
+    after = [f"{number} {step}" for number in range(10) for step in ("first", "second")]
+    assert log.done + resumed.done == after
+
+
+def test_what_a_former_version_began_out_of_order_waits_all_the_same(world: World, log: Log) -> None:
+    """The journal has all of them as begun, and resumes them at once."""
+    with running(world, log) as workflows:
+        begun = [promise(world, "long", f"{number}") for number in range(10)]
+        workflows.start_outstanding()
+        eventually(lambda: len(log.done) == AT_ONCE[Lane.WORK])
+        with world.region.store.begin() as connection:
+            for operation in begun:
+                operations.erase(connection, operation.operation_id)
+            for operation in begun:
+                operations.insert(connection, operation, ["vm"], world.parts.clock.now())
+    resumed = Log(hold=log.hold)
+    log.hold.set()
+    with running(world, resumed):
+        eventually(lambda: world.promised() == [])
+    ended = [each for each in resumed.done if each.endswith("second")]
+    assert ended == [f"{number} second" for number in range(10)]
+
+
+def test_accounts_take_turns(world: World, log: Log) -> None:
+    """One that has promised much keeps nobody else waiting, nor its own guests and firewalls."""
+    many = [promise(world, "long", f"{number}") for number in range(5 * AT_ONCE[Lane.WORK])]
+    with running(world, log) as workflows:
+        eventually(lambda: len(log.done) == AT_ONCE[Lane.WORK])
+        others = [promise(world, "short", "x", account_id="bob"), promise(world, "guest", "y")]
+        workflows.start(others[0])
+        assert all(workflows.wait(each.operation_id, 20) for each in others)
+        assert len([each for each in log.done if each[0] in "0123456789"]) == AT_ONCE[Lane.WORK]
+        log.hold.set()
+        eventually(lambda: world.promised() == [], 60)
+    assert len(log.done) == 2 * len(many) + 3
+
+
+def test_what_waits_for_an_earlier_promise_takes_no_place(world: World, log: Log) -> None:
+    with running(world, log) as workflows:
+        for number in range(5 * AT_ONCE[Lane.WORK]):
+            promise(world, "long" if number == 0 else "short", f"{number}", "vm")
+        free = promise(world, "short", "x")
+        workflows.start(free)
+        assert workflows.wait(free.operation_id, 20)
+        log.hold.set()
+        eventually(lambda: world.promised() == [], 60)
+
+
+def test_what_is_broken_holds_up_its_successors_only(world: World, log: Log) -> None:
+    """It is tried for ever, and takes no place of its account's meanwhile."""
+    with running(world, log) as workflows:
+        for number in range(2 * AT_ONCE[Lane.WORK]):
+            promise(world, "broken", f"{number}", f"vm-{number}")
+        successor = promise(world, "short", "successor", "vm-0")
+        other = promise(world, "short", "other")
+        workflows.start(other)
+        assert workflows.wait(other.operation_id, 20)
+        assert not workflows.wait(successor.operation_id, 0.05)
+        log.hold.set()
+        eventually(lambda: world.promised() == [], 60)

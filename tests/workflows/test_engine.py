@@ -1,6 +1,5 @@
-"""Locks, and what the engine does around the steps."""
+"""What the engine does around the steps, and what workflows lock."""
 
-import threading
 from collections.abc import Callable, MutableMapping
 from dataclasses import replace
 from typing import Any
@@ -26,63 +25,6 @@ from tests.support.resources import read_image
 from tests.workflows.journals import Failing, Twice
 from tests.workflows.scenarios import SCENARIOS, Scenario
 from tests.workflows.world import NETWORK, Cast, World
-
-
-def test_locks_exclude_one_another_and_leave_nothing() -> None:
-    locks = engine.Locks()
-    inside = threading.Semaphore(0)
-    release = threading.Event()
-
-    def work() -> None:
-        with locks.hold({"a", "b"}):
-            inside.release()
-            release.wait(20)
-
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    assert inside.acquire(timeout=20)
-    assert not inside.acquire(timeout=0.1)
-    with locks.hold({"c"}), locks.hold(()):
-        pass
-    release.set()
-    for thread in threads:
-        thread.join(20)
-    assert locks._locks == {}
-
-
-def test_locks_are_taken_in_one_order() -> None:
-    locks = engine.Locks()
-
-    def work(names: list[str]) -> None:
-        for _ in range(200):
-            with locks.hold(names):
-                pass
-
-    orders = (["a", "b", "c"], ["c", "b", "a"], ["b", "c"])
-    threads = [threading.Thread(target=work, args=(names,), daemon=True) for names in orders]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert not any(thread.is_alive() for thread in threads)
-
-
-def test_lock_that_changed_while_it_was_waited_for_is_taken_anew(scene: tuple[World, Cast]) -> None:
-    world, cast = scene
-    held: list[frozenset[str]] = []
-    names = iter([frozenset({"a"}), frozenset({"a", "b"}), frozenset({"a", "b"}), frozenset({"a", "b"})])
-    locks = engine.Locks()
-    workflow = engine.Workflow(
-        "test",
-        (engine.Step("look", lambda _parts, _operation: held.append(frozenset(locks._locks))),),
-        lock=lambda _parts, _operation: next(names),
-    )
-    operation = Operation("test:1", "test", cast.volume_id)
-    with world.region.store.begin() as connection:
-        operations.insert(connection, operation, world.parts.clock.now())
-    engine.run(workflow, world.parts, operation, engine.Unjournalled(), locks)
-    assert held == [frozenset({"a", "b"})]
 
 
 def test_kept_promise_is_not_kept_again(scene: tuple[World, Cast]) -> None:
@@ -122,7 +64,8 @@ def test_journal_that_fails_undoes_nothing(scene: tuple[World, Cast]) -> None:
 
 
 def _names(world: World, operation: Operation) -> frozenset[str]:
-    return CATALOGUE[operation.workflow].lock(world.parts, operation)
+    with world.region.store.read() as connection:
+        return CATALOGUE[operation.workflow].lock(connection, operation)
 
 
 def test_whoever_touches_a_volume_holds_it(scene: tuple[World, Cast]) -> None:
@@ -155,7 +98,7 @@ def test_vm_starts_without_a_volume_that_is_still_being_attached(scene: tuple[Wo
 
 
 def test_deletion_overtakes_a_launch(scene: tuple[World, Cast]) -> None:
-    """After a crash workflows are resumed in any order: a VM that was terminated is not launched."""
+    """Whatever became of the order: a VM that was terminated is not launched."""
     world, cast = scene
     (vm,) = launches.launch(world.region, cast.alice, launches.Launch(cast.image_id))
     launch = world.the_promise()
@@ -295,11 +238,11 @@ def test_volume_that_a_guest_keeps_is_attached(scene: tuple[World, Cast]) -> Non
     data = cast.running.volumes[1].volume_id
     volumes.unlink(world.region, cast.alice, data)
     unlink = world.the_promise()
-    engine.run(CATALOGUE["unlink_volume"], parts, unlink, engine.Unjournalled(), engine.Locks())
+    engine.run(CATALOGUE["unlink_volume"], parts, unlink, engine.Unjournalled())
     assert _link_state(world, data) == LinkState.ATTACHED
     volumes.link(world.region, cast.alice, volumes.Link(cast.volume_id, cast.running.vm_id, "/dev/xvdc"))
     journal = Failing("record", StorageFailed(reason="injected"), after_work=False)
-    engine.run(CATALOGUE["link_volume"], parts, world.the_promise(), journal, engine.Locks())
+    engine.run(CATALOGUE["link_volume"], parts, world.the_promise(), journal)
     assert _link_state(world, cast.volume_id) == LinkState.ATTACHED
     assert world.promised() == []
 
@@ -339,8 +282,8 @@ def test_undo_that_is_refused_for_good_is_logged_and_not_tried_again(
     workflow = engine.Workflow("test", steps, failed=lambda _parts, _operation, reason: ended.append(reason))
     operation = Operation("test:1", "test", cast.volume_id)
     with world.region.store.begin() as connection:
-        operations.insert(connection, operation, world.parts.clock.now())
-    engine.run(workflow, world.parts, operation, Twice("no step"), engine.Locks())
+        operations.insert(connection, operation, [], world.parts.clock.now())
+    engine.run(workflow, world.parts, operation, Twice("no step"))
     assert ended == ["refused", "undone", "The volume store failed: injected"]
     (told,) = [line for line in logged if "undo" in line]
     assert (told["undo"], told["operation"]) == ("second", "test:1")

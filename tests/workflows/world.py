@@ -164,7 +164,7 @@ class World:
     def run(self, operation: Operation, journal: engine.Journal | None = None) -> None:
         """Run one workflow to its end."""
         workflow = CATALOGUE[operation.workflow]
-        engine.run(workflow, self.parts, operation, journal or engine.Unjournalled(), engine.Locks())
+        engine.run(workflow, self.parts, operation, journal or engine.Unjournalled())
 
     def run_all(self) -> None:
         """Run whatever is promised."""
@@ -205,7 +205,7 @@ class World:
         found: dict[str, Row] = {}
         with self.region.store.read() as connection:
             for table in schema.metadata.sorted_tables:
-                if table is not schema.operations:
+                if table not in (schema.operations, schema.operation_locks):
                     for row in connection.execute(table.select()):
                         key = " ".join(str(row._mapping[column]) for column in table.primary_key)
                         found[f"{table.name} {key}"] = {

@@ -198,7 +198,9 @@ def _opens(region: Region, known: AccessKey, secret_key: str) -> bool:
 
 def _promise(work: Work, task: ExportTask, workflow: str, arguments: dict[str, Argument]) -> None:
     export_tasks.insert(work.connection, task)
-    work.promised.append(Operation(f"{workflow}:{task.task_id}", workflow, task.task_id, arguments))
+    work.promised.append(
+        Operation(f"{workflow}:{task.task_id}", workflow, task.task_id, arguments, task.account_id)
+    )
 
 
 def cancel(region: Region, who: Principal, task_id: str) -> None:

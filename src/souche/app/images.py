@@ -362,7 +362,7 @@ def write(work: Work, image: Image) -> None:
 
 def promise(workflow: str, image: Image, arguments: dict[str, Argument]) -> Operation:
     """The operation that makes the image by a workflow."""
-    return Operation(f"{workflow}:{image.image_id}", workflow, image.image_id, arguments)
+    return Operation(f"{workflow}:{image.image_id}", workflow, image.image_id, arguments, image.account_id)
 
 
 def reread(region: Region, image: Image) -> Image:

@@ -192,7 +192,9 @@ def _promise(region: Region, work: Work, who: Principal, plan: _Plan, addresses:
     vm_ids = [vm.vm_id for vm in launched]
     app_tags.put_new(work.connection, who.account_id, vm_ids, plan.tags, region.clock.now())
     arguments = {"boot": plan.launch.boot_on_creation}
-    work.promised += [Operation(f"create_vm:{vm_id}", "create_vm", vm_id, arguments) for vm_id in vm_ids]
+    work.promised += [
+        Operation(f"create_vm:{vm_id}", "create_vm", vm_id, arguments, who.account_id) for vm_id in vm_ids
+    ]
     return launched
 
 

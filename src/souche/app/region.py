@@ -10,7 +10,6 @@ import structlog
 
 from souche.clock import Clock
 from souche.compute.base import GuestNetwork
-from souche.db import operations
 from souche.db.store import Store
 from souche.errors import Raced
 from souche.ids import IdSource
@@ -18,6 +17,7 @@ from souche.model.operations import Operation
 from souche.objects.fetch import Fetcher
 from souche.room import ENDLESS, Room
 from souche.vault import Vault
+from souche.workflows import promises
 
 log = structlog.get_logger()
 
@@ -95,7 +95,7 @@ class Region:
             with self.store.begin(rehearsal=self.dry_run, request=True) as connection:
                 work = Work(connection)
                 yield work
-                operations.insert_all(connection, work.promised, self.clock.now())
+                promises.write(connection, work.promised, self.clock.now())
         except sa.exc.IntegrityError as error:
             raise Raced from error
         if not self.dry_run:

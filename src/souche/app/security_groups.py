@@ -143,7 +143,7 @@ def add_rules(
         if len(group.inbound) + len(rules) > MAX_RULES:
             raise BadValue(parameter="Rules", reason=f"a security group has at most {MAX_RULES} rules")
         security_groups.add_rules(work.connection, security_group_id, rules)
-        operation = promise_apply(region, work, security_group_id)
+        operation = promise_apply(region, work, who, security_group_id)
         group = lookup.own_security_group(work.connection, who, security_group_id)
     wait_applied(region, operation)
     return group
@@ -164,7 +164,7 @@ def remove_rules(
             if rule not in group.inbound:
                 raise NoSuchRule(security_group_id=security_group_id, source=rule.source)
             security_groups.remove_rule(work.connection, security_group_id, rule)
-        operation = promise_apply(region, work, security_group_id)
+        operation = promise_apply(region, work, who, security_group_id)
         group = lookup.own_security_group(work.connection, who, security_group_id)
     wait_applied(region, operation)
     return group
@@ -324,22 +324,25 @@ def _ensure_default(region: Region, who: Principal) -> None:
             default(region, work, who)
 
 
-def promise_apply(region: Region, work: Work, security_group_id: str) -> Operation:
+def promise_apply(region: Region, work: Work, who: Principal, security_group_id: str) -> Operation:
     """Promise that the firewalls that depend on the rules of this group follow."""
-    return _promise(region, work, security_group_id, {"security_group_ids": security_group_id})
+    return _promise(region, work, who, security_group_id, {"security_group_ids": security_group_id})
 
 
-def promise_regroup(region: Region, work: Work, vm_id: str) -> Operation:
+def promise_regroup(region: Region, work: Work, who: Principal, vm_id: str) -> Operation:
     """Promise that a VM's guest follows it into its groups."""
-    return _promise(region, work, vm_id, {"vm_id": vm_id})
+    return _promise(region, work, who, vm_id, {"vm_id": vm_id})
 
 
-def _promise(region: Region, work: Work, subject_id: str, arguments: dict[str, Argument]) -> Operation:
+def _promise(
+    region: Region, work: Work, who: Principal, subject_id: str, arguments: dict[str, Argument]
+) -> Operation:
     operation = Operation(
         f"apply_security_groups:{subject_id}:{region.ids.serial():x}",
         "apply_security_groups",
         subject_id,
         arguments,
+        who.account_id,
     )
     work.promised.append(operation)
     return operation

@@ -227,7 +227,8 @@ def new(region: Region, who: Principal, client_token: str | None) -> Snapshot:
 
 def promise(workflow: str, snapshot: Snapshot, arguments: dict[str, str]) -> Operation:
     """The operation that makes the snapshot by a workflow."""
-    return Operation(operation_id(workflow, snapshot.snapshot_id), workflow, snapshot.snapshot_id, arguments)
+    named = operation_id(workflow, snapshot.snapshot_id)
+    return Operation(named, workflow, snapshot.snapshot_id, arguments, snapshot.account_id)
 
 
 def operation_id(workflow: str, snapshot_id: str) -> str:

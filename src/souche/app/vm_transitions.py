@@ -106,7 +106,9 @@ def begin(
 ) -> VmState:
     """Record the passing state and promise the workflow, named by the VM's new generation."""
     generation = vms.begin_transition(work.connection, vm, passing, reason)
-    work.promised.append(Operation(f"{workflow}:{vm.vm_id}:{generation}", workflow, vm.vm_id, arguments))
+    work.promised.append(
+        Operation(f"{workflow}:{vm.vm_id}:{generation}", workflow, vm.vm_id, arguments, vm.account_id)
+    )
     return passing
 
 

@@ -88,7 +88,7 @@ def _regroup(region: Region, work: Work, who: Principal, vm: Vm, security_group_
         return
     chosen = security_groups.chosen(region, work, who, security_group_ids, ())
     group_records.put_vm(work.connection, vm.vm_id, [group.security_group_id for group in chosen])
-    security_groups.promise_regroup(region, work, vm.vm_id)
+    security_groups.promise_regroup(region, work, who, vm.vm_id)
 
 
 def _check_state(vm: Vm, change: Change) -> None:

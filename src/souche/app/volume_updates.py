@@ -43,7 +43,9 @@ def update(region: Region, who: Principal, change: Change) -> Volume:
         volume_updates.insert(work.connection, task)
         arguments = {"volume_id": volume.volume_id}
         work.promised.append(
-            Operation(f"update_volume:{task.task_id}", "update_volume", task.task_id, arguments)
+            Operation(
+                f"update_volume:{task.task_id}", "update_volume", task.task_id, arguments, task.account_id
+            )
         )
     return replace(volume, update=task)
 

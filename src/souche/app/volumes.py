@@ -239,4 +239,6 @@ def find(region: Region, who: Principal, query: Query) -> Found[Volume]:
 def _promise(workflow: str, volume: Volume, serial: int, arguments: dict[str, Argument]) -> Operation:
     """`serial` tells apart the runs of a workflow that may happen to a volume more than once."""
     suffix = f":{serial:x}" if serial else ""
-    return Operation(f"{workflow}:{volume.volume_id}{suffix}", workflow, volume.volume_id, arguments)
+    return Operation(
+        f"{workflow}:{volume.volume_id}{suffix}", workflow, volume.volume_id, arguments, volume.account_id
+    )

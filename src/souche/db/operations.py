@@ -1,33 +1,60 @@
-"""The promises that committed transactions have made (see model/operations.py)."""
+"""The promises that committed transactions have made (see model/operations.py), and whose turn it is.
 
-from collections.abc import Sequence
+Promises are kept in the order in which they were made: one waits while an earlier one stands that works on a resource
+of its own (`operation_locks`). That order is in the database alone, so it is the same after a crash.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
-from souche.db.schema import operations
+from souche.db.schema import operation_locks, operations
 from souche.model.operations import Operation
 
 
-def insert(connection: sa.Connection, operation: Operation, now: datetime) -> None:
-    """Write a promise down, in the transaction that makes it."""
-    insert_all(connection, [operation], now)
+def _is_next() -> sa.ColumnElement[bool]:
+    """Whether no earlier promise works on a resource of this one."""
+    mine, earlier = operation_locks.alias("mine"), operation_locks.alias("earlier")
+    shared = mine.join(earlier, sa.and_(earlier.c.name == mine.c.name, earlier.c.sequence < mine.c.sequence))
+    return ~sa.exists().select_from(shared).where(mine.c.sequence == operations.c.sequence)
 
 
-def insert_all(connection: sa.Connection, promised: Sequence[Operation], now: datetime) -> None:
-    """Write promises down by one statement, in the transaction that makes them."""
+_IS_NEXT = _is_next()
+_LOCK = operation_locks.insert().from_select(
+    ["name", "sequence"],
+    sa.select(sa.bindparam("lock", type_=sa.String), operations.c.sequence).where(
+        operations.c.operation_id == sa.bindparam("locking")
+    ),
+)
+
+
+def insert(connection: sa.Connection, operation: Operation, locks: Collection[str], now: datetime) -> None:
+    """Write a promise down, in the transaction that makes it. `locks` are the ids of what it works on."""
+    insert_all(connection, [(operation, locks)], now)
+
+
+def insert_all(
+    connection: sa.Connection, promised: Sequence[tuple[Operation, Collection[str]]], now: datetime
+) -> None:
+    """Write promises down with their locks, in their order, by two statements."""
     rows = [
         {
             "operation_id": operation.operation_id,
             "workflow": operation.workflow,
             "subject_id": operation.subject_id,
+            "account_id": operation.account_id,
             "arguments": dict(operation.arguments),
             "creation_date": now,
         }
-        for operation in promised
+        for operation, _locks in promised
     ]
     if rows:
         connection.execute(operations.insert(), rows)
+    locked = [{"lock": name, "locking": each.operation_id} for each, names in promised for name in names]
+    if locked:
+        connection.execute(_LOCK, locked)
 
 
 def erase(connection: sa.Connection, operation_id: str) -> None:
@@ -45,9 +72,7 @@ def get(connection: sa.Connection, operation_id: str) -> Operation | None:
 
 def outstanding(connection: sa.Connection) -> list[Operation]:
     """All promises not kept yet, oldest first."""
-    rows = connection.execute(
-        operations.select().order_by(operations.c.creation_date, operations.c.operation_id)
-    )
+    rows = connection.execute(operations.select().order_by(operations.c.sequence))
     return [_operation(row) for row in rows]
 
 
@@ -57,5 +82,38 @@ def of_subject(connection: sa.Connection, subject_id: str) -> list[Operation]:
     return [_operation(row) for row in rows]
 
 
-def _operation(row: sa.Row[tuple[object, ...]]) -> Operation:
-    return Operation(row.operation_id, row.workflow, row.subject_id, row.arguments)
+def working_on(connection: sa.Connection, resource_ids: Collection[str]) -> list[Operation]:
+    """The promises not kept yet that are about one of the resources or work on it, oldest first."""
+    locked = sa.select(operation_locks.c.sequence).where(operation_locks.c.name.in_(resource_ids))
+    wanted = sa.or_(operations.c.subject_id.in_(resource_ids), operations.c.sequence.in_(locked))
+    rows = connection.execute(operations.select().where(wanted).order_by(operations.c.sequence))
+    return [_operation(row) for row in rows]
+
+
+def accounts(connection: sa.Connection) -> list[str]:
+    """The accounts that have promises not kept yet, the one that has waited longest first."""
+    oldest = sa.func.min(operations.c.sequence)
+    return list(
+        connection.scalars(
+            sa.select(operations.c.account_id).group_by(operations.c.account_id).order_by(oldest)
+        )
+    )
+
+
+def whose_turn(connection: sa.Connection, account_id: str, workflows: Collection[str]) -> Iterator[Operation]:
+    """The account's promises that wait for no other one, of these workflows, oldest first; read as they are asked
+    for."""
+    mine = sa.and_(operations.c.account_id == account_id, operations.c.workflow.in_(workflows))
+    statement = operations.select().where(mine, _IS_NEXT).order_by(operations.c.sequence)
+    with connection.execute(statement) as rows:
+        yield from map(_operation, rows)
+
+
+def is_next(connection: sa.Connection, operation_id: str) -> bool:
+    """Whether no earlier promise works on a resource of this one; also of one that is kept."""
+    waits = sa.and_(operations.c.operation_id == operation_id, ~_IS_NEXT)
+    return not connection.scalar(sa.select(sa.exists().where(waits)))
+
+
+def _operation(row: sa.Row[tuple[Any, ...]]) -> Operation:
+    return Operation(row.operation_id, row.workflow, row.subject_id, row.arguments, row.account_id)

@@ -462,12 +462,28 @@ buckets = sa.Table(
     sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False),
 )
 
+# Promises are kept in the order of `sequence`. It is given under the writer's lock and never given again
+# (AUTOINCREMENT), so a promise that was committed later has a higher one.
 operations = sa.Table(
     "operations",
     metadata,
-    sa.Column("operation_id", sa.String(128), primary_key=True),
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("operation_id", sa.String(128), nullable=False, unique=True),
     sa.Column("workflow", sa.String(64), nullable=False),
     sa.Column("subject_id", sa.String(64), nullable=False, index=True),
+    sa.Column("account_id", sa.String(12), nullable=False),
     sa.Column("arguments", sa.JSON, nullable=False),
     sa.Column("creation_date", UtcDate, nullable=False),
+    sa.Index(None, "account_id", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+# The ids of what each promise works on: of two that have one in common, the earlier is kept first.
+operation_locks = sa.Table(
+    "operation_locks",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column(
+        "sequence", sa.ForeignKey("operations.sequence", ondelete="CASCADE"), primary_key=True, index=True
+    ),
 )

@@ -153,7 +153,7 @@ def _keep(home: Home, region: Region, operation_id: str) -> None:
         ways = Buckets(region.vault)
         parts = make_parts(home, region.store, hypervisor, region.fetcher, ways, region.room)
         workflow = CATALOGUE[operation.workflow]
-        engine.run(workflow, parts, operation, engine.Unjournalled(), engine.Locks())
+        engine.run(workflow, parts, operation, engine.Unjournalled())
 
 
 def _no_console(vm_id: str) -> bytes:

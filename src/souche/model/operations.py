@@ -13,9 +13,11 @@ Argument: TypeAlias = str | int | bool | None
 
 @dataclass(frozen=True)
 class Operation:
-    """One run of a workflow for one resource. `operation_id` names the run: a second start of it is harmless."""
+    """One run of a workflow for one resource. `operation_id` names the run: a second start of it is harmless.
+    `account_id` is whose resource it is; accounts take turns."""
 
     operation_id: str
     workflow: str
     subject_id: str
     arguments: Mapping[str, Argument] = field(default_factory=dict)
+    account_id: str = ""

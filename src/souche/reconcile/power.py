@@ -8,11 +8,12 @@ from collections.abc import Callable
 import structlog
 
 from souche.compute.base import PowerState
-from souche.db import operations, vm_stops, vms
+from souche.db import vm_stops, vms
 from souche.model.operations import Operation
 from souche.model.vms import Vm
 from souche.reconcile.each import each
 from souche.states import VmState
+from souche.workflows import promises
 from souche.workflows.parts import Parts
 
 GUEST_STOPPED = "Client.InstanceInitiatedShutdown: Instance initiated shutdown"
@@ -77,8 +78,10 @@ def _promise(
         if not _as_seen(vms.get(connection, vm.vm_id), vm):
             return
         generation = vms.begin_transition(connection, vm, passing, reason)
-        operation = Operation(f"{workflow}:{vm.vm_id}:{generation}", workflow, vm.vm_id)
-        operations.insert(connection, operation, parts.clock.now())
+        operation = Operation(
+            f"{workflow}:{vm.vm_id}:{generation}", workflow, vm.vm_id, account_id=vm.account_id
+        )
+        promises.write(connection, [operation], parts.clock.now())
     start(operation)
 
 

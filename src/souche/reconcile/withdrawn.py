@@ -7,10 +7,10 @@ volume is being made of one at this moment, the next round sees to it.
 import sqlalchemy as sa
 import structlog
 
-from souche.db import images, operations
+from souche.db import images
 from souche.model.images import Image
 from souche.reconcile.each import each
-from souche.workflows import delete_snapshot
+from souche.workflows import delete_snapshot, promises
 from souche.workflows.parts import Parts
 
 log = structlog.get_logger()
@@ -34,5 +34,5 @@ def _remove(parts: Parts, connection: sa.Connection, image: Image) -> None:
         return
     log.info("removing a withdrawn image", image_id=image.image_id, name=image.name)
     images.erase(connection, image.image_id)
-    for operation in delete_snapshot.begin_unused(connection, image.snapshot_ids):
-        operations.insert(connection, operation, parts.clock.now())
+    promised = delete_snapshot.begin_unused(connection, image.snapshot_ids)
+    promises.write(connection, promised, parts.clock.now())

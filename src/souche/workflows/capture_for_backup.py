@@ -8,6 +8,7 @@ They have no records: the backup, which waits for this, sees what is missing, an
 Arguments: `snapshot_prefix`, which each volume's id follows. The subject is the VM, or the volume.
 """
 
+import sqlalchemy as sa
 import structlog
 
 from souche.db import vms, volumes
@@ -53,10 +54,10 @@ def _failed(parts: Parts, operation: Operation, reason: str) -> None:
     log.warning("not captured for a backup", subject_id=operation.subject_id, reason=reason)
 
 
-def _lock(parts: Parts, operation: Operation) -> frozenset[str]:
-    """The VM and its volumes, or the one volume."""
-    _vm_id, captures = _wanted(parts, operation)
-    return frozenset({operation.subject_id, *(capture.volume_id for capture in captures)})
+def _lock(connection: sa.Connection, operation: Operation) -> frozenset[str]:
+    """The VM and its volumes, those too that are attached by a promise before this one; or the one volume."""
+    linked = volumes.of_vm(connection, operation.subject_id)
+    return frozenset({operation.subject_id, *(volume.volume_id for volume in linked)})
 
 
 WORKFLOW = Workflow(

@@ -23,7 +23,7 @@ from souche.model.operations import Operation
 from souche.states import ImageState, SnapshotState, VmState
 from souche.storage.base import Capture
 from souche.workflows import guests, locks
-from souche.workflows.engine import Step, Workflow, reason_of
+from souche.workflows.engine import Lane, Step, Workflow, reason_of
 from souche.workflows.parts import Parts
 
 
@@ -104,4 +104,5 @@ WORKFLOW = Workflow(
     ),
     failed=failed,
     lock=locks.vm_and_captured_volumes,
+    lane=Lane.GUESTS,
 )

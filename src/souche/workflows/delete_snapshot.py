@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from souche.db import export_tasks, images, snapshots, tags, volumes
 from souche.model.operations import Operation
+from souche.model.snapshots import Snapshot
 from souche.states import SnapshotState
 from souche.workflows import locks
 from souche.workflows.engine import Step, Workflow
@@ -29,18 +30,26 @@ def _erase(parts: Parts, operation: Operation) -> None:
 def begin_unused(connection: sa.Connection, snapshot_ids: Collection[str]) -> list[Operation]:
     """Mark those of the snapshots that nothing uses as `deleting`; the promises to delete them are the caller's to
     write. One that is being made, or that an image, a copy or a volume is made of, stays with its owner."""
-    free = [each for each in snapshot_ids if _is_free(connection, each)]
-    snapshots.set_state(connection, free, SnapshotState.DELETING, progress_percent=100)
-    return [Operation(f"delete_snapshot:{each}", "delete_snapshot", each) for each in free]
+    known = (snapshots.get(connection, each) for each in snapshot_ids)
+    free = [each for each in known if each is not None and _is_free(connection, each)]
+    ids = [each.snapshot_id for each in free]
+    snapshots.set_state(connection, ids, SnapshotState.DELETING, progress_percent=100)
+    return [
+        Operation(
+            f"delete_snapshot:{each.snapshot_id}",
+            "delete_snapshot",
+            each.snapshot_id,
+            account_id=each.account_id,
+        )
+        for each in free
+    ]
 
 
-def _is_free(connection: sa.Connection, snapshot_id: str) -> bool:
-    snapshot = snapshots.get(connection, snapshot_id)
+def _is_free(connection: sa.Connection, snapshot: Snapshot) -> bool:
     return (
-        snapshot is not None
-        and snapshot.state in (SnapshotState.COMPLETED, SnapshotState.ERROR)
-        and images.using_snapshot(connection, snapshot_id) is None
-        and not is_being_read(connection, snapshot_id)
+        snapshot.state in (SnapshotState.COMPLETED, SnapshotState.ERROR)
+        and images.using_snapshot(connection, snapshot.snapshot_id) is None
+        and not is_being_read(connection, snapshot.snapshot_id)
     )
 
 

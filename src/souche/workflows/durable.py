@@ -7,27 +7,29 @@ Crash-only: there is no orderly end for a workflow in flight; ending the process
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from itertools import islice, zip_longest
 from pathlib import Path
 
+import sqlalchemy as sa
 import structlog
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from structlog.contextvars import bound_contextvars
 
+from souche.db import operations
 from souche.errors import Unavailable
 from souche.model.operations import Argument, Operation
 from souche.workflows import engine
 from souche.workflows.parts import Parts
+from souche.workflows.runs import Runs
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 30.0
 TOLD_ATTEMPTS = 120
 ATTEMPTS_WHEN_UNAVAILABLE = 6
-# Most wait for a lock or a guest: one VM's queue must not keep the others waiting.
 MAX_THREADS = 1024
-REMEMBERED = 1000
+SWEEP_SECONDS = 1.0
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 KEPT = timedelta(hours=1)
 BATCH = 200
@@ -77,59 +79,24 @@ def pause_seconds(attempts: int) -> float:
 
 class DbosJournal:
     """Each step becomes a DBOS step: why it failed, or that it did not, is remembered under its place in the
-    workflow."""
+    workflow. `pause` waits before a step is tried again."""
+
+    def __init__(self, pause: Callable[[float], None] = time.sleep) -> None:
+        self._pause = pause
 
     def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
         with bound_contextvars(step=name):
-            return DBOS.run_step({"name": name}, lambda: attempt(action, until_success=until_success))
-
-
-class _Runs:
-    """The workflows that this process has in hand, and the last that it has ended."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Condition()
-        self._running: set[str] = set()
-        self._ended: deque[str] = deque(maxlen=REMEMBERED)
-
-    def claim(self, operation_id: str) -> bool:
-        """Take a workflow in hand, unless this process has it or has had it; whether it took it."""
-        with self._guard:
-            if self.knows(operation_id):
-                return False
-            self._running.add(operation_id)
-            return True
-
-    def begin(self, operation_id: str) -> None:
-        with self._guard:
-            self._running.add(operation_id)
-
-    def end(self, operation_id: str) -> None:
-        with self._guard:
-            self._running.discard(operation_id)
-            self._ended.append(operation_id)
-            self._guard.notify_all()
-
-    def drop(self, operation_id: str) -> None:
-        """It was not begun after all."""
-        with self._guard:
-            self._running.discard(operation_id)
-
-    def runs(self, operation_id: str) -> bool:
-        with self._guard:
-            return operation_id in self._running
-
-    def knows(self, operation_id: str) -> bool:
-        with self._guard:
-            return operation_id in self._running or operation_id in self._ended
-
-    def wait(self, operation_id: str, timeout_seconds: float) -> bool:
-        with self._guard:
-            return self._guard.wait_for(lambda: operation_id in self._ended, timeout_seconds)
+            return DBOS.run_step(
+                {"name": name}, lambda: attempt(action, until_success=until_success, pause=self._pause)
+            )
 
 
 class DurableWorkflows:
-    """The region's workflows on DBOS; one per process."""
+    """The region's workflows on DBOS; one per process.
+
+    One is begun when no earlier promise works on the same resources, and its account has a place free (`runs`). Both
+    are looked up in the database whenever a promise is made or kept: whatever waits does so there, without a thread.
+    """
 
     def __init__(
         self,
@@ -143,10 +110,15 @@ class DurableWorkflows:
         `journal` is what steps go through on their way to `DbosJournal`."""
         _use_write_ahead_log(database)
         self._catalogue = catalogue
+        self._names = {
+            lane: [each.name for each in catalogue.values() if each.lane is lane] for lane in engine.Lane
+        }
         self._parts = parts
-        self._journal = journal or DbosJournal()
-        self._locks = engine.Locks()
-        self._runs = _Runs()
+        self._wake = threading.Event()
+        self._ending = False
+        self._runs = Runs(self._wake.set)
+        self._journal = journal or DbosJournal(self._runs.pause)
+        self._beginner = threading.Thread(target=self._begin_in_turn, name="workflow-turns", daemon=True)
         self._run = self._register()
         DBOS(config=_configuration(database, executor_id))
 
@@ -157,24 +129,67 @@ class DurableWorkflows:
         @DBOS.workflow(name="run", max_recovery_attempts=None)
         def run(operation_id: str, workflow: str, subject_id: str, arguments: Mapping[str, Argument]) -> None:
             operation = Operation(operation_id, workflow, subject_id, arguments)
-            self._runs.begin(operation_id)
+            self._wait_for_earlier(operation_id)
+            self._runs.begin(operation, self._catalogue[workflow].lane)
             try:
                 with bound_contextvars(operation=operation_id):
-                    engine.run(self._catalogue[workflow], self._parts, operation, self._journal, self._locks)
+                    engine.run(self._catalogue[workflow], self._parts, operation, self._journal)
             finally:
                 self._runs.end(operation_id)
 
         return run
 
+    def _wait_for_earlier(self, operation_id: str) -> None:
+        """What the journal resumes was begun in its turn; but by a former version, or before a backup of the
+        database came back, perhaps not."""
+        while not engine.is_next(self._parts, operation_id):
+            self._runs.wait_for_another(SWEEP_SECONDS)
+
     def launch(self) -> None:
-        """Resume what was interrupted, and start every promise that nobody has started."""
+        """Resume what was interrupted, and start every promise whose turn it is."""
         DBOS.launch()
+        self._runs.leave_to_journal(_statuses(engine.outstanding(self._parts)))
+        self._beginner.start()
         self.start_outstanding()
 
-    def start(self, operation: Operation) -> None:
-        """Start a promised workflow. To start one that runs already, or has ended, is harmless."""
-        if not self._runs.claim(operation.operation_id):
-            return
+    def start(self, operation: Operation) -> None:  # noqa: ARG002
+        """Start a promised workflow as soon as it is its turn. To start one that runs already, or has ended, is
+        harmless."""
+        self._wake.set()
+
+    def start_outstanding(self) -> None:
+        """Start every promise in the database whose turn it is and that nobody has started: those of other
+        processes, and those that a crash left. What DBOS is about to resume is left to it."""
+        self._wake.set()
+
+    def _begin_in_turn(self) -> None:
+        while not self._ending:
+            self._wake.wait()
+            self._wake.clear()
+            try:
+                for operation in self._in_turn():
+                    self._begin(operation)
+            except Exception:
+                log.exception("workflows were not started, the sweep will")
+
+    def _in_turn(self) -> list[Operation]:
+        """The promises to begin now, claimed: one of each account, then the next of each."""
+        with self._parts.store.read() as connection:
+            found = [
+                self._claimed(connection, account_id, lane)
+                for account_id in operations.accounts(connection)
+                for lane in engine.Lane
+            ]
+        return [operation for turn in zip_longest(*found) for operation in turn if operation is not None]
+
+    def _claimed(self, connection: sa.Connection, account_id: str, lane: engine.Lane) -> list[Operation]:
+        free = self._runs.free(account_id, lane)
+        if not free:
+            return []
+        waiting = operations.whose_turn(connection, account_id, self._names[lane])
+        return list(islice((each for each in waiting if self._runs.claim(each, lane)), free))
+
+    def _begin(self, operation: Operation) -> None:
         try:
             with SetWorkflowID(operation.operation_id):
                 DBOS.start_workflow(
@@ -184,24 +199,13 @@ class DurableWorkflows:
                     operation.subject_id,
                     dict(operation.arguments),
                 )
-        except BaseException:
+        except Exception:
             self._runs.drop(operation.operation_id)
-            raise
+            log.exception("workflow not started, the sweep will", operation=operation.operation_id)
 
     def wait(self, operation_id: str, timeout_seconds: float) -> bool:
         """Wait for a workflow that this process has started; whether it ended in time."""
         return self._runs.wait(operation_id, timeout_seconds)
-
-    def start_outstanding(self) -> None:
-        """Start every promise in the database that nobody has started: those of other processes, and those that
-        a crash left. What DBOS is about to resume is left to it."""
-        unknown = [
-            each for each in engine.outstanding(self._parts) if not self._runs.knows(each.operation_id)
-        ]
-        statuses = _statuses(unknown)
-        for operation in unknown:
-            if operation.operation_id not in statuses:
-                self.start(operation)
 
     def revive(self) -> None:
         """Go on with workflows whose journal failed: they have ended, and their promise stands. What is
@@ -233,12 +237,16 @@ class DurableWorkflows:
 
     def close(self) -> None:
         """Stop taking work. Workflows in flight are resumed at the next launch."""
+        self._ending = True
+        self._wake.set()
+        if self._beginner.is_alive():
+            self._beginner.join()
         DBOS.destroy(destroy_registry=True)
 
 
-def _statuses(operations: Sequence[Operation]) -> dict[str, str]:
+def _statuses(promised: Sequence[Operation]) -> dict[str, str]:
     """What DBOS says of the workflows of these operations; one that it does not know is not there."""
-    ids = [operation.operation_id for operation in operations]
+    ids = [operation.operation_id for operation in promised]
     if not ids:
         return {}
     found = DBOS.list_workflows(workflow_ids=ids, load_input=False, load_output=False)

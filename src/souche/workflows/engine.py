@@ -12,18 +12,19 @@ just runs it (`Unjournalled`, in one-off commands). A step that fails is part of
 journal that fails is not: the run ends where it is, and another one goes on from what is remembered.
 """
 
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol, TypeAlias
 
+import sqlalchemy as sa
 import structlog
 
 from souche.db import operations
 from souche.errors import SoucheError, UserError
 from souche.model.operations import Operation
 from souche.room import full
+from souche.workflows import locks
 from souche.workflows.parts import Parts
 
 INTERNAL_ERROR = "an internal error, see the log of the region"
@@ -52,8 +53,13 @@ class Step:
     forward_only: bool = False
 
 
-def _no_lock(parts: Parts, operation: Operation) -> frozenset[str]:
-    return frozenset()
+class Lane(Enum):
+    """Where workflows wait for their turn: those of an account that mostly wait hold up none of its others."""
+
+    WORK = "work"  # busy, and soon done
+    GUESTS = "guests"  # may wait for a guest to shut down, for minutes
+    TRANSFERS = "transfers"  # wait for the network, and for turns of their own, for hours
+    FIREWALLS = "firewalls"  # never behind launches: a rule that was taken away must not let anybody in
 
 
 @dataclass(frozen=True)
@@ -62,13 +68,14 @@ class Workflow:
 
     `failed` records the reason after the undos; a workflow without one runs only forward, and its steps are
     tried until they succeed. `lock` names what must not be worked on by two workflows at once (ids of VMs and
-    volumes).
+    volumes); it is asked once, when the promise is made.
     """
 
     name: str
     steps: tuple[Step, ...]
     failed: Failed | None = None
-    lock: Callable[[Parts, Operation], frozenset[str]] = _no_lock
+    lock: Callable[[sa.Connection, Operation], frozenset[str]] = locks.nothing
+    lane: Lane = Lane.WORK
 
 
 class Journal(Protocol):
@@ -111,64 +118,15 @@ def reason_of(error: Exception) -> str:
     return INTERNAL_ERROR
 
 
-class Locks:
-    """Named locks within the process: a region's workflows run in one process per node."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._locks: dict[str, _Lock] = {}
-
-    @contextmanager
-    def hold(self, names: Collection[str]) -> Iterator[None]:
-        """Hold the locks of all these names. Always taken in one order, so that nobody waits in a circle; a
-        workflow never starts another one and waits for it."""
-        with ExitStack() as stack:
-            for name in sorted(set(names)):
-                stack.enter_context(self._hold(name))
-            yield
-
-    @contextmanager
-    def _hold(self, name: str) -> Iterator[None]:
-        with self._guard:
-            lock = self._locks.setdefault(name, _Lock())
-            lock.wanted += 1
-        try:
-            with lock.lock:
-                yield
-        finally:
-            with self._guard:
-                lock.wanted -= 1
-                if lock.wanted == 0:
-                    del self._locks[name]
-
-
-@dataclass
-class _Lock:
-    """A lock, and how many threads hold it or wait for it."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    wanted: int = 0
-
-
-def run(workflow: Workflow, parts: Parts, operation: Operation, journal: Journal, locks: Locks) -> None:
+def run(workflow: Workflow, parts: Parts, operation: Operation, journal: Journal) -> None:
     """Run a workflow to its end and erase its operation. When a step fails, everything is undone and `failed`
-    records the reason. An operation that was erased already is done, and nothing is done for it again."""
-    with _held(workflow, parts, operation, locks):
-        if not is_promised(parts, operation.operation_id):
-            return
-        _forward(workflow, parts, operation, journal)
-        journal.once("erase operation", lambda: _erase(parts, operation), until_success=True)
+    records the reason. An operation that was erased already is done, and nothing is done for it again.
 
-
-@contextmanager
-def _held(workflow: Workflow, parts: Parts, operation: Operation, locks: Locks) -> Iterator[None]:
-    """Hold the workflow's locks. What they are may change while they are waited for."""
-    while True:
-        names = workflow.lock(parts, operation)
-        with locks.hold(names):
-            if workflow.lock(parts, operation) == names:
-                yield
-                return
+    It is the caller's to run it when no earlier promise works on the same resources (`db/operations`)."""
+    if not is_promised(parts, operation.operation_id):
+        return
+    _forward(workflow, parts, operation, journal)
+    journal.once("erase operation", lambda: _erase(parts, operation), until_success=True)
 
 
 def _forward(workflow: Workflow, parts: Parts, operation: Operation, journal: Journal) -> None:
@@ -216,6 +174,12 @@ def is_promised(parts: Parts, operation_id: str) -> bool:
     """Whether a promise stands that is not kept yet."""
     with parts.store.read() as connection:
         return operations.get(connection, operation_id) is not None
+
+
+def is_next(parts: Parts, operation_id: str) -> bool:
+    """Whether no earlier promise stands that works on a resource of this one."""
+    with parts.store.read() as connection:
+        return operations.is_next(connection, operation_id)
 
 
 def _erase(parts: Parts, operation: Operation) -> None:

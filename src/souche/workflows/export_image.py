@@ -33,7 +33,7 @@ from souche.objects.base import ObjectStore
 from souche.objects.patient import PatientStore
 from souche.workflows import exports, locks
 from souche.workflows.create_vm import GIB
-from souche.workflows.engine import Step, Workflow
+from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
 
 
@@ -139,4 +139,5 @@ WORKFLOW = Workflow(
     ),
     failed=exports.failed,
     lock=locks.subject,
+    lane=Lane.TRANSFERS,
 )

@@ -11,7 +11,7 @@ state, which this workflow looks at all the time.
 """
 
 from souche.workflows import exports, locks
-from souche.workflows.engine import Step, Workflow
+from souche.workflows.engine import Lane, Step, Workflow
 
 WORKFLOW = Workflow(
     name="export_snapshot",
@@ -22,4 +22,5 @@ WORKFLOW = Workflow(
     ),
     failed=exports.failed,
     lock=locks.subject,
+    lane=Lane.TRANSFERS,
 )

@@ -21,7 +21,7 @@ from typing import Literal, cast
 from souche.db import images
 from souche.model.operations import Operation
 from souche.workflows import create_image, locks
-from souche.workflows.engine import Step, Workflow
+from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
 
 
@@ -66,4 +66,5 @@ WORKFLOW = Workflow(
     ),
     failed=_failed,
     lock=locks.subject,
+    lane=Lane.TRANSFERS,
 )

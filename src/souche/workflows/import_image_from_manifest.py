@@ -15,7 +15,7 @@ is complete cancels the import: its snapshots are `deleting`, which this workflo
 from souche.db import disk_imports, snapshots
 from souche.model.operations import Operation
 from souche.workflows import create_image, imported_disks, locks
-from souche.workflows.engine import Step, Workflow
+from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
 
 
@@ -42,4 +42,5 @@ WORKFLOW = Workflow(
     ),
     failed=create_image.failed,
     lock=locks.subject,
+    lane=Lane.TRANSFERS,
 )

@@ -15,7 +15,7 @@ from souche.db import disk_imports, snapshots, tags
 from souche.model.operations import Operation
 from souche.states import SnapshotState
 from souche.workflows import create_snapshot, imported_disks, locks
-from souche.workflows.engine import Step, Workflow
+from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
 
 
@@ -51,4 +51,5 @@ WORKFLOW = Workflow(
     ),
     failed=_failed,
     lock=locks.subject,
+    lane=Lane.TRANSFERS,
 )

@@ -1,39 +1,47 @@
-"""What workflows lock.
+"""What workflows work on.
 
 A volume's source changes with every capture, so whoever tells it to a hypervisor and whoever captures must not
 meet: the one would go on writing to what the other has frozen. Hence:
 
-- whatever defines, starts, stops or removes a VM, or changes its disks, holds the VM;
-- whatever attaches, captures or deletes a volume holds the volume, and the VM that it is attached to;
+- whatever defines, starts, stops or removes a VM, or changes its disks, locks the VM;
+- whatever attaches, captures or deletes a volume locks the volume, and the VM that it is attached to;
 - a VM is started with its `attached` volumes only: a volume becomes one under both locks (`link_volume`).
+
+A promise's locks are worked out once, when it is made, and are written beside it (`promises`); of two promises that
+have one in common the earlier is kept first. So they need not follow what changes meanwhile: a volume that is attached
+to another VM later is so by a promise that waits for all earlier ones that lock the volume.
 """
+
+import sqlalchemy as sa
 
 from souche.db import snapshots, volumes
 from souche.model.operations import Operation
-from souche.workflows.parts import Parts
 
 
-def subject(parts: Parts, operation: Operation) -> frozenset[str]:
+def nothing(connection: sa.Connection, operation: Operation) -> frozenset[str]:
+    """Such a workflow meets no other one."""
+    return frozenset()
+
+
+def subject(connection: sa.Connection, operation: Operation) -> frozenset[str]:
     """The resource that the workflow is for."""
     return frozenset({operation.subject_id})
 
 
-def subject_and_vm(parts: Parts, operation: Operation) -> frozenset[str]:
+def subject_and_vm(connection: sa.Connection, operation: Operation) -> frozenset[str]:
     """The resource that the workflow is for, and the VM that the arguments name."""
     return frozenset({operation.subject_id, str(operation.arguments["vm_id"])})
 
 
-def vm_and_captured_volumes(parts: Parts, operation: Operation) -> frozenset[str]:
+def vm_and_captured_volumes(connection: sa.Connection, operation: Operation) -> frozenset[str]:
     """The VM that the arguments name, and the volumes whose snapshots the image that is made consists of."""
-    with parts.store.read() as connection:
-        made = snapshots.of_image_creation(connection, operation.subject_id)
+    made = snapshots.of_image_creation(connection, operation.subject_id)
     captured = {snapshot.volume_id for snapshot in made if snapshot.volume_id}
     return frozenset({str(operation.arguments["vm_id"]), *captured})
 
 
-def volume_and_its_vm(parts: Parts, operation: Operation) -> frozenset[str]:
-    """The argument's volume, and the VM that it is attached to at this moment, if it is to any."""
+def volume_and_its_vm(connection: sa.Connection, operation: Operation) -> frozenset[str]:
+    """The argument's volume, and the VM that it is attached to, if it is to any."""
     volume_id = str(operation.arguments["volume_id"])
-    with parts.store.read() as connection:
-        volume = volumes.get(connection, volume_id)
+    volume = volumes.get(connection, volume_id)
     return frozenset({volume_id, volume.link.vm_id} if volume and volume.link else {volume_id})

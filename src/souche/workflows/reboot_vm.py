@@ -7,7 +7,7 @@ When that fails the guest is as it was: the reconcile sweep tells what became of
 
 from souche.model.operations import Operation
 from souche.workflows import locks
-from souche.workflows.engine import Step, Workflow
+from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
 
 
@@ -19,4 +19,6 @@ def _failed(parts: Parts, operation: Operation, reason: str) -> None:
     """Nothing to record: rebooting leaves no state of its own."""
 
 
-WORKFLOW = Workflow(name="reboot_vm", steps=(Step("reboot", _reboot),), failed=_failed, lock=locks.subject)
+WORKFLOW = Workflow(
+    name="reboot_vm", steps=(Step("reboot", _reboot),), failed=_failed, lock=locks.subject, lane=Lane.GUESTS
+)

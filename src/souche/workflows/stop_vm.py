@@ -9,7 +9,7 @@ Arguments: `force`.
 from souche.model.operations import Operation
 from souche.states import VmState
 from souche.workflows import guests, locks
-from souche.workflows.engine import Step, Workflow
+from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
 
 USER_STOPPED = "Client.UserInitiatedShutdown: User initiated shutdown"
@@ -33,4 +33,5 @@ WORKFLOW = Workflow(
     name="stop_vm",
     steps=(Step("shut down", _shut_down), Step("record", _record)),
     lock=locks.subject,
+    lane=Lane.GUESTS,
 )

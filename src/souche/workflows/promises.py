@@ -1,0 +1,16 @@
+"""Promises are written down here, by use-cases and sweeps, with the ids of what their workflows work on."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from souche.db import operations
+from souche.model.operations import Operation
+from souche.workflows.catalogue import CATALOGUE
+
+
+def write(connection: sa.Connection, promised: Sequence[Operation], now: datetime) -> None:
+    """Write promises down, as the last that their transaction writes: their locks are worked out from the records."""
+    locked = [(each, CATALOGUE[each.workflow].lock(connection, each)) for each in promised]
+    operations.insert_all(connection, locked, now)

@@ -1,0 +1,125 @@
+"""Which workflows this process has in hand, and how many of each account: accounts take turns.
+
+`AT_ONCE` bounds how many workflows of one account run in a lane at the same time, so that what one account has asked
+for in one call keeps no other waiting for more than its share of the machine. One that pauses after a failure is not
+counted meanwhile: what is broken holds up nothing else.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from souche.model.operations import Operation
+from souche.workflows.engine import Lane
+
+AT_ONCE: Final[Mapping[Lane, int]] = {
+    Lane.WORK: 8,
+    Lane.GUESTS: 64,
+    Lane.TRANSFERS: 64,
+    Lane.FIREWALLS: 8,
+}
+"""of one account"""
+REMEMBERED: Final = 1000
+
+
+@dataclass
+class _Run:
+    """A workflow that runs. `thread` is that of its steps, once they have begun."""
+
+    account_id: str
+    lane: Lane
+    thread: int | None = None
+    pausing: bool = False
+
+
+class Runs:
+    """The workflows that this process runs, those that the journal is about to resume, and the last that ended.
+    `changed` is called when one has ended or pauses: another's turn may have come."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._guard = threading.Condition()
+        self._running: dict[str, _Run] = {}
+        self._resumed: set[str] = set()
+        self._ended: deque[str] = deque(maxlen=REMEMBERED)
+        self._changed = changed
+
+    def leave_to_journal(self, operation_ids: Iterable[str]) -> None:
+        """These are in the journal already, which resumes them."""
+        with self._guard:
+            self._resumed.update(operation_ids)
+
+    def claim(self, operation: Operation, lane: Lane) -> bool:
+        """Take a workflow in hand, unless this process has it or has had it; whether it took it."""
+        with self._guard:
+            if self._knows(operation.operation_id):
+                return False
+            self._running[operation.operation_id] = _Run(operation.account_id, lane)
+            return True
+
+    def begin(self, operation: Operation, lane: Lane) -> None:
+        """Its steps begin, in this thread."""
+        with self._guard:
+            known = self._running.setdefault(operation.operation_id, _Run(operation.account_id, lane))
+            known.thread = threading.get_ident()
+
+    def end(self, operation_id: str) -> None:
+        """It has ended, or broken off."""
+        with self._guard:
+            self._running.pop(operation_id, None)
+            self._ended.append(operation_id)
+            self._guard.notify_all()
+        self._changed()
+
+    def drop(self, operation_id: str) -> None:
+        """It was not begun after all."""
+        with self._guard:
+            self._running.pop(operation_id, None)
+
+    def free(self, account_id: str, lane: Lane) -> int:
+        """How many more workflows of the account may run in the lane."""
+        with self._guard:
+            taken = sum(
+                (each.account_id, each.lane, each.pausing) == (account_id, lane, False)
+                for each in self._running.values()
+            )
+        return max(0, AT_ONCE[lane] - taken)
+
+    def runs(self, operation_id: str) -> bool:
+        """Whether it runs in this process."""
+        with self._guard:
+            return operation_id in self._running
+
+    def knows(self, operation_id: str) -> bool:
+        """Whether it is not for this process to start: it has, or the journal resumes it."""
+        with self._guard:
+            return self._knows(operation_id)
+
+    def _knows(self, operation_id: str) -> bool:
+        return operation_id in self._running or operation_id in self._resumed or operation_id in self._ended
+
+    def wait(self, operation_id: str, timeout_seconds: float) -> bool:
+        """Wait for the end of one; whether it ended in time."""
+        with self._guard:
+            return self._guard.wait_for(lambda: operation_id in self._ended, timeout_seconds)
+
+    def wait_for_another(self, timeout_seconds: float) -> None:
+        """Wait until any workflow has ended, or the time is over."""
+        with self._guard:
+            self._guard.wait(timeout_seconds)
+
+    def pause(self, seconds: float) -> None:
+        """Wait before a step is tried again, without taking a place of the account's."""
+        with self._guard:
+            mine = next(
+                (each for each in self._running.values() if each.thread == threading.get_ident()), None
+            )
+            if mine is not None:
+                mine.pausing = True
+        self._changed()
+        time.sleep(seconds)
+        with self._guard:
+            if mine is not None:
+                mine.pausing = False
