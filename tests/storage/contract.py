@@ -149,6 +149,16 @@ class StoreContract:
         assert read_snapshot(bench.store, S) == padded(b"first")
         assert bench.store.volume_source(A) == source
 
+    def test_capture_tells_how_large_its_snapshots_are(self, bench: Bench) -> None:
+        """Each time: a volume grows, and what was captured before does not."""
+        bench.store.create_volume(A, SIZE)
+        bench.store.create_volume(B, 2 * MIB)
+        both = [Capture(A, S), Capture(B, T)]
+        assert bench.store.capture(both, vm_id=None, live=None).sizes_bytes == {S: SIZE, T: 2 * MIB}
+        bench.store.grow_volume(A, 3 * MIB)
+        assert bench.store.capture(both, vm_id=None, live=None).sizes_bytes == {S: SIZE, T: 2 * MIB}
+        assert bench.store.capture([Capture(A, U)], vm_id=None, live=None).sizes_bytes == {U: 3 * MIB}
+
     def test_capture_of_nothing_changes_nothing(self, bench: Bench) -> None:
         assert bench.store.capture([], vm_id=None, live=None).guest_pause_seconds is None
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from souche.app import snapshots, volumes
+from souche.app import images, snapshots, volume_updates, volumes
 from souche.app.snapshots import Copy, FromVolume
 from souche.states import SnapshotState
-from tests.support.resources import read_snapshot
+from tests.support.resources import read_image, read_snapshot
 from tests.workflows.world import Cast, World
 
 
@@ -49,3 +49,24 @@ def test_deleting_a_snapshot_leaves_its_volume_volumes_of_it_copies_and_later_on
     assert f"snapshots {cast.snapshot_id}" not in seen.rows
     assert {seen.snapshots[copy.snapshot_id], seen.snapshots[later.snapshot_id]} == {b"the system"}
     assert {seen.volumes[clone.volume_id], seen.volumes[cast.volume_id]} == {b"the system"}
+
+
+@pytest.mark.parametrize("grown_to", [1, 4])
+def test_a_snapshot_has_the_size_of_what_was_captured(scene: tuple[World, Cast], grown_to: int) -> None:
+    """Whatever was thought when it was asked for: an update that is under way may fail, before or after the disk has
+    grown."""
+    world, cast = scene
+    volume_id = cast.running.volumes[1].volume_id
+    volume_updates.update(world.region, cast.alice, volume_updates.Change(volume_id, size_gib=2))
+    made = snapshots.create_from_volume(world.region, cast.alice, FromVolume(volume_id))
+    wanted = images.FromVm(images.ImageSettings("image"), cast.running.vm_id, no_reboot=True)
+    image = images.create_from_vm(world.region, cast.alice, wanted)
+    assert (made.volume_size_gib, image.mappings[1].volume_size_gib) == (2, 2)
+    world.disks.store.grow_volume(volume_id, grown_to * 1024**3)
+    for operation in world.promised()[1:]:
+        world.run(operation)
+    captured = read_image(world.region, image.image_id)
+    assert read_snapshot(world.region, made.snapshot_id).volume_size_gib == grown_to
+    assert [mapping.volume_size_gib for mapping in captured.mappings] == [1, grown_to]
+    sizes = [read_snapshot(world.region, each).volume_size_gib for each in captured.snapshot_ids]
+    assert sizes == [1, grown_to]

@@ -264,6 +264,12 @@ def set_guest_pause(connection: sa.Connection, image_id: str, seconds: float) ->
     )
 
 
+def set_snapshot_size(connection: sa.Connection, image_id: str, snapshot_id: str, size_gib: int) -> None:
+    """Record how large the volumes of one of the image's snapshots are."""
+    mine = sa.and_(image_mappings.c.image_id == image_id, image_mappings.c.snapshot_id == snapshot_id)
+    connection.execute(image_mappings.update().where(mine).values(volume_size_gib=size_gib))
+
+
 def set_description(connection: sa.Connection, image_id: str, description: str) -> None:
     """Replace the description."""
     connection.execute(images.update().where(images.c.image_id == image_id).values(description=description))

@@ -127,6 +127,13 @@ def set_failed(connection: sa.Connection, snapshot_id: str, problem: str) -> Non
     connection.execute(snapshots.update().where(snapshots.c.snapshot_id == snapshot_id).values(values))
 
 
+def set_size(connection: sa.Connection, snapshot_id: str, size_gib: int) -> None:
+    """Record how large the snapshot has become."""
+    connection.execute(
+        snapshots.update().where(snapshots.c.snapshot_id == snapshot_id).values(volume_size_gib=size_gib)
+    )
+
+
 def set_public(connection: sa.Connection, snapshot_id: str, *, public: bool) -> None:
     """Open the snapshot to everybody, or close it again."""
     connection.execute(snapshots.update().where(snapshots.c.snapshot_id == snapshot_id).values(public=public))

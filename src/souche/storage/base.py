@@ -33,9 +33,11 @@ class Capture:
 
 @dataclass(frozen=True)
 class CaptureReport:
-    """`guest_pause_seconds`: how long a running guest's disks were held, at the most; None if none ran."""
+    """`guest_pause_seconds`: how long a running guest's disks were held, at the most; None if none ran.
+    `sizes_bytes`: how large each snapshot is, by its id; also when it was there already."""
 
     guest_pause_seconds: float | None
+    sizes_bytes: Mapping[str, int]
 
 
 @dataclass(frozen=True)

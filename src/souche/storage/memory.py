@@ -124,14 +124,17 @@ class MemoryStore:
     ) -> CaptureReport:
         with self._lock:
             if self._is_captured(captures):
-                return CaptureReport(guest_pause_seconds=None)
+                return CaptureReport(guest_pause_seconds=None, sizes_bytes=self._sizes(captures))
             before = {each: self._volume(each.volume_id) for each in captures}
             sources = {each: MemorySource(f"{each.volume_id}.{each.snapshot_id}") for each in captures}
             pause = _switch({each.volume_id: source for each, source in sources.items()}, vm_id, live)
             for each, volume in before.items():
                 self._snapshots[each.snapshot_id] = volume.content
                 self._volumes[each.volume_id] = replace(volume, source=sources[each])
-        return CaptureReport(guest_pause_seconds=pause)
+            return CaptureReport(guest_pause_seconds=pause, sizes_bytes=self._sizes(captures))
+
+    def _sizes(self, captures: Sequence[Capture]) -> dict[str, int]:
+        return {each.snapshot_id: self._snapshots[each.snapshot_id].size_bytes for each in captures}
 
     def copy_snapshot(self, snapshot_id: str, source_snapshot_id: str) -> None:
         with self._lock:

@@ -4,7 +4,8 @@ The transaction before has written the image (`pending`), one pending snapshot f
 mappings that tie them.
 
 1. shut down: only when the caller wants the VM at rest (`restart`). Undo: start it again.
-2. capture: freeze all the volumes into their snapshots at one instant; a running guest goes on.
+2. capture: freeze all the volumes into their snapshots at one instant; a running guest goes on. The sizes of the
+   snapshots, and of the mappings, are those of what was captured.
    Undo: forget the snapshots in the volume store; the volumes keep their bytes.
 3. complete: the snapshots become `completed` and the image `available`, in one transaction.
 4. start: when step 1 has shut the VM down. A VM that will not start is left `stopped` with the reason; its image
@@ -23,6 +24,7 @@ from souche.model.operations import Operation
 from souche.states import ImageState, SnapshotState, VmState
 from souche.storage.base import Capture
 from souche.workflows import guests, locks
+from souche.workflows.create_snapshot import record_sizes
 from souche.workflows.engine import Lane, Step, Workflow, reason_of
 from souche.workflows.parts import Parts
 
@@ -35,9 +37,12 @@ def _shut_down(parts: Parts, operation: Operation) -> None:
 def _capture(parts: Parts, operation: Operation) -> None:
     wanted = captures(parts, operation.subject_id)
     report = parts.volumes.capture(wanted, vm_id=_vm_id(operation), live=parts.live)
-    if report.guest_pause_seconds is not None:
-        with parts.store.begin() as connection:
-            images.set_guest_pause(connection, operation.subject_id, report.guest_pause_seconds)
+    image_id = operation.subject_id
+    with parts.store.begin() as connection:
+        for snapshot_id, size_gib in record_sizes(connection, report).items():
+            images.set_snapshot_size(connection, image_id, snapshot_id, size_gib)
+        if report.guest_pause_seconds is not None:
+            images.set_guest_pause(connection, image_id, report.guest_pause_seconds)
 
 
 def forget(parts: Parts, operation: Operation) -> None:

@@ -1,6 +1,7 @@
 """Make a snapshot of one volume.
 
-1. capture: freeze the volume's bytes into the snapshot, by one atomic operation; a running guest goes on.
+1. capture: freeze the volume's bytes into the snapshot, by one atomic operation; a running guest goes on. The
+   snapshot's size is what was captured.
    Undo: forget the snapshot in the volume store; the volume keeps its bytes.
 2. complete: the snapshot becomes `completed`, for good.
 
@@ -9,11 +10,14 @@ When a step fails the snapshot becomes `error`, and holds nothing.
 Arguments: `volume_id`.
 """
 
+import sqlalchemy as sa
+
 from souche.db import snapshots, volumes
 from souche.model.operations import Operation
 from souche.states import SnapshotState
-from souche.storage.base import Capture
+from souche.storage.base import Capture, CaptureReport
 from souche.workflows import locks
+from souche.workflows.create_vm import GIB
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
 
@@ -23,7 +27,19 @@ def _capture(parts: Parts, operation: Operation) -> None:
     with parts.store.read() as connection:
         volume = volumes.get(connection, volume_id)
     vm_id = volume.link.vm_id if volume and volume.link else None
-    parts.volumes.capture([Capture(volume_id, operation.subject_id)], vm_id=vm_id, live=parts.live)
+    wanted = [Capture(volume_id, operation.subject_id)]
+    report = parts.volumes.capture(wanted, vm_id=vm_id, live=parts.live)
+    with parts.store.begin() as connection:
+        record_sizes(connection, report)
+
+
+def record_sizes(connection: sa.Connection, report: CaptureReport) -> dict[str, int]:
+    """Record the sizes of what was captured, and return them in GiB by snapshot id: a volume may have become another
+    size since its snapshot was asked for."""
+    sizes_gib = {key: -(-size_bytes // GIB) for key, size_bytes in report.sizes_bytes.items()}
+    for snapshot_id, size_gib in sizes_gib.items():
+        snapshots.set_size(connection, snapshot_id, size_gib)
+    return sizes_gib
 
 
 def forget(parts: Parts, operation: Operation) -> None:

@@ -39,9 +39,11 @@ def capture(
     what = f"capture {' '.join(ids)}"
     with storage_failures(what), journal.settled(*ids):
         if _is_done(directory, captures):
-            return CaptureReport(guest_pause_seconds=None)
+            layers = {each.snapshot_id: directory.snapshots.get(each.snapshot_id) or "" for each in captures}
+            return CaptureReport(guest_pause_seconds=None, sizes_bytes=_sizes(directory, layers))
         opened = _open_disks(vm_id, live)
         moves = [_prepare(directory, each, opened) for each in captures]
+        sizes = _sizes(directory, {move.snapshot_id: move.layer for move in moves})
         entry = journal.begin(moves)
     with closing(entry):
         pause = _switch(directory, entry, vm_id, live, [move for move in moves if move.volume_id in opened])
@@ -49,7 +51,11 @@ def capture(
             directory.seal([move.layer for move in moves])
             entry.freeze()
             entry.finish()
-    return CaptureReport(guest_pause_seconds=pause)
+    return CaptureReport(guest_pause_seconds=pause, sizes_bytes=sizes)
+
+
+def _sizes(directory: Directory, layers: Mapping[str, str]) -> dict[str, int]:
+    return {key: directory.header(layer).virtual_size_bytes for key, layer in layers.items()}
 
 
 def _is_done(directory: Directory, captures: Sequence[Capture]) -> bool:
