@@ -370,3 +370,19 @@ def test_no_such_host() -> None:
 
     with pytest.raises(UrlUnreachable, match="not known"):
         Fetcher(AllowList(), resolver=unknown).read("http://nowhere.example/", "FileLocation", LIMITS)
+
+
+def test_a_resolver_that_does_not_answer_has_the_time_of_the_download() -> None:
+    asked = threading.Event()
+
+    def silent(_host: str, _port: int) -> list[Address]:
+        asked.wait(10)
+        return []
+
+    started = time.monotonic()
+    with pytest.raises(UrlUnreachable, match="not told in time"):
+        Fetcher(AllowList(), resolver=silent).read(
+            "http://a.example/", "FileLocation", Limits(9, seconds=0.2)
+        )
+    asked.set()
+    assert time.monotonic() < started + 5

@@ -2,7 +2,10 @@
 
 import ipaddress
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -37,7 +40,7 @@ def connect(
         UrlUnreachable: none answers.
     """
     try:
-        addresses = resolver(target.host, target.port)
+        addresses = _addresses(target, resolver, deadline)
     except OSError as error:
         raise UrlUnreachable(parameter=parameter, reason=f"{target.host}: {error}.") from error
     except UnicodeError as error:  # Python's, of a label that is empty or longer than 63 characters
@@ -53,6 +56,28 @@ def connect(
     ):
         connection.settimeout(timeout_seconds)
         yield connection
+
+
+def _addresses(target: Target, resolver: Resolver, deadline: Deadline) -> list[Address]:
+    """Ask the resolver, for as long as there is time: nothing ends a call of the system's own, which waits for each of
+    its servers several times. Its thread ends with it.
+
+    Raises:
+        OSError: there are none, or time is over.
+    """
+    found: Future[list[Address]] = Future()
+
+    def ask() -> None:
+        try:
+            found.set_result(resolver(target.host, target.port))
+        except Exception as error:
+            found.set_exception(error)
+
+    threading.Thread(target=ask, name="resolver", daemon=True).start()
+    try:
+        return found.result(deadline.seconds_left)
+    except FutureTimeout as error:
+        raise TimeoutError("its address was not told in time") from error
 
 
 def _first(
