@@ -11,6 +11,7 @@ import pytest
 
 from souche import doctor
 from souche.doctor import GIB, Machine, Result, State
+from souche.room import Usage
 
 BY_NAME = {check.name: check for check in doctor.CHECKS}
 
@@ -133,7 +134,15 @@ def test_no_home_given() -> None:
 
 @pytest.mark.parametrize(("free_gib", "state"), [(1, State.MISSING), (5, State.WARNING), (50, State.OK)])
 def test_free_space(free_gib: int, state: State) -> None:
-    assert doctor.free_space_finding(Path("/srv"), free_gib * GIB).state is state
+    assert doctor.free_space_finding(Path("/srv"), Usage(0, free_gib * GIB)).state is state
+
+
+@pytest.mark.parametrize(("percent", "state"), [(79, State.OK), (80, State.WARNING), (96, State.WARNING)])
+def test_a_medium_that_fills_is_told(percent: int, state: State) -> None:
+    usage = Usage(percent * 100 * GIB, (100 - percent) * 100 * GIB)
+    finding = doctor.free_space_finding(Path("/srv"), usage)
+    assert finding.state is state
+    assert f"{percent} % full" in finding.detail
 
 
 def test_a_clock_before_the_installation_is_wrong() -> None:

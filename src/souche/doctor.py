@@ -22,6 +22,7 @@ from souche.compute.libvirt import accelerator
 from souche.compute.libvirt.host_paths import require_traversable
 from souche.errors import ComputeFailed, SystemFailure
 from souche.objects import embedded
+from souche.room import LEVELS, Usage, usage_of
 from souche.run import PATH, run
 
 GIB = 1 << 30
@@ -247,16 +248,19 @@ def _reachable_home(machine: Machine) -> Finding:
 
 
 def _free_space(machine: Machine) -> Finding:
-    place = existing_part(machine.home or Path.cwd())
-    return free_space_finding(place, shutil.disk_usage(place).free)
+    home = machine.home or Path.cwd()
+    places = [existing_part(home / part) for part in ("", "disks", "staging", "oos")]
+    usage, place = min(((usage_of(place), place) for place in places), key=lambda each: each[0].free_bytes)
+    return free_space_finding(place, usage)
 
 
-def free_space_finding(place: Path, free_bytes: int) -> Finding:
-    """Whether there is room for images."""
-    detail = f"{free_bytes / GIB:.1f} GiB free at {place}"
-    if free_bytes < FREE_BYTES_NEEDED:
+def free_space_finding(place: Path, usage: Usage) -> Finding:
+    """Whether there is room for images, and how full the medium is."""
+    detail = f"{usage.free_bytes / GIB:.1f} GiB free at {place}, {usage.percent:.0f} % full"
+    if usage.free_bytes < FREE_BYTES_NEEDED:
         return _missing(detail)
-    return _ok(detail) if free_bytes >= FREE_BYTES_WANTED else _warning(detail)
+    plenty = usage.free_bytes >= FREE_BYTES_WANTED and usage.percent < LEVELS[0]
+    return _ok(detail) if plenty else _warning(detail)
 
 
 def _clock(_machine: Machine) -> Finding:

@@ -51,6 +51,11 @@ class Home:
         return self.path / "staging"
 
     @property
+    def ballast(self) -> Path:
+        """Takes room until nothing else is left (`reconcile/space.py`)."""
+        return self.path / "ballast"
+
+    @property
     def disks(self) -> Path:
         """The volume store."""
         return self.path / "disks"

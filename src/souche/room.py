@@ -20,6 +20,8 @@ MIB: Final = 1024 * 1024
 GIB: Final = 1024 * MIB
 LEAST_BYTES: Final = 16 * MIB
 """what must be free above the reserve before anything that writes much begins"""
+LEVELS: Final = (80, 90, 95)
+"""percent of a medium that are told"""
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 FULL_WORDS: Final = ("No space left on device", "Disk quota exceeded")
 FULL_SQLITE: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMOPEN"})

@@ -2,14 +2,14 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
 from souche.clock import SystemClock
-from souche.objects.base import BucketAccessRefused
+from souche.objects.base import BucketAccessRefused, ObjectsUnavailable
 from souche.objects.embedded import PROGRAM, EmbeddedOos
 from souche.objects.external import ExternalOos
 from souche.objects.s3 import S3Access, S3Store
@@ -17,6 +17,7 @@ from souche.objects.seaweedfs import Settings
 from souche.vault import Vault
 from tests.objects.oos_contract import OosContract
 from tests.objects.server import ALICE, BOB, free_port
+from tests.support.polling import eventually
 
 PUBLISHED = "https://oos.example.org"
 
@@ -90,6 +91,48 @@ def test_accounts_are_let_in_and_out(served: EmbeddedOos, bucket_name: str) -> N
     served.sync_keys([BOB])
     with pytest.raises(BucketAccessRefused):
         alice.get(bucket_name, "key")
+
+
+def test_a_store_that_does_not_start_is_tried_again_beside_the_region(tmp_path: Path) -> None:
+    """Meanwhile its buckets are said to be away, without a word of the machine."""
+    program = tmp_path / "weed"
+    program.symlink_to("/bin/false")
+    settings = Settings(tmp_path / "oos", program, "127.0.0.1", free_port())
+    oos = EmbeddedOos(settings, settings.endpoint, Vault.open(tmp_path / "vault.key"), SystemClock())
+    oos.start_when_possible()
+    try:
+        asked: list[Callable[[], object]] = [
+            oos.store,
+            oos.buckets,
+            lambda: oos.sync_keys([]),
+            lambda: oos.ensure_bucket("exports", "123456789012"),
+        ]
+        for ask in asked:
+            with pytest.raises(ObjectsUnavailable, match="it has not started") as refused:
+                ask()
+            assert str(tmp_path) not in str(refused.value)
+        replaced = tmp_path / "other"
+        replaced.symlink_to(PROGRAM)
+        replaced.replace(program)
+        eventually(lambda: has_started(oos), 60)
+        oos.ensure_bucket("exports", "123456789012")
+    finally:
+        oos.stop()
+
+
+def has_started(oos: EmbeddedOos) -> bool:
+    with contextlib.suppress(ObjectsUnavailable):
+        oos.store()
+        return True
+    return False
+
+
+def test_a_store_that_never_starts_can_be_stopped(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "oos", Path("/bin/false"), "127.0.0.1", free_port())
+    oos = EmbeddedOos(settings, settings.endpoint, Vault.open(tmp_path / "vault.key"), SystemClock())
+    oos.start_when_possible()
+    oos.stop()
+    assert "oos-start" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_another_process_makes_buckets_beside_the_server(

@@ -33,7 +33,7 @@ EXTRA = AccountKey(ALICE.account_id, "EXTRAKEY", "extra-secret")
 
 
 def test_the_server_is_told_everything() -> None:
-    assert argv.server(Path("/v/weed"), Path("/h/data"), PORTS, "192.0.2.1", 8) == [
+    assert argv.server(Path("/v/weed"), Path("/h/data"), PORTS, "192.0.2.1", 8, 512 * MIB) == [
         *("setpriv", "--pdeathsig", "KILL", "--"),
         *("/v/weed", "server", "-dir=/h/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
         *("-s3.ip.bind=192.0.2.1", "-s3.port=8", "-s3.port.grpc=7"),
@@ -44,6 +44,7 @@ def test_the_server_is_told_everything() -> None:
         *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"),
         *("-volume.max=100000", "-master.electionTimeout=1s"),
         *("-volume.preStopSeconds=1", "-master.volumeSizeLimitMB=1024"),
+        "-volume.minFreeSpace=512MiB",
     ]
 
 

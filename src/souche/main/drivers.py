@@ -29,6 +29,7 @@ from souche.objects.s3 import S3Access, S3Store
 from souche.objects.urls import parse_url
 from souche.reconcile import chains, firewalls, holds, layer_hashes, leftovers, oos_keys, power, withdrawn
 from souche.reconcile.loop import Sweep
+from souche.reconcile.space import Ballast, SpaceWatch
 from souche.room import ENDLESS, Room, room_of
 from souche.storage.base import LiveDisks
 from souche.storage.qcow2.driver import Qcow2Store
@@ -59,7 +60,8 @@ def make_compute(settings: Settings) -> tuple[Compute, str | None]:
 def open_oos(settings: Settings, home: Home) -> Iterator[Oos | None]:
     """The region's object store: embedded, or another service, or none."""
     if settings.oos_address is not None:
-        with run_embedded_oos(home, settings.oos_address, settings.oos_endpoint) as oos:
+        address, least = settings.oos_address, settings.reserve_bytes // 2
+        with keep_embedded_oos(home, address, settings.oos_endpoint, least) as oos:
             yield oos
     elif settings.oos_endpoint:
         yield ExternalOos(_external_access(settings))
@@ -79,6 +81,20 @@ def run_embedded_oos(home: Home, address: tuple[str, int], endpoint: str = "") -
         oos.stop()
 
 
+@contextmanager
+def keep_embedded_oos(
+    home: Home, address: tuple[str, int], endpoint: str, min_free_bytes: int
+) -> Iterator[EmbeddedOos]:
+    """The embedded store of a region that is served with it or, where it does not start, without it for now."""
+    _check_free(address)
+    oos = embedded_oos(home, address, endpoint, min_free_bytes)
+    oos.start_when_possible()
+    try:
+        yield oos
+    finally:
+        oos.stop()
+
+
 def _check_free(address: tuple[str, int]) -> None:
     """SeaweedFS itself would only end with a stack trace."""
     try:
@@ -91,10 +107,14 @@ def _check_free(address: tuple[str, int]) -> None:
         raise BadSetting(flag="--oos-listen", reason=reason) from error
 
 
-def embedded_oos(home: Home, address: tuple[str, int], endpoint: str = "") -> EmbeddedOos:
+def embedded_oos(
+    home: Home, address: tuple[str, int], endpoint: str = "", min_free_bytes: int = 0
+) -> EmbeddedOos:
     """The embedded store at an address (port 0: any free one), which nobody has started yet."""
     host, port = address
-    settings = seaweedfs.Settings(home.oos, embedded.PROGRAM, host, port or _free_port(host))
+    settings = seaweedfs.Settings(
+        home.oos, embedded.PROGRAM, host, port or _free_port(host), min_free_bytes=min_free_bytes
+    )
     return EmbeddedOos(settings, endpoint or settings.endpoint, Vault.open(home.vault_key), SystemClock())
 
 
@@ -166,6 +186,7 @@ def make_parts(
 def make_sweeps(home: Home, parts: Parts, workflows: DurableWorkflows, trash_kept: timedelta) -> list[Sweep]:
     """Every sweep of a region, and how often it runs. What is discarded stays in the trash for `trash_kept`."""
     hold = holds.Hold(parts)
+    space = SpaceWatch(parts.room, Ballast(home.ballast, parts.room))
     return [
         Sweep("outstanding", workflows.start_outstanding, 1.0),
         Sweep("broken off", workflows.revive, 30.0),
@@ -176,6 +197,7 @@ def make_sweeps(home: Home, parts: Parts, workflows: DurableWorkflows, trash_kep
         Sweep("leftovers", lambda: hold.sweep(parts), 60.0),
         Sweep("trash", lambda: hold.empty_trash(parts, trash_kept), 60.0),
         Sweep("staged", lambda: leftovers.remove_staged(parts, home.staging), 3600.0),
+        Sweep("space", space.look, 2.0),
         Sweep("withdrawn", lambda: withdrawn.remove(parts), 60.0),
         Sweep("disks", lambda: hold.collect(parts), 10.0),
         Sweep("chains", lambda: chains.shorten(parts), 60.0),

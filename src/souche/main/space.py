@@ -10,6 +10,8 @@ from typing import Final
 import structlog
 
 from souche.home import Home
+from souche.reconcile.space import Ballast
+from souche.room import room_of
 from souche.storage.qcow2.scratch import Scratch
 
 IMPORTED: Final = re.compile(r"(ami|snap)-[0-9a-f]+")
@@ -25,6 +27,7 @@ def make_space(home: Home) -> None:
         if IMPORTED.fullmatch(path.name):
             log.info("removing a disk that was on its way in", name=path.name)
             shutil.rmtree(path)
+    Ballast(home.ballast, room_of([home.path], 0)).settle()
     work = home.disks / "work"
     if work.is_dir():
         Scratch(work).sweep()

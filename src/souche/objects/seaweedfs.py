@@ -42,13 +42,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Settings:
-    """`home` is HOME/oos; `program` the file `weed`; S3 listens at `host`:`port`."""
+    """`home` is HOME/oos; `program` the file `weed`; S3 listens at `host`:`port`. It takes nothing in where
+    less than `min_free_bytes` are free."""
 
     home: Path
     program: Path
     host: str
     port: int
     memory_limit: str = MEMORY_LIMIT
+    min_free_bytes: int = 0
 
     @property
     def endpoint(self) -> str:
@@ -164,7 +166,14 @@ class SeaweedFs:
     def _begin(self) -> subprocess.Popen[bytes]:
         settings = self._settings
         return run.start(
-            argv.server(settings.program, settings.home / "data", self._ports, settings.host, settings.port),
+            argv.server(
+                settings.program,
+                settings.home / "data",
+                self._ports,
+                settings.host,
+                settings.port,
+                settings.min_free_bytes,
+            ),
             log_file=self.log_file,
             extra_environment=self._environment(),
             umask=0o077,

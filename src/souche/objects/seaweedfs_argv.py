@@ -17,6 +17,7 @@ from typing import Final
 from souche.errors import Invalid
 
 LOOPBACK: Final = "127.0.0.1"
+MEBIBYTE: Final = 1024 * 1024
 VOLUME_MEBIBYTES: Final = 1024
 """of one file of SeaweedFS's; it makes new ones as they fill"""
 VOLUMES: Final = 100_000
@@ -71,7 +72,9 @@ class Ports:
         return list(asdict(self).values())
 
 
-def server(program: Path, data: Path, ports: Ports, s3_host: str, s3_port: int) -> list[str]:
+def server(
+    program: Path, data: Path, ports: Ports, s3_host: str, s3_port: int, min_free_bytes: int = 0
+) -> list[str]:
     """The server. The kernel ends it with the thread that started it: KILL, so that its ports are
     free at once."""
     return [
@@ -82,6 +85,7 @@ def server(program: Path, data: Path, ports: Ports, s3_host: str, s3_port: int) 
         *(f"-volume.port={ports.volume}", f"-volume.port.grpc={ports.volume_grpc}"),
         *(f"-filer.port={ports.filer}", f"-filer.port.grpc={ports.filer_grpc}"),
         *OPTIONS,
+        f"-volume.minFreeSpace={max(min_free_bytes // MEBIBYTE, 1)}MiB",
     ]
 
 

@@ -1,0 +1,78 @@
+"""How full the region's media are: told once as they fill, and a ballast that is thrown off at the very last.
+
+Guests write to their volumes without asking anybody. Where they have used up the reserve too, the records could not be
+written any more, and nothing could be deleted. So a file of some MiB lies in the home: it goes when nothing else is
+left, and what makes room goes through. It comes back when there is more than the reserve.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from souche.room import LEVELS, MIB, Room, full
+
+BALLAST_BYTES: Final = 64 * MIB
+BALLAST_SHARE: Final = 4
+"""The ballast is that part of the reserve at the most."""
+LEAST_LEFT_BYTES: Final = 8 * MIB
+"""what the records need for a while"""
+
+log = structlog.get_logger()
+
+
+class Ballast:
+    """A file that takes room until it is needed."""
+
+    def __init__(self, file: Path, room: Room) -> None:
+        self._file = file
+        self._room = room
+        self._size_bytes = min(BALLAST_BYTES, room.reserve_bytes // BALLAST_SHARE)
+
+    def settle(self) -> None:
+        """Throw it off where next to nothing is left, and take it on again where there is room for it."""
+        left_bytes = self._room.measure().free_bytes
+        if left_bytes < LEAST_LEFT_BYTES and self._file.exists():
+            self._file.unlink(missing_ok=True)
+            log.error("the medium is full; the ballast goes, so that resources can still be deleted")
+        elif self._room.free_bytes() > self._size_bytes and not self._file.exists():
+            self._take_on()
+
+    def _take_on(self) -> None:
+        if not self._size_bytes:
+            return
+        half_made = self._file.with_suffix(".new")
+        try:
+            with half_made.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, self._size_bytes)
+            half_made.replace(self._file)
+        except OSError as error:
+            half_made.unlink(missing_ok=True)
+            if full(error) is None:
+                raise
+
+
+class SpaceWatch:
+    """Tells when a medium fills: once each time that it crosses one of `LEVELS`, or reaches the reserve."""
+
+    def __init__(self, room: Room, ballast: Ballast) -> None:
+        self._room = room
+        self._ballast = ballast
+        self._level = 0
+        self._reserve_reached = False
+
+    def look(self) -> None:
+        """One look."""
+        self._ballast.settle()
+        usage = self._room.measure()
+        level = max((each for each in LEVELS if usage.percent >= each), default=0)
+        if level > self._level:
+            log.warning("the medium is filling", percent=int(usage.percent), free_mib=usage.free_bytes // MIB)
+        self._level = level
+        reached = self._room.free_bytes() <= 0
+        if reached and not self._reserve_reached:
+            log.error(
+                "only the reserve is left: what writes much is refused", free_mib=usage.free_bytes // MIB
+            )
+        self._reserve_reached = reached
