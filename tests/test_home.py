@@ -21,7 +21,7 @@ def closed_umask() -> Iterator[None]:
 def test_qemus_user_may_pass_through_a_new_home_whatever_the_umask(tmp_path: Path) -> None:
     home = Home(tmp_path / "region")
     home.make()
-    assert {each.stat().st_mode & 0o777 for each in (home.path, home.staging)} == {0o711}
+    assert [each.stat().st_mode & 0o777 for each in (home.path, home.staging)] == [0o711, 0o700]
 
 
 def test_the_mode_of_a_home_that_is_there_is_its_owners_choice(tmp_path: Path) -> None:
@@ -40,3 +40,28 @@ def test_only_its_owner_reads_the_databases(tmp_path: Path) -> None:
         modes = {each.name: each.stat().st_mode & 0o777 for each in home.path.glob("*.sqlite*")}
     assert len(modes) == 5
     assert set(modes.values()) == {0o600}
+
+
+@pytest.mark.parametrize("readers", [None, 12345])
+def test_a_home_of_an_earlier_souche_is_narrowed(tmp_path: Path, readers: int | None) -> None:
+    for folder in ("disks/layers", "disks/volumes", "guests/i-1", "staging/snap-1", "oos/data"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "file").write_text("x")
+    (tmp_path / "disks/volumes/vol-1").symlink_to("../layers/file")
+    for each in tmp_path.rglob("*"):
+        if not each.is_symlink():
+            each.chmod(0o755 if each.is_dir() else 0o664)
+    for _ in range(2):
+        Home(tmp_path).narrow(readers)
+    found = {
+        str(each.relative_to(tmp_path)): each.stat()
+        for each in tmp_path.rglob("*")
+        if not each.is_symlink() and "oos" not in each.parts
+    }
+    opened = {name: status.st_mode & 0o077 for name, status in found.items() if status.st_mode & 0o077}
+    passable = ("disks", "disks/layers", "guests", "guests/i-1")
+    assert opened == (
+        {} if readers is None else {**dict.fromkeys(passable, 0o010), "disks/layers/file": 0o040}
+    )
+    assert {found[name].st_gid for name in opened} <= {readers}
+    assert all(status.st_mode & 0o600 == 0o600 for status in found.values())

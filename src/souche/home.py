@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from souche.errors import Conflict, SystemFailure
 
 OTHERS: Final = 0o077
 """the part of a mode that is not the owner's"""
+PRIVATE: Final = 0o600
+PRIVATE_FOLDER: Final = 0o700
 
 
 Fact: TypeAlias = str | float | None
@@ -81,16 +84,34 @@ class Home:
     def make(self) -> None:
         """Make the folder where it is missing. Guests' disks are opened by another user, who must be able to pass
         through it, whatever the umask."""
-        for folder in (self.path, self.staging):
+        for folder, mode in ((self.path, 0o711), (self.staging, PRIVATE_FOLDER)):
             if not folder.exists():
                 folder.mkdir(parents=True)
-                folder.chmod(0o711)
+                folder.chmod(mode)
+
+    def narrow(self, readers: int | None) -> None:
+        """Close what is in the home to other users, whatever made it: an earlier Souche left disks readable by all.
+
+        `readers` is the group of QEMU's user, which reads the layers, and passes through the folders above them and
+        above the guests' own files; None: nobody else has to. What is made later goes by `disks/` (see
+        `storage/qcow2/directory`). The folder itself is the operator's, and so is what the object store has in its own.
+        """
+        layers, guests = self.disks / "layers", self.path / "guests"
+        for root, folders, files in os.walk(self.path):
+            folder = Path(root)
+            if folder == self.path:
+                folders[:] = [name for name in folders if name != self.oos.name]
+            else:
+                shared = folder in (self.disks, layers, guests) or folder.parent == guests
+                _close(folder, 0o710 if shared else PRIVATE_FOLDER, readers)
+            for name in files:
+                _close(folder / name, 0o640 if folder == layers else PRIVATE, readers)
 
     def make_disks(self) -> None:
         """Make the folder of the disks where it is missing."""
         if not self.disks.exists():
             self.disks.mkdir()
-            self.disks.chmod(0o711)
+            self.disks.chmod(PRIVATE_FOLDER)
 
     def has_disks(self) -> bool:
         """Whether there is any disk, or any name of one."""
@@ -137,6 +158,7 @@ class Home:
     def tell(self, facts: Facts) -> None:
         """Say where the region is served, for `read`."""
         temporary = self.serving.with_suffix(".new")
+        temporary.touch(PRIVATE)
         temporary.write_text(json.dumps(facts, indent=2) + "\n")
         temporary.replace(self.serving)
 
@@ -174,3 +196,17 @@ def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _close(path: Path, most: int, readers: int | None) -> None:
+    """Leave of a mode what the owner may, and the group of readers; links have none, and what is gone needs none."""
+    with suppress(FileNotFoundError):
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            return
+        for_readers = most & OTHERS if readers is not None else 0
+        if for_readers and readers is not None and status.st_gid != readers:
+            os.chown(path, -1, readers)
+        mode = (most | (status.st_mode & 0o100)) & ~OTHERS | for_readers
+        if status.st_mode & 0o7777 != mode:
+            path.chmod(mode)

@@ -14,10 +14,12 @@ from souche.compute.base import Guest, PowerState
 from souche.compute.libvirt import live_disks
 from souche.compute.libvirt.accelerator import boot_sector
 from souche.compute.libvirt.driver import LibvirtHypervisor
+from souche.compute.libvirt.host_paths import qemu_group
 from souche.compute.libvirt.names import Names, home_tag
 from souche.compute.libvirt.waiting import wait_until
 from souche.errors import ComputeFailed
 from souche.formats.qcow2 import read_header
+from souche.home import Home
 from souche.model.disks import FileSource, GuestDisk
 from souche.run import run
 from souche.storage.base import Capture
@@ -161,7 +163,11 @@ def test_a_volume_outlives_all_that_its_chain_was_shortened_from(
     laboratory: Laboratory, directory: Path
 ) -> None:
     """Merges and removals on the medium, under a QEMU that has the old files open, before and after."""
-    hypervisor, store = laboratory.hypervisor, Qcow2Store(directory / "volumes", max_chain=3)
+    home = Home(directory / "volumes")
+    home.make()
+    home.make_disks()
+    home.narrow(qemu_group())
+    hypervisor, store = laboratory.hypervisor, Qcow2Store(home.path, max_chain=3)
     store.create_volume(DATA, 64 * MEBIBYTE)
     snapshots = [f"snap-{number:08x}" for number in range(12)]
     for number, snapshot_id in enumerate(snapshots[:6]):

@@ -23,7 +23,7 @@ from souche.storage.qcow2 import Qcow2Store
 from souche.storage.qcow2.argv import create_empty, rename_backing
 from tests.storage.bench import SIZE, Guest, padded, read, read_snapshot, write
 from tests.storage.contract import VM, A, B, S, T, freeze
-from tests.storage.test_qcow2 import Qcow2Bench
+from tests.storage.test_qcow2 import Qcow2Bench, exported
 from tests.support.medium import Medium
 
 
@@ -81,15 +81,38 @@ def test_store_can_move(disks: Path, bench: Qcow2Bench, tmp_path: Path) -> None:
     assert read_snapshot(moved.store, S) == read(moved, A) == padded(b"A")
 
 
-def test_files_can_be_read_and_only_by_who_knows_their_names_whatever_the_umask(tmp_path: Path) -> None:
-    before = os.umask(0o077)
+def modes(disks: Path) -> dict[str, int]:
+    """Of all files and folders, by their names below `disks`."""
+    found = (disks, *disks.rglob("*"))
+    return {
+        str(each.relative_to(disks)): each.stat().st_mode & 0o777 for each in found if not each.is_symlink()
+    }
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_nobody_else_reads_anything_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
     try:
-        Qcow2Bench(tmp_path / "home").store.create_volume(A, SIZE)
+        bench = Qcow2Bench(tmp_path / "home")
+        bench.store.create_volume(A, SIZE)
+        freeze(bench, A, S)
     finally:
         os.umask(before)
+    assert {mode & 0o077 for mode in modes(tmp_path / "home" / "disks").values()} == {0}
+
+
+def test_group_that_passes_through_the_directory_reads_the_layers_and_nothing_else(tmp_path: Path) -> None:
     disks = tmp_path / "home" / "disks"
-    assert {each.stat().st_mode & 0o777 for each in (disks, *disks.iterdir()) if each.is_dir()} == {0o711}
-    assert (disks / "volumes" / A).stat().st_mode & 0o777 == 0o644
+    disks.mkdir(parents=True)
+    os.chown(disks, -1, os.getgid())
+    disks.chmod(0o710)
+    bench = Qcow2Bench(tmp_path / "home")
+    bench.store.create_volume(A, SIZE)
+    freeze(bench, A, S)
+    bench.store.import_snapshot(T, exported(tmp_path / "image", b"image"), "qcow2", SIZE)
+    opened = {name: mode & 0o077 for name, mode in modes(disks).items() if mode & 0o077}
+    names = (f"{A}.qcow2", f"{A}.{S}.qcow2", f"{T}.qcow2")
+    assert opened == {".": 0o010, "layers": 0o010, **{f"layers/{name}": 0o040 for name in names}}
 
 
 def test_two_stores_on_one_directory_see_the_same(disks: Path, bench: Qcow2Bench) -> None:

@@ -42,6 +42,7 @@ from souche.main.drivers import (
     make_sweeps,
     open_oos,
     open_store,
+    readers_of_disks,
     ways_to_buckets,
 )
 from souche.main.space import make_space
@@ -91,6 +92,7 @@ def serve(settings: Settings) -> Iterator[Served]:
         checkpoint_databases(home, CHECKPOINT_SECONDS)
         compute, bridge = make_compute(settings)
         stack.callback(compute.close)
+        home.narrow(readers_of_disks(settings))
         oos = stack.enter_context(open_oos(settings, home))
         fetcher = Fetcher(allow_list(settings.import_endpoints, oos.endpoint if oos else ""))
         room = make_room(home, settings.reserve_bytes)
@@ -128,6 +130,7 @@ def run(settings: Settings) -> None:
     """
     logs.configure(settings.log_level)
     _ = settings.trash_kept  # refused before anything is begun
+    os.umask(0o077)
     _bound_memory()
     connections.raise_most_files()
     api_socket = _listen(settings)

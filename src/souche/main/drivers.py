@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from souche.app.region import Region, Workflows
 from souche.clock import SystemClock
 from souche.compute.base import GuestNetwork, Hypervisor
+from souche.compute.libvirt import host_paths
 from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.compute.simulated import SimulatedHypervisor
 from souche.config import BadSetting, Settings
@@ -54,6 +55,11 @@ def make_compute(settings: Settings) -> tuple[Compute, str | None]:
     driver = LibvirtHypervisor(settings.home, settings.guest_network)
     driver.prepare()
     return driver, driver.bridge
+
+
+def readers_of_disks(settings: Settings) -> int | None:
+    """The group that has to read disks beside the region's own user."""
+    return host_paths.qemu_group() if settings.compute == "libvirt" else None
 
 
 @contextmanager

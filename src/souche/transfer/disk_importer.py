@@ -25,7 +25,7 @@ class DiskImporter:
     def file(self, subject_id: str, snapshot_id: str) -> Path:
         """Where the disk of a snapshot comes in."""
         folder = self._staging / subject_id
-        folder.mkdir(exist_ok=True, mode=0o711)
+        folder.mkdir(exist_ok=True, mode=0o700)
         return folder / snapshot_id
 
     def folder(self, subject_id: str) -> Path:

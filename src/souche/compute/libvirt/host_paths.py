@@ -1,6 +1,8 @@
 """The files that a guest has on the host beside its disks, and what QEMU's own user must be able to reach."""
 
+import contextlib
 import errno
+import grp
 import os
 import pwd
 import shutil
@@ -20,11 +22,12 @@ class GuestFiles:
         self.root = home.resolve() / "guests"
 
     def prepare(self, vm_id: str) -> None:
-        """Make the guest's directory. QEMU may pass through it, and list nothing."""
-        directory = self.root / vm_id
+        """Make the guest's directory. QEMU's group may pass through it, and list nothing."""
+        directory, group = self.root / vm_id, qemu_group()
         directory.mkdir(parents=True, exist_ok=True)
         for each in (self.root, directory):
-            each.chmod(0o711)
+            os.chown(each, -1, group)
+            each.chmod(0o710)
 
     def console(self, vm_id: str) -> Path:
         return self.root / vm_id / "console.log"
@@ -34,6 +37,28 @@ class GuestFiles:
 
     def remove(self, vm_id: str) -> None:
         shutil.rmtree(self.root / vm_id, ignore_errors=True)
+
+
+def qemu_group(user: str = QEMU_USER) -> int:
+    """The group that reads what QEMU reads: the one that has the user's name, as Debian makes it for nobody else, or
+    else the user's own.
+
+    Raises:
+        ComputeFailed: there is no such user.
+    """
+    account = _account(user)
+    with contextlib.suppress(KeyError):
+        own = grp.getgrnam(user).gr_gid
+        if own in os.getgrouplist(user, account.pw_gid):
+            return own
+    return account.pw_gid
+
+
+def _account(user: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(user)
+    except KeyError as error:
+        raise ComputeFailed(reason=f"there is no user {user}: install libvirt-daemon-system") from error
 
 
 def remove_libvirt_logs(domain_name: str) -> None:
@@ -57,10 +82,7 @@ def require_traversable(directory: Path, user: str = QEMU_USER) -> None:
     Raises:
         ComputeFailed: naming the first directory in the way, and the command that mends it.
     """
-    try:
-        account = pwd.getpwnam(user)
-    except KeyError as error:
-        raise ComputeFailed(reason=f"there is no user {user}: install libvirt-daemon-system") from error
+    account = _account(user)
     groups = set(os.getgrouplist(user, account.pw_gid))
     resolved = directory.resolve()
     for each in reversed((resolved, *resolved.parents)):

@@ -14,9 +14,9 @@ A new file never takes a name that is in use, and keeps its name for life. The n
 capture `vol-1.snap-2.qcow2`, with `.1`, `.2`... if that is taken) is for people: only links and headers
 count.
 
-Directories are made with mode 0711 and files with 0644, both less the umask: a QEMU of any user can open a
-layer whose path it was told, nobody else can list them. libvirt gives a running guest's current file to the
-guest's user for as long as it runs, whoever owns the directory.
+Nobody else reads any of it, whatever the umask, but the group that may pass through `disks/` (mode 0710), if there is
+one: QEMU's. It reads the layers, whose names it is told. libvirt gives a running guest's current file to QEMU's user
+for as long as it runs, whoever owns the directory.
 """
 
 import os
@@ -39,9 +39,9 @@ from souche.storage.qcow2.pointers import Pointers
 from souche.storage.qcow2.records import Record, Records
 from souche.storage.qcow2.scratch import Scratch
 
-MODE: Final = 0o711
-FILE_MODE: Final = 0o644
-"""QEMU's user passes through the folders and reads the files below a guest's own, whatever the umask."""
+OWNER_ONLY: Final = 0o700
+PASSABLE: Final = 0o010
+READABLE: Final = 0o040
 SHORT_SECONDS: Final = 60.0
 """For programs that touch metadata only."""
 LONG_SECONDS: Final = 24 * 3600.0
@@ -53,7 +53,10 @@ class Directory:
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
+        if not self._root.exists():
+            self._root.mkdir(parents=True, mode=OWNER_ONLY)
         self.layers = self._make("layers")
+        self._admit(self.layers, OWNER_ONLY, PASSABLE)
         self.captures = self._make("captures")
         self.volumes = Pointers(self._make("volumes"))
         self.snapshots = Pointers(self._make("snapshots"))
@@ -140,7 +143,7 @@ class Directory:
         """Move a finished file from scratch among the layers; returns the name that it got. Durable on
         return."""
         name = next(name for name in _names(stem) if not self._is_taken(name))
-        image.chmod(FILE_MODE)
+        self._admit(image, 0o600, READABLE)
         sync_file(image)
         image.rename(self.path(name))
         sync_directory(self.layers)
@@ -149,7 +152,8 @@ class Directory:
     def replace(self, layer: str, image: Path) -> None:
         """Put a file of equal content, on the medium already, in a layer's place. Whoever has the old one open
         keeps it."""
-        image.chmod(FILE_MODE)
+        self._admit(image, 0o600, READABLE)
+        sync_file(image)
         known, after = self.records.get(layer), self.measured(layer, image)
         before = known.settled(self.path(layer).stat().st_size) if known else self.measured(layer)
         self.records.put({layer: replace(before, successor=after)})
@@ -180,12 +184,20 @@ class Directory:
         """Whether a layer has this name, be it there or missing: what stands on it would see another's bytes."""
         return self.records.knows(name) or os.path.lexists(self.path(name))
 
+    def _admit(self, path: Path, mode: int, group_mode: int) -> None:
+        """Set the mode of a file or folder, for the group too that may pass through the directory."""
+        status = self._root.stat()
+        if status.st_mode & PASSABLE:
+            os.chown(path, -1, status.st_gid)
+            mode |= group_mode
+        if path.stat().st_mode & 0o777 != mode:
+            path.chmod(mode)
+
     def _make(self, name: str) -> Path:
         path = self._root / name
         if not path.exists():
-            for each in (self._root, path):
-                each.mkdir(parents=True, exist_ok=True)
-                each.chmod(MODE)
+            path.mkdir(exist_ok=True)
+            path.chmod(OWNER_ONLY)
         return path
 
 
