@@ -56,3 +56,13 @@ def _create(path: Path, key: bytes) -> None:
         return
     finally:
         temporary.unlink()
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Without the key's name on the medium, no secret that is sealed with it is ever opened again."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

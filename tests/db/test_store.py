@@ -29,6 +29,15 @@ def read(store: Store, statement: sa.Select[tuple[str]], **parameters: object) -
         return [thing for (thing,) in reader.rows(Prepared(statement), parameters)]
 
 
+def test_a_commit_waits_for_the_medium(store: Store) -> None:
+    """docs/durability.md"""
+    with store.read() as connection:
+        found = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
+        ]
+    assert found == ["wal", 2]
+
+
 def test_a_reader_waits_for_no_connection(store: Store) -> None:
     with ExitStack() as held:
         for _ in range(CONNECTIONS_KEPT * 4):

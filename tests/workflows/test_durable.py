@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from dbos import DBOS
 
 from souche.db import operations
 from souche.errors import ComputeFailed, StorageFailed, Unavailable
 from souche.model.operations import Operation
-from souche.workflows import engine
+from souche.workflows import durable, engine
 from souche.workflows.durable import (
     ATTEMPTS_WHEN_UNAVAILABLE,
     KEPT,
@@ -28,6 +29,8 @@ from souche.workflows.runs import AT_ONCE
 from tests.support.polling import eventually
 from tests.support.region import ManualClock
 from tests.workflows.world import MemoryDisks, World, assemble
+
+FULL = 2
 
 
 @dataclass
@@ -365,3 +368,14 @@ def test_what_is_broken_holds_up_its_successors_only(world: World, log: Log) -> 
         assert not workflows.wait(successor.operation_id, 0.05)
         log.hold.set()
         eventually(lambda: world.promised() == [], 60)
+
+
+def test_the_journal_waits_for_the_medium_with_each_commit(tmp_path: Path) -> None:
+    """Whatever SQLite was built to do by itself (docs/durability.md)."""
+    configuration = durable._configuration(tmp_path / "journal.sqlite", "test")
+    url, options = configuration["system_database_url"], configuration["db_engine_kwargs"]
+    assert url is not None
+    made = sa.create_engine(url, **options or {})
+    with made.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == FULL
+    made.dispose()

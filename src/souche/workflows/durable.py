@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice, zip_longest
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -253,10 +254,19 @@ def _statuses(promised: Sequence[Operation]) -> dict[str, str]:
     return {each.workflow_id: each.status for each in found}
 
 
+class _Synced(sqlite3.Connection):
+    """Waits with each commit until it is on the medium, whatever SQLite was built to do by itself."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.execute("PRAGMA synchronous=FULL")
+
+
 def _configuration(database: Path, executor_id: str) -> DBOSConfig:
     return {
         "name": "souche",
         "system_database_url": f"sqlite:///{database}",
+        "db_engine_kwargs": {"connect_args": {"factory": _Synced}},
         "executor_id": executor_id,
         "application_version": JOURNAL_VERSION,
         "sys_db_pool_size": JOURNAL_CONNECTIONS,

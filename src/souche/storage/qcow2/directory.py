@@ -55,6 +55,7 @@ class Directory:
         self._root = root.resolve()
         if not self._root.exists():
             self._root.mkdir(parents=True, mode=OWNER_ONLY)
+            sync_directory(self._root.parent)
         self.layers = self._make("layers")
         self._admit(self.layers, OWNER_ONLY, PASSABLE)
         self.captures = self._make("captures")
@@ -198,6 +199,7 @@ class Directory:
         if not path.exists():
             path.mkdir(exist_ok=True)
             path.chmod(OWNER_ONLY)
+            sync_directory(path.parent)
         return path
 
 
