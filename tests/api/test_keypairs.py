@@ -2,6 +2,7 @@ import base64
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from souche.api.keypairs import create_keypair, delete_keypair, read_keypairs
 from souche.api.tags import create_tags
@@ -43,6 +44,21 @@ def test_an_imported_keypair_shows_its_type_and_fingerprint_and_no_private_key(
         "KeypairType": "ssh-ed25519",
         "Tags": [],
     }
+
+
+def test_a_public_key_is_taken_as_it_stands_in_its_file(region: Region, alice: Principal) -> None:
+    plain = call(region, alice, KeypairName="plain", PublicKey=LINE.decode())
+    shown: Any = create_keypair(plain)["Keypair"]
+    assert shown["KeypairFingerprint"] == import_keypair(region, alice, "encoded")["KeypairFingerprint"]
+
+
+def test_a_pem_is_taken_as_it_stands_in_its_file(region: Region, alice: Principal) -> None:
+    pem = serialization.load_ssh_public_key(LINE).public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    plain = call(region, alice, KeypairName="pem", PublicKey=pem.decode())
+    shown: Any = create_keypair(plain)["Keypair"]
+    assert shown["KeypairType"] == "ssh-ed25519"
 
 
 @pytest.mark.parametrize("encoded", ["?", "ssh-ed25519 AAAA", "é", "AAA"])

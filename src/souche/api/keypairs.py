@@ -48,6 +48,9 @@ def delete_keypair(call: Call) -> Mapping[str, object]:
 
 
 def _decoded(encoded: str) -> bytes:
+    """The key's text: Base64 of it, or, as people paste it, itself. In every form it has a hyphen, and Base64 none."""
+    if "-" in encoded:
+        return encoded.encode()
     try:
         return base64.b64decode("".join(encoded.split()), validate=True)
     except (ValueError, binascii.Error) as error:
