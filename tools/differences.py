@@ -185,7 +185,7 @@ DIFFERENCES = (
         "groups of other accounts cannot be seen",
     ),
     Difference(
-        "DeleteSecurityGroup of a group in use",
+        "DeleteSecurityGroup of a group that a rule of another names",
         "409 ResourceConflict 9002",
         "no reply on record shows the code",
     ),

@@ -281,7 +281,11 @@ class ReservedSecurityGroup(Conflict):
 
 
 class SecurityGroupInUse(Conflict):
-    """The security group {security_group_id} is in use by {user}."""
+    """The security group {security_group_id} is in use by {vm_id}."""
+
+
+class SecurityGroupNamed(Conflict):
+    """The security group {security_group_id} is named by a rule of {naming_id}."""
 
 
 class RuleTaken(Conflict):

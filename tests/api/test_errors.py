@@ -33,7 +33,7 @@ APART = {
 }
 """codes that have a status or a Type of their own"""
 
-SEEN = {"4110", "4125", "9094", "10001"}
+SEEN = {"4110", "4125", "9085", "9094", "10001"}
 """from 4000 on, codes that the service was seen to answer and that the clients' list has not"""
 
 LIMITS = {(413, "4106"), (408, "4106"), (503, "10001")}

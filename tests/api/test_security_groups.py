@@ -315,7 +315,7 @@ def test_the_default_group_cannot_be_deleted(client: Client) -> None:
 def test_a_group_in_use_cannot_be_deleted(client: Client, web: str) -> None:
     vm = launch(client, SecurityGroupIds=[web])
     refusal = client.refusal("DeleteSecurityGroup", SecurityGroupId=web)
-    assert refusal.row == conflict(9002)
+    assert refusal.row == conflict(9085)
     assert vm["VmId"] in refusal.details
 
 

@@ -164,7 +164,8 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.KeypairNameTaken: _conflict(9011),
     refusals.SecurityGroupNameTaken: _conflict(9008),
     refusals.ReservedSecurityGroup: _conflict(9051),
-    refusals.SecurityGroupInUse: _conflict(9002),  # ours: busy
+    refusals.SecurityGroupInUse: _conflict(9085),  # what the Terraform provider takes the group off its VMs for
+    refusals.SecurityGroupNamed: _conflict(9002),  # ours: busy
     refusals.RuleTaken: _conflict(9005),  # ErrCidrDuplicate, cluster-api-provider-outscale #631
     refusals.SnapshotInUse: _conflict(9094),
     refusals.ProductTypeInUse: _conflict(9002),

@@ -36,6 +36,7 @@ from souche.refusals import (
     ReservedSecurityGroup,
     RuleTaken,
     SecurityGroupInUse,
+    SecurityGroupNamed,
     SecurityGroupNameTaken,
 )
 
@@ -266,7 +267,7 @@ def delete_by_id(region: Region, who: Principal, security_group_id: str) -> None
     """Delete a group that no VM is in and no other group's rule names.
 
     Raises:
-        NoSuchSecurityGroup, ReservedSecurityGroup, SecurityGroupInUse.
+        NoSuchSecurityGroup, ReservedSecurityGroup, SecurityGroupInUse, SecurityGroupNamed.
     """
     with region.begin() as work:
         _delete(work, lookup.own_security_group(work.connection, who, security_group_id))
@@ -282,10 +283,10 @@ def delete_by_name(region: Region, who: Principal, name: str) -> None:
 def _delete(work: Work, group: SecurityGroup) -> None:
     if group.name == DEFAULT_NAME:
         raise ReservedSecurityGroup(security_group_id=group.security_group_id)
-    user = security_groups.vm_in(work.connection, group.security_group_id)
-    user = user or security_groups.naming(work.connection, group.security_group_id)
-    if user is not None:
-        raise SecurityGroupInUse(security_group_id=group.security_group_id, user=user)
+    if vm_id := security_groups.vm_in(work.connection, group.security_group_id):
+        raise SecurityGroupInUse(security_group_id=group.security_group_id, vm_id=vm_id)
+    if naming_id := security_groups.naming(work.connection, group.security_group_id):
+        raise SecurityGroupNamed(security_group_id=group.security_group_id, naming_id=naming_id)
     tags.erase(work.connection, group.security_group_id)
     security_groups.erase(work.connection, group.security_group_id)
 
