@@ -233,7 +233,7 @@ CONSTANT: Mapping[str, Mapping[str, Any]] = {
     "ReadImages": {"Hypervisors": ["xen"], "RootDeviceTypes": ["bsu"], "VirtualizationTypes": ["hvm"]},
     "ReadSnapshots": {},
     "ReadVolumes": {},
-    "ReadVms": {"IsSourceDestChecked": True, "RootDeviceTypes": ["ebs"], "Tenancies": ["default"]},
+    "ReadVms": {"IsSourceDestChecked": False, "RootDeviceTypes": ["ebs"], "Tenancies": ["default"]},
     "ReadVmsState": {},
 }
 BY_OTHER_TESTS = {("ReadSnapshots", "ToCreationDate")}

@@ -393,7 +393,6 @@ def test_nothing_changes_of_a_vm_that_is_terminated(
         ({"VmInitiatedShutdownBehavior": "sleep"}, value(4047)),
         ({"Performance": "low"}, value(4047)),
         ({"SecurityGroupIds": ["sg-12345678"]}, absent(5022)),
-        ({"IsSourceDestChecked": False}, unsupported(8000)),
     ],
 )
 def test_an_update_keeps_to_the_rules_of_launches(

@@ -49,7 +49,7 @@ def test_a_launch_with_the_image_alone_has_the_defaults_of_the_specification(cli
         "DeletionProtection": False,
         "Hypervisor": "xen",
         "ImageId": image_id,
-        "IsSourceDestChecked": True,
+        "IsSourceDestChecked": False,
         "LaunchNumber": 0,
         "NestedVirtualization": False,
         "Performance": "medium",
@@ -238,6 +238,16 @@ def test_an_empty_keypair_name_takes_the_keypair_away(client: Client) -> None:
     vm = make_vm(client.region, client.who, keypair_name="laptop", public_key="ssh-rsa A")
     assert "KeypairName" not in client("UpdateVm", VmId=vm.vm_id, KeypairName="")["Vm"]
     assert read_vm(client.region, vm.vm_id).public_key is None
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_source_and_destination_are_not_checked_outside_a_net(client: Client, *, asked: bool) -> None:
+    """Terraform sends what it has read, or its default."""
+    vm = make_vm(client.region, client.who)
+    shown = client("UpdateVm", VmId=vm.vm_id, IsSourceDestChecked=asked)["Vm"]
+    assert shown["IsSourceDestChecked"] is False
+    found = [client("ReadVms", Filters={"IsSourceDestChecked": each})["Vms"] for each in (False, True)]
+    assert [len(each) for each in found] == [1, 0]
 
 
 @pytest.mark.parametrize("by", ["device", "id", "both"])

@@ -208,7 +208,7 @@ _VMS: Final[Table] = {
     "ClientTokens": _is("client_token"),
     "CreationDates": _dated("creation_date"),
     "ImageIds": _is("image_id"),
-    "IsSourceDestChecked": Constant((True,)),
+    "IsSourceDestChecked": Constant((False,)),
     "KeypairNames": _is("keypair_name"),
     "LaunchNumbers": _is("launch_number"),
     "PrivateIps": _is("private_ip"),

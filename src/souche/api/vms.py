@@ -155,8 +155,6 @@ def update_vm(call: Call) -> Mapping[str, object]:
     """Change a VM's attributes."""
     request = cast("Request", call.request)
     _refuse_secure_boot(request)
-    if not request.get("IsSourceDestChecked", True):
-        raise ParameterNotSupported(parameter="IsSourceDestChecked")
     change = Change(
         vm_id=request["VmId"],
         vm_type=request.get("VmType"),
@@ -248,7 +246,7 @@ def view(vm: Vm, tagged: Sequence[Tag], region_name: str) -> dict[str, object]:
         "DeletionProtection": vm.deletion_protection,
         "Hypervisor": "xen",
         "ImageId": vm.image_id,
-        "IsSourceDestChecked": True,
+        "IsSourceDestChecked": False,  # of a VM outside a Net (reference section 12)
         "LaunchNumber": vm.launch_number,
         "NestedVirtualization": vm.nested_virtualization,
         "Performance": vm.performance,
