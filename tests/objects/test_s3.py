@@ -223,3 +223,17 @@ def test_what_passes_is_worth_another_try_and_what_is_refused_is_not(status: int
                 S3Store(access, attempts=1).put("bucket", f"{status}-{code}", b"", metadata={})
         finally:
             server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [
+        (("UNKNOWNKEY", "secret"), "InvalidAccessKeyId"),
+        ((ALICE.access_key_id, "wrong"), "SignatureDoesNotMatch"),
+        ((BOB.access_key_id, BOB.secret_key), "AccessDenied"),
+    ],
+)
+def test_a_bucket_that_does_not_open_says_why(oos: SeaweedFs, key: tuple[str, str], code: str) -> None:
+    oos.accounts.ensure_bucket("of-alice", ALICE.account_id)
+    with pytest.raises(BucketAccessRefused, match=rf"\({code}\)"):
+        store(oos, *key).ensure_bucket("of-alice")

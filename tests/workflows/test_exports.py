@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from souche import run
-from souche.app import export_tasks, image_imports, images, snapshots
+from souche.app import access_keys, export_tasks, image_imports, images, snapshots
+from souche.app.access_keys import Changes
 from souche.app.block_devices import BsuRequest, MappingRequest
 from souche.app.export_tasks import ApiKey, Target
 from souche.app.image_imports import FromManifest
@@ -491,6 +492,21 @@ def test_a_key_of_no_account_opens_another_store(world: World, cast: Cast, tmp_p
     refused = export_snapshot(world, cast, target)
     assert refused.comment == "Error accessing bucket exports: access is refused (InvalidAccessKeyId)."
     assert refused.sealed_secret_key is None
+
+
+def test_a_wrong_secret_is_not_told_as_a_wrong_key(world: World, cast: Cast, tmp_path: Path) -> None:
+    """And a key of an account here, with whatever secret, is tried nowhere else."""
+    elsewhere = with_buckets(world, foreign=lambda _key, _secret: FolderStore(tmp_path / "elsewhere"))
+    for there in (world, elsewhere):
+        target = replace(TARGET, api_key=ApiKey(str(cast.alice.access_key_id), "wrong"))
+        told = export_snapshot(there, cast, target).comment
+        assert told == "Error accessing bucket exports: access is refused (SignatureDoesNotMatch)."
+    made, secret = access_keys.create(world.region, cast.alice)
+    access_keys.update(world.region, cast.alice, made.access_key_id, Changes(active=False))
+    for key in (ApiKey("UNKNOWN", "wrong"), ApiKey(made.access_key_id, secret)):
+        told = export_snapshot(world, cast, replace(TARGET, api_key=key)).comment
+        assert told == "Error accessing bucket exports: access is refused (InvalidAccessKeyId)."
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_bucket_that_is_out_of_reach_does_not_hold_the_export_up(world: World, cast: Cast) -> None:

@@ -127,6 +127,7 @@ class S3Store:
                 self._client.head_bucket(Bucket=bucket)
             except ClientError as error:
                 if _status(error) != 404:
+                    self._say_why(bucket)
                     raise
             else:
                 return
@@ -229,6 +230,11 @@ class S3Store:
             names = {"Bucket": bucket, "Key": key}
             url: str = self._client.generate_presigned_url("get_object", Params=names, ExpiresIn=seconds)
         return url
+
+    def _say_why(self, bucket: str) -> None:
+        """Raise the refusal with its code: the answer to a HEAD has no body, so 403 is all that it says of a wrong key,
+        a wrong secret and a missing right."""
+        self._client.list_objects_v2(Bucket=bucket, MaxKeys=1)
 
     def _create(self, bucket: str) -> None:
         try:

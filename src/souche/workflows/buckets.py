@@ -1,10 +1,11 @@
 """Ways to the buckets of exports."""
 
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from souche.db import buckets
+from souche.db import access_keys, buckets
 from souche.db.store import Store
 from souche.model.export_tasks import ExportTask
 from souche.objects.base import BucketAccessRefused, NoSuchBucket, ObjectStore
@@ -57,6 +58,7 @@ class Buckets:
             BadBucketName, BucketAccessRefused, NoObjectStore.
         """
         if task.bucket_account_id is None:
+            self._check_secret(store, task)
             self.store_of(task).ensure_bucket(task.bucket)
         else:
             ensure_own(self._oos(), store, task.bucket, task.bucket_account_id)
@@ -64,6 +66,23 @@ class Buckets:
     def room_of(self, task: ExportTask) -> Room:
         """What is left of the medium that a task writes to, as far as it is the region's."""
         return ENDLESS if task.bucket_account_id is None else self.own_room
+
+    def _check_secret(self, store: Store, task: ExportTask) -> None:
+        """Refuse a key that is an account's here, with S3's words for it: its secret is wrong, or it was inactive or
+        expired when the export was asked for. It is tried nowhere else.
+
+        Raises:
+            BucketAccessRefused.
+        """
+        with store.read() as connection:
+            key = access_keys.get(connection, task.access_key_id or "")
+        if key is None or task.sealed_secret_key is None:
+            return
+        given, right = (
+            self.vault.unseal(each).encode() for each in (task.sealed_secret_key, key.sealed_secret)
+        )
+        reason = "InvalidAccessKeyId" if hmac.compare_digest(given, right) else "SignatureDoesNotMatch"
+        raise BucketAccessRefused(bucket=task.bucket, reason=reason)
 
     def _oos(self) -> Oos:
         if self.oos is None:
