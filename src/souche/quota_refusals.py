@@ -30,6 +30,10 @@ class TooManySnapshots(QuotaExceeded):
     """The account may have {limit} snapshots."""
 
 
+class TooMuchSnapshotSize(QuotaExceeded):
+    """The account may have {limit} GiB of snapshots."""
+
+
 class TooManyCores(QuotaExceeded):
     """The account may have {limit} virtual cores."""
 

@@ -14,6 +14,7 @@ CODES = {
     "image_limit": "10026",
     "image_export_limit": "10008",
     "snapshot_limit": "10026",
+    "snapshot_size_limit": "10026",
     "snapshot_export_limit": "10008",
     "volume_limit": "10018",
     "volume_size_limit": "10024",
@@ -73,7 +74,7 @@ def test_quotas_go_by_pages(client: Client) -> None:
     first = client("ReadQuotas", ResultsPerPage=8)
     last = client("ReadQuotas", ResultsPerPage=8, NextPageToken=first["NextPageToken"])
     names = [quota["Name"] for page in (first, last) for quota in page["QuotaTypes"][0]["Quotas"]]
-    assert (len(names), len(set(names))) == (11, 11)
+    assert (len(names), len(set(names))) == (12, 12)
     assert "NextPageToken" not in last
 
 

@@ -39,6 +39,7 @@ from souche.quota_refusals import (
     TooManyVms,
     TooManyVolumes,
     TooMuchMemory,
+    TooMuchSnapshotSize,
     TooMuchVolumeSize,
 )
 from souche.refusals import BadValue, NoSuchQuota
@@ -123,6 +124,7 @@ def grow_vm(region: Region, who: Principal) -> None:
 MAKERS: Mapping[str, Callable[[Region, Principal], object]] = {
     "image_limit": make_image,
     "snapshot_limit": make_snapshot,
+    "snapshot_size_limit": make_snapshot,
     "volume_limit": make_volume,
     "vm_limit": make_vm,
 }
@@ -136,6 +138,12 @@ ENOUGH = [
     (register, "image_limit", 1, TooManyImages),
     (snapshot_of_volume, "snapshot_limit", 1, TooManySnapshots),
     (copy_snapshot, "snapshot_limit", 2, TooManySnapshots),
+    (copy_image, "snapshot_size_limit", 20, TooMuchSnapshotSize),
+    (image_of_vm, "snapshot_size_limit", 10, TooMuchSnapshotSize),
+    (snapshot_of_volume, "snapshot_size_limit", 10, TooMuchSnapshotSize),
+    (copy_snapshot, "snapshot_size_limit", 20, TooMuchSnapshotSize),
+    (import_snapshot, "snapshot_size_limit", 1, TooMuchSnapshotSize),
+    (import_image, "snapshot_size_limit", 1, TooMuchSnapshotSize),
     (create_volume, "volume_limit", 1, TooManyVolumes),
     (create_volume, "volume_size_limit", 10, TooMuchVolumeSize),
     (create_volume, "iops_limit", 200, TooManyIops),
@@ -221,6 +229,15 @@ def test_a_quota_is_an_accounts_own(
     for _ in range(2):
         create_volume(region, bob)
     create_volume(region, alice)
+
+
+def test_a_copy_of_a_snapshot_counts_with_the_size_of_its_disk(
+    region: Region, alice: Principal, account: Account
+) -> None:
+    """Though it shares every block: what is left when the other is deleted is that much."""
+    copy_snapshot(region, alice)
+    used = {usage.quota.name: usage.used for usage in quotas.usage(region, alice.account_id)}
+    assert (used["snapshot_limit"], used["snapshot_size_limit"]) == (2, 20)
 
 
 def test_0_is_no_limit(region: Region, alice: Principal, account: Account) -> None:

@@ -182,13 +182,14 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.SharedImageExport: _unsupported(8017),
     refusals.DeletionProtected: _unsupported(8018),
     refusals.OtherRegion: _unsupported(8019),
-    # Quotas. Images, exports and key pairs have no code of their own on record: theirs are the nearest.
+    # Quotas. Images, sizes of snapshots, exports and key pairs have none on record: theirs are the nearest.
     quota_refusals.TooManyConcurrentSnapshots: _quota(10008),
     quota_refusals.TooManyVms: _quota(10010),
     quota_refusals.TooManyVolumes: _quota(10018),
     quota_refusals.TooMuchVolumeSize: _quota(10024),
     quota_refusals.TooManyIops: _quota(10025),
     quota_refusals.TooManySnapshots: _quota(10026),
+    quota_refusals.TooMuchSnapshotSize: _quota(10026),
     quota_refusals.TooManyCores: _quota(10029),
     quota_refusals.TooManyTags: _quota(10041),
     quota_refusals.TooMuchMemory: _quota(10042),

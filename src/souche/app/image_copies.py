@@ -60,11 +60,15 @@ def promise_copy(region: Region, work: Work, who: Principal, source: Image, sett
     images.check_available(source)
     product_codes.check_subscribed(work.connection, who, source)
     image = _copy_of(region, work, who, source, settings)
-    quotas.check(work, who, quotas.of_image(len(image.snapshot_ids)))
+    made = [
+        _copied_snapshot(work, image, original, mapping)
+        for original, mapping in zip(source.mappings, image.mappings, strict=True)
+        if original.snapshot_id
+    ]
+    quotas.check(work, who, quotas.of_image(made))
     images.write(work, image)
-    for original, mapping in zip(source.mappings, image.mappings, strict=True):
-        if original.snapshot_id:
-            snapshots.insert(work.connection, _copied_snapshot(work, image, original, mapping))
+    for snapshot in made:
+        snapshots.insert(work.connection, snapshot)
     work.promised.append(images.promise("copy_image", image, {}))
     return image
 

@@ -60,10 +60,12 @@ def create(region: Region, who: Principal, command: FromManifest) -> Image:
         image = _image(region, work, who, command, exported)
         product_codes.check_subscribed(work.connection, who, image)
         region.room.ask()
-        quotas.check(work, who, quotas.of_image(len(image.snapshot_ids)))
+        made = [_snapshot(image, mapping) for mapping in image.mappings]
+        quotas.check(work, who, quotas.of_image(made))
         images.write(work, image)
+        for snapshot in made:
+            snapshots.insert(work.connection, snapshot)
         for disk, mapping in zip(exported.manifest.disks, image.mappings, strict=True):
-            snapshots.insert(work.connection, _snapshot(image, mapping))
             disk_imports.insert(work.connection, _disk(region, exported, disk, mapping))
         work.promised.append(images.promise("import_image_from_manifest", image, {}))
     return images.seen_by(region, who, image)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias, get_args
 
 import sqlalchemy as sa
@@ -100,10 +101,11 @@ def create_from_vm(region: Region, who: Principal, command: FromVm) -> Image:
         _check_imageable(vm)
         image = _image_of_vm(region, work, who, vm, command.settings)
         region.room.ask()
-        quotas.check(work, who, quotas.of_image(len(image.snapshot_ids)))
+        made = list(map(partial(_pending_snapshot, image), image.mappings, _attached(vm)))
+        quotas.check(work, who, quotas.of_image(made))
         write(work, image)
-        for mapping, volume in zip(image.mappings, _attached(vm), strict=True):
-            snapshots.insert(work.connection, _pending_snapshot(image, mapping, volume))
+        for snapshot in made:
+            snapshots.insert(work.connection, snapshot)
         restart = vm.state == VmState.RUNNING and not command.no_reboot
         if restart:
             vms.begin_transition(work.connection, vm, VmState.STOPPING)
@@ -207,7 +209,7 @@ def create_from_snapshots(region: Region, who: Principal, command: FromSnapshots
         inherited = _codes_of_snapshot(work.connection, image.root_mapping)
         codes = product_codes.chosen(work.connection, who, command.settings.product_codes, inherited)
         image = replace(image, product_codes=codes)
-        quotas.check(work, who, quotas.of_image(0))
+        quotas.check(work, who, quotas.of_image([]))
         write(work, image)
     return image
 

@@ -2,7 +2,7 @@
 pass together what only one of them may."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from souche.app.region import Region, Work
@@ -11,6 +11,7 @@ from souche.errors import QuotaExceeded
 from souche.model import quotas
 from souche.model.accounts import Account, Principal
 from souche.model.quotas import NO_LIMIT, QUOTAS, Quota, Usage
+from souche.model.snapshots import Snapshot
 from souche.quota_refusals import (
     TooManyCores,
     TooManyImageExports,
@@ -22,6 +23,7 @@ from souche.quota_refusals import (
     TooManyVms,
     TooManyVolumes,
     TooMuchMemory,
+    TooMuchSnapshotSize,
     TooMuchVolumeSize,
 )
 from souche.refusals import BadValue, NoSuchQuota
@@ -36,6 +38,7 @@ REFUSALS: Final[Mapping[Quota, type[QuotaExceeded]]] = {
     quotas.IMAGES: TooManyImages,
     quotas.IMAGE_EXPORTS: TooManyImageExports,
     quotas.SNAPSHOTS: TooManySnapshots,
+    quotas.SNAPSHOT_SIZE: TooMuchSnapshotSize,
     quotas.SNAPSHOT_EXPORTS: TooManySnapshotExports,
     quotas.VOLUMES: TooManyVolumes,
     quotas.VOLUME_SIZE: TooMuchVolumeSize,
@@ -47,14 +50,14 @@ REFUSALS: Final[Mapping[Quota, type[QuotaExceeded]]] = {
 }
 
 
-def of_image(snapshot_count: int) -> Need:
-    """What an image takes, with so many new snapshots."""
-    return Counter({quotas.IMAGES: 1, quotas.SNAPSHOTS: snapshot_count})
+def of_image(snapshots: Sequence[Snapshot]) -> Need:
+    """What an image takes, with these new snapshots."""
+    return sum(map(of_snapshot, snapshots), start=Counter({quotas.IMAGES: 1}))
 
 
-def of_snapshot() -> Need:
+def of_snapshot(snapshot: Snapshot) -> Need:
     """What a snapshot takes."""
-    return Counter({quotas.SNAPSHOTS: 1})
+    return Counter({quotas.SNAPSHOTS: 1, quotas.SNAPSHOT_SIZE: snapshot.volume_size_gib})
 
 
 def of_volume(size_gib: int, iops: int | None) -> Need:

@@ -56,7 +56,7 @@ def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
             product_codes=product_codes.DEFAULT,
         )
         region.room.ask(told_bytes)
-        quotas.check(work, who, quotas.of_snapshot())
+        quotas.check(work, who, quotas.of_snapshot(snapshot))
         records.insert(work.connection, snapshot)
         disk_imports.insert(work.connection, _disk(region, snapshot, command))
         work.promised.append(snapshots.promise("import_snapshot", snapshot, {}))

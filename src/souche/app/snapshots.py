@@ -70,7 +70,7 @@ def create_from_volume(region: Region, who: Principal, command: FromVolume) -> S
             product_codes=volume.product_codes,
         )
         region.room.ask()
-        quotas.check(work, who, quotas.of_snapshot())
+        quotas.check(work, who, quotas.of_snapshot(snapshot))
         snapshots.insert(work.connection, snapshot)
         arguments = {"volume_id": volume.volume_id}
         work.promised.append(promise("create_snapshot", snapshot, arguments))
@@ -99,7 +99,7 @@ def copy(region: Region, who: Principal, command: Copy) -> Snapshot:
             product_codes=source.product_codes,
             source_snapshot_id=source.snapshot_id,
         )
-        quotas.check(work, who, quotas.of_snapshot())
+        quotas.check(work, who, quotas.of_snapshot(snapshot))
         snapshots.insert(work.connection, snapshot)
         operation = promise("copy_snapshot", snapshot, {"source_snapshot_id": source.snapshot_id})
         work.promised.append(operation)

@@ -61,6 +61,7 @@ _USED: Mapping[str, AnySelect] = {
         export_tasks, sa.func.count(), _EXPORTING, export_tasks.c.image_id.is_not(None)
     ),
     quotas.SNAPSHOTS.name: _counted(snapshots, sa.func.count()),
+    quotas.SNAPSHOT_SIZE.name: _counted(snapshots, _sum(snapshots.c.volume_size_gib)),
     quotas.SNAPSHOT_EXPORTS.name: _counted(
         export_tasks, sa.func.count(), _EXPORTING, export_tasks.c.snapshot_id.is_not(None)
     ),

@@ -2,6 +2,9 @@
 
 Source: reference section 8; of the names, `vm_limit`, `image_export_limit` and `snapshot_export_limit` are the real
 service's, with the values seen of the last two. The others, and all other values, are ours.
+
+A snapshot counts with the size of its disk, as ReadSnapshots shows it: what it takes on the medium depends on what it
+shares with others, and changes when these are deleted.
 """
 
 from dataclasses import dataclass
@@ -28,6 +31,9 @@ IMAGE_EXPORTS: Final = Quota(
     "image_export_limit", "Image Exports Limit", "Maximum number of image exports under way", "Images", 3
 )
 SNAPSHOTS: Final = Quota("snapshot_limit", "Snapshot Limit", "Maximum number of snapshots", "Volumes", 10_000)
+SNAPSHOT_SIZE: Final = Quota(
+    "snapshot_size_limit", "Snapshot Size Limit", "Maximum size of all snapshots, in GiB", "Volumes", 200_000
+)
 SNAPSHOT_EXPORTS: Final = Quota(
     "snapshot_export_limit",
     "Snapshot Exports Limit",
@@ -51,6 +57,7 @@ QUOTAS: Final = (
     IMAGES,
     IMAGE_EXPORTS,
     SNAPSHOTS,
+    SNAPSHOT_SIZE,
     SNAPSHOT_EXPORTS,
     VOLUMES,
     VOLUME_SIZE,
