@@ -1,5 +1,6 @@
 """What dispatch does with handlers that misbehave, and what the log says of a request."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 import structlog
 
 from souche.api import actions, errors, spec
-from souche.api.dispatch import Access, Action, Call, dispatch
+from souche.api.dispatch import Access, Action, Call, dispatch, read_body
 from souche.errors import Conflict, StorageFailed, UserError
 from souche.refusals import NoSuchImage
 from tests.wire.server import Server, bare_region, new_app, serving
@@ -42,6 +43,19 @@ def test_packers_empty_subnet_is_absent() -> None:
     action = Action("CreateVms", handler, spec.request_check("CreateVms"), Access.KEY)
     dispatch(action, bare_region(), None, b'{"ImageId": "ami-12345678", "SubnetId": ""}', "id")
     assert seen == [{"ImageId": "ami-12345678"}]
+
+
+def test_an_empty_id_in_a_nested_object_is_absent() -> None:
+    """Terraform's, in UpdateVm; what is no id stays as it is."""
+    body = {
+        "VmId": "",
+        "SnapshotId": "",
+        "Mappings": [{"NoDevice": "", "Bsu": {"VolumeId": "", "VolumeType": ""}}],
+    }
+    assert read_body(json.dumps(body).encode()) == {
+        "VmId": "",
+        "Mappings": [{"NoDevice": "", "Bsu": {"VolumeType": ""}}],
+    }
 
 
 def test_a_refusal_names_the_path_of_the_parameter_and_the_values_supported() -> None:

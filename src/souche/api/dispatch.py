@@ -16,7 +16,7 @@ from souche.refusals import BadValue
 
 # Packer sends `"SubnetId": ""` (reference clients.md, section 1), and Terraform `"FileLocation": ""` with every
 # snapshot that it makes. An empty token would make all requests with one the same.
-EMPTY_MEANS_ABSENT: Final = ("SubnetId", "FileLocation", "ClientToken")
+EMPTY_MEANS_ABSENT: Final = ("SubnetId", "FileLocation", "ClientToken", "SnapshotId")
 
 # The actions that read what a URL of the caller leads to, where one is given, before they answer.
 FETCHING: Final = frozenset({"CreateImage", "CreateSnapshot"})
@@ -121,12 +121,29 @@ def read_body(body: bytes) -> dict[str, object]:
         nuls = filter(lambda name: _has_nul(request[name]), request) if b"\\u0000" in body else ()
         for name in nuls:
             raise BadValue(parameter=name, reason="it has a NUL character.")
+        request = _without_empty_ids(request) if b'""' in body else request
     except (ValueError, RecursionError) as error:
         raise MalformedBody(reason=str(error)) from error
     for name in EMPTY_MEANS_ABSENT:
         if request.get(name) == "":
             del request[name]
     return request
+
+
+def _without_empty_ids(request: dict[str, object]) -> dict[str, object]:
+    """Without the ids that are "" in nested objects: clients in Go send those that they have not filled (Terraform's
+    `"Bsu": {"VolumeId": ""}` in UpdateVm)."""
+    return {
+        name: _without_ids(value) if isinstance(value, dict | list) else value
+        for name, value in request.items()
+    }
+
+
+def _without_ids(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {name: item for name, item in value.items() if item != "" or not name.endswith("Id")}
+        return {name: _without_ids(item) for name, item in kept.items()}
+    return [_without_ids(item) for item in value] if isinstance(value, list) else value
 
 
 def _without_nulls(value: Any) -> Any:
