@@ -20,7 +20,7 @@ Nothing here knows HTTP: `api/errors.py` is the single table from these to statu
 
 import re
 from pathlib import PurePath
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 HOST_PATH: Final = re.compile(
     r"(?<![\w/.~<\]-])/(?!dev/(?:sd|xvd|vd)[a-z]+[0-9]*\b)[\w.~-]|\b(?:file|unix):/", re.IGNORECASE
@@ -57,6 +57,14 @@ def _rebuild(kind: type[SoucheError], fields: dict[str, object]) -> SoucheError:
 
 class UserError(SoucheError):
     """The request cannot be done."""
+
+    passing: tuple[str, ...] = ()
+    """the resources that it is refused for while work on them is under way (`app/settling`)"""
+
+    def while_passing(self, *resource_ids: str) -> Self:
+        """The same refusal, which passes when these resources have settled."""
+        self.passing = resource_ids
+        return self
 
 
 class NotFound(UserError):

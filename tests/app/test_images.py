@@ -16,7 +16,7 @@ from souche.model.accounts import Principal
 from souche.model.images import BootMode, Image, ImageMapping, VmAttributes
 from souche.model.permissions import Permissions
 from souche.model.query import Query
-from souche.refusals import BadProductCodes
+from souche.refusals import BadProductCodes, WrongVolumeState
 from souche.states import ImageState, LinkState, SnapshotState, VmState
 from tests.support.region import RecordedWorkflows
 from tests.support.resources import (
@@ -83,13 +83,16 @@ def test_an_image_of_a_vm_boots_as_the_image_of_the_vm_does(region: Region, alic
     assert images.create_from_vm(region, alice, command).boot_modes == ("legacy",)
 
 
-def test_a_volume_on_its_way_out_is_not_part_of_the_image(region: Region, alice: Principal) -> None:
+@pytest.mark.parametrize("link_state", [LinkState.ATTACHING, LinkState.DETACHING])
+def test_an_image_is_refused_while_a_volume_comes_or_goes(
+    region: Region, alice: Principal, link_state: LinkState
+) -> None:
     vm = make_vm(region, alice)
-    leaving = attach(region, vm, "/dev/xvdb")
+    passing = attach(region, vm, "/dev/xvdb")
     with region.store.begin() as connection:
-        volumes.set_link_state(connection, leaving.volume_id, LinkState.DETACHING)
-    image = images.create_from_vm(region, alice, FromVm(PLAIN, vm.vm_id, no_reboot=True))
-    assert [mapping.device_name for mapping in image.mappings] == ["/dev/sda1"]
+        volumes.set_link_state(connection, passing.volume_id, link_state)
+    with pytest.raises(WrongVolumeState, match=f"{passing.volume_id} is {link_state}"):
+        images.create_from_vm(region, alice, FromVm(PLAIN, vm.vm_id, no_reboot=True))
 
 
 def test_the_snapshots_of_an_image_belong_to_its_owner_and_name_their_volumes(

@@ -1,18 +1,14 @@
 """What making, linking and deleting volumes promises and keeps (reference section 7)."""
 
-from dataclasses import replace
-
 import pytest
 
 from souche.app import volumes
 from souche.app.region import Region
 from souche.app.volumes import Create, Link
-from souche.db import snapshots as snapshot_records
 from souche.db import volumes as volume_records
 from souche.model.accounts import Principal
 from souche.refusals import ClientTokenReused, VolumeInUse, WrongVmState, WrongVolumeState
 from souche.states import LinkState, SnapshotState, VmState, VolumeState
-from tests.support.region import RecordedWorkflows
 from tests.support.resources import (
     attach,
     make_snapshot,
@@ -58,52 +54,6 @@ def test_a_volume_at_rest_can_be_deleted(region: Region, alice: Principal, at: V
     assert promised(region) == ["delete_volume"]
     with pytest.raises(WrongVolumeState):
         volumes.delete(region, alice, volume.volume_id)
-
-
-class EndedByWaiting(RecordedWorkflows):
-    """Whoever waits for the making of a snapshot finds it made."""
-
-    def __init__(self, region: Region) -> None:
-        super().__init__()
-        self._store = region.store
-
-    def wait(self, operation_id: str, timeout_seconds: float) -> bool:
-        workflow, _, snapshot_id = operation_id.partition(":")
-        assert workflow == "create_snapshot"
-        assert 0 < timeout_seconds <= volumes.SNAPSHOT_WAIT_SECONDS
-        with self._store.begin() as connection:
-            completed = SnapshotState.COMPLETED
-            snapshot_records.set_state(connection, [snapshot_id], completed, progress_percent=100)
-        return True
-
-
-def test_a_volume_is_deleted_once_its_snapshot_is_made(region: Region, alice: Principal) -> None:
-    """Terraform's termination_snapshot_name: the snapshot, then at once the deletion."""
-    volume = make_volume(region, alice)
-    make_snapshot(region, alice, volume_id=volume.volume_id, state=SnapshotState.PENDING)
-    volumes.delete(replace(region, workflows=EndedByWaiting(region)), alice, volume.volume_id)
-    assert read_volume(region, volume.volume_id).state == VolumeState.DELETING
-
-
-def test_all_snapshots_together_are_waited_for_no_longer_than_one(
-    region: Region, alice: Principal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    volume = make_volume(region, alice)
-    for _ in range(3):
-        make_snapshot(region, alice, volume_id=volume.volume_id, state=SnapshotState.PENDING)
-    now, waits = 100.0, []
-
-    class Unended(RecordedWorkflows):
-        def wait(self, operation_id: str, timeout_seconds: float) -> bool:  # noqa: ARG002
-            nonlocal now
-            waits.append(timeout_seconds)
-            now += min(timeout_seconds, 3.0)
-            return False
-
-    monkeypatch.setattr("souche.app.volumes.time.monotonic", lambda: now)
-    with pytest.raises(WrongVolumeState):
-        volumes.delete(replace(region, workflows=Unended()), alice, volume.volume_id)
-    assert waits == [5.0, 2.0, 0.0]
 
 
 def test_a_volume_stays_while_a_snapshot_of_it_is_made(region: Region, alice: Principal) -> None:

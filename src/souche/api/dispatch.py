@@ -10,6 +10,7 @@ import msgspec
 from souche.api.request_errors import MalformedBody, NotSigned
 from souche.api.spec import Check
 from souche.app.region import Region
+from souche.app.settling import when_settled
 from souche.errors import Raced
 from souche.model.accounts import Principal
 from souche.refusals import BadValue
@@ -89,6 +90,13 @@ def dispatch(
 
 
 def _handle(action: Action, call: Call) -> Mapping[str, object]:
+    """Do the action, and again when what it was refused for has settled (`app/settling`); a rehearsal does not wait."""
+    if call.principal is None or call.region.dry_run:
+        return _handle_at_once(action, call)
+    return when_settled(call.region, call.principal.account_id, lambda: _handle_at_once(action, call))
+
+
+def _handle_at_once(action: Action, call: Call) -> Mapping[str, object]:
     """Do the action; anew when another request has come in between, so that a name that was taken meanwhile is
     refused, and a ClientToken that was used meanwhile gives what it stands for.
 

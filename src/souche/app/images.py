@@ -31,6 +31,7 @@ from souche.refusals import (
     PublishedVersion,
     WrongImageState,
     WrongVmState,
+    WrongVolumeState,
 )
 from souche.states import ImageState, LinkState, SnapshotState, VmState
 
@@ -93,8 +94,8 @@ def create_from_vm(region: Region, who: Principal, command: FromVm) -> Image:
     """Promise an image of a VM. It is `pending` until its snapshots are taken.
 
     Raises:
-        NoSuchVm, WrongVmState, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded,
-        OutOfSpace.
+        NoSuchVm, WrongVmState, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded, OutOfSpace.
+        WrongVolumeState: a volume is on its way to the VM, or from it.
     """
     with region.begin() as work:
         vm = lookup.own_vm(work.connection, who, command.vm_id)
@@ -116,6 +117,13 @@ def create_from_vm(region: Region, who: Principal, command: FromVm) -> Image:
 def _check_imageable(vm: Vm) -> None:
     if vm.state not in (VmState.RUNNING, VmState.STOPPED):
         raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it must be running or stopped")
+    for volume in vm.volumes:
+        if volume.link and volume.link.state != LinkState.ATTACHED:
+            raise WrongVolumeState(
+                volume_id=volume.volume_id,
+                state=volume.link.state,
+                reason="an image has all attached volumes of its VM: wait until it is attached or gone",
+            )
     if vm.root_device_name not in [volume.link.device_name for volume in _attached(vm) if volume.link]:
         raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it has no root volume")
 

@@ -165,7 +165,7 @@ def _check_deletable(work: Work, snapshot: Snapshot) -> None:
             snapshot_id=snapshot.snapshot_id,
             state=snapshot.state,
             reason="a volume or a copy is being made from it",
-        )
+        ).while_passing(*filter(None, [volume_id]))
     if export_tasks.reads(work.connection, snapshot.snapshot_id):
         raise WrongSnapshotState(
             snapshot_id=snapshot.snapshot_id,

@@ -10,7 +10,8 @@ from souche.db import vms
 from souche.model.accounts import Principal
 from souche.model.operations import Argument, Operation
 from souche.model.vms import Vm
-from souche.refusals import DeletionProtected, MissingParameter, NeverStarted, WrongVmState
+from souche.model.volumes import VolumeLink
+from souche.refusals import DeletionProtected, MissingParameter, NeverStarted, WrongVmState, WrongVolumeState
 from souche.states import LinkState, VmState
 from souche.workflows.stop_vm import USER_STOPPED
 
@@ -28,7 +29,7 @@ def start(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transit
     """Promise to start stopped VMs. One that runs, or is about to, is left alone.
 
     Raises:
-        MissingParameter, NoSuchVm, WrongVmState.
+        MissingParameter, NoSuchVm, WrongVmState, WrongVolumeState.
     """
 
     def one(work: Work, vm: Vm) -> VmState:
@@ -36,6 +37,7 @@ def start(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transit
             return vm.state
         if vm.state != VmState.STOPPED:
             raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="only a stopped VM can be started")
+        _check_root_settled(vm)
         if not _has_root(vm):
             raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it has no root volume")
         return begin(work, vm, "start_vm", VmState.PENDING, {})
@@ -43,11 +45,24 @@ def start(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transit
     return _each(region, who, vm_ids, one)
 
 
-def _has_root(vm: Vm) -> bool:
+def _root_links(vm: Vm) -> list[VolumeLink]:
     links = [volume.link for volume in vm.volumes if volume.link]
-    return any(
-        link.device_name == vm.root_device_name and link.state != LinkState.DETACHING for link in links
-    )
+    return [link for link in links if link.device_name == vm.root_device_name]
+
+
+def _check_root_settled(vm: Vm) -> None:
+    """Other volumes that come or go need no check: the start is promised after them."""
+    for link in _root_links(vm):
+        if link.state != LinkState.ATTACHED:
+            raise WrongVolumeState(
+                volume_id=link.volume_id,
+                state=link.state,
+                reason="it is the root volume of a VM to be started",
+            )
+
+
+def _has_root(vm: Vm) -> bool:
+    return bool(_root_links(vm))
 
 
 def stop(region: Region, who: Principal, vm_ids: Sequence[str], *, force: bool) -> list[Transition]:

@@ -62,7 +62,7 @@ def _check_state(volume: Volume) -> None:
     if volume.update:
         raise WrongVolumeState(
             volume_id=volume.volume_id, state=volume.state, reason=f"{volume.update.task_id} is under way"
-        )
+        ).while_passing(volume.volume_id)
 
 
 def _target(volume: Volume, change: Change) -> VolumeShape:

@@ -1,6 +1,5 @@
 """Volumes: made, attached to VMs, detached, found and deleted (reference section 7)."""
 
-import time
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -9,7 +8,6 @@ from souche import ids
 from souche.app import block_devices, lookup, product_codes, quotas, texts
 from souche.app.found import Found
 from souche.app.region import Region, Work
-from souche.app.snapshots import operation_id
 from souche.db import snapshots, tags, volumes
 from souche.model.accounts import Principal
 from souche.model.operations import Argument, Operation
@@ -29,9 +27,6 @@ from souche.refusals import (
     WrongVolumeState,
 )
 from souche.states import LinkState, VmState, VolumeState
-
-SNAPSHOT_WAIT_SECONDS = 5.0
-"""for all snapshots of a volume together"""
 
 
 @dataclass(frozen=True)
@@ -128,8 +123,6 @@ def delete(region: Region, who: Principal, volume_id: str) -> None:
     Raises:
         NoSuchVolume, WrongVolumeState.
     """
-    if not region.dry_run:
-        _wait_for_snapshots(region, who, volume_id)
     with region.begin() as work:
         volume = lookup.own_volume(work.connection, who, volume_id)
         if volume.state not in (VolumeState.AVAILABLE, VolumeState.ERROR):
@@ -139,24 +132,13 @@ def delete(region: Region, who: Principal, volume_id: str) -> None:
         if volume.update:
             raise WrongVolumeState(
                 volume_id=volume_id, state=volume.state, reason=f"{volume.update.task_id} is under way"
-            )
+            ).while_passing(volume_id)
         if snapshots.being_taken(work.connection, volume_id):
             raise WrongVolumeState(
                 volume_id=volume_id, state=volume.state, reason="a snapshot of it is being made"
-            )
+            ).while_passing(volume_id)
         volumes.set_state(work.connection, volume_id, VolumeState.DELETING)
         work.promised.append(_promise("delete_volume", volume, 0, {}))
-
-
-def _wait_for_snapshots(region: Region, who: Principal, volume_id: str) -> None:
-    """A snapshot takes no time to speak of, so the answer waits for it a little."""
-    with region.store.read() as connection:
-        lookup.own_volume(connection, who, volume_id)
-        taken = snapshots.being_taken(connection, volume_id)
-    deadline = time.monotonic() + SNAPSHOT_WAIT_SECONDS
-    for snapshot_id in taken:
-        left = max(0.0, deadline - time.monotonic())
-        region.workflows.wait(operation_id("create_snapshot", snapshot_id), left)
 
 
 def link(region: Region, who: Principal, command: Link) -> None:
@@ -189,14 +171,17 @@ def link(region: Region, who: Principal, command: Link) -> None:
 
 def _check_linkable(volume: Volume, vm: Vm, device_name: str) -> None:
     if volume.link:
-        raise VolumeInUse(volume_id=volume.volume_id, vm_id=volume.link.vm_id)
+        in_use = VolumeInUse(volume_id=volume.volume_id, vm_id=volume.link.vm_id)
+        going = volume.link.state == LinkState.DETACHING
+        raise in_use.while_passing(volume.volume_id) if going else in_use
     if volume.state != VolumeState.AVAILABLE:
         raise WrongVolumeState(volume_id=volume.volume_id, state=volume.state, reason="it must be available")
     if vm.state not in (VmState.RUNNING, VmState.STOPPED):
         raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it must be running or stopped")
-    place = block_devices.place(device_name)
-    if place in [block_devices.place(linked.link.device_name) for linked in vm.volumes if linked.link]:
-        raise DeviceInUse(device_name=device_name, vm_id=vm.vm_id)
+    for link in (linked.link for linked in vm.volumes if linked.link):
+        if block_devices.place(link.device_name) == block_devices.place(device_name):
+            taken = DeviceInUse(device_name=device_name, vm_id=vm.vm_id)
+            raise taken.while_passing(link.volume_id) if link.state == LinkState.DETACHING else taken
     if len(vm.volumes) >= block_devices.MAX_VOLUMES_OF_VM:
         raise BadValue(parameter="VmId", reason=f"a VM has at most {block_devices.MAX_VOLUMES_OF_VM} volumes")
 

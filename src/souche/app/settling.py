@@ -1,0 +1,120 @@
+"""What is refused only because a resource is on its way from one state to another (`creating`, `attaching`, ...) is
+tried again when the work on it has ended: a client that sends one request right after another need not poll.
+
+The use-case itself refuses, in its own transaction, and names the resources. The wait is out here, between two tries:
+no transaction is held, the end of a workflow wakes it, and only so many requests of one account wait at a time. What
+may take minutes (a guest that shuts down, a download) is not waited for.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+from souche.app.region import Region
+from souche.db import operations
+from souche.errors import UserError, WrongState
+from souche.model.operations import Operation
+from souche.states import LinkState, SnapshotState, VmState, VolumeState
+from souche.workflows.catalogue import CATALOGUE
+from souche.workflows.engine import Lane
+
+WAIT_SECONDS: Final = 5.0
+MOST_WAITING: Final = 8
+"""requests of one account: half of the threads that it may have (`http/app`)"""
+
+PASSING: Final = frozenset(
+    {
+        VolumeState.CREATING,
+        VolumeState.DELETING,
+        LinkState.ATTACHING,
+        LinkState.DETACHING,
+        SnapshotState.PENDING,
+        VmState.PENDING,
+    }
+)
+IDS: Final = ("volume_id", "snapshot_id", "vm_id", "image_id")
+
+T = TypeVar("T")
+
+
+class Waiters:
+    """How many requests of each account wait."""
+
+    def __init__(self, most: int = MOST_WAITING) -> None:
+        self._most = most
+        self._guard = threading.Lock()
+        self._waiting: Counter[str] = Counter()
+
+    @contextmanager
+    def place(self, account_id: str) -> Iterator[bool]:
+        """A place for the account; whether there was one."""
+        with self._guard:
+            free = self._waiting[account_id] < self._most
+            self._waiting[account_id] += free
+        try:
+            yield free
+        finally:
+            with self._guard:
+                self._waiting[account_id] -= free
+                self._waiting += Counter()  # forgets those without any
+
+
+WAITERS: Final = Waiters()
+
+
+def when_settled(region: Region, account_id: str, act: Callable[[], T], waiters: Waiters = WAITERS) -> T:
+    """Do what a request asks for. Refused for a resource that is about to settle, it is done again when that has; it
+    waits for `WAIT_SECONDS` in all, and no longer.
+
+    Raises:
+        UserError: as `act` does.
+    """
+    deadline = time.monotonic() + WAIT_SECONDS
+    before: list[str] | None = None
+    while True:
+        try:
+            return act()
+        except UserError as refusal:
+            under_way = _under_way(region, refusal)
+            # The same once more has not moved; nothing the first time has ended since it was refused.
+            if under_way is None or under_way == before:
+                raise
+            if not _wait(region, account_id, under_way, deadline, waiters):
+                raise
+            before = under_way
+
+
+def _under_way(region: Region, refusal: UserError) -> list[str] | None:
+    """The work that has to end before it is worth another try; None: it is not, whatever ends."""
+    resource_ids = refusal.passing or _passing(refusal)
+    if not resource_ids:
+        return None
+    with region.store.read() as connection:
+        found = operations.working_on(connection, resource_ids)
+    return [operation.operation_id for operation in found if _is_brief(operation)]
+
+
+def _passing(refusal: UserError) -> tuple[str, ...]:
+    if not isinstance(refusal, WrongState) or refusal.fields.get("state") not in PASSING:
+        return ()
+    return tuple(str(refusal.fields[name]) for name in IDS if name in refusal.fields)
+
+
+def _is_brief(operation: Operation) -> bool:
+    workflow = CATALOGUE.get(operation.workflow)
+    at_rest = operation.arguments.get("restart") is False  # an image of a VM that goes on
+    return workflow is not None and (workflow.lane is Lane.WORK or at_rest)
+
+
+def _wait(
+    region: Region, account_id: str, operation_ids: list[str], deadline: float, waiters: Waiters
+) -> bool:
+    """Whether all of them ended in time."""
+    with waiters.place(account_id) as free:
+        return free and all(
+            region.workflows.wait(operation_id, max(0.0, deadline - time.monotonic()))
+            for operation_id in operation_ids
+        )
