@@ -65,3 +65,17 @@ def test_a_home_of_an_earlier_souche_is_narrowed(tmp_path: Path, readers: int | 
     )
     assert {found[name].st_gid for name in opened} <= {readers}
     assert all(status.st_mode & 0o600 == 0o600 for status in found.values())
+
+
+def test_disks_on_another_file_system_are_narrowed_too(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "large" / "layers").mkdir(parents=True)
+    layer = tmp_path / "large" / "layers" / "vol-1.qcow2"
+    layer.touch(0o644)
+    (tmp_path / "home" / "disks").symlink_to(tmp_path / "large")
+    Home(tmp_path / "home").narrow(12345)
+    found = [
+        (each.stat().st_mode & 0o777, each.stat().st_gid)
+        for each in (layer.parent.parent, layer.parent, layer)
+    ]
+    assert found == [(0o710, 12345), (0o710, 12345), (0o640, 12345)]

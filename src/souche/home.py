@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -96,13 +97,14 @@ class Home:
         above the guests' own files; None: nobody else has to. What is made later goes by `disks/` (see
         `storage/qcow2/directory`). The folder itself is the operator's, and so is what the object store has in its own.
         """
-        layers, guests = self.disks / "layers", self.path / "guests"
-        for root, folders, files in os.walk(self.path):
+        disks = self.disks.resolve()  # it may be a link to another file system
+        layers, guests = disks / "layers", self.path / "guests"
+        for root, folders, files in chain(os.walk(self.path), os.walk(disks)):
             folder = Path(root)
             if folder == self.path:
-                folders[:] = [name for name in folders if name != self.oos.name]
+                folders[:] = [name for name in folders if name not in (self.oos.name, self.disks.name)]
             else:
-                shared = folder in (self.disks, layers, guests) or folder.parent == guests
+                shared = folder in (disks, layers, guests) or folder.parent == guests
                 _close(folder, 0o710 if shared else PRIVATE_FOLDER, readers)
             for name in files:
                 _close(folder / name, 0o640 if folder == layers else PRIVATE, readers)
