@@ -9,6 +9,7 @@ from souche.compute.base import Guest
 from souche.compute.libvirt import domain_xml
 from souche.compute.libvirt.domain_xml import UEFI_CODE, UEFI_VARIABLES, Placement
 from souche.compute.libvirt.names import Names
+from souche.compute.libvirt.qemu_capabilities import UNUSED
 from souche.compute.libvirt.reservations import Reservation
 from souche.errors import ComputeFailed
 from souche.model.disks import FileSource, GuestDisk
@@ -58,6 +59,12 @@ def test_variants(changes: dict[str, str], part: str) -> None:
 def test_without_kvm(part: str) -> None:
     assert part not in domain_xml.domain(GUEST, PLACEMENT)
     assert part in domain_xml.domain(GUEST, replace(PLACEMENT, accelerator="tcg"))
+
+
+def test_capabilities_that_libvirt_does_without_are_named() -> None:
+    part = '<qemu:capabilities><qemu:del capability="cpu-unavailable-features" /></qemu:capabilities>'
+    assert part not in domain_xml.domain(GUEST, PLACEMENT)
+    assert part in domain_xml.domain(GUEST, replace(PLACEMENT, unused_capabilities=(UNUSED,)))
 
 
 def test_nested_virtualization_hides_nothing() -> None:

@@ -8,6 +8,7 @@ connection     one connection, reopened when libvirtd came back; events; errors 
 accelerator    KVM or TCG, by trial
 host_paths     the guest directories; what QEMU's user must be able to reach
 domain_xml, disk_xml, network_xml    pure builders and readers
+qemu_capabilities    what libvirt is to do without at a start
 domains        domains found, made and ended
 network        the isolated network, its reservations and leases
 firewall_rules, firewall_files, firewall    what each guest lets in: pure scripts, the files, the tables on the host

@@ -5,6 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from souche.compute.base import Guest
+from souche.compute.libvirt import qemu_capabilities
 from souche.compute.libvirt.accelerator import Accelerator
 from souche.compute.libvirt.disk_xml import CacheMode, disk
 from souche.compute.libvirt.markup import parse, text
@@ -29,13 +30,15 @@ ET.register_namespace("souche", SOUCHE)
 
 @dataclass(frozen=True)
 class Placement:
-    """Where on the host a guest is put: the region's names, the accelerator, and the guest's own files."""
+    """Where on the host a guest is put: the region's names, the accelerator, the guest's own files, and the QEMU
+    capabilities that libvirt does without."""
 
     names: Names
     accelerator: Accelerator
     console: Path
     nvram: Path
     cache: CacheMode
+    unused_capabilities: tuple[str, ...] = ()
 
 
 def domain(guest: Guest, placement: Placement) -> str:
@@ -61,6 +64,8 @@ def domain(guest: Guest, placement: Placement) -> str:
     for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
         ET.SubElement(root, f"on_{event}").text = action
     root.append(_devices(guest, placement))
+    if placement.unused_capabilities:
+        root.append(qemu_capabilities.element(placement.unused_capabilities))
     return text(root)
 
 

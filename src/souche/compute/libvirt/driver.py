@@ -11,7 +11,15 @@ import libvirt
 
 from souche.compute.base import Capabilities, Firewalls, Guest, GuestNetwork, PowerState
 from souche.compute.libvirt import accelerator as accelerators
-from souche.compute.libvirt import console, domain_xml, domains, host_paths, live_disks, network_xml
+from souche.compute.libvirt import (
+    console,
+    domain_xml,
+    domains,
+    host_paths,
+    live_disks,
+    network_xml,
+    qemu_capabilities,
+)
 from souche.compute.libvirt.accelerator import Accelerator
 from souche.compute.libvirt.bindings import Domain, Host
 from souche.compute.libvirt.connection import Connection, find
@@ -63,6 +71,7 @@ class LibvirtHypervisor:
         # One thing at a time is done to a guest's disks.
         self._disks_of: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._firewall = RegionFirewall(home, self._names, self._cidr)
+        self._unused_capabilities: tuple[str, ...] = ()
         self._connection = Connection(uri, self._prepare)
         self._events = Events(self._names, self.power_states)
 
@@ -89,8 +98,8 @@ class LibvirtHypervisor:
             host_paths.require_traversable(file_of(disk.source).path.parent)
         self._files.prepare(guest.vm_id)
         self._firewall.shelter(guest.vm_id, guest.mac_address.lower(), guest.private_ip)
-        xml = domain_xml.domain(guest, self._placement(guest))
         with self._connection.calling(f"define {guest.vm_id}") as host:
+            xml = domain_xml.domain(guest, self._placement(guest))
             known = self._find(host, guest.vm_id)
             before = domain_xml.reservation(_defined(known)) if known is not None else None
             host.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
@@ -208,6 +217,7 @@ class LibvirtHypervisor:
     def _prepare(self, host: Host) -> None:
         self._network.ensure(host, guests_run=self._guests_run(host))
         self._firewall.ensure()
+        self._unused_capabilities = qemu_capabilities.dispensable(host)
         self._events.subscribe(host)
 
     def _guests_run(self, host: Host) -> bool:
@@ -231,6 +241,7 @@ class LibvirtHypervisor:
             console=self._files.console(guest.vm_id),
             nvram=self._files.nvram(guest.vm_id),
             cache=live_disks.cache_mode(guest.disks[0].source),
+            unused_capabilities=self._unused_capabilities,
         )
 
     def _find(self, host: Host, vm_id: str) -> Domain | None:

@@ -1,0 +1,54 @@
+"""What libvirt is to do without when it starts a guest, where it can.
+
+libvirt asks a new QEMU for the CPU features that the host lacks, and then for each of some 400 properties of the CPU,
+one by one: half of a launch (274 of 558 ms seen, QEMU 7.2), for what nothing here reads (domains have check='none').
+Without QEMU's capability for the first question it asks neither; the CPU stays the same. libvirt counts such a domain
+as tainted, which changes nothing but a line in its log.
+"""
+
+from typing import Final
+from xml.etree import ElementTree as ET
+
+import libvirt
+import structlog
+
+from souche.compute.libvirt.bindings import Host
+from souche.compute.libvirt.markup import text
+
+NAMESPACE: Final = "http://libvirt.org/schemas/domain/qemu/1.0"
+UNUSED: Final = "cpu-unavailable-features"
+
+ET.register_namespace("qemu", NAMESPACE)
+
+log = structlog.get_logger()
+
+
+def element(names: tuple[str, ...]) -> ET.Element:
+    """The part of a domain that has libvirt do without these capabilities."""
+    root = ET.Element(f"{{{NAMESPACE}}}capabilities")
+    for name in names:
+        ET.SubElement(root, f"{{{NAMESPACE}}}del", capability=name)
+    return root
+
+
+def dispensable(host: Host, name: str = UNUSED) -> tuple[str, ...]:
+    """The capability, if this libvirt can do without it: it is asked for the command line of a guest that has it so,
+    which starts nothing."""
+    try:
+        host.domainXMLToNative("qemu-argv", _probe(name), 0)
+    except libvirt.libvirtError as error:
+        log.info("libvirt asks each guest's QEMU for its CPU: launches are slower", reason=str(error))
+        return ()
+    return (name,)
+
+
+def _probe(name: str) -> str:
+    root = ET.Element("domain", type="qemu")
+    ET.SubElement(root, "name").text = "souche-probe"
+    ET.SubElement(root, "memory", unit="MiB").text = "16"
+    machine = ET.SubElement(ET.SubElement(root, "os"), "type", arch="x86_64", machine="q35")
+    machine.text = "hvm"
+    devices = ET.SubElement(root, "devices")
+    ET.SubElement(devices, "emulator").text = "/usr/bin/qemu-system-x86_64"
+    root.append(element((name,)))
+    return text(root)
