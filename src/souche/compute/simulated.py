@@ -91,7 +91,8 @@ class SimulatedHypervisor:
                 if known is not None:
                     self._write(vm_id, replace(known, groups=tuple(sorted(groups))))
             for group_id, rules in firewalls.groups.items():
-                _replace(self._groups / f"{group_id}.json", [asdict(rule) for rule in rules])
+                if self._rules(group_id) != list(rules):
+                    _replace(self._groups / f"{group_id}.json", [asdict(rule) for rule in rules])
 
     def inspect(self) -> ComputeState:
         """See `ComputeInspector`."""
@@ -111,9 +112,12 @@ class SimulatedHypervisor:
         return frozenset(each for rule in rules for each in self._by_address(rule))
 
     def _rules(self, group_id: str) -> list[Rule]:
-        with contextlib.suppress(FileNotFoundError):
-            return [Rule(**each) for each in json.loads((self._groups / f"{group_id}.json").read_bytes())]
-        return []
+        """None where the group was never told of."""
+        try:
+            stored = json.loads((self._groups / f"{group_id}.json").read_bytes())
+        except FileNotFoundError:
+            return []
+        return [Rule(**each) for each in stored]
 
     def _by_address(self, rule: Rule) -> list[Rule]:
         if rule.source_group is None:

@@ -34,7 +34,9 @@ def make_volume(parts: Parts, volume: Volume) -> None:
 
 
 def _make_volumes(parts: Parts, operation: Operation) -> None:
-    for volume in guests.get(parts, operation.subject_id).volumes:
+    with parts.store.read() as connection:
+        promised = volumes.of_vm(connection, operation.subject_id)
+    for volume in promised:
         make_volume(parts, volume)
 
 
