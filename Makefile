@@ -31,8 +31,9 @@ format: setup ## Format the Python files
 	@$(BIN)/ruff check --fix --select I --quiet
 	@$(BIN)/ruff format
 
-bench: daemons ## Measure image creation and launch against a full copy, exports against doing it by hand, reads, and pauses
+bench: daemons ## Measure image creation and launch against a full copy, many launches against one, exports against doing it by hand, reads, and pauses
 	@$(BIN)/python -m tools.bench $(ARGS)
+	@$(BIN)/python -m tools.bench_launch
 	@$(BIN)/python -m tools.bench_export $(ARGS)
 	@$(BIN)/python -m tools.bench_reads
 	@$(BIN)/python -m tools.bench_writes
