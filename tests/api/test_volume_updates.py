@@ -7,7 +7,7 @@ import pytest
 
 from souche.app.region import Region
 from souche.db import volume_updates
-from souche.states import LinkState, VolumeState, VolumeUpdateState
+from souche.states import LinkState, VmState, VolumeState, VolumeUpdateState
 from tests.support.client import Client, absent, missing, state, value
 from tests.support.region import make_account
 from tests.support.resources import attach, make_vm, make_volume, promised, read_volume
@@ -80,6 +80,22 @@ def test_a_task_has_tags_and_keeps_them_when_it_is_done(region: Region, client: 
     assert client("ReadVolumeUpdateTasks")["VolumeUpdateTasks"][0]["Tags"] == []
     unknown = client.refusal("CreateTags", ResourceIds=["vol-update-00000000"], Tags=tagged)
     assert unknown.row == absent(5058)
+
+
+def test_a_volume_that_goes_with_its_vm_is_neither_changed_nor_captured(
+    region: Region, client: Client
+) -> None:
+    """Its VM is being deleted: either would come after the volume is gone, and fail after a 200."""
+    vm = make_vm(region, client.who, VmState.SHUTTING_DOWN)
+    goes, stays = vm.volumes[0], attach(region, vm, "/dev/xvdb", delete_on_vm_deletion=False)
+    assert client.refusal("UpdateVolume", VolumeId=goes.volume_id, Size=20).row == state(6003)
+    refused = client.refusal("CreateSnapshot", VolumeId=goes.volume_id)
+    assert refused.row == state(6003)
+    assert f"it is being deleted with {vm.vm_id}" in refused.details
+    assert promised(region) == []
+    client("UpdateVolume", VolumeId=stays.volume_id, Size=20)
+    client("CreateSnapshot", VolumeId=stays.volume_id)
+    assert promised(region) == ["update_volume", "create_snapshot"]
 
 
 def test_a_volume_may_be_changed_while_it_is_attached(region: Region, client: Client) -> None:

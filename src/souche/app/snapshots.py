@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from souche import ids
-from souche.app import lookup, quotas, texts
+from souche.app import going_volumes, lookup, quotas, texts
 from souche.app.block_devices import check_completed
 from souche.app.found import Found
 from souche.app.permissions import PermissionsChange, check_account_ids
@@ -62,6 +62,7 @@ def create_from_volume(region: Region, who: Principal, command: FromVolume) -> S
             raise WrongVolumeState(
                 volume_id=volume.volume_id, state=volume.state, reason="it must be available or in-use"
             )
+        going_volumes.check_stays(work.connection, volume)
         snapshot = replace(
             new(region, who, command.client_token),
             volume_id=volume.volume_id,

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from souche import ids
-from souche.app import block_devices, lookup, quotas
+from souche.app import block_devices, going_volumes, lookup, quotas
 from souche.app.found import Found
 from souche.app.region import Region
 from souche.db import tags, volume_updates
@@ -38,6 +38,7 @@ def update(region: Region, who: Principal, change: Change) -> Volume:
     with region.begin() as work:
         volume = lookup.own_volume(work.connection, who, change.volume_id)
         _check_state(volume)
+        going_volumes.check_stays(work.connection, volume)
         task = _task(region, volume, _target(volume, change))
         quotas.check(work, who, _more(task.origin, task.target))
         volume_updates.insert(work.connection, task)

@@ -1,0 +1,22 @@
+"""Volumes that go with a VM which is being deleted: nothing more can be asked of them."""
+
+import sqlalchemy as sa
+
+from souche.db import vms
+from souche.model.volumes import Volume
+from souche.refusals import WrongVolumeState
+from souche.states import VmState
+
+
+def check_stays(connection: sa.Connection, volume: Volume) -> None:
+    """Refuse a volume that is about to go: what is promised of it comes after its deletion, and would fail.
+
+    Raises:
+        WrongVolumeState.
+    """
+    if volume.link is None or not volume.link.delete_on_vm_deletion:
+        return
+    vm = vms.get(connection, volume.link.vm_id)
+    if vm is not None and vm.state == VmState.SHUTTING_DOWN:
+        reason = f"it is being deleted with {vm.vm_id}"
+        raise WrongVolumeState(volume_id=volume.volume_id, state=volume.state, reason=reason)
