@@ -156,6 +156,7 @@ def test_a_damaged_disk_is_found(name: str, home: tuple[World, Cast]) -> None:
     [
         *("volume smaller than its record", "snapshot of another size"),
         *("snapshot in error with a disk", "volume in error with a disk"),
+        *("volume without a record", "snapshot without a record"),
     ],
 )
 def test_records_and_disks_agree_when_mended(name: str, home: tuple[World, Cast]) -> None:
@@ -212,7 +213,14 @@ def _capture_cut_off(world: World, cast: Cast) -> str:
     return "snap-00000000"
 
 
+def _capture_of_a_backup(world: World, cast: Cast) -> str:
+    name = f"backup-1-{cast.volume_id}"
+    world.disks.store.copy_snapshot(name, cast.snapshot_id)
+    return name
+
+
 LEFTOVERS: Final[dict[str, Damage]] = {
+    "BackupCaptureLeft": _capture_of_a_backup,
     "LayerUnnamed": _layer_unnamed,
     "ScratchLeft": _scratch_left,
     "LinkLeft": _link_half_made,

@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 from typing import Final
 
+from souche import ids
 from souche.db import disk_records
 from souche.db.disk_records import DiskRecord
 from souche.fsck.findings import Finding, Level, Repair, Tools
 from souche.fsck.look import Look, Region
+from souche.storage.base import DiskKind
 
 GIB: Final = 1024**3
 BACKUP: Final = "only a backup can bring the bytes back"
 REMOVED: Final = "its disk is removed"
-RECORDS: Final = "put the records back that belong to the disks, or see `souche trash`: restore and discard"
 MAY_BE_WANTED: Final = "it may be a disk that is missing: the server keeps it until every record has its disk"
 
 
@@ -59,10 +60,19 @@ def check_volumes(look: Look) -> Iterator[Finding]:
         found = known.get(volume_id)
         if found is None:
             what = "there is a disk of it, and no record"
-            yield Finding("VolumeWithoutRecord", volume_id, what, advice=RECORDS)
+            yield Finding("VolumeWithoutRecord", volume_id, what, repair=_discarding("volume", volume_id))
         elif found.has_none:
             what = f"it is '{found.state}', and still has a disk"
             yield Finding("VolumeDiskLeft", volume_id, what, repair=_removing_volume(volume_id))
+
+
+def _discarding(kind: DiskKind, resource_id: str) -> Repair:
+    """It may be whole, and its record lost: `souche trash restore` gives it another."""
+
+    def discard(tools: Tools) -> None:
+        tools.volumes.discard(kind, resource_id, tools.clock.now())
+
+    return Repair("it goes to the trash", discard)
 
 
 def _removing_volume(volume_id: str) -> Repair:
@@ -90,9 +100,16 @@ def check_snapshots(look: Look) -> Iterator[Finding]:
     known = {record.resource_id: record for record in records}
     for snapshot_id in sorted(look.disks.snapshot_ids - look.busy):
         found = known.get(snapshot_id)
-        if found is None:
+        if found is None and not snapshot_id.startswith(f"{ids.SNAPSHOT}-"):
+            what = "a backup captured it: the region's server removes it within a minute of the backup's end"
+            yield Finding(
+                "BackupCaptureLeft", snapshot_id, what, Level.LEFTOVER, _removing_snapshot(snapshot_id)
+            )
+        elif found is None:
             what = "there is a disk of it, and no record"
-            yield Finding("SnapshotWithoutRecord", snapshot_id, what, advice=RECORDS)
+            yield Finding(
+                "SnapshotWithoutRecord", snapshot_id, what, repair=_discarding("snapshot", snapshot_id)
+            )
         elif found.has_none:
             what = f"it is '{found.state}', and still has a disk"
             yield Finding("SnapshotDiskLeft", snapshot_id, what, repair=_removing_snapshot(snapshot_id))
