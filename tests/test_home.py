@@ -1,12 +1,15 @@
 """The folder of a region."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from souche.home import Home
+from souche.home import Home, HomeUnwritable
 from souche.main.drivers import open_store
 
 
@@ -79,3 +82,34 @@ def test_disks_on_another_file_system_are_narrowed_too(tmp_path: Path) -> None:
         for each in (layer.parent.parent, layer.parent, layer)
     ]
     assert found == [(0o710, 12345), (0o710, 12345), (0o640, 12345)]
+
+
+MAKING = """
+import os, pathlib, sys
+from souche.home import Home, HomeUnwritable
+os.setgid(65534)
+os.setuid(65534)
+try:
+    Home(pathlib.Path(sys.argv[1])).make()
+except HomeUnwritable as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("name", ["region", "region/new"])
+def test_a_home_that_cannot_be_written_is_told_in_one_line(name: str) -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        (Path(folder) / "region").mkdir()
+        home = Path(folder) / name
+        done = subprocess.run(
+            [sys.executable, "-c", MAKING, home], capture_output=True, text=True, check=False
+        )
+    (line,) = done.stdout.splitlines()
+    assert line.startswith(f"{home} cannot be written (Permission denied): ")
+
+
+def test_a_home_that_is_a_file_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "region").touch()
+    with pytest.raises(HomeUnwritable, match="Not a directory"):
+        Home(tmp_path / "region").make()

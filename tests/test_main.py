@@ -5,11 +5,12 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from souche import main
+from souche.config import network_of
 from tests.support.polling import eventually
 from tests.wire.server import Server
 
@@ -231,3 +234,76 @@ def test_an_older_database_loses_no_disk(home: Path, serve: Callable[[], Served]
     assert (home / "disks" / "volumes" / made).is_symlink()
     assert told("trash", "restore", made, "--account", "alice", "--home", home)["ResourceId"] == made
     assert again.volume_state(account, made) == "available"
+
+
+def newer(home: Path) -> None:
+    """The database of a Souche that is to come."""
+    with closing(sqlite3.connect(home / "region.sqlite")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "newer Souche": newer,
+    "region.sqlite is damaged": lambda home: (home / "region.sqlite").write_bytes(b"damaged " * 1000),
+    "journal.sqlite is damaged": lambda home: (home / "journal.sqlite").write_bytes(b"damaged " * 1000),
+    "vault.key is damaged": lambda home: (home / "vault.key").write_bytes(b""),
+    "vault.key is missing": lambda home: (home / "vault.key").unlink(),
+    "region-id is of the region": lambda home: (home / "region-id").write_bytes(b""),
+}
+
+
+@pytest.mark.parametrize("said", DAMAGES)
+def test_what_is_wrong_with_a_home_is_told_in_one_line(tmp_path: Path, said: str) -> None:
+    home = tmp_path / "home"
+    told("account", "create", "alice", "--home", home)
+    DAMAGES[said](home)
+    refused = souche("serve", "--home", home, "--listen", "127.0.0.1:0", "--compute", "simulated")
+    (line,) = refused.stderr.splitlines()
+    assert refused.returncode == 1
+    assert line.startswith("souche: ")
+    assert said in line
+
+
+def test_a_setting_that_is_no_network_is_told_in_one_line(home: Path) -> None:
+    refused = souche("serve", "--home", home, "--listen", "127.0.0.1:0", "--guest-network", "10.0.0.1/33")
+    (line,) = refused.stderr.splitlines()
+    assert (refused.returncode, "--guest-network" in line) == (1, True)
+
+
+def test_what_was_served_is_told_again_where_that_was_damaged(
+    home: Path, serve: Callable[[], Served]
+) -> None:
+    serve().process.kill()
+    (home / "serving.json").write_text("{")
+    assert "serving.json is damaged" in souche("info", "--home", home).stderr
+    account = told("account", "create", "alice", "--home", home)
+    (home / "serving.json").unlink()
+    assert serve().call(account, "ReadVms")["Vms"] == []
+
+
+def test_a_home_at_another_path_keeps_its_guests_network(tmp_path: Path) -> None:
+    home, moved = tmp_path / "home", tmp_path / "elsewhere"
+    with serving(home) as served:
+        network = served.facts["GuestNetwork"]
+    home.rename(moved)
+    assert network_of(moved) != network
+    with main.administer(moved) as administered:
+        assert administered.region.network.cidr == network
+    (moved / "serving.json").unlink()
+    with serving(moved) as served:
+        assert served.facts["GuestNetwork"] == network
+
+
+def test_a_network_that_is_given_is_kept(home: Path, serve: Callable[[], Served]) -> None:
+    with serving(home, "--guest-network", "10.99.0.0/24") as served:
+        assert served.facts["GuestNetwork"] == "10.99.0.0/24"
+    (home / "serving.json").unlink()
+    assert serve().facts["GuestNetwork"] == "10.99.0.0/24"
+
+
+def test_the_network_of_a_home_of_an_earlier_souche_is_what_its_server_said(home: Path) -> None:
+    told("account", "create", "alice", "--home", home)
+    (home / "serving.json").write_text(json.dumps({"GuestNetwork": "10.98.0.0/24", "ProcessId": 0}))
+    with serving(home) as served:
+        assert served.facts["GuestNetwork"] == "10.98.0.0/24"

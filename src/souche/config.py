@@ -65,8 +65,8 @@ SETTINGS: Final = (
         "guest_network",
         str,
         "",
-        "IPv4 network (CIDR) of the guests, on a bridge of its own, without a way out. Default: a /20 in"
-        " 10.128.0.0/9, chosen by the path of HOME.",
+        "IPv4 network (CIDR) of the guests, on a bridge of its own, without a way out. Default: the one"
+        " that the region has already; at its first start a /20 in 10.128.0.0/9, chosen by the path of HOME.",
     ),
     Setting(
         "allow_import",
@@ -210,7 +210,6 @@ def settings(given: Mapping[str, Any], environment: Mapping[str, str] = os.envir
     """
     values = {setting.key: _value(setting, given.get(setting.key), environment) for setting in SETTINGS}
     values["home"] = values["home"].resolve()
-    values["guest_network"] = values["guest_network"] or network_of(values["home"])
     values["endpoint"] = values["endpoint"] or f"http://{values['listen']}"
     return Settings(**values)
 

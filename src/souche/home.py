@@ -1,5 +1,6 @@
 """The layout of a region's home folder, and who serves from it."""
 
+import errno
 import fcntl
 import json
 import os
@@ -25,6 +26,14 @@ Facts: TypeAlias = Mapping[str, Fact]
 
 class HomeInUse(Conflict):
     """Another process serves the region in {home}."""
+
+
+class HomeUnwritable(SystemFailure):
+    """{path} cannot be written ({reason}): make it writable for the user that runs Souche, or choose another --home."""
+
+
+class ServingDamaged(SystemFailure):
+    """{file} is damaged: start the region (`souche serve`), which writes it again."""
 
 
 class NotServed(SystemFailure):
@@ -84,11 +93,20 @@ class Home:
 
     def make(self) -> None:
         """Make the folder where it is missing. Guests' disks are opened by another user, who must be able to pass
-        through it, whatever the umask."""
+        through it, whatever the umask.
+
+        Raises:
+            HomeUnwritable.
+        """
         for folder, mode in ((self.path, 0o711), (self.staging, PRIVATE_FOLDER)):
-            if not folder.exists():
-                folder.mkdir(parents=True)
-                folder.chmod(mode)
+            with _writable(folder):
+                if not folder.exists():
+                    folder.mkdir(parents=True)
+                    folder.chmod(mode)
+                elif not folder.is_dir():
+                    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+                elif not os.access(folder, os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, _why(folder))
 
     def narrow(self, readers: int | None) -> None:
         """Close what is in the home to other users, whatever made it: an earlier Souche left disks readable by all.
@@ -159,29 +177,42 @@ class Home:
 
     def tell(self, facts: Facts) -> None:
         """Say where the region is served, for `read`."""
-        temporary = self.serving.with_suffix(".new")
-        temporary.touch(PRIVATE)
-        temporary.write_text(json.dumps(facts, indent=2) + "\n")
-        temporary.replace(self.serving)
+        write_whole(self.serving, json.dumps(facts, indent=2) + "\n", PRIVATE)
 
     def read(self) -> dict[str, Fact]:
         """What `tell` said last; the process may have ended since.
 
         Raises:
-            NotServed: nothing was ever said.
+            NotServed: nothing was ever said. ServingDamaged.
         """
         try:
             facts: dict[str, Fact] = json.loads(self.serving.read_text())
         except FileNotFoundError as error:
             raise NotServed(home=self.path) from error
+        except ValueError as error:
+            raise ServingDamaged(file=self.serving) from error
         return facts
 
     def told(self) -> dict[str, Fact]:
-        """What `tell` said last; nothing, if it never did."""
+        """What `tell` said last; nothing, if it never did, or if that cannot be read."""
         try:
             return self.read()
-        except NotServed:
+        except (NotServed, ServingDamaged):
             return {}
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise HomeUnwritable(path=path, reason=error.strerror) from error
+
+
+def _why(folder: Path) -> str:
+    """Why a folder cannot be written."""
+    read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+    return os.strerror(errno.EROFS if read_only else errno.EACCES)
 
 
 def write_whole(path: Path, text: str, mode: int = 0o600) -> None:

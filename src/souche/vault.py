@@ -12,6 +12,10 @@ class VaultKeyWrong(SystemFailure):
     """A secret in the database was not sealed with this region's key ({path})."""
 
 
+class VaultKeyDamaged(SystemFailure):
+    """{path} is damaged: put vault.key back from a backup. Without it no secret in the database can be read."""
+
+
 class Vault:
     """Seals and opens secrets (Fernet: AES-128-CBC with HMAC-SHA256, https://github.com/fernet/spec)."""
 
@@ -21,10 +25,17 @@ class Vault:
 
     @classmethod
     def open(cls, path: Path) -> "Vault":
-        """The vault whose key is in `path`; the key is made when there is none."""
+        """The vault whose key is in `path`; the key is made when there is none.
+
+        Raises:
+            VaultKeyDamaged.
+        """
         if not path.exists():
             _create(path, Fernet.generate_key())
-        return cls(path.read_bytes().strip(), path)
+        try:
+            return cls(path.read_bytes().strip(), path)
+        except ValueError as error:
+            raise VaultKeyDamaged(path=path) from error
 
     def seal(self, secret: str) -> bytes:
         """Encrypt a secret for the database."""

@@ -21,9 +21,11 @@ from souche.formats import gzip_members
 from souche.objects import seaweedfs_argv as argv
 from souche.objects.base import BadBucketName, BucketAccessRefused, ObjectsFailed
 from souche.objects.patient import Patience, PatientStore
+from souche.objects.rotation import MOST_BYTES
 from souche.objects.seaweedfs import SeaweedFs, Settings
 from souche.objects.seaweedfs_accounts import AccountKey
 from souche.objects.seaweedfs_argv import Ports, UnsafeWord
+from souche.objects.seaweedfs_ports import kept_ports
 from souche.transfer.multipart import BucketSink
 from tests.objects.server import ALICE, BOB, OPERATOR, PROGRAM, free_port, seaweedfs, store, store_of
 
@@ -35,7 +37,7 @@ EXTRA = AccountKey(ALICE.account_id, "EXTRAKEY", "extra-secret")
 def test_the_server_is_told_everything() -> None:
     assert argv.server(Path("/v/weed"), Path("/h/data"), PORTS, "192.0.2.1", 8, 512 * MIB) == [
         *("setpriv", "--pdeathsig", "KILL", "--"),
-        *("/v/weed", "server", "-dir=/h/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+        *("/v/weed", "-logtostderr", "server", "-dir=/h/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
         *("-s3.ip.bind=192.0.2.1", "-s3.port=8", "-s3.port.grpc=7"),
         *("-master.port=1", "-master.port.grpc=2", "-volume.port=3", "-volume.port.grpc=4"),
         *("-filer.port=5", "-filer.port.grpc=6"),
@@ -216,3 +218,32 @@ def test_an_upload_goes_on_when_the_server_is_killed(tmp_path: Path) -> None:
         assert sent.object_bytes == 48 * MIB
         assert objects.get("exports", "disk") == b"".join(pieces)
         assert objects.uploads("exports", "") == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"master": 1}', "null", '"ports"'])
+def test_other_ports_are_chosen_where_those_kept_are_damaged(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "ports.json"
+    file.write_text(content)
+    ports = kept_ports(file, 1)
+    assert len(set(ports.all())) == 7
+    assert kept_ports(file, 500) == ports
+
+
+def test_what_is_stored_is_there_on_other_ports(tmp_path: Path, bucket_name: str) -> None:
+    with seaweedfs(tmp_path / "oos") as server:
+        server.accounts.ensure_bucket(bucket_name, ALICE.account_id)
+        store_of(server, ALICE).put(bucket_name, "key", b"bytes", metadata={})
+    before = (tmp_path / "oos" / "ports.json").read_text()
+    (tmp_path / "oos" / "ports.json").write_text("damaged")
+    with seaweedfs(tmp_path / "oos") as server:
+        assert (tmp_path / "oos" / "ports.json").read_text() != before
+        assert store_of(server, ALICE).get(bucket_name, "key") == b"bytes"
+
+
+def test_its_log_stays_within_bounds(tmp_path: Path) -> None:
+    log = tmp_path / "oos" / "log"
+    log.parent.mkdir()
+    log.write_bytes(b"line\n" * (MOST_BYTES // 5 + 1))
+    with seaweedfs(tmp_path / "oos", accounts=()):
+        assert 0 < log.stat().st_size < MOST_BYTES
+        assert log.with_name("log.1").stat().st_size > MOST_BYTES

@@ -12,11 +12,16 @@ from souche.errors import SoucheError
 
 @contextmanager
 def told() -> Iterator[None]:
-    """An error of ours is one line on standard error, and status 1."""
+    """An error of ours, and what the system says of a file, is one line on standard error, and status 1."""
     try:
         yield
     except SoucheError as error:
         print(f"souche: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"souche: {error.filename}: {error.strerror}", file=sys.stderr)
         raise typer.Exit(1) from error
 
 

@@ -35,10 +35,11 @@ class DatabaseUnwritable(SystemFailure):
 @dataclass(frozen=True)
 class Contents:
     """`revision` is the schema's (None: there is none), `region_id` the id of the region whose records these are (None:
-    not recorded yet)."""
+    not recorded yet), `has_secrets` whether there are any that only the vault's key opens."""
 
     revision: str | None = None
     region_id: str | None = None
+    has_secrets: bool = False
 
 
 def examine(database: Path) -> Contents:
@@ -53,9 +54,10 @@ def examine(database: Path) -> Contents:
     with explained(database, REGION_REMEDY), closing(_connect(database)) as connection:
         revision = _scalar(connection, "alembic_version", "version_num")
         region_id = _scalar(connection, "region", "region_id")
+        has_secrets = _scalar(connection, "access_keys", "access_key_id") is not None
     if revision is not None and revision not in _known_revisions():
         raise DatabaseNewer(file=database, revision=revision)
-    return Contents(revision, region_id)
+    return Contents(revision, region_id, has_secrets)
 
 
 def check(database: Path, remedy: str) -> None:

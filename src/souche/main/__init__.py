@@ -27,6 +27,7 @@ from souche.http.app import create_app
 from souche.http.auth import KeyLookup
 from souche.http.metadata import create_metadata_app
 from souche.http.server import Application
+from souche.main import guest_network
 from souche.main.administration import administer as administer
 from souche.main.backups import Backups
 from souche.main.checking import check as check
@@ -48,6 +49,7 @@ from souche.main.drivers import (
 from souche.main.space import make_space
 from souche.objects.embedded import EmbeddedOos
 from souche.objects.fetch import Fetcher
+from souche.reconcile.holds import Hold
 from souche.reconcile.loop import SweepLoop
 from souche.workflows.catalogue import CATALOGUE
 from souche.workflows.durable import DurableWorkflows
@@ -90,7 +92,9 @@ def serve(settings: Settings) -> Iterator[Served]:
         check_databases(home)
         store = stack.enter_context(open_store(home))
         checkpoint_databases(home, CHECKPOINT_SECONDS)
+        settings = replace(settings, guest_network=settings.guest_network or guest_network.known(home, store))
         compute, bridge = make_compute(settings)
+        guest_network.record(store, settings.guest_network)
         stack.callback(compute.close)
         home.narrow(readers_of_disks(settings))
         oos = stack.enter_context(open_oos(settings, home))
@@ -99,8 +103,9 @@ def serve(settings: Settings) -> Iterator[Served]:
         parts = make_parts(home, store, compute, fetcher, ways_to_buckets(settings, home, oos, room), room)
         workflows = DurableWorkflows(home.journal, CATALOGUE, parts, EXECUTOR)
         stack.callback(workflows.close)
+        hold = Hold(parts)  # before anything is made or deleted
         workflows.launch()
-        sweeps = SweepLoop(make_sweeps(home, parts, workflows, settings.trash_kept))
+        sweeps = SweepLoop(make_sweeps(home, parts, workflows, hold, settings.trash_kept))
         stack.callback(sweeps.close)
         compute.watch(lambda _vm_id: sweeps.hint())
         sweeps.start()
@@ -129,7 +134,7 @@ def run(settings: Settings) -> None:
         CannotListen, HomeInUse, ComputeFailed, Unavailable.
     """
     logs.configure(settings.log_level)
-    _ = settings.trash_kept  # refused before anything is begun
+    _check(settings)
     os.umask(0o077)
     _bound_memory()
     connections.raise_most_files()
@@ -145,6 +150,13 @@ def run(settings: Settings) -> None:
         server.run(applications)
         _checkpoint(settings)
         os._exit(0)
+
+
+def _check(settings: Settings) -> None:
+    """Refuse settings that are wrong before anything is begun."""
+    _ = settings.trash_kept
+    if settings.guest_network:
+        guest_network.check(settings.guest_network)
 
 
 def _checkpoint(settings: Settings) -> None:
@@ -197,7 +209,7 @@ def _tell(settings: Settings, served: Served) -> None:
         "Metadata": f"http://{metadata_socket.METADATA_IP}" if served.bridge else None,
         "ReserveGib": settings.reserve_gib,
         "Compute": settings.compute,
-        "GuestNetwork": settings.guest_network,
+        "GuestNetwork": served.region.network.cidr,
         "Accelerator": served.parts.hypervisor.capabilities.accelerator,
         "ProcessId": os.getpid(),
     }

@@ -9,11 +9,12 @@ from souche.app.region import Region
 from souche.cli.composition import Administered
 from souche.compute.base import GuestNetwork
 from souche.compute.simulated import SimulatedHypervisor
-from souche.config import GIB, SETTINGS, host_and_port, network_of
+from souche.config import GIB, SETTINGS, host_and_port
 from souche.db import operations
 from souche.db.store import Store
 from souche.errors import Unavailable
 from souche.home import Facts, Home, HomeInUse
+from souche.main import guest_network
 from souche.main.drivers import (
     allow_list,
     embedded_oos,
@@ -42,7 +43,7 @@ def administer(path: Path) -> Iterator[Administered]:
     home = Home(path.resolve())
     home.make()
     with open_store(home) as store:
-        network = GuestNetwork(network_of(home.path), "")
+        network = GuestNetwork(guest_network.known(home, store), "")
         later = _Later(store)
         fetcher = Fetcher(_told_allow_list(home))
         facts = home.told()
@@ -149,7 +150,7 @@ def _keep(home: Home, region: Region, operation_id: str) -> None:
     with region.store.read() as connection:
         operation = operations.get(connection, operation_id)
     if operation is not None:
-        hypervisor = SimulatedHypervisor(home.path, network_of(home.path))
+        hypervisor = SimulatedHypervisor(home.path, region.network.cidr)
         ways = Buckets(region.vault)
         parts = make_parts(home, region.store, hypervisor, region.fetcher, ways, region.room)
         workflow = CATALOGUE[operation.workflow]

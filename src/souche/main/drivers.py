@@ -28,7 +28,8 @@ from souche.objects.fetch import Fetcher
 from souche.objects.oos import Oos
 from souche.objects.s3 import S3Access, S3Store
 from souche.objects.urls import parse_url
-from souche.reconcile import chains, firewalls, holds, layer_hashes, leftovers, oos_keys, power, withdrawn
+from souche.reconcile import chains, firewalls, layer_hashes, leftovers, oos_keys, power, withdrawn
+from souche.reconcile.holds import Hold
 from souche.reconcile.loop import Sweep
 from souche.reconcile.space import Ballast, SpaceWatch
 from souche.room import ENDLESS, Room, room_of
@@ -189,9 +190,10 @@ def make_parts(
     )
 
 
-def make_sweeps(home: Home, parts: Parts, workflows: DurableWorkflows, trash_kept: timedelta) -> list[Sweep]:
+def make_sweeps(
+    home: Home, parts: Parts, workflows: DurableWorkflows, hold: Hold, trash_kept: timedelta
+) -> list[Sweep]:
     """Every sweep of a region, and how often it runs. What is discarded stays in the trash for `trash_kept`."""
-    hold = holds.Hold(parts)
     space = SpaceWatch(parts.room, Ballast(home.ballast, parts.room))
     return [
         Sweep("outstanding", workflows.start_outstanding, 1.0),

@@ -34,11 +34,16 @@ class DisksMissing(SystemFailure):
     Nothing was changed."""
 
 
+class VaultKeyMissing(SystemFailure):
+    """{file} is missing: put it back. Without it no secret in the database can be read. Nothing was changed."""
+
+
 def check(home: Home) -> None:
     """Refuse a home whose parts do not belong together; looks only.
 
     Raises:
-        RecordsMissing, RegionDiffers, DisksMissing, DatabaseDamaged, DatabaseNewer, DatabaseUnwritable.
+        RecordsMissing, RegionDiffers, DisksMissing, VaultKeyMissing, DatabaseDamaged, DatabaseNewer,
+        DatabaseUnwritable.
     """
     in_files = {file: _read(file) for file in (home.disks_region_id, home.region_id)}  # before the database
     contents = examine(home.database)
@@ -52,6 +57,8 @@ def check(home: Home) -> None:
             raise RegionDiffers(file=file, file_id=file_id, database_id=database_id)
     if in_files[home.region_id] is not None and in_files[home.disks_region_id] is None:
         raise DisksMissing(home=home.path)
+    if contents.has_secrets and not home.vault_key.exists():
+        raise VaultKeyMissing(file=home.vault_key)
 
 
 def settle(home: Home, store: Store) -> None:

@@ -4,6 +4,8 @@ Everything that it says to itself stays on loopback and asks for the region's ce
 listens where the operator says. Who may do what is in `seaweedfs_accounts`.
 """
 
+import os
+import select
 import subprocess
 import threading
 import time
@@ -22,6 +24,7 @@ from souche.clock import Clock
 from souche.errors import SoucheError
 from souche.objects import seaweedfs_argv as argv
 from souche.objects.base import ObjectsFailed
+from souche.objects.rotation import rotate
 from souche.objects.seaweedfs_accounts import Accounts
 from souche.objects.seaweedfs_filer import Filer
 from souche.objects.seaweedfs_ports import kept_ports
@@ -31,6 +34,7 @@ START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 1.0
 """An orderly end takes SeaweedFS 10 s and more; what it has answered is in the kernel's hands already."""
 POLL_SECONDS: Final = 0.05
+ROTATION_SECONDS: Final = 60.0
 FIRST_RESTART_SECONDS: Final = 0.5
 LONGEST_RESTART_SECONDS: Final = 30.0
 WELL_SECONDS: Final = 60.0
@@ -161,7 +165,7 @@ class SeaweedFs:
                 self._server = self._begin()
         except (SoucheError, OSError) as error:
             return str(error)
-        return f"status {self._server.wait()}"
+        return f"status {self._wait(self._server)}"
 
     def _begin(self) -> subprocess.Popen[bytes]:
         settings = self._settings
@@ -178,6 +182,25 @@ class SeaweedFs:
             extra_environment=self._environment(),
             umask=0o077,
         )
+
+    def _wait(self, server: subprocess.Popen[bytes]) -> int:
+        """Wait for the server's end, and keep its log within bounds meanwhile."""
+        descriptor = os.pidfd_open(server.pid)
+        try:
+            ended = select.poll()
+            ended.register(descriptor, select.POLLIN)
+            while True:
+                self._rotate_log()
+                if ended.poll(ROTATION_SECONDS * 1000):
+                    return server.wait()
+        finally:
+            os.close(descriptor)
+
+    def _rotate_log(self) -> None:
+        try:
+            rotate(self.log_file)
+        except OSError as error:
+            log.warning("the object store's log was not rotated", reason=str(error))
 
     def _environment(self) -> dict[str, str]:
         tls = environment(self._tls)

@@ -25,6 +25,8 @@ VOLUMES: Final = 100_000
 bucket takes seven at once: a dozen buckets, and nothing can be written any more."""
 GROWTH: Final = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
 """how many files a bucket begins with (`weed scaffold -config=master`)"""
+LOGGING: Final = "-logtostderr"
+"""By default it writes the same lines to files in /tmp too, up to 1,800 MiB each."""
 OPTIONS: Final = (
     "-disableHttp",
     "-filer",
@@ -79,7 +81,7 @@ def server(
     free at once."""
     return [
         *("setpriv", "--pdeathsig", "KILL", "--"),
-        *(str(program), "server", f"-dir={data}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"),
+        *(str(program), LOGGING, "server", f"-dir={data}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"),
         *(f"-s3.ip.bind={s3_host}", f"-s3.port={s3_port}", f"-s3.port.grpc={ports.s3_grpc}"),
         *(f"-master.port={ports.master}", f"-master.port.grpc={ports.master_grpc}"),
         *(f"-volume.port={ports.volume}", f"-volume.port.grpc={ports.volume_grpc}"),
@@ -94,7 +96,7 @@ def shell(program: Path, ports: Ports) -> list[str]:
     its server for ever: the kernel ends it when Souche is killed."""
     return [
         *("setpriv", "--pdeathsig", "KILL", "--"),
-        *(str(program), "shell"),
+        *(str(program), LOGGING, "shell"),
         f"-master={LOOPBACK}:{ports.master}.{ports.master_grpc}",
         f"-filer={LOOPBACK}:{ports.filer}.{ports.filer_grpc}",
     ]

@@ -1,11 +1,14 @@
-"""Which ports a SeaweedFS has: chosen once, then kept, as its parts remember each other by them."""
+"""Which ports a SeaweedFS has: chosen once, then kept. Other ones would do: what is stored does not name them."""
 
 import json
+import os
 import socket
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Final
+
+import structlog
 
 from souche.objects.base import ObjectsFailed
 from souche.objects.seaweedfs_argv import LOOPBACK, Ports
@@ -13,24 +16,44 @@ from souche.objects.seaweedfs_argv import LOOPBACK, Ports
 RANGE: Final = range(20_000, 32_000)
 """below those that the kernel gives to clients (ip_local_port_range begins at 32768)"""
 
+log = structlog.get_logger()
+
 
 def kept_ports(file: Path, first: int) -> Ports:
-    """The ports in `file`; if there is none, free ones are chosen, looking from the `first` on (any number).
+    """The ports in `file`; if it is missing or damaged, free ones are chosen, looking from the `first` on (any number).
 
     Raises:
         ObjectsFailed: none are free.
     """
-    if file.exists():
-        return Ports(**json.loads(file.read_text()))
+    known = _read(file)
+    if known is not None:
+        return known
     free = _free(first)
     try:
         ports = Ports.of([next(free) for _ in fields(Ports)])
     except StopIteration as error:
         raise ObjectsFailed(reason=f"no free ports from {RANGE.start} to {RANGE.stop}") from error
     temporary = file.with_suffix(".new")
-    temporary.write_text(json.dumps(asdict(ports)))
+    with temporary.open("w") as draft:
+        draft.write(json.dumps(asdict(ports)))
+        draft.flush()
+        os.fsync(draft.fileno())
     temporary.replace(file)
     return ports
+
+
+def _read(file: Path) -> Ports | None:
+    """The ports in a file; None if it is missing or damaged."""
+    try:
+        known: dict[str, int] = json.loads(file.read_text())
+        if all(type(number) is int and 0 < number < 1 << 16 for number in known.values()):
+            return Ports(**known)
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, AttributeError):
+        pass  # told below
+    log.warning("the object store's ports.json is damaged, other ports are chosen", file=str(file))
+    return None
 
 
 def _free(first: int) -> Iterator[int]:

@@ -1,0 +1,36 @@
+"""The network of a region's guests: recorded at the first start, so that a home that is restored at another path keeps
+it, and with it the addresses of its VMs."""
+
+from ipaddress import IPv4Network
+
+from souche.config import BadSetting, network_of
+from souche.db import region
+from souche.db.store import Store
+from souche.home import Home
+
+
+def known(home: Home, store: Store) -> str:
+    """The network (CIDR) of a region: as it is recorded; as its server said, before networks were recorded; or as it
+    will be recorded."""
+    with store.read() as connection:
+        recorded = region.guest_network(connection)
+    return recorded or str(home.told().get("GuestNetwork") or network_of(home.path))
+
+
+def check(cidr: str) -> None:
+    """Refuse a --guest-network that is none.
+
+    Raises:
+        BadSetting.
+    """
+    try:
+        IPv4Network(cidr)
+    except ValueError as error:
+        raise BadSetting(flag="--guest-network", reason=f"an IPv4 network is expected: {error}") from error
+
+
+def record(store: Store, cidr: str) -> None:
+    """Keep it from now on."""
+    with store.begin() as connection:
+        if region.guest_network(connection) != cidr:
+            region.set_guest_network(connection, cidr)
