@@ -205,7 +205,7 @@ DIFFERENCES = (
         "there are no public addresses to attach, and one host",
     ),
     Difference(
-        "ReadNics, ReadNets, ReadLoadBalancers, ReadPublicIps and other reads of what is not kept",
+        "ReadNics, ReadNets, ReadLoadBalancers, ReadPublicIps, ReadUsers, ReadCas and other reads of what is not kept",
         "an empty list",
         "clients read them on their way",
     ),

@@ -4,9 +4,11 @@ import pytest
 
 from souche.api import spec
 from tests.support.client import Client, parameter, value
+from tests.support.requests import POLICY_ORN
 
 # Terraform and Packer read the first three on their way (clients.md, section 3).
 EMPTY = (
+    "ReadCas",
     "ReadNics",
     "ReadLoadBalancers",
     "ReadPublicIps",
@@ -45,6 +47,22 @@ def test_its_filters_are_those_of_the_specification(client: Client, action: str)
     lists = {name: ["x"] for name, shape in known.items() if shape.get("items") == {"type": "string"}}
     assert list(client(action, Filters=lists).values()) == [[]]
     assert client.refusal(action, Filters={"Colours": ["red"]}).row == parameter(3001)
+
+
+@pytest.mark.parametrize("action", ["ReadPolicies", "ReadUserGroups", "ReadUsers"])
+def test_users_groups_and_policies_are_none(client: Client, action: str) -> None:
+    """A cleaner of accounts (frieza) reads them before all else."""
+    end = {"HasMoreItems": False, "MaxResultsLimit": 100, "MaxResultsTruncated": False}
+    assert client(action, FirstItem=1) == {action.removeprefix("Read"): [], **end}
+    assert client(action, ResultsPerPage=7)["MaxResultsLimit"] == 7
+
+
+def test_policies_have_no_versions_and_no_entities(client: Client) -> None:
+    end = {"HasMoreItems": False, "MaxResultsLimit": 100}
+    assert client("ReadPolicyVersions", PolicyOrn=POLICY_ORN) == {"PolicyVersions": [], **end}
+    (entities,) = client("ReadEntitiesLinkedToPolicy", PolicyOrn=POLICY_ORN, EntitiesType=["USER"]).values()
+    empty = {"Accounts": [], "Groups": [], "Users": [], "ItemsCount": 0}
+    assert entities == {**empty, **end, "MaxResultsTruncated": False}
 
 
 def test_its_pages_are_checked(client: Client) -> None:

@@ -2,7 +2,10 @@
 
 import pytest
 
+from souche.api.regions import read_locations
+from souche.app.region import Region
 from tests.support.client import Client
+from tests.support.region import call
 
 
 def test_there_is_one_region_with_the_host_of_its_endpoint(client: Client) -> None:
@@ -36,3 +39,8 @@ def test_subregions_are_found_by_region_name_and_state(
     there: bool,  # noqa: FBT001
 ) -> None:
     assert bool(client("ReadSubregions", Filters=filters)["Subregions"]) is there
+
+
+def test_locations_are_read_without_credentials(region: Region) -> None:
+    location = {"Code": "LOCAL1", "Name": "The host of this region"}
+    assert read_locations(call(region, None)) == {"Locations": [location]}

@@ -35,6 +35,7 @@ TAGGABLE: Final = (
 EXPORT: Final = {"DiskImageFormat": "qcow2", "OsuBucket": "bucket"}
 SHARE: Final = {"Additions": {"GlobalPermission": True}}
 
+POLICY_ORN: Final = "orn:ows:idauth::012345678910:policy/example"
 REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "CreateAccessKey": [{}],
     "CreateImage": [
@@ -102,6 +103,7 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "ReadAccessKeys": [{}],
     "ReadAccounts": [{}],
     "ReadAdminPassword": [{"VmId": "<vm>"}],
+    "ReadCas": [{}],
     "ReadCatalog": [{}],
     "ReadClientGateways": [{}],
     "ReadConsoleOutput": [{"VmId": "<vm>"}],
@@ -109,6 +111,7 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "ReadDhcpOptions": [{}],
     "ReadDirectLinkInterfaces": [{}],
     "ReadDirectLinks": [{}],
+    "ReadEntitiesLinkedToPolicy": [{"PolicyOrn": POLICY_ORN}],
     "ReadFlexibleGpuCatalog": [{}],
     "ReadFlexibleGpus": [{}],
     "ReadImageExportTasks": [{}],
@@ -117,12 +120,15 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "ReadKeypairs": [{}],
     "ReadListenerRules": [{}],
     "ReadLoadBalancers": [{}],
+    "ReadLocations": [{}],
     "ReadNatServices": [{}],
     "ReadNetAccessPointServices": [{}],
     "ReadNetAccessPoints": [{}],
     "ReadNetPeerings": [{}],
     "ReadNets": [{}],
     "ReadNics": [{}],
+    "ReadPolicies": [{}],
+    "ReadPolicyVersions": [{"PolicyOrn": POLICY_ORN}],
     "ReadProductTypes": [{}],
     "ReadPublicCatalog": [{}],
     "ReadPublicIpRanges": [{}],
@@ -137,6 +143,8 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "ReadSubnets": [{}],
     "ReadSubregions": [{}],
     "ReadTags": [{}],
+    "ReadUserGroups": [{}],
+    "ReadUsers": [{}],
     "ReadVirtualGateways": [{}],
     "ReadVmGroups": [{}],
     "ReadVmTemplates": [{}],

@@ -26,7 +26,7 @@ from souche.api import (
     volumes,
 )
 from souche.api.dispatch import Access, Action, Handler
-from souche.api.empty_reads import nothing, nothing_for_everybody
+from souche.api.empty_reads import no_entities, nothing, nothing_for_everybody
 from souche.api.request_errors import UnknownAction
 from souche.refusals import ActionNotSupported
 
@@ -59,6 +59,7 @@ ACTIONS: Final[Mapping[str, Handler]] = {
     "ReadAccessKeys": access_keys.read_access_keys,
     "ReadAccounts": accounts.read_accounts,
     "ReadAdminPassword": vms.read_admin_password,
+    "ReadCas": nothing("Cas"),
     "ReadCatalog": empty_reads.read_catalog,
     "ReadClientGateways": nothing("ClientGateways"),
     "ReadConsoleOutput": vms.read_console_output,
@@ -66,6 +67,7 @@ ACTIONS: Final[Mapping[str, Handler]] = {
     "ReadDhcpOptions": nothing("DhcpOptionsSets"),
     "ReadDirectLinkInterfaces": nothing("DirectLinkInterfaces"),
     "ReadDirectLinks": nothing("DirectLinks"),
+    "ReadEntitiesLinkedToPolicy": empty_reads.read_entities_linked_to_policy,
     "ReadFlexibleGpuCatalog": nothing_for_everybody("FlexibleGpuCatalog"),
     "ReadFlexibleGpus": nothing("FlexibleGpus"),
     "ReadImageExportTasks": export_tasks.read_image_export_tasks,
@@ -74,12 +76,15 @@ ACTIONS: Final[Mapping[str, Handler]] = {
     "ReadKeypairs": keypairs.read_keypairs,
     "ReadListenerRules": nothing("ListenerRules"),
     "ReadLoadBalancers": nothing("LoadBalancers"),
+    "ReadLocations": regions.read_locations,
     "ReadNatServices": nothing("NatServices"),
     "ReadNetAccessPointServices": nothing_for_everybody("Services"),
     "ReadNetAccessPoints": nothing("NetAccessPoints"),
     "ReadNetPeerings": nothing("NetPeerings"),
     "ReadNets": nothing("Nets"),
     "ReadNics": nothing("Nics"),
+    "ReadPolicies": no_entities("Policies"),
+    "ReadPolicyVersions": empty_reads.read_policy_versions,
     "ReadProductTypes": product_types.read_product_types,
     "ReadPublicCatalog": empty_reads.read_public_catalog,
     "ReadPublicIpRanges": nothing_for_everybody("PublicIps"),
@@ -94,6 +99,8 @@ ACTIONS: Final[Mapping[str, Handler]] = {
     "ReadSubnets": nothing("Subnets"),
     "ReadSubregions": regions.read_subregions,
     "ReadTags": tags.read_tags,
+    "ReadUserGroups": no_entities("UserGroups"),
+    "ReadUsers": no_entities("Users"),
     "ReadVirtualGateways": nothing("VirtualGateways"),
     "ReadVmGroups": nothing("VmGroups"),
     "ReadVmTemplates": nothing("VmTemplates"),

@@ -1,4 +1,5 @@
-"""Read actions of what a region here has none of: Nets and what belongs to them, load balancers, GPUs and the like.
+"""Read actions of what a region here has none of: Nets and what belongs to them, load balancers, GPUs, users,
+policies and the like.
 They answer empty lists, as the real service does to an account that has none; clients read them on their way
 (clients.md, section 3)."""
 
@@ -8,6 +9,8 @@ from typing import Final
 from souche.api import pages
 from souche.api.dispatch import Call, Handler
 from souche.model.accounts import Principal
+
+RESULTS_PER_PAGE: Final = 100  # the specification's default for the reads of users, groups and policies
 
 
 def nothing(key: str) -> Handler:
@@ -29,6 +32,34 @@ def nothing_for_everybody(key: str) -> Handler:
         return {key: []}
 
     return read
+
+
+def no_entities(key: str) -> Handler:
+    """As `nothing`, for the reads of users, groups and policies, which count their pages by FirstItem (reference
+    section 1, "Pagination")."""
+
+    def read(call: Call) -> Mapping[str, object]:
+        return {key: [], **_no_more(call)}
+
+    return read
+
+
+def read_policy_versions(call: Call) -> Mapping[str, object]:
+    """As `no_entities`; the specification has no MaxResultsTruncated in this answer."""
+    said = _no_more(call)
+    return {"PolicyVersions": [], "HasMoreItems": False, "MaxResultsLimit": said["MaxResultsLimit"]}
+
+
+def read_entities_linked_to_policy(call: Call) -> Mapping[str, object]:
+    """As `no_entities`, in one object; EntitiesType does not change that it is empty."""
+    return {"PolicyEntities": {"Accounts": [], "Groups": [], "Users": [], "ItemsCount": 0, **_no_more(call)}}
+
+
+def _no_more(call: Call) -> dict[str, object]:
+    """What an answer says of the pages behind it."""
+    _check_signed(call.who)
+    limit = call.request.get("ResultsPerPage", RESULTS_PER_PAGE)
+    return {"HasMoreItems": False, "MaxResultsLimit": limit, "MaxResultsTruncated": False}
 
 
 EMPTY_CATALOG: Final[Mapping[str, object]] = {"Catalog": {"Entries": []}}

@@ -1,4 +1,4 @@
-"""ReadRegions and ReadSubregions: there is one of each."""
+"""ReadRegions, ReadSubregions and ReadLocations: there is one of each."""
 
 from collections.abc import Mapping
 from typing import Any, Final, cast
@@ -8,6 +8,7 @@ from souche.api import static_pages, types
 from souche.api.dispatch import Call
 
 LOCATION_CODE: Final = "LOCAL1"
+LOCATION_NAME: Final = "The host of this region"
 
 SUBREGION_FILTERS: Final[static_pages.Fields[types.Subregion]] = {
     "RegionNames": lambda subregion: subregion["RegionName"],
@@ -36,3 +37,10 @@ def read_subregions(call: Call) -> Mapping[str, object]:
     found = static_pages.select([subregion], request.get("Filters", {}), SUBREGION_FILTERS)
     rows, following = static_pages.page(found, request)
     return {"Subregions": list(rows), **following}
+
+
+def read_locations(call: Call) -> Mapping[str, object]:
+    """The one place where this region is."""
+    location: types.Location = {"Code": LOCATION_CODE, "Name": LOCATION_NAME}
+    rows, following = static_pages.page([location], cast("Mapping[str, Any]", call.request))
+    return {"Locations": list(rows), **following}

@@ -116,6 +116,12 @@ class BsuToUpdateVm(TypedDict, total=False):
     VolumeId: str
 
 
+class Ca(TypedDict, total=False):
+    CaFingerprint: str
+    CaId: str
+    Description: str
+
+
 class Catalog(TypedDict, total=False):
     Entries: list[CatalogEntry]
 
@@ -488,6 +494,12 @@ class FiltersAccessKeys(TypedDict, total=False):
     States: list[str]
 
 
+class FiltersCa(TypedDict, total=False):
+    CaFingerprints: list[str]
+    CaIds: list[str]
+    Descriptions: list[str]
+
+
 class FiltersClientGateway(TypedDict, total=False):
     BgpAsns: list[int]
     ClientGatewayIds: list[str]
@@ -811,6 +823,15 @@ class FiltersTag(TypedDict, total=False):
     ResourceIds: list[str]
     ResourceTypes: list[str]
     Values: list[str]
+
+
+class FiltersUserGroup(TypedDict, total=False):
+    PathPrefix: str
+    UserGroupIds: list[str]
+
+
+class FiltersUsers(TypedDict, total=False):
+    UserIds: list[str]
 
 
 class FiltersVirtualGateway(TypedDict, total=False):
@@ -1174,11 +1195,22 @@ class LoadBalancerStickyCookiePolicy(TypedDict, total=False):
     PolicyName: str
 
 
+class Location(TypedDict, total=False):
+    Code: str
+    Name: str
+
+
 class MaintenanceEvent(TypedDict, total=False):
     Code: str
     Description: str
     NotAfter: str
     NotBefore: str
+
+
+class MinimalPolicy(TypedDict, total=False):
+    Id: str
+    Name: str
+    Orn: str
 
 
 class NatService(TypedDict, total=False):
@@ -1334,6 +1366,36 @@ class Placement(TypedDict, total=False):
     Tenancy: str
 
 
+class Policy(TypedDict, total=False):
+    CreationDate: str
+    Description: str
+    IsLinkable: bool
+    LastModificationDate: str
+    Orn: str
+    Path: str
+    PolicyDefaultVersionId: str
+    PolicyId: str
+    PolicyName: str
+    ResourcesCount: int
+
+
+class PolicyEntities(TypedDict, total=False):
+    Accounts: list[MinimalPolicy]
+    Groups: list[MinimalPolicy]
+    HasMoreItems: bool
+    ItemsCount: int
+    MaxResultsLimit: int
+    MaxResultsTruncated: bool
+    Users: list[MinimalPolicy]
+
+
+class PolicyVersion(TypedDict, total=False):
+    Body: str
+    CreationDate: str
+    DefaultVersion: bool
+    VersionId: str
+
+
 class PrivateIp(TypedDict, total=False):
     IsPrimary: bool
     LinkPublicIp: LinkPublicIp
@@ -1424,6 +1486,16 @@ class ReadAdminPasswordResponse(TypedDict, total=False):
     VmId: str
 
 
+class ReadCasRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersCa
+
+
+class ReadCasResponse(TypedDict, total=False):
+    Cas: list[Ca]
+    ResponseContext: ResponseContext
+
+
 class ReadCatalogRequest(TypedDict, total=False):
     DryRun: bool
 
@@ -1506,6 +1578,18 @@ class ReadDirectLinksRequest(TypedDict, total=False):
 class ReadDirectLinksResponse(TypedDict, total=False):
     DirectLinks: list[DirectLink]
     NextPageToken: str
+    ResponseContext: ResponseContext
+
+
+class ReadEntitiesLinkedToPolicyRequest(TypedDict, total=False):
+    EntitiesType: list[Literal["ACCOUNT", "USER", "GROUP"]]
+    FirstItem: int
+    PolicyOrn: Required[str]
+    ResultsPerPage: int
+
+
+class ReadEntitiesLinkedToPolicyResponse(TypedDict, total=False):
+    PolicyEntities: PolicyEntities
     ResponseContext: ResponseContext
 
 
@@ -1600,6 +1684,18 @@ class ReadLoadBalancersResponse(TypedDict, total=False):
     ResponseContext: ResponseContext
 
 
+class ReadLocationsRequest(TypedDict, total=False):
+    DryRun: bool
+    NextPageToken: str
+    ResultsPerPage: int
+
+
+class ReadLocationsResponse(TypedDict, total=False):
+    Locations: list[Location]
+    NextPageToken: str
+    ResponseContext: ResponseContext
+
+
 class ReadNatServicesRequest(TypedDict, total=False):
     DryRun: bool
     Filters: FiltersNatService
@@ -1675,6 +1771,40 @@ class ReadNicsRequest(TypedDict, total=False):
 class ReadNicsResponse(TypedDict, total=False):
     NextPageToken: str
     Nics: list[Nic]
+    ResponseContext: ResponseContext
+
+
+class ReadPoliciesFilters(TypedDict, total=False):
+    OnlyLinked: bool
+    PathPrefix: str
+    Scope: Literal["LOCAL", "OWS"]
+
+
+class ReadPoliciesRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: ReadPoliciesFilters
+    FirstItem: int
+    ResultsPerPage: int
+
+
+class ReadPoliciesResponse(TypedDict, total=False):
+    HasMoreItems: bool
+    MaxResultsLimit: int
+    MaxResultsTruncated: bool
+    Policies: list[Policy]
+    ResponseContext: ResponseContext
+
+
+class ReadPolicyVersionsRequest(TypedDict, total=False):
+    FirstItem: int
+    PolicyOrn: Required[str]
+    ResultsPerPage: int
+
+
+class ReadPolicyVersionsResponse(TypedDict, total=False):
+    HasMoreItems: bool
+    MaxResultsLimit: int
+    PolicyVersions: list[PolicyVersion]
     ResponseContext: ResponseContext
 
 
@@ -1846,6 +1976,36 @@ class ReadTagsResponse(TypedDict, total=False):
     NextPageToken: str
     ResponseContext: ResponseContext
     Tags: list[Tag]
+
+
+class ReadUserGroupsRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersUserGroup
+    FirstItem: int
+    ResultsPerPage: int
+
+
+class ReadUserGroupsResponse(TypedDict, total=False):
+    HasMoreItems: bool
+    MaxResultsLimit: int
+    MaxResultsTruncated: bool
+    ResponseContext: ResponseContext
+    UserGroups: list[UserGroup]
+
+
+class ReadUsersRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersUsers
+    FirstItem: int
+    ResultsPerPage: int
+
+
+class ReadUsersResponse(TypedDict, total=False):
+    HasMoreItems: bool
+    MaxResultsLimit: int
+    MaxResultsTruncated: bool
+    ResponseContext: ResponseContext
+    Users: list[User]
 
 
 class ReadVirtualGatewaysRequest(TypedDict, total=False):
@@ -2251,6 +2411,25 @@ class UpdateVolumeRequest(TypedDict, total=False):
 class UpdateVolumeResponse(TypedDict, total=False):
     ResponseContext: ResponseContext
     Volume: Volume
+
+
+class User(TypedDict, total=False):
+    CreationDate: str
+    LastModificationDate: str
+    OutscaleLoginAllowed: bool
+    Path: str
+    UserEmail: str
+    UserId: str
+    UserName: str
+
+
+class UserGroup(TypedDict, total=False):
+    CreationDate: str
+    LastModificationDate: str
+    Name: str
+    Orn: str
+    Path: str
+    UserGroupId: str
 
 
 class VgwTelemetry(TypedDict, total=False):
