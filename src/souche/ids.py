@@ -8,6 +8,7 @@ import re
 import secrets
 import string
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final
 
 IMAGE: Final = "ami"
@@ -22,6 +23,10 @@ PRODUCT_TYPE: Final = "pty"
 IMAGE_EXPORT: Final = "image-export"
 SNAPSHOT_EXPORT: Final = "snap-export"
 
+BACKUP_CAPTURE: Final = "backup"
+"""of snapshots that a backup takes of volumes: they have no record and no account"""
+BACKUP_DATE: Final = "%Y%m%dt%H%M%S%f"
+
 HEX_DIGITS: Final = {KEYPAIR: 32}
 DEFAULT_HEX_DIGITS: Final = 8
 ACCESS_KEY_ALPHABET: Final = string.ascii_uppercase + string.digits
@@ -31,6 +36,24 @@ def is_well_formed(resource_id: str, prefix: str) -> bool:
     """Whether an id has the prefix and the right number of lowercase hex digits."""
     digits = HEX_DIGITS.get(prefix, DEFAULT_HEX_DIGITS)
     return re.fullmatch(rf"{prefix}-[0-9a-f]{{{digits}}}", resource_id) is not None
+
+
+def new_backup(now: datetime) -> str:
+    """The id of a backup, which says when it was made: ids sort by that."""
+    return f"{now:{BACKUP_DATE}}-{secrets.token_hex(4)}"
+
+
+def backup_capture(backup_id: str, volume_id: str) -> str:
+    """The id of the snapshot that a backup takes of a volume."""
+    return f"{BACKUP_CAPTURE}-{backup_id}-{volume_id}"
+
+
+def backup_date(capture_id: str) -> datetime | None:
+    """When the backup began that a capture is of; None: the id does not say."""
+    try:
+        return datetime.strptime(capture_id.split("-")[1], BACKUP_DATE).replace(tzinfo=UTC)
+    except (IndexError, ValueError):
+        return None
 
 
 class IdSource:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from souche import ids
 from souche.backup import manifest as manifests
 from souche.backup.bucket import BucketRepository
 from souche.backup.folder import FolderRepository
@@ -21,7 +22,7 @@ from souche.backup.repository import BackupFailed, NotInBackup, Repository, Repo
 from souche.backup.restore import HomeNotEmpty, NoBackups, NoSuchBackup, every, find, restore
 from souche.backup.verify import verify
 from souche.storage.base import Capture
-from souche.storage.qcow2.archive import Archive, backup_snapshot_id
+from souche.storage.qcow2.archive import Archive
 from tests.objects.server import ALICE, seaweedfs, store_of
 from tests.storage.bench import SIZE, padded, read_snapshot, write
 from tests.storage.test_qcow2 import Qcow2Bench
@@ -60,7 +61,7 @@ class Region:
     def capture(self, backup_id: str, volume_ids: Sequence[str]) -> None:
         self.captured += volume_ids
         for volume_id in volume_ids:
-            capture = Capture(volume_id, backup_snapshot_id(backup_id, volume_id))
+            capture = Capture(volume_id, ids.backup_capture(backup_id, volume_id))
             self.bench.store.capture([capture], vm_id=None, live=None)
         self.meanwhile()
         self.meanwhile = lambda: None

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import structlog
 
+from souche import ids
 from souche.app import snapshots, volumes
 from souche.db import snapshots as snapshot_records
 from souche.db import volumes as volume_records
+from souche.reconcile import leftovers
 from souche.reconcile.holds import Hold, without_disk
 from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store
@@ -164,6 +166,17 @@ def test_what_is_being_made_or_deleted_needs_no_disk(world: World, origin: Origi
     snapshots.delete(region, alice, origin.cast.snapshot_id)
     world.disks.store.delete_snapshot(origin.cast.snapshot_id)
     assert without_disk(world.parts) == frozenset()
+
+
+def test_captures_of_a_backup_under_way_are_left_alone(world: World, origin: Original) -> None:
+    backup_id = ids.new_backup(world.region.clock.now())
+    capture = Capture(origin.cast.volume_id, ids.backup_capture(backup_id, origin.cast.volume_id))
+    world.disks.store.capture([capture], vm_id=None, live=None)
+    leftovers.remove(world.parts)
+    assert capture.snapshot_id in inventory(world)
+    advance(world, days=2)
+    leftovers.remove(world.parts)
+    assert capture.snapshot_id not in inventory(world)
 
 
 def test_what_a_backup_left_is_no_disk_that_lost_its_record(world: World, origin: Original) -> None:

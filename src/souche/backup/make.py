@@ -6,7 +6,6 @@
 3. Copy what the repository does not have. The manifest is written last: a backup exists wholly or not at all.
 """
 
-import secrets
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
+from souche import ids
 from souche.backup import manifest as manifests
 from souche.backup.manifest import (
     BACKUPS,
@@ -50,7 +50,7 @@ class Records(Protocol):
         ...
 
     def capture(self, backup_id: str, volume_ids: Sequence[str]) -> None:
-        """Capture the volumes, by `backup_snapshot_id`; one that cannot be captured is left out."""
+        """Capture the volumes, by `ids.backup_capture`; one that cannot be captured is left out."""
         ...
 
 
@@ -81,7 +81,7 @@ def make(source: Source, repository: Repository, now: datetime, tell: Tell) -> M
     Raises:
         BackupFailed, RepositoryInUse, StorageFailed; those of the object store.
     """
-    backup_id = f"{now:%Y%m%dt%H%M%S%f}-{secrets.token_hex(4)}"
+    backup_id = ids.new_backup(now)
     with repository.alone(), tempfile.TemporaryDirectory(dir=source.home, prefix=".backup-") as place:
         claim(repository, source.region_id)
         database = Path(place) / "region.sqlite"

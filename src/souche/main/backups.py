@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from souche import ids
 from souche.app import backups as captures
 from souche.backup import make, restore, verify
 from souche.backup.bucket import BucketRepository
@@ -25,7 +26,7 @@ from souche.main.drivers import read_key_file
 from souche.objects.s3 import S3Access, S3Store
 from souche.refusals import NoObjectStore
 from souche.states import VmState
-from souche.storage.qcow2.archive import BACKUP_PREFIX, Archive
+from souche.storage.qcow2.archive import Archive
 
 SCHEME = "s3"
 
@@ -120,5 +121,5 @@ class _Records:
 
     def capture(self, backup_id: str, volume_ids: Sequence[str]) -> None:
         region = self._administered.region
-        for operation_id in captures.promise_captures(region, volume_ids, f"{BACKUP_PREFIX}{backup_id}-"):
+        for operation_id in captures.promise_captures(region, volume_ids, ids.backup_capture(backup_id, "")):
             self._administered.finish(operation_id)

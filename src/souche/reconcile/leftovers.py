@@ -9,7 +9,7 @@ from what had no record at the start.
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -24,6 +24,8 @@ from souche.workflows.parts import Parts
 
 TERMINATED_LISTED = timedelta(hours=1)
 STAGED_KEPT = timedelta(days=1)
+CAPTURES_KEPT = timedelta(days=1)
+"""A backup under way needs its captures."""
 
 log = structlog.get_logger()
 
@@ -64,7 +66,13 @@ def remove(parts: Parts) -> None:
     discard = parts.volumes.discard
     _each_of("discarding a volume", found.volumes, lambda name: discard("volume", name, date))
     _each_of("discarding a snapshot", found.snapshots, lambda name: discard("snapshot", name, date))
-    _each_of("removing a backup's capture", found.captures, parts.volumes.delete_snapshot)
+    left = (name for name in found.captures if _is_left(name, date))
+    _each_of("removing a backup's capture", left, parts.volumes.delete_snapshot)
+
+
+def _is_left(capture_id: str, now: datetime) -> bool:
+    began = ids.backup_date(capture_id)
+    return began is None or began < now - CAPTURES_KEPT
 
 
 def _each_of(what: str, names: Iterable[str], remove: Callable[[str], None]) -> None:

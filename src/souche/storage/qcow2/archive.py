@@ -2,20 +2,18 @@
 
 Layers are immutable, so a hard link holds one for as long as a backup copies it, whatever is collected or merged
 meanwhile. What a volume is written to is not a layer: a backup captures the volumes first, as any capture does, into
-snapshots whose ids begin with `BACKUP_PREFIX`. They live until the next `hold`.
+snapshots (`ids.backup_capture`) that live until `hold`.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
+from souche import ids
 from souche.errors import StorageFailed
 from souche.storage.qcow2.directory import Directory, storage_failures
 from souche.storage.qcow2.journal import Journal
-
-BACKUP_PREFIX: Final = "backup-"
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,6 @@ class Held:
     damaged: Mapping[str, str]
 
 
-def backup_snapshot_id(backup_id: str, volume_id: str) -> str:
-    """The snapshot that a backup captures a volume into."""
-    return f"{BACKUP_PREFIX}{backup_id}-{volume_id}"
-
-
 class Archive:
     """The backups of the qcow2 store in `<home>/disks`."""
 
@@ -65,7 +58,7 @@ class Archive:
         """Copy the records and hold every layer, alone in the store, and so at one instant.
 
         `copy_records` copies the database, and returns the ids of the volumes that a guest may be writing to. Yields
-        what is held, and the volumes that have to be captured first, by `backup_snapshot_id`; where there are any,
+        what is held, and the volumes that have to be captured first, by `ids.backup_capture`; where there are any,
         nothing is held, unless it may be `partial`: these volumes are then held as they were captured last.
 
         Raises:
@@ -77,7 +70,7 @@ class Archive:
                 missing = self._uncaptured(backup_id, written)
                 held = Held((), {}, {}, {}) if missing and not partial else self._link(place, backup_id)
                 if not missing or partial:
-                    self._forget_captures()
+                    self._forget_captures(backup_id)
             yield held, missing
 
     def restore_layer(self, name: str, write: Callable[[Path], None]) -> None:
@@ -112,7 +105,7 @@ class Archive:
         return tuple(
             volume_id
             for volume_id, current in sorted(self._directory.volumes.all().items())
-            if backup_snapshot_id(backup_id, volume_id) not in captured
+            if ids.backup_capture(backup_id, volume_id) not in captured
             and (volume_id in written or not self._is_unwritten(current))
         )
 
@@ -124,14 +117,16 @@ class Archive:
 
     def _link(self, place: Path, backup_id: str) -> Held:
         captured = self._directory.snapshots.all()
-        snapshots = {name: layer for name, layer in captured.items() if not name.startswith(BACKUP_PREFIX)}
+        snapshots = {
+            name: layer for name, layer in captured.items() if not name.startswith(f"{ids.BACKUP_CAPTURE}-")
+        }
         layers: dict[str, HeldLayer] = {}
         volumes: dict[str, FrozenVolume] = {}
         damaged: dict[str, str] = {}
         for volume_id, current in self._directory.volumes.all().items():
             try:
                 header = self._directory.header(current)
-                layer = captured.get(backup_snapshot_id(backup_id, volume_id), header.backing_file)
+                layer = captured.get(ids.backup_capture(backup_id, volume_id), header.backing_file)
                 self._link_chain(place, layer, layers)
                 volumes[volume_id] = FrozenVolume(layer, header.virtual_size_bytes)
             except (StorageFailed, OSError) as error:
@@ -155,7 +150,8 @@ class Archive:
             each.path.hardlink_to(self._directory.path(each.name))
             layers[each.name] = each
 
-    def _forget_captures(self) -> None:
+    def _forget_captures(self, backup_id: str) -> None:
+        """Those of this backup; what a backup left that was killed, a sweep removes (`reconcile/leftovers.py`)."""
         for snapshot_id in self._directory.snapshots.all():
-            if snapshot_id.startswith(BACKUP_PREFIX):
+            if snapshot_id.startswith(ids.backup_capture(backup_id, "")):
                 self._directory.snapshots.remove(snapshot_id)
