@@ -279,7 +279,16 @@ def test_an_update_that_says_nothing_is_refused(
 
 @refusals(
     [
-        ({"ImageId": "<image>", "PermissionsToLaunch": {"Additions": {}, "Removals": {}}}, parameter(3002)),
+        (
+            {
+                "ImageId": "<image>",
+                "PermissionsToLaunch": {
+                    "Additions": {"GlobalPermission": True},
+                    "Removals": {"AccountIds": ["123456789012"]},
+                },
+            },
+            parameter(3002),
+        ),
     ],
 )
 def test_additions_and_removals_do_not_go_together(

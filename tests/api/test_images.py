@@ -13,7 +13,7 @@ from souche.model.images import ImageMapping, Lineage, VmAttributes
 from souche.model.permissions import Permissions
 from souche.states import ImageState, SnapshotState
 from tests.api.image_requests import EPHEMERAL, REGISTER, add, registering, root
-from tests.support.client import Client, absent, conflict, unsupported, value
+from tests.support.client import Client, absent, conflict, missing, unsupported, value
 from tests.support.region import call, make_account
 from tests.support.resources import (
     attach,
@@ -249,6 +249,18 @@ def test_removals_take_back_what_is_there(client: Client, other: Client) -> None
     assert permissions_of(client, image.image_id) == {"AccountIds": [], "GlobalPermission": False}
     assert other("ReadImages") == {"Images": []}
     assert other.refusal("CreateVms", ImageId=image.image_id).row == absent(5023)
+
+
+@pytest.mark.parametrize("nobody", [{}, {"AccountIds": [], "GlobalPermission": False}])
+def test_a_change_that_names_nobody_is_absent(client: Client, nobody: dict[str, object]) -> None:
+    """Clients in Go send both."""
+    image_id = make_image(client.region, client.who).image_id
+    everybody = {"GlobalPermission": True}
+    for named, empty in (("Additions", "Removals"), ("Removals", "Additions")):
+        client("UpdateImage", ImageId=image_id, PermissionsToLaunch={named: everybody, empty: nobody})
+        assert permissions_of(client, image_id)["GlobalPermission"] is (named == "Additions")
+    both = {"Additions": nobody, "Removals": nobody}
+    assert client.refusal("UpdateImage", ImageId=image_id, PermissionsToLaunch=both).row == missing(7007)
 
 
 def test_the_owner_may_share_with_itself(client: Client) -> None:

@@ -219,7 +219,7 @@ def test_an_update_needs_the_snapshot_and_its_permissions(
 
 
 def test_additions_and_removals_do_not_go_together(scene: Mapping[str, Any]) -> None:
-    both = {**PUBLIC, "Removals": {}}
+    both = {**PUBLIC, "Removals": {"GlobalPermission": True}}
     request = {"SnapshotId": "<snapshot>", "PermissionsToCreateVolume": both}
     _refused(scene, "UpdateSnapshot", request, parameter(3002))
 
@@ -273,7 +273,7 @@ def test_sharing_is_idempotent_and_whoever_it_is_taken_from_sees_no_snapshot(
         "GlobalPermission": False,
     }
     assert [shown["SnapshotId"] for shown in other("ReadSnapshots")["Snapshots"]] == [snapshot_id]
-    assert share(client, snapshot_id, Additions=everything) == everything
+    assert share(client, snapshot_id, Additions=everything, Removals={}) == everything
     assert share(client, snapshot_id, Removals=everything) == {"AccountIds": [], "GlobalPermission": False}
     assert share(client, snapshot_id, Removals=everything) == {"AccountIds": [], "GlobalPermission": False}
     assert other("ReadSnapshots") == {"Snapshots": []}

@@ -14,19 +14,20 @@ def view(permissions: Permissions) -> dict[str, object]:
 
 
 def change(parameter: str, given: Mapping[str, Any]) -> PermissionsChange:
-    """Additions or removals, never both (reference section 2, UpdateImage).
+    """Additions or removals, never both (reference section 2, UpdateImage). One that names nobody is absent: clients
+    in Go send `"Removals": {}` beside their additions.
 
     Raises:
         IncompatibleParameters, MissingParameter.
     """
-    if "Additions" in given and "Removals" in given:
+    named = {name: wanted for name, wanted in given.items() if any(wanted.values())}
+    if len(named) > 1:
         raise IncompatibleParameters(reason="Additions and Removals cannot be given at the same time")
-    removal = "Removals" in given
-    wanted = given.get("Removals" if removal else "Additions") or {}
-    if not wanted.get("AccountIds") and not wanted.get("GlobalPermission"):
+    if not named:
         raise MissingParameter(parameter=parameter)
+    ((name, wanted),) = named.items()
     return PermissionsChange(
-        removal=removal,
+        removal=name == "Removals",
         account_ids=tuple(wanted.get("AccountIds", ())),
         everybody=wanted.get("GlobalPermission", False),
     )
