@@ -1,12 +1,16 @@
 """CreateSnapshot from a URL: what is refused at the call, with its code; and what the answer says."""
 
+from dataclasses import replace
+from urllib.parse import urlsplit
+
 import pytest
 
 from souche.api.snapshots import read_snapshot_problems
 from souche.app.region import Region
 from souche.db import snapshots
 from souche.states import SnapshotState
-from tests.support.client import Client, missing, state, value
+from tests.support.bucket import bucket
+from tests.support.client import Client, conflict, missing, state, value
 from tests.support.exported import MIB, SYSTEM, put_disk
 from tests.support.region import call
 from tests.support.resources import make_snapshot, promised
@@ -34,9 +38,21 @@ def test_a_token_stands_for_its_import_though_the_url_opens_nothing_any_more(
     region: Region, client: Client
 ) -> None:
     wanted = {"SnapshotSize": 4 * MIB, "ClientToken": "t"}
-    made = client("CreateSnapshot", FileLocation=put_disk(SYSTEM), **wanted)["Snapshot"]
-    assert client("CreateSnapshot", FileLocation=put_disk(b"", status=403), **wanted)["Snapshot"] == made
+    url = put_disk(SYSTEM, "expiring")
+    made = client("CreateSnapshot", FileLocation=f"{url}?signature=1", **wanted)["Snapshot"]
+    path = urlsplit(url).path
+    bucket().objects[path] = replace(bucket().objects[path], status=403)
+    assert client("CreateSnapshot", FileLocation=f"{url}?signature=2", **wanted)["Snapshot"] == made
     assert promised(region) == ["import_snapshot"]
+
+
+@pytest.mark.parametrize(
+    "other", [{"SnapshotSize": 5 * MIB}, {"Description": "other"}, {"FileLocation": "http://127.0.0.1:1/"}]
+)
+def test_a_token_is_refused_for_another_import(client: Client, other: dict[str, object]) -> None:
+    wanted = {"FileLocation": put_disk(SYSTEM), "SnapshotSize": 4 * MIB, "ClientToken": "t"}
+    client("CreateSnapshot", **wanted)
+    assert client.refusal("CreateSnapshot", **wanted | other).row == conflict(9009)
 
 
 def test_an_import_under_way_is_given_up(client: Client) -> None:

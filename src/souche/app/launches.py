@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from souche import ids
 from souche.app import (
     block_devices,
+    client_tokens,
     images,
     keypairs,
     lookup,
@@ -32,10 +33,11 @@ from souche.model.security_groups import GroupName
 from souche.model.vms import Vm
 from souche.model.volumes import Volume, VolumeLink
 from souche.quota_refusals import NoCapacity
-from souche.refusals import BadCount, BadValue, ClientTokenReused, NoSuchSubregion, RootSnapshotMissing
+from souche.refusals import BadCount, BadValue, NoSuchSubregion, RootSnapshotMissing
 from souche.states import LinkState, VmState, VolumeState
 
 RESERVED_ADDRESSES = 16
+GOING = (VmState.SHUTTING_DOWN, VmState.TERMINATED)
 MAX_VMS_OF_LAUNCH = 1000  # ours: it bounds one transaction
 
 
@@ -77,6 +79,7 @@ class _Plan:
     security_groups: tuple[GroupName, ...]
     tags: Mapping[str, str]
     volume_codes: Mapping[str, tuple[str, ...]]
+    request_digest: str
 
 
 def launch(region: Region, who: Principal, command: Launch) -> list[Vm]:
@@ -93,10 +96,9 @@ def launch(region: Region, who: Principal, command: Launch) -> list[Vm]:
     if command.subregion_name not in (None, region.subregion_name):
         raise NoSuchSubregion(subregion_name=command.subregion_name)
     with region.begin() as work:
-        if command.client_token is not None:
-            earlier = vms.of_client_token(work.connection, who.account_id, command.client_token)
-            if earlier:
-                return _same(earlier, command)
+        earlier = _of_token(work, who, command)
+        if earlier:
+            return earlier
         plan = _plan(region, work, who, command)
         region.room.ask()
         count = _affordable(work, who, plan)
@@ -111,10 +113,16 @@ def _check_counts(command: Launch) -> None:
         raise BadCount(reason=f"MaxVmsCount may be {MAX_VMS_OF_LAUNCH} at most")
 
 
-def _same(earlier: list[Vm], command: Launch) -> list[Vm]:
-    """The VMs that a token stands for, when they were launched from the same image."""
-    if earlier[0].image_id != command.image_id:
-        raise ClientTokenReused(client_token=command.client_token)
+def _of_token(work: Work, who: Principal, command: Launch) -> list[Vm]:
+    """The VMs of the launch that came with the token. Where all of them are being deleted, the token is free."""
+    token = command.client_token
+    earlier = vms.of_client_token(work.connection, who.account_id, token) if token is not None else []
+    if token is None or not earlier:
+        return []
+    if all(vm.state in GOING for vm in earlier):
+        vms.release_client_token(work.connection, [vm.vm_id for vm in earlier])
+        return []
+    client_tokens.check(token, earlier[0].request_digest, client_tokens.digest(command))
     return earlier
 
 
@@ -141,6 +149,7 @@ def _plan(region: Region, work: Work, who: Principal, command: Launch) -> _Plan:
         ),
         tags=user_data.section(command.user_data).tags,
         volume_codes=_volume_codes(connection, image, mappings),
+        request_digest=client_tokens.digest(command),
     )
 
 
@@ -227,6 +236,7 @@ def _new_vm(region: Region, who: Principal, plan: _Plan, number: int, private_ip
         shutdown_behavior=command.shutdown_behavior or carried.shutdown_behavior,
         host_action=command.host_action,
         client_token=command.client_token,
+        request_digest=plan.request_digest,
         nested_virtualization=command.nested_virtualization,
         tpm_enabled=command.tpm_enabled or plan.image.tpm_mandatory,
         security_groups=plan.security_groups,

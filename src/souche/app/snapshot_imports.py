@@ -12,6 +12,7 @@ from souche.model.disk_imports import DiskImport
 from souche.model.snapshots import Snapshot
 from souche.states import SnapshotState
 from souche.transfer import import_disk
+from souche.transfer.import_manifest import without_query
 
 GIB: Final = 1024**3
 ANSWER_SECONDS: Final = 20.0
@@ -31,7 +32,7 @@ class FromUrl:
 def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
     """Promise a snapshot; its size is `size_bytes` in whole GiB, rounded up. The URL is tried at once, since a
     snapshot has no room to say later why it failed. With the token of an earlier call, that call's snapshot
-    is the answer.
+    is the answer, although the URL may open nothing any more.
 
     Raises:
         BadVolumeSize, BadUrl, UrlUnreachable, ValueTooLong, ClientTokenReused, QuotaExceeded, OutOfSpace.
@@ -40,16 +41,17 @@ def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
     texts.check_client_token(command.client_token)
     size_gib = -(-command.size_bytes // GIB)
     block_devices.check_volume(size_gib, "standard", None, device_name="")
-    earlier = _earlier(region, who, command)
+    asked = replace(command, location=without_query(command.location))  # a retry may be signed anew
+    earlier = snapshots.of_token_now(region, who, asked)
     if earlier:
         return earlier
     told_bytes = _try(region, command)
     with region.begin() as work:
-        earlier = snapshots.of_token(work, who, command.client_token)
+        earlier = snapshots.of_token(work, who, asked)
         if earlier:
-            return snapshots.same(earlier, (None, None))
+            return earlier
         snapshot = replace(
-            snapshots.new(region, who, command.client_token),
+            snapshots.new(region, who, asked),
             volume_size_gib=size_gib,
             state=SnapshotState.IN_QUEUE,
             description=command.description,
@@ -61,15 +63,6 @@ def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
         disk_imports.insert(work.connection, _disk(region, snapshot, command))
         work.promised.append(snapshots.promise("import_snapshot", snapshot, {}))
     return snapshot
-
-
-def _earlier(region: Region, who: Principal, command: FromUrl) -> Snapshot | None:
-    """The snapshot of the token, looked for before the URL is tried: it may open nothing any more."""
-    if command.client_token is None:
-        return None
-    with region.store.read() as connection:
-        earlier = records.with_client_token(connection, who.account_id, command.client_token)
-    return snapshots.same(earlier, (None, None)) if earlier else None
 
 
 def _try(region: Region, command: FromUrl) -> int:

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import sqlalchemy as sa
+
 from souche import ids
-from souche.app import going_volumes, lookup, quotas, texts
+from souche.app import client_tokens, going_volumes, lookup, quotas, texts
 from souche.app.block_devices import check_completed
+from souche.app.client_tokens import Command
 from souche.app.found import Found
 from souche.app.permissions import PermissionsChange, check_account_ids
 from souche.app.region import Region, Work
@@ -15,7 +18,6 @@ from souche.model.operations import Operation
 from souche.model.query import Condition, Query
 from souche.model.snapshots import Snapshot
 from souche.refusals import (
-    ClientTokenReused,
     OtherRegion,
     SnapshotInUse,
     WrongSnapshotState,
@@ -54,9 +56,9 @@ def create_from_volume(region: Region, who: Principal, command: FromVolume) -> S
     """
     _check_texts(command)
     with region.begin() as work:
-        earlier = of_token(work, who, command.client_token)
+        earlier = of_token(work, who, command)
         if earlier:
-            return same(earlier, (command.volume_id, None))
+            return earlier
         volume = lookup.own_volume(work.connection, who, command.volume_id)
         if volume.state not in (VolumeState.AVAILABLE, VolumeState.IN_USE):
             raise WrongVolumeState(
@@ -64,7 +66,7 @@ def create_from_volume(region: Region, who: Principal, command: FromVolume) -> S
             )
         going_volumes.check_stays(work.connection, volume)
         snapshot = replace(
-            new(region, who, command.client_token),
+            new(region, who, command),
             volume_id=volume.volume_id,
             volume_size_gib=volume.captured_size_gib,
             description=command.description,
@@ -88,13 +90,13 @@ def copy(region: Region, who: Principal, command: Copy) -> Snapshot:
     if command.source_region_name != region.name:
         raise OtherRegion(region_name=command.source_region_name, own_region_name=region.name)
     with region.begin() as work:
-        earlier = of_token(work, who, command.client_token)
+        earlier = of_token(work, who, command)
         if earlier:
-            return same(earlier, (None, command.source_snapshot_id))
+            return earlier
         source = lookup.usable_snapshot(work.connection, who, command.source_snapshot_id)
         check_completed(source)
         snapshot = replace(
-            new(region, who, command.client_token),
+            new(region, who, command),
             volume_size_gib=source.volume_size_gib,
             description=source.description if command.description is None else command.description,
             product_codes=source.product_codes,
@@ -197,22 +199,39 @@ def _check_texts(command: FromVolume | Copy) -> None:
     texts.check_client_token(command.client_token)
 
 
-def same(earlier: Snapshot, sources: tuple[str | None, str | None]) -> Snapshot:
-    """The snapshot that a token stands for, when it was made from the same volume or snapshot, or from a URL too."""
-    if (earlier.volume_id, earlier.source_snapshot_id) != sources:
-        raise ClientTokenReused(client_token=earlier.client_token)
+def of_token(work: Work, who: Principal, command: Command) -> Snapshot | None:
+    """The snapshot of the call that came with the token. The token of one that is being deleted is free.
+
+    Raises:
+        ClientTokenReused: the call was another one.
+    """
+    earlier = _with_token(work.connection, who, command)
+    if earlier is not None and earlier.state == SnapshotState.DELETING:
+        snapshots.release_client_token(work.connection, earlier.snapshot_id)
+    return _same(earlier, command)
+
+
+def of_token_now(region: Region, who: Principal, command: Command) -> Snapshot | None:
+    """As `of_token`, in a transaction of its own that changes nothing."""
+    with region.store.read() as connection:
+        return _same(_with_token(connection, who, command), command)
+
+
+def _with_token(connection: sa.Connection, who: Principal, command: Command) -> Snapshot | None:
+    if command.client_token is None:
+        return None
+    return snapshots.with_client_token(connection, who.account_id, command.client_token)
+
+
+def _same(earlier: Snapshot | None, command: Command) -> Snapshot | None:
+    if earlier is None or earlier.state == SnapshotState.DELETING:
+        return None
+    client_tokens.check(command.client_token, earlier.request_digest, client_tokens.digest(command))
     return earlier
 
 
-def of_token(work: Work, who: Principal, client_token: str | None) -> Snapshot | None:
-    """The snapshot that the account made with this token."""
-    if client_token is None:
-        return None
-    return snapshots.with_client_token(work.connection, who.account_id, client_token)
-
-
-def new(region: Region, who: Principal, client_token: str | None) -> Snapshot:
-    """A snapshot as all ways of making one begin."""
+def new(region: Region, who: Principal, command: Command | None) -> Snapshot:
+    """A snapshot as all ways of making one begin; None: without a request that a token could stand for."""
     return Snapshot(
         snapshot_id=region.ids.new(ids.SNAPSHOT),
         account_id=who.account_id,
@@ -222,7 +241,8 @@ def new(region: Region, who: Principal, client_token: str | None) -> Snapshot:
         progress_percent=0,
         description="",
         creation_date=region.clock.now(),
-        client_token=client_token,
+        client_token=command.client_token if command else None,
+        request_digest=client_tokens.digest(command) if command else None,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from souche import ids
-from souche.app import block_devices, lookup, product_codes, quotas, texts
+from souche.app import block_devices, client_tokens, lookup, product_codes, quotas, texts
 from souche.app.found import Found
 from souche.app.region import Region, Work
 from souche.db import snapshots, tags, volumes
@@ -17,7 +17,6 @@ from souche.model.vms import Vm
 from souche.model.volumes import Volume, VolumeLink
 from souche.refusals import (
     BadValue,
-    ClientTokenReused,
     DeviceInUse,
     MissingParameter,
     NoSuchSubregion,
@@ -61,9 +60,9 @@ def create(region: Region, who: Principal, command: Create) -> Volume:
     if command.subregion_name != region.subregion_name:
         raise NoSuchSubregion(subregion_name=command.subregion_name)
     with region.begin() as work:
-        earlier = _of_token(work, who, command.client_token)
+        earlier = _of_token(work, who, command)
         if earlier:
-            return _same(earlier, command)
+            return earlier
         snapshot = _completed_snapshot(work.connection, who, command)
         volume = _new(region, who, command, snapshot)
         region.room.ask()
@@ -73,16 +72,16 @@ def create(region: Region, who: Principal, command: Create) -> Volume:
     return volume
 
 
-def _of_token(work: Work, who: Principal, client_token: str | None) -> Volume | None:
-    if client_token is None:
+def _of_token(work: Work, who: Principal, command: Create) -> Volume | None:
+    """The volume of the call that came with the token. The token of one that is being deleted is free."""
+    token = command.client_token
+    earlier = volumes.with_client_token(work.connection, who.account_id, token) if token is not None else None
+    if token is None or earlier is None:
         return None
-    return volumes.with_client_token(work.connection, who.account_id, client_token)
-
-
-def _same(earlier: Volume, command: Create) -> Volume:
-    """The volume that a token stands for, when it was made from the same snapshot, or from none as well."""
-    if earlier.snapshot_id != command.snapshot_id:
-        raise ClientTokenReused(client_token=command.client_token)
+    if earlier.state == VolumeState.DELETING:
+        volumes.release_client_token(work.connection, earlier.volume_id)
+        return None
+    client_tokens.check(token, earlier.request_digest, client_tokens.digest(command))
     return earlier
 
 
@@ -113,6 +112,7 @@ def _new(region: Region, who: Principal, command: Create, snapshot: Snapshot | N
         creation_date=region.clock.now(),
         product_codes=snapshot.product_codes if snapshot else (),
         client_token=command.client_token,
+        request_digest=client_tokens.digest(command),
     )
 
 

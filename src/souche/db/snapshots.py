@@ -87,6 +87,13 @@ def with_client_token(connection: sa.Connection, account_id: str, client_token: 
     return next(iter(_snapshots(connection, rows)), None)
 
 
+def release_client_token(connection: sa.Connection, snapshot_id: str) -> None:
+    """Another snapshot may take the token of this one."""
+    connection.execute(
+        snapshots.update().where(snapshots.c.snapshot_id == snapshot_id).values(client_token=None)
+    )
+
+
 def is_being_copied(connection: sa.Connection, snapshot_id: str) -> bool:
     """Whether a copy of the snapshot, alone or with its image, is not made yet."""
     mine = snapshots.c.source_snapshot_id == snapshot_id

@@ -118,6 +118,12 @@ def of_client_token(connection: sa.Connection, account_id: str, client_token: st
     return _vms(connection, rows)
 
 
+def release_client_token(connection: sa.Connection, vm_ids: Sequence[str]) -> None:
+    """Another launch may take the token of these VMs."""
+    for batch in engine.batches(vm_ids):
+        connection.execute(vms.update().where(vms.c.vm_id.in_(batch)).values(client_token=None))
+
+
 def in_states(connection: sa.Connection, states: Collection[VmState]) -> list[Vm]:
     """All VMs in one of the states, whoever owns them."""
     return _vms(connection, connection.execute(vms.select().where(vms.c.state.in_(states))).all())

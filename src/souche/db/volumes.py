@@ -105,6 +105,11 @@ def with_client_token(connection: sa.Connection, account_id: str, client_token: 
     return next(iter(_volumes(connection, rows)), None)
 
 
+def release_client_token(connection: sa.Connection, volume_id: str) -> None:
+    """Another volume may take the token of this one."""
+    connection.execute(volumes.update().where(volumes.c.volume_id == volume_id).values(client_token=None))
+
+
 def all_ids(connection: sa.Connection) -> set[str]:
     """The ids of all volumes, for the sweep that looks for what nobody owns."""
     return set(connection.scalars(sa.select(volumes.c.volume_id)))

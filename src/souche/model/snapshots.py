@@ -10,7 +10,8 @@ from souche.states import SnapshotState
 @dataclass(frozen=True)
 class Snapshot:
     """A snapshot. Its bytes never change once it is `completed`. `image_id` is the image whose creation from a VM
-    made it, if one did; others may use it too. `problem` says why one in the state `error` was not made."""
+    made it, if one did; others may use it too. `problem` says why one in the state `error` was not made.
+    `request_digest` is that of the request which came with `client_token` (`app/client_tokens.py`)."""
 
     snapshot_id: str
     account_id: str
@@ -23,6 +24,7 @@ class Snapshot:
     permissions: Permissions = PRIVATE
     product_codes: tuple[str, ...] = ()
     client_token: str | None = None
+    request_digest: str | None = None
     source_snapshot_id: str | None = None
     image_id: str | None = None
     account_alias: str | None = None

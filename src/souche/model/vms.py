@@ -15,7 +15,8 @@ class Vm:
     their names.
 
     `generation` counts the state transitions asked for: it names the workflow of each, so that a second start
-    of the same workflow is harmless.
+    of the same workflow is harmless. `request_digest` is that of the request which came with `client_token`
+    (`app/client_tokens.py`).
     """
 
     vm_id: str
@@ -44,6 +45,7 @@ class Vm:
     shutdown_behavior: str = "stop"
     host_action: str = "restart"
     client_token: str | None = None
+    request_digest: str | None = None
     nested_virtualization: bool = False
     tpm_enabled: bool = False
     termination_date: datetime | None = None

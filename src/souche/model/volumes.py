@@ -21,7 +21,8 @@ class VolumeLink:
 
 @dataclass(frozen=True)
 class Volume:
-    """A writable disk. `link` is there while it is attached to a VM, and `update` while a task changes it."""
+    """A writable disk. `link` is there while it is attached to a VM, and `update` while a task changes it.
+    `request_digest` is that of the request which came with `client_token` (`app/client_tokens.py`)."""
 
     volume_id: str
     account_id: str
@@ -34,6 +35,7 @@ class Volume:
     creation_date: datetime
     product_codes: tuple[str, ...] = ()
     client_token: str | None = None
+    request_digest: str | None = None
     link: VolumeLink | None = None
     update: VolumeUpdate | None = None
 
