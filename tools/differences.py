@@ -209,6 +209,16 @@ DIFFERENCES = (
         "an empty list",
         "clients read them on their way",
     ),
+    Difference(
+        "ReadVmTypes",
+        "lists a useful part of the tinav names beside the others; ephemeral disks are shown, and no VM has any",
+        "the real service was recorded to list none; CreateVms takes every tinav name, and clients choose from it",
+    ),
+    Difference(
+        "ReadVmTypes: c1 and m1, and the word in EphemeralsType",
+        "numbers that are likely; ssd",
+        "not on record",
+    ),
     Difference("ReadCatalog, ReadPublicCatalog", "a catalog without entries", "nothing is sold here"),
     Difference(
         "Vm.PublicIp", "the private address", "it is the address by which the region's users reach the VM"

@@ -16,6 +16,11 @@ def test_one_of_the_region_is_read_without_credentials(region: Region) -> None:
     assert answer == {"ProductTypes": [{"Description": "Linux", "ProductTypeId": "0001"}]}
 
 
+def test_windows_is_microsofts(client: Client) -> None:
+    (windows,) = client("ReadProductTypes", Filters={"ProductTypeIds": ["0002"]})["ProductTypes"]
+    assert windows == {"Description": "Windows", "ProductTypeId": "0002", "Vendor": "Microsoft"}
+
+
 def test_a_product_type_is_made_read_and_deleted(client: Client) -> None:
     made = client("CreateProductType", Description="Mine", Vendor="me")["ProductType"]
     assert made == {"Description": "Mine", "ProductTypeId": made["ProductTypeId"], "Vendor": "me"}

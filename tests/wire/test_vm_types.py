@@ -55,5 +55,38 @@ def test_without_a_page_size_everything_comes(server: Server) -> None:
     assert "NextPageToken" not in answer.json
 
 
-def test_bsu_optimized_is_historical(server: Server) -> None:
-    assert server.call("ReadVmTypes", b'{"Filters": {"BsuOptimized": true}}').json["VmTypes"] == []
+@pytest.mark.parametrize(
+    ("name", "recorded"),
+    [
+        ("t2.nano", (1, 1.0, 2, False, 0, None, None)),
+        ("m3.medium", (1, 4.0, 6, False, 1, 4, "ssd")),
+        ("m3.large", (2, 8.0, 10, False, 1, 32, "ssd")),
+        ("m3.xlarge", (4, 15.0, 15, True, 2, 40, "ssd")),
+        ("mv3.xlarge", (4, 15.0, 15, True, 2, 40, "ssd")),
+        ("r4.16xlarge", (64, 500.0, 30, False, 0, None, None)),
+        ("c1.xlarge", (8, 7.0, 15, True, 4, 420, None)),
+    ],
+)
+def test_a_type_is_shown_as_the_real_service_was_recorded(
+    server: Server, name: str, recorded: tuple[object, ...]
+) -> None:
+    (shown,) = server.call("ReadVmTypes", json.dumps({"Filters": {"VmTypeNames": [name]}}).encode()).json[
+        "VmTypes"
+    ]
+    assert not {"Eth", "Gpu"} & shown.keys()
+    fields = ("VcoreCount", "MemorySize", "MaxPrivateIps", "BsuOptimized", "VolumeCount", "VolumeSize")
+    assert tuple(shown.get(field) for field in (*fields, "EphemeralsType")) == recorded
+    assert ("VolumeSize" in shown) is (shown["VolumeCount"] > 0)
+
+
+def test_types_are_found_by_what_they_show(server: Server) -> None:
+    for filters in (
+        {"BsuOptimized": True},
+        {"VolumeSizes": [40]},
+        {"EphemeralsTypes": ["ssd"]},
+        {"VolumeCounts": [2]},
+    ):
+        answer = server.call("ReadVmTypes", json.dumps({"Filters": filters}).encode())
+        assert "m3.xlarge" in {row["VmTypeName"] for row in answer.json["VmTypes"]}
+        assert "t2.small" not in {row["VmTypeName"] for row in answer.json["VmTypes"]}
+    assert server.call("ReadVmTypes", b'{"Filters": {"Gpus": [1]}}').json["VmTypes"] == []

@@ -8,23 +8,20 @@ from souche.api.dispatch import Call
 from souche.app import vm_types
 from souche.app.vm_types import MIB_PER_GIB, VmType
 
-# What no VM type here has: ephemeral disks, GPUs, and more than one network interface.
-VOLUME_COUNT: Final = 0
+# Nothing here has a GPU, or a network interface of its own: such numbers are shown only where they are not 0.
 GPU: Final = 0
-ETH: Final = 1
-MAX_PRIVATE_IPS: Final = 4  # the specification's sample
-
+ETH: Final = 0
 
 FILTERS: Final[static_pages.Fields[VmType]] = {
-    "BsuOptimized": lambda _: False,
-    "EphemeralsTypes": lambda _: None,
+    "BsuOptimized": lambda vm_type: vm_type.bsu_optimized,
+    "EphemeralsTypes": lambda vm_type: vm_type.ephemerals_type,
     "Eths": lambda _: ETH,
     "Gpus": lambda _: GPU,
     "MemorySizes": lambda vm_type: vm_type.memory_mib / MIB_PER_GIB,
     "VcoreCounts": lambda vm_type: vm_type.vcpus,
     "VmTypeNames": lambda vm_type: vm_type.name,
-    "VolumeCounts": lambda _: VOLUME_COUNT,
-    "VolumeSizes": lambda _: None,
+    "VolumeCounts": lambda vm_type: vm_type.volume_count,
+    "VolumeSizes": lambda vm_type: vm_type.volume_size_gib,
 }
 
 
@@ -37,14 +34,17 @@ def read_vm_types(call: Call) -> Mapping[str, object]:
 
 
 def view(vm_type: VmType) -> types.VmType:
-    """A VM type as the API shows it."""
-    return {
-        "BsuOptimized": False,
-        "Eth": ETH,
-        "Gpu": GPU,
-        "MaxPrivateIps": MAX_PRIVATE_IPS,
+    """A VM type as the API shows it: VolumeSize and EphemeralsType only where it has ephemeral disks."""
+    shown: types.VmType = {
+        "BsuOptimized": vm_type.bsu_optimized,
+        "MaxPrivateIps": vm_type.max_private_ips,
         "MemorySize": vm_type.memory_mib / MIB_PER_GIB,
         "VcoreCount": vm_type.vcpus,
         "VmTypeName": vm_type.name,
-        "VolumeCount": VOLUME_COUNT,
+        "VolumeCount": vm_type.volume_count,
     }
+    if vm_type.volume_size_gib is not None:
+        shown["VolumeSize"] = vm_type.volume_size_gib
+    if vm_type.ephemerals_type is not None:
+        shown["EphemeralsType"] = vm_type.ephemerals_type
+    return shown

@@ -25,7 +25,7 @@ class ProductType:
 # Reference section 2, "Official and Marketplace": every region has these.
 BUILT_IN: Final = (
     ProductType(LINUX_PRODUCT_CODE, "Linux"),
-    ProductType(WINDOWS_PRODUCT_CODE, "Windows"),
+    ProductType(WINDOWS_PRODUCT_CODE, "Windows", "Microsoft"),
     ProductType("0007", "SQL Server Web"),
     ProductType("0008", "SQL Server Standard"),
     ProductType("0009", "SQL Server Enterprise"),
