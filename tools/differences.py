@@ -100,6 +100,11 @@ DIFFERENCES = (
         "the published sample has it, and no VM can have such a device",
     ),
     Difference(
+        "CreateImage by copy of a public image",
+        "the copy is private, as every new image is",
+        "the real service was recorded making it public; an OMI that its owner has not shared is private here",
+    ),
+    Difference(
         "CreateImage from a copy",
         "the copy gets snapshots of its own, in the caller's account",
         "a copy is independent; no source tells whether the real service shares them",
