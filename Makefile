@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup daemons demo test lint format bench lock clean
+.PHONY: help setup daemons demo test lint format bench faults lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: daemons ## Measure image creation and launch against a full copy, many la
 	@$(BIN)/python -m tools.bench_reads
 	@$(BIN)/python -m tools.bench_writes
 	@$(BIN)/python -m tools.bench_pause
+
+faults: daemons ## Kill a region again and again, and see whether anything is lost (ARGS="--seed N --number N")
+	@$(BIN)/python -m tools.faults $(ARGS)
 
 lock: setup ## Resolve requirements/*.txt again from pyproject.toml, for every supported Python (ARGS=--upgrade)
 	@tools/lock $(ARGS)

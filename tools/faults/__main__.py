@@ -1,0 +1,93 @@
+"""python -m tools.faults --seed N --number N"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import structlog
+
+from souche.config import settings
+from tools.faults import deaths, imports
+from tools.faults.rounds import Rounds
+from tools.faults.wounds import RESERVE_BYTES, Medium
+
+TOLD_SECONDS = 60.0
+
+
+def main() -> int:
+    """The whole of it; the status is 0 where nothing was violated."""
+    arguments = _arguments()
+    place = Path(tempfile.mkdtemp(prefix="souche-faults-", dir=arguments.place))
+    place.chmod(0o711)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
+    os.environ["SOUCHE_OOS_LISTEN"] = ""
+    served = imports.serve()
+    medium = Medium(place / "medium")
+    home = place / "medium" / "home"
+    wanted = {
+        "home": str(home),
+        "compute": "simulated",
+        "allow_import": [f"127.0.0.1:{served.port}"],
+        "reserve_gib": RESERVE_BYTES / 1024**3,
+    }
+    rounds = Rounds(place, settings(wanted), served, medium, arguments.seed)
+    began = time.monotonic()
+    told = began
+    for _tally in rounds.run(arguments.number):
+        if time.monotonic() - told > TOLD_SECONDS:
+            told = time.monotonic()
+            _show(rounds, arguments, told - began)
+        if arguments.seconds and time.monotonic() - began > arguments.seconds:
+            break
+    _show(rounds, arguments, time.monotonic() - began)
+    if not rounds.tally.violations:
+        shutil.rmtree(place, ignore_errors=True)
+    return 1 if rounds.tally.violations else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make faults", description="Kill a region again and again, and see whether anything is lost."
+    )
+    parser.add_argument("--seed", type=int, default=1, help="Everything random comes of it. Default: 1.")
+    parser.add_argument("--number", type=int, default=300, help="How many faults. Default: 300.")
+    parser.add_argument(
+        "--seconds", type=float, default=0, help="Stop after the round that is under way then."
+    )
+    parser.add_argument("--place", default="/dev/shm", help="Where the homes are made. Default: /dev/shm.")  # noqa: S108  no lasting file
+    return parser.parse_args()
+
+
+def _show(rounds: Rounds, arguments: argparse.Namespace, seconds: float) -> None:
+    tally, figures = rounds.tally, rounds.model.figures
+    possible = len(deaths.points())
+    lines = {
+        "seed": arguments.seed,
+        "seconds": round(seconds),
+        "faults": tally.faults,
+        "kills": f"{tally.kills.total()} ({_counts(tally.kills)})",
+        "step boundaries killed at": f"{len(tally.boundaries)} of {possible}",
+        "wounds": f"{tally.wounds.total()} ({_counts(tally.wounds)})",
+        "rounds": tally.rounds,
+        "requests": tally.requests.total(),
+        "answered requests checked": figures.answered,
+        "states checked": figures.states,
+        "disks compared": figures.compares,
+        "disks of unknown origin": figures.unknown,
+        "violations": len(tally.violations),
+    }
+    for name, value in lines.items():
+        sys.stdout.write(f"{name:<28}{value}\n")
+    sys.stdout.flush()
+
+
+def _counts(of: "dict[str, int]") -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(of.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""Where a life ends."""
+
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from souche.errors import StorageFailed
+from souche.workflows.catalogue import CATALOGUE
+from souche.workflows.durable import DbosJournal
+
+Kind = Literal["boundary", "operation", "start-up", "moment", "idle"]
+
+FILE_EVENTS: Final = frozenset(
+    {
+        *("os.rename", "os.remove", "os.link", "os.symlink", "os.mkdir", "os.rmdir", "os.truncate"),
+        *("os.chmod", "os.utime", "subprocess.Popen", "shutil.rmtree", "fcntl.flock"),
+    }
+)
+"""of Python's audit events: each changes a file, or starts a program that does"""
+LONGEST_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True)
+class Death:
+    """`boundary`: at the `count`-th boundary of a step; or, with `point`, at that moment of that workflow's step.
+    `operation`, `start-up`: before the `count`-th change of a file, from the first request on or from the beginning.
+    `moment`: `count` milliseconds after the start-up. `idle`: some time after the last request. Whatever does not come
+    is `idle` after `LONGEST_SECONDS`. `failing`: the step of this name fails each time, when its work is done."""
+
+    kind: Kind
+    count: int = 0
+    point: tuple[str, str, str] | None = None
+    failing: str | None = None
+
+
+def points() -> list[tuple[str, str, str]]:
+    """Every boundary of every step of every workflow: before it, when its work is done, and when that is remembered."""
+    return [
+        (name, step, moment)
+        for name, workflow in sorted(CATALOGUE.items())
+        for step in [*(each.name for each in workflow.steps), "erase operation"]
+        for moment in ("before", "done", "remembered")
+    ]
+
+
+def choose(source: random.Random) -> Death:
+    """A death at random."""
+    kind = source.choices(("boundary", "operation", "start-up", "moment", "idle"), (30, 35, 15, 15, 5))[0]
+    failing = None
+    if kind != "start-up" and source.random() < 0.08:
+        failing = source.choice(sorted({step.name for each in CATALOGUE.values() for step in each.steps}))
+    match kind:
+        case "boundary":
+            return Death("boundary", source.randint(1, 24), failing=failing)
+        case "operation":
+            return Death("operation", source.randint(1, 160), failing=failing)
+        case "start-up":
+            return Death("start-up", source.randint(1, 40))
+        case "moment":
+            return Death("moment", source.randint(0, 700), failing=failing)
+    return Death("idle", failing=failing)
+
+
+class Reaper:
+    """Ends this process at the death that was chosen, having told how."""
+
+    def __init__(self, death: Death | None, tell: Callable[[str], None]) -> None:
+        self._death = death
+        self._tell = tell
+        self._counted = 0
+        self._started = False
+        self._guard = threading.Lock()
+        if death is not None and death.kind in ("operation", "start-up"):
+            sys.addaudithook(self._heed)
+
+    def started(self) -> None:
+        """The start-up is over."""
+        self._started = True
+        if self._death is not None and self._death.kind == "moment":
+            timer = threading.Timer(self._death.count / 1000, self.kill, ["moment"])
+            timer.daemon = True
+            timer.start()
+
+    def kill(self, how: str) -> None:
+        """As `kill -9` does."""
+        self._tell(how)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def meet(self, workflow: str, step: str, moment: str) -> None:
+        """A boundary of a step."""
+        death = self._death
+        if death is None or death.kind != "boundary":
+            return
+        with self._guard:
+            self._counted += 1
+            if death.point == (workflow, step, moment) or (
+                death.point is None and self._counted == death.count
+            ):
+                self.kill(f"boundary {workflow}/{step}/{moment}")
+
+    def check_failing(self, step: str) -> None:
+        """A step's work is done.
+
+        Raises:
+            StorageFailed: it is the one that is to fail.
+        """
+        if self._death is not None and self._death.failing == step:
+            raise StorageFailed(reason="injected")
+
+    def _heed(self, event: str, _arguments: tuple[object, ...]) -> None:
+        death = self._death
+        if death is None or event not in FILE_EVENTS or self._started != (death.kind == "operation"):
+            return
+        self._counted += 1
+        if self._counted == death.count:
+            self.kill(f"{death.kind} {event}")
+
+
+class DeadlyJournal:
+    """DBOS's journal, with a death on the way."""
+
+    def __init__(self, reaper: Reaper) -> None:
+        self._reaper = reaper
+        self._journal = DbosJournal()
+
+    def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
+        workflow = _workflow()
+
+        def act() -> None:
+            action()
+            self._reaper.meet(workflow, name, "done")
+            if not until_success:
+                self._reaper.check_failing(name)
+
+        self._reaper.meet(workflow, name, "before")
+        reason = self._journal.once(name, act, until_success=until_success)
+        self._reaper.meet(workflow, name, "remembered")
+        return reason
+
+
+def _workflow() -> str:
+    """The name of the workflow that this thread runs: DBOS names its run by the operation's id."""
+    from dbos import DBOS  # the journal's library, needed in a life only
+
+    return str(DBOS.workflow_id).partition(":")[0]

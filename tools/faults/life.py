@@ -1,0 +1,223 @@
+"""One life of a region, in a process of its own: it tells what it does by lines of JSON on a pipe, and is killed or,
+at the end of a round, settles everything and ends."""
+
+import json
+import os
+import random
+import select
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from souche import main
+from souche.api import actions
+from souche.api.dispatch import dispatch
+from souche.app import accounts
+from souche.clock import SystemClock
+from souche.config import Settings
+from souche.errors import SoucheError, UserError
+from souche.main import drivers
+from souche.model.accounts import Principal
+from souche.workflows import engine
+from souche.workflows.durable import DurableWorkflows
+from tools.faults import buckets, requests
+from tools.faults.deaths import LONGEST_SECONDS, DeadlyJournal, Death, Reaper
+from tools.faults.imports import Imports
+
+Line = dict[str, Any]
+
+SETTLING_SECONDS: Final = 90.0
+HANGING_SECONDS: Final = 150.0
+POLL_SECONDS: Final = 0.03
+UNBOUNDED: Final = 1e12
+PAUSE_SECONDS: Final = 0.04
+"""between two requests, as from a client nearby"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a life is to be. Without a `death` it answers nothing, and ends when all is settled. `aim`: the workflow
+    that some of its requests promise. The region's clock is `ahead_seconds` before this machine's."""
+
+    settings: Settings
+    seed: int
+    death: Death | None
+    imports: Imports
+    accounts: tuple[str, ...] = ()
+    requests: int = 6
+    aim: str | None = None
+    ahead_seconds: float = 0
+
+
+class ShiftedClock:
+    """A clock that is wrong."""
+
+    def __init__(self, ahead_seconds: float) -> None:
+        self._ahead = timedelta(seconds=ahead_seconds)
+
+    def now(self) -> datetime:
+        return SystemClock().now() + self._ahead
+
+
+def run(act: Callable[[Callable[[Line], None]], None], log_file: Path) -> list[Line]:
+    """Run a function in a process of its own, and return what it told until it ended, however that was; the last line
+    is `{"status": ...}`. One that hangs is killed."""
+    readable, writable = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(readable)
+        _become(act, writable, log_file)
+    os.close(writable)
+    data, hangs = _drain(readable)
+    if hangs:
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    lines = [json.loads(line) for line in data.splitlines(keepends=True) if line.endswith(b"\n")]
+    return [*lines, {"status": os.waitstatus_to_exitcode(status), "hangs": hangs}]
+
+
+def _become(act: Callable[[Callable[[Line], None]], None], writable: int, log_file: Path) -> None:
+    """The child: never returns."""
+    log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+
+    def tell(line: Line) -> None:
+        os.write(writable, json.dumps(line).encode() + b"\n")
+
+    try:
+        act(tell)
+    except SoucheError as error:
+        tell({"refused to start": str(error), "kind": type(error).__name__})
+    except BaseException:
+        tell({"broke": traceback.format_exc()})
+    finally:
+        os._exit(0)
+
+
+def _drain(readable: int) -> tuple[bytes, bool]:
+    """All that comes until the end, and whether it did not come to an end."""
+    data = b""
+    deadline = time.monotonic() + HANGING_SECONDS
+    while True:
+        ready, _, _ = select.select([readable], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            os.close(readable)
+            return data, True
+        piece = os.read(readable, 65_536)
+        if not piece:
+            os.close(readable)
+            return data, False
+        data += piece
+
+
+def _put(module: ModuleType, name: str, part: object) -> None:
+    """Have the composition root use another part, in this process only."""
+    setattr(module, name, part)
+
+
+def live(plan: Plan, tell: Callable[[Line], None]) -> None:
+    """The life."""
+    reaper = Reaper(plan.death, lambda how: tell({"died": how}))
+    _put(main, "DurableWorkflows", partial(DurableWorkflows, journal=DeadlyJournal(reaper)))
+    _put(main, "open_oos", _folder_oos)
+    _put(drivers, "SystemClock", partial(ShiftedClock, plan.ahead_seconds))
+    with main.serve(plan.settings) as served:
+        reaper.started()
+        if plan.death is None:
+            _settle(served, tell)
+            os._exit(0)
+        _ask(plan, served, tell)
+        threading.Event().wait(_patience(plan))
+        reaper.kill("idle")
+
+
+def _patience(plan: Plan) -> float:
+    return 0.3 if plan.death is not None and plan.death.kind == "idle" else LONGEST_SECONDS
+
+
+@contextmanager
+def _folder_oos(_settings: Settings, home: Any) -> Iterator[buckets.AtomicOos]:
+    yield buckets.oos(home.path)
+
+
+def _ask(plan: Plan, served: main.Served, tell: Callable[[Line], None]) -> None:
+    source = random.Random(plan.seed)  # noqa: S311  repeatable, not secret
+    for number in range(plan.requests):
+        account_id = source.choice(plan.accounts)
+        here = requests.look(served.region, account_id, plan.imports, source)
+        aimed = plan.aim is not None and number in (0, 2)
+        action, request = requests.for_workflow(here, str(plan.aim)) if aimed else requests.choose(here)
+        tell({"asked": number, "action": action, "request": request})
+        tell({"number": number, **_answer(served, account_id, action, request)})
+        threading.Event().wait(PAUSE_SECONDS * source.random())
+
+
+def _answer(served: main.Served, account_id: str, action: str, request: requests.Request) -> Line:
+    question = (served.region, Principal(account_id), json.dumps(request).encode(), "fault")
+    try:
+        return {"answer": dispatch(actions.outscale_action(action), *question)}
+    except UserError as error:
+        return {"refused": str(error)}
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _settle(served: main.Served, tell: Callable[[Line], None]) -> None:
+    """Let everything end, and what is left over be removed."""
+    deadline = time.monotonic() + SETTLING_SECONDS
+    quiet = 0
+    while quiet < 3:
+        left = engine.outstanding(served.parts)
+        quiet = 0 if left else quiet + 1
+        if time.monotonic() > deadline:
+            tell({"unsettled": [each.operation_id for each in left]})
+            return
+        threading.Event().wait(POLL_SECONDS)
+    for _ in range(2):  # what one collection has merged, the next removes
+        served.parts.volumes.collect()
+    served.parts.volumes.record_hashes(UNBOUNDED)
+    tell({"settled": True})
+
+
+def prepare(settings: Settings, names: tuple[str, ...], tell: Callable[[Line], None]) -> None:
+    """The first life of a home: accounts, with a few things each."""
+    _put(main, "open_oos", _folder_oos)
+    with main.serve(settings) as served:
+        for name in names:
+            account, _, _ = accounts.create(served.region, name)
+            volume = _made(
+                served, account.account_id, "CreateVolume", SubregionName=served.region.subregion_name, Size=1
+            )
+            snapshot = _made(
+                served, account.account_id, "CreateSnapshot", VolumeId=volume["Volume"]["VolumeId"]
+            )
+            mapping = {"DeviceName": "/dev/sda1", "Bsu": {"SnapshotId": snapshot["Snapshot"]["SnapshotId"]}}
+            root = {"RootDeviceName": "/dev/sda1", "BlockDeviceMappings": [mapping]}
+            image = _made(served, account.account_id, "CreateImage", ImageName="first", **root)
+            for _ in range(2):
+                _made(served, account.account_id, "CreateVms", ImageId=image["Image"]["ImageId"])
+            tell({"account": account.account_id})
+        _settle(served, tell)
+    os._exit(0)
+
+
+def _made(served: main.Served, account_id: str, action: str, **request: object) -> Line:
+    """What an action answers, when what it promised is done."""
+    body = json.dumps(request).encode()
+    answer: Line = json.loads(
+        json.dumps(dispatch(actions.outscale_action(action), served.region, Principal(account_id), body, "0"))
+    )
+    deadline = time.monotonic() + SETTLING_SECONDS
+    while engine.outstanding(served.parts) and time.monotonic() < deadline:
+        threading.Event().wait(POLL_SECONDS)
+    return answer
