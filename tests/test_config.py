@@ -24,3 +24,14 @@ def test_where_imports_may_come_from_is_host_and_port() -> None:
     for wrong in ("oos.example", ":80", "oos.example:http", "oos.example:70000"):
         with pytest.raises(BadSetting, match="--allow-import"):
             _ = made((wrong,)).import_endpoints
+
+
+def test_subregions_are_letters_each_once() -> None:
+    def letters(given: str | None) -> tuple[str, ...]:
+        return config.settings({"home": Path("/home"), "subregions": given}, {}).subregion_letters
+
+    assert letters(None) == ("a", "b")
+    assert letters("c, a,b") == ("c", "a", "b")
+    for wrong in ("", "a,", "a,a", "A", "ab", "a b", "1"):
+        with pytest.raises(BadSetting, match="--subregions"):
+            letters(wrong)

@@ -224,6 +224,11 @@ DIFFERENCES = (
         "numbers that are likely; ssd",
         "not on record",
     ),
+    Difference(
+        "subregions",
+        "as many as --subregions names, all on one host",
+        "clients place VMs and volumes in several; what fails, fails in all of them",
+    ),
     Difference("ReadCatalog, ReadPublicCatalog", "a catalog without entries", "nothing is sold here"),
     Difference(
         "Vm.PublicIp", "the private address", "it is the address by which the region's users reach the VM"

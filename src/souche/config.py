@@ -3,6 +3,7 @@ settings record and docs/settings.md are made from this table."""
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -46,7 +47,14 @@ class Setting:
 SETTINGS: Final = (
     Setting("home", Path, None, "Folder that holds everything of the region: database, disks, keys."),
     Setting("listen", str, "127.0.0.1:8808", "HOST:PORT where the API answers."),
-    Setting("region", str, "souche-1", "Name of the region. Its one subregion is this name with an 'a'."),
+    Setting("region", str, "souche-1", "Name of the region. Its subregions are this name with a letter."),
+    Setting(
+        "subregions",
+        str,
+        "a,b",
+        "Letters of the region's subregions, with commas between; the first is the default of launches. All are on"
+        " this one host. What is in a subregion stays there when its letter is no longer named.",
+    ),
     Setting(
         "compute",
         str,
@@ -127,6 +135,7 @@ class Settings:
     home: Path
     listen: str
     region: str
+    subregions: str
     compute: Literal["libvirt", "simulated"]
     endpoint: str
     guest_network: str
@@ -138,6 +147,15 @@ class Settings:
     reserve_gib: float
     trash_hours: float
     log_level: str
+
+    @property
+    def subregion_letters(self) -> tuple[str, ...]:
+        """The letters of the subregions, the default one first.
+
+        Raises:
+            BadSetting: not letters from a to z, each once.
+        """
+        return letters_of(self.subregions)
 
     @property
     def trash_kept(self) -> timedelta:
@@ -188,6 +206,19 @@ class Settings:
             BadSetting: one is not HOST:PORT.
         """
         return [host_and_port("--allow-import", each) for each in self.allow_import]
+
+
+def letters_of(text: str) -> tuple[str, ...]:
+    """The letters of subregions, written with commas between.
+
+    Raises:
+        BadSetting: not letters from a to z, each once.
+    """
+    letters = tuple(each.strip() for each in text.split(","))
+    if not all(re.fullmatch("[a-z]", letter) for letter in letters) or len(set(letters)) < len(letters):
+        reason = f"letters from a to z with commas between are expected, each once, not '{text}'"
+        raise BadSetting(flag="--subregions", reason=reason)
+    return letters
 
 
 def host_and_port(flag: str, text: str) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""ReadRegions, ReadSubregions and ReadLocations: there is one of each."""
+"""ReadRegions, ReadSubregions and ReadLocations: one region, its subregions, the one place where all are."""
 
 from collections.abc import Mapping
 from typing import Any, Final, cast
@@ -26,15 +26,18 @@ def read_regions(call: Call) -> Mapping[str, object]:
 
 
 def read_subregions(call: Call) -> Mapping[str, object]:
-    """This region's one subregion."""
-    subregion: types.Subregion = {
-        "LocationCode": LOCATION_CODE,
-        "RegionName": call.region.name,
-        "State": "available",
-        "SubregionName": call.region.subregion_name,
-    }
+    """This region's subregions."""
+    subregions: list[types.Subregion] = [
+        {
+            "LocationCode": LOCATION_CODE,
+            "RegionName": call.region.name,
+            "State": "available",
+            "SubregionName": name,
+        }
+        for name in call.region.subregion_names
+    ]
     request = cast("Mapping[str, Any]", call.request)
-    found = static_pages.select([subregion], request.get("Filters", {}), SUBREGION_FILTERS)
+    found = static_pages.select(subregions, request.get("Filters", {}), SUBREGION_FILTERS)
     rows, following = static_pages.page(found, request)
     return {"Subregions": list(rows), **following}
 

@@ -93,7 +93,7 @@ def launch(region: Region, who: Principal, command: Launch) -> list[Vm]:
     """
     texts.check_client_token(command.client_token)
     _check_counts(command)
-    if command.subregion_name not in (None, region.subregion_name):
+    if command.subregion_name not in (None, *region.subregion_names):
         raise NoSuchSubregion(subregion_name=command.subregion_name)
     with region.begin() as work:
         earlier = _of_token(work, who, command)
@@ -223,7 +223,7 @@ def _new_vm(region: Region, who: Principal, plan: _Plan, number: int, private_ip
         architecture=plan.image.architecture,
         boot_mode=_boot_mode(plan),
         root_device_name=plan.image.root_device_name,
-        subregion_name=region.subregion_name,
+        subregion_name=command.subregion_name or region.subregion_name,
         state=VmState.PENDING,
         creation_date=region.clock.now(),
         mac_address=region.ids.mac_address(),

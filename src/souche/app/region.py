@@ -68,11 +68,17 @@ class Region:
     most_seconds: float | None = None
     room: Room = ENDLESS
     keeps_objects: bool = False
+    subregion_letters: tuple[str, ...] = ("a", "b")
+
+    @property
+    def subregion_names(self) -> list[str]:
+        """The subregions (availability zones in the real cloud): all on the one host."""
+        return [f"{self.name}{letter}" for letter in self.subregion_letters]
 
     @property
     def subregion_name(self) -> str:
-        """The region's one subregion (an availability zone in the real cloud)."""
-        return f"{self.name}a"
+        """The subregion of what is asked for without one."""
+        return self.subregion_names[0]
 
     def rehearsal(self) -> "Region":
         """The same region, where nothing is kept (DryRun)."""

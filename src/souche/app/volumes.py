@@ -24,6 +24,7 @@ from souche.refusals import (
     VolumeInUse,
     WrongVmState,
     WrongVolumeState,
+    ZoneMismatch,
 )
 from souche.states import LinkState, VmState, VolumeState
 
@@ -57,7 +58,7 @@ def create(region: Region, who: Principal, command: Create) -> Volume:
         QuotaExceeded, OutOfSpace, and those of block_devices.check_volume.
     """
     texts.check_client_token(command.client_token)
-    if command.subregion_name != region.subregion_name:
+    if command.subregion_name not in region.subregion_names:
         raise NoSuchSubregion(subregion_name=command.subregion_name)
     with region.begin() as work:
         earlier = _of_token(work, who, command)
@@ -145,7 +146,8 @@ def link(region: Region, who: Principal, command: Link) -> None:
     """Promise to attach a volume to a VM, running or stopped. It does not go with the VM.
 
     Raises:
-        NoSuchVolume, NoSuchVm, BadDeviceName, VolumeInUse, WrongVolumeState, WrongVmState, DeviceInUse, BadValue.
+        NoSuchVolume, NoSuchVm, BadDeviceName, VolumeInUse, WrongVolumeState, WrongVmState, ZoneMismatch, DeviceInUse,
+        BadValue.
         NotSubscribed: as the root volume it would bring a product that the account is not subscribed to.
     """
     block_devices.check_device_name(command.device_name)
@@ -178,6 +180,8 @@ def _check_linkable(volume: Volume, vm: Vm, device_name: str) -> None:
         raise WrongVolumeState(volume_id=volume.volume_id, state=volume.state, reason="it must be available")
     if vm.state not in (VmState.RUNNING, VmState.STOPPED):
         raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it must be running or stopped")
+    if volume.subregion_name != vm.subregion_name:
+        raise ZoneMismatch(volume_id=volume.volume_id, vm_id=vm.vm_id)
     for link in (linked.link for linked in vm.volumes if linked.link):
         if block_devices.place(link.device_name) == block_devices.place(device_name):
             taken = DeviceInUse(device_name=device_name, vm_id=vm.vm_id)

@@ -121,6 +121,7 @@ def serve(settings: Settings) -> Iterator[Served]:
             oos.endpoint if oos else "",
             room,
             keeps_objects=settings.oos_address is not None,
+            subregion_letters=settings.subregion_letters,
         )
         yield Served(region, parts, sweeps, bridge)
 
@@ -154,7 +155,7 @@ def run(settings: Settings) -> None:
 
 def _check(settings: Settings) -> None:
     """Refuse settings that are wrong before anything is begun."""
-    _ = settings.trash_kept
+    _ = settings.trash_kept, settings.subregion_letters
     if settings.guest_network:
         guest_network.check(settings.guest_network)
 
@@ -202,6 +203,7 @@ def _keys(region: Region) -> KeyLookup:
 def _tell(settings: Settings, served: Served) -> None:
     facts = {
         "Region": settings.region,
+        "Subregions": settings.subregions,
         "Api": f"{settings.endpoint}/api/v1",
         "Oos": served.region.oos_endpoint or None,
         "OosListen": _oos_listen(served),

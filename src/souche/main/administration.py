@@ -9,7 +9,7 @@ from souche.app.region import Region
 from souche.cli.composition import Administered
 from souche.compute.base import GuestNetwork
 from souche.compute.simulated import SimulatedHypervisor
-from souche.config import GIB, SETTINGS, host_and_port
+from souche.config import GIB, SETTINGS, host_and_port, letters_of
 from souche.db import operations
 from souche.db.store import Store
 from souche.errors import Unavailable
@@ -60,6 +60,7 @@ def administer(path: Path) -> Iterator[Administered]:
             oos_endpoint,
             make_room(home, reserve_bytes_of(facts)),
             keeps_objects=facts.get("OosListen") is not None,
+            subregion_letters=letters_of(str(facts.get("Subregions") or "a")),
         )
         yield Administered(
             region,

@@ -229,6 +229,7 @@ def make_region(
     room: Room,
     *,
     keeps_objects: bool,
+    subregion_letters: tuple[str, ...],
 ) -> Region:
     """What use-cases work with."""
     return Region(
@@ -245,6 +246,7 @@ def make_region(
         oos_endpoint=oos_endpoint,
         room=room,
         keeps_objects=keeps_objects,
+        subregion_letters=subregion_letters,
     )
 
 
