@@ -301,11 +301,11 @@ class ProductTypeInUse(Conflict):
 
 
 class DeviceInUse(Conflict):
-    """The device '{device_name}' is already in use on the VM {vm_id}."""
+    """The device '{device_name}' is already in use on the VM {vm_id}; /dev/sdX and /dev/xvdX are the same device."""
 
 
 class DuplicateDevice(Conflict):
-    """The device '{device_name}' is named more than once."""
+    """The device '{device_name}' is named more than once; /dev/sdX and /dev/xvdX are the same device."""
 
 
 class VolumeInUse(Conflict):

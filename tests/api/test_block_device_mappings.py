@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from souche.model.images import Image, ImageMapping
-from tests.support.client import Client, parameter, value
+from tests.support.client import Client, conflict, parameter, value
 from tests.support.resources import make_image, make_snapshot
 
 ROOT = "/dev/sda1"
@@ -76,6 +76,26 @@ def test_no_device_drops_a_device_of_the_image_whatever_its_text_is(
     client: Client, image: Image, text: str
 ) -> None:
     assert list(launched(client, image, {"DeviceName": DATA, "NoDevice": text})) == [ROOT]
+
+
+def test_the_other_name_of_a_device_is_the_same_device(client: Client, image: Image) -> None:
+    """/dev/sdb is /dev/xvdb: it is dropped, changed (and called as the request calls it), and flagged."""
+    assert list(launched(client, image, {"DeviceName": "/dev/sdb", "NoDevice": ""})) == [ROOT]
+    changed = launched(client, image, {"DeviceName": "/dev/sdb", "Bsu": {"VolumeSize": 25}})
+    assert list(changed) == [ROOT, "/dev/sdb"]
+    volume = changed["/dev/sdb"]
+    assert (volume["Size"], volume["SnapshotId"]) == (25, image.mappings[1].snapshot_id)
+    flag = {"DeviceName": "/dev/xvdb", "Bsu": {"DeleteOnVmDeletion": False}}
+    vm_id = volume["LinkedVolumes"][0]["VmId"]
+    vm = client("UpdateVm", VmId=vm_id, BlockDeviceMappings=[flag])["Vm"]
+    assert vm["BlockDeviceMappings"][1]["Bsu"]["DeleteOnVmDeletion"] is False
+
+
+def test_a_device_named_twice_is_told_in_words(client: Client, image: Image) -> None:
+    twice = [{"DeviceName": name, "Bsu": {"VolumeSize": 1}} for name in ("/dev/sdc", "/dev/xvdc")]
+    refusal = client.refusal("CreateVms", ImageId=image.image_id, BlockDeviceMappings=twice)
+    assert refusal.row == conflict(9014)
+    assert "/dev/sdX and /dev/xvdX are the same device" in refusal.details
 
 
 def test_an_ephemeral_disk_is_accepted_and_dropped(client: Client, image: Image) -> None:

@@ -16,7 +16,6 @@ from souche.refusals import (
     BadIops,
     BadVolumeSize,
     BadVolumeType,
-    DuplicateDevice,
     IopsNotTaken,
     IopsRatio,
     MissingParameter,
@@ -164,8 +163,12 @@ def test_ephemeral_disks_are_accepted_and_dropped(region: Region, alice: Princip
     assert list(merged(region, alice, image, ephemeral)) == [ROOT, DATA]
 
 
-def test_a_request_cannot_put_a_second_volume_where_the_image_has_one(
+def test_a_request_changes_the_volume_where_the_image_has_one(
     region: Region, alice: Principal, image: Image
 ) -> None:
-    with pytest.raises(DuplicateDevice):
-        merged(region, alice, image, asking("/dev/sdb", volume_size_gib=5))
+    other = "/dev/sdb"
+    size_gib = merged(region, alice, image, [])[DATA].volume_size_gib + 5
+    found = merged(region, alice, image, asking(other, volume_size_gib=size_gib))
+    assert {name: mapping.volume_size_gib for name, mapping in found.items() if name != ROOT} == {
+        other: size_gib
+    }

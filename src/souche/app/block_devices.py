@@ -3,7 +3,7 @@ merge with those of its image (reference section 5)."""
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -215,28 +215,27 @@ def _size_gib(base: ImageMapping, bsu: BsuRequest, snapshot: Snapshot | None) ->
 def for_launch(
     connection: sa.Connection, who: Principal, image: Image, requests: Sequence[MappingRequest]
 ) -> tuple[ImageMapping, ...]:
-    """The mappings of a launch: the image's, with those of the request merged in by device name.
+    """The mappings of a launch: the image's, with those of the request merged in by place.
 
-    The same name overrides the sub-fields given, a new name adds a volume, NoDevice drops the image's device,
-    and ephemeral disks are accepted and dropped.
+    The same place overrides the sub-fields given (and is called as the request calls it), a new one adds a volume,
+    NoDevice drops the image's device, and ephemeral disks are accepted and dropped.
 
     Raises:
         BadValue: the root device is dropped, or there are too many volumes.
-        DuplicateDevice: two volumes at one place. And those of every rule above.
+        DuplicateDevice: the request has two mappings of one place. And those of every rule above.
     """
     check_distinct([request.device_name for request in requests if request.device_name])
-    merged = {mapping.device_name: mapping for mapping in image.mappings}
+    merged = {place(mapping.device_name): mapping for mapping in image.mappings}
     for request in requests:
         name = check_device_name(request.device_name)
         if request.no_device:
             _check_droppable(image, name)
-            merged.pop(name, None)
+            merged.pop(place(name), None)
         elif request.virtual_device_name is not None:
             _check_ephemeral(request)
         else:
-            base = merged.get(name, ImageMapping(name, None, 0))
-            merged[name] = _launch_mapping(connection, who, image, base, request.bsu or BsuRequest())
-    check_distinct(list(merged))
+            base = replace(merged.get(place(name), ImageMapping(name, None, 0)), device_name=name)
+            merged[place(name)] = _launch_mapping(connection, who, image, base, request.bsu or BsuRequest())
     check_number(merged.values())
     return tuple(merged.values())
 

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from souche.app import keypairs, lookup, product_codes, quotas, security_groups, user_data, vm_types
+from souche.app import (
+    block_devices,
+    keypairs,
+    lookup,
+    product_codes,
+    quotas,
+    security_groups,
+    user_data,
+    vm_types,
+)
 from souche.app.found import Found
 from souche.app.region import Region, Work
 from souche.db import security_groups as group_records
@@ -136,7 +145,10 @@ def _flagged(work: Work, who: Principal, vm: Vm, flag: DeletionFlag) -> str:
     elif flag.device_name is None:
         raise MissingParameter(parameter="BlockDeviceMappings.DeviceName")
     for volume in vm.volumes:
-        named = volume.link is not None and flag.device_name in (None, volume.link.device_name)
+        named = volume.link is not None and (
+            flag.device_name is None
+            or block_devices.place(flag.device_name) == block_devices.place(volume.link.device_name)
+        )
         if named and flag.volume_id in (None, volume.volume_id):
             return volume.volume_id
     raise BadValue(
