@@ -24,7 +24,7 @@ def test_a_look_sees_guests_their_disks_and_their_addresses() -> None:
         for guest in (running, off):
             hypervisor.define(guest)
         hypervisor.start(running.vm_id)
-        inspector = LibvirtInspector(directory / "home")
+        inspector = LibvirtInspector(directory / "home", "10.231.3.0/24")
         seen = inspector.inspect()
         inspector.close()
         sources = {disk.volume_id: disk.source for disk in running.disks}
@@ -34,15 +34,18 @@ def test_a_look_sees_guests_their_disks_and_their_addresses() -> None:
         }
         assert seen.reservations == {each.mac_address.lower(): each.private_ip for each in (running, off)}
         assert set(sources) == {ROOT, DATA}
+        assert seen.firewalls.guests == {running.vm_id: (), off.vm_id: ()}
+        assert seen.firewalls_loaded
 
 
 @pytest.mark.guest
 def test_a_look_at_a_region_without_guests_makes_nothing(tmp_path: Path) -> None:
-    inspector = LibvirtInspector(tmp_path / "home")
+    inspector = LibvirtInspector(tmp_path / "home", "10.231.4.0/24")
     seen = inspector.inspect()
     inspector.close()
     network = Names(home_tag(tmp_path / "home")).network
-    assert (seen.guests, seen.reservations) == ({}, {})
+    assert (seen.guests, seen.reservations, seen.firewalls.guests) == ({}, {}, {})
+    assert not seen.firewalls_loaded
     assert not (tmp_path / "home").exists()
     assert not folder(network).exists()
     host = libvirt.open("qemu:///system")

@@ -1,4 +1,4 @@
-"""Guests, their disks and addresses against the records."""
+"""Guests, their disks, addresses and firewalls against the records."""
 
 import json
 from dataclasses import replace
@@ -61,12 +61,18 @@ def _disk_kept(world: World, cast: Cast) -> str:
     return cast.running.vm_id
 
 
+def _group_left(world: World, cast: Cast) -> str:
+    _change(world, cast.running.vm_id, groups=[])
+    return cast.running.vm_id
+
+
 FAULTS: Final[dict[str, Damage]] = {
     "GuestWithoutRecord": _guest_unknown,
     "GuestMissing": _guest_lost,
     "GuestDiskDiffers": _disk_elsewhere,
     "GuestDiskMissing": _disk_unplugged,
     "GuestDiskUnlinked": _disk_kept,
+    "FirewallDiffers": _group_left,
 }
 
 
@@ -111,6 +117,34 @@ def test_an_address_that_is_kept_for_nobody_is_found(home: tuple[World, Cast]) -
     world, cast = home
     left = {"52:54:00:00:00:01": "10.77.0.98"}
     assert _seen(world, reservations=_reserved(cast) | left) == [("ReservationLeft", "52:54:00:00:00:01")]
+
+
+def test_a_group_that_lets_in_something_else_is_found(home: tuple[World, Cast]) -> None:
+    world, cast = home
+    (group,) = cast.running.security_groups
+    (world.home / "simulated-guests" / "groups" / f"{group.security_group_id}.json").write_text("[]")
+    found = sorted(("FirewallDiffers", vm.vm_id) for vm in (cast.running, cast.stopped))
+    assert codes(look(world.home)) == found
+
+
+def test_a_guest_without_a_firewall_is_found(home: tuple[World, Cast]) -> None:
+    world, cast = home
+    present = world.hypervisor.inspect().firewalls
+    others = {vm_id: groups for vm_id, groups in present.guests.items() if vm_id != cast.running.vm_id}
+    assert _seen(world, firewalls=replace(present, guests=others)) == [
+        ("FirewallMissing", cast.running.vm_id)
+    ]
+
+
+def test_a_firewall_without_a_guest_is_found(home: tuple[World, Cast]) -> None:
+    world, _cast = home
+    present = world.hypervisor.inspect().firewalls
+    more = replace(present, guests={**present.guests, "i-00000000": ()})
+    assert _seen(world, firewalls=more) == [("FirewallLeft", "i-00000000")]
+
+
+def test_firewalls_that_are_not_in_force_are_found(home: tuple[World, Cast]) -> None:
+    assert _seen(home[0], firewalls_loaded=False) == [("FirewallsNotLoaded", "firewall")]
 
 
 def test_a_guest_that_is_off_needs_no_disks(home: tuple[World, Cast]) -> None:

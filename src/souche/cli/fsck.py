@@ -32,7 +32,7 @@ def build(composition: Composition) -> Callable[[Path, bool, bool, bool], None]:
     def fsck(
         home: HomeFlag, repair: RepairFlag = False, deep: DeepFlag = False, json: JsonFlag = False
     ) -> None:
-        """Check a region, running or not: its databases, disks, guests, addresses, buckets, and whether
+        """Check a region, running or not: its databases, disks, guests, addresses, firewalls, buckets, and whether
         they agree. Changes nothing without --repair. Status 1 if anything is not as it should be; what the server
         removes by itself does not count."""
         with told(), composition.check(home) as checked:

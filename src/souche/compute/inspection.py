@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from souche.compute.base import Firewalls
 from souche.model.disks import DiskSource
 
 
@@ -16,10 +17,13 @@ class SeenGuest:
 
 @dataclass(frozen=True)
 class ComputeState:
-    """Guests by VM id. `reservations`: the address that DHCP gives to each MAC; None where there is no DHCP."""
+    """Guests by VM id. `reservations`: the address that DHCP gives to each MAC; None where there is no DHCP.
+    `firewalls`: what guests and groups were told to be; `firewalls_loaded`: whether there is anything in force."""
 
     guests: Mapping[str, SeenGuest]
     reservations: Mapping[str, str] | None
+    firewalls: Firewalls
+    firewalls_loaded: bool = True
 
 
 class ComputeInspector(Protocol):

@@ -101,6 +101,10 @@ class SimulatedHypervisor:
         return ComputeState(
             guests={vm_id: SeenGuest(record.open) for vm_id, record in known.items()},
             reservations=None,
+            firewalls=Firewalls(
+                {vm_id: record.groups for vm_id, record in known.items()},
+                {path.stem: tuple(self._rules(path.stem)) for path in self._groups.glob("*.json")},
+            ),
         )
 
     def inbound(self, vm_id: str) -> frozenset[Rule] | None:

@@ -1,4 +1,4 @@
-"""Guests, their disks and addresses, as the hypervisor has them, against the records."""
+"""Guests, their disks, addresses and firewalls, as the hypervisor has them, against the records."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -9,8 +9,10 @@ from souche.fsck.findings import Finding, Level
 from souche.fsck.look import Look
 from souche.model.vms import Vm
 from souche.states import LinkState, VmState
+from souche.workflows import firewalls
 
 SWEEP: Final = "the region's server removes it within a minute"
+FOLLOWS: Final = "the region's server sets it again within a minute"
 RESTART: Final = "stop and start the VM"
 RESTING: Final = (VmState.RUNNING, VmState.STOPPED)
 
@@ -22,6 +24,8 @@ def check(look: Look) -> Iterator[Finding]:
     resting = {vm.vm_id: vm for vm in vms.in_states(look.connection, RESTING) if vm.vm_id not in look.busy}
     yield from _guests(look, look.compute, resting)
     yield from _reservations(look, look.compute, resting)
+    if not look.promises:  # each of them may be about to change what others let in
+        yield from _firewalls(look, look.compute, resting)
 
 
 def _guests(look: Look, compute: ComputeState, resting: Mapping[str, Vm]) -> Iterator[Finding]:
@@ -69,3 +73,24 @@ def _reservations(look: Look, compute: ComputeState, resting: Mapping[str, Vm]) 
             what = f"DHCP gives {reserved[mac]} to {mac}, which no VM has"
             advice = "the address is freed when another VM gets it"
             yield Finding("ReservationLeft", mac, what, Level.LEFTOVER, advice=advice)
+
+
+def _firewalls(look: Look, compute: ComputeState, resting: Mapping[str, Vm]) -> Iterator[Finding]:
+    """A guest is in the groups of its VM, and these let in what their rules say."""
+    wanted, present = firewalls.recorded(look.connection), compute.firewalls
+    for vm_id in sorted(resting.keys() & compute.guests.keys()):
+        groups = set(wanted.guests.get(vm_id, ()))
+        if vm_id not in present.guests:
+            yield Finding("FirewallMissing", vm_id, "its guest has no firewall", advice=FOLLOWS)
+        elif set(present.guests[vm_id]) != groups or any(
+            set(present.groups.get(each, ())) != set(wanted.groups[each]) for each in groups
+        ):
+            what = "its guest does not let in what its security groups say"
+            yield Finding("FirewallDiffers", vm_id, what, advice=FOLLOWS)
+    for vm_id in sorted(present.guests.keys() - compute.guests.keys() - look.busy):
+        yield Finding(
+            "FirewallLeft", vm_id, "there is a firewall, and no guest", Level.LEFTOVER, advice=SWEEP
+        )
+    if not compute.firewalls_loaded and any(guest.disks is not None for guest in compute.guests.values()):
+        what = "guests run, and no firewall of the region is in force"
+        yield Finding("FirewallsNotLoaded", "firewall", what, advice=FOLLOWS)

@@ -67,7 +67,7 @@ def _compute(home: Home, stack: ExitStack) -> ComputeInspector | None:
     facts = home.told()
     cidr = str(facts.get("GuestNetwork"))
     if facts.get("Compute") == "libvirt":
-        inspector = LibvirtInspector(home.path)
+        inspector = LibvirtInspector(home.path, cidr)
         stack.callback(inspector.close)
         return inspector
     if facts.get("Compute") == "simulated" and SimulatedHypervisor.is_at(home.path):

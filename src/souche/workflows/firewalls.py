@@ -32,6 +32,11 @@ def follow_all(parts: Parts) -> None:
     _protect(parts, lambda connection: _of_vms(connection, vms.all_ids(connection), from_scratch=True))
 
 
+def recorded(connection: sa.Connection) -> Firewalls:
+    """What the firewalls of the whole region should be."""
+    return _of_vms(connection, vms.all_ids(connection))
+
+
 def _protect(parts: Parts, look: Callable[[sa.Connection], Firewalls]) -> None:
     def wanted() -> Firewalls:
         with parts.store.read() as connection:

@@ -84,6 +84,15 @@ class RegionFirewall:
         """Remove a guest's firewall; gone already is success."""
         self._batches.do(_Task(lambda: self._remove(vm_id)))
 
+    def look(self) -> Firewalls:
+        """What guests and groups were last told to be. Takes no lock and makes nothing."""
+        state = self._files.look()
+        return Firewalls({vm_id: guest.groups for vm_id, guest in state.guests.items()}, state.rules)
+
+    def is_loaded(self) -> bool:
+        """Whether the tables are there."""
+        return self._are_there()
+
     def remove(self) -> None:
         """Remove the tables."""
         with self._files.locked():

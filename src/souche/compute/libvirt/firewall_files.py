@@ -49,6 +49,10 @@ class FirewallFiles:
                 self._generation = present
             yield own
 
+    def look(self) -> State:
+        """What the files are at this moment; without the lock, and nothing is made."""
+        return State(self._read_guests(), self._read_rules())
+
     def advance(self) -> None:
         """Begin another generation: what other objects know is not the newest any more."""
         self._generation += 1

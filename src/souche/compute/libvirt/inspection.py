@@ -1,6 +1,7 @@
 """A look at what libvirt and this machine have of a region. Nothing is made: no network, no folder, no firewall."""
 
 from collections.abc import Mapping
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import libvirt
@@ -9,6 +10,7 @@ from souche.compute.inspection import ComputeState, SeenGuest
 from souche.compute.libvirt import live_disks
 from souche.compute.libvirt.bindings import Domain, Host
 from souche.compute.libvirt.connection import Connection
+from souche.compute.libvirt.firewall import RegionFirewall
 from souche.compute.libvirt.names import Names, home_tag
 from souche.compute.libvirt.reservations import Reservations
 
@@ -16,15 +18,16 @@ from souche.compute.libvirt.reservations import Reservations
 class LibvirtInspector:
     """A `ComputeInspector` of the region in `home`, on the libvirt at `uri`."""
 
-    def __init__(self, home: Path, *, tag: str | None = None, uri: str = "qemu:///system") -> None:
+    def __init__(self, home: Path, cidr: str, *, tag: str | None = None, uri: str = "qemu:///system") -> None:
         self._names = Names(tag or home_tag(home))
+        self._firewall = RegionFirewall(home, self._names, IPv4Network(cidr))
         self._connection = Connection(uri, _nothing)
 
     def inspect(self) -> ComputeState:
         with self._connection.calling("list guests") as host:
             guests = dict(self._guests(host))
         reserved = {each.mac: each.ip for each in Reservations(self._names.network).all()}
-        return ComputeState(guests, reserved)
+        return ComputeState(guests, reserved, self._firewall.look(), self._firewall.is_loaded())
 
     def close(self) -> None:
         self._connection.close()
