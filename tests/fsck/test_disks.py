@@ -176,6 +176,16 @@ def test_nothing_is_offered_for_removal_while_a_disk_is_missing(home: tuple[Worl
     assert layer.exists()
 
 
+def test_nothing_is_offered_for_removal_while_a_layer_is_missing(home: tuple[World, Cast]) -> None:
+    """What stands below a missing layer is named by nothing else, and is wanted when that layer is put back."""
+    world, cast = home
+    unnamed = _layer_unnamed(world, cast)
+    _layer(world, "snapshots", cast.snapshot_id).unlink()
+    mend(world.home)
+    left = [finding for finding in look(world.home).findings if finding.resource_id == unnamed]
+    assert [(finding.code, finding.repair) for finding in left] == [("LayerUnnamed", None)]
+
+
 def test_other_bytes_of_the_same_length_are_found_by_a_deep_look(home: tuple[World, Cast]) -> None:
     world, cast = home
     world.disks.store.record_hashes(1e12)

@@ -13,19 +13,20 @@ from souche.storage.base import DiskKind
 GIB: Final = 1024**3
 BACKUP: Final = "only a backup can bring the bytes back"
 REMOVED: Final = "its disk is removed"
-MAY_BE_WANTED: Final = "it may be a disk that is missing: the server keeps it until every record has its disk"
+MAY_BE_WANTED: Final = "it may belong to what is missing: the server keeps it until every disk is whole again"
 
 
 def check_store(look: Look) -> Iterator[Finding]:
-    """Links, layers, chains and captures. What is left over of work under way is about that. While a disk is missing,
-    nothing is offered for removal: what nothing names may be that disk."""
+    """Links, layers, chains and captures. What is left over of work under way is about that. While a disk or a layer is
+    missing or damaged, nothing is offered for removal: what nothing names may be that disk, or below that layer."""
     missing = {finding.resource_id for check in (check_volumes, check_snapshots) for finding in check(look)}
+    broken = any(not fault.leftover for fault in look.disks.faults)
     for fault in look.disks.faults:
         if any(part in look.busy for part in fault.resource_id.split(".")):
             continue
         if not fault.leftover:
             yield Finding(fault.code, fault.resource_id, fault.text, advice=BACKUP)
-        elif missing:
+        elif missing or broken:
             yield Finding(fault.code, fault.resource_id, fault.text, Level.LEFTOVER, advice=MAY_BE_WANTED)
         else:
             yield Finding(fault.code, fault.resource_id, fault.text, Level.LEFTOVER, COLLECTION)
