@@ -35,3 +35,10 @@ def test_subregions_are_letters_each_once() -> None:
     for wrong in ("", "a,", "a,a", "A", "ab", "a b", "1"):
         with pytest.raises(BadSetting, match="--subregions"):
             letters(wrong)
+
+
+@pytest.mark.parametrize("text", ["notaurl", "ftp://host", "http://", "http://host:port", "127.0.0.1:8809"])
+@pytest.mark.parametrize("flag", ["endpoint", "oos_endpoint", "export_endpoint"])
+def test_an_endpoint_is_a_url(tmp_path: Path, flag: str, text: str) -> None:
+    with pytest.raises(BadSetting, match=f"--{flag.replace('_', '-')} is not valid: a URL"):
+        config.settings({"home": tmp_path, flag: text}, {})

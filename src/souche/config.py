@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from souche.errors import Invalid
 
@@ -233,6 +234,21 @@ def host_and_port(flag: str, text: str) -> tuple[str, int]:
     return host.strip("[]").lower(), int(port)
 
 
+def check_url(flag: str, text: str) -> None:
+    """Refuse what is no http or https URL.
+
+    Raises:
+        BadSetting.
+    """
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of the port
+        good = False
+    if not good:
+        raise BadSetting(flag=flag, reason=f"a URL such as https://HOST:PORT is expected, not {text!r}")
+
+
 def settings(given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings: a flag that is given wins, then its environment variable, then the default.
 
@@ -241,6 +257,9 @@ def settings(given: Mapping[str, Any], environment: Mapping[str, str] = os.envir
     """
     values = {setting.key: _value(setting, given.get(setting.key), environment) for setting in SETTINGS}
     values["home"] = values["home"].resolve()
+    for setting in SETTINGS:
+        if setting.key.endswith("endpoint") and values[setting.key]:
+            check_url(setting.flag, values[setting.key])
     values["endpoint"] = values["endpoint"] or f"http://{values['listen']}"
     return Settings(**values)
 
