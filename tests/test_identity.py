@@ -14,7 +14,7 @@ from souche.errors import SystemFailure
 from souche.home import Home
 from souche.main import identity
 from souche.main.drivers import check_databases, open_store
-from souche.main.identity import DisksMissing, RecordsMissing, RegionDiffers
+from souche.main.identity import DisksMissing, RecordsMissing, RegionDiffers, RestoreBroken
 from souche.storage.qcow2 import Qcow2Store
 
 MIB = 1 << 20
@@ -131,6 +131,17 @@ def test_the_log_beside_an_empty_database_is_kept(home: Home) -> None:
     log.write_bytes(content)
     assert_refused(home, RecordsMissing)
     assert log.read_bytes() == content
+
+
+@pytest.mark.parametrize("layers", [[], ["vol-11111111.qcow2"]])
+def test_the_beginning_of_a_restore_is_not_served(tmp_path: Path, layers: list[str]) -> None:
+    home = Home(tmp_path / "restored")
+    home.make()
+    (home.disks / "layers").mkdir(parents=True)
+    (home.path / "restoring").write_text("20261127t200000000000-00000000")
+    for layer in layers:
+        (home.disks / "layers" / layer).touch()
+    assert_refused(home, RestoreBroken)
 
 
 def test_the_database_of_another_region_is_refused(home: Home, tmp_path: Path) -> None:

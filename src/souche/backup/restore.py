@@ -18,7 +18,8 @@ from souche.storage.qcow2.durable import sync_directory, sync_file
 
 PRIVATE_FOLDER: Final = 0o700
 PRIVATE: Final = 0o600
-MARKER: Final = "restoring"
+RESTORING: Final = "restoring"
+"""the file in a home that is there until its restore is whole; it names the backup"""
 
 
 class NoSuchBackup(NotFound):
@@ -82,11 +83,11 @@ def restore(
         target.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         writer.replace(file.stored, target)
     writer.replace(manifest.database, home / "region.sqlite")
-    (home / MARKER).unlink()
+    (home / RESTORING).unlink()
 
 
 def _begin(home: Path, backup_id: str) -> None:
-    marker = home / MARKER
+    marker = home / RESTORING
     home.mkdir(parents=True, exist_ok=True)
     if marker.exists() and marker.read_text() == backup_id:
         return

@@ -11,6 +11,7 @@ what an exchange of files leaves. A home of an earlier Souche has none of the th
 from pathlib import Path
 from uuid import uuid4
 
+from souche.backup.restore import RESTORING
 from souche.db import region
 from souche.db.examination import examine
 from souche.db.store import Store
@@ -21,6 +22,10 @@ from souche.home import Home, write_whole
 class RecordsMissing(SystemFailure):
     """{home} is the home of a region, but region.sqlite is missing or has no records: put it back, with the
     region.sqlite-wal that belongs to it. (To begin anew, choose another home.) Nothing was changed."""
+
+
+class RestoreBroken(SystemFailure):
+    """{home} holds the beginning of a restore: run the same `souche restore` again, or remove the folder."""
 
 
 class RegionDiffers(SystemFailure):
@@ -42,12 +47,14 @@ def check(home: Home) -> None:
     """Refuse a home whose parts do not belong together; looks only.
 
     Raises:
-        RecordsMissing, RegionDiffers, DisksMissing, VaultKeyMissing, DatabaseDamaged, DatabaseNewer,
+        RecordsMissing, RestoreBroken, RegionDiffers, DisksMissing, VaultKeyMissing, DatabaseDamaged, DatabaseNewer,
         DatabaseUnwritable.
     """
     in_files = {file: _read(file) for file in (home.disks_region_id, home.region_id)}  # before the database
     contents = examine(home.database)
     if contents.revision is None:
+        if (home.path / RESTORING).exists():
+            raise RestoreBroken(home=home.path)
         if any(in_files.values()) or home.has_disks() or home.has_write_ahead_log():
             raise RecordsMissing(home=home.path)
         return
