@@ -74,7 +74,20 @@ def test_a_damaged_backup_is_status_1(home: Path, tmp_path: Path, served: Served
     [
         (["backup", "TO", "--home", "missing"], "No region has been served"),
         (["backup", "verify", "TO"], "There is no backup"),
+        (["backup", "list", "TO"], "There is no backup"),
         (["backup", "list", "s3://bucket/prefix"], "--oos-endpoint"),
+        (
+            [
+                "backup",
+                "list",
+                "s3://bucket/prefix",
+                "--oos-endpoint",
+                "notaurl",
+                "--oos-key-file",
+                "/dev/null",
+            ],
+            "--oos-endpoint is not valid: a URL",
+        ),
         (["restore", "TO", "--home", "new"], "There is no backup"),
         (["restore", "s3:///prefix", "--home", "new"], "s3://BUCKET/PREFIX"),
     ],
@@ -86,3 +99,36 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path: Path, words: list[str
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["", "http://127.0.0.1:8809", "http://localhost:8809", "https://oos.example/"]
+)
+def test_a_backup_does_not_go_into_its_own_region(home: Path, tmp_path: Path, endpoint: str) -> None:
+    home.mkdir()
+    facts = {"Oos": "https://oos.example", "OosListen": "127.0.0.1:8809"}
+    (home / "serving.json").write_text(json.dumps(facts))
+    places = (
+        [["s3://backups/p", "--oos-endpoint", endpoint]] if endpoint else [[home / "backups"], [tmp_path]]
+    )
+    for place in places:
+        done = souche("backup", "--home", home, *place)
+        assert done.returncode == 1
+        assert done.stderr.startswith("souche: The backup failed: ")
+        assert len(done.stderr.splitlines()) == 1
+    assert not (home / "backups").exists()
+    assert not (tmp_path / ".lock").exists()
+
+
+def test_a_place_that_cannot_be_read_or_made_is_said_in_one_line(home: Path, tmp_path: Path) -> None:
+    told("account", "create", "alice", "--home", home)
+    (home / "serving.json").write_text("{}")
+    (tmp_path / "file").touch()
+    for place, reason in (
+        (tmp_path / "file", "is a file, not a folder"),
+        (Path("/proc/nothing"), "/proc/nothing"),
+    ):
+        done = souche("backup", "--home", home, place)
+        assert done.returncode == 1
+        assert reason in done.stderr
+        assert len(done.stderr.splitlines()) == 1

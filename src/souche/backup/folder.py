@@ -30,6 +30,8 @@ class FolderRepository:
     @contextmanager
     def alone(self) -> Iterator[None]:
         with self._errors():
+            if self._root.exists() and not self._root.is_dir():
+                raise BackupFailed(reason=f"{self._root} is a file, not a folder")
             self._root.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
             lock = os.fdopen(os.open(self._root / ".lock", os.O_RDWR | os.O_CREAT, 0o600), "w")
         with lock:
@@ -42,18 +44,20 @@ class FolderRepository:
 
     def keys(self, prefix: str) -> list[str]:
         folder = self._root / prefix
-        if not folder.is_dir():
-            return []
-        return sorted(
-            str(path.relative_to(self._root))
-            for path in folder.rglob("*")
-            if path.is_file() and not path.name.startswith(".")
-        )
+        with self._errors(prefix):
+            if not folder.is_dir():
+                return []
+            return sorted(
+                str(path.relative_to(self._root))
+                for path in folder.rglob("*")
+                if path.is_file() and not path.name.startswith(".")
+            )
 
     def size(self, key: str) -> int | None:
         try:
-            return (self._root / key).stat().st_size
-        except FileNotFoundError:
+            with self._errors(key):
+                return (self._root / key).stat().st_size
+        except NotInBackup:
             return None
 
     def read(self, key: str) -> bytes:
@@ -97,9 +101,9 @@ class FolderRepository:
     def _errors(self, key: str = "") -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError as error:
-            raise NotInBackup(key=key) from error
         except OSError as error:
+            if key and isinstance(error, FileNotFoundError):
+                raise NotInBackup(key=key) from error
             raise BackupFailed(reason=f"{error.filename or self._root}: {error.strerror}") from error
 
 

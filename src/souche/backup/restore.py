@@ -52,12 +52,15 @@ def find(repository: Repository, backup_id: str | None) -> Manifest:
 
 
 def every(repository: Repository) -> list[Manifest]:
-    """Every backup of the repository, oldest first.
+    """Every backup of the repository, oldest first: at least one.
 
     Raises:
-        BadBackup.
+        NoBackups, BadBackup.
     """
-    return [manifests.read_manifest(repository.read(key)) for key in repository.keys(BACKUPS)]
+    keys = repository.keys(BACKUPS)
+    if not keys:
+        raise NoBackups
+    return [manifests.read_manifest(repository.read(key)) for key in keys]
 
 
 def restore(

@@ -1,8 +1,10 @@
 """Backups of a region, for the operator's commands: where they go to and come from, and what they are made of."""
 
+import socket
 import sqlite3
 from collections.abc import Collection, Sequence
 from contextlib import closing
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,14 +15,14 @@ from souche.backup.bucket import BucketRepository
 from souche.backup.folder import FolderRepository
 from souche.backup.make import Made, Source, Tell
 from souche.backup.manifest import Bucket, Manifest
-from souche.backup.repository import Repository
+from souche.backup.repository import BackupFailed, Repository
 from souche.backup.verify import Verified
 from souche.cli.composition import Administered, BackupPlace
-from souche.config import BadSetting
+from souche.config import BadSetting, check_url, host_and_port
 from souche.db import vms
 from souche.db.region import region_id
 from souche.db.store import Store, sqlite_engine
-from souche.home import Home
+from souche.home import Facts, Home
 from souche.main.administration import administer, reached_oos
 from souche.main.drivers import read_key_file
 from souche.objects.s3 import S3Access, S3Store
@@ -37,7 +39,7 @@ class Backups:
     def make(self, path: Path, place: BackupPlace, tell: Tell) -> Made:
         """Back up the region in a home folder, which may be served meanwhile."""
         home = Home(path.resolve())
-        home.read()  # there is a region
+        _check_apart(place, home, home.read())  # which also says that there is a region
         with administer(home.path) as administered:
             with administered.region.store.read() as connection:
                 identity = region_id(connection)
@@ -52,6 +54,7 @@ class Backups:
 
     def restore(self, place: BackupPlace, backup_id: str | None, home: Path, tell: Tell) -> Manifest:
         """Make a region from a backup, in a new home."""
+        _check_apart(place, Home(home.resolve()), {})
         repository = _repository(place)
         manifest = restore.find(repository, backup_id)
         restore.restore(repository, manifest, home.resolve(), Archive, tell)
@@ -79,9 +82,58 @@ def _repository(place: BackupPlace) -> Repository:
         raise BadSetting(flag=place.name, reason="s3://BUCKET/PREFIX is expected")
     if not place.oos_endpoint or place.oos_key_file is None:
         raise BadSetting(flag="--oos-endpoint", reason="a bucket needs it, and --oos-key-file")
+    check_url("--oos-endpoint", place.oos_endpoint)
     access_key_id, secret_key = read_key_file(place.oos_key_file)
     access = S3Access(place.oos_endpoint, access_key_id, secret_key)
     return BucketRepository(S3Store(access), parts.netloc, parts.path)
+
+
+def _check_apart(place: BackupPlace, home: Home, facts: Facts) -> None:
+    """A backup in the home goes when the home goes, and so does one in the region's own object store; a home in the
+    folder of the backups would be taken for one of them.
+
+    Raises:
+        BackupFailed.
+    """
+    if urlsplit(place.name).scheme == SCHEME:
+        if place.oos_endpoint and _is_own_store(place.oos_endpoint, facts):
+            raise BackupFailed(
+                reason="that is the region's own object store, which is lost with it: name another one"
+            )
+        return
+    folder = Path(place.name).resolve()
+    if folder.is_relative_to(home.path) and folder != home.path:
+        raise BackupFailed(
+            reason=f"{folder} is in the region's home, and is lost with it: name another place"
+        )
+    if home.path.is_relative_to(folder):
+        raise BackupFailed(
+            reason=f"{home.path} is in {folder}: homes and backups belong into different folders"
+        )
+
+
+def _is_own_store(endpoint: str, facts: Facts) -> bool:
+    """Whether an endpoint leads to the embedded object store of a region, by its name or by its address."""
+    listen = facts.get("OosListen")
+    if not isinstance(listen, str):
+        return False
+    if endpoint.rstrip("/") == str(facts.get("Oos")).rstrip("/"):
+        return True
+    host, port = host_and_port("--oos-listen", listen)
+    parts = urlsplit(endpoint)
+    if parts.hostname is None or parts.port != port:
+        return False
+    own, other = _addresses(host), _addresses(parts.hostname)
+    everywhere = any(each.is_unspecified for each in own) and any(each.is_loopback for each in other)
+    return everywhere or bool(own & other)
+
+
+def _addresses(host: str) -> set[IPv4Address | IPv6Address]:
+    """Those of a name; none where it cannot be resolved."""
+    try:
+        return {ip_address(each[4][0]) for each in socket.getaddrinfo(host, None)}
+    except OSError:
+        return set()
 
 
 class _Records:
