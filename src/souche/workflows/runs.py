@@ -1,10 +1,11 @@
 """Which workflows this process has in hand, and how many of each account: accounts take turns.
 
-`AT_ONCE` bounds how many workflows of one account run in a lane at the same time, so that what one account has asked
-for in one call keeps no other waiting for more than its share of the machine. One that pauses after a failure is not
-counted meanwhile: what is broken holds up nothing else.
+`AT_ONCE` bounds how many workflows of one account run in a lane at the same time. Accounts with work share the bound of
+`Lane.WORK`, so what one account has asked for in one call takes no more than its share of the machine. One that pauses
+after a failure is not counted meanwhile: what is broken holds up nothing else.
 """
 
+import os
 import threading
 import time
 from collections import deque
@@ -16,13 +17,17 @@ from souche.model.operations import Operation
 from souche.workflows.engine import Lane
 
 AT_ONCE: Final[Mapping[Lane, int]] = {
-    Lane.WORK: 3,
+    Lane.WORK: max(3, (os.cpu_count() or 1) + 1),
     Lane.GUESTS: 64,
     Lane.TRANSFERS: 64,
     Lane.FIREWALLS: 8,
 }
-"""of one account. Python runs one thread at a time: 60 launches take as long with 3 as with 8, and another account's
-beside them take half as long with 3."""
+"""of one account. On two cores 60 launches take as long with 3 as with 8, and another account's beside them take half
+as long with 3."""
+SHARED: Final = frozenset({Lane.WORK})
+"""Lanes whose bound the accounts share, at least one each."""
+ACTIVE_SECONDS: Final = 2.0
+"""For so long after its last workflow an account keeps its share: its next request is on its way."""
 REMEMBERED: Final = 1000
 
 
@@ -45,6 +50,7 @@ class Runs:
         self._running: dict[str, _Run] = {}
         self._resumed: set[str] = set()
         self._ended: deque[str] = deque(maxlen=REMEMBERED)
+        self._seen: dict[str, float] = {}
         self._changed = changed
 
     def leave_to_journal(self, operation_ids: Iterable[str]) -> None:
@@ -58,6 +64,8 @@ class Runs:
             if self._knows(operation.operation_id):
                 return False
             self._running[operation.operation_id] = _Run(operation.account_id, lane)
+            if lane in SHARED:
+                self._seen[operation.account_id] = time.monotonic()
             return True
 
     def begin(self, operation: Operation, lane: Lane) -> None:
@@ -86,7 +94,17 @@ class Runs:
                 (each.account_id, each.lane, each.pausing) == (account_id, lane, False)
                 for each in self._running.values()
             )
-        return max(0, AT_ONCE[lane] - taken)
+            bound = AT_ONCE[lane]
+            if lane in SHARED:
+                bound = max(1, bound // len(self._active() | {account_id}))
+        return max(0, bound - taken)
+
+    def _active(self) -> set[str]:
+        """The accounts with work in a shared lane now, or a moment ago."""
+        since = time.monotonic() - ACTIVE_SECONDS
+        self._seen = {account_id: seen for account_id, seen in self._seen.items() if seen > since}
+        running = (each for each in self._running.values() if each.lane in SHARED and not each.pausing)
+        return {*self._seen, *(each.account_id for each in running)}
 
     def runs(self, operation_id: str) -> bool:
         """Whether it runs in this process."""
