@@ -29,7 +29,7 @@ def prepare(home: Home, count: int) -> Caller:
 
 
 def _fill(home: Home, count: int) -> Caller:
-    with composition.administer(home.path) as administered:
+    with composition.administer(home.path, make=True) as administered:
         account, key, secret = accounts.create(administered.region, "bench")
         with administered.region.store.begin() as connection:
             for table, rows in _rows(account.account_id, count).items():

@@ -62,7 +62,7 @@ def _print(name: str, load: Load, bare: float) -> None:
 def _prepare(home: Home) -> dict[Caller, str]:
     """The callers, with a security group of each to tag."""
     callers = {}
-    with composition.administer(home.path) as administered:
+    with composition.administer(home.path, make=True) as administered:
         region = administered.region
         for number in range(ACCOUNTS):
             account, key, secret = accounts.create(region, f"bench-{number}")

@@ -127,3 +127,13 @@ def test_the_trash_is_emptied_and_nothing_else(souche: Souche, disks: Qcow2Store
     assert souche("trash", "empty", SNAPSHOT) == [row(SNAPSHOT)]
     disks.collect()
     assert list((souche.home / "disks" / "layers").iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [("trash", "list"), ("account", "list"), ("quota", "show", "alice")])
+def test_a_home_without_a_region_is_refused_and_stays_as_it_is(
+    souche: Souche, words: tuple[str, ...]
+) -> None:
+    """A mistyped folder made a new region."""
+    said = souche.refusal(*words)
+    assert "No region has been served" in said
+    assert not souche.home.exists()

@@ -66,6 +66,14 @@ class Served:
         found: dict[str, Any] = self.client.raw("ReadImages", Filters={"ImageIds": [image_id]})["Images"][0]
         return found
 
+    def wait_image(self, image_id: str, timeout_seconds: float = 60) -> dict[str, Any]:
+        """The image once it is available."""
+        wait_for(lambda: self.image(image_id)["State"] != "pending", f"{image_id} available", timeout_seconds)
+        image = self.image(image_id)
+        if image["State"] != "available":
+            raise Wrong(f"{image_id} is {image['State']}: {image['StateComment']}")
+        return image
+
     def volume(self, volume_id: str) -> dict[str, Any]:
         """The volume as ReadVolumes shows it."""
         found: dict[str, Any] = self.client.raw("ReadVolumes", Filters={"VolumeIds": [volume_id]})["Volumes"][
@@ -129,7 +137,7 @@ def served(debian_12_image: Path) -> Iterator[Served]:
     try:
         who = harness.create_account(home, "alice")
         client = harness.gateway(listen, who)
-        region = Served(home, listen, server, who, client, _publish(home, debian_12_image))
+        region = Served(home, listen, server, who, client, publish(home, debian_12_image))
         yield region
         region.server.terminate()
         region.server.wait()
@@ -144,7 +152,8 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _publish(home: Path, disk: Path) -> str:
+def publish(home: Path, disk: Path) -> str:
+    """The id of the official image that a Debian 12 disk becomes."""
     with administer(home) as administered:
         staged = administered.staging / "debian-12.qcow2"
         shutil.copy(disk, staged)

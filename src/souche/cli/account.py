@@ -24,7 +24,7 @@ def build(composition: Composition) -> typer.Typer:
         json: JsonFlag = False,
     ) -> None:
         """Create an account with an access key. The secret is shown now and never again."""
-        with told(), composition.administer(home) as administered:
+        with told(), composition.administer(home, make=True) as administered:
             account, key, secret = accounts.create(administered.region, name, alias)
         facts = {
             "AccountId": account.account_id,

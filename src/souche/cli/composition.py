@@ -68,13 +68,21 @@ class Checked:
     mending: Callable[[], AbstractContextManager[Tools]]
 
 
+class Administer(Protocol):
+    """The way to a region's records."""
+
+    def __call__(self, path: Path, *, make: bool = False) -> AbstractContextManager[Administered]:
+        """The region in a home folder. `make`: where there is none, one is made."""
+        ...
+
+
 @dataclass(frozen=True)
 class Composition:
     """The ways into a region: `serve` runs it until the process is told to end; `destroy` removes it for good;
     `check` opens it to be looked at."""
 
     serve: Callable[[Settings], None]
-    administer: Callable[[Path], AbstractContextManager[Administered]]
+    administer: Administer
     destroy: Callable[[Path], None]
     backups: Backups
     check: Callable[[Path], AbstractContextManager[Checked]]

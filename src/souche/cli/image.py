@@ -123,7 +123,7 @@ def _add_build(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Build an image by a recipe and publish it, under a new id and name: an official one, unless it is for an
         account. Progress goes to standard error."""
-        with told(), composition.administer(home) as administered, _bar() as progress:
+        with told(), composition.administer(home, make=True) as administered, _bar() as progress:
             wanted, publisher = _recipe(recipe), official_images.publisher(administered.region, account)
             official_images.check_architecture(publisher, wanted.architecture)
             image = _build_and_publish(administered, wanted, publisher, progress, grace_days)
@@ -159,7 +159,7 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
         json: JsonFlag = False,
     ) -> None:
         """Publish a cloud image file as a public image, under a new id and name: NAME-YYYY.MM.DD-N."""
-        with told(), composition.administer(home) as administered:
+        with told(), composition.administer(home, make=True) as administered:
             publisher = official_images.publisher(administered.region, account, alias)
             with _staged(administered, file) as staged:
                 disk = DiskImage(

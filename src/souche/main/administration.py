@@ -13,7 +13,7 @@ from souche.config import GIB, SETTINGS, host_and_port, letters_of
 from souche.db import operations
 from souche.db.store import Store
 from souche.errors import Unavailable
-from souche.home import Facts, Home, HomeInUse
+from souche.home import Facts, Home, HomeInUse, NotServed
 from souche.main import guest_network
 from souche.main.drivers import (
     allow_list,
@@ -38,9 +38,16 @@ POLL_SECONDS = 0.2
 
 
 @contextmanager
-def administer(path: Path) -> Iterator[Administered]:
-    """The region in a home folder for the operator's commands, beside its server or without one."""
+def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
+    """The region in a home folder for the operator's commands, beside its server or without one. `make`: where there
+    is none, one is made.
+
+    Raises:
+        NotServed: there is none, and none is to be made.
+    """
     home = Home(path.resolve())
+    if not (make or home.database.exists() or home.region_id.exists()):
+        raise NotServed(home=home.path)
     home.make()
     with open_store(home) as store:
         network = GuestNetwork(guest_network.known(home, store), "")

@@ -39,7 +39,7 @@ class Backups:
     def make(self, path: Path, place: BackupPlace, tell: Tell) -> Made:
         """Back up the region in a home folder, which may be served meanwhile."""
         home = Home(path.resolve())
-        _check_apart(place, home, home.read())  # which also says that there is a region
+        _check_apart(place, home, home.told())
         with administer(home.path) as administered:
             with administered.region.store.read() as connection:
                 identity = region_id(connection)
