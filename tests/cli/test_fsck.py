@@ -53,6 +53,7 @@ def test_fsck_says_what_it_mends_and_mends_it(souche: Souche, home: Path) -> Non
     done = souche.invoke("fsck", "--repair")
     assert done.exit_code == 0, done.output
     assert "to mend: FileOpen vault.key: it is for its owner only" in done.stderr
+    assert "mended: FileOpen vault.key" in done.stderr
     assert done.stdout == "all is well\n"
     assert (home / "vault.key").stat().st_mode & 0o777 == 0o600
 

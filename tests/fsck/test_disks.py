@@ -167,6 +167,14 @@ def test_records_and_disks_agree_when_mended(name: str, home: tuple[World, Cast]
     assert codes(look(world.home)) == []
 
 
+def test_a_file_that_no_disk_can_have_is_to_be_moved_away(home: tuple[World, Cast]) -> None:
+    world, _cast = home
+    (_disks(world) / "volumes" / "junk").touch()
+    (finding,) = look(world.home).findings
+    assert (finding.code, finding.resource_id) == ("LinkDamaged", "junk")
+    assert finding.advice == "nothing in the region has such a name: move the file away"
+
+
 def test_nothing_is_offered_for_removal_while_a_disk_is_missing(home: tuple[World, Cast]) -> None:
     """The link of a volume is lost: the layer that nothing names is its disk."""
     world, cast = home

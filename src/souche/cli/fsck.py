@@ -38,8 +38,9 @@ def build(composition: Composition) -> Callable[[Path, bool, bool, bool], None]:
         with told(), composition.check(home) as checked:
             report = checked.examine(deep)
             if repair and any(finding.repair for finding in report.findings):
-                _mend(checked, report.findings)
+                tried = _mend(checked, report.findings)
                 report = checked.examine(deep)
+                _print_outcome(tried, report.findings)
         _print(report, as_json=json)
         if not report.is_well:
             raise typer.Exit(1)
@@ -47,14 +48,22 @@ def build(composition: Composition) -> Callable[[Path, bool, bool, bool], None]:
     return fsck
 
 
-def _mend(checked: Checked, findings: Sequence[Finding]) -> None:
-    """Say what is going to be done, then do it."""
+def _mend(checked: Checked, findings: Sequence[Finding]) -> list[Finding]:
+    """Say what is going to be done, then do it. Returns the findings that something was done about."""
     repairs = [(finding, finding.repair) for finding in findings if finding.repair]
     for finding, repair in repairs:
         print(f"to mend: {finding.code} {finding.resource_id}: {repair.text}", file=sys.stderr)
     with checked.mending() as tools:
         for _finding, repair in repairs:
             repair.act(tools)
+    return [finding for finding, _repair in repairs]
+
+
+def _print_outcome(tried: Sequence[Finding], found: Sequence[Finding]) -> None:
+    still = {(finding.code, finding.resource_id) for finding in found}
+    for finding in tried:
+        outcome = "still there" if (finding.code, finding.resource_id) in still else "mended"
+        print(f"{outcome}: {finding.code} {finding.resource_id}", file=sys.stderr)
 
 
 def _print(report: Report, *, as_json: bool) -> None:

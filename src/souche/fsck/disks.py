@@ -13,6 +13,7 @@ from souche.storage.base import DiskKind
 GIB: Final = 1024**3
 BACKUP: Final = "only a backup can bring the bytes back"
 REMOVED: Final = "its disk is removed"
+STRANGER: Final = "nothing in the region has such a name: move the file away"
 MAY_BE_WANTED: Final = "it may belong to what is missing: the server keeps it until every disk is whole again"
 
 
@@ -25,11 +26,17 @@ def check_store(look: Look) -> Iterator[Finding]:
         if any(part in look.busy for part in fault.resource_id.split(".")):
             continue
         if not fault.leftover:
-            yield Finding(fault.code, fault.resource_id, fault.text, advice=BACKUP)
+            advice = BACKUP if _is_of_a_disk(fault.resource_id) else STRANGER
+            yield Finding(fault.code, fault.resource_id, fault.text, advice=advice)
         elif missing or broken:
             yield Finding(fault.code, fault.resource_id, fault.text, Level.LEFTOVER, advice=MAY_BE_WANTED)
         else:
             yield Finding(fault.code, fault.resource_id, fault.text, Level.LEFTOVER, COLLECTION)
+
+
+def _is_of_a_disk(name: str) -> bool:
+    """Whether a name can be that of a volume, a snapshot, or a layer of one."""
+    return name.split("-")[0] in (ids.VOLUME, ids.SNAPSHOT)
 
 
 def compare(region: Region) -> Iterator[Finding]:
