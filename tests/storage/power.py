@@ -9,11 +9,12 @@ is, by itself, as it was synced last, as it is now, or as it was in between.
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+
+import pytest
 
 Entry = tuple[str, int | str]
 """("file", inode), ("folder", inode) or ("link", target)"""
@@ -71,10 +72,10 @@ class Recorder:
     @contextmanager
     def recording(self) -> Iterator[None]:
         """Record what this thread does."""
-        with ExitStack() as stack:
-            stack.enter_context(patch.object(os, "fsync", self._sync(os.fsync)))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "fsync", self._sync(os.fsync))
             for name in CHANGES:
-                stack.enter_context(patch.object(os, name, self._change(getattr(os, name))))
+                patch.setattr(os, name, self._change(getattr(os, name)))
             yield
         self.after()
 
