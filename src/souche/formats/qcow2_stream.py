@@ -98,7 +98,7 @@ def qcow2_stream(allocation: Allocation, chunks: Iterable[Chunk]) -> Iterator[By
 def metadata(allocation: Allocation) -> Iterator[bytes]:
     """The header and the tables, in whole clusters: everything before the data."""
     plan = layout(allocation)
-    yield _header(allocation.size_bytes, plan)
+    yield _padded(header(allocation.size_bytes, plan))
     yield _padded(_table(range(plan.first_refcount_block, plan.l1_cluster)))
     for block in range(plan.refcount_blocks):
         used = min(REFCOUNTS, plan.clusters - block * REFCOUNTS)
@@ -108,16 +108,19 @@ def metadata(allocation: Allocation) -> Iterator[bytes]:
         yield _big_endian(table)
 
 
-def _header(size_bytes: int, plan: Layout) -> bytes:
+def header(
+    size_bytes: int, plan: Layout, *, backing_name_offset: int = 0, backing_name_bytes: int = 0
+) -> bytes:
+    """The header alone; 0 and 0: there is no backing file."""
     fields = (
-        *(b"QFI\xfb", 3, 0, 0, CLUSTER_BITS, size_bytes, 0),
+        *(b"QFI\xfb", 3, backing_name_offset, backing_name_bytes, CLUSTER_BITS, size_bytes, 0),
         *(plan.l1_entries, plan.l1_cluster * CLUSTER_BYTES),
         *(CLUSTER_BYTES, plan.refcount_table_clusters),
         *(0, 0),  # no internal snapshots
         *(0, 0, 0),  # no features: incompatible, compatible, autoclear
         *(REFCOUNT_ORDER, HEADER.size),
     )
-    return _padded(HEADER.pack(*fields))
+    return HEADER.pack(*fields)
 
 
 def _l1(plan: Layout) -> bytes:

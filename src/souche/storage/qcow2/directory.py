@@ -27,12 +27,11 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from souche import run
 from souche.errors import OutOfSpace, StorageFailed, SystemFailure, Unavailable
 from souche.formats.qcow2 import Qcow2Header, read_header
+from souche.formats.qcow2_empty import EmptyImage, empty_image
 from souche.room import full
 from souche.storage.base import DiskKind
-from souche.storage.qcow2 import argv
 from souche.storage.qcow2.durable import sync_directory, sync_file
 from souche.storage.qcow2.locks import locked
 from souche.storage.qcow2.pointers import Pointers
@@ -130,14 +129,14 @@ class Directory:
         """Make a layer that reads as zeros; returns its name."""
         with self.scratch.place() as place:
             image = place / "empty.qcow2"
-            run.run(argv.create_empty(image, size_bytes), timeout_seconds=SHORT_SECONDS)
+            _write(image, empty_image(size_bytes))
             return self.adopt(image, stem)
 
     def add_overlay(self, stem: str, backing: str, size_bytes: int) -> str:
         """Make an empty layer on top of another; returns its name."""
         with self.scratch.place() as place:
             image = place / "overlay.qcow2"
-            run.run(argv.create_overlay(image, backing, size_bytes), timeout_seconds=SHORT_SECONDS)
+            _write(image, empty_image(size_bytes, backing))
             return self.adopt(image, stem)
 
     def adopt(self, image: Path, stem: str) -> str:
@@ -201,6 +200,15 @@ class Directory:
             path.chmod(OWNER_ONLY)
             sync_directory(path.parent)
         return path
+
+
+def _write(path: Path, image: EmptyImage) -> None:
+    """Write a new file, with holes where it is zeros. A tenth of the time that qemu-img takes to start."""
+    with path.open("xb") as file:
+        file.truncate(image.file_bytes)
+        for offset, data in image.pieces.items():
+            file.seek(offset)
+            file.write(data)
 
 
 def _names(stem: str) -> Iterator[str]:
