@@ -173,5 +173,5 @@ def test_terraform(reader: Reader) -> None:
     who = Credentials("", given["access_key_id"], given["secret_key_id"])
     answer = Caller(Server(endpoint.port or 0), who).attempt("ReadSubregions", b"{}", form)
     assert answer.status == 200, answer.json
-    assert [each["RegionName"] for each in answer.json["Subregions"]] == [given["region"]]
+    assert {each["RegionName"] for each in answer.json["Subregions"]} == {given["region"]}
     assert endpoint.hostname == "127.0.0.1"

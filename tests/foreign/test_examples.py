@@ -45,6 +45,11 @@ NEVER_SHOWN: Final[Mapping[str, str]] = {
         EXPORTS,
     ),
     **dict.fromkeys(("DedicatedGroup", "VmGroup", "VmTemplate"), "VM groups are not kept: lists are empty"),
+    **dict.fromkeys(
+        ("MinimalPolicy", "Policy", "PolicyEntities", "PolicyVersion", "User", "UserGroup"),
+        "an account has no users and no policies: lists are empty",
+    ),
+    "Ca": "certificates of clients are not kept: the list is empty",
     "ServerCertificate": "certificates are for load balancers: lists are empty",
 }  # fmt: skip
 
@@ -125,6 +130,7 @@ def _shown(region: ServedRegion) -> set[Field]:
     _show_vm(call, region.official_image_id)
     for action in (
         "Accounts",
+        "Locations",
         "ProductTypes",
         "Quotas",
         "Regions",

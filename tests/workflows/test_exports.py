@@ -357,6 +357,7 @@ def test_a_bucket_that_cannot_be_cleaned_yet_holds_no_snapshot(
     snapshots.delete(world.region, cast.alice, cast.snapshot_id)
     if cancelled:
         export_tasks.cancel(world.region, cast.alice, task.task_id)
+    world.run(next(each for each in world.promised() if each.workflow == "delete_snapshot"))
     world.run_all()
     ended = export_tasks.get(world.region, task.task_id)
     assert ended.state == (ExportState.CANCELLED if cancelled else ExportState.FAILED)

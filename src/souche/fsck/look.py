@@ -26,7 +26,7 @@ class Region:
     staging: Path
     vault_key: Path
     store: Store
-    belongs_together: Callable[[], None]
+    belongs_together: Callable[[], object]
     disks: StoreInspector
     compute: ComputeInspector | None = None
     objects: ObjectStore | None = None

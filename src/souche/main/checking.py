@@ -55,7 +55,7 @@ def opened(home: Home) -> Iterator[Region]:
             staging=home.staging,
             vault_key=home.vault_key,
             store=store,
-            belongs_together=lambda: identity.check(home),
+            belongs_together=lambda: identity.check_parts(home),
             disks=Qcow2Inspector(home.path / "disks"),
             compute=_compute(home, stack),
             objects=objects,

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from souche.backup.restore import RESTORING
 from souche.db import region
-from souche.db.examination import examine
+from souche.db.examination import Contents, examine
 from souche.db.store import Store
 from souche.errors import SystemFailure
 from souche.home import Home, write_whole
@@ -44,11 +44,20 @@ class VaultKeyMissing(SystemFailure):
 
 
 def check(home: Home) -> None:
-    """Refuse a home whose parts do not belong together; looks only.
+    """Refuse a home whose parts do not belong together, or that lost its key; looks only.
 
     Raises:
-        RecordsMissing, RestoreBroken, RegionDiffers, DisksMissing, VaultKeyMissing, DatabaseDamaged, DatabaseNewer,
-        DatabaseUnwritable.
+        VaultKeyMissing, and those of `check_parts`.
+    """
+    if check_parts(home).has_secrets and not home.vault_key.exists():
+        raise VaultKeyMissing(file=home.vault_key)
+
+
+def check_parts(home: Home) -> Contents:
+    """Refuse a home whose parts do not belong together; looks only. Returns what the database has.
+
+    Raises:
+        RecordsMissing, RestoreBroken, RegionDiffers, DisksMissing, DatabaseDamaged, DatabaseNewer, DatabaseUnwritable.
     """
     in_files = {file: _read(file) for file in (home.disks_region_id, home.region_id)}  # before the database
     contents = examine(home.database)
@@ -57,15 +66,14 @@ def check(home: Home) -> None:
             raise RestoreBroken(home=home.path)
         if any(in_files.values()) or home.has_disks() or home.has_write_ahead_log():
             raise RecordsMissing(home=home.path)
-        return
+        return contents
     for file, file_id in in_files.items():
         if file_id is not None and file_id != contents.region_id:
             database_id = contents.region_id or "none"
             raise RegionDiffers(file=file, file_id=file_id, database_id=database_id)
     if in_files[home.region_id] is not None and in_files[home.disks_region_id] is None:
         raise DisksMissing(home=home.path)
-    if contents.has_secrets and not home.vault_key.exists():
-        raise VaultKeyMissing(file=home.vault_key)
+    return contents
 
 
 def settle(home: Home, store: Store) -> None:
