@@ -5,6 +5,7 @@ import shlex
 from typing import Any, Final
 
 import pytest
+from tools.harness import wait_for
 
 from souche import run
 from tests.guests.conftest import Served
@@ -29,21 +30,29 @@ while True:
 def test_no_image_of_a_busy_guest_shows_counters_further_apart_than_one_write(served: Served) -> None:
     mappings = [{"DeviceName": device, "Bsu": {"VolumeSize": 1}} for device in DEVICES]
     vm = served.launch(served.image_id, served.key("counting"), BlockDeviceMappings=mappings)
-    volumes = {each["DeviceName"]: each["Bsu"]["VolumeId"] for each in vm["BlockDeviceMappings"]}
-    paths = " ".join(f"/dev/disk/by-id/*{volumes[device]}" for device in DEVICES)
-    served.ssh(
-        vm, f"sudo systemd-run --unit counting /usr/bin/python3 -c {shlex.quote(COUNTER)} $(echo {paths})"
-    )
-    shown = [_counters(served, _image(served, vm, number)) for number in range(IMAGES)]
-    served.ssh(vm, "systemctl is-active counting")
+    try:
+        _start_counting(served, vm)
+        shown = [_counters(served, _image(served, vm, number)) for number in range(IMAGES)]
+        served.ssh(vm, "systemctl is-active counting")
+    finally:
+        served.client.raw("DeleteVms", VmIds=[vm["VmId"]])
+        served.wait_vm(vm["VmId"], "terminated")
     assert 0 < shown[0][0] < shown[-1][0], "the guest did not count"
     assert len({counters[0] for counters in shown}) == IMAGES
     torn = [
         (first, second, third) for first, second, third in shown if not first >= second >= third >= first - 1
     ]
     assert torn == []
-    served.client.raw("DeleteVms", VmIds=[vm["VmId"]])
-    served.wait_vm(vm["VmId"], "terminated")
+
+
+def _start_counting(served: Served, vm: dict[str, Any]) -> None:
+    """Start the guest's counter and wait for its first write to the last disk: an interpreter starts slowly here."""
+    volumes = {each["DeviceName"]: each["Bsu"]["VolumeId"] for each in vm["BlockDeviceMappings"]}
+    paths = [f"/dev/disk/by-id/*{volumes[device]}" for device in DEVICES]
+    counter = f"/usr/bin/python3 -c {shlex.quote(COUNTER)} $(echo {' '.join(paths)})"
+    served.ssh(vm, f"sudo systemd-run --unit counting {counter}")
+    read = f"sudo dd if=$(echo {paths[-1]}) iflag=direct bs=4096 count=1 status=none | od -An -N8 -tu1"
+    wait_for(lambda: any(int(byte) for byte in served.ssh(vm, read).split()), "a guest that counts", 120)
 
 
 def _image(served: Served, vm: dict[str, Any], number: int) -> dict[str, Any]:
