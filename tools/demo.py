@@ -31,6 +31,7 @@ from tools.harness import (
     credentials,
     demo_folder,
     gateway,
+    guest_disk,
     serve,
     souche,
     wait_for,
@@ -298,7 +299,7 @@ def _ssh_answers(vm: Launched) -> bool:
 
 def _write_markers(vm: Launched) -> tuple[str, str]:
     root_marker, second_marker = secrets.token_hex(16), secrets.token_hex(16)
-    disk = f"/dev/disk/by-id/*{vm.volume_ids[SECOND_DEVICE]}"
+    disk = guest_disk(SECOND_DEVICE)
     _ssh(
         vm,
         f"set -e; echo {root_marker} >marker; sudo mkfs.ext4 -q -L second $(readlink -f {disk});"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -89,6 +90,12 @@ def serve(home: Path, listen: str, log_file: Path, *options: str) -> subprocess.
     if server.poll() is not None:
         raise Wrong(f"the server ended with status {server.returncode}; its log is {log_file}")
     return server
+
+
+def guest_disk(device_name: str) -> str:
+    """Where a guest finds the disk that the API calls `device_name`: by the letters of its name alone."""
+    letters = re.sub(r"/dev/(sd|xvd)([a-z]+)[0-9]*", r"\2", device_name)
+    return f"/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_sd{letters}"
 
 
 def answers(listen: str) -> bool:

@@ -19,11 +19,11 @@ RUNNING = """
   <disk type='file' device='disk'>
     <driver name='qemu' type='qcow2'/><source file='/disks/vol-1.qcow2' index='3'/>
     <backingStore type='file'><format type='raw'/><source file='/disks/base.raw'/></backingStore>
-    <target dev='sda' bus='scsi'/><serial>vol-1</serial>
+    <target dev='sda' bus='scsi'/><serial>sda</serial><alias name='ua-vol-1'/>
   </disk>
   <disk type='file' device='disk'>
     <driver name='qemu' type='raw'/><source file='/disks/vol-2.raw'/>
-    <target dev='sdb' bus='scsi'/><serial>vol-2</serial>
+    <target dev='sdb' bus='scsi'/><serial>sdf</serial><alias name='ua-vol-2'/>
   </disk>
   <disk type='file' device='cdrom'><target dev='sdc' bus='scsi'/></disk>
   <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0' state='connected'/></channel>
@@ -61,11 +61,19 @@ def test_root_disk() -> None:
         '<driver name="qemu" type="qcow2" cache="none" discard="unmap" />'
         '<source file="/disks/vol-1.qcow2" />'
         '<target dev="sda" bus="scsi" />'
-        "<serial>vol-1</serial>"
+        "<serial>sda</serial>"
         '<boot order="1" />'
+        '<alias name="ua-vol-1" />'
         '<address type="drive" controller="0" bus="0" target="0" unit="0" />'
         "</disk>"
     )
+
+
+@pytest.mark.parametrize("device_name", ["/dev/sdf", "/dev/xvdf"])
+def test_a_disk_has_the_name_of_its_place_in_the_guest(device_name: str) -> None:
+    """/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_sdf, where the provider's CSI driver looks."""
+    element = disk_xml.disk(GuestDisk("vol-1", device_name, LAYER), "none")
+    assert element.findtext("serial") == "sdf"
 
 
 def test_disk_beyond_the_last_target_is_a_second_unit() -> None:
@@ -75,7 +83,8 @@ def test_disk_beyond_the_last_target_is_a_second_unit() -> None:
         '<driver name="qemu" type="raw" cache="writeback" discard="unmap" />'
         '<source file="/disks/vol-2.raw" />'
         '<target dev="sdzz" bus="scsi" />'
-        "<serial>vol-2</serial>"
+        "<serial>sdzz</serial>"
+        '<alias name="ua-vol-2" />'
         '<address type="drive" controller="0" bus="0" target="189" unit="2" />'
         "</disk>"
     )
@@ -95,6 +104,13 @@ def test_views() -> None:
     assert not disk_xml.is_running(RUNNING.replace(" id='7'", ""))
     assert disk_xml.agent_connected(RUNNING)
     assert not disk_xml.agent_connected(RUNNING.replace("'connected'", "'disconnected'"))
+
+
+def test_a_disk_that_an_older_souche_has_plugged_in_is_known_by_its_serial() -> None:
+    older = RUNNING.replace("<serial>sdf</serial><alias name='ua-vol-2'/>", "<serial>vol-2</serial>")
+    for domain in (older, older.replace("<serial>vol-2", "<alias name='scsi0-0-1-0'/><serial>vol-2")):
+        assert disk_xml.views(domain) == disk_xml.views(RUNNING)
+        assert disk_xml.disk_in(domain, "vol-2") is not None
 
 
 def test_disk_in() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from tools import harness
 from tools.harness import Wrong, wait_for
 
 from souche.compute.libvirt.driver import LibvirtHypervisor
@@ -41,7 +42,7 @@ def vm(served: Served) -> dict[str, Any]:
 def markers(served: Served, vm: dict[str, Any]) -> tuple[str, str]:
     """Random text on the root and on the second volume, synced."""
     first, second = secrets.token_hex(16), secrets.token_hex(16)
-    disk = f"/dev/disk/by-id/*{_volume(vm, '/dev/xvdb')}"
+    disk = harness.guest_disk("/dev/xvdb")
     served.ssh(
         vm,
         f"set -e; echo {first} >marker; sudo mkfs.ext4 -q -L second $(readlink -f {disk});"
@@ -59,17 +60,15 @@ def omi(served: Served, vm: dict[str, Any], markers: tuple[str, str]) -> dict[st
     return served.image(image_id)
 
 
-def _volume(vm: dict[str, Any], device_name: str) -> str:
-    return next(
-        str(each["Bsu"]["VolumeId"])
-        for each in vm["BlockDeviceMappings"]
-        if each["DeviceName"] == device_name
-    )
-
-
 def test_the_guest_is_the_platforms_own(served: Served, vm: dict[str, Any]) -> None:
     shown = served.ssh(vm, "cat /sys/class/dmi/id/sys_vendor /sys/class/dmi/id/product_name")
     assert shown.splitlines()[:2] == ["3DS Outscale", "3DS Outscale VM"]
+
+
+def test_disks_have_the_names_of_their_places(served: Served, vm: dict[str, Any]) -> None:
+    """Those that the real cloud's guests see; a volume plugged in later has its own too, below."""
+    disks = [harness.guest_disk(each) for each in ("/dev/sda1", "/dev/sdb")]
+    assert served.ssh(vm, f"readlink -f {' '.join(disks)}").split() == ["/dev/sda", "/dev/sdb"]
 
 
 def test_the_guest_reads_its_metadata(served: Served, vm: dict[str, Any]) -> None:
@@ -102,7 +101,7 @@ def test_a_volume_comes_and_goes_while_the_guest_runs(served: Served, vm: dict[s
     wait_for(lambda: served.volume(made)["State"] == "available", "an available volume", 30)
     served.client.raw("LinkVolume", VolumeId=made, VmId=vm["VmId"], DeviceName="/dev/xvdc")
     wait_for(lambda: served.volume(made)["State"] == "in-use", "a volume in use", 30)
-    look = f"readlink -f /dev/disk/by-id/*{made} | xargs -r lsblk -bdno SIZE 2>/dev/null || true"
+    look = f"readlink -f {harness.guest_disk('/dev/xvdc')} | xargs -r lsblk -bdno SIZE 2>/dev/null || true"
     wait_for(lambda: served.ssh(vm, look).strip() == str(1024**3), "the volume in the guest", 60)
     served.client.raw("UnlinkVolume", VolumeId=made)
     wait_for(lambda: served.volume(made)["State"] == "available", "a volume that is free again", 60)

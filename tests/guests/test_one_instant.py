@@ -5,6 +5,7 @@ import shlex
 from typing import Any, Final
 
 import pytest
+from tools import harness
 from tools.harness import wait_for
 
 from souche import run
@@ -47,11 +48,10 @@ def test_no_image_of_a_busy_guest_shows_counters_further_apart_than_one_write(se
 
 def _start_counting(served: Served, vm: dict[str, Any]) -> None:
     """Start the guest's counter and wait for its first write to the last disk: an interpreter starts slowly here."""
-    volumes = {each["DeviceName"]: each["Bsu"]["VolumeId"] for each in vm["BlockDeviceMappings"]}
-    paths = [f"/dev/disk/by-id/*{volumes[device]}" for device in DEVICES]
-    counter = f"/usr/bin/python3 -c {shlex.quote(COUNTER)} $(echo {' '.join(paths)})"
+    paths = [harness.guest_disk(device) for device in DEVICES]
+    counter = f"/usr/bin/python3 -c {shlex.quote(COUNTER)} {' '.join(paths)}"
     served.ssh(vm, f"sudo systemd-run --unit counting {counter}")
-    read = f"sudo dd if=$(echo {paths[-1]}) iflag=direct bs=4096 count=1 status=none | od -An -N8 -tu1"
+    read = f"sudo dd if={paths[-1]} iflag=direct bs=4096 count=1 status=none | od -An -N8 -tu1"
     wait_for(lambda: any(int(byte) for byte in served.ssh(vm, read).split()), "a guest that counts", 120)
 
 

@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 import pytest
+from tools import harness
 from tools.harness import wait_for
 
 from tests.guests.conftest import Served
@@ -93,7 +94,7 @@ def test_a_running_guest_sees_its_volume_grow(served: Served, vm: dict[str, Any]
 
     wait_for(lambda: state() == "completed", "a completed update", 60)
     assert served.volume(volume_id)["Size"] == 2
-    look = f"readlink -f /dev/disk/by-id/*{volume_id} | xargs lsblk -bdno SIZE"
+    look = f"readlink -f {harness.guest_disk('/dev/xvdb')} | xargs lsblk -bdno SIZE"
     wait_for(lambda: served.ssh(vm, look).strip() == str(2 * 1024**3), "a larger disk in the guest", 60)
 
 

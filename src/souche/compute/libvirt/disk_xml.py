@@ -15,6 +15,7 @@ CacheMode = Literal["none", "writeback"]
 
 DEVICE_PATTERN = re.compile(r"/dev/(?:sd|xvd|vd)([a-z]{1,2})[0-9]*")
 LAST_TARGET = 255  # a virtio-scsi controller has targets 0 to 255
+OWN_ALIAS = "ua-"  # what libvirt wants before an alias that is not its own
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,9 @@ def disk(guest_disk: GuestDisk, cache: CacheMode, *, boots: bool = False) -> ET.
 
     Each disk is a SCSI target of its own, numbered by its device name: Linux scans targets in ascending
     order, while QEMU reports the units of one target newest first, which would turn the guest's letters
-    round. The serial is the volume's id: the guest finds it in /dev/disk/by-id, and `views` finds the volume
-    by it.
+    round. The serial is `sd` and the letters of the device name (reference section 12): /dev/sdf and /dev/xvdf are
+    /dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_sdf in the guest. The alias, which no guest sees, is the volume's id;
+    `views` finds the volume by it.
     """
     source = file_of(guest_disk.source)
     index = device_index(guest_disk.device_name)
@@ -79,9 +81,10 @@ def disk(guest_disk: GuestDisk, cache: CacheMode, *, boots: bool = False) -> ET.
     ET.SubElement(element, "driver", name="qemu", type=source.format, cache=cache, discard="unmap")
     ET.SubElement(element, "source", file=str(source.path))
     ET.SubElement(element, "target", dev=target_name(index), bus="scsi")
-    ET.SubElement(element, "serial").text = guest_disk.volume_id
+    ET.SubElement(element, "serial").text = target_name(index)
     if boots:
         ET.SubElement(element, "boot", order="1")
+    ET.SubElement(element, "alias", name=OWN_ALIAS + guest_disk.volume_id)
     ET.SubElement(
         element, "address", type="drive", controller="0", bus="0", target=str(target), unit=str(unit)
     )
@@ -119,18 +122,27 @@ def chains(domain: str) -> dict[str, list[str]]:
 
 
 def _view(element: ET.Element) -> DiskView | None:
-    serial, target = element.findtext("serial"), element.find("target")
+    volume_id, target = _volume_id(element), element.find("target")
     source, driver = element.find("source"), element.find("driver")
-    if serial is None or target is None or source is None or driver is None:
+    if volume_id is None or target is None or source is None or driver is None:
         return None
     format_ = cast(Literal["qcow2", "raw"], driver.get("type"))
-    return DiskView(serial, target.get("dev", ""), FileSource(Path(source.get("file", "")), format_))
+    return DiskView(volume_id, target.get("dev", ""), FileSource(Path(source.get("file", "")), format_))
+
+
+def _volume_id(element: ET.Element) -> str | None:
+    """Of a guest that an older Souche has started, the serial is the volume's id: libvirt gave the alias."""
+    alias = element.find("alias")
+    name = alias.get("name", "") if alias is not None else ""
+    if name.startswith(OWN_ALIAS):
+        return name.removeprefix(OWN_ALIAS)
+    return element.findtext("serial")
 
 
 def disk_in(domain: str, volume_id: str) -> str | None:
     """The XML of one disk as it stands in a domain's, which is what libvirt wants to see for a detach."""
     for element in parse(domain).iterfind("devices/disk"):
-        if element.findtext("serial") == volume_id:
+        if _volume_id(element) == volume_id:
             return text(element)
     return None
 
