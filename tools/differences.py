@@ -170,6 +170,16 @@ DIFFERENCES = (
         "the real default is unknown; SeaBIOS is the faster of the two",
     ),
     Difference(
+        "VmInitiatedShutdownBehavior terminate, of a VM with DeletionProtection",
+        "the VM is stopped, and not terminated",
+        "the protection is there against a deletion by mistake; no source tells",
+    ),
+    Difference(
+        "VmInitiatedShutdownBehavior terminate, HostAction absent",
+        "HostAction restart",
+        "with terminate no other value is on record",
+    ),
+    Difference(
         "CreateVms: Nics, SubnetId, PrivateIps",
         "refused as not existing (5057, 5036), or as a bad value",
         "Nets are not kept",

@@ -68,7 +68,7 @@ def test_a_launch_with_the_image_alone_has_the_defaults_of_the_specification(cli
                 "SecurityGroupName": "default",
             }
         ],
-        "ShutdownBehaviorConfiguration": {"GuestAction": "stop", "HostAction": "restart"},
+        "ShutdownBehaviorConfiguration": {"GuestAction": "stop", "HostAction": "stop"},
         "State": "pending",
         "StateReason": "",
         "Tags": [],
@@ -136,6 +136,59 @@ def test_the_guest_action_is_the_new_name_of_the_shutdown_behavior(client: Clien
     (vm,) = launch(client, image_id, ShutdownBehaviorConfiguration=configuration)
     assert vm["ShutdownBehaviorConfiguration"] == configuration
     assert vm["VmInitiatedShutdownBehavior"] == "terminate"
+
+
+BEHAVIORS = [
+    ({}, ("stop", "stop", "stop")),
+    ({"VmInitiatedShutdownBehavior": "stop"}, ("stop", "stop", "stop")),
+    ({"VmInitiatedShutdownBehavior": "restart"}, ("restart", "stop", "restart")),
+    ({"VmInitiatedShutdownBehavior": "terminate"}, ("terminate", "terminate", "restart")),
+    ({"ShutdownBehaviorConfiguration": {"GuestAction": "terminate"}}, ("terminate", "terminate", "restart")),
+    ({"ShutdownBehaviorConfiguration": {"HostAction": "restart"}}, ("stop", "stop", "restart")),
+    (
+        {
+            "VmInitiatedShutdownBehavior": "restart",
+            "ShutdownBehaviorConfiguration": {"GuestAction": "stop", "HostAction": "restart"},
+        },
+        ("restart", "stop", "restart"),
+    ),
+    (
+        {
+            "VmInitiatedShutdownBehavior": "terminate",
+            "ShutdownBehaviorConfiguration": {"HostAction": "stop"},
+        },
+        ("terminate", "terminate", "stop"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("asked", "shown"), BEHAVIORS)
+def test_the_host_action_goes_with_the_shutdown_behavior(
+    client: Client, asked: dict[str, object], shown: tuple[str, str, str]
+) -> None:
+    """The last but one is an answer, sent as it was read."""
+    image_id = make_image(client.region, client.who).image_id
+    (vm,) = launch(client, image_id, **asked)
+    assert triple(vm) == shown
+    before = make_vm(client.region, client.who)
+    changed = client("UpdateVm", VmId=before.vm_id, **asked)["Vm"]
+    assert triple(changed) == shown
+
+
+def test_another_shutdown_behavior_takes_the_host_action_along(client: Client) -> None:
+    vm = make_vm(client.region, client.who, host_action="restart")
+
+    def changed(behavior: str) -> tuple[str, str, str]:
+        return triple(client("UpdateVm", VmId=vm.vm_id, VmInitiatedShutdownBehavior=behavior)["Vm"])
+
+    assert changed("stop") == ("stop", "stop", "restart")  # no other than before
+    assert changed("restart") == ("restart", "stop", "restart")
+    assert changed("stop") == ("stop", "stop", "stop")
+
+
+def triple(vm: dict[str, Any]) -> tuple[str, str, str]:
+    configuration = vm["ShutdownBehaviorConfiguration"]
+    return vm["VmInitiatedShutdownBehavior"], configuration["GuestAction"], configuration["HostAction"]
 
 
 def test_empty_texts_of_clients_mean_absent(client: Client) -> None:

@@ -149,11 +149,19 @@ def _prepare(packer: GoClient) -> str:
     return group_id
 
 
+def test_a_source_with_the_behavior_terminate_ends(packer: GoClient) -> None:
+    group_id = _prepare(packer)
+    vm = _run(packer, _source_image(packer), group_id, VmInitiatedShutdownBehavior="terminate")
+    _stop(packer, vm)
+    _clean_up(packer, vm, group_id)
+
+
 def _run(packer: GoClient, image_id: str, group_id: str, **more: object) -> dict[str, Any]:
     """StepRunSourceVm and the address that StepConnect takes."""
+    wanted: dict[str, object] = {"VmInitiatedShutdownBehavior": "stop", **more}
     launched = packer(
         "CreateVms",
-        **more,
+        **wanted,
         BsuOptimized=False,
         ImageId=image_id,
         KeypairName=KEYPAIR,
@@ -162,7 +170,6 @@ def _run(packer: GoClient, image_id: str, group_id: str, **more: object) -> dict
         SecurityGroupIds=[group_id],
         SubnetId="",
         UserData="",
-        VmInitiatedShutdownBehavior="stop",
         VmType="tinav5.c1r1p2",
     )["Vms"][0]
     vm_id, volume_id = launched["VmId"], launched["BlockDeviceMappings"][0]["Bsu"]["VolumeId"]
@@ -178,9 +185,9 @@ def _run(packer: GoClient, image_id: str, group_id: str, **more: object) -> dict
 
 def _stop(packer: GoClient, vm: dict[str, Any]) -> None:
     """StepStopBSUBackedVm. Another behaviour than these two is an error to it."""
-    assert vm["VmInitiatedShutdownBehavior"] in ("stop", "terminate")
+    ends = {"stop": "stopped", "terminate": "terminated"}
     packer("StopVms", VmIds=[vm["VmId"]])
-    packer.wait("Vms", "VmIds", vm["VmId"], "stopped", ANY_VM_STATE)
+    packer.wait("Vms", "VmIds", vm["VmId"], ends[vm["VmInitiatedShutdownBehavior"]], ANY_VM_STATE)
 
 
 def _deregister(packer: GoClient) -> None:

@@ -12,6 +12,7 @@ from souche.errors import Unavailable
 from souche.model.operations import Operation
 from souche.reconcile import power
 from souche.states import VmState
+from souche.workflows.stop_vm import USER_STOPPED
 from tests.workflows.world import NETWORK, Original, World
 
 
@@ -75,6 +76,18 @@ def test_guest_that_powered_itself_off_is_terminated(
     vm = world.vm(vm_id)
     assert (vm.state, vm.state_reason) == (VmState.TERMINATED, power.GUEST_STOPPED)
     assert vm_id not in world.hypervisor.power_states()
+
+
+def test_protected_guest_that_powered_itself_off_is_stopped(
+    world: World, origin: Original, started: Started
+) -> None:
+    vm_id = origin.cast.running.vm_id
+    change = vms.Change(vm_id, shutdown_behavior="terminate", deletion_protection=True)
+    vms.update(world.region, origin.cast.alice, change)
+    world.hypervisor.power_off(vm_id)
+    power.settle(world.parts, started)
+    assert world.vm(vm_id).state == VmState.STOPPED
+    assert started.operations == []
 
 
 @pytest.mark.parametrize(("action", "state"), [("restart", VmState.RUNNING), ("stop", VmState.STOPPED)])
@@ -141,14 +154,14 @@ def test_vm_that_was_stopped_meanwhile_is_left_alone(
     world: World, origin: Original, started: Started
 ) -> None:
     vm_id = origin.cast.running.vm_id
-    vms.update(world.region, origin.cast.alice, vms.Change(vm_id, shutdown_behavior="terminate"))
 
     def stop() -> None:
         vm_transitions.stop(world.region, origin.cast.alice, [vm_id], force=True)
         world.run_all()
 
     power.settle(replace(world.parts, hypervisor=Between(world, stop)), started)
-    assert world.vm(vm_id).state == VmState.STOPPED
+    vm = world.vm(vm_id)
+    assert (vm.state, vm.state_reason) == (VmState.STOPPED, USER_STOPPED)
     assert started.operations == []
 
 

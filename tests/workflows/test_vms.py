@@ -2,11 +2,14 @@
 
 import pytest
 
-from souche.app import launches, vm_transitions, vms
+from souche.app import images, launches, vm_transitions, vms
 from souche.compute.base import PowerState
+from souche.db import vm_stops
+from souche.model.query import Condition, Query
 from souche.states import LinkState, VmState, VolumeState
 from souche.workflows.stop_vm import USER_STOPPED
 from tests.support.resources import read_volume
+from tests.workflows.journals import Twice
 from tests.workflows.world import Cast, World
 
 
@@ -62,6 +65,68 @@ def test_a_stopped_vm_is_off_says_why_and_starts_again(
     started = world.vm(vm_id)
     assert (started.state, started.state_reason) == (VmState.RUNNING, "")
     assert world.hypervisor.power_states()[vm_id] == PowerState.RUNNING
+
+
+FOLLOWED = {
+    "stop": (VmState.STOPPED, PowerState.OFF),
+    "restart": (VmState.RUNNING, PowerState.RUNNING),
+    "terminate": (VmState.TERMINATED, None),
+}
+
+
+@pytest.mark.parametrize("force", [True, False])
+@pytest.mark.parametrize("behavior", FOLLOWED)
+def test_stop_vms_ends_as_the_shutdown_behavior_says(
+    scene: tuple[World, Cast],
+    behavior: str,
+    force: bool,  # noqa: FBT001
+) -> None:
+    """A step may be done again after a crash: one promise follows."""
+    world, cast = scene
+    vm_id = cast.running.vm_id
+    vms.update(world.region, cast.alice, vms.Change(vm_id, shutdown_behavior=behavior))
+    vm_transitions.stop(world.region, cast.alice, [vm_id], force=force)
+    world.run(world.the_promise(), Twice("record"))
+    assert len(world.promised()) == (behavior != "stop")
+    world.run_all()
+    assert (world.vm(vm_id).state, world.hypervisor.power_states().get(vm_id)) == FOLLOWED[behavior]
+    with world.region.store.read() as connection:
+        (stop,), _more = vm_stops.find(
+            connection, cast.alice.account_id, Query((Condition("vm_id", (vm_id,)),), 10)
+        )
+    assert stop.state_reason == USER_STOPPED
+
+
+def test_a_protected_vm_is_stopped_and_not_terminated(scene: tuple[World, Cast]) -> None:
+    world, cast = scene
+    vm_id = cast.running.vm_id
+    change = vms.Change(vm_id, shutdown_behavior="terminate", deletion_protection=True)
+    vms.update(world.region, cast.alice, change)
+    vm_transitions.stop(world.region, cast.alice, [vm_id], force=False)
+    world.run_all()
+    assert (world.vm(vm_id).state, world.promised()) == (VmState.STOPPED, [])
+
+
+def test_an_image_of_a_vm_at_rest_leaves_it_whatever_its_shutdown_behavior(
+    scene: tuple[World, Cast],
+) -> None:
+    world, cast = scene
+    vm_id = cast.running.vm_id
+    vms.update(world.region, cast.alice, vms.Change(vm_id, shutdown_behavior="terminate"))
+    wanted = images.FromVm(images.ImageSettings("at rest"), vm_id, no_reboot=False)
+    images.create_from_vm(world.region, cast.alice, wanted)
+    world.run_all()
+    assert (world.vm(vm_id).state, world.promised()) == (VmState.RUNNING, [])
+
+
+def test_a_deletion_asked_for_meanwhile_goes_before_the_shutdown_behavior(scene: tuple[World, Cast]) -> None:
+    world, cast = scene
+    vm_id = cast.running.vm_id
+    vms.update(world.region, cast.alice, vms.Change(vm_id, shutdown_behavior="restart"))
+    vm_transitions.stop(world.region, cast.alice, [vm_id], force=False)
+    vm_transitions.delete(world.region, cast.alice, [vm_id])
+    world.run_all()
+    assert (world.vm(vm_id).state, world.promised()) == (VmState.TERMINATED, [])
 
 
 def test_a_rebooted_vm_runs_all_the_while(scene: tuple[World, Cast]) -> None:

@@ -16,7 +16,7 @@ from souche.app.vms import Change, DeletionFlag
 from souche.model.query import Condition, Position
 from souche.model.security_groups import GroupName
 from souche.model.tags import Tag
-from souche.model.vms import Vm
+from souche.model.vms import SHUTDOWN_BEHAVIORS, Vm
 from souche.model.volumes import Volume
 from souche.refusals import (
     BadUserData,
@@ -31,7 +31,6 @@ from souche.workflows.guests import hostname
 Request: TypeAlias = Mapping[str, Any]
 
 USER_DATA_MAX_BYTES: Final = 500 * 1024
-SHUTDOWN_BEHAVIORS: Final = ("stop", "restart", "terminate")
 # VMs have no secure boot here: what leaves it as it is, or off, is done already.
 SECURE_BOOT_ACTIONS: Final = ("none", "disable")
 TENANCIES: Final = ("default", "")
@@ -83,7 +82,7 @@ def _launch(request: Request) -> Launch:
         performance=request.get("Performance"),
         deletion_protection=request.get("DeletionProtection"),
         shutdown_behavior=_shutdown_behavior(request),
-        host_action=request.get("ShutdownBehaviorConfiguration", {}).get("HostAction", "restart"),
+        host_action=request.get("ShutdownBehaviorConfiguration", {}).get("HostAction"),
         nested_virtualization=request.get("NestedVirtualization", False),
         tpm_enabled=request.get("TpmEnabled"),
         client_token=request.get("ClientToken"),
@@ -93,14 +92,16 @@ def _launch(request: Request) -> Launch:
 
 
 def _shutdown_behavior(request: Request) -> str | None:
-    """ShutdownBehaviorConfiguration.GuestAction, or the deprecated VmInitiatedShutdownBehavior."""
+    """ShutdownBehaviorConfiguration.GuestAction, or the deprecated VmInitiatedShutdownBehavior. `restart` is shown as
+    the GuestAction `stop`, so both together are `restart`."""
     old = request.get("VmInitiatedShutdownBehavior")
     if old is not None and old not in SHUTDOWN_BEHAVIORS:
         raise BadValue(
             parameter="VmInitiatedShutdownBehavior",
             reason=f"supported values: {', '.join(SHUTDOWN_BEHAVIORS)}",
         )
-    return cast("str | None", request.get("ShutdownBehaviorConfiguration", {}).get("GuestAction", old))
+    new = request.get("ShutdownBehaviorConfiguration", {}).get("GuestAction")
+    return cast("str | None", old if new is None or (old, new) == ("restart", "stop") else new)
 
 
 def _user_data(text: str) -> bytes:

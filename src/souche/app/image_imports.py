@@ -24,6 +24,7 @@ from souche.model.accounts import Principal
 from souche.model.disk_imports import Checksums, DiskImport
 from souche.model.images import Image, ImageMapping, VmAttributes
 from souche.model.snapshots import Snapshot
+from souche.model.vms import SHUTDOWN_BEHAVIORS
 from souche.refusals import BadManifest, MissingParameter
 from souche.states import ImageState, SnapshotState
 from souche.transfer.import_manifest import ExportedImage, fetch_manifest, without_query
@@ -32,7 +33,6 @@ GIB: Final = 1024**3
 OLD_DEVICE_NAME: Final = re.compile(r"/dev/sda([2-9])")
 """of a second disk, in the published sample (reference section 4)"""
 PRODUCT_CODE: Final = re.compile(r"[A-Za-z0-9-]{1,16}")
-SHUTDOWN_BEHAVIORS: Final = ("stop", "restart", "terminate")
 PERFORMANCES: Final = ("medium", "high", "highest")
 TEXT_LENGTH: Final = 255
 FORMATS: Final[dict[str, DiskFormat]] = {"qcow2": "qcow2", "raw": "raw"}

@@ -30,7 +30,7 @@ from souche.model.accounts import Principal
 from souche.model.images import BootMode, Image, ImageMapping, VmAttributes
 from souche.model.operations import Operation
 from souche.model.security_groups import GroupName
-from souche.model.vms import Vm
+from souche.model.vms import HOST_ACTION_BY_BEHAVIOR, Vm
 from souche.model.volumes import Volume, VolumeLink
 from souche.quota_refusals import NoCapacity
 from souche.refusals import BadCount, BadValue, NoSuchSubregion, RootSnapshotMissing
@@ -58,7 +58,7 @@ class Launch:
     performance: str | None = None
     deletion_protection: bool | None = None
     shutdown_behavior: str | None = None
-    host_action: str = "restart"
+    host_action: str | None = None
     nested_virtualization: bool = False
     tpm_enabled: bool | None = None
     client_token: str | None = None
@@ -210,6 +210,7 @@ def _promise(region: Region, work: Work, who: Principal, plan: _Plan, addresses:
 def _new_vm(region: Region, who: Principal, plan: _Plan, number: int, private_ip: str) -> Vm:
     command, carried = plan.launch, plan.image.vm_attributes or VmAttributes()
     protection = command.deletion_protection
+    behavior = command.shutdown_behavior or carried.shutdown_behavior
     return Vm(
         vm_id=region.ids.new(ids.VM),
         account_id=who.account_id,
@@ -233,8 +234,8 @@ def _new_vm(region: Region, who: Principal, plan: _Plan, number: int, private_ip
         public_key=plan.public_key,
         user_data=command.user_data,
         deletion_protection=carried.deletion_protection if protection is None else protection,
-        shutdown_behavior=command.shutdown_behavior or carried.shutdown_behavior,
-        host_action=command.host_action,
+        shutdown_behavior=behavior,
+        host_action=command.host_action or HOST_ACTION_BY_BEHAVIOR[behavior],
         client_token=command.client_token,
         request_digest=plan.request_digest,
         nested_virtualization=command.nested_virtualization,

@@ -20,7 +20,7 @@ from souche.db import security_groups as group_records
 from souche.db import tags, vms, volumes
 from souche.model.accounts import Principal
 from souche.model.query import Query
-from souche.model.vms import Vm
+from souche.model.vms import HOST_ACTION_BY_BEHAVIOR, Vm
 from souche.refusals import BadValue, MissingParameter, WrongVmState
 from souche.states import VmState
 
@@ -37,7 +37,8 @@ class DeletionFlag:
 
 @dataclass(frozen=True)
 class Change:
-    """What UpdateVm may change; None leaves it. The key pair "" takes the VM's away."""
+    """What UpdateVm may change; None leaves it. The key pair "" takes the VM's away. The host action follows another
+    shutdown behaviour."""
 
     vm_id: str
     vm_type: str | None = None
@@ -110,6 +111,8 @@ def _check_state(vm: Vm, change: Change) -> None:
 def _attributes(work: Work, who: Principal, vm: Vm, change: Change) -> dict[str, Any]:
     plain = ("user_data", "nested_virtualization", *ALWAYS_CHANGEABLE)
     attributes = {name: getattr(change, name) for name in plain if getattr(change, name) is not None}
+    if change.host_action is None and change.shutdown_behavior not in (None, vm.shutdown_behavior):
+        attributes["host_action"] = HOST_ACTION_BY_BEHAVIOR[change.shutdown_behavior]
     if change.vm_type is not None or change.performance is not None:
         attributes |= _type_attributes(vm, change)
     if change.keypair_name is not None:

@@ -2,11 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from souche.model.images import Architecture, BootMode
 from souche.model.security_groups import GroupName
 from souche.model.volumes import Volume
 from souche.states import VmState
+
+HOST_ACTION_BY_BEHAVIOR: Final = {"stop": "stop", "restart": "restart", "terminate": "restart"}
+"""The shutdown behaviours, and what follows for a VM whose host fails, unless the caller says otherwise (reference
+section 12)."""
+SHUTDOWN_BEHAVIORS: Final = tuple(HOST_ACTION_BY_BEHAVIOR)
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Vm:
     state_reason: str = ""
     deletion_protection: bool = False
     shutdown_behavior: str = "stop"
-    host_action: str = "restart"
+    host_action: str = "stop"
     client_token: str | None = None
     request_digest: str | None = None
     nested_virtualization: bool = False

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import structlog
 
 from souche.compute.base import PowerState
-from souche.db import vm_stops, vms
+from souche.db import vms
 from souche.model.operations import Operation
 from souche.model.vms import Vm
 from souche.reconcile.each import each
 from souche.states import VmState
-from souche.workflows import promises
+from souche.workflows import guests
 from souche.workflows.parts import Parts
 
 GUEST_STOPPED = "Client.InstanceInitiatedShutdown: Instance initiated shutdown"
@@ -41,7 +41,7 @@ def settle(parts: Parts, start: Callable[[Operation], None]) -> None:
 def _settle(parts: Parts, vm: Vm, power: PowerState, start: Callable[[Operation], None]) -> None:
     if vm.state == VmState.STOPPED:
         if power == PowerState.RUNNING:
-            _record(parts, vm, VmState.RUNNING, "")
+            _record_running(parts, vm)
     elif power == PowerState.OFF:
         _follow(parts, vm, vm.shutdown_behavior, GUEST_STOPPED, start)
     elif power == PowerState.LOST:
@@ -50,39 +50,18 @@ def _settle(parts: Parts, vm: Vm, power: PowerState, start: Callable[[Operation]
 
 def _follow(parts: Parts, vm: Vm, behavior: str, reason: str, start: Callable[[Operation], None]) -> None:
     log.info("a guest went off by itself", vm_id=vm.vm_id, behavior=behavior, reason=reason)
-    if behavior == "terminate":
-        _promise(parts, vm, "delete_vm", VmState.SHUTTING_DOWN, reason, start)
-    elif behavior == "restart":
-        _promise(parts, vm, "start_vm", VmState.PENDING, reason, start)
-    else:
-        _record(parts, vm, VmState.STOPPED, reason)
-
-
-def _record(parts: Parts, vm: Vm, state: VmState, reason: str) -> None:
+    promised: list[Operation] = []
     with parts.store.begin() as connection:
         if _as_seen(vms.get(connection, vm.vm_id), vm):
-            vms.set_state(connection, vm.vm_id, state, reason)
-            if state == VmState.STOPPED:
-                vm_stops.record(connection, vm, reason, parts.clock.now())
+            promised = guests.went_off(connection, vm, behavior, reason, parts.clock.now())
+    for operation in promised:
+        start(operation)
 
 
-def _promise(
-    parts: Parts,
-    vm: Vm,
-    workflow: str,
-    passing: VmState,
-    reason: str,
-    start: Callable[[Operation], None],
-) -> None:
+def _record_running(parts: Parts, vm: Vm) -> None:
     with parts.store.begin() as connection:
-        if not _as_seen(vms.get(connection, vm.vm_id), vm):
-            return
-        generation = vms.begin_transition(connection, vm, passing, reason)
-        operation = Operation(
-            f"{workflow}:{vm.vm_id}:{generation}", workflow, vm.vm_id, account_id=vm.account_id
-        )
-        promises.write(connection, [operation], parts.clock.now())
-    start(operation)
+        if _as_seen(vms.get(connection, vm.vm_id), vm):
+            vms.set_state(connection, vm.vm_id, VmState.RUNNING, "")
 
 
 def _as_seen(now: Vm | None, before: Vm) -> bool:

@@ -7,13 +7,13 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from souche.compute.base import Guest
-from souche.db import vm_stops, vms
+from souche.db import operations, vm_stops, vms
 from souche.errors import ComputeFailed
 from souche.model.disks import GuestDisk
 from souche.model.operations import Operation
 from souche.model.vms import Vm
 from souche.states import LinkState, VmState
-from souche.workflows import firewalls
+from souche.workflows import firewalls, locks
 from souche.workflows.parts import Parts
 
 
@@ -56,14 +56,27 @@ def settle(
     vms.settle(connection, vm_id, passing, state, reason)
 
 
-def settle_stopped(
-    connection: sa.Connection, vm_id: str, passing: Collection[VmState], reason: str, now: datetime
-) -> None:
-    """As `settle`, for one that ends `stopped`: that goes into the VM's history."""
-    vm = vms.get(connection, vm_id)
-    if vm is not None and vm.state in passing:
-        vms.set_state(connection, vm_id, VmState.STOPPED, reason)
-        vm_stops.record(connection, vm, reason, now)
+def went_off(connection: sa.Connection, vm: Vm, behavior: str, reason: str, now: datetime) -> list[Operation]:
+    """Record that a VM has stopped, in its history too, and what follows by `behavior`: `stop`, it stays stopped;
+    `restart`, it is started again; `terminate`, it is deleted, unless it is protected from that. Returns the promise
+    of what follows."""
+    vm_stops.record(connection, vm, reason, now)
+    if behavior == "restart":
+        return [_promise(connection, vm, "start_vm", VmState.PENDING, "", now)]
+    if behavior == "terminate" and not vm.deletion_protection:
+        return [_promise(connection, vm, "delete_vm", VmState.SHUTTING_DOWN, reason, now)]
+    vms.set_state(connection, vm.vm_id, VmState.STOPPED, reason)
+    return []
+
+
+def _promise(
+    connection: sa.Connection, vm: Vm, workflow: str, passing: VmState, reason: str, now: datetime
+) -> Operation:
+    """Written here and not by `promises`, which knows every workflow: both workflows lock their subject."""
+    generation = vms.begin_transition(connection, vm, passing, reason)
+    operation = Operation(f"{workflow}:{vm.vm_id}:{generation}", workflow, vm.vm_id, account_id=vm.account_id)
+    operations.insert(connection, operation, locks.subject(connection, operation), now)
+    return operation
 
 
 def _guest(parts: Parts, vm: Vm, links: Collection[LinkState]) -> Guest:

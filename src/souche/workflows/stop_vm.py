@@ -1,11 +1,13 @@
 """Stop a running VM. Forward only: each step is tried until it succeeds.
 
 1. shut down: ask the guest, wait, then pull the plug; with `force` pull it at once.
-2. record: it is `stopped`.
+2. record: it is `stopped`; by its shutdown behaviour it is started again, or deleted, by a promise made with the
+   record.
 
 Arguments: `force`.
 """
 
+from souche.db import vms
 from souche.model.operations import Operation
 from souche.states import VmState
 from souche.workflows import guests, locks
@@ -24,9 +26,9 @@ def _shut_down(parts: Parts, operation: Operation) -> None:
 
 def _record(parts: Parts, operation: Operation) -> None:
     with parts.store.begin() as connection:
-        guests.settle_stopped(
-            connection, operation.subject_id, [VmState.STOPPING], USER_STOPPED, parts.clock.now()
-        )
+        vm = vms.get(connection, operation.subject_id)
+        if vm is not None and vm.state == VmState.STOPPING:
+            guests.went_off(connection, vm, vm.shutdown_behavior, USER_STOPPED, parts.clock.now())
 
 
 WORKFLOW = Workflow(
