@@ -18,6 +18,7 @@ from souche.errors import ComputeFailed
 from souche.model.disks import DiskSource, GuestDisk
 from souche.model.security_groups import Rule
 from souche.storage.base import LiveDisks
+from tests.support.polling import eventually
 
 UNKNOWN = "i-ffffffff"
 ROOT, DATA, SPARE = "vol-0000000a", "vol-0000000b", "vol-0000000c"
@@ -40,16 +41,21 @@ class LiveHypervisor(Hypervisor, LiveDisks, Protocol):
     """What the drivers are: the hypervisor, and the volume store's way to running guests."""
 
 
+def _never_panics(_guest: Guest) -> None:
+    raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class Laboratory:
     """A driver to try, another object of the same region, a driver of another region, and disks for
-    guests."""
+    guests. `panic` starts a guest that is defined, and has its kernel panic."""
 
     hypervisor: LiveHypervisor
     reopened: LiveHypervisor
     neighbour: LiveHypervisor
     new_disk: Callable[[], DiskSource]
     overlay_on: Callable[[DiskSource], DiskSource]
+    panic: Callable[[Guest], None] = _never_panics
 
     def guest(self, *disks: GuestDisk) -> Guest:
         """A guest with an id, addresses and a root disk of its own, and `disks`."""
@@ -135,6 +141,22 @@ class HypervisorContract:
     def test_reboot_of_a_guest_that_is_off_fails(self, hypervisor: LiveHypervisor, guest: Guest) -> None:
         with pytest.raises(ComputeFailed):
             hypervisor.reboot(guest.vm_id)
+
+    @pytest.mark.parametrize("ended_by", ["power_off", "shut_down", "start", "reboot"])
+    def test_a_panic_is_told_until_the_guest_is_off_or_started(
+        self, laboratory: Laboratory, guest: Guest, ended_by: str
+    ) -> None:
+        hypervisor, vm_id = laboratory.hypervisor, guest.vm_id
+        laboratory.panic(guest)
+        eventually(lambda: laboratory.reopened.power_states()[vm_id] is PowerState.PANICKED, 60)
+        assert hypervisor.open_disks(vm_id) is not None
+        hypervisor.define(guest)
+        if ended_by == "shut_down":
+            hypervisor.shut_down(vm_id, timeout_seconds=600)
+        else:
+            getattr(hypervisor, ended_by)(vm_id)
+        off = ended_by in ("power_off", "shut_down")
+        assert hypervisor.power_states()[vm_id] is (unplugged(hypervisor) if off else PowerState.RUNNING)
 
     def test_removed_guest_is_gone(self, hypervisor: LiveHypervisor, running: Guest) -> None:
         for _ in range(2):

@@ -14,6 +14,8 @@ from souche.model.disks import DiskSource, FileSource
 from souche.run import run
 
 MEBIBYTE = 1024 * 1024
+# mov dx,0x505; mov al,1; out dx,al; stop: hlt; jmp stop: as a kernel's driver of pvpanic does
+PANIC_SECTOR = bytes.fromhex("ba0505 b001 ee f4 ebfd").ljust(510, b"\0") + b"\x55\xaa"
 
 
 @dataclass

@@ -1,11 +1,14 @@
 """The libvirt hypervisor against the contract, with real QEMU guests."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from tests.compute.contract import HypervisorContract, Laboratory
-from tests.compute.libvirt_laboratory import DiskShelf, reachable_directory, region
+from souche.compute.base import Guest
+from souche.model.disks import GuestDisk
+from tests.compute.contract import DEVICES, ROOT, HypervisorContract, Laboratory
+from tests.compute.libvirt_laboratory import PANIC_SECTOR, DiskShelf, reachable_directory, region
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +20,13 @@ def laboratory() -> Iterator[Laboratory]:
         region(directory / "neighbour", "10.231.2.0/24") as neighbour,
     ):
         disks = DiskShelf(directory)
-        yield Laboratory(hypervisor, reopened, neighbour, disks.new_disk, disks.overlay_on)
+
+        def panic(guest: Guest) -> None:
+            root = GuestDisk(ROOT, DEVICES[ROOT], disks.boot_disk(PANIC_SECTOR))
+            hypervisor.define(replace(guest, disks=(root,)))
+            hypervisor.start(guest.vm_id)
+
+        yield Laboratory(hypervisor, reopened, neighbour, disks.new_disk, disks.overlay_on, panic)
 
 
 @pytest.mark.guest

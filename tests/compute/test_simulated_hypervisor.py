@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from souche.compute.base import Guest
 from souche.compute.simulated import SimulatedHypervisor
 from souche.model.disks import DiskSource, FileSource, MemorySource
 from tests.compute.contract import HypervisorContract, Laboratory
@@ -27,12 +28,19 @@ class TestSimulatedHypervisor(HypervisorContract):
 
     @pytest.fixture
     def laboratory(self, tmp_path: Path, new_disk: Callable[[], DiskSource]) -> Laboratory:
+        hypervisor = SimulatedHypervisor(tmp_path / "home", "10.9.0.0/24")
+
+        def panic(guest: Guest) -> None:
+            hypervisor.start(guest.vm_id)
+            hypervisor.panic(guest.vm_id)
+
         return Laboratory(
-            hypervisor=SimulatedHypervisor(tmp_path / "home", "10.9.0.0/24"),
+            hypervisor=hypervisor,
             reopened=SimulatedHypervisor(tmp_path / "home", "10.9.0.0/24"),
             neighbour=SimulatedHypervisor(tmp_path / "neighbour", "10.10.0.0/24"),
             new_disk=new_disk,
             overlay_on=lambda _: new_disk(),
+            panic=panic,
         )
 
     def test_console_says_that_it_is_simulated(self, laboratory: Laboratory) -> None:

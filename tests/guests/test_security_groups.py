@@ -1,6 +1,7 @@
 """Security groups and volume updates seen from a booted VM: one port blocked, one opened, live; a disk that grows
 before the guest's eyes; a TPM."""
 
+import base64
 import contextlib
 import socket
 from typing import Any
@@ -102,6 +103,19 @@ def test_a_vm_with_a_tpm_has_one(served: Served, vm: dict[str, Any]) -> None:
     assert served.vm(vm["VmId"])["TpmEnabled"] is True
     assert "/dev/tpm0" in served.ssh(vm, "ls /dev/tpm*")
     assert "efivars" in served.ssh(vm, "ls /sys/firmware/efi")
+
+
+def test_a_guest_that_panics_is_stopped_and_says_why(served: Served, vm: dict[str, Any]) -> None:
+    vm_id = vm["VmId"]
+    served.client.raw("UpdateVm", VmId=vm_id, ShutdownBehaviorConfiguration={"HostAction": "stop"})
+    served.ssh(
+        vm,
+        "sudo systemd-run --on-active=1 --timer-property=AccuracySec=100ms sh -c 'echo c >/proc/sysrq-trigger'",
+    )
+    stopped = served.wait_vm(vm_id, "stopped")
+    assert stopped["StateReason"].startswith("Client.GuestPanic: ")
+    output = served.client.raw("ReadConsoleOutput", VmId=vm_id)["ConsoleOutput"]
+    assert b"sysrq triggered crash" in base64.b64decode(output)
 
 
 def test_nothing_is_left_of_it(served: Served, vm: dict[str, Any]) -> None:

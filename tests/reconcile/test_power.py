@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from souche.app import images, vm_transitions, vms
+from souche.app import images, vm_stops, vm_transitions, vms
 from souche.compute.base import PowerState
 from souche.compute.simulated import SimulatedHypervisor
 from souche.errors import Unavailable
 from souche.model.operations import Operation
+from souche.model.query import Query
 from souche.reconcile import power
 from souche.states import VmState
 from souche.workflows.stop_vm import USER_STOPPED
@@ -106,6 +107,27 @@ def test_lost_guest_follows_its_host_action(
         assert world.vm(vm_id).state_reason == power.HOST_FAILED
     else:
         assert world.hypervisor.power_states()[vm_id] == PowerState.RUNNING
+
+
+@pytest.mark.parametrize(("action", "state"), [("restart", VmState.RUNNING), ("stop", VmState.STOPPED)])
+def test_panicked_guest_follows_its_host_action_and_says_why(
+    world: World, origin: Original, started: Started, action: str, state: VmState
+) -> None:
+    """Whatever its shutdown behaviour is: it did not shut itself down."""
+    vm_id = origin.cast.running.vm_id
+    change = vms.Change(vm_id, host_action=action, shutdown_behavior="terminate")
+    vms.update(world.region, origin.cast.alice, change)
+    world.hypervisor.panic(vm_id)
+    power.settle(world.parts, started)
+    reason = power.GUEST_PANICKED if state == VmState.STOPPED else ""
+    assert world.vm(vm_id).state_reason == reason
+    world.run_all()
+    vm = world.vm(vm_id)
+    assert (vm.state, vm.state_reason) == (state, reason)
+    stops, _ = vm_stops.find(world.region, origin.cast.alice, Query())
+    assert [stop.state_reason for stop in stops if stop.vm_id == vm_id] == [power.GUEST_PANICKED]
+    power_after = PowerState.OFF if state == VmState.STOPPED else PowerState.RUNNING
+    assert world.hypervisor.power_states()[vm_id] == power_after
 
 
 def test_stopped_vm_that_runs_is_running(world: World, origin: Original, started: Started) -> None:

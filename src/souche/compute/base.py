@@ -20,11 +20,13 @@ from souche.model.security_groups import Rule
 class PowerState(StrEnum):
     """RUNNING includes paused by us for an instant. OFF: the guest powered itself off. LOST: it is off for another
     reason: the plug was pulled, its process or its host ended, or it never ran (OFF from a driver
-    whose guests cannot be lost). A guest that is not defined is not listed."""
+    whose guests cannot be lost). PANICKED: the guest's kernel said that it had panicked, and stands still since, with
+    its disks open, until it is powered off or started. A guest that is not defined is not listed."""
 
     RUNNING = "running"
     OFF = "off"
     LOST = "lost"
+    PANICKED = "panicked"
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Hypervisor(Protocol):
 
     def start(self, vm_id: str) -> None:
         """Power on, with the guest's firewall in force before. On return its CPUs run. One that runs already is
-        success."""
+        success; one that has panicked begins from its boot loader."""
         ...
 
     def shut_down(self, vm_id: str, timeout_seconds: float) -> None:

@@ -39,6 +39,7 @@ class Record:
     private_ip: str
     open: Disks | None = None
     groups: tuple[str, ...] = ()
+    panicked: bool = False
 
     def attached(self, volume_id: str, source: DiskSource) -> "Record":
         opened = None if self.open is None else {volume_id: source, **self.open}
@@ -133,8 +134,13 @@ class SimulatedHypervisor:
     def start(self, vm_id: str) -> None:
         with self._locked():
             known = self._known(vm_id)
-            if known.open is None:
-                self._write(vm_id, replace(known, open=known.defined))
+            if known.open is None or known.panicked:
+                self._write(vm_id, replace(known, open=known.defined, panicked=False))
+
+    def panic(self, vm_id: str) -> None:
+        """What a guest does by itself, for tests."""
+        with self._locked():
+            self._write(vm_id, replace(self._running(vm_id), panicked=True))
 
     def shut_down(self, vm_id: str, timeout_seconds: float) -> None:  # noqa: ARG002  it obeys at once
         self.power_off(vm_id)
@@ -143,10 +149,11 @@ class SimulatedHypervisor:
         with self._locked():
             known = self._read(vm_id)
             if known is not None:
-                self._write(vm_id, replace(known, open=None))
+                self._write(vm_id, replace(known, open=None, panicked=False))
 
     def reboot(self, vm_id: str) -> None:
         self._running(vm_id)
+        self.start(vm_id)
 
     def remove(self, vm_id: str) -> None:
         with self._locked():
@@ -222,12 +229,13 @@ class SimulatedHypervisor:
             private_ip=stored.get("private_ip", ""),
             open=None if opened is None else _sources(opened),
             groups=tuple(stored.get("groups", ())),
+            panicked=stored.get("panicked", False),
         )
 
     def _write(self, vm_id: str, record: Record) -> None:
         opened = None if record.open is None else _stored(record.open)
         stored = {"defined": _stored(record.defined), "open": opened}
-        facts = {"private_ip": record.private_ip, "groups": record.groups}
+        facts = {"private_ip": record.private_ip, "groups": record.groups, "panicked": record.panicked}
         _replace(self._file(vm_id), stored | facts)
 
     @contextlib.contextmanager
@@ -239,6 +247,8 @@ class SimulatedHypervisor:
 
 
 def _power_state(record: Record) -> PowerState:
+    if record.panicked:
+        return PowerState.PANICKED
     return PowerState.OFF if record.open is None else PowerState.RUNNING
 
 

@@ -17,6 +17,7 @@ from souche.workflows import guests
 from souche.workflows.parts import Parts
 
 GUEST_STOPPED = "Client.InstanceInitiatedShutdown: Instance initiated shutdown"
+GUEST_PANICKED = "Client.GuestPanic: the guest's kernel panicked; its console tells why"
 HOST_FAILED = "Server.HostFailure: the VM's process or its host ended"
 
 log = structlog.get_logger()
@@ -25,8 +26,8 @@ log = structlog.get_logger()
 def settle(parts: Parts, start: Callable[[Operation], None]) -> None:
     """Bring each VM's record and its guest together.
 
-    A guest that powered itself off follows its shutdown behaviour; one whose process or host ended follows its
-    host action; one that somebody started behind our back is `running`.
+    A guest that powered itself off follows its shutdown behaviour; one whose process or host ended, or whose kernel
+    panicked, follows its host action; one that somebody started behind our back is `running`.
     """
     with parts.store.read() as connection:
         resting = vms.in_states(connection, [VmState.RUNNING, VmState.STOPPED])
@@ -46,6 +47,8 @@ def _settle(parts: Parts, vm: Vm, power: PowerState, start: Callable[[Operation]
         _follow(parts, vm, vm.shutdown_behavior, GUEST_STOPPED, start)
     elif power == PowerState.LOST:
         _follow(parts, vm, vm.host_action, HOST_FAILED, start)
+    elif power == PowerState.PANICKED:
+        _after_panic(parts, vm, start)
 
 
 def _follow(parts: Parts, vm: Vm, behavior: str, reason: str, start: Callable[[Operation], None]) -> None:
@@ -56,6 +59,20 @@ def _follow(parts: Parts, vm: Vm, behavior: str, reason: str, start: Callable[[O
             promised = guests.went_off(connection, vm, behavior, reason, parts.clock.now())
     for operation in promised:
         start(operation)
+
+
+def _after_panic(parts: Parts, vm: Vm, start: Callable[[Operation], None]) -> None:
+    """The guest stands still with its disks open: unless it is started again, its plug has to be pulled. It did not
+    shut itself down, so its shutdown behaviour, which may be to terminate it, is not meant."""
+    log.warning("a guest panicked", vm_id=vm.vm_id, host_action=vm.host_action)
+    if vm.host_action == "restart":
+        _follow(parts, vm, "restart", GUEST_PANICKED, start)
+        return
+    with parts.store.begin() as connection:
+        if not _as_seen(vms.get(connection, vm.vm_id), vm):
+            return
+        operation = guests.promise_end(connection, vm, GUEST_PANICKED, parts.clock.now())
+    start(operation)
 
 
 def _record_running(parts: Parts, vm: Vm) -> None:

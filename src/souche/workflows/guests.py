@@ -1,8 +1,9 @@
 """What several VM workflows do alike: the guest that a VM's record describes, defined and powered on; and the
 record of what became of it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 import sqlalchemy as sa
 
@@ -10,7 +11,7 @@ from souche.compute.base import Guest
 from souche.db import operations, vm_stops, vms
 from souche.errors import ComputeFailed
 from souche.model.disks import GuestDisk
-from souche.model.operations import Operation
+from souche.model.operations import Argument, Operation
 from souche.model.vms import Vm
 from souche.states import LinkState, VmState
 from souche.workflows import firewalls, locks
@@ -69,12 +70,25 @@ def went_off(connection: sa.Connection, vm: Vm, behavior: str, reason: str, now:
     return []
 
 
+def promise_end(connection: sa.Connection, vm: Vm, reason: str, now: datetime) -> Operation:
+    """Promise to pull the plug of a guest that is of no use any more. Its VM stays stopped, for this reason."""
+    arguments: dict[str, Argument] = {"force": True, "behavior": "stop", "reason": reason}
+    return _promise(connection, vm, "stop_vm", VmState.STOPPING, reason, now, arguments)
+
+
 def _promise(
-    connection: sa.Connection, vm: Vm, workflow: str, passing: VmState, reason: str, now: datetime
+    connection: sa.Connection,
+    vm: Vm,
+    workflow: str,
+    passing: VmState,
+    reason: str,
+    now: datetime,
+    arguments: Mapping[str, Argument] = MappingProxyType({}),
 ) -> Operation:
-    """Written here and not by `promises`, which knows every workflow: both workflows lock their subject."""
+    """Written here and not by `promises`, which knows every workflow: these workflows lock their subject."""
     generation = vms.begin_transition(connection, vm, passing, reason)
-    operation = Operation(f"{workflow}:{vm.vm_id}:{generation}", workflow, vm.vm_id, account_id=vm.account_id)
+    operation_id = f"{workflow}:{vm.vm_id}:{generation}"
+    operation = Operation(operation_id, workflow, vm.vm_id, arguments, vm.account_id)
     operations.insert(connection, operation, locks.subject(connection, operation), now)
     return operation
 

@@ -4,7 +4,7 @@
 2. record: it is `stopped`; by its shutdown behaviour it is started again, or deleted, by a promise made with the
    record.
 
-Arguments: `force`.
+Arguments: `force`; `behavior` and `reason` where the VM's own behaviour, or the user, is not what stops it.
 """
 
 from souche.db import vms
@@ -28,7 +28,9 @@ def _record(parts: Parts, operation: Operation) -> None:
     with parts.store.begin() as connection:
         vm = vms.get(connection, operation.subject_id)
         if vm is not None and vm.state == VmState.STOPPING:
-            guests.went_off(connection, vm, vm.shutdown_behavior, USER_STOPPED, parts.clock.now())
+            behavior = str(operation.arguments.get("behavior", vm.shutdown_behavior))
+            reason = str(operation.arguments.get("reason", USER_STOPPED))
+            guests.went_off(connection, vm, behavior, reason, parts.clock.now())
 
 
 WORKFLOW = Workflow(

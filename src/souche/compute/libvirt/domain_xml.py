@@ -20,6 +20,8 @@ MACHINES = {
     "i386": ("i686", "/usr/bin/qemu-system-i386"),
 }
 UEFI_CODE, UEFI_VARIABLES = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
+# A guest that panics is kept: its state tells of the panic then, whoever looks and whenever.
+ON_EVENTS = {"poweroff": "destroy", "reboot": "restart", "crash": "preserve"}
 DOMAIN_TYPES = {"kvm": "kvm", "tcg": "qemu"}
 # Emulated: what every x86-64-v2 system runs on. Not QEMU's "max": QEMU 7.2 (Debian 12) with "max,svm=off" brings Debian
 # 12's systemd to "Mount process finished, but there is no mount" at every start (seen; the cause is not known).
@@ -61,7 +63,7 @@ def domain(guest: Guest, placement: Placement) -> str:
     ET.SubElement(features, "apic")
     root.append(_cpu(guest, placement.accelerator))
     ET.SubElement(root, "clock", offset="utc")
-    for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
+    for event, action in ON_EVENTS.items():
         ET.SubElement(root, f"on_{event}").text = action
     root.append(_devices(guest, placement))
     if placement.unused_capabilities:
@@ -137,6 +139,9 @@ def _devices(guest: Guest, placement: Placement) -> ET.Element:
     video = ET.SubElement(element, "video")  # boot loaders and Windows want one; nobody looks at it
     ET.SubElement(video, "model", type="vga")
     ET.SubElement(element, "memballoon", model="none")
+    ET.SubElement(
+        element, "panic", model="isa"
+    )  # pvpanic, by which a guest's kernel says that it has panicked
     random = ET.SubElement(element, "rng", model="virtio")
     ET.SubElement(
         random, "backend", model="builtin"

@@ -25,12 +25,15 @@ FORGET = (
 
 
 def power_on(domain: Domain) -> None:
-    """Start a domain, or let one go on that QEMU stopped (a full disk does that).
+    """Start a domain, or let one go on that QEMU stopped (a full disk does that). One that has panicked is started
+    from its beginning.
 
     Raises:
         ComputeFailed: its TPM does not start; with what swtpm says, for libvirt names a file that goes with the guest.
         libvirt.libvirtError: for any other reason.
     """
+    if has_panicked(domain):
+        power_off(domain)
     if not domain.isActive():
         try:
             with _unless(domain.isActive):
@@ -44,6 +47,11 @@ def power_on(domain: Domain) -> None:
         domain.resume()
 
 
+def has_panicked(domain: Domain) -> bool:
+    """Whether the guest's kernel has panicked: its QEMU is there still (`domain_xml.ON_EVENTS`)."""
+    return bool(domain.state()[0] == libvirt.VIR_DOMAIN_CRASHED)
+
+
 def power_off(domain: Domain) -> None:
     """Pull the plug of a domain that may be off."""
     if domain.isActive():
@@ -52,9 +60,9 @@ def power_off(domain: Domain) -> None:
 
 
 def shut_down(domain: Domain, timeout_seconds: float) -> None:
-    """Ask the guest to power off until it is off; after `timeout_seconds` pull the plug."""
+    """Ask the guest to power off until it is off; after `timeout_seconds`, or when it panics, pull the plug."""
     deadline = time.monotonic() + timeout_seconds
-    while domain.isActive() and (left := deadline - time.monotonic()) > 0:
+    while domain.isActive() and not has_panicked(domain) and (left := deadline - time.monotonic()) > 0:
         with contextlib.suppress(libvirt.libvirtError):
             domain.shutdownFlags(ASK_SHUTDOWN)
         wait_until(lambda: not domain.isActive(), min(ASK_AGAIN_SECONDS, left))
@@ -64,8 +72,11 @@ def shut_down(domain: Domain, timeout_seconds: float) -> None:
 def reboot(host: Host, domain: Domain, grace_seconds: float) -> None:
     """Ask the guest to restart; reset it when it has not done so after `grace_seconds`.
 
-    libvirt tells of a restart by an event, however it came about.
+    libvirt tells of a restart by an event, however it came about. One that has panicked is started again.
     """
+    if has_panicked(domain):
+        power_on(domain)
+        return
     restarted = threading.Event()
     callback = host.domainEventRegisterAny(
         domain, libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, lambda *_: restarted.set(), None

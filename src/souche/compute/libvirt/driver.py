@@ -32,7 +32,7 @@ from souche.compute.libvirt.network import RegionNetwork
 from souche.errors import ComputeFailed
 from souche.model.disks import DiskSource, GuestDisk
 
-OFF_STATES = {libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_CRASHED, libvirt.VIR_DOMAIN_NOSTATE}
+OFF_STATES = {libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_NOSTATE}
 
 
 class LibvirtHypervisor:
@@ -115,7 +115,7 @@ class LibvirtHypervisor:
     def start(self, vm_id: str) -> None:
         with self._connection.calling(f"start {vm_id}") as host:
             domain = self._known(host, vm_id)
-            if not domain.isActive():
+            if not domain.isActive() or domains.has_panicked(domain):
                 self._make_ready(host, domain, vm_id)
             domains.power_on(domain)
 
@@ -260,6 +260,8 @@ def _defined(domain: Domain) -> str:
 
 def _power_state(state: int, reason: int) -> PowerState:
     """Of a guest that is off, libvirt knows whether it powered itself off (or was asked to)."""
+    if state == libvirt.VIR_DOMAIN_CRASHED:
+        return PowerState.PANICKED
     if state not in OFF_STATES:
         return PowerState.RUNNING
     return PowerState.OFF if reason == libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN else PowerState.LOST
