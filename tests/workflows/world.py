@@ -8,9 +8,7 @@ import random
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
-
-import sqlalchemy as sa
+from typing import Literal, Protocol
 
 from souche import run
 from souche.app import images, launches, official_images, snapshots, vm_transitions, volumes
@@ -51,6 +49,15 @@ MEASURED = {
     schema.images.c.version,
     schema.export_tasks.c.sealed_manifest_url,
 }
+LOOKED_AT = [
+    (
+        table,
+        table.select(),
+        [each for each in table.c if not isinstance(each.type, schema.UtcDate) and each not in MEASURED],
+    )
+    for table in schema.metadata.sorted_tables
+    if table not in (schema.operations, schema.operation_locks)
+]
 NETWORK = "10.77.0.0/24"
 
 
@@ -204,15 +211,10 @@ class World:
     def _rows(self) -> dict[str, Row]:
         found: dict[str, Row] = {}
         with self.region.store.read() as connection:
-            for table in schema.metadata.sorted_tables:
-                if table not in (schema.operations, schema.operation_locks):
-                    for row in connection.execute(table.select()):
-                        key = " ".join(str(row._mapping[column]) for column in table.primary_key)
-                        found[f"{table.name} {key}"] = {
-                            column.name: row._mapping[column]
-                            for column in table.c
-                            if not isinstance(column.type, schema.UtcDate) and column not in MEASURED
-                        }
+            for table, everything, columns in LOOKED_AT:
+                for row in connection.execute(everything):
+                    key = " ".join(str(row._mapping[column]) for column in table.primary_key)
+                    found[f"{table.name} {key}"] = {column.name: row._mapping[column] for column in columns}
         return found
 
     def _open(self, vm_id: str) -> dict[str, bool]:
@@ -240,7 +242,6 @@ def assemble(home: Path, disks: Disks, seed: int) -> World:
     hypervisor = SimulatedHypervisor(home, NETWORK)
     (home / "staging").mkdir(exist_ok=True)
     store = WatchedStore(sqlite_engine(home / "region.sqlite"))
-    sa.event.listen(store.engine, "connect", _do_not_sync)
     region = Region(
         name="eu-test-1",
         endpoint="http://127.0.0.1:1",
@@ -259,11 +260,6 @@ def assemble(home: Path, disks: Disks, seed: int) -> World:
     ways = Buckets(region.vault, oos)
     parts = Parts(store, disks.store, hypervisor, hypervisor, region.clock, region.vault, importer, ways)
     return World(home, region, disks, hypervisor, parts, oos)
-
-
-def _do_not_sync(connection: Any, _record: object) -> None:
-    """Nobody pulls the plug of these worlds."""
-    connection.execute("PRAGMA synchronous=OFF")
 
 
 @dataclass(frozen=True)
