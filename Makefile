@@ -5,6 +5,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 ARGS ?=
+# Where it is set, each of the many programs that tests start compiles all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup daemons demo test lint format bench faults lock clean
 
