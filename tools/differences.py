@@ -215,12 +215,12 @@ DIFFERENCES = (
         "rules decide about what begins; no source tells what the real service does",
     ),
     Difference(
-        "UserData: pin, tags.osc.fcu.eip.auto-attach, tags.osc.fcu.{attract,repulse}_…",
+        "UserData: pin, tags.osc.fcu.{attract,repulse}_…",
         "accepted, without effect; the tags are there",
-        "there are no public addresses to attach, and one host",
+        "there is one host",
     ),
     Difference(
-        "ReadNics, ReadNets, ReadLoadBalancers, ReadPublicIps, ReadUsers, ReadCas and other reads of what is not kept",
+        "ReadNics, ReadNets, ReadLoadBalancers, ReadUsers, ReadCas and other reads of what is not kept",
         "an empty list",
         "clients read them on their way",
     ),
@@ -241,11 +241,28 @@ DIFFERENCES = (
     ),
     Difference("ReadCatalog, ReadPublicCatalog", "a catalog without entries", "nothing is sold here"),
     Difference(
-        "Vm.PublicIp", "the private address", "it is the address by which the region's users reach the VM"
+        "Vm.PublicIp without a linked public IP",
+        "the private address, also while the VM is stopped",
+        "it is the address by which the region's users reach the VM",
+    ),
+    Difference(
+        "public IPs",
+        "of a range that leads to guests on the region's host only (--public-ips); linked to VMs, not to NICs",
+        "nothing for them may leave the host, and Nets are not kept",
+    ),
+    Difference(
+        "DeletePublicIp of a linked public IP",
+        "409 ResourceConflict 9029, as LinkPublicIp without AllowRelink",
+        "no reply on record shows the code",
+    ),
+    Difference(
+        "the tag osc.fcu.eip.auto-attach",
+        "a public IP that is linked elsewhere stays there, and the VM starts without",
+        "the real service was seen to start such a VM too; no source tells who keeps the address",
     ),
     Difference(
         "Vm.PublicDnsName",
-        "the private address too",
+        "the address too, of a public IP as well",
         "nothing resolves names here, and Packer connects to this one unless told otherwise",
     ),
     Difference("Vm.Nics", "absent, as outside a Net", "Nets are not kept"),

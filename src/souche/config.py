@@ -78,6 +78,14 @@ SETTINGS: Final = (
         " that the region has already; at its first start a /20 in 10.128.0.0/9, chosen by the path of HOME.",
     ),
     Setting(
+        "public_ips",
+        str,
+        "",
+        "IPv4 network (CIDR) that public IPs (CreatePublicIp) are from. They lead to guests on this host only: nothing"
+        " for them leaves it. Default: the one that the region has already; at its first start a /24 in 198.19.0.0/16,"
+        " chosen by the path of HOME.",
+    ),
+    Setting(
         "allow_import",
         str,
         (),
@@ -140,6 +148,7 @@ class Settings:
     compute: Literal["libvirt", "simulated"]
     endpoint: str
     guest_network: str
+    public_ips: str
     allow_import: tuple[str, ...]
     oos_listen: str
     oos_endpoint: str
@@ -282,6 +291,13 @@ def _value(setting: Setting, given: Any, environment: Mapping[str, str]) -> Any:
 def _values(setting: Setting, value: Any) -> tuple[Any, ...]:
     given = value.split(",") if isinstance(value, str) else value
     return tuple(setting.kind(each) for each in given if each)
+
+
+def public_range_of(home: Path) -> str:
+    """The range of public IPs of the region in `home`: one of 256 networks of 256 addresses. 198.18.0.0/15 is for
+    benchmarks (RFC 2544), in no use on the internet; its lower half some proxies take for themselves."""
+    number = hashlib.sha256(f"public {home}".encode()).digest()[0]
+    return f"198.19.{number}.0/24"
 
 
 def network_of(home: Path) -> str:

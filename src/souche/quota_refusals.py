@@ -62,5 +62,9 @@ class TooManyKeypairs(QuotaExceeded):
     """The account may have {limit} key pairs."""
 
 
+class TooManyPublicIps(QuotaExceeded):
+    """The account may have {limit} public IPs."""
+
+
 class NoCapacity(QuotaExceeded):
     """The region has no capacity left for this: {reason}"""

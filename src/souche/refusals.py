@@ -60,6 +60,14 @@ class NoSuchNic(NotFound):
     """The NicId '{nic_id}' doesn't exist."""
 
 
+class NoSuchPublicIp(NotFound):
+    """The public IP '{public_ip}' doesn't exist."""
+
+
+class NoSuchPublicIpLink(NotFound):
+    """The public IP link '{link}' doesn't exist."""
+
+
 class NoSuchTask(NotFound):
     """The task '{task_id}' doesn't exist."""
 
@@ -310,6 +318,10 @@ class DuplicateDevice(Conflict):
 
 class VolumeInUse(Conflict):
     """The volume {volume_id} is already linked to the VM {vm_id}."""
+
+
+class PublicIpInUse(Conflict):
+    """The public IP {public_ip} is linked to the VM {vm_id}."""
 
 
 class ZoneMismatch(Conflict):

@@ -11,7 +11,6 @@ EMPTY = (
     "ReadCas",
     "ReadNics",
     "ReadLoadBalancers",
-    "ReadPublicIps",
     "ReadClientGateways",
     "ReadDedicatedGroups",
     "ReadDhcpOptions",

@@ -26,6 +26,7 @@ DEVICES = {ROOT: "/dev/sda1", DATA: "/dev/xvdb", SPARE: "/dev/xvdc"}
 
 MEBIBYTE = 1024 * 1024
 GROUP = "sg-0000000a"
+PUBLIC_IP = "198.19.0.1"
 SSH = Rule("tcp", 22, 22, "10.0.0.0/8")
 
 numbers = count(16)
@@ -56,6 +57,8 @@ class Laboratory:
     new_disk: Callable[[], DiskSource]
     overlay_on: Callable[[DiskSource], DiskSource]
     panic: Callable[[Guest], None] = _never_panics
+    told: Callable[[], Firewalls] = Firewalls
+    """what the hypervisor was told of firewalls"""
 
     def guest(self, *disks: GuestDisk) -> Guest:
         """A guest with an id, addresses and a root disk of its own, and `disks`."""
@@ -250,6 +253,24 @@ class HypervisorContract:
             hypervisor.protect(lambda: wanted)
         assert UNKNOWN not in hypervisor.power_states()
         assert hypervisor.power_states()[running.vm_id] is PowerState.RUNNING
+
+    def test_a_public_ip_leads_to_one_guest_the_last_one_told(self, laboratory: Laboratory) -> None:
+        hypervisor, guests = laboratory.hypervisor, (laboratory.guest(), laboratory.guest())
+        for guest in guests:
+            hypervisor.define(guest)
+        first, second = (guest.vm_id for guest in guests)
+        for vm_id in (first, second, second):
+            wanted = Firewalls({vm_id: [GROUP]}, public_ips={vm_id: PUBLIC_IP})
+            hypervisor.protect(lambda wanted=wanted: wanted)  # type: ignore[misc]
+            assert laboratory.told().public_ips == {vm_id: PUBLIC_IP}
+        hypervisor.define(guests[1])
+        assert laboratory.told().public_ips == {second: PUBLIC_IP}
+        hypervisor.protect(lambda: Firewalls({second: [GROUP]}))
+        assert laboratory.told().public_ips == {}
+        hypervisor.protect(lambda: Firewalls({first: [GROUP]}, public_ips={first: PUBLIC_IP}))
+        hypervisor.remove(first)
+        assert laboratory.told().public_ips == {}
+        hypervisor.remove(second)
 
     def test_what_one_protect_raises_is_not_anothers(self, hypervisor: LiveHypervisor, guest: Guest) -> None:
         """Of calls that come together, also in the driver."""

@@ -41,6 +41,7 @@ class TestSimulatedHypervisor(HypervisorContract):
             new_disk=new_disk,
             overlay_on=lambda _: new_disk(),
             panic=panic,
+            told=lambda: hypervisor.inspect().firewalls,
         )
 
     def test_console_says_that_it_is_simulated(self, laboratory: Laboratory) -> None:

@@ -27,7 +27,7 @@ NEVER_SHOWN: Final[Mapping[str, str]] = {
             "AccepterNet", "AccessLog", "ClientGateway", "DhcpOptionsSet", "DirectLink", "DirectLinkInterfaces",
             "HealthCheck", "InternetService", "LinkNic", "LinkNicLight", "LinkRouteTable", "Listener", "ListenerRule",
             "LoadBalancer", "NatService", "Net", "NetAccessPoint", "NetPeering", "NetPeeringState",
-            "NetToVirtualGatewayLink", "Nic", "NicLight", "PrivateIp", "PrivateIpLightForVm", "PublicIp",
+            "NetToVirtualGatewayLink", "Nic", "NicLight", "PrivateIp", "PrivateIpLightForVm",
             "PublicIpLight", "Route", "RouteTable", "Service", "SourceNet", "SourceSecurityGroup", "Subnet",
             "VgwTelemetry", "VirtualGateway", "VpnConnection",
         ),
@@ -55,7 +55,10 @@ NEVER_SHOWN: Final[Mapping[str, str]] = {
 
 # Fields that the examples show and Souche does not, and why.
 NOT_SHOWN: Final[Mapping[Field, str]] = dict.fromkeys(
-    (("SecurityGroup", "NetId"), ("Vm", "NetId"), ("Vm", "Nics"), ("Vm", "SubnetId")),
+    (
+        *(("SecurityGroup", "NetId"), ("Vm", "NetId"), ("Vm", "Nics"), ("Vm", "SubnetId")),
+        *(("PublicIp", "NicId"), ("PublicIp", "NicAccountId")),
+    ),
     "absent outside a Net, and Nets are not kept",
 )
 
@@ -205,5 +208,8 @@ def _show_vm(call: Any, image_id: str) -> None:
     call("StartVms", VmIds=[vm_id])
     until(call, "Vms", "VmId", vm_id, "running")
     call("ReadVmsStopHistory", Filters={"VmIds": [vm_id]})
+    public_ip = call("CreatePublicIp")["PublicIp"]["PublicIp"]
+    call("LinkPublicIp", PublicIp=public_ip, VmId=vm_id)
+    call("ReadPublicIps")
     call("ReadVolumes")
     call("DeleteVms", VmIds=[vm_id])

@@ -89,9 +89,18 @@ def test_the_data_source_finds_the_most_recent_omi(region: ServedRegion, packer:
     assert packer("ReadImages", Filters=own)["Images"] == []
 
 
-def test_a_public_ip_is_refused_as_not_supported(packer: GoClient) -> None:
-    """A build asks for one only when it is told to: the VM has an address that it reaches without."""
-    assert packer.refused("CreatePublicIp") == (400, "8000")
+def test_a_build_that_asks_for_a_public_ip_gets_one(packer: GoClient) -> None:
+    """StepPublicIp, with associate_public_ip_address: made before the VM, linked once that runs, and
+    released by its id after the VM's end."""
+    group_id = _prepare(packer)
+    public_ip = packer("CreatePublicIp")["PublicIp"]
+    vm = _run(packer, _source_image(packer), group_id)
+    packer("LinkPublicIp", PublicIpId=public_ip["PublicIpId"], VmId=vm["VmId"])
+    linked = packer.only("Vms", "VmIds", vm["VmId"])
+    assert linked["PublicDnsName"] == linked["PublicIp"] == public_ip["PublicIp"]
+    _clean_up(packer, linked, group_id)
+    packer("DeletePublicIp", PublicIpId=public_ip["PublicIpId"])
+    packer.gone("PublicIps", "PublicIpIds", public_ip["PublicIpId"])
 
 
 def test_a_wrong_key_is_told_as_such(region: ServedRegion) -> None:

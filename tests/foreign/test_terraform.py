@@ -245,6 +245,25 @@ def test_security_group_and_its_rules(terraform: GoClient) -> None:
     terraform.gone("SecurityGroups", "SecurityGroupIds", group_id)
 
 
+def test_public_ip_and_its_link(region: ServedRegion, terraform: GoClient) -> None:
+    """outscale_public_ip and outscale_public_ip_link: the link is read back by its id, and
+    destroyed before both of its ends."""
+    public_ip = terraform("CreatePublicIp")["PublicIp"]
+    public_ip_id, address = public_ip["PublicIpId"], public_ip["PublicIp"]
+    terraform("CreateTags", ResourceIds=[public_ip_id], Tags=TAGS)
+    vm_id = terraform("CreateVms", ImageId=region.official_image_id)["Vms"][0]["VmId"]
+    terraform.wait("Vms", "VmIds", vm_id, "running", pending=["pending"])
+    link_id = terraform("LinkPublicIp", PublicIp=address, VmId=vm_id)["LinkPublicIpId"]
+    linked = terraform.only("PublicIps", "LinkPublicIpIds", link_id)
+    assert (linked["VmId"], linked["PublicIp"], linked["Tags"]) == (vm_id, address, TAGS)
+    assert terraform.only("Vms", "VmIds", vm_id)["PublicIp"] == address
+    terraform("UnlinkPublicIp", LinkPublicIpId=link_id)
+    terraform.gone("PublicIps", "LinkPublicIpIds", link_id)
+    terraform("DeletePublicIp", PublicIpId=public_ip_id)
+    terraform.gone("PublicIps", "PublicIpIds", public_ip_id)
+    terraform("DeleteVms", VmIds=[vm_id])
+
+
 def _apply(terraform: GoClient) -> dict[str, str]:
     made = {"keypair": _keypair(terraform), "volume": _volume(terraform)}
     made["snapshot"] = _snapshot(terraform, made["volume"])

@@ -66,6 +66,11 @@ def _group_left(world: World, cast: Cast) -> str:
     return cast.running.vm_id
 
 
+def _public_ip_left(world: World, cast: Cast) -> str:
+    _change(world, cast.running.vm_id, public_ip="198.19.0.7")
+    return cast.running.vm_id
+
+
 FAULTS: Final[dict[str, Damage]] = {
     "GuestWithoutRecord": _guest_unknown,
     "GuestMissing": _guest_lost,
@@ -73,6 +78,7 @@ FAULTS: Final[dict[str, Damage]] = {
     "GuestDiskMissing": _disk_unplugged,
     "GuestDiskUnlinked": _disk_kept,
     "FirewallDiffers": _group_left,
+    "PublicIpDiffers": _public_ip_left,
 }
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+from souche.app import public_ips
 from souche.db import operations
 from souche.db.contradictions import CONTRADICTIONS
 from souche.model.operations import Operation
@@ -90,6 +91,15 @@ def _lease_left(world: World, cast: Cast) -> str:
     return cast.stopped.vm_id
 
 
+def _public_ip_left(world: World, cast: Cast) -> str:
+    vm_id = _lease_left(world, cast)
+    execute(world, "UPDATE vms SET address_lease = NULL WHERE vm_id = :id", id=vm_id)
+    public_ip = public_ips.create(world.region, cast.alice)
+    values = "vm_id = :id, link_id = 'eipassoc-12345678'"
+    execute(world, f"UPDATE public_ips SET {values}", id=vm_id)  # noqa: S608  constants
+    return public_ip.public_ip_id
+
+
 def _import_left(world: World, cast: Cast) -> str:
     columns = "snapshot_id, sealed_url, most_bytes, received_bytes"
     statement = f"INSERT INTO disk_imports ({columns}) VALUES (:id, '', 1, 0)"  # noqa: S608  constants
@@ -123,6 +133,7 @@ DAMAGES: Final[dict[str, Damage]] = {
     "VmRootMissing": _root_missing,
     "LeaseMissing": _set("vms", "vm_id", "address_lease", None, _stopped),
     "LeaseLeft": _lease_left,
+    "PublicIpOfTerminatedVm": _public_ip_left,
     "ImportLeft": _import_left,
     "ExportDisksLeft": _export("failed"),
 }

@@ -18,6 +18,7 @@ from tests.support.resources import (
     make_image,
     make_keypair,
     make_product_type,
+    make_public_ip,
     make_security_group,
     make_snapshot,
     make_vm,
@@ -30,10 +31,12 @@ TAG: Final = {"Key": "k", "Value": "v"}
 PORT: Final = {"IpProtocol": "tcp", "FromPortRange": 80, "ToPortRange": 80}
 TAGGABLE: Final = (
     *("image", "snapshot", "volume", "vm", "keypair", "security_group"),
-    *("image_export", "snapshot_export", "volume_update"),
+    *("image_export", "snapshot_export", "volume_update", "public_ip_id"),
 )
 EXPORT: Final = {"DiskImageFormat": "qcow2", "OsuBucket": "bucket"}
 SHARE: Final = {"Additions": {"GlobalPermission": True}}
+
+PUBLIC_IP, LINKED_IP = "198.19.0.11", "198.19.0.12"
 
 POLICY_ORN: Final = "orn:ows:idauth::012345678910:policy/example"
 REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
@@ -51,6 +54,7 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "CreateImageExportTask": [{"ImageId": "<image>", "OsuExport": EXPORT}],
     "CreateKeypair": [{"KeypairName": "new"}],
     "CreateProductType": [{"Description": "new"}],
+    "CreatePublicIp": [{}],
     "CreateSecurityGroup": [{"SecurityGroupName": "new", "Description": "new"}],
     "CreateSecurityGroupRule": [
         {"SecurityGroupId": "<security_group>", "Flow": "Inbound", **PORT, "IpRange": "10.0.0.0/8"},
@@ -88,6 +92,7 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "DeleteImage": [{"ImageId": "<image>"}],
     "DeleteKeypair": [{"KeypairId": "<keypair>"}, {"KeypairName": "<name_of.keypair_name>"}],
     "DeleteProductType": [{"ProductTypeId": "<product_type>"}],
+    "DeletePublicIp": [{"PublicIpId": "<public_ip_id>"}, {"PublicIp": "<public_ip>"}],
     "DeleteSecurityGroup": [
         {"SecurityGroupId": "<security_group>"},
         {"SecurityGroupName": "<name_of.security_group_name>"},
@@ -99,6 +104,10 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "DeleteTags": [{"ResourceIds": [f"<{kind}>"], "Tags": [TAG]} for kind in TAGGABLE],
     "DeleteVms": [{"VmIds": ["<stopped.vm>", "<vm>"]}],
     "DeleteVolume": [{"VolumeId": "<volume>"}],
+    "LinkPublicIp": [
+        {"PublicIp": "<public_ip>", "VmId": "<vm>"},
+        {"PublicIpId": "<public_ip_id>", "VmId": "<vm>", "AllowRelink": False},
+    ],
     "LinkVolume": [{"VolumeId": "<volume>", "VmId": "<vm>", "DeviceName": "/dev/xvdz"}],
     "ReadAccessKeys": [{}],
     "ReadAccounts": [{}],
@@ -158,6 +167,7 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "RebootVms": [{"VmIds": ["<vm>"]}],
     "StartVms": [{"VmIds": ["<stopped.vm>"]}],
     "StopVms": [{"VmIds": ["<vm>"]}],
+    "UnlinkPublicIp": [{"PublicIp": "<linked.public_ip>"}, {"LinkPublicIpId": "<public_ip_link>"}],
     "UnlinkVolume": [{"VolumeId": "<linked.volume>"}],
     "UpdateAccessKey": [{"AccessKeyId": "<access_key>", "State": "INACTIVE"}],
     "UpdateImage": [{"ImageId": "<image>", "Description": "new", "PermissionsToLaunch": SHARE}],
@@ -179,6 +189,8 @@ def make_world(region: Region, who: Principal) -> Mapping[str, str]:
     """One of everything that `REQUESTS` names, in a state that lets the requests succeed."""
     vm = make_vm(region, who)
     keypair = make_keypair(region, who, "known")
+    free, linked = make_public_ip(region, who, PUBLIC_IP), make_public_ip(region, who, LINKED_IP, vm)
+    assert linked.link is not None
     group = make_security_group(region, who, "known", inbound=(Rule("-1", -1, -1, "10.9.0.0/16"),))
     return {
         "access_key": str(who.access_key_id),
@@ -189,6 +201,10 @@ def make_world(region: Region, who: Principal) -> Mapping[str, str]:
         "keypair": keypair.keypair_id,
         "name_of.keypair_name": keypair.name,
         "product_type": make_product_type(region, who).product_type_id,
+        "public_ip": free.public_ip,
+        "public_ip_id": free.public_ip_id,
+        "linked.public_ip": linked.public_ip,
+        "public_ip_link": linked.link.link_id,
         "snapshot": make_snapshot(region, who).snapshot_id,
         "volume": make_volume(region, who).volume_id,
         "security_group": group.security_group_id,
@@ -208,6 +224,10 @@ def make_hidden(region: Region, who: Principal) -> Mapping[str, Sequence[str]]:
     snapshots = [make_snapshot(region, who, state=state) for state in SnapshotState]
     volumes = [make_volume(region, who, state=state) for state in VolumeState if state != VolumeState.IN_USE]
     vms = [make_vm(region, who, state, devices=()) for state in VmState]
+    public_ips = [
+        make_public_ip(region, who, "198.19.0.21"),
+        make_public_ip(region, who, "198.19.0.22", vms[0]),
+    ]
     return {
         "access_key": [str(who.access_key_id)],
         "image": [image.image_id for image in images],
@@ -223,6 +243,9 @@ def make_hidden(region: Region, who: Principal) -> Mapping[str, Sequence[str]]:
         "security_group": [group.security_group_id],
         "security_group_name": [group.name],
         "product_type": [make_product_type(region, who).product_type_id],
+        "public_ip": [each.public_ip for each in public_ips],
+        "public_ip_id": [each.public_ip_id for each in public_ips],
+        "public_ip_link": [each.link.link_id for each in public_ips if each.link],
         "snapshot": [snapshot.snapshot_id for snapshot in snapshots],
         "volume": [volume.volume_id for volume in volumes] + [attach(region, vms[1], "/dev/sda1").volume_id],
         "vm": [vm.vm_id for vm in vms],
@@ -240,6 +263,9 @@ UNKNOWN: Final = {
     "security_group": "sg-00000000",
     "security_group_name": "nobody",
     "product_type": "pty-00000000",
+    "public_ip": "198.19.0.99",
+    "public_ip_id": "eipalloc-00000000",
+    "public_ip_link": "eipassoc-00000000",
     "snapshot": "snap-00000000",
     "volume": "vol-00000000",
     "vm": "i-00000000",

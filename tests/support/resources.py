@@ -11,6 +11,7 @@ from souche.db import (
     keypairs,
     operations,
     product_types,
+    public_ips,
     security_groups,
     snapshots,
     vms,
@@ -22,6 +23,7 @@ from souche.model.export_tasks import ExportTask
 from souche.model.images import Image, ImageMapping
 from souche.model.keypairs import Keypair
 from souche.model.product_types import ProductType
+from souche.model.public_ips import PublicIp
 from souche.model.security_groups import Rule, SecurityGroup
 from souche.model.snapshots import Snapshot
 from souche.model.vms import Vm
@@ -161,6 +163,18 @@ def make_keypair(region: Region, who: Principal, name: str = "laptop") -> Keypai
     with region.store.begin() as connection:
         keypairs.insert(connection, keypair)
     return keypair
+
+
+def make_public_ip(region: Region, who: Principal, public_ip: str, vm: Vm | None = None) -> PublicIp:
+    """A public IP, linked to the VM if there is one."""
+    made = PublicIp(region.ids.new(ids.PUBLIC_IP), who.account_id, public_ip, region.clock.now())
+    with region.store.begin() as connection:
+        public_ips.insert(connection, made)
+        if vm is not None:
+            public_ips.link(connection, made.public_ip_id, vm.vm_id, region.ids.new(ids.PUBLIC_IP_LINK))
+        found = public_ips.with_id(connection, who.account_id, made.public_ip_id)
+    assert found is not None
+    return found
 
 
 def make_product_type(region: Region, who: Principal, **changes: Any) -> ProductType:

@@ -13,6 +13,7 @@ from souche.app import (
     images,
     launches,
     official_images,
+    public_ips,
     security_groups,
     snapshot_imports,
     snapshots,
@@ -195,6 +196,11 @@ def _update_volume(world: World, cast: Cast) -> Callable[[str], Changed]:
     return lambda reason: {task: {"state": "failed", "comment": reason}}
 
 
+def _apply_public_ips(world: World, cast: Cast) -> None:
+    public_ip = public_ips.create(world.region, cast.alice).public_ip
+    public_ips.link(world.region, cast.alice, public_ips.Link(cast.running.vm_id, public_ip))
+
+
 def _apply_security_groups(world: World, cast: Cast) -> None:
     (default,) = cast.running.security_groups
     opened = security_groups.RuleRequest("tcp", 80, 80, ("0.0.0.0/0",))
@@ -247,5 +253,6 @@ SCENARIOS = (
     Scenario("stop_vm", "stop_vm", _stop_vm),
     Scenario("reboot_vm", "reboot_vm", _reboot_vm),
     Scenario("update_volume", "update_volume", _update_volume),
+    Scenario("apply_public_ips", "apply_public_ips", _apply_public_ips),
     Scenario("apply_security_groups", "apply_security_groups", _apply_security_groups),
 )

@@ -141,7 +141,7 @@ class Cast:
 class Seen:
     """A region from outside. Rows are by table and key, without dates, measures and operations; disks by their
     first bytes; `open` tells of each volume that a running guest has open whether that is where the store has it;
-    `inbound` is what each guest lets in."""
+    `inbound` is what each guest lets in, `public_ips` what leads to it."""
 
     rows: dict[str, Row]
     volumes: dict[str, bytes]
@@ -149,6 +149,7 @@ class Seen:
     power: dict[str, PowerState]
     open: dict[str, dict[str, bool]]
     inbound: dict[str, frozenset[Rule] | None]
+    public_ips: dict[str, str]
     promised: list[Operation]
     staged: list[str]
     objects: dict[str, list[str]]
@@ -203,6 +204,7 @@ class World:
             power=power,
             open={vm_id: self._open(vm_id) for vm_id in power},
             inbound={vm_id: self.hypervisor.inbound(vm_id) for vm_id in power},
+            public_ips=dict(self.hypervisor.inspect().firewalls.public_ips),
             promised=self.promised(),
             staged=sorted(path.name for path in (self.home / "staging").iterdir()),
             objects=self.oos.seen(),

@@ -20,6 +20,7 @@ REPEATABLE: Final = frozenset(
     {
         "ReadImages",
         "ReadKeypairs",
+        "ReadPublicIps",
         "ReadSecurityGroups",
         "ReadSnapshots",
         "ReadTags",

@@ -163,7 +163,7 @@ _VOLUMES: Final[Table] = {
     **_TAGS,
 }
 
-# NICs, Nets and public IPs are not kept on VMs: a filter on them finds none.
+# NICs and Nets are not kept: a filter on them finds none.
 _WITHOUT_NETS: Final[Table] = {
     "Lifecycles": NEVER,
     "NetIds": NEVER,
@@ -212,7 +212,7 @@ _VMS: Final[Table] = {
     "KeypairNames": _is("keypair_name"),
     "LaunchNumbers": _is("launch_number"),
     "PrivateIps": _is("private_ip"),
-    "PublicIps": _is("private_ip"),  # the address that is shown as the public one
+    "PublicIps": _is("public_ip"),
     "ProductCodes": _is("product_code"),
     "ReservationIds": _is("reservation_id"),
     "RootDeviceNames": _is("root_device_name"),
@@ -266,6 +266,17 @@ FILTERS: Final[Mapping[str, Table]] = {
         "KeypairIds": _is("keypair_id"),
         "KeypairNames": _is("name"),
         "KeypairTypes": _is("key_type"),
+        **_TAGS,
+    },
+    "ReadPublicIps": {
+        "LinkPublicIpIds": _is("link_id"),
+        "NicAccountIds": NEVER,
+        "NicIds": NEVER,
+        "Placements": Constant(("standard",)),  # outside of Nets, as EC2 names it
+        "PrivateIps": _is("private_ip"),
+        "PublicIpIds": _is("public_ip_id"),
+        "PublicIps": _is("public_ip"),
+        "VmIds": _is("vm_id"),
         **_TAGS,
     },
     "ReadSecurityGroups": _SECURITY_GROUPS,

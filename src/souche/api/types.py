@@ -213,6 +213,15 @@ class CreateProductTypeResponse(TypedDict, total=False):
     ResponseContext: ResponseContext
 
 
+class CreatePublicIpRequest(TypedDict, total=False):
+    DryRun: bool
+
+
+class CreatePublicIpResponse(TypedDict, total=False):
+    PublicIp: PublicIp
+    ResponseContext: ResponseContext
+
+
 class CreateSecurityGroupRequest(TypedDict, total=False):
     Description: Required[str]
     DryRun: bool
@@ -383,6 +392,16 @@ class DeleteProductTypeRequest(TypedDict, total=False):
 
 
 class DeleteProductTypeResponse(TypedDict, total=False):
+    ResponseContext: ResponseContext
+
+
+class DeletePublicIpRequest(TypedDict, total=False):
+    DryRun: bool
+    PublicIp: str
+    PublicIpId: str
+
+
+class DeletePublicIpResponse(TypedDict, total=False):
     ResponseContext: ResponseContext
 
 
@@ -1118,6 +1137,21 @@ class LinkPublicIpLightForVm(TypedDict, total=False):
     PublicDnsName: str
     PublicIp: str
     PublicIpAccountId: str
+
+
+class LinkPublicIpRequest(TypedDict, total=False):
+    AllowRelink: bool
+    DryRun: bool
+    NicId: str
+    PrivateIp: str
+    PublicIp: str
+    PublicIpId: str
+    VmId: str
+
+
+class LinkPublicIpResponse(TypedDict, total=False):
+    LinkPublicIpId: str
+    ResponseContext: ResponseContext
 
 
 class LinkRouteTable(TypedDict, total=False):
@@ -2325,6 +2359,16 @@ class Tag(TypedDict, total=False):
     ResourceId: str
     ResourceType: str
     Value: str
+
+
+class UnlinkPublicIpRequest(TypedDict, total=False):
+    DryRun: bool
+    LinkPublicIpId: str
+    PublicIp: str
+
+
+class UnlinkPublicIpResponse(TypedDict, total=False):
+    ResponseContext: ResponseContext
 
 
 class UnlinkVolumeRequest(TypedDict, total=False):

@@ -278,18 +278,19 @@ def _group_view(group: GroupName) -> dict[str, object]:
 
 
 def _address_view(vm: Vm, region_name: str) -> dict[str, object]:
-    """A terminated VM has no address. The region's network is the one that its users reach: the private address
-    is the public one too, and the public name, since nothing resolves names: Packer connects to that name. User
-    data may ask for none."""
+    """A terminated VM has no address. Without a linked public IP the private address is the public one too, as it is
+    the one by which the region's users reach the VM; user data may ask for none. The public name is the address, since
+    nothing resolves names: Packer connects to that name."""
     if vm.state == VmState.TERMINATED:
         return {}
     private = {
         "PrivateIp": vm.private_ip,
         "PrivateDnsName": f"{hostname(vm.private_ip)}.{region_name}.compute.internal",
     }
-    if user_data.section(vm.user_data).private_only:
+    if vm.public_ip is None and user_data.section(vm.user_data).private_only:
         return dict(private)
-    return {**private, "PublicIp": vm.private_ip, "PublicDnsName": vm.private_ip}
+    public_ip = vm.public_ip or vm.private_ip
+    return {**private, "PublicIp": public_ip, "PublicDnsName": public_ip}
 
 
 def _optional_view(vm: Vm) -> dict[str, object]:

@@ -15,6 +15,7 @@ from souche.app import (
     keypairs,
     lookup,
     product_codes,
+    public_ips,
     quotas,
     security_groups,
     texts,
@@ -200,6 +201,7 @@ def _promise(region: Region, work: Work, who: Principal, plan: _Plan, addresses:
     volumes.insert(work.connection, [volume for vm in launched for volume in vm.volumes])
     vm_ids = [vm.vm_id for vm in launched]
     app_tags.put_new(work.connection, who.account_id, vm_ids, plan.tags, region.clock.now())
+    launched = [public_ips.attach_tagged(region, work, vm, plan.tags) for vm in launched]
     arguments = {"boot": plan.launch.boot_on_creation}
     work.promised += [
         Operation(f"create_vm:{vm_id}", "create_vm", vm_id, arguments, who.account_id) for vm_id in vm_ids

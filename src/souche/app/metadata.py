@@ -125,6 +125,7 @@ def _interface(region: Region, vm: Vm, name: bytes) -> Tree:
     return {
         "device-number": b"0",
         "gateway-ipv4": region.network.gateway_ip.encode(),
+        **({"ipv4-associations": {vm.public_ip: address}} if vm.public_ip else {}),
         "local-hostname": name,
         "local-ipv4s": address,
         "mac": vm.mac_address.encode(),
@@ -136,10 +137,11 @@ def _interface(region: Region, vm: Vm, name: bytes) -> Tree:
 
 
 def _public(vm: Vm, address_key: str, name: bytes) -> Tree:
-    """The public name and address, unless user data asks for none."""
-    if user_data.section(vm.user_data).private_only:
+    """The public name and address: those of the linked public IP, else the private one, unless user data asks for
+    none."""
+    if vm.public_ip is None and user_data.section(vm.user_data).private_only:
         return {}
-    return {"public-hostname": name, address_key: vm.private_ip.encode()}
+    return {"public-hostname": name, address_key: (vm.public_ip or vm.private_ip).encode()}
 
 
 def _groups(vm: Vm) -> bytes:

@@ -18,6 +18,7 @@ from souche.quota_refusals import (
     TooManyImages,
     TooManyIops,
     TooManyKeypairs,
+    TooManyPublicIps,
     TooManySnapshotExports,
     TooManySnapshots,
     TooManyVms,
@@ -47,6 +48,7 @@ REFUSALS: Final[Mapping[Quota, type[QuotaExceeded]]] = {
     quotas.CORES: TooManyCores,
     quotas.MEMORY: TooMuchMemory,
     quotas.KEYPAIRS: TooManyKeypairs,
+    quotas.PUBLIC_IPS: TooManyPublicIps,
 }
 
 
@@ -83,6 +85,11 @@ def of_snapshot_export() -> Need:
 def of_keypair() -> Need:
     """What a key pair takes."""
     return Counter({quotas.KEYPAIRS: 1})
+
+
+def of_public_ip() -> Need:
+    """What a public IP takes."""
+    return Counter({quotas.PUBLIC_IPS: 1})
 
 
 def check(work: Work, who: Principal, need: Need) -> None:

@@ -50,7 +50,7 @@ class Region:
     `dry_run`, every rule is checked and nothing is kept: the transaction is rolled back and no workflow starts.
     `oos_endpoint` is the URL of its object store; empty: it has none. `most_seconds` bounds the readings that keep to
     it (`app/images.show`). `room` is what is left of its medium;
-    `keeps_objects`: its object store's data are there too.
+    `keeps_objects`: its object store's data are there too. `public_range` (CIDR) is what public IPs are from.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Region:
     room: Room = ENDLESS
     keeps_objects: bool = False
     subregion_letters: tuple[str, ...] = ("a", "b")
+    public_range: str = "198.19.0.0/24"
 
     @property
     def subregion_names(self) -> list[str]:

@@ -6,8 +6,9 @@
     tags.Name=web
     -----END OUTSCALE SECTION-----
 
-`tags.KEY` tags the VM at its launch. `private_only` hides the public address. `filter_private_section` hides the
-section from the guest. `pin`, and the tags of the platform's own (`osc.fcu.…`), have nothing to act on here.
+`tags.KEY` tags the VM at its launch; `osc.fcu.eip.auto-attach` links the public IP that it names (`app/public_ips`).
+`private_only` hides the public address where no public IP is linked. `filter_private_section` hides the section from
+the guest. `pin`, and the other tags of the platform's own (`osc.fcu.…`), have nothing to act on here.
 """
 
 from collections.abc import Iterator, Mapping

@@ -4,7 +4,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from souche.app import lookup
+from souche.app import lookup, public_ips
 from souche.app.region import Region, Work
 from souche.db import vms
 from souche.model.accounts import Principal
@@ -40,6 +40,7 @@ def start(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transit
         _check_root_settled(vm)
         if not _has_root(vm):
             raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it has no root volume")
+        public_ips.attach_at_start(region, work, vm)
         return begin(work, vm, "start_vm", VmState.PENDING, {})
 
     return _each(region, who, vm_ids, one)

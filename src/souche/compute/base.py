@@ -64,12 +64,14 @@ class Guest:
 
 @dataclass(frozen=True)
 class Firewalls:
-    """The security groups that guests are in, by VM id, and the rules of groups, by group id. `from_scratch`: make the
-    firewalls of the whole region again, whatever the hypervisor believes them to be."""
+    """The security groups that guests are in, by VM id, and the rules of groups, by group id. `public_ips` has the
+    public IP of those of `guests` that have one. `from_scratch`: make the firewalls of the whole region again, whatever
+    the hypervisor believes them to be."""
 
     guests: Mapping[str, Collection[str]] = field(default_factory=dict)
     groups: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
     from_scratch: bool = False
+    public_ips: Mapping[str, str] = field(default_factory=dict)
 
 
 class Hypervisor(Protocol):
@@ -89,10 +91,13 @@ class Hypervisor(Protocol):
         ...
 
     def protect(self, wanted: Callable[[], Firewalls]) -> None:
-        """Put these guests into these groups and no others, and give these groups these rules and no others; in force
-        on return. A guest lets in what the rules of its groups say, and nothing without one; connections that stand
-        already may go on. The members that a rule means are the known guests of that group at any moment. Guests that
-        are not known are passed over.
+        """Put these guests into these groups and no others, give these groups these rules and no others, and let
+        these public IPs and no others lead to these guests; in force on return. A guest lets in what the rules of its
+        groups say, and nothing without one; connections that stand already may go on. The members that a rule means are
+        the known guests of that group at any moment. Guests that are not known are passed over.
+
+        A public IP leads to its guest's private address, behind the guest's firewall, from this machine and from other
+        guests. Each leads to one guest only: the one that was told last.
 
         `wanted` runs under a lock shared by all processes of the region, so the caller with the newer view wins. What
         it raises is raised to its own caller only."""

@@ -33,13 +33,14 @@ class SourceRecord(TypedDict):
 @dataclass(frozen=True)
 class Record:
     """What is known of a guest. By volume id: the disks of its next start, and those open now (None: it is off).
-    `groups` are the security groups that it is in."""
+    `groups` are the security groups that it is in, `public_ip` is what leads to it."""
 
     defined: Disks
     private_ip: str
     open: Disks | None = None
     groups: tuple[str, ...] = ()
     panicked: bool = False
+    public_ip: str | None = None
 
     def attached(self, volume_id: str, source: DiskSource) -> "Record":
         opened = None if self.open is None else {volume_id: source, **self.open}
@@ -90,10 +91,20 @@ class SimulatedHypervisor:
             for vm_id, groups in firewalls.guests.items():
                 known = self._read(vm_id)
                 if known is not None:
-                    self._write(vm_id, replace(known, groups=tuple(sorted(groups))))
+                    public_ip = firewalls.public_ips.get(vm_id)
+                    self._lead_nowhere_else(public_ip, vm_id)
+                    self._write(vm_id, replace(known, groups=tuple(sorted(groups)), public_ip=public_ip))
             for group_id, rules in firewalls.groups.items():
                 if self._rules(group_id) != list(rules):
                     _replace(self._groups / f"{group_id}.json", [asdict(rule) for rule in rules])
+
+    def _lead_nowhere_else(self, public_ip: str | None, vm_id: str) -> None:
+        if public_ip is None:
+            return
+        for other_id in {path.stem for path in self._root.glob("*.json")} - {vm_id}:
+            other = self._known(other_id)
+            if other.public_ip == public_ip:
+                self._write(other_id, replace(other, public_ip=None))
 
     def inspect(self) -> ComputeState:
         """See `ComputeInspector`."""
@@ -105,6 +116,9 @@ class SimulatedHypervisor:
             firewalls=Firewalls(
                 {vm_id: record.groups for vm_id, record in known.items()},
                 {path.stem: tuple(self._rules(path.stem)) for path in self._groups.glob("*.json")},
+                public_ips={
+                    vm_id: record.public_ip for vm_id, record in known.items() if record.public_ip is not None
+                },
             ),
         )
 
@@ -230,12 +244,18 @@ class SimulatedHypervisor:
             open=None if opened is None else _sources(opened),
             groups=tuple(stored.get("groups", ())),
             panicked=stored.get("panicked", False),
+            public_ip=stored.get("public_ip"),
         )
 
     def _write(self, vm_id: str, record: Record) -> None:
         opened = None if record.open is None else _stored(record.open)
         stored = {"defined": _stored(record.defined), "open": opened}
-        facts = {"private_ip": record.private_ip, "groups": record.groups, "panicked": record.panicked}
+        facts = {
+            "private_ip": record.private_ip,
+            "groups": record.groups,
+            "panicked": record.panicked,
+            "public_ip": record.public_ip,
+        }
         _replace(self._file(vm_id), stored | facts)
 
     @contextlib.contextmanager

@@ -17,6 +17,7 @@ from souche.db.schema import (
     export_tasks,
     image_mappings,
     images,
+    public_ips,
     snapshots,
     vms,
     volume_links,
@@ -181,6 +182,13 @@ CONTRADICTIONS: Final = (
         sa.select(vms.c.vm_id, vms.c.address_lease).where(
             vms.c.state == VmState.TERMINATED, vms.c.address_lease.is_not(None)
         ),
+    ),
+    Contradiction(
+        "PublicIpOfTerminatedVm",
+        "it is linked to {}, which is terminated",
+        sa.select(public_ips.c.public_ip_id, vms.c.vm_id)
+        .join(vms, vms.c.vm_id == public_ips.c.vm_id)
+        .where(vms.c.state == VmState.TERMINATED),
     ),
     Contradiction(
         "ImportLeft",

@@ -11,6 +11,7 @@ from souche.db.schema import (
     export_tasks,
     images,
     keypairs,
+    public_ips,
     snapshots,
     vms,
     volumes,
@@ -74,6 +75,7 @@ _USED: Mapping[str, AnySelect] = {
     quotas.CORES.name: _counted(vms, _sum(vms.c.vcpus), _LIVE),
     quotas.MEMORY.name: _counted(vms, _sum(vms.c.memory_mib), _LIVE),
     quotas.KEYPAIRS.name: _counted(keypairs, sa.func.count()),
+    quotas.PUBLIC_IPS.name: _counted(public_ips, sa.func.count()),
 }
 
 

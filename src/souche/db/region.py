@@ -25,6 +25,16 @@ def guest_network(connection: sa.Connection) -> str | None:
     return connection.scalar(sa.select(region.c.guest_network))
 
 
+def public_range(connection: sa.Connection) -> str | None:
+    """The range of public IPs (CIDR), as it was recorded last."""
+    return connection.scalar(sa.select(region.c.public_range))
+
+
+def set_public_range(connection: sa.Connection, cidr: str) -> None:
+    """Record the range of public IPs (CIDR)."""
+    connection.execute(region.update().values(public_range=cidr))
+
+
 def set_guest_network(connection: sa.Connection, cidr: str) -> None:
     """Record the guests' network (CIDR)."""
     connection.execute(region.update().values(guest_network=cidr))

@@ -41,6 +41,7 @@ region = sa.Table(
     metadata,
     sa.Column("region_id", sa.String(36), primary_key=True),
     sa.Column("guest_network", sa.String(18)),
+    sa.Column("public_range", sa.String(18)),
 )
 
 accounts = sa.Table(
@@ -385,6 +386,19 @@ vm_security_groups = sa.Table(
         primary_key=True,
         index=True,
     ),
+)
+
+# `vm_id` and `link_id`: where it leads to, if anywhere.
+public_ips = sa.Table(
+    "public_ips",
+    metadata,
+    sa.Column("public_ip_id", sa.String(17), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False),
+    sa.Column("public_ip", sa.String(15), nullable=False, unique=True),
+    sa.Column("vm_id", sa.ForeignKey("vms.vm_id"), unique=True),
+    sa.Column("link_id", sa.String(17), unique=True),
+    sa.Column("creation_date", UtcDate, nullable=False),
+    sa.Index(None, "account_id", "creation_date", "public_ip_id"),
 )
 
 # The volume may be gone: its tasks stay listed.

@@ -16,6 +16,7 @@ from souche.db.schema import (
     export_tasks,
     images,
     keypairs,
+    public_ips,
     security_groups,
     snapshots,
     tags,
@@ -45,6 +46,7 @@ TAGGABLE: Mapping[str, Taggable] = {
     ids.SECURITY_GROUP: Taggable(
         "security-group", security_groups.c.security_group_id, security_groups.c.account_id
     ),
+    ids.PUBLIC_IP: Taggable("public-ip", public_ips.c.public_ip_id, public_ips.c.account_id),
     ids.IMAGE_EXPORT: Taggable("task", export_tasks.c.task_id, export_tasks.c.account_id),
     ids.SNAPSHOT_EXPORT: Taggable("task", export_tasks.c.task_id, export_tasks.c.account_id),
     ids.VOLUME_UPDATE: Taggable("task", volume_update_tasks.c.task_id, volume_update_tasks.c.account_id),

@@ -6,8 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from souche.db import public_ips, security_groups, tags, volumes
 from souche.db import query as engine
-from souche.db import security_groups, tags, volumes
+from souche.db.schema import public_ips as public_ip_table
 from souche.db.schema import security_groups as group_table
 from souche.db.schema import vm_product_codes, vm_security_groups, vms, volume_links
 from souche.model.query import Query
@@ -26,6 +27,8 @@ def _group(column: sa.ColumnElement[str]) -> engine.Child:
     return engine.Child(joined, column, vm_security_groups.c.vm_id, vms.c.vm_id, common=True)
 
 
+_LINKED = sa.select(public_ip_table.c.public_ip).where(public_ip_table.c.vm_id == vms.c.vm_id)
+
 FIELDS: engine.Fields = {
     "vm_id": vms.c.vm_id,
     "architecture": vms.c.architecture,
@@ -36,6 +39,7 @@ FIELDS: engine.Fields = {
     "keypair_name": vms.c.keypair_name,
     "launch_number": vms.c.launch_number,
     "private_ip": vms.c.address_lease,  # a terminated VM has none
+    "public_ip": sa.func.coalesce(_LINKED.scalar_subquery(), vms.c.address_lease),  # as it is shown
     "product_code": engine.Child(
         vm_product_codes,
         vm_product_codes.c.product_code,
@@ -164,7 +168,9 @@ def begin_transition(connection: sa.Connection, vm: Vm, state: VmState, reason: 
 
 
 def set_terminated(connection: sa.Connection, vm_id: str, reason: str, now: datetime) -> None:
-    """The VM is no more; its address is free. It stays listed until `erase_terminated`."""
+    """The VM is no more; its address is free, and no public IP leads to it. It stays listed until
+    `erase_terminated`."""
+    public_ips.unlink_vm(connection, vm_id)
     _update(
         connection,
         vm_id,
@@ -200,8 +206,15 @@ def _vms(connection: sa.Connection, rows: Sequence[engine.AnyRow]) -> list[Vm]:
     linked = volumes.of_vms(connection, ids)
     codes = _product_codes(connection, ids)
     groups = security_groups.of_vms(connection, ids)
+    public = public_ips.of_vms(connection, ids)
     return [
-        _vm(row, linked.get(row.vm_id, []), codes.get(row.vm_id, []), groups.get(row.vm_id, ()))
+        _vm(
+            row,
+            linked.get(row.vm_id, []),
+            codes.get(row.vm_id, []),
+            groups.get(row.vm_id, ()),
+            public.get(row.vm_id),
+        )
         for row in rows
     ]
 
@@ -217,7 +230,11 @@ def _product_codes(connection: sa.Connection, ids: Sequence[str]) -> dict[str, l
 
 
 def _vm(
-    row: engine.AnyRow, linked: Sequence[Volume], codes: Sequence[str], groups: tuple[GroupName, ...]
+    row: engine.AnyRow,
+    linked: Sequence[Volume],
+    codes: Sequence[str],
+    groups: tuple[GroupName, ...],
+    public_ip: str | None,
 ) -> Vm:
     columns: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
     del columns["address_lease"]
@@ -228,5 +245,6 @@ def _vm(
             "product_codes": tuple(codes),
             "volumes": tuple(linked),
             "security_groups": groups,
+            "public_ip": public_ip,
         }
     )

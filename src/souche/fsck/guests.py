@@ -87,6 +87,10 @@ def _firewalls(look: Look, compute: ComputeState, resting: Mapping[str, Vm]) -> 
         ):
             what = "its guest does not let in what its security groups say"
             yield Finding("FirewallDiffers", vm_id, what, advice=FOLLOWS)
+        elif present.public_ips.get(vm_id) != wanted.public_ips.get(vm_id):
+            leading, linked = present.public_ips.get(vm_id, "none"), wanted.public_ips.get(vm_id, "none")
+            what = f"the public IP that leads to its guest is {leading}, and the one linked to it is {linked}"
+            yield Finding("PublicIpDiffers", vm_id, what, advice=FOLLOWS)
     for vm_id in sorted(present.guests.keys() - compute.guests.keys() - look.busy):
         yield Finding(
             "FirewallLeft", vm_id, "there is a firewall, and no guest", Level.LEFTOVER, advice=SWEEP

@@ -10,6 +10,7 @@ from souche.db import (
     export_tasks,
     images,
     operations,
+    public_ips,
     snapshots,
     tags,
     vms,
@@ -111,6 +112,10 @@ def _end_lease(connection: sa.Connection, _tools: Tools, vm_id: str) -> None:
     vms.set_attributes(connection, vm_id, {"address_lease": None})
 
 
+def _unlink_public_ip(connection: sa.Connection, _tools: Tools, public_ip_id: str) -> None:
+    public_ips.unlink(connection, public_ip_id)
+
+
 def _forget_import(connection: sa.Connection, _tools: Tools, snapshot_id: str) -> None:
     disk_imports.erase(connection, [snapshot_id])
 
@@ -127,6 +132,7 @@ _REPAIRS: Final[Mapping[str, tuple[str, Act]]] = {
     "VolumeLinkedNotInUse": ("it becomes 'in-use'", _settle_link),
     "LinkOfTerminatedVm": ("it is unlinked, and becomes 'available'", _unlink),
     "LeaseLeft": ("the address becomes free", _end_lease),
+    "PublicIpOfTerminatedVm": ("it is unlinked", _unlink_public_ip),
     "ImportLeft": ("the URL is forgotten", _forget_import),
     "ExportDisksLeft": ("the export lets go of its snapshots", _end_export),
 }

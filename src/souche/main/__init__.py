@@ -27,7 +27,7 @@ from souche.http.app import create_app
 from souche.http.auth import KeyLookup
 from souche.http.metadata import create_metadata_app
 from souche.http.server import Application
-from souche.main import guest_network
+from souche.main import guest_network, public_range
 from souche.main.administration import administer as administer
 from souche.main.backups import Backups
 from souche.main.checking import check as check
@@ -93,8 +93,10 @@ def serve(settings: Settings) -> Iterator[Served]:
         store = stack.enter_context(open_store(home))
         checkpoint_databases(home, CHECKPOINT_SECONDS)
         settings = replace(settings, guest_network=settings.guest_network or guest_network.known(home, store))
+        settings = replace(settings, public_ips=public_range.chosen(settings, home, store))
         compute, bridge = make_compute(settings)
         guest_network.record(store, settings.guest_network)
+        public_range.record(store, settings.public_ips)
         stack.callback(compute.close)
         home.narrow(readers_of_disks(settings))
         oos = stack.enter_context(open_oos(settings, home))
@@ -122,6 +124,7 @@ def serve(settings: Settings) -> Iterator[Served]:
             room,
             keeps_objects=settings.oos_address is not None,
             subregion_letters=settings.subregion_letters,
+            public_range=settings.public_ips,
         )
         yield Served(region, parts, sweeps, bridge)
 
@@ -158,6 +161,8 @@ def _check(settings: Settings) -> None:
     _ = settings.trash_kept, settings.subregion_letters
     if settings.guest_network:
         guest_network.check(settings.guest_network)
+    if settings.public_ips:
+        public_range.check(settings.public_ips)
 
 
 def _checkpoint(settings: Settings) -> None:
@@ -212,6 +217,7 @@ def _tell(settings: Settings, served: Served) -> None:
         "ReserveGib": settings.reserve_gib,
         "Compute": settings.compute,
         "GuestNetwork": served.region.network.cidr,
+        "PublicIps": served.region.public_range,
         "Accelerator": served.parts.hypervisor.capabilities.accelerator,
         "ProcessId": os.getpid(),
     }

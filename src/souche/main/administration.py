@@ -14,7 +14,7 @@ from souche.db import operations
 from souche.db.store import Store
 from souche.errors import Unavailable
 from souche.home import Facts, Home, HomeInUse, NotServed
-from souche.main import guest_network
+from souche.main import guest_network, public_range
 from souche.main.drivers import (
     allow_list,
     embedded_oos,
@@ -67,6 +67,7 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
             oos_endpoint,
             make_room(home, reserve_bytes_of(facts)),
             keeps_objects=facts.get("OosListen") is not None,
+            public_range=public_range.known(home, store),
             subregion_letters=letters_of(str(facts.get("Subregions") or "a")),
         )
         yield Administered(

@@ -230,6 +230,7 @@ def make_region(
     *,
     keeps_objects: bool,
     subregion_letters: tuple[str, ...],
+    public_range: str,
 ) -> Region:
     """What use-cases work with."""
     return Region(
@@ -247,6 +248,7 @@ def make_region(
         room=room,
         keeps_objects=keeps_objects,
         subregion_letters=subregion_letters,
+        public_range=public_range,
     )
 
 

@@ -52,6 +52,7 @@ MEMORY: Final = Quota(
     "memory_limit", "Memory Limit", "Maximum memory of all VMs, in GiB", "Compute", 8_000, unit=1024
 )
 KEYPAIRS: Final = Quota("keypair_limit", "Keypair Limit", "Maximum number of keypairs", "Compute", 1_000)
+PUBLIC_IPS: Final = Quota("eip_limit", "Public IP Limit", "Maximum number of public IPs", "Compute", 100)
 
 QUOTAS: Final = (
     IMAGES,
@@ -66,6 +67,7 @@ QUOTAS: Final = (
     CORES,
     MEMORY,
     KEYPAIRS,
+    PUBLIC_IPS,
 )
 
 

@@ -18,7 +18,7 @@ SHUTDOWN_BEHAVIORS: Final = tuple(HOST_ACTION_BY_BEHAVIOR)
 @dataclass(frozen=True)
 class Vm:
     """A VM. `volumes` are those attached, the root's among them, in device order. `security_groups` are in the order of
-    their names.
+    their names. `public_ip` is the one that is linked to it.
 
     `generation` counts the state transitions asked for: it names the workflow of each, so that a second start
     of the same workflow is harmless. `request_digest` is that of the request which came with `client_token`
@@ -58,3 +58,4 @@ class Vm:
     generation: int = 0
     volumes: tuple[Volume, ...] = ()
     security_groups: tuple[GroupName, ...] = ()
+    public_ip: str | None = None

@@ -59,6 +59,8 @@ def _follow(parts: Parts, vm: Vm, behavior: str, reason: str, start: Callable[[O
             promised = guests.went_off(connection, vm, behavior, reason, parts.clock.now())
     for operation in promised:
         start(operation)
+    if vm.public_ip is not None:
+        guests.follow_stopped(parts, vm.vm_id)
 
 
 def _after_panic(parts: Parts, vm: Vm, start: Callable[[Operation], None]) -> None:

@@ -1,6 +1,7 @@
 """All workflows by name. The journal keeps these names: one that was ever released stays."""
 
 from souche.workflows import (
+    apply_public_ips,
     apply_security_groups,
     capture_for_backup,
     copy_image,
@@ -27,6 +28,7 @@ from souche.workflows import (
 from souche.workflows.engine import Catalogue
 
 _MODULES = (
+    apply_public_ips,
     apply_security_groups,
     capture_for_backup,
     copy_image,

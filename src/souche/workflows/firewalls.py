@@ -1,4 +1,4 @@
-"""The security groups of guests and their rules, told to the hypervisor as the records have them.
+"""The security groups of guests, their rules, and public IPs, told to the hypervisor as the records have them.
 
 What is read, and what is told, depends on the guest or the group that has changed, not on how many members a group has:
 the hypervisor itself knows who is in a group.
@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 import sqlalchemy as sa
 
 from souche.compute.base import Firewalls
-from souche.db import security_groups, vms
+from souche.db import public_ips, security_groups, vms
 from souche.model.security_groups import Rule
 from souche.workflows.parts import Parts
 
@@ -23,7 +23,7 @@ def follow_groups(parts: Parts, security_group_ids: Collection[str]) -> None:
 
 
 def follow_vms(parts: Parts, vm_ids: Collection[str]) -> None:
-    """Have the guests of these VMs be in the groups that the records say now."""
+    """Have the guests of these VMs be in the groups, and have the public IPs, that the records say now."""
     _protect(parts, lambda connection: _of_vms(connection, vm_ids))
 
 
@@ -49,7 +49,9 @@ def _of_vms(connection: sa.Connection, vm_ids: Collection[str], *, from_scratch:
     found = security_groups.of_vms(connection, vm_ids)
     groups = {vm_id: [group.security_group_id for group in found.get(vm_id, ())] for vm_id in vm_ids}
     used = {group_id for of_vm in groups.values() for group_id in of_vm}
-    return Firewalls(groups, _rules(connection, used), from_scratch)
+    return Firewalls(
+        groups, _rules(connection, used), from_scratch, public_ips=public_ips.of_vms(connection, vm_ids)
+    )
 
 
 def _rules(connection: sa.Connection, security_group_ids: Collection[str]) -> dict[str, tuple[Rule, ...]]:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import sqlalchemy as sa
 
 from souche.compute.base import Guest
-from souche.db import operations, vm_stops, vms
+from souche.db import operations, public_ips, vm_stops, vms
 from souche.errors import ComputeFailed
 from souche.model.disks import GuestDisk
 from souche.model.operations import Argument, Operation
@@ -58,16 +58,22 @@ def settle(
 
 
 def went_off(connection: sa.Connection, vm: Vm, behavior: str, reason: str, now: datetime) -> list[Operation]:
-    """Record that a VM has stopped, in its history too, and what follows by `behavior`: `stop`, it stays stopped;
-    `restart`, it is started again; `terminate`, it is deleted, unless it is protected from that. Returns the promise
-    of what follows."""
+    """Record that a VM has stopped, in its history too, and what follows by `behavior`: `stop`, it stays stopped, and
+    no public IP leads to it (specification, LinkPublicIp); `restart`, it is started again; `terminate`, it is deleted,
+    unless it is protected from that. Returns the promise of what follows."""
     vm_stops.record(connection, vm, reason, now)
     if behavior == "restart":
         return [_promise(connection, vm, "start_vm", VmState.PENDING, "", now)]
     if behavior == "terminate" and not vm.deletion_protection:
         return [_promise(connection, vm, "delete_vm", VmState.SHUTTING_DOWN, reason, now)]
     vms.set_state(connection, vm.vm_id, VmState.STOPPED, reason)
+    public_ips.unlink_vm(connection, vm.vm_id)
     return []
+
+
+def follow_stopped(parts: Parts, vm_id: str) -> None:
+    """Have no public IP lead to the guest of a VM that has stopped; for after the transaction of `went_off`."""
+    firewalls.follow_vms(parts, [vm_id])
 
 
 def promise_end(connection: sa.Connection, vm: Vm, reason: str, now: datetime) -> Operation:

@@ -1,8 +1,8 @@
 """Stop a running VM. Forward only: each step is tried until it succeeds.
 
 1. shut down: ask the guest, wait, then pull the plug; with `force` pull it at once.
-2. record: it is `stopped`; by its shutdown behaviour it is started again, or deleted, by a promise made with the
-   record.
+2. record: it is `stopped`, and no public IP leads to it; by its shutdown behaviour it is started again, or deleted, by
+   a promise made with the record.
 
 Arguments: `force`; `behavior` and `reason` where the VM's own behaviour, or the user, is not what stops it.
 """
@@ -31,6 +31,7 @@ def _record(parts: Parts, operation: Operation) -> None:
             behavior = str(operation.arguments.get("behavior", vm.shutdown_behavior))
             reason = str(operation.arguments.get("reason", USER_STOPPED))
             guests.went_off(connection, vm, behavior, reason, parts.clock.now())
+    guests.follow_stopped(parts, operation.subject_id)
 
 
 WORKFLOW = Workflow(

@@ -1,0 +1,67 @@
+"""The range that public IPs of a region are from: recorded at the first start, as the guests' network is, so that a
+home that is restored at another path keeps it, and with it the addresses that accounts hold."""
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Final
+
+from souche.config import BadSetting, Settings, public_range_of
+from souche.db import public_ips, region
+from souche.db.store import Store
+from souche.home import Home
+
+FLAG: Final = "--public-ips"
+SHORTEST_PREFIX: Final = 16
+LONGEST_PREFIX: Final = 30
+NOWHERE: Final = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")))
+"""this host itself, link-local addresses (the metadata server is there), multicast and what is reserved"""
+
+
+def check(cidr: str) -> None:
+    """Refuse a --public-ips that cannot be one.
+
+    Raises:
+        BadSetting.
+    """
+    try:
+        network = IPv4Network(cidr)
+    except ValueError as error:
+        raise BadSetting(flag=FLAG, reason=f"an IPv4 network is expected: {error}") from error
+    if not SHORTEST_PREFIX <= network.prefixlen <= LONGEST_PREFIX:
+        raise BadSetting(
+            flag=FLAG, reason=f"a /{SHORTEST_PREFIX} to /{LONGEST_PREFIX} is expected, not {cidr}"
+        )
+    if any(network.overlaps(each) for each in NOWHERE):
+        raise BadSetting(flag=FLAG, reason=f"{cidr} has addresses that no guest can be reached by")
+
+
+def known(home: Home, store: Store) -> str:
+    """The range (CIDR) of a region: as it is recorded, or as it will be."""
+    with store.read() as connection:
+        recorded = region.public_range(connection)
+    return recorded or public_range_of(home.path)
+
+
+def chosen(settings: Settings, home: Home, store: Store) -> str:
+    """The range (CIDR) that the region is to have from now on.
+
+    Raises:
+        BadSetting: it overlaps with the guests' network, or accounts hold addresses outside of it.
+    """
+    cidr = settings.public_ips or known(home, store)
+    network = IPv4Network(cidr)
+    if network.overlaps(IPv4Network(settings.guest_network)):
+        reason = f"{cidr} overlaps with the guests' network {settings.guest_network}"
+        raise BadSetting(flag=FLAG, reason=reason)
+    with store.read() as connection:
+        outside = [each for each in public_ips.addresses(connection) if IPv4Address(each) not in network]
+    if outside:
+        reason = f"accounts hold {len(outside)} addresses outside of {cidr}, such as {min(outside)}"
+        raise BadSetting(flag=FLAG, reason=f"{reason}: have them released first (DeletePublicIp)")
+    return cidr
+
+
+def record(store: Store, cidr: str) -> None:
+    """Keep it from now on."""
+    with store.begin() as connection:
+        if region.public_range(connection) != cidr:
+            region.set_public_range(connection, cidr)
