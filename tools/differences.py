@@ -320,9 +320,25 @@ DIFFERENCES = (
         "UnlinkVolume: ForceUnlink", "changes nothing", "a volume that a guest holds on to stays attached"
     ),
     Difference(
-        "CreateVms, UpdateVm: ActionsOnNextBoot; UpdateVm: IsSourceDestChecked",
-        "what changes nothing is accepted; enabling secure boot is 8000; IsSourceDestChecked stays false",
-        "secure boot and Nets are not there; outside a Net the real service shows false too",
+        "ActionsOnNextBoot.SecureBoot of a VM whose BootMode is legacy",
+        "disable is none; any other action is a bad value, 4047",
+        "no reply on record shows the code",
+    ),
+    Difference(
+        "ActionsOnNextBoot.SecureBoot of a running VM",
+        "accepted, done at the next start; a reboot is none. While the VM starts or stops: 409 InvalidState 6003",
+        "the documentation says that it needs a stop and a start",
+    ),
+    Difference(
+        "UpdateVm: IsSourceDestChecked",
+        "what changes nothing is accepted; it stays false",
+        "Nets are not there; outside a Net the real service shows false too",
+    ),
+    Difference(
+        "a guest whose kernel panics",
+        "stopped, or restarted where HostAction says so; StateReason is Client.GuestPanic. A panic before the kernel "
+        "has its driver of pvpanic is not seen",
+        "no source tells; the VM would be running for ever",
     ),
     Difference(
         "access keys that are locked after failures",

@@ -254,10 +254,10 @@ def test_an_image_that_needs_a_tpm_is_not_launched_without_one(scene: Mapping[st
 
 
 @pytest.mark.parametrize("action", ["enable", "setup-mode", "restore-factory-keys"])
-def test_secure_boot_is_not_supported(scene: Mapping[str, Any], action: str) -> None:
+def test_a_bios_has_no_secure_boot(scene: Mapping[str, Any], action: str) -> None:
     wanted = {"ActionsOnNextBoot": {"SecureBoot": action}}
-    _launch_refused(scene, wanted, unsupported(8000))
-    _refused(scene, "UpdateVm", {"VmId": "<stopped>", **wanted}, unsupported(8000))
+    _launch_refused(scene, wanted, value(4047))
+    _refused(scene, "UpdateVm", {"VmId": "<stopped>", **wanted}, value(4047))
 
 
 @launches(

@@ -7,7 +7,7 @@ import pytest
 
 from souche.compute.base import Guest
 from souche.compute.libvirt import domain_xml
-from souche.compute.libvirt.domain_xml import UEFI_CODE, UEFI_VARIABLES, Placement
+from souche.compute.libvirt.domain_xml import SECURE_UEFI_CODE, UEFI_CODE, UEFI_VARIABLES, Placement
 from souche.compute.libvirt.names import Names
 from souche.compute.libvirt.qemu_capabilities import UNUSED
 from souche.compute.libvirt.reservations import Reservation
@@ -70,6 +70,28 @@ def test_capabilities_that_libvirt_does_without_are_named() -> None:
 def test_nested_virtualization_hides_nothing() -> None:
     assert 'policy="disable"' in domain_xml.domain(GUEST, PLACEMENT)
     assert 'policy="disable"' not in domain_xml.domain(replace(GUEST, nested_virtualization=True), PLACEMENT)
+
+
+SECURE = replace(GUEST, boot_mode="uefi", secure_boot="disable", next_secure_boot="enable")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        f'<loader readonly="yes" secure="yes" type="pflash">{SECURE_UEFI_CODE}</loader>',
+        '<smm state="on" />',
+        '<pm><suspend-to-mem enabled="no" /></pm>',
+    ],
+)
+def test_only_code_in_management_mode_writes_the_keys_of_secure_boot(part: str) -> None:
+    for plain in (replace(GUEST, boot_mode="uefi"), replace(SECURE, boot_mode="legacy")):
+        assert part not in domain_xml.domain(plain, PLACEMENT)
+    assert part in domain_xml.domain(SECURE, PLACEMENT)
+
+
+def test_domain_notes_what_becomes_of_its_keys() -> None:
+    assert domain_xml.secure_boot(domain_xml.domain(SECURE, PLACEMENT)) == ("disable", "enable")
+    assert domain_xml.secure_boot(domain_xml.domain(GUEST, PLACEMENT)) == ("none", "none")
 
 
 def test_uefi_on_i386_is_refused() -> None:

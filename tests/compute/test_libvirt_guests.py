@@ -24,6 +24,7 @@ from souche.model.disks import FileSource, GuestDisk
 from souche.run import run
 from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store
+from tests.compute import efi_disk
 from tests.compute.contract import DATA, DEVICES, ROOT, Laboratory
 from tests.compute.libvirt_laboratory import DiskShelf, reachable_directory, region
 
@@ -104,6 +105,35 @@ def test_every_kind_of_guest_starts_and_leaves_nothing(
     assert not any(guest.vm_id in argv for argv in command_lines())
     assert left_over(names.domain(guest.vm_id)) == []
     assert list((directory / "home" / "guests").iterdir()) == []
+
+
+UNSIGNED, REFUSED = b"an unsigned loader ran", b"Access Denied"
+
+
+def test_an_unsigned_loader_does_not_boot_under_secure_boot(
+    laboratory: Laboratory, disks: DiskShelf, directory: Path
+) -> None:
+    """Where the guest's variables are lost, what was enabled is enabled still."""
+    hypervisor, root = laboratory.hypervisor, disks.boot_disk(efi_disk.disk(efi_disk.loader(UNSIGNED)))
+    guest = booting(laboratory, root, boot_mode="uefi")
+    nvram = directory / "home" / "guests" / guest.vm_id / "uefi-variables.fd"
+
+    def told() -> list[bytes]:
+        return [each for each in (UNSIGNED, REFUSED) if each in hypervisor.console(guest.vm_id)]
+
+    def after_a_start(**secure_boot: object) -> list[bytes]:
+        hypervisor.define(Guest(**{**vars(guest), **secure_boot}))
+        hypervisor.start(guest.vm_id)
+        assert wait_until(lambda: bool(told()), SLOW_SECONDS)
+        hypervisor.power_off(guest.vm_id)
+        return told()
+
+    assert after_a_start(next_secure_boot="enable") == [REFUSED]
+    assert after_a_start(secure_boot="enable") == [REFUSED]
+    nvram.unlink()
+    assert after_a_start(secure_boot="enable") == [REFUSED]
+    assert after_a_start(secure_boot="enable", next_secure_boot="disable") == [UNSIGNED]
+    hypervisor.remove(guest.vm_id)
 
 
 def test_a_longer_chain_than_libvirt_opens_is_refused_with_what_mends_it(

@@ -23,7 +23,6 @@ from souche.refusals import (
     BadValue,
     NoSuchNic,
     NoSuchSubnet,
-    ParameterNotSupported,
 )
 from souche.states import VmState
 from souche.workflows.guests import hostname
@@ -31,8 +30,6 @@ from souche.workflows.guests import hostname
 Request: TypeAlias = Mapping[str, Any]
 
 USER_DATA_MAX_BYTES: Final = 500 * 1024
-# VMs have no secure boot here: what leaves it as it is, or off, is done already.
-SECURE_BOOT_ACTIONS: Final = ("none", "disable")
 TENANCIES: Final = ("default", "")
 
 
@@ -40,7 +37,6 @@ def create_vms(call: Call) -> Mapping[str, object]:
     """Launch VMs from an image."""
     request = cast("Request", call.request)
     _refuse_nets(request)
-    _refuse_secure_boot(request)
     launched = launches.launch(call.region, call.who, _launch(request))
     tagged = app_tags.of_resources(call.region, [vm.vm_id for vm in launched])
     return {"Vms": [view(vm, tagged.get(vm.vm_id, ()), call.region.name) for vm in launched]}
@@ -56,11 +52,6 @@ def _refuse_nets(request: Request) -> None:
         raise NoSuchSubnet(subnet_id=nic.get("SubnetId", ""))
     if request.get("PrivateIps"):
         raise BadValue(parameter="PrivateIps", reason="the region chooses the address of a VM outside a Net")
-
-
-def _refuse_secure_boot(request: Request) -> None:
-    if request.get("ActionsOnNextBoot", {}).get("SecureBoot", "none") not in SECURE_BOOT_ACTIONS:
-        raise ParameterNotSupported(parameter="ActionsOnNextBoot.SecureBoot")
 
 
 def _launch(request: Request) -> Launch:
@@ -85,6 +76,7 @@ def _launch(request: Request) -> Launch:
         host_action=request.get("ShutdownBehaviorConfiguration", {}).get("HostAction"),
         nested_virtualization=request.get("NestedVirtualization", False),
         tpm_enabled=request.get("TpmEnabled"),
+        next_secure_boot=request.get("ActionsOnNextBoot", {}).get("SecureBoot", "none"),
         client_token=request.get("ClientToken"),
         security_group_ids=tuple(request.get("SecurityGroupIds", ())),
         security_group_names=tuple(request.get("SecurityGroups", ())),
@@ -155,7 +147,6 @@ def _position(vm: Vm) -> Position:
 def update_vm(call: Call) -> Mapping[str, object]:
     """Change a VM's attributes."""
     request = cast("Request", call.request)
-    _refuse_secure_boot(request)
     change = Change(
         vm_id=request["VmId"],
         vm_type=request.get("VmType"),
@@ -169,6 +160,7 @@ def update_vm(call: Call) -> Mapping[str, object]:
         host_action=request.get("ShutdownBehaviorConfiguration", {}).get("HostAction"),
         deletion_flags=_deletion_flags(request.get("BlockDeviceMappings", ())),
         security_group_ids=tuple(request.get("SecurityGroupIds", ())),
+        next_secure_boot=request.get("ActionsOnNextBoot", {}).get("SecureBoot"),
     )
     vm = vms.update(call.region, call.who, change)
     tagged = app_tags.of_resource(call.region, vm.vm_id)
@@ -238,7 +230,7 @@ def read_admin_password(call: Call) -> Mapping[str, object]:
 def view(vm: Vm, tagged: Sequence[Tag], region_name: str) -> dict[str, object]:
     """A VM as the API shows it. What can be absent on the real service is absent here when there is none."""
     shown: dict[str, object] = {
-        "ActionsOnNextBoot": {"SecureBoot": "none"},
+        "ActionsOnNextBoot": {"SecureBoot": vm.next_secure_boot},
         "Architecture": vm.architecture,
         "BlockDeviceMappings": [_mapping_view(volume) for volume in vm.volumes],
         "BootMode": vm.boot_mode,

@@ -17,6 +17,7 @@ from souche.app import (
     product_codes,
     public_ips,
     quotas,
+    secure_boot,
     security_groups,
     texts,
     user_data,
@@ -31,7 +32,7 @@ from souche.model.accounts import Principal
 from souche.model.images import BootMode, Image, ImageMapping, VmAttributes
 from souche.model.operations import Operation
 from souche.model.security_groups import GroupName
-from souche.model.vms import HOST_ACTION_BY_BEHAVIOR, Vm
+from souche.model.vms import HOST_ACTION_BY_BEHAVIOR, SecureBootAction, Vm
 from souche.model.volumes import Volume, VolumeLink
 from souche.quota_refusals import NoCapacity
 from souche.refusals import BadCount, BadValue, NoSuchSubregion, RootSnapshotMissing
@@ -62,6 +63,7 @@ class Launch:
     host_action: str | None = None
     nested_virtualization: bool = False
     tpm_enabled: bool | None = None
+    next_secure_boot: SecureBootAction = "none"
     client_token: str | None = None
     security_group_ids: tuple[str, ...] = ()
     security_group_names: tuple[str, ...] = ()
@@ -213,6 +215,7 @@ def _new_vm(region: Region, who: Principal, plan: _Plan, number: int, private_ip
     command, carried = plan.launch, plan.image.vm_attributes or VmAttributes()
     protection = command.deletion_protection
     behavior = command.shutdown_behavior or carried.shutdown_behavior
+    boot_mode = _boot_mode(plan)
     return Vm(
         vm_id=region.ids.new(ids.VM),
         account_id=who.account_id,
@@ -224,7 +227,7 @@ def _new_vm(region: Region, who: Principal, plan: _Plan, number: int, private_ip
         memory_mib=plan.vm_type.memory_mib,
         performance=_performance(plan),
         architecture=plan.image.architecture,
-        boot_mode=_boot_mode(plan),
+        boot_mode=boot_mode,
         root_device_name=plan.image.root_device_name,
         subregion_name=command.subregion_name or region.subregion_name,
         state=VmState.PENDING,
@@ -242,6 +245,7 @@ def _new_vm(region: Region, who: Principal, plan: _Plan, number: int, private_ip
         request_digest=plan.request_digest,
         nested_virtualization=command.nested_virtualization,
         tpm_enabled=command.tpm_enabled or plan.image.tpm_mandatory,
+        next_secure_boot=secure_boot.for_boot_mode(command.next_secure_boot, boot_mode),
         security_groups=plan.security_groups,
     )
 

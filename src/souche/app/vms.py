@@ -10,6 +10,7 @@ from souche.app import (
     lookup,
     product_codes,
     quotas,
+    secure_boot,
     security_groups,
     user_data,
     vm_types,
@@ -20,7 +21,7 @@ from souche.db import security_groups as group_records
 from souche.db import tags, vms, volumes
 from souche.model.accounts import Principal
 from souche.model.query import Query
-from souche.model.vms import HOST_ACTION_BY_BEHAVIOR, Vm
+from souche.model.vms import HOST_ACTION_BY_BEHAVIOR, SecureBootAction, Vm
 from souche.refusals import BadValue, MissingParameter, WrongVmState
 from souche.states import VmState
 
@@ -52,6 +53,7 @@ class Change:
     host_action: str | None = None
     deletion_flags: tuple[DeletionFlag, ...] = ()
     security_group_ids: tuple[str, ...] = ()
+    next_secure_boot: SecureBootAction | None = None
 
 
 ALWAYS_CHANGEABLE = ("deletion_protection", "shutdown_behavior", "host_action")
@@ -115,10 +117,22 @@ def _attributes(work: Work, who: Principal, vm: Vm, change: Change) -> dict[str,
         attributes["host_action"] = HOST_ACTION_BY_BEHAVIOR[change.shutdown_behavior]
     if change.vm_type is not None or change.performance is not None:
         attributes |= _type_attributes(vm, change)
+    if change.next_secure_boot is not None:
+        attributes["next_secure_boot"] = _next_secure_boot(vm, change.next_secure_boot)
     if change.keypair_name is not None:
         attributes["keypair_name"] = change.keypair_name or None
         attributes["public_key"] = keypairs.public_key(work.connection, who, change.keypair_name or None)
     return attributes
+
+
+def _next_secure_boot(vm: Vm, action: SecureBootAction) -> SecureBootAction:
+    """A start that is under way has read what it is to do, or has not."""
+    wanted = secure_boot.for_boot_mode(action, vm.boot_mode)
+    if wanted != vm.next_secure_boot and vm.state not in (VmState.STOPPED, VmState.RUNNING):
+        raise WrongVmState(
+            vm_id=vm.vm_id, state=vm.state, reason="secure boot changes while it runs or is stopped"
+        )
+    return wanted
 
 
 def _type_attributes(vm: Vm, change: Change) -> dict[str, Any]:

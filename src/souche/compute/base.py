@@ -15,6 +15,7 @@ from typing import Protocol
 from souche.model.disks import GuestDisk
 from souche.model.images import Architecture, BootMode
 from souche.model.security_groups import Rule
+from souche.model.vms import SecureBootAction
 
 
 class PowerState(StrEnum):
@@ -47,7 +48,9 @@ class GuestNetwork:
 
 @dataclass(frozen=True)
 class Guest:
-    """Everything that a guest is made of. `disks` in boot order, the root's first."""
+    """Everything that a guest is made of. `disks` in boot order, the root's first. `next_secure_boot` is what the
+    firmware is to do with its keys at the next start, again at each until the guest is defined without; `secure_boot`
+    what it has done last, for a guest whose firmware variables are lost."""
 
     vm_id: str
     vcpus: int
@@ -60,6 +63,8 @@ class Guest:
     hostname: str
     nested_virtualization: bool = False
     tpm_enabled: bool = False
+    next_secure_boot: SecureBootAction = "none"
+    secure_boot: SecureBootAction = "none"
 
 
 @dataclass(frozen=True)

@@ -321,6 +321,9 @@ vms = sa.Table(
     sa.Column("request_digest", sa.String(64)),
     sa.Column("nested_virtualization", sa.Boolean, nullable=False),
     sa.Column("tpm_enabled", sa.Boolean, nullable=False),
+    # What the next start does with the firmware's keys, and what a start has done last (`model.vms.SecureBootAction`).
+    sa.Column("next_secure_boot", sa.String(20), nullable=False, server_default="none"),
+    sa.Column("secure_boot", sa.String(20), nullable=False, server_default="none"),
     sa.Column("generation", sa.Integer, nullable=False),
     sa.Column("creation_date", UtcDate, nullable=False),
     sa.Column("termination_date", UtcDate),

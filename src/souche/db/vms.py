@@ -156,8 +156,13 @@ def set_state(connection: sa.Connection, vm_id: str, state: VmState, reason: str
 def settle(
     connection: sa.Connection, vm_id: str, passing: Collection[VmState], state: VmState, reason: str
 ) -> None:
-    """Record a state, if the VM is still in one of the passing ones."""
+    """Record a state, if the VM is still in one of the passing ones. One that has come to run has done what it was to
+    do at its next start."""
     still = (vms.c.vm_id == vm_id, vms.c.state.in_(passing))
+    if state == VmState.RUNNING:
+        pending = (*still, vms.c.next_secure_boot != "none")
+        done = {"secure_boot": vms.c.next_secure_boot, "next_secure_boot": "none"}
+        connection.execute(vms.update().where(*pending).values(done))
     connection.execute(vms.update().where(*still).values(state=state, state_reason=reason))
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from souche.model.images import Architecture, BootMode
 from souche.model.security_groups import GroupName
@@ -13,6 +13,7 @@ HOST_ACTION_BY_BEHAVIOR: Final = {"stop": "stop", "restart": "restart", "termina
 """The shutdown behaviours, and what follows for a VM whose host fails, unless the caller says otherwise (reference
 section 12)."""
 SHUTDOWN_BEHAVIORS: Final = tuple(HOST_ACTION_BY_BEHAVIOR)
+SecureBootAction = Literal["none", "enable", "disable", "setup-mode", "restore-factory-keys"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Vm:
     their names. `public_ip` is the one that is linked to it.
 
     `generation` counts the state transitions asked for: it names the workflow of each, so that a second start
-    of the same workflow is harmless. `request_digest` is that of the request which came with `client_token`
+    of the same workflow is harmless. `next_secure_boot` is what the next start does with the keys of the firmware,
+    `secure_boot` what a start did last. `request_digest` is that of the request which came with `client_token`
     (`app/client_tokens.py`).
     """
 
@@ -54,6 +56,8 @@ class Vm:
     request_digest: str | None = None
     nested_virtualization: bool = False
     tpm_enabled: bool = False
+    next_secure_boot: SecureBootAction = "none"
+    secure_boot: SecureBootAction = "none"
     termination_date: datetime | None = None
     generation: int = 0
     volumes: tuple[Volume, ...] = ()

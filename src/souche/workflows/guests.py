@@ -117,6 +117,8 @@ def _guest(parts: Parts, vm: Vm, links: Collection[LinkState]) -> Guest:
         hostname=hostname(vm.private_ip),
         nested_virtualization=vm.nested_virtualization,
         tpm_enabled=vm.tpm_enabled,
+        next_secure_boot=vm.next_secure_boot,
+        secure_boot=vm.secure_boot,
     )
 
 

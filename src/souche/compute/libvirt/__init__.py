@@ -14,6 +14,7 @@ network        the isolated network, its reservations and leases
 firewall_rules, firewall_files, firewall    what each guest lets in: pure scripts, the files, the tables on the host
 batches                     work that is done for several callers at once
 waiting        for what takes its time
+firmware       UEFI variables: secure boot
 live_disks     the disks of running guests: attach, detach, resize, switch
 console        the serial console's log
 driver         the Hypervisor made of these

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from xml.etree import ElementTree as ET
 
 from souche.compute.base import Guest
@@ -12,14 +13,18 @@ from souche.compute.libvirt.markup import parse, text
 from souche.compute.libvirt.names import Names
 from souche.compute.libvirt.reservations import Reservation
 from souche.errors import ComputeFailed
+from souche.model.vms import SecureBootAction
 
 SOUCHE = "urn:souche:guest"
+SECURE_BOOT_NOTES = ("secure-boot", "next-secure-boot")
 MANUFACTURER, PRODUCT = "3DS Outscale", "3DS Outscale VM"  # cloud-init looks for both (reference section 9)
 MACHINES = {
     "x86_64": ("x86_64", "/usr/bin/qemu-system-x86_64"),
     "i386": ("i686", "/usr/bin/qemu-system-i386"),
 }
 UEFI_CODE, UEFI_VARIABLES = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
+# For secure boot: only code in system management mode may write to the variables.
+SECURE_UEFI_CODE = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
 # A guest that panics is kept: its state tells of the panic then, whoever looks and whenever.
 ON_EVENTS = {"poweroff": "destroy", "reboot": "restart", "crash": "preserve"}
 DOMAIN_TYPES = {"kvm": "kvm", "tcg": "qemu"}
@@ -61,10 +66,14 @@ def domain(guest: Guest, placement: Placement) -> str:
     features = ET.SubElement(root, "features")
     ET.SubElement(features, "acpi")
     ET.SubElement(features, "apic")
+    if _is_secure(guest):
+        ET.SubElement(features, "smm", state="on")
     root.append(_cpu(guest, placement.accelerator))
     ET.SubElement(root, "clock", offset="utc")
     for event, action in ON_EVENTS.items():
         ET.SubElement(root, f"on_{event}").text = action
+    if _is_secure(guest):  # waking from S3 would begin outside of what the firmware guards
+        ET.SubElement(ET.SubElement(root, "pm"), "suspend-to-mem", enabled="no")
     root.append(_devices(guest, placement))
     if placement.unused_capabilities:
         root.append(qemu_capabilities.element(placement.unused_capabilities))
@@ -80,9 +89,25 @@ def reservation(domain_xml: str) -> Reservation | None:
     return Reservation(noted.get("mac", ""), noted.get("ip", ""), noted.get("hostname"))
 
 
+def secure_boot(domain_xml: str) -> tuple[SecureBootAction, SecureBootAction]:
+    """What a domain of ours has done with its firmware's keys, and what it is to do at its next start: `secure_boot`
+    and `next_secure_boot` of its guest."""
+    noted = parse(domain_xml).find(f"metadata/{{{SOUCHE}}}guest")
+    found = [noted.get(name, "none") if noted is not None else "none" for name in SECURE_BOOT_NOTES]
+    return cast("tuple[SecureBootAction, SecureBootAction]", tuple(found))
+
+
+def _is_secure(guest: Guest) -> bool:
+    """Whether the guest has the firmware that can do secure boot. One that was never asked for it keeps the other,
+    which does without system management mode."""
+    return guest.boot_mode == "uefi" and (guest.secure_boot, guest.next_secure_boot) != ("none", "none")
+
+
 def _metadata(guest: Guest) -> ET.Element:
     element = ET.Element("metadata")
     noted = {"vm": guest.vm_id, "mac": guest.mac_address.lower(), "ip": guest.private_ip}
+    if _is_secure(guest):
+        noted |= dict(zip(SECURE_BOOT_NOTES, (guest.secure_boot, guest.next_secure_boot), strict=True))
     ET.SubElement(element, f"{{{SOUCHE}}}guest", noted, hostname=guest.hostname.partition(".")[0])
     return element
 
@@ -103,7 +128,8 @@ def _boot(guest: Guest, placement: Placement) -> ET.Element:
     if guest.boot_mode == "uefi":
         if guest.architecture != "x86_64":
             raise ComputeFailed(reason=f"an {guest.architecture} guest starts by BIOS only")
-        ET.SubElement(element, "loader", readonly="yes", secure="no", type="pflash").text = UEFI_CODE
+        code, secure = (SECURE_UEFI_CODE, "yes") if _is_secure(guest) else (UEFI_CODE, "no")
+        ET.SubElement(element, "loader", readonly="yes", secure=secure, type="pflash").text = code
         ET.SubElement(element, "nvram", template=UEFI_VARIABLES).text = str(placement.nvram)
     ET.SubElement(element, "smbios", mode="sysinfo")
     return element

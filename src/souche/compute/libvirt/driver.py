@@ -15,6 +15,7 @@ from souche.compute.libvirt import (
     console,
     domain_xml,
     domains,
+    firmware,
     host_paths,
     live_disks,
     network_xml,
@@ -228,10 +229,14 @@ class LibvirtHypervisor:
         """What a start relies on, made again in case something else removed it."""
         self._network.ensure(host, guests_run=self._guests_run(host))
         self._firewall.secure(vm_id)
-        reservation = domain_xml.reservation(_defined(domain))
+        defined = _defined(domain)
+        reservation = domain_xml.reservation(defined)
         if reservation is not None:
             self._network.reserve(host, reservation)
         self._files.prepare(vm_id)
+        done, wanted = domain_xml.secure_boot(defined)
+        if (done, wanted) != ("none", "none"):
+            firmware.apply_secure_boot(self._files.nvram(vm_id), done, wanted)
         console.forget_turned_over(self._files.console(vm_id))
 
     def _placement(self, guest: Guest) -> domain_xml.Placement:

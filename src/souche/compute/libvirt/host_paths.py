@@ -39,6 +39,23 @@ class GuestFiles:
         shutil.rmtree(self.root / vm_id, ignore_errors=True)
 
 
+def write_durably(path: Path, content: bytes) -> None:
+    """Put a file of root's there, whole or not at all, also after a power failure. libvirt hands it to QEMU's user when
+    the guest starts."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
 def qemu_group(user: str = QEMU_USER) -> int:
     """The group that reads what QEMU reads: the one that has the user's name, as Debian makes it for nobody else, or
     else the user's own.

@@ -1,0 +1,20 @@
+"""Secure boot of VMs: what their firmware does with its keys at the next start (reference section 6)."""
+
+from souche.model.images import BootMode
+from souche.model.vms import SecureBootAction
+from souche.refusals import BadValue
+
+
+def for_boot_mode(action: SecureBootAction, boot_mode: BootMode) -> SecureBootAction:
+    """The action, for a VM that starts so. A BIOS has no secure boot: to disable it is done already.
+
+    Raises:
+        BadValue: a BIOS cannot do that.
+    """
+    if boot_mode == "uefi":
+        return action
+    if action in ("none", "disable"):
+        return "none"
+    raise BadValue(
+        parameter="ActionsOnNextBoot.SecureBoot", reason="the VM has the BootMode legacy; uefi is needed"
+    )

@@ -1,0 +1,34 @@
+"""The UEFI variables of a guest: a file that its firmware reads and writes."""
+
+from pathlib import Path
+
+from souche.compute.libvirt.domain_xml import UEFI_VARIABLES
+from souche.compute.libvirt.host_paths import write_durably
+from souche.errors import ComputeFailed
+from souche.formats import uefi_variables
+from souche.model.vms import SecureBootAction
+
+FACTORY_VARIABLES = Path(
+    "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"
+)  # with the keys of Microsoft, which sign for others
+
+
+def apply_secure_boot(nvram: Path, done: SecureBootAction, wanted: SecureBootAction) -> None:
+    """Do to the variables of a guest that is off what is `wanted`. Where there are none yet, or none any more, they are
+    made by what was `done` before. Twice is as once.
+
+    Raises:
+        ComputeFailed: they cannot be read or written.
+    """
+    try:
+        factory = uefi_variables.read(FACTORY_VARIABLES.read_bytes())
+        actions = [wanted] if nvram.exists() else [done, wanted]
+        before = (nvram if nvram.exists() else Path(UEFI_VARIABLES)).read_bytes()
+        variables: uefi_variables.Variables = uefi_variables.read(before)
+        for action in actions:
+            variables = uefi_variables.with_secure_boot(variables, action, factory)
+        after = uefi_variables.written(before, variables)
+        if after != before or not nvram.exists():
+            write_durably(nvram, after)
+    except OSError as error:
+        raise ComputeFailed(reason=f"the variables of the guest's firmware: {error.strerror}") from error
