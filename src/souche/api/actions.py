@@ -10,6 +10,7 @@ from souche.api import (
     accounts,
     empty_reads,
     export_tasks,
+    image_reports,
     images,
     keypairs,
     product_types,
@@ -138,7 +139,9 @@ class SoucheAction:
 
 # Reached under /souche/v1/, so that no answer of the OUTSCALE API has a foreign field.
 SOUCHE_ACTIONS: Final[Mapping[str, SoucheAction]] = {
+    "CreateImageReport": SoucheAction(image_reports.create_image_report, image_reports.CREATE_SCHEMA),
     "ReadImageOrigins": SoucheAction(images.read_image_origins, images.ORIGINS_SCHEMA),
+    "ReadImageReports": SoucheAction(image_reports.read_image_reports, image_reports.READ_SCHEMA),
     "ReadSnapshotProblems": SoucheAction(snapshots.read_snapshot_problems, snapshots.PROBLEMS_SCHEMA),
 }
 

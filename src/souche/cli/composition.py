@@ -20,7 +20,8 @@ from souche.storage.base import VolumeStore
 class Administered:
     """A region for the operator's commands, beside its server or without one. `finish` waits for a promised
     workflow, by its operation's id; `ensure_bucket` makes a bucket of an account's (by name and id); `is_served`
-    tells whether a server runs. `volumes` is where the disks are."""
+    tells whether a server runs. `volumes` is where the disks are; `examine` has the report of an image
+    made that was asked for (by its id), and waits for the server's, or not."""
 
     region: Region
     volumes: VolumeStore
@@ -28,6 +29,7 @@ class Administered:
     finish: Callable[[str], None]
     ensure_bucket: Callable[[str, str], None]
     is_served: Callable[[], bool]
+    examine: Callable[[str, bool], None]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from souche import run
 from souche.app import official_images
 from souche.app.official_images import GRACE_DAYS, PROVIDER_ALIAS, DiskImage
+from souche.cli import image_check
 from souche.cli.composition import Administered, Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told
@@ -104,6 +105,7 @@ def build(composition: Composition) -> typer.Typer:
     app = typer.Typer(help="Official images of the region.", no_args_is_help=True)
     _add_build(app, composition)
     _add_publish(app, composition)
+    image_check.add(app, composition)
     return app
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from souche.db import grants, json_sql, tags
+from souche.db import grants, image_reports, json_sql, tags
 from souche.db import query as engine
 from souche.db.finder import Finder
 from souche.db.schema import accounts, image_grants, image_mappings, image_product_codes, images
@@ -106,6 +106,8 @@ def insert(connection: sa.Connection, image: Image) -> None:
         )
     grant(connection, image.image_id, image.permissions.account_ids)
     set_product_codes(connection, image.image_id, image.product_codes)
+    if image.state == ImageState.AVAILABLE:
+        image_reports.request(connection, image.image_id)
 
 
 def get(connection: sa.Connection, image_id: str) -> Image | None:
@@ -243,8 +245,10 @@ def using_snapshot(connection: sa.Connection, snapshot_id: str) -> str | None:
 
 
 def set_state(connection: sa.Connection, image_id: str, state: ImageState) -> None:
-    """Record a state. An image that was deleted meanwhile stays deleted."""
+    """Record a state. An image that was deleted meanwhile stays deleted. Of one that is available, a report is made."""
     connection.execute(images.update().where(images.c.image_id == image_id).values(state=state))
+    if state == ImageState.AVAILABLE:
+        image_reports.request(connection, image_id)
 
 
 def set_failed(connection: sa.Connection, image_id: str, reason: str) -> None:

@@ -224,6 +224,37 @@ image_grants = sa.Table(
     sa.Index(None, "account_id", "creation_date", "image_id"),
 )
 
+# What is inside an image (docs/trust.md): made when it becomes available, and again when somebody asks. `other`: its
+# turn is that of the slower engine. `accepted` are the codes that its publisher accepted.
+image_reports = sa.Table(
+    "image_reports",
+    metadata,
+    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("other", sa.Boolean, nullable=False),
+    sa.Column("creation_date", UtcDate, nullable=False),
+    sa.Column("date", UtcDate),
+    sa.Column("engine", sa.String(32), nullable=False),
+    sa.Column("os", sa.String(512), nullable=False),
+    sa.Column("guidelines", sa.JSON, nullable=False),
+    sa.Column("accepted", sa.JSON, nullable=False),
+    sa.Index(None, "state", "other", "creation_date"),
+)
+
+image_findings = sa.Table(
+    "image_findings",
+    metadata,
+    sa.Column("image_id", sa.ForeignKey("image_reports.image_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("code", sa.String(64), nullable=False, index=True),
+    sa.Column("severity", sa.String(8), nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.String(128), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("remedy", sa.Text, nullable=False),
+    sa.Column("user", sa.Text),
+)
+
 image_product_codes = sa.Table(
     "image_product_codes",
     metadata,

@@ -10,7 +10,7 @@ from souche.cli.composition import Administered
 from souche.compute.base import GuestNetwork
 from souche.compute.simulated import SimulatedHypervisor
 from souche.config import GIB, SETTINGS, host_and_port, letters_of
-from souche.db import operations
+from souche.db import image_reports, operations
 from souche.db.store import Store
 from souche.errors import Unavailable
 from souche.home import Facts, Home, HomeInUse, NotServed
@@ -30,9 +30,10 @@ from souche.objects.embedded import EmbeddedOos
 from souche.objects.fetch import Fetcher
 from souche.refusals import NoObjectStore
 from souche.storage.qcow2.driver import Qcow2Store
-from souche.workflows import buckets, engine
+from souche.workflows import buckets, engine, examinations
 from souche.workflows.buckets import Buckets
 from souche.workflows.catalogue import CATALOGUE
+from souche.workflows.parts import Parts
 
 POLL_SECONDS = 0.2
 
@@ -77,6 +78,7 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
             finish=lambda operation: _finish(home, region, later, operation),
             ensure_bucket=lambda bucket, account_id: _ensure_bucket(home, region, bucket, account_id),
             is_served=home.is_served,
+            examine=lambda image_id, wait: _examine(home, region, image_id, wait=wait),
         )
 
 
@@ -126,6 +128,26 @@ def _finish(home: Home, region: Region, later: _Later, operation_id: str) -> Non
             continue
 
 
+def _examine(home: Home, region: Region, image_id: str, *, wait: bool) -> None:
+    """Have the report of an image made that was asked for: where no server runs, here. Else the server does, and with
+    `wait` it is waited for."""
+    while not _is_reported(region, image_id):
+        try:
+            with home.serve():
+                examinations.report_wholly(_parts(home, region), image_id)
+        except HomeInUse:
+            if not wait:
+                return
+            time.sleep(POLL_SECONDS)
+
+
+def _is_reported(region: Region, image_id: str) -> bool:
+    """Whether the report is made, or none is to be, as the image is gone."""
+    with region.store.read() as connection:
+        report = image_reports.get(connection, image_id)
+    return report is None or report.is_complete
+
+
 def _ensure_bucket(home: Home, region: Region, bucket: str, account_id: str) -> None:
     """Make a bucket of an account's, by the server's store, or by one that runs for this."""
     facts = home.told()
@@ -159,11 +181,14 @@ def _keep(home: Home, region: Region, operation_id: str) -> None:
     with region.store.read() as connection:
         operation = operations.get(connection, operation_id)
     if operation is not None:
-        hypervisor = SimulatedHypervisor(home.path, region.network.cidr)
-        ways = Buckets(region.vault)
-        parts = make_parts(home, region.store, hypervisor, region.fetcher, ways, region.room)
         workflow = CATALOGUE[operation.workflow]
-        engine.run(workflow, parts, operation, engine.Unjournalled())
+        engine.run(workflow, _parts(home, region), operation, engine.Unjournalled())
+
+
+def _parts(home: Home, region: Region) -> Parts:
+    """What works without a guest."""
+    hypervisor = SimulatedHypervisor(home.path, region.network.cidr)
+    return make_parts(home, region.store, hypervisor, region.fetcher, Buckets(region.vault), region.room)
 
 
 def _no_console(vm_id: str) -> bytes:

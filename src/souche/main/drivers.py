@@ -28,7 +28,16 @@ from souche.objects.fetch import Fetcher
 from souche.objects.oos import Oos
 from souche.objects.s3 import S3Access, S3Store
 from souche.objects.urls import parse_url
-from souche.reconcile import chains, firewalls, layer_hashes, leftovers, oos_keys, power, withdrawn
+from souche.reconcile import (
+    chains,
+    firewalls,
+    image_reports,
+    layer_hashes,
+    leftovers,
+    oos_keys,
+    power,
+    withdrawn,
+)
 from souche.reconcile.holds import Hold
 from souche.reconcile.loop import Sweep
 from souche.reconcile.space import Ballast, SpaceWatch
@@ -36,6 +45,7 @@ from souche.room import ENDLESS, Room, room_of
 from souche.storage.base import LiveDisks
 from souche.storage.qcow2.driver import Qcow2Store
 from souche.transfer.disk_importer import DiskImporter
+from souche.trust.sandboxed import SandboxedEngine
 from souche.vault import Vault
 from souche.workflows.buckets import Buckets
 from souche.workflows.durable import DurableWorkflows
@@ -187,6 +197,7 @@ def make_parts(
         importer=DiskImporter(fetcher, home.staging, room=room),
         buckets=ways,
         room=room,
+        engines=(SandboxedEngine(),),
     )
 
 
@@ -208,6 +219,7 @@ def make_sweeps(
         Sweep("space", space.look, 2.0),
         Sweep("withdrawn", lambda: withdrawn.remove(parts), 60.0),
         Sweep("disks", lambda: hold.collect(parts), 10.0),
+        Sweep("image reports", lambda: image_reports.make(parts), 2.0),
         Sweep("chains", lambda: chains.shorten(parts), 60.0),
         Sweep("layer hashes", lambda: layer_hashes.record(parts), 60.0),
         Sweep("layers compared", lambda: layer_hashes.compare(parts), 60.0),

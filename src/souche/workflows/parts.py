@@ -1,5 +1,6 @@
 """What the steps of every workflow work with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from souche.clock import Clock
@@ -8,6 +9,7 @@ from souche.db.store import Store
 from souche.room import ENDLESS, Room
 from souche.storage.base import LiveDisks, VolumeStore
 from souche.transfer.disk_importer import DiskImporter
+from souche.trust.engine import Engine, NoEngine
 from souche.vault import Vault
 from souche.workflows.buckets import Buckets
 
@@ -15,7 +17,7 @@ from souche.workflows.buckets import Buckets
 @dataclass(frozen=True)
 class Parts:
     """The region's database and drivers. `live` is the hypervisor's way to the disks of running guests, `room` what
-    is left of the region's medium."""
+    is left of the region's medium. `engines` look into the disks of images, the fastest first."""
 
     store: Store
     volumes: VolumeStore
@@ -26,4 +28,5 @@ class Parts:
     importer: DiskImporter
     buckets: Buckets
     shutdown_timeout_seconds: float = 120
+    engines: Sequence[Engine] = (NoEngine(),)
     room: Room = ENDLESS

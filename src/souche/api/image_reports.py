@@ -1,0 +1,90 @@
+"""Souche's own ReadImageReports and CreateImageReport."""
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from souche.api import dates, pages
+from souche.api.dispatch import Call
+from souche.api.filters import MAX_VALUES
+from souche.app import image_reports
+from souche.model.image_reports import Finding, Guideline, Report
+from souche.model.images import Image
+from souche.model.query import Condition, Position
+from souche.refusals import BadValue
+
+_TEXTS: Final = {"type": "array", "items": {"type": "string"}}
+FILTERS: Final[Mapping[str, str]] = {
+    "ImageIds": "image_id",
+    "States": "state",
+    "Codes": "code",
+    "Severities": "severity",
+}
+READ_SCHEMA: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "DryRun": {"type": "boolean"},
+        "Filters": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": dict.fromkeys(FILTERS, _TEXTS),
+        },
+        "NextPageToken": {"type": "string"},
+        "ResultsPerPage": {"type": "integer"},
+    },
+}
+CREATE_SCHEMA: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["ImageId"],
+    "properties": {"DryRun": {"type": "boolean"}, "ImageId": {"type": "string"}},
+}
+
+
+def read_image_reports(call: Call) -> Mapping[str, object]:
+    """The reports of the images that the caller may use."""
+    given = cast("Mapping[str, list[str]]", call.request.get("Filters") or {})
+    if sum(map(len, given.values())) > MAX_VALUES:
+        raise BadValue(parameter="Filters", reason=f"it has more than {MAX_VALUES} values.")
+    conditions = tuple(Condition(FILTERS[name], values) for name, values in given.items() if values)
+    found = image_reports.find(call.region, call.who, pages.query(call.request, conditions))
+    following = pages.following(found.resources, _position, more=found.more)
+    return {"ImageReports": [view(report) for report, _ in found.resources], **following}
+
+
+def _position(pair: tuple[Report, Image]) -> Position:
+    return Position(pair[1].creation_date, pair[1].image_id)
+
+
+def create_image_report(call: Call) -> Mapping[str, object]:
+    """Have a new report made."""
+    return {"ImageReport": view(image_reports.request(call.region, call.who, str(call.request["ImageId"])))}
+
+
+def view(report: Report) -> dict[str, object]:
+    """A report as the API and the command line show it."""
+    return {
+        "ImageId": report.image_id,
+        "State": report.state.value,
+        "Engine": report.engine,
+        "Date": None if report.date is None else dates.shown(report.date),
+        "Os": report.os,
+        "Findings": [_finding(each) for each in report.findings],
+        "Guidelines": [_guideline(each) for each in report.guidelines],
+        "Accepted": list(report.accepted),
+    }
+
+
+def _finding(each: Finding) -> dict[str, object]:
+    return {
+        "Code": each.code,
+        "Severity": each.severity.value,
+        "Path": each.path,
+        "Fingerprint": each.fingerprint,
+        "Text": each.text,
+        "Remedy": each.remedy,
+    }
+
+
+def _guideline(each: Guideline) -> dict[str, object]:
+    return {"Code": each.code, "Text": each.text, "Holds": each.holds}

@@ -1,0 +1,74 @@
+"""What is inside images, as a caller may know it (docs/trust.md)."""
+
+from dataclasses import replace
+
+from souche.app import images, lookup
+from souche.app.found import Found
+from souche.app.region import Region
+from souche.db import image_reports as records
+from souche.db import images as image_records
+from souche.model.accounts import Principal
+from souche.model.image_reports import Report, hidden
+from souche.model.images import Image
+from souche.model.query import Query
+from souche.refusals import NoSuchImage
+
+
+def find(region: Region, who: Principal, query: Query) -> Found[tuple[Report, Image]]:
+    """The reports of the images that the caller may use, in their order, each with its image. Of others' images the
+    caller learns all but the names of home folders."""
+    with region.store.read() as connection:
+        found, more = records.find(connection, who.account_id, query)
+        pairs = [(report, image_records.get(connection, report.image_id)) for report in found]
+    seen = [(_seen_by(who, report, image), image) for report, image in pairs if image]
+    return Found(seen, {}, more)
+
+
+def _seen_by(who: Principal, report: Report, image: Image) -> Report:
+    if image.account_id == who.account_id:
+        return report
+    return replace(report, findings=tuple(map(hidden, report.findings)))
+
+
+def request(region: Region, who: Principal, image_id: str) -> Report:
+    """Have a new report made of an image of the caller's.
+
+    Raises:
+        NoSuchImage: there is none, or it is another account's. WrongImageState: it is not available.
+    """
+    with region.begin() as work:
+        image = lookup.own_image(work.connection, who, image_id)
+        images.check_available(image)
+        records.request_again(work.connection, image_id, region.clock.now())
+        report = records.get(work.connection, image_id)
+    assert report is not None
+    return report
+
+
+def of_image(region: Region, image_id: str) -> Report | None:
+    """The report of an image, for the operator; None: none was asked for yet.
+
+    Raises:
+        NoSuchImage.
+    """
+    with region.store.read() as connection:
+        if image_records.get(connection, image_id) is None:
+            raise NoSuchImage(image_id=image_id)
+        return records.get(connection, image_id)
+
+
+def request_as_operator(region: Region, image_id: str, *, again: bool) -> None:
+    """Have a report made of any available image that has none or, with `again`, a new one.
+
+    Raises:
+        NoSuchImage, WrongImageState.
+    """
+    with region.begin() as work:
+        image = image_records.get(work.connection, image_id)
+        if image is None:
+            raise NoSuchImage(image_id=image_id)
+        known = records.get(work.connection, image_id)
+        if known is not None and not again:
+            return
+        images.check_available(image)
+        records.request_again(work.connection, image_id, region.clock.now())

@@ -1,0 +1,156 @@
+"""Reports of what is inside images."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from souche.db import grants
+from souche.db import query as engine
+from souche.db.schema import image_findings as findings
+from souche.db.schema import image_grants, images
+from souche.db.schema import image_reports as reports
+from souche.model.image_reports import Examination, Finding, Guideline, Report, ReportState, Severity
+from souche.model.query import Query
+
+WAITING: Final = (ReportState.PENDING, ReportState.ACTIVE)
+
+
+def _of_finding(column: sa.Column[str]) -> engine.Child:
+    return engine.Child(findings, column, findings.c.image_id, reports.c.image_id)
+
+
+FIELDS: engine.Fields = {
+    "image_id": reports.c.image_id,
+    "state": reports.c.state,
+    "code": _of_finding(findings.c.code),
+    "severity": _of_finding(findings.c.severity),
+}
+_ORDER = engine.Order(images.c.creation_date, reports.c.image_id)
+_EMPTY: Final = {"other": False, "engine": "", "os": "", "guidelines": [], "accepted": []}
+
+
+def request(connection: sa.Connection, image_id: str) -> None:
+    """Ask for a report of an image that has none; it waits for its turn."""
+    row = sa.select(
+        images.c.image_id,
+        sa.literal(ReportState.PENDING.value),
+        images.c.creation_date,
+        *(sa.literal(value, reports.c[name].type) for name, value in _EMPTY.items()),
+    ).where(images.c.image_id == image_id, ~sa.exists().where(reports.c.image_id == image_id))
+    names = ["image_id", "state", "creation_date", *_EMPTY]
+    connection.execute(reports.insert().from_select(names, row))
+
+
+def request_again(connection: sa.Connection, image_id: str, date: datetime) -> None:
+    """Ask for a new report; what the former found stands meanwhile. One that is made already is made again."""
+    request(connection, image_id)
+    values = {"state": ReportState.PENDING, "other": False, "creation_date": date}
+    connection.execute(reports.update().where(reports.c.image_id == image_id).values(values))
+
+
+def accept(connection: sa.Connection, image_id: str, codes: Collection[str]) -> None:
+    """Record the codes that the image's publisher accepts."""
+    request(connection, image_id)
+    values = {"accepted": sorted(set(codes))}
+    connection.execute(reports.update().where(reports.c.image_id == image_id).values(values))
+
+
+def next_image(connection: sa.Connection) -> tuple[str, bool] | None:
+    """The image whose report's turn it is, and whether it is the slower engine's: the oldest, those of the slower
+    engine last. One whose making was cut off is made again."""
+    order = (reports.c.other, reports.c.creation_date, reports.c.image_id)
+    wanted = sa.select(reports.c.image_id, reports.c.other).where(reports.c.state.in_(WAITING))
+    row = connection.execute(wanted.order_by(*order).limit(1)).one_or_none()
+    return None if row is None else (row.image_id, row.other)
+
+
+def set_active(connection: sa.Connection, image_id: str) -> None:
+    """Record that the image's disks are being read."""
+    here = reports.update().where(reports.c.image_id == image_id)
+    connection.execute(here.values(state=ReportState.ACTIVE))
+
+
+def store(
+    connection: sa.Connection, image_id: str, made: Examination, date: datetime, *, other: bool
+) -> None:
+    """Write what was found; with `other`, the slower engine is to look as well. Of an image that is gone, or whose
+    report was asked for again meanwhile, nothing is written."""
+    values = {
+        "state": ReportState.PENDING if other else ReportState.COMPLETED,
+        "other": other,
+        "date": date,
+        "engine": made.engine,
+        "os": made.os,
+        "guidelines": [asdict(each) for each in made.guidelines],
+    }
+    here = reports.update().where(reports.c.image_id == image_id, reports.c.state == ReportState.ACTIVE)
+    if connection.execute(here.values(values)).rowcount == 0:
+        return
+    _write(connection, image_id, made.findings)
+
+
+def _write(connection: sa.Connection, image_id: str, found: Sequence[Finding]) -> None:
+    connection.execute(findings.delete().where(findings.c.image_id == image_id))
+    rows = [{"image_id": image_id, "position": at, **asdict(each)} for at, each in enumerate(found)]
+    if rows:
+        connection.execute(findings.insert(), rows)
+
+
+def copy(connection: sa.Connection, image_id: str, source: Report) -> None:
+    """Give an image the report of another that has the same disks."""
+    request(connection, image_id)
+    values = {
+        "state": source.state,
+        "date": source.date,
+        "engine": source.engine,
+        "os": source.os,
+        "guidelines": [asdict(each) for each in source.guidelines],
+    }
+    connection.execute(reports.update().where(reports.c.image_id == image_id).values(values))
+    _write(connection, image_id, source.findings)
+
+
+def get(connection: sa.Connection, image_id: str) -> Report | None:
+    """The report of an image; None: none was asked for yet."""
+    row = connection.execute(reports.select().where(reports.c.image_id == image_id)).one_or_none()
+    return None if row is None else _report(row, _findings(connection, [image_id]).get(image_id, []))
+
+
+def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Report], bool]:
+    """The reports of the images that the account may use, in the order of these; and whether more remain."""
+    usable = grants.usable(images, images.c.image_id, image_grants.c.image_id, account_id)
+    select = sa.select(reports).join(images, images.c.image_id == reports.c.image_id).where(usable)
+    rows, more = engine.find(connection, select, FIELDS, query, _ORDER)
+    found = _findings(connection, [row.image_id for row in rows])
+    return [_report(row, found.get(row.image_id, [])) for row in rows], more
+
+
+def _findings(connection: sa.Connection, image_ids: Sequence[str]) -> dict[str, list[Finding]]:
+    found: dict[str, list[Finding]] = {}
+    for batch in engine.batches(image_ids):
+        select = findings.select().where(findings.c.image_id.in_(batch))
+        for row in connection.execute(select.order_by(findings.c.image_id, findings.c.position)):
+            found.setdefault(row.image_id, []).append(_finding(row))
+    return found
+
+
+def _finding(row: engine.AnyRow) -> Finding:
+    severity = Severity(row.severity)
+    return Finding(row.code, severity, row.path, row.fingerprint, row.text, row.remedy, row.user)
+
+
+def _report(row: engine.AnyRow, found: Sequence[Finding]) -> Report:
+    return Report(
+        image_id=row.image_id,
+        state=ReportState(row.state),
+        creation_date=row.creation_date,
+        date=row.date,
+        engine=row.engine,
+        os=row.os,
+        findings=tuple(found),
+        guidelines=tuple(Guideline(**each) for each in row.guidelines),
+        accepted=tuple(row.accepted),
+    )

@@ -1,0 +1,105 @@
+"""What is found inside an image: the trust report of an OMI."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+
+class Severity(StrEnum):
+    """How much a finding matters. High: whoever launches the image, or its author, is exposed."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    INFO = "info"
+
+
+class ReportState(StrEnum):
+    """`pending`: it waits for its turn; `active`: the disks are read; `completed`."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+
+
+NOT_GENERALISED: Final = "windows-not-generalised"
+"""the code that no publication accepts"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found. `code` names its kind for good; `path` is the guest's; `fingerprint` tells a key from
+    others and is no secret. `user` is whose it is, when others than the image's owner must not learn that name."""
+
+    code: str
+    severity: Severity
+    path: str
+    fingerprint: str
+    text: str
+    remedy: str
+    user: str | None = None
+
+
+@dataclass(frozen=True)
+class Guideline:
+    """A line of OUTSCALE's "Guidelines for Baking OUTSCALE Machine Images": whether it holds; None: it says nothing of
+    such a system, or this cannot be seen from its disk."""
+
+    code: str
+    text: str
+    holds: bool | None
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What an engine found. `other`: it could not read all, and another engine may."""
+
+    engine: str
+    os: str
+    findings: tuple[Finding, ...]
+    guidelines: tuple[Guideline, ...]
+    other: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """The report of an image. While a new one is made, what the former found stands. `accepted` are the codes that its
+    publisher accepted."""
+
+    image_id: str
+    state: ReportState
+    creation_date: datetime
+    date: datetime | None = None
+    engine: str = ""
+    os: str = ""
+    findings: tuple[Finding, ...] = ()
+    guidelines: tuple[Guideline, ...] = ()
+    accepted: tuple[str, ...] = field(default=())
+
+    @property
+    def is_complete(self) -> bool:
+        return self.state == ReportState.COMPLETED
+
+    @property
+    def high(self) -> list[str]:
+        """The codes of severity high, each once."""
+        return sorted({each.code for each in self.findings if each.severity == Severity.HIGH})
+
+
+HOMES: Final = ("/home/", "/Users/", "/Documents and Settings/")
+
+
+def hidden(finding: Finding) -> Finding:
+    """The finding as others than the image's owner see it: without the names of home folders and of their users."""
+    path = finding.path
+    for homes in HOMES:
+        if path.startswith(homes):
+            rest = path.removeprefix(homes).partition("/")
+            path = f"{homes}*{rest[1]}{rest[2]}"
+    text = finding.text
+    if finding.user:
+        parts = ["*" if part == finding.user else part for part in path.split("/")]
+        path = "/".join(parts)
+        text = text.replace(f"'{finding.user}'", "'*'")
+    return replace(finding, path=path, text=text, user=None)

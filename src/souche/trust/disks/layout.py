@@ -1,0 +1,123 @@
+"""The file systems of an image's disks: partitions, logical volumes, and what is on them."""
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from souche.trust.disks import partitions
+from souche.trust.disks.files import CannotRead, FileSystem
+from souche.trust.disks.lvm import Group
+from souche.trust.disks.partitions import Partition, Table
+from souche.trust.disks.sources import Slice, Source
+from souche.trust.disks.tsk import EXT_MAGIC, open_ext, open_fat, open_hfs, open_ntfs
+from souche.trust.disks.xfs import XfsFileSystem
+
+MOST_FILE_SYSTEMS: Final = 64
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file system is: on which disk (counted from 0), in which partition (None: the whole disk), on which
+    logical volume."""
+
+    disk: int
+    partition: Partition | None = None
+    volume: str | None = None
+
+    @property
+    def name(self) -> str:
+        """In words: the guest's device names differ."""
+        where = f"disk {self.disk}"
+        if self.partition:
+            where += f", partition {self.partition.number}"
+        return f"{where}, volume {self.volume}" if self.volume else where
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file system, and where it is."""
+
+    place: Place
+    files: FileSystem
+
+
+@dataclass
+class Layout:
+    """What the disks have. `unread`: where something is that this engine cannot read, and why."""
+
+    tables: list[Table] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
+    unread: list[tuple[Place, CannotRead]] = field(default_factory=list)
+
+
+def look(disks: Sequence[Source]) -> Layout:
+    """Find every file system of the disks."""
+    layout = Layout()
+    for number, disk in enumerate(disks):
+        table = partitions.read_table(disk)
+        layout.tables.append(table)
+        parts: list[tuple[Place, Source]] = [
+            (Place(number, each), Slice(disk, each.offset, each.size)) for each in table.partitions
+        ] or [(Place(number), disk)]
+        for place, source in parts:
+            _look(layout, place, source)
+    return layout
+
+
+def _look(layout: Layout, place: Place, source: Source) -> None:
+    try:
+        for where, files in _opened(layout, place, source):
+            if len(layout.found) < MOST_FILE_SYSTEMS:
+                layout.found.append(Found(where, files))
+    except CannotRead as error:
+        layout.unread.append((place, error))
+    except (OSError, ValueError, struct.error, OverflowError) as error:
+        layout.unread.append((place, CannotRead(f"it is damaged ({type(error).__name__})", other=True)))
+
+
+def _opened(layout: Layout, place: Place, source: Source) -> Iterator[tuple[Place, FileSystem]]:
+    head = source.read(0, 68 * 1024)
+    if head[536:544] == b"LVM2 001" or head[512:520] == b"LABELONE":
+        for volume in Group(source).volumes:
+            _look(layout, Place(place.disk, place.partition, volume.name), volume)
+        return
+    files = _open(source, head)
+    if files is not None:
+        yield place, files
+
+
+def _open(source: Source, head: bytes) -> FileSystem | None:
+    """The file system that begins so; None: none does (swap, a boot loader's partition, nothing)."""
+    if int.from_bytes(head[1080:1082], "little") == EXT_MAGIC:
+        return open_ext(source)
+    if head[3:11] == b"NTFS    ":
+        return open_ntfs(source)
+    if head[0x36:0x39] == b"FAT" or head[0x52:0x55] == b"FAT":
+        return open_fat(source)
+    if head[:4] == b"XFSB":
+        return XfsFileSystem(source)
+    if head[1024:1026] in (b"H+", b"HX"):
+        return open_hfs(source)
+    _refuse(source, head)
+    return None
+
+
+def _refuse(source: Source, head: bytes) -> None:
+    """What is known, and not read here."""
+    if head[65600:65608] == b"_BHRfS_M":
+        raise CannotRead("it is btrfs", other=True)
+    if head[:6] == b"LUKS\xba\xbe":
+        raise CannotRead("it is encrypted (LUKS)", other=False)
+    if head[3:11] == b"-FVE-FS-":
+        raise CannotRead("it is encrypted (BitLocker)", other=False)
+    if head[4096:4100] == b"\xfc\x4e\x2b\xa9":
+        raise CannotRead("it is a part of a RAID", other=True)
+    if head[1024:1028] == b"\xe2\xe1\xf5\xe0":
+        raise CannotRead("it is erofs", other=True)
+    if head[:4] == b"hsqs":
+        raise CannotRead("it is squashfs", other=True)
+    if head[0x8001:0x8006] == b"CD001":
+        raise CannotRead("it is an ISO 9660 image", other=True)
+    if head[1024:1028] == b"\x10\x20\xf5\xf2":
+        raise CannotRead("it is f2fs", other=True)

@@ -1,0 +1,143 @@
+"""Partition tables: GPT (UEFI specification, chapter 5) and MBR with its chain of logical partitions."""
+
+import struct
+import uuid
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from souche.trust.disks.sources import Source
+
+SECTOR_BYTES: Final = 512
+MOST_PARTITIONS: Final = 128
+ESP: Final = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+BIOS_BOOT: Final = "21686148-6449-6e6f-744e-656564454649"
+MBR_ESP: Final = "ef"
+EXTENDED: Final = (0x05, 0x0F, 0x85)
+PROTECTIVE: Final = 0xEE
+BOOT_CODE_BYTES: Final = 440
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A partition: where it lies, in bytes; its type (a GUID, or two hex digits of an MBR); its id as Linux's
+    `PARTUUID`."""
+
+    number: int
+    offset: int
+    size: int
+    kind: str
+    part_uuid: str
+
+    @property
+    def is_esp(self) -> bool:
+        """Whether UEFI firmware looks for a boot loader here."""
+        return self.kind in (ESP, MBR_ESP)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A disk's partition table. `boot_code`: BIOS firmware finds code in its first sector. `damaged`: the table says
+    what cannot be."""
+
+    kind: Literal["gpt", "mbr", "none"]
+    partitions: tuple[Partition, ...]
+    boot_code: bool
+    damaged: bool = False
+
+
+def read_table(source: Source) -> Table:
+    """The partition table of a disk."""
+    first = source.read(0, SECTOR_BYTES)
+    signed = first[510:512] == b"\x55\xaa"
+    boot_code = signed and any(first[:BOOT_CODE_BYTES])
+    if not signed:
+        return Table("none", (), boot_code=False)
+    entries = _entries(first)
+    if any(kind == PROTECTIVE for kind, _, _ in entries):
+        return _gpt(source, boot_code=boot_code)
+    if not entries or not _is_mbr(first):
+        return Table("none", (), boot_code)
+    return _mbr(source, first, entries, boot_code=boot_code)
+
+
+def _entries(sector: bytes) -> list[tuple[int, int, int]]:
+    """Type, first sector and number of sectors of the entries in use."""
+    rows = [struct.unpack_from("<4xB3xII", sector, 446 + 16 * index) for index in range(4)]
+    return [(kind, start, length) for kind, start, length in rows if kind and length]
+
+
+def _is_mbr(sector: bytes) -> bool:
+    """A file system's boot sector has the same signature; but what stands for the active flags is other text."""
+    if sector[3:11] == b"NTFS    " or b"FAT" in (sector[0x36:0x39], sector[0x52:0x55]):
+        return False
+    return all(sector[446 + 16 * index] in (0, 0x80) for index in range(4))
+
+
+def _mbr(source: Source, first: bytes, entries: list[tuple[int, int, int]], *, boot_code: bool) -> Table:
+    disk_id = int.from_bytes(first[440:444], "little")
+    found: list[Partition] = []
+    damaged = False
+    number = 0
+    rows = [struct.unpack_from("<4xB3xII", first, 446 + 16 * index) for index in range(4)]
+    for index, (kind, start, length) in enumerate(rows, start=1):
+        if not kind or not length:
+            continue
+        if kind in EXTENDED:
+            found += _logical(source, start, disk_id)
+            continue
+        number = index
+        damaged |= start * SECTOR_BYTES >= source.size
+        found.append(_mbr_partition(number, start, length, kind, disk_id))
+    return Table("mbr", tuple(found[:MOST_PARTITIONS]), boot_code, damaged)
+
+
+def _mbr_partition(number: int, start: int, length: int, kind: int, disk_id: int) -> Partition:
+    part_uuid = f"{disk_id:08x}-{number:02x}"
+    return Partition(number, start * SECTOR_BYTES, length * SECTOR_BYTES, f"{kind:02x}", part_uuid)
+
+
+def _logical(source: Source, base: int, disk_id: int) -> list[Partition]:
+    """The partitions in an extended one: a chain of tables, each with one partition and the next table."""
+    found: list[Partition] = []
+    place, seen = base, set[int]()
+    while place not in seen and len(found) < MOST_PARTITIONS:
+        seen.add(place)
+        sector = source.read(place * SECTOR_BYTES, SECTOR_BYTES)
+        if sector[510:512] != b"\x55\xaa":
+            break
+        following = None
+        for kind, start, length in _entries(sector)[:2]:
+            if kind in EXTENDED:
+                following = base + start
+            else:
+                found.append(_mbr_partition(5 + len(found), place + start, length, kind, disk_id))
+        if following is None:
+            break
+        place = following
+    return found
+
+
+def _gpt(source: Source, *, boot_code: bool) -> Table:
+    header = source.read(SECTOR_BYTES, SECTOR_BYTES)
+    damaged = header[:8] != b"EFI PART"
+    if damaged:
+        header = source.read(source.size - SECTOR_BYTES, SECTOR_BYTES)
+        if header[:8] != b"EFI PART":
+            return Table("gpt", (), boot_code, damaged=True)
+    entries_lba, number, entry_bytes = struct.unpack_from("<QII", header, 72)
+    if not (128 <= entry_bytes <= 4096 and number <= 1024):
+        return Table("gpt", (), boot_code, damaged=True)
+    raw = source.read(entries_lba * SECTOR_BYTES, number * entry_bytes)
+    found: list[Partition] = []
+    for index in range(len(raw) // entry_bytes):
+        entry = raw[index * entry_bytes : (index + 1) * entry_bytes]
+        if any(entry[:16]):
+            found.append(_gpt_partition(index + 1, entry))
+    damaged |= any(each.offset >= source.size or each.size <= 0 for each in found)
+    return Table("gpt", tuple(found[:MOST_PARTITIONS]), boot_code, damaged)
+
+
+def _gpt_partition(number: int, entry: bytes) -> Partition:
+    first, last = struct.unpack_from("<QQ", entry, 32)
+    kind, part_uuid = (str(uuid.UUID(bytes_le=entry[at : at + 16])) for at in (0, 16))
+    return Partition(number, first * SECTOR_BYTES, (last - first + 1) * SECTOR_BYTES, kind, part_uuid)

@@ -1,0 +1,58 @@
+"""The contract of an engine that looks into disks. `tests/trust/contract.py` is its suite."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from souche.model.image_reports import Examination
+from souche.trust import guidelines
+from souche.trust.codes import finding
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an image beside its disks: the boot modes that it claims, and the day of the examination."""
+
+    boot_modes: tuple[str, ...]
+    today: date
+
+
+class Engine(Protocol):
+    """Looks into the disks of an image. It changes nothing, and keeps nothing."""
+
+    @property
+    def name(self) -> str:
+        """As reports name it."""
+        ...
+
+    def missing(self) -> str | None:
+        """What this machine lacks for it, in words; None: nothing."""
+        ...
+
+    def examine(self, disks: Sequence[str], facts: Facts) -> Examination:
+        """Look into the disks that the NBD URIs serve, the root's first. What cannot be read is a finding of the code
+        `unreadable`: this never raises for what a disk holds.
+
+        Raises:
+            ProgramMissing: this machine lacks what it needs.
+        """
+        ...
+
+
+def unreadable(engine: str, why: str, *, other: bool = False) -> Examination:
+    """What is to be said of disks that could not be looked into."""
+    findings = (finding("unreadable", "", why),)
+    return Examination(engine, "", findings, guidelines.judged("", ()), other)
+
+
+class NoEngine:
+    """Stands where there is no engine: nothing is looked into, and each report says so."""
+
+    name = "none"
+
+    def missing(self) -> str | None:
+        return "an engine"
+
+    def examine(self, disks: Sequence[str], facts: Facts) -> Examination:  # noqa: ARG002
+        return unreadable(self.name, "This region has no engine that looks into disks.")

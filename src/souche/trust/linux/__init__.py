@@ -1,0 +1,1 @@
+"""Checks of a Linux system. Each takes a `System` and yields findings."""

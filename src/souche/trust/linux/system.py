@@ -1,0 +1,125 @@
+"""A Linux system as its checks see it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Final
+
+from souche.trust.disks.layout import Layout
+from souche.trust.disks.tree import Node, Tree
+
+MOST_USERS: Final = 1000
+
+
+@dataclass(frozen=True)
+class User:
+    """A line of /etc/passwd, or a home folder that none names."""
+
+    name: str
+    uid: int | None
+    home: str
+    shell: str = ""
+    password: str = "x"  # noqa: S105 - what passwd(5) has where the hash is in shadow(5)
+
+
+@dataclass(frozen=True)
+class System:
+    """A system that is not running: its files, the disks that they are on, the boot modes that its image claims, and
+    the day at which it is looked at."""
+
+    tree: Tree
+    layout: Layout
+    boot_modes: tuple[str, ...]
+    today: date
+
+    @cached_property
+    def users(self) -> list[User]:
+        """Those of /etc/passwd, and the home folders that none of them has."""
+        known = list(_passwd(self.tree.text("/etc/passwd")))[:MOST_USERS]
+        homes = {user.home.rstrip("/") for user in known}
+        strays = [
+            User(node.name, None, node.path)
+            for node in self.tree.children("/home")
+            if node.is_directory and node.path not in homes and node.name != "lost+found"
+        ]
+        root = [] if "/root" in homes else [User("root", 0, "/root")]
+        return [*root, *known, *strays[:MOST_USERS]]
+
+    @cached_property
+    def homes(self) -> list[tuple[User, str]]:
+        """Every home folder that is one of a person's, or root's, once."""
+        found: dict[str, User] = {}
+        for user in self.users:
+            home = user.home.rstrip("/")
+            if home and home not in _NO_HOMES and self.tree.exists(home):
+                found.setdefault(home, user)
+        return [(user, home) for home, user in found.items()]
+
+    @cached_property
+    def release(self) -> Mapping[str, str]:
+        """The fields of os-release(5)."""
+        text = self.tree.text("/etc/os-release") or self.tree.text("/usr/lib/os-release")
+        return dict(_assignments(text))
+
+    @cached_property
+    def sshd(self) -> Mapping[str, str]:
+        """The options of sshd_config(5) that hold for everybody, in lower case: of each the first is taken."""
+        options: dict[str, str] = {}
+        for name, value in self._sshd_lines("/etc/ssh/sshd_config", 0):
+            options.setdefault(name, value)
+        return options
+
+    def _sshd_lines(self, path: str, depth: int) -> Iterator[tuple[str, str]]:
+        for line in self.tree.text(path).splitlines():
+            name, _, value = line.strip().replace("=", " ", 1).replace("\t", " ").partition(" ")
+            name, value = name.lower(), value.strip().strip('"')
+            if name == "match":
+                return
+            if name == "include" and depth < 4:
+                for each in self._included(value):
+                    yield from self._sshd_lines(each.path, depth + 1)
+            elif name and not name.startswith("#"):
+                yield name, value
+
+    def _included(self, patterns: str) -> Iterator[Node]:
+        for pattern in patterns.split()[:16]:
+            whole = pattern if pattern.startswith("/") else f"/etc/ssh/{pattern}"
+            folder, _, name = whole.rpartition("/")
+            begin, star, end = name.partition("*")
+            for node in self.tree.children(folder):
+                matches = (
+                    node.name.startswith(begin) and node.name.endswith(end) if star else node.name == name
+                )
+                if matches:
+                    yield node
+
+
+_NO_HOMES: Final = {
+    "",
+    "/",
+    "/bin",
+    "/sbin",
+    "/dev",
+    "/usr/sbin",
+    "/usr/bin",
+    "/nonexistent",
+    "/proc",
+    "/run",
+    "/etc",
+}
+
+
+def _passwd(text: str) -> Iterator[User]:
+    for line in text.splitlines():
+        fields = line.split(":")
+        if len(fields) >= 7 and fields[0] and not fields[0].startswith("#"):
+            uid = int(fields[2]) if fields[2].isdecimal() else None
+            yield User(fields[0], uid, fields[5] or "/", fields[6], fields[1])
+
+
+def _assignments(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        name, equals, value = line.strip().partition("=")
+        if equals and not name.startswith("#"):
+            yield name, value.strip().strip("\"'")

@@ -1,0 +1,113 @@
+"""The fast engine: libraries that parse file systems, in a process that has nothing but the disks.
+
+The disks are served read-only over NBD; the process is given their sockets, and answers with a line of JSON, whose
+shape is checked here. What it says is data, whatever became of it.
+"""
+
+import importlib.util
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+import structlog
+
+from souche import run, sandbox
+from souche.errors import ProgramMissing
+from souche.model.image_reports import Examination
+from souche.sandbox import Bind, Limits
+from souche.trust.engine import Facts, unreadable
+
+MIB: Final = 1 << 20
+LIMITS: Final = Limits(memory_bytes=1024 * MIB, cpu_seconds=60, file_bytes=8 * MIB)
+WALL_SECONDS: Final = 120.0
+POLL_SECONDS: Final = 0.01
+MODULES: Final = ("pytsk3", "pyfsxfs", "pyvslvm", "pyregf", "nbd")
+PACKAGES: Final = "/packages"
+SOUCHE: Final = "/souche-source"
+START: Final = "import sys; sys.path[:0] = {paths}; from souche.trust.inside import main; main(sys.argv[1])"
+
+log = structlog.get_logger()
+
+
+class SandboxedEngine:
+    """An `Engine` of The Sleuth Kit and libyal's libraries."""
+
+    name = "tsk"
+
+    def missing(self) -> str | None:
+        for program in ("bwrap", "prlimit"):
+            if shutil.which(program, path=run.PATH) is None:
+                return program
+        return next((name for name in MODULES if importlib.util.find_spec(name) is None), None)
+
+    def examine(self, disks: Sequence[str], facts: Facts) -> Examination:
+        lacking = self.missing()
+        if lacking is not None:
+            raise ProgramMissing(program=lacking)
+        with tempfile.TemporaryDirectory(prefix="souche-trust-") as folder:
+            answer = Path(folder) / "answer"
+            if not _ran(argv(disks, facts), answer):
+                return unreadable(self.name, "The examination did not end.", other=True)
+            return _read(self.name, answer)
+
+
+def argv(disks: Sequence[str], facts: Facts) -> list[str]:
+    """The command that examines disks: all that it sees of this machine is /usr, Souche's code, the libraries of
+    `MODULES`, and the disks' sockets."""
+    program, binds = sandbox.interpreter()
+    sockets = [f"/disks/{number}" for number in range(len(disks))]
+    binds += [Bind(_socket(uri), target) for uri, target in zip(disks, sockets, strict=True)]
+    binds.append(Bind(Path(__file__).parents[1], f"{SOUCHE}/souche"))
+    folders = sorted({_folder(name) for name in MODULES})
+    paths = [SOUCHE]
+    for number, folder in enumerate(folders):
+        paths.append(f"{PACKAGES}/{number}")
+        binds.append(Bind(Path(folder), paths[-1]))
+    asked = {"sockets": sockets, "boot_modes": facts.boot_modes, "today": facts.today.isoformat()}
+    command = [program, "-I", "-S", "-B", "-c", START.format(paths=paths), json.dumps(asked)]
+    return sandbox.argv(command, binds, LIMITS)
+
+
+def _socket(uri: str) -> Path:
+    """The socket's real path: a sandbox cannot follow this process's descriptors."""
+    (path,) = parse_qs(urlsplit(uri).query)["socket"]
+    return Path(os.path.realpath(Path(path).parent)) / Path(path).name
+
+
+def _folder(module: str) -> str:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ProgramMissing(program=module)
+    return str(Path(spec.origin).parent)
+
+
+def _ran(command: list[str], answer: Path) -> bool:
+    """Whether the command ended well and in time; what it said is in the file."""
+    process = run.start(command, log_file=answer)
+    deadline = time.monotonic() + WALL_SECONDS
+    try:
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        if process.poll() != 0:
+            said = answer.read_text(errors="replace")[-2000:]
+            log.warning("an examination did not end", status=process.returncode, said=said)
+        return process.returncode == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _read(engine: str, answer: Path) -> Examination:
+    last = answer.read_bytes().rstrip(b"\n").rpartition(b"\n")[2]
+    try:
+        return msgspec.json.decode(last, type=Examination)
+    except msgspec.MsgspecError:
+        log.warning("an examination said what it cannot", said=last[:200])
+        return unreadable(engine, "The examination gave no answer.", other=True)

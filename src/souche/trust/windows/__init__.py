@@ -1,0 +1,1 @@
+"""Checks of a Windows system, by its files and its registry, while it is off."""

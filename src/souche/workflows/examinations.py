@@ -1,0 +1,56 @@
+"""Looks into the disks of images, and keeps the reports: for the sweep, and before an image is published."""
+
+from contextlib import ExitStack
+
+import structlog
+
+from souche.db import image_reports, images
+from souche.errors import ProgramMissing, SystemFailure
+from souche.model.image_reports import Examination
+from souche.model.images import Image
+from souche.trust.engine import Engine, Facts, unreadable
+from souche.workflows.parts import Parts
+
+log = structlog.get_logger()
+
+
+def report_on(parts: Parts, image_id: str, *, other: bool = False) -> bool:
+    """Make the report of an image by the first engine or, with `other`, by the next; whether that engine has to follow.
+    An image that is gone has none."""
+    with parts.store.begin() as connection:
+        image = images.get(connection, image_id)
+        if image is None:
+            return False
+        image_reports.request(connection, image_id)
+        image_reports.set_active(connection, image_id)
+    made = _examined(parts, image, parts.engines[-1 if other else 0])
+    follows = made.other and not other and len(parts.engines) > 1 and parts.engines[-1].missing() is None
+    with parts.store.begin() as connection:
+        image_reports.store(connection, image_id, made, parts.clock.now(), other=follows)
+    return follows
+
+
+def report_wholly(parts: Parts, image_id: str) -> None:
+    """Make the report of an image, by every engine that it takes."""
+    if report_on(parts, image_id):
+        report_on(parts, image_id, other=True)
+
+
+def _examined(parts: Parts, image: Image, engine: Engine) -> Examination:
+    """A disk that the store cannot give is unreadable too: the report says so, and does not wait for ever."""
+    facts = Facts(image.boot_modes, parts.clock.now().date())
+    root = image.root_mapping.snapshot_id
+    ids = sorted(image.snapshot_ids, key=lambda snapshot_id: snapshot_id != root)
+    try:
+        with ExitStack() as stack:
+            disks = [stack.enter_context(parts.volumes.read_snapshot(each)) for each in ids]
+            return engine.examine(disks, facts)
+    except ProgramMissing as error:
+        lacking = str(error.fields["program"])
+        return unreadable(engine.name, f"This machine lacks {lacking}, which looks into disks.", other=True)
+    except SystemFailure as error:
+        log.warning("an image could not be looked into", image_id=image.image_id, reason=str(error))
+        return unreadable(engine.name, "The disks of the image could not be read.")
+    except Exception:
+        log.exception("an image could not be looked into", image_id=image.image_id)
+        return unreadable(engine.name, "The examination broke, see the log of the region.")

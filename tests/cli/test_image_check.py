@@ -1,0 +1,47 @@
+"""`souche image check` (docs/trust.md)."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Souche
+from tests.trust import corpus
+from tests.trust.corpus import HASH, KEY, SECRET, Files
+
+KEYS = ["ImageId", "State", "Engine", "Date", "Os", "Findings", "Guidelines", "Accepted"]
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    return corpus.linux(tmp_path)
+
+
+def test_a_report_is_made_without_a_server(souche: Souche, good: Path) -> None:
+    (told,) = souche("image", "publish", good, "--name", "Good", "--format", "raw")
+    (report,) = souche("image", "check", told["ImageId"], "--wait")
+    assert list(report) == KEYS
+    assert (report["ImageId"], report["State"], report["Engine"]) == (told["ImageId"], "completed", "tsk")
+    assert report["Os"] == "Debian GNU/Linux 12 (bookworm)"
+    assert [each["Code"] for each in report["Findings"] if each["Severity"] != "info"] == []
+    assert {"Code", "Text", "Holds"} == set(report["Guidelines"][0])
+    assert "holds   no-passwords" in souche.run("image", "check", told["ImageId"])
+
+
+def test_a_finding_of_severity_high_is_the_status(souche: Souche, tmp_path: Path) -> None:
+    files = {"root/.ssh/authorized_keys": KEY, "etc/shadow": f"root:{HASH}:1::::::\n"}
+    disk = corpus.linux(tmp_path, Files(files))
+    (told,) = souche("image", "publish", disk, "--name", "Bad", "--format", "raw")
+    checked = souche.invoke("image", "check", told["ImageId"], "--json")
+    assert checked.exit_code == 1
+    report = json.loads(checked.stdout)
+    high = {each["Code"] for each in report["Findings"] if each["Severity"] == "high"}
+    assert high == {"authorized-key", "usable-password"}
+    assert list(report["Findings"][0]) == ["Code", "Severity", "Path", "Fingerprint", "Text", "Remedy"]
+    assert SECRET not in checked.stdout
+    assert souche.invoke("image", "check", told["ImageId"], "--again").exit_code == 1
+
+
+def test_an_image_that_is_not_there_is_refused(souche: Souche, good: Path) -> None:
+    souche("account", "create", "alice")
+    assert "doesn't exist" in souche.refusal("image", "check", "ami-12345678")
