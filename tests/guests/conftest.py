@@ -26,6 +26,7 @@ from souche.run import run
 
 VM_TYPE = "tinav5.c1r1p2"
 BOOT_SECONDS = 600
+DEVICES = ("/dev/xvdb", "/dev/xvdc", "/dev/xvdd")
 SSH_OPTIONS = (
     "BatchMode=yes",
     "ConnectTimeout=10",
@@ -144,6 +145,15 @@ def served(debian_12_image: Path) -> Iterator[Served]:
     finally:
         _remove(home)
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def with_disks(served: Served) -> dict[str, Any]:
+    """A VM of UEFI in the default group, with a TPM and an empty disk at each of `DEVICES`, that several files share;
+    the last test of test_security_groups.py deletes it."""
+    disks = [{"DeviceName": device, "Bsu": {"VolumeSize": 1}} for device in DEVICES]
+    key = served.key("with-disks")
+    return served.launch(served.image_id, key, BootMode="uefi", TpmEnabled=True, BlockDeviceMappings=disks)
 
 
 def _free_port() -> int:

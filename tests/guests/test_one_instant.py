@@ -9,12 +9,11 @@ from tools import harness
 from tools.harness import wait_for
 
 from souche import run
-from tests.guests.conftest import Served
+from tests.guests.conftest import DEVICES, Served
 
 pytestmark = pytest.mark.guest
 
 IMAGES: Final = 20
-DEVICES: Final = ("/dev/xvdb", "/dev/xvdc", "/dev/xvdd")
 COUNTER: Final = """
 import mmap, os, sys
 disks = [os.open(path, os.O_WRONLY | os.O_DIRECT) for path in sys.argv[1:]]
@@ -28,16 +27,15 @@ while True:
 """
 
 
-def test_no_image_of_a_busy_guest_shows_counters_further_apart_than_one_write(served: Served) -> None:
-    mappings = [{"DeviceName": device, "Bsu": {"VolumeSize": 1}} for device in DEVICES]
-    vm = served.launch(served.image_id, served.key("counting"), BlockDeviceMappings=mappings)
+def test_no_image_of_a_busy_guest_shows_counters_further_apart_than_one_write(
+    served: Served, with_disks: dict[str, Any]
+) -> None:
     try:
-        _start_counting(served, vm)
-        shown = [_counters(served, _image(served, vm, number)) for number in range(IMAGES)]
-        served.ssh(vm, "systemctl is-active counting")
+        _start_counting(served, with_disks)
+        shown = [_counters(served, _image(served, with_disks, number)) for number in range(IMAGES)]
+        served.ssh(with_disks, "systemctl is-active counting")
     finally:
-        served.client.raw("DeleteVms", VmIds=[vm["VmId"]])
-        served.wait_vm(vm["VmId"], "terminated")
+        served.ssh(with_disks, "sudo systemctl stop counting")
     assert 0 < shown[0][0] < shown[-1][0], "the guest did not count"
     assert len({counters[0] for counters in shown}) == IMAGES
     torn = [

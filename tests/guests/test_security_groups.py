@@ -20,19 +20,11 @@ SERVER = f"systemd-run --quiet --unit=asked python3 -m http.server {PORT}"
 
 
 @pytest.fixture(scope="module")
-def vm(served: Served) -> dict[str, Any]:
+def vm(served: Served, with_disks: dict[str, Any]) -> dict[str, Any]:
     """A VM in the default group, by UEFI and with a TPM, that serves HTTP at a port."""
-    second = {"DeviceName": "/dev/xvdb", "Bsu": {"VolumeSize": 1}}
-    launched = served.launch(
-        served.image_id,
-        served.key("groups"),
-        BootMode="uefi",
-        TpmEnabled=True,
-        BlockDeviceMappings=[second],
-    )
-    served.ssh(launched, f"sudo {SERVER}")
-    wait_for(lambda: "200" in served.ssh(launched, _ASK_ITSELF), "a server in the guest", 120)
-    return launched
+    served.ssh(with_disks, f"sudo {SERVER}")
+    wait_for(lambda: "200" in served.ssh(with_disks, _ASK_ITSELF), "a server in the guest", 120)
+    return with_disks
 
 
 _ASK_ITSELF = f"curl -s -o /dev/null -w '%{{http_code}}' http://127.0.0.1:{PORT}/ || true"
