@@ -6,8 +6,8 @@ Images that are there already are to be looked into as well, in their turn.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
