@@ -145,6 +145,11 @@ DIFFERENCES = (
         "the real service has one OOS for all accounts of a region, too",
     ),
     Difference(
+        "CreateSnapshot of a volume that is creating",
+        "waits for it, 5 s at most; then 409 InvalidState 6003",
+        "the real service was recorded to refuse it with 6007 (one source); Terraform and scripts ask right away",
+    ),
+    Difference(
         "DeleteVolume while a snapshot of the volume is being made",
         "waits for it, 5 s at most; then 409 InvalidState 6003",
         "no source tells; Terraform deletes a volume right after the call for its last snapshot",
@@ -165,9 +170,9 @@ DIFFERENCES = (
         "the embedded store has no right to make a bucket that does not reach others' buckets",
     ),
     Difference(
-        "CreateVms: BootMode absent, image with both",
-        "that of the VM that the image was made from, else legacy",
-        "the real default is unknown; SeaBIOS is the faster of the two",
+        "CreateVms: BootMode absent, image of a VM, with both",
+        "that of the VM that the image was made from; uefi for every other image",
+        "what the image was made from has booted so; the real service was recorded to take uefi",
     ),
     Difference(
         "VmInitiatedShutdownBehavior terminate, of a VM with DeletionProtection",
@@ -206,8 +211,8 @@ DIFFERENCES = (
     ),
     Difference(
         "SecurityGroupRule.SecurityGroupRuleId",
-        "absent",
-        "rules for the same traffic are shown as one, as in the specification's examples, which have no id",
+        "rules for the same traffic are shown as one, with one id, which is the same again when they are made again",
+        "no action takes the id, and the specification's examples show them as one",
     ),
     Difference(
         "connections that stand when their rule is deleted",

@@ -3,6 +3,8 @@
 `--check` writes nothing and ends with status 1 when a page is stale.
 """
 
+import json
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from souche.api import empty_reads, spec
 from souche.api.actions import ACTIONS, SOUCHE_ACTIONS
 from souche.config import SETTINGS, Setting
 from tools.differences import DIFFERENCES
+from tools.recorded import ABSENT, FACTS, SET, Fact
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -58,6 +61,15 @@ def compatibility_page() -> str:
             "|---|---|---|",
             *(f"| {each.where} | {each.here} | {each.why} |" for each in DIFFERENCES),
             "",
+            "## Recorded answers of the real service",
+            "",
+            "Each is asked of a simulated region in `make test`, and what it answers elsewhere stands among the",
+            "differences. Where a record and the specification's prose disagree, the record wins.",
+            "",
+            "| given | request | answer | since | here |",
+            "|---|---|---|---|---|",
+            *map(_fact_row, FACTS),
+            "",
             "## Souche's own actions",
             "",
             "Under `/souche/v1/`, signed like all others: "
@@ -71,6 +83,23 @@ def compatibility_page() -> str:
             *(f"| {name} | {_done(name)} |" for name in names),
             "",
         ]
+    )
+
+
+def _fact_row(fact: Fact) -> str:
+    answer = ", ".join(f"{path}: {_recorded(value)}" for path, value in fact.answer.items())
+    here = f"differs: {fact.differs}" if fact.differs else "the same"
+    request = f"{fact.action} `{json.dumps(fact.request)}`"
+    return f"| {fact.given} | {request} | {answer} | {fact.since} | {here} |"
+
+
+def _recorded(value: object) -> str:
+    if value is SET:
+        return "(set)"
+    return (
+        value
+        if value is ABSENT
+        else f"`{value.pattern if isinstance(value, re.Pattern) else json.dumps(value)}`"
     )
 
 

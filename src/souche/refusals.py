@@ -48,6 +48,10 @@ class NoSuchSecurityGroup(NotFound):
     """The security group '{security_group}' doesn't exist."""
 
 
+class NoSuchSecurityGroupToChange(NoSuchSecurityGroup):
+    """The security group '{security_group}' doesn't exist."""
+
+
 class NoSuchRule(NotFound):
     """The security group {security_group_id} has no such rule for '{source}'."""
 

@@ -16,7 +16,7 @@ FAMILIES = {
     7: (400, "MissingParameter"),
     8: (400, "OperationNotSupported"),
     9: (409, "ResourceConflict"),
-    10: (400, "TooManyResources (QuotaExceded)"),
+    10: (400, "TooManyResources (QuotaExceeded)"),
     12: (404, "InvalidAction"),
 }
 """by the thousands of the code"""
@@ -28,12 +28,12 @@ APART = {
     "13": (401, "AccessDenied"),
     "1007": (424, "DependencyProblem"),
     "2000": (503, "InternalError"),
-    "10000": (429, "TooManyResources (QuotaExceded)"),
-    "10001": (409, "TooManyResources (QuotaExceded)"),
+    "10000": (429, "TooManyResources (QuotaExceeded)"),
+    "10001": (409, "TooManyResources (QuotaExceeded)"),
 }
 """codes that have a status or a Type of their own"""
 
-SEEN = {"4110", "4125", "9085", "9094", "10001"}
+SEEN = {"4110", "4120", "4125", "9085", "9094", "10001"}
 """from 4000 on, codes that the service was seen to answer and that the clients' list has not"""
 
 LIMITS = {(413, "4106"), (408, "4106"), (503, "10001")}

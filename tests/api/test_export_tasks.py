@@ -277,7 +277,7 @@ def test_more_exports_at_a_time_than_the_quota_are_refused(
     ):
         client(action, **source, OsuExport=EXPORT)
         refusal = client.refusal(action, **source, OsuExport=EXPORT)
-        assert refusal.row == (400, "TooManyResources (QuotaExceded)", "10008")
+        assert refusal.row == (400, "TooManyResources (QuotaExceeded)", "10008")
 
 
 def test_another_disk_format_is_refused_with_those_supported(

@@ -75,7 +75,7 @@ def test_an_image_from_a_vm_has_a_mapping_for_each_attached_volume(client: Clien
         "Tags": [],
         "TpmMandatory": False,
     }
-    assert [read_snapshot(client.region, each).state for each in snapshot_ids] == [SnapshotState.PENDING] * 2
+    assert [read_snapshot(client.region, each).state for each in snapshot_ids] == [SnapshotState.IN_QUEUE] * 2
 
 
 def test_a_registered_image_is_available_at_once(client: Client) -> None:
@@ -128,9 +128,9 @@ def test_a_registered_image_is_x86_64_legacy_linux_and_private_unless_it_is_told
 
 def test_boot_modes_are_each_once_and_in_the_order_of_the_specification(client: Client) -> None:
     snapshot_id = make_snapshot(client.region, client.who).snapshot_id
-    modes = ["legacy", "uefi", "legacy"]
+    modes = ["uefi", "legacy", "uefi"]
     image = client("CreateImage", **registering(root(snapshot_id), BootModes=modes))["Image"]
-    assert image["BootModes"] == ["uefi", "legacy"]
+    assert image["BootModes"] == ["legacy", "uefi"]
 
 
 def test_an_image_of_a_vm_with_a_tpm_does_not_demand_one_unless_it_is_told_to(client: Client) -> None:

@@ -7,7 +7,7 @@ from souche.app import accounts, quotas
 from tests.support.client import Client
 from tests.support.resources import make_vm, make_volume
 
-QUOTA_EXCEEDED = "TooManyResources (QuotaExceded)"
+QUOTA_EXCEEDED = "TooManyResources (QuotaExceeded)"
 
 # Of images, exports and key pairs the nearest: none of their own is on record.
 CODES = {

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from souche.app.region import Region
+from souche.ids import is_well_formed
 from souche.states import VmState
 from tests.support.client import Client, absent, conflict, missing, parameter, value
 from tests.support.region import make_account
@@ -33,14 +34,22 @@ def group(client: Client, security_group_id: str) -> dict[str, Any]:
     return dict(found)
 
 
+def without_ids(shown: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The inbound rules of a group, as they were asked for."""
+    return [
+        {name: value for name, value in rule.items() if name != "SecurityGroupRuleId"}
+        for rule in shown["InboundRules"]
+    ]
+
+
 def add(client: Client, security_group_id: str, **rule: object) -> list[dict[str, Any]]:
     answer = client("CreateSecurityGroupRule", SecurityGroupId=security_group_id, Flow="Inbound", **rule)
-    return list(answer["SecurityGroup"]["InboundRules"])
+    return without_ids(answer["SecurityGroup"])
 
 
 def remove(client: Client, security_group_id: str, **rule: object) -> list[dict[str, Any]]:
     answer = client("DeleteSecurityGroupRule", SecurityGroupId=security_group_id, Flow="Inbound", **rule)
-    return list(answer["SecurityGroup"]["InboundRules"])
+    return without_ids(answer["SecurityGroup"])
 
 
 def test_a_new_group_lets_nothing_in(client: Client, web: str) -> None:
@@ -64,7 +73,7 @@ def test_every_account_has_a_default_group(client: Client) -> None:
         "SecurityGroupName": "default",
     }
     assert default["SecurityGroupName"] == "default"
-    assert default["InboundRules"] == [
+    assert without_ids(default) == [
         {**ALL, "SecurityGroupsMembers": [itself]},
         {**SSH, "IpRanges": ["10.77.0.1/32"]},
         {"IpProtocol": "icmp", "FromPortRange": -1, "ToPortRange": -1, "IpRanges": ["10.77.0.1/32"]},
@@ -87,7 +96,23 @@ def test_rules_for_the_same_traffic_are_shown_as_one(client: Client, web: str) -
         {**SSH, "IpRanges": ["192.0.2.0/32", "198.51.100.0"]},
         {"IpProtocol": "udp", "FromPortRange": 53, "ToPortRange": 53, "IpRanges": ["0.0.0.0/0"]},
     ]
-    assert group(client, web)["InboundRules"] == rules
+    assert without_ids(group(client, web)) == rules
+
+
+def test_every_rule_has_an_id_that_stays(client: Client, web: str) -> None:
+    add(client, web, **SSH, IpRange="192.0.2.0/32")
+    add(client, make(client, "other"), **SSH, IpRange="192.0.2.0/32")
+    add(client, web, **SSH, IpRange="198.51.100.0")
+    add(client, web, IpProtocol="icmp", IpRange="198.51.100.0")
+    shown = [each["InboundRules"] for each in client("ReadSecurityGroups")["SecurityGroups"]]
+    rule_ids = [rule["SecurityGroupRuleId"] for rules in shown for rule in rules]
+    assert len(set(rule_ids)) == len(rule_ids) == 6
+    assert all(is_well_formed(each, "sgr") for each in rule_ids)
+    ssh, _icmp = group(client, web)["InboundRules"]
+    left = client(
+        "DeleteSecurityGroupRule", SecurityGroupId=web, Flow="Inbound", **SSH, IpRange="192.0.2.0/32"
+    )
+    assert left["SecurityGroup"]["InboundRules"][0] == {**ssh, "IpRanges": ["198.51.100.0"]}
 
 
 def test_members_of_a_group_are_named_by_its_id_or_its_name(client: Client, web: str) -> None:
@@ -111,7 +136,7 @@ def test_a_list_of_rules_is_added_and_removed_as_one(client: Client, web: str) -
         "DeleteSecurityGroupRule", SecurityGroupId=web, Flow="Inbound", Rules=[rules[0], unknown]
     )
     assert refusal.row == absent(5008)
-    assert group(client, web)["InboundRules"] == rules
+    assert without_ids(group(client, web)) == rules
     assert remove(client, web, Rules=rules) == []
 
 
@@ -141,7 +166,7 @@ def _rule_refused(client: Client, group_id: str, changes: Mapping[str, Any], exp
     [
         ({"SecurityGroupId": "tata"}, value(4104)),
         ({"SecurityGroupId": "sg-123"}, value(4105)),
-        ({"SecurityGroupId": "sg-00000000"}, absent(5022)),
+        ({"SecurityGroupId": "sg-00000000"}, absent(5020)),
     ],
 )
 def test_a_rule_of_a_malformed_or_unknown_group_is_refused(
@@ -303,7 +328,7 @@ def test_a_group_is_deleted_by_id_or_by_name(client: Client, web: str) -> None:
     assert [each["SecurityGroupName"] for each in client("ReadSecurityGroups")["SecurityGroups"]] == [
         "default"
     ]
-    assert client.refusal("DeleteSecurityGroup", SecurityGroupId=web).row == absent(5022)
+    assert client.refusal("DeleteSecurityGroup", SecurityGroupId=web).row == absent(5020)
     assert client.refusal("DeleteSecurityGroup").row == missing(7007)
 
 
@@ -335,8 +360,8 @@ def test_a_group_that_a_rule_names_cannot_be_deleted(client: Client, web: str) -
     [
         ({"SecurityGroupId": "tata"}, value(4104)),
         ({"SecurityGroupId": "sg-123"}, value(4105)),
-        ({"SecurityGroupId": "<hidden>"}, absent(5022)),
-        ({"SecurityGroupName": "bobs"}, absent(5022)),
+        ({"SecurityGroupId": "<hidden>"}, absent(5020)),
+        ({"SecurityGroupName": "bobs"}, absent(5020)),
     ],
 )
 def test_a_group_that_is_malformed_unknown_or_anothers_is_not_deleted(
@@ -364,16 +389,18 @@ def names(vm: Mapping[str, Any]) -> list[str]:
 
 
 def test_a_vm_is_in_the_groups_of_its_launch_or_in_the_default_one(client: Client, web: str) -> None:
-    make(client, "other")
+    """In the order of their ids, as on the real service."""
+    other = make(client, "other")
+    in_order = [name for _, name in sorted([(web, "web"), (other, "other")])]
     image_id = make_image(client.region, client.who).image_id
     for request, expected in (
         ({}, ["default"]),
         ({"SecurityGroupIds": [web]}, ["web"]),
         ({"SecurityGroups": ["web"]}, ["web"]),
-        ({"SecurityGroupIds": [web], "SecurityGroups": ["other", "web"]}, ["other", "web"]),
+        ({"SecurityGroupIds": [web], "SecurityGroups": ["other", "web"]}, in_order),
     ):
         vm = client("CreateVms", ImageId=image_id, **request)["Vms"][0]
-        assert sorted(names(vm)) == expected
+        assert names(vm) == expected
         (read,) = client("ReadVms", Filters={"VmIds": [vm["VmId"]]})["Vms"]
         assert names(read) == expected
 

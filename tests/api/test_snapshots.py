@@ -17,7 +17,7 @@ from tests.support.resources import make_image, make_snapshot, make_volume
 HERE = "eu-test-1"
 
 
-def test_a_new_snapshot_of_a_volume_is_pending_private_and_without_progress(client: Client) -> None:
+def test_a_new_snapshot_of_a_volume_is_in_queue_private_and_without_progress(client: Client) -> None:
     volume = make_volume(client.region, client.who)
     answer = client("CreateSnapshot", VolumeId=volume.volume_id, Description="d", ClientToken="t")
     assert answer["Snapshot"] == {
@@ -28,7 +28,7 @@ def test_a_new_snapshot_of_a_volume_is_pending_private_and_without_progress(clie
         "PermissionsToCreateVolume": {"AccountIds": [], "GlobalPermission": False},
         "Progress": 0,
         "SnapshotId": answer["Snapshot"]["SnapshotId"],
-        "State": "pending",
+        "State": "in-queue",
         "Tags": [],
         "VolumeId": volume.volume_id,
         "VolumeSize": 10,

@@ -19,7 +19,7 @@ from tests.support.exported import put_disk, put_manifest
 from tests.wire.server import Server, serving
 from tests.workflows.world import Cast, MemoryDisks, World, assemble, populate
 
-OUT_OF_SPACE = (503, "TooManyResources (QuotaExceded)", "10001")
+OUT_OF_SPACE = (503, "TooManyResources (QuotaExceeded)", "10001")
 GIB = 1024**3
 FULL = Room(lambda: Usage(used_bytes=100 * GIB, free_bytes=GIB), reserve_bytes=GIB)
 EXPORT = {"DiskImageFormat": "qcow2", "OsuBucket": "exports"}
@@ -132,7 +132,7 @@ def test_a_database_that_cannot_be_written_is_told_as_such(world: World, cast: C
         {
             "Code": "10001",
             "Details": "The region is out of space: its records cannot be written.",
-            "Type": "TooManyResources (QuotaExceded)",
+            "Type": "TooManyResources (QuotaExceeded)",
         }
     ]
     for action in ("ReadVms", "ReadImages", "ReadTags", "ReadSnapshots"):

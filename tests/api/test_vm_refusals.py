@@ -201,7 +201,7 @@ def test_the_number_of_vms_is_from_1_to_the_maximum_and_1000_at_the_most(
 
 
 def test_more_vms_than_there_are_addresses_are_too_many(scene: Mapping[str, Any]) -> None:
-    _launch_refused(scene, {"MinVmsCount": 500}, (409, "TooManyResources (QuotaExceded)", "10001"))
+    _launch_refused(scene, {"MinVmsCount": 500}, (409, "TooManyResources (QuotaExceeded)", "10001"))
 
 
 @launches(

@@ -92,7 +92,7 @@ def test_a_launch_makes_the_maximum_which_is_the_minimum_when_it_is_absent(clien
 
 
 def test_what_a_launch_asks_for_is_shown(client: Client) -> None:
-    image_id = make_image(client.region, client.who, boot_modes=("uefi", "legacy")).image_id
+    image_id = make_image(client.region, client.who, boot_modes=("legacy", "uefi")).image_id
     keypair = make_keypair(client.region, client.who)
     wanted = {
         "BootMode": "uefi",
@@ -211,7 +211,7 @@ def test_what_an_image_carries_is_taken_unless_the_launch_says_otherwise(client:
     carried = VmAttributes(
         deletion_protection=True, shutdown_behavior="restart", performance="highest", boot_mode="uefi"
     )
-    image = make_image(client.region, client.who, boot_modes=("uefi", "legacy"), vm_attributes=carried)
+    image = make_image(client.region, client.who, boot_modes=("legacy", "uefi"), vm_attributes=carried)
     (vm,) = launch(client, image.image_id, VmType="tinav5.c1r1")
     assert {name: vm[name] for name in ("DeletionProtection", "BootMode", "Performance")} == {
         "DeletionProtection": True,

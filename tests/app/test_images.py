@@ -74,7 +74,7 @@ def test_an_image_carries_the_attributes_of_its_vm(region: Region, alice: Princi
 
 
 def test_an_image_of_a_vm_boots_as_the_image_of_the_vm_does(region: Region, alice: Principal) -> None:
-    both: tuple[BootMode, ...] = ("uefi", "legacy")
+    both: tuple[BootMode, ...] = ("legacy", "uefi")
     source = make_image(region, alice, boot_modes=both)
     vm = make_vm(region, alice, image_id=source.image_id)
     command = FromVm(PLAIN, vm.vm_id, no_reboot=True)
@@ -101,7 +101,7 @@ def test_the_snapshots_of_an_image_belong_to_its_owner_and_name_their_volumes(
     vm = make_vm(region, alice, product_codes=("0002",))
     image = images.create_from_vm(region, alice, FromVm(PLAIN, vm.vm_id, no_reboot=True))
     snapshot = read_snapshot(region, str(image.mappings[0].snapshot_id))
-    assert (snapshot.account_id, snapshot.state) == (alice.account_id, SnapshotState.PENDING)
+    assert (snapshot.account_id, snapshot.state) == (alice.account_id, SnapshotState.IN_QUEUE)
     assert (snapshot.volume_id, snapshot.image_id) == (vm.volumes[0].volume_id, image.image_id)
 
 
@@ -146,7 +146,7 @@ def test_a_copy_has_the_same_traits_and_snapshots_of_its_own(
         region,
         bob,
         architecture="i386",
-        boot_modes=("uefi", "legacy"),
+        boot_modes=("legacy", "uefi"),
         description="of bob",
         permissions=Permissions((alice.account_id,)),
         product_codes=("0002", "0007"),

@@ -190,14 +190,14 @@ def test_the_address_of_a_terminated_vm_is_free_again(small: Region, alice: Prin
     [
         (("legacy",), None, None, "legacy"),
         (("uefi",), None, None, "uefi"),
-        (("uefi", "legacy"), None, None, "legacy"),
-        (("uefi", "legacy"), "uefi", None, "uefi"),
-        (("uefi", "legacy"), "uefi", "legacy", "legacy"),
-        (("uefi", "legacy"), None, "uefi", "uefi"),
+        (("legacy", "uefi"), None, None, "uefi"),
+        (("legacy", "uefi"), "uefi", None, "uefi"),
+        (("legacy", "uefi"), "uefi", "legacy", "legacy"),
+        (("legacy", "uefi"), None, "uefi", "uefi"),
         (("legacy",), "uefi", None, "legacy"),
     ],
 )
-def test_the_boot_mode_is_asked_for_or_carried_or_legacy(
+def test_the_boot_mode_is_asked_for_or_carried_or_uefi(
     region: Region,
     alice: Principal,
     modes: tuple[str, ...],

@@ -85,7 +85,7 @@ def test_a_copy_that_is_made_in_time_is_answered_as_completed(region: Region, al
     command = Copy(make_snapshot(region, alice).snapshot_id, region.name)
     copy = snapshots.copy(replace(region, workflows=PromptWorkflows(store=region.store)), alice, command)
     assert (copy.state, copy.progress_percent) == (SnapshotState.COMPLETED, 100)
-    assert snapshots.copy(region, alice, command).state == SnapshotState.PENDING
+    assert snapshots.copy(region, alice, command).state == SnapshotState.IN_QUEUE
 
 
 # Deletion.

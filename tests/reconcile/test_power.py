@@ -12,8 +12,7 @@ from souche.errors import Unavailable
 from souche.model.operations import Operation
 from souche.model.query import Query
 from souche.reconcile import power
-from souche.states import VmState
-from souche.workflows.stop_vm import USER_STOPPED
+from souche.states import USER_STOPPED, VmState
 from tests.workflows.world import NETWORK, Original, World
 
 

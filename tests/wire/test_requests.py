@@ -144,11 +144,23 @@ def test_a_wrong_method_is_refused(server: Server, method: str) -> None:
 
 
 def test_options_tells_what_browsers_ask_for(server: Server) -> None:
-    answer = server.send("OPTIONS", "/api/v1/ReadRegions")
+    headers = {"Access-Control-Request-Headers": "authorization,content-type,x-osc-date"}
+    answer = server.send("OPTIONS", "/api/v1/ReadRegions", headers=headers)
     assert answer.status == 204
+    assert answer.headers["access-control-allow-headers"] == "authorization,content-type,x-osc-date"
     assert answer.headers["access-control-allow-methods"] == "OPTIONS,POST"
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["access-control-max-age"] == "86400"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("POST", "ReadRegions", 200), ("GET", "ReadRegions", 405), ("POST", "ReadVms", 401), ("POST", "X", 404)],
+)
+def test_every_answer_may_be_read_by_a_browser(server: Server, method: str, path: str, status: int) -> None:
+    """Its call passes the preflight, and fails where the answer itself does not say so."""
+    answer = server.send(method, f"/api/v1/{path}", b"{}")
+    assert (answer.status, answer.headers["access-control-allow-origin"]) == (status, "*")
 
 
 def test_versions_and_calls_are_told_unsigned(server: Server) -> None:

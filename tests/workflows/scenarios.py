@@ -115,7 +115,7 @@ def _create_image(world: World, cast: Cast) -> Callable[[str], Changed]:
     vm_id = cast.running.vm_id
     wanted = images.FromVm(ImageSettings("at rest"), vm_id, no_reboot=False)
     image = images.create_from_vm(world.region, cast.alice, wanted)
-    return _image_failed(world, image, {f"vms {vm_id}": {"state": "running"}})
+    return _image_failed(world, image, {f"vms {vm_id}": {"state": "running", "state_reason": ""}})
 
 
 def _create_image_of_running_vm(world: World, cast: Cast) -> Callable[[str], Changed]:

@@ -17,7 +17,7 @@ def test_a_snapshot_ends_completed_with_a_progress_of_100(scene: tuple[World, Ca
     else:
         volume_id = cast.volume_id if kind == "of a volume" else cast.running.volumes[0].volume_id
         made = snapshots.create_from_volume(world.region, cast.alice, FromVolume(volume_id))
-    assert (made.state, made.progress_percent) == (SnapshotState.PENDING, 0)
+    assert (made.state, made.progress_percent) == (SnapshotState.IN_QUEUE, 0)
     world.run_all()
     settled = read_snapshot(world.region, made.snapshot_id)
     assert (settled.state, settled.progress_percent) == (SnapshotState.COMPLETED, 100)

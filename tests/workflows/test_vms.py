@@ -6,8 +6,7 @@ from souche.app import images, launches, vm_transitions, vms
 from souche.compute.base import PowerState
 from souche.db import vm_stops
 from souche.model.query import Condition, Query
-from souche.states import LinkState, VmState, VolumeState
-from souche.workflows.stop_vm import USER_STOPPED
+from souche.states import USER_STOPPED, LinkState, VmState, VolumeState
 from tests.support.resources import read_volume
 from tests.workflows.journals import Twice
 from tests.workflows.world import Cast, World

@@ -61,8 +61,8 @@ def _quota(code: int, status: int = 400) -> Row:
     return Row(status, QUOTA_TYPE, str(code))
 
 
-QUOTA_TYPE: Final = "TooManyResources (QuotaExceded)"
-"""the service's own spelling"""
+QUOTA_TYPE: Final = "TooManyResources (QuotaExceeded)"
+"""as recorded of late; older answers had `QuotaExceded`"""
 
 INTERNAL: Final = Row(500, "InternalError", "2000")
 INTERNAL_DETAILS: Final = "The region failed to do this. Its log says why, under this request's ID."
@@ -90,6 +90,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     wire.UnknownParameter: _parameter(3001),
     wire.WrongJsonType: _value(4110),
     wire.CredentialsRefused: _denied(1),
+    wire.UnknownAccessKey: _value(4120),
     wire.KeyLocked: _denied(13),  # docs.outscale.com/api-errors.html: ErrorTemporaryBruteForceAccessLocked
     # What does not exist.
     refusals.NoSuchImage: _absent(5023),
@@ -101,6 +102,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.NoSuchSubregion: _absent(5009),
     refusals.NoSuchSubnet: _absent(5057),
     refusals.NoSuchSecurityGroup: _absent(5022),
+    refusals.NoSuchSecurityGroupToChange: _absent(5020),
     refusals.NoSuchRule: _absent(5008),
     refusals.NoSuchNet: _absent(5065),
     refusals.NoSuchNic: _absent(5036),
@@ -203,7 +205,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     quota_refusals.TooManyKeypairs: _quota(10005),
     quota_refusals.NoCapacity: _quota(10001, status=409),
     # Ours: 10001 is "no capacity", and 503 what clients try again (RFC 9110, 15.6.4).
-    errors.OutOfSpace: Row(503, "TooManyResources (QuotaExceded)", "10001", retry_seconds=60),
+    errors.OutOfSpace: Row(503, QUOTA_TYPE, "10001", retry_seconds=60),
 }  # fmt: skip
 
 

@@ -82,8 +82,12 @@ class WrongClock(CredentialsRefused):
     {future} in the future are accepted. Check the client's clock."""
 
 
+class UnknownAccessKey(CredentialsRefused):
+    """The access key '{access_key_id}' is not known in this region."""
+
+
 class WrongCredentials(CredentialsRefused):
-    """The access key is unknown, inactive or expired, or the signature does not match its secret key."""
+    """The access key is inactive or expired, or the signature does not match its secret key."""
 
 
 class KeyLocked(CredentialsRefused):

@@ -1,19 +1,22 @@
 """CreateSecurityGroup, ReadSecurityGroups, DeleteSecurityGroup, CreateSecurityGroupRule, DeleteSecurityGroupRule."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
+from souche import ids
 from souche.api import filters, pages, tags
 from souche.api.dispatch import Call
 from souche.app import security_groups
 from souche.app.security_groups import FoundGroups, Member, RuleRequest
 from souche.model.query import Position
-from souche.model.security_groups import GroupName, Rule, SecurityGroup
+from souche.model.security_groups import GroupName, SecurityGroup
 from souche.model.tags import Tag
 from souche.refusals import BadValue, IncompatibleParameters, MissingParameter, NoSuchNet
 
 Request: TypeAlias = Mapping[str, Any]
 Members: TypeAlias = Mapping[str, GroupName]
+Traffic: TypeAlias = tuple[str, int, int]
 
 # What describes one rule without the list `Rules`.
 ONE_RULE = ("FromPortRange", "ToPortRange", "IpProtocol", "IpRange")
@@ -125,7 +128,7 @@ def view(group: SecurityGroup, tagged: Sequence[Tag], members: Members) -> dict[
     return {
         "AccountId": group.account_id,
         "Description": group.description,
-        "InboundRules": _rule_views(group.inbound, members),
+        "InboundRules": _rule_views(group, members),
         "OutboundRules": [],
         "SecurityGroupId": group.security_group_id,
         "SecurityGroupName": group.name,
@@ -133,20 +136,28 @@ def view(group: SecurityGroup, tagged: Sequence[Tag], members: Members) -> dict[
     }
 
 
-def _rule_views(rules: Iterable[Rule], members: Members) -> list[dict[str, object]]:
+def _rule_views(group: SecurityGroup, members: Members) -> list[dict[str, object]]:
     """Rules for the same traffic are shown as one, with all of their sources."""
-    together: dict[tuple[str, int, int], list[str]] = {}
-    for rule in rules:
+    together: dict[Traffic, list[str]] = {}
+    for rule in group.inbound:
         together.setdefault((rule.protocol, rule.from_port, rule.to_port), []).append(rule.source)
     return [
         {
-            "IpProtocol": protocol,
-            "FromPortRange": first,
-            "ToPortRange": last,
+            "SecurityGroupRuleId": _rule_id(group.security_group_id, traffic),
+            "IpProtocol": traffic[0],
+            "FromPortRange": traffic[1],
+            "ToPortRange": traffic[2],
             **_source_views(sources, members),
         }
-        for (protocol, first, last), sources in together.items()
+        for traffic, sources in together.items()
     ]
+
+
+def _rule_id(security_group_id: str, traffic: Traffic) -> str:
+    """The id of what is shown as one rule. No action takes one, so none is kept: it comes from the group's id and the
+    traffic, and stays while sources come and go."""
+    digest = hashlib.sha256(f"{security_group_id}/{traffic}".encode()).hexdigest()
+    return f"{ids.SECURITY_GROUP_RULE}-{digest[:8]}"
 
 
 def _source_views(sources: Sequence[str], members: Members) -> dict[str, object]:

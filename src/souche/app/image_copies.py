@@ -116,7 +116,7 @@ def _copied_snapshot(work: Work, image: Image, original: ImageMapping, mapping: 
         account_id=image.account_id,
         volume_id=None,
         volume_size_gib=source.volume_size_gib if source else mapping.volume_size_gib,
-        state=SnapshotState.PENDING,
+        state=SnapshotState.IN_QUEUE,
         progress_percent=0,
         description=f"Copied by CreateImage({image.source_image_id}) for {image.image_id}",
         creation_date=image.creation_date,

@@ -33,7 +33,7 @@ from souche.refusals import (
     WrongVmState,
     WrongVolumeState,
 )
-from souche.states import ImageState, LinkState, SnapshotState, VmState
+from souche.states import USER_STOPPED, ImageState, LinkState, SnapshotState, VmState
 
 NAME = re.compile(r"[a-zA-Z0-9_ ()/.-]{3,128}")
 
@@ -109,7 +109,7 @@ def create_from_vm(region: Region, who: Principal, command: FromVm) -> Image:
             snapshots.insert(work.connection, snapshot)
         restart = vm.state == VmState.RUNNING and not command.no_reboot
         if restart:
-            vms.begin_transition(work.connection, vm, VmState.STOPPING)
+            vms.begin_transition(work.connection, vm, VmState.STOPPING, USER_STOPPED)
         work.promised.append(promise("create_image", image, {"vm_id": vm.vm_id, "restart": restart}))
     return image
 
@@ -186,7 +186,7 @@ def _pending_snapshot(image: Image, mapping: ImageMapping, volume: Volume) -> Sn
         account_id=image.account_id,
         volume_id=volume.volume_id,
         volume_size_gib=volume.captured_size_gib,
-        state=SnapshotState.PENDING,
+        state=SnapshotState.IN_QUEUE,
         progress_percent=0,
         description=f"Created by CreateImage({image.source_vm_id}) for {image.image_id}",
         creation_date=image.creation_date,
@@ -351,8 +351,8 @@ def new_image(region: Region, who: Principal, settings: ImageSettings, name: str
 
 
 def _ordered(modes: Collection[BootMode]) -> tuple[BootMode, ...]:
-    """Each once, in the specification's order: uefi, legacy."""
-    return tuple(sorted(set(modes), reverse=True))
+    """Each once, in the order of the real service: legacy, uefi."""
+    return tuple(sorted(set(modes)))
 
 
 def write(work: Work, image: Image) -> None:

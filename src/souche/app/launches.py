@@ -259,7 +259,7 @@ def _performance(plan: _Plan) -> str:
 
 
 def _boot_mode(plan: _Plan) -> BootMode:
-    """The request's, else that of the VM that the image was made from, else legacy where the image can."""
+    """The request's, else that of the VM that the image was made from, else uefi where the image can."""
     modes, carried = plan.image.boot_modes, plan.image.vm_attributes
     wanted = plan.launch.boot_mode
     if wanted is not None and wanted not in modes:
@@ -268,7 +268,7 @@ def _boot_mode(plan: _Plan) -> BootMode:
         )
     if wanted is None and carried and carried.boot_mode in modes:
         wanted = carried.boot_mode
-    return wanted or ("legacy" if "legacy" in modes else "uefi")
+    return wanted or ("uefi" if "uefi" in modes else "legacy")
 
 
 def _new_volume(region: Region, plan: _Plan, vm: Vm, mapping: ImageMapping) -> Volume:

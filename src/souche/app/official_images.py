@@ -166,7 +166,7 @@ def _snapshot(image: Image) -> Snapshot:
         account_id=image.account_id,
         volume_id=None,
         volume_size_gib=root.volume_size_gib,
-        state=SnapshotState.PENDING,
+        state=SnapshotState.IN_QUEUE,
         progress_percent=0,
         description=f"The disk of {image.name}",
         creation_date=image.creation_date,

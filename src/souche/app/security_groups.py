@@ -33,6 +33,7 @@ from souche.refusals import (
     MissingParameter,
     NoSuchRule,
     NoSuchSecurityGroup,
+    NoSuchSecurityGroupToChange,
     ReservedSecurityGroup,
     RuleTaken,
     SecurityGroupInUse,
@@ -132,11 +133,12 @@ def add_rules(
     """Let more in. The answer waits a little for the firewalls of running guests to follow.
 
     Raises:
-        NoSuchSecurityGroup, BadValue, MissingParameter, BadProtocol, BadPorts, BadIpRange, RuleTaken.
+        NoSuchSecurityGroupToChange, NoSuchSecurityGroup, BadValue, MissingParameter, BadProtocol, BadPorts,
+        BadIpRange, RuleTaken.
     """
     _check_flow(flow)
     with region.begin() as work:
-        group = lookup.own_security_group(work.connection, who, security_group_id)
+        group = _to_change(work.connection, who, security_group_id)
         rules = _rules(work.connection, who, requests)
         for rule in rules:
             if rule in group.inbound or rules.count(rule) > 1:
@@ -145,7 +147,7 @@ def add_rules(
             raise BadValue(parameter="Rules", reason=f"a security group has at most {MAX_RULES} rules")
         security_groups.add_rules(work.connection, security_group_id, rules)
         operation = promise_apply(region, work, who, security_group_id)
-        group = lookup.own_security_group(work.connection, who, security_group_id)
+        group = _to_change(work.connection, who, security_group_id)
     wait_applied(region, operation)
     return group
 
@@ -156,19 +158,33 @@ def remove_rules(
     """Let less in: all of the rules are taken away, or none. Connections that stand already may go on.
 
     Raises:
-        NoSuchSecurityGroup, NoSuchRule, BadValue, MissingParameter, BadProtocol, BadPorts, BadIpRange.
+        NoSuchSecurityGroupToChange, NoSuchSecurityGroup, NoSuchRule, BadValue, MissingParameter, BadProtocol,
+        BadPorts, BadIpRange.
     """
     _check_flow(flow)
     with region.begin() as work:
-        group = lookup.own_security_group(work.connection, who, security_group_id)
+        group = _to_change(work.connection, who, security_group_id)
         for rule in _rules(work.connection, who, requests):
             if rule not in group.inbound:
                 raise NoSuchRule(security_group_id=security_group_id, source=rule.source)
             security_groups.remove_rule(work.connection, security_group_id, rule)
         operation = promise_apply(region, work, who, security_group_id)
-        group = lookup.own_security_group(work.connection, who, security_group_id)
+        group = _to_change(work.connection, who, security_group_id)
     wait_applied(region, operation)
     return group
+
+
+def _to_change(connection: sa.Connection, who: Principal, security_group_id: str) -> SecurityGroup:
+    """The group that a call is for: where it is unknown, its code is another than that of one which is only named
+    (reference section 12).
+
+    Raises:
+        NoSuchSecurityGroupToChange, WrongIdPrefix, MalformedId.
+    """
+    try:
+        return lookup.own_security_group(connection, who, security_group_id)
+    except NoSuchSecurityGroup as error:
+        raise NoSuchSecurityGroupToChange(**error.fields) from error
 
 
 def _check_flow(flow: str) -> None:
@@ -251,7 +267,7 @@ def _named(connection: sa.Connection, who: Principal, name: str) -> SecurityGrou
 def chosen(
     region: Region, work: Work, who: Principal, group_ids: Collection[str], names: Collection[str]
 ) -> tuple[GroupName, ...]:
-    """The groups of a VM, by ids and names; the default one when none is named.
+    """The groups of a VM, by ids and names, in the order of their ids; the default one when none is named.
 
     Raises:
         NoSuchSecurityGroup, WrongIdPrefix, MalformedId.
@@ -260,24 +276,29 @@ def chosen(
     found = [lookup.own_security_group(work.connection, who, group_id) for group_id in group_ids]
     found += [_named(work.connection, who, name) for name in names]
     each = {group.security_group_id: group for group in found or [default_group]}
-    return tuple(GroupName(group.security_group_id, group.name, group.account_id) for group in each.values())
+    return tuple(
+        GroupName(group_id, group.name, group.account_id) for group_id, group in sorted(each.items())
+    )
 
 
 def delete_by_id(region: Region, who: Principal, security_group_id: str) -> None:
     """Delete a group that no VM is in and no other group's rule names.
 
     Raises:
-        NoSuchSecurityGroup, ReservedSecurityGroup, SecurityGroupInUse, SecurityGroupNamed.
+        NoSuchSecurityGroupToChange, ReservedSecurityGroup, SecurityGroupInUse, SecurityGroupNamed.
     """
     with region.begin() as work:
-        _delete(work, lookup.own_security_group(work.connection, who, security_group_id))
+        _delete(work, _to_change(work.connection, who, security_group_id))
 
 
 def delete_by_name(region: Region, who: Principal, name: str) -> None:
     """As `delete_by_id`."""
     with region.begin() as work:
         default(region, work, who)
-        _delete(work, _named(work.connection, who, name))
+        group = security_groups.named(work.connection, who.account_id, name)
+        if group is None:
+            raise NoSuchSecurityGroupToChange(security_group=name)
+        _delete(work, group)
 
 
 def _delete(work: Work, group: SecurityGroup) -> None:

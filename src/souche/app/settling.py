@@ -31,6 +31,7 @@ PASSING: Final = frozenset(
         VolumeState.DELETING,
         LinkState.ATTACHING,
         LinkState.DETACHING,
+        SnapshotState.IN_QUEUE,
         SnapshotState.PENDING,
         VmState.PENDING,
     }

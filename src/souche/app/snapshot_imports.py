@@ -10,7 +10,6 @@ from souche.db import snapshots as records
 from souche.model.accounts import Principal
 from souche.model.disk_imports import DiskImport
 from souche.model.snapshots import Snapshot
-from souche.states import SnapshotState
 from souche.transfer import import_disk
 from souche.transfer.import_manifest import without_query
 
@@ -53,7 +52,6 @@ def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
         snapshot = replace(
             snapshots.new(region, who, asked),
             volume_size_gib=size_gib,
-            state=SnapshotState.IN_QUEUE,
             description=command.description,
             product_codes=product_codes.DEFAULT,
         )

@@ -237,7 +237,7 @@ def new(region: Region, who: Principal, command: Command | None) -> Snapshot:
         account_id=who.account_id,
         volume_id=None,
         volume_size_gib=0,
-        state=SnapshotState.PENDING,
+        state=SnapshotState.IN_QUEUE,
         progress_percent=0,
         description="",
         creation_date=region.clock.now(),

@@ -12,8 +12,7 @@ from souche.model.operations import Argument, Operation
 from souche.model.vms import Vm
 from souche.model.volumes import VolumeLink
 from souche.refusals import DeletionProtected, MissingParameter, NeverStarted, WrongVmState, WrongVolumeState
-from souche.states import LinkState, VmState
-from souche.workflows.stop_vm import USER_STOPPED
+from souche.states import USER_STOPPED, LinkState, VmState
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def stop(region: Region, who: Principal, vm_ids: Sequence[str], *, force: bool) 
             raise NeverStarted(vm_id=vm.vm_id)
         if vm.state != VmState.RUNNING:
             raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="only a running VM can be stopped")
-        return begin(work, vm, "stop_vm", VmState.STOPPING, {"force": force})
+        return begin(work, vm, "stop_vm", VmState.STOPPING, {"force": force}, USER_STOPPED)
 
     return _each(region, who, vm_ids, one)
 

@@ -49,7 +49,7 @@ FIELDS: engine.Fields = {
 }
 
 _BOOT_MODES = sa.case(
-    (sa.and_(images.c.uefi_boot, images.c.legacy_boot), sa.literal_column("""'["uefi", "legacy"]'""")),
+    (sa.and_(images.c.uefi_boot, images.c.legacy_boot), sa.literal_column("""'["legacy", "uefi"]'""")),
     (images.c.uefi_boot, sa.literal_column("""'["uefi"]'""")),
     (images.c.legacy_boot, sa.literal_column("""'["legacy"]'""")),
     else_=sa.literal_column("'[]'"),

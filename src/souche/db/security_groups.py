@@ -163,7 +163,7 @@ def add_vms(connection: sa.Connection, groups: Mapping[str, Iterable[str]]) -> N
 
 
 def of_vms(connection: sa.Connection, vm_ids: Collection[str]) -> dict[str, tuple[GroupName, ...]]:
-    """The groups that each of the VMs is in, by VM id; names in order."""
+    """The groups that each of the VMs is in, by VM id; in the order of their ids."""
     found: dict[str, list[GroupName]] = {}
     joined = vm_security_groups.join(security_groups)
     for batch in engine.batches(vm_ids):
@@ -171,7 +171,7 @@ def of_vms(connection: sa.Connection, vm_ids: Collection[str]) -> dict[str, tupl
             sa.select(vm_security_groups.c.vm_id, security_groups)
             .select_from(joined)
             .where(vm_security_groups.c.vm_id.in_(batch))
-            .order_by(security_groups.c.name)
+            .order_by(security_groups.c.security_group_id)
         )
         for row in connection.execute(statement):
             name = GroupName(row.security_group_id, row.name, row.account_id)

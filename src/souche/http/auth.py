@@ -1,8 +1,7 @@
 """From a request's credentials to its caller.
 
-Source: reference section 1, "Authentication". Of what is wrong with a signature a caller learns all that does
-not depend on the key: an unknown key, an inactive one and a wrong secret are refused with the same words,
-after the same work.
+Source: reference section 1, "Authentication", and section 12: a key that is not known is told as such, as on the real
+service. An inactive key, an expired one and a wrong secret are refused with the same words, after the same work.
 """
 
 import re
@@ -17,6 +16,7 @@ from souche.api.request_errors import (
     MalformedAuthorization,
     NotSigned,
     PasswordNotAllowed,
+    UnknownAccessKey,
     WrongClock,
     WrongCredentials,
     WrongScopeDate,
@@ -32,9 +32,6 @@ FUTURE: Final = timedelta(seconds=3)  # the service was seen to accept 2 seconds
 TIMESTAMP: Final = "%Y%m%dT%H%M%SZ"
 FORM: Final = re.compile("[0-9]{8}T[0-9]{6}Z")
 DATE_HEADERS: Final = ("x-osc-date", "x-amz-date")
-
-# An unknown key is checked against this, so that it takes as long as a known one.
-NO_SECRET: Final = "0" * 40
 
 
 class KnownKey(Protocol):
@@ -115,8 +112,10 @@ class Authenticator:
         if seconds := self._attempts.seconds_locked(key_id, now):
             raise KeyLocked(seconds=seconds)
         known = self._keys(key_id)
-        proven = signature.matches(signed, request, timestamp, known.secret if known else NO_SECRET)
-        if not proven or known is None or not known.active or known.expired:
+        if known is None:  # no secret to guess: nothing to lock
+            raise UnknownAccessKey(access_key_id=key_id)
+        proven = signature.matches(signed, request, timestamp, known.secret)
+        if not proven or not known.active or known.expired:
             self._attempts.failed(key_id, now)
             raise WrongCredentials
         self._attempts.succeeded(key_id)

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from souche import room
 from souche.api import errors
 from souche.api.answers import encoded
-from souche.http.exchange import Exchange, read_request, send_json
+from souche.http.exchange import ANY_ORIGIN, Exchange, read_request, send_json
 from souche.http.signature import SignedRequest
 from souche.http.turns import Turns
 from souche.ids import IdSource
@@ -30,7 +30,7 @@ Answerer: TypeAlias = Callable[[Exchange, SignedRequest], bytes | Later]
 # As the service answers OPTIONS (reference section 1).
 OPTIONS_HEADERS: Final = [
     (b"access-control-allow-methods", b"OPTIONS,POST"),
-    (b"access-control-allow-origin", b"*"),
+    ANY_ORIGIN,
     (b"access-control-max-age", b"86400"),
 ]
 
@@ -47,7 +47,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "OPTIONS":
-            await _send_options(send)
+            await _send_options(scope, send)
             return
         exchange = Exchange(self._ids.request_id(), action=scope["path_params"].get("action", ""))
         body = await self._settle(exchange, scope, receive)
@@ -75,6 +75,10 @@ def _refuse(exchange: Exchange, error: Exception) -> bytes:
     return encoded({**errors.envelope(error), "ResponseContext": {"RequestId": exchange.request_id}})
 
 
-async def _send_options(send: Send) -> None:
-    await send({"type": "http.response.start", "status": 204, "headers": OPTIONS_HEADERS})
+async def _send_options(scope: Scope, send: Send) -> None:
+    """The headers that a browser asks for may all be sent: a signature is one, and `*` would not cover it."""
+    asked = [value for name, value in scope["headers"] if name == b"access-control-request-headers"]
+    allowed = [(b"access-control-allow-headers", value) for value in asked]
+    headers = [*OPTIONS_HEADERS, *allowed]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
     await send({"type": "http.response.body"})

@@ -19,6 +19,8 @@ BODY_LIMIT: Final = 1024 * 1024
 DRAIN_LIMIT: Final = 16 * BODY_LIMIT
 
 JSON: Final = (b"content-type", b"application/json")
+ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
+"""on every answer: a browser passes no other on to the page that asked"""
 SLASHES: Final = re.compile("/{2,}")
 
 audit = structlog.get_logger("souche.audit")
@@ -107,7 +109,7 @@ async def _parts(receive: Receive) -> Any:
 
 async def send_json(send: Send, status: int, body: bytes, retry_seconds: int | None = None) -> None:
     """Answer with a JSON text, and with when to try again."""
-    headers = [JSON, (b"content-length", b"%d" % len(body))]
+    headers = [JSON, ANY_ORIGIN, (b"content-length", b"%d" % len(body))]
     if retry_seconds is not None:
         headers.append((b"retry-after", b"%d" % retry_seconds))
     await send({"type": "http.response.start", "status": status, "headers": headers})

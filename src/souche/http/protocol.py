@@ -18,6 +18,7 @@ from souche.api.answers import encoded
 from souche.api.request_errors import RETRY_SECONDS, TooManyConnections, TooSlow
 from souche.errors import SoucheError
 from souche.http.connections import Bounds, Connections
+from souche.http.exchange import ANY_ORIGIN, JSON
 
 HEAD_LIMIT: Final = 64 * 1024
 """That of others: it is uvicorn's by h11, and eight times nginx's."""
@@ -160,7 +161,8 @@ class BoundedHttp(HttpToolsProtocol):
 def _answer(error: SoucheError) -> bytes:
     row = errors.row(type(error))
     body = encoded(errors.envelope(error))
-    head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n" % len(body)
+    head = b"".join(b"%s: %s\r\n" % header for header in (JSON, ANY_ORIGIN))
+    head += b"connection: close\r\ncontent-length: %d\r\n" % len(body)
     if row.retry_seconds is not None:
         head += b"retry-after: %d\r\n" % row.retry_seconds
     return b"".join((STATUS_LINE[row.status], head, b"\r\n", body))

@@ -19,7 +19,7 @@ SecureBootAction = Literal["none", "enable", "disable", "setup-mode", "restore-f
 @dataclass(frozen=True)
 class Vm:
     """A VM. `volumes` are those attached, the root's among them, in device order. `security_groups` are in the order of
-    their names. `public_ip` is the one that is linked to it.
+    their ids. `public_ip` is the one that is linked to it.
 
     `generation` counts the state transitions asked for: it names the workflow of each, so that a second start
     of the same workflow is harmless. `next_secure_boot` is what the next start does with the keys of the firmware,

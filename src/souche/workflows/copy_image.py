@@ -1,6 +1,6 @@
 """Make an independent copy of an image.
 
-The transaction before has written the copy (`pending`) and one pending snapshot for each of the source's.
+The transaction before has written the copy (`pending`) and one snapshot (`in-queue`) for each of the source's.
 
 1. copy: each snapshot, in the volume store, in constant time. Undo: forget the copies.
 2. complete: the snapshots become `completed` and the image `available`, in one transaction.

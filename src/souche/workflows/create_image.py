@@ -1,6 +1,6 @@
 """Make an image from a VM.
 
-The transaction before has written the image (`pending`), one pending snapshot for each attached volume, and the
+The transaction before has written the image (`pending`), one snapshot (`in-queue`) for each attached volume, and the
 mappings that tie them.
 
 1. shut down: only when the caller wants the VM at rest (`restart`). Undo: start it again.

@@ -16,7 +16,7 @@ Arguments: `boot`.
 from souche.db import tags, vms, volumes
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
-from souche.states import LinkState, VmState
+from souche.states import USER_STOPPED, LinkState, VmState
 from souche.workflows import guests, locks
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
@@ -57,10 +57,11 @@ def _start(parts: Parts, operation: Operation) -> None:
 
 
 def _record(parts: Parts, operation: Operation) -> None:
-    state = VmState.RUNNING if operation.arguments["boot"] else VmState.STOPPED
+    boot = bool(operation.arguments["boot"])
+    state, reason = (VmState.RUNNING, "") if boot else (VmState.STOPPED, USER_STOPPED)
     with parts.store.begin() as connection:
         volumes.set_attached(connection, operation.subject_id)
-        guests.settle(connection, operation.subject_id, [VmState.PENDING], state, "")
+        guests.settle(connection, operation.subject_id, [VmState.PENDING], state, reason)
 
 
 def _failed(parts: Parts, operation: Operation, reason: str) -> None:

@@ -1,6 +1,6 @@
 """Make an image from a disk file on this machine that the operator vouches for (`souche image build`).
 
-The transaction before has written the image (`pending`), one pending snapshot and the mapping between them. The
+The transaction before has written the image (`pending`), one snapshot (`in-queue`) and the mapping between them. The
 file is inside the region's home and belongs to this workflow.
 
 1. import: the volume store takes the bytes in. Undo: forget the snapshot there.

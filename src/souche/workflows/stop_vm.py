@@ -9,12 +9,10 @@ Arguments: `force`; `behavior` and `reason` where the VM's own behaviour, or the
 
 from souche.db import vms
 from souche.model.operations import Operation
-from souche.states import VmState
+from souche.states import USER_STOPPED, VmState
 from souche.workflows import guests, locks
 from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
-
-USER_STOPPED = "Client.UserInitiatedShutdown: User initiated shutdown"
 
 
 def _shut_down(parts: Parts, operation: Operation) -> None:
