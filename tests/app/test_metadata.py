@@ -24,7 +24,8 @@ def vm(region: Region, alice: Principal) -> Vm:
         public_key="ssh-ed25519 AAAA laptop",
         user_data=b"\x1f\x8b#!/bin/sh",
     )
-    tags.put(region, alice, [vm.vm_id], {"name": "web", "a/b": "slash", "role": ""})
+    odd = {"two\nlines": "broken", "x\u2028y": "broken too", " spaced": "stripped"}
+    tags.put(region, alice, [vm.vm_id], {"name": "web", "a/b": "slash", "role": "", **odd})
     return vm
 
 
@@ -109,6 +110,9 @@ def test_every_listed_path_has_an_answer(region: Region, vm: Vm) -> None:
         ("tags/role", ""),
         ("tags/a/b", "slash"),
         ("tags/", "a/b\nname\nrole"),
+        ("tags/two\nlines", "broken"),
+        ("tags/x\u2028y", "broken too"),
+        ("tags/ spaced", "stripped"),
     ],
 )
 def test_values_are_plain_text(region: Region, vm: Vm, path: str, expected: str) -> None:

@@ -1,6 +1,7 @@
 """The OUTSCALE section of user data."""
 
 import base64
+import gzip
 
 import pytest
 
@@ -60,6 +61,45 @@ def test_a_section_that_is_filtered_is_hidden_from_the_guest(ending: str) -> Non
 def test_an_unknown_key_a_bad_flag_and_a_section_without_an_end_are_refused(data: bytes, reason: str) -> None:
     with pytest.raises(BadUserData, match=reason):
         user_data.section(data)
+
+
+def test_a_section_inside_compressed_data_counts(region: Region, alice: Principal) -> None:
+    """Clients compress what they send, as cloud-init takes it; so does cat of two compressed files."""
+    section = with_section("private_only=true", "filter_private_section=true", "tags.Name=web")
+    data = gzip.compress(b"#cloud-config\n") + gzip.compress(section)
+    client, image_id = Client(region, alice), make_image(region, alice).image_id
+    (vm,) = client("CreateVms", ImageId=image_id, UserData=encoded(data))["Vms"]
+    assert vm["Tags"] == [{"Key": "Name", "Value": "web"}]
+    assert "PublicIp" not in vm
+    assert vm["UserData"] == encoded(data)
+    seen = metadata.answer(region, vm["PrivateIp"], "/latest/user-data")
+    assert gzip.decompress(seen or b"") == b"#cloud-config\n" + SCRIPT
+    refusal = client.refusal(
+        "CreateVms", ImageId=image_id, UserData=encoded(gzip.compress(with_section("colour=red")))
+    )
+    assert "Invalid tag name colour" in refusal.details
+
+
+def test_compressed_data_without_an_order_to_hide_it_is_served_as_it_is() -> None:
+    for data in (
+        gzip.compress(SCRIPT),
+        gzip.compress(with_section("private_only=true")),
+        gzip.compress(SCRIPT)[:-9],  # cut off
+        b"\x1f\x8bnot compressed at all",
+    ):
+        assert user_data.for_guest(data) == data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [gzip.compress(bytes(17 * 1024 * 1024)), gzip.compress(b"") * 1000],
+    ids=["too many bytes", "too many members"],
+)
+def test_compressed_data_that_expands_too_far_is_refused(data: bytes) -> None:
+    with pytest.raises(BadUserData, match="expands to more"):
+        user_data.section(data)
+    assert user_data.of_vm(data) == user_data.Section()
+    assert user_data.for_guest(data) == data
 
 
 def test_a_launch_applies_the_section(region: Region, alice: Principal) -> None:

@@ -279,7 +279,7 @@ def _address_view(vm: Vm, region_name: str) -> dict[str, object]:
         "PrivateIp": vm.private_ip,
         "PrivateDnsName": f"{hostname(vm.private_ip)}.{region_name}.compute.internal",
     }
-    if vm.public_ip is None and user_data.section(vm.user_data).private_only:
+    if vm.public_ip is None and user_data.of_vm(vm.user_data).private_only:
         return dict(private)
     public_ip = vm.public_ip or vm.private_ip
     return {**private, "PublicIp": public_ip, "PublicDnsName": public_ip}

@@ -72,7 +72,14 @@ def _find(tree: Tree, path: str) -> bytes | None:
 def _listing(tree: Tree) -> bytes:
     if isinstance(tree, PublicKeys):
         return f"0={tree.keypair_name}".encode()
-    return "\n".join(name if isinstance(tree[name], bytes) else f"{name}/" for name in tree).encode()
+    names = filter(_is_one_line, tree)
+    return "\n".join(name if isinstance(tree[name], bytes) else f"{name}/" for name in names).encode()
+
+
+def _is_one_line(name: str) -> bool:
+    """Whether cloud-init, which reads a listing by lines and strips them, asks for the name that is meant. A tag's key
+    may be another: it is not listed, and has an answer all the same."""
+    return name.splitlines() == [name.strip()]
 
 
 def _tree(region: Region, vm: Vm, tagged: tuple[Tag, ...]) -> Tree:
@@ -139,7 +146,7 @@ def _interface(region: Region, vm: Vm, name: bytes) -> Tree:
 def _public(vm: Vm, address_key: str, name: bytes) -> Tree:
     """The public name and address: those of the linked public IP, else the private one, unless user data asks for
     none."""
-    if vm.public_ip is None and user_data.section(vm.user_data).private_only:
+    if vm.public_ip is None and user_data.of_vm(vm.user_data).private_only:
         return {}
     return {"public-hostname": name, address_key: (vm.public_ip or vm.private_ip).encode()}
 

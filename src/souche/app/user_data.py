@@ -9,8 +9,13 @@
 `tags.KEY` tags the VM at its launch; `osc.fcu.eip.auto-attach` links the public IP that it names (`app/public_ips`).
 `private_only` hides the public address where no public IP is linked. `filter_private_section` hides the section from
 the guest. `pin`, and the other tags of the platform's own (`osc.fcu.…`), have nothing to act on here.
+
+User data that is compressed (gzip, which cloud-init takes) may have a section inside.
 """
 
+import functools
+import gzip
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,6 +28,14 @@ TAG_PREFIX: Final = "tags."
 FLAGS: Final = ("private_only", "filter_private_section")
 WITHOUT_EFFECT: Final = ("pin",)
 TRUTH: Final = {"true": True, "false": False}
+GZIP: Final = b"\x1f\x8b"
+GZIP_WINDOW: Final = 31
+"""zlib's number for gzip"""
+MOST_BYTES: Final = 16 * 1024 * 1024
+"""that compressed user data may expand to: ours, 32 times what uncompressed data may have"""
+MOST_MEMBERS: Final = 16
+REMEMBERED: Final = 32
+"""sections of compressed data, of 500 KiB at most: every read of a VM asks for its own"""
 
 
 @dataclass(frozen=True)
@@ -41,13 +54,31 @@ def section(data: bytes) -> Section:
     """What the section in user data orders; without one, nothing.
 
     Raises:
-        BadUserData: an unknown key, a flag that is neither true nor false, or no end.
+        BadUserData: an unknown key, a flag that is neither true nor false, no end, or compressed data that expands too
+            far (`_expanded`).
     """
-    if BEGIN not in data:
+    return _section_inside(data) if data.startswith(GZIP) else _section(data)
+
+
+def of_vm(data: bytes) -> Section:
+    """As `section`, of a VM that is there: what an earlier release took, and this one would refuse, orders nothing."""
+    try:
+        return section(data)
+    except BadUserData:
+        return NO_SECTION
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _section_inside(data: bytes) -> Section:
+    return _section(_expanded(data))
+
+
+def _section(text: bytes) -> Section:
+    if BEGIN not in text:
         return NO_SECTION
     flags: dict[str, bool] = {}
     tags: dict[str, str] = {}
-    for key, value in _orders(data):
+    for key, value in _orders(text):
         if key.startswith(TAG_PREFIX):
             tags[key.removeprefix(TAG_PREFIX)] = value
         elif key in FLAGS:
@@ -58,11 +89,43 @@ def section(data: bytes) -> Section:
 
 
 def for_guest(data: bytes) -> bytes:
-    """User data as the guest sees it: without the section where that says so."""
-    if not section(data).filter_private_section:
+    """User data as the guest sees it: without the section where that says so, compressed if it was."""
+    if not of_vm(data).filter_private_section:
         return data
-    before, _, rest = data.partition(BEGIN)
+    if not data.startswith(GZIP):
+        return _without_section(data)
+    left = _without_section(_expanded(data))
+    return gzip.compress(left, mtime=0) if left else b""
+
+
+def _without_section(text: bytes) -> bytes:
+    before, _, rest = text.partition(BEGIN)
     return before + rest.partition(END)[2].removeprefix(b"\r").removeprefix(b"\n")
+
+
+def _expanded(data: bytes) -> bytes:
+    """What compressed data holds; nothing, where it only begins like such data.
+
+    Raises:
+        BadUserData: it is more than MOST_BYTES, or in more than MOST_MEMBERS pieces.
+    """
+    pieces: list[bytes] = []
+    room = MOST_BYTES
+    while data.startswith(GZIP):
+        member = zlib.decompressobj(wbits=GZIP_WINDOW)
+        try:
+            pieces.append(member.decompress(data, room + 1))
+        except zlib.error:
+            return b""
+        room -= len(pieces[-1])
+        if room < 0 or len(pieces) > MOST_MEMBERS:
+            raise BadUserData(
+                reason=f"it expands to more than {MOST_BYTES} bytes, or has more than {MOST_MEMBERS} gzip members"
+            )
+        if not member.eof:
+            return b""
+        data = member.unused_data
+    return b"".join(pieces)
 
 
 def _orders(data: bytes) -> Iterator[tuple[str, str]]:
