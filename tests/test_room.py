@@ -27,12 +27,15 @@ def test_more_than_that_is_refused_with_both_sizes() -> None:
     room(3 * GIB).ask(2 * GIB)
     with pytest.raises(OutOfSpace) as refused:
         room(3 * GIB).ask(2 * GIB + 1)
-    assert str(refused.value) == "The region is out of space: this may take 2.0 GiB, and 2.0 GiB are free."
+    assert str(refused.value) == (
+        "The region is out of space: this may take 2.0 GiB, and 2.0 GiB are left beyond what is reserved for the"
+        " region's records."
+    )
 
 
 def test_a_little_must_be_free_for_anything() -> None:
     room(GIB + LEAST_BYTES).ask(1)
-    with pytest.raises(OutOfSpace, match="this may take 16 MiB, and 15 MiB are free"):
+    with pytest.raises(OutOfSpace, match="this may take 16 MiB, and 15 MiB are left beyond what is reserved"):
         room(GIB + LEAST_BYTES - 1).ask(1)
 
 

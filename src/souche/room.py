@@ -66,8 +66,9 @@ class Room:
         """
         free_bytes = self.free_bytes()
         if free_bytes < max(wanted_bytes, LEAST_BYTES):
+            wanted, left = _shown(max(wanted_bytes, LEAST_BYTES)), _shown(free_bytes)
             raise OutOfSpace(
-                reason=f"this may take {_shown(max(wanted_bytes, LEAST_BYTES))}, and {_shown(free_bytes)} are free."
+                reason=f"this may take {wanted}, and {left} are left beyond what is reserved for the region's records."
             )
 
     def check(self) -> None:
