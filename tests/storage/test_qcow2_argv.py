@@ -9,12 +9,6 @@ IMAGE, OTHER = Path("/d/layers/vol-1.qcow2"), Path("/d/layers/vol-2.qcow2")
 OPTIONS = "compat=1.1,lazy_refcounts=off"
 
 
-def test_create_empty() -> None:
-    assert argv.create_empty(IMAGE, 1024) == [
-        *("qemu-img", "create", "-q", "-f", "qcow2", "-o", OPTIONS, "/d/layers/vol-1.qcow2", "1024"),
-    ]
-
-
 def test_create_overlay_does_not_open_its_backing() -> None:
     assert argv.create_overlay(IMAGE, "vol-2.qcow2", 1024) == [
         *("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-o", OPTIONS),

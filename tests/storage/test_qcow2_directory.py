@@ -20,7 +20,7 @@ from souche.model.disks import DiskSource
 from souche.room import MIB
 from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store
-from souche.storage.qcow2.argv import create_empty, rename_backing
+from souche.storage.qcow2.argv import rename_backing
 from tests.storage.bench import SIZE, Guest, padded, read, read_snapshot, write
 from tests.storage.contract import VM, A, B, S, T, freeze
 from tests.storage.test_qcow2 import Qcow2Bench, exported
@@ -203,7 +203,7 @@ def test_volume_in_the_trash_keeps_its_current_file(disks: Path, bench: Qcow2Ben
 
 def test_backing_file_outside_the_store_is_refused(disks: Path, bench: Qcow2Bench) -> None:
     outside = disks.parent / "outside.qcow2"
-    run.run(create_empty(outside, SIZE), timeout_seconds=60)
+    run.run(["qemu-img", "create", "-q", "-f", "qcow2", outside, str(SIZE)], timeout_seconds=60)
     run.run(rename_backing(disks / "volumes" / A, str(outside)), timeout_seconds=60)
     with pytest.raises(StorageFailed, match="cannot be read"):
         bench.store.volume_source(A)

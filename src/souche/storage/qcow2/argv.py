@@ -13,11 +13,6 @@ from typing import Final, Literal
 QCOW2_OPTIONS: Final = "compat=1.1,lazy_refcounts=off"
 
 
-def create_empty(path: Path, size_bytes: int) -> list[str]:
-    """A new image that reads as zeros."""
-    return ["qemu-img", "create", "-q", "-f", "qcow2", "-o", QCOW2_OPTIONS, str(path), str(size_bytes)]
-
-
 def create_overlay(path: Path, backing: str, size_bytes: int) -> list[str]:
     """A new image on top of `backing`, a name that is kept as it is given. `-u`: the backing file is not
     opened, as a running guest may have it open for writing."""
