@@ -45,6 +45,14 @@ def test_only_its_owner_reads_the_databases(tmp_path: Path) -> None:
     assert set(modes.values()) == {0o600}
 
 
+def test_only_its_owner_opens_the_lock_of_the_server(tmp_path: Path) -> None:
+    """A command makes it too, with the umask of whoever runs it; others could lock the region by it."""
+    home = Home(tmp_path / "region")
+    home.make()
+    assert not home.is_served()
+    assert (home.path / "serving.lock").stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize("readers", [None, 12345])
 def test_a_home_of_an_earlier_souche_is_narrowed(tmp_path: Path, readers: int | None) -> None:
     for folder in ("disks/layers", "disks/volumes", "guests/i-1", "staging/snap-1", "oos/data"):

@@ -160,7 +160,8 @@ class Home:
         Raises:
             HomeInUse: another one is.
         """
-        with (self.path / "serving.lock").open("w") as lock:
+        descriptor = os.open(self.path / "serving.lock", os.O_RDWR | os.O_CREAT, PRIVATE)
+        with os.fdopen(descriptor, "r+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:

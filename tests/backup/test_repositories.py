@@ -130,11 +130,28 @@ def test_a_restored_region_is_the_same_to_the_last_bit(
 def test_a_restored_home_is_its_owners_alone(region: Region, tmp_path: Path) -> None:
     repository = FolderRepository(tmp_path / "backups")
     back_up(region, repository)
-    restored(repository, tmp_path / "new")
+    marker, seen = tmp_path / "new" / "restoring", set()
+    restore(
+        repository,
+        find(repository, None),
+        tmp_path / "new",
+        Archive,
+        lambda *_: seen.add(marker.stat().st_mode & 0o777),
+    )
+    assert seen == {0o600}
     private = [tmp_path / "new" / name for name in ("vault.key", "region.sqlite")]
     backed_up = [path for path in (tmp_path / "backups").rglob("*") if path.is_file()]
     assert [path for path in (*private, *backed_up) if path.stat().st_mode & 0o077] == []
     assert (tmp_path / "backups").stat().st_mode & 0o077 == 0
+
+
+def test_a_restore_that_had_just_begun_is_gone_on_with(region: Region, tmp_path: Path) -> None:
+    """It was killed when its marker was there, and empty: the folder was taken for somebody else's."""
+    repository = FolderRepository(tmp_path / "backups")
+    back_up(region, repository)
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "restoring").touch()
+    assert read_snapshot(restored(repository, tmp_path / "new").store, SNAPSHOT) == padded(b"first")
 
 
 def test_a_second_backup_copies_what_is_new(region: Region, repository: Repository) -> None:

@@ -92,11 +92,13 @@ def restore(
 def _begin(home: Path, backup_id: str) -> None:
     marker = home / RESTORING
     home.mkdir(parents=True, exist_ok=True)
-    if marker.exists() and marker.read_text() == backup_id:
+    if marker.exists() and marker.read_text() in (backup_id, ""):  # empty: killed before it was written
+        marker.write_text(backup_id)
         return
     if any(home.iterdir()):
         raise HomeNotEmpty(home=home)
     home.chmod(0o711)
+    marker.touch(PRIVATE)
     marker.write_text(backup_id)
 
 
