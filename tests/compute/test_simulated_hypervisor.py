@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from souche.compute.base import Guest
+from souche.compute.base import Firewalls, Guest
 from souche.compute.simulated import SimulatedHypervisor
 from souche.model.disks import DiskSource, FileSource, MemorySource
 from tests.compute.contract import HypervisorContract, Laboratory
@@ -50,3 +50,23 @@ class TestSimulatedHypervisor(HypervisorContract):
         assert laboratory.hypervisor.console(guest.vm_id) == b""
         laboratory.hypervisor.start(guest.vm_id)
         assert b"simulated" in laboratory.hypervisor.console(guest.vm_id)
+
+
+@pytest.mark.parametrize("damaged", [b"", b"{{", b"[]", b"{}", b'{"open": 1, "defined": {}}', b"\xff"])
+def test_a_damaged_record_is_a_guest_that_is_gone_and_nothing_else(tmp_path: Path, damaged: bytes) -> None:
+    """One such file ended all sweeps, and fsck with a traceback."""
+    hypervisor = SimulatedHypervisor(tmp_path, "10.9.0.0/24")
+    new_disk = in_a_file
+    laboratory = Laboratory(hypervisor, hypervisor, hypervisor, new_disk, lambda _: new_disk())
+    broken, whole = laboratory.guest(), laboratory.guest()
+    for guest in (broken, whole):
+        hypervisor.define(guest)
+        hypervisor.start(guest.vm_id)
+    (tmp_path / "simulated-guests" / f"{broken.vm_id}.json").write_bytes(damaged)
+    (tmp_path / "simulated-guests" / "groups" / "sg-1.json").write_bytes(damaged)
+    assert hypervisor.power_states().keys() == {whole.vm_id}
+    assert hypervisor.inspect().guests.keys() == {whole.vm_id}
+    hypervisor.protect(lambda: Firewalls(dict.fromkeys((broken.vm_id, whole.vm_id), ("sg-1",)), {"sg-1": ()}))
+    hypervisor.define(broken)
+    hypervisor.start(broken.vm_id)
+    assert hypervisor.power_states().keys() == {broken.vm_id, whole.vm_id}

@@ -1,6 +1,7 @@
 """Guests, their disks, addresses and firewalls against the records."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -87,6 +88,13 @@ def test_a_guest_that_differs_from_its_record_is_found(code: str, home: tuple[Wo
     world, cast = home
     vm_id = FAULTS[code](world, cast)
     assert codes(look(world.home)) == [(code, vm_id)]
+
+
+def test_a_home_that_was_copied_is_whole(home: tuple[World, Cast], tmp_path: Path) -> None:
+    """Its simulated guests had the disks of the first home open, and every one of them was a finding."""
+    world, _cast = home
+    shutil.copytree(world.home, tmp_path / "copy", symlinks=True)
+    assert codes(look(tmp_path / "copy")) == []
 
 
 class Told:

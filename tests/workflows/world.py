@@ -274,8 +274,6 @@ class Original:
 
     def copy(self, home: Path) -> World:
         shutil.copytree(self.home, home, symlinks=True)
-        for record in (home / "simulated-guests").glob("*.json"):
-            record.write_text(record.read_text().replace(str(self.home), str(home)))
         disks = self.disks.copy() if isinstance(self.disks, MemoryDisks) else Qcow2Disks(home)
         return assemble(home, disks, seed=2)
 

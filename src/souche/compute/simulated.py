@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Literal, TypedDict, cast
+from typing import Any, Literal, TypedDict
+
+import structlog
 
 from souche.compute.base import Capabilities, Firewalls, Guest, GuestNetwork, PowerState
 from souche.compute.inspection import ComputeState, SeenGuest
@@ -20,11 +22,14 @@ from souche.model.disks import DiskSource, FileSource, GuestDisk, MemorySource
 from souche.model.security_groups import Rule
 
 Disks = Mapping[str, DiskSource]
+log = structlog.get_logger()
+
 NOTICE = b"This guest is simulated: it has no console, because nothing runs.\r\n"
 
 
 class SourceRecord(TypedDict):
-    """A source in a file. `format` is None for a disk of the simulated store."""
+    """A source in a file. `format` is None for a disk of the simulated store. A file in the home is named from there,
+    so that a home can be moved or copied."""
 
     name: str
     format: Literal["qcow2", "raw"] | None
@@ -60,6 +65,7 @@ class SimulatedHypervisor:
     promises."""
 
     def __init__(self, home: Path, cidr: str) -> None:
+        self._home = home
         self._root = home / "simulated-guests"
         self._groups = self._root / "groups"
         self._groups.mkdir(parents=True, exist_ok=True)
@@ -131,18 +137,17 @@ class SimulatedHypervisor:
         return frozenset(each for rule in rules for each in self._by_address(rule))
 
     def _rules(self, group_id: str) -> list[Rule]:
-        """None where the group was never told of."""
+        """None where the group was never told of, or its file is damaged: the next sweep writes it again."""
         try:
-            stored = json.loads((self._groups / f"{group_id}.json").read_bytes())
-        except FileNotFoundError:
+            return [Rule(**each) for each in json.loads((self._groups / f"{group_id}.json").read_bytes())]
+        except (FileNotFoundError, ValueError, TypeError):
             return []
-        return [Rule(**each) for each in stored]
 
     def _by_address(self, rule: Rule) -> list[Rule]:
         if rule.source_group is None:
             return [rule]
-        records = [self._known(path.stem) for path in self._root.glob("*.json")]
-        members = [record.private_ip for record in records if rule.source_group in record.groups]
+        records = [self._read(path.stem) for path in self._root.glob("*.json")]
+        members = [record.private_ip for record in records if record and rule.source_group in record.groups]
         return [replace(rule, source=f"{address}/32") for address in members]
 
     def start(self, vm_id: str) -> None:
@@ -192,8 +197,8 @@ class SimulatedHypervisor:
 
     def power_states(self) -> Mapping[str, PowerState]:
         with self._locked():
-            records = {path.stem: self._known(path.stem) for path in self._root.glob("*.json")}
-        return {vm_id: _power_state(record) for vm_id, record in records.items()}
+            records = {path.stem: self._read(path.stem) for path in self._root.glob("*.json")}
+        return {vm_id: _power_state(record) for vm_id, record in records.items() if record is not None}
 
     def console(self, vm_id: str) -> bytes:
         known = self._read(vm_id)
@@ -233,23 +238,29 @@ class SimulatedHypervisor:
         return known
 
     def _read(self, vm_id: str) -> Record | None:
+        """None where there is no record, or a damaged one: its guest is gone, and its VM can be started again."""
         try:
-            stored = json.loads(self._file(vm_id).read_bytes())
+            return self._parse(json.loads(self._file(vm_id).read_bytes()))
         except FileNotFoundError:
             return None
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            log.warning("a simulated guest's record is damaged", vm_id=vm_id, reason=type(error).__name__)
+            return None
+
+    def _parse(self, stored: dict[str, Any]) -> Record:
         opened = stored["open"]
         return Record(
-            defined=_sources(stored["defined"]),
+            defined=_sources(self._home, stored["defined"]),
             private_ip=stored.get("private_ip", ""),
-            open=None if opened is None else _sources(opened),
+            open=None if opened is None else _sources(self._home, opened),
             groups=tuple(stored.get("groups", ())),
             panicked=stored.get("panicked", False),
             public_ip=stored.get("public_ip"),
         )
 
     def _write(self, vm_id: str, record: Record) -> None:
-        opened = None if record.open is None else _stored(record.open)
-        stored = {"defined": _stored(record.defined), "open": opened}
+        opened = None if record.open is None else _stored(self._home, record.open)
+        stored = {"defined": _stored(self._home, record.defined), "open": opened}
         facts = {
             "private_ip": record.private_ip,
             "groups": record.groups,
@@ -276,27 +287,29 @@ def _without(disks: Disks, volume_id: str) -> Disks:
     return {each: source for each, source in disks.items() if each != volume_id}
 
 
-def _stored(disks: Disks) -> dict[str, SourceRecord]:
-    return {volume_id: _source_record(source) for volume_id, source in disks.items()}
+def _stored(home: Path, disks: Disks) -> dict[str, SourceRecord]:
+    return {volume_id: _source_record(home, source) for volume_id, source in disks.items()}
 
 
-def _source_record(source: DiskSource) -> SourceRecord:
+def _source_record(home: Path, source: DiskSource) -> SourceRecord:
     match source:
         case FileSource(path, format_):
-            return {"name": str(path), "format": format_}
+            return {
+                "name": str(path.relative_to(home) if path.is_relative_to(home) else path),
+                "format": format_,
+            }
         case MemorySource(name):
             return {"name": name, "format": None}
 
 
-def _sources(stored: object) -> dict[str, DiskSource]:
-    records = cast(dict[str, SourceRecord], stored)
-    return {volume_id: _source(record) for volume_id, record in records.items()}
+def _sources(home: Path, stored: Mapping[str, SourceRecord]) -> dict[str, DiskSource]:
+    return {volume_id: _source(home, record) for volume_id, record in stored.items()}
 
 
-def _source(record: SourceRecord) -> DiskSource:
+def _source(home: Path, record: SourceRecord) -> DiskSource:
     if record["format"] is None:
         return MemorySource(record["name"])
-    return FileSource(Path(record["name"]), record["format"])
+    return FileSource(home / record["name"], record["format"])
 
 
 def _replace(path: Path, stored: object) -> None:
