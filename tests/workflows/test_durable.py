@@ -1,8 +1,9 @@
 """Retries; and DBOS underneath: each workflow once, resumed, revived, forgotten."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -234,6 +235,88 @@ def test_workflow_whose_journal_failed_is_revived(world: World, log: Log) -> Non
         eventually(lambda: world.promised() == [])
         eventually(lambda: status(operation) == "SUCCESS")
     assert log.done == ["a first", "a second", "a second"]
+
+
+class FullMedium:
+    """A journal whose file takes nothing any more when the second step is done, until `emptied`."""
+
+    def __init__(self, database: Path) -> None:
+        self._under = DbosJournal()
+        self._database = database
+        self._broken = True
+
+    def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
+        def act() -> None:
+            action()
+            if name == "second" and self._broken:
+                self._broken = False
+                self._execute(
+                    "CREATE TRIGGER full{0} BEFORE {1} BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END"
+                )
+
+        return self._under.once(name, act, until_success=until_success)
+
+    def emptied(self) -> None:
+        self._execute("DROP TRIGGER full{0}")
+
+    def _execute(self, statement: str) -> None:
+        with closing(sqlite3.connect(self._database)) as connection:
+            for number, written in enumerate(("INSERT ON operation_outputs", "UPDATE ON workflow_status")):
+                connection.execute(statement.format(number, written))
+            connection.commit()
+
+
+def test_workflow_whose_journal_takes_nothing_goes_on_without_a_restart(world: World, log: Log) -> None:
+    """Not even that it has failed can be written: to the journal it runs still."""
+    journal = FullMedium(world.home / "journal.sqlite")
+    with running(world, log, journal) as workflows:
+        operation = promise(world, "short", "a")
+        workflows.start(operation)
+        assert workflows.wait(operation.operation_id, 20)
+        workflows.revive()
+        assert status(operation) == "PENDING"
+        journal.emptied()
+        workflows.revive()
+        eventually(lambda: world.promised() == [])
+        eventually(lambda: status(operation) == "SUCCESS")
+    assert log.done[:2] == ["a first", "a second"]
+    assert set(log.done[2:]) == {"a second"}
+
+
+def test_workflow_that_cannot_be_revived_holds_up_no_other(
+    world: World, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(world, log) as workflows:
+        for operation in [promise(world, "short", name) for name in "ab"]:
+            workflows.start(operation)
+            assert workflows.wait(operation.operation_id, 20)
+            eventually(lambda operation=operation: status(operation) == "SUCCESS")  # type: ignore[misc]
+        for name in "ab":
+            promise(world, "short", name)
+        rewind = DBOS.rewind_workflow
+
+        def rewind_most(workflow_id: str, **how: Any) -> object:
+            if workflow_id == "short:a":
+                raise OSError("no")
+            return rewind(workflow_id, **how)
+
+        monkeypatch.setattr(DBOS, "rewind_workflow", rewind_most)
+        workflows.revive()
+        eventually(lambda: [each.subject_id for each in world.promised()] == ["a"])
+        monkeypatch.undo()
+        workflows.revive()
+        eventually(lambda: world.promised() == [])
+
+
+def test_promises_that_cannot_be_read_hold_up_no_other_account(world: World, log: Log) -> None:
+    with running(world, log) as workflows:
+        promise(world, "short", "a", account_id="alice")
+        with world.region.store.begin() as connection:
+            connection.execute(sa.text("UPDATE operations SET arguments = 'damaged'"))
+        operation = promise(world, "short", "b", account_id="bob")
+        workflows.start_outstanding()
+        assert workflows.wait(operation.operation_id, 20)
+    assert log.done == ["b first", "b second"]
 
 
 def test_promise_of_a_restored_database_is_kept_anew(world: World, log: Log) -> None:

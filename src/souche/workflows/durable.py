@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from itertools import islice, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from structlog.contextvars import bound_contextvars
 from souche.db import operations
 from souche.errors import Unavailable
 from souche.model.operations import Argument, Operation
+from souche.reconcile.each import each
 from souche.workflows import engine
 from souche.workflows.parts import Parts
 from souche.workflows.runs import Runs
@@ -112,7 +113,8 @@ class DurableWorkflows:
         _use_write_ahead_log(database)
         self._catalogue = catalogue
         self._names = {
-            lane: [each.name for each in catalogue.values() if each.lane is lane] for lane in engine.Lane
+            lane: [workflow.name for workflow in catalogue.values() if workflow.lane is lane]
+            for lane in engine.Lane
         }
         self._parts = parts
         self._wake = threading.Event()
@@ -130,11 +132,14 @@ class DurableWorkflows:
         @DBOS.workflow(name="run", max_recovery_attempts=None)
         def run(operation_id: str, workflow: str, subject_id: str, arguments: Mapping[str, Argument]) -> None:
             operation = Operation(operation_id, workflow, subject_id, arguments)
-            self._wait_for_earlier(operation_id)
-            self._runs.begin(operation, self._catalogue[workflow].lane)
             try:
+                self._wait_for_earlier(operation_id)
+                self._runs.begin(operation, self._catalogue[workflow].lane)
                 with bound_contextvars(operation=operation_id):
                     engine.run(self._catalogue[workflow], self._parts, operation, self._journal)
+            except Exception:
+                self._runs.break_off(operation_id)
+                raise
             finally:
                 self._runs.end(operation_id)
 
@@ -187,8 +192,16 @@ class DurableWorkflows:
         free = self._runs.free(account_id, lane)
         if not free:
             return []
-        waiting = operations.whose_turn(connection, account_id, self._names[lane])
-        return list(islice((each for each in waiting if self._runs.claim(each, lane)), free))
+        claimed: list[Operation] = []
+        try:
+            for operation in operations.whose_turn(connection, account_id, self._names[lane]):
+                if self._runs.claim(operation, lane):
+                    claimed.append(operation)
+                if len(claimed) == free:
+                    break
+        except Exception:
+            log.exception("promises cannot be read, others go on", account=account_id)
+        return claimed
 
     def _begin(self, operation: Operation) -> None:
         try:
@@ -210,14 +223,23 @@ class DurableWorkflows:
 
     def revive(self) -> None:
         """Go on with workflows whose journal failed: they have ended, and their promise stands. What is
-        remembered of them stays; a step that may have been done is done again."""
+        remembered of them stays; a step that may have been done is done again. One that cannot be resumed is tried
+        again the next time, and holds up no other."""
         idle = [each for each in engine.outstanding(self._parts) if not self._runs.runs(each.operation_id)]
-        for operation_id, status in _statuses(idle).items():
-            if status in ENDED and engine.is_promised(self._parts, operation_id):
-                log.warning("a workflow broke off, it is resumed", operation=operation_id, status=status)
-                # One that "succeeded" all the same is of another time than the database: a backup came back.
-                done = 0 if status == "SUCCESS" else len(DBOS.list_workflow_steps(operation_id))
-                DBOS.rewind_workflow(operation_id, start_step=done + 1)
+        each(_statuses(idle).items(), lambda found: self._revive(*found), lambda found: found[0])
+
+    def _revive(self, operation_id: str, status: str) -> None:
+        ended, broken_off = status in ENDED, self._runs.is_broken_off(operation_id)
+        if not (ended or broken_off) or not engine.is_promised(self._parts, operation_id):
+            return
+        log.warning("a workflow broke off, it is resumed", operation=operation_id, status=status)
+        if ended:
+            # One that "succeeded" all the same is of another time than the database: a backup came back.
+            done = 0 if status == "SUCCESS" else len(DBOS.list_workflow_steps(operation_id))
+            DBOS.rewind_workflow(operation_id, start_step=done + 1)
+        else:  # the journal could not even take that it ended
+            DBOS.resume_workflow(operation_id)
+        self._runs.resume(operation_id)
 
     def forget_ended(self) -> None:
         """Keep the journal small: forget workflows that ended some time ago and whose promise is kept."""

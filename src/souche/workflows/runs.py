@@ -49,6 +49,7 @@ class Runs:
         self._guard = threading.Condition()
         self._running: dict[str, _Run] = {}
         self._resumed: set[str] = set()
+        self._broken_off: set[str] = set()
         self._ended: deque[str] = deque(maxlen=REMEMBERED)
         self._seen: dict[str, float] = {}
         self._changed = changed
@@ -81,6 +82,21 @@ class Runs:
             self._ended.append(operation_id)
             self._guard.notify_all()
         self._changed()
+
+    def break_off(self, operation_id: str) -> None:
+        """It ends without being done, whether the journal could be told so or not."""
+        with self._guard:
+            self._broken_off.add(operation_id)
+
+    def is_broken_off(self, operation_id: str) -> bool:
+        """Whether it has ended in this process without being done, and was not resumed since."""
+        with self._guard:
+            return operation_id in self._broken_off
+
+    def resume(self, operation_id: str) -> None:
+        """The journal goes on with it."""
+        with self._guard:
+            self._broken_off.discard(operation_id)
 
     def drop(self, operation_id: str) -> None:
         """It was not begun after all."""
