@@ -131,7 +131,8 @@ SETTINGS: Final = (
         "trash_hours",
         float,
         24.0,
-        "For how many hours the trash keeps disks that have no record, before they are removed for good.",
+        "For how many hours the trash keeps disks that have no record, before they are removed for good. Only"
+        " hours count for which the region is served.",
     ),
     Setting("log_level", str, "info", "Least severe log lines shown.", ("debug", "info", "warning", "error")),
 )

@@ -69,6 +69,11 @@ class Home:
         return self.path / "ballast"
 
     @property
+    def trash_ages(self) -> Path:
+        """How long each disk in the trash was there while the region was served (`reconcile/trash.py`)."""
+        return self.path / "trash-ages.json"
+
+    @property
     def disks(self) -> Path:
         """The volume store."""
         return self.path / "disks"

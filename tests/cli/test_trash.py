@@ -34,10 +34,18 @@ def trashed(disks: Qcow2Store) -> Qcow2Store:
     return disks
 
 
-def row(resource_id: str, date: str | None = "2026-11-24T10:00:00Z") -> dict[str, object]:
+def row(
+    resource_id: str, date: str | None = "2026-11-24T10:00:00Z", size: int | None = 2 * GIB
+) -> dict[str, object]:
     kind = "volume" if resource_id == VOLUME else "snapshot"
-    size = None if date is None else 2 * GIB
     return {"ResourceId": resource_id, "Kind": kind, "SizeBytes": size, "DiscardDate": date}
+
+
+def rows(souche: Souche, *words: str) -> list[dict[str, object]]:
+    """What a command about the trash tells, a list."""
+    (found,) = souche("trash", *words)
+    assert isinstance(found, list)
+    return found
 
 
 def states(home: Path) -> tuple[SnapshotState | None, VolumeState | None]:
@@ -47,19 +55,19 @@ def states(home: Path) -> tuple[SnapshotState | None, VolumeState | None]:
 
 
 def test_the_trash_is_listed(souche: Souche, trashed: Qcow2Store) -> None:
-    assert souche("trash", "list") == [row(SNAPSHOT), row(VOLUME)]
+    assert rows(souche, "list") == [row(SNAPSHOT), row(VOLUME)]
     first, second = souche.run("trash", "list").splitlines()
     assert first.split() == [SNAPSHOT, "snapshot", "2", "GiB", "2026-11-24T10:00:00Z"]
     assert second.split()[:2] == [VOLUME, "volume"]
 
 
 def test_disks_without_a_record_are_listed_too(souche: Souche, disks: Qcow2Store) -> None:
-    assert souche("trash", "list") == [row(SNAPSHOT, None), row(VOLUME, None)]
+    assert rows(souche, "list") == [row(SNAPSHOT, None, None), row(VOLUME, None, None)]
     assert "not in the trash, no record" in souche.run("trash", "list")
 
 
 def test_a_snapshot_comes_back_as_one_that_can_be_used(souche: Souche, trashed: Qcow2Store) -> None:
-    assert souche("trash", "restore", SNAPSHOT, "--account", "alice") == [row(SNAPSHOT)]
+    assert souche("trash", "restore", SNAPSHOT, "--account", "alice") == [row(SNAPSHOT, None)]
     assert trashed.inventory().snapshot_ids == {SNAPSHOT}
     assert [each.resource_id for each in trashed.trash()] == [VOLUME]
     with main.administer(souche.home) as administered, administered.region.store.read() as connection:
@@ -81,7 +89,7 @@ def test_a_disk_without_a_record_gets_one_where_it_is(souche: Souche, disks: Qco
     souche("trash", "restore", SNAPSHOT, "--account", "alice")
     assert states(souche.home) == (SnapshotState.COMPLETED, None)
     assert disks.inventory().snapshot_ids == {SNAPSHOT}
-    assert souche("trash", "list") == [row(VOLUME, None)]
+    assert rows(souche, "list") == [row(VOLUME, None, None)]
 
 
 def test_a_disk_that_has_its_record_needs_no_account(souche: Souche, trashed: Qcow2Store) -> None:
@@ -113,20 +121,43 @@ def test_a_disk_whose_file_is_gone_is_not_restored(souche: Souche, trashed: Qcow
 
 
 def test_disks_without_a_record_are_given_up(souche: Souche, disks: Qcow2Store) -> None:
-    assert souche("trash", "discard", VOLUME) == [row(VOLUME, None)]
-    assert souche("trash", "discard") == [row(SNAPSHOT, None)]
-    assert souche("trash", "discard") == []
+    for words, resource_id in ((("discard", VOLUME), VOLUME), (("discard",), SNAPSHOT)):
+        (told,) = rows(souche, *words)
+        assert told == row(resource_id, str(told["DiscardDate"]))
+    assert rows(souche, "discard") == []
     assert len(disks.trash()) == 2
 
 
 def test_the_trash_is_emptied_and_nothing_else(souche: Souche, disks: Qcow2Store) -> None:
     disks.discard("volume", VOLUME, DATE)
-    assert souche("trash", "empty") == [row(VOLUME)]
-    assert souche("trash", "list") == [row(SNAPSHOT, None)]
+    assert rows(souche, "empty") == [row(VOLUME)]
+    assert rows(souche, "list") == [row(SNAPSHOT, None, None)]
     disks.discard("snapshot", SNAPSHOT, DATE)
-    assert souche("trash", "empty", SNAPSHOT) == [row(SNAPSHOT)]
+    assert rows(souche, "empty", SNAPSHOT) == [row(SNAPSHOT)]
     disks.collect()
     assert list((souche.home / "disks" / "layers").iterdir()) == []
+
+
+def test_a_disk_whose_record_is_back_is_not_emptied_out(souche: Souche, trashed: Qcow2Store) -> None:
+    """A newer database came back, and no server has run since: the disk would have been lost for good."""
+    souche("trash", "restore", SNAPSHOT, "--account", "alice")
+    trashed.discard("snapshot", SNAPSHOT, DATE)
+    assert "has its record" in souche.refusal("trash", "empty", SNAPSHOT)
+    assert rows(souche, "empty") == [row(VOLUME)]
+    assert [each.resource_id for each in trashed.trash()] == [SNAPSHOT]
+
+
+def test_nothing_is_said_in_words(souche: Souche) -> None:
+    souche("account", "create", "alice")
+    for command in ("list", "discard", "empty"):
+        assert rows(souche, command) == []
+        (line,) = souche.run("trash", command).splitlines()
+        assert line.endswith(".")
+
+
+def test_what_is_restored_is_told_as_it_is_then(souche: Souche, trashed: Qcow2Store) -> None:
+    said = souche.run("trash", "restore", VOLUME, "--account", "alice")
+    assert said.split() == [VOLUME, "volume", "2", "GiB", "available"]
 
 
 @pytest.mark.parametrize("words", [("trash", "list"), ("account", "list"), ("quota", "show", "alice")])

@@ -1,5 +1,6 @@
 """Disks and records that are not of the same moment: nothing is removed for good."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,9 +11,11 @@ from souche import ids
 from souche.app import snapshots, volumes
 from souche.db import snapshots as snapshot_records
 from souche.db import volumes as volume_records
+from souche.errors import StorageFailed
 from souche.reconcile import leftovers
 from souche.reconcile.holds import Hold, without_disk
-from souche.storage.base import Capture
+from souche.reconcile.trash import TrashSweep
+from souche.storage.base import Capture, DiskKind
 from souche.storage.qcow2 import Qcow2Store
 from souche.workflows.parts import Parts
 from tests.support.region import ManualClock
@@ -29,12 +32,22 @@ def forget_snapshot(world: World, snapshot_id: str) -> None:
         snapshot_records.erase(connection, [snapshot_id])
 
 
-def sweep(world: World, hold: Hold) -> None:
-    """Everything that removes disks."""
-    for _ in range(2):
-        hold.sweep(world.parts)
-        hold.collect(world.parts)
-        hold.empty_trash(world.parts, DAY)
+class Sweeps:
+    """Everything that removes disks, as a server makes it at its start. Its time passes with the world's clock."""
+
+    def __init__(self, world: World, parts: Parts | None = None, kept: timedelta = DAY) -> None:
+        self.parts = parts or world.parts
+        self.hold = Hold(self.parts)
+        self.running_seconds: Callable[[], float] = lambda: world.parts.clock.now().timestamp()
+        self.trash = TrashSweep(
+            self.hold, kept, world.home / "trash-ages.json", lambda: self.running_seconds()
+        )
+
+    def run(self) -> None:
+        for _ in range(2):
+            self.hold.sweep(self.parts)
+            self.hold.collect(self.parts)
+            self.trash.run(self.parts)
 
 
 def advance(world: World, **time: float) -> None:
@@ -49,9 +62,9 @@ def inventory(world: World) -> set[str]:
 
 def test_what_belongs_together_is_left_as_it_is(world: World) -> None:
     before = world.see()
-    hold = Hold(world.parts)
-    assert hold.disks == frozenset()
-    sweep(world, hold)
+    sweeps = Sweeps(world)
+    assert sweeps.hold.disks == frozenset()
+    sweeps.run()
     assert world.see() == before
 
 
@@ -62,52 +75,113 @@ def test_disks_without_a_record_at_the_start_are_not_swept_and_the_start_says_so
     forget_snapshot(world, spare)
     before = inventory(world)
     with structlog.testing.capture_logs() as lines:
-        hold = Hold(world.parts)
+        sweeps = Sweeps(world)
     (line,) = lines
     assert (line["event"], line["ids"]) == ("disks without a record", [spare])
     assert "region.sqlite" in line["remedy"]
     assert "souche trash" in line["remedy"]
-    sweep(world, hold)
+    sweeps.run()
     advance(world, hours=48)
-    sweep(world, hold)
+    sweeps.run()
     assert inventory(world) == before
 
 
 def test_nothing_else_is_swept_beside_them(world: World, origin: Original) -> None:
     """Guests, and what loses its record later: the records cannot be trusted."""
     forget_snapshot(world, origin.cast.snapshot_id)
-    hold = Hold(world.parts)
+    sweeps = Sweeps(world)
     with world.region.store.begin() as connection:
         volume_records.erase(connection, origin.cast.volume_id)
     before = inventory(world)
-    sweep(world, hold)
+    sweeps.run()
     assert inventory(world) == before
 
 
 def test_sweeps_go_on_when_these_disks_are_given_up(world: World, origin: Original) -> None:
     spare = origin.cast.snapshot_id
     forget_snapshot(world, spare)
-    hold = Hold(world.parts)
+    sweeps = Sweeps(world)
     world.disks.store.create_volume("vol-00000001", 1 << 20)
     world.disks.store.discard("snapshot", spare, world.parts.clock.now())
-    sweep(world, hold)
+    sweeps.run()
     assert [each.resource_id for each in world.disks.store.trash()] == [spare, "vol-00000001"]
     advance(world, hours=24)
-    sweep(world, hold)
+    sweeps.run()
     assert world.disks.store.trash() == []
 
 
 def test_what_loses_its_record_later_is_in_the_trash_for_a_day(world: World, origin: Original) -> None:
-    spare, hold = origin.cast.snapshot_id, Hold(world.parts)
+    spare, sweeps = origin.cast.snapshot_id, Sweeps(world)
     forget_snapshot(world, spare)
-    sweep(world, hold)
+    sweeps.run()
     assert spare not in inventory(world)
     advance(world, hours=23, minutes=59)
-    sweep(world, hold)
+    sweeps.run()
     assert [each.resource_id for each in world.disks.store.trash()] == [spare]
     advance(world, minutes=1)
-    sweep(world, hold)
+    sweeps.run()
     assert world.disks.store.trash() == []
+
+
+def test_a_clock_that_is_set_forward_does_not_empty_the_trash(world: World, origin: Original) -> None:
+    """Only time counts for which the server ran: in one process, or across several."""
+    spare, sweeps = origin.cast.snapshot_id, Sweeps(world)
+    forget_snapshot(world, spare)
+    sweeps.running_seconds = lambda: 0.0
+    sweeps.run()
+    advance(world, hours=24 * 400)
+    sweeps.run()
+    sweeps = Sweeps(world)
+    sweeps.run()
+    assert [each.resource_id for each in world.disks.store.trash()] == [spare]
+
+
+def test_the_time_in_the_trash_goes_on_after_a_restart(world: World, origin: Original) -> None:
+    spare, sweeps = origin.cast.snapshot_id, Sweeps(world)
+    forget_snapshot(world, spare)
+    sweeps.run()
+    advance(world, hours=14)
+    sweeps.run()
+    sweeps = Sweeps(world)
+    advance(world, hours=9, minutes=59)
+    sweeps.run()
+    assert [each.resource_id for each in world.disks.store.trash()] == [spare]
+    advance(world, minutes=1)
+    sweeps.run()
+    assert world.disks.store.trash() == []
+
+
+@pytest.mark.parametrize("damaged", [b"", b"[1]", b'{"a": null}', b"\xff"])
+def test_ages_that_are_damaged_begin_again(world: World, origin: Original, damaged: bytes) -> None:
+    (world.home / "trash-ages.json").write_bytes(damaged)
+    spare, sweeps = origin.cast.snapshot_id, Sweeps(world)
+    forget_snapshot(world, spare)
+    sweeps.run()
+    assert [each.resource_id for each in world.disks.store.trash()] == [spare]
+
+
+@pytest.mark.parametrize("kind", ["recover", "purge"])
+def test_a_disk_in_the_trash_that_fails_holds_up_no_other(
+    world: World, origin: Original, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """At the start too: it would not have ended."""
+    store, ids_ = world.disks.store, [f"vol-0000000{number}" for number in range(3)]
+    if kind == "recover":
+        ids_ = sorted([origin.cast.snapshot_id, origin.cast.volume_id])
+    for each in ids_:
+        if kind == "purge":
+            store.create_volume(each, MIB)
+        store.discard("snapshot" if each.startswith("snap") else "volume", each, DATE)
+    act = store.restore if kind == "recover" else store.purge
+
+    def act_on_most(disk_kind: DiskKind, resource_id: str) -> None:
+        if resource_id == ids_[0]:
+            raise StorageFailed(reason="no")
+        act(disk_kind, resource_id)
+
+    monkeypatch.setattr(store, act.__name__, act_on_most)
+    Sweeps(world, kept=timedelta(0)).run()
+    assert [each.resource_id for each in store.trash()] == ids_[:1]
 
 
 def test_a_disk_in_the_trash_comes_back_with_its_record(world: World, origin: Original) -> None:
@@ -115,7 +189,7 @@ def test_a_disk_in_the_trash_comes_back_with_its_record(world: World, origin: Or
     world.disks.store.discard("snapshot", spare, world.parts.clock.now())
     world.disks.store.discard("volume", origin.cast.volume_id, world.parts.clock.now())
     advance(world, hours=48)
-    sweep(world, Hold(world.parts))
+    Sweeps(world).run()
     assert world.see() == before
     assert world.disks.store.trash() == []
 
@@ -154,8 +228,7 @@ def test_nothing_is_collected_while_a_record_has_no_disk(world: World, origin: O
     with world.region.store.begin() as connection:
         snapshot_records.erase(connection, [lost])
         volume_records.erase(connection, lost)
-    hold.empty_trash(parts, timedelta(0))
-    hold.collect(parts)
+    Sweeps(world, parts, kept=timedelta(0)).run()
     assert not layer.exists()
 
 
@@ -165,7 +238,7 @@ def test_what_is_being_made_or_deleted_needs_no_disk(world: World, origin: Origi
     snapshots.create_from_volume(region, alice, snapshots.FromVolume(origin.cast.volume_id))
     snapshots.delete(region, alice, origin.cast.snapshot_id)
     world.disks.store.delete_snapshot(origin.cast.snapshot_id)
-    assert without_disk(world.parts) == frozenset()
+    assert without_disk(world.parts.store, world.parts.volumes) == frozenset()
 
 
 def test_captures_of_a_backup_under_way_are_left_alone(world: World, origin: Original) -> None:

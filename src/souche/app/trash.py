@@ -8,10 +8,11 @@ from souche.app import accounts, snapshots
 from souche.app.region import Region
 from souche.db import snapshots as snapshot_records
 from souche.db import volumes as volume_records
-from souche.errors import Invalid, NotFound, SystemFailure
+from souche.errors import Conflict, Invalid, NotFound, SystemFailure
 from souche.model.accounts import Account, Principal
 from souche.model.snapshots import Snapshot
 from souche.model.volumes import Volume
+from souche.reconcile.holds import without_disk
 from souche.reconcile.leftovers import unrecorded_disks
 from souche.states import SnapshotState, VolumeState
 from souche.storage.base import DiskKind, VolumeStore
@@ -22,6 +23,11 @@ DESCRIPTION = "Restored from the trash"
 
 class NotInTrash(NotFound):
     """There is no disk {resource_id} in the trash, nor one without a record (`souche trash list`)."""
+
+
+class RecordIsBack(Conflict):
+    """The disk {resource_id} in the trash has its record again: bring it back (`souche trash restore`), and delete
+    it by the API."""
 
 
 class OwnerUnknown(Invalid):
@@ -45,16 +51,16 @@ class Discarded:
 def every(region: Region, disks: VolumeStore) -> list[Discarded]:
     """What is in the trash, what was discarded first before the rest; then what has no record."""
     found = unrecorded_disks(region.store, disks)
-    trashed = [Discarded(each.kind, each.resource_id, each.size_bytes, each.date) for each in disks.trash()]
     return [
-        *trashed,
+        *_trashed(disks),
         *(Discarded("snapshot", each, None, None) for each in sorted(found.snapshots)),
         *(Discarded("volume", each, None, None) for each in sorted(found.volumes)),
     ]
 
 
 def discard(region: Region, disks: VolumeStore, resource_ids: Sequence[str]) -> list[Discarded]:
-    """Put disks without a record into the trash: these, or with none named all. Returns what was put there.
+    """Put disks without a record into the trash: these, or with none named all. Returns what was put there, as it
+    is there now.
 
     Raises:
         NotInTrash: one of them has a record, or does not exist.
@@ -62,25 +68,31 @@ def discard(region: Region, disks: VolumeStore, resource_ids: Sequence[str]) -> 
     waiting = [each for each in _chosen(every(region, disks), resource_ids) if each.date is None]
     for each in waiting:
         disks.discard(each.kind, each.resource_id, region.clock.now())
-    return waiting
+    put = {each.resource_id for each in waiting}
+    return [each for each in _trashed(disks) if each.resource_id in put]
 
 
 def empty(region: Region, disks: VolumeStore, resource_ids: Sequence[str]) -> list[Discarded]:
-    """Remove what is in the trash for good: these, or with none named all. Returns what was removed.
+    """Remove what is in the trash for good: these, or with none named all. Returns what was removed. What has its
+    record again stays: its database came back, and the disk does at the next start.
 
     Raises:
-        NotInTrash: one of them is not there.
+        NotInTrash: one of them is not there. RecordIsBack: one of those named has its record.
     """
-    trashed = [each for each in every(region, disks) if each.date is not None]
-    removed = _chosen(trashed, resource_ids)
+    chosen = _chosen(_trashed(disks), resource_ids)
+    wanted = without_disk(region.store, disks)
+    for resource_id in resource_ids:
+        if resource_id in wanted:
+            raise RecordIsBack(resource_id=resource_id)
+    removed = [each for each in chosen if each.resource_id not in wanted]
     for each in removed:
         disks.purge(each.kind, each.resource_id)
     return removed
 
 
 def restore(region: Region, disks: VolumeStore, resource_id: str, account: str | None) -> Discarded:
-    """Bring a disk back under its id. One that has no record gets one: a snapshot that is `completed`, a volume that
-    is `available`, of this account.
+    """Bring a disk back under its id, and return it as it is then. One that has no record gets one: a snapshot that
+    is `completed`, a volume that is `available`, of this account.
 
     The record is written first: a disk in the trash that has one comes back by itself (`reconcile/holds.py`).
 
@@ -94,8 +106,13 @@ def restore(region: Region, disks: VolumeStore, resource_id: str, account: str |
         owner = accounts.known(region, account)
         size_bytes = _size_bytes(region, disks, found)
         _record(region, found, owner, -(-size_bytes // GIB))
+        found = replace(found, size_bytes=size_bytes)
     disks.restore(found.kind, resource_id)
-    return found
+    return replace(found, date=None)
+
+
+def _trashed(disks: VolumeStore) -> list[Discarded]:
+    return [Discarded(each.kind, each.resource_id, each.size_bytes, each.date) for each in disks.trash()]
 
 
 def _chosen(found: Sequence[Discarded], resource_ids: Sequence[str]) -> list[Discarded]:

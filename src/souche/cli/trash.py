@@ -1,5 +1,7 @@
 """souche trash"""
 
+from collections.abc import Sequence
+from json import dumps
 from typing import Annotated
 
 import typer
@@ -8,7 +10,7 @@ from souche.app import trash
 from souche.app.trash import Discarded
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import show, told
+from souche.cli.output import told
 
 GIB = 1 << 30
 IdsArgument = Annotated[
@@ -31,7 +33,8 @@ def _add_list(app: typer.Typer, composition: Composition) -> None:
     def list_trash(home: HomeFlag, json: JsonFlag = False) -> None:
         """List what is in the trash, and the disks without a record that are not there yet."""
         with told(), composition.administer(home) as administered:
-            _show(trash.every(administered.region, administered.volumes), as_json=json)
+            found = trash.every(administered.region, administered.volumes)
+        _show(found, "The trash is empty, and every disk has its record.", as_json=json)
 
 
 def _add_restore(app: typer.Typer, composition: Composition) -> None:
@@ -47,7 +50,10 @@ def _add_restore(app: typer.Typer, composition: Composition) -> None:
         """Bring a disk back under its ID: a snapshot that is completed, a volume that is available."""
         with told(), composition.administer(home) as administered:
             restored = trash.restore(administered.region, administered.volumes, resource, account)
-        _show([restored], as_json=json)
+        if json:
+            print(dumps(_facts(restored)))
+        else:
+            print(f"{_line(restored)}{'completed' if restored.kind == 'snapshot' else 'available'}")
 
 
 def _add_discard(app: typer.Typer, composition: Composition) -> None:
@@ -56,29 +62,41 @@ def _add_discard(app: typer.Typer, composition: Composition) -> None:
         """Put disks that have no record into the trash, where they are kept for --trash-hours of the server."""
         with told(), composition.administer(home) as administered:
             discarded = trash.discard(administered.region, administered.volumes, resources or [])
-        _show(discarded, as_json=json)
+        _show(discarded, "Every disk has its record, or is in the trash already.", as_json=json)
 
 
 def _add_empty(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def empty(home: HomeFlag, resources: IdsArgument = None, json: JsonFlag = False) -> None:
-        """Remove what is in the trash for good, now."""
+        """Remove what is in the trash for good, now. What has its record again is kept, and comes back by itself."""
         with told(), composition.administer(home) as administered:
             removed = trash.empty(administered.region, administered.volumes, resources or [])
-        _show(removed, as_json=json)
+        _show(removed, "There was nothing to remove in the trash.", as_json=json)
 
 
-def _show(found: list[Discarded], *, as_json: bool) -> None:
-    for each in found:
-        date = each.date.isoformat(timespec="seconds").replace("+00:00", "Z") if each.date else None
-        if as_json:
-            facts = {
-                "ResourceId": each.resource_id,
-                "Kind": each.kind,
-                "SizeBytes": each.size_bytes,
-                "DiscardDate": date,
-            }
-            show(facts, as_json=True)
-        else:
-            size = "" if each.size_bytes is None else f"{each.size_bytes / GIB:g} GiB"
-            print(f"{each.resource_id:<14}{each.kind:<10}{size:<12}{date or 'not in the trash, no record'}")
+def _show(found: Sequence[Discarded], nothing: str, *, as_json: bool) -> None:
+    if as_json:
+        print(dumps([_facts(each) for each in found]))
+    elif not found:
+        print(nothing)
+    else:
+        for each in found:
+            print(f"{_line(each)}{_date(each) or 'not in the trash, no record'}")
+
+
+def _facts(disk: Discarded) -> dict[str, object]:
+    return {
+        "ResourceId": disk.resource_id,
+        "Kind": disk.kind,
+        "SizeBytes": disk.size_bytes,
+        "DiscardDate": _date(disk),
+    }
+
+
+def _line(disk: Discarded) -> str:
+    size = "" if disk.size_bytes is None else f"{disk.size_bytes / GIB:g} GiB"
+    return f"{disk.resource_id:<14}{disk.kind:<10}{size:<12}"
+
+
+def _date(disk: Discarded) -> str | None:
+    return disk.date.isoformat(timespec="seconds").replace("+00:00", "Z") if disk.date else None

@@ -41,6 +41,7 @@ from souche.reconcile import (
 from souche.reconcile.holds import Hold
 from souche.reconcile.loop import Sweep
 from souche.reconcile.space import Ballast, SpaceWatch
+from souche.reconcile.trash import TrashSweep
 from souche.room import ENDLESS, Room, room_of
 from souche.storage.base import LiveDisks
 from souche.storage.qcow2.driver import Qcow2Store
@@ -206,6 +207,7 @@ def make_sweeps(
 ) -> list[Sweep]:
     """Every sweep of a region, and how often it runs. What is discarded stays in the trash for `trash_kept`."""
     space = SpaceWatch(parts.room, Ballast(home.ballast, parts.room))
+    trash = TrashSweep(hold, trash_kept, home.trash_ages)
     return [
         Sweep("outstanding", workflows.start_outstanding, 1.0),
         Sweep("broken off", workflows.revive, 30.0),
@@ -214,7 +216,7 @@ def make_sweeps(
         Sweep("firewalls", lambda: firewalls.settle(parts), 60.0),
         Sweep("terminated", lambda: leftovers.forget_terminated(parts), 60.0),
         Sweep("leftovers", lambda: hold.sweep(parts), 60.0),
-        Sweep("trash", lambda: hold.empty_trash(parts, trash_kept), 60.0),
+        Sweep("trash", lambda: trash.run(parts), 60.0),
         Sweep("staged", lambda: leftovers.remove_staged(parts, home.staging), 3600.0),
         Sweep("space", space.look, 2.0),
         Sweep("withdrawn", lambda: withdrawn.remove(parts), 60.0),

@@ -7,12 +7,13 @@
   its disk, or is deleted. A disk in the trash that has a record comes back by itself.
 """
 
-from datetime import timedelta
-
 import structlog
 
 from souche.db import snapshots, volumes
+from souche.db.store import Store
 from souche.reconcile import leftovers
+from souche.reconcile.each import each
+from souche.storage.base import Trashed, VolumeStore
 from souche.workflows.parts import Parts
 
 NAMED = 10
@@ -45,35 +46,24 @@ class Hold:
     def sweep(self, parts: Parts) -> None:
         """Bring back what has a record; remove what has none, unless that was so at the start."""
         recover(parts)
-        if self._stands(parts):
+        if self.stands(parts):
             return
         leftovers.remove(parts)
 
-    def empty_trash(self, parts: Parts, kept: timedelta) -> None:
-        """Remove what was discarded that long ago."""
-        if self._stands(parts):
-            return
-        before = parts.clock.now() - kept
-        old = [each for each in parts.volumes.trash() if each.date <= before]
-        wanted = without_disk(parts) if old else frozenset()
-        for each in old:
-            if each.resource_id not in wanted:
-                log.warning("removing from the trash", resource_id=each.resource_id)
-                parts.volumes.purge(each.kind, each.resource_id)
-
     def collect(self, parts: Parts) -> None:
         """Give back the space of layers that nothing names, and bound the length of chains."""
-        removing = self._is_complete(parts) and not self._stands(parts)
+        removing = self._is_complete(parts) and not self.stands(parts)
         parts.volumes.collect(removing=removing)
 
-    def _stands(self, parts: Parts) -> bool:
+    def stands(self, parts: Parts) -> bool:
+        """Whether there are still disks that had no record at the start."""
         if self._unrecorded:
             self._unrecorded &= leftovers.unrecorded_disks(parts.store, parts.volumes).all()
         return bool(self._unrecorded)
 
     def _is_complete(self, parts: Parts) -> bool:
         """Whether every record has its disk. Those that have none are told once."""
-        missing = without_disk(parts)
+        missing = without_disk(parts.store, parts.volumes)
         if missing - self._missing:
             log.warning("records without their disk", **_named(missing), remedy=MISSING_REMEDY)
         self._missing = missing
@@ -83,26 +73,32 @@ class Hold:
 def recover(parts: Parts) -> None:
     """Take out of the trash what has a record and no disk: its database came back."""
     trashed = parts.volumes.trash()
-    wanted = without_disk(parts) if trashed else frozenset()
-    for each in trashed:
-        if each.resource_id in wanted:
-            log.warning("out of the trash: it has a record", resource_id=each.resource_id)
-            parts.volumes.restore(each.kind, each.resource_id)
+    wanted = without_disk(parts.store, parts.volumes) if trashed else frozenset()
+
+    def restore(disk: Trashed) -> None:
+        log.warning("out of the trash: it has a record", resource_id=disk.resource_id)
+        parts.volumes.restore(disk.kind, disk.resource_id)
+
+    each((disk for disk in trashed if disk.resource_id in wanted), restore, _name)
 
 
-def without_disk(parts: Parts) -> frozenset[str]:
+def without_disk(store: Store, disks: VolumeStore) -> frozenset[str]:
     """The ids of snapshots and volumes that have their bytes by their records, but not in the store. Records are read
     before and after: what is deleted meanwhile has no record of that kind any more."""
-    before = _recorded(parts)
-    inventory = parts.volumes.inventory()
+    before = _recorded(store)
+    inventory = disks.inventory()
     missing = before - inventory.volume_ids - inventory.snapshot_ids
-    return frozenset(missing & _recorded(parts)) if missing else frozenset()
+    return frozenset(missing & _recorded(store)) if missing else frozenset()
 
 
-def _recorded(parts: Parts) -> set[str]:
+def _recorded(store: Store) -> set[str]:
     """The ids of all that has its bytes, by the records."""
-    with parts.store.read() as connection:
+    with store.read() as connection:
         return snapshots.completed_ids(connection) | volumes.made_ids(connection)
+
+
+def _name(disk: Trashed) -> str:
+    return disk.resource_id
 
 
 def _named(disks: frozenset[str]) -> dict[str, object]:
