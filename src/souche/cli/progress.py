@@ -38,13 +38,13 @@ def transfer_bar() -> Iterator[Tell]:
 
 
 def _lines(console: Console) -> Tell:
-    last: tuple[str, int] = ("", -1)
+    doing, tenth = "", -1
 
     def line(what: str, done: int, total: int | None) -> None:
-        nonlocal last
+        nonlocal doing, tenth
         percent = 100 * done // total if total else 0
-        if (what, percent // 10) != last:
+        if what != doing or percent // 10 > tenth:  # a part that is sent again takes it back
             console.print(f"{percent:3}%  {what}", highlight=False)
-        last = (what, percent // 10)
+            doing, tenth = what, percent // 10
 
     return line
