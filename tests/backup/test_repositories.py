@@ -17,7 +17,7 @@ from souche.backup import manifest as manifests
 from souche.backup.bucket import BucketRepository
 from souche.backup.folder import FolderRepository
 from souche.backup.make import Made, Source, make
-from souche.backup.manifest import Bucket
+from souche.backup.manifest import BACKUPS, Bucket
 from souche.backup.repository import BackupFailed, NotInBackup, Repository, RepositoryInUse
 from souche.backup.restore import HomeNotEmpty, NoBackups, NoSuchBackup, every, find, restore
 from souche.backup.verify import verify
@@ -221,6 +221,14 @@ def test_what_is_damaged_is_said_and_the_rest_is_backed_up(
     (region.home / "disks" / "volumes" / "vol-55555555").resolve().unlink()
     made = back_up(region, repository)
     assert set(made.manifest.damaged) == {"vol-55555555"}
+    assert bytes_of(restored(repository, tmp_path / "new"), VOLUME) == padded(b"second")
+
+
+def test_a_damaged_manifest_keeps_no_other_backup_from_being_made(region: Region, tmp_path: Path) -> None:
+    repository = FolderRepository(tmp_path / "backups")
+    back_up(region, repository)
+    repository.write(repository.keys(BACKUPS)[-1], b"{")
+    back_up(region, repository)
     assert bytes_of(restored(repository, tmp_path / "new"), VOLUME) == padded(b"second")
 
 

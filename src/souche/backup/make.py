@@ -19,6 +19,7 @@ from souche.backup.manifest import (
     BACKUPS,
     MARKER,
     VERSION,
+    BadBackup,
     Bucket,
     File,
     Layer,
@@ -151,11 +152,15 @@ def _write(source: Source, repository: Repository, now: datetime, tell: Tell, in
 
 
 def _known_layers(repository: Repository) -> Mapping[tuple[str, int, int], Stored]:
-    """What the layers of the last backup are, by name, time and inode."""
+    """What the layers of the last backup are, by name, time and inode. One whose manifest is damaged keeps no other
+    from being made: the layers are read again."""
     earlier = repository.keys(BACKUPS)
     if not earlier:
         return {}
-    last = manifests.read_manifest(repository.read(earlier[-1]))
+    try:
+        last = manifests.read_manifest(repository.read(earlier[-1]))
+    except BadBackup:
+        return {}
     return {(layer.name, layer.modified_ns, layer.inode): layer.stored for layer in last.layers}
 
 
