@@ -67,6 +67,7 @@ def test_a_damaged_backup_is_status_1(home: Path, tmp_path: Path, served: Served
     done = souche("backup", "verify", tmp_path / "backups")
     assert done.returncode == 1
     assert "does not hold the bytes that it was written with" in done.stdout
+    assert "What to do: " in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,15 @@ def test_help_tells_of_the_command_and_of_all_that_it_takes(
         assert parameter.param_type_name == "argument" or set(parameter.opts) <= set(re.split("[ ,]+", shown))
 
 
+def test_the_help_of_backup_has_the_options_of_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    """`souche backup TO` is `souche backup make TO`."""
+    assert _run(["backup", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert [
+        each for each in ("--oos-endpoint", "--oos-key-file", "--home", "verify") if each not in shown
+    ] == []
+
+
 def _beginning(text: str) -> str:
     return " ".join(text.split()[:4])
 

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from souche.backup.manifest import Manifest
+from souche.backup.verify import Verified
 from souche.cli.composition import BackupPlace, Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told
@@ -28,24 +29,44 @@ KeyFileFlag = Annotated[
 ]
 
 
+MAKE = "make"
+HELP = "Back the region up, while it runs: `souche backup --home DIR TO`."
+VERIFY_ADVICE = """\
+What to do: restore a backup that is not named here (souche restore --backup ID). Remove the files named above and make
+a backup: it copies again what the region still has. If the medium is failing, begin in another place."""
+
+
 class _BackupGroup(TyperGroup):
     """`souche backup TO` is `souche backup make TO`, for any TO but the name of a command: of a folder with such a
-    name, `./verify` is the way to speak."""
+    name, `./verify` is the way to speak. So the group's help has that of `make` in it."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args[:1] != ["--help"] and (not args or args[0] not in self.commands):
-            args = ["make", *args]
+            args = [MAKE, *args]
         return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        super().format_help(ctx, formatter)
+        make = self.commands[MAKE]
+        make.format_help(type(ctx)(make, info_name=MAKE, parent=ctx), formatter)
 
 
 def build(composition: Composition) -> typer.Typer:
     """The commands about backups."""
-    app = typer.Typer(
-        help="Back the region up, while it runs: `souche backup --home DIR TO`.",
-        cls=_BackupGroup,
-    )
+    app = typer.Typer(help=HELP, cls=_BackupGroup)
+    _add_make(app, composition)
+    _add_verify(app, composition)
+    _add_list(app, composition)
 
-    @app.command("make")
+    @app.callback(help=HELP)
+    def group() -> None:
+        """Nothing beside what its commands do."""
+
+    return app
+
+
+def _add_make(app: typer.Typer, composition: Composition) -> None:
+    @app.command(MAKE)
     def make(
         to: ToArgument,
         home: HomeFlag,
@@ -66,6 +87,8 @@ def build(composition: Composition) -> typer.Typer:
         if problems:
             raise typer.Exit(1)
 
+
+def _add_verify(app: typer.Typer, composition: Composition) -> None:
     @app.command("verify")
     def verify(
         place: FromArgument,
@@ -77,20 +100,28 @@ def build(composition: Composition) -> typer.Typer:
         damaged."""
         with told(), transfer_bar() as tell:
             done = composition.backups.verify(BackupPlace(place, oos_endpoint, oos_key_file), tell)
-        facts = {"Backups": done.backups, "Objects": done.objects, "Bytes": done.bytes}
+        _show_verified(done, as_json=json)
+        if done.findings:
+            raise typer.Exit(1)
+
+
+def _show_verified(done: Verified, *, as_json: bool) -> None:
+    facts: dict[str, object] = {"Backups": done.backups, "Objects": done.objects, "Bytes": done.bytes}
+    if as_json:
         found = [
             {"Key": each.key, "Problem": each.problem, "BackupIds": list(each.backup_ids)}
             for each in done.findings
         ]
-        if json:
-            show({**facts, "Findings": found}, as_json=True)
-        else:
-            show(facts, as_json=False)
-            for each in done.findings:
-                print(f"{each.problem} Needed by {', '.join(each.backup_ids)}.")
-        if found:
-            raise typer.Exit(1)
+        show({**facts, "Findings": found}, as_json=True)
+        return
+    show(facts, as_json=False)
+    for each in done.findings:
+        print(f"{each.problem} Needed by {', '.join(each.backup_ids)}.")
+    if done.findings:
+        print(VERIFY_ADVICE)
 
+
+def _add_list(app: typer.Typer, composition: Composition) -> None:
     @app.command("list")
     def list_backups(
         place: FromArgument,
@@ -103,12 +134,6 @@ def build(composition: Composition) -> typer.Typer:
             found = composition.backups.every(BackupPlace(place, oos_endpoint, oos_key_file))
         for manifest in found:
             show(_facts(manifest), as_json=json)
-
-    @app.callback()
-    def group() -> None:
-        """Back the region up, while it runs: `souche backup --home DIR TO`."""
-
-    return app
 
 
 def build_restore(composition: Composition) -> Callable[..., None]:
