@@ -70,6 +70,15 @@ def no_object_store() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_sync() -> Iterator[None]:
+    """Nothing in the tests' own processes waits for the medium. What is synced, and in which order, is recorded where
+    that matters (`storage/power.py`)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
+
+
 def _built(name: str, **options: Any) -> Path:
     """The disk (qcow2) that the recipe builds as it is now; kept in .cache/ for the next run."""
     recipe = hashlib.sha256()
