@@ -24,7 +24,7 @@ from tests.support.polling import eventually
 from tests.wire.server import Server
 
 SOUCHE = Path(sys.executable).parent / "souche"
-GRACE_SECONDS = 30
+GRACE_SECONDS = 60
 
 
 def souche(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
