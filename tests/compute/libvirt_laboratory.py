@@ -58,9 +58,11 @@ def reachable_directory() -> Iterator[Path]:
 
 
 @contextmanager
-def region(home: Path, cidr: str, *, reboot_grace_seconds: float = 0.5) -> Iterator[LibvirtHypervisor]:
+def region(
+    home: Path, cidr: str, public_range: str | None = None, *, reboot_grace_seconds: float = 0.5
+) -> Iterator[LibvirtHypervisor]:
     """A region that takes its guests and its network with it."""
-    hypervisor = LibvirtHypervisor(home, cidr, reboot_grace_seconds=reboot_grace_seconds)
+    hypervisor = LibvirtHypervisor(home, cidr, public_range, reboot_grace_seconds=reboot_grace_seconds)
     try:
         yield hypervisor
     finally:

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network
+from itertools import islice
 
 from souche.run import run
 
@@ -23,6 +25,10 @@ class Namespace:
         """What a guest does with the DHCP answer: its address, and the one route of option 121."""
         self._inside(["ip", "address", "add", f"{ip}/24", "dev", "eth0"])
         self._inside(["ip", "route", "add", "169.254.169.254/32", "via", gateway])
+
+    def route(self, cidr: str, gateway: str) -> None:
+        """What else a guest's DHCP answer says."""
+        self._inside(["ip", "route", "add", cidr, "via", gateway])
 
     def address(self, new: str) -> None:
         """Change the machine's address."""
@@ -59,6 +65,25 @@ def namespace(name: str, bridge: str, mac: str, outer: str = "") -> Iterator[Nam
         _ip("link", "set", outer, "master", bridge, "up")
         for command in (["lo", "up"], ["eth0", "address", mac, "up"]):
             _ip("-n", name, "link", "set", *command)
+        yield Namespace(name)
+    finally:
+        _ip("netns", "delete", name)
+
+
+@contextmanager
+def outside(name: str, network: str) -> Iterator[Namespace]:
+    """A machine that is no guest, in a network (CIDR) with this one: this machine has its first address, that one its
+    second. `name` has at most 8 characters."""
+    outer, here, there = f"veth{name}", *islice(IPv4Network(network).hosts(), 2)
+    length = IPv4Network(network).prefixlen
+    _ip("netns", "add", name)
+    try:
+        _ip("link", "add", outer, "type", "veth", "peer", "name", "eth0", "netns", name)
+        _ip("address", "add", f"{here}/{length}", "dev", outer)
+        _ip("link", "set", outer, "up")
+        _ip("-n", name, "address", "add", f"{there}/{length}", "dev", "eth0")
+        for device in ("lo", "eth0"):
+            _ip("-n", name, "link", "set", device, "up")
         yield Namespace(name)
     finally:
         _ip("netns", "delete", name)

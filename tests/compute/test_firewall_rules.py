@@ -1,6 +1,7 @@
 """The scripts of the firewalls, by their exact text where that is short, and by their lines."""
 
-from ipaddress import IPv4Address
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
@@ -10,6 +11,7 @@ from souche.model.security_groups import Rule
 
 NAMES = Names("t1")
 GATEWAY = IPv4Address("10.0.4.1")
+PUBLIC_RANGE = IPv4Network("198.19.7.0/24")
 GROUP, OTHER = "sg-0000000a", "sg-0000000b"
 ALONE = GuestFirewall("i-00000001", "aa:00:00:00:00:01", "10.0.4.9")
 GUEST = GuestFirewall("i-00000001", "aa:00:00:00:00:01", "10.0.4.9", (GROUP,))
@@ -31,7 +33,9 @@ def let_in(*rules: Rule) -> list[str]:
 
 def test_ruleset() -> None:
     assert (
-        ruleset(NAMES, GATEWAY, state(GUEST, sg_0000000a=(SSH,)))
+        ruleset(
+            NAMES, GATEWAY, PUBLIC_RANGE, state(replace(GUEST, public_ip="198.19.7.1"), sg_0000000a=(SSH,))
+        )
         == f"""\
 table ip souche_t1
 delete table ip souche_t1
@@ -39,17 +43,30 @@ table bridge souche_t1
 delete table bridge souche_t1
 table ip souche_t1 {{
   map guests {{ type ipv4_addr : verdict; }}
+  map public_ips {{ type ipv4_addr : ipv4_addr; }}
   chain guests {{
     ct state established,related accept
     ip saddr 10.0.4.1 udp sport 67 udp dport 68 accept
     ip daddr vmap @guests
   }}
+  chain public_prerouting {{
+    type nat hook prerouting priority -100; policy accept;
+    iifname "sout1" dnat to ip daddr map @public_ips
+  }}
+  chain public_output {{
+    type nat hook output priority -100; policy accept;
+    dnat to ip daddr map @public_ips
+  }}
   chain forward {{
     type filter hook forward priority -10; policy accept;
+    ip daddr 198.19.7.0/24 reject with icmp type host-unreachable
+    iifname "sout1" oifname != "sout1" drop
     oifname "sout1" jump guests
   }}
   chain output {{
     type filter hook output priority -10; policy accept;
+    ip daddr 198.19.7.0/24 reject with icmp type host-unreachable
+    oifname "sout1" icmp type redirect drop
     oifname "sout1" jump guests
   }}
 }}
@@ -82,6 +99,7 @@ add element ip souche_t1 guests {{ 10.0.4.9 : jump in_sg_0000000a }}
 add element bridge souche_t1 ports {{ "{PORT}" }}
 add element bridge souche_t1 macs {{ "{PORT}" . aa:00:00:00:00:01 }}
 add element bridge souche_t1 addresses {{ "{PORT}" . aa:00:00:00:00:01 . 10.0.4.9 }}
+add element ip souche_t1 public_ips {{ 198.19.7.1 : 10.0.4.9 }}
 add element ip souche_t1 members_sg_0000000a {{ 10.0.4.9 }}
 """
     )
@@ -205,7 +223,7 @@ def test_overlapping_sources_are_one() -> None:
 
 
 def test_without_guests_no_address_is_refused() -> None:
-    assert "element" not in ruleset(NAMES, GATEWAY, State())
+    assert "element" not in ruleset(NAMES, GATEWAY, PUBLIC_RANGE, State())
 
 
 def test_removal() -> None:

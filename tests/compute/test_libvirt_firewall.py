@@ -16,16 +16,18 @@ from souche.compute.base import Firewalls, Guest
 from souche.compute.libvirt import firewall
 from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.compute.libvirt.names import Names, home_tag
+from souche.errors import ComputeFailed
 from souche.http import metadata_socket
 from souche.model.security_groups import Rule
 from souche.run import run
 from tests.compute.contract import Laboratory
 from tests.compute.libvirt_laboratory import DiskShelf, reachable_directory, region
-from tests.compute.namespaces import Namespace, namespace
+from tests.compute.namespaces import Namespace, namespace, outside
 
 pytestmark = pytest.mark.guest
 
 OPEN, SHUT, UDP = 8080, 8081, 8082
+PUBLIC_RANGE, PUBLIC_IP, UNLINKED = "198.19.250.0/24", "198.19.250.7", "198.19.250.8"
 EVERYBODY = "0.0.0.0/0"
 GROUP, OTHER = "sg-0000000a", "sg-0000000b"
 ECHO = str(Path(__file__).with_name("echo_server.py"))
@@ -48,7 +50,7 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def hypervisor(directory: Path) -> Iterator[LibvirtHypervisor]:
-    with region(directory / "home", "10.231.7.0/24") as made:
+    with region(directory / "home", "10.231.7.0/24", PUBLIC_RANGE) as made:
         made.prepare()
         yield made
 
@@ -251,13 +253,67 @@ def test_a_group_that_gets_other_rules_has_no_others(
     assert (ask(ip, OPEN), ask(ip, SHUT)) == ("TimeoutError", str(SHUT))
 
 
+def lead(hypervisor: LibvirtHypervisor, guest: Guest, public_ip: str | None, *rules: Rule) -> None:
+    """Have a public IP lead to a guest with these rules."""
+    leading = {guest.vm_id: public_ip} if public_ip else {}
+    hypervisor.protect(lambda: Firewalls({guest.vm_id: [GROUP]}, {GROUP: rules}, public_ips=leading))
+
+
+def test_a_public_ip_leads_to_its_guest_from_this_machine_and_other_guests_behind_its_firewall(
+    hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], machines: tuple[Namespace, Namespace]
+) -> None:
+    machines[1].route(PUBLIC_RANGE, hypervisor.network.gateway_ip)
+    lead(hypervisor, guests[0], PUBLIC_IP, Rule("tcp", OPEN, OPEN, EVERYBODY), Rule("icmp", 8, -1, EVERYBODY))
+    assert (ask(PUBLIC_IP, OPEN), ask(PUBLIC_IP, SHUT)) == (str(OPEN), "TimeoutError")
+    assert answers_echo(PUBLIC_IP)
+    assert machines[1].python("-c", ASK, PUBLIC_IP, str(OPEN)) == f"{OPEN}\n"
+    assert machines[1].python("-c", ASK, PUBLIC_IP, str(SHUT)) == "TimeoutError\n"
+    lead(hypervisor, guests[0], None, Rule("tcp", OPEN, OPEN, EVERYBODY))
+    assert ask(PUBLIC_IP, OPEN) == "OSError"
+    assert machines[1].python("-c", ASK, PUBLIC_IP, str(OPEN)) in ("TimeoutError\n", "OSError\n")
+
+
+def test_a_public_ip_that_moves_leads_to_the_other_guest(
+    hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], machines: tuple[Namespace, Namespace]
+) -> None:
+    lead(hypervisor, guests[0], PUBLIC_IP, Rule("tcp", OPEN, OPEN, EVERYBODY))
+    other = {guests[1].vm_id: [OTHER]}
+    rules = {OTHER: [Rule("tcp", SHUT, SHUT, EVERYBODY)]}
+    hypervisor.protect(lambda: Firewalls(other, rules, public_ips={guests[1].vm_id: PUBLIC_IP}))
+    assert (ask(PUBLIC_IP, SHUT), ask(PUBLIC_IP, OPEN)) == (str(SHUT), "TimeoutError")
+    assert ask(guests[0].private_ip, OPEN) == str(OPEN)
+
+
+def test_nothing_for_the_public_range_leaves_this_machine(
+    hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest]
+) -> None:
+    """Not by a route that somebody adds, nor when the routes and the bridge are gone."""
+    shown = json.loads(run(["ip", "-json", "route", "show", "exact", PUBLIC_RANGE], timeout_seconds=10))
+    assert {each.get("dev", each.get("type")) for each in shown} == {hypervisor.bridge, "unreachable"}
+    with outside("fwo", "192.0.2.0/30") as machine:
+        machine.address(UNLINKED)
+        run(["ip", "route", "add", f"{UNLINKED}/32", "dev", "vethfwo"], timeout_seconds=10)
+        with machine.serving(ECHO, str(OPEN), str(SHUT), str(UDP)):
+            assert ask(UNLINKED, OPEN) == "OSError"
+
+
+def test_a_range_that_is_routed_elsewhere_is_refused(directory: Path, hypervisor: LibvirtHypervisor) -> None:
+    """As that of another region on this machine."""
+    second = LibvirtHypervisor(directory / "second", "10.231.9.0/24", PUBLIC_RANGE)
+    with pytest.raises(ComputeFailed, match=f"--public-ips: {PUBLIC_RANGE}.*{hypervisor.bridge}"):
+        second.prepare()
+    second.close()
+    with region(directory / "second", "10.231.9.0/24"):
+        pass
+
+
 def test_the_firewalls_are_made_again_after_a_flush(
     directory: Path, hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], names: Names
 ) -> None:
     hypervisor.protect(lambda: Firewalls({guests[0].vm_id: [GROUP]}, from_scratch=True))
     before = tables(names)
     flush(names)
-    again = LibvirtHypervisor(directory / "home", hypervisor.network.cidr)
+    again = LibvirtHypervisor(directory / "home", hypervisor.network.cidr, PUBLIC_RANGE)
     again.prepare()
     again.close()
     assert tables(names) == before
@@ -296,7 +352,7 @@ def test_what_another_process_of_the_region_has_changed_stays(
     directory: Path, hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], names: Names
 ) -> None:
     put(hypervisor, guests[0], Rule("tcp", OPEN, OPEN, EVERYBODY))
-    again = LibvirtHypervisor(directory / "home", hypervisor.network.cidr)
+    again = LibvirtHypervisor(directory / "home", hypervisor.network.cidr, PUBLIC_RANGE)
     put(again, guests[1], Rule("tcp", SHUT, SHUT, EVERYBODY))
     again.close()
     hypervisor.protect(lambda: Firewalls({guests[0].vm_id: [OTHER]}, {OTHER: []}))

@@ -21,12 +21,14 @@ def laboratory() -> Iterator[Laboratory]:
     ):
         disks = DiskShelf(directory)
 
+        told = hypervisor._firewall.look
+
         def panic(guest: Guest) -> None:
             root = GuestDisk(ROOT, DEVICES[ROOT], disks.boot_disk(PANIC_SECTOR))
             hypervisor.define(replace(guest, disks=(root,)))
             hypervisor.start(guest.vm_id)
 
-        yield Laboratory(hypervisor, reopened, neighbour, disks.new_disk, disks.overlay_on, panic)
+        yield Laboratory(hypervisor, reopened, neighbour, disks.new_disk, disks.overlay_on, panic, told)
 
 
 @pytest.mark.guest

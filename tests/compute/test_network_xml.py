@@ -9,9 +9,11 @@ from souche.compute.libvirt.names import Names
 
 NAMES = Names("abc")
 CIDR = IPv4Network("10.0.4.0/22")
+PUBLIC = IPv4Network("198.19.7.0/24")
 
 # As libvirt 9.0 gives it back.
-KEPT = """
+ROUTES = "169.254.169.254/32,10.0.4.1,198.19.7.0/24,10.0.4.1"
+KEPT = f"""
 <network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>
   <name>souche-abc</name>
   <uuid>a41eb4fe-2fdf-49cc-b067-bda5db3dee30</uuid>
@@ -26,7 +28,7 @@ KEPT = """
   <ip address='169.254.169.254' prefix='32'>
   </ip>
   <dnsmasq:options>
-    <dnsmasq:option value='dhcp-option=option:classless-static-route,169.254.169.254/32,10.0.4.1'/>
+    <dnsmasq:option value='dhcp-option=option:classless-static-route,{ROUTES}'/>
     <dnsmasq:option value='dhcp-hostsdir=/var/lib/libvirt/dnsmasq/souche-abc.reservations'/>
   </dnsmasq:options>
 </network>
@@ -34,7 +36,7 @@ KEPT = """
 
 
 def test_network() -> None:
-    assert network_xml.network(NAMES, CIDR) == (
+    assert network_xml.network(NAMES, CIDR, PUBLIC) == (
         '<network xmlns:dnsmasq="http://libvirt.org/schemas/network/dnsmasq/1.0">'
         "<name>souche-abc</name>"
         '<bridge name="souabc" stp="off" delay="0" />'
@@ -44,7 +46,8 @@ def test_network() -> None:
         "</ip>"
         '<ip address="169.254.169.254" prefix="32" />'
         "<dnsmasq:options>"
-        '<dnsmasq:option value="dhcp-option=option:classless-static-route,169.254.169.254/32,10.0.4.1" />'
+        '<dnsmasq:option value="dhcp-option=option:classless-static-route,'
+        '169.254.169.254/32,10.0.4.1,198.19.7.0/24,10.0.4.1" />'
         '<dnsmasq:option value="dhcp-hostsdir=/var/lib/libvirt/dnsmasq/souche-abc.reservations" />'
         "</dnsmasq:options>"
         "</network>"
@@ -52,7 +55,15 @@ def test_network() -> None:
 
 
 def test_what_libvirt_adds_makes_no_other_network() -> None:
-    assert network_xml.shape(KEPT) == network_xml.shape(network_xml.network(NAMES, CIDR))
+    assert network_xml.shape(KEPT) == network_xml.shape(network_xml.network(NAMES, CIDR, PUBLIC))
+
+
+def test_other_routes_leave_the_network_of_guests_that_run() -> None:
+    other = network_xml.network(NAMES, CIDR, IPv4Network("198.19.8.0/24"))
+    assert network_xml.shape(other) != network_xml.shape(KEPT)
+    assert network_xml.essence(other) == network_xml.essence(KEPT)
+    assert network_xml.essence(KEPT.replace("prefix='22'", "prefix='24'")) != network_xml.essence(KEPT)
+    assert network_xml.essence(KEPT.replace("hostsdir", "optsdir")) != network_xml.essence(KEPT)
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,9 @@ def destroy(path: Path) -> None:
     facts = home.read()
     with home.serve():
         if facts["Compute"] == "libvirt":
-            driver = LibvirtHypervisor(home.path, str(facts["GuestNetwork"]), accelerator="tcg")
+            driver = LibvirtHypervisor(
+                home.path, str(facts["GuestNetwork"]), str(facts.get("PublicIps") or ""), accelerator="tcg"
+            )
             for vm_id in driver.power_states():
                 driver.remove(vm_id)
             driver.remove_network()

@@ -38,7 +38,7 @@ OFF_STATES = {libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_NOSTATE}
 
 class LibvirtHypervisor:
     """Guests of the region in `home`, on the libvirt at `uri`, in an isolated network with the addresses
-    `cidr`.
+    `cidr`, and with public IPs of `public_range`; None: without.
 
     `tag` (1 to 12 small letters and digits) sets the region's names apart from another's on the same machine;
     by default it comes from the home's path. `accelerator` None means to find out, which takes up to 5
@@ -55,6 +55,7 @@ class LibvirtHypervisor:
         self,
         home: Path,
         cidr: str,
+        public_range: str | None = None,
         *,
         tag: str | None = None,
         uri: str = "qemu:///system",
@@ -68,10 +69,11 @@ class LibvirtHypervisor:
         self._accelerator = accelerator or accelerators.detect()
         self._reboot_grace_seconds = reboot_grace_seconds
         self._files = GuestFiles(home)
-        self._network = RegionNetwork(self._names, self._cidr)
+        public = IPv4Network(public_range) if public_range else None
+        self._network = RegionNetwork(self._names, self._cidr, public)
         # One thing at a time is done to a guest's disks.
         self._disks_of: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._firewall = RegionFirewall(home, self._names, self._cidr)
+        self._firewall = RegionFirewall(home, self._names, self._cidr, public)
         self._unused_capabilities: tuple[str, ...] = ()
         self._connection = Connection(uri, self._prepare)
         self._events = Events(self._names, self.power_states)

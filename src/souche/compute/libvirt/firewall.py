@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from souche.compute.base import Firewalls
-from souche.compute.libvirt import firewall_rules, network_xml
+from souche.compute.libvirt import firewall_rules, network_xml, public_routes
 from souche.compute.libvirt.batches import Batches
 from souche.compute.libvirt.firewall_files import FirewallFiles
 from souche.compute.libvirt.firewall_rules import FAMILIES, GuestFirewall, State
@@ -44,27 +44,32 @@ class _Task:
 class RegionFirewall:
     """Firewalls in files below `<home>/firewall/`. Every method raises ComputeFailed when nft refuses."""
 
-    def __init__(self, home: Path, names: Names, cidr: IPv4Network) -> None:
+    def __init__(self, home: Path, names: Names, cidr: IPv4Network, public_range: IPv4Network | None) -> None:
         self._files = FirewallFiles(home.resolve() / "firewall")
         self._names = names
         self._gateway = network_xml.gateway(cidr)
+        self._public_range = public_range
         self._batches = Batches(self._carry_out)
         self._loaded: State | None = None
         self._seen_at = 0.0
 
     def ensure(self) -> None:
-        """Make the tables as the files say, and let the frames between guests pass them."""
+        """Make the tables as the files say, let the frames between guests pass them, and keep what is for public IPs on
+        this machine."""
+        if self._public_range:
+            public_routes.check_free(self._names.bridge, self._public_range)
         _let_bridged_frames_pass(self._names.bridge)
         self._batches.do(_Task(lambda: True))
 
     def shelter(self, vm_id: str, mac: str, ip: str) -> None:
         """Give a guest a firewall: a new one is in no security group and lets nothing in, one that is known stays in
-        its groups. In force with the next load: `protect`, or `secure` before its start."""
+        its groups and keeps its public IP. In force with the next load: `protect`, or `secure` before its start."""
         with self._files.locked() as own:
             if not own:
                 self._loaded = None
             known = self._files.state.guests.get(vm_id)
-            self._files.put_guest(GuestFirewall(vm_id, mac, ip, known.groups if known else ()))
+            before = (known.groups, known.public_ip) if known else ()
+            self._files.put_guest(GuestFirewall(vm_id, mac, ip, *before))
 
     def protect(self, wanted: Callable[[], Firewalls]) -> None:
         """See `Hypervisor.protect`."""
@@ -78,6 +83,7 @@ class RegionFirewall:
             ComputeFailed: the guest has none.
         """
         _let_bridged_frames_pass(self._names.bridge)
+        self._keep_public_range_here()
         self._batches.do(_Task(lambda: self._require(vm_id), checks_tables=True))
 
     def forget(self, vm_id: str) -> None:
@@ -87,14 +93,18 @@ class RegionFirewall:
     def look(self) -> Firewalls:
         """What guests and groups were last told to be. Takes no lock and makes nothing."""
         state = self._files.look()
-        return Firewalls({vm_id: guest.groups for vm_id, guest in state.guests.items()}, state.rules)
+        leading = {vm_id: guest.public_ip for vm_id, guest in state.guests.items() if guest.public_ip}
+        groups = {vm_id: guest.groups for vm_id, guest in state.guests.items()}
+        return Firewalls(groups, state.rules, public_ips=leading)
 
     def is_loaded(self) -> bool:
         """Whether the tables are there."""
         return self._are_there()
 
     def remove(self) -> None:
-        """Remove the tables."""
+        """Remove the tables, and the routes."""
+        if self._public_range:
+            public_routes.remove(self._public_range)
         with self._files.locked():
             self._files.advance()
             self._loaded = None
@@ -104,7 +114,8 @@ class RegionFirewall:
         for vm_id, groups in wanted.guests.items():
             known = self._files.state.guests.get(vm_id)
             if known is not None:
-                self._files.put_guest(replace(known, groups=tuple(sorted(groups))))
+                public_ip = wanted.public_ips.get(vm_id)
+                self._files.put_guest(replace(known, groups=tuple(sorted(groups)), public_ip=public_ip))
         for group_id, rules in wanted.groups.items():
             self._files.put_rules(group_id, rules)
         if wanted.from_scratch:
@@ -134,13 +145,24 @@ class RegionFirewall:
             self._load(everything=everything, checks_tables=any(task.checks_tables for task in tasks))
         return errors
 
+    def _keep_public_range_here(self) -> None:
+        """Where there is no bridge at this moment, the firewall refuses what is for the range."""
+        if self._public_range is None:
+            return
+        try:
+            public_routes.ensure(self._names.bridge, self._gateway, self._public_range)
+        except (ComputeFailed, OSError) as error:
+            log.warning("public IPs lead to no guest", reason=str(error))
+
     def _load(self, *, everything: bool, checks_tables: bool) -> None:
         """Bring the tables to what the files say: by what differs from what was loaded, or from scratch."""
         state, loaded = self._files.state, self._loaded
         self._loaded = None  # until it is known to be there
+        if everything:
+            self._keep_public_range_here()
         if everything or loaded is None or not self._load_change(loaded, state, checks_tables=checks_tables):
             self._files.advance()
-            _nft(firewall_rules.ruleset(self._names, self._gateway, state))
+            _nft(firewall_rules.ruleset(self._names, self._gateway, self._public_range, state))
             self._seen_at = time.monotonic()
         self._loaded = State(dict(state.guests), dict(state.rules))
 

@@ -4,7 +4,7 @@ the tables, all of them can be made again.
     <home>/firewall/
         .lock           held by whoever reads or changes anything here, or loads the tables
         generation      a number that grows before each change and each load
-        <vm id>.json    a guest: its addresses and its security groups
+        <vm id>.json    a guest: its addresses, its security groups, its public IP
         groups/<id>.json  the rules of a security group
 """
 
@@ -12,7 +12,7 @@ import contextlib
 import fcntl
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,10 +59,14 @@ class FirewallFiles:
         _replace(self._root / "generation", str(self._generation))
 
     def put_guest(self, guest: GuestFirewall) -> None:
-        """Write a guest down; an address has one guest, so another one with it was removed behind our back and goes."""
-        for other in [each for each in self.state.guests.values() if each.ip == guest.ip]:
-            if other.vm_id != guest.vm_id:
+        """Write a guest down; an address has one guest, so another one with it was removed behind our back and goes. A
+        public IP leads to one guest too, and no more to another one."""
+        others = [each for each in self.state.guests.values() if each.vm_id != guest.vm_id]
+        for other in others:
+            if other.ip == guest.ip:
                 self.remove_guest(other.vm_id)
+            elif other.public_ip is not None and other.public_ip == guest.public_ip:
+                self.put_guest(replace(other, public_ip=None))
         if self.state.guests.get(guest.vm_id) != guest:
             self.advance()
             _replace(self._root / f"{guest.vm_id}.json", json.dumps(asdict(guest)))
@@ -102,7 +106,11 @@ class FirewallFiles:
         start."""
         return {
             path.stem: GuestFirewall(
-                stored["vm_id"], stored["mac"], stored["ip"], tuple(stored.get("groups", ()))
+                stored["vm_id"],
+                stored["mac"],
+                stored["ip"],
+                tuple(stored.get("groups", ())),
+                stored.get("public_ip"),
             )
             for path, stored in _read(self._root)
         }

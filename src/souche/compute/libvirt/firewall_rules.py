@@ -7,7 +7,9 @@ and maps, a security group is a chain of rules and a set of its members' address
 - family `ip`: what may begin from outside, for everything that goes to a guest's address through the bridge, from
   other guests (bridged frames pass here by br_netfilter) and from this machine. Of what a guest begins itself nothing
   is refused, and the answers come in. DHCP's answers come from the region. An address leads to the chain of its guest's
-  combination of groups, which jumps to the chain of each and drops the rest.
+  combination of groups, which jumps to the chain of each and drops the rest. Before that, what this machine and guests
+  send to a public IP is translated to its guest's address; what is still for the public range leads nowhere, and is
+  refused whatever route it would take. Guests' packets are forwarded to guests only.
 - family `bridge`: a guest speaks by its own MAC and its own address only (the question for an address by DHCP
   excepted), and only IPv4 and ARP.
 
@@ -27,6 +29,7 @@ from souche.model.firewall import ANY, EVERYWHERE
 from souche.model.security_groups import Rule
 
 FAMILIES: Final = ("ip", "bridge")
+DESTINATION_NAT: Final = -100
 BEFORE_FILTER: Final = -10  # of libvirt and of others, which are at 0
 BEFORE_IP: Final = -300  # bridged frames go to the family ip at 0
 NOTHING: Final = "in_no_group"
@@ -34,12 +37,13 @@ NOTHING: Final = "in_no_group"
 
 @dataclass(frozen=True)
 class GuestFirewall:
-    """Where a guest is, and the ids of the security groups that it is in."""
+    """Where a guest is, the ids of the security groups that it is in, and the public IP that leads to it."""
 
     vm_id: str
     mac: str
     ip: str
     groups: tuple[str, ...] = ()
+    public_ip: str | None = None
 
 
 @dataclass
@@ -51,9 +55,9 @@ class State:
     rules: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
 
 
-def ruleset(names: Names, gateway: IPv4Address, state: State) -> str:
+def ruleset(names: Names, gateway: IPv4Address, public_range: IPv4Network | None, state: State) -> str:
     """The script that leaves exactly these firewalls."""
-    lines = [*_replaced(names), *_ip_table(names, gateway), *_bridge_table(names)]
+    lines = [*_replaced(names), *_ip_table(names, gateway, public_range), *_bridge_table(names)]
     return "\n".join(lines) + "\n" + change(names, State(), state)
 
 
@@ -88,9 +92,10 @@ def _replaced(names: Names) -> Iterator[str]:
         yield f"delete table {family} {names.table}"
 
 
-def _ip_table(names: Names, gateway: IPv4Address) -> Iterator[str]:
+def _ip_table(names: Names, gateway: IPv4Address, public_range: IPv4Network | None) -> Iterator[str]:
     yield f"table ip {names.table} {{"
     yield "  map guests { type ipv4_addr : verdict; }"
+    yield "  map public_ips { type ipv4_addr : ipv4_addr; }"
     yield from _chain(
         "guests",
         [
@@ -99,9 +104,17 @@ def _ip_table(names: Names, gateway: IPv4Address) -> Iterator[str]:
             "ip daddr vmap @guests",
         ],
     )
-    for hook in ("forward", "output"):
+    for hook, source in (("prerouting", f'iifname "{names.bridge}" '), ("output", "")):
+        begins = f"type nat hook {hook} priority {DESTINATION_NAT}; policy accept;"
+        yield from _chain(f"public_{hook}", [begins, f"{source}dnat to ip daddr map @public_ips"])
+    nowhere = [f"ip daddr {public_range} reject with icmp type host-unreachable"] if public_range else []
+    only = {
+        "forward": f'iifname "{names.bridge}" oifname != "{names.bridge}" drop',
+        "output": f'oifname "{names.bridge}" icmp type redirect drop',  # past the translation
+    }
+    for hook, rule in only.items():
         begins = f"type filter hook {hook} priority {BEFORE_FILTER}; policy accept;"
-        yield from _chain(hook, [begins, f'oifname "{names.bridge}" jump guests'])
+        yield from _chain(hook, [begins, *nowhere, rule, f'oifname "{names.bridge}" jump guests'])
     yield "}"
 
 
@@ -142,6 +155,8 @@ def _elements(names: Names, verb: str, guests: Sequence[GuestFirewall]) -> Itera
         by_set[f"bridge {names.table} ports"].append(port)
         by_set[f"bridge {names.table} macs"].append(f"{port} . {guest.mac}")
         by_set[f"bridge {names.table} addresses"].append(f"{port} . {guest.mac} . {guest.ip}")
+        if guest.public_ip is not None:
+            by_set[f"ip {names.table} public_ips"].append(f"{guest.public_ip} : {guest.ip}")
         for group_id in guest.groups:
             by_set[f"ip {names.table} {_members(group_id)}"].append(guest.ip)
     for name, elements in by_set.items():

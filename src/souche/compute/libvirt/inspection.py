@@ -18,9 +18,16 @@ from souche.compute.libvirt.reservations import Reservations
 class LibvirtInspector:
     """A `ComputeInspector` of the region in `home`, on the libvirt at `uri`."""
 
-    def __init__(self, home: Path, cidr: str, *, tag: str | None = None, uri: str = "qemu:///system") -> None:
+    def __init__(
+        self,
+        home: Path,
+        cidr: str,
+        *,
+        tag: str | None = None,
+        uri: str = "qemu:///system",
+    ) -> None:
         self._names = Names(tag or home_tag(home))
-        self._firewall = RegionFirewall(home, self._names, IPv4Network(cidr))
+        self._firewall = RegionFirewall(home, self._names, IPv4Network(cidr), None)
         self._connection = Connection(uri, _nothing)
 
     def inspect(self) -> ComputeState:

@@ -22,21 +22,26 @@ log = structlog.get_logger()
 class RegionNetwork:
     """Every method takes the open connection and raises `libvirtError`, for the caller to translate."""
 
-    def __init__(self, names: Names, cidr: IPv4Network) -> None:
+    def __init__(self, names: Names, cidr: IPv4Network, public_range: IPv4Network | None = None) -> None:
         self._names = names
         self._cidr = cidr
+        self._public_range = public_range
         self._reservations = Reservations(names.network)
 
     def ensure(self, host: Host, *, guests_run: bool) -> Network:
-        """Make the network, or make it anew when its definition is another's, and start it.
+        """Make the network, or make it anew when its definition is another's, and start it. While guests use it, one
+        that differs in the routes of its guests stays.
 
         Raises:
             ComputeFailed: it is defined otherwise, and guests are using it.
         """
         self._reservations.ensure()
-        wanted = network_xml.network(self._names, self._cidr)
+        wanted = network_xml.network(self._names, self._cidr, self._public_range)
         network = _find(host, self._names.network)
         if network is not None and network_xml.shape(network.XMLDesc()) != network_xml.shape(wanted):
+            if guests_run and network_xml.essence(network.XMLDesc()) == network_xml.essence(wanted):
+                log.info("the network gets its new routes when no guest runs", network=self._names.network)
+                return network
             if guests_run:
                 raise ComputeFailed(reason=f"the network {self._names.network} differs from the settings")
             log.info("network replaced", network=self._names.network)

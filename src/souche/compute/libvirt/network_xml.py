@@ -9,6 +9,7 @@ from souche.compute.libvirt.reservations import folder
 
 DNSMASQ = "http://libvirt.org/schemas/network/dnsmasq/1.0"
 METADATA_IP = "169.254.169.254"
+ROUTES = "dhcp-option=option:classless-static-route,"
 PLACEHOLDER_MAC = "02:00:00:00:00:00"
 
 ET.register_namespace("dnsmasq", DNSMASQ)
@@ -19,12 +20,12 @@ def gateway(cidr: IPv4Network) -> IPv4Address:
     return cidr[1]
 
 
-def network(names: Names, cidr: IPv4Network) -> str:
+def network(names: Names, cidr: IPv4Network, public_range: IPv4Network | None = None) -> str:
     """An isolated network: without <forward> libvirt lets nothing through the bridge.
 
     DHCP serves reservations only (`reservations`). The gateway's own, for a MAC that no guest has, makes libvirt
-    start the service. Option 121 (RFC 3442) routes the metadata address, and that alone, to the host; it
-    stands in for a router option, and none is sent. No DNS: there is nothing to resolve in here.
+    start the service. Option 121 (RFC 3442) routes the metadata address and public IPs, and these alone, to the host;
+    it stands in for a router option, and none is sent. No DNS: there is nothing to resolve in here.
     """
     root = ET.Element("network")
     ET.SubElement(root, "name").text = names.network
@@ -35,10 +36,17 @@ def network(names: Names, cidr: IPv4Network) -> str:
     ET.SubElement(dhcp, "host", mac=PLACEHOLDER_MAC, ip=str(gateway(cidr)))
     ET.SubElement(root, "ip", address=METADATA_IP, prefix="32")
     options = ET.SubElement(root, f"{{{DNSMASQ}}}options")
-    route = f"dhcp-option=option:classless-static-route,{METADATA_IP}/32,{gateway(cidr)}"
-    for value in (route, f"dhcp-hostsdir={folder(names.network)}"):
+    routes = ",".join(f"{each},{gateway(cidr)}" for each in (f"{METADATA_IP}/32", public_range) if each)
+    for value in (f"{ROUTES}{routes}", f"dhcp-hostsdir={folder(names.network)}"):
         ET.SubElement(options, f"{{{DNSMASQ}}}option", value=value)
     return text(root)
+
+
+def essence(xml: str) -> tuple[object, ...]:
+    """As `shape`, without what guests that run do not notice before they ask for their addresses again: the routes."""
+    *rest, options = shape(xml)
+    assert isinstance(options, list)
+    return (*rest, [each for each in options if not each.startswith(ROUTES)])
 
 
 def shape(xml: str) -> tuple[object, ...]:

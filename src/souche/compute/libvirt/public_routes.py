@@ -1,0 +1,65 @@
+"""The routes of the range of public IPs: they keep the whole range on this machine.
+
+Two routes, so that nothing for the range ever takes another one. The first leads to the guests' bridge, with the
+machine's own address there as source: addresses that lead to a guest are translated on the way (`firewall_rules`), and
+nobody answers for others. The second, of the highest metric, has what is sent refused while there is no bridge.
+"""
+
+import contextlib
+import json
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Final
+
+from souche.errors import ComputeFailed, SystemFailure
+from souche.run import run
+
+LAST_METRIC: Final = 2**32 - 1
+IP_SECONDS: Final = 10.0
+
+
+def commands(bridge: str, gateway: IPv4Address, public_range: IPv4Network) -> str:
+    """What ip(8) is told, as a batch."""
+    return (
+        f"route replace {public_range} dev {bridge} src {gateway}\n"
+        f"route replace unreachable {public_range} metric {LAST_METRIC}\n"
+    )
+
+
+def check_free(bridge: str, public_range: IPv4Network) -> None:
+    """Refuse a range that something else on this machine has a route for.
+
+    Raises:
+        ComputeFailed.
+    """
+    found = json.loads(_ip("-json", "route", "show", "exact", str(public_range)) or b"[]")
+    taken = [each["dev"] for each in found if each.get("type") != "unreachable" and each.get("dev") != bridge]
+    if taken:
+        raise ComputeFailed(
+            reason=f"--public-ips: {public_range} is routed to {taken[0]} already; another region may have it: give"
+            " each its own"
+        )
+
+
+def ensure(bridge: str, gateway: IPv4Address, public_range: IPv4Network) -> None:
+    """Make both routes, and let guests reach public IPs by the bridge: of this machine's interfaces it alone forwards,
+    and the firewall lets nothing but that through."""
+    _ip("-batch", "-", commands=commands(bridge, gateway, public_range))
+    Path("/proc/sys/net/ipv4/conf", bridge, "forwarding").write_text("1")
+
+
+def remove(public_range: IPv4Network) -> None:
+    """Remove what a bridge that is gone has not taken with it; gone already is success."""
+    with contextlib.suppress(ComputeFailed):
+        _ip("route", "delete", "unreachable", str(public_range), "metric", str(LAST_METRIC))
+
+
+def _ip(*arguments: str, commands: str | None = None) -> bytes:
+    try:
+        return run(
+            ["ip", *arguments],
+            stdin=None if commands is None else commands.encode(),
+            timeout_seconds=IP_SECONDS,
+        )
+    except SystemFailure as error:
+        raise ComputeFailed(reason=f"the route of public IPs cannot be set: {error}") from error
