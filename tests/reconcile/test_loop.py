@@ -1,12 +1,15 @@
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from structlog.testing import capture_logs
 
 from souche.errors import StorageFailed
 from souche.reconcile.loop import Sweep, SweepLoop
+from tests.support.polling import eventually
 
 FOR_EVER = 3600.0
 
@@ -60,6 +63,23 @@ def test_sweep_that_fails_goes_on(error: Exception) -> None:
     failing = Counted(error)
     with looping(Sweep("failing", failing, 0.01)):
         assert all(failing.ran() for _ in range(3))
+
+
+@pytest.mark.parametrize("error", [StorageFailed(reason="no"), RuntimeError("a defect")])
+def test_sweep_that_keeps_failing_is_logged_once_and_tried_ever_more_seldom(error: Exception) -> None:
+    """Until it goes again: then at its interval, and the next failure is logged. The store that was absent filled the
+    log every second."""
+    counted = Counted(error)
+    with capture_logs() as logged, looping(Sweep("failing", counted, 0.01)):
+        begun = [time.monotonic() for _ in range(8) if counted.ran()]
+        assert begun[7] - begun[6] > 0.2
+        assert [line["log_level"] for line in logged] in (["warning"], ["error"])
+        counted.error = None
+        assert all(counted.ran() for _ in range(4))
+        assert logged[-1]["event"] == "sweep goes again"
+        counted.error = error
+        assert all(counted.ran() for _ in range(2))
+        eventually(lambda: len(logged) == 3)
 
 
 def test_slow_sweep_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:

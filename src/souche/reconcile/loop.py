@@ -10,6 +10,8 @@ import structlog
 from souche.errors import SoucheError
 
 CLOSE_SECONDS = 2.0
+LONGEST_PAUSE_SECONDS = 15.0
+"""between two tries of a sweep that keeps failing, unless its interval is longer"""
 
 log = structlog.get_logger()
 
@@ -25,7 +27,8 @@ class Sweep:
 
 
 class SweepLoop:
-    """All sweeps of a region. One that fails is logged and tried again at its next turn."""
+    """All sweeps of a region. One that fails is tried again at its next turn, and then ever more seldom; it is logged
+    once for as long as it fails for the same reason."""
 
     def __init__(self, sweeps: Sequence[Sweep]) -> None:
         self._rounds = [_Rounds(sweep) for sweep in sweeps]
@@ -55,6 +58,8 @@ class _Rounds:
         self._sweep = sweep
         self._wake = threading.Event()
         self._ending = False
+        self._problem: str | None = None
+        self._pause = sweep.interval_seconds
         self._thread = threading.Thread(target=self._work, name=f"sweep-{sweep.name}", daemon=True)
 
     def start(self) -> None:
@@ -75,15 +80,32 @@ class _Rounds:
     def _work(self) -> None:
         while not self._ending:
             self._wake.clear()
-            _run(self._sweep)
+            self._round()
             if not self._ending:
-                self._wake.wait(self._sweep.interval_seconds)
+                self._wake.wait(self._pause)
 
+    def _round(self) -> None:
+        interval = self._sweep.interval_seconds
+        problem = self._run()
+        if problem is None and self._problem is not None:
+            log.info("sweep goes again", sweep=self._sweep.name)
+        failed_before, self._problem = self._problem is not None, problem
+        if problem is None:
+            self._pause = interval
+        elif failed_before:
+            self._pause = max(interval, min(2 * self._pause, LONGEST_PAUSE_SECONDS))
 
-def _run(sweep: Sweep) -> None:
-    try:
-        sweep.run()
-    except SoucheError as error:
-        log.warning("sweep failed", sweep=sweep.name, reason=str(error))
-    except Exception:
-        log.exception("sweep broke", sweep=sweep.name)
+    def _run(self) -> str | None:
+        """One round; why it failed."""
+        name = self._sweep.name
+        try:
+            self._sweep.run()
+        except SoucheError as error:
+            if str(error) != self._problem:
+                log.warning("sweep failed", sweep=name, reason=str(error))
+            return str(error)
+        except Exception as error:
+            if repr(error) != self._problem:
+                log.exception("sweep broke", sweep=name)
+            return repr(error)
+        return None
