@@ -30,7 +30,6 @@ from osc_sdk_python import Gateway
 from souche import logs
 from souche.app import official_images
 from souche.app.official_images import DiskImage
-from souche.config import host_and_port
 from souche.formats import gzip_members
 from souche.home import Home
 from souche.main import administer
@@ -197,7 +196,7 @@ def _upload_alone(disk: Path, home: Path) -> float:
         for member in gzip_members.compress(_pieces(disk)):
             packed.write(member)
         packed.flush()
-        store = embedded_oos(Home(home), host_and_port("OOS", OOS)).store()
+        store = embedded_oos(Home(home)).store()
         size = Path(packed.name).stat().st_size
         sink = BucketSink(store, BUCKET, "alone")
         seconds = _timed(

@@ -165,9 +165,14 @@ DIFFERENCES = (
         "no source tells; the export could not go on, and needs the image no more",
     ),
     Difference(
-        "OOS: CreateBucket",
-        "refused to accounts: `souche bucket create`, and every export, makes buckets",
-        "the embedded store has no right to make a bucket that does not reach others' buckets",
+        "OOS: ACLs other than private, bucket encryption, `?website`, `?logging`, keys with `//`",
+        "refused by S3's codes: [buckets](buckets.md) has the list",
+        "the embedded store would take them and not obey them",
+    ),
+    Difference(
+        "OOS: bucket policies",
+        "the actions, principals and conditions that are obeyed exactly; others are NotImplemented",
+        "the embedded store would take them and not obey them",
     ),
     Difference(
         "CreateVms: BootMode absent, image of a VM, with both",

@@ -66,5 +66,9 @@ class TooManyPublicIps(QuotaExceeded):
     """The account may have {limit} public IPs."""
 
 
+class TooManyBuckets(QuotaExceeded):
+    """The account may have {limit} buckets."""
+
+
 class NoCapacity(QuotaExceeded):
     """The region has no capacity left for this: {reason}"""

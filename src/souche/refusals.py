@@ -28,6 +28,10 @@ class NoSuchVolume(NotFound):
     """The VolumeId '{volume_id}' doesn't exist."""
 
 
+class NoBucketPolicy(NotFound):
+    """The bucket {bucket} has no policy."""
+
+
 class NoSuchKeypair(NotFound):
     """The key pair '{keypair}' doesn't exist."""
 
@@ -280,6 +284,14 @@ class ImageNameTaken(Conflict):
     """The ImageName '{name}' is already used by {image_id}: it must be unique for your account."""
 
 
+class BucketTaken(Conflict):
+    """The bucket name {bucket} is not available: another account has it."""
+
+
+class BucketIsYours(Conflict):
+    """The account has the bucket {bucket} already."""
+
+
 class KeypairNameTaken(Conflict):
     """The KeypairName '{name}' is already used in your account."""
 
@@ -341,6 +353,10 @@ class ClientTokenReused(Conflict):
 
 
 # Without the right.
+
+
+class NotBucketOwner(Denied):
+    """The bucket {bucket} belongs to another account."""
 
 
 class NotOwner(Denied):

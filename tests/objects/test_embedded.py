@@ -24,7 +24,7 @@ PUBLISHED = "https://oos.example.org"
 
 def embedded(home: Path, port: int, endpoint: str = "") -> EmbeddedOos:
     settings = Settings(home / "oos", PROGRAM, "127.0.0.1", port)
-    return EmbeddedOos(settings, endpoint or settings.endpoint, Vault.open(home / "vault.key"), SystemClock())
+    return EmbeddedOos(settings, endpoint, Vault.open(home / "vault.key"), SystemClock())
 
 
 @pytest.fixture(scope="module")
@@ -59,20 +59,20 @@ def store(oos: EmbeddedOos, access_key_id: str, secret_key: str) -> S3Store:
 def test_a_new_server_is_never_open_where_others_reach_it(tmp_path: Path) -> None:
     """127.0.0.2 stands for an address of the machine."""
     settings = Settings(tmp_path / "oos", PROGRAM, "127.0.0.2", free_port())
-    oos = EmbeddedOos(settings, settings.endpoint, Vault.open(tmp_path / "vault.key"), SystemClock())
+    oos = EmbeddedOos(settings, "", Vault.open(tmp_path / "vault.key"), SystemClock())
     statuses: set[int] = set()
     started = threading.Event()
 
     def ask() -> None:
         while not started.is_set():
             with contextlib.suppress(requests.ConnectionError):
-                statuses.add(requests.get(settings.endpoint, timeout=5).status_code)
+                statuses.add(requests.get(oos.endpoint, timeout=5).status_code)
 
     asking = threading.Thread(target=ask)
     asking.start()
     try:
         oos.start()
-        statuses.add(requests.get(settings.endpoint, timeout=5).status_code)
+        statuses.add(requests.get(oos.endpoint, timeout=5).status_code)
     finally:
         started.set()
         asking.join()
@@ -98,7 +98,7 @@ def test_a_store_that_does_not_start_is_tried_again_beside_the_region(tmp_path: 
     program = tmp_path / "weed"
     program.symlink_to("/bin/false")
     settings = Settings(tmp_path / "oos", program, "127.0.0.1", free_port())
-    oos = EmbeddedOos(settings, settings.endpoint, Vault.open(tmp_path / "vault.key"), SystemClock())
+    oos = EmbeddedOos(settings, "", Vault.open(tmp_path / "vault.key"), SystemClock())
     oos.start_when_possible()
     try:
         asked: list[Callable[[], object]] = [
@@ -129,7 +129,7 @@ def has_started(oos: EmbeddedOos) -> bool:
 
 def test_a_store_that_never_starts_can_be_stopped(tmp_path: Path) -> None:
     settings = Settings(tmp_path / "oos", Path("/bin/false"), "127.0.0.1", free_port())
-    oos = EmbeddedOos(settings, settings.endpoint, Vault.open(tmp_path / "vault.key"), SystemClock())
+    oos = EmbeddedOos(settings, "", Vault.open(tmp_path / "vault.key"), SystemClock())
     oos.start_when_possible()
     oos.stop()
     assert "oos-start" not in [thread.name for thread in threading.enumerate()]
@@ -138,7 +138,7 @@ def test_a_store_that_never_starts_can_be_stopped(tmp_path: Path) -> None:
 def test_another_process_makes_buckets_beside_the_server(
     served: EmbeddedOos, home: Path, bucket_name: str
 ) -> None:
-    beside = embedded(home, int(served.listen.rpartition(":")[2]))
+    beside = embedded(home, int(served.address[1]))
     beside.ensure_bucket(bucket_name, BOB.account_id)
     assert beside.store().keys(bucket_name, "") == []
     with pytest.raises(BucketAccessRefused):
@@ -146,7 +146,7 @@ def test_another_process_makes_buckets_beside_the_server(
 
 
 def test_urls_are_for_the_endpoint_of_clients(served: EmbeddedOos, home: Path, bucket_name: str) -> None:
-    beside = embedded(home, int(served.listen.rpartition(":")[2]), PUBLISHED)
+    beside = embedded(home, int(served.address[1]), PUBLISHED)
     beside.ensure_bucket(bucket_name, BOB.account_id)
     beside.store().put(bucket_name, "key", b"x", metadata={})
     assert beside.store().presign(bucket_name, "key", 60).startswith(f"{PUBLISHED}/{bucket_name}/key?")

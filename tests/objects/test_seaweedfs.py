@@ -30,7 +30,7 @@ from souche.transfer.multipart import BucketSink
 from tests.objects.server import ALICE, BOB, OPERATOR, PROGRAM, free_port, seaweedfs, store, store_of
 
 MIB = 1024 * 1024
-PORTS = Ports(1, 2, 3, 4, 5, 6, 7)
+PORTS = Ports(1, 2, 3, 4, 5, 6, 7, 8)
 EXTRA = AccountKey(ALICE.account_id, "EXTRAKEY", "extra-secret")
 
 
@@ -225,7 +225,7 @@ def test_other_ports_are_chosen_where_those_kept_are_damaged(tmp_path: Path, con
     file = tmp_path / "ports.json"
     file.write_text(content)
     ports = kept_ports(file, 1)
-    assert len(set(ports.all())) == 7
+    assert len(set(ports.all())) == 8
     assert kept_ports(file, 500) == ports
 
 

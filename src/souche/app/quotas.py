@@ -13,6 +13,7 @@ from souche.model.accounts import Account, Principal
 from souche.model.quotas import NO_LIMIT, QUOTAS, Quota, Usage
 from souche.model.snapshots import Snapshot
 from souche.quota_refusals import (
+    TooManyBuckets,
     TooManyCores,
     TooManyImageExports,
     TooManyImages,
@@ -49,6 +50,7 @@ REFUSALS: Final[Mapping[Quota, type[QuotaExceeded]]] = {
     quotas.MEMORY: TooMuchMemory,
     quotas.KEYPAIRS: TooManyKeypairs,
     quotas.PUBLIC_IPS: TooManyPublicIps,
+    quotas.BUCKETS: TooManyBuckets,
 }
 
 
@@ -90,6 +92,11 @@ def of_keypair() -> Need:
 def of_public_ip() -> Need:
     """What a public IP takes."""
     return Counter({quotas.PUBLIC_IPS: 1})
+
+
+def of_bucket() -> Need:
+    """What a bucket takes."""
+    return Counter({quotas.BUCKETS: 1})
 
 
 def check(work: Work, who: Principal, need: Need) -> None:

@@ -26,6 +26,12 @@ def named(connection: sa.Connection, name: str) -> Account | None:
     return None if row is None else _account(row)
 
 
+def id_of(connection: sa.Connection, account: str) -> str | None:
+    """The id of the account of this id or name; None: there is none."""
+    found = get(connection, account) or named(connection, account)
+    return None if found is None else found.account_id
+
+
 def aliased(connection: sa.Connection, alias: str) -> Account | None:
     """The oldest account of this alias."""
     oldest = accounts.select().order_by(accounts.c.creation_date, accounts.c.account_id)

@@ -8,6 +8,7 @@ from souche.db.query import AnySelect
 from souche.db.schema import (
     account_quotas,
     accounts,
+    buckets,
     export_tasks,
     images,
     keypairs,
@@ -76,6 +77,7 @@ _USED: Mapping[str, AnySelect] = {
     quotas.MEMORY.name: _counted(vms, _sum(vms.c.memory_mib), _LIVE),
     quotas.KEYPAIRS.name: _counted(keypairs, sa.func.count()),
     quotas.PUBLIC_IPS.name: _counted(public_ips, sa.func.count()),
+    quotas.BUCKETS.name: _counted(buckets, sa.func.count()),
 }
 
 

@@ -505,12 +505,17 @@ export_disks = sa.Table(
     sa.Column("object_sha256", sa.String(64)),
 )
 
-# Whose a bucket is, where the object store does not know the region's accounts itself.
+# Whose a bucket is. Where the object store does not know the region's accounts, these records decide; where it does,
+# they follow it. `policy` is as its owner has sent it, `obeyed_policy` the same in the store's words; pending while
+# the store may not have it yet.
 buckets = sa.Table(
     "buckets",
     metadata,
     sa.Column("name", sa.String(63), primary_key=True),
-    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False, index=True),
+    sa.Column("policy", sa.Text),
+    sa.Column("obeyed_policy", sa.Text),
+    sa.Column("policy_pending", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 # Promises are kept in the order of `sequence`. It is given under the writer's lock and never given again

@@ -26,13 +26,15 @@ AUTHORIZATION: Final = re.compile(
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """What a signature covers. `path` and `query` are as on the wire; `headers` have lowercase names."""
+    """What a signature covers. `path` and `query` are as on the wire; `headers` have lowercase names. `body_digest`:
+    what is signed in place of the body's SHA-256 (S3)."""
 
     method: str
     path: str
     query: str
     headers: Mapping[str, str]
     body: bytes
+    body_digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _sign(key: bytes, signature: Signature, timestamp: str, canonical: str) -> s
 def canonical_requests(request: SignedRequest, signed_headers: tuple[str, ...]) -> Iterator[str]:
     """The canonical request under each spelling of the host that the client may have signed."""
     sent = request.headers.get("host", "")
-    body_digest = hashlib.sha256(request.body).hexdigest()
+    body_digest = request.body_digest or hashlib.sha256(request.body).hexdigest()
     yield _canonical(request, signed_headers, sent, body_digest)
     if (bare := without_port(sent)) != sent:
         yield _canonical(request, signed_headers, bare, body_digest)

@@ -26,6 +26,8 @@ from souche.http import connections, metadata_socket, server
 from souche.http.app import create_app
 from souche.http.auth import KeyLookup
 from souche.http.metadata import create_metadata_app
+from souche.http.s3.desk import Desk
+from souche.http.s3.door import Door, opened
 from souche.http.server import Application
 from souche.main import guest_network, public_range
 from souche.main.administration import administer as administer
@@ -33,21 +35,23 @@ from souche.main.backups import Backups
 from souche.main.checking import check as check
 from souche.main.drivers import (
     CHECKPOINT_SECONDS,
+    address_of,
     allow_list,
+    bucket_socket,
     check_databases,
     checkpoint_databases,
+    external_oos,
+    keep_embedded_oos,
     make_compute,
     make_parts,
     make_region,
     make_room,
     make_sweeps,
-    open_oos,
     open_store,
     readers_of_disks,
     ways_to_buckets,
 )
 from souche.main.space import make_space
-from souche.objects.embedded import EmbeddedOos
 from souche.objects.fetch import Fetcher
 from souche.reconcile.holds import Hold
 from souche.reconcile.loop import SweepLoop
@@ -68,12 +72,14 @@ class CannotListen(SystemFailure):
 
 @dataclass(frozen=True)
 class Served:
-    """A region that runs. `bridge` is the interface that guests come in by; None for pretended guests."""
+    """A region that runs. `bridge` is the interface that guests come in by; None for pretended guests. `oos_listen` is
+    where clients reach its embedded object store, if it has one."""
 
     region: Region
     parts: Parts
     sweeps: SweepLoop
     bridge: str | None
+    oos_listen: str | None
 
 
 @contextmanager
@@ -99,7 +105,9 @@ def serve(settings: Settings) -> Iterator[Served]:
         public_range.record(store, settings.public_ips)
         stack.callback(compute.close)
         home.narrow(readers_of_disks(settings))
-        oos = stack.enter_context(open_oos(settings, home))
+        door = stack.enter_context(bucket_socket(settings))
+        embedded = stack.enter_context(keep_embedded_oos(home, settings, door)) if door else None
+        oos = embedded or external_oos(settings)
         fetcher = Fetcher(allow_list(settings.import_endpoints, oos.endpoint if oos else ""))
         room = make_room(home, settings.reserve_bytes)
         parts = make_parts(home, store, compute, fetcher, ways_to_buckets(settings, home, oos, room), room)
@@ -107,7 +115,7 @@ def serve(settings: Settings) -> Iterator[Served]:
         stack.callback(workflows.close)
         hold = Hold(parts)  # before anything is made or deleted
         workflows.launch()
-        sweeps = SweepLoop(make_sweeps(home, parts, workflows, hold, settings.trash_kept))
+        sweeps = SweepLoop(make_sweeps(home, parts, workflows, hold, settings.trash_kept, embedded))
         stack.callback(sweeps.close)
         compute.watch(lambda _vm_id: sweeps.hint())
         sweeps.start()
@@ -126,7 +134,9 @@ def serve(settings: Settings) -> Iterator[Served]:
             subregion_letters=settings.subregion_letters,
             public_range=settings.public_ips,
         )
-        yield Served(region, parts, sweeps, bridge)
+        if door and embedded:
+            stack.enter_context(opened(Door(door, embedded.address, Desk(region, embedded, _keys(region)))))
+        yield Served(region, parts, sweeps, bridge, address_of(door) if door else None)
 
 
 def run(settings: Settings) -> None:
@@ -211,7 +221,7 @@ def _tell(settings: Settings, served: Served) -> None:
         "Subregions": settings.subregions,
         "Api": f"{settings.endpoint}/api/v1",
         "Oos": served.region.oos_endpoint or None,
-        "OosListen": _oos_listen(served),
+        "OosListen": served.oos_listen,
         "AllowImport": ",".join(settings.allow_import) or None,
         "Metadata": f"http://{metadata_socket.METADATA_IP}" if served.bridge else None,
         "ReserveGib": settings.reserve_gib,
@@ -223,12 +233,6 @@ def _tell(settings: Settings, served: Served) -> None:
     }
     Home(settings.home).tell(facts)
     log.info("serving", **{name.lower(): value for name, value in facts.items()})
-
-
-def _oos_listen(served: Served) -> str | None:
-    """Where the embedded store listens, for the operator's commands."""
-    oos = served.parts.buckets.oos
-    return oos.listen if isinstance(oos, EmbeddedOos) else None
 
 
 def destroy(path: Path) -> None:

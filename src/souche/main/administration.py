@@ -167,14 +167,14 @@ def reached_oos(home: Home) -> Iterator[EmbeddedOos]:
         except HomeInUse:
             yield _served_oos(home)
         else:
-            yield stack.enter_context(run_embedded_oos(home, ("127.0.0.1", 0)))
+            yield stack.enter_context(run_embedded_oos(home))
 
 
 def _served_oos(home: Home) -> EmbeddedOos:
-    listen = home.told().get("OosListen")
-    if listen is None:
+    facts = home.told()
+    if facts.get("OosListen") is None:
         raise NoObjectStore
-    return embedded_oos(home, host_and_port("--oos-listen", str(listen)))
+    return embedded_oos(home, str(facts.get("Oos") or ""))
 
 
 def _keep(home: Home, region: Region, operation_id: str) -> None:

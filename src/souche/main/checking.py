@@ -10,7 +10,6 @@ from souche.clock import SystemClock
 from souche.compute.inspection import ComputeInspector
 from souche.compute.libvirt.inspection import LibvirtInspector
 from souche.compute.simulated import SimulatedHypervisor
-from souche.config import host_and_port
 from souche.db.inspection import read_only_engine
 from souche.db.store import Store
 from souche.fsck.examine import examine
@@ -83,7 +82,7 @@ def _objects(home: Home) -> ObjectStore | None:
         return None
     with suppress(ProcessLookupError):
         os.kill(process_id, 0)
-        return embedded_oos(home, host_and_port("--oos-listen", str(listen))).store()
+        return embedded_oos(home).store()
     return None
 
 

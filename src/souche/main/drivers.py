@@ -38,6 +38,7 @@ from souche.reconcile import (
     power,
     withdrawn,
 )
+from souche.reconcile.bucket_records import BucketRecords
 from souche.reconcile.holds import Hold
 from souche.reconcile.loop import Sweep
 from souche.reconcile.space import Ballast, SpaceWatch
@@ -75,23 +76,29 @@ def readers_of_disks(settings: Settings) -> int | None:
 
 
 @contextmanager
-def open_oos(settings: Settings, home: Home) -> Iterator[Oos | None]:
-    """The region's object store: embedded, or another service, or none."""
-    if settings.oos_address is not None:
-        address, least = settings.oos_address, settings.reserve_bytes // 2
-        with keep_embedded_oos(home, address, settings.oos_endpoint, least) as oos:
-            yield oos
-    elif settings.oos_endpoint:
-        yield ExternalOos(_external_access(settings))
-    else:
+def bucket_socket(settings: Settings) -> Iterator[socket.socket | None]:
+    """The socket at which clients reach the embedded store; None: the region has no such store.
+
+    Raises:
+        BadSetting: its address cannot be listened on.
+    """
+    if settings.oos_address is None:
         yield None
+        return
+    host, port = settings.oos_address
+    try:
+        listening = server.listen(host, port)
+    except OSError as error:
+        reason = f"{host}:{port} cannot be listened on ({error}); another region may: give each its own, or none ('')"
+        raise BadSetting(flag="--oos-listen", reason=reason) from error
+    with listening:
+        yield listening
 
 
 @contextmanager
-def run_embedded_oos(home: Home, address: tuple[str, int], endpoint: str = "") -> Iterator[EmbeddedOos]:
+def run_embedded_oos(home: Home) -> Iterator[EmbeddedOos]:
     """The embedded store, for as long as the context lives."""
-    _check_free(address)
-    oos = embedded_oos(home, address, endpoint)
+    oos = embedded_oos(home)
     oos.start()
     try:
         yield oos
@@ -100,12 +107,10 @@ def run_embedded_oos(home: Home, address: tuple[str, int], endpoint: str = "") -
 
 
 @contextmanager
-def keep_embedded_oos(
-    home: Home, address: tuple[str, int], endpoint: str, min_free_bytes: int
-) -> Iterator[EmbeddedOos]:
-    """The embedded store of a region that is served with it or, where it does not start, without it for now."""
-    _check_free(address)
-    oos = embedded_oos(home, address, endpoint, min_free_bytes)
+def keep_embedded_oos(home: Home, settings: Settings, listening: socket.socket) -> Iterator[EmbeddedOos]:
+    """The embedded store of a region that is served with it or, where it does not start, without it for now. Its
+    clients come by `listening`."""
+    oos = embedded_oos(home, settings.oos_endpoint or url_of(listening), settings.reserve_bytes // 2)
     oos.start_when_possible()
     try:
         yield oos
@@ -113,33 +118,26 @@ def keep_embedded_oos(
         oos.stop()
 
 
-def _check_free(address: tuple[str, int]) -> None:
-    """SeaweedFS itself would only end with a stack trace."""
-    try:
-        server.listen(*address).close()
-    except OSError as error:
-        where = f"{address[0]}:{address[1]}"
-        reason = (
-            f"{where} cannot be listened on ({error}); another region may: give each its own, or none ('')"
-        )
-        raise BadSetting(flag="--oos-listen", reason=reason) from error
+def url_of(listening: socket.socket) -> str:
+    """The URL of a server at this socket."""
+    return f"http://{address_of(listening)}"
 
 
-def embedded_oos(
-    home: Home, address: tuple[str, int], endpoint: str = "", min_free_bytes: int = 0
-) -> EmbeddedOos:
-    """The embedded store at an address (port 0: any free one), which nobody has started yet."""
-    host, port = address
-    settings = seaweedfs.Settings(
-        home.oos, embedded.PROGRAM, host, port or _free_port(host), min_free_bytes=min_free_bytes
-    )
-    return EmbeddedOos(settings, endpoint or settings.endpoint, Vault.open(home.vault_key), SystemClock())
+def address_of(listening: socket.socket) -> str:
+    """The address of a socket, as settings have them."""
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+def embedded_oos(home: Home, endpoint: str = "", min_free_bytes: int = 0) -> EmbeddedOos:
+    """The embedded store, which nobody has started yet; `endpoint` is the URL for clients."""
+    settings = seaweedfs.Settings(home.oos, embedded.PROGRAM, min_free_bytes=min_free_bytes)
+    return EmbeddedOos(settings, endpoint, Vault.open(home.vault_key), SystemClock())
+
+
+def external_oos(settings: Settings) -> ExternalOos | None:
+    """Another object store than the embedded one, if the settings name one."""
+    return ExternalOos(_external_access(settings)) if settings.oos_endpoint else None
 
 
 def _external_access(settings: Settings) -> S3Access:
@@ -203,9 +201,16 @@ def make_parts(
 
 
 def make_sweeps(
-    home: Home, parts: Parts, workflows: DurableWorkflows, hold: Hold, trash_kept: timedelta
+    home: Home,
+    parts: Parts,
+    workflows: DurableWorkflows,
+    hold: Hold,
+    trash_kept: timedelta,
+    oos: EmbeddedOos | None = None,
 ) -> list[Sweep]:
-    """Every sweep of a region, and how often it runs. What is discarded stays in the trash for `trash_kept`."""
+    """Every sweep of a region, and how often it runs. What is discarded stays in the trash for `trash_kept`; `oos` is
+    its embedded store."""
+    buckets = [] if oos is None else [Sweep("buckets", BucketRecords(parts.store, oos).settle, 60.0)]
     space = SpaceWatch(parts.room, Ballast(home.ballast, parts.room))
     trash = TrashSweep(hold, trash_kept, home.trash_ages)
     return [
@@ -227,6 +232,7 @@ def make_sweeps(
         Sweep("layers compared", lambda: layer_hashes.compare(parts), 60.0),
         Sweep("checkpoint", lambda: checkpoint_databases(home, 0), 60.0),
         Sweep("bucket keys", lambda: oos_keys.sync(parts), 1.0),
+        *buckets,
     ]
 
 

@@ -53,6 +53,7 @@ MEMORY: Final = Quota(
 )
 KEYPAIRS: Final = Quota("keypair_limit", "Keypair Limit", "Maximum number of keypairs", "Compute", 1_000)
 PUBLIC_IPS: Final = Quota("eip_limit", "Public IP Limit", "Maximum number of public IPs", "Compute", 100)
+BUCKETS: Final = Quota("bucket_limit", "Bucket Limit", "Maximum number of buckets", "Buckets", 100)
 
 QUOTAS: Final = (
     IMAGES,
@@ -68,6 +69,7 @@ QUOTAS: Final = (
     MEMORY,
     KEYPAIRS,
     PUBLIC_IPS,
+    BUCKETS,
 )
 
 

@@ -42,14 +42,14 @@ class EmbeddedOos:
     """An `Oos`, while its server runs: `start` starts it here, or another process has."""
 
     def __init__(self, settings: Settings, endpoint: str, vault: Vault, clock: Clock) -> None:
-        """`endpoint` is the URL for clients."""
+        """`endpoint` is the URL for clients; empty: that of the server itself."""
         self._home = settings.home
         self._settings = settings
         self._clock = clock
-        self.listen: Final = f"{settings.host}:{settings.port}"
-        self._endpoint = endpoint
         self._server = SeaweedFs(settings, clock)
-        self._access = _operator_access(settings.home / "operator.key", settings.endpoint, vault)
+        self.address: Final = self._server.address
+        self._endpoint = endpoint or self._server.endpoint
+        self._access = _operator_access(settings.home / "operator.key", self._server.endpoint, vault)
         self._known: frozenset[AccountKey] | None = None
         self._absent = threading.Event()
         self._stopped = threading.Event()
@@ -143,6 +143,14 @@ class EmbeddedOos:
         """The account of each bucket, by name."""
         self._check_there()
         return self._server.accounts.buckets()
+
+    def owner(self, bucket: str) -> str | None:
+        self._check_there()
+        return self._server.accounts.owner(bucket)
+
+    def set_policy(self, bucket: str, policy: bytes | None) -> None:
+        self._check_there()
+        self._store.set_policy(bucket, policy)
 
     def sync_keys(self, wanted: Iterable[AccountKey]) -> None:
         self._check_there()

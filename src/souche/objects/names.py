@@ -17,9 +17,18 @@ def is_bucket_name(name: str) -> bool:
 def flaw_of_prefix(prefix: str) -> str | None:
     """Why the embedded store, SeaweedFS 4.48, would refuse a key that begins so, write it under another name, or not
     list it; None: it would do none of that. Seen by tests/objects/test_names.py."""
-    *folders, _ = prefix.split("/")
     if UNLISTED.search(prefix):
         return "control characters, and those that UTF-8 or XML cannot have, are refused"
+    return _flaw_of_folders(prefix)
+
+
+def flaw_of_key(key: str) -> str | None:
+    """The same of a whole key that a client has chosen. What cannot be listed is the client's to know."""
+    return _flaw_of_folders(key if key.endswith("/") else f"{key}/")
+
+
+def _flaw_of_folders(prefix: str) -> str | None:
+    *folders, _ = prefix.split("/")
     if "\\" in prefix:
         return "a backslash is refused: it would be written as '/'"
     if "" in folders:

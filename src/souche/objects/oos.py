@@ -24,6 +24,27 @@ class Capabilities:
     knows_accounts: bool
 
 
+class AccountOos(Protocol):
+    """An object service that knows whose a bucket is. All methods raise ObjectsUnavailable and ObjectsFailed, and may
+    be called again, by several threads."""
+
+    def ensure_bucket(self, bucket: str, account_id: str) -> None:
+        """As `Oos.ensure_bucket`."""
+        ...
+
+    def owner(self, bucket: str) -> str | None:
+        """The account of a bucket; empty, if it has none; None, if there is no such bucket."""
+        ...
+
+    def buckets(self) -> dict[str, str]:
+        """The account of each bucket of an account's, by name."""
+        ...
+
+    def set_policy(self, bucket: str, policy: bytes | None) -> None:
+        """Have a bucket obey this policy and no other; None: none. No such bucket: that is success too."""
+        ...
+
+
 class Oos(Protocol):
     """For every method: doing it again is harmless. All of them raise ObjectsUnavailable (worth another try) and
     ObjectsFailed, and may be called by several threads."""

@@ -224,6 +224,14 @@ class S3Store:
             return [Upload(bucket, upload["Key"], upload["UploadId"]) for upload in found]
         return []
 
+    def set_policy(self, bucket: str, policy: bytes | None) -> None:
+        """Have a bucket's policy be this one; None: none. No such bucket: that is success too."""
+        with _gone_is_success(), self._errors(bucket):
+            if policy is None:
+                self._client.delete_bucket_policy(Bucket=bucket)
+            else:
+                self._client.put_bucket_policy(Bucket=bucket, Policy=policy.decode())
+
     def presign(self, bucket: str, key: str, seconds: int) -> str:
         assert 0 < seconds <= LONGEST_URL_SECONDS
         with self._errors(bucket, key):

@@ -9,7 +9,8 @@ import select
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from functools import cached_property
 from http.client import HTTPException
 from pathlib import Path
@@ -46,32 +47,30 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Settings:
-    """`home` is HOME/oos; `program` the file `weed`; S3 listens at `host`:`port`. It takes nothing in where
-    less than `min_free_bytes` are free."""
+    """`home` is HOME/oos; `program` the file `weed`; S3 listens at `host`:`port` (0: a port that is chosen once and
+    kept). It takes nothing in where less than `min_free_bytes` are free."""
 
     home: Path
     program: Path
-    host: str
-    port: int
+    host: str = argv.LOOPBACK
+    port: int = 0
     memory_limit: str = MEMORY_LIMIT
     min_free_bytes: int = 0
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://{self.host}:{self.port}"
 
 
 class SeaweedFs:
     """One server, kept alive from `start` to `stop`."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self._settings = settings
         for folder in (settings.home, settings.home / "data"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.chmod(0o700)  # it has the accounts' secret keys: docs/security.md
         self._tls = settings.home / "tls"
         make_certificate(self._tls, clock.now())
-        self._ports = kept_ports(settings.home / "ports.json", settings.port)
+        self._ports = kept_ports(
+            settings.home / "ports.json", settings.port or zlib.crc32(bytes(settings.home))
+        )
+        self._settings = replace(settings, port=settings.port or self._ports.s3)
         self._signing = signing()
         self._stopping = threading.Event()
         self._starting = threading.Lock()
@@ -80,7 +79,12 @@ class SeaweedFs:
 
     @property
     def endpoint(self) -> str:
-        return self._settings.endpoint
+        return f"http://{self._settings.host}:{self._settings.port}"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where S3 listens."""
+        return self._settings.host, self._settings.port
 
     @cached_property
     def filer(self) -> Filer:

@@ -107,15 +107,16 @@ class Accounts:
         with _filer_errors():
             return self._filer.identities()
 
+    def owner(self, bucket: str) -> str | None:
+        """The account of a bucket; empty, if it has none; None, if there is no such bucket."""
+        with _filer_errors():
+            return self._filer.owner(bucket)
+
     def buckets(self) -> dict[str, str]:
         """The account of each bucket, by name."""
-        owners = {
-            grant.partition(":")[2]: identity.account_id
-            for identity in self.identities()
-            for grant in identity.grants
-            if identity.account_id.isdecimal() and grant.startswith(f"{argv.ACTIONS[0]}:")
-        }
-        return dict(sorted(owners.items()))
+        with _filer_errors():
+            owners = self._filer.owners()
+        return {name: owner for name, owner in sorted(owners.items()) if owner.isdecimal()}
 
     def _change(self, *commands: str) -> None:
         """Run commands, and wait until S3 goes by them."""

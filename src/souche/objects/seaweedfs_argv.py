@@ -63,6 +63,7 @@ class Ports:
     filer: int
     filer_grpc: int
     s3_grpc: int
+    s3: int
 
     @classmethod
     def of(cls, numbers: list[int]) -> "Ports":

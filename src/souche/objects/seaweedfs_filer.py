@@ -65,6 +65,12 @@ MESSAGES: Final[Mapping[str, Fields]] = {
     },
     "CreateEntryRequest": {1: ("directory", "string"), 2: ("entry", "Entry")},
     "CreateEntryResponse": {1: ("error", "string")},
+    "ListEntriesRequest": {
+        1: ("directory", "string"),
+        3: ("startFromFileName", "string"),
+        5: ("limit", "uint32"),
+    },
+    "ListEntriesResponse": {1: ("entry", "Entry")},
     "Credential": {1: ("access_key", "string")},
     "Identity": {1: ("name", "string"), 2: ("credentials", "*Credential"), 3: ("actions", "*string")},
     "Configuration": {1: ("identities", "*Identity")},
@@ -72,6 +78,9 @@ MESSAGES: Final[Mapping[str, Fields]] = {
     "GetConfigurationResponse": {1: ("configuration", "Configuration")},
 }
 """By number: a field's name and type; `*` before that of one which may be there several times."""
+
+
+PAGE: Final = 1000
 
 
 class FilerFailed(Exception):
@@ -120,6 +129,11 @@ class Filer:
         self._lookup = self._method(FILER, "LookupDirectoryEntry")
         self._assign = self._method(FILER, "AssignVolume")
         self._create = self._method(FILER, "CreateEntry")
+        self._list = self._channel.unary_stream(
+            f"{FILER}/ListEntries",
+            request_serializer=_CLASSES["ListEntriesRequest"].SerializeToString,
+            response_deserializer=_CLASSES["ListEntriesResponse"].FromString,
+        )
         self._configuration = self._method(IAM, "GetConfiguration", wait=True)
 
     def identities(self) -> list[Identity]:
@@ -146,7 +160,26 @@ class Filer:
             entry = self.entry(BUCKETS, bucket)
         except NoEntry:
             return None
-        return next((pair.value.decode() for pair in entry.extended if pair.key == OWNER), "")
+        return _owner(entry)
+
+    def owners(self) -> dict[str, str]:
+        """The account of each bucket, by name; empty, if it has none.
+
+        Raises:
+            FilerFailed.
+        """
+        owners: dict[str, str] = {}
+        last, more = "", True
+        while more:
+            request = _new("ListEntriesRequest", directory=BUCKETS, startFromFileName=last, limit=PAGE)
+            try:
+                page = [answer.entry for answer in self._list(request, timeout=ANSWER_SECONDS)]
+            except grpc.RpcError as error:
+                raise FilerFailed(f"ListEntries: {error.code().name}, {error.details()}") from error
+            owners |= {entry.name: _owner(entry) for entry in page}
+            more = len(page) == PAGE
+            last = page[-1].name if page else ""
+        return owners
 
     def entry(self, directory: str, name: str) -> Any:
         """What there is by this name.
@@ -207,6 +240,10 @@ class Filer:
             return answer
 
         return ask
+
+
+def _owner(bucket: Any) -> str:
+    return next((pair.value.decode() for pair in bucket.extended if pair.key == OWNER), "")
 
 
 def _classes() -> Mapping[str, Any]:

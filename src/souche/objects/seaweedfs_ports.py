@@ -52,7 +52,9 @@ def _read(file: Path) -> Ports | None:
         return None
     except (ValueError, TypeError, AttributeError):
         pass  # told below
-    log.warning("the object store's ports.json is damaged, other ports are chosen", file=str(file))
+    log.warning(
+        "the object store's ports.json is damaged or an earlier one, other ports are chosen", file=str(file)
+    )
     return None
 
 

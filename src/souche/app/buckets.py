@@ -1,0 +1,105 @@
+"""Buckets of accounts in the region's own object store.
+
+The store itself says which buckets there are and whose they are; the region's records follow it. They count for the
+quota, and keep a policy as it was sent.
+"""
+
+from typing import Final
+
+from souche.app import quotas
+from souche.app.region import Region
+from souche.db import accounts, buckets
+from souche.formats import bucket_policy
+from souche.model.accounts import Principal
+from souche.objects.base import BadBucketName, BucketAccessRefused, NoSuchBucket
+from souche.objects.names import is_bucket_name
+from souche.objects.oos import AccountOos
+from souche.refusals import BucketIsYours, BucketTaken, NoBucketPolicy, NotBucketOwner
+
+RESERVED: Final = frozenset({"healthz", "metrics", "status"})
+"""names under which SeaweedFS tells of itself"""
+
+
+def create(region: Region, oos: AccountOos, who: Principal, name: str) -> None:
+    """Make a bucket of a name that nobody has.
+
+    Raises:
+        BadBucketName, BucketTaken, BucketIsYours, TooManyBuckets: see their messages. BucketAccessRefused: another
+            account was faster.
+    """
+    if not is_bucket_name(name) or name in RESERVED:
+        raise BadBucketName(bucket=name)
+    owner = oos.owner(name)
+    if owner is not None:
+        raise BucketIsYours(bucket=name) if owner == who.account_id else BucketTaken(bucket=name)
+    with region.begin() as work:
+        buckets.forget(work.connection, name)  # of an earlier bucket
+        quotas.check(work, who, quotas.of_bucket())
+        buckets.record(work.connection, name, who.account_id)
+    try:
+        oos.ensure_bucket(name, who.account_id)
+    except BucketAccessRefused:  # an export, or another process, was faster: the sweep notes whose it is
+        forget(region, name)
+        raise
+
+
+def forget(region: Region, name: str) -> None:
+    """A bucket has been deleted: forget its record, and its policy with it."""
+    with region.begin() as work:
+        buckets.forget(work.connection, name)
+
+
+def put_policy(region: Region, oos: AccountOos, who: Principal, name: str, document: bytes) -> None:
+    """Set the policy of a bucket of the caller's. Kept before it holds: a crash in between leaves it to the sweep
+    (`reconcile/bucket_records.py`).
+
+    Raises:
+        NoSuchBucket, NotBucketOwner, MalformedPolicy, PolicyNotObeyed.
+    """
+    _check_owner(oos, who, name)
+    with region.begin() as work:
+        obeyed = bucket_policy.obeyed(document, name, lambda each: accounts.id_of(work.connection, each))
+        buckets.record(work.connection, name, who.account_id)
+        buckets.set_policy(work.connection, name, document.decode(), obeyed.decode())
+    oos.set_policy(name, obeyed)
+    _applied(region, name, obeyed.decode())
+
+
+def policy(region: Region, oos: AccountOos, who: Principal, name: str) -> str:
+    """The policy of a bucket of the caller's, as it was sent.
+
+    Raises:
+        NoSuchBucket, NotBucketOwner, NoBucketPolicy.
+    """
+    _check_owner(oos, who, name)
+    with region.store.read() as connection:
+        document = buckets.policy(connection, name)
+    if document is None:
+        raise NoBucketPolicy(bucket=name)
+    return document
+
+
+def delete_policy(region: Region, oos: AccountOos, who: Principal, name: str) -> None:
+    """Have a bucket of the caller's without a policy.
+
+    Raises:
+        NoSuchBucket, NotBucketOwner.
+    """
+    _check_owner(oos, who, name)
+    with region.begin() as work:
+        buckets.set_policy(work.connection, name, None, None)
+    oos.set_policy(name, None)
+    _applied(region, name, None)
+
+
+def _applied(region: Region, name: str, obeyed: str | None) -> None:
+    with region.begin() as work:
+        buckets.policy_applied(work.connection, name, obeyed)
+
+
+def _check_owner(oos: AccountOos, who: Principal, name: str) -> None:
+    owner = oos.owner(name)
+    if owner is None:
+        raise NoSuchBucket(bucket=name)
+    if owner != who.account_id:
+        raise NotBucketOwner(bucket=name)

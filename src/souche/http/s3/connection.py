@@ -1,0 +1,295 @@
+"""One client's connection to the door, and the door's own to the store behind it.
+
+Requests go one after another. What passes does so as it was sent, head and body, since the client has signed it; the
+body while the store may answer already, as it does to `Expect: 100-continue` and to what it refuses.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeVar
+
+from souche.http.s3 import heads
+from souche.http.s3.answers import Answer, Refused
+from souche.http.s3.desk import AWAY, Desk
+from souche.http.s3.heads import BadHead, Request, Response
+from souche.http.s3.routes import Kind, Target, route, target
+from souche.http.s3.wires import Pipe, Wire, WireClosed
+
+MOST_BODY: Final = 4 * 1024 * 1024
+"""of a body that is read here: a thousand keys to delete, of a thousand bytes each, as XML may write them"""
+LINGER_SECONDS: Final = 2.0
+LINGER_BYTES: Final = 4 * 1024 * 1024
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+IDLE_SECONDS: Final = 60.0
+"""for a request's head to be there, from the end of the request before"""
+STILL_SECONDS: Final = 120.0
+"""within a request without a byte in any direction: the store may take its time to complete an upload"""
+LOOK_SECONDS: Final = 5.0
+
+Made = TypeVar("Made")
+Noticing = Callable[[Response], Awaitable[None]]
+
+
+class InThread(Protocol):
+    """Calls a function in a thread.
+
+    Raises:
+        Refused: too many wait already.
+    """
+
+    def __call__(self, do: Callable[[], Made], /) -> Awaitable[Made]: ...
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the connections of a door have in common. `owners` is the account of each bucket that is known to be
+    there."""
+
+    store: tuple[str, int]
+    desk: Desk
+    in_thread: InThread
+    owners: dict[str, str] = field(default_factory=dict)
+
+
+class Connection:
+    """A client's connection, from its beginning to its end."""
+
+    def __init__(self, client: Wire, shared: Shared) -> None:
+        self._client = client
+        self._shared = shared
+        self._store: Wire | None = None
+        self._up, self._down = Pipe(), Pipe()
+        self._loop = asyncio.get_running_loop()
+        self._head_since: float | None = self._loop.time()
+        self._unread = False
+        self._answering = False
+
+    async def serve(self) -> None:
+        """Answer every request of the connection."""
+        task = asyncio.current_task()
+        assert task is not None
+        watching = self._loop.call_later(LOOK_SECONDS, self._look, task)
+        self._watching = watching
+        try:
+            while await self._one():
+                pass
+        except (WireClosed, BadHead, OSError):
+            pass  # one end is gone, and the other has nothing to wait for
+        finally:
+            self._watching.cancel()
+            for each in (self._client, self._store, self._up, self._down):
+                if each is not None:
+                    each.close()
+
+    def _look(self, task: "asyncio.Task[None]") -> None:
+        """End a connection on which nothing happens."""
+        now = self._loop.time()
+        latest = max(self._client.progress, self._store.progress if self._store else 0)
+        late = latest + STILL_SECONDS if self._head_since is None else self._head_since + IDLE_SECONDS
+        if now > late:
+            task.cancel()
+        else:
+            self._watching = self._loop.call_later(LOOK_SECONDS, self._look, task)
+
+    async def _one(self) -> bool:
+        """Answer one request; whether there may be another."""
+        self._head_since = self._loop.time()
+        self._unread = self._answering = False
+        try:
+            raw = await self._client.read_head()
+            if raw is None:
+                return False
+            request = heads.request(raw)
+        except BadHead as error:
+            self._unread = True
+            answer = Refused("InvalidRequest", f"{error}.").answer()
+            return await self._say(answer, bodiless=False, last=True)
+        self._head_since = None
+        self._unread = request.has_body
+        try:
+            about = target(request)
+            return await self._do(route(request, about), request, about)
+        except Refused as refused:
+            if self._answering:
+                raise WireClosed from refused
+            return await self._reply(request, refused.answer())
+
+    async def _do(self, kind: Kind, request: Request, about: Target) -> bool:
+        shared, desk = self._shared, self._shared.desk
+        if kind is Kind.CREATE:
+            body = await self._body(request)
+            answer = await shared.in_thread(lambda: desk.create(request, about, body))
+            return await self._reply(request, answer)
+        if not about.bucket:
+            return await self._pass(request)
+        owner = await self._owner(request, about.bucket)
+        if kind is Kind.POLICY:
+            body = await self._body(request)
+            return await self._reply(
+                request, await shared.in_thread(lambda: desk.policy(request, about, body))
+            )
+        if kind is Kind.INSPECT:
+            body = await self._body(request)
+            await shared.in_thread(lambda: desk.inspect(request, about, owner, body))
+            return await self._pass(request, body)
+        if kind is Kind.DELETE:
+            return await self._pass(request, noticing=lambda response: self._deleted(about.bucket, response))
+        return await self._pass(request)
+
+    async def _owner(self, request: Request, bucket: str) -> str:
+        """The account of a bucket.
+
+        Raises:
+            Refused: there is no such bucket.
+        """
+        owner = self._shared.owners.get(bucket)
+        if owner is None:
+            desk = self._shared.desk
+            owner = await self._shared.in_thread(lambda: desk.owner(bucket))
+            if owner is None:
+                body = b""
+                raise await self._shared.in_thread(lambda: desk.missing(request, body))
+            self._shared.owners[bucket] = owner
+        return owner
+
+    async def _deleted(self, bucket: str, response: Response) -> None:
+        self._shared.owners.pop(bucket, None)
+        if response.status == 204:
+            await self._shared.in_thread(lambda: self._shared.desk.deleted(bucket))
+
+    async def _body(self, request: Request) -> bytes:
+        """The whole body of a request that is answered here, or looked at.
+
+        Raises:
+            Refused: it is too long, or its length is not told.
+        """
+        if request.chunked or "aws-chunked" in request.headers.get("content-encoding", ""):
+            raise Refused("MissingContentLength", "You must provide the Content-Length HTTP header.")
+        if (request.length or 0) > MOST_BODY:
+            raise Refused("EntityTooLarge", f"The body of this request has at most {MOST_BODY} bytes.")
+        if not request.length:
+            return b""
+        if "expect" in request.headers:
+            await self._client.send(CONTINUE)
+        body = await self._client.read(request.length)
+        self._unread = False
+        return body
+
+    async def _pass(
+        self, request: Request, body: bytes | None = None, *, noticing: Noticing | None = None
+    ) -> bool:
+        """Have the store answer; `body` is there already, if it is given."""
+        try:
+            return await self._exchange(await self._reach_store(), request, body, noticing)
+        except BaseException:  # whatever the store still says would be taken for its next answer
+            self._leave_store()
+            raise
+
+    async def _exchange(
+        self, store: Wire, request: Request, body: bytes | None, noticing: Noticing | None
+    ) -> bool:
+        held = self._client.take(request.length or 0) if body is None else body
+        await store.send(request.raw + held)
+        left = (request.length or 0) - len(held)
+        if not (left or request.chunked):
+            self._unread = False
+            return await self._answer(store, request, noticing)
+        sending = asyncio.create_task(self._send_body(store, request, left))
+        try:
+            keeps = await self._answer(store, request, noticing)
+        finally:
+            whole = sending.done()
+            sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sending
+        if whole and not self._unread:
+            return keeps
+        await self._linger()
+        return False
+
+    async def _send_body(self, store: Wire, request: Request, left: int) -> None:
+        """The rest of a request's body. If it breaks off, the store is told so, and ends its side."""
+        try:
+            if request.chunked:
+                await self._up.move_chunks(self._client, store)
+            else:
+                await self._up.move(self._client, store, left)
+            self._unread = False
+        except (WireClosed, BadHead, OSError):
+            with contextlib.suppress(OSError):
+                store.sock.shutdown(socket.SHUT_WR)
+
+    async def _answer(self, store: Wire, request: Request, noticing: Noticing | None) -> bool:
+        """Bring the store's answer back."""
+        response = await self._response(store)
+        while response.is_interim:
+            await self._client.send(response.raw)
+            response = await self._response(store)
+        if noticing is not None:
+            await noticing(response)
+        self._answering = True
+        if response.is_bodiless(request.method):
+            await self._client.send(response.raw)
+        elif response.chunked:
+            await self._client.send(response.raw)
+            await self._down.move_chunks(store, self._client)
+        elif response.length is not None:
+            held = store.take(response.length)
+            await self._client.send(response.raw + held)
+            await self._down.move(store, self._client, response.length - len(held))
+        else:
+            await self._client.send(response.raw)
+            await self._down.move_all(store, self._client)
+            return False
+        return not (response.closes or request.closes)
+
+    async def _response(self, store: Wire) -> Response:
+        try:
+            raw = await store.read_head()
+            if raw is None:
+                raise AWAY
+            return heads.response(raw)
+        except (WireClosed, BadHead, OSError) as error:
+            raise AWAY from error
+
+    async def _reach_store(self) -> Wire:
+        """The connection to the store; another one, where it has closed it meanwhile."""
+        if self._store is not None and self._store.is_stale():
+            self._leave_store()
+        if self._store is None:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            wire = Wire(sock)
+            try:
+                await self._loop.sock_connect(sock, self._shared.store)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError as error:
+                wire.close()
+                raise AWAY from error
+            self._store = wire
+        return self._store
+
+    def _leave_store(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    async def _reply(self, request: Request, answer: Answer) -> bool:
+        last = request.closes or self._unread
+        return await self._say(answer, bodiless=request.method == "HEAD", last=last)
+
+    async def _say(self, answer: Answer, *, bodiless: bool, last: bool) -> bool:
+        self._answering = True
+        await self._client.send(answer.encoded(bodiless=bodiless, last=last))
+        if self._unread:
+            await self._linger()
+        return not last
+
+    async def _linger(self) -> None:
+        """Let a client read the answer before the connection is reset for what it still sends."""
+        with contextlib.suppress(OSError, WireClosed, TimeoutError):
+            self._client.sock.shutdown(socket.SHUT_WR)
+            async with asyncio.timeout(LINGER_SECONDS):
+                await self._client.discard(LINGER_BYTES)

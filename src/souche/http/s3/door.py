@@ -1,0 +1,117 @@
+"""The door: where clients of buckets connect, in front of the embedded store, which listens on loopback.
+
+One thread with a loop of its own carries every connection; bodies go through the kernel, so what it has to do is
+a head for each request. What takes longer (a bucket that is made, a policy, a look into the store for a name) is
+done by a few threads beside it.
+"""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+import structlog
+import uvloop
+
+from souche.http import connections
+from souche.http.s3.answers import Refused
+from souche.http.s3.connection import Connection, Shared
+from souche.http.s3.desk import Desk
+from souche.http.s3.wires import Wire
+
+THREADS: Final = 4
+MOST_WAITING: Final = 256
+FILES_OF_ONE: Final = 6
+"""a connection's two sockets and two pipes"""
+MOST_CONNECTIONS: Final = 2048
+MOST_FROM_ADDRESS: Final = 1024
+FULL_SECONDS: Final = 0.1
+
+Made = TypeVar("Made")
+
+log = structlog.get_logger()
+
+
+@contextmanager
+def opened(door: "Door") -> Iterator[None]:
+    """A door that is open as long as the context lives."""
+    door.open()
+    try:
+        yield
+    finally:
+        door.close()
+
+
+class Door:
+    """A door that is open from `open` to `close`."""
+
+    def __init__(self, listening: socket.socket, store: tuple[str, int], desk: Desk) -> None:
+        """`listening` is where clients connect, `store` where the store listens."""
+        self._listening = listening
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="oos-desk")
+        self._waiting = 0
+        self._shared = Shared(store, desk, self._in_thread)
+        files = min(connections.most_files() // FILES_OF_ONE, MOST_CONNECTIONS * 4 // 3)
+        self._open = connections.Connections(MOST_FROM_ADDRESS, files)
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="oos-door", daemon=True)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def open(self) -> None:
+        """Answer, in a thread."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Answer no more; what is under way is cut off."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._listening.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self) -> None:
+        self._listening.setblocking(False)  # noqa: FBT003 (socket's own)
+        accepting = self._loop.create_task(self._accept())
+        self._loop.run_forever()
+        for task in (accepting, *self._tasks):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(accepting, *self._tasks, return_exceptions=True))
+        self._loop.close()
+
+    async def _accept(self) -> None:
+        while True:
+            try:
+                sock, address = await self._loop.sock_accept(self._listening)
+            except OSError as error:
+                log.warning("the object store's door took no connection", reason=str(error))
+                await asyncio.sleep(FULL_SECONDS)
+                continue
+            task = self._loop.create_task(self._serve(sock, address[0]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, sock: socket.socket, host: str) -> None:
+        client = Wire(sock)
+        if not self._open.admit(host):
+            refused = Refused("SlowDown", "There are too many connections. Please reduce your request rate.")
+            sock.send(refused.answer().encoded(bodiless=False, last=True))
+            client.close()
+            return
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await Connection(client, self._shared).serve()
+        except Exception:
+            log.exception("a connection to the object store's door broke")
+        finally:
+            self._open.leave(host)
+
+    async def _in_thread(self, do: Callable[[], Made], /) -> Made:
+        if self._waiting >= MOST_WAITING:
+            raise Refused("SlowDown", "Please reduce your request rate.")
+        self._waiting += 1
+        try:
+            return await self._loop.run_in_executor(self._threads, do)
+        finally:
+            self._waiting -= 1

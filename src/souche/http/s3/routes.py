@@ -1,0 +1,178 @@
+"""What is done with a request: passed to the store as it is, answered by the door, or refused.
+
+The store answers what it does not have as if it were something else (`PUT ?logging` makes a bucket), takes what it does
+not obey, and keeps two keys as one. docs/buckets.md has the list.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+from urllib.parse import unquote
+
+from souche.http.s3.answers import Refused
+from souche.http.s3.heads import Request
+from souche.objects.names import flaw_of_key, is_bucket_name
+
+PRIVATE: Final = frozenset({"private", "bucket-owner-full-control"})
+"""ACLs that say what is so anyway"""
+READS: Final = frozenset({"GET", "HEAD"})
+CHANGES: Final = frozenset({"GET", "PUT", "DELETE"})
+SIGNING: Final = frozenset({"AWSAccessKeyId", "Expires", "Signature", "x-id"})
+OF_SERVICE: Final = frozenset({"max-buckets", "continuation-token", "prefix", "bucket-region"})
+OF_BUCKET: Final[Mapping[str, frozenset[str]]] = {
+    "accelerate": READS,
+    "acl": READS,
+    "cors": CHANGES,
+    "encryption": frozenset({"GET", "DELETE"}),
+    "lifecycle": frozenset({"GET", "DELETE"}),
+    "location": READS,
+    "notification": READS,
+    "object-lock": frozenset({"GET", "PUT"}),
+    "ownershipControls": READS,
+    "policyStatus": READS,
+    "replication": READS,
+    "requestPayment": READS,
+    "tagging": CHANGES,
+    "uploads": READS,
+    "versioning": frozenset({"GET", "PUT"}),
+    "versions": READS,
+}
+"""Subresources of a bucket, and how they are passed on."""
+UNKNOWN_TO_STORE: Final = frozenset(
+    {
+        *(
+            "abac",
+            "analytics",
+            "attributes",
+            "delete",
+            "intelligent-tiering",
+            "inventory",
+            "journal",
+            "logging",
+        ),
+        *(
+            "metadataConfiguration",
+            "metadataTable",
+            "metrics",
+            "policy",
+            "publicAccessBlock",
+            "session",
+            "website",
+        ),
+    }
+)
+OF_OBJECT_REFUSED: Final = frozenset({"encryption", "renameObject", "restore", "select", "torrent"})
+NOT_IMPLEMENTED: Final = (
+    "A header or query you provided implies functionality that is not implemented: {what}"
+)
+
+
+class Kind(Enum):
+    """Who answers."""
+
+    PASS = auto()
+    INSPECT = auto()
+    """passed on, once its body has been looked at"""
+    CREATE = auto()
+    DELETE = auto()
+    """passed on, and noted when it is done"""
+    POLICY = auto()
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a request is about; a key, if there is one, as it is meant."""
+
+    bucket: str
+    key: str
+
+
+def target(request: Request) -> Target:
+    """Which bucket, and which key.
+
+    Raises:
+        Refused: there can be no such bucket.
+    """
+    bucket, _, key = request.path[1:].partition("/")
+    if bucket and not is_bucket_name(bucket):
+        raise Refused("InvalidBucketName", "A bucket has 3 to 63 lower-case letters, digits and hyphens.")
+    if not bucket and key:
+        raise Refused("InvalidBucketName", "The name of the bucket is missing.")
+    return Target(bucket, unquote(key, errors="surrogateescape"))
+
+
+def route(request: Request, about: Target) -> Kind:
+    """What is done with it.
+
+    Raises:
+        Refused.
+    """
+    names = {unquote(each.partition("=")[0]) for each in request.query.split("&") if each}
+    names = {each for each in names if each not in SIGNING and not each.startswith("X-Amz-")}
+    _check_headers(request.headers)
+    if not about.bucket:
+        return _of_service(request, names)
+    if about.key:
+        return _of_object(request, about.key, names)
+    return _of_bucket(request, names)
+
+
+def _of_service(request: Request, names: set[str]) -> Kind:
+    if request.method not in READS or not names <= OF_SERVICE:
+        raise Refused("MethodNotAllowed", "The specified method is not allowed against this resource.")
+    return Kind.PASS
+
+
+def _of_bucket(request: Request, names: set[str]) -> Kind:
+    method = request.method
+    known = sorted(names & (OF_BUCKET.keys() | UNKNOWN_TO_STORE))
+    if known == ["policy"] and method in CHANGES:
+        return Kind.POLICY
+    if (known == ["delete"] and method == "POST") or (
+        known in (["acl"], ["ownershipControls"]) and method == "PUT"
+    ):
+        return Kind.INSPECT
+    if any(method not in OF_BUCKET.get(each, ()) for each in known if method != "OPTIONS"):
+        raise not_implemented(f"{method} ?{known[0]}")
+    if method in READS or method == "OPTIONS" or known:
+        return Kind.PASS
+    if method not in ("PUT", "DELETE") or names:
+        raise not_implemented(f"{method} of a bucket")
+    return Kind.CREATE if method == "PUT" else Kind.DELETE
+
+
+def _of_object(request: Request, key: str, names: set[str]) -> Kind:
+    if flaw := flaw_of_key(key):
+        if request.method in READS:
+            raise Refused("NoSuchKey", "The specified key does not exist.")
+        raise Refused("InvalidArgument", f"There can be no such key: {flaw}.")
+    if refused := sorted(names & OF_OBJECT_REFUSED):
+        raise not_implemented(f"?{refused[0]}")
+    return Kind.INSPECT if "acl" in names and request.method == "PUT" else Kind.PASS
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    if headers.get("x-amz-acl", "private") not in PRIVATE or any(
+        each.startswith("x-amz-grant-") for each in headers
+    ):
+        raise no_acls()
+    for each in ("x-amz-server-side-encryption", "x-amz-website-redirect-location"):
+        if each in headers:
+            raise not_implemented(each)
+    if source := headers.get("x-amz-copy-source"):
+        _, _, key = (
+            unquote(source.partition("?")[0], errors="surrogateescape").removeprefix("/").partition("/")
+        )
+        if flaw := flaw_of_key(key):
+            raise Refused("InvalidArgument", f"There can be no such source: {flaw}.")
+
+
+def not_implemented(what: str) -> Refused:
+    """A refusal of what the store does not have."""
+    return Refused("NotImplemented", NOT_IMPLEMENTED.format(what=what))
+
+
+def no_acls() -> Refused:
+    """A refusal of an ACL that lets anybody else in."""
+    return Refused("AccessControlListNotSupported", "The bucket does not allow ACLs; use a bucket policy.")

@@ -1,0 +1,49 @@
+"""The region's records of buckets follow the embedded object store, which says what there is and whose it is; and the
+policies that it obeys follow the records."""
+
+from collections.abc import Iterable
+
+from souche.db import accounts, buckets
+from souche.db.buckets import PendingPolicy
+from souche.db.store import Store
+from souche.objects.oos import AccountOos
+from souche.reconcile.each import each
+
+
+class BucketRecords:
+    """The first round sets every policy again: the store may be an empty one, after a backup was restored."""
+
+    def __init__(self, store: Store, oos: AccountOos) -> None:
+        self._store = store
+        self._oos = oos
+        self._all_set = False
+
+    def settle(self) -> None:
+        """Note buckets that are not on record, forget those that are gone, set the policies that do not hold yet."""
+        with self._store.read() as connection:
+            recorded = buckets.every(connection)
+            known = {account.account_id for account in accounts.every(connection)}
+        there = {name: owner for name, owner in self._oos.buckets().items() if owner in known}
+        self._note(there.items() - recorded.items())
+        self._forget(recorded.keys() - there.keys())
+        with self._store.read() as connection:
+            waiting = buckets.policies(connection, pending_only=self._all_set)
+        done = each(waiting, self._set, lambda policy: policy.bucket)
+        self._all_set = self._all_set or len(done) == len(waiting)
+
+    def _note(self, found: Iterable[tuple[str, str]]) -> None:
+        for name, account_id in sorted(found):
+            with self._store.begin() as connection:
+                buckets.record(connection, name, account_id)
+
+    def _forget(self, names: Iterable[str]) -> None:
+        """One that has been made since the store was asked is there now."""
+        for name in sorted(names):
+            if self._oos.owner(name) is None:
+                with self._store.begin() as connection:
+                    buckets.forget(connection, name)
+
+    def _set(self, policy: PendingPolicy) -> None:
+        self._oos.set_policy(policy.bucket, None if policy.obeyed is None else policy.obeyed.encode())
+        with self._store.begin() as connection:
+            buckets.policy_applied(connection, policy.bucket, policy.obeyed)

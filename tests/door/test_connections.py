@@ -1,0 +1,204 @@
+"""Clients that come slowly, say too much, or go; and a store that goes. The store here is a listening socket."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from souche.app import access_keys
+from souche.app.region import Region
+from souche.http import server
+from souche.http.s3 import connection, door
+from souche.http.s3.desk import Desk
+from souche.http.s3.door import Door, opened
+from souche.http.s3.heads import MOST_BYTES
+from souche.objects.base import ObjectsUnavailable
+from tests.support.polling import eventually
+from tests.support.region import make_region
+
+HEAD = b"GET /hers/key HTTP/1.1\r\nHost: h\r\n\r\n"
+PUT = b"PUT /hers/key HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n"
+
+
+class OneBucket:
+    """An `AccountOos` with one bucket."""
+
+    away = False
+
+    def owner(self, bucket: str) -> str | None:
+        if self.away:
+            raise ObjectsUnavailable(endpoint="the store", reason="it is away")
+        return "000000000001" if bucket == "hers" else None
+
+    def buckets(self) -> dict[str, str]:
+        return {"hers": "000000000001"}
+
+    def ensure_bucket(self, bucket: str, account_id: str) -> None: ...
+
+    def set_policy(self, bucket: str, policy: bytes | None) -> None: ...
+
+
+@pytest.fixture
+def region(tmp_path: Path) -> Iterator[Region]:
+    region = make_region(tmp_path)
+    yield region
+    region.store.close()
+
+
+@contextmanager
+def before(region: Region, store: tuple[str, int], oos: OneBucket | None = None) -> Iterator[tuple[str, int]]:
+    """A door before a store; where clients connect."""
+    listening = server.listen("127.0.0.1", 0)
+    desk = Desk(region, oos or OneBucket(), lambda key: access_keys.lookup(region, key))
+    address: tuple[str, int] = listening.getsockname()
+    with opened(Door(listening, store, desk)):
+        yield address
+
+
+@contextmanager
+def store_that(answer: Callable[[socket.socket], None]) -> Iterator[tuple[str, int]]:
+    """A store that does this with each connection."""
+    with closing(server.listen("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            while True:
+                try:
+                    accepted, _ = listening.accept()
+                except OSError:
+                    return
+                with accepted:
+                    answer(accepted)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listening.getsockname()
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def answered(address: tuple[str, int], *pieces: bytes) -> bytes:
+    """All that comes back until the connection ends."""
+    with socket.create_connection(address, timeout=20) as client:
+        for piece in pieces:
+            client.sendall(piece)
+        said = b""
+        while data := client.recv(65_536):
+            said += data
+    return said
+
+
+NOWHERE = ("127.0.0.1", 1)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"nonsense\r\n\r\n",
+        b"x" * (MOST_BYTES + 65_536),
+        b"PUT /hers/k HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+)
+def test_a_head_that_is_none_is_refused_and_ends_the_connection(region: Region, raw: bytes) -> None:
+    with before(region, NOWHERE) as address:
+        assert answered(address, raw).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_store_that_is_away_is_said_to_be(region: Region) -> None:
+    oos = OneBucket()
+    with before(region, NOWHERE, oos) as address:
+        with socket.create_connection(address, timeout=20) as client:
+            for _ in range(2):
+                client.sendall(HEAD)
+                assert client.recv(65_536).startswith(b"HTTP/1.1 503 ")
+        oos.away = True
+        said = answered(
+            address, HEAD.replace(b"hers", b"other").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        )
+        assert said.startswith(b"HTTP/1.1 503 ")
+        assert b"<Code>ServiceUnavailable</Code>" in said
+
+
+def test_a_head_that_does_not_come_is_given_up(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.2)
+    with before(region, NOWHERE) as address:
+        assert answered(address, b"GET /hers") == b""
+
+
+def test_a_body_that_does_not_come_is_given_up(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And an answer that does not."""
+    monkeypatch.setattr(connection, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "STILL_SECONDS", 0.2)
+    ended = threading.Event()
+
+    def wait(accepted: socket.socket) -> None:
+        while accepted.recv(65_536):
+            pass
+        ended.set()
+
+    with store_that(wait) as store, before(region, store) as address:
+        assert answered(address, PUT % 100, b"half") == b""
+        assert ended.wait(10)
+        assert answered(address, HEAD) == b""
+
+
+def test_an_answer_before_the_end_of_the_body_comes_through(region: Region) -> None:
+    """A store that refuses at the head, and reads no more."""
+
+    def refuse(accepted: socket.socket) -> None:
+        accepted.recv(65_536)
+        accepted.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
+
+    with store_that(refuse) as store, before(region, store) as address:
+        assert answered(address, PUT % 1_000_000, b"x" * 10_000).endswith(b"\r\n\r\nno")
+
+
+def test_a_client_that_goes_ends_the_stores_side(region: Region) -> None:
+    got = bytearray()
+    ended = threading.Event()
+
+    def swallow(accepted: socket.socket) -> None:
+        while data := accepted.recv(65_536):
+            got.extend(data)
+        ended.set()
+
+    with store_that(swallow) as store, before(region, store) as address:
+        with socket.create_connection(address, timeout=20) as client:
+            client.sendall(PUT % 1_000_000 + b"x" * 100_000)
+            eventually(lambda: len(got) > 50_000, 10)
+        assert ended.wait(10)
+
+
+def test_an_address_has_so_many_connections(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are told to come later, and those that are there go on."""
+    monkeypatch.setattr(door, "MOST_FROM_ADDRESS", 3)
+    with before(region, NOWHERE) as address:
+        clients = [socket.create_connection(address, timeout=20) for _ in range(3)]
+        for client in clients:
+            client.sendall(HEAD)
+            assert client.recv(65_536).startswith(b"HTTP/1.1 503 ")
+        assert b"SlowDown" in answered(address)
+        for client in clients:
+            client.close()
+        eventually(lambda: b"SlowDown" not in _first(address), 10)
+
+
+def _first(address: tuple[str, int]) -> bytes:
+    with socket.create_connection(address, timeout=20) as client:
+        client.sendall(HEAD)
+        return client.recv(65_536)
+
+
+def test_what_stands_still_holds_up_nobody(region: Region) -> None:
+    """Half requests, and one that is answered."""
+    with before(region, NOWHERE) as address:
+        halves = [socket.create_connection(address, timeout=20) for _ in range(30)]
+        for half in halves:
+            half.sendall(b"GET /hers")
+        began = time.monotonic()
+        assert _first(address).startswith(b"HTTP/1.1 503 ")
+        assert time.monotonic() - began < 10
+        for half in halves:
+            half.close()
