@@ -1,8 +1,9 @@
 """The examination itself: finds the system on the disks, and runs every check."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from souche.model.image_reports import Examination, Finding, Severity
 from souche.trust import guidelines
@@ -14,8 +15,11 @@ from souche.trust.engine import Facts
 from souche.trust.guidelines import Family
 from souche.trust.linux import accounts, boot, identity, places, release, secrets, services, ssh
 from souche.trust.linux.system import System
+from souche.trust.windows import checks
+from souche.trust.windows.system import System as WindowsSystem
 
 Check = Callable[[System], Iterable[Finding]]
+WindowsCheck = Callable[[WindowsSystem], Iterable[Finding]]
 
 MOST_FINDINGS: Final = 1000
 MOST_OF_A_CODE: Final = 100
@@ -45,6 +49,21 @@ LINUX_CHECKS: Final[Sequence[Check]] = (
     boot.loaders,
 )
 
+WINDOWS_CHECKS: Final[Sequence[WindowsCheck]] = (
+    checks.generalised,
+    checks.passwords,
+    checks.agent,
+    checks.drivers,
+    checks.event_logs,
+    checks.domain,
+    checks.end_of_support,
+    checks.histories,
+    checks.ssh,
+    secrets.private_keys,
+    secrets.credentials,
+)
+
+WINDOWS_FILE: Final = "/Windows/System32"
 ROOT_FILES: Final = ("/etc/os-release", "/usr/lib/os-release", "/etc/passwd", "/etc/fstab")
 
 
@@ -78,9 +97,17 @@ def examine(engine: str, layout: Layout, facts: Facts) -> Examination:
 def _system(layout: Layout, facts: Facts) -> Looked | None:
     for found in layout.found:
         tree = Tree({"/": found})
+        if found.files.kind == "ntfs" and tree.exists(WINDOWS_FILE):
+            return _windows(layout, tree, facts)
         if found.files.kind not in ("vfat", "ntfs") and any(map(tree.exists, ROOT_FILES)):
             return _linux(layout, found, facts)
     return None
+
+
+def _windows(layout: Layout, tree: Tree, facts: Facts) -> Looked:
+    system = WindowsSystem(tree, layout, facts.today)
+    findings = [each for check in WINDOWS_CHECKS for each in _guarded(check, system)]
+    return Looked("windows", system.name[:MOST_TEXT], findings, tree.unread)
 
 
 def _linux(layout: Layout, root: Found, facts: Facts) -> Looked:
@@ -92,7 +119,7 @@ def _linux(layout: Layout, root: Found, facts: Facts) -> Looked:
     return Looked("linux", release.name_of(system)[:MOST_TEXT], findings, tree.unread)
 
 
-def _guarded(check: Check, system: System) -> list[Finding]:
+def _guarded(check: Callable[[Any], Iterable[Finding]], system: System | WindowsSystem) -> list[Finding]:
     """A check that breaks on what nobody thought of leaves the others their turn, and says so."""
     found: list[Finding] = []
     try:
@@ -114,10 +141,18 @@ def _mounts(layout: Layout, root: Found) -> dict[str, Found]:
             and fields[1].startswith("/")
             and fields[1] != "/"
         ):
-            found = next((each for each in layout.found if _is_named(each, fields[0])), None)
+            options = fields[3] if len(fields) > 3 else ""
+            found = next((each for each in layout.found if _is_mounted(each, fields[0], options)), None)
             if found is not None and found is not root:
                 mounts[fields[1].rstrip("/")] = found
     return mounts
+
+
+def _is_mounted(found: Found, source: str, options: str) -> bool:
+    """Whether a line of fstab means this: of btrfs, which subvolume."""
+    named = re.search(r"(?:^|,)subvol=/?([^,]+)", options)
+    wanted = named[1] if named else ""
+    return _is_named(found, source) and (found.files.kind != "btrfs" or (found.place.volume or "") == wanted)
 
 
 def _is_named(found: Found, source: str) -> bool:
@@ -131,7 +166,7 @@ def _is_named(found: Found, source: str) -> bool:
             return found.files.label.lower() == value
         case "PARTUUID":
             return partition is not None and partition.part_uuid == value
-    if found.place.volume:
+    if found.place.volume and found.files.kind != "btrfs":
         mapped = found.place.volume.replace("-", "--").replace("/", "-")
         return source in (f"/dev/{found.place.volume}", f"/dev/mapper/{mapped}")
     letter = "abcdefghijklmnop"[found.place.disk % 16]

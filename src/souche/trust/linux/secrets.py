@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 from souche.model.image_reports import Finding, Severity
 from souche.trust.codes import finding
-from souche.trust.disks.tree import Node
+from souche.trust.disks.tree import Node, Tree
 from souche.trust.linux.keys import is_private_key, public_half
-from souche.trust.linux.system import System
+from souche.trust.linux.system import System, User
 
 KEY_NAMES: Final = re.compile(
     r"(?:^id_|^identity$|\.(?:pem|key|p8|ppk|asc)$|_rsa$|_ed25519$|^private)", re.IGNORECASE
@@ -82,7 +82,17 @@ HISTORIES: Final = (
 )  # fmt: skip
 
 
-def private_keys(system: System) -> Iterator[Finding]:
+class Homes(Protocol):
+    """A system of any family: its files, and the folders of its users."""
+
+    @property
+    def tree(self) -> Tree: ...
+
+    @property
+    def homes(self) -> list[tuple[User, str]]: ...
+
+
+def private_keys(system: Homes) -> Iterator[Finding]:
     """Private keys of users, of TLS servers, of GPG."""
     seen: set[str] = set()
     for user, home in system.homes:
@@ -97,7 +107,7 @@ def private_keys(system: System) -> Iterator[Finding]:
                 yield from _private_key(system, node, None)
 
 
-def _candidates(system: System, folder: str) -> Iterator[Node]:
+def _candidates(system: Homes, folder: str) -> Iterator[Node]:
     for node in system.tree.walk(folder, DEPTH):
         if not node.is_file or not 0 < node.entry.size <= SMALL:
             continue
@@ -107,7 +117,7 @@ def _candidates(system: System, folder: str) -> Iterator[Node]:
             yield node
 
 
-def _private_key(system: System, node: Node, user: str | None) -> Iterator[Finding]:
+def _private_key(system: Homes, node: Node, user: str | None) -> Iterator[Finding]:
     if HOST_KEY.match(node.path):
         return
     content = system.tree.content(node, SMALL) or b""
@@ -117,7 +127,7 @@ def _private_key(system: System, node: Node, user: str | None) -> Iterator[Findi
         yield finding("private-key", node.path, text, fingerprint=public_half(content), user=user)
 
 
-def credentials(system: System) -> Iterator[Finding]:
+def credentials(system: Homes) -> Iterator[Finding]:
     """Credentials of clouds, registries and databases, in the files where their tools keep them."""
     for user, home in system.homes:
         for name, pattern in CREDENTIALS:
@@ -133,13 +143,13 @@ def credentials(system: System) -> Iterator[Finding]:
         yield from _variables(system, path, None)
 
 
-def _credentials(system: System, path: str, pattern: str, user: str | None) -> Iterator[Finding]:
+def _credentials(system: Homes, path: str, pattern: str, user: str | None) -> Iterator[Finding]:
     if re.search(pattern, system.tree.text(path, SMALL)):
         text = "Credentials: whoever has the image can use them."
         yield finding("cloud-credentials", path, text, user=user)
 
 
-def _variables(system: System, path: str, user: str | None) -> Iterator[Finding]:
+def _variables(system: Homes, path: str, user: str | None) -> Iterator[Finding]:
     found = VARIABLES.search(system.tree.text(path, SMALL))
     if found:
         text = f"The variable {found[1]} is set: whoever has the image can use it."
