@@ -134,6 +134,14 @@ SETTINGS: Final = (
         "For how many hours the trash keeps disks that have no record, before they are removed for good. Only"
         " hours count for which the region is served.",
     ),
+    Setting(
+        "share_gate",
+        str,
+        "off",
+        "Which sharing of images is refused (409) while their report is not made or has a finding of severity high:"
+        " none, with everybody, or with any account.",
+        ("off", "public", "all"),
+    ),
     Setting("log_level", str, "info", "Least severe log lines shown.", ("debug", "info", "warning", "error")),
 )
 
@@ -157,6 +165,7 @@ class Settings:
     export_endpoint: str
     reserve_gib: float
     trash_hours: float
+    share_gate: Literal["off", "public", "all"]
     log_level: str
 
     @property

@@ -390,6 +390,15 @@ class PublishedVersion(OperationNotSupported):
     """The image {image_id} is a version on the marketplace: {reason}"""
 
 
+class FindingsRefuse(Conflict):
+    """The image {image_id} may not be {purpose}: its report has findings of severity high ({codes}).
+    ReadImageReports and `souche image check` have them."""
+
+
+class ReportMissing(Conflict):
+    """The image {image_id} may not be {purpose} yet: the report of what is inside is not made."""
+
+
 class OtherRegion(OperationNotSupported):
     """The SourceRegionName '{region_name}' is not this region, '{own_region_name}'."""
 

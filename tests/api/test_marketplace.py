@@ -11,7 +11,7 @@ from souche.model.images import Image
 from souche.states import ImageState, SnapshotState
 from tests.api.image_requests import add
 from tests.support.client import Client, absent, denied, unsupported
-from tests.support.resources import make_image, make_product_type, read_image
+from tests.support.resources import make_product_type, make_reported_image, read_image
 
 EXPORT = {"DiskImageFormat": "qcow2", "OsuBucket": "exports"}
 
@@ -38,7 +38,7 @@ def product(region: Region, seller: Client) -> str:
 
 @pytest.fixture
 def version(region: Region, seller: Client, product: str) -> Image:
-    source = make_image(region, seller.who, "app")
+    source = make_reported_image(region, seller.who, "app")
     vendor = accounts.known(region, seller.who.account_id)
     made = marketplace.publish(region, Publication(vendor, source.image_id, product, "App 1"))
     return settled(region, made.image_id)

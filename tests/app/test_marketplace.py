@@ -26,8 +26,8 @@ from souche.refusals import (
 )
 from souche.states import ImageState, SnapshotState, VmState
 from tests.support.resources import (
-    make_image,
     make_product_type,
+    make_reported_image,
     make_vm,
     make_volume,
     promised,
@@ -71,7 +71,7 @@ def made(region: Region, image: Image) -> Image:
 
 @pytest.fixture
 def version(region: Region, vendor: Account, seller: Principal, product: str) -> Image:
-    source = make_image(region, seller, "app")
+    source = make_reported_image(region, seller, "app")
     return made(region, marketplace.publish(region, Publication(vendor, source.image_id, product, "App 1")))
 
 
@@ -100,9 +100,9 @@ def test_a_version_is_a_copy_with_the_products_code(
 def test_a_vendor_publishes_its_own_under_its_own_product(
     region: Region, vendor: Account, seller: Principal, product: str, bob: Principal
 ) -> None:
-    own, other = make_image(region, seller), make_image(region, bob)
+    own, other = make_reported_image(region, seller), make_reported_image(region, bob)
     foreign = make_product_type(region, bob).product_type_id
-    pending = make_image(region, seller, "pending", state=ImageState.PENDING)
+    pending = make_reported_image(region, seller, "pending", state=ImageState.PENDING)
     for image, code, refusal in (
         (other, product, NoSuchImage),
         (own, foreign, NoSuchProductType),
@@ -133,7 +133,7 @@ def test_those_who_subscribed_before_have_each_new_version(
     region: Region, alice: Principal, seller: Principal, vendor: Account, customer: Account, product: str
 ) -> None:
     marketplace.subscribe(region, customer, product)
-    source = make_image(region, seller)
+    source = make_reported_image(region, seller)
     new = marketplace.publish(region, Publication(vendor, source.image_id, product))
     assert listed(region, alice) == [new.image_id]
 
@@ -236,7 +236,7 @@ def test_a_volume_that_brings_a_product_is_a_root_volume_for_subscribers(
 
 
 def test_what_is_no_version_cannot_be_withdrawn(region: Region, seller: Principal) -> None:
-    image = make_image(region, seller)
+    image = make_reported_image(region, seller)
     for image_id in (image.image_id, "ami-00000000"):
         with pytest.raises(NotPublished):
             marketplace.withdraw(region, image_id)
@@ -247,7 +247,7 @@ def test_a_version_that_is_being_made_is_not_withdrawn_yet(
     region: Region, vendor: Account, seller: Principal, product: str
 ) -> None:
     """Its snapshots, which are pending too, would be left."""
-    source = make_image(region, seller)
+    source = make_reported_image(region, seller)
     pending = marketplace.publish(region, Publication(vendor, source.image_id, product))
     with pytest.raises(WrongImageState):
         marketplace.withdraw(region, pending.image_id)

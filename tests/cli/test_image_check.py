@@ -31,13 +31,15 @@ def test_a_report_is_made_without_a_server(souche: Souche, good: Path) -> None:
 def test_a_finding_of_severity_high_is_the_status(souche: Souche, tmp_path: Path) -> None:
     files = {"root/.ssh/authorized_keys": KEY, "etc/shadow": f"root:{HASH}:1::::::\n"}
     disk = corpus.linux(tmp_path, Files(files))
-    (told,) = souche("image", "publish", disk, "--name", "Bad", "--format", "raw")
+    accepted = ("--accept", "authorized-key", "--accept", "usable-password")
+    (told,) = souche("image", "publish", disk, "--name", "Bad", "--format", "raw", *accepted)
     checked = souche.invoke("image", "check", told["ImageId"], "--json")
     assert checked.exit_code == 1
     report = json.loads(checked.stdout)
     high = {each["Code"] for each in report["Findings"] if each["Severity"] == "high"}
     assert high == {"authorized-key", "usable-password"}
     assert list(report["Findings"][0]) == ["Code", "Severity", "Path", "Fingerprint", "Text", "Remedy"]
+    assert report["Accepted"] == ["authorized-key", "usable-password"]
     assert SECRET not in checked.stdout
     assert souche.invoke("image", "check", told["ImageId"], "--again").exit_code == 1
 
@@ -45,3 +47,13 @@ def test_a_finding_of_severity_high_is_the_status(souche: Souche, tmp_path: Path
 def test_an_image_that_is_not_there_is_refused(souche: Souche, good: Path) -> None:
     souche("account", "create", "alice")
     assert "doesn't exist" in souche.refusal("image", "check", "ami-12345678")
+
+
+def test_publication_is_refused_on_a_finding_of_severity_high(souche: Souche, tmp_path: Path) -> None:
+    disk = corpus.linux(tmp_path, Files({"root/.ssh/authorized_keys": KEY}))
+    refused = souche.refusal("image", "publish", disk, "--name", "Bad", "--format", "raw")
+    assert "severity high (authorized-key)" in refused
+    assert "no code 'nonsense'" in souche.refusal(
+        "image", "publish", disk, "--name", "Bad", "--format", "raw", "--accept", "nonsense"
+    )
+    assert list((souche.home / "staging").iterdir()) == []

@@ -1,5 +1,6 @@
 """Resources put into a region's database directly, in whatever state a test needs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,7 @@ from souche import ids
 from souche.app.region import Region
 from souche.db import (
     export_tasks,
+    image_reports,
     images,
     keypairs,
     operations,
@@ -20,6 +22,7 @@ from souche.db import (
 )
 from souche.model.accounts import Principal
 from souche.model.export_tasks import ExportTask
+from souche.model.image_reports import Examination, Finding
 from souche.model.images import Image, ImageMapping
 from souche.model.keypairs import Keypair
 from souche.model.product_types import ProductType
@@ -80,6 +83,19 @@ def make_image(region: Region, who: Principal, name: str = "image", **changes: A
     image = replace(image, **changes)
     with region.store.begin() as connection:
         images.insert(connection, image)
+    return image
+
+
+def make_reported_image(
+    region: Region, who: Principal, name: str = "image", findings: Sequence[Finding] = (), **changes: Any
+) -> Image:
+    """As `make_image`, with its report made: nothing was found in it, or what is given."""
+    image = make_image(region, who, name, **changes)
+    with region.store.begin() as connection:
+        image_reports.request(connection, image.image_id)
+        image_reports.set_active(connection, image.image_id)
+        made = Examination("none", "Debian", tuple(findings), ())
+        image_reports.store(connection, image.image_id, made, region.clock.now(), other=False)
     return image
 
 

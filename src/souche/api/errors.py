@@ -172,6 +172,8 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.SecurityGroupNamed: _conflict(9002),  # ours: busy
     refusals.RuleTaken: _conflict(9005),  # ErrCidrDuplicate, cluster-api-provider-outscale #631
     refusals.SnapshotInUse: _conflict(9094),
+    refusals.FindingsRefuse: _conflict(9002),  # ours: a region's --share-gate
+    refusals.ReportMissing: _conflict(9002),
     refusals.ProductTypeInUse: _conflict(9002),
     refusals.DeviceInUse: _conflict(9004),
     refusals.DuplicateDevice: _conflict(9014),

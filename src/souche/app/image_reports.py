@@ -1,17 +1,19 @@
 """What is inside images, as a caller may know it (docs/trust.md)."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
-from souche.app import images, lookup
+from souche.app import lookup
 from souche.app.found import Found
-from souche.app.region import Region
+from souche.app.region import Region, Work
 from souche.db import image_reports as records
 from souche.db import images as image_records
 from souche.model.accounts import Principal
 from souche.model.image_reports import Report, hidden
 from souche.model.images import Image
 from souche.model.query import Query
-from souche.refusals import NoSuchImage
+from souche.refusals import FindingsRefuse, NoSuchImage, ReportMissing, WrongImageState
+from souche.states import ImageState
 
 
 def find(region: Region, who: Principal, query: Query) -> Found[tuple[Report, Image]]:
@@ -38,11 +40,17 @@ def request(region: Region, who: Principal, image_id: str) -> Report:
     """
     with region.begin() as work:
         image = lookup.own_image(work.connection, who, image_id)
-        images.check_available(image)
+        _check_available(image)
         records.request_again(work.connection, image_id, region.clock.now())
         report = records.get(work.connection, image_id)
     assert report is not None
     return report
+
+
+def _check_available(image: Image) -> None:
+    if image.state != ImageState.AVAILABLE:
+        reason = "only an available image is looked into"
+        raise WrongImageState(image_id=image.image_id, state=image.state, reason=reason)
 
 
 def of_image(region: Region, image_id: str) -> Report | None:
@@ -55,6 +63,38 @@ def of_image(region: Region, image_id: str) -> Report | None:
         if image_records.get(connection, image_id) is None:
             raise NoSuchImage(image_id=image_id)
         return records.get(connection, image_id)
+
+
+def give(work: Work, source: Image, version: Image, accepted: Collection[str]) -> None:
+    """Give a version the report of the image that it is a copy of, if it may be published.
+
+    Raises:
+        ReportMissing, FindingsRefuse.
+    """
+    report = _complete(work, source.image_id, "published")
+    codes = report.refused(accepted)
+    if codes:
+        raise FindingsRefuse(image_id=source.image_id, purpose="published", codes=", ".join(codes))
+    records.copy(work.connection, version.image_id, report)
+    records.accept(work.connection, version.image_id, [*report.accepted, *accepted])
+
+
+def check_shareable(work: Work, image_id: str) -> None:
+    """Refuse to share an image whose report has findings of severity high (`--share-gate`).
+
+    Raises:
+        ReportMissing, FindingsRefuse.
+    """
+    codes = _complete(work, image_id, "shared").refused()
+    if codes:
+        raise FindingsRefuse(image_id=image_id, purpose="shared", codes=", ".join(codes))
+
+
+def _complete(work: Work, image_id: str, purpose: str) -> Report:
+    report = records.get(work.connection, image_id)
+    if report is None or not report.is_complete:
+        raise ReportMissing(image_id=image_id, purpose=purpose)
+    return report
 
 
 def request_as_operator(region: Region, image_id: str, *, again: bool) -> None:
@@ -70,5 +110,5 @@ def request_as_operator(region: Region, image_id: str, *, again: bool) -> None:
         known = records.get(work.connection, image_id)
         if known is not None and not again:
             return
-        images.check_available(image)
+        _check_available(image)
         records.request_again(work.connection, image_id, region.clock.now())

@@ -9,7 +9,7 @@ from typing import TypeAlias, get_args
 import sqlalchemy as sa
 
 from souche import ids
-from souche.app import block_devices, lookup, product_codes, quotas, texts
+from souche.app import block_devices, image_reports, lookup, product_codes, quotas, texts
 from souche.app.block_devices import MappingRequest
 from souche.app.found import Found
 from souche.app.permissions import PermissionsChange, check_account_ids
@@ -241,6 +241,7 @@ def update(region: Region, who: Principal, change: Change) -> Image:
     Raises:
         NoSuchImage, BadProductCodes, MalformedAccountId, BadValue, ValueTooLong.
         PublishedVersion: only the description of such an image can change.
+        ReportMissing, FindingsRefuse: the region's --share-gate refuses to share it.
     """
     _check_change(change)
     with region.begin() as work:
@@ -253,7 +254,7 @@ def update(region: Region, who: Principal, change: Change) -> Image:
             codes = product_codes.changed(work.connection, who, change.product_codes, image.product_codes)
             images.set_product_codes(work.connection, image.image_id, codes)
         if change.permissions is not None:
-            _change_permissions(work, image, change.permissions)
+            _change_permissions(region, work, image, change.permissions)
         return seen_by(region, who, images.get(work.connection, image.image_id) or image)
 
 
@@ -263,13 +264,22 @@ def _check_change(change: Change) -> None:
         check_account_ids(change.permissions.account_ids)
 
 
-def _change_permissions(work: Work, image: Image, change: PermissionsChange) -> None:
+def _change_permissions(region: Region, work: Work, image: Image, change: PermissionsChange) -> None:
+    if _is_gated(region, change):
+        image_reports.check_shareable(work, image.image_id)
     if change.removal:
         images.revoke(work.connection, image.image_id, change.account_ids)
     else:
         images.grant(work.connection, image.image_id, change.account_ids)
     if change.everybody:
         images.set_public(work.connection, image.image_id, public=not change.removal)
+
+
+def _is_gated(region: Region, change: PermissionsChange) -> bool:
+    """Whether the region asks the image's report before it is shared so."""
+    if change.removal or region.share_gate == "off":
+        return False
+    return change.everybody or (region.share_gate == "all" and bool(change.account_ids))
 
 
 def delete(region: Region, who: Principal, image_id: str) -> None:

@@ -9,7 +9,7 @@ VMs launched from it live on.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from souche.app import image_copies, lookup, product_types
+from souche.app import image_copies, image_reports, lookup, official_images, product_types
 from souche.app.images import ImageSettings
 from souche.app.region import Region
 from souche.db import images as image_records
@@ -26,12 +26,13 @@ from souche.workflows import delete_snapshot
 @dataclass(frozen=True)
 class Publication:
     """An image of a vendor's, to be sold under a product type of the vendor's. Without a name, the version is
-    named as a copy is."""
+    named as a copy is. `accepted` are codes of findings of severity high with which it is published all the same."""
 
     vendor: Account
     image_id: str
     product_type_id: str
     name: str | None = None
+    accepted: tuple[str, ...] = ()
 
 
 def publish(region: Region, wanted: Publication) -> Image:
@@ -39,13 +40,16 @@ def publish(region: Region, wanted: Publication) -> Image:
 
     Raises:
         NoSuchProductType, and those of image_copies.copy.
+        ReportMissing: nobody knows what is in the image yet. FindingsRefuse: it has a finding of severity high.
     """
     who = Principal(wanted.vendor.account_id)
+    official_images.check_accepted(wanted.accepted)
     with region.begin() as work:
         product = product_types.own(work.connection, who, wanted.product_type_id)
         source = lookup.own_image(work.connection, who, wanted.image_id)
         settings = ImageSettings(wanted.name, product_codes=(*source.product_codes, product.product_type_id))
         image = image_copies.promise_copy(region, work, who, source, settings)
+        image_reports.give(work, source, image, wanted.accepted)
         granted = marketplace.subscribers(work.connection, product.product_type_id)
         image_records.grant(work.connection, image.image_id, granted)
         marketplace.publish(work.connection, image.image_id, product.product_type_id)

@@ -7,6 +7,7 @@ the former image of its family: docs/official-images.md says what that means.
 The operator may publish for any other account as well, in the same way.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -17,15 +18,17 @@ from souche.app.block_devices import SIZE_GIB
 from souche.app.images import ImageSettings
 from souche.app.region import Region, Work
 from souche.db import accounts as account_records
+from souche.db import image_reports, snapshots
 from souche.db import images as image_records
-from souche.db import snapshots
 from souche.formats import disk_inspection
 from souche.model.accounts import Account, Principal
+from souche.model.image_reports import NOT_GENERALISED
 from souche.model.images import ROOT_DEVICE_NAME, Architecture, BootMode, Image, ImageMapping
 from souche.model.permissions import Permissions
 from souche.model.snapshots import Snapshot
 from souche.refusals import BadValue, NoSuchAccount
 from souche.states import ImageState, SnapshotState
+from souche.trust.codes import CODES
 
 PROVIDER_NAME = "outscale"
 PROVIDER_ALIAS = "Outscale"
@@ -38,7 +41,8 @@ GIB = 1024**3
 class DiskImage:
     """A disk file in the region's home, and what is made of it. The file is removed once it has been taken in.
 
-    The image before it in the family can be launched for `grace_days` more.
+    The image before it in the family can be launched for `grace_days` more. `accepted` are codes of findings of
+    severity high with which it is published all the same.
     """
 
     path: Path
@@ -50,6 +54,7 @@ class DiskImage:
     architecture: Architecture = "x86_64"
     product_codes: tuple[str, ...] = ()
     grace_days: int = GRACE_DAYS
+    accepted: tuple[str, ...] = ()
 
 
 def size_gib(path: Path, expected: Literal["qcow2", "raw"]) -> int:
@@ -105,6 +110,8 @@ def publish(region: Region, disk: DiskImage, account: Account | None = None) -> 
         image = replace(image, product_codes=codes)
         images.write(work, image)
         snapshots.insert(work.connection, _snapshot(image))
+        if disk.accepted:
+            image_reports.accept(work.connection, image.image_id, disk.accepted)
         work.promised.append(
             images.promise(
                 "import_image",
@@ -132,8 +139,22 @@ def check_architecture(account: Account, architecture: Architecture) -> None:
         )
 
 
+def check_accepted(codes: Collection[str]) -> None:
+    """Refuse codes that there are none of, or that cannot be accepted.
+
+    Raises:
+        BadValue.
+    """
+    for code in codes:
+        if code not in CODES:
+            raise BadValue(parameter="accept", reason=f"there is no code '{code}'; docs/trust.md has all.")
+        if code == NOT_GENERALISED:
+            raise BadValue(parameter="accept", reason="a Windows without sysprep is never published.")
+
+
 def _check(account: Account, disk: DiskImage) -> None:
     check_architecture(account, disk.architecture)
+    check_accepted(disk.accepted)
     if not 0 <= disk.grace_days <= MOST_GRACE_DAYS:
         raise BadValue(parameter="grace-days", reason=f"it takes 0 to {MOST_GRACE_DAYS}")
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import sqlalchemy as sa
 import structlog
@@ -20,6 +20,9 @@ from souche.vault import Vault
 from souche.workflows import promises
 
 log = structlog.get_logger()
+
+
+ShareGate: TypeAlias = Literal["off", "public", "all"]
 
 
 @dataclass
@@ -51,6 +54,7 @@ class Region:
     `oos_endpoint` is the URL of its object store; empty: it has none. `most_seconds` bounds the readings that keep to
     it (`app/images.show`). `room` is what is left of its medium;
     `keeps_objects`: its object store's data are there too. `public_range` (CIDR) is what public IPs are from.
+    `share_gate`: which sharing of images their reports may refuse: none, with everybody, or with anybody.
     """
 
     name: str
@@ -70,6 +74,7 @@ class Region:
     keeps_objects: bool = False
     subregion_letters: tuple[str, ...] = ("a", "b")
     public_range: str = "198.19.0.0/24"
+    share_gate: ShareGate = "off"
 
     @property
     def subregion_names(self) -> list[str]:

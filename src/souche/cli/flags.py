@@ -13,6 +13,13 @@ HomeFlag = Annotated[
     Path, typer.Option("--home", envvar="SOUCHE_HOME", help="Folder of the region.", file_okay=False)
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AcceptedCodes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept",
+        help="Code of a finding of severity high to publish with all the same; may be given repeatedly.",
+    ),
+]
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:

@@ -18,7 +18,7 @@ from souche.app import official_images
 from souche.app.official_images import GRACE_DAYS, PROVIDER_ALIAS, DiskImage
 from souche.cli import image_check
 from souche.cli.composition import Administered, Composition
-from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag
 from souche.cli.output import show, told
 from souche.errors import Invalid, SystemFailure
 from souche.formats.disk_inspection import DiskFormat, WrongDiskFormat
@@ -121,6 +121,7 @@ def _add_build(app: typer.Typer, composition: Composition) -> None:
             ),
         ] = None,
         grace_days: GraceDays = GRACE_DAYS,
+        accept: AcceptedCodes = None,
         json: JsonFlag = False,
     ) -> None:
         """Build an image by a recipe and publish it, under a new id and name: an official one, unless it is for an
@@ -128,7 +129,9 @@ def _add_build(app: typer.Typer, composition: Composition) -> None:
         with told(), composition.administer(home, make=True) as administered, _bar() as progress:
             wanted, publisher = _recipe(recipe), official_images.publisher(administered.region, account)
             official_images.check_architecture(publisher, wanted.architecture)
-            image = _build_and_publish(administered, wanted, publisher, progress, grace_days)
+            accepted = tuple(accept or ())
+            official_images.check_accepted(accepted)
+            image = _build_and_publish(administered, wanted, publisher, progress, grace_days, accepted)
         _show(image, as_json=json)
 
 
@@ -158,6 +161,7 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
             list[str] | None, typer.Option(help="A licence that it carries; may be given repeatedly.")
         ] = None,
         grace_days: GraceDays = GRACE_DAYS,
+        accept: AcceptedCodes = None,
         json: JsonFlag = False,
     ) -> None:
         """Publish a cloud image file as a public image, under a new id and name: NAME-YYYY.MM.DD-N."""
@@ -174,6 +178,7 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
                     architecture=architecture,
                     product_codes=tuple(product_code or ()),
                     grace_days=grace_days,
+                    accepted=tuple(accept or ()),
                 )
                 promised = official_images.publish(administered.region, disk, publisher)
             image = _made(administered, promised)
@@ -225,6 +230,7 @@ def _build_and_publish(
     publisher: Account,
     progress: Callable[[str, float], None],
     grace_days: int,
+    accepted: tuple[str, ...],
 ) -> Image:
     administered.region.room.ask(BUILD_BYTES)
     with tempfile.TemporaryDirectory(dir=administered.staging) as folder:
@@ -242,6 +248,7 @@ def _build_and_publish(
         boot_modes=recipe.boot_modes,
         architecture=recipe.architecture,
         grace_days=grace_days,
+        accepted=accepted,
     )
     return _made(administered, official_images.publish(administered.region, wanted, publisher))
 

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from souche.app import accounts, image_copies, marketplace, official_images
+from souche.app import accounts, image_copies, image_reports, marketplace, official_images
 from souche.app.marketplace import Publication
 from souche.cli.composition import Composition
-from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag
 from souche.cli.output import show, told
 from souche.errors import SystemFailure
 from souche.model.images import Image
@@ -34,12 +34,16 @@ def build(composition: Composition) -> typer.Typer:
         account: Annotated[str, typer.Option(help="Name or ID of the vendor's account.")],
         product: ProductFlag,
         name: Annotated[str | None, typer.Option(help="Name of the version.")] = None,
+        accept: AcceptedCodes = None,
         json: JsonFlag = False,
     ) -> None:
         """Publish a version: a frozen copy of the image, with the product's code, for its subscribers."""
         with told(), composition.administer(home) as administered:
             vendor = accounts.known(administered.region, account)
-            made = marketplace.publish(administered.region, Publication(vendor, image, product, name))
+            image_reports.request_as_operator(administered.region, image, again=False)
+            administered.examine(image, True)
+            wanted = Publication(vendor, image, product, name, tuple(accept or ()))
+            made = marketplace.publish(administered.region, wanted)
             administered.finish(image_copies.copy_operation_id(made))
             made = _checked(official_images.get(administered.region, made))
         show({"ImageId": made.image_id, "ImageName": made.name}, as_json=json)

@@ -133,6 +133,7 @@ def serve(settings: Settings) -> Iterator[Served]:
             keeps_objects=settings.oos_address is not None,
             subregion_letters=settings.subregion_letters,
             public_range=settings.public_ips,
+            share_gate=settings.share_gate,
         )
         if door and embedded:
             stack.enter_context(opened(Door(door, embedded.address, Desk(region, embedded, _keys(region)))))

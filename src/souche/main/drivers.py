@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
-from souche.app.region import Region, Workflows
+from souche.app.region import Region, ShareGate, Workflows
 from souche.clock import SystemClock
 from souche.compute.base import GuestNetwork, Hypervisor
 from souche.compute.libvirt import host_paths
@@ -251,6 +251,7 @@ def make_region(
     keeps_objects: bool,
     subregion_letters: tuple[str, ...],
     public_range: str,
+    share_gate: ShareGate = "off",
 ) -> Region:
     """What use-cases work with."""
     return Region(
@@ -269,6 +270,7 @@ def make_region(
         keeps_objects=keeps_objects,
         subregion_letters=subregion_letters,
         public_range=public_range,
+        share_gate=share_gate,
     )
 
 

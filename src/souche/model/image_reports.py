@@ -1,5 +1,6 @@
 """What is found inside an image: the trust report of an OMI."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -85,6 +86,12 @@ class Report:
     def high(self) -> list[str]:
         """The codes of severity high, each once."""
         return sorted({each.code for each in self.findings if each.severity == Severity.HIGH})
+
+    def refused(self, accepted: Collection[str] = ()) -> list[str]:
+        """The codes for which the image may not be published: of severity high, and neither accepted now nor before. A
+        Windows that sysprep has not generalised is never published."""
+        taken = {*accepted, *self.accepted} - {NOT_GENERALISED}
+        return [code for code in self.high if code not in taken]
 
 
 HOMES: Final = ("/home/", "/Users/", "/Documents and Settings/")

@@ -8,6 +8,7 @@ from souche.db import image_reports, images
 from souche.errors import ProgramMissing, SystemFailure
 from souche.model.image_reports import Examination
 from souche.model.images import Image
+from souche.refusals import FindingsRefuse
 from souche.trust.engine import Engine, Facts, unreadable
 from souche.workflows.parts import Parts
 
@@ -34,6 +35,19 @@ def report_wholly(parts: Parts, image_id: str) -> None:
     """Make the report of an image, by every engine that it takes."""
     if report_on(parts, image_id):
         report_on(parts, image_id, other=True)
+
+
+def check_publishable(parts: Parts, image_id: str) -> None:
+    """Refuse an image whose report has a finding of severity high that its publisher did not accept.
+
+    Raises:
+        FindingsRefuse.
+    """
+    with parts.store.read() as connection:
+        report = image_reports.get(connection, image_id)
+    codes = report.refused() if report else []
+    if codes:
+        raise FindingsRefuse(image_id=image_id, purpose="published", codes=", ".join(codes))
 
 
 def _examined(parts: Parts, image: Image, engine: Engine) -> Examination:

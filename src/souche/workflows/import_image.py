@@ -4,10 +4,11 @@ The transaction before has written the image (`pending`), one snapshot (`in-queu
 file is inside the region's home and belongs to this workflow.
 
 1. import: the volume store takes the bytes in. Undo: forget the snapshot there.
-2. complete: the snapshot becomes `completed` and the image `available`, in one transaction.
-3. withdraw former: of the image's family only the newest stays listed; those before it can be launched by their
+2. examine: the report of the image is made. Findings of severity high that the publisher did not accept end it here.
+3. complete: the snapshot becomes `completed` and the image `available`, in one transaction.
+4. withdraw former: of the image's family only the newest stays listed; those before it can be launched by their
    ids for `grace_days` more. Forward only, as the image is there already.
-4. remove file.
+5. remove file.
 
 When a step fails the image becomes `failed` with the reason, its snapshot is gone, and so is the file.
 
@@ -20,7 +21,7 @@ from typing import Literal, cast
 
 from souche.db import images
 from souche.model.operations import Operation
-from souche.workflows import create_image, locks
+from souche.workflows import create_image, examinations, locks
 from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
 
@@ -33,6 +34,11 @@ def _import(parts: Parts, operation: Operation) -> None:
         cast("Literal['qcow2', 'raw']", operation.arguments["format"]),
         int(cast("int", operation.arguments["size_bytes"])),
     )
+
+
+def _examine(parts: Parts, operation: Operation) -> None:
+    examinations.report_wholly(parts, operation.subject_id)
+    examinations.check_publishable(parts, operation.subject_id)
 
 
 def _withdraw_former(parts: Parts, operation: Operation) -> None:
@@ -60,6 +66,7 @@ WORKFLOW = Workflow(
     name="import_image",
     steps=(
         Step("import", _import, create_image.forget),
+        Step("examine", _examine),
         Step("complete", create_image.complete),
         Step("withdraw former", _withdraw_former, forward_only=True),
         Step("remove file", _remove_file, forward_only=True),
