@@ -55,6 +55,15 @@ def _index_damaged(world: World, cast: Cast) -> str:
     return "region.sqlite"
 
 
+def _database_out_of_reach(world: World, cast: Cast) -> str:
+    """As on a medium that is mounted read-only."""
+    world.close()
+    for file in world.home.glob("region.sqlite*"):
+        file.unlink()
+    (world.home / "region.sqlite").mkdir()
+    return "region.sqlite"
+
+
 def _database_newer(world: World, cast: Cast) -> str:
     execute(world, "UPDATE alembic_version SET version_num = '9999'")
     return "region.sqlite"
@@ -108,6 +117,7 @@ FAULTS: Final[dict[str, tuple[str, Damage]]] = {
     "database lost": ("DatabaseMissing", _database_lost),
     "database empty": ("DatabaseMissing", _database_empty),
     "database overwritten": ("DatabaseDamaged", _database_overwritten),
+    "database out of reach": ("DatabaseUnreadable", _database_out_of_reach),
     "index damaged": ("DatabaseDamaged", _index_damaged),
     "database of a newer release": ("DatabaseNewer", _database_newer),
     "reference broken": ("ReferenceBroken", _reference_broken),

@@ -13,6 +13,11 @@ from souche.db import inspection
 from souche.fsck.findings import Finding, Level
 
 RESTORE: Final = "stop the region, and put the home back from a backup"
+REACH: Final = (
+    "nothing is known to be damaged: make the home readable and writable (SQLite writes beside a database to read it),"
+    " or check a copy of it"
+)
+DAMAGE: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 UPGRADE: Final = "install the release of Souche that made it, or a later one"
 START: Final = "the next start of `souche serve` upgrades it: check it after that"
 
@@ -33,7 +38,7 @@ def _records(database: Path) -> Iterator[Finding]:
         with engine.connect() as connection, connection.begin():
             yield from _found_in_records(connection, database.name)
     except sa.exc.DatabaseError as error:
-        yield Finding("DatabaseDamaged", database.name, f"it cannot be read: {error.orig}", advice=RESTORE)
+        yield _unreadable("DatabaseDamaged", database, error)
     finally:
         engine.dispose()
 
@@ -64,6 +69,15 @@ def _journal(journal: Path) -> Iterator[Finding]:
             for said in inspection.damages(connection):
                 yield Finding("JournalDamaged", journal.name, said, advice=RESTORE)
     except sa.exc.DatabaseError as error:
-        yield Finding("JournalDamaged", journal.name, f"it cannot be read: {error.orig}", advice=RESTORE)
+        yield _unreadable("JournalDamaged", journal, error)
     finally:
         engine.dispose()
+
+
+def _unreadable(damaged: str, file: Path, error: sa.exc.DatabaseError) -> Finding:
+    """What SQLite says of its bytes is damage; that it cannot get at them is none: a backup put back would lose what
+    was written since."""
+    name, text = getattr(error.orig, "sqlite_errorname", ""), f"it cannot be read: {error.orig}"
+    if name.startswith(DAMAGE):
+        return Finding(damaged, file.name, text, advice=RESTORE)
+    return Finding("DatabaseUnreadable", file.name, text, advice=REACH)
