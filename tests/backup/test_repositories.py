@@ -145,6 +145,15 @@ def test_a_restored_home_is_its_owners_alone(region: Region, tmp_path: Path) -> 
     assert (tmp_path / "backups").stat().st_mode & 0o077 == 0
 
 
+def test_a_medium_that_is_full_is_that_of_the_new_home(region: Region, tmp_path: Path) -> None:
+    """The folder of the backups was named, and said to be full."""
+    repository = FolderRepository(tmp_path / "backups")
+    back_up(region, repository)
+    key = next(key for key in repository.keys("objects/") if repository.size(key))
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        repository.get_file(key, Path("/dev/full"), lambda _count: None)
+
+
 def test_a_restore_that_had_just_begun_is_gone_on_with(region: Region, tmp_path: Path) -> None:
     """It was killed when its marker was there, and empty: the folder was taken for somebody else's."""
     repository = FolderRepository(tmp_path / "backups")

@@ -73,12 +73,16 @@ class FolderRepository:
             _copy(source, draft, progress)
 
     def get_file(self, key: str, path: Path, progress: Progress) -> None:
-        with (
-            self._errors(key),
-            (self._root / key).open("rb", buffering=0) as source,
-            path.open("wb") as target,
-        ):
-            _copy(source, target, progress)
+        with self._errors(key):
+            source = (self._root / key).open("rb", buffering=0)
+        with source, _named(path), path.open("wb") as target:
+            while chunk := self._chunk(key, source):
+                target.write(chunk)
+                progress(len(chunk))
+
+    def _chunk(self, key: str, source: BinaryIO) -> bytes:
+        with self._errors(key):
+            return source.read(CHUNK_BYTES)
 
     @contextmanager
     def _draft(self, key: str) -> Iterator[BinaryIO]:
@@ -105,6 +109,15 @@ class FolderRepository:
             if key and isinstance(error, FileNotFoundError):
                 raise NotInBackup(key=key) from error
             raise BackupFailed(reason=f"{error.filename or self._root}: {error.strerror}") from error
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """What the system says of a write names the file: it is not of the backup."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, error.filename or str(path)) from error
 
 
 def _copy(source: BinaryIO, target: BinaryIO, progress: Progress) -> None:

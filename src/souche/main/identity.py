@@ -70,7 +70,9 @@ def check_parts(home: Home) -> Contents:
     for file, file_id in in_files.items():
         if file_id is not None and file_id != contents.region_id:
             database_id = contents.region_id or "none"
-            raise RegionDiffers(file=file, file_id=file_id, database_id=database_id)
+            raise RegionDiffers(
+                file=file, file_id=file_id or "none (the file is empty)", database_id=database_id
+            )
     if in_files[home.region_id] is not None and in_files[home.disks_region_id] is None:
         raise DisksMissing(home=home.path)
     return contents
