@@ -26,6 +26,30 @@ def test_where_imports_may_come_from_is_host_and_port() -> None:
             _ = made((wrong,)).import_endpoints
 
 
+@pytest.mark.parametrize(
+    ("given", "variable", "expected"),
+    [
+        (None, None, False),
+        (True, None, True),
+        (None, "true", True),
+        (None, "1", True),
+        (None, "false", False),
+    ],
+)
+def test_a_flag_is_given_or_its_variable_says_so(
+    given: bool | None,  # noqa: FBT001
+    variable: str | None,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    environment = {} if variable is None else {"SOUCHE_GUEST_NAT": variable}
+    assert config.settings({"home": Path("/home"), "guest_nat": given}, environment).guest_nat is expected
+
+
+def test_a_flag_is_true_or_false() -> None:
+    with pytest.raises(BadSetting, match="--guest-nat"):
+        config.settings({"home": Path("/home")}, {"SOUCHE_GUEST_NAT": "perhaps"})
+
+
 def test_subregions_are_letters_each_once() -> None:
     def letters(given: str | None) -> tuple[str, ...]:
         return config.settings({"home": Path("/home"), "subregions": given}, {}).subregion_letters

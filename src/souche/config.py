@@ -78,6 +78,20 @@ SETTINGS: Final = (
         " that the region has already; at its first start a /20 in 10.128.0.0/9, chosen by the path of HOME.",
     ),
     Setting(
+        "guest_nat",
+        bool,
+        False,  # noqa: FBT003
+        "Guests reach whatever this host reaches, as if it came from the host, and its resolver; link-local addresses"
+        " never. The host forwards packets then (net.ipv4.ip_forward). Nothing begins from outside.",
+    ),
+    Setting(
+        "guest_services",
+        bool,
+        False,  # noqa: FBT003
+        "Guests reach the API and the embedded object store at the address of their bridge (gateway-ipv4 in their"
+        " metadata), by the same ports as others.",
+    ),
+    Setting(
         "public_ips",
         str,
         "",
@@ -157,6 +171,8 @@ class Settings:
     compute: Literal["libvirt", "simulated"]
     endpoint: str
     guest_network: str
+    guest_nat: bool
+    guest_services: bool
     public_ips: str
     allow_import: tuple[str, ...]
     oos_listen: str
@@ -292,10 +308,17 @@ def _value(setting: Setting, given: Any, environment: Mapping[str, str]) -> Any:
     if setting.choices and value not in setting.choices:
         raise BadSetting(flag=setting.flag, reason=f"one of {', '.join(setting.choices)} is expected")
     try:
-        return setting.kind(value)
-    except ValueError as error:
+        return _truth(value) if setting.kind is bool else setting.kind(value)
+    except (ValueError, KeyError) as error:
         reason = f"'{value}' is no {setting.kind.__name__}"
         raise BadSetting(flag=setting.flag, reason=reason) from error
+
+
+def _truth(value: object) -> bool:
+    """A flag as the command line gives it, or as a variable has it."""
+    if isinstance(value, str):
+        return {"true": True, "1": True, "false": False, "0": False, "": False}[value.lower()]
+    return bool(value)
 
 
 def _values(setting: Setting, value: Any) -> tuple[Any, ...]:

@@ -59,10 +59,17 @@ def reachable_directory() -> Iterator[Path]:
 
 @contextmanager
 def region(
-    home: Path, cidr: str, public_range: str | None = None, *, reboot_grace_seconds: float = 0.5
+    home: Path,
+    cidr: str,
+    public_range: str | None = None,
+    *,
+    nat: bool = False,
+    reboot_grace_seconds: float = 0.5,
 ) -> Iterator[LibvirtHypervisor]:
     """A region that takes its guests and its network with it."""
-    hypervisor = LibvirtHypervisor(home, cidr, public_range, reboot_grace_seconds=reboot_grace_seconds)
+    hypervisor = LibvirtHypervisor(
+        home, cidr, public_range, nat=nat, reboot_grace_seconds=reboot_grace_seconds
+    )
     try:
         yield hypervisor
     finally:

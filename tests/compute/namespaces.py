@@ -30,6 +30,10 @@ class Namespace:
         """What else a guest's DHCP answer says."""
         self._inside(["ip", "route", "add", cidr, "via", gateway])
 
+    def also(self, address: str) -> None:
+        """Have another address (with its length) beside the first."""
+        self._inside(["ip", "address", "add", address, "dev", "eth0"])
+
     def address(self, new: str) -> None:
         """Change the machine's address."""
         self._inside(["ip", "address", "flush", "dev", "eth0"])

@@ -1,17 +1,16 @@
 """The scripts of the firewalls, by their exact text where that is short, and by their lines."""
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 
 import pytest
 
-from souche.compute.libvirt.firewall_rules import GuestFirewall, State, change, removal, ruleset
+from souche.compute.libvirt.firewall_rules import GuestFirewall, State, Ways, change, removal, ruleset
 from souche.compute.libvirt.names import Names
 from souche.model.security_groups import Rule
 
 NAMES = Names("t1")
-GATEWAY = IPv4Address("10.0.4.1")
-PUBLIC_RANGE = IPv4Network("198.19.7.0/24")
+WAYS = Ways(IPv4Network("10.0.4.0/22"), IPv4Network("198.19.7.0/24"))
 GROUP, OTHER = "sg-0000000a", "sg-0000000b"
 ALONE = GuestFirewall("i-00000001", "aa:00:00:00:00:01", "10.0.4.9")
 GUEST = GuestFirewall("i-00000001", "aa:00:00:00:00:01", "10.0.4.9", (GROUP,))
@@ -33,9 +32,7 @@ def let_in(*rules: Rule) -> list[str]:
 
 def test_ruleset() -> None:
     assert (
-        ruleset(
-            NAMES, GATEWAY, PUBLIC_RANGE, state(replace(GUEST, public_ip="198.19.7.1"), sg_0000000a=(SSH,))
-        )
+        ruleset(NAMES, WAYS, state(replace(GUEST, public_ip="198.19.7.1"), sg_0000000a=(SSH,)))
         == f"""\
 table ip souche_t1
 delete table ip souche_t1
@@ -223,7 +220,7 @@ def test_overlapping_sources_are_one() -> None:
 
 
 def test_without_guests_no_address_is_refused() -> None:
-    assert "element" not in ruleset(NAMES, GATEWAY, PUBLIC_RANGE, State())
+    assert "element" not in ruleset(NAMES, WAYS, State())
 
 
 def test_removal() -> None:
@@ -232,4 +229,20 @@ def test_removal() -> None:
         "delete table ip souche_t1",
         "table bridge souche_t1",
         "delete table bridge souche_t1",
+    ]
+
+
+def test_guests_are_forwarded_to_guests_only_unless_they_have_a_way_out() -> None:
+    """Then never to link-local addresses, and nothing begins from outside."""
+    shut = ruleset(NAMES, WAYS, State()).splitlines()
+    opened = ruleset(NAMES, replace(WAYS, nat=True), State()).splitlines()
+    assert [line.strip() for line in shut if line not in opened] == [
+        'iifname "sout1" oifname != "sout1" drop'
+    ]
+    assert [line.strip() for line in opened if line not in shut] == [
+        'iifname "sout1" oifname != "sout1" ip daddr 169.254.0.0/16 drop',
+        'iifname != "sout1" oifname "sout1" ct state != { established, related } drop',
+        "chain way_out {",
+        "type nat hook postrouting priority 100; policy accept;",
+        'ip saddr 10.0.4.0/22 oifname != "sout1" masquerade',
     ]

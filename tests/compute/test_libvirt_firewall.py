@@ -290,7 +290,7 @@ def test_nothing_for_the_public_range_leaves_this_machine(
     """Not by a route that somebody adds, nor when the routes and the bridge are gone."""
     shown = json.loads(run(["ip", "-json", "route", "show", "exact", PUBLIC_RANGE], timeout_seconds=10))
     assert {each.get("dev", each.get("type")) for each in shown} == {hypervisor.bridge, "unreachable"}
-    with outside("fwo", "192.0.2.0/30") as machine:
+    with outside("fwo", "198.51.100.8/30") as machine:
         machine.address(UNLINKED)
         run(["ip", "route", "add", f"{UNLINKED}/32", "dev", "vethfwo"], timeout_seconds=10)
         with machine.serving(ECHO, str(OPEN), str(SHUT), str(UDP)):

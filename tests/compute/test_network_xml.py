@@ -1,15 +1,16 @@
 """The region's network as XML."""
 
+from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
 
 from souche.compute.libvirt import network_xml
+from souche.compute.libvirt.firewall_rules import Ways
 from souche.compute.libvirt.names import Names
 
 NAMES = Names("abc")
-CIDR = IPv4Network("10.0.4.0/22")
-PUBLIC = IPv4Network("198.19.7.0/24")
+WAYS = Ways(IPv4Network("10.0.4.0/22"), IPv4Network("198.19.7.0/24"))
 
 # As libvirt 9.0 gives it back.
 ROUTES = "169.254.169.254/32,10.0.4.1,198.19.7.0/24,10.0.4.1"
@@ -36,7 +37,7 @@ KEPT = f"""
 
 
 def test_network() -> None:
-    assert network_xml.network(NAMES, CIDR, PUBLIC) == (
+    assert network_xml.network(NAMES, WAYS) == (
         '<network xmlns:dnsmasq="http://libvirt.org/schemas/network/dnsmasq/1.0">'
         "<name>souche-abc</name>"
         '<bridge name="souabc" stp="off" delay="0" />'
@@ -55,11 +56,19 @@ def test_network() -> None:
 
 
 def test_what_libvirt_adds_makes_no_other_network() -> None:
-    assert network_xml.shape(KEPT) == network_xml.shape(network_xml.network(NAMES, CIDR, PUBLIC))
+    assert network_xml.shape(KEPT) == network_xml.shape(network_xml.network(NAMES, WAYS))
+
+
+def test_a_way_out_is_a_default_route_and_names() -> None:
+    """What gets through is the firewall's to say: libvirt has no rules for an open network."""
+    nat = network_xml.network(NAMES, replace(WAYS, nat=True))
+    assert '<forward mode="open" /><dns enable="yes" />' in nat
+    assert "198.19.7.0/24,10.0.4.1,0.0.0.0/0,10.0.4.1" in nat
+    assert network_xml.essence(nat) == network_xml.essence(KEPT)
 
 
 def test_other_routes_leave_the_network_of_guests_that_run() -> None:
-    other = network_xml.network(NAMES, CIDR, IPv4Network("198.19.8.0/24"))
+    other = network_xml.network(NAMES, Ways(WAYS.cidr, IPv4Network("198.19.8.0/24")))
     assert network_xml.shape(other) != network_xml.shape(KEPT)
     assert network_xml.essence(other) == network_xml.essence(KEPT)
     assert network_xml.essence(KEPT.replace("prefix='22'", "prefix='24'")) != network_xml.essence(KEPT)

@@ -29,7 +29,7 @@ from souche.http.metadata import create_metadata_app
 from souche.http.s3.desk import Desk
 from souche.http.s3.door import Door, opened
 from souche.http.server import Application
-from souche.main import guest_network, public_range
+from souche.main import guest_network, guest_services, public_range
 from souche.main.administration import administer as administer
 from souche.main.backups import Backups
 from souche.main.checking import check as check
@@ -156,15 +156,27 @@ def run(settings: Settings) -> None:
     api_socket = _listen(settings)
     settings = replace(settings, endpoint=_endpoint(settings, api_socket))
     with serve(settings) as served:
-        applications = [Application(create_app(served.region, _keys(served.region)), api_socket)]
+        api = create_app(served.region, _keys(served.region))
+        applications = [Application(api, api_socket)]
         if served.bridge is not None:
             metadata_app = create_metadata_app(served.region)
             guests = metadata_socket.listen(served.bridge)
             applications.append(Application(metadata_app, guests, connections.METADATA))
+            if settings.guest_services:
+                applications += _for_guests(served, served.bridge, applications[0])
         _tell(settings, served)
         server.run(applications)
         _checkpoint(settings)
         os._exit(0)
+
+
+def _for_guests(served: Served, bridge: str, api: Application) -> Iterator[Application]:
+    """What guests reach by the bridge's address: the API once more, and the buckets."""
+    gateway_ip = served.region.network.gateway_ip
+    guest_services.pass_on_buckets(served.oos_listen, bridge, gateway_ip)
+    listening = guest_services.listen(api.listening, bridge, gateway_ip)
+    if listening is not None:
+        yield Application(api.asgi, listening)
 
 
 def _check(settings: Settings) -> None:

@@ -65,7 +65,9 @@ def make_compute(settings: Settings) -> tuple[Compute, str | None]:
     """The driver for guests, and the interface that guests come in by (None for pretended ones)."""
     if settings.compute == "simulated":
         return SimulatedHypervisor(settings.home, settings.guest_network), None
-    driver = LibvirtHypervisor(settings.home, settings.guest_network, settings.public_ips)
+    driver = LibvirtHypervisor(
+        settings.home, settings.guest_network, settings.public_ips, nat=settings.guest_nat
+    )
     driver.prepare()
     return driver, driver.bridge
 

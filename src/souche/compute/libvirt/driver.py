@@ -18,7 +18,6 @@ from souche.compute.libvirt import (
     firmware,
     host_paths,
     live_disks,
-    network_xml,
     qemu_capabilities,
 )
 from souche.compute.libvirt.accelerator import Accelerator
@@ -27,6 +26,7 @@ from souche.compute.libvirt.connection import Connection, find
 from souche.compute.libvirt.disk_xml import file_of
 from souche.compute.libvirt.events import Events
 from souche.compute.libvirt.firewall import RegionFirewall
+from souche.compute.libvirt.firewall_rules import Ways
 from souche.compute.libvirt.host_paths import GuestFiles
 from souche.compute.libvirt.names import Names, home_tag
 from souche.compute.libvirt.network import RegionNetwork
@@ -38,7 +38,8 @@ OFF_STATES = {libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_NOSTATE}
 
 class LibvirtHypervisor:
     """Guests of the region in `home`, on the libvirt at `uri`, in an isolated network with the addresses
-    `cidr`, and with public IPs of `public_range`; None: without.
+    `cidr`, and with public IPs of `public_range`; None: without. With `nat` guests reach what
+    this machine reaches.
 
     `tag` (1 to 12 small letters and digits) sets the region's names apart from another's on the same machine;
     by default it comes from the home's path. `accelerator` None means to find out, which takes up to 5
@@ -57,6 +58,7 @@ class LibvirtHypervisor:
         cidr: str,
         public_range: str | None = None,
         *,
+        nat: bool = False,
         tag: str | None = None,
         uri: str = "qemu:///system",
         accelerator: Accelerator | None = None,
@@ -65,15 +67,14 @@ class LibvirtHypervisor:
         home.mkdir(parents=True, exist_ok=True)
         host_paths.require_traversable(home)
         self._names = Names(tag or home_tag(home))
-        self._cidr = IPv4Network(cidr)
+        self._ways = Ways(IPv4Network(cidr), IPv4Network(public_range) if public_range else None, nat=nat)
         self._accelerator = accelerator or accelerators.detect()
         self._reboot_grace_seconds = reboot_grace_seconds
         self._files = GuestFiles(home)
-        public = IPv4Network(public_range) if public_range else None
-        self._network = RegionNetwork(self._names, self._cidr, public)
+        self._network = RegionNetwork(self._names, self._ways)
         # One thing at a time is done to a guest's disks.
         self._disks_of: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._firewall = RegionFirewall(home, self._names, self._cidr, public)
+        self._firewall = RegionFirewall(home, self._names, self._ways)
         self._unused_capabilities: tuple[str, ...] = ()
         self._connection = Connection(uri, self._prepare)
         self._events = Events(self._names, self.power_states)
@@ -84,7 +85,7 @@ class LibvirtHypervisor:
 
     @property
     def network(self) -> GuestNetwork:
-        return GuestNetwork(str(self._cidr), str(network_xml.gateway(self._cidr)))
+        return GuestNetwork(str(self._ways.cidr), str(self._ways.gateway))
 
     @property
     def bridge(self) -> str:

@@ -9,17 +9,16 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from souche.compute.base import Firewalls
-from souche.compute.libvirt import firewall_rules, network_xml, public_routes
+from souche.compute.libvirt import firewall_rules, public_routes
 from souche.compute.libvirt.batches import Batches
 from souche.compute.libvirt.firewall_files import FirewallFiles
-from souche.compute.libvirt.firewall_rules import FAMILIES, GuestFirewall, State
+from souche.compute.libvirt.firewall_rules import FAMILIES, GuestFirewall, State, Ways
 from souche.compute.libvirt.names import Names
 from souche.errors import ComputeFailed, SystemFailure
 from souche.run import run
@@ -27,6 +26,7 @@ from souche.run import run
 NFT_SECONDS: Final = 30.0
 SEEN_SECONDS: Final = 5.0
 """For so long after a load, or a look at the tables, a start takes them to be there."""
+FORWARDING: Final = Path("/proc/sys/net/ipv4/ip_forward")
 BRIDGE_NETFILTER: Final = Path("/proc/sys/net/bridge")
 
 log = structlog.get_logger()
@@ -44,11 +44,10 @@ class _Task:
 class RegionFirewall:
     """Firewalls in files below `<home>/firewall/`. Every method raises ComputeFailed when nft refuses."""
 
-    def __init__(self, home: Path, names: Names, cidr: IPv4Network, public_range: IPv4Network | None) -> None:
+    def __init__(self, home: Path, names: Names, ways: Ways) -> None:
         self._files = FirewallFiles(home.resolve() / "firewall")
         self._names = names
-        self._gateway = network_xml.gateway(cidr)
-        self._public_range = public_range
+        self._ways = ways
         self._batches = Batches(self._carry_out)
         self._loaded: State | None = None
         self._seen_at = 0.0
@@ -56,9 +55,11 @@ class RegionFirewall:
     def ensure(self) -> None:
         """Make the tables as the files say, let the frames between guests pass them, and keep what is for public IPs on
         this machine."""
-        if self._public_range:
-            public_routes.check_free(self._names.bridge, self._public_range)
+        if self._ways.public_range:
+            public_routes.check_free(self._names.bridge, self._ways.public_range)
         _let_bridged_frames_pass(self._names.bridge)
+        if self._ways.nat:
+            FORWARDING.write_text("1")
         self._batches.do(_Task(lambda: True))
 
     def shelter(self, vm_id: str, mac: str, ip: str) -> None:
@@ -103,8 +104,8 @@ class RegionFirewall:
 
     def remove(self) -> None:
         """Remove the tables, and the routes."""
-        if self._public_range:
-            public_routes.remove(self._public_range)
+        if self._ways.public_range:
+            public_routes.remove(self._ways.public_range)
         with self._files.locked():
             self._files.advance()
             self._loaded = None
@@ -147,10 +148,10 @@ class RegionFirewall:
 
     def _keep_public_range_here(self) -> None:
         """Where there is no bridge at this moment, the firewall refuses what is for the range."""
-        if self._public_range is None:
+        if self._ways.public_range is None:
             return
         try:
-            public_routes.ensure(self._names.bridge, self._gateway, self._public_range)
+            public_routes.ensure(self._names.bridge, self._ways.gateway, self._ways.public_range)
         except (ComputeFailed, OSError) as error:
             log.warning("public IPs lead to no guest", reason=str(error))
 
@@ -162,7 +163,7 @@ class RegionFirewall:
             self._keep_public_range_here()
         if everything or loaded is None or not self._load_change(loaded, state, checks_tables=checks_tables):
             self._files.advance()
-            _nft(firewall_rules.ruleset(self._names, self._gateway, self._public_range, state))
+            _nft(firewall_rules.ruleset(self._names, self._ways, state))
             self._seen_at = time.monotonic()
         self._loaded = State(dict(state.guests), dict(state.rules))
 

@@ -9,7 +9,7 @@ and maps, a security group is a chain of rules and a set of its members' address
   is refused, and the answers come in. DHCP's answers come from the region. An address leads to the chain of its guest's
   combination of groups, which jumps to the chain of each and drops the rest. Before that, what this machine and guests
   send to a public IP is translated to its guest's address; what is still for the public range leads nowhere, and is
-  refused whatever route it would take. Guests' packets are forwarded to guests only.
+  refused whatever route it would take. Guests' packets are forwarded to guests only, unless guests have a way out.
 - family `bridge`: a guest speaks by its own MAC and its own address only (the question for an address by DHCP
   excepted), and only IPv4 and ARP.
 
@@ -30,9 +30,26 @@ from souche.model.security_groups import Rule
 
 FAMILIES: Final = ("ip", "bridge")
 DESTINATION_NAT: Final = -100
+SOURCE_NAT: Final = 100
+LINK_LOCAL: Final = "169.254.0.0/16"
 BEFORE_FILTER: Final = -10  # of libvirt and of others, which are at 0
 BEFORE_IP: Final = -300  # bridged frames go to the family ip at 0
 NOTHING: Final = "in_no_group"
+
+
+@dataclass(frozen=True)
+class Ways:
+    """Where packets of a region may go: to guests in `cidr`, to public IPs of `public_range`, and with `nat` from
+    guests to whatever this machine reaches, as if it came from this machine; never to link-local addresses."""
+
+    cidr: IPv4Network
+    public_range: IPv4Network | None = None
+    nat: bool = False
+
+    @property
+    def gateway(self) -> IPv4Address:
+        """This machine's own address in the guests' network: the first."""
+        return self.cidr[1]
 
 
 @dataclass(frozen=True)
@@ -55,9 +72,9 @@ class State:
     rules: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
 
 
-def ruleset(names: Names, gateway: IPv4Address, public_range: IPv4Network | None, state: State) -> str:
+def ruleset(names: Names, ways: Ways, state: State) -> str:
     """The script that leaves exactly these firewalls."""
-    lines = [*_replaced(names), *_ip_table(names, gateway, public_range), *_bridge_table(names)]
+    lines = [*_replaced(names), *_ip_table(names, ways), *_bridge_table(names)]
     return "\n".join(lines) + "\n" + change(names, State(), state)
 
 
@@ -92,7 +109,7 @@ def _replaced(names: Names) -> Iterator[str]:
         yield f"delete table {family} {names.table}"
 
 
-def _ip_table(names: Names, gateway: IPv4Address, public_range: IPv4Network | None) -> Iterator[str]:
+def _ip_table(names: Names, ways: Ways) -> Iterator[str]:
     yield f"table ip {names.table} {{"
     yield "  map guests { type ipv4_addr : verdict; }"
     yield "  map public_ips { type ipv4_addr : ipv4_addr; }"
@@ -100,22 +117,36 @@ def _ip_table(names: Names, gateway: IPv4Address, public_range: IPv4Network | No
         "guests",
         [
             "ct state established,related accept",
-            f"ip saddr {gateway} udp sport 67 udp dport 68 accept",
+            f"ip saddr {ways.gateway} udp sport 67 udp dport 68 accept",
             "ip daddr vmap @guests",
         ],
     )
     for hook, source in (("prerouting", f'iifname "{names.bridge}" '), ("output", "")):
         begins = f"type nat hook {hook} priority {DESTINATION_NAT}; policy accept;"
         yield from _chain(f"public_{hook}", [begins, f"{source}dnat to ip daddr map @public_ips"])
-    nowhere = [f"ip daddr {public_range} reject with icmp type host-unreachable"] if public_range else []
-    only = {
-        "forward": f'iifname "{names.bridge}" oifname != "{names.bridge}" drop',
-        "output": f'oifname "{names.bridge}" icmp type redirect drop',  # past the translation
+    public = ways.public_range
+    nowhere = [f"ip daddr {public} reject with icmp type host-unreachable"] if public else []
+    rules = {
+        "forward": list(_forwarded(names, ways)),
+        "output": [f'oifname "{names.bridge}" icmp type redirect drop'],  # it would lead past the translation
     }
-    for hook, rule in only.items():
+    for hook, own in rules.items():
         begins = f"type filter hook {hook} priority {BEFORE_FILTER}; policy accept;"
-        yield from _chain(hook, [begins, *nowhere, rule, f'oifname "{names.bridge}" jump guests'])
+        yield from _chain(hook, [begins, *nowhere, *own, f'oifname "{names.bridge}" jump guests'])
+    if ways.nat:
+        begins = f"type nat hook postrouting priority {SOURCE_NAT}; policy accept;"
+        yield from _chain("way_out", [begins, f'ip saddr {ways.cidr} oifname != "{names.bridge}" masquerade'])
     yield "}"
+
+
+def _forwarded(names: Names, ways: Ways) -> Iterator[str]:
+    """What guests may send beyond their bridge, and what may come from there: answers."""
+    out = f'iifname "{names.bridge}" oifname != "{names.bridge}"'
+    if not ways.nat:
+        yield f"{out} drop"
+        return
+    yield f"{out} ip daddr {LINK_LOCAL} drop"
+    yield f'iifname != "{names.bridge}" oifname "{names.bridge}" ct state != {{ established, related }} drop'
 
 
 def _bridge_table(names: Names) -> Iterator[str]:

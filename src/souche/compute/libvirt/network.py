@@ -1,13 +1,13 @@
 """The region's isolated network on the host: made when missing, its reservations and its leases."""
 
 import shutil
-from ipaddress import IPv4Network
 
 import libvirt
 import structlog
 
 from souche.compute.libvirt import network_xml
 from souche.compute.libvirt.bindings import Host, Network
+from souche.compute.libvirt.firewall_rules import Ways
 from souche.compute.libvirt.names import Names
 from souche.compute.libvirt.reservations import PROCESS_FILES, Reservation, Reservations
 from souche.compute.libvirt.waiting import wait_until
@@ -22,25 +22,27 @@ log = structlog.get_logger()
 class RegionNetwork:
     """Every method takes the open connection and raises `libvirtError`, for the caller to translate."""
 
-    def __init__(self, names: Names, cidr: IPv4Network, public_range: IPv4Network | None = None) -> None:
+    def __init__(self, names: Names, ways: Ways) -> None:
         self._names = names
-        self._cidr = cidr
-        self._public_range = public_range
+        self._ways = ways
         self._reservations = Reservations(names.network)
 
     def ensure(self, host: Host, *, guests_run: bool) -> Network:
         """Make the network, or make it anew when its definition is another's, and start it. While guests use it, one
-        that differs in the routes of its guests stays.
+        that differs in routes, names or a way out only stays: the firewall decides what gets through.
 
         Raises:
             ComputeFailed: it is defined otherwise, and guests are using it.
         """
         self._reservations.ensure()
-        wanted = network_xml.network(self._names, self._cidr, self._public_range)
+        wanted = network_xml.network(self._names, self._ways)
         network = _find(host, self._names.network)
         if network is not None and network_xml.shape(network.XMLDesc()) != network_xml.shape(wanted):
             if guests_run and network_xml.essence(network.XMLDesc()) == network_xml.essence(wanted):
-                log.info("the network gets its new routes when no guest runs", network=self._names.network)
+                log.info(
+                    "the network gets its other routes and its way out when no guest runs at a start",
+                    network=self._names.network,
+                )
                 return network
             if guests_run:
                 raise ComputeFailed(reason=f"the network {self._names.network} differs from the settings")

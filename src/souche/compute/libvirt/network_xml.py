@@ -1,8 +1,8 @@
 """The XML of the region's network. Pure."""
 
-from ipaddress import IPv4Address, IPv4Network
 from xml.etree import ElementTree as ET
 
+from souche.compute.libvirt.firewall_rules import Ways
 from souche.compute.libvirt.markup import parse, text
 from souche.compute.libvirt.names import Names
 from souche.compute.libvirt.reservations import folder
@@ -15,38 +15,37 @@ PLACEHOLDER_MAC = "02:00:00:00:00:00"
 ET.register_namespace("dnsmasq", DNSMASQ)
 
 
-def gateway(cidr: IPv4Network) -> IPv4Address:
-    """The host's own address in the network: the first."""
-    return cidr[1]
-
-
-def network(names: Names, cidr: IPv4Network, public_range: IPv4Network | None = None) -> str:
-    """An isolated network: without <forward> libvirt lets nothing through the bridge.
+def network(names: Names, ways: Ways) -> str:
+    """An isolated network: without <forward> libvirt lets nothing through the bridge. With a way out it leaves to the
+    region's own firewall what goes through, and guests get a default route, and names from this machine's resolver.
 
     DHCP serves reservations only (`reservations`). The gateway's own, for a MAC that no guest has, makes libvirt
     start the service. Option 121 (RFC 3442) routes the metadata address and public IPs, and these alone, to the host;
-    it stands in for a router option, and none is sent. No DNS: there is nothing to resolve in here.
+    it stands in for a router option, and none is sent. No DNS without a way out: there is nothing to resolve in here.
     """
     root = ET.Element("network")
     ET.SubElement(root, "name").text = names.network
     ET.SubElement(root, "bridge", name=names.bridge, stp="off", delay="0")
-    ET.SubElement(root, "dns", enable="no")
-    own = ET.SubElement(root, "ip", address=str(gateway(cidr)), prefix=str(cidr.prefixlen))
+    if ways.nat:
+        ET.SubElement(root, "forward", mode="open")
+    ET.SubElement(root, "dns", enable="yes" if ways.nat else "no")
+    own = ET.SubElement(root, "ip", address=str(ways.gateway), prefix=str(ways.cidr.prefixlen))
     dhcp = ET.SubElement(own, "dhcp")
-    ET.SubElement(dhcp, "host", mac=PLACEHOLDER_MAC, ip=str(gateway(cidr)))
+    ET.SubElement(dhcp, "host", mac=PLACEHOLDER_MAC, ip=str(ways.gateway))
     ET.SubElement(root, "ip", address=METADATA_IP, prefix="32")
     options = ET.SubElement(root, f"{{{DNSMASQ}}}options")
-    routes = ",".join(f"{each},{gateway(cidr)}" for each in (f"{METADATA_IP}/32", public_range) if each)
+    routed = (f"{METADATA_IP}/32", ways.public_range, "0.0.0.0/0" if ways.nat else None)
+    routes = ",".join(f"{each},{ways.gateway}" for each in routed if each)
     for value in (f"{ROUTES}{routes}", f"dhcp-hostsdir={folder(names.network)}"):
         ET.SubElement(options, f"{{{DNSMASQ}}}option", value=value)
     return text(root)
 
 
 def essence(xml: str) -> tuple[object, ...]:
-    """As `shape`, without what guests that run do not notice before they ask for their addresses again: the routes."""
-    *rest, options = shape(xml)
+    """As `shape`, without what guests can do without until none of them runs: a way out, names, and other routes."""
+    name, bridges, _forward, _dns, addresses, options = shape(xml)
     assert isinstance(options, list)
-    return (*rest, [each for each in options if not each.startswith(ROUTES)])
+    return name, bridges, addresses, [each for each in options if not each.startswith(ROUTES)]
 
 
 def shape(xml: str) -> tuple[object, ...]:
