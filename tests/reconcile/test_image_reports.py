@@ -91,6 +91,14 @@ def test_the_slower_engine_looks_at_what_the_first_cannot_read_after_all_others(
     assert (first.asked, second.asked) == ([1], [1])
 
 
+def test_where_neither_can_read_what_the_first_found_stays(world: World, origin: Original) -> None:
+    second = ToldEngine("second", error=ZeroDivisionError())
+    sweep.make(parts(world, ToldEngine("first", other=True), second))
+    made = report(world, origin.cast.image_id)
+    assert (made.state, made.engine, second.asked) == (ReportState.COMPLETED, "first", [1])
+    assert [each.code for each in made.findings] == ["logs"]
+
+
 def test_a_slower_engine_that_is_not_there_is_not_waited_for(world: World, origin: Original) -> None:
     sweep.make(parts(world, ToldEngine("first", other=True), ToldEngine("second", lacks="python3-guestfs")))
     made = report(world, origin.cast.image_id)

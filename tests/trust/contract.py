@@ -33,11 +33,15 @@ class EngineContract:
 
     engine: Engine
 
+    def disk(self, folder: Path) -> Path:
+        """A disk of a kind that the engine is there for."""
+        return corpus.linux(folder, BAD)
+
     def test_this_machine_has_what_it_needs(self) -> None:
         assert self.engine.missing() is None
 
     def test_it_finds_what_is_in_a_disk_and_tells_no_secret(self, tmp_path: Path) -> None:
-        disk = corpus.linux(tmp_path, BAD)
+        disk = self.disk(tmp_path)
         before = disk.read_bytes()
         with served(disk, tmp_path / "nbd") as uri:
             made = self.engine.examine([uri], FACTS)

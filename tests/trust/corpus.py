@@ -127,6 +127,17 @@ def xfs(path: Path, files: Mapping[str, str]) -> Path:
     return path
 
 
+def btrfs(folder: Path, files: Files) -> Path:
+    """A disk with a Linux system on btrfs."""
+    image = folder / "btrfs.img"
+    with tempfile.TemporaryDirectory() as root:
+        lay(files, Path(root))
+        with image.open("wb") as made:
+            made.truncate(128 * MIB)
+        made_by("mkfs.btrfs", "-q", "--rootdir", root, str(image))
+    return disk(folder / "disk.raw", image)
+
+
 def leave_log_dirty(path: Path) -> None:
     """As a running guest leaves XFS's log: its newest record is no unmount."""
     with path.open("r+b") as image, mmap(image.fileno(), 0) as content:

@@ -92,6 +92,12 @@ def store(
     _write(connection, image_id, made.findings)
 
 
+def finish(connection: sa.Connection, image_id: str) -> None:
+    """Leave it at what was found before. Nothing changes where the report was asked for again meanwhile."""
+    here = reports.update().where(reports.c.image_id == image_id, reports.c.state == ReportState.ACTIVE)
+    connection.execute(here.values(state=ReportState.COMPLETED, other=False))
+
+
 def _write(connection: sa.Connection, image_id: str, found: Sequence[Finding]) -> None:
     connection.execute(findings.delete().where(findings.c.image_id == image_id))
     rows = [{"image_id": image_id, "position": at, **asdict(each)} for at, each in enumerate(found)]

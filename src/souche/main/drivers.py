@@ -47,6 +47,7 @@ from souche.room import ENDLESS, Room, room_of
 from souche.storage.base import LiveDisks
 from souche.storage.qcow2.driver import Qcow2Store
 from souche.transfer.disk_importer import DiskImporter
+from souche.trust.appliance import ApplianceEngine
 from souche.trust.sandboxed import SandboxedEngine
 from souche.vault import Vault
 from souche.workflows.buckets import Buckets
@@ -198,7 +199,7 @@ def make_parts(
         importer=DiskImporter(fetcher, home.staging, room=room),
         buckets=ways,
         room=room,
-        engines=(SandboxedEngine(),),
+        engines=(SandboxedEngine(), ApplianceEngine()),
     )
 
 

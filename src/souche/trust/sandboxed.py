@@ -8,32 +8,24 @@ import importlib.util
 import json
 import os
 import shutil
-import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
-
-import msgspec
-import structlog
 
 from souche import run, sandbox
 from souche.errors import ProgramMissing
 from souche.model.image_reports import Examination
 from souche.sandbox import Bind, Limits
-from souche.trust.engine import Facts, unreadable
+from souche.trust.children import answer_of, socket_of
+from souche.trust.engine import Facts
 
 MIB: Final = 1 << 20
 LIMITS: Final = Limits(memory_bytes=1024 * MIB, cpu_seconds=60, file_bytes=8 * MIB)
 WALL_SECONDS: Final = 120.0
-POLL_SECONDS: Final = 0.01
 MODULES: Final = ("pytsk3", "pyfsxfs", "pyvslvm", "pyregf", "nbd")
 PACKAGES: Final = "/packages"
 SOUCHE: Final = "/souche-source"
 START: Final = "import sys; sys.path[:0] = {paths}; from souche.trust.inside import main; main(sys.argv[1])"
-
-log = structlog.get_logger()
 
 
 class SandboxedEngine:
@@ -51,11 +43,7 @@ class SandboxedEngine:
         lacking = self.missing()
         if lacking is not None:
             raise ProgramMissing(program=lacking)
-        with tempfile.TemporaryDirectory(prefix="souche-trust-") as folder:
-            answer = Path(folder) / "answer"
-            if not _ran(argv(disks, facts), answer):
-                return unreadable(self.name, "The examination did not end.", other=True)
-            return _read(self.name, answer)
+        return answer_of(self.name, argv(disks, facts), WALL_SECONDS)
 
 
 def argv(disks: Sequence[str], facts: Facts) -> list[str]:
@@ -77,8 +65,8 @@ def argv(disks: Sequence[str], facts: Facts) -> list[str]:
 
 def _socket(uri: str) -> Path:
     """The socket's real path: a sandbox cannot follow this process's descriptors."""
-    (path,) = parse_qs(urlsplit(uri).query)["socket"]
-    return Path(os.path.realpath(Path(path).parent)) / Path(path).name
+    path = socket_of(uri)
+    return Path(os.path.realpath(path.parent)) / path.name
 
 
 def _folder(module: str) -> str:
@@ -86,28 +74,3 @@ def _folder(module: str) -> str:
     if spec is None or spec.origin is None:
         raise ProgramMissing(program=module)
     return str(Path(spec.origin).parent)
-
-
-def _ran(command: list[str], answer: Path) -> bool:
-    """Whether the command ended well and in time; what it said is in the file."""
-    process = run.start(command, log_file=answer)
-    deadline = time.monotonic() + WALL_SECONDS
-    try:
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
-        if process.poll() != 0:
-            said = answer.read_text(errors="replace")[-2000:]
-            log.warning("an examination did not end", status=process.returncode, said=said)
-        return process.returncode == 0
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _read(engine: str, answer: Path) -> Examination:
-    last = answer.read_bytes().rstrip(b"\n").rpartition(b"\n")[2]
-    try:
-        return msgspec.json.decode(last, type=Examination)
-    except msgspec.MsgspecError:
-        log.warning("an examination said what it cannot", said=last[:200])
-        return unreadable(engine, "The examination gave no answer.", other=True)

@@ -27,7 +27,10 @@ def report_on(parts: Parts, image_id: str, *, other: bool = False) -> bool:
     made = _examined(parts, image, parts.engines[-1 if other else 0])
     follows = made.other and not other and len(parts.engines) > 1 and parts.engines[-1].missing() is None
     with parts.store.begin() as connection:
-        image_reports.store(connection, image_id, made, parts.clock.now(), other=follows)
+        if other and not made.os:
+            image_reports.finish(connection, image_id)  # what the first engine found says more
+        else:
+            image_reports.store(connection, image_id, made, parts.clock.now(), other=follows)
     return follows
 
 

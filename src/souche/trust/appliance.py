@@ -1,0 +1,41 @@
+"""The slower engine: libguestfs, whose own small VM mounts what the fast one cannot read (btrfs, an XFS or a journal
+that has to be replayed by its own kernel, RAID). It takes half a minute of CPU where there is no KVM."""
+
+import importlib.util
+import json
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from souche.errors import ProgramMissing
+from souche.model.image_reports import Examination
+from souche.trust.children import answer_of, socket_of
+from souche.trust.engine import Facts
+
+WALL_SECONDS: Final = 900.0
+MODULE: Final = "souche.trust.appliance_inside"
+
+
+class ApplianceEngine:
+    """An `Engine` of libguestfs."""
+
+    name = "libguestfs"
+
+    def missing(self) -> str | None:
+        return None if importlib.util.find_spec("guestfs") else "python3-guestfs"
+
+    def examine(self, disks: Sequence[str], facts: Facts) -> Examination:
+        lacking = self.missing()
+        if lacking is not None:
+            raise ProgramMissing(program=lacking)
+        return answer_of(self.name, argv(disks, facts), WALL_SECONDS)
+
+
+def argv(disks: Sequence[str], facts: Facts) -> list[str]:
+    """The command that examines disks. It ends with the thread that starts it."""
+    asked = {
+        "sockets": [str(socket_of(uri)) for uri in disks],
+        "boot_modes": facts.boot_modes,
+        "today": facts.today.isoformat(),
+    }
+    return ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", MODULE, json.dumps(asked)]

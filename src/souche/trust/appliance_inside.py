@@ -1,0 +1,137 @@
+"""The process of the slower engine: libguestfs mounts the file systems in its VM, and gives their files."""
+
+import json
+import re
+import stat
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
+from typing import Any, Final, TypeVar
+
+import guestfs
+
+from souche.trust.disks import partitions
+from souche.trust.disks.files import MOST_ENTRIES, CannotRead, Entry, Kind
+from souche.trust.disks.layout import Found, Layout, Place
+from souche.trust.disks.sources import Cached, NbdSource
+from souche.trust.engine import Facts
+from souche.trust.examination import examine
+
+ENGINE: Final = "libguestfs"
+CHUNK: Final = 2 << 20
+"""libguestfs's messages have at most 4 MiB."""
+SKIPPED: Final = ("swap", "unknown")
+ENCRYPTED: Final = ("crypto_LUKS", "BitLocker")
+KINDS: Final[Mapping[int, Kind]] = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
+
+Answer = TypeVar("Answer")
+
+
+def _asked(question: Callable[..., Answer], *arguments: Any) -> Answer:
+    """What libguestfs answers; its errors are RuntimeErrors."""
+    try:
+        return question(*arguments)
+    except RuntimeError as error:
+        raise OSError(str(error)) from error
+
+
+class GuestFileSystem:
+    """A file system that libguestfs has mounted."""
+
+    folds_case = False
+    problems: Sequence[str] = ()
+
+    def __init__(self, handle: Any, device: str, kind: str, mount: str) -> None:
+        self._handle = handle
+        self._mount = mount
+        self._paths = [mount]
+        self.kind = kind
+        self.folds_case = kind in ("ntfs", "vfat")
+        plain = re.sub(r"^btrfsvol:(/dev/[^/]+)/.*$", r"\1", device)
+        self.uuid: str = _asked(handle.vfs_uuid, plain)
+        self.label: str = _asked(handle.vfs_label, plain)
+
+    def root(self) -> Entry:
+        return Entry("", "directory", 0, 0o755, 0, 0)
+
+    def entries(self, directory: Entry) -> Sequence[Entry]:
+        path = self._paths[directory.key]
+        names = _asked(self._handle.ls, path)
+        if len(names) > MOST_ENTRIES:
+            raise OSError("a directory has too many entries")
+        found: list[Entry] = []
+        for name, seen in zip(names, _asked(self._handle.lstatnslist, path, names), strict=True):
+            self._paths.append(f"{path}/{name}")
+            found.append(_entry(name, seen, len(self._paths) - 1))
+        return found
+
+    def read(self, file: Entry, most: int) -> bytes:
+        wanted, parts = min(most, file.size), list[bytes]()
+        path = self._paths[file.key]
+        while wanted > 0:
+            part = bytes(_asked(self._handle.pread, path, min(wanted, CHUNK), sum(map(len, parts))))
+            if not part:
+                break
+            parts.append(part)
+            wanted -= len(part)
+        return b"".join(parts)
+
+    def target(self, link: Entry) -> str:
+        return str(_asked(self._handle.readlink, self._paths[link.key]))
+
+
+def _entry(name: str, seen: Mapping[str, int], key: int) -> Entry:
+    mode = seen["st_mode"]
+    kind = KINDS.get(stat.S_IFMT(mode), "other")
+    return Entry(name, kind, seen["st_size"], mode & 0o7777, seen["st_uid"], key)
+
+
+def _place(layout: Layout, device: str) -> Place:
+    """Where a device of libguestfs's VM is: /dev/sda1, /dev/group/volume, btrfsvol:/dev/sda1/name."""
+    found = re.match(r"^(?:btrfsvol:)?/dev/[shv]d([a-z])(\d*)(?:/(.*))?$", device)
+    if not found:
+        return Place(0, None, device.removeprefix("/dev/"))
+    disk = ord(found[1]) - ord("a")
+    listed = layout.tables[disk].partitions if disk < len(layout.tables) else ()
+    partition = next((each for each in listed if str(each.number) == found[2]), None)
+    return Place(disk, partition, found[3])
+
+
+def look(sockets: Sequence[str]) -> Layout:
+    """Start libguestfs's VM with the disks read-only, and mount all that it knows."""
+    layout = Layout([partitions.read_table(Cached(NbdSource(socket))) for socket in sockets])
+    handle = guestfs.GuestFS(python_return_dict=True)
+    handle.set_backend("direct")
+    handle.set_backend_settings(["force_tcg"])  # KVM that is there, and does not work, would be taken
+    for socket in sockets:
+        handle.add_drive_opts("", readonly=True, format="raw", protocol="nbd", server=[f"unix:{socket}"])
+    handle.launch()
+    for number, (device, kind) in enumerate(sorted(handle.list_filesystems().items())):
+        place = _place(layout, device)
+        if kind in ENCRYPTED:
+            layout.unread.append((place, CannotRead(f"it is encrypted ({kind})", other=False)))
+        elif kind not in SKIPPED:
+            _mount(layout, handle, place, device, kind, f"/mounted{number}")
+    return layout
+
+
+def _mount(layout: Layout, handle: Any, place: Place, device: str, kind: str, mount: str) -> None:
+    try:
+        _asked(handle.mkmountpoint, mount)
+        _asked(handle.mount_ro, device, mount)
+        layout.found.append(Found(place, GuestFileSystem(handle, device, kind, mount)))
+    except OSError:
+        layout.unread.append((place, CannotRead(f"its {kind} file system cannot be mounted", other=False)))
+
+
+def main(asked: str) -> None:
+    """Examine, and write the answer to standard output."""
+    wanted = json.loads(asked)
+    facts = Facts(tuple(wanted["boot_modes"]), date.fromisoformat(wanted["today"]))
+    made = examine(ENGINE, look(wanted["sockets"]), facts)
+    sys.stdout.write("\n" + json.dumps(asdict(made)) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,20 @@
+"""The slower engine keeps the contract, with a file system that the fast one does not read."""
+
+from pathlib import Path
+
+import pytest
+
+from souche.trust.appliance import ApplianceEngine
+from tests.trust import corpus
+from tests.trust.contract import BAD, EngineContract
+
+pytestmark = pytest.mark.guest
+
+
+class TestApplianceEngine(EngineContract):
+    """Each examination starts a VM, so there is one."""
+
+    engine = ApplianceEngine()
+
+    def disk(self, folder: Path) -> Path:
+        return corpus.btrfs(folder, BAD)
