@@ -1,7 +1,9 @@
 """Downloads from a server that misbehaves, on 127.0.0.1 only."""
 
 import ipaddress
+import itertools
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from souche.objects import fetch
 from souche.objects.addresses import Address, AllowList, is_public
 from souche.objects.fetch import (
     DownloadDrips,
@@ -93,6 +96,10 @@ class Server(BaseHTTPRequestHandler):
     def redirect(self, query: str) -> None:
         self._answer(307, b"", {"Location": query})
 
+    def mirrors(self, query: str) -> None:
+        """Another one each time: those of the query, one after the other."""
+        self._answer(302, b"", {"Location": query.split(",")[next(turns) % len(query.split(","))]})
+
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in headers.items():
@@ -108,6 +115,7 @@ class Server(BaseHTTPRequestHandler):
 
 
 stopping = threading.Event()
+turns = itertools.count()
 
 
 @pytest.fixture(scope="module")
@@ -386,3 +394,27 @@ def test_a_resolver_that_does_not_answer_has_the_time_of_the_download() -> None:
         )
     asked.set()
     assert time.monotonic() < started + 5
+
+
+@pytest.mark.parametrize("failing", ["broken", "missing", "refused", "nonsense"])
+def test_a_mirror_that_fails_is_left_for_another(
+    fetcher: Fetcher, port: int, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """The first time it leads to a good one, and the second time to one that fails."""
+    monkeypatch.setattr(sys.modules[__name__], "turns", itertools.count())
+    url = f"http://127.0.0.1:{port}/mirrors?/good,/{failing},/good"
+    for _ in range(2):
+        assert fetcher.read(url, "FileLocation", LIMITS)[0] == BODY
+    assert next(turns) == 3
+
+
+def test_mirrors_that_all_fail_are_given_up(
+    fetcher: Fetcher, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "turns", itertools.count())
+    with pytest.raises(UrlUnreachable, match="HTTP status 500"):
+        fetcher.read(f"http://127.0.0.1:{port}/mirrors?/broken", "FileLocation", LIMITS)
+    assert next(turns) == fetch.MIRRORS
+    with pytest.raises(BadUrl, match="not an address"):
+        fetcher.read(f"http://127.0.0.1:{port}/mirrors?http://127.0.0.1:1/", "FileLocation", LIMITS)
+    assert next(turns) == fetch.MIRRORS + 2

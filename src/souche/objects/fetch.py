@@ -4,13 +4,17 @@ Only http and https, only to addresses that the allow-list admits. The address i
 connection goes to that very address: a name that answers otherwise the second time gains nothing. Every redirect is
 a new URL, checked as the first. Size and time are bounded, and what is not asked for is not read.
 
+What redirects often chooses among mirrors, another one each time, and some do not answer: when what it has led to fails
+before its body, the first URL is asked again.
+
 Proxies of the environment are not used: behind one, the address that counts would be the proxy's to choose.
 """
 
 import http.client
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -26,6 +30,9 @@ KIB: Final = 1024
 CHUNK_BYTES: Final = 1024 * KIB
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 REFUSALS: Final = frozenset({401, 403})
+MIRRORS: Final = 4
+"""How often a URL that redirects is asked for another way."""
+MIRROR_SECONDS: Final = 0.25
 
 
 class UrlAccessRefused(UrlUnreachable):
@@ -111,14 +118,38 @@ class Fetcher:
             ask()
 
         deadline = Deadline(min(limits.seconds, limits.answer_seconds), look)
+        with ExitStack() as stack:
+            response = self._led(url, parameter, limits, deadline, stack)
+            deadline.extend(limits.seconds)
+            yield _download(response, parameter, limits, deadline, pace)
+
+    def _led(
+        self, url: str, parameter: str, limits: Limits, deadline: Deadline, stack: ExitStack
+    ) -> http.client.HTTPResponse:
+        """The answer that a URL leads to in the end; `stack` closes it. From the first URL once more, while what it has
+        led to fails."""
+        for left in reversed(range(MIRRORS)):
+            way = _Way(url)
+            try:
+                return self._follow(way, parameter, limits, deadline, stack)
+            except UrlUnreachable:
+                if not way.redirected or not left or deadline.over:
+                    raise
+            threading.Event().wait(min(MIRROR_SECONDS, deadline.seconds_left))
+        raise UrlUnreachable(parameter=parameter, reason="it redirects to what does not answer.")
+
+    def _follow(
+        self, way: "_Way", parameter: str, limits: Limits, deadline: Deadline, stack: ExitStack
+    ) -> http.client.HTTPResponse:
         for _ in range(limits.redirects + 1):
-            target = parse_url(url, parameter)
-            with self._get(target, parameter, limits, deadline) as response:
+            target = parse_url(way.url, parameter)
+            with ExitStack() as opened:
+                response = opened.enter_context(self._get(target, parameter, limits, deadline))
                 if response.status not in REDIRECTS:
-                    deadline.extend(limits.seconds)
-                    yield _download(response, target, parameter, limits, deadline, pace)
-                    return
-                url = _next(url, response, parameter)
+                    _check_status(response, target, parameter)
+                    stack.push(opened.pop_all())
+                    return response
+                way.url, way.redirected = _next(way.url, response, parameter), True
         raise BadUrl(parameter=parameter, reason=f"more than {limits.redirects} redirects.")
 
     def read(self, url: str, parameter: str, limits: Limits) -> tuple[bytes, Mapping[str, str]]:
@@ -151,6 +182,14 @@ class Fetcher:
                 connection.close()
 
 
+@dataclass
+class _Way:
+    """Where a download has come to."""
+
+    url: str
+    redirected: bool = False
+
+
 def _next(url: str, response: http.client.HTTPResponse, parameter: str) -> str:
     location = response.getheader("Location")
     if not location:
@@ -161,20 +200,22 @@ def _next(url: str, response: http.client.HTTPResponse, parameter: str) -> str:
         raise BadUrl(parameter=parameter, reason=f"it redirects to what is none: {error}.") from error
 
 
-def _download(
-    response: http.client.HTTPResponse,
-    target: Target,
-    parameter: str,
-    limits: Limits,
-    deadline: Deadline,
-    pace: Pace,
-) -> Download:
+def _check_status(response: http.client.HTTPResponse, target: Target, parameter: str) -> None:
     if response.status in REFUSALS:
         raise UrlAccessRefused(parameter=parameter, status=response.status)
     if response.status == 404:
         raise UrlNotFound(parameter=parameter, location=shown(target))
     if response.status != 200:
         raise UrlUnreachable(parameter=parameter, reason=f"HTTP status {response.status}.")
+
+
+def _download(
+    response: http.client.HTTPResponse,
+    parameter: str,
+    limits: Limits,
+    deadline: Deadline,
+    pace: Pace,
+) -> Download:
     total = response.length
     if total is not None and total > limits.most_bytes:
         raise DownloadTooLarge(parameter=parameter, limit=limits.most_bytes)
