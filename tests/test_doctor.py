@@ -77,6 +77,13 @@ def test_software_tpm_is_optional(root: Path) -> None:
     assert look("swtpm", machine_at(root)).state is State.WARNING
 
 
+def test_without_a_sandbox_disks_are_not_converted(root: Path) -> None:
+    result = look("bubblewrap", machine_at(root))
+    assert (result.state, "no bwrap in" in result.detail) == (State.WARNING, True)
+    assert "apt-get install -y bubblewrap" in result.remedy
+    assert look("bubblewrap", Machine()).state is State.OK
+
+
 def test_without_br_netfilter_guests_are_not_kept_apart(root: Path) -> None:
     assert look("bridge netfilter", machine_at(root)).state is State.WARNING
     (root / "proc/sys/net/bridge").mkdir(parents=True)

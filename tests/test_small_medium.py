@@ -69,7 +69,7 @@ def snapshot_state(region: Served, account: dict[str, Any], snapshot_id: str) ->
 
 def test_an_import_larger_than_the_medium_leaves_it_as_it_was(home: Path) -> None:
     """It says nothing of its length, and stops at the reserve; everybody writes on meanwhile and afterwards."""
-    url = bucket().put("disk", os.urandom(SIZE_MIB * MIB), announced=None)
+    url = bucket().put("disk.raw", os.urandom(SIZE_MIB * MIB), announced=None)
     with served(home) as region:
         account = told("account", "create", "alice", "--home", home)
         request = {"FileLocation": url, "SnapshotSize": SIZE_MIB * MIB}
@@ -86,7 +86,7 @@ def test_an_import_larger_than_the_medium_leaves_it_as_it_was(home: Path) -> Non
 
 def test_a_full_region_says_so_starts_again_and_goes_on(home: Path) -> None:
     """Filled to the last block, killed in the midst of an import, started, asked, and emptied."""
-    url = bucket().put("disk", os.urandom(64 * MIB), pause_seconds=0.02)
+    url = bucket().put("disk.raw", os.urandom(64 * MIB), pause_seconds=0.02)
     with served(home) as region:
         account = told("account", "create", "alice", "--home", home)
         volume = {"SubregionName": "souche-1a", "Size": 1}

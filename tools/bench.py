@@ -25,6 +25,7 @@ from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.config import network_of
 from souche.main import administer
 from souche.run import run
+from souche.transfer.gate import AdmittedDisk
 from tools.harness import create_account, gateway, serve, wait_for
 
 LISTEN = "127.0.0.1:8818"
@@ -103,7 +104,12 @@ def _publish(home: Path, disk: Path, size_gib: int) -> str:
         staged = disk.rename(administered.staging / f"{secrets.token_hex(4)}.raw")
         image = official_images.publish(
             administered.region,
-            DiskImage(staged, "raw", size_gib, f"bench-{size_gib}", "random bytes", ("legacy",)),
+            DiskImage(
+                AdmittedDisk(staged, "raw", size_gib * 1024**3),
+                f"bench-{size_gib}",
+                "random bytes",
+                ("legacy",),
+            ),
         )
         administered.finish(official_images.operation_id(image))
         return image.image_id

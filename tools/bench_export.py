@@ -38,6 +38,7 @@ from souche.objects.s3 import S3Access, S3Store, configuration
 from souche.run import run
 from souche.storage import nbd
 from souche.transfer import reader
+from souche.transfer.gate import AdmittedDisk
 from souche.transfer.multipart import BucketSink
 from tools.harness import REGION, SOUCHE, Credentials, create_account, gateway, serve, wait_for
 
@@ -230,7 +231,9 @@ def _publish(home: Path, disk: Path, size_gib: int) -> str:
         staged = disk.rename(administered.staging / f"{secrets.token_hex(4)}.raw")
         image = official_images.publish(
             administered.region,
-            DiskImage(staged, "raw", size_gib, f"bench-{size_gib}", "files", ("legacy",)),
+            DiskImage(
+                AdmittedDisk(staged, "raw", size_gib * 1024**3), f"bench-{size_gib}", "files", ("legacy",)
+            ),
         )
         administered.finish(official_images.operation_id(image))
         return image.image_id

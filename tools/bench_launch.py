@@ -30,6 +30,7 @@ from souche.app.official_images import DiskImage
 from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.config import network_of
 from souche.main import administer
+from souche.transfer.gate import AdmittedDisk
 from tools.harness import create_account, gateway, serve, wait_for
 
 LISTEN: Final = "127.0.0.1:8838"
@@ -161,7 +162,7 @@ def _publish(home: Path) -> str:
     with administer(home) as administered:
         staged = administered.staging / "tiny.raw"
         staged.write_bytes(b"tiny".ljust(MIB, b"\0"))
-        disk = DiskImage(staged, "raw", 1, "tiny", "no system", ("legacy",))
+        disk = DiskImage(AdmittedDisk(staged, "raw", 1 * 1024**3), "tiny", "no system", ("legacy",))
         image = official_images.publish(administered.region, disk)
         administered.finish(official_images.operation_id(image))
         return image.image_id

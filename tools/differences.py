@@ -30,6 +30,11 @@ DIFFERENCES = (
         "a mistake that would go unseen; the real answer is not on record",
     ),
     Difference(
+        "imports: the format of a disk",
+        "qcow2, raw, VMDK, VHD, VHDX or OVA, as the name in its URL or in the manifest says; gzip may be around it",
+        "qcow2 and raw were seen to be taken; what the real service does with others is not on record",
+    ),
+    Difference(
         "CreateImage by a manifest: ImageName absent",
         "the manifest's name, with -copyN behind it where the account has an image of it",
         "imports beside the source were seen to succeed; how they are named is not known",

@@ -24,6 +24,7 @@ from souche.errors import ComputeFailed, SystemFailure
 from souche.objects import embedded
 from souche.room import LEVELS, Usage, usage_of
 from souche.run import PATH, run
+from souche.transfer import sandbox
 
 GIB = 1 << 30
 FREE_BYTES_WANTED = 10 * GIB  # an official image, its build, and a few guests
@@ -263,6 +264,15 @@ def free_space_finding(place: Path, usage: Usage) -> Finding:
     return _ok(detail) if plenty else _warning(detail)
 
 
+def _sandbox(machine: Machine) -> Finding:
+    problem = sandbox.problem(machine.program_path)
+    return (
+        _warning(f"disks in formats of others are refused: {problem}")
+        if problem
+        else _ok("bwrap runs programs")
+    )
+
+
 def _clock(_machine: Machine) -> Finding:
     return clock_finding(now=time.time(), written=Path(__file__).stat().st_mtime)
 
@@ -323,6 +333,12 @@ CHECKS: tuple[Check, ...] = (
     _program_check("dhcp_release", "ends the leases of deleted guests", "dnsmasq-utils"),
     _program_check("qemu-img", "makes disks", "qemu-utils"),
     _program_check("qemu-nbd", "reads disks", "qemu-utils"),
+    Check(
+        "bubblewrap",
+        "reads disks that have to be converted (VMDK, VHDX, OVA, ...) in a sandbox",
+        f"{_apt('bubblewrap')}; a container has to allow namespaces of users",
+        _sandbox,
+    ),
     _program_check("mmdebstrap", "builds official images", "mmdebstrap"),
     _program_check("sfdisk", "partitions official images", "fdisk"),
     _program_check("mke2fs", "makes their file systems", "e2fsprogs"),

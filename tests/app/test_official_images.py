@@ -19,10 +19,11 @@ from souche.model.permissions import Permissions
 from souche.model.query import Condition, Query
 from souche.refusals import BadImageName, BadProductCodes, BadValue, NoSuchAccount
 from souche.states import ImageState
+from souche.transfer.gate import AdmittedDisk
 from tests.support.region import ManualClock, make_account
 from tests.support.resources import make_image, make_product_type, read_image
 
-DISK = DiskImage(Path("/disk"), "qcow2", 2, "Debian-12", "Debian", ("legacy", "uefi"))
+DISK = DiskImage(AdmittedDisk(Path("/disk"), "qcow2", 2 * 1024**3), "Debian-12", "Debian", ("legacy", "uefi"))
 
 
 def names(region: Region, who: Principal, *conditions: Condition) -> list[str]:
@@ -48,7 +49,9 @@ def test_each_update_has_a_new_id_and_name(region: Region) -> None:
 
 
 def test_the_official_images_are_x86_64_only(region: Region) -> None:
-    wanted = DiskImage(Path("/disk"), "raw", 1, "Old", "", ("legacy",), architecture="i386")
+    wanted = DiskImage(
+        AdmittedDisk(Path("/disk"), "raw", 1 * 1024**3), "Old", "", ("legacy",), architecture="i386"
+    )
     with pytest.raises(BadValue, match="x86_64"):
         official_images.publish(region, wanted)
     vendor, _, _ = accounts.create(region, "vendor", "Vendor")

@@ -1,6 +1,9 @@
 """`souche image publish` (docs/official-images.md)."""
 
 import hashlib
+import lzma
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +14,13 @@ from souche.cli import image as image_commands
 from souche.db import images, snapshots
 from souche.model.images import Image
 from souche.states import SnapshotState
+from souche.transfer import reader
 from tests.cli.conftest import Souche
+from tests.support.bombs import shared_bomb
+from tests.support.exported import MIB, SYSTEM, packed, qcow2
+from tests.support.foreign_disks import OVF, archive, make
+
+CLUSTER = 64 * 1024
 
 
 def make_disk(path: Path, format: str, size: str) -> Path:  # noqa: A002 - qemu-img's word
@@ -73,6 +82,11 @@ def test_what_is_not_the_disk_that_it_should_be_is_refused(
     souche: Souche, disk: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "text").write_text("no disk")
+    (tmp_path / "zeros").write_bytes(bytes(4096))
+    for name in ("packed", "packed.gz"):
+        (tmp_path / name).write_bytes(packed(bytes(4096)))
+    (tmp_path / "packed.qcow2.gz").write_bytes(packed(packed(disk.read_bytes())))
+    (tmp_path / "packed.xz").write_bytes(lzma.compress(disk.read_bytes()))
     run.run(
         ["qemu-img", "create", "-f", "qcow2", "-b", disk, "-F", "qcow2", tmp_path / "child"],
         timeout_seconds=60,
@@ -80,9 +94,26 @@ def test_what_is_not_the_disk_that_it_should_be_is_refused(
     for file, given, said in (
         (tmp_path / "missing", (), "There is no regular file"),
         (tmp_path, (), "There is no regular file"),
-        (tmp_path / "text", (), "should have the format qcow2, and has raw. If it is meant to: --format raw"),
+        (tmp_path / "text", (), "should have the format qcow2, and has text"),
         (tmp_path / "text", ("--format", "raw"), "not made of sectors"),
-        (disk, ("--format", "raw"), "should have the format raw, and has qcow2"),
+        (
+            tmp_path / "zeros",
+            (),
+            "should have the format qcow2, and has raw. If it is meant to: --format raw\n",
+        ),
+        (tmp_path / "packed", (), "--format raw, and a name that ends in .gz, as the file is packed"),
+        (
+            tmp_path / "packed.gz",
+            (),
+            "should have the format qcow2, and has raw. If it is meant to: --format raw\n",
+        ),
+        (tmp_path / "packed.xz", (), "format xz, which is not taken so: unpack it with `unxz`"),
+        (tmp_path / "packed.qcow2.gz", (), "gzip inside gzip"),
+        (
+            disk,
+            ("--format", "vmdk"),
+            "should have the format vmdk, and has qcow2. If it is meant to: --format qcow2",
+        ),
         (tmp_path / "child", (), "refers to a backing file"),
         (disk, ("--architecture", "i386"), "x86_64"),
         (disk, ("--account", "nobody"), "no account 'nobody'"),
@@ -90,6 +121,58 @@ def test_what_is_not_the_disk_that_it_should_be_is_refused(
     ):
         assert said in souche.refusal("image", "publish", file, "--name", "Bad", *given)
     assert list((souche.home / "staging").iterdir()) == []
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "cut in its data": lambda data: data[: len(data) // 2],
+    "cut in its last cluster": lambda data: data[:-4096],
+    "cut in its tables": lambda data: data[: 200 * 1024],
+    "with refcounts of zero": lambda data: data[: 2 * CLUSTER] + bytes(CLUSTER) + data[3 * CLUSTER :],
+    "that names one cluster again and again": lambda _: shared_bomb(4 * 1024**3),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_qcow2_disk_that_is_not_whole_is_not_published(souche: Souche, tmp_path: Path, damage: str) -> None:
+    """It would be public, and break in the guests of those who launch it."""
+    good = qcow2(os.urandom(4 * CLUSTER))
+    (tmp_path / "disk.qcow2").write_bytes(DAMAGES[damage](good))
+    said = souche.refusal("image", "publish", tmp_path / "disk.qcow2", "--name", "Bad")
+    assert "cut short" in said or "the same data more than once" in said
+    with main.administer(souche.home) as administered, administered.region.store.read() as connection:
+        assert not snapshots.all_ids(connection)
+    assert list((souche.home / "staging").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["disk.raw", "disk.raw.gz", "disk.qcow2.gz", "disk.img.gz", "disk.vmdk", "disk.vhd", "disk.ova"]
+)
+def test_a_disk_is_published_as_its_name_says(souche: Souche, tmp_path: Path, name: str) -> None:
+    raw, file = tmp_path / "source", tmp_path / name
+    raw.write_bytes(SYSTEM)
+    said = {"disk.ova": "vmdk", "disk.img.gz": "qcow2"}.get(name, name.split(".")[1])
+    data = make(raw, tmp_path / "made", said, "force_size=on" if said == "vhd" else "").read_bytes()
+    file.write_bytes(packed(data) if name.endswith(".gz") else data)
+    if name == "disk.ova":
+        archive(file, {"disk.ovf": OVF, "disk.vmdk": data})
+    (told,) = souche("image", "publish", file, "--name", "Image")
+    image = read(souche, told["ImageId"])
+    assert image.root_mapping.volume_size_gib == 1
+    with main.administer(souche.home) as administered:
+        (snapshot_id,) = image.snapshot_ids
+        with administered.volumes.read_snapshot(snapshot_id) as uri, reader.connect(uri) as back:
+            content = {chunk.offset: bytes(chunk.data) for chunk in back.chunks(back.allocation())}
+    assert content[0][:512] == SYSTEM[:512]
+    assert not any(content[0][512:])
+    assert list((souche.home / "staging").iterdir()) == []
+
+
+def test_what_is_said_to_be_raw_is_published_as_it_is(souche: Souche, disk: Path) -> None:
+    """A guest may fill its disk so that it begins as another does; by mistake it is told."""
+    disk.write_bytes(disk.read_bytes().ljust(MIB, b"\0"))
+    done = souche.invoke("image", "publish", disk, "--name", "Image", "--format", "raw", "--json")
+    assert done.exit_code == 0
+    assert "begins as qcow2 does, and is published as a raw disk" in done.stderr
 
 
 def test_an_i386_image_is_built_for_an_account_and_is_no_official_one(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from souche import run
-from souche.formats.disk_inspection import DiskSharesData, check_shares
+from souche.formats.disk_inspection import check_data
+from souche.formats.disk_refusals import DiskSharesData
 from tests.support.bombs import compressed_bomb, shared_bomb
 
 MIB = 1024 * 1024
@@ -36,7 +37,7 @@ def test_a_disk_names_no_more_than_its_file_has(tmp_path: Path, form: str) -> No
     raw, disk = tmp_path / "raw", tmp_path / "disk"
     raw.write_bytes(os.urandom(3 * MIB) + bytes(MIB) + b"A" * (4 * MIB + 512))
     run.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", *FORMS[form], raw, disk], timeout_seconds=60)
-    check_shares(disk)
+    check_data(disk)
 
 
 @pytest.mark.parametrize("size_bytes", [64 * MIB, 4 * GIB])
@@ -44,7 +45,7 @@ def test_a_disk_whose_entries_name_one_cluster_is_refused(tmp_path: Path, size_b
     disk = tmp_path / "disk"
     disk.write_bytes(shared_bomb(size_bytes))
     with pytest.raises(DiskSharesData):
-        check_shares(disk)
+        check_data(disk)
 
 
 def test_so_is_one_whose_tables_are_one(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_so_is_one_whose_tables_are_one(tmp_path: Path) -> None:
     data[3 * 2 * MIB : 3 * 2 * MIB] = table
     disk.write_bytes(data)
     with pytest.raises(DiskSharesData):
-        check_shares(disk)
+        check_data(disk)
 
 
 @pytest.mark.parametrize("bomb", [compressed_bomb, shared_bomb])

@@ -23,6 +23,7 @@ from souche.errors import ProgramFailed, ProgramTimedOut
 from souche.main import administer
 from souche.recipes import debian_12
 from souche.run import run
+from souche.transfer.gate import AdmittedDisk
 
 VM_TYPE = "tinav5.c1r1p2"
 BOOT_SECONDS = 600
@@ -171,7 +172,12 @@ def publish(home: Path, disk: Path) -> str:
         shutil.copy(disk, staged)
         image = official_images.publish(
             administered.region,
-            DiskImage(staged, "qcow2", debian_12.DISK_GIB, "Debian-12", "", ("legacy", "uefi")),
+            DiskImage(
+                AdmittedDisk(staged, "qcow2", debian_12.DISK_GIB * 1024**3),
+                "Debian-12",
+                "",
+                ("legacy", "uefi"),
+            ),
         )
         administered.finish(official_images.operation_id(image))
         return image.image_id

@@ -6,6 +6,7 @@ from souche.compute.base import Guest
 from souche.db import vms
 from souche.reconcile import leftovers
 from souche.storage.base import Capture
+from souche.transfer.gate import AdmittedDisk
 from tests.support.region import ManualClock
 from tests.workflows.world import Original, World
 
@@ -75,7 +76,9 @@ def test_staged_disks_that_nobody_wants_are_removed_after_a_day(world: World) ->
     (staging / "half" / "work").mkdir(parents=True)
     for name in ("half/work/disk", "old.qcow2", "wanted.raw", "new.qcow2"):
         (staging / name).write_bytes(b"disk")
-    disk = official_images.DiskImage(staging / "wanted.raw", "raw", 1, "Test", "", ("legacy",))
+    disk = official_images.DiskImage(
+        AdmittedDisk(staging / "wanted.raw", "raw", 1 * 1024**3), "Test", "", ("legacy",)
+    )
     official_images.publish(world.region, disk)
     present = world.parts.clock.now()
     old = (present - leftovers.STAGED_KEPT - timedelta(minutes=1)).timestamp()

@@ -10,6 +10,7 @@ from souche.model.accounts import Principal
 from souche.model.images import Image
 from souche.reconcile import withdrawn
 from souche.states import ImageState
+from souche.transfer.gate import AdmittedDisk
 from tests.support.region import ManualClock
 from tests.support.resources import make_image
 from tests.workflows.world import Original, World
@@ -19,7 +20,7 @@ def publish(world: World) -> Image:
     """An image of the family Test, taken in."""
     disk = world.home / "staging" / "disk.raw"
     disk.write_bytes(b"disk".ljust(2**16, b"\0"))
-    wanted = DiskImage(disk, "raw", 1, "Test", "", ("legacy",), grace_days=2)
+    wanted = DiskImage(AdmittedDisk(disk, "raw", 1 * 1024**3), "Test", "", ("legacy",), grace_days=2)
     image = official_images.publish(world.region, wanted)
     world.run_all()
     clock(world).advance(hours=1)
@@ -95,7 +96,9 @@ def test_an_image_waits_for_the_volumes_that_are_being_made_of_it(world: World, 
 
 def test_an_update_that_fails_withdraws_nothing(world: World) -> None:
     first = publish(world)
-    official_images.publish(world.region, DiskImage(Path("/not/there"), "raw", 1, "Test", "", ("legacy",)))
+    official_images.publish(
+        world.region, DiskImage(AdmittedDisk(Path("/not/there"), "raw", 1 * 1024**3), "Test", "", ("legacy",))
+    )
     world.run_all()
     now = read(world, first)
     assert now is not None

@@ -16,7 +16,8 @@ from tests.support.bucket import bucket
 from tests.support.tree_hash import tree_hash_by_botocore
 
 MIB = 1024 * 1024
-SYSTEM = b"the imported system".ljust(4 * MIB, b"\0")
+SYSTEM = b"the imported system".ljust(510, b"\0") + b"\x55\xaa" + bytes(4 * MIB - 512)
+"""It has the signature of a partition table: a raw disk by its looks."""
 LINEAGE = Lineage("eu-west-2", "ami-0000abcd", "2026-11-20T08:00:00.000Z", "ami-0000abcc", "i-0000abcd")
 
 

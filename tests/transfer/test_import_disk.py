@@ -12,8 +12,7 @@ from botocore.client import Config
 
 from souche import run
 from souche.errors import StorageFailed
-from souche.formats.disk_inspection import DiskFormat
-from souche.model.disk_imports import Checksums, DiskImport
+from souche.model.disk_imports import Checksums, DiskFormat, DiskImport, SaidOfDisk
 from souche.objects.addresses import AllowList
 from souche.objects.fetch import Fetcher
 from souche.objects.seaweedfs import SeaweedFs
@@ -29,6 +28,7 @@ from tests.transfer.disks import SIZE, qcow2_disk, served
 
 BUCKET = "imports"
 FORMATS: tuple[DiskFormat, ...] = ("qcow2", "raw")
+QCOW2, RAW = (SaidOfDisk(each, gzip=True) for each in FORMATS)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def signed(oos: SeaweedFs, version: str, disk_format: str) -> str:
     return str(client.generate_presigned_url("get_object", Params=wanted, ExpiresIn=600))
 
 
-def wanted(disk: ExportedDisk, **changes: object) -> DiskImport:
+def wanted(disk: ExportedDisk, said: SaidOfDisk = QCOW2, **changes: object) -> DiskImport:
     known = {
         "disk_bytes": disk.disk_bytes,
         "object_bytes": disk.object_bytes,
@@ -75,7 +75,7 @@ def wanted(disk: ExportedDisk, **changes: object) -> DiskImport:
         "disk_tree_sha256": disk.disk_tree_sha256,
     }
     checksums = Checksums(**(known | changes))  # type: ignore[arg-type]
-    return DiskImport("snap-0000abcd", "/dev/sda1", b"", SIZE, checksums=checksums)
+    return DiskImport("snap-0000abcd", "/dev/sda1", b"", SIZE, said.format, said.gzip, checksums)
 
 
 @pytest.mark.parametrize("version", ["s3v4", "s3"])
@@ -91,10 +91,10 @@ def test_what_was_exported_comes_back(
     url = signed(oos, version, disk_format)
     assert ("X-Amz-Signature=" in url, "&Signature=" in url) == (version == "s3v4", version == "s3")
     told: list[tuple[int, int | None]] = []
-    disk = wanted(exported[disk_format])
+    disk = wanted(exported[disk_format], SaidOfDisk(disk_format, gzip=True))
     file = tmp_path / "disk"
     found = import_disk(fetcher(oos), url, disk, file, lambda *progress: told.append(progress))
-    assert found == disk_format
+    assert found.format == disk_format
     assert told[-1] == (exported[disk_format].object_bytes,) * 2
     argv: list[str | Path] = ["qemu-img", "compare", "-f", disk_format, "-F", "qcow2", file, source]
     assert b"identical" in run.run(argv, timeout_seconds=60)
@@ -107,14 +107,14 @@ def test_another_object_is_refused_before_it_is_used(
     url = signed(oos, "s3v4", "raw")
     for change in ({"object_bytes": 1}, {"object_sha256": "0" * 64}, {"disk_bytes": SIZE - 512}):
         with pytest.raises(ObjectChanged):
-            import_disk(fetcher(oos), url, wanted(exported["raw"], **change), tmp_path / "disk", _quiet)
+            import_disk(fetcher(oos), url, wanted(exported["raw"], RAW, **change), tmp_path / "disk", _quiet)
 
 
 @pytest.mark.parametrize("disk_format", FORMATS)
 def test_another_disk_in_the_object_that_was_promised_is_refused(
     oos: SeaweedFs, exported: dict[DiskFormat, ExportedDisk], tmp_path: Path, disk_format: DiskFormat
 ) -> None:
-    disk = wanted(exported[disk_format], disk_tree_sha256="0" * 64)
+    disk = wanted(exported[disk_format], SaidOfDisk(disk_format, gzip=True), disk_tree_sha256="0" * 64)
     with pytest.raises(ObjectChanged, match="tree hash"):
         import_disk(fetcher(oos), signed(oos, "s3v4", disk_format), disk, tmp_path / "disk", _quiet)
 
@@ -130,9 +130,12 @@ def test_the_tree_hash_of_a_qcow2_file_that_was_written_by_others(
     content = source.read_bytes()
     store(oos, *OPERATOR).put(BUCKET, "disk.qcow2-by-others.gz", content, metadata={})
     known = {"object_bytes": len(content), "object_sha256": hashlib.sha256(content).hexdigest()}
-    disk, url = wanted(exported["qcow2"], **known, **difference), signed(oos, "s3v4", "qcow2-by-others")
+    disk, url = (
+        wanted(exported["qcow2"], QCOW2, **known, **difference),
+        signed(oos, "s3v4", "qcow2-by-others"),
+    )
     with pytest.raises(ObjectChanged, match="tree hash") if difference else nullcontext():
-        assert import_disk(fetcher(oos), url, disk, tmp_path / "disk", _quiet) == "qcow2"
+        assert import_disk(fetcher(oos), url, disk, tmp_path / "disk", _quiet).format == "qcow2"
 
 
 def _quiet(_received_bytes: int, _total_bytes: int | None) -> None:

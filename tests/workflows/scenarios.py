@@ -25,6 +25,7 @@ from souche.app.images import ImageSettings
 from souche.db import snapshots as snapshot_records
 from souche.model.export_tasks import ExportTask
 from souche.model.images import Image
+from souche.transfer.gate import AdmittedDisk
 from tests.support.exported import MIB, SYSTEM, disk, packed, put_disk, put_manifest
 from tests.workflows.world import Cast, Row, World
 
@@ -131,12 +132,14 @@ def _copy_image(world: World, cast: Cast) -> Callable[[str], Changed]:
 def _import_image(world: World, cast: Cast) -> Callable[[str], Changed]:
     disk = world.home / "staging" / "disk.raw"
     disk.write_bytes(b"imported".ljust(2**16, b"\0"))
-    wanted = official_images.DiskImage(disk, "raw", 1, "Test", "", ("legacy",))
+    wanted = official_images.DiskImage(AdmittedDisk(disk, "raw", 1 * 1024**3), "Test", "", ("legacy",))
     return _image_failed(world, official_images.publish(world.region, wanted), {})
 
 
 def _import_image_from_manifest(world: World, cast: Cast) -> Callable[[str], Changed]:
-    data = disk(put_disk(packed(b"imported data".ljust(MIB, b"\0"))), Device="/dev/xvdb", Size=MIB)
+    data = disk(
+        put_disk(packed(b"imported data".ljust(MIB, b"\0")), "data.raw.gz"), Device="/dev/xvdb", Size=MIB
+    )
     location = put_manifest(disk(put_disk(packed(SYSTEM))), data)
     wanted = image_imports.FromManifest(ImageSettings("from elsewhere"), location)
     image = image_imports.create(world.region, cast.alice, wanted)

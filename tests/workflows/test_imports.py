@@ -240,11 +240,52 @@ def test_a_hostile_snapshot_ends_in_error_and_holds_nothing(
     assert nothing_left(world)
 
 
-def test_a_disk_of_another_format_than_its_name_says_is_refused(world: World, alice: Principal) -> None:
-    """A guest writes to its raw disk what it likes: a qcow2 header too."""
-    location = put_manifest(disk(put_disk(packed(qcow2(SYSTEM))), Filename="snap-0000abcd-00000001.raw.gz"))
-    image = import_image(world, alice, location)
-    assert "should have the format raw, and has qcow2" in (image.state_message or "")
+BEGINNINGS: dict[str, Callable[[], bytes]] = {
+    "a qcow2 disk": lambda: qcow2(SYSTEM),
+    "a qcow2 disk on another": lambda: backed(qcow2(SYSTEM)),
+    "a VMDK": lambda: image_file(SYSTEM, "vmdk"),
+    "a VHDX": lambda: image_file(SYSTEM, "vhdx"),
+    "gzip": lambda: packed(SYSTEM),
+    "text": lambda: b"<html>no disk</html>",
+}
+
+
+@pytest.mark.parametrize("way", ["manifest", "object"])
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_a_raw_disk_is_raw_whatever_it_begins_with(
+    world: World, alice: Principal, beginning: str, way: str
+) -> None:
+    """A guest writes to its disk what it likes: the beginning of another disk too."""
+    data = BEGINNINGS[beginning]()[: 64 * 1024].ljust(MIB, b"\0")
+    name = "snap-0000abcd-00000001.raw.gz"
+    if way == "object":
+        snapshot = import_snapshot(world, alice, put_disk(packed(data), name), len(data))
+        assert (snapshot.state, snapshot.problem) == (SnapshotState.COMPLETED, None)
+        snapshot_id = snapshot.snapshot_id
+    else:
+        location = put_manifest(disk(put_disk(packed(data)), Filename=name, Size=len(data)))
+        image = import_image(world, alice, location)
+        assert (image.state, image.state_message) == (ImageState.AVAILABLE, None)
+        (snapshot_id,) = image.snapshot_ids
+    assert world.disks.snapshot(snapshot_id) == data[:4096].rstrip(b"\0")
+
+
+def test_what_is_called_qcow2_has_to_be(world: World, alice: Principal) -> None:
+    snapshot = import_snapshot(world, alice, put_disk(SYSTEM, "disk.qcow2"))
+    assert "should have the format qcow2, and has raw" in (snapshot.problem or "")
+
+
+@pytest.mark.parametrize("name", ["disk.vmdk", "disk.vmdk.gz", "disk.vhd", "disk.vhdx", "DISK.VHDX"])
+def test_a_disk_in_a_format_of_others_is_converted(world: World, alice: Principal, name: str) -> None:
+    said = name.lower().removesuffix(".gz").removeprefix("disk.")
+    size = 8 * MIB
+    options = ("-o", "force_size=on") if said == "vhd" else ()
+    data = image_file(SYSTEM.ljust(size, b"\0"), {"vhd": "vpc"}.get(said, said), *options)
+    url = put_disk(packed(data) if name.endswith(".gz") else data, name)
+    snapshot = import_snapshot(world, alice, url, size)
+    assert (snapshot.state, snapshot.problem) == (SnapshotState.COMPLETED, None)
+    assert world.disks.snapshot(snapshot.snapshot_id) == SYSTEM.rstrip(b"\0")
+    assert list((world.home / "staging").iterdir()) == []
 
 
 def test_a_server_that_breaks_off_is_said(world: World, alice: Principal) -> None:

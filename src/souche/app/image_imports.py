@@ -18,16 +18,16 @@ from souche.db import disk_imports, snapshots
 from souche.db import images as image_records
 from souche.errors import UserError
 from souche.formats.companion import CompanionDisk
-from souche.formats.disk_inspection import DiskFormat
+from souche.formats.disk_names import said_by_any
 from souche.formats.manifest import ManifestDisk
 from souche.model.accounts import Principal
-from souche.model.disk_imports import Checksums, DiskImport
+from souche.model.disk_imports import Checksums, DiskImport, SaidOfDisk, SourceFormat
 from souche.model.images import Image, ImageMapping, VmAttributes
 from souche.model.snapshots import Snapshot
 from souche.model.vms import SHUTDOWN_BEHAVIORS
 from souche.refusals import BadManifest, MissingParameter
 from souche.states import ImageState, SnapshotState
-from souche.transfer.import_manifest import ExportedImage, fetch_manifest, without_query
+from souche.transfer.import_manifest import ExportedImage, fetch_manifest, path_of, without_query
 
 GIB: Final = 1024**3
 OLD_DEVICE_NAME: Final = re.compile(r"/dev/sda([2-9])")
@@ -35,15 +35,16 @@ OLD_DEVICE_NAME: Final = re.compile(r"/dev/sda([2-9])")
 PRODUCT_CODE: Final = re.compile(r"[A-Za-z0-9-]{1,16}")
 PERFORMANCES: Final = ("medium", "high", "highest")
 TEXT_LENGTH: Final = 255
-FORMATS: Final[dict[str, DiskFormat]] = {"qcow2": "qcow2", "raw": "raw"}
 
 
 @dataclass(frozen=True)
 class FromManifest:
-    """An image of the disks that the manifest at a URL names. What `settings` says goes before the manifest."""
+    """An image of the disks that the manifest at a URL names. What `settings` says goes before the manifest; so does
+    `disk_format`, the format of its disks (None: their names say it)."""
 
     settings: ImageSettings
     location: str
+    disk_format: SourceFormat | None = None
 
 
 def create(region: Region, who: Principal, command: FromManifest) -> Image:
@@ -66,7 +67,7 @@ def create(region: Region, who: Principal, command: FromManifest) -> Image:
         for snapshot in made:
             snapshots.insert(work.connection, snapshot)
         for disk, mapping in zip(exported.manifest.disks, image.mappings, strict=True):
-            disk_imports.insert(work.connection, _disk(region, exported, disk, mapping))
+            disk_imports.insert(work.connection, _disk(region, command, exported, disk, mapping))
         work.promised.append(images.promise("import_image_from_manifest", image, {}))
     return images.seen_by(region, who, image)
 
@@ -202,21 +203,26 @@ def _snapshot(image: Image, mapping: ImageMapping) -> Snapshot:
     )
 
 
-def _disk(region: Region, exported: ExportedImage, disk: ManifestDisk, mapping: ImageMapping) -> DiskImport:
+def _disk(
+    region: Region, command: FromManifest, exported: ExportedImage, disk: ManifestDisk, mapping: ImageMapping
+) -> DiskImport:
     checksums = exported.checksums_of(disk)
+    said = _said(command, disk)
     return DiskImport(
         snapshot_id=mapping.snapshot_id or "",
         device_name=mapping.device_name,
         sealed_url=region.vault.seal(disk.url),
         most_bytes=disk.size_bytes,
-        disk_format=_format(disk.filename or ""),
+        disk_format=said.format,
+        gzip=said.gzip,
         checksums=_checksums(checksums) if checksums else None,
     )
 
 
-def _format(filename: str) -> DiskFormat | None:
-    """The format that an exported object's name says: `snap-….qcow2.gz`."""
-    return FORMATS.get(filename.removesuffix(".gz").rpartition(".")[2])
+def _said(command: FromManifest, disk: ManifestDisk) -> SaidOfDisk:
+    """What the caller says of a disk's format, else its name in the manifest (`snap-….qcow2.gz`) or in its URL."""
+    said = said_by_any([disk.filename or "", path_of(disk.url)])
+    return SaidOfDisk(command.disk_format, bool(said.gzip)) if command.disk_format else said
 
 
 def _checksums(disk: CompanionDisk) -> Checksums:

@@ -9,8 +9,6 @@ The operator may publish for any other account as well, in the same way.
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Literal
 
 from souche import ids
 from souche.app import accounts, images, product_codes
@@ -20,7 +18,6 @@ from souche.app.region import Region, Work
 from souche.db import accounts as account_records
 from souche.db import image_reports, snapshots
 from souche.db import images as image_records
-from souche.formats import disk_inspection
 from souche.model.accounts import Account, Principal
 from souche.model.image_reports import NOT_GENERALISED
 from souche.model.images import ROOT_DEVICE_NAME, Architecture, BootMode, Image, ImageMapping
@@ -28,6 +25,7 @@ from souche.model.permissions import Permissions
 from souche.model.snapshots import Snapshot
 from souche.refusals import BadValue, NoSuchAccount
 from souche.states import ImageState, SnapshotState
+from souche.transfer.gate import AdmittedDisk
 from souche.trust.codes import CODES
 
 PROVIDER_NAME = "outscale"
@@ -35,19 +33,20 @@ PROVIDER_ALIAS = "Outscale"
 GRACE_DAYS = 30
 MOST_GRACE_DAYS = 3650
 GIB = 1024**3
+MOST_BYTES = SIZE_GIB[-1] * GIB
+"""of a disk, as a guest sees it"""
 
 
 @dataclass(frozen=True)
 class DiskImage:
-    """A disk file in the region's home, and what is made of it. The file is removed once it has been taken in.
+    """A disk file in the region's home that has passed the gate, and what is made of it. The file is removed once it
+    has been taken in.
 
     The image before it in the family can be launched for `grace_days` more. `accepted` are codes of findings of
     severity high with which it is published all the same.
     """
 
-    path: Path
-    format: Literal["qcow2", "raw"]
-    size_gib: int
+    disk: AdmittedDisk
     family: str
     description: str
     boot_modes: tuple[BootMode, ...]
@@ -56,15 +55,10 @@ class DiskImage:
     grace_days: int = GRACE_DAYS
     accepted: tuple[str, ...] = ()
 
-
-def size_gib(path: Path, expected: Literal["qcow2", "raw"]) -> int:
-    """The size of a disk as a guest sees it, in whole GiB, rounded up.
-
-    Raises:
-        BadDisk: it is not of this format, or not to be opened; the class says why.
-    """
-    disk = disk_inspection.inspect_file(path, expected=expected, most_bytes=SIZE_GIB[-1] * GIB)
-    return -(-(disk.size_bytes or 0) // GIB)
+    @property
+    def size_gib(self) -> int:
+        """The size of the disk as a guest sees it, in whole GiB, rounded up."""
+        return -(-self.disk.size_bytes // GIB)
 
 
 def publisher(region: Region, account: str | None, alias: str = PROVIDER_ALIAS) -> Account:
@@ -117,8 +111,8 @@ def publish(region: Region, disk: DiskImage, account: Account | None = None) -> 
                 "import_image",
                 image,
                 {
-                    "path": str(disk.path),
-                    "format": disk.format,
+                    "path": str(disk.disk.path),
+                    "format": disk.disk.format,
                     "size_bytes": image.root_mapping.volume_size_gib * GIB,
                     "grace_days": disk.grace_days,
                 },

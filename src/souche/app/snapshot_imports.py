@@ -1,4 +1,5 @@
-"""Snapshots imported from a URL: a disk, raw or qcow2, with gzip around it or not (reference section 3)."""
+"""Snapshots imported from a URL: a disk, with gzip around it or not (reference section 3). The name in the URL says
+what the disk is, as far as it does (`formats/disk_names.py`)."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -7,11 +8,12 @@ from souche.app import block_devices, product_codes, quotas, snapshots, texts
 from souche.app.region import Region
 from souche.db import disk_imports
 from souche.db import snapshots as records
+from souche.formats.disk_names import said_by
 from souche.model.accounts import Principal
 from souche.model.disk_imports import DiskImport
 from souche.model.snapshots import Snapshot
 from souche.transfer import import_disk
-from souche.transfer.import_manifest import without_query
+from souche.transfer.import_manifest import path_of, without_query
 
 GIB: Final = 1024**3
 ANSWER_SECONDS: Final = 20.0
@@ -73,9 +75,12 @@ def _try(region: Region, command: FromUrl) -> int:
 
 
 def _disk(region: Region, snapshot: Snapshot, command: FromUrl) -> DiskImport:
+    said = said_by(path_of(command.location))
     return DiskImport(
         snapshot_id=snapshot.snapshot_id,
         device_name=None,
         sealed_url=region.vault.seal(command.location),
         most_bytes=command.size_bytes,
+        disk_format=said.format,
+        gzip=said.gzip,
     )

@@ -1,5 +1,6 @@
 """souche image"""
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -7,13 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, get_args
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from souche import run
 from souche.app import official_images
 from souche.app.official_images import GRACE_DAYS, PROVIDER_ALIAS, DiskImage
 from souche.cli import image_check
@@ -21,11 +21,16 @@ from souche.cli.composition import Administered, Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag
 from souche.cli.output import show, told
 from souche.errors import Invalid, SystemFailure
-from souche.formats.disk_inspection import DiskFormat, WrongDiskFormat
+from souche.formats.disk_inspection import begins_as
+from souche.formats.disk_names import said_by
+from souche.formats.disk_refusals import WrongDiskFormat
 from souche.model.accounts import Account
+from souche.model.disk_imports import SaidOfDisk, SourceFormat
 from souche.model.images import Architecture, BootMode, Image
 from souche.recipes import debian_12
 from souche.states import ImageState
+from souche.transfer import gate
+from souche.transfer.gate import AdmittedDisk
 
 
 class UnknownRecipe(Invalid):
@@ -33,7 +38,7 @@ class UnknownRecipe(Invalid):
 
 
 class OtherFormat(Invalid):
-    """The disk should have the format {expected}, and has {found}. If it is meant to: --format {found}"""
+    """The disk should have the format {expected}, and has {found}. If it is meant to: --format {found}{packed}"""
 
 
 class NoSuchFile(Invalid):
@@ -44,9 +49,6 @@ class ImageFailed(SystemFailure):
     """The image {image_id} failed: {reason}"""
 
 
-COPY_SECONDS = 24 * 3600
-BLOCK_BYTES = 512
-"""of `st_blocks` (inode(7))"""
 BUILD_BYTES = 4 * 1024**3
 """A build by a recipe takes 2.6 GiB meanwhile."""
 
@@ -149,8 +151,11 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
         ] = PROVIDER_ALIAS,
         account: Annotated[str | None, typer.Option(help="Name or ID of the account to publish for.")] = None,
         disk_format: Annotated[
-            DiskFormat, typer.Option("--format", help="Of the file; never guessed.")
-        ] = "qcow2",
+            SourceFormat | None,
+            typer.Option(
+                "--format", help="Of the file; never guessed. Default: what its name ends in, else qcow2."
+            ),
+        ] = None,
         boot_mode: Annotated[
             list[Firmware] | None,
             typer.Option(help="A firmware that it boots by; may be given twice. Default: legacy."),
@@ -167,11 +172,9 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
         """Publish a cloud image file as a public image, under a new id and name: NAME-YYYY.MM.DD-N."""
         with told(), composition.administer(home, make=True) as administered:
             publisher = official_images.publisher(administered.region, account, alias)
-            with _staged(administered, file) as staged:
+            with _taken_in(administered, file, _said(file, disk_format)) as taken:
                 disk = DiskImage(
-                    path=staged,
-                    format=disk_format,
-                    size_gib=_size_gib(staged, disk_format),
+                    disk=taken,
                     family=name,
                     description=description,
                     boot_modes=tuple(mode.value for mode in boot_mode or (Firmware.LEGACY,)),
@@ -189,33 +192,57 @@ def _show(image: Image, *, as_json: bool) -> None:
     show({"ImageId": image.image_id, "ImageName": image.name}, as_json=as_json)
 
 
-def _size_gib(staged: Path, disk_format: DiskFormat) -> int:
-    try:
-        return official_images.size_gib(staged, disk_format)
-    except WrongDiskFormat as error:
-        raise OtherFormat(**error.fields) from error
+def _said(file: Path, disk_format: SourceFormat | None) -> SaidOfDisk:
+    said = said_by(file.name)
+    return SaidOfDisk(disk_format or said.format or "qcow2", bool(said.gzip))
 
 
 @contextmanager
-def _staged(administered: Administered, file: Path) -> Iterator[Path]:
-    """A copy of the file inside the region's home, its holes kept. It is removed when it cannot be published; else
+def _taken_in(administered: Administered, file: Path, said: SaidOfDisk) -> Iterator[AdmittedDisk]:
+    """A copy of the file inside the region's home, through the gate. It is removed when it cannot be published; else
     the workflow that takes it in does that."""
     if not file.is_file():
         raise NoSuchFile(path=file)
-    room = administered.region.room
-    room.ask(file.stat().st_blocks * BLOCK_BYTES)
+    if said.format == "raw":
+        _note_beginning(file, said)
     with tempfile.NamedTemporaryFile(dir=administered.staging, delete=False) as made:
         staged = Path(made.name)
     try:
-        run.run(
-            ["cp", "--reflink=auto", "--sparse=always", "--", str(file.absolute()), str(staged)],
-            timeout_seconds=COPY_SECONDS,
-            watch=room.check,
-        )
-        yield staged
+        with _advised(file, said):
+            taken = gate.take_file(file, staged, said, official_images.MOST_BYTES, administered.region.room)
+        yield taken
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _advised(file: Path, said: SaidOfDisk) -> Iterator[None]:
+    """Says what to do where the file is a raw disk. To take a packed one for raw would publish what is packed: its name
+    has to say that it is packed."""
+    try:
+        yield
+    except WrongDiskFormat as error:
+        if error.fields["found"] not in get_args(SourceFormat):
+            raise
+        packed = gate.is_packed(_first_bytes(file), SaidOfDisk()) and not said.gzip
+        renamed = ", and a name that ends in .gz, as the file is packed" if packed else ""
+        raise OtherFormat(**error.fields, packed=renamed) from error
+
+
+def _note_beginning(file: Path, said: SaidOfDisk) -> None:
+    """What is said to be raw is raw. It may be said by mistake."""
+    found = begins_as(_first_bytes(file))
+    if found and not said.gzip:
+        print(
+            f"souche: the file begins as {found} does, and is published as a raw disk, as is said",
+            file=sys.stderr,
+        )
+
+
+def _first_bytes(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(512)
 
 
 def _recipe(name: str) -> Recipe:
@@ -239,10 +266,14 @@ def _build_and_publish(
         recipe.build(disk, work_dir=Path(folder) / "work", progress=progress)
         progress("taking the disk in", 1.0)
         staged = disk.rename(administered.staging / f"{Path(folder).name}.qcow2")
+    try:
+        entrance = gate.Entrance(gate.QCOW2, recipe.size_gib * official_images.GIB, administered.region.room)
+        built = entrance.admit(staged, staged.stat().st_size)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
     wanted = DiskImage(
-        path=staged,
-        format="qcow2",
-        size_gib=recipe.size_gib,
+        disk=built,
         family=recipe.family,
         description=recipe.description,
         boot_modes=recipe.boot_modes,

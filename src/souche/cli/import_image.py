@@ -17,6 +17,7 @@ from souche.cli.output import show, told
 from souche.cli.progress import Tell, transfer_bar
 from souche.errors import Invalid, SystemFailure
 from souche.model.accounts import Account, Principal
+from souche.model.disk_imports import SourceFormat
 from souche.model.images import Image
 from souche.states import ImageState
 
@@ -44,6 +45,10 @@ def build(composition: Composition) -> Callable[..., None]:
             str | None,
             typer.Option(help="Name or ID of the account that it will belong to, where there are several."),
         ] = None,
+        disk_format: Annotated[
+            SourceFormat | None,
+            typer.Option("--format", help="Of the disks. Default: what their names in the manifest say."),
+        ] = None,
         json: JsonFlag = False,
     ) -> None:
         """Import an image that another region has exported, or that a manifest by hand describes. Progress goes to
@@ -51,7 +56,7 @@ def build(composition: Composition) -> Callable[..., None]:
         with told(), composition.administer(home) as administered:
             region = administered.region
             who = Principal(_account(region, account).account_id)
-            wanted = FromManifest(ImageSettings(name), manifest_url)
+            wanted = FromManifest(ImageSettings(name), manifest_url, disk_format)
             image = image_imports.create(region, who, wanted)
             with transfer_bar() as tell:
                 _wait(administered, image, tell)

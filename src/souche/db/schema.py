@@ -136,6 +136,7 @@ disk_imports = sa.Table(
     sa.Column("sealed_url", sa.LargeBinary, nullable=False),
     sa.Column("most_bytes", sa.BigInteger, nullable=False),
     sa.Column("disk_format", sa.String(8)),
+    sa.Column("gzip", sa.Boolean),
     sa.Column("checksums", sa.JSON(none_as_null=True)),
     sa.Column("received_bytes", sa.BigInteger, nullable=False),
     sa.Column("total_bytes", sa.BigInteger),

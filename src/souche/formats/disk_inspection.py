@@ -1,129 +1,99 @@
-"""The gate for disks from outside (design 3.7). What passes here may be opened, by the format that is returned.
+"""The inspection of disks from outside (design 3.7): what a file is, and whether it may be opened, by the format that
+is returned. `transfer/gate.py` is the way in, and asks here.
 
-The first `HEAD_BYTES` of a disk are enough, so a stream is judged before the rest of it is read. OpenStack's
-`format_inspector` (oslo.utils) tells formats apart and knows the traps of qcow2; to these come QEMU's own limits on
-tables (block/qcow2.h), and what Souche does not take: encryption, internal snapshots, images marked corrupt.
+What is said of a disk decides (`SaidOfDisk`), else its first bytes: those `HEAD_BYTES` are enough, so a stream is
+judged before the rest of it is read. Where a disk is said to be raw, they are a guest's, and mean nothing.
+
+OpenStack's `format_inspector` (oslo.utils) knows the traps of qcow2; to these come QEMU's own limits on tables
+(block/qcow2.h), and what Souche does not take: encryption, internal snapshots, images marked corrupt.
 """
 
-from dataclasses import dataclass
+import struct
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from oslo_utils.imageutils import format_inspector
 
-from souche.errors import Invalid
-from souche.formats import qcow2, qcow2_claims
+from souche.formats import containers, qcow2, qcow2_claims, vhd, vhdx, vmdk
+from souche.formats.containers import Container
+from souche.formats.disk_refusals import (
+    BadDisk,
+    DiskCutShort,
+    DiskHasBackingFile,
+    DiskHasDataFile,
+    DiskHasSnapshots,
+    DiskHasUnknownFeatures,
+    DiskHeaderBroken,
+    DiskIsCorrupt,
+    DiskIsEncrypted,
+    DiskSharesData,
+    DiskTablesAbsurd,
+    ForeignDiskFormat,
+    NotADisk,
+    WrongDiskFormat,
+    WrongDiskSize,
+)
+from souche.formats.foreign_disks import INSPECTIONS, InspectedDisk
 from souche.formats.qcow2 import IncompatibleFeature, Qcow2Header
-
-DiskFormat = Literal["qcow2", "raw"]
+from souche.model.disk_imports import SaidOfDisk, SourceFormat
 
 HEAD_BYTES: Final = 512 * 1024
-"""All that inspectors look at: a VHDX names its regions 192 KiB in, a VMDK its descriptor a little further."""
-FOREIGN_FORMATS: Final = ("qed", "vdi", "vhd", "vhdx", "vmdk")
 MAX_L1_BYTES: Final = 32 * 1024 * 1024
 MAX_REFCOUNT_TABLE_BYTES: Final = 8 * 1024 * 1024
 SECTOR_BYTES: Final = 512
+MAGICS: Final[dict[SourceFormat, tuple[bytes, ...]]] = {
+    "qcow2": (qcow2.MAGIC,),
+    "vmdk": (vmdk.MAGIC,),
+    "vhdx": (vhdx.MAGIC,),
+}
+"""How a disk begins that is said to have the format. A raw disk and a fixed VHD begin with what a guest wrote."""
+FEATURES: Final = struct.Struct(">Q")
+FEATURES_AT: Final = 72
 
 
-class BadDisk(Invalid):
-    """The disk is not valid: {reason}"""
-
-
-class ForeignDiskFormat(BadDisk):
-    """The disk has the format {format}; qcow2 and raw are supported, each also with gzip around it."""
-
-
-class WrongDiskFormat(BadDisk):
-    """The disk should have the format {expected}, and has {found}."""
-
-
-class DiskHasBackingFile(BadDisk):
-    """The qcow2 disk refers to a backing file; only a disk that stands alone can be taken in."""
-
-
-class DiskHasDataFile(BadDisk):
-    """The qcow2 disk keeps its data in an external file; only a disk that stands alone can be taken in."""
-
-
-class DiskHasUnknownFeatures(BadDisk):
-    """The qcow2 disk needs features that Souche does not take: {features}"""
-
-
-class DiskIsEncrypted(BadDisk):
-    """The qcow2 disk is encrypted."""
-
-
-class DiskIsCorrupt(BadDisk):
-    """The qcow2 disk is marked as corrupt or as in use: repair it with `qemu-img check -r all` first."""
-
-
-class DiskHasSnapshots(BadDisk):
-    """The qcow2 disk has {count} internal snapshots: convert it with `qemu-img convert` first."""
-
-
-class DiskHeaderBroken(BadDisk):
-    """The header of the qcow2 disk is broken: {reason}"""
-
-
-class DiskTablesAbsurd(BadDisk):
-    """The tables of the qcow2 disk cannot be right: {reason}"""
-
-
-class WrongDiskSize(BadDisk):
-    """The disk has {size_bytes} bytes, and {reason}"""
-
-
-class DiskCutShort(BadDisk):
-    """The disk is cut short: {reason}"""
-
-
-class DiskSharesData(BadDisk):
-    """The tables of the qcow2 disk name the same data more than once."""
-
-
-class DiskExpands(BadDisk):
-    """The disk expands to {data_bytes} bytes of data from {read_bytes}; no disk does that whose data are of use."""
-
-
-@dataclass(frozen=True)
-class InspectedDisk:
-    """What a disk is. `size_bytes` is the size of a qcow2 disk as seen by a guest; None for raw, where it is the
-    length of the stream."""
-
-    format: DiskFormat
-    size_bytes: int | None
-
-
-def inspect_head(head: bytes, *, expected: DiskFormat | None, most_bytes: int) -> InspectedDisk:
-    """Judge a disk by its first `HEAD_BYTES` (or all that there are). `most_bytes` is how large the disk may be,
-    as seen by a guest; `expected` None: either format.
+def inspect_head(head: bytes, said: SaidOfDisk, *, most_bytes: int) -> InspectedDisk:
+    """Judge a disk by its first `HEAD_BYTES` (or all that there are), without gzip around it. `most_bytes` is how large
+    the disk may be, as seen by a guest.
 
     Raises:
         BadDisk: it is not to be opened; the class says why.
     """
-    found = _format(head)
-    if expected is not None and found != expected:
-        raise WrongDiskFormat(expected=expected, found=found)
-    if found == "raw":
-        return InspectedDisk("raw", None)
-    return InspectedDisk("qcow2", _inspect_qcow2(head, most_bytes))
+    found = _format(head, said)
+    if found == "qcow2":
+        return _inspect_qcow2(head, most_bytes)
+    return InspectedDisk(found, None, foreign=found in ("vmdk", "vhdx", "vhd"))
 
 
-def inspect_file(path: Path, *, expected: DiskFormat | None, most_bytes: int) -> InspectedDisk:
+def inspect_file(path: Path, said: SaidOfDisk, *, most_bytes: int) -> InspectedDisk:
     """Judge a file, and that it is whole.
 
     Raises:
         BadDisk: it is not to be opened; the class says why.
     """
+    file_bytes = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
-    disk = inspect_head(head, expected=expected, most_bytes=most_bytes)
-    file_bytes = path.stat().st_size
-    if disk.format == "raw":
-        check_size(file_bytes, most_bytes)
-        return InspectedDisk("raw", file_bytes)
-    _check_whole(head, file_bytes)
+        disk = inspect_head(head, said, most_bytes=most_bytes)
+        if disk.format == "qcow2":
+            _check_whole(head, file_bytes)
+            return disk
+        if disk.format == "raw":
+            if said.format is None and vhd.read_footer(file, file_bytes):
+                raise _foreign(containers.VHD_FIXED)
+            _check_sectors(head, file_bytes)
+            disk = InspectedDisk("raw", file_bytes)
+        else:
+            disk = INSPECTIONS[disk.format](file, file_bytes)
+    check_size(disk.size_bytes or 0, most_bytes)
     return disk
+
+
+def _check_sectors(head: bytes, file_bytes: int) -> None:
+    """Refuse a raw disk that is none, and say what it may be."""
+    found = containers.container_of(head) or containers.text_of(head)
+    if file_bytes % SECTOR_BYTES and found:
+        reason = f"is not made of sectors of {SECTOR_BYTES} bytes: it begins as {found.name} does ({found.remedy})."
+        raise WrongDiskSize(size_bytes=file_bytes, reason=reason)
 
 
 def check_size(size_bytes: int, most_bytes: int) -> None:
@@ -140,32 +110,76 @@ def check_size(size_bytes: int, most_bytes: int) -> None:
         raise WrongDiskSize(size_bytes=size_bytes, reason=f"should have at most {most_bytes}.")
 
 
-def _format(head: bytes) -> DiskFormat:
-    for name in FOREIGN_FORMATS:
-        if _matches(name, head):
-            raise ForeignDiskFormat(format=name)
-    return "qcow2" if head.startswith(qcow2.MAGIC) else "raw"
+def begins_as(head: bytes) -> str | None:
+    """The other format that a raw disk begins as, which does not make it one; None: no known one."""
+    if head.startswith(qcow2.MAGIC):
+        return "qcow2"
+    container = containers.container_of(head)
+    return container.name if container else None
 
 
-def _matches(name: str, head: bytes) -> bool:
-    inspector = format_inspector.get_inspector(name)()
-    try:
-        inspector.eat_chunk(head)
-        return bool(inspector.format_match)
-    except Exception:
-        return False  # an inspector gives up by any exception at all; then it is not this format
+def _format(head: bytes, said: SaidOfDisk) -> SourceFormat:
+    """The format that a disk has or, where only its sender can know, is said to have."""
+    if said.format is None:
+        return _guessed(head)
+    if said.format in ("raw", "vhd"):
+        return said.format
+    container = containers.container_of(head)
+    if head.startswith(MAGICS.get(said.format, ())) and (container is None or container.name == said.format):
+        return said.format
+    if container:
+        raise _foreign(container)
+    raise WrongDiskFormat(expected=said.format, found=_found(head))
 
 
-def _inspect_qcow2(head: bytes, most_bytes: int) -> int:
+def _found(head: bytes) -> str:
+    if head.startswith(qcow2.MAGIC):
+        return "qcow2"
+    text = containers.text_of(head)
+    if containers.looks_like_disk(head):
+        return "raw"
+    return text.name if text else "none that is known"
+
+
+def _guessed(head: bytes) -> SourceFormat:
+    """The format of a disk of which nothing is said: qcow2, or raw if it looks like a disk."""
+    container = containers.container_of(head)
+    if container:
+        raise _foreign(container)
+    if head.startswith(qcow2.MAGIC):
+        return "qcow2"
+    if containers.looks_like_disk(head):
+        return "raw"
+    text = containers.text_of(head)
+    if text:
+        raise _foreign(text)
+    raise NotADisk
+
+
+def _foreign(container: Container) -> ForeignDiskFormat:
+    return ForeignDiskFormat(format=container.name, remedy=container.remedy)
+
+
+def _inspect_qcow2(head: bytes, most_bytes: int) -> InspectedDisk:
     if len(head) < SECTOR_BYTES:
         raise DiskCutShort(reason=f"{len(head)} bytes hold no qcow2 header.")
+    extended, head = _without_extended_l2(head)
     _ask_openstack(head)
     header = _header(head)
     _check_features(header)
     check_size(header.virtual_size_bytes, most_bytes)
-    _check_l1(header)
+    _check_l1(header, 16 if extended else 8)
     _check_refcounts(head, header.cluster_bytes)
-    return header.virtual_size_bytes
+    return InspectedDisk("qcow2", header.virtual_size_bytes, foreign=extended)
+
+
+def _without_extended_l2(head: bytes) -> tuple[bool, bytes]:
+    """Whether a disk has the feature, and its head without the bit: OpenStack refuses it, and QEMU converts it."""
+    (features,) = FEATURES.unpack_from(head, FEATURES_AT)
+    if head[4:8] != b"\0\0\0\x03" or not features & IncompatibleFeature.EXTENDED_L2:
+        return False, head
+    plain = FEATURES.pack(features & ~IncompatibleFeature.EXTENDED_L2)
+    return True, head[:FEATURES_AT] + plain + head[FEATURES_AT + FEATURES.size :]
 
 
 def _ask_openstack(head: bytes) -> None:
@@ -205,21 +219,24 @@ def _check_features(header: Qcow2Header) -> None:
         raise DiskHasSnapshots(count=header.internal_snapshots)
 
 
-def _check_l1(header: Qcow2Header) -> None:
-    reach = header.cluster_bytes * (header.cluster_bytes // 8)
+def _check_l1(header: Qcow2Header, entry_bytes: int) -> None:
+    """`entry_bytes` is the length of an entry of the L2 tables."""
+    reach = header.cluster_bytes * (header.cluster_bytes // entry_bytes)
     needed = -(-header.virtual_size_bytes // reach)
     if not needed <= header.l1_entries <= MAX_L1_BYTES // 8:
-        raise DiskTablesAbsurd(reason=f"{header.l1_entries} L1 entries where {needed} are needed.")
+        raise DiskTablesAbsurd(
+            format="qcow2", reason=f"{header.l1_entries} L1 entries where {needed} are needed."
+        )
     if header.l1_offset == 0 or header.l1_offset % header.cluster_bytes:
-        raise DiskTablesAbsurd(reason=f"the L1 table cannot stand at {header.l1_offset}.")
+        raise DiskTablesAbsurd(format="qcow2", reason=f"the L1 table cannot stand at {header.l1_offset}.")
 
 
 def _check_refcounts(head: bytes, cluster_bytes: int) -> None:
     offset, clusters = _refcount_table(head)
     if not 0 < clusters * cluster_bytes <= MAX_REFCOUNT_TABLE_BYTES:
-        raise DiskTablesAbsurd(reason=f"the refcount table has {clusters} clusters.")
+        raise DiskTablesAbsurd(format="qcow2", reason=f"the refcount table has {clusters} clusters.")
     if offset == 0 or offset % cluster_bytes:
-        raise DiskTablesAbsurd(reason=f"the refcount table cannot stand at {offset}.")
+        raise DiskTablesAbsurd(format="qcow2", reason=f"the refcount table cannot stand at {offset}.")
 
 
 def _refcount_table(head: bytes) -> tuple[int, int]:
@@ -229,21 +246,24 @@ def _refcount_table(head: bytes) -> tuple[int, int]:
 
 
 def _check_whole(head: bytes, file_bytes: int) -> None:
-    header = qcow2.parse_header(head)
+    header = _header(head)
     offset, clusters = _refcount_table(head)
     ends = (header.l1_offset + 8 * header.l1_entries, offset + clusters * header.cluster_bytes)
     if max(ends) > file_bytes:
         raise DiskCutShort(reason=f"its tables end at {max(ends)}, the file at {file_bytes}.")
 
 
-def check_shares(path: Path) -> None:
+def check_data(path: Path) -> None:
     """Refuse a qcow2 file that has passed the inspection and whose tables name more than is in it.
 
     Raises:
-        DiskSharesData: they do.
+        DiskSharesData: the same data more than once. DiskCutShort: data behind its end.
     """
     with path.open("rb") as file:
         cluster_bytes = qcow2.read_header(file).cluster_bytes
-        file_bytes = -(-path.stat().st_size // cluster_bytes) * cluster_bytes
-        if qcow2_claims.names_more_than(file, file_bytes):
+        file_bytes = path.stat().st_size
+        if qcow2_claims.names_more_than(file, -(-file_bytes // cluster_bytes) * cluster_bytes):
             raise DiskSharesData
+        end = qcow2_claims.data_end(file)
+    if end > file_bytes:
+        raise DiskCutShort(reason=f"its data end at {end}, the file at {file_bytes}.")

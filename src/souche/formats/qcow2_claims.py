@@ -1,4 +1,4 @@
-"""How much of its own file a qcow2 disk's tables name.
+"""How much of its own file a qcow2 disk's tables name, and where it ends.
 
 In a disk without internal snapshots every cluster is named once (docs/interop/qcow2, "Cluster mapping"), so what the
 tables name in all fits into the file. A disk whose entries name one cluster again and again, with refcounts to match,
@@ -16,6 +16,8 @@ from souche.formats.qcow2 import Qcow2Header, read_header
 
 OFFSET: Final = 0x00FF_FFFF_FFFF_FE00
 COMPRESSED: Final = 1 << 62
+ZEROS: Final = 1
+NOT_DATA: Final = COMPRESSED | ZEROS
 SECTOR_BYTES: Final = 512
 
 
@@ -27,6 +29,24 @@ def names_more_than(image: BinaryIO, most_bytes: int) -> bool:
         if named_bytes > most_bytes:
             return True
     return False
+
+
+def data_end(image: BinaryIO) -> int:
+    """Where the last cluster ends that the tables of an open disk name, in bytes: QEMU takes what is missing for zeros.
+    Compressed clusters are not looked at: one that is cut cannot be read. The disk's last one may be shorter."""
+    header, end = read_header(image), 0
+    entries = header.cluster_bytes // 8
+    last = (header.virtual_size_bytes - 1) // header.cluster_bytes
+    for index, entry in enumerate(_table(image, header.l1_offset, header.l1_entries)):
+        if not entry & OFFSET:
+            continue
+        table = _table(image, entry & OFFSET, entries)
+        here = last - index * entries
+        highest = max((each & OFFSET for each in table[: max(here, 0)] if not each & NOT_DATA), default=0)
+        end = max(end, highest + header.cluster_bytes if highest else 0)
+        if 0 <= here < len(table) and table[here] & OFFSET and not table[here] & NOT_DATA:
+            end = max(end, (table[here] & OFFSET) + header.virtual_size_bytes - last * header.cluster_bytes)
+    return end
 
 
 def _claims(image: BinaryIO, header: Qcow2Header) -> Iterator[int]:

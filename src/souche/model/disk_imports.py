@@ -1,7 +1,20 @@
 """Disks on their way in from a URL."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
+
+DiskFormat: TypeAlias = Literal["qcow2", "raw"]
+"""What a volume store takes."""
+SourceFormat: TypeAlias = Literal["qcow2", "raw", "vmdk", "vhd", "vhdx", "ova"]
+"""What a region takes in; an OVA is an archive with a disk in it."""
+
+
+@dataclass(frozen=True)
+class SaidOfDisk:
+    """What is known of a disk file before its bytes: by its name, or because its sender says so. None: nothing."""
+
+    format: SourceFormat | None = None
+    gzip: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -18,14 +31,21 @@ class Checksums:
 @dataclass(frozen=True)
 class DiskImport:
     """The disk of a snapshot that is not there yet. `sealed_url` is a secret: it is signed. `most_bytes` is how large
-    the disk may be, as seen by a guest. `disk_format` None: qcow2 or raw. `total_bytes` is None until it is known.
+    the disk may be, as seen by a guest. `disk_format` and `gzip` are what is said of it (`said`). `total_bytes` is None
+    until it is known.
     """
 
     snapshot_id: str
     device_name: str | None
     sealed_url: bytes
     most_bytes: int
-    disk_format: Literal["qcow2", "raw"] | None = None
+    disk_format: SourceFormat | None = None
+    gzip: bool | None = None
     checksums: Checksums | None = None
     received_bytes: int = 0
     total_bytes: int | None = None
+
+    @property
+    def said(self) -> SaidOfDisk:
+        """What is said of it."""
+        return SaidOfDisk(self.disk_format, self.gzip)

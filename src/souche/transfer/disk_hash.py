@@ -2,28 +2,27 @@
 
 import tempfile
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 
-from souche.formats import qcow2
-from souche.formats.disk_inspection import DiskFormat
 from souche.formats.extents import Bytes, Chunk
+from souche.formats.foreign_disks import InspectedDisk
 from souche.formats.qcow2_layout import ForeignLayout, read_qcow2
 from souche.formats.tree_hash import TreeHash, hashed
+from souche.model.disk_imports import DiskFormat
 from souche.storage import nbd
 from souche.transfer import reader
 
 
-def of_stream(stream: Iterator[Bytes]) -> str | None:
-    """The hash, as hex; None of a qcow2 file with its tables elsewhere than an export has them. The stream has been
-    read to its end only where there is a hash."""
-    first = next(stream, b"")
-    whole = chain([first], stream)
-    if bytes(first[: len(qcow2.MAGIC)]) != qcow2.MAGIC:
-        return _of_raw(whole)
+def of_stream(stream: Iterator[Bytes], disk: InspectedDisk) -> str | None:
+    """The hash, as hex; None of a disk that has to be converted, and of a qcow2 file with its tables elsewhere than an
+    export has them. The stream has been read to its end only where there is a hash."""
+    if disk.format == "raw":
+        return _of_raw(stream)
+    if disk.format != "qcow2" or disk.foreign:
+        return None
     try:
-        disk = read_qcow2(whole)
-        return _of_chunks(disk.chunks(), disk.allocation.size_bytes)
+        found = read_qcow2(stream)
+        return _of_chunks(found.chunks(), found.allocation.size_bytes)
     except ForeignLayout:
         return None
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 
 from souche.formats import companion as companions
 from souche.formats import manifest as manifests
@@ -9,7 +10,7 @@ from souche.formats.companion import Companion, CompanionDisk
 from souche.formats.manifest import Manifest, ManifestDisk
 from souche.objects.fetch import DownloadTooLarge, Fetcher, Limits, UrlNotFound
 from souche.objects.urls import parse_url, shown
-from souche.refusals import BadManifest, NoSuchManifest
+from souche.refusals import BadManifest, BadUrl, NoSuchManifest
 
 PARAMETER: Final = "FileLocation"
 LIMITS: Final = Limits(most_bytes=manifests.MOST_BYTES, seconds=20, idle_seconds=10)
@@ -66,3 +67,11 @@ def without_query(url: str) -> str:
         BadUrl: it is none.
     """
     return shown(parse_url(url, PARAMETER))
+
+
+def path_of(url: str) -> str:
+    """The path in a URL, its escapes undone; empty where the URL is none, which is refused when it is fetched."""
+    try:
+        return unquote(parse_url(url, PARAMETER).path.partition("?")[0])
+    except BadUrl:
+        return ""

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from souche.db import disk_imports, snapshots
 from souche.errors import SoucheError, UserError
-from souche.formats.disk_inspection import DiskFormat
 from souche.model.disk_imports import DiskImport
 from souche.model.operations import Operation
 from souche.model.snapshots import Snapshot
@@ -18,6 +17,7 @@ from souche.objects.patient import Patience
 from souche.objects.urls import parse_url
 from souche.refusals import BadUrl
 from souche.states import SnapshotState
+from souche.transfer.gate import AdmittedDisk
 from souche.transfer.import_disk import DownloadBroken, Progress, import_disk
 from souche.workflows.create_vm import GIB
 from souche.workflows.parts import Parts
@@ -88,12 +88,12 @@ def _take_in(parts: Parts, operation: Operation, disk: DiskImport) -> None:
         patience = Patience(
             parts.buckets.patience_seconds, lambda _reason: _wanted_snapshot(parts, disk.snapshot_id)
         )
-        disk_format = patience.wait_for(lambda: _download(parts, disk, url, file))
+        admitted = patience.wait_for(lambda: _download(parts, disk, url, file))
     else:
-        disk_format = _download(parts, disk, url, file)
+        admitted = _download(parts, disk, url, file)
     try:
         _wanted_snapshot(parts, disk.snapshot_id)
-        parts.volumes.import_snapshot(disk.snapshot_id, file, disk_format, _size_bytes(disk))
+        parts.volumes.import_snapshot(disk.snapshot_id, admitted.path, admitted.format, _size_bytes(disk))
     finally:
         file.unlink(missing_ok=True)
 
@@ -110,7 +110,7 @@ def is_own(parts: Parts, url: str) -> bool:
     return (there.host, there.port) == (own.host, own.port)
 
 
-def _download(parts: Parts, disk: DiskImport, url: str, file: Path) -> DiskFormat:
+def _download(parts: Parts, disk: DiskImport, url: str, file: Path) -> AdmittedDisk:
     try:
         return import_disk(
             parts.importer.fetcher,

@@ -1,0 +1,37 @@
+"""What the name of a disk file says of it: `snap-0000000a.raw.gz` is a raw disk inside gzip.
+
+A guest writes to its disk what it likes, and a raw disk may begin as any other format does. Its name is given by who
+exported it, so a name that says raw is believed before the bytes.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from souche.model.disk_imports import SaidOfDisk, SourceFormat
+
+FORMATS: Final[dict[str, SourceFormat]] = {
+    "qcow2": "qcow2",
+    "raw": "raw",
+    "vmdk": "vmdk",
+    "vhd": "vhd",
+    "vhdx": "vhdx",
+    "ova": "ova",
+}
+"""by the end of a name. `.img` says nothing: clouds give that name to qcow2 and to raw disks"""
+GZIP: Final = ".gz"
+
+
+def said_by(name: str) -> SaidOfDisk:
+    """What one name says. One with a known end and no `.gz` behind it says that there is no gzip around the disk."""
+    lower = name.lower()
+    packed = lower.endswith(GZIP)
+    stem, _, end = lower.removesuffix(GZIP).rpartition(".")
+    disk_format = FORMATS.get(end) if stem else None
+    return SaidOfDisk(disk_format, packed if packed or disk_format else None)
+
+
+def said_by_any(names: Iterable[str]) -> SaidOfDisk:
+    """What the first of the names says that says a format; without one, whether any says gzip."""
+    found = [said_by(name) for name in names]
+    known = (said for said in found if said.format)
+    return next(known, SaidOfDisk(gzip=True if any(said.gzip for said in found) else None))

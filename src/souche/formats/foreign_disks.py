@@ -1,0 +1,80 @@
+"""The inspection of disks that QEMU converts: VMDK, VHD and VHDX. Each has to stand alone, and to be whole."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from souche.formats import vhd, vhdx, vmdk
+from souche.formats.disk_refusals import (
+    DiskCutShort,
+    DiskHasBackingFile,
+    DiskInParts,
+    DiskIsCorrupt,
+    DiskTablesAbsurd,
+)
+from souche.model.disk_imports import SourceFormat
+
+
+@dataclass(frozen=True)
+class InspectedDisk:
+    """What a disk is. `size_bytes` is its size as seen by a guest; None where the first bytes do not say it.
+    `foreign`: only QEMU reads it, in a sandbox, and what it writes is taken."""
+
+    format: SourceFormat
+    size_bytes: int | None
+    foreign: bool = False
+
+
+def inspect_vhd(file: BinaryIO, file_bytes: int) -> InspectedDisk:
+    """A fixed one is a raw disk with a footer behind it."""
+    footer = vhd.read_footer(file, file_bytes)
+    if footer is None:
+        raise DiskCutShort(reason="the footer that every VHD ends with is missing.")
+    if footer.disk_type == vhd.DIFFERENCING:
+        raise DiskHasBackingFile
+    if footer.disk_type == vhd.FIXED:
+        if footer.size_bytes + vhd.FOOTER_BYTES != file_bytes:
+            raise DiskCutShort(reason=f"its footer says {footer.size_bytes} bytes, and stands behind others.")
+        return InspectedDisk("vhd", footer.size_bytes)
+    try:
+        end = vhd.data_end(file, footer)
+    except ValueError as error:
+        raise DiskTablesAbsurd(reason=f"{error}.", format="vhd") from error
+    _check_end(end, file_bytes)
+    return InspectedDisk("vhd", footer.size_bytes, foreign=True)
+
+
+def inspect_vmdk(file: BinaryIO, file_bytes: int) -> InspectedDisk:
+    try:
+        header = vmdk.read_header(file, file_bytes)
+        vmdk.check_alone(file, header)
+        end = vmdk.data_end(file, header)
+    except vmdk.BadVmdk as error:
+        raise DiskInParts(format="vmdk", reason=str(error)) from error
+    _check_end(end, file_bytes)
+    return InspectedDisk("vmdk", header.size_bytes, foreign=True)
+
+
+def inspect_vhdx(file: BinaryIO, _file_bytes: int) -> InspectedDisk:
+    try:
+        facts = vhdx.read_facts(file)
+    except vhdx.BadVhdx as error:
+        raise DiskInParts(format="vhdx", reason=str(error)) from error
+    if facts.has_parent:
+        raise DiskHasBackingFile
+    if not facts.clean:
+        raise DiskIsCorrupt
+    return InspectedDisk("vhdx", facts.size_bytes, foreign=True)
+
+
+def _check_end(end: int, file_bytes: int) -> None:
+    if end > file_bytes:
+        raise DiskCutShort(reason=f"its data end at {end}, the file at {file_bytes}.")
+
+
+INSPECTIONS: Final[dict[SourceFormat, Callable[[BinaryIO, int], InspectedDisk]]] = {
+    "vhd": inspect_vhd,
+    "vmdk": inspect_vmdk,
+    "vhdx": inspect_vhdx,
+}
+"""What only the whole file tells."""

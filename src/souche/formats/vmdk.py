@@ -1,0 +1,141 @@
+"""VMDK files that stand alone: `monolithicSparse` and `streamOptimized` (VMware, "Virtual Disk Format 5.0").
+
+A VMDK names its data in a text, the descriptor, and QEMU would open whatever is named there. So the descriptor has to
+name one extent, this file, and no parent. Little-endian; lengths are in sectors.
+"""
+
+import re
+import struct
+from array import array
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from souche.formats.read_at import read_at
+
+MAGIC: Final = b"KDMV"
+SECTOR_BYTES: Final = 512
+HEADER: Final = struct.Struct("<4sIIQQQQIQQQB4sH")
+"""Magic, version, flags, capacity, grain, descriptor (offset, length), entries of a table, redundant directory,
+directory, overhead, unclean, line ends, compression."""
+AT_END: Final = 0xFFFFFFFFFFFFFFFF
+FOOTER_BYTES: Final = 3 * SECTOR_BYTES
+"""A marker, the header once more, and the end of the stream."""
+FOOTER_MARKER: Final = 3
+MARKER: Final = struct.Struct("<QII")
+COMPRESSED: Final = 1 << 16
+GRAIN_HEAD: Final = struct.Struct("<QI")
+"""Before a compressed grain: its place, and how many bytes follow."""
+MOST_DESCRIPTOR_BYTES: Final = 64 * 1024
+MOST_TABLES: Final = 1 << 20
+ENTRIES: Final = 512
+ZERO_GRAIN: Final = 1
+"""An entry for a grain of zeros, which has no place."""
+TYPES: Final = ("monolithicsparse", "streamoptimized")
+EXTENT: Final = re.compile(r"(?:RW|RDONLY|NOACCESS)\s+\d+\s+(\w+)\s", re.IGNORECASE)
+VALUE: Final = re.compile(r'(\w+)\s*=\s*"?([^"]*)"?')
+NO_PARENT: Final = "ffffffff"
+
+
+class BadVmdk(ValueError):
+    """Why a file cannot be taken; the text says it."""
+
+
+@dataclass(frozen=True)
+class VmdkHeader:
+    """Where things are, in sectors. `compressed`: each grain is by itself."""
+
+    capacity: int
+    grain: int
+    descriptor_offset: int
+    descriptor_length: int
+    directory: int
+    compressed: bool
+
+    @property
+    def size_bytes(self) -> int:
+        return self.capacity * SECTOR_BYTES
+
+
+def read_header(image: BinaryIO, file_bytes: int) -> VmdkHeader:
+    """The header of an open file: that at its end, where the first says so.
+
+    Raises:
+        BadVmdk: it is cut short, or no header of a kind that is known.
+    """
+    header = _parse(read_at(image, 0, SECTOR_BYTES))
+    if header.directory != AT_END:
+        return header
+    footer = read_at(image, file_bytes - FOOTER_BYTES, FOOTER_BYTES)
+    if len(footer) < FOOTER_BYTES or MARKER.unpack_from(footer)[2] != FOOTER_MARKER:
+        raise BadVmdk("it is cut short: the footer at its end is missing")
+    last = _parse(footer[SECTOR_BYTES : 2 * SECTOR_BYTES])
+    if last.directory == AT_END or (last.capacity, last.grain) != (header.capacity, header.grain):
+        raise BadVmdk("its footer contradicts its header")
+    return last
+
+
+def _parse(data: bytes) -> VmdkHeader:
+    if len(data) < HEADER.size or not data.startswith(MAGIC):
+        raise BadVmdk("it has no header")
+    fields = HEADER.unpack_from(data)
+    _, version, flags, capacity, grain, offset, length, entries, _, directory = fields[:10]
+    if version not in (1, 2, 3) or entries != ENTRIES or not 1 <= grain <= 2048 or grain & (grain - 1):
+        raise BadVmdk("its header cannot be right")
+    if capacity == 0 or offset == 0:
+        raise BadVmdk("it is one part of a disk in several files")
+    return VmdkHeader(capacity, grain, offset, length, directory, bool(flags & COMPRESSED))
+
+
+def check_alone(image: BinaryIO, header: VmdkHeader) -> None:
+    """Refuse an open file that refers to any other.
+
+    Raises:
+        BadVmdk: it does, or does not say.
+    """
+    length = min(header.descriptor_length * SECTOR_BYTES, MOST_DESCRIPTOR_BYTES)
+    text = (
+        read_at(image, header.descriptor_offset * SECTOR_BYTES, length).partition(b"\0")[0].decode("latin-1")
+    )
+    lines = [line.strip() for line in text.splitlines()]
+    values = {found[1].lower(): found[2].lower() for line in lines if (found := VALUE.match(line))}
+    if not values:
+        raise BadVmdk("it is one part of a disk in several files")
+    if values.get("parentcid", NO_PARENT) != NO_PARENT or "parentfilenamehint" in values:
+        raise BadVmdk("it refers to a parent, and does not stand alone")
+    kind = values.get("createtype", "")
+    if kind not in TYPES:
+        raise BadVmdk(f"its type is '{kind[:32]}', and monolithicSparse or streamOptimized is expected")
+    extents = [found[1].upper() for line in lines if (found := EXTENT.match(line))]
+    if extents != ["SPARSE"]:
+        raise BadVmdk("it names other files that its data are in, and does not stand alone")
+
+
+def data_end(image: BinaryIO, header: VmdkHeader) -> int:
+    """Where the last grain of an open file ends, in bytes.
+
+    Raises:
+        BadVmdk: its tables are cut short, or cannot be right.
+    """
+    grains = -(-header.capacity // header.grain)
+    tables = -(-grains // ENTRIES)
+    if tables > MOST_TABLES:
+        raise BadVmdk(f"it has {tables} tables")
+    last = 0
+    for table in _words(image, header.directory, tables):
+        if table:
+            last = max(last, *_words(image, table, ENTRIES))
+    if last <= ZERO_GRAIN:
+        return 0
+    if not header.compressed:
+        return (last + header.grain) * SECTOR_BYTES
+    head = read_at(image, last * SECTOR_BYTES, GRAIN_HEAD.size)
+    if len(head) < GRAIN_HEAD.size:
+        raise BadVmdk("it is cut short")
+    return last * SECTOR_BYTES + GRAIN_HEAD.size + int(GRAIN_HEAD.unpack(head)[1])
+
+
+def _words(image: BinaryIO, sector: int, number: int) -> "array[int]":
+    data = read_at(image, sector * SECTOR_BYTES, number * 4)
+    if len(data) < number * 4:
+        raise BadVmdk("it is cut short: its tables are missing")
+    return array("I", data)

@@ -1,0 +1,216 @@
+"""The one way in for disks from outside: by URL, by a manifest, from a file of the operator's, or from a build.
+
+    unpacking        gzip, and the archive of an OVA; bounded, so that a bomb goes off harmlessly
+    the beginning    the first 512 KiB decide before anything is written
+    the file         it is whole, stands alone, names no data twice, and does not expand beyond what was read
+    conversion       what only QEMU reads becomes qcow2, in a sandbox; the result is judged anew
+
+A volume store is given nothing but an `AdmittedDisk`, and this module alone makes them.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from souche import run
+from souche.formats import gzip_members, vhd
+from souche.formats.disk_inspection import HEAD_BYTES, check_data, inspect_file, inspect_head
+from souche.formats.disk_refusals import BadDisk, DiskCutShort, DiskExpands, WrongDiskSize
+from souche.formats.foreign_disks import InspectedDisk
+from souche.formats.ova import OvaDisk
+from souche.model.disk_imports import DiskFormat, SaidOfDisk
+from souche.room import ENDLESS, Room
+from souche.transfer import convert_disk, disk_check
+from souche.transfer.ahead import ahead
+from souche.transfer.sparse_file import SparseFile
+
+MIB: Final = 1024 * 1024
+TABLES_BYTES: Final = 64 * MIB
+"""of a file that is no raw disk, beside a sixteenth of the disk: qcow2 with clusters of 512 bytes has 3 %"""
+MOST_EXPANSION: Final = 100
+LEAST_EXPANDED_BYTES: Final = 256 * MIB
+"""How much data a disk may have, zeros not counted, for each byte that was read; and what any disk may have."""
+DEPTH: Final = 4
+COPY_SECONDS: Final = 24 * 3600
+BLOCK_BYTES: Final = 512
+"""of `st_blocks` (inode(7))"""
+PRIVATE_FILE: Final = 0o600
+QCOW2: Final = SaidOfDisk("qcow2", gzip=False)
+RAW: Final = SaidOfDisk("raw", gzip=False)
+
+
+@dataclass(frozen=True)
+class AdmittedDisk:
+    """A disk file that may be opened, by this format; `size_bytes` as seen by a guest."""
+
+    path: Path
+    format: DiskFormat
+    size_bytes: int
+
+
+class Entrance:
+    """One disk on its way in. `said` is what is known of it; `most_bytes` how large it may be, as seen by a guest."""
+
+    def __init__(self, said: SaidOfDisk, most_bytes: int, room: Room = ENDLESS) -> None:
+        self._said = said
+        self._most_bytes = most_bytes
+        self._room = room
+        self.disk = InspectedDisk("raw", None)
+        """what is coming in, as soon as `unpacked` has yielded"""
+
+    def unpacked(self, stream: Iterable[bytes]) -> Iterator[bytes]:
+        """The disk in a stream, once its beginning has been found good; it ends where the disk may not be longer.
+
+        Raises:
+            BadGzip, BadOva, BadDisk: it is refused; the class says why.
+        """
+        plain = self._gunzipped(iter(stream))
+        if self._said.format == "ova":
+            plain = self._out_of_archive(plain)
+        yield from self._begun(plain)
+
+    def _gunzipped(self, stream: Iterator[bytes]) -> Iterator[bytes]:
+        first = next(stream, b"")
+        whole = chain([first], stream)
+        if not is_packed(first, self._said):
+            return whole
+        return gzip_members.decompress(whole, most_bytes=most_file_bytes(self._most_bytes))
+
+    def _out_of_archive(self, stream: Iterator[bytes]) -> Iterator[bytes]:
+        archive = OvaDisk(stream)
+        pieces = archive.pieces()
+        first = next(pieces, b"")
+        self._said = archive.said
+        return chain([first], pieces)
+
+    def _begun(self, stream: Iterator[bytes]) -> Iterator[bytes]:
+        head = b""
+        while len(head) < HEAD_BYTES and (piece := next(stream, b"")):
+            head += piece
+        self.disk = inspect_head(head, self._said, most_bytes=self._most_bytes)
+        most = self._most_bytes if self.disk.format == "raw" else most_file_bytes(self._most_bytes)
+        length = 0
+        for piece in chain([head], stream):
+            length += len(piece)
+            if length > most:
+                raise WrongDiskSize(size_bytes=f"more than {most}", reason=f"should have at most {most}.")
+            yield piece
+
+    def admit(self, path: Path, read_bytes: int, watch: Callable[[], object] = lambda: None) -> AdmittedDisk:
+        """Check a file that holds the whole disk, of which `read_bytes` were read; convert it, where only QEMU reads
+        it. `watch` is called all the time of a conversion; what it raises ends it.
+
+        Raises:
+            BadDisk: it is refused; the class says why. OutOfSpace.
+        """
+        disk = inspect_file(path, self._said, most_bytes=self._most_bytes)
+        if disk.foreign:
+            self._check_foreign(path, disk)
+            convert_disk.convert(
+                path, disk, self._room, most_data_bytes=most_data_bytes(read_bytes), watch=watch
+            )
+            disk = self._converted(path, disk)
+        elif disk.format == "vhd":
+            disk = self._without_footer(path)
+        if disk.format == "qcow2":
+            _check_qcow2(path, read_bytes)
+        return AdmittedDisk(path, "qcow2" if disk.format == "qcow2" else "raw", disk.size_bytes or 0)
+
+    def _check_foreign(self, path: Path, disk: InspectedDisk) -> None:
+        """qemu-img reads what is missing in a qcow2 file as zeros."""
+        if disk.format == "qcow2" and not disk_check.is_whole(path):
+            raise _cut_short()
+
+    def _converted(self, path: Path, disk: InspectedDisk) -> InspectedDisk:
+        made = inspect_file(path, QCOW2, most_bytes=self._most_bytes)
+        if made.size_bytes != disk.size_bytes:
+            raise BadDisk(
+                reason=f"{made.size_bytes} bytes came of it, and its header says {disk.size_bytes}."
+            )
+        return made
+
+    def _without_footer(self, path: Path) -> InspectedDisk:
+        """A fixed VHD is a raw disk once its footer is gone."""
+        with path.open("r+b") as file:
+            file.truncate(path.stat().st_size - vhd.FOOTER_BYTES)
+        return inspect_file(path, RAW, most_bytes=self._most_bytes)
+
+
+def take_file(
+    source: Path, path: Path, said: SaidOfDisk, most_bytes: int, room: Room = ENDLESS
+) -> AdmittedDisk:
+    """Take a file in by way of a copy, which is made at `path`; the file stays as it is.
+
+    Raises:
+        BadGzip, BadOva, BadDisk: it is refused. StorageFailed, OutOfSpace: the copy cannot be made.
+    """
+    entrance = Entrance(said, most_bytes, room)
+    with source.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        if said.format == "ova" or is_packed(head, said):
+            _unpack(entrance, file, path, room)
+        else:
+            inspect_head(head, said, most_bytes=most_bytes)
+            _copy(source, path, room)
+    return entrance.admit(path, source.stat().st_size)
+
+
+def _unpack(entrance: Entrance, file: BinaryIO, path: Path, room: Room) -> None:
+    file.seek(0)
+    read_bytes = os.fstat(file.fileno()).st_size
+    pieces = iter(lambda: file.read(MIB), b"")
+    with ahead(entrance.unpacked(pieces), DEPTH) as stream, SparseFile(path, room) as copy:
+        for piece in stream:
+            copy.write(piece)
+            check_expansion(copy.data_bytes, read_bytes)
+        copy.finish()
+    path.chmod(PRIVATE_FILE)
+
+
+def _copy(source: Path, path: Path, room: Room) -> None:
+    """Blocks are shared where the medium can, and holes stay holes."""
+    room.ask(source.stat().st_blocks * BLOCK_BYTES)
+    command = ["cp", "--reflink=auto", "--sparse=always", "--", str(source.absolute()), str(path)]
+    run.run(command, timeout_seconds=COPY_SECONDS, watch=room.check)
+
+
+def is_packed(first: bytes, said: SaidOfDisk) -> bool:
+    """Whether there is gzip around a disk that begins so. A guest cannot make its own disk look packed: where a name
+    says raw, it says that as well."""
+    if said.gzip is not None and said.format in ("raw", "vhd"):
+        return said.gzip
+    return first.startswith(gzip_members.MAGIC)
+
+
+def most_file_bytes(most_disk_bytes: int) -> int:
+    """How long the file of a disk may be."""
+    return most_disk_bytes + most_disk_bytes // 16 + TABLES_BYTES
+
+
+def most_data_bytes(read_bytes: int) -> int:
+    """How much data a disk may have, of which so much was read."""
+    return max(LEAST_EXPANDED_BYTES, MOST_EXPANSION * read_bytes)
+
+
+def check_expansion(data_bytes: int, read_bytes: int) -> None:
+    """Refuse a disk that takes far more than what was read of it.
+
+    Raises:
+        DiskExpands.
+    """
+    if data_bytes > most_data_bytes(read_bytes):
+        raise DiskExpands(data_bytes=data_bytes, read_bytes=read_bytes)
+
+
+def _check_qcow2(path: Path, read_bytes: int) -> None:
+    if not disk_check.is_whole(path):
+        raise _cut_short()
+    check_data(path)
+    check_expansion(disk_check.data_bytes(path), read_bytes)
+
+
+def _cut_short() -> DiskCutShort:
+    return DiskCutShort(reason="its tables name data that is not there, or contradict one another.")
