@@ -99,8 +99,6 @@ def ensure_own(oos: Oos, store: Store, bucket: str, account_id: str) -> None:
     if not oos.capabilities.knows_accounts:
         _claim(oos.store(), store, bucket, account_id)
     oos.ensure_bucket(bucket, account_id)
-    with store.begin() as connection:
-        buckets.record(connection, bucket, account_id)
 
 
 def assign(store: Store, bucket: str, account_id: str) -> None:
