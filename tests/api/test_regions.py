@@ -64,5 +64,5 @@ def test_a_volume_of_another_subregion_is_not_linked(client: Client) -> None:
 
 
 def test_locations_are_read_without_credentials(region: Region) -> None:
-    location = {"Code": "LOCAL1", "Name": "The host of this region"}
+    location = {"Code": "LOCAL1", "Name": "The host of this region, Local"}
     assert read_locations(call(region, None)) == {"Locations": [location]}

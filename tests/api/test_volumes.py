@@ -57,6 +57,8 @@ def test_a_volume_from_a_snapshot_takes_its_size_and_never_its_type(client: Clie
         ({"Size": 4, "VolumeType": "io1", "Iops": 100}, 100),
         ({"Size": 14_901, "VolumeType": "io1", "Iops": 13_000}, 13_000),
         ({"Size": 1, "VolumeType": "standard"}, None),
+        ({"Size": 1, "Iops": 0}, None),  # as the CSI driver sends it
+        ({"Size": 10, "VolumeType": "gp2", "Iops": 0}, 100),
     ],
 )
 def test_iops_are_shown_where_the_type_has_them(
@@ -209,6 +211,7 @@ def test_iops_are_for_io1_which_needs_them(
 
 @refusals(
     [
+        ({"Size": 10, "Iops": 0}, value(4029)),
         ({"Size": 10, "Iops": 99}, value(4029)),
         ({"Size": 10, "Iops": -100}, value(4029)),
         ({"Size": 100, "Iops": 13_001}, value(4029)),

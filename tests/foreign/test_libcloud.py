@@ -57,6 +57,30 @@ def test_a_story_from_a_keypair_to_an_image_and_back(driver: Any) -> None:
     assert driver.list_key_pairs() == []
 
 
+def test_a_story_of_regions_groups_tags_and_sharing(driver: Any) -> None:
+    assert [region["RegionName"] for region in driver.ex_list_regions()] == [REGION]
+    assert SUBREGION in [each["SubregionName"] for each in driver.ex_list_subregions()]
+    assert len(driver.list_locations()) == 1
+    group_id = driver.ex_create_security_group("of the web", security_group_name="web")["SecurityGroupId"]
+    http = {"IpProtocol": "tcp", "FromPortRange": 80, "ToPortRange": 80, "IpRanges": ["0.0.0.0/0"]}
+    shown = driver.ex_create_security_group_rule(flow="Inbound", rules=[http], sg_id=group_id)
+    assert http.items() <= shown["InboundRules"][0].items()
+    removed = driver.ex_delete_security_group_rule(
+        flow="Inbound", rules=shown["InboundRules"], sg_id=group_id
+    )
+    assert removed["InboundRules"] == []
+    assert driver.ex_delete_security_group(security_group_id=group_id) is True
+    image = _register(driver, _snapshot(driver, driver.create_volume(SUBREGION, size=1)).id)
+    tags = [{"Key": "team", "Value": "red"}]
+    assert driver.ex_create_tags([image.id], tags) is True
+    assert [tag["ResourceId"] for tag in driver.ex_list_tags(keys=["team"])] == [image.id]
+    assert driver.ex_delete_tags([image.id], tags) is True
+    # The permissions that it does not change come as empty objects.
+    driver.ex_update_image(image=image, perm_to_launch_addition_account_ids=["123456789012"])
+    permissions = {"AccountIds": ["123456789012"], "GlobalPermission": False}
+    assert driver.get_image(image.id).extra["PermissionsToLaunch"] == permissions
+
+
 def test_filters_that_it_always_sends(driver: Any, caller: Caller) -> None:
     """Its false ones say what they say: none is public, no device is kept."""
     assert driver.list_images() == []

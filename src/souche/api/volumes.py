@@ -26,10 +26,16 @@ def create_volume(call: Call) -> Mapping[str, object]:
         size_gib=request.get("Size"),
         snapshot_id=request.get("SnapshotId"),
         volume_type=request.get("VolumeType", "standard"),
-        iops=request.get("Iops"),
+        iops=_iops(request),
         client_token=request.get("ClientToken"),
     )
     return {"Volume": view(volumes.create(call.region, call.who, command), ())}
+
+
+def _iops(request: Request) -> int | None:
+    """The CSI driver sends 0 with the types that take none."""
+    none_taken = request.get("VolumeType") != "io1" and request.get("Iops") == 0
+    return None if none_taken else request.get("Iops")
 
 
 def read_volumes(call: Call) -> Mapping[str, object]:
