@@ -12,6 +12,7 @@ from souche.compute.inspection import ComputeState
 from souche.db import operations
 from souche.errors import Unavailable
 from souche.fsck.examine import examine
+from souche.fsck.findings import Level
 from souche.home import Home
 from souche.main import checking
 from souche.model.operations import Operation
@@ -193,6 +194,24 @@ def test_what_a_failed_export_left_in_its_bucket_is_found(home: tuple[World, Cas
         world.oos.store().put(task.bucket, key, b"", metadata={})
         found = codes(examine(told, pause=_at_once))
         assert found == [("UploadLeft", task.task_id), ("ObjectLeft", task.task_id)]
+
+
+def test_records_of_buckets_that_are_not_as_the_store_has_them_are_found(home: tuple[World, Cast]) -> None:
+    """One of a crash between the store and its record is a leftover; one of an account that is gone is a fault."""
+    world, cast = home
+    alice = cast.alice.account_id
+    for name in ("recorded", "record-left"):
+        execute(world, f"INSERT INTO buckets (name, account_id) VALUES ('{name}', '{alice}')")  # noqa: S608
+    execute(world, "UPDATE buckets SET policy_pending = 1 WHERE name = 'recorded'")
+    there = {"recorded": alice, "unrecorded": alice, "orphan": "999999999999"}
+    with checking.opened(Home(world.home)) as region:
+        report = examine(replace(region, buckets=lambda: there), pause=_at_once)
+    assert {(each.code, each.resource_id, each.level) for each in report.findings} == {
+        ("BucketWithoutAccount", "orphan", Level.FAULT),
+        ("BucketUnrecorded", "unrecorded", Level.LEFTOVER),
+        ("BucketRecordLeft", "record-left", Level.LEFTOVER),
+        ("PolicyPending", "recorded", Level.LEFTOVER),
+    }
 
 
 class Silent:

@@ -8,7 +8,7 @@ from typing import Final
 from souche.compute.inspection import ComputeState
 from souche.db import concerned, operations
 from souche.errors import ComputeFailed, SystemFailure, Unavailable
-from souche.fsck import database, disks, exports, guests, promises, records, secrets, staged
+from souche.fsck import buckets, database, disks, exports, guests, promises, records, secrets, staged
 from souche.fsck.findings import Finding, Level
 from souche.fsck.look import Check, Look, Region
 from souche.model.operations import Operation
@@ -20,6 +20,7 @@ CHECKS: Final[Sequence[Check]] = (
     disks.check_store,
     guests.check,
     exports.check,
+    buckets.check,
     promises.check,
     staged.check,
     secrets.check,

@@ -1,6 +1,6 @@
 """One look at a region: everything that checks compare, read once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -18,7 +18,8 @@ from souche.storage.inspection import StoreInspector, StoreState
 @dataclass(frozen=True)
 class Region:
     """Where to look. `store` only reads. `belongs_together` raises SystemFailure where the parts of the home are of
-    different regions. `compute` is None where there is no hypervisor to be asked, `objects` where no object store runs.
+    different regions. `compute` is None where there is no hypervisor to be asked, `objects` where no object store runs;
+    `buckets` asks the embedded one for the account of each bucket.
     `not_looked_at` says what cannot be asked, and why."""
 
     database: Path
@@ -30,6 +31,7 @@ class Region:
     disks: StoreInspector
     compute: ComputeInspector | None = None
     objects: ObjectStore | None = None
+    buckets: Callable[[], Mapping[str, str]] | None = None
     not_looked_at: Sequence[str] = ()
 
 

@@ -18,7 +18,8 @@ from souche.fsck.look import Region
 from souche.home import Home, NotServed
 from souche.main import identity
 from souche.main.drivers import embedded_oos, open_store
-from souche.objects.base import ObjectStore
+from souche.objects.base import ObjectsUnavailable
+from souche.objects.embedded import EmbeddedOos
 from souche.storage.qcow2.driver import Qcow2Store
 from souche.storage.qcow2.inspection import Qcow2Inspector
 
@@ -47,7 +48,7 @@ def opened(home: Home) -> Iterator[Region]:
     with ExitStack() as stack:
         store = Store(read_only_engine(home.database))
         stack.callback(store.close)
-        objects = _objects(home)
+        oos = _oos(home)
         yield Region(
             database=home.database,
             journal=home.journal,
@@ -57,8 +58,9 @@ def opened(home: Home) -> Iterator[Region]:
             belongs_together=lambda: identity.check_parts(home),
             disks=Qcow2Inspector(home.path / "disks"),
             compute=_compute(home, stack),
-            objects=objects,
-            not_looked_at=[] if objects else ["buckets: no object store of this region runs"],
+            objects=oos.store() if oos else None,
+            buckets=oos.buckets if oos else None,
+            not_looked_at=[] if oos else ["buckets: no object store of this region runs"],
         )
 
 
@@ -74,15 +76,17 @@ def _compute(home: Home, stack: ExitStack) -> ComputeInspector | None:
     return None
 
 
-def _objects(home: Home) -> ObjectStore | None:
+def _oos(home: Home) -> EmbeddedOos | None:
     """The embedded store of a server that runs at this moment."""
     facts = home.told()
     listen, process_id = facts.get("OosListen"), facts.get("ProcessId")
     if listen is None or not isinstance(process_id, int) or not home.vault_key.exists():
         return None
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError, ObjectsUnavailable):
         os.kill(process_id, 0)
-        return embedded_oos(home).store()
+        oos = embedded_oos(home)
+        oos.buckets()  # it may be away
+        return oos
     return None
 
 
