@@ -61,7 +61,9 @@ def test_a_region_is_backed_up_while_it_is_not_served(home: Path, tmp_path: Path
     assert ids == [first["BackupId"], again["BackupId"]]
 
 
-def test_a_damaged_backup_is_status_1(home: Path, tmp_path: Path, served: Served) -> None:
+def test_a_damaged_backup_is_status_1(home: Path, tmp_path: Path) -> None:
+    told("account", "create", "alice", "--home", home)
+    (home / "serving.json").write_text("{}")
     told("backup", tmp_path / "backups", "--home", home)
     next((tmp_path / "backups" / "objects").rglob("*/*")).write_bytes(b"damaged")
     done = souche("backup", "verify", tmp_path / "backups")
