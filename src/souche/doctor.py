@@ -323,6 +323,7 @@ CHECKS: tuple[Check, ...] = (
         _tap_device,
     ),
     _program_check("nft", "guests' firewalls", "nftables"),
+    _program_check("ip", "keeps public IPs on this machine", "iproute2"),
     Check(
         "bridge netfilter",
         "the kernel shows the firewalls what guests send each other",
