@@ -43,6 +43,12 @@ def create(region: Region, oos: AccountOos, who: Principal, name: str) -> None:
         raise
 
 
+def note(region: Region, name: str, account_id: str) -> None:
+    """Put a bucket that the operator has made for an account on record."""
+    with region.begin() as work:
+        buckets.record(work.connection, name, account_id)
+
+
 def forget(region: Region, name: str) -> None:
     """A bucket has been deleted: forget its record, and its policy with it."""
     with region.begin() as work:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from souche.app.buckets import note
 from souche.app.region import Region
 from souche.cli.composition import Administered
 from souche.compute.base import GuestNetwork
@@ -156,6 +157,7 @@ def _ensure_bucket(home: Home, region: Region, bucket: str, account_id: str) -> 
         return
     with reached_oos(home) as oos:
         buckets.ensure_own(oos, region.store, bucket, account_id)
+    note(region, bucket, account_id)
 
 
 @contextmanager
