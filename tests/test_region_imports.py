@@ -36,7 +36,7 @@ def read_image(region: Served, account: dict[str, Any], image_id: str) -> dict[s
 def slow() -> str:
     """A manifest whose disk takes its time."""
     pause = DOWNLOAD_SECONDS / (4 * MIB // (64 * 1024))
-    return put_manifest(disk(put_disk(NOISE, pause_seconds=pause)))
+    return put_manifest(disk(put_disk(NOISE, "disk.raw", pause_seconds=pause)))
 
 
 def test_killed_at_random_moments_an_import_ends_well(tmp_path: Path, slow: str) -> None:
@@ -68,7 +68,7 @@ def _settled(region: Served, account: dict[str, Any], image_id: str) -> dict[str
 def test_progress_is_shown_and_a_refusal_says_why(tmp_path: Path) -> None:
     home = tmp_path / "home"
     account = told("account", "create", "alice", "--home", home)
-    hostile = put_manifest(disk(put_disk(NOISE + b"\0" * 256, pause_seconds=0.03)))
+    hostile = put_manifest(disk(put_disk(NOISE + b"\0" * 256, "disk.raw", pause_seconds=0.03)))
     with serving(home) as region:
         image_id = region.call(account, "CreateImage", FileLocation=hostile)["Image"]["ImageId"]
         eventually(lambda: 0 < _progress(region, account) < 100)
