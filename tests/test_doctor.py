@@ -75,6 +75,7 @@ def test_an_object_store_that_should_answer_and_does_not(tmp_path: Path) -> None
 
 def test_software_tpm_is_optional(root: Path) -> None:
     assert look("swtpm", machine_at(root)).state is State.WARNING
+    assert look("bwrap", machine_at(root)).state is State.WARNING
 
 
 def test_without_a_sandbox_disks_are_not_converted(root: Path) -> None:

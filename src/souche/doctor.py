@@ -317,6 +317,12 @@ CHECKS: tuple[Check, ...] = (
         _program("swtpm", State.WARNING),
     ),
     Check(
+        "bwrap",
+        "the sandbox that looks into images",
+        _apt("bubblewrap"),
+        _program("bwrap", State.WARNING),
+    ),
+    Check(
         "tap devices",
         "/dev/net/tun",
         "modprobe tun; in a container, give it the device /dev/net/tun",

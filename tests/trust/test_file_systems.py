@@ -15,7 +15,7 @@ from souche.trust.disks.tree import Tree
 from souche.trust.disks.xfs import XfsFileSystem
 from souche.trust.engine import Facts
 from souche.trust.examination import examine
-from tests.trust import corpus
+from tests.trust import corpus, lvm
 from tests.trust.corpus import KEY, Files, FileSource, made_by
 
 FACTS = Facts(("legacy",), date(2026, 11, 27))
@@ -113,6 +113,26 @@ def test_an_empty_disk_is_unreadable() -> None:
 def test_a_disk_without_a_system_says_so(tmp_path: Path) -> None:
     path = corpus.ext(tmp_path / "disk", Files({"photos/a": TEXT}, base={}))
     assert "no-system" in [each.code for each in examine("tsk", look([FileSource(path)]), FACTS).findings]
+
+
+def test_logical_volumes_are_read_and_mounted_as_fstab_says(tmp_path: Path) -> None:
+    fstab = "/dev/mapper/vg-root / ext4 defaults 0 1\n/dev/vg/home /home ext4 defaults 0 2\n"
+    root = corpus.ext(tmp_path / "root", Files({"etc/fstab": fstab, "home/outscale/.profile": None}))
+    home = corpus.ext(tmp_path / "home", Files({"outscale/.ssh/authorized_keys": KEY}, base={}), "ext4", 4)
+    group = lvm.physical_volume(tmp_path / "pv", {"root": root, "home": home})
+    made = examine("tsk", look([FileSource(corpus.disk(tmp_path / "disk", group, kind=0x8E))]), FACTS)
+    assert made.os == "Debian GNU/Linux 12 (bookworm)"
+    found = [(each.code, each.path) for each in made.findings]
+    assert ("authorized-key", "/home/outscale/.ssh/authorized_keys") in found
+    assert "unreadable" not in dict(found)
+
+
+def test_a_damaged_group_is_unreadable(tmp_path: Path) -> None:
+    group = lvm.physical_volume(tmp_path / "pv", {"root": corpus.ext(tmp_path / "root", Files())})
+    content = group.read_bytes().replace(b"logical_volumes", b"logical_volumez")
+    made = examine("tsk", look([corpus.BytesSource(content)]), FACTS)
+    assert "unreadable" in [each.code for each in made.findings]
+    assert made.other
 
 
 def test_recorded_errors_need_repair(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ MOST_VOLUMES = 64
 class LogicalVolume:
     """A logical volume as a source; `name` is as the guest's device mapper names it: group/volume."""
 
-    def __init__(self, volume: Any, name: str) -> None:
+    def __init__(self, group: "Group", volume: Any, name: str) -> None:
+        self._group = group  # which keeps open what the library reads from
         self._volume = volume
         self.name = name
 
@@ -27,7 +28,7 @@ class LogicalVolume:
 
 
 class Group:
-    """A volume group on one physical volume. It lives as long as its volumes are read."""
+    """A volume group on one physical volume."""
 
     def __init__(self, source: Source) -> None:
         self._file = SourceFile(source)
@@ -39,7 +40,7 @@ class Group:
             found = [self._group.get_logical_volume(index) for index in range(self._number())]
         except OSError as error:
             raise CannotRead("its LVM has a layout that is not read", other=True) from error
-        self.volumes = [LogicalVolume(each, f"{self._group.name}/{each.name}") for each in found]
+        self.volumes = [LogicalVolume(self, each, f"{self._group.name}/{each.name}") for each in found]
 
     def _number(self) -> int:
         return min(int(self._group.number_of_logical_volumes), MOST_VOLUMES)
