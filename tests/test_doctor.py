@@ -75,6 +75,9 @@ def test_an_object_store_that_should_answer_and_does_not(tmp_path: Path) -> None
 
 def test_software_tpm_is_optional(root: Path) -> None:
     assert look("swtpm", machine_at(root)).state is State.WARNING
+
+
+def test_the_sandbox_for_images_is_optional(root: Path) -> None:
     assert look("bwrap", machine_at(root)).state is State.WARNING
 
 

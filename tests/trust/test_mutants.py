@@ -18,7 +18,7 @@ NUMBER = 25
 
 @pytest.mark.parametrize("kind", ["ext4", "fat"])
 def test_damaged_copies_end_in_a_report_or_as_unreadable(kind: str, tmp_path: Path) -> None:
-    """2,000 copies were tried when this was written; a run of the tests tries some, always the same."""
+    """A run of the tests tries a few, always the same; `python -m tests.trust.mutants` tries more."""
     disk = (
         corpus.fat(tmp_path / "disk", {"EFI/BOOT/BOOTX64.EFI": "x"})
         if kind == "fat"

@@ -26,11 +26,14 @@ def answer_of(engine: str, command: Sequence[str], most_seconds: float) -> Exami
     Raises:
         ProgramMissing.
     """
-    with tempfile.TemporaryDirectory(prefix="souche-trust-") as folder:
-        answer = Path(folder) / "answer"
-        if not _ran(command, answer, most_seconds):
-            return unreadable(engine, "The examination did not end.", other=True)
-        return _read(engine, answer)
+    with tempfile.TemporaryFile() as answer:  # has no name, so that a process that is killed leaves nothing
+        ended = _ran(command, Path(f"/proc/self/fd/{answer.fileno()}"), most_seconds)
+        answer.seek(0)
+        said = answer.read()
+    if not ended:
+        log.warning("an examination did not end", engine=engine, said=said[-2000:].decode(errors="replace"))
+        return unreadable(engine, "The examination did not end.", other=True)
+    return _read(engine, said)
 
 
 def socket_of(uri: str) -> Path:
@@ -40,23 +43,20 @@ def socket_of(uri: str) -> Path:
 
 
 def _ran(command: Sequence[str], answer: Path, most_seconds: float) -> bool:
-    """Whether the command ended well and in time; what it said is in the file."""
+    """Whether the command ended well and in time; what it says goes into the file."""
     process = run.start(command, log_file=answer)
     deadline = time.monotonic() + most_seconds
     try:
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-        if process.poll() != 0:
-            said = answer.read_text(errors="replace")[-2000:]
-            log.warning("an examination did not end", status=process.returncode, said=said)
-        return process.returncode == 0
+        return process.poll() == 0
     finally:
         process.kill()
         process.wait()
 
 
-def _read(engine: str, answer: Path) -> Examination:
-    last = answer.read_bytes().rstrip(b"\n").rpartition(b"\n")[2]
+def _read(engine: str, said: bytes) -> Examination:
+    last = said.rstrip(b"\n").rpartition(b"\n")[2]
     try:
         return msgspec.json.decode(last, type=Examination)
     except msgspec.MsgspecError:
