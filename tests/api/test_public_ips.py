@@ -219,7 +219,7 @@ def test_any_other_vm_gets_one(client: Client, alice: Principal, vm_state: VmSta
 def test_there_is_a_quota_of_public_ips(client: Client, alice: Principal) -> None:
     quotas.set_limit(client.region, Account(alice.account_id, "alice", None, START), "eip_limit", 2)
     first, _ = made(client), made(client)
-    assert client.refusal("CreatePublicIp").row == (400, "TooManyResources (QuotaExceded)", "10011")
+    assert client.refusal("CreatePublicIp").row == (400, "TooManyResources (QuotaExceeded)", "10011")
     (kind,) = client("ReadQuotas", Filters={"QuotaNames": ["eip_limit"]})["QuotaTypes"]
     assert [(each["MaxValue"], each["UsedValue"]) for each in kind["Quotas"]] == [(2, 2)]
     client("DeletePublicIp", PublicIp=first["PublicIp"])
@@ -230,7 +230,7 @@ def test_a_range_that_is_used_up_gives_no_more(client: Client, other: Client) ->
     small = Client(replace(client.region, public_range="198.19.0.0/30"), client.who)
     assert [made(small)["PublicIp"] for _ in range(2)] == ["198.19.0.1", "198.19.0.2"]
     refusal = Client(small.region, other.who).refusal("CreatePublicIp")
-    assert refusal.row == (409, "TooManyResources (QuotaExceded)", "10001")
+    assert refusal.row == (409, "TooManyResources (QuotaExceeded)", "10001")
 
 
 def test_the_tag_auto_attach_links_a_free_public_ip_at_each_start(client: Client, alice: Principal) -> None:
