@@ -10,6 +10,7 @@ import pytest
 from tools import harness
 from tools.harness import wait_for
 
+from souche.errors import ProgramFailed
 from tests.guests.conftest import Served
 
 pytestmark = pytest.mark.guest
@@ -73,6 +74,27 @@ def test_another_group_counts_at_once(served: Served, vm: dict[str, Any]) -> Non
     served.client.raw("UpdateVm", VmId=vm["VmId"], SecurityGroupIds=[default])
     assert not _answers(vm)
     served.client.raw("DeleteSecurityGroup", SecurityGroupId=group_id)
+
+
+def test_a_public_ip_leads_to_the_guest_with_and_without_the_server(
+    served: Served, vm: dict[str, Any]
+) -> None:
+    """Linked, it is reached by what the default group lets in, while the server is killed and after its restart too."""
+    address = served.client.raw("CreatePublicIp")["PublicIp"]["PublicIp"]
+    served.client.raw("LinkPublicIp", PublicIp=address, VmId=vm["VmId"])
+    assert served.vm(vm["VmId"])["PublicIp"] == address
+    by_public_ip = {**vm, "PrivateIp": address}
+    assert not _answers(by_public_ip)
+    asked = "curl -s http://169.254.169.254/latest/meta-data/public-ipv4"
+    assert served.ssh(by_public_ip, asked).strip() == address
+    served.kill()
+    assert served.ssh(by_public_ip, "echo reached").strip() == "reached"
+    served.start()
+    assert served.ssh(by_public_ip, asked).strip() == address
+    served.client.raw("UnlinkPublicIp", PublicIp=address)
+    with pytest.raises(ProgramFailed):
+        served.ssh(by_public_ip, "true")
+    served.client.raw("DeletePublicIp", PublicIp=address)
 
 
 def test_a_running_guest_sees_its_volume_grow(served: Served, vm: dict[str, Any]) -> None:
