@@ -146,7 +146,7 @@ def served(debian_12_image: Path) -> Iterator[Served]:
         region.server.terminate()
         region.server.wait()
     finally:
-        _remove(home)
+        remove_guests(home)
         shutil.rmtree(folder)
 
 
@@ -183,8 +183,8 @@ def publish(home: Path, disk: Path) -> str:
         return image.image_id
 
 
-def _remove(home: Path) -> None:
-    """Whatever a failed test has left: its guests, the server, the network."""
+def remove_guests(home: Path) -> None:
+    """Whatever the region in `home` has on this machine beside its home: its guests, the server, the network."""
     process = json.loads((home / "serving.json").read_text()).get("ProcessId")
     subprocess.run(["kill", "-9", str(process)], check=False, capture_output=True)
     driver = LibvirtHypervisor(home, network_of(home), accelerator="tcg")

@@ -3,6 +3,7 @@ the server is killed under it, that OMI boots under the other firmware, and noth
 
 import contextlib
 import secrets
+import shutil
 import subprocess
 import threading
 from typing import Any
@@ -16,7 +17,7 @@ from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.compute.libvirt.names import Names, home_tag
 from souche.config import network_of
 from souche.errors import ProgramFailed, ProgramTimedOut
-from tests.guests.conftest import Served
+from tests.guests.conftest import Served, remove_guests
 
 pytestmark = pytest.mark.guest
 
@@ -188,6 +189,26 @@ def test_a_guest_that_powers_itself_off_is_stopped(served: Served, clone: dict[s
         served.ssh(clone, "sudo systemctl poweroff", 30)
     stopped = served.wait_vm(clone["VmId"], "stopped")
     assert stopped["StateReason"].startswith("Client.InstanceInitiatedShutdown")
+
+
+def test_a_guest_boots_from_a_restored_backup_with_what_it_had_written(
+    served: Served, vm: dict[str, Any]
+) -> None:
+    """Nothing else is left of the region. The tests after this one are of the restored."""
+    written = secrets.token_hex(16)
+    served.ssh(vm, f"echo {written} >backed-up; sync")
+    backups = served.home.with_name("backups")
+    harness.souche("backup", backups, "--home", served.home, timeout_seconds=300)
+    served.ssh(vm, "echo later >backed-up; sync")
+    served.kill()
+    remove_guests(served.home)
+    shutil.rmtree(served.home)
+    harness.souche("restore", backups, "--home", served.home, timeout_seconds=300)
+    served.start()
+    served.wait_vm(vm["VmId"], "stopped")
+    served.client.raw("StartVms", VmIds=[vm["VmId"]])
+    served.wait_ssh(served.wait_vm(vm["VmId"], "running"))
+    assert served.ssh(vm, "cat backed-up").strip() == written
 
 
 def test_an_omi_of_a_vm_that_is_shut_down_for_it(served: Served, vm: dict[str, Any]) -> None:
