@@ -98,6 +98,8 @@ def _demo() -> None:
     with step("4 the running VM becomes an OMI") as note:
         image = client.image_of(vm)
         note(_captured(client, image))
+    with step("  what is inside it: its author's key is found") as note:
+        note(client.report_of(image["ImageId"]))
     with step("5 a VM from that OMI has both markers, and its own key last") as note:
         second_key = client.keypair("second")
         clone = client.launch(image["ImageId"], second_key, [])
@@ -246,6 +248,20 @@ class Client:
         """How long the guest was held for an image, at the most."""
         answer = self._souche.raw("ReadImageOrigins", ImageIds=[image_id])
         return float(answer["ImageOrigins"][0]["GuestPauseMilliseconds"])
+
+    def report_of(self, image_id: str) -> str:
+        """The codes that the report of an image has, the gravest first."""
+
+        def made() -> dict[str, Any] | None:
+            answer = self._souche.raw("ReadImageReports", Filters={"ImageIds": [image_id]})
+            report: dict[str, Any] = answer["ImageReports"][0]
+            return report if report["State"] == "completed" else None
+
+        report: dict[str, Any] = wait_for(made, "a report", 120)
+        codes = dict.fromkeys(f"{each['Code']} ({each['Severity']})" for each in report["Findings"])
+        if "authorized-key (high)" not in codes:
+            raise Wrong(f"the report is {report}")
+        return f"{report['Os']}: {', '.join(codes)}"
 
     def refused_snapshot(self, image: dict[str, Any]) -> None:
         """Try to delete a snapshot that the image uses."""

@@ -119,6 +119,21 @@ def test_an_omi_of_the_running_vm_has_both_volumes(omi: dict[str, Any]) -> None:
     assert [each["DeviceName"] for each in omi["BlockDeviceMappings"]] == ["/dev/sda1", "/dev/xvdb"]
 
 
+def test_the_report_of_the_omi_has_what_its_author_left(served: Served, omi: dict[str, Any]) -> None:
+    asked = harness.gateway(served.listen, served.who, "souche/v1")
+
+    def made() -> dict[str, Any] | None:
+        filters = {"ImageIds": [omi["ImageId"]]}
+        report: dict[str, Any] = asked.raw("ReadImageReports", Filters=filters)["ImageReports"][0]
+        return report if report["State"] == "completed" else None
+
+    report = wait_for(made, "a report", 120)
+    assert (report["Engine"], report["Os"]) == ("tsk", "Debian GNU/Linux 12 (bookworm)")
+    codes = {each["Code"] for each in report["Findings"]}
+    assert codes >= {"authorized-key", "host-key", "machine-id", "cloud-init-data"}
+    assert not codes & {"unreadable", "usable-password", "boot-loader", "no-virtio", "no-cloud-init"}
+
+
 def test_a_snapshot_that_the_omi_uses_cannot_be_deleted(served: Served, omi: dict[str, Any]) -> None:
     snapshot_id = omi["BlockDeviceMappings"][0]["Bsu"]["SnapshotId"]
     with pytest.raises(requests.HTTPError) as refusal:
