@@ -116,6 +116,18 @@ def test_a_network_defined_otherwise_is_made_anew(directory: Path, hypervisor: L
                 assert machine.python("-c", GET) == "changed"
 
 
+def test_a_driver_without_public_ips_leaves_the_network_of_a_server(directory: Path) -> None:
+    """Whatever only looks at a region does not take the bridge from under its metadata server."""
+    home, cidr = directory / "served", "10.231.5.0/24"
+    with region(home, cidr, "198.19.8.0/24") as server:
+        server.prepare()
+        before = socket.if_nametoindex(server.bridge)
+        looking = LibvirtHypervisor(home, cidr)
+        looking.prepare()
+        looking.close()
+        assert socket.if_nametoindex(server.bridge) == before
+
+
 def test_a_network_in_use_is_left_alone(
     directory: Path, laboratory: Laboratory, hypervisor: LibvirtHypervisor
 ) -> None:

@@ -29,7 +29,8 @@ class RegionNetwork:
 
     def ensure(self, host: Host, *, guests_run: bool) -> Network:
         """Make the network, or make it anew when its definition is another's, and start it. While guests use it, one
-        that differs in routes, names or a way out only stays: the firewall decides what gets through.
+        that differs in routes, names or a way out only stays: the firewall decides what gets through. It stays for a
+        driver without public IPs too, which is no server's: a server listens for guests on the network's bridge.
 
         Raises:
             ComputeFailed: it is defined otherwise, and guests are using it.
@@ -38,7 +39,11 @@ class RegionNetwork:
         wanted = network_xml.network(self._names, self._ways)
         network = _find(host, self._names.network)
         if network is not None and network_xml.shape(network.XMLDesc()) != network_xml.shape(wanted):
-            if guests_run and network_xml.essence(network.XMLDesc()) == network_xml.essence(wanted):
+            similar = network_xml.essence(network.XMLDesc()) == network_xml.essence(wanted)
+            if similar and self._ways.public_range is None:
+                _start(network)
+                return network
+            if guests_run and similar:
                 log.info(
                     "the network gets its other routes and its way out when no guest runs at a start",
                     network=self._names.network,
