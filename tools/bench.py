@@ -21,12 +21,10 @@ from osc_sdk_python import Gateway
 from souche import logs
 from souche.app import official_images
 from souche.app.official_images import DiskImage
-from souche.compute.libvirt.driver import LibvirtHypervisor
-from souche.config import network_of
 from souche.main import administer
 from souche.run import run
 from souche.transfer.gate import AdmittedDisk
-from tools.harness import create_account, gateway, serve, wait_for
+from tools.harness import create_account, gateway, hypervisor_of, serve, wait_for
 
 LISTEN = "127.0.0.1:8818"
 SIZES_GIB = (1, 8)
@@ -60,7 +58,7 @@ def _region(home: Path) -> Iterator[Gateway]:
     finally:
         server.terminate()
         server.wait()
-        driver = LibvirtHypervisor(home, network_of(home), accelerator="tcg")
+        driver = hypervisor_of(home)
         driver.remove_network()
         driver.close()
 

@@ -27,11 +27,9 @@ from osc_sdk_python import Gateway
 from souche import logs
 from souche.app import official_images
 from souche.app.official_images import DiskImage
-from souche.compute.libvirt.driver import LibvirtHypervisor
-from souche.config import network_of
 from souche.main import administer
 from souche.transfer.gate import AdmittedDisk
-from tools.harness import create_account, gateway, serve, wait_for
+from tools.harness import create_account, gateway, hypervisor_of, serve, wait_for
 
 LISTEN: Final = "127.0.0.1:8838"
 NETWORK: Final = "10.77.0.0/20"
@@ -83,7 +81,7 @@ def _region(home: Path, *options: str) -> Iterator[Server]:
         process.kill()
         process.wait()
         if "simulated" not in options:
-            driver = LibvirtHypervisor(home, network_of(home), accelerator="tcg")
+            driver = hypervisor_of(home)
             for vm_id in driver.power_states():
                 driver.remove(vm_id)
             driver.remove_network()

@@ -17,8 +17,6 @@ from tools.harness import Credentials, Wrong, wait_for
 
 from souche.app import official_images
 from souche.app.official_images import DiskImage
-from souche.compute.libvirt.driver import LibvirtHypervisor
-from souche.config import network_of
 from souche.errors import ProgramFailed, ProgramTimedOut
 from souche.main import administer
 from souche.recipes import debian_12
@@ -187,7 +185,7 @@ def remove_guests(home: Path) -> None:
     """Whatever the region in `home` has on this machine beside its home: its guests, the server, the network."""
     process = json.loads((home / "serving.json").read_text()).get("ProcessId")
     subprocess.run(["kill", "-9", str(process)], check=False, capture_output=True)
-    driver = LibvirtHypervisor(home, network_of(home), accelerator="tcg")
+    driver = harness.hypervisor_of(home)
     for vm_id in driver.power_states():
         driver.remove(vm_id)
     driver.remove_network()

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from tools import demo_regions, harness
 
-from souche.compute.libvirt.driver import LibvirtHypervisor
-from souche.config import network_of
 from tests.guests.conftest import Served
 from tests.objects.server import free_port
 
@@ -46,7 +44,7 @@ def other(served: Served, exporting: str) -> Iterator[Served]:
         yield region
     finally:
         region.kill()
-        driver = LibvirtHypervisor(home, network_of(home), accelerator="tcg")
+        driver = harness.hypervisor_of(home)
         for vm_id in driver.power_states():
             driver.remove(vm_id)
         driver.remove_network()
