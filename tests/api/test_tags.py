@@ -71,6 +71,7 @@ TYPES = {
     "image_export": "task",
     "snapshot_export": "task",
     "volume_update": "task",
+    "public_ip_id": "public-ip",
 }
 
 
