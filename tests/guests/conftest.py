@@ -24,7 +24,7 @@ from souche.run import run
 from souche.transfer.gate import AdmittedDisk
 
 VM_TYPE = "tinav5.c1r1p2"
-BOOT_SECONDS = 600
+BOOT_SECONDS = 900
 DEVICES = ("/dev/xvdb", "/dev/xvdc", "/dev/xvdd")
 SSH_OPTIONS = (
     "BatchMode=yes",
