@@ -24,6 +24,7 @@ from souche.api.dispatch import dispatch
 from souche.app import accounts
 from souche.clock import SystemClock
 from souche.config import Settings
+from souche.db import image_reports
 from souche.errors import SoucheError, UserError
 from souche.main import drivers
 from souche.model.accounts import Principal
@@ -178,7 +179,9 @@ def _settle(served: main.Served, tell: Callable[[Line], None]) -> None:
     quiet = 0
     while quiet < 3:
         left = engine.outstanding(served.parts)
-        quiet = 0 if left else quiet + 1
+        with served.parts.store.read() as connection:
+            looked_into = image_reports.next_image(connection) is None
+        quiet = quiet + 1 if looked_into and not left else 0
         if time.monotonic() > deadline:
             tell({"unsettled": [each.operation_id for each in left]})
             return

@@ -185,9 +185,14 @@ class Rounds:
         kept = self._place / f"violation-{len(self.tally.violations)}"
         with ExitStack() as stack:
             stack.callback(setattr, self, "_seen", None)
-            shutil.copytree(self._home, kept, symlinks=True)
+            shutil.copytree(self._home, kept, symlinks=True, ignore=_sockets)
             (kept / "told.json").write_text("\n".join(map(json.dumps, told)))
         for each in found:
             self.tally.violations.append(each)
             sys.stdout.write(f"violation in round {self.tally.rounds} ({wound}; the home: {kept}): {each}\n")
         sys.stdout.flush()
+
+
+def _sockets(folder: str, names: list[str]) -> list[str]:
+    """Those of a killed program, which cannot be copied."""
+    return [name for name in names if (Path(folder) / name).is_socket()]
