@@ -34,12 +34,11 @@ def souche(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def told(*arguments: str | Path) -> dict[str, Any]:
+def told(*arguments: str | Path) -> Any:
     """What a command that succeeds tells, as JSON."""
     done = souche(*arguments, "--json")
     assert done.returncode == 0, done.stderr
-    facts: dict[str, Any] = json.loads(done.stdout)
-    return facts
+    return json.loads(done.stdout)
 
 
 @dataclass(frozen=True)
@@ -230,7 +229,8 @@ def test_an_older_database_loses_no_disk(home: Path, serve: Callable[[], Served]
     again = serve()
     assert "disks without a record" in again.errors.read_text()
     assert made in again.errors.read_text()
-    assert told("trash", "list", "--home", home)["ResourceId"] == made
+    (kept,) = told("trash", "list", "--home", home)
+    assert kept["ResourceId"] == made
     assert (home / "disks" / "volumes" / made).is_symlink()
     assert told("trash", "restore", made, "--account", "alice", "--home", home)["ResourceId"] == made
     assert again.volume_state(account, made) == "available"
