@@ -326,12 +326,15 @@ def test_the_sandbox_has_one_file_to_read_one_to_write_and_no_network(tmp_path: 
         "bin",
         "dev",
         "disk",
+        "etc",
         "lib",
         "lib32",
         "lib64",
+        "libx32",
         "proc",
         "sbin",
         "target",
+        "tmp",
         "usr",
     }
     assert (seen["source"], seen["system"], seen["memory"]) == ("OSError", "OSError", "MemoryError")
@@ -347,13 +350,25 @@ def test_the_sandbox_has_one_file_to_read_one_to_write_and_no_network(tmp_path: 
         )
 
 
+def _after(line: list[str], option: str) -> list[tuple[str, str]]:
+    """The two words after each time that an option stands in a command line."""
+    return [(line[at + 1], line[at + 2]) for at, word in enumerate(line) if word == option]
+
+
 def test_the_command_names_every_format_and_every_bound() -> None:
-    line = sandbox.argv(convert_disk.convert_command("vhd"), Path("/in"), Path("/out"), most_written_bytes=7)
-    assert line[:5] == ["prlimit", f"--as={2 * 1024**3}", "--fsize=7", "--core=0", "--"]
-    assert line[5:12] == [
-        *("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv")
-    ]
-    assert line[-16:-10] == ["--bind", "/out", "/target", "--chdir", "/", "--"]
+    line = sandbox.argv(
+        convert_disk.convert_command("vhd"),
+        Path("/in"),
+        Path("/out"),
+        most_written_bytes=7,
+        timeout_seconds=9,
+    )
+    assert line[:2] == ["prlimit", f"--as={2 * 1024**3}"]
+    assert line[2:4] == [f"--cpu={9 * (os.cpu_count() or 1)}", "--fsize=7"]
+    assert {"--core=0", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"} <= set(line)
+    assert line[line.index("--cap-drop") + 1] == "ALL"
+    assert _after(line, "--bind") == [("/out", "/target")]
+    assert ("/in", "/disk") in _after(line, "--ro-bind")
     assert line[-2:] == [
         "driver=vpc,force_size_calc=current_size,file.driver=file,file.filename=/disk",
         "/target",
