@@ -77,11 +77,7 @@ def test_software_tpm_is_optional(root: Path) -> None:
     assert look("swtpm", machine_at(root)).state is State.WARNING
 
 
-def test_the_sandbox_for_images_is_optional(root: Path) -> None:
-    assert look("bwrap", machine_at(root)).state is State.WARNING
-
-
-def test_without_a_sandbox_disks_are_not_converted(root: Path) -> None:
+def test_the_sandbox_for_images_and_conversions_is_optional(root: Path) -> None:
     result = look("bubblewrap", machine_at(root))
     assert (result.state, "no bwrap in" in result.detail) == (State.WARNING, True)
     assert "apt-get install -y bubblewrap" in result.remedy

@@ -267,7 +267,7 @@ def free_space_finding(place: Path, usage: Usage) -> Finding:
 def _sandbox(machine: Machine) -> Finding:
     problem = sandbox.problem(machine.program_path)
     return (
-        _warning(f"disks in formats of others are refused: {problem}")
+        _warning(f"images are not looked into, and no disk is converted: {problem}")
         if problem
         else _ok("bwrap runs programs")
     )
@@ -317,12 +317,6 @@ CHECKS: tuple[Check, ...] = (
         _program("swtpm", State.WARNING),
     ),
     Check(
-        "bwrap",
-        "the sandbox that looks into images",
-        _apt("bubblewrap"),
-        _program("bwrap", State.WARNING),
-    ),
-    Check(
         "tap devices",
         "/dev/net/tun",
         "modprobe tun; in a container, give it the device /dev/net/tun",
@@ -342,7 +336,7 @@ CHECKS: tuple[Check, ...] = (
     _program_check("qemu-nbd", "reads disks", "qemu-utils"),
     Check(
         "bubblewrap",
-        "reads disks that have to be converted (VMDK, VHDX, OVA, ...) in a sandbox",
+        "looks into images, and converts disks (VMDK, VHDX, OVA, ...), in a sandbox",
         f"{_apt('bubblewrap')}; a container has to allow namespaces of users",
         _sandbox,
     ),
