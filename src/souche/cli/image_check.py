@@ -20,7 +20,7 @@ def add(app: typer.Typer, composition: Composition) -> None:
 
     @app.command("check")
     def check_image(
-        image: Annotated[str, typer.Argument(help="ID of an image, whoever owns it.")],
+        image: Annotated[str, typer.Argument(help="ID of an image of any owner.")],
         home: HomeFlag,
         json: JsonFlag = False,
         wait: Annotated[bool, typer.Option("--wait", help="Wait until the report is made.")] = False,

@@ -8,7 +8,7 @@ from typing import Final
 
 
 class Severity(StrEnum):
-    """How much a finding matters. High: whoever launches the image, or its author, is exposed."""
+    """How much a finding matters. High: the image's users or its author are exposed."""
 
     HIGH = "high"
     MEDIUM = "medium"

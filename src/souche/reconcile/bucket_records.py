@@ -1,5 +1,5 @@
-"""The region's records of buckets follow the embedded object store, which says what there is and whose it is; and the
-policies that it obeys follow the records."""
+"""The region's records of buckets follow the embedded object store, which has the buckets and their owners; the store's
+policies follow the records."""
 
 from collections.abc import Iterable
 

@@ -3,7 +3,7 @@
     unpacking        gzip, and the archive of an OVA; bounded, so that a bomb goes off harmlessly
     the beginning    the first 512 KiB decide before anything is written
     the file         it is whole, stands alone, names no data twice, and does not expand beyond what was read
-    conversion       what only QEMU reads becomes qcow2, in a sandbox; the result is judged anew
+    conversion       what only QEMU reads becomes qcow2, in a sandbox; the result is judged again
 
 A volume store is given nothing but an `AdmittedDisk`, and this module alone makes them.
 """

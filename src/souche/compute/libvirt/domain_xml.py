@@ -25,7 +25,7 @@ MACHINES = {
 UEFI_CODE, UEFI_VARIABLES = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
 # For secure boot: only code in system management mode may write to the variables.
 SECURE_UEFI_CODE = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
-# A guest that panics is kept: its state tells of the panic then, whoever looks and whenever.
+# A guest that panics is kept: its state then shows the panic until it is started again.
 ON_EVENTS = {"poweroff": "destroy", "reboot": "restart", "crash": "preserve"}
 DOMAIN_TYPES = {"kvm": "kvm", "tcg": "qemu"}
 # Emulated: what every x86-64-v2 system runs on. Not QEMU's "max": QEMU 7.2 (Debian 12) with "max,svm=off" brings Debian

@@ -28,7 +28,7 @@ class RegionNetwork:
         self._reservations = Reservations(names.network)
 
     def ensure(self, host: Host, *, guests_run: bool) -> Network:
-        """Make the network, or make it anew when its definition is another's, and start it. While guests use it, one
+        """Make the network, or replace one of another definition, and start it. While guests use it, one
         that differs in routes, names or a way out only stays: the firewall decides what gets through. It stays for a
         driver without public IPs too, which is no server's: a server listens for guests on the network's bridge.
 

@@ -1,7 +1,7 @@
 """The files as the guest sees them: one tree of several file systems, with symbolic links followed inside it.
 
 Nothing here raises where a file system is damaged or a file is missing: what could not be read is noted in `unread`,
-and the check goes on with what there is.
+and the check goes on with the rest.
 """
 
 from collections.abc import Iterator, Sequence

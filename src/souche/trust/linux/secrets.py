@@ -123,7 +123,7 @@ def _private_key(system: Homes, node: Node, user: str | None) -> Iterator[Findin
     content = system.tree.content(node, SMALL) or b""
     gpg = "/private-keys-v1.d/" in node.path and b"private-key" in content
     if is_private_key(content) or gpg:
-        text = "A private key: whoever has the image has it too."
+        text = "A private key: every user of the image has it."
         yield finding("private-key", node.path, text, fingerprint=public_half(content), user=user)
 
 
@@ -145,14 +145,14 @@ def credentials(system: Homes) -> Iterator[Finding]:
 
 def _credentials(system: Homes, path: str, pattern: str, user: str | None) -> Iterator[Finding]:
     if re.search(pattern, system.tree.text(path, SMALL)):
-        text = "Credentials: whoever has the image can use them."
+        text = "Credentials: every user of the image can use them."
         yield finding("cloud-credentials", path, text, user=user)
 
 
 def _variables(system: Homes, path: str, user: str | None) -> Iterator[Finding]:
     found = VARIABLES.search(system.tree.text(path, SMALL))
     if found:
-        text = f"The variable {found[1]} is set: whoever has the image can use it."
+        text = f"The variable {found[1]} is set: every user of the image can use it."
         yield finding("cloud-credentials", path, text, user=user)
 
 
