@@ -428,3 +428,12 @@ class NoSuchQuota(NotFound):
 
 class NotPublished(NotFound):
     """The image {image_id} is not a version on the marketplace."""
+
+
+class NotOfficial(Conflict):
+    """The image {image_id} was not published by `souche image publish` or `build`: its owner unshares or deletes it;
+    `souche marketplace withdraw` withdraws a version."""
+
+
+class WrongLife(WrongState):
+    """The image {image_id} is {life}: {reason}"""

@@ -1,8 +1,10 @@
 """Withdrawn official images go when their days of grace are over (docs/official-images.md)."""
 
+from datetime import timedelta
 from pathlib import Path
 
-from souche.app import launches, official_images
+from souche.app import image_lives, launches, official_images
+from souche.app.image_lives import Going
 from souche.app.launches import Launch
 from souche.app.official_images import DiskImage
 from souche.db import images, snapshots
@@ -103,3 +105,36 @@ def test_an_update_that_fails_withdraws_nothing(world: World) -> None:
     now = read(world, first)
     assert now is not None
     assert now.launchable_until is None
+
+
+def test_a_deprecated_image_is_withdrawn_on_its_date_and_goes_after_the_days_of_grace(world: World) -> None:
+    image, date = publish(world), clock(world).now() + timedelta(days=1)
+    image_lives.deprecate(world.region, image.image_id, date, Going(grace_days=2))
+    withdrawn.retire(world.parts)
+    assert read(world, image) == image
+    clock(world).advance(days=2)
+    for _ in range(2):
+        withdrawn.retire(world.parts)
+    now = read(world, image)
+    assert now is not None
+    assert now.launchable_until == date + timedelta(days=2)
+    clock(world).advance(days=2)
+    withdrawn.retire(world.parts)
+    assert read(world, image) is None
+
+
+def test_a_region_that_did_not_run_for_long_withdraws_it_at_its_start(world: World) -> None:
+    image = publish(world)
+    image_lives.deprecate(world.region, image.image_id, clock(world).now() + timedelta(days=1), Going())
+    clock(world).advance(days=40)
+    withdrawn.retire(world.parts)
+    assert read(world, image) is None
+
+
+def test_a_withdrawn_image_that_was_brought_back_stays(world: World) -> None:
+    image = publish(world)
+    image_lives.withdraw(world.region, image.image_id, Going(grace_days=1), now=True)
+    image_lives.undo(world.region, image.image_id)
+    clock(world).advance(days=2)
+    withdrawn.retire(world.parts)
+    assert read(world, image) == image

@@ -149,7 +149,16 @@ def check_accepted(codes: Collection[str]) -> None:
 def _check(account: Account, disk: DiskImage) -> None:
     check_architecture(account, disk.architecture)
     check_accepted(disk.accepted)
-    if not 0 <= disk.grace_days <= MOST_GRACE_DAYS:
+    check_grace_days(disk.grace_days)
+
+
+def check_grace_days(days: int) -> None:
+    """Refuse a number of days of grace that is too large.
+
+    Raises:
+        BadValue.
+    """
+    if not 0 <= days <= MOST_GRACE_DAYS:
         raise BadValue(parameter="grace-days", reason=f"it takes 0 to {MOST_GRACE_DAYS}")
 
 

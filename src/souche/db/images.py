@@ -211,8 +211,13 @@ def named(connection: sa.Connection, account_id: str, name: str) -> str | None:
     )
 
 
-def withdraw_former(connection: sa.Connection, account_id: str, family: str, until: datetime) -> None:
-    """Withdraw all available images of the family but the newest; those withdrawn before keep their date."""
+def withdraw_former(
+    connection: sa.Connection, account_id: str, family: str, until: datetime
+) -> tuple[str | None, list[str]]:
+    """Withdraw all available images of the family but the newest; those withdrawn before keep their date.
+
+    Returns the newest one's id, and the ids of those that are withdrawn now.
+    """
     available = (
         images.c.account_id == account_id,
         images.c.family == family,
@@ -224,11 +229,22 @@ def withdraw_former(connection: sa.Connection, account_id: str, family: str, unt
         .order_by(images.c.creation_date.desc(), images.c.image_id.desc())
         .limit(1)
     )
-    connection.execute(
-        images.update()
-        .where(*available, images.c.launchable_until.is_(None), images.c.image_id != newest)
-        .values(launchable_until=until)
-    )
+    former = (*available, images.c.launchable_until.is_(None), images.c.image_id != newest)
+    found = list(connection.scalars(sa.select(images.c.image_id).where(*former)))
+    for image_id in found:
+        set_launchable_until(connection, image_id, until)
+    return newest, found
+
+
+def set_launchable_until(connection: sa.Connection, image_id: str, until: datetime | None) -> None:
+    """Withdraw the image: it can be launched by its id until then. None: it is listed again."""
+    connection.execute(images.update().where(images.c.image_id == image_id).values(launchable_until=until))
+
+
+def published(connection: sa.Connection) -> list[Image]:
+    """The images that the operator has published for any account, oldest first."""
+    ordered = _SELECT.where(images.c.family.is_not(None)).order_by(images.c.creation_date, images.c.image_id)
+    return [_DECODER.decode(text) for text in connection.scalars(ordered)]
 
 
 def outlived(connection: sa.Connection, now: datetime) -> list[Image]:

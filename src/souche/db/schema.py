@@ -225,6 +225,22 @@ image_grants = sa.Table(
     sa.Index(None, "account_id", "creation_date", "image_id"),
 )
 
+# Of an official image that goes: from `deprecation_date` on it is withdrawn, since `withdrawal_date` it is. Since
+# `closing_date` nobody but its owner can launch it; `public` and `granted` say who could before.
+image_lives = sa.Table(
+    "image_lives",
+    metadata,
+    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("deprecation_date", UtcDate),
+    sa.Column("withdrawal_date", UtcDate),
+    sa.Column("grace_days", sa.Integer, nullable=False),
+    sa.Column("successor_id", sa.String(12)),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("closing_date", UtcDate),
+    sa.Column("public", sa.Boolean, nullable=False),
+    sa.Column("granted", sa.JSON, nullable=False),
+)
+
 # What is inside an image (docs/trust.md): made when it becomes available, and again when somebody asks. `other`: its
 # turn is that of the slower engine. `accepted` are the codes that its publisher accepted.
 image_reports = sa.Table(

@@ -227,7 +227,7 @@ def make_sweeps(
         Sweep("trash", lambda: trash.run(parts), 60.0),
         Sweep("staged", lambda: leftovers.remove_staged(parts, home.staging), 3600.0),
         Sweep("space", space.look, 2.0),
-        Sweep("withdrawn", lambda: withdrawn.remove(parts), 60.0),
+        Sweep("withdrawn", lambda: withdrawn.retire(parts), 60.0),
         Sweep("disks", lambda: hold.collect(parts), 10.0),
         Sweep("image reports", lambda: image_reports.make(parts), 2.0),
         Sweep("chains", lambda: chains.shorten(parts), 60.0),

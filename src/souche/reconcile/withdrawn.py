@@ -1,4 +1,5 @@
-"""Official images whose time is over: an update has withdrawn them, and the days of grace are past.
+"""Official images whose time is over: deprecated ones whose date is reached are withdrawn, and withdrawn ones go when
+the days of grace are past.
 
 The image goes, and its snapshots with it, but for those that another image of their owner has. Where a copy or a
 volume is being made of one at this moment, the next round sees to it.
@@ -7,13 +8,28 @@ volume is being made of one at this moment, the next round sees to it.
 import sqlalchemy as sa
 import structlog
 
-from souche.db import images
+from souche.db import image_lives, images
+from souche.model.image_lives import Life
 from souche.model.images import Image
 from souche.reconcile.each import each
-from souche.workflows import delete_snapshot, promises
+from souche.workflows import delete_snapshot, promises, withdrawals
 from souche.workflows.parts import Parts
 
 log = structlog.get_logger()
+
+
+def retire(parts: Parts) -> None:
+    """Withdraw the images whose date of deprecation is reached, as of that date; delete those whose time is over."""
+    with parts.store.read() as connection:
+        due = image_lives.due(connection, parts.clock.now())
+
+    def retire_one(life: Life) -> None:
+        with parts.store.begin() as connection:
+            if withdrawals.withdraw_due(connection, life.image_id, parts.clock.now()):
+                log.info("withdrew a deprecated image", image_id=life.image_id)
+
+    each(due, retire_one, lambda life: life.image_id)
+    remove(parts)
 
 
 def remove(parts: Parts) -> None:

@@ -15,13 +15,12 @@ When a step fails the image becomes `failed` with the reason, its snapshot is go
 Arguments: `path`, `format`, `size_bytes`, `grace_days`.
 """
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Literal, cast
 
 from souche.db import images
 from souche.model.operations import Operation
-from souche.workflows import create_image, examinations, locks
+from souche.workflows import create_image, examinations, locks, withdrawals
 from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
 
@@ -42,11 +41,13 @@ def _examine(parts: Parts, operation: Operation) -> None:
 
 
 def _withdraw_former(parts: Parts, operation: Operation) -> None:
-    until = parts.clock.now() + timedelta(days=int(cast("int", operation.arguments["grace_days"])))
+    grace_days = int(cast("int", operation.arguments["grace_days"]))
     with parts.store.begin() as connection:
         image = images.get(connection, operation.subject_id)
         if image and image.family:
-            images.withdraw_former(connection, image.account_id, image.family, until)
+            withdrawals.replace_former(
+                connection, image.account_id, image.family, grace_days, parts.clock.now()
+            )
 
 
 def _remove_file(parts: Parts, operation: Operation) -> None:

@@ -1,0 +1,137 @@
+"""The life of official images: deprecated, withdrawn, brought back (docs/official-images.md). For the operator."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from souche.app import images
+from souche.app.official_images import GRACE_DAYS, check_grace_days
+from souche.app.region import Region
+from souche.db import image_lives
+from souche.db import images as image_records
+from souche.model.image_lives import Life, LifeState, LivingImage
+from souche.model.images import Image
+from souche.refusals import BadValue, NoSuchImage, NotOfficial, WrongLife
+from souche.workflows import withdrawals
+
+MOST_REASON_CHARACTERS = 255
+
+
+@dataclass(frozen=True)
+class Going:
+    """Why an image goes, which one to use instead of it, and for how many days it is kept once it is withdrawn; None:
+    as it was said before, else the default."""
+
+    reason: str | None = None
+    successor_id: str | None = None
+    grace_days: int | None = None
+
+
+def every(region: Region) -> list[LivingImage]:
+    """All official images, of every account, oldest first."""
+    with region.store.read() as connection:
+        lives = image_lives.every(connection)
+        return [LivingImage(each, lives.get(each.image_id)) for each in image_records.published(connection)]
+
+
+def of_image(region: Region, image_id: str) -> LivingImage:
+    """Any image, with the life that it has as an official one.
+
+    Raises:
+        NoSuchImage.
+    """
+    with region.store.read() as connection:
+        image = image_records.get(connection, image_id)
+        if image is None:
+            raise NoSuchImage(image_id=image_id)
+        return LivingImage(image, image_lives.get(connection, image_id))
+
+
+def withdraw(region: Region, image_id: str, going: Going, *, now: bool) -> LivingImage:
+    """Withdraw an official image: nobody but its owner lists it, and its id can be launched for the days of grace. With
+    `now`, nobody but its owner can launch it at all; it is kept for these days, so that it can be brought back.
+
+    Raises:
+        NoSuchImage, NotOfficial, WrongImageState, BadValue.
+        WrongLife: it is withdrawn already.
+    """
+    with region.begin() as work:
+        known = _official(work.connection, image_id)
+        if known.state == LifeState.WITHDRAWN and (known.is_closed or not now):
+            raise WrongLife(image_id=image_id, life=known.state, reason="`souche image undo` brings it back.")
+        life, present = _life(work.connection, known, going), region.clock.now()
+        life = replace(life, withdrawal_date=life.withdrawal_date or present)
+        life = replace(life, closing_date=present if now else None)
+        withdrawals.withdraw(work.connection, known.image, life)
+    return of_image(region, image_id)
+
+
+def deprecate(region: Region, image_id: str, date: datetime, going: Going) -> LivingImage:
+    """Say when an official image will be withdrawn; the region does it on that date. Said again, another date stands.
+
+    Raises:
+        NoSuchImage, NotOfficial, WrongImageState, WrongLife.
+        BadValue: the date is past, or the successor is none.
+    """
+    if date <= region.clock.now():
+        raise BadValue(parameter="on", reason="the date is past; `souche image withdraw` withdraws at once.")
+    with region.begin() as work:
+        known = _official(work.connection, image_id)
+        if known.state == LifeState.WITHDRAWN:
+            raise WrongLife(image_id=image_id, life=known.state, reason="`souche image undo` brings it back.")
+        life = replace(_life(work.connection, known, going), deprecation_date=date)
+        image_lives.write(work.connection, life)
+    return of_image(region, image_id)
+
+
+def undo(region: Region, image_id: str) -> LivingImage:
+    """Take a withdrawal or a deprecation back.
+
+    Raises:
+        NoSuchImage, NotOfficial, WrongImageState.
+        WrongLife: there is neither.
+    """
+    with region.begin() as work:
+        known = _official(work.connection, image_id)
+        if known.state == LifeState.AVAILABLE:
+            raise WrongLife(image_id=image_id, life=known.state, reason="there is nothing to undo.")
+        withdrawals.restore(work.connection, known.image, known.life)
+    return of_image(region, image_id)
+
+
+def _official(connection: sa.Connection, image_id: str) -> LivingImage:
+    image = image_records.get(connection, image_id)
+    if image is None:
+        raise NoSuchImage(image_id=image_id)
+    if image.family is None:
+        raise NotOfficial(image_id=image_id)
+    images.check_available(image)
+    return LivingImage(image, image_lives.get(connection, image_id))
+
+
+def _life(connection: sa.Connection, known: LivingImage, going: Going) -> Life:
+    life = known.life or Life(known.image.image_id, GRACE_DAYS)
+    if going.grace_days is not None:
+        check_grace_days(going.grace_days)
+        life = replace(life, grace_days=going.grace_days)
+    if going.successor_id is not None:
+        _check_successor(connection, known.image, going.successor_id)
+        life = replace(life, successor_id=going.successor_id)
+    if going.reason is not None:
+        if len(going.reason) > MOST_REASON_CHARACTERS or not going.reason.isprintable():
+            reason = f"it takes up to {MOST_REASON_CHARACTERS} printable characters"
+            raise BadValue(parameter="reason", reason=reason)
+        life = replace(life, reason=going.reason)
+    return life
+
+
+def _check_successor(connection: sa.Connection, image: Image, successor_id: str) -> None:
+    successor = image_records.get(connection, successor_id)
+    if successor is None:
+        raise NoSuchImage(image_id=successor_id)
+    if successor_id == image.image_id:
+        raise BadValue(parameter="successor", reason="an image does not succeed itself.")
+    if successor.state != "available" or successor.launchable_until is not None:
+        reason = f"{successor_id} is withdrawn, or not available."
+        raise BadValue(parameter="successor", reason=reason)

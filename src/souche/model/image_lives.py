@@ -1,0 +1,79 @@
+"""The life of an official image: deprecated, withdrawn, and brought back."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from souche.model.images import Image
+
+
+class LifeState(StrEnum):
+    """`deprecated`: listed, until the date on which it is withdrawn. `withdrawn`: not listed any more."""
+
+    AVAILABLE = "available"
+    DEPRECATED = "deprecated"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True)
+class Life:
+    """What is recorded of an official image that goes.
+
+    On `deprecation_date` it is withdrawn; since `withdrawal_date` it is, and `grace_days` after that day it is deleted.
+    From `closing_date` on only its owner can launch it; `public` and `granted` (account ids) say who could before.
+    """
+
+    image_id: str
+    grace_days: int
+    deprecation_date: datetime | None = None
+    withdrawal_date: datetime | None = None
+    successor_id: str | None = None
+    reason: str = ""
+    closing_date: datetime | None = None
+    public: bool = False
+    granted: tuple[str, ...] = ()
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether its image is to be withdrawn, and is not yet."""
+        return (
+            self.withdrawal_date is None
+            and self.deprecation_date is not None
+            and self.deprecation_date <= now
+        )
+
+    @property
+    def deletion_date(self) -> datetime | None:
+        """When a withdrawn image is deleted."""
+        return self.withdrawal_date and self.withdrawal_date + timedelta(days=self.grace_days)
+
+
+@dataclass(frozen=True)
+class LivingImage:
+    """An official image and what is recorded of its life. An image that an earlier Souche withdrew has no record of
+    its life."""
+
+    image: Image
+    life: Life | None
+
+    @property
+    def state(self) -> str:
+        """A word for it: of the image while it is made or when it failed, else of its life."""
+        if self.image.state != "available":
+            return self.image.state.value
+        if self.image.launchable_until is not None:
+            return LifeState.WITHDRAWN.value
+        if self.life is not None and self.life.deprecation_date is not None:
+            return LifeState.DEPRECATED.value
+        return LifeState.AVAILABLE.value
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody but its owner can launch it."""
+        return self.life is not None and self.life.closing_date is not None
+
+    @property
+    def launchable_until(self) -> datetime | None:
+        """Until when others can launch a withdrawn image by its id."""
+        if self.life is not None and self.life.closing_date is not None:
+            return self.life.closing_date
+        return self.image.launchable_until
