@@ -395,6 +395,10 @@ class FindingsRefuse(Conflict):
     ReadImageReports and `souche image check` have them."""
 
 
+class OwnAlready(Conflict):
+    """The image {image_id} is the account's own already."""
+
+
 class ReportMissing(Conflict):
     """The image {image_id} may not be {purpose} yet: the report of what is inside is not made."""
 

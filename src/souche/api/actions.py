@@ -10,9 +10,11 @@ from souche.api import (
     accounts,
     empty_reads,
     export_tasks,
+    image_adoptions,
     image_reports,
     images,
     keypairs,
+    notices,
     product_types,
     public_ips,
     quotas,
@@ -139,9 +141,11 @@ class SoucheAction:
 
 # Reached under /souche/v1/, so that no answer of the OUTSCALE API has a foreign field.
 SOUCHE_ACTIONS: Final[Mapping[str, SoucheAction]] = {
+    "AdoptImage": SoucheAction(image_adoptions.adopt_image, image_adoptions.SCHEMA),
     "CreateImageReport": SoucheAction(image_reports.create_image_report, image_reports.CREATE_SCHEMA),
     "ReadImageOrigins": SoucheAction(images.read_image_origins, images.ORIGINS_SCHEMA),
     "ReadImageReports": SoucheAction(image_reports.read_image_reports, image_reports.READ_SCHEMA),
+    "ReadNotices": SoucheAction(notices.read_notices, notices.READ_SCHEMA),
     "ReadSnapshotProblems": SoucheAction(snapshots.read_snapshot_problems, snapshots.PROBLEMS_SCHEMA),
 }
 

@@ -9,11 +9,11 @@ from souche.app import images, lookup, product_codes, quotas
 from souche.app.images import ImageSettings
 from souche.app.region import Region, Work
 from souche.db import images as image_records
-from souche.db import snapshots
+from souche.db import notices, snapshots
 from souche.model.accounts import Principal
 from souche.model.images import Image, ImageMapping
 from souche.model.snapshots import Snapshot
-from souche.refusals import OtherRegion
+from souche.refusals import OtherRegion, OwnAlready
 from souche.states import ImageState, SnapshotState
 
 COPY_WAIT_SECONDS = 2.0
@@ -46,6 +46,30 @@ def copy(region: Region, who: Principal, command: Copy) -> Image:
     return images.reread(region, image)
 
 
+def adopt(region: Region, who: Principal, image_id: str, name: str | None = None) -> Image:
+    """As `promise_adoption`; waits for the copy a little."""
+    image = promise_adoption(region, who, image_id, name)
+    if not region.dry_run:
+        region.workflows.wait(copy_operation_id(image), COPY_WAIT_SECONDS)
+    return images.reread(region, image)
+
+
+def promise_adoption(region: Region, who: Principal, image_id: str, name: str | None = None) -> Image:
+    """Make an image of another account's the caller's own: a copy, of the same name unless that is taken or another is
+    given.
+
+    Raises:
+        OwnAlready, NoSuchImage, and those of promise_copy.
+    """
+    with region.begin() as work:
+        source = lookup.usable_image(work.connection, who, image_id)
+        if source.account_id == who.account_id:
+            raise OwnAlready(image_id=image_id)
+        if name is None and image_records.named(work.connection, who.account_id, source.name) is None:
+            name = source.name
+        return promise_copy(region, work, who, source, ImageSettings(name))
+
+
 def copy_operation_id(image: Image) -> str:
     """The id of the workflow that makes a copy."""
     return f"copy_image:{image.image_id}"
@@ -67,6 +91,7 @@ def promise_copy(region: Region, work: Work, who: Principal, source: Image, sett
     ]
     quotas.check(work, who, quotas.of_image(made))
     images.write(work, image)
+    notices.record_use(work.connection, source, who.account_id)
     for snapshot in made:
         snapshots.insert(work.connection, snapshot)
     work.promised.append(images.promise("copy_image", image, {}))

@@ -81,7 +81,7 @@ def deprecate(region: Region, image_id: str, date: datetime, going: Going) -> Li
         if known.state == LifeState.WITHDRAWN:
             raise WrongLife(image_id=image_id, life=known.state, reason="`souche image undo` brings it back.")
         life = replace(_life(work.connection, known, going), deprecation_date=date)
-        image_lives.write(work.connection, life)
+        withdrawals.deprecate(work.connection, known.image, life, region.clock.now())
     return of_image(region, image_id)
 
 
@@ -96,7 +96,7 @@ def undo(region: Region, image_id: str) -> LivingImage:
         known = _official(work.connection, image_id)
         if known.state == LifeState.AVAILABLE:
             raise WrongLife(image_id=image_id, life=known.state, reason="there is nothing to undo.")
-        withdrawals.restore(work.connection, known.image, known.life)
+        withdrawals.restore(work.connection, known.image, known.life, region.clock.now())
     return of_image(region, image_id)
 
 

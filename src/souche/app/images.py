@@ -14,7 +14,7 @@ from souche.app.block_devices import MappingRequest
 from souche.app.found import Found
 from souche.app.permissions import PermissionsChange, check_account_ids
 from souche.app.region import Region, Work
-from souche.db import disk_imports, images, marketplace, snapshots, vms
+from souche.db import disk_imports, images, marketplace, notices, snapshots, vms
 from souche.model.accounts import Principal
 from souche.model.images import Architecture, BootMode, Image, ImageMapping, VmAttributes
 from souche.model.operations import Argument, Operation
@@ -34,6 +34,7 @@ from souche.refusals import (
     WrongVolumeState,
 )
 from souche.states import USER_STOPPED, ImageState, LinkState, SnapshotState, VmState
+from souche.workflows import withdrawals
 
 NAME = re.compile(r"[a-zA-Z0-9_ ()/.-]{3,128}")
 
@@ -267,12 +268,14 @@ def _check_change(change: Change) -> None:
 def _change_permissions(region: Region, work: Work, image: Image, change: PermissionsChange) -> None:
     if _is_gated(region, change):
         image_reports.check_shareable(work, image.image_id)
+    before = notices.concerned(work.connection, image)
     if change.removal:
         images.revoke(work.connection, image.image_id, change.account_ids)
     else:
         images.grant(work.connection, image.image_id, change.account_ids)
     if change.everybody:
         images.set_public(work.connection, image.image_id, public=not change.removal)
+    withdrawals.tell_of_sharing(work.connection, image, before, region.clock.now())
 
 
 def _is_gated(region: Region, change: PermissionsChange) -> bool:
@@ -296,6 +299,7 @@ def delete(region: Region, who: Principal, image_id: str) -> None:
             raise NotOwner(resource_id=image_id)
         _check_unpublished(work, image, "the operator withdraws it")
         disk_imports.cancel(work.connection, image_id)
+        withdrawals.tell_of_deletion(work.connection, image, withdrawals.BY_OWNER, region.clock.now())
         images.erase(work.connection, image_id)
 
 

@@ -27,7 +27,7 @@ from souche.app import tags as app_tags
 from souche.app.block_devices import MappingRequest
 from souche.app.region import Region, Work
 from souche.app.vm_types import DEFAULT_VM_TYPE, VmType
-from souche.db import snapshots, vms, volumes
+from souche.db import notices, snapshots, vms, volumes
 from souche.model.accounts import Principal
 from souche.model.images import BootMode, Image, ImageMapping, VmAttributes
 from souche.model.operations import Operation
@@ -200,6 +200,7 @@ def _promise(region: Region, work: Work, who: Principal, plan: _Plan, addresses:
         for vm in made
     ]
     vms.insert(work.connection, launched)
+    notices.record_use(work.connection, plan.image, who.account_id)
     volumes.insert(work.connection, [volume for vm in launched for volume in vm.volumes])
     vm_ids = [vm.vm_id for vm in launched]
     app_tags.put_new(work.connection, who.account_id, vm_ids, plan.tags, region.clock.now())

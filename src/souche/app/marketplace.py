@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 from souche.app import image_copies, image_reports, lookup, official_images, product_types
 from souche.app.images import ImageSettings
-from souche.app.region import Region
+from souche.app.region import Region, Work
 from souche.db import images as image_records
-from souche.db import marketplace
+from souche.db import marketplace, notices
 from souche.db import product_types as product_records
 from souche.model.accounts import Account, Principal
 from souche.model.images import Image
 from souche.model.marketplace import Version
 from souche.refusals import NoSuchProductType, NotPublished, WrongImageState
 from souche.states import ImageState
-from souche.workflows import delete_snapshot
+from souche.workflows import delete_snapshot, withdrawals
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,15 @@ def unsubscribe(region: Region, account: Account, product_type_id: str) -> None:
     with region.begin() as work:
         marketplace.unsubscribe(work.connection, account.account_id, product_type_id)
         for version in marketplace.versions(work.connection, product_type_id):
-            image_records.revoke(work.connection, version.image_id, [account.account_id])
+            _revoke(region, work, version, account)
+
+
+def _revoke(region: Region, work: Work, version: Version, account: Account) -> None:
+    image = image_records.get(work.connection, version.image_id)
+    if image is not None:
+        before = notices.concerned(work.connection, image)
+        image_records.revoke(work.connection, image.image_id, [account.account_id])
+        withdrawals.tell_of_sharing(work.connection, image, before, region.clock.now())
 
 
 def withdraw(region: Region, image_id: str) -> None:
@@ -94,6 +102,7 @@ def withdraw(region: Region, image_id: str) -> None:
             raise WrongImageState(
                 image_id=image_id, state=image.state, reason="withdraw it when it is available"
             )
+        withdrawals.tell_of_withdrawn_version(work.connection, image, region.clock.now())
         image_records.erase(work.connection, image_id)
         work.promised += delete_snapshot.begin_unused(work.connection, image.snapshot_ids)
 

@@ -15,6 +15,7 @@ from souche.cli import (
     image,
     import_image,
     marketplace,
+    notices,
     quota,
     region,
     trash,
@@ -39,6 +40,7 @@ def build(composition: Composition) -> typer.Typer:
     app.command("fsck")(fsck.build(composition))
     app.command("export")(export.build(composition))
     app.command("import")(import_image.build(composition))
+    app.command("notices")(notices.build(composition))
     app.command("restore")(backup.build_restore(composition))
     app.add_typer(account.build(composition), name="account")
     app.add_typer(backup.build(composition), name="backup")

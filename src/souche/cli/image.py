@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from souche.app import official_images
 from souche.app.official_images import GRACE_DAYS, PROVIDER_ALIAS, DiskImage
-from souche.cli import image_check, image_life
+from souche.cli import image_adopt, image_check, image_life
 from souche.cli.composition import Administered, Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag
 from souche.cli.output import show, told
@@ -109,6 +109,7 @@ def build(composition: Composition) -> typer.Typer:
     _add_publish(app, composition)
     image_check.add(app, composition)
     image_life.add(app, composition)
+    image_adopt.add(app, composition)
     return app
 
 

@@ -7,16 +7,16 @@ from typing import Annotated, Final
 
 import typer
 
-from souche.app import accounts, image_imports, official_images
+from souche.app import image_imports, official_images
 from souche.app.image_imports import FromManifest
 from souche.app.images import ImageSettings
-from souche.app.region import Region
+from souche.cli import which_account
 from souche.cli.composition import Administered, Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told
 from souche.cli.progress import Tell, transfer_bar
-from souche.errors import Invalid, SystemFailure
-from souche.model.accounts import Account, Principal
+from souche.errors import SystemFailure
+from souche.model.accounts import Principal
 from souche.model.disk_imports import SourceFormat
 from souche.model.images import Image
 from souche.states import ImageState
@@ -28,10 +28,6 @@ class ImportFailed(SystemFailure):
     """The image {image_id} failed: {reason}"""
 
 
-class WhichAccount(Invalid):
-    """The account is not known: say it by --account."""
-
-
 def build(composition: Composition) -> Callable[..., None]:
     """The command that imports an image."""
 
@@ -41,10 +37,7 @@ def build(composition: Composition) -> Callable[..., None]:
         name: Annotated[
             str | None, typer.Option(help="Name of the image. Default: that in the manifest.")
         ] = None,
-        account: Annotated[
-            str | None,
-            typer.Option(help="Name or ID of the account that it will belong to, where there are several."),
-        ] = None,
+        account: which_account.AccountFlag = None,
         disk_format: Annotated[
             SourceFormat | None,
             typer.Option("--format", help="Of the disks. Default: what their names in the manifest say."),
@@ -55,7 +48,7 @@ def build(composition: Composition) -> Callable[..., None]:
         standard error. Where a server runs the region, to stop waiting does not stop the import."""
         with told(), composition.administer(home) as administered:
             region = administered.region
-            who = Principal(_account(region, account).account_id)
+            who = Principal(which_account.chosen(region, account).account_id)
             wanted = FromManifest(ImageSettings(name), manifest_url, disk_format)
             image = image_imports.create(region, who, wanted)
             with transfer_bar() as tell:
@@ -66,15 +59,6 @@ def build(composition: Composition) -> Callable[..., None]:
         show({"ImageId": image.image_id, "ImageName": image.name}, as_json=json)
 
     return import_image
-
-
-def _account(region: Region, account: str | None) -> Account:
-    if account is not None:
-        return accounts.known(region, account)
-    users = [each for each in accounts.every(region) if each.name != official_images.PROVIDER_NAME]
-    if len(users) != 1:
-        raise WhichAccount
-    return users[0]
 
 
 def _wait(administered: Administered, image: Image, tell: Tell) -> None:

@@ -241,6 +241,33 @@ image_lives = sa.Table(
     sa.Column("granted", sa.JSON, nullable=False),
 )
 
+# Accounts that have launched or copied an image of another's.
+image_users = sa.Table(
+    "image_users",
+    metadata,
+    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), primary_key=True),
+)
+
+# What accounts are told of images, which may be gone. `notice_id` is `account/image/event`: one of each event.
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("notice_id", sa.String(48), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False),
+    sa.Column("event", sa.String(16), nullable=False),
+    sa.Column("image_id", sa.String(12), nullable=False),
+    sa.Column("image_name", sa.String(255), nullable=False),
+    sa.Column("owner_id", sa.String(12), nullable=False),
+    sa.Column("date", UtcDate, nullable=False),
+    sa.Column("usable_until", UtcDate),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("successor_id", sa.String(12)),
+    sa.Index(None, "account_id", "date", "notice_id"),
+    sa.Index(None, "owner_id", "account_id", "date"),
+    sa.Index(None, "image_id", "event"),
+)
+
 # What is inside an image (docs/trust.md): made when it becomes available, and again when somebody asks. `other`: its
 # turn is that of the slower engine. `accepted` are the codes that its publisher accepted.
 image_reports = sa.Table(

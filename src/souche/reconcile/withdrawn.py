@@ -49,6 +49,7 @@ def _remove(parts: Parts, connection: sa.Connection, image: Image) -> None:
     if any(delete_snapshot.is_being_read(connection, snapshot_id) for snapshot_id in image.snapshot_ids):
         return
     log.info("removing a withdrawn image", image_id=image.image_id, name=image.name)
+    withdrawals.tell_of_deletion(connection, image, withdrawals.GRACE_OVER, parts.clock.now())
     images.erase(connection, image.image_id)
     promised = delete_snapshot.begin_unused(connection, image.snapshot_ids)
     promises.write(connection, promised, parts.clock.now())

@@ -1,18 +1,27 @@
-"""How an official image is withdrawn: by the operator, by the date of its deprecation, or by the update of its family.
+"""How an official image is withdrawn: by the operator, by the date of its deprecation, or by the update of its family;
+and who is told of it, as of an image of any owner that is unshared or deleted.
 
 All of it is of one transaction, and to do it again changes nothing.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 import sqlalchemy as sa
 
-from souche.db import image_lives, images
+from souche.db import image_lives, images, notices
 from souche.model.image_lives import Life
 from souche.model.images import Image
+from souche.model.notices import Announcement, Event
 
-REPLACED = "A newer image of its family replaces it."
+REPLACED: Final = "A newer image of its family replaces it."
+UNSHARED: Final = "It is not shared with this account any more."
+BY_OWNER: Final = "Its owner deleted it."
+GRACE_OVER: Final = "The days for which it could be launched after its withdrawal are over."
+VERSION_WITHDRAWN: Final = "The version was withdrawn from the marketplace."
+GOING: Final = (Event.DEPRECATED, Event.WITHDRAWN, Event.REPLACED)
 
 
 def withdraw(connection: sa.Connection, image: Image, life: Life) -> None:
@@ -20,7 +29,11 @@ def withdraw(connection: sa.Connection, image: Image, life: Life) -> None:
     Where the life is closed, nobody but the owner can use the image any more."""
     until = life.deletion_date
     assert until is not None
-    images.set_launchable_until(connection, image.image_id, min(until, image.launchable_until or until))
+    assert life.withdrawal_date is not None
+    until = min(until, image.launchable_until or until)
+    date = life.closing_date or life.withdrawal_date
+    _tell(connection, image, life, Event.WITHDRAWN, date, life.closing_date or until)
+    images.set_launchable_until(connection, image.image_id, until)
     if life.closing_date:
         life = replace(life, public=image.permissions.public, granted=image.permissions.account_ids)
         images.set_public(connection, image.image_id, public=False)
@@ -28,13 +41,23 @@ def withdraw(connection: sa.Connection, image: Image, life: Life) -> None:
     image_lives.write(connection, life)
 
 
-def restore(connection: sa.Connection, image: Image, life: Life | None) -> None:
+def deprecate(connection: sa.Connection, image: Image, life: Life, now: datetime) -> None:
+    """Record when an image is to be withdrawn."""
+    assert life.deprecation_date is not None
+    until = life.deprecation_date + timedelta(days=life.grace_days)
+    _tell(connection, image, life, Event.DEPRECATED, now, until)
+    image_lives.write(connection, life)
+
+
+def restore(connection: sa.Connection, image: Image, life: Life | None, now: datetime) -> None:
     """Take a withdrawal or a deprecation back: who could use the image can again."""
     images.set_launchable_until(connection, image.image_id, None)
     if life is not None and life.closing_date:
         images.set_public(connection, image.image_id, public=life.public)
         images.grant(connection, image.image_id, life.granted)
     image_lives.erase(connection, image.image_id)
+    told = notices.take_back(connection, image.image_id, GOING)
+    notices.announce(connection, image, Announcement(Event.RESTORED, now), told)
 
 
 def replace_former(
@@ -48,6 +71,9 @@ def replace_former(
         life = replace(known, grace_days=grace_days, withdrawal_date=now)
         life = replace(life, successor_id=known.successor_id or newest, reason=known.reason or REPLACED)
         image_lives.write(connection, life)
+        image = images.get(connection, image_id)
+        if image is not None:
+            _tell(connection, image, life, Event.REPLACED, now, until)
 
 
 def withdraw_due(connection: sa.Connection, image_id: str, now: datetime) -> bool:
@@ -57,3 +83,38 @@ def withdraw_due(connection: sa.Connection, image_id: str, now: datetime) -> boo
         return False
     withdraw(connection, image, replace(life, withdrawal_date=life.deprecation_date))
     return True
+
+
+def _tell(
+    connection: sa.Connection, image: Image, life: Life, event: Event, date: datetime, until: datetime
+) -> None:
+    """Tell those who use the image, as it is before it changes."""
+    said = Announcement(event, date, life.reason, until, life.successor_id)
+    told = notices.concerned(connection, image)
+    notices.take_back(connection, image.image_id, [Event.RESTORED])
+    notices.announce(connection, image, said, told)
+
+
+def tell_of_sharing(connection: sa.Connection, image: Image, before: Collection[str], now: datetime) -> None:
+    """Tell the accounts that used an image until now, and can no longer; to those who can again it is not said."""
+    changed = images.get(connection, image.image_id)
+    after = notices.concerned(connection, changed) if changed else set()
+    lost = set(before) - after
+    notices.announce(connection, image, Announcement(Event.UNSHARED, now, UNSHARED), lost)
+    if changed is not None and changed.permissions.public:
+        notices.take_back(connection, image.image_id, [Event.UNSHARED])
+    elif after:
+        notices.take_back(connection, image.image_id, [Event.UNSHARED], after)
+
+
+def tell_of_deletion(connection: sa.Connection, image: Image, reason: str, now: datetime) -> None:
+    """Tell those who could use an image until now that it is deleted."""
+    life = image_lives.get(connection, image.image_id)
+    said = Announcement(Event.DELETED, now, reason, successor_id=life.successor_id if life else None)
+    notices.announce(connection, image, said, notices.concerned(connection, image))
+
+
+def tell_of_withdrawn_version(connection: sa.Connection, image: Image, now: datetime) -> None:
+    """Tell a product's subscribers that a version is withdrawn."""
+    said = Announcement(Event.WITHDRAWN, now, VERSION_WITHDRAWN)
+    notices.announce(connection, image, said, notices.concerned(connection, image))

@@ -1,0 +1,109 @@
+"""Who uses images of others, and what these accounts are told of them.
+
+Whoever launched, copied or was granted an image is told, as far as the account could use it until then: nobody
+learns of an image that it could not see.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from souche.db import query as engine
+from souche.db.schema import accounts, image_users, notices
+from souche.model.images import Image
+from souche.model.notices import Announcement, Event, Notice
+from souche.model.query import Query
+
+MOST_OF_OWNER: Final = 100
+"""notices of one owner's images that an account has: who shares and takes back in a loop fills neither the database nor
+the list of others' notices"""
+MOST_OF_ACCOUNT: Final = 1000
+
+FIELDS: engine.Fields = {"image_id": notices.c.image_id, "event": notices.c.event}
+_ORDER = engine.Order(notices.c.date, notices.c.notice_id)
+
+
+def record_use(connection: sa.Connection, image: Image, account_id: str) -> None:
+    """Note that an account launches or copies an image of another account's."""
+    if image.account_id == account_id:
+        return
+    known = (image_users.c.image_id == image.image_id, image_users.c.account_id == account_id)
+    row = sa.select(sa.literal(image.image_id), sa.literal(account_id)).where(~sa.exists().where(*known))
+    connection.execute(image_users.insert().from_select(["image_id", "account_id"], row))
+
+
+def concerned(connection: sa.Connection, image: Image) -> set[str]:
+    """The accounts, but its owner, that launched, copied or were granted an image and can use it as it is."""
+    granted = set(image.permissions.account_ids)
+    if image.permissions.public:
+        used = sa.select(image_users.c.account_id).where(image_users.c.image_id == image.image_id)
+        granted |= set(connection.scalars(used))
+    return granted - {image.account_id}
+
+
+def announce(
+    connection: sa.Connection, image: Image, said: Announcement, account_ids: Collection[str]
+) -> None:
+    """Tell accounts of an image; ids that are no account's are passed over. What an account was told of the same event
+    of the image before is replaced, and of one owner's images it has the last hundred notices only."""
+    for batch in engine.batches(sorted(account_ids)):
+        known = connection.scalars(sa.select(accounts.c.account_id).where(accounts.c.account_id.in_(batch)))
+        made = [_row(image, said, account_id) for account_id in known]
+        if not made:
+            continue
+        ids = [row["notice_id"] for row in made]
+        connection.execute(notices.delete().where(notices.c.notice_id.in_(ids)))
+        connection.execute(notices.insert(), made)
+        mine = (notices.c.owner_id == image.account_id, notices.c.account_id.in_(batch))
+        _trim(connection, MOST_OF_OWNER, *mine)
+
+
+def _row(image: Image, said: Announcement, account_id: str) -> dict[str, object]:
+    return {
+        "notice_id": f"{account_id}/{image.image_id}/{said.event}",
+        "account_id": account_id,
+        "event": said.event.value,
+        "image_id": image.image_id,
+        "image_name": image.name,
+        "owner_id": image.account_id,
+        "date": said.date,
+        "usable_until": said.usable_until,
+        "reason": said.reason,
+        "successor_id": said.successor_id,
+    }
+
+
+def take_back(
+    connection: sa.Connection, image_id: str, events: Collection[Event], among: Collection[str] | None = None
+) -> set[str]:
+    """Erase what is true no longer, for some accounts or (None) for all; returns the accounts that had been told."""
+    told: set[str] = set()
+    about = (notices.c.image_id == image_id, notices.c.event.in_([each.value for each in events]))
+    for batch in [None] if among is None else engine.batches(sorted(among)):
+        here = about if batch is None else (*about, notices.c.account_id.in_(batch))
+        told |= set(connection.scalars(sa.select(notices.c.account_id).where(*here)))
+        connection.execute(notices.delete().where(*here))
+    return told
+
+
+def tidy(connection: sa.Connection, before: datetime) -> None:
+    """Erase what is older than a date, and all but the last thousand notices of each account."""
+    connection.execute(notices.delete().where(notices.c.date < before))
+    _trim(connection, MOST_OF_ACCOUNT)
+
+
+def _trim(connection: sa.Connection, most: int, *wanted: engine.Criterion) -> None:
+    newest = (notices.c.date.desc(), notices.c.notice_id.desc())
+    place = sa.func.row_number().over(partition_by=notices.c.account_id, order_by=newest).label("place")
+    ranked = sa.select(notices.c.notice_id, place).where(*wanted).subquery()
+    beyond = sa.select(ranked.c.notice_id).where(ranked.c.place > most)
+    connection.execute(notices.delete().where(notices.c.notice_id.in_(beyond)))
+
+
+def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Notice], bool]:
+    """An account's notices, oldest first; and whether more remain."""
+    select = notices.select().where(notices.c.account_id == account_id)
+    rows, more = engine.find(connection, select, FIELDS, query, _ORDER)
+    return [Notice(**{**row._asdict(), "event": Event(row.event)}) for row in rows], more

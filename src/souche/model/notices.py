@@ -1,0 +1,45 @@
+"""What an account is told of images that it launched, copied or was granted."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Event(StrEnum):
+    """What became of an image. `replaced`: an update of its family withdrew it; `restored`: a withdrawal or a
+    deprecation was taken back."""
+
+    UNSHARED = "unshared"
+    WITHDRAWN = "withdrawn"
+    DEPRECATED = "deprecated"
+    REPLACED = "replaced"
+    DELETED = "deleted"
+    RESTORED = "restored"
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What is said of an image: what became of it, when, until when it can still be used (None: this says nothing of
+    it, or it cannot), why, and which image to use instead."""
+
+    event: Event
+    date: datetime
+    reason: str = ""
+    usable_until: datetime | None = None
+    successor_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """An announcement, as one account finds it. An account has one of each event of an image: the last."""
+
+    notice_id: str
+    account_id: str
+    event: Event
+    image_id: str
+    image_name: str
+    owner_id: str
+    date: datetime
+    usable_until: datetime | None
+    reason: str
+    successor_id: str | None
