@@ -1,6 +1,7 @@
 """What a policy is refused for, and in which form it is passed on."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -79,6 +80,14 @@ def test_a_malformed_policy_is_refused(change: dict[str, Any]) -> None:
 def test_what_is_no_policy_is_refused(document: bytes) -> None:
     with pytest.raises(MalformedPolicy):
         obeyed(document, "hers", NAMES.get)
+
+
+def test_an_action_of_many_stars_is_looked_up_at_once() -> None:
+    """Where every way to share letters among them is tried, this one takes years."""
+    began = time.thread_time()
+    with pytest.raises(PolicyNotObeyed):
+        passed_on([STATEMENT | {"Action": "s3:" + "*e" * 40 + "*" * 9_000 + "z"}])
+    assert time.thread_time() - began < 1
 
 
 def test_a_policy_beyond_20_kib_is_refused() -> None:
