@@ -1,5 +1,7 @@
 """Heads that two readers could take apart in two ways are refused; nothing else is."""
 
+import time
+
 import pytest
 
 from souche.http.s3 import heads
@@ -35,12 +37,22 @@ def test_a_request() -> None:
         b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1, 1\r\n\r\n",
         b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        b"PUT / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"PUT / HTTP/1.1\r\nHost: h\r\nExpect: a miracle\r\n\r\n",
     ],
 )
 def test_a_head_that_is_not_clear_is_refused(raw: bytes) -> None:
     with pytest.raises(BadHead):
         heads.request(raw)
+
+
+def test_a_field_of_blanks_is_read_at_once() -> None:
+    """A pattern that tries every way to share blanks out takes days for this head, and holds up everybody."""
+    raw = b"GET / HTTP/1.1\r\nHost: h\r\nA:" + b" \t" * (heads.MOST_BYTES // 2) + b"\x01\r\n\r\n"
+    began = time.thread_time()
+    with pytest.raises(BadHead):
+        heads.request(raw)
+    assert time.thread_time() - began < 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from typing import Final
 END: Final = b"\r\n\r\n"
 MOST_BYTES: Final = 32 * 1024
 """of a head: four times what S3 takes"""
-FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)")
+"""Blanks round the value are stripped afterwards: a pattern that looks for them tries every way to share them out."""
 REQUEST: Final = re.compile(r"([A-Z]{1,16}) (/[\x21-\x7e]*) HTTP/1\.([01])")
 STATUS: Final = re.compile(r"HTTP/1\.[01] ([1-5][0-9]{2})(?: .*)?")
 LENGTH: Final = re.compile("[0-9]{1,18}")
@@ -87,6 +88,8 @@ def request(raw: bytes) -> Request:
         raise BadHead("there is no Host header")
     if headers.get("expect", "100-continue").lower() != "100-continue":
         raise BadHead("the Expect header is not 100-continue")
+    if chunked and minor == "0":
+        raise BadHead("there are no chunks in HTTP/1.0")
     path, _, query = target.partition("?")
     return Request(raw, headers, length, chunked, method, path, query, minor == "0")
 
@@ -115,7 +118,7 @@ def _fields(lines: list[bytes]) -> tuple[dict[str, str], int | None, bool]:
         field = FIELD.fullmatch(line)
         if field is None:
             raise BadHead("a header field is malformed")
-        name, value = field[1].decode().lower(), field[2].decode("latin-1")
+        name, value = field[1].decode().lower(), field[2].strip(b" \t").decode("latin-1")
         if name in headers:
             if name in SINGLE:
                 raise BadHead(f"{name} is there twice")

@@ -59,14 +59,17 @@ class Wire:
         """The next line, with its end.
 
         Raises:
-            BadHead: it is too long. WireClosed.
+            BadHead: it is too long, or another reader could take it for two. WireClosed.
         """
         while (end := self.buffer.find(b"\r\n")) < 0:
             if len(self.buffer) > MOST_LINE:
                 raise BadHead("a line is too long")
             if not await self._fill():
                 raise WireClosed
-        return self.take(end + 2)
+        line = self.take(end + 2)
+        if line.translate(None, b"\r\n") != line[:-2]:
+            raise BadHead("a line ends in the middle")
+        return line
 
     async def read(self, length: int) -> bytes:
         """So many bytes.
