@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from souche.app import access_keys
+from souche.app import access_keys, buckets
 from souche.app.region import Region
+from souche.db import buckets as records
 from souche.http import server
-from souche.http.s3 import connection, door
+from souche.http.s3 import connection, door, held
 from souche.http.s3.desk import Desk
 from souche.http.s3.door import Door, opened
 from souche.http.s3.heads import MOST_BYTES
 from souche.objects.base import ObjectsUnavailable
 from tests.support.polling import eventually
-from tests.support.region import make_region
+from tests.support.region import make_account, make_region
 
 HEAD = b"GET /hers/key HTTP/1.1\r\nHost: h\r\n\r\n"
 PUT = b"PUT /hers/key HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n"
@@ -78,11 +79,13 @@ def store_that(answer: Callable[[socket.socket], None]) -> Iterator[tuple[str, i
         listening.shutdown(socket.SHUT_RDWR)
 
 
-def answered(address: tuple[str, int], *pieces: bytes) -> bytes:
-    """All that comes back until the connection ends."""
+def answered(address: tuple[str, int], *pieces: bytes, end: bool = False) -> bytes:
+    """All that comes back until the connection ends. `end`: nothing else is to come from here."""
     with socket.create_connection(address, timeout=20) as client:
         for piece in pieces:
             client.sendall(piece)
+        if end:
+            client.shutdown(socket.SHUT_WR)
         said = b""
         while data := client.recv(65_536):
             said += data
@@ -155,6 +158,55 @@ def test_an_answer_before_the_end_of_the_body_comes_through(region: Region) -> N
         assert answered(address, PUT % 1_000_000, b"x" * 10_000).endswith(b"\r\n\r\nno")
 
 
+def test_a_chunk_that_two_readers_take_apart_in_two_ways_goes_no_further(region: Region) -> None:
+    """A bare line feed ends a line for some."""
+    got = bytearray()
+    ended = threading.Event()
+
+    def swallow(accepted: socket.socket) -> None:
+        while data := accepted.recv(65_536):
+            got.extend(data)
+        ended.set()
+
+    head = b"PUT /hers/key HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with (
+        store_that(swallow) as store,
+        before(region, store) as address,
+        socket.create_connection(address, timeout=20) as client,
+    ):
+        client.sendall(head + b"1;a\nx\r\n0\r\n\r\nPUT /other\r\n")
+        assert ended.wait(10)
+    assert bytes(got) == head
+
+
+def test_large_bodies_have_so_much_room_from_one_address(
+    region: Region, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read before anybody's signature is known. Small ones are not counted."""
+    monkeypatch.setattr(held, "MOST_OF_ADDRESS", 500_000)
+    delete = b"POST /hers?delete HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n"
+    with before(region, NOWHERE) as address:
+        with socket.create_connection(address, timeout=20) as first:
+            first.sendall(delete + b"half")
+            eventually(lambda: b"SlowDown" in answered(address, delete), 10)
+            assert b"MalformedXML" in answered(address, delete.replace(b"300000", b"1") + b"x", end=True)
+        eventually(lambda: b"SlowDown" not in answered(address, delete, end=True), 10)
+
+
+def test_a_body_that_the_door_reads_is_bounded(region: Region) -> None:
+    with before(region, NOWHERE) as address:
+        for line in (b"PUT /hers?policy", b"PUT /mine", b"PUT /hers?acl"):
+            said = answered(address, line + b" HTTP/1.1\r\nHost: h\r\nContent-Length: 65537\r\n\r\n")
+            assert b"EntityTooLarge" in said
+
+
+def test_a_body_that_the_door_reads_has_a_time(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a byte of it comes."""
+    monkeypatch.setattr(connection, "BODY_SECONDS", 0.2)
+    with before(region, NOWHERE) as address:
+        assert answered(address, b"PUT /mine HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx") == b""
+
+
 def test_a_client_that_goes_ends_the_stores_side(region: Region) -> None:
     got = bytearray()
     ended = threading.Event()
@@ -202,3 +254,13 @@ def test_what_stands_still_holds_up_nobody(region: Region) -> None:
         assert time.monotonic() - began < 10
         for half in halves:
             half.close()
+
+
+def test_a_deletion_that_is_noted_late_takes_no_later_bucket_with_it(region: Region) -> None:
+    """The name was taken again between the store's answer and the note."""
+    owner = make_account(region, "alice")
+    buckets.note(region, "hers", owner.account_id)
+    desk = Desk(region, OneBucket(), lambda key: access_keys.lookup(region, key))
+    desk.deleted("hers")
+    with region.store.read() as reading:
+        assert records.owner(reading, "hers") == owner.account_id

@@ -15,11 +15,14 @@ from souche.http.s3 import heads
 from souche.http.s3.answers import Answer, Refused
 from souche.http.s3.desk import AWAY, Desk
 from souche.http.s3.heads import BadHead, Request, Response
+from souche.http.s3.held import SMALL_BYTES, HeldBodies
 from souche.http.s3.routes import Kind, Target, route, target
 from souche.http.s3.wires import Pipe, Wire, WireClosed
 
-MOST_BODY: Final = 4 * 1024 * 1024
+MOST_TO_DELETE: Final = 4 * 1024 * 1024
 """of a body that is read here: a thousand keys to delete, of a thousand bytes each, as XML may write them"""
+BODY_SECONDS: Final = 60.0
+"""for a body that is read here"""
 LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 4 * 1024 * 1024
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -52,13 +55,15 @@ class Shared:
     desk: Desk
     in_thread: InThread
     owners: dict[str, str] = field(default_factory=dict)
+    held: HeldBodies = field(default_factory=HeldBodies)
 
 
 class Connection:
     """A client's connection, from its beginning to its end."""
 
-    def __init__(self, client: Wire, shared: Shared) -> None:
+    def __init__(self, client: Wire, address: str, shared: Shared) -> None:
         self._client = client
+        self._address = address
         self._shared = shared
         self._store: Wire | None = None
         self._up, self._down = Pipe(), Pipe()
@@ -120,24 +125,30 @@ class Connection:
     async def _do(self, kind: Kind, request: Request, about: Target) -> bool:
         shared, desk = self._shared, self._shared.desk
         if kind is Kind.CREATE:
-            body = await self._body(request)
+            body = await self._body(request, SMALL_BYTES)
             answer = await shared.in_thread(lambda: desk.create(request, about, body))
             return await self._reply(request, answer)
         if not about.bucket:
             return await self._pass(request)
         owner = await self._owner(request, about.bucket)
         if kind is Kind.POLICY:
-            body = await self._body(request)
+            body = await self._body(request, SMALL_BYTES)
             return await self._reply(
                 request, await shared.in_thread(lambda: desk.policy(request, about, body))
             )
         if kind is Kind.INSPECT:
-            body = await self._body(request)
-            await shared.in_thread(lambda: desk.inspect(request, about, owner, body))
-            return await self._pass(request, body)
+            return await self._inspect(request, about, owner)
         if kind is Kind.DELETE:
             return await self._pass(request, noticing=lambda response: self._deleted(about.bucket, response))
         return await self._pass(request)
+
+    async def _inspect(self, request: Request, about: Target, owner: str) -> bool:
+        """Pass a request on, once its body has been looked at."""
+        shared = self._shared
+        with shared.held.hold(self._address, request.length or 0):
+            body = await self._body(request, MOST_TO_DELETE if request.method == "POST" else SMALL_BYTES)
+            await shared.in_thread(lambda: shared.desk.inspect(request, about, owner, body))
+            return await self._pass(request, body)
 
     async def _owner(self, request: Request, bucket: str) -> str:
         """The account of a bucket.
@@ -160,21 +171,25 @@ class Connection:
         if response.status == 204:
             await self._shared.in_thread(lambda: self._shared.desk.deleted(bucket))
 
-    async def _body(self, request: Request) -> bytes:
+    async def _body(self, request: Request, most_bytes: int) -> bytes:
         """The whole body of a request that is answered here, or looked at.
 
         Raises:
-            Refused: it is too long, or its length is not told.
+            Refused: it is too long, or its length is not told. WireClosed: it does not come.
         """
         if request.chunked or "aws-chunked" in request.headers.get("content-encoding", ""):
             raise Refused("MissingContentLength", "You must provide the Content-Length HTTP header.")
-        if (request.length or 0) > MOST_BODY:
-            raise Refused("EntityTooLarge", f"The body of this request has at most {MOST_BODY} bytes.")
+        if (request.length or 0) > most_bytes:
+            raise Refused("EntityTooLarge", f"The body of this request has at most {most_bytes} bytes.")
         if not request.length:
             return b""
         if "expect" in request.headers:
             await self._client.send(CONTINUE)
-        body = await self._client.read(request.length)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await self._client.read(request.length)
+        except TimeoutError as error:
+            raise WireClosed from error
         self._unread = False
         return body
 

@@ -91,9 +91,11 @@ class Desk:
         return Refused("NoSuchBucket", "The specified bucket does not exist.")
 
     def deleted(self, bucket: str) -> None:
-        """The store has deleted a bucket."""
+        """The store has deleted a bucket. Its name may have been taken again since."""
         try:
-            buckets.forget(self.region, bucket)
+            with self.making:
+                if self.oos.owner(bucket) is None:
+                    buckets.forget(self.region, bucket)
         except SystemFailure as error:
             log.warning("a record of a bucket stays until the next sweep", bucket=bucket, reason=str(error))
 

@@ -6,11 +6,11 @@ done by a few threads beside it.
 """
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import structlog
@@ -35,7 +35,7 @@ Made = TypeVar("Made")
 log = structlog.get_logger()
 
 
-@contextmanager
+@contextlib.contextmanager
 def opened(door: "Door") -> Iterator[None]:
     """A door that is open as long as the context lives."""
     door.open()
@@ -96,12 +96,13 @@ class Door:
         client = Wire(sock)
         if not self._open.admit(host):
             refused = Refused("SlowDown", "There are too many connections. Please reduce your request rate.")
-            sock.send(refused.answer().encoded(bodiless=False, last=True))
+            with contextlib.suppress(OSError):
+                sock.send(refused.answer().encoded(bodiless=False, last=True))
             client.close()
             return
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await Connection(client, self._shared).serve()
+            await Connection(client, host, self._shared).serve()
         except Exception:
             log.exception("a connection to the object store's door broke")
         finally:

@@ -1,0 +1,39 @@
+"""How much of bodies the door holds in memory at once, before it knows who sends them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from souche.http.s3.answers import Refused
+
+SMALL_BYTES: Final = 64 * 1024
+"""What every connection may hold: a policy, an ACL."""
+MOST_BYTES: Final = 128 * 1024 * 1024
+MOST_OF_ADDRESS: Final = 32 * 1024 * 1024
+
+
+class HeldBodies:
+    """The larger bodies of all connections. Used by one thread."""
+
+    def __init__(self) -> None:
+        self._by_address: Counter[str] = Counter()
+
+    @contextmanager
+    def hold(self, address: str, length: int) -> Iterator[None]:
+        """Room for a body of so many bytes, as long as the context lives.
+
+        Raises:
+            Refused: there is none at the moment.
+        """
+        counted = length if length > SMALL_BYTES else 0
+        of_address = self._by_address[address] + counted
+        if of_address > MOST_OF_ADDRESS or self._by_address.total() + counted > MOST_BYTES:
+            raise Refused("SlowDown", "Please reduce your request rate.")
+        self._by_address[address] = of_address
+        try:
+            yield
+        finally:
+            self._by_address[address] -= counted
+            if not self._by_address[address]:
+                del self._by_address[address]
