@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -185,6 +186,21 @@ def test_a_policy_that_a_crash_cut_off_holds_after_the_sweep(door: Served, bucke
     check(lambda: bob.get_object(Bucket=bucket, Key="key"), allowed=True)
     with door.region.store.read() as connection:
         assert bucket not in [each.bucket for each in buckets.policies(connection, pending_only=True)]
+
+
+def test_of_two_policies_at_once_the_one_on_record_holds(door: Served, bucket: str) -> None:
+    alice, bob = door.client("alice"), door.client("bob")
+    alice.put_object(Bucket=bucket, Key="key", Body=b"x")
+    account = door.keys["bob"].account_id
+    documents = [
+        json.dumps({"Statement": [statement(bucket, {"AWS": account}, action)]})
+        for action in ("GetObject", "PutObject")
+    ]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda each: alice.put_bucket_policy(Bucket=bucket, Policy=each), documents * 5))
+    shown = alice.get_bucket_policy(Bucket=bucket)["Policy"]
+    check(lambda: bob.get_object(Bucket=bucket, Key="key"), allowed="GetObject" in shown)
+    check(lambda: bob.put_object(Bucket=bucket, Key="other", Body=b""), allowed="PutObject" in shown)
 
 
 def test_a_bad_policy_is_refused_by_s3s_codes(door: Served, bucket: str) -> None:

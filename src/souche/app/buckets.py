@@ -14,6 +14,7 @@ from souche.model.accounts import Principal
 from souche.objects.base import BadBucketName, BucketAccessRefused, NoSuchBucket
 from souche.objects.names import is_bucket_name
 from souche.objects.oos import AccountOos
+from souche.reconcile.bucket_records import set_policy
 from souche.refusals import BucketIsYours, BucketTaken, NoBucketPolicy, NotBucketOwner
 
 RESERVED: Final = frozenset({"healthz", "metrics", "status"})
@@ -67,8 +68,7 @@ def put_policy(region: Region, oos: AccountOos, who: Principal, name: str, docum
         obeyed = bucket_policy.obeyed(document, name, lambda each: accounts.id_of(work.connection, each))
         buckets.record(work.connection, name, who.account_id)
         buckets.set_policy(work.connection, name, document.decode(), obeyed.decode())
-    oos.set_policy(name, obeyed)
-    _applied(region, name, obeyed.decode())
+    set_policy(region.store, oos, name)
 
 
 def policy(region: Region, oos: AccountOos, who: Principal, name: str) -> str:
@@ -94,13 +94,7 @@ def delete_policy(region: Region, oos: AccountOos, who: Principal, name: str) ->
     _check_owner(oos, who, name)
     with region.begin() as work:
         buckets.set_policy(work.connection, name, None, None)
-    oos.set_policy(name, None)
-    _applied(region, name, None)
-
-
-def _applied(region: Region, name: str, obeyed: str | None) -> None:
-    with region.begin() as work:
-        buckets.policy_applied(work.connection, name, obeyed)
+    set_policy(region.store, oos, name)
 
 
 def _check_owner(oos: AccountOos, who: Principal, name: str) -> None:

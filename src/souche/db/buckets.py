@@ -55,6 +55,11 @@ def policy(connection: sa.Connection, name: str) -> str | None:
     return connection.scalar(sa.select(buckets.c.policy).where(buckets.c.name == name))
 
 
+def obeyed_policy(connection: sa.Connection, name: str) -> str | None:
+    """The policy in the form that the object store obeys."""
+    return connection.scalar(sa.select(buckets.c.obeyed_policy).where(buckets.c.name == name))
+
+
 def set_policy(connection: sa.Connection, name: str, document: str | None, obeyed: str | None) -> None:
     """Keep a policy, which does not hold yet."""
     changed = {"policy": document, "obeyed_policy": obeyed, "policy_pending": True}

@@ -1,13 +1,28 @@
 """The region's records of buckets follow the embedded object store, which has the buckets and their owners; the store's
 policies follow the records."""
 
+import threading
 from collections.abc import Iterable
+from typing import Final
 
 from souche.db import accounts, buckets
 from souche.db.buckets import PendingPolicy
 from souche.db.store import Store
 from souche.objects.oos import AccountOos
 from souche.reconcile.each import each
+
+SETTING: Final = threading.Lock()
+"""One policy is set at a time, and read just before: of two that are sent at once, the one on record holds."""
+
+
+def set_policy(store: Store, oos: AccountOos, bucket: str) -> None:
+    """Have the object store obey the policy on record."""
+    with SETTING:
+        with store.read() as connection:
+            obeyed = buckets.obeyed_policy(connection, bucket)
+        oos.set_policy(bucket, None if obeyed is None else obeyed.encode())
+        with store.begin() as connection:
+            buckets.policy_applied(connection, bucket, obeyed)
 
 
 class BucketRecords:
@@ -44,6 +59,4 @@ class BucketRecords:
                     buckets.forget(connection, name)
 
     def _set(self, policy: PendingPolicy) -> None:
-        self._oos.set_policy(policy.bucket, None if policy.obeyed is None else policy.obeyed.encode())
-        with self._store.begin() as connection:
-            buckets.policy_applied(connection, policy.bucket, policy.obeyed)
+        set_policy(self._store, self._oos, policy.bucket)
