@@ -294,7 +294,7 @@ class HypervisorContract:
         overlays = {id_: laboratory.overlay_on(source) for id_, source in _sources(running).items()}
         expected = overlays | {SPARE: spare.source}
         for _ in range(2):
-            assert hypervisor.switch_disks(running.vm_id, overlays) >= 0.0
+            assert hypervisor.switch_disks(running.vm_id, overlays).seconds >= 0.0
             assert hypervisor.open_disks(running.vm_id) == expected
         assert _after_restart(hypervisor, running.vm_id) == expected
 

@@ -308,7 +308,7 @@ def test_guest_is_held_no_longer_than_told(laboratory: Laboratory, disks: DiskSh
     for _ in range(4):
         current = {volume_id: disks.overlay_on(source) for volume_id, source in current.items()}
         before = len(gaps_seconds(hypervisor.console(guest.vm_id)))
-        told = hypervisor.switch_disks(guest.vm_id, current)
+        told = hypervisor.switch_disks(guest.vm_id, current).seconds
         threading.Event().wait(0.3)
         seen = max(gaps_seconds(hypervisor.console(guest.vm_id))[before:], default=0.0)
         margins.append(told - seen)

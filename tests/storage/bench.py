@@ -9,7 +9,7 @@ from typing import Protocol, cast
 import nbd
 
 from souche.errors import ComputeFailed, Unavailable
-from souche.model.disks import DiskSource
+from souche.model.disks import DiskSource, GuestHold
 from souche.storage.base import VolumeStore
 
 MIB = 1024 * 1024
@@ -41,31 +41,31 @@ class Guest:
     def open_disks(self, vm_id: str) -> Mapping[str, DiskSource] | None:
         return self.open
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
         assert self.open is not None
         assert overlays.keys() <= self.open.keys()
         self.open |= overlays
-        return 0.001
+        return GuestHold(0.001, quiesced=True)
 
 
 class StubbornGuest(Guest):
     """One whose hypervisor refuses."""
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
         raise ComputeFailed(reason="no")
 
 
 class LostGuest(Guest):
     """One whose hypervisor is lost sight of before the switch."""
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
         raise Unavailable(what="the hypervisor", reason="lost before the switch")
 
 
 class SwitchedAndLostGuest(Guest):
     """One whose hypervisor is lost sight of after the switch."""
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
         super().switch_disks(vm_id, overlays)
         raise Unavailable(what="the hypervisor", reason="lost after the switch")
 

@@ -13,6 +13,7 @@ import pytest
 
 from souche import run
 from souche.errors import StorageFailed, Unavailable
+from souche.model.disks import GuestHold
 from souche.storage.base import Capture, Trashed
 from tests.storage.bench import (
     MIB,
@@ -160,12 +161,12 @@ class StoreContract:
         assert bench.store.capture([Capture(A, U)], vm_id=None, live=None).sizes_bytes == {U: 3 * MIB}
 
     def test_capture_of_nothing_changes_nothing(self, bench: Bench) -> None:
-        assert bench.store.capture([], vm_id=None, live=None).guest_pause_seconds is None
+        assert bench.store.capture([], vm_id=None, live=None).hold is None
 
     def test_capture_of_a_volume_that_is_off_pauses_nobody(self, bench: Bench) -> None:
         bench.store.create_volume(A, SIZE)
         report = bench.store.capture([Capture(A, S)], vm_id=VM, live=Guest(None))
-        assert report.guest_pause_seconds is None
+        assert report.hold is None
 
     def test_capture_with_an_unknown_volume_makes_no_snapshot(self, bench: Bench) -> None:
         bench.store.create_volume(A, SIZE)
@@ -185,7 +186,7 @@ class StoreContract:
     def test_running_guest_goes_on_beside_its_snapshots(self, bench: Bench) -> None:
         guest = self._two_volumes(bench)
         report = bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=VM, live=guest)
-        assert report.guest_pause_seconds == 0.001
+        assert report.hold == GuestHold(0.001, quiesced=True)
         assert guest.open == {A: bench.store.volume_source(A), B: bench.store.volume_source(B)}
         guest_write(bench, guest, A, b"later")
         assert read_snapshot(bench.store, S) == padded(b"A")

@@ -13,7 +13,7 @@ from typing import Any, cast
 import nbd
 
 from souche import run
-from souche.model.disks import DiskSource, FileSource
+from souche.model.disks import DiskSource, FileSource, GuestHold
 
 
 class Qmp:
@@ -53,7 +53,7 @@ class Daemon:
     def open_disks(self, vm_id: str) -> Mapping[str, DiskSource]:
         return {each["id"]: self._nodes[each["node-name"]] for each in self._qmp("query-block-exports")}
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
         nodes = {each["id"]: each["node-name"] for each in self._qmp("query-block-exports")}
         actions = []
         for volume_id, source in overlays.items():
@@ -62,7 +62,7 @@ class Daemon:
             self._qmp("blockdev-add", **_overlay(node, cast(FileSource, source).path))
             actions.append({"type": "blockdev-snapshot", "data": {"node": nodes[volume_id], "overlay": node}})
         self._qmp("transaction", actions=actions)
-        return 0.001
+        return GuestHold(0.001, quiesced=True)
 
     @contextmanager
     def disk(self, volume_id: str) -> Iterator[nbd.NBD]:

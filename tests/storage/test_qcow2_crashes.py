@@ -17,7 +17,7 @@ from typing import Literal
 
 import pytest
 
-from souche.model.disks import DiskSource, FileSource
+from souche.model.disks import DiskSource, FileSource, GuestHold
 from souche.storage.base import Capture
 from tests.storage.bench import SIZE, padded, read, read_snapshot, write
 from tests.storage.contract import VM, A, B, S, T
@@ -38,9 +38,9 @@ class RecordedGuest:
         known = json.loads(self._record.read_text())
         return {volume_id: FileSource(Path(path), "qcow2") for volume_id, path in known.items()}
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
         self._save(overlays)
-        return 0.001
+        return GuestHold(0.001, quiesced=True)
 
     def _save(self, sources: Mapping[str, DiskSource]) -> None:
         paths = {

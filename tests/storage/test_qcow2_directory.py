@@ -16,7 +16,7 @@ import pytest
 from souche import run
 from souche.errors import OutOfSpace, StorageFailed
 from souche.formats.qcow2 import read_header
-from souche.model.disks import DiskSource
+from souche.model.disks import DiskSource, GuestHold
 from souche.room import MIB
 from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store
@@ -250,7 +250,7 @@ class AskingGuest(Guest):
         self.written = store.volume_source(A).path
         self.inode = self.written.stat().st_ino
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
         self.pool.submit(self.store.create_volume, B, SIZE).result(30)
         self.pool.submit(self.store.collect).result(30)
         assert self.written.stat().st_ino == self.inode

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from souche.errors import StorageFailed, Unavailable
-from souche.model.disks import DiskSource
+from souche.model.disks import DiskSource, GuestHold
 from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store
 from tests.storage.bench import SIZE, padded, read_snapshot
@@ -49,7 +49,7 @@ class LostDaemon:
     def __init__(self, guest: Daemon) -> None:
         self.open_disks = guest.open_disks
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
         raise Unavailable(what="QEMU", reason="lost before the switch")
 
 

@@ -27,12 +27,12 @@ from souche.app import tags as app_tags
 from souche.app.block_devices import MappingRequest
 from souche.app.region import Region, Work
 from souche.app.vm_types import DEFAULT_VM_TYPE, VmType
-from souche.db import notices, snapshots, vms, volumes
+from souche.db import notices, snapshots, vm_attributes, vms, volumes
 from souche.model.accounts import Principal
 from souche.model.images import BootMode, Image, ImageMapping, VmAttributes
 from souche.model.operations import Operation
 from souche.model.security_groups import GroupName
-from souche.model.vms import HOST_ACTION_BY_BEHAVIOR, SecureBootAction, Vm
+from souche.model.vms import HOST_ACTION_BY_BEHAVIOR, SHUTDOWN_BEHAVIOR, SecureBootAction, Vm
 from souche.model.volumes import Volume, VolumeLink
 from souche.quota_refusals import NoCapacity
 from souche.refusals import BadCount, BadValue, NoSuchSubregion, RootSnapshotMissing
@@ -201,6 +201,9 @@ def _promise(region: Region, work: Work, who: Principal, plan: _Plan, addresses:
     ]
     vms.insert(work.connection, launched)
     notices.record_use(work.connection, plan.image, who.account_id)
+    taken = _taken(plan)
+    if taken:
+        vm_attributes.record(work.connection, [vm.vm_id for vm in launched], taken)
     volumes.insert(work.connection, [volume for vm in launched for volume in vm.volumes])
     vm_ids = [vm.vm_id for vm in launched]
     app_tags.put_new(work.connection, who.account_id, vm_ids, plan.tags, region.clock.now())
@@ -215,7 +218,7 @@ def _promise(region: Region, work: Work, who: Principal, plan: _Plan, addresses:
 def _new_vm(region: Region, who: Principal, plan: _Plan, number: int, private_ip: str) -> Vm:
     command, carried = plan.launch, plan.image.vm_attributes or VmAttributes()
     protection = command.deletion_protection
-    behavior = command.shutdown_behavior or carried.shutdown_behavior
+    behavior = command.shutdown_behavior or carried.shutdown_behavior or SHUTDOWN_BEHAVIOR
     boot_mode = _boot_mode(plan)
     return Vm(
         vm_id=region.ids.new(ids.VM),
@@ -239,7 +242,7 @@ def _new_vm(region: Region, who: Principal, plan: _Plan, number: int, private_ip
         keypair_name=command.keypair_name,
         public_key=plan.public_key,
         user_data=command.user_data,
-        deletion_protection=carried.deletion_protection if protection is None else protection,
+        deletion_protection=bool(carried.deletion_protection if protection is None else protection),
         shutdown_behavior=behavior,
         host_action=command.host_action or HOST_ACTION_BY_BEHAVIOR[behavior],
         client_token=command.client_token,
@@ -251,12 +254,26 @@ def _new_vm(region: Region, who: Principal, plan: _Plan, number: int, private_ip
     )
 
 
+def _taken(plan: _Plan) -> VmAttributes | None:
+    """What the VMs of a launch have from their image; None: nothing."""
+    command, carried = plan.launch, plan.image.vm_attributes or VmAttributes()
+    taken = VmAttributes(
+        deletion_protection=carried.deletion_protection if command.deletion_protection is None else None,
+        shutdown_behavior=None if command.shutdown_behavior else carried.shutdown_behavior,
+        performance=None if plan.vm_type.names_performance or command.performance else carried.performance,
+        boot_mode=carried.boot_mode
+        if command.boot_mode is None and carried.boot_mode in plan.image.boot_modes
+        else None,
+    )
+    return None if taken == VmAttributes() else taken
+
+
 def _performance(plan: _Plan) -> str:
     """A flag in the VM type wins, then the request, then the image (reference section 6)."""
     vm_type, carried = plan.vm_type, plan.image.vm_attributes
     if vm_type.names_performance:
         return vm_type.performance
-    return plan.launch.performance or (carried.performance if carried else vm_type.performance)
+    return plan.launch.performance or (carried and carried.performance) or vm_type.performance
 
 
 def _boot_mode(plan: _Plan) -> BootMode:

@@ -18,7 +18,7 @@ import structlog
 from souche.compute.base import Capabilities, Firewalls, Guest, GuestNetwork, PowerState
 from souche.compute.inspection import ComputeState, SeenGuest
 from souche.errors import ComputeFailed
-from souche.model.disks import DiskSource, FileSource, GuestDisk, MemorySource
+from souche.model.disks import DiskSource, FileSource, GuestDisk, GuestHold, MemorySource
 from souche.model.security_groups import Rule
 
 Disks = Mapping[str, DiskSource]
@@ -214,13 +214,13 @@ class SimulatedHypervisor:
         known = self._read(vm_id)
         return None if known is None else known.open
 
-    def switch_disks(self, vm_id: str, overlays: Disks) -> float:
+    def switch_disks(self, vm_id: str, overlays: Disks) -> GuestHold:
         with self._locked():
             running = self._running(vm_id)
             if not overlays.keys() <= (running.open or {}).keys():
                 raise ComputeFailed(reason=f"{vm_id} does not run with the disks {sorted(overlays)}")
             self._write(vm_id, running.switched(overlays))
-        return 0.0
+        return GuestHold(0.0, quiesced=False)
 
     def _file(self, vm_id: str) -> Path:
         return self._root / f"{vm_id}.json"

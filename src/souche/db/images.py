@@ -13,7 +13,7 @@ from souche.db import query as engine
 from souche.db.finder import Finder
 from souche.db.schema import accounts, image_grants, image_mappings, image_product_codes, images
 from souche.db.store import Reader
-from souche.model.images import Image, ImageMapping
+from souche.model.images import Consistency, Image, ImageMapping, VmAttributes
 from souche.model.query import Condition, Position, Query
 from souche.model.tags import Tag
 from souche.states import ImageState
@@ -64,7 +64,7 @@ def _mapping(columns: engine.AnyColumns) -> json_sql.JsonObject:
     return json_sql.JsonObject(**{field.name: columns[field.name] for field in fields(ImageMapping)})
 
 
-_DERIVED = {"legacy_boot", "uefi_boot", "public", "vm_attributes", "lineage", "version"}
+_DERIVED = {"legacy_boot", "uefi_boot", "public", "vm_attributes", "lineage", "consistency", "version"}
 _PLAIN = [column for column in images.c if column.name not in _DERIVED]
 
 # An image as JSON, with all that belongs to it, so that one statement reads a page and one decoder makes it.
@@ -84,6 +84,7 @@ _IMAGE = json_sql.JsonObject(
     ),
     vm_attributes=json_sql.JsonOf(images.c.vm_attributes),
     lineage=json_sql.JsonOf(images.c.lineage),
+    consistency=json_sql.JsonOf(images.c.consistency),
 )
 _DECODER = msgspec.json.Decoder(Image, strict=False)  # SQLite's yes and no are numbers
 
@@ -277,11 +278,18 @@ def set_failed(connection: sa.Connection, image_id: str, reason: str) -> None:
     connection.execute(image_mappings.delete().where(image_mappings.c.image_id == image_id))
 
 
-def set_guest_pause(connection: sa.Connection, image_id: str, seconds: float) -> None:
-    """For how long, at the most, the guest was held while the image was taken."""
-    connection.execute(
-        images.update().where(images.c.image_id == image_id).values(guest_pause_seconds=seconds)
-    )
+def set_captured(
+    connection: sa.Connection, image_id: str, consistency: Consistency, pause_seconds: float | None
+) -> None:
+    """How the disks of the image were captured, and for how long, at the most, the guest was held for it."""
+    values = {"consistency": asdict(consistency), "guest_pause_seconds": pause_seconds}
+    connection.execute(images.update().where(images.c.image_id == image_id).values(values))
+
+
+def set_vm_attributes(connection: sa.Connection, image_id: str, attributes: VmAttributes | None) -> None:
+    """Replace what the image carries for its VMs."""
+    values = {"vm_attributes": asdict(attributes) if attributes else None}
+    connection.execute(images.update().where(images.c.image_id == image_id).values(values))
 
 
 def set_snapshot_size(connection: sa.Connection, image_id: str, snapshot_id: str, size_gib: int) -> None:
@@ -332,4 +340,5 @@ def _columns(image: Image) -> dict[str, Any]:
         "public": image.permissions.public,
         "vm_attributes": asdict(image.vm_attributes) if image.vm_attributes else None,
         "lineage": asdict(image.lineage) if image.lineage else None,
+        "consistency": asdict(image.consistency) if image.consistency else None,
     }

@@ -166,6 +166,7 @@ images = sa.Table(
     sa.Column("vm_attributes", sa.JSON),
     sa.Column("lineage", sa.JSON),
     sa.Column("guest_pause_seconds", sa.Float),
+    sa.Column("consistency", sa.JSON),
     sa.Column("creation_date", UtcDate, nullable=False),
     sa.Column("family", sa.String(128)),
     # Of a withdrawn image only: it can be launched by its id until then, and is listed to its owner alone.
@@ -407,6 +408,14 @@ vms = sa.Table(
     sa.Index("ix_vms_client_token", "account_id", "client_token", "launch_number", unique=True),
 )
 
+# What a launch took from its image, as it did not name it: the attributes' names and values, where there are any.
+vm_taken_attributes = sa.Table(
+    "vm_taken_attributes",
+    metadata,
+    sa.Column("vm_id", sa.ForeignKey("vms.vm_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("attributes", sa.JSON, nullable=False),
+)
+
 vm_product_codes = sa.Table(
     "vm_product_codes",
     metadata,
@@ -531,6 +540,7 @@ export_tasks = sa.Table(
     sa.Column("sealed_secret_key", sa.LargeBinary),
     sa.Column("sealed_manifest_url", sa.LargeBinary),
     sa.Column("image", sa.Text),
+    sa.Column("image_tags", sa.JSON),
     sa.Column("note", sa.Text),
     sa.Column("creation_date", UtcDate, nullable=False),
     sa.Index(None, "account_id", "creation_date", "task_id"),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,14 @@ class MemorySource:
 
 
 DiskSource: TypeAlias = FileSource | MemorySource
+
+
+class GuestHold(NamedTuple):
+    """How a running guest was held while its disks were switched: for how long, at the most, and whether its file
+    systems were frozen by its agent (None: not known)."""
+
+    seconds: float
+    quiesced: bool | None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Tasks that export an image or a snapshot into a bucket (reference sections 3 and 4)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -21,6 +22,7 @@ class ExportTask:
     The bucket is one of the account `bucket_account_id` here; None: it is reached by `access_key_id` with its sealed
     secret, a key of no account here. `prefix` is what every key in the bucket begins with. `done_bytes` of the
     `total_bytes` of data on all disks are read. `note` is what the export waits for, or has left in the bucket.
+    `image_tags` are the image's when the task was made.
     """
 
     task_id: str
@@ -41,6 +43,7 @@ class ExportTask:
     done_bytes: int = 0
     total_bytes: int = 0
     note: str | None = None
+    image_tags: Mapping[str, str] | None = None
 
     @property
     def told(self) -> str:

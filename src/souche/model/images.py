@@ -28,24 +28,48 @@ class ImageMapping:
 
 @dataclass(frozen=True)
 class VmAttributes:
-    """What an image made from a VM carries of that VM; a launch that does not name them takes them."""
+    """What an image carries for its VMs: those of the VM that it was made from, or as its owner has set them. A launch
+    that does not name them takes them; None: the image says nothing."""
 
-    deletion_protection: bool = False
-    shutdown_behavior: str = "stop"
-    performance: str = "high"
+    deletion_protection: bool | None = None
+    shutdown_behavior: str | None = None
+    performance: str | None = None
     boot_mode: BootMode | None = None
+
+
+@dataclass(frozen=True)
+class Consistency:
+    """What the disks of an image had at the moment that they are from: what the guest had written (crash-consistent),
+    its file systems frozen by its agent (quiesced), or those of a VM that was off (at-rest); None: not known.
+    `one_instant`: all disks are of one moment; None: not known."""
+
+    state: Literal["crash-consistent", "quiesced", "at-rest"] | None = None
+    one_instant: bool | None = None
+
+
+@dataclass(frozen=True)
+class SignedBy:
+    """Who has signed an export that was imported. The key is proven; region and its id are what the holder of the key
+    says. `trusted`: the key was among those that the importing region requires."""
+
+    region_id: str
+    region: str
+    key_fingerprint: str
+    trusted: bool = False
 
 
 @dataclass(frozen=True)
 class Lineage:
     """Where an imported image comes from, as its own region knew it; the ids mean nothing elsewhere. Date in ISO
-    8601."""
+    8601. `export_task_id` is the export there; `signed_by` is None where it was not signed."""
 
     region: str
     image_id: str
     creation_date: str
     source_image_id: str | None = None
     source_vm_id: str | None = None
+    export_task_id: str | None = None
+    signed_by: SignedBy | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +100,7 @@ class Image:
     source_vm_id: str | None = None
     source_image_id: str | None = None
     guest_pause_seconds: float | None = None
+    consistency: Consistency | None = None
     account_alias: str | None = None
     family: str | None = None
     launchable_until: datetime | None = None

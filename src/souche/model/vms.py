@@ -12,6 +12,8 @@ from souche.states import VmState
 HOST_ACTION_BY_BEHAVIOR: Final = {"stop": "stop", "restart": "restart", "terminate": "restart"}
 """The shutdown behaviours, and what follows for a VM whose host fails, unless the caller says otherwise (reference
 section 12)."""
+SHUTDOWN_BEHAVIOR: Final = "stop"
+"""of a VM whose launch says nothing, nor its image"""
 SHUTDOWN_BEHAVIORS: Final = tuple(HOST_ACTION_BY_BEHAVIOR)
 SecureBootAction = Literal["none", "enable", "disable", "setup-mode", "restore-factory-keys"]
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
-from souche.model.disks import DiskSource
+from souche.model.disks import DiskSource, GuestHold
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,12 @@ class Capture:
 
 @dataclass(frozen=True)
 class CaptureReport:
-    """`guest_pause_seconds`: how long a running guest's disks were held, at the most; None if none ran.
-    `sizes_bytes`: how large each snapshot is, by its id; also when it was there already."""
+    """`hold`: how a running guest's disks were held; None if none ran, or if the snapshots were there before
+    (`done_before`). `sizes_bytes`: how large each snapshot is, by its id; also when it was there already."""
 
-    guest_pause_seconds: float | None
+    hold: GuestHold | None
     sizes_bytes: Mapping[str, int]
+    done_before: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,10 @@ class LiveDisks(Protocol):
         is not running."""
         ...
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
         """Make the running guest write to `overlays` (by volume id; they exist, are empty, and have the present
         sources as their backing), all at one instant by one atomic operation. Guest file systems are quiesced
-        where the guest agent answers. Returns for how many seconds, at the most, the guest was held.
+        where the guest agent answers.
 
         Raises:
             ComputeFailed: nothing was switched.

@@ -13,7 +13,7 @@ from typing import BinaryIO, Final, Literal
 
 from souche import run
 from souche.errors import ComputeFailed, StorageFailed, SystemFailure
-from souche.model.disks import DiskSource, MemorySource
+from souche.model.disks import DiskSource, GuestHold, MemorySource
 from souche.storage import nbd
 from souche.storage.base import (
     Capabilities,
@@ -124,14 +124,14 @@ class MemoryStore:
     ) -> CaptureReport:
         with self._lock:
             if self._is_captured(captures):
-                return CaptureReport(guest_pause_seconds=None, sizes_bytes=self._sizes(captures))
+                return CaptureReport(None, self._sizes(captures), done_before=True)
             before = {each: self._volume(each.volume_id) for each in captures}
             sources = {each: MemorySource(f"{each.volume_id}.{each.snapshot_id}") for each in captures}
-            pause = _switch({each.volume_id: source for each, source in sources.items()}, vm_id, live)
+            hold = _switch({each.volume_id: source for each, source in sources.items()}, vm_id, live)
             for each, volume in before.items():
                 self._snapshots[each.snapshot_id] = volume.content
                 self._volumes[each.volume_id] = replace(volume, source=sources[each])
-            return CaptureReport(guest_pause_seconds=pause, sizes_bytes=self._sizes(captures))
+            return CaptureReport(hold=hold, sizes_bytes=self._sizes(captures))
 
     def _sizes(self, captures: Sequence[Capture]) -> dict[str, int]:
         return {each.snapshot_id: self._snapshots[each.snapshot_id].size_bytes for each in captures}
@@ -254,7 +254,9 @@ def convert_argv(source: Path, source_format: Literal["qcow2", "raw"], target: P
     return ["qemu-img", "convert", "-q", "-f", source_format, "-O", "raw", str(source), str(target)]
 
 
-def _switch(overlays: Mapping[str, DiskSource], vm_id: str | None, live: LiveDisks | None) -> float | None:
+def _switch(
+    overlays: Mapping[str, DiskSource], vm_id: str | None, live: LiveDisks | None
+) -> GuestHold | None:
     """Tell the hypervisor where the disks that a running guest has open are written to from here on."""
     opened = live.open_disks(vm_id) if live is not None and vm_id is not None else None
     if live is None or vm_id is None or not opened:

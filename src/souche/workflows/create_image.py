@@ -16,17 +16,27 @@ When a step fails the image becomes `failed` with the reason, and its snapshots 
 Arguments: `vm_id`, `restart`.
 """
 
+from collections.abc import Mapping
+from typing import Final, Literal
+
 import sqlalchemy as sa
 
 from souche.db import images, snapshots, tags
 from souche.errors import SystemFailure
+from souche.model.images import Consistency
 from souche.model.operations import Operation
 from souche.states import ImageState, SnapshotState, VmState
-from souche.storage.base import Capture
+from souche.storage.base import Capture, CaptureReport
 from souche.workflows import guests, locks
 from souche.workflows.create_snapshot import record_sizes
 from souche.workflows.engine import Lane, Step, Workflow, reason_of
 from souche.workflows.parts import Parts
+
+OF_RUNNING: Final[Mapping[bool | None, Literal["quiesced", "crash-consistent"] | None]] = {
+    True: "quiesced",
+    False: "crash-consistent",
+    None: None,
+}
 
 
 def _shut_down(parts: Parts, operation: Operation) -> None:
@@ -41,8 +51,21 @@ def _capture(parts: Parts, operation: Operation) -> None:
     with parts.store.begin() as connection:
         for snapshot_id, size_gib in record_sizes(connection, report).items():
             images.set_snapshot_size(connection, image_id, snapshot_id, size_gib)
-        if report.guest_pause_seconds is not None:
-            images.set_guest_pause(connection, image_id, report.guest_pause_seconds)
+        _record_consistency(connection, image_id, report)
+
+
+def _record_consistency(connection: sa.Connection, image_id: str, report: CaptureReport) -> None:
+    """Once: a capture that was done before does not know how any more."""
+    image = images.get(connection, image_id)
+    if image is None or image.consistency is not None:
+        return
+    if report.done_before:
+        images.set_captured(connection, image_id, Consistency(one_instant=True), None)
+    elif report.hold is None:
+        images.set_captured(connection, image_id, Consistency("at-rest", one_instant=True), None)
+    else:
+        state = OF_RUNNING[report.hold.quiesced]
+        images.set_captured(connection, image_id, Consistency(state, one_instant=True), report.hold.seconds)
 
 
 def forget(parts: Parts, operation: Operation) -> None:

@@ -31,7 +31,7 @@ from souche.compute.libvirt.host_paths import GuestFiles
 from souche.compute.libvirt.names import Names, home_tag
 from souche.compute.libvirt.network import RegionNetwork
 from souche.errors import ComputeFailed
-from souche.model.disks import DiskSource, GuestDisk
+from souche.model.disks import DiskSource, GuestDisk, GuestHold
 
 OFF_STATES = {libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_NOSTATE}
 
@@ -205,7 +205,7 @@ class LibvirtHypervisor:
             running = live_disks.running_views(domain) if domain is not None else None
             return None if running is None else {id_: view.source for id_, view in running.items()}
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> float:
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
         with self._connection.calling(f"switch the disks of {vm_id}") as host, self._disks_of[vm_id]:
             domain = self._known(host, vm_id)
             live_disks.stop_shortening(domain)

@@ -17,7 +17,7 @@ from souche.compute.libvirt.host_paths import bypasses_page_cache
 from souche.compute.libvirt.markup import text
 from souche.compute.libvirt.waiting import wait_until
 from souche.errors import CapturedTooOften, ComputeFailed
-from souche.model.disks import DiskSource, FileSource, GuestDisk
+from souche.model.disks import DiskSource, FileSource, GuestDisk, GuestHold
 
 DETACH_SECONDS = 30.0
 AGENT_PING_SECONDS = 1
@@ -138,11 +138,11 @@ def _is_idle(domain: Domain, target: str) -> bool:
     return not domain.blockJobInfo(target)
 
 
-def switch(domain: Domain, overlays: Mapping[str, DiskSource]) -> float:
+def switch(domain: Domain, overlays: Mapping[str, DiskSource]) -> GuestHold:
     """Put the disks onto their overlays by one QEMU transaction, in the running domain and in its definition.
 
     Returns:
-        How long the guest was held, at the most, in seconds: the time that libvirt took to freeze the file systems
+        How long the guest was held, at the most: the time that libvirt took to freeze the file systems
         where the agent does, to switch, and to thaw. The time that QEMU itself holds the guest's I/O lies within.
 
     Raises:
@@ -155,7 +155,7 @@ def switch(domain: Domain, overlays: Mapping[str, DiskSource]) -> float:
         raise ComputeFailed(reason=f"{domain.name()} does not run with the disks {sorted(wanted)}")
     changing = {id_: source for id_, source in wanted.items() if present[id_].source != source}
     if not changing:
-        return 0.0
+        return GuestHold(0.0, quiesced=None)
     for view in present.values():
         _flush(view.source)
     try:
@@ -178,7 +178,7 @@ def agent_answers(domain: Domain) -> bool:
     return True
 
 
-def _snapshot(domain: Domain, xml: str, changing: Mapping[str, FileSource]) -> float:
+def _snapshot(domain: Domain, xml: str, changing: Mapping[str, FileSource]) -> GuestHold:
     """Quiesced where the agent answers; crash-consistent where it does not, or where it fails to freeze. Returns the
     seconds that it took, without those that the agent was asked for."""
     quiesced = agent_answers(domain)
@@ -188,12 +188,12 @@ def _snapshot(domain: Domain, xml: str, changing: Mapping[str, FileSource]) -> f
     if quiesced:
         try:
             _snapshot_once(domain, xml, SWITCH | QUIESCE, changing)
-            return time.monotonic() - began
+            return GuestHold(time.monotonic() - began, quiesced=True)
         except libvirt.libvirtError as error:
             log.warning("not quiesced", domain=domain.name(), error=str(error))
             _thaw(domain)
     _snapshot_once(domain, xml, SWITCH, changing)
-    return time.monotonic() - began
+    return GuestHold(time.monotonic() - began, quiesced=False)
 
 
 def _snapshot_once(domain: Domain, xml: str, flags: int, changing: Mapping[str, FileSource]) -> None:

@@ -13,7 +13,7 @@ from contextlib import closing
 
 from souche import run
 from souche.errors import ComputeFailed, StorageFailed
-from souche.model.disks import DiskSource, FileSource
+from souche.model.disks import DiskSource, FileSource, GuestHold
 from souche.storage.base import Capture, CaptureReport, LiveDisks
 from souche.storage.qcow2 import argv
 from souche.storage.qcow2.chains import check
@@ -40,18 +40,18 @@ def capture(
     with storage_failures(what), journal.settled(*ids):
         if _is_done(directory, captures):
             layers = {each.snapshot_id: directory.snapshots.get(each.snapshot_id) or "" for each in captures}
-            return CaptureReport(guest_pause_seconds=None, sizes_bytes=_sizes(directory, layers))
+            return CaptureReport(hold=None, done_before=True, sizes_bytes=_sizes(directory, layers))
         opened = _open_disks(vm_id, live)
         moves = [_prepare(directory, each, opened) for each in captures]
         sizes = _sizes(directory, {move.snapshot_id: move.layer for move in moves})
         entry = journal.begin(moves)
     with closing(entry):
-        pause = _switch(directory, entry, vm_id, live, [move for move in moves if move.volume_id in opened])
+        hold = _switch(directory, entry, vm_id, live, [move for move in moves if move.volume_id in opened])
         with storage_failures(what), directory.locked():
             directory.seal([move.layer for move in moves])
             entry.freeze()
             entry.finish()
-    return CaptureReport(guest_pause_seconds=pause, sizes_bytes=sizes)
+    return CaptureReport(hold=hold, sizes_bytes=sizes)
 
 
 def _sizes(directory: Directory, layers: Mapping[str, str]) -> dict[str, int]:
@@ -102,7 +102,7 @@ def _written_layer(directory: Directory, current: str, source: DiskSource) -> st
 
 def _switch(
     directory: Directory, entry: Entry, vm_id: str | None, live: LiveDisks | None, moves: Sequence[Move]
-) -> float | None:
+) -> GuestHold | None:
     if vm_id is None or live is None or not moves:
         return None
     overlays = {move.volume_id: FileSource(directory.path(move.overlay), "qcow2") for move in moves}
