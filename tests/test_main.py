@@ -249,6 +249,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "journal.sqlite is damaged": lambda home: (home / "journal.sqlite").write_bytes(b"damaged " * 1000),
     "vault.key is damaged": lambda home: (home / "vault.key").write_bytes(b""),
     "vault.key is missing": lambda home: (home / "vault.key").unlink(),
+    "signing.key cannot be opened": lambda home: (home / "signing.key").write_bytes(b"damaged"),
     "region-id is of the region": lambda home: (home / "region-id").write_bytes(b""),
 }
 

@@ -156,6 +156,13 @@ SETTINGS: Final = (
         " none, with everybody, or with any account.",
         ("off", "public", "all"),
     ),
+    Setting(
+        "require_signed",
+        str,
+        "",
+        "File with public keys, one a line (`souche info` shows a region's): only exports that one of them has signed"
+        " are imported, and no snapshot by a URL. Read at the start.",
+    ),
     Setting("log_level", str, "info", "Least severe log lines shown.", ("debug", "info", "warning", "error")),
 )
 
@@ -182,6 +189,7 @@ class Settings:
     reserve_gib: float
     trash_hours: float
     share_gate: Literal["off", "public", "all"]
+    require_signed: str
     log_level: str
 
     @property

@@ -59,6 +59,11 @@ class Home:
         return self.path / "vault.key"
 
     @property
+    def signing_key(self) -> Path:
+        """What exports are signed with, sealed by the vault."""
+        return self.path / "signing.key"
+
+    @property
     def staging(self) -> Path:
         """Disk files on their way into the store."""
         return self.path / "staging"

@@ -242,6 +242,18 @@ class UnknownManifestVersion(BadManifest):
     """The manifest's Version is {version}; only 1 is known."""
 
 
+class BadSignature(BadManifest):
+    """The companion of the manifest is not what was signed: {reason}"""
+
+
+class ManifestDiffers(BadManifest):
+    """The manifest and the companion beside it do not belong together: {reason}"""
+
+
+class UntrustedExport(BadManifest):
+    """This region imports only what is signed by a key that its operator named: {reason}"""
+
+
 class BadPageToken(Invalid):
     """The NextPageToken is not one that this action gave."""
 

@@ -31,7 +31,7 @@ class Vault:
             VaultKeyDamaged.
         """
         if not path.exists():
-            _create(path, Fernet.generate_key())
+            write_once(path, Fernet.generate_key())
         try:
             return cls(path.read_bytes().strip(), path)
         except ValueError as error:
@@ -53,8 +53,8 @@ class Vault:
             raise VaultKeyWrong(path=self._path) from error
 
 
-def _create(path: Path, key: bytes) -> None:
-    """Write the key so that it appears whole or not at all, and never over another process's."""
+def write_once(path: Path, key: bytes) -> None:
+    """Write a key, for its owner only, so that it appears whole or not at all, and never over another process's."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

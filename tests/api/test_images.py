@@ -556,6 +556,7 @@ def test_where_an_image_comes_from_is_told_by_souches_own_action(client: Client)
                 "SourceImageId": None,
                 "Lineage": None,
                 "GuestPauseMilliseconds": 2.4,
+                "SignedBy": None,
             }
         ]
     }

@@ -31,6 +31,7 @@ NOW = datetime(2026, 11, 27, 20, tzinfo=UTC)
 VOLUME, EMPTY, SNAPSHOT = "vol-11111111", "vol-22222222", "snap-33333333"
 TIMES = count()
 SECRET = "the key of every secret"
+SIGNING = "the sealed signing key"
 
 
 def quiet(_what: str, _done: int, _total: int | None) -> None:
@@ -77,6 +78,7 @@ def region(tmp_path: Path) -> Region:
         database.execute("INSERT INTO records VALUES ('of the region')")
         database.commit()
     (home / "vault.key").write_text(SECRET)
+    (home / "signing.key").write_text(SIGNING)
     bench.store.create_volume(VOLUME, SIZE)
     write(bench, VOLUME, b"first")
     bench.store.capture([Capture(VOLUME, SNAPSHOT)], vm_id=None, live=None)
@@ -123,6 +125,7 @@ def test_a_restored_region_is_the_same_to_the_last_bit(
     assert bytes_of(bench, EMPTY) == bytes(2 * SIZE)
     assert bench.store.inventory() == region.bench.store.inventory()
     assert (tmp_path / "new" / "vault.key").read_text() == SECRET
+    assert (tmp_path / "new" / "signing.key").read_text() == SIGNING
     with closing(sqlite3.connect(tmp_path / "new" / "region.sqlite")) as database:
         assert database.execute("SELECT name FROM records").fetchall() == [("of the region",)]
 
@@ -139,7 +142,7 @@ def test_a_restored_home_is_its_owners_alone(region: Region, tmp_path: Path) -> 
         lambda *_: seen.add(marker.stat().st_mode & 0o777),
     )
     assert seen == {0o600}
-    private = [tmp_path / "new" / name for name in ("vault.key", "region.sqlite")]
+    private = [tmp_path / "new" / name for name in ("vault.key", "signing.key", "region.sqlite")]
     backed_up = [path for path in (tmp_path / "backups").rglob("*") if path.is_file()]
     assert [path for path in (*private, *backed_up) if path.stat().st_mode & 0o077] == []
     assert (tmp_path / "backups").stat().st_mode & 0o077 == 0

@@ -107,6 +107,16 @@ def _key_for_everybody(world: World, cast: Cast) -> str:
     return "vault.key"
 
 
+def _signing_key_overwritten(world: World, cast: Cast) -> str:
+    (world.home / "signing.key").write_bytes(b"overwritten")
+    return "signing.key"
+
+
+def _signing_key_for_everybody(world: World, cast: Cast) -> str:
+    (world.home / "signing.key").chmod(0o644)
+    return "signing.key"
+
+
 def _workflow_unknown(world: World, cast: Cast) -> str:
     with world.region.store.begin() as connection:
         strange = Operation("sing:vol-1", "sing", "vol-00000000")
@@ -127,6 +137,8 @@ FAULTS: Final[dict[str, tuple[str, Damage]]] = {
     "vault's key lost": ("VaultKeyMissing", _key_lost),
     "vault's key of another region": ("VaultKeyWrong", _key_of_another),
     "vault's key for everybody": ("FileOpen", _key_for_everybody),
+    "signing key overwritten": ("SigningKeyDamaged", _signing_key_overwritten),
+    "signing key for everybody": ("FileOpen", _signing_key_for_everybody),
     "promise of an unknown workflow": ("PromiseUnknown", _workflow_unknown),
 }
 

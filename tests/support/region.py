@@ -12,15 +12,18 @@ from souche.app import accounts
 from souche.app.region import Region, Workflows
 from souche.clock import Clock
 from souche.compute.simulated import SimulatedHypervisor
+from souche.db import region as region_records
 from souche.db.store import Store, sqlite_engine
 from souche.ids import IdSource
 from souche.model.accounts import Principal
 from souche.model.operations import Operation
 from souche.objects.fetch import Fetcher
+from souche.signing import SigningKey
 from souche.vault import Vault
 from tests.support.bucket import THIS_MACHINE
 from tests.support.watched_store import WatchedStore
 
+REGION_ID = "11111111-2222-3333-4444-555555555555"
 START = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
 
@@ -58,6 +61,8 @@ def make_region(tmp_path: Path, *, clock: Clock | None = None, workflows: Workfl
     database = tmp_path / "region.db"
     database.write_bytes(_migrated())
     store = WatchedStore(sqlite_engine(database))
+    with store.begin() as connection:
+        region_records.adopt_id(connection, REGION_ID)
     hypervisor = SimulatedHypervisor(tmp_path, "10.77.0.0/24")
     return Region(
         name="eu-test-1",
@@ -68,6 +73,7 @@ def make_region(tmp_path: Path, *, clock: Clock | None = None, workflows: Workfl
         clock=clock or ManualClock(),
         ids=IdSource(random.Random(1).getrandbits),
         vault=Vault.open(tmp_path / "vault.key"),
+        signing_key=SigningKey.generate(),
         fetcher=Fetcher(THIS_MACHINE),
         workflows=workflows or RecordedWorkflows(),
         oos_endpoint="http://127.0.0.1:3001",

@@ -17,6 +17,7 @@ from souche.app.region import Region
 from souche.compute.base import PowerState
 from souche.compute.simulated import SimulatedHypervisor
 from souche.db import operations, schema
+from souche.db import region as region_records
 from souche.db import vms as vm_records
 from souche.db.store import sqlite_engine
 from souche.ids import IdSource
@@ -25,6 +26,7 @@ from souche.model.operations import Operation
 from souche.model.security_groups import Rule
 from souche.model.vms import Vm
 from souche.objects.fetch import Fetcher
+from souche.signing import SigningKey
 from souche.storage.base import VolumeStore
 from souche.storage.memory import MemoryStore
 from souche.storage.qcow2.driver import Qcow2Store
@@ -48,6 +50,7 @@ MEASURED = {
     schema.images.c.guest_pause_seconds,
     schema.images.c.version,
     schema.export_tasks.c.sealed_manifest_url,
+    schema.images.c.consistency,
 }
 LOOKED_AT = [
     (
@@ -58,6 +61,7 @@ LOOKED_AT = [
     for table in schema.metadata.sorted_tables
     if table not in (schema.operations, schema.operation_locks)
 ]
+REGION_ID = "11111111-2222-3333-4444-555555555555"
 NETWORK = "10.77.0.0/24"
 
 
@@ -253,6 +257,7 @@ def assemble(home: Path, disks: Disks, seed: int) -> World:
         clock=ManualClock(),
         ids=IdSource(random.Random(seed).getrandbits),
         vault=Vault.open(home / "vault.key"),
+        signing_key=SigningKey.open(home / "signing.key", Vault.open(home / "vault.key")),
         fetcher=Fetcher(THIS_MACHINE),
         workflows=RecordedWorkflows(),
         oos_endpoint="http://127.0.0.1:2",
@@ -260,7 +265,17 @@ def assemble(home: Path, disks: Disks, seed: int) -> World:
     oos = FolderOos(home / "oos")
     importer = DiskImporter(region.fetcher, home / "staging")
     ways = Buckets(region.vault, oos)
-    parts = Parts(store, disks.store, hypervisor, hypervisor, region.clock, region.vault, importer, ways)
+    parts = Parts(
+        store,
+        disks.store,
+        hypervisor,
+        hypervisor,
+        region.clock,
+        region.vault,
+        region.signing_key,
+        importer,
+        ways,
+    )
     return World(home, region, disks, hypervisor, parts, oos)
 
 
@@ -283,6 +298,8 @@ def original(home: Path, kind: Kind) -> Original:
     home.mkdir()
     world = assemble(home, MemoryDisks() if kind == "memory" else Qcow2Disks(home), seed=1)
     world.region.store.migrate()
+    with world.region.store.begin() as connection:
+        region_records.adopt_id(connection, REGION_ID)
     cast = populate(world)
     world.close()
     return Original(home, world.disks, cast)

@@ -18,6 +18,7 @@ from souche.api import (
     product_types,
     public_ips,
     quotas,
+    region_keys,
     regions,
     security_groups,
     snapshots,
@@ -146,6 +147,7 @@ SOUCHE_ACTIONS: Final[Mapping[str, SoucheAction]] = {
     "ReadImageOrigins": SoucheAction(images.read_image_origins, images.ORIGINS_SCHEMA),
     "ReadImageReports": SoucheAction(image_reports.read_image_reports, image_reports.READ_SCHEMA),
     "ReadNotices": SoucheAction(notices.read_notices, notices.READ_SCHEMA),
+    "ReadRegionKey": SoucheAction(region_keys.read_region_key, region_keys.SCHEMA),
     "ReadSnapshotProblems": SoucheAction(snapshots.read_snapshot_problems, snapshots.PROBLEMS_SCHEMA),
 }
 

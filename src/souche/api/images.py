@@ -11,7 +11,7 @@ from souche.app import image_copies, image_imports, image_origins, images
 from souche.app import tags as app_tags
 from souche.app.image_copies import Copy
 from souche.app.images import Change, FromSnapshots, FromVm, ImageSettings
-from souche.model.images import Image, Lineage
+from souche.model.images import Image, Lineage, SignedBy
 from souche.model.query import Condition, Query
 from souche.model.tags import Tag
 from souche.refusals import IncompatibleParameters, MissingParameter
@@ -71,6 +71,7 @@ def create_image(call: Call) -> Mapping[str, object]:
     else:
         wanted = image_imports.FromManifest(settings, request["FileLocation"])
         image = image_imports.create(call.region, call.who, wanted)
+        return {"Image": view(image, app_tags.of_resource(call.region, image.image_id))}
     return {"Image": view(image, ())}
 
 
@@ -174,6 +175,18 @@ def _origin(image: Image) -> dict[str, object]:
         "SourceImageId": image.source_image_id,
         "Lineage": _lineage(image.lineage) if image.lineage else None,
         "GuestPauseMilliseconds": None if pause is None else round(pause * 1000, 3),
+        "SignedBy": _signed_by(image.lineage.signed_by)
+        if image.lineage and image.lineage.signed_by
+        else None,
+    }
+
+
+def _signed_by(signed_by: SignedBy) -> dict[str, object]:
+    return {
+        "RegionId": signed_by.region_id,
+        "RegionName": signed_by.region,
+        "KeyFingerprint": signed_by.key_fingerprint,
+        "Trusted": signed_by.trusted,
     }
 
 

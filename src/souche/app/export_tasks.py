@@ -69,10 +69,12 @@ def export_image(region: Region, who: Principal, image_id: str, target: Target) 
     _check(target, prefix)
     with region.begin() as work:
         image = _exportable(work.connection, who, image_id)
+        tagged = tags.of_resources(work.connection, [image_id]).get(image_id, ())
         task = replace(
             _new(region, work, who, target, ids.IMAGE_EXPORT),
             image_id=image_id,
             image=image,
+            image_tags={tag.key: tag.value for tag in tagged},
             prefix=prefix,
             comment=f"Export of image {image_id}",
         )

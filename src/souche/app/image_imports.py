@@ -11,21 +11,21 @@ from typing import Final
 import sqlalchemy as sa
 
 from souche import ids
-from souche.app import block_devices, image_copies, images, product_codes, quotas
+from souche.app import block_devices, image_copies, images, product_codes, quotas, tags
 from souche.app.images import ImageSettings
 from souche.app.region import Region, Work
 from souche.db import disk_imports, snapshots
 from souche.db import images as image_records
 from souche.errors import UserError
-from souche.formats.companion import CompanionDisk
+from souche.formats.companion import CompanionDisk, Signer
 from souche.formats.disk_names import said_by_any
 from souche.formats.manifest import ManifestDisk
 from souche.model.accounts import Principal
 from souche.model.disk_imports import Checksums, DiskImport, SaidOfDisk, SourceFormat
-from souche.model.images import Image, ImageMapping, VmAttributes
+from souche.model.images import Image, ImageMapping, SignedBy, VmAttributes
 from souche.model.snapshots import Snapshot
 from souche.model.vms import SHUTDOWN_BEHAVIORS
-from souche.refusals import BadManifest, MissingParameter
+from souche.refusals import BadManifest, MissingParameter, UntrustedExport
 from souche.states import ImageState, SnapshotState
 from souche.transfer.import_manifest import ExportedImage, fetch_manifest, path_of, without_query
 
@@ -53,20 +53,24 @@ def create(region: Region, who: Principal, command: FromManifest) -> Image:
 
     Raises:
         BadUrl, UrlUnreachable, NoSuchManifest, BadManifest, MissingParameter: no name anywhere.
+        UntrustedExport: the region takes only what certain keys have signed.
         NotSubscribed, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded, OutOfSpace.
     """
     exported = fetch_manifest(region.fetcher, command.location)
+    _check_signer(region, exported)
     _check(exported)
     with region.begin() as work:
         image = _image(region, work, who, command, exported)
         product_codes.check_subscribed(work.connection, who, image)
         region.room.ask()
-        made = [_snapshot(image, mapping) for mapping in image.mappings]
+        filled = [mapping for mapping in image.mappings if mapping.snapshot_id]
+        made = [_snapshot(image, mapping) for mapping in filled]
         quotas.check(work, who, quotas.of_image(made))
         images.write(work, image)
+        _tag(region, work, image, exported)
         for snapshot in made:
             snapshots.insert(work.connection, snapshot)
-        for disk, mapping in zip(exported.manifest.disks, image.mappings, strict=True):
+        for disk, mapping in zip(exported.manifest.disks, filled, strict=True):
             disk_imports.insert(work.connection, _disk(region, command, exported, disk, mapping))
         work.promised.append(images.promise("import_image_from_manifest", image, {}))
     return images.seen_by(region, who, image)
@@ -86,6 +90,16 @@ def progress(region: Region, image: Image) -> tuple[int, int | None]:
     return sum(disk.received_bytes for disk in disks), total
 
 
+def _check_signer(region: Region, exported: ExportedImage) -> None:
+    if not region.required_keys:
+        return
+    signer = exported.companion.signer if exported.companion else None
+    if signer is None:
+        raise UntrustedExport(reason="this export is not signed")
+    if signer.key not in region.required_keys:
+        raise UntrustedExport(reason=f"this one is signed by {signer.key.fingerprint}")
+
+
 def _check(exported: ExportedImage) -> None:
     for code in exported.manifest.product_codes:
         if PRODUCT_CODE.fullmatch(code) is None:
@@ -93,11 +107,31 @@ def _check(exported: ExportedImage) -> None:
     if exported.companion is None:
         return
     attributes = exported.companion.vm_attributes or VmAttributes()
-    if attributes.shutdown_behavior not in SHUTDOWN_BEHAVIORS or attributes.performance not in PERFORMANCES:
+    if attributes.shutdown_behavior not in (None, *SHUTDOWN_BEHAVIORS) or attributes.performance not in (
+        None,
+        *PERFORMANCES,
+    ):
         raise BadManifest(reason="the companion's VmAttributes have values that no VM can have")
-    texts = vars(exported.companion.lineage).values()
+    texts = [*vars(exported.companion.lineage).values()]
+    if exported.companion.signer:
+        texts += exported.companion.signer.region_id, exported.companion.signer.region
     if any(len(text) > TEXT_LENGTH for text in texts if text is not None):
-        raise BadManifest(reason="the companion's Lineage has texts that are too long")
+        raise BadManifest(reason="the companion's Lineage or Signer has texts that are too long")
+    if any("\0" in text for pair in exported.companion.tags for text in pair):
+        raise BadManifest(reason="the companion's Tags have a NUL character")
+
+
+def _tag(region: Region, work: Work, image: Image, exported: ExportedImage) -> None:
+    """Give the image the tags that it had.
+
+    Raises:
+        BadManifest: no tags can be so.
+    """
+    pairs = dict(exported.companion.tags) if exported.companion else {}
+    try:
+        tags.put_new(work.connection, image.account_id, [image.image_id], pairs, region.clock.now())
+    except UserError as error:
+        raise BadManifest(reason=f"the companion's Tags: {error}") from error
 
 
 def _image(
@@ -117,21 +151,31 @@ def _image(
         file_location=without_query(command.location),
         sealed_location=_sealed_location(region, command.location),
     )
-    return _with_companion(image, settings, exported)
+    return _with_companion(region, image, settings, exported)
 
 
-def _with_companion(image: Image, settings: ImageSettings, exported: ExportedImage) -> Image:
+def _with_companion(region: Region, image: Image, settings: ImageSettings, exported: ExportedImage) -> Image:
     companion = exported.companion
     if companion is None:
         return image
+    pause = companion.guest_pause_microseconds
     return replace(
         image,
         boot_modes=image.boot_modes if settings.boot_modes else companion.boot_modes or image.boot_modes,
         tpm_mandatory=companion.tpm_mandatory if settings.tpm_mandatory is None else settings.tpm_mandatory,
         secure_boot=companion.secure_boot,
         vm_attributes=companion.vm_attributes,
-        lineage=companion.lineage,
+        lineage=replace(companion.lineage, signed_by=_signed_by(region, companion.signer)),
+        consistency=companion.consistency,
+        guest_pause_seconds=None if pause is None else pause / 1_000_000,
     )
+
+
+def _signed_by(region: Region, signer: Signer | None) -> SignedBy | None:
+    if signer is None:
+        return None
+    trusted = signer.key in region.required_keys
+    return SignedBy(signer.region_id, signer.region, signer.key.fingerprint, trusted)
 
 
 def _name(connection: sa.Connection, who: Principal, command: FromManifest, exported: ExportedImage) -> str:
@@ -151,7 +195,11 @@ def _sealed_location(region: Region, location: str) -> str | None:
 
 
 def _mappings(region: Region, exported: ExportedImage) -> tuple[ImageMapping, ...]:
-    mappings = tuple(_mapping(region, disk) for disk in exported.manifest.disks)
+    mappings = [_mapping(region, disk) for disk in exported.manifest.disks]
+    empty = exported.companion.empty_volumes if exported.companion else ()
+    for volume in sorted(empty, key=lambda each: each.position):
+        mapping = replace(volume.mapping, device_name=_device_name(volume.mapping.device_name))
+        mappings.insert(min(max(0, volume.position), len(mappings)), mapping)
     try:
         block_devices.check_distinct([mapping.device_name for mapping in mappings])
         block_devices.check_number(mappings)
@@ -159,7 +207,7 @@ def _mappings(region: Region, exported: ExportedImage) -> tuple[ImageMapping, ..
             _check_mapping(mapping)
     except UserError as error:
         raise BadManifest(reason=f"Image.Snapshots: {error}") from error
-    return mappings
+    return tuple(mappings)
 
 
 def _check_mapping(mapping: ImageMapping) -> None:

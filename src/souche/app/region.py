@@ -16,6 +16,7 @@ from souche.ids import IdSource
 from souche.model.operations import Operation
 from souche.objects.fetch import Fetcher
 from souche.room import ENDLESS, Room
+from souche.signing import PublicKey, SigningKey
 from souche.vault import Vault
 from souche.workflows import promises
 
@@ -54,6 +55,7 @@ class Region:
     `oos_endpoint` is the URL of its object store; empty: it has none. `most_seconds` bounds the readings that keep to
     it (`app/images.show`). `room` is what is left of its medium;
     `keeps_objects`: its object store's data are there too. `public_range` (CIDR) is what public IPs are from.
+    `required_keys`: exports that none of these has signed are not imported; empty: all are.
     `share_gate`: which sharing of images their reports may refuse: none, with everybody, or with anybody.
     """
 
@@ -65,6 +67,7 @@ class Region:
     clock: Clock
     ids: IdSource
     vault: Vault
+    signing_key: SigningKey
     fetcher: Fetcher
     workflows: Workflows
     dry_run: bool = False
@@ -75,6 +78,7 @@ class Region:
     subregion_letters: tuple[str, ...] = ("a", "b")
     public_range: str = "198.19.0.0/24"
     share_gate: ShareGate = "off"
+    required_keys: tuple[PublicKey, ...] = ()
 
     @property
     def subregion_names(self) -> list[str]:

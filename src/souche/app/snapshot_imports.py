@@ -12,6 +12,7 @@ from souche.formats.disk_names import said_by
 from souche.model.accounts import Principal
 from souche.model.disk_imports import DiskImport
 from souche.model.snapshots import Snapshot
+from souche.refusals import UntrustedExport
 from souche.transfer import import_disk
 from souche.transfer.import_manifest import path_of, without_query
 
@@ -36,8 +37,11 @@ def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
     is the answer, although the URL may open nothing any more.
 
     Raises:
+        UntrustedExport: the region takes only what certain keys have signed.
         BadVolumeSize, BadUrl, UrlUnreachable, ValueTooLong, ClientTokenReused, QuotaExceeded, OutOfSpace.
     """
+    if region.required_keys:
+        raise UntrustedExport(reason="a snapshot at a URL has no signature")
     texts.check_description(command.description)
     texts.check_client_token(command.client_token)
     size_gib = -(-command.size_bytes // GIB)

@@ -32,7 +32,7 @@ from souche.backup.repository import BackupFailed, NotInBackup, Repository, hash
 from souche.storage.qcow2.archive import Archive, Held, HeldLayer
 
 ROUNDS: Final = 5
-HOME_FILES: Final = ("vault.key", "guests/*/uefi-variables.fd")
+HOME_FILES: Final = ("vault.key", "signing.key", "guests/*/uefi-variables.fd")
 """of the home, beside the records and the disks"""
 
 Tell: TypeAlias = Callable[[str, int, int | None], None]

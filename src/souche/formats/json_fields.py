@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from souche.refusals import BadManifest
 
 Value = TypeVar("Value")
+
+MOST_SHOWN: Final = 80
 
 
 class NotJson(BadManifest):
@@ -17,7 +19,7 @@ class Fields:
     """One JSON object and where it stands (`Image.Snapshots[0]`). Keys that nobody asks for are passed over."""
 
     def __init__(self, values: Mapping[str, object], path: str = "") -> None:
-        self._values = values
+        self.values = values
         self._path = path
 
     def need(self, key: str, kind: type[Value]) -> Value:
@@ -37,7 +39,7 @@ class Fields:
         Raises:
             BadManifest: it is of another type.
         """
-        value = self._values.get(key)
+        value = self.values.get(key)
         if value is None:
             return None
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
@@ -77,13 +79,23 @@ def read_object(data: bytes) -> Fields:
         NotJson: it is not one.
     """
     try:
-        values = json.loads(data.decode("utf-8-sig"))
+        values = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object)
         json.dumps(values, ensure_ascii=False).encode()  # "\\ud800" is no text that could be kept
     except (ValueError, RecursionError) as error:
         raise NotJson(reason=str(error)) from error
     if not isinstance(values, dict):
         raise NotJson(reason=f"{_name(dict)} is expected")
     return Fields(values)
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Of a key that is there twice, every reader would take another value."""
+    values: dict[str, object] = {}
+    for key, value in pairs:
+        if key in values:
+            raise ValueError(f"the key {key[:MOST_SHOWN]!r} is there twice")
+        values[key] = value
+    return values
 
 
 def write_object(values: Mapping[str, object]) -> bytes:

@@ -5,10 +5,12 @@ leniently: unknown keys are passed over (older samples have CompressedSize, Orde
 usual value may be missing. docs/formats.md specifies it.
 """
 
+import hashlib
 import posixpath
 from dataclasses import dataclass
-from typing import Final, cast, get_args
+from typing import Any, Final, cast, get_args
 
+from souche.formats.canonical_json import canonical
 from souche.formats.json_fields import Fields, read_object, write_object
 from souche.model.images import ROOT_DEVICE_NAME, Architecture
 from souche.refusals import BadManifest, UnknownManifestVersion
@@ -71,6 +73,30 @@ def _write_disk(disk: ManifestDisk) -> dict[str, object]:
         "DeleteOnTermination": disk.delete_on_vm_deletion,
         "Filename": disk.filename,
     }
+
+
+def digest(data: bytes) -> str:
+    """The hash by which a companion names a manifest: SHA-256, as hex, of its canonical text without the URLs of its
+    disks. They are written again now and then, and what they lead to is checked by its own hash.
+
+    Raises:
+        NotJson: it is not a JSON object, or has a number with a fraction.
+    """
+    values = dict(read_object(data).values)
+    if isinstance(values.get("Image"), dict):
+        image = dict(cast("dict[str, Any]", values["Image"]))
+        if isinstance(image.get("Snapshots"), list):
+            image["Snapshots"] = [_without_url(disk) for disk in image["Snapshots"]]
+        values["Image"] = image
+    return hashlib.sha256(canonical(values)).hexdigest()
+
+
+def _without_url(disk: Any) -> Any:
+    return (
+        {key: value for key, value in disk.items() if key != "PreSignedUrl"}
+        if isinstance(disk, dict)
+        else disk
+    )
 
 
 def read_manifest(data: bytes) -> Manifest:

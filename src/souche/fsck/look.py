@@ -26,6 +26,7 @@ class Region:
     journal: Path
     staging: Path
     vault_key: Path
+    signing_key: Path
     store: Store
     belongs_together: Callable[[], object]
     disks: StoreInspector

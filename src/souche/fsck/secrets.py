@@ -8,14 +8,16 @@ from typing import Final
 from souche.db import access_keys
 from souche.fsck.findings import Finding, Repair, Tools
 from souche.fsck.look import Look
-from souche.vault import Vault, VaultKeyWrong
+from souche.signing import SigningKey, SigningKeyDamaged
+from souche.vault import Vault, VaultKeyDamaged, VaultKeyWrong
 
 RESTORE: Final = "put vault.key back from a backup: without it no access key works"
+RESTORE_SIGNING: Final = "put it back from a backup, or remove it: the next start makes another key"
 OTHERS: Final = 0o077
 
 
 def check(look: Look) -> Iterator[Finding]:
-    """The vault's key opens what is sealed with it; it and the databases are for their owner only."""
+    """The vault's key opens what is sealed with it; it, the signing key and the databases are for their owner only."""
     key = look.region.vault_key
     sealed = access_keys.any_sealed(look.connection)
     if not key.exists():
@@ -27,7 +29,11 @@ def check(look: Look) -> Iterator[Finding]:
         yield Finding(
             "VaultKeyWrong", key.name, "it is not the key that secrets are sealed with", advice=RESTORE
         )
-    for file in (key, look.region.database, look.region.journal):
+    signing_key = look.region.signing_key
+    if key.exists() and signing_key.exists() and not _is_whole(signing_key, key):
+        what = "vault.key does not open it: the region does not start"
+        yield Finding("SigningKeyDamaged", signing_key.name, what, advice=RESTORE_SIGNING)
+    for file in (key, signing_key, look.region.database, look.region.journal):
         if file.exists() and stat.S_IMODE(file.stat().st_mode) & OTHERS:
             what = "others on this machine can read it"
             yield Finding(
@@ -39,6 +45,16 @@ def _opens(key: Path, sealed: bytes) -> bool:
     try:
         Vault.open(key).unseal(sealed)
     except (VaultKeyWrong, ValueError):
+        return False
+    return True
+
+
+def _is_whole(signing_key: Path, vault_key: Path) -> bool:
+    try:
+        SigningKey.open(signing_key, Vault.open(vault_key))
+    except VaultKeyDamaged:
+        return True  # it is the vault's key that is wrong
+    except SigningKeyDamaged:
         return False
     return True
 

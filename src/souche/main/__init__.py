@@ -48,6 +48,7 @@ from souche.main.drivers import (
     make_room,
     make_sweeps,
     open_store,
+    read_required_keys,
     readers_of_disks,
     ways_to_buckets,
 )
@@ -134,6 +135,7 @@ def serve(settings: Settings) -> Iterator[Served]:
             subregion_letters=settings.subregion_letters,
             public_range=settings.public_ips,
             share_gate=settings.share_gate,
+            required_keys=read_required_keys(settings.require_signed),
         )
         if door and embedded:
             stack.enter_context(opened(Door(door, embedded.address, Desk(region, embedded, _keys(region)))))
@@ -181,7 +183,7 @@ def _for_guests(served: Served, bridge: str, api: Application) -> Iterator[Appli
 
 def _check(settings: Settings) -> None:
     """Refuse settings that are wrong before anything is begun."""
-    _ = settings.trash_kept, settings.subregion_letters
+    _ = settings.trash_kept, settings.subregion_letters, read_required_keys(settings.require_signed)
     if settings.guest_network:
         guest_network.check(settings.guest_network)
     if settings.public_ips:
@@ -237,6 +239,9 @@ def _tell(settings: Settings, served: Served) -> None:
         "OosListen": served.oos_listen,
         "AllowImport": ",".join(settings.allow_import) or None,
         "Metadata": f"http://{metadata_socket.METADATA_IP}" if served.bridge else None,
+        "RequireSigned": " ".join(key.text for key in served.region.required_keys) or None,
+        "PublicKey": served.region.signing_key.public.text,
+        "KeyFingerprint": served.region.signing_key.public.fingerprint,
         "ReserveGib": settings.reserve_gib,
         "Compute": settings.compute,
         "GuestNetwork": served.region.network.cidr,

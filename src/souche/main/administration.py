@@ -30,6 +30,7 @@ from souche.objects.addresses import AllowList
 from souche.objects.embedded import EmbeddedOos
 from souche.objects.fetch import Fetcher
 from souche.refusals import NoObjectStore
+from souche.signing import PublicKey
 from souche.storage.qcow2.driver import Qcow2Store
 from souche.workflows import buckets, engine, examinations
 from souche.workflows.buckets import Buckets
@@ -71,6 +72,7 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
             keeps_objects=facts.get("OosListen") is not None,
             public_range=public_range.known(home, store),
             subregion_letters=letters_of(str(facts.get("Subregions") or "a")),
+            required_keys=tuple(map(PublicKey.read, str(facts.get("RequireSigned") or "").split())),
         )
         yield Administered(
             region,

@@ -54,6 +54,7 @@ def opened(home: Home) -> Iterator[Region]:
             journal=home.journal,
             staging=home.staging,
             vault_key=home.vault_key,
+            signing_key=home.signing_key,
             store=store,
             belongs_together=lambda: identity.check_parts(home),
             disks=Qcow2Inspector(home.path / "disks"),

@@ -45,6 +45,7 @@ from souche.reconcile.loop import Sweep
 from souche.reconcile.space import Ballast, SpaceWatch
 from souche.reconcile.trash import TrashSweep
 from souche.room import ENDLESS, Room, room_of
+from souche.signing import BadPublicKey, PublicKey, SigningKey, read_public_keys
 from souche.storage.base import LiveDisks
 from souche.storage.qcow2.driver import Qcow2Store
 from souche.transfer.disk_importer import DiskImporter
@@ -162,6 +163,36 @@ def read_key_file(path: Path) -> tuple[str, str]:
     return access_key_id, secret_key
 
 
+def open_signing_key(home: Home) -> SigningKey:
+    """The key that the region's exports are signed with.
+
+    Raises:
+        SigningKeyDamaged.
+    """
+    return SigningKey.open(home.signing_key, Vault.open(home.vault_key))
+
+
+def read_required_keys(file: str) -> tuple[PublicKey, ...]:
+    """The keys that a file of `--require-signed` has.
+
+    Raises:
+        BadSetting: it cannot be read, or has something else or no key in it.
+    """
+    if not file:
+        return ()
+    try:
+        keys = read_public_keys(Path(file).read_text())
+    except OSError as error:
+        raise BadSetting(flag="--require-signed", reason=f"{file}: {error.strerror}") from error
+    except ValueError as error:
+        raise BadSetting(flag="--require-signed", reason=f"{file} is no text") from error
+    except BadPublicKey as error:
+        raise BadSetting(flag="--require-signed", reason=f"{file}: {error}") from error
+    if not keys:
+        raise BadSetting(flag="--require-signed", reason=f"there is no public key in {file}")
+    return keys
+
+
 def ways_to_buckets(settings: Settings, home: Home, oos: Oos | None, room: Room) -> Buckets:
     """The ways that exports have."""
     endpoint = settings.export_endpoint or ("" if settings.oos_address else settings.oos_endpoint)
@@ -197,6 +228,7 @@ def make_parts(
         live=compute,
         clock=SystemClock(),
         vault=Vault.open(home.vault_key),
+        signing_key=open_signing_key(home),
         importer=DiskImporter(fetcher, home.staging, room=room),
         buckets=ways,
         room=room,
@@ -257,6 +289,7 @@ def make_region(
     subregion_letters: tuple[str, ...],
     public_range: str,
     share_gate: ShareGate = "off",
+    required_keys: tuple[PublicKey, ...] = (),
 ) -> Region:
     """What use-cases work with."""
     return Region(
@@ -268,6 +301,7 @@ def make_region(
         clock=SystemClock(),
         ids=IdSource(),
         vault=Vault.open(home.vault_key),
+        signing_key=open_signing_key(home),
         fetcher=fetcher,
         workflows=workflows,
         oos_endpoint=oos_endpoint,
@@ -276,6 +310,7 @@ def make_region(
         subregion_letters=subregion_letters,
         public_range=public_range,
         share_gate=share_gate,
+        required_keys=required_keys,
     )
 
 

@@ -10,11 +10,12 @@ from souche.formats.companion import Companion, CompanionDisk
 from souche.formats.manifest import Manifest, ManifestDisk
 from souche.objects.fetch import DownloadTooLarge, Fetcher, Limits, UrlNotFound
 from souche.objects.urls import parse_url, shown
-from souche.refusals import BadManifest, BadUrl, NoSuchManifest
+from souche.refusals import BadManifest, BadUrl, ManifestDiffers, NoSuchManifest
 
 PARAMETER: Final = "FileLocation"
 LIMITS: Final = Limits(most_bytes=manifests.MOST_BYTES, seconds=20, idle_seconds=10)
 COMPANION_HEADER: Final = f"x-amz-meta-{companions.METADATA_KEY}"
+HASH_HEADER: Final = f"x-amz-meta-{companions.HASH_KEY}"
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,30 @@ def fetch_manifest(fetcher: Fetcher, url: str) -> ExportedImage:
     companion_url = headers.get(COMPANION_HEADER)
     if companion_url is None:
         return ExportedImage(manifest, None)
-    body, _ = fetcher.read(companion_url, COMPANION_HEADER, LIMITS)
-    return ExportedImage(manifest, companions.read_companion(body))
+    found = _fetch_companion(fetcher, companion_url)
+    named = headers.get(HASH_HEADER)
+    if named is not None and named != companions.sha256_of(found):
+        raise ManifestDiffers(reason="the manifest's object names a companion with another SHA-256")
+    companion = companions.read_companion(found)
+    _check_bound(body, companion)
+    return ExportedImage(manifest, companion)
+
+
+def _fetch_companion(fetcher: Fetcher, url: str) -> bytes:
+    try:
+        body, _ = fetcher.read(url, COMPANION_HEADER, LIMITS)
+    except DownloadTooLarge as error:
+        raise BadManifest(reason=f"the companion has more than {LIMITS.most_bytes} bytes") from error
+    return body
+
+
+def _check_bound(manifest: bytes, companion: Companion) -> None:
+    """Refuse a companion of another manifest; one of an earlier Souche, which is never signed, names none."""
+    expected = companion.manifest_sha256
+    if expected is None and companion.signer is None:
+        return
+    if expected != manifests.digest(manifest):
+        raise ManifestDiffers(reason="the companion has the hash of another manifest")
 
 
 def without_query(url: str) -> str:

@@ -11,21 +11,28 @@ The transaction before has written the task (`queued`), with the image as it was
 When a step fails the task becomes `failed` with the reason; one that was cancelled stays so. Cancelling it sets its
 state, which this workflow looks at all the time.
 
-A mapping without a snapshot (an empty volume) has no place in a manifest, and is left out.
+A mapping without a snapshot (an empty volume) has no place in a manifest: the companion has it. The region's key signs
+the companion, which has the hashes of the manifest and of every disk.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from souche.db import export_tasks
+from souche.db import region as region_records
 from souche.db.schema import utc_text
 from souche.errors import StorageFailed
 from souche.formats.companion import (
+    HASH_KEY,
     METADATA_KEY,
     Companion,
     CompanionDisk,
-    write_companion,
+    EmptyVolume,
+    Signer,
+    sha256_of,
+    sign_companion,
 )
-from souche.formats.manifest import Manifest, ManifestDisk, write_manifest
+from souche.formats.manifest import Manifest, ManifestDisk, digest, write_manifest
 from souche.model.export_tasks import MANIFEST_SECONDS, ExportTask, WrittenDisk
 from souche.model.images import Image, ImageMapping, Lineage
 from souche.model.operations import Operation
@@ -42,20 +49,27 @@ def _write_manifest(parts: Parts, operation: Operation) -> None:
     image = _image_of(task)
     with parts.store.read() as connection:
         disks = export_tasks.written_disks(connection, task.task_id)
-    region = str(operation.arguments["region"])
-    companion = write_companion(_companion(task, image, disks, region))
+    signer = _signer(parts, str(operation.arguments["region"]))
     with exports.patience(parts, operation) as patient:
         objects = PatientStore(parts.buckets.store_of(task), patient)
+        manifest = write_manifest(_manifest(task, image, disks, objects))
+        unsigned = _companion(task, image, disks, signer)
+        companion = sign_companion(replace(unsigned, manifest_sha256=digest(manifest)), parts.signing_key)
         objects.put(task.bucket, task.companion_key, companion, metadata={})
-        objects.put(
-            task.bucket,
-            task.manifest_key,
-            write_manifest(_manifest(task, image, disks, objects)),
-            metadata={METADATA_KEY: _url(objects, task, task.companion_key)},
-        )
+        metadata = {
+            METADATA_KEY: _url(objects, task, task.companion_key),
+            HASH_KEY: sha256_of(companion),
+        }
+        objects.put(task.bucket, task.manifest_key, manifest, metadata=metadata)
     sealed = parts.vault.seal(_url(objects, task, task.manifest_key))
     with parts.store.begin() as connection:
         export_tasks.set_manifest_url(connection, task.task_id, sealed)
+
+
+def _signer(parts: Parts, region: str) -> Signer:
+    with parts.store.read() as connection:
+        region_id = region_records.region_id(connection)
+    return Signer(region_id, region, parts.signing_key.public)
 
 
 def _image_of(task: ExportTask) -> Image:
@@ -95,7 +109,8 @@ def _manifest_disk(
     )
 
 
-def _companion(task: ExportTask, image: Image, disks: Mapping[str, WrittenDisk], region: str) -> Companion:
+def _companion(task: ExportTask, image: Image, disks: Mapping[str, WrittenDisk], signer: Signer) -> Companion:
+    pause = image.guest_pause_seconds
     return Companion(
         disks=tuple(
             CompanionDisk(
@@ -108,16 +123,26 @@ def _companion(task: ExportTask, image: Image, disks: Mapping[str, WrittenDisk],
             for disk in disks.values()
         ),
         lineage=Lineage(
-            region=region,
+            region=signer.region,
             image_id=image.image_id,
             creation_date=utc_text(image.creation_date),
             source_image_id=image.source_image_id,
             source_vm_id=image.source_vm_id,
+            export_task_id=task.task_id,
         ),
         boot_modes=image.boot_modes,
         tpm_mandatory=image.tpm_mandatory,
         secure_boot=image.secure_boot,
         vm_attributes=image.vm_attributes,
+        tags=tuple((task.image_tags or {}).items()),
+        empty_volumes=tuple(
+            EmptyVolume(position, mapping)
+            for position, mapping in enumerate(image.mappings)
+            if not mapping.snapshot_id
+        ),
+        consistency=image.consistency,
+        guest_pause_microseconds=None if pause is None else round(pause * 1_000_000),
+        signer=signer,
     )
 
 

@@ -1,0 +1,11 @@
+"""The key that the region's exports are signed with."""
+
+from souche.app.region import Region
+from souche.db import region as records
+from souche.formats.companion import Signer
+
+
+def signer(region: Region) -> Signer:
+    """The region as the companions of its exports name it."""
+    with region.store.read() as connection:
+        return Signer(records.region_id(connection), region.name, region.signing_key.public)
