@@ -5,7 +5,7 @@ forks, and a process with threads should not.
 
 CASES is a JSON file: a list of `[home, step, moment, failing step or null]`. In each home a workflow is promised. A
 first process begins it and is killed by SIGKILL at that moment of that step; a second one starts in the same home
-and ends when nothing is promised any more.
+and ends when nothing is promised any more. The failing step fails in both.
 """
 
 import json
@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -23,8 +24,9 @@ import structlog
 
 from souche.errors import StorageFailed
 from souche.reconcile import leftovers
+from souche.workflows import engine
 from souche.workflows.catalogue import CATALOGUE
-from souche.workflows.durable import DbosJournal, DurableWorkflows
+from souche.workflows.durable import DurableWorkflows
 from tests.support.polling import eventually
 from tests.workflows.world import Qcow2Disks, assemble
 
@@ -47,9 +49,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Deadly:
-    """A journal on DBOS that kills its own process."""
+    """A journal whose step fails, and that kills its own process where it is `deadly`."""
 
     case: Case
+    deadly: bool
+    journal: engine.Journal
 
     def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
         def act() -> None:
@@ -59,12 +63,12 @@ class Deadly:
             self._die(name, "done")
 
         self._die(name, "before")
-        reason = DbosJournal().once(name, act, until_success=until_success)
+        reason = self.journal.once(name, act, until_success=until_success)
         self._die(name, "remembered")
         return reason
 
     def _die(self, name: str, moment: Moment) -> None:
-        if (name, moment) == (self.case.step, self.case.moment):
+        if self.deadly and (name, moment) == (self.case.step, self.case.moment):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -74,8 +78,8 @@ def live(case: Case, *, deadly: bool) -> None:
     world = assemble(case.home, Qcow2Disks(case.home), seed=3)
     # At a start, disks without a record mean that the records are of another time: no crash may leave any.
     assert leftovers.unrecorded_disks(world.parts.store, world.parts.volumes).all() == frozenset()
-    journal = Deadly(case) if deadly else None
-    workflows = DurableWorkflows(case.home / "journal.sqlite", CATALOGUE, world.parts, "test", journal)
+    through = partial(Deadly, case, deadly)
+    workflows = DurableWorkflows(case.home / "journal.sqlite", CATALOGUE, world.parts, "test", through)
     workflows.launch()
     if deadly:
         threading.Event().wait(TIMEOUT_SECONDS)

@@ -14,7 +14,6 @@ from tests.workflows.scenarios import SCENARIOS, Changed, Scenario
 from tests.workflows.world import Qcow2Disks, Seen, assemble, changes, original
 
 ROOT = Path(__file__).parents[2]
-ERASE = "erase operation"
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ def _scenario(name: str) -> Scenario:
 
 
 def _steps(scenario: Scenario) -> list[str]:
-    return [*(step.name for step in CATALOGUE[scenario.workflow].steps), ERASE]
+    return engine.step_names(CATALOGUE[scenario.workflow])
 
 
 def _forward(name: str, *moments: str) -> list[Point]:
@@ -49,12 +48,13 @@ def _backward(name: str, failing: str) -> list[Point]:
     scenario = _scenario(name)
     steps = _steps(scenario)
     undone = [f"undo {step}" for step in steps[: steps.index(failing) + 1]]
-    return [Point(scenario, step, "done", failing) for step in (*undone, "failed", ERASE)]
+    last = [engine.ERASE] if engine.ERASE in steps else []
+    return [Point(scenario, step, "done", failing) for step in (*undone, engine.FAILED, *last)]
 
 
 POINTS = [
     *_forward("create_image", "before", "done"),
-    Point(_scenario("create_image"), ERASE, "remembered"),
+    Point(_scenario("create_image"), engine.ERASE, "remembered"),
     *_backward("create_image", "capture"),
     *_forward("create_vm", "done"),
     *_backward("create_vm", "start"),

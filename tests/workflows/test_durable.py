@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from souche.workflows.durable import (
     ATTEMPTS_WHEN_UNAVAILABLE,
     KEPT,
     LONGEST_PAUSE_SECONDS,
-    DbosJournal,
     DurableWorkflows,
+    as_it_is,
     attempt,
 )
-from souche.workflows.engine import INTERNAL_ERROR, Lane, Step, Workflow
+from souche.workflows.engine import INTERNAL_ERROR, Ending, Lane, Step, Workflow
 from souche.workflows.runs import AT_ONCE
 from tests.support.polling import eventually
 from tests.support.region import ManualClock
@@ -136,15 +137,21 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @contextmanager
 def running(
-    world: World, log: Log, journal: engine.Journal | None = None, *, launch: bool = True
+    world: World,
+    log: Log,
+    through: Callable[[engine.Journal], engine.Journal] = as_it_is,
+    *,
+    launch: bool = True,
 ) -> Iterator[DurableWorkflows]:
     catalogue = {
         "short": Workflow("short", (log.step("first"), log.step("second"))),
         "long": Workflow("long", (log.step("first"), Step("wait", log.waiting), log.step("second"))),
         "broken": Workflow("broken", (log.step("first"), Step("wait", log.failing), log.step("second"))),
         "guest": Workflow("guest", (log.step("only"),), lane=Lane.GUESTS),
+        "anew": Workflow("anew", (log.step("first"), log.step("second")), ending=Ending()),
+        "long anew": Workflow("long anew", (log.step("first"), Step("wait", log.waiting)), ending=Ending()),
     }
-    workflows = DurableWorkflows(world.home / "journal.sqlite", catalogue, world.parts, "test", journal)
+    workflows = DurableWorkflows(world.home / "journal.sqlite", catalogue, world.parts, "test", through)
     try:
         if launch:
             workflows.launch()
@@ -212,8 +219,8 @@ def test_interrupted_workflow_goes_on_where_it_was(world: World, log: Log) -> No
 class FailsOnce:
     """A journal whose medium fails once, when the second step is done and not remembered."""
 
-    def __init__(self) -> None:
-        self._under = DbosJournal()
+    def __init__(self, under: engine.Journal) -> None:
+        self._under = under
         self._broken = True
 
     def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
@@ -225,7 +232,7 @@ class FailsOnce:
 
 
 def test_workflow_whose_journal_failed_is_revived(world: World, log: Log) -> None:
-    with running(world, log, FailsOnce()) as workflows:
+    with running(world, log, FailsOnce) as workflows:
         operation = promise(world, "short", "a")
         workflows.start(operation)
         eventually(lambda: status(operation) == "ERROR")
@@ -237,24 +244,35 @@ def test_workflow_whose_journal_failed_is_revived(world: World, log: Log) -> Non
     assert log.done == ["a first", "a second", "a second"]
 
 
+@dataclass(frozen=True)
 class FullMedium:
-    """A journal whose file takes nothing any more when the second step is done, until `emptied`."""
+    """A journal whose medium is full when the second step is done."""
 
-    def __init__(self, database: Path) -> None:
-        self._under = DbosJournal()
-        self._database = database
-        self._broken = True
+    medium: "Medium"
+    under: engine.Journal
 
     def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
         def act() -> None:
             action()
-            if name == "second" and self._broken:
-                self._broken = False
-                self._execute(
-                    "CREATE TRIGGER full{0} BEFORE {1} BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END"
-                )
+            if name == "second":
+                self.medium.fill()
 
-        return self._under.once(name, act, until_success=until_success)
+        return self.under.once(name, act, until_success=until_success)
+
+
+class Medium:
+    """Where the journal's file is: takes nothing any more once it is filled, until `emptied`."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._broken = True
+
+    def fill(self) -> None:
+        if self._broken:
+            self._broken = False
+            self._execute(
+                "CREATE TRIGGER full{0} BEFORE {1} BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END"
+            )
 
     def emptied(self) -> None:
         self._execute("DROP TRIGGER full{0}")
@@ -268,14 +286,14 @@ class FullMedium:
 
 def test_workflow_whose_journal_takes_nothing_goes_on_without_a_restart(world: World, log: Log) -> None:
     """Not even that it has failed can be written: to the journal it runs still."""
-    journal = FullMedium(world.home / "journal.sqlite")
-    with running(world, log, journal) as workflows:
+    medium = Medium(world.home / "journal.sqlite")
+    with running(world, log, partial(FullMedium, medium)) as workflows:
         operation = promise(world, "short", "a")
         workflows.start(operation)
         assert workflows.wait(operation.operation_id, 20)
         workflows.revive()
         assert status(operation) == "PENDING"
-        journal.emptied()
+        medium.emptied()
         workflows.revive()
         eventually(lambda: world.promised() == [])
         eventually(lambda: status(operation) == "SUCCESS")
@@ -329,6 +347,56 @@ def test_promise_of_a_restored_database_is_kept_anew(world: World, log: Log) -> 
         workflows.revive()
         eventually(lambda: world.promised() == [])
     assert log.done == ["a first", "a second"] * 2
+
+
+def test_a_workflow_with_an_ending_leaves_nothing_in_the_journal(world: World, log: Log) -> None:
+    with running(world, log) as workflows:
+        operation = promise(world, "anew", "a")
+        workflows.start(operation)
+        assert workflows.wait(operation.operation_id, 20)
+        assert status(operation) is None
+        workflows.revive()
+        assert world.promised() == []
+    assert log.done == ["a first", "a second"]
+
+
+def test_a_workflow_with_an_ending_begins_again_after_a_crash(world: World, log: Log) -> None:
+    with running(world, log) as workflows:
+        workflows.start(promise(world, "long anew", "a"))
+        eventually(lambda: log.done == ["a first"])
+    resumed = Log(hold=log.hold)
+    with running(world, resumed):
+        log.hold.set()
+        eventually(lambda: world.promised() == [])
+    assert resumed.done == ["a first"]
+
+
+def test_a_workflow_with_an_ending_that_broke_off_begins_again(world: World, log: Log) -> None:
+    with running(world, log, FailsOnce) as workflows:
+        operation = promise(world, "anew", "a")
+        workflows.start(operation)
+        assert workflows.wait(operation.operation_id, 20)
+        workflows.start_outstanding()
+        assert world.promised() == [operation]
+        workflows.revive()
+        eventually(lambda: world.promised() == [])
+    assert log.done == ["a first", "a second"] * 2
+
+
+def test_what_an_earlier_release_began_in_the_journal_begins_again(
+    world: World, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is resumed there, and done without it."""
+    with monkeypatch.context() as earlier:
+        earlier.setattr(Workflow, "journalled", True)
+        with running(world, log) as workflows:
+            workflows.start(promise(world, "long anew", "a"))
+            eventually(lambda: log.done == ["a first"])
+    resumed = Log(hold=log.hold)
+    with running(world, resumed):
+        log.hold.set()
+        eventually(lambda: world.promised() == [])
+    assert resumed.done == ["a first"]
 
 
 def test_running_workflow_is_not_revived(world: World, log: Log) -> None:

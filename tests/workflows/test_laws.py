@@ -24,16 +24,19 @@ FAILURES = {
     "by a defect": (RuntimeError("injected"), True),
 }
 STEPS = [(scenario, step.name) for scenario in SCENARIOS for step in CATALOGUE[scenario.workflow].steps]
+ENDINGS = [
+    (scenario, engine.RECORD) for scenario in SCENARIOS if CATALOGUE[scenario.workflow].ending is not None
+]
 
 
-def _cases(*names: str) -> list[tuple[Scenario, str, Kind, str]]:
+def _cases(steps: list[tuple[Scenario, str]], *names: str) -> list[tuple[Scenario, str, Kind, str]]:
     """Every step on the memory store, with each of the names; on the qcow2 store the decisive ones, with the
     first."""
     in_memory: list[tuple[Scenario, str, Kind, str]] = [
-        (scenario, step, "memory", name) for scenario, step in STEPS for name in names
+        (scenario, step, "memory", name) for scenario, step in steps for name in names
     ]
     return in_memory + [
-        (scenario, step, "qcow2", names[0]) for scenario, step in STEPS if scenario.workflow in DECISIVE
+        (scenario, step, "qcow2", names[0]) for scenario, step in steps if scenario.workflow in DECISIVE
     ]
 
 
@@ -64,7 +67,7 @@ def test_every_workflow_has_a_scenario() -> None:
     assert {scenario.workflow for scenario in SCENARIOS} == set(CATALOGUE)
 
 
-@pytest.mark.parametrize(("scenario", "step", "kind", "how"), _cases("twice"), ids=_id)
+@pytest.mark.parametrize(("scenario", "step", "kind", "how"), _cases(STEPS + ENDINGS, "twice"), ids=_id)
 def test_doing_a_step_twice_equals_doing_it_once(
     scenario: Scenario,
     step: str,
@@ -91,7 +94,7 @@ def _after(origin: Original, home: Path, scenario: Scenario, journal: engine.Jou
 
 @pytest.mark.parametrize(
     ("scenario", "step", "kind", "failure"),
-    _cases("after its work", "before its work", "by a defect"),
+    _cases(STEPS, "after its work", "before its work", "by a defect"),
     ids=_id,
 )
 def test_failing_at_a_step_leaves_a_clean_world(

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from structlog.contextvars import get_contextvars
+
 from souche.errors import StorageFailed
+from souche.workflows import engine
 from souche.workflows.catalogue import CATALOGUE
-from souche.workflows.durable import DbosJournal
 
 Kind = Literal["boundary", "operation", "start-up", "moment", "idle"]
 
@@ -43,7 +45,7 @@ def points() -> list[tuple[str, str, str]]:
     return [
         (name, step, moment)
         for name, workflow in sorted(CATALOGUE.items())
-        for step in [*(each.name for each in workflow.steps), "erase operation"]
+        for step in engine.step_names(workflow)
         for moment in ("before", "done", "remembered")
     ]
 
@@ -122,11 +124,11 @@ class Reaper:
 
 
 class DeadlyJournal:
-    """DBOS's journal, with a death on the way."""
+    """A journal with a death on the way."""
 
-    def __init__(self, reaper: Reaper) -> None:
+    def __init__(self, reaper: Reaper, journal: engine.Journal) -> None:
         self._reaper = reaper
-        self._journal = DbosJournal()
+        self._journal = journal
 
     def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
         workflow = _workflow()
@@ -144,7 +146,5 @@ class DeadlyJournal:
 
 
 def _workflow() -> str:
-    """The name of the workflow that this thread runs: DBOS names its run by the operation's id."""
-    from dbos import DBOS  # the journal's library, needed in a life only
-
-    return str(DBOS.workflow_id).partition(":")[0]
+    """The name of the workflow that this thread runs: the operation's id, which logs have, begins with it."""
+    return str(get_contextvars().get("operation")).partition(":")[0]

@@ -129,7 +129,7 @@ def _put(module: ModuleType, name: str, part: object) -> None:
 def live(plan: Plan, tell: Callable[[Line], None]) -> None:
     """The life."""
     reaper = Reaper(plan.death, lambda how: tell({"died": how}))
-    _put(main, "DurableWorkflows", partial(DurableWorkflows, journal=DeadlyJournal(reaper)))
+    _put(main, "DurableWorkflows", partial(DurableWorkflows, through=partial(DeadlyJournal, reaper)))
     _put(main, "open_oos", _folder_oos)
     _put(drivers, "SystemClock", partial(ShiftedClock, plan.ahead_seconds))
     with main.serve(plan.settings) as served:

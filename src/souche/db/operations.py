@@ -57,9 +57,10 @@ def insert_all(
         connection.execute(_LOCK, locked)
 
 
-def erase(connection: sa.Connection, operation_id: str) -> None:
-    """The promise is kept. Erasing it again is harmless."""
-    connection.execute(operations.delete().where(operations.c.operation_id == operation_id))
+def erase(connection: sa.Connection, operation_id: str) -> bool:
+    """The promise is kept. Erasing it again is harmless; whether it stood."""
+    erased = connection.execute(operations.delete().where(operations.c.operation_id == operation_id))
+    return erased.rowcount > 0
 
 
 def get(connection: sa.Connection, operation_id: str) -> Operation | None:

@@ -7,7 +7,7 @@ Arguments: `vm_ids`, with commas between them.
 
 from souche.model.operations import Operation
 from souche.workflows import firewalls
-from souche.workflows.engine import Lane, Step, Workflow
+from souche.workflows.engine import Ending, Lane, Step, Workflow
 from souche.workflows.parts import Parts
 
 
@@ -15,4 +15,6 @@ def _apply(parts: Parts, operation: Operation) -> None:
     firewalls.follow_vms(parts, str(operation.arguments["vm_ids"]).split(","))
 
 
-WORKFLOW = Workflow(name="apply_public_ips", steps=(Step("apply", _apply),), lane=Lane.FIREWALLS)
+WORKFLOW = Workflow(
+    name="apply_public_ips", steps=(Step("apply", _apply),), lane=Lane.FIREWALLS, ending=Ending()
+)

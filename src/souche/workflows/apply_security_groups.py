@@ -9,7 +9,7 @@ earlier releases name groups: the sweep of firewalls has the VM follow then).
 
 from souche.model.operations import Operation
 from souche.workflows import firewalls
-from souche.workflows.engine import Lane, Step, Workflow
+from souche.workflows.engine import Ending, Lane, Step, Workflow
 from souche.workflows.parts import Parts
 
 
@@ -20,4 +20,6 @@ def _apply(parts: Parts, operation: Operation) -> None:
         firewalls.follow_groups(parts, str(operation.arguments["security_group_ids"]).split(","))
 
 
-WORKFLOW = Workflow(name="apply_security_groups", steps=(Step("apply", _apply),), lane=Lane.FIREWALLS)
+WORKFLOW = Workflow(
+    name="apply_security_groups", steps=(Step("apply", _apply),), lane=Lane.FIREWALLS, ending=Ending()
+)

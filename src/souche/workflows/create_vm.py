@@ -6,19 +6,21 @@ The transaction before has written the VM (`pending`), its volumes (`creating`),
 2. define: tell the hypervisor, with the DHCP reservation and the security groups: it lets in what their rules say, and
    is let in as a member. Undo: remove the guest.
 3. start: unless the caller wants it off (`boot`). Undo: that of step 2 does it.
-4. record: the volumes are `in-use`, the VM is `running` or `stopped`.
 
-When a step fails the VM becomes `terminated` with the reason, and its volumes are gone.
+Ending: the volumes are `in-use`, the VM is `running` or `stopped`. When a step fails the VM becomes `terminated` with
+the reason, and its volumes are gone.
 
 Arguments: `boot`.
 """
+
+import sqlalchemy as sa
 
 from souche.db import tags, vms, volumes
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
 from souche.states import USER_STOPPED, LinkState, VmState
 from souche.workflows import guests, locks
-from souche.workflows.engine import Step, Workflow
+from souche.workflows.engine import Ending, Step, Workflow
 from souche.workflows.parts import Parts
 
 GIB = 1024**3
@@ -56,22 +58,19 @@ def _start(parts: Parts, operation: Operation) -> None:
         parts.hypervisor.start(operation.subject_id)
 
 
-def _record(parts: Parts, operation: Operation) -> None:
+def _record(connection: sa.Connection, parts: Parts, operation: Operation) -> None:
     boot = bool(operation.arguments["boot"])
     state, reason = (VmState.RUNNING, "") if boot else (VmState.STOPPED, USER_STOPPED)
-    with parts.store.begin() as connection:
-        volumes.set_attached(connection, operation.subject_id)
-        guests.settle(connection, operation.subject_id, [VmState.PENDING], state, reason)
+    volumes.set_attached(connection, operation.subject_id)
+    guests.settle(connection, operation.subject_id, [VmState.PENDING], state, reason)
 
 
-def _failed(parts: Parts, operation: Operation, reason: str) -> None:
-    with parts.store.begin() as connection:
-        for volume in volumes.of_vm(connection, operation.subject_id):
-            volumes.erase(connection, volume.volume_id)
-            tags.erase(connection, volume.volume_id)
-        vms.set_terminated(
-            connection, operation.subject_id, f"Server.InternalError: {reason}", parts.clock.now()
-        )
+def _failed(connection: sa.Connection, parts: Parts, operation: Operation, reason: str) -> None:
+    for volume in volumes.of_vm(connection, operation.subject_id):
+        volumes.erase(connection, volume.volume_id)
+        tags.erase(connection, volume.volume_id)
+    reason = f"Server.InternalError: {reason}"
+    vms.set_terminated(connection, operation.subject_id, reason, parts.clock.now())
 
 
 WORKFLOW = Workflow(
@@ -80,8 +79,7 @@ WORKFLOW = Workflow(
         Step("make volumes", _make_volumes, _forget_volumes),
         Step("define", _define, guests.remove),
         Step("start", _start, guests.remove),
-        Step("record", _record),
     ),
-    failed=_failed,
+    ending=Ending(_record, _failed),
     lock=locks.subject,
 )

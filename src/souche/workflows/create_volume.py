@@ -1,10 +1,10 @@
 """Make a volume, empty or from a snapshot.
 
 1. make: in the volume store, in constant time. Undo: forget it there.
-2. record: it is `available`.
-
-When a step fails the volume becomes `error`, and holds nothing.
+Ending: it is `available`. When a step fails it becomes `error`, and holds nothing.
 """
+
+import sqlalchemy as sa
 
 from souche.db import volumes
 from souche.errors import StorageFailed
@@ -12,7 +12,7 @@ from souche.model.operations import Operation
 from souche.states import VolumeState
 from souche.workflows import locks
 from souche.workflows.create_vm import make_volume
-from souche.workflows.engine import Step, Workflow
+from souche.workflows.engine import Ending, Step, Workflow
 from souche.workflows.parts import Parts
 
 
@@ -28,19 +28,17 @@ def _forget(parts: Parts, operation: Operation) -> None:
     parts.volumes.delete_volume(operation.subject_id)
 
 
-def _record(parts: Parts, operation: Operation) -> None:
-    with parts.store.begin() as connection:
-        volumes.set_state(connection, operation.subject_id, VolumeState.AVAILABLE)
+def _record(connection: sa.Connection, parts: Parts, operation: Operation) -> None:
+    volumes.set_state(connection, operation.subject_id, VolumeState.AVAILABLE)
 
 
-def _failed(parts: Parts, operation: Operation, reason: str) -> None:
-    with parts.store.begin() as connection:
-        volumes.set_state(connection, operation.subject_id, VolumeState.ERROR)
+def _failed(connection: sa.Connection, parts: Parts, operation: Operation, reason: str) -> None:
+    volumes.set_state(connection, operation.subject_id, VolumeState.ERROR)
 
 
 WORKFLOW = Workflow(
     name="create_volume",
-    steps=(Step("make", _make, _forget), Step("record", _record)),
-    failed=_failed,
+    steps=(Step("make", _make, _forget),),
+    ending=Ending(_record, _failed),
     lock=locks.subject,
 )

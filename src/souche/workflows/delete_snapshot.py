@@ -1,7 +1,8 @@
 """Delete a snapshot that nothing uses. Forward only: each step is tried until it succeeds.
 
 1. forget: in the volume store; blocks that other snapshots and volumes share stay.
-2. erase: the record and its tags.
+
+Ending: the record and its tags are gone.
 """
 
 from collections.abc import Collection
@@ -13,7 +14,7 @@ from souche.model.operations import Operation
 from souche.model.snapshots import Snapshot
 from souche.states import SnapshotState
 from souche.workflows import locks
-from souche.workflows.engine import Step, Workflow
+from souche.workflows.engine import Ending, Step, Workflow
 from souche.workflows.parts import Parts
 
 
@@ -21,10 +22,9 @@ def _forget(parts: Parts, operation: Operation) -> None:
     parts.volumes.delete_snapshot(operation.subject_id)
 
 
-def _erase(parts: Parts, operation: Operation) -> None:
-    with parts.store.begin() as connection:
-        snapshots.erase(connection, [operation.subject_id])
-        tags.erase(connection, operation.subject_id)
+def _erase(connection: sa.Connection, parts: Parts, operation: Operation) -> None:
+    snapshots.erase(connection, [operation.subject_id])
+    tags.erase(connection, operation.subject_id)
 
 
 def begin_unused(connection: sa.Connection, snapshot_ids: Collection[str]) -> list[Operation]:
@@ -64,5 +64,5 @@ def is_being_read(connection: sa.Connection, snapshot_id: str) -> bool:
 
 
 WORKFLOW = Workflow(
-    name="delete_snapshot", steps=(Step("forget", _forget), Step("erase", _erase)), lock=locks.subject
+    name="delete_snapshot", steps=(Step("forget", _forget),), ending=Ending(_erase), lock=locks.subject
 )

@@ -3,17 +3,19 @@
 1. remove: pull the plug; the hypervisor forgets the guest, its address and everything else of its run. It is no member
    of its security groups any more, before the address is another VM's.
 2. delete volumes: those that are to go with the VM.
-3. let in no more: nothing, since step 1 does it. The journals of earlier releases know steps by their place.
-4. record: these are gone, the others are `available` again; the VM is `terminated`, with the reason
-   that its deletion began with, and listed for an hour more.
+
+Ending: these are gone, the others are `available` again; the VM is `terminated`, with the reason that its deletion
+began with, and listed for an hour more.
 """
+
+import sqlalchemy as sa
 
 from souche.db import tags, vms, volumes
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
 from souche.states import VolumeState
 from souche.workflows import guests, locks
-from souche.workflows.engine import Step, Workflow, nothing
+from souche.workflows.engine import Ending, Step, Workflow
 from souche.workflows.parts import Parts
 
 
@@ -29,18 +31,17 @@ def _delete_volumes(parts: Parts, operation: Operation) -> None:
             parts.volumes.delete_volume(volume.volume_id)
 
 
-def _record(parts: Parts, operation: Operation) -> None:
-    with parts.store.begin() as connection:
-        for volume in volumes.of_vm(connection, operation.subject_id):
-            if _goes_too(volume):
-                volumes.erase(connection, volume.volume_id)
-                tags.erase(connection, volume.volume_id)
-            else:
-                volumes.unlink(connection, volume.volume_id)
-                volumes.set_state(connection, volume.volume_id, VolumeState.AVAILABLE)
-        vm = vms.get(connection, operation.subject_id)
-        reason = vm.state_reason if vm else ""
-        vms.set_terminated(connection, operation.subject_id, reason, parts.clock.now())
+def _record(connection: sa.Connection, parts: Parts, operation: Operation) -> None:
+    for volume in volumes.of_vm(connection, operation.subject_id):
+        if _goes_too(volume):
+            volumes.erase(connection, volume.volume_id)
+            tags.erase(connection, volume.volume_id)
+        else:
+            volumes.unlink(connection, volume.volume_id)
+            volumes.set_state(connection, volume.volume_id, VolumeState.AVAILABLE)
+    vm = vms.get(connection, operation.subject_id)
+    reason = vm.state_reason if vm else ""
+    vms.set_terminated(connection, operation.subject_id, reason, parts.clock.now())
 
 
 WORKFLOW = Workflow(
@@ -48,8 +49,7 @@ WORKFLOW = Workflow(
     steps=(
         Step("remove", guests.remove),
         Step("delete volumes", _delete_volumes),
-        Step("let in no more", nothing),
-        Step("record", _record),
     ),
     lock=locks.subject,
+    ending=Ending(_record),
 )

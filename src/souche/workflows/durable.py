@@ -7,7 +7,8 @@ Crash-only: there is no orderly end for a workflow in flight; ending the process
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import zip_longest
 from pathlib import Path
@@ -93,8 +94,36 @@ class DbosJournal:
             )
 
 
+class Stopped(Exception):
+    """The region's workflows are closed."""
+
+
+class Retrying:
+    """Each step is tried again as by `DbosJournal`, and nothing is remembered: for workflows with an `Ending`. `pause`
+    waits before a step is tried again, `proceed` raises when nothing may be done any more."""
+
+    def __init__(self, pause: Callable[[float], None], proceed: Callable[[], None]) -> None:
+        self._pause = pause
+        self._proceed = proceed
+
+    def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
+        self._proceed()
+        with bound_contextvars(step=name):
+            return attempt(action, until_success=until_success, pause=self._wait)
+
+    def _wait(self, seconds: float) -> None:
+        self._pause(seconds)
+        self._proceed()
+
+
+def as_it_is(journal: engine.Journal) -> engine.Journal:
+    """The journal itself."""
+    return journal
+
+
 class DurableWorkflows:
-    """The region's workflows on DBOS; one per process.
+    """The region's workflows; one per process. Those with an `Ending` run in threads of this process, and begin again
+    after a crash, as their promises stand; all others run on DBOS.
 
     One is begun when no earlier promise works on the same resources, and its account has a place free (`runs`). Both
     are looked up in the database whenever a promise is made or kept: whatever waits does so there, without a thread.
@@ -106,10 +135,10 @@ class DurableWorkflows:
         catalogue: engine.Catalogue,
         parts: Parts,
         executor_id: str,
-        journal: engine.Journal | None = None,
+        through: Callable[[engine.Journal], engine.Journal] = as_it_is,
     ) -> None:
         """`database` is DBOS's SQLite file. `executor_id` names this process: it resumes only what was its own.
-        `journal` is what steps go through on their way to `DbosJournal`."""
+        `through` makes what steps go through on their way to a journal."""
         _use_write_ahead_log(database)
         self._catalogue = catalogue
         self._names = {
@@ -120,7 +149,8 @@ class DurableWorkflows:
         self._wake = threading.Event()
         self._ending = False
         self._runs = Runs(self._wake.set)
-        self._journal = journal or DbosJournal(self._runs.pause)
+        self._journal = through(DbosJournal(self._runs.pause))
+        self._unjournalled = through(Retrying(self._runs.pause, self._proceed))
         self._beginner = threading.Thread(target=self._begin_in_turn, name="workflow-turns", daemon=True)
         self._run = self._register()
         DBOS(config=_configuration(database, executor_id))
@@ -131,19 +161,44 @@ class DurableWorkflows:
 
         @DBOS.workflow(name="run", max_recovery_attempts=None)
         def run(operation_id: str, workflow: str, subject_id: str, arguments: Mapping[str, Argument]) -> None:
-            operation = Operation(operation_id, workflow, subject_id, arguments)
-            try:
+            with self._ended(operation_id):
                 self._wait_for_earlier(operation_id)
-                self._runs.begin(operation, self._catalogue[workflow].lane)
-                with bound_contextvars(operation=operation_id):
-                    engine.run(self._catalogue[workflow], self._parts, operation, self._journal)
-            except Exception:
-                self._runs.break_off(operation_id)
-                raise
-            finally:
-                self._runs.end(operation_id)
+                self._work(Operation(operation_id, workflow, subject_id, arguments))
 
         return run
+
+    @contextmanager
+    def _ended(self, operation_id: str) -> Iterator[None]:
+        """At the end the workflow has ended, or broken off."""
+        try:
+            yield
+        except Exception:
+            self._runs.break_off(operation_id)
+            raise
+        finally:
+            self._runs.end(operation_id)
+
+    def _work(self, operation: Operation) -> None:
+        """Run a workflow whose turn it is, in this thread. One with an `Ending` that an earlier release has begun on
+        DBOS begins again at its first step."""
+        workflow = self._catalogue[operation.workflow]
+        self._runs.begin(operation, workflow.lane)
+        journal = self._journal if workflow.journalled else self._unjournalled
+        with bound_contextvars(operation=operation.operation_id):
+            engine.run(workflow, self._parts, operation, journal)
+
+    def _work_alone(self, operation: Operation) -> None:
+        try:
+            with self._ended(operation.operation_id):
+                self._work(operation)
+        except Stopped:
+            pass  # the next process begins it again
+        except Exception:
+            log.exception("a workflow broke off, the sweep resumes it", operation=operation.operation_id)
+
+    def _proceed(self) -> None:
+        if self._ending:
+            raise Stopped
 
     def _wait_for_earlier(self, operation_id: str) -> None:
         """What the journal resumes was begun in its turn; but by a former version, or before a backup of the
@@ -205,6 +260,12 @@ class DurableWorkflows:
 
     def _begin(self, operation: Operation) -> None:
         try:
+            if not self._catalogue[operation.workflow].journalled:
+                thread = threading.Thread(
+                    target=self._work_alone, args=[operation], name="workflow", daemon=True
+                )
+                thread.start()
+                return
             with SetWorkflowID(operation.operation_id):
                 DBOS.start_workflow(
                     self._run,
@@ -226,7 +287,12 @@ class DurableWorkflows:
         remembered of them stays; a step that may have been done is done again. One that cannot be resumed is tried
         again the next time, and holds up no other."""
         idle = [each for each in engine.outstanding(self._parts) if not self._runs.runs(each.operation_id)]
-        each(_statuses(idle).items(), lambda found: self._revive(*found), lambda found: found[0])
+        statuses = _statuses(idle)
+        for operation in idle:
+            if operation.operation_id not in statuses:
+                self._runs.forget(operation.operation_id)
+        each(statuses.items(), lambda found: self._revive(*found), lambda found: found[0])
+        self._wake.set()
 
     def _revive(self, operation_id: str, status: str) -> None:
         ended, broken_off = status in ENDED, self._runs.is_broken_off(operation_id)

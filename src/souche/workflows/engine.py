@@ -10,11 +10,17 @@ The two laws that every workflow obeys, run mechanically over all of its steps b
 The engine knows nothing of what journals it: a `Journal` runs one named step durably (DBOS in `durable.py`) or
 just runs it (`Unjournalled`, in one-off commands). A step that fails is part of the journal and is undone; a
 journal that fails is not: the run ends where it is, and another one goes on from what is remembered.
+
+A workflow with an `Ending` needs no journal: its promise is enough. After a crash it begins again at its first step,
+and a third law, run by tests/workflows/test_anew.py, says that this equals one run: cut off before or after any step
+or undo, and run again, it ends as a straight run does, or as a failed one does. That saves a commit of the journal for
+each step; it is for workflows whose steps take moments.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Protocol, TypeAlias
 
 import sqlalchemy as sa
@@ -33,10 +39,20 @@ log = structlog.get_logger()
 
 Action: TypeAlias = Callable[[Parts, Operation], None]
 Failed: TypeAlias = Callable[[Parts, Operation, str], None]
+Record: TypeAlias = Callable[[sa.Connection, Parts, Operation], None]
+RecordFailure: TypeAlias = Callable[[sa.Connection, Parts, Operation, str], None]
+
+ERASE = "erase operation"
+RECORD = "record"
+FAILED = "failed"
 
 
 def nothing(parts: Parts, operation: Operation) -> None:
     """The undo of a step that leaves no trace, or whose trace the steps before it remove."""
+
+
+def no_record(connection: sa.Connection, parts: Parts, operation: Operation) -> None:
+    """For workflows that leave nothing to record."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,15 @@ class Step:
     forward_only: bool = False
 
 
+@dataclass(frozen=True)
+class Ending:
+    """What the transaction records that erases the promise: the result, or why a step failed. Both are there or
+    neither, so a workflow that has ended never begins again. Without `failed` it runs only forward."""
+
+    record: Record = no_record
+    failed: RecordFailure | None = None
+
+
 class Lane(Enum):
     """Where workflows wait for their turn: those of an account that mostly wait hold up none of its others."""
 
@@ -66,9 +91,10 @@ class Lane(Enum):
 class Workflow:
     """A table of steps.
 
-    `failed` records the reason after the undos; a workflow without one runs only forward, and its steps are
-    tried until they succeed. `lock` names what must not be worked on by two workflows at once (ids of VMs and
-    volumes); it is asked once, when the promise is made.
+    `ending`: the workflow runs without a journal, and ends so. Otherwise `failed` records the reason after the undos.
+    A workflow without either's `failed` runs only forward, and its steps are tried until they succeed. `lock` names
+    what must not be worked on by two workflows at once (ids of VMs and volumes); it is asked once, when the promise is
+    made.
     """
 
     name: str
@@ -76,6 +102,17 @@ class Workflow:
     failed: Failed | None = None
     lock: Callable[[sa.Connection, Operation], frozenset[str]] = locks.nothing
     lane: Lane = Lane.WORK
+    ending: Ending | None = None
+
+    @property
+    def journalled(self) -> bool:
+        """Whether a journal remembers its steps."""
+        return self.ending is None
+
+    @property
+    def only_forward(self) -> bool:
+        """Whether no step of it is ever undone."""
+        return (self.failed if self.ending is None else self.ending.failed) is None
 
 
 class Journal(Protocol):
@@ -118,6 +155,11 @@ def reason_of(error: Exception) -> str:
     return INTERNAL_ERROR
 
 
+def step_names(workflow: Workflow) -> list[str]:
+    """What a journal is given to do when nothing fails, in its order."""
+    return [*(step.name for step in workflow.steps), ERASE if workflow.ending is None else RECORD]
+
+
 def run(workflow: Workflow, parts: Parts, operation: Operation, journal: Journal) -> None:
     """Run a workflow to its end and erase its operation. When a step fails, everything is undone and `failed`
     records the reason. An operation that was erased already is done, and nothing is done for it again.
@@ -125,29 +167,42 @@ def run(workflow: Workflow, parts: Parts, operation: Operation, journal: Journal
     It is the caller's to run it when no earlier promise works on the same resources (`db/operations`)."""
     if not is_promised(parts, operation.operation_id):
         return
-    _forward(workflow, parts, operation, journal)
-    journal.once("erase operation", lambda: _erase(parts, operation), until_success=True)
+    reason = _forward(workflow, parts, operation, journal)
+    if workflow.ending is not None:
+        _end(workflow.ending, reason, parts, operation, journal)
+        return
+    failed = workflow.failed
+    if reason is not None and failed is not None:
+        journal.once(FAILED, lambda: failed(parts, operation, reason), until_success=True)
+    journal.once(ERASE, lambda: _erase(parts, operation), until_success=True)
 
 
-def _forward(workflow: Workflow, parts: Parts, operation: Operation, journal: Journal) -> None:
-    certain = workflow.failed is None
+def _forward(workflow: Workflow, parts: Parts, operation: Operation, journal: Journal) -> str | None:
+    """Do the steps. When one fails, undo it and those before it, and return the reason."""
+    certain = workflow.only_forward
     for index, step in enumerate(workflow.steps):
         certain = certain or step.forward_only
         reason = journal.once(step.name, lambda step=step: step.do(parts, operation), until_success=certain)  # type: ignore[misc]
         if reason is not None:
             log.warning("workflow failed", operation=operation.operation_id, step=step.name, reason=reason)
-            _backward(workflow, index, reason, parts, operation, journal)
-            return
+            for each in reversed(workflow.steps[: index + 1]):
+                undo = partial(_undo, each, parts, operation)
+                journal.once(f"undo {each.name}", undo, until_success=True)
+            return reason
+    return None
 
 
-def _backward(
-    workflow: Workflow, failed_at: int, reason: str, parts: Parts, operation: Operation, journal: Journal
-) -> None:
-    for step in reversed(workflow.steps[: failed_at + 1]):
-        journal.once(f"undo {step.name}", lambda step=step: _undo(step, parts, operation), until_success=True)  # type: ignore[misc]
-    failed = workflow.failed
-    if failed is not None:
-        journal.once("failed", lambda: failed(parts, operation, reason), until_success=True)
+def _end(ending: Ending, reason: str | None, parts: Parts, operation: Operation, journal: Journal) -> None:
+    def end() -> None:
+        with parts.store.begin() as connection:
+            if not operations.erase(connection, operation.operation_id):
+                return
+            if reason is None:
+                ending.record(connection, parts, operation)
+            elif ending.failed is not None:
+                ending.failed(connection, parts, operation, reason)
+
+    journal.once(RECORD if reason is None else FAILED, end, until_success=True)
 
 
 def _undo(step: Step, parts: Parts, operation: Operation) -> None:

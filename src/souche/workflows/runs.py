@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -97,6 +98,14 @@ class Runs:
         """The journal goes on with it."""
         with self._guard:
             self._broken_off.discard(operation_id)
+
+    def forget(self, operation_id: str) -> None:
+        """It has broken off without a trace in the journal: it may begin again."""
+        with self._guard:
+            if operation_id in self._broken_off:
+                self._broken_off.discard(operation_id)
+                with suppress(ValueError):  # so many have ended since
+                    self._ended.remove(operation_id)
 
     def drop(self, operation_id: str) -> None:
         """It was not begun after all."""
