@@ -341,6 +341,7 @@ CHECKS: tuple[Check, ...] = (
         _sandbox,
     ),
     _program_check("mmdebstrap", "builds official images", "mmdebstrap"),
+    _program_check("gpgv", "verifies signed lists of checksums", "gpgv"),
     _program_check("sfdisk", "partitions official images", "fdisk"),
     _program_check("mke2fs", "makes their file systems", "e2fsprogs"),
     Check(

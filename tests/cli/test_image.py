@@ -86,7 +86,7 @@ def test_what_is_not_the_disk_that_it_should_be_is_refused(
     for name in ("packed", "packed.gz"):
         (tmp_path / name).write_bytes(packed(bytes(4096)))
     (tmp_path / "packed.qcow2.gz").write_bytes(packed(packed(disk.read_bytes())))
-    (tmp_path / "packed.xz").write_bytes(lzma.compress(disk.read_bytes()))
+    (tmp_path / "packed-by-xz").write_bytes(lzma.compress(disk.read_bytes()))
     run.run(
         ["qemu-img", "create", "-f", "qcow2", "-b", disk, "-F", "qcow2", tmp_path / "child"],
         timeout_seconds=60,
@@ -107,7 +107,7 @@ def test_what_is_not_the_disk_that_it_should_be_is_refused(
             (),
             "should have the format qcow2, and has raw. If it is meant to: --format raw\n",
         ),
-        (tmp_path / "packed.xz", (), "format xz, which is not taken so: unpack it with `unxz`"),
+        (tmp_path / "packed-by-xz", (), "format xz, which is not taken so: unpack it with `unxz`"),
         (tmp_path / "packed.qcow2.gz", (), "gzip inside gzip"),
         (
             disk,

@@ -13,6 +13,7 @@ from souche.backup.verify import Verified
 from souche.config import Settings
 from souche.fsck.examine import Report
 from souche.fsck.findings import Tools
+from souche.objects.fetch import Fetcher
 from souche.storage.base import VolumeStore
 
 
@@ -21,7 +22,8 @@ class Administered:
     """A region for the operator's commands, beside its server or without one. `finish` waits for a promised
     workflow, by its operation's id; `ensure_bucket` makes a bucket of an account's (by name and id); `is_served`
     tells whether a server runs. `volumes` is where the disks are; `examine` has the report of an image
-    made that was asked for (by its id), and waits for the server's, or not."""
+    made that was asked for (by its id), and waits for the server's, or not. `fetcher_of` downloads from a URL that the
+    operator has named, whatever its host's address is."""
 
     region: Region
     volumes: VolumeStore
@@ -30,6 +32,7 @@ class Administered:
     ensure_bucket: Callable[[str, str], None]
     is_served: Callable[[], bool]
     examine: Callable[[str, bool], None]
+    fetcher_of: Callable[[str], Fetcher]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """souche image"""
 
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Protocol, get_args
+from typing import Annotated, Protocol
 
 import typer
 from rich.console import Console
@@ -16,33 +15,21 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from souche.app import official_images
 from souche.app.official_images import GRACE_DAYS, PROVIDER_ALIAS, DiskImage
-from souche.cli import image_adopt, image_check, image_life
+from souche.cli import image_adopt, image_check, image_life, image_source
 from souche.cli.composition import Administered, Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag
 from souche.cli.output import show, told
 from souche.errors import Invalid, SystemFailure
-from souche.formats.disk_inspection import begins_as
-from souche.formats.disk_names import said_by
-from souche.formats.disk_refusals import WrongDiskFormat
 from souche.model.accounts import Account
-from souche.model.disk_imports import SaidOfDisk, SourceFormat
+from souche.model.disk_imports import SourceFormat
 from souche.model.images import Architecture, BootMode, Image
 from souche.recipes import debian_12
 from souche.states import ImageState
 from souche.transfer import gate
-from souche.transfer.gate import AdmittedDisk
 
 
 class UnknownRecipe(Invalid):
     """There is no recipe '{name}'. Recipes: {known}."""
-
-
-class OtherFormat(Invalid):
-    """The disk should have the format {expected}, and has {found}. If it is meant to: --format {found}{packed}"""
-
-
-class NoSuchFile(Invalid):
-    """There is no regular file '{path}'."""
 
 
 class ImageFailed(SystemFailure):
@@ -142,7 +129,12 @@ def _add_build(app: typer.Typer, composition: Composition) -> None:
 def _add_publish(app: typer.Typer, composition: Composition) -> None:
     @app.command("publish")
     def publish_image(
-        file: Annotated[Path, typer.Argument(help="A disk file. It is copied, and stays as it is.")],
+        file: Annotated[
+            str,
+            typer.Argument(
+                help="A disk file, which is copied and stays as it is; or an http or https URL of one."
+            ),
+        ],
         home: HomeFlag,
         name: Annotated[
             str,
@@ -167,14 +159,20 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
         product_code: Annotated[
             list[str] | None, typer.Option(help="A licence that it carries; may be given repeatedly.")
         ] = None,
+        sha256: image_source.Sha256Flag = None,
+        sums: image_source.SumsFlag = None,
+        signature: image_source.SignatureFlag = None,
+        key: image_source.KeyFlag = None,
         grace_days: GraceDays = GRACE_DAYS,
         accept: AcceptedCodes = None,
         json: JsonFlag = False,
     ) -> None:
-        """Publish a cloud image file as a public image, under a new id and name: NAME-YYYY.MM.DD-N."""
+        """Publish a cloud image, from a file or a URL, as a public image, under a new id and name: NAME-YYYY.MM.DD-N.
+        gzip and xz around it are taken off. A URL needs a checksum, or a signed list of checksums."""
         with told(), composition.administer(home, make=True) as administered:
             publisher = official_images.publisher(administered.region, account, alias)
-            with _taken_in(administered, file, _said(file, disk_format)) as taken:
+            vouched = image_source.Vouched(sha256, sums, signature, key)
+            with image_source.taken_in(administered, file, disk_format, vouched) as taken:
                 disk = DiskImage(
                     disk=taken,
                     family=name,
@@ -192,59 +190,6 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
 
 def _show(image: Image, *, as_json: bool) -> None:
     show({"ImageId": image.image_id, "ImageName": image.name}, as_json=as_json)
-
-
-def _said(file: Path, disk_format: SourceFormat | None) -> SaidOfDisk:
-    said = said_by(file.name)
-    return SaidOfDisk(disk_format or said.format or "qcow2", bool(said.gzip))
-
-
-@contextmanager
-def _taken_in(administered: Administered, file: Path, said: SaidOfDisk) -> Iterator[AdmittedDisk]:
-    """A copy of the file inside the region's home, through the gate. It is removed when it cannot be published; else
-    the workflow that takes it in does that."""
-    if not file.is_file():
-        raise NoSuchFile(path=file)
-    if said.format == "raw":
-        _note_beginning(file, said)
-    with tempfile.NamedTemporaryFile(dir=administered.staging, delete=False) as made:
-        staged = Path(made.name)
-    try:
-        with _advised(file, said):
-            taken = gate.take_file(file, staged, said, official_images.MOST_BYTES, administered.region.room)
-        yield taken
-    except BaseException:
-        staged.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _advised(file: Path, said: SaidOfDisk) -> Iterator[None]:
-    """Says what to do where the file is a raw disk. To take a packed one for raw would publish what is packed: its name
-    has to say that it is packed."""
-    try:
-        yield
-    except WrongDiskFormat as error:
-        if error.fields["found"] not in get_args(SourceFormat):
-            raise
-        packed = gate.is_packed(_first_bytes(file), SaidOfDisk()) and not said.gzip
-        renamed = ", and a name that ends in .gz, as the file is packed" if packed else ""
-        raise OtherFormat(**error.fields, packed=renamed) from error
-
-
-def _note_beginning(file: Path, said: SaidOfDisk) -> None:
-    """What is said to be raw is raw. It may be said by mistake."""
-    found = begins_as(_first_bytes(file))
-    if found and not said.gzip:
-        print(
-            f"souche: the file begins as {found} does, and is published as a raw disk, as is said",
-            file=sys.stderr,
-        )
-
-
-def _first_bytes(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        return opened.read(512)
 
 
 def _recipe(name: str) -> Recipe:

@@ -29,6 +29,7 @@ from souche.model.operations import Operation
 from souche.objects.addresses import AllowList
 from souche.objects.embedded import EmbeddedOos
 from souche.objects.fetch import Fetcher
+from souche.objects.urls import parse_url
 from souche.refusals import NoObjectStore
 from souche.signing import PublicKey
 from souche.storage.qcow2.driver import Qcow2Store
@@ -82,14 +83,19 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
             ensure_bucket=lambda bucket, account_id: _ensure_bucket(home, region, bucket, account_id),
             is_served=home.is_served,
             examine=lambda image_id, wait: _examine(home, region, image_id, wait=wait),
+            fetcher_of=lambda url: Fetcher(_told_allow_list(home, url)),
         )
 
 
-def _told_allow_list(home: Home) -> AllowList:
-    """What the server said that imports may come from, whatever its address is."""
+def _told_allow_list(home: Home, url: str = "") -> AllowList:
+    """What the server said that imports may come from, whatever its address is; and the host of a URL of the
+    operator's."""
     facts = home.told()
     named = str(facts.get("AllowImport") or "").split(",")
     endpoints = [host_and_port("AllowImport", each) for each in named if each]
+    if url:
+        target = parse_url(url, "the URL")
+        endpoints.append((target.host, target.port))
     return allow_list(endpoints, str(facts.get("Oos") or ""))
 
 

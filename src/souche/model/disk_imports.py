@@ -11,10 +11,12 @@ SourceFormat: TypeAlias = Literal["qcow2", "raw", "vmdk", "vhd", "vhdx", "ova"]
 
 @dataclass(frozen=True)
 class SaidOfDisk:
-    """What is known of a disk file before its bytes: by its name, or because its sender says so. None: nothing."""
+    """What is known of a disk file before its bytes: by its name, or because its sender says so. None: nothing. Only
+    the operator's own files are taken out of `xz`."""
 
     format: SourceFormat | None = None
     gzip: bool | None = None
+    xz: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from souche import run
-from souche.formats import gzip_members, vhd
+from souche.formats import gzip_members, vhd, xz_stream
 from souche.formats.disk_inspection import HEAD_BYTES, check_data, inspect_file, inspect_head
 from souche.formats.disk_refusals import BadDisk, DiskCutShort, DiskExpands, WrongDiskSize
 from souche.formats.foreign_disks import InspectedDisk
@@ -67,7 +67,7 @@ class Entrance:
         Raises:
             BadGzip, BadOva, BadDisk: it is refused; the class says why.
         """
-        plain = self._gunzipped(iter(stream))
+        plain = self._unxzipped(stream) if self._said.xz else self._gunzipped(iter(stream))
         if self._said.format == "ova":
             plain = self._out_of_archive(plain)
         yield from self._begun(plain)
@@ -78,6 +78,9 @@ class Entrance:
         if not is_packed(first, self._said):
             return whole
         return gzip_members.decompress(whole, most_bytes=most_file_bytes(self._most_bytes))
+
+    def _unxzipped(self, stream: Iterable[bytes]) -> Iterator[bytes]:
+        return xz_stream.decompress(stream, most_bytes=most_file_bytes(self._most_bytes))
 
     def _out_of_archive(self, stream: Iterator[bytes]) -> Iterator[bytes]:
         archive = OvaDisk(stream)
@@ -140,9 +143,10 @@ class Entrance:
 
 
 def take_file(
-    source: Path, path: Path, said: SaidOfDisk, most_bytes: int, room: Room = ENDLESS
+    source: Path, path: Path, said: SaidOfDisk, most_bytes: int, room: Room = ENDLESS, *, given: bool = False
 ) -> AdmittedDisk:
-    """Take a file in by way of a copy, which is made at `path`; the file stays as it is.
+    """Take a file in by way of a copy, which is made at `path`; the file stays as it is. One that is `given` is
+    moved there where it need not be unpacked.
 
     Raises:
         BadGzip, BadOva, BadDisk: it is refused. StorageFailed, OutOfSpace: the copy cannot be made.
@@ -150,12 +154,13 @@ def take_file(
     entrance = Entrance(said, most_bytes, room)
     with source.open("rb") as file:
         head = file.read(HEAD_BYTES)
-        if said.format == "ova" or is_packed(head, said):
+        read_bytes = os.fstat(file.fileno()).st_size
+        if said.format == "ova" or said.xz or is_packed(head, said):
             _unpack(entrance, file, path, room)
         else:
             inspect_head(head, said, most_bytes=most_bytes)
-            _copy(source, path, room)
-    return entrance.admit(path, source.stat().st_size)
+            _copy(source, path, room, given=given)
+    return entrance.admit(path, read_bytes)
 
 
 def _unpack(entrance: Entrance, file: BinaryIO, path: Path, room: Room) -> None:
@@ -170,8 +175,12 @@ def _unpack(entrance: Entrance, file: BinaryIO, path: Path, room: Room) -> None:
     path.chmod(PRIVATE_FILE)
 
 
-def _copy(source: Path, path: Path, room: Room) -> None:
+def _copy(source: Path, path: Path, room: Room, *, given: bool) -> None:
     """Blocks are shared where the medium can, and holes stay holes."""
+    if given:
+        source.replace(path)
+        path.chmod(PRIVATE_FILE)
+        return
     room.ask(source.stat().st_blocks * BLOCK_BYTES)
     command = ["cp", "--reflink=auto", "--sparse=always", "--", str(source.absolute()), str(path)]
     run.run(command, timeout_seconds=COPY_SECONDS, watch=room.check)

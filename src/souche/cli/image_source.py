@@ -1,0 +1,244 @@
+"""Where the disk of a publication comes from: a file or a URL, and what vouches for it."""
+
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias, get_args
+from urllib.parse import unquote, urlsplit
+
+import typer
+
+from souche.app import official_images
+from souche.cli.composition import Administered
+from souche.cli.progress import transfer_bar
+from souche.errors import Invalid
+from souche.formats.checksum_lists import Checksum
+from souche.formats.disk_inspection import begins_as
+from souche.formats.disk_names import said_by
+from souche.formats.disk_refusals import WrongDiskFormat
+from souche.model.disk_imports import SaidOfDisk, SourceFormat
+from souche.objects.fetch import UrlNotFound
+from souche.refusals import BadValue
+from souche.transfer import fetch_file, gate, signed_sums
+from souche.transfer.gate import AdmittedDisk
+
+Sha256Flag: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--sha256", help="What the SHA-256 of the file is to be, as it lies there, in hex."),
+]
+SumsFlag: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--sums",
+        help="A list of checksums (SHA256SUMS, CHECKSUM) that has the file's name, signed: a file or a URL.",
+    ),
+]
+SignatureFlag: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--signature",
+        help="The detached signature of the list: a file or a URL. Default: beside it, with .gpg, .sign or .asc "
+        "behind its name; unless it is around the text.",
+    ),
+]
+KeyFlag: TypeAlias = Annotated[
+    Path | None, typer.Option("--key", help="OpenPGP public keys, of which one must have signed the list.")
+]
+
+SIGNATURE_ENDS: Final = (".gpg", ".sign", ".asc", ".sig")
+XZ: Final = ".xz"
+
+
+class OtherFormat(Invalid):
+    """The disk should have the format {expected}, and has {found}. If it is meant to: --format {found}{packed}"""
+
+
+class NoSuchFile(Invalid):
+    """There is no regular file '{path}'."""
+
+
+class Unvouched(Invalid):
+    """What lies at a URL needs a checksum: --sha256, or --sums with --key."""
+
+
+class NotListed(Invalid):
+    """The list of checksums has none of '{name}'. It has: {names}."""
+
+
+class NoSignature(Invalid):
+    """There is no signature beside '{sums}' ({tried}), nor around its text: say where by --signature."""
+
+
+@dataclass(frozen=True)
+class Vouched:
+    """What the operator says the file is to be. `sums` and `signature` are paths or URLs."""
+
+    sha256: str | None = None
+    sums: str | None = None
+    signature: str | None = None
+    key: Path | None = None
+
+    def check(self, source: str) -> None:
+        """Refuse options that do not go together.
+
+        Raises:
+            BadValue, Unvouched.
+        """
+        if self.sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", self.sha256):
+            raise BadValue(parameter="sha256", reason="it takes 64 hex digits.")
+        if (self.sums is None) != (self.key is None):
+            reason = "a list of checksums counts when it is signed: --sums goes with --key."
+            raise BadValue(parameter="sums", reason=f"{reason} A checksum without a signature: --sha256")
+        if self.signature is not None and self.sums is None:
+            raise BadValue(parameter="signature", reason="it goes with --sums.")
+        if is_url(source) and self.sha256 is None and self.sums is None:
+            raise Unvouched
+
+
+def is_url(source: str) -> bool:
+    """Whether it is no path of a file."""
+    return source.lower().startswith(("http://", "https://"))
+
+
+def name_of(source: str) -> str:
+    """The file's own name."""
+    return unquote(urlsplit(source).path).rpartition("/")[2] if is_url(source) else Path(source).name
+
+
+@contextmanager
+def taken_in(
+    administered: Administered, source: str, disk_format: SourceFormat | None, vouched: Vouched
+) -> Iterator[AdmittedDisk]:
+    """A copy of the disk inside the region's home, through the gate. It is removed when it cannot be published; else
+    the workflow that takes it in does that.
+
+    Raises:
+        NoSuchFile, Unvouched, BadValue, NotListed, ChecksumDiffers, BadSignature, and those of the gate and of fetch.
+    """
+    vouched.check(source)
+    name = name_of(source)
+    expected = _expected(administered, name, vouched)
+    said, given = _said(name, disk_format), bool(expected)
+    brought: AbstractContextManager[Path] = nullcontext(Path(source))
+    if given:
+        brought = _brought(administered, source, expected)
+    with brought as file, _admitted(administered, file, said, given=given) as disk:
+        yield disk
+
+
+def _said(name: str, disk_format: SourceFormat | None) -> SaidOfDisk:
+    packed = name.lower().endswith(XZ)
+    said = said_by(name[: -len(XZ)] if packed else name)
+    return replace(SaidOfDisk(disk_format or said.format or "qcow2", bool(said.gzip)), xz=packed)
+
+
+@contextmanager
+def _brought(administered: Administered, source: str, expected: list[Checksum]) -> Iterator[Path]:
+    """What lies there, copied before it is compared: nobody changes it in between."""
+    room = administered.region.room
+    with tempfile.TemporaryDirectory(dir=administered.staging) as folder:
+        file = Path(folder) / "brought"
+        if is_url(source):
+            fetcher = administered.fetcher_of(source)
+            with transfer_bar() as tell:
+                most = official_images.MOST_BYTES
+                fetch_file.fetch(
+                    fetcher, source, file, most, room, lambda done, total: tell("downloading", done, total)
+                )
+        else:
+            _check_regular(Path(source))
+            fetch_file.copy(Path(source), file, room)
+        for each in expected:
+            fetch_file.check(file, name_of(source), each)
+        yield file
+
+
+def _expected(administered: Administered, name: str, vouched: Vouched) -> list[Checksum]:
+    found = [Checksum("sha256", vouched.sha256.lower())] if vouched.sha256 else []
+    if vouched.sums is None or vouched.key is None:
+        return found
+    sums = _small(administered, vouched.sums)
+    signature = None if signed_sums.is_signed(sums) else _signature(administered, vouched)
+    known = signed_sums.verified(sums, signature, _small(administered, str(vouched.key)))
+    if name not in known:
+        raise NotListed(name=name, names=", ".join(list(known)[:10]) or "nothing")
+    return [*found, known[name]]
+
+
+def _signature(administered: Administered, vouched: Vouched) -> bytes:
+    if vouched.signature is not None:
+        return _small(administered, vouched.signature)
+    for end in SIGNATURE_ENDS:
+        try:
+            return _small(administered, f"{vouched.sums}{end}")
+        except (NoSuchFile, UrlNotFound):
+            continue
+    raise NoSignature(sums=vouched.sums, tried=", ".join(SIGNATURE_ENDS))
+
+
+def _small(administered: Administered, source: str) -> bytes:
+    """The content of a list, a signature or a key."""
+    if is_url(source):
+        fetcher = administered.fetcher_of(source)
+        return fetch_file.fetch_small(fetcher, source, signed_sums.MOST_BYTES)
+    _check_regular(Path(source))
+    with Path(source).open("rb") as file:
+        return file.read(signed_sums.MOST_BYTES)
+
+
+def _check_regular(file: Path) -> None:
+    if not file.is_file():
+        raise NoSuchFile(path=file)
+
+
+@contextmanager
+def _admitted(
+    administered: Administered, file: Path, said: SaidOfDisk, *, given: bool
+) -> Iterator[AdmittedDisk]:
+    _check_regular(file)
+    first = _first_bytes(file)
+    if said.format == "raw":
+        _note_beginning(first, said)
+    with tempfile.NamedTemporaryFile(dir=administered.staging, delete=False) as made:
+        staged = Path(made.name)
+    try:
+        with _advised(first, said):
+            room = administered.region.room
+            taken = gate.take_file(file, staged, said, official_images.MOST_BYTES, room, given=given)
+        yield taken
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _advised(first: bytes, said: SaidOfDisk) -> Iterator[None]:
+    """Says what to do where the file is a raw disk. To take a packed one for raw would publish what is packed: its name
+    has to say that it is packed."""
+    try:
+        yield
+    except WrongDiskFormat as error:
+        if error.fields["found"] not in get_args(SourceFormat):
+            raise
+        packed = gate.is_packed(first, SaidOfDisk()) and not said.gzip
+        renamed = ", and a name that ends in .gz, as the file is packed" if packed else ""
+        raise OtherFormat(**error.fields, packed=renamed) from error
+
+
+def _note_beginning(first: bytes, said: SaidOfDisk) -> None:
+    """What is said to be raw is raw. It may be said by mistake."""
+    found = begins_as(first)
+    if found and not said.gzip and not said.xz:
+        print(
+            f"souche: the file begins as {found} does, and is published as a raw disk, as is said",
+            file=sys.stderr,
+        )
+
+
+def _first_bytes(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(512)

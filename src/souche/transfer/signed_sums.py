@@ -1,0 +1,91 @@
+"""Lists of checksums with an OpenPGP signature, verified by gpgv, as apt does: detached (Debian, Ubuntu) or around the
+text (Fedora).
+
+The keys that count are those of one file, and no others. Nothing but what is signed is used: of a text with the
+signature around it, what gpgv has written out.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from souche import run
+from souche.errors import Invalid, ProgramFailed
+from souche.formats import checksum_lists
+from souche.formats.checksum_lists import Checksum
+
+MOST_BYTES: Final = 4 * 1024 * 1024
+"""of a list, a signature or a key file"""
+SIGNED_MESSAGE: Final = b"-----BEGIN PGP SIGNED MESSAGE-----"
+ARMOUR: Final = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
+SECONDS: Final = 60
+NOT_GOOD: Final = frozenset({"EXPSIG", "EXPKEYSIG", "REVKEYSIG", "BADSIG", "ERRSIG"})
+
+
+class BadSignature(Invalid):
+    """The list of checksums is not signed by that key: {reason}"""
+
+
+class BadKeyFile(Invalid):
+    """The key file has no OpenPGP public key."""
+
+
+def is_signed(sums: bytes) -> bool:
+    """Whether the signature is around the text."""
+    return sums.lstrip().startswith(SIGNED_MESSAGE)
+
+
+def verified(sums: bytes, signature: bytes | None, key: bytes) -> Mapping[str, Checksum]:
+    """The checksums in a list, once its signature is found good. `signature` is the detached one; None: it is around
+    the text. `key`: public keys, in binary or in ASCII armour.
+
+    Raises:
+        BadSignature, BadKeyFile. ProgramMissing: there is no gpgv.
+    """
+    with TemporaryDirectory() as folder:
+        text = _signed_text(Path(folder), sums, signature, key)
+    return checksum_lists.parse(text.decode(errors="replace"))
+
+
+def _signed_text(folder: Path, sums: bytes, signature: bytes | None, key: bytes) -> bytes:
+    (folder / "key.gpg").write_bytes(_binary(key))
+    (folder / "sums").write_bytes(sums)
+    argv = ["gpgv", "--homedir", str(folder), "--keyring", str(folder / "key.gpg"), "--status-fd", "1"]
+    if signature is None:
+        files = ["--output", str(folder / "text"), str(folder / "sums")]
+    else:
+        (folder / "signature").write_bytes(signature)
+        files = [str(folder / "signature"), str(folder / "sums")]
+    try:
+        _check(run.run([*argv, *files], timeout_seconds=SECONDS).decode(errors="replace"))
+    except ProgramFailed as error:
+        raise BadSignature(reason=str(error.fields["stderr"])) from error
+    return (folder / "text").read_bytes() if signature is None else sums
+
+
+def _check(status: str) -> None:
+    """gpgv's word for a signature by a key that has expired is its status, not its exit."""
+    said = {line.split()[1] for line in status.splitlines() if line.startswith("[GNUPG:] ")}
+    if said & NOT_GOOD or not {"GOODSIG", "VALIDSIG"} <= said:
+        raise BadSignature(reason=", ".join(sorted(said & NOT_GOOD)) or "there is no signature.")
+
+
+def _binary(key: bytes) -> bytes:
+    """The keys as gpgv reads them: ASCII armour (RFC 9580, 6.2) taken off, of one block or of several."""
+    if ARMOUR not in key:
+        return key
+    blocks = key.split(ARMOUR)[1:]
+    try:
+        return b"".join(map(_dearmoured, blocks))
+    except (binascii.Error, ValueError) as error:
+        raise BadKeyFile from error
+
+
+def _dearmoured(block: bytes) -> bytes:
+    """Headers end at an empty line; the checksum begins with `=`."""
+    body = block.replace(b"\r", b"").partition(b"\n\n")[2].partition(b"-----END")[0]
+    lines = [line for line in body.splitlines() if not line.startswith(b"=")]
+    return base64.b64decode(b"".join(lines), validate=True)
