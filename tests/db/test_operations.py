@@ -19,8 +19,8 @@ def region(tmp_path: Path) -> Iterator[Region]:
     region.store.close()
 
 
-def promise(region: Region, name: str, *locks: str, account: str = "alice") -> None:
-    operation = Operation(name, "work", f"subject-of-{name}", {}, account)
+def promise(region: Region, name: str, *locks: str, account: str = "alice", workflow: str = "work") -> None:
+    operation = Operation(name, workflow, f"subject-of-{name}", {"name": name}, account)
     with region.store.begin() as connection:
         operations.insert(connection, operation, locks, region.clock.now())
 
@@ -31,8 +31,8 @@ def erase(region: Region, name: str) -> None:
 
 
 def turns(region: Region, account: str = "alice") -> list[str]:
-    with region.store.read() as connection:
-        return [each.operation_id for each in operations.whose_turn(connection, account, ["work"])]
+    with region.store.reader() as reader:
+        return [each.operation_id for each in operations.whose_turn(reader, account, ["work"])]
 
 
 def test_promises_of_one_moment_have_an_order(region: Region) -> None:
@@ -101,3 +101,14 @@ def test_what_works_on_a_resource_is_found_by_it(region: Region) -> None:
         "volume": ["other"],
         "nothing": [],
     }
+
+
+def test_the_account_that_has_waited_longest_comes_first_with_all_its_workflows(region: Region) -> None:
+    promise(region, "first", account="bob")
+    promise(region, "second", account="alice")
+    promise(region, "third", account="bob", workflow="other")
+    with region.store.reader() as reader:
+        found = operations.waiting(reader)
+        (operation,) = operations.whose_turn(reader, "bob", ["other", "third"])
+    assert list(found.items()) == [("bob", {"work", "other"}), ("alice", {"work"})]
+    assert operation == Operation("third", "other", "subject-of-third", {"name": "third"}, "bob")

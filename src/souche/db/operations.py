@@ -4,13 +4,16 @@ Promises are kept in the order in which they were made: one waits while an earli
 of its own (`operation_locks`). That order is in the database alone, so it is the same after a crash.
 """
 
+import json
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from souche.db.schema import operation_locks, operations
+from souche.db.store import Prepared, Reader
 from souche.model.operations import Operation
 
 
@@ -22,6 +25,16 @@ def _is_next() -> sa.ColumnElement[bool]:
 
 
 _IS_NEXT = _is_next()
+_WAITING = Prepared(
+    sa.select(operations.c.account_id, operations.c.workflow)
+    .group_by(operations.c.account_id, operations.c.workflow)
+    .order_by(sa.func.min(operations.c.sequence))
+)
+_PROMISED = Prepared(
+    sa.select(operations.c.sequence).where(
+        operations.c.operation_id == sa.bindparam("wanted", type_=sa.String)
+    )
+)
 _LOCK = operation_locks.insert().from_select(
     ["name", "sequence"],
     sa.select(sa.bindparam("lock", type_=sa.String), operations.c.sequence).where(
@@ -91,23 +104,40 @@ def working_on(connection: sa.Connection, resource_ids: Collection[str]) -> list
     return [_operation(row) for row in rows]
 
 
-def accounts(connection: sa.Connection) -> list[str]:
-    """The accounts that have promises not kept yet, the one that has waited longest first."""
-    oldest = sa.func.min(operations.c.sequence)
-    return list(
-        connection.scalars(
-            sa.select(operations.c.account_id).group_by(operations.c.account_id).order_by(oldest)
-        )
-    )
+def waiting(reader: Reader) -> dict[str, set[str]]:
+    """The accounts that have promises not kept yet, the one that has waited longest first, with their workflows."""
+    found: dict[str, set[str]] = {}
+    for account_id, workflow in reader.rows(_WAITING, {}):
+        found.setdefault(account_id, set()).add(workflow)
+    return found
 
 
-def whose_turn(connection: sa.Connection, account_id: str, workflows: Collection[str]) -> Iterator[Operation]:
+def whose_turn(reader: Reader, account_id: str, workflows: Collection[str]) -> Iterator[Operation]:
     """The account's promises that wait for no other one, of these workflows, oldest first; read as they are asked
     for."""
-    mine = sa.and_(operations.c.account_id == account_id, operations.c.workflow.in_(workflows))
-    statement = operations.select().where(mine, _IS_NEXT).order_by(operations.c.sequence)
-    with connection.execute(statement) as rows:
-        yield from map(_operation, rows)
+    for operation_id, workflow, subject_id, arguments in reader.stream(
+        _whose_turn(frozenset(workflows)), {"account": account_id}
+    ):
+        read = json.loads(arguments) if isinstance(arguments, str) else arguments
+        yield Operation(operation_id, workflow, subject_id, read, account_id)
+
+
+@cache
+def _whose_turn(workflows: frozenset[str]) -> Prepared:
+    wanted = sa.or_(*(operations.c.workflow == name for name in workflows))
+    mine = operations.c.account_id == sa.bindparam("account", type_=sa.String)
+    columns = (
+        operations.c.operation_id,
+        operations.c.workflow,
+        operations.c.subject_id,
+        operations.c.arguments,
+    )
+    return Prepared(sa.select(*columns).where(mine, wanted, _IS_NEXT).order_by(operations.c.sequence))
+
+
+def is_promised(reader: Reader, operation_id: str) -> bool:
+    """Whether a promise is not kept yet."""
+    return bool(reader.rows(_PROMISED, {"wanted": operation_id}))
 
 
 def is_next(connection: sa.Connection, operation_id: str) -> bool:

@@ -123,10 +123,19 @@ class Reader:
 
     def rows(self, statement: Prepared, parameters: Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
         """All rows of a statement."""
+        rows: Sequence[tuple[Any, ...]] = self._execute(statement, parameters).fetchall()
+        return rows
+
+    def stream(self, statement: Prepared, parameters: Mapping[str, object]) -> Iterator[tuple[Any, ...]]:
+        """The rows of a statement, each found when it is asked for."""
+        with closing(self._execute(statement, parameters)) as cursor:
+            yield from iter(cursor.fetchone, None)
+
+    def _execute(self, statement: Prepared, parameters: Mapping[str, object]) -> Any:
         compiled = statement.on(self._dialect)
         cursor = self._connection.cursor()
         cursor.execute(compiled.text, compiled.arguments(parameters))
-        return cursor.fetchall()
+        return cursor
 
 
 class Store:

@@ -14,12 +14,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 import structlog
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from structlog.contextvars import bound_contextvars
 
 from souche.db import operations
+from souche.db.store import Reader
 from souche.errors import Unavailable
 from souche.model.operations import Argument, Operation
 from souche.reconcile.each import each
@@ -142,7 +142,7 @@ class DurableWorkflows:
         _use_write_ahead_log(database)
         self._catalogue = catalogue
         self._names = {
-            lane: [workflow.name for workflow in catalogue.values() if workflow.lane is lane]
+            lane: frozenset(workflow.name for workflow in catalogue.values() if workflow.lane is lane)
             for lane in engine.Lane
         }
         self._parts = parts
@@ -235,21 +235,22 @@ class DurableWorkflows:
 
     def _in_turn(self) -> list[Operation]:
         """The promises to begin now, claimed: one of each account, then the next of each."""
-        with self._parts.store.read() as connection:
+        with self._parts.store.reader() as reader:
             found = [
-                self._claimed(connection, account_id, lane)
-                for account_id in operations.accounts(connection)
+                self._claimed(reader, account_id, lane)
+                for account_id, workflows in operations.waiting(reader).items()
                 for lane in engine.Lane
+                if not workflows.isdisjoint(self._names[lane])
             ]
         return [operation for turn in zip_longest(*found) for operation in turn if operation is not None]
 
-    def _claimed(self, connection: sa.Connection, account_id: str, lane: engine.Lane) -> list[Operation]:
+    def _claimed(self, reader: Reader, account_id: str, lane: engine.Lane) -> list[Operation]:
         free = self._runs.free(account_id, lane)
         if not free:
             return []
         claimed: list[Operation] = []
         try:
-            for operation in operations.whose_turn(connection, account_id, self._names[lane]):
+            for operation in operations.whose_turn(reader, account_id, self._names[lane]):
                 if self._runs.claim(operation, lane):
                     claimed.append(operation)
                 if len(claimed) == free:

@@ -227,8 +227,8 @@ def outstanding(parts: Parts) -> list[Operation]:
 
 def is_promised(parts: Parts, operation_id: str) -> bool:
     """Whether a promise stands that is not kept yet."""
-    with parts.store.read() as connection:
-        return operations.get(connection, operation_id) is not None
+    with parts.store.reader() as reader:
+        return operations.is_promised(reader, operation_id)
 
 
 def is_next(parts: Parts, operation_id: str) -> bool:
