@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from souche.api.images import read_image_origins
+from souche.api.image_origins import read_image_origins
 from souche.app.region import Region
 from souche.formats.companion import METADATA_KEY
 from souche.model.permissions import Permissions

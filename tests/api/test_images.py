@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from souche.api import spec
-from souche.api.images import read_image_origins
+from souche.api.image_origins import read_image_origins
 from souche.app.region import Region
 from souche.db import images
 from souche.model.accounts import Principal
@@ -552,11 +552,26 @@ def test_where_an_image_comes_from_is_told_by_souches_own_action(client: Client)
         "ImageOrigins": [
             {
                 "ImageId": image.image_id,
+                "Source": "own",
+                "Publisher": {
+                    "AccountId": client.who.account_id,
+                    "AccountAlias": None,
+                    "Vendor": None,
+                },
                 "SourceVmId": "i-12345678",
                 "SourceImageId": None,
+                "Ancestors": [],
                 "Lineage": None,
-                "GuestPauseMilliseconds": 2.4,
+                "Export": None,
                 "SignedBy": None,
+                "Consistency": {"State": None, "OneInstant": None, "GuestPauseMilliseconds": 2.4},
+                "GuestPauseMilliseconds": 2.4,
+                "VmAttributes": {
+                    "DeletionProtection": None,
+                    "ShutdownBehavior": None,
+                    "Performance": None,
+                    "BootMode": None,
+                },
             }
         ]
     }

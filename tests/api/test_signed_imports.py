@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from souche.api.images import read_image_origins
+from souche.api.image_origins import read_image_origins
 from souche.app.region import Region
 from souche.formats.companion import EmptyVolume
 from souche.model.images import ImageMapping

@@ -166,7 +166,7 @@ def test_a_copy_has_the_same_traits_and_snapshots_of_its_own(
 
 OWN_OF_A_COPY = {
     *("image_id", "account_id", "account_alias", "name", "creation_date", "file_location", "permissions"),
-    *("source_image_id", "source_vm_id", "lineage", "guest_pause_seconds", "family", "launchable_until"),
+    *("source_image_id", "source_vm_id", "lineage", "family", "launchable_until"),
     *("mappings", "state", "state_message", "sealed_location"),
 }
 

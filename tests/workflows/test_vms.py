@@ -1,13 +1,19 @@
 """What launches, stops, starts, reboots and deletions come to once their workflows have run."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pytest
 
 from souche.app import images, launches, vm_transitions, vms
 from souche.compute.base import PowerState
 from souche.db import vm_stops
+from souche.model.disks import DiskSource, GuestHold
 from souche.model.query import Condition, Query
 from souche.states import USER_STOPPED, LinkState, VmState, VolumeState
-from tests.support.resources import read_volume
+from souche.storage.base import LiveDisks
+from souche.workflows import engine
+from tests.support.resources import read_image, read_volume
 from tests.workflows.journals import Twice
 from tests.workflows.world import Cast, World
 
@@ -116,6 +122,36 @@ def test_an_image_of_a_vm_at_rest_leaves_it_whatever_its_shutdown_behavior(
     images.create_from_vm(world.region, cast.alice, wanted)
     world.run_all()
     assert (world.vm(vm_id).state, world.promised()) == (VmState.RUNNING, [])
+
+
+class Agent:
+    """Guests whose agents freeze their file systems."""
+
+    def __init__(self, live: LiveDisks) -> None:
+        self.open_disks = live.open_disks
+        self._live = live
+
+    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
+        return self._live.switch_disks(vm_id, overlays)._replace(quiesced=True)
+
+
+@pytest.mark.parametrize("how", ["crash-consistent", "quiesced", "at-rest"])
+@pytest.mark.parametrize("journal", [engine.Unjournalled(), Twice("capture")])
+def test_an_image_knows_how_its_disks_were_captured(
+    scene: tuple[World, Cast], how: str, journal: engine.Journal
+) -> None:
+    """Also where the process ended after the capture, and it is done again."""
+    world, cast = scene
+    if how == "quiesced":
+        world = replace(world, parts=replace(world.parts, live=Agent(world.parts.live)))
+    vm_id = (cast.stopped if how == "at-rest" else cast.running).vm_id
+    wanted = images.FromVm(images.ImageSettings("captured"), vm_id, no_reboot=True)
+    image_id = images.create_from_vm(world.region, cast.alice, wanted).image_id
+    world.run(world.the_promise(), journal)
+    image = read_image(world.region, image_id)
+    assert image.consistency is not None
+    assert (image.consistency.state, image.consistency.one_instant) == (how, True)
+    assert (image.guest_pause_seconds is None) == (how == "at-rest")
 
 
 def test_a_deletion_asked_for_meanwhile_goes_before_the_shutdown_behavior(scene: tuple[World, Cast]) -> None:

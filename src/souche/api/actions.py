@@ -11,6 +11,7 @@ from souche.api import (
     empty_reads,
     export_tasks,
     image_adoptions,
+    image_origins,
     image_reports,
     images,
     keypairs,
@@ -24,6 +25,7 @@ from souche.api import (
     snapshots,
     spec,
     tags,
+    vm_attributes,
     vm_stops,
     vm_types,
     vms,
@@ -144,11 +146,13 @@ class SoucheAction:
 SOUCHE_ACTIONS: Final[Mapping[str, SoucheAction]] = {
     "AdoptImage": SoucheAction(image_adoptions.adopt_image, image_adoptions.SCHEMA),
     "CreateImageReport": SoucheAction(image_reports.create_image_report, image_reports.CREATE_SCHEMA),
-    "ReadImageOrigins": SoucheAction(images.read_image_origins, images.ORIGINS_SCHEMA),
+    "ReadImageOrigins": SoucheAction(image_origins.read_image_origins, image_origins.SCHEMA),
     "ReadImageReports": SoucheAction(image_reports.read_image_reports, image_reports.READ_SCHEMA),
     "ReadNotices": SoucheAction(notices.read_notices, notices.READ_SCHEMA),
     "ReadRegionKey": SoucheAction(region_keys.read_region_key, region_keys.SCHEMA),
     "ReadSnapshotProblems": SoucheAction(snapshots.read_snapshot_problems, snapshots.PROBLEMS_SCHEMA),
+    "ReadVmOrigins": SoucheAction(vm_attributes.read_vm_origins, vm_attributes.READ_SCHEMA),
+    "UpdateImageAttributes": SoucheAction(vm_attributes.update_image_attributes, vm_attributes.UPDATE_SCHEMA),
 }
 
 

@@ -1,4 +1,4 @@
-"""CreateImage, ReadImages, UpdateImage, DeleteImage; and Souche's own ReadImageOrigins."""
+"""CreateImage, ReadImages, UpdateImage, DeleteImage."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
@@ -7,12 +7,11 @@ import msgspec
 
 from souche.api import block_devices, dates, filters, pages, permissions, tags
 from souche.api.dispatch import Call
-from souche.app import image_copies, image_imports, image_origins, images
+from souche.app import image_copies, image_imports, images
 from souche.app import tags as app_tags
 from souche.app.image_copies import Copy
 from souche.app.images import Change, FromSnapshots, FromVm, ImageSettings
-from souche.model.images import Image, Lineage, SignedBy
-from souche.model.query import Condition, Query
+from souche.model.images import Image
 from souche.model.tags import Tag
 from souche.refusals import IncompatibleParameters, MissingParameter
 
@@ -44,15 +43,6 @@ _INCOMPLETE: Final[Mapping[str, str]] = {
     "SourceRegionName": "SourceImageId",
     "RootDeviceName": "BlockDeviceMappings",
     "Architecture": "BlockDeviceMappings",
-}
-
-ORIGINS_SCHEMA: Final[Mapping[str, Any]] = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "DryRun": {"type": "boolean"},
-        "ImageIds": {"type": "array", "items": {"type": "string"}},
-    },
 }
 
 
@@ -156,48 +146,6 @@ def delete_image(call: Call) -> Mapping[str, object]:
     """Delete an image; its snapshots stay."""
     images.delete(call.region, call.who, str(call.request["ImageId"]))
     return {}
-
-
-def read_image_origins(call: Call) -> Mapping[str, object]:
-    """Where images come from, and how long their capture held the guest: what ReadImages has no field for."""
-    request = cast("Request", call.request)
-    wanted = request.get("ImageIds")
-    conditions = () if wanted is None else (Condition("image_id", tuple(wanted)),)
-    found = image_origins.find(call.region, call.who, Query(conditions))
-    return {"ImageOrigins": [_origin(image) for image in found]}
-
-
-def _origin(image: Image) -> dict[str, object]:
-    pause = image.guest_pause_seconds
-    return {
-        "ImageId": image.image_id,
-        "SourceVmId": image.source_vm_id,
-        "SourceImageId": image.source_image_id,
-        "Lineage": _lineage(image.lineage) if image.lineage else None,
-        "GuestPauseMilliseconds": None if pause is None else round(pause * 1000, 3),
-        "SignedBy": _signed_by(image.lineage.signed_by)
-        if image.lineage and image.lineage.signed_by
-        else None,
-    }
-
-
-def _signed_by(signed_by: SignedBy) -> dict[str, object]:
-    return {
-        "RegionId": signed_by.region_id,
-        "RegionName": signed_by.region,
-        "KeyFingerprint": signed_by.key_fingerprint,
-        "Trusted": signed_by.trusted,
-    }
-
-
-def _lineage(lineage: Lineage) -> dict[str, object]:
-    return {
-        "Region": lineage.region,
-        "ImageId": lineage.image_id or None,
-        "CreationDate": lineage.creation_date,
-        "SourceVmId": lineage.source_vm_id,
-        "SourceImageId": lineage.source_image_id,
-    }
 
 
 def view(image: Image, tagged: Sequence[Tag]) -> dict[str, object]:

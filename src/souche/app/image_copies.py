@@ -119,6 +119,8 @@ def _copy_of(region: Region, work: Work, who: Principal, source: Image, settings
         tpm_mandatory=source.tpm_mandatory if settings.tpm_mandatory is None else settings.tpm_mandatory,
         secure_boot=source.secure_boot,
         vm_attributes=source.vm_attributes,
+        consistency=source.consistency,
+        guest_pause_seconds=source.guest_pause_seconds,
         source_image_id=source.image_id,
     )
 

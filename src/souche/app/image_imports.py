@@ -24,7 +24,7 @@ from souche.model.accounts import Principal
 from souche.model.disk_imports import Checksums, DiskImport, SaidOfDisk, SourceFormat
 from souche.model.images import Image, ImageMapping, SignedBy, VmAttributes
 from souche.model.snapshots import Snapshot
-from souche.model.vms import SHUTDOWN_BEHAVIORS
+from souche.model.vms import PERFORMANCES, SHUTDOWN_BEHAVIORS
 from souche.refusals import BadManifest, MissingParameter, UntrustedExport
 from souche.states import ImageState, SnapshotState
 from souche.transfer.import_manifest import ExportedImage, fetch_manifest, path_of, without_query
@@ -33,7 +33,6 @@ GIB: Final = 1024**3
 OLD_DEVICE_NAME: Final = re.compile(r"/dev/sda([2-9])")
 """of a second disk, in the published sample (reference section 4)"""
 PRODUCT_CODE: Final = re.compile(r"[A-Za-z0-9-]{1,16}")
-PERFORMANCES: Final = ("medium", "high", "highest")
 TEXT_LENGTH: Final = 255
 
 

@@ -1,29 +1,116 @@
 """Where images come from, as a caller may know it."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Final
+
+import sqlalchemy as sa
 
 from souche.app import images
+from souche.app.found import Found
+from souche.app.official_images import PROVIDER_NAME
 from souche.app.region import Region
+from souche.db import accounts, marketplace
 from souche.db import images as records
 from souche.model.accounts import Principal
+from souche.model.image_origins import Origin, Publisher, Source
 from souche.model.images import Image
 from souche.model.query import Query
+from souche.refusals import NoSuchImage
+
+MOST_ANCESTORS: Final = 100
 
 
-def find(region: Region, who: Principal, query: Query) -> list[Image]:
+def find(region: Region, who: Principal, query: Query) -> Found[Origin]:
     """The images that the caller may launch, oldest first. Of another account's image the caller learns which images
     it comes from where it may launch these too, and never the VM; of an own one, all: the caller named them."""
-    found = images.find(region, who, query).resources
-    sources = {each for image in found if image.account_id != who.account_id for each in _sources(image)}
+    page = images.find(region, who, query)
     with region.store.read() as connection:
-        usable = records.usable_ids(connection, who.account_id, sorted(sources))
-    return [image if image.account_id == who.account_id else _shown(image, usable) for image in found]
+        origins = _origins(connection, who, page.resources)
+    return Found(origins, {}, page.more)
 
 
-def _sources(image: Image) -> set[str]:
+def of_image(region: Region, image_id: str) -> Origin:
+    """As the owner of the image may know it, for the operator.
+
+    Raises:
+        NoSuchImage.
+    """
+    with region.store.read() as connection:
+        image = records.get(connection, image_id)
+        if image is None:
+            raise NoSuchImage(image_id=image_id)
+        return _origins(connection, Principal(image.account_id), [image])[0]
+
+
+def _origins(connection: sa.Connection, who: Principal, found: list[Image]) -> list[Origin]:
+    parents = _parents(connection, found)
+    named = {each for image in found for each in _named_by(image)} | parents.keys()
+    usable = records.usable_ids(connection, who.account_id, sorted(named))
+    vendors = marketplace.vendors(connection, [image.image_id for image in found])
+    provider = accounts.named(connection, PROVIDER_NAME)
+    provider_id = provider.account_id if provider else None
+    return [
+        Origin(
+            image=image if image.account_id == who.account_id else _shown(image, usable),
+            source=_source(who, image, provider_id, vendors),
+            publisher=Publisher(image.account_id, image.account_alias, vendors.get(image.image_id)),
+            ancestors=tuple(_ancestors(who, image, parents, usable)),
+            export_location=_export_location(image),
+        )
+        for image in found
+    ]
+
+
+def _parents(connection: sa.Connection, found: Iterable[Image]) -> dict[str, records.Parent]:
+    """The account and the source of every image that others were made from, by id: one statement a generation."""
+    known: dict[str, records.Parent] = {}
+    wanted = {image.source_image_id for image in found if image.source_image_id}
+    for _generation in range(MOST_ANCESTORS):
+        new = records.parents(connection, sorted(wanted - known.keys()))
+        if not new:
+            break
+        known |= new
+        wanted = {parent.source_image_id for parent in new.values() if parent.source_image_id}
+    return known
+
+
+def _named_by(image: Image) -> set[str]:
     lineage = image.lineage
     ids = {image.source_image_id, *((lineage.image_id, lineage.source_image_id) if lineage else ())}
     return {each for each in ids if each}
+
+
+def _ancestors(
+    who: Principal, image: Image, parents: Mapping[str, records.Parent], usable: set[str]
+) -> Iterable[str | None]:
+    own, source = image.account_id == who.account_id, image.source_image_id
+    for _generation in range(MOST_ANCESTORS):
+        if source is None:
+            return
+        yield source if own or source in usable else None
+        parent = parents.get(source)
+        if parent is None:
+            return
+        own, source = parent.account_id == who.account_id, parent.source_image_id
+
+
+def _source(
+    who: Principal, image: Image, provider_id: str | None, vendors: Mapping[str, str | None]
+) -> Source:
+    if image.account_id == provider_id:
+        return "official"
+    if image.image_id in vendors:
+        return "Marketplace"
+    if image.account_id == who.account_id:
+        return "imported" if _export_location(image) else "own"
+    return "shared" if who.account_id in image.permissions.account_ids else "public"
+
+
+def _export_location(image: Image) -> str | None:
+    """The location of every other image is its account and its name."""
+    location = image.file_location.partition("?")[0]
+    return location if "://" in location else None
 
 
 def _shown(image: Image, usable: set[str]) -> Image:
@@ -35,5 +122,6 @@ def _shown(image: Image, usable: set[str]) -> Image:
         image_id=known(image.lineage.image_id) or "",
         source_image_id=known(image.lineage.source_image_id),
         source_vm_id=None,
+        export_task_id=None,
     )
     return replace(image, source_image_id=known(image.source_image_id), source_vm_id=None, lineage=lineage)

@@ -9,7 +9,7 @@ from typing import TypeAlias, get_args
 import sqlalchemy as sa
 
 from souche import ids
-from souche.app import block_devices, image_reports, lookup, product_codes, quotas, texts
+from souche.app import block_devices, consistency, image_reports, lookup, product_codes, quotas, texts
 from souche.app.block_devices import MappingRequest
 from souche.app.found import Found
 from souche.app.permissions import PermissionsChange, check_account_ids
@@ -214,6 +214,7 @@ def create_from_snapshots(region: Region, who: Principal, command: FromSnapshots
             mappings=mappings,
             architecture=command.architecture,
             root_device_name=command.root_device_name,
+            consistency=consistency.of_snapshots(work.connection, mappings),
         )
         inherited = _codes_of_snapshot(work.connection, image.root_mapping)
         codes = product_codes.chosen(work.connection, who, command.settings.product_codes, inherited)
@@ -248,7 +249,7 @@ def update(region: Region, who: Principal, change: Change) -> Image:
     with region.begin() as work:
         image = lookup.own_image(work.connection, who, change.image_id)
         if change.product_codes is not None or change.permissions is not None:
-            _check_unpublished(work, image, "its product codes and permissions are frozen")
+            check_unpublished(work, image, "its product codes and permissions are frozen")
         if change.description is not None:
             images.set_description(work.connection, image.image_id, change.description)
         if change.product_codes is not None:
@@ -297,13 +298,14 @@ def delete(region: Region, who: Principal, image_id: str) -> None:
         image = lookup.usable_image(work.connection, who, image_id)
         if image.account_id != who.account_id:
             raise NotOwner(resource_id=image_id)
-        _check_unpublished(work, image, "the operator withdraws it")
+        check_unpublished(work, image, "the operator withdraws it")
         disk_imports.cancel(work.connection, image_id)
         withdrawals.tell_of_deletion(work.connection, image, withdrawals.BY_OWNER, region.clock.now())
         images.erase(work.connection, image_id)
 
 
-def _check_unpublished(work: Work, image: Image, reason: str) -> None:
+def check_unpublished(work: Work, image: Image, reason: str) -> None:
+    """Refuse to change an image that is on the Marketplace (PublishedVersion)."""
     if marketplace.version(work.connection, image.image_id) is not None:
         raise PublishedVersion(image_id=image.image_id, reason=reason)
 

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from souche.app import official_images
 from souche.app.official_images import GRACE_DAYS, PROVIDER_ALIAS, DiskImage
-from souche.cli import image_adopt, image_check, image_life, image_source
+from souche.cli import image_adopt, image_check, image_life, image_origins, image_source
 from souche.cli.composition import Administered, Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag
 from souche.cli.output import show, told
@@ -95,6 +95,7 @@ def build(composition: Composition) -> typer.Typer:
     _add_build(app, composition)
     _add_publish(app, composition)
     image_check.add(app, composition)
+    image_origins.add(app, composition)
     image_life.add(app, composition)
     image_adopt.add(app, composition)
     return app

@@ -205,6 +205,23 @@ def read(reader: Reader, image_ids: Collection[str]) -> Mapping[str, tuple[Image
     return found
 
 
+class Parent(NamedTuple):
+    """Whose an image is, and which one it was made from."""
+
+    account_id: str
+    source_image_id: str | None
+
+
+def parents(connection: sa.Connection, image_ids: Sequence[str]) -> dict[str, Parent]:
+    """Of those of the images that are there, whose they are and what they were made from, by id."""
+    found: dict[str, Parent] = {}
+    columns = sa.select(images.c.image_id, images.c.account_id, images.c.source_image_id)
+    for batch in engine.batches(image_ids):
+        rows = connection.execute(columns.where(images.c.image_id.in_(batch)))
+        found |= {row.image_id: Parent(row.account_id, row.source_image_id) for row in rows}
+    return found
+
+
 def named(connection: sa.Connection, account_id: str, name: str) -> str | None:
     """The id of the account's image of this name."""
     return connection.scalar(

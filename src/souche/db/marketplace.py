@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from souche.db.query import AnySelect
-from souche.db.schema import images, marketplace_versions, subscriptions
+from souche.db.query import AnySelect, batches
+from souche.db.schema import images, marketplace_versions, product_types, subscriptions
 from souche.model.marketplace import Version
 
 _VERSIONS: AnySelect = sa.select(
@@ -34,6 +34,18 @@ def versions(connection: sa.Connection, product_type_id: str | None = None) -> l
     wanted = [] if product_type_id is None else [marketplace_versions.c.product_type_id == product_type_id]
     ordered = _VERSIONS.where(*wanted).order_by(images.c.creation_date, images.c.image_id)
     return [Version(*row) for row in connection.execute(ordered)]
+
+
+def vendors(connection: sa.Connection, image_ids: Collection[str]) -> dict[str, str | None]:
+    """The vendors of those of the images that are versions, by image id."""
+    found: dict[str, str | None] = {}
+    joined = sa.select(marketplace_versions.c.image_id, product_types.c.vendor).join_from(
+        marketplace_versions, product_types
+    )
+    for batch in batches(image_ids):
+        rows = connection.execute(joined.where(marketplace_versions.c.image_id.in_(batch)))
+        found |= {row.image_id: row.vendor or None for row in rows}
+    return found
 
 
 def subscribe(connection: sa.Connection, account_id: str, product_type_id: str) -> None:

@@ -14,6 +14,7 @@ HOST_ACTION_BY_BEHAVIOR: Final = {"stop": "stop", "restart": "restart", "termina
 section 12)."""
 SHUTDOWN_BEHAVIOR: Final = "stop"
 """of a VM whose launch says nothing, nor its image"""
+PERFORMANCES: Final = ("medium", "high", "highest")
 SHUTDOWN_BEHAVIORS: Final = tuple(HOST_ACTION_BY_BEHAVIOR)
 SecureBootAction = Literal["none", "enable", "disable", "setup-mode", "restore-factory-keys"]
 

@@ -1,0 +1,21 @@
+"""How the disks of an image that is registered from snapshots belong together."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from souche.db import images, snapshots
+from souche.model.images import Consistency, ImageMapping
+
+
+def of_snapshots(connection: sa.Connection, mappings: Sequence[ImageMapping]) -> Consistency:
+    """Of one snapshot, the disks are of one instant; of several, only if they were made for one image and its are."""
+    snapshot_ids = {mapping.snapshot_id for mapping in mappings if mapping.snapshot_id}
+    if len(snapshot_ids) == 1:
+        return Consistency(one_instant=True)
+    made_for = {each.image_id for each in (snapshots.get(connection, id_) for id_ in snapshot_ids) if each}
+    image_id = made_for.pop() if len(made_for) == 1 else None
+    image = images.get(connection, image_id) if image_id else None
+    if image is None:
+        return Consistency(one_instant=None if image_id else False)
+    return image.consistency or Consistency()

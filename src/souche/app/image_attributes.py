@@ -1,0 +1,69 @@
+"""What an image carries for the VMs that are launched from it: set by its owner, also where it was not made from a
+VM."""
+
+from dataclasses import dataclass, replace
+
+from souche.app import images, lookup
+from souche.app.region import Region
+from souche.db import images as records
+from souche.model.accounts import Principal
+from souche.model.images import Image, VmAttributes
+from souche.refusals import BadValue, IncompatibleParameters, MissingParameter, NoSuchImage, NotOwner
+
+
+@dataclass(frozen=True)
+class Change:
+    """What `given` says (None: nothing) is set; the image says nothing any more of what `unset` names (fields of
+    VmAttributes)."""
+
+    image_id: str
+    given: VmAttributes
+    unset: frozenset[str] = frozenset()
+
+
+def update(region: Region, who: Principal, change: Change) -> Image:
+    """Change what an image of the caller's carries. VMs that there are keep what they took.
+
+    Raises:
+        NoSuchImage: unknown, or not to be seen. NotOwner: seen, but another account's.
+        PublishedVersion: it is on the Marketplace.
+        MissingParameter: nothing is to be changed. IncompatibleParameters: an attribute is to be set and unset.
+        BadValue: the image does not boot so.
+    """
+    given = {field: value for field, value in vars(change.given).items() if value is not None}
+    if not given and not change.unset:
+        raise MissingParameter(parameter="DeletionProtection")
+    if given.keys() & change.unset:
+        raise IncompatibleParameters(reason="an attribute cannot be set and unset at the same time")
+    with region.begin() as work:
+        image = lookup.usable_image(work.connection, who, change.image_id)
+        if image.account_id != who.account_id:
+            raise NotOwner(resource_id=image.image_id)
+        images.check_unpublished(work, image, "its attributes are frozen")
+        _check_boot_mode(image, change.given)
+        carried = replace(image.vm_attributes or VmAttributes(), **given, **dict.fromkeys(change.unset))
+        attributes = None if carried == VmAttributes() else carried
+        records.set_vm_attributes(work.connection, image.image_id, attributes)
+    return replace(image, vm_attributes=attributes)
+
+
+def _check_boot_mode(image: Image, given: VmAttributes) -> None:
+    if given.boot_mode is not None and given.boot_mode not in image.boot_modes:
+        raise BadValue(
+            parameter="BootMode", reason=f"the image {image.image_id} boots by {', '.join(image.boot_modes)}"
+        )
+
+
+def for_owner(region: Region, change: Change) -> Image:
+    """As `update`, on behalf of the image's account, for the operator; without a change it is only read.
+
+    Raises:
+        NoSuchImage, and those of `update`.
+    """
+    with region.store.read() as connection:
+        image = records.get(connection, change.image_id)
+    if image is None:
+        raise NoSuchImage(image_id=change.image_id)
+    if change.given == VmAttributes() and not change.unset:
+        return image
+    return update(region, Principal(image.account_id), change)

@@ -1,0 +1,27 @@
+"""What VMs took from their images."""
+
+from dataclasses import dataclass
+
+from souche.app.found import Found
+from souche.app.region import Region
+from souche.db import vm_attributes, vms
+from souche.model.accounts import Principal
+from souche.model.images import VmAttributes
+from souche.model.query import Query
+from souche.model.vms import Vm
+
+
+@dataclass(frozen=True)
+class VmOrigin:
+    """A VM, and what its launch took from its image; None: nothing."""
+
+    vm: Vm
+    taken: VmAttributes | None
+
+
+def find(region: Region, who: Principal, query: Query) -> Found[VmOrigin]:
+    """The caller's VMs, oldest first."""
+    with region.store.read() as connection:
+        page, more = vms.find(connection, who.account_id, query)
+        taken = vm_attributes.of_vms(connection, [vm.vm_id for vm in page])
+    return Found([VmOrigin(vm, taken.get(vm.vm_id)) for vm in page], {}, more)

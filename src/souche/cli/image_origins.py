@@ -1,0 +1,127 @@
+"""souche image origins, souche image attributes"""
+
+import json as json_text
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from souche.api import image_origins as origin_views
+from souche.api import vm_attributes as attribute_views
+from souche.app import image_attributes, image_origins
+from souche.app.image_attributes import Change
+from souche.cli.composition import Composition
+from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.output import show, told
+from souche.model.images import Image, VmAttributes
+
+UNSET = "unset"
+
+ImageArgument = Annotated[str, typer.Argument(help="ID of an image of any owner.")]
+
+
+class Switch(StrEnum):
+    """Of a yes or no that an image may carry."""
+
+    ON = "on"
+    OFF = "off"
+    UNSET = UNSET
+
+
+class Behavior(StrEnum):
+    """What a VM does that shuts itself down."""
+
+    STOP = "stop"
+    RESTART = "restart"
+    TERMINATE = "terminate"
+    UNSET = UNSET
+
+
+class Performance(StrEnum):
+    """The performance flags."""
+
+    MEDIUM = "medium"
+    HIGH = "high"
+    HIGHEST = "highest"
+    UNSET = UNSET
+
+
+class Firmware(StrEnum):
+    """The boot modes."""
+
+    LEGACY = "legacy"
+    UEFI = "uefi"
+    UNSET = UNSET
+
+
+def add(app: typer.Typer, composition: Composition) -> None:
+    """Add the commands."""
+    _add_origins(app, composition)
+    _add_attributes(app, composition)
+
+
+def _add_origins(app: typer.Typer, composition: Composition) -> None:
+    @app.command("origins")
+    def origins(image: ImageArgument, home: HomeFlag, json: JsonFlag = False) -> None:
+        """Show where an image comes from: publisher, ancestors, export and who signed it, how its disks were captured,
+        and what it carries for VMs (docs/trust.md)."""
+        with told(), composition.administer(home) as administered:
+            found = origin_views.view(image_origins.of_image(administered.region, image))
+        show(found if json else _flat(found), as_json=json)
+
+
+def _add_attributes(app: typer.Typer, composition: Composition) -> None:
+    @app.command("attributes")
+    def attributes(
+        image: ImageArgument,
+        home: HomeFlag,
+        deletion_protection: Annotated[
+            Switch | None, typer.Option(help="Whether its VMs cannot be terminated by the API.")
+        ] = None,
+        shutdown_behavior: Annotated[
+            Behavior | None, typer.Option(help="What a VM does when it shuts itself down.")
+        ] = None,
+        performance: Annotated[
+            Performance | None, typer.Option(help="Of VMs whose type has no flag.")
+        ] = None,
+        boot_mode: Annotated[Firmware | None, typer.Option(help="One of the image's.")] = None,
+        json: JsonFlag = False,
+    ) -> None:
+        """Set what an image carries for the VMs that are launched from it, or `unset` it, on behalf of its owner.
+        Without an option, show it. What a launch says goes before it; VMs that there are keep what they took."""
+        given = {
+            "deletion_protection": deletion_protection,
+            "shutdown_behavior": shutdown_behavior,
+            "performance": performance,
+            "boot_mode": boot_mode,
+        }
+        chosen = {field: value.value for field, value in given.items() if value is not None}
+        with told(), composition.administer(home) as administered:
+            changed = image_attributes.for_owner(administered.region, _change(image, chosen))
+        _show_attributes(changed, as_json=json)
+
+
+def _change(image_id: str, chosen: dict[str, str]) -> Change:
+    values: dict[str, object] = {field: text for field, text in chosen.items() if text != UNSET}
+    if "deletion_protection" in values:
+        values["deletion_protection"] = values["deletion_protection"] == Switch.ON
+    unset = frozenset(field for field, text in chosen.items() if text == UNSET)
+    return Change(image_id, VmAttributes(**values), unset)  # type: ignore[arg-type]  # the enums have the values
+
+
+def _show_attributes(image: Image, *, as_json: bool) -> None:
+    found = {"ImageId": image.image_id, **attribute_views.view(image.vm_attributes)}
+    show(found if as_json else _flat(found), as_json=as_json)
+
+
+def _flat(facts: dict[str, object]) -> dict[str, object]:
+    """For people: what is nested by dots, and a dash for what is not there."""
+    flat: dict[str, object] = {}
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{key}": item for key, item in _flat(value).items()}
+        elif isinstance(value, list):
+            flat[name] = ", ".join(each or "(hidden)" for each in value) or "-"
+        else:
+            flat[name] = "-" if value is None else value if isinstance(value, str) else json_text.dumps(value)
+    return flat

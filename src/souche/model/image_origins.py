@@ -1,0 +1,30 @@
+"""Where images come from, as one caller may know it."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from souche.model.images import Image
+
+Source: TypeAlias = Literal["official", "Marketplace", "own", "shared", "public", "imported"]
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Whose image it is; `vendor` is that of its product, where it is a version on the Marketplace."""
+
+    account_id: str
+    account_alias: str | None
+    vendor: str | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """`image` has only what the caller may know. `ancestors` are the images that it was made from, the nearest first,
+    as far as there are records; None: one that the caller may not see. `export_location` is the URL of the manifest
+    that it was imported by, without its query; None: it was not imported."""
+
+    image: Image
+    source: Source
+    publisher: Publisher
+    ancestors: tuple[str | None, ...] = ()
+    export_location: str | None = None
