@@ -274,6 +274,24 @@ class StoreContract:
         assert bench.store.inventory().snapshot_ids == frozenset()
         assert bench.store.collect() == 0
 
+    def test_volume_is_written_over_nbd_and_its_snapshot_stays(self, bench: Bench) -> None:
+        self._snapshot(bench, b"image")
+        bench.store.clone_volume(B, S, SIZE)
+        with bench.store.write_volume(B) as uri:
+            client = nbd.NBD()
+            client.connect_uri(uri)
+            assert bytes(client.pread(5, 0)) == b"image"
+            client.pwrite(b"X", 0)
+            client.pwrite(b"end", SIZE - 3)
+            client.shutdown()
+        expected = padded(b"Xmage", SIZE - 3) + b"end"
+        assert read(bench, B) == expected
+        freeze(bench, B, T)
+        assert read_snapshot(bench.store, T) == expected
+        assert read_snapshot(bench.store, S) == padded(b"image")
+        with pytest.raises(StorageFailed), bench.store.write_volume(C):
+            pass
+
     def test_snapshot_is_served_read_only_to_many_and_tells_holes(self, bench: Bench) -> None:
         self._snapshot(bench, b"image")
         with bench.store.read_snapshot(S) as uri:

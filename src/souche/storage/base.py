@@ -155,6 +155,11 @@ class VolumeStore(Protocol):
         lives; block status tells holes."""
         ...
 
+    def write_volume(self, volume_id: str) -> AbstractContextManager[str]:
+        """An NBD URI that serves a volume that no guest has open, to be read and written while the context lives. What
+        was written is in the volume when the context has ended; where this process is killed, what was flushed is."""
+        ...
+
     def inventory(self) -> Inventory:
         """Everything that the store holds."""
         ...

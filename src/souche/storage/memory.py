@@ -169,6 +169,18 @@ class MemoryStore:
             with nbd.serve(image, "raw", Path(place)) as uri:
                 yield uri
 
+    @contextmanager
+    def write_volume(self, volume_id: str) -> Iterator[str]:
+        content = self._volume(volume_id).content
+        with tempfile.TemporaryDirectory(prefix="souche-") as place:
+            image = Path(place) / "image.raw"
+            _spool(content, image)
+            with nbd.serve(image, "raw", Path(place), writable=True) as uri:
+                yield uri
+            with image.open("rb") as written, self._lock:
+                changed = replace(content, pages=dict(_data_pages(written)))
+                self._volumes[volume_id] = replace(self._volume(volume_id), content=changed)
+
     def inventory(self) -> Inventory:
         with self._lock:
             return Inventory(volume_ids=frozenset(self._volumes), snapshot_ids=frozenset(self._snapshots))

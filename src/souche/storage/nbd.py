@@ -1,10 +1,11 @@
-"""Serving one image file read-only over NBD, for as long as a context lives."""
+"""Serving one image file over NBD, for as long as a context lives."""
 
 import os
+import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
@@ -15,6 +16,10 @@ from souche.errors import ProgramFailed, StorageFailed
 
 CLIENTS: Final = 8
 START_SECONDS: Final = 10.0
+END_SECONDS: Final = 60.0
+"""for a server that was written to: it has metadata to save"""
+READ_ONLY: Final = ("--read-only",)
+WRITABLE: Final = ("--discard=unmap", "--detect-zeroes=unmap")
 SOCKET: Final = "nbd"
 GREETING: Final = b"NBDMAGIC"
 """What a server says first (the NBD protocol, "Newstyle negotiation")."""
@@ -24,14 +29,17 @@ BUFFERS: Final = {"MALLOC_MMAP_THRESHOLD_": str(64 * 1024**2), "MALLOC_TRIM_THRE
 the server's work."""
 
 
-def server_argv(image: Path, image_format: Literal["qcow2", "raw"], directory: Path) -> list[str]:
+def server_argv(
+    image: Path, image_format: Literal["qcow2", "raw"], directory: Path, options: Sequence[str] = READ_ONLY
+) -> list[str]:
     """A server that outlives its clients but not its parent: `setpriv` makes the kernel end it with us.
 
-    KILL, because qemu-nbd 7.2 loses a TERM that comes before its main loop runs; being read-only it has
-    nothing to save. It binds its socket by a short name, as the kernel takes no more than 107 characters (unix(7))."""
+    KILL, because qemu-nbd 7.2 loses a TERM that comes before its main loop runs; being read-only it has nothing to
+    save, and of one that is written to, what its clients flushed is saved. It binds its socket by a short name, as
+    the kernel takes no more than 107 characters (unix(7))."""
     return [
         *("setpriv", "--pdeathsig", "KILL", "--", "env", f"--chdir={directory}"),
-        *("qemu-nbd", "--read-only", "--persistent", f"--shared={CLIENTS}", f"--format={image_format}"),
+        *("qemu-nbd", *options, "--persistent", f"--shared={CLIENTS}", f"--format={image_format}"),
         *(f"--socket=/proc/self/cwd/{SOCKET}", str(image.absolute())),
     ]
 
@@ -42,8 +50,11 @@ def uri(path: Path) -> str:
 
 
 @contextmanager
-def serve(image: Path, image_format: Literal["qcow2", "raw"], directory: Path) -> Iterator[str]:
-    """Serve an image by a socket in `directory`, which nobody else uses; yields the URI.
+def serve(
+    image: Path, image_format: Literal["qcow2", "raw"], directory: Path, *, writable: bool = False
+) -> Iterator[str]:
+    """Serve an image by a socket in `directory`, which nobody else uses; yields the URI. An image that is served
+    `writable` is closed, and has all that was written, when the context ends.
 
     The thread that enters the context has to outlive it: the kernel ends the server when that thread ends.
 
@@ -52,14 +63,31 @@ def serve(image: Path, image_format: Literal["qcow2", "raw"], directory: Path) -
     """
     log_file = directory / "log"
     with _short(directory) as place:
-        argv = server_argv(image, image_format, directory)
+        argv = server_argv(image, image_format, directory, WRITABLE if writable else READ_ONLY)
         server = run.start(argv, log_file=log_file, extra_environment=BUFFERS)
         try:
             _wait_for(place / SOCKET, server, log_file)
             yield uri(place / SOCKET)
+            if writable:
+                _close(server)
         finally:
             server.kill()
             server.wait()
+
+
+def _close(server: subprocess.Popen[bytes]) -> None:
+    """End a server that was written to.
+
+    Raises:
+        StorageFailed: it did not save everything.
+    """
+    server.send_signal(signal.SIGTERM)
+    try:
+        status = server.wait(END_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise StorageFailed(reason="the NBD server did not end") from error
+    if status != 0:
+        raise StorageFailed(reason=f"the NBD server ended with status {status}")
 
 
 @contextmanager

@@ -143,6 +143,15 @@ class Qcow2Store:
         with self._directory.scratch.place() as place, nbd.serve(path, "qcow2", place) as uri:
             yield uri
 
+    @contextmanager
+    def write_volume(self, volume_id: str) -> Iterator[str]:
+        path = self.volume_source(volume_id).path
+        with (
+            self._directory.scratch.place() as place,
+            nbd.serve(path, "qcow2", place, writable=True) as uri,
+        ):
+            yield uri
+
     def inventory(self) -> Inventory:
         with self._alone("list"):
             return Inventory(
