@@ -30,6 +30,9 @@ BACKUP_CAPTURE: Final = "backup"
 """of snapshots that a backup takes of volumes: they have no record and no account"""
 BACKUP_DATE: Final = "%Y%m%dt%H%M%S%f"
 
+CLEANING: Final = "clean"
+"""of the disks that are worked on while an image is cleaned: they have no record of their own"""
+
 HEX_DIGITS: Final = {KEYPAIR: 32}
 DEFAULT_HEX_DIGITS: Final = 8
 ACCESS_KEY_ALPHABET: Final = string.ascii_uppercase + string.digits
@@ -39,6 +42,16 @@ def is_well_formed(resource_id: str, prefix: str) -> bool:
     """Whether an id has the prefix and the right number of lowercase hex digits."""
     digits = HEX_DIGITS.get(prefix, DEFAULT_HEX_DIGITS)
     return re.fullmatch(rf"{prefix}-[0-9a-f]{{{digits}}}", resource_id) is not None
+
+
+def cleaning(snapshot_id: str) -> str:
+    """The id of the volume that becomes a snapshot of a clean image, and of the copy that it is made of."""
+    return f"{CLEANING}-{snapshot_id.removeprefix(f'{SNAPSHOT}-')}"
+
+
+def cleaned_snapshot(cleaning_id: str) -> str:
+    """The id of the snapshot that a disk of `cleaning` is for."""
+    return f"{SNAPSHOT}-{cleaning_id.removeprefix(f'{CLEANING}-')}"
 
 
 def new_backup(now: datetime) -> str:

@@ -402,6 +402,10 @@ class PublishedVersion(OperationNotSupported):
     """The image {image_id} is a version on the marketplace: {reason}"""
 
 
+class CannotClean(Conflict):
+    """The image cannot be cleaned: {reason}."""
+
+
 class FindingsRefuse(Conflict):
     """The image {image_id} may not be {purpose}: its report has findings of severity high ({codes}).
     ReadImageReports and `souche image check` have them."""

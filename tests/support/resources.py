@@ -87,14 +87,20 @@ def make_image(region: Region, who: Principal, name: str = "image", **changes: A
 
 
 def make_reported_image(
-    region: Region, who: Principal, name: str = "image", findings: Sequence[Finding] = (), **changes: Any
+    region: Region,
+    who: Principal,
+    name: str = "image",
+    findings: Sequence[Finding] = (),
+    *,
+    os: str = "Debian",
+    **changes: Any,
 ) -> Image:
     """As `make_image`, with its report made: nothing was found in it, or what is given."""
     image = make_image(region, who, name, **changes)
     with region.store.begin() as connection:
         image_reports.request(connection, image.image_id)
         image_reports.set_active(connection, image.image_id)
-        made = Examination("none", "Debian", tuple(findings), ())
+        made = Examination("none", os, tuple(findings), ())
         image_reports.store(connection, image.image_id, made, region.clock.now(), other=False)
     return image
 

@@ -1,5 +1,6 @@
 """The slower engine keeps the contract, with a file system that the fast one does not read."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.guest
 class TestApplianceEngine(EngineContract):
     """Each examination starts a VM, so there is one."""
 
-    engine = ApplianceEngine()
+    engine = ApplianceEngine(threading.Lock())
 
     def disk(self, folder: Path) -> Path:
         return corpus.btrfs(folder, BAD)

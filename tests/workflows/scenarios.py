@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from souche.app import (
     backups,
     export_tasks,
+    image_cleanings,
     image_copies,
     image_imports,
     images,
@@ -129,6 +130,11 @@ def _copy_image(world: World, cast: Cast) -> Callable[[str], Changed]:
     return _image_failed(world, image_copies.copy(world.region, cast.alice, wanted), {})
 
 
+def _clean_image(world: World, cast: Cast) -> Callable[[str], Changed]:
+    wanted = image_cleanings.Clean(cast.image_id, ImageSettings("clean"))
+    return _image_failed(world, image_cleanings.create(world.region, cast.alice, wanted), {})
+
+
 def _import_image(world: World, cast: Cast) -> Callable[[str], Changed]:
     disk = world.home / "staging" / "disk.raw"
     disk.write_bytes(b"imported".ljust(2**16, b"\0"))
@@ -245,6 +251,7 @@ SCENARIOS = (
     Scenario("create_image", "create_image", _create_image),
     Scenario("create_image of a running VM", "create_image", _create_image_of_running_vm),
     Scenario("copy_image", "copy_image", _copy_image),
+    Scenario("clean_image", "clean_image", _clean_image),
     Scenario("import_image", "import_image", _import_image),
     Scenario("import_image_from_manifest", "import_image_from_manifest", _import_image_from_manifest),
     Scenario("import_snapshot", "import_snapshot", _import_snapshot),

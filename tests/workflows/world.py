@@ -37,6 +37,7 @@ from souche.workflows.buckets import Buckets
 from souche.workflows.catalogue import CATALOGUE
 from souche.workflows.parts import Parts
 from tests.support.bucket import THIS_MACHINE
+from tests.support.cleaners import StampingCleaner
 from tests.support.folder_oos import FolderOos
 from tests.support.region import ManualClock, RecordedWorkflows, make_account
 from tests.support.watched_store import WatchedStore
@@ -275,6 +276,7 @@ def assemble(home: Path, disks: Disks, seed: int) -> World:
         region.signing_key,
         importer,
         ways,
+        cleaner=StampingCleaner(),
     )
     return World(home, region, disks, hypervisor, parts, oos)
 

@@ -11,6 +11,7 @@ from souche.api import (
     empty_reads,
     export_tasks,
     image_adoptions,
+    image_cleanings,
     image_origins,
     image_reports,
     images,
@@ -145,6 +146,7 @@ class SoucheAction:
 # Reached under /souche/v1/, so that no answer of the OUTSCALE API has a foreign field.
 SOUCHE_ACTIONS: Final[Mapping[str, SoucheAction]] = {
     "AdoptImage": SoucheAction(image_adoptions.adopt_image, image_adoptions.SCHEMA),
+    "CreateCleanImage": SoucheAction(image_cleanings.create_clean_image, image_cleanings.SCHEMA),
     "CreateImageReport": SoucheAction(image_reports.create_image_report, image_reports.CREATE_SCHEMA),
     "ReadImageOrigins": SoucheAction(image_origins.read_image_origins, image_origins.SCHEMA),
     "ReadImageReports": SoucheAction(image_reports.read_image_reports, image_reports.READ_SCHEMA),

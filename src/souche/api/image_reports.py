@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from souche.api import dates, pages
+from souche.api import dates, image_cleanings, pages
 from souche.api.dispatch import Call
 from souche.api.filters import MAX_VALUES
 from souche.app import image_reports
+from souche.app.image_reports import Reported
+from souche.model.image_cleanings import Cleaning
 from souche.model.image_reports import Finding, Guideline, Report
-from souche.model.images import Image
 from souche.model.query import Condition, Position
 from souche.refusals import BadValue
 
@@ -49,11 +50,12 @@ def read_image_reports(call: Call) -> Mapping[str, object]:
     conditions = tuple(Condition(FILTERS[name], values) for name, values in given.items() if values)
     found = image_reports.find(call.region, call.who, pages.query(call.request, conditions))
     following = pages.following(found.resources, _position, more=found.more)
-    return {"ImageReports": [view(report) for report, _ in found.resources], **following}
+    reports = [view(each.report, each.cleaning) for each in found.resources]
+    return {"ImageReports": reports, **following}
 
 
-def _position(pair: tuple[Report, Image]) -> Position:
-    return Position(pair[1].creation_date, pair[1].image_id)
+def _position(each: Reported) -> Position:
+    return Position(each.image.creation_date, each.image.image_id)
 
 
 def create_image_report(call: Call) -> Mapping[str, object]:
@@ -61,8 +63,8 @@ def create_image_report(call: Call) -> Mapping[str, object]:
     return {"ImageReport": view(image_reports.request(call.region, call.who, str(call.request["ImageId"])))}
 
 
-def view(report: Report) -> dict[str, object]:
-    """A report as the API and the command line show it."""
+def view(report: Report, cleaning: Cleaning | None = None) -> dict[str, object]:
+    """A report as the API and the command line show it: of a clean image with what was removed from it."""
     return {
         "ImageId": report.image_id,
         "State": report.state.value,
@@ -72,6 +74,7 @@ def view(report: Report) -> dict[str, object]:
         "Findings": [_finding(each) for each in report.findings],
         "Guidelines": [_guideline(each) for each in report.guidelines],
         "Accepted": list(report.accepted),
+        **({} if cleaning is None else {"Cleaning": image_cleanings.view(cleaning)}),
     }
 
 

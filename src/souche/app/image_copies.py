@@ -75,8 +75,15 @@ def copy_operation_id(image: Image) -> str:
     return f"copy_image:{image.image_id}"
 
 
-def promise_copy(region: Region, work: Work, who: Principal, source: Image, settings: ImageSettings) -> Image:
-    """Write a copy of an image that the caller may see, with its snapshots, and promise to make it.
+def promise_copy(
+    region: Region,
+    work: Work,
+    who: Principal,
+    source: Image,
+    settings: ImageSettings,
+    workflow: str = "copy_image",
+) -> Image:
+    """Write a copy of an image that the caller may see, with its snapshots, and promise to make it by a workflow.
 
     Raises:
         WrongImageState, NotSubscribed, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded.
@@ -94,7 +101,7 @@ def promise_copy(region: Region, work: Work, who: Principal, source: Image, sett
     notices.record_use(work.connection, source, who.account_id)
     for snapshot in made:
         snapshots.insert(work.connection, snapshot)
-    work.promised.append(images.promise("copy_image", image, {}))
+    work.promised.append(images.promise(workflow, image, {}))
     return image
 
 

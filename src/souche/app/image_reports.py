@@ -1,14 +1,16 @@
 """What is inside images, as a caller may know it (docs/trust.md)."""
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from souche.app import lookup
 from souche.app.found import Found
 from souche.app.region import Region, Work
+from souche.db import image_cleanings
 from souche.db import image_reports as records
 from souche.db import images as image_records
 from souche.model.accounts import Principal
+from souche.model.image_cleanings import Cleaning, without_users
 from souche.model.image_reports import Report, hidden
 from souche.model.images import Image
 from souche.model.query import Query
@@ -16,20 +18,36 @@ from souche.refusals import FindingsRefuse, NoSuchImage, ReportMissing, WrongIma
 from souche.states import ImageState
 
 
-def find(region: Region, who: Principal, query: Query) -> Found[tuple[Report, Image]]:
-    """The reports of the images that the caller may use, in their order, each with its image. Of others' images the
-    caller learns all but the names of home folders."""
+@dataclass(frozen=True)
+class Reported:
+    """A report, the image that it is of, and what was removed from it when it was made as a clean one."""
+
+    report: Report
+    image: Image
+    cleaning: Cleaning | None
+
+
+def find(region: Region, who: Principal, query: Query) -> Found[Reported]:
+    """The reports of the images that the caller may use, in their order. Of others' images the caller learns all but
+    the names of home folders."""
     with region.store.read() as connection:
         found, more = records.find(connection, who.account_id, query)
         pairs = [(report, image_records.get(connection, report.image_id)) for report in found]
-    seen = [(_seen_by(who, report, image), image) for report, image in pairs if image]
+        cleanings = image_cleanings.of_images(connection, [report.image_id for report in found])
+    seen = [
+        _seen_by(who, Reported(report, image, cleanings.get(image.image_id)))
+        for report, image in pairs
+        if image
+    ]
     return Found(seen, {}, more)
 
 
-def _seen_by(who: Principal, report: Report, image: Image) -> Report:
-    if image.account_id == who.account_id:
-        return report
-    return replace(report, findings=tuple(map(hidden, report.findings)))
+def _seen_by(who: Principal, each: Reported) -> Reported:
+    if each.image.account_id == who.account_id:
+        return each
+    report = replace(each.report, findings=tuple(map(hidden, each.report.findings)))
+    cleaning = None if each.cleaning is None else without_users(each.cleaning)
+    return Reported(report, each.image, cleaning)
 
 
 def request(region: Region, who: Principal, image_id: str) -> Report:

@@ -1,8 +1,7 @@
 """souche image"""
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -10,15 +9,14 @@ from pathlib import Path
 from typing import Annotated, Protocol
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from souche.app import official_images
 from souche.app.official_images import GRACE_DAYS, PROVIDER_ALIAS, DiskImage
-from souche.cli import image_adopt, image_check, image_life, image_origins, image_source
+from souche.cli import image_adopt, image_check, image_clean, image_life, image_origins, image_source
 from souche.cli.composition import Administered, Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag
 from souche.cli.output import show, told
+from souche.cli.progress import step_bar
 from souche.errors import Invalid, SystemFailure
 from souche.model.accounts import Account
 from souche.model.disk_imports import SourceFormat
@@ -95,6 +93,7 @@ def build(composition: Composition) -> typer.Typer:
     _add_build(app, composition)
     _add_publish(app, composition)
     image_check.add(app, composition)
+    image_clean.add(app, composition)
     image_origins.add(app, composition)
     image_life.add(app, composition)
     image_adopt.add(app, composition)
@@ -118,7 +117,7 @@ def _add_build(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Build an image by a recipe and publish it, under a new id and name: an official one, unless it is for an
         account. Progress goes to standard error."""
-        with told(), composition.administer(home, make=True) as administered, _bar() as progress:
+        with told(), composition.administer(home, make=True) as administered, step_bar() as progress:
             wanted, publisher = _recipe(recipe), official_images.publisher(administered.region, account)
             official_images.check_architecture(publisher, wanted.architecture)
             accepted = tuple(accept or ())
@@ -239,28 +238,3 @@ def _made(administered: Administered, promised: Image) -> Image:
     if image.state != ImageState.AVAILABLE:
         raise ImageFailed(image_id=image.image_id, reason=image.state_message or image.state)
     return image
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[str, float], None]]:
-    """A progress bar on standard error; where nobody watches, a line for each new thing."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _lines(console)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("starting", total=1.0)
-        yield lambda what, done: bar.update(task, description=what, completed=done)
-
-
-def _lines(console: Console) -> Callable[[str, float], None]:
-    last = ""
-
-    def line(what: str, done: float) -> None:
-        nonlocal last
-        if what != last:
-            console.print(f"{done:4.0%}  {what}", highlight=False)
-        last = what
-
-    return line

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from souche.api import image_reports as views
-from souche.app import image_reports
+from souche.app import image_cleanings, image_reports
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import told
+from souche.model.image_cleanings import Cleaning
 from souche.model.image_reports import Report, Severity
 
 REFUSED = 1
@@ -32,16 +33,26 @@ def add(app: typer.Typer, composition: Composition) -> None:
             image_reports.request_as_operator(administered.region, image, again=again)
             administered.examine(image, wait)
             report = image_reports.of_image(administered.region, image)
+            cleaning = image_cleanings.of_image(administered.region, image)
         if report is not None:
-            _print(report, as_json=json)
+            _print(report, cleaning, as_json=json)
         if report is not None and report.high:
             raise typer.Exit(REFUSED)
 
 
-def _print(report: Report, *, as_json: bool) -> None:
+def _print(report: Report, cleaning: Cleaning | None, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(views.view(report)))
+        print(json.dumps(views.view(report, cleaning)))
         return
+    if cleaning is not None:
+        print(
+            f"{report.image_id}  clean image of {cleaning.source_image_id}: {len(cleaning.done)} things were done"
+        )
+    print_report(report)
+
+
+def print_report(report: Report) -> None:
+    """Print a report for people: a paragraph for each finding, a line for each guideline."""
     print(
         f"{report.image_id}  {report.state.value}  {report.os or 'no system found'}  engine: {report.engine or '-'}"
     )

@@ -1,27 +1,26 @@
 """souche import"""
 
 from collections.abc import Callable
-from concurrent.futures import Future
-from threading import Thread
-from typing import Annotated, Final
+from functools import partial
+from typing import Annotated
 
 import typer
 
 from souche.app import image_imports, official_images
 from souche.app.image_imports import FromManifest
 from souche.app.images import ImageSettings
+from souche.app.region import Region
 from souche.cli import which_account
-from souche.cli.composition import Administered, Composition
+from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told
 from souche.cli.progress import Tell, transfer_bar
+from souche.cli.waiting import follow
 from souche.errors import SystemFailure
 from souche.model.accounts import Principal
 from souche.model.disk_imports import SourceFormat
 from souche.model.images import Image
 from souche.states import ImageState
-
-POLL_SECONDS: Final = 0.25
 
 
 class ImportFailed(SystemFailure):
@@ -52,7 +51,7 @@ def build(composition: Composition) -> Callable[..., None]:
             wanted = FromManifest(ImageSettings(name), manifest_url, disk_format)
             image = image_imports.create(region, who, wanted)
             with transfer_bar() as tell:
-                _wait(administered, image, tell)
+                follow(administered, image_imports.operation_id(image), partial(_tell, region, image, tell))
             image = official_images.get(region, image)
             if image.state != ImageState.AVAILABLE:
                 raise ImportFailed(image_id=image.image_id, reason=image.state_message or image.state)
@@ -61,29 +60,7 @@ def build(composition: Composition) -> Callable[..., None]:
     return import_image
 
 
-def _wait(administered: Administered, image: Image, tell: Tell) -> None:
-    """Until the image is settled, by the server's doing or by this process's."""
-    ended: Future[None] = Future()
-    Thread(target=_finish, args=(administered, image, ended), daemon=True).start()
-    while not ended.done():
-        received, total = image_imports.progress(administered.region, image)
-        if total != 0:  # they are all there
-            tell("taking the disks in" if received == total else "downloading", received, total)
-        _pause(ended)
-    ended.result()
-
-
-def _pause(ended: Future[None]) -> None:
-    try:
-        ended.exception(POLL_SECONDS)
-    except TimeoutError:
-        return
-
-
-def _finish(administered: Administered, image: Image, ended: Future[None]) -> None:
-    try:
-        administered.finish(image_imports.operation_id(image))
-    except BaseException as error:
-        ended.set_exception(error)
-    else:
-        ended.set_result(None)
+def _tell(region: Region, image: Image, tell: Tell) -> None:
+    received, total = image_imports.progress(region, image)
+    if total != 0:  # they are all there
+        tell("taking the disks in" if received == total else "downloading", received, total)

@@ -1,4 +1,4 @@
-"""The bar of a transfer: how much, how fast, how long yet."""
+"""The bar of a transfer: how much, how fast, how long yet; and that of work whose steps have names."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,12 +10,16 @@ from rich.progress import (
     DownloadColumn,
     Progress,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 
 Tell: TypeAlias = Callable[[str, int, int | None], None]
 """Told what is being done, and the bytes done and in all (None: not known yet)."""
+
+Step: TypeAlias = Callable[[str, float], None]
+"""Told what is being done, and how much is done (0 to 1)."""
 
 
 @contextmanager
@@ -46,5 +50,30 @@ def _lines(console: Console) -> Tell:
         if what != doing or percent // 10 > tenth:  # a part that is sent again takes it back
             console.print(f"{percent:3}%  {what}", highlight=False)
             doing, tenth = what, percent // 10
+
+    return line
+
+
+@contextmanager
+def step_bar() -> Iterator[Step]:
+    """A progress bar on standard error; where nobody watches, a line for each new thing."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _steps(console)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda what, done: bar.update(task, description=what, completed=done)
+
+
+def _steps(console: Console) -> Step:
+    last = ""
+
+    def line(what: str, done: float) -> None:
+        nonlocal last
+        if what != last:
+            console.print(f"{done:4.0%}  {what}", highlight=False)
+        last = what
 
     return line

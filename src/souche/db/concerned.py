@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from souche import ids
 from souche.db import query as engine
 from souche.db.schema import export_disks, image_mappings, snapshots, volume_links
 from souche.model.operations import Operation
@@ -22,13 +23,14 @@ _RELATED: Final[tuple[tuple[sa.Column[Any], sa.Column[Any]], ...]] = (
 
 def of_promises(connection: sa.Connection, promises: Iterable[Operation]) -> frozenset[str]:
     """The ids of all resources that the promises are about: their subjects, what their arguments name, the snapshots
-    of images that are made, the volumes of VMs that change, and what exports read."""
+    of images that are made, and what cleaning works on for them, the volumes of VMs that change, and what exports
+    read."""
     named = frozenset(_named(promises))
     found = set(named)
     for batch in engine.batches(named):
         for known, other in _RELATED:
             found |= set(connection.scalars(sa.select(other).where(known.in_(batch), other.is_not(None))))
-    return frozenset(found)
+    return frozenset(found | {ids.cleaning(each) for each in found})
 
 
 def _named(promises: Iterable[Operation]) -> Iterator[str]:

@@ -300,6 +300,17 @@ image_findings = sa.Table(
     sa.Column("user", sa.Text),
 )
 
+# Of a clean image: what it was made of, and what was removed (`model/image_cleanings.Done`).
+image_cleanings = sa.Table(
+    "image_cleanings",
+    metadata,
+    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("source_image_id", sa.String(12), nullable=False),
+    sa.Column("date", UtcDate, nullable=False),
+    sa.Column("engine", sa.String(32), nullable=False),
+    sa.Column("done", sa.JSON, nullable=False),
+)
+
 image_product_codes = sa.Table(
     "image_product_codes",
     metadata,

@@ -1,6 +1,7 @@
 """What a region is made of: the one place that names concrete drivers."""
 
 import socket
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -50,6 +51,7 @@ from souche.storage.base import LiveDisks
 from souche.storage.qcow2.driver import Qcow2Store
 from souche.transfer.disk_importer import DiskImporter
 from souche.trust.appliance import ApplianceEngine
+from souche.trust.appliance_cleaner import ApplianceCleaner
 from souche.trust.sandboxed import SandboxedEngine
 from souche.vault import Vault
 from souche.workflows.buckets import Buckets
@@ -221,6 +223,7 @@ def make_parts(
     home: Home, store: Store, compute: Compute, fetcher: Fetcher, ways: Buckets, room: Room
 ) -> Parts:
     """What workflows and sweeps work with."""
+    appliances = threading.Lock()
     return Parts(
         store=store,
         volumes=Qcow2Store(home.path, room=room),
@@ -232,7 +235,8 @@ def make_parts(
         importer=DiskImporter(fetcher, home.staging, room=room),
         buckets=ways,
         room=room,
-        engines=(SandboxedEngine(), ApplianceEngine()),
+        engines=(SandboxedEngine(), ApplianceEngine(appliances)),
+        cleaner=ApplianceCleaner(appliances),
     )
 
 

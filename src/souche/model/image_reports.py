@@ -99,14 +99,17 @@ HOMES: Final = ("/home/", "/Users/", "/Documents and Settings/")
 
 def hidden(finding: Finding) -> Finding:
     """The finding as others than the image's owner see it: without the names of home folders and of their users."""
-    path = finding.path
+    path, text = without_user(finding.path, finding.text, finding.user)
+    return replace(finding, path=path, text=text, user=None)
+
+
+def without_user(path: str, text: str, user: str | None) -> tuple[str, str]:
+    """A guest's path, and a text about it, without the names of home folders and without the user's."""
     for homes in HOMES:
         if path.startswith(homes):
             rest = path.removeprefix(homes).partition("/")
             path = f"{homes}*{rest[1]}{rest[2]}"
-    text = finding.text
-    if finding.user:
-        parts = ["*" if part == finding.user else part for part in path.split("/")]
-        path = "/".join(parts)
-        text = text.replace(f"'{finding.user}'", "'*'")
-    return replace(finding, path=path, text=text, user=None)
+    if user:
+        path = "/".join("*" if part == user else part for part in path.split("/"))
+        text = text.replace(f"'{user}'", "'*'")
+    return path, text

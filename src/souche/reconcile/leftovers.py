@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import sqlalchemy as sa
 import structlog
 
 from souche import ids
 from souche.db import snapshots, vms, volumes
 from souche.db.store import Store
 from souche.reconcile.each import each
+from souche.states import SnapshotState
 from souche.storage.base import VolumeStore
 from souche.workflows import engine
 from souche.workflows.parts import Parts
@@ -32,11 +34,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class UnrecordedDisks:
-    """The ids of volumes and snapshots that have no record. `captures` are those that never have one: of backups."""
+    """The ids of volumes and snapshots that have no record. `captures` and `cleaning` are those that never have one: of
+    backups, and of images that are cleaned (the names of those whose work has ended)."""
 
     volumes: frozenset[str]
     snapshots: frozenset[str]
     captures: frozenset[str]
+    cleaning: frozenset[str]
 
     def all(self) -> frozenset[str]:
         """Those that had a record once."""
@@ -49,11 +53,23 @@ def unrecorded_disks(store: Store, disks: VolumeStore) -> UnrecordedDisks:
     with store.read() as connection:
         unrecorded = inventory.snapshot_ids - snapshots.all_ids(connection)
         captures = frozenset(each for each in unrecorded if not each.startswith(f"{ids.SNAPSHOT}-"))
-        return UnrecordedDisks(
-            volumes=inventory.volume_ids - volumes.all_ids(connection),
-            snapshots=unrecorded - captures,
-            captures=captures,
+        working = frozenset(
+            each
+            for each in inventory.volume_ids | inventory.snapshot_ids
+            if each.startswith(f"{ids.CLEANING}-")
         )
+        return UnrecordedDisks(
+            volumes=inventory.volume_ids - volumes.all_ids(connection) - working,
+            snapshots=unrecorded - captures,
+            captures=captures - working,
+            cleaning=frozenset(each for each in working if not _is_cleaned(connection, each)),
+        )
+
+
+def _is_cleaned(connection: sa.Connection, cleaning_id: str) -> bool:
+    """Whether the snapshot is still made that a disk is for."""
+    snapshot = snapshots.get(connection, ids.cleaned_snapshot(cleaning_id))
+    return snapshot is not None and snapshot.state in (SnapshotState.IN_QUEUE, SnapshotState.PENDING)
 
 
 def remove(parts: Parts) -> None:
@@ -68,6 +84,15 @@ def remove(parts: Parts) -> None:
     _each_of("discarding a snapshot", found.snapshots, lambda name: discard("snapshot", name, date))
     left = (name for name in found.captures if _is_left(name, date))
     _each_of("removing a backup's capture", left, parts.volumes.delete_snapshot)
+    _each_of(
+        "removing a disk that was cleaned", found.cleaning, lambda name: remove_cleaning(parts.volumes, name)
+    )
+
+
+def remove_cleaning(disks: VolumeStore, cleaning_id: str) -> None:
+    """Remove a volume that was worked on, and the copy that it is made of."""
+    disks.delete_volume(cleaning_id)
+    disks.delete_snapshot(cleaning_id)
 
 
 def _is_left(capture_id: str, now: datetime) -> bool:

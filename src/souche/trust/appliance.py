@@ -4,6 +4,7 @@ that has to be replayed by its own kernel, RAID). It takes half a minute of CPU 
 import importlib.util
 import json
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,9 +18,12 @@ MODULE: Final = "souche.trust.appliance_inside"
 
 
 class ApplianceEngine:
-    """An `Engine` of libguestfs."""
+    """An `Engine` of libguestfs. `alone` is held while its VM runs: other VMs of that kind wait."""
 
     name = "libguestfs"
+
+    def __init__(self, alone: threading.Lock) -> None:
+        self._alone = alone
 
     def missing(self) -> str | None:
         return None if importlib.util.find_spec("guestfs") else "python3-guestfs"
@@ -28,7 +32,8 @@ class ApplianceEngine:
         lacking = self.missing()
         if lacking is not None:
             raise ProgramMissing(program=lacking)
-        return answer_of(self.name, argv(disks, facts), WALL_SECONDS)
+        with self._alone:
+            return answer_of(self.name, argv(disks, facts), WALL_SECONDS)
 
 
 def argv(disks: Sequence[str], facts: Facts) -> list[str]:

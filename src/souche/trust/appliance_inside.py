@@ -22,17 +22,19 @@ ENGINE: Final = "libguestfs"
 CHUNK: Final = 2 << 20
 """libguestfs's messages have at most 4 MiB."""
 SKIPPED: Final = ("swap", "unknown")
+ONLY_READ: Final = ("ntfs",)
+"""A Windows is not cleaned."""
 ENCRYPTED: Final = ("crypto_LUKS", "BitLocker")
 KINDS: Final[Mapping[int, Kind]] = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 
 Answer = TypeVar("Answer")
 
 
-def _asked(question: Callable[..., Answer], *arguments: Any) -> Answer:
-    """What libguestfs answers; its errors are RuntimeErrors."""
+def asked(question: Callable[..., Answer], *arguments: Any, **options: Any) -> Answer:
+    """What libguestfs answers; its errors are RuntimeErrors, and names that are no UTF-8 it cannot give."""
     try:
-        return question(*arguments)
-    except RuntimeError as error:
+        return question(*arguments, **options)
+    except (RuntimeError, UnicodeError) as error:
         raise OSError(str(error)) from error
 
 
@@ -49,19 +51,19 @@ class GuestFileSystem:
         self.kind = kind
         self.folds_case = kind in ("ntfs", "vfat")
         plain = re.sub(r"^btrfsvol:(/dev/[^/]+)/.*$", r"\1", device)
-        self.uuid: str = _asked(handle.vfs_uuid, plain)
-        self.label: str = _asked(handle.vfs_label, plain)
+        self.uuid: str = asked(handle.vfs_uuid, plain)
+        self.label: str = asked(handle.vfs_label, plain)
 
     def root(self) -> Entry:
         return Entry("", "directory", 0, 0o755, 0, 0)
 
     def entries(self, directory: Entry) -> Sequence[Entry]:
         path = self._paths[directory.key]
-        names = _asked(self._handle.ls, path)
+        names = asked(self._handle.ls, path)
         if len(names) > MOST_ENTRIES:
             raise OSError("a directory has too many entries")
         found: list[Entry] = []
-        for name, seen in zip(names, _asked(self._handle.lstatnslist, path, names), strict=True):
+        for name, seen in zip(names, asked(self._handle.lstatnslist, path, names), strict=True):
             self._paths.append(f"{path}/{name}")
             found.append(_entry(name, seen, len(self._paths) - 1))
         return found
@@ -70,7 +72,7 @@ class GuestFileSystem:
         wanted, parts = min(most, file.size), list[bytes]()
         path = self._paths[file.key]
         while wanted > 0:
-            part = bytes(_asked(self._handle.pread, path, min(wanted, CHUNK), sum(map(len, parts))))
+            part = bytes(asked(self._handle.pread, path, min(wanted, CHUNK), sum(map(len, parts))))
             if not part:
                 break
             parts.append(part)
@@ -78,7 +80,11 @@ class GuestFileSystem:
         return b"".join(parts)
 
     def target(self, link: Entry) -> str:
-        return str(_asked(self._handle.readlink, self._paths[link.key]))
+        return str(asked(self._handle.readlink, self._paths[link.key]))
+
+    def path(self, entry: Entry) -> str:
+        """Where the VM has it: by way of directories alone, as none but these have entries."""
+        return self._paths[entry.key]
 
 
 def _entry(name: str, seen: Mapping[str, int], key: int) -> Entry:
@@ -98,38 +104,55 @@ def _place(layout: Layout, device: str) -> Place:
     return Place(disk, partition, found[3])
 
 
-def look(sockets: Sequence[str]) -> Layout:
-    """Start libguestfs's VM with the disks read-only, and mount all that it knows."""
-    layout = Layout([partitions.read_table(Cached(NbdSource(socket))) for socket in sockets])
+def start(sockets: Sequence[str], *, writable: bool = False) -> Any:
+    """Start libguestfs's VM with the disks."""
     handle = guestfs.GuestFS(python_return_dict=True)
     handle.set_backend("direct")
     handle.set_backend_settings(["force_tcg"])  # KVM that is there, and does not work, would be taken
+    more = {"discard": "besteffort"} if writable else {}
     for socket in sockets:
-        handle.add_drive_opts("", readonly=True, format="raw", protocol="nbd", server=[f"unix:{socket}"])
+        server = [f"unix:{socket}"]
+        handle.add_drive_opts("", readonly=not writable, format="raw", protocol="nbd", server=server, **more)
     handle.launch()
+    return handle
+
+
+def look(sockets: Sequence[str], handle: Any, *, writable: bool = False) -> Layout:
+    """Mount all that libguestfs's VM knows."""
+    layout = Layout([partitions.read_table(Cached(NbdSource(socket))) for socket in sockets])
     for number, (device, kind) in enumerate(sorted(handle.list_filesystems().items())):
         place = _place(layout, device)
         if kind in ENCRYPTED:
             layout.unread.append((place, CannotRead(f"it is encrypted ({kind})", other=False)))
         elif kind not in SKIPPED:
-            _mount(layout, handle, place, device, kind, f"/mounted{number}")
+            mount = handle.mount if writable and kind not in ONLY_READ else handle.mount_ro
+            _mount(layout, handle, place, device, kind, f"/mounted{number}", mount)
     return layout
 
 
-def _mount(layout: Layout, handle: Any, place: Place, device: str, kind: str, mount: str) -> None:
+def _mount(
+    layout: Layout,
+    handle: Any,
+    place: Place,
+    device: str,
+    kind: str,
+    target: str,
+    mount: Callable[[str, str], None],
+) -> None:
     try:
-        _asked(handle.mkmountpoint, mount)
-        _asked(handle.mount_ro, device, mount)
-        layout.found.append(Found(place, GuestFileSystem(handle, device, kind, mount)))
+        asked(handle.mkmountpoint, target)
+        asked(mount, device, target)
+        layout.found.append(Found(place, GuestFileSystem(handle, device, kind, target)))
     except OSError:
         layout.unread.append((place, CannotRead(f"its {kind} file system cannot be mounted", other=False)))
 
 
-def main(asked: str) -> None:
+def main(request: str) -> None:
     """Examine, and write the answer to standard output."""
-    wanted = json.loads(asked)
+    wanted = json.loads(request)
     facts = Facts(tuple(wanted["boot_modes"]), date.fromisoformat(wanted["today"]))
-    made = examine(ENGINE, look(wanted["sockets"]), facts)
+    sockets = wanted["sockets"]
+    made = examine(ENGINE, look(sockets, start(sockets)), facts)
     sys.stdout.write("\n" + json.dumps(asdict(made)) + "\n")
 
 

@@ -1,10 +1,10 @@
-"""Processes that examine disks, and the line of JSON that each answers with."""
+"""Processes that examine or clean disks, and the line of JSON that each answers with."""
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -15,8 +15,12 @@ from souche.model.image_reports import Examination
 from souche.trust.engine import unreadable
 
 POLL_SECONDS: Final = 0.01
+LOOK_SECONDS: Final = 0.5
+MOST_LOOKED_AT: Final = 4096
 
 log = structlog.get_logger()
+
+Look = Callable[[bytes], None]
 
 
 def answer_of(engine: str, command: Sequence[str], most_seconds: float) -> Examination:
@@ -26,14 +30,32 @@ def answer_of(engine: str, command: Sequence[str], most_seconds: float) -> Exami
     Raises:
         ProgramMissing.
     """
+    said = output_of(command, most_seconds)
+    if said is None:
+        log.warning("an examination did not end", engine=engine)
+        return unreadable(engine, "The examination did not end.", other=True)
+    return _read(engine, said)
+
+
+def output_of(command: Sequence[str], most_seconds: float, look: Look | None = None) -> bytes | None:
+    """What a process says that ends well and in time; None: it did not, and the log has the end of what it said.
+    `look` is given the first of what it has said so far, every half second; what it raises ends the process.
+
+    Raises:
+        ProgramMissing.
+    """
     with tempfile.TemporaryFile() as answer:  # has no name, so that a process that is killed leaves nothing
-        ended = _ran(command, Path(f"/proc/self/fd/{answer.fileno()}"), most_seconds)
+        ended = _ran(command, answer, most_seconds, look)
         answer.seek(0)
         said = answer.read()
     if not ended:
-        log.warning("an examination did not end", engine=engine, said=said[-2000:].decode(errors="replace"))
-        return unreadable(engine, "The examination did not end.", other=True)
-    return _read(engine, said)
+        log.warning("a process did not end well", said=said[-2000:].decode(errors="replace"))
+    return said if ended else None
+
+
+def last_line(said: bytes) -> bytes:
+    """The last line of what a process said: its answer."""
+    return said.rstrip(b"\n").rpartition(b"\n")[2]
 
 
 def socket_of(uri: str) -> Path:
@@ -42,12 +64,17 @@ def socket_of(uri: str) -> Path:
     return Path(path)
 
 
-def _ran(command: Sequence[str], answer: Path, most_seconds: float) -> bool:
+def _ran(command: Sequence[str], answer: BinaryIO, most_seconds: float, look: Look | None) -> bool:
     """Whether the command ended well and in time; what it says goes into the file."""
-    process = run.start(command, log_file=answer)
+    process = run.start(command, log_file=Path(f"/proc/self/fd/{answer.fileno()}"))
     deadline = time.monotonic() + most_seconds
+    next_look = time.monotonic()
     try:
         while process.poll() is None and time.monotonic() < deadline:
+            if look is not None and time.monotonic() >= next_look:
+                answer.seek(0)
+                look(answer.read(MOST_LOOKED_AT))
+                next_look = time.monotonic() + LOOK_SECONDS
             time.sleep(POLL_SECONDS)
         return process.poll() == 0
     finally:
@@ -56,7 +83,7 @@ def _ran(command: Sequence[str], answer: Path, most_seconds: float) -> bool:
 
 
 def _read(engine: str, said: bytes) -> Examination:
-    last = said.rstrip(b"\n").rpartition(b"\n")[2]
+    last = last_line(said)
     try:
         return msgspec.json.decode(last, type=Examination)
     except msgspec.MsgspecError:

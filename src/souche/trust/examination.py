@@ -96,12 +96,21 @@ def examine(engine: str, layout: Layout, facts: Facts) -> Examination:
 
 def _system(layout: Layout, facts: Facts) -> Looked | None:
     for found in layout.found:
-        tree = Tree({"/": found})
-        if found.files.kind == "ntfs" and tree.exists(WINDOWS_FILE):
-            return _windows(layout, tree, facts)
-        if found.files.kind not in ("vfat", "ntfs") and any(map(tree.exists, ROOT_FILES)):
+        if is_windows(found):
+            return _windows(layout, Tree({"/": found}), facts)
+        if is_linux(found):
             return _linux(layout, found, facts)
     return None
+
+
+def is_windows(found: Found) -> bool:
+    """Whether a file system is the root of a Windows."""
+    return found.files.kind == "ntfs" and Tree({"/": found}).exists(WINDOWS_FILE)
+
+
+def is_linux(found: Found) -> bool:
+    """Whether a file system is the root of a Linux system."""
+    return found.files.kind not in ("vfat", "ntfs") and any(map(Tree({"/": found}).exists, ROOT_FILES))
 
 
 def _windows(layout: Layout, tree: Tree, facts: Facts) -> Looked:
@@ -111,7 +120,7 @@ def _windows(layout: Layout, tree: Tree, facts: Facts) -> Looked:
 
 
 def _linux(layout: Layout, root: Found, facts: Facts) -> Looked:
-    tree = Tree(_mounts(layout, root))
+    tree = Tree(mounts_of(layout, root))
     system = System(tree, layout, facts.boot_modes, facts.today)
     findings: list[Finding] = []
     for check in LINUX_CHECKS:
@@ -130,8 +139,8 @@ def _guarded(check: Callable[[Any], Iterable[Finding]], system: System | Windows
     return found
 
 
-def _mounts(layout: Layout, root: Found) -> dict[str, Found]:
-    """The root's fstab says where the others are mounted."""
+def mounts_of(layout: Layout, root: Found) -> dict[str, Found]:
+    """The file systems of a Linux system: the root's fstab says where the others are mounted."""
     mounts = {"/": root}
     for line in Tree({"/": root}).text("/etc/fstab").splitlines():
         fields = line.split()
@@ -214,9 +223,10 @@ def _short(each: Finding) -> Finding:
         and each.text.isprintable()
     ):
         return each
-    path, text = (_plain(part) for part in (each.path, each.text))
+    path, text = (printable(part) for part in (each.path, each.text))
     return Finding(each.code, each.severity, path, each.fingerprint, text, each.remedy, each.user)
 
 
-def _plain(text: str) -> str:
+def printable(text: str) -> str:
+    """A guest's text as far as it is shown."""
     return "".join(letter if letter.isprintable() else "?" for letter in text[:MOST_TEXT])

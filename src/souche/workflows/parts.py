@@ -1,7 +1,7 @@
 """What the steps of every workflow work with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from souche.clock import Clock
 from souche.compute.base import Hypervisor
@@ -10,6 +10,8 @@ from souche.room import ENDLESS, Room
 from souche.signing import SigningKey
 from souche.storage.base import LiveDisks, VolumeStore
 from souche.transfer.disk_importer import DiskImporter
+from souche.transfer.turns import Turns
+from souche.trust.cleaner import Cleaner, NoCleaner
 from souche.trust.engine import Engine, NoEngine
 from souche.vault import Vault
 from souche.workflows.buckets import Buckets
@@ -18,8 +20,8 @@ from souche.workflows.buckets import Buckets
 @dataclass(frozen=True)
 class Parts:
     """The region's database and drivers. `live` is the hypervisor's way to the disks of running guests, `room` what
-    is left of the region's medium. `engines` look into the disks of images, the fastest first.
-    `signing_key` signs exports."""
+    is left of the region's medium. `engines` look into the disks of images, the fastest first; the `cleaner` removes
+    from disks what their author has left, one image at a time (`cleaning_turns`). `signing_key` signs exports."""
 
     store: Store
     volumes: VolumeStore
@@ -32,4 +34,6 @@ class Parts:
     buckets: Buckets
     shutdown_timeout_seconds: float = 120
     engines: Sequence[Engine] = (NoEngine(),)
+    cleaner: Cleaner = field(default_factory=NoCleaner)
+    cleaning_turns: Turns = field(default_factory=lambda: Turns(1))
     room: Room = ENDLESS

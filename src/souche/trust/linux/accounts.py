@@ -24,13 +24,14 @@ def authorized_keys(system: System) -> Iterator[Finding]:
     seen: set[str] = set()
     for user in system.users:
         for pattern in patterns:
-            path = _key_file(pattern, user)
+            path = key_file(pattern, user)
             if path not in seen and pattern != "none":
                 seen.add(path)
                 yield from _keys(system, path, user)
 
 
-def _key_file(pattern: str, user: User) -> str:
+def key_file(pattern: str, user: User) -> str:
+    """The file that a pattern of AuthorizedKeysFile (sshd_config(5)) means for a user."""
     home = user.home.rstrip("/")
     path = pattern.replace("%h", home).replace("%u", user.name).replace("%U", str(user.uid))
     path = path.replace("%%", "%")
@@ -76,7 +77,7 @@ def passwords(system: System) -> Iterator[Finding]:
         password = user.password if user.password != "x" else shadow.get(user.name, "*")  # noqa: S105
         if password == "":
             yield _password("empty-password", path, user, "needs no password")
-        elif _is_hash(password):
+        elif is_hash(password):
             yield _password("usable-password", path, user, "has a password, the same in every launch")
 
 
@@ -86,8 +87,8 @@ def _password(code: str, path: str, user: User, what: str) -> Finding:
     return finding(code, path, f"The account '{user.name}' {what}.", severity=severity, user=user.name)
 
 
-def _is_hash(password: str) -> bool:
-    """As crypt(5): what is locked begins with `!` or `*`, and cannot be a hash."""
+def is_hash(password: str) -> bool:
+    """Whether it is a hash of a password (crypt(5)): what is locked begins with `!` or `*`, and cannot be one."""
     if password[:1] in ("!", "*"):
         return False
     return password.startswith(("$", "_")) or len(password) == DES_HASH

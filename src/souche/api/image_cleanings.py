@@ -1,0 +1,41 @@
+"""Souche's own CreateCleanImage."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from souche.api import dates, images
+from souche.api.dispatch import Call
+from souche.app import image_cleanings
+from souche.app.image_cleanings import Clean
+from souche.app.images import ImageSettings
+from souche.model.image_cleanings import Cleaning
+
+SCHEMA: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["ImageId", "ImageName"],
+    "properties": {
+        "Description": {"type": "string"},
+        "DryRun": {"type": "boolean"},
+        "ImageId": {"type": "string"},
+        "ImageName": {"type": "string"},
+    },
+}
+
+
+def create_clean_image(call: Call) -> Mapping[str, object]:
+    """Make a clean image of one that the caller may use."""
+    given = call.request.get("Description")
+    settings = ImageSettings(str(call.request["ImageName"]), None if given is None else str(given))
+    image = image_cleanings.create(call.region, call.who, Clean(str(call.request["ImageId"]), settings))
+    return {"Image": images.view(image, ())}
+
+
+def view(cleaning: Cleaning) -> dict[str, object]:
+    """What was removed, as the API and the command line show it."""
+    return {
+        "SourceImageId": cleaning.source_image_id,
+        "Date": dates.shown(cleaning.date),
+        "Engine": cleaning.engine,
+        "Done": [{"Code": each.code, "Path": each.path, "Text": each.text} for each in cleaning.done],
+    }

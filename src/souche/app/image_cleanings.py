@@ -1,0 +1,78 @@
+"""Clean images: copies without what their author has left (docs/trust.md, "A clean launch")."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+
+from souche.app import image_copies, images, lookup
+from souche.app.images import ImageSettings
+from souche.app.region import Region
+from souche.db import image_cleanings as records
+from souche.db import image_reports, snapshots
+from souche.model.accounts import Principal
+from souche.model.image_cleanings import Cleaning
+from souche.model.image_reports import Report
+from souche.model.images import Image
+from souche.refusals import CannotClean
+
+WORKING_BYTES: Final = 256 * 1024**2
+"""what cleaning may write: it empties and removes, and repeats what file systems have in their journals"""
+WINDOWS: Final = "windows-"
+
+
+@dataclass(frozen=True)
+class Clean:
+    """A clean image of one that the caller may use."""
+
+    image_id: str
+    settings: ImageSettings
+
+
+def create(region: Region, who: Principal, command: Clean) -> Image:
+    """Promise a clean image, the caller's own. It is `pending` until its disks are cleaned, which takes minutes.
+
+    Raises:
+        NoSuchImage, CannotClean, OutOfSpace, and those of `image_copies.promise_copy`.
+    """
+    with region.begin() as work:
+        source = lookup.usable_image(work.connection, who, command.image_id)
+        images.check_available(source)
+        _check_cleanable(work.connection, source)
+        region.room.ask(WORKING_BYTES)
+        return image_copies.promise_copy(region, work, who, source, command.settings, "clean_image")
+
+
+def _check_cleanable(connection: sa.Connection, source: Image) -> None:
+    """Refuse at once what its report shows to be no Linux. Without a report, the work on the disks finds out."""
+    if not source.snapshot_ids:
+        raise CannotClean(reason="it has no disk with content")
+    report = image_reports.get(connection, source.image_id)
+    if report is None or not report.is_complete:
+        return
+    if _is_windows(report):
+        raise CannotClean(reason="it is a Windows; run sysprep in it, and make the image then")
+    if not report.os:
+        raise CannotClean(reason="its report shows no Linux system that can be read")
+
+
+def _is_windows(report: Report) -> bool:
+    return report.os.startswith("Windows") or any(each.code.startswith(WINDOWS) for each in report.findings)
+
+
+def operation_id(image: Image) -> str:
+    """The id of the workflow that makes a clean image."""
+    return f"clean_image:{image.image_id}"
+
+
+def of_image(region: Region, image_id: str) -> Cleaning | None:
+    """What was removed, for the operator; None: it is no clean image, or is not made yet."""
+    with region.store.read() as connection:
+        return records.of_images(connection, [image_id]).get(image_id)
+
+
+def progress_percent(region: Region, image: Image) -> int:
+    """How far the making of a clean image is."""
+    with region.store.read() as connection:
+        made = snapshots.of_image_creation(connection, image.image_id)
+    return min((each.progress_percent for each in made), default=0)

@@ -1,0 +1,48 @@
+"""What was removed from an image when a clean one was made of it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from souche.model.image_reports import without_user
+
+
+@dataclass(frozen=True)
+class Done:
+    """One thing that was done. `code` is that of the finding which it removes, or names what no report looks for;
+    `path` is the guest's. `user` is whose it was, when others than the image's owner must not learn that name."""
+
+    code: str
+    path: str
+    text: str
+    user: str | None = None
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What an engine has done to disks. `refused` says why it changed nothing; empty: it did."""
+
+    engine: str
+    os: str
+    done: tuple[Done, ...]
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """The record of a clean image: what it was made of, when and how."""
+
+    image_id: str
+    source_image_id: str
+    date: datetime
+    engine: str
+    done: tuple[Done, ...]
+
+
+def without_users(cleaning: Cleaning) -> Cleaning:
+    """The record as others than the image's owner see it: without the names of users and of their folders."""
+    return replace(cleaning, done=tuple(map(_hidden, cleaning.done)))
+
+
+def _hidden(done: Done) -> Done:
+    path, text = without_user(done.path, done.text, done.user)
+    return Done(done.code, path, text)

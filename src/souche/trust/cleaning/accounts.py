@@ -1,0 +1,93 @@
+"""Keys that let in, and passwords."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final
+
+from souche.trust.cleaning.changes import Change, Deed, deed, removal, whole
+from souche.trust.disks.tree import Node
+from souche.trust.linux.accounts import DEFAULT_KEY_FILES, KEY_TYPES, is_hash, key_file
+from souche.trust.linux.system import System
+
+DROPBEAR_KEYS: Final = "/etc/dropbear/authorized_keys"
+LOCKED: Final = "*"
+"""No password opens it, and keys do: for `!` an SSH server without PAM refuses keys too (sshd(8), LOGIN PROCESS)."""
+PASSWORD_FILES: Final = ("/etc/passwd", "/etc/shadow", "/etc/gshadow")
+NO_PASSWORD: Final = ("/etc/passwd", "/etc/shadow")
+"""Where an empty field lets anybody in; in gshadow(5) it lets nobody in."""
+BACKUPS: Final = ("/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-", "/etc/security/opasswd")
+
+
+def authorized_keys(system: System) -> Iterator[Deed]:
+    """Removes every key of every user, whatever it may be used for."""
+    patterns = [*system.sshd.get("authorizedkeysfile", "").split(), *DEFAULT_KEY_FILES.split()]
+    paths = {key_file(each, user): user.name for user in system.users for each in patterns if each != "none"}
+    for path, user in {**paths, DROPBEAR_KEYS: "root"}.items():
+        yield from _without_keys(system, path, user)
+
+
+def _without_keys(system: System, path: str, user: str) -> Iterator[Deed]:
+    node = system.tree.node(path)
+    content = whole(system.tree, node) if node and node.is_file else None
+    if node is None or content is None:
+        return
+    lines = content.splitlines(keepends=True)
+    kept = [line for line in lines if not _is_key(line)]
+    if len(kept) == len(lines):
+        return
+    what = f"Keys that opened the account '{user}' were removed: {len(lines) - len(kept)}."
+    if any(line.strip() and not line.lstrip().startswith(b"#") for line in kept):
+        yield deed("authorized-key", path, what, Change("write", node, b"".join(kept)), user=user)
+    else:
+        link = removal(system.tree, path) if path != node.path else ()
+        yield deed("authorized-key", path, what, Change("remove", node), *link, user=user)
+
+
+def _is_key(line: bytes) -> bool:
+    """A key's type, and after it a key, which begins with the length of that type."""
+    fields = line.decode("latin-1").split()
+    return any(
+        each.startswith(KEY_TYPES) and following.startswith("AAAA") for each, following in pairwise(fields)
+    )
+
+
+def passwords(system: System) -> Iterator[Deed]:
+    """Takes the password of every account and group, and locks those that have none."""
+    for path in PASSWORD_FILES:
+        node = system.tree.node(path)
+        if node and node.is_file:
+            yield from _locked(system, path, node)
+    for path in BACKUPS:
+        found = system.tree.node(path, follow=False)
+        if found and found.is_file and found.entry.size:
+            text = "A copy of former accounts and passwords was removed."
+            yield deed("password-backup", path, text, Change("remove", found))
+
+
+def _locked(system: System, path: str, node: Node) -> Iterator[Deed]:
+    content = whole(system.tree, node)
+    if content is None:
+        return
+    lines, names = [], list[tuple[str, str]]()
+    for line in content.decode("latin-1").splitlines(keepends=True):
+        fields = line.split(":")
+        locked = _without_password(fields[1], path) if len(fields) > 2 else None
+        if locked is not None:
+            code = "empty-password" if fields[1] == "" else "usable-password"
+            names.append((fields[0].encode("latin-1").decode("utf-8", "replace"), code))
+            fields[1] = locked
+        lines.append(":".join(fields))
+    change = Change("write", node, "".join(lines).encode("latin-1"))
+    for name, code in names:
+        what = "was locked: it had no password" if code == "empty-password" else "has no password any more"
+        yield deed(code, path, f"'{name}' {what}.", change, user=name)
+
+
+def _without_password(password: str, path: str) -> str | None:
+    """What stands in the place of a password; None: there is none. A hash behind `!` is still the author's."""
+    if password == "":
+        return LOCKED if path in NO_PASSWORD else None
+    bare = password.lstrip("!")
+    if not is_hash(bare):
+        return None
+    return LOCKED if bare == password else "!"

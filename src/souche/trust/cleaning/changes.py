@@ -1,0 +1,76 @@
+"""Changes to files, and what is said of them.
+
+A change names a file of the tree, which was reached through directories only: links are followed when files are
+looked for, never when they are changed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from souche.model.image_cleanings import Done
+from souche.trust.disks.tree import Node, Tree
+from souche.trust.linux.system import System
+
+MOST_REWRITTEN: Final = 8 << 20
+
+How = Literal["remove", "remove tree", "empty", "write"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """`write` replaces what a file has by `content`; `empty` leaves it with nothing; `remove` removes a file or a link,
+    and `remove tree` a directory."""
+
+    how: How
+    node: Node
+    content: bytes = b""
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What is done, and the changes that do it. One without changes says what is left as it is."""
+
+    done: Done
+    changes: tuple[Change, ...] = ()
+
+
+def deed(code: str, path: str, text: str, *changes: Change, user: str | None = None) -> Deed:
+    """A deed; the names of users other than root are not everybody's."""
+    return Deed(Done(code, path, text, None if user in (None, "", "root") else user), changes)
+
+
+def removal(tree: Tree, path: str) -> tuple[Change, ...]:
+    """Removes the file of a path; a link is removed, and what it leads to is left. Nothing is there: nothing."""
+    node = tree.node(path, follow=False)
+    return (Change("remove", node),) if node and node.entry.kind in ("file", "link") else ()
+
+
+def whole(tree: Tree, node: Node) -> bytes | None:
+    """All that a file has; None: it is too large to be rewritten, or cannot be read."""
+    if node.entry.size > MOST_REWRITTEN:
+        return None
+    content = tree.content(node, MOST_REWRITTEN)
+    return content if content is not None and len(content) == node.entry.size else None
+
+
+def real_folder(tree: Tree, path: str) -> bool:
+    """Whether a path leads to a directory without any link on the way: what is in another place than its name says is
+    not emptied."""
+    node = tree.node(path)
+    return node is not None and node.is_directory and node.path == path
+
+
+def files_of(system: System, folder: str, depth: int) -> Iterator[Node]:
+    """The files and links below a real folder."""
+    if real_folder(system.tree, folder):
+        for node in system.tree.walk(folder, depth):
+            if node.entry.kind in ("file", "link"):
+                yield node
+
+
+def left(system: System, code: str, folder: str) -> Iterator[Deed]:
+    """Says so, where a folder is reached by a link and is left for that."""
+    node = system.tree.node(folder)
+    if node is not None and node.path != folder:
+        yield deed(code, folder, f"It leads to {node.path} by a link, and was left as it is.")

@@ -1,0 +1,67 @@
+"""Everything that is changed in the system of an image."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from souche.refusals import CannotClean
+from souche.trust.cleaning import accounts, identity, secrets
+from souche.trust.cleaning.changes import Deed, deed
+from souche.trust.disks.layout import Found, Layout
+from souche.trust.disks.tree import Tree
+from souche.trust.engine import Facts
+from souche.trust.examination import is_linux, is_windows, mounts_of
+from souche.trust.linux import release
+from souche.trust.linux.system import System
+
+Part = Callable[[System], Iterable[Deed]]
+
+PARTS: Final[Sequence[Part]] = (
+    accounts.authorized_keys,
+    accounts.passwords,
+    secrets.host_keys,
+    secrets.private_keys,
+    secrets.credentials,
+    secrets.histories,
+    identity.machine_id,
+    identity.cloud_init_data,
+    identity.addresses,
+    identity.logs,
+)
+
+
+def systems(layout: Layout, facts: Facts) -> list[System]:
+    """The Linux systems of the disks: each is cleaned.
+
+    Raises:
+        CannotClean: there is none, or there is a Windows.
+    """
+    if any(map(is_windows, layout.found)):
+        raise CannotClean(reason="it is a Windows; run sysprep in it, and make the image then")
+    roots = [found for found in layout.found if is_linux(found)]
+    if not roots:
+        why = "; ".join(f"{place.name}: {error.reason}" for place, error in layout.unread[:8])
+        found = f"what is in it cannot be read ({why})" if why else "no Linux system was found in it"
+        raise CannotClean(reason=found)
+    return [_system(layout, root, facts) for root in roots]
+
+
+def _system(layout: Layout, root: Found, facts: Facts) -> System:
+    return System(Tree(mounts_of(layout, root)), layout, facts.boot_modes, facts.today)
+
+
+def name_of(system: System) -> str:
+    """What a system calls itself."""
+    return release.name_of(system)
+
+
+def deeds(system: System) -> list[Deed]:
+    """All that is to be done to a system, and what is left as it is."""
+    return [each for part in PARTS for each in part(system)]
+
+
+def unread(layout: Layout) -> list[Deed]:
+    """What nobody can change, as it cannot be read."""
+    return [
+        deed("unreadable", place.name, f"This was left as it is: {error.reason}.")
+        for place, error in layout.unread
+    ]

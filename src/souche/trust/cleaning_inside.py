@@ -1,0 +1,182 @@
+"""The process that cleans disks: libguestfs mounts their file systems in its VM, and changes their files.
+
+Files are changed by paths of directories alone, which the VM's kernel resolves below the file system that they are in:
+no link of the guest's leads out of it, and none of this machine's files is in the VM.
+"""
+
+import json
+import stat
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from datetime import date
+from typing import Any, Final
+
+from souche.model.image_cleanings import Cleaned, Done
+from souche.refusals import CannotClean
+from souche.trust.appliance_inside import CHUNK, ENGINE, GuestFileSystem, asked, look, start
+from souche.trust.cleaning import plan
+from souche.trust.cleaning.changes import Change, Deed, deed
+from souche.trust.disks.tree import Node
+from souche.trust.engine import Facts
+from souche.trust.examination import printable
+
+MOST_WIPED: Final = 8 << 20
+"""of a file; what is behind is given back to the disk with the rest of the free space"""
+MOST_DONE: Final = 1000
+FAILED: Final = " This failed: it is as it was."
+LEFT_FREE: Final = "ia"
+"""The attributes of files that nobody may change or remove (chattr(1))."""
+
+
+def _path(node: Node) -> str:
+    files = node.found.files
+    assert isinstance(files, GuestFileSystem)
+    return files.path(node.entry)
+
+
+class Changer:
+    """Does changes, each once."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self._done: dict[str, bool] = {}
+
+    def wipe(self, changes: Iterable[Change]) -> None:
+        """Overwrite what is to go. A file with another name is left to it: under that it may be anything."""
+        for path in dict.fromkeys(_path(each.node) for each in changes if each.node.is_file):
+            try:
+                self._wipe(path)
+            except OSError:
+                continue  # it is removed all the same
+        asked(self._handle.sync)
+
+    def _wipe(self, path: str) -> None:
+        found = asked(self._handle.lstatns, path)
+        if not stat.S_ISREG(found["st_mode"]) or found["st_nlink"] != 1:
+            return
+        self._unlock(path)
+        for at in range(0, min(found["st_size"], MOST_WIPED), CHUNK):
+            asked(self._handle.pwrite, path, bytes(min(CHUNK, found["st_size"] - at)), at)
+
+    def change(self, each: Change) -> bool:
+        """Do one change; whether it succeeded.
+
+        Raises:
+            CannotClean: a file that is needed could not be written.
+        """
+        path = _path(each.node)
+        if path not in self._done:
+            try:
+                self._unlock(path)
+                self._change(path, each)
+                self._done[path] = True
+            except OSError as error:
+                if each.how == "write":  # what it had is overwritten
+                    raise CannotClean(reason=f"{printable(each.node.path)} could not be written") from error
+                self._done[path] = False
+        return self._done[path]
+
+    def _change(self, path: str, each: Change) -> None:
+        match each.how:
+            case "remove":
+                asked(self._handle.rm, path)
+            case "remove tree":
+                asked(self._handle.rm_rf, path)
+            case "write":
+                asked(self._handle.write, path, each.content)
+            case "empty" if asked(self._handle.lstatns, path)["st_nlink"] > 1:
+                asked(self._handle.rm, path)
+            case "empty":
+                asked(self._handle.truncate, path)
+
+    def _unlock(self, path: str) -> None:
+        """A file that is kept from being changed is changed all the same. Not every file system knows of that."""
+        try:
+            if set(asked(self._handle.get_e2attrs, path)) & set(LEFT_FREE):
+                asked(self._handle.set_e2attrs, path, LEFT_FREE, clear=True)
+        except OSError:
+            return
+
+
+def clean(handle: Any, sockets: Sequence[str], facts: Facts, tell: Callable[[int], None]) -> Cleaned:
+    """Clean disks.
+
+    Raises:
+        CannotClean.
+    """
+    layout = look(sockets, handle, writable=True)
+    systems = plan.systems(layout, facts)
+    tell(55)
+    planned = [each for system in systems for each in plan.deeds(system)]
+    tell(65)
+    changer = Changer(handle)
+    changer.wipe(change for each in planned for change in each.changes)
+    tell(75)
+    done = [_did(changer, each) for each in planned] + [each.done for each in plan.unread(layout)]
+    tell(85)
+    done += [each.done for each in _swap(handle)]
+    _give_back(handle)
+    tell(95)
+    name = printable(plan.name_of(systems[0]))
+    return Cleaned(ENGINE, name, tuple(map(_shown, done[:MOST_DONE])))
+
+
+def _did(changer: Changer, each: Deed) -> Done:
+    results = [changer.change(change) for change in each.changes]
+    return each.done if all(results) else replace(each.done, text=each.done.text + FAILED)
+
+
+def _swap(handle: Any) -> Iterator[Deed]:
+    """What was in the memory of the author's VM is given back; the swap space keeps its names."""
+    for device, kind in sorted(handle.list_filesystems().items()):
+        if kind != "swap":
+            continue
+        names = {"uuid": asked(handle.vfs_uuid, device), "label": asked(handle.vfs_label, device)}
+        options = {name: value for name, value in names.items() if value}
+        try:
+            asked(handle.blkdiscard, device)
+            handle.mkswap(device, **options)
+        except (OSError, RuntimeError):
+            yield deed("swap", device, "The swap space was to be emptied." + FAILED)
+        else:
+            yield deed("swap", device, "The swap space was emptied.")
+
+
+def _give_back(handle: Any) -> None:
+    """Free space reads as zeros from now on, where the file system can say what is free."""
+    for target in handle.mountpoints().values():
+        try:
+            asked(handle.fstrim, target)
+        except OSError:
+            continue
+    handle.umount_all()
+    handle.sync()
+
+
+def _shown(done: Done) -> Done:
+    return Done(done.code, printable(done.path), printable(done.text), done.user)
+
+
+def _tell(percent: int) -> None:
+    sys.stdout.write(f"progress {percent}\n")
+    sys.stdout.flush()
+
+
+def main(request: str) -> None:
+    """Clean, and write the answer to standard output."""
+    wanted = json.loads(request)
+    facts = Facts(tuple(wanted["boot_modes"]), date.fromisoformat(wanted["today"]))
+    _tell(5)
+    handle = start(wanted["sockets"], writable=True)
+    _tell(45)
+    try:
+        made = clean(handle, wanted["sockets"], facts, _tell)
+        handle.shutdown()
+    except CannotClean as error:
+        made = Cleaned(ENGINE, "", (), str(error.fields["reason"]))
+    sys.stdout.write("\n" + json.dumps(asdict(made)) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
