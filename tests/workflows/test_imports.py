@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from souche.app import image_imports, images, snapshot_imports, snapshots
 from souche.app.image_imports import FromManifest
@@ -96,6 +97,22 @@ def test_a_snapshot_of_every_form_has_the_bytes(world: World, alice: Principal, 
     assert (snapshot.volume_size_gib, snapshot.product_codes) == (1, ("0001",))
     assert world.disks.snapshot(snapshot.snapshot_id) == SYSTEM.rstrip(b"\0")
     assert list((world.home / "staging").iterdir()) == []
+
+
+def test_that_all_has_arrived_is_written_once(world: World, alice: Principal) -> None:
+    """And not for every piece that is unpacked after it."""
+    written: list[str] = []
+
+    @sa.event.listens_for(world.region.store.engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE disk_imports SET received_bytes"):
+            written.append(statement)
+
+    size = 64 * MIB
+    assert (
+        import_snapshot(world, alice, put_disk(packed(SYSTEM.ljust(size, b"\0"))), size).volume_size_gib == 1
+    )
+    assert len(written) < 16  # at the start, when all has come, and once a second
 
 
 def test_an_image_is_what_the_manifest_says(world: World, alice: Principal) -> None:

@@ -137,14 +137,17 @@ def _size_bytes(disk: DiskImport) -> int:
 
 
 def _teller(parts: Parts, disk: DiskImport) -> Progress:
-    """Tells how far a download is, once a second at the most."""
+    """Tells how far a download is, once a second at the most, and once that all of it is here: long before all of it is
+    unpacked, as zeros take no room in an archive."""
     next_time = time.monotonic() + TOLD_SECONDS
+    told_bytes = 0
 
     def tell(received_bytes: int, total_bytes: int | None) -> None:
-        nonlocal next_time
-        if time.monotonic() >= next_time or received_bytes == total_bytes:
+        nonlocal next_time, told_bytes
+        ended = received_bytes == total_bytes != told_bytes
+        if time.monotonic() >= next_time or ended:
             _set_progress(parts, disk, received_bytes, total_bytes)
-            next_time = time.monotonic() + TOLD_SECONDS
+            next_time, told_bytes = time.monotonic() + TOLD_SECONDS, received_bytes
 
     return tell
 
