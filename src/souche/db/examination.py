@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
-from alembic.script import ScriptDirectory
 
-from souche.db.store import BUSY_TIMEOUT_MS, MIGRATIONS
+from souche.db import revisions
+from souche.db.store import BUSY_TIMEOUT_MS
 from souche.errors import SystemFailure
 
 DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -55,7 +55,7 @@ def examine(database: Path) -> Contents:
         revision = _scalar(connection, "alembic_version", "version_num")
         region_id = _scalar(connection, "region", "region_id")
         has_secrets = _scalar(connection, "access_keys", "access_key_id") is not None
-    if revision is not None and revision not in _known_revisions():
+    if revision is not None and revision not in revisions.known():
         raise DatabaseNewer(file=database, revision=revision)
     return Contents(revision, region_id, has_secrets)
 
@@ -112,7 +112,3 @@ def _scalar(connection: sqlite3.Connection, table: str, column: str) -> str | No
         return None
     row = connection.execute(f"SELECT {column} FROM {table}").fetchone()  # noqa: S608 (of constants)
     return None if row is None else str(row[0])
-
-
-def _known_revisions() -> set[str]:
-    return {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}

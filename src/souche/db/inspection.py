@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import alembic.script
 import sqlalchemy as sa
 
-from souche.db.store import BUSY_TIMEOUT_MS, MIGRATIONS
+from souche.db.store import BUSY_TIMEOUT_MS
 
 
 def read_only_engine(path: Path) -> sa.Engine:
@@ -51,8 +50,3 @@ def revision(connection: sa.Connection) -> str | None:
         return None
     found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
     return str(found[0]) if found else None
-
-
-def known_revisions() -> list[str]:
-    """The revisions that this release knows, the newest first."""
-    return [each.revision for each in alembic.script.ScriptDirectory(str(MIGRATIONS)).walk_revisions()]

@@ -10,8 +10,10 @@ from typing import Any
 import alembic.command
 import alembic.config
 import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from souche.db import revisions
 from souche.db.memo import Memo
 from souche.db.pieces import Pieces
 from souche.db.writers import Writers
@@ -23,7 +25,6 @@ BUSY_TIMEOUT_MS = 30_000
 CONNECTIONS_KEPT = 8  # open while nobody uses them
 STEPS_BETWEEN_LOOKS = 1000  # some 0.1 ms
 UNLIMITED = -1  # threads are what limits the connections in use
-MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def sqlite_engine(path: Path) -> sa.Engine:
@@ -151,11 +152,17 @@ class Store:
 
     def migrate(self, revision: str = "head") -> None:
         """Bring the database to the newest schema, or a former one; harmless when it is there already."""
+        if revision == "head" and self._is_newest():
+            return
         config = alembic.config.Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
+        config.set_main_option("script_location", str(revisions.MIGRATIONS))
         with self.engine.connect() as connection:
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, revision)
+
+    def _is_newest(self) -> bool:
+        with self.read() as connection:
+            return MigrationContext.configure(connection).get_current_revision() == revisions.known()[0]
 
     @contextmanager
     def begin(self, *, rehearsal: bool = False, request: bool = False) -> Iterator[sa.Connection]:

@@ -9,7 +9,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from souche.db import inspection
+from souche.db import inspection, revisions
 from souche.fsck.findings import Finding, Level
 
 RESTORE: Final = "stop the region, and put the home back from a backup"
@@ -46,7 +46,7 @@ def _records(database: Path) -> Iterator[Finding]:
 def _found_in_records(connection: sa.Connection, name: str) -> Iterator[Finding]:
     for said in inspection.damages(connection):
         yield Finding("DatabaseDamaged", name, said, advice=RESTORE)
-    known, revision = inspection.known_revisions(), inspection.revision(connection)
+    known, revision = revisions.known(), inspection.revision(connection)
     if revision is None:
         yield Finding(
             "DatabaseMissing", name, "it is empty: no record of this region is in it", advice=RESTORE
