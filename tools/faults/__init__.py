@@ -15,6 +15,8 @@ against a model of what guests have written (SHA-256); and every request that wa
     disks       guests' writes, and a reader of qcow2 that is not QEMU's
     model       what must be there
     rounds      lives, one after the other
+    warm        what makes lives cheap
+    watch       whether one hangs
     figures     what was done and found
 
 Everything random comes of a seed. This process itself has no threads and opens nothing of a region: it forks.

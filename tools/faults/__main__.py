@@ -11,8 +11,8 @@ from pathlib import Path
 import structlog
 
 from souche.config import settings
-from tools.faults import deaths, imports
-from tools.faults.rounds import Rounds
+from tools.faults import deaths, imports, life
+from tools.faults.rounds import ACCOUNTS, Rounds
 from tools.faults.wounds import RESERVE_BYTES, Medium
 
 TOLD_SECONDS = 60.0
@@ -34,6 +34,9 @@ def main() -> int:
         "allow_import": [f"127.0.0.1:{served.port}"],
         "reserve_gib": RESERVE_BYTES / 1024**3,
     }
+    aside = place / "rehearsal"
+    life.rehearse(settings({**wanted, "home": str(aside / "medium" / "home")}), ACCOUNTS, served)
+    shutil.rmtree(aside)
     rounds = Rounds(place, settings(wanted), served, medium, arguments.seed)
     began = time.monotonic()
     told = began

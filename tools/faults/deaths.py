@@ -24,15 +24,14 @@ FILE_EVENTS: Final = frozenset(
     }
 )
 """of Python's audit events: each changes a file, or starts a program that does"""
-LONGEST_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
 class Death:
     """`boundary`: at the `count`-th boundary of a step; or, with `point`, at that moment of that workflow's step.
     `operation`, `start-up`: before the `count`-th change of a file, from the first request on or from the beginning.
-    `moment`: `count` milliseconds after the start-up. `idle`: some time after the last request. Whatever does not come
-    is `idle` after `LONGEST_SECONDS`. `failing`: the step of this name fails each time, when its work is done."""
+    `moment`: `count` milliseconds after the start-up. `idle`: when all is done. For one that does not come,
+    another comes in its place (`Reaper.hasten`). `failing`: the step of this name fails each time, its work done."""
 
     kind: Kind
     count: int = 0
@@ -60,11 +59,11 @@ def choose(source: random.Random) -> Death:
         case "boundary":
             return Death("boundary", source.randint(1, 24), failing=failing)
         case "operation":
-            return Death("operation", source.randint(1, 160), failing=failing)
+            return Death("operation", source.randint(1, 80), failing=failing)
         case "start-up":
             return Death("start-up", source.randint(1, 40))
         case "moment":
-            return Death("moment", source.randint(0, 700), failing=failing)
+            return Death("moment", source.randint(0, 250), failing=failing)
     return Death("idle", failing=failing)
 
 
@@ -87,6 +86,14 @@ class Reaper:
             timer = threading.Timer(self._death.count / 1000, self.kill, ["moment"])
             timer.daemon = True
             timer.start()
+
+    def hasten(self, count: int) -> None:
+        """The death that was chosen has not come: let it be at the `count`-th boundary or change from now on."""
+        death = self._death
+        if death is not None and death.kind != "idle":
+            kind: Kind = "operation" if death.kind == "operation" else "boundary"
+            with self._guard:
+                self._death = Death(kind, self._counted + count, failing=death.failing)
 
     def kill(self, how: str) -> None:
         """As `kill -9` does."""
@@ -116,7 +123,9 @@ class Reaper:
 
     def _heed(self, event: str, _arguments: tuple[object, ...]) -> None:
         death = self._death
-        if death is None or event not in FILE_EVENTS or self._started != (death.kind == "operation"):
+        if death is None or event not in FILE_EVENTS or death.kind not in ("operation", "start-up"):
+            return
+        if self._started != (death.kind == "operation"):
             return
         self._counted += 1
         if self._counted == death.count:

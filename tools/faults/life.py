@@ -1,13 +1,13 @@
 """One life of a region, in a process of its own: it tells what it does by lines of JSON on a pipe, and is killed or,
 at the end of a round, settles everything and ends."""
 
+import gc
 import json
 import os
 import random
 import select
 import signal
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,20 +28,27 @@ from souche.db import image_reports
 from souche.errors import SoucheError, UserError
 from souche.main import drivers
 from souche.model.accounts import Principal
+from souche.trust.engine import NoEngine
 from souche.workflows import engine
 from souche.workflows.durable import DurableWorkflows
-from tools.faults import buckets, requests
-from tools.faults.deaths import LONGEST_SECONDS, DeadlyJournal, Death, Reaper
+from tools.faults import buckets, requests, seen
+from tools.faults.deaths import DeadlyJournal, Death, Reaper
 from tools.faults.imports import Imports
+from tools.faults.warm import freeze, keep_compiled
+from tools.faults.watch import LOOK_SECONDS, Watch
 
 Line = dict[str, Any]
 
-SETTLING_SECONDS: Final = 90.0
-HANGING_SECONDS: Final = 150.0
 POLL_SECONDS: Final = 0.03
+SETTLING_POLLS: Final = 3000
+"""90 seconds; more where the machine has other things to do"""
 UNBOUNDED: Final = 1e12
 PAUSE_SECONDS: Final = 0.04
 """between two requests, as from a client nearby"""
+LIVES_THAT_LOOK: Final = 20
+"""one in so many looks into the disks of images"""
+LONGEST_POLLS: Final = 40
+"""for what one request promises: guests may take their time to stop"""
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ def run(act: Callable[[Callable[[Line], None]], None], log_file: Path) -> list[L
         os.close(readable)
         _become(act, writable, log_file)
     os.close(writable)
-    data, hangs = _drain(readable)
+    data, hangs = _drain(readable, Watch(child))
     if hangs:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
@@ -95,6 +102,7 @@ def _become(act: Callable[[Callable[[Line], None]], None], writable: int, log_fi
     def tell(line: Line) -> None:
         os.write(writable, json.dumps(line).encode() + b"\n")
 
+    gc.disable()  # a life is short
     try:
         act(tell)
     except SoucheError as error:
@@ -105,25 +113,29 @@ def _become(act: Callable[[Callable[[Line], None]], None], writable: int, log_fi
         os._exit(0)
 
 
-def _drain(readable: int) -> tuple[bytes, bool]:
+def _drain(readable: int, watch: Watch) -> tuple[bytes, bool]:
     """All that comes until the end, and whether it did not come to an end."""
     data = b""
-    deadline = time.monotonic() + HANGING_SECONDS
-    while True:
-        ready, _, _ = select.select([readable], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
-            os.close(readable)
-            return data, True
-        piece = os.read(readable, 65_536)
-        if not piece:
-            os.close(readable)
-            return data, False
-        data += piece
+    with open(readable, "rb", buffering=0) as pipe:
+        while True:
+            ready, _, _ = select.select([pipe], [], [], LOOK_SECONDS)
+            piece = pipe.read(65_536) if ready else None
+            if piece == b"":
+                return data, False
+            if piece is None and watch.hangs():
+                return data, True
+            data += piece or b""
 
 
 def _put(module: ModuleType, name: str, part: object) -> None:
     """Have the composition root use another part, in this process only."""
     setattr(module, name, part)
+
+
+def _put_no_engine() -> None:
+    """An examination of disks starts a sandbox with another Python, which takes longer than all else in a life."""
+    for name in ("SandboxedEngine", "ApplianceEngine"):
+        _put(drivers, name, NoEngine)
 
 
 def live(plan: Plan, tell: Callable[[Line], None]) -> None:
@@ -132,18 +144,15 @@ def live(plan: Plan, tell: Callable[[Line], None]) -> None:
     _put(main, "DurableWorkflows", partial(DurableWorkflows, through=partial(DeadlyJournal, reaper)))
     _put(main, "open_oos", _folder_oos)
     _put(drivers, "SystemClock", partial(ShiftedClock, plan.ahead_seconds))
+    if plan.death is None or plan.seed % LIVES_THAT_LOOK:
+        _put_no_engine()
     with main.serve(plan.settings) as served:
         reaper.started()
         if plan.death is None:
             _settle(served, tell)
             os._exit(0)
-        _ask(plan, served, tell)
-        threading.Event().wait(_patience(plan))
+        _ask(plan, served, reaper, tell)
         reaper.kill("idle")
-
-
-def _patience(plan: Plan) -> float:
-    return 0.3 if plan.death is not None and plan.death.kind == "idle" else LONGEST_SECONDS
 
 
 @contextmanager
@@ -151,9 +160,12 @@ def _folder_oos(_settings: Settings, home: Any) -> Iterator[buckets.AtomicOos]:
     yield buckets.oos(home.path)
 
 
-def _ask(plan: Plan, served: main.Served, tell: Callable[[Line], None]) -> None:
+def _ask(plan: Plan, served: main.Served, reaper: Reaper, tell: Callable[[Line], None]) -> None:
+    """The requests; then, if the life has not met its death, one more that leads to another."""
     source = random.Random(plan.seed)  # noqa: S311  repeatable, not secret
-    for number in range(plan.requests):
+    for number in range(plan.requests + 1):
+        if number == plan.requests:
+            reaper.hasten(source.randint(1, 12))
         account_id = source.choice(plan.accounts)
         here = requests.look(served.region, account_id, plan.imports, source)
         aimed = plan.aim is not None and number in (0, 2)
@@ -161,6 +173,16 @@ def _ask(plan: Plan, served: main.Served, tell: Callable[[Line], None]) -> None:
         tell({"asked": number, "action": action, "request": request})
         tell({"number": number, **_answer(served, account_id, action, request)})
         threading.Event().wait(PAUSE_SECONDS * source.random())
+    _await_idle(served, LONGEST_POLLS)
+
+
+def _await_idle(served: main.Served, most_polls: int) -> bool:
+    """Wait until nothing is promised; whether it came to that."""
+    for _ in range(most_polls):
+        if not engine.outstanding(served.parts):
+            return True
+        threading.Event().wait(POLL_SECONDS)
+    return False
 
 
 def _answer(served: main.Served, account_id: str, action: str, request: requests.Request) -> Line:
@@ -175,14 +197,14 @@ def _answer(served: main.Served, account_id: str, action: str, request: requests
 
 def _settle(served: main.Served, tell: Callable[[Line], None]) -> None:
     """Let everything end, and what is left over be removed."""
-    deadline = time.monotonic() + SETTLING_SECONDS
-    quiet = 0
+    quiet = polls = 0
     while quiet < 3:
         left = engine.outstanding(served.parts)
         with served.parts.store.read() as connection:
             looked_into = image_reports.next_image(connection) is None
         quiet = quiet + 1 if looked_into and not left else 0
-        if time.monotonic() > deadline:
+        polls += 1
+        if polls > SETTLING_POLLS:
             tell({"unsettled": [each.operation_id for each in left]})
             return
         threading.Event().wait(POLL_SECONDS)
@@ -194,24 +216,48 @@ def _settle(served: main.Served, tell: Callable[[Line], None]) -> None:
 
 def prepare(settings: Settings, names: tuple[str, ...], tell: Callable[[Line], None]) -> None:
     """The first life of a home: accounts, with a few things each."""
+    _put_no_engine()
     _put(main, "open_oos", _folder_oos)
     with main.serve(settings) as served:
-        for name in names:
-            account, _, _ = accounts.create(served.region, name)
-            volume = _made(
-                served, account.account_id, "CreateVolume", SubregionName=served.region.subregion_name, Size=1
-            )
-            snapshot = _made(
-                served, account.account_id, "CreateSnapshot", VolumeId=volume["Volume"]["VolumeId"]
-            )
-            mapping = {"DeviceName": "/dev/sda1", "Bsu": {"SnapshotId": snapshot["Snapshot"]["SnapshotId"]}}
-            root = {"RootDeviceName": "/dev/sda1", "BlockDeviceMappings": [mapping]}
-            image = _made(served, account.account_id, "CreateImage", ImageName="first", **root)
-            for _ in range(2):
-                _made(served, account.account_id, "CreateVms", ImageId=image["Image"]["ImageId"])
-            tell({"account": account.account_id})
+        _fill(served, names, tell)
         _settle(served, tell)
-    os._exit(0)
+        os._exit(0)
+
+
+def rehearse(settings: Settings, names: tuple[str, ...], imports: Imports) -> None:
+    """A life in this very process, with a request for each workflow, so that lives which are forked of it find all
+    that is compiled on the first use. It ends in good order."""
+    keep_compiled()
+    _put(main, "open_oos", _folder_oos)
+    told: list[Line] = []
+    with main.serve(settings) as served:
+        _fill(served, names, told.append)
+        source = random.Random(0)  # noqa: S311  repeatable, not secret
+        for workflow in requests.WORKFLOWS:
+            here = requests.look(served.region, told[0]["account"], imports, source)
+            action, request = requests.for_workflow(here, workflow)
+            _answer(served, told[0]["account"], action, request)
+            _await_idle(served, SETTLING_POLLS)
+        _settle(served, told.append)
+    with main.serve(settings):  # as after a crash
+        pass
+    seen.look(settings.home)
+    freeze()
+
+
+def _fill(served: main.Served, names: tuple[str, ...], tell: Callable[[Line], None]) -> None:
+    for name in names:
+        account, _, _ = accounts.create(served.region, name)
+        volume = _made(
+            served, account.account_id, "CreateVolume", SubregionName=served.region.subregion_name, Size=1
+        )
+        snapshot = _made(served, account.account_id, "CreateSnapshot", VolumeId=volume["Volume"]["VolumeId"])
+        mapping = {"DeviceName": "/dev/sda1", "Bsu": {"SnapshotId": snapshot["Snapshot"]["SnapshotId"]}}
+        root = {"RootDeviceName": "/dev/sda1", "BlockDeviceMappings": [mapping]}
+        image = _made(served, account.account_id, "CreateImage", ImageName="first", **root)
+        for _ in range(2):
+            _made(served, account.account_id, "CreateVms", ImageId=image["Image"]["ImageId"])
+        tell({"account": account.account_id})
 
 
 def _made(served: main.Served, account_id: str, action: str, **request: object) -> Line:
@@ -220,7 +266,5 @@ def _made(served: main.Served, account_id: str, action: str, **request: object) 
     answer: Line = json.loads(
         json.dumps(dispatch(actions.outscale_action(action), served.region, Principal(account_id), body, "0"))
     )
-    deadline = time.monotonic() + SETTLING_SECONDS
-    while engine.outstanding(served.parts) and time.monotonic() < deadline:
-        threading.Event().wait(POLL_SECONDS)
+    _await_idle(served, SETTLING_POLLS)
     return answer

@@ -298,3 +298,6 @@ _MAKERS: Final[dict[str, Callable[[Here], Asked]]] = {
     "unlink_volume": _unlink,
     "update_volume": _update_volume,
 }
+
+WORKFLOWS: Final = tuple(_MAKERS)
+"""that some request promises"""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from souche.config import Settings
-from tools.faults import deaths, disks, life, seen, wounds
+from tools.faults import deaths, disks, life, requests, seen, wounds
 from tools.faults.deaths import Death
 from tools.faults.imports import Imports
 from tools.faults.life import Plan
@@ -67,7 +67,7 @@ class Rounds:
         while self.tally.faults < number:
             if self.tally.rounds % ROUNDS_OF_A_HOME == 0 or self._seen is None:
                 self._begin()
-            self._round(min(number - self.tally.faults, self._source.randint(3, 7)))
+            self._round(min(number - self.tally.faults, self._source.randint(4, 9)))
             self.tally.rounds += 1
             yield self.tally
 
@@ -113,11 +113,11 @@ class Rounds:
                 disks.write(path, self._source, self.model.contents[volume_id])
 
     def _death(self) -> Death:
-        """At random; every other at the next boundary of a list of all."""
+        """At random; every other at the next boundary of a list of all that requests lead to."""
         if self._source.random() < 0.5:
             return deaths.choose(self._source)
         if not self._points:
-            self._points = deaths.points()
+            self._points = [each for each in deaths.points() if each[0] in requests.WORKFLOWS]
             self._source.shuffle(self._points)
         return Death("boundary", point=self._points.pop())
 
@@ -128,7 +128,7 @@ class Rounds:
             death=death,
             imports=self._imports,
             accounts=self._accounts,
-            requests=self._source.randint(2, 8),
+            requests=self._source.randint(1, 5),
             aim=death.point[0] if death.point else None,
             ahead_seconds=self._source.uniform(-400, 400) * DAYS if wound == "clock" else 0,
         )
