@@ -4,13 +4,18 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from souche.app import access_keys, buckets
 from souche.app.region import Region
+from souche.clock import SystemClock
 from souche.db import buckets as records
 from souche.http import server
 from souche.http.s3 import connection, door, held
@@ -18,6 +23,7 @@ from souche.http.s3.desk import Desk
 from souche.http.s3.door import Door, opened
 from souche.http.s3.heads import MOST_BYTES
 from souche.objects.base import ObjectsUnavailable
+from tests.door.served import configuration, refusal
 from tests.support.polling import eventually
 from tests.support.region import make_account, make_region
 
@@ -29,11 +35,15 @@ class OneBucket:
     """An `AccountOos` with one bucket."""
 
     away = False
+    slow: threading.Event | None = None
+    """until it is set, what is asked about the bucket `slow` is not answered"""
 
     def owner(self, bucket: str) -> str | None:
         if self.away:
             raise ObjectsUnavailable(endpoint="the store", reason="it is away")
-        return "000000000001" if bucket == "hers" else None
+        if self.slow and bucket == "slow":
+            self.slow.wait(30)
+        return "000000000001" if bucket in ("hers", "slow") else None
 
     def buckets(self) -> dict[str, str]:
         return {"hers": "000000000001"}
@@ -45,7 +55,7 @@ class OneBucket:
 
 @pytest.fixture
 def region(tmp_path: Path) -> Iterator[Region]:
-    region = make_region(tmp_path)
+    region = make_region(tmp_path, clock=SystemClock())
     yield region
     region.store.close()
 
@@ -254,6 +264,37 @@ def test_what_stands_still_holds_up_nobody(region: Region) -> None:
         assert time.monotonic() - began < 10
         for half in halves:
             half.close()
+
+
+def test_an_account_whose_requests_all_wait_leaves_the_desk_to_others(region: Region) -> None:
+    oos = OneBucket()
+    with before(region, NOWHERE, oos) as (host, port):
+        keys = [access_keys.create(region, make_account(region, name)) for name in ("alice", "bob")]
+        alice, bob = (
+            boto3.client(
+                "s3",
+                endpoint_url=f"http://{host}:{port}",
+                aws_access_key_id=key.access_key_id,
+                aws_secret_access_key=secret,
+                region_name="us-east-1",
+                config=configuration(signed=True),
+            )
+            for key, secret in keys
+        )
+
+        def ask(client: Any, bucket: str) -> str:
+            with pytest.raises(ClientError) as caught:
+                client.get_bucket_policy(Bucket=bucket)
+            return refusal(caught.value)[1]
+
+        assert ask(bob, "slow") == "AccessDenied"
+        oos.slow = threading.Event()
+        with ThreadPoolExecutor(8) as threads:
+            waiting = [threads.submit(ask, bob, "slow") for _ in range(8)]
+            assert ask(alice, "hers") in ("AccessDenied", "NoSuchBucketPolicy")
+            assert not any(each.done() for each in waiting)
+            oos.slow.set()
+            assert {each.result() for each in waiting} == {"AccessDenied"}
 
 
 def test_a_deletion_that_is_noted_late_takes_no_later_bucket_with_it(region: Region) -> None:

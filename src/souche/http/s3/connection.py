@@ -9,8 +9,9 @@ import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
+from souche.api.request_errors import TooManyRequests
 from souche.http.s3 import heads
 from souche.http.s3.answers import Answer, Refused
 from souche.http.s3.desk import AWAY, Desk
@@ -18,6 +19,8 @@ from souche.http.s3.heads import BadHead, Request, Response
 from souche.http.s3.held import SMALL_BYTES, HeldBodies
 from souche.http.s3.routes import Kind, Target, route, target
 from souche.http.s3.wires import Pipe, Wire, WireClosed
+from souche.http.turns import Turns
+from souche.model.accounts import Principal
 
 MOST_TO_DELETE: Final = 4 * 1024 * 1024
 """of a body that is read here: a thousand keys to delete, of a thousand bytes each, as XML may write them"""
@@ -36,24 +39,16 @@ Made = TypeVar("Made")
 Noticing = Callable[[Response], Awaitable[None]]
 
 
-class InThread(Protocol):
-    """Calls a function in a thread.
-
-    Raises:
-        Refused: too many wait already.
-    """
-
-    def __call__(self, do: Callable[[], Made], /) -> Awaitable[Made]: ...
-
-
 @dataclass(frozen=True)
 class Shared:
-    """What the connections of a door have in common. `owners` is the account of each bucket that is known to be
-    there."""
+    """What the connections of a door have in common. Threads are taken in turns: for what the desk answers, by
+    accounts; for what it looks up before it knows who asks, by addresses. `owners` is the account of each bucket that
+    is known to be there."""
 
     store: tuple[str, int]
     desk: Desk
-    in_thread: InThread
+    answers: Turns
+    lookups: Turns
     owners: dict[str, str] = field(default_factory=dict)
     held: HeldBodies = field(default_factory=HeldBodies)
 
@@ -123,31 +118,38 @@ class Connection:
             return await self._reply(request, refused.answer())
 
     async def _do(self, kind: Kind, request: Request, about: Target) -> bool:
-        shared, desk = self._shared, self._shared.desk
+        desk = self._shared.desk
         if kind is Kind.CREATE:
-            body = await self._body(request, SMALL_BYTES)
-            answer = await shared.in_thread(lambda: desk.create(request, about, body))
-            return await self._reply(request, answer)
+            return await self._at_desk(request, about, desk.create)
         if not about.bucket:
             return await self._pass(request)
         owner = await self._owner(request, about.bucket)
         if kind is Kind.POLICY:
-            body = await self._body(request, SMALL_BYTES)
-            return await self._reply(
-                request, await shared.in_thread(lambda: desk.policy(request, about, body))
-            )
+            return await self._at_desk(request, about, desk.policy)
         if kind is Kind.INSPECT:
             return await self._inspect(request, about, owner)
         if kind is Kind.DELETE:
             return await self._pass(request, noticing=lambda response: self._deleted(about.bucket, response))
         return await self._pass(request)
 
+    async def _at_desk(
+        self, request: Request, about: Target, answer: Callable[[Principal, Request, Target, bytes], Answer]
+    ) -> bool:
+        """Have the desk answer, once it is known who asks."""
+        body = await self._body(request, SMALL_BYTES)
+        who = await self._look_up(lambda: self._shared.desk.caller(request, body))
+        answering = self._shared.answers.run(who.account_id, lambda: answer(who, request, about, body))
+        return await self._reply(request, await _in_turn(answering))
+
+    async def _look_up(self, do: Callable[[], Made]) -> Made:
+        return await _in_turn(self._shared.lookups.run(self._address, do))
+
     async def _inspect(self, request: Request, about: Target, owner: str) -> bool:
         """Pass a request on, once its body has been looked at."""
         shared = self._shared
         with shared.held.hold(self._address, request.length or 0):
             body = await self._body(request, MOST_TO_DELETE if request.method == "POST" else SMALL_BYTES)
-            await shared.in_thread(lambda: shared.desk.inspect(request, about, owner, body))
+            await self._look_up(lambda: shared.desk.inspect(request, about, owner, body))
             return await self._pass(request, body)
 
     async def _owner(self, request: Request, bucket: str) -> str:
@@ -159,17 +161,16 @@ class Connection:
         owner = self._shared.owners.get(bucket)
         if owner is None:
             desk = self._shared.desk
-            owner = await self._shared.in_thread(lambda: desk.owner(bucket))
+            owner = await self._look_up(lambda: desk.owner(bucket))
             if owner is None:
-                body = b""
-                raise await self._shared.in_thread(lambda: desk.missing(request, body))
+                raise await self._look_up(lambda: desk.missing(request))
             self._shared.owners[bucket] = owner
         return owner
 
     async def _deleted(self, bucket: str, response: Response) -> None:
         self._shared.owners.pop(bucket, None)
         if response.status == 204:
-            await self._shared.in_thread(lambda: self._shared.desk.deleted(bucket))
+            await self._look_up(lambda: self._shared.desk.deleted(bucket))
 
     async def _body(self, request: Request, most_bytes: int) -> bytes:
         """The whole body of a request that is answered here, or looked at.
@@ -308,3 +309,15 @@ class Connection:
             self._client.sock.shutdown(socket.SHUT_WR)
             async with asyncio.timeout(LINGER_SECONDS):
                 await self._client.discard(LINGER_BYTES)
+
+
+async def _in_turn(running: Awaitable[Made]) -> Made:
+    """What comes of a turn.
+
+    Raises:
+        Refused: too many wait already.
+    """
+    try:
+        return await running
+    except TooManyRequests as error:
+        raise Refused("SlowDown", "Please reduce your request rate.") from error

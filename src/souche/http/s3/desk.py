@@ -60,9 +60,16 @@ class Desk:
         """
         return self._refusing(lambda: self.oos.owner(bucket))
 
-    def create(self, request: Request, about: Target, body: bytes) -> Answer:
+    def caller(self, request: Request, body: bytes) -> Principal:
+        """The account that signed a request.
+
+        Raises:
+            Refused: nobody has.
+        """
+        return Principal(self._refusing(lambda: signing.caller(request, body, self.keys, self.region.clock)))
+
+    def create(self, who: Principal, request: Request, about: Target, _body: bytes) -> Answer:
         """Answer a CreateBucket."""
-        who = self._caller(request, body)
         if request.headers.get("x-amz-bucket-object-lock-enabled", "false").lower() != "false":
             raise routes.not_implemented("x-amz-bucket-object-lock-enabled")
         if request.headers.get("x-amz-object-ownership", "BucketOwnerEnforced") != "BucketOwnerEnforced":
@@ -71,9 +78,9 @@ class Desk:
             self._refusing(lambda: buckets.create(self.region, self.oos, who, about.bucket))
         return Answer(200, headers={"Location": f"/{about.bucket}"})
 
-    def policy(self, request: Request, about: Target, body: bytes) -> Answer:
+    def policy(self, who: Principal, request: Request, about: Target, body: bytes) -> Answer:
         """Answer a request about a bucket's policy."""
-        who, bucket = self._caller(request, body), about.bucket
+        bucket = about.bucket
         if request.method == "PUT":
             self._refusing(lambda: buckets.put_policy(self.region, self.oos, who, bucket, body))
             return Answer(204)
@@ -83,11 +90,11 @@ class Desk:
         document = self._refusing(lambda: buckets.policy(self.region, self.oos, who, bucket))
         return Answer(200, document.encode(), {"Content-Type": "application/json"})
 
-    def missing(self, request: Request, body: bytes) -> Refused:
+    def missing(self, request: Request) -> Refused:
         """The answer where there is no such bucket: who says that he is somebody has to prove it first."""
         version_2 = request.headers.get("authorization", "").startswith("AWS ")
         if signing.is_signed(request) and not version_2 and not request.has_body:
-            self._caller(request, body)
+            self.caller(request, b"")
         return Refused("NoSuchBucket", "The specified bucket does not exist.")
 
     def deleted(self, bucket: str) -> None:
@@ -114,9 +121,6 @@ class Desk:
                 raise routes.not_implemented("ObjectOwnership with ACLs")
         elif not bodies.is_private(body, owner):
             raise routes.no_acls()
-
-    def _caller(self, request: Request, body: bytes) -> Principal:
-        return Principal(self._refusing(lambda: signing.caller(request, body, self.keys, self.region.clock)))
 
     def _refusing(self, do: Callable[[], Made]) -> Made:
         try:

@@ -2,16 +2,15 @@
 
 One thread with a loop of its own carries every connection; bodies go through the kernel, so what it has to do is
 a head for each request. What takes longer (a bucket that is made, a policy, a look into the store for a name) is
-done by a few threads beside it.
+done by a few threads beside it, which addresses and accounts take in turns.
 """
 
 import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from collections.abc import Iterator
+from typing import Final
 
 import structlog
 import uvloop
@@ -21,16 +20,17 @@ from souche.http.s3.answers import Refused
 from souche.http.s3.connection import Connection, Shared
 from souche.http.s3.desk import Desk
 from souche.http.s3.wires import Wire
+from souche.http.turns import Bounds, Turns
 
-THREADS: Final = 4
-MOST_WAITING: Final = 256
+ANSWERS: Final = Bounds(threads=4, most_each=2, most_waiting=64, most_seconds=60)
+"""Of one account. Making a bucket takes half a second, one after another: see `Desk.making`."""
+LOOKUPS: Final = Bounds(threads=4, most_each=3, most_waiting=512, most_seconds=60)
+"""Of one address: some milliseconds each."""
 FILES_OF_ONE: Final = 6
 """a connection's two sockets and two pipes"""
 MOST_CONNECTIONS: Final = 2048
 MOST_FROM_ADDRESS: Final = 1024
 FULL_SECONDS: Final = 0.1
-
-Made = TypeVar("Made")
 
 log = structlog.get_logger()
 
@@ -51,9 +51,7 @@ class Door:
     def __init__(self, listening: socket.socket, store: tuple[str, int], desk: Desk) -> None:
         """`listening` is where clients connect, `store` where the store listens."""
         self._listening = listening
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="oos-desk")
-        self._waiting = 0
-        self._shared = Shared(store, desk, self._in_thread)
+        self._shared = Shared(store, desk, Turns("oos-desk", ANSWERS), Turns("oos-look", LOOKUPS))
         files = min(connections.most_files() // FILES_OF_ONE, MOST_CONNECTIONS * 4 // 3)
         self._open = connections.Connections(MOST_FROM_ADDRESS, files)
         self._loop = uvloop.new_event_loop()
@@ -69,7 +67,6 @@ class Door:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._listening.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
         self._listening.setblocking(False)  # noqa: FBT003 (socket's own)
@@ -107,12 +104,3 @@ class Door:
             log.exception("a connection to the object store's door broke")
         finally:
             self._open.leave(host)
-
-    async def _in_thread(self, do: Callable[[], Made], /) -> Made:
-        if self._waiting >= MOST_WAITING:
-            raise Refused("SlowDown", "Please reduce your request rate.")
-        self._waiting += 1
-        try:
-            return await self._loop.run_in_executor(self._threads, do)
-        finally:
-            self._waiting -= 1
