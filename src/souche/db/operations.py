@@ -25,6 +25,7 @@ def _is_next() -> sa.ColumnElement[bool]:
 
 
 _IS_NEXT = _is_next()
+_ERASE = operations.delete().where(operations.c.operation_id == sa.bindparam("wanted", type_=sa.String))
 _WAITING = Prepared(
     sa.select(operations.c.account_id, operations.c.workflow)
     .group_by(operations.c.account_id, operations.c.workflow)
@@ -72,7 +73,7 @@ def insert_all(
 
 def erase(connection: sa.Connection, operation_id: str) -> bool:
     """The promise is kept. Erasing it again is harmless; whether it stood."""
-    erased = connection.execute(operations.delete().where(operations.c.operation_id == operation_id))
+    erased = connection.execute(_ERASE, {"wanted": operation_id})
     return erased.rowcount > 0
 
 

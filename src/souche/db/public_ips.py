@@ -24,6 +24,8 @@ _SELECT = sa.select(public_ips, vms.c.private_ip).select_from(
     public_ips.outerjoin(vms, vms.c.vm_id == public_ips.c.vm_id)
 )
 
+_OF_VMS = sa.select(public_ips.c.vm_id, public_ips.c.public_ip).where(engine.is_among(public_ips.c.vm_id))
+
 
 def insert(connection: sa.Connection, new: PublicIp) -> None:
     """Write a new public IP, which leads nowhere.
@@ -77,8 +79,7 @@ def of_vms(connection: sa.Connection, vm_ids: Collection[str]) -> dict[str, str]
     """The address of each of the VMs that has one, by VM id."""
     found: dict[str, str] = {}
     for batch in engine.batches(vm_ids):
-        statement = sa.select(public_ips.c.vm_id, public_ips.c.public_ip).where(public_ips.c.vm_id.in_(batch))
-        found.update((row.vm_id, row.public_ip) for row in connection.execute(statement))
+        found.update((row.vm_id, row.public_ip) for row in connection.execute(_OF_VMS, {"among": batch}))
     return found
 
 

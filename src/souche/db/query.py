@@ -235,6 +235,17 @@ def criteria(
     ]
 
 
+def is_wanted(column: sa.ColumnElement[str]) -> Criterion:
+    """The column has the value of the parameter `wanted`: for statements that are built once. To build one for each
+    call takes as long as to execute it."""
+    return column == sa.bindparam("wanted", type_=column.type)
+
+
+def is_among(column: sa.ColumnElement[str]) -> Criterion:
+    """The column has one of the values of the parameter `among`: for statements that are built once."""
+    return column.in_(sa.bindparam("among", type_=column.type, expanding=True))
+
+
 def batches(values: Collection[str], size: int = 1000) -> Iterator[list[str]]:
     """The values by groups that one statement takes: SQLite's limit is 32,766 parameters as a rule."""
     ordered = list(values)

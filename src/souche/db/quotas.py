@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from souche.db.query import AnySelect
+from souche.db.query import AnySelect, is_wanted
 from souche.db.schema import (
     account_quotas,
     accounts,
@@ -81,6 +81,12 @@ _USED: Mapping[str, AnySelect] = {
 }
 
 
+_LIMITS = sa.select(account_quotas.c.name, account_quotas.c.max_value).where(
+    is_wanted(account_quotas.c.account_id)
+)
+_LOCK = sa.select(accounts.c.account_id).where(is_wanted(accounts.c.account_id)).with_for_update()
+
+
 def used(connection: sa.Connection, account_id: str, name: str) -> int:
     """How much the account has of what a quota counts, in the quota's units of counting."""
     statement = _USED.get(name)
@@ -89,10 +95,7 @@ def used(connection: sa.Connection, account_id: str, name: str) -> int:
 
 def limits(connection: sa.Connection, account_id: str) -> dict[str, int]:
     """The account's own limits by the quota's name, of those that differ from the defaults."""
-    table = account_quotas
-    rows = connection.execute(
-        sa.select(table.c.name, table.c.max_value).where(table.c.account_id == account_id)
-    )
+    rows = connection.execute(_LIMITS, {"wanted": account_id})
     return {row.name: row.max_value for row in rows}
 
 
@@ -106,6 +109,4 @@ def set_limit(connection: sa.Connection, account_id: str, name: str, limit: int)
 def lock(connection: sa.Connection, account_id: str) -> None:
     """Let no other transaction count for this account until this one ends. SQLite has one writer at a time, where
     this is nothing."""
-    connection.execute(
-        sa.select(accounts.c.account_id).where(accounts.c.account_id == account_id).with_for_update()
-    )
+    connection.execute(_LOCK, {"wanted": account_id})

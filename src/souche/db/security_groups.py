@@ -49,6 +49,17 @@ FIELDS: engine.Fields = {
 }
 
 _ORDER = engine.Order(security_groups.c.creation_date, security_groups.c.security_group_id)
+_OF_VMS = (
+    sa.select(vm_security_groups.c.vm_id, security_groups)
+    .select_from(vm_security_groups.join(security_groups))
+    .where(engine.is_among(vm_security_groups.c.vm_id))
+    .order_by(security_groups.c.security_group_id)
+)
+_RULES = (
+    security_group_rules.select()
+    .where(engine.is_among(security_group_rules.c.security_group_id))
+    .order_by(security_group_rules.c.position)
+)
 
 
 def insert(connection: sa.Connection, group: SecurityGroup) -> None:
@@ -165,15 +176,8 @@ def add_vms(connection: sa.Connection, groups: Mapping[str, Iterable[str]]) -> N
 def of_vms(connection: sa.Connection, vm_ids: Collection[str]) -> dict[str, tuple[GroupName, ...]]:
     """The groups that each of the VMs is in, by VM id; in the order of their ids."""
     found: dict[str, list[GroupName]] = {}
-    joined = vm_security_groups.join(security_groups)
     for batch in engine.batches(vm_ids):
-        statement = (
-            sa.select(vm_security_groups.c.vm_id, security_groups)
-            .select_from(joined)
-            .where(vm_security_groups.c.vm_id.in_(batch))
-            .order_by(security_groups.c.security_group_id)
-        )
-        for row in connection.execute(statement):
+        for row in connection.execute(_OF_VMS, {"among": batch}):
             name = GroupName(row.security_group_id, row.name, row.account_id)
             found.setdefault(row.vm_id, []).append(name)
     return {vm_id: tuple(groups) for vm_id, groups in found.items()}
@@ -212,11 +216,9 @@ def rules_of(
     connection: sa.Connection, security_group_ids: Collection[str]
 ) -> Mapping[str, tuple[Rule, ...]]:
     """The rules of each of the groups, by id, in their order."""
-    table = security_group_rules
     found: dict[str, list[Rule]] = {}
     for batch in engine.batches(security_group_ids):
-        statement = table.select().where(table.c.security_group_id.in_(batch)).order_by(table.c.position)
-        for row in connection.execute(statement):
+        for row in connection.execute(_RULES, {"among": batch}):
             rule = Rule(row.protocol, row.from_port, row.to_port, row.source)
             found.setdefault(row.security_group_id, []).append(rule)
     return {security_group_id: tuple(rules) for security_group_id, rules in found.items()}

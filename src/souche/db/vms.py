@@ -65,6 +65,25 @@ FIELDS: engine.Fields = {
 }
 
 _ORDER = engine.Order(vms.c.creation_date, vms.c.vm_id)
+_BY_ID = vms.select().where(engine.is_wanted(vms.c.vm_id))
+_CODES = (
+    vm_product_codes.select()
+    .where(engine.is_among(vm_product_codes.c.vm_id))
+    .order_by(vm_product_codes.c.product_code)
+)
+_STILL = (engine.is_wanted(vms.c.vm_id), engine.is_among(vms.c.state))
+_BOOTED_SECURELY = (
+    vms.update()
+    .where(*_STILL, vms.c.next_secure_boot != "none")
+    .values({"secure_boot": vms.c.next_secure_boot, "next_secure_boot": "none"})
+)
+_SETTLE = (
+    vms.update()
+    .where(*_STILL)
+    .values(
+        state=sa.bindparam("new_state", type_=sa.String), state_reason=sa.bindparam("reason", type_=sa.Text)
+    )
+)
 
 
 def insert(connection: sa.Connection, new: Sequence[Vm]) -> None:
@@ -89,7 +108,7 @@ def insert(connection: sa.Connection, new: Sequence[Vm]) -> None:
 
 def get(connection: sa.Connection, vm_id: str) -> Vm | None:
     """The VM of this id, whoever owns it, with its volumes."""
-    rows = connection.execute(vms.select().where(vms.c.vm_id == vm_id)).all()
+    rows = connection.execute(_BY_ID, {"wanted": vm_id}).all()
     return next(iter(_vms(connection, rows)), None)
 
 
@@ -158,12 +177,10 @@ def settle(
 ) -> None:
     """Record a state, if the VM is still in one of the passing ones. One that has come to run has done what it was to
     do at its next start."""
-    still = (vms.c.vm_id == vm_id, vms.c.state.in_(passing))
+    still = {"wanted": vm_id, "among": list(passing)}
     if state == VmState.RUNNING:
-        pending = (*still, vms.c.next_secure_boot != "none")
-        done = {"secure_boot": vms.c.next_secure_boot, "next_secure_boot": "none"}
-        connection.execute(vms.update().where(*pending).values(done))
-    connection.execute(vms.update().where(*still).values(state=state, state_reason=reason))
+        connection.execute(_BOOTED_SECURELY, still)
+    connection.execute(_SETTLE, {**still, "new_state": state, "reason": reason})
 
 
 def begin_transition(connection: sa.Connection, vm: Vm, state: VmState, reason: str = "") -> int:
@@ -225,11 +242,9 @@ def _vms(connection: sa.Connection, rows: Sequence[engine.AnyRow]) -> list[Vm]:
 
 
 def _product_codes(connection: sa.Connection, ids: Sequence[str]) -> dict[str, list[str]]:
-    table = vm_product_codes
     found: dict[str, list[str]] = {}
     for batch in engine.batches(ids):
-        statement = table.select().where(table.c.vm_id.in_(batch)).order_by(table.c.product_code)
-        for row in connection.execute(statement):
+        for row in connection.execute(_CODES, {"among": batch}):
             found.setdefault(row.vm_id, []).append(row.product_code)
     return found
 

@@ -15,6 +15,7 @@ FIELDS: engine.Fields = {"task_id": tasks.c.task_id, "volume_id": tasks.c.volume
 UNDER_WAY = (VolumeUpdateState.PENDING, VolumeUpdateState.ACTIVE)
 
 _ORDER = engine.Order(tasks.c.creation_date, tasks.c.task_id)
+_UNDER_WAY = tasks.select().where(engine.is_among(tasks.c.volume_id), tasks.c.state.in_(UNDER_WAY))
 
 
 def insert(connection: sa.Connection, update: VolumeUpdate) -> None:
@@ -45,8 +46,7 @@ def under_way(connection: sa.Connection, volume_ids: Collection[str]) -> dict[st
     """The task that is at each of the volumes, by volume id."""
     found: dict[str, VolumeUpdate] = {}
     for batch in engine.batches(volume_ids):
-        mine = (tasks.c.volume_id.in_(batch), tasks.c.state.in_(UNDER_WAY))
-        for row in connection.execute(tasks.select().where(*mine)):
+        for row in connection.execute(_UNDER_WAY, {"among": batch}):
             found[row.volume_id] = _update(row)
     return found
 

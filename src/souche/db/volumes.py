@@ -37,6 +37,28 @@ FIELDS: engine.Fields = {
 }
 
 _ORDER = engine.Order(volumes.c.creation_date, volumes.c.volume_id)
+_BY_ID = volumes.select().where(engine.is_wanted(volumes.c.volume_id))
+_OF_VMS = volumes.select().where(
+    volumes.c.volume_id.in_(sa.select(volume_links.c.volume_id).where(engine.is_among(volume_links.c.vm_id)))
+)
+_LINKS = volume_links.select().where(engine.is_among(volume_links.c.volume_id))
+_SET_STATE = (
+    volumes.update()
+    .where(engine.is_wanted(volumes.c.volume_id))
+    .values(state=sa.bindparam("new_state", type_=sa.String))
+)
+_SET_IN_USE = (
+    volumes.update()
+    .where(
+        volumes.c.volume_id.in_(
+            sa.select(volume_links.c.volume_id).where(engine.is_wanted(volume_links.c.vm_id))
+        )
+    )
+    .values(state=VolumeState.IN_USE)
+)
+_SET_ATTACHED = (
+    volume_links.update().where(engine.is_wanted(volume_links.c.vm_id)).values(state=LinkState.ATTACHED)
+)
 
 
 def insert(connection: sa.Connection, new: Sequence[Volume]) -> None:
@@ -53,7 +75,7 @@ def insert(connection: sa.Connection, new: Sequence[Volume]) -> None:
 
 def get(connection: sa.Connection, volume_id: str) -> Volume | None:
     """The volume of this id, whoever owns it."""
-    rows = connection.execute(volumes.select().where(volumes.c.volume_id == volume_id)).all()
+    rows = connection.execute(_BY_ID, {"wanted": volume_id}).all()
     return next(iter(_volumes(connection, rows)), None)
 
 
@@ -79,8 +101,7 @@ def of_vms(connection: sa.Connection, vm_ids: Sequence[str]) -> dict[str, list[V
     """The volumes linked to each of several VMs, in device order (/dev/sda1 comes first)."""
     rows: list[engine.AnyRow] = []
     for batch in engine.batches(vm_ids):
-        linked = sa.select(volume_links.c.volume_id).where(volume_links.c.vm_id.in_(batch))
-        rows += connection.execute(volumes.select().where(volumes.c.volume_id.in_(linked)))
+        rows += connection.execute(_OF_VMS, {"among": batch})
     found: dict[str, list[Volume]] = {}
     for volume in sorted(_volumes(connection, rows), key=_device_order):
         if volume.link:
@@ -129,16 +150,13 @@ def made_ids(connection: sa.Connection) -> set[str]:
 
 def set_state(connection: sa.Connection, volume_id: str, state: VolumeState) -> None:
     """Record a state."""
-    connection.execute(volumes.update().where(volumes.c.volume_id == volume_id).values(state=state))
+    connection.execute(_SET_STATE, {"wanted": volume_id, "new_state": state})
 
 
 def set_attached(connection: sa.Connection, vm_id: str) -> None:
     """Record that all volumes of a VM are attached to it and in use, by two statements."""
-    mine = sa.select(volume_links.c.volume_id).where(volume_links.c.vm_id == vm_id)
-    connection.execute(volumes.update().where(volumes.c.volume_id.in_(mine)).values(state=VolumeState.IN_USE))
-    connection.execute(
-        volume_links.update().where(volume_links.c.vm_id == vm_id).values(state=LinkState.ATTACHED)
-    )
+    connection.execute(_SET_IN_USE, {"wanted": vm_id})
+    connection.execute(_SET_ATTACHED, {"wanted": vm_id})
 
 
 def set_size_and_type(connection: sa.Connection, volume_id: str, shape: VolumeShape) -> None:
@@ -198,7 +216,7 @@ def _links(connection: sa.Connection, ids: Sequence[str]) -> dict[str, VolumeLin
     return {
         row.volume_id: _link_record(row)
         for batch in engine.batches(ids)
-        for row in connection.execute(volume_links.select().where(volume_links.c.volume_id.in_(batch)))
+        for row in connection.execute(_LINKS, {"among": batch})
     }
 
 
