@@ -72,6 +72,20 @@ def test_a_damaged_backup_is_status_1(home: Path, tmp_path: Path) -> None:
     assert "What to do: " in done.stdout
 
 
+def test_a_manifest_that_cannot_be_read_hides_no_other_backup(home: Path, tmp_path: Path) -> None:
+    told("account", "create", "alice", "--home", home)
+    (home / "serving.json").write_text("{}")
+    place = tmp_path / "backups"
+    ids = [told("backup", place, "--home", home)["BackupId"] for _ in range(3)]
+    (place / "backups" / f"{ids[1]}.json").write_text("{")
+    done = souche("backup", "list", place, "--json")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, [line["BackupId"] for line in lines]) == (1, ids)
+    assert ["no backup" in line.get("Problem", "") for line in lines] == [False, True, False]
+    restored = souche("restore", place, "--home", tmp_path / "new", "--backup", ids[1])
+    assert ids[1] in restored.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

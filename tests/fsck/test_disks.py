@@ -115,6 +115,12 @@ def _layer_longer(world: World, cast: Cast) -> str:
     return cast.snapshot_id
 
 
+def _record_damaged(world: World, cast: Cast) -> str:
+    """The layer is whole, but who is to say so?"""
+    (_disks(world) / "records" / _layer(world, "snapshots", cast.snapshot_id).name).write_bytes(b"{")
+    return cast.snapshot_id
+
+
 def _capture_damaged(world: World, cast: Cast) -> str:
     (_disks(world) / "captures" / f"{cast.snapshot_id}.frozen").write_bytes(b"[{")
     return cast.snapshot_id
@@ -129,6 +135,7 @@ FAULTS: Final[dict[str, tuple[str, Damage]]] = {
     "snapshot of another size": ("SnapshotSizeDiffers", _snapshot_small),
     "snapshot in error with a disk": ("SnapshotDiskLeft", _snapshot_error),
     "volume in error with a disk": ("VolumeDiskLeft", _volume_error),
+    "record of a layer damaged": ("RecordDamaged", _record_damaged),
     "layer lost": ("LayerMissing", _layer_lost),
     "layer overwritten": ("LayerDamaged", _layer_overwritten),
     "layer cut off": ("LayerDamaged", _layer_cut_off),

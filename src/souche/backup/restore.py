@@ -5,12 +5,13 @@ is gone on with by the same command; what is there already was checked when it w
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from souche.backup import manifest as manifests
 from souche.backup.make import Tell
-from souche.backup.manifest import BACKUPS, Manifest, Stored
+from souche.backup.manifest import BACKUPS, BadBackup, Manifest, Stored
 from souche.backup.repository import NotInBackup, Repository, fetch
 from souche.errors import Conflict, NotFound
 from souche.storage.qcow2.archive import Archive, FrozenVolume, Held
@@ -44,23 +45,43 @@ def find(repository: Repository, backup_id: str | None) -> Manifest:
         keys = repository.keys(BACKUPS)
         if not keys:
             raise NoBackups
-        return manifests.read_manifest(repository.read(keys[-1]))
+        backup_id = Path(keys[-1]).stem
     try:
         return manifests.read_manifest(repository.read(manifests.backup_key(backup_id)))
     except NotInBackup as error:
         raise NoSuchBackup(backup_id=backup_id) from error
+    except BadBackup as error:
+        reason = f"{error.fields['reason']} ({backup_id}; `--backup ID` takes another)"
+        raise BadBackup(reason=reason) from error
 
 
-def every(repository: Repository) -> list[Manifest]:
-    """Every backup of the repository, oldest first: at least one.
+@dataclass(frozen=True)
+class Listed:
+    """A backup, by its id. `manifest` is None where it cannot be read; `problem` then says why."""
+
+    backup_id: str
+    manifest: Manifest | None
+    problem: str = ""
+
+
+def every(repository: Repository) -> list[Listed]:
+    """Every backup of the repository, oldest first: at least one. One that cannot be read hides no other.
 
     Raises:
-        NoBackups, BadBackup.
+        NoBackups; those of the object store.
     """
     keys = repository.keys(BACKUPS)
     if not keys:
         raise NoBackups
-    return [manifests.read_manifest(repository.read(key)) for key in keys]
+    return [_listed(repository, key) for key in keys]
+
+
+def _listed(repository: Repository, key: str) -> Listed:
+    backup_id = Path(key).stem
+    try:
+        return Listed(backup_id, manifests.read_manifest(repository.read(key)))
+    except (BadBackup, NotInBackup) as error:
+        return Listed(backup_id, None, str(error))
 
 
 def restore(

@@ -129,11 +129,14 @@ def _add_list(app: typer.Typer, composition: Composition) -> None:
         oos_key_file: KeyFileFlag = None,
         json: JsonFlag = False,
     ) -> None:
-        """List the backups in a place, oldest first."""
+        """List the backups in a place, oldest first. Status 1 if one of them cannot be read."""
         with told():
             found = composition.backups.every(BackupPlace(place, oos_endpoint, oos_key_file))
-        for manifest in found:
-            show(_facts(manifest), as_json=json)
+        for each in found:
+            unread = {"BackupId": each.backup_id, "Problem": each.problem}
+            show(_facts(each.manifest) if each.manifest else unread, as_json=json)
+        if any(each.manifest is None for each in found):
+            raise typer.Exit(1)
 
 
 def build_restore(composition: Composition) -> Callable[..., None]:

@@ -9,6 +9,7 @@ from typing import Protocol
 from souche.app.region import Region
 from souche.backup.make import Made, Tell
 from souche.backup.manifest import Manifest
+from souche.backup.restore import Listed
 from souche.backup.verify import Verified
 from souche.config import Settings
 from souche.fsck.examine import Report
@@ -59,7 +60,7 @@ class Backups(Protocol):
         """Read all backups in a place."""
         ...
 
-    def every(self, place: BackupPlace) -> list[Manifest]:
+    def every(self, place: BackupPlace) -> list[Listed]:
         """Every backup in a place, oldest first."""
         ...
 

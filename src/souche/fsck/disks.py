@@ -15,18 +15,22 @@ BACKUP: Final = "only a backup can bring the bytes back"
 REMOVED: Final = "its disk is removed"
 STRANGER: Final = "nothing in the region has such a name: move the file away"
 MAY_BE_WANTED: Final = "it may belong to what is missing: the server keeps it until every disk is whole again"
+ADVICE: Final = {
+    "RecordDamaged": "compare the disk with a backup, and remove the record: the server makes another of the file"
+}
+"""for what concerns a disk, and is no damage of it"""
 
 
 def check_store(look: Look) -> Iterator[Finding]:
     """Links, layers, chains and captures. What is left over of work under way is about that. While a disk or a layer is
     missing or damaged, nothing is offered for removal: what nothing names may be that disk, or below that layer."""
     missing = {finding.resource_id for check in (check_volumes, check_snapshots) for finding in check(look)}
-    broken = any(not fault.leftover for fault in look.disks.faults)
+    broken = any(not fault.leftover and fault.code not in ADVICE for fault in look.disks.faults)
     for fault in look.disks.faults:
         if any(part in look.busy for part in fault.resource_id.split(".")):
             continue
         if not fault.leftover:
-            advice = BACKUP if _is_of_a_disk(fault.resource_id) else STRANGER
+            advice = ADVICE.get(fault.code) or BACKUP if _is_of_a_disk(fault.resource_id) else STRANGER
             yield Finding(fault.code, fault.resource_id, fault.text, advice=advice)
         elif missing or broken:
             yield Finding(fault.code, fault.resource_id, fault.text, Level.LEFTOVER, advice=MAY_BE_WANTED)

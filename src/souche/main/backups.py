@@ -16,6 +16,7 @@ from souche.backup.folder import FolderRepository
 from souche.backup.make import Made, Source, Tell
 from souche.backup.manifest import Bucket, Manifest
 from souche.backup.repository import BackupFailed, Repository
+from souche.backup.restore import Listed
 from souche.backup.verify import Verified
 from souche.cli.composition import Administered, BackupPlace
 from souche.config import BadSetting, check_url, host_and_port
@@ -69,7 +70,7 @@ class Backups:
         """Check every backup in a place."""
         return verify.verify(_repository(place), tell)
 
-    def every(self, place: BackupPlace) -> list[Manifest]:
+    def every(self, place: BackupPlace) -> list[Listed]:
         """Every backup in a place, oldest first."""
         return restore.every(_repository(place))
 

@@ -17,7 +17,7 @@ from souche.storage.inspection import StoreFault, StoreState
 from souche.storage.qcow2.directory import Directory
 from souche.storage.qcow2.journal import FROZEN, PREPARED, Journal, Move
 from souche.storage.qcow2.locks import try_lock
-from souche.storage.qcow2.records import OTHER_BYTES
+from souche.storage.qcow2.records import OTHER_BYTES, Records
 from souche.storage.qcow2.verify import verify
 
 TARGET: Final = "../layers/"
@@ -41,6 +41,7 @@ class Qcow2Inspector:
             *captures.faults,
             *(fault for each, chain in chains.items() for fault in _chain_faults(each, chain)),
             *_sharing(volumes.layers, snapshots.layers, chains),
+            *self._damaged_records(chains),
             *_unnamed(layers, [*chains.values(), *map(layers.chain, self._trashed())], captures.moves),
             *self._scratch(),
         ]
@@ -59,6 +60,19 @@ class Qcow2Inspector:
             sources={each: self._sources(chains[each]) for each in volumes.layers},
             faults=faults,
         )
+
+    def _damaged_records(self, chains: "Mapping[str, _Chain]") -> Iterator[StoreFault]:
+        """By what is named first of all that stands on the layer."""
+        records = Records(self._root / "records")
+        owners = {
+            name: resource_id
+            for resource_id in sorted(chains, reverse=True)
+            for name in chains[resource_id].names
+        }
+        for name, resource_id in sorted(owners.items()):
+            if records.is_damaged(name):
+                what = f"records/{name} cannot be read: whether its layer is as it was made is not known"
+                yield StoreFault("RecordDamaged", resource_id, what)
 
     def compare(self) -> list[StoreFault]:
         return [fault for fault in self._verified(deep=True) if fault.text.endswith(OTHER_BYTES)]

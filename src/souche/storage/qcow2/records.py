@@ -61,15 +61,28 @@ class Records:
         self._root = root
 
     def get(self, layer: str) -> Record | None:
-        """The record of a layer; None if there is none, or none that can be read: then the next collection makes one,
-        as for a layer that is older than records."""
+        """The record of a layer; None if there is none, or none that can be read. That one stays: what the layer was is
+        not known any more, and an operator is to be told."""
         try:
-            return _parse(json.loads((self._root / layer).read_bytes()))
+            return self._read(layer)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:
             set_aside(layer, f"its record cannot be read: {type(error).__name__}")
             return None
+
+    def is_damaged(self, layer: str) -> bool:
+        """Whether a layer has a record that cannot be read."""
+        try:
+            self._read(layer)
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError, TypeError, KeyError):
+            return True
+        return False
+
+    def _read(self, layer: str) -> Record:
+        return _parse(json.loads((self._root / layer).read_bytes()))
 
     def names(self) -> set[str]:
         """The layers that have one."""
