@@ -457,3 +457,8 @@ class NotOfficial(Conflict):
 
 class WrongLife(WrongState):
     """The image {image_id} is {life}: {reason}"""
+
+
+class CannotBoot(OperationNotSupported):
+    """Images are booted before they become public, and this machine lacks {program} for it: `souche doctor` says more.
+    --no-verify publishes without."""

@@ -27,11 +27,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Bind:
-    """A file or folder of this machine, and where the program sees it. Read-only unless it is `writable`."""
+    """A file or folder of this machine, and where the program sees it. Read-only unless it is `writable`, or a
+    `device` that may be opened."""
 
     source: Path
     target: str
     writable: bool = False
+    device: bool = False
 
 
 def argv(command: Sequence[str], binds: Sequence[Bind], limits: Limits) -> list[str]:
@@ -74,7 +76,8 @@ def _links() -> list[str]:
 
 
 def _bind(bind: Bind) -> list[str]:
-    return ["--bind" if bind.writable else "--ro-bind", os.path.realpath(bind.source), bind.target]
+    how = "--dev-bind" if bind.device else "--bind" if bind.writable else "--ro-bind"
+    return [how, os.path.realpath(bind.source), bind.target]
 
 
 def interpreter() -> tuple[str, list[Bind]]:

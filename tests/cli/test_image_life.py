@@ -18,6 +18,7 @@ KEYS = [
     "WithdrawnOn",
     "LaunchableUntil",
     "DeletedOn",
+    "VerifiedOn",
     "SuccessorId",
     "Reason",
 ]

@@ -14,10 +14,12 @@ def test_an_i386_omi_boots_and_is_set_up_by_its_metadata(debian_12_i386_image: P
     published = harness.souche(
         *("image", "publish", debian_12_i386_image, "--home", served.home),
         *("--name", "Debian-12-i386", "--account", "alice", "--architecture", "i386"),
-        timeout_seconds=300,
+        timeout_seconds=1200,
     )
     image = served.image(published["ImageId"])
     assert (image["Architecture"], image["BootModes"], image["State"]) == ("i386", ["legacy"], "available")
+    booted = harness.souche("image", "verify", image["ImageId"], "--last", "--home", served.home)
+    assert booted["Verified"], booted  # before it became public
     vm = served.launch(image["ImageId"], served.key("i386"))
     assert vm["Architecture"] == "i386"
     assert served.ssh(vm, "uname -m").strip() in {"i586", "i686"}

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from souche.app import images
 from souche.app.official_images import GRACE_DAYS, check_grace_days
 from souche.app.region import Region
-from souche.db import image_lives
+from souche.db import image_boots, image_lives
 from souche.db import images as image_records
 from souche.model.image_lives import Life, LifeState, LivingImage
 from souche.model.images import Image
@@ -32,7 +32,9 @@ def every(region: Region) -> list[LivingImage]:
     """All official images, of every account, oldest first."""
     with region.store.read() as connection:
         lives = image_lives.every(connection)
-        return [LivingImage(each, lives.get(each.image_id)) for each in image_records.published(connection)]
+        booted = image_boots.passed_on(connection)
+        found = image_records.published(connection)
+    return [LivingImage(each, lives.get(each.image_id), booted.get(each.image_id)) for each in found]
 
 
 def of_image(region: Region, image_id: str) -> LivingImage:
@@ -45,7 +47,9 @@ def of_image(region: Region, image_id: str) -> LivingImage:
         image = image_records.get(connection, image_id)
         if image is None:
             raise NoSuchImage(image_id=image_id)
-        return LivingImage(image, image_lives.get(connection, image_id))
+        booted = image_boots.get(connection, image_id)
+        verified_on = booted.date if booted and booted.boot.passed else None
+        return LivingImage(image, image_lives.get(connection, image_id), verified_on)
 
 
 def withdraw(region: Region, image_id: str, going: Going, *, now: bool) -> LivingImage:

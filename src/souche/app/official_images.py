@@ -43,7 +43,7 @@ class DiskImage:
     has been taken in.
 
     The image before it in the family can be launched for `grace_days` more. `accepted` are codes of findings of
-    severity high with which it is published all the same.
+    severity high with which it is published all the same. With `verify` it is booted before.
     """
 
     disk: AdmittedDisk
@@ -54,6 +54,7 @@ class DiskImage:
     product_codes: tuple[str, ...] = ()
     grace_days: int = GRACE_DAYS
     accepted: tuple[str, ...] = ()
+    verify: bool = False
 
     @property
     def size_gib(self) -> int:
@@ -115,6 +116,7 @@ def publish(region: Region, disk: DiskImage, account: Account | None = None) -> 
                     "format": disk.disk.format,
                     "size_bytes": image.root_mapping.volume_size_gib * GIB,
                     "grace_days": disk.grace_days,
+                    "verify": disk.verify,
                 },
             )
         )

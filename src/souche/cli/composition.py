@@ -14,6 +14,8 @@ from souche.backup.verify import Verified
 from souche.config import Settings
 from souche.fsck.examine import Report
 from souche.fsck.findings import Tools
+from souche.model.image_boots import Verification
+from souche.model.images import BootMode
 from souche.objects.fetch import Fetcher
 from souche.storage.base import VolumeStore
 
@@ -24,7 +26,9 @@ class Administered:
     workflow, by its operation's id; `ensure_bucket` makes a bucket of an account's (by name and id); `is_served`
     tells whether a server runs. `volumes` is where the disks are; `examine` has the report of an image
     made that was asked for (by its id), and waits for the server's, or not. `fetcher_of` downloads from a URL that the
-    operator has named, whatever its host's address is."""
+    operator has named, whatever its host's address is. `verify` boots an image (by its id; None: by its
+    default firmware); `boots` tells whether images are booted before
+    they are published: not where guests are simulated. It raises CannotBoot where this machine lacks something."""
 
     region: Region
     volumes: VolumeStore
@@ -34,6 +38,8 @@ class Administered:
     is_served: Callable[[], bool]
     examine: Callable[[str, bool], None]
     fetcher_of: Callable[[str], Fetcher]
+    verify: Callable[[str, BootMode | None], Verification]
+    boots: Callable[[], bool]
 
 
 @dataclass(frozen=True)

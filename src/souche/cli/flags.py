@@ -20,6 +20,13 @@ AcceptedCodes = Annotated[
         help="Code of a finding of severity high to publish with all the same; may be given repeatedly.",
     ),
 ]
+VerifyFlag = Annotated[
+    bool,
+    typer.Option(
+        help="Boot the image before it becomes public; one that never comes to a login prompt is refused. "
+        "Not where guests are simulated."
+    ),
+]
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:

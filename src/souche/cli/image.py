@@ -1,5 +1,6 @@
 """souche image"""
 
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,9 +13,17 @@ import typer
 
 from souche.app import official_images
 from souche.app.official_images import GRACE_DAYS, PROVIDER_ALIAS, DiskImage
-from souche.cli import image_adopt, image_check, image_clean, image_life, image_origins, image_source
+from souche.cli import (
+    image_adopt,
+    image_check,
+    image_clean,
+    image_life,
+    image_origins,
+    image_source,
+    image_verify,
+)
 from souche.cli.composition import Administered, Composition
-from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag
+from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
 from souche.cli.output import show, told
 from souche.cli.progress import step_bar
 from souche.errors import Invalid, SystemFailure
@@ -54,6 +63,15 @@ class Build(Protocol):
     """Writes a disk file, telling what it does and how far it is (0 to 1)."""
 
     def __call__(self, output: Path, *, work_dir: Path, progress: Callable[[str, float], None]) -> None: ...
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """How a build is published (`DiskImage`)."""
+
+    grace_days: int
+    accepted: tuple[str, ...]
+    verify: bool
 
 
 @dataclass(frozen=True)
@@ -97,6 +115,7 @@ def build(composition: Composition) -> typer.Typer:
     image_origins.add(app, composition)
     image_life.add(app, composition)
     image_adopt.add(app, composition)
+    image_verify.add(app, composition)
     return app
 
 
@@ -113,6 +132,7 @@ def _add_build(app: typer.Typer, composition: Composition) -> None:
         ] = None,
         grace_days: GraceDays = GRACE_DAYS,
         accept: AcceptedCodes = None,
+        verify: VerifyFlag = True,
         json: JsonFlag = False,
     ) -> None:
         """Build an image by a recipe and publish it, under a new id and name: an official one, unless it is for an
@@ -122,7 +142,8 @@ def _add_build(app: typer.Typer, composition: Composition) -> None:
             official_images.check_architecture(publisher, wanted.architecture)
             accepted = tuple(accept or ())
             official_images.check_accepted(accepted)
-            image = _build_and_publish(administered, wanted, publisher, progress, grace_days, accepted)
+            terms = _Terms(grace_days, accepted, _is_booted(administered, verify=verify))
+            image = _build_and_publish(administered, wanted, publisher, progress, terms)
         _show(image, as_json=json)
 
 
@@ -165,12 +186,14 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
         key: image_source.KeyFlag = None,
         grace_days: GraceDays = GRACE_DAYS,
         accept: AcceptedCodes = None,
+        verify: VerifyFlag = True,
         json: JsonFlag = False,
     ) -> None:
         """Publish a cloud image, from a file or a URL, as a public image, under a new id and name: NAME-YYYY.MM.DD-N.
         gzip and xz around it are taken off. A URL needs a checksum, or a signed list of checksums."""
         with told(), composition.administer(home, make=True) as administered:
             publisher = official_images.publisher(administered.region, account, alias)
+            booted = _is_booted(administered, verify=verify)
             vouched = image_source.Vouched(sha256, sums, signature, key)
             with image_source.taken_in(administered, file, disk_format, vouched) as taken:
                 disk = DiskImage(
@@ -182,10 +205,21 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
                     product_codes=tuple(product_code or ()),
                     grace_days=grace_days,
                     accepted=tuple(accept or ()),
+                    verify=booted,
                 )
                 promised = official_images.publish(administered.region, disk, publisher)
             image = _made(administered, promised)
         _show(image, as_json=json)
+
+
+def _is_booted(administered: Administered, *, verify: bool) -> bool:
+    """Whether the image is booted before it becomes public. Where it is not although it should be, that is said."""
+    booted = verify and administered.boots()
+    if verify and not booted:
+        print(
+            "souche: it is not booted before it is public: the region's guests are simulated", file=sys.stderr
+        )
+    return booted
 
 
 def _show(image: Image, *, as_json: bool) -> None:
@@ -203,8 +237,7 @@ def _build_and_publish(
     recipe: Recipe,
     publisher: Account,
     progress: Callable[[str, float], None],
-    grace_days: int,
-    accepted: tuple[str, ...],
+    terms: _Terms,
 ) -> Image:
     administered.region.room.ask(BUILD_BYTES)
     with tempfile.TemporaryDirectory(dir=administered.staging) as folder:
@@ -225,8 +258,9 @@ def _build_and_publish(
         description=recipe.description,
         boot_modes=recipe.boot_modes,
         architecture=recipe.architecture,
-        grace_days=grace_days,
-        accepted=accepted,
+        grace_days=terms.grace_days,
+        accepted=terms.accepted,
+        verify=terms.verify,
     )
     return _made(administered, official_images.publish(administered.region, wanted, publisher))
 

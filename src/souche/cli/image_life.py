@@ -57,7 +57,7 @@ def _print(living: LivingImage, *, as_json: bool) -> None:
         show(facts, as_json=True)
         return
     shown = ("ImageId", "ImageName", "State")
-    dated = ("DeprecatedOn", "WithdrawnOn", "LaunchableUntil", "SuccessorId")
+    dated = ("DeprecatedOn", "WithdrawnOn", "LaunchableUntil", "SuccessorId", "VerifiedOn")
     told_of = [f"{name}={facts[name]}" for name in dated if facts[name]]
     print("  ".join([*(str(facts[name]) for name in shown), *told_of]))
 
@@ -129,7 +129,7 @@ def view(living: LivingImage) -> dict[str, object]:
         "Account": image.account_alias or image.account_id,
         "CreationDate": dates.shown(image.creation_date),
     }
-    return {**facts, **of_life(living)} | {"Reason": life.reason if life else ""}
+    return {**facts, **of_life(living), "Reason": life.reason if life else ""}
 
 
 def of_life(living: LivingImage) -> dict[str, str]:
@@ -140,6 +140,7 @@ def of_life(living: LivingImage) -> dict[str, str]:
         "WithdrawnOn": life and life.withdrawal_date,
         "LaunchableUntil": living.launchable_until,
         "DeletedOn": living.image.launchable_until,
+        "VerifiedOn": living.verified_on,
     }
     told_of = {name: dates.shown(date) if date else "" for name, date in shown.items()}
     return {**told_of, "SuccessorId": (life and life.successor_id) or ""}

@@ -242,6 +242,21 @@ image_lives = sa.Table(
     sa.Column("granted", sa.JSON, nullable=False),
 )
 
+# The last boot of an image that was verified: `reached` is empty where it failed. `log` is the end of the console.
+image_boots = sa.Table(
+    "image_boots",
+    metadata,
+    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("date", UtcDate, nullable=False),
+    sa.Column("passed", sa.Boolean, nullable=False),
+    sa.Column("boot_mode", sa.String(8), nullable=False),
+    sa.Column("reached", sa.String(32), nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("log", sa.LargeBinary, nullable=False),
+    sa.Column("screenshot", sa.LargeBinary),
+)
+
 # Accounts that have launched or copied an image of another's.
 image_users = sa.Table(
     "image_users",

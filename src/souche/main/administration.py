@@ -19,6 +19,7 @@ from souche.main import guest_network, public_range
 from souche.main.drivers import (
     allow_list,
     embedded_oos,
+    make_booter,
     make_parts,
     make_region,
     make_room,
@@ -30,10 +31,11 @@ from souche.objects.addresses import AllowList
 from souche.objects.embedded import EmbeddedOos
 from souche.objects.fetch import Fetcher
 from souche.objects.urls import parse_url
-from souche.refusals import NoObjectStore
+from souche.refusals import CannotBoot, NoObjectStore
 from souche.signing import PublicKey
 from souche.storage.qcow2.driver import Qcow2Store
-from souche.workflows import buckets, engine, examinations
+from souche.trust.boot import Machine
+from souche.workflows import booting, buckets, engine, examinations
 from souche.workflows.buckets import Buckets
 from souche.workflows.catalogue import CATALOGUE
 from souche.workflows.parts import Parts
@@ -83,8 +85,26 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
             ensure_bucket=lambda bucket, account_id: _ensure_bucket(home, region, bucket, account_id),
             is_served=home.is_served,
             examine=lambda image_id, wait: _examine(home, region, image_id, wait=wait),
+            verify=lambda image_id, mode: booting.verify(
+                _parts(home, region), make_booter(home), image_id, mode
+            ),
+            boots=lambda: _boots(home),
             fetcher_of=lambda url: Fetcher(_told_allow_list(home, url)),
         )
+
+
+def _boots(home: Home) -> bool:
+    """Whether images are booted before they are published.
+
+    Raises:
+        CannotBoot.
+    """
+    if home.told().get("Compute") == "simulated":
+        return False
+    lacking = make_booter(home).missing(Machine([], "legacy"))
+    if lacking is not None:
+        raise CannotBoot(program=lacking)
+    return True
 
 
 def _told_allow_list(home: Home, url: str = "") -> AllowList:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from souche.app.region import Region, ShareGate, Workflows
 from souche.clock import SystemClock
 from souche.compute.base import GuestNetwork, Hypervisor
-from souche.compute.libvirt import host_paths
+from souche.compute.libvirt import accelerator, host_paths
 from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.compute.simulated import SimulatedHypervisor
 from souche.config import BadSetting, Settings
@@ -52,6 +52,7 @@ from souche.storage.qcow2.driver import Qcow2Store
 from souche.transfer.disk_importer import DiskImporter
 from souche.trust.appliance import ApplianceEngine
 from souche.trust.appliance_cleaner import ApplianceCleaner
+from souche.trust.boot import QemuBooter
 from souche.trust.sandboxed import SandboxedEngine
 from souche.vault import Vault
 from souche.workflows.buckets import Buckets
@@ -219,6 +220,11 @@ def make_room(home: Home, reserve_bytes: int) -> Room:
     return room_of(folders, reserve_bytes)
 
 
+def make_booter(home: Home) -> QemuBooter:
+    """What boots images, under KVM where that works."""
+    return QemuBooter(home.staging, lambda: accelerator.detect() == "kvm")
+
+
 def make_parts(
     home: Home, store: Store, compute: Compute, fetcher: Fetcher, ways: Buckets, room: Room
 ) -> Parts:
@@ -237,6 +243,7 @@ def make_parts(
         room=room,
         engines=(SandboxedEngine(), ApplianceEngine(appliances)),
         cleaner=ApplianceCleaner(appliances),
+        booter=make_booter(home),
     )
 
 

@@ -50,10 +50,11 @@ class Life:
 @dataclass(frozen=True)
 class LivingImage:
     """An official image and what is recorded of its life. An image that an earlier Souche withdrew has no record of
-    its life."""
+    its life. `verified_on`: when it was seen to boot last."""
 
     image: Image
     life: Life | None
+    verified_on: datetime | None = None
 
     @property
     def state(self) -> str:

@@ -1,5 +1,6 @@
 """Processes that examine or clean disks, and the line of JSON that each answers with."""
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -62,6 +63,12 @@ def socket_of(uri: str) -> Path:
     """The socket of a disk's NBD URI."""
     (path,) = parse_qs(urlsplit(uri).query)["socket"]
     return Path(path)
+
+
+def socket_path(uri: str) -> Path:
+    """The socket's real path: a sandbox cannot follow this process's descriptors."""
+    path = socket_of(uri)
+    return Path(os.path.realpath(path.parent)) / path.name
 
 
 def _ran(command: Sequence[str], answer: BinaryIO, most_seconds: float, look: Look | None) -> bool:

@@ -6,7 +6,6 @@ shape is checked here. What it says is data, whatever became of it.
 
 import importlib.util
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from souche import run, sandbox
 from souche.errors import ProgramMissing
 from souche.model.image_reports import Examination
 from souche.sandbox import Bind, Limits
-from souche.trust.children import answer_of, socket_of
+from souche.trust.children import answer_of, socket_path
 from souche.trust.engine import Facts
 
 MIB: Final = 1 << 20
@@ -51,7 +50,7 @@ def argv(disks: Sequence[str], facts: Facts) -> list[str]:
     `MODULES`, and the disks' sockets."""
     program, binds = sandbox.interpreter()
     sockets = [f"/disks/{number}" for number in range(len(disks))]
-    binds += [Bind(_socket(uri), target) for uri, target in zip(disks, sockets, strict=True)]
+    binds += [Bind(socket_path(uri), target) for uri, target in zip(disks, sockets, strict=True)]
     binds.append(Bind(Path(__file__).parents[1], f"{SOUCHE}/souche"))
     folders = sorted({_folder(name) for name in MODULES})
     paths = [SOUCHE]
@@ -61,12 +60,6 @@ def argv(disks: Sequence[str], facts: Facts) -> list[str]:
     asked = {"sockets": sockets, "boot_modes": facts.boot_modes, "today": facts.today.isoformat()}
     command = [program, "-I", "-S", "-B", "-c", START.format(paths=paths), json.dumps(asked)]
     return sandbox.argv(command, binds, LIMITS)
-
-
-def _socket(uri: str) -> Path:
-    """The socket's real path: a sandbox cannot follow this process's descriptors."""
-    path = socket_of(uri)
-    return Path(os.path.realpath(path.parent)) / path.name
 
 
 def _folder(module: str) -> str:

@@ -5,14 +5,15 @@ file is inside the region's home and belongs to this workflow.
 
 1. import: the volume store takes the bytes in. Undo: forget the snapshot there.
 2. examine: the report of the image is made. Findings of severity high that the publisher did not accept end it here.
-3. complete: the snapshot becomes `completed` and the image `available`, in one transaction.
-4. withdraw former: of the image's family only the newest stays listed; those before it can be launched by their
+3. boot: the image is booted, where that is wanted (`verify`). One that never comes to a login prompt ends it here.
+4. complete: the snapshot becomes `completed` and the image `available`, in one transaction.
+5. withdraw former: of the image's family only the newest stays listed; those before it can be launched by their
    ids for `grace_days` more. Forward only, as the image is there already.
-5. remove file.
+6. remove file.
 
 When a step fails the image becomes `failed` with the reason, its snapshot is gone, and so is the file.
 
-Arguments: `path`, `format`, `size_bytes`, `grace_days`.
+Arguments: `path`, `format`, `size_bytes`, `grace_days`, `verify`.
 """
 
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Literal, cast
 
 from souche.db import images
 from souche.model.operations import Operation
-from souche.workflows import create_image, examinations, locks, withdrawals
+from souche.workflows import booting, create_image, examinations, locks, withdrawals
 from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
 
@@ -38,6 +39,11 @@ def _import(parts: Parts, operation: Operation) -> None:
 def _examine(parts: Parts, operation: Operation) -> None:
     examinations.report_wholly(parts, operation.subject_id)
     examinations.check_publishable(parts, operation.subject_id)
+
+
+def _boot(parts: Parts, operation: Operation) -> None:
+    if operation.arguments.get("verify") and parts.booter is not None:
+        booting.check(booting.verify(parts, parts.booter, operation.subject_id))
 
 
 def _withdraw_former(parts: Parts, operation: Operation) -> None:
@@ -68,6 +74,7 @@ WORKFLOW = Workflow(
     steps=(
         Step("import", _import, create_image.forget),
         Step("examine", _examine),
+        Step("boot", _boot),
         Step("complete", create_image.complete),
         Step("withdraw former", _withdraw_former, forward_only=True),
         Step("remove file", _remove_file, forward_only=True),

@@ -11,6 +11,7 @@ from souche.signing import SigningKey
 from souche.storage.base import LiveDisks, VolumeStore
 from souche.transfer.disk_importer import DiskImporter
 from souche.transfer.turns import Turns
+from souche.trust.boot import Booter
 from souche.trust.cleaner import Cleaner, NoCleaner
 from souche.trust.engine import Engine, NoEngine
 from souche.vault import Vault
@@ -21,7 +22,8 @@ from souche.workflows.buckets import Buckets
 class Parts:
     """The region's database and drivers. `live` is the hypervisor's way to the disks of running guests, `room` what
     is left of the region's medium. `engines` look into the disks of images, the fastest first; the `cleaner` removes
-    from disks what their author has left, one image at a time (`cleaning_turns`). `signing_key` signs exports."""
+    from disks what their author has left, one image at a time (`cleaning_turns`). `signing_key` signs exports.
+    `booter` boots images; None: nothing can."""
 
     store: Store
     volumes: VolumeStore
@@ -37,3 +39,4 @@ class Parts:
     cleaner: Cleaner = field(default_factory=NoCleaner)
     cleaning_turns: Turns = field(default_factory=lambda: Turns(1))
     room: Room = ENDLESS
+    booter: Booter | None = None

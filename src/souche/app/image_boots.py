@@ -1,0 +1,18 @@
+"""Whether images were seen to boot, for the operator."""
+
+from souche.app.region import Region
+from souche.db import image_boots, images
+from souche.model.image_boots import Verification
+from souche.refusals import NoSuchImage
+
+
+def last(region: Region, image_id: str) -> Verification | None:
+    """The last boot of an image; None: it was not booted yet.
+
+    Raises:
+        NoSuchImage.
+    """
+    with region.store.read() as connection:
+        if images.get(connection, image_id) is None:
+            raise NoSuchImage(image_id=image_id)
+        return image_boots.get(connection, image_id)

@@ -1,0 +1,96 @@
+"""An image is booted in a sandbox, on disks that are thrown away (docs/official-images.md)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from souche.model.image_boots import Boot
+from souche.storage import nbd
+from souche.trust import boot
+from souche.trust.boot import Machine, QemuBooter, judged
+from tests.support.boot_disks import disk
+
+
+@contextmanager
+def served(folder: Path, data: bytes) -> Iterator[str]:
+    (folder / "disk").write_bytes(data)
+    (folder / "served").mkdir()
+    with nbd.serve(folder / "disk", "raw", folder / "served") as uri:
+        yield uri
+
+
+def booted(folder: Path, data: bytes, most_seconds: float = 60) -> Boot:
+    with served(folder, data) as uri:
+        made = QemuBooter(folder, most_seconds=most_seconds).boot(Machine([uri], "legacy"))
+    assert (folder / "disk").read_bytes() == data
+    assert sorted(each.name for each in folder.iterdir()) == ["disk", "served"]
+    return made
+
+
+def test_a_guest_that_shows_a_login_prompt_has_booted(tmp_path: Path) -> None:
+    made = booted(tmp_path, disk("souche login: "))
+    assert (made.passed, made.reached, made.reason, made.boot_mode) == (True, "login", "", "legacy")
+    assert b"souche login: " in made.log
+    assert 0 < made.seconds < 60
+    assert made.screenshot is not None
+    assert made.screenshot.startswith(b"\x89PNG")
+
+
+def test_a_guest_that_ends_before_has_not(tmp_path: Path) -> None:
+    made = booted(tmp_path, disk("no root file system", ends=True))
+    assert (made.passed, made.reason) == (False, "the guest ended before a login prompt.")
+    assert b"no root file system" in made.log
+
+
+def test_a_guest_that_never_gets_there_has_not(tmp_path: Path) -> None:
+    made = booted(tmp_path, disk("waiting for nothing"), most_seconds=5)
+    assert (made.passed, made.reason) == (False, "there was no login prompt within 5 seconds.")
+    assert b"waiting for nothing" in made.log
+    assert made.screenshot is not None
+
+
+def test_a_watch_that_raises_ends_the_boot(tmp_path: Path) -> None:
+    class EnoughError(Exception):
+        pass
+
+    def watch() -> None:
+        raise EnoughError
+
+    with served(tmp_path, disk("waiting")) as uri, pytest.raises(EnoughError):
+        QemuBooter(tmp_path).boot(Machine([uri], "legacy"), watch)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["disk", "served"]
+
+
+@pytest.mark.parametrize(
+    ("console", "reached"),
+    [
+        (b"Debian GNU/Linux 12 host ttyS0\r\n\r\nhost login: ", "login"),
+        (b"\x1b[0;32m  OK  \x1b[0m\r\n\x1b[?25hip-10-0-0-1 login:", "login"),
+        (b"[   41.2] cloud-init[511]: Cloud-init v. 22.4.2 finished at Tue", "cloud-init"),
+        (b"Cloud-init v. 24.1 running 'init'", ""),
+        (b"please say your login: to somebody", ""),
+        (b"Starting Login Service...", ""),
+        (b"", ""),
+    ],
+)
+def test_what_a_console_says(console: bytes, reached: str) -> None:
+    assert judged(console) == (reached, "")
+
+
+def test_a_kernel_that_panics_has_not_booted() -> None:
+    said = b"[ 2.1] Kernel panic - not syncing: VFS: Unable to mount root fs"
+    assert judged(said) == ("", "its kernel panicked.")
+
+
+def test_the_guest_sees_nothing_of_this_machine_and_no_network(tmp_path: Path) -> None:
+    machine = Machine(["nbd+unix:///?socket=/a/nbd", "nbd+unix:///?socket=/b/nbd"], "uefi")
+    command = boot.argv(machine, tmp_path)
+    assert "--unshare-all" in command
+    assert "user,id=net,restrict=on" in command
+    bound = [command[at + 1] for at, part in enumerate(command) if part in ("--bind", "--dev-bind")]
+    assert set(bound) <= {str(tmp_path), "/dev/kvm"}
+    drives = [part for part in command if "driver=nbd" in part]
+    assert len(drives) == 2
+    assert all("snapshot=on" in drive for drive in drives)
