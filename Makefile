@@ -33,13 +33,14 @@ format: setup ## Format the Python files
 	@$(BIN)/ruff check --fix --select I --quiet
 	@$(BIN)/ruff format
 
-bench: daemons ## Measure image creation and launch against a full copy, many launches against one, exports against doing it by hand, reads, and pauses
+bench: daemons ## Measure image creation and launch against a full copy, many launches against one, exports against doing it by hand, reads, pauses, and reports
 	@$(BIN)/python -m tools.bench $(ARGS)
 	@$(BIN)/python -m tools.bench_launch
 	@$(BIN)/python -m tools.bench_export $(ARGS)
 	@$(BIN)/python -m tools.bench_reads
 	@$(BIN)/python -m tools.bench_writes
 	@$(BIN)/python -m tools.bench_pause
+	@$(BIN)/python -m tools.bench_report
 
 faults: daemons ## Kill a region again and again, and see whether anything is lost (ARGS="--seed N --number N")
 	@$(BIN)/python -m tools.faults $(ARGS)
