@@ -1,12 +1,16 @@
 """Guests as XML."""
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import libvirt
 import pytest
 
 from souche.compute.base import Guest
 from souche.compute.libvirt import domain_xml
+from souche.compute.libvirt.accelerator import Accelerator
 from souche.compute.libvirt.domain_xml import SECURE_UEFI_CODE, UEFI_CODE, UEFI_VARIABLES, Placement
 from souche.compute.libvirt.names import Names
 from souche.compute.libvirt.qemu_capabilities import UNUSED
@@ -21,13 +25,14 @@ PLACEMENT = Placement(
     nvram=Path("/home/guests/i-1/uefi-variables.fd"),
     cache="none",
 )
+SOURCE = FileSource(Path("/disks/vol-1.qcow2"), "qcow2")
 GUEST = Guest(
     vm_id="i-1",
     vcpus=2,
     memory_mib=2048,
     architecture="x86_64",
     boot_mode="legacy",
-    disks=(GuestDisk("vol-1", "/dev/sda1", FileSource(Path("/disks/vol-1.qcow2"), "qcow2")),),
+    disks=(GuestDisk("vol-1", "/dev/sda1", SOURCE),),
     mac_address="AA:00:00:00:00:01",
     private_ip="10.0.4.9",
     hostname="ip-10-0-4-9.eu-west-2.compute.internal",
@@ -65,6 +70,30 @@ def test_capabilities_that_libvirt_does_without_are_named() -> None:
     part = '<qemu:capabilities><qemu:del capability="cpu-unavailable-features" /></qemu:capabilities>'
     assert part not in domain_xml.domain(GUEST, PLACEMENT)
     assert part in domain_xml.domain(GUEST, replace(PLACEMENT, unused_capabilities=(UNUSED,)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"architecture": "i386"},
+        {"boot_mode": "uefi", "tpm_enabled": True},
+        {"boot_mode": "uefi", "secure_boot": "disable", "next_secure_boot": "enable"},
+        {"nested_virtualization": True},
+        {"disks": tuple(GuestDisk(f"vol-{letter}", f"/dev/xvd{letter}", SOURCE) for letter in "abz")},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("accelerator", ["kvm", "tcg"])
+def test_libvirt_finds_every_domain_valid(changes: dict[str, Any], accelerator: Accelerator) -> None:
+    """Its schema is asked here, by libvirt's driver for tests, and not with each launch."""
+    placement = replace(PLACEMENT, accelerator=accelerator, unused_capabilities=(UNUSED,))
+    xml = domain_xml.domain(Guest(**vars(GUEST) | changes), placement)
+    with closing(libvirt.open("test:///default")) as host:
+        host.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+        invalid = xml.replace("<devices>", "<devices><unknown/>")
+        with pytest.raises(libvirt.libvirtError, match="failed to validate"):
+            host.defineXMLFlags(invalid, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
 
 
 def test_nested_virtualization_hides_nothing() -> None:

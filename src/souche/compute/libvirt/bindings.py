@@ -64,7 +64,7 @@ class Host(Protocol):
     def lookupByName(self, name: str) -> Domain: ...  # noqa: N802
     def listAllDomains(self, flags: int = 0) -> Sequence[Domain]: ...  # noqa: N802
     def getAllDomainStats(self, stats: int) -> Sequence[tuple[Domain, Mapping[str, int]]]: ...  # noqa: N802
-    def defineXMLFlags(self, xml: str, flags: int) -> Domain: ...  # noqa: N802
+    def defineXML(self, xml: str) -> Domain: ...  # noqa: N802
     def domainXMLToNative(self, kind: str, xml: str, flags: int) -> str: ...  # noqa: N802
     def networkLookupByName(self, name: str) -> Network: ...  # noqa: N802
     def networkDefineXML(self, xml: str) -> Network: ...  # noqa: N802

@@ -106,7 +106,7 @@ class LibvirtHypervisor:
             xml = domain_xml.domain(guest, self._placement(guest))
             known = self._find(host, guest.vm_id)
             before = domain_xml.reservation(_defined(known)) if known is not None else None
-            host.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+            host.defineXML(xml)  # not validated: that takes libvirt longer than all the rest
             wanted = domain_xml.reservation(xml)
             if before is not None and before != wanted:
                 self._network.release(host, before)
