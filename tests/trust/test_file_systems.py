@@ -15,7 +15,7 @@ from souche.trust.disks.tree import Tree
 from souche.trust.disks.xfs import XfsFileSystem
 from souche.trust.engine import Facts
 from souche.trust.examination import examine
-from tests.trust import corpus, lvm
+from tests.trust import corpus, hfs, lvm
 from tests.trust.corpus import KEY, Files, FileSource, made_by
 
 FACTS = Facts(("legacy",), date(2026, 11, 27))
@@ -40,6 +40,13 @@ def test_fat_is_read(tmp_path: Path) -> None:
     files = tsk.open_fat(FileSource(corpus.fat(tmp_path / "disk", {"EFI/BOOT/BOOTX64.EFI": TEXT})))
     assert content(files, "/efi/boot/bootx64.efi") == TEXT
     assert [each.name for each in files.entries(files.root()) if not each.name.startswith("$")] == ["EFI"]
+
+
+def test_hfs_is_read(tmp_path: Path) -> None:
+    path = hfs.hfs(tmp_path / "disk", {"etc/os-release": TEXT, "home/outscale/.ssh/authorized_keys": KEY})
+    (found,) = look([FileSource(path)]).found
+    assert (found.files.kind, content(found.files, "/etc/os-release")) == ("hfs+", TEXT)
+    assert content(found.files, "/home/outscale/.ssh/authorized_keys") == KEY
 
 
 def test_xfs_is_read(tmp_path: Path) -> None:
