@@ -70,5 +70,9 @@ class TooManyBuckets(QuotaExceeded):
     """The account may have {limit} buckets."""
 
 
+class TooManyImageAliases(QuotaExceeded):
+    """The account may have {limit} aliases of images."""
+
+
 class NoCapacity(QuotaExceeded):
     """The region has no capacity left for this: {reason}"""

@@ -16,6 +16,10 @@ class NoSuchImage(NotFound):
     """The ImageId '{image_id}' doesn't exist."""
 
 
+class NoSuchImageAlias(NotFound):
+    """The alias '{alias}' doesn't exist."""
+
+
 class NoSuchSnapshot(NotFound):
     """The SnapshotId '{snapshot_id}' doesn't exist."""
 
@@ -142,6 +146,11 @@ class BadImageName(Invalid):
     """The ImageName '{name}' is not valid. Constraints: [a-zA-Z0-9_ ()/.-], length: (3, 128)."""
 
 
+class BadAliasName(Invalid):
+    """The alias '{alias}' is not valid: NAME@CHANNEL is expected, where NAME has 1 to 100 of [a-zA-Z0-9_ ().-], and
+    CHANNEL 1 to 32 of [a-zA-Z0-9_.-]."""
+
+
 class BadKeypairName(Invalid):
     """The KeypairName '{name}' is not valid: it takes 1 to 255 printable ASCII characters."""
 
@@ -265,6 +274,10 @@ class WrongImageState(WrongState):
     """The image {image_id} is {state}: {reason}"""
 
 
+class NoFormerImage(WrongState):
+    """The alias '{alias}' cannot be rolled back: {reason}"""
+
+
 class WrongSnapshotState(WrongState):
     """The snapshot {snapshot_id} is {state}: {reason}"""
 
@@ -294,6 +307,18 @@ class UnlinkedAlready(WrongState):
 
 class ImageNameTaken(Conflict):
     """The ImageName '{name}' is already used by {image_id}: it must be unique for your account."""
+
+
+class ImageAliasTaken(Conflict):
+    """The alias '{alias}' exists already: UpdateImageAlias changes what it names."""
+
+
+class ReservedAliasName(Conflict):
+    """The name '{name}' is that of official images: other accounts make no alias with it."""
+
+
+class AliasFollowsFamily(Conflict):
+    """The alias '{alias}' follows the images that are published under this name, by itself."""
 
 
 class BucketTaken(Conflict):

@@ -9,7 +9,7 @@ import pytest
 from tools.harness import REGION
 
 from souche.errors import ProgramFailed
-from tests.foreign.region import SUBREGION, Caller, program, run_program, until
+from tests.foreign.region import SUBREGION, Caller, ServedRegion, program, run_program, until
 from tests.wire.answers import check_answer
 
 ROOT = "/dev/sda1"
@@ -71,6 +71,12 @@ def test_a_story_from_a_keypair_to_an_image_and_back(cli: Cli) -> None:
     cli("DeleteVolume", VolumeId=volume_id)
     cli("DeleteKeypair", KeypairName="laptop")
     assert cli("ReadKeypairs")["Keypairs"] == []
+
+
+def test_an_alias_finds_the_image_of_the_moment(region: ServedRegion, cli: Cli) -> None:
+    (found,) = cli("ReadImages", Filters={"ImageNames": ["debian-12@latest"]})["Images"]
+    assert found["ImageId"] == region.official_image_id
+    assert "@" not in found["ImageName"]
 
 
 def test_refusals_are_shown(cli: Cli) -> None:

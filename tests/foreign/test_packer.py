@@ -89,6 +89,13 @@ def test_the_data_source_finds_the_most_recent_omi(region: ServedRegion, packer:
     assert packer("ReadImages", Filters=own)["Images"] == []
 
 
+def test_the_data_source_goes_by_an_alias(region: ServedRegion, packer: GoClient) -> None:
+    """outscale-omi and source_omi_filter, with the owner's alias beside it."""
+    wanted = {"AccountAliases": ["Outscale"], "AccountIds": None, "ImageNames": ["debian-12@latest"]}
+    (found,) = packer("ReadImages", Filters=wanted)["Images"]
+    assert found["ImageId"] == region.official_image_id
+
+
 def test_a_build_that_asks_for_a_public_ip_gets_one(packer: GoClient) -> None:
     """StepPublicIp, with associate_public_ip_address: made before the VM, linked once that runs, and
     released by its id after the VM's end."""

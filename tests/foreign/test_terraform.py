@@ -95,6 +95,12 @@ def test_data_sources_of_images(region: ServedRegion, terraform: GoClient) -> No
     assert terraform("ReadImages", Filters=granted)["Images"] == []
 
 
+def test_a_data_source_goes_by_an_alias(region: ServedRegion, terraform: GoClient) -> None:
+    """outscale_image with a filter image_names, as it is: the one image of the moment."""
+    image = terraform.only("Images", "ImageIds", region.official_image_id)
+    assert terraform.only("Images", "ImageNames", "debian-12@latest") == image
+
+
 def test_data_sources_of_snapshots_and_volumes(terraform: GoClient) -> None:
     volume_id = _volume(terraform)
     snapshot_id = _snapshot(terraform, volume_id)

@@ -11,6 +11,7 @@ from souche.api import (
     empty_reads,
     export_tasks,
     image_adoptions,
+    image_aliases,
     image_cleanings,
     image_origins,
     image_reports,
@@ -147,13 +148,17 @@ class SoucheAction:
 SOUCHE_ACTIONS: Final[Mapping[str, SoucheAction]] = {
     "AdoptImage": SoucheAction(image_adoptions.adopt_image, image_adoptions.SCHEMA),
     "CreateCleanImage": SoucheAction(image_cleanings.create_clean_image, image_cleanings.SCHEMA),
+    "CreateImageAlias": SoucheAction(image_aliases.create_image_alias, image_aliases.CREATE_SCHEMA),
     "CreateImageReport": SoucheAction(image_reports.create_image_report, image_reports.CREATE_SCHEMA),
+    "DeleteImageAlias": SoucheAction(image_aliases.delete_image_alias, image_aliases.DELETE_SCHEMA),
+    "ReadImageAliases": SoucheAction(image_aliases.read_image_aliases, image_aliases.READ_SCHEMA),
     "ReadImageOrigins": SoucheAction(image_origins.read_image_origins, image_origins.SCHEMA),
     "ReadImageReports": SoucheAction(image_reports.read_image_reports, image_reports.READ_SCHEMA),
     "ReadNotices": SoucheAction(notices.read_notices, notices.READ_SCHEMA),
     "ReadRegionKey": SoucheAction(region_keys.read_region_key, region_keys.SCHEMA),
     "ReadSnapshotProblems": SoucheAction(snapshots.read_snapshot_problems, snapshots.PROBLEMS_SCHEMA),
     "ReadVmOrigins": SoucheAction(vm_attributes.read_vm_origins, vm_attributes.READ_SCHEMA),
+    "UpdateImageAlias": SoucheAction(image_aliases.update_image_alias, image_aliases.UPDATE_SCHEMA),
     "UpdateImageAttributes": SoucheAction(vm_attributes.update_image_attributes, vm_attributes.UPDATE_SCHEMA),
 }
 

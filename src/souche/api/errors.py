@@ -94,6 +94,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     wire.KeyLocked: _denied(13),  # docs.outscale.com/api-errors.html: ErrorTemporaryBruteForceAccessLocked
     # What does not exist.
     refusals.NoSuchImage: _absent(5023),
+    refusals.NoSuchImageAlias: _absent(5044),
     refusals.NoSuchSnapshot: _absent(5054),
     refusals.NoSuchVm: _absent(5063),
     refusals.NoSuchVolume: _absent(5064),
@@ -125,6 +126,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.ValueTooLong: _value(4106),
     refusals.BadCount: _value(4018),
     refusals.BadImageName: _value(4026),
+    refusals.BadAliasName: _value(4026),
     refusals.BadKeypairName: _value(4035),
     refusals.BadKey: _value(4032),
     refusals.BadDeviceName: _value(4019),
@@ -165,6 +167,9 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.UnlinkedAlready: Row(424, "DependencyProblem", "1007"),
     # Conflicts.
     refusals.ImageNameTaken: _conflict(9015),
+    refusals.ImageAliasTaken: _conflict(9015),
+    refusals.ReservedAliasName: _conflict(9015),
+    refusals.AliasFollowsFamily: _conflict(9002),
     refusals.KeypairNameTaken: _conflict(9011),
     refusals.SecurityGroupNameTaken: _conflict(9008),
     refusals.ReservedSecurityGroup: _conflict(9051),
@@ -202,6 +207,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     quota_refusals.TooManyTags: _quota(10041),
     quota_refusals.TooMuchMemory: _quota(10042),
     quota_refusals.TooManyImages: _quota(10026),
+    quota_refusals.TooManyImageAliases: _quota(10026),
     quota_refusals.TooManyImageExports: _quota(10008),
     quota_refusals.TooManySnapshotExports: _quota(10008),
     quota_refusals.TooManyKeypairs: _quota(10005),

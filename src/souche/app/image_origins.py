@@ -8,11 +8,10 @@ import sqlalchemy as sa
 
 from souche.app import images
 from souche.app.found import Found
-from souche.app.official_images import PROVIDER_NAME
 from souche.app.region import Region
 from souche.db import accounts, marketplace
 from souche.db import images as records
-from souche.model.accounts import Principal
+from souche.model.accounts import PROVIDER_NAME, Principal
 from souche.model.image_origins import Origin, Publisher, Source
 from souche.model.images import Image
 from souche.model.query import Query

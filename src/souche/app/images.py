@@ -9,7 +9,16 @@ from typing import TypeAlias, get_args
 import sqlalchemy as sa
 
 from souche import ids
-from souche.app import block_devices, consistency, image_reports, lookup, product_codes, quotas, texts
+from souche.app import (
+    block_devices,
+    consistency,
+    image_names,
+    image_reports,
+    lookup,
+    product_codes,
+    quotas,
+    texts,
+)
 from souche.app.block_devices import MappingRequest
 from souche.app.found import Found
 from souche.app.permissions import PermissionsChange, check_account_ids
@@ -313,7 +322,7 @@ def check_unpublished(work: Work, image: Image, reason: str) -> None:
 def find(region: Region, who: Principal, query: Query) -> Found[Image]:
     """What the caller may launch, oldest first."""
     with region.store.reader() as reader:
-        listed, more = images.find(reader, who.account_id, query)
+        listed, more = image_names.find(reader, who, query)
         whole = images.read(reader, [each.image_id for each in listed])
     page = [whole[each.image_id] for each in listed]
     tags = {image.image_id: tagged for image, tagged in page if tagged}
@@ -331,7 +340,7 @@ def show(region: Region, who: Principal, query: Query, view: View) -> Shown:
     """
     kept = region.store.pieces
     with region.store.reader(region.most_seconds) as reader:
-        listed, more = images.find(reader, who.account_id, query)
+        listed, more = image_names.find(reader, who, query)
         pieces = kept.known((each.view_id, each.version) for each in listed)
         changed = {each.image_id: each for each in listed if each.view_id not in pieces}
         for image, tagged in images.read(reader, changed).values():

@@ -15,6 +15,7 @@ from souche.model.snapshots import Snapshot
 from souche.quota_refusals import (
     TooManyBuckets,
     TooManyCores,
+    TooManyImageAliases,
     TooManyImageExports,
     TooManyImages,
     TooManyIops,
@@ -51,6 +52,7 @@ REFUSALS: Final[Mapping[Quota, type[QuotaExceeded]]] = {
     quotas.KEYPAIRS: TooManyKeypairs,
     quotas.PUBLIC_IPS: TooManyPublicIps,
     quotas.BUCKETS: TooManyBuckets,
+    quotas.IMAGE_ALIASES: TooManyImageAliases,
 }
 
 
@@ -92,6 +94,11 @@ def of_keypair() -> Need:
 def of_public_ip() -> Need:
     """What a public IP takes."""
     return Counter({quotas.PUBLIC_IPS: 1})
+
+
+def of_image_alias() -> Need:
+    """What an alias of an image takes."""
+    return Counter({quotas.IMAGE_ALIASES: 1})
 
 
 def of_bucket() -> Need:

@@ -8,6 +8,7 @@ import typer
 from souche import __version__, config, logs
 from souche.cli import (
     account,
+    alias,
     backup,
     bucket,
     export,
@@ -43,6 +44,7 @@ def build(composition: Composition) -> typer.Typer:
     app.command("notices")(notices.build(composition))
     app.command("restore")(backup.build_restore(composition))
     app.add_typer(account.build(composition), name="account")
+    app.add_typer(alias.build(composition), name="alias")
     app.add_typer(backup.build(composition), name="backup")
     app.add_typer(bucket.build(composition), name="bucket")
     app.add_typer(image.build(composition), name="image")

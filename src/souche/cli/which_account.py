@@ -4,10 +4,10 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from souche.app import accounts, official_images
+from souche.app import accounts
 from souche.app.region import Region
 from souche.errors import Invalid
-from souche.model.accounts import Account
+from souche.model.accounts import PROVIDER_NAME, Account
 
 
 class WhichAccount(Invalid):
@@ -27,7 +27,7 @@ def chosen(region: Region, account: str | None) -> Account:
     """
     if account is not None:
         return accounts.known(region, account)
-    users = [each for each in accounts.every(region) if each.name != official_images.PROVIDER_NAME]
+    users = [each for each in accounts.every(region) if each.name != PROVIDER_NAME]
     if len(users) != 1:
         raise WhichAccount
     return users[0]

@@ -10,6 +10,7 @@ from souche.db.schema import (
     accounts,
     buckets,
     export_tasks,
+    image_aliases,
     images,
     keypairs,
     public_ips,
@@ -78,6 +79,7 @@ _USED: Mapping[str, AnySelect] = {
     quotas.KEYPAIRS.name: _counted(keypairs, sa.func.count()),
     quotas.PUBLIC_IPS.name: _counted(public_ips, sa.func.count()),
     quotas.BUCKETS.name: _counted(buckets, sa.func.count()),
+    quotas.IMAGE_ALIASES.name: _counted(image_aliases, sa.func.count()),
 }
 
 

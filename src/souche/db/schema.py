@@ -326,6 +326,30 @@ image_cleanings = sa.Table(
     sa.Column("done", sa.JSON, nullable=False),
 )
 
+# `image_id` may be of an image that is gone: the alias stands for nothing then. `number` is that of its last change.
+image_aliases = sa.Table(
+    "image_aliases",
+    metadata,
+    sa.Column("alias_id", sa.String(160), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False, index=True),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("channel", sa.String(32), nullable=False),
+    sa.Column("image_id", sa.String(12), nullable=False, index=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("creation_date", UtcDate, nullable=False),
+)
+
+# `former`: the change that a rollback of this one leads to.
+image_alias_changes = sa.Table(
+    "image_alias_changes",
+    metadata,
+    sa.Column("alias_id", sa.ForeignKey("image_aliases.alias_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("image_id", sa.String(12), nullable=False),
+    sa.Column("former", sa.Integer),
+    sa.Column("date", UtcDate, nullable=False),
+)
+
 image_product_codes = sa.Table(
     "image_product_codes",
     metadata,

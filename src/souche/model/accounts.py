@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+PROVIDER_NAME: Final = "outscale"
+"""the account of the official images"""
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,11 @@ class Image:
     sealed_location: str | None = None
 
     @property
+    def is_live(self) -> bool:
+        """Whether it is available, and not withdrawn."""
+        return self.state == ImageState.AVAILABLE and self.launchable_until is None
+
+    @property
     def root_mapping(self) -> ImageMapping:
         """The mapping of the root device."""
         return next(mapping for mapping in self.mappings if mapping.device_name == self.root_device_name)

@@ -54,6 +54,9 @@ MEMORY: Final = Quota(
 KEYPAIRS: Final = Quota("keypair_limit", "Keypair Limit", "Maximum number of keypairs", "Compute", 1_000)
 PUBLIC_IPS: Final = Quota("eip_limit", "Public IP Limit", "Maximum number of public IPs", "Compute", 100)
 BUCKETS: Final = Quota("bucket_limit", "Bucket Limit", "Maximum number of buckets", "Buckets", 100)
+IMAGE_ALIASES: Final = Quota(
+    "image_alias_limit", "Image Alias Limit", "Maximum number of image aliases", "Images", 100
+)
 
 QUOTAS: Final = (
     IMAGES,
@@ -70,6 +73,7 @@ QUOTAS: Final = (
     KEYPAIRS,
     PUBLIC_IPS,
     BUCKETS,
+    IMAGE_ALIASES,
 )
 
 

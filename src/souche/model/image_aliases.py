@@ -1,0 +1,97 @@
+"""Aliases of images: `web@stable`, `Debian-12@latest`. docs/aliases.md says what they are for."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+LATEST: Final = "latest"
+"""the channel that follows a family"""
+MARK: Final = "@"
+"""No image has it in its own name (`app/images.NAME`), so a name with it is an alias."""
+WILDCARD: Final = "*"
+
+_ACCOUNT: Final = re.compile(r"[0-9]{12}")
+_NAME: Final = re.compile(r"[a-zA-Z0-9_ ().-]{1,100}")
+_CHANNEL: Final = re.compile(r"[a-zA-Z0-9_.-]{1,32}")
+
+
+@dataclass(frozen=True)
+class AliasName:
+    """`NAME@CHANNEL`, or `ACCOUNT/NAME@CHANNEL` for one of another account. Case does not count."""
+
+    name: str
+    channel: str
+    account_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Equal for names that differ in case only."""
+        return self.name.lower()
+
+    @property
+    def is_well_formed(self) -> bool:
+        """Whether an alias may be made with this name."""
+        return bool(_NAME.fullmatch(self.name) and _CHANNEL.fullmatch(self.channel))
+
+    def alias_id(self, account_id: str) -> str:
+        """What the alias of this name of an account is kept under."""
+        return f"{account_id}/{self.key}{MARK}{self.channel}"
+
+
+def is_alias(text: str) -> bool:
+    """Whether a text names an alias and not an image. Patterns match images only."""
+    return MARK in text and WILDCARD not in text
+
+
+def parsed(text: str) -> AliasName | None:
+    """The name that a text says; None: it says none."""
+    before, mark, channel = text.rpartition(MARK)
+    if not mark or not before or not channel:
+        return None
+    account, slash, name = before.partition("/")
+    if slash and _ACCOUNT.fullmatch(account):
+        return AliasName(name, channel.lower(), account) if name else None
+    return AliasName(before, channel.lower())
+
+
+@dataclass(frozen=True)
+class AliasChange:
+    """An image that an alias named, from that date on."""
+
+    image_id: str
+    date: datetime
+
+
+@dataclass(frozen=True)
+class ImageAlias:
+    """An alias of an account. `history` is in the order of its changes.
+
+    `live`: the image is available, and not withdrawn; an alias that is not live resolves to nothing. `follows_family`:
+    nobody has set it, it names the newest image of a family. `image_id` is None where the family has no live image.
+    `official`: it is the provider's.
+    """
+
+    account_id: str
+    name: AliasName
+    image_id: str | None
+    live: bool
+    creation_date: datetime
+    history: tuple[AliasChange, ...]
+    follows_family: bool = False
+    official: bool = False
+
+    def told_to(self, account_id: str | None) -> str:
+        """The name by which an account uses it: its own and the provider's by their names alone."""
+        short = f"{self.name.name}{MARK}{self.name.channel}"
+        return short if self.official or self.account_id == account_id else f"{self.account_id}/{short}"
+
+    @property
+    def alias_id(self) -> str:
+        """Names it among all."""
+        return self.name.alias_id(self.account_id)
+
+    @property
+    def date(self) -> datetime:
+        """Since when it names what it names."""
+        return self.history[-1].date if self.history else self.creation_date

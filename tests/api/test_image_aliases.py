@@ -1,0 +1,410 @@
+"""Aliases of images, as their owners, other accounts and plain clients meet them (docs/aliases.md)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from souche.api import image_aliases as api
+from souche.app import accounts, official_images, quotas
+from souche.app import images as app_images
+from souche.app.images import ImageSettings
+from souche.app.region import Region
+from souche.db import image_aliases
+from souche.db import images as image_records
+from souche.model.accounts import Principal
+from souche.model.image_aliases import AliasName
+from souche.model.images import Image
+from souche.model.permissions import Permissions
+from souche.quota_refusals import TooManyImageAliases
+from souche.refusals import (
+    AliasFollowsFamily,
+    BadAliasName,
+    BadImageName,
+    ImageAliasTaken,
+    IncompatibleParameters,
+    MissingParameter,
+    NoFormerImage,
+    NoSuchImage,
+    NoSuchImageAlias,
+    ReservedAliasName,
+    WrongImageState,
+)
+from souche.states import ImageState
+from tests.support.client import Client
+from tests.support.region import ManualClock, call
+from tests.support.resources import make_image
+
+PUBLIC = Permissions(public=True)
+
+
+@pytest.fixture
+def provider(region: Region) -> Principal:
+    return Principal(official_images.provider(region).account_id)
+
+
+def published(
+    region: Region, provider: Principal, name: str, family: str = "Debian-12", **more: Any
+) -> Image:
+    return make_image(region, provider, name, family=family, permissions=PUBLIC, **more)
+
+
+def named(client: Client, *names: str, **filters: object) -> list[str]:
+    """The ids of the images that ReadImages finds by these names."""
+    found = client("ReadImages", Filters={"ImageNames": list(names), **filters})["Images"]
+    return [each["ImageId"] for each in found]
+
+
+def create(region: Region, who: Principal, alias: str, image: Image) -> Mapping[str, Any]:
+    made = api.create_image_alias(call(region, who, AliasName=alias, ImageId=image.image_id))
+    return made["ImageAlias"]  # type: ignore[return-value]
+
+
+def update(region: Region, who: Principal, alias: str, **change: object) -> Mapping[str, Any]:
+    made = api.update_image_alias(call(region, who, AliasName=alias, **change))
+    return made["ImageAlias"]  # type: ignore[return-value]
+
+
+def read(region: Region, who: Principal, *names: str) -> dict[str, Mapping[str, Any]]:
+    filters = {"Filters": {"AliasNames": list(names)}} if names else {}
+    answer = api.read_image_aliases(call(region, who, **filters))
+    return {each["AliasName"]: each for each in answer["ImageAliases"]}  # type: ignore[attr-defined]
+
+
+def erase(region: Region, image: Image) -> None:
+    with region.store.begin() as connection:
+        image_records.erase(connection, image.image_id)
+
+
+def withdraw(region: Region, image: Image) -> None:
+    with region.store.begin() as connection:
+        until = region.clock.now() + timedelta(days=30)
+        image_records.set_launchable_until(connection, image.image_id, until)
+
+
+def test_the_alias_of_a_family_follows_what_is_published_by_itself(
+    region: Region, clock: ManualClock, provider: Principal, client: Client
+) -> None:
+    first = published(region, provider, "Debian-12-2026.11.24-0")
+    for spelling in ("debian-12@latest", "Debian-12@latest", "DEBIAN-12@LATEST"):
+        assert named(client, spelling) == [first.image_id]
+    clock.advance(hours=1)
+    published(region, provider, "Debian-12-broken", state=ImageState.FAILED)
+    assert named(client, "debian-12@latest") == [first.image_id]
+    second = published(region, provider, "Debian-12-2026.11.24-1")
+    withdraw(region, first)
+    assert named(client, "debian-12@latest") == [second.image_id]
+    assert named(client, f"{provider.account_id}/debian-12@latest") == [second.image_id]
+    withdraw(region, second)
+    assert named(client, "debian-12@latest") == []
+    assert read(region, provider)["Debian-12@latest"]["State"] == "dangling"
+
+
+def test_an_answer_does_not_change_its_form(region: Region, provider: Principal, client: Client) -> None:
+    image = published(region, provider, "Debian-12-2026.11.24-0")
+    by_id = client("ReadImages", Filters={"ImageIds": [image.image_id]})
+    assert client("ReadImages", Filters={"ImageNames": ["debian-12@latest"]}) == by_id
+    assert by_id["Images"][0]["ImageName"] == "Debian-12-2026.11.24-0"
+
+
+@pytest.mark.parametrize("name", ["web@stable", "a@b", "debian-12@latest"])
+def test_no_image_has_the_sign_of_aliases_in_its_name(
+    region: Region, alice: Principal, client: Client, name: str
+) -> None:
+    assert app_images.NAME.fullmatch(name) is None
+    image = make_image(region, alice, "own")
+    copied = {"SourceImageId": image.image_id, "SourceRegionName": region.name, "ImageName": name}
+    assert client.refusal("CreateImage", **copied).code == "4026"
+    with region.begin() as work, pytest.raises(BadImageName):
+        app_images.write(work, app_images.new_image(region, alice, ImageSettings(name), name))
+
+
+def test_an_alias_is_shared_like_the_image_that_it_names_now(
+    region: Region, alice: Principal, bob: Principal, client: Client, other: Client
+) -> None:
+    image, private = make_image(region, alice, "first"), make_image(region, alice, "second")
+    with region.store.begin() as connection:
+        image_records.grant(connection, image.image_id, [bob.account_id])
+    create(region, alice, "Web@stable", image)
+    qualified = f"{alice.account_id}/web@stable"
+    assert named(client, "web@stable") == named(client, qualified) == [image.image_id]
+    assert named(other, "web@stable") == []
+    assert named(other, qualified) == [image.image_id]
+    assert list(read(region, bob)) == [f"{alice.account_id}/Web@stable"]
+    update(region, alice, "web@stable", ImageId=private.image_id)
+    assert named(other, qualified) == []
+    assert read(region, bob) == {}
+    assert named(client, "web@stable") == [private.image_id]
+
+
+def test_an_alias_never_finds_an_image_of_the_same_name_of_others(
+    region: Region, alice: Principal, bob: Principal, client: Client
+) -> None:
+    image = make_image(region, alice, "web-1")
+    make_image(region, bob, "web-1", permissions=PUBLIC)
+    create(region, alice, "web@stable", image)
+    assert named(client, "web@stable") == [image.image_id]
+
+
+def test_patterns_and_names_go_on_as_they_did_and_match_no_alias(
+    region: Region, clock: ManualClock, alice: Principal, client: Client
+) -> None:
+    images = []
+    for number in range(4):
+        clock.advance(seconds=1)
+        images.append(make_image(region, alice, f"web-{number}").image_id)
+    create(region, alice, "web@stable", replace(make_image(region, alice, "x-1"), image_id=images[2]))
+    for pattern in ("web@*", "*@stable", "*@*", "web@stable*"):
+        assert named(client, pattern) == []
+    assert named(client, "web-*") == images
+    assert named(client, "web@stable", "web-0") == [images[0], images[2]]
+    assert named(client, "web@stable", "web-*") == images
+    assert named(client, "web@stable", "none") == [images[2]]
+    assert named(client, "web@stable", States=["pending"]) == []
+
+
+def test_pages_go_over_aliases_and_names(
+    region: Region, clock: ManualClock, alice: Principal, client: Client
+) -> None:
+    images = []
+    for number in range(5):
+        clock.advance(seconds=1)
+        images.append(make_image(region, alice, f"web-{number}"))
+    create(region, alice, "a@x", images[0])
+    create(region, alice, "b@x", images[3])
+    names = ["a@x", "b@x", "web-1", "web-2", "web-3", "web-4"]
+    found: list[str] = []
+    token: dict[str, str] = {}
+    for _ in range(5):
+        page = client("ReadImages", Filters={"ImageNames": names}, ResultsPerPage=2, **token)
+        assert len(page["Images"]) <= 2
+        found += [each["ImageId"] for each in page["Images"]]
+        if "NextPageToken" not in page:
+            break
+        token = {"NextPageToken": page["NextPageToken"]}
+    assert found == [each.image_id for each in images]
+
+
+def test_an_alias_whose_image_is_gone_dangles_and_finds_nothing(
+    region: Region, alice: Principal, bob: Principal, client: Client, provider: Principal
+) -> None:
+    published(region, provider, "web-1", family="web")
+    image = make_image(region, alice, "own")
+    with region.store.begin() as connection:  # made before the family of that name was published
+        name = AliasName("web", "latest")
+        image_aliases.insert(connection, alice.account_id, name, image.image_id, region.clock.now())
+    assert named(client, "web@latest") == [image.image_id]
+    client("DeleteImage", ImageId=image.image_id)
+    assert named(client, "web@latest") == []
+    shown = read(region, alice, f"{alice.account_id}/web@latest")["web@latest"]
+    assert (shown["ImageId"], shown["State"]) == (image.image_id, "dangling")
+    assert all(each["AccountId"] != alice.account_id for each in read(region, bob).values())
+
+
+def test_a_withdrawn_image_is_named_by_no_alias(
+    region: Region, clock: ManualClock, provider: Principal, client: Client
+) -> None:
+    image = published(region, provider, "Debian-12-1")
+    create(region, provider, "Debian-12@stable", image)
+    assert named(client, "debian-12@stable") == [image.image_id]
+    withdraw(region, image)
+    assert named(client, "debian-12@stable") == []
+    assert read(region, provider, "debian-12@stable")["Debian-12@stable"]["State"] == "dangling"
+    with pytest.raises(WrongImageState):
+        create(region, provider, "Debian-12@old", image)
+
+
+def test_names_of_official_images_are_reserved(
+    region: Region, alice: Principal, bob: Principal, provider: Principal
+) -> None:
+    published(region, provider, "Debian-12-1")
+    create(region, provider, "Golden@v1", published(region, provider, "Golden-1", family="other"))
+    image = make_image(region, alice)
+    for name in ("Debian-12@latest", "DEBIAN-12@mine", "golden@x"):
+        with pytest.raises(ReservedAliasName):
+            create(region, alice, name, image)
+    with pytest.raises(AliasFollowsFamily):
+        update(region, provider, "debian-12@latest", ImageId=image.image_id)
+    assert named(Client(region, bob), "golden@v1") != []
+
+
+def test_history_and_rollback(region: Region, clock: ManualClock, alice: Principal, client: Client) -> None:
+    images = [make_image(region, alice, f"web-{number}") for number in range(3)]
+    create(region, alice, "web@stable", images[0])
+    for image in images[1:]:
+        clock.advance(hours=1)
+        update(region, alice, "web@stable", ImageId=image.image_id)
+    clock.advance(hours=1)
+    assert update(region, alice, "web@stable", Rollback=True)["ImageId"] == images[1].image_id
+    assert named(client, "web@stable") == [images[1].image_id]
+    shown = update(region, alice, "WEB@stable", Rollback=True)
+    assert [each["ImageId"] for each in shown["History"]] == [
+        images[place].image_id for place in (0, 1, 2, 1, 0)
+    ]
+    assert [each["Date"][11:16] for each in shown["History"]] == ["10:00", "11:00", "12:00", "13:00", "13:00"]
+    with pytest.raises(NoFormerImage):
+        update(region, alice, "web@stable", Rollback=True)
+    assert update(region, alice, "web@stable", ImageId=images[0].image_id) == shown
+
+
+def test_a_rollback_to_an_image_that_is_gone_is_refused_and_changes_nothing(
+    region: Region, alice: Principal, client: Client
+) -> None:
+    first, second = make_image(region, alice, "first"), make_image(region, alice, "second")
+    create(region, alice, "web@stable", first)
+    update(region, alice, "web@stable", ImageId=second.image_id)
+    erase(region, first)
+    with pytest.raises(NoFormerImage):
+        update(region, alice, "web@stable", Rollback=True)
+    assert named(client, "web@stable") == [second.image_id]
+
+
+def test_the_history_that_others_see_names_no_image_that_they_may_not_use(
+    region: Region, alice: Principal, bob: Principal
+) -> None:
+    private, public = (
+        make_image(region, alice, "first"),
+        make_image(region, alice, "second", permissions=PUBLIC),
+    )
+    create(region, alice, "web@stable", private)
+    update(region, alice, "web@stable", ImageId=public.image_id)
+    (shown,) = read(region, bob).values()
+    assert [each["ImageId"] for each in shown["History"]] == [public.image_id]
+
+
+def test_many_updates_keep_a_bounded_history(region: Region, alice: Principal) -> None:
+    images = [make_image(region, alice, f"web-{number}") for number in range(2)]
+    create(region, alice, "web@stable", images[0])
+    with region.store.begin() as connection:
+        alias_id = f"{alice.account_id}/web@stable"
+        for number in range(image_aliases.MOST_CHANGES + 5):
+            image_id = images[number % 2].image_id
+            image_aliases.change(connection, alias_id, image_id, region.clock.now())
+    assert len(read(region, alice)["web@stable"]["History"]) == image_aliases.MOST_CHANGES
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "web",
+        "@stable",
+        "web@",
+        "web@a b",
+        "we*b@stable",
+        "web@@x",
+        "é@x",
+        f"{101 * 'w'}@x",
+        "w/e@x",
+        "web@x/y",
+    ],
+)
+def test_bad_names_are_refused_and_find_nothing(
+    region: Region, alice: Principal, client: Client, name: str
+) -> None:
+    with pytest.raises(BadAliasName):
+        create(region, alice, name, make_image(region, alice))
+    assert named(client, name) == []
+
+
+def test_an_alias_is_made_changed_and_deleted_by_its_owner_only(
+    region: Region, alice: Principal, bob: Principal, client: Client
+) -> None:
+    image = make_image(region, alice, permissions=PUBLIC)
+    create(region, alice, "web@stable", image)
+    with pytest.raises(ImageAliasTaken):
+        create(region, alice, "WEB@Stable", image)
+    qualified = f"{alice.account_id}/web@stable"
+    with pytest.raises(BadAliasName):
+        create(region, bob, f"{alice.account_id}/web@other", image)
+    for alias in ("web@stable", qualified, "nonsense"):
+        with pytest.raises(NoSuchImageAlias):
+            update(region, bob, alias, ImageId=image.image_id)
+        with pytest.raises(NoSuchImageAlias):
+            api.delete_image_alias(call(region, bob, AliasName=alias))
+    assert api.delete_image_alias(call(region, alice, AliasName=qualified)) == {}
+    assert read(region, alice) == {}
+    assert named(client, "web@stable") == []
+
+
+def test_what_a_change_names_must_be_there(region: Region, alice: Principal, bob: Principal) -> None:
+    create(region, alice, "web@stable", make_image(region, alice))
+    gone, hidden = make_image(region, alice, "gone"), make_image(region, bob, "hidden")
+    erase(region, gone)
+    for image in (gone, hidden):
+        with pytest.raises(NoSuchImage):
+            update(region, alice, "web@stable", ImageId=image.image_id)
+        with pytest.raises(NoSuchImage):
+            create(region, alice, "web@other", image)
+    with pytest.raises(WrongImageState):
+        create(region, alice, "a@x", make_image(region, alice, "later", state=ImageState.PENDING))
+    with pytest.raises(MissingParameter):
+        update(region, alice, "web@stable")
+    with pytest.raises(IncompatibleParameters):
+        update(region, alice, "web@stable", ImageId=gone.image_id, Rollback=True)
+
+
+def test_an_account_has_so_many_aliases(region: Region, alice: Principal) -> None:
+    account, image = accounts.get(region, alice), make_image(region, alice)
+    assert account is not None
+    quotas.set_limit(region, account, "image_alias_limit", 1)
+    create(region, alice, "web@stable", image)
+    with pytest.raises(TooManyImageAliases):
+        create(region, alice, "web@next", image)
+    update(region, alice, "web@stable", ImageId=image.image_id)
+
+
+def test_a_dry_run_leaves_nothing(region: Region, alice: Principal) -> None:
+    create(region.rehearsal(), alice, "web@stable", make_image(region, alice))
+    assert read(region, alice) == {}
+
+
+def test_only_names_of_aliases_cost_more(
+    region: Region, alice: Principal, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_image(region, alice, "web-1")
+
+    def asked(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(image_aliases, "account_named", asked)
+    monkeypatch.setattr(image_aliases, "resolved", asked)
+    assert len(named(client, "web-1", "*-1", "none")) == 1
+    assert len(client("ReadImages")["Images"]) == 1
+
+
+def test_a_request_has_a_bounded_number_of_aliases(client: Client) -> None:
+    assert named(client, *(f"a{number}@x" for number in range(100))) == []
+    refusal = client.refusal("ReadImages", Filters={"ImageNames": [f"a{number}@x" for number in range(101)]})
+    assert (refusal.status, refusal.code) == (400, "4047")
+
+
+def test_aliases_have_pages(region: Region, alice: Principal) -> None:
+    image = make_image(region, alice)
+    for number in range(3):
+        create(region, alice, f"web {number}@x", image)
+    first = api.read_image_aliases(call(region, alice, ResultsPerPage=2))
+    token = first["NextPageToken"]
+    second = api.read_image_aliases(call(region, alice, ResultsPerPage=2, NextPageToken=token))
+    shown: list[Any] = [*first["ImageAliases"], *second["ImageAliases"]]  # type: ignore[misc]
+    assert [each["AliasName"] for each in shown] == [f"web {number}@x" for number in range(3)]
+    assert "NextPageToken" not in second
+
+
+def test_an_id_is_needed_for_a_launch(region: Region, alice: Principal, client: Client) -> None:
+    create(region, alice, "web@stable", make_image(region, alice))
+    assert client.refusal("CreateVms", ImageId="web@stable").code == "4104"
+
+
+def test_a_deletion_between_looks_leaves_a_dangling_alias(
+    region: Region, alice: Principal, client: Client
+) -> None:
+    image = make_image(region, alice)
+    create(region, alice, "web@stable", image)
+    erase(region, image)
+    with region.store.read() as connection:
+        rows = connection.execute(sa.text("PRAGMA foreign_key_check")).all()
+    assert rows == []
+    assert named(client, "web@stable") == []
