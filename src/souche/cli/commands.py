@@ -20,6 +20,7 @@ from souche.cli import (
     quota,
     region,
     trash,
+    uses,
 )
 from souche.cli.composition import Composition
 from souche.cli.flags import with_settings
@@ -50,6 +51,7 @@ def build(composition: Composition) -> typer.Typer:
     app.add_typer(image.build(composition), name="image")
     app.add_typer(marketplace.build(composition), name="marketplace")
     app.add_typer(quota.build(composition), name="quota")
+    app.add_typer(uses.build_snapshot(composition), name="snapshot")
     app.add_typer(trash.build(composition), name="trash")
     app.callback(invoke_without_command=True)(_version)
     return app

@@ -21,6 +21,7 @@ from souche.cli import (
     image_origins,
     image_source,
     image_verify,
+    uses,
 )
 from souche.cli.composition import Administered, Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
@@ -111,6 +112,7 @@ def build(composition: Composition) -> typer.Typer:
     _add_build(app, composition)
     _add_publish(app, composition)
     image_check.add(app, composition)
+    uses.add_image(app, composition)
     image_clean.add(app, composition)
     image_origins.add(app, composition)
     image_life.add(app, composition)

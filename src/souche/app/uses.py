@@ -1,0 +1,85 @@
+"""What depends on images and snapshots, as a caller may know it (docs/aliases.md): of other accounts only how many."""
+
+from collections.abc import Mapping, Sequence
+
+from souche.app.region import Region
+from souche.db import images, snapshots, uses
+from souche.db.uses import Rows
+from souche.model.accounts import Principal
+from souche.model.permissions import Permissions
+from souche.model.uses import Users, Uses
+from souche.refusals import NoSuchImage, NoSuchSnapshot
+
+
+def of_images(region: Region, who: Principal, image_ids: Sequence[str]) -> list[Uses]:
+    """What depends on images. Of one that another account owns the caller learns what it has itself; those that it may
+    not use are left out."""
+    with region.store.read() as connection:
+        every = [images.get_usable(connection, each, who.account_id) for each in dict.fromkeys(image_ids)]
+        return [
+            _seen(who, each.image_id, each.account_id, each.permissions, uses.of_image(connection, each))
+            for each in every
+            if each
+        ]
+
+
+def of_snapshots(region: Region, who: Principal, snapshot_ids: Sequence[str]) -> list[Uses]:
+    """As `of_images`."""
+    with region.store.read() as connection:
+        every = [
+            snapshots.get_usable(connection, each, who.account_id) for each in dict.fromkeys(snapshot_ids)
+        ]
+        return [
+            _seen(
+                who,
+                each.snapshot_id,
+                each.account_id,
+                each.permissions,
+                uses.of_snapshot(connection, each.snapshot_id),
+            )
+            for each in every
+            if each
+        ]
+
+
+def of_image_as_owner(region: Region, image_id: str) -> Uses:
+    """For the operator, what an image's owner is told.
+
+    Raises:
+        NoSuchImage.
+    """
+    with region.store.read() as connection:
+        image = images.get(connection, image_id)
+    if image is None:
+        raise NoSuchImage(image_id=image_id)
+    return of_images(region, Principal(image.account_id), [image_id])[0]
+
+
+def of_snapshot_as_owner(region: Region, snapshot_id: str) -> Uses:
+    """For the operator, what a snapshot's owner is told.
+
+    Raises:
+        NoSuchSnapshot.
+    """
+    with region.store.read() as connection:
+        snapshot = snapshots.get(connection, snapshot_id)
+    if snapshot is None:
+        raise NoSuchSnapshot(snapshot_id=snapshot_id)
+    return of_snapshots(region, Principal(snapshot.account_id), [snapshot_id])[0]
+
+
+def _seen(
+    who: Principal, resource_id: str, owner_id: str, permissions: Permissions, found: Mapping[str, Rows]
+) -> Uses:
+    is_owner = owner_id == who.account_id
+    return Uses(
+        resource_id=resource_id,
+        users={kind: _users(who, rows, counted=is_owner) for kind, rows in found.items()},
+        public=permissions.public if is_owner else None,
+        shared_with=len(permissions.account_ids) if is_owner else None,
+    )
+
+
+def _users(who: Principal, rows: Rows, *, counted: bool) -> Users:
+    own = tuple(resource_id for resource_id, account_id in rows if account_id == who.account_id)
+    return Users(own, len(rows) - len(own) if counted else None)
