@@ -77,6 +77,21 @@ def test_a_region_with_its_object_store(tmp_path: Path) -> None:
         manifest = json.loads(get(exported["ManifestUrl"]))
         assert MARK in gzip.decompress(get(manifest["Image"]["Snapshots"][0]["PreSignedUrl"]))
         assert len(store(endpoint, alice).keys("exports", "x/")) == 3
+        signed = told("export", "sign", exported["TaskId"], "--days", "1", "--home", home)
+        assert (signed["TaskId"], signed["State"]) == (exported["TaskId"], "completed")
+        assert "X-Amz-Expires=86400" in signed["ManifestUrl"]
+        again = json.loads(get(signed["ManifestUrl"]))
+        assert again != manifest
+        assert MARK in gzip.decompress(get(again["Image"]["Snapshots"][0]["PreSignedUrl"]))
+        listed = told("export", "list", "--home", home)
+        assert (listed["TaskId"], listed["Account"], listed["ExpirationDate"]) == (
+            exported["TaskId"],
+            "alice",
+            signed["ExpirationDate"],
+        )
+        imported = told("import", signed["ManifestUrl"], "--account", "bob", "--home", home)
+        origin = told("image", "origins", imported["ImageId"], "--home", home)
+        assert origin["SignedBy"]["KeyFingerprint"] == told("info", "--home", home)["KeyFingerprint"]
 
 
 @pytest.fixture

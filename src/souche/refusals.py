@@ -290,6 +290,10 @@ class WrongVolumeState(WrongState):
     """The volume {volume_id} is {state}: {reason}"""
 
 
+class RefreshFailed(WrongState):
+    """The URLs of the export {task_id} cannot be written again: {reason}"""
+
+
 class WrongTaskState(WrongState):
     """The task {task_id} is {state}: {reason}"""
 

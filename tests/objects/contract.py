@@ -7,7 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from souche.objects.base import BadBucketName, NoSuchBucket, NoSuchObject, NoSuchUpload, ObjectStore, Part
+from souche.objects.base import (
+    BadBucketName,
+    NoSuchBucket,
+    NoSuchObject,
+    NoSuchUpload,
+    ObjectStore,
+    ObjectTooLarge,
+    Part,
+)
 
 MIB = 1024 * 1024
 KEY = "exports/ami-12345678/snap-12345678-9abcdef0.qcow2.gz"
@@ -37,6 +45,12 @@ class ObjectsContract:
     def test_no_such_object(self, objects: ObjectStore, bucket: str) -> None:
         with pytest.raises(NoSuchObject):
             objects.get(bucket, "nothing")
+
+    def test_no_more_is_read_than_was_asked_for(self, objects: ObjectStore, bucket: str) -> None:
+        objects.put(bucket, KEY, b"four", metadata={})
+        assert objects.get(bucket, KEY, most_bytes=4) == b"four"
+        with pytest.raises(ObjectTooLarge):
+            objects.get(bucket, KEY, most_bytes=3)
 
     def test_parts_in_any_order_and_again(self, objects: ObjectStore, bucket: str) -> None:
         upload = objects.start_upload(bucket, KEY)

@@ -15,6 +15,7 @@ from souche.objects.base import (
     NoSuchObject,
     NoSuchUpload,
     ObjectStore,
+    ObjectTooLarge,
     Part,
     Upload,
 )
@@ -41,11 +42,14 @@ class FolderStore:
     def put(self, bucket: str, key: str, data: bytes, *, metadata: Mapping[str, str]) -> None:  # noqa: ARG002
         (self._bucket(bucket) / "objects" / _name(key)).write_bytes(data)
 
-    def get(self, bucket: str, key: str) -> bytes:
+    def get(self, bucket: str, key: str, *, most_bytes: int | None = None) -> bytes:
         try:
-            return (self._bucket(bucket) / "objects" / _name(key)).read_bytes()
+            data = (self._bucket(bucket) / "objects" / _name(key)).read_bytes()
         except FileNotFoundError as error:
             raise NoSuchObject(bucket=bucket, key=key) from error
+        if most_bytes is not None and len(data) > most_bytes:
+            raise ObjectTooLarge(bucket=bucket, key=key, most_bytes=most_bytes)
+        return data
 
     def delete(self, bucket: str, key: str) -> None:
         (self._folder / bucket / "objects" / _name(key)).unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from souche.app import (
     backups,
+    export_refreshes,
     export_tasks,
     image_cleanings,
     image_copies,
@@ -22,6 +23,7 @@ from souche.app import (
     volume_updates,
     volumes,
 )
+from souche.app.export_refreshes import Refresh
 from souche.app.images import ImageSettings
 from souche.db import snapshots as snapshot_records
 from souche.model.export_tasks import ExportTask
@@ -239,6 +241,13 @@ def _export_failed(world: World, task: ExportTask) -> Callable[[str], Changed]:
     }
 
 
+def _refresh_export(world: World, cast: Cast) -> Callable[[str], Changed]:
+    task = export_tasks.export_image(world.region, cast.alice, cast.image_id, TARGET)
+    world.run_all()
+    export_refreshes.refresh(world.region, cast.alice, Refresh(task.task_id))
+    return lambda reason: {f"export_tasks {task.task_id}": {"refresh_problem": reason}}
+
+
 SCENARIOS = (
     Scenario("create_volume", "create_volume", _create_volume),
     Scenario("delete_volume", "delete_volume", _delete_volume),
@@ -257,6 +266,7 @@ SCENARIOS = (
     Scenario("import_snapshot", "import_snapshot", _import_snapshot),
     Scenario("export_image", "export_image", _export_image),
     Scenario("export_snapshot", "export_snapshot", _export_snapshot),
+    Scenario("refresh_export", "refresh_export", _refresh_export),
     Scenario("create_vm", "create_vm", _create_vm),
     Scenario("delete_vm", "delete_vm", _delete_vm),
     Scenario("start_vm", "start_vm", _start_vm),

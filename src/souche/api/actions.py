@@ -9,6 +9,7 @@ from souche.api import (
     access_keys,
     accounts,
     empty_reads,
+    export_refreshes,
     export_tasks,
     image_adoptions,
     image_aliases,
@@ -161,6 +162,7 @@ SOUCHE_ACTIONS: Final[Mapping[str, SoucheAction]] = {
     "ReadSnapshotProblems": SoucheAction(snapshots.read_snapshot_problems, snapshots.PROBLEMS_SCHEMA),
     "ReadSnapshotUses": SoucheAction(uses.read_snapshot_uses, uses.SNAPSHOTS_SCHEMA),
     "ReadVmOrigins": SoucheAction(vm_attributes.read_vm_origins, vm_attributes.READ_SCHEMA),
+    "RefreshExport": SoucheAction(export_refreshes.refresh_export, export_refreshes.SCHEMA),
     "UpdateImageAlias": SoucheAction(image_aliases.update_image_alias, image_aliases.UPDATE_SCHEMA),
     "UpdateImageAttributes": SoucheAction(vm_attributes.update_image_attributes, vm_attributes.UPDATE_SCHEMA),
 }

@@ -163,6 +163,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.WrongVmState: _state(6003),
     refusals.WrongVolumeState: _state(6003),
     refusals.WrongTaskState: _state(6003),
+    refusals.RefreshFailed: _state(6003),
     refusals.NeverStarted: _conflict(9039),
     refusals.UnlinkedAlready: Row(424, "DependencyProblem", "1007"),
     # Conflicts.

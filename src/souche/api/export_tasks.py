@@ -50,12 +50,12 @@ def _target(export: Mapping[str, Any]) -> Target:
         disk_format=export["DiskImageFormat"],
         bucket=export["OsuBucket"],
         prefix=export.get("OsuPrefix", ""),
-        api_key=_api_key(export["OsuApiKey"]) if "OsuApiKey" in export else None,
+        api_key=api_key(export["OsuApiKey"]) if "OsuApiKey" in export else None,
     )
 
 
-def _api_key(given: Mapping[str, str]) -> ApiKey | None:
-    """Neither part: none is meant, as clients send it that fill in every parameter."""
+def api_key(given: Mapping[str, str]) -> ApiKey | None:
+    """The key that a caller gives. Neither part: none is meant, as clients send it that fill in every parameter."""
     if not any(given.values()):
         return None
     for name in ("ApiKeyId", "SecretKey"):

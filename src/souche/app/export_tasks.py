@@ -172,7 +172,7 @@ def _new(region: Region, work: Work, who: Principal, target: Target, kind: str) 
         bucket=target.bucket,
         prefix=target.prefix,
         creation_date=region.clock.now(),
-        bucket_account_id=_bucket_account(region, work, who, target.api_key),
+        bucket_account_id=bucket_account(region, work, who, target.api_key),
     )
     if task.bucket_account_id is not None:
         if not region.oos_endpoint:
@@ -183,7 +183,7 @@ def _new(region: Region, work: Work, who: Principal, target: Target, kind: str) 
     return replace(task, access_key_id=key.access_key_id, sealed_secret_key=sealed)
 
 
-def _bucket_account(region: Region, work: Work, who: Principal, key: ApiKey | None) -> str | None:
+def bucket_account(region: Region, work: Work, who: Principal, key: ApiKey | None) -> str | None:
     """The account here whose bucket is meant; None for a key of no account here, or with a wrong secret, which the
     export will find out."""
     if key is None:
@@ -213,7 +213,7 @@ def cancel(region: Region, who: Principal, task_id: str) -> None:
         WrongTaskState: it has ended.
     """
     with region.begin() as work:
-        task = _own(work.connection, who, task_id)
+        task = own(work.connection, who, task_id)
         if task.state not in export_tasks.UNDER_WAY:
             raise WrongTaskState(
                 task_id=task_id, state=task.state, reason="only an export under way can be cancelled"
@@ -221,7 +221,12 @@ def cancel(region: Region, who: Principal, task_id: str) -> None:
         export_tasks.set_state(work.connection, task_id, ExportState.CANCELLED)
 
 
-def _own(connection: sa.Connection, who: Principal, task_id: str) -> ExportTask:
+def own(connection: sa.Connection, who: Principal, task_id: str) -> ExportTask:
+    """A task of the caller's.
+
+    Raises:
+        NoSuchTask, WrongIdPrefix, MalformedId.
+    """
     kind = tags.prefix_of(task_id)
     if kind not in export_tasks.SOURCES:
         raise WrongIdPrefix(resource_id=task_id, prefix="-' or '".join(export_tasks.SOURCES))

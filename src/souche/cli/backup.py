@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from souche.backup.manifest import Manifest
 from souche.backup.verify import Verified
 from souche.cli.composition import BackupPlace, Composition
 from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.groups import DefaultGroup
 from souche.cli.output import show, told
 from souche.cli.progress import transfer_bar
 
@@ -29,31 +29,16 @@ KeyFileFlag = Annotated[
 ]
 
 
-MAKE = "make"
+MAKE = DefaultGroup.default
 HELP = "Back the region up, while it runs: `souche backup --home DIR TO`."
 VERIFY_ADVICE = """\
 What to do: restore a backup that is not named here (souche restore --backup ID). Remove the files named above and make
 a backup: it copies again what the region still has. If the medium is failing, begin in another place."""
 
 
-class _BackupGroup(TyperGroup):
-    """`souche backup TO` is `souche backup make TO`, for any TO but the name of a command: of a folder with such a
-    name, `./verify` is the way to speak. So the group's help has that of `make` in it."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args[:1] != ["--help"] and (not args or args[0] not in self.commands):
-            args = [MAKE, *args]
-        return super().parse_args(ctx, args)
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        super().format_help(ctx, formatter)
-        make = self.commands[MAKE]
-        make.format_help(type(ctx)(make, info_name=MAKE, parent=ctx), formatter)
-
-
 def build(composition: Composition) -> typer.Typer:
     """The commands about backups."""
-    app = typer.Typer(help=HELP, cls=_BackupGroup)
+    app = typer.Typer(help=HELP, cls=DefaultGroup)
     _add_make(app, composition)
     _add_verify(app, composition)
     _add_list(app, composition)

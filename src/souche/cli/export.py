@@ -1,7 +1,6 @@
 """souche export"""
 
 import time
-from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -9,8 +8,10 @@ import typer
 
 from souche.app import export_tasks
 from souche.app.export_tasks import Target
+from souche.cli import export_urls
 from souche.cli.composition import Administered, Composition
 from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.groups import DefaultGroup
 from souche.cli.output import show, told
 from souche.cli.progress import Tell, transfer_bar
 from souche.errors import SystemFailure
@@ -18,6 +19,9 @@ from souche.model.export_tasks import ExportTask
 from souche.states import ExportState
 
 POLL_SECONDS: Final = 0.25
+HELP: Final = (
+    "Export images, and keep exports from going stale: `souche export --home DIR IMAGE --bucket BUCKET`."
+)
 
 
 class ExportFailed(SystemFailure):
@@ -35,9 +39,21 @@ class Format(StrEnum):
     RAW = "raw"
 
 
-def build(composition: Composition) -> Callable[..., None]:
-    """The command that exports an image."""
+def build(composition: Composition) -> typer.Typer:
+    """The commands about exports."""
+    app = typer.Typer(help=HELP, cls=DefaultGroup)
+    _add_make(app, composition)
+    export_urls.add(app, composition)
 
+    @app.callback(help=HELP)
+    def group() -> None:
+        """Nothing beside what its commands do."""
+
+    return app
+
+
+def _add_make(app: typer.Typer, composition: Composition) -> None:
+    @app.command(DefaultGroup.default)
     def export(
         image: Annotated[str, typer.Argument(help="ID of the image.")],
         home: HomeFlag,
@@ -55,8 +71,6 @@ def build(composition: Composition) -> Callable[..., None]:
                 ended = _wait(administered, task, tell)
             url = export_tasks.manifest_url(administered.region, ended)
         show({"TaskId": task.task_id, "ManifestUrl": url}, as_json=json)
-
-    return export
 
 
 def _wait(administered: Administered, task: ExportTask, tell: Tell) -> ExportTask:

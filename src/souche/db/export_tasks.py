@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -96,11 +97,35 @@ def release(connection: sa.Connection, task_id: str) -> None:
     connection.execute(disks.delete().where(disks.c.task_id == task_id))
 
 
-def set_manifest_url(connection: sa.Connection, task_id: str, sealed_url: bytes) -> None:
-    """Record the manifest's URL, as the vault sealed it."""
-    connection.execute(
-        tasks.update().where(tasks.c.task_id == task_id).values(sealed_manifest_url=sealed_url)
-    )
+def set_manifest_url(connection: sa.Connection, task_id: str, sealed_url: bytes, until: datetime) -> None:
+    """Record the manifest's URL, as the vault sealed it, and until when it works, and those in the manifest."""
+    values = {"sealed_manifest_url": sealed_url, "urls_until": until}
+    connection.execute(tasks.update().where(tasks.c.task_id == task_id).values(values))
+
+
+def begin_refresh(
+    connection: sa.Connection, task_id: str, access_key_id: str | None, sealed_secret_key: bytes | None
+) -> None:
+    """The URLs of a task are to be written again, with this key where the bucket is another account's."""
+    values = {
+        "refresh_problem": None,
+        "access_key_id": access_key_id,
+        "sealed_secret_key": sealed_secret_key,
+    }
+    connection.execute(tasks.update().where(tasks.c.task_id == task_id).values(values))
+
+
+def end_refresh(connection: sa.Connection, task_id: str, problem: str | None) -> None:
+    """They were, or were not (`problem`); the key is forgotten."""
+    values = {"refresh_problem": problem, "sealed_secret_key": None}
+    connection.execute(tasks.update().where(tasks.c.task_id == task_id).values(values))
+
+
+def every_of_images(connection: sa.Connection) -> list[ExportTask]:
+    """All exports of images, of every account, oldest first."""
+    ordered = tasks.select().where(tasks.c.image_id.is_not(None))
+    rows = connection.execute(ordered.order_by(tasks.c.creation_date, tasks.c.task_id))
+    return [_task(row) for row in rows]
 
 
 def end(connection: sa.Connection, task_id: str, **values: object) -> None:

@@ -591,6 +591,9 @@ export_tasks = sa.Table(
     sa.Column("sealed_manifest_url", sa.LargeBinary),
     sa.Column("image", sa.Text),
     sa.Column("image_tags", sa.JSON),
+    # Until when the URLs in the manifest work, and why they could not be written again when that was asked for last.
+    sa.Column("urls_until", UtcDate),
+    sa.Column("refresh_problem", sa.Text),
     sa.Column("note", sa.Text),
     sa.Column("creation_date", UtcDate, nullable=False),
     sa.Index(None, "account_id", "creation_date", "task_id"),

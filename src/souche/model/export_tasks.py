@@ -10,6 +10,8 @@ from souche.states import ExportState
 
 ExportFormat = Literal["qcow2", "raw"]
 
+DAY_SECONDS = 24 * 3600
+MOST_DAYS = 7
 MANIFEST_SECONDS = 7 * 24 * 3600
 """For how long the URLs of an export work, counted from its end: the most that SigV4 allows."""
 
@@ -23,6 +25,8 @@ class ExportTask:
     secret, a key of no account here. `prefix` is what every key in the bucket begins with. `done_bytes` of the
     `total_bytes` of data on all disks are read. `note` is what the export waits for, or has left in the bucket.
     `image_tags` are the image's when the task was made.
+    The URLs in the manifest work until `urls_until` (None: not known); `refresh_problem` is why they could not be
+    written again when that was asked for last.
     """
 
     task_id: str
@@ -44,6 +48,8 @@ class ExportTask:
     total_bytes: int = 0
     note: str | None = None
     image_tags: Mapping[str, str] | None = None
+    urls_until: datetime | None = None
+    refresh_problem: str | None = None
 
     @property
     def told(self) -> str:

@@ -42,6 +42,10 @@ class NoSuchObject(Invalid):
     """There is no object {key} in the bucket {bucket}."""
 
 
+class ObjectTooLarge(Invalid):
+    """The object {key} in the bucket {bucket} has more than {most_bytes} bytes."""
+
+
 class NoSuchUpload(SystemFailure):
     """The upload of {key} to the bucket {bucket} was aborted meanwhile."""
 
@@ -80,11 +84,11 @@ class ObjectStore(Protocol):
         lower case, 2 KiB in all."""
         ...
 
-    def get(self, bucket: str, key: str) -> bytes:
-        """Read a small object.
+    def get(self, bucket: str, key: str, *, most_bytes: int | None = None) -> bytes:
+        """Read a small object; of one that has more than `most_bytes`, only so much is read.
 
         Raises:
-            NoSuchObject: there is none.
+            NoSuchObject: there is none. ObjectTooLarge.
         """
         ...
 

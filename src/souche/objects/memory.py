@@ -14,6 +14,7 @@ from souche.objects.base import (
     NoSuchBucket,
     NoSuchObject,
     NoSuchUpload,
+    ObjectTooLarge,
     Part,
     Upload,
 )
@@ -43,11 +44,14 @@ class MemoryStore:
     def put(self, bucket: str, key: str, data: bytes, *, metadata: Mapping[str, str]) -> None:  # noqa: ARG002
         self._bucket(bucket).objects[key] = data
 
-    def get(self, bucket: str, key: str) -> bytes:
+    def get(self, bucket: str, key: str, *, most_bytes: int | None = None) -> bytes:
         try:
-            return self._bucket(bucket).objects[key]
+            data = self._bucket(bucket).objects[key]
         except KeyError as error:
             raise NoSuchObject(bucket=bucket, key=key) from error
+        if most_bytes is not None and len(data) > most_bytes:
+            raise ObjectTooLarge(bucket=bucket, key=key, most_bytes=most_bytes)
+        return data
 
     def delete(self, bucket: str, key: str) -> None:
         if bucket in self._buckets:

@@ -76,8 +76,8 @@ class PatientStore:
     def put(self, bucket: str, key: str, data: bytes, *, metadata: Mapping[str, str]) -> None:
         self.patience.wait_for(lambda: self.store.put(bucket, key, data, metadata=metadata))
 
-    def get(self, bucket: str, key: str) -> bytes:
-        return self.patience.wait_for(lambda: self.store.get(bucket, key))
+    def get(self, bucket: str, key: str, *, most_bytes: int | None = None) -> bytes:
+        return self.patience.wait_for(lambda: self.store.get(bucket, key, most_bytes=most_bytes))
 
     def delete(self, bucket: str, key: str) -> None:
         self.patience.wait_for(lambda: self.store.delete(bucket, key))

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -29,6 +29,7 @@ from souche.objects.base import (
     NoSuchUpload,
     ObjectsFailed,
     ObjectsUnavailable,
+    ObjectTooLarge,
     Part,
     Upload,
 )
@@ -140,9 +141,13 @@ class S3Store:
                 Bucket=bucket, Key=key, Body=data, Metadata=dict(metadata), **self._checksum(data)
             )
 
-    def get(self, bucket: str, key: str) -> bytes:
+    def get(self, bucket: str, key: str, *, most_bytes: int | None = None) -> bytes:
         with self._errors(bucket, key):
-            body: bytes = self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+            stream = self._client.get_object(Bucket=bucket, Key=key)["Body"]
+            with closing(stream):
+                body: bytes = stream.read() if most_bytes is None else stream.read(most_bytes + 1)
+        if most_bytes is not None and len(body) > most_bytes:
+            raise ObjectTooLarge(bucket=bucket, key=key, most_bytes=most_bytes)
         return body
 
     def delete(self, bucket: str, key: str) -> None:

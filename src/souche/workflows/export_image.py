@@ -17,6 +17,7 @@ the companion, which has the hashes of the manifest and of every disk.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 from souche.db import export_tasks
 from souche.db import region as region_records
@@ -63,7 +64,8 @@ def _write_manifest(parts: Parts, operation: Operation) -> None:
         objects.put(task.bucket, task.manifest_key, manifest, metadata=metadata)
     sealed = parts.vault.seal(_url(objects, task, task.manifest_key))
     with parts.store.begin() as connection:
-        export_tasks.set_manifest_url(connection, task.task_id, sealed)
+        until = parts.clock.now() + timedelta(seconds=MANIFEST_SECONDS)
+        export_tasks.set_manifest_url(connection, task.task_id, sealed, until)
 
 
 def _signer(parts: Parts, region: str) -> Signer:

@@ -1,0 +1,116 @@
+"""New URLs for exports that are complete: those in their manifests work for seven days at the most."""
+
+from dataclasses import dataclass
+
+from souche import ids
+from souche.app import export_tasks
+from souche.app.export_tasks import ApiKey
+from souche.app.region import Region, Work
+from souche.db import export_tasks as records
+from souche.db import operations
+from souche.model.accounts import Principal
+from souche.model.export_tasks import MOST_DAYS, ExportTask
+from souche.model.operations import Operation
+from souche.refusals import BadValue, MissingParameter, RefreshFailed, WrongIdPrefix, WrongTaskState
+from souche.states import ExportState
+
+WAIT_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """New URLs that work for so many days. `api_key` is needed where the bucket is another account's."""
+
+    task_id: str
+    days: int = MOST_DAYS
+    api_key: ApiKey | None = None
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """The task as it is now; `under_way`: its URLs are not written yet, by the operation of this id."""
+
+    task: ExportTask
+    operation_id: str
+    under_way: bool
+
+
+def refresh(region: Region, who: Principal, command: Refresh) -> Refreshed:
+    """Write new URLs into the manifest of an export of the caller's. The answer waits for it a little.
+
+    Raises:
+        NoSuchTask, WrongIdPrefix, MalformedId, WrongTaskState, BadValue, MissingParameter.
+        RefreshFailed: it was tried, and what is in the bucket, or the bucket itself, forbids it.
+    """
+    if not 1 <= command.days <= MOST_DAYS:
+        raise BadValue(parameter="Days", reason=f"it takes 1 to {MOST_DAYS}, as signatures of URLs do.")
+    with region.begin() as work:
+        task = export_tasks.own(work.connection, who, command.task_id)
+        _check(task)
+        _record_key(region, work, who, task, command.api_key)
+        operation = _operation(region, task, command)
+        work.promised.append(operation)
+    if region.dry_run:
+        return Refreshed(task, operation.operation_id, under_way=True)
+    return wait(region, operation.operation_id, task.task_id)
+
+
+def wait(region: Region, operation_id: str, task_id: str) -> Refreshed:
+    """How far it is after a little while.
+
+    Raises:
+        RefreshFailed. NoSuchTask.
+    """
+    region.workflows.wait(operation_id, WAIT_SECONDS)
+    with region.store.read() as connection:
+        under_way = operations.get(connection, operation_id) is not None
+    task = export_tasks.get(region, task_id)
+    if not under_way and task.refresh_problem is not None:
+        raise RefreshFailed(task_id=task_id, reason=task.refresh_problem)
+    return Refreshed(task, operation_id, under_way)
+
+
+def _check(task: ExportTask) -> None:
+    if task.image_id is None:
+        raise WrongIdPrefix(resource_id=task.task_id, prefix=ids.IMAGE_EXPORT)
+    if task.state != ExportState.COMPLETED:
+        reason = "only a completed export has URLs to be written again"
+        raise WrongTaskState(task_id=task.task_id, state=task.state, reason=reason)
+
+
+def _record_key(region: Region, work: Work, who: Principal, task: ExportTask, key: ApiKey | None) -> None:
+    """The key of another account was forgotten when the export had ended."""
+    if key is None and task.bucket_account_id != who.account_id:
+        raise MissingParameter(parameter="OsuApiKey")
+    if key is not None:
+        account_id = export_tasks.bucket_account(region, work, who, key)
+        if account_id != task.bucket_account_id:
+            reason = "it is not a key of the account that the export's bucket belongs to."
+            raise BadValue(parameter="OsuApiKey", reason=reason)
+    foreign = key if task.bucket_account_id is None else None
+    sealed = region.vault.seal(foreign.secret_key) if foreign else None
+    records.begin_refresh(work.connection, task.task_id, foreign.access_key_id if foreign else None, sealed)
+
+
+def _operation(region: Region, task: ExportTask, command: Refresh) -> Operation:
+    run = region.ids.new("run")
+    arguments = {"days": command.days}
+    return Operation(
+        f"refresh_export:{task.task_id}:{run}", "refresh_export", task.task_id, arguments, task.account_id
+    )
+
+
+def for_owner(region: Region, task_id: str, days: int) -> Refreshed:
+    """As `refresh`, on behalf of the task's account, for the operator.
+
+    Raises:
+        NoSuchTask, and those of `refresh`.
+    """
+    task = export_tasks.get(region, task_id)
+    return refresh(region, Principal(task.account_id), Refresh(task_id, days))
+
+
+def every(region: Region) -> list[ExportTask]:
+    """All exports of images, oldest first, for the operator."""
+    with region.store.read() as connection:
+        return records.every_of_images(connection)

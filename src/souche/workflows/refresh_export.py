@@ -1,0 +1,118 @@
+"""Write new URLs into the manifest of an export that is complete.
+
+The transaction before has recorded the key to the bucket, where it is another account's.
+
+1. write URLs: the manifest is read from the bucket, and checked: its companion, if it has one, must have its hash, and
+   it must name this export's disks and no other object, all of them there. Then it is written again, with new URLs of
+   the disks and of the companion. The companion stays as it is: its hash of the manifest is without the URLs, so the
+   signature stays good. Not undone: the old URLs work for as long as they did.
+2. end: the key to the bucket is forgotten.
+
+When a step fails the task has the reason (`refresh_problem`); the export is as it was.
+
+Arguments: `days` for which the URLs work.
+"""
+
+from datetime import timedelta
+from typing import cast
+
+from souche.db import export_tasks
+from souche.errors import Invalid
+from souche.formats import companion as companions
+from souche.formats import manifest as manifests
+from souche.formats.companion import HASH_KEY, METADATA_KEY, read_companion, sha256_of
+from souche.formats.json_fields import read_object, write_object
+from souche.model.export_tasks import DAY_SECONDS, ExportTask
+from souche.model.operations import Operation
+from souche.objects.base import ObjectStore
+from souche.objects.patient import PatientStore
+from souche.refusals import ManifestDiffers
+from souche.workflows import exports, locks
+from souche.workflows.engine import Lane, Step, Workflow
+from souche.workflows.parts import Parts
+
+
+class ExportDiffers(Invalid):
+    """What is in the bucket {bucket} is not this export any more: {reason}"""
+
+
+def _write_urls(parts: Parts, operation: Operation) -> None:
+    task = exports.task_of(parts, operation)
+    seconds = int(cast("int", operation.arguments["days"])) * DAY_SECONDS
+    with exports.patience(parts, operation) as patient:
+        objects = PatientStore(parts.buckets.store_of(task), patient)
+        there = set(objects.keys(task.bucket, task.prefix))
+        patient.wait_for(lambda: parts.buckets.ensure_bucket(parts.store, task))  # it is there: whose is it
+        manifest = _manifest(objects, task, there)
+        metadata = _metadata(objects, task, there, manifest, seconds)
+        until = parts.clock.now() + timedelta(seconds=seconds)
+        refreshed = _refreshed(objects, task, there, manifest, seconds)
+        objects.put(task.bucket, task.manifest_key, refreshed, metadata=metadata)
+        url = objects.presign(task.bucket, task.manifest_key, seconds)
+    with parts.store.begin() as connection:
+        export_tasks.set_manifest_url(connection, task.task_id, parts.vault.seal(url), until)
+
+
+def _manifest(objects: ObjectStore, task: ExportTask, there: set[str]) -> bytes:
+    _check_there(task, there, task.manifest_key)
+    manifest = objects.get(task.bucket, task.manifest_key, most_bytes=manifests.MOST_BYTES)
+    manifests.read_manifest(manifest)
+    return manifest
+
+
+def _metadata(
+    objects: ObjectStore, task: ExportTask, there: set[str], manifest: bytes, seconds: int
+) -> dict[str, str]:
+    """What leads to the companion; nothing, where there is none.
+
+    Raises:
+        BadSignature, BadManifest: it was changed. ManifestDiffers: the manifest was.
+    """
+    if task.companion_key not in there:
+        return {}
+    data = objects.get(task.bucket, task.companion_key, most_bytes=companions.MOST_BYTES)
+    expected = read_companion(data).manifest_sha256
+    if expected not in (None, manifests.digest(manifest)):
+        raise ManifestDiffers(reason="the manifest in the bucket was changed since it was exported")
+    url = objects.presign(task.bucket, task.companion_key, seconds)
+    return {METADATA_KEY: url, HASH_KEY: sha256_of(data)}
+
+
+def _refreshed(
+    objects: ObjectStore, task: ExportTask, there: set[str], manifest: bytes, seconds: int
+) -> bytes:
+    """The manifest with new URLs: of this export's disks and of nothing else, whatever it names."""
+    known = {task.disk_key(snapshot_id) for snapshot_id in task.snapshot_ids}
+    listed = manifests.read_manifest(manifest).disks
+    document = read_object(manifest)
+    for disk, values in zip(listed, document.fields("Image").need("Snapshots", list), strict=True):
+        key = f"{task.prefix}{disk.filename}"
+        if key not in known:
+            raise ExportDiffers(bucket=task.bucket, reason=f"its manifest names {disk.filename}")
+        _check_there(task, there, key)
+        values["PreSignedUrl"] = objects.presign(task.bucket, key, seconds)
+    return write_object(document.values)
+
+
+def _check_there(task: ExportTask, there: set[str], key: str) -> None:
+    if key not in there:
+        raise ExportDiffers(bucket=task.bucket, reason=f"{key} is missing")
+
+
+def _end(parts: Parts, operation: Operation) -> None:
+    with parts.store.begin() as connection:
+        export_tasks.end_refresh(connection, operation.subject_id, None)
+
+
+def _failed(parts: Parts, operation: Operation, reason: str) -> None:
+    with parts.store.begin() as connection:
+        export_tasks.end_refresh(connection, operation.subject_id, reason)
+
+
+WORKFLOW = Workflow(
+    name="refresh_export",
+    steps=(Step("write URLs", _write_urls), Step("end", _end)),
+    failed=_failed,
+    lock=locks.subject,
+    lane=Lane.TRANSFERS,
+)
