@@ -14,7 +14,7 @@ import pytest
 from souche import run
 from souche.errors import StorageFailed, Unavailable
 from souche.model.disks import GuestHold
-from souche.storage.base import Capture, Trashed
+from souche.storage.base import Capture, Trashed, Usage
 from tests.storage.bench import (
     MIB,
     SIZE,
@@ -315,6 +315,24 @@ class StoreContract:
             client = _client(uri)
             assert client.pread(5, 0) == b"image"
             client.shutdown()
+
+    def test_usage_tells_what_a_deletion_would_free(self, bench: Bench) -> None:
+        self._snapshot(bench, bytes(range(1, 256)) * 2048)
+        assert bench.store.usage([S]).own_bytes == 0, "the volume stands on it"
+        bench.store.delete_volume(A)
+        alone = bench.store.usage([S])
+        assert (alone.own_bytes > 255 * 2048, alone.shared_bytes) == (True, 0)
+        bench.store.copy_snapshot(T, S)
+        shared = bench.store.usage([S])
+        assert (shared.own_bytes, shared.shared_bytes) == (0, alone.own_bytes)
+        assert bench.store.usage([S, T]) == alone
+        bench.store.discard("snapshot", T, DATE)
+        assert bench.store.usage([S]) == shared, "what is in the trash may come back"
+        bench.store.purge("snapshot", T)
+        before = bench.store.collect()
+        bench.store.delete_snapshot(S)
+        assert bench.store.collect() == before - alone.own_bytes
+        assert bench.store.usage([S, U]) == Usage(0, 0)
 
     def test_inventory_names_everything(self, bench: Bench) -> None:
         self._snapshot(bench, b"image")

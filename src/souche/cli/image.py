@@ -19,6 +19,7 @@ from souche.cli import (
     image_clean,
     image_life,
     image_origins,
+    image_show,
     image_source,
     image_verify,
     uses,
@@ -113,6 +114,7 @@ def build(composition: Composition) -> typer.Typer:
     _add_publish(app, composition)
     image_check.add(app, composition)
     uses.add_image(app, composition)
+    image_show.add(app, composition)
     image_clean.add(app, composition)
     image_origins.add(app, composition)
     image_life.add(app, composition)

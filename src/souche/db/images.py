@@ -278,6 +278,13 @@ def using_snapshot(connection: sa.Connection, snapshot_id: str) -> str | None:
     )
 
 
+def having_others(connection: sa.Connection, image: Image) -> set[str]:
+    """Those of the image's snapshots that other images have too."""
+    table = image_mappings
+    others = table.c.snapshot_id.in_(image.snapshot_ids) & (table.c.image_id != image.image_id)
+    return set(connection.scalars(sa.select(table.c.snapshot_id).where(others)))
+
+
 def set_state(connection: sa.Connection, image_id: str, state: ImageState) -> None:
     """Record a state. An image that was deleted meanwhile stays deleted. Of one that is available, a report is made."""
     connection.execute(images.update().where(images.c.image_id == image_id).values(state=state))

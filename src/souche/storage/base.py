@@ -5,7 +5,7 @@ done, wholly or in part, succeeds and changes nothing more; what is to be delete
 A store is used by one region; several processes and threads of it may call at the same time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,6 +56,15 @@ class Fault:
 
     resource_ids: tuple[str, ...]
     problem: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What snapshots take on the medium, in bytes: alone, which would be freed if all of them were deleted; and
+    together with other volumes and snapshots, those in the trash among them."""
+
+    own_bytes: int
+    shared_bytes: int
 
 
 DiskKind: TypeAlias = Literal["volume", "snapshot"]
@@ -158,6 +167,10 @@ class VolumeStore(Protocol):
     def write_volume(self, volume_id: str) -> AbstractContextManager[str]:
         """An NBD URI that serves a volume that no guest has open, to be read and written while the context lives. What
         was written is in the volume when the context has ended; where this process is killed, what was flushed is."""
+        ...
+
+    def usage(self, snapshot_ids: Collection[str]) -> Usage:
+        """What these snapshots take on the medium, taken together; those that are gone take nothing."""
         ...
 
     def inventory(self) -> Inventory:

@@ -4,7 +4,7 @@ nothing in it can be damaged."""
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,6 +24,7 @@ from souche.storage.base import (
     Inventory,
     LiveDisks,
     Trashed,
+    Usage,
 )
 
 PAGE_BYTES: Final = 4096
@@ -181,6 +182,15 @@ class MemoryStore:
                 changed = replace(content, pages=dict(_data_pages(written)))
                 self._volumes[volume_id] = replace(self._volume(volume_id), content=changed)
 
+    def usage(self, snapshot_ids: Collection[str]) -> Usage:
+        with self._lock:
+            wanted = [content for each, content in self._snapshots.items() if each in snapshot_ids]
+            others = [content for each, content in self._snapshots.items() if each not in snapshot_ids]
+            others += [volume.content for volume in self._volumes.values()]
+            others += [discarded.content for discarded in self._trash.values()]
+            pages, taken = _pages(wanted), _pages(others)
+        return Usage(PAGE_BYTES * len(pages - taken), PAGE_BYTES * len(pages & taken))
+
     def inventory(self) -> Inventory:
         with self._lock:
             return Inventory(volume_ids=frozenset(self._volumes), snapshot_ids=frozenset(self._snapshots))
@@ -189,7 +199,7 @@ class MemoryStore:
         with self._lock:
             contents = [*self._snapshots.values(), *(volume.content for volume in self._volumes.values())]
             contents += [discarded.content for discarded in self._trash.values()]
-            return PAGE_BYTES * len({id(page) for content in contents for page in content.pages.values()})
+            return PAGE_BYTES * len(_pages(contents))
 
     def verify(self, *, deep: bool) -> Sequence[Fault]:  # noqa: ARG002
         return []
@@ -259,6 +269,11 @@ class MemoryStore:
             return self._snapshots[snapshot_id]
         except KeyError as error:
             raise StorageFailed(reason=f"there is no snapshot {snapshot_id}") from error
+
+
+def _pages(contents: Iterable[Content]) -> set[int]:
+    """The pages that these have, each once however many share it."""
+    return {id(page) for content in contents for page in content.pages.values()}
 
 
 def convert_argv(source: Path, source_format: Literal["qcow2", "raw"], target: Path) -> list[str]:

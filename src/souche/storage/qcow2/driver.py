@@ -6,7 +6,7 @@ Clones, copies and captures make a small file or a link, and copy no data (desig
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from souche.storage.base import (
     Inventory,
     LiveDisks,
     Trashed,
+    Usage,
 )
 from souche.storage.qcow2 import argv, trash
 from souche.storage.qcow2.capture import capture
@@ -36,6 +37,7 @@ from souche.storage.qcow2.directory import LONG_SECONDS, SHORT_SECONDS, Director
 from souche.storage.qcow2.durable import sync_file
 from souche.storage.qcow2.hashes import at_rate, compare_oldest, record_hashes
 from souche.storage.qcow2.journal import Journal
+from souche.storage.qcow2.usage import usage
 from souche.storage.qcow2.verify import verify
 
 MAX_CHAIN: Final = 16
@@ -151,6 +153,10 @@ class Qcow2Store:
             nbd.serve(path, "qcow2", place, writable=True) as uri,
         ):
             yield uri
+
+    def usage(self, snapshot_ids: Collection[str]) -> Usage:
+        with self._alone("measure", *snapshot_ids):
+            return usage(self._directory, snapshot_ids)
 
     def inventory(self) -> Inventory:
         with self._alone("list"):

@@ -1,0 +1,30 @@
+"""What snapshots take on the medium: whole layers, each of which belongs to all that stand on it."""
+
+from collections.abc import Collection, Iterable
+
+from souche.storage.base import Usage
+from souche.storage.qcow2.chains import Chains
+from souche.storage.qcow2.directory import Directory
+
+BLOCK_BYTES = 512
+"""of `st_blocks` (inode(7))"""
+
+
+def usage(directory: Directory, snapshot_ids: Collection[str]) -> Usage:
+    """See `VolumeStore.usage`. Under the store's lock."""
+    snapshots = directory.snapshots.all()
+    chains = Chains(directory, directory.current_layers())
+    wanted = _layers(chains, (layer for each, layer in snapshots.items() if each in snapshot_ids))
+    others = [layer for each, layer in snapshots.items() if each not in snapshot_ids]
+    trashed = (layer for pointers in directory.trash.values() for layer in pointers.all().values())
+    taken = _layers(chains, [*others, *directory.volumes.all().values(), *trashed])
+    return Usage(_bytes(directory, wanted - taken), _bytes(directory, wanted & taken))
+
+
+def _layers(chains: Chains, tops: Iterable[str]) -> set[str]:
+    return {layer for top in set(tops) for layer in chains.chain(top).layers}
+
+
+def _bytes(directory: Directory, layers: Collection[str]) -> int:
+    paths = map(directory.path, layers)
+    return sum(path.stat().st_blocks * BLOCK_BYTES for path in paths if path.exists())
