@@ -127,7 +127,10 @@ def vmdk_with(bench: Bench, old: bytes, new: bytes) -> Path:
     file = bench.made("vmdk")
     data = file.read_bytes()
     assert old in data
-    file.write_bytes(data.replace(old, new.ljust(len(old)), 1))
+    data = data.replace(old, new.ljust(len(old)), 1)
+    more = bytes(max(0, len(new) - len(old)))  # what is behind the descriptor stays where it is
+    end = data.index(more, data.index(new))
+    file.write_bytes(data[:end] + data[end + len(more) :])
     return file
 
 
@@ -159,6 +162,16 @@ def vhdx_in_use(bench: Bench) -> Path:
 
 REFUSED: dict[str, tuple[Callable[[Bench], Path], type[UserError], str]] = {
     "a VMDK with a parent": (vmdk_on_another, DiskInParts, "refers to a parent"),
+    "a VMDK with a parent that stands where QEMU alone looks for it": (
+        lambda bench: vmdk_with(bench, b"#DDB", b'ddb.x = "parentFileNameHint="/etc/passwd""'),
+        DiskInParts,
+        "refers to a parent",
+    ),
+    "a VMDK with two parents, of which QEMU takes the first": (
+        lambda bench: vmdk_with(bench, b"parentCID=ffffffff", b"parentCID=12345678\nparentCID=ffffffff"),
+        DiskInParts,
+        "refers to a parent",
+    ),
     "a VMDK whose data are in another file": (
         lambda bench: vmdk_with(bench, b'SPARSE "disk.vmdk"', b'FLAT "/etc/passwd"'),
         DiskInParts,

@@ -33,7 +33,10 @@ ZERO_GRAIN: Final = 1
 TYPES: Final = ("monolithicsparse", "streamoptimized")
 EXTENT: Final = re.compile(r"(?:RW|RDONLY|NOACCESS)\s+\d+\s+(\w+)\s", re.IGNORECASE)
 VALUE: Final = re.compile(r'(\w+)\s*=\s*"?([^"]*)"?')
+PARENT_CID: Final = re.compile(r'parentcid\s*=\s*"?(\w*)')
+PARENT_NAME: Final = "parentfilenamehint"
 NO_PARENT: Final = "ffffffff"
+EMPTY_TABLE: Final = bytes(4 * ENTRIES)
 
 
 class BadVmdk(ValueError):
@@ -87,7 +90,7 @@ def _parse(data: bytes) -> VmdkHeader:
 
 
 def check_alone(image: BinaryIO, header: VmdkHeader) -> None:
-    """Refuse an open file that refers to any other.
+    """Refuse an open file that refers to any other. QEMU looks for a parent anywhere in the text, in other values too.
 
     Raises:
         BadVmdk: it does, or does not say.
@@ -100,7 +103,7 @@ def check_alone(image: BinaryIO, header: VmdkHeader) -> None:
     values = {found[1].lower(): found[2].lower() for line in lines if (found := VALUE.match(line))}
     if not values:
         raise BadVmdk("it is one part of a disk in several files")
-    if values.get("parentcid", NO_PARENT) != NO_PARENT or "parentfilenamehint" in values:
+    if PARENT_NAME in text.lower() or set(PARENT_CID.findall(text.lower())) - {NO_PARENT}:
         raise BadVmdk("it refers to a parent, and does not stand alone")
     kind = values.get("createtype", "")
     if kind not in TYPES:
@@ -120,10 +123,10 @@ def data_end(image: BinaryIO, header: VmdkHeader) -> int:
     tables = -(-grains // ENTRIES)
     if tables > MOST_TABLES:
         raise BadVmdk(f"it has {tables} tables")
-    last = 0
-    for table in _words(image, header.directory, tables):
-        if table:
-            last = max(last, *_words(image, table, ENTRIES))
+    named = set(_words(image, header.directory, tables)) - {
+        0
+    }  # a small file may name one table a million times
+    last = max((_last_grain(image, table) for table in sorted(named)), default=0)
     if last <= ZERO_GRAIN:
         return 0
     if not header.compressed:
@@ -134,8 +137,17 @@ def data_end(image: BinaryIO, header: VmdkHeader) -> int:
     return last * SECTOR_BYTES + GRAIN_HEAD.size + int(GRAIN_HEAD.unpack(head)[1])
 
 
+def _last_grain(image: BinaryIO, table: int) -> int:
+    data = _table(image, table, ENTRIES)
+    return 0 if data == EMPTY_TABLE else max(array("I", data))
+
+
 def _words(image: BinaryIO, sector: int, number: int) -> "array[int]":
+    return array("I", _table(image, sector, number))
+
+
+def _table(image: BinaryIO, sector: int, number: int) -> bytes:
     data = read_at(image, sector * SECTOR_BYTES, number * 4)
     if len(data) < number * 4:
         raise BadVmdk("it is cut short: its tables are missing")
-    return array("I", data)
+    return data
