@@ -98,7 +98,7 @@ def _demo() -> None:
     with step("4 the running VM becomes an OMI") as note:
         image = client.image_of(vm)
         note(_captured(client, image))
-    with step("  what is inside it: its author's key is found") as note:
+    with step("  its report finds its author's key") as note:
         note(client.report_of(image["ImageId"]))
     with step("5 a VM from that OMI has both markers, and its own key last") as note:
         second_key = client.keypair("second")
