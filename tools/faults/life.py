@@ -135,7 +135,7 @@ def _put(module: ModuleType, name: str, part: object) -> None:
 def _put_no_engine() -> None:
     """An examination of disks starts a sandbox with another Python, which takes longer than all else in a life."""
     for name in ("SandboxedEngine", "ApplianceEngine"):
-        _put(drivers, name, NoEngine)
+        _put(drivers, name, lambda *_settings: NoEngine())
 
 
 def live(plan: Plan, tell: Callable[[Line], None]) -> None:
