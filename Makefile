@@ -42,7 +42,7 @@ bench: daemons ## Measure image creation and launch against a full copy, many la
 	@$(BIN)/python -m tools.bench_pause
 	@$(BIN)/python -m tools.bench_report
 
-faults: daemons ## Kill a region again and again, and see whether anything is lost (ARGS="--seed N --number N")
+faults: daemons ## Kill a region again and again, and see whether anything is lost (ARGS="--seed N --number N --real")
 	@$(BIN)/python -m tools.faults $(ARGS)
 
 lock: setup ## Resolve requirements/*.txt again from pyproject.toml, for every supported Python (ARGS=--upgrade)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tools.faults import deaths, disks
+from tools.faults import deaths, disks, real
 from tools.faults.model import Model
 from tools.faults.seen import Seen
 
 from souche.run import run
 from souche.workflows.catalogue import CATALOGUE
+from tests.support.polling import eventually
 
 ROOT = Path(__file__).parent.parent
 BLOCK = disks.BLOCK_BYTES
@@ -150,3 +151,13 @@ def test_a_finding_of_fsck_is_a_violation() -> None:
     assert _found(_seen(findings=[["LayerUnnamed", "x.qcow2", "left"]])) == [
         "fsck: LayerUnnamed x.qcow2 left"
     ]
+
+
+def test_only_processes_of_the_own_home_are_killed(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    words = ["weed", "-c", "import time; time.sleep(60)", f"-dir={home}/oos"]
+    with subprocess.Popen(words, executable=sys.executable) as process:
+        found = eventually(lambda: real.processes("weed", home))
+        elsewhere = real.processes("weed", tmp_path / "other"), real.processes("qemu-system", home)
+        process.kill()
+    assert (found, elsewhere) == ([process.pid], ([], []))

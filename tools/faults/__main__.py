@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -12,6 +13,7 @@ import structlog
 
 from souche.config import settings
 from tools.faults import deaths, imports, life
+from tools.faults.real import RealRounds
 from tools.faults.rounds import ACCOUNTS, Rounds
 from tools.faults.wounds import RESERVE_BYTES, Medium
 
@@ -26,6 +28,8 @@ def main() -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
     os.environ["SOUCHE_OOS_LISTEN"] = ""
     served = imports.serve()
+    if arguments.real:
+        return _kill_real(place, RealRounds(place, served, arguments.seed), arguments)
     medium = Medium(place / "medium")
     home = place / "medium" / "home"
     wanted = {
@@ -52,12 +56,37 @@ def main() -> int:
     return 1 if rounds.tally.violations else 0
 
 
+def _kill_real(place: Path, rounds: RealRounds, arguments: argparse.Namespace) -> int:
+    began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the region ends too
+    try:
+        while rounds.kills.total() < arguments.number and not rounds.violations:
+            rounds.round()
+            if arguments.seconds and time.monotonic() - began > arguments.seconds:
+                break
+    finally:
+        for name, value in {"seconds": round(time.monotonic() - began), **rounds.figures}.items():
+            sys.stdout.write(f"{name:<28}{value}\n")
+        if rounds.violations:
+            sys.stdout.write(f"The home: {place}\n")
+        else:
+            rounds.close()
+    if not rounds.violations:
+        shutil.rmtree(place, ignore_errors=True)
+    return 1 if rounds.violations else 0
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make faults", description="Kill a region again and again, and see whether anything is lost."
     )
     parser.add_argument("--seed", type=int, default=1, help="Everything random comes of it. Default: 1.")
     parser.add_argument("--number", type=int, default=300, help="How many faults. Default: 300.")
+    parser.add_argument(
+        "--real",
+        action="store_true",
+        help="Kill QEMU, SeaweedFS and the server of a region with libvirt's guests; --number counts kills.",
+    )
     parser.add_argument(
         "--seconds", type=float, default=0, help="Stop after the round that is under way then."
     )

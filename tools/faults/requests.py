@@ -3,12 +3,12 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 
-from souche.app.region import Region
 from souche.db import schema
+from souche.db.store import Store
 from tools.faults.imports import DISKS, MIB, Imports
 
 Request = dict[str, Any]
@@ -16,6 +16,19 @@ Asked = tuple[str, Request] | None
 
 
 MOST: Final = {"volumes": 9, "snapshots": 14, "images": 8, "vms": 5}
+
+
+class Place(Protocol):
+    """What is asked of a region before it is asked for something."""
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def subregion_name(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,7 @@ class Here:
         return len(living) >= MOST[kind]
 
 
-def look(region: Region, account_id: str, imports: Imports, source: random.Random) -> Here:
+def look(region: Place, account_id: str, imports: Imports, source: random.Random) -> Here:
     """What an account has at this moment."""
     here = Here(f"of-{account_id}", region.subregion_name, region.name, imports, source)
     tables = (

@@ -12,8 +12,10 @@ import sqlalchemy as sa
 
 from souche.db import schema
 from souche.fsck.examine import examine
+from souche.fsck.look import Region
 from souche.home import Home
 from souche.main import checking
+from souche.objects.base import ObjectStore
 from tools.faults import buckets, disks
 
 Row = dict[str, Any]
@@ -46,45 +48,53 @@ def tell(home: Path, line: Callable[[Line], None]) -> None:
 
 def look(home: Path) -> Seen:
     with checking.opened(Home(home)) as region:
-        report = examine(replace(region, objects=buckets.oos(home).store()), deep=True, pause=_at_once)
-        findings = [[each.code, each.resource_id, each.text] for each in report.findings]
-        with region.store.read() as connection:
-            tables = {
-                "volumes": _rows(connection, schema.volumes, "volume_id", "state", "size_gib", "snapshot_id"),
-                "snapshots": _rows(
-                    connection,
-                    schema.snapshots,
-                    *("snapshot_id", "state", "volume_id", "source_snapshot_id", "image_id", "description"),
-                    "volume_size_gib",
+        store = buckets.oos(home).store()
+        folder = home.parent.parent / "buckets"
+        names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+        return look_at(home, replace(region, objects=store), names, _at_once)
+
+
+def look_at(home: Path, region: Region, names: list[str], pause: Callable[[float], None]) -> Seen:
+    """Look at the home, and at the buckets of these names."""
+    report = examine(region, deep=True, pause=pause)
+    findings = [[each.code, each.resource_id, each.text] for each in report.findings]
+    with region.store.read() as connection:
+        tables = {
+            "volumes": _rows(connection, schema.volumes, "volume_id", "state", "size_gib", "snapshot_id"),
+            "snapshots": _rows(
+                connection,
+                schema.snapshots,
+                *("snapshot_id", "state", "volume_id", "source_snapshot_id", "image_id", "description"),
+                "volume_size_gib",
+            ),
+            "images": _rows(
+                connection, schema.images, "image_id", "state", "source_vm_id", "source_image_id"
+            ),
+            "vms": _rows(connection, schema.vms, "vm_id", "state", "state_reason", "image_id"),
+            "exports": _rows(
+                connection,
+                schema.export_tasks,
+                *(
+                    "task_id",
+                    "state",
+                    "comment",
+                    "snapshot_id",
+                    "image_id",
+                    "disk_format",
+                    "prefix",
+                    "bucket",
                 ),
-                "images": _rows(
-                    connection, schema.images, "image_id", "state", "source_vm_id", "source_image_id"
-                ),
-                "vms": _rows(connection, schema.vms, "vm_id", "state", "state_reason", "image_id"),
-                "exports": _rows(
-                    connection,
-                    schema.export_tasks,
-                    *(
-                        "task_id",
-                        "state",
-                        "comment",
-                        "snapshot_id",
-                        "image_id",
-                        "disk_format",
-                        "prefix",
-                        "bucket",
-                    ),
-                ),
-                "links": _rows(
-                    connection, schema.volume_links, "volume_id", "state", "vm_id", "delete_on_vm_deletion"
-                ),
-                "updates": _rows(
-                    connection, schema.volume_update_tasks, "task_id", "state", "volume_id", "target_size_gib"
-                ),
-            }
-            columns = schema.image_mappings.c
-            mapped = sa.select(columns.image_id, columns.device_name, columns.snapshot_id)
-            mappings = [dict(row._mapping) for row in connection.execute(mapped)]  # noqa: SLF001
+            ),
+            "links": _rows(
+                connection, schema.volume_links, "volume_id", "state", "vm_id", "delete_on_vm_deletion"
+            ),
+            "updates": _rows(
+                connection, schema.volume_update_tasks, "task_id", "state", "volume_id", "target_size_gib"
+            ),
+        }
+        columns = schema.image_mappings.c
+        mapped = sa.select(columns.image_id, columns.device_name, columns.snapshot_id)
+        mappings = [dict(row._mapping) for row in connection.execute(mapped)]  # noqa: SLF001
     contents, unreadable = _contents(home / "disks")
     return Seen(
         **tables,
@@ -92,7 +102,7 @@ def look(home: Path) -> Seen:
         mappings=mappings,
         contents=contents,
         unreadable=unreadable,
-        exported=_exported(home),
+        exported=_exported(region.objects, names) if region.objects else {},
     )
 
 
@@ -117,12 +127,10 @@ def _plain(content: Mapping[int, bytes]) -> dict[str, str]:
     return {str(offset): block.hex() for offset, block in sorted(content.items())}
 
 
-def _exported(home: Path) -> dict[str, str]:
+def _exported(store: ObjectStore, names: list[str]) -> dict[str, str]:
     """The digest of the disk in each object."""
     found: dict[str, str] = {}
-    store = buckets.oos(home).store()
-    folder = home.parent.parent / "buckets"
-    for bucket in sorted(path.name for path in folder.iterdir()) if folder.exists() else ():
+    for bucket in names:
         for key in store.keys(bucket, ""):
             if key.endswith(".gz"):
                 found[key] = disks.digest(_unpacked(gzip.decompress(store.get(bucket, key)), key))
