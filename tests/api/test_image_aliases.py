@@ -204,6 +204,33 @@ def test_an_alias_whose_image_is_gone_dangles_and_finds_nothing(
     assert all(each["AccountId"] != alice.account_id for each in read(region, bob).values())
 
 
+def test_an_alias_of_an_image_that_is_shared_no_more_dangles(
+    region: Region, alice: Principal, bob: Principal
+) -> None:
+    granted = Permissions(account_ids=(bob.account_id,))
+    for number, permissions in enumerate((granted, PUBLIC)):
+        image = make_image(region, alice, f"web {number}", permissions=permissions)
+        alias = f"web{number}@stable"
+        assert create(region, bob, alias, image)["State"] == "available"
+        with region.store.begin() as connection:
+            image_records.revoke(connection, image.image_id, [bob.account_id])
+            image_records.set_public(connection, image.image_id, public=False)
+        assert named(Client(region, bob), alias) == []
+        assert read(region, bob)[alias]["State"] == "dangling"
+
+
+@pytest.mark.parametrize("state", [ImageState.PENDING, ImageState.FAILED])
+def test_a_publication_that_is_not_there_yet_takes_no_alias_away(
+    region: Region, provider: Principal, alice: Principal, client: Client, state: ImageState
+) -> None:
+    official, mine = published(region, provider, "Debian-12-1"), make_image(region, alice, "mine")
+    create(region, alice, "web@latest", mine)
+    make_image(region, alice, "Web-1", family="Web", state=state)
+    make_image(region, alice, "Debian-12-2", family="Debian-12", state=state)
+    assert named(client, "web@latest") == [mine.image_id]
+    assert named(client, "debian-12@latest") == [official.image_id]
+
+
 def test_a_withdrawn_image_is_named_by_no_alias(
     region: Region, clock: ManualClock, provider: Principal, client: Client
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tools import harness
 from tools.harness import REGION
 
 from souche.errors import ProgramFailed
@@ -77,6 +78,20 @@ def test_an_alias_finds_the_image_of_the_moment(region: ServedRegion, cli: Cli) 
     (found,) = cli("ReadImages", Filters={"ImageNames": ["debian-12@latest"]})["Images"]
     assert found["ImageId"] == region.official_image_id
     assert "@" not in found["ImageName"]
+
+
+def test_an_alias_finds_another_image_once_it_is_moved(region: ServedRegion, cli: Cli) -> None:
+    """Moved by a command beside the server, whose kept answers are not given again then."""
+    copied = {"SourceImageId": region.official_image_id, "SourceRegionName": REGION}
+    ids = [cli("CreateImage", ImageName=name, **copied)["Image"]["ImageId"] for name in ("one", "two")]
+    for image_id in ids:
+        until(cli, "Images", "ImageId", image_id, "available")
+        harness.souche("alias", "set", "web@stable", image_id, "--home", region.home)
+        for _ in range(2):
+            found = cli("ReadImages", Filters={"ImageNames": ["web@stable"]})["Images"]
+            assert [each["ImageId"] for each in found] == [image_id]
+    cli("DeleteImage", ImageId=ids[1])
+    assert cli("ReadImages", Filters={"ImageNames": ["web@stable"]})["Images"] == []
 
 
 def test_refusals_are_shown(cli: Cli) -> None:

@@ -36,9 +36,10 @@ _NAMED = Prepared(sa.select(aliases.c.image_id).where(aliases.c.alias_id == sa.b
 _LIVE_IMAGE = Prepared(
     sa.select(images.c.image_id).where(images.c.image_id == sa.bindparam("image_id"), _LIVE, _usable(_CALLER))
 )
+# Not those that are being made or failed: a publication that never comes about leaves an alias of the name as it is.
 _FAMILY_IMAGES = Prepared(
     sa.select(images.c.image_id, sa.case((sa.and_(_LIVE, _usable(_CALLER)), 1), else_=0))
-    .where(_FAMILY)
+    .where(_FAMILY, images.c.state == ImageState.AVAILABLE)
     .order_by(*(column.desc() for column in _NEWEST_LAST))
 )
 
@@ -187,7 +188,12 @@ def _sorted(recorded: list[ImageAlias], families: list[ImageAlias]) -> list[Imag
 
 
 def _recorded(connection: sa.Connection, *which: Criterion) -> list[ImageAlias]:
-    live = sa.exists().where(images.c.image_id == aliases.c.image_id, _LIVE)
+    granted = sa.exists().where(
+        image_grants.c.image_id == images.c.image_id, image_grants.c.account_id == aliases.c.account_id
+    )
+    granted = granted.correlate(images, aliases)
+    usable = sa.or_(images.c.account_id == aliases.c.account_id, images.c.public, granted)
+    live = sa.exists().where(images.c.image_id == aliases.c.image_id, _LIVE, usable).correlate(aliases)
     joined = sa.select(aliases, live.label("live"), _OFFICIAL).join(
         accounts, accounts.c.account_id == aliases.c.account_id
     )

@@ -67,9 +67,9 @@ class AliasChange:
 class ImageAlias:
     """An alias of an account. `history` is in the order of its changes.
 
-    `live`: the image is available, and not withdrawn; an alias that is not live resolves to nothing. `follows_family`:
-    nobody has set it, it names the newest image of a family. `image_id` is None where the family has no live image.
-    `official`: it is the provider's.
+    `live`: the image is available and not withdrawn, and the alias's owner may use it; one that is not live resolves to
+    nothing. `follows_family`: nobody has set it, it names the newest image of a family. `image_id` is None where the
+    family has no live image. `official`: it is the provider's.
     """
 
     account_id: str
