@@ -117,6 +117,7 @@ snapshots = sa.Table(
     sa.Index(None, "creation_date", "snapshot_id"),
     sa.Index(None, "account_id", "creation_date", "snapshot_id"),
     sa.Index(None, "public", "creation_date", "snapshot_id"),
+    sa.Index(None, "source_snapshot_id"),
     sa.Index("ix_snapshots_client_token", "account_id", "client_token", unique=True),
 )
 
@@ -180,6 +181,7 @@ images = sa.Table(
     sa.Index("ix_images_account_walk", "account_id", "creation_date", "image_id", "name", "public"),
     sa.Index("ix_images_public_walk", "public", "launchable_until", "creation_date", "image_id", "name"),
     sa.Index(None, "account_id", "family"),
+    sa.Index(None, "source_image_id"),
     # Partial, so that no plan goes by it for the listed images, which are nearly all.
     sa.Index(
         "ix_images_withdrawn",

@@ -1,0 +1,29 @@
+"""What depends on an image or a snapshot is found by indexes: images and snapshots are many."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from souche.app.region import Region
+from souche.db import uses
+from souche.model.accounts import Principal
+from tests.support.resources import make_image, make_snapshot
+
+
+def test_no_table_is_read_whole(region: Region, alice: Principal) -> None:
+    image, snapshot = make_image(region, alice), make_snapshot(region, alice)
+    asked: list[tuple[str, Any]] = []
+    with region.store.read() as connection:
+        sa.event.listen(
+            connection, "before_cursor_execute", lambda *given: asked.append((given[2], given[3]))
+        )
+        uses.of_image(connection, image)
+        uses.of_snapshot(connection, snapshot.snapshot_id)
+        statements = list(asked)
+        plans = [
+            step.detail
+            for text, parameters in statements
+            for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", parameters)
+        ]
+    assert len(statements) > 5
+    assert [each for each in plans if each.startswith("SCAN")] == []
