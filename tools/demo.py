@@ -1,18 +1,17 @@
 """The main job, end to end, on real disks and real VMs: an official OMI boots, the running VM becomes an OMI, that
-OMI boots, and so it does in another region, to which it goes by a URL. Run it by `make demo`, which does all set-up.
+OMI boots, and so does a clean image of it. The OMI goes by a URL to another region, and boots there too. Run it by
+`make demo`, which does all set-up.
 
 Every step prints one line with its duration; the first thing that is not as said ends the run with status 1.
 What it leaves in .demo/ is a region to go on with. A second run uses what the first has built.
 """
 
 import json
-import secrets
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,16 @@ import requests
 
 from souche import logs
 from souche.errors import ProgramFailed, ProgramTimedOut
-from souche.run import run
 from tools import demo_regions
+from tools.demo_client import (
+    SECOND_DEVICE,
+    Client,
+    check_last_key,
+    check_markers,
+    check_opens,
+    check_refused,
+    write_markers,
+)
 from tools.harness import (
     REGION,
     SOUCHE,
@@ -30,8 +37,6 @@ from tools.harness import (
     answers,
     credentials,
     demo_folder,
-    gateway,
-    guest_disk,
     serve,
     souche,
     wait_for,
@@ -41,26 +46,6 @@ DEMO = demo_folder()
 HOME = DEMO / "region"
 KNOWN = HOME / "demo"  # what an earlier run has made; goes with the region
 LISTEN = "127.0.0.1:8808"
-VM_TYPE = "tinav5.c1r1p2"
-SECOND_DEVICE = "/dev/xvdb"
-BOOT_SECONDS = 420
-SSH_OPTIONS = (
-    "BatchMode=yes",
-    "ConnectTimeout=10",
-    "LogLevel=ERROR",
-    "StrictHostKeyChecking=no",
-    "UserKnownHostsFile=/dev/null",
-)
-
-
-@dataclass(frozen=True)
-class Launched:
-    """A running VM that answers by SSH."""
-
-    vm_id: str
-    address: str
-    volume_ids: dict[str, str]
-    key_file: Path
 
 
 def main() -> int:
@@ -86,44 +71,73 @@ def _demo() -> None:
         note(_official_image())
     with step("2 an account with an access key, and a key pair") as note:
         who = _account()
-        client = Client(who)
+        client = Client(who, LISTEN, DEMO)
         first_key = client.keypair("first")
         note(f"account {who.account_id}")
     before = _disk_usage()
     with step("3 a VM with a second volume answers by SSH; a marker is on both disks") as note:
         official = client.official_image()
         vm = client.launch(official["ImageId"], first_key, [_second_volume()])
-        markers = _write_markers(vm)
+        markers = write_markers(vm)
         note(f"{vm.vm_id} at {vm.address}")
     with step("4 the running VM becomes an OMI") as note:
         image = client.image_of(vm)
         note(_captured(client, image))
     with step("  its report finds its author's key") as note:
-        note(client.report_of(image["ImageId"]))
-    with step("5 a VM from that OMI has both markers, and its own key last") as note:
+        note(_found(client.report_of(image["ImageId"])))
+    clean_id = client.clean_image_of(image)  # made while the next VM boots
+    with step(
+        "5 a VM from that OMI has both markers, and its own key last; the author's key opens it"
+    ) as note:
         second_key = client.keypair("second")
         clone = client.launch(image["ImageId"], second_key, [])
-        _check_markers(clone, markers)
-        _check_last_key(clone, second_key)
+        check_markers(clone, markers)
+        check_last_key(clone, second_key)
+        check_opens(clone, first_key)
         note(f"{clone.vm_id} at {clone.address}")
-    with step("6 the OMI is exported into a bucket") as note:
+    with step("6 a clean image of the OMI: nothing of its author's is found in it") as note:
+        clean = client.cleaned(clean_id)
+        note(_proved(client.report_of(clean_id)))
+    with step("7 a VM from the clean OMI has the markers; the author's key opens it no more") as note:
+        washed = client.launch(clean_id, client.keypair("third"), [])
+        check_markers(washed, markers)
+        check_refused(washed, first_key)
+        note(f"{washed.vm_id} at {washed.address}")
+    with step("8 the OMI is exported into a bucket") as note:
         url = demo_regions.export_image(client.call, image["ImageId"])
         note(url.partition("?")[0])
-    with step("7 region B imports it by that URL alone, and a VM there has both markers") as note:
+    with step("9 region B imports it by that URL alone, and a VM there has both markers") as note:
         note(_in_region_b(url, image["ImageName"], markers))
-    with step("8 a snapshot in use is refused (409, 9094); all is deleted, the disks are as before") as note:
+    with step("10 a snapshot in use is refused (409, 9094); all is deleted, the disks are as before") as note:
         client.refused_snapshot(image)
-        client.delete_all([vm, clone], image)
+        client.delete_all([vm, clone, washed], image, clean)
         note(f"{wait_for(lambda: _back_to(before), 'the disk usage of before', 120)} bytes, before {before}")
     _how_to_go_on(who)
 
 
+def _found(report: dict[str, Any]) -> str:
+    """The codes of a report, the gravest first. The author's key has to be among them."""
+    codes = dict.fromkeys(f"{each['Code']} ({each['Severity']})" for each in report["Findings"])
+    if "authorized-key (high)" not in codes:
+        raise Wrong(f"the report is {report}")
+    return f"{report['Os']}: {', '.join(codes)}"
+
+
+def _proved(report: dict[str, Any]) -> str:
+    """What was done to a clean image. Its report may have no finding of severity high."""
+    high = [each["Code"] for each in report["Findings"] if each["Severity"] == "high"]
+    if high:
+        raise Wrong(f"the clean image still has {', '.join(high)}")
+    done = dict.fromkeys(each["Code"] for each in report["Cleaning"]["Done"])
+    return f"removed: {', '.join(done)}"
+
+
 def _in_region_b(url: str, name: str, markers: tuple[str, str]) -> str:
     with demo_regions.region_b(DEMO, HOME) as who:
-        client = Client(who, demo_regions.LISTEN)
+        client = Client(who, demo_regions.LISTEN, DEMO)
         image = demo_regions.import_image(client.call, url, name)
-        vm = client.launch(image["ImageId"], client.keypair("third"), [])
-        _check_markers(vm, markers)
+        vm = client.launch(image["ImageId"], client.keypair("fourth"), [])
+        check_markers(vm, markers)
         client.delete_all([vm], image)
         return f"{image['ImageId']} available after {image['Seconds']:.1f} s, {vm.vm_id} at {vm.address}"
 
@@ -177,168 +191,6 @@ def _account() -> Credentials:
 
 def _second_volume() -> dict[str, object]:
     return {"DeviceName": SECOND_DEVICE, "Bsu": {"VolumeSize": 1}}
-
-
-class Client:
-    """What the demonstration asks of the region, by osc-sdk-python."""
-
-    def __init__(self, who: Credentials, listen: str = LISTEN) -> None:
-        self.call = gateway(listen, who)
-        self._souche = gateway(listen, who, "souche/v1")
-
-    def keypair(self, name: str) -> tuple[str, Path]:
-        """A new key pair of this name: its name, and the file of its private half."""
-        if self.call.ReadKeypairs(Filters={"KeypairNames": [name]})["Keypairs"]:
-            self.call.DeleteKeypair(KeypairName=name)
-        made = self.call.CreateKeypair(KeypairName=name)["Keypair"]
-        key_file = DEMO / f"{name}.pem"
-        key_file.unlink(missing_ok=True)
-        key_file.touch(mode=0o600)
-        key_file.write_text(made["PrivateKey"])
-        return name, key_file
-
-    def official_image(self) -> dict[str, Any]:
-        """The provider's newest image."""
-        filters = {"AccountAliases": ["Outscale"], "ImageNames": ["Debian-12-*"]}
-        found = self.call.ReadImages(Filters=filters)["Images"]
-        if not found:
-            raise Wrong("ReadImages shows no image of Outscale's")
-        image: dict[str, Any] = found[-1]
-        expected = ("x86_64", {"legacy", "uefi"}, True)
-        shown = (
-            image["Architecture"],
-            set(image["BootModes"]),
-            image["PermissionsToLaunch"]["GlobalPermission"],
-        )
-        if shown != expected:
-            raise Wrong(f"the official image shows {shown}, not {expected}")
-        return image
-
-    def launch(self, image_id: str, key: tuple[str, Path], mappings: list[dict[str, object]]) -> Launched:
-        """A VM of the image, once it answers by SSH. Without KVM, SeaBIOS is faster than the default UEFI."""
-        made = self.call.CreateVms(
-            ImageId=image_id,
-            VmType=VM_TYPE,
-            KeypairName=key[0],
-            BlockDeviceMappings=mappings,
-            BootMode="legacy",
-        )["Vms"][0]
-        vm = self._wait_vm(made["VmId"], "running", 120)
-        volumes = {each["DeviceName"]: each["Bsu"]["VolumeId"] for each in vm["BlockDeviceMappings"]}
-        launched = Launched(vm["VmId"], vm["PrivateIp"], volumes, key[1])
-        wait_for(lambda: _ssh_answers(launched), "an answer by SSH", BOOT_SECONDS, pause_seconds=1)
-        return launched
-
-    def image_of(self, vm: Launched) -> dict[str, Any]:
-        """The OMI of a running VM, and under `Seconds` how long it took to be available."""
-        began = time.monotonic()
-        name = f"demo-{secrets.token_hex(4)}"
-        made = self.call.CreateImage(VmId=vm.vm_id, ImageName=name, NoReboot=True)["Image"]
-        image: dict[str, Any] = wait_for(
-            lambda: self._settled_image(made["ImageId"]),
-            "an image that is no longer pending",
-            60,
-            pause_seconds=0.02,
-        )
-        if image["State"] != "available" or len(image["BlockDeviceMappings"]) != 2:
-            raise Wrong(f"the image is {image}")
-        return image | {"Seconds": time.monotonic() - began}
-
-    def guest_pause_milliseconds(self, image_id: str) -> float:
-        """How long the guest was held for an image, at the most."""
-        answer = self._souche.raw("ReadImageOrigins", ImageIds=[image_id])
-        return float(answer["ImageOrigins"][0]["GuestPauseMilliseconds"])
-
-    def report_of(self, image_id: str) -> str:
-        """The codes that the report of an image has, the gravest first."""
-
-        def made() -> dict[str, Any] | None:
-            answer = self._souche.raw("ReadImageReports", Filters={"ImageIds": [image_id]})
-            report: dict[str, Any] = answer["ImageReports"][0]
-            return report if report["State"] == "completed" else None
-
-        report: dict[str, Any] = wait_for(made, "a report", 120)
-        codes = dict.fromkeys(f"{each['Code']} ({each['Severity']})" for each in report["Findings"])
-        if "authorized-key (high)" not in codes:
-            raise Wrong(f"the report is {report}")
-        return f"{report['Os']}: {', '.join(codes)}"
-
-    def refused_snapshot(self, image: dict[str, Any]) -> None:
-        """Try to delete a snapshot that the image uses."""
-        snapshot_id = image["BlockDeviceMappings"][0]["Bsu"]["SnapshotId"]
-        try:
-            self.call.raw("DeleteSnapshot", SnapshotId=snapshot_id)
-        except requests.HTTPError as error:
-            answer = error.response
-            code = answer.json()["Errors"][0]["Code"]
-            if (answer.status_code, code) != (409, "9094"):
-                raise Wrong(f"the refusal is {answer.status_code} {answer.text}") from error
-            return
-        raise Wrong(f"{snapshot_id} was deleted although {image['ImageId']} uses it")
-
-    def delete_all(self, vms: list[Launched], image: dict[str, Any]) -> None:
-        """Delete VMs (their volumes go with them), the image and its snapshots."""
-        self.call.DeleteVms(VmIds=[vm.vm_id for vm in vms])
-        for vm in vms:
-            self._wait_vm(vm.vm_id, "terminated", 120)
-        self.call.DeleteImage(ImageId=image["ImageId"])
-        for mapping in image["BlockDeviceMappings"]:
-            self.call.DeleteSnapshot(SnapshotId=mapping["Bsu"]["SnapshotId"])
-        ids = [volume_id for vm in vms for volume_id in vm.volume_ids.values()]
-        left = self.call.ReadVolumes(Filters={"VolumeIds": ids})["Volumes"]
-        if left:
-            raise Wrong(f"these volumes are left over: {left}")
-
-    def _settled_image(self, image_id: str) -> dict[str, Any] | None:
-        found: dict[str, Any] = self.call.raw("ReadImages", Filters={"ImageIds": [image_id]})["Images"][0]
-        return None if found["State"] == "pending" else found
-
-    def _wait_vm(self, vm_id: str, state: str, timeout_seconds: float) -> dict[str, Any]:
-        def look() -> dict[str, Any] | None:
-            vm: dict[str, Any] = self.call.ReadVms(Filters={"VmIds": [vm_id]})["Vms"][0]
-            if vm["State"] == "terminated" != state:
-                raise Wrong(f"{vm_id} is terminated: {vm['StateReason']}")
-            return vm if vm["State"] == state else None
-
-        found: dict[str, Any] = wait_for(look, f"{vm_id} {state}", timeout_seconds)
-        return found
-
-
-def _ssh(vm: Launched, command: str, timeout_seconds: float = 120) -> str:
-    options = [part for option in SSH_OPTIONS for part in ("-o", option)]
-    argv = ["ssh", *options, "-i", str(vm.key_file), f"outscale@{vm.address}", command]
-    return run(argv, timeout_seconds=timeout_seconds).decode()
-
-
-def _ssh_answers(vm: Launched) -> bool:
-    try:
-        return _ssh(vm, "cloud-init status --wait >/dev/null; echo ready", BOOT_SECONDS).strip() == "ready"
-    except (ProgramFailed, ProgramTimedOut):
-        return False
-
-
-def _write_markers(vm: Launched) -> tuple[str, str]:
-    root_marker, second_marker = secrets.token_hex(16), secrets.token_hex(16)
-    disk = guest_disk(SECOND_DEVICE)
-    _ssh(
-        vm,
-        f"set -e; echo {root_marker} >marker; sudo mkfs.ext4 -q -L second $(readlink -f {disk});"
-        f" sudo mount LABEL=second /mnt; echo {second_marker} | sudo tee /mnt/marker >/dev/null; sync",
-    )
-    return root_marker, second_marker
-
-
-def _check_markers(vm: Launched, markers: tuple[str, str]) -> None:
-    read = _ssh(vm, "cat marker; sudo mount LABEL=second /mnt && sudo cat /mnt/marker").split()
-    if read != list(markers):
-        raise Wrong(f"the markers are {read}, and should be {list(markers)}")
-
-
-def _check_last_key(vm: Launched, key: tuple[str, Path]) -> None:
-    last = _ssh(vm, "tail -n 1 .ssh/authorized_keys").split()
-    own = run(["ssh-keygen", "-y", "-f", key[1]], timeout_seconds=30).decode().split()
-    if last[:2] != own[:2]:
-        raise Wrong(f"the last authorized key is {last}, not that of this launch")
 
 
 def _captured(client: Client, image: dict[str, Any]) -> str:

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.guest
 
 SECOND = {"DeviceName": "/dev/xvdb", "Bsu": {"VolumeSize": 1}}
 ROOT_GIB = 6
+CLEANING_SECONDS = 900
+"""Guests run beside it."""
 
 
 @pytest.fixture(scope="module")
@@ -119,15 +121,21 @@ def test_an_omi_of_the_running_vm_has_both_volumes(omi: dict[str, Any]) -> None:
     assert [each["DeviceName"] for each in omi["BlockDeviceMappings"]] == ["/dev/sda1", "/dev/xvdb"]
 
 
-def test_the_report_of_the_omi_has_what_its_author_left(served: Served, omi: dict[str, Any]) -> None:
+def report_of(served: Served, image_id: str) -> dict[str, Any]:
+    """The report of an image, once it is made."""
     asked = harness.gateway(served.listen, served.who, "souche/v1")
 
     def made() -> dict[str, Any] | None:
-        filters = {"ImageIds": [omi["ImageId"]]}
+        filters = {"ImageIds": [image_id]}
         report: dict[str, Any] = asked.raw("ReadImageReports", Filters=filters)["ImageReports"][0]
         return report if report["State"] == "completed" else None
 
-    report = wait_for(made, "a report", 120)
+    found: dict[str, Any] = wait_for(made, "a report", 120)
+    return found
+
+
+def test_the_report_of_the_omi_has_what_its_author_left(served: Served, omi: dict[str, Any]) -> None:
+    report = report_of(served, omi["ImageId"])
     assert (report["Engine"], report["Os"]) == ("tsk", "Debian GNU/Linux 12 (bookworm)")
     codes = {each["Code"] for each in report["Findings"]}
     assert codes >= {"authorized-key", "host-key", "machine-id", "cloud-init-data"}
@@ -176,8 +184,16 @@ def _named(served: Served, name: str, state: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def clone(served: Served, omi: dict[str, Any]) -> dict[str, Any]:
-    """A VM of the OMI, by the other firmware, with a key pair of its own."""
+def clean_omi(served: Served, omi: dict[str, Any]) -> str:
+    """The id of a clean image of the OMI, which is being made."""
+    asked = harness.gateway(served.listen, served.who, "souche/v1")
+    made = asked.raw("CreateCleanImage", ImageId=omi["ImageId"], ImageName="clean")
+    return str(made["Image"]["ImageId"])
+
+
+@pytest.fixture(scope="module")
+def clone(served: Served, omi: dict[str, Any], clean_omi: str) -> dict[str, Any]:
+    """A VM of the OMI, by the other firmware, with a key pair of its own. Meanwhile the OMI is cleaned."""
     return served.launch(omi["ImageId"], served.key("second"), BootMode="uefi")
 
 
@@ -197,6 +213,33 @@ def test_the_key_pair_of_the_launch_is_the_last_line(served: Served, clone: dict
         ["ssh-keygen", "-y", "-f", served.keys["second"]], capture_output=True, text=True, check=True
     ).stdout.split()
     assert last[:2] == own[:2]
+
+
+def test_the_report_of_the_clean_omi_proves_it(served: Served, clean_omi: str) -> None:
+    assert len(served.wait_image(clean_omi, CLEANING_SECONDS)["BlockDeviceMappings"]) == 2
+    report = report_of(served, clean_omi)
+    assert [each for each in report["Findings"] if each["Severity"] == "high"] == []
+    codes = {each["Code"] for each in report["Findings"]}
+    assert not codes & {"machine-id", "cloud-init-data", "logs", "shell-history", "dhcp-lease"}
+    assert not codes & {"unreadable", "needs-repair", "boot-loader", "no-cloud-init"}
+    done = {each["Code"] for each in report["Cleaning"]["Done"]}
+    assert done >= {"authorized-key", "host-key", "machine-id", "cloud-init-data", "logs"}
+
+
+def test_the_authors_key_opens_a_launch_of_the_omi_and_none_of_the_clean_one(
+    served: Served, vm: dict[str, Any], clone: dict[str, Any], clean_omi: str, markers: tuple[str, str]
+) -> None:
+    author = {"KeypairName": vm["KeypairName"]}
+    assert served.ssh({**clone, **author}, "whoami").strip() == "outscale"
+    clean = served.launch(clean_omi, served.key("third"))
+    with pytest.raises(ProgramFailed, match="Permission denied"):
+        served.ssh({**clean, **author}, "whoami")
+    assert served.ssh(clean, "cat marker").strip() == markers[0]
+    ids = [served.ssh(each, "cat /etc/machine-id").strip() for each in (vm, clean)]
+    assert len(set(ids)) == 2
+    assert all(ids)
+    served.client.raw("DeleteVms", VmIds=[clean["VmId"]])
+    served.wait_vm(clean["VmId"], "terminated")
 
 
 def test_a_guest_that_powers_itself_off_is_stopped(served: Served, clone: dict[str, Any]) -> None:
