@@ -35,6 +35,7 @@ def test_what_depends_on_an_image(region: Region, alice: Principal, bob: Princip
         make_vm(region, bob, image_id=image.image_id, devices=())
     copy = make_image(region, alice, "copy", source_image_id=image.image_id)
     make_image(region, bob, "copy", source_image_id=image.image_id)
+    of_vm = make_image(region, alice, "of vm", source_image_id=image.image_id, source_vm_id=vm.vm_id)
     same = make_image(region, alice, "same", mappings=image.mappings)
     export = make_export_task(region, alice, image)
     make_export_task(region, alice, image, state=ExportState.COMPLETED)
@@ -45,6 +46,7 @@ def test_what_depends_on_an_image(region: Region, alice: Principal, bob: Princip
         "ImageId": image.image_id,
         "Vms": users(vm.vm_id, of_others=2),
         "Copies": users(copy.image_id, of_others=1),
+        "ImagesOfVms": users(of_vm.image_id),
         "ImagesOfSameSnapshots": users(same.image_id),
         "Aliases": users("web@stable", of_others=1),
         "Exports": users(export.task_id),

@@ -17,8 +17,8 @@ def test_no_table_is_read_whole(region: Region, alice: Principal) -> None:
         sa.event.listen(
             connection, "before_cursor_execute", lambda *given: asked.append((given[2], given[3]))
         )
-        uses.of_image(connection, image)
-        uses.of_snapshot(connection, snapshot.snapshot_id)
+        uses.of_image(connection, image, alice.account_id)
+        uses.of_snapshot(connection, snapshot.snapshot_id, alice.account_id)
         statements = list(asked)
         plans = [
             step.detail

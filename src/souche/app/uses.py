@@ -1,10 +1,10 @@
 """What depends on images and snapshots, as a caller may know it (docs/aliases.md): of other accounts only how many."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from souche.app.region import Region
 from souche.db import images, snapshots, uses
-from souche.db.uses import Rows
 from souche.model.accounts import Principal
 from souche.model.permissions import Permissions
 from souche.model.uses import Users, Uses
@@ -17,7 +17,13 @@ def of_images(region: Region, who: Principal, image_ids: Sequence[str]) -> list[
     with region.store.read() as connection:
         every = [images.get_usable(connection, each, who.account_id) for each in dict.fromkeys(image_ids)]
         return [
-            _seen(who, each.image_id, each.account_id, each.permissions, uses.of_image(connection, each))
+            _seen(
+                who,
+                each.image_id,
+                each.account_id,
+                each.permissions,
+                uses.of_image(connection, each, who.account_id),
+            )
             for each in every
             if each
         ]
@@ -35,7 +41,7 @@ def of_snapshots(region: Region, who: Principal, snapshot_ids: Sequence[str]) ->
                 each.snapshot_id,
                 each.account_id,
                 each.permissions,
-                uses.of_snapshot(connection, each.snapshot_id),
+                uses.of_snapshot(connection, each.snapshot_id, who.account_id),
             )
             for each in every
             if each
@@ -69,17 +75,9 @@ def of_snapshot_as_owner(region: Region, snapshot_id: str) -> Uses:
 
 
 def _seen(
-    who: Principal, resource_id: str, owner_id: str, permissions: Permissions, found: Mapping[str, Rows]
+    who: Principal, resource_id: str, owner_id: str, permissions: Permissions, users: Mapping[str, Users]
 ) -> Uses:
-    is_owner = owner_id == who.account_id
-    return Uses(
-        resource_id=resource_id,
-        users={kind: _users(who, rows, counted=is_owner) for kind, rows in found.items()},
-        public=permissions.public if is_owner else None,
-        shared_with=len(permissions.account_ids) if is_owner else None,
-    )
-
-
-def _users(who: Principal, rows: Rows, *, counted: bool) -> Users:
-    own = tuple(resource_id for resource_id, account_id in rows if account_id == who.account_id)
-    return Users(own, len(rows) - len(own) if counted else None)
+    if owner_id == who.account_id:
+        return Uses(resource_id, users, permissions.public, len(permissions.account_ids))
+    own = {kind: replace(each, others=None) for kind, each in users.items()}
+    return Uses(resource_id, own, public=None, shared_with=None)

@@ -1,55 +1,67 @@
-"""What depends on images and snapshots: by kind, the ids with their accounts, oldest first."""
+"""What depends on images and snapshots: by kind, the ids of an account's own, oldest first, and how many others have.
 
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+Those of others are counted and never read: an image may have any number of them.
+"""
+
+from collections.abc import Mapping
+from functools import partial
 
 import sqlalchemy as sa
 
 from souche.db import image_aliases
 from souche.db.schema import export_disks, export_tasks, image_mappings, images, snapshots, vms, volumes
 from souche.model.images import Image
+from souche.model.uses import Users
 from souche.states import ExportState, VmState
-
-Rows: TypeAlias = Sequence[tuple[str, str]]
-"""of (id, account id)"""
 
 _UNDER_WAY = export_tasks.c.state.in_([ExportState.QUEUED, ExportState.ACTIVE])
 
 
-def of_image(connection: sa.Connection, image: Image) -> Mapping[str, Rows]:
+def of_image(connection: sa.Connection, image: Image, account_id: str) -> Mapping[str, Users]:
     """What depends on an image."""
     image_id = image.image_id
     mapped = sa.select(image_mappings.c.image_id).where(image_mappings.c.snapshot_id.in_(image.snapshot_ids))
     same = images.c.image_id.in_(mapped) & (images.c.image_id != image_id)
     exported = (export_tasks.c.image_id == image_id) & _UNDER_WAY
     live = (vms.c.image_id == image_id) & (vms.c.state != VmState.TERMINATED)
+    made = images.c.source_image_id == image_id
+    users = partial(_users, connection, account_id)
     return {
-        "Vms": _found(connection, vms.c.vm_id, live),
-        "Copies": _found(connection, images.c.image_id, images.c.source_image_id == image_id),
-        "ImagesOfSameSnapshots": _found(connection, images.c.image_id, same),
-        "Aliases": [
-            (each.told_to(each.account_id), each.account_id)
-            for each in image_aliases.naming(connection, image_id)
-        ],
-        "Exports": _found(connection, export_tasks.c.task_id, exported),
+        "Vms": users(vms.c.vm_id, live),
+        "Copies": users(images.c.image_id, made & images.c.source_vm_id.is_(None)),
+        "ImagesOfVms": users(images.c.image_id, made & images.c.source_vm_id.is_not(None)),
+        "ImagesOfSameSnapshots": users(images.c.image_id, same),
+        "Aliases": _aliases(connection, account_id, image_id),
+        "Exports": users(export_tasks.c.task_id, exported),
     }
 
 
-def of_snapshot(connection: sa.Connection, snapshot_id: str) -> Mapping[str, Rows]:
+def of_snapshot(connection: sa.Connection, snapshot_id: str, account_id: str) -> Mapping[str, Users]:
     """What depends on a snapshot."""
     mapped = sa.select(image_mappings.c.image_id).where(image_mappings.c.snapshot_id == snapshot_id)
     read = sa.select(export_disks.c.task_id).where(export_disks.c.snapshot_id == snapshot_id)
     exported = export_tasks.c.task_id.in_(read) & _UNDER_WAY
     copied = snapshots.c.source_snapshot_id == snapshot_id
+    users = partial(_users, connection, account_id)
     return {
-        "Volumes": _found(connection, volumes.c.volume_id, volumes.c.snapshot_id == snapshot_id),
-        "Copies": _found(connection, snapshots.c.snapshot_id, copied),
-        "Images": _found(connection, images.c.image_id, images.c.image_id.in_(mapped)),
-        "Exports": _found(connection, export_tasks.c.task_id, exported),
+        "Volumes": users(volumes.c.volume_id, volumes.c.snapshot_id == snapshot_id),
+        "Copies": users(snapshots.c.snapshot_id, copied),
+        "Images": users(images.c.image_id, images.c.image_id.in_(mapped)),
+        "Exports": users(export_tasks.c.task_id, exported),
     }
 
 
-def _found(connection: sa.Connection, column: sa.Column[str], which: sa.ColumnElement[bool]) -> Rows:
+def _users(
+    connection: sa.Connection, account_id: str, column: sa.Column[str], which: sa.ColumnElement[bool]
+) -> Users:
     table = column.table
-    ordered = sa.select(column, table.c.account_id).where(which).order_by(table.c.creation_date, column)
-    return [(row[0], row[1]) for row in connection.execute(ordered)]
+    own = sa.select(column).where(which, table.c.account_id == account_id)
+    others = sa.select(sa.func.count()).select_from(table).where(which, table.c.account_id != account_id)
+    ids = connection.scalars(own.order_by(table.c.creation_date, column))
+    return Users(tuple(ids), connection.scalar(others) or 0)
+
+
+def _aliases(connection: sa.Connection, account_id: str, image_id: str) -> Users:
+    found = image_aliases.naming(connection, image_id)
+    own = tuple(each.told_to(account_id) for each in found if each.account_id == account_id)
+    return Users(own, len(found) - len(own))
