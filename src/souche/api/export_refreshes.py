@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from souche.api import dates, export_tasks
+from souche.api import dates, export_tasks, schemas
 from souche.api.dispatch import Call
 from souche.app import export_refreshes
 from souche.app import export_tasks as tasks
@@ -11,21 +11,14 @@ from souche.app.export_refreshes import Refresh, Refreshed
 from souche.app.region import Region
 from souche.model.export_tasks import MOST_DAYS
 
-SCHEMA: Final[Mapping[str, Any]] = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["ExportTaskId"],
-    "properties": {
-        "DryRun": {"type": "boolean"},
-        "ExportTaskId": {"type": "string"},
+SCHEMA: Final = schemas.of_request(
+    {
+        "ExportTaskId": schemas.TEXT,
         "Days": {"type": "integer"},
-        "OsuApiKey": {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {"ApiKeyId": {"type": "string"}, "SecretKey": {"type": "string"}},
-        },
+        "OsuApiKey": schemas.of_object({"ApiKeyId": schemas.TEXT, "SecretKey": schemas.TEXT}),
     },
-}
+    "ExportTaskId",
+)
 
 
 def refresh_export(call: Call) -> Mapping[str, object]:

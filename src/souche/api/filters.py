@@ -25,15 +25,35 @@ def conditions(action: str, request: Mapping[str, Any]) -> tuple[Condition, ...]
     Raises:
         BadValue: there are more values or patterns than one request may have, or a bound is not a date.
     """
-    given = {name: _listed(value) for name, value in (request.get("Filters") or {}).items()}
-    if sum(map(len, given.values())) > MAX_VALUES:
-        raise BadValue(parameter="Filters", reason=f"it has more than {MAX_VALUES} values.")
     return tuple(
         condition
-        for name, values in given.items()
+        for name, values in given_values(request).items()
         if values
         for condition in _conditions(name, FILTERS[action][name], values)
     )
+
+
+def given_values(request: Mapping[str, Any]) -> Mapping[str, list[Any]]:
+    """The `Filters` of a request, each with its values.
+
+    Raises:
+        BadValue: there are too many values.
+    """
+    given = {name: _listed(value) for name, value in (request.get("Filters") or {}).items()}
+    if sum(map(len, given.values())) > MAX_VALUES:
+        raise BadValue(parameter="Filters", reason=f"it has more than {MAX_VALUES} values.")
+    return given
+
+
+def of_fields(request: Mapping[str, Any], fields: Mapping[str, str]) -> tuple[Condition, ...]:
+    """As `conditions`, for an action of Souche's own, whose filters each compare a field. A filter without values
+    is none.
+
+    Raises:
+        BadValue.
+    """
+    given = given_values(request)
+    return tuple(Condition(fields[name], values) for name, values in given.items() if values)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -1,22 +1,13 @@
 """Souche's own AdoptImage."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from souche.api import images
+from souche.api import images, schemas
 from souche.api.dispatch import Call
 from souche.app import image_copies
 
-SCHEMA: Final[Mapping[str, Any]] = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["ImageId"],
-    "properties": {
-        "DryRun": {"type": "boolean"},
-        "ImageId": {"type": "string"},
-        "ImageName": {"type": "string"},
-    },
-}
+SCHEMA: Final = schemas.of_request({"ImageId": schemas.TEXT, "ImageName": schemas.TEXT}, "ImageId")
 
 
 def adopt_image(call: Call) -> Mapping[str, object]:

@@ -1,44 +1,21 @@
 """Souche's own CreateImageAlias, ReadImageAliases, UpdateImageAlias and DeleteImageAlias."""
 
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Final
 
-from souche.api import dates, pages
+from souche.api import dates, filters, pages, schemas
 from souche.api.dispatch import Call
-from souche.api.filters import MAX_VALUES
 from souche.app import image_aliases
 from souche.model.image_aliases import AliasChange, ImageAlias
-from souche.refusals import BadValue, IncompatibleParameters, MissingParameter
+from souche.refusals import IncompatibleParameters, MissingParameter
 
-_TEXT: Final = {"type": "string"}
-_DRY_RUN: Final = {"DryRun": {"type": "boolean"}}
-
-
-def _schema(properties: Mapping[str, Any], *required: str) -> Mapping[str, Any]:
-    wanted = {"required": list(required)} if required else {}
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {**_DRY_RUN, **properties},
-        **wanted,
-    }
-
-
-_NAMED: Final = {"AliasName": _TEXT}
-CREATE_SCHEMA: Final = _schema({**_NAMED, "ImageId": _TEXT}, "AliasName", "ImageId")
-UPDATE_SCHEMA: Final = _schema({**_NAMED, "ImageId": _TEXT, "Rollback": {"type": "boolean"}}, "AliasName")
-DELETE_SCHEMA: Final = _schema(_NAMED, "AliasName")
-READ_SCHEMA: Final = _schema(
-    {
-        "Filters": {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {"AliasNames": {"type": "array", "items": _TEXT}},
-        },
-        "NextPageToken": _TEXT,
-        "ResultsPerPage": {"type": "integer"},
-    }
+_NAMED: Final = {"AliasName": schemas.TEXT}
+CREATE_SCHEMA: Final = schemas.of_request({**_NAMED, "ImageId": schemas.TEXT}, "AliasName", "ImageId")
+UPDATE_SCHEMA: Final = schemas.of_request(
+    {**_NAMED, "ImageId": schemas.TEXT, "Rollback": {"type": "boolean"}}, "AliasName"
 )
+DELETE_SCHEMA: Final = schemas.of_request(_NAMED, "AliasName")
+READ_SCHEMA: Final = schemas.of_filtered_read({"AliasNames": schemas.TEXTS})
 
 
 def create_image_alias(call: Call) -> Mapping[str, object]:
@@ -71,11 +48,9 @@ def delete_image_alias(call: Call) -> Mapping[str, object]:
 
 def read_image_aliases(call: Call) -> Mapping[str, object]:
     """The caller's aliases, and those of images that it may use."""
-    given = cast("Mapping[str, list[str]]", call.request.get("Filters") or {}).get("AliasNames")
-    if given and len(given) > MAX_VALUES:
-        raise BadValue(parameter="Filters", reason=f"it has more than {MAX_VALUES} values.")
+    names = filters.given_values(call.request).get("AliasNames")
     query = pages.query(call.request, (), default=pages.MOST_RESULTS)
-    found = image_aliases.find(call.region, call.who, given or None, query)
+    found = image_aliases.find(call.region, call.who, names or None, query)
     following = pages.following(found.resources, image_aliases.position, more=found.more)
     return {"ImageAliases": [view(each, call.who.account_id) for each in found.resources], **following}
 

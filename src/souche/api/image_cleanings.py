@@ -1,26 +1,18 @@
 """Souche's own CreateCleanImage."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from souche.api import dates, images
+from souche.api import dates, images, schemas
 from souche.api.dispatch import Call
 from souche.app import image_cleanings
 from souche.app.image_cleanings import Clean
 from souche.app.images import ImageSettings
 from souche.model.image_cleanings import Cleaning
 
-SCHEMA: Final[Mapping[str, Any]] = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["ImageId", "ImageName"],
-    "properties": {
-        "Description": {"type": "string"},
-        "DryRun": {"type": "boolean"},
-        "ImageId": {"type": "string"},
-        "ImageName": {"type": "string"},
-    },
-}
+SCHEMA: Final = schemas.of_request(
+    dict.fromkeys(("Description", "ImageId", "ImageName"), schemas.TEXT), "ImageId", "ImageName"
+)
 
 
 def create_clean_image(call: Call) -> Mapping[str, object]:

@@ -3,23 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from souche.api import pages, vm_attributes
+from souche.api import pages, schemas, vm_attributes
 from souche.api.dispatch import Call
 from souche.app import image_origins
 from souche.model.image_origins import Origin
 from souche.model.images import Image, Lineage, SignedBy
 from souche.model.query import Condition, Position
 
-SCHEMA: Final[Mapping[str, Any]] = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "DryRun": {"type": "boolean"},
-        "ImageIds": {"type": "array", "items": {"type": "string"}},
-        "NextPageToken": {"type": "string"},
-        "ResultsPerPage": {"type": "integer"},
-    },
-}
+SCHEMA: Final = schemas.of_request({"ImageIds": schemas.TEXTS, **schemas.PAGE})
 
 
 def read_image_origins(call: Call) -> Mapping[str, object]:

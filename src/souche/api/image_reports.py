@@ -1,53 +1,29 @@
 """Souche's own ReadImageReports and CreateImageReport."""
 
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Final
 
-from souche.api import dates, image_cleanings, pages
+from souche.api import dates, filters, image_cleanings, pages, schemas
 from souche.api.dispatch import Call
-from souche.api.filters import MAX_VALUES
 from souche.app import image_reports
 from souche.app.image_reports import Reported
 from souche.model.image_cleanings import Cleaning
 from souche.model.image_reports import Finding, Guideline, Report
-from souche.model.query import Condition, Position
-from souche.refusals import BadValue
+from souche.model.query import Position
 
-_TEXTS: Final = {"type": "array", "items": {"type": "string"}}
 FILTERS: Final[Mapping[str, str]] = {
     "ImageIds": "image_id",
     "States": "state",
     "Codes": "code",
     "Severities": "severity",
 }
-READ_SCHEMA: Final[Mapping[str, Any]] = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "DryRun": {"type": "boolean"},
-        "Filters": {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": dict.fromkeys(FILTERS, _TEXTS),
-        },
-        "NextPageToken": {"type": "string"},
-        "ResultsPerPage": {"type": "integer"},
-    },
-}
-CREATE_SCHEMA: Final[Mapping[str, Any]] = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["ImageId"],
-    "properties": {"DryRun": {"type": "boolean"}, "ImageId": {"type": "string"}},
-}
+READ_SCHEMA: Final = schemas.of_filtered_read(dict.fromkeys(FILTERS, schemas.TEXTS))
+CREATE_SCHEMA: Final = schemas.of_request({"ImageId": schemas.TEXT}, "ImageId")
 
 
 def read_image_reports(call: Call) -> Mapping[str, object]:
     """The reports of the images that the caller may use."""
-    given = cast("Mapping[str, list[str]]", call.request.get("Filters") or {})
-    if sum(map(len, given.values())) > MAX_VALUES:
-        raise BadValue(parameter="Filters", reason=f"it has more than {MAX_VALUES} values.")
-    conditions = tuple(Condition(FILTERS[name], values) for name, values in given.items() if values)
+    conditions = filters.of_fields(call.request, FILTERS)
     found = image_reports.find(call.region, call.who, pages.query(call.request, conditions))
     following = pages.following(found.resources, _position, more=found.more)
     reports = [view(each.report, each.cleaning) for each in found.resources]

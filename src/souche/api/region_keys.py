@@ -1,16 +1,13 @@
 """Souche's own ReadRegionKey."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
+from souche.api import schemas
 from souche.api.dispatch import Call
 from souche.app import region_keys
 
-SCHEMA: Final[Mapping[str, Any]] = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {"DryRun": {"type": "boolean"}},
-}
+SCHEMA: Final = schemas.of_request({})
 
 
 def read_region_key(call: Call) -> Mapping[str, object]:

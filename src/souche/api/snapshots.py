@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
-from souche.api import dates, filters, pages, permissions, tags
+from souche.api import dates, filters, pages, permissions, schemas, tags
 from souche.api.dispatch import Call
 from souche.app import snapshot_imports, snapshots
 from souche.app import tags as app_tags
@@ -22,14 +22,7 @@ _MODES: Final[Mapping[str, Collection[str]]] = {
     "SourceSnapshotId": ("SourceRegionName",),
     "FileLocation": ("SnapshotSize",),
 }
-PROBLEMS_SCHEMA: Final[Mapping[str, Any]] = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "DryRun": {"type": "boolean"},
-        "SnapshotIds": {"type": "array", "items": {"type": "string"}},
-    },
-}
+PROBLEMS_SCHEMA: Final = schemas.of_request({"SnapshotIds": schemas.TEXTS})
 
 
 def create_snapshot(call: Call) -> Mapping[str, object]:

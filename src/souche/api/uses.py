@@ -1,8 +1,9 @@
 """Souche's own ReadImageUses and ReadSnapshotUses."""
 
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Final, cast
 
+from souche.api import schemas
 from souche.api.dispatch import Call
 from souche.app import uses
 from souche.model.uses import Users, Uses
@@ -10,18 +11,9 @@ from souche.model.uses import Users, Uses
 MOST_IDS: Final = 100
 
 
-def _schema(ids: str) -> Mapping[str, Any]:
-    listed = {"type": "array", "items": {"type": "string"}, "maxItems": MOST_IDS}
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": [ids],
-        "properties": {"DryRun": {"type": "boolean"}, ids: listed},
-    }
-
-
-IMAGES_SCHEMA: Final = _schema("ImageIds")
-SNAPSHOTS_SCHEMA: Final = _schema("SnapshotIds")
+_IDS: Final = {**schemas.TEXTS, "maxItems": MOST_IDS}
+IMAGES_SCHEMA: Final = schemas.of_request({"ImageIds": _IDS}, "ImageIds")
+SNAPSHOTS_SCHEMA: Final = schemas.of_request({"SnapshotIds": _IDS}, "SnapshotIds")
 
 
 def read_image_uses(call: Call) -> Mapping[str, object]:

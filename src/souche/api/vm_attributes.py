@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, cast, get_args
 
-from souche.api import pages
+from souche.api import pages, schemas
 from souche.api.dispatch import Call
 from souche.app import image_attributes, vm_origins
 from souche.app.image_attributes import Change
@@ -18,30 +18,18 @@ FIELDS: Final[Mapping[str, str]] = {
     "Performance": "performance",
     "BootMode": "boot_mode",
 }
-UPDATE_SCHEMA: Final[Mapping[str, Any]] = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["ImageId"],
-    "properties": {
-        "DryRun": {"type": "boolean"},
-        "ImageId": {"type": "string"},
+UPDATE_SCHEMA: Final = schemas.of_request(
+    {
+        "ImageId": schemas.TEXT,
         "DeletionProtection": {"type": "boolean"},
         "ShutdownBehavior": {"type": "string", "enum": list(SHUTDOWN_BEHAVIORS)},
         "Performance": {"type": "string", "enum": list(PERFORMANCES)},
         "BootMode": {"type": "string", "enum": list(get_args(BootMode))},
         "Unset": {"type": "array", "items": {"type": "string", "enum": list(FIELDS)}},
     },
-}
-READ_SCHEMA: Final[Mapping[str, Any]] = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "DryRun": {"type": "boolean"},
-        "VmIds": {"type": "array", "items": {"type": "string"}},
-        "NextPageToken": {"type": "string"},
-        "ResultsPerPage": {"type": "integer"},
-    },
-}
+    "ImageId",
+)
+READ_SCHEMA: Final = schemas.of_request({"VmIds": schemas.TEXTS, **schemas.PAGE})
 
 
 def update_image_attributes(call: Call) -> Mapping[str, object]:
