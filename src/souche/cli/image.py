@@ -30,7 +30,6 @@ from souche.cli.output import show, told
 from souche.cli.progress import step_bar
 from souche.errors import Invalid, SystemFailure
 from souche.model.accounts import Account
-from souche.model.disk_imports import SourceFormat
 from souche.model.images import Architecture, BootMode, Image
 from souche.recipes import debian_12
 from souche.states import ImageState
@@ -154,12 +153,7 @@ def _add_build(app: typer.Typer, composition: Composition) -> None:
 def _add_publish(app: typer.Typer, composition: Composition) -> None:
     @app.command("publish")
     def publish_image(
-        file: Annotated[
-            str,
-            typer.Argument(
-                help="A disk file, which is copied and stays as it is; or an http or https URL of one."
-            ),
-        ],
+        file: image_source.FileArgument,
         home: HomeFlag,
         name: Annotated[
             str,
@@ -169,12 +163,7 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
             str, typer.Option(help="Alias of the account to publish for, where --account does not say.")
         ] = PROVIDER_ALIAS,
         account: Annotated[str | None, typer.Option(help="Name or ID of the account to publish for.")] = None,
-        disk_format: Annotated[
-            SourceFormat | None,
-            typer.Option(
-                "--format", help="Of the file; never guessed. Default: what its name ends in, else qcow2."
-            ),
-        ] = None,
+        disk_format: image_source.FormatFlag = None,
         boot_mode: Annotated[
             list[Firmware] | None,
             typer.Option(help="A firmware that it boots by; may be given twice. Default: legacy."),

@@ -26,6 +26,14 @@ from souche.refusals import BadValue
 from souche.transfer import fetch_file, gate, signed_sums
 from souche.transfer.gate import AdmittedDisk
 
+FileArgument: TypeAlias = Annotated[
+    str,
+    typer.Argument(help="A disk file, which is copied and stays as it is; or an http or https URL of one."),
+]
+FormatFlag: TypeAlias = Annotated[
+    SourceFormat | None,
+    typer.Option("--format", help="Of the file; never guessed. Default: what its name ends in, else qcow2."),
+]
 Sha256Flag: TypeAlias = Annotated[
     str | None,
     typer.Option("--sha256", help="What the SHA-256 of the file is to be, as it lies there, in hex."),
