@@ -36,8 +36,6 @@ from souche.storage.qcow2.journal import Journal
 from souche.storage.qcow2.told import remove, set_aside
 
 SHORTEST_BOUND: Final = 3
-BLOCK_BYTES: Final = 512
-"""of `st_blocks` (inode(7))"""
 
 log = structlog.get_logger()
 
@@ -139,7 +137,7 @@ def _merge(directory: Directory, layers: Sequence[str], room: Room) -> None:
     """
     layer, *merged_in, lowest = layers
     size_bytes = directory.header(layer).virtual_size_bytes
-    room.ask(sum(directory.path(each).stat().st_blocks * BLOCK_BYTES for each in (layer, *merged_in)))
+    room.ask(directory.bytes_of((layer, *merged_in)))
     before = directory.path(layer).stat().st_ino
     with directory.scratch.place() as place:
         merged = place / "merged.qcow2"

@@ -20,7 +20,7 @@ for as long as it runs, whoever owns the directory.
 """
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from itertools import count
@@ -38,6 +38,8 @@ from souche.storage.qcow2.pointers import Pointers
 from souche.storage.qcow2.records import Record, Records
 from souche.storage.qcow2.scratch import Scratch
 
+BLOCK_BYTES: Final = 512
+"""of `st_blocks` (inode(7))"""
 OWNER_ONLY: Final = 0o700
 PASSABLE: Final = 0o010
 READABLE: Final = 0o040
@@ -177,8 +179,13 @@ class Directory:
         self.records.put({layer: self.measured(layer) for layer in layers})
 
     def bytes_in_use(self) -> int:
-        """What the layers take on the medium."""
-        return sum(path.stat().st_blocks * 512 for path in self.layers.iterdir())
+        """What all layers take on the medium."""
+        return self.bytes_of(path.name for path in self.layers.iterdir())
+
+    def bytes_of(self, layers: Iterable[str]) -> int:
+        """What these layers take on the medium; one that is missing takes nothing."""
+        paths = [self.path(layer) for layer in layers]
+        return sum(path.stat().st_blocks * BLOCK_BYTES for path in paths if path.exists())
 
     def _is_taken(self, name: str) -> bool:
         """Whether a layer has this name, be it there or missing: what stands on it would see another's bytes."""

@@ -6,9 +6,6 @@ from souche.storage.base import Usage
 from souche.storage.qcow2.chains import Chains
 from souche.storage.qcow2.directory import Directory
 
-BLOCK_BYTES = 512
-"""of `st_blocks` (inode(7))"""
-
 
 def usage(directory: Directory, snapshot_ids: Collection[str]) -> Usage:
     """See `VolumeStore.usage`. Under the store's lock."""
@@ -18,13 +15,8 @@ def usage(directory: Directory, snapshot_ids: Collection[str]) -> Usage:
     others = [layer for each, layer in snapshots.items() if each not in snapshot_ids]
     trashed = (layer for pointers in directory.trash.values() for layer in pointers.all().values())
     taken = _layers(chains, [*others, *directory.volumes.all().values(), *trashed])
-    return Usage(_bytes(directory, wanted - taken), _bytes(directory, wanted & taken))
+    return Usage(directory.bytes_of(wanted - taken), directory.bytes_of(wanted & taken))
 
 
 def _layers(chains: Chains, tops: Iterable[str]) -> set[str]:
     return {layer for top in set(tops) for layer in chains.chain(top).layers}
-
-
-def _bytes(directory: Directory, layers: Collection[str]) -> int:
-    paths = map(directory.path, layers)
-    return sum(path.stat().st_blocks * BLOCK_BYTES for path in paths if path.exists())
