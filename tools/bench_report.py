@@ -27,8 +27,8 @@ REPEATS: Final = 5
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one report. `memory_bytes` is what the process held at the most. CPU and memory are those of a second one,
-    without the sandbox: what runs in that cannot be counted from outside."""
+    """Of one report. `memory_bytes` is the peak. CPU and memory are measured in a second run without the sandbox, as a
+    sandboxed process cannot be measured from outside."""
 
     wall_seconds: float
     cpu_seconds: float

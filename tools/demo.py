@@ -1,5 +1,5 @@
 """The main job, end to end, on real disks and real VMs: an official OMI boots, the running VM becomes an OMI, that
-OMI boots, and so does a clean image of it. The OMI goes by a URL to another region, and boots there too. Run it by
+OMI boots, and so does a clean image of it. Another region imports the OMI by a URL, and boots it. Run it by
 `make demo`, which does all set-up.
 
 Every step prints one line with its duration; the first thing that is not as said ends the run with status 1.

@@ -103,7 +103,7 @@ class Client:
         return image | {"Seconds": time.monotonic() - began}
 
     def guest_pause_milliseconds(self, image_id: str) -> float:
-        """How long the guest was held for an image, at the most."""
+        """An upper bound of the guest's pause for an image."""
         answer = self._souche.raw("ReadImageOrigins", ImageIds=[image_id])
         return float(answer["ImageOrigins"][0]["GuestPauseMilliseconds"])
 

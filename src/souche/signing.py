@@ -28,7 +28,7 @@ class BadPublicKey(Invalid):
 
 class SigningKeyDamaged(SystemFailure):
     """{path} cannot be opened with vault.key: put both back from the same backup. Or remove {path}: the next start
-    makes another key, and whoever requires this region's signature needs the new public key."""
+    makes another key, and regions that require this region's signature need the new public key."""
 
 
 @dataclass(frozen=True)

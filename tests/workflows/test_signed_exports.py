@@ -151,7 +151,7 @@ def test_a_disk_that_is_changed_in_the_bucket_fails_the_import_with_the_reason(
 def test_after_another_key_is_made_old_exports_need_the_old_one(
     here: World, abroad: World, cast: Cast
 ) -> None:
-    """What was signed stays signed; whoever requires signatures names both keys for as long as old exports count."""
+    """What was signed stays signed: a region that requires signatures names both keys while it takes old exports."""
     old_key = here.region.signing_key.public
     old = manifest_url(here, export_image(here, cast))
     renewed = replace(here, parts=replace(here.parts, signing_key=RENEWED))

@@ -1,4 +1,4 @@
-"""New URLs for exports that are complete: those in their manifests work for seven days at the most."""
+"""New URLs for completed exports: those in a manifest expire after at most seven days."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Waiting for a promised workflow, whoever keeps it, and telling meanwhile how far it is."""
+"""Waits for a promised workflow, run by the server or by this process, and shows its progress."""
 
 from collections.abc import Callable
 from concurrent.futures import Future

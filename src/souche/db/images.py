@@ -305,7 +305,7 @@ def set_failed(connection: sa.Connection, image_id: str, reason: str) -> None:
 def set_captured(
     connection: sa.Connection, image_id: str, consistency: Consistency, pause_seconds: float | None
 ) -> None:
-    """How the disks of the image were captured, and for how long, at the most, the guest was held for it."""
+    """Record how the image's disks were captured, and an upper bound of the guest's pause."""
     values = {"consistency": asdict(consistency), "guest_pause_seconds": pause_seconds}
     connection.execute(images.update().where(images.c.image_id == image_id).values(values))
 

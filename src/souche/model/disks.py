@@ -24,8 +24,8 @@ DiskSource: TypeAlias = FileSource | MemorySource
 
 
 class GuestHold(NamedTuple):
-    """How a running guest was held while its disks were switched: for how long, at the most, and whether its file
-    systems were frozen by its agent (None: not known)."""
+    """How a running guest was held while its disks were switched. `seconds` is an upper bound; `quiesced` tells whether
+    the guest's agent froze its file systems (None: not known)."""
 
     seconds: float
     quiesced: bool | None

@@ -49,7 +49,7 @@ def _clean(parts: Parts, operation: Operation) -> None:
     ask = partial(_wanted, parts, operation)
     with parts.cleaning_turns.turn(image.account_id, ask):
         for snapshot in made:
-            _begin_anew(parts, snapshot)
+            _reset(parts, snapshot)
         cleaned = _cleaned(parts, operation, image, made)
     with parts.store.begin() as connection:
         if images.get(connection, image.image_id) is None:
@@ -57,7 +57,7 @@ def _clean(parts: Parts, operation: Operation) -> None:
         image_cleanings.store(connection, _record(parts, image, cleaned))
 
 
-def _begin_anew(parts: Parts, snapshot: Snapshot) -> None:
+def _reset(parts: Parts, snapshot: Snapshot) -> None:
     working_id = ids.cleaning(snapshot.snapshot_id)
     parts.volumes.delete_volume(working_id)
     parts.volumes.clone_volume(working_id, working_id, snapshot.volume_size_gib * GIB)

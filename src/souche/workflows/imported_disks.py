@@ -137,8 +137,8 @@ def _size_bytes(disk: DiskImport) -> int:
 
 
 def _teller(parts: Parts, disk: DiskImport) -> Progress:
-    """Tells how far a download is, once a second at the most, and once that all of it is here: long before all of it is
-    unpacked, as zeros take no room in an archive."""
+    """Records the progress of a download at most once a second, and its end once. Unpacking goes on long after that,
+    as zeros take no room in an archive."""
     next_time = time.monotonic() + TOLD_SECONDS
     told_bytes = 0
 

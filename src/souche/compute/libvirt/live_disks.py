@@ -142,7 +142,7 @@ def switch(domain: Domain, overlays: Mapping[str, DiskSource]) -> GuestHold:
     """Put the disks onto their overlays by one QEMU transaction, in the running domain and in its definition.
 
     Returns:
-        How long the guest was held, at the most: the time that libvirt took to freeze the file systems
+        An upper bound of how long the guest was held: the time that libvirt took to freeze the file systems
         where the agent does, to switch, and to thaw. The time that QEMU itself holds the guest's I/O lies within.
 
     Raises:

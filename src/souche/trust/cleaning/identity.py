@@ -45,7 +45,7 @@ def machine_id(system: System) -> Iterator[Deed]:
 
 
 def cloud_init_data(system: System) -> Iterator[Deed]:
-    """Removes what cloud-init was given and did for the author's VM, so that it begins anew."""
+    """Removes cloud-init's data and state of the author's VM, so that it runs as at a first boot."""
     yield from left(system, "cloud-init-data", CLOUD)
     if not real_folder(system.tree, CLOUD):
         return
