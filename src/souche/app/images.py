@@ -164,7 +164,9 @@ def _image_of_vm(region: Region, work: Work, who: Principal, vm: Vm, settings: I
         architecture=vm.architecture,
         boot_modes=image.boot_modes if settings.boot_modes else _boot_modes_of(vm, source),
         root_device_name=vm.root_device_name,
-        product_codes=product_codes.chosen(work.connection, who, settings.product_codes, _codes_of_vm(vm)),
+        product_codes=product_codes.chosen(
+            work.connection, who, settings.product_codes, product_codes.of_vm(vm, _attached(vm))
+        ),
         source_vm_id=vm.vm_id,
         source_image_id=vm.image_id,
         vm_attributes=VmAttributes(
@@ -174,16 +176,6 @@ def _image_of_vm(region: Region, work: Work, who: Principal, vm: Vm, settings: I
             boot_mode=vm.boot_mode,
         ),
     )
-
-
-def _codes_of_vm(vm: Vm) -> tuple[str, ...]:
-    """Those frozen at the launch, and the licences of the root volume, which need not be the one launched with."""
-    roots = [
-        each.product_codes
-        for each in _attached(vm)
-        if each.link and each.link.device_name == vm.root_device_name
-    ]
-    return (*vm.product_codes, *product_codes.licences([code for codes in roots for code in codes]))
 
 
 def _boot_modes_of(vm: Vm, source: Image | None) -> tuple[BootMode, ...]:

@@ -142,3 +142,10 @@ def check_vm_type(codes: Collection[str], vm_type: VmType) -> None:
             reason=f"Windows needs generation v{WINDOWS_GENERATION}, {WINDOWS_VCPUS} vCores and "
             f"{WINDOWS_MEMORY_MIB // 1024} GiB at least, and {vm_type.name} is less."
         )
+
+
+def of_vm(vm: Vm, attached: Collection[Volume]) -> tuple[str, ...]:
+    """Those frozen at the launch, and the licences of the root volume, which need not be the one launched with.
+    `attached` are the VM's volumes."""
+    root = [each for each in attached if each.link and each.link.device_name == vm.root_device_name]
+    return (*vm.product_codes, *licences([code for each in root for code in each.product_codes]))
