@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +19,32 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
 
 CACHE = Path(__file__).parent.parent / ".cache" / "official"
+GUEST_TIMEOUT = 1800
+"""Seconds for a test that boots guests; several of them wait for three without KVM."""
 LONGEST = ["tests/guests", "tests/guests/test_i386.py", "tests/compute", "tests/recipes"]
 
 
-def pytest_configure() -> None:
-    """QEMU's own user and others pass through the folders that tests make, whatever the caller's umask."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Let QEMU's own user and others through the folders that tests make, whatever the caller's umask."""
     os.umask(0o022)
+    config.pluginmanager.register(Unfinished())
+
+
+class Unfinished:
+    """Names the tests that were running when the run was interrupted, as by the time limit of `.ci/run`."""
+
+    def __init__(self) -> None:
+        self.started: dict[str, float] = {}
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.started[nodeid] = time.monotonic()
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self.started.pop(nodeid, None)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for nodeid, start in self.started.items():
+            terminalreporter.write_line(f"UNFINISHED {nodeid}: running for {time.monotonic() - start:.0f} s")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,6 +54,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if doubled:
         raise pytest.UsageError(f"more than one test has the name {doubled[0]}")
     items.sort(key=lambda item: _turn(_group(item.nodeid)))
+    for item in items:
+        if item.get_closest_marker("guest") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(GUEST_TIMEOUT))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> LoadScopeScheduling:
