@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from souche.db.store import Store, sqlite_engine
+from souche.db.engines.sqlite import Sqlite
+from souche.db.store import Store
 from souche.errors import OutOfSpace, ProgramFailed, StorageFailed
 from souche.room import GIB, LEAST_BYTES, MIB, Room, Usage, full, room_of, usage_of
 
@@ -83,7 +84,7 @@ def test_what_the_user_is_told_has_no_path() -> None:
 
 def test_a_database_that_is_full_says_so_in_every_kind_of_transaction(tmp_path: Path) -> None:
     """SQLite's own bound on a file gives the very error of a full medium."""
-    store = Store(sqlite_engine(tmp_path / "region.sqlite"))
+    store = Store(Sqlite(tmp_path / "region.sqlite"))
     store.migrate()
     with pytest.raises(OutOfSpace) as refused:
         overfill(store)

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from souche.db import query as engine
+from souche.db.engines.sqlite import Sqlite
 from souche.db.finder import Finder
-from souche.db.store import Store, sqlite_engine
+from souche.db.store import Store
 from souche.model.query import Condition, Position, Query, Value
 from tests.db.test_query import (
     BY_LINKS,
@@ -54,7 +55,7 @@ def conditions(field: str) -> st.SearchStrategy[Condition]:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     path: Path = tmp_path_factory.mktemp("finder") / "things.db"
-    store = Store(sqlite_engine(path))
+    store = Store(Sqlite(path))
     with store.begin() as connection:
         metadata.create_all(connection)
         connection.execute(things.insert(), THINGS)

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from souche.db.engines.sqlite import Sqlite
 from souche.db.memo import Memo
-from souche.db.store import Store, sqlite_engine
+from souche.db.store import Store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(sqlite_engine(tmp_path / "region.db"))
+    store = Store(Sqlite(tmp_path / "region.db"))
     with store.begin() as connection:
         connection.execute(sa.text("CREATE TABLE facts (fact TEXT)"))
     yield store
@@ -71,7 +72,7 @@ def test_a_reading_that_a_commit_overtakes_is_not_kept(store: Store) -> None:
 
 
 def test_it_takes_no_more_than_it_may(store: Store) -> None:
-    memo = Memo(store.engine, most_bytes=10)
+    memo = Memo(store.database.change_mark, most_bytes=10)
     keep(memo, "a", "a", size=6)
     keep(memo, "b", "b", size=6)
     keep(memo, "c", "c", size=11)

@@ -9,14 +9,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from souche.db import operations, schema
+from souche.db.engines.sqlite import Sqlite
 from souche.db.schema import metadata
-from souche.db.store import Store, sqlite_engine
+from souche.db.store import Store
 
 COMPARED = {"compare_type": True, "compare_server_default": True}
 
 
 def test_the_migrated_schema_equals_the_metadata(tmp_path: Path) -> None:
-    store = Store(sqlite_engine(tmp_path / "region.db"))
+    store = Store(Sqlite(tmp_path / "region.db"))
     store.migrate()
     with store.read() as connection:
         differences = compare_metadata(MigrationContext.configure(connection, opts=COMPARED), metadata)
@@ -25,14 +26,14 @@ def test_the_migrated_schema_equals_the_metadata(tmp_path: Path) -> None:
 
 
 def test_to_migrate_again_is_harmless(tmp_path: Path) -> None:
-    store = Store(sqlite_engine(tmp_path / "region.db"))
+    store = Store(Sqlite(tmp_path / "region.db"))
     store.migrate()
     store.migrate()
     store.close()
 
 
 def test_grants_get_the_dates_of_their_images(tmp_path: Path) -> None:
-    store = Store(sqlite_engine(tmp_path / "region.db"))
+    store = Store(Sqlite(tmp_path / "region.db"))
     store.migrate("0006")
     date = "2026-11-24T10:00:00.000Z"
     grant = {"image_id": "ami-12345678", "account_id": "2"}
@@ -56,7 +57,7 @@ class Killed(Exception):
 
 
 def test_migrations_that_are_broken_off_leave_the_database_as_it_was(tmp_path: Path) -> None:
-    store = Store(sqlite_engine(tmp_path / "region.db"))
+    store = Store(Sqlite(tmp_path / "region.db"))
     left = 60
 
     @sa.event.listens_for(store.engine, "before_cursor_execute")
@@ -82,7 +83,7 @@ def objects(store: Store) -> set[str]:
 
 def test_promises_that_stand_are_kept_in_their_order(tmp_path: Path) -> None:
     """By a former version: what they lock is worked out from what they are about."""
-    store = Store(sqlite_engine(tmp_path / "region.db"))
+    store = Store(Sqlite(tmp_path / "region.db"))
     store.migrate("0010")
     promised = [
         ("create_image:ami-1", "create_image", "ami-1", '{"vm_id": "i-1", "restart": true}', "01.000Z"),

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from souche.db import query as engine
+from souche.db.engines import postgresql
+from souche.db.engines.sqlite import Sqlite
 from souche.db.schema import UtcDate
-from souche.db.store import Store, sqlite_engine
+from souche.db.store import Store
 from souche.model.query import Condition, Position, Query, Value
 
 metadata = sa.MetaData()
@@ -78,7 +80,7 @@ PARTS = [("t-1", "a"), ("t-1", "b"), ("t-2", "b"), ("t-4", "c")]
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Connection]:
     path: Path = tmp_path_factory.mktemp("query") / "things.db"
-    store = Store(sqlite_engine(path))
+    store = Store(Sqlite(path))
     with store.begin() as connection:
         metadata.create_all(connection)
         connection.execute(things.insert(), THINGS)
@@ -270,7 +272,7 @@ def plan(connection: sa.Connection, statement: engine.AnySelect) -> str:
 def test_postgresql_gets_like_with_its_specials_escaped() -> None:
     condition = Condition("name", ["50%_\\*"], wildcard=True)
     (criterion,) = engine.criteria(FIELDS, [condition])
-    dialect = sa.make_url("postgresql://").get_dialect()()
+    dialect = sa.make_url(f"{postgresql.NAME}+psycopg://").get_dialect()()
     compiled = criterion.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
     assert str(compiled) == r"things.name LIKE '50\%%\_\\%%' ESCAPE '\'"
 

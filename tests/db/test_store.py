@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from souche.db.store import CONNECTIONS_KEPT, Prepared, Store, checkpoint, sqlite_engine
+from souche.db.engines.sqlite import CONNECTIONS_KEPT, Sqlite, checkpoint
+from souche.db.store import Prepared, Store
 from souche.errors import OutOfTime
 
 things = sa.Table("things", sa.MetaData(), sa.Column("thing", sa.String), sa.Column("blue", sa.Boolean))
@@ -16,7 +17,7 @@ things = sa.Table("things", sa.MetaData(), sa.Column("thing", sa.String), sa.Col
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(sqlite_engine(tmp_path / "region.db"))
+    store = Store(Sqlite(tmp_path / "region.db"))
     with store.begin() as connection:
         things.create(connection)
         connection.execute(things.insert(), [{"thing": "one", "blue": True}, {"thing": "two", "blue": False}])
@@ -106,7 +107,7 @@ def test_after_a_checkpoint_the_file_alone_has_everything(
 ) -> None:
     checkpoint(tmp_path / "region.db", wait_seconds)
     shutil.copy(tmp_path / "region.db", tmp_path / "copy.db")
-    copy = Store(sqlite_engine(tmp_path / "copy.db"))
+    copy = Store(Sqlite(tmp_path / "copy.db"))
     assert read(copy, sa.select(things.c.thing)) == ["one", "two"]
     copy.close()
 

@@ -13,7 +13,8 @@ from souche.app.region import Region, Workflows
 from souche.clock import Clock
 from souche.compute.simulated import SimulatedHypervisor
 from souche.db import region as region_records
-from souche.db.store import Store, sqlite_engine
+from souche.db.engines.sqlite import Sqlite
+from souche.db.store import Store
 from souche.ids import IdSource
 from souche.model.accounts import Principal
 from souche.model.operations import Operation
@@ -60,7 +61,7 @@ def make_region(tmp_path: Path, *, clock: Clock | None = None, workflows: Workfl
     """A region below `tmp_path`. Whoever makes it closes its store."""
     database = tmp_path / "region.db"
     database.write_bytes(_migrated())
-    store = WatchedStore(sqlite_engine(database))
+    store = WatchedStore(Sqlite(database))
     with store.begin() as connection:
         region_records.adopt_id(connection, REGION_ID)
     hypervisor = SimulatedHypervisor(tmp_path, "10.77.0.0/24")
@@ -85,7 +86,7 @@ def _migrated() -> bytes:
     """An empty database at the newest schema: the migrations run once for all regions of a test run."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "region.db"
-        store = Store(sqlite_engine(path))
+        store = Store(Sqlite(path))
         store.migrate()
         store.close()
         return path.read_bytes()

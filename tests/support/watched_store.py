@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from souche.db import images, schema
+from souche.db.engines.base import Database
 from souche.db.store import Store
 
 _DIALECTS: list[sa.Dialect] = []
@@ -20,12 +21,13 @@ class WatchedStore(Store):
     synced to the medium: no test cuts the power of a database that was made for it alone. All of a test run share
     compiled statements: each test has an engine of its own, and to compile took a third of a test."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, database: Database) -> None:
+        engine = database.engine
         sa.event.listen(engine, "connect", _unsynced)
         _DIALECTS.append(engine.dialect)
         engine.dialect = _DIALECTS[0]  # of the key by which a statement is found
         engine.update_execution_options(compiled_cache=_COMPILED)
-        super().__init__(engine)
+        super().__init__(database)
         self._seen: dict[tuple[str, int], tuple[str, str]] = {}
 
     @contextmanager

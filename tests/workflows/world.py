@@ -19,7 +19,7 @@ from souche.compute.simulated import SimulatedHypervisor
 from souche.db import operations, schema
 from souche.db import region as region_records
 from souche.db import vms as vm_records
-from souche.db.store import sqlite_engine
+from souche.db.engines.sqlite import Sqlite
 from souche.ids import IdSource
 from souche.model.accounts import Principal
 from souche.model.operations import Operation
@@ -248,7 +248,7 @@ def changes(before: Seen, after: Seen) -> dict[str, Row | None]:
 def assemble(home: Path, disks: Disks, seed: int) -> World:
     hypervisor = SimulatedHypervisor(home, NETWORK)
     (home / "staging").mkdir(exist_ok=True)
-    store = WatchedStore(sqlite_engine(home / "region.sqlite"))
+    store = WatchedStore(Sqlite(home / "region.sqlite"))
     region = Region(
         name="eu-test-1",
         endpoint="http://127.0.0.1:1",

@@ -22,7 +22,7 @@ from typing import Any, Final
 import requests as http
 
 from souche.db import operations
-from souche.db.inspection import read_only_engine
+from souche.db.engines.sqlite import ReadOnlySqlite
 from souche.db.store import Store
 from souche.home import Home
 from souche.main import checking
@@ -63,7 +63,7 @@ class RealRounds:
         self._server = self._serve()
         self._who = harness.create_account(self._home, "alice")
         self._client = harness.gateway(self._listen, self._who)
-        self._records = _Place(Store(read_only_engine(Home(self._home).database)))
+        self._records = _Place(Store(ReadOnlySqlite(Home(self._home).database)))
         self._model = Model()
         self.kills: Counter[str] = Counter()
         self.rounds = 0

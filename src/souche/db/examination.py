@@ -11,7 +11,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from souche.db import revisions
-from souche.db.store import BUSY_TIMEOUT_MS
+from souche.db.engines.sqlite import BUSY_TIMEOUT_MS
 from souche.errors import SystemFailure
 
 DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

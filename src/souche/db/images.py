@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from souche.db import grants, image_reports, json_sql, tags
 from souche.db import query as engine
+from souche.db.engines.elements import JsonObject, JsonOf, Unindexed
 from souche.db.finder import Finder
 from souche.db.schema import accounts, image_grants, image_mappings, image_product_codes, images
 from souche.db.store import Reader
@@ -35,7 +36,7 @@ FIELDS: engine.Fields = {
     "root_device_name": images.c.root_device_name,
     "state": images.c.state,
     # Not looked up by its index: everybody sees nearly all that is public, so a walk finds a page of it soon.
-    "public": engine.Walked(images.c.public),
+    "public": Unindexed(images.c.public),
     "tpm_mandatory": images.c.tpm_mandatory,
     "secure_boot": images.c.secure_boot,
     "granted_account_id": _child(image_grants, "account_id"),
@@ -60,20 +61,20 @@ def _of_image(table: sa.Table, order: str) -> engine.AnySelect:
     return sa.select(table).where(table.c.image_id == images.c.image_id).order_by(table.c[order])
 
 
-def _mapping(columns: engine.AnyColumns) -> json_sql.JsonObject:
-    return json_sql.JsonObject(**{field.name: columns[field.name] for field in fields(ImageMapping)})
+def _mapping(columns: engine.AnyColumns) -> JsonObject:
+    return JsonObject(**{field.name: columns[field.name] for field in fields(ImageMapping)})
 
 
 _DERIVED = {"legacy_boot", "uefi_boot", "public", "vm_attributes", "lineage", "consistency", "version"}
 _PLAIN = [column for column in images.c if column.name not in _DERIVED]
 
 # An image as JSON, with all that belongs to it, so that one statement reads a page and one decoder makes it.
-_IMAGE = json_sql.JsonObject(
+_IMAGE = JsonObject(
     **{column.name: column for column in _PLAIN},
     account_alias=accounts.c.alias,
-    boot_modes=json_sql.JsonOf(_BOOT_MODES),
+    boot_modes=JsonOf(_BOOT_MODES),
     mappings=json_sql.json_rows(images, _of_image(image_mappings, "position"), _mapping),
-    permissions=json_sql.JsonObject(
+    permissions=JsonObject(
         public=images.c.public,
         account_ids=json_sql.json_rows(
             images, _of_image(image_grants, "account_id"), lambda columns: columns.account_id
@@ -82,9 +83,9 @@ _IMAGE = json_sql.JsonObject(
     product_codes=json_sql.json_rows(
         images, _of_image(image_product_codes, "product_code"), lambda columns: columns.product_code
     ),
-    vm_attributes=json_sql.JsonOf(images.c.vm_attributes),
-    lineage=json_sql.JsonOf(images.c.lineage),
-    consistency=json_sql.JsonOf(images.c.consistency),
+    vm_attributes=JsonOf(images.c.vm_attributes),
+    lineage=JsonOf(images.c.lineage),
+    consistency=JsonOf(images.c.consistency),
 )
 _DECODER = msgspec.json.Decoder(Image, strict=False)  # SQLite's yes and no are numbers
 

@@ -1,32 +1,8 @@
 """A region's database as `souche fsck` reads it: nothing is written, made or migrated."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import sqlalchemy as sa
-
-from souche.db.store import BUSY_TIMEOUT_MS
-
-
-def read_only_engine(path: Path) -> sa.Engine:
-    """An engine on a SQLite file that is there. It can read while a server writes, and writes nothing itself."""
-    engine = sa.create_engine(
-        f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true",
-        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
-        poolclass=sa.pool.NullPool,
-    )
-
-    @sa.event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: object) -> None:
-        connection.isolation_level = None
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
-
-    return engine
 
 
 def damages(connection: sa.Connection) -> Iterator[str]:

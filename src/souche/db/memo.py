@@ -1,15 +1,12 @@
 """What was read from the database, kept in memory until anything is committed to it.
 
-SQLite tells one connection whether any other, of this process or of another, has committed since it last asked
-(https://www.sqlite.org/pragma.html#pragma_data_version): a few microseconds, where a page of images takes a
-millisecond. What was read before a commit is thereby never told after it.
+The database tells whether any transaction, of this process or of another, was committed since it was asked last
+(`Database.change_mark`). What was read before a commit is thereby never told after it.
 """
 
 import threading
 from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeVar
-
-import sqlalchemy as sa
 
 Kept = TypeVar("Kept")
 
@@ -17,19 +14,19 @@ MOST_BYTES: Final = 16 * 1024 * 1024
 
 
 class Memo:
-    """Keeps values by key. Threads may share it. Of a database that does not tell its version it keeps nothing."""
+    """Keeps values by key. Threads may share it."""
 
-    def __init__(self, engine: sa.Engine, most_bytes: int = MOST_BYTES) -> None:
-        self._engine = engine
+    def __init__(self, change_mark: Callable[[], Hashable], most_bytes: int = MOST_BYTES) -> None:
+        """`change_mark` is the database's. Only this object may ask it."""
+        self._change_mark = change_mark
         self._most_bytes = most_bytes
         self._mutex = threading.Lock()
-        self._watcher: Any = None
-        self._version: object = None
+        self._version: Hashable = None
         self._values: dict[Hashable, Any] = {}
         self._bytes = 0
 
-    def version(self) -> object:
-        """The version of what is committed: another one after each commit; None when it cannot be told.
+    def version(self) -> Hashable:
+        """The version of what is committed: another one after each commit.
 
         To be asked before the reading whose result is to be kept: a commit in between then makes that result old.
         """
@@ -39,15 +36,16 @@ class Memo:
     def get(self, key: Hashable) -> Any:
         """What was kept under the key, when nothing was committed since; else None."""
         with self._mutex:
-            return self._values.get(key) if self._look() is not None else None
+            self._look()
+            return self._values.get(key)
 
-    def put(self, key: Hashable, value: object, version: object, size: int) -> None:
+    def put(self, key: Hashable, value: object, version: Hashable, size: int) -> None:
         """Keep a value that was read at `version` and takes about `size` bytes. The oldest make room.
 
         What is committed by now need not be asked: whoever gets the value asks.
         """
         with self._mutex:
-            if version is None or version != self._version or size > self._most_bytes:
+            if version != self._version or size > self._most_bytes:
                 return
             if self._bytes + size > self._most_bytes:
                 self._forget()
@@ -66,31 +64,18 @@ class Memo:
         return value
 
     def close(self) -> None:
-        """Let go of the database; nothing is kept from here on."""
+        """Forget everything."""
         with self._mutex:
             self._forget()
-            if self._watcher is not None:
-                self._watcher.close()
-            self._watcher = None
             self._version = None
 
-    def _look(self) -> object:
+    def _look(self) -> Hashable:
         """The version now. What was kept at an earlier one is forgotten."""
-        if self._engine.dialect.name != "sqlite":
-            return None
-        if self._watcher is None:
-            self._watcher = self._watch()
-        version = self._watcher.execute("PRAGMA data_version").fetchone()[0]
+        version = self._change_mark()
         if version != self._version:
             self._forget()
             self._version = version
         return self._version
-
-    def _watch(self) -> Any:
-        """A connection of its own that never writes: the pragma does not tell of a connection's own commits."""
-        connection = self._engine.raw_connection()
-        connection.detach()
-        return connection.dbapi_connection
 
     def _forget(self) -> None:
         self._values.clear()

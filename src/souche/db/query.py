@@ -3,7 +3,7 @@
 A noun maps the fields of its conditions to columns, to rows of a child table (`Child`), or to a set of
 yes-no columns (`Flags`). Everything becomes one statement, whose rows come in the order that pages go by.
 
-Text is compared with regard to case on every database: SQLite's LIKE has none, so there `*` is GLOB's.
+Text is compared with regard to case on every database.
 A date is kept as text, so a text value with `*` picks a day or a month (`2026-11-24*`).
 """
 
@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
+from souche.db.engines.elements import Matches, Pattern, Unindexed
 from souche.model.query import Condition, Query, Value
 
 AnySelect: TypeAlias = sa.Select[*tuple[Any, ...]]
@@ -155,7 +153,7 @@ def compiled(
         few = [_picks_few(fields, condition, order) for condition in query.conditions]
     if any(few):
         seen = sa.or_(*(each.criterion(order) if isinstance(each, Linked) else each for each in scopes))
-        looked_up = _keys(order).where(*wanted, *_beyond(order, query), Walked(seen))
+        looked_up = _keys(order).where(*wanted, *_beyond(order, query), Unindexed(seen))
         keys = _limited(looked_up.order_by(*_KEYS), query)
     else:
         keys = _merged(order, wanted, scopes, query)
@@ -263,7 +261,7 @@ def _criterion(fields: Fields, condition: Condition, number: int, *, few: bool |
         case Flags(columns):
             return sa.or_(sa.false(), *(columns[value] for value in condition.values if value in columns))
         case column:
-            return _comparison(Walked(column) if few is False else column, condition, number)
+            return _comparison(Unindexed(column) if few is False else column, condition, number)
 
 
 def _storable(value: Value) -> bool:
@@ -284,7 +282,7 @@ def _comparison(column: sa.ColumnElement[Any], condition: Condition, number: int
     if condition.at_most:
         return column <= first
     alternatives: list[Criterion] = [
-        _Matches(column, sa.bindparam(f"like{number}_{place}", pattern, _Pattern()))
+        Matches(column, sa.bindparam(f"like{number}_{place}", pattern, Pattern()))
         for place, pattern in enumerate(patterns, 1)
     ]
     if len(exact) == 1:
@@ -301,67 +299,3 @@ def _beyond(order: Order, query: Query) -> list[Criterion]:
     date = sa.bindparam("after_date", query.after.creation_date, order.creation_date.type)
     here = sa.tuple_(date, sa.bindparam("after_id", query.after.resource_id, sa.String()))
     return [sa.tuple_(order.creation_date, order.resource_id) > here]
-
-
-class _Pattern(sa.types.TypeDecorator[str]):
-    """Text where `*` stands for any run of characters, as the database at hand spells it."""
-
-    impl = sa.String
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
-        if value is None:
-            return None
-        return _glob(value) if dialect.name == "sqlite" else _like(value)
-
-
-def _glob(pattern: str) -> str:
-    return pattern.replace("[", "[[]").replace("?", "[?]")
-
-
-def _like(pattern: str) -> str:
-    for special in "\\%_":
-        pattern = pattern.replace(special, f"\\{special}")
-    return pattern.replace("*", "%")
-
-
-class Walked(FunctionElement[Any]):
-    """What no index is to be gone by for: SQLite, which has not counted, takes any for a good one
-    (https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_)."""
-
-    inherit_cache = True
-    name = "walked"
-
-    def __init__(self, column: sa.ColumnElement[Any]) -> None:
-        self.type = column.type
-        super().__init__(column)
-
-
-class _Matches(FunctionElement[bool]):
-    """`text` matches a `_Pattern`, with regard to case."""
-
-    type = sa.Boolean()
-    inherit_cache = True
-    name = "matches"
-
-
-@compiles(_Matches)
-def _compile_like(element: _Matches, compiler: SQLCompiler, **options: Any) -> str:
-    text, pattern = (compiler.process(clause, **options) for clause in element.clauses)
-    return rf"{text} LIKE {pattern} ESCAPE '\'"
-
-
-@compiles(_Matches, "sqlite")
-def _compile_glob(element: _Matches, compiler: SQLCompiler, **options: Any) -> str:
-    text, pattern = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{text} GLOB {pattern}"
-
-
-@compiles(Walked)
-def _compile_walked(element: Walked, compiler: SQLCompiler, **options: Any) -> str:
-    return f"({compiler.process(element.clauses, **options)})"
-
-
-@compiles(Walked, "sqlite")
-def _compile_walked_sqlite(element: Walked, compiler: SQLCompiler, **options: Any) -> str:
-    return f"+({compiler.process(element.clauses, **options)})"

@@ -1,11 +1,8 @@
-"""The database as a whole: connections, transactions, migrations."""
+"""The database as a whole: transactions, prepared statements, migrations."""
 
-import sqlite3
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
-from pathlib import Path
-from typing import Any
+from contextlib import closing, contextmanager
+from typing import Any, Final
 
 import alembic.command
 import alembic.config
@@ -14,59 +11,14 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from souche.db import revisions
+from souche.db.engines.base import Database
 from souche.db.memo import Memo
 from souche.db.pieces import Pieces
 from souche.db.writers import Writers
-from souche.errors import OutOfTime
 from souche.room import told_full
 
-BUSY_TIMEOUT_MS = 30_000
-
-CONNECTIONS_KEPT = 8  # open while nobody uses them
-STEPS_BETWEEN_LOOKS = 1000  # some 0.1 ms
-UNLIMITED = -1  # threads are what limits the connections in use
-
-
-def sqlite_engine(path: Path) -> sa.Engine:
-    """An engine on a SQLite file in WAL mode, with foreign keys on.
-
-    Transactions that write begin with BEGIN IMMEDIATE (`Store.begin`), so that two writers queue at the start
-    instead of failing half-way (https://www.sqlite.org/lang_transaction.html). Nobody waits for a connection, as
-    writers keep theirs while they queue: a request that only reads, on the event loop too, goes past them.
-    """
-    engine = sa.create_engine(
-        f"sqlite:///{path}",
-        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
-        pool_size=CONNECTIONS_KEPT,
-        max_overflow=UNLIMITED,
-    )
-
-    @sa.event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: object) -> None:
-        connection.isolation_level = None
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            f"busy_timeout={BUSY_TIMEOUT_MS}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        reads = connection.get_execution_options().get("reads", False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def checkpoint(database: Path, wait_seconds: float) -> None:
-    """Bring into a SQLite file what is in its write-ahead log only, so that a copy of the file alone has it. Waits so
-    long for those who write; 0: brings in what can be without waiting
-    (https://www.sqlite.org/pragma.html#pragma_wal_checkpoint)."""
-    mode = "TRUNCATE" if wait_seconds else "PASSIVE"
-    with closing(sqlite3.connect(database, timeout=wait_seconds)) as connection:
-        connection.execute(f"PRAGMA wal_checkpoint({mode})")
+MOST_WAITING_SECONDS: Final = 30.0
+"""for its turn to write"""
 
 
 class Prepared:
@@ -143,12 +95,16 @@ class Store:
     """Opens transactions on the region's database. `memo` keeps what was read until something is committed, `pieces`
     what an image shows until it is changed. `writers` is the queue before the transactions that write."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self.engine = engine
-        self.memo = Memo(engine)
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.memo = Memo(database.change_mark)
         self.pieces = Pieces()
-        self.writers = Writers(BUSY_TIMEOUT_MS / 1000)
-        self._reader = engine.execution_options(reads=True)
+        self.writers = Writers(MOST_WAITING_SECONDS)
+
+    @property
+    def engine(self) -> sa.Engine:
+        """Opens connections whose transactions write."""
+        return self.database.engine
 
     def migrate(self, revision: str = "head") -> None:
         """Bring the database to the newest schema, or a former one; harmless when it is there already."""
@@ -170,22 +126,18 @@ class Store:
         it is a rehearsal. It waits for its turn (`db/writers`), among requests or among the work behind them.
 
         Raises:
-            WritersBusy: the turn did not come. OutOfSpace: the medium of the database is full.
+            WritersBusy: the turn did not come. OutOfSpace: the medium of the database is full. Raced, Unavailable: as
+            the database says.
         """
-        with (
-            told_full(),
-            self.writers.turn(request=request),
-            self.engine.connect() as connection,
-            connection.begin() as transaction,
-        ):
+        with self._explained(), self.writers.turn(request=request), self.database.begin() as connection:
             yield connection
             if rehearsal:
-                transaction.rollback()
+                connection.rollback()
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads, on one consistent state; it never waits for writers (WAL)."""
-        with told_full(), self._reader.begin() as connection:
+        """A transaction that only reads, on one consistent state; it never waits for writers."""
+        with self._explained(), self.database.read() as connection:
             yield connection
 
     @contextmanager
@@ -195,32 +147,21 @@ class Store:
         Raises:
             OutOfTime: a statement was under way when `most_seconds` were over.
         """
-        with told_full(), closing(self.engine.raw_connection()) as connection:
-            connection.cursor().execute("BEGIN")
-            with (
-                nullcontext()
-                if most_seconds is None
-                else _bounded(connection.driver_connection, most_seconds)
-            ):
-                yield Reader(connection, self.engine.dialect)
+        with self._explained(), self.database.bounded_read(most_seconds) as connection:
+            yield Reader(connection, self.engine.dialect)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        with told_full():
+            try:
+                yield
+            except Exception as error:
+                failure = self.database.failure(error)
+                if failure is None:
+                    raise
+                raise failure from error
 
     def close(self) -> None:
         """Close every connection."""
         self.memo.close()
-        self.engine.dispose()
-
-
-@contextmanager
-def _bounded(connection: Any, most_seconds: float) -> Iterator[None]:
-    """Statements of a connection of SQLite are broken off when the time is over: it asks every so many steps of its
-    machine (https://www.sqlite.org/c3ref/progress_handler.html)."""
-    end = time.perf_counter() + most_seconds
-    connection.set_progress_handler(lambda: time.perf_counter() > end, STEPS_BETWEEN_LOOKS)
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorname != "SQLITE_INTERRUPT":
-            raise
-        raise OutOfTime(seconds=most_seconds) from error
-    finally:
-        connection.set_progress_handler(None, 0)
+        self.database.close()

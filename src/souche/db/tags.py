@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from souche import ids
 from souche.db import json_sql
 from souche.db import query as engine
+from souche.db.engines.elements import JsonObject
 from souche.db.schema import (
     export_tasks,
     images,
@@ -173,8 +174,8 @@ def as_json(parent: sa.Table, resource_id: sa.Column[str]) -> sa.ColumnElement[s
     return sa.cast(found, sa.Text).label("tags")
 
 
-def _json_tag(columns: engine.AnyColumns) -> json_sql.JsonObject:
-    return json_sql.JsonObject(**{field.name: columns[field.name] for field in dataclasses.fields(Tag)})
+def _json_tag(columns: engine.AnyColumns) -> JsonObject:
+    return JsonObject(**{field.name: columns[field.name] for field in dataclasses.fields(Tag)})
 
 
 from_json: Callable[[str], tuple[Tag, ...]] = msgspec.json.Decoder(tuple[Tag, ...]).decode

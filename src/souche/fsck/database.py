@@ -10,6 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from souche.db import inspection, revisions
+from souche.db.engines.sqlite import ReadOnlySqlite
 from souche.fsck.findings import Finding, Level
 
 RESTORE: Final = "stop the region, and put the home back from a backup"
@@ -33,14 +34,14 @@ def _records(database: Path) -> Iterator[Finding]:
     if not database.exists():
         yield Finding("DatabaseMissing", database.name, "the records are not there", advice=RESTORE)
         return
-    engine = inspection.read_only_engine(database)
+    file = ReadOnlySqlite(database)
     try:
-        with engine.connect() as connection, connection.begin():
+        with file.read() as connection:
             yield from _found_in_records(connection, database.name)
     except sa.exc.DatabaseError as error:
         yield _unreadable("DatabaseDamaged", database, error)
     finally:
-        engine.dispose()
+        file.close()
 
 
 def _found_in_records(connection: sa.Connection, name: str) -> Iterator[Finding]:
@@ -63,15 +64,15 @@ def _found_in_records(connection: sa.Connection, name: str) -> Iterator[Finding]
 
 
 def _journal(journal: Path) -> Iterator[Finding]:
-    engine = inspection.read_only_engine(journal)
+    file = ReadOnlySqlite(journal)
     try:
-        with engine.connect() as connection, connection.begin():
+        with file.read() as connection:
             for said in inspection.damages(connection):
                 yield Finding("JournalDamaged", journal.name, said, advice=RESTORE)
     except sa.exc.DatabaseError as error:
         yield _unreadable("JournalDamaged", journal, error)
     finally:
-        engine.dispose()
+        file.close()
 
 
 def _unreadable(damaged: str, file: Path, error: sa.exc.DatabaseError) -> Finding:

@@ -21,8 +21,9 @@ from souche.backup.verify import Verified
 from souche.cli.composition import Administered, BackupPlace
 from souche.config import BadSetting, check_url, host_and_port
 from souche.db import vms
+from souche.db.engines.sqlite import Sqlite
 from souche.db.region import region_id
-from souche.db.store import Store, sqlite_engine
+from souche.db.store import Store
 from souche.home import Facts, Home
 from souche.main.administration import administer, reached_oos
 from souche.main.drivers import read_key_file
@@ -152,7 +153,7 @@ class _Records:
             closing(sqlite3.connect(path)) as target,
         ):
             source.backup(target)
-        store = Store(sqlite_engine(path))
+        store = Store(Sqlite(path))
         try:
             with store.read() as connection:
                 states = [state for state in VmState if state not in (VmState.STOPPED, VmState.TERMINATED)]

@@ -10,7 +10,7 @@ from souche.clock import SystemClock
 from souche.compute.inspection import ComputeInspector
 from souche.compute.libvirt.inspection import LibvirtInspector
 from souche.compute.simulated import SimulatedHypervisor
-from souche.db.inspection import read_only_engine
+from souche.db.engines.sqlite import ReadOnlySqlite
 from souche.db.store import Store
 from souche.fsck.examine import examine
 from souche.fsck.findings import Tools
@@ -46,7 +46,7 @@ def opened(home: Home) -> Iterator[Region]:
     if not home.database.exists() and not (home.path / "disks").exists():
         raise NotServed(home=home.path)
     with ExitStack() as stack:
-        store = Store(read_only_engine(home.database))
+        store = Store(ReadOnlySqlite(home.database))
         stack.callback(store.close)
         oos = _oos(home)
         yield Region(

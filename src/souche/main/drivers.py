@@ -16,7 +16,8 @@ from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.compute.simulated import SimulatedHypervisor
 from souche.config import BadSetting, Settings
 from souche.db import examination
-from souche.db.store import Store, checkpoint, sqlite_engine
+from souche.db.engines.sqlite import Sqlite, checkpoint
+from souche.db.store import Store
 from souche.home import Home
 from souche.http import server
 from souche.ids import IdSource
@@ -335,7 +336,7 @@ def open_store(home: Home) -> Iterator[Store]:
     identity.check(home)
     with examination.explained(home.database, examination.REGION_REMEDY):
         home.make_databases()
-        store = Store(sqlite_engine(home.database))
+        store = Store(Sqlite(home.database))
         try:
             store.migrate()
             identity.settle(home, store)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from alembic import op
 
+from souche.db.engines.elements import CreateTrigger, RandomInteger
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -36,7 +38,8 @@ def upgrade() -> None:
 
 
 def _date_grants() -> None:
-    op.rename_table("image_grants", "undated_grants")
+    op.execute("CREATE TABLE undated_grants AS SELECT image_id, account_id FROM image_grants")
+    op.drop_table("image_grants")
     op.create_table(
         "image_grants",
         sa.Column("image_id", sa.String(12), nullable=False),
@@ -54,7 +57,7 @@ def _date_grants() -> None:
     op.create_index("ix_image_grants_account_id_creation_date_image_id", "image_grants", walk)
 
 
-def _triggers() -> Iterator[str]:
+def _triggers() -> Iterator[CreateTrigger]:
     yield _trigger("images", "INSERT", "image_id = NEW.image_id")
     yield _trigger("images", "UPDATE", "image_id = NEW.image_id", "NEW.version = OLD.version")
     yield _trigger("accounts", "UPDATE", "account_id = NEW.account_id")
@@ -64,10 +67,10 @@ def _triggers() -> Iterator[str]:
             yield _trigger(table, event, f"image_id IN ({ids})")
 
 
-def _trigger(table: str, event: str, changed: str, condition: str = "TRUE") -> str:
-    name = f"image_version_{table}_{event.lower()}"
-    bump = f"UPDATE images SET version = random() WHERE {changed}"  # noqa: S608 (of constants)
-    return f"CREATE TRIGGER {name} AFTER {event} ON {table} WHEN {condition} BEGIN {bump}; END"
+def _trigger(table: str, event: str, changed: str, condition: str = "TRUE") -> CreateTrigger:
+    images = sa.table("images", sa.column("version", sa.BigInteger))
+    bump = images.update().values(version=RandomInteger()).where(sa.text(changed))
+    return CreateTrigger(f"image_version_{table}_{event.lower()}", event, table, bump, condition)
 
 
 def downgrade() -> None:

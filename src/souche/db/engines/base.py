@@ -1,0 +1,54 @@
+"""What Souche needs of a database."""
+
+from collections.abc import Hashable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from souche.errors import SystemFailure
+
+
+class Database(Protocol):
+    """One database. Threads may share it, except for `change_mark`.
+
+    The rules of use-cases cross rows: a use-case looks, then writes. They hold because one transaction writes at a
+    time, in all processes (`begin`), and because everything that it reads after its first statement was committed.
+    """
+
+    engine: sa.Engine
+    """opens connections whose transactions write, as by `begin`"""
+
+    is_local: bool
+    """Whether a short read takes microseconds: nothing is between this process and the records. Only then may the event
+    loop read."""
+
+    def begin(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction that may write. Waits until no other one writes; committed at the end, rolled back on an
+        exception."""
+        ...
+
+    def read(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction that only reads. All of its statements see one state; it waits for no writer."""
+        ...
+
+    def bounded_read(self, most_seconds: float | None) -> AbstractContextManager[sa.PoolProxiedConnection]:
+        """As `read`, with the driver's own connection. None: without a bound.
+
+        Raises:
+            OutOfTime: a statement was under way when `most_seconds` were over.
+        """
+        ...
+
+    def change_mark(self) -> Hashable:
+        """Two equal marks: nothing was committed in between, by any process. One thread at a time."""
+        ...
+
+    def failure(self, error: Exception) -> SystemFailure | None:
+        """The driver's error, or SQLAlchemy's round it, as one of the family if the database is to blame and not the
+        statement: `Raced`, `WritersBusy`, `Unavailable`, `OutOfSpace`. None: it is another."""
+        ...
+
+    def close(self) -> None:
+        """Close every connection."""
+        ...

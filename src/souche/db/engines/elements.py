@@ -1,0 +1,104 @@
+"""SQL that databases spell differently. Each database's own file has its spelling."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.ddl import ExecutableDDLElement
+from sqlalchemy.sql.functions import FunctionElement
+
+PATTERNS: Final[dict[str, Callable[[str], str]]] = {}
+"""from text in which `*` stands for any run of characters to what the database of a dialect matches with"""
+
+
+class Pattern(sa.types.TypeDecorator[str]):
+    """Text where `*` stands for any run of characters."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else PATTERNS[dialect.name](value)
+
+
+class Matches(FunctionElement[bool]):
+    """A text matches a `Pattern`, with regard to case."""
+
+    type = sa.Boolean()
+    inherit_cache = True
+    name = "matches"
+
+
+class Unindexed(FunctionElement[Any]):
+    """A column whose index is not used, for a condition that most rows satisfy."""
+
+    inherit_cache = True
+    name = "unindexed"
+
+    def __init__(self, column: sa.ColumnElement[Any]) -> None:
+        self.type = column.type
+        super().__init__(column)
+
+
+class JsonOf(FunctionElement[str]):
+    """A text that is JSON, to be a part of other JSON."""
+
+    type = sa.Text()
+    inherit_cache = True
+    name = "json_of"
+
+
+class JsonObject(FunctionElement[str]):
+    """A JSON object. On SQLite its yes and no are 1 and 0."""
+
+    type = sa.Text()
+    inherit_cache = True
+    name = "json_object"
+
+    def __init__(self, **values: sa.ColumnElement[Any]) -> None:
+        parts: list[sa.ColumnElement[Any]] = []
+        for name, value in values.items():
+            parts += (sa.literal_column(f"'{name}'"), value)
+        super().__init__(*parts)
+
+
+class JsonArray(FunctionElement[str]):
+    """The JSON array of a value in each row of a group."""
+
+    type = sa.Text()
+    inherit_cache = True
+    name = "json_array"
+
+
+class RandomInteger(FunctionElement[int]):
+    """A random signed integer of 64 bits."""
+
+    type = sa.BigInteger()
+    inherit_cache = True
+    name = "random_integer"
+
+
+class CreateTrigger(ExecutableDDLElement):
+    """A trigger that runs one statement for each row that an event (INSERT, UPDATE, DELETE) changes, if the condition
+    holds. Both may name `NEW` and `OLD`."""
+
+    def __init__(
+        self, name: str, event: str, table: str, statement: sa.Update, condition: str = "TRUE"
+    ) -> None:
+        self.name = name
+        self.event = event
+        self.table = table
+        self.statement = statement
+        self.condition = condition
+
+
+def spelled(spelling: str) -> Callable[..., str]:
+    """A function for SQLAlchemy's compiler. In the spelling, `{0}` is an element's first argument, and `{all}` are all
+    arguments, with commas between."""
+
+    def compile_function(element: FunctionElement[Any], compiler: SQLCompiler, **options: Any) -> str:
+        arguments = [compiler.process(clause, **options) for clause in element.clauses]
+        return spelling.format(*arguments, all=", ".join(arguments))
+
+    return compile_function

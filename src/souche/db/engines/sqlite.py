@@ -1,0 +1,190 @@
+"""SQLite: a file, and no server. The default."""
+
+import sqlite3
+import time
+from collections.abc import Hashable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import DDLCompiler
+
+from souche.db.engines.elements import (
+    PATTERNS,
+    CreateTrigger,
+    JsonArray,
+    JsonObject,
+    JsonOf,
+    Matches,
+    RandomInteger,
+    Unindexed,
+    spelled,
+)
+from souche.errors import OutOfTime, SystemFailure, WritersBusy
+
+NAME: Final = "sqlite"
+
+BUSY_TIMEOUT_MS: Final = 30_000
+CONNECTIONS_KEPT: Final = 8  # open while nobody uses them
+STEPS_BETWEEN_LOOKS: Final = 1000  # some 0.1 ms
+UNLIMITED: Final = -1  # threads are what limits the connections in use
+
+
+class Sqlite:
+    """A SQLite file in WAL mode, with foreign keys on.
+
+    Transactions that write begin with BEGIN IMMEDIATE, so that two writers queue at the start instead of failing
+    half-way (https://www.sqlite.org/lang_transaction.html). Nobody waits for a connection, as writers keep theirs while
+    they queue: a request that only reads, on the event loop too, goes past them.
+    """
+
+    is_local = True
+
+    def __init__(self, path: Path) -> None:
+        self.engine = _engine(f"sqlite:///{path}", pool_size=CONNECTIONS_KEPT, max_overflow=UNLIMITED)
+        sa.event.listen(self.engine, "connect", _set_journal)
+        sa.event.listen(self.engine, "begin", _begin)
+        self._reader: sa.Engine = self.engine.execution_options(reads=True)
+        self._watcher: Any = None
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """`BEGIN IMMEDIATE`."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """`BEGIN`: one state from the first statement on (https://www.sqlite.org/isolation.html)."""
+        with self._reader.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def bounded_read(self, most_seconds: float | None) -> Iterator[sa.PoolProxiedConnection]:
+        """As `read`. The time is looked at every `STEPS_BETWEEN_LOOKS` steps of SQLite's machine."""
+        with closing(self.engine.raw_connection()) as connection:
+            connection.cursor().execute("BEGIN")
+            with _bounded(connection.driver_connection, most_seconds):
+                yield connection
+
+    def change_mark(self) -> Hashable:
+        """By `data_version` (https://www.sqlite.org/pragma.html#pragma_data_version), in a few microseconds, where a
+        page of images takes a millisecond. It does not count a connection's own commits: this connection never writes.
+        """
+        if self._watcher is None:
+            connection = self.engine.raw_connection()
+            connection.detach()
+            self._watcher = connection.dbapi_connection
+        mark: int = self._watcher.execute("PRAGMA data_version").fetchone()[0]
+        return mark
+
+    def failure(self, error: Exception) -> SystemFailure | None:
+        """`SQLITE_BUSY`: another process wrote for the whole timeout. (A full medium is recognised by `room.full`.)"""
+        if getattr(getattr(error, "orig", error), "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+            return WritersBusy(seconds=BUSY_TIMEOUT_MS // 1000)
+        return None
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self._watcher is not None:
+            self._watcher.close()
+        self._watcher = None
+        self.engine.dispose()
+
+
+class ReadOnlySqlite(Sqlite):
+    """A SQLite file that is there. It can be read while a server writes; nothing is written, made or migrated."""
+
+    def __init__(self, path: Path) -> None:
+        self.engine = _engine(
+            f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true", poolclass=sa.pool.NullPool
+        )
+        sa.event.listen(self.engine, "begin", _begin_reading)
+        self._reader = self.engine
+        self._watcher = None
+
+
+def _engine(url: str, **options: Any) -> sa.Engine:
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, **options)
+    sa.event.listen(engine, "connect", _leave_transactions_to_us)
+    return engine
+
+
+def _leave_transactions_to_us(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+
+
+def _set_journal(connection: sqlite3.Connection, _record: object) -> None:
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: sa.Connection) -> None:
+    reads = connection.get_execution_options().get("reads", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _begin_reading(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _bounded(connection: Any, most_seconds: float | None) -> AbstractContextManager[None]:
+    return nullcontext() if most_seconds is None else _broken_off(connection, most_seconds)
+
+
+@contextmanager
+def _broken_off(connection: sqlite3.Connection, most_seconds: float) -> Iterator[None]:
+    """Statements are broken off when the time is over (https://www.sqlite.org/c3ref/progress_handler.html)."""
+    end = time.perf_counter() + most_seconds
+    connection.set_progress_handler(lambda: time.perf_counter() > end, STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname != "SQLITE_INTERRUPT":
+            raise
+        raise OutOfTime(seconds=most_seconds) from error
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def checkpoint(database: Path, wait_seconds: float) -> None:
+    """Bring into a SQLite file what is in its write-ahead log only, so that a copy of the file alone has it. Waits so
+    long for those who write; 0: brings in what can be without waiting
+    (https://www.sqlite.org/pragma.html#pragma_wal_checkpoint)."""
+    mode = "TRUNCATE" if wait_seconds else "PASSIVE"
+    with closing(sqlite3.connect(database, timeout=wait_seconds)) as connection:
+        connection.execute(f"PRAGMA wal_checkpoint({mode})")
+
+
+def _glob(pattern: str) -> str:
+    return pattern.replace("[", "[[]").replace("?", "[?]")
+
+
+PATTERNS[NAME] = _glob
+compiles(Matches, NAME)(spelled("{0} GLOB {1}"))  # LIKE has no regard to case
+
+# Without statistics, SQLite takes every index for a good one
+# (https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_).
+compiles(Unindexed, NAME)(spelled("+({all})"))
+
+compiles(JsonOf, NAME)(spelled("json({all})"))
+compiles(JsonObject, NAME)(spelled("json_object({all})"))
+compiles(JsonArray, NAME)(spelled("json_group_array({all})"))
+compiles(RandomInteger, NAME)(spelled("random()"))
+
+
+@compiles(CreateTrigger, NAME)
+def _create_trigger(trigger: CreateTrigger, compiler: DDLCompiler, **_options: Any) -> str:
+    statement = compiler.sql_compiler.process(trigger.statement, literal_binds=True)
+    return (
+        f"CREATE TRIGGER {trigger.name} AFTER {trigger.event} ON {trigger.table} WHEN {trigger.condition}"
+        f" BEGIN {statement}; END"
+    )
