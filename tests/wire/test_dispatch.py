@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,6 +57,31 @@ def test_an_empty_id_in_a_nested_object_is_absent() -> None:
         "VmId": "",
         "Mappings": [{"NoDevice": "", "Bsu": {"VolumeType": ""}}],
     }
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "left"),
+    [
+        ("CreateImage", {"VmId": "", "SourceImageId": "ami-12345678"}, {"SourceImageId"}),
+        ("CreateImage", {"VmId": "i-12345678", "SourceImageId": "", "SourceRegionName": ""}, {"VmId"}),
+        ("CreateSnapshot", {"VolumeId": "vol-12345678", "SourceSnapshotId": "", "Description": ""},
+         {"VolumeId", "Description"}),
+        ("DeleteVolume", {"VolumeId": ""}, {"VolumeId"}),
+    ],
+)  # fmt: skip
+def test_an_empty_id_that_an_action_does_not_need_is_absent(
+    action: str, body: dict[str, str], left: set[str]
+) -> None:
+    """One that tells how an image is made would stand beside the one that does."""
+    seen: list[Mapping[str, Any]] = []
+
+    def handler(call: Call) -> Mapping[str, object]:
+        seen.append(call.request)
+        return {}
+
+    as_is = actions.outscale_action(action)
+    dispatch(replace(as_is, handler=handler), bare_region(), None, json.dumps(body).encode(), "r")
+    assert seen[0].keys() == left
 
 
 def test_a_refusal_names_the_path_of_the_parameter_and_the_values_supported() -> None:

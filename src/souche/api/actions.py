@@ -180,7 +180,8 @@ def outscale_action(name: str) -> Action:
         raise UnknownAction(action=name, api=f"the OUTSCALE API {spec.version()}")
     if name not in ACTIONS:
         raise ActionNotSupported(action=name)
-    return Action(name, ACTIONS[name], spec.request_check(name), Access(spec.access(name)))
+    access = Access(spec.access(name))
+    return Action(name, ACTIONS[name], spec.request_check(name), access, spec.optional_ids(name))
 
 
 @cache

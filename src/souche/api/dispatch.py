@@ -17,7 +17,7 @@ from souche.refusals import BadValue
 
 # Packer sends `"SubnetId": ""` (reference clients.md, section 1), and Terraform `"FileLocation": ""` with every
 # snapshot that it makes. An empty token would make all requests with one the same.
-EMPTY_MEANS_ABSENT: Final = ("SubnetId", "FileLocation", "ClientToken", "SnapshotId")
+EMPTY_MEANS_ABSENT: Final = ("SubnetId", "FileLocation", "ClientToken", "SnapshotId", "SourceRegionName")
 
 # The actions that read what a URL of the caller leads to, where one is given, before they answer.
 FETCHING: Final = frozenset({"CreateImage", "CreateSnapshot"})
@@ -59,12 +59,14 @@ class Access(Enum):
 
 @dataclass(frozen=True)
 class Action:
-    """An action that the region can do. `check` refuses a body without its shape."""
+    """An action that the region can do. `check` refuses a body without its shape. An id of `optional_ids` that is ""
+    is absent: several of them tell how an image or a snapshot is made, and an empty one tells nothing."""
 
     name: str
     handler: Handler
     check: Check
     access: Access
+    optional_ids: frozenset[str] = frozenset()
 
 
 def fetches(action: Action, body: bytes) -> bool:
@@ -81,6 +83,9 @@ def dispatch(
         UserError: what the caller asked for cannot be; see `api.errors` for how that is told.
     """
     request = read_body(body)
+    for name in action.optional_ids & request.keys():
+        if request[name] == "":
+            del request[name]
     action.check(request)
     context = {"ResponseContext": {"RequestId": request_id}}
     if request.get("DryRun") is True:

@@ -57,6 +57,13 @@ def access(action: str) -> str:
     return str(document()["actions"][action]["access"])
 
 
+def optional_ids(action: str) -> frozenset[str]:
+    """The ids that a request of the action may have and need not, at its top."""
+    request = document()["schemas"][document()["actions"][action]["request"]]
+    needed = request.get("required", ())
+    return frozenset(name for name in request["properties"] if name.endswith("Id") and name not in needed)
+
+
 def check_request(action: str, body: object) -> None:
     """Refuse a body that has not the shape of the action's request.
 
