@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from souche import main
 from souche.config import network_of
+from souche.main import administration
 from tests.support.polling import eventually
 from tests.wire.server import Server
 
@@ -289,7 +289,7 @@ def test_a_home_at_another_path_keeps_its_guests_network(tmp_path: Path) -> None
         network = served.facts["GuestNetwork"]
     home.rename(moved)
     assert network_of(moved) != network
-    with main.administer(moved) as administered:
+    with administration.administer(moved) as administered:
         assert administered.region.network.cidr == network
     (moved / "serving.json").unlink()
     with serving(moved) as served:

@@ -14,7 +14,7 @@ import pytest
 from souche.app import image_copies
 from souche.app.image_copies import Copy
 from souche.app.images import ImageSettings
-from souche.main import administer
+from souche.main.administration import administer
 from souche.model.accounts import Principal
 from souche.objects.base import BucketAccessRefused
 from souche.objects.s3 import S3Access, S3Store

@@ -21,7 +21,7 @@ from osc_sdk_python import Gateway
 from souche import logs
 from souche.app import official_images
 from souche.app.official_images import DiskImage
-from souche.main import administer
+from souche.main.administration import administer
 from souche.run import run
 from souche.transfer.gate import AdmittedDisk
 from tools.harness import create_account, gateway, hypervisor_of, serve, wait_for

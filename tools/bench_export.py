@@ -32,7 +32,7 @@ from souche.app import official_images
 from souche.app.official_images import DiskImage
 from souche.formats import gzip_members
 from souche.home import Home
-from souche.main import administer
+from souche.main.administration import administer
 from souche.main.drivers import embedded_oos
 from souche.objects.s3 import S3Access, S3Store, configuration
 from souche.run import run

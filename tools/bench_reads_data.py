@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from souche import main as composition
 from souche.app import accounts
 from souche.db import schema
 from souche.db.store import Store
 from souche.home import Home
+from souche.main import administration
 from tools.http_load import Caller
 
 NEIGHBOURS: Final = 1000  # accounts beside the caller's
@@ -29,7 +29,7 @@ def prepare(home: Home, count: int) -> Caller:
 
 
 def _fill(home: Home, count: int) -> Caller:
-    with composition.administer(home.path, make=True) as administered:
+    with administration.administer(home.path, make=True) as administered:
         account, key, secret = accounts.create(administered.region, "bench")
         with administered.region.store.begin() as connection:
             for table, rows in _rows(account.account_id, count).items():
@@ -118,5 +118,5 @@ def _image_rows(
 @contextmanager
 def opened(home: Home) -> Iterator[Store]:
     """The region's database."""
-    with composition.administer(home.path) as administered:
+    with administration.administer(home.path) as administered:
         yield administered.region.store

@@ -19,9 +19,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from souche import main as composition
 from souche.app import accounts, security_groups
 from souche.home import Home
+from souche.main import administration
 from souche.model.accounts import Principal
 from tools.bench_reads import served
 from tools.http_load import Caller, Load, signed
@@ -62,7 +62,7 @@ def _print(name: str, load: Load, bare: float) -> None:
 def _prepare(home: Home) -> dict[Caller, str]:
     """The callers, with a security group of each to tag."""
     callers = {}
-    with composition.administer(home.path, make=True) as administered:
+    with administration.administer(home.path, make=True) as administered:
         region = administered.region
         for number in range(ACCOUNTS):
             account, key, secret = accounts.create(region, f"bench-{number}")

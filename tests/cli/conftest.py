@@ -7,10 +7,8 @@ import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
-from souche import main
 from souche.cli import commands
-from souche.cli.composition import Composition
-from souche.main.backups import Backups
+from souche.main import command_line
 
 
 class Souche:
@@ -18,7 +16,7 @@ class Souche:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        composition = Composition(main.run, main.administer, main.destroy, Backups(), main.check)
+        composition = command_line.composition()
         self._app = commands.build(composition)
 
     def __call__(self, *arguments: object) -> list[dict[str, Any]]:

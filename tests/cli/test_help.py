@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 import typer.main
 
-from souche import main
 from souche.cli import commands
-from souche.cli.composition import Composition
-from souche.main.backups import Backups
+from souche.main import command_line
 from tests.support.markdown import SHELL, blocks, command_lines, inline_code
 
 ROOT = Path(__file__).parents[2]
@@ -27,9 +25,7 @@ Command = Any
 
 def application() -> Command:
     """The commands, without what they do: only their parsers and their help are asked."""
-    root = typer.main.get_command(
-        commands.build(Composition(main.run, main.administer, main.destroy, Backups(), main.check))
-    )
+    root = typer.main.get_command(commands.build(command_line.composition()))
     for _path, command in tree(root):
         command.callback = None
     return root
@@ -39,7 +35,7 @@ def tree(command: Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
     """A command and all below it, each with the words that lead to it."""
     yield path, command
     for name, below in getattr(command, "commands", {}).items():
-        yield from tree(below, (*path, name))
+        yield from tree(getattr(below, "loaded", below), (*path, name))
 
 
 COMMANDS = dict(tree(application()))
@@ -58,6 +54,12 @@ def test_help_tells_of_the_command_and_of_all_that_it_takes(
         assert parameter.help, f"{parameter.name} has no help"
         assert _beginning(parameter.help) in shown, parameter.name
         assert parameter.param_type_name == "argument" or set(parameter.opts) <= set(re.split("[ ,]+", shown))
+
+
+@pytest.mark.parametrize("name", commands.COMMANDS)
+def test_the_list_of_commands_begins_as_the_help_of_each(name: str) -> None:
+    """The list does not import them."""
+    assert COMMANDS[(name,)].help.startswith(commands.COMMANDS[name][1].rstrip("."))
 
 
 def test_the_help_of_backup_has_the_options_of_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:

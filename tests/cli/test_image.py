@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from souche import main, run
+from souche import run
 from souche.cli import image as image_commands
 from souche.db import images, snapshots
+from souche.main import administration
 from souche.model.images import Image
 from souche.states import SnapshotState
 from souche.transfer import reader
@@ -35,7 +36,10 @@ def disk(tmp_path: Path) -> Path:
 
 
 def read(souche: Souche, image_id: str) -> Image:
-    with main.administer(souche.home) as administered, administered.region.store.read() as connection:
+    with (
+        administration.administer(souche.home) as administered,
+        administered.region.store.read() as connection,
+    ):
         image = images.get(connection, image_id)
         assert image is not None
         snapshot = snapshots.get(connection, image.snapshot_ids[0])
@@ -139,7 +143,10 @@ def test_a_qcow2_disk_that_is_not_whole_is_not_published(souche: Souche, tmp_pat
     (tmp_path / "disk.qcow2").write_bytes(DAMAGES[damage](good))
     said = souche.refusal("image", "publish", tmp_path / "disk.qcow2", "--name", "Bad")
     assert "cut short" in said or "the same data more than once" in said
-    with main.administer(souche.home) as administered, administered.region.store.read() as connection:
+    with (
+        administration.administer(souche.home) as administered,
+        administered.region.store.read() as connection,
+    ):
         assert not snapshots.all_ids(connection)
     assert list((souche.home / "staging").iterdir()) == []
 
@@ -158,7 +165,7 @@ def test_a_disk_is_published_as_its_name_says(souche: Souche, tmp_path: Path, na
     (told,) = souche("image", "publish", file, "--name", "Image")
     image = read(souche, told["ImageId"])
     assert image.root_mapping.volume_size_gib == 1
-    with main.administer(souche.home) as administered:
+    with administration.administer(souche.home) as administered:
         (snapshot_id,) = image.snapshot_ids
         with administered.volumes.read_snapshot(snapshot_id) as uri, reader.connect(uri) as back:
             content = {chunk.offset: bytes(chunk.data) for chunk in back.chunks(back.allocation())}

@@ -7,7 +7,8 @@ from typing import Any
 import nbd
 import pytest
 
-from souche.main import administer, drivers
+from souche.main import drivers
+from souche.main.administration import administer
 from tests.cli.conftest import Souche
 from tests.support.cleaners import StampingCleaner
 from tests.trust import corpus, windows

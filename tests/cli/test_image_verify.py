@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from souche import main
 from souche.home import Home
-from souche.main import administration
 from souche.trust.boot import QemuBooter
 from tests.cli.conftest import Souche
 from tests.support.boot_disks import disk
@@ -80,7 +78,6 @@ def test_where_guests_are_simulated_it_is_said_that_nothing_is_booted(souche: So
 def test_where_nothing_boots_it_takes_a_word_to_publish(
     souche: Souche, good: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main.administer is administration.administer
     monkeypatch.setattr(QemuBooter, "missing", lambda *_: "qemu-system-x86_64")
     refused = souche.refusal("image", "publish", good, "--name", "Good", "--verify")
     assert "lacks qemu-system-x86_64" in refused

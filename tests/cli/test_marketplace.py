@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from souche import main, run
+from souche import run
 from souche.app import product_types
 from souche.db import images
+from souche.main import administration
 from souche.model.accounts import Principal
 from tests.cli.conftest import Souche
 
@@ -24,7 +25,7 @@ def image_id(souche: Souche, tmp_path: Path) -> str:
 
 @pytest.fixture
 def product(souche: Souche, image_id: str) -> str:
-    with main.administer(souche.home) as administered:
+    with administration.administer(souche.home) as administered:
         with administered.region.store.read() as connection:
             image = images.get(connection, image_id)
         assert image is not None

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from souche import main
 from souche.db import snapshots, volumes
+from souche.main import administration
 from souche.states import SnapshotState, VolumeState
 from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store
@@ -49,7 +49,7 @@ def rows(souche: Souche, *words: str) -> list[dict[str, object]]:
 
 
 def states(home: Path) -> tuple[SnapshotState | None, VolumeState | None]:
-    with main.administer(home) as administered, administered.region.store.read() as connection:
+    with administration.administer(home) as administered, administered.region.store.read() as connection:
         snapshot, volume = snapshots.get(connection, SNAPSHOT), volumes.get(connection, VOLUME)
     return snapshot.state if snapshot else None, volume.state if volume else None
 
@@ -70,7 +70,10 @@ def test_a_snapshot_comes_back_as_one_that_can_be_used(souche: Souche, trashed: 
     assert souche("trash", "restore", SNAPSHOT, "--account", "alice") == [row(SNAPSHOT, None)]
     assert trashed.inventory().snapshot_ids == {SNAPSHOT}
     assert [each.resource_id for each in trashed.trash()] == [VOLUME]
-    with main.administer(souche.home) as administered, administered.region.store.read() as connection:
+    with (
+        administration.administer(souche.home) as administered,
+        administered.region.store.read() as connection,
+    ):
         snapshot = snapshots.get(connection, SNAPSHOT)
     assert snapshot is not None
     assert (snapshot.state, snapshot.progress_percent, snapshot.volume_size_gib) == ("completed", 100, 2)
@@ -79,7 +82,10 @@ def test_a_snapshot_comes_back_as_one_that_can_be_used(souche: Souche, trashed: 
 def test_a_volume_comes_back_as_one_that_can_be_used(souche: Souche, trashed: Qcow2Store) -> None:
     souche("trash", "restore", VOLUME, "--account", "alice")
     assert trashed.inventory().volume_ids == {VOLUME}
-    with main.administer(souche.home) as administered, administered.region.store.read() as connection:
+    with (
+        administration.administer(souche.home) as administered,
+        administered.region.store.read() as connection,
+    ):
         volume = volumes.get(connection, VOLUME)
     assert volume is not None
     assert (volume.state, volume.size_gib) == ("available", 2)

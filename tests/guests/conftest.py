@@ -18,7 +18,7 @@ from tools.harness import Credentials, Wrong, wait_for
 from souche.app import official_images
 from souche.app.official_images import DiskImage
 from souche.errors import ProgramFailed, ProgramTimedOut
-from souche.main import administer
+from souche.main.administration import administer
 from souche.recipes import debian_12
 from souche.run import run
 from souche.transfer.gate import AdmittedDisk

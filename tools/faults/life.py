@@ -9,8 +9,7 @@ import select
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,7 +17,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from souche import main
 from souche.api import actions
 from souche.api.dispatch import dispatch
 from souche.app import accounts
@@ -26,7 +24,7 @@ from souche.clock import SystemClock
 from souche.config import Settings
 from souche.db import image_reports
 from souche.errors import SoucheError, UserError
-from souche.main import drivers
+from souche.main import drivers, serving
 from souche.model.accounts import Principal
 from souche.trust.engine import NoEngine
 from souche.workflows import engine
@@ -128,7 +126,12 @@ def _drain(readable: int, watch: Watch) -> tuple[bytes, bool]:
 
 
 def _put(module: ModuleType, name: str, part: object) -> None:
-    """Have the composition root use another part, in this process only."""
+    """Have the composition root use another part, in this process only.
+
+    Raises:
+        AttributeError: it uses none of this name.
+    """
+    getattr(module, name)
     setattr(module, name, part)
 
 
@@ -141,12 +144,12 @@ def _put_no_engine() -> None:
 def live(plan: Plan, tell: Callable[[Line], None]) -> None:
     """The life."""
     reaper = Reaper(plan.death, lambda how: tell({"died": how}))
-    _put(main, "DurableWorkflows", partial(DurableWorkflows, through=partial(DeadlyJournal, reaper)))
-    _put(main, "open_oos", _folder_oos)
+    _put(serving, "DurableWorkflows", partial(DurableWorkflows, through=partial(DeadlyJournal, reaper)))
+    _put(serving, "external_oos", _folder_oos)
     _put(drivers, "SystemClock", partial(ShiftedClock, plan.ahead_seconds))
     if plan.death is None or plan.seed % LIVES_THAT_LOOK:
         _put_no_engine()
-    with main.serve(plan.settings) as served:
+    with serving.serve(plan.settings) as served:
         reaper.started()
         if plan.death is None:
             _settle(served, tell)
@@ -155,12 +158,11 @@ def live(plan: Plan, tell: Callable[[Line], None]) -> None:
         reaper.kill("idle")
 
 
-@contextmanager
-def _folder_oos(_settings: Settings, home: Any) -> Iterator[buckets.AtomicOos]:
-    yield buckets.oos(home.path)
+def _folder_oos(settings: Settings) -> buckets.AtomicOos:
+    return buckets.oos(settings.home)
 
 
-def _ask(plan: Plan, served: main.Served, reaper: Reaper, tell: Callable[[Line], None]) -> None:
+def _ask(plan: Plan, served: serving.Served, reaper: Reaper, tell: Callable[[Line], None]) -> None:
     """The requests; then, if the life has not met its death, one more that leads to another."""
     source = random.Random(plan.seed)  # noqa: S311  repeatable, not secret
     for number in range(plan.requests + 1):
@@ -176,7 +178,7 @@ def _ask(plan: Plan, served: main.Served, reaper: Reaper, tell: Callable[[Line],
     _await_idle(served, LONGEST_POLLS)
 
 
-def _await_idle(served: main.Served, most_polls: int) -> bool:
+def _await_idle(served: serving.Served, most_polls: int) -> bool:
     """Wait until nothing is promised; whether it came to that."""
     for _ in range(most_polls):
         if not engine.outstanding(served.parts):
@@ -185,7 +187,7 @@ def _await_idle(served: main.Served, most_polls: int) -> bool:
     return False
 
 
-def _answer(served: main.Served, account_id: str, action: str, request: requests.Request) -> Line:
+def _answer(served: serving.Served, account_id: str, action: str, request: requests.Request) -> Line:
     question = (served.region, Principal(account_id), json.dumps(request).encode(), "fault")
     try:
         return {"answer": dispatch(actions.outscale_action(action), *question)}
@@ -195,7 +197,7 @@ def _answer(served: main.Served, account_id: str, action: str, request: requests
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def _settle(served: main.Served, tell: Callable[[Line], None]) -> None:
+def _settle(served: serving.Served, tell: Callable[[Line], None]) -> None:
     """Let everything end, and what is left over be removed."""
     quiet = polls = 0
     while quiet < 3:
@@ -217,8 +219,8 @@ def _settle(served: main.Served, tell: Callable[[Line], None]) -> None:
 def prepare(settings: Settings, names: tuple[str, ...], tell: Callable[[Line], None]) -> None:
     """The first life of a home: accounts, with a few things each."""
     _put_no_engine()
-    _put(main, "open_oos", _folder_oos)
-    with main.serve(settings) as served:
+    _put(serving, "external_oos", _folder_oos)
+    with serving.serve(settings) as served:
         _fill(served, names, tell)
         _settle(served, tell)
         os._exit(0)
@@ -228,9 +230,9 @@ def rehearse(settings: Settings, names: tuple[str, ...], imports: Imports) -> No
     """A life in this very process, with a request for each workflow, so that lives which are forked of it find all
     that is compiled on the first use. It ends in good order."""
     keep_compiled()
-    _put(main, "open_oos", _folder_oos)
+    _put(serving, "external_oos", _folder_oos)
     told: list[Line] = []
-    with main.serve(settings) as served:
+    with serving.serve(settings) as served:
         _fill(served, names, told.append)
         source = random.Random(0)  # noqa: S311  repeatable, not secret
         for workflow in requests.WORKFLOWS:
@@ -239,13 +241,13 @@ def rehearse(settings: Settings, names: tuple[str, ...], imports: Imports) -> No
             _answer(served, told[0]["account"], action, request)
             _await_idle(served, SETTLING_POLLS)
         _settle(served, told.append)
-    with main.serve(settings):  # as after a crash
+    with serving.serve(settings):  # as after a crash
         pass
     seen.look(settings.home)
     freeze()
 
 
-def _fill(served: main.Served, names: tuple[str, ...], tell: Callable[[Line], None]) -> None:
+def _fill(served: serving.Served, names: tuple[str, ...], tell: Callable[[Line], None]) -> None:
     for name in names:
         account, _, _ = accounts.create(served.region, name)
         volume = _made(
@@ -260,7 +262,7 @@ def _fill(served: main.Served, names: tuple[str, ...], tell: Callable[[Line], No
         tell({"account": account.account_id})
 
 
-def _made(served: main.Served, account_id: str, action: str, **request: object) -> Line:
+def _made(served: serving.Served, account_id: str, action: str, **request: object) -> Line:
     """What an action answers, when what it promised is done."""
     body = json.dumps(request).encode()
     answer: Line = json.loads(

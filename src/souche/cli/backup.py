@@ -64,7 +64,7 @@ def _add_make(app: typer.Typer, composition: Composition) -> None:
 
         The backup holds the key of every secret: keep it where only you can read."""
         with told(), transfer_bar() as tell:
-            made = composition.backups.make(home, BackupPlace(to, oos_endpoint, oos_key_file), tell)
+            made = composition.backups().make(home, BackupPlace(to, oos_endpoint, oos_key_file), tell)
         problems = {**made.manifest.damaged}
         problems |= dict.fromkeys(made.uncaptured, "as it was captured last: it could not be captured now")
         facts = {**_facts(made.manifest), "NewBytes": made.new_bytes}
@@ -84,7 +84,7 @@ def _add_verify(app: typer.Typer, composition: Composition) -> None:
         """Read all backups in a place, and compare every byte with its checksum. Status 1 if anything is missing or
         damaged."""
         with told(), transfer_bar() as tell:
-            done = composition.backups.verify(BackupPlace(place, oos_endpoint, oos_key_file), tell)
+            done = composition.backups().verify(BackupPlace(place, oos_endpoint, oos_key_file), tell)
         _show_verified(done, as_json=json)
         if done.findings:
             raise typer.Exit(1)
@@ -116,7 +116,7 @@ def _add_list(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """List the backups in a place, oldest first. Status 1 if one of them cannot be read."""
         with told():
-            found = composition.backups.every(BackupPlace(place, oos_endpoint, oos_key_file))
+            found = composition.backups().every(BackupPlace(place, oos_endpoint, oos_key_file))
         for each in found:
             unread = {"BackupId": each.backup_id, "Problem": each.problem}
             show(_facts(each.manifest) if each.manifest else unread, as_json=json)
@@ -140,7 +140,7 @@ def build_restore(composition: Composition) -> Callable[..., None]:
 
         Do not serve it while the region that was backed up is served too."""
         with told(), transfer_bar() as tell:
-            manifest = composition.backups.restore(
+            manifest = composition.backups().restore(
                 BackupPlace(place, oos_endpoint, oos_key_file), backup, home, tell
             )
         show({**_facts(manifest), "Home": str(home.resolve())}, as_json=json)

@@ -1,30 +1,42 @@
 """The tree of commands."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Final
 
 import typer
 
-from souche import __version__, config, logs
-from souche.cli import (
-    account,
-    alias,
-    backup,
-    bucket,
-    export,
-    fsck,
-    image,
-    import_image,
-    marketplace,
-    notices,
-    quota,
-    region,
-    trash,
-    uses,
-)
+from souche import __version__
 from souche.cli.composition import Composition
-from souche.cli.flags import with_settings
-from souche.cli.output import told
+from souche.cli.groups import lazy_group
+
+COMMANDS: Final = {  # where each is made, and its line in the list of all
+    "serve": ("souche.cli.region:build_serve", "Run the region until SIGINT or SIGTERM."),
+    "info": (
+        "souche.cli.region:build_info",
+        "Print the region's endpoints, as its server said at its start.",
+    ),
+    "destroy": ("souche.cli.region:build_destroy", "Remove a region that is not served."),
+    "doctor": ("souche.cli.doctor:build", "Check what Souche needs of this machine."),
+    "fsck": ("souche.cli.fsck:build", "Check a region, running or not."),
+    "import": ("souche.cli.import_image:build", "Import an image that another region has exported."),
+    "notices": (
+        "souche.cli.notices:build",
+        "Show what an account is told of images that it launched, copied or was granted.",
+    ),
+    "restore": ("souche.cli.backup:build_restore", "Make the region again from a backup, in a new folder."),
+    "account": ("souche.cli.account:build", "Accounts of the region."),
+    "alias": (
+        "souche.cli.alias:build",
+        "Names that go on when images change: NAME@CHANNEL (docs/aliases.md).",
+    ),
+    "backup": ("souche.cli.backup:build", "Back the region up, while it runs."),
+    "bucket": ("souche.cli.bucket:build", "Buckets of the region's object store (OOS)."),
+    "export": ("souche.cli.export:build", "Export images, and keep exports from going stale."),
+    "image": ("souche.cli.image:build", "Images: publish, build, check, clean, verify, withdraw."),
+    "marketplace": ("souche.cli.marketplace:build", "Images of vendors, for those who subscribe."),
+    "quota": ("souche.cli.quota:build", "What accounts may have."),
+    "snapshot": ("souche.cli.uses:build_snapshot", "Snapshots of the region."),
+    "trash": ("souche.cli.trash:build", "Disks that have no record any more."),
+}
 
 
 def build(composition: Composition) -> typer.Typer:
@@ -34,25 +46,8 @@ def build(composition: Composition) -> typer.Typer:
         help="A self-hosted region for OUTSCALE machine images (OMIs).",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        cls=lazy_group(COMMANDS, composition),
     )
-    app.command("serve")(with_settings(_serve(composition)))
-    app.command("info")(region.info)
-    app.command("destroy")(region.build_destroy(composition))
-    app.command("doctor")(region.doctor)
-    app.command("fsck")(fsck.build(composition))
-    app.command("import")(import_image.build(composition))
-    app.command("notices")(notices.build(composition))
-    app.command("restore")(backup.build_restore(composition))
-    app.add_typer(account.build(composition), name="account")
-    app.add_typer(alias.build(composition), name="alias")
-    app.add_typer(backup.build(composition), name="backup")
-    app.add_typer(bucket.build(composition), name="bucket")
-    app.add_typer(export.build(composition), name="export")
-    app.add_typer(image.build(composition), name="image")
-    app.add_typer(marketplace.build(composition), name="marketplace")
-    app.add_typer(quota.build(composition), name="quota")
-    app.add_typer(uses.build_snapshot(composition), name="snapshot")
-    app.add_typer(trash.build(composition), name="trash")
     app.callback(invoke_without_command=True)(_version)
     return app
 
@@ -62,17 +57,6 @@ def _version(
     version: bool = typer.Option(False, "--version", help="Print the version."),
 ) -> None:
     """A self-hosted region for OUTSCALE machine images (OMIs)."""
-    logs.configure("warning")
     if version:
         print(f"souche {__version__}")
         raise typer.Exit
-
-
-def _serve(composition: Composition) -> Callable[..., None]:
-    def serve(**given: Any) -> None:
-        """Run the region until SIGINT or SIGTERM. Guests run on; whatever was under way is resumed at the next
-        start."""
-        with told():
-            composition.serve(config.settings(given))
-
-    return serve

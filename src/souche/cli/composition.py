@@ -4,20 +4,21 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from souche.app.region import Region
-from souche.backup.make import Made, Tell
-from souche.backup.manifest import Manifest
-from souche.backup.restore import Listed
-from souche.backup.verify import Verified
-from souche.config import Settings
-from souche.fsck.examine import Report
-from souche.fsck.findings import Tools
-from souche.model.image_boots import Verification
-from souche.model.images import BootMode
-from souche.objects.fetch import Fetcher
-from souche.storage.base import VolumeStore
+if TYPE_CHECKING:
+    from souche.app.region import Region
+    from souche.backup.make import Made, Tell
+    from souche.backup.manifest import Manifest
+    from souche.backup.restore import Listed
+    from souche.backup.verify import Verified
+    from souche.config import Settings
+    from souche.fsck.examine import Report
+    from souche.fsck.findings import Tools
+    from souche.model.image_boots import Verification
+    from souche.model.images import BootMode
+    from souche.objects.fetch import Fetcher
+    from souche.storage.base import VolumeStore
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,15 @@ class Administered:
     default firmware); `boots` tells whether images are booted before
     they are published: not where guests are simulated. It raises CannotBoot where this machine lacks something."""
 
-    region: Region
-    volumes: VolumeStore
+    region: "Region"
+    volumes: "VolumeStore"
     staging: Path
     finish: Callable[[str], None]
     ensure_bucket: Callable[[str, str], None]
     is_served: Callable[[], bool]
     examine: Callable[[str, bool], None]
-    fetcher_of: Callable[[str], Fetcher]
-    verify: Callable[[str, BootMode | None], Verification]
+    fetcher_of: "Callable[[str], Fetcher]"
+    verify: "Callable[[str, BootMode | None], Verification]"
     boots: Callable[[], bool]
 
 
@@ -54,19 +55,19 @@ class BackupPlace:
 class Backups(Protocol):
     """What can be done with backups."""
 
-    def make(self, path: Path, place: BackupPlace, tell: Tell) -> Made:
+    def make(self, path: Path, place: BackupPlace, tell: "Tell") -> "Made":
         """Back up the region in a home folder."""
         ...
 
-    def restore(self, place: BackupPlace, backup_id: str | None, home: Path, tell: Tell) -> Manifest:
+    def restore(self, place: BackupPlace, backup_id: str | None, home: Path, tell: "Tell") -> "Manifest":
         """Make a region from a backup (None: the newest), in a new home folder."""
         ...
 
-    def verify(self, place: BackupPlace, tell: Tell) -> Verified:
+    def verify(self, place: BackupPlace, tell: "Tell") -> "Verified":
         """Read all backups in a place."""
         ...
 
-    def every(self, place: BackupPlace) -> list[Listed]:
+    def every(self, place: BackupPlace) -> "list[Listed]":
         """Every backup in a place, oldest first."""
         ...
 
@@ -76,8 +77,8 @@ class Checked:
     """A region that `souche fsck` looks at: `examine` does, to the last byte or not. `mending` gives what it is mended
     with, while no server runs."""
 
-    examine: Callable[[bool], Report]
-    mending: Callable[[], AbstractContextManager[Tools]]
+    examine: "Callable[[bool], Report]"
+    mending: "Callable[[], AbstractContextManager[Tools]]"
 
 
 class Administer(Protocol):
@@ -93,8 +94,8 @@ class Composition:
     """The ways into a region: `serve` runs it until the process is told to end; `destroy` removes it for good;
     `check` opens it to be looked at."""
 
-    serve: Callable[[Settings], None]
+    serve: "Callable[[Settings], None]"
     administer: Administer
     destroy: Callable[[Path], None]
-    backups: Backups
+    backups: Callable[[], Backups]
     check: Callable[[Path], AbstractContextManager[Checked]]

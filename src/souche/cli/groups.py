@@ -1,8 +1,12 @@
-"""Groups of commands with one that needs not be named."""
+"""Kinds of groups: with a default command, and with commands that are imported when they are named."""
 
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
+from importlib import import_module
 from typing import Any, ClassVar
 
-from typer.core import TyperGroup
+import typer.main
+from typer.core import TyperCommand, TyperGroup
 
 
 class DefaultGroup(TyperGroup):
@@ -20,3 +24,53 @@ class DefaultGroup(TyperGroup):
         super().format_help(ctx, formatter)
         default = self.commands[self.default]
         default.format_help(type(ctx)(default, info_name=self.default, parent=ctx), formatter)
+
+
+class Unloaded(TyperCommand):
+    """The place of a command or a group in a help page, and what imports it.
+
+    Args:
+        help: what the page says, as the command itself does (its first sentences).
+        load: gives the Typer application of a group, or the function of a command.
+    """
+
+    def __init__(self, name: str, help: str, load: Callable[[], Any]) -> None:  # noqa: A002 (click's name)
+        super().__init__(name, callback=None, help=help)
+        self._load = load
+
+    @cached_property
+    def loaded(self) -> Any:
+        """The command or group."""
+        below = self._load()
+        if not isinstance(below, typer.Typer):
+            single = typer.Typer(add_completion=False)
+            single.command(self.name)(below)
+            below = single
+        command = typer.main.get_command(below)
+        command.name = self.name
+        return command
+
+
+class LazyGroup(TyperGroup):
+    """Imports a command when it is named, and not for the list of all commands."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.loaded if isinstance(command, Unloaded) else command, rest
+
+
+def lazy_group(commands: Mapping[str, tuple[str, str]], *given: object) -> type[LazyGroup]:
+    """A group of commands by their names: where each is (`module:function`), called with `given`, and its help."""
+
+    class Group(LazyGroup):
+        def __init__(self, **attrs: Any) -> None:
+            super().__init__(**attrs)
+            for name, (place, help_line) in commands.items():
+                self.add_command(Unloaded(name, help_line, partial(_made_by, place, given)))
+
+    return Group
+
+
+def _made_by(place: str, given: tuple[object, ...]) -> Any:
+    module, _, function = place.partition(":")
+    return getattr(import_module(module), function)(*given)

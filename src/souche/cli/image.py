@@ -108,7 +108,7 @@ RECIPES: Mapping[str, Recipe] = {
 
 def build(composition: Composition) -> typer.Typer:
     """The commands about official images."""
-    app = typer.Typer(help="Official images of the region.", no_args_is_help=True)
+    app = typer.Typer(help="Images: publish, build, check, clean, verify, withdraw.", no_args_is_help=True)
     _add_build(app, composition)
     _add_publish(app, composition)
     image_check.add(app, composition)

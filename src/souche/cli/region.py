@@ -1,49 +1,40 @@
-"""souche info, souche doctor"""
+"""souche serve, souche info, souche destroy"""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from souche import doctor as checks
+from souche import config
 from souche.cli.composition import Composition
-from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.flags import HomeFlag, JsonFlag, with_settings
 from souche.cli.output import show, told
 from souche.home import Home
 
-COLOURS = {
-    checks.State.OK: "green",
-    checks.State.WARNING: "yellow",
-    checks.State.MISSING: "red",
-}
+
+def build_serve(composition: Composition) -> Callable[..., None]:
+    """The command that runs a region."""
+
+    def serve(**given: Any) -> None:
+        """Run the region until SIGINT or SIGTERM. Guests run on; whatever was under way is resumed at the next
+        start."""
+        with told():
+            composition.serve(config.settings(given))
+
+    return with_settings(serve)
 
 
-def info(home: HomeFlag, json: JsonFlag = False) -> None:
-    """Print the region's endpoints, as its server said at its start."""
-    with told():
-        facts = Home(home.resolve()).read()
-    show(facts, as_json=json)
+def build_info(composition: Composition) -> Callable[[Path, bool], None]:
+    """The command that tells where a region is served."""
 
+    def info(home: HomeFlag, json: JsonFlag = False) -> None:
+        """Print the region's endpoints, as its server said at its start."""
+        with told():
+            facts = Home(home.resolve()).read()
+        show(facts, as_json=json)
 
-def doctor(
-    home: Annotated[
-        Path | None,
-        typer.Option("--home", envvar="SOUCHE_HOME", help="Folder of the region, to check it too."),
-    ] = None,
-    json: JsonFlag = False,
-) -> None:
-    """Check what Souche needs of this machine, and say how to mend what is missing. Status 1 if anything is."""
-    results = checks.run_checks(home)
-    if json:
-        for result in results:
-            show({"Name": result.name, "State": result.state, "Detail": result.detail}, as_json=True)
-    else:
-        Console().print(_table(results))
-    if any(result.state == checks.State.MISSING for result in results):
-        raise typer.Exit(1)
+    return info
 
 
 def build_destroy(composition: Composition) -> Callable[[Path, bool], None]:
@@ -59,11 +50,3 @@ def build_destroy(composition: Composition) -> Callable[[Path, bool], None]:
             composition.destroy(home)
 
     return destroy
-
-
-def _table(results: list[checks.Result]) -> Table:
-    table = Table("", "what", "found", "how to mend it", box=None)
-    for result in results:
-        colour = COLOURS[result.state]
-        table.add_row(f"[{colour}]{result.state}[/]", result.name, result.detail, result.remedy)
-    return table

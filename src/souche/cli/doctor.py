@@ -1,0 +1,51 @@
+"""souche doctor"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from souche import doctor as checks
+from souche.cli.composition import Composition
+from souche.cli.flags import JsonFlag
+from souche.cli.output import show
+
+COLOURS = {
+    checks.State.OK: "green",
+    checks.State.WARNING: "yellow",
+    checks.State.MISSING: "red",
+}
+
+
+def build(composition: Composition) -> Callable[[Path | None, bool], None]:
+    """The command that checks the machine."""
+    return doctor
+
+
+def doctor(
+    home: Annotated[
+        Path | None,
+        typer.Option("--home", envvar="SOUCHE_HOME", help="Folder of the region, to check it too."),
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Check what Souche needs of this machine, and say how to mend what is missing. Status 1 if anything is."""
+    results = checks.run_checks(home)
+    if json:
+        for result in results:
+            show({"Name": result.name, "State": result.state, "Detail": result.detail}, as_json=True)
+    else:
+        Console().print(_table(results))
+    if any(result.state == checks.State.MISSING for result in results):
+        raise typer.Exit(1)
+
+
+def _table(results: list[checks.Result]) -> Table:
+    table = Table("", "what", "found", "how to mend it", box=None)
+    for result in results:
+        colour = COLOURS[result.state]
+        table.add_row(f"[{colour}]{result.state}[/]", result.name, result.detail, result.remedy)
+    return table

@@ -1,0 +1,67 @@
+"""The `souche` command. What a command works with is imported when it runs: all of it takes seconds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from souche.cli import commands
+from souche.cli.composition import Composition
+
+if TYPE_CHECKING:
+    from souche.cli.composition import Administered, Backups, Checked
+    from souche.config import Settings
+
+
+def cli() -> None:
+    """The `souche` command."""
+    commands.build(composition())()
+
+
+def composition() -> Composition:
+    """The ways into a region."""
+    return Composition(serve=_serve, administer=_administer, destroy=_destroy, backups=_backups, check=_check)
+
+
+def _configure_logs() -> None:
+    from souche import logs
+
+    logs.configure("warning")
+
+
+def _serve(settings: "Settings") -> None:
+    from souche.main.serving import run
+
+    run(settings)
+
+
+@contextmanager
+def _administer(path: Path, *, make: bool = False) -> "Iterator[Administered]":
+    from souche.main.administration import administer
+
+    _configure_logs()
+    with administer(path, make=make) as administered:
+        yield administered
+
+
+def _destroy(path: Path) -> None:
+    from souche.main.serving import destroy
+
+    _configure_logs()
+    destroy(path)
+
+
+def _backups() -> "Backups":
+    from souche.main.backups import Backups
+
+    _configure_logs()
+    return Backups()
+
+
+@contextmanager
+def _check(path: Path) -> "Iterator[Checked]":
+    from souche.main.checking import check
+
+    _configure_logs()
+    with check(path) as checked:
+        yield checked

@@ -1,0 +1,268 @@
+"""A region that is served, and one that is removed."""
+
+import ctypes
+import functools
+import os
+import shutil
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from souche import logs
+from souche.app import access_keys
+from souche.app.region import Region
+from souche.compute.libvirt.driver import LibvirtHypervisor
+from souche.config import Settings
+from souche.errors import SystemFailure
+from souche.home import Home
+from souche.http import connections, metadata_socket, server
+from souche.http.app import create_app
+from souche.http.auth import KeyLookup
+from souche.http.metadata import create_metadata_app
+from souche.http.s3.desk import Desk
+from souche.http.s3.door import Door, opened
+from souche.http.server import Application
+from souche.main import guest_network, guest_services, public_range
+from souche.main.drivers import (
+    CHECKPOINT_SECONDS,
+    address_of,
+    allow_list,
+    bucket_socket,
+    check_databases,
+    checkpoint_databases,
+    external_oos,
+    keep_embedded_oos,
+    make_compute,
+    make_parts,
+    make_region,
+    make_room,
+    make_sweeps,
+    open_store,
+    read_required_keys,
+    readers_of_disks,
+    ways_to_buckets,
+)
+from souche.main.space import make_space
+from souche.objects.fetch import Fetcher
+from souche.reconcile.holds import Hold
+from souche.reconcile.loop import SweepLoop
+from souche.workflows.catalogue import CATALOGUE
+from souche.workflows.durable import DurableWorkflows
+from souche.workflows.parts import Parts
+
+EXECUTOR = "souche"
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+MIB = 1024 * 1024
+
+log = structlog.get_logger()
+
+
+class CannotListen(SystemFailure):
+    """The region cannot listen on {listen}: {reason}"""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A region that runs. `bridge` is the interface that guests come in by; None for pretended guests. `oos_listen` is
+    where clients reach its embedded object store, if it has one."""
+
+    region: Region
+    parts: Parts
+    sweeps: SweepLoop
+    bridge: str | None
+    oos_listen: str | None
+
+
+@contextmanager
+def serve(settings: Settings) -> Iterator[Served]:
+    """Run the region in `settings.home`: its workflows and sweeps live as long as the context.
+
+    Raises:
+        HomeInUse, RecordsMissing, RegionDiffers, DisksMissing, DatabaseDamaged, DatabaseNewer, DatabaseUnwritable,
+        ComputeFailed, Unavailable.
+    """
+    home = Home(settings.home)
+    home.make()
+    with ExitStack() as stack:
+        stack.enter_context(home.serve())
+        make_space(home)
+        check_databases(home)
+        store = stack.enter_context(open_store(home))
+        checkpoint_databases(home, CHECKPOINT_SECONDS)
+        settings = replace(settings, guest_network=settings.guest_network or guest_network.known(home, store))
+        settings = replace(settings, public_ips=public_range.chosen(settings, home, store))
+        compute, bridge = make_compute(settings)
+        guest_network.record(store, settings.guest_network)
+        public_range.record(store, settings.public_ips)
+        stack.callback(compute.close)
+        home.narrow(readers_of_disks(settings))
+        door = stack.enter_context(bucket_socket(settings))
+        embedded = stack.enter_context(keep_embedded_oos(home, settings, door)) if door else None
+        oos = embedded or external_oos(settings)
+        fetcher = Fetcher(allow_list(settings.import_endpoints, oos.endpoint if oos else ""))
+        room = make_room(home, settings.reserve_bytes)
+        parts = make_parts(home, store, compute, fetcher, ways_to_buckets(settings, home, oos, room), room)
+        workflows = DurableWorkflows(home.journal, CATALOGUE, parts, EXECUTOR)
+        stack.callback(workflows.close)
+        hold = Hold(parts)  # before anything is made or deleted
+        workflows.launch()
+        sweeps = SweepLoop(make_sweeps(home, parts, workflows, hold, settings.trash_kept, embedded))
+        stack.callback(sweeps.close)
+        compute.watch(lambda _vm_id: sweeps.hint())
+        sweeps.start()
+        region = make_region(
+            home,
+            settings.region,
+            settings.endpoint,
+            store,
+            compute.network,
+            compute.console,
+            fetcher,
+            workflows,
+            oos.endpoint if oos else "",
+            room,
+            keeps_objects=settings.oos_address is not None,
+            subregion_letters=settings.subregion_letters,
+            public_range=settings.public_ips,
+            share_gate=settings.share_gate,
+            required_keys=read_required_keys(settings.require_signed),
+        )
+        if door and embedded:
+            stack.enter_context(opened(Door(door, embedded.address, Desk(region, embedded, _keys(region)))))
+        yield Served(region, parts, sweeps, bridge, address_of(door) if door else None)
+
+
+def run(settings: Settings) -> None:
+    """Serve the region until the process is told to end, and end it there and then: whatever is in flight is made
+    to be cut off at any moment, and to be resumed by the next start. To close in good order would mean to wait,
+    for as long as a guest takes to stop, or a merge of layers; and the home is not let go of before the end.
+
+    Raises:
+        CannotListen, HomeInUse, ComputeFailed, Unavailable.
+    """
+    logs.configure(settings.log_level)
+    _check(settings)
+    os.umask(0o077)
+    _bound_memory()
+    connections.raise_most_files()
+    api_socket = _listen(settings)
+    settings = replace(settings, endpoint=_endpoint(settings, api_socket))
+    with serve(settings) as served:
+        api = create_app(served.region, _keys(served.region))
+        applications = [Application(api, api_socket)]
+        if served.bridge is not None:
+            metadata_app = create_metadata_app(served.region)
+            guests = metadata_socket.listen(served.bridge)
+            applications.append(Application(metadata_app, guests, connections.METADATA))
+            if settings.guest_services:
+                applications += _for_guests(served, served.bridge, applications[0])
+        _tell(settings, served)
+        server.run(applications)
+        _checkpoint(settings)
+        os._exit(0)
+
+
+def _for_guests(served: Served, bridge: str, api: Application) -> Iterator[Application]:
+    """What guests reach by the bridge's address: the API once more, and the buckets."""
+    gateway_ip = served.region.network.gateway_ip
+    guest_services.pass_on_buckets(served.oos_listen, bridge, gateway_ip)
+    listening = guest_services.listen(api.listening, bridge, gateway_ip)
+    if listening is not None:
+        yield Application(api.asgi, listening)
+
+
+def _check(settings: Settings) -> None:
+    """Refuse settings that are wrong before anything is begun."""
+    _ = settings.trash_kept, settings.subregion_letters, read_required_keys(settings.require_signed)
+    if settings.guest_network:
+        guest_network.check(settings.guest_network)
+    if settings.public_ips:
+        public_range.check(settings.public_ips)
+
+
+def _checkpoint(settings: Settings) -> None:
+    """A copy of region.sqlite alone is then worth something. The end does not depend on it."""
+    try:
+        checkpoint_databases(Home(settings.home), CHECKPOINT_SECONDS)
+    except sqlite3.Error as error:
+        log.warning("write-ahead logs stay", reason=str(error))
+
+
+def _bound_memory() -> None:
+    """Have the C library give back to the system what exports and imports have freed: by itself it keeps what was free
+    in each of many arenas (mallopt(3)). Not at once, as every MiB of a disk would then be a page fault 256 times over,
+    a quarter of an export's work."""
+    libc = ctypes.CDLL(None)
+    libc.mallopt(M_MMAP_THRESHOLD, 4 * MIB)
+    libc.mallopt(M_TRIM_THRESHOLD, 16 * MIB)
+    libc.mallopt(M_ARENA_MAX, 2)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        return server.listen(*settings.address)
+    except OSError as error:
+        home = Home(settings.home)
+        home.make()
+        with home.serve():  # whoever serves this home has the address, most often: then this says so
+            raise CannotListen(listen=settings.listen, reason=error.strerror) from error
+
+
+def _endpoint(settings: Settings, api_socket: socket.socket) -> str:
+    """The endpoint; where any free port was asked for, with the one that it became."""
+    if settings.address[1]:
+        return settings.endpoint
+    host, port = api_socket.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _keys(region: Region) -> KeyLookup:
+    return functools.partial(access_keys.lookup, region)
+
+
+def _tell(settings: Settings, served: Served) -> None:
+    facts = {
+        "Region": settings.region,
+        "Subregions": settings.subregions,
+        "Api": f"{settings.endpoint}/api/v1",
+        "Oos": served.region.oos_endpoint or None,
+        "OosListen": served.oos_listen,
+        "AllowImport": ",".join(settings.allow_import) or None,
+        "Metadata": f"http://{metadata_socket.METADATA_IP}" if served.bridge else None,
+        "RequireSigned": " ".join(key.text for key in served.region.required_keys) or None,
+        "PublicKey": served.region.signing_key.public.text,
+        "KeyFingerprint": served.region.signing_key.public.fingerprint,
+        "ReserveGib": settings.reserve_gib,
+        "Compute": settings.compute,
+        "GuestNetwork": served.region.network.cidr,
+        "PublicIps": served.region.public_range,
+        "Accelerator": served.parts.hypervisor.capabilities.accelerator,
+        "ProcessId": os.getpid(),
+    }
+    Home(settings.home).tell(facts)
+    log.info("serving", **{name.lower(): value for name, value in facts.items()})
+
+
+def destroy(path: Path) -> None:
+    """Remove a region that is not served: its guests, its network, and its folder with every disk in it.
+
+    Raises:
+        NotServed: there is no region. HomeInUse: it is served.
+    """
+    home = Home(path.resolve())
+    facts = home.read()
+    with home.serve():
+        if facts["Compute"] == "libvirt":
+            driver = LibvirtHypervisor(
+                home.path, str(facts["GuestNetwork"]), str(facts.get("PublicIps") or ""), accelerator="tcg"
+            )
+            for vm_id in driver.power_states():
+                driver.remove(vm_id)
+            driver.remove_network()
+            driver.close()
+        shutil.rmtree(home.path)
