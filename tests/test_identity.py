@@ -14,7 +14,7 @@ from souche.errors import SystemFailure
 from souche.home import Home
 from souche.main import identity
 from souche.main.drivers import check_databases, open_store
-from souche.main.identity import DisksMissing, RecordsMissing, RegionDiffers, RestoreBroken
+from souche.main.identity import DisksMissing, FolderMissing, RecordsMissing, RegionDiffers, RestoreBroken
 from souche.storage.qcow2 import Qcow2Store
 
 MIB = 1 << 20
@@ -142,6 +142,42 @@ def test_the_beginning_of_a_restore_is_not_served(tmp_path: Path, layers: list[s
     for layer in layers:
         (home.disks / "layers" / layer).touch()
     assert_refused(home, RestoreBroken)
+
+
+@pytest.mark.parametrize("name", ["layers", "volumes", "snapshots", "captures", "trash", "trash/volumes"])
+def test_without_a_folder_that_says_what_is_wanted_it_does_not_start(home: Home, name: str) -> None:
+    """What it named would be taken for left over, and removed."""
+    shutil.rmtree(home.disks / name)
+    assert_refused(home, FolderMissing)
+    (home.disks / name).mkdir()
+    for part in ("volumes", "snapshots"):
+        (home.disks / "trash" / part).mkdir(exist_ok=True)
+    opened(home)
+
+
+@pytest.mark.parametrize("name", ["records", "work"])
+def test_a_folder_without_which_nothing_is_removed_is_made_again(home: Home, name: str) -> None:
+    shutil.rmtree(home.disks / name)
+    opened(home)
+
+
+def test_the_home_of_an_earlier_souche_without_a_trash_is_served(home: Home) -> None:
+    for file in (home.region_id, home.disks_region_id):
+        file.unlink()
+    with closing(sqlite3.connect(home.database)) as connection:
+        connection.execute("DELETE FROM region")
+        connection.commit()
+    shutil.rmtree(home.disks / "trash")
+    opened(home)
+
+
+def test_a_first_start_that_was_cut_off_goes_on(tmp_path: Path) -> None:
+    """The folders are made one by one, and there is no disk yet."""
+    home = Home(tmp_path / "home")
+    opened(home)
+    for name in ("layers", "captures"):
+        (home.disks / name).mkdir()
+        opened(home)
 
 
 def test_the_database_of_another_region_is_refused(home: Home, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ none (`test_records.py`)."""
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -121,6 +122,11 @@ def _record_damaged(world: World, cast: Cast) -> str:
     return cast.snapshot_id
 
 
+def _record_missing(world: World, cast: Cast) -> str:
+    (_disks(world) / "records" / _layer(world, "snapshots", cast.snapshot_id).name).unlink()
+    return cast.snapshot_id
+
+
 def _capture_damaged(world: World, cast: Cast) -> str:
     (_disks(world) / "captures" / f"{cast.snapshot_id}.frozen").write_bytes(b"[{")
     return cast.snapshot_id
@@ -136,6 +142,7 @@ FAULTS: Final[dict[str, tuple[str, Damage]]] = {
     "snapshot in error with a disk": ("SnapshotDiskLeft", _snapshot_error),
     "volume in error with a disk": ("VolumeDiskLeft", _volume_error),
     "record of a layer damaged": ("RecordDamaged", _record_damaged),
+    "record of a layer missing": ("RecordMissing", _record_missing),
     "layer lost": ("LayerMissing", _layer_lost),
     "layer overwritten": ("LayerDamaged", _layer_overwritten),
     "layer cut off": ("LayerDamaged", _layer_cut_off),
@@ -279,3 +286,34 @@ def test_what_is_in_the_trash_is_no_finding(home: tuple[World, Cast]) -> None:
     world.disks.store.create_volume("vol-0000ffff", GIB)
     world.disks.store.discard("volume", "vol-0000ffff", world.parts.clock.now())
     assert codes(look(world.home)) == []
+
+
+FOLDERS: Final = ("layers", "captures", "volumes", "snapshots", "records", "trash", "work")
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_missing_folder_is_found_and_not_made(name: str, home: tuple[World, Cast]) -> None:
+    """The region is stopped: nothing makes it meanwhile."""
+    world, _cast = home
+    shutil.rmtree(_disks(world) / name)
+    report = look(world.home)
+    assert ("FolderMissing", f"disks/{name}") in codes(report)
+    assert not report.is_well
+    assert not (_disks(world) / name).exists()
+
+
+def test_without_any_record_every_layer_is_named(home: tuple[World, Cast]) -> None:
+    world, cast = home
+    shutil.rmtree(_disks(world) / "records")
+    found = codes(look(world.home))
+    assert ("RecordMissing", cast.snapshot_id) in found
+    assert {code for code, _ in found} == {"RecordMissing", "FolderMissing"}
+
+
+def test_nothing_is_offered_for_removal_while_a_folder_is_missing(home: tuple[World, Cast]) -> None:
+    """What is in the trash is named by nothing else."""
+    world, cast = home
+    unnamed = _layer_unnamed(world, cast)
+    shutil.rmtree(_disks(world) / "trash")
+    (left,) = [finding for finding in look(world.home).findings if finding.resource_id == unnamed]
+    assert (left.code, left.repair) == ("LayerUnnamed", None)

@@ -1,6 +1,7 @@
 """One broken thing holds up nothing but itself: layers that are missing, cut or changed, and entries, links and files
 that nobody can make anything of (issue 9, 1.6 and 1.7)."""
 
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -185,6 +186,35 @@ def test_layers_of_a_home_without_records_get_theirs_at_first_sight(
     cut(layer)
     with pytest.raises(DiskDamaged):
         read_snapshot(older, U)
+
+
+def test_layer_that_lost_its_record_and_its_end_is_refused_and_never_taken_for_whole(
+    bench: Qcow2Bench, disks: Path, layer: Path
+) -> None:
+    whole = layer.read_bytes()
+    for path in (disks / "records").iterdir():
+        path.unlink()
+    cut(layer)
+    bench.store.collect()
+    with pytest.raises(DiskDamaged, match="ends before its data"):
+        read_snapshot(bench.store, S)
+    assert {fault.problem for fault in bench.store.verify(deep=False)} == {
+        f"layer {A}.qcow2 ends before its data"
+    }
+    layer.write_bytes(whole)
+    bench.store.collect()
+    assert read_snapshot(bench.store, S) == padded(A.encode())
+    assert (disks / "records" / layer.name).exists()
+
+
+def test_lost_records_are_told_when_others_take_their_place(bench: Qcow2Bench, disks: Path) -> None:
+    shutil.rmtree(disks / "records")
+    with capture_logs() as logged:
+        Qcow2Store(disks.parent).collect()
+    told = {line["event"]: line for line in logged}
+    assert told["folders of the disks are missing, empty ones take their place"]["folders"] == ["records"]
+    unknown = told["layers have no record, their lengths are kept as they are"]
+    assert unknown["layers"] == [f"{A}.qcow2", f"{B}.qcow2"]
 
 
 def test_record_that_cannot_be_read_is_made_again(bench: Qcow2Bench, disks: Path) -> None:

@@ -16,21 +16,25 @@ REMOVED: Final = "its disk is removed"
 STRANGER: Final = "nothing in the region has such a name: move the file away"
 MAY_BE_WANTED: Final = "it may belong to what is missing: the server keeps it until every disk is whole again"
 ADVICE: Final = {
-    "RecordDamaged": "compare the disk with a backup, and remove the record: the server makes another of the file"
+    "RecordDamaged": "compare the disk with a backup, and remove the record: the server makes another of the file",
+    "RecordMissing": "put disks/records back, or compare the disk with a backup: the server makes another of the file",
+    "FolderMissing": "put it back; if what was in it is lost, make an empty folder in its place, to start without it",
 }
-"""for what concerns a disk, and is no damage of it"""
+"""for what is no damage of a disk"""
+OF_RECORDS: Final = ("RecordDamaged", "RecordMissing")
+"""what says nothing of what names what"""
 
 
 def check_store(look: Look) -> Iterator[Finding]:
     """Links, layers, chains and captures. What is left over of work under way is about that. While a disk or a layer is
     missing or damaged, nothing is offered for removal: what nothing names may be that disk, or below that layer."""
     missing = {finding.resource_id for check in (check_volumes, check_snapshots) for finding in check(look)}
-    broken = any(not fault.leftover and fault.code not in ADVICE for fault in look.disks.faults)
+    broken = any(not fault.leftover and fault.code not in OF_RECORDS for fault in look.disks.faults)
     for fault in look.disks.faults:
         if any(part in look.busy for part in fault.resource_id.split(".")):
             continue
         if not fault.leftover:
-            advice = ADVICE.get(fault.code) or BACKUP if _is_of_a_disk(fault.resource_id) else STRANGER
+            advice = ADVICE.get(fault.code) or (BACKUP if _is_of_a_disk(fault.resource_id) else STRANGER)
             yield Finding(fault.code, fault.resource_id, fault.text, advice=advice)
         elif missing or broken:
             yield Finding(fault.code, fault.resource_id, fault.text, Level.LEFTOVER, advice=MAY_BE_WANTED)

@@ -17,6 +17,7 @@ from souche.db.examination import Contents, examine
 from souche.db.store import Store
 from souche.errors import SystemFailure
 from souche.home import Home, write_whole
+from souche.storage.qcow2.directory import REMADE, lost_folders
 
 
 class RecordsMissing(SystemFailure):
@@ -39,18 +40,27 @@ class DisksMissing(SystemFailure):
     Nothing was changed."""
 
 
+class FolderMissing(SystemFailure):
+    """{folder} is missing: put it back. If what was in it is lost, make an empty folder in its place. Nothing was
+    changed."""
+
+
 class VaultKeyMissing(SystemFailure):
     """{file} is missing: put it back. Without it no secret in the database can be read. Nothing was changed."""
 
 
 def check(home: Home) -> None:
-    """Refuse a home whose parts do not belong together, or that lost its key; looks only.
+    """Refuse a home whose parts do not belong together, or that lost its key or a folder; looks only.
 
     Raises:
-        VaultKeyMissing, and those of `check_parts`.
+        VaultKeyMissing, FolderMissing, and those of `check_parts`.
     """
-    if check_parts(home).has_secrets and not home.vault_key.exists():
+    contents = check_parts(home)
+    if contents.has_secrets and not home.vault_key.exists():
         raise VaultKeyMissing(file=home.vault_key)
+    for name in lost_folders(home.disks):
+        if contents.region_id is not None and name not in REMADE:  # an earlier Souche had no trash
+            raise FolderMissing(folder=home.disks / name)
 
 
 def check_parts(home: Home) -> Contents:

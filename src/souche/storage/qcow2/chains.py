@@ -4,10 +4,13 @@ A layer that is missing or damaged ends nothing but its own chain: what lies bel
 everything is there still when the layer comes back from a backup.
 """
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from souche.errors import DiskDamaged, StorageFailed
+from souche.formats.qcow2 import read_header
+from souche.formats.qcow2_claims import data_end
 from souche.storage.qcow2.directory import Directory
 from souche.storage.qcow2.records import OTHER_BYTES, identity
 
@@ -63,17 +66,26 @@ class Chains:
         try:
             status = self._directory.path(layer).stat()
             backing = self._directory.header(layer).backing_file
+            is_cut = record is None and layer not in self._written and _is_cut(self._directory, layer)
         except FileNotFoundError:
             return Link(record.backing if record else None, "is missing")
         except (OSError, StorageFailed):
             return Link(record.backing if record else None, "cannot be read")
         if record is None:
-            return Link(backing, None)
+            return Link(backing, "ends before its data" if is_cut else None)
         if not record.fits(status.st_size):
             return Link(record.backing, f"has {status.st_size} bytes, not {record.length_bytes}")
         if record.spoiled == identity(status):
             return Link(record.backing, OTHER_BYTES)
         return Link(backing, None)
+
+
+def _is_cut(directory: Directory, layer: str) -> bool:
+    """Whether the tables of a layer whose record is lost, or not made yet, name what lies beyond its end. Its last
+    cluster may be cut: QEMU leaves it so at times."""
+    with directory.path(layer).open("rb") as image:
+        cluster_bytes, length_bytes = read_header(image).cluster_bytes, os.fstat(image.fileno()).st_size
+        return data_end(image) > -(-length_bytes // cluster_bytes) * cluster_bytes
 
 
 def check(directory: Directory, resource_id: str, layer: str, *, written: bool) -> None:

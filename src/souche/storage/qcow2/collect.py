@@ -36,6 +36,8 @@ from souche.storage.qcow2.journal import Journal
 from souche.storage.qcow2.told import remove, set_aside
 
 SHORTEST_BOUND: Final = 3
+NAMED: Final = 10
+"""how many layers a line of the log has"""
 
 log = structlog.get_logger()
 
@@ -67,12 +69,17 @@ def _remove_unnamed(directory: Directory, journal: Journal) -> None:
 
 
 def _seal_older(directory: Directory, journal: Journal, chains: Sequence[Chain]) -> None:
-    """Make the records of layers that have none: those of a home that is older than records."""
+    """Make the records of layers that have none: those of a home that is older than records, or has lost them."""
     writable = {move.layer for move in journal.open_moves()}
     snapshots = directory.snapshot_layers()
     unknown = {layer for chain in chains for layer in _frozen(directory, chain, snapshots)}
+    unknown -= writable
+    if not unknown:
+        return
+    first = sorted(unknown)[:NAMED]
+    log.warning("layers have no record, their lengths are kept as they are", count=len(unknown), layers=first)
     try:
-        directory.seal(sorted(unknown - writable))
+        directory.seal(sorted(unknown))
     except (OSError, SystemFailure) as error:
         log.warning("layers not recorded", error=str(error))
 

@@ -27,6 +27,8 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from souche.errors import OutOfSpace, StorageFailed, SystemFailure, Unavailable
 from souche.formats.qcow2 import Qcow2Header, read_header
 from souche.formats.qcow2_empty import EmptyImage, empty_image
@@ -38,6 +40,13 @@ from souche.storage.qcow2.pointers import Pointers
 from souche.storage.qcow2.records import Record, Records
 from souche.storage.qcow2.scratch import Scratch
 
+FOLDERS: Final = (
+    *("layers", "captures", "volumes", "snapshots", "records"),
+    *("trash", "trash/volumes", "trash/snapshots", "work"),
+)
+"""in the order in which they are made: where the last is there, or any layer, all have been"""
+REMADE: Final = frozenset({"records", "work"})
+"""What a start makes again where it is lost; without the others, what is wanted would be taken for a leftover."""
 BLOCK_BYTES: Final = 512
 """of `st_blocks` (inode(7))"""
 OWNER_ONLY: Final = 0o700
@@ -48,27 +57,37 @@ SHORT_SECONDS: Final = 60.0
 LONG_SECONDS: Final = 24 * 3600.0
 """For programs that copy a disk."""
 
+log = structlog.get_logger()
+
 
 class Directory:
     """Layers, the links to them, and the lock. Those who add or remove hold the lock."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, making: bool = True) -> None:
+        """What is missing is made, unless `making` is False: for those who only look."""
         self._root = root.resolve()
+        if making:
+            self._make_all()
+        self.layers = self._root / "layers"
+        self.captures = self._root / "captures"
+        self.volumes = Pointers(self._root / "volumes")
+        self.snapshots = Pointers(self._root / "snapshots")
+        self.records = Records(self._root / "records")
+        self.trash: dict[DiskKind, Pointers] = {
+            "volume": Pointers(self._root / "trash/volumes", "../../layers"),
+            "snapshot": Pointers(self._root / "trash/snapshots", "../../layers"),
+        }
+        self.scratch = Scratch(self._root / "work")
+
+    def _make_all(self) -> None:
         if not self._root.exists():
             self._root.mkdir(parents=True, mode=OWNER_ONLY)
             sync_directory(self._root.parent)
-        self.layers = self._make("layers")
-        self._admit(self.layers, OWNER_ONLY, PASSABLE)
-        self.captures = self._make("captures")
-        self.volumes = Pointers(self._make("volumes"))
-        self.snapshots = Pointers(self._make("snapshots"))
-        self.records = Records(self._make("records"))
-        self._make("trash")
-        self.trash: dict[DiskKind, Pointers] = {
-            "volume": Pointers(self._make("trash/volumes"), "../../layers"),
-            "snapshot": Pointers(self._make("trash/snapshots"), "../../layers"),
-        }
-        self.scratch = Scratch(self._make("work"))
+        if lost := lost_folders(self._root):
+            log.error("folders of the disks are missing, empty ones take their place", folders=lost)
+        for name in FOLDERS:
+            self._make(name)
+        self._admit(self._root / "layers", OWNER_ONLY, PASSABLE)
 
     def live(self, kind: DiskKind) -> Pointers:
         """The links of the volumes, or of the snapshots, that are not in the trash."""
@@ -200,13 +219,20 @@ class Directory:
         if path.stat().st_mode & 0o777 != mode:
             path.chmod(mode)
 
-    def _make(self, name: str) -> Path:
+    def _make(self, name: str) -> None:
         path = self._root / name
         if not path.exists():
             path.mkdir(exist_ok=True)
             path.chmod(OWNER_ONLY)
             sync_directory(path.parent)
-        return path
+
+
+def lost_folders(root: Path) -> list[str]:
+    """The folders of a store that were there once, and are not any more."""
+    missing = [name for name in FOLDERS if not (root / name).is_dir() and (root / name).parent.is_dir()]
+    layers = root / "layers"
+    were_made = FOLDERS[-1] not in missing or (layers.is_dir() and any(layers.iterdir()))
+    return missing if were_made else []
 
 
 def _write(path: Path, image: EmptyImage) -> None:

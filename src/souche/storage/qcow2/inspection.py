@@ -14,13 +14,16 @@ from typing import Final
 from souche.formats.qcow2 import IncompatibleFeature, Qcow2Header, read_header
 from souche.model.disks import DiskSource, FileSource
 from souche.storage.inspection import StoreFault, StoreState
-from souche.storage.qcow2.directory import Directory
+from souche.storage.qcow2.directory import Directory, lost_folders
 from souche.storage.qcow2.journal import FROZEN, PREPARED, Journal, Move
 from souche.storage.qcow2.locks import try_lock
 from souche.storage.qcow2.records import OTHER_BYTES, Records
 from souche.storage.qcow2.verify import verify
 
 TARGET: Final = "../layers/"
+VERIFIED: Final = ("layers", "captures", "volumes", "snapshots", "records")
+"""the folders without which nothing can be compared"""
+NOT_KNOWN: Final = "whether its layer is as it was made is not known"
 
 
 class Qcow2Inspector:
@@ -41,7 +44,8 @@ class Qcow2Inspector:
             *captures.faults,
             *(fault for each, chain in chains.items() for fault in _chain_faults(each, chain)),
             *_sharing(volumes.layers, snapshots.layers, chains),
-            *self._damaged_records(chains),
+            *self._records(volumes.layers, snapshots.layers, chains),
+            *_lost(self._root),
             *_unnamed(layers, [*chains.values(), *map(layers.chain, self._trashed())], captures.moves),
             *self._scratch(),
         ]
@@ -61,9 +65,14 @@ class Qcow2Inspector:
             faults=faults,
         )
 
-    def _damaged_records(self, chains: "Mapping[str, _Chain]") -> Iterator[StoreFault]:
-        """By what is named first of all that stands on the layer."""
+    def _records(
+        self, volumes: Mapping[str, str], snapshots: Mapping[str, str], chains: "Mapping[str, _Chain]"
+    ) -> Iterator[StoreFault]:
+        """Records that are damaged or missing, by what is named first of all that stands on the layer."""
         records = Records(self._root / "records")
+        frozen = {name for each in snapshots for name in chains[each].known}
+        # a guest may write to the file right below a volume's own, see `journal`
+        frozen |= {name for each in volumes for name in chains[each].known[2:]}
         owners = {
             name: resource_id
             for resource_id in sorted(chains, reverse=True)
@@ -71,17 +80,18 @@ class Qcow2Inspector:
         }
         for name, resource_id in sorted(owners.items()):
             if records.is_damaged(name):
-                what = f"records/{name} cannot be read: whether its layer is as it was made is not known"
-                yield StoreFault("RecordDamaged", resource_id, what)
+                yield StoreFault("RecordDamaged", resource_id, f"records/{name} cannot be read: {NOT_KNOWN}")
+            elif name in frozen and not records.knows(name):
+                yield StoreFault("RecordMissing", resource_id, f"records/{name} is missing: {NOT_KNOWN}")
 
     def compare(self) -> list[StoreFault]:
         return [fault for fault in self._verified(deep=True) if fault.text.endswith(OTHER_BYTES)]
 
     def _verified(self, *, deep: bool) -> Iterator[StoreFault]:
-        """What `verify` finds, by resource. A store of before layers had records has nothing to be compared."""
-        if not (self._root / "records").is_dir():
+        """What `verify` finds, by resource."""
+        if any(not (self._root / name).is_dir() for name in VERIFIED):
             return
-        directory = Directory(self._root)
+        directory = Directory(self._root, making=False)
         for fault in verify(directory, Journal(directory), deep=deep):
             for resource_id in fault.resource_ids:
                 yield StoreFault("LayerDamaged", resource_id, fault.problem)
@@ -144,6 +154,17 @@ class _Chain:
     names: tuple[str, ...]
     headers: tuple[Qcow2Header, ...]
     broken: tuple[str, str] | None = None
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The names of those that could be read."""
+        return self.names[: len(self.headers)]
+
+
+def _lost(root: Path) -> Iterator[StoreFault]:
+    for name in lost_folders(root):
+        what = f"the folder disks/{name} is missing, with all that was in it"
+        yield StoreFault("FolderMissing", f"disks/{name}", what)
 
 
 class _Layers:
