@@ -98,7 +98,7 @@ def test_what_is_not_the_disk_that_it_should_be_is_refused(
     for file, given, said in (
         (tmp_path / "missing", (), "There is no regular file"),
         (tmp_path, (), "There is no regular file"),
-        (tmp_path / "text", (), "should have the format qcow2, and has text"),
+        (tmp_path / "text", (), "has the format text, which is not taken so: this is text"),
         (tmp_path / "text", ("--format", "raw"), "not made of sectors"),
         (
             tmp_path / "zeros",

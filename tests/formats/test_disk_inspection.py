@@ -86,6 +86,8 @@ def test_hostile(name: str, tmp_path: Path) -> None:
     with pytest.raises(BadDisk) as caught:
         inspect_file(path, SaidOfDisk(), most_bytes=SIZE)
     assert type(caught.value) is refusal
+    if refusal is not gate.WrongDiskSize:
+        assert "`qemu-img " in str(caught.value), "what to do is not said"
     with pytest.raises(refusal):
         inspect_head(path.read_bytes()[:HEAD_BYTES], SaidOfDisk(), most_bytes=SIZE)
 

@@ -289,7 +289,7 @@ def test_a_raw_disk_is_raw_whatever_it_begins_with(
 
 def test_what_is_called_qcow2_has_to_be(world: World, alice: Principal) -> None:
     snapshot = import_snapshot(world, alice, put_disk(SYSTEM, "disk.qcow2"))
-    assert "should have the format qcow2, and has raw" in (snapshot.problem or "")
+    assert "should have the format qcow2, and has raw. If it is meant to: a name" in (snapshot.problem or "")
 
 
 @pytest.mark.parametrize("name", ["disk.vmdk", "disk.vmdk.gz", "disk.vhd", "disk.vhdx", "DISK.VHDX"])

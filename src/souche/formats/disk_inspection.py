@@ -127,18 +127,23 @@ def _format(head: bytes, said: SaidOfDisk) -> SourceFormat:
     container = containers.container_of(head)
     if head.startswith(MAGICS.get(said.format, ())) and (container is None or container.name == said.format):
         return said.format
-    if container:
-        raise _foreign(container)
-    raise WrongDiskFormat(expected=said.format, found=_found(head))
+    raise _foreign(container) if container else _unexpected(head, said.format)
 
 
-def _found(head: bytes) -> str:
+def _unexpected(head: bytes, expected: SourceFormat) -> BadDisk:
+    """Why what begins so has not the format that its name says."""
+    if not head:
+        return WrongDiskSize(size_bytes=0, reason="is empty.")
     if head.startswith(qcow2.MAGIC):
-        return "qcow2"
-    text = containers.text_of(head)
+        return WrongDiskFormat(expected=expected, found="qcow2", meant="qcow2")
     if containers.looks_like_disk(head):
-        return "raw"
-    return text.name if text else "none that is known"
+        return WrongDiskFormat(expected=expected, found="raw", meant="raw")
+    text = containers.text_of(head)
+    return (
+        _foreign(text)
+        if text
+        else WrongDiskFormat(expected=expected, found="none that is known", meant="raw")
+    )
 
 
 def _guessed(head: bytes) -> SourceFormat:

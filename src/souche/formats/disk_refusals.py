@@ -1,4 +1,4 @@
-"""Why a disk from outside is not taken in."""
+"""Why a disk from outside is not taken in, and what its sender can do about it."""
 
 from souche.errors import Invalid
 
@@ -12,32 +12,39 @@ class ForeignDiskFormat(BadDisk):
 
 
 class NotADisk(BadDisk):
-    """Nothing says what format the disk has, and it does not look like a raw one: there is no partition table and no
-    file system where they begin. If it is raw, call it so: a name that ends in .raw (or .raw.gz), or --format raw."""
+    """Nothing says what format the disk has, and it does not look like a raw one: there is no partition table and
+    no file system where they begin. If it is raw, call it so: a name that ends in .raw (or .raw.gz), or --format
+    raw."""
 
 
 class WrongDiskFormat(BadDisk):
-    """The disk should have the format {expected}, and has {found}."""
+    """The disk should have the format {expected}, and has {found}. If it is meant to: a name that ends in .{meant}
+    (or .{meant}.gz), or --format {meant}, says so."""
 
 
 class DiskHasBackingFile(BadDisk):
-    """The disk refers to a backing file; only a disk that stands alone can be taken in."""
+    """The disk refers to a backing file or parent: where both lie, `qemu-img convert -O qcow2 FILE DISK.qcow2`
+    makes one that stands alone."""
 
 
 class DiskHasDataFile(BadDisk):
-    """The qcow2 disk keeps its data in an external file; only a disk that stands alone can be taken in."""
+    """The qcow2 disk keeps its data in an external file: where both lie, `qemu-img convert -f qcow2 -O qcow2 FILE
+    DISK.qcow2` makes one that stands alone."""
 
 
 class DiskInParts(BadDisk):
-    """The {format} disk does not stand alone, or not whole: {reason}."""
+    """The {format} disk does not stand alone, or is not whole: {reason}. Where all of it lies, `qemu-img convert -O
+    qcow2 FILE DISK.qcow2` makes one that is taken."""
 
 
 class DiskHasUnknownFeatures(BadDisk):
-    """The qcow2 disk needs features that Souche does not take: {features}"""
+    """The qcow2 disk needs features that Souche does not take ({features}): where qemu-img knows them, `qemu-img
+    convert -f qcow2 -O qcow2 FILE DISK.qcow2` makes one without."""
 
 
 class DiskIsEncrypted(BadDisk):
-    """The qcow2 disk is encrypted."""
+    """The qcow2 disk is encrypted: `qemu-img convert` with its passphrase (--object secret, --image-opts) makes one
+    that is not."""
 
 
 class DiskIsCorrupt(BadDisk):
@@ -45,15 +52,18 @@ class DiskIsCorrupt(BadDisk):
 
 
 class DiskHasSnapshots(BadDisk):
-    """The qcow2 disk has {count} internal snapshots: convert it with `qemu-img convert` first."""
+    """The qcow2 disk has internal snapshots ({count}): `qemu-img convert -f qcow2 -O qcow2 FILE DISK.qcow2` makes
+    one without."""
 
 
 class DiskHeaderBroken(BadDisk):
-    """The header of the qcow2 disk is broken: {reason}"""
+    """The header of the qcow2 disk is broken ({reason}): send it again; `qemu-img check FILE` says whether it was
+    good before."""
 
 
 class DiskTablesAbsurd(BadDisk):
-    """The tables of the {format} disk cannot be right: {reason}"""
+    """The tables of the {format} disk cannot be right: {reason} Send it again; `qemu-img check FILE` says whether
+    it was good before."""
 
 
 class WrongDiskSize(BadDisk):
@@ -61,11 +71,12 @@ class WrongDiskSize(BadDisk):
 
 
 class DiskCutShort(BadDisk):
-    """The disk is cut short: {reason}"""
+    """The disk is cut short: {reason} Send it again; `qemu-img check FILE` says whether it was whole before."""
 
 
 class DiskSharesData(BadDisk):
-    """The tables of the qcow2 disk name the same data more than once."""
+    """The tables of the qcow2 disk name the same data more than once: `qemu-img convert -f qcow2 -O qcow2 FILE
+    DISK.qcow2` makes one that names them once."""
 
 
 class DiskExpands(BadDisk):
