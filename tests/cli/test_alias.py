@@ -46,7 +46,8 @@ def test_the_life_of_an_alias(souche: Souche, images: list[str]) -> None:
         "Debian-12@stable": "dangling",
         "Other@latest": "available",
     }
-    souche.run("alias", "delete", "debian-12@stable")
+    (deleted,) = souche("alias", "delete", "debian-12@stable")
+    assert deleted["ImageId"] == names["Debian-12@stable"]["ImageId"]
     assert len(souche("alias", "list")) == 2
 
 
@@ -73,3 +74,5 @@ def test_an_alias_that_several_accounts_have_needs_the_account(souche: Souche, i
     assert "--account" in souche.refusal("alias", "show", "web@stable")
     (told,) = souche("alias", "show", "web@stable", "--account", "bob")
     assert told["AliasName"] == f"{told['AccountId']}/web@stable"
+    assert souche("alias", "list", "--account", "bob") == [told]
+    assert "There is no account 'carol'" in souche.refusal("alias", "list", "--account", "carol")

@@ -59,11 +59,13 @@ def _add_set(app: typer.Typer, composition: Composition) -> None:
 
 def _add_list(app: typer.Typer, composition: Composition) -> None:
     @app.command("list")
-    def list_aliases(home: HomeFlag, json: JsonFlag = False) -> None:
+    def list_aliases(home: HomeFlag, account: AccountFlag = None, json: JsonFlag = False) -> None:
         """List all aliases: those that were set, and NAME@latest of each family that `souche image publish` and
         `build` keep. One is dangling when its image is withdrawn or deleted: it stands for nothing then."""
         with told(), composition.administer(home) as administered:
-            found = image_aliases.every(administered.region)
+            region = administered.region
+            owner = accounts.known(region, account).account_id if account is not None else None
+            found = [each for each in image_aliases.every(region) if owner in (None, each.account_id)]
         for each in found:
             _print(each, as_json=json)
 
@@ -108,11 +110,15 @@ def _add_rollback(app: typer.Typer, composition: Composition) -> None:
 
 def _add_delete(app: typer.Typer, composition: Composition) -> None:
     @app.command("delete")
-    def delete(name: NameArgument, home: HomeFlag, account: AccountFlag = None) -> None:
+    def delete(
+        name: NameArgument, home: HomeFlag, account: AccountFlag = None, json: JsonFlag = False
+    ) -> None:
         """Delete an alias with its history. The image stays."""
         with told(), composition.administer(home) as administered:
             known = _chosen(administered.region, name, account)
             image_aliases.delete(administered.region, Principal(known.account_id), known.alias_id)
+        if json:
+            _print(known, as_json=True)
 
 
 def _owner(region: Region, image_id: str, account: str | None) -> Principal:
