@@ -44,7 +44,10 @@ LEFT: Final = {
     "var/crash/core": SECRET,
     "tmp/notes": SECRET,
     "var/tmp/folder/notes": SECRET,
-    "etc/ssh/sshd_config": "PasswordAuthentication no\nAuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u\n",
+    "etc/ssh/sshd_config": "PasswordAuthentication no\nAuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u\n"
+    "TrustedUserCAKeys /etc/ssh/ca.pub\nMatch User zoe\nAuthorizedKeysFile /etc/ssh/zoe\n",
+    "etc/ssh/ca.pub": KEY,
+    "etc/ssh/zoe": KEY,
     "srv/kept": "kept",
 }
 LINKS: Final = {

@@ -24,6 +24,8 @@ REMOVED: list[tuple[str, str]] = [
     ("authorized-key", "/home/outscale/.ssh/authorized_keys"),
     ("authorized-key", "/root/.ssh/authorized_keys"),
     ("authorized-key", "/home/stray/.ssh/authorized_keys2"),
+    ("authorized-key", "/etc/ssh/zoe"),
+    ("authorized-key", "/etc/ssh/ca.pub"),
     ("password-backup", "/etc/shadow-"),
     ("host-key", "/etc/ssh/ssh_host_rsa_key"),
     ("host-key", "/etc/ssh/ssh_host_rsa_key.pub"),

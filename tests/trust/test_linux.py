@@ -15,6 +15,7 @@ from tests.trust import corpus
 from tests.trust.corpus import GOOD, HASH, KEY, PASSWD, PRIVATE_KEY, SECRET, Files, FileSource
 
 LEGACY = Facts(("legacy",), date(2026, 11, 27))
+NO_PASSWORDS = "PasswordAuthentication no\n"
 ENABLED = "etc/systemd/system/multi-user.target.wants/"
 
 BAD: list[tuple[str, str, Files]] = [
@@ -30,6 +31,41 @@ BAD: list[tuple[str, str, Files]] = [
                 "etc/ssh/sshd_config": "PasswordAuthentication no\nAuthorizedKeysFile /etc/ssh/keys/%u\n",
             }
         ),
+    ),
+    (
+        "authorized-key",
+        "/etc/ssh/more/outscale",
+        Files(
+            {
+                "etc/ssh/more/outscale": KEY,
+                "etc/ssh/sshd_config": f"{NO_PASSWORDS}Match User outscale\n  AuthorizedKeysFile /etc/ssh/more/%u\n",
+            }
+        ),
+    ),
+    (
+        "authorized-key",
+        "/etc/ssh/ca.pub",
+        Files(
+            {
+                "etc/ssh/ca.pub": KEY,
+                "etc/ssh/sshd_config": f"{NO_PASSWORDS}TrustedUserCAKeys /etc/ssh/ca.pub\n",
+            }
+        ),
+    ),
+    (
+        "sshd-key-command",
+        "/etc/ssh/sshd_config",
+        Files({"etc/ssh/sshd_config.d/10-keys.conf": f"{NO_PASSWORDS}AuthorizedKeysCommand /usr/bin/ask %u\n"}),
+    ),
+    (
+        "sshd-password",
+        "/etc/ssh/sshd_config",
+        Files({"etc/ssh/sshd_config.d/10-keys.conf": f"{NO_PASSWORDS}Match User a\nPasswordAuthentication yes\n"}),
+    ),
+    (
+        "sshd-root",
+        "/etc/ssh/sshd_config",
+        Files({"etc/ssh/sshd_config.d/10-keys.conf": f"{NO_PASSWORDS}Match Address 10.0.0.0/8\nPermitRootLogin yes\n"}),
     ),
     ("usable-password", "/etc/shadow", Files({"etc/shadow": f"root:{HASH}:19000::::::\noutscale:!::::::\n"})),
     ("usable-password", "/etc/passwd", Files({"etc/passwd": PASSWD.replace("outscale:x:", f"outscale:{HASH}:")})),
@@ -174,3 +210,23 @@ def test_every_code_of_linux_has_a_bad_disk() -> None:
         code for code in CODES if code.startswith("windows-")
     }
     assert {code for code, _, _ in BAD} == set(CODES) - elsewhere
+
+
+def test_a_configuration_that_includes_itself_is_read_once_around(tmp_path: Path) -> None:
+    """Sixteen patterns in each of sixteen files would be more lines than any machine reads."""
+    include = f"Include {' '.join(['/etc/ssh/sshd_config'] * 16)}\n"
+    system = corpus.linux(tmp_path, Files({"etc/ssh/sshd_config": f"{NO_PASSWORDS}{include}"}))
+    assert [each.code for each in looked(system).findings if each.severity != Severity.INFO] == []
+
+
+def test_what_a_match_block_says_ends_with_its_file_and_at_match_all(tmp_path: Path) -> None:
+    files = {
+        "etc/ssh/sshd_config.d/10-keys.conf": "Match User a\nX11Forwarding yes\n",
+        "etc/ssh/sshd_config": "Include /etc/ssh/sshd_config.d/*.conf\n"
+        f"Match User b\nX11Forwarding yes\nMatch all\n{NO_PASSWORDS}",
+    }
+    assert [
+        each.code
+        for each in looked(corpus.linux(tmp_path, Files(files))).findings
+        if each.severity != Severity.INFO
+    ] == []

@@ -28,6 +28,9 @@ CODES: Final[Mapping[str, Code]] = {
     "sudo-nopasswd": Code(LOW, "Remove the rule; cloud-init writes one for its own user at the first start."),
     "sshd-password": Code(MEDIUM, "Set PasswordAuthentication no in sshd_config."),
     "sshd-root": Code(MEDIUM, "Set PermitRootLogin prohibit-password or no in sshd_config."),
+    "sshd-key-command": Code(
+        MEDIUM, "Remove AuthorizedKeysCommand, unless its program asks a service of the region."
+    ),
     "cleartext-service": Code(HIGH, "Disable the service; use SSH."),
     "network-service": Code(LOW, "Disable the service, unless the image is made for it."),
     "machine-id": Code(MEDIUM, "Empty /etc/machine-id: truncate -s 0 /etc/machine-id."),

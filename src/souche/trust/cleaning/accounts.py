@@ -6,7 +6,7 @@ from typing import Final
 
 from souche.trust.cleaning.changes import Change, Deed, deed, removal, whole
 from souche.trust.disks.tree import Node
-from souche.trust.linux.accounts import DEFAULT_KEY_FILES, KEY_TYPES, is_hash, key_file
+from souche.trust.linux.accounts import DEFAULT_KEY_FILES, KEY_TYPES, authority_files, is_hash, key_file
 from souche.trust.linux.system import System
 
 DROPBEAR_KEYS: Final = "/etc/dropbear/authorized_keys"
@@ -20,13 +20,17 @@ BACKUPS: Final = ("/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-"
 
 def authorized_keys(system: System) -> Iterator[Deed]:
     """Removes every key of every user, whatever it may be used for."""
-    patterns = [*system.sshd.get("authorizedkeysfile", "").split(), *DEFAULT_KEY_FILES.split()]
+    said = " ".join(system.sshd.anywhere("authorizedkeysfile", ""))
+    patterns = [*said.split(), *DEFAULT_KEY_FILES.split()]
     paths = {key_file(each, user): user.name for user in system.users for each in patterns if each != "none"}
     for path, user in {**paths, DROPBEAR_KEYS: "root"}.items():
         yield from _without_keys(system, path, user)
+    for path in authority_files(system):
+        yield from _without_keys(system, path, None)
 
 
-def _without_keys(system: System, path: str, user: str) -> Iterator[Deed]:
+def _without_keys(system: System, path: str, user: str | None) -> Iterator[Deed]:
+    """`user`: None for keys that sign those of any user."""
     node = system.tree.node(path)
     content = whole(system.tree, node) if node and node.is_file else None
     if node is None or content is None:
@@ -35,7 +39,8 @@ def _without_keys(system: System, path: str, user: str) -> Iterator[Deed]:
     kept = [line for line in lines if not _is_key(line)]
     if len(kept) == len(lines):
         return
-    what = f"Keys that opened the account '{user}' were removed: {len(lines) - len(kept)}."
+    keys = "Keys that signed others' keys" if user is None else f"Keys that opened the account '{user}'"
+    what = f"{keys} were removed: {len(lines) - len(kept)}."
     if any(line.strip() and not line.lstrip().startswith(b"#") for line in kept):
         yield deed("authorized-key", path, what, Change("write", node, b"".join(kept)), user=user)
     else:

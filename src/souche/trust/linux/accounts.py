@@ -19,8 +19,8 @@ NO_SHELLS: Final = ("nologin", "false", "sync", "shutdown", "halt")
 
 
 def authorized_keys(system: System) -> Iterator[Finding]:
-    """Keys that let their holder in, as any user."""
-    patterns = system.sshd.get("authorizedkeysfile", DEFAULT_KEY_FILES).split()
+    """Keys that let their holder in, as any user, and those that sign others' keys."""
+    patterns = " ".join(system.sshd.anywhere("authorizedkeysfile", DEFAULT_KEY_FILES)).split()
     seen: set[str] = set()
     for user in system.users:
         for pattern in patterns:
@@ -28,6 +28,23 @@ def authorized_keys(system: System) -> Iterator[Finding]:
             if path not in seen and pattern != "none":
                 seen.add(path)
                 yield from _keys(system, path, user)
+    for path in authority_files(system):
+        yield from _authorities(system, path)
+
+
+def authority_files(system: System) -> list[str]:
+    """The files with keys of certificate authorities (TrustedUserCAKeys)."""
+    return [
+        path for path in dict.fromkeys(system.sshd.anywhere("trustedusercakeys", "none")) if path != "none"
+    ]
+
+
+def _authorities(system: System, path: str) -> Iterator[Finding]:
+    for line in system.tree.text(path).splitlines()[:MOST_KEYS]:
+        fields = line.split()
+        if len(fields) > 1 and fields[0].startswith(KEY_TYPES):
+            text = "Whoever holds this key signs keys that open accounts of every launch (TrustedUserCAKeys)."
+            yield finding("authorized-key", path, text, fingerprint=fingerprint(fields[1]))
 
 
 def key_file(pattern: str, user: User) -> str:

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Final
 
 from souche.trust.disks.layout import Layout
-from souche.trust.disks.tree import Node, Tree
+from souche.trust.disks.tree import Tree
+from souche.trust.linux.sshd_config import SshServer
 
 MOST_USERS: Final = 1000
 
@@ -63,36 +64,9 @@ class System:
         return dict(_assignments(text))
 
     @cached_property
-    def sshd(self) -> Mapping[str, str]:
-        """The options of sshd_config(5) that hold for everybody, in lower case: of each the first is taken."""
-        options: dict[str, str] = {}
-        for name, value in self._sshd_lines("/etc/ssh/sshd_config", 0):
-            options.setdefault(name, value)
-        return options
-
-    def _sshd_lines(self, path: str, depth: int) -> Iterator[tuple[str, str]]:
-        for line in self.tree.text(path).splitlines():
-            name, _, value = line.strip().replace("=", " ", 1).replace("\t", " ").partition(" ")
-            name, value = name.lower(), value.strip().strip('"')
-            if name == "match":
-                return
-            if name == "include" and depth < 4:
-                for each in self._included(value):
-                    yield from self._sshd_lines(each.path, depth + 1)
-            elif name and not name.startswith("#"):
-                yield name, value
-
-    def _included(self, patterns: str) -> Iterator[Node]:
-        for pattern in patterns.split()[:16]:
-            whole = pattern if pattern.startswith("/") else f"/etc/ssh/{pattern}"
-            folder, _, name = whole.rpartition("/")
-            begin, star, end = name.partition("*")
-            for node in self.tree.children(folder):
-                matches = (
-                    node.name.startswith(begin) and node.name.endswith(end) if star else node.name == name
-                )
-                if matches:
-                    yield node
+    def sshd(self) -> SshServer:
+        """The SSH server's configuration."""
+        return SshServer.read(self.tree)
 
 
 _NO_HOMES: Final = {
