@@ -14,6 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from souche import recipes
 from souche.recipes import debian_12
+from tests.support.databases import databases as databases
 
 if TYPE_CHECKING:
     from xdist.remote import Producer

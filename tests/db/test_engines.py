@@ -4,6 +4,9 @@ import re
 from pathlib import Path
 
 import souche
+from tests.support import databases
+
+on_both = databases.on_sqlite  # no database
 
 SOURCE = Path(souche.__file__).parent
 TESTS_OF_THE_DIALECT = re.compile(

@@ -1,6 +1,6 @@
 """However a `Finder` goes about it, it finds what `query.find` finds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from souche.db import query as engine
-from souche.db.engines.sqlite import Sqlite
 from souche.db.finder import Finder
 from souche.db.store import Store
 from souche.model.query import Condition, Position, Query, Value
@@ -23,9 +22,9 @@ from tests.db.test_query import (
     links,
     metadata,
     parts,
-    plan,
     things,
 )
+from tests.support import databases
 
 BIGGEST = sa.bindparam("biggest", 0, sa.Integer)
 WHO = sa.bindparam("who", "", sa.String)
@@ -55,7 +54,7 @@ def conditions(field: str) -> st.SearchStrategy[Condition]:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     path: Path = tmp_path_factory.mktemp("finder") / "things.db"
-    store = Store(Sqlite(path))
+    store = Store(databases.kind().empty(path))
     with store.begin() as connection:
         metadata.create_all(connection)
         connection.execute(things.insert(), THINGS)
@@ -102,29 +101,6 @@ def test_it_finds_the_same_whatever_it_counts(
     after = None if start is None else Position(start["creation_date"], start["thing_id"])  # type: ignore[arg-type]
     query = Query(tuple(given_conditions), limit, after)
     assert found(store, FINDERS[few_rows], query, biggest) == expected(store, query, biggest)
-
-
-@pytest.mark.parametrize(
-    ("few_rows", "field", "values", "index"),
-    [
-        (100, "name", ["ubuntu"], "ix_things_name"),
-        (1, "name", ["ubuntu"], "ix_order"),
-        (100, "part", ["b"], "ix_parts_part"),
-        (100, "common_part", ["b"], "ix_parts_part"),
-        (2, "common_part", ["b"], "ix_order"),
-        (0, "thing_id", ["t-1"], "sqlite_autoindex_things_1"),
-    ],
-)
-def test_few_rows_are_looked_up_and_many_are_walked(
-    store: Store, few_rows: int, field: str, values: Sequence[Value], index: str
-) -> None:
-    finder = Finder(SELECT, FIELDS, ORDER, SCOPES, few_rows)
-    query = Query((Condition(field, values),), 1)
-    with store.reader() as reader:
-        few = [finder._is_few(reader, query.conditions[0], 0)]
-    with store.read() as connection:
-        told = plan(connection, engine.compiled(SELECT, FIELDS, query, ORDER, SCOPES, few))
-    assert index in told
 
 
 def test_an_unknown_field_is_a_programming_error(store: Store) -> None:

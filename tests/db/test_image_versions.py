@@ -59,13 +59,18 @@ def write(region: Region, statement: str, **parameters: str) -> None:
         connection.execute(sa.text(statement), parameters)
 
 
-def test_triggers_are_on_every_table_that_an_image_is_read_from(region: Region) -> None:
+TRIGGERS = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": "SELECT tgname AS name, pg_get_triggerdef(oid) AS sql FROM pg_trigger WHERE NOT tgisinternal",
+}
+
+
+def test_triggers_are_on_every_table_that_an_image_is_read_from(region: Region, on_both: str) -> None:
     read = {each.name for each in visitors.iterate(images._TAGGED) if isinstance(each, sa.Table)}
     assert read > {"images", "tags"}
     wanted = {(table, event) for table in read for event in ("insert", "update", "delete")} - NEVER_ALONE
     with region.store.read() as connection:
-        triggers = sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-        texts = {row.name: row.sql for row in connection.execute(triggers)}
+        texts = {row.name: row.sql for row in connection.execute(sa.text(TRIGGERS[on_both]))}
     found = {(table, event) for table, event in wanted if f"image_version_{table}_{event}" in texts}
     assert found == wanted
     assert not any(" OF " in text for text in texts.values()), "a trigger leaves columns out"

@@ -9,15 +9,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from souche.db import operations, schema
-from souche.db.engines.sqlite import Sqlite
 from souche.db.schema import metadata
 from souche.db.store import Store
+from tests.support import databases
 
 COMPARED = {"compare_type": True, "compare_server_default": True}
 
 
 def test_the_migrated_schema_equals_the_metadata(tmp_path: Path) -> None:
-    store = Store(Sqlite(tmp_path / "region.db"))
+    store = Store(databases.kind().empty(tmp_path / "region.db"))
     store.migrate()
     with store.read() as connection:
         differences = compare_metadata(MigrationContext.configure(connection, opts=COMPARED), metadata)
@@ -26,20 +26,26 @@ def test_the_migrated_schema_equals_the_metadata(tmp_path: Path) -> None:
 
 
 def test_to_migrate_again_is_harmless(tmp_path: Path) -> None:
-    store = Store(Sqlite(tmp_path / "region.db"))
+    store = Store(databases.kind().empty(tmp_path / "region.db"))
     store.migrate()
     store.migrate()
     store.close()
 
 
 def test_grants_get_the_dates_of_their_images(tmp_path: Path) -> None:
-    store = Store(Sqlite(tmp_path / "region.db"))
+    store = Store(databases.kind().empty(tmp_path / "region.db"))
     store.migrate("0006")
     date = "2026-11-24T10:00:00.000Z"
     grant = {"image_id": "ami-12345678", "account_id": "2"}
     account = {"account_id": "1", "name": "alice", "creation_date": date}
     later = ("version", "consistency")
-    image: dict[str, object] = {column.name: 0 for column in schema.images.c if column.name not in later}
+    image: dict[str, object] = {
+        column.name: isinstance(column.type, sa.Boolean) or None
+        for column in schema.images.c
+        if column.name not in later
+    }
+    image |= dict.fromkeys(("name", "description", "architecture", "file_location"), "x")
+    image |= {"root_device_name": "/dev/sda1", "state": "available"}
     image |= {"image_id": "ami-12345678", "account_id": "1", "creation_date": date}
     with store.engine.begin() as connection:
         for table, row in (("accounts", account), ("images", image), ("image_grants", grant)):
@@ -57,7 +63,7 @@ class Killed(Exception):
 
 
 def test_migrations_that_are_broken_off_leave_the_database_as_it_was(tmp_path: Path) -> None:
-    store = Store(Sqlite(tmp_path / "region.db"))
+    store = Store(databases.kind().empty(tmp_path / "region.db"))
     left = 60
 
     @sa.event.listens_for(store.engine, "before_cursor_execute")
@@ -76,14 +82,14 @@ def test_migrations_that_are_broken_off_leave_the_database_as_it_was(tmp_path: P
 
 
 def objects(store: Store) -> set[str]:
-    """The names of all tables, indexes and triggers."""
+    """The names of all tables."""
     with store.read() as connection:
-        return set(connection.scalars(sa.text("SELECT name FROM sqlite_master")))
+        return set(sa.inspect(connection).get_table_names())
 
 
 def test_promises_that_stand_are_kept_in_their_order(tmp_path: Path) -> None:
     """By a former version: what they lock is worked out from what they are about."""
-    store = Store(Sqlite(tmp_path / "region.db"))
+    store = Store(databases.kind().empty(tmp_path / "region.db"))
     store.migrate("0010")
     promised = [
         ("create_image:ami-1", "create_image", "ami-1", '{"vm_id": "i-1", "restart": true}', "01.000Z"),

@@ -1,6 +1,9 @@
 """Pieces are given again at the version that they were kept at, and no other."""
 
 from souche.db.pieces import OVERHEAD_BYTES, Pieces
+from tests.support import databases
+
+on_both = databases.on_sqlite  # no database
 
 
 def test_a_piece_is_known_at_its_version_alone() -> None:

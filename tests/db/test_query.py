@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from souche.db import query as engine
 from souche.db.engines import postgresql
-from souche.db.engines.sqlite import Sqlite
 from souche.db.schema import UtcDate
 from souche.db.store import Store
 from souche.model.query import Condition, Position, Query, Value
+from tests.support import databases
 
 metadata = sa.MetaData()
 things = sa.Table(
@@ -80,7 +80,7 @@ PARTS = [("t-1", "a"), ("t-1", "b"), ("t-2", "b"), ("t-4", "c")]
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Connection]:
     path: Path = tmp_path_factory.mktemp("query") / "things.db"
-    store = Store(Sqlite(path))
+    store = Store(databases.kind().empty(path))
     with store.begin() as connection:
         metadata.create_all(connection)
         connection.execute(things.insert(), THINGS)
@@ -233,16 +233,6 @@ def test_what_is_in_no_scope_is_not_found(connection: sa.Connection) -> None:
         assert rows == []
 
 
-def test_links_are_walked_in_order(connection: sa.Connection) -> None:
-    first = Query((), 1)
-    next_one = Query((Condition("name", ["U*"], wildcard=True),), 1, Position(DAY, "t-4"))
-    for query in (first, next_one):
-        statement = engine.compiled(sa.select(things), FIELDS, query, ORDER, LINKED[1:])
-        told = plan(connection, statement)
-        assert "SEARCH links USING COVERING INDEX ix_links (who=?" in told
-        assert "SEARCH things USING INDEX sqlite_autoindex_things_1" in told
-
-
 @pytest.mark.parametrize("scopes", [SCOPES, LINKED])
 def test_pages_of_scopes_join_to_the_whole(connection: sa.Connection, scopes: Sequence[engine.Scope]) -> None:
     first, more = engine.find(connection, sa.select(things), FIELDS, Query((), 3), ORDER, scopes)
@@ -250,23 +240,6 @@ def test_pages_of_scopes_join_to_the_whole(connection: sa.Connection, scopes: Se
     last, none = engine.find(connection, sa.select(things), FIELDS, Query((), 3, after), ORDER, scopes)
     assert [row.thing_id for row in [*first, *last]] == ["t-4", "t-2", "t-3", "t-1"]
     assert (more, none) == (True, False)
-
-
-def test_values_are_looked_up_by_index(connection: sa.Connection) -> None:
-    cases = {
-        "ix_things_name": Condition("name", ["Ubuntu-22.04"]),
-        "ix_parts_part": Condition("part", ["a"]),
-        "sqlite_autoindex_things_1": Condition("thing_id", [f"t-{number}" for number in range(500)]),
-    }
-    for index, condition in cases.items():
-        statement = engine.compiled(sa.select(things), FIELDS, Query((condition,), 20), ORDER)
-        assert index in plan(connection, statement)
-
-
-def plan(connection: sa.Connection, statement: engine.AnySelect) -> str:
-    text = statement.compile(connection, compile_kwargs={"literal_binds": True})
-    rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
-    return "\n".join(str(row.detail) for row in rows)
 
 
 def test_postgresql_gets_like_with_its_specials_escaped() -> None:

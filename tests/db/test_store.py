@@ -1,6 +1,5 @@
 """Connections: a reader goes past the writers, however many there are."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,16 +7,17 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from souche.db.engines.sqlite import CONNECTIONS_KEPT, Sqlite, checkpoint
+from souche.db.engines.sqlite import CONNECTIONS_KEPT
 from souche.db.store import Prepared, Store
 from souche.errors import OutOfTime
+from tests.support import databases
 
 things = sa.Table("things", sa.MetaData(), sa.Column("thing", sa.String), sa.Column("blue", sa.Boolean))
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(Sqlite(tmp_path / "region.db"))
+    store = Store(databases.kind().empty(tmp_path / "region.db"))
     with store.begin() as connection:
         things.create(connection)
         connection.execute(things.insert(), [{"thing": "one", "blue": True}, {"thing": "two", "blue": False}])
@@ -28,15 +28,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def read(store: Store, statement: sa.Select[tuple[str]], **parameters: object) -> list[str]:
     with store.reader() as reader:
         return [thing for (thing,) in reader.rows(Prepared(statement), parameters)]
-
-
-def test_a_commit_waits_for_the_medium(store: Store) -> None:
-    """docs/durability.md"""
-    with store.read() as connection:
-        found = [
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
-        ]
-    assert found == ["wal", 2]
 
 
 def test_a_reader_waits_for_no_connection(store: Store) -> None:
@@ -99,19 +90,3 @@ def test_the_next_reader_has_all_the_time_that_it_takes(store: Store) -> None:
     for most_seconds in (None, 60):
         with store.reader(most_seconds) as reader:
             assert len(reader.rows(everything, {})) == 20_002
-
-
-@pytest.mark.parametrize("wait_seconds", [0, 1.0])
-def test_after_a_checkpoint_the_file_alone_has_everything(
-    store: Store, tmp_path: Path, wait_seconds: float
-) -> None:
-    checkpoint(tmp_path / "region.db", wait_seconds)
-    shutil.copy(tmp_path / "region.db", tmp_path / "copy.db")
-    copy = Store(Sqlite(tmp_path / "copy.db"))
-    assert read(copy, sa.select(things.c.thing)) == ["one", "two"]
-    copy.close()
-
-
-def test_a_checkpoint_waits_no_longer_than_it_may(store: Store, tmp_path: Path) -> None:
-    with store.begin():
-        checkpoint(tmp_path / "region.db", 0.1)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from souche.db.engines.sqlite import Sqlite
 from souche.db.store import Store
 from souche.db.writers import Writers
 from souche.errors import WritersBusy
+from tests.support import databases
 from tests.support.polling import eventually
 
 SECONDS = 10
@@ -74,7 +74,7 @@ def test_transactions_that_write_queue_without_a_connection(
     tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
     """SQLite itself would have each of them try again and again: whoever came first might be the last."""
-    store = Store(Sqlite(tmp_path / "queue.db"))
+    store = Store(databases.kind().empty(tmp_path / "queue.db"))
     order: list[int] = []
 
     def write(number: int) -> None:

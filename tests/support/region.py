@@ -1,10 +1,8 @@
-"""Regions for tests: a real SQLite file, the simulated hypervisor, a clock held still, ids from a seed."""
+"""Regions for tests: a real database, the simulated hypervisor, a clock held still, ids from a seed."""
 
 import random
-import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 
 from souche.api.dispatch import Call
@@ -13,14 +11,13 @@ from souche.app.region import Region, Workflows
 from souche.clock import Clock
 from souche.compute.simulated import SimulatedHypervisor
 from souche.db import region as region_records
-from souche.db.engines.sqlite import Sqlite
-from souche.db.store import Store
 from souche.ids import IdSource
 from souche.model.accounts import Principal
 from souche.model.operations import Operation
 from souche.objects.fetch import Fetcher
 from souche.signing import SigningKey
 from souche.vault import Vault
+from tests.support import databases
 from tests.support.bucket import THIS_MACHINE
 from tests.support.watched_store import WatchedStore
 
@@ -59,9 +56,7 @@ class RecordedWorkflows:
 
 def make_region(tmp_path: Path, *, clock: Clock | None = None, workflows: Workflows | None = None) -> Region:
     """A region below `tmp_path`. Whoever makes it closes its store."""
-    database = tmp_path / "region.db"
-    database.write_bytes(_migrated())
-    store = WatchedStore(Sqlite(database))
+    store = WatchedStore(databases.kind().migrated(tmp_path / "region.db"))
     with store.begin() as connection:
         region_records.adopt_id(connection, REGION_ID)
     hypervisor = SimulatedHypervisor(tmp_path, "10.77.0.0/24")
@@ -79,17 +74,6 @@ def make_region(tmp_path: Path, *, clock: Clock | None = None, workflows: Workfl
         workflows=workflows or RecordedWorkflows(),
         oos_endpoint="http://127.0.0.1:3001",
     )
-
-
-@cache
-def _migrated() -> bytes:
-    """An empty database at the newest schema: the migrations run once for all regions of a test run."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "region.db"
-        store = Store(Sqlite(path))
-        store.migrate()
-        store.close()
-        return path.read_bytes()
 
 
 def make_account(region: Region, name: str = "alice", alias: str | None = None) -> Principal:

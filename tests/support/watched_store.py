@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,23 +9,14 @@ from souche.db import images, schema
 from souche.db.engines.base import Database
 from souche.db.store import Store
 
-_DIALECTS: list[sa.Dialect] = []
-_COMPILED: dict[Any, Any] = {}
 _SHOWN = images._TAGGED.add_columns(schema.images.c.image_id, schema.images.c.version)
 
 
 class WatchedStore(Store):
     """After each transaction, every image is what it was when it last had the version that it has now: what is kept
-    of an image by its version is true whatever was written, by whichever use-case or step of a workflow. Nothing is
-    synced to the medium: no test cuts the power of a database that was made for it alone. All of a test run share
-    compiled statements: each test has an engine of its own, and to compile took a third of a test."""
+    of an image by its version is true whatever was written, by whichever use-case or step of a workflow."""
 
     def __init__(self, database: Database) -> None:
-        engine = database.engine
-        sa.event.listen(engine, "connect", _unsynced)
-        _DIALECTS.append(engine.dialect)
-        engine.dialect = _DIALECTS[0]  # of the key by which a statement is found
-        engine.update_execution_options(compiled_cache=_COMPILED)
         super().__init__(database)
         self._seen: dict[tuple[str, int], tuple[str, str]] = {}
 
@@ -41,7 +31,3 @@ class WatchedStore(Store):
             for image, tagged, image_id, version in connection.execute(_SHOWN):
                 seen = self._seen.setdefault((image_id, version), (image, tagged))
                 assert seen == (image, tagged), f"{image_id} was changed and has the version that it had"
-
-
-def _unsynced(connection: Any, _record: object) -> None:
-    connection.execute("PRAGMA synchronous=OFF")

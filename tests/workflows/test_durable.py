@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from dbos import DBOS
 
 from souche.db import operations
-from souche.errors import ComputeFailed, StorageFailed, Unavailable
+from souche.errors import ComputeFailed, Raced, StorageFailed, SystemFailure, Unavailable
 from souche.model.operations import Operation
 from souche.workflows import durable, engine
 from souche.workflows.durable import (
@@ -62,11 +62,12 @@ def test_success_needs_one_attempt() -> None:
     assert (flaky.calls, flaky.pauses) == (1, [])
 
 
-def test_what_is_unavailable_is_tried_again_a_few_times() -> None:
-    passing = Flaky(LOST, ATTEMPTS_WHEN_UNAVAILABLE - 1)
+@pytest.mark.parametrize("error", [LOST, Raced()])
+def test_what_is_unavailable_is_tried_again_a_few_times(error: SystemFailure) -> None:
+    passing = Flaky(error, ATTEMPTS_WHEN_UNAVAILABLE - 1)
     assert passing.attempt(until_success=False) is None
-    lasting = Flaky(LOST, 100)
-    assert lasting.attempt(until_success=False) == str(LOST)
+    lasting = Flaky(error, 100)
+    assert lasting.attempt(until_success=False) == str(error)
     assert lasting.calls == ATTEMPTS_WHEN_UNAVAILABLE
     assert lasting.pauses == sorted(lasting.pauses)
 

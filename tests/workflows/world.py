@@ -19,7 +19,6 @@ from souche.compute.simulated import SimulatedHypervisor
 from souche.db import operations, schema
 from souche.db import region as region_records
 from souche.db import vms as vm_records
-from souche.db.engines.sqlite import Sqlite
 from souche.ids import IdSource
 from souche.model.accounts import Principal
 from souche.model.operations import Operation
@@ -36,6 +35,7 @@ from souche.workflows import engine
 from souche.workflows.buckets import Buckets
 from souche.workflows.catalogue import CATALOGUE
 from souche.workflows.parts import Parts
+from tests.support import databases
 from tests.support.bucket import THIS_MACHINE
 from tests.support.cleaners import StampingCleaner
 from tests.support.folder_oos import FolderOos
@@ -248,7 +248,7 @@ def changes(before: Seen, after: Seen) -> dict[str, Row | None]:
 def assemble(home: Path, disks: Disks, seed: int) -> World:
     hypervisor = SimulatedHypervisor(home, NETWORK)
     (home / "staging").mkdir(exist_ok=True)
-    store = WatchedStore(Sqlite(home / "region.sqlite"))
+    store = WatchedStore(databases.kind().migrated(home / "region.sqlite"))
     region = Region(
         name="eu-test-1",
         endpoint="http://127.0.0.1:1",

@@ -20,7 +20,7 @@ from structlog.contextvars import bound_contextvars
 
 from souche.db import operations
 from souche.db.store import Reader
-from souche.errors import Unavailable
+from souche.errors import Raced, Unavailable
 from souche.model.operations import Argument, Operation
 from souche.reconcile.each import each
 from souche.workflows import engine
@@ -49,7 +49,7 @@ log = structlog.get_logger()
 def attempt(
     action: Callable[[], None], *, until_success: bool, pause: Callable[[float], None] = time.sleep
 ) -> str | None:
-    """Run `action`, trying again with growing pauses: after Unavailable a few times, or with `until_success`
+    """Run `action`, trying again with growing pauses: after Unavailable or Raced a few times, or with `until_success`
     after any error, a defect of ours included, and without end. Returns why it failed; None: it did not.
 
     What is tried without end is logged at growing intervals, as its attempts double, and every hour at least."""
@@ -59,7 +59,7 @@ def attempt(
             action()
         except Exception as error:
             attempts += 1
-            passing = isinstance(error, Unavailable) and attempts < ATTEMPTS_WHEN_UNAVAILABLE
+            passing = isinstance(error, Unavailable | Raced) and attempts < ATTEMPTS_WHEN_UNAVAILABLE
             if not (until_success or passing):
                 return engine.reason_of(error)
             if _is_told(attempts):

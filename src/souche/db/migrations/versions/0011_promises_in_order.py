@@ -26,8 +26,10 @@ def upgrade() -> None:
     _create_tables()
     operations = _table(*KEPT, "sequence", "account_id")
     locks = sa.table("operation_locks", sa.column("name"), sa.column("sequence"))
-    for sequence, operation in enumerate(promised, start=1):
-        connection.execute(operations.insert(), {**operation, "sequence": sequence, "account_id": ""})
+    for operation in promised:  # the database gives the numbers, and knows its next one
+        connection.execute(operations.insert(), {**operation, "account_id": ""})
+        by_id = operations.c.operation_id == operation["operation_id"]
+        sequence = connection.scalar(sa.select(operations.c.sequence).where(by_id))
         for name in sorted(set(_names(connection, operation))):
             connection.execute(locks.insert(), {"name": name, "sequence": sequence})
 

@@ -49,7 +49,7 @@ def upgrade() -> None:
     op.create_index("ix_image_findings_code", "image_findings", ["code"])
     op.execute(
         "INSERT INTO image_reports (image_id, state, other, creation_date, engine, os, guidelines, accepted) "
-        "SELECT image_id, 'pending', 0, creation_date, '', '', '[]', '[]' FROM images WHERE state = 'available'"
+        "SELECT image_id, 'pending', FALSE, creation_date, '', '', '[]', '[]' FROM images WHERE state = 'available'"
     )
 
 

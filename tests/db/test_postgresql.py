@@ -1,0 +1,186 @@
+"""What is PostgreSQL's alone: which servers are refused, and what its errors mean."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from souche.db.engines import postgresql
+from souche.db.engines.postgresql import (
+    ClockDiffers,
+    PostgreSql,
+    ServerTooOld,
+    ServerUnreachable,
+    WrongCollation,
+    WrongEncoding,
+)
+from souche.db.store import Store
+from souche.errors import OutOfSpace, Raced, SystemFailure, Unavailable, WritersBusy
+from tests.support.databases import Databases, using
+
+SECRET = "Pa55-w0rd"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_both(databases: Databases) -> Iterator[None]:
+    with using(databases):
+        yield
+
+
+@pytest.fixture
+def store(databases: Databases, tmp_path: Path) -> Iterator[Store]:
+    store = Store(databases.empty(tmp_path / "region"))
+    with store.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE facts (fact TEXT)")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def other(databases: Databases) -> Iterator[str]:
+    """A name for a database."""
+    yield "other"
+    databases.server.execute("DROP DATABASE IF EXISTS other WITH (FORCE)")
+
+
+def refusal(url: str, **options: Any) -> str:
+    """Why a server is refused."""
+    database = PostgreSql(url)
+    try:
+        with pytest.raises(SystemFailure) as refused:
+            database.check(**options)
+    finally:
+        database.close()
+    return f"{type(refused.value).__name__}: {refused.value}"
+
+
+def test_a_good_server_passes(databases: Databases) -> None:
+    database = PostgreSql(databases.server.url())
+    database.check()
+    database.close()
+
+
+def test_a_server_that_is_too_old_is_refused(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql, "OLDEST_VERSION", 99)
+    assert refusal(databases.server.url()).startswith(ServerTooOld.__name__)
+
+
+def test_the_collation_of_a_language_is_refused(databases: Databases, other: str) -> None:
+    icu = "LOCALE_PROVIDER icu ICU_LOCALE 'en' TEMPLATE template0"
+    databases.server.execute(f"CREATE DATABASE {other} {icu}")
+    told = refusal(databases.server.url(other))
+    assert told.startswith(WrongCollation.__name__)
+    assert "LOCALE 'C'" in told
+
+
+def test_another_encoding_is_refused(databases: Databases, other: str) -> None:
+    databases.server.execute(f"CREATE DATABASE {other} ENCODING 'LATIN1' TEMPLATE template0")
+    assert refusal(databases.server.url(other)).startswith(WrongEncoding.__name__)
+
+
+@pytest.mark.parametrize("ahead_seconds", [-2.5, 2.5])
+def test_a_clock_that_differs_is_refused(databases: Databases, ahead_seconds: float) -> None:
+    told = refusal(databases.server.url(), now=lambda: time.time() + ahead_seconds)
+    assert told.startswith(ClockDiffers.__name__)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://someone:{SECRET}@/absent?host=/nonexistent",
+        f"postgresql://someone@127.0.0.1:1/absent?password={SECRET}",
+        "the database that is not there",
+    ],
+)
+def test_a_server_that_does_not_answer_is_told_without_the_password(databases: Databases, url: str) -> None:
+    told = refusal(url if "//" in url else databases.server.url("absent"))
+    assert told.startswith(ServerUnreachable.__name__)
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize(
+    ("state", "failure"),
+    [
+        ("40001", Raced),
+        ("40P01", Raced),
+        ("55P03", WritersBusy),
+        ("53100", OutOfSpace),
+        ("53300", Unavailable),
+        ("57P01", Unavailable),
+        ("25P03", Unavailable),
+        ("08006", Unavailable),
+        ("42601", type(None)),
+        ("23505", type(None)),
+    ],
+)
+def test_what_the_server_says_is_told_apart(store: Store, state: str, failure: type) -> None:
+    error = psycopg.errors.lookup(state)()
+    assert type(store.database.failure(error)) is failure
+    wrapped = sa.exc.DBAPIError("SELECT", {}, error)
+    assert type(store.database.failure(wrapped)) is failure
+
+
+def test_a_writer_that_waits_for_too_long_for_another_process_is_told_so(
+    store: Store, databases: Databases
+) -> None:
+    sa.event.listen(store.engine, "connect", lambda made, _record: made.execute("SET lock_timeout = '20ms'"))
+    store.engine.dispose()
+    url = store.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+    with psycopg.connect(url) as another:
+        another.execute(f"SELECT pg_advisory_xact_lock({postgresql.WRITERS_LOCK})".encode())
+        with pytest.raises(WritersBusy), store.begin():
+            pass
+    with store.begin():
+        pass
+
+
+def test_a_server_that_ended_its_connections_costs_no_request(store: Store, databases: Databases) -> None:
+    with store.begin(), store.read():
+        version = store.memo.version()
+    end_connections(databases)
+    assert store.memo.version() == version
+    with store.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO facts VALUES ('after')")
+    with store.read() as connection:
+        assert connection.exec_driver_sql("SELECT fact FROM facts").scalar() == "after"
+
+
+def test_a_connection_that_ends_under_a_transaction_is_unavailable(
+    store: Store, databases: Databases
+) -> None:
+    def write() -> None:
+        with store.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO facts VALUES ('lost')")
+            end_connections(databases)
+            connection.exec_driver_sql("INSERT INTO facts VALUES ('lost')")
+
+    with pytest.raises(Unavailable):
+        write()
+    with store.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM facts").scalar() == 0
+
+
+def end_connections(databases: Databases) -> None:
+    mine = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    databases.server.execute(f"{mine} WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'")
+
+
+@pytest.mark.parametrize("kept", ["on", "off"])
+def test_a_commit_waits_for_the_medium(databases: Databases, other: str, kept: str) -> None:
+    """Whatever the server's own setting is (docs/durability.md)."""
+    databases.server.execute(
+        f"CREATE DATABASE {other}", f"ALTER DATABASE {other} SET synchronous_commit = {kept}"
+    )
+    database = PostgreSql(databases.server.url(other))
+    with database.begin() as connection:
+        assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+    database.close()
+
+
+def test_a_reader_cannot_write(store: Store) -> None:
+    with pytest.raises(sa.exc.InternalError, match="read-only"), store.read() as connection:
+        connection.exec_driver_sql("INSERT INTO facts VALUES ('never')")

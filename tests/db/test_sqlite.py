@@ -1,0 +1,108 @@
+"""What is SQLite's alone: plans of its queries, and its files."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from souche.db import query as engine
+from souche.db.engines.sqlite import Sqlite, checkpoint
+from souche.db.finder import Finder
+from souche.db.store import Store
+from souche.model.query import Condition, Position, Query, Value
+from tests.db import test_finder, test_query, test_store
+from tests.db.test_finder import SCOPES, SELECT
+from tests.db.test_query import DAY, FIELDS, LINKED, ORDER, things
+from tests.db.test_store import read
+from tests.support import databases
+
+on_both = databases.on_sqlite
+connection = test_query.connection
+store = test_store.store
+thing_store = test_finder.store
+
+
+def test_links_are_walked_in_order(connection: sa.Connection) -> None:
+    first = Query((), 1)
+    next_one = Query((Condition("name", ["U*"], wildcard=True),), 1, Position(DAY, "t-4"))
+    for query in (first, next_one):
+        statement = engine.compiled(sa.select(things), FIELDS, query, ORDER, LINKED[1:])
+        told = plan(connection, statement)
+        assert "SEARCH links USING COVERING INDEX ix_links (who=?" in told
+        assert "SEARCH things USING INDEX sqlite_autoindex_things_1" in told
+
+
+def test_values_are_looked_up_by_index(connection: sa.Connection) -> None:
+    cases = {
+        "ix_things_name": Condition("name", ["Ubuntu-22.04"]),
+        "ix_parts_part": Condition("part", ["a"]),
+        "sqlite_autoindex_things_1": Condition("thing_id", [f"t-{number}" for number in range(500)]),
+    }
+    for index, condition in cases.items():
+        statement = engine.compiled(sa.select(things), FIELDS, Query((condition,), 20), ORDER)
+        assert index in plan(connection, statement)
+
+
+@pytest.mark.parametrize(
+    ("few_rows", "field", "values", "index"),
+    [
+        (100, "name", ["ubuntu"], "ix_things_name"),
+        (1, "name", ["ubuntu"], "ix_order"),
+        (100, "part", ["b"], "ix_parts_part"),
+        (100, "common_part", ["b"], "ix_parts_part"),
+        (2, "common_part", ["b"], "ix_order"),
+        (0, "thing_id", ["t-1"], "sqlite_autoindex_things_1"),
+    ],
+)
+def test_few_rows_are_looked_up_and_many_are_walked(
+    thing_store: Store, few_rows: int, field: str, values: Sequence[Value], index: str
+) -> None:
+    finder = Finder(SELECT, FIELDS, ORDER, SCOPES, few_rows)
+    query = Query((Condition(field, values),), 1)
+    with thing_store.reader() as reader:
+        few = [finder._is_few(reader, query.conditions[0], 0)]
+    with thing_store.read() as connection:
+        told = plan(connection, engine.compiled(SELECT, FIELDS, query, ORDER, SCOPES, few))
+    assert index in told
+
+
+def plan(connection: sa.Connection, statement: engine.AnySelect) -> str:
+    text = statement.compile(connection, compile_kwargs={"literal_binds": True})
+    rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+    return "\n".join(str(row.detail) for row in rows)
+
+
+@pytest.mark.parametrize("wait_seconds", [0, 1.0])
+def test_after_a_checkpoint_the_file_alone_has_everything(
+    store: Store, tmp_path: Path, wait_seconds: float
+) -> None:
+    checkpoint(tmp_path / "region.db", wait_seconds)
+    shutil.copy(tmp_path / "region.db", tmp_path / "copy.db")
+    copy = Store(Sqlite(tmp_path / "copy.db"))
+    assert read(copy, sa.select(test_store.things.c.thing)) == ["one", "two"]
+    copy.close()
+
+
+def test_a_checkpoint_waits_no_longer_than_it_may(store: Store, tmp_path: Path) -> None:
+    with store.begin():
+        checkpoint(tmp_path / "region.db", 0.1)
+
+
+def test_a_commit_waits_for_the_medium(tmp_path: Path) -> None:
+    """docs/durability.md"""
+    store = Store(Sqlite(tmp_path / "region.db"))
+    with store.read() as connection:
+        found = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
+        ]
+    assert found == ["wal", 2]
+    store.close()
+
+
+def test_what_is_rolled_back_leaves_what_is_kept(store: Store) -> None:
+    store.memo.put("key", "value", store.memo.version(), 1)
+    with store.begin(rehearsal=True) as connection:
+        connection.execute(test_store.things.delete())
+    assert store.memo.get("key") == "value"
