@@ -268,7 +268,7 @@ def check_data(path: Path) -> None:
         cluster_bytes = qcow2.read_header(file).cluster_bytes
         file_bytes = path.stat().st_size
         if qcow2_claims.names_more_than(file, -(-file_bytes // cluster_bytes) * cluster_bytes):
-            raise DiskSharesData
+            raise DiskSharesData(format="qcow2")
         end = qcow2_claims.data_end(file)
     if end > file_bytes:
         raise DiskCutShort(reason=f"its data end at {end}, the file at {file_bytes}.")

@@ -75,8 +75,8 @@ class DiskCutShort(BadDisk):
 
 
 class DiskSharesData(BadDisk):
-    """The tables of the qcow2 disk name the same data more than once: `qemu-img convert -f qcow2 -O qcow2 FILE
-    DISK.qcow2` makes one that names them once."""
+    """The tables of the {format} disk name the same data more than once: `qemu-img convert -O qcow2 FILE DISK.qcow2`
+    makes one that names them once."""
 
 
 class DiskExpands(BadDisk):

@@ -10,6 +10,7 @@ from souche.formats.disk_refusals import (
     DiskHasBackingFile,
     DiskInParts,
     DiskIsCorrupt,
+    DiskSharesData,
     DiskTablesAbsurd,
 )
 from souche.model.disk_imports import SourceFormat
@@ -37,10 +38,11 @@ def inspect_vhd(file: BinaryIO, file_bytes: int) -> InspectedDisk:
             raise DiskCutShort(reason=f"its footer says {footer.size_bytes} bytes, and stands behind others.")
         return InspectedDisk("vhd", footer.size_bytes)
     try:
-        end = vhd.data_end(file, footer)
+        data = vhd.data(file, footer)
     except ValueError as error:
         raise DiskTablesAbsurd(reason=f"{error}.", format="vhd") from error
-    _check_end(end, file_bytes)
+    _check_end(data.end, file_bytes)
+    _check_named(data.named, file_bytes, "vhd")
     return InspectedDisk("vhd", footer.size_bytes, foreign=True)
 
 
@@ -48,14 +50,15 @@ def inspect_vmdk(file: BinaryIO, file_bytes: int) -> InspectedDisk:
     try:
         header = vmdk.read_header(file, file_bytes)
         vmdk.check_alone(file, header)
-        end = vmdk.data_end(file, header)
+        data = vmdk.data(file, header)
     except vmdk.BadVmdk as error:
         raise DiskInParts(format="vmdk", reason=str(error)) from error
-    _check_end(end, file_bytes)
+    _check_end(data.end, file_bytes)
+    _check_named(data.named, file_bytes, "vmdk")
     return InspectedDisk("vmdk", header.size_bytes, foreign=True)
 
 
-def inspect_vhdx(file: BinaryIO, _file_bytes: int) -> InspectedDisk:
+def inspect_vhdx(file: BinaryIO, file_bytes: int) -> InspectedDisk:
     try:
         facts = vhdx.read_facts(file)
     except vhdx.BadVhdx as error:
@@ -64,12 +67,19 @@ def inspect_vhdx(file: BinaryIO, _file_bytes: int) -> InspectedDisk:
         raise DiskHasBackingFile
     if not facts.clean:
         raise DiskIsCorrupt
+    _check_named(facts.named_bytes, file_bytes + facts.block_bytes, "vhdx")
     return InspectedDisk("vhdx", facts.size_bytes, foreign=True)
 
 
 def _check_end(end: int, file_bytes: int) -> None:
     if end > file_bytes:
         raise DiskCutShort(reason=f"its data end at {end}, the file at {file_bytes}.")
+
+
+def _check_named(named_bytes: int, most_bytes: int, disk_format: SourceFormat) -> None:
+    """Refuse tables that name more than there is: QEMU would read the same data again and again, for hours."""
+    if named_bytes > most_bytes:
+        raise DiskSharesData(format=disk_format)
 
 
 INSPECTIONS: Final[dict[SourceFormat, Callable[[BinaryIO, int], InspectedDisk]]] = {

@@ -48,16 +48,25 @@ def read_footer(image: BinaryIO, file_bytes: int) -> VhdFooter | None:
     return parse_footer(read_at(image, file_bytes - FOOTER_BYTES, FOOTER_BYTES))
 
 
-def data_end(image: BinaryIO, footer: VhdFooter) -> int:
-    """Where the last block of an open dynamic disk ends.
+@dataclass(frozen=True)
+class VhdData:
+    """What the table names, in bytes: where the last block ends, and how long all blocks are together, each as often
+    as it is named."""
+
+    end: int
+    named: int
+
+
+def data(image: BinaryIO, footer: VhdFooter) -> VhdData:
+    """What the table of an open dynamic disk names.
 
     Raises:
         ValueError: its header or its table cannot be right.
     """
-    data = read_at(image, footer.data_offset, SPARSE_BYTES)
-    if len(data) < SPARSE_BYTES or not data.startswith(SPARSE_COOKIE):
+    header = read_at(image, footer.data_offset, SPARSE_BYTES)
+    if len(header) < SPARSE_BYTES or not header.startswith(SPARSE_COOKIE):
         raise ValueError("its second header is missing")
-    _, _, table_offset, _, entries, block_bytes = SPARSE.unpack_from(data)
+    _, _, table_offset, _, entries, block_bytes = SPARSE.unpack_from(header)
     if block_bytes < SECTOR_BYTES or block_bytes & (block_bytes - 1):
         raise ValueError(f"its blocks have {block_bytes} bytes")
     if not -(-footer.size_bytes // block_bytes) <= entries <= MOST_ENTRIES:
@@ -69,8 +78,9 @@ def data_end(image: BinaryIO, footer: VhdFooter) -> int:
     table.byteswap()
     last: int | None = max((entry for entry in table if entry != UNUSED), default=None)
     if last is None:
-        return int(table_offset + entries * 4)
-    return last * SECTOR_BYTES + int(_bitmap_bytes(block_bytes) + block_bytes)
+        return VhdData(int(table_offset + entries * 4), 0)
+    whole_bytes = int(_bitmap_bytes(block_bytes) + block_bytes)
+    return VhdData(last * SECTOR_BYTES + whole_bytes, (len(table) - table.count(UNUSED)) * whole_bytes)
 
 
 def _bitmap_bytes(block_bytes: int) -> int:

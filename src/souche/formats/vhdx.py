@@ -1,5 +1,5 @@
-"""What a VHDX file says of itself (Microsoft, [MS-VHDX]). Little-endian. Whether its table and its blocks are whole is
-QEMU's to see, which refuses a file that ends before its last block."""
+"""What a VHDX file says of itself (Microsoft, [MS-VHDX]). Little-endian. Whether its blocks are whole is QEMU's to see,
+which refuses a file that ends before its last block."""
 
 import struct
 from collections.abc import Iterator
@@ -19,8 +19,13 @@ METADATA_REGION: Final = UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le
 ITEM: Final = struct.Struct("<16sIIII")
 FILE_PARAMETERS: Final = UUID("caa16737-fa36-4d43-b3b6-33f0aa44e76b").bytes_le
 DISK_SIZE: Final = UUID("2fa54224-cd1b-4876-b211-5dbed83bf4b8").bytes_le
+BLOCKS_REGION: Final = UUID("2dc27766-f623-4200-9d64-115e9bfd4a08").bytes_le
+BLOCK_ENTRY_BYTES: Final = 8
+PRESENT: Final = bytes(state & 7 == 6 for state in range(256))
+"""By the first byte of an entry of the table of blocks, whether the block is in the file."""
 HAS_PARENT: Final = 2
 MOST_ENTRIES: Final = 2047
+MIB: Final = 1024 * 1024
 TABLE_BYTES: Final = 64 * 1024
 
 
@@ -30,9 +35,12 @@ class BadVhdx(ValueError):
 
 @dataclass(frozen=True)
 class VhdxFacts:
-    """`clean`: nothing in its log waits to be written."""
+    """`clean`: nothing in its log waits to be written. `named_bytes`: how long all blocks that its table names are
+    together, each as often as it is named."""
 
     size_bytes: int
+    block_bytes: int
+    named_bytes: int
     has_parent: bool
     clean: bool
 
@@ -57,9 +65,22 @@ def _facts(image: BinaryIO) -> VhdxFacts:
     items = dict(_entries(read_at(image, offset, TABLE_BYTES), b"metadata", 10, 32, ITEM))
     if FILE_PARAMETERS not in items or DISK_SIZE not in items:
         raise BadVhdx("its metadata are not whole")
-    _, bits = struct.unpack("<II", read_at(image, offset + items[FILE_PARAMETERS], 8))
+    block_bytes, bits = struct.unpack("<II", read_at(image, offset + items[FILE_PARAMETERS], 8))
     (size_bytes,) = struct.unpack("<Q", read_at(image, offset + items[DISK_SIZE], 8))
-    return VhdxFacts(size_bytes, bool(bits & HAS_PARENT), _is_clean(image))
+    named_bytes = _blocks(image, table.get(BLOCKS_REGION, 0), size_bytes, block_bytes) * block_bytes
+    return VhdxFacts(size_bytes, block_bytes, named_bytes, bool(bits & HAS_PARENT), _is_clean(image))
+
+
+def _blocks(image: BinaryIO, offset: int, size_bytes: int, block_bytes: int) -> int:
+    """How many entries of the table say that their block is in the file."""
+    if not offset or block_bytes < MIB:
+        raise BadVhdx("its table of blocks is missing")
+    left = -(-size_bytes // block_bytes) * BLOCK_ENTRY_BYTES
+    named = 0
+    while left > 0 and (entries := read_at(image, offset, min(left, MIB))):
+        named += entries[::BLOCK_ENTRY_BYTES].translate(PRESENT).count(1)
+        offset, left = offset + len(entries), left - len(entries)
+    return named
 
 
 def _entries(

@@ -7,6 +7,7 @@ name one extent, this file, and no parent. Little-endian; lengths are in sectors
 import re
 import struct
 from array import array
+from collections import Counter
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -113,8 +114,17 @@ def check_alone(image: BinaryIO, header: VmdkHeader) -> None:
         raise BadVmdk("it names other files that its data are in, and does not stand alone")
 
 
-def data_end(image: BinaryIO, header: VmdkHeader) -> int:
-    """Where the last grain of an open file ends, in bytes.
+@dataclass(frozen=True)
+class VmdkData:
+    """What the tables name, in bytes: where the last grain ends, and how long all grains are together, each as often
+    as it is named (a compressed one has a sector at least)."""
+
+    end: int
+    named: int
+
+
+def data(image: BinaryIO, header: VmdkHeader) -> VmdkData:
+    """What the tables of an open file name.
 
     Raises:
         BadVmdk: its tables are cut short, or cannot be right.
@@ -123,10 +133,18 @@ def data_end(image: BinaryIO, header: VmdkHeader) -> int:
     tables = -(-grains // ENTRIES)
     if tables > MOST_TABLES:
         raise BadVmdk(f"it has {tables} tables")
-    named = set(_words(image, header.directory, tables)) - {
-        0
-    }  # a small file may name one table a million times
-    last = max((_last_grain(image, table) for table in sorted(named)), default=0)
+    last = named = 0
+    directory = Counter(
+        _words(image, header.directory, tables)
+    )  # a small file may name one table a million times
+    for table in sorted(directory.keys() - {0}):
+        last_here, grains_here = _grains(_table(image, table, ENTRIES))
+        last, named = max(last, last_here), named + directory[table] * grains_here
+    named_bytes = named * (1 if header.compressed else header.grain) * SECTOR_BYTES
+    return VmdkData(_end(image, header, last), named_bytes)
+
+
+def _end(image: BinaryIO, header: VmdkHeader, last: int) -> int:
     if last <= ZERO_GRAIN:
         return 0
     if not header.compressed:
@@ -137,9 +155,12 @@ def data_end(image: BinaryIO, header: VmdkHeader) -> int:
     return last * SECTOR_BYTES + GRAIN_HEAD.size + int(GRAIN_HEAD.unpack(head)[1])
 
 
-def _last_grain(image: BinaryIO, table: int) -> int:
-    data = _table(image, table, ENTRIES)
-    return 0 if data == EMPTY_TABLE else max(array("I", data))
+def _grains(table: bytes) -> tuple[int, int]:
+    """The last grain that a table names, and how many."""
+    if table == EMPTY_TABLE:
+        return 0, 0
+    entries = array("I", table)
+    return max(entries), len(entries) - entries.count(0) - entries.count(ZERO_GRAIN)
 
 
 def _words(image: BinaryIO, sector: int, number: int) -> "array[int]":
