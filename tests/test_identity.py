@@ -8,13 +8,21 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from souche.db.examination import DatabaseDamaged, DatabaseNewer
 from souche.errors import SystemFailure
 from souche.home import Home
 from souche.main import identity
 from souche.main.drivers import check_databases, open_store
-from souche.main.identity import DisksMissing, FolderMissing, RecordsMissing, RegionDiffers, RestoreBroken
+from souche.main.identity import (
+    DisksMissing,
+    FolderMissing,
+    ObjectsMissing,
+    RecordsMissing,
+    RegionDiffers,
+    RestoreBroken,
+)
 from souche.storage.qcow2 import Qcow2Store
 
 MIB = 1 << 20
@@ -159,6 +167,21 @@ def test_without_a_folder_that_says_what_is_wanted_it_does_not_start(home: Home,
 def test_a_folder_without_which_nothing_is_removed_is_made_again(home: Home, name: str) -> None:
     shutil.rmtree(home.disks / name)
     opened(home)
+
+
+def test_an_object_store_that_is_gone_is_not_begun_anew_while_buckets_are_on_record(home: Home) -> None:
+    """Its file system is not mounted, most often: the buckets and their policies would be forgotten."""
+    with open_store(home) as store:
+        identity.check_objects(home, store)
+        with store.begin() as connection:
+            connection.execute(sa.text("INSERT INTO accounts VALUES ('1', 'alice', NULL, '')"))
+            connection.execute(sa.text("INSERT INTO buckets (name, account_id) VALUES ('photos', '1')"))
+        home.oos.mkdir()
+        with pytest.raises(ObjectsMissing):
+            identity.check_objects(home, store)
+        assert list(home.oos.iterdir()) == []
+        home.oos_data.mkdir()
+        identity.check_objects(home, store)
 
 
 def test_the_home_of_an_earlier_souche_without_a_trash_is_served(home: Home) -> None:

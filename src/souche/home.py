@@ -98,6 +98,11 @@ class Home:
         return self.path / "oos"
 
     @property
+    def oos_data(self) -> Path:
+        """What is in its buckets, and whose they are."""
+        return self.oos / "data"
+
+    @property
     def serving(self) -> Path:
         return self.path / "serving.json"
 

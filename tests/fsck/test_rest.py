@@ -16,6 +16,8 @@ from souche.fsck.findings import Level
 from souche.home import Home
 from souche.main import checking
 from souche.model.operations import Operation
+from souche.signing import SigningKey
+from souche.vault import Vault
 from tests.fsck.homes import Damage, codes, execute, look, mend
 from tests.support.resources import make_export_task, read_snapshot
 from tests.workflows.world import Cast, World
@@ -117,6 +119,30 @@ def _signing_key_for_everybody(world: World, cast: Cast) -> str:
     return "signing.key"
 
 
+def _served(world: World) -> None:
+    """As a start leaves the home."""
+    facts = {"Compute": "simulated", "GuestNetwork": "10.77.0.0/24", "ProcessId": None}
+    home = Home(world.home)
+    home.tell({**facts, "OosListen": "127.0.0.1:1", "KeyFingerprint": "SHA256:before"})
+    home.oos_data.mkdir(parents=True)
+    home.journal.touch(0o600)
+    SigningKey.open(home.signing_key, Vault.open(home.vault_key))
+
+
+def _signing_key_lost(world: World, cast: Cast) -> str:
+    _served(world)
+    (world.home / "signing.key").unlink()
+    return "signing.key"
+
+
+def _objects_lost(world: World, cast: Cast) -> str:
+    _served(world)
+    alice = cast.alice.account_id
+    execute(world, "INSERT INTO buckets (name, account_id) VALUES ('photos', :alice)", alice=alice)
+    (world.home / "oos" / "data").rmdir()
+    return "oos/data"
+
+
 def _workflow_unknown(world: World, cast: Cast) -> str:
     with world.region.store.begin() as connection:
         strange = Operation("sing:vol-1", "sing", "vol-00000000")
@@ -139,6 +165,8 @@ FAULTS: Final[dict[str, tuple[str, Damage]]] = {
     "vault's key for everybody": ("FileOpen", _key_for_everybody),
     "signing key overwritten": ("SigningKeyDamaged", _signing_key_overwritten),
     "signing key for everybody": ("FileOpen", _signing_key_for_everybody),
+    "signing key lost": ("SigningKeyMissing", _signing_key_lost),
+    "objects lost": ("ObjectsMissing", _objects_lost),
     "promise of an unknown workflow": ("PromiseUnknown", _workflow_unknown),
 }
 
@@ -167,6 +195,24 @@ def test_a_database_of_an_older_release_is_told_and_no_fault(home: tuple[World, 
     assert codes(report) == [("DatabaseOlder", "region.sqlite")]
     assert report.is_well
     assert report.not_looked_at
+
+
+@pytest.mark.parametrize("name", ["region-id", "journal.sqlite", "staging"])
+def test_what_the_next_start_makes_again_is_told_and_no_fault(name: str, home: tuple[World, Cast]) -> None:
+    world, _cast = home
+    _served(world)
+    assert codes(look(world.home)) == []
+    gone = world.home / name
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    report = look(world.home)
+    assert codes(report) == [("FileMissing", name)]
+    assert report.is_well
+
+
+def test_guests_that_nobody_can_be_asked_for_are_told(home: tuple[World, Cast]) -> None:
+    world, _cast = home
+    (world.home / "serving.json").unlink()
+    assert [each for each in look(world.home).not_looked_at if each.startswith("guests: ")]
 
 
 def test_a_staged_file_that_nothing_wants_is_told(home: tuple[World, Cast]) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from souche.compute.inspection import ComputeState
 from souche.db import concerned, operations
 from souche.errors import ComputeFailed, SystemFailure, Unavailable
-from souche.fsck import buckets, database, disks, exports, guests, promises, records, secrets, staged
+from souche.fsck import buckets, database, disks, exports, files, guests, promises, records, secrets, staged
 from souche.fsck.findings import Finding, Level
 from souche.fsck.look import Check, Look, Region
 from souche.model.operations import Operation
@@ -24,9 +24,11 @@ CHECKS: Final[Sequence[Check]] = (
     promises.check,
     staged.check,
     secrets.check,
+    files.check,
 )
 LOOKS: Final = 3
 PAUSE_SECONDS: Final = 1.0
+NO_GUESTS: Final = "guests: serving.json, or the folder of simulated guests, is not there"
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def _look(region: Region) -> Report:
 
 def _compute(region: Region) -> tuple[ComputeState | None, list[str]]:
     if region.compute is None:
-        return None, [*region.not_looked_at]
+        return None, [*region.not_looked_at, NO_GUESTS]
     try:
         return region.compute.inspect(), [*region.not_looked_at]
     except (ComputeFailed, Unavailable) as error:

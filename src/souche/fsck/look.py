@@ -19,11 +19,13 @@ from souche.storage.inspection import StoreInspector, StoreState
 class Region:
     """Where to look. `store` only reads. `belongs_together` raises SystemFailure where the parts of the home are of
     different regions. `compute` is None where there is no hypervisor to be asked, `objects` where no object store runs;
-    `buckets` asks the embedded one for the account of each bucket.
-    `not_looked_at` says what cannot be asked, and why."""
+    `buckets` asks the embedded one for the account of each bucket, `objects_data` is where it keeps what is in it.
+    `key_fingerprint` is of the key that the region signed with when it was served last, `was_served` whether it ever
+    was. `not_looked_at` says what cannot be asked, and why."""
 
     database: Path
     journal: Path
+    region_id: Path
     staging: Path
     vault_key: Path
     signing_key: Path
@@ -33,6 +35,9 @@ class Region:
     compute: ComputeInspector | None = None
     objects: ObjectStore | None = None
     buckets: Callable[[], Mapping[str, str]] | None = None
+    objects_data: Path | None = None
+    key_fingerprint: str = ""
+    was_served: bool = False
     not_looked_at: Sequence[str] = ()
 
 

@@ -15,7 +15,7 @@ from souche.db import image_reports, operations
 from souche.db.store import Store
 from souche.errors import Unavailable
 from souche.home import Facts, Home, HomeInUse, NotServed
-from souche.main import guest_network, public_range
+from souche.main import guest_network, identity, public_range
 from souche.main.drivers import (
     allow_list,
     embedded_oos,
@@ -183,20 +183,25 @@ def _ensure_bucket(home: Home, region: Region, bucket: str, account_id: str) -> 
     if facts.get("OosListen") is None and facts.get("Oos") is not None:
         buckets.assign(region.store, bucket, account_id)
         return
-    with reached_oos(home) as oos:
+    with reached_oos(home, region.store) as oos:
         buckets.ensure_own(oos, region.store, bucket, account_id)
     note(region, bucket, account_id)
 
 
 @contextmanager
-def reached_oos(home: Home) -> Iterator[EmbeddedOos]:
-    """The embedded store: that of the server, or where none runs, one that runs for this."""
+def reached_oos(home: Home, store: Store) -> Iterator[EmbeddedOos]:
+    """The embedded store: that of the server, or where none runs, one that runs for this.
+
+    Raises:
+        ObjectsMissing, NoObjectStore.
+    """
     with ExitStack() as stack:
         try:
             stack.enter_context(home.serve())
         except HomeInUse:
             yield _served_oos(home)
         else:
+            identity.check_objects(home, store)
             yield stack.enter_context(run_embedded_oos(home))
 
 

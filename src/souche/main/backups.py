@@ -2,7 +2,7 @@
 
 import socket
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
@@ -20,15 +20,15 @@ from souche.backup.restore import Listed
 from souche.backup.verify import Verified
 from souche.cli.composition import Administered, BackupPlace
 from souche.config import BadSetting, check_url, host_and_port
-from souche.db import vms
+from souche.db import buckets, vms
 from souche.db.engines.sqlite import Sqlite
 from souche.db.region import region_id
 from souche.db.store import Store
 from souche.home import Facts, Home
 from souche.main.administration import administer, reached_oos
 from souche.main.drivers import read_key_file
+from souche.main.identity import ObjectsMissing
 from souche.objects.s3 import S3Access, S3Store
-from souche.refusals import NoObjectStore
 from souche.states import VmState
 from souche.storage.qcow2.archive import Archive
 
@@ -62,6 +62,7 @@ class Backups:
         restore.restore(repository, manifest, home.resolve(), Archive, tell)
         if manifest.buckets:
             tell("making buckets", 0, None)
+            Home(home.resolve()).oos_data.mkdir(mode=0o700, parents=True, exist_ok=True)
             with administer(home) as administered:
                 for bucket in manifest.buckets:
                     administered.ensure_bucket(bucket.name, bucket.account_id)
@@ -163,14 +164,17 @@ class _Records:
         return {volume.volume_id for vm in running for volume in vm.volumes}
 
     def buckets(self) -> Sequence[Bucket]:
-        """Those of the embedded store; of another service, the records say whose they are."""
-        if not self._home.oos.exists() or self._home.told().get("Oos") is None:
+        """Those of the embedded store; where its folder is lost, those on record. Of another service, the records say
+        whose they are."""
+        store = self._administered.region.store
+        if self._home.told().get("OosListen") is None:
             return []
         try:
-            with reached_oos(self._home) as oos:
-                owners = oos.buckets()
-        except NoObjectStore:
-            return []
+            with reached_oos(self._home, store) as oos:
+                owners: Mapping[str, str] = oos.buckets()
+        except ObjectsMissing:
+            with store.read() as connection:
+                owners = buckets.every(connection)
         return [Bucket(name, account_id) for name, account_id in owners.items()]
 
     def capture(self, backup_id: str, volume_ids: Sequence[str]) -> None:

@@ -45,6 +45,7 @@ def opened(home: Home) -> Iterator[Region]:
     """
     if not home.database.exists() and not (home.path / "disks").exists():
         raise NotServed(home=home.path)
+    facts = home.told()
     with ExitStack() as stack:
         store = Store(ReadOnlySqlite(home.database))
         stack.callback(store.close)
@@ -52,6 +53,7 @@ def opened(home: Home) -> Iterator[Region]:
         yield Region(
             database=home.database,
             journal=home.journal,
+            region_id=home.region_id,
             staging=home.staging,
             vault_key=home.vault_key,
             signing_key=home.signing_key,
@@ -61,6 +63,9 @@ def opened(home: Home) -> Iterator[Region]:
             compute=_compute(home, stack),
             objects=oos.store() if oos else None,
             buckets=oos.buckets if oos else None,
+            objects_data=home.oos_data if facts.get("OosListen") else None,
+            key_fingerprint=str(facts.get("KeyFingerprint") or ""),
+            was_served="ProcessId" in facts,
             not_looked_at=[] if oos else ["buckets: no object store of this region runs"],
         )
 
@@ -82,6 +87,8 @@ def _oos(home: Home) -> EmbeddedOos | None:
     facts = home.told()
     listen, process_id = facts.get("OosListen"), facts.get("ProcessId")
     if listen is None or not isinstance(process_id, int) or not home.vault_key.exists():
+        return None
+    if not home.oos_data.is_dir():  # which would be made
         return None
     with suppress(ProcessLookupError, ObjectsUnavailable):
         os.kill(process_id, 0)

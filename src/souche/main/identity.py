@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from souche.backup.restore import RESTORING
-from souche.db import region
+from souche.db import buckets, region
 from souche.db.examination import Contents, examine
 from souche.db.store import Store
 from souche.errors import SystemFailure
@@ -43,6 +43,11 @@ class DisksMissing(SystemFailure):
 class FolderMissing(SystemFailure):
     """{folder} is missing: put it back. If what was in it is lost, make an empty folder in its place. Nothing was
     changed."""
+
+
+class ObjectsMissing(SystemFailure):
+    """{folder} is missing, and buckets are on record: mount the object store's file system, or put the folder back. If
+    what was in it is lost, or was in another object store, make an empty folder in its place. Nothing was changed."""
 
 
 class VaultKeyMissing(SystemFailure):
@@ -86,6 +91,17 @@ def check_parts(home: Home) -> Contents:
     if in_files[home.region_id] is not None and in_files[home.disks_region_id] is None:
         raise DisksMissing(home=home.path)
     return contents
+
+
+def check_objects(home: Home, store: Store) -> None:
+    """Refuse to begin with an empty object store where there was one: its buckets would be forgotten.
+
+    Raises:
+        ObjectsMissing.
+    """
+    with store.read() as connection:
+        if not home.oos_data.is_dir() and buckets.every(connection):
+            raise ObjectsMissing(folder=home.oos_data)
 
 
 def settle(home: Home, store: Store) -> None:

@@ -27,7 +27,7 @@ from souche.http.metadata import create_metadata_app
 from souche.http.s3.desk import Desk
 from souche.http.s3.door import Door, opened
 from souche.http.server import Application
-from souche.main import guest_network, guest_services, public_range
+from souche.main import guest_network, guest_services, identity, public_range
 from souche.main.drivers import (
     CHECKPOINT_SECONDS,
     address_of,
@@ -83,8 +83,8 @@ def serve(settings: Settings) -> Iterator[Served]:
     """Run the region in `settings.home`: its workflows and sweeps live as long as the context.
 
     Raises:
-        HomeInUse, RecordsMissing, RegionDiffers, DisksMissing, DatabaseDamaged, DatabaseNewer, DatabaseUnwritable,
-        ComputeFailed, Unavailable.
+        HomeInUse, RecordsMissing, RegionDiffers, DisksMissing, FolderMissing, ObjectsMissing, DatabaseDamaged,
+        DatabaseNewer, DatabaseUnwritable, ComputeFailed, Unavailable.
     """
     home = Home(settings.home)
     home.make()
@@ -93,6 +93,8 @@ def serve(settings: Settings) -> Iterator[Served]:
         make_space(home)
         check_databases(home)
         store = stack.enter_context(open_store(home))
+        if settings.oos_address is not None:
+            identity.check_objects(home, store)
         checkpoint_databases(home, CHECKPOINT_SECONDS)
         settings = replace(settings, guest_network=settings.guest_network or guest_network.known(home, store))
         settings = replace(settings, public_ips=public_range.chosen(settings, home, store))
@@ -244,7 +246,13 @@ def _tell(settings: Settings, served: Served) -> None:
         "Accelerator": served.parts.hypervisor.capabilities.accelerator,
         "ProcessId": os.getpid(),
     }
-    Home(settings.home).tell(facts)
+    home = Home(settings.home)
+    before = home.told().get("KeyFingerprint")
+    if before not in (None, facts["KeyFingerprint"]):
+        log.warning(
+            "exports are signed with another key than before", before=before, now=facts["KeyFingerprint"]
+        )
+    home.tell(facts)
     log.info("serving", **{name.lower(): value for name, value in facts.items()})
 
 
