@@ -46,6 +46,7 @@ DEMO = demo_folder()
 HOME = DEMO / "region"
 KNOWN = HOME / "demo"  # what an earlier run has made; goes with the region
 LISTEN = "127.0.0.1:8808"
+LAST_LINES = 8
 
 
 def main() -> int:
@@ -54,11 +55,10 @@ def main() -> int:
     try:
         _demo()
     except (Wrong, ProgramFailed, ProgramTimedOut, requests.HTTPError) as error:
-        log = DEMO / "serve.log"
         print(f"\nNot as it should be: {error}", file=sys.stderr)
-        if log.exists():
-            print(f"The end of the server's log, {log}:", file=sys.stderr)
-            print("\n".join(log.read_text().splitlines()[-5:]), file=sys.stderr)
+        for log in sorted(DEMO.glob("serve*.log")):
+            print(f"The end of a server's log, {log}:", file=sys.stderr)
+            print("\n".join(log.read_text().splitlines()[-LAST_LINES:]), file=sys.stderr)
         return 1
     return 0
 

@@ -1,5 +1,7 @@
 """What the demonstration asks of a region and of its guests."""
 
+import base64
+import json
 import secrets
 import time
 from dataclasses import dataclass, replace
@@ -14,7 +16,10 @@ from tools.harness import Credentials, Wrong, gateway, guest_disk, wait_for
 
 VM_TYPE: Final = "tinav5.c1r1p2"
 SECOND_DEVICE: Final = "/dev/xvdb"
-BOOT_SECONDS: Final = 420
+SILENT_SECONDS: Final = 420
+"""how long a guest that boots may write nothing to its console"""
+SSH_SECONDS: Final = 1800
+LAST_LINES: Final = 25
 CLEANING_SECONDS: Final = 600
 SSH_OPTIONS: Final = (
     "BatchMode=yes",
@@ -84,7 +89,16 @@ class Client:
         vm = self._wait_vm(made["VmId"], "running", 120)
         volumes = {each["DeviceName"]: each["Bsu"]["VolumeId"] for each in vm["BlockDeviceMappings"]}
         launched = Launched(vm["VmId"], vm["PrivateIp"], volumes, key[1])
-        wait_for(lambda: _ssh_answers(launched), "an answer by SSH", BOOT_SECONDS, pause_seconds=1)
+        try:
+            wait_for(
+                lambda: _ssh_answers(launched),
+                "an answer by SSH",
+                SILENT_SECONDS,
+                pause_seconds=1,
+                progress=lambda: self._console(vm["VmId"]),
+            )
+        except Wrong as error:
+            raise Wrong(f"{error}\n{self._told_of(vm['VmId'])}") from error
         return launched
 
     def image_of(self, vm: Launched) -> dict[str, Any]:
@@ -160,6 +174,17 @@ class Client:
         if left:
             raise Wrong(f"these volumes are left over: {left}")
 
+    def _console(self, vm_id: str) -> str:
+        """What the guest has written to its console."""
+        written: str = self.call.raw("ReadConsoleOutput", VmId=vm_id)["ConsoleOutput"]
+        return base64.b64decode(written).decode(errors="replace")
+
+    def _told_of(self, vm_id: str) -> str:
+        """The VM, and the end of its console, for who has to find out why it does not answer."""
+        vm = self.call.raw("ReadVms", Filters={"VmIds": [vm_id]})["Vms"][0]
+        lines = self._console(vm_id).splitlines()[-LAST_LINES:]
+        return "\n".join([json.dumps(vm), f"the end of its console ({vm_id}):", *lines])
+
     def _settled_image(self, image_id: str) -> dict[str, Any] | None:
         found: dict[str, Any] = self.call.raw("ReadImages", Filters={"ImageIds": [image_id]})["Images"][0]
         return None if found["State"] == "pending" else found
@@ -184,7 +209,7 @@ def ssh(vm: Launched, command: str, timeout_seconds: float = 120) -> str:
 
 def _ssh_answers(vm: Launched) -> bool:
     try:
-        return ssh(vm, "cloud-init status --wait >/dev/null; echo ready", BOOT_SECONDS).strip() == "ready"
+        return ssh(vm, "cloud-init status --wait >/dev/null; echo ready", SSH_SECONDS).strip() == "ready"
     except (ProgramFailed, ProgramTimedOut):
         return False
 

@@ -23,6 +23,8 @@ from souche.run import run
 ROOT = Path(__file__).resolve().parent.parent
 SOUCHE = ROOT / ".venv/bin/souche"
 REGION = "souche-1"
+MOST_EXTENSION = 6
+"""how many times a timeout, at most, something that makes progress may take"""
 
 Found = TypeVar("Found")
 
@@ -58,20 +60,31 @@ def demo_folder() -> Path:
 
 
 def wait_for(
-    look: Callable[[], Found | None], what: str, timeout_seconds: float, pause_seconds: float = 0.5
+    look: Callable[[], Found | None],
+    what: str,
+    timeout_seconds: float,
+    pause_seconds: float = 0.5,
+    progress: Callable[[], object] | None = None,
 ) -> Found:
     """What `look` gives once it gives something true.
 
+    With `progress`, the timeout starts again as long as its value has changed meanwhile: a slow machine is waited
+    for, and what stands still is not. `MOST_EXTENSION` times the timeout is the end.
+
     Raises:
-        Wrong: it does not within `timeout_seconds`.
+        Wrong: it does not in time.
     """
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
+    begun = since = time.monotonic()
+    value = progress() if progress else None
+    while not (found := look()):
+        now = time.monotonic()
+        if now - since > timeout_seconds:
+            former, value = value, progress() if progress else None
+            if value == former or now - begun > MOST_EXTENSION * timeout_seconds:
+                raise Wrong(f"after {now - begun:.0f} s there is still not {what}")
+            since = now
         time.sleep(pause_seconds)
-    raise Wrong(f"after {timeout_seconds} s there is still not {what}")
+    return found
 
 
 def serve(home: Path, listen: str, log_file: Path, *options: str) -> subprocess.Popen[bytes]:

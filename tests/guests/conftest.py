@@ -25,6 +25,7 @@ from souche.transfer.gate import AdmittedDisk
 
 VM_TYPE = "tinav5.c1r1p2"
 BOOT_SECONDS = 900
+SILENT_SECONDS = 300
 DEVICES = ("/dev/xvdb", "/dev/xvdc", "/dev/xvdd")
 SSH_OPTIONS = (
     "BatchMode=yes",
@@ -112,7 +113,8 @@ class Served:
 
     def wait_ssh(self, vm: dict[str, Any]) -> None:
         """Wait until the guest answers and cloud-init is done."""
-        wait_for(lambda: self._is_up(vm), f"an answer of {vm['VmId']} by SSH", BOOT_SECONDS, 1)
+        answer, vm_id = f"an answer of {vm['VmId']} by SSH", vm["VmId"]
+        wait_for(lambda: self._is_up(vm), answer, SILENT_SECONDS, 1, lambda: self._console(vm_id))
 
     def ssh(self, vm: dict[str, Any], command: str, timeout_seconds: float = 120) -> str:
         """What a command prints in the guest."""
@@ -120,6 +122,10 @@ class Served:
         key = str(self.keys[vm["KeypairName"]])
         argv = ["ssh", *options, "-i", key, f"outscale@{vm['PrivateIp']}", command]
         return run(argv, timeout_seconds=timeout_seconds).decode()
+
+    def _console(self, vm_id: str) -> str:
+        written: str = self.client.raw("ReadConsoleOutput", VmId=vm_id)["ConsoleOutput"]
+        return written
 
     def _is_up(self, vm: dict[str, Any]) -> bool:
         try:
