@@ -9,6 +9,7 @@ import pytest
 from souche.app import metadata, quotas
 from souche.app.region import Region
 from souche.model.accounts import Account, Principal
+from souche.operations.firewalls import ApplyPublicIps
 from souche.states import VmState
 from tests.support.client import Client, absent, conflict, missing, parameter, state, value
 from tests.support.region import START, RecordedWorkflows
@@ -142,7 +143,7 @@ def test_a_link_moves_unless_that_is_forbidden(client: Client, alice: Principal)
     assert shown(client, second.vm_id)["PublicIp"] == named["PublicIp"]
     workflows = client.region.workflows
     assert isinstance(workflows, RecordedWorkflows)
-    assert workflows.started[-1].arguments == {"vm_ids": f"{first.vm_id},{second.vm_id}"}
+    assert workflows.started[-1].params == ApplyPublicIps((first.vm_id, second.vm_id))
 
 
 def test_to_link_again_to_the_same_vm_changes_nothing(client: Client, alice: Principal) -> None:

@@ -14,6 +14,7 @@ from souche.db import vms
 from souche.model.accounts import Principal
 from souche.model.images import Image, ImageMapping, VmAttributes
 from souche.model.query import Query
+from souche.operations.vms import CreateVm
 from souche.quota_refusals import NoCapacity
 from souche.refusals import ClientTokenReused, VmSpecsMismatch
 from souche.states import LinkState, VmState, VolumeState
@@ -82,7 +83,7 @@ def test_the_workflow_is_told_whether_to_start_it(
     boot: bool,  # noqa: FBT001
 ) -> None:
     launches.launch(region, alice, Launch(image.image_id, boot_on_creation=boot))
-    assert region.workflows.started[0].arguments["boot"] is boot  # type: ignore[attr-defined]  # recorded
+    assert region.workflows.started[0].params == CreateVm(boot)  # type: ignore[attr-defined]  # recorded
 
 
 def test_the_public_key_is_frozen_at_launch(region: Region, alice: Principal, image: Image) -> None:

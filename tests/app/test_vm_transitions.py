@@ -6,6 +6,7 @@ from souche.app import vm_transitions
 from souche.app.region import Region
 from souche.db import volumes
 from souche.model.accounts import Principal
+from souche.operations.vms import StopVm
 from souche.refusals import (
     DeletionProtected,
     MissingParameter,
@@ -35,7 +36,7 @@ def test_a_stop_may_pull_the_plug(
 ) -> None:
     vm = make_vm(region, alice)
     vm_transitions.stop(region, alice, [vm.vm_id], force=force)
-    assert region.workflows.started[0].arguments == {"force": force}  # type: ignore[attr-defined]  # recorded
+    assert region.workflows.started[0].params == StopVm(force)  # type: ignore[attr-defined]  # recorded
 
 
 def test_one_unknown_id_leaves_the_others_untouched(region: Region, alice: Principal, bob: Principal) -> None:

@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from souche.db import operations, schema
 from souche.db.schema import metadata
 from souche.db.store import Store
+from souche.operations.images import CreateImage
 from tests.support import databases
 
 COMPARED = {"compare_type": True, "compare_server_default": True}
@@ -110,5 +111,5 @@ def test_promises_that_stand_are_kept_in_their_order(tmp_path: Path) -> None:
         waiting = [operations.is_next(connection, each.operation_id) for each in found]
     store.close()
     assert [each.operation_id for each in found] == [row[0] for row in promised]
-    assert found[0].arguments == {"vm_id": "i-1", "restart": True}
+    assert found[0].params == CreateImage("i-1", restart=True)
     assert waiting == [True, False, True, False]

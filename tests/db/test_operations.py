@@ -7,7 +7,7 @@ import pytest
 
 from souche.app.region import Region
 from souche.db import operations
-from souche.model.operations import Operation
+from souche.model.operations import Operation, RawParams
 from tests.support.region import make_region
 
 
@@ -20,7 +20,7 @@ def region(tmp_path: Path) -> Iterator[Region]:
 
 
 def promise(region: Region, name: str, *locks: str, account: str = "alice", workflow: str = "work") -> None:
-    operation = Operation(name, workflow, f"subject-of-{name}", {"name": name}, account)
+    operation = Operation(name, workflow, f"subject-of-{name}", RawParams({"name": name}), account)
     with region.store.begin() as connection:
         operations.insert(connection, operation, locks, region.clock.now())
 
@@ -111,4 +111,4 @@ def test_the_account_that_has_waited_longest_comes_first_with_all_its_workflows(
         found = operations.waiting(reader)
         (operation,) = operations.whose_turn(reader, "bob", ["other", "third"])
     assert list(found.items()) == [("bob", {"work", "other"}), ("alice", {"work"})]
-    assert operation == Operation("third", "other", "subject-of-third", {"name": "third"}, "bob")
+    assert operation == Operation("third", "other", "subject-of-third", RawParams({"name": "third"}), "bob")

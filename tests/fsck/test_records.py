@@ -9,6 +9,7 @@ from souche.app import public_ips
 from souche.db import operations
 from souche.db.contradictions import CONTRADICTIONS
 from souche.model.operations import Operation
+from souche.operations.vms import DeleteVm
 from souche.reconcile import firewalls
 from tests.fsck.homes import Damage, codes, execute, look, mend
 from tests.support.resources import make_export_task, make_volume_update, read_snapshot
@@ -186,6 +187,6 @@ def test_what_work_under_way_is_about_is_no_finding(code: str, home: tuple[World
     world, cast = home
     resource_id = DAMAGES[code](world, cast)
     with world.region.store.begin() as connection:
-        work = Operation(f"test:{resource_id}", "delete_vm", resource_id)
+        work = Operation(f"test:{resource_id}", "delete_vm", resource_id, DeleteVm())
         operations.insert(connection, work, [], world.region.clock.now())
     assert codes(look(world.home)) == []

@@ -15,7 +15,8 @@ from souche.fsck.examine import examine
 from souche.fsck.findings import Level
 from souche.home import Home
 from souche.main import checking
-from souche.model.operations import Operation
+from souche.model.operations import Operation, RawParams
+from souche.operations.volumes import DeleteVolume
 from souche.signing import SigningKey
 from souche.vault import Vault
 from tests.fsck.homes import Damage, codes, execute, look, mend
@@ -145,7 +146,7 @@ def _objects_lost(world: World, cast: Cast) -> str:
 
 def _workflow_unknown(world: World, cast: Cast) -> str:
     with world.region.store.begin() as connection:
-        strange = Operation("sing:vol-1", "sing", "vol-00000000")
+        strange = Operation("sing:vol-1", "sing", "vol-00000000", RawParams({}))
         operations.insert(connection, strange, [], world.region.clock.now())
     return "vol-00000000"
 
@@ -226,7 +227,7 @@ def test_a_staged_file_that_nothing_wants_is_told(home: tuple[World, Cast]) -> N
 def test_a_promise_that_the_journal_has_ended_is_told(home: tuple[World, Cast]) -> None:
     world, cast = home
     with world.region.store.begin() as connection:
-        broken = Operation("delete_volume:x", "delete_volume", cast.volume_id)
+        broken = Operation("delete_volume:x", "delete_volume", cast.volume_id, DeleteVolume())
         operations.insert(connection, broken, [], world.region.clock.now())
     journal = world.home / "journal.sqlite"
     journal.touch(0o600)

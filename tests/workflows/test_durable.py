@@ -14,9 +14,10 @@ import pytest
 import sqlalchemy as sa
 from dbos import DBOS
 
-from souche.db import operations
+from souche.db import operations, schema
 from souche.errors import ComputeFailed, Raced, StorageFailed, SystemFailure, Unavailable
-from souche.model.operations import Operation
+from souche.model.operations import Operation, RawParams
+from souche.operations.vms import CreateVm
 from souche.workflows import durable, engine
 from souche.workflows.durable import (
     ATTEMPTS_WHEN_UNAVAILABLE,
@@ -144,13 +145,14 @@ def running(
     *,
     launch: bool = True,
 ) -> Iterator[DurableWorkflows]:
-    catalogue = {
-        "short": Workflow("short", (log.step("first"), log.step("second"))),
-        "long": Workflow("long", (log.step("first"), Step("wait", log.waiting), log.step("second"))),
-        "broken": Workflow("broken", (log.step("first"), Step("wait", log.failing), log.step("second"))),
-        "guest": Workflow("guest", (log.step("only"),), lane=Lane.GUESTS),
-        "anew": Workflow("anew", (log.step("first"), log.step("second")), ending=Ending()),
-        "long anew": Workflow("long anew", (log.step("first"), Step("wait", log.waiting)), ending=Ending()),
+    catalogue: engine.Catalogue = {
+        "short": Workflow(RawParams, (log.step("first"), log.step("second"))),
+        "long": Workflow(RawParams, (log.step("first"), Step("wait", log.waiting), log.step("second"))),
+        "broken": Workflow(RawParams, (log.step("first"), Step("wait", log.failing), log.step("second"))),
+        "create_vm": Workflow(CreateVm, (log.step("only"),), ending=Ending()),
+        "guest": Workflow(RawParams, (log.step("only"),), lane=Lane.GUESTS),
+        "anew": Workflow(RawParams, (log.step("first"), log.step("second")), ending=Ending()),
+        "long anew": Workflow(RawParams, (log.step("first"), Step("wait", log.waiting)), ending=Ending()),
     }
     workflows = DurableWorkflows(world.home / "journal.sqlite", catalogue, world.parts, "test", through)
     try:
@@ -164,7 +166,7 @@ def running(
 def promise(
     world: World, workflow: str, subject_id: str, *locks: str, account_id: str = "alice"
 ) -> Operation:
-    operation = Operation(f"{workflow}:{subject_id}", workflow, subject_id, account_id=account_id)
+    operation = Operation(f"{workflow}:{subject_id}", workflow, subject_id, RawParams({}), account_id)
     with world.region.store.begin() as connection:
         operations.insert(connection, operation, locks, world.parts.clock.now())
     return operation
@@ -327,15 +329,22 @@ def test_workflow_that_cannot_be_revived_holds_up_no_other(
         eventually(lambda: world.promised() == [])
 
 
-def test_promises_that_cannot_be_read_hold_up_no_other_account(world: World, log: Log) -> None:
-    with running(world, log) as workflows:
-        promise(world, "short", "a", account_id="alice")
+@pytest.mark.parametrize("arguments", ['"damaged"', "[]", '{"boot": "perhaps"}'])
+def test_a_promise_that_cannot_be_read_holds_up_no_other(
+    world: World, log: Log, logged: list[MutableMapping[str, Any]], arguments: str
+) -> None:
+    with running(world, log, launch=False) as workflows:
+        damaged = promise(world, "create_vm", "a")
         with world.region.store.begin() as connection:
-            connection.execute(sa.text("UPDATE operations SET arguments = 'damaged'"))
-        operation = promise(world, "short", "b", account_id="bob")
-        workflows.start_outstanding()
-        assert workflows.wait(operation.operation_id, 20)
-    assert log.done == ["b first", "b second"]
+            connection.execute(
+                schema.operations.update().values(arguments=sa.literal_column(f"'{arguments}'"))
+            )
+        others = [promise(world, "short", "b"), promise(world, "short", "c", account_id="bob")]
+        workflows.launch()
+        assert all(workflows.wait(each.operation_id, 20) for each in (damaged, *others))
+        assert [each.operation_id for each in world.promised()] == [damaged.operation_id]
+    assert sorted(log.done) == ["b first", "b second", "c first", "c second"]
+    assert [line["operation"] for line in logged if "broke off" in line["event"]] == [damaged.operation_id]
 
 
 def test_promise_of_a_restored_database_is_kept_anew(world: World, log: Log) -> None:

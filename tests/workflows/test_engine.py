@@ -14,7 +14,7 @@ from souche.db import snapshots as snapshot_records
 from souche.db import volumes as volume_records
 from souche.errors import ComputeFailed, StorageFailed
 from souche.model.accounts import Principal
-from souche.model.operations import Operation
+from souche.model.operations import Operation, RawParams
 from souche.refusals import NoSuchSnapshot
 from souche.states import ImageState, LinkState, SnapshotState, VmState, VolumeState
 from souche.workflows import engine
@@ -282,8 +282,10 @@ def test_undo_that_is_refused_for_good_is_logged_and_not_tried_again(
         engine.Step("second", engine.nothing, refuse),
         engine.Step("third", fail),
     )
-    workflow = engine.Workflow("test", steps, failed=lambda _parts, _operation, reason: ended.append(reason))
-    operation = Operation("test:1", "test", cast.volume_id)
+    workflow = engine.Workflow(
+        RawParams, steps, failed=lambda _parts, _operation, reason: ended.append(reason)
+    )
+    operation = Operation("test:1", "test", cast.volume_id, RawParams({}))
     with world.region.store.begin() as connection:
         operations.insert(connection, operation, [], world.parts.clock.now())
     engine.run(workflow, world.parts, operation, Twice("no step"))

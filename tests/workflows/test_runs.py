@@ -1,12 +1,13 @@
 """How many workflows of an account run at once."""
 
 from souche.model.operations import Operation
+from souche.operations.vms import CreateVm
 from souche.workflows.engine import Lane
 from souche.workflows.runs import AT_ONCE, Runs
 
 
 def operation(name: str, account_id: str) -> Operation:
-    return Operation(name, "create_vm", f"i-{name}", {}, account_id)
+    return Operation(name, "create_vm", f"i-{name}", CreateVm(boot=True), account_id)
 
 
 def test_accounts_with_work_share_its_bound() -> None:

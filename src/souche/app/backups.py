@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from souche.app.region import Region
 from souche.db import volumes
-from souche.model.operations import Operation
+from souche.operations.backups import capture_for_backup
 
 
 def promise_captures(region: Region, volume_ids: Collection[str], snapshot_prefix: str) -> list[str]:
@@ -14,8 +14,8 @@ def promise_captures(region: Region, volume_ids: Collection[str], snapshot_prefi
     with region.begin() as work:
         found = (volumes.get(work.connection, volume_id) for volume_id in volume_ids)
         subjects = {volume.link.vm_id if volume.link else volume.volume_id for volume in found if volume}
-        arguments = {"snapshot_prefix": snapshot_prefix}
-        for subject_id in sorted(subjects):
-            operation_id = f"capture_for_backup:{subject_id}:{secrets.token_hex(8)}"
-            work.promised.append(Operation(operation_id, "capture_for_backup", subject_id, arguments))
+        work.promised += [
+            capture_for_backup(subject_id, snapshot_prefix, secrets.token_hex(8))
+            for subject_id in sorted(subjects)
+        ]
         return [operation.operation_id for operation in work.promised]

@@ -10,7 +10,7 @@ from souche.db import export_tasks as records
 from souche.db import operations
 from souche.model.accounts import Principal
 from souche.model.export_tasks import MOST_DAYS, ExportTask
-from souche.model.operations import Operation
+from souche.operations.exports import refresh_export
 from souche.refusals import BadValue, MissingParameter, RefreshFailed, WrongIdPrefix, WrongTaskState
 from souche.states import ExportState
 
@@ -48,7 +48,7 @@ def refresh(region: Region, who: Principal, command: Refresh) -> Refreshed:
         task = export_tasks.own(work.connection, who, command.task_id)
         _check(task)
         _record_key(region, work, who, task, command.api_key)
-        operation = _operation(region, task, command)
+        operation = refresh_export(task, command.days, region.ids.new("run"))
         work.promised.append(operation)
     if region.dry_run:
         return Refreshed(task, operation.operation_id, under_way=True)
@@ -90,14 +90,6 @@ def _record_key(region: Region, work: Work, who: Principal, task: ExportTask, ke
     foreign = key if task.bucket_account_id is None else None
     sealed = region.vault.seal(foreign.secret_key) if foreign else None
     records.begin_refresh(work.connection, task.task_id, foreign.access_key_id if foreign else None, sealed)
-
-
-def _operation(region: Region, task: ExportTask, command: Refresh) -> Operation:
-    run = region.ids.new("run")
-    arguments = {"days": command.days}
-    return Operation(
-        f"refresh_export:{task.task_id}:{run}", "refresh_export", task.task_id, arguments, task.account_id
-    )
 
 
 def for_owner(region: Region, task_id: str, days: int) -> Refreshed:

@@ -20,9 +20,10 @@ from souche.db import access_keys, export_tasks, images, tags
 from souche.model.accounts import AccessKey, Principal
 from souche.model.export_tasks import ExportFormat, ExportTask
 from souche.model.images import Image
-from souche.model.operations import Argument, Operation
+from souche.model.operations import Operation
 from souche.model.query import Query
 from souche.objects.names import flaw_of_prefix, is_bucket_name
+from souche.operations import exports as operations
 from souche.refusals import (
     BadValue,
     NoObjectStore,
@@ -80,7 +81,7 @@ def export_image(region: Region, who: Principal, image_id: str, target: Target) 
         )
         _ask_room(region, task)
         quotas.check(work, who, quotas.of_image_export())
-        _promise(work, task, "export_image", {"region": region.name})
+        _promise(work, task, operations.export_image(task, region.name))
     return task
 
 
@@ -127,7 +128,7 @@ def export_snapshot(region: Region, who: Principal, snapshot_id: str, target: Ta
         )
         _ask_room(region, task)
         quotas.check(work, who, quotas.of_snapshot_export())
-        _promise(work, task, "export_snapshot", {})
+        _promise(work, task, operations.export_snapshot(task))
     return task
 
 
@@ -198,11 +199,9 @@ def _opens(region: Region, known: AccessKey, secret_key: str) -> bool:
     return right and known.active and not expired
 
 
-def _promise(work: Work, task: ExportTask, workflow: str, arguments: dict[str, Argument]) -> None:
+def _promise(work: Work, task: ExportTask, operation: Operation) -> None:
     export_tasks.insert(work.connection, task)
-    work.promised.append(
-        Operation(f"{workflow}:{task.task_id}", workflow, task.task_id, arguments, task.account_id)
-    )
+    work.promised.append(operation)
 
 
 def cancel(region: Region, who: Principal, task_id: str) -> None:

@@ -14,6 +14,7 @@ from souche.model.accounts import Principal
 from souche.model.image_cleanings import Cleaning
 from souche.model.image_reports import Report
 from souche.model.images import Image
+from souche.operations.images import clean_image
 from souche.refusals import CannotClean
 
 WORKING_BYTES: Final = 256 * 1024**2
@@ -40,7 +41,7 @@ def create(region: Region, who: Principal, command: Clean) -> Image:
         images.check_available(source)
         _check_cleanable(work.connection, source)
         region.room.ask(WORKING_BYTES)
-        return image_copies.promise_copy(region, work, who, source, command.settings, "clean_image")
+        return image_copies.promise_copy(region, work, who, source, command.settings, clean_image)
 
 
 def _check_cleanable(connection: sa.Connection, source: Image) -> None:
@@ -62,7 +63,7 @@ def _is_windows(report: Report) -> bool:
 
 def operation_id(image: Image) -> str:
     """The id of the workflow that makes a clean image."""
-    return f"clean_image:{image.image_id}"
+    return clean_image(image).operation_id
 
 
 def of_image(region: Region, image_id: str) -> Cleaning | None:

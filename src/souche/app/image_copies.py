@@ -1,5 +1,6 @@
 """Copies of images within the region (reference section 2, CreateImage by SourceImageId)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -12,7 +13,9 @@ from souche.db import images as image_records
 from souche.db import notices, snapshots
 from souche.model.accounts import Principal
 from souche.model.images import Image, ImageMapping
+from souche.model.operations import Operation
 from souche.model.snapshots import Snapshot
+from souche.operations.images import copy_image
 from souche.refusals import OtherRegion, OwnAlready
 from souche.states import ImageState, SnapshotState
 
@@ -72,7 +75,7 @@ def promise_adoption(region: Region, who: Principal, image_id: str, name: str | 
 
 def copy_operation_id(image: Image) -> str:
     """The id of the workflow that makes a copy."""
-    return f"copy_image:{image.image_id}"
+    return copy_image(image).operation_id
 
 
 def promise_copy(
@@ -81,9 +84,9 @@ def promise_copy(
     who: Principal,
     source: Image,
     settings: ImageSettings,
-    workflow: str = "copy_image",
+    make: Callable[[Image], Operation] = copy_image,
 ) -> Image:
-    """Write a copy of an image that the caller may see, with its snapshots, and promise to make it by a workflow.
+    """Write a copy of an image that the caller may see, with its snapshots, and promise to make it.
 
     Raises:
         WrongImageState, NotSubscribed, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded.
@@ -101,7 +104,7 @@ def promise_copy(
     notices.record_use(work.connection, source, who.account_id)
     for snapshot in made:
         snapshots.insert(work.connection, snapshot)
-    work.promised.append(images.promise(workflow, image, {}))
+    work.promised.append(make(image))
     return image
 
 

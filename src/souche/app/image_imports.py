@@ -25,6 +25,7 @@ from souche.model.disk_imports import Checksums, DiskImport, SaidOfDisk, SourceF
 from souche.model.images import Image, ImageMapping, SignedBy, VmAttributes
 from souche.model.snapshots import Snapshot
 from souche.model.vms import PERFORMANCES, SHUTDOWN_BEHAVIORS
+from souche.operations.images import import_image_from_manifest
 from souche.refusals import BadManifest, MissingParameter, UntrustedExport
 from souche.states import ImageState, SnapshotState
 from souche.transfer.import_manifest import ExportedImage, fetch_manifest, path_of, without_query
@@ -71,13 +72,13 @@ def create(region: Region, who: Principal, command: FromManifest) -> Image:
             snapshots.insert(work.connection, snapshot)
         for disk, mapping in zip(exported.manifest.disks, filled, strict=True):
             disk_imports.insert(work.connection, _disk(region, command, exported, disk, mapping))
-        work.promised.append(images.promise("import_image_from_manifest", image, {}))
+        work.promised.append(import_image_from_manifest(image))
     return images.seen_by(region, who, image)
 
 
 def operation_id(image: Image) -> str:
     """The id of the workflow that takes the disks in."""
-    return f"import_image_from_manifest:{image.image_id}"
+    return import_image_from_manifest(image).operation_id
 
 
 def progress(region: Region, image: Image) -> tuple[int, int | None]:

@@ -26,12 +26,12 @@ from souche.app.region import Region, Work
 from souche.db import disk_imports, images, marketplace, notices, snapshots, vms
 from souche.model.accounts import Principal
 from souche.model.images import Architecture, BootMode, Image, ImageMapping, VmAttributes
-from souche.model.operations import Argument, Operation
 from souche.model.query import Position, Query
 from souche.model.snapshots import Snapshot
 from souche.model.tags import Tag
 from souche.model.vms import Vm
 from souche.model.volumes import Volume
+from souche.operations.images import create_image
 from souche.refusals import (
     BadImageName,
     BadValue,
@@ -120,7 +120,7 @@ def create_from_vm(region: Region, who: Principal, command: FromVm) -> Image:
         restart = vm.state == VmState.RUNNING and not command.no_reboot
         if restart:
             vms.begin_transition(work.connection, vm, VmState.STOPPING, USER_STOPPED)
-        work.promised.append(promise("create_image", image, {"vm_id": vm.vm_id, "restart": restart}))
+        work.promised.append(create_image(image, vm.vm_id, restart=restart))
     return image
 
 
@@ -385,11 +385,6 @@ def write(work: Work, image: Image) -> None:
     if taken is not None:
         raise ImageNameTaken(name=image.name, image_id=taken)
     images.insert(work.connection, image)
-
-
-def promise(workflow: str, image: Image, arguments: dict[str, Argument]) -> Operation:
-    """The operation that makes the image by a workflow."""
-    return Operation(f"{workflow}:{image.image_id}", workflow, image.image_id, arguments, image.account_id)
 
 
 def reread(region: Region, image: Image) -> Image:

@@ -30,10 +30,10 @@ from souche.app.vm_types import DEFAULT_VM_TYPE, VmType
 from souche.db import notices, snapshots, vm_attributes, vms, volumes
 from souche.model.accounts import Principal
 from souche.model.images import BootMode, Image, ImageMapping, VmAttributes
-from souche.model.operations import Operation
 from souche.model.security_groups import GroupName
 from souche.model.vms import HOST_ACTION_BY_BEHAVIOR, SHUTDOWN_BEHAVIOR, SecureBootAction, Vm
 from souche.model.volumes import Volume, VolumeLink
+from souche.operations.vms import create_vm
 from souche.quota_refusals import NoCapacity
 from souche.refusals import BadCount, BadValue, NoSuchSubregion, RootSnapshotMissing
 from souche.states import LinkState, VmState, VolumeState
@@ -208,10 +208,7 @@ def _promise(region: Region, work: Work, who: Principal, plan: _Plan, addresses:
     vm_ids = [vm.vm_id for vm in launched]
     app_tags.put_new(work.connection, who.account_id, vm_ids, plan.tags, region.clock.now())
     launched = [public_ips.attach_tagged(region, work, vm, plan.tags) for vm in launched]
-    arguments = {"boot": plan.launch.boot_on_creation}
-    work.promised += [
-        Operation(f"create_vm:{vm_id}", "create_vm", vm_id, arguments, who.account_id) for vm_id in vm_ids
-    ]
+    work.promised += [create_vm(vm, boot=plan.launch.boot_on_creation) for vm in launched]
     return launched
 
 

@@ -21,8 +21,10 @@ from souche.db import images as image_records
 from souche.model.accounts import PROVIDER_NAME, Account, Principal
 from souche.model.image_reports import NOT_GENERALISED
 from souche.model.images import ROOT_DEVICE_NAME, Architecture, BootMode, Image, ImageMapping
+from souche.model.operations import id_of
 from souche.model.permissions import Permissions
 from souche.model.snapshots import Snapshot
+from souche.operations.images import ImportImage, import_image
 from souche.refusals import BadValue, NoSuchAccount
 from souche.states import ImageState, SnapshotState
 from souche.transfer.gate import AdmittedDisk
@@ -107,16 +109,15 @@ def publish(region: Region, disk: DiskImage, account: Account | None = None) -> 
         if disk.accepted:
             image_reports.accept(work.connection, image.image_id, disk.accepted)
         work.promised.append(
-            images.promise(
-                "import_image",
+            import_image(
                 image,
-                {
-                    "path": str(disk.disk.path),
-                    "format": disk.disk.format,
-                    "size_bytes": image.root_mapping.volume_size_gib * GIB,
-                    "grace_days": disk.grace_days,
-                    "verify": disk.verify,
-                },
+                ImportImage(
+                    path=str(disk.disk.path),
+                    format=disk.disk.format,
+                    size_bytes=image.root_mapping.volume_size_gib * GIB,
+                    grace_days=disk.grace_days,
+                    verify=disk.verify,
+                ),
             )
         )
     return image
@@ -202,7 +203,7 @@ def _snapshot(image: Image) -> Snapshot:
 
 def operation_id(image: Image) -> str:
     """The id of the workflow that takes a published image's disk in."""
-    return f"import_image:{image.image_id}"
+    return id_of(ImportImage, image.image_id)
 
 
 def get(region: Region, image: Image) -> Image:

@@ -21,6 +21,7 @@ from souche.model.operations import Operation
 from souche.model.public_ips import PublicIp
 from souche.model.query import Query
 from souche.model.vms import Vm
+from souche.operations.firewalls import apply_public_ips
 from souche.quota_refusals import NoCapacity
 from souche.refusals import (
     BadValue,
@@ -213,13 +214,7 @@ def attach_at_start(region: Region, work: Work, vm: Vm) -> None:
 
 def _promise(region: Region, work: Work, who: Principal, vm_ids: list[str]) -> Operation:
     """Promise that the addresses of these VMs' guests follow."""
-    operation = Operation(
-        f"apply_public_ips:{vm_ids[-1]}:{region.ids.serial():x}",
-        "apply_public_ips",
-        vm_ids[-1],
-        {"vm_ids": ",".join(vm_ids)},
-        who.account_id,
-    )
+    operation = apply_public_ips(vm_ids, who.account_id, region.ids.serial())
     work.promised.append(operation)
     return operation
 

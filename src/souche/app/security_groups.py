@@ -20,9 +20,10 @@ from souche.app.region import Region, Work
 from souche.db import security_groups, tags
 from souche.model.accounts import Principal
 from souche.model.firewall import ANY, Protocol
-from souche.model.operations import Argument, Operation
+from souche.model.operations import Operation
 from souche.model.query import Query
 from souche.model.security_groups import DEFAULT_NAME, GroupName, Rule, SecurityGroup
+from souche.operations.firewalls import ApplySecurityGroups, apply_security_groups
 from souche.refusals import (
     BadIpRange,
     BadPorts,
@@ -348,24 +349,16 @@ def _ensure_default(region: Region, who: Principal) -> None:
 
 def promise_apply(region: Region, work: Work, who: Principal, security_group_id: str) -> Operation:
     """Promise that the firewalls that depend on the rules of this group follow."""
-    return _promise(region, work, who, security_group_id, {"security_group_ids": security_group_id})
+    return _promise(region, work, who, ApplySecurityGroups(security_group_ids=(security_group_id,)))
 
 
 def promise_regroup(region: Region, work: Work, who: Principal, vm_id: str) -> Operation:
     """Promise that a VM's guest follows it into its groups."""
-    return _promise(region, work, who, vm_id, {"vm_id": vm_id})
+    return _promise(region, work, who, ApplySecurityGroups(vm_id=vm_id))
 
 
-def _promise(
-    region: Region, work: Work, who: Principal, subject_id: str, arguments: dict[str, Argument]
-) -> Operation:
-    operation = Operation(
-        f"apply_security_groups:{subject_id}:{region.ids.serial():x}",
-        "apply_security_groups",
-        subject_id,
-        arguments,
-        who.account_id,
-    )
+def _promise(region: Region, work: Work, who: Principal, params: ApplySecurityGroups) -> Operation:
+    operation = apply_security_groups(params, who.account_id, region.ids.serial())
     work.promised.append(operation)
     return operation
 

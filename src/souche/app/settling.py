@@ -17,6 +17,7 @@ from souche.app.region import Region
 from souche.db import operations
 from souche.errors import UserError, WrongState
 from souche.model.operations import Operation
+from souche.operations.images import CreateImage
 from souche.states import LinkState, SnapshotState, VmState, VolumeState
 from souche.workflows.catalogue import CATALOGUE
 from souche.workflows.engine import Lane
@@ -106,8 +107,9 @@ def _passing(refusal: UserError) -> tuple[str, ...]:
 
 def _is_brief(operation: Operation) -> bool:
     workflow = CATALOGUE.get(operation.workflow)
-    at_rest = operation.arguments.get("restart") is False  # an image of a VM that goes on
-    return workflow is not None and (workflow.lane is Lane.WORK or at_rest)
+    params = operation.params
+    goes_on = isinstance(params, CreateImage) and not params.restart  # an image of a VM that goes on
+    return workflow is not None and (workflow.lane is Lane.WORK or goes_on)
 
 
 def _wait(

@@ -12,6 +12,7 @@ from souche.formats.disk_names import said_by
 from souche.model.accounts import Principal
 from souche.model.disk_imports import DiskImport
 from souche.model.snapshots import Snapshot
+from souche.operations.snapshots import import_snapshot
 from souche.refusals import UntrustedExport
 from souche.transfer import import_disk
 from souche.transfer.import_manifest import path_of, without_query
@@ -65,7 +66,7 @@ def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
         quotas.check(work, who, quotas.of_snapshot(snapshot))
         records.insert(work.connection, snapshot)
         disk_imports.insert(work.connection, _disk(region, snapshot, command))
-        work.promised.append(snapshots.promise("import_snapshot", snapshot, {}))
+        work.promised.append(import_snapshot(snapshot))
     return snapshot
 
 

@@ -14,9 +14,9 @@ from souche.app.permissions import PermissionsChange, check_account_ids
 from souche.app.region import Region, Work
 from souche.db import disk_imports, export_tasks, images, snapshots, tags, volumes
 from souche.model.accounts import Principal
-from souche.model.operations import Operation
 from souche.model.query import Condition, Query
 from souche.model.snapshots import Snapshot
+from souche.operations.snapshots import copy_snapshot, create_snapshot, delete_snapshot
 from souche.refusals import (
     OtherRegion,
     SnapshotInUse,
@@ -75,8 +75,7 @@ def create_from_volume(region: Region, who: Principal, command: FromVolume) -> S
         region.room.ask()
         quotas.check(work, who, quotas.of_snapshot(snapshot))
         snapshots.insert(work.connection, snapshot)
-        arguments = {"volume_id": volume.volume_id}
-        work.promised.append(promise("create_snapshot", snapshot, arguments))
+        work.promised.append(create_snapshot(snapshot, volume.volume_id))
     return snapshot
 
 
@@ -104,7 +103,7 @@ def copy(region: Region, who: Principal, command: Copy) -> Snapshot:
         )
         quotas.check(work, who, quotas.of_snapshot(snapshot))
         snapshots.insert(work.connection, snapshot)
-        operation = promise("copy_snapshot", snapshot, {"source_snapshot_id": source.snapshot_id})
+        operation = copy_snapshot(snapshot, source.snapshot_id)
         work.promised.append(operation)
     if not region.dry_run:
         region.workflows.wait(operation.operation_id, COPY_WAIT_SECONDS)
@@ -154,7 +153,7 @@ def delete(region: Region, who: Principal, snapshot_id: str) -> None:
             SnapshotState.DELETING,
             progress_percent=snapshot.progress_percent,
         )
-        work.promised.append(promise("delete_snapshot", snapshot, {}))
+        work.promised.append(delete_snapshot(snapshot))
 
 
 def _check_deletable(work: Work, snapshot: Snapshot) -> None:
@@ -244,14 +243,3 @@ def new(region: Region, who: Principal, command: Command | None) -> Snapshot:
         client_token=command.client_token if command else None,
         request_digest=client_tokens.digest(command) if command else None,
     )
-
-
-def promise(workflow: str, snapshot: Snapshot, arguments: dict[str, str]) -> Operation:
-    """The operation that makes the snapshot by a workflow."""
-    named = operation_id(workflow, snapshot.snapshot_id)
-    return Operation(named, workflow, snapshot.snapshot_id, arguments, snapshot.account_id)
-
-
-def operation_id(workflow: str, snapshot_id: str) -> str:
-    """The id of that operation."""
-    return f"{workflow}:{snapshot_id}"

@@ -3,14 +3,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from souche.app import lookup, public_ips
 from souche.app.region import Region, Work
 from souche.db import vms
 from souche.model.accounts import Principal
-from souche.model.operations import Argument, Operation
+from souche.model.operations import Operation
 from souche.model.vms import Vm
 from souche.model.volumes import VolumeLink
+from souche.operations.vms import StopVm, delete_vm, reboot_vm, start_vm, stop_vm
 from souche.refusals import DeletionProtected, MissingParameter, NeverStarted, WrongVmState, WrongVolumeState
 from souche.states import USER_STOPPED, LinkState, VmState
 
@@ -40,7 +42,7 @@ def start(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transit
         if not _has_root(vm):
             raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it has no root volume")
         public_ips.attach_at_start(region, work, vm)
-        return begin(work, vm, "start_vm", VmState.PENDING, {})
+        return _begin(work, vm, VmState.PENDING, "", start_vm)
 
     return _each(region, who, vm_ids, one)
 
@@ -79,7 +81,8 @@ def stop(region: Region, who: Principal, vm_ids: Sequence[str], *, force: bool) 
             raise NeverStarted(vm_id=vm.vm_id)
         if vm.state != VmState.RUNNING:
             raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="only a running VM can be stopped")
-        return begin(work, vm, "stop_vm", VmState.STOPPING, {"force": force}, USER_STOPPED)
+        make = partial(stop_vm, params=StopVm(force))
+        return _begin(work, vm, VmState.STOPPING, USER_STOPPED, make)
 
     return _each(region, who, vm_ids, one)
 
@@ -94,7 +97,7 @@ def reboot(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transi
     def one(work: Work, vm: Vm) -> VmState:
         if vm.state != VmState.RUNNING:
             raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="only a running VM can be rebooted")
-        return begin(work, vm, "reboot_vm", VmState.RUNNING, {})
+        return _begin(work, vm, VmState.RUNNING, "", reboot_vm)
 
     return _each(region, who, vm_ids, one)
 
@@ -111,19 +114,17 @@ def delete(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transi
             return vm.state
         if vm.deletion_protection:
             raise DeletionProtected(vm_id=vm.vm_id)
-        return begin(work, vm, "delete_vm", VmState.SHUTTING_DOWN, {}, USER_STOPPED)
+        return _begin(work, vm, VmState.SHUTTING_DOWN, USER_STOPPED, delete_vm)
 
     return _each(region, who, vm_ids, one)
 
 
-def begin(
-    work: Work, vm: Vm, workflow: str, passing: VmState, arguments: dict[str, Argument], reason: str = ""
+def _begin(
+    work: Work, vm: Vm, passing: VmState, reason: str, make: Callable[[Vm, int], Operation]
 ) -> VmState:
-    """Record the passing state and promise the workflow, named by the VM's new generation."""
+    """Record the passing state and promise the work, by the VM's new generation."""
     generation = vms.begin_transition(work.connection, vm, passing, reason)
-    work.promised.append(
-        Operation(f"{workflow}:{vm.vm_id}:{generation}", workflow, vm.vm_id, arguments, vm.account_id)
-    )
+    work.promised.append(make(vm, generation))
     return passing
 
 

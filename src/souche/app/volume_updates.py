@@ -10,10 +10,10 @@ from souche.app.region import Region
 from souche.db import tags, volume_updates
 from souche.model import quotas as limits
 from souche.model.accounts import Principal
-from souche.model.operations import Operation
 from souche.model.query import Query
 from souche.model.volume_updates import VolumeShape, VolumeUpdate
 from souche.model.volumes import Volume
+from souche.operations.volumes import update_volume
 from souche.refusals import BadVolumeSize, MissingParameter, WrongVolumeState
 from souche.states import LinkState, VolumeState, VolumeUpdateState
 
@@ -42,12 +42,7 @@ def update(region: Region, who: Principal, change: Change) -> Volume:
         task = _task(region, volume, _target(volume, change))
         quotas.check(work, who, _more(task.origin, task.target))
         volume_updates.insert(work.connection, task)
-        arguments = {"volume_id": volume.volume_id}
-        work.promised.append(
-            Operation(
-                f"update_volume:{task.task_id}", "update_volume", task.task_id, arguments, task.account_id
-            )
-        )
+        work.promised.append(update_volume(task))
     return replace(volume, update=task)
 
 

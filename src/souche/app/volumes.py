@@ -10,11 +10,11 @@ from souche.app.found import Found
 from souche.app.region import Region, Work
 from souche.db import snapshots, tags, volumes
 from souche.model.accounts import Principal
-from souche.model.operations import Argument, Operation
 from souche.model.query import Query
 from souche.model.snapshots import Snapshot
 from souche.model.vms import Vm
 from souche.model.volumes import Volume, VolumeLink
+from souche.operations.volumes import create_volume, delete_volume, link_volume, unlink_volume
 from souche.refusals import (
     BadValue,
     DeviceInUse,
@@ -69,7 +69,7 @@ def create(region: Region, who: Principal, command: Create) -> Volume:
         region.room.ask()
         quotas.check(work, who, quotas.of_volume(volume.size_gib, volume.iops))
         volumes.insert(work.connection, [volume])
-        work.promised.append(_promise("create_volume", volume, 0, {}))
+        work.promised.append(create_volume(volume))
     return volume
 
 
@@ -139,7 +139,7 @@ def delete(region: Region, who: Principal, volume_id: str) -> None:
                 volume_id=volume_id, state=volume.state, reason="a snapshot of it is being made"
             ).while_passing(volume_id)
         volumes.set_state(work.connection, volume_id, VolumeState.DELETING)
-        work.promised.append(_promise("delete_volume", volume, 0, {}))
+        work.promised.append(delete_volume(volume))
 
 
 def link(region: Region, who: Principal, command: Link) -> None:
@@ -167,8 +167,7 @@ def link(region: Region, who: Principal, command: Link) -> None:
         )
         volumes.link(work.connection, new)
         volumes.set_state(work.connection, volume.volume_id, VolumeState.IN_USE)
-        generation = region.ids.serial()
-        work.promised.append(_promise("link_volume", volume, generation, {"vm_id": vm.vm_id}))
+        work.promised.append(link_volume(volume, vm.vm_id, region.ids.serial()))
 
 
 def _check_linkable(volume: Volume, vm: Vm, device_name: str) -> None:
@@ -205,7 +204,7 @@ def unlink(region: Region, who: Principal, volume_id: str) -> None:
         vm = lookup.own_vm(work.connection, who, volume.link.vm_id)
         _check_unlinkable(vm, volume.link)
         volumes.set_link_state(work.connection, volume_id, LinkState.DETACHING)
-        work.promised.append(_promise("unlink_volume", volume, region.ids.serial(), {"vm_id": vm.vm_id}))
+        work.promised.append(unlink_volume(volume, vm.vm_id, region.ids.serial()))
 
 
 def _check_unlinkable(vm: Vm, existing: VolumeLink) -> None:
@@ -223,11 +222,3 @@ def find(region: Region, who: Principal, query: Query) -> Found[Volume]:
         page, more = volumes.find(connection, who.account_id, query)
         tagged = tags.of_resources(connection, [each.volume_id for each in page])
     return Found(page, tagged, more)
-
-
-def _promise(workflow: str, volume: Volume, serial: int, arguments: dict[str, Argument]) -> Operation:
-    """`serial` tells apart the runs of a workflow that may happen to a volume more than once."""
-    suffix = f":{serial:x}" if serial else ""
-    return Operation(
-        f"{workflow}:{volume.volume_id}{suffix}", workflow, volume.volume_id, arguments, volume.account_id
-    )

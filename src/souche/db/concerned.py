@@ -9,6 +9,7 @@ from souche import ids
 from souche.db import query as engine
 from souche.db.schema import export_disks, image_mappings, snapshots, volume_links
 from souche.model.operations import Operation
+from souche.operations import stored
 
 _RELATED: Final[tuple[tuple[sa.Column[Any], sa.Column[Any]], ...]] = (
     (snapshots.c.image_id, snapshots.c.snapshot_id),
@@ -22,7 +23,7 @@ _RELATED: Final[tuple[tuple[sa.Column[Any], sa.Column[Any]], ...]] = (
 
 
 def of_promises(connection: sa.Connection, promises: Iterable[Operation]) -> frozenset[str]:
-    """The ids of all resources that the promises are about: their subjects, what their arguments name, the snapshots
+    """The ids of all resources that the promises are about: their subjects, what their params name, the snapshots
     of images that are made, and what cleaning works on for them, the volumes of VMs that change, and what exports
     read."""
     named = frozenset(_named(promises))
@@ -36,4 +37,4 @@ def of_promises(connection: sa.Connection, promises: Iterable[Operation]) -> fro
 def _named(promises: Iterable[Operation]) -> Iterator[str]:
     for promise in promises:
         yield promise.subject_id
-        yield from (value for value in promise.arguments.values() if isinstance(value, str))
+        yield from stored.texts(promise.params)

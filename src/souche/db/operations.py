@@ -4,7 +4,6 @@ Promises are kept in the order in which they were made: one waits while an earli
 of its own (`operation_locks`). That order is in the database alone, so it is the same after a crash.
 """
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from functools import cache
@@ -15,6 +14,7 @@ import sqlalchemy as sa
 from souche.db.schema import operation_locks, operations
 from souche.db.store import Prepared, Reader
 from souche.model.operations import Operation
+from souche.operations import stored
 
 
 def _is_next() -> sa.ColumnElement[bool]:
@@ -25,6 +25,13 @@ def _is_next() -> sa.ColumnElement[bool]:
 
 
 _IS_NEXT = _is_next()
+_COLUMNS = (
+    operations.c.operation_id,
+    operations.c.workflow,
+    operations.c.subject_id,
+    sa.cast(operations.c.arguments, sa.Text).label("arguments"),  # read here: a damaged one spoils no other
+)
+_ALL = sa.select(*_COLUMNS, operations.c.account_id)
 _ERASE = operations.delete().where(operations.c.operation_id == sa.bindparam("wanted", type_=sa.String))
 _WAITING = Prepared(
     sa.select(operations.c.account_id, operations.c.workflow)
@@ -59,7 +66,7 @@ def insert_all(
             "workflow": operation.workflow,
             "subject_id": operation.subject_id,
             "account_id": operation.account_id,
-            "arguments": dict(operation.arguments),
+            "arguments": stored.arguments_of(operation.params),
             "creation_date": now,
         }
         for operation, _locks in promised
@@ -79,21 +86,19 @@ def erase(connection: sa.Connection, operation_id: str) -> bool:
 
 def get(connection: sa.Connection, operation_id: str) -> Operation | None:
     """The promise of this id, if it is not kept yet."""
-    row = connection.execute(
-        operations.select().where(operations.c.operation_id == operation_id)
-    ).one_or_none()
+    row = connection.execute(_ALL.where(operations.c.operation_id == operation_id)).one_or_none()
     return None if row is None else _operation(row)
 
 
 def outstanding(connection: sa.Connection) -> list[Operation]:
     """All promises not kept yet, oldest first."""
-    rows = connection.execute(operations.select().order_by(operations.c.sequence))
+    rows = connection.execute(_ALL.order_by(operations.c.sequence))
     return [_operation(row) for row in rows]
 
 
 def of_subject(connection: sa.Connection, subject_id: str) -> list[Operation]:
     """The promises not kept yet about one resource."""
-    rows = connection.execute(operations.select().where(operations.c.subject_id == subject_id))
+    rows = connection.execute(_ALL.where(operations.c.subject_id == subject_id))
     return [_operation(row) for row in rows]
 
 
@@ -101,7 +106,7 @@ def working_on(connection: sa.Connection, resource_ids: Collection[str]) -> list
     """The promises not kept yet that are about one of the resources or work on it, oldest first."""
     locked = sa.select(operation_locks.c.sequence).where(operation_locks.c.name.in_(resource_ids))
     wanted = sa.or_(operations.c.subject_id.in_(resource_ids), operations.c.sequence.in_(locked))
-    rows = connection.execute(operations.select().where(wanted).order_by(operations.c.sequence))
+    rows = connection.execute(_ALL.where(wanted).order_by(operations.c.sequence))
     return [_operation(row) for row in rows]
 
 
@@ -119,21 +124,15 @@ def whose_turn(reader: Reader, account_id: str, workflows: Collection[str]) -> I
     for operation_id, workflow, subject_id, arguments in reader.stream(
         _whose_turn(frozenset(workflows)), {"account": account_id}
     ):
-        read = json.loads(arguments) if isinstance(arguments, str) else arguments
-        yield Operation(operation_id, workflow, subject_id, read, account_id)
+        params = stored.read_json(workflow, arguments)
+        yield Operation(operation_id, workflow, subject_id, params, account_id)
 
 
 @cache
 def _whose_turn(workflows: frozenset[str]) -> Prepared:
     wanted = sa.or_(*(operations.c.workflow == name for name in workflows))
     mine = operations.c.account_id == sa.bindparam("account", type_=sa.String)
-    columns = (
-        operations.c.operation_id,
-        operations.c.workflow,
-        operations.c.subject_id,
-        operations.c.arguments,
-    )
-    return Prepared(sa.select(*columns).where(mine, wanted, _IS_NEXT).order_by(operations.c.sequence))
+    return Prepared(sa.select(*_COLUMNS).where(mine, wanted, _IS_NEXT).order_by(operations.c.sequence))
 
 
 def is_promised(reader: Reader, operation_id: str) -> bool:
@@ -148,4 +147,5 @@ def is_next(connection: sa.Connection, operation_id: str) -> bool:
 
 
 def _operation(row: sa.Row[tuple[Any, ...]]) -> Operation:
-    return Operation(row.operation_id, row.workflow, row.subject_id, row.arguments, row.account_id)
+    params = stored.read_json(row.workflow, row.arguments)
+    return Operation(row.operation_id, row.workflow, row.subject_id, params, row.account_id)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from souche.fsck.findings import Finding, Level
 from souche.fsck.look import Look
-from souche.workflows.catalogue import CATALOGUE
+from souche.model.operations import RawParams
 
 REVIVED: Final = "the region's server goes on with it within a minute"
 OTHER_RELEASE: Final = "install the release of Souche that made it, or a later one"
@@ -21,8 +21,8 @@ def check(look: Look) -> Iterator[Finding]:
     """Promises that nobody will keep."""
     statuses = journalled(look.region.journal)
     for promise in look.promises:
-        if promise.workflow not in CATALOGUE:
-            what = f"it waits for the workflow {promise.workflow}, which this release does not have"
+        if isinstance(promise.params, RawParams):
+            what = f"it waits for the workflow {promise.workflow} as another release has it"
             yield Finding("PromiseUnknown", promise.subject_id, what, advice=OTHER_RELEASE)
         elif statuses.get(promise.operation_id) in ENDED:
             what = f"{promise.operation_id} has broken off, and is not done"

@@ -6,6 +6,7 @@ from typing import Final
 
 from souche.fsck.findings import Finding, Level
 from souche.fsck.look import Look
+from souche.operations.images import ImportImage
 
 SWEEP: Final = "the region's server removes it when it is a day old"
 NEW: Final = timedelta(days=1)
@@ -13,7 +14,7 @@ NEW: Final = timedelta(days=1)
 
 def check(look: Look) -> Iterator[Finding]:
     """Files that no promise is about."""
-    named = {str(value) for promise in look.promises for value in promise.arguments.values()}
+    named = {each.params.path for each in look.promises if isinstance(each.params, ImportImage)}
     staging = look.region.staging
     for path in sorted(staging.iterdir()) if staging.is_dir() else ():
         if path.name not in look.busy and str(path) not in named:

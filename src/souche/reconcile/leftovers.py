@@ -18,6 +18,7 @@ import structlog
 from souche import ids
 from souche.db import snapshots, vms, volumes
 from souche.db.store import Store
+from souche.operations.images import ImportImage
 from souche.reconcile.each import each
 from souche.states import SnapshotState
 from souche.storage.base import VolumeStore
@@ -117,7 +118,7 @@ def forget_terminated(parts: Parts) -> None:
 def remove_staged(parts: Parts, staging: Path) -> None:
     """Disk files on their way in whose maker was killed: those that no operation is about, a day old or more."""
     promised = engine.outstanding(parts)
-    named = {operation.arguments.get("path") for operation in promised}
+    named = {each.params.path for each in promised if isinstance(each.params, ImportImage)}
     named |= {str(staging / operation.subject_id) for operation in promised}
     before = (parts.clock.now() - STAGED_KEPT).timestamp()
 

@@ -1,20 +1,19 @@
 """Have public IPs lead to the guests that they are linked to now. Forward only.
 
 1. apply: the public IP of each of the VMs, or that it has none, is told to the hypervisor as the records have it now.
-
-Arguments: `vm_ids`, with commas between them.
 """
 
 from souche.model.operations import Operation
+from souche.operations.firewalls import ApplyPublicIps
 from souche.workflows import firewalls
 from souche.workflows.engine import Ending, Lane, Step, Workflow
 from souche.workflows.parts import Parts
 
 
-def _apply(parts: Parts, operation: Operation) -> None:
-    firewalls.follow_vms(parts, str(operation.arguments["vm_ids"]).split(","))
+def _apply(parts: Parts, operation: Operation[ApplyPublicIps]) -> None:
+    firewalls.follow_vms(parts, operation.params.vm_ids)
 
 
 WORKFLOW = Workflow(
-    name="apply_public_ips", steps=(Step("apply", _apply),), lane=Lane.FIREWALLS, ending=Ending()
+    params=ApplyPublicIps, steps=(Step("apply", _apply),), lane=Lane.FIREWALLS, ending=Ending()
 )

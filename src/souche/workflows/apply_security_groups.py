@@ -3,23 +3,24 @@
 1. apply: the rules of the groups, or the VM's groups with their rules, are told to the hypervisor as the records have
    them now.
 
-Arguments: `security_group_ids`, with commas between them; or `vm_id`, where a VM has changed its groups (promises of
-earlier releases name groups: the sweep of firewalls has the VM follow then).
+Operations of earlier releases name groups where a VM has changed its groups: the sweep of firewalls has the VM follow
+then.
 """
 
 from souche.model.operations import Operation
+from souche.operations.firewalls import ApplySecurityGroups
 from souche.workflows import firewalls
 from souche.workflows.engine import Ending, Lane, Step, Workflow
 from souche.workflows.parts import Parts
 
 
-def _apply(parts: Parts, operation: Operation) -> None:
-    if "vm_id" in operation.arguments:
-        firewalls.follow_vms(parts, [str(operation.arguments["vm_id"])])
+def _apply(parts: Parts, operation: Operation[ApplySecurityGroups]) -> None:
+    if operation.params.vm_id is not None:
+        firewalls.follow_vms(parts, [operation.params.vm_id])
     else:
-        firewalls.follow_groups(parts, str(operation.arguments["security_group_ids"]).split(","))
+        firewalls.follow_groups(parts, operation.params.security_group_ids)
 
 
 WORKFLOW = Workflow(
-    name="apply_security_groups", steps=(Step("apply", _apply),), lane=Lane.FIREWALLS, ending=Ending()
+    params=ApplySecurityGroups, steps=(Step("apply", _apply),), lane=Lane.FIREWALLS, ending=Ending()
 )

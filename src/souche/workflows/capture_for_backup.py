@@ -5,7 +5,7 @@
 
 They have no records: the backup, which waits for this, sees what is missing, and forgets them at its end.
 
-Arguments: `snapshot_prefix`, which each volume's id follows. The subject is the VM, or the volume.
+The subject is the VM, or the volume.
 """
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ import structlog
 from souche.db import vms, volumes
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
+from souche.operations.backups import CaptureForBackup
 from souche.states import LinkState
 from souche.storage.base import Capture
 from souche.workflows.engine import Step, Workflow
@@ -22,18 +23,18 @@ from souche.workflows.parts import Parts
 log = structlog.get_logger()
 
 
-def _capture(parts: Parts, operation: Operation) -> None:
+def _capture(parts: Parts, operation: Operation[CaptureForBackup]) -> None:
     vm_id, wanted = _wanted(parts, operation)
     if wanted:
         parts.volumes.capture(wanted, vm_id=vm_id, live=parts.live)
 
 
-def _forget(parts: Parts, operation: Operation) -> None:
+def _forget(parts: Parts, operation: Operation[CaptureForBackup]) -> None:
     for capture in _wanted(parts, operation)[1]:
         parts.volumes.delete_snapshot(capture.snapshot_id)
 
 
-def _wanted(parts: Parts, operation: Operation) -> tuple[str | None, list[Capture]]:
+def _wanted(parts: Parts, operation: Operation[CaptureForBackup]) -> tuple[str | None, list[Capture]]:
     """The VM, if it is about one, and what is to be captured; nothing of what is gone meanwhile."""
     with parts.store.read() as connection:
         vm = vms.get(connection, operation.subject_id)
@@ -41,7 +42,7 @@ def _wanted(parts: Parts, operation: Operation) -> tuple[str | None, list[Captur
     found = [each for each in vm.volumes if _is_attached(each)] if vm else []
     if volume is not None and volume.link is None:
         found = [volume]
-    prefix = str(operation.arguments["snapshot_prefix"])
+    prefix = operation.params.snapshot_prefix
     captures = [Capture(each.volume_id, prefix + each.volume_id) for each in found]
     return (vm.vm_id if vm else None), captures
 
@@ -61,7 +62,7 @@ def _lock(connection: sa.Connection, operation: Operation) -> frozenset[str]:
 
 
 WORKFLOW = Workflow(
-    name="capture_for_backup",
+    params=CaptureForBackup,
     steps=(Step("capture", _capture, _forget),),
     failed=_failed,
     lock=_lock,

@@ -57,4 +57,4 @@ _MODULES = (
     update_volume,
 )
 
-CATALOGUE: Catalogue = {module.WORKFLOW.name: module.WORKFLOW for module in _MODULES}
+CATALOGUE: Catalogue = {module.WORKFLOW.params.workflow: module.WORKFLOW for module in _MODULES}

@@ -12,8 +12,6 @@ The transaction before has written the image (`pending`) and one snapshot (`in-q
 5. remove: forget the disks without a record. Forward only, as the image is there already.
 
 When a step fails the image becomes `failed` with the reason, and its snapshots are gone.
-
-Arguments: none.
 """
 
 from contextlib import ExitStack
@@ -26,6 +24,7 @@ from souche.model.image_cleanings import Cleaned, Cleaning
 from souche.model.images import Image
 from souche.model.operations import Operation
 from souche.model.snapshots import Snapshot
+from souche.operations.images import CleanImage
 from souche.states import SnapshotState
 from souche.storage.base import Capture
 from souche.trust.engine import Facts
@@ -132,7 +131,7 @@ def _wanted(parts: Parts, operation: Operation) -> Image:
 
 
 WORKFLOW = Workflow(
-    name="clean_image",
+    params=CleanImage,
     steps=(
         Step("keep", _keep, _forget),
         Step("clean", _clean),

@@ -10,6 +10,7 @@ When a step fails the image becomes `failed` with the reason, and its snapshots 
 
 from souche.db import snapshots
 from souche.model.operations import Operation
+from souche.operations.images import CopyImage
 from souche.workflows import create_image, locks
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
@@ -23,7 +24,7 @@ def _copy(parts: Parts, operation: Operation) -> None:
 
 
 WORKFLOW = Workflow(
-    name="copy_image",
+    params=CopyImage,
     steps=(Step("copy", _copy, create_image.forget), Step("complete", create_image.complete)),
     failed=create_image.failed,
     lock=locks.subject,

@@ -12,8 +12,6 @@ mappings that tie them.
    is good all the same, so this is forward only.
 
 When a step fails the image becomes `failed` with the reason, and its snapshots are gone.
-
-Arguments: `vm_id`, `restart`.
 """
 
 from collections.abc import Mapping
@@ -25,6 +23,7 @@ from souche.db import images, snapshots, tags
 from souche.errors import SystemFailure
 from souche.model.images import Consistency
 from souche.model.operations import Operation
+from souche.operations.images import CreateImage
 from souche.states import ImageState, SnapshotState, VmState
 from souche.storage.base import Capture, CaptureReport
 from souche.workflows import guests, locks
@@ -39,14 +38,14 @@ OF_RUNNING: Final[Mapping[bool | None, Literal["quiesced", "crash-consistent"] |
 }
 
 
-def _shut_down(parts: Parts, operation: Operation) -> None:
-    if operation.arguments["restart"]:
-        parts.hypervisor.shut_down(_vm_id(operation), parts.shutdown_timeout_seconds)
+def _shut_down(parts: Parts, operation: Operation[CreateImage]) -> None:
+    if operation.params.restart:
+        parts.hypervisor.shut_down(operation.params.vm_id, parts.shutdown_timeout_seconds)
 
 
-def _capture(parts: Parts, operation: Operation) -> None:
+def _capture(parts: Parts, operation: Operation[CreateImage]) -> None:
     wanted = captures(parts, operation.subject_id)
-    report = parts.volumes.capture(wanted, vm_id=_vm_id(operation), live=parts.live)
+    report = parts.volumes.capture(wanted, vm_id=operation.params.vm_id, live=parts.live)
     image_id = operation.subject_id
     with parts.store.begin() as connection:
         for snapshot_id, size_gib in record_sizes(connection, report).items():
@@ -86,10 +85,10 @@ def set_complete(connection: sa.Connection, image_id: str) -> None:
     images.set_state(connection, image_id, ImageState.AVAILABLE)
 
 
-def _start(parts: Parts, operation: Operation) -> None:
-    if not operation.arguments["restart"]:
+def _start(parts: Parts, operation: Operation[CreateImage]) -> None:
+    if not operation.params.restart:
         return
-    vm_id = _vm_id(operation)
+    vm_id = operation.params.vm_id
     try:
         guests.power_on(parts, vm_id)
     except SystemFailure as error:
@@ -118,12 +117,8 @@ def _settle_vm(parts: Parts, vm_id: str, state: VmState, reason: str) -> None:
         guests.settle(connection, vm_id, [VmState.STOPPING], state, reason)
 
 
-def _vm_id(operation: Operation) -> str:
-    return str(operation.arguments["vm_id"])
-
-
 WORKFLOW = Workflow(
-    name="create_image",
+    params=CreateImage,
     steps=(
         Step("shut down", _shut_down, _start),
         Step("capture", _capture, forget),

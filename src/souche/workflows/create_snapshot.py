@@ -6,14 +6,13 @@
 2. complete: the snapshot becomes `completed`, for good.
 
 When a step fails the snapshot becomes `error`, and holds nothing.
-
-Arguments: `volume_id`.
 """
 
 import sqlalchemy as sa
 
 from souche.db import snapshots, volumes
 from souche.model.operations import Operation
+from souche.operations.snapshots import CreateSnapshot
 from souche.states import SnapshotState
 from souche.storage.base import Capture, CaptureReport
 from souche.workflows import locks
@@ -22,8 +21,8 @@ from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
 
 
-def _capture(parts: Parts, operation: Operation) -> None:
-    volume_id = str(operation.arguments["volume_id"])
+def _capture(parts: Parts, operation: Operation[CreateSnapshot]) -> None:
+    volume_id = operation.params.volume_id
     with parts.store.read() as connection:
         volume = volumes.get(connection, volume_id)
     vm_id = volume.link.vm_id if volume and volume.link else None
@@ -57,7 +56,7 @@ def failed(parts: Parts, operation: Operation, reason: str) -> None:
 
 
 WORKFLOW = Workflow(
-    name="create_snapshot",
+    params=CreateSnapshot,
     steps=(Step("capture", _capture, forget), Step("complete", complete)),
     failed=failed,
     lock=locks.volume_and_its_vm,

@@ -9,8 +9,6 @@ The transaction before has written the VM (`pending`), its volumes (`creating`),
 
 Ending: the volumes are `in-use`, the VM is `running` or `stopped`. When a step fails the VM becomes `terminated` with
 the reason, and its volumes are gone.
-
-Arguments: `boot`.
 """
 
 import sqlalchemy as sa
@@ -18,6 +16,7 @@ import sqlalchemy as sa
 from souche.db import tags, vms, volumes
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
+from souche.operations.vms import CreateVm
 from souche.states import USER_STOPPED, LinkState, VmState
 from souche.workflows import guests, locks
 from souche.workflows.engine import Ending, Step, Workflow
@@ -53,13 +52,13 @@ def _define(parts: Parts, operation: Operation) -> None:
     guests.define(parts, operation.subject_id, [LinkState.ATTACHING, LinkState.ATTACHED])
 
 
-def _start(parts: Parts, operation: Operation) -> None:
-    if operation.arguments["boot"]:
+def _start(parts: Parts, operation: Operation[CreateVm]) -> None:
+    if operation.params.boot:
         parts.hypervisor.start(operation.subject_id)
 
 
-def _record(connection: sa.Connection, parts: Parts, operation: Operation) -> None:
-    boot = bool(operation.arguments["boot"])
+def _record(connection: sa.Connection, parts: Parts, operation: Operation[CreateVm]) -> None:
+    boot = operation.params.boot
     state, reason = (VmState.RUNNING, "") if boot else (VmState.STOPPED, USER_STOPPED)
     volumes.set_attached(connection, operation.subject_id)
     guests.settle(connection, operation.subject_id, [VmState.PENDING], state, reason)
@@ -74,7 +73,7 @@ def _failed(connection: sa.Connection, parts: Parts, operation: Operation, reaso
 
 
 WORKFLOW = Workflow(
-    name="create_vm",
+    params=CreateVm,
     steps=(
         Step("make volumes", _make_volumes, _forget_volumes),
         Step("define", _define, guests.remove),

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from souche.db import volumes
 from souche.errors import StorageFailed
 from souche.model.operations import Operation
+from souche.operations.volumes import CreateVolume
 from souche.states import VolumeState
 from souche.workflows import locks
 from souche.workflows.create_vm import make_volume
@@ -37,7 +38,7 @@ def _failed(connection: sa.Connection, parts: Parts, operation: Operation, reaso
 
 
 WORKFLOW = Workflow(
-    name="create_volume",
+    params=CreateVolume,
     steps=(Step("make", _make, _forget),),
     ending=Ending(_record, _failed),
     lock=locks.subject,

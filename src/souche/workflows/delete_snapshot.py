@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from souche.db import export_tasks, images, snapshots, tags, volumes
 from souche.model.operations import Operation
 from souche.model.snapshots import Snapshot
+from souche.operations.snapshots import DeleteSnapshot, delete_snapshot
 from souche.states import SnapshotState
 from souche.workflows import locks
 from souche.workflows.engine import Ending, Step, Workflow
@@ -34,15 +35,7 @@ def begin_unused(connection: sa.Connection, snapshot_ids: Collection[str]) -> li
     free = [each for each in known if each is not None and _is_free(connection, each)]
     ids = [each.snapshot_id for each in free]
     snapshots.set_state(connection, ids, SnapshotState.DELETING, progress_percent=100)
-    return [
-        Operation(
-            f"delete_snapshot:{each.snapshot_id}",
-            "delete_snapshot",
-            each.snapshot_id,
-            account_id=each.account_id,
-        )
-        for each in free
-    ]
+    return [delete_snapshot(each) for each in free]
 
 
 def _is_free(connection: sa.Connection, snapshot: Snapshot) -> bool:
@@ -64,5 +57,5 @@ def is_being_read(connection: sa.Connection, snapshot_id: str) -> bool:
 
 
 WORKFLOW = Workflow(
-    name="delete_snapshot", steps=(Step("forget", _forget),), ending=Ending(_erase), lock=locks.subject
+    params=DeleteSnapshot, steps=(Step("forget", _forget),), ending=Ending(_erase), lock=locks.subject
 )

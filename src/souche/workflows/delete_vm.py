@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from souche.db import tags, vms, volumes
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
+from souche.operations.vms import DeleteVm
 from souche.states import VolumeState
 from souche.workflows import guests, locks
 from souche.workflows.engine import Ending, Step, Workflow
@@ -45,7 +46,7 @@ def _record(connection: sa.Connection, parts: Parts, operation: Operation) -> No
 
 
 WORKFLOW = Workflow(
-    name="delete_vm",
+    params=DeleteVm,
     steps=(
         Step("remove", guests.remove),
         Step("delete volumes", _delete_volumes),

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from souche.db import tags, volumes
 from souche.model.operations import Operation
+from souche.operations.volumes import DeleteVolume
 from souche.workflows import locks
 from souche.workflows.engine import Ending, Step, Workflow
 from souche.workflows.parts import Parts
@@ -24,5 +25,5 @@ def _erase(connection: sa.Connection, parts: Parts, operation: Operation) -> Non
 
 
 WORKFLOW = Workflow(
-    name="delete_volume", steps=(Step("forget", _forget),), ending=Ending(_erase), lock=locks.subject
+    params=DeleteVolume, steps=(Step("forget", _forget),), ending=Ending(_erase), lock=locks.subject
 )

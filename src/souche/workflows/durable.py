@@ -21,7 +21,8 @@ from structlog.contextvars import bound_contextvars
 from souche.db import operations
 from souche.db.store import Reader
 from souche.errors import Raced, Unavailable
-from souche.model.operations import Argument, Operation
+from souche.model.operations import Operation
+from souche.operations import stored
 from souche.reconcile.each import each
 from souche.workflows import engine
 from souche.workflows.parts import Parts
@@ -142,7 +143,7 @@ class DurableWorkflows:
         _use_write_ahead_log(database)
         self._catalogue = catalogue
         self._names = {
-            lane: frozenset(workflow.name for workflow in catalogue.values() if workflow.lane is lane)
+            lane: frozenset(name for name, workflow in catalogue.items() if workflow.lane is lane)
             for lane in engine.Lane
         }
         self._parts = parts
@@ -155,15 +156,16 @@ class DurableWorkflows:
         self._run = self._register()
         DBOS(config=_configuration(database, executor_id))
 
-    def _register(self) -> Callable[[str, str, str, Mapping[str, Argument]], None]:
+    def _register(self) -> Callable[[str, str, str, Mapping[str, object]], None]:
         """The one function that DBOS calls, at a start and after a crash. Its arguments are plain values, and its
         name stays, since the journal keeps them."""
 
         @DBOS.workflow(name="run", max_recovery_attempts=None)
-        def run(operation_id: str, workflow: str, subject_id: str, arguments: Mapping[str, Argument]) -> None:
+        def run(operation_id: str, workflow: str, subject_id: str, arguments: Mapping[str, object]) -> None:
             with self._ended(operation_id):
                 self._wait_for_earlier(operation_id)
-                self._work(Operation(operation_id, workflow, subject_id, arguments))
+                params = stored.read(workflow, arguments)
+                self._work(Operation(operation_id, workflow, subject_id, params))
 
         return run
 
@@ -273,7 +275,7 @@ class DurableWorkflows:
                     operation.operation_id,
                     operation.workflow,
                     operation.subject_id,
-                    dict(operation.arguments),
+                    stored.arguments_of(operation.params),
                 )
         except Exception:
             self._runs.drop(operation.operation_id)

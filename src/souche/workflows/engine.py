@@ -21,14 +21,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import Any, Generic, Protocol, TypeAlias
 
 import sqlalchemy as sa
 import structlog
+from typing_extensions import TypeVar
 
 from souche.db import operations
 from souche.errors import SoucheError, UserError
-from souche.model.operations import Operation
+from souche.model.operations import Operation, Params
 from souche.room import full
 from souche.workflows import locks
 from souche.workflows.parts import Parts
@@ -37,10 +38,13 @@ INTERNAL_ERROR = "an internal error, see the log of the region"
 
 log = structlog.get_logger()
 
-Action: TypeAlias = Callable[[Parts, Operation], None]
-Failed: TypeAlias = Callable[[Parts, Operation, str], None]
-Record: TypeAlias = Callable[[sa.Connection, Parts, Operation], None]
-RecordFailure: TypeAlias = Callable[[sa.Connection, Parts, Operation, str], None]
+P = TypeVar("P", bound=Params, default=Params)
+StepP = TypeVar("StepP", bound=Params, contravariant=True, default=Params)
+
+Action: TypeAlias = Callable[[Parts, Operation[P]], None]
+Failed: TypeAlias = Callable[[Parts, Operation[P], str], None]
+Record: TypeAlias = Callable[[sa.Connection, Parts, Operation[P]], None]
+RecordFailure: TypeAlias = Callable[[sa.Connection, Parts, Operation[P], str], None]
 
 ERASE = "erase operation"
 RECORD = "record"
@@ -56,7 +60,7 @@ def no_record(connection: sa.Connection, parts: Parts, operation: Operation) -> 
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(Generic[StepP]):
     """One step: `do` is idempotent, and so is `undo`, which may find any part of `do` done.
 
     `forward_only`: the result is public already, so this step and those after it are tried until they succeed,
@@ -64,18 +68,18 @@ class Step:
     """
 
     name: str
-    do: Action
-    undo: Action = nothing
+    do: Action[StepP]
+    undo: Action[StepP] = nothing
     forward_only: bool = False
 
 
 @dataclass(frozen=True)
-class Ending:
+class Ending(Generic[StepP]):
     """What the transaction records that erases the promise: the result, or why a step failed. Both are there or
     neither, so a workflow that has ended never begins again. Without `failed` it runs only forward."""
 
-    record: Record = no_record
-    failed: RecordFailure | None = None
+    record: Record[StepP] = no_record
+    failed: RecordFailure[StepP] | None = None
 
 
 class Lane(Enum):
@@ -88,8 +92,8 @@ class Lane(Enum):
 
 
 @dataclass(frozen=True)
-class Workflow:
-    """A table of steps.
+class Workflow(Generic[P]):
+    """A table of steps, which are given operations with the workflow's own params.
 
     `ending`: the workflow runs without a journal, and ends so. Otherwise `failed` records the reason after the undos.
     A workflow without either's `failed` runs only forward, and its steps are tried until they succeed. `lock` names
@@ -97,12 +101,12 @@ class Workflow:
     made.
     """
 
-    name: str
-    steps: tuple[Step, ...]
-    failed: Failed | None = None
-    lock: Callable[[sa.Connection, Operation], frozenset[str]] = locks.nothing
+    params: type[P]
+    steps: tuple[Step[P], ...]
+    failed: Failed[P] | None = None
+    lock: Callable[[sa.Connection, Operation[P]], frozenset[str]] = locks.nothing
     lane: Lane = Lane.WORK
-    ending: Ending | None = None
+    ending: Ending[P] | None = None
 
     @property
     def journalled(self) -> bool:
@@ -113,6 +117,15 @@ class Workflow:
     def only_forward(self) -> bool:
         """Whether no step of it is ever undone."""
         return (self.failed if self.ending is None else self.ending.failed) is None
+
+
+AnyWorkflow: TypeAlias = Workflow[Any]
+Catalogue: TypeAlias = Mapping[str, AnyWorkflow]
+"""Workflows by their names."""
+
+
+class UnreadableOperation(SoucheError):
+    """The operation {operation_id} has params that this release cannot read."""
 
 
 class Journal(Protocol):
@@ -160,13 +173,19 @@ def step_names(workflow: Workflow) -> list[str]:
     return [*(step.name for step in workflow.steps), ERASE if workflow.ending is None else RECORD]
 
 
-def run(workflow: Workflow, parts: Parts, operation: Operation, journal: Journal) -> None:
+def run(workflow: AnyWorkflow, parts: Parts, operation: Operation, journal: Journal) -> None:
     """Run a workflow to its end and erase its operation. When a step fails, everything is undone and `failed`
     records the reason. An operation that was erased already is done, and nothing is done for it again.
 
-    It is the caller's to run it when no earlier promise works on the same resources (`db/operations`)."""
+    It is the caller's to run it when no earlier promise works on the same resources (`db/operations`).
+
+    Raises:
+        UnreadableOperation: its params are of another release. Nothing is done.
+    """
     if not is_promised(parts, operation.operation_id):
         return
+    if not isinstance(operation.params, workflow.params):
+        raise UnreadableOperation(operation_id=operation.operation_id)
     reason = _forward(workflow, parts, operation, journal)
     if workflow.ending is not None:
         _end(workflow.ending, reason, parts, operation, journal)
@@ -177,7 +196,7 @@ def run(workflow: Workflow, parts: Parts, operation: Operation, journal: Journal
     journal.once(ERASE, lambda: _erase(parts, operation), until_success=True)
 
 
-def _forward(workflow: Workflow, parts: Parts, operation: Operation, journal: Journal) -> str | None:
+def _forward(workflow: AnyWorkflow, parts: Parts, operation: Operation, journal: Journal) -> str | None:
     """Do the steps. When one fails, undo it and those before it, and return the reason."""
     certain = workflow.only_forward
     for index, step in enumerate(workflow.steps):
@@ -192,7 +211,9 @@ def _forward(workflow: Workflow, parts: Parts, operation: Operation, journal: Jo
     return None
 
 
-def _end(ending: Ending, reason: str | None, parts: Parts, operation: Operation, journal: Journal) -> None:
+def _end(
+    ending: Ending[Any], reason: str | None, parts: Parts, operation: Operation, journal: Journal
+) -> None:
     def end() -> None:
         with parts.store.begin() as connection:
             if not operations.erase(connection, operation.operation_id):
@@ -205,7 +226,7 @@ def _end(ending: Ending, reason: str | None, parts: Parts, operation: Operation,
     journal.once(RECORD if reason is None else FAILED, end, until_success=True)
 
 
-def _undo(step: Step, parts: Parts, operation: Operation) -> None:
+def _undo(step: Step[Any], parts: Parts, operation: Operation) -> None:
     """Undo a step. A refusal (`UserError`) is for good, so trying again would never end: what the undo was to remove
     is left, and the workflow goes on to its end. Any other error passes, or may be mended, and is raised."""
     try:
@@ -240,6 +261,3 @@ def is_next(parts: Parts, operation_id: str) -> bool:
 def _erase(parts: Parts, operation: Operation) -> None:
     with parts.store.begin() as connection:
         operations.erase(connection, operation.operation_id)
-
-
-Catalogue: TypeAlias = Mapping[str, Workflow]

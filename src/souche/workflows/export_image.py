@@ -39,18 +39,19 @@ from souche.model.images import Image, ImageMapping, Lineage
 from souche.model.operations import Operation
 from souche.objects.base import ObjectStore
 from souche.objects.patient import PatientStore
+from souche.operations.exports import ExportImage
 from souche.workflows import exports, locks
 from souche.workflows.create_vm import GIB
 from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
 
 
-def _write_manifest(parts: Parts, operation: Operation) -> None:
+def _write_manifest(parts: Parts, operation: Operation[ExportImage]) -> None:
     task = exports.task_of(parts, operation)
     image = _image_of(task)
     with parts.store.read() as connection:
         disks = export_tasks.written_disks(connection, task.task_id)
-    signer = _signer(parts, str(operation.arguments["region"]))
+    signer = _signer(parts, operation.params.region)
     with exports.patience(parts, operation) as patient:
         objects = PatientStore(parts.buckets.store_of(task), patient)
         manifest = write_manifest(_manifest(task, image, disks, objects))
@@ -157,7 +158,7 @@ def _url(objects: ObjectStore, task: ExportTask, key: str) -> str:
 
 
 WORKFLOW = Workflow(
-    name="export_image",
+    params=ExportImage,
     steps=(
         Step("ensure bucket", exports.ensure_bucket),
         Step("write disks", exports.write_disks, exports.remove_disks),

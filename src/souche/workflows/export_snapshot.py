@@ -10,11 +10,12 @@ When a step fails the task becomes `failed` with the reason; one that was cancel
 state, which this workflow looks at all the time.
 """
 
+from souche.operations.exports import ExportSnapshot
 from souche.workflows import exports, locks
 from souche.workflows.engine import Lane, Step, Workflow
 
 WORKFLOW = Workflow(
-    name="export_snapshot",
+    params=ExportSnapshot,
     steps=(
         Step("ensure bucket", exports.ensure_bucket),
         Step("write disks", exports.write_disks, exports.remove_disks),

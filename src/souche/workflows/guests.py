@@ -1,9 +1,8 @@
 """What several VM workflows do alike: the guest that a VM's record describes, defined and powered on; and the
 record of what became of it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
-from types import MappingProxyType
 
 import sqlalchemy as sa
 
@@ -11,8 +10,9 @@ from souche.compute.base import Guest
 from souche.db import operations, public_ips, vm_stops, vms
 from souche.errors import ComputeFailed
 from souche.model.disks import GuestDisk
-from souche.model.operations import Argument, Operation
+from souche.model.operations import Operation
 from souche.model.vms import Vm
+from souche.operations.vms import StopVm, delete_vm, start_vm, stop_vm
 from souche.states import LinkState, VmState
 from souche.workflows import firewalls, locks
 from souche.workflows.parts import Parts
@@ -63,9 +63,11 @@ def went_off(connection: sa.Connection, vm: Vm, behavior: str, reason: str, now:
     unless it is protected from that. Returns the promise of what follows."""
     vm_stops.record(connection, vm, reason, now)
     if behavior == "restart":
-        return [_promise(connection, vm, "start_vm", VmState.PENDING, "", now)]
+        generation = vms.begin_transition(connection, vm, VmState.PENDING, "")
+        return [_written(connection, start_vm(vm, generation), now)]
     if behavior == "terminate" and not vm.deletion_protection:
-        return [_promise(connection, vm, "delete_vm", VmState.SHUTTING_DOWN, reason, now)]
+        generation = vms.begin_transition(connection, vm, VmState.SHUTTING_DOWN, reason)
+        return [_written(connection, delete_vm(vm, generation), now)]
     vms.set_state(connection, vm.vm_id, VmState.STOPPED, reason)
     public_ips.unlink_vm(connection, vm.vm_id)
     return []
@@ -78,23 +80,13 @@ def follow_stopped(parts: Parts, vm_id: str) -> None:
 
 def promise_end(connection: sa.Connection, vm: Vm, reason: str, now: datetime) -> Operation:
     """Promise to pull the plug of a guest that is of no use any more. Its VM stays stopped, for this reason."""
-    arguments: dict[str, Argument] = {"force": True, "behavior": "stop", "reason": reason}
-    return _promise(connection, vm, "stop_vm", VmState.STOPPING, reason, now, arguments)
+    generation = vms.begin_transition(connection, vm, VmState.STOPPING, reason)
+    params = StopVm(force=True, behavior="stop", reason=reason)
+    return _written(connection, stop_vm(vm, generation, params), now)
 
 
-def _promise(
-    connection: sa.Connection,
-    vm: Vm,
-    workflow: str,
-    passing: VmState,
-    reason: str,
-    now: datetime,
-    arguments: Mapping[str, Argument] = MappingProxyType({}),
-) -> Operation:
+def _written(connection: sa.Connection, operation: Operation, now: datetime) -> Operation:
     """Written here and not by `promises`, which knows every workflow: these workflows lock their subject."""
-    generation = vms.begin_transition(connection, vm, passing, reason)
-    operation_id = f"{workflow}:{vm.vm_id}:{generation}"
-    operation = Operation(operation_id, workflow, vm.vm_id, arguments, vm.account_id)
     operations.insert(connection, operation, locks.subject(connection, operation), now)
     return operation
 

@@ -12,27 +12,25 @@ file is inside the region's home and belongs to this workflow.
 6. remove file.
 
 When a step fails the image becomes `failed` with the reason, its snapshot is gone, and so is the file.
-
-Arguments: `path`, `format`, `size_bytes`, `grace_days`, `verify`.
 """
 
 from pathlib import Path
-from typing import Literal, cast
 
 from souche.db import images
 from souche.model.operations import Operation
+from souche.operations.images import ImportImage
 from souche.workflows import booting, create_image, examinations, locks, withdrawals
 from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
 
 
-def _import(parts: Parts, operation: Operation) -> None:
+def _import(parts: Parts, operation: Operation[ImportImage]) -> None:
     (capture,) = create_image.captures(parts, operation.subject_id)
     parts.volumes.import_snapshot(
         capture.snapshot_id,
         _path(operation),
-        cast("Literal['qcow2', 'raw']", operation.arguments["format"]),
-        int(cast("int", operation.arguments["size_bytes"])),
+        operation.params.format,
+        operation.params.size_bytes,
     )
 
 
@@ -41,13 +39,13 @@ def _examine(parts: Parts, operation: Operation) -> None:
     examinations.check_publishable(parts, operation.subject_id)
 
 
-def _boot(parts: Parts, operation: Operation) -> None:
-    if operation.arguments.get("verify") and parts.booter is not None:
+def _boot(parts: Parts, operation: Operation[ImportImage]) -> None:
+    if operation.params.verify and parts.booter is not None:
         booting.check(booting.verify(parts, parts.booter, operation.subject_id))
 
 
-def _withdraw_former(parts: Parts, operation: Operation) -> None:
-    grace_days = int(cast("int", operation.arguments["grace_days"]))
+def _withdraw_former(parts: Parts, operation: Operation[ImportImage]) -> None:
+    grace_days = operation.params.grace_days
     with parts.store.begin() as connection:
         image = images.get(connection, operation.subject_id)
         if image and image.family:
@@ -56,21 +54,21 @@ def _withdraw_former(parts: Parts, operation: Operation) -> None:
             )
 
 
-def _remove_file(parts: Parts, operation: Operation) -> None:
+def _remove_file(parts: Parts, operation: Operation[ImportImage]) -> None:
     _path(operation).unlink(missing_ok=True)
 
 
-def _failed(parts: Parts, operation: Operation, reason: str) -> None:
+def _failed(parts: Parts, operation: Operation[ImportImage], reason: str) -> None:
     _remove_file(parts, operation)
     create_image.failed(parts, operation, reason)
 
 
-def _path(operation: Operation) -> Path:
-    return Path(str(operation.arguments["path"]))
+def _path(operation: Operation[ImportImage]) -> Path:
+    return Path(operation.params.path)
 
 
 WORKFLOW = Workflow(
-    name="import_image",
+    params=ImportImage,
     steps=(
         Step("import", _import, create_image.forget),
         Step("examine", _examine),

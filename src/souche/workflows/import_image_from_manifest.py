@@ -14,6 +14,7 @@ is complete cancels the import: its snapshots are `deleting`, which this workflo
 
 from souche.db import disk_imports, snapshots
 from souche.model.operations import Operation
+from souche.operations.images import ImportImageFromManifest
 from souche.workflows import create_image, imported_disks, locks
 from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
@@ -34,7 +35,7 @@ def _forget_sources(parts: Parts, operation: Operation) -> None:
 
 
 WORKFLOW = Workflow(
-    name="import_image_from_manifest",
+    params=ImportImageFromManifest,
     steps=(
         Step("take in", imported_disks.take_in, imported_disks.forget),
         Step("complete", _complete),

@@ -13,6 +13,7 @@ workflow looks at all the time: it is erased.
 
 from souche.db import disk_imports, snapshots, tags
 from souche.model.operations import Operation
+from souche.operations.snapshots import ImportSnapshot
 from souche.states import SnapshotState
 from souche.workflows import create_snapshot, imported_disks, locks
 from souche.workflows.engine import Lane, Step, Workflow
@@ -43,7 +44,7 @@ def _failed(parts: Parts, operation: Operation, reason: str) -> None:
 
 
 WORKFLOW = Workflow(
-    name="import_snapshot",
+    params=ImportSnapshot,
     steps=(
         Step("take in", imported_disks.take_in, imported_disks.forget),
         Step("complete", _complete),

@@ -5,8 +5,10 @@
 
 When a step fails the link is gone and the volume `available` again; unless the guest kept it, then it is attached.
 
-Arguments: `vm_id`. The subject is the volume.
+The subject is the volume.
 """
+
+from typing import TypeAlias
 
 import sqlalchemy as sa
 import structlog
@@ -15,6 +17,7 @@ from souche.db import volumes
 from souche.errors import ComputeFailed, StorageFailed
 from souche.model.disks import GuestDisk
 from souche.model.operations import Operation
+from souche.operations.volumes import LinkVolume, UnlinkVolume
 from souche.states import LinkState, VolumeState
 from souche.workflows import locks
 from souche.workflows.engine import Step, Workflow
@@ -22,29 +25,31 @@ from souche.workflows.parts import Parts
 
 log = structlog.get_logger()
 
+OfLink: TypeAlias = Operation[LinkVolume | UnlinkVolume]
 
-def _attach(parts: Parts, operation: Operation) -> None:
+
+def _attach(parts: Parts, operation: Operation[LinkVolume]) -> None:
     with parts.store.read() as connection:
         volume = volumes.get(connection, operation.subject_id)
-    if volume is None or volume.link is None or volume.link.vm_id != operation.arguments["vm_id"]:
+    if volume is None or volume.link is None or volume.link.vm_id != operation.params.vm_id:
         raise StorageFailed(reason=f"the volume '{operation.subject_id}' is not linked")
     source = parts.volumes.volume_source(volume.volume_id)
     parts.hypervisor.attach(volume.link.vm_id, GuestDisk(volume.volume_id, volume.link.device_name, source))
 
 
-def _take_back(parts: Parts, operation: Operation) -> None:
+def _take_back(parts: Parts, operation: Operation[LinkVolume]) -> None:
     try:
         detach(parts, operation)
     except ComputeFailed as error:
         log.warning("a guest kept a volume", volume_id=operation.subject_id, reason=str(error))
 
 
-def detach(parts: Parts, operation: Operation) -> None:
+def detach(parts: Parts, operation: OfLink) -> None:
     """Unplug the volume that the operation is for."""
-    parts.hypervisor.detach(str(operation.arguments["vm_id"]), operation.subject_id)
+    parts.hypervisor.detach(operation.params.vm_id, operation.subject_id)
 
 
-def record_attached(parts: Parts, operation: Operation) -> None:
+def record_attached(parts: Parts, operation: OfLink) -> None:
     """The volume is in use by its VM."""
     with parts.store.begin() as connection:
         if _is_linked(connection, operation):
@@ -52,7 +57,7 @@ def record_attached(parts: Parts, operation: Operation) -> None:
             volumes.set_link_state(connection, operation.subject_id, LinkState.ATTACHED)
 
 
-def record_detached(parts: Parts, operation: Operation) -> None:
+def record_detached(parts: Parts, operation: OfLink) -> None:
     """The volume is free again."""
     with parts.store.begin() as connection:
         if _is_linked(connection, operation):
@@ -60,27 +65,25 @@ def record_detached(parts: Parts, operation: Operation) -> None:
             volumes.set_state(connection, operation.subject_id, VolumeState.AVAILABLE)
 
 
-def _is_linked(connection: sa.Connection, operation: Operation) -> bool:
+def _is_linked(connection: sa.Connection, operation: OfLink) -> bool:
     """Whether the link is still the one that the operation is about: the VM may have been terminated meanwhile,
     and the volume attached to another one."""
     volume = volumes.get(connection, operation.subject_id)
-    return (
-        volume is not None and volume.link is not None and volume.link.vm_id == operation.arguments["vm_id"]
-    )
+    return volume is not None and volume.link is not None and volume.link.vm_id == operation.params.vm_id
 
 
-def record_as_is(parts: Parts, operation: Operation, reason: str) -> None:
+def record_as_is(parts: Parts, operation: OfLink, reason: str) -> None:
     """What the guest has, after a failure to change it. A guest that is off has nothing: it is given its disks
     anew at each start."""
-    if operation.subject_id in (parts.live.open_disks(str(operation.arguments["vm_id"])) or {}):
+    if operation.subject_id in (parts.live.open_disks(operation.params.vm_id) or {}):
         record_attached(parts, operation)
     else:
         record_detached(parts, operation)
 
 
 WORKFLOW = Workflow(
-    name="link_volume",
+    params=LinkVolume,
     steps=(Step("attach", _attach, _take_back), Step("record", record_attached)),
     failed=record_as_is,
-    lock=locks.subject_and_vm,
+    lock=locks.volume_and_vm,
 )

@@ -16,6 +16,9 @@ import sqlalchemy as sa
 
 from souche.db import snapshots, volumes
 from souche.model.operations import Operation
+from souche.operations.images import CreateImage
+from souche.operations.snapshots import CreateSnapshot
+from souche.operations.volumes import LinkVolume, UnlinkVolume, UpdateVolume
 
 
 def nothing(connection: sa.Connection, operation: Operation) -> frozenset[str]:
@@ -28,20 +31,24 @@ def subject(connection: sa.Connection, operation: Operation) -> frozenset[str]:
     return frozenset({operation.subject_id})
 
 
-def subject_and_vm(connection: sa.Connection, operation: Operation) -> frozenset[str]:
-    """The resource that the workflow is for, and the VM that the arguments name."""
-    return frozenset({operation.subject_id, str(operation.arguments["vm_id"])})
+def volume_and_vm(
+    connection: sa.Connection, operation: Operation[LinkVolume | UnlinkVolume]
+) -> frozenset[str]:
+    """The volume that the workflow is for, and the VM that it comes to or goes from."""
+    return frozenset({operation.subject_id, operation.params.vm_id})
 
 
-def vm_and_captured_volumes(connection: sa.Connection, operation: Operation) -> frozenset[str]:
-    """The VM that the arguments name, and the volumes whose snapshots the image that is made consists of."""
+def vm_and_captured_volumes(connection: sa.Connection, operation: Operation[CreateImage]) -> frozenset[str]:
+    """The VM, and the volumes whose snapshots the image that is made consists of."""
     made = snapshots.of_image_creation(connection, operation.subject_id)
     captured = {snapshot.volume_id for snapshot in made if snapshot.volume_id}
-    return frozenset({str(operation.arguments["vm_id"]), *captured})
+    return frozenset({operation.params.vm_id, *captured})
 
 
-def volume_and_its_vm(connection: sa.Connection, operation: Operation) -> frozenset[str]:
-    """The argument's volume, and the VM that it is attached to, if it is to any."""
-    volume_id = str(operation.arguments["volume_id"])
+def volume_and_its_vm(
+    connection: sa.Connection, operation: Operation[CreateSnapshot | UpdateVolume]
+) -> frozenset[str]:
+    """The volume that the operation works on, and the VM that it is attached to, if it is to any."""
+    volume_id = operation.params.volume_id
     volume = volumes.get(connection, volume_id)
     return frozenset({volume_id, volume.link.vm_id} if volume and volume.link else {volume_id})

@@ -6,6 +6,7 @@ When that fails the guest is as it was: the reconcile sweep tells what became of
 """
 
 from souche.model.operations import Operation
+from souche.operations.vms import RebootVm
 from souche.workflows import locks
 from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
@@ -20,5 +21,5 @@ def _failed(parts: Parts, operation: Operation, reason: str) -> None:
 
 
 WORKFLOW = Workflow(
-    name="reboot_vm", steps=(Step("reboot", _reboot),), failed=_failed, lock=locks.subject, lane=Lane.GUESTS
+    params=RebootVm, steps=(Step("reboot", _reboot),), failed=_failed, lock=locks.subject, lane=Lane.GUESTS
 )

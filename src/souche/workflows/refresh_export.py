@@ -9,12 +9,9 @@ The transaction before has recorded the key to the bucket, where it is another a
 2. end: the key to the bucket is forgotten.
 
 When a step fails the task has the reason (`refresh_problem`); the export is as it was.
-
-Arguments: `days` for which the URLs work.
 """
 
 from datetime import timedelta
-from typing import cast
 
 from souche.db import export_tasks
 from souche.errors import Invalid
@@ -26,6 +23,7 @@ from souche.model.export_tasks import DAY_SECONDS, ExportTask
 from souche.model.operations import Operation
 from souche.objects.base import ObjectStore
 from souche.objects.patient import PatientStore
+from souche.operations.exports import RefreshExport
 from souche.refusals import ManifestDiffers
 from souche.workflows import exports, locks
 from souche.workflows.engine import Lane, Step, Workflow
@@ -36,9 +34,9 @@ class ExportDiffers(Invalid):
     """What is in the bucket {bucket} is not this export any more: {reason}"""
 
 
-def _write_urls(parts: Parts, operation: Operation) -> None:
+def _write_urls(parts: Parts, operation: Operation[RefreshExport]) -> None:
     task = exports.task_of(parts, operation)
-    seconds = int(cast("int", operation.arguments["days"])) * DAY_SECONDS
+    seconds = operation.params.days * DAY_SECONDS
     with exports.patience(parts, operation) as patient:
         objects = PatientStore(parts.buckets.store_of(task), patient)
         there = set(objects.keys(task.bucket, task.prefix))
@@ -110,7 +108,7 @@ def _failed(parts: Parts, operation: Operation, reason: str) -> None:
 
 
 WORKFLOW = Workflow(
-    name="refresh_export",
+    params=RefreshExport,
     steps=(Step("write URLs", _write_urls), Step("end", _end)),
     failed=_failed,
     lock=locks.subject,

@@ -8,6 +8,7 @@ Ending: it is `running`. When a step fails it is `stopped` again, with the reaso
 import sqlalchemy as sa
 
 from souche.model.operations import Operation
+from souche.operations.vms import StartVm
 from souche.states import VmState
 from souche.workflows import guests, locks
 from souche.workflows.engine import Ending, Step, Workflow
@@ -32,7 +33,7 @@ def _failed(connection: sa.Connection, parts: Parts, operation: Operation, reaso
 
 
 WORKFLOW = Workflow(
-    name="start_vm",
+    params=StartVm,
     steps=(Step("power on", _power_on, _power_off),),
     ending=Ending(_record, _failed),
     lock=locks.subject,

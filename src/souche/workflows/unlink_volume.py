@@ -7,16 +7,17 @@
 When step 1 fails it is recorded what became of it: a volume that the guest did not let go of is `attached` as
 before, one that it did is `available`.
 
-Arguments: `vm_id`. The subject is the volume.
+The subject is the volume.
 """
 
+from souche.operations.volumes import UnlinkVolume
 from souche.workflows import locks
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.link_volume import detach, record_as_is, record_detached
 
 WORKFLOW = Workflow(
-    name="unlink_volume",
+    params=UnlinkVolume,
     steps=(Step("detach", detach), Step("record", record_detached, forward_only=True)),
     failed=record_as_is,
-    lock=locks.subject_and_vm,
+    lock=locks.volume_and_vm,
 )

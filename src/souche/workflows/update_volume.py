@@ -10,13 +10,14 @@ The transaction before has written the task (`pending`); the volume is as it was
 
 When a step fails the task becomes `failed` with the reason, and the volume's record stays as it was.
 
-Arguments: `volume_id`. The subject is the task.
+The subject is the task.
 """
 
 from souche.db import volume_updates, volumes
 from souche.errors import StorageFailed
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
+from souche.operations.volumes import UpdateVolume
 from souche.states import VolumeUpdateState
 from souche.workflows import locks
 from souche.workflows.create_vm import GIB
@@ -29,10 +30,10 @@ def _begin(parts: Parts, operation: Operation) -> None:
         volume_updates.set_state(connection, operation.subject_id, VolumeUpdateState.ACTIVE)
 
 
-def _grow(parts: Parts, operation: Operation) -> None:
+def _grow(parts: Parts, operation: Operation[UpdateVolume]) -> None:
     with parts.store.read() as connection:
         update = volume_updates.get(connection, operation.subject_id)
-        volume = volumes.get(connection, str(operation.arguments["volume_id"]))
+        volume = volumes.get(connection, operation.params.volume_id)
     if update is None or volume is None:
         raise StorageFailed(reason=f"the volume of {operation.subject_id} is gone")
     if update.target.size_gib == volume.size_gib:
@@ -73,7 +74,7 @@ def _failed(parts: Parts, operation: Operation, reason: str) -> None:
 
 
 WORKFLOW = Workflow(
-    name="update_volume",
+    params=UpdateVolume,
     steps=(Step("begin", _begin), Step("grow", _grow), Step("record", _record, forward_only=True)),
     failed=_failed,
     lock=locks.volume_and_its_vm,
