@@ -66,3 +66,59 @@ def test_subregions_are_letters_each_once() -> None:
 def test_an_endpoint_is_a_url(tmp_path: Path, flag: str, text: str) -> None:
     with pytest.raises(BadSetting, match=f"--{flag.replace('_', '-')} is not valid: a URL"):
         config.settings({"home": tmp_path, flag: text}, {})
+
+
+SECRET = "Pa55-w0rd"
+
+
+def database(**given: str) -> str | None:
+    return config.database_url(config.settings({"home": Path("/home"), **given}, {}))
+
+
+def test_the_records_are_in_the_home_unless_a_database_is_named(tmp_path: Path) -> None:
+    assert database() is None
+    assert (
+        database(database="postgresql://souche@db.example/region") == "postgresql://souche@db.example/region"
+    )
+    file = tmp_path / "database"
+    file.write_text("postgresql://souche:word@db.example/region\n")
+    file.chmod(0o600)
+    assert database(database_file=str(file)) == "postgresql://souche:word@db.example/region"
+    with pytest.raises(BadSetting, match="either"):
+        database(database="postgresql://souche@db.example/region", database_file=str(file))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://souche:{SECRET}@db.example/region",
+        f"postgresql://souche@db.example/region?password={SECRET}",
+        f"postgresql://souche@db.example/region?sslpassword={SECRET}",
+        f"mysql://souche:{SECRET}@db.example/region",
+        f"postgresql://souche:{SECRET}@db.example:port/region",
+        f"postgresql://souche:{SECRET}@db.example",
+        f"souche:{SECRET}@db.example/region",
+    ],
+)
+def test_a_password_never_stands_in_an_argument_or_an_error(tmp_path: Path, url: str) -> None:
+    file = tmp_path / "database"
+    file.write_text(url)
+    for mode in (0o600, 0o640):
+        file.chmod(mode)
+        for given in ({"database": url}, {"database_file": str(file)}):
+            try:
+                assert database(**given) == url
+            except BadSetting as refused:
+                assert SECRET not in str(refused)  # noqa: PT017
+            else:
+                assert ("database_file" in given, mode) == (True, 0o600)
+
+
+@pytest.mark.parametrize("text", ["", "one two", "one\ntwo\n"])
+def test_the_file_of_a_database_has_one_line(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "database"
+    file.write_text(text)
+    with pytest.raises(BadSetting, match="one line"):
+        database(database_file=str(file))
+    with pytest.raises(BadSetting, match="No such file"):
+        database(database_file=str(tmp_path / "absent"))

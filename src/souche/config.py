@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from souche.errors import Invalid
 
 GIB: Final = 1024**3
+OTHERS: Final = 0o077
+"""the part of a mode that is not the owner's"""
 MOST_RESERVE_GIB: Final = 1024**2
 
 
@@ -47,6 +49,19 @@ class Setting:
 
 SETTINGS: Final = (
     Setting("home", Path, None, "Folder that holds everything of the region: database, disks, keys."),
+    Setting(
+        "database",
+        str,
+        "",
+        "URL of the PostgreSQL database that has the region's records, postgresql://USER@HOST/NAME, without a password"
+        " (see --database-file). Default: SQLite in HOME. docs/databases.md.",
+    ),
+    Setting(
+        "database_file",
+        str,
+        "",
+        "File with that URL in its one line, password included, which nobody else may read.",
+    ),
     Setting("listen", str, "127.0.0.1:8808", "HOST:PORT where the API answers."),
     Setting("region", str, "souche-1", "Name of the region. Its subregions are this name with a letter."),
     Setting(
@@ -172,6 +187,8 @@ class Settings:
     """The settings of one run of the server."""
 
     home: Path
+    database: str
+    database_file: str
     listen: str
     region: str
     subregions: str
@@ -252,6 +269,58 @@ class Settings:
         return [host_and_port("--allow-import", each) for each in self.allow_import]
 
 
+def database_url(settings: Settings) -> str | None:
+    """The URL of the database that has the records; None: they are in the home.
+
+    Raises:
+        BadSetting: it is none, or not where a password may be.
+    """
+    if settings.database and settings.database_file:
+        raise BadSetting(flag="--database-file", reason="either this or --database is expected")
+    if settings.database_file:
+        return read_database_file(settings.database_file)
+    if not settings.database:
+        return None
+    if _check_database_url("--database", settings.database):
+        reason = "it has a password, which other users of this machine see: put the URL in a file, for --database-file"
+        raise BadSetting(flag="--database", reason=reason)
+    return settings.database
+
+
+def read_database_file(file: str) -> str:
+    """The URL in a file of `--database-file`.
+
+    Raises:
+        BadSetting: it cannot be read, has no such URL, or has a password that others can read.
+    """
+    flag = "--database-file"
+    try:
+        (url,) = Path(file).read_text().split()
+        mode = Path(file).stat().st_mode
+    except OSError as error:
+        raise BadSetting(flag=flag, reason=f"{file}: {error.strerror}") from error
+    except ValueError as error:
+        raise BadSetting(flag=flag, reason=f"{file} should have one line, the URL") from error
+    if _check_database_url(flag, url) and mode & OTHERS:
+        raise BadSetting(flag=flag, reason=f"other users can read the password in {file}: chmod 600 {file}")
+    return url
+
+
+def _check_database_url(flag: str, url: str) -> bool:
+    """Refuse what is no URL of a PostgreSQL database. Whether it has a password."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme == "postgresql" and url.startswith("postgresql://") and parts.port != 0
+        has_password = parts.password is not None or any(
+            "password" in key for key, _ in parse_qsl(parts.query)
+        )
+    except ValueError:  # of the port
+        good = has_password = False
+    if not good or not parts.path.strip("/"):
+        raise BadSetting(flag=flag, reason="a URL such as postgresql://USER@HOST:PORT/NAME is expected")
+    return has_password
+
+
 def letters_of(text: str) -> tuple[str, ...]:
     """The letters of subregions, written with commas between.
 
@@ -300,6 +369,8 @@ def settings(given: Mapping[str, Any], environment: Mapping[str, str] = os.envir
     """
     values = {setting.key: _value(setting, given.get(setting.key), environment) for setting in SETTINGS}
     values["home"] = values["home"].resolve()
+    if values["database_file"]:
+        values["database_file"] = str(Path(values["database_file"]).resolve())
     for setting in SETTINGS:
         if setting.key.endswith("endpoint") and values[setting.key]:
             check_url(setting.flag, values[setting.key])

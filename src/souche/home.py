@@ -51,6 +51,11 @@ class Home:
         return self.path / "region.sqlite"
 
     @property
+    def database_place(self) -> Path:
+        """Names the PostgreSQL database that has the records, if one does (`main/records.py`)."""
+        return self.path / "database.json"
+
+    @property
     def journal(self) -> Path:
         return self.path / "journal.sqlite"
 
@@ -158,10 +163,10 @@ class Home:
         log = self.path / f"{self.database.name}-wal"
         return log.exists() and log.stat().st_size > 0
 
-    def make_databases(self) -> None:
+    def make_databases(self, *, records: bool = True) -> None:
         """Make the files where they are missing, for nobody else to read: there is user data in them, and what every
-        disk is called. SQLite gives the files beside a database the same mode."""
-        for database in (self.database, self.journal):
+        disk is called. SQLite gives the files beside a database the same mode. `records`: they are in a file."""
+        for database in (self.database, self.journal) if records else (self.journal,):
             database.touch(0o600)
             for file in self.path.glob(f"{database.name}*"):
                 with suppress(FileNotFoundError):  # what is beside a database goes with its last user

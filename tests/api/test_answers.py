@@ -12,7 +12,7 @@ from souche.api import actions, answers
 from souche.api.answers import BRIEF, BRIEF_BODY, REPEATABLE, answer, at_once, recall
 from souche.app.region import Region
 from souche.db import images
-from souche.db import store as database
+from souche.db.engines import sqlite
 from souche.model.accounts import Principal
 from souche.model.permissions import Permissions
 from tests.support.client import Client
@@ -123,7 +123,7 @@ def test_what_takes_longer_is_left_to_a_thread(
 ) -> None:
     question = (actions.outscale_action("ReadImages"), region, alice, b"{}", "first")
     monkeypatch.setattr(answers, "MOST_SECONDS", 0)
-    monkeypatch.setattr(database, "STEPS_BETWEEN_LOOKS", 1)
+    monkeypatch.setattr(sqlite, "STEPS_BETWEEN_LOOKS", 1)
     assert at_once(*question) is None
     assert answer(*question)
 

@@ -13,12 +13,12 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import _sys_db_sqlite
 
-from souche.db import inspection, store
+from souche.db.engines import sqlite
 
 
 def keep_compiled() -> None:
     """Have all engines of this process and of its children use the statements that the first of the kind compiled."""
-    for module in (store, inspection, _sys_db_sqlite):
+    for module in (sqlite, _sys_db_sqlite):
         _put_create_engine(module)
 
 

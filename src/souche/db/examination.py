@@ -60,6 +60,25 @@ def examine(database: Path) -> Contents:
     return Contents(revision, region_id, has_secrets)
 
 
+def examine_records(connection: sa.Connection, place: str) -> Contents:
+    """What any database has; `place` names it.
+
+    Raises:
+        DatabaseNewer.
+    """
+    tables = set(sa.inspect(connection).get_table_names())
+    if "alembic_version" not in tables:
+        return Contents()
+    revision = str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one())
+    if revision not in revisions.known():
+        raise DatabaseNewer(file=place, revision=revision)
+    region_id = (
+        connection.exec_driver_sql("SELECT region_id FROM region").scalar() if "region" in tables else None
+    )
+    has_secrets = connection.exec_driver_sql("SELECT 1 FROM access_keys").scalar() is not None
+    return Contents(revision, region_id, has_secrets)
+
+
 def check(database: Path, remedy: str) -> None:
     """Read the whole file, and say if it is damaged; one that is missing or empty is not.
 

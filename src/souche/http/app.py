@@ -28,6 +28,9 @@ SOUCHE_PREFIX: Final = "/souche/v1"
 # A handler may wait for a short workflow, so there are more threads than the processors have work for.
 REQUESTS: Final = Bounds(threads=128, most_each=16, most_waiting=512, most_seconds=60)
 
+# Of callers who are not known yet, where the database that knows their keys is a server. A lookup takes a millisecond.
+CALLERS: Final = Bounds(threads=16, most_each=16, most_waiting=2048, most_seconds=60)
+
 # Requests that wait for a server which their caller names: up to 20 seconds each (`app/snapshot_imports`).
 FETCHES: Final = Bounds(threads=32, most_each=4, most_waiting=64, most_seconds=60)
 
@@ -39,6 +42,7 @@ NOBODY: Final = ""
 class _Pools:
     requests: Turns = field(default_factory=lambda: Turns("request", REQUESTS))
     fetches: Turns = field(default_factory=lambda: Turns("fetch", FETCHES))
+    callers: Turns = field(default_factory=lambda: Turns("caller", CALLERS))
 
 
 def create_app(region: Region, keys: KeyLookup, more_routes: Iterable[BaseRoute] = ()) -> Starlette:
@@ -80,17 +84,23 @@ def _doing(
     find: Callable[[str], Action], region: Region, authenticator: Authenticator, pools: _Pools
 ) -> Answerer:
     """An answerer that does the action of a family that the path names: at once what is known or soon read, the
-    rest later."""
+    rest later. Where the database is a server, the event loop asks it nothing."""
+    is_local = region.store.database.is_local
 
     def do(exchange: Exchange, request: SignedRequest) -> bytes | Later:
         if request.method != "POST":
             raise WrongMethod(method=request.method)
         action = find(exchange.action)
+        if is_local:
+            return begin(action, exchange, request)
+        return Later(pools.callers, NOBODY, partial(begin, action, exchange, request))
+
+    def begin(action: Action, exchange: Exchange, request: SignedRequest) -> bytes | Later:
         principal = authenticator.caller(action.access, request)
         if principal is not None:
             exchange.account_id, exchange.access_key_id = principal.account_id, principal.access_key_id
         question = (action, region, principal, request.body, exchange.request_id)
-        known = recall(*question) or at_once(*question)
+        known = recall(*question) or (at_once(*question) if is_local else None)
         if known:
             return known
         turns = pools.fetches if fetches(action, request.body) else pools.requests

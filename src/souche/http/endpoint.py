@@ -18,11 +18,12 @@ from souche.ids import IdSource
 
 @dataclass(frozen=True)
 class Later:
-    """What may wait for the disk or for others: work for a thread, which the account gets when its turn comes."""
+    """What may wait for the disk or for others: work for a thread, which the account gets when its turn comes. It may
+    lead to more work, of an account that is known by then."""
 
     turns: Turns
     account_id: str
-    work: Callable[[], bytes]
+    work: "Callable[[], bytes | Later]"
 
 
 Answerer: TypeAlias = Callable[[Exchange, SignedRequest], bytes | Later]
@@ -58,11 +59,12 @@ class Endpoint:
         """The answer's body, whatever happens."""
         try:
             answer = self._answer(exchange, await read_request(scope, receive))
-            if isinstance(answer, bytes):
-                return answer
-            return await answer.turns.run(answer.account_id, answer.work)
+            while isinstance(answer, Later):
+                answer = await answer.turns.run(answer.account_id, answer.work)
         except Exception as error:
             return _refuse(exchange, error)
+        else:
+            return answer
 
 
 def _refuse(exchange: Exchange, error: Exception) -> bytes:

@@ -25,6 +25,7 @@ from souche.db.engines.sqlite import Sqlite
 from souche.db.region import region_id
 from souche.db.store import Store
 from souche.home import Facts, Home
+from souche.main import records
 from souche.main.administration import administer, reached_oos
 from souche.main.drivers import read_key_file
 from souche.main.identity import ObjectsMissing
@@ -42,6 +43,9 @@ class Backups:
         """Back up the region in a home folder, which may be served meanwhile."""
         home = Home(path.resolve())
         _check_apart(place, home, home.told())
+        records.refuse_on_postgresql(
+            home, "souche backup", "stop the region, then copy its home, and the database by pg_dump"
+        )
         with administer(home.path) as administered:
             with administered.region.store.read() as connection:
                 identity = region_id(connection)

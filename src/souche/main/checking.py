@@ -16,7 +16,7 @@ from souche.fsck.examine import examine
 from souche.fsck.findings import Tools
 from souche.fsck.look import Region
 from souche.home import Home, NotServed
-from souche.main import identity
+from souche.main import identity, records
 from souche.main.drivers import embedded_oos, open_store
 from souche.objects.base import ObjectsUnavailable
 from souche.objects.embedded import EmbeddedOos
@@ -32,6 +32,7 @@ def check(path: Path) -> Iterator[Checked]:
         NotServed: there is none.
     """
     home = Home(path.resolve())
+    records.refuse_on_postgresql(home, "souche fsck", "it checks regions on SQLite only")
     with opened(home) as region:
         yield Checked(examine=lambda deep: examine(region, deep=deep), mending=lambda: mending(home))
 

@@ -21,7 +21,8 @@ from souche.db.store import Store
 from souche.home import Home
 from souche.http import server
 from souche.ids import IdSource
-from souche.main import identity
+from souche.main import identity, records
+from souche.main.records import Place
 from souche.objects import embedded, seaweedfs
 from souche.objects.addresses import AllowList
 from souche.objects.embedded import EmbeddedOos
@@ -328,11 +329,30 @@ def make_region(
 
 @contextmanager
 def open_store(home: Home) -> Iterator[Store]:
-    """The region's database, at the newest schema.
+    """The region's records, wherever they are, at the newest schema.
 
     Raises:
-        RecordsMissing, RegionDiffers, DisksMissing, DatabaseDamaged, DatabaseNewer, DatabaseUnwritable.
+        PlaceDamaged, and those of `open_records`.
     """
+    with open_records(home, records.known(home)) as store:
+        yield store
+
+
+@contextmanager
+def open_records(home: Home, place: Place | None) -> Iterator[Store]:
+    """The region's records, at the newest schema. None: they are in the home's file.
+
+    Raises:
+        RecordsMissing, RegionDiffers, DisksMissing, DatabaseDamaged, DatabaseNewer, DatabaseUnwritable; of a server:
+        what `PostgreSql.check` and `identity.check_with_server` raise.
+    """
+    opened = _open_file(home) if place is None else _open_server(home, place)
+    with opened as store:
+        yield store
+
+
+@contextmanager
+def _open_file(home: Home) -> Iterator[Store]:
     identity.check(home)
     with examination.explained(home.database, examination.REGION_REMEDY):
         home.make_databases()
@@ -343,6 +363,24 @@ def open_store(home: Home) -> Iterator[Store]:
             yield store
         finally:
             store.close()
+
+
+@contextmanager
+def _open_server(home: Home, place: Place) -> Iterator[Store]:
+    database = place.open()
+    store = Store(database)
+    try:
+        database.check()
+        with store.read() as connection:
+            contents = examination.examine_records(connection, database.shown)
+        identity.check_with_server(home, contents, database.shown, place.region_id)
+        records.keep(home, place)
+        home.make_databases(records=False)
+        store.migrate()
+        identity.settle(home, store, place.region_id)
+        yield store
+    finally:
+        store.close()
 
 
 def check_databases(home: Home) -> None:
@@ -358,4 +396,5 @@ def check_databases(home: Home) -> None:
 def checkpoint_databases(home: Home, wait_seconds: float) -> None:
     """Bring into the databases' files what is in their write-ahead logs only, waiting so long for each."""
     for database in (home.database, home.journal):
-        checkpoint(database, wait_seconds)
+        if database.exists():
+            checkpoint(database, wait_seconds)

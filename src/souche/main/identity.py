@@ -30,7 +30,7 @@ class RestoreBroken(SystemFailure):
 
 
 class RegionDiffers(SystemFailure):
-    """{file} is of the region {file_id}, but region.sqlite of {database_id}: put back what belongs together. If the
+    """{file} is of the region {file_id}, but the records are of {database_id}: put back what belongs together. If the
     records are of these disks (a database of an earlier Souche), remove region-id and disks/region-id. Nothing was
     changed."""
 
@@ -54,13 +54,47 @@ class VaultKeyMissing(SystemFailure):
     """{file} is missing: put it back. Without it no secret in the database can be read. Nothing was changed."""
 
 
+class DatabaseEmpty(SystemFailure):
+    """{home} is the home of a region, and the database {database} has no records: name the one that has them, or put
+    them back. (To begin anew, choose another home.) Nothing was changed."""
+
+
+class DatabaseTaken(SystemFailure):
+    """The database {database} has the records of the region {region_id}, and {home} is not its home: give each region a
+    database of its own. Nothing was changed."""
+
+
 def check(home: Home) -> None:
     """Refuse a home whose parts do not belong together, or that lost its key or a folder; looks only.
 
     Raises:
         VaultKeyMissing, FolderMissing, and those of `check_parts`.
     """
-    contents = check_parts(home)
+    _check_files(home, check_parts(home))
+
+
+def check_with_server(home: Home, contents: Contents, database: str, region_id: str) -> None:
+    """As `check`, for a home whose records are in a database of a server. `region_id` is what the home says of itself.
+
+    Raises:
+        DatabaseEmpty, DatabaseTaken, DisksMissing, RegionDiffers, VaultKeyMissing, FolderMissing.
+    """
+    in_disks, in_home = _read(home.disks_region_id), _read(home.region_id)
+    if contents.region_id is None and (in_disks or in_home or home.has_disks()):
+        raise DatabaseEmpty(home=home.path, database=database)
+    if contents.region_id not in (None, region_id):
+        raise DatabaseTaken(home=home.path, database=database, region_id=contents.region_id)
+    for file, file_id in ((home.disks_region_id, in_disks), (home.region_id, in_home)):
+        if file_id is not None and file_id != contents.region_id:
+            raise RegionDiffers(
+                file=file, file_id=file_id or "none (the file is empty)", database_id=region_id
+            )
+    if in_home is not None and in_disks is None:
+        raise DisksMissing(home=home.path)
+    _check_files(home, contents)
+
+
+def _check_files(home: Home, contents: Contents) -> None:
     if contents.has_secrets and not home.vault_key.exists():
         raise VaultKeyMissing(file=home.vault_key)
     for name in lost_folders(home.disks):
@@ -104,10 +138,10 @@ def check_objects(home: Home, store: Store) -> None:
             raise ObjectsMissing(folder=home.oos_data)
 
 
-def settle(home: Home, store: Store) -> None:
-    """Give a region that passed `check` its id, wherever it does not stand yet."""
+def settle(home: Home, store: Store, new_id: str | None = None) -> None:
+    """Give a region that passed `check` its id, wherever it does not stand yet. `new_id`: the one of a new region."""
     with store.begin() as connection:
-        region_id = region.adopt_id(connection, str(uuid4()))
+        region_id = region.adopt_id(connection, new_id or str(uuid4()))
     home.make_disks()
     for file in (home.disks_region_id, home.region_id):
         if not file.exists():

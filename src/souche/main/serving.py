@@ -17,7 +17,7 @@ from souche import logs
 from souche.app import access_keys
 from souche.app.region import Region
 from souche.compute.libvirt.driver import LibvirtHypervisor
-from souche.config import Settings
+from souche.config import Settings, database_url
 from souche.errors import SystemFailure
 from souche.home import Home
 from souche.http import connections, metadata_socket, server
@@ -27,7 +27,7 @@ from souche.http.metadata import create_metadata_app
 from souche.http.s3.desk import Desk
 from souche.http.s3.door import Door, opened
 from souche.http.server import Application
-from souche.main import guest_network, guest_services, identity, public_range
+from souche.main import guest_network, guest_services, identity, public_range, records
 from souche.main.drivers import (
     CHECKPOINT_SECONDS,
     address_of,
@@ -42,7 +42,7 @@ from souche.main.drivers import (
     make_region,
     make_room,
     make_sweeps,
-    open_store,
+    open_records,
     read_required_keys,
     readers_of_disks,
     ways_to_buckets,
@@ -92,7 +92,9 @@ def serve(settings: Settings) -> Iterator[Served]:
         stack.enter_context(home.serve())
         make_space(home)
         check_databases(home)
-        store = stack.enter_context(open_store(home))
+        place = records.chosen(home, settings)
+        store = stack.enter_context(open_records(home, place))
+        stack.enter_context(store.database.served())
         if settings.oos_address is not None:
             identity.check_objects(home, store)
         checkpoint_databases(home, CHECKPOINT_SECONDS)
@@ -181,6 +183,7 @@ def _for_guests(served: Served, bridge: str, api: Application) -> Iterator[Appli
 def _check(settings: Settings) -> None:
     """Refuse settings that are wrong before anything is begun."""
     _ = settings.trash_kept, settings.subregion_letters, read_required_keys(settings.require_signed)
+    database_url(settings)
     if settings.guest_network:
         guest_network.check(settings.guest_network)
     if settings.public_ips:
@@ -230,6 +233,7 @@ def _keys(region: Region) -> KeyLookup:
 def _tell(settings: Settings, served: Served) -> None:
     facts = {
         "Region": settings.region,
+        "Database": settings.database_file or settings.database or None,
         "Subregions": settings.subregions,
         "Api": f"{settings.endpoint}/api/v1",
         "Oos": served.region.oos_endpoint or None,
@@ -260,11 +264,14 @@ def destroy(path: Path) -> None:
     """Remove a region that is not served: its guests, its network, and its folder with every disk in it.
 
     Raises:
-        NotServed: there is no region. HomeInUse: it is served.
+        NotServed: there is no region. HomeInUse: it is served. NotOnPostgreSql: its records would stay.
     """
     home = Home(path.resolve())
     facts = home.read()
     with home.serve():
+        records.refuse_on_postgresql(
+            home, "souche destroy", "drop that database, remove database.json from the home, and try again"
+        )
         if facts["Compute"] == "libvirt":
             driver = LibvirtHypervisor(
                 home.path, str(facts["GuestNetwork"]), str(facts.get("PublicIps") or ""), accelerator="tcg"

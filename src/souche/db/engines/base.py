@@ -49,6 +49,14 @@ class Database(Protocol):
         statement: `Raced`, `WritersBusy`, `Unavailable`, `OutOfSpace`. None: it is another."""
         ...
 
+    def served(self) -> AbstractContextManager[None]:
+        """Be the one server of the records, if they can be reached from elsewhere than their home.
+
+        Raises:
+            RecordsInUse: there is another one.
+        """
+        ...
+
     def close(self) -> None:
         """Close every connection."""
         ...

@@ -26,7 +26,7 @@ from souche.db.engines.elements import (
     Unindexed,
     spelled,
 )
-from souche.errors import OutOfSpace, OutOfTime, Raced, SystemFailure, Unavailable, WritersBusy
+from souche.errors import Conflict, OutOfSpace, OutOfTime, Raced, SystemFailure, Unavailable, WritersBusy
 
 NAME: Final = "postgresql"
 OLDEST_VERSION: Final = 14
@@ -34,6 +34,7 @@ MOST_CLOCK_SECONDS: Final = 1.0
 
 WRITERS_LOCK: Final = 0x50_75_63_68_65
 """the advisory lock of writers; such locks are each database's own"""
+SERVER_LOCK: Final = WRITERS_LOCK + 1
 LOCK_SECONDS: Final = 30
 IDLE_SECONDS: Final = 10
 CONNECT_SECONDS: Final = 10
@@ -62,6 +63,10 @@ CONNECTION: Final = "08"
 
 class ServerUnreachable(SystemFailure):
     """The database {database} cannot be reached: {reason}"""
+
+
+class RecordsInUse(Conflict):
+    """Another process serves the region whose records are in {database}."""
 
 
 class ServerTooOld(SystemFailure):
@@ -211,6 +216,15 @@ class PostgreSql:
                 what="the database", reason="its server does not answer, or ended the connection"
             )
         return None
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """By an advisory lock of a session, which ends with this process or with its connection."""
+        with self._readers.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            if not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({SERVER_LOCK})").scalar_one():
+                raise RecordsInUse(database=self.shown)
+            yield
+            connection.invalidate()  # the lock goes with the session
 
     def close(self) -> None:
         """Close every connection."""

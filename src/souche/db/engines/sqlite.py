@@ -87,6 +87,10 @@ class Sqlite:
             return WritersBusy(seconds=BUSY_TIMEOUT_MS // 1000)
         return None
 
+    def served(self) -> AbstractContextManager[None]:
+        """The lock on the home does."""
+        return nullcontext()
+
     def close(self) -> None:
         """Close every connection."""
         if self._watcher is not None:
