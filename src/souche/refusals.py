@@ -467,6 +467,14 @@ class AccountNameTaken(Conflict):
     """The account name '{name}' is already used in this region."""
 
 
+class AccountAliasTaken(Conflict):
+    """The alias '{alias}' is that of the account {account}, or looks like it: '{other}'."""
+
+
+class ProvidersName(Conflict):
+    """'{name}' looks like the name of the provider, by which users find official images: no other account has it."""
+
+
 class NoSuchAccount(NotFound):
     """There is no account '{account}' in this region (`souche account list`)."""
 

@@ -196,7 +196,7 @@ def test_a_copy_is_private_and_the_callers(client: Client, other: Client) -> Non
 
 
 def test_the_alias_is_shown_for_an_owner_who_has_one(region: Region, client: Client) -> None:
-    vendor = make_account(region, "vendor", alias="Outscale")
+    vendor = make_account(region, "outscale", alias="Outscale")
     image = make_image(region, vendor, permissions=Permissions(public=True))
     assert read_one(client, image.image_id)["AccountAlias"] == "Outscale"
     own = make_image(region, client.who)
@@ -206,7 +206,7 @@ def test_the_alias_is_shown_for_an_owner_who_has_one(region: Region, client: Cli
 def test_official_images_are_found_by_their_alias(region: Region, client: Client) -> None:
     """Packer gives the owner's ids as null beside the alias."""
     official = make_image(
-        region, make_account(region, "vendor", alias="Outscale"), permissions=Permissions(public=True)
+        region, make_account(region, "outscale", alias="Outscale"), permissions=Permissions(public=True)
     )
     make_image(region, client.who)
     filters = {"AccountAliases": ["Outscale"], "AccountIds": None}

@@ -18,7 +18,7 @@ from souche.app.region import Region, Work
 from souche.db import accounts as account_records
 from souche.db import image_reports, snapshots
 from souche.db import images as image_records
-from souche.model.accounts import PROVIDER_NAME, Account, Principal
+from souche.model.accounts import PROVIDER_ALIAS, PROVIDER_NAME, Account, Principal
 from souche.model.image_reports import NOT_GENERALISED
 from souche.model.images import ROOT_DEVICE_NAME, Architecture, BootMode, Image, ImageMapping
 from souche.model.operations import id_of
@@ -30,7 +30,6 @@ from souche.states import ImageState, SnapshotState
 from souche.transfer.gate import AdmittedDisk
 from souche.trust.codes import CODES
 
-PROVIDER_ALIAS = "Outscale"
 GRACE_DAYS = 30
 MOST_GRACE_DAYS = 3650
 GIB = 1024**3

@@ -12,7 +12,7 @@ from typing import Annotated, Protocol
 import typer
 
 from souche.app import official_images
-from souche.app.official_images import GRACE_DAYS, PROVIDER_ALIAS, DiskImage
+from souche.app.official_images import GRACE_DAYS, DiskImage
 from souche.cli import (
     image_adopt,
     image_check,
@@ -29,7 +29,7 @@ from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
 from souche.cli.output import show, told
 from souche.cli.progress import step_bar
 from souche.errors import Invalid, SystemFailure
-from souche.model.accounts import Account
+from souche.model.accounts import PROVIDER_ALIAS, Account
 from souche.model.images import Architecture, BootMode, Image
 from souche.recipes import debian_12
 from souche.states import ImageState

@@ -6,6 +6,7 @@ from typing import Final
 
 PROVIDER_NAME: Final = "outscale"
 """the account of the official images"""
+PROVIDER_ALIAS: Final = "Outscale"
 
 
 @dataclass(frozen=True)
