@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from souche.api import actions, answers
-from souche.api.answers import BRIEF, BRIEF_BODY, REPEATABLE, answer, at_once, recall
+from souche.api.answers import BRIEF, REPEATABLE, answer, at_once, recall
+from souche.api.dispatch import SHORT_BODY
 from souche.app.region import Region
 from souche.db import images
 from souche.db.engines import sqlite
@@ -131,4 +132,4 @@ def test_what_takes_longer_is_left_to_a_thread(
 def test_what_may_take_longer_is_not_begun(region: Region, alice: Principal) -> None:
     assert at_once(actions.outscale_action("ReadVms"), region, alice, b"{}", "first") is None
     images = actions.outscale_action("ReadImages")
-    assert at_once(images, region, alice, b"{}" + b" " * BRIEF_BODY, "first") is None
+    assert at_once(images, region, alice, b"{}" + b" " * SHORT_BODY, "first") is None

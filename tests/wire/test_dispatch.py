@@ -9,7 +9,8 @@ import pytest
 import structlog
 
 from souche.api import actions, errors, spec
-from souche.api.dispatch import Access, Action, Call, dispatch, read_body
+from souche.api.dispatch import SHORT_BODY, Access, Action, Call, dispatch, fetches, read_body
+from souche.api.request_errors import MalformedBody
 from souche.errors import Conflict, StorageFailed, UserError
 from souche.refusals import NoSuchImage
 from tests.wire.server import Server, bare_region, new_app, serving
@@ -44,6 +45,30 @@ def test_packers_empty_subnet_is_absent() -> None:
     action = Action("CreateVms", handler, spec.request_check("CreateVms"), Access.KEY)
     dispatch(action, bare_region(), None, b'{"ImageId": "ami-12345678", "SubnetId": ""}', "id")
     assert seen == [{"ImageId": "ami-12345678"}]
+
+
+def test_a_body_of_very_many_values_is_refused_before_they_are_made() -> None:
+    """Whatever they are: everybody waits for what Python does with each."""
+    ids = [f"ami-{number:08x}" for number in range(10_000)]
+    assert read_body(json.dumps({"Filters": {"ImageIds": ids}}).encode())["Filters"] == {"ImageIds": ids}
+    for value in (b"[]", b"{}", b"null", b'""', b"0"):
+        body = b'{"a":[' + b",".join([value] * 30_000) + b"]}"
+        with pytest.raises(MalformedBody, match="more than 20000 values"):
+            read_body(body)
+    with pytest.raises(MalformedBody, match="more than 20000 values"):
+        read_body(b"[" * 30_000)
+
+
+def test_a_long_body_is_not_read_to_tell_whether_it_has_a_url() -> None:
+    """It would be read on the event loop. Such a request has the threads of those that fetch."""
+
+    def handler(_call: Call) -> Mapping[str, object]:
+        return {}
+
+    action = Action("CreateSnapshot", handler, spec.request_check("CreateSnapshot"), Access.KEY)
+    assert fetches(action, b"no JSON" * SHORT_BODY)
+    assert fetches(action, b'{"FileLocation": "http://a/"}')
+    assert not fetches(action, b'{"VolumeId": "vol-12345678"}')
 
 
 def test_an_empty_id_in_a_nested_object_is_absent() -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from souche.api.dispatch import Action, dispatch
+from souche.api.dispatch import SHORT_BODY, Action, dispatch
 from souche.app.region import Region
 from souche.errors import OutOfTime
 from souche.model.accounts import Principal
@@ -32,7 +32,6 @@ REPEATABLE: Final = frozenset(
 # Whose readings can be bounded in time, and so be done on the event loop. A thread for each costs more than the reading
 # itself, as Python's threads take turns: those of ReadImages took three times as long by threads.
 BRIEF: Final = frozenset({"ReadImages"})
-BRIEF_BODY: Final = 4096
 
 # For how long others may have to wait meanwhile: two turns of a thread, which Python gives 5 ms each.
 MOST_SECONDS: Final = 2 * sys.getswitchinterval()
@@ -59,7 +58,7 @@ def at_once(
     action: Action, region: Region, principal: Principal | None, body: bytes, request_id: str
 ) -> bytes | None:
     """As `answer`, when that takes some milliseconds at the most; else None, and nothing is done."""
-    if action.name not in BRIEF or len(body) > BRIEF_BODY:
+    if action.name not in BRIEF or len(body) > SHORT_BODY:
         return None
     try:
         return answer(action, region.hurried(MOST_SECONDS), principal, body, request_id)

@@ -24,6 +24,15 @@ FETCHING: Final = frozenset({"CreateImage", "CreateSnapshot"})
 
 RACES_LOST: Final = 3
 
+# What is read on the event loop, where everybody waits for it.
+SHORT_BODY: Final = 4096
+
+# Python takes microseconds for each value of a body, and all others wait for much of that: 350,000 empty lists, which
+# are 1 MiB, took five seconds. The longest requests of clients, filters by some thousands of ids, are well below.
+MOST_VALUES: Final = 20_000
+VALUE_BEGINS: Final = (b",", b"[", b"{")
+"""There are no more values than these, and one; commas in texts count too."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -70,8 +79,9 @@ class Action:
 
 
 def fetches(action: Action, body: bytes) -> bool:
-    """Whether the answer waits for a server that the caller names. Raises as `read_body` does."""
-    return action.name in FETCHING and "FileLocation" in read_body(body)
+    """Whether the answer waits for a server that the caller names; of a long body it is supposed. Raises as `read_body`
+    does."""
+    return action.name in FETCHING and (len(body) > SHORT_BODY or "FileLocation" in read_body(body))
 
 
 def dispatch(
@@ -121,11 +131,13 @@ def read_body(body: bytes) -> dict[str, object]:
     that they have not filled as null (Packer's `"AccountIds": null`, whenever a source has an alias for its owner).
 
     Raises:
-        MalformedBody: it is not JSON, or not an object, or nested too deeply.
+        MalformedBody: it is not JSON, or not an object, or nested too deeply, or has too many values.
         BadValue: a text has a NUL character, which PostgreSQL cannot keep.
     """
     if not body.strip():
         return {}
+    if sum(map(body.count, VALUE_BEGINS)) > MOST_VALUES:
+        raise MalformedBody(reason=f"it has more than {MOST_VALUES} values")
     try:
         decoded = msgspec.json.decode(body)
         if not isinstance(decoded, dict):
