@@ -82,6 +82,7 @@ def test_what_is_signed_cannot_change(form: ClientForm, change: dict[str, object
         f"OSC4-HMAC-SHA256 Credential=A//r/s/osc4_request, SignedHeaders=host, Signature={'0' * 64}",
         f"OSC4-HMAC-SHA256 Credential={'A' * 129}/1/r/s/osc4_request, SignedHeaders=host, Signature={'0' * 64}",
         f"OSC4-HMAC-SHA256 Credential=A/1/{'r' * 129}/s/osc4_request, SignedHeaders=host, Signature={'0' * 64}",
+        f"OSC4-HMAC-SHA256 Credential=A/1/r/s/osc4_request, SignedHeaders=host;A;a, Signature={'0' * 64}",
         f"OSC5-HMAC-SHA256 Credential=A/1/r/s/osc4_request, SignedHeaders=host, Signature={'0' * 64}",
     ],
 )

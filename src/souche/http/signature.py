@@ -53,14 +53,16 @@ class Signature:
 
 
 def parse(authorization: str) -> Signature | None:
-    """Take an Authorization header apart; None when it is of another form."""
+    """Take an Authorization header apart; None when it is of another form, or names a header twice: each time its value
+    would be put into the canonical request again, which a head of 64 KiB made a gigabyte of."""
     said = AUTHORIZATION.fullmatch(authorization.strip())
     if said is None:
         return None
     scheme, key, scope, date, region, service, terminator, names, digest = said.groups()
-    return Signature(
-        scheme, key, scope, date, region, service, terminator, tuple(names.lower().split(";")), digest
-    )
+    signed_headers = tuple(names.lower().split(";"))
+    if len(set(signed_headers)) != len(signed_headers):
+        return None
+    return Signature(scheme, key, scope, date, region, service, terminator, signed_headers, digest)
 
 
 def matches(signature: Signature, request: SignedRequest, timestamp: str, secret: str) -> bool:

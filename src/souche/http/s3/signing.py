@@ -72,7 +72,7 @@ def _by_query(request: Request) -> tuple[Signature, str, timedelta, SignedReques
     rest = "&".join(each for each in parts if not each.startswith("X-Amz-Signature="))
     names = said.get("X-Amz-SignedHeaders", "")
     authorization = (
-        f"{said.get('X-Amz-Algorithm', '')} Credential={said['X-Amz-Credential']}, "
+        f"{said.get('X-Amz-Algorithm', '')} Credential={said.get('X-Amz-Credential', '')}, "
         f"SignedHeaders={names}, Signature={said.get('X-Amz-Signature', '')}"
     )
     signed, lasts = signature.parse(authorization), said.get("X-Amz-Expires", "")
