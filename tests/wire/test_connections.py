@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from souche.http import connections
 from souche.http.connections import Bounds, Connections
+from souche.http.exchange import BODY_LIMIT
 from tests.support.polling import eventually
 from tests.wire.server import Server, new_app, serving
 from tests.wire.signing import OSC_SDK_PYTHON, sign
@@ -148,7 +149,7 @@ def test_an_address_has_so_many_connections_at_once() -> None:
 
 
 def test_addresses_are_counted_apart_and_leave_files_to_the_databases() -> None:
-    few = Connections(most_from_address=1000, most_files=100)
+    few = Connections(Bounds(most_from_address=1000), most_files=100)
     admitted = [few.admit(f"192.0.2.{number}") for number in range(4) for _ in range(25)]
     assert (admitted.count(True), few.admit("192.0.2.9")) == (75, False)
     few.leave("192.0.2.0")
@@ -156,12 +157,49 @@ def test_addresses_are_counted_apart_and_leave_files_to_the_databases() -> None:
 
 
 def test_the_addresses_of_a_network_of_ipv6_are_counted_as_one() -> None:
-    one = Connections(most_from_address=1, most_files=100)
+    one = Connections(Bounds(most_from_address=1), most_files=100)
     assert [one.admit(host) for host in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")] == [
         True,
         False,
         True,
     ]
+
+
+def test_large_bodies_have_so_much_memory_and_one_address_a_quarter_of_it() -> None:
+    bodies = Connections(Bounds(most_from_address=1, most_body_bytes=100), most_files=100)
+    assert [bodies.hold("192.0.2.1", count) for count in (20, 5, 1)] == [True, True, False]
+    assert [bodies.hold(f"192.0.2.{number}", 25) for number in range(2, 6)] == [True, True, True, False]
+    bodies.let_go("192.0.2.1", 25)
+    assert bodies.hold("192.0.2.5", 25)
+
+
+def test_half_bodies_do_not_fill_the_memory_and_keep_no_ordinary_request_out() -> None:
+    """Nobody has signed them, and each may have 1 MiB."""
+    head = HEAD + b"Content-Length: %d\r\n\r\n" % BODY_LIMIT
+    half = head + bytes(BODY_LIMIT - 1)
+    bounds = Bounds(most_from_address=100, most_body_bytes=4 * 2 * BODY_LIMIT)
+    with serving(new_app(), bounds) as server, contextlib.ExitStack() as stack:
+        held = [stack.enter_context(connect(server)) for _ in range(2)]
+        for client in held:
+            client.sendall(half)
+        eventually(lambda: _is_refused(server, half))
+        assert server.send("POST", "/api/v1/ReadRegions", b"{}" + b" " * 60_000).status == 200
+        for client in held:
+            client.sendall(b" ")
+            assert client.recv(65536).startswith(b"HTTP/1.1 400 ")
+            client.close()
+        eventually(lambda: not _is_refused(server, head + bytes(BODY_LIMIT)))
+
+
+def _is_refused(server: Server, request: bytes) -> bool:
+    """Whether there is no room for the body of a request."""
+    with connect(server) as client:
+        with contextlib.suppress(ConnectionError):
+            client.sendall(request)
+        client.settimeout(0.5)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            return client.recv(65536).startswith(b"HTTP/1.1 429 ")
+    return False
 
 
 def test_as_many_files_as_the_system_allows_may_be_open() -> None:

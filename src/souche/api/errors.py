@@ -84,6 +84,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     wire.BodyTooLarge: Row(413, "InvalidParameterValue", "4106"),  # ours: invalid-parameter-value-length
     wire.TooManyRequests: Row(429, QUOTA_TYPE, "10000", wire.RETRY_SECONDS),  # ours: no body is on record
     wire.TooManyConnections: Row(429, QUOTA_TYPE, "10000", wire.RETRY_SECONDS),  # ours
+    wire.TooManyBodies: Row(429, QUOTA_TYPE, "10000", wire.RETRY_SECONDS),  # ours
     wire.TooSlow: Row(408, "InvalidParameterValue", "4106"),  # ours
     wire.BodyCutOff: _value(4110),
     wire.MalformedBody: _value(4110),

@@ -35,6 +35,10 @@ class TooManyConnections(QuotaExceeded):
     """Too many connections are open from this address. Try again in {seconds} seconds."""
 
 
+class TooManyBodies(QuotaExceeded):
+    """Too many large requests are under way from this address. Try again in {seconds} seconds."""
+
+
 class TooSlow(Invalid):
     """The request came too slowly: at least {bytes_per_second} bytes a second are expected."""
 

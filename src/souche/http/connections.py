@@ -17,13 +17,14 @@ IPV6_CUSTOMER: Final = 64
 class Bounds:
     """A head has `head_seconds` from the connection's start, or from the end of the request before. A body has as many,
     and a second more for each `bytes_per_second` that have come. An answer that its client does not take is given up
-    after `unread_seconds`. `most_from_address`: connections at once.
+    after `unread_seconds`. `most_from_address`: connections at once. `most_body_bytes` of large bodies are in memory.
     """
 
     most_from_address: int
     head_seconds: float = 10
     bytes_per_second: int = 16 * 1024
     unread_seconds: float = 120
+    most_body_bytes: int = 256 * 1024 * 1024
 
 
 # Many, since a proxy in front of the region, and the jobs of a CI machine, have one address.
@@ -35,12 +36,16 @@ METADATA: Final = Bounds(most_from_address=64)
 
 class Connections:
     """Counts the connections of a server by address. Those of all addresses together leave a quarter of the files that
-    the process may have open to databases and disks, and one address takes a quarter at most."""
+    the process may have open to databases and disks, and one address takes a quarter at most; so does it of the memory
+    that large bodies may take."""
 
-    def __init__(self, most_from_address: int, most_files: int) -> None:
+    def __init__(self, bounds: Bounds, most_files: int) -> None:
         self._most = most_files * 3 // 4
-        self._most_from_address = min(most_from_address, most_files // 4)
+        self._most_from_address = min(bounds.most_from_address, most_files // 4)
         self._open: Counter[str] = Counter()
+        self._most_body_bytes = bounds.most_body_bytes
+        self._body_bytes: Counter[str] = Counter()
+        self._all_body_bytes = 0
 
     def admit(self, host: str) -> bool:
         """Count one more, where there may be one."""
@@ -56,6 +61,26 @@ class Connections:
         self._open[address] -= 1
         if not self._open[address]:
             del self._open[address]
+
+    def hold(self, host: str, more_bytes: int) -> bool:
+        """Count so many bytes more of a body that is in memory, where there may be more."""
+        address = _counted(host)
+        if (
+            self._body_bytes[address] + more_bytes > self._most_body_bytes // 4
+            or self._all_body_bytes + more_bytes > self._most_body_bytes
+        ):
+            return False
+        self._body_bytes[address] += more_bytes
+        self._all_body_bytes += more_bytes
+        return True
+
+    def let_go(self, host: str, held_bytes: int) -> None:
+        """So many bytes that were held are in memory no longer."""
+        address = _counted(host)
+        self._body_bytes[address] -= held_bytes
+        self._all_body_bytes -= held_bytes
+        if not self._body_bytes[address]:
+            del self._body_bytes[address]
 
 
 def _counted(host: str) -> str:

@@ -15,13 +15,16 @@ from uvicorn.server import ServerState
 
 from souche.api import errors
 from souche.api.answers import encoded
-from souche.api.request_errors import RETRY_SECONDS, TooManyConnections, TooSlow
+from souche.api.request_errors import RETRY_SECONDS, TooManyBodies, TooManyConnections, TooSlow
 from souche.errors import SoucheError
 from souche.http.connections import Bounds, Connections
-from souche.http.exchange import ANY_ORIGIN, JSON
+from souche.http.exchange import ANY_ORIGIN, BODY_LIMIT, JSON
 
 HEAD_LIMIT: Final = 64 * 1024
 """That of others: it is uvicorn's by h11, and eight times nginx's."""
+
+UNCOUNTED_BYTES: Final = 64 * 1024
+"""Of a body: so much every connection may have, so that large bodies keep nobody's ordinary requests out."""
 
 LOOKS: Final = 4
 """How often a connection is looked at in the time that a head may take."""
@@ -57,6 +60,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._since = self.loop.time()
         self._head_bytes = 0
         self._body_bytes = 0
+        self._held_bytes = 0
         self._unread_since: float | None = None
         self._look: asyncio.TimerHandle | None = None
 
@@ -72,6 +76,7 @@ class BoundedHttp(HttpToolsProtocol):
             self._look.cancel()
         if self._admitted:
             self._open_connections.leave(self._host)
+        self._let_go()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -88,6 +93,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         if self._phase is not Phase.HEAD:  # the next one came in the same piece
             self._expect(Phase.HEAD)
+        self._let_go()  # the request before is answered, or waits with what came of it in one piece with this
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -96,12 +102,29 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
-        super().on_body(body)
+        if self._hold():
+            super().on_body(body)
+        elif not self.transport.is_closing():
+            self._refuse(TooManyBodies(seconds=RETRY_SECONDS))
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._phase = Phase.NOTHING
         self._head_bytes = self._body_bytes = 0
+
+    def _hold(self) -> bool:
+        """Count what the application keeps of the body, until the next request; whether there is room for it."""
+        kept = min(self._body_bytes, BODY_LIMIT) - UNCOUNTED_BYTES
+        more = max(0, kept) - self._held_bytes
+        if more and not self._open_connections.hold(self._host, more):
+            return False
+        self._held_bytes += more
+        return True
+
+    def _let_go(self) -> None:
+        if self._held_bytes:
+            self._open_connections.let_go(self._host, self._held_bytes)
+            self._held_bytes = 0
 
     def _expect(self, phase: Phase) -> None:
         self._phase, self._since = phase, self.loop.time()

@@ -26,7 +26,7 @@ class Relay:
     def __init__(self, listening: socket.socket, target: tuple[str, int], bounds: Bounds = BOUNDS) -> None:
         self._listening = listening
         self._target = target
-        self._open = Connections(bounds.most_from_address, most_files())
+        self._open = Connections(bounds, most_files())
 
     def start(self) -> None:
         """Begin, in a thread of its own: what passes through does not wait for requests of the API."""

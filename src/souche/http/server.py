@@ -81,7 +81,7 @@ async def _main(applications: Sequence[Application]) -> None:
 
 def configuration(application: ASGIApp, bounds: Bounds) -> uvicorn.Config:
     """How uvicorn serves an application."""
-    open_connections = Connections(bounds.most_from_address, connections.most_files())
+    open_connections = Connections(bounds, connections.most_files())
     return uvicorn.Config(
         application,
         log_config=None,

@@ -53,7 +53,7 @@ class Door:
         self._listening = listening
         self._shared = Shared(store, desk, Turns("oos-desk", ANSWERS), Turns("oos-look", LOOKUPS))
         files = min(connections.most_files() // FILES_OF_ONE, MOST_CONNECTIONS * 4 // 3)
-        self._open = connections.Connections(MOST_FROM_ADDRESS, files)
+        self._open = connections.Connections(connections.Bounds(MOST_FROM_ADDRESS), files)
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="oos-door", daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
