@@ -1,5 +1,5 @@
-"""A region that is killed keeps its promises in the order in which it made them: nothing that was acknowledged is lost
-to what was asked for after it."""
+"""A region that is killed does its operations in the order in which they were requested: nothing that was acknowledged
+is lost to what was asked for after it."""
 
 import json
 import subprocess

@@ -14,7 +14,7 @@ from souche.model.accounts import Principal
 from souche.states import ExportState
 from tests.support.client import Client
 from tests.support.region import START
-from tests.support.resources import make_export_task, make_image, promised
+from tests.support.resources import make_export_task, make_image, requested
 
 
 def ask(region: Region, who: Principal, **request: object) -> dict[str, Any]:
@@ -47,12 +47,12 @@ def test_an_export_is_refreshed_by_souches_own_action(region: Region, alice: Pri
         "ManifestUrl": "http://127.0.0.1:1/manifest.json?X-Amz-Signature=hush",
         "ExpirationDate": "2026-11-24T10:00:00.000Z",
     }
-    assert promised(region) == ["refresh_export"]
+    assert requested(region) == ["refresh_export"]
 
 
 def test_a_dry_run_of_a_refresh_says_nothing(region: Region, alice: Principal) -> None:
     told = ask(region, alice, ExportTaskId=completed(region, alice), DryRun=True)
-    assert (list(told), promised(region)) == (["ResponseContext"], [])
+    assert (list(told), requested(region)) == (["ResponseContext"], [])
 
 
 def test_what_is_no_export_of_the_callers_is_refused(
@@ -68,7 +68,7 @@ def test_what_is_no_export_of_the_callers_is_refused(
     assert (status, "OsuApiKey.SecretKey" in said) == (400, True)
     made = make_export_task(region, alice, make_image(region, alice, "other"))
     assert refusal(region, alice, ExportTaskId=made.task_id)[0] == 409
-    assert promised(region) == []
+    assert requested(region) == []
 
 
 def test_no_answer_of_the_outscale_api_has_a_new_field(region: Region, alice: Principal) -> None:

@@ -15,7 +15,7 @@ from tests.support.bucket import bucket
 from tests.support.client import Client, absent, conflict, denied, missing, value
 from tests.support.exported import LINEAGE, MIB, SYSTEM, disk, put_manifest, put_with_companion, qcow2
 from tests.support.region import call, make_account
-from tests.support.resources import make_image, make_product_type, promised
+from tests.support.resources import make_image, make_product_type, requested
 
 
 def put(data: bytes, **how: Any) -> str:
@@ -38,7 +38,7 @@ def test_an_import_is_pending_private_and_has_the_manifests_mappings(region: Reg
     assert [(each["State"], each["Progress"], each["VolumeSize"]) for each in found] == [
         ("in-queue", 0, 1)
     ] * 2
-    assert promised(region) == ["import_image_from_manifest"]
+    assert requested(region) == ["import_image_from_manifest"]
 
 
 def test_what_the_request_says_goes_before_the_manifest(client: Client) -> None:

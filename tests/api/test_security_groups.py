@@ -11,7 +11,7 @@ from souche.ids import is_well_formed
 from souche.states import VmState
 from tests.support.client import Client, absent, conflict, missing, parameter, value
 from tests.support.region import make_account
-from tests.support.resources import make_image, make_vm, promised, read_vm
+from tests.support.resources import make_image, make_vm, read_vm, requested
 
 ALL = {"IpProtocol": "-1", "FromPortRange": -1, "ToPortRange": -1}
 SSH = {"IpProtocol": "tcp", "FromPortRange": 22, "ToPortRange": 22}
@@ -410,13 +410,13 @@ def test_update_vm_puts_it_into_other_groups(region: Region, client: Client, web
     changed = client("UpdateVm", VmId=vm.vm_id, SecurityGroupIds=[web])["Vm"]
     assert names(changed) == ["web"]
     assert [each.name for each in read_vm(region, vm.vm_id).security_groups] == ["web"]
-    assert promised(region) == ["apply_security_groups"]
+    assert requested(region) == ["apply_security_groups"]
 
 
-def test_a_change_of_rules_is_promised_to_the_firewalls(region: Region, client: Client, web: str) -> None:
+def test_a_change_of_rules_is_brought_to_the_firewalls(region: Region, client: Client, web: str) -> None:
     add(client, web, **SSH, IpRange="0.0.0.0/0")
     remove(client, web, **SSH, IpRange="0.0.0.0/0")
-    assert promised(region) == ["apply_security_groups"] * 2
+    assert requested(region) == ["apply_security_groups"] * 2
 
 
 @pytest.mark.parametrize(

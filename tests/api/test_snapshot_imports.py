@@ -13,7 +13,7 @@ from tests.support.bucket import bucket
 from tests.support.client import Client, conflict, missing, state, value
 from tests.support.exported import MIB, SYSTEM, put_disk
 from tests.support.region import call
-from tests.support.resources import make_snapshot, promised
+from tests.support.resources import make_snapshot, requested
 
 GIB = 1024**3
 
@@ -25,7 +25,7 @@ def test_an_import_is_in_the_queue_and_has_whole_gib(region: Region, client: Cli
     assert (made["State"], made["Progress"], made["VolumeSize"]) == ("in-queue", 0, 2)
     assert made["Description"] == "from afar"
     assert "VolumeId" not in made
-    assert promised(region) == ["import_snapshot"]
+    assert requested(region) == ["import_snapshot"]
 
 
 def test_a_token_stands_for_one_import(client: Client) -> None:
@@ -43,7 +43,7 @@ def test_a_token_stands_for_its_import_though_the_url_opens_nothing_any_more(
     path = urlsplit(url).path
     bucket().objects[path] = replace(bucket().objects[path], status=403)
     assert client("CreateSnapshot", FileLocation=f"{url}?signature=2", **wanted)["Snapshot"] == made
-    assert promised(region) == ["import_snapshot"]
+    assert requested(region) == ["import_snapshot"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from souche.db import volume_updates
 from souche.states import LinkState, VmState, VolumeState, VolumeUpdateState
 from tests.support.client import Client, absent, missing, state, value
 from tests.support.region import make_account
-from tests.support.resources import attach, make_vm, make_volume, promised, read_volume
+from tests.support.resources import attach, make_vm, make_volume, read_volume, requested
 
 Row: TypeAlias = tuple[int, str, str]
 
@@ -38,7 +38,7 @@ def test_the_answer_shows_the_previous_values_and_the_task(region: Region, clien
             "Target": {"Iops": 200, "Size": 20, "VolumeType": "io1"},
         },
     }
-    assert promised(region) == ["update_volume"]
+    assert requested(region) == ["update_volume"]
     assert client("ReadVolumes")["Volumes"][0]["TaskId"] == shown["TaskId"]
 
 
@@ -92,10 +92,10 @@ def test_a_volume_that_goes_with_its_vm_is_neither_changed_nor_captured(
     refused = client.refusal("CreateSnapshot", VolumeId=goes.volume_id)
     assert refused.row == state(6003)
     assert f"it is being deleted with {vm.vm_id}" in refused.details
-    assert promised(region) == []
+    assert requested(region) == []
     client("UpdateVolume", VolumeId=stays.volume_id, Size=20)
     client("CreateSnapshot", VolumeId=stays.volume_id)
-    assert promised(region) == ["update_volume", "create_snapshot"]
+    assert requested(region) == ["update_volume", "create_snapshot"]
 
 
 def test_a_volume_may_be_changed_while_it_is_attached(region: Region, client: Client) -> None:

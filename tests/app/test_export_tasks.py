@@ -1,4 +1,4 @@
-"""What exports promise, and what they refuse (reference sections 3 and 4)."""
+"""What exports request, and what they refuse (reference sections 3 and 4)."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -34,7 +34,7 @@ from tests.support.resources import (
     make_image,
     make_product_type,
     make_snapshot,
-    promised,
+    requested,
 )
 
 TARGET = Target("qcow2", "exports")
@@ -51,7 +51,7 @@ def test_the_task_has_the_image_as_it_is_now(region: Region, alice: Principal) -
     images.delete(region, alice, image.image_id)
     assert export_tasks.get(region, task.task_id) == task
     assert task.image == image
-    assert promised(region) == ["export_image"]
+    assert requested(region) == ["export_image"]
 
 
 @pytest.mark.parametrize(("given", "begins"), [("", ""), ("a", "a/"), ("a/b/", "a/b/")])

@@ -1,4 +1,4 @@
-"""What making, copying and deleting images promises and keeps (reference section 2)."""
+"""What making, copying and deleting images requests and keeps (reference section 2)."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -24,10 +24,10 @@ from tests.support.resources import (
     make_image,
     make_snapshot,
     make_vm,
-    promised,
     read_image,
     read_snapshot,
     read_vm,
+    requested,
 )
 
 PLAIN = ImageSettings("golden")
@@ -44,7 +44,7 @@ def test_only_a_running_vm_is_shut_down_and_only_when_it_may_be(
     vm = make_vm(region, alice, at)
     images.create_from_vm(region, alice, FromVm(PLAIN, vm.vm_id, no_reboot=no_reboot))
     restarts = at == VmState.RUNNING and not no_reboot
-    assert promised(region) == ["create_image"]
+    assert requested(region) == ["create_image"]
     assert read_vm(region, vm.vm_id).state == (VmState.STOPPING if restarts else at)
 
 
@@ -161,7 +161,7 @@ def test_a_copy_has_the_same_traits_and_snapshots_of_its_own(
     snapshot = read_snapshot(region, str(image.mappings[0].snapshot_id))
     assert snapshot.account_id == alice.account_id
     assert snapshot.source_snapshot_id == source.mappings[0].snapshot_id
-    assert promised(region) == ["copy_image"]
+    assert requested(region) == ["copy_image"]
 
 
 OWN_OF_A_COPY = {
@@ -292,7 +292,7 @@ def test_an_image_registered_from_plain_snapshots_has_the_default_code(
     command = FromSnapshots(ImageSettings("registered"), (mapping,), "/dev/sda1", "x86_64")
     image = images.create_from_snapshots(region, alice, command)
     assert image.product_codes == ("0001",)
-    assert promised(region) == []
+    assert requested(region) == []
 
 
 # Changes.

@@ -1,4 +1,4 @@
-"""What a launch promises and keeps (reference section 6)."""
+"""What a launch requests and keeps (reference section 6)."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,8 +22,8 @@ from tests.support.resources import (
     make_image,
     make_keypair,
     make_snapshot,
-    promised,
     read_vm,
+    requested,
 )
 
 
@@ -43,7 +43,7 @@ def test_a_vm_is_pending_with_its_volumes_until_its_workflow_ends(
     assert volume.snapshot_id == image.mappings[0].snapshot_id
     assert volume.link is not None
     assert volume.link.state == LinkState.ATTACHING
-    assert promised(region) == ["create_vm"]
+    assert requested(region) == ["create_vm"]
 
 
 def statements(region: Region, action: Callable[[], object]) -> list[str]:
@@ -125,7 +125,7 @@ def test_windows_is_refused_with_the_reason(region: Region, alice: Principal) ->
 def test_a_token_gives_the_same_vms_again(region: Region, alice: Principal, image: Image) -> None:
     command = Launch(image.image_id, min_count=2, max_count=2, client_token="t")
     assert launches.launch(region, alice, command) == launches.launch(region, alice, command)
-    assert promised(region) == ["create_vm", "create_vm"]
+    assert requested(region) == ["create_vm", "create_vm"]
 
 
 def test_a_token_gives_the_same_vms_though_the_image_is_gone(
@@ -172,7 +172,7 @@ def test_nothing_is_launched_when_the_minimum_does_not_fit(
 ) -> None:
     with pytest.raises(NoCapacity):
         launches.launch(small, alice, Launch(image.image_id, min_count=16, max_count=16))
-    assert promised(small) == []
+    assert requested(small) == []
 
 
 def test_the_address_of_a_terminated_vm_is_free_again(small: Region, alice: Principal, image: Image) -> None:

@@ -30,11 +30,11 @@ from tests.support.resources import (
     make_reported_image,
     make_vm,
     make_volume,
-    promised,
     read_image,
     read_snapshot,
     read_vm,
     read_volume,
+    requested,
 )
 
 
@@ -92,7 +92,7 @@ def test_a_version_is_a_copy_with_the_products_code(
     assert version.product_codes == ("0001", product)
     assert read_snapshot(region, version.snapshot_ids[0]).product_codes == ("0001", product)
     assert not version.permissions.public
-    assert promised(region) == ["copy_image"]
+    assert requested(region) == ["copy_image"]
     (published,) = marketplace.versions(region)
     assert (published.image_id, published.product_type_id) == (version.image_id, product)
 
@@ -204,7 +204,7 @@ def test_withdrawing_ends_launches_and_leaves_vms_and_copies_alone(
     assert read_vm(region, vm.vm_id) == vm
     assert launches.launch(region, alice, Launch(copy.image_id))
     assert read_snapshot(region, version.snapshot_ids[0]).state == SnapshotState.DELETING
-    assert promised(region)[-2:] == ["delete_snapshot", "create_vm"]
+    assert requested(region)[-2:] == ["delete_snapshot", "create_vm"]
 
 
 def test_a_snapshot_that_is_being_read_stays_when_its_version_is_withdrawn(

@@ -1,4 +1,4 @@
-"""What publishing an official image promises, and what an update withdraws (docs/official-images.md)."""
+"""What publishing an official image requests, and what an update withdraws (docs/official-images.md)."""
 
 from dataclasses import replace
 from datetime import timedelta

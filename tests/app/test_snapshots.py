@@ -1,4 +1,4 @@
-"""What making and deleting snapshots promises and keeps (reference section 3)."""
+"""What making and deleting snapshots requests and keeps (reference section 3)."""
 
 from dataclasses import dataclass, replace
 
@@ -19,8 +19,8 @@ from tests.support.resources import (
     make_snapshot,
     make_vm,
     make_volume,
-    promised,
     read_snapshot,
+    requested,
 )
 
 
@@ -29,7 +29,7 @@ def test_a_snapshot_is_taken_of_a_volume_that_is_attached_or_not(region: Region,
     for volume in (make_volume(region, alice), attach(region, vm, "/dev/sda1")):
         snapshot = snapshots.create_from_volume(region, alice, FromVolume(volume.volume_id))
         assert read_snapshot(region, snapshot.snapshot_id) == snapshot
-    assert promised(region) == ["create_snapshot", "create_snapshot"]
+    assert requested(region) == ["create_snapshot", "create_snapshot"]
 
 
 def test_a_snapshot_inherits_the_product_codes_of_its_source(region: Region, alice: Principal) -> None:
@@ -52,7 +52,7 @@ def test_a_token_gives_the_same_snapshot_again(region: Region, alice: Principal,
         snapshots.create_from_volume(region, alice, taking),
         snapshots.copy(region, alice, copying),
     ] == first
-    assert promised(region) == ["create_snapshot", "copy_snapshot"]
+    assert requested(region) == ["create_snapshot", "copy_snapshot"]
     of_bob = make_volume(region, bob)
     snapshots.create_from_volume(region, bob, FromVolume(of_bob.volume_id, client_token="a"))
 
@@ -97,7 +97,7 @@ def test_a_snapshot_that_is_completed_or_in_error_can_be_deleted(
 ) -> None:
     snapshot = make_snapshot(region, alice, state=at)
     snapshots.delete(region, alice, snapshot.snapshot_id)
-    assert promised(region) == ["delete_snapshot"]
+    assert requested(region) == ["delete_snapshot"]
     assert read_snapshot(region, snapshot.snapshot_id).state == SnapshotState.DELETING
 
 

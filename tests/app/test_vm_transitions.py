@@ -1,4 +1,4 @@
-"""Lists are all or nothing, and each transition promises its workflow once (reference section 6)."""
+"""Lists are all or nothing, and each transition requests its operation once (reference section 6)."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from souche.refusals import (
     WrongVolumeState,
 )
 from souche.states import LinkState, VmState
-from tests.support.resources import make_vm, promised, read_vm
+from tests.support.resources import make_vm, read_vm, requested
 
 
 def test_each_transition_is_a_workflow_of_its_own_generation(region: Region, alice: Principal) -> None:
@@ -24,7 +24,7 @@ def test_each_transition_is_a_workflow_of_its_own_generation(region: Region, ali
     vm_transitions.start(region, alice, [vm.vm_id])
     vm_transitions.start(region, alice, [vm.vm_id])
     vm_transitions.delete(region, alice, [vm.vm_id, vm.vm_id])
-    assert promised(region) == ["start_vm", "delete_vm"]
+    assert requested(region) == ["start_vm", "delete_vm"]
     assert read_vm(region, vm.vm_id).generation == 2
 
 
@@ -48,7 +48,7 @@ def test_one_unknown_id_leaves_the_others_untouched(region: Region, alice: Princ
             vm_transitions.delete(region, alice, [vm.vm_id, unknown])
         with pytest.raises(NoSuchVm):
             vm_transitions.reboot(region, alice, [vm.vm_id, unknown])
-    assert (read_vm(region, vm.vm_id), promised(region)) == (vm, [])
+    assert (read_vm(region, vm.vm_id), requested(region)) == (vm, [])
 
 
 def test_one_wrong_state_leaves_the_others_untouched(region: Region, alice: Principal) -> None:
@@ -61,14 +61,14 @@ def test_one_wrong_state_leaves_the_others_untouched(region: Region, alice: Prin
     with pytest.raises(WrongVmState):
         vm_transitions.reboot(region, alice, [running.vm_id, stopped.vm_id])
     assert [read_vm(region, vm.vm_id) for vm in (stopped, running)] == [stopped, running]
-    assert promised(region) == []
+    assert requested(region) == []
 
 
 def test_one_protected_vm_protects_the_others_of_the_list(region: Region, alice: Principal) -> None:
     vm, protected = make_vm(region, alice), make_vm(region, alice, deletion_protection=True)
     with pytest.raises(DeletionProtected):
         vm_transitions.delete(region, alice, [vm.vm_id, protected.vm_id])
-    assert (read_vm(region, vm.vm_id), promised(region)) == (vm, [])
+    assert (read_vm(region, vm.vm_id), requested(region)) == (vm, [])
 
 
 def test_an_empty_list_is_a_missing_one(region: Region, alice: Principal) -> None:

@@ -8,7 +8,7 @@ from souche.app.vms import Change
 from souche.model.accounts import Principal
 from souche.refusals import NoSuchKeypair, VmSpecsMismatch, WrongVmState
 from souche.states import VmState
-from tests.support.resources import make_keypair, make_vm, promised, read_vm
+from tests.support.resources import make_keypair, make_vm, read_vm, requested
 
 ALWAYS = {"deletion_protection": True, "shutdown_behavior": "terminate", "host_action": "stop"}
 
@@ -22,7 +22,7 @@ def test_what_the_guest_does_not_see_changes_in_any_state(
     changed = vms.update(region, alice, Change(vm.vm_id, keypair_name=keypair.name, **ALWAYS))  # type: ignore[arg-type]
     assert {name: getattr(changed, name) for name in ALWAYS} == ALWAYS
     assert (changed.keypair_name, changed.public_key) == (keypair.name, keypair.public_key)
-    assert promised(region) == []
+    assert requested(region) == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What making, linking and deleting volumes promises and keeps (reference section 7)."""
+"""What making, linking and deleting volumes requests and keeps (reference section 7)."""
 
 import pytest
 
@@ -14,16 +14,16 @@ from tests.support.resources import (
     make_snapshot,
     make_vm,
     make_volume,
-    promised,
     read_vm,
     read_volume,
+    requested,
 )
 
 
-def test_a_volume_is_recorded_and_its_workflow_promised(region: Region, alice: Principal) -> None:
+def test_a_volume_is_recorded_and_its_operation_requested(region: Region, alice: Principal) -> None:
     volume = volumes.create(region, alice, Create(region.subregion_name, 10))
     assert read_volume(region, volume.volume_id) == volume
-    assert promised(region) == ["create_volume"]
+    assert requested(region) == ["create_volume"]
 
 
 def test_a_volume_inherits_the_product_codes_of_its_snapshot(region: Region, alice: Principal) -> None:
@@ -36,7 +36,7 @@ def test_a_token_gives_the_same_volume_again_and_no_other(region: Region, alice:
     command = Create(region.subregion_name, 10, client_token="t")
     volume = volumes.create(region, alice, command)
     assert volumes.create(region, alice, command) == volume
-    assert promised(region) == ["create_volume"]
+    assert requested(region) == ["create_volume"]
     snapshot = make_snapshot(region, alice)
     with pytest.raises(ClientTokenReused):
         volumes.create(
@@ -51,7 +51,7 @@ def test_a_volume_at_rest_can_be_deleted(region: Region, alice: Principal, at: V
     volume = make_volume(region, alice, state=at)
     volumes.delete(region, alice, volume.volume_id)
     assert read_volume(region, volume.volume_id).state == VolumeState.DELETING
-    assert promised(region) == ["delete_volume"]
+    assert requested(region) == ["delete_volume"]
     with pytest.raises(WrongVolumeState):
         volumes.delete(region, alice, volume.volume_id)
 
@@ -77,7 +77,7 @@ def test_a_linked_volume_is_in_use_and_does_not_go_with_the_vm(
     assert linked.state == VolumeState.IN_USE
     assert linked.link is not None
     assert (linked.link.state, linked.link.delete_on_vm_deletion) == (LinkState.ATTACHING, False)
-    assert promised(region) == ["link_volume"]
+    assert requested(region) == ["link_volume"]
 
 
 def test_a_volume_is_linked_to_one_vm_at_a_time(region: Region, alice: Principal) -> None:
@@ -101,7 +101,7 @@ def test_a_detaching_volume_is_still_linked(region: Region, alice: Principal) ->
     leaving = read_volume(region, volume.volume_id)
     assert leaving.link is not None
     assert (leaving.state, leaving.link.state) == (VolumeState.IN_USE, LinkState.DETACHING)
-    assert promised(region) == ["unlink_volume"]
+    assert requested(region) == ["unlink_volume"]
     with pytest.raises(WrongVolumeState):
         volumes.unlink(region, alice, volume.volume_id)
 

@@ -88,11 +88,11 @@ def objects(store: Store) -> set[str]:
         return set(sa.inspect(connection).get_table_names())
 
 
-def test_promises_that_stand_are_kept_in_their_order(tmp_path: Path) -> None:
+def test_operations_that_are_outstanding_keep_their_order(tmp_path: Path) -> None:
     """By a former version: what they lock is worked out from what they are about."""
     store = Store(databases.kind().empty(tmp_path / "region.db"))
     store.migrate("0010")
-    promised = [
+    requested = [
         ("create_image:ami-1", "create_image", "ami-1", '{"vm_id": "i-1", "restart": true}', "01.000Z"),
         ("delete_vm:i-1:2", "delete_vm", "i-1", "{}", "02.000Z"),
         ("create_snapshot:snap-1", "create_snapshot", "snap-1", '{"volume_id": "vol-1"}', "03.000Z"),
@@ -102,7 +102,7 @@ def test_promises_that_stand_are_kept_in_their_order(tmp_path: Path) -> None:
     columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in names]
     former = sa.table("operations", *columns)
     with store.engine.begin() as connection:
-        for row in reversed(promised):
+        for row in reversed(requested):
             values = dict(zip(names, (*row[:4], f"2026-11-24T10:00:{row[4]}"), strict=True))
             connection.execute(former.insert(), values)
     store.migrate()
@@ -110,6 +110,6 @@ def test_promises_that_stand_are_kept_in_their_order(tmp_path: Path) -> None:
         found = operations.outstanding(connection)
         waiting = [operations.is_next(connection, each.operation_id) for each in found]
     store.close()
-    assert [each.operation_id for each in found] == [row[0] for row in promised]
+    assert [each.operation_id for each in found] == [row[0] for row in requested]
     assert found[0].params == CreateImage("i-1", restart=True)
     assert waiting == [True, False, True, False]

@@ -1,4 +1,4 @@
-"""Promises are kept in the order in which they were made: whose turn it is, as the database tells."""
+"""Operations are done in the order in which they were requested: whose turn it is, as the database tells."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +13,13 @@ from tests.support.region import make_region
 
 @pytest.fixture
 def region(tmp_path: Path) -> Iterator[Region]:
-    """Its clock stands still, so all promises are of the same millisecond."""
+    """Its clock stands still, so all operations are of the same millisecond."""
     region = make_region(tmp_path)
     yield region
     region.store.close()
 
 
-def promise(region: Region, name: str, *locks: str, account: str = "alice", workflow: str = "work") -> None:
+def add(region: Region, name: str, *locks: str, account: str = "alice", workflow: str = "work") -> None:
     operation = Operation(name, workflow, f"subject-of-{name}", RawParams({"name": name}), account)
     with region.store.begin() as connection:
         operations.insert(connection, operation, locks, region.clock.now())
@@ -35,19 +35,19 @@ def turns(region: Region, account: str = "alice") -> list[str]:
         return [each.operation_id for each in operations.whose_turn(reader, account, ["work"])]
 
 
-def test_promises_of_one_moment_have_an_order(region: Region) -> None:
+def test_operations_of_one_moment_have_an_order(region: Region) -> None:
     names = ["c", "a", "b", "d"]
     for name in names:
-        promise(region, name)
+        add(region, name)
     with region.store.read() as connection:
         assert [each.operation_id for each in operations.outstanding(connection)] == names
 
 
-def test_a_promise_waits_for_earlier_ones_that_work_on_the_same(region: Region) -> None:
-    promise(region, "image", "vm", "root")
-    promise(region, "snapshot", "root")
-    promise(region, "deletion", "vm")
-    promise(region, "other", "volume")
+def test_an_operation_waits_for_earlier_ones_that_work_on_the_same(region: Region) -> None:
+    add(region, "image", "vm", "root")
+    add(region, "snapshot", "root")
+    add(region, "deletion", "vm")
+    add(region, "other", "volume")
     assert turns(region) == ["image", "other"]
     erase(region, "image")
     assert turns(region) == ["snapshot", "deletion", "other"]
@@ -55,40 +55,40 @@ def test_a_promise_waits_for_earlier_ones_that_work_on_the_same(region: Region) 
 
 def test_it_waits_through_one_that_waits(region: Region) -> None:
     """A link waits for a snapshot of the volume; what comes after for the VM waits for the link."""
-    promise(region, "snapshot", "volume")
-    promise(region, "link", "volume", "vm")
-    promise(region, "start", "vm")
+    add(region, "snapshot", "volume")
+    add(region, "link", "volume", "vm")
+    add(region, "start", "vm")
     for name in ("snapshot", "link", "start"):
         assert turns(region) == [name]
         erase(region, name)
 
 
 def test_the_order_is_over_all_accounts(region: Region) -> None:
-    promise(region, "hers", "shared", account="alice")
-    promise(region, "his", "shared", account="bob")
+    add(region, "hers", "shared", account="alice")
+    add(region, "his", "shared", account="bob")
     assert (turns(region, "alice"), turns(region, "bob")) == (["hers"], [])
 
 
 def test_a_number_is_never_given_again(region: Region) -> None:
-    """The last promise is kept while an earlier one stands: what comes next is still the later of the two."""
-    promise(region, "first", "vm")
-    promise(region, "last", "volume")
+    """The last operation is done while an earlier one is outstanding: what comes next is still the later of the two."""
+    add(region, "first", "vm")
+    add(region, "last", "volume")
     erase(region, "last")
-    promise(region, "next", "vm")
+    add(region, "next", "vm")
     assert turns(region) == ["first"]
 
 
-def test_a_kept_promise_waits_for_nothing(region: Region) -> None:
-    promise(region, "first", "vm")
-    promise(region, "second", "vm")
+def test_an_operation_that_is_done_waits_for_nothing(region: Region) -> None:
+    add(region, "first", "vm")
+    add(region, "second", "vm")
     with region.store.read() as connection:
         answers = [operations.is_next(connection, each) for each in ("first", "second", "gone")]
     assert answers == [True, False, True]
 
 
 def test_what_works_on_a_resource_is_found_by_it(region: Region) -> None:
-    promise(region, "image", "vm", "root")
-    promise(region, "other", "volume")
+    add(region, "image", "vm", "root")
+    add(region, "other", "volume")
     with region.store.read() as connection:
         found = {
             each: [one.operation_id for one in operations.working_on(connection, [each])]
@@ -104,9 +104,9 @@ def test_what_works_on_a_resource_is_found_by_it(region: Region) -> None:
 
 
 def test_the_account_that_has_waited_longest_comes_first_with_all_its_workflows(region: Region) -> None:
-    promise(region, "first", account="bob")
-    promise(region, "second", account="alice")
-    promise(region, "third", account="bob", workflow="other")
+    add(region, "first", account="bob")
+    add(region, "second", account="alice")
+    add(region, "third", account="bob", workflow="other")
     with region.store.reader() as reader:
         found = operations.waiting(reader)
         (operation,) = operations.whose_turn(reader, "bob", ["other", "third"])

@@ -1,4 +1,4 @@
-"""Databases, promises, buckets, staged files and secrets: each kind of damage is found."""
+"""Databases, operations, buckets, staged files and secrets: each kind of damage is found."""
 
 import shutil
 import sqlite3
@@ -168,7 +168,7 @@ FAULTS: Final[dict[str, tuple[str, Damage]]] = {
     "signing key for everybody": ("FileOpen", _signing_key_for_everybody),
     "signing key lost": ("SigningKeyMissing", _signing_key_lost),
     "objects lost": ("ObjectsMissing", _objects_lost),
-    "promise of an unknown workflow": ("PromiseUnknown", _workflow_unknown),
+    "operation of an unknown workflow": ("OperationUnknown", _workflow_unknown),
 }
 
 
@@ -224,7 +224,7 @@ def test_a_staged_file_that_nothing_wants_is_told(home: tuple[World, Cast]) -> N
     assert report.is_well
 
 
-def test_a_promise_that_the_journal_has_ended_is_told(home: tuple[World, Cast]) -> None:
+def test_an_operation_that_the_journal_has_ended_is_told(home: tuple[World, Cast]) -> None:
     world, cast = home
     with world.region.store.begin() as connection:
         broken = Operation("delete_volume:x", "delete_volume", cast.volume_id, DeleteVolume())
@@ -235,7 +235,7 @@ def test_a_promise_that_the_journal_has_ended_is_told(home: tuple[World, Cast]) 
         connection_of_journal.execute("CREATE TABLE workflow_status (workflow_uuid TEXT, status TEXT)")
         connection_of_journal.execute("INSERT INTO workflow_status VALUES ('delete_volume:x', 'ERROR')")
         connection_of_journal.commit()
-    assert codes(look(world.home)) == [("PromiseBroken", cast.volume_id)]
+    assert codes(look(world.home)) == [("OperationBroken", cast.volume_id)]
 
 
 def test_what_a_failed_export_left_in_its_bucket_is_found(home: tuple[World, Cast]) -> None:

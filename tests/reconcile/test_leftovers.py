@@ -34,7 +34,7 @@ def test_what_has_no_record_is_removed(world: World) -> None:
         assert world.see() == before
 
 
-def test_what_is_promised_stays(world: World, origin: Original) -> None:
+def test_what_is_outstanding_stays(world: World, origin: Original) -> None:
     """Records come before what they describe: nothing that is being made is taken for a leftover."""
     region, alice = world.region, origin.cast.alice
     volumes.create(region, alice, volumes.Create(region.subregion_name, size_gib=1))

@@ -56,7 +56,7 @@ def test_guest_that_powered_itself_off_is_restarted(world: World, origin: Origin
     world.hypervisor.power_off(vm_id)
     power.settle(world.parts, started)
     assert world.vm(vm_id).state == VmState.PENDING
-    assert started.operations == world.promised()
+    assert started.operations == world.outstanding()
     power.settle(world.parts, started)
     assert len(started.operations) == 1
     world.run_all()

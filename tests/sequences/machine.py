@@ -101,7 +101,7 @@ class Machine:
         return Figures(1, len(run_.told), run_.refusals, run_.compares)
 
     def call(self, account: str, action: str, **request: object) -> dict[str, Any]:
-        """A call that succeeds, with the work that it promises done."""
+        """A call that succeeds, with the operations that it requests done."""
         answer = self._clients[account](action, **request)
         self._world.run_all()
         return answer

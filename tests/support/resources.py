@@ -299,8 +299,8 @@ def set_volume_state(region: Region, volume: Volume, state: VolumeState) -> None
         volumes.set_state(connection, volume.volume_id, state)
 
 
-def promised(region: Region) -> list[str]:
-    """The names of the workflows that were started and those promised, which must be the same."""
+def requested(region: Region) -> list[str]:
+    """The names of the workflows that were started and those that are outstanding, which must be the same."""
     started: Any = region.workflows
     with region.store.read() as connection:
         rows = operations.outstanding(connection)

@@ -3,9 +3,9 @@ forks, and a process with threads should not.
 
     python -m tests.workflows.crashing CASES
 
-CASES is a JSON file: a list of `[home, step, moment, failing step or null]`. In each home a workflow is promised. A
+CASES is a JSON file: a list of `[home, step, moment, failing step or null]`. In each home an operation is requested. A
 first process begins it and is killed by SIGKILL at that moment of that step; a second one starts in the same home
-and ends when nothing is promised any more. The failing step fails in both.
+and ends when nothing is outstanding any more. The failing step fails in both.
 """
 
 import json
@@ -73,7 +73,7 @@ class Deadly:
 
 
 def live(case: Case, *, deadly: bool) -> None:
-    """One life of the region's process: a deadly one is waited for; another one ends when every promise is kept
+    """One life of the region's process: a deadly one is waited for; another one ends when every operation is done
     and what is left over is removed."""
     world = assemble(case.home, Qcow2Disks(case.home), seed=3)
     # At a start, disks without a record mean that the records are of another time: no crash may leave any.
@@ -83,7 +83,7 @@ def live(case: Case, *, deadly: bool) -> None:
     workflows.launch()
     if deadly:
         threading.Event().wait(TIMEOUT_SECONDS)
-    eventually(lambda: world.promised() == [], TIMEOUT_SECONDS)
+    eventually(lambda: world.outstanding() == [], TIMEOUT_SECONDS)
     leftovers.remove(world.parts)
     world.parts.volumes.collect()
 

@@ -1,4 +1,4 @@
-"""A case of every workflow: how it comes to be promised, and what a failure leaves of it in the records.
+"""A case of every workflow: how it comes to be requested, and what a failure leaves of it in the records.
 
 Whatever a scenario's `failed` does not name is as it was before: rows, disks, bytes, guests."""
 
@@ -39,13 +39,13 @@ USER_STOPPED = "Client.UserInitiatedShutdown: User initiated shutdown"
 
 @dataclass(frozen=True)
 class Scenario:
-    """`promise` asks for the workflow in a world, and returns what its failure leaves, given the reason; None for
+    """`request` asks for the workflow in a world, and returns what its failure leaves, given the reason; None for
     a workflow that only runs forward. The work of the steps that `stands` names stands although they fail
     afterwards."""
 
     name: str
     workflow: str
-    promise: Callable[[World, Cast], Callable[[str], Changed] | None]
+    request: Callable[[World, Cast], Callable[[str], Changed] | None]
     stands: frozenset[str] = frozenset()
 
 
@@ -86,7 +86,7 @@ def _create_snapshot(world: World, cast: Cast) -> Callable[[str], Changed]:
 
 def _capture_for_backup(world: World, cast: Cast) -> Callable[[str], Changed]:
     volume_ids = [volume.volume_id for volume in cast.running.volumes]
-    backups.promise_captures(world.region, volume_ids, "backup-1-")
+    backups.request_captures(world.region, volume_ids, "backup-1-")
     return lambda _reason: {}
 
 

@@ -60,8 +60,8 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, Original]:
 
 def _straight(origin: Original, home: Path, scenario: Scenario) -> Seen:
     world = origin.copy(home)
-    scenario.promise(world, origin.cast)
-    world.run(world.the_promise())
+    scenario.request(world, origin.cast)
+    world.run(world.the_operation())
     seen = world.see()
     world.close()
     return seen
@@ -71,10 +71,10 @@ def _cut_everywhere(world: World, failing: str | None) -> Iterator[int]:
     """Cut one run off after the other, each a moment later than the one before, until one ends. Every run meets what
     all before it have left."""
     for moment in count():
-        if not world.promised():
+        if not world.outstanding():
             return
         try:
-            world.run(world.the_promise(), Cutting(moment, failing))
+            world.run(world.the_operation(), Cutting(moment, failing))
         except CutOff:
             yield moment
 
@@ -85,7 +85,7 @@ def test_a_workflow_cut_off_at_each_moment_ends_as_a_straight_run(
     scenario: Scenario, kind: Kind, originals: dict[Kind, Original], tmp_path: Path
 ) -> None:
     world = originals[kind].copy(tmp_path / "world")
-    scenario.promise(world, originals[kind].cast)
+    scenario.request(world, originals[kind].cast)
     moments = list(_cut_everywhere(world, None))
     assert len(moments) == 2 * len(engine.step_names(CATALOGUE[scenario.workflow]))
     assert world.see() == _straight(originals[kind], tmp_path / "straight", scenario)
@@ -98,14 +98,14 @@ def test_a_workflow_cut_off_while_it_is_undone_ends_as_a_failed_one(
     scenario: Scenario, step: str, kind: Kind, originals: dict[Kind, Original], tmp_path: Path
 ) -> None:
     world = originals[kind].copy(tmp_path / "world")
-    failed = scenario.promise(world, originals[kind].cast)
+    failed = scenario.request(world, originals[kind].cast)
     before = world.see()
     assert list(_cut_everywhere(world, step))
     after = world.see()
     world.close()
     assert failed is not None
     assert changes(before, after) == failed(str(INJECTED))
-    assert (after.promised, after.volumes, after.power) == ([], before.volumes, before.power)
+    assert (after.outstanding, after.volumes, after.power) == ([], before.volumes, before.power)
 
 
 @pytest.mark.parametrize(("scenario", "step"), FAILING, ids=lambda each: getattr(each, "name", each))
@@ -116,12 +116,12 @@ def test_a_workflow_cut_off_while_it_is_undone_may_succeed_the_next_time(
     straight = _straight(originals["memory"], tmp_path / "straight", scenario)
     for moment in count():
         world = originals["memory"].copy(tmp_path / f"world-{moment}")
-        scenario.promise(world, originals["memory"].cast)
+        scenario.request(world, originals["memory"].cast)
         with suppress(CutOff):
-            world.run(world.the_promise(), Cutting(moment, step))
-        if not world.promised():
+            world.run(world.the_operation(), Cutting(moment, step))
+        if not world.outstanding():
             world.close()
             return
-        world.run(world.the_promise())
+        world.run(world.the_operation())
         assert world.see() == straight
         world.close()

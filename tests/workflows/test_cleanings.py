@@ -22,7 +22,7 @@ from tests.workflows.world import Cast, World
 Scene = tuple[World, Cast]
 
 
-def promised(world: World, cast: Cast, name: str = "clean") -> Image:
+def pending(world: World, cast: Cast, name: str = "clean") -> Image:
     return image_cleanings.create(world.region, cast.alice, Clean(cast.image_id, ImageSettings(name)))
 
 
@@ -33,9 +33,9 @@ def with_cleaner(world: World, during: Callable[[], None]) -> World:
 def test_the_original_stays_and_what_was_done_is_kept(scene: Scene) -> None:
     world, cast = scene
     source = read_image(world.region, cast.image_id)
-    image = promised(world, cast)
+    image = pending(world, cast)
     before = world.see()
-    world.run(world.the_promise())
+    world.run(world.the_operation())
     after = world.see()
     (old,), (new,) = source.snapshot_ids, image.snapshot_ids
     assert (after.snapshots[old], after.snapshots[new]) == (b"the system", b"the systemclean")
@@ -51,19 +51,19 @@ def test_the_original_stays_and_what_was_done_is_kept(scene: Scene) -> None:
 
 def test_its_snapshots_tell_how_far_it_is(scene: Scene) -> None:
     world, cast = scene
-    image = promised(world, cast)
+    image = pending(world, cast)
     seen: list[int] = []
     during = with_cleaner(world, lambda: seen.append(image_cleanings.progress_percent(world.region, image)))
-    during.run(world.the_promise())
+    during.run(world.the_operation())
     assert seen == [50]
 
 
 def test_an_image_that_is_deleted_while_it_is_made_leaves_nothing(scene: Scene) -> None:
     world, cast = scene
-    image = promised(world, cast)
+    image = pending(world, cast)
     before = world.see()
     during = with_cleaner(world, lambda: images.delete(world.region, cast.alice, image.image_id))
-    during.run(world.the_promise())
+    during.run(world.the_operation())
     after = world.see()
     assert (after.snapshots, after.volumes) == (before.snapshots, before.volumes)
     assert f"snapshots {image.snapshot_ids[0]}" not in after.rows
@@ -73,27 +73,27 @@ def test_an_image_that_is_deleted_while_it_is_made_leaves_nothing(scene: Scene) 
 def test_the_source_may_go_while_its_copy_is_cleaned(scene: Scene) -> None:
     world, cast = scene
     source = read_image(world.region, cast.image_id)
-    image = promised(world, cast)
+    image = pending(world, cast)
 
     def remove() -> None:
         images.delete(world.region, cast.alice, cast.image_id)
         world.disks.store.delete_snapshot(source.snapshot_ids[0])
 
-    promise = next(each for each in world.promised() if each.workflow == "clean_image")
-    with_cleaner(world, remove).run(promise)
+    operation = next(each for each in world.outstanding() if each.workflow == "clean_image")
+    with_cleaner(world, remove).run(operation)
     assert read_image(world.region, image.image_id).state == ImageState.AVAILABLE
     assert world.see().snapshots[image.snapshot_ids[0]] == b"the systemclean"
 
 
 def test_what_cannot_be_cleaned_is_a_failed_image_with_the_reason(scene: Scene) -> None:
     world, cast = scene
-    image = promised(world, cast)
+    image = pending(world, cast)
     before = world.see()
 
     def refuse() -> None:
         raise CannotClean(reason="it is a Windows")
 
-    with_cleaner(world, refuse).run(world.the_promise())
+    with_cleaner(world, refuse).run(world.the_operation())
     failed = read_image(world.region, image.image_id)
     assert (failed.state, failed.mappings) == (ImageState.FAILED, ())
     assert failed.state_message == "The image cannot be cleaned: it is a Windows."
@@ -103,10 +103,10 @@ def test_what_cannot_be_cleaned_is_a_failed_image_with_the_reason(scene: Scene) 
 
 def test_it_stops_at_the_reserve(scene: Scene) -> None:
     world, cast = scene
-    image = promised(world, cast)
+    image = pending(world, cast)
     full = Room(lambda: Usage(1, 1), 2)
     short = replace(world, parts=replace(world.parts, room=full))
-    short.run(world.the_promise())
+    short.run(world.the_operation())
     failed = read_image(world.region, image.image_id)
     assert failed.state == ImageState.FAILED
     assert "reserved" in (failed.state_message or "")
@@ -114,7 +114,7 @@ def test_it_stops_at_the_reserve(scene: Scene) -> None:
 
 def test_sweeps_leave_what_is_being_cleaned_and_remove_what_is_left(scene: Scene) -> None:
     world, cast = scene
-    image = promised(world, cast)
+    image = pending(world, cast)
     seen: list[set[str]] = []
 
     def sweep() -> None:
@@ -122,7 +122,7 @@ def test_sweeps_leave_what_is_being_cleaned_and_remove_what_is_left(scene: Scene
         inventory = world.disks.store.inventory()
         seen.append({*inventory.volume_ids, *inventory.snapshot_ids})
 
-    with_cleaner(world, sweep).run(world.the_promise())
+    with_cleaner(world, sweep).run(world.the_operation())
     working = image.snapshot_ids[0].replace("snap-", "clean-")
     assert working in seen[0]
     world.disks.store.copy_snapshot(working, image.snapshot_ids[0])
@@ -137,7 +137,7 @@ def test_sweeps_leave_what_is_being_cleaned_and_remove_what_is_left(scene: Scene
 def test_images_are_cleaned_one_at_a_time(scene: Scene) -> None:
     world, cast = scene
     for name in ("first", "second", "third"):
-        promised(world, cast, name)
+        pending(world, cast, name)
     running, most = 0, 0
     guard, entered = threading.Lock(), threading.Event()
 
@@ -155,7 +155,7 @@ def test_images_are_cleaned_one_at_a_time(scene: Scene) -> None:
                     running -= 1
 
     busy = replace(world, parts=replace(world.parts, cleaner=Counting()))
-    threads = [threading.Thread(target=busy.run, args=(each,)) for each in world.promised()]
+    threads = [threading.Thread(target=busy.run, args=(each,)) for each in world.outstanding()]
     for thread in threads:
         thread.start()
     for thread in threads:

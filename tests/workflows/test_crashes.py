@@ -84,15 +84,15 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     homes = {str(point): place / str(number) for number, point in enumerate(POINTS)}
     for point in POINTS:
         world = origin.copy(homes[str(point)])
-        failure = point.scenario.promise(world, origin.cast)
+        failure = point.scenario.request(world, origin.cast)
         reason = "The volume store failed: injected"
         failed[str(point)] = failure(reason) if failure and point.failing else None
         before[str(point)] = world.see()
         world.close()
         if point.scenario.name not in straight:
             model = origin.copy(place / point.scenario.name)
-            point.scenario.promise(model, origin.cast)
-            model.run(model.the_promise(), engine.Unjournalled())
+            point.scenario.request(model, origin.cast)
+            model.run(model.the_operation(), engine.Unjournalled())
             straight[point.scenario.name] = model.see()
             model.close()
     cases = [[str(homes[str(point)]), point.step, point.moment, point.failing] for point in POINTS]
@@ -114,7 +114,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
 @pytest.mark.parametrize("point", POINTS, ids=str)
 def test_killed_region_leaves_nothing_half_done(point: Point, outcomes: dict[str, Outcome]) -> None:
     outcome = outcomes[str(point)]
-    assert outcome.after.promised == []
+    assert outcome.after.outstanding == []
     assert all(all(opened.values()) for opened in outcome.after.open.values())
     if point.failing is None:
         assert outcome.after == outcome.straight

@@ -163,9 +163,7 @@ def running(
         workflows.close()
 
 
-def promise(
-    world: World, workflow: str, subject_id: str, *locks: str, account_id: str = "alice"
-) -> Operation:
+def add(world: World, workflow: str, subject_id: str, *locks: str, account_id: str = "alice") -> Operation:
     operation = Operation(f"{workflow}:{subject_id}", workflow, subject_id, RawParams({}), account_id)
     with world.region.store.begin() as connection:
         operations.insert(connection, operation, locks, world.parts.clock.now())
@@ -179,7 +177,7 @@ def status(operation: Operation) -> str | None:
 
 def test_workflow_runs_once_however_often_it_is_started(world: World, log: Log) -> None:
     with running(world, log) as workflows:
-        operation = promise(world, "short", "a")
+        operation = add(world, "short", "a")
         for _ in range(3):
             workflows.start(operation)
             workflows.start_outstanding()
@@ -187,34 +185,34 @@ def test_workflow_runs_once_however_often_it_is_started(world: World, log: Log) 
         workflows.start(operation)
         workflows.start_outstanding()
         assert log.done == ["a first", "a second"]
-        assert world.promised() == []
+        assert world.outstanding() == []
 
 
 def test_wait_tells_whether_it_ended_in_time(world: World, log: Log) -> None:
     with running(world, log) as workflows:
-        operation = promise(world, "long", "a")
+        operation = add(world, "long", "a")
         workflows.start(operation)
         assert not workflows.wait(operation.operation_id, 0.05)
         log.hold.set()
         assert workflows.wait(operation.operation_id, 20)
 
 
-def test_promises_of_others_are_taken_up(world: World, log: Log) -> None:
+def test_operations_of_others_are_taken_up(world: World, log: Log) -> None:
     with running(world, log) as workflows:
-        operation = promise(world, "short", "a")
+        operation = add(world, "short", "a")
         workflows.start_outstanding()
         assert workflows.wait(operation.operation_id, 20)
 
 
 def test_interrupted_workflow_goes_on_where_it_was(world: World, log: Log) -> None:
     with running(world, log) as workflows:
-        operation = promise(world, "long", "a")
+        operation = add(world, "long", "a")
         workflows.start(operation)
         eventually(lambda: log.done == ["a first"])
     resumed = Log(hold=log.hold)
     with running(world, resumed):
         log.hold.set()
-        eventually(lambda: world.promised() == [])
+        eventually(lambda: world.outstanding() == [])
     assert log.done == ["a first"]
     assert resumed.done == ["a second"]
 
@@ -236,13 +234,13 @@ class FailsOnce:
 
 def test_workflow_whose_journal_failed_is_revived(world: World, log: Log) -> None:
     with running(world, log, FailsOnce) as workflows:
-        operation = promise(world, "short", "a")
+        operation = add(world, "short", "a")
         workflows.start(operation)
         eventually(lambda: status(operation) == "ERROR")
         workflows.start_outstanding()
-        assert world.promised() == [operation]
+        assert world.outstanding() == [operation]
         workflows.revive()
-        eventually(lambda: world.promised() == [])
+        eventually(lambda: world.outstanding() == [])
         eventually(lambda: status(operation) == "SUCCESS")
     assert log.done == ["a first", "a second", "a second"]
 
@@ -291,14 +289,14 @@ def test_workflow_whose_journal_takes_nothing_goes_on_without_a_restart(world: W
     """Not even that it has failed can be written: to the journal it runs still."""
     medium = Medium(world.home / "journal.sqlite")
     with running(world, log, partial(FullMedium, medium)) as workflows:
-        operation = promise(world, "short", "a")
+        operation = add(world, "short", "a")
         workflows.start(operation)
         assert workflows.wait(operation.operation_id, 20)
         workflows.revive()
         assert status(operation) == "PENDING"
         medium.emptied()
         workflows.revive()
-        eventually(lambda: world.promised() == [])
+        eventually(lambda: world.outstanding() == [])
         eventually(lambda: status(operation) == "SUCCESS")
     assert log.done[:2] == ["a first", "a second"]
     assert set(log.done[2:]) == {"a second"}
@@ -308,12 +306,12 @@ def test_workflow_that_cannot_be_revived_holds_up_no_other(
     world: World, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running(world, log) as workflows:
-        for operation in [promise(world, "short", name) for name in "ab"]:
+        for operation in [add(world, "short", name) for name in "ab"]:
             workflows.start(operation)
             assert workflows.wait(operation.operation_id, 20)
             eventually(lambda operation=operation: status(operation) == "SUCCESS")  # type: ignore[misc]
         for name in "ab":
-            promise(world, "short", name)
+            add(world, "short", name)
         rewind = DBOS.rewind_workflow
 
         def rewind_most(workflow_id: str, **how: Any) -> object:
@@ -323,73 +321,73 @@ def test_workflow_that_cannot_be_revived_holds_up_no_other(
 
         monkeypatch.setattr(DBOS, "rewind_workflow", rewind_most)
         workflows.revive()
-        eventually(lambda: [each.subject_id for each in world.promised()] == ["a"])
+        eventually(lambda: [each.subject_id for each in world.outstanding()] == ["a"])
         monkeypatch.undo()
         workflows.revive()
-        eventually(lambda: world.promised() == [])
+        eventually(lambda: world.outstanding() == [])
 
 
 @pytest.mark.parametrize("arguments", ['"damaged"', "[]", '{"boot": "perhaps"}'])
-def test_a_promise_that_cannot_be_read_holds_up_no_other(
+def test_an_operation_that_cannot_be_read_holds_up_no_other(
     world: World, log: Log, logged: list[MutableMapping[str, Any]], arguments: str
 ) -> None:
     with running(world, log, launch=False) as workflows:
-        damaged = promise(world, "create_vm", "a")
+        damaged = add(world, "create_vm", "a")
         with world.region.store.begin() as connection:
             connection.execute(
                 schema.operations.update().values(arguments=sa.literal_column(f"'{arguments}'"))
             )
-        others = [promise(world, "short", "b"), promise(world, "short", "c", account_id="bob")]
+        others = [add(world, "short", "b"), add(world, "short", "c", account_id="bob")]
         workflows.launch()
         assert all(workflows.wait(each.operation_id, 20) for each in (damaged, *others))
-        assert [each.operation_id for each in world.promised()] == [damaged.operation_id]
+        assert [each.operation_id for each in world.outstanding()] == [damaged.operation_id]
     assert sorted(log.done) == ["b first", "b second", "c first", "c second"]
     assert [line["operation"] for line in logged if "broke off" in line["event"]] == [damaged.operation_id]
 
 
-def test_promise_of_a_restored_database_is_kept_anew(world: World, log: Log) -> None:
+def test_operation_of_a_restored_database_is_done_again(world: World, log: Log) -> None:
     """The journal is of a later time than the database: it says that all was done."""
     with running(world, log) as workflows:
-        operation = promise(world, "short", "a")
+        operation = add(world, "short", "a")
         workflows.start(operation)
         eventually(lambda: status(operation) == "SUCCESS")
-        promise(world, "short", "a")
+        add(world, "short", "a")
         workflows.revive()
-        eventually(lambda: world.promised() == [])
+        eventually(lambda: world.outstanding() == [])
     assert log.done == ["a first", "a second"] * 2
 
 
 def test_a_workflow_with_an_ending_leaves_nothing_in_the_journal(world: World, log: Log) -> None:
     with running(world, log) as workflows:
-        operation = promise(world, "anew", "a")
+        operation = add(world, "anew", "a")
         workflows.start(operation)
         assert workflows.wait(operation.operation_id, 20)
         assert status(operation) is None
         workflows.revive()
-        assert world.promised() == []
+        assert world.outstanding() == []
     assert log.done == ["a first", "a second"]
 
 
 def test_a_workflow_with_an_ending_begins_again_after_a_crash(world: World, log: Log) -> None:
     with running(world, log) as workflows:
-        workflows.start(promise(world, "long anew", "a"))
+        workflows.start(add(world, "long anew", "a"))
         eventually(lambda: log.done == ["a first"])
     resumed = Log(hold=log.hold)
     with running(world, resumed):
         log.hold.set()
-        eventually(lambda: world.promised() == [])
+        eventually(lambda: world.outstanding() == [])
     assert resumed.done == ["a first"]
 
 
 def test_a_workflow_with_an_ending_that_broke_off_begins_again(world: World, log: Log) -> None:
     with running(world, log, FailsOnce) as workflows:
-        operation = promise(world, "anew", "a")
+        operation = add(world, "anew", "a")
         workflows.start(operation)
         assert workflows.wait(operation.operation_id, 20)
         workflows.start_outstanding()
-        assert world.promised() == [operation]
+        assert world.outstanding() == [operation]
         workflows.revive()
-        eventually(lambda: world.promised() == [])
+        eventually(lambda: world.outstanding() == [])
     assert log.done == ["a first", "a second"] * 2
 
 
@@ -400,24 +398,24 @@ def test_what_an_earlier_release_began_in_the_journal_begins_again(
     with monkeypatch.context() as earlier:
         earlier.setattr(Workflow, "journalled", True)
         with running(world, log) as workflows:
-            workflows.start(promise(world, "long anew", "a"))
+            workflows.start(add(world, "long anew", "a"))
             eventually(lambda: log.done == ["a first"])
     resumed = Log(hold=log.hold)
     with running(world, resumed):
         log.hold.set()
-        eventually(lambda: world.promised() == [])
+        eventually(lambda: world.outstanding() == [])
     assert resumed.done == ["a first"]
 
 
 def test_running_workflow_is_not_revived(world: World, log: Log) -> None:
     with running(world, log) as workflows:
-        operation = promise(world, "long", "a")
+        operation = add(world, "long", "a")
         workflows.start(operation)
         eventually(lambda: log.done == ["a first"])
         workflows.revive()
         assert status(operation) == "PENDING"
         log.hold.set()
-        eventually(lambda: world.promised() == [])
+        eventually(lambda: world.outstanding() == [])
     assert log.done == ["a first", "a second"]
 
 
@@ -426,8 +424,8 @@ def test_journal_forgets_what_has_ended(world: World, log: Log) -> None:
     assert isinstance(clock, ManualClock)
     clock.present = datetime.now(UTC)
     with running(world, log) as workflows:
-        ended = [promise(world, "short", f"s{number}") for number in range(5)]
-        alive = promise(world, "long", "a")
+        ended = [add(world, "short", f"s{number}") for number in range(5)]
+        alive = add(world, "long", "a")
         for operation in (*ended, alive):
             workflows.start(operation)
         for operation in ended:
@@ -439,22 +437,22 @@ def test_journal_forgets_what_has_ended(world: World, log: Log) -> None:
         assert [status(operation) for operation in ended] == [None] * 5
         assert status(alive) == "PENDING"
         log.hold.set()
-        eventually(lambda: world.promised() == [])
+        eventually(lambda: world.outstanding() == [])
 
 
-def test_promises_that_work_on_the_same_are_kept_in_their_order(world: World, log: Log) -> None:
+def test_operations_that_work_on_the_same_are_done_in_their_order(world: World, log: Log) -> None:
     with running(world, log) as workflows:
-        promise(world, "long", "a", "vm")
-        promise(world, "short", "b", "vm", "volume")
-        promise(world, "short", "c", "volume")
-        last = promise(world, "short", "d", "other")
+        add(world, "long", "a", "vm")
+        add(world, "short", "b", "vm", "volume")
+        add(world, "short", "c", "volume")
+        last = add(world, "short", "d", "other")
         workflows.start(last)
         assert workflows.wait(last.operation_id, 20)
         eventually(lambda: "a first" in log.done)
         workflows.start_outstanding()
         assert not [each for each in log.done if each[0] in "bc"]
         log.hold.set()
-        eventually(lambda: world.promised() == [])
+        eventually(lambda: world.outstanding() == [])
     order = [each for each in log.done if each[0] in "abc"]
     assert order == [f"{subject} {step}" for subject in "abc" for step in ("first", "second")]
 
@@ -462,13 +460,13 @@ def test_promises_that_work_on_the_same_are_kept_in_their_order(world: World, lo
 def test_order_is_kept_across_a_crash(world: World, log: Log) -> None:
     """Whether the first was begun or not, in whatever order the journal resumes what it knows."""
     for number in range(10):
-        promise(world, "long" if number == 0 else "short", f"{number}", "vm")
+        add(world, "long" if number == 0 else "short", f"{number}", "vm")
     with running(world, log):
         eventually(lambda: log.done == ["0 first"])
     resumed = Log(hold=log.hold)
     with running(world, resumed):
         log.hold.set()
-        eventually(lambda: world.promised() == [])
+        eventually(lambda: world.outstanding() == [])
     after = [f"{number} {step}" for number in range(10) for step in ("first", "second")]
     assert log.done + resumed.done == after
 
@@ -476,7 +474,7 @@ def test_order_is_kept_across_a_crash(world: World, log: Log) -> None:
 def test_what_a_former_version_began_out_of_order_waits_all_the_same(world: World, log: Log) -> None:
     """The journal has all of them as begun, and resumes them at once."""
     with running(world, log) as workflows:
-        begun = [promise(world, "long", f"{number}") for number in range(10)]
+        begun = [add(world, "long", f"{number}") for number in range(10)]
         workflows.start_outstanding()
         eventually(lambda: len(log.done) == AT_ONCE[Lane.WORK])
         with world.region.store.begin() as connection:
@@ -487,48 +485,48 @@ def test_what_a_former_version_began_out_of_order_waits_all_the_same(world: Worl
     resumed = Log(hold=log.hold)
     log.hold.set()
     with running(world, resumed):
-        eventually(lambda: world.promised() == [])
+        eventually(lambda: world.outstanding() == [])
     ended = [each for each in resumed.done if each.endswith("second")]
     assert ended == [f"{number} second" for number in range(10)]
 
 
 def test_accounts_take_turns(world: World, log: Log) -> None:
-    """One that has promised much keeps nobody else waiting, nor its own guests and firewalls."""
-    many = [promise(world, "long", f"{number}") for number in range(5 * AT_ONCE[Lane.WORK])]
+    """One that has requested much keeps nobody else waiting, nor its own guests and firewalls."""
+    many = [add(world, "long", f"{number}") for number in range(5 * AT_ONCE[Lane.WORK])]
     with running(world, log) as workflows:
         eventually(lambda: len(log.done) == AT_ONCE[Lane.WORK])
-        others = [promise(world, "short", "x", account_id="bob"), promise(world, "guest", "y")]
+        others = [add(world, "short", "x", account_id="bob"), add(world, "guest", "y")]
         workflows.start(others[0])
         assert all(workflows.wait(each.operation_id, 20) for each in others)
         assert len([each for each in log.done if each[0] in "0123456789"]) == AT_ONCE[Lane.WORK]
         log.hold.set()
-        eventually(lambda: world.promised() == [], 60)
+        eventually(lambda: world.outstanding() == [], 60)
     assert len(log.done) == 2 * len(many) + 3
 
 
-def test_what_waits_for_an_earlier_promise_takes_no_place(world: World, log: Log) -> None:
+def test_what_waits_for_an_earlier_operation_takes_no_place(world: World, log: Log) -> None:
     with running(world, log) as workflows:
         for number in range(5 * AT_ONCE[Lane.WORK]):
-            promise(world, "long" if number == 0 else "short", f"{number}", "vm")
-        free = promise(world, "short", "x")
+            add(world, "long" if number == 0 else "short", f"{number}", "vm")
+        free = add(world, "short", "x")
         workflows.start(free)
         assert workflows.wait(free.operation_id, 20)
         log.hold.set()
-        eventually(lambda: world.promised() == [], 60)
+        eventually(lambda: world.outstanding() == [], 60)
 
 
 def test_what_is_broken_holds_up_its_successors_only(world: World, log: Log) -> None:
     """It is tried for ever, and takes no place of its account's meanwhile."""
     with running(world, log) as workflows:
         for number in range(2 * AT_ONCE[Lane.WORK]):
-            promise(world, "broken", f"{number}", f"vm-{number}")
-        successor = promise(world, "short", "successor", "vm-0")
-        other = promise(world, "short", "other")
+            add(world, "broken", f"{number}", f"vm-{number}")
+        successor = add(world, "short", "successor", "vm-0")
+        other = add(world, "short", "other")
         workflows.start(other)
         assert workflows.wait(other.operation_id, 20)
         assert not workflows.wait(successor.operation_id, 0.05)
         log.hold.set()
-        eventually(lambda: world.promised() == [], 60)
+        eventually(lambda: world.outstanding() == [], 60)
 
 
 def test_the_journal_waits_for_the_medium_with_each_commit(tmp_path: Path) -> None:

@@ -27,10 +27,10 @@ from tests.workflows.scenarios import SCENARIOS, Scenario
 from tests.workflows.world import NETWORK, Cast, World
 
 
-def test_kept_promise_is_not_kept_again(scene: tuple[World, Cast]) -> None:
+def test_operation_that_is_done_is_not_done_again(scene: tuple[World, Cast]) -> None:
     world, cast = scene
     vm_transitions.stop(world.region, cast.alice, [cast.running.vm_id], force=True)
-    stop = world.the_promise()
+    stop = world.the_operation()
     world.run(stop)
     vm_transitions.start(world.region, cast.alice, [cast.running.vm_id])
     world.run_all()
@@ -40,14 +40,14 @@ def test_kept_promise_is_not_kept_again(scene: tuple[World, Cast]) -> None:
 
 
 def test_journal_that_fails_undoes_nothing(scene: tuple[World, Cast]) -> None:
-    """Whether the step was done is not known, so the promise stands and the next run goes on."""
+    """Whether the step was done is not known, so the operation is outstanding and the next run goes on."""
     world, cast = scene
     images.create_from_vm(
         world.region,
         cast.alice,
         images.FromVm(images.ImageSettings("image"), cast.running.vm_id, no_reboot=True),
     )
-    operation = world.the_promise()
+    operation = world.the_operation()
 
     class Torn(engine.Unjournalled):
         def once(self, name: str, action: object, *, until_success: bool) -> str | None:
@@ -57,9 +57,9 @@ def test_journal_that_fails_undoes_nothing(scene: tuple[World, Cast]) -> None:
 
     with pytest.raises(OSError, match="disk full"):
         world.run(operation, Torn())
-    assert world.promised() == [operation]
+    assert world.outstanding() == [operation]
     world.run(operation)
-    assert world.promised() == []
+    assert world.outstanding() == []
     assert len(world.see().snapshots) == 4
 
 
@@ -74,14 +74,14 @@ def test_whoever_touches_a_volume_holds_it(scene: tuple[World, Cast]) -> None:
     region, alice, vm = world.region, cast.alice, cast.running
     root, data = (volume.volume_id for volume in vm.volumes)
     snapshots.create_from_volume(region, alice, snapshots.FromVolume(cast.volume_id))
-    assert _names(world, world.the_promise()) == {cast.volume_id}
+    assert _names(world, world.the_operation()) == {cast.volume_id}
     volumes.link(region, alice, volumes.Link(cast.volume_id, vm.vm_id, "/dev/xvdc"))
-    capture, link = world.promised()
+    capture, link = world.outstanding()
     assert _names(world, capture) == _names(world, link) == {cast.volume_id, vm.vm_id}
     world.run_all()
     wanted = images.FromVm(images.ImageSettings("image"), vm.vm_id, no_reboot=True)
     images.create_from_vm(region, alice, wanted)
-    image = next(each for each in world.promised() if each.workflow == "create_image")
+    image = next(each for each in world.outstanding() if each.workflow == "create_image")
     assert _names(world, image) == {vm.vm_id, root, data, cast.volume_id}
 
 
@@ -89,9 +89,9 @@ def test_vm_starts_without_a_volume_that_is_still_being_attached(scene: tuple[Wo
     world, cast = scene
     vm_id = cast.stopped.vm_id
     volumes.link(world.region, cast.alice, volumes.Link(cast.volume_id, vm_id, "/dev/xvdc"))
-    link = world.the_promise()
+    link = world.the_operation()
     vm_transitions.start(world.region, cast.alice, [vm_id])
-    start = next(each for each in world.promised() if each != link)
+    start = next(each for each in world.outstanding() if each != link)
     world.run(start)
     assert cast.volume_id not in (world.hypervisor.open_disks(vm_id) or {})
     world.run(link)
@@ -102,14 +102,14 @@ def test_deletion_overtakes_a_launch(scene: tuple[World, Cast]) -> None:
     """Whatever became of the order: a VM that was terminated is not launched."""
     world, cast = scene
     (vm,) = launches.launch(world.region, cast.alice, launches.Launch(cast.image_id))
-    launch = world.the_promise()
+    launch = world.the_operation()
     vm_transitions.delete(world.region, cast.alice, [vm.vm_id])
-    delete = next(each for each in world.promised() if each != launch)
+    delete = next(each for each in world.outstanding() if each != launch)
     world.run(delete)
     world.run(launch)
     assert world.vm(vm.vm_id).state == VmState.TERMINATED
     assert vm.vm_id not in world.hypervisor.power_states()
-    assert world.promised() == []
+    assert world.outstanding() == []
 
 
 @pytest.mark.parametrize("first", ["start_vm", "delete_vm"])
@@ -118,7 +118,7 @@ def test_deletion_goes_before_a_start(scene: tuple[World, Cast], first: str) -> 
     vm_id = cast.stopped.vm_id
     vm_transitions.start(world.region, cast.alice, [vm_id])
     vm_transitions.delete(world.region, cast.alice, [vm_id])
-    by_name = {operation.workflow: operation for operation in world.promised()}
+    by_name = {operation.workflow: operation for operation in world.outstanding()}
     world.run(by_name.pop(first))
     assert world.vm(vm_id).state in (VmState.SHUTTING_DOWN, VmState.TERMINATED)
     world.run_all()
@@ -131,11 +131,11 @@ def test_late_attachment_leaves_another_vms_link_alone(scene: tuple[World, Cast]
     world, cast = scene
     region, alice, volume_id = world.region, cast.alice, cast.volume_id
     volumes.link(region, alice, volumes.Link(volume_id, cast.running.vm_id, "/dev/xvdc"))
-    late = world.the_promise()
+    late = world.the_operation()
     vm_transitions.delete(region, alice, [cast.running.vm_id])
-    world.run(next(each for each in world.promised() if each != late))
+    world.run(next(each for each in world.outstanding() if each != late))
     volumes.link(region, alice, volumes.Link(volume_id, cast.stopped.vm_id, "/dev/xvdc"))
-    world.run(next(each for each in world.promised() if each != late))
+    world.run(next(each for each in world.outstanding() if each != late))
     world.run(late)
     with region.store.read() as connection:
         volume = volume_records.get(connection, volume_id)
@@ -153,7 +153,7 @@ def test_snapshot_of_a_volume_that_is_gone_is_an_error(scene: tuple[World, Cast]
         snapshot = snapshot_records.get(connection, made.snapshot_id)
     assert snapshot is not None
     assert snapshot.state == SnapshotState.ERROR
-    assert world.promised() == []
+    assert world.outstanding() == []
 
 
 class Stubborn(SimulatedHypervisor):
@@ -192,7 +192,7 @@ def test_vm_is_shut_down_for_its_image_and_started_again_unless_it_must_not_be(
     wanted = images.FromVm(images.ImageSettings("golden"), vm_id, no_reboot=no_reboot)
     made = images.create_from_vm(world.region, cast.alice, wanted)
     journal = Watching(world, vm_id)
-    world.run(world.the_promise(), journal)
+    world.run(world.the_operation(), journal)
     at_capture = PowerState.RUNNING if no_reboot else PowerState.OFF
     assert (journal.power["capture"], journal.power["start"]) == (at_capture, PowerState.RUNNING)
     assert world.vm(vm_id).state == VmState.RUNNING
@@ -213,13 +213,13 @@ def test_image_that_was_deleted_while_pending_leaves_all_else_settled(
     cleaning are given up: they take long, and nobody wants them any more."""
     world, cast = scene
     before = world.see()
-    scenario.promise(world, cast)
-    (operation,) = world.promised()
+    scenario.request(world, cast)
+    (operation,) = world.outstanding()
     images.delete(world.region, _owner(world, operation.subject_id), operation.subject_id)
     first = CATALOGUE[operation.workflow].steps[0].name
     world.run(operation, Failing(first, StorageFailed(reason="injected"), after_work=True) if fails else None)
     after = world.see()
-    assert (after.promised, after.staged) == ([], [])
+    assert (after.outstanding, after.staged) == ([], [])
     assert after.power == before.power
     assert not [key for key in after.rows if operation.subject_id in key]
     made = after.rows.keys() - before.rows.keys()
@@ -240,14 +240,14 @@ def test_volume_that_a_guest_keeps_is_attached(scene: tuple[World, Cast]) -> Non
     parts = replace(world.parts, hypervisor=Stubborn(world.home, NETWORK))
     data = cast.running.volumes[1].volume_id
     volumes.unlink(world.region, cast.alice, data)
-    unlink = world.the_promise()
+    unlink = world.the_operation()
     engine.run(CATALOGUE["unlink_volume"], parts, unlink, engine.Unjournalled())
     assert _link_state(world, data) == LinkState.ATTACHED
     volumes.link(world.region, cast.alice, volumes.Link(cast.volume_id, cast.running.vm_id, "/dev/xvdc"))
     journal = Failing("record", StorageFailed(reason="injected"), after_work=False)
-    engine.run(CATALOGUE["link_volume"], parts, world.the_promise(), journal)
+    engine.run(CATALOGUE["link_volume"], parts, world.the_operation(), journal)
     assert _link_state(world, cast.volume_id) == LinkState.ATTACHED
-    assert world.promised() == []
+    assert world.outstanding() == []
 
 
 class Broken(RecordedWorkflows):
@@ -255,12 +255,12 @@ class Broken(RecordedWorkflows):
         raise OSError(f"{operation.operation_id}: the journal's disk is full")
 
 
-def test_promise_that_cannot_be_started_stands(scene: tuple[World, Cast]) -> None:
+def test_operation_that_cannot_be_started_stays(scene: tuple[World, Cast]) -> None:
     """It is committed, so the caller is not told that it failed; the sweep starts it."""
     world, cast = scene
     region = replace(world.region, workflows=Broken())
     volumes.delete(region, cast.alice, cast.volume_id)
-    assert world.the_promise().workflow == "delete_volume"
+    assert world.the_operation().workflow == "delete_volume"
 
 
 def test_undo_that_is_refused_for_good_is_logged_and_not_tried_again(
@@ -293,4 +293,4 @@ def test_undo_that_is_refused_for_good_is_logged_and_not_tried_again(
     (told,) = [line for line in logged if "undo" in line]
     assert (told["undo"], told["operation"]) == ("second", "test:1")
     assert "snap-0000abcd" in told["reason"]
-    assert world.promised() == []
+    assert world.outstanding() == []

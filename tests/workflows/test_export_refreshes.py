@@ -49,10 +49,10 @@ from tests.workflows.world import Cast, World
 def refresh(world: World, cast: Cast, task: ExportTask, **changes: object) -> Refreshed:
     """Refresh an export, and run the workflow."""
     command = Refresh(task.task_id, **changes)  # type: ignore[arg-type]  # a test's own
-    promised = export_refreshes.refresh(world.region, cast.alice, command)
-    assert promised.under_way
+    begun = export_refreshes.refresh(world.region, cast.alice, command)
+    assert begun.under_way
     world.run_all()
-    return export_refreshes.wait(world.region, promised.operation_id, task.task_id)
+    return export_refreshes.wait(world.region, begun.operation_id, task.task_id)
 
 
 def store_of(world: World, task: ExportTask) -> ObjectStore:
@@ -246,10 +246,10 @@ def test_an_export_of_an_earlier_souche_gets_new_urls_too(here: World, cast: Cas
     assert headers == {}
 
 
-def test_a_dry_run_promises_nothing(here: World, cast: Cast) -> None:
+def test_a_dry_run_requests_nothing(here: World, cast: Cast) -> None:
     task = export_image(here, cast)
     export_refreshes.refresh(here.region.rehearsal(), cast.alice, Refresh(task.task_id))
-    assert here.promised() == []
+    assert here.outstanding() == []
 
 
 def test_all_exports_are_listed_to_the_operator(here: World, cast: Cast) -> None:

@@ -322,7 +322,7 @@ def test_an_undo_that_is_refused_for_good_ends_and_says_what_it_left(
     (told,) = [line for line in logged if line["event"] == "left in a bucket" and disk in line["keys"]]
     assert told["task_id"] == task.task_id
     assert free(world, task)
-    assert world.promised() == []
+    assert world.outstanding() == []
 
 
 def free(world: World, task: ExportTask) -> bool:
@@ -357,11 +357,11 @@ def test_a_bucket_that_cannot_be_cleaned_yet_holds_no_snapshot(
     snapshots.delete(world.region, cast.alice, cast.snapshot_id)
     if cancelled:
         export_tasks.cancel(world.region, cast.alice, task.task_id)
-    world.run(next(each for each in world.promised() if each.workflow == "delete_snapshot"))
+    world.run(next(each for each in world.outstanding() if each.workflow == "delete_snapshot"))
     world.run_all()
     ended = export_tasks.get(world.region, task.task_id)
     assert ended.state == (ExportState.CANCELLED if cancelled else ExportState.FAILED)
-    assert world.promised() == []
+    assert world.outstanding() == []
     assert objects(world) == []
 
 

@@ -141,16 +141,16 @@ def test_the_work_of_a_former_row_ends_as_that_of_a_new_one(
 ) -> None:
     formers = [arguments for workflow, arguments, _params in ROWS if workflow == scenario.workflow]
     expected = _ended(origin, tmp_path / "new", scenario, None)
-    assert expected.promised == []
+    assert expected.outstanding == []
     assert _ended(origin, tmp_path / "former", scenario, formers[0]) == expected
 
 
 def _ended(origin: Original, home: Path, scenario: Scenario, former: str | None) -> Seen:
     """A world after the work. `former` is a row of the workflow, whose values are replaced by those of the scenario."""
     world = origin.copy(home)
-    scenario.promise(world, origin.cast)
+    scenario.request(world, origin.cast)
     if former is not None:
-        values = stored.arguments_of(world.the_promise().params)
+        values = stored.arguments_of(world.the_operation().params)
         named = {
             name: ",".join(value) if isinstance(value, list) else value
             for name, value in values.items()
@@ -159,7 +159,7 @@ def _ended(origin: Original, home: Path, scenario: Scenario, former: str | None)
         assert set(named) == set(json.loads(former))
         with world.region.store.begin() as connection:
             connection.execute(schema.operations.update().values(arguments=named))
-    world.run(world.the_promise())
+    world.run(world.the_operation())
     seen = world.see()
     world.close()
     return seen
@@ -191,7 +191,7 @@ def test_what_the_former_journal_had_begun_ends(
     _begin(journal, operation.operation_id, inputs)
     workflows = DurableWorkflows(journal, catalogue, world.parts, "test")
     workflows.launch()
-    eventually(lambda: world.promised() == [])
+    eventually(lambda: world.outstanding() == [])
     workflows.close()
     world.close()
     assert given == [operation]  # of no account: as the journal has it, and not the database

@@ -63,19 +63,19 @@ def alice(world: World) -> Principal:
 
 
 def import_image(world: World, who: Principal, location: str, **settings: str) -> Image:
-    promised = image_imports.create(
+    pending = image_imports.create(
         world.region, who, FromManifest(ImageSettings(settings.get("name")), location)
     )
-    assert promised.state == ImageState.PENDING
-    world.run(world.the_promise())
-    return read_image(world.region, promised.image_id)
+    assert pending.state == ImageState.PENDING
+    world.run(world.the_operation())
+    return read_image(world.region, pending.image_id)
 
 
 def import_snapshot(world: World, who: Principal, location: str, size_bytes: int = 4 * MIB) -> Snapshot:
-    promised = snapshot_imports.create(world.region, who, FromUrl(location, size_bytes))
-    assert promised.state == SnapshotState.IN_QUEUE
-    world.run(world.the_promise())
-    return read_snapshot(world.region, promised.snapshot_id)
+    pending = snapshot_imports.create(world.region, who, FromUrl(location, size_bytes))
+    assert pending.state == SnapshotState.IN_QUEUE
+    world.run(world.the_operation())
+    return read_snapshot(world.region, pending.snapshot_id)
 
 
 FORMS: dict[str, Callable[[bytes], bytes]] = {
@@ -345,29 +345,29 @@ def test_what_the_server_says_is_told(world: World, alice: Principal, status: in
 def test_urls_are_kept_sealed_and_only_as_long_as_they_are_needed(world: World, alice: Principal) -> None:
     url = put_disk(packed(SYSTEM), query="?X-Amz-Signature=hush1")
     location = put_manifest(disk(url)) + "?AWSAccessKeyId=A&Expires=1&Signature=hush2"
-    promised = image_imports.create(world.region, alice, FromManifest(ImageSettings(None), location))
-    assert promised.file_location == location
+    pending = image_imports.create(world.region, alice, FromManifest(ImageSettings(None), location))
+    assert pending.file_location == location
     assert "hush" not in "\n".join(dump(world.region))
     world.run_all()
-    assert read_image(world.region, promised.image_id).state == ImageState.AVAILABLE
+    assert read_image(world.region, pending.image_id).state == ImageState.AVAILABLE
     assert "hush" not in "\n".join(dump(world.region))
     assert not [key for key in world.see().rows if key.startswith("disk_imports")]
 
 
 def test_a_snapshot_that_is_there_is_not_fetched_again(world: World, alice: Principal) -> None:
     """After a crash between two disks only the second is left to do."""
-    promised = image_imports.create(world.region, alice, FromManifest(ImageSettings(None), put_manifest()))
-    (snapshot_id,) = promised.snapshot_ids
+    pending = image_imports.create(world.region, alice, FromManifest(ImageSettings(None), put_manifest()))
+    (snapshot_id,) = pending.snapshot_ids
     file = world.home / "staging" / "given"
     file.write_bytes(b"there already".ljust(4 * MIB, b"\0"))
     world.disks.store.import_snapshot(snapshot_id, file, "raw", 1024**3)
-    world.run(world.the_promise())
+    world.run(world.the_operation())
     assert world.disks.snapshot(snapshot_id) == b"there already"
 
 
 def test_the_sweep_leaves_what_is_on_its_way(world: World, alice: Principal) -> None:
-    promised = image_imports.create(world.region, alice, FromManifest(ImageSettings(None), put_manifest()))
-    file = DiskImporter(Fetcher(AllowList()), world.home / "staging").file(promised.image_id, "snap-0000abcd")
+    pending = image_imports.create(world.region, alice, FromManifest(ImageSettings(None), put_manifest()))
+    file = DiskImporter(Fetcher(AllowList()), world.home / "staging").file(pending.image_id, "snap-0000abcd")
     file.write_bytes(b"half a disk")
     leftovers.remove_staged(world.parts, world.home / "staging")
     assert file.exists()
@@ -376,7 +376,7 @@ def test_the_sweep_leaves_what_is_on_its_way(world: World, alice: Principal) -> 
 def nothing_left(world: World) -> bool:
     seen: Seen = world.see()
     sources = [key for key in seen.rows if key.startswith(("disk_imports", "image_mappings"))]
-    return (seen.snapshots, seen.staged, seen.promised, sources) == ({}, [], [], [])
+    return (seen.snapshots, seen.staged, seen.outstanding, sources) == ({}, [], [], [])
 
 
 def cancelled_snapshot(world: World, alice: Principal, url: str) -> Callable[[], None]:
@@ -421,7 +421,7 @@ def untouched(world: World) -> bool:
 def test_a_deleted_import_leaves_nothing(world: World, alice: Principal, kind: str, moment: str) -> None:
     """Before its disks are taken in, and when they are."""
     delete = CANCELLED[kind](world, alice, put_disk(packed(SYSTEM)))
-    world.run(world.the_promise(), At("take in", moment, delete))
+    world.run(world.the_operation(), At("take in", moment, delete))
     assert untouched(world)
 
 
@@ -429,8 +429,8 @@ def test_a_deleted_import_leaves_nothing(world: World, alice: Principal, kind: s
 def test_an_import_that_downloads_hears_that_it_is_deleted(world: World, alice: Principal, kind: str) -> None:
     """Its server sends nothing for a quarter of an hour."""
     delete = CANCELLED[kind](world, alice, put_disk(SYSTEM, pause_seconds=900))
-    promised = world.the_promise()
-    work = threading.Thread(target=world.run, args=(promised,), daemon=True)
+    operation = world.the_operation()
+    work = threading.Thread(target=world.run, args=(operation,), daemon=True)
     work.start()
     eventually(lambda: [row["state"] for row in snapshot_rows(world)].count("pending") > 0, 20)
     delete()
@@ -452,7 +452,7 @@ def test_an_import_that_waits_for_its_turn_hears_that_it_is_deleted(
     with ExitStack() as held:
         for account_id in ("1", "2", "3", "4"):
             held.enter_context(turns.turn(account_id))
-        work = threading.Thread(target=world.run, args=(world.the_promise(),), daemon=True)
+        work = threading.Thread(target=world.run, args=(world.the_operation(),), daemon=True)
         work.start()
         delete()
         work.join(15)
@@ -462,8 +462,8 @@ def test_an_import_that_waits_for_its_turn_hears_that_it_is_deleted(
 
 def test_an_import_that_is_complete_is_deleted_as_any_snapshot(world: World, alice: Principal) -> None:
     delete = cancelled_snapshot(world, alice, put_disk(packed(SYSTEM)))
-    world.run(world.the_promise(), At("complete", "after", delete))
-    assert [operation.workflow for operation in world.promised()] == ["delete_snapshot"]
+    world.run(world.the_operation(), At("complete", "after", delete))
+    assert [operation.workflow for operation in world.outstanding()] == ["delete_snapshot"]
     world.run_all()
     assert untouched(world)
 
@@ -509,9 +509,9 @@ def test_an_import_waits_for_the_regions_own_store(world: World, alice: Principa
             threading.Timer(1.5, stored.__setitem__, (path, good)).start()
             return f"http://127.0.0.1:{web_server().port}"
 
-    promised = snapshot_imports.create(world.region, alice, FromUrl(url, 4 * MIB))
+    pending = snapshot_imports.create(world.region, alice, FromUrl(url, 4 * MIB))
     buckets = replace(world.parts.buckets, oos=OwnOos(world.home / "own"))
     there = replace(world, parts=replace(world.parts, buckets=buckets))
-    there.run(there.the_promise())
+    there.run(there.the_operation())
     assert seen
-    assert read_snapshot(world.region, promised.snapshot_id).state == SnapshotState.COMPLETED
+    assert read_snapshot(world.region, pending.snapshot_id).state == SnapshotState.COMPLETED

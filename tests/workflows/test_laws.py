@@ -79,14 +79,14 @@ def test_doing_a_step_twice_equals_doing_it_once(
 ) -> None:
     once = straight(scenario, kind)
     assert _after(originals[kind], tmp_path / how, scenario, Twice(step)) == once
-    assert once.promised == []
+    assert once.outstanding == []
     assert all(all(opened.values()) for opened in once.open.values())
 
 
 def _after(origin: Original, home: Path, scenario: Scenario, journal: engine.Journal) -> Seen:
     world = origin.copy(home)
-    scenario.promise(world, origin.cast)
-    world.run(world.the_promise(), journal)
+    scenario.request(world, origin.cast)
+    world.run(world.the_operation(), journal)
     seen = world.see()
     world.close()
     return seen
@@ -109,13 +109,13 @@ def test_failing_at_a_step_leaves_a_clean_world(
     origin = originals[kind]
     error, after_work = FAILURES[failure]
     world = origin.copy(tmp_path / "world")
-    failed = scenario.promise(world, origin.cast)
+    failed = scenario.request(world, origin.cast)
     before = world.see()
     journal = Failing(step, error, after_work)
-    world.run(world.the_promise(), journal)
+    world.run(world.the_operation(), journal)
     after = world.see()
     world.close()
-    assert after.promised == []
+    assert after.outstanding == []
     forward_only = failed is None or _is_forward_only(scenario, step)
     assert (journal.undone == 0) == forward_only
     if failed is None or forward_only or (after_work and step in scenario.stands):

@@ -28,7 +28,7 @@ def told_at_start(world: World, cast: Cast, hypervisor: Remembering) -> tuple[st
     """What the hypervisor is told at the next start: done before, to do now."""
     vm_transitions.start(world.region, cast.alice, [cast.stopped.vm_id])
     parts = replace(world.parts, hypervisor=hypervisor)
-    engine.run(CATALOGUE["start_vm"], parts, world.the_promise(), engine.Unjournalled())
+    engine.run(CATALOGUE["start_vm"], parts, world.the_operation(), engine.Unjournalled())
     return hypervisor.told[-1].secure_boot, hypervisor.told[-1].next_secure_boot
 
 

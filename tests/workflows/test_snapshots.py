@@ -63,7 +63,7 @@ def test_a_snapshot_has_the_size_of_what_was_captured(scene: tuple[World, Cast],
     image = images.create_from_vm(world.region, cast.alice, wanted)
     assert (made.volume_size_gib, image.mappings[1].volume_size_gib) == (2, 2)
     world.disks.store.grow_volume(volume_id, grown_to * 1024**3)
-    for operation in world.promised()[1:]:
+    for operation in world.outstanding()[1:]:
         world.run(operation)
     captured = read_image(world.region, image.image_id)
     assert read_snapshot(world.region, made.snapshot_id).volume_size_gib == grown_to

@@ -43,9 +43,9 @@ def alice(world: World) -> Principal:
 def imported(world: World, who: Principal, data: bytes, *, size_bytes: int = 64 * MIB, **how: Any) -> Image:
     """An image of a disk that has the size it says."""
     location = put_manifest(disk(put_disk(data, **how), Size=size_bytes))
-    promised = image_imports.create(world.region, who, FromManifest(ImageSettings(None), location))
-    world.run(world.the_promise())
-    return read_image(world.region, promised.image_id)
+    pending = image_imports.create(world.region, who, FromManifest(ImageSettings(None), location))
+    world.run(world.the_operation())
+    return read_image(world.region, pending.image_id)
 
 
 def refused(world: World, image: Image, reason: str) -> bool:

@@ -86,13 +86,13 @@ def test_stop_vms_ends_as_the_shutdown_behavior_says(
     behavior: str,
     force: bool,  # noqa: FBT001
 ) -> None:
-    """A step may be done again after a crash: one promise follows."""
+    """A step may be done again after a crash: one operation follows."""
     world, cast = scene
     vm_id = cast.running.vm_id
     vms.update(world.region, cast.alice, vms.Change(vm_id, shutdown_behavior=behavior))
     vm_transitions.stop(world.region, cast.alice, [vm_id], force=force)
-    world.run(world.the_promise(), Twice("record"))
-    assert len(world.promised()) == (behavior != "stop")
+    world.run(world.the_operation(), Twice("record"))
+    assert len(world.outstanding()) == (behavior != "stop")
     world.run_all()
     assert (world.vm(vm_id).state, world.hypervisor.power_states().get(vm_id)) == FOLLOWED[behavior]
     with world.region.store.read() as connection:
@@ -109,7 +109,7 @@ def test_a_protected_vm_is_stopped_and_not_terminated(scene: tuple[World, Cast])
     vms.update(world.region, cast.alice, change)
     vm_transitions.stop(world.region, cast.alice, [vm_id], force=False)
     world.run_all()
-    assert (world.vm(vm_id).state, world.promised()) == (VmState.STOPPED, [])
+    assert (world.vm(vm_id).state, world.outstanding()) == (VmState.STOPPED, [])
 
 
 def test_an_image_of_a_vm_at_rest_leaves_it_whatever_its_shutdown_behavior(
@@ -121,7 +121,7 @@ def test_an_image_of_a_vm_at_rest_leaves_it_whatever_its_shutdown_behavior(
     wanted = images.FromVm(images.ImageSettings("at rest"), vm_id, no_reboot=False)
     images.create_from_vm(world.region, cast.alice, wanted)
     world.run_all()
-    assert (world.vm(vm_id).state, world.promised()) == (VmState.RUNNING, [])
+    assert (world.vm(vm_id).state, world.outstanding()) == (VmState.RUNNING, [])
 
 
 class Agent:
@@ -147,7 +147,7 @@ def test_an_image_knows_how_its_disks_were_captured(
     vm_id = (cast.stopped if how == "at-rest" else cast.running).vm_id
     wanted = images.FromVm(images.ImageSettings("captured"), vm_id, no_reboot=True)
     image_id = images.create_from_vm(world.region, cast.alice, wanted).image_id
-    world.run(world.the_promise(), journal)
+    world.run(world.the_operation(), journal)
     image = read_image(world.region, image_id)
     assert image.consistency is not None
     assert (image.consistency.state, image.consistency.one_instant) == (how, True)
@@ -161,7 +161,7 @@ def test_a_deletion_asked_for_meanwhile_goes_before_the_shutdown_behavior(scene:
     vm_transitions.stop(world.region, cast.alice, [vm_id], force=False)
     vm_transitions.delete(world.region, cast.alice, [vm_id])
     world.run_all()
-    assert (world.vm(vm_id).state, world.promised()) == (VmState.TERMINATED, [])
+    assert (world.vm(vm_id).state, world.outstanding()) == (VmState.TERMINATED, [])
 
 
 def test_a_rebooted_vm_runs_all_the_while(scene: tuple[World, Cast]) -> None:

@@ -155,7 +155,7 @@ class Seen:
     open: dict[str, dict[str, bool]]
     inbound: dict[str, frozenset[Rule] | None]
     public_ips: dict[str, str]
-    promised: list[Operation]
+    outstanding: list[Operation]
     staged: list[str]
     objects: dict[str, list[str]]
 
@@ -180,17 +180,17 @@ class World:
         engine.run(workflow, self.parts, operation, journal or engine.Unjournalled())
 
     def run_all(self) -> None:
-        """Run whatever is promised."""
-        for operation in self.promised():
+        """Run whatever is outstanding."""
+        for operation in self.outstanding():
             self.run(operation)
 
-    def promised(self) -> list[Operation]:
+    def outstanding(self) -> list[Operation]:
         with self.region.store.read() as connection:
             return operations.outstanding(connection)
 
-    def the_promise(self) -> Operation:
+    def the_operation(self) -> Operation:
         """The only one."""
-        (operation,) = self.promised()
+        (operation,) = self.outstanding()
         return operation
 
     def vm(self, vm_id: str) -> Vm:
@@ -210,7 +210,7 @@ class World:
             open={vm_id: self._open(vm_id) for vm_id in power},
             inbound={vm_id: self.hypervisor.inbound(vm_id) for vm_id in power},
             public_ips=dict(self.hypervisor.inspect().firewalls.public_ips),
-            promised=self.promised(),
+            outstanding=self.outstanding(),
             staged=sorted(path.name for path in (self.home / "staging").iterdir()),
             objects=self.oos.seen(),
         )

@@ -46,13 +46,13 @@ PAUSE_SECONDS: Final = 0.04
 LIVES_THAT_LOOK: Final = 20
 """one in so many looks into the disks of images"""
 LONGEST_POLLS: Final = 40
-"""for what one request promises: guests may take their time to stop"""
+"""for what one request leads to: guests may take their time to stop"""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a life is to be. Without a `death` it answers nothing, and ends when all is settled. `aim`: the workflow
-    that some of its requests promise. The region's clock is `ahead_seconds` before this machine's."""
+    that some of its requests lead to. The region's clock is `ahead_seconds` before this machine's."""
 
     settings: Settings
     seed: int
@@ -179,7 +179,7 @@ def _ask(plan: Plan, served: serving.Served, reaper: Reaper, tell: Callable[[Lin
 
 
 def _await_idle(served: serving.Served, most_polls: int) -> bool:
-    """Wait until nothing is promised; whether it came to that."""
+    """Wait until no operation is outstanding; whether it came to that."""
     for _ in range(most_polls):
         if not engine.outstanding(served.parts):
             return True
@@ -263,7 +263,7 @@ def _fill(served: serving.Served, names: tuple[str, ...], tell: Callable[[Line],
 
 
 def _made(served: serving.Served, account_id: str, action: str, **request: object) -> Line:
-    """What an action answers, when what it promised is done."""
+    """What an action answers, when what it requested is done."""
     body = json.dumps(request).encode()
     answer: Line = json.loads(
         json.dumps(dispatch(actions.outscale_action(action), served.region, Principal(account_id), body, "0"))

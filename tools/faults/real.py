@@ -2,8 +2,8 @@
 
 Guests have empty disks and start no system; QEMU runs them all the same. Requests come over HTTP. While their work is
 done, a QEMU, SeaweedFS or the region's server itself is killed, by its process id: the home is in its command line.
-When nothing is promised any more, everything is checked as after simulated lives (`model`). libvirtd is not killed: it
-is the machine's, and others use it.
+When no operation is outstanding any more, everything is checked as after simulated lives (`model`). libvirtd is not
+killed: it is the machine's, and others use it.
 """
 
 import os
@@ -172,7 +172,7 @@ class RealRounds:
             with self._records.store.read() as connection:
                 return not operations.outstanding(connection)
 
-        wait_for(is_settled, "a region without promises", SETTLING_SECONDS, 0.1)
+        wait_for(is_settled, "a region without operations", SETTLING_SECONDS, 0.1)
 
     def _write(self) -> None:
         """What guests write: to volumes that no QEMU has open."""

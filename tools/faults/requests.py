@@ -97,7 +97,7 @@ def choose(here: Here) -> tuple[str, Request]:
 
 
 def for_workflow(here: Here, workflow: str) -> tuple[str, Request]:
-    """One that promises this workflow, if what there is allows it; else one at random."""
+    """One that requests an operation of this workflow, if what there is allows it; else one at random."""
     for _ in range(4):
         asked = _MAKERS[workflow](here) if workflow in _MAKERS else None
         if asked is not None:
@@ -313,4 +313,4 @@ _MAKERS: Final[dict[str, Callable[[Here], Asked]]] = {
 }
 
 WORKFLOWS: Final = tuple(_MAKERS)
-"""that some request promises"""
+"""that some request leads to"""

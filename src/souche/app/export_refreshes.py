@@ -49,7 +49,7 @@ def refresh(region: Region, who: Principal, command: Refresh) -> Refreshed:
         _check(task)
         _record_key(region, work, who, task, command.api_key)
         operation = refresh_export(task, command.days, region.ids.new("run"))
-        work.promised.append(operation)
+        work.operations.append(operation)
     if region.dry_run:
         return Refreshed(task, operation.operation_id, under_way=True)
     return wait(region, operation.operation_id, task.task_id)

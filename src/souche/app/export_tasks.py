@@ -59,7 +59,7 @@ class Target:
 
 
 def export_image(region: Region, who: Principal, image_id: str, target: Target) -> ExportTask:
-    """Promise the export of an image of the caller's.
+    """Request the export of an image of the caller's.
 
     Raises:
         NoSuchImage, WrongImageState, BadValue, ValueTooLong, NoObjectStore, QuotaExceeded, OutOfSpace.
@@ -81,12 +81,12 @@ def export_image(region: Region, who: Principal, image_id: str, target: Target) 
         )
         _ask_room(region, task)
         quotas.check(work, who, quotas.of_image_export())
-        _promise(work, task, operations.export_image(task, region.name))
+        _request(work, task, operations.export_image(task, region.name))
     return task
 
 
 def export_for_owner(region: Region, image_id: str, target: Target) -> ExportTask:
-    """Promise the export of an image on behalf of its account, for the operator's commands.
+    """Request the export of an image on behalf of its account, for the operator's commands.
 
     Raises:
         NoSuchImage, and those of `export_image`.
@@ -113,7 +113,7 @@ def _image_prefix(prefix: str, image_id: str) -> str:
 
 
 def export_snapshot(region: Region, who: Principal, snapshot_id: str, target: Target) -> ExportTask:
-    """Promise the export of a snapshot that the caller may use. Licences do not go with it.
+    """Request the export of a snapshot that the caller may use. Licences do not go with it.
 
     Raises:
         NoSuchSnapshot, WrongSnapshotState, BadValue, ValueTooLong, NoObjectStore, QuotaExceeded, OutOfSpace.
@@ -128,7 +128,7 @@ def export_snapshot(region: Region, who: Principal, snapshot_id: str, target: Ta
         )
         _ask_room(region, task)
         quotas.check(work, who, quotas.of_snapshot_export())
-        _promise(work, task, operations.export_snapshot(task))
+        _request(work, task, operations.export_snapshot(task))
     return task
 
 
@@ -199,9 +199,9 @@ def _opens(region: Region, known: AccessKey, secret_key: str) -> bool:
     return right and known.active and not expired
 
 
-def _promise(work: Work, task: ExportTask, operation: Operation) -> None:
+def _request(work: Work, task: ExportTask, operation: Operation) -> None:
     export_tasks.insert(work.connection, task)
-    work.promised.append(operation)
+    work.operations.append(operation)
 
 
 def cancel(region: Region, who: Principal, task_id: str) -> None:

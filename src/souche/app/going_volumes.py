@@ -9,7 +9,7 @@ from souche.states import VmState
 
 
 def check_stays(connection: sa.Connection, volume: Volume) -> None:
-    """Refuse a volume that is about to go: what is promised of it comes after its deletion, and would fail.
+    """Refuse a volume that is about to go: what is requested of it now comes after its deletion, and would fail.
 
     Raises:
         WrongVolumeState.

@@ -31,17 +31,17 @@ class Clean:
 
 
 def create(region: Region, who: Principal, command: Clean) -> Image:
-    """Promise a clean image, the caller's own. It is `pending` until its disks are cleaned, which takes minutes.
+    """Request a clean image, the caller's own. It is `pending` until its disks are cleaned, which takes minutes.
 
     Raises:
-        NoSuchImage, CannotClean, OutOfSpace, and those of `image_copies.promise_copy`.
+        NoSuchImage, CannotClean, OutOfSpace, and those of `image_copies.request_copy`.
     """
     with region.begin() as work:
         source = lookup.usable_image(work.connection, who, command.image_id)
         images.check_available(source)
         _check_cleanable(work.connection, source)
         region.room.ask(WORKING_BYTES)
-        return image_copies.promise_copy(region, work, who, source, command.settings, clean_image)
+        return image_copies.request_copy(region, work, who, source, command.settings, clean_image)
 
 
 def _check_cleanable(connection: sa.Connection, source: Image) -> None:

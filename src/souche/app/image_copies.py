@@ -37,32 +37,32 @@ def copy(region: Region, who: Principal, command: Copy) -> Image:
     The copy is O(1), so the answer waits for it a little: it says `available`, as the real service's does.
 
     Raises:
-        OtherRegion, and those of promise_copy.
+        OtherRegion, and those of request_copy.
     """
     if command.source_region_name != region.name:
         raise OtherRegion(region_name=command.source_region_name, own_region_name=region.name)
     with region.begin() as work:
         source = lookup.usable_image(work.connection, who, command.source_image_id)
-        image = promise_copy(region, work, who, source, command.settings)
+        image = request_copy(region, work, who, source, command.settings)
     if not region.dry_run:
         region.workflows.wait(copy_operation_id(image), COPY_WAIT_SECONDS)
     return images.reread(region, image)
 
 
 def adopt(region: Region, who: Principal, image_id: str, name: str | None = None) -> Image:
-    """As `promise_adoption`; waits for the copy a little."""
-    image = promise_adoption(region, who, image_id, name)
+    """As `request_adoption`; waits for the copy a little."""
+    image = request_adoption(region, who, image_id, name)
     if not region.dry_run:
         region.workflows.wait(copy_operation_id(image), COPY_WAIT_SECONDS)
     return images.reread(region, image)
 
 
-def promise_adoption(region: Region, who: Principal, image_id: str, name: str | None = None) -> Image:
+def request_adoption(region: Region, who: Principal, image_id: str, name: str | None = None) -> Image:
     """Make an image of another account's the caller's own: a copy, of the same name unless that is taken or another is
     given.
 
     Raises:
-        OwnAlready, NoSuchImage, and those of promise_copy.
+        OwnAlready, NoSuchImage, and those of request_copy.
     """
     with region.begin() as work:
         source = lookup.usable_image(work.connection, who, image_id)
@@ -70,7 +70,7 @@ def promise_adoption(region: Region, who: Principal, image_id: str, name: str | 
             raise OwnAlready(image_id=image_id)
         if name is None and image_records.named(work.connection, who.account_id, source.name) is None:
             name = source.name
-        return promise_copy(region, work, who, source, ImageSettings(name))
+        return request_copy(region, work, who, source, ImageSettings(name))
 
 
 def copy_operation_id(image: Image) -> str:
@@ -78,7 +78,7 @@ def copy_operation_id(image: Image) -> str:
     return copy_image(image).operation_id
 
 
-def promise_copy(
+def request_copy(
     region: Region,
     work: Work,
     who: Principal,
@@ -86,7 +86,7 @@ def promise_copy(
     settings: ImageSettings,
     make: Callable[[Image], Operation] = copy_image,
 ) -> Image:
-    """Write a copy of an image that the caller may see, with its snapshots, and promise to make it.
+    """Write a copy of an image that the caller may see, with its snapshots, and request the operation that makes it.
 
     Raises:
         WrongImageState, NotSubscribed, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded.
@@ -104,7 +104,7 @@ def promise_copy(
     notices.record_use(work.connection, source, who.account_id)
     for snapshot in made:
         snapshots.insert(work.connection, snapshot)
-    work.promised.append(make(image))
+    work.operations.append(make(image))
     return image
 
 

@@ -48,7 +48,7 @@ class FromManifest:
 
 
 def create(region: Region, who: Principal, command: FromManifest) -> Image:
-    """Promise an image. It is `pending` until all its disks are there. Without a name it takes the manifest's,
+    """Request an image. It is `pending` until all its disks are there. Without a name it takes the manifest's,
     with `-copyN` behind it where that is taken.
 
     Raises:
@@ -72,7 +72,7 @@ def create(region: Region, who: Principal, command: FromManifest) -> Image:
             snapshots.insert(work.connection, snapshot)
         for disk, mapping in zip(exported.manifest.disks, filled, strict=True):
             disk_imports.insert(work.connection, _disk(region, command, exported, disk, mapping))
-        work.promised.append(import_image_from_manifest(image))
+        work.operations.append(import_image_from_manifest(image))
     return images.seen_by(region, who, image)
 
 

@@ -101,7 +101,7 @@ class Shown:
 
 
 def create_from_vm(region: Region, who: Principal, command: FromVm) -> Image:
-    """Promise an image of a VM. It is `pending` until its snapshots are taken.
+    """Request an image of a VM. It is `pending` until its snapshots are taken.
 
     Raises:
         NoSuchVm, WrongVmState, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded, OutOfSpace.
@@ -120,7 +120,7 @@ def create_from_vm(region: Region, who: Principal, command: FromVm) -> Image:
         restart = vm.state == VmState.RUNNING and not command.no_reboot
         if restart:
             vms.begin_transition(work.connection, vm, VmState.STOPPING, USER_STOPPED)
-        work.promised.append(create_image(image, vm.vm_id, restart=restart))
+        work.operations.append(create_image(image, vm.vm_id, restart=restart))
     return image
 
 

@@ -86,7 +86,7 @@ class _Plan:
 
 
 def launch(region: Region, who: Principal, command: Launch) -> list[Vm]:
-    """Promise VMs: `max_count`, or as many above `min_count` as there is room for and quotas allow. Their volumes
+    """Launch VMs: `max_count`, or as many above `min_count` as there is room for and quotas allow. Their volumes
     are named in the answer already. With the token of an earlier launch, the VMs of that launch are the answer.
 
     Raises:
@@ -106,7 +106,7 @@ def launch(region: Region, who: Principal, command: Launch) -> list[Vm]:
         region.room.ask()
         count = _affordable(work, who, plan)
         addresses = _addresses(region, work.connection, command.min_count, count)
-        return _promise(region, work, who, plan, addresses)
+        return _record(region, work, who, plan, addresses)
 
 
 def _check_counts(command: Launch) -> None:
@@ -192,7 +192,7 @@ def _free_addresses(region: Region, connection: sa.Connection) -> Iterator[str]:
             yield str(ipaddress.IPv4Address(number))
 
 
-def _promise(region: Region, work: Work, who: Principal, plan: _Plan, addresses: Sequence[str]) -> list[Vm]:
+def _record(region: Region, work: Work, who: Principal, plan: _Plan, addresses: Sequence[str]) -> list[Vm]:
     """Write the VMs of a launch down, one for each address, by as many statements as for one."""
     made = [_new_vm(region, who, plan, number, address) for number, address in enumerate(addresses)]
     launched = [
@@ -208,7 +208,7 @@ def _promise(region: Region, work: Work, who: Principal, plan: _Plan, addresses:
     vm_ids = [vm.vm_id for vm in launched]
     app_tags.put_new(work.connection, who.account_id, vm_ids, plan.tags, region.clock.now())
     launched = [public_ips.attach_tagged(region, work, vm, plan.tags) for vm in launched]
-    work.promised += [create_vm(vm, boot=plan.launch.boot_on_creation) for vm in launched]
+    work.operations += [create_vm(vm, boot=plan.launch.boot_on_creation) for vm in launched]
     return launched
 
 

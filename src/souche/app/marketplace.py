@@ -36,7 +36,7 @@ class Publication:
 
 
 def publish(region: Region, wanted: Publication) -> Image:
-    """Promise a version: a copy of the image, with the product's code, granted to all who subscribe.
+    """Request a version: a copy of the image, with the product's code, granted to all who subscribe.
 
     Raises:
         NoSuchProductType, and those of image_copies.copy.
@@ -48,7 +48,7 @@ def publish(region: Region, wanted: Publication) -> Image:
         product = product_types.own(work.connection, who, wanted.product_type_id)
         source = lookup.own_image(work.connection, who, wanted.image_id)
         settings = ImageSettings(wanted.name, product_codes=(*source.product_codes, product.product_type_id))
-        image = image_copies.promise_copy(region, work, who, source, settings)
+        image = image_copies.request_copy(region, work, who, source, settings)
         image_reports.give(work, source, image, wanted.accepted)
         granted = marketplace.subscribers(work.connection, product.product_type_id)
         image_records.grant(work.connection, image.image_id, granted)
@@ -104,7 +104,7 @@ def withdraw(region: Region, image_id: str) -> None:
             )
         withdrawals.tell_of_withdrawn_version(work.connection, image, region.clock.now())
         image_records.erase(work.connection, image_id)
-        work.promised += delete_snapshot.begin_unused(work.connection, image.snapshot_ids)
+        work.operations += delete_snapshot.begin_unused(work.connection, image.snapshot_ids)
 
 
 def versions(region: Region) -> Mapping[Version, list[str]]:

@@ -90,7 +90,7 @@ def provider(region: Region) -> Account:
 
 
 def publish(region: Region, disk: DiskImage, account: Account | None = None) -> Image:
-    """Promise a public image of the provider's, or of another account's. It is `pending` until the disk has been
+    """Request a public image of the provider's, or of another account's. It is `pending` until the disk has been
     taken in; then the former one of its family is withdrawn. Quotas do not hold the operator.
 
     Raises:
@@ -107,7 +107,7 @@ def publish(region: Region, disk: DiskImage, account: Account | None = None) -> 
         snapshots.insert(work.connection, _snapshot(image))
         if disk.accepted:
             image_reports.accept(work.connection, image.image_id, disk.accepted)
-        work.promised.append(
+        work.operations.append(
             import_image(
                 image,
                 ImportImage(

@@ -103,7 +103,7 @@ def link(region: Region, who: Principal, command: Link) -> str:
             raise PublicIpInUse(public_ip=wanted.public_ip, vm_id=before.vm_id)
         link_id = region.ids.new(ids.PUBLIC_IP_LINK)
         public_ips.link(work.connection, wanted.public_ip_id, vm.vm_id, link_id)
-        operation = _promise(region, work, who, [*([before.vm_id] if before else []), vm.vm_id])
+        operation = _request(region, work, who, [*([before.vm_id] if before else []), vm.vm_id])
     _wait(region, operation)
     return link_id
 
@@ -131,7 +131,7 @@ def unlink(region: Region, who: Principal, public_ip: str | None, link_id: str |
         if linked.link is None:
             raise NoSuchPublicIpLink(link=linked.public_ip)
         public_ips.unlink(work.connection, linked.public_ip_id)
-        operation = _promise(region, work, who, [linked.link.vm_id])
+        operation = _request(region, work, who, [linked.link.vm_id])
     _wait(region, operation)
 
 
@@ -212,10 +212,10 @@ def attach_at_start(region: Region, work: Work, vm: Vm) -> None:
     attach_tagged(region, work, vm, {tag.key: tag.value for tag in tagged})
 
 
-def _promise(region: Region, work: Work, who: Principal, vm_ids: list[str]) -> Operation:
-    """Promise that the addresses of these VMs' guests follow."""
+def _request(region: Region, work: Work, who: Principal, vm_ids: list[str]) -> Operation:
+    """Have the addresses of these VMs' guests follow."""
     operation = apply_public_ips(vm_ids, who.account_id, region.ids.serial())
-    work.promised.append(operation)
+    work.operations.append(operation)
     return operation
 
 

@@ -18,7 +18,7 @@ from souche.objects.fetch import Fetcher
 from souche.room import ENDLESS, Room
 from souche.signing import PublicKey, SigningKey
 from souche.vault import Vault
-from souche.workflows import promises
+from souche.workflows.enqueue import enqueue
 
 log = structlog.get_logger()
 
@@ -28,30 +28,30 @@ ShareGate: TypeAlias = Literal["off", "public", "all"]
 
 @dataclass
 class Work:
-    """One open transaction and the workflows that it promises."""
+    """One open transaction and the operations that it requests."""
 
     connection: sa.Connection
-    promised: list[Operation] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
 
 
 class Workflows(Protocol):
-    """The way to the region's durable workflows."""
+    """What runs the region's operations."""
 
     def start(self, operation: Operation) -> None:
-        """Start a promised workflow; to start one twice is harmless."""
+        """Start an operation when its turn has come; to start one twice is harmless."""
         ...
 
     def wait(self, operation_id: str, timeout_seconds: float) -> bool:
-        """Wait for a workflow that this process has started; whether it ended in time."""
+        """Wait for an operation that this process has started; whether it ended in time."""
         ...
 
 
 @dataclass(frozen=True)
 class Region:
-    """A region: its names, its store, and the way to start workflows.
+    """A region: its names, its store, and the way to start operations.
 
     `console` gives the last of a VM's serial console, `fetcher` what URLs lead to that may be fetched. With
-    `dry_run`, every rule is checked and nothing is kept: the transaction is rolled back and no workflow starts.
+    `dry_run`, every rule is checked and nothing is kept: the transaction is rolled back and no operation starts.
     `oos_endpoint` is the URL of its object store; empty: it has none. `most_seconds` bounds the readings that keep to
     it (`app/images.show`). `room` is what is left of its medium;
     `keeps_objects`: its object store's data are there too. `public_range` (CIDR) is what public IPs are from.
@@ -100,8 +100,8 @@ class Region:
 
     @contextmanager
     def begin(self) -> Iterator[Work]:
-        """A use-case's transaction. When it is committed, the promised workflows are started; one that cannot be
-        is left to the sweep, since its promise stands.
+        """A use-case's transaction. When it is committed, the operations that it requests are started; one that
+        cannot be is left to the sweep, as it is in the database.
 
         Raises:
             Raced: a record broke a constraint of the database. The use-case had looked before it wrote, so another
@@ -111,11 +111,11 @@ class Region:
             with self.store.begin(rehearsal=self.dry_run, request=True) as connection:
                 work = Work(connection)
                 yield work
-                promises.write(connection, work.promised, self.clock.now())
+                enqueue(connection, work.operations, self.clock.now())
         except sa.exc.IntegrityError as error:
             raise Raced from error
         if not self.dry_run:
-            for operation in work.promised:
+            for operation in work.operations:
                 self._start(operation)
 
     def _start(self, operation: Operation) -> None:

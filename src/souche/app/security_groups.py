@@ -147,7 +147,7 @@ def add_rules(
         if len(group.inbound) + len(rules) > MAX_RULES:
             raise BadValue(parameter="Rules", reason=f"a security group has at most {MAX_RULES} rules")
         security_groups.add_rules(work.connection, security_group_id, rules)
-        operation = promise_apply(region, work, who, security_group_id)
+        operation = request_apply(region, work, who, security_group_id)
         group = _to_change(work.connection, who, security_group_id)
     wait_applied(region, operation)
     return group
@@ -169,7 +169,7 @@ def remove_rules(
             if rule not in group.inbound:
                 raise NoSuchRule(security_group_id=security_group_id, source=rule.source)
             security_groups.remove_rule(work.connection, security_group_id, rule)
-        operation = promise_apply(region, work, who, security_group_id)
+        operation = request_apply(region, work, who, security_group_id)
         group = _to_change(work.connection, who, security_group_id)
     wait_applied(region, operation)
     return group
@@ -347,19 +347,19 @@ def _ensure_default(region: Region, who: Principal) -> None:
             default(region, work, who)
 
 
-def promise_apply(region: Region, work: Work, who: Principal, security_group_id: str) -> Operation:
-    """Promise that the firewalls that depend on the rules of this group follow."""
-    return _promise(region, work, who, ApplySecurityGroups(security_group_ids=(security_group_id,)))
+def request_apply(region: Region, work: Work, who: Principal, security_group_id: str) -> Operation:
+    """Have the firewalls that depend on the rules of this group follow."""
+    return _request(region, work, who, ApplySecurityGroups(security_group_ids=(security_group_id,)))
 
 
-def promise_regroup(region: Region, work: Work, who: Principal, vm_id: str) -> Operation:
-    """Promise that a VM's guest follows it into its groups."""
-    return _promise(region, work, who, ApplySecurityGroups(vm_id=vm_id))
+def request_regroup(region: Region, work: Work, who: Principal, vm_id: str) -> Operation:
+    """Have a VM's guest follow it into its groups."""
+    return _request(region, work, who, ApplySecurityGroups(vm_id=vm_id))
 
 
-def _promise(region: Region, work: Work, who: Principal, params: ApplySecurityGroups) -> Operation:
+def _request(region: Region, work: Work, who: Principal, params: ApplySecurityGroups) -> Operation:
     operation = apply_security_groups(params, who.account_id, region.ids.serial())
-    work.promised.append(operation)
+    work.operations.append(operation)
     return operation
 
 

@@ -33,7 +33,7 @@ class FromUrl:
 
 
 def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
-    """Promise a snapshot; its size is `size_bytes` in whole GiB, rounded up. The URL is tried at once, since a
+    """Request a snapshot; its size is `size_bytes` in whole GiB, rounded up. The URL is tried at once, since a
     snapshot has no room to say later why it failed. With the token of an earlier call, that call's snapshot
     is the answer, although the URL may open nothing any more.
 
@@ -66,7 +66,7 @@ def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
         quotas.check(work, who, quotas.of_snapshot(snapshot))
         records.insert(work.connection, snapshot)
         disk_imports.insert(work.connection, _disk(region, snapshot, command))
-        work.promised.append(import_snapshot(snapshot))
+        work.operations.append(import_snapshot(snapshot))
     return snapshot
 
 

@@ -49,7 +49,7 @@ class Copy:
 
 
 def create_from_volume(region: Region, who: Principal, command: FromVolume) -> Snapshot:
-    """Promise a snapshot. With the token of an earlier call, that call's snapshot is the answer.
+    """Request a snapshot. With the token of an earlier call, that call's snapshot is the answer.
 
     Raises:
         NoSuchVolume, WrongVolumeState, ValueTooLong, ClientTokenReused, QuotaExceeded, OutOfSpace.
@@ -75,7 +75,7 @@ def create_from_volume(region: Region, who: Principal, command: FromVolume) -> S
         region.room.ask()
         quotas.check(work, who, quotas.of_snapshot(snapshot))
         snapshots.insert(work.connection, snapshot)
-        work.promised.append(create_snapshot(snapshot, volume.volume_id))
+        work.operations.append(create_snapshot(snapshot, volume.volume_id))
     return snapshot
 
 
@@ -104,7 +104,7 @@ def copy(region: Region, who: Principal, command: Copy) -> Snapshot:
         quotas.check(work, who, quotas.of_snapshot(snapshot))
         snapshots.insert(work.connection, snapshot)
         operation = copy_snapshot(snapshot, source.snapshot_id)
-        work.promised.append(operation)
+        work.operations.append(operation)
     if not region.dry_run:
         region.workflows.wait(operation.operation_id, COPY_WAIT_SECONDS)
     with region.store.read() as connection:
@@ -130,7 +130,7 @@ def share(region: Region, who: Principal, snapshot_id: str, change: PermissionsC
 
 
 def delete(region: Region, who: Principal, snapshot_id: str) -> None:
-    """Promise the deletion of a snapshot that nothing uses. Volumes made from it are independent of it. One that is
+    """Request the deletion of a snapshot that nothing uses. Volumes made from it are independent of it. One that is
     being imported by itself is `deleting` until its import has ended, which erases it.
 
     Raises:
@@ -153,7 +153,7 @@ def delete(region: Region, who: Principal, snapshot_id: str) -> None:
             SnapshotState.DELETING,
             progress_percent=snapshot.progress_percent,
         )
-        work.promised.append(delete_snapshot(snapshot))
+        work.operations.append(delete_snapshot(snapshot))
 
 
 def _check_deletable(work: Work, snapshot: Snapshot) -> None:

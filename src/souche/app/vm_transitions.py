@@ -27,7 +27,7 @@ class Transition:
 
 
 def start(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transition]:
-    """Promise to start stopped VMs. One that runs, or is about to, is left alone.
+    """Request the start of stopped VMs. One that runs, or is about to, is left alone.
 
     Raises:
         MissingParameter, NoSuchVm, WrongVmState, WrongVolumeState.
@@ -53,7 +53,7 @@ def _root_links(vm: Vm) -> list[VolumeLink]:
 
 
 def _check_root_settled(vm: Vm) -> None:
-    """Other volumes that come or go need no check: the start is promised after them."""
+    """Other volumes that come or go need no check: the start comes after them."""
     for link in _root_links(vm):
         if link.state != LinkState.ATTACHED:
             raise WrongVolumeState(
@@ -68,7 +68,7 @@ def _has_root(vm: Vm) -> bool:
 
 
 def stop(region: Region, who: Principal, vm_ids: Sequence[str], *, force: bool) -> list[Transition]:
-    """Promise to stop running VMs; with `force`, by pulling the plug. One that is stopped is left alone.
+    """Request the stop of running VMs; with `force`, by pulling the plug. One that is stopped is left alone.
 
     Raises:
         MissingParameter, NoSuchVm, NeverStarted, WrongVmState.
@@ -88,7 +88,7 @@ def stop(region: Region, who: Principal, vm_ids: Sequence[str], *, force: bool) 
 
 
 def reboot(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transition]:
-    """Promise to reboot running VMs; they stay `running`.
+    """Request the reboot of running VMs; they stay `running`.
 
     Raises:
         MissingParameter, NoSuchVm, WrongVmState.
@@ -103,7 +103,7 @@ def reboot(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transi
 
 
 def delete(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transition]:
-    """Promise to terminate VMs, with the volumes that go with them. One that is terminated stays so.
+    """Request the deletion of VMs, with the volumes that go with them. One that is terminated stays so.
 
     Raises:
         MissingParameter, NoSuchVm, DeletionProtected.
@@ -122,9 +122,9 @@ def delete(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transi
 def _begin(
     work: Work, vm: Vm, passing: VmState, reason: str, make: Callable[[Vm, int], Operation]
 ) -> VmState:
-    """Record the passing state and promise the work, by the VM's new generation."""
+    """Record the passing state and request the operation, by the VM's new generation."""
     generation = vms.begin_transition(work.connection, vm, passing, reason)
-    work.promised.append(make(vm, generation))
+    work.operations.append(make(vm, generation))
     return passing
 
 

@@ -89,7 +89,7 @@ def update(region: Region, who: Principal, change: Change) -> Vm:
                 volumes.set_delete_on_vm_deletion(work.connection, volume_id, delete=flag.delete)
         _regroup(region, work, who, vm, change.security_group_ids)
         changed = vms.get(work.connection, vm.vm_id) or vm
-    for operation in work.promised:
+    for operation in work.operations:
         security_groups.wait_applied(region, operation)
     return changed
 
@@ -100,7 +100,7 @@ def _regroup(region: Region, work: Work, who: Principal, vm: Vm, security_group_
         return
     chosen = security_groups.chosen(region, work, who, security_group_ids, ())
     group_records.put_vm(work.connection, vm.vm_id, [group.security_group_id for group in chosen])
-    security_groups.promise_regroup(region, work, who, vm.vm_id)
+    security_groups.request_regroup(region, work, who, vm.vm_id)
 
 
 def _check_state(vm: Vm, change: Change) -> None:

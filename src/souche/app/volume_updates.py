@@ -29,7 +29,7 @@ class Change:
 
 
 def update(region: Region, who: Principal, change: Change) -> Volume:
-    """Promise a change. The answer shows the volume as it was, with the task.
+    """Request a change. The answer shows the volume as it was, with the task.
 
     Raises:
         NoSuchVolume, WrongVolumeState, MissingParameter, BadVolumeSize, QuotaExceeded, and those of
@@ -42,7 +42,7 @@ def update(region: Region, who: Principal, change: Change) -> Volume:
         task = _task(region, volume, _target(volume, change))
         quotas.check(work, who, _more(task.origin, task.target))
         volume_updates.insert(work.connection, task)
-        work.promised.append(update_volume(task))
+        work.operations.append(update_volume(task))
     return replace(volume, update=task)
 
 

@@ -51,7 +51,7 @@ class Link:
 
 
 def create(region: Region, who: Principal, command: Create) -> Volume:
-    """Promise a volume. With the token of an earlier call, that call's volume is the answer.
+    """Request a volume. With the token of an earlier call, that call's volume is the answer.
 
     Raises:
         NoSuchSubregion, NoSuchSnapshot, WrongSnapshotState, MissingParameter, ValueTooLong, ClientTokenReused,
@@ -69,7 +69,7 @@ def create(region: Region, who: Principal, command: Create) -> Volume:
         region.room.ask()
         quotas.check(work, who, quotas.of_volume(volume.size_gib, volume.iops))
         volumes.insert(work.connection, [volume])
-        work.promised.append(create_volume(volume))
+        work.operations.append(create_volume(volume))
     return volume
 
 
@@ -118,7 +118,7 @@ def _new(region: Region, who: Principal, command: Create, snapshot: Snapshot | N
 
 
 def delete(region: Region, who: Principal, volume_id: str) -> None:
-    """Promise the deletion of a volume that is not attached. One of which a snapshot is being made is deleted after
+    """Request the deletion of a volume that is not attached. One of which a snapshot is being made is deleted after
     that: Terraform asks for both in one breath.
 
     Raises:
@@ -139,11 +139,11 @@ def delete(region: Region, who: Principal, volume_id: str) -> None:
                 volume_id=volume_id, state=volume.state, reason="a snapshot of it is being made"
             ).while_passing(volume_id)
         volumes.set_state(work.connection, volume_id, VolumeState.DELETING)
-        work.promised.append(delete_volume(volume))
+        work.operations.append(delete_volume(volume))
 
 
 def link(region: Region, who: Principal, command: Link) -> None:
-    """Promise to attach a volume to a VM, running or stopped. It does not go with the VM.
+    """Request that a volume is attached to a VM, running or stopped. It does not go with the VM.
 
     Raises:
         NoSuchVolume, NoSuchVm, BadDeviceName, VolumeInUse, WrongVolumeState, WrongVmState, ZoneMismatch, DeviceInUse,
@@ -167,7 +167,7 @@ def link(region: Region, who: Principal, command: Link) -> None:
         )
         volumes.link(work.connection, new)
         volumes.set_state(work.connection, volume.volume_id, VolumeState.IN_USE)
-        work.promised.append(link_volume(volume, vm.vm_id, region.ids.serial()))
+        work.operations.append(link_volume(volume, vm.vm_id, region.ids.serial()))
 
 
 def _check_linkable(volume: Volume, vm: Vm, device_name: str) -> None:
@@ -190,7 +190,7 @@ def _check_linkable(volume: Volume, vm: Vm, device_name: str) -> None:
 
 
 def unlink(region: Region, who: Principal, volume_id: str) -> None:
-    """Promise to detach a volume. The root volume can be detached while the VM is stopped.
+    """Request that a volume is detached. The root volume can be detached while the VM is stopped.
 
     Raises:
         NoSuchVolume, UnlinkedAlready, WrongVolumeState, WrongVmState.
@@ -204,7 +204,7 @@ def unlink(region: Region, who: Principal, volume_id: str) -> None:
         vm = lookup.own_vm(work.connection, who, volume.link.vm_id)
         _check_unlinkable(vm, volume.link)
         volumes.set_link_state(work.connection, volume_id, LinkState.DETACHING)
-        work.promised.append(unlink_volume(volume, vm.vm_id, region.ids.serial()))
+        work.operations.append(unlink_volume(volume, vm.vm_id, region.ids.serial()))
 
 
 def _check_unlinkable(vm: Vm, existing: VolumeLink) -> None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Administered:
-    """A region for the operator's commands, beside its server or without one. `finish` waits for a promised
-    workflow, by its operation's id; `ensure_bucket` makes a bucket of an account's (by name and id); `is_served`
+    """A region for the operator's commands, beside its server or without one. `finish` waits for an
+    operation, by its id; `ensure_bucket` makes a bucket of an account's (by name and id); `is_served`
     tells whether a server runs. `volumes` is where the disks are; `examine` has the report of an image
     made that was asked for (by its id), and waits for the server's, or not. `fetcher_of` downloads from a URL that the
     operator has named, whatever its host's address is. `verify` boots an image (by its id; None: by its

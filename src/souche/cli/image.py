@@ -200,8 +200,8 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
                     accepted=tuple(accept or ()),
                     verify=booted,
                 )
-                promised = official_images.publish(administered.region, disk, publisher)
-            image = _made(administered, promised)
+                pending = official_images.publish(administered.region, disk, publisher)
+            image = _made(administered, pending)
         _show(image, as_json=json)
 
 
@@ -258,10 +258,10 @@ def _build_and_publish(
     return _made(administered, official_images.publish(administered.region, wanted, publisher))
 
 
-def _made(administered: Administered, promised: Image) -> Image:
+def _made(administered: Administered, pending: Image) -> Image:
     """Wait until an image is there."""
-    administered.finish(official_images.operation_id(promised))
-    image = official_images.get(administered.region, promised)
+    administered.finish(official_images.operation_id(pending))
+    image = official_images.get(administered.region, pending)
     if image.state != ImageState.AVAILABLE:
         raise ImageFailed(image_id=image.image_id, reason=image.state_message or image.state)
     return image

@@ -36,7 +36,7 @@ def add(app: typer.Typer, composition: Composition) -> None:
         with told(), composition.administer(home) as administered:
             region = administered.region
             who = Principal(which_account.chosen(region, account).account_id)
-            made = image_copies.promise_adoption(region, who, image, name)
+            made = image_copies.request_adoption(region, who, image, name)
             administered.finish(image_copies.copy_operation_id(made))
             made = official_images.get(region, made)
             if made.state != ImageState.AVAILABLE:

@@ -1,4 +1,4 @@
-"""The resources that promises are about, and those that change with them."""
+"""The resources that operations are about, and those that change with them."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -19,14 +19,14 @@ _RELATED: Final[tuple[tuple[sa.Column[Any], sa.Column[Any]], ...]] = (
     (export_disks.c.task_id, export_disks.c.snapshot_id),
     (snapshots.c.snapshot_id, snapshots.c.volume_id),
 )
-"""From what a promise names to what its workflow changes too."""
+"""From what an operation names to what it changes too."""
 
 
-def of_promises(connection: sa.Connection, promises: Iterable[Operation]) -> frozenset[str]:
-    """The ids of all resources that the promises are about: their subjects, what their params name, the snapshots
+def of_operations(connection: sa.Connection, operations: Iterable[Operation]) -> frozenset[str]:
+    """The ids of all resources that the operations are about: their subjects, what their params name, the snapshots
     of images that are made, and what cleaning works on for them, the volumes of VMs that change, and what exports
     read."""
-    named = frozenset(_named(promises))
+    named = frozenset(_named(operations))
     found = set(named)
     for batch in engine.batches(named):
         for known, other in _RELATED:
@@ -34,7 +34,7 @@ def of_promises(connection: sa.Connection, promises: Iterable[Operation]) -> fro
     return frozenset(found | {ids.cleaning(each) for each in found})
 
 
-def _named(promises: Iterable[Operation]) -> Iterator[str]:
-    for promise in promises:
-        yield promise.subject_id
-        yield from stored.texts(promise.params)
+def _named(operations: Iterable[Operation]) -> Iterator[str]:
+    for operation in operations:
+        yield operation.subject_id
+        yield from stored.texts(operation.params)

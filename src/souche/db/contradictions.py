@@ -1,8 +1,8 @@
 """Records that contradict each other, each kind as one statement: its first column is the resource's id, the others
 fill the braces of the text.
 
-A resource in a passing state is as it should be while a promise stands that is about it: that is the caller's to
-leave out (`fsck/busy.py`).
+A resource in a passing state is as it should be while an operation is outstanding that is about it: that is the
+caller's to leave out (`fsck/busy.py`).
 """
 
 from collections.abc import Iterator
@@ -66,17 +66,17 @@ def _in_states(
     return sa.select(key, state).where(state.in_(states)).order_by(key)
 
 
-_NO_PROMISE: Final = "it is '{}', and no work under way is about it"
+_NO_OPERATION: Final = "it is '{}', and no work under way is about it"
 _ENDED_EXPORTS: Final = (ExportState.COMPLETED, ExportState.CANCELLED, ExportState.FAILED)
 _READABLE: Final = sa.select(snapshots.c.snapshot_id).where(snapshots.c.state == SnapshotState.COMPLETED)
 
 CONTRADICTIONS: Final = (
     Contradiction(
-        "ImageStuck", _NO_PROMISE, _in_states(images.c.image_id, images.c.state, (ImageState.PENDING,))
+        "ImageStuck", _NO_OPERATION, _in_states(images.c.image_id, images.c.state, (ImageState.PENDING,))
     ),
     Contradiction(
         "SnapshotStuck",
-        _NO_PROMISE,
+        _NO_OPERATION,
         _in_states(
             snapshots.c.snapshot_id,
             snapshots.c.state,
@@ -85,12 +85,12 @@ CONTRADICTIONS: Final = (
     ),
     Contradiction(
         "VolumeStuck",
-        _NO_PROMISE,
+        _NO_OPERATION,
         _in_states(volumes.c.volume_id, volumes.c.state, (VolumeState.CREATING, VolumeState.DELETING)),
     ),
     Contradiction(
         "VmStuck",
-        _NO_PROMISE,
+        _NO_OPERATION,
         _in_states(vms.c.vm_id, vms.c.state, (VmState.PENDING, VmState.STOPPING, VmState.SHUTTING_DOWN)),
     ),
     Contradiction(
@@ -102,7 +102,7 @@ CONTRADICTIONS: Final = (
     ),
     Contradiction(
         "VolumeUpdateStuck",
-        _NO_PROMISE,
+        _NO_OPERATION,
         _in_states(
             volume_update_tasks.c.task_id,
             volume_update_tasks.c.state,
@@ -111,7 +111,7 @@ CONTRADICTIONS: Final = (
     ),
     Contradiction(
         "ExportStuck",
-        _NO_PROMISE,
+        _NO_OPERATION,
         _in_states(export_tasks.c.task_id, export_tasks.c.state, (ExportState.QUEUED, ExportState.ACTIVE)),
     ),
     Contradiction(

@@ -1,7 +1,7 @@
-"""The promises that committed transactions have made (see model/operations.py), and whose turn it is.
+"""The operations that committed transactions have requested (see model/operations.py), and whose turn it is.
 
-Promises are kept in the order in which they were made: one waits while an earlier one stands that works on a resource
-of its own (`operation_locks`). That order is in the database alone, so it is the same after a crash.
+They are done in the order in which they were requested: one waits while an earlier one is outstanding that works on a
+resource of its own (`operation_locks`). That order is in the database alone, so it is the same after a crash.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -18,7 +18,7 @@ from souche.operations import stored
 
 
 def _is_next() -> sa.ColumnElement[bool]:
-    """Whether no earlier promise works on a resource of this one."""
+    """Whether no earlier operation works on a resource of this one."""
     mine, earlier = operation_locks.alias("mine"), operation_locks.alias("earlier")
     shared = mine.join(earlier, sa.and_(earlier.c.name == mine.c.name, earlier.c.sequence < mine.c.sequence))
     return ~sa.exists().select_from(shared).where(mine.c.sequence == operations.c.sequence)
@@ -38,7 +38,7 @@ _WAITING = Prepared(
     .group_by(operations.c.account_id, operations.c.workflow)
     .order_by(sa.func.min(operations.c.sequence))
 )
-_PROMISED = Prepared(
+_OUTSTANDING = Prepared(
     sa.select(operations.c.sequence).where(
         operations.c.operation_id == sa.bindparam("wanted", type_=sa.String)
     )
@@ -52,14 +52,14 @@ _LOCK = operation_locks.insert().from_select(
 
 
 def insert(connection: sa.Connection, operation: Operation, locks: Collection[str], now: datetime) -> None:
-    """Write a promise down, in the transaction that makes it. `locks` are the ids of what it works on."""
+    """Write an operation down, in the transaction that requests it. `locks` are the ids of what it works on."""
     insert_all(connection, [(operation, locks)], now)
 
 
 def insert_all(
-    connection: sa.Connection, promised: Sequence[tuple[Operation, Collection[str]]], now: datetime
+    connection: sa.Connection, requested: Sequence[tuple[Operation, Collection[str]]], now: datetime
 ) -> None:
-    """Write promises down with their locks, in their order, by two statements."""
+    """Write operations down with their locks, in their order, by two statements."""
     rows = [
         {
             "operation_id": operation.operation_id,
@@ -69,41 +69,41 @@ def insert_all(
             "arguments": stored.arguments_of(operation.params),
             "creation_date": now,
         }
-        for operation, _locks in promised
+        for operation, _locks in requested
     ]
     if rows:
         connection.execute(operations.insert(), rows)
-    locked = [{"lock": name, "locking": each.operation_id} for each, names in promised for name in names]
+    locked = [{"lock": name, "locking": each.operation_id} for each, names in requested for name in names]
     if locked:
         connection.execute(_LOCK, locked)
 
 
 def erase(connection: sa.Connection, operation_id: str) -> bool:
-    """The promise is kept. Erasing it again is harmless; whether it stood."""
+    """The operation is done. To erase it again is harmless; whether it was outstanding."""
     erased = connection.execute(_ERASE, {"wanted": operation_id})
     return erased.rowcount > 0
 
 
 def get(connection: sa.Connection, operation_id: str) -> Operation | None:
-    """The promise of this id, if it is not kept yet."""
+    """The operation of this id, if it is not done yet."""
     row = connection.execute(_ALL.where(operations.c.operation_id == operation_id)).one_or_none()
     return None if row is None else _operation(row)
 
 
 def outstanding(connection: sa.Connection) -> list[Operation]:
-    """All promises not kept yet, oldest first."""
+    """All operations not done yet, oldest first."""
     rows = connection.execute(_ALL.order_by(operations.c.sequence))
     return [_operation(row) for row in rows]
 
 
 def of_subject(connection: sa.Connection, subject_id: str) -> list[Operation]:
-    """The promises not kept yet about one resource."""
+    """The operations not done yet for one resource."""
     rows = connection.execute(_ALL.where(operations.c.subject_id == subject_id))
     return [_operation(row) for row in rows]
 
 
 def working_on(connection: sa.Connection, resource_ids: Collection[str]) -> list[Operation]:
-    """The promises not kept yet that are about one of the resources or work on it, oldest first."""
+    """The operations not done yet that are for one of the resources or work on it, oldest first."""
     locked = sa.select(operation_locks.c.sequence).where(operation_locks.c.name.in_(resource_ids))
     wanted = sa.or_(operations.c.subject_id.in_(resource_ids), operations.c.sequence.in_(locked))
     rows = connection.execute(_ALL.where(wanted).order_by(operations.c.sequence))
@@ -111,7 +111,7 @@ def working_on(connection: sa.Connection, resource_ids: Collection[str]) -> list
 
 
 def waiting(reader: Reader) -> dict[str, set[str]]:
-    """The accounts that have promises not kept yet, the one that has waited longest first, with their workflows."""
+    """The accounts that have operations not done yet, the one that has waited longest first, with their workflows."""
     found: dict[str, set[str]] = {}
     for account_id, workflow in reader.rows(_WAITING, {}):
         found.setdefault(account_id, set()).add(workflow)
@@ -119,7 +119,7 @@ def waiting(reader: Reader) -> dict[str, set[str]]:
 
 
 def whose_turn(reader: Reader, account_id: str, workflows: Collection[str]) -> Iterator[Operation]:
-    """The account's promises that wait for no other one, of these workflows, oldest first; read as they are asked
+    """The account's operations that wait for no other one, of these workflows, oldest first; read as they are asked
     for."""
     for operation_id, workflow, subject_id, arguments in reader.stream(
         _whose_turn(frozenset(workflows)), {"account": account_id}
@@ -135,13 +135,13 @@ def _whose_turn(workflows: frozenset[str]) -> Prepared:
     return Prepared(sa.select(*_COLUMNS).where(mine, wanted, _IS_NEXT).order_by(operations.c.sequence))
 
 
-def is_promised(reader: Reader, operation_id: str) -> bool:
-    """Whether a promise is not kept yet."""
-    return bool(reader.rows(_PROMISED, {"wanted": operation_id}))
+def is_outstanding(reader: Reader, operation_id: str) -> bool:
+    """Whether an operation is not done yet."""
+    return bool(reader.rows(_OUTSTANDING, {"wanted": operation_id}))
 
 
 def is_next(connection: sa.Connection, operation_id: str) -> bool:
-    """Whether no earlier promise works on a resource of this one; also of one that is kept."""
+    """Whether no earlier operation works on a resource of this one; also of one that is done."""
     waits = sa.and_(operations.c.operation_id == operation_id, ~_IS_NEXT)
     return not connection.scalar(sa.select(sa.exists().where(waits)))
 

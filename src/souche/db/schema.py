@@ -627,8 +627,8 @@ buckets = sa.Table(
     sa.Column("policy_pending", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
-# Promises are kept in the order of `sequence`. It is given under the writer's lock and never given again
-# (AUTOINCREMENT), so a promise that was committed later has a higher one.
+# Operations are done in the order of `sequence`. It is given under the writer's lock and never given again
+# (AUTOINCREMENT), so an operation that was committed later has a higher one.
 operations = sa.Table(
     "operations",
     metadata,
@@ -643,7 +643,7 @@ operations = sa.Table(
     sqlite_autoincrement=True,
 )
 
-# The ids of what each promise works on: of two that have one in common, the earlier is kept first.
+# The ids of what each operation works on: of two that have one in common, the earlier is done first.
 operation_locks = sa.Table(
     "operation_locks",
     metadata,

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from souche.compute.inspection import ComputeState
-from souche.db import concerned, operations
+from souche.db import concerned
+from souche.db import operations as operation_records
 from souche.errors import ComputeFailed, SystemFailure, Unavailable
-from souche.fsck import buckets, database, disks, exports, files, guests, promises, records, secrets, staged
+from souche.fsck import buckets, database, disks, exports, files, guests, operations, records, secrets, staged
 from souche.fsck.findings import Finding, Level
 from souche.fsck.look import Check, Look, Region
 from souche.model.operations import Operation
@@ -21,7 +22,7 @@ CHECKS: Final[Sequence[Check]] = (
     guests.check,
     exports.check,
     buckets.check,
-    promises.check,
+    operations.check,
     staged.check,
     secrets.check,
     files.check,
@@ -79,19 +80,19 @@ def _identity(region: Region) -> Iterator[Finding]:
 
 
 def _look(region: Region) -> Report:
-    """Promises are read before everything and after it: work that began or ended meanwhile is under way."""
+    """Operations are read before everything and after it: work that began or ended meanwhile is under way."""
     with region.store.read() as connection:
-        before = operations.outstanding(connection)
-        busy = concerned.of_promises(connection, before)
+        before = operation_records.outstanding(connection)
+        busy = concerned.of_operations(connection, before)
     compute, not_looked_at = _compute(region)
     state = region.disks.inspect()
     with region.store.read() as connection:
-        promised = _both(before, operations.outstanding(connection))
-        busy |= concerned.of_promises(connection, promised)
-        look = Look(region, connection, state, compute, promised, busy)
+        outstanding = _both(before, operation_records.outstanding(connection))
+        busy |= concerned.of_operations(connection, outstanding)
+        look = Look(region, connection, state, compute, outstanding, busy)
         findings = [finding for check in CHECKS for finding in check(look)]
     with region.store.read() as connection:
-        begun = concerned.of_promises(connection, operations.outstanding(connection)) - busy
+        begun = concerned.of_operations(connection, operation_records.outstanding(connection)) - busy
     return Report([each for each in findings if each.resource_id not in begun], not_looked_at)
 
 

@@ -24,7 +24,7 @@ def check(look: Look) -> Iterator[Finding]:
     resting = {vm.vm_id: vm for vm in vms.in_states(look.connection, RESTING) if vm.vm_id not in look.busy}
     yield from _guests(look, look.compute, resting)
     yield from _reservations(look, look.compute, resting)
-    if not look.promises:  # each of them may be about to change what others let in
+    if not look.operations:  # each of them may be about to change what others let in
         yield from _firewalls(look, look.compute, resting)
 
 
@@ -67,7 +67,7 @@ def _reservations(look: Look, compute: ComputeState, resting: Mapping[str, Vm]) 
             given = reserved.get(vm.mac_address.lower())
             what = f"DHCP does not give it {vm.private_ip}, but {given or 'nothing'}"
             yield Finding("ReservationMissing", vm_id, what, advice=RESTART)
-    if not look.promises:
+    if not look.operations:
         living = {mac.lower() for mac in vms.mac_addresses(look.connection)}
         for mac in sorted(reserved.keys() - living):
             what = f"DHCP gives {reserved[mac]} to {mac}, which no VM has"

@@ -44,13 +44,13 @@ class Region:
 @dataclass(frozen=True)
 class Look:
     """What was seen. `connection` reads one state of the records; `busy` are the ids of all that work under way is
-    about; `promises` are what it has promised."""
+    about; `operations` are what it has still to do."""
 
     region: Region
     connection: sa.Connection
     disks: StoreState
     compute: ComputeState | None
-    promises: list[Operation]
+    operations: list[Operation]
     busy: frozenset[str]
 
 

@@ -24,7 +24,7 @@ from souche.operations.snapshots import delete_snapshot
 from souche.operations.vms import delete_vm
 from souche.operations.volumes import delete_volume
 from souche.states import ExportState, LinkState, SnapshotState, VmState, VolumeState, VolumeUpdateState
-from souche.workflows import promises
+from souche.workflows.enqueue import enqueue
 
 Act: TypeAlias = Callable[[sa.Connection, Tools, str], None]
 
@@ -55,7 +55,7 @@ def _fail_image(connection: sa.Connection, _tools: Tools, image_id: str) -> None
 def _settle_snapshot(connection: sa.Connection, tools: Tools, snapshot_id: str) -> None:
     snapshot = snapshots.get(connection, snapshot_id)
     if snapshot is not None and snapshot.state == SnapshotState.DELETING:
-        _promise(connection, tools, partial(delete_snapshot, snapshot))
+        _request(connection, tools, partial(delete_snapshot, snapshot))
     else:
         snapshots.set_state(connection, [snapshot_id], SnapshotState.ERROR, progress_percent=0)
         disk_imports.erase(connection, [snapshot_id])
@@ -64,7 +64,7 @@ def _settle_snapshot(connection: sa.Connection, tools: Tools, snapshot_id: str) 
 def _settle_volume(connection: sa.Connection, tools: Tools, volume_id: str) -> None:
     volume = volumes.get(connection, volume_id)
     if volume is not None and volume.state == VolumeState.DELETING:
-        _promise(connection, tools, partial(delete_volume, volume))
+        _request(connection, tools, partial(delete_volume, volume))
     else:
         volumes.set_state(connection, volume_id, VolumeState.ERROR)
 
@@ -72,17 +72,17 @@ def _settle_volume(connection: sa.Connection, tools: Tools, volume_id: str) -> N
 def _settle_vm(connection: sa.Connection, tools: Tools, vm_id: str) -> None:
     vm = vms.get(connection, vm_id)
     if vm is not None and vm.state == VmState.SHUTTING_DOWN:
-        _promise(connection, tools, partial(delete_vm, vm))
+        _request(connection, tools, partial(delete_vm, vm))
     else:
         vms.set_state(connection, vm_id, VmState.STOPPED, f"Server.InternalError: {REASON}")
 
 
-def _promise(connection: sa.Connection, tools: Tools, make: Callable[[int], Operation]) -> None:
+def _request(connection: sa.Connection, tools: Tools, make: Callable[[int], Operation]) -> None:
     """By an operation that never was before: one that has ended would not run again."""
     now = tools.clock.now()
     operation = make(int(now.timestamp() * 1000))
     if not operations.of_subject(connection, operation.subject_id):
-        promises.write(connection, [operation], now)
+        enqueue(connection, [operation], now)
 
 
 def _settle_link(connection: sa.Connection, _tools: Tools, volume_id: str) -> None:

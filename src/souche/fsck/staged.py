@@ -13,8 +13,8 @@ NEW: Final = timedelta(days=1)
 
 
 def check(look: Look) -> Iterator[Finding]:
-    """Files that no promise is about."""
-    named = {each.params.path for each in look.promises if isinstance(each.params, ImportImage)}
+    """Files that no operation is about."""
+    named = {each.params.path for each in look.operations if isinstance(each.params, ImportImage)}
     staging = look.region.staging
     for path in sorted(staging.iterdir()) if staging.is_dir() else ():
         if path.name not in look.busy and str(path) not in named:

@@ -126,7 +126,7 @@ def reserve_bytes_of(facts: Facts) -> int:
 
 
 class _Later:
-    """Workflows of a process that runs none: the server's sweep starts what is promised."""
+    """For a process that runs no operations: the server's sweep starts them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -145,14 +145,14 @@ class _Later:
 
 
 def _finish(home: Home, region: Region, later: _Later, operation_id: str) -> None:
-    """Wait for the server to keep a promise; where none runs, keep it here.
+    """Wait for the server to do an operation; where none runs, do it here.
 
-    Only for workflows that need no guest: those that take disks in.
+    Only for operations that need no guest: those that take disks in.
     """
     while not later.wait(operation_id, POLL_SECONDS):
         try:
             with home.serve():
-                _keep(home, region, operation_id)
+                _do(home, region, operation_id)
         except HomeInUse:
             continue
 
@@ -212,7 +212,7 @@ def _served_oos(home: Home) -> EmbeddedOos:
     return embedded_oos(home, str(facts.get("Oos") or ""))
 
 
-def _keep(home: Home, region: Region, operation_id: str) -> None:
+def _do(home: Home, region: Region, operation_id: str) -> None:
     with region.store.read() as connection:
         operation = operations.get(connection, operation_id)
     if operation is not None:

@@ -183,5 +183,5 @@ class _Records:
 
     def capture(self, backup_id: str, volume_ids: Sequence[str]) -> None:
         region = self._administered.region
-        for operation_id in captures.promise_captures(region, volume_ids, ids.backup_capture(backup_id, "")):
+        for operation_id in captures.request_captures(region, volume_ids, ids.backup_capture(backup_id, "")):
             self._administered.finish(operation_id)

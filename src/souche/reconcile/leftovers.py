@@ -117,9 +117,9 @@ def forget_terminated(parts: Parts) -> None:
 
 def remove_staged(parts: Parts, staging: Path) -> None:
     """Disk files on their way in whose maker was killed: those that no operation is about, a day old or more."""
-    promised = engine.outstanding(parts)
-    named = {each.params.path for each in promised if isinstance(each.params, ImportImage)}
-    named |= {str(staging / operation.subject_id) for operation in promised}
+    outstanding = engine.outstanding(parts)
+    named = {each.params.path for each in outstanding if isinstance(each.params, ImportImage)}
+    named |= {str(staging / operation.subject_id) for operation in outstanding}
     before = (parts.clock.now() - STAGED_KEPT).timestamp()
 
     def remove_old(path: Path) -> None:

@@ -53,11 +53,11 @@ def _settle(parts: Parts, vm: Vm, power: PowerState, start: Callable[[Operation]
 
 def _follow(parts: Parts, vm: Vm, behavior: str, reason: str, start: Callable[[Operation], None]) -> None:
     log.info("a guest went off by itself", vm_id=vm.vm_id, behavior=behavior, reason=reason)
-    promised: list[Operation] = []
+    requested: list[Operation] = []
     with parts.store.begin() as connection:
         if _as_seen(vms.get(connection, vm.vm_id), vm):
-            promised = guests.went_off(connection, vm, behavior, reason, parts.clock.now())
-    for operation in promised:
+            requested = guests.went_off(connection, vm, behavior, reason, parts.clock.now())
+    for operation in requested:
         start(operation)
     if vm.public_ip is not None:
         guests.follow_stopped(parts, vm.vm_id)
@@ -73,7 +73,7 @@ def _after_panic(parts: Parts, vm: Vm, start: Callable[[Operation], None]) -> No
     with parts.store.begin() as connection:
         if not _as_seen(vms.get(connection, vm.vm_id), vm):
             return
-        operation = guests.promise_end(connection, vm, GUEST_PANICKED, parts.clock.now())
+        operation = guests.request_end(connection, vm, GUEST_PANICKED, parts.clock.now())
     start(operation)
 
 

@@ -12,7 +12,8 @@ from souche.db import image_lives, images
 from souche.model.image_lives import Life
 from souche.model.images import Image
 from souche.reconcile.each import each
-from souche.workflows import delete_snapshot, promises, withdrawals
+from souche.workflows import delete_snapshot, withdrawals
+from souche.workflows.enqueue import enqueue
 from souche.workflows.parts import Parts
 
 log = structlog.get_logger()
@@ -33,7 +34,7 @@ def retire(parts: Parts) -> None:
 
 
 def remove(parts: Parts) -> None:
-    """Delete the images that were launchable until now. The deletion of snapshots is promised only: another sweep
+    """Delete the images that were launchable until now. The deletion of snapshots is requested only: another sweep
     starts it."""
     with parts.store.read() as connection:
         found = images.outlived(connection, parts.clock.now())
@@ -51,5 +52,5 @@ def _remove(parts: Parts, connection: sa.Connection, image: Image) -> None:
     log.info("removing a withdrawn image", image_id=image.image_id, name=image.name)
     withdrawals.tell_of_deletion(connection, image, withdrawals.GRACE_OVER, parts.clock.now())
     images.erase(connection, image.image_id)
-    promised = delete_snapshot.begin_unused(connection, image.snapshot_ids)
-    promises.write(connection, promised, parts.clock.now())
+    requested = delete_snapshot.begin_unused(connection, image.snapshot_ids)
+    enqueue(connection, requested, parts.clock.now())

@@ -12,7 +12,7 @@ AT_ONCE: Final = 4
 
 class DiskImporter:
     """One for a region. The files of a workflow are in a folder of `staging` that has the name of what it makes: the
-    sweep of staged files leaves it alone for as long as the workflow is promised."""
+    sweep of staged files leaves it alone for as long as the operation is outstanding."""
 
     def __init__(
         self, fetcher: Fetcher, staging: Path, *, at_once: int = AT_ONCE, room: Room = ENDLESS

@@ -56,7 +56,7 @@ def _failed(parts: Parts, operation: Operation, reason: str) -> None:
 
 
 def _lock(connection: sa.Connection, operation: Operation) -> frozenset[str]:
-    """The VM and its volumes, those too that are attached by a promise before this one; or the one volume."""
+    """The VM and its volumes, those too that an earlier operation attaches; or the one volume."""
     linked = volumes.of_vm(connection, operation.subject_id)
     return frozenset({operation.subject_id, *(volume.volume_id for volume in linked)})
 

@@ -36,8 +36,8 @@ def make_volume(parts: Parts, volume: Volume) -> None:
 
 def _make_volumes(parts: Parts, operation: Operation) -> None:
     with parts.store.read() as connection:
-        promised = volumes.of_vm(connection, operation.subject_id)
-    for volume in promised:
+        recorded = volumes.of_vm(connection, operation.subject_id)
+    for volume in recorded:
         make_volume(parts, volume)
 
 

@@ -29,7 +29,7 @@ def _erase(connection: sa.Connection, parts: Parts, operation: Operation) -> Non
 
 
 def begin_unused(connection: sa.Connection, snapshot_ids: Collection[str]) -> list[Operation]:
-    """Mark those of the snapshots that nothing uses as `deleting`; the promises to delete them are the caller's to
+    """Mark those of the snapshots that nothing uses as `deleting`; the operations that delete them are the caller's to
     write. One that is being made, or that an image, a copy or a volume is made of, stays with its owner."""
     known = (snapshots.get(connection, each) for each in snapshot_ids)
     free = [each for each in known if each is not None and _is_free(connection, each)]

@@ -1,7 +1,7 @@
 """Runs workflows durably with DBOS: every step is journalled in a database, and what a crash interrupted is
 resumed at the next start, from the step that was not finished (https://docs.dbos.dev/architecture).
 
-Crash-only: there is no orderly end for a workflow in flight; ending the process at any moment is right.
+Crash-only: there is no orderly end for an operation in flight; ending the process at any moment is right.
 """
 
 import sqlite3
@@ -124,10 +124,10 @@ def as_it_is(journal: engine.Journal) -> engine.Journal:
 
 class DurableWorkflows:
     """The region's workflows; one per process. Those with an `Ending` run in threads of this process, and begin again
-    after a crash, as their promises stand; all others run on DBOS.
+    after a crash, as they are in the database; all others run on DBOS.
 
-    One is begun when no earlier promise works on the same resources, and its account has a place free (`runs`). Both
-    are looked up in the database whenever a promise is made or kept: whatever waits does so there, without a thread.
+    An operation begins when no earlier one works on the same resources, and its account has a place free (`runs`). Both
+    are looked up in the database whenever one is requested or ends: whatever waits does so there, without a thread.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class DurableWorkflows:
 
     @contextmanager
     def _ended(self, operation_id: str) -> Iterator[None]:
-        """At the end the workflow has ended, or broken off."""
+        """At the end the operation has ended, or broken off."""
         try:
             yield
         except Exception:
@@ -181,7 +181,7 @@ class DurableWorkflows:
             self._runs.end(operation_id)
 
     def _work(self, operation: Operation) -> None:
-        """Run a workflow whose turn it is, in this thread. One with an `Ending` that an earlier release has begun on
+        """Run an operation whose turn it is, in this thread. One with an `Ending` that an earlier release has begun on
         DBOS begins again at its first step."""
         workflow = self._catalogue[operation.workflow]
         self._runs.begin(operation, workflow.lane)
@@ -196,7 +196,7 @@ class DurableWorkflows:
         except Stopped:
             pass  # the next process begins it again
         except Exception:
-            log.exception("a workflow broke off, the sweep resumes it", operation=operation.operation_id)
+            log.exception("an operation broke off, the sweep resumes it", operation=operation.operation_id)
 
     def _proceed(self) -> None:
         if self._ending:
@@ -209,19 +209,19 @@ class DurableWorkflows:
             self._runs.wait_for_another(SWEEP_SECONDS)
 
     def launch(self) -> None:
-        """Resume what was interrupted, and start every promise whose turn it is."""
+        """Resume what was interrupted, and start every operation whose turn it is."""
         DBOS.launch()
         self._runs.leave_to_journal(_statuses(engine.outstanding(self._parts)))
         self._beginner.start()
         self.start_outstanding()
 
     def start(self, operation: Operation) -> None:  # noqa: ARG002
-        """Start a promised workflow as soon as it is its turn. To start one that runs already, or has ended, is
+        """Start an operation as soon as it is its turn. To start one that runs already, or has ended, is
         harmless."""
         self._wake.set()
 
     def start_outstanding(self) -> None:
-        """Start every promise in the database whose turn it is and that nobody has started: those of other
+        """Start every operation in the database whose turn it is and that nobody has started: those of other
         processes, and those that a crash left. What DBOS is about to resume is left to it."""
         self._wake.set()
 
@@ -233,10 +233,10 @@ class DurableWorkflows:
                 for operation in self._in_turn():
                     self._begin(operation)
             except Exception:
-                log.exception("workflows were not started, the sweep will")
+                log.exception("operations were not started, the sweep will")
 
     def _in_turn(self) -> list[Operation]:
-        """The promises to begin now, claimed: one of each account, then the next of each."""
+        """The operations to begin now, claimed: one of each account, then the next of each."""
         with self._parts.store.reader() as reader:
             found = [
                 self._claimed(reader, account_id, lane)
@@ -258,7 +258,7 @@ class DurableWorkflows:
                 if len(claimed) == free:
                     break
         except Exception:
-            log.exception("promises cannot be read, others go on", account=account_id)
+            log.exception("operations cannot be read, others go on", account=account_id)
         return claimed
 
     def _begin(self, operation: Operation) -> None:
@@ -279,14 +279,14 @@ class DurableWorkflows:
                 )
         except Exception:
             self._runs.drop(operation.operation_id)
-            log.exception("workflow not started, the sweep will", operation=operation.operation_id)
+            log.exception("operation not started, the sweep will", operation=operation.operation_id)
 
     def wait(self, operation_id: str, timeout_seconds: float) -> bool:
-        """Wait for a workflow that this process has started; whether it ended in time."""
+        """Wait for an operation that this process has started; whether it ended in time."""
         return self._runs.wait(operation_id, timeout_seconds)
 
     def revive(self) -> None:
-        """Go on with workflows whose journal failed: they have ended, and their promise stands. What is
+        """Go on with operations whose journal failed: they have ended without being done. What is
         remembered of them stays; a step that may have been done is done again. One that cannot be resumed is tried
         again the next time, and holds up no other."""
         idle = [each for each in engine.outstanding(self._parts) if not self._runs.runs(each.operation_id)]
@@ -299,9 +299,9 @@ class DurableWorkflows:
 
     def _revive(self, operation_id: str, status: str) -> None:
         ended, broken_off = status in ENDED, self._runs.is_broken_off(operation_id)
-        if not (ended or broken_off) or not engine.is_promised(self._parts, operation_id):
+        if not (ended or broken_off) or not engine.is_outstanding(self._parts, operation_id):
             return
-        log.warning("a workflow broke off, it is resumed", operation=operation_id, status=status)
+        log.warning("an operation broke off, it is resumed", operation=operation_id, status=status)
         if ended:
             # One that "succeeded" all the same is of another time than the database: a backup came back.
             done = 0 if status == "SUCCESS" else len(DBOS.list_workflow_steps(operation_id))
@@ -311,24 +311,24 @@ class DurableWorkflows:
         self._runs.resume(operation_id)
 
     def forget_ended(self) -> None:
-        """Keep the journal small: forget workflows that ended some time ago and whose promise is kept."""
+        """Keep the journal small: forget operations that are done, and ended some time ago."""
         before = (self._parts.clock.now() - KEPT).isoformat()
-        promised = {operation.operation_id for operation in engine.outstanding(self._parts)}
+        outstanding = {operation.operation_id for operation in engine.outstanding(self._parts)}
         while True:
             ended = DBOS.list_workflows(
                 status=list(ENDED),
                 completed_before=before,
-                limit=BATCH + len(promised),
+                limit=BATCH + len(outstanding),
                 load_input=False,
                 load_output=False,
             )
-            forgotten = [each.workflow_id for each in ended if each.workflow_id not in promised]
+            forgotten = [each.workflow_id for each in ended if each.workflow_id not in outstanding]
             if not forgotten:
                 return
             DBOS.delete_workflows(forgotten)
 
     def close(self) -> None:
-        """Stop taking work. Workflows in flight are resumed at the next launch."""
+        """Stop taking work. Operations in flight are resumed at the next launch."""
         self._ending = True
         self._wake.set()
         if self._beginner.is_alive():
@@ -336,9 +336,9 @@ class DurableWorkflows:
         DBOS.destroy(destroy_registry=True)
 
 
-def _statuses(promised: Sequence[Operation]) -> dict[str, str]:
-    """What DBOS says of the workflows of these operations; one that it does not know is not there."""
-    ids = [operation.operation_id for operation in promised]
+def _statuses(asked: Sequence[Operation]) -> dict[str, str]:
+    """What DBOS says of these operations; one that it does not know is not there."""
+    ids = [operation.operation_id for operation in asked]
     if not ids:
         return {}
     found = DBOS.list_workflows(workflow_ids=ids, load_input=False, load_output=False)

@@ -11,10 +11,10 @@ The engine knows nothing of what journals it: a `Journal` runs one named step du
 just runs it (`Unjournalled`, in one-off commands). A step that fails is part of the journal and is undone; a
 journal that fails is not: the run ends where it is, and another one goes on from what is remembered.
 
-A workflow with an `Ending` needs no journal: its promise is enough. After a crash it begins again at its first step,
-and a third law, run by tests/workflows/test_anew.py, says that this equals one run: cut off before or after any step
-or undo, and run again, it ends as a straight run does, or as a failed one does. That saves a commit of the journal for
-each step; it is for workflows whose steps take moments.
+A workflow with an `Ending` needs no journal: the operation in the database is enough. After a crash it begins again at
+its first step, and a third law, run by tests/workflows/test_anew.py, says that this equals one run: cut off before or
+after any step or undo, and run again, it ends as a straight run does, or as a failed one does. That saves a commit of
+the journal for each step; it is for workflows whose steps take moments.
 """
 
 from collections.abc import Callable, Mapping
@@ -75,7 +75,7 @@ class Step(Generic[StepP]):
 
 @dataclass(frozen=True)
 class Ending(Generic[StepP]):
-    """What the transaction records that erases the promise: the result, or why a step failed. Both are there or
+    """What the transaction records that erases the operation: the result, or why a step failed. Both are there or
     neither, so a workflow that has ended never begins again. Without `failed` it runs only forward."""
 
     record: Record[StepP] = no_record
@@ -97,8 +97,8 @@ class Workflow(Generic[P]):
 
     `ending`: the workflow runs without a journal, and ends so. Otherwise `failed` records the reason after the undos.
     A workflow without either's `failed` runs only forward, and its steps are tried until they succeed. `lock` names
-    what must not be worked on by two workflows at once (ids of VMs and volumes); it is asked once, when the promise is
-    made.
+    what must not be worked on by two workflows at once (ids of VMs and volumes); it is asked once, when an operation is
+    requested.
     """
 
     params: type[P]
@@ -177,12 +177,12 @@ def run(workflow: AnyWorkflow, parts: Parts, operation: Operation, journal: Jour
     """Run a workflow to its end and erase its operation. When a step fails, everything is undone and `failed`
     records the reason. An operation that was erased already is done, and nothing is done for it again.
 
-    It is the caller's to run it when no earlier promise works on the same resources (`db/operations`).
+    It is the caller's to run it when no earlier operation works on the same resources (`db/operations`).
 
     Raises:
         UnreadableOperation: its params are of another release. Nothing is done.
     """
-    if not is_promised(parts, operation.operation_id):
+    if not is_outstanding(parts, operation.operation_id):
         return
     if not isinstance(operation.params, workflow.params):
         raise UnreadableOperation(operation_id=operation.operation_id)
@@ -203,7 +203,7 @@ def _forward(workflow: AnyWorkflow, parts: Parts, operation: Operation, journal:
         certain = certain or step.forward_only
         reason = journal.once(step.name, lambda step=step: step.do(parts, operation), until_success=certain)  # type: ignore[misc]
         if reason is not None:
-            log.warning("workflow failed", operation=operation.operation_id, step=step.name, reason=reason)
+            log.warning("operation failed", operation=operation.operation_id, step=step.name, reason=reason)
             for each in reversed(workflow.steps[: index + 1]):
                 undo = partial(_undo, each, parts, operation)
                 journal.once(f"undo {each.name}", undo, until_success=True)
@@ -241,19 +241,19 @@ def _undo(step: Step[Any], parts: Parts, operation: Operation) -> None:
 
 
 def outstanding(parts: Parts) -> list[Operation]:
-    """Every promise that no workflow has kept yet, oldest first."""
+    """Every operation that is not done yet, oldest first."""
     with parts.store.read() as connection:
         return operations.outstanding(connection)
 
 
-def is_promised(parts: Parts, operation_id: str) -> bool:
-    """Whether a promise stands that is not kept yet."""
+def is_outstanding(parts: Parts, operation_id: str) -> bool:
+    """Whether an operation is not done yet."""
     with parts.store.reader() as reader:
-        return operations.is_promised(reader, operation_id)
+        return operations.is_outstanding(reader, operation_id)
 
 
 def is_next(parts: Parts, operation_id: str) -> bool:
-    """Whether no earlier promise stands that works on a resource of this one."""
+    """Whether no earlier operation works on a resource of this one."""
     with parts.store.read() as connection:
         return operations.is_next(connection, operation_id)
 

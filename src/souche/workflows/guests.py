@@ -60,7 +60,7 @@ def settle(
 def went_off(connection: sa.Connection, vm: Vm, behavior: str, reason: str, now: datetime) -> list[Operation]:
     """Record that a VM has stopped, in its history too, and what follows by `behavior`: `stop`, it stays stopped, and
     no public IP leads to it (specification, LinkPublicIp); `restart`, it is started again; `terminate`, it is deleted,
-    unless it is protected from that. Returns the promise of what follows."""
+    unless it is protected from that. Returns the operation that follows."""
     vm_stops.record(connection, vm, reason, now)
     if behavior == "restart":
         generation = vms.begin_transition(connection, vm, VmState.PENDING, "")
@@ -78,15 +78,15 @@ def follow_stopped(parts: Parts, vm_id: str) -> None:
     firewalls.follow_vms(parts, [vm_id])
 
 
-def promise_end(connection: sa.Connection, vm: Vm, reason: str, now: datetime) -> Operation:
-    """Promise to pull the plug of a guest that is of no use any more. Its VM stays stopped, for this reason."""
+def request_end(connection: sa.Connection, vm: Vm, reason: str, now: datetime) -> Operation:
+    """Request that the plug is pulled of a guest that is of no use any more. Its VM stays stopped, for this reason."""
     generation = vms.begin_transition(connection, vm, VmState.STOPPING, reason)
     params = StopVm(force=True, behavior="stop", reason=reason)
     return _written(connection, stop_vm(vm, generation, params), now)
 
 
 def _written(connection: sa.Connection, operation: Operation, now: datetime) -> Operation:
-    """Written here and not by `promises`, which knows every workflow: these workflows lock their subject."""
+    """Written here and not by `enqueue`, which knows every workflow: these workflows lock their subject."""
     operations.insert(connection, operation, locks.subject(connection, operation), now)
     return operation
 

@@ -7,9 +7,9 @@ meet: the one would go on writing to what the other has frozen. Hence:
 - whatever attaches, captures or deletes a volume locks the volume, and the VM that it is attached to;
 - a VM is started with its `attached` volumes only: a volume becomes one under both locks (`link_volume`).
 
-A promise's locks are worked out once, when it is made, and are written beside it (`promises`); of two promises that
-have one in common the earlier is kept first. So they need not follow what changes meanwhile: a volume that is attached
-to another VM later is so by a promise that waits for all earlier ones that lock the volume.
+An operation's locks are worked out once, when it is requested, and are written beside it (`enqueue`); of two operations
+that have one in common the earlier is done first. So they need not follow what changes meanwhile: a volume that is
+attached to another VM later is so by an operation that waits for all earlier ones that lock the volume.
 """
 
 import sqlalchemy as sa

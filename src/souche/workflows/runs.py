@@ -1,8 +1,8 @@
-"""Which workflows this process has in hand, and how many of each account: accounts take turns.
+"""Which operations this process has in hand, and how many of each account: accounts take turns.
 
-`AT_ONCE` bounds how many workflows of one account run in a lane at the same time. Accounts with work share the bound of
-`Lane.WORK`, so what one account has asked for in one call takes no more than its share of the machine. One that pauses
-after a failure is not counted meanwhile: what is broken holds up nothing else.
+`AT_ONCE` bounds how many operations of one account run in a lane at the same time. Accounts with work share the bound
+of `Lane.WORK`, so what one account has asked for in one call takes no more than its share of the machine. One that
+pauses after a failure is not counted meanwhile: what is broken holds up nothing else.
 """
 
 import os
@@ -28,13 +28,13 @@ as long with 3."""
 SHARED: Final = frozenset({Lane.WORK})
 """Lanes whose bound the accounts share, at least one each."""
 ACTIVE_SECONDS: Final = 2.0
-"""For so long after its last workflow an account keeps its share: its next request is on its way."""
+"""For so long after its last operation an account keeps its share: its next request is on its way."""
 REMEMBERED: Final = 1000
 
 
 @dataclass
 class _Run:
-    """A workflow that runs. `thread` is that of its steps, once they have begun."""
+    """An operation that runs. `thread` is that of its steps, once they have begun."""
 
     account_id: str
     lane: Lane
@@ -43,7 +43,7 @@ class _Run:
 
 
 class Runs:
-    """The workflows that this process runs, those that the journal is about to resume, and the last that ended.
+    """The operations that this process runs, those that the journal is about to resume, and the last that ended.
     `changed` is called when one has ended or pauses: another's turn may have come."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
@@ -61,7 +61,7 @@ class Runs:
             self._resumed.update(operation_ids)
 
     def claim(self, operation: Operation, lane: Lane) -> bool:
-        """Take a workflow in hand, unless this process has it or has had it; whether it took it."""
+        """Take an operation in hand, unless this process has it or has had it; whether it took it."""
         with self._guard:
             if self._knows(operation.operation_id):
                 return False
@@ -113,7 +113,7 @@ class Runs:
             self._running.pop(operation_id, None)
 
     def free(self, account_id: str, lane: Lane) -> int:
-        """How many more workflows of the account may run in the lane."""
+        """How many more operations of the account may run in the lane."""
         with self._guard:
             taken = sum(
                 (each.account_id, each.lane, each.pausing) == (account_id, lane, False)
@@ -150,7 +150,7 @@ class Runs:
             return self._guard.wait_for(lambda: operation_id in self._ended, timeout_seconds)
 
     def wait_for_another(self, timeout_seconds: float) -> None:
-        """Wait until any workflow has ended, or the time is over."""
+        """Wait until any operation has ended, or the time is over."""
         with self._guard:
             self._guard.wait(timeout_seconds)
 

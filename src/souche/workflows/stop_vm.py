@@ -2,7 +2,7 @@
 
 1. shut down: ask the guest, wait, then pull the plug; with `force` pull it at once.
 2. record: it is `stopped`, and no public IP leads to it; by its shutdown behaviour it is started again, or deleted, by
-   a promise made with the record.
+   an operation requested with the record.
 """
 
 from souche.db import vms

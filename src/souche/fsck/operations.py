@@ -1,5 +1,5 @@
-"""Promises against the journal of workflows: each promise is of a workflow that there is, and one that the journal
-has ended is broken."""
+"""Operations against the journal: each is of a workflow that this release has, and one that the journal has ended is
+broken."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -18,19 +18,19 @@ ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED
 
 
 def check(look: Look) -> Iterator[Finding]:
-    """Promises that nobody will keep."""
+    """Operations that nobody will do."""
     statuses = journalled(look.region.journal)
-    for promise in look.promises:
-        if isinstance(promise.params, RawParams):
-            what = f"it waits for the workflow {promise.workflow} as another release has it"
-            yield Finding("PromiseUnknown", promise.subject_id, what, advice=OTHER_RELEASE)
-        elif statuses.get(promise.operation_id) in ENDED:
-            what = f"{promise.operation_id} has broken off, and is not done"
-            yield Finding("PromiseBroken", promise.subject_id, what, Level.LEFTOVER, advice=REVIVED)
+    for operation in look.operations:
+        if isinstance(operation.params, RawParams):
+            what = f"it waits for the workflow {operation.workflow} as another release has it"
+            yield Finding("OperationUnknown", operation.subject_id, what, advice=OTHER_RELEASE)
+        elif statuses.get(operation.operation_id) in ENDED:
+            what = f"{operation.operation_id} has broken off, and is not done"
+            yield Finding("OperationBroken", operation.subject_id, what, Level.LEFTOVER, advice=REVIVED)
 
 
 def journalled(journal: Path) -> dict[str, str]:
-    """The status of each workflow that DBOS knows, by the id of its operation."""
+    """The status of each operation that DBOS knows, by its id."""
     if not journal.exists():
         return {}
     with closing(sqlite3.connect(f"file:{quote(str(journal))}?mode=ro", uri=True)) as connection:

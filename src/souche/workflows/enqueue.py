@@ -1,0 +1,16 @@
+"""Operations are written down here, for use-cases and sweeps, with the ids of what they work on."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from souche.db import operations
+from souche.model.operations import Operation
+from souche.workflows.catalogue import CATALOGUE
+
+
+def enqueue(connection: sa.Connection, requested: Sequence[Operation], now: datetime) -> None:
+    """Write operations down, as the last that their transaction writes: their locks are worked out from the records."""
+    locked = [(each, CATALOGUE[each.workflow].lock(connection, each)) for each in requested]
+    operations.insert_all(connection, locked, now)
