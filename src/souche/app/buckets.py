@@ -4,21 +4,16 @@ The store itself says which buckets there are and whose they are; the region's r
 quota, and keep a policy as it was sent.
 """
 
-from typing import Final
-
 from souche.app import quotas
 from souche.app.region import Region
 from souche.db import accounts, buckets
 from souche.formats import bucket_policy
 from souche.model.accounts import Principal
 from souche.objects.base import BadBucketName, BucketAccessRefused, NoSuchBucket
-from souche.objects.names import is_bucket_name
+from souche.objects.names import is_name_for_oos
 from souche.objects.oos import AccountOos
 from souche.reconcile.bucket_records import set_policy
 from souche.refusals import BucketIsYours, BucketTaken, NoBucketPolicy, NotBucketOwner
-
-RESERVED: Final = frozenset({"healthz", "metrics", "status"})
-"""names under which SeaweedFS tells of itself"""
 
 
 def create(region: Region, oos: AccountOos, who: Principal, name: str) -> None:
@@ -28,7 +23,7 @@ def create(region: Region, oos: AccountOos, who: Principal, name: str) -> None:
         BadBucketName, BucketTaken, BucketIsYours, TooManyBuckets: see their messages. BucketAccessRefused: another
             account was faster.
     """
-    if not is_bucket_name(name) or name in RESERVED:
+    if not is_name_for_oos(name):
         raise BadBucketName(bucket=name)
     owner = oos.owner(name)
     if owner is not None:

@@ -35,7 +35,8 @@ class NoSuchBucket(Invalid):
 
 
 class BadBucketName(Invalid):
-    """The bucket name '{bucket}' is not valid: 3 to 63 lower-case letters, digits and hyphens are expected."""
+    """The bucket name '{bucket}' is not valid: 3 to 63 lower-case letters, digits and hyphens are expected, and not
+    healthz, metrics or status, under which the store tells of itself."""
 
 
 class NoSuchObject(Invalid):

@@ -4,6 +4,8 @@ import re
 from typing import Final
 
 BUCKET: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,61})[a-z0-9]")
+RESERVED: Final = frozenset({"healthz", "metrics", "status"})
+"""Names under which the embedded store, SeaweedFS, tells of itself."""
 UNLISTED: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """Control characters, and what XML 1.0 or UTF-8 cannot have: no list of keys is sure to show them."""
 
@@ -12,6 +14,11 @@ def is_bucket_name(name: str) -> bool:
     """Whether a name suits a bucket of OOS: 3 to 63 lower-case letters, digits and hyphens, beginning and ending
     with a letter or a digit (reference section 11; without dots, none looks like an IP address)."""
     return BUCKET.fullmatch(name) is not None
+
+
+def is_name_for_oos(name: str) -> bool:
+    """Whether a bucket of the embedded store can be reached by the name."""
+    return is_bucket_name(name) and name not in RESERVED
 
 
 def flaw_of_prefix(prefix: str) -> str | None:

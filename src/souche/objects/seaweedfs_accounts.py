@@ -23,7 +23,7 @@ from souche.objects.base import (
     ObjectsFailed,
     ObjectsUnavailable,
 )
-from souche.objects.names import is_bucket_name
+from souche.objects.names import is_name_for_oos
 from souche.objects.oos import AccountKey as AccountKey
 from souche.objects.s3 import S3Access, S3Store
 from souche.objects.seaweedfs_filer import Filer, FilerFailed, Identity
@@ -89,7 +89,7 @@ class Accounts:
             BadBucketName: there can be no such bucket.
             BucketAccessRefused: it belongs to another account.
         """
-        if not is_bucket_name(bucket):
+        if not is_name_for_oos(bucket):
             raise BadBucketName(bucket=bucket)
         with _filer_errors():
             identities, owner = self._filer.identities(), self._filer.owner(bucket)
