@@ -95,7 +95,9 @@ def test_what_is_not_the_disk_that_it_should_be_is_refused(
         ["qemu-img", "create", "-f", "qcow2", "-b", disk, "-F", "qcow2", tmp_path / "child"],
         timeout_seconds=60,
     )
+    vhd = make(tmp_path / "zeros", tmp_path / "fixed-vhd", "vhd", "subformat=fixed,force_size=on")
     for file, given, said in (
+        (vhd, (), "should have the format qcow2, and has vhd. If it is meant to: --format vhd"),
         (tmp_path / "missing", (), "There is no regular file"),
         (tmp_path, (), "There is no regular file"),
         (tmp_path / "text", (), "has the format text, which is not taken so: this is text"),

@@ -80,7 +80,7 @@ HOSTILE: dict[str, tuple[type[BadDisk], Callable[[Path], Path]]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile(name: str, tmp_path: Path) -> None:
+def test_hostile(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     refusal, make = HOSTILE[name]
     path = make(tmp_path)
     with pytest.raises(BadDisk) as caught:
@@ -88,6 +88,7 @@ def test_hostile(name: str, tmp_path: Path) -> None:
     assert type(caught.value) is refusal
     if refusal is not gate.WrongDiskSize:
         assert "`qemu-img " in str(caught.value), "what to do is not said"
+    assert caplog.messages == [], "the inspector logs what is told as a refusal"
     with pytest.raises(refusal):
         inspect_head(path.read_bytes()[:HEAD_BYTES], SaidOfDisk(), most_bytes=SIZE)
 

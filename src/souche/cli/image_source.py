@@ -16,6 +16,7 @@ from souche.app import official_images
 from souche.cli.composition import Administered
 from souche.cli.progress import transfer_bar
 from souche.errors import Invalid
+from souche.formats import vhd
 from souche.formats.checksum_lists import Checksum
 from souche.formats.disk_inspection import begins_as
 from souche.formats.disk_names import said_by
@@ -214,7 +215,7 @@ def _admitted(
     with tempfile.NamedTemporaryFile(dir=administered.staging, delete=False) as made:
         staged = Path(made.name)
     try:
-        with _advised(first, said):
+        with _advised(file, first, said):
             room = administered.region.room
             taken = gate.take_file(file, staged, said, official_images.MOST_BYTES, room, given=given)
         yield taken
@@ -224,17 +225,23 @@ def _admitted(
 
 
 @contextmanager
-def _advised(first: bytes, said: SaidOfDisk) -> Iterator[None]:
-    """Says what to do where the file is a raw disk. To take a packed one for raw would publish what is packed: its name
-    has to say that it is packed."""
+def _advised(file: Path, first: bytes, said: SaidOfDisk) -> Iterator[None]:
+    """Says what to do where the file is a disk of another format. To take a packed one for raw would publish what is
+    packed, and to take a VHD for raw its footer too: its name has to say what it is."""
     try:
         yield
     except WrongDiskFormat as error:
-        if error.fields["found"] not in get_args(SourceFormat):
+        found = "vhd" if _is_vhd(file) else error.fields["found"]
+        if found not in get_args(SourceFormat):
             raise
         packed = gate.is_packed(first, SaidOfDisk()) and not said.gzip
         renamed = ", and a name that ends in .gz, as the file is packed" if packed else ""
-        raise OtherFormat(**error.fields, packed=renamed) from error
+        raise OtherFormat(expected=error.fields["expected"], found=found, packed=renamed) from error
+
+
+def _is_vhd(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return vhd.read_footer(opened, file.stat().st_size) is not None
 
 
 def _note_beginning(first: bytes, said: SaidOfDisk) -> None:

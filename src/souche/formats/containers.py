@@ -57,6 +57,7 @@ _LUKS: Final = Container(
 )
 VHD_FIXED: Final = _disk("vhd", "vhd", "vpc")
 GZIP: Final = Container("gzip inside gzip", "unpack it once with `gunzip`")
+GZIP_CALLED_RAW: Final = Container("gzip", "a name that ends in .raw.gz says so; or unpack it with `gunzip`")
 
 CONTAINERS: Final[tuple[tuple[Container, Callable[[bytes], bool]], ...]] = (
     (_disk("vmdk", "vmdk", "vmdk"), _at(0, b"KDMV")),

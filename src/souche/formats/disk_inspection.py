@@ -8,6 +8,7 @@ OpenStack's `format_inspector` (oslo.utils) knows the traps of qcow2; to these c
 (block/qcow2.h), and what Souche does not take: encryption, internal snapshots, images marked corrupt.
 """
 
+import logging
 import struct
 from pathlib import Path
 from typing import Final
@@ -47,6 +48,9 @@ MAGICS: Final[dict[SourceFormat, tuple[bytes, ...]]] = {
     "vhdx": (vhdx.MAGIC,),
 }
 """How a disk begins that is said to have the format. A raw disk and a fixed VHD begin with what a guest wrote."""
+logging.getLogger(format_inspector.__name__).setLevel(
+    logging.ERROR
+)  # what it finds is a refusal, and told as one
 FEATURES: Final = struct.Struct(">Q")
 FEATURES_AT: Final = 72
 
@@ -90,7 +94,7 @@ def inspect_file(path: Path, said: SaidOfDisk, *, most_bytes: int) -> InspectedD
 
 def _check_sectors(head: bytes, file_bytes: int) -> None:
     """Refuse a raw disk that is none, and say what it may be."""
-    found = containers.container_of(head) or containers.text_of(head)
+    found = _called_raw(head) or containers.text_of(head)
     if file_bytes % SECTOR_BYTES and found:
         reason = f"is not made of sectors of {SECTOR_BYTES} bytes: it begins as {found.name} does ({found.remedy})."
         raise WrongDiskSize(size_bytes=file_bytes, reason=reason)
@@ -114,8 +118,14 @@ def begins_as(head: bytes) -> str | None:
     """The other format that a raw disk begins as, which does not make it one; None: no known one."""
     if head.startswith(qcow2.MAGIC):
         return "qcow2"
-    container = containers.container_of(head)
+    container = _called_raw(head)
     return container.name if container else None
+
+
+def _called_raw(head: bytes) -> Container | None:
+    """What a disk that is said to be raw begins as: nothing was unpacked of it."""
+    container = containers.container_of(head)
+    return containers.GZIP_CALLED_RAW if container is containers.GZIP else container
 
 
 def _format(head: bytes, said: SaidOfDisk) -> SourceFormat:
