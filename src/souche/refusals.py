@@ -147,8 +147,8 @@ class BadImageName(Invalid):
 
 
 class BadAliasName(Invalid):
-    """The alias '{alias}' is not valid: NAME@CHANNEL is expected, where NAME has 1 to 100 of [a-zA-Z0-9_ ().-], and
-    CHANNEL 1 to 32 of [a-zA-Z0-9_.-]."""
+    """The alias '{alias}' is not valid: NAME@CHANNEL is expected, where NAME has 1 to 100 of [a-zA-Z0-9_ ().-] (spaces
+    neither around it nor together), and CHANNEL 1 to 32 of [a-zA-Z0-9_.-]."""
 
 
 class BadKeypairName(Invalid):

@@ -219,6 +219,20 @@ def test_an_alias_of_an_image_that_is_shared_no_more_dangles(
         assert read(region, bob)[alias]["State"] == "dangling"
 
 
+def test_an_alias_of_an_image_that_its_owner_may_not_use_stands_for_nothing_to_others_either(
+    region: Region, alice: Principal, bob: Principal, client: Client
+) -> None:
+    image = make_image(region, alice, permissions=Permissions(account_ids=(bob.account_id,)))
+    create(region, bob, "web@stable", image)
+    alias = f"{bob.account_id}/web@stable"
+    assert named(client, alias) == [image.image_id]
+    assert alias in read(region, alice)
+    with region.store.begin() as connection:
+        image_records.revoke(connection, image.image_id, [bob.account_id])
+    assert named(client, alias) == []
+    assert alias not in read(region, alice)
+
+
 @pytest.mark.parametrize("state", [ImageState.PENDING, ImageState.FAILED])
 def test_a_publication_that_is_not_there_yet_takes_no_alias_away(
     region: Region, provider: Principal, alice: Principal, client: Client, state: ImageState
@@ -250,7 +264,7 @@ def test_names_of_official_images_are_reserved(
     published(region, provider, "Debian-12-1")
     create(region, provider, "Golden@v1", published(region, provider, "Golden-1", family="other"))
     image = make_image(region, alice)
-    for name in ("Debian-12@latest", "DEBIAN-12@mine", "golden@x"):
+    for name in ("Debian-12@latest", "DEBIAN-12@mine", "golden@x", "Outscale@latest"):
         with pytest.raises(ReservedAliasName):
             create(region, alice, name, image)
     with pytest.raises(AliasFollowsFamily):
@@ -326,6 +340,9 @@ def test_many_updates_keep_a_bounded_history(region: Region, alice: Principal) -
         f"{101 * 'w'}@x",
         "w/e@x",
         "web@x/y",
+        " web@x",
+        "web @x",
+        "we  b@x",
     ],
 )
 def test_bad_names_are_refused_and_find_nothing(

@@ -185,7 +185,8 @@ def _check_reserved(work: Work, who: Principal, name: AliasName) -> None:
     if provider is None or provider.account_id == who.account_id:
         return
     has = image_aliases.has_family(work.connection, provider.account_id, name.key)
-    if has or image_aliases.uses_name(work.connection, provider.account_id, name.key):
+    is_provider = name.key in {PROVIDER_NAME, (provider.alias or PROVIDER_NAME).lower()}
+    if has or is_provider or image_aliases.uses_name(work.connection, provider.account_id, name.key):
         raise ReservedAliasName(name=name.name)
 
 

@@ -34,7 +34,9 @@ def _usable(account_id: str | sa.BindParameter[str]) -> Criterion:
 _ACCOUNT = Prepared(sa.select(accounts.c.account_id).where(accounts.c.name == sa.bindparam("account_name")))
 _NAMED = Prepared(sa.select(aliases.c.image_id).where(aliases.c.alias_id == sa.bindparam("alias_id")))
 _LIVE_IMAGE = Prepared(
-    sa.select(images.c.image_id).where(images.c.image_id == sa.bindparam("image_id"), _LIVE, _usable(_CALLER))
+    sa.select(images.c.image_id).where(
+        images.c.image_id == sa.bindparam("image_id"), _LIVE, _usable(_CALLER), _usable(_OWNER)
+    )
 )
 # Not those that are being made or failed: a publication that never comes about leaves an alias of the name as it is.
 _FAMILY_IMAGES = Prepared(
@@ -51,8 +53,8 @@ def account_named(reader: Reader, name: str) -> str | None:
 
 
 def resolved(reader: Reader, caller: str, owner: str, name: AliasName) -> tuple[bool, str | None]:
-    """Whether an account has the alias, and the image that it stands for; None: there is none that is live and that the
-    caller may use."""
+    """Whether an account has the alias, and the image that it stands for; None: there is none that is live, and that
+    both the caller and the alias's owner may use."""
     if name.channel == LATEST:
         of_family = reader.rows(_FAMILY_IMAGES, {"owner": owner, "name": name.key, "caller": caller})
         if of_family:
@@ -60,7 +62,7 @@ def resolved(reader: Reader, caller: str, owner: str, name: AliasName) -> tuple[
     rows = reader.rows(_NAMED, {"alias_id": name.alias_id(owner)})
     if not rows:
         return False, None
-    live = reader.rows(_LIVE_IMAGE, {"image_id": rows[0][0], "caller": caller})
+    live = reader.rows(_LIVE_IMAGE, {"image_id": rows[0][0], "caller": caller, "owner": owner})
     return True, live[0][0] if live else None
 
 
@@ -161,8 +163,11 @@ def every(connection: sa.Connection) -> list[ImageAlias]:
 
 
 def visible(connection: sa.Connection, account_id: str) -> list[ImageAlias]:
-    """The account's own aliases, and those whose image it may use, oldest first."""
-    usable = sa.exists().where(images.c.image_id == aliases.c.image_id, _LIVE, _usable(account_id))
+    """The account's own aliases, and those whose image it may use and their owner too, oldest first."""
+    usable = sa.exists().where(
+        images.c.image_id == aliases.c.image_id, _LIVE, _usable(account_id), _usable_by_owner()
+    )
+    usable = usable.correlate(aliases)
     recorded = _recorded(connection, sa.or_(aliases.c.account_id == account_id, usable))
     return _sorted(recorded, _of_families(connection, _usable(account_id)))
 
@@ -187,13 +192,18 @@ def _sorted(recorded: list[ImageAlias], families: list[ImageAlias]) -> list[Imag
     return sorted(found, key=lambda each: (each.creation_date, each.alias_id))
 
 
-def _recorded(connection: sa.Connection, *which: Criterion) -> list[ImageAlias]:
+def _usable_by_owner() -> Criterion:
+    """Whether the alias's owner may use the image."""
     granted = sa.exists().where(
         image_grants.c.image_id == images.c.image_id, image_grants.c.account_id == aliases.c.account_id
     )
     granted = granted.correlate(images, aliases)
-    usable = sa.or_(images.c.account_id == aliases.c.account_id, images.c.public, granted)
-    live = sa.exists().where(images.c.image_id == aliases.c.image_id, _LIVE, usable).correlate(aliases)
+    return sa.or_(images.c.account_id == aliases.c.account_id, images.c.public, granted)
+
+
+def _recorded(connection: sa.Connection, *which: Criterion) -> list[ImageAlias]:
+    live = sa.exists().where(images.c.image_id == aliases.c.image_id, _LIVE, _usable_by_owner())
+    live = live.correlate(aliases)
     joined = sa.select(aliases, live.label("live"), _OFFICIAL).join(
         accounts, accounts.c.account_id == aliases.c.account_id
     )

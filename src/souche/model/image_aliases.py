@@ -12,7 +12,8 @@ MARK: Final = "@"
 WILDCARD: Final = "*"
 
 _ACCOUNT: Final = re.compile(r"[0-9]{12}")
-_NAME: Final = re.compile(r"[a-zA-Z0-9_ ().-]{1,100}")
+_NAME: Final = re.compile(r"(?=.{1,100}\Z)[a-zA-Z0-9_().-]+( [a-zA-Z0-9_().-]+)*")
+"""Spaces are single and inside: a name looks like no other."""
 _CHANNEL: Final = re.compile(r"[a-zA-Z0-9_.-]{1,32}")
 
 
