@@ -17,7 +17,7 @@ from souche.model.accounts import Principal
 from souche.model.images import Image
 from souche.model.permissions import Permissions
 from souche.model.query import Condition, Query
-from souche.refusals import BadImageName, BadProductCodes, BadValue, NoSuchAccount
+from souche.refusals import BadProductCodes, BadValue, NoSuchAccount, ValueTooLong
 from souche.states import ImageState
 from souche.transfer.gate import AdmittedDisk
 from tests.support.region import ManualClock, make_account
@@ -71,7 +71,11 @@ def test_the_publisher_is_told_by_name_id_or_alias(region: Region) -> None:
 def test_what_the_operator_gets_wrong_is_refused(region: Region, alice: Principal) -> None:
     code = make_product_type(region, alice).product_type_id
     for changes, refusal in (
-        ({"family": "Débian"}, BadImageName),
+        ({"family": "Débian"}, BadValue),
+        ({"family": ""}, BadValue),
+        ({"family": "Debian-12 "}, BadValue),
+        ({"family": "a/b"}, BadValue),
+        ({"description": "x" * 256}, ValueTooLong),
         ({"product_codes": ("9999",)}, BadProductCodes),
         ({"product_codes": (code,)}, BadProductCodes),
         ({"grace_days": -1}, BadValue),
@@ -111,6 +115,35 @@ def test_an_update_withdraws_the_former_image_of_its_family_only(
             image_records.withdraw_former(connection, other.account_id, "Debian", clock.now())
     assert read_image(region, other.image_id).launchable_until is None
     assert read_image(region, former.image_id).launchable_until == clock.now() + timedelta(days=30)
+
+
+def test_a_family_is_the_same_however_its_name_is_spelled(
+    region: Region, clock: ManualClock, former: Image
+) -> None:
+    with region.store.begin() as connection:
+        newest, withdrawn = image_records.withdraw_former(
+            connection, former.account_id, "DEBIAN", clock.now()
+        )
+    assert withdrawn == []
+    clock.advance(hours=1)
+    latest = published(region, "debian", "debian-3")
+    with region.store.begin() as connection:
+        assert image_records.withdraw_former(connection, former.account_id, "debian", clock.now()) == (
+            latest.image_id,
+            [newest],
+        )
+
+
+def test_an_update_is_listed_though_a_later_one_was_withdrawn_before_it_came(
+    region: Region, clock: ManualClock
+) -> None:
+    first = published(region, "Debian", "Debian-1")
+    clock.advance(hours=1)
+    later = published(region, "Debian", "Debian-2")
+    with region.store.begin() as connection:
+        image_records.set_launchable_until(connection, later.image_id, clock.now())
+        image_records.withdraw_former(connection, first.account_id, "Debian", clock.now())
+    assert read_image(region, first.image_id).launchable_until is None
 
 
 def test_an_update_leaves_older_images_of_other_families_alone(region: Region, clock: ManualClock) -> None:

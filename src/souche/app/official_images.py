@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from souche import ids
-from souche.app import accounts, images, product_codes
+from souche.app import accounts, images, product_codes, texts
 from souche.app.block_devices import SIZE_GIB
 from souche.app.images import ImageSettings
 from souche.app.region import Region, Work
@@ -19,6 +19,7 @@ from souche.db import accounts as account_records
 from souche.db import image_reports, snapshots
 from souche.db import images as image_records
 from souche.model.accounts import PROVIDER_ALIAS, PROVIDER_NAME, Account, Principal
+from souche.model.image_aliases import LATEST, AliasName
 from souche.model.image_reports import NOT_GENERALISED
 from souche.model.images import ROOT_DEVICE_NAME, Architecture, BootMode, Image, ImageMapping
 from souche.model.operations import id_of
@@ -147,10 +148,47 @@ def check_accepted(codes: Collection[str]) -> None:
             raise BadValue(parameter="accept", reason="a Windows without sysprep is never published.")
 
 
+def check_terms(
+    account: Account,
+    family: str,
+    architecture: Architecture,
+    *,
+    grace_days: int = GRACE_DAYS,
+    accepted: Collection[str] = (),
+    description: str = "",
+) -> None:
+    """Refuse what no image can be published with; to be asked before its disk is downloaded or built.
+
+    Raises:
+        BadValue, ValueTooLong.
+    """
+    check_family(family)
+    check_architecture(account, architecture)
+    check_accepted(accepted)
+    check_grace_days(grace_days)
+    texts.check_description(description)
+
+
+def check_family(family: str) -> None:
+    """Refuse a name that no alias can have: `FAMILY@latest` names the newest image of each family.
+
+    Raises:
+        BadValue.
+    """
+    if not AliasName(family, LATEST).is_well_formed:
+        reason = "it takes 1 to 100 of [a-zA-Z0-9_ ().-], and spaces neither around it nor together."
+        raise BadValue(parameter="name", reason=reason)
+
+
 def _check(account: Account, disk: DiskImage) -> None:
-    check_architecture(account, disk.architecture)
-    check_accepted(disk.accepted)
-    check_grace_days(disk.grace_days)
+    check_terms(
+        account,
+        disk.family,
+        disk.architecture,
+        grace_days=disk.grace_days,
+        accepted=disk.accepted,
+        description=disk.description,
+    )
 
 
 def check_grace_days(days: int) -> None:

@@ -186,6 +186,14 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
         gzip and xz around it are taken off. A URL needs a checksum, or a signed list of checksums."""
         with told(), composition.administer(home, make=True) as administered:
             publisher = official_images.publisher(administered.region, account, alias)
+            official_images.check_terms(
+                publisher,
+                name,
+                architecture,
+                grace_days=grace_days,
+                accepted=accept or (),
+                description=description,
+            )
             booted = _is_booted(administered, verify=verify)
             vouched = image_source.Vouched(sha256, sums, signature, key)
             with image_source.taken_in(administered, file, disk_format, vouched) as taken:

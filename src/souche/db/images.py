@@ -233,22 +233,23 @@ def named(connection: sa.Connection, account_id: str, name: str) -> str | None:
 def withdraw_former(
     connection: sa.Connection, account_id: str, family: str, until: datetime
 ) -> tuple[str | None, list[str]]:
-    """Withdraw all available images of the family but the newest; those withdrawn before keep their date.
+    """Withdraw all live images of the family, case aside, but the newest; those withdrawn before keep their date.
 
     Returns the newest one's id, and the ids of those that are withdrawn now.
     """
-    available = (
+    live = (
         images.c.account_id == account_id,
-        images.c.family == family,
+        sa.func.lower(images.c.family) == family.lower(),
         images.c.state == ImageState.AVAILABLE,
+        images.c.launchable_until.is_(None),
     )
     newest = connection.scalar(
         sa.select(images.c.image_id)
-        .where(*available)
+        .where(*live)
         .order_by(images.c.creation_date.desc(), images.c.image_id.desc())
         .limit(1)
     )
-    former = (*available, images.c.launchable_until.is_(None), images.c.image_id != newest)
+    former = (*live, images.c.image_id != newest)
     found = list(connection.scalars(sa.select(images.c.image_id).where(*former)))
     for image_id in found:
         set_launchable_until(connection, image_id, until)
