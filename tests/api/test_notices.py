@@ -170,6 +170,18 @@ def test_the_life_of_an_official_image_is_told_with_date_reason_and_successor(
     assert read(region, eve) == []
 
 
+def test_who_lost_an_image_meanwhile_is_not_told_that_it_is_restored(
+    region: Region, alice: Principal, bob: Principal, eve: Principal
+) -> None:
+    image = make_image(region, alice, "web-1", family="web")
+    share(region, alice, image, bob, eve)
+    image_lives.deprecate(region, image.image_id, START + timedelta(days=1), NOTHING)
+    unshare(region, alice, image, bob)
+    image_lives.undo(region, image.image_id)
+    assert events(region, bob) == ["unshared"]
+    assert events(region, eve) == ["restored"]
+
+
 def test_an_update_tells_those_who_use_what_it_replaces(
     region: Region, clock: ManualClock, bob: Principal
 ) -> None:

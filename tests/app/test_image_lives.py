@@ -1,14 +1,15 @@
 """Official images are deprecated, withdrawn and brought back (docs/official-images.md)."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from souche.app import image_copies, image_lives, images, launches, official_images
 from souche.app.image_copies import Copy
 from souche.app.image_lives import Going
-from souche.app.images import ImageSettings
+from souche.app.images import Change, ImageSettings
 from souche.app.launches import Launch
+from souche.app.permissions import PermissionsChange
 from souche.app.region import Region
 from souche.db import image_lives as records
 from souche.db import images as image_records
@@ -89,6 +90,22 @@ def test_an_undone_withdrawal_gives_everybody_back_what_they_had(
         assert facts(image_lives.undo(region, official.image_id)) == ("available", None, None, None)
         assert read_image(region, official.image_id) == before
         assert listed(region, alice) == [official.image_id]
+
+
+def test_a_closed_image_is_neither_shared_nor_unshared(
+    region: Region, alice: Principal, bob: Principal
+) -> None:
+    image = make_image(region, alice, "web-1", family="web", permissions=Permissions(public=True))
+    image_lives.withdraw(region, image.image_id, NOTHING, now=True)
+    for change in (
+        PermissionsChange(removal=False, account_ids=(bob.account_id,)),
+        PermissionsChange(removal=True, everybody=True),
+    ):
+        with pytest.raises(WrongLife, match="closed"):
+            images.update(region, alice, Change(image.image_id, permissions=change))
+    image_lives.undo(region, image.image_id)
+    images.update(region, alice, Change(image.image_id, permissions=change))
+    assert not read_image(region, image.image_id).permissions.public
 
 
 def test_a_withdrawn_image_can_still_be_closed_at_once(
@@ -177,6 +194,8 @@ def test_what_cannot_be_is_refused_and_nothing_changes(
             image_lives.withdraw(region, official.image_id, going, now=True)
     with pytest.raises(BadValue, match="past"):
         image_lives.deprecate(region, official.image_id, START, NOTHING)
+    with pytest.raises(BadValue, match="last date"):
+        image_lives.deprecate(region, official.image_id, datetime.max.replace(tzinfo=UTC), NOTHING)
     with pytest.raises(WrongLife, match="nothing to undo"):
         image_lives.undo(region, official.image_id)
     assert read_image(region, official.image_id).launchable_until is None

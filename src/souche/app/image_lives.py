@@ -1,7 +1,7 @@
 """The life of official images: deprecated, withdrawn, brought back (docs/official-images.md). For the operator."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
@@ -16,6 +16,8 @@ from souche.refusals import BadValue, NoSuchImage, NotOfficial, WrongLife
 from souche.workflows import withdrawals
 
 MOST_REASON_CHARACTERS = 255
+LAST_DATE = datetime(9900, 1, 1, tzinfo=UTC)
+"""The days of grace after it are dates as well."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ def deprecate(region: Region, image_id: str, date: datetime, going: Going) -> Li
     """
     if date <= region.clock.now():
         raise BadValue(parameter="on", reason="the date is past; `souche image withdraw` withdraws at once.")
+    if date > LAST_DATE:
+        raise BadValue(parameter="on", reason=f"the last date is {LAST_DATE:%Y-%m-%d}.")
     with region.begin() as work:
         known = _official(work.connection, image_id)
         if known.state == LifeState.WITHDRAWN:

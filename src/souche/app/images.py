@@ -21,7 +21,7 @@ from souche.app import (
 )
 from souche.app.block_devices import MappingRequest
 from souche.app.found import Found
-from souche.app.permissions import PermissionsChange, check_account_ids
+from souche.app.permissions import PermissionsChange, check_account_ids, check_open
 from souche.app.region import Region, Work
 from souche.db import disk_imports, images, marketplace, notices, snapshots, vms
 from souche.model.accounts import Principal
@@ -244,7 +244,7 @@ def update(region: Region, who: Principal, change: Change) -> Image:
     Raises:
         NoSuchImage, BadProductCodes, MalformedAccountId, BadValue, ValueTooLong.
         PublishedVersion: only the description of such an image can change.
-        ReportMissing, FindingsRefuse: the region's --share-gate refuses to share it.
+        ReportMissing, FindingsRefuse: the region's --share-gate refuses to share it. WrongLife: it is closed.
     """
     _check_change(change)
     with region.begin() as work:
@@ -270,6 +270,7 @@ def _check_change(change: Change) -> None:
 def _change_permissions(region: Region, work: Work, image: Image, change: PermissionsChange) -> None:
     if _is_gated(region, change):
         image_reports.check_shareable(work, image.image_id)
+    check_open(work.connection, image.image_id)
     before = notices.concerned(work.connection, image)
     if change.removal:
         images.revoke(work.connection, image.image_id, change.account_ids)

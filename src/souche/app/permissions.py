@@ -4,7 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from souche.refusals import BadValue, MalformedAccountId
+import sqlalchemy as sa
+
+from souche.db import image_lives
+from souche.refusals import BadValue, MalformedAccountId, WrongLife
 
 # Ours, far above what clients send: one statement takes them all.
 MAX_ACCOUNT_IDS = 1000
@@ -31,3 +34,16 @@ def check_account_ids(account_ids: Sequence[str]) -> None:
     for account_id in account_ids:
         if not ACCOUNT_ID.fullmatch(account_id):
             raise MalformedAccountId(account_id=account_id)
+
+
+def check_open(connection: sa.Connection, image_id: str) -> None:
+    """Refuse to share, or to unshare, an image that the operator has closed (`souche image withdraw --now`): its
+    permissions are kept aside.
+
+    Raises:
+        WrongLife.
+    """
+    life = image_lives.get(connection, image_id)
+    if life is not None and life.closing_date is not None:
+        reason = "the region's operator has closed it, so its permissions cannot be changed."
+        raise WrongLife(image_id=image_id, life="withdrawn", reason=reason)

@@ -43,6 +43,11 @@ def concerned(connection: sa.Connection, image: Image) -> set[str]:
     return granted - {image.account_id}
 
 
+def able(image: Image, among: Collection[str]) -> set[str]:
+    """Those of some accounts that can use an image as it is."""
+    return set(among) if image.permissions.public else set(among) & set(image.permissions.account_ids)
+
+
 def announce(
     connection: sa.Connection, image: Image, said: Announcement, account_ids: Collection[str]
 ) -> None:

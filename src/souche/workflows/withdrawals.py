@@ -50,14 +50,17 @@ def deprecate(connection: sa.Connection, image: Image, life: Life, now: datetime
 
 
 def restore(connection: sa.Connection, image: Image, life: Life | None, now: datetime) -> None:
-    """Take a withdrawal or a deprecation back: who could use the image can again."""
+    """Take a withdrawal or a deprecation back: who could use the image can again. Of those who had been told of it,
+    only they are told."""
     images.set_launchable_until(connection, image.image_id, None)
     if life is not None and life.closing_date:
         images.set_public(connection, image.image_id, public=life.public)
         images.grant(connection, image.image_id, life.granted)
     image_lives.erase(connection, image.image_id)
     told = notices.take_back(connection, image.image_id, GOING)
-    notices.announce(connection, image, Announcement(Event.RESTORED, now), told)
+    restored = images.get(connection, image.image_id)
+    able = notices.able(restored, told) if restored else set()
+    notices.announce(connection, image, Announcement(Event.RESTORED, now), able)
 
 
 def replace_former(
