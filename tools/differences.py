@@ -352,7 +352,7 @@ DIFFERENCES = (
     Difference(
         "a guest whose kernel panics",
         "stopped, or restarted where HostAction says so; StateReason is Client.GuestPanic. A panic before the kernel "
-        "has its driver of pvpanic is not seen",
+        "has its driver of pvpanic is seen by the last line of the serial console, if it has one",
         "no source tells; the VM would be running for ever",
     ),
     Difference(

@@ -27,6 +27,7 @@ from souche.storage.qcow2 import Qcow2Store
 from tests.compute import efi_disk
 from tests.compute.contract import DATA, DEVICES, ROOT, Laboratory
 from tests.compute.libvirt_laboratory import DiskShelf, reachable_directory, region
+from tests.support import boot_disks
 
 pytestmark = pytest.mark.guest
 
@@ -79,6 +80,41 @@ def test_guest_that_powers_itself_off_is_told_of(laboratory: Laboratory, disks: 
     assert b"good bye" in hypervisor.console(guest.vm_id)
     assert told.get(timeout=5) == guest.vm_id
     hypervisor.remove(guest.vm_id)
+
+
+def test_a_panic_before_the_driver_of_pvpanic_is_told_by_the_console(
+    laboratory: Laboratory, disks: DiskShelf, names: Names
+) -> None:
+    """Until the guest is off or started; a line after it is a guest that goes on."""
+    hypervisor = laboratory.hypervisor
+    said = "[    0.5] ---[ end Kernel panic - not syncing: IO-APIC + timer doesn't work! ]---\r\n"
+    guest, other = (
+        booting(laboratory, disks.boot_disk(boot_disks.disk(text))) for text in (said, f"{said}more")
+    )
+
+    def power(of: Guest) -> PowerState:
+        return hypervisor.power_states()[of.vm_id]
+
+    def number() -> bytes:
+        """Another after each start."""
+        argv = ["virsh", "-c", "qemu:///system", "domid", names.domain(guest.vm_id)]
+        return run(argv, timeout_seconds=20)
+
+    for each in (guest, other):
+        hypervisor.define(each)
+        hypervisor.start(each.vm_id)
+    for start_again in (hypervisor.reboot, hypervisor.start):
+        assert wait_until(lambda: power(guest) is PowerState.PANICKED, SLOW_SECONDS)
+        before = number()
+        start_again(guest.vm_id)
+        assert number() != before
+    assert wait_until(lambda: power(guest) is PowerState.PANICKED, SLOW_SECONDS)
+    hypervisor.shut_down(guest.vm_id, timeout_seconds=600)
+    assert power(guest) is PowerState.LOST
+    assert wait_until(lambda: hypervisor.console(other.vm_id).endswith(b"more"), SLOW_SECONDS)
+    assert power(other) is PowerState.RUNNING
+    for each in (guest, other):
+        hypervisor.remove(each.vm_id)
 
 
 @pytest.mark.parametrize(

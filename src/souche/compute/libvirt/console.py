@@ -4,15 +4,26 @@ virtlogd writes it, and turns it over to console.log.0 when it has 2 MiB; a new 
 """
 
 import os
+import re
 from pathlib import Path
+from typing import Final
 
 TAIL_BYTES = 64 * 1024
+PANIC_BYTES: Final = 2048
+PANIC: Final = re.compile(rb"---\[ end Kernel panic - not syncing[^\n]*\]---\s*\Z")
+"""The last line of a Linux kernel that stands still for ever (kernel/panic.c); one that restarts does not print it."""
 
 
 def tail(log_file: Path, size: int = TAIL_BYTES) -> bytes:
     """The last `size` bytes, reaching back into the log before this one when it was just turned over."""
     newest = _end_of(log_file, size)
     return _end_of(_turned_over(log_file), size - len(newest)) + newest
+
+
+def ends_in_panic(log_file: Path) -> bool:
+    """Whether nothing came after a kernel's last line. One that panics before it has its driver of pvpanic tells
+    nobody else."""
+    return PANIC.search(tail(log_file, PANIC_BYTES)) is not None
 
 
 def forget_turned_over(log_file: Path) -> None:

@@ -118,15 +118,13 @@ class LibvirtHypervisor:
 
     def start(self, vm_id: str) -> None:
         with self._connection.calling(f"start {vm_id}") as host:
-            domain = self._known(host, vm_id)
-            if not domain.isActive() or domains.has_panicked(domain):
-                self._make_ready(host, domain, vm_id)
-            domains.power_on(domain)
+            self._start(host, self._known(host, vm_id), vm_id)
 
     def shut_down(self, vm_id: str, timeout_seconds: float) -> None:
         with self._connection.calling(f"shut down {vm_id}") as host:
             domain = self._find(host, vm_id)
             if domain is not None:
+                self._unplug_early_panic(domain, vm_id)
                 domains.shut_down(domain, timeout_seconds)
 
     def power_off(self, vm_id: str) -> None:
@@ -137,7 +135,11 @@ class LibvirtHypervisor:
 
     def reboot(self, vm_id: str) -> None:
         with self._connection.calling(f"reboot {vm_id}") as host:
-            domains.reboot(host, self._known(host, vm_id), self._reboot_grace_seconds)
+            domain = self._known(host, vm_id)
+            if self._unplug_early_panic(domain, vm_id):
+                self._start(host, domain, vm_id)
+            else:
+                domains.reboot(host, domain, self._reboot_grace_seconds)
 
     def remove(self, vm_id: str) -> None:
         """The definition goes last: it notes what else there is to be removed."""
@@ -181,12 +183,12 @@ class LibvirtHypervisor:
     def power_states(self) -> Mapping[str, PowerState]:
         with self._connection.calling("list guests") as host:
             stats = host.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE)
-            named = ((self._names.vm_id(domain.name()), values) for domain, values in stats)
-            return {
-                vm_id: _power_state(values["state.state"], values["state.reason"])
-                for vm_id, values in named
-                if vm_id is not None
-            }
+            named = [(self._names.vm_id(domain.name()), values) for domain, values in stats]
+        return {
+            vm_id: self._with_early_panic(vm_id, _power_state(values["state.state"], values["state.reason"]))
+            for vm_id, values in named
+            if vm_id is not None
+        }
 
     def console(self, vm_id: str) -> bytes:
         return console.tail(self._files.console(vm_id))
@@ -227,6 +229,24 @@ class LibvirtHypervisor:
     def _guests_run(self, host: Host) -> bool:
         active = host.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
         return any(self._names.vm_id(domain.name()) is not None for domain in active)
+
+    def _start(self, host: Host, domain: Domain, vm_id: str) -> None:
+        self._unplug_early_panic(domain, vm_id)
+        if not domain.isActive() or domains.has_panicked(domain):
+            self._make_ready(host, domain, vm_id)
+        domains.power_on(domain)
+
+    def _with_early_panic(self, vm_id: str, power: PowerState) -> PowerState:
+        """libvirt knows of those panics alone that a guest tells by pvpanic."""
+        early = power is PowerState.RUNNING and console.ends_in_panic(self._files.console(vm_id))
+        return PowerState.PANICKED if early else power
+
+    def _unplug_early_panic(self, domain: Domain, vm_id: str) -> bool:
+        """Power a guest off that stands still although libvirt takes it for running; whether it did."""
+        early = bool(domain.isActive()) and console.ends_in_panic(self._files.console(vm_id))
+        if early:
+            domains.power_off(domain)
+        return early
 
     def _make_ready(self, host: Host, domain: Domain, vm_id: str) -> None:
         """What a start relies on, made again in case something else removed it."""
