@@ -1,0 +1,3 @@
+"""These tests run on both databases."""
+
+from tests.support.databases import on_both as on_both
