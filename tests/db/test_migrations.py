@@ -7,8 +7,9 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
-from souche.db import operations, schema
+from souche.db import operations, revisions, schema
 from souche.db.schema import metadata
 from souche.db.store import Store
 from souche.operations.images import CreateImage
@@ -113,3 +114,9 @@ def test_operations_that_are_outstanding_keep_their_order(tmp_path: Path) -> Non
     assert [each.operation_id for each in found] == [row[0] for row in requested]
     assert found[0].params == CreateImage("i-1", restart=True)
     assert waiting == [True, False, True, False]
+
+
+def test_the_names_of_files_are_the_revisions_in_their_order() -> None:
+    """They are read without Alembic."""
+    walked = ScriptDirectory(str(revisions.MIGRATIONS)).walk_revisions()
+    assert revisions.known() == tuple(script.revision for script in walked)

@@ -1,16 +1,15 @@
-"""The revisions of the schema that this release knows. Alembic reads all migrations for each question; here they are
-read once in a process."""
+"""The revisions of the schema that this release knows."""
 
 import functools
 from pathlib import Path
 from typing import Final
-
-from alembic.script import ScriptDirectory
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 @functools.cache
 def known() -> tuple[str, ...]:
-    """The revisions, the newest first."""
-    return tuple(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
+    """The revisions, the newest first: a migration's file name begins with its own. Alembic says the same, and takes
+    a tenth of a second to import."""
+    files = (MIGRATIONS / "versions").glob("[0-9]*_*.py")
+    return tuple(sorted((file.name.partition("_")[0] for file in files), reverse=True))

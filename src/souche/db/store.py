@@ -4,13 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Final
 
-import alembic.command
-import alembic.config
 import sqlalchemy as sa
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from souche.db import revisions
+from souche.db import inspection, revisions
 from souche.db.engines.base import Database
 from souche.db.memo import Memo
 from souche.db.pieces import Pieces
@@ -110,6 +107,9 @@ class Store:
         """Bring the database to the newest schema, or a former one; harmless when it is there already."""
         if revision == "head" and self._is_newest():
             return
+        import alembic.command  # most processes find the newest schema, and import it in vain
+        import alembic.config
+
         config = alembic.config.Config()
         config.set_main_option("script_location", str(revisions.MIGRATIONS))
         with self.engine.connect() as connection:
@@ -118,7 +118,7 @@ class Store:
 
     def _is_newest(self) -> bool:
         with self.read() as connection:
-            return MigrationContext.configure(connection).get_current_revision() == revisions.known()[0]
+            return inspection.revision(connection) == revisions.known()[0]
 
     @contextmanager
     def begin(self, *, rehearsal: bool = False, request: bool = False) -> Iterator[sa.Connection]:

@@ -13,8 +13,6 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from oslo_utils.imageutils import format_inspector
-
 from souche.formats import containers, qcow2, qcow2_claims, vhd, vhdx, vmdk
 from souche.formats.containers import Container
 from souche.formats.disk_refusals import (
@@ -48,9 +46,7 @@ MAGICS: Final[dict[SourceFormat, tuple[bytes, ...]]] = {
     "vhdx": (vhdx.MAGIC,),
 }
 """How a disk begins that is said to have the format. A raw disk and a fixed VHD begin with what a guest wrote."""
-logging.getLogger(format_inspector.__name__).setLevel(
-    logging.ERROR
-)  # what it finds is a refusal, and told as one
+logging.getLogger("oslo_utils").setLevel(logging.ERROR)  # what it finds is a refusal, and told as one
 FEATURES: Final = struct.Struct(">Q")
 FEATURES_AT: Final = 72
 
@@ -198,6 +194,9 @@ def _without_extended_l2(head: bytes) -> tuple[bool, bytes]:
 
 
 def _ask_openstack(head: bytes) -> None:
+    # It takes a tenth of a second to import, and most commands inspect no disk.
+    from oslo_utils.imageutils import format_inspector
+
     inspector = format_inspector.get_inspector("qcow2")()
     inspector.eat_chunk(head)
     try:
