@@ -8,7 +8,7 @@ ARGS ?=
 # Where it is set, each of the many programs that tests start compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup daemons demo test lint format bench faults lock clean
+.PHONY: help setup daemons demo test lint format bench recipes faults lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench: daemons ## Measure image creation and launch against a full copy, many la
 	@$(BIN)/python -m tools.bench_writes
 	@$(BIN)/python -m tools.bench_pause
 	@$(BIN)/python -m tools.bench_report
+
+recipes: daemons ## Build the images of debian-12 and debian-13, and look into them (make test does the former)
+	@SOUCHE_TEST_RECIPES=debian-12,debian-13 $(BIN)/python -m pytest tests/recipes $(ARGS)
 
 faults: daemons ## Kill a region again and again, and see whether anything is lost (ARGS="--seed N --number N --real")
 	@$(BIN)/python -m tools.faults $(ARGS)

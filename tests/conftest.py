@@ -2,18 +2,21 @@
 
 import fcntl
 import hashlib
+import json
 import os
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from souche import recipes
-from souche.recipes import debian_12
+from souche.recipes import debian
+from souche.recipes.recipe import Recipe
+from souche.recipes.shelf import Shelf
 from tests.support.databases import databases as databases
 
 if TYPE_CHECKING:
@@ -104,27 +107,34 @@ def no_sync() -> Iterator[None]:
         yield
 
 
-def _built(name: str, **options: Any) -> Path:
+def _built(recipe: Recipe) -> Path:
     """The disk (qcow2) that the recipe builds as it is now; kept in .cache/ for the next run."""
-    recipe = hashlib.sha256()
-    for source in sorted(Path(recipes.__file__).parent.glob("*.py")):
-        recipe.update(source.read_bytes())
-    disk = CACHE / f"{name}-{recipe.hexdigest()[:16]}.qcow2"
+    kept = hashlib.sha256(debian.digest(recipe).encode())
+    for source in sorted(Path(debian.__file__).parent.glob("*.py")):
+        kept.update(source.read_bytes())
+    disk = CACHE / f"{recipe.name}-{kept.hexdigest()[:16]}.qcow2"
     CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / f"{name}.lock").open("w") as lock:
+    with (CACHE / f"{recipe.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be building it
-        if not disk.exists():
-            debian_12.build(disk, work_dir=CACHE / "work", progress=_quiet, **options)
+        if not disk.with_suffix(".json").exists():
+            packages = debian.build(recipe, disk, work_dir=CACHE / "work", progress=_quiet)
+            disk.with_suffix(".json").write_text(json.dumps(dict(packages)))
     return disk
 
 
 @pytest.fixture(scope="session")
 def debian_12_image() -> Path:
-    """The official Debian 12 disk."""
-    return _built("debian-12")
+    """The official Debian 12 disk. Beside it, in a file of JSON, are the packages that are in it."""
+    return _built(Shelf().get("debian-12"))
+
+
+@pytest.fixture(scope="session")
+def debian_13_image() -> Path:
+    """The official Debian 13 disk; its packages beside it too."""
+    return _built(Shelf().get("debian-13"))
 
 
 @pytest.fixture(scope="session")
 def debian_12_i386_image() -> Path:
     """A Debian 12 disk of i386. Without security updates: their mirror was seen half in sync for this architecture."""
-    return _built("debian-12-i386", architecture="i386", security=False)
+    return _built(replace(Shelf().get("debian-12-i386"), security=False))

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from souche import logs
-from souche.recipes import debian_12
+from souche.recipes import debian
+from souche.recipes.shelf import Shelf
 from souche.run import run
 from souche.storage import nbd
 from souche.trust.children import socket_of
@@ -78,7 +79,7 @@ def main() -> int:
 
 def _built(folder: Path) -> Path:
     disk = folder / "debian-12.qcow2"
-    debian_12.build(disk, work_dir=folder / "work", progress=lambda _what, _done: None)
+    debian.build(Shelf().get("debian-12"), disk, work_dir=folder / "work", progress=lambda _what, _done: None)
     return disk
 
 

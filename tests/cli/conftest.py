@@ -1,5 +1,7 @@
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,11 @@ import structlog
 from typer.testing import CliRunner, Result
 
 from souche.cli import commands
+from souche.cli.composition import Administered
 from souche.main import command_line
+from tests.support.builder import PretendedBuilder
+
+PUBLISHING = [["image", "publish"], ["image", "build"], ["image", "update"]]
 
 
 class Souche:
@@ -16,8 +22,14 @@ class Souche:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        composition = command_line.composition()
+        self.builder = PretendedBuilder()
+        composition = replace(command_line.composition(), administer=self._administer)
         self._app = commands.build(composition)
+
+    @contextmanager
+    def _administer(self, path: Path, *, make: bool = False) -> Iterator[Administered]:
+        with command_line.composition().administer(path, make=make) as administered:
+            yield replace(administered, builder=self.builder)
 
     def __call__(self, *arguments: object) -> list[dict[str, Any]]:
         """What a command that succeeds tells, as JSON, an object a line."""
@@ -39,7 +51,7 @@ class Souche:
         """Run a command, however it ends."""
         runner = CliRunner()
         words = [str(each) for each in arguments]
-        if words[:2] in (["image", "publish"], ["image", "build"]) and "--verify" not in words:
+        if words[:2] in PUBLISHING and "--verify" not in words:
             words.append("--no-verify")  # these disks have no system to boot
         return runner.invoke(self._app, [*words[:2], "--home", str(self.home), *words[2:]])
 

@@ -19,7 +19,7 @@ from souche.app import official_images
 from souche.app.official_images import DiskImage
 from souche.errors import ProgramFailed, ProgramTimedOut
 from souche.main.administration import administer
-from souche.recipes import debian_12
+from souche.recipes.recipe import DISK_GIB
 from souche.run import run
 from souche.transfer.gate import AdmittedDisk
 
@@ -177,7 +177,7 @@ def publish(home: Path, disk: Path) -> str:
         image = official_images.publish(
             administered.region,
             DiskImage(
-                AdmittedDisk(staged, "qcow2", debian_12.DISK_GIB * 1024**3),
+                AdmittedDisk(staged, "qcow2", DISK_GIB * 1024**3),
                 "Debian-12",
                 "",
                 ("legacy", "uefi"),

@@ -16,10 +16,11 @@ from souche.app.block_devices import SIZE_GIB
 from souche.app.images import ImageSettings
 from souche.app.region import Region, Work
 from souche.db import accounts as account_records
-from souche.db import image_reports, snapshots
+from souche.db import image_builds, image_reports, snapshots
 from souche.db import images as image_records
 from souche.model.accounts import PROVIDER_ALIAS, PROVIDER_NAME, Account, Principal
 from souche.model.image_aliases import LATEST, AliasName
+from souche.model.image_builds import Build
 from souche.model.image_reports import NOT_GENERALISED
 from souche.model.images import ROOT_DEVICE_NAME, Architecture, BootMode, Image, ImageMapping
 from souche.model.operations import id_of
@@ -44,7 +45,8 @@ class DiskImage:
     has been taken in.
 
     The image before it in the family can be launched for `grace_days` more. `accepted` are codes of findings of
-    severity high with which it is published all the same. With `verify` it is booted before.
+    severity high with which it is published all the same. With `verify` it is booted before. `build` says how it was
+    built by a recipe.
     """
 
     disk: AdmittedDisk
@@ -56,6 +58,7 @@ class DiskImage:
     grace_days: int = GRACE_DAYS
     accepted: tuple[str, ...] = ()
     verify: bool = False
+    build: Build | None = None
 
     @property
     def size_gib(self) -> int:
@@ -106,6 +109,8 @@ def publish(region: Region, disk: DiskImage, account: Account | None = None) -> 
         image = replace(image, product_codes=codes)
         images.write(work, image)
         snapshots.insert(work.connection, _snapshot(image))
+        if disk.build:
+            image_builds.insert(work.connection, image.image_id, disk.build)
         if disk.accepted:
             image_reports.accept(work.connection, image.image_id, disk.accepted)
         work.operations.append(
@@ -133,6 +138,16 @@ def check_architecture(account: Account, architecture: Architecture) -> None:
         raise BadValue(
             parameter="architecture", reason="the official images are x86_64; publish for another --account"
         )
+
+
+def check_product_codes(region: Region, account: Account, codes: Collection[str]) -> None:
+    """Refuse product codes that the account's images cannot carry; to be asked before an image is built.
+
+    Raises:
+        BadProductCodes.
+    """
+    with region.store.read() as connection:
+        product_codes.check(connection, Principal(account.account_id), codes)
 
 
 def check_accepted(codes: Collection[str]) -> None:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from souche.fsck.examine import Report
     from souche.fsck.findings import Tools
     from souche.model.image_boots import Verification
+    from souche.model.image_builds import Packages
     from souche.model.images import BootMode
     from souche.objects.fetch import Fetcher
+    from souche.recipes.recipe import Recipe
     from souche.storage.base import VolumeStore
 
 
@@ -28,8 +30,8 @@ class Administered:
     tells whether a server runs. `volumes` is where the disks are; `examine` has the report of an image
     made that was asked for (by its id), and waits for the server's, or not. `fetcher_of` downloads from a URL that the
     operator has named, whatever its host's address is. `verify` boots an image (by its id; None: by its
-    default firmware); `boots` tells whether images are booted before
-    they are published: not where guests are simulated. It raises CannotBoot where this machine lacks something."""
+    default firmware); `boots` tells whether images are booted before they are published: not where guests are
+    simulated. It raises CannotBoot where this machine lacks something. `builder` makes images by recipes."""
 
     region: "Region"
     volumes: "VolumeStore"
@@ -41,6 +43,7 @@ class Administered:
     fetcher_of: "Callable[[str], Fetcher]"
     verify: "Callable[[str, BootMode | None], Verification]"
     boots: Callable[[], bool]
+    builder: "Builder"
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,21 @@ class Checked:
 
     examine: "Callable[[bool], Report]"
     mending: "Callable[[], AbstractContextManager[Tools]]"
+
+
+class Builder(Protocol):
+    """Makes images by recipes."""
+
+    def build(
+        self, recipe: "Recipe", output: Path, *, work_dir: Path, progress: Callable[[str, float], None]
+    ) -> "Packages":
+        """Write a disk file (qcow2), telling what is being done and how much is done (0 to 1). Returns the packages
+        in it."""
+        ...
+
+    def plan(self, recipe: "Recipe", *, work_dir: Path) -> "Packages":
+        """The packages that a disk built now would have."""
+        ...
 
 
 class Administer(Protocol):

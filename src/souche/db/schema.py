@@ -259,6 +259,16 @@ image_boots = sa.Table(
     sa.Column("screenshot", sa.LargeBinary),
 )
 
+# Of an image that was built by a recipe: the recipe's name and digest, and the packages in the image (name: version).
+image_builds = sa.Table(
+    "image_builds",
+    metadata,
+    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("recipe", sa.String(64), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("packages", sa.JSON, nullable=False),
+)
+
 # Accounts that have launched or copied an image of another's.
 image_users = sa.Table(
     "image_users",

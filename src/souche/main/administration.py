@@ -31,6 +31,7 @@ from souche.objects.addresses import AllowList
 from souche.objects.embedded import EmbeddedOos
 from souche.objects.fetch import Fetcher
 from souche.objects.urls import parse_url
+from souche.recipes import debian
 from souche.refusals import CannotBoot, NoObjectStore
 from souche.signing import PublicKey
 from souche.storage.qcow2.driver import Qcow2Store
@@ -89,6 +90,7 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
                 _parts(home, region), make_booter(home), image_id, mode
             ),
             boots=lambda: _boots(home),
+            builder=debian,
             fetcher_of=lambda url: Fetcher(_told_allow_list(home, url)),
         )
 

@@ -1,1 +1,1 @@
-"""Builders of the official images, one distribution a module, each with the same `build`."""
+"""Builders of official images, and the recipes (`*.toml`) that they go by."""

@@ -4,14 +4,14 @@ The appliance is a throw-away VM, so neither loop devices nor privileges on the 
 installer sees real disks. It always runs emulated: hosts exist where /dev/kvm opens and guests hang.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from souche.errors import ProgramMissing, StorageFailed
-from souche.model.images import Architecture
+from souche.model.images import BootMode
 from souche.recipes.partitions import Layout, mke2fs_argv, sfdisk_argv, sfdisk_script
 from souche.run import run
 
@@ -35,11 +35,12 @@ GRUB_UEFI = (
     "--no-nvram",
     "--force-extra-removable",  # also EFI/BOOT/BOOTX64.EFI, for firmware that knows no boot entry yet
 )
-# Debian's UEFI firmware for guests is 64-bit only.
-GRUB_INSTALLATIONS: Mapping[Architecture, tuple[tuple[str, ...], ...]] = {
-    "x86_64": (GRUB_BIOS, GRUB_UEFI),
-    "i386": (GRUB_BIOS,),
-}
+GRUB_INSTALLATIONS: Mapping[BootMode, tuple[str, ...]] = {"legacy": GRUB_BIOS, "uefi": GRUB_UEFI}
+
+
+def grub_installations(boot_modes: Collection[BootMode]) -> list[tuple[str, ...]]:
+    """What installs GRUB for each firmware that an image starts by."""
+    return [argv for mode, argv in GRUB_INSTALLATIONS.items() if mode in boot_modes]
 
 
 def make_empty_disk(disk: Path, layout: Layout, *, root_uuid: UUID) -> None:
@@ -89,9 +90,9 @@ def unpack(g: "guestfs.GuestFS", root_archive: Path, layout: Layout) -> str:
     return str(g.vfs_uuid(esp))
 
 
-def install_grub(g: "guestfs.GuestFS", *, architecture: Architecture, menu: str) -> None:
-    """Install GRUB for every firmware that starts such guests, with the image's own tools; `menu` is its grub.cfg."""
-    for argv in GRUB_INSTALLATIONS[architecture]:
+def install_grub(g: "guestfs.GuestFS", *, boot_modes: Collection[BootMode], menu: str) -> None:
+    """Install GRUB for every firmware that starts the image, with the image's own tools; `menu` is its grub.cfg."""
+    for argv in grub_installations(boot_modes):
         g.command(list(argv))
     g.write("/boot/grub/grub.cfg", menu)
 

@@ -1,4 +1,4 @@
-"""What the Debian 12 image configures, file by file.
+"""What a Debian image configures, file by file.
 
 Only files that no package owns: dpkg never asks about them, and a user's upgrade leaves them alone. The rules
 for a guest in an OUTSCALE region (data source, default user, no password login, serial console, interface
@@ -9,6 +9,11 @@ import io
 import tarfile
 from collections.abc import Iterable, Mapping
 from uuid import UUID
+
+from souche.recipes.apt_mirrors import DEBIAN_MAIN, DEBIAN_SECURITY
+from souche.recipes.recipe import AddedFile, Recipe
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 CLOUD_INIT = """\
 # The metadata server answers within the region or not at all.
@@ -91,7 +96,7 @@ PermitRootLogin no
 # no_timer_check: on a busy host without KVM the kernel's test of its timer fails, and it panics.
 KERNEL_OPTIONS = "console=tty0 console=ttyS0,115200 net.ifnames=0 no_timer_check"
 
-# What update-grub goes by when a kernel is installed in a running machine.
+# What update-grub reads when a kernel is installed in a running machine.
 GRUB = f"""\
 GRUB_DEFAULT=0
 GRUB_TIMEOUT=0
@@ -106,20 +111,6 @@ GRUB_DISABLE_RECOVERY=true
 # All disk drivers that the kernel has, for the image may leave for other hypervisors.
 INITRAMFS = """\
 MODULES=most
-"""
-
-APT_SOURCES = """\
-Types: deb
-URIs: http://deb.debian.org/debian
-Suites: bookworm bookworm-updates
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-
-Types: deb
-URIs: http://deb.debian.org/debian-security
-Suites: bookworm-security
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 """
 
 # Present before packages are configured, so that the initramfs is made once and units start out masked.
@@ -175,18 +166,48 @@ def fstab(root_uuid: UUID, esp_uuid: str) -> str:
     )
 
 
+def apt_sources(recipe: Recipe) -> str:
+    """Where a machine made from the image gets packages from: the recipe's mirrors, else Debian's own."""
+    components = " ".join(recipe.components)
+    suites = f"{recipe.suite} {recipe.suite}-updates" if recipe.updates else recipe.suite
+    text = _paragraph(recipe.mirror or DEBIAN_MAIN, suites, components)
+    if recipe.security:
+        mirror = recipe.security_mirror or DEBIAN_SECURITY
+        text += "\n" + _paragraph(mirror, f"{recipe.suite}-security", components)
+    return text
+
+
+def _paragraph(mirror: str, suites: str, components: str) -> str:
+    return f"""\
+Types: deb
+URIs: {mirror}
+Suites: {suites}
+Components: {components}
+Signed-By: {KEYRING}
+"""
+
+
 def overlay(files: Mapping[str, str] = FILES, masked_units: Iterable[str] = MASKED_UNITS) -> bytes:
-    """A tar archive, the same bytes each time, of `files` (0644, root) and of the links that mask units."""
+    """A tar archive, the same bytes each time, of `files` (0644) and of the links that mask units."""
+    links = {f"etc/systemd/system/{unit}": "/dev/null" for unit in masked_units}
+    return _archive([AddedFile(f"/{name}", text.encode()) for name, text in files.items()], links)
+
+
+def added(files: Iterable[AddedFile]) -> bytes:
+    """A tar archive, the same bytes each time, of a recipe's own files."""
+    return _archive(files, {})
+
+
+def _archive(files: Iterable[AddedFile], links: Mapping[str, str]) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
-        for name, text in sorted(files.items()):
-            content = text.encode()
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-        for unit in sorted(masked_units):
-            link = tarfile.TarInfo(f"etc/systemd/system/{unit}")
+        for file in sorted(files, key=lambda each: each.path):
+            entry = tarfile.TarInfo(file.path.removeprefix("/"))
+            entry.size, entry.mode = len(file.content), file.mode
+            archive.addfile(entry, io.BytesIO(file.content))
+        for name, target in sorted(links.items()):
+            link = tarfile.TarInfo(name)
             link.type = tarfile.SYMTYPE
-            link.linkname = "/dev/null"
+            link.linkname = target
             archive.addfile(link)
     return stream.getvalue()

@@ -1,0 +1,97 @@
+"""souche image build, souche image recipes"""
+
+import sys
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from souche.app import official_images
+from souche.app.official_images import GRACE_DAYS
+from souche.cli.building import GraceDays, RecipesFlag, Terms, build_and_publish, check, is_booted
+from souche.cli.composition import Composition
+from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
+from souche.cli.output import show, told
+from souche.cli.progress import step_bar
+from souche.errors import SoucheError
+from souche.recipes import debian
+from souche.recipes.recipe import Recipe
+from souche.recipes.shelf import Shelf
+
+BUILT_IN = ", ".join(Shelf().names())
+
+
+def add(app: typer.Typer, composition: Composition) -> None:
+    """Add the commands."""
+    _add_build(app, composition)
+    _add_recipes(app)
+
+
+def _add_build(app: typer.Typer, composition: Composition) -> None:
+    @app.command("build")
+    def build_image(
+        recipe: Annotated[
+            str, typer.Argument(help=f"One of: {BUILT_IN}, and those in the folder --recipes.")
+        ],
+        home: HomeFlag,
+        recipes: RecipesFlag = None,
+        account: Annotated[
+            str | None,
+            typer.Option(
+                help="Name or ID of the account to publish for. Default: the provider's; its images are x86_64."
+            ),
+        ] = None,
+        grace_days: GraceDays = GRACE_DAYS,
+        accept: AcceptedCodes = None,
+        verify: VerifyFlag = True,
+        json: JsonFlag = False,
+    ) -> None:
+        """Build an image by a recipe and publish it, under a new id and name: an official one, unless it is for an
+        account. Progress goes to standard error."""
+        with told(), composition.administer(home, make=True) as administered, step_bar() as progress:
+            wanted = Shelf(recipes).get(recipe)
+            publisher = official_images.publisher(administered.region, account)
+            terms = Terms(grace_days, tuple(accept or ()), verify)
+            check(administered, wanted, publisher, terms)
+            terms = replace(terms, verify=is_booted(administered, verify=verify))
+            image = build_and_publish(administered, wanted, publisher, progress, terms)
+        show({"ImageId": image.image_id, "ImageName": image.name}, as_json=json)
+
+
+def _add_recipes(app: typer.Typer) -> None:
+    @app.command("recipes")
+    def list_recipes(recipes: RecipesFlag = None, json: JsonFlag = False) -> None:
+        """List the recipes: name, family, release, and where each comes from; by --json also the end of its life, and
+        the digest by which `update` sees that it has changed. The status is 1 where one is not valid."""
+        with told():
+            shelf = Shelf(recipes)
+        valid = [_list(shelf, name, as_json=json) for name in shelf.names()]
+        if not all(valid):
+            raise typer.Exit(1)
+
+
+def _list(shelf: Shelf, name: str, *, as_json: bool) -> bool:
+    """Print one; whether it is valid."""
+    try:
+        facts = view(shelf.get(name))
+    except (SoucheError, OSError) as error:
+        print(f"souche: {error}", file=sys.stderr)
+        return False
+    if as_json:
+        show(facts, as_json=True)
+    else:
+        print(f"{facts['Recipe']:<16}  {facts['Family']:<16}  {facts['Suite']:<10}  {facts['Origin']}")
+    return True
+
+
+def view(recipe: Recipe) -> dict[str, object]:
+    """A recipe as the command shows it."""
+    return {
+        "Recipe": recipe.name,
+        "Family": recipe.family,
+        "Suite": recipe.suite,
+        "Architecture": recipe.architecture,
+        "EndOfLife": recipe.end_of_life.isoformat() if recipe.end_of_life else "",
+        "Origin": recipe.origin,
+        "Digest": debian.digest(recipe),
+    }

@@ -1,0 +1,66 @@
+"""What a recipe says of an image, and how it is told apart from another (docs/recipes.md)."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Final
+
+from souche.model.images import LINUX_PRODUCT_CODE, Architecture, BootMode
+
+BUILT_IN: Final = "built-in"
+LEAST_DISK_GIB: Final = 2
+MOST_DISK_GIB: Final = 1024
+# Less than OUTSCALE's default root of 10 GiB, because the root grows at first boot and a volume cannot be made smaller
+# than its image; more than the 0.5 GiB in use, so that a machine of exactly this size still has room to install things.
+DISK_GIB: Final = 4
+
+
+@dataclass(frozen=True)
+class AddedFile:
+    """A file of the recipe's own in the image; it belongs to root. `path` is absolute."""
+
+    path: str
+    content: bytes
+    mode: int = 0o644
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A Debian image: what is in it, how it is named, how it boots. docs/recipes.md says what each means.
+
+    `origin` is BUILT_IN or the path of its file. `mirror` and `security_mirror` are URLs; None: those of this machine's
+    apt for the build, Debian's own in the image. `kernel` None: the one for `architecture`.
+    """
+
+    name: str
+    family: str
+    suite: str
+    description: str = ""
+    architecture: Architecture = "x86_64"
+    boot_modes: tuple[BootMode, ...] = ("legacy", "uefi")
+    disk_gib: int = DISK_GIB
+    product_codes: tuple[str, ...] = (LINUX_PRODUCT_CODE,)
+    components: tuple[str, ...] = ("main",)
+    packages: tuple[str, ...] = ()
+    kernel: str | None = None
+    updates: bool = True
+    security: bool = True
+    mirror: str | None = None
+    security_mirror: str | None = None
+    files: tuple[AddedFile, ...] = ()
+    commands: tuple[str, ...] = ()
+    end_of_life: date | None = None
+    origin: str = BUILT_IN
+
+    @property
+    def meaning(self) -> bytes:
+        """All that decides what an image is, as canonical JSON: not where the recipe lies, nor until when its packages
+        are maintained."""
+        facts = asdict(self)
+        for name in ("name", "origin", "end_of_life"):
+            del facts[name]
+        facts["files"] = [
+            [each.path, hashlib.sha256(each.content).hexdigest(), each.mode] for each in self.files
+        ]
+        return json.dumps(facts, sort_keys=True).encode()
