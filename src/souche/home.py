@@ -28,6 +28,10 @@ class HomeInUse(Conflict):
     """Another process serves the region in {home}."""
 
 
+class UpdateUnderWay(Conflict):
+    """The images of the region in {home} are being updated by another process."""
+
+
 class HomeUnwritable(SystemFailure):
     """{path} cannot be written ({reason}): make it writable for the user that runs Souche, or choose another --home."""
 
@@ -180,12 +184,28 @@ class Home:
         Raises:
             HomeInUse: another one is.
         """
-        descriptor = os.open(self.path / "serving.lock", os.O_RDWR | os.O_CREAT, PRIVATE)
+        with self._held("serving.lock", HomeInUse(home=self.path)):
+            yield
+
+    @contextmanager
+    def update(self) -> Iterator[None]:
+        """Be the one process that updates the region's images, for as long as the context lives.
+
+        Raises:
+            UpdateUnderWay: another one does.
+        """
+        with self._held("updating.lock", UpdateUnderWay(home=self.path)):
+            yield
+
+    @contextmanager
+    def _held(self, name: str, refusal: Conflict) -> Iterator[None]:
+        """Have a lock that no other process has, and that ends with this one."""
+        descriptor = os.open(self.path / name, os.O_RDWR | os.O_CREAT, PRIVATE)
         with os.fdopen(descriptor, "r+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise HomeInUse(home=self.path) from error
+                raise refusal from error
             yield
 
     def is_served(self) -> bool:

@@ -31,7 +31,8 @@ class Administered:
     made that was asked for (by its id), and waits for the server's, or not. `fetcher_of` downloads from a URL that the
     operator has named, whatever its host's address is. `verify` boots an image (by its id; None: by its
     default firmware); `boots` tells whether images are booted before they are published: not where guests are
-    simulated. It raises CannotBoot where this machine lacks something. `builder` makes images by recipes."""
+    simulated. It raises CannotBoot where this machine lacks something. `updating` holds the lock of `souche image
+    update`; it raises UpdateUnderWay where another process has it. `builder` makes images by recipes."""
 
     region: "Region"
     volumes: "VolumeStore"
@@ -43,6 +44,7 @@ class Administered:
     fetcher_of: "Callable[[str], Fetcher]"
     verify: "Callable[[str, BootMode | None], Verification]"
     boots: Callable[[], bool]
+    updating: Callable[[], AbstractContextManager[None]]
     builder: "Builder"
 
 

@@ -16,6 +16,7 @@ from souche.cli import (
     image_origins,
     image_show,
     image_source,
+    image_update,
     image_verify,
     uses,
 )
@@ -38,6 +39,7 @@ def build(composition: Composition) -> typer.Typer:
     """The commands about official images."""
     app = typer.Typer(help="Images: publish, build, check, clean, verify, withdraw.", no_args_is_help=True)
     image_build.add(app, composition)
+    image_update.add(app, composition)
     _add_publish(app, composition)
     image_check.add(app, composition)
     uses.add_image(app, composition)

@@ -90,6 +90,7 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
                 _parts(home, region), make_booter(home), image_id, mode
             ),
             boots=lambda: _boots(home),
+            updating=home.update,
             builder=debian,
             fetcher_of=lambda url: Fetcher(_told_allow_list(home, url)),
         )

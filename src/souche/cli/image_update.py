@@ -1,0 +1,211 @@
+"""souche image update
+
+Looks at the listed image of each recipe and account: would its recipe make it differently now, because the recipe has
+changed or because packages have other versions? docs/recipes.md has the statuses and a timer.
+"""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from souche.app import accounts, image_builds, official_images
+from souche.app.official_images import GRACE_DAYS
+from souche.cli.building import GraceDays, RecipesFlag, Terms, build_and_publish, check, is_booted
+from souche.cli.composition import Administered, Composition
+from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
+from souche.cli.output import show, told
+from souche.cli.progress import step_bar
+from souche.errors import Invalid, NotFound, SoucheError
+from souche.home import UpdateUnderWay
+from souche.model.image_builds import BuiltImage, PackageChange, changed_packages
+from souche.model.images import Image
+from souche.recipes import debian
+from souche.recipes.recipe import Recipe
+from souche.recipes.shelf import Shelf
+
+FAILED = 1
+UNDER_WAY = 3
+SHOWN_PACKAGES = 5
+"""How many packages a line names."""
+
+
+class NothingToUpdate(Invalid):
+    """Say which recipes (`souche image update RECIPE...`), or --all, and not both."""
+
+
+class NothingBuilt(NotFound):
+    """No image by the recipe '{recipe}' is listed: `souche image build {recipe}` makes one."""
+
+
+class State(StrEnum):
+    """What became of an image."""
+
+    CURRENT = "current"
+    DEPRECATED = "deprecated"
+    OUTDATED = "outdated"
+    BUILT = "built"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the image of a recipe. `packages` are those that have other versions now."""
+
+    recipe: str
+    state: State
+    former: Image | None = None
+    image: Image | None = None
+    reason: str = ""
+    packages: list[PackageChange] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Update:
+    """One run of the command."""
+
+    administered: Administered
+    shelf: Shelf
+    terms: Terms
+    dry_run: bool
+
+    def each(self, names: list[str] | None) -> Iterable[Outcome]:
+        """What becomes of the images of these recipes, or of all: one that fails does not hold up the next."""
+        built = image_builds.live(self.administered.region)
+        known = {each.build.recipe for each in built}
+        for name in names or ():
+            if name not in known:
+                yield self._nothing(name)
+        for each in built:
+            if names is None or each.build.recipe in names:
+                yield self._renewed(each)
+
+    def _nothing(self, name: str) -> Outcome:
+        try:
+            self.shelf.get(name)
+            raise NothingBuilt(recipe=name)
+        except (SoucheError, OSError) as error:
+            return Outcome(name, State.FAILED, reason=str(error))
+
+    def _renewed(self, built: BuiltImage) -> Outcome:
+        name, former = built.build.recipe, built.image
+        if built.is_deprecated:
+            reason = "the operator said when it will be withdrawn"
+            return Outcome(name, State.DEPRECATED, former, reason=reason)
+        try:
+            return self._renew(built, self.shelf.get(name))
+        except (SoucheError, OSError) as error:
+            return Outcome(name, State.FAILED, former, reason=str(error))
+
+    def _renew(self, built: BuiltImage, recipe: Recipe) -> Outcome:
+        former, publisher = built.image, accounts.known(self.administered.region, built.image.account_id)
+        check(self.administered, recipe, publisher, self.terms)
+        reason, packages = self._difference(built, recipe)
+        if not reason:
+            return Outcome(recipe.name, State.CURRENT, former)
+        if self.dry_run:
+            return Outcome(recipe.name, State.OUTDATED, former, reason=reason, packages=packages)
+        terms = replace(self.terms, verify=is_booted(self.administered, verify=self.terms.verify))
+        with step_bar() as progress:
+            image = build_and_publish(self.administered, recipe, publisher, progress, terms)
+        return Outcome(recipe.name, State.BUILT, former, image, reason, packages)
+
+    def _difference(self, built: BuiltImage, recipe: Recipe) -> tuple[str, list[PackageChange]]:
+        """Why the recipe would make the image differently; empty: it would not. The archive is only asked where the
+        recipe is the same."""
+        if debian.digest(recipe) != built.build.digest:
+            return "the recipe has changed", []
+        packages = changed_packages(
+            built.build, self.administered.builder.plan(recipe, work_dir=self.administered.staging)
+        )
+        return (_told(packages), packages) if packages else ("", [])
+
+
+def add(app: typer.Typer, composition: Composition) -> None:
+    """Add the command."""
+
+    @app.command("update")
+    def update(
+        home: HomeFlag,
+        recipe: Annotated[
+            list[str] | None, typer.Argument(help="Recipes whose images are updated.", show_default=False)
+        ] = None,
+        every: Annotated[
+            bool, typer.Option("--all", help="All images that were built by recipes, of every account.")
+        ] = False,
+        recipes: RecipesFlag = None,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Only say what would be built, and why.")
+        ] = False,
+        grace_days: GraceDays = GRACE_DAYS,
+        accept: AcceptedCodes = None,
+        verify: VerifyFlag = True,
+        json: JsonFlag = False,
+    ) -> None:
+        """Build images again that their recipes would make differently now: the recipe has changed, or packages have
+        other versions. The new image replaces the one before it, as with `build`. Prints nothing where there is nothing
+        to do. The status is 1 where a recipe failed (the others are updated), and 3 where another update is under
+        way."""
+        with told(), composition.administer(home) as administered:
+            if bool(recipe) == every:
+                raise NothingToUpdate
+            accepted = tuple(accept or ())
+            official_images.check_accepted(accepted)
+            official_images.check_grace_days(grace_days)
+            terms = Terms(grace_days, accepted, verify)
+            run = _Update(administered, Shelf(recipes), terms, dry_run)
+            good = _run(run, None if every else list(dict.fromkeys(recipe or ())), as_json=json)
+        if not good:
+            raise typer.Exit(FAILED)
+
+
+def _run(run: _Update, names: list[str] | None, *, as_json: bool) -> bool:
+    """Update, and print what became of each; whether none failed."""
+    good = True
+    try:
+        with run.administered.updating():
+            for outcome in run.each(names):
+                _print(outcome, as_json=as_json)
+                good = good and outcome.state != State.FAILED
+    except UpdateUnderWay as error:
+        print(f"souche: {error}", file=sys.stderr)
+        raise typer.Exit(UNDER_WAY) from error
+    return good
+
+
+def _told(packages: list[PackageChange]) -> str:
+    named = [f"{each.name} {each.former} -> {each.now}" for each in packages[:SHOWN_PACKAGES]]
+    more = f", and {len(packages) - SHOWN_PACKAGES} more" if len(packages) > SHOWN_PACKAGES else ""
+    return f"other versions of packages: {', '.join(named)}{more}"
+
+
+def _print(outcome: Outcome, *, as_json: bool) -> None:
+    if as_json:
+        show(view(outcome), as_json=True)
+    if outcome.state == State.FAILED:
+        print(f"souche: {outcome.recipe}: {outcome.reason}", file=sys.stderr)
+    elif not as_json and outcome.state in (State.OUTDATED, State.BUILT):
+        image = outcome.image or outcome.former
+        assert image is not None
+        print(f"{outcome.recipe}  {outcome.state}  {image.image_id}  {image.name}  ({outcome.reason})")
+
+
+def view(outcome: Outcome) -> dict[str, object]:
+    """What became of an image, as the command shows it. `ImageId` and `ImageName` are those of the image that is listed
+    now."""
+    former, image = outcome.former, outcome.image or outcome.former
+    return {
+        "Recipe": outcome.recipe,
+        "State": outcome.state,
+        "AccountId": former.account_id if former else "",
+        "ImageId": image.image_id if image else "",
+        "ImageName": image.name if image else "",
+        "FormerImageId": former.image_id if former and outcome.image else "",
+        "Reason": outcome.reason,
+        "Packages": [
+            {"Name": each.name, "Former": each.former, "Now": each.now} for each in outcome.packages
+        ],
+    }
