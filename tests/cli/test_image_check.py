@@ -44,6 +44,22 @@ def test_a_finding_of_severity_high_is_the_status(souche: Souche, tmp_path: Path
     assert souche.invoke("image", "check", told["ImageId"], "--again").exit_code == 1
 
 
+def test_what_a_disk_says_moves_no_cursor_and_begins_no_line(souche: Souche, tmp_path: Path) -> None:
+    evil = "\x1b[2J\x9b2J\u202e"
+    files = {
+        "etc/os-release": f'PRETTY_NAME="Debian {evil}"\nID=debian\nVERSION_ID="12"\n',
+        "etc/passwd": f"root:x:0:0:root:/root{evil}:/bin/bash\n",
+        f"root{evil}/.ssh/authorized_keys": KEY,
+    }
+    disk = corpus.linux(tmp_path, Files(files))
+    (told,) = souche(
+        "image", "publish", disk, "--name", "Evil", "--format", "raw", "--accept", "authorized-key"
+    )
+    shown = souche.invoke("image", "check", told["ImageId"]).stdout
+    assert "\\x1b[2J" in shown
+    assert all(line.isprintable() for line in shown.splitlines())
+
+
 def test_an_image_that_is_not_there_is_refused(souche: Souche, good: Path) -> None:
     souche("account", "create", "alice")
     assert "doesn't exist" in souche.refusal("image", "check", "ami-12345678")

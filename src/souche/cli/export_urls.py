@@ -9,7 +9,7 @@ from souche.api import export_refreshes as views
 from souche.app import accounts, export_refreshes
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import show, told
+from souche.cli.output import plain, show, told
 from souche.errors import SystemFailure
 from souche.model.export_tasks import MOST_DAYS, ExportTask
 
@@ -36,7 +36,7 @@ def _add_list(app: typer.Typer, composition: Composition) -> None:
             if json:
                 show(facts, as_json=True)
             else:
-                print("  ".join(str(value or "-") for value in facts.values()))
+                print("  ".join(plain(value or "-") for value in facts.values()))
 
 
 def _facts(task: ExportTask, names: dict[str, str]) -> dict[str, object]:

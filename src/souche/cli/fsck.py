@@ -10,7 +10,7 @@ import typer
 
 from souche.cli.composition import Checked, Composition
 from souche.cli.flags import HomeFlag
-from souche.cli.output import told
+from souche.cli.output import plain, told
 from souche.fsck.examine import Report
 from souche.fsck.findings import Finding, Level
 
@@ -74,7 +74,7 @@ def _print(report: Report, *, as_json: bool) -> None:
         return
     for finding in report.findings:
         mark = "leftover " if finding.level == Level.LEFTOVER else ""
-        print(f"{mark}{finding.code} {finding.resource_id}: {finding.text}")
+        print(plain(f"{mark}{finding.code} {finding.resource_id}: {finding.text}"))
         print(f"    {_remedy(finding)}")
     if not report.findings:
         print("all is well")

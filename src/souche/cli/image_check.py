@@ -9,7 +9,7 @@ from souche.api import image_reports as views
 from souche.app import image_cleanings, image_reports
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import told
+from souche.cli.output import plain, told
 from souche.model.image_cleanings import Cleaning
 from souche.model.image_reports import Report, Severity
 
@@ -54,12 +54,14 @@ def _print(report: Report, cleaning: Cleaning | None, *, as_json: bool) -> None:
 def print_report(report: Report) -> None:
     """Print a report for people: a paragraph for each finding, a line for each guideline."""
     print(
-        f"{report.image_id}  {report.state.value}  {report.os or 'no system found'}  engine: {report.engine or '-'}"
+        f"{report.image_id}  {report.state.value}  {plain(report.os or 'no system found')}  "
+        f"engine: {report.engine or '-'}"
     )
     for each in report.findings:
         accepted = "  (accepted)" if each.code in report.accepted else ""
-        print(f"{each.severity.value:<6}  {each.code}  {each.path}  {each.fingerprint}".rstrip() + accepted)
-        print(f"        {each.text}")
+        found = f"{each.severity.value:<6}  {each.code}  {each.path}  {each.fingerprint}"
+        print(plain(found.rstrip() + accepted))
+        print(f"        {plain(each.text)}")
         if each.severity != Severity.INFO:
             print(f"        {each.remedy}")
     for line in report.guidelines:

@@ -14,7 +14,7 @@ from souche.cli import which_account
 from souche.cli.composition import Administered, Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.image_check import print_report
-from souche.cli.output import show, told
+from souche.cli.output import plain, show, told
 from souche.cli.progress import step_bar
 from souche.cli.waiting import follow
 from souche.cli.which_account import AccountFlag
@@ -95,6 +95,6 @@ def _print(image: Image, cleaning: Cleaning, report: Report, *, as_json: bool) -
         return
     show(facts, as_json=False)
     for each in cleaning.done:
-        print(f"{each.code}  {each.path}")
-        print(f"        {each.text}")
+        print(plain(f"{each.code}  {each.path}"))
+        print(f"        {plain(each.text)}")
     print_report(report)

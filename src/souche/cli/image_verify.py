@@ -9,7 +9,7 @@ from souche.api import dates
 from souche.app import image_boots
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import show, told
+from souche.cli.output import plain_lines, show, told
 from souche.model.image_boots import Verification
 from souche.model.images import BootMode
 
@@ -45,7 +45,7 @@ def add(app: typer.Typer, composition: Composition) -> None:
         show(view(image, found), as_json=json)
         if found is None or not found.boot.passed:
             if found is not None and not json:
-                print(found.boot.log.decode(errors="replace")[-2000:])
+                print(plain_lines(found.boot.log.decode(errors="replace")[-2000:]))
             raise typer.Exit(DID_NOT_BOOT)
 
 

@@ -16,7 +16,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except SoucheError as error:
-        print(f"souche: {error}", file=sys.stderr)
+        print(f"souche: {plain_lines(str(error))}", file=sys.stderr)
         raise typer.Exit(1) from error
     except OSError as error:
         if error.filename is None:
@@ -32,4 +32,18 @@ def show(facts: Mapping[str, object], *, as_json: bool) -> None:
         return
     width = max(map(len, facts))
     for name, value in facts.items():
-        print(f"{name:<{width}}  {value}")
+        print(f"{name:<{width}}  {plain(value)}")
+
+
+def plain(value: object) -> str:
+    """A value as a terminal may have it: what disks, manifests and accounts say neither moves its cursor nor begins
+    another line."""
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def plain_lines(text: str) -> str:
+    """As `plain`, line by line."""
+    return "\n".join(map(plain, text.splitlines()))
