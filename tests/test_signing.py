@@ -58,3 +58,12 @@ def test_a_file_of_keys_has_one_a_line() -> None:
 def test_a_file_with_anything_else_is_refused(text: str) -> None:
     with pytest.raises(BadPublicKey, match=text.split()[0][:4]):
         read_public_keys(text)
+
+
+@pytest.mark.parametrize("first", [0, 1, 0xEC, 0xED, 0xEE])
+@pytest.mark.parametrize("sign", [0, 0x80])
+def test_a_key_that_nobody_holds_is_refused(first: int, sign: int) -> None:
+    middle, last = (b"\xff" * 30, 0x7F) if first > 1 else (bytes(30), 0)
+    raw = bytes([first]) + middle + bytes([last | sign])
+    with pytest.raises(BadPublicKey):
+        PublicKey.read(PublicKey(raw).text)

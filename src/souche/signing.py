@@ -22,6 +22,21 @@ KEY_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64
 
 
+WEAK: Final = frozenset(
+    bytes.fromhex(point)
+    for point in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+"""Points of small order, without their sign bit: nobody holds the private half, and one signature fits any text."""
+
+
 class BadPublicKey(Invalid):
     """'{text}' is not a public key: ed25519: and the base64 of 32 bytes are expected."""
 
@@ -45,7 +60,7 @@ class PublicKey:
             BadPublicKey.
         """
         raw = _decoded(text.removeprefix(KIND)) if text.startswith(KIND) else None
-        if raw is None or len(raw) != KEY_BYTES:
+        if raw is None or len(raw) != KEY_BYTES or _unsigned(raw) in WEAK:
             raise BadPublicKey(text=text[:80])
         return cls(raw)
 
@@ -113,6 +128,10 @@ def read_public_keys(text: str) -> tuple[PublicKey, ...]:
     """
     lines = (line.split() for line in text.splitlines())
     return tuple(PublicKey.read(words[0]) for words in lines if words and not words[0].startswith("#"))
+
+
+def _unsigned(point: bytes) -> bytes:
+    return point[:-1] + bytes([point[-1] & 0x7F])
 
 
 def _decoded(text: str) -> bytes | None:

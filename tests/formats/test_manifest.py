@@ -97,7 +97,7 @@ def test_name_description_architecture_type_and_filename_may_be_missing() -> Non
     assert (manifest.disks[0].device_name, manifest.disks[0].filename) == ("/dev/sda1", None)
 
 
-texts = st.text(max_size=20)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 disks = st.builds(
     ManifestDisk,
     device_name=st.just("/dev/sda1"),
@@ -166,6 +166,15 @@ def test_a_version_other_than_1_is_refused() -> None:
 def test_what_is_no_json_object_is_refused(data: bytes) -> None:
     with pytest.raises(NotJson):
         read_manifest(data)
+
+
+def test_a_nul_is_refused() -> None:
+    with pytest.raises(BadManifest, match="NUL"):
+        read_manifest(rb'{"A": ["\\\u0000"]}')
+
+
+def test_the_escape_of_nul_may_be_spelled_out() -> None:
+    assert read_manifest(changed("Image.Description", r"\u0000")).description == r"\u0000"
 
 
 def test_a_manifest_of_more_than_1_mib_is_refused() -> None:

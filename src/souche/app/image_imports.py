@@ -117,8 +117,6 @@ def _check(exported: ExportedImage) -> None:
         texts += exported.companion.signer.region_id, exported.companion.signer.region
     if any(len(text) > TEXT_LENGTH for text in texts if text is not None):
         raise BadManifest(reason="the companion's Lineage or Signer has texts that are too long")
-    if any("\0" in text for pair in exported.companion.tags for text in pair):
-        raise BadManifest(reason="the companion's Tags have a NUL character")
 
 
 def _tag(region: Region, work: Work, image: Image, exported: ExportedImage) -> None:

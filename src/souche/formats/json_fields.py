@@ -1,6 +1,7 @@
 """Reading JSON that others wrote: each value by its type, each complaint with its path."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar, cast
 
@@ -9,6 +10,7 @@ from souche.refusals import BadManifest
 Value = TypeVar("Value")
 
 MOST_SHOWN: Final = 80
+NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class NotJson(BadManifest):
@@ -76,16 +78,23 @@ def read_object(data: bytes) -> Fields:
     """Parse a JSON object.
 
     Raises:
-        NotJson: it is not one.
+        NotJson: it is not one. BadManifest: a text in it has a NUL character.
     """
     try:
         values = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object)
-        json.dumps(values, ensure_ascii=False).encode()  # "\\ud800" is no text that could be kept
+        _check_texts(json.dumps(values, ensure_ascii=False))
     except (ValueError, RecursionError) as error:
         raise NotJson(reason=str(error)) from error
     if not isinstance(values, dict):
         raise NotJson(reason=f"{_name(dict)} is expected")
     return Fields(values)
+
+
+def _check_texts(written: str) -> None:
+    """Refuse what no database keeps: surrogates, and NUL, which JSON writes as an escape."""
+    written.encode()
+    if NUL.search(written):
+        raise BadManifest(reason="a text has a NUL character")
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
