@@ -25,10 +25,12 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 def queue_up(
     writers: Writers, threads: ThreadPoolExecutor, order: list[str], *names: str
 ) -> list[Future[None]]:
-    """Have writers wait, one behind the other; those whose name begins with "request" are requests."""
+    """Have writers wait, one behind the other; those whose name begins with "request" are requests, of the account
+    that is named before a colon."""
 
     def write(name: str) -> None:
-        with writers.turn(request=name.startswith("request")):
+        account_id, _, what = name.rpartition(": ")
+        with writers.turn(request=what.startswith("request"), account_id=account_id):
             order.append(name)
 
     futures = []
@@ -47,6 +49,18 @@ def test_writers_come_in_the_order_in_which_they_asked(threads: ThreadPoolExecut
     for each in asked:
         each.result(SECONDS)
     assert order == names
+
+
+def test_accounts_take_turns(threads: ThreadPoolExecutor) -> None:
+    """Whoever asks for much waits for itself."""
+    writers, order = Writers(SECONDS), list[str]()
+    many = [f"a: request {number}" for number in range(16)]
+    with writers.turn(request=True, account_id="a"):
+        asked = queue_up(writers, threads, order, *many, "b: request 1", "c: request 1", "b: request 2")
+    for each in asked:
+        each.result(SECONDS)
+    first = ["a: request 0", "b: request 1", "c: request 1", "a: request 1", "b: request 2"]
+    assert order == first + many[2:]
 
 
 def test_requests_and_the_work_behind_them_take_turns(threads: ThreadPoolExecutor) -> None:

@@ -21,8 +21,10 @@ class WatchedStore(Store):
         self._seen: dict[tuple[str, int], tuple[str, str]] = {}
 
     @contextmanager
-    def begin(self, *, rehearsal: bool = False, request: bool = False) -> Iterator[sa.Connection]:
-        with super().begin(rehearsal=rehearsal, request=request) as connection:
+    def begin(
+        self, *, rehearsal: bool = False, request: bool = False, account_id: str = ""
+    ) -> Iterator[sa.Connection]:
+        with super().begin(rehearsal=rehearsal, request=request, account_id=account_id) as connection:
             yield connection
         self._look()
 

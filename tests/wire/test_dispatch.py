@@ -12,6 +12,7 @@ from souche.api import actions, errors, spec
 from souche.api.dispatch import SHORT_BODY, Access, Action, Call, dispatch, fetches, read_body
 from souche.api.request_errors import MalformedBody
 from souche.errors import Conflict, StorageFailed, UserError
+from souche.model.accounts import Principal
 from souche.refusals import NoSuchImage
 from tests.wire.server import Server, bare_region, new_app, serving
 
@@ -45,6 +46,19 @@ def test_packers_empty_subnet_is_absent() -> None:
     action = Action("CreateVms", handler, spec.request_check("CreateVms"), Access.KEY)
     dispatch(action, bare_region(), None, b'{"ImageId": "ami-12345678", "SubnetId": ""}', "id")
     assert seen == [{"ImageId": "ami-12345678"}]
+
+
+def test_a_transaction_takes_the_turn_of_the_account_that_asked() -> None:
+    seen = []
+
+    def handler(call: Call) -> Mapping[str, object]:
+        seen.append((call.region.caller_id, call.region.dry_run))
+        return {}
+
+    action = Action("CreateVms", handler, spec.request_check("CreateVms"), Access.KEY)
+    for body in (b'{"ImageId": "ami-12345678"}', b'{"ImageId": "ami-12345678", "DryRun": true}'):
+        dispatch(action, bare_region(), Principal("123456789012", "A" * 20), body, "id")
+    assert seen == [("123456789012", False), ("123456789012", True)]
 
 
 def test_a_body_of_very_many_values_is_refused_before_they_are_made() -> None:

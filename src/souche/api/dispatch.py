@@ -98,6 +98,8 @@ def dispatch(
             del request[name]
     action.check(request)
     context = {"ResponseContext": {"RequestId": request_id}}
+    if principal is not None:
+        region = region.serving(principal.account_id)
     if request.get("DryRun") is True:
         _handle(action, Call(region.rehearsal(), principal, request, request_id))
         return dict(context)

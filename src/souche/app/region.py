@@ -56,6 +56,7 @@ class Region:
     it (`app/images.show`). `room` is what is left of its medium;
     `keeps_objects`: its object store's data are there too. `public_range` (CIDR) is what public IPs are from.
     `required_keys`: exports that none of these has signed are not imported; empty: all are.
+    `caller_id` is the account whose turn a transaction takes; empty: none's.
     `share_gate`: which sharing of images their reports may refuse: none, with everybody, or with anybody.
     """
 
@@ -71,6 +72,7 @@ class Region:
     fetcher: Fetcher
     workflows: Workflows
     dry_run: bool = False
+    caller_id: str = ""
     oos_endpoint: str = ""
     most_seconds: float | None = None
     room: Room = ENDLESS
@@ -94,6 +96,10 @@ class Region:
         """The same region, where nothing is kept (DryRun)."""
         return replace(self, dry_run=True)
 
+    def serving(self, account_id: str) -> "Region":
+        """The same region, for a request of an account."""
+        return replace(self, caller_id=account_id)
+
     def hurried(self, most_seconds: float) -> "Region":
         """The same region, where a reading ends within that time or with OutOfTime."""
         return replace(self, most_seconds=most_seconds)
@@ -108,7 +114,8 @@ class Region:
                 transaction came in between: nothing is kept, and done anew it will see what the other one wrote.
         """
         try:
-            with self.store.begin(rehearsal=self.dry_run, request=True) as connection:
+            begun = self.store.begin(rehearsal=self.dry_run, request=True, account_id=self.caller_id)
+            with begun as connection:
                 work = Work(connection)
                 yield work
                 enqueue(connection, work.operations, self.clock.now())

@@ -121,15 +121,19 @@ class Store:
             return inspection.revision(connection) == revisions.known()[0]
 
     @contextmanager
-    def begin(self, *, rehearsal: bool = False, request: bool = False) -> Iterator[sa.Connection]:
+    def begin(
+        self, *, rehearsal: bool = False, request: bool = False, account_id: str = ""
+    ) -> Iterator[sa.Connection]:
         """A transaction that may write: committed at the end, rolled back on an exception, and in any case when
-        it is a rehearsal. It waits for its turn (`db/writers`), among requests or among the work behind them.
+        it is a rehearsal. It waits for its turn (`db/writers`), among requests, of which accounts take turns, or among
+        the work behind them.
 
         Raises:
             WritersBusy: the turn did not come. OutOfSpace: the medium of the database is full. Raced, Unavailable: as
             the database says.
         """
-        with self._explained(), self.writers.turn(request=request), self.database.begin() as connection:
+        turn = self.writers.turn(request=request, account_id=account_id)
+        with self._explained(), turn, self.database.begin() as connection:
             yield connection
             if rehearsal:
                 connection.rollback()

@@ -13,16 +13,53 @@ from contextlib import contextmanager
 from souche.errors import WritersBusy
 
 
+class _Queue:
+    """Tickets of those who wait. Accounts take turns; an account's own tickets keep their order."""
+
+    def __init__(self) -> None:
+        self._tickets: dict[str, deque[threading.Lock]] = {}
+        """by account; the first account is next"""
+
+    def __len__(self) -> int:
+        return sum(map(len, self._tickets.values()))
+
+    def __bool__(self) -> bool:
+        return bool(self._tickets)
+
+    def append(self, account_id: str, ticket: threading.Lock) -> None:
+        self._tickets.setdefault(account_id, deque()).append(ticket)
+
+    def pop(self) -> threading.Lock:
+        """The next ticket; its account is the last from now on."""
+        account_id, tickets = next(iter(self._tickets.items()))
+        del self._tickets[account_id]
+        ticket = tickets.popleft()
+        if tickets:
+            self._tickets[account_id] = tickets
+        return ticket
+
+    def remove(self, account_id: str, ticket: threading.Lock) -> bool:
+        """Take a ticket back; whether it was still there."""
+        tickets = self._tickets.get(account_id, deque())
+        if ticket not in tickets:
+            return False
+        tickets.remove(ticket)
+        if not tickets:
+            del self._tickets[account_id]
+        return True
+
+
 class Writers:
-    """Lets one writer in at a time, in the order in which they came. Where requests and the work behind them both wait,
-    they take turns: a thousand steps of workflows do not keep a request waiting, nor the other way round."""
+    """Lets one writer in at a time. Where requests and the work behind them both wait, they take turns: a thousand
+    steps of workflows do not keep a request waiting, nor the other way round. So do the accounts of requests: who has
+    sixteen under way keeps another waiting for one. Within an account the first is first."""
 
     def __init__(self, most_seconds: float) -> None:
         self._most_seconds = most_seconds
         self._guard = threading.Lock()
         self._busy = False
-        self._requests: deque[threading.Lock] = deque()
-        self._work: deque[threading.Lock] = deque()
+        self._requests = _Queue()
+        self._work = _Queue()
         self._request_is_next = True
 
     @property
@@ -31,34 +68,33 @@ class Writers:
         return len(self._requests) + len(self._work)
 
     @contextmanager
-    def turn(self, *, request: bool) -> Iterator[None]:
-        """Hold the only turn.
+    def turn(self, *, request: bool, account_id: str = "") -> Iterator[None]:
+        """Hold the only turn, in behalf of an account where it is known.
 
         Raises:
             WritersBusy: it did not come within `most_seconds`.
         """
-        self._wait(self._requests if request else self._work)
+        self._wait(self._requests if request else self._work, account_id)
         try:
             yield
         finally:
             self._leave()
 
-    def _wait(self, queue: deque[threading.Lock]) -> None:
+    def _wait(self, queue: _Queue, account_id: str) -> None:
         with self._guard:
             if not self._busy:
                 self._busy = True
                 return
             ticket = threading.Lock()
             ticket.acquire()
-            queue.append(ticket)
+            queue.append(account_id, ticket)
         if not ticket.acquire(timeout=self._most_seconds):
-            self._give_up(queue, ticket)
+            self._give_up(queue, account_id, ticket)
 
-    def _give_up(self, queue: deque[threading.Lock], ticket: threading.Lock) -> None:
+    def _give_up(self, queue: _Queue, account_id: str, ticket: threading.Lock) -> None:
         with self._guard:
-            if ticket not in queue:  # the turn has come after all
+            if not queue.remove(account_id, ticket):  # the turn has come after all
                 return
-            queue.remove(ticket)
         raise WritersBusy(seconds=self._most_seconds)
 
     def _leave(self) -> None:
@@ -72,4 +108,4 @@ class Writers:
                 self._busy = False
                 return
             self._request_is_next = queue is self._work
-            queue.popleft().release()
+            queue.pop().release()
