@@ -7,12 +7,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
 from typing import Any, cast
 
 import uvicorn
 
 from souche.app.region import Region
 from souche.clock import SystemClock
+from souche.db.engines.sqlite import Sqlite
+from souche.db.store import Store
 from souche.http import connections
 from souche.http.app import create_app
 from souche.http.connections import Bounds
@@ -48,6 +51,7 @@ def bare_region() -> Region:
         "endpoint": "http://127.0.0.1:1/api/v1",
         "clock": SystemClock(),
         "ids": IdSource(),
+        "store": Store(Sqlite(Path("no-records.sqlite"))),  # never opened
     }
     required = [field.name for field in fields(Region) if field.default is MISSING]
     return Region(**cast("Any", {name: there.get(name) for name in required}))

@@ -185,8 +185,6 @@ def test_half_bodies_do_not_fill_the_memory_and_keep_no_ordinary_request_out() -
         eventually(lambda: _is_refused(server, half))
         assert server.send("POST", "/api/v1/ReadRegions", b"{}" + b" " * 60_000).status == 200
         for client in held:
-            client.sendall(b" ")
-            assert client.recv(65536).startswith(b"HTTP/1.1 400 ")
             client.close()
         eventually(lambda: not _is_refused(server, head + bytes(BODY_LIMIT)))
 
