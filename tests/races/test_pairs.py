@@ -34,7 +34,7 @@ from tests.support.region import make_account, make_region
 from tests.support.resources import make_image, make_security_group, make_snapshot, make_vm, make_volume
 
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "30"))
-SECONDS = 20
+SECONDS = 120
 ROOT = "/dev/sda1"
 REQUEST_ID = "00000000-0000-0000-0000-000000000000"
 

@@ -17,6 +17,7 @@ from tests.support.polling import eventually
 
 PROGRAMS = Path("/usr/lib/postgresql")
 ROOT = 0
+START_SECONDS = 120  # on a machine that is busy
 SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",  # no test cuts the power of a server
@@ -64,7 +65,7 @@ def running(**settings: str) -> Iterator[Server]:
         with (folder / "log").open("wb") as log, subprocess.Popen(argv, stdout=log, stderr=log) as process:
             try:
                 server = Server(folder)
-                eventually(lambda: _answers(server, process))
+                eventually(lambda: _answers(server, process), START_SECONDS)
                 yield server
             finally:
                 process.send_signal(signal.SIGQUIT)  # at once, with all of its children
