@@ -69,6 +69,10 @@ def test_publication_is_refused_on_a_finding_of_severity_high(souche: Souche, tm
     disk = corpus.linux(tmp_path, Files({"root/.ssh/authorized_keys": KEY}))
     refused = souche.refusal("image", "publish", disk, "--name", "Bad", "--format", "raw")
     assert "severity high (authorized-key)" in refused
+    (failed,) = souche("image", "list")
+    assert failed["State"] == "failed"
+    (uses,) = souche("image", "uses", failed["ImageId"])
+    assert uses["Shares"] == {"Public": False, "Accounts": 0}
     assert "no code 'nonsense'" in souche.refusal(
         "image", "publish", disk, "--name", "Bad", "--format", "raw", "--accept", "nonsense"
     )

@@ -24,7 +24,6 @@ from souche.model.image_builds import Build
 from souche.model.image_reports import NOT_GENERALISED
 from souche.model.images import ROOT_DEVICE_NAME, Architecture, BootMode, Image, ImageMapping
 from souche.model.operations import id_of
-from souche.model.permissions import Permissions
 from souche.model.snapshots import Snapshot
 from souche.operations.images import ImportImage, import_image
 from souche.refusals import BadValue, NoSuchAccount
@@ -94,8 +93,9 @@ def provider(region: Region) -> Account:
 
 
 def publish(region: Region, disk: DiskImage, account: Account | None = None) -> Image:
-    """Request a public image of the provider's, or of another account's. It is `pending` until the disk has been
-    taken in; then the former one of its family is withdrawn. Quotas do not hold the operator.
+    """Request a public image of the provider's, or of another account's. It is `pending`, and only its owner
+    sees it, until the disk has been taken in, examined and booted; then it is public, and the former one of its family
+    is withdrawn. Quotas do not hold the operator.
 
     Raises:
         BadImageName, BadProductCodes, ValueTooLong, BadValue.
@@ -233,7 +233,6 @@ def _record(region: Region, who: Principal, account: Account, disk: DiskImage, n
         architecture=disk.architecture,
         family=disk.family,
         file_location=f"{account.alias or account.account_id}/{name}",
-        permissions=Permissions(public=True),
     )
 
 

@@ -1,17 +1,17 @@
 """Make an image from a disk file on this machine that the operator vouches for (`souche image build`).
 
-The transaction before has written the image (`pending`), one snapshot (`in-queue`) and the mapping between them. The
-file is inside the region's home and belongs to this workflow.
+The transaction before has written the image (`pending`, and private), one snapshot (`in-queue`) and the mapping between
+them. The file is inside the region's home and belongs to this workflow.
 
 1. import: the volume store takes the bytes in. Undo: forget the snapshot there.
 2. examine: the report of the image is made. Findings of severity high that the publisher did not accept end it here.
 3. boot: the image is booted, where that is wanted (`verify`). One that never comes to a login prompt ends it here.
-4. complete: the snapshot becomes `completed` and the image `available`, in one transaction.
+4. complete: the snapshot becomes `completed` and the image `available` and public, in one transaction.
 5. withdraw former: of the image's family only the newest stays listed; those before it can be launched by their
    ids for `grace_days` more. Forward only, as the image is there already.
 6. remove file.
 
-When a step fails the image becomes `failed` with the reason, its snapshot is gone, and so is the file.
+When a step fails the image becomes `failed` with the reason, and private, its snapshot is gone, and so is the file.
 """
 
 from pathlib import Path
@@ -44,6 +44,12 @@ def _boot(parts: Parts, operation: Operation[ImportImage]) -> None:
         booting.check(booting.verify(parts, parts.booter, operation.subject_id))
 
 
+def _complete(parts: Parts, operation: Operation[ImportImage]) -> None:
+    with parts.store.begin() as connection:
+        images.set_public(connection, operation.subject_id, public=True)
+        create_image.set_complete(connection, operation.subject_id)
+
+
 def _withdraw_former(parts: Parts, operation: Operation[ImportImage]) -> None:
     grace_days = operation.params.grace_days
     with parts.store.begin() as connection:
@@ -60,6 +66,8 @@ def _remove_file(parts: Parts, operation: Operation[ImportImage]) -> None:
 
 def _failed(parts: Parts, operation: Operation[ImportImage], reason: str) -> None:
     _remove_file(parts, operation)
+    with parts.store.begin() as connection:
+        images.set_public(connection, operation.subject_id, public=False)
     create_image.failed(parts, operation, reason)
 
 
@@ -73,7 +81,7 @@ WORKFLOW = Workflow(
         Step("import", _import, create_image.forget),
         Step("examine", _examine),
         Step("boot", _boot),
-        Step("complete", create_image.complete),
+        Step("complete", _complete),
         Step("withdraw former", _withdraw_former, forward_only=True),
         Step("remove file", _remove_file, forward_only=True),
     ),
