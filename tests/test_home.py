@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from souche.home import Home, HomeUnwritable
-from souche.main.drivers import open_store
+from souche.main.databases import open_store
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from souche.db.examination import DatabaseDamaged, DatabaseNewer
 from souche.errors import SystemFailure
 from souche.home import Home
 from souche.main import identity
-from souche.main.drivers import check_databases, open_store
+from souche.main.databases import check_databases, open_store
 from souche.main.identity import (
     DisksMissing,
     FolderMissing,

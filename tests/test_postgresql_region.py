@@ -18,7 +18,7 @@ from souche.home import Home
 from souche.main import records
 from souche.main.backups import Backups
 from souche.main.checking import check
-from souche.main.drivers import open_records, open_store
+from souche.main.databases import open_records, open_store
 from souche.main.identity import DatabaseEmpty, DatabaseTaken, DisksMissing, VaultKeyMissing
 from souche.main.records import NotOnPostgreSql, PlaceDamaged, RecordsElsewhere
 from souche.main.serving import destroy

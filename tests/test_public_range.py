@@ -13,7 +13,7 @@ from souche.config import BadSetting, Settings
 from souche.db.store import Store
 from souche.home import Home
 from souche.main import public_range
-from souche.main.drivers import open_store
+from souche.main.databases import open_store
 
 FORMER = "198.19.7.0/24"
 

@@ -11,7 +11,7 @@ import pytest
 
 from souche import config
 from souche.config import BadSetting
-from souche.main.drivers import read_required_keys
+from souche.main.regions import read_required_keys
 from souche.signing import PublicKey, SigningKey
 from tests.support.bucket import bucket
 from tests.support.client import value

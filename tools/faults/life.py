@@ -24,7 +24,7 @@ from souche.clock import SystemClock
 from souche.config import Settings
 from souche.db import image_reports
 from souche.errors import SoucheError, UserError
-from souche.main import drivers, serving
+from souche.main import drivers, regions, serving
 from souche.model.accounts import Principal
 from souche.trust.engine import NoEngine
 from souche.workflows import engine
@@ -146,7 +146,8 @@ def live(plan: Plan, tell: Callable[[Line], None]) -> None:
     reaper = Reaper(plan.death, lambda how: tell({"died": how}))
     _put(serving, "DurableWorkflows", partial(DurableWorkflows, through=partial(DeadlyJournal, reaper)))
     _put(serving, "external_oos", _folder_oos)
-    _put(drivers, "SystemClock", partial(ShiftedClock, plan.ahead_seconds))
+    for module in (drivers, regions):
+        _put(module, "SystemClock", partial(ShiftedClock, plan.ahead_seconds))
     if plan.death is None or plan.seed % LIVES_THAT_LOOK:
         _put_no_engine()
     with serving.serve(plan.settings) as served:

@@ -26,9 +26,10 @@ from souche.db.region import region_id
 from souche.db.store import Store
 from souche.home import Facts, Home
 from souche.main import records
-from souche.main.administration import administer, reached_oos
+from souche.main.administration import administer
 from souche.main.drivers import read_key_file
 from souche.main.identity import ObjectsMissing
+from souche.main.offline import reached_oos
 from souche.objects.s3 import S3Access, S3Store
 from souche.states import VmState
 from souche.storage.qcow2.archive import Archive

@@ -17,7 +17,8 @@ from souche.fsck.findings import Tools
 from souche.fsck.look import Region
 from souche.home import Home, NotServed
 from souche.main import identity, records
-from souche.main.drivers import embedded_oos, open_store
+from souche.main.databases import open_store
+from souche.main.drivers import embedded_oos
 from souche.objects.base import ObjectsUnavailable
 from souche.objects.embedded import EmbeddedOos
 from souche.storage.qcow2.driver import Qcow2Store

@@ -2,35 +2,29 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
-from souche.app.region import Region, ShareGate, Workflows
 from souche.clock import SystemClock
-from souche.compute.base import GuestNetwork, Hypervisor
+from souche.compute.base import Hypervisor
 from souche.compute.libvirt import accelerator, host_paths
 from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.compute.simulated import SimulatedHypervisor
 from souche.config import BadSetting, Settings
-from souche.db import examination
-from souche.db.engines.sqlite import Sqlite, checkpoint
 from souche.db.store import Store
 from souche.home import Home
 from souche.http import server
-from souche.ids import IdSource
-from souche.main import identity, records
-from souche.main.records import Place
+from souche.main.databases import checkpoint_databases
+from souche.main.regions import open_signing_key
 from souche.objects import embedded, seaweedfs
-from souche.objects.addresses import AllowList
 from souche.objects.embedded import EmbeddedOos
 from souche.objects.external import ExternalOos
 from souche.objects.fetch import Fetcher
 from souche.objects.oos import Oos
 from souche.objects.s3 import S3Access, S3Store
-from souche.objects.urls import parse_url
 from souche.reconcile import (
     chains,
     firewalls,
@@ -47,8 +41,7 @@ from souche.reconcile.holds import Hold
 from souche.reconcile.loop import Sweep
 from souche.reconcile.space import Ballast, SpaceWatch
 from souche.reconcile.trash import TrashSweep
-from souche.room import ENDLESS, Room, room_of
-from souche.signing import BadPublicKey, PublicKey, SigningKey, read_public_keys
+from souche.room import ENDLESS, Room
 from souche.storage.base import LiveDisks
 from souche.storage.qcow2.driver import Qcow2Store
 from souche.transfer.disk_importer import DiskImporter
@@ -60,9 +53,6 @@ from souche.vault import Vault
 from souche.workflows.buckets import Buckets
 from souche.workflows.durable import DurableWorkflows
 from souche.workflows.parts import Parts
-
-CHECKPOINT_SECONDS: Final = 1.0
-"""how long a checkpoint at a start or an end waits for those who write"""
 
 
 class Compute(Hypervisor, LiveDisks, Protocol):
@@ -168,36 +158,6 @@ def read_key_file(path: Path) -> tuple[str, str]:
     return access_key_id, secret_key
 
 
-def open_signing_key(home: Home) -> SigningKey:
-    """The key that the region's exports are signed with.
-
-    Raises:
-        SigningKeyDamaged.
-    """
-    return SigningKey.open(home.signing_key, Vault.open(home.vault_key))
-
-
-def read_required_keys(file: str) -> tuple[PublicKey, ...]:
-    """The keys that a file of `--require-signed` has.
-
-    Raises:
-        BadSetting: it cannot be read, or has something else or no key in it.
-    """
-    if not file:
-        return ()
-    try:
-        keys = read_public_keys(Path(file).read_text())
-    except OSError as error:
-        raise BadSetting(flag="--require-signed", reason=f"{file}: {error.strerror}") from error
-    except ValueError as error:
-        raise BadSetting(flag="--require-signed", reason=f"{file} is no text") from error
-    except BadPublicKey as error:
-        raise BadSetting(flag="--require-signed", reason=f"{file}: {error}") from error
-    if not keys:
-        raise BadSetting(flag="--require-signed", reason=f"there is no public key in {file}")
-    return keys
-
-
 def ways_to_buckets(settings: Settings, home: Home, oos: Oos | None, room: Room) -> Buckets:
     """The ways that exports have."""
     endpoint = settings.export_endpoint or ("" if settings.oos_address else settings.oos_endpoint)
@@ -207,19 +167,6 @@ def ways_to_buckets(settings: Settings, home: Home, oos: Oos | None, room: Room)
 
     own_room = room if settings.oos_address else ENDLESS
     return Buckets(Vault.open(home.vault_key), oos, foreign if endpoint else None, own_room=own_room)
-
-
-def allow_list(named: Iterable[tuple[str, int]], own_oos: str) -> AllowList:
-    """Where imports may come from beside public addresses: what the operator names, and the region's own store."""
-    target = parse_url(own_oos, "--oos-endpoint") if own_oos else None
-    own = [(target.host, target.port)] if target else []
-    return AllowList(frozenset([*named, *own]))
-
-
-def make_room(home: Home, reserve_bytes: int) -> Room:
-    """What is left of the media of a home, whose folders may be on several."""
-    folders = [each for each in (home.path, home.staging, home.disks, home.oos) if each.is_dir()]
-    return room_of(folders, reserve_bytes)
 
 
 def make_booter(home: Home) -> QemuBooter:
@@ -284,117 +231,3 @@ def make_sweeps(
         Sweep("bucket keys", lambda: oos_keys.sync(parts), 1.0),
         *buckets,
     ]
-
-
-def make_region(
-    home: Home,
-    name: str,
-    endpoint: str,
-    store: Store,
-    network: GuestNetwork,
-    console: Callable[[str], bytes],
-    fetcher: Fetcher,
-    workflows: Workflows,
-    oos_endpoint: str,
-    room: Room,
-    *,
-    keeps_objects: bool,
-    subregion_letters: tuple[str, ...],
-    public_range: str,
-    share_gate: ShareGate = "off",
-    required_keys: tuple[PublicKey, ...] = (),
-) -> Region:
-    """What use-cases work with."""
-    return Region(
-        name=name,
-        endpoint=endpoint,
-        store=store,
-        network=network,
-        console=console,
-        clock=SystemClock(),
-        ids=IdSource(),
-        vault=Vault.open(home.vault_key),
-        signing_key=open_signing_key(home),
-        fetcher=fetcher,
-        workflows=workflows,
-        oos_endpoint=oos_endpoint,
-        room=room,
-        keeps_objects=keeps_objects,
-        subregion_letters=subregion_letters,
-        public_range=public_range,
-        share_gate=share_gate,
-        required_keys=required_keys,
-    )
-
-
-@contextmanager
-def open_store(home: Home) -> Iterator[Store]:
-    """The region's records, wherever they are, at the newest schema.
-
-    Raises:
-        PlaceDamaged, and those of `open_records`.
-    """
-    with open_records(home, records.known(home)) as store:
-        yield store
-
-
-@contextmanager
-def open_records(home: Home, place: Place | None) -> Iterator[Store]:
-    """The region's records, at the newest schema. None: they are in the home's file.
-
-    Raises:
-        RecordsMissing, RegionDiffers, DisksMissing, DatabaseDamaged, DatabaseNewer, DatabaseUnwritable; of a server:
-        what `PostgreSql.check` and `identity.check_with_server` raise.
-    """
-    opened = _open_file(home) if place is None else _open_server(home, place)
-    with opened as store:
-        yield store
-
-
-@contextmanager
-def _open_file(home: Home) -> Iterator[Store]:
-    identity.check(home)
-    with examination.explained(home.database, examination.REGION_REMEDY):
-        home.make_databases()
-        store = Store(Sqlite(home.database))
-        try:
-            store.migrate()
-            identity.settle(home, store)
-            yield store
-        finally:
-            store.close()
-
-
-@contextmanager
-def _open_server(home: Home, place: Place) -> Iterator[Store]:
-    database = place.open()
-    store = Store(database)
-    try:
-        database.check()
-        with store.read() as connection:
-            contents = examination.examine_records(connection, database.shown)
-        identity.check_with_server(home, contents, database.shown, place.region_id)
-        records.keep(home, place)
-        home.make_databases(records=False)
-        store.migrate()
-        identity.settle(home, store, place.region_id)
-        yield store
-    finally:
-        store.close()
-
-
-def check_databases(home: Home) -> None:
-    """Read both databases through, so that damage is found before it is answered with.
-
-    Raises:
-        DatabaseDamaged, DatabaseUnwritable.
-    """
-    examination.check(home.database, examination.REGION_REMEDY)
-    examination.check(home.journal, examination.JOURNAL_REMEDY)
-
-
-def checkpoint_databases(home: Home, wait_seconds: float) -> None:
-    """Bring into the databases' files what is in their write-ahead logs only, waiting so long for each."""
-    for database in (home.database, home.journal):
-        if database.exists():
-            checkpoint(database, wait_seconds)

@@ -28,25 +28,19 @@ from souche.http.s3.desk import Desk
 from souche.http.s3.door import Door, opened
 from souche.http.server import Application
 from souche.main import guest_network, guest_services, identity, public_range, records
+from souche.main.databases import CHECKPOINT_SECONDS, check_databases, checkpoint_databases, open_records
 from souche.main.drivers import (
-    CHECKPOINT_SECONDS,
     address_of,
-    allow_list,
     bucket_socket,
-    check_databases,
-    checkpoint_databases,
     external_oos,
     keep_embedded_oos,
     make_compute,
     make_parts,
-    make_region,
-    make_room,
     make_sweeps,
-    open_records,
-    read_required_keys,
     readers_of_disks,
     ways_to_buckets,
 )
+from souche.main.regions import allow_list, make_region, make_room, read_required_keys
 from souche.main.space import make_space
 from souche.objects.fetch import Fetcher
 from souche.reconcile.holds import Hold

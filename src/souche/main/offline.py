@@ -1,0 +1,126 @@
+"""What the operator's commands have the server do or, where none runs, do themselves."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from souche.app.buckets import note
+from souche.app.region import Region
+from souche.compute.simulated import SimulatedHypervisor
+from souche.db import image_reports, operations
+from souche.db.store import Store
+from souche.home import Home, HomeInUse
+from souche.main import identity
+from souche.main.drivers import embedded_oos, make_booter, make_parts, run_embedded_oos
+from souche.model.image_boots import Verification
+from souche.model.images import BootMode
+from souche.objects.embedded import EmbeddedOos
+from souche.refusals import CannotBoot, NoObjectStore
+from souche.trust.boot import Machine
+from souche.workflows import booting, buckets, engine, examinations
+from souche.workflows.buckets import Buckets
+from souche.workflows.catalogue import CATALOGUE
+from souche.workflows.parts import Parts
+
+POLL_SECONDS = 0.2
+
+
+def boots(home: Home) -> bool:
+    """Whether images are booted before they are published.
+
+    Raises:
+        CannotBoot.
+    """
+    if home.told().get("Compute") == "simulated":
+        return False
+    lacking = make_booter(home).missing(Machine([], "legacy"))
+    if lacking is not None:
+        raise CannotBoot(program=lacking)
+    return True
+
+
+def finish(home: Home, region: Region, operation_id: str) -> None:
+    """Wait for the server to do an operation; where none runs, do it here.
+
+    Only for operations that need no guest: those that take disks in.
+    """
+    while not region.workflows.wait(operation_id, POLL_SECONDS):
+        try:
+            with home.serve():
+                _do(home, region, operation_id)
+        except HomeInUse:
+            continue
+
+
+def examine(home: Home, region: Region, image_id: str, *, wait: bool) -> None:
+    """Have the report of an image made that was asked for: where no server runs, here. Else the server does, and with
+    `wait` it is waited for."""
+    while not _is_reported(region, image_id):
+        try:
+            with home.serve():
+                examinations.report_wholly(_parts(home, region), image_id)
+        except HomeInUse:
+            if not wait:
+                return
+            time.sleep(POLL_SECONDS)
+
+
+def _is_reported(region: Region, image_id: str) -> bool:
+    """Whether the report is made, or none is to be, as the image is gone."""
+    with region.store.read() as connection:
+        report = image_reports.get(connection, image_id)
+    return report is None or report.is_complete
+
+
+def ensure_bucket(home: Home, region: Region, bucket: str, account_id: str) -> None:
+    """Make a bucket of an account's, by the server's store, or by one that runs for this."""
+    facts = home.told()
+    if facts.get("OosListen") is None and facts.get("Oos") is not None:
+        buckets.assign(region.store, bucket, account_id)
+        return
+    with reached_oos(home, region.store) as oos:
+        buckets.ensure_own(oos, region.store, bucket, account_id)
+    note(region, bucket, account_id)
+
+
+@contextmanager
+def reached_oos(home: Home, store: Store) -> Iterator[EmbeddedOos]:
+    """The embedded store: that of the server, or where none runs, one that runs for this.
+
+    Raises:
+        ObjectsMissing, NoObjectStore.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(home.serve())
+        except HomeInUse:
+            yield _served_oos(home)
+        else:
+            identity.check_objects(home, store)
+            yield stack.enter_context(run_embedded_oos(home))
+
+
+def _served_oos(home: Home) -> EmbeddedOos:
+    facts = home.told()
+    if facts.get("OosListen") is None:
+        raise NoObjectStore
+    return embedded_oos(home, str(facts.get("Oos") or ""))
+
+
+def verify(home: Home, region: Region, image_id: str, mode: BootMode | None) -> Verification:
+    """Boot an image, and record what came of it."""
+    return booting.verify(_parts(home, region), make_booter(home), image_id, mode)
+
+
+def _do(home: Home, region: Region, operation_id: str) -> None:
+    with region.store.read() as connection:
+        operation = operations.get(connection, operation_id)
+    if operation is not None:
+        workflow = CATALOGUE[operation.workflow]
+        engine.run(workflow, _parts(home, region), operation, engine.Unjournalled())
+
+
+def _parts(home: Home, region: Region) -> Parts:
+    """What works without a guest."""
+    hypervisor = SimulatedHypervisor(home.path, region.network.cidr)
+    return make_parts(home, region.store, hypervisor, region.fetcher, Buckets(region.vault), region.room)

@@ -1,0 +1,102 @@
+"""What use-cases work with: a region, served or not."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from souche.app.region import Region, ShareGate, Workflows
+from souche.clock import SystemClock
+from souche.compute.base import GuestNetwork
+from souche.config import BadSetting
+from souche.db.store import Store
+from souche.home import Home
+from souche.ids import IdSource
+from souche.objects.addresses import AllowList
+from souche.objects.fetch import Fetcher
+from souche.objects.urls import parse_url
+from souche.room import Room, room_of
+from souche.signing import BadPublicKey, PublicKey, SigningKey, read_public_keys
+from souche.vault import Vault
+
+
+def open_signing_key(home: Home) -> SigningKey:
+    """The key that the region's exports are signed with.
+
+    Raises:
+        SigningKeyDamaged.
+    """
+    return SigningKey.open(home.signing_key, Vault.open(home.vault_key))
+
+
+def read_required_keys(file: str) -> tuple[PublicKey, ...]:
+    """The keys that a file of `--require-signed` has.
+
+    Raises:
+        BadSetting: it cannot be read, or has something else or no key in it.
+    """
+    if not file:
+        return ()
+    try:
+        keys = read_public_keys(Path(file).read_text())
+    except OSError as error:
+        raise BadSetting(flag="--require-signed", reason=f"{file}: {error.strerror}") from error
+    except ValueError as error:
+        raise BadSetting(flag="--require-signed", reason=f"{file} is no text") from error
+    except BadPublicKey as error:
+        raise BadSetting(flag="--require-signed", reason=f"{file}: {error}") from error
+    if not keys:
+        raise BadSetting(flag="--require-signed", reason=f"there is no public key in {file}")
+    return keys
+
+
+def allow_list(named: Iterable[tuple[str, int]], own_oos: str) -> AllowList:
+    """Where imports may come from beside public addresses: what the operator names, and the region's own store."""
+    target = parse_url(own_oos, "--oos-endpoint") if own_oos else None
+    own = [(target.host, target.port)] if target else []
+    return AllowList(frozenset([*named, *own]))
+
+
+def make_room(home: Home, reserve_bytes: int) -> Room:
+    """What is left of the media of a home, whose folders may be on several."""
+    folders = [each for each in (home.path, home.staging, home.disks, home.oos) if each.is_dir()]
+    return room_of(folders, reserve_bytes)
+
+
+def make_region(
+    home: Home,
+    name: str,
+    endpoint: str,
+    store: Store,
+    network: GuestNetwork,
+    console: Callable[[str], bytes],
+    fetcher: Fetcher,
+    workflows: Workflows,
+    oos_endpoint: str,
+    room: Room,
+    *,
+    keeps_objects: bool,
+    subregion_letters: tuple[str, ...],
+    public_range: str,
+    share_gate: ShareGate = "off",
+    required_keys: tuple[PublicKey, ...] = (),
+) -> Region:
+    """What use-cases work with."""
+    return Region(
+        name=name,
+        endpoint=endpoint,
+        store=store,
+        network=network,
+        console=console,
+        clock=SystemClock(),
+        ids=IdSource(),
+        vault=Vault.open(home.vault_key),
+        signing_key=open_signing_key(home),
+        fetcher=fetcher,
+        workflows=workflows,
+        oos_endpoint=oos_endpoint,
+        room=room,
+        keeps_objects=keeps_objects,
+        subregion_letters=subregion_letters,
+        public_range=public_range,
+        share_gate=share_gate,
+        required_keys=required_keys,
+    )
