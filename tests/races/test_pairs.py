@@ -136,8 +136,10 @@ def export(_scene: Scene, _number: int, snapshot_id: str) -> Request:
     return "CreateSnapshotExportTask", {"SnapshotId": snapshot_id, "OsuExport": target}
 
 
-def deleting_volume_and_linking_it(scene: Scene, _number: int) -> Round:
-    vm, volume = make_vm(scene.first, scene.who), make_volume(scene.first, scene.who)
+def deleting_volume_and_linking_it(scene: Scene, number: int) -> Round:
+    address = f"10.78.0.{number}"  # no two of random ones may be the same
+    vm = make_vm(scene.first, scene.who, private_ip=address)
+    volume = make_volume(scene.first, scene.who)
     link: dict[str, object] = {"VmId": vm.vm_id, "VolumeId": volume.volume_id, "DeviceName": "/dev/xvdb"}
     return Round(("DeleteVolume", {"VolumeId": volume.volume_id}), ("LinkVolume", link))
 
