@@ -116,6 +116,11 @@ def test_no_password_logs_in_by_ssh() -> None:
     assert {"PasswordAuthentication no", "PermitRootLogin no"} <= set(lines)
 
 
+def test_systemd_waits_for_devices_of_a_slow_machine() -> None:
+    """A guest on a busy host gave up its serial console after 90 seconds, and never came to a login prompt."""
+    assert "DefaultDeviceTimeoutSec=900\n" in FILES["etc/systemd/system.conf.d/10-slow-devices.conf"]
+
+
 def test_kernels_installed_later_boot_with_the_same_options() -> None:
     options = "console=tty0 console=ttyS0,115200 net.ifnames=0 no_timer_check"
     assert f'GRUB_CMDLINE_LINUX="{options}"' in FILES["etc/default/grub"]

@@ -108,6 +108,12 @@ GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
 GRUB_DISABLE_RECOVERY=true
 """
 
+# On a busy host without KVM udev is slower than systemd's 90 seconds, and a console without its device has no login.
+SYSTEMD = """\
+[Manager]
+DefaultDeviceTimeoutSec=900
+"""
+
 # All disk drivers that the kernel has, for the image may leave for other hypervisors.
 INITRAMFS = """\
 MODULES=most
@@ -123,6 +129,7 @@ FILES: Mapping[str, str] = {
     "etc/ssh/sshd_config.d/10-keys-only.conf": SSHD,
     "etc/systemd/network/20-dhcp.network": NETWORK,
     "etc/systemd/resolved.conf.d/10-dhcp-only.conf": RESOLVED,
+    "etc/systemd/system.conf.d/10-slow-devices.conf": SYSTEMD,
     "etc/systemd/system/systemd-networkd-wait-online.service.d/10-any.conf": WAIT_ONLINE,
 }
 
