@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import libvirt
@@ -74,13 +74,17 @@ def test_a_lease_is_given_by_reservation_and_goes_with_the_guest(
     hypervisor.remove(heir.vm_id)
 
 
+@pytest.mark.parametrize("heard", [True, False], ids=["libvirt has heard", "libvirt has not heard"])
 def test_the_lease_of_a_guest_removed_behind_our_back_is_released(
-    laboratory: Laboratory, hypervisor: LibvirtHypervisor
+    directory: Path, laboratory: Laboratory, hypervisor: LibvirtHypervisor, *, heard: bool
 ) -> None:
     lost, heir = laboratory.guest(), laboratory.guest()
     heir = type(heir)(**{**vars(heir), "private_ip": lost.private_ip})
     hypervisor.define(lost)
-    with namespace("souchea", hypervisor.bridge, lost.mac_address) as machine:
+    with (
+        namespace("souchea", hypervisor.bridge, lost.mac_address) as machine,
+        nullcontext() if heard else libvirt_hears_nothing(directory / "home"),
+    ):
         assert dhcp(machine, lost.mac_address)["ip"] == lost.private_ip
         host = libvirt.open("qemu:///system")
         next(each for each in host.listAllDomains() if lost.vm_id in each.name()).undefine()

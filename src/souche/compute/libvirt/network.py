@@ -70,14 +70,15 @@ class RegionNetwork:
     def reserve(self, host: Host, wanted: Reservation) -> None:
         """Let DHCP give `wanted.ip` to `wanted.mac`, and to nobody else.
 
-        dnsmasq refuses an address whose lease another MAC has: one that a guest left which was removed behind our
-        back is released first.
+        dnsmasq refuses an address whose lease another MAC has: one of a guest that was removed behind our back is
+        released. Its reservation tells of it too, as libvirt hears of leases late.
         """
         network = host.networkLookupByName(self._names.network)
-        for lease in network.DHCPLeases():
-            if lease["ipaddr"] == wanted.ip and lease["mac"] != wanted.mac:
-                self._end_lease(network, lease["ipaddr"], lease["mac"])
-        self._reservations.add(wanted)
+        former = {each.mac for each in self._reservations.add(wanted) if each.ip == wanted.ip}
+        former |= {lease["mac"] for lease in network.DHCPLeases() if lease["ipaddr"] == wanted.ip}
+        if network.isActive():
+            for mac in former - {wanted.mac}:
+                self._end_lease(network, wanted.ip, mac)
 
     def release(self, host: Host, reservation: Reservation) -> None:
         """Forget the reservation, and the lease if the guest took one: dnsmasq would refuse the address to

@@ -64,18 +64,20 @@ class Reservations:
         with self._failures():
             return list(_read(self._folder.glob("*.host")))
 
-    def add(self, wanted: Reservation) -> None:
-        """Reserve an address, instead of whatever shares it or the MAC. A host name that another MAC has is left
-        out: two guests of one name would take it in turns."""
+    def add(self, wanted: Reservation) -> list[Reservation]:
+        """Reserve an address, instead of whatever shares it or the MAC: those are returned. A host name that another
+        MAC has is left out: two guests of one name would take it in turns."""
         present = self.all()
         if any(each.name == wanted.name and each.mac != wanted.mac for each in present):
             wanted = Reservation(wanted.mac, wanted.ip)
         with self._failures():
-            for each in stale(present, wanted):
+            replaced = stale(present, wanted)
+            for each in replaced:
                 self._file(each.mac).unlink(missing_ok=True)
             if wanted not in present:
                 self._write(wanted)
                 self._reload()
+        return replaced
 
     def discard(self, mac: str) -> None:
         """Forget the reservation of a MAC."""
