@@ -310,7 +310,7 @@ def _check_database_url(flag: str, url: str) -> bool:
     """Refuse what is no URL of a PostgreSQL database. Whether it has a password."""
     try:
         parts = urlsplit(url)
-        good = parts.scheme == "postgresql" and url.startswith("postgresql://") and parts.port != 0
+        good = url.startswith("postgresql://") and parts.port != 0
         has_password = parts.password is not None or any(
             "password" in key for key, _ in parse_qsl(parts.query)
         )
