@@ -46,8 +46,8 @@ def readable_by(user: str, files: list[Path]) -> set[Path]:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """In a folder that everybody may pass through."""
-    with tempfile.TemporaryDirectory() as folder:
+    """In a folder that everybody may pass through, whatever TMPDIR is."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         Path(folder).chmod(0o711)
         yield Path(folder) / "home"
 
