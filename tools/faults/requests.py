@@ -97,7 +97,7 @@ def choose(here: Here) -> tuple[str, Request]:
 
 
 def for_workflow(here: Here, workflow: str) -> tuple[str, Request]:
-    """One that requests an operation of this workflow, if what there is allows it; else one at random."""
+    """A request that leads to this workflow if the region has resources for it; else a random one."""
     for _ in range(4):
         asked = _MAKERS[workflow](here) if workflow in _MAKERS else None
         if asked is not None:

@@ -22,7 +22,7 @@ from souche.storage.qcow2.directory import REMADE, lost_folders
 
 class RecordsMissing(SystemFailure):
     """{home} is the home of a region, but region.sqlite is missing or has no records: put it back, with the
-    region.sqlite-wal that belongs to it. (To begin anew, choose another home.) Nothing was changed."""
+    region.sqlite-wal that belongs to it. (For a new region, choose another home.) Nothing was changed."""
 
 
 class RestoreBroken(SystemFailure):
@@ -56,7 +56,7 @@ class VaultKeyMissing(SystemFailure):
 
 class DatabaseEmpty(SystemFailure):
     """{home} is the home of a region, and the database {database} has no records: name the one that has them, or put
-    them back. (To begin anew, choose another home.) Nothing was changed."""
+    them back. (For a new region, choose another home.) Nothing was changed."""
 
 
 class DatabaseTaken(SystemFailure):

@@ -136,9 +136,8 @@ def serve(settings: Settings) -> Iterator[Served]:
 
 
 def run(settings: Settings) -> None:
-    """Serve the region until the process is told to end, and end it there and then: whatever is in flight is made
-    to be cut off at any moment, and to be resumed by the next start. To close in good order would mean to wait,
-    for as long as a guest takes to stop, or a merge of layers; and the home is not let go of before the end.
+    """Serve the region until a signal ends the process, then exit at once: the next start resumes work in flight. A
+    graceful stop would wait for guests and for merges of layers, and keep the home locked meanwhile.
 
     Raises:
         CannotListen, HomeInUse, ComputeFailed, Unavailable.
@@ -208,7 +207,7 @@ def _listen(settings: Settings) -> socket.socket:
     except OSError as error:
         home = Home(settings.home)
         home.make()
-        with home.serve():  # whoever serves this home has the address, most often: then this says so
+        with home.serve():  # most often the server of this home has the address: this raises HomeInUse
             raise CannotListen(listen=settings.listen, reason=error.strerror) from error
 
 
