@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from souche.config import network_of
-from souche.main import administration
+from souche.main import administration, networks
 from tests.support.polling import eventually
 from tests.wire.server import Server
 
@@ -284,11 +284,11 @@ def test_what_was_served_is_told_again_where_that_was_damaged(
 
 
 def test_a_home_at_another_path_keeps_its_guests_network(tmp_path: Path) -> None:
-    home, moved = tmp_path / "home", tmp_path / "elsewhere"
+    home, paths = tmp_path / "home", (tmp_path / f"elsewhere{number}" for number in count())
     with serving(home) as served:
         network = served.facts["GuestNetwork"]
+    moved = next(path for path in paths if networks.GUESTS.of(path) != network)
     home.rename(moved)
-    assert network_of(moved) != network
     with administration.administer(moved) as administered:
         assert administered.region.network.cidr == network
     (moved / "serving.json").unlink()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from souche import config
 from souche.config import BadSetting, Settings
 from souche.db.store import Store
 from souche.home import Home
-from souche.main import public_range
+from souche.main import networks, public_range
 from souche.main.databases import open_store
 
 FORMER = "198.19.7.0/24"
@@ -49,9 +50,19 @@ def test_without_a_setting_a_region_gets_a_range_by_its_path_and_keeps_it(
     chosen = public_range.chosen(settings(home), home, store)
     assert IPv4Network(chosen).subnet_of(IPv4Network("198.19.0.0/16"))
     public_range.record(store, chosen)
-    elsewhere = Home(tmp_path / "elsewhere")
-    assert config.public_range_of(elsewhere.path) != chosen
+    paths = (tmp_path / f"elsewhere{number}" for number in count())
+    elsewhere = Home(next(path for path in paths if networks.PUBLIC.of(path) != chosen))
     assert public_range.chosen(settings(elsewhere), elsewhere, store) == chosen
+
+
+def test_a_region_gets_no_range_that_the_host_has_a_route_for_unless_it_is_its_own(
+    home: Home, store: Store
+) -> None:
+    taken = IPv4Network(public_range.chosen(settings(home), home, store))
+    chosen = public_range.chosen(settings(home), home, store, [taken])
+    assert not IPv4Network(chosen).overlaps(taken)
+    public_range.record(store, chosen)
+    assert public_range.chosen(settings(home), home, store, [IPv4Network(chosen)]) == chosen
 
 
 def test_a_range_can_be_chosen_as_long_as_nobody_holds_an_address_outside_of_it(

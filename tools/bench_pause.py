@@ -17,7 +17,7 @@ from typing import Final
 from souche import logs
 from souche.compute.base import Guest
 from souche.compute.libvirt.driver import LibvirtHypervisor
-from souche.config import network_of
+from souche.main import networks
 from souche.model.disks import FileSource, GuestDisk
 from souche.run import run
 from tools.harness import wait_for
@@ -37,7 +37,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="souche-bench-") as folder:
         Path(folder).chmod(0o711)  # QEMU's user passes through
         home = Path(folder) / "region"
-        hypervisor = LibvirtHypervisor(home, network_of(home))
+        hypervisor = LibvirtHypervisor(home, networks.GUESTS.of(home))
         try:
             _measure(hypervisor, Path(folder))
         finally:

@@ -16,7 +16,6 @@ from osc_sdk_python import Gateway
 
 from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.compute.libvirt.host_paths import require_traversable
-from souche.config import network_of
 from souche.errors import ComputeFailed
 from souche.run import run
 
@@ -150,5 +149,5 @@ def gateway(listen: str, who: Credentials, path: str = "api/v1") -> Gateway:
 def hypervisor_of(home: Path) -> LibvirtHypervisor:
     """The driver of the region that was served in `home`, with the same network and public IPs: another would make
     both otherwise under it."""
-    public_ips = json.loads((home / "serving.json").read_text()).get("PublicIps")
-    return LibvirtHypervisor(home, network_of(home), public_ips, accelerator="tcg")
+    facts = json.loads((home / "serving.json").read_text())
+    return LibvirtHypervisor(home, facts["GuestNetwork"], facts.get("PublicIps"), accelerator="tcg")

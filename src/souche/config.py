@@ -1,7 +1,6 @@
 """Every setting, declared once: its flag, its environment variable, its default, its help. The command line, the
 settings record and docs/settings.md are made from this table."""
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -90,7 +89,8 @@ SETTINGS: Final = (
         str,
         "",
         "IPv4 network (CIDR) of the guests, on a bridge of its own, without a way out. Default: the one"
-        " that the region has already; at its first start a /20 in 10.128.0.0/9, chosen by the path of HOME.",
+        " that the region has already; at its first start a /20 in 10.128.0.0/9, chosen by"
+        " the path of HOME, beside those that this host has routes for.",
     ),
     Setting(
         "guest_nat",
@@ -112,7 +112,7 @@ SETTINGS: Final = (
         "",
         "IPv4 network (CIDR) that public IPs (CreatePublicIp) are from. They lead to guests on this host only: nothing"
         " for them leaves it. Default: the one that the region has already; at its first start a /24 in 198.19.0.0/16,"
-        " chosen by the path of HOME.",
+        " chosen by the path of HOME, beside those that this host has routes for.",
     ),
     Setting(
         "allow_import",
@@ -403,17 +403,3 @@ def _truth(value: object) -> bool:
 def _values(setting: Setting, value: Any) -> tuple[Any, ...]:
     given = value.split(",") if isinstance(value, str) else value
     return tuple(setting.kind(each) for each in given if each)
-
-
-def public_range_of(home: Path) -> str:
-    """The range of public IPs of the region in `home`: one of 256 networks of 256 addresses. 198.18.0.0/15 is for
-    benchmarks (RFC 2544), in no use on the internet; its lower half some proxies take for themselves."""
-    number = hashlib.sha256(f"public {home}".encode()).digest()[0]
-    return f"198.19.{number}.0/24"
-
-
-def network_of(home: Path) -> str:
-    """The guests' network of the region in `home`: one of 2,048 networks of 4,096 addresses, so that two regions
-    on one machine meet rarely, and `--guest-network` can part them."""
-    number = int.from_bytes(hashlib.sha256(str(home).encode()).digest()[:2]) % 2048
-    return f"10.{128 + number // 16}.{number % 16 * 16}.0/20"

@@ -71,12 +71,12 @@ def guest_and_outside(
 def test_guests_reach_what_the_host_reaches_and_nothing_begins_from_outside(directory: Path) -> None:
     """The machine outside knows no way to the guests' network: it answers to this machine's address."""
     with (
-        region(directory / "home", "10.231.8.0/24", nat=True) as hypervisor,
+        region(directory / "home", "10.71.8.0/24", nat=True) as hypervisor,
         guest_and_outside(directory, hypervisor) as (guest, inside, there),
     ):
         assert inside.python("-c", ASK, THERE, str(OPEN)) == f"{OPEN}\n"
         assert inside.python("-c", ASK, LINK_LOCAL, str(OPEN)) in REFUSED
-        there.route("10.231.8.0/24", HERE)
+        there.route("10.71.8.0/24", HERE)
         assert ask(guest.private_ip, SHUT) == str(SHUT)
         assert there.python("-c", ASK, guest.private_ip, str(SHUT)) in REFUSED
 
@@ -86,7 +86,7 @@ def test_guests_reach_what_listens_on_loopback_through_a_relay_at_the_bridges_ad
 ) -> None:
     """As they do the API and the buckets, by --guest-services."""
     with (
-        region(directory / "home", "10.231.8.0/24") as hypervisor,
+        region(directory / "home", "10.71.8.0/24") as hypervisor,
         guest_and_outside(directory, hypervisor) as (_guest, inside, there),
         socket.create_server(("127.0.0.1", 0)) as target,
     ):
@@ -103,7 +103,7 @@ def test_guests_reach_what_listens_on_loopback_through_a_relay_at_the_bridges_ad
 def test_without_it_guests_have_no_way_out(directory: Path, forwarding: Path) -> None:
     """Also where this machine forwards for others."""
     with (
-        region(directory / "home", "10.231.8.0/24") as hypervisor,
+        region(directory / "home", "10.71.8.0/24") as hypervisor,
         guest_and_outside(directory, hypervisor) as (_guest, inside, _there),
     ):
         forwarding.write_text("1")

@@ -69,11 +69,11 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 def test_connects_again_when_libvirtd_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "RECONNECT_SECONDS", 0.2)
     told: queue.SimpleQueue[str] = queue.SimpleQueue()
-    with reachable_directory() as directory, region(directory / "home", "10.231.7.0/24") as direct:
+    with reachable_directory() as directory, region(directory / "home", "10.71.7.0/24") as direct:
         relay = Relay(directory / "relay")
         relay.up()
         uri = f"qemu+unix:///system?socket={directory}/relay"
-        relayed = LibvirtHypervisor(directory / "home", "10.231.7.0/24", uri=uri)
+        relayed = LibvirtHypervisor(directory / "home", "10.71.7.0/24", uri=uri)
         relayed.watch(told.put)
         relay.down()
         with pytest.raises(Unavailable):

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from souche.compute.base import Firewalls, Guest
-from souche.compute.libvirt import firewall
+from souche.compute.libvirt import firewall, public_routes
 from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.compute.libvirt.names import Names, home_tag
 from souche.errors import ComputeFailed
@@ -27,7 +28,7 @@ from tests.compute.namespaces import Namespace, namespace, outside
 pytestmark = pytest.mark.guest
 
 OPEN, SHUT, UDP = 8080, 8081, 8082
-PUBLIC_RANGE, PUBLIC_IP, UNLINKED = "198.19.250.0/24", "198.19.250.7", "198.19.250.8"
+PUBLIC_RANGE, PUBLIC_IP, UNLINKED = "198.18.250.0/24", "198.18.250.7", "198.18.250.8"
 EVERYBODY = "0.0.0.0/0"
 GROUP, OTHER = "sg-0000000a", "sg-0000000b"
 ECHO = str(Path(__file__).with_name("echo_server.py"))
@@ -50,7 +51,7 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def hypervisor(directory: Path) -> Iterator[LibvirtHypervisor]:
-    with region(directory / "home", "10.231.7.0/24", PUBLIC_RANGE) as made:
+    with region(directory / "home", "10.71.7.0/24", PUBLIC_RANGE) as made:
         made.prepare()
         yield made
 
@@ -207,7 +208,7 @@ def test_a_guest_speaks_by_its_own_addresses_only(
     first, second = guests
     put(hypervisor, first, Rule("-1", -1, -1, EVERYBODY))
     assert machines[1].python("-c", ASK, first.private_ip, str(OPEN)) == f"{OPEN}\n"
-    machines[1].address("10.231.7.200")
+    machines[1].address("10.71.7.200")
     assert machines[1].python("-c", ASK, first.private_ip, str(OPEN)) in ("TimeoutError\n", "OSError\n")
     machines[1].address(second.private_ip)
     machines[1].mac("aa:00:00:00:00:ff")
@@ -299,12 +300,18 @@ def test_nothing_for_the_public_range_leaves_this_machine(
 
 def test_a_range_that_is_routed_elsewhere_is_refused(directory: Path, hypervisor: LibvirtHypervisor) -> None:
     """As that of another region on this machine."""
-    second = LibvirtHypervisor(directory / "second", "10.231.9.0/24", PUBLIC_RANGE)
+    second = LibvirtHypervisor(directory / "second", "10.71.9.0/24", PUBLIC_RANGE)
     with pytest.raises(ComputeFailed, match=f"--public-ips: {PUBLIC_RANGE}.*{hypervisor.bridge}"):
         second.prepare()
     second.close()
-    with region(directory / "second", "10.231.9.0/24"):
+    with region(directory / "second", "10.71.9.0/24"):
         pass
+
+
+def test_a_new_region_takes_no_network_that_this_host_has_a_route_for(hypervisor: LibvirtHypervisor) -> None:
+    taken = public_routes.destinations()
+    assert {IPv4Network(PUBLIC_RANGE), IPv4Network(hypervisor.network.cidr)} <= set(taken)
+    assert all(each.prefixlen > 0 for each in taken)
 
 
 def test_the_firewalls_are_made_again_after_a_flush(

@@ -49,7 +49,7 @@ def disks(directory: Path) -> DiskShelf:
 
 @pytest.fixture(scope="module")
 def hypervisor(directory: Path) -> Iterator[LibvirtHypervisor]:
-    with region(directory / "home", "10.231.5.0/24") as made:
+    with region(directory / "home", "10.71.5.0/24") as made:
         yield made
 
 
@@ -367,7 +367,7 @@ def test_a_home_that_qemu_cannot_reach_is_refused(tmp_path: Path) -> None:
     hidden = tmp_path / "hidden"
     hidden.mkdir(mode=0o700)
     with pytest.raises(ComputeFailed, match="cannot enter"):
-        LibvirtHypervisor(hidden, "10.231.6.0/24")
+        LibvirtHypervisor(hidden, "10.71.6.0/24")
 
 
 def chain(disk: Path) -> list[Path]:

@@ -15,9 +15,9 @@ from tests.compute.libvirt_laboratory import PANIC_SECTOR, DiskShelf, reachable_
 def laboratory() -> Iterator[Laboratory]:
     with (
         reachable_directory() as directory,
-        region(directory / "home", "10.231.1.0/24") as hypervisor,
-        region(directory / "home", "10.231.1.0/24") as reopened,
-        region(directory / "neighbour", "10.231.2.0/24") as neighbour,
+        region(directory / "home", "10.71.1.0/24") as hypervisor,
+        region(directory / "home", "10.71.1.0/24") as reopened,
+        region(directory / "neighbour", "10.71.2.0/24") as neighbour,
     ):
         disks = DiskShelf(directory)
 

@@ -16,7 +16,7 @@ from tests.compute.libvirt_laboratory import DiskShelf, reachable_directory, reg
 def test_a_look_sees_guests_their_disks_and_their_addresses() -> None:
     with (
         reachable_directory() as directory,
-        region(directory / "home", "10.231.3.0/24") as hypervisor,
+        region(directory / "home", "10.71.3.0/24") as hypervisor,
     ):
         disks = DiskShelf(directory)
         laboratory = Laboratory(hypervisor, hypervisor, hypervisor, disks.new_disk, disks.overlay_on)
@@ -24,7 +24,7 @@ def test_a_look_sees_guests_their_disks_and_their_addresses() -> None:
         for guest in (running, off):
             hypervisor.define(guest)
         hypervisor.start(running.vm_id)
-        inspector = LibvirtInspector(directory / "home", "10.231.3.0/24")
+        inspector = LibvirtInspector(directory / "home", "10.71.3.0/24")
         seen = inspector.inspect()
         inspector.close()
         sources = {disk.volume_id: disk.source for disk in running.disks}
@@ -40,7 +40,7 @@ def test_a_look_sees_guests_their_disks_and_their_addresses() -> None:
 
 @pytest.mark.guest
 def test_a_look_at_a_region_without_guests_makes_nothing(tmp_path: Path) -> None:
-    inspector = LibvirtInspector(tmp_path / "home", "10.231.4.0/24")
+    inspector = LibvirtInspector(tmp_path / "home", "10.71.4.0/24")
     seen = inspector.inspect()
     inspector.close()
     network = Names(home_tag(tmp_path / "home")).network

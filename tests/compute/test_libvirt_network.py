@@ -25,7 +25,7 @@ pytestmark = pytest.mark.guest
 
 DHCP_CLIENT = str(Path(__file__).with_name("dhcp_client.py"))
 # RFC 3442: width of the destination, the destination, the router.
-METADATA_ROUTE = bytes([32, 169, 254, 169, 254, 10, 231, 3, 1]).hex()
+METADATA_ROUTE = bytes([32, 169, 254, 169, 254, 10, 71, 3, 1]).hex()
 GET = "import socket; print(socket.create_connection(('169.254.169.254', 80), 5).recv(99).decode(), end='')"
 
 
@@ -37,7 +37,7 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture
 def hypervisor(directory: Path) -> Iterator[LibvirtHypervisor]:
-    with region(directory / "home", "10.231.3.0/24") as made:
+    with region(directory / "home", "10.71.3.0/24") as made:
         made.prepare()
         yield made
 
@@ -112,18 +112,18 @@ def test_a_lease_that_libvirt_has_not_heard_of_yet_goes_with_the_guest(
 
 
 def test_a_network_defined_otherwise_is_made_anew(directory: Path, hypervisor: LibvirtHypervisor) -> None:
-    with region(directory / "home", "10.231.4.0/24") as changed:
+    with region(directory / "home", "10.71.4.0/24") as changed:
         changed.prepare()
         with namespace("souchea", changed.bridge, "aa:00:00:00:00:01") as machine:
-            machine.configure("10.231.4.9", changed.network.gateway_ip)
+            machine.configure("10.71.4.9", changed.network.gateway_ip)
             with serving(changed.bridge, "changed"):
                 assert machine.python("-c", GET) == "changed"
 
 
 def test_a_driver_without_public_ips_leaves_the_network_of_a_server(directory: Path) -> None:
     """Whatever only looks at a region does not take the bridge from under its metadata server."""
-    home, cidr = directory / "served", "10.231.5.0/24"
-    with region(home, cidr, "198.19.8.0/24") as server:
+    home, cidr = directory / "served", "10.71.5.0/24"
+    with region(home, cidr, "198.18.8.0/24") as server:
         server.prepare()
         before = socket.if_nametoindex(server.bridge)
         looking = LibvirtHypervisor(home, cidr)
@@ -138,14 +138,14 @@ def test_a_network_in_use_is_left_alone(
     guest = laboratory.guest()
     hypervisor.define(guest)
     hypervisor.start(guest.vm_id)
-    changed = LibvirtHypervisor(directory / "home", "10.231.4.0/24")
+    changed = LibvirtHypervisor(directory / "home", "10.71.4.0/24")
     with pytest.raises(ComputeFailed, match="differs"):
         changed.prepare()
     changed.close()
 
 
 def test_each_region_answers_its_own_guests(directory: Path, hypervisor: LibvirtHypervisor) -> None:
-    with region(directory / "other", "10.231.4.0/24") as other:
+    with region(directory / "other", "10.71.4.0/24") as other:
         other.prepare()
         with (
             namespace("souchea", hypervisor.bridge, "aa:00:00:00:00:01") as ours,
@@ -153,8 +153,8 @@ def test_each_region_answers_its_own_guests(directory: Path, hypervisor: Libvirt
             serving(hypervisor.bridge, "ours"),
             serving(other.bridge, "theirs"),
         ):
-            ours.configure("10.231.3.9", hypervisor.network.gateway_ip)
-            theirs.configure("10.231.4.9", other.network.gateway_ip)
+            ours.configure("10.71.3.9", hypervisor.network.gateway_ip)
+            theirs.configure("10.71.4.9", other.network.gateway_ip)
             for _ in range(3):
                 assert ours.python("-c", GET) == "ours"
                 assert theirs.python("-c", GET) == "theirs"

@@ -31,7 +31,7 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def hypervisor(directory: Path) -> Iterator[LibvirtHypervisor]:
-    with region(directory / "home", "10.231.9.0/24") as made:
+    with region(directory / "home", "10.71.9.0/24") as made:
         made.prepare()
         yield made
 

@@ -5,12 +5,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Protocol
 
 from souche.clock import SystemClock
 from souche.compute.base import Hypervisor
-from souche.compute.libvirt import accelerator, host_paths
+from souche.compute.libvirt import accelerator, host_paths, public_routes
 from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.compute.simulated import SimulatedHypervisor
 from souche.config import BadSetting, Settings
@@ -68,6 +69,15 @@ def make_compute(settings: Settings) -> tuple[Compute, str | None]:
     )
     driver.prepare()
     return driver, driver.bridge
+
+
+def networks_in_use(settings: Settings) -> tuple[IPv4Network, ...]:
+    """What this host has routes for, so that a new region takes something else; nothing where guests are pretended.
+
+    Raises:
+        ComputeFailed.
+    """
+    return public_routes.destinations() if settings.compute == "libvirt" else ()
 
 
 def readers_of_disks(settings: Settings) -> int | None:

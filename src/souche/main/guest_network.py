@@ -1,20 +1,22 @@
 """The network of a region's guests: recorded at the first start, so that a home that is restored at another path keeps
 it, and with it the addresses of its VMs."""
 
+from collections.abc import Iterable
 from ipaddress import IPv4Network
 
-from souche.config import BadSetting, network_of
+from souche.config import BadSetting
 from souche.db import region
 from souche.db.store import Store
 from souche.home import Home
+from souche.main import networks
 
 
-def known(home: Home, store: Store) -> str:
+def known(home: Home, store: Store, taken: Iterable[IPv4Network] = ()) -> str:
     """The network (CIDR) of a region: as it is recorded; as its server said, before networks were recorded; or as it
-    will be recorded."""
+    will be recorded, where none of those `taken` are in the way."""
     with store.read() as connection:
         recorded = region.guest_network(connection)
-    return recorded or str(home.told().get("GuestNetwork") or network_of(home.path))
+    return recorded or str(home.told().get("GuestNetwork") or networks.GUESTS.of(home.path, taken))
 
 
 def check(cidr: str) -> None:

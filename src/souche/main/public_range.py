@@ -1,13 +1,15 @@
 """The range that public IPs of a region are from: recorded at the first start, as the guests' network is, so that a
 home that is restored at another path keeps it, and with it the addresses that accounts hold."""
 
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
-from souche.config import BadSetting, Settings, public_range_of
+from souche.config import BadSetting, Settings
 from souche.db import public_ips, region
 from souche.db.store import Store
 from souche.home import Home
+from souche.main import networks
 
 FLAG: Final = "--public-ips"
 SHORTEST_PREFIX: Final = 16
@@ -34,20 +36,21 @@ def check(cidr: str) -> None:
         raise BadSetting(flag=FLAG, reason=f"{cidr} has addresses that no guest can be reached by")
 
 
-def known(home: Home, store: Store) -> str:
-    """The range (CIDR) of a region: as it is recorded, or as it will be."""
+def known(home: Home, store: Store, taken: Iterable[IPv4Network] = ()) -> str:
+    """The range (CIDR) of a region: as it is recorded, or as it will be, where none of those `taken` are in the
+    way."""
     with store.read() as connection:
         recorded = region.public_range(connection)
-    return recorded or public_range_of(home.path)
+    return recorded or networks.PUBLIC.of(home.path, taken)
 
 
-def chosen(settings: Settings, home: Home, store: Store) -> str:
-    """The range (CIDR) that the region is to have from now on.
+def chosen(settings: Settings, home: Home, store: Store, taken: Iterable[IPv4Network] = ()) -> str:
+    """The range (CIDR) that the region is to have from now on. `taken`: what this host has routes for.
 
     Raises:
         BadSetting: it overlaps with the guests' network, or accounts hold addresses outside of it.
     """
-    cidr = settings.public_ips or known(home, store)
+    cidr = settings.public_ips or known(home, store, taken)
     network = IPv4Network(cidr)
     if network.overlaps(IPv4Network(settings.guest_network)):
         reason = f"{cidr} overlaps with the guests' network {settings.guest_network}"

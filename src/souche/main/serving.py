@@ -37,6 +37,7 @@ from souche.main.drivers import (
     make_compute,
     make_parts,
     make_sweeps,
+    networks_in_use,
     readers_of_disks,
     ways_to_buckets,
 )
@@ -92,8 +93,10 @@ def serve(settings: Settings) -> Iterator[Served]:
         if settings.oos_address is not None:
             identity.check_objects(home, store)
         checkpoint_databases(home, CHECKPOINT_SECONDS)
-        settings = replace(settings, guest_network=settings.guest_network or guest_network.known(home, store))
-        settings = replace(settings, public_ips=public_range.chosen(settings, home, store))
+        taken = networks_in_use(settings)
+        network = settings.guest_network or guest_network.known(home, store, taken)
+        settings = replace(settings, guest_network=network)
+        settings = replace(settings, public_ips=public_range.chosen(settings, home, store, taken))
         compute, bridge = make_compute(settings)
         guest_network.record(store, settings.guest_network)
         public_range.record(store, settings.public_ips)

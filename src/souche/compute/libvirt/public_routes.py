@@ -26,6 +26,16 @@ def commands(bridge: str, gateway: IPv4Address, public_range: IPv4Network) -> st
     )
 
 
+def destinations() -> tuple[IPv4Network, ...]:
+    """The networks that this machine has a route for, its own and those that it refuses; not the default route.
+
+    Raises:
+        ComputeFailed.
+    """
+    found = json.loads(_ip("-4", "-json", "route", "show") or b"[]")
+    return tuple(IPv4Network(each["dst"]) for each in found if each["dst"] != "default")
+
+
 def check_free(bridge: str, public_range: IPv4Network) -> None:
     """Refuse a range that something else on this machine has a route for.
 
