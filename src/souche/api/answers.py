@@ -54,11 +54,16 @@ def recall(
     return None if kept is None else _signed(kept, request_id)
 
 
+def is_brief(action: Action, body: bytes) -> bool:
+    """Whether `at_once` is worth a try."""
+    return action.name in BRIEF and len(body) <= SHORT_BODY
+
+
 def at_once(
     action: Action, region: Region, principal: Principal | None, body: bytes, request_id: str
 ) -> bytes | None:
-    """As `answer`, when that takes some milliseconds at the most; else None, and nothing is done."""
-    if action.name not in BRIEF or len(body) > SHORT_BODY:
+    """As `answer`, when that takes some milliseconds at most; else None, and nothing is done."""
+    if not is_brief(action, body):
         return None
     try:
         return answer(action, region.hurried(MOST_SECONDS), principal, body, request_id)

@@ -11,13 +11,14 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from souche.api import actions, spec
-from souche.api.answers import answer, at_once, encoded, recall
+from souche.api.answers import answer, at_once, encoded, is_brief, recall
 from souche.api.dispatch import Action, fetches
 from souche.api.request_errors import WrongMethod, WrongServicePath
 from souche.app.region import Region
 from souche.http.auth import Authenticator, KeyLookup
 from souche.http.endpoint import Answerer, Endpoint, Later
 from souche.http.exchange import SLASHES, Exchange
+from souche.http.loop_turns import LoopTurns
 from souche.http.signature import SignedRequest
 from souche.http.turns import Bounds, Turns
 
@@ -43,6 +44,7 @@ class _Pools:
     requests: Turns = field(default_factory=lambda: Turns("request", REQUESTS))
     fetches: Turns = field(default_factory=lambda: Turns("fetch", FETCHES))
     callers: Turns = field(default_factory=lambda: Turns("caller", CALLERS))
+    reads: LoopTurns = field(default_factory=LoopTurns)
 
 
 def create_app(region: Region, keys: KeyLookup, more_routes: Iterable[BaseRoute] = ()) -> Starlette:
@@ -83,8 +85,8 @@ class CollapseSlashes:
 def _doing(
     find: Callable[[str], Action], region: Region, authenticator: Authenticator, pools: _Pools
 ) -> Answerer:
-    """An answerer that does the action of a family that the path names: at once what is known or soon read, the
-    rest later. Where the database is a server, the event loop asks it nothing."""
+    """An answerer that does the action of a family that the path names: at once what is known, the rest in turn.
+    Where the database is a server, the event loop asks it nothing."""
     is_local = region.store.database.is_local
 
     def do(exchange: Exchange, request: SignedRequest) -> bytes | Later:
@@ -100,11 +102,13 @@ def _doing(
         if principal is not None:
             exchange.account_id, exchange.access_key_id = principal.account_id, principal.access_key_id
         question = (action, region, principal, request.body, exchange.request_id)
-        known = recall(*question) or (at_once(*question) if is_local else None)
-        if known:
-            return known
+        account_id = principal.account_id if principal else NOBODY
         turns = pools.fetches if fetches(action, request.body) else pools.requests
-        return Later(turns, principal.account_id if principal else NOBODY, partial(answer, *question))
+        whole = Later(turns, account_id, partial(answer, *question))
+        known = recall(*question)
+        if known or not (is_local and is_brief(action, request.body)):
+            return known or whole
+        return Later(pools.reads, account_id, lambda: at_once(*question) or whole)
 
     return do
 

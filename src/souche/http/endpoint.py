@@ -11,6 +11,7 @@ from souche import room
 from souche.api import errors
 from souche.api.answers import encoded
 from souche.http.exchange import ANY_ORIGIN, Exchange, read_request, send_json
+from souche.http.loop_turns import LoopTurns
 from souche.http.signature import SignedRequest
 from souche.http.turns import Turns
 from souche.ids import IdSource
@@ -18,10 +19,10 @@ from souche.ids import IdSource
 
 @dataclass(frozen=True)
 class Later:
-    """What may wait for the disk or for others: work for a thread, which the account gets when its turn comes. It may
-    lead to more work, of an account that is known by then."""
+    """What takes more than microseconds: work for a thread or for the event loop, which the account gets when its turn
+    comes. It may lead to more work, of an account that is known by then."""
 
-    turns: Turns
+    turns: Turns | LoopTurns
     account_id: str
     work: "Callable[[], bytes | Later]"
 
@@ -39,8 +40,8 @@ log = structlog.get_logger(__name__)
 
 
 class Endpoint:
-    """Answers with what `answer` gives or raises. `answer` does what takes microseconds; what may wait it gives back,
-    to be run in a thread."""
+    """Answers with what `answer` gives or raises. `answer` does what takes microseconds; what takes longer it gives
+    back, to be run in turn."""
 
     def __init__(self, ids: IdSource, answer: Answerer) -> None:
         self._ids = ids
