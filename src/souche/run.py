@@ -9,7 +9,7 @@ import os
 import shlex
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -47,13 +47,14 @@ def run(
     stdin: bytes | None = None,
     extra_environment: Mapping[str, str] | None = None,
     watch: Callable[[], None] | None = None,
+    statuses: Collection[int] = (0,),
 ) -> bytes:
     """Run a program to its end and return its standard output. `watch` is called while it runs, every quarter of a
-    second; what it raises ends the program.
+    second; what it raises ends the program. `statuses` are those that mean success.
 
     Raises:
         ProgramMissing: no such program on `PATH`.
-        ProgramFailed: it ended with another status than 0; carries the last lines of standard error.
+        ProgramFailed: it ended with another status; carries the last lines of standard error.
         ProgramTimedOut: it was still running after `timeout_seconds`, and was killed.
     """
     command = [str(part) for part in argv]
@@ -77,7 +78,7 @@ def run(
         except BaseException:
             process.kill()
             raise
-    if process.returncode != 0:
+    if process.returncode not in statuses:
         last = stderr.decode(errors="replace").strip()[-2000:]
         raise ProgramFailed(program=command[0], status=process.returncode, stderr=last)
     return stdout

@@ -19,6 +19,8 @@ from tests.support.signed_sums import (
     SUMS,
 )
 
+FORGED_SIGNATURE = SIGNATURE[:-1] + bytes([SIGNATURE[-1] ^ 1])
+
 
 def armoured(data: bytes) -> bytes:
     body = base64.encodebytes(data).decode()
@@ -43,6 +45,37 @@ def test_a_signature_around_the_text_covers_what_is_inside_it_only() -> None:
     inside = SIGNED_CHECKSUM.replace("SHA256 (disk", f"{added}SHA256 (disk")
     with pytest.raises(BadSignature):
         signed_sums.verified(inside.encode(), None, KEY.encode())
+
+
+@pytest.mark.parametrize("signature", [SIGNATURE + EXPIRED_SIGNATURE, EXPIRED_SIGNATURE + SIGNATURE])
+@pytest.mark.parametrize("key", [KEY, KEY + EXPIRED_KEY])
+def test_of_several_signatures_one_by_a_good_key_is_enough(signature: bytes, key: str) -> None:
+    assert list(signed_sums.verified(SUMS.encode(), signature, key.encode())) == ["disk.raw", "other.qcow2"]
+
+
+@pytest.mark.parametrize(
+    ("signature", "key"),
+    [
+        (SIGNATURE + EXPIRED_SIGNATURE, OTHER_KEY),
+        (SIGNATURE + EXPIRED_SIGNATURE, EXPIRED_KEY),
+        (SIGNATURE + FORGED_SIGNATURE, KEY),
+        (FORGED_SIGNATURE + SIGNATURE, KEY),
+        (SIGNATURE + b"nonsense", KEY),
+        (SIGNED_CHECKSUM.encode(), KEY),
+    ],
+)
+def test_of_several_signatures_none_counts_where_one_is_forged_or_none_is_good(
+    signature: bytes, key: str
+) -> None:
+    with pytest.raises(BadSignature):
+        signed_sums.verified(SUMS.encode(), signature, key.encode())
+
+
+def test_a_second_text_behind_a_signed_one_is_refused() -> None:
+    unknown = SIGNED_CHECKSUM.replace("disk.raw", "evil.raw")
+    for text in (SIGNED_CHECKSUM * 2, SIGNED_CHECKSUM + unknown, unknown + SIGNED_CHECKSUM):
+        with pytest.raises(BadSignature):
+            signed_sums.verified(text.encode(), None, KEY.encode())
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,12 @@ MOST_BYTES: Final = 4 * 1024 * 1024
 SIGNED_MESSAGE: Final = b"-----BEGIN PGP SIGNED MESSAGE-----"
 ARMOUR: Final = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 SECONDS: Final = 60
-NOT_GOOD: Final = frozenset({"EXPSIG", "EXPKEYSIG", "REVKEYSIG", "BADSIG", "ERRSIG"})
+STATUSES: Final = (0, 2)
+"""gpgv's status is 2 where it does not know one of the keys, although another's signature is good."""
+GOOD: Final = frozenset({"GOODSIG", "VALIDSIG"})
+DO_NOT_COUNT: Final = frozenset({"EXPSIG", "EXPKEYSIG", "REVKEYSIG", "ERRSIG"})
+FORGED: Final = frozenset({"BADSIG", "NODATA", "UNEXPECTED", "ERROR", "FAILURE"})
+"""What makes every other signature worthless too: one does not fit the text, or there is more than signatures."""
 
 
 class BadSignature(Invalid):
@@ -60,17 +65,27 @@ def _signed_text(folder: Path, sums: bytes, signature: bytes | None, key: bytes)
         (folder / "signature").write_bytes(signature)
         files = [str(folder / "signature"), str(folder / "sums")]
     try:
-        _check(run.run([*argv, *files], timeout_seconds=SECONDS).decode(errors="replace"))
+        said = run.run([*argv, *files], timeout_seconds=SECONDS, statuses=STATUSES)
     except ProgramFailed as error:
         raise BadSignature(reason=str(error.fields["stderr"])) from error
+    _check(said.decode(errors="replace"))
     return (folder / "text").read_bytes() if signature is None else sums
 
 
-def _check(status: str) -> None:
-    """gpgv's word for a signature by a key that has expired is its status, not its exit."""
-    said = {line.split()[1] for line in status.splitlines() if line.startswith("[GNUPG:] ")}
-    if said & NOT_GOOD or not {"GOODSIG", "VALIDSIG"} <= said:
-        raise BadSignature(reason=", ".join(sorted(said & NOT_GOOD)) or "there is no signature.")
+def _check(said: str) -> None:
+    """One good signature is enough, as for apt: a list may be signed by keys that are not known here, or have expired.
+    What gpgv says of a signature follows its NEWSIG."""
+    words = [line.split()[1] for line in said.splitlines() if line.startswith("[GNUPG:] ")]
+    signatures: list[set[str]] = []
+    for word in words:
+        if word == "NEWSIG":
+            signatures.append(set())
+        elif signatures:
+            signatures[-1].add(word)
+    is_good = any(each >= GOOD and not each & DO_NOT_COUNT for each in signatures)
+    if FORGED & set(words) or not is_good:
+        wrong = sorted((FORGED | DO_NOT_COUNT | {"NO_PUBKEY"}) & set(words))
+        raise BadSignature(reason=", ".join(wrong) or "there is no signature.")
 
 
 def _binary(key: bytes) -> bytes:
