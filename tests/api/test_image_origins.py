@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 import pytest
+from structlog.testing import capture_logs
 
 from souche.api import actions
 from souche.api.dispatch import dispatch
@@ -28,7 +29,7 @@ from souche.refusals import (
 )
 from souche.signing import SigningKey
 from tests.support.client import Client
-from tests.support.exported import LINEAGE, put_manifest
+from tests.support.exported import LINEAGE, put_manifest, put_with_companion
 from tests.support.region import make_account
 from tests.support.resources import make_image, make_product_type, make_snapshot, make_vm, read_image
 from tests.support.signed import export
@@ -318,3 +319,32 @@ def test_a_copy_carries_what_its_source_does(region: Region, alice: Principal) -
     told = origin(region, alice, copied)
     assert (told["Ancestors"], told["Consistency"]["State"]) == ([source.image_id], "quiesced")
     assert told["VmAttributes"]["Performance"] == "highest"
+
+
+def test_a_boot_mode_that_is_none_of_the_images_is_not_carried(region: Region, alice: Principal) -> None:
+    """Neither by an import, nor by a copy, nor by an image of a VM that boots otherwise."""
+    by_uefi = VmAttributes(True, "terminate", "high", "uefi")  # noqa: FBT003
+    location = put_with_companion(b"x", {"boot_modes": ("legacy",), "vm_attributes": by_uefi})
+    carried = VmAttributes(boot_mode="uefi")
+    mapping = ImageMapping("/dev/sda1", make_snapshot(region, alice).snapshot_id, 10)
+    source = make_image(
+        region, alice, boot_modes=("legacy", "uefi"), vm_attributes=carried, mappings=(mapping,)
+    )
+    vm = make_vm(region, alice, image_id=source.image_id, boot_mode="uefi")
+    client = Client(region, alice)
+    with capture_logs() as logged:
+        imported = client("CreateImage", FileLocation=location)["Image"]["ImageId"]
+    assert [(each["image_id"], each["boot_mode"]) for each in logged if "left out" in each["event"]] == [
+        (imported, "uefi")
+    ]
+    copied = client(
+        "CreateImage", SourceImageId=source.image_id, SourceRegionName=region.name, BootModes=["legacy"]
+    )["Image"]["ImageId"]
+    of_vm = client("CreateImage", VmId=vm.vm_id, ImageName="of-vm", BootModes=["legacy"], NoReboot=True)[
+        "Image"
+    ]
+    assert read_image(region, imported).vm_attributes == replace(by_uefi, boot_mode=None)
+    assert read_image(region, copied).vm_attributes is None
+    of_vm_carried = read_image(region, of_vm["ImageId"]).vm_attributes
+    assert of_vm_carried
+    assert (of_vm_carried.boot_mode, of_vm_carried.performance) == (None, vm.performance)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import sqlalchemy as sa
+import structlog
 
 from souche import ids
 from souche.app import block_devices, image_copies, images, product_codes, quotas, tags
@@ -35,6 +36,8 @@ OLD_DEVICE_NAME: Final = re.compile(r"/dev/sda([2-9])")
 """of a second disk, in the published sample (reference section 4)"""
 PRODUCT_CODE: Final = re.compile(r"[A-Za-z0-9-]{1,16}")
 TEXT_LENGTH: Final = 255
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ def create(region: Region, who: Principal, command: FromManifest) -> Image:
         for disk, mapping in zip(exported.manifest.disks, filled, strict=True):
             disk_imports.insert(work.connection, _disk(region, command, exported, disk, mapping))
         work.operations.append(import_image_from_manifest(image))
+    _note_boot_mode(image)
     return images.seen_by(region, who, image)
 
 
@@ -167,6 +171,16 @@ def _with_companion(region: Region, image: Image, settings: ImageSettings, expor
         consistency=companion.consistency,
         guest_pause_seconds=None if pause is None else pause / 1_000_000,
     )
+
+
+def _note_boot_mode(image: Image) -> None:
+    """Say that a boot mode for VMs was left out (`images.write`)."""
+    wanted = image.vm_attributes.boot_mode if image.vm_attributes else None
+    if wanted is not None and wanted not in image.boot_modes:
+        boots_by = ", ".join(image.boot_modes)
+        log.warning(
+            "boot mode for VMs left out", image_id=image.image_id, boot_mode=wanted, image_boots_by=boots_by
+        )
 
 
 def _signed_by(region: Region, signer: Signer | None) -> SignedBy | None:

@@ -374,7 +374,8 @@ def _ordered(modes: Collection[BootMode]) -> tuple[BootMode, ...]:
 
 
 def write(work: Work, image: Image) -> None:
-    """Check the image's name and description, and write its record.
+    """Check the image's name and description, and write its record, without a boot mode for VMs that is none of
+    its own.
 
     Raises:
         BadImageName, ImageNameTaken, ValueTooLong.
@@ -385,7 +386,9 @@ def write(work: Work, image: Image) -> None:
     taken = images.named(work.connection, image.account_id, image.name)
     if taken is not None:
         raise ImageNameTaken(name=image.name, image_id=taken)
-    images.insert(work.connection, image)
+    carried = image.vm_attributes
+    attributes = carried.bootable(image.boot_modes) if carried else None
+    images.insert(work.connection, replace(image, vm_attributes=attributes))
 
 
 def reread(region: Region, image: Image) -> Image:

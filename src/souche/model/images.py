@@ -1,6 +1,7 @@
 """Machine images (OMIs)."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -35,6 +36,13 @@ class VmAttributes:
     shutdown_behavior: str | None = None
     performance: str | None = None
     boot_mode: BootMode | None = None
+
+    def bootable(self, boot_modes: Collection[BootMode]) -> "VmAttributes | None":
+        """These, without a boot mode that is none of those of an image. None: nothing is left."""
+        if self.boot_mode is None or self.boot_mode in boot_modes:
+            return self
+        rest = replace(self, boot_mode=None)
+        return None if rest == VmAttributes() else rest
 
 
 @dataclass(frozen=True)
