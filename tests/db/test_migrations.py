@@ -120,3 +120,47 @@ def test_the_names_of_files_are_the_revisions_in_their_order() -> None:
     """They are read without Alembic."""
     walked = ScriptDirectory(str(revisions.MIGRATIONS)).walk_revisions()
     assert revisions.known() == tuple(script.revision for script in walked)
+
+
+def test_an_image_whose_snapshot_has_no_record_is_failed(tmp_path: Path) -> None:
+    store = Store(databases.kind().empty(tmp_path / "region.db"))
+    store.migrate("0026")
+    date = "2026-11-24T10:00:00.000Z"
+    rows: list[tuple[str, dict[str, object]]] = [
+        ("accounts", {"account_id": "1", "name": "alice", "creation_date": date}),
+        ("snapshots", {**_row(schema.snapshots), "snapshot_id": "snap-1", "creation_date": date}),
+    ]
+    for image_id, snapshot_id in (("ami-1", "snap-1"), ("ami-2", "snap-2")):
+        image = {**_row(schema.images), "image_id": image_id, "name": image_id, "creation_date": date}
+        mapping = {**_row(schema.image_mappings), "image_id": image_id, "snapshot_id": snapshot_id}
+        rows += [("images", image), ("image_mappings", mapping)]
+    with store.engine.begin() as connection:
+        for table, row in rows:
+            columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in row]
+            connection.execute(sa.table(table, *columns).insert(), row)
+    store.migrate()
+    with store.read() as connection:
+        query = sa.text("SELECT image_id, state, state_message FROM images ORDER BY image_id")
+        found = connection.execute(query).all()
+        mapped = connection.scalars(sa.text("SELECT snapshot_id FROM image_mappings")).all()
+    delete = sa.text("DELETE FROM snapshots")
+    with pytest.raises(sa.exc.IntegrityError), store.begin() as connection:
+        connection.execute(delete)
+    store.close()
+    message = "snap-2 had no record when the region was upgraded"
+    assert found == [("ami-1", "x", None), ("ami-2", "failed", message)]
+    assert mapped == ["snap-1"]
+
+
+def _row(table: sa.Table) -> dict[str, object]:
+    """A row with something in every column that must have something."""
+    values: dict[type, object] = {
+        sa.Boolean: True,
+        sa.Integer: 1,
+        sa.BigInteger: 1,
+        sa.Float: 1.0,
+        sa.JSON: "[]",
+    }
+    needed = [column for column in table.c if not column.nullable and column.server_default is None]
+    found = {column.name: values.get(type(column.type), "x") for column in needed}
+    return found | ({"account_id": "1"} if "account_id" in found else {})

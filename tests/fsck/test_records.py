@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from souche.app import public_ips
-from souche.db import operations
+from souche.db import images, operations
 from souche.db.contradictions import CONTRADICTIONS
 from souche.model.operations import Operation
 from souche.operations.vms import DeleteVm
@@ -113,8 +113,14 @@ def _mapping_lost(world: World, cast: Cast) -> str:
     return cast.image_id
 
 
-def _mapped_snapshot_lost(world: World, cast: Cast) -> str:
-    execute(world, "UPDATE image_mappings SET snapshot_id = 'snap-00000000'")
+def _mapped_snapshot_broken(world: World, cast: Cast) -> str:
+    """A foreign key keeps its record; if the key was switched off, the finding is `ReferenceBroken`."""
+    with world.region.store.read() as connection:
+        image = images.get(connection, cast.image_id)
+    assert image is not None
+    for snapshot_id in image.snapshot_ids:
+        world.parts.volumes.delete_snapshot(snapshot_id)
+        execute(world, "UPDATE snapshots SET state = 'error' WHERE snapshot_id = :id", id=snapshot_id)
     return cast.image_id
 
 
@@ -126,7 +132,7 @@ DAMAGES: Final[dict[str, Damage]] = {
     "LinkStuck": _set("volume_links", "volume_id", "state", "attaching", _attached_volume),
     "VolumeUpdateStuck": _update_stuck,
     "ExportStuck": _export("active"),
-    "ImageSnapshotMissing": _mapped_snapshot_lost,
+    "ImageSnapshotMissing": _mapped_snapshot_broken,
     "ImageRootMissing": _mapping_lost,
     "VolumeInUseUnlinked": _unlinked_in_use,
     "VolumeLinkedNotInUse": _set("volumes", "volume_id", "state", "available", _attached_volume),

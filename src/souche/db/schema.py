@@ -206,7 +206,12 @@ image_mappings = sa.Table(
     sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("device_name", sa.String(16), nullable=False),
-    sa.Column("snapshot_id", sa.String(13), index=True),
+    # The record of a snapshot cannot be deleted while an image uses it. A transaction may write the image first.
+    sa.Column(
+        "snapshot_id",
+        sa.ForeignKey("snapshots.snapshot_id", ondelete="RESTRICT", deferrable=True, initially="DEFERRED"),
+        index=True,
+    ),
     sa.Column("volume_size_gib", sa.Integer, nullable=False),
     sa.Column("volume_type", sa.String(16), nullable=False),
     sa.Column("iops", sa.Integer),

@@ -93,6 +93,14 @@ class CreateTrigger(ExecutableDDLElement):
         self.condition = condition
 
 
+class DropTrigger(ExecutableDDLElement):
+    """Drop what `CreateTrigger` made on a table."""
+
+    def __init__(self, name: str, table: str) -> None:
+        self.name = name
+        self.table = table
+
+
 def spelled(spelling: str) -> Callable[..., str]:
     """A function for SQLAlchemy's compiler. In the spelling, `{0}` is an element's first argument, and `{all}` are all
     arguments, with commas between."""

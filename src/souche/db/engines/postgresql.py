@@ -18,6 +18,7 @@ from sqlalchemy.sql.compiler import DDLCompiler
 from souche.db.engines.elements import (
     PATTERNS,
     CreateTrigger,
+    DropTrigger,
     JsonArray,
     JsonObject,
     JsonOf,
@@ -285,3 +286,8 @@ def _create_trigger(trigger: CreateTrigger, compiler: DDLCompiler, **_options: A
         f" CREATE TRIGGER {trigger.name} AFTER {trigger.event} ON {trigger.table} FOR EACH ROW"
         f" WHEN ({trigger.condition}) EXECUTE FUNCTION {trigger.name}()"
     )
+
+
+@compiles(DropTrigger, NAME)
+def _drop_trigger(trigger: DropTrigger, _compiler: DDLCompiler, **_options: Any) -> str:
+    return f"DROP TRIGGER {trigger.name} ON {trigger.table}; DROP FUNCTION {trigger.name}()"

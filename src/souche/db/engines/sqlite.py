@@ -15,6 +15,7 @@ from sqlalchemy.sql.compiler import DDLCompiler
 from souche.db.engines.elements import (
     PATTERNS,
     CreateTrigger,
+    DropTrigger,
     JsonArray,
     JsonObject,
     JsonOf,
@@ -192,3 +193,8 @@ def _create_trigger(trigger: CreateTrigger, compiler: DDLCompiler, **_options: A
         f"CREATE TRIGGER {trigger.name} AFTER {trigger.event} ON {trigger.table} WHEN {trigger.condition}"
         f" BEGIN {statement}; END"
     )
+
+
+@compiles(DropTrigger, NAME)
+def _drop_trigger(trigger: DropTrigger, _compiler: DDLCompiler, **_options: Any) -> str:
+    return f"DROP TRIGGER {trigger.name}"
