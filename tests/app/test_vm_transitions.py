@@ -1,5 +1,8 @@
 """Lists are all or nothing, and each transition requests its operation once (reference section 6)."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import pytest
 
 from souche.app import vm_transitions
@@ -17,6 +20,7 @@ from souche.refusals import (
 )
 from souche.states import LinkState, VmState
 from tests.support.resources import make_vm, read_vm, requested
+from tests.support.statements import statements, transactions
 
 
 def test_each_transition_is_a_workflow_of_its_own_generation(region: Region, alice: Principal) -> None:
@@ -26,6 +30,27 @@ def test_each_transition_is_a_workflow_of_its_own_generation(region: Region, ali
     vm_transitions.delete(region, alice, [vm.vm_id, vm.vm_id])
     assert requested(region) == ["start_vm", "delete_vm"]
     assert read_vm(region, vm.vm_id).generation == 2
+
+
+STATES: dict[Callable[[Region, Principal, Sequence[str]], object], VmState] = {
+    vm_transitions.start: VmState.STOPPED,
+    partial(vm_transitions.stop, force=False): VmState.RUNNING,
+    vm_transitions.reboot: VmState.RUNNING,
+    vm_transitions.delete: VmState.RUNNING,
+}
+
+
+@pytest.mark.parametrize("action", STATES, ids=["start", "stop", "reboot", "delete"])
+def test_many_vms_take_one_transaction_of_as_many_statements_as_few(
+    region: Region, alice: Principal, action: Callable[[Region, Principal, Sequence[str]], object]
+) -> None:
+    vm_ids = [make_vm(region, alice, STATES[action]).vm_id for _ in range(42)]
+    few = statements(region, lambda: action(region, alice, vm_ids[:2]))
+    many = statements(region, lambda: action(region, alice, vm_ids[2:]))
+    assert len(many) == len(few)
+    assert transactions(many) == 1
+    assert len(requested(region)) == len(vm_ids)
+    assert {read_vm(region, vm_id).generation for vm_id in vm_ids} == {1}
 
 
 @pytest.mark.parametrize("force", [True, False])

@@ -207,7 +207,9 @@ def _record(region: Region, work: Work, who: Principal, plan: _Plan, addresses: 
     volumes.insert(work.connection, [volume for vm in launched for volume in vm.volumes])
     vm_ids = [vm.vm_id for vm in launched]
     app_tags.put_new(work.connection, who.account_id, vm_ids, plan.tags, region.clock.now())
-    launched = [public_ips.attach_tagged(region, work, vm, plan.tags) for vm in launched]
+    launched[0] = public_ips.attach_tagged(
+        region, work, launched[0], plan.tags
+    )  # one address leads to one VM
     work.operations += [create_vm(vm, boot=plan.launch.boot_on_creation) for vm in launched]
     return launched
 

@@ -4,6 +4,8 @@ What the caller may not see is answered exactly as what does not exist (design 3
 the WHERE of each query. The form of an id is checked first, as the real service does (reference section 1).
 """
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 
 from souche import ids
@@ -108,3 +110,13 @@ def own_vm(connection: sa.Connection, who: Principal, vm_id: str) -> Vm:
     if vm is None:
         raise NoSuchVm(vm_id=vm_id)
     return vm
+
+
+def own_vms(connection: sa.Connection, who: Principal, vm_ids: Collection[str]) -> list[Vm]:
+    """VMs of the caller's account, in the order of their ids."""
+    found = vms.all_owned(connection, who.account_id, vm_ids)
+    for vm_id in vm_ids:
+        check_id(vm_id, ids.VM)
+        if vm_id not in found:
+            raise NoSuchVm(vm_id=vm_id)
+    return [found[vm_id] for vm_id in vm_ids]

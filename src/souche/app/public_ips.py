@@ -5,7 +5,7 @@ A VM has one of them at most, and loses it when it stops (specification, LinkPub
 """
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -206,10 +206,11 @@ def attach_tagged(region: Region, work: Work, vm: Vm, tagged: Mapping[str, str])
     return replace(vm, public_ip=found.public_ip)
 
 
-def attach_at_start(region: Region, work: Work, vm: Vm) -> None:
-    """As `attach_tagged`, by the tags that the VM has now."""
-    tagged = tags.of_resources(work.connection, [vm.vm_id]).get(vm.vm_id, ())
-    attach_tagged(region, work, vm, {tag.key: tag.value for tag in tagged})
+def attach_at_start(region: Region, work: Work, vms: Sequence[Vm]) -> None:
+    """As `attach_tagged`, by the tags that each of the VMs has now."""
+    tagged = tags.of_resources(work.connection, [vm.vm_id for vm in vms])
+    for vm in vms:
+        attach_tagged(region, work, vm, {tag.key: tag.value for tag in tagged.get(vm.vm_id, ())})
 
 
 def _request(region: Region, work: Work, who: Principal, vm_ids: list[str]) -> Operation:

@@ -26,6 +26,22 @@ class Transition:
     current: VmState
 
 
+def _nothing_else(region: Region, work: Work, due: Sequence[Vm]) -> None:
+    """The call changes only the VMs."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What a call requests. `is_due` is false for a VM that is as the call wants it already, and refuses one that
+    cannot be. `prepare` changes what goes with those that are due."""
+
+    passing: VmState
+    reason: str
+    make: Callable[[Vm, int], Operation]
+    is_due: Callable[[Vm], bool]
+    prepare: Callable[[Region, Work, Sequence[Vm]], None] = _nothing_else
+
+
 def start(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transition]:
     """Request the start of stopped VMs. One that runs, or is about to, is left alone.
 
@@ -33,18 +49,18 @@ def start(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transit
         MissingParameter, NoSuchVm, WrongVmState, WrongVolumeState.
     """
 
-    def one(work: Work, vm: Vm) -> VmState:
+    def is_due(vm: Vm) -> bool:
         if vm.state in (VmState.RUNNING, VmState.PENDING):
-            return vm.state
+            return False
         if vm.state != VmState.STOPPED:
             raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="only a stopped VM can be started")
         _check_root_settled(vm)
         if not _has_root(vm):
             raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it has no root volume")
-        public_ips.attach_at_start(region, work, vm)
-        return _begin(work, vm, VmState.PENDING, "", start_vm)
+        return True
 
-    return _each(region, who, vm_ids, one)
+    prepare = public_ips.attach_at_start
+    return _each(region, who, vm_ids, _Request(VmState.PENDING, "", start_vm, is_due, prepare))
 
 
 def _root_links(vm: Vm) -> list[VolumeLink]:
@@ -74,17 +90,17 @@ def stop(region: Region, who: Principal, vm_ids: Sequence[str], *, force: bool) 
         MissingParameter, NoSuchVm, NeverStarted, WrongVmState.
     """
 
-    def one(work: Work, vm: Vm) -> VmState:
+    def is_due(vm: Vm) -> bool:
         if vm.state in (VmState.STOPPED, VmState.STOPPING):
-            return vm.state
+            return False
         if vm.state == VmState.PENDING:
             raise NeverStarted(vm_id=vm.vm_id)
         if vm.state != VmState.RUNNING:
             raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="only a running VM can be stopped")
-        make = partial(stop_vm, params=StopVm(force))
-        return _begin(work, vm, VmState.STOPPING, USER_STOPPED, make)
+        return True
 
-    return _each(region, who, vm_ids, one)
+    make = partial(stop_vm, params=StopVm(force))
+    return _each(region, who, vm_ids, _Request(VmState.STOPPING, USER_STOPPED, make, is_due))
 
 
 def reboot(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transition]:
@@ -94,12 +110,12 @@ def reboot(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transi
         MissingParameter, NoSuchVm, WrongVmState.
     """
 
-    def one(work: Work, vm: Vm) -> VmState:
+    def is_due(vm: Vm) -> bool:
         if vm.state != VmState.RUNNING:
             raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="only a running VM can be rebooted")
-        return _begin(work, vm, VmState.RUNNING, "", reboot_vm)
+        return True
 
-    return _each(region, who, vm_ids, one)
+    return _each(region, who, vm_ids, _Request(VmState.RUNNING, "", reboot_vm, is_due))
 
 
 def delete(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transition]:
@@ -109,30 +125,26 @@ def delete(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transi
         MissingParameter, NoSuchVm, DeletionProtected.
     """
 
-    def one(work: Work, vm: Vm) -> VmState:
+    def is_due(vm: Vm) -> bool:
         if vm.state in (VmState.SHUTTING_DOWN, VmState.TERMINATED):
-            return vm.state
+            return False
         if vm.deletion_protection:
             raise DeletionProtected(vm_id=vm.vm_id)
-        return _begin(work, vm, VmState.SHUTTING_DOWN, USER_STOPPED, delete_vm)
+        return True
 
-    return _each(region, who, vm_ids, one)
-
-
-def _begin(
-    work: Work, vm: Vm, passing: VmState, reason: str, make: Callable[[Vm, int], Operation]
-) -> VmState:
-    """Record the passing state and request the operation, by the VM's new generation."""
-    generation = vms.begin_transition(work.connection, vm, passing, reason)
-    work.operations.append(make(vm, generation))
-    return passing
+    return _each(region, who, vm_ids, _Request(VmState.SHUTTING_DOWN, USER_STOPPED, delete_vm, is_due))
 
 
-def _each(
-    region: Region, who: Principal, vm_ids: Sequence[str], one: Callable[[Work, Vm], VmState]
-) -> list[Transition]:
+def _each(region: Region, who: Principal, vm_ids: Sequence[str], request: _Request) -> list[Transition]:
+    """Record the passing state of the VMs that are due, and request an operation for each, by its new generation. Takes
+    as many statements as for one."""
     if not vm_ids:
         raise MissingParameter(parameter="VmIds")
     with region.begin() as work:
-        found = [lookup.own_vm(work.connection, who, vm_id) for vm_id in dict.fromkeys(vm_ids)]
-        return [Transition(vm.vm_id, vm.state, one(work, vm)) for vm in found]
+        found = lookup.own_vms(work.connection, who, list(dict.fromkeys(vm_ids)))
+        due = [vm for vm in found if request.is_due(vm)]
+        request.prepare(region, work, due)
+        vms.begin_transitions(work.connection, [vm.vm_id for vm in due], request.passing, request.reason)
+        work.operations += [request.make(vm, vm.generation + 1) for vm in due]
+        current = {vm.vm_id: request.passing for vm in due}
+        return [Transition(vm.vm_id, vm.state, current.get(vm.vm_id, vm.state)) for vm in found]

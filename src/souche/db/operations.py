@@ -43,12 +43,7 @@ _OUTSTANDING = Prepared(
         operations.c.operation_id == sa.bindparam("wanted", type_=sa.String)
     )
 )
-_LOCK = operation_locks.insert().from_select(
-    ["name", "sequence"],
-    sa.select(sa.bindparam("lock", type_=sa.String), operations.c.sequence).where(
-        operations.c.operation_id == sa.bindparam("locking")
-    ),
-)
+_INSERT = operations.insert().returning(operations.c.operation_id, operations.c.sequence)
 
 
 def insert(connection: sa.Connection, operation: Operation, locks: Collection[str], now: datetime) -> None:
@@ -71,11 +66,14 @@ def insert_all(
         }
         for operation, _locks in requested
     ]
-    if rows:
-        connection.execute(operations.insert(), rows)
-    locked = [{"lock": name, "locking": each.operation_id} for each, names in requested for name in names]
+    sequences: dict[str, int] = dict(connection.execute(_INSERT, rows).all()) if rows else {}
+    locked = [
+        {"name": name, "sequence": sequences[operation.operation_id]}
+        for operation, names in requested
+        for name in names
+    ]
     if locked:
-        connection.execute(_LOCK, locked)
+        connection.execute(operation_locks.insert(), locked)
 
 
 def erase(connection: sa.Connection, operation_id: str) -> bool:

@@ -118,6 +118,15 @@ def owned(connection: sa.Connection, account_id: str, vm_id: str) -> Vm | None:
     return next(iter(_vms(connection, connection.execute(own).all())), None)
 
 
+def all_owned(connection: sa.Connection, account_id: str, vm_ids: Collection[str]) -> dict[str, Vm]:
+    """Those of the VMs that are the account's, with their volumes, by id."""
+    rows: list[engine.AnyRow] = []
+    for batch in engine.batches(vm_ids):
+        own = vms.select().where(vms.c.vm_id.in_(batch), vms.c.account_id == account_id)
+        rows += connection.execute(own)
+    return {vm.vm_id: vm for vm in _vms(connection, rows)}
+
+
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Vm], bool]:
     """The account's VMs that satisfy the query, oldest first; and whether more remain."""
     own = vms.select().where(vms.c.account_id == account_id)
@@ -187,6 +196,15 @@ def begin_transition(connection: sa.Connection, vm: Vm, state: VmState, reason: 
     """Record the passing state of a transition, and return the VM's new generation, which names the workflow."""
     _update(connection, vm.vm_id, state=state, state_reason=reason, generation=vm.generation + 1)
     return vm.generation + 1
+
+
+def begin_transitions(
+    connection: sa.Connection, vm_ids: Collection[str], state: VmState, reason: str
+) -> None:
+    """As `begin_transition`, for many VMs: the generation of each is one more."""
+    values = {"state": state, "state_reason": reason, "generation": vms.c.generation + 1}
+    for batch in engine.batches(vm_ids):
+        connection.execute(vms.update().where(vms.c.vm_id.in_(batch)).values(values))
 
 
 def set_terminated(connection: sa.Connection, vm_id: str, reason: str, now: datetime) -> None:

@@ -244,6 +244,7 @@ def _engine(url: sa.URL, isolation_level: Any) -> sa.Engine:
         pool_pre_ping=True,  # a server that was restarted costs no request
         hide_parameters=True,
     )
+    engine.dialect.use_insertmanyvalues_wo_returning = True  # many rows are one INSERT, not one each
     sa.event.listen(engine, "connect", _set_up)
     return engine
 
