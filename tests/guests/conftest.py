@@ -6,6 +6,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,8 +135,9 @@ class Served:
             return False
 
 
-@pytest.fixture(scope="session")
-def served(debian_12_image: Path) -> Iterator[Served]:
+@contextmanager
+def region_with_guests() -> Iterator[Served]:
+    """A region of its own without any image, that takes what it has on this machine with it."""
     # Not pytest's tmp_path: QEMU's user must be able to pass through every folder.
     folder = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="souche-guests-"))
     folder.chmod(0o711)
@@ -144,14 +146,20 @@ def served(debian_12_image: Path) -> Iterator[Served]:
     server = harness.serve(home, listen, home.with_suffix(".log"))
     try:
         who = harness.create_account(home, "alice")
-        client = harness.gateway(listen, who)
-        region = Served(home, listen, server, who, client, publish(home, debian_12_image))
+        region = Served(home, listen, server, who, harness.gateway(listen, who), "")
         yield region
         region.server.terminate()
         region.server.wait()
     finally:
         remove_guests(home)
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def served(debian_12_image: Path) -> Iterator[Served]:
+    with region_with_guests() as region:
+        region.image_id = publish(region.home, debian_12_image)
+        yield region
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from souche.app import images, vm_stops, vm_transitions, vms
+from souche.app import images, public_ips, vm_stops, vm_transitions, vms
 from souche.compute.base import PowerState
 from souche.compute.simulated import SimulatedHypervisor
 from souche.errors import Unavailable
@@ -13,6 +13,7 @@ from souche.model.operations import Operation
 from souche.model.query import Query
 from souche.reconcile import power
 from souche.states import USER_STOPPED, VmState
+from tests.support.region import ManualClock
 from tests.workflows.world import NETWORK, Original, World
 
 
@@ -127,6 +128,90 @@ def test_panicked_guest_follows_its_host_action_and_says_why(
     assert [stop.state_reason for stop in stops if stop.vm_id == vm_id] == [power.GUEST_PANICKED]
     power_after = PowerState.OFF if state == VmState.STOPPED else PowerState.RUNNING
     assert world.hypervisor.power_states()[vm_id] == power_after
+
+
+def pass_time(world: World, seconds: float) -> None:
+    assert isinstance(world.region.clock, ManualClock)
+    world.region.clock.advance(seconds=seconds)
+
+
+def go_off(world: World, vm_id: str, how: str) -> str:
+    """The guest goes off, and what follows is done; returns the VM's state."""
+    {"off": world.hypervisor.power_off, "lost": world.hypervisor.remove, "panic": world.hypervisor.panic}[
+        how
+    ](vm_id)
+    power.settle(world.parts, Started())
+    world.run_all()
+    return world.vm(vm_id).state
+
+
+def go_off_again_and_again(world: World, origin: Original, how: str) -> str:
+    """A VM that is to be restarted goes off as often as it is; returns its id."""
+    vm_id = origin.cast.running.vm_id
+    vms.update(world.region, origin.cast.alice, vms.Change(vm_id, shutdown_behavior="restart"))
+    for _ in range(power.MOST_RESTARTS):
+        assert go_off(world, vm_id, how) == VmState.RUNNING
+        pass_time(world, 60)
+    assert go_off(world, vm_id, how) == VmState.STOPPED
+    return vm_id
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [("off", power.GUEST_STOPPED), ("lost", power.HOST_FAILED), ("panic", power.GUEST_PANICKED)],
+)
+def test_a_vm_that_goes_off_again_and_again_waits_before_it_is_restarted(
+    world: World, origin: Original, started: Started, how: str, reason: str
+) -> None:
+    """Until no more than five of its stops are of the last ten minutes."""
+    vm_id = go_off_again_and_again(world, origin, how)
+    assert world.vm(vm_id).state_reason == reason + power.WAITS
+    pass_time(world, 299)
+    before = world.see()
+    power.settle(world.parts, started)
+    assert world.see() == before
+    pass_time(world, 1)
+    power.settle(world.parts, started)
+    assert started.operations == world.outstanding()
+    world.run_all()
+    vm = world.vm(vm_id)
+    assert (vm.state, vm.state_reason) == (VmState.RUNNING, "")
+    assert go_off(world, vm_id, how) == VmState.STOPPED
+
+
+def test_stops_that_a_user_asks_for_delay_no_restart(world: World, origin: Original) -> None:
+    alice, vm_id = origin.cast.alice, origin.cast.running.vm_id
+    vms.update(world.region, alice, vms.Change(vm_id, shutdown_behavior="restart"))
+    for _ in range(power.MOST_RESTARTS + 1):
+        vm_transitions.stop(world.region, alice, [vm_id], force=True)
+        world.run_all()
+        world.run_all()
+    assert go_off(world, vm_id, "off") == VmState.RUNNING
+
+
+def test_a_vm_that_waits_to_be_restarted_can_be_started_or_left_off(
+    world: World, origin: Original, started: Started
+) -> None:
+    alice, vm_id = origin.cast.alice, go_off_again_and_again(world, origin, "off")
+    vm_transitions.start(world.region, alice, [vm_id])
+    world.run_all()
+    assert world.vm(vm_id).state == VmState.RUNNING
+    assert go_off(world, vm_id, "off") == VmState.STOPPED
+    vms.update(world.region, alice, vms.Change(vm_id, shutdown_behavior="stop"))
+    power.settle(world.parts, started)
+    vm = world.vm(vm_id)
+    assert (vm.state, vm.state_reason, started.operations) == (VmState.STOPPED, power.GUEST_STOPPED, [])
+
+
+def test_a_vm_that_waits_to_be_restarted_keeps_its_public_ip(world: World, origin: Original) -> None:
+    alice = origin.cast.alice
+    address = public_ips.create(world.region, alice)
+    public_ips.link(world.region, alice, public_ips.Link(origin.cast.running.vm_id, address.public_ip))
+    vm_id = go_off_again_and_again(world, origin, "off")
+    assert world.vm(vm_id).public_ip == address.public_ip
+    vms.update(world.region, alice, vms.Change(vm_id, shutdown_behavior="stop"))
+    power.settle(world.parts, Started())
+    assert world.vm(vm_id).public_ip is None
 
 
 def test_stopped_vm_that_runs_is_running(world: World, origin: Original, started: Started) -> None:

@@ -3,6 +3,9 @@
 from souche.compute.libvirt.accelerator import boot_sector
 
 POWER_OFF = bytes.fromhex("ba0406 b80020 ef")
+AT_A_KEY = bytes.fromhex("31c0 cd16") + POWER_OFF  # xor ax,ax; int 0x16
+AT_A_KEY_OFFSET = 0x1C0
+SIZE_BYTES = 1024 * 1024
 
 
 def disk(line: str, *, ends: bool = False) -> bytes:
@@ -10,4 +13,15 @@ def disk(line: str, *, ends: bool = False) -> bytes:
     sector = boot_sector(line.encode())
     if not ends:
         sector = sector.replace(POWER_OFF, b"\x90" * len(POWER_OFF))
-    return sector.ljust(1024 * 1024, b"\0")
+    return sector.ljust(SIZE_BYTES, b"\0")
+
+
+def disk_that_ends_at_a_key(line: str) -> bytes:
+    """A raw disk of a MiB whose guest writes `line`, waits until a key is pressed, and powers itself off."""
+    sector = boot_sector(line.encode())
+    jump_from = sector.index(POWER_OFF)
+    distance = AT_A_KEY_OFFSET - (jump_from + 3)
+    jump = (b"\xe9" + distance.to_bytes(2, "little")).ljust(len(POWER_OFF), b"\x90")
+    sector = sector.replace(POWER_OFF, jump)
+    sector = sector[:AT_A_KEY_OFFSET] + AT_A_KEY + sector[AT_A_KEY_OFFSET + len(AT_A_KEY) :]
+    return sector.ljust(SIZE_BYTES, b"\0")

@@ -9,6 +9,7 @@ from souche.db.schema import vm_stops
 from souche.model.query import Query
 from souche.model.vm_stops import VmStop
 from souche.model.vms import Vm
+from souche.states import USER_STOPPED
 
 FIELDS: engine.Fields = {
     "vm_id": vm_stops.c.vm_id,
@@ -37,6 +38,14 @@ def record(connection: sa.Connection, vm: Vm, state_reason: str, now: datetime) 
                 stop_date=now,
             )
         )
+
+
+def count_by_itself(connection: sa.Connection, vm_id: str, since: datetime) -> int:
+    """How often the VM has stopped after `since` without its user's wish."""
+    among = sa.and_(
+        vm_stops.c.vm_id == vm_id, vm_stops.c.stop_date > since, vm_stops.c.state_reason != USER_STOPPED
+    )
+    return connection.scalar(sa.select(sa.func.count()).select_from(vm_stops).where(among)) or 0
 
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[VmStop], bool]:

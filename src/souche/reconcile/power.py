@@ -1,14 +1,21 @@
 """Guests that changed their power state by themselves.
 
 Only VMs at rest in our records (`running`, `stopped`) are looked at: those in between belong to a workflow.
+
+A VM that is to be restarted is restarted at once, but no more than `MOST_RESTARTS` times within `RESTARTS_WITHIN`: a
+guest that goes off while it boots would keep the host busy for ever. After that it is `stopped`, its StateReason ends
+in `WAITS`, and it is started when the oldest of these stops is long enough ago.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
 
+import sqlalchemy as sa
 import structlog
 
 from souche.compute.base import PowerState
-from souche.db import vms
+from souche.db import public_ips, vm_stops, vms
 from souche.model.operations import Operation
 from souche.model.vms import Vm
 from souche.reconcile.each import each
@@ -19,6 +26,9 @@ from souche.workflows.parts import Parts
 GUEST_STOPPED = "Client.InstanceInitiatedShutdown: Instance initiated shutdown"
 GUEST_PANICKED = "Client.GuestPanic: the guest's kernel panicked; its console tells why"
 HOST_FAILED = "Server.HostFailure: the VM's process or its host ended"
+MOST_RESTARTS: Final = 5
+RESTARTS_WITHIN: Final = timedelta(minutes=10)
+WAITS: Final = f"; it was restarted {MOST_RESTARTS} times within 10 minutes, and is restarted later"
 
 log = structlog.get_logger()
 
@@ -43,6 +53,8 @@ def _settle(parts: Parts, vm: Vm, power: PowerState, start: Callable[[Operation]
     if vm.state == VmState.STOPPED:
         if power == PowerState.RUNNING:
             _record_running(parts, vm)
+        elif vm.state_reason.endswith(WAITS):
+            _end_wait(parts, vm, start)
     elif power == PowerState.OFF:
         _follow(parts, vm, vm.shutdown_behavior, GUEST_STOPPED, start)
     elif power == PowerState.LOST:
@@ -56,6 +68,7 @@ def _follow(parts: Parts, vm: Vm, behavior: str, reason: str, start: Callable[[O
     requested: list[Operation] = []
     with parts.store.begin() as connection:
         if _as_seen(vms.get(connection, vm.vm_id), vm):
+            behavior, reason = _paced(parts, connection, vm, behavior, reason)
             requested = guests.went_off(connection, vm, behavior, reason, parts.clock.now())
     for operation in requested:
         start(operation)
@@ -67,14 +80,53 @@ def _after_panic(parts: Parts, vm: Vm, start: Callable[[Operation], None]) -> No
     """The guest stands still with its disks open: unless it is started again, its plug has to be pulled. It did not
     shut itself down, so its shutdown behaviour, which may be to terminate it, is not meant."""
     log.warning("a guest panicked", vm_id=vm.vm_id, host_action=vm.host_action)
-    if vm.host_action == "restart":
-        _follow(parts, vm, "restart", GUEST_PANICKED, start)
-        return
+    now = parts.clock.now()
     with parts.store.begin() as connection:
         if not _as_seen(vms.get(connection, vm.vm_id), vm):
             return
-        operation = guests.request_end(connection, vm, GUEST_PANICKED, parts.clock.now())
+        behavior, reason = _paced(parts, connection, vm, vm.host_action, GUEST_PANICKED)
+        if behavior == "restart":
+            (operation,) = guests.went_off(connection, vm, behavior, reason, now)
+        else:
+            operation = guests.request_end(connection, vm, behavior, reason, now)
     start(operation)
+
+
+def _paced(parts: Parts, connection: sa.Connection, vm: Vm, behavior: str, reason: str) -> tuple[str, str]:
+    """What follows, and the reason that is shown: a restart may have to wait."""
+    if behavior != "restart" or _recent_stops(parts, connection, vm) < MOST_RESTARTS:
+        return behavior, reason
+    log.warning("a guest goes off again and again", vm_id=vm.vm_id, reason=reason)
+    return guests.RESTART_LATER, reason + WAITS
+
+
+def _recent_stops(parts: Parts, connection: sa.Connection, vm: Vm) -> int:
+    return vm_stops.count_by_itself(connection, vm.vm_id, parts.clock.now() - RESTARTS_WITHIN)
+
+
+def _end_wait(parts: Parts, vm: Vm, start: Callable[[Operation], None]) -> None:
+    """Start a VM that has waited for long enough; or leave it stopped, if its behaviour was changed meanwhile."""
+    reason = vm.state_reason.removesuffix(WAITS)
+    behavior = vm.shutdown_behavior if reason == GUEST_STOPPED else vm.host_action
+    with parts.store.read() as connection:
+        waits = _recent_stops(parts, connection, vm) > MOST_RESTARTS
+    if behavior != "restart":
+        _give_up(parts, vm, reason)
+    elif not waits:
+        with parts.store.begin() as connection:
+            if not _as_seen(vms.get(connection, vm.vm_id), vm):
+                return
+            operation = guests.request_start(connection, vm, parts.clock.now())
+        start(operation)
+
+
+def _give_up(parts: Parts, vm: Vm, reason: str) -> None:
+    with parts.store.begin() as connection:
+        if not _as_seen(vms.get(connection, vm.vm_id), vm):
+            return
+        vms.set_state(connection, vm.vm_id, VmState.STOPPED, reason)
+        public_ips.unlink_vm(connection, vm.vm_id)
+    guests.follow_stopped(parts, vm.vm_id)
 
 
 def _record_running(parts: Parts, vm: Vm) -> None:

@@ -3,6 +3,7 @@ record of what became of it."""
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -16,6 +17,9 @@ from souche.operations.vms import StopVm, delete_vm, start_vm, stop_vm
 from souche.states import LinkState, VmState
 from souche.workflows import firewalls, locks
 from souche.workflows.parts import Parts
+
+RESTART_LATER: Final = "restart later"
+"""What follows a stop of a VM that has been started again too often: it waits (`reconcile/power.py`)."""
 
 
 def get(parts: Parts, vm_id: str) -> Vm:
@@ -59,17 +63,18 @@ def settle(
 
 def went_off(connection: sa.Connection, vm: Vm, behavior: str, reason: str, now: datetime) -> list[Operation]:
     """Record that a VM has stopped, in its history too, and what follows by `behavior`: `stop`, it stays stopped, and
-    no public IP leads to it (specification, LinkPublicIp); `restart`, it is started again; `terminate`, it is deleted,
-    unless it is protected from that. Returns the operation that follows."""
+    no public IP leads to it (specification, LinkPublicIp); `restart`, it is started again; RESTART_LATER, it is
+    `stopped` until then, and keeps its public IP; `terminate`, it is deleted, unless it is protected from that. Returns
+    the operation that follows."""
     vm_stops.record(connection, vm, reason, now)
     if behavior == "restart":
-        generation = vms.begin_transition(connection, vm, VmState.PENDING, "")
-        return [_written(connection, start_vm(vm, generation), now)]
+        return [request_start(connection, vm, now)]
     if behavior == "terminate" and not vm.deletion_protection:
         generation = vms.begin_transition(connection, vm, VmState.SHUTTING_DOWN, reason)
         return [_written(connection, delete_vm(vm, generation), now)]
     vms.set_state(connection, vm.vm_id, VmState.STOPPED, reason)
-    public_ips.unlink_vm(connection, vm.vm_id)
+    if behavior != RESTART_LATER:
+        public_ips.unlink_vm(connection, vm.vm_id)
     return []
 
 
@@ -78,10 +83,16 @@ def follow_stopped(parts: Parts, vm_id: str) -> None:
     firewalls.follow_vms(parts, [vm_id])
 
 
-def request_end(connection: sa.Connection, vm: Vm, reason: str, now: datetime) -> Operation:
-    """Request that the plug is pulled of a guest that is of no use any more. Its VM stays stopped, for this reason."""
+def request_start(connection: sa.Connection, vm: Vm, now: datetime) -> Operation:
+    """Request that a VM is started again."""
+    generation = vms.begin_transition(connection, vm, VmState.PENDING, "")
+    return _written(connection, start_vm(vm, generation), now)
+
+
+def request_end(connection: sa.Connection, vm: Vm, behavior: str, reason: str, now: datetime) -> Operation:
+    """Request that the plug is pulled of a guest that is of no use any more; `behavior` is what follows."""
     generation = vms.begin_transition(connection, vm, VmState.STOPPING, reason)
-    params = StopVm(force=True, behavior="stop", reason=reason)
+    params = StopVm(force=True, behavior=behavior, reason=reason)
     return _written(connection, stop_vm(vm, generation, params), now)
 
 
