@@ -350,9 +350,17 @@ DIFFERENCES = (
         "Nets are not there; outside a Net the real service shows false too",
     ),
     Difference(
+        "a VM to restart that goes off again and again",
+        "restarted five times within ten minutes; after that it is `stopped`, StateReason says so, and it is restarted "
+        "when ten minutes have passed",
+        "no source tells; it would be started without end",
+    ),
+    Difference(
         "a guest whose kernel panics",
         "stopped, or restarted where HostAction says so; StateReason is Client.GuestPanic. A panic before the kernel "
-        "has its driver of pvpanic is seen by the last line of the serial console, if it has one",
+        "has its driver of pvpanic is seen by the last line of its first serial console (`console=ttyS0`); without "
+        "one it is not seen, and the VM stays `running` with no reason: its CPU is busy like any other guest's. "
+        "StopVms ends it",
         "no source tells; the VM would be running for ever",
     ),
     Difference(
