@@ -1,5 +1,6 @@
 """What is PostgreSQL's alone: which servers are refused, and what its errors mean."""
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,3 +185,28 @@ def test_a_commit_waits_for_the_medium(databases: Databases, other: str, kept: s
 def test_a_reader_cannot_write(store: Store) -> None:
     with pytest.raises(sa.exc.InternalError, match="read-only"), store.read() as connection:
         connection.exec_driver_sql("INSERT INTO facts VALUES ('never')")
+
+
+def test_what_is_announced_is_heard_when_it_is_committed_and_not_before(store: Store) -> None:
+    heard = threading.Semaphore(0)
+    with store.database.announcements(heard.release):
+        assert heard.acquire(timeout=20)  # once at its beginning
+        with store.begin() as connection:
+            store.database.announce(connection)
+            assert not heard.acquire(timeout=0.2)
+        assert heard.acquire(timeout=20)
+        with store.begin(rehearsal=True) as connection:
+            store.database.announce(connection)
+        assert not heard.acquire(timeout=0.2)
+
+
+def test_announcements_go_on_after_the_connection_was_lost(store: Store, databases: Databases) -> None:
+    heard = threading.Semaphore(0)
+    listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %'"
+    with store.database.announcements(heard.release):
+        assert heard.acquire(timeout=20)
+        databases.server.execute(listening)
+        assert heard.acquire(timeout=20), "it listens again, and looks for what it has missed"
+        with store.begin() as connection:
+            store.database.announce(connection)
+        assert heard.acquire(timeout=20)

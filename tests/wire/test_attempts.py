@@ -1,17 +1,17 @@
 from datetime import UTC, datetime, timedelta
 
-from souche.http.attempts import KEYS_REMEMBERED, Attempts
+from souche.http.attempts import KEYS_REMEMBERED, RememberedAttempts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def _fail(attempts: Attempts, times: int, key: str = "key") -> None:
+def _fail(attempts: RememberedAttempts, times: int, key: str = "key") -> None:
     for _ in range(times):
         attempts.failed(key, NOW)
 
 
 def test_locks_grow_by_a_minute_up_to_ten() -> None:
-    attempts = Attempts()
+    attempts = RememberedAttempts()
     for minutes in (1, 2, 3):
         _fail(attempts, 4)
         assert attempts.seconds_locked("key", NOW + timedelta(minutes=minutes, seconds=-1)) > 0
@@ -21,13 +21,13 @@ def test_locks_grow_by_a_minute_up_to_ten() -> None:
 
 
 def test_three_failures_lock_nothing() -> None:
-    attempts = Attempts()
+    attempts = RememberedAttempts()
     _fail(attempts, 3)
     assert attempts.seconds_locked("key", NOW) == 0
 
 
 def test_memory_is_bounded() -> None:
-    attempts = Attempts()
+    attempts = RememberedAttempts()
     for number in range(KEYS_REMEMBERED + 10):
         attempts.failed(str(number), NOW)
-    assert len(attempts._records) == KEYS_REMEMBERED
+    assert len(attempts._failures) == KEYS_REMEMBERED

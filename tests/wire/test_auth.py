@@ -10,6 +10,7 @@ import pytest
 from souche.api import spec
 from souche.api.dispatch import Access
 from souche.api.request_errors import WrongClock
+from souche.http.attempts import RememberedAttempts
 from souche.http.auth import Authenticator
 from souche.http.signature import SignedRequest
 from tests.support.region import START, ManualClock
@@ -106,7 +107,7 @@ def test_the_clock_window_is_5_minutes_back_and_3_seconds_ahead(
     headers = sign(OSC_SDK_PYTHON, netloc, path, b"{}", when=START + timedelta(seconds=seconds))
     lowered = {"host": netloc, **{name.lower(): text for name, text in headers.items()}}
     request = SignedRequest("POST", path, "", lowered, b"{}")
-    authenticator = Authenticator(KEYS.get, clock)
+    authenticator = Authenticator(KEYS.get, clock, RememberedAttempts())
     with nullcontext() if accepted else pytest.raises(WrongClock):
         assert authenticator.caller(Access.KEY, request) is not None
 

@@ -42,7 +42,7 @@ class Workflows(Protocol):
         ...
 
     def wait(self, operation_id: str, timeout_seconds: float) -> bool:
-        """Wait for an operation that this process has started; whether it ended in time."""
+        """Wait for an operation that this process has requested; whether it ended in time."""
         ...
 
 
@@ -118,7 +118,9 @@ class Region:
             with begun as connection:
                 work = Work(connection)
                 yield work
-                enqueue(connection, work.operations, self.clock.now())
+                if work.operations:
+                    enqueue(connection, work.operations, self.clock.now())
+                    self.store.database.announce(connection)
         except sa.exc.IntegrityError as error:
             raise Raced from error
         if not self.dry_run:

@@ -10,6 +10,7 @@ from souche.cli.groups import lazy_group
 
 COMMANDS: Final = {  # where each is made, and its line in the list of all
     "serve": ("souche.cli.region:build_serve", "Run the region until SIGINT or SIGTERM."),
+    "api": ("souche.cli.region:build_api", "Answer the API alone, beside the region's `souche serve`."),
     "info": (
         "souche.cli.region:build_info",
         "Print the region's endpoints, as its server said at its start.",

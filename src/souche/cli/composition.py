@@ -111,10 +111,11 @@ class Administer(Protocol):
 
 @dataclass(frozen=True)
 class Composition:
-    """The ways into a region: `serve` runs it until the process is told to end; `destroy` removes it for good;
-    `check` opens it to be looked at."""
+    """The ways into a region: `serve` runs it until the process is told to end, and `api` answers for it; `destroy`
+    removes it for good; `check` opens it to be looked at."""
 
     serve: "Callable[[Settings], None]"
+    api: "Callable[[Settings], None]"
     administer: Administer
     destroy: Callable[[Path], None]
     backups: Callable[[], Backups]

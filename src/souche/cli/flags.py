@@ -1,7 +1,7 @@
 """Flags made from the table of settings."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,13 +29,14 @@ VerifyFlag = Annotated[
 ]
 
 
-def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command one flag for each setting; it gets them by name, None where one is not given."""
+def with_settings(command: Callable[..., None], keys: Collection[str] = ()) -> Callable[..., None]:
+    """Give a command one flag for each setting, or for those of `keys`; it gets them by name, None where one is not
+    given."""
 
     def wrapper(**given: Any) -> None:
         command(**given)
 
-    parameters = [_parameter(setting) for setting in SETTINGS]
+    parameters = [_parameter(each) for each in SETTINGS if each.key in keys or not keys]
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     wrapper.__doc__ = command.__doc__

@@ -1,8 +1,8 @@
-"""souche serve, souche info, souche destroy"""
+"""souche serve, souche api, souche info, souche destroy"""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -11,6 +11,8 @@ from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag, with_settings
 from souche.cli.output import show, told
 from souche.home import Home
+
+API_SETTINGS: Final = ("home", "listen", "region", "database", "database_file", "endpoint", "log_level")
 
 
 def build_serve(composition: Composition) -> Callable[..., None]:
@@ -23,6 +25,19 @@ def build_serve(composition: Composition) -> Callable[..., None]:
             composition.serve(config.settings(given))
 
     return with_settings(serve)
+
+
+def build_api(composition: Composition) -> Callable[..., None]:
+    """The command that answers the API alone."""
+
+    def api(**given: Any) -> None:
+        """Answer the API alone, beside the region's `souche serve`. It runs until SIGINT or SIGTERM; the server does
+        what is asked. Any number of them may run. The records must be in PostgreSQL; all else is as the server was
+        told."""
+        with told():
+            composition.api(config.settings(given))
+
+    return with_settings(api, API_SETTINGS)
 
 
 def build_info(composition: Composition) -> Callable[[Path, bool], None]:

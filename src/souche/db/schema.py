@@ -66,6 +66,17 @@ access_keys = sa.Table(
     sa.Column("expiration_date", UtcDate),
 )
 
+# The lock against guessing secrets, where several processes serve the region (`app/failed_signatures.py`).
+failed_signatures = sa.Table(
+    "failed_signatures",
+    metadata,
+    sa.Column(
+        "access_key_id", sa.ForeignKey("access_keys.access_key_id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("locked_until", UtcDate),
+)
+
 keypairs = sa.Table(
     "keypairs",
     metadata,

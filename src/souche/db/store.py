@@ -105,7 +105,7 @@ class Store:
 
     def migrate(self, revision: str = "head") -> None:
         """Bring the database to the newest schema, or a former one; harmless when it is there already."""
-        if revision == "head" and self._is_newest():
+        if revision == "head" and self.is_newest():
             return
         import alembic.command  # most processes find the newest schema, and import it in vain
         import alembic.config
@@ -116,7 +116,8 @@ class Store:
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, revision)
 
-    def _is_newest(self) -> bool:
+    def is_newest(self) -> bool:
+        """Whether the database has the schema of this release."""
         with self.read() as connection:
             return inspection.revision(connection) == revisions.known()[0]
 

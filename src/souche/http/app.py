@@ -14,7 +14,9 @@ from souche.api import actions, spec
 from souche.api.answers import answer, at_once, encoded, is_brief, recall
 from souche.api.dispatch import Action, fetches
 from souche.api.request_errors import WrongMethod, WrongServicePath
+from souche.app.failed_signatures import RecordedAttempts
 from souche.app.region import Region
+from souche.http.attempts import RememberedAttempts
 from souche.http.auth import Authenticator, KeyLookup
 from souche.http.endpoint import Answerer, Endpoint, Later
 from souche.http.exchange import SLASHES, Exchange
@@ -49,7 +51,9 @@ class _Pools:
 
 def create_app(region: Region, keys: KeyLookup, more_routes: Iterable[BaseRoute] = ()) -> Starlette:
     """The region's HTTP interface. `more_routes` (console, metrics, FCU) are tried before the answer 404."""
-    authenticator = Authenticator(keys, region.clock)
+    shared = not region.store.database.is_local
+    attempts = RecordedAttempts(region.store) if shared else RememberedAttempts()
+    authenticator = Authenticator(keys, region.clock, attempts)
     pools = _Pools()
 
     def endpoint(answerer: Answerer) -> Endpoint:

@@ -59,10 +59,10 @@ class KeyLookup(Protocol):
 class Authenticator:
     """Tells who sent a request."""
 
-    def __init__(self, keys: KeyLookup, clock: Clock) -> None:
+    def __init__(self, keys: KeyLookup, clock: Clock, attempts: Attempts) -> None:
         self._keys = keys
         self._clock = clock
-        self._attempts = Attempts()
+        self._attempts = attempts
 
     def caller(self, access: Access, request: SignedRequest) -> Principal | None:
         """Who calls an action that takes these credentials.

@@ -1,6 +1,5 @@
 """The region for the operator's commands, beside its server or without one."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,22 +8,18 @@ from types import ModuleType
 from souche.cli.composition import Administered
 from souche.compute.base import GuestNetwork
 from souche.config import GIB, SETTINGS, host_and_port, letters_of
-from souche.db import operations
-from souche.db.store import Store
 from souche.errors import Unavailable
 from souche.home import Facts, Home, NotServed
 from souche.main import guest_network, public_range
 from souche.main.databases import open_store
 from souche.main.regions import allow_list, make_region, make_room
-from souche.model.operations import Operation
+from souche.main.remote_workflows import RemoteWorkflows
 from souche.objects.addresses import AllowList
 from souche.objects.fetch import Fetcher
 from souche.objects.urls import parse_url
 from souche.recipes import debian
 from souche.signing import PublicKey
 from souche.storage.qcow2.driver import Qcow2Store
-
-POLL_SECONDS = 0.2
 
 
 @contextmanager
@@ -41,7 +36,7 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
     home.make()
     with open_store(home) as store:
         network = GuestNetwork(guest_network.known(home, store), "")
-        fetcher = Fetcher(_told_allow_list(home))
+        fetcher = Fetcher(told_allow_list(home))
         facts = home.told()
         name, oos_endpoint = str(facts.get("Region") or ""), str(facts.get("Oos") or "")
         region = make_region(
@@ -52,7 +47,7 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
             network,
             _no_console,
             fetcher,
-            _Later(store),
+            RemoteWorkflows(store),
             oos_endpoint,
             make_room(home, reserve_bytes_of(facts)),
             keeps_objects=facts.get("OosListen") is not None,
@@ -74,7 +69,7 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
             boots=lambda: _offline().boots(home),
             updating=home.update,
             builder=debian,
-            fetcher_of=lambda url: Fetcher(_told_allow_list(home, url)),
+            fetcher_of=lambda url: Fetcher(told_allow_list(home, url)),
         )
 
 
@@ -85,7 +80,7 @@ def _offline() -> ModuleType:
     return offline
 
 
-def _told_allow_list(home: Home, url: str = "") -> AllowList:
+def told_allow_list(home: Home, url: str = "") -> AllowList:
     """What the server said that imports may come from, whatever its address is; and the host of a URL of the
     operator's."""
     facts = home.told()
@@ -101,25 +96,6 @@ def reserve_bytes_of(facts: Facts) -> int:
     """What the server said that it keeps free, or what it will by default."""
     default = next(setting.default for setting in SETTINGS if setting.key == "reserve_gib")
     return int(float(facts.get("ReserveGib") or default) * GIB)
-
-
-class _Later:
-    """For a process that runs no operations: the server's sweep starts them."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def start(self, operation: Operation) -> None:
-        """Left to the server."""
-
-    def wait(self, operation_id: str, timeout_seconds: float) -> bool:
-        deadline = time.monotonic() + timeout_seconds
-        while time.monotonic() < deadline:
-            with self._store.read() as connection:
-                if operations.get(connection, operation_id) is None:
-                    return True
-            time.sleep(POLL_SECONDS)
-        return False
 
 
 def _no_console(vm_id: str) -> bytes:

@@ -20,7 +20,14 @@ def cli() -> None:
 
 def composition() -> Composition:
     """The ways into a region."""
-    return Composition(serve=_serve, administer=_administer, destroy=_destroy, backups=_backups, check=_check)
+    return Composition(
+        serve=_serve,
+        api=_api,
+        administer=_administer,
+        destroy=_destroy,
+        backups=_backups,
+        check=_check,
+    )
 
 
 def _configure_logs() -> None:
@@ -31,6 +38,12 @@ def _configure_logs() -> None:
 
 def _serve(settings: "Settings") -> None:
     from souche.main.serving import run
+
+    run(settings)
+
+
+def _api(settings: "Settings") -> None:
+    from souche.main.api_process import run
 
     run(settings)
 

@@ -1,7 +1,5 @@
 """A region that is served, and one that is removed."""
 
-import ctypes
-import functools
 import os
 import shutil
 import socket
@@ -14,20 +12,17 @@ from pathlib import Path
 import structlog
 
 from souche import logs
-from souche.app import access_keys
 from souche.app.region import Region
 from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.config import Settings, database_url
-from souche.errors import SystemFailure
 from souche.home import Home
 from souche.http import connections, metadata_socket, server
 from souche.http.app import create_app
-from souche.http.auth import KeyLookup
 from souche.http.metadata import create_metadata_app
 from souche.http.s3.desk import Desk
 from souche.http.s3.door import Door, opened
 from souche.http.server import Application
-from souche.main import guest_network, guest_services, identity, public_range, records
+from souche.main import guest_network, guest_services, http_process, identity, public_range, records
 from souche.main.databases import CHECKPOINT_SECONDS, check_databases, checkpoint_databases, open_records
 from souche.main.drivers import (
     address_of,
@@ -41,6 +36,7 @@ from souche.main.drivers import (
     readers_of_disks,
     ways_to_buckets,
 )
+from souche.main.http_process import CannotListen
 from souche.main.regions import allow_list, make_region, make_room, read_required_keys
 from souche.main.space import make_space
 from souche.objects.fetch import Fetcher
@@ -51,14 +47,8 @@ from souche.workflows.durable import DurableWorkflows
 from souche.workflows.parts import Parts
 
 EXECUTOR = "souche"
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-MIB = 1024 * 1024
 
 log = structlog.get_logger()
-
-
-class CannotListen(SystemFailure):
-    """The region cannot listen on {listen}: {reason}"""
 
 
 @dataclass(frozen=True)
@@ -112,6 +102,7 @@ def serve(settings: Settings) -> Iterator[Served]:
         stack.callback(workflows.close)
         hold = Hold(parts)  # before anything is made or deleted
         workflows.launch()
+        stack.enter_context(store.database.announcements(workflows.start_outstanding))
         sweeps = SweepLoop(make_sweeps(home, parts, workflows, hold, settings.trash_kept, embedded))
         stack.callback(sweeps.close)
         compute.watch(lambda _vm_id: sweeps.hint())
@@ -134,7 +125,9 @@ def serve(settings: Settings) -> Iterator[Served]:
             required_keys=read_required_keys(settings.require_signed),
         )
         if door and embedded:
-            stack.enter_context(opened(Door(door, embedded.address, Desk(region, embedded, _keys(region)))))
+            stack.enter_context(
+                opened(Door(door, embedded.address, Desk(region, embedded, http_process.keys_of(region))))
+            )
         yield Served(region, parts, sweeps, bridge, address_of(door) if door else None)
 
 
@@ -147,13 +140,11 @@ def run(settings: Settings) -> None:
     """
     logs.configure(settings.log_level)
     _check(settings)
-    os.umask(0o077)
-    _bound_memory()
-    connections.raise_most_files()
+    http_process.prepare()
     api_socket = _listen(settings)
-    settings = replace(settings, endpoint=_endpoint(settings, api_socket))
+    settings = replace(settings, endpoint=http_process.endpoint_of(settings, api_socket))
     with serve(settings) as served:
-        api = create_app(served.region, _keys(served.region))
+        api = create_app(served.region, http_process.keys_of(served.region))
         applications = [Application(api, api_socket)]
         if served.bridge is not None:
             metadata_app = create_metadata_app(served.region)
@@ -194,36 +185,14 @@ def _checkpoint(settings: Settings) -> None:
         log.warning("write-ahead logs stay", reason=str(error))
 
 
-def _bound_memory() -> None:
-    """Have the C library give back to the system what exports and imports have freed: by itself it keeps what was free
-    in each of many arenas (mallopt(3)). Not at once, as every MiB of a disk would then be a page fault 256 times over,
-    a quarter of an export's work."""
-    libc = ctypes.CDLL(None)
-    libc.mallopt(M_MMAP_THRESHOLD, 4 * MIB)
-    libc.mallopt(M_TRIM_THRESHOLD, 16 * MIB)
-    libc.mallopt(M_ARENA_MAX, 2)
-
-
 def _listen(settings: Settings) -> socket.socket:
     try:
-        return server.listen(*settings.address)
-    except OSError as error:
+        return http_process.listen(settings)
+    except CannotListen:
         home = Home(settings.home)
         home.make()
         with home.serve():  # most often the server of this home has the address: this raises HomeInUse
-            raise CannotListen(listen=settings.listen, reason=error.strerror) from error
-
-
-def _endpoint(settings: Settings, api_socket: socket.socket) -> str:
-    """The endpoint; where any free port was asked for, with the one that it became."""
-    if settings.address[1]:
-        return settings.endpoint
-    host, port = api_socket.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _keys(region: Region) -> KeyLookup:
-    return functools.partial(access_keys.lookup, region)
+            raise
 
 
 def _tell(settings: Settings, served: Served) -> None:
@@ -236,6 +205,7 @@ def _tell(settings: Settings, served: Served) -> None:
         "OosListen": served.oos_listen,
         "AllowImport": ",".join(settings.allow_import) or None,
         "Metadata": f"http://{metadata_socket.METADATA_IP}" if served.bridge else None,
+        "ShareGate": settings.share_gate,
         "RequireSigned": " ".join(key.text for key in served.region.required_keys) or None,
         "PublicKey": served.region.signing_key.public.text,
         "KeyFingerprint": served.region.signing_key.public.fingerprint,

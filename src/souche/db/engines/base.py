@@ -1,6 +1,6 @@
 """What Souche needs of a database."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -55,6 +55,15 @@ class Database(Protocol):
         Raises:
             RecordsInUse: there is another one.
         """
+        ...
+
+    def announce(self, connection: sa.Connection) -> None:
+        """Wake the server of the records, once this transaction is committed: it requests operations."""
+        ...
+
+    def announcements(self, heard: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `heard` after each `announce` of another process, in a thread, as long as the context lives. None need
+        be heard (a connection was lost): it makes haste, and a sweep makes sure."""
         ...
 
     def close(self) -> None:

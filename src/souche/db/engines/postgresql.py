@@ -5,6 +5,7 @@ that cross rows hold as they do on SQLite. Measured with DeleteSnapshot beside C
 threw nobody back. Without the lock 135 of 150 broke one, and SERIALIZABLE throws back up to half of all writers.
 """
 
+import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import closing, contextmanager
@@ -36,6 +37,8 @@ MOST_CLOCK_SECONDS: Final = 1.0
 WRITERS_LOCK: Final = 0x50_75_63_68_65
 """the advisory lock of writers; such locks are each database's own"""
 SERVER_LOCK: Final = WRITERS_LOCK + 1
+CHANNEL: Final = "souche_operations"
+LISTEN_SECONDS: Final = 1.0  # until the thread that listens looks whether it is to end, or connects again
 LOCK_SECONDS: Final = 30
 IDLE_SECONDS: Final = 10
 CONNECT_SECONDS: Final = 10
@@ -184,12 +187,7 @@ class PostgreSql:
 
     def _snapshot(self) -> str:
         if self._watcher is None:
-            connection = self.engine.raw_connection()
-            watcher = connection.driver_connection
-            assert isinstance(watcher, psycopg.Connection)
-            connection.detach()
-            watcher.autocommit = True
-            self._watcher = watcher
+            self._watcher = self._own_connection()
         row = self._watcher.execute("SELECT pg_current_snapshot()::text").fetchone()
         assert row is not None, "SELECT without FROM gives one row"
         return str(row[0])
@@ -226,6 +224,45 @@ class PostgreSql:
                 raise RecordsInUse(database=self.shown)
             yield
             connection.invalidate()  # the lock goes with the session
+
+    def announce(self, connection: sa.Connection) -> None:
+        """By NOTIFY, which the server sends when the transaction is committed."""
+        connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+
+    @contextmanager
+    def announcements(self, heard: Callable[[], None]) -> Iterator[None]:
+        """By LISTEN, on a connection of its own, which is made again when it was lost."""
+        ending = threading.Event()
+        thread = threading.Thread(
+            target=self._listen, args=(heard, ending), name="announcements", daemon=True
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            ending.set()
+            thread.join(2 * LISTEN_SECONDS)
+
+    def _listen(self, heard: Callable[[], None], ending: threading.Event) -> None:
+        while not ending.is_set():
+            try:
+                with closing(self._own_connection()) as connection:
+                    connection.execute(f"LISTEN {CHANNEL}")
+                    heard()  # what was announced while nobody listened
+                    while not ending.is_set():
+                        for _announced in connection.notifies(timeout=LISTEN_SECONDS, stop_after=1):
+                            heard()
+            except (psycopg.OperationalError, sa.exc.DBAPIError):
+                ending.wait(LISTEN_SECONDS)
+
+    def _own_connection(self) -> psycopg.Connection[Any]:
+        """One that is no longer the pool's, without transactions."""
+        connection = self.engine.raw_connection()
+        own = connection.driver_connection
+        assert isinstance(own, psycopg.Connection)
+        connection.detach()
+        own.autocommit = True
+        return own
 
     def close(self) -> None:
         """Close every connection."""

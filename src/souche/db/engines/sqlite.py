@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
@@ -90,6 +90,13 @@ class Sqlite:
 
     def served(self) -> AbstractContextManager[None]:
         """The lock on the home does."""
+        return nullcontext()
+
+    def announce(self, connection: sa.Connection) -> None:
+        """Nobody hears it: other processes are the operator's commands."""
+
+    def announcements(self, heard: Callable[[], None]) -> AbstractContextManager[None]:  # noqa: ARG002
+        """There are none."""
         return nullcontext()
 
     def close(self) -> None:

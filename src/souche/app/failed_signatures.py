@@ -1,0 +1,47 @@
+"""Failed signatures that every process of the region knows (`http/attempts.py`)."""
+
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from souche.db import failed_signatures
+from souche.db.store import Store
+from souche.model.failed_signatures import Failures
+
+FAILURES_BYTES: Final = 256
+
+
+class RecordedAttempts:
+    """In the database. What was read is kept until anything is committed, so a key without failures costs no query."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def seconds_locked(self, access_key_id: str, now: datetime) -> int:
+        """For how many seconds more the key is locked; 0 when it is not."""
+        return self._known(access_key_id).seconds_locked(now)
+
+    def failed(self, access_key_id: str, now: datetime) -> None:
+        """Count a failure of a key that exists; one that was deleted meanwhile has none."""
+        try:
+            with self._store.begin(request=True) as connection:
+                failures = failed_signatures.get(connection, access_key_id)
+                failed_signatures.put(connection, access_key_id, failures.and_another(now))
+        except sa.exc.IntegrityError:
+            return
+
+    def succeeded(self, access_key_id: str) -> None:
+        """Forget a key's failures."""
+        if self._known(access_key_id).count:
+            with self._store.begin(request=True) as connection:
+                failed_signatures.forget(connection, access_key_id)
+
+    def _known(self, access_key_id: str) -> Failures:
+        return self._store.memo.of(
+            ("failed signatures", access_key_id), FAILURES_BYTES, lambda: self._read(access_key_id)
+        )
+
+    def _read(self, access_key_id: str) -> Failures:
+        with self._store.read() as connection:
+            return failed_signatures.get(connection, access_key_id)

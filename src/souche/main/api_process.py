@@ -1,0 +1,129 @@
+"""`souche api`: a process that answers the API, and does nothing else. Any number of them may run beside the one
+`souche serve` of a region whose records are in PostgreSQL.
+
+It keeps records and operations in the same database, with the keys in the home, as the operator's commands do. The
+server does the operations; while there is none they wait, and reads go on.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import cast
+
+import structlog
+
+from souche import logs
+from souche.app.region import Region, ShareGate
+from souche.compute.base import GuestNetwork
+from souche.config import BadSetting, Settings, letters_of
+from souche.db.examination import examine_records
+from souche.db.store import Store
+from souche.errors import SystemFailure
+from souche.home import Facts, Home, NotServed
+from souche.http import server
+from souche.http.app import create_app
+from souche.http.server import Application
+from souche.main import guest_network, http_process, identity, public_range, records
+from souche.main.administration import reserve_bytes_of, told_allow_list
+from souche.main.regions import make_region, make_room
+from souche.main.remote_workflows import RemoteWorkflows
+from souche.objects.fetch import Fetcher
+from souche.signing import PublicKey
+
+log = structlog.get_logger()
+
+
+class RecordsInHome(SystemFailure):
+    """The records of {home} are in its own file, which one process serves: `souche api` needs them in PostgreSQL
+    (docs/databases.md)."""
+
+
+class SchemaDiffers(SystemFailure):
+    """The records have a schema of another version of Souche than this one: start `souche serve` of this version first,
+    which brings them up to date, then `souche api`. Nothing was changed."""
+
+
+def run(settings: Settings) -> None:
+    """Answer the API until a signal ends the process.
+
+    Raises:
+        NotServed, RecordsInHome, SchemaDiffers, RecordsElsewhere, BadSetting, CannotListen; what `PostgreSql.check` and
+        `identity.check_with_server` raise.
+    """
+    logs.configure(settings.log_level)
+    http_process.prepare()
+    with answering(settings) as region:
+        listening = http_process.listen(settings)
+        settings = replace(settings, endpoint=http_process.endpoint_of(settings, listening))
+        region = replace(region, endpoint=settings.endpoint)
+        log.info("answering", region=region.name, api=f"{settings.endpoint}/api/v1")
+        server.run([Application(create_app(region, http_process.keys_of(region)), listening)])
+
+
+@contextmanager
+def answering(settings: Settings) -> Iterator[Region]:
+    """The region, for requests alone. What its server said of itself, such as its subregions, holds here too."""
+    home = Home(settings.home)
+    facts = _facts(home, settings)
+    with _records(home, settings) as store:
+        cidr = guest_network.known(home, store)
+        yield make_region(
+            home,
+            settings.region,
+            settings.endpoint,
+            store,
+            GuestNetwork(cidr, str(IPv4Network(cidr)[1])),
+            _console(home.path, facts, cidr),
+            Fetcher(told_allow_list(home)),
+            RemoteWorkflows(store),
+            str(facts.get("Oos") or ""),
+            make_room(home, reserve_bytes_of(facts)),
+            keeps_objects=facts.get("OosListen") is not None,
+            public_range=public_range.known(home, store),
+            subregion_letters=letters_of(str(facts.get("Subregions") or "a")),
+            share_gate=cast("ShareGate", facts.get("ShareGate") or "off"),
+            required_keys=tuple(map(PublicKey.read, str(facts.get("RequireSigned") or "").split())),
+        )
+
+
+def _facts(home: Home, settings: Settings) -> Facts:
+    if not home.region_id.exists():
+        raise NotServed(home=home.path)
+    facts = home.read()
+    if facts.get("Region") != settings.region:
+        raise BadSetting(flag="--region", reason=f"the region in {home.path} is {facts.get('Region')}")
+    return facts
+
+
+@contextmanager
+def _records(home: Home, settings: Settings) -> Iterator[Store]:
+    """The region's records as they are: nothing is made or migrated."""
+    place = records.chosen(home, settings)
+    if place is None:
+        raise RecordsInHome(home=home.path)
+    database = place.open()
+    store = Store(database)
+    try:
+        database.check()
+        with store.read() as connection:
+            contents = examine_records(connection, database.shown)
+        identity.check_with_server(home, contents, database.shown, place.region_id)
+        if not store.is_newest():
+            raise SchemaDiffers
+        yield store
+    finally:
+        store.close()
+
+
+def _console(home: Path, facts: Facts, cidr: str) -> Callable[[str], bytes]:
+    """The way to the guests' consoles, which are files of the home."""
+    if facts.get("Compute") == "libvirt":
+        from souche.compute.libvirt import console, host_paths
+
+        files = host_paths.GuestFiles(home)
+        return lambda vm_id: console.tail(files.console(vm_id))
+    from souche.compute.simulated import SimulatedHypervisor
+
+    return SimulatedHypervisor(home, cidr).console

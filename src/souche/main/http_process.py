@@ -1,0 +1,65 @@
+"""What a process that answers the API does before it answers."""
+
+import ctypes
+import functools
+import os
+import socket
+from typing import Final
+
+from souche.app import access_keys
+from souche.app.region import Region
+from souche.config import Settings
+from souche.errors import SystemFailure
+from souche.http import connections, server
+from souche.http.auth import KeyLookup
+
+M_TRIM_THRESHOLD: Final = -1  # mallopt(3)
+M_MMAP_THRESHOLD: Final = -3
+M_ARENA_MAX: Final = -8
+MIB: Final = 1024 * 1024
+
+
+class CannotListen(SystemFailure):
+    """The region cannot listen on {listen}: {reason}"""
+
+
+def prepare() -> None:
+    """Make what this process writes private, bound its memory, and let it have many connections."""
+    os.umask(0o077)
+    _bound_memory()
+    connections.raise_most_files()
+
+
+def _bound_memory() -> None:
+    """Have the C library give back to the system what exports and imports have freed: by itself it keeps what was free
+    in each of many arenas (mallopt(3)). Not at once, as every MiB of a disk would then be a page fault 256 times over,
+    a quarter of an export's work."""
+    libc = ctypes.CDLL(None)
+    libc.mallopt(M_MMAP_THRESHOLD, 4 * MIB)
+    libc.mallopt(M_TRIM_THRESHOLD, 16 * MIB)
+    libc.mallopt(M_ARENA_MAX, 2)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The socket of the API.
+
+    Raises:
+        CannotListen.
+    """
+    try:
+        return server.listen(*settings.address)
+    except OSError as error:
+        raise CannotListen(listen=settings.listen, reason=error.strerror) from error
+
+
+def endpoint_of(settings: Settings, listening: socket.socket) -> str:
+    """The endpoint; where any free port was asked for, with the one that it became."""
+    if settings.address[1]:
+        return settings.endpoint
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def keys_of(region: Region) -> KeyLookup:
+    """How requests' access keys are found."""
+    return functools.partial(access_keys.lookup, region)

@@ -1,0 +1,37 @@
+"""Operations for a process that runs none: the server of the region does them."""
+
+import time
+from typing import Final
+
+from souche.db import operations
+from souche.db.store import Store
+from souche.model.operations import Operation
+
+FIRST_PAUSE_SECONDS: Final = 0.01
+LONGEST_PAUSE_SECONDS: Final = 0.2
+
+
+class RemoteWorkflows:
+    """Requests operations of the server: it hears of them as they are committed, or finds them within a second."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def start(self, operation: Operation) -> None:
+        """Left to the server."""
+
+    def wait(self, operation_id: str, timeout_seconds: float) -> bool:
+        """Look again and again whether the operation has ended; whether it did in time."""
+        deadline = time.monotonic() + timeout_seconds
+        pause = FIRST_PAUSE_SECONDS
+        while self._is_outstanding(operation_id):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        return True
+
+    def _is_outstanding(self, operation_id: str) -> bool:
+        with self._store.reader() as reader:
+            return operations.is_outstanding(reader, operation_id)

@@ -1,0 +1,54 @@
+"""Failed signatures that every process of a region knows."""
+
+from datetime import timedelta
+
+import pytest
+
+from souche.app import access_keys
+from souche.app.failed_signatures import RecordedAttempts
+from souche.app.region import Region
+from souche.model.accounts import Principal
+from tests.support.region import START
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def key(region: Region, alice: Principal) -> str:
+    made, _secret = access_keys.create(region, alice)
+    return made.access_key_id
+
+
+def test_failures_are_counted_by_all_together_and_lock_the_key(region: Region, key: str) -> None:
+    first, second = RecordedAttempts(region.store), RecordedAttempts(region.store)
+    for attempts in (first, second, first):
+        attempts.failed(key, START)
+        assert second.seconds_locked(key, START) == 0
+    second.failed(key, START)
+    for attempts in (first, second, RecordedAttempts(region.store)):
+        assert attempts.seconds_locked(key, START) > 0
+        assert attempts.seconds_locked(key, START + MINUTE) == 0
+
+
+def test_a_success_forgets_failures_and_costs_no_transaction_without_any(region: Region, key: str) -> None:
+    attempts = RecordedAttempts(region.store)
+    for _ in range(3):
+        attempts.failed(key, START)
+    attempts.succeeded(key)
+    version = region.store.memo.version()
+    attempts.succeeded(key)
+    assert region.store.memo.version() == version
+    attempts.failed(key, START)
+    assert attempts.seconds_locked(key, START) == 0
+
+
+def test_failures_go_with_their_key_and_none_are_counted_of_one_that_is_gone(
+    region: Region, alice: Principal, key: str
+) -> None:
+    attempts = RecordedAttempts(region.store)
+    for _ in range(4):
+        attempts.failed(key, START)
+    access_keys.delete(region, alice, key)
+    assert attempts.seconds_locked(key, START) == 0
+    attempts.failed(key, START)
+    assert attempts.seconds_locked(key, START) == 0
