@@ -1,5 +1,6 @@
-"""The third law of workflows (see workflows/engine.py): one without a journal, cut off at any moment, begins again at
-its first step and ends as a straight run does, or as a failed one does."""
+"""The third law of workflows (see workflows/engine.py): one without a journal, or whose journal is lost, cut off at any
+moment, begins again at its first step and ends as a straight run does. One without a journal also ends as a failed one
+does, cut off while it is undone."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,6 +17,7 @@ from tests.workflows.scenarios import SCENARIOS, Scenario
 from tests.workflows.world import Kind, Original, Seen, World, changes, original
 
 INJECTED = StorageFailed(reason="injected")
+JOURNALLED = [scenario for scenario in SCENARIOS if CATALOGUE[scenario.workflow].journalled]
 UNJOURNALLED = [scenario for scenario in SCENARIOS if not CATALOGUE[scenario.workflow].journalled]
 FAILING = [
     (scenario, step.name)
@@ -89,6 +91,34 @@ def test_a_workflow_cut_off_at_each_moment_ends_as_a_straight_run(
     moments = list(_cut_everywhere(world, None))
     assert len(moments) == 2 * len(engine.step_names(CATALOGUE[scenario.workflow]))
     assert world.see() == _straight(originals[kind], tmp_path / "straight", scenario)
+    world.close()
+
+
+@pytest.mark.parametrize("scenario", JOURNALLED, ids=lambda scenario: scenario.name)
+def test_a_workflow_whose_journal_is_lost_at_a_moment_ends_as_a_straight_run(
+    scenario: Scenario, originals: dict[Kind, Original], tmp_path: Path
+) -> None:
+    straight = _straight(originals["memory"], tmp_path / "straight", scenario)
+    for moment in range(2 * len(engine.step_names(CATALOGUE[scenario.workflow]))):
+        world = originals["memory"].copy(tmp_path / f"world-{moment}")
+        scenario.request(world, originals["memory"].cast)
+        with pytest.raises(CutOff):
+            world.run(world.the_operation(), Cutting(moment))
+        if world.outstanding():
+            world.run(world.the_operation())
+        assert world.see() == straight
+        world.close()
+
+
+@pytest.mark.parametrize("scenario", JOURNALLED, ids=lambda scenario: scenario.name)
+def test_a_workflow_whose_journal_is_lost_at_each_moment_ends_as_a_straight_run(
+    scenario: Scenario, originals: dict[Kind, Original], tmp_path: Path
+) -> None:
+    world = originals["memory"].copy(tmp_path / "world")
+    scenario.request(world, originals["memory"].cast)
+    moments = list(_cut_everywhere(world, None))
+    assert len(moments) == 2 * len(engine.step_names(CATALOGUE[scenario.workflow]))
+    assert world.see() == _straight(originals["memory"], tmp_path / "straight", scenario)
     world.close()
 
 

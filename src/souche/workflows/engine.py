@@ -1,20 +1,22 @@
 """Runs a workflow: a table of steps, each with a do and an undo.
 
-The two laws that every workflow obeys, run mechanically over all of its steps by tests/workflows/test_laws.py:
+The laws that every workflow obeys, run mechanically over all of its steps by tests/workflows/test_laws.py and
+test_anew.py:
 
 1. doing any step twice equals doing it once (a journal may replay the step that a crash interrupted);
 2. failing at any step leaves a clean world: the undo of that step and of all before it, in reverse order, and
    then the workflow's `failed` bring everything to where it was, or to a state that says "failed". An undo
-   never assumes that its do finished. An undo that is refused for good (`UserError`) is left at that, and logged.
+   never assumes that its do finished. An undo that is refused for good (`UserError`) is left at that, and logged;
+3. cut off at any moment and begun again at its first step, it ends as a straight run does (a journal may be lost:
+   journal.sqlite is a file of one machine, and no backup has it).
 
 The engine knows nothing of what journals it: a `Journal` runs one named step durably (DBOS in `durable.py`) or
 just runs it (`Unjournalled`, in one-off commands). A step that fails is part of the journal and is undone; a
 journal that fails is not: the run ends where it is, and another one goes on from what is remembered.
 
 A workflow with an `Ending` needs no journal: the operation in the database is enough. After a crash it begins again at
-its first step, and a third law, run by tests/workflows/test_anew.py, says that this equals one run: cut off before or
-after any step or undo, and run again, it ends as a straight run does, or as a failed one does. That saves a commit of
-the journal for each step; it is for workflows whose steps take moments.
+its first step, and cut off before or after any undo it ends as a failed run does too. That saves a commit of the
+journal for each step; it is for workflows whose steps take moments.
 """
 
 from collections.abc import Callable, Mapping

@@ -160,10 +160,10 @@ def _url(objects: ObjectStore, task: ExportTask, key: str) -> str:
 WORKFLOW = Workflow(
     params=ExportImage,
     steps=(
-        Step("ensure bucket", exports.ensure_bucket),
-        Step("write disks", exports.write_disks, exports.remove_disks),
-        Step("write manifest", _write_manifest, exports.remove_manifest),
-        Step("complete", exports.complete),
+        Step("ensure bucket", exports.unless_completed(exports.ensure_bucket)),
+        Step("write disks", exports.unless_completed(exports.write_disks), exports.remove_disks),
+        Step("write manifest", exports.unless_completed(_write_manifest), exports.remove_manifest),
+        Step("complete", exports.unless_completed(exports.complete)),
     ),
     failed=exports.failed,
     lock=locks.subject,

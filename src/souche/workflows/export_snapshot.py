@@ -17,9 +17,9 @@ from souche.workflows.engine import Lane, Step, Workflow
 WORKFLOW = Workflow(
     params=ExportSnapshot,
     steps=(
-        Step("ensure bucket", exports.ensure_bucket),
-        Step("write disks", exports.write_disks, exports.remove_disks),
-        Step("complete", exports.complete),
+        Step("ensure bucket", exports.unless_completed(exports.ensure_bucket)),
+        Step("write disks", exports.unless_completed(exports.write_disks), exports.remove_disks),
+        Step("complete", exports.unless_completed(exports.complete)),
     ),
     failed=exports.failed,
     lock=locks.subject,

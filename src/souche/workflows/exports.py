@@ -3,21 +3,21 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
 from souche.db import export_tasks
 from souche.errors import SoucheError, StorageFailed, Unavailable
 from souche.model.export_tasks import ExportTask, WrittenDisk
-from souche.model.operations import Operation
+from souche.model.operations import Operation, Params
 from souche.objects.base import ObjectStore
 from souche.objects.patient import Patience, PatientStore
 from souche.states import ExportState
 from souche.transfer import reader
 from souche.transfer.export_disk import export_disk
 from souche.transfer.multipart import BucketSink
-from souche.workflows.engine import reason_of
+from souche.workflows.engine import Action, reason_of
 from souche.workflows.parts import Parts
 
 CLEANED_FOR: Final = timedelta(days=7)
@@ -28,6 +28,8 @@ LOOK_BYTES: Final = 32 * 1024 * 1024
 _WAITING: Final = "It waits: {reason}"
 _NOT_YET: Final = "What it has written cannot be removed yet: {reason}"
 _LEFT: Final = "What may be left in the bucket {bucket}, as it cannot be removed: {keys} ({reason})"
+
+P = TypeVar("P", bound=Params)
 
 log = structlog.get_logger()
 
@@ -54,6 +56,17 @@ def _any_task_of(parts: Parts, operation: Operation) -> ExportTask:
     if task is None:
         raise StorageFailed(reason=f"the task {operation.subject_id} is gone")
     return task
+
+
+def unless_completed(do: Action[P]) -> Action[P]:
+    """A step for a task that is not completed yet. When the journal is lost after the last step, the workflow begins
+    again, and a completed task has its objects in the bucket and nothing to write them from any more."""
+
+    def act(parts: Parts, operation: Operation[P]) -> None:
+        if _any_task_of(parts, operation).state != ExportState.COMPLETED:
+            do(parts, operation)
+
+    return act
 
 
 def ensure_bucket(parts: Parts, operation: Operation) -> None:
