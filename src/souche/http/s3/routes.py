@@ -63,6 +63,22 @@ UNKNOWN_TO_STORE: Final = frozenset(
     }
 )
 OF_OBJECT_REFUSED: Final = frozenset({"encryption", "renameObject", "restore", "select", "torrent"})
+NO_HEADERS: Final = ("x-amz-server-side-encryption", "x-amz-website-redirect-location")
+ONLY_AS_HEADERS: Final = (
+    *(
+        "x-amz-acl",
+        "x-amz-grant-",
+        "x-amz-copy-source",
+        "x-amz-meta-",
+        "x-amz-metadata-directive",
+        "x-amz-object-lock-",
+    ),
+    *("x-amz-server-side-encryption", "x-amz-tagging", "x-amz-website-redirect-location"),
+)
+"""What says how an object is written (the beginnings of names)."""
+FOLDER_WITH_CONTENT: Final = (
+    "A key that ends with '/' is an empty folder: the object store would keep no content of it."
+)
 NOT_IMPLEMENTED: Final = (
     "A header or query you provided implies functionality that is not implemented: {what}"
 )
@@ -111,6 +127,7 @@ def route(request: Request, about: Target) -> Kind:
     names = {unquote(each.partition("=")[0]) for each in request.query.split("&") if each}
     names = {each for each in names if each not in SIGNING and not each.startswith("X-Amz-")}
     _check_headers(request.headers)
+    _check_query(request.query)
     if not about.bucket:
         return _of_service(request, names)
     if about.key:
@@ -149,7 +166,23 @@ def _of_object(request: Request, key: str, names: set[str]) -> Kind:
         raise Refused("InvalidArgument", f"There can be no such key: {flaw}.")
     if refused := sorted(names & OF_OBJECT_REFUSED):
         raise not_implemented(f"?{refused[0]}")
+    if key.endswith("/") and _brings_content(request, names):
+        raise Refused("InvalidArgument", FOLDER_WITH_CONTENT)
+    if key.endswith("/") and request.method == "PUT" and "tagging" in names:
+        raise not_implemented("tags of a folder")
     return Kind.INSPECT if "acl" in names and request.method == "PUT" else Kind.PASS
+
+
+def _brings_content(request: Request, names: set[str]) -> bool:
+    """Whether a request would write bytes, or begin to."""
+    if request.method == "POST":
+        return "uploads" in names
+    if request.method != "PUT" or not names.isdisjoint(("acl", "tagging")):
+        return False
+    if "x-amz-copy-source" in request.headers:
+        return True
+    decoded = request.headers.get("x-amz-decoded-content-length")
+    return request.has_body if decoded is None else decoded != "0"
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:
@@ -157,15 +190,23 @@ def _check_headers(headers: Mapping[str, str]) -> None:
         each.startswith("x-amz-grant-") for each in headers
     ):
         raise no_acls()
-    for each in ("x-amz-server-side-encryption", "x-amz-website-redirect-location"):
+    for each in NO_HEADERS:
         if each in headers:
             raise not_implemented(each)
-    if source := headers.get("x-amz-copy-source"):
-        _, _, key = (
-            unquote(source.partition("?")[0], errors="surrogateescape").removeprefix("/").partition("/")
-        )
-        if flaw := flaw_of_key(key):
-            raise Refused("InvalidArgument", f"There can be no such source: {flaw}.")
+    source = unquote(headers.get("x-amz-copy-source", "").partition("?")[0], errors="surrogateescape")
+    _, _, key = source.removeprefix("/").partition("/")
+    if key and (flaw := flaw_of_key(key)):
+        raise Refused("InvalidArgument", f"There can be no such source: {flaw}.")
+
+
+def _check_query(query: str) -> None:
+    """S3 takes headers in the query of a pre-signed URL, and some SDKs move them there. The store ignores them."""
+    given = [each.partition("=") for each in query.split("&")]
+    lowered = {unquote(name).lower(): unquote(value) for name, _, value in given}
+    headers = {name: value for name, value in lowered.items() if name.startswith(ONLY_AS_HEADERS)}
+    _check_headers(headers)
+    if wrong := sorted(headers.keys() - {"x-amz-acl"}):
+        raise not_implemented(f"{wrong[0]} in the query; send it as a header, and sign it")
 
 
 def not_implemented(what: str) -> Refused:
