@@ -94,7 +94,8 @@ class Scene:
         self.special_ids = set(ids)
 
     def _image(self, region: Region, owner: Principal, permissions: Permissions) -> Any:
-        mapping = ImageMapping("/dev/xvdz", "snap-12345678", 77, "gp2", delete_on_vm_deletion=False)
+        snapshot_id = self.snapshot.snapshot_id
+        mapping = ImageMapping("/dev/xvdz", snapshot_id, 77, "gp2", delete_on_vm_deletion=False)
         return make_image(
             region,
             owner,
@@ -113,7 +114,7 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(on_both: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     clock = ManualClock()
     region = make_region(tmp_path_factory.mktemp("scene"), clock=clock)
     yield Scene(region, clock)
@@ -141,7 +142,7 @@ SELECTING: Mapping[str, Mapping[str, Value]] = {
         "Architectures": always(["i386"]),
         "BlockDeviceMappingDeleteOnVmDeletion": always(False),  # noqa: FBT003
         "BlockDeviceMappingDeviceNames": always(["/dev/xvdz"]),
-        "BlockDeviceMappingSnapshotIds": always(["snap-12345678"]),
+        "BlockDeviceMappingSnapshotIds": lambda scene: [scene.snapshot.snapshot_id],
         "BlockDeviceMappingVolumeSizes": always([77]),
         "BlockDeviceMappingVolumeTypes": always(["gp2"]),
         "BootModes": always(["uefi"]),
