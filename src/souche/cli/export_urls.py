@@ -18,6 +18,11 @@ class OnlyServed(SystemFailure):
     """No server runs the region at the moment, and only a server reaches the buckets: start it (`souche serve`)."""
 
 
+class ServerEnded(SystemFailure):
+    """The server ended meanwhile. The new URLs of {task_id} are written when the region is served again
+    (`souche serve`); until then the old ones are in the manifest."""
+
+
 def add(app: typer.Typer, composition: Composition) -> None:
     """Add the commands."""
     _add_list(app, composition)
@@ -70,4 +75,6 @@ def _add_sign(app: typer.Typer, composition: Composition) -> None:
             refreshed = export_refreshes.for_owner(administered.region, task, days)
             while refreshed.under_way and administered.is_served():
                 refreshed = export_refreshes.wait(administered.region, refreshed.operation_id, task)
+            if refreshed.under_way:
+                raise ServerEnded(task_id=task)
             show(views.view(administered.region, refreshed), as_json=json)
