@@ -3,16 +3,19 @@
 `test_appliance_cleaner.py` has them done.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from souche.refusals import CannotClean
+from souche.trust import appliance_inside
 from souche.trust.cleaning import plan
 from souche.trust.cleaning.changes import Deed
-from souche.trust.disks.layout import look
+from souche.trust.disks.files import Entry
+from souche.trust.disks.layout import Found, Place, look
+from souche.trust.disks.tree import Tree
 from souche.trust.engine import Facts
 from tests.trust import corpus, windows
 from tests.trust.bad_system import BAD, LINKS
@@ -146,6 +149,45 @@ def test_a_folder_that_is_a_link_is_left_and_said_so(folder: str, code: str, tmp
     (left,) = deeds(corpus.linux(tmp_path, files))
     assert (left.done.code, left.done.path, left.changes) == (code, f"/{folder}", ())
     assert "was left" in left.done.text
+
+
+def test_a_folder_that_is_a_link_to_the_root_is_said_to_be(tmp_path: Path) -> None:
+    (left,) = deeds(corpus.linux(tmp_path, Files({"var/lib/a": ""}, links={"var/lib/cloud": "/"})))
+    assert left.done.text == "It leads to / by a link, and was left as it is."
+
+
+def test_what_cannot_be_read_is_left_and_said_so(tmp_path: Path) -> None:
+    root = corpus.ext(tmp_path / "root.img", Files({"tmp/notes": SECRET, "root/.bash_history": SECRET}))
+    corpus.made_by("debugfs", "-w", "-R", "set_inode_field tmp block[5] 0x7fffffff", str(root))
+    planned = deeds(corpus.disk(tmp_path / "disk.raw", root))
+    assert set(changed(planned)) == {("shell-history", "/root/.bash_history")}
+    (left,) = [each.done for each in planned if each.done.code == "unreadable"]
+    assert (left.path, "cannot be read" in left.text) == ("/tmp", True)
+
+
+class OneDamaged:
+    """A file system of one file, which the kernel refuses, as libguestfs tells of it."""
+
+    kind, uuid, label, folds_case = "ext4", "", "", False
+    problems: Sequence[str] = ()
+
+    def root(self) -> Entry:
+        return Entry("", "directory", 0, 0o755, 0, 0)
+
+    def entries(self, directory: Entry) -> list[Entry]:
+        return [appliance_inside._entry(f"lost{directory.name}", {"st_ino": -1, "st_mode": -1}, 1)]
+
+    def read(self, file: Entry, most: int) -> bytes:
+        raise AssertionError((file, most))
+
+    def target(self, link: Entry) -> str:
+        raise AssertionError(link)
+
+
+def test_a_file_that_cannot_be_looked_at_counts_as_not_read() -> None:
+    tree = Tree({"/": Found(Place(0, None), OneDamaged())})
+    assert [each.is_file for each in tree.children("/")] == [False]
+    assert tree.unread == ["/lost"]
 
 
 def test_homes_behind_a_link_are_cleaned(tmp_path: Path) -> None:

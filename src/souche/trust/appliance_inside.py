@@ -88,6 +88,9 @@ class GuestFileSystem:
 
 
 def _entry(name: str, seen: Mapping[str, int], key: int) -> Entry:
+    """As lstatnslist tells it; the inode of a file that it could not look at is -1."""
+    if seen["st_ino"] == -1:
+        return Entry(name, "damaged", 0, 0, 0, key)
     mode = seen["st_mode"]
     kind = KINDS.get(stat.S_IFMT(mode), "other")
     return Entry(name, kind, seen["st_size"], mode & 0o7777, seen["st_uid"], key)

@@ -73,4 +73,4 @@ def left(system: System, code: str, folder: str) -> Iterator[Deed]:
     """Says so, where a folder is reached by a link and is left for that."""
     node = system.tree.node(folder)
     if node is not None and node.path != folder:
-        yield deed(code, folder, f"It leads to {node.path} by a link, and was left as it is.")
+        yield deed(code, folder, f"It leads to {node.path or '/'} by a link, and was left as it is.")

@@ -55,8 +55,10 @@ def name_of(system: System) -> str:
 
 
 def deeds(system: System) -> list[Deed]:
-    """All that is to be done to a system, and what is left as it is."""
-    return [each for part in PARTS for each in part(system)]
+    """All that is to be done to a system, and what is left as it is: what cannot be read, too."""
+    planned = [each for part in PARTS for each in part(system)]
+    left = "This was left as it is: it cannot be read, or there is too much of it."
+    return planned + [deed("unreadable", path, left) for path in system.tree.unread]
 
 
 def unread(layout: Layout) -> list[Deed]:

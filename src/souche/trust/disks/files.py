@@ -7,7 +7,8 @@ from typing import Final, Literal, Protocol
 MOST_ENTRIES: Final = 100_000
 """of one directory; a crafted one has more."""
 
-Kind = Literal["file", "directory", "link", "other"]
+Kind = Literal["file", "directory", "link", "other", "damaged"]
+"""`damaged`: a name whose file cannot be looked at."""
 SETUID, SETGID, STICKY, WORLD_WRITABLE = 0o4000, 0o2000, 0o1000, 0o002
 
 

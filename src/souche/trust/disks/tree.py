@@ -152,6 +152,9 @@ class Tree:
         except (OSError, ValueError, OverflowError, MemoryError):
             self._cannot(path or "/")
             return {}
+        for each in entries:
+            if each.kind == "damaged":
+                self._cannot(f"{path}/{each.name}")
         if files.folds_case:
             return {each.name.lower(): each for each in entries}
         return {each.name: each for each in entries}
