@@ -467,6 +467,10 @@ class AccountNameTaken(Conflict):
     """The account name '{name}' is already used in this region."""
 
 
+class AccessKeyTaken(Conflict):
+    """The access key {access_key_id} is in use already, with another secret or by another account."""
+
+
 class AccountAliasTaken(Conflict):
     """The alias '{alias}' is that of the account {account}, or looks like it: '{other}'."""
 

@@ -1,9 +1,10 @@
 """Access keys: what a caller signs its requests with."""
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Literal
+from typing import Final, Literal
 
 import sqlalchemy as sa
 
@@ -15,6 +16,8 @@ from souche.refusals import BadValue, NoSuchAccessKey
 from souche.vault import Vault
 
 TAG_LENGTH = 255
+ACCESS_KEY_ID: Final = re.compile("[A-Z0-9]{20}")
+SECRET: Final = re.compile("[A-Za-z0-9+/=]{40}")
 KEY_BYTES = 512  # what one takes in memory, about
 
 
@@ -40,6 +43,27 @@ class KnownKey:
     secret: str = field(repr=False)
     active: bool
     expired: bool
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """An access key's id and its secret."""
+
+    access_key_id: str
+    secret: str = field(repr=False)
+
+    def check(self) -> None:
+        """Refuse what clients would not take (oapi-cli looks at the lengths).
+
+        Raises:
+            BadValue.
+        """
+        if not ACCESS_KEY_ID.fullmatch(self.access_key_id):
+            raise BadValue(parameter="access key", reason="20 upper-case letters and digits are expected.")
+        if not SECRET.fullmatch(self.secret):
+            raise BadValue(
+                parameter="secret key", reason="40 letters, digits, '+', '/' and '=' are expected."
+            )
 
 
 def lookup(region: Region, access_key_id: str) -> KnownKey | None:
@@ -68,13 +92,24 @@ def _unsealed(vault: Vault, sealed_secret: bytes) -> str:
 
 
 def new(
-    region: Region, account_id: str, expiration_date: datetime | None = None, tag: str | None = None
+    region: Region,
+    account_id: str,
+    expiration_date: datetime | None = None,
+    tag: str | None = None,
+    *,
+    credentials: Credentials | None = None,
 ) -> tuple[AccessKey, str]:
-    """An access key that is not kept yet, and its secret."""
+    """An access key that is not kept yet, and its secret. `credentials`: those that it is to have.
+
+    Raises:
+        BadValue: they have not the form of the service's.
+    """
     now = region.clock.now()
-    secret = region.ids.secret_key()
+    if credentials is None:
+        credentials = Credentials(region.ids.access_key_id(), region.ids.secret_key())
+    credentials.check()
+    access_key_id, secret = credentials.access_key_id, credentials.secret
     sealed = region.vault.seal(secret)
-    access_key_id = region.ids.access_key_id()
     return AccessKey(access_key_id, account_id, sealed, True, now, now, expiration_date, tag), secret  # noqa: FBT003
 
 

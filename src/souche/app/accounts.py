@@ -1,23 +1,40 @@
 """Accounts: who works in the region."""
 
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
 from souche.app import access_keys
+from souche.app.access_keys import Credentials
 from souche.app.region import Region
 from souche.db import access_keys as key_rows
 from souche.db import accounts
 from souche.formats.look_alikes import is_latin, look
 from souche.model.accounts import PROVIDER_ALIAS, PROVIDER_NAME, AccessKey, Account, Principal
-from souche.refusals import AccountAliasTaken, AccountNameTaken, BadValue, NoSuchAccount, ProvidersName
+from souche.refusals import (
+    AccessKeyTaken,
+    AccountAliasTaken,
+    AccountNameTaken,
+    BadValue,
+    NoSuchAccount,
+    ProvidersName,
+)
 
 NAME_LENGTH = range(1, 255 + 1)
 
 
-def create(region: Region, name: str, alias: str | None = None) -> tuple[Account, AccessKey, str]:
-    """Make an account with its first access key, whose secret is told here and never again.
+def create(
+    region: Region, name: str, alias: str | None = None, credentials: Credentials | None = None
+) -> tuple[Account, AccessKey, str]:
+    """Make an account with its first access key, whose secret is told here and never again. `credentials`: those that
+    it is to have; None: new ones.
 
     `alias` is what others see beside the images that the account publishes, and find them by; only the operator
     gives one.
 
     Raises:
+        AccessKeyTaken: there is a key of this id.
         AccountNameTaken: another account has the name.
         AccountAliasTaken: another account has the alias, or one that looks like it.
         ProvidersName: the name or the alias looks like the provider's, which official images are found by.
@@ -26,14 +43,78 @@ def create(region: Region, name: str, alias: str | None = None) -> tuple[Account
     """
     _check(name, alias)
     account = Account(region.ids.account_id(), name, alias, region.clock.now())
-    key, secret = access_keys.new(region, account.account_id)
+    key, secret = access_keys.new(region, account.account_id, credentials=credentials)
     with region.begin() as work:
+        _check_free(work.connection, key)
         if accounts.named(work.connection, name) is not None:
             raise AccountNameTaken(name=name)
         _check_alias(accounts.every(work.connection), alias)
         accounts.insert(work.connection, account)
         key_rows.insert(work.connection, key)
     return account, key, secret
+
+
+def create_if_missing(
+    region: Region, name: str, alias: str | None = None, credentials: Credentials | None = None
+) -> tuple[Account, Credentials | None]:
+    """The account of this name, made if it is missing, and the credentials that it was given. One that is there gets
+    the access key of `credentials`, if it has none of this id; its alias stays.
+
+    Raises:
+        As `create`. AccessKeyTaken: a key of this id has another secret, or is another account's.
+    """
+    found = named(region, name)
+    if found is None:
+        account, key, secret = create(region, name, alias, credentials)
+        return account, Credentials(key.access_key_id, secret)
+    if credentials is not None:
+        _give(region, found, credentials)
+    return found, credentials
+
+
+def _give(region: Region, account: Account, credentials: Credentials) -> None:
+    key, secret = access_keys.new(region, account.account_id, credentials=credentials)
+    with region.begin() as work:
+        there = key_rows.get(work.connection, key.access_key_id)
+        if there is None:
+            key_rows.insert(work.connection, key)
+        elif there.account_id != account.account_id or region.vault.unseal(there.sealed_secret) != secret:
+            raise AccessKeyTaken(access_key_id=key.access_key_id)
+
+
+def _check_free(connection: sa.Connection, key: AccessKey) -> None:
+    if key_rows.get(connection, key.access_key_id) is not None:
+        raise AccessKeyTaken(access_key_id=key.access_key_id)
+
+
+def rename(region: Region, account: Account, name: str) -> Account:
+    """Give an account another name; its id, its alias and what it has stay.
+
+    Raises:
+        AccountNameTaken. ProvidersName: the account is the provider's, or the name looks like its. BadValue.
+    """
+    if account.name == PROVIDER_NAME:
+        raise ProvidersName(name=account.name)
+    _check(name, account.alias)
+    with region.begin() as work:
+        if accounts.named(work.connection, name) not in (None, account):
+            raise AccountNameTaken(name=name)
+        return _changed(work.connection, account, name=name)
+
+
+def set_disabled(region: Region, account: Account, *, disabled: bool) -> Account:
+    """Have no key of an account open anything, or let them again. What it has stays, and its VMs run on."""
+    with region.begin() as work:
+        return _changed(work.connection, account, disabled=disabled)
+
+
+def _changed(connection: sa.Connection, account: Account, **changes: Any) -> Account:
+    now = accounts.get(connection, account.account_id)
+    if now is None:
+        raise NoSuchAccount(account=account.account_id)
+    changed = replace(now, **changes)
+    accounts.update(connection, changed)
+    return changed
 
 
 def _check(name: str, alias: str | None) -> None:

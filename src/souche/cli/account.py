@@ -1,18 +1,30 @@
 """souche account"""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from souche.app import accounts
+from souche.app.access_keys import Credentials
+from souche.cli import account_keys
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import show, told
+from souche.cli.output import plain, show, told
+from souche.errors import Invalid
+from souche.model.accounts import Account
+
+AccountArgument = Annotated[str, typer.Argument(help="Name or ID of the account.")]
+
+
+class HalfCredentials(Invalid):
+    """--access-key and --secret-key-file go together."""
 
 
 def build(composition: Composition) -> typer.Typer:
     """The commands about accounts."""
     app = typer.Typer(help="Accounts of the region.", no_args_is_help=True)
+    app.add_typer(account_keys.build(composition), name="key")
 
     @app.command()
     def create(
@@ -21,15 +33,36 @@ def build(composition: Composition) -> typer.Typer:
         alias: Annotated[
             str | None, typer.Option(help="Shown beside the images that the account publishes.")
         ] = None,
+        access_key: Annotated[
+            str | None,
+            typer.Option(help="ID that its access key is to have: 20 upper-case letters and digits."),
+        ] = None,
+        secret_key_file: Annotated[
+            Path | None,
+            typer.Option(help="File with the secret of --access-key in its one line, 40 characters."),
+        ] = None,
+        if_missing: Annotated[
+            bool,
+            typer.Option(
+                "--if-missing",
+                help="An account of this name that is there is taken, and gets the key of --access-key if it has"
+                " none of that ID.",
+            ),
+        ] = False,
         json: JsonFlag = False,
     ) -> None:
         """Create an account with an access key. The secret is shown now and never again."""
         with told(), composition.administer(home, make=True) as administered:
-            account, key, secret = accounts.create(administered.region, name, alias)
+            given = _credentials(access_key, secret_key_file)
+            if if_missing:
+                account, credentials = accounts.create_if_missing(administered.region, name, alias, given)
+            else:
+                account, key, secret = accounts.create(administered.region, name, alias, given)
+                credentials = Credentials(key.access_key_id, secret)
         facts = {
             "AccountId": account.account_id,
-            "AccessKeyId": key.access_key_id,
-            "SecretKey": secret,
+            "AccessKeyId": credentials and credentials.access_key_id,
+            "SecretKey": credentials and credentials.secret,
         }
         show(facts, as_json=json)
 
@@ -38,10 +71,57 @@ def build(composition: Composition) -> typer.Typer:
         """List the accounts."""
         with told(), composition.administer(home) as administered:
             for account in accounts.every(administered.region):
-                facts = {"AccountId": account.account_id, "Name": account.name, "Alias": account.alias or ""}
+                facts = _facts(account)
                 if json:
                     show(facts, as_json=True)
                 else:
-                    print("  ".join(facts.values()))
+                    print("  ".join(map(plain, facts.values())))
+
+    @app.command("show")
+    def show_account(account: AccountArgument, home: HomeFlag, json: JsonFlag = False) -> None:
+        """Show an account."""
+        with told(), composition.administer(home) as administered:
+            show(_facts(accounts.known(administered.region, account)), as_json=json)
+
+    @app.command()
+    def rename(
+        account: AccountArgument,
+        name: Annotated[str, typer.Argument(help="Its new name, unique in the region.")],
+        home: HomeFlag,
+    ) -> None:
+        """Give an account another name. Its ID, its alias and what it has stay."""
+        with told(), composition.administer(home) as administered:
+            accounts.rename(administered.region, accounts.known(administered.region, account), name)
+
+    @app.command()
+    def disable(account: AccountArgument, home: HomeFlag) -> None:
+        """Have no key of an account open anything, buckets included. What it has stays, and its VMs run on."""
+        with told(), composition.administer(home) as administered:
+            found = accounts.known(administered.region, account)
+            accounts.set_disabled(administered.region, found, disabled=True)
+
+    @app.command()
+    def enable(account: AccountArgument, home: HomeFlag) -> None:
+        """Let the keys of an account that was disabled open what they did."""
+        with told(), composition.administer(home) as administered:
+            found = accounts.known(administered.region, account)
+            accounts.set_disabled(administered.region, found, disabled=False)
 
     return app
+
+
+def _credentials(access_key: str | None, secret_key_file: Path | None) -> Credentials | None:
+    if (access_key is None) != (secret_key_file is None):
+        raise HalfCredentials
+    if access_key is None or secret_key_file is None:
+        return None
+    return Credentials(access_key, secret_key_file.read_text(errors="replace").strip())
+
+
+def _facts(account: Account) -> dict[str, str]:
+    return {
+        "AccountId": account.account_id,
+        "Name": account.name,
+        "Alias": account.alias or "",
+        "State": "disabled" if account.disabled else "enabled",
+    }

@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from souche.db import query as engine
-from souche.db.schema import access_keys
+from souche.db.schema import access_keys, accounts
 from souche.db.store import Prepared, Reader
 from souche.model.accounts import AccessKey
 from souche.model.query import Query
@@ -21,20 +21,25 @@ ORDER = engine.Order(access_keys.c.creation_date, access_keys.c.access_key_id)
 
 _BY_ID = access_keys.select().where(access_keys.c.access_key_id == sa.bindparam("wanted", type_=sa.String))
 
+_WITH_ACCOUNT = access_keys.join(accounts, accounts.c.account_id == access_keys.c.account_id)
+_OPENS = sa.and_(access_keys.c.active, sa.not_(accounts.c.disabled))
+
 # The statement of every signed request.
 _PREPARED = Prepared(
-    _BY_ID.with_only_columns(
+    sa.select(
         access_keys.c.account_id,
         access_keys.c.sealed_secret,
-        access_keys.c.active,
+        sa.case((_OPENS, 1), else_=0),
         access_keys.c.expiration_date,
     )
+    .select_from(_WITH_ACCOUNT)
+    .where(access_keys.c.access_key_id == sa.bindparam("wanted", type_=sa.String))
 )
 
 
 @dataclass(frozen=True)
 class SealedKey:
-    """What the check of a signature needs of an access key."""
+    """What the check of a signature needs of an access key. `active`: so is its account."""
 
     account_id: str
     sealed_secret: bytes
@@ -78,13 +83,11 @@ def find(connection: sa.Connection, account_id: str, query: Query) -> list[Acces
 
 
 def usable(connection: sa.Connection, now: datetime) -> list[AccessKey]:
-    """Every account's keys that are active and have not expired."""
+    """The keys that are active and have not expired, of every account that is not disabled."""
     expires = access_keys.c.expiration_date
     alive = sa.or_(expires.is_(None), expires > now)
-    return [
-        _access_key(row)
-        for row in connection.execute(access_keys.select().where(access_keys.c.active, alive))
-    ]
+    found = sa.select(*access_keys.c).select_from(_WITH_ACCOUNT).where(_OPENS, alive)
+    return [_access_key(row) for row in connection.execute(found)]
 
 
 def any_sealed(connection: sa.Connection) -> bytes | None:

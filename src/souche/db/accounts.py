@@ -14,6 +14,12 @@ def insert(connection: sa.Connection, account: Account) -> None:
     connection.execute(accounts.insert().values(asdict(account)))
 
 
+def update(connection: sa.Connection, account: Account) -> None:
+    """Write an account's present attributes over the old ones."""
+    here = accounts.c.account_id == account.account_id
+    connection.execute(accounts.update().where(here).values(asdict(account)))
+
+
 def get(connection: sa.Connection, account_id: str) -> Account | None:
     """The account of this id."""
     row = connection.execute(accounts.select().where(accounts.c.account_id == account_id)).one_or_none()
@@ -46,4 +52,4 @@ def every(connection: sa.Connection) -> list[Account]:
 
 
 def _account(row: AnyRow) -> Account:
-    return Account(row.account_id, row.name, row.alias, row.creation_date)
+    return Account(row.account_id, row.name, row.alias, row.creation_date, row.disabled)

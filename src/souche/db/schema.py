@@ -51,6 +51,7 @@ accounts = sa.Table(
     sa.Column("name", sa.String(255), nullable=False, unique=True),
     sa.Column("alias", sa.String(255), index=True),
     sa.Column("creation_date", UtcDate, nullable=False),
+    sa.Column("disabled", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 access_keys = sa.Table(

@@ -11,12 +11,14 @@ PROVIDER_ALIAS: Final = "Outscale"
 
 @dataclass(frozen=True)
 class Account:
-    """A customer of the region. `alias` is shown beside what it publishes ("Outscale" is the provider's)."""
+    """A customer of the region. `alias` is shown beside what it publishes ("Outscale" is the provider's). No key of one
+    that is disabled opens anything; what it has stays, and its VMs run on."""
 
     account_id: str
     name: str
     alias: str | None
     creation_date: datetime
+    disabled: bool = False
 
 
 @dataclass(frozen=True)
