@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from souche import run
-from souche.formats.disk_inspection import check_data
-from souche.formats.disk_refusals import DiskSharesData
+from souche.formats.disk_inspection import check_data, check_extended_data
+from souche.formats.disk_refusals import DiskCutShort, DiskSharesData
 from tests.support.bombs import compressed_bomb, shared_bomb
 
 MIB = 1024 * 1024
@@ -66,3 +66,29 @@ def test_qemu_finds_nothing_wrong_with_them(tmp_path: Path, bomb: Callable[[int]
     disk = tmp_path / "disk"
     disk.write_bytes(bomb(64 * MIB))
     assert is_whole(disk)
+
+
+@pytest.mark.parametrize("options", ["extended_l2=on", "extended_l2=on,cluster_size=16k"])
+def test_a_disk_with_extended_l2_entries_is_whole_to_its_last_byte(tmp_path: Path, options: str) -> None:
+    """QEMU reads what is missing as zeros, and qemu-img check finds nothing wrong in a cluster that is cut."""
+    raw, disk = tmp_path / "raw", tmp_path / "disk"
+    for length in (MIB + 512, MIB):
+        raw.write_bytes(os.urandom(3 * MIB) + bytes(MIB) + b"A" * length)
+        convert = ("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-o", options, raw, disk)
+        run.run(convert, timeout_seconds=60)
+        check_extended_data(disk)
+    for cut_bytes in (1, 511):
+        os.truncate(disk, disk.stat().st_size - cut_bytes)
+        with pytest.raises(DiskCutShort):
+            check_extended_data(disk)
+
+
+def test_extended_tables_that_are_one_are_read_a_few_times(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    data = bytearray(compressed_bomb(64 * MIB))
+    entries = 4 * MIB // 8
+    struct.pack_into(">I", data, 36, entries)
+    data[3 * 2 * MIB : 3 * 2 * MIB] = struct.pack(">Q", 1 << 63 | 4 * 2 * MIB) * entries
+    disk.write_bytes(data)
+    with pytest.raises(DiskCutShort):
+        check_extended_data(disk)

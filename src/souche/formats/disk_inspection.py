@@ -267,6 +267,18 @@ def _check_whole(head: bytes, file_bytes: int) -> None:
         raise DiskCutShort(reason=f"its tables end at {max(ends)}, the file at {file_bytes}.")
 
 
+def check_extended_data(path: Path) -> None:
+    """The same of a qcow2 file with extended L2 entries, without looking whether data are named twice: it is
+    converted, and what comes of that is bounded.
+
+    Raises:
+        DiskCutShort: data behind its end.
+    """
+    file_bytes = path.stat().st_size
+    with path.open("rb") as file:
+        _check_end(qcow2_claims.extended_data_end(file, file_bytes), file_bytes)
+
+
 def check_data(path: Path) -> None:
     """Refuse a qcow2 file that has passed the inspection and whose tables name more than is in it.
 
@@ -279,5 +291,9 @@ def check_data(path: Path) -> None:
         if qcow2_claims.names_more_than(file, -(-file_bytes // cluster_bytes) * cluster_bytes):
             raise DiskSharesData(format="qcow2")
         end = qcow2_claims.data_end(file)
+    _check_end(end, file_bytes)
+
+
+def _check_end(end: int, file_bytes: int) -> None:
     if end > file_bytes:
         raise DiskCutShort(reason=f"its data end at {end}, the file at {file_bytes}.")

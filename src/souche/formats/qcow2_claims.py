@@ -19,6 +19,10 @@ COMPRESSED: Final = 1 << 62
 ZEROS: Final = 1
 NOT_DATA: Final = COMPRESSED | ZEROS
 SECTOR_BYTES: Final = 512
+SUBCLUSTERS: Final = 32
+"""of a cluster, where L2 entries are extended: each has a bit in the second word ("Extended L2 Entries")"""
+ALLOCATED: Final = (1 << SUBCLUSTERS) - 1
+EXTENDED_ENTRY_BYTES: Final = 16
 
 
 def names_more_than(image: BinaryIO, most_bytes: int) -> bool:
@@ -47,6 +51,30 @@ def data_end(image: BinaryIO) -> int:
         if 0 <= here < len(table) and table[here] & OFFSET and not table[here] & NOT_DATA:
             end = max(end, (table[here] & OFFSET) + header.virtual_size_bytes - last * header.cluster_bytes)
     return end
+
+
+def extended_data_end(image: BinaryIO, most_bytes: int) -> int:
+    """The same of a disk with extended L2 entries: where its last subcluster ends. More than `most_bytes` as soon as
+    its tables alone would take that."""
+    header, end, named_bytes = read_header(image), 0, 0
+    for index, entry in enumerate(_table(image, header.l1_offset, header.l1_entries)):
+        if not entry & OFFSET:
+            continue
+        named_bytes += header.cluster_bytes
+        if named_bytes > most_bytes:
+            return named_bytes
+        words = _table(image, entry & OFFSET, header.cluster_bytes // 8)
+        first = index * (header.cluster_bytes // EXTENDED_ENTRY_BYTES)
+        for place, (word, bitmap) in enumerate(zip(words[::2], words[1::2], strict=False), first):
+            if word & OFFSET and not word & COMPRESSED and bitmap & ALLOCATED:
+                left = header.virtual_size_bytes - place * header.cluster_bytes
+                end = max(end, (word & OFFSET) + min(_subclusters_end(header, bitmap), left))
+    return end
+
+
+def _subclusters_end(header: Qcow2Header, bitmap: int) -> int:
+    """Where in its cluster the last subcluster ends that has data."""
+    return (bitmap & ALLOCATED).bit_length() * header.cluster_bytes // SUBCLUSTERS
 
 
 def _claims(image: BinaryIO, header: Qcow2Header) -> Iterator[int]:

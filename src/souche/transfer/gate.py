@@ -17,7 +17,13 @@ from typing import BinaryIO, Final
 
 from souche import run
 from souche.formats import gzip_members, vhd, xz_stream
-from souche.formats.disk_inspection import HEAD_BYTES, check_data, inspect_file, inspect_head
+from souche.formats.disk_inspection import (
+    HEAD_BYTES,
+    check_data,
+    check_extended_data,
+    inspect_file,
+    inspect_head,
+)
 from souche.formats.disk_refusals import BadDisk, DiskCutShort, DiskExpands, WrongDiskSize
 from souche.formats.foreign_disks import InspectedDisk
 from souche.formats.ova import OvaDisk
@@ -124,8 +130,10 @@ class Entrance:
 
     def _check_foreign(self, path: Path, disk: InspectedDisk) -> None:
         """qemu-img reads what is missing in a qcow2 file as zeros."""
-        if disk.format == "qcow2" and not disk_check.is_whole(path):
-            raise _cut_short()
+        if disk.format == "qcow2":
+            if not disk_check.is_whole(path):
+                raise _cut_short()
+            check_extended_data(path)
 
     def _converted(self, path: Path, disk: InspectedDisk) -> InspectedDisk:
         made = inspect_file(path, QCOW2, most_bytes=self._most_bytes)
