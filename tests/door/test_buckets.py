@@ -243,6 +243,25 @@ def test_two_keys_are_never_one_object(door: Served, bucket: str) -> None:
     assert refused(alice.get_object, Bucket=bucket, Key="z/y") == (404, "NoSuchKey")
 
 
+@pytest.mark.parametrize("prefix", ["z%2F%2F", "z//", "z%5C"])
+def test_a_prefix_that_no_key_can_have_lists_no_other(door: Served, bucket: str, prefix: str) -> None:
+    """The store lists z/y for z//, and what is listed is deleted (`aws s3 rm --recursive`)."""
+    door.client("alice").put_object(Bucket=bucket, Key="z/y", Body=b"stays")
+    status, said = sent(door, door.keys["alice"], "GET", f"/{bucket}?prefix={prefix}")
+    assert (status, b"InvalidArgument" in said) == (400, True)
+
+
+def test_a_query_that_is_not_utf_8_is_refused(door: Served, bucket: str) -> None:
+    status, said = sent(door, door.keys["alice"], "GET", f"/{bucket}?marker=%FF")
+    assert (status, b"InvalidArgument" in said) == (400, True)
+
+
+@pytest.mark.parametrize("name", ["xn--bucket", "bucket-s3alias"])
+def test_names_that_s3_keeps_for_itself_are_refused(door: Served, name: str) -> None:
+    """The store refuses them too, which was 503."""
+    assert refused(door.client("alice").create_bucket, Bucket=name) == (400, "InvalidBucketName")
+
+
 def test_a_folder_has_no_content(door: Served, bucket: str) -> None:
     """The store answers 200 and keeps a key that ends with a slash without its bytes."""
     alice = door.client("alice")

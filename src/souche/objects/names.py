@@ -6,6 +6,7 @@ from typing import Final
 BUCKET: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,61})[a-z0-9]")
 RESERVED: Final = frozenset({"healthz", "metrics", "status"})
 """Names under which the embedded store, SeaweedFS, tells of itself."""
+OF_S3: Final = re.compile("^xn--|-s3alias$")
 UNLISTED: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """Control characters, and what XML 1.0 or UTF-8 cannot have: no list of keys is sure to show them."""
 
@@ -17,8 +18,9 @@ def is_bucket_name(name: str) -> bool:
 
 
 def is_name_for_oos(name: str) -> bool:
-    """Whether a bucket of the embedded store can be reached by the name."""
-    return is_bucket_name(name) and name not in RESERVED
+    """Whether a bucket of the embedded store can be made and reached by the name. Like S3 it refuses names that begin
+    with `xn--` or end with `-s3alias`."""
+    return is_bucket_name(name) and name not in RESERVED and not OF_S3.search(name)
 
 
 def flaw_of_prefix(prefix: str) -> str | None:
@@ -32,6 +34,13 @@ def flaw_of_prefix(prefix: str) -> str | None:
 def flaw_of_key(key: str) -> str | None:
     """The same of a whole key that a client has chosen. What cannot be listed is the client's to know."""
     return _flaw_of_folders(key if key.endswith("/") else f"{key}/")
+
+
+def flaw_of_list(prefix: str) -> str | None:
+    """Why the store would list keys that do not begin so; whoever deletes what is listed would delete others' keys."""
+    if "//" in prefix or "\\" in prefix:
+        return "it would list keys with one '/' in place of it"
+    return None
 
 
 def _flaw_of_folders(prefix: str) -> str | None:

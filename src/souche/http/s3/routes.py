@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from souche.http.s3.answers import Refused
 from souche.http.s3.heads import Request
-from souche.objects.names import flaw_of_key, is_bucket_name
+from souche.objects.names import flaw_of_key, flaw_of_list, is_bucket_name
 
 PRIVATE: Final = frozenset({"private", "bucket-owner-full-control"})
 """ACLs that say what is so anyway"""
@@ -201,12 +201,25 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 def _check_query(query: str) -> None:
     """S3 takes headers in the query of a pre-signed URL, and some SDKs move them there. The store ignores them."""
-    given = [each.partition("=") for each in query.split("&")]
-    lowered = {unquote(name).lower(): unquote(value) for name, _, value in given}
-    headers = {name: value for name, value in lowered.items() if name.startswith(ONLY_AS_HEADERS)}
+    given = _values(query)
+    headers = {name: value for name, value in given.items() if name.startswith(ONLY_AS_HEADERS)}
     _check_headers(headers)
     if wrong := sorted(headers.keys() - {"x-amz-acl"}):
         raise not_implemented(f"{wrong[0]} in the query; send it as a header, and sign it")
+    if flaw := flaw_of_list(given.get("prefix", "")):
+        raise Refused("InvalidArgument", f"No key can begin so: {flaw}.")
+
+
+def _values(query: str) -> dict[str, str]:
+    """The parameters, by their names in lower case."""
+    given = [each.partition("=") for each in query.split("&")]
+    try:
+        return {
+            unquote(name, errors="strict").lower(): unquote(value, errors="strict")
+            for name, _, value in given
+        }
+    except UnicodeDecodeError as error:
+        raise Refused("InvalidArgument", "The query is not UTF-8.") from error
 
 
 def not_implemented(what: str) -> Refused:
