@@ -47,12 +47,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each run for the rate")
     parser.add_argument("--rounds", type=int, default=3, help="runs of either server; the best counts")
     parser.add_argument("--home", type=Path, help="folder to keep the region in, to be used again")
+    parser.add_argument(
+        "--database-file", default="", help="file with the URL of an empty PostgreSQL database"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="souche-bench-") as scratch:
         home = Home(given.home or Path(scratch) / "home")
-        caller = prepare(home, given.images)
+        caller = prepare(home, given.images, given.database_file)
         print(f"{given.images} images; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-        with served(home) as target:
+        with served(home, given.database_file) as target:
             _measure_rate(target, caller, home, given.seconds, given.rounds)
             _measure_filters(target, caller, home)
 
@@ -185,9 +188,11 @@ def _commit(home: Home, account_id: str) -> None:
 
 
 @contextmanager
-def served(home: Home) -> Iterator[Target]:
+def served(home: Home, database_file: str = "") -> Iterator[Target]:
     """The region's own server; its log goes to a file, as a service's would."""
-    command = (Path(sys.executable).with_name("souche"), "serve", "--home", home.path)
+    command: list[str | Path] = [Path(sys.executable).with_name("souche"), "serve", "--home", home.path]
+    if database_file:
+        command += ["--database-file", database_file]
     home.serving.unlink(missing_ok=True)
     with (home.path / "server.log").open("w") as log:
         process = subprocess.Popen(

@@ -6,12 +6,13 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
+from uuid import uuid4
 
 from souche.app import accounts
 from souche.db import schema
 from souche.db.store import Store
 from souche.home import Home
-from souche.main import administration
+from souche.main import administration, records
 from tools.http_load import Caller
 
 NEIGHBOURS: Final = 1000  # accounts beside the caller's
@@ -19,11 +20,18 @@ OWN_SHARE: Final = 0.2  # of all images, how many are the caller's
 BEGINNING: Final = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
-def prepare(home: Home, count: int) -> Caller:
-    """A region with images, or the one that is there already, and who may read it."""
+def prepare(home: Home, count: int, database_file: str) -> Caller:
+    """A region with images, or the one that is there already, and who may read it. Its records are in the PostgreSQL
+    database whose URL is in the file; "": in SQLite."""
     kept = home.path / "caller.json"
     if not kept.exists():
+        if database_file:
+            home.make()
+            records.keep(home, records.Place("", database_file, str(uuid4())))
         caller = _fill(home, count)
+        if database_file:
+            with opened(home) as store, store.begin() as connection:
+                connection.exec_driver_sql("ANALYZE")
         kept.write_text(json.dumps(vars(caller)))
     return Caller(**json.loads(kept.read_text()))
 
@@ -89,12 +97,26 @@ def _image_rows(
             "image_id": image_id,
             "position": position,
             "device_name": device_name,
-            "snapshot_id": f"snap-{random_source.getrandbits(32):08x}",
+            "snapshot_id": f"snap-{(2 * number + position) * 2654435761 % 2**32:08x}",
             "volume_size_gib": 10,
             "volume_type": random_source.choice(["standard", "gp2"]),
             "delete_on_vm_deletion": True,
         }
         for position, device_name in enumerate(("/dev/sda1", "/dev/xvdb"))
+    ]
+    snapshots = [
+        {
+            "snapshot_id": mapping["snapshot_id"],
+            "account_id": owner,
+            "volume_size_gib": 10,
+            "state": "completed",
+            "progress_percent": 100,
+            "description": "",
+            "public": False,
+            "product_codes": [],
+            "creation_date": image["creation_date"],
+        }
+        for mapping in mappings
     ]
     tag = {
         "resource_id": image_id,
@@ -108,6 +130,7 @@ def _image_rows(
     grant = {"image_id": image_id, "account_id": reader, "creation_date": image["creation_date"]}
     return {
         schema.images: [image],
+        schema.snapshots: snapshots,
         schema.image_mappings: mappings,
         schema.image_product_codes: [code],
         schema.image_grants: [grant] if owner != reader and random_source.random() < 0.001 else [],
