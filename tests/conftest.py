@@ -18,6 +18,7 @@ from souche.recipes import debian
 from souche.recipes.recipe import Recipe
 from souche.recipes.shelf import Shelf
 from tests.support.databases import databases as databases
+from tests.support.databases import drop_sqlite_alone
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -51,12 +52,13 @@ class Unfinished:
             terminalreporter.write_line(f"UNFINISHED {nodeid}: running for {time.monotonic() - start:.0f} s")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Those with guests begin, the longest first. Workers tell tests by their names: of two with the same, one would
     never run."""
     doubled = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
     if doubled:
         raise pytest.UsageError(f"more than one test has the name {doubled[0]}")
+    drop_sqlite_alone(config, items)
     items.sort(key=lambda item: _turn(_group(item.nodeid)))
     for item in items:
         if item.get_closest_marker("guest") and not item.get_closest_marker("timeout"):

@@ -6,6 +6,7 @@ import pytest
 from souche.app.region import Region
 from souche.model.accounts import Principal
 from tests.support.client import Client
+from tests.support.databases import on_both as on_both
 from tests.support.region import ManualClock, make_account, make_region
 
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,13 +71,17 @@ def shown(client: Client, wanted: str) -> list[Any]:
     return [image[wanted] for image in client("ReadImages")["Images"]]
 
 
-def test_an_image_that_another_process_changes_is_shown_as_it_is_then(client: Client, tmp_path: Path) -> None:
+def test_an_image_that_another_process_changes_is_shown_as_it_is_then(client: Client) -> None:
     for name in ("one", "two"):
         make_image(client.region, client.who, name)
     assert shown(client, "Description") == ["", ""]
-    script = "import sqlite3, sys; sqlite3.connect(sys.argv[1], isolation_level=None).execute(sys.argv[2])"
+    script = (
+        "import sqlalchemy as sa, sys\n"
+        "with sa.create_engine(sys.argv[1]).begin() as connection: connection.exec_driver_sql(sys.argv[2])"
+    )
+    url = client.region.store.engine.url.render_as_string(hide_password=False)
     change = "UPDATE images SET description = 'new' WHERE name = 'one'"
-    subprocess.run([sys.executable, "-c", script, str(tmp_path / "region.db"), change], check=True)
+    subprocess.run([sys.executable, "-c", script, url, change], check=True)
     assert sorted(shown(client, "Description")) == ["", "new"]
 
 

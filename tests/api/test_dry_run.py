@@ -22,13 +22,13 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def workflows() -> RecordedWorkflows:
+def workflows(on_both: str) -> RecordedWorkflows:
     return RecordedWorkflows()
 
 
 @pytest.fixture(scope="module")
 def shared(
-    tmp_path_factory: pytest.TempPathFactory, workflows: RecordedWorkflows
+    on_both: str, tmp_path_factory: pytest.TempPathFactory, workflows: RecordedWorkflows
 ) -> Iterator[tuple[Client, Mapping[str, str]]]:
     """One region for all dry runs: each must leave it as it was."""
     region = make_region(tmp_path_factory.mktemp("shared"), workflows=workflows)

@@ -38,9 +38,13 @@ class Server:
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://postgres@/{database}?host={self.folder}"
 
+    def connect(self, database: str) -> psycopg.Connection:
+        """A connection whose statements are each a transaction of its own."""
+        return psycopg.connect(self.url(database), autocommit=True)
+
     def execute(self, *statements: str, database: str = "postgres") -> None:
         """Run statements, each in a transaction of its own."""
-        with psycopg.connect(self.url(database), autocommit=True) as connection:
+        with self.connect(database) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
 

@@ -14,6 +14,7 @@ from souche.db import (
     operations,
     product_types,
     public_ips,
+    schema,
     security_groups,
     snapshots,
     vms,
@@ -310,6 +311,9 @@ def requested(region: Region) -> list[str]:
 
 def dump(region: Region) -> list[str]:
     """Every row of the database as text."""
-    with region.store.engine.connect() as connection:
-        driver: Any = connection.connection.driver_connection
-        return list(driver.iterdump())
+    with region.store.read() as connection:
+        return [
+            f"{table.name} {row}"
+            for table in schema.metadata.sorted_tables
+            for row in connection.execute(table.select().order_by(*table.primary_key))
+        ]

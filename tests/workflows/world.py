@@ -64,6 +64,7 @@ LOOKED_AT = [
 ]
 REGION_ID = "11111111-2222-3333-4444-555555555555"
 NETWORK = "10.77.0.0/24"
+RECORDS = "region.sqlite"
 
 
 class Disks(Protocol):
@@ -248,7 +249,7 @@ def changes(before: Seen, after: Seen) -> dict[str, Row | None]:
 def assemble(home: Path, disks: Disks, seed: int) -> World:
     hypervisor = SimulatedHypervisor(home, NETWORK)
     (home / "staging").mkdir(exist_ok=True)
-    store = WatchedStore(databases.kind().migrated(home / "region.sqlite"))
+    store = WatchedStore(databases.kind().migrated(home / RECORDS))
     region = Region(
         name="eu-test-1",
         endpoint="http://127.0.0.1:1",
@@ -287,10 +288,12 @@ class Original:
 
     home: Path
     disks: Disks
+    records: databases.Kept
     cast: Cast
 
     def copy(self, home: Path) -> World:
         shutil.copytree(self.home, home, symlinks=True)
+        self.records(home / RECORDS)
         disks = self.disks.copy() if isinstance(self.disks, MemoryDisks) else Qcow2Disks(home)
         return assemble(home, disks, seed=2)
 
@@ -303,8 +306,9 @@ def original(home: Path, kind: Kind) -> Original:
     with world.region.store.begin() as connection:
         region_records.adopt_id(connection, REGION_ID)
     cast = populate(world)
+    records = databases.kind().keep(home / RECORDS)
     world.close()
-    return Original(home, world.disks, cast)
+    return Original(home, world.disks, records, cast)
 
 
 def populate(world: World) -> Cast:
