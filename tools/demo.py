@@ -167,7 +167,7 @@ def _official_image() -> str:
     known = KNOWN / "official.json"
     if known.exists():
         return f"{json.loads(known.read_text())['ImageName']} (built by an earlier run)"
-    # Not by run.py: the progress is for whoever watches.
+    # Not by run.py: the progress is for the person who watches.
     built = subprocess.run(
         [SOUCHE, "image", "build", "debian-12", "--home", HOME, "--json"],
         stdin=subprocess.DEVNULL,

@@ -207,7 +207,7 @@ DIFFERENCES = (
     Difference(
         "the default security group",
         "also lets in SSH and ping from the host of the region, by two rules that can be deleted",
-        "so that whoever sets a region up reaches the first VM; nothing else is let in beside its members",
+        "so that the person who sets a region up reaches the first VM; nothing else is let in beside its members",
     ),
     Difference(
         "members of a security group in a rule",
@@ -304,7 +304,7 @@ DIFFERENCES = (
     Difference(
         "LinkVolume, as the root volume, of one with the code of a product on the marketplace",
         "refused like a launch, 401 AccessDenied 5, unless the VM was launched with the code",
-        "otherwise whoever has unsubscribed goes on launching the product; no source tells",
+        "otherwise an account that has unsubscribed goes on launching the product; no source tells",
     ),
     Difference(
         "CreateImage from a VM: ProductCodes absent",

@@ -48,7 +48,7 @@ class SigningKeyDamaged(SystemFailure):
 
 @dataclass(frozen=True)
 class PublicKey:
-    """Whoever has its private half signs."""
+    """The half of a key that checks signatures."""
 
     raw: bytes
 

@@ -24,7 +24,7 @@ Line = dict[str, Any]
 
 ACCOUNTS: Final = ("alice", "bob")
 ROUNDS_OF_A_HOME: Final = 40
-"""then it begins anew: records pile up"""
+"""then it begins again: records pile up"""
 DAYS: Final = 24 * 3600
 
 

@@ -114,7 +114,7 @@ def _handle(action: Action, call: Call) -> Mapping[str, object]:
 
 
 def _handle_at_once(action: Action, call: Call) -> Mapping[str, object]:
-    """Do the action; anew when another request has come in between, so that a name that was taken meanwhile is
+    """Do the action; again when another request has come in between, so that a name that was taken meanwhile is
     refused, and a ClientToken that was used meanwhile gives what it stands for.
 
     Raises:

@@ -37,7 +37,7 @@ from souche.refusals import (
 from souche.states import ExportState
 
 PREFIX_BYTES: Final = 400
-"""Ours: keys have 1,024 bytes at the most, and a URL with one in it has to fit into an object's metadata."""
+"""Ours: keys have 1,024 bytes at most, and a URL with one in it has to fit into an object's metadata."""
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ def _copied_snapshot(work: Work, image: Image, original: ImageMapping, mapping: 
 
 
 def _codes_of_copy(image: Image, mapping: ImageMapping, of_source: tuple[str, ...]) -> tuple[str, ...]:
-    """A copy's root snapshot carries the copy's licences too, so that they are not shed by registering it anew."""
+    """A copy's root snapshot carries the copy's licences too, so that they are not shed by registering it again."""
     licences = (
         product_codes.licences(image.product_codes) if mapping.device_name == image.root_device_name else ()
     )

@@ -247,7 +247,7 @@ def _device_name(name: str) -> str:
 
 
 def _snapshot(image: Image, mapping: ImageMapping) -> Snapshot:
-    """The root's carries the image's licences, so that they are not shed by registering it anew."""
+    """The root's carries the image's licences, so that they are not shed by registering it again."""
     root = mapping.device_name == image.root_device_name
     return Snapshot(
         snapshot_id=mapping.snapshot_id or "",

@@ -111,7 +111,7 @@ class Region:
 
         Raises:
             Raced: a record broke a constraint of the database. The use-case had looked before it wrote, so another
-                transaction came in between: nothing is kept, and done anew it will see what the other one wrote.
+                transaction came in between: nothing is kept, and done again it will see what the other one wrote.
         """
         try:
             begun = self.store.begin(rehearsal=self.dry_run, request=True, account_id=self.caller_id)

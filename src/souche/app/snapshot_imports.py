@@ -47,7 +47,7 @@ def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
     texts.check_client_token(command.client_token)
     size_gib = -(-command.size_bytes // GIB)
     block_devices.check_volume(size_gib, "standard", None, device_name="")
-    asked = replace(command, location=without_query(command.location))  # a retry may be signed anew
+    asked = replace(command, location=without_query(command.location))  # a retry may be signed again
     earlier = snapshots.of_token_now(region, who, asked)
     if earlier:
         return earlier

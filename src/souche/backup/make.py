@@ -2,7 +2,7 @@
 
 1. Capture every volume with bytes that no layer holds, those of one VM at one instant; guests run on.
 2. At one instant, alone in the store: copy the records, and hold every layer by a hard link. A volume that was made or
-   started since step 1 sends the backup back to it, a few times at the most.
+   started since step 1 sends the backup back to it, a few times at most.
 3. Copy what the repository does not have. The manifest is written last: a backup exists wholly or not at all.
 """
 

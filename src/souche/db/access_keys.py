@@ -53,7 +53,7 @@ def insert(connection: sa.Connection, key: AccessKey) -> None:
 
 
 def get(connection: sa.Connection, access_key_id: str) -> AccessKey | None:
-    """The access key of this id, whoever owns it."""
+    """The access key of this id, of any account."""
     row = connection.execute(_BY_ID, {"wanted": access_key_id}).one_or_none()
     return None if row is None else _access_key(row)
 
@@ -68,7 +68,7 @@ def owned(connection: sa.Connection, account_id: str, access_key_id: str) -> Acc
 
 
 def look_up(reader: Reader, access_key_id: str) -> SealedKey | None:
-    """The access key of this id, whoever owns it, at the cost that a signed request can bear."""
+    """The access key of this id, of any account, at the cost that a signed request can bear."""
     for account_id, sealed_secret, active, expiration in reader.rows(_PREPARED, {"wanted": access_key_id}):
         expiration_date = None if expiration is None else datetime.fromisoformat(expiration)
         return SealedKey(account_id, sealed_secret, bool(active), expiration_date)

@@ -43,7 +43,7 @@ def insert(connection: sa.Connection, task: ExportTask) -> None:
 
 
 def get(connection: sa.Connection, task_id: str) -> ExportTask | None:
-    """The task of this id, whoever owns it."""
+    """The task of this id, of any account."""
     row = connection.execute(tasks.select().where(tasks.c.task_id == task_id)).one_or_none()
     return None if row is None else _task(row)
 

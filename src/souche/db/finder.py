@@ -21,7 +21,7 @@ from souche.model.query import Condition, Query, Value
 STATEMENTS_KEPT: Final = 256
 PARAMETERS_KEPT: Final = 1024
 
-# A condition that fewer rows satisfy is looked up by its index: that takes some milliseconds at the most. With more,
+# A condition that fewer rows satisfy is looked up by its index: that takes some milliseconds at most. With more,
 # the caller's rows are walked in their order, and a page of those that satisfy it is found soon.
 FEW_ROWS: Final = 4000
 

@@ -113,7 +113,7 @@ def insert(connection: sa.Connection, image: Image) -> None:
 
 
 def get(connection: sa.Connection, image_id: str) -> Image | None:
-    """The image of this id, whoever owns it."""
+    """The image of this id, of any account."""
     text = connection.scalar(_SELECT.where(images.c.image_id == image_id))
     return None if text is None else _DECODER.decode(text)
 
@@ -196,7 +196,7 @@ def find(reader: Reader, account_id: str, query: Query) -> tuple[list[Listed], b
 
 
 def read(reader: Reader, image_ids: Collection[str]) -> Mapping[str, tuple[Image, tuple[Tag, ...]]]:
-    """The images of these ids, whoever owns them, each with its tags."""
+    """The images of these ids, of any account, each with its tags."""
     found: dict[str, tuple[Image, tuple[Tag, ...]]] = {}
     for batch in engine.batches(image_ids):
         rows, _ = _whole.find(reader, Query((Condition("image_id", batch),)), {})

@@ -1,6 +1,6 @@
 """Who uses images of others, and what these accounts are told of them.
 
-Whoever launched, copied or was granted an image is told, as far as the account could use it until then: nobody
+An account that launched, copied or was granted an image is told, as far as the account could use it until then: nobody
 learns of an image that it could not see.
 """
 

@@ -17,7 +17,7 @@ def insert(connection: sa.Connection, product_type: ProductType, now: datetime) 
 
 
 def get(connection: sa.Connection, product_type_id: str) -> ProductType | None:
-    """The product type of this id, whoever owns it."""
+    """The product type of this id, of any account."""
     return next(iter(of_ids(connection, [product_type_id])), None)
 
 

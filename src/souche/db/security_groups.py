@@ -77,7 +77,7 @@ def insert(connection: sa.Connection, group: SecurityGroup) -> None:
 
 
 def get(connection: sa.Connection, security_group_id: str) -> SecurityGroup | None:
-    """The group of this id, whoever owns it."""
+    """The group of this id, of any account."""
     statement = security_groups.select().where(security_groups.c.security_group_id == security_group_id)
     return next(iter(_groups(connection, connection.execute(statement).all())), None)
 

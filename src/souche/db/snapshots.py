@@ -50,7 +50,7 @@ def insert(connection: sa.Connection, snapshot: Snapshot) -> None:
 
 
 def get(connection: sa.Connection, snapshot_id: str) -> Snapshot | None:
-    """The snapshot of this id, whoever owns it."""
+    """The snapshot of this id, of any account."""
     rows = connection.execute(_SELECT.where(snapshots.c.snapshot_id == snapshot_id)).all()
     return next(iter(_snapshots(connection, rows)), None)
 

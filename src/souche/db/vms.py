@@ -107,7 +107,7 @@ def insert(connection: sa.Connection, new: Sequence[Vm]) -> None:
 
 
 def get(connection: sa.Connection, vm_id: str) -> Vm | None:
-    """The VM of this id, whoever owns it, with its volumes."""
+    """The VM of this id, of any account, with its volumes."""
     rows = connection.execute(_BY_ID, {"wanted": vm_id}).all()
     return next(iter(_vms(connection, rows)), None)
 
@@ -157,7 +157,7 @@ def release_client_token(connection: sa.Connection, vm_ids: Sequence[str]) -> No
 
 
 def in_states(connection: sa.Connection, states: Collection[VmState]) -> list[Vm]:
-    """All VMs in one of the states, whoever owns them."""
+    """All VMs in one of the states, of any account."""
     return _vms(connection, connection.execute(vms.select().where(vms.c.state.in_(states))).all())
 
 

@@ -74,7 +74,7 @@ def insert(connection: sa.Connection, new: Sequence[Volume]) -> None:
 
 
 def get(connection: sa.Connection, volume_id: str) -> Volume | None:
-    """The volume of this id, whoever owns it."""
+    """The volume of this id, of any account."""
     rows = connection.execute(_BY_ID, {"wanted": volume_id}).all()
     return next(iter(_volumes(connection, rows)), None)
 

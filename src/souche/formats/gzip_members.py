@@ -19,7 +19,7 @@ from souche.formats.extents import Bytes
 
 MEMBER_BYTES: Final = 1024 * 1024
 MOST_OVERHEAD: Final = 1.01
-"""A stream grows at the most by this factor: deflate stores what it cannot compress."""
+"""A stream grows at most by this factor: deflate stores what it cannot compress."""
 LEVEL: Final = 2
 """as fast as 1, and a hundredth smaller"""
 FIRST_BYTES: Final = 8
@@ -167,7 +167,7 @@ class _Member:
 
     @property
     def appetite(self) -> int:
-        """How many bytes to feed it next, at the most: few at first, as what follows the end of a short member is
+        """How many bytes to feed it next, at most: few at first, as what follows the end of a short member is
         copied, and there may be a million of them."""
         return sys.maxsize if self._start else TASTE_BYTES
 

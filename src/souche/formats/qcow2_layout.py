@@ -1,7 +1,7 @@
 """Knowing a file of `qcow2_stream` again: its disk can be read front to back, as a stream.
 
 Nothing is taken on trust. What the tables say is worked out into an allocation; the tables of that allocation are
-made anew, and have to be the very bytes of the file.
+made again, and have to be the very bytes of the file.
 """
 
 import hashlib

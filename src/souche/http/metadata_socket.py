@@ -13,7 +13,7 @@ def listen(bridge: str, address: str = METADATA_IP, port: int = 80) -> socket.so
 
     Two regions on one machine both have the address, each on its own bridge: SO_BINDTODEVICE keeps their
     guests apart, and sends the answers back by the same bridge. The socket is for as long as the bridge is:
-    one made anew needs a new socket. Needs CAP_NET_RAW, and CAP_NET_BIND_SERVICE for port 80.
+    one made again needs a new socket. Needs CAP_NET_RAW, and CAP_NET_BIND_SERVICE for port 80.
 
     Raises:
         Unavailable: there is no such bridge or it does not hold the address (yet), or the port is taken on

@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class Relay:
-    """Passes what connects to `listening` on to `target` (host and port), until the process ends. Whoever connects
+    """Passes what connects to `listening` on to `target` (host and port), until the process ends. Who connects
     when that does not answer is hung up on."""
 
     def __init__(self, listening: socket.socket, target: tuple[str, int], bounds: Bounds = BOUNDS) -> None:

@@ -52,7 +52,7 @@ class Deadline:
 
     @contextmanager
     def ends(self, connection: socket.socket) -> Iterator[None]:
-        """Shut the connection when the time is over: whoever waits for it reads its end. TLS takes the socket over, so
+        """Shut the connection when the time is over: its reader gets the end of file. TLS takes the socket over, so
         it is another descriptor of it that is kept here."""
         with connection.dup() as same:
             left = threading.Event()

@@ -93,7 +93,7 @@ def configuration(attempts: int = ATTEMPTS) -> Config:
 
 @cache
 def _session() -> boto3.session.Session:
-    """One for all clients: it holds what there is to know of S3, 12 MiB. The profiles of whoever runs the region are
+    """One for all clients: it holds the description of S3, 12 MiB. The profiles of the user who runs the region are
     none of its business."""
     nowhere = (None, None, os.devnull, None)
     variables = {

@@ -1,6 +1,6 @@
 """The certificate and the keys by which the parts of one SeaweedFS know each other.
 
-Its gRPC services trust whoever reaches them, unless they have certificates; and S3's listens wherever S3 does. So each
+Its gRPC services trust all who reach them, unless they have certificates; and S3's listens wherever S3 does. So each
 region makes one key and one certificate, which is its own authority, and every part both shows it and asks for it.
 Chunks are written and read by HTTP, with a token that master and filer sign.
 """

@@ -15,7 +15,7 @@ from souche.room import LEVELS, MIB, Room, full
 
 BALLAST_BYTES: Final = 64 * MIB
 BALLAST_SHARE: Final = 4
-"""The ballast is that part of the reserve at the most."""
+"""The ballast is that part of the reserve at most."""
 LEAST_LEFT_BYTES: Final = 8 * MIB
 """what the records need for a while"""
 

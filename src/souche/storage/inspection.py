@@ -1,4 +1,4 @@
-"""What a volume store is found to be in: for `souche fsck`, which reads beside whoever works in it, and changes
+"""What a volume store is found to be in: for `souche fsck`, which reads while others work in it, and changes
 nothing."""
 
 from collections.abc import Mapping, Sequence

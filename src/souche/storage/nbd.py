@@ -25,8 +25,8 @@ GREETING: Final = b"NBDMAGIC"
 """What a server says first (the NBD protocol, "Newstyle negotiation")."""
 POLL_SECONDS: Final = 0.002
 BUFFERS: Final = {"MALLOC_MMAP_THRESHOLD_": str(64 * 1024**2), "MALLOC_TRIM_THRESHOLD_": str(64 * 1024**2)}
-"""Have the C library keep the buffer of a request for the next one (mallopt(3)): mapped anew for each, they are half of
-the server's work."""
+"""Have the C library keep the buffer of a request for the next one (mallopt(3)): mapped for each, they are half of the
+server's work."""
 
 
 def server_argv(

@@ -84,7 +84,7 @@ def _stream(disk_format: DiskFormat, allocation: Allocation, chunks: Iterable[Ch
 
 
 def _most_bytes(disk_format: DiskFormat, allocation: Allocation) -> int:
-    """What the object can have at the most, if nothing can be compressed; zeros always can."""
+    """What the object can have at most, if nothing can be compressed; zeros always can."""
     if disk_format == "qcow2":
         stream_bytes = qcow2_stream.layout(allocation).file_bytes
     else:

@@ -56,7 +56,7 @@ class BucketSink:
         stream or the store raises passes through, and the upload is aborted. What an earlier try for the same key
         has left is aborted first, where that is allowed.
 
-        Memory: one part being filled, and those under way: `PARTS_BYTES` at the most. Parts have 8 MiB as long as
+        Memory: one part being filled, and those under way: `PARTS_BYTES` at most. Parts have 8 MiB as long as
         10,000 of them are enough (78 GiB), then more; from 21 MiB on each is sent before the next is filled. Parts
         larger than `PARTS_BYTES` are sent as they come: such a part cannot be sent again, and the stream's end
         may come in the middle of one, which `padding` then fills.

@@ -43,7 +43,7 @@ def define(parts: Parts, vm_id: str, links: Collection[LinkState]) -> None:
 
 
 def power_on(parts: Parts, vm_id: str) -> None:
-    """Define the VM anew, with what is attached to it (see `locks`), and start it."""
+    """Define the VM again, with what is attached to it (see `locks`), and start it."""
     define(parts, vm_id, [LinkState.ATTACHED])
     parts.hypervisor.start(vm_id)
 

@@ -74,7 +74,7 @@ def _is_linked(connection: sa.Connection, operation: OfLink) -> bool:
 
 def record_as_is(parts: Parts, operation: OfLink, reason: str) -> None:
     """What the guest has, after a failure to change it. A guest that is off has nothing: it is given its disks
-    anew at each start."""
+    again at each start."""
     if operation.subject_id in (parts.live.open_disks(operation.params.vm_id) or {}):
         record_attached(parts, operation)
     else:

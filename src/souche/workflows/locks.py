@@ -1,6 +1,6 @@
 """What workflows work on.
 
-A volume's source changes with every capture, so whoever tells it to a hypervisor and whoever captures must not
+A volume's source changes with every capture, so telling it to a hypervisor and capturing must not
 meet: the one would go on writing to what the other has frozen. Hence:
 
 - whatever defines, starts, stops or removes a VM, or changes its disks, locks the VM;

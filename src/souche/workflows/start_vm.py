@@ -1,6 +1,6 @@
 """Start a stopped VM.
 
-1. power on: define it anew, with its disks' present sources, and start it. Undo: power off.
+1. power on: define it again, with its disks' present sources, and start it. Undo: power off.
 
 Ending: it is `running`. When a step fails it is `stopped` again, with the reason.
 """

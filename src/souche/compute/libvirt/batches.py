@@ -16,7 +16,7 @@ class _Request(Generic[Item]):
 
 
 class Batches(Generic[Item]):
-    """Whoever comes while a batch is at work joins the next one; its first caller does the work of all.
+    """A caller that comes while a batch is at work joins the next one; its first caller does the work of all.
 
     `work` takes the items of a batch and returns the errors of those that failed, by place; what it raises is raised to
     every caller of the batch.

@@ -187,7 +187,7 @@ def _interface(guest: Guest, names: Names) -> ET.Element:
 
 
 def _console(log_file: Path) -> ET.Element:
-    """Written to a file, begun anew by each QEMU process.
+    """Written to a file, begun again by each QEMU process.
 
     Not to a terminal: one that a person has opened and does not read would hold up the guest, and where
     /dev/pts is mounted strictly QEMU's user gets none.

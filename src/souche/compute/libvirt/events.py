@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 class Events:
     """`subscribe` is called with every new connection. `poke` finds out whether the connection stands still,
-    and opens it anew if not."""
+    and opens it again if not."""
 
     def __init__(self, names: Names, poke: Callable[[], object]) -> None:
         self._names = names

@@ -2,7 +2,7 @@
 the tables, all of them can be made again.
 
     <home>/firewall/
-        .lock           held by whoever reads or changes anything here, or loads the tables
+        .lock           held while a process reads or changes anything here, or loads the tables
         generation      a number that grows before each change and each load
         <vm id>.json    a guest: its addresses, its security groups, its public IP
         groups/<id>.json  the rules of a security group

@@ -3,7 +3,7 @@
 Images are version 3 (`compat=1.1`), for zero clusters and feature bits. Lazy refcounts are off, so that an
 image needs no repair after a crash of its writer. Cluster size and refcount width stay at QEMU's defaults (64
 KiB, 16 bits). Extended L2 entries are off: they pay for small writes into large overlays, but double the
-metadata and ask QEMU >= 5.2 of whoever reads a layer. Nothing is preallocated: a clone has to take constant
+metadata and ask QEMU >= 5.2 of all who read a layer. Nothing is preallocated: a clone has to take constant
 time.
 """
 
@@ -41,7 +41,7 @@ def convert(source: Path, source_format: Literal["qcow2", "raw"], target: Path) 
 
 
 def measure(source: Path, source_format: Literal["qcow2", "raw"]) -> list[str]:
-    """How long such a copy is, at the most, as JSON."""
+    """How long such a copy is, at most, as JSON."""
     return ["qemu-img", "measure", "--output=json", "-f", source_format, "-O", "qcow2", str(source)]
 
 

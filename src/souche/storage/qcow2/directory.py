@@ -1,7 +1,7 @@
 """What lies where in the directory of a qcow2 volume store.
 
     disks/
-        lock                    held by whoever changes anything below
+        lock                    held while a process changes anything below
         layers/<name>.qcow2     every disk file; backing files are named relative to here
         volumes/<volume id>     link to the one layer that the volume writes to: its current file
         snapshots/<snapshot id> link to a layer that nobody writes to any more
@@ -171,7 +171,7 @@ class Directory:
         return name
 
     def replace(self, layer: str, image: Path) -> None:
-        """Put a file of equal content, on the medium already, in a layer's place. Whoever has the old one open
+        """Put a file of equal content, on the medium already, in a layer's place. A process that has the old one open
         keeps it."""
         self._admit(image, 0o600, READABLE)
         sync_file(image)

@@ -291,7 +291,7 @@ def _target(link: Path) -> str | None:
 
 
 def _is_abandoned(path: Path) -> bool:
-    """Whether whoever made this, and held its lock, has ended."""
+    """Whether the process that made this, and held its lock, has ended."""
     descriptor = try_lock(path)
     if descriptor is None:
         return False

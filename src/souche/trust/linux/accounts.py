@@ -43,7 +43,7 @@ def _authorities(system: System, path: str) -> Iterator[Finding]:
     for line in system.tree.text(path).splitlines()[:MOST_KEYS]:
         fields = line.split()
         if len(fields) > 1 and fields[0].startswith(KEY_TYPES):
-            text = "Whoever holds this key signs keys that open accounts of every launch (TrustedUserCAKeys)."
+            text = "The holder of this key signs keys that open accounts of every launch (TrustedUserCAKeys)."
             yield finding("authorized-key", path, text, fingerprint=fingerprint(fields[1]))
 
 
