@@ -4,14 +4,20 @@ import gzip
 import json
 import os
 import signal
+import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from souche.db.engines.sqlite import checkpoint
+from souche.home import Home
+from souche.main.databases import checkpoint_databases
 from tests.support.bucket import bucket
 from tests.support.polling import eventually
 from tests.test_main import GRACE_SECONDS, Served, serving, told
@@ -145,3 +151,32 @@ def test_a_bomb_is_refused_before_it_goes_off(home: Path) -> None:
         snapshot_id = region.call(account, "CreateSnapshot", **request)["Snapshot"]["SnapshotId"]
         eventually(lambda: snapshot_state(region, account, snapshot_id) == "error", GRACE_SECONDS)
         assert list((home / "staging").iterdir()) == []
+
+
+WRITE_AND_DIE = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("PRAGMA journal_mode=WAL")
+connection.execute("CREATE TABLE facts (fact BLOB)")
+connection.execute("INSERT INTO facts VALUES (?)", [os.urandom(1 << 20)])
+connection.commit()
+os._exit(0)
+"""
+
+
+def test_a_write_ahead_log_that_cannot_be_brought_in_stays_and_nothing_fails(home: Path) -> None:
+    """As at a start on a full medium, where not even the index of the log can be made."""
+    home.mkdir()
+    database = Home(home).database
+    subprocess.run([sys.executable, "-c", WRITE_AND_DIE, database], check=True)
+    database.with_name("region.sqlite-shm").unlink()
+    filler = fill(home)
+    log = database.with_name("region.sqlite-wal")
+    before = log.read_bytes()
+    with pytest.raises(sqlite3.OperationalError):
+        checkpoint(database, 1)
+    checkpoint_databases(Home(home), 1)
+    assert log.read_bytes() == before
+    filler.unlink()
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT length(fact) FROM facts").fetchall() == [(1 << 20,)]

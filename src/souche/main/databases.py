@@ -1,8 +1,11 @@
 """Opens the databases of a region, and checks them."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+
+import structlog
 
 from souche.db import examination
 from souche.db.engines.sqlite import Sqlite, checkpoint
@@ -13,6 +16,8 @@ from souche.main.records import Place
 
 CHECKPOINT_SECONDS: Final = 1.0
 """how long a checkpoint at a start or an end waits for those who write"""
+
+log = structlog.get_logger()
 
 
 @contextmanager
@@ -82,7 +87,11 @@ def check_databases(home: Home) -> None:
 
 
 def checkpoint_databases(home: Home, wait_seconds: float) -> None:
-    """Bring into the databases' files what is in their write-ahead logs only, waiting so long for each."""
+    """Bring into the databases' files what is in their write-ahead logs only, waiting so long for each. One that cannot
+    be written, as on a full medium, stays as it is, and is read with its log as before: nothing depends on it."""
     for database in (home.database, home.journal):
-        if database.exists():
-            checkpoint(database, wait_seconds)
+        try:
+            if database.exists():
+                checkpoint(database, wait_seconds)
+        except sqlite3.Error as error:
+            log.warning("a write-ahead log stays", database=database.name, reason=str(error))

@@ -3,7 +3,6 @@
 import os
 import shutil
 import socket
-import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -154,7 +153,7 @@ def run(settings: Settings) -> None:
                 applications += _for_guests(served, served.bridge, applications[0])
         _tell(settings, served)
         server.run(applications)
-        _checkpoint(settings)
+        checkpoint_databases(Home(settings.home), CHECKPOINT_SECONDS)
         os._exit(0)
 
 
@@ -175,14 +174,6 @@ def _check(settings: Settings) -> None:
         guest_network.check(settings.guest_network)
     if settings.public_ips:
         public_range.check(settings.public_ips)
-
-
-def _checkpoint(settings: Settings) -> None:
-    """A copy of region.sqlite alone is then worth something. The end does not depend on it."""
-    try:
-        checkpoint_databases(Home(settings.home), CHECKPOINT_SECONDS)
-    except sqlite3.Error as error:
-        log.warning("write-ahead logs stay", reason=str(error))
 
 
 def _listen(settings: Settings) -> socket.socket:
