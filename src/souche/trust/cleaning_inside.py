@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import date
+from functools import partial
 from typing import Any, Final
 
 from souche.model.image_cleanings import Cleaned, Done
@@ -55,9 +56,11 @@ class Changer:
         found = asked(self._handle.lstatns, path)
         if not stat.S_ISREG(found["st_mode"]) or found["st_nlink"] != 1:
             return
-        self._unlock(path)
-        for at in range(0, min(found["st_size"], MOST_WIPED), CHUNK):
-            asked(self._handle.pwrite, path, bytes(min(CHUNK, found["st_size"] - at)), at)
+        self._unlocked(path, partial(self._overwrite, path, found["st_size"]))
+
+    def _overwrite(self, path: str, size: int) -> None:
+        for at in range(0, min(size, MOST_WIPED), CHUNK):
+            asked(self._handle.pwrite, path, bytes(min(CHUNK, size - at)), at)
 
     def change(self, each: Change) -> bool:
         """Do one change; whether it succeeded.
@@ -68,8 +71,7 @@ class Changer:
         path = _path(each.node)
         if path not in self._done:
             try:
-                self._unlock(path)
-                self._change(path, each)
+                self._unlocked(path, partial(self._change, path, each))
                 self._done[path] = True
             except OSError as error:
                 if each.how == "write":  # what it had is overwritten
@@ -90,13 +92,25 @@ class Changer:
             case "empty":
                 asked(self._handle.truncate, path)
 
-    def _unlock(self, path: str) -> None:
-        """A file that is kept from being changed is changed all the same. Not every file system knows of that."""
+    def _unlocked(self, path: str, work: Callable[[], None]) -> None:
+        """Do work on a file; of one that is kept from being changed, it is changed all the same. To look at the
+        attributes of every file before would take more than all the rest: a program runs in the VM for each."""
         try:
-            if set(asked(self._handle.get_e2attrs, path)) & set(LEFT_FREE):
-                asked(self._handle.set_e2attrs, path, LEFT_FREE, clear=True)
+            work()
         except OSError:
-            return
+            if not self._unlock(path):
+                raise
+            work()
+
+    def _unlock(self, path: str) -> bool:
+        """Whether a file was kept from being changed, and is no longer. Not every file system knows of that."""
+        try:
+            if not set(asked(self._handle.get_e2attrs, path)) & set(LEFT_FREE):
+                return False
+            asked(self._handle.set_e2attrs, path, LEFT_FREE, clear=True)
+        except OSError:
+            return False
+        return True
 
 
 def clean(handle: Any, sockets: Sequence[str], facts: Facts, tell: Callable[[int], None]) -> Cleaned:
