@@ -33,6 +33,7 @@ SQLITE_ALONE = {
     "tests/api/test_vm_refusals.py": REFUSALS,
     "tests/api/test_unseen.py": "looks up one row by its id and its owner; tests/app does so on both",
     "tests/api/test_signed_imports.py": "files and signatures",
+    "tests/api/test_space.py": "fills SQLite's file by a PRAGMA",
 }
 """Files that run on SQLite alone in folders that run on both (`on_both`), each with its reason. On PostgreSQL they
 would add minutes to a run, and no statement that other files do not send."""
