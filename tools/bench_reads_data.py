@@ -39,8 +39,10 @@ def prepare(home: Home, count: int, database_file: str) -> Caller:
 def _fill(home: Home, count: int) -> Caller:
     with administration.administer(home.path, make=True) as administered:
         account, key, secret = accounts.create(administered.region, "bench")
+        # Before the transaction: PostgreSQL ends one that stands still.
+        tables = _rows(account.account_id, count)
         with administered.region.store.begin() as connection:
-            for table, rows in _rows(account.account_id, count).items():
+            for table, rows in tables.items():
                 connection.execute(table.insert(), rows)
     return Caller(account.account_id, key.access_key_id, secret)
 
