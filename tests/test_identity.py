@@ -132,7 +132,9 @@ def test_the_log_beside_an_empty_database_is_kept(home: Home) -> None:
     """SQLite removes it when it opens such a file, and all the records may be in it."""
     log = home.path / "region.sqlite-wal"
     with closing(sqlite3.connect(home.database)) as connection:
-        connection.execute("INSERT INTO accounts VALUES ('1', 'alice', NULL, '')")
+        connection.execute(
+            "INSERT INTO accounts (account_id, name, alias, creation_date) VALUES ('1', 'alice', NULL, '')"
+        )
         connection.commit()
         content = log.read_bytes()
     emptied(home)
@@ -174,7 +176,11 @@ def test_an_object_store_that_is_gone_is_not_begun_anew_while_buckets_are_on_rec
     with open_store(home) as store:
         identity.check_objects(home, store)
         with store.begin() as connection:
-            connection.execute(sa.text("INSERT INTO accounts VALUES ('1', 'alice', NULL, '')"))
+            connection.execute(
+                sa.text(
+                    "INSERT INTO accounts (account_id, name, alias, creation_date) VALUES ('1', 'alice', NULL, '')"
+                )
+            )
             connection.execute(sa.text("INSERT INTO buckets (name, account_id) VALUES ('photos', '1')"))
         home.oos.mkdir()
         with pytest.raises(ObjectsMissing):

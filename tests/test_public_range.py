@@ -38,7 +38,11 @@ def settings(home: Home, **given: Any) -> Settings:
 
 def hold(store: Store, public_ip: str) -> None:
     with store.begin() as connection:
-        connection.execute(sa.text("INSERT INTO accounts VALUES ('1', 'a', NULL, '2026')"))
+        connection.execute(
+            sa.text(
+                "INSERT INTO accounts (account_id, name, alias, creation_date) VALUES ('1', 'a', NULL, '2026')"
+            )
+        )
         columns = "public_ip_id, account_id, public_ip, creation_date"
         held = sa.text(f"INSERT INTO public_ips ({columns}) VALUES ('e', '1', :ip, '2026')")  # noqa: S608  constants
         connection.execute(held, {"ip": public_ip})
