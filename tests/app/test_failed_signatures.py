@@ -23,23 +23,21 @@ def test_failures_are_counted_by_all_together_and_lock_the_key(region: Region, k
     first, second = RecordedAttempts(region.store), RecordedAttempts(region.store)
     for attempts in (first, second, first):
         attempts.failed(key, START)
-        assert second.seconds_locked(key, START) == 0
+        assert second.of(key).seconds_locked(START) == 0
     second.failed(key, START)
     for attempts in (first, second, RecordedAttempts(region.store)):
-        assert attempts.seconds_locked(key, START) > 0
-        assert attempts.seconds_locked(key, START + MINUTE) == 0
+        assert attempts.of(key).seconds_locked(START) > 0
+        assert attempts.of(key).seconds_locked(START + MINUTE) == 0
 
 
-def test_a_success_forgets_failures_and_costs_no_transaction_without_any(region: Region, key: str) -> None:
+def test_failures_that_are_forgotten_do_not_count(region: Region, key: str) -> None:
     attempts = RecordedAttempts(region.store)
     for _ in range(3):
         attempts.failed(key, START)
-    attempts.succeeded(key)
-    version = region.store.memo.version()
-    attempts.succeeded(key)
-    assert region.store.memo.version() == version
+    attempts.forget(key)
+    assert RecordedAttempts(region.store).of(key).count == 0
     attempts.failed(key, START)
-    assert attempts.seconds_locked(key, START) == 0
+    assert attempts.of(key).seconds_locked(START) == 0
 
 
 def test_failures_go_with_their_key_and_none_are_counted_of_one_that_is_gone(
@@ -49,6 +47,6 @@ def test_failures_go_with_their_key_and_none_are_counted_of_one_that_is_gone(
     for _ in range(4):
         attempts.failed(key, START)
     access_keys.delete(region, alice, key)
-    assert attempts.seconds_locked(key, START) == 0
+    assert attempts.of(key).seconds_locked(START) == 0
     attempts.failed(key, START)
-    assert attempts.seconds_locked(key, START) == 0
+    assert attempts.of(key).seconds_locked(START) == 0

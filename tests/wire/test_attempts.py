@@ -14,16 +14,16 @@ def test_locks_grow_by_a_minute_up_to_ten() -> None:
     attempts = RememberedAttempts()
     for minutes in (1, 2, 3):
         _fail(attempts, 4)
-        assert attempts.seconds_locked("key", NOW + timedelta(minutes=minutes, seconds=-1)) > 0
-        assert attempts.seconds_locked("key", NOW + timedelta(minutes=minutes)) == 0
+        assert attempts.of("key").seconds_locked(NOW + timedelta(minutes=minutes, seconds=-1)) > 0
+        assert attempts.of("key").seconds_locked(NOW + timedelta(minutes=minutes)) == 0
     _fail(attempts, 100)
-    assert attempts.seconds_locked("key", NOW + timedelta(minutes=10)) == 0
+    assert attempts.of("key").seconds_locked(NOW + timedelta(minutes=10)) == 0
 
 
 def test_three_failures_lock_nothing() -> None:
     attempts = RememberedAttempts()
     _fail(attempts, 3)
-    assert attempts.seconds_locked("key", NOW) == 0
+    assert attempts.of("key").seconds_locked(NOW) == 0
 
 
 def test_memory_is_bounded() -> None:

@@ -112,6 +112,20 @@ def test_the_clock_window_is_5_minutes_back_and_3_seconds_ahead(
         assert authenticator.caller(Access.KEY, request) is not None
 
 
+class NothingToForget(RememberedAttempts):
+    def forget(self, access_key_id: str) -> None:
+        raise AssertionError(access_key_id)
+
+
+def test_a_success_without_failures_before_it_forgets_nothing() -> None:
+    """Which would be a transaction for each request, where failures are in the database."""
+    path, netloc = "/api/v1/ReadVms", "127.0.0.1:8080"
+    headers = sign(OSC_SDK_PYTHON, netloc, path, b"{}", when=START)
+    lowered = {"host": netloc, **{name.lower(): text for name, text in headers.items()}}
+    authenticator = Authenticator(KEYS.get, ManualClock(), NothingToForget())
+    assert authenticator.caller(Access.KEY, SignedRequest("POST", path, "", lowered, b"{}")) is not None
+
+
 @pytest.mark.parametrize("date", ["20200101", "x", ""])
 def test_the_date_of_the_scope_is_that_of_the_request(server: Server, date: str) -> None:
     """A signing key of one day, which may have leaked, is no good on another."""

@@ -18,9 +18,11 @@ class RecordedAttempts:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def seconds_locked(self, access_key_id: str, now: datetime) -> int:
-        """For how many seconds more the key is locked; 0 when it is not."""
-        return self._known(access_key_id).seconds_locked(now)
+    def of(self, access_key_id: str) -> Failures:
+        """The failures of a key."""
+        return self._store.memo.of(
+            ("failed signatures", access_key_id), FAILURES_BYTES, lambda: self._read(access_key_id)
+        )
 
     def failed(self, access_key_id: str, now: datetime) -> None:
         """Count a failure of a key that exists; one that was deleted meanwhile has none."""
@@ -31,16 +33,10 @@ class RecordedAttempts:
         except sa.exc.IntegrityError:
             return
 
-    def succeeded(self, access_key_id: str) -> None:
+    def forget(self, access_key_id: str) -> None:
         """Forget a key's failures."""
-        if self._known(access_key_id).count:
-            with self._store.begin(request=True) as connection:
-                failed_signatures.forget(connection, access_key_id)
-
-    def _known(self, access_key_id: str) -> Failures:
-        return self._store.memo.of(
-            ("failed signatures", access_key_id), FAILURES_BYTES, lambda: self._read(access_key_id)
-        )
+        with self._store.begin(request=True) as connection:
+            failed_signatures.forget(connection, access_key_id)
 
     def _read(self, access_key_id: str) -> Failures:
         with self._store.read() as connection:

@@ -106,12 +106,14 @@ def _doing(
         if principal is not None:
             exchange.account_id, exchange.access_key_id = principal.account_id, principal.access_key_id
         question = (action, region, principal, request.body, exchange.request_id)
+        known = recall(*question)
+        if known:
+            return known
         account_id = principal.account_id if principal else NOBODY
         turns = pools.fetches if fetches(action, request.body) else pools.requests
         whole = Later(turns, account_id, partial(answer, *question))
-        known = recall(*question)
-        if known or not (is_local and is_brief(action, request.body)):
-            return known or whole
+        if not (is_local and is_brief(action, request.body)):
+            return whole
         return Later(pools.reads, account_id, lambda: at_once(*question) or whole)
 
     return do

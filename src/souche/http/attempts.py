@@ -12,20 +12,21 @@ from typing import Final, Protocol
 from souche.model.failed_signatures import Failures
 
 KEYS_REMEMBERED: Final = 10_000
+NONE: Final = Failures()
 
 
 class Attempts(Protocol):
     """Counts the failures of access keys."""
 
-    def seconds_locked(self, access_key_id: str, now: datetime) -> int:
-        """For how many seconds more the key is locked; 0 when it is not."""
+    def of(self, access_key_id: str) -> Failures:
+        """The failures of a key. Every request asks: be fast."""
         ...
 
     def failed(self, access_key_id: str, now: datetime) -> None:
         """Count a failure."""
         ...
 
-    def succeeded(self, access_key_id: str) -> None:
+    def forget(self, access_key_id: str) -> None:
         """Forget a key's failures."""
         ...
 
@@ -37,20 +38,18 @@ class RememberedAttempts:
         self._failures: OrderedDict[str, Failures] = OrderedDict()
         self._mutex = threading.Lock()
 
-    def seconds_locked(self, access_key_id: str, now: datetime) -> int:
-        failures = self._failures.get(access_key_id)
-        return 0 if failures is None else failures.seconds_locked(now)
+    def of(self, access_key_id: str) -> Failures:
+        return self._failures.get(access_key_id, NONE)
 
     def failed(self, access_key_id: str, now: datetime) -> None:
         """The keys that failed longest ago are forgotten when there are too many."""
         with self._mutex:
-            failures = self._failures.get(access_key_id, Failures())
+            failures = self.of(access_key_id)
             self._failures[access_key_id] = failures.and_another(now)
             self._failures.move_to_end(access_key_id)
             while len(self._failures) > KEYS_REMEMBERED:
                 self._failures.popitem(last=False)
 
-    def succeeded(self, access_key_id: str) -> None:
-        if access_key_id in self._failures:
-            with self._mutex:
-                self._failures.pop(access_key_id, None)
+    def forget(self, access_key_id: str) -> None:
+        with self._mutex:
+            self._failures.pop(access_key_id, None)

@@ -109,7 +109,8 @@ class Authenticator:
     def _check_signature(self, signed: Signature, request: SignedRequest, timestamp: str) -> Principal:
         key_id = signed.access_key_id
         now = self._clock.now()
-        if seconds := self._attempts.seconds_locked(key_id, now):
+        failures = self._attempts.of(key_id)
+        if seconds := failures.seconds_locked(now):
             raise KeyLocked(seconds=seconds)
         known = self._keys(key_id)
         if known is None:  # no secret to guess: nothing to lock
@@ -118,7 +119,8 @@ class Authenticator:
         if not proven or not known.active or known.expired:
             self._attempts.failed(key_id, now)
             raise WrongCredentials
-        self._attempts.succeeded(key_id)
+        if failures.count:
+            self._attempts.forget(key_id)
         return Principal(known.account_id, key_id)
 
 
