@@ -1,14 +1,13 @@
 """`souche api`: a process that answers the API, and does nothing else. Any number of them may run beside the one
 `souche serve` of a region whose records are in PostgreSQL.
 
-It keeps records and operations in the same database, with the keys in the home, as the operator's commands do. The
+It works on the same database, with the keys of the home, as the operator's commands do. The
 server does the operations; while there is none they wait, and reads go on.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import cast
 
@@ -16,8 +15,7 @@ import structlog
 
 from souche import logs
 from souche.app.region import Region, ShareGate
-from souche.compute.base import GuestNetwork
-from souche.config import BadSetting, Settings, letters_of
+from souche.config import BadSetting, Settings
 from souche.db.examination import examine_records
 from souche.db.store import Store
 from souche.errors import SystemFailure
@@ -25,12 +23,8 @@ from souche.home import Facts, Home, NotServed
 from souche.http import server
 from souche.http.app import create_app
 from souche.http.server import Application
-from souche.main import guest_network, http_process, identity, public_range, records
-from souche.main.administration import reserve_bytes_of, told_allow_list
-from souche.main.regions import make_region, make_room
-from souche.main.remote_workflows import RemoteWorkflows
-from souche.objects.fetch import Fetcher
-from souche.signing import PublicKey
+from souche.main import guest_network, http_process, identity, records
+from souche.main.told_region import told_region
 
 log = structlog.get_logger()
 
@@ -68,24 +62,8 @@ def answering(settings: Settings) -> Iterator[Region]:
     home = Home(settings.home)
     facts = _facts(home, settings)
     with _records(home, settings) as store:
-        cidr = guest_network.known(home, store)
-        yield make_region(
-            home,
-            settings.region,
-            settings.endpoint,
-            store,
-            GuestNetwork(cidr, str(IPv4Network(cidr)[1])),
-            _console(home.path, facts, cidr),
-            Fetcher(told_allow_list(home)),
-            RemoteWorkflows(store),
-            str(facts.get("Oos") or ""),
-            make_room(home, reserve_bytes_of(facts)),
-            keeps_objects=facts.get("OosListen") is not None,
-            public_range=public_range.known(home, store),
-            subregion_letters=letters_of(str(facts.get("Subregions") or "a")),
-            share_gate=cast("ShareGate", facts.get("ShareGate") or "off"),
-            required_keys=tuple(map(PublicKey.read, str(facts.get("RequireSigned") or "").split())),
-        )
+        region = told_region(home, store, _console(home.path, facts, guest_network.known(home, store)))
+        yield replace(region, share_gate=cast("ShareGate", facts.get("ShareGate") or "off"))
 
 
 def _facts(home: Home, settings: Settings) -> Facts:

@@ -14,6 +14,7 @@ from souche import logs
 from souche.app.region import Region
 from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.config import Settings, database_url
+from souche.db.store import Store
 from souche.home import Home
 from souche.http import connections, metadata_socket, server
 from souche.http.app import create_app
@@ -76,16 +77,12 @@ def serve(settings: Settings) -> Iterator[Served]:
         stack.enter_context(home.serve())
         make_space(home)
         check_databases(home)
-        place = records.chosen(home, settings)
-        store = stack.enter_context(open_records(home, place))
+        store = stack.enter_context(open_records(home, records.chosen(home, settings)))
         stack.enter_context(store.database.served())
         if settings.oos_address is not None:
             identity.check_objects(home, store)
         checkpoint_databases(home, CHECKPOINT_SECONDS)
-        taken = networks_in_use(settings)
-        network = settings.guest_network or guest_network.known(home, store, taken)
-        settings = replace(settings, guest_network=network)
-        settings = replace(settings, public_ips=public_range.chosen(settings, home, store, taken))
+        settings = _with_networks(settings, home, store)
         compute, bridge = make_compute(settings)
         guest_network.record(store, settings.guest_network)
         public_range.record(store, settings.public_ips)
@@ -124,10 +121,17 @@ def serve(settings: Settings) -> Iterator[Served]:
             required_keys=read_required_keys(settings.require_signed),
         )
         if door and embedded:
-            stack.enter_context(
-                opened(Door(door, embedded.address, Desk(region, embedded, http_process.keys_of(region))))
-            )
+            desk = Desk(region, embedded, http_process.keys_of(region))
+            stack.enter_context(opened(Door(door, embedded.address, desk)))
         yield Served(region, parts, sweeps, bridge, address_of(door) if door else None)
+
+
+def _with_networks(settings: Settings, home: Home, store: Store) -> Settings:
+    """The settings with the guests' network and the range of public IPs that the region has from now on."""
+    taken = networks_in_use(settings)
+    network = settings.guest_network or guest_network.known(home, store, taken)
+    settings = replace(settings, guest_network=network)
+    return replace(settings, public_ips=public_range.chosen(settings, home, store, taken))
 
 
 def run(settings: Settings) -> None:

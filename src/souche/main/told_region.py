@@ -1,0 +1,57 @@
+"""The region as its server said that it is served, for processes beside the server."""
+
+from collections.abc import Callable
+from ipaddress import IPv4Network
+
+from souche.app.region import Region
+from souche.compute.base import GuestNetwork
+from souche.config import GIB, SETTINGS, host_and_port, letters_of
+from souche.db.store import Store
+from souche.home import Facts, Home
+from souche.main import guest_network, public_range
+from souche.main.regions import allow_list, make_region, make_room
+from souche.main.remote_workflows import RemoteWorkflows
+from souche.objects.addresses import AllowList
+from souche.objects.fetch import Fetcher
+from souche.objects.urls import parse_url
+from souche.signing import PublicKey
+
+
+def told_region(home: Home, store: Store, console: Callable[[str], bytes]) -> Region:
+    """What use-cases work with in a process that runs no operations. It has no endpoint, and no gate on sharing."""
+    facts = home.told()
+    cidr = guest_network.known(home, store)
+    return make_region(
+        home,
+        str(facts.get("Region") or ""),
+        "",
+        store,
+        GuestNetwork(cidr, str(IPv4Network(cidr)[1])),
+        console,
+        Fetcher(told_allow_list(home)),
+        RemoteWorkflows(store),
+        str(facts.get("Oos") or ""),
+        make_room(home, reserve_bytes_of(facts)),
+        keeps_objects=facts.get("OosListen") is not None,
+        public_range=public_range.known(home, store),
+        subregion_letters=letters_of(str(facts.get("Subregions") or "a")),
+        required_keys=tuple(map(PublicKey.read, str(facts.get("RequireSigned") or "").split())),
+    )
+
+
+def told_allow_list(home: Home, url: str = "") -> AllowList:
+    """What the server said that imports may come from, whatever its address is; and the host of a URL of the
+    operator's."""
+    facts = home.told()
+    named = str(facts.get("AllowImport") or "").split(",")
+    endpoints = [host_and_port("AllowImport", each) for each in named if each]
+    if url:
+        target = parse_url(url, "the URL")
+        endpoints.append((target.host, target.port))
+    return allow_list(endpoints, str(facts.get("Oos") or ""))
+
+
+def reserve_bytes_of(facts: Facts) -> int:
+    """What the server said that it keeps free, or what it will by default."""
+    default = next(setting.default for setting in SETTINGS if setting.key == "reserve_gib")
+    return int(float(facts.get("ReserveGib") or default) * GIB)
