@@ -97,7 +97,8 @@ def rename(region: Region, account: Account, name: str) -> Account:
         raise ProvidersName(name=account.name)
     _check(name, account.alias)
     with region.begin() as work:
-        if accounts.named(work.connection, name) not in (None, account):
+        other = accounts.named(work.connection, name)
+        if other is not None and other.account_id != account.account_id:
             raise AccountNameTaken(name=name)
         return _changed(work.connection, account, name=name)
 

@@ -25,7 +25,13 @@ def build(composition: Composition) -> typer.Typer:
     """The commands about accounts."""
     app = typer.Typer(help="Accounts of the region.", no_args_is_help=True)
     app.add_typer(account_keys.build(composition), name="key")
+    _add_create(app, composition)
+    _add_reads(app, composition)
+    _add_changes(app, composition)
+    return app
 
+
+def _add_create(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def create(
         name: Annotated[str, typer.Argument(help="Its name, unique in the region.")],
@@ -66,6 +72,8 @@ def build(composition: Composition) -> typer.Typer:
         }
         show(facts, as_json=json)
 
+
+def _add_reads(app: typer.Typer, composition: Composition) -> None:
     @app.command("list")
     def list_accounts(home: HomeFlag, json: JsonFlag = False) -> None:
         """List the accounts."""
@@ -83,6 +91,8 @@ def build(composition: Composition) -> typer.Typer:
         with told(), composition.administer(home) as administered:
             show(_facts(accounts.known(administered.region, account)), as_json=json)
 
+
+def _add_changes(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def rename(
         account: AccountArgument,
@@ -106,8 +116,6 @@ def build(composition: Composition) -> typer.Typer:
         with told(), composition.administer(home) as administered:
             found = accounts.known(administered.region, account)
             accounts.set_disabled(administered.region, found, disabled=False)
-
-    return app
 
 
 def _credentials(access_key: str | None, secret_key_file: Path | None) -> Credentials | None:

@@ -37,7 +37,7 @@ def flaw_of_key(key: str) -> str | None:
 
 
 def flaw_of_list(prefix: str) -> str | None:
-    """Why the store would list keys that do not begin so; whoever deletes what is listed would delete others' keys."""
+    """Why the store would list keys that do not begin so. A client that deletes what is listed would delete others."""
     if "//" in prefix or "\\" in prefix:
         return "it would list keys with one '/' in place of it"
     return None
