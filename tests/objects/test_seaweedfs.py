@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,6 +178,43 @@ def test_a_server_that_does_not_come_up_says_so(tmp_path: Path) -> None:
     settings = Settings(tmp_path, Path("/bin/false"), "127.0.0.1", free_port())
     with pytest.raises(ObjectsFailed, match="did not start"):
         SeaweedFs(settings, SystemClock()).start()
+
+
+def test_the_end_of_a_former_start_does_not_end_the_next(tmp_path: Path) -> None:
+    """The next start looks whether S3 answers before its process is there, as it does on a busy machine."""
+    program = tmp_path / "weed"
+    program.symlink_to("/bin/false")
+    server = LateBegin(Settings(tmp_path / "oos", program, "127.0.0.1", free_port()), SystemClock())
+    with pytest.raises(ObjectsFailed):
+        server.start()
+    other = tmp_path / "other"
+    other.symlink_to(PROGRAM)
+    other.replace(program)
+    while server.asked.acquire(blocking=False):
+        pass
+    server.start()
+    try:
+        assert server.is_ready()
+    finally:
+        server.stop()
+
+
+class LateBegin(SeaweedFs):
+    """Its process begins after `wait_until_ready` asked for the second time."""
+
+    def __init__(self, settings: Settings, clock: SystemClock) -> None:
+        super().__init__(settings, clock)
+        self.asked = threading.Semaphore(0)
+
+    def is_ready(self) -> bool:
+        ready = super().is_ready()
+        self.asked.release()
+        return ready
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        assert self.asked.acquire(timeout=30)
+        assert self.asked.acquire(timeout=30)
+        return super()._begin()
 
 
 def test_a_server_that_keeps_ending_is_started_again_ever_more_seldom(tmp_path: Path) -> None:

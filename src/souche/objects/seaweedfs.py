@@ -102,6 +102,7 @@ class SeaweedFs:
             ObjectsFailed: it does not come up; carries what it said.
         """
         self._stopping.clear()
+        self._server = None  # the one of a former start has ended, which says nothing about this one
         self._keeper = threading.Thread(target=self._keep, name="oos", daemon=True)
         self._keeper.start()
         self.wait_until_ready()
