@@ -134,6 +134,17 @@ def vmdk_with(bench: Bench, old: bytes, new: bytes) -> Path:
     return file
 
 
+def vmdk_with_two_descriptors(bench: Bench) -> Path:
+    """One at its end, where the header points to, and one where QEMU looks for a parent whatever the header says."""
+    file = bench.made("vmdk")
+    data = file.read_bytes()
+    descriptor = data[512 : 21 * 512]
+    hint = b'parentFileNameHint="/etc/passwd"\n'
+    vmdk_with(bench, b"#DDB", hint)
+    file.write_bytes(file.read_bytes() + descriptor)
+    return patched(file, 28, "<Q", len(data) // 512)
+
+
 def vmdk_on_another(bench: Bench) -> Path:
     base, file = bench.made("vmdk"), bench.folder / "child.vmdk"
     run.run(["qemu-img", "create", "-q", "-f", "vmdk", "-b", base, "-F", "vmdk", file], timeout_seconds=60)
@@ -169,6 +180,18 @@ REFUSED: dict[str, tuple[Callable[[Bench], Path], type[UserError], str]] = {
     ),
     "a VMDK with two parents, of which QEMU takes the first": (
         lambda bench: vmdk_with(bench, b"parentCID=ffffffff", b"parentCID=12345678\nparentCID=ffffffff"),
+        DiskInParts,
+        "refers to a parent",
+    ),
+    "a VMDK with a parent in a text that its header does not point to": (
+        vmdk_with_two_descriptors,
+        DiskInParts,
+        "refers to a parent",
+    ),
+    "a VMDK with a parent behind the end that its header tells": (
+        lambda bench: patched(
+            vmdk_with(bench, b"#DDB", b"#" * 600 + b'\nparentFileNameHint="/etc/passwd"'), 36, "<Q", 1
+        ),
         DiskInParts,
         "refers to a parent",
     ),
@@ -282,6 +305,15 @@ def test_a_small_file_with_a_large_disk_in_it_is_refused(
         bench.take(file)
 
 
+def test_a_conversion_opens_no_parent(bench: Bench) -> None:
+    """Even one that the inspection has not seen: what the disk itself does not have is zeros."""
+    file = vmdk_on_another(bench)
+    disk = InspectedDisk("vmdk", SIZE, foreign=True)
+    convert_disk.convert(file, disk, ENDLESS, most_data_bytes=SIZE, watch=lambda: None)
+    argv: list[str | Path] = ["qemu-img", "map", "-f", "qcow2", "--output=json", file]
+    assert [extent["data"] for extent in json.loads(run.run(argv, timeout_seconds=60))] == [False]
+
+
 def test_a_conversion_stops_at_the_reserve_when_nobody_wants_it_and_at_its_time(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -382,7 +414,10 @@ def test_the_command_names_every_format_and_every_bound() -> None:
     assert line[line.index("--cap-drop") + 1] == "ALL"
     assert _after(line, "--bind") == [("/out", "/target")]
     assert ("/in", "/disk") in _after(line, "--ro-bind")
-    assert line[-2:] == [
-        "driver=vpc,force_size_calc=current_size,file.driver=file,file.filename=/disk",
-        "/target",
-    ]
+    assert json.loads(line[-2].removeprefix("json:")) == {
+        "driver": "vpc",
+        "force_size_calc": "current_size",
+        "backing": None,
+        "file": {"driver": "file", "filename": "/disk"},
+    }
+    assert line[-1] == "/target"

@@ -27,6 +27,8 @@ COMPRESSED: Final = 1 << 16
 GRAIN_HEAD: Final = struct.Struct("<QI")
 """Before a compressed grain: its place, and how many bytes follow."""
 MOST_DESCRIPTOR_BYTES: Final = 64 * 1024
+QEMUS_DESCRIPTOR: Final = (1, 20)
+"""Where QEMU looks for a parent, whatever the header says."""
 MOST_TABLES: Final = 1 << 20
 ENTRIES: Final = 512
 ZERO_GRAIN: Final = 1
@@ -96,15 +98,12 @@ def check_alone(image: BinaryIO, header: VmdkHeader) -> None:
     Raises:
         BadVmdk: it does, or does not say.
     """
-    length = min(header.descriptor_length * SECTOR_BYTES, MOST_DESCRIPTOR_BYTES)
-    text = (
-        read_at(image, header.descriptor_offset * SECTOR_BYTES, length).partition(b"\0")[0].decode("latin-1")
-    )
+    text = _text(image, header.descriptor_offset, header.descriptor_length)
     lines = [line.strip() for line in text.splitlines()]
     values = {found[1].lower(): found[2].lower() for line in lines if (found := VALUE.match(line))}
     if not values:
         raise BadVmdk("it is one part of a disk in several files")
-    if PARENT_NAME in text.lower() or set(PARENT_CID.findall(text.lower())) - {NO_PARENT}:
+    if _has_parent(text) or _has_parent(_text(image, *QEMUS_DESCRIPTOR)):
         raise BadVmdk("it refers to a parent, and does not stand alone")
     kind = values.get("createtype", "")
     if kind not in TYPES:
@@ -112,6 +111,16 @@ def check_alone(image: BinaryIO, header: VmdkHeader) -> None:
     extents = [found[1].upper() for line in lines if (found := EXTENT.match(line))]
     if extents != ["SPARSE"]:
         raise BadVmdk("it names other files that its data are in, and does not stand alone")
+
+
+def _text(image: BinaryIO, offset: int, length: int) -> str:
+    """A descriptor; offset and length in sectors."""
+    data = read_at(image, offset * SECTOR_BYTES, min(length * SECTOR_BYTES, MOST_DESCRIPTOR_BYTES))
+    return data.partition(b"\0")[0].decode("latin-1")
+
+
+def _has_parent(text: str) -> bool:
+    return PARENT_NAME in text.lower() or bool(set(PARENT_CID.findall(text.lower())) - {NO_PARENT})
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from souche.transfer import sandbox
 
 DRIVERS: Final[dict[SourceFormat, str]] = {"qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vhdx": "vhdx"}
 """QEMU's names"""
-OPTIONS: Final[dict[SourceFormat, str]] = {"vhd": ",force_size_calc=current_size"}
+OPTIONS: Final[dict[SourceFormat, dict[str, str]]] = {"vhd": {"force_size_calc": "current_size"}}
 """A VHD tells its size twice, in bytes and as geometry, which is rounded: QEMU takes the geometry of some."""
 TARGET_OPTIONS: Final = "compat=1.1,lazy_refcounts=off"
 LEAST_SECONDS: Final = 600.0
 SLOWEST_BYTES_PER_SECOND: Final = 4 * 1024 * 1024
-NAMES: Final = re.compile(r" ?'[^']*file\.filename=[^']*'|/disk|/target")
+NAMES: Final = re.compile(r" ?'json:[^']*'|/disk|/target")
 SLACK_BYTES: Final = 64 * 1024 * 1024
 BLOCK_BYTES: Final = 512
 """of `st_blocks` (inode(7))"""
@@ -100,21 +100,27 @@ def _run(
 
 def measure_command(disk_format: SourceFormat) -> list[str]:
     """How long the converted file may become, as JSON."""
-    return ["qemu-img", "measure", "--output=json", "--image-opts", "-O", "qcow2", _image(disk_format)]
+    return ["qemu-img", "measure", "--output=json", "-O", "qcow2", _image(disk_format)]
 
 
 def convert_command(disk_format: SourceFormat) -> list[str]:
     """The conversion, into a file that is there; zeros become holes."""
     return [
-        *("qemu-img", "convert", "-q", "--image-opts", "-O", "qcow2", "-o", TARGET_OPTIONS),
+        *("qemu-img", "convert", "-q", "-O", "qcow2", "-o", TARGET_OPTIONS),
         *(_image(disk_format), sandbox.TARGET),
     ]
 
 
 def _image(disk_format: SourceFormat) -> str:
-    """The file, every driver named: none is guessed."""
-    options = OPTIONS.get(disk_format, "")
-    return f"driver={DRIVERS[disk_format]}{options},file.driver=file,file.filename={sandbox.SOURCE}"
+    """The file, every driver named: none is guessed, and no backing file is opened whatever the disk says."""
+    file = {"driver": "file", "filename": sandbox.SOURCE}
+    node = {
+        "driver": DRIVERS[disk_format],
+        **OPTIONS.get(disk_format, {}),
+        "backing": None,
+        "file": file,
+    }
+    return f"json:{json.dumps(node)}"
 
 
 def _feature(disk: InspectedDisk) -> str:
