@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from souche.config import settings
-from tools.faults import deaths, imports, life
+from tools.faults import deaths, imports, life, own_libvirt
 from tools.faults.real import RealRounds
 from tools.faults.rounds import ACCOUNTS, Rounds
 from tools.faults.wounds import RESERVE_BYTES, Medium
@@ -23,6 +23,8 @@ TOLD_SECONDS = 60.0
 def main() -> int:
     """The whole of it; the status is 0 where nothing was violated."""
     arguments = _arguments()
+    if arguments.real:
+        own_libvirt.enter()
     place = Path(tempfile.mkdtemp(prefix="souche-faults-", dir=arguments.place))
     place.chmod(0o711)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
@@ -85,7 +87,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--real",
         action="store_true",
-        help="Kill QEMU, SeaweedFS and the server of a region with libvirt's guests; --number counts kills.",
+        help="Kill QEMU, libvirtd, SeaweedFS and the server of a region with libvirt's guests; --number counts kills. "
+        "Needs root.",
     )
     parser.add_argument(
         "--seconds", type=float, default=0, help="Stop after the round that is under way then."

@@ -1,9 +1,9 @@
 """`make faults ARGS="--real"`: a region with libvirt's guests and its own SeaweedFS, whose processes are killed.
 
 Guests have empty disks and start no system; QEMU runs them all the same. Requests come over HTTP. While their work is
-done, a QEMU, SeaweedFS or the region's server itself is killed, by its process id: the home is in its command line.
-When no operation is outstanding any more, everything is checked as after simulated lives (`model`). libvirtd is not
-killed: it is the machine's, and others use it.
+done, a QEMU, SeaweedFS, libvirtd or the region's server itself is killed, by its process id: the home is in its command
+line; libvirtd is the harness's own (`own_libvirt`), and is started again after up to three seconds.
+When no operation is outstanding any more, everything is checked as after simulated lives (`model`).
 """
 
 import os
@@ -28,13 +28,15 @@ from souche.home import Home
 from souche.main import checking
 from souche.run import run
 from tools import harness
-from tools.faults import disks, requests, seen
+from tools.faults import disks, own_libvirt, requests, seen
 from tools.faults.imports import Imports
 from tools.faults.model import Model
 from tools.harness import Wrong, wait_for
 
 Line = dict[str, Any]
 
+LIBVIRTD: Final = "libvirtd"
+LIBVIRTD_AWAY_SECONDS: Final = 3.0
 TARGETS: Final = {"QEMU": "qemu-system", "SeaweedFS": "weed", "server": "souche"}
 VM_TYPE: Final = "tinav5.c1r1p2"
 SETTLING_SECONDS: Final = 300.0
@@ -91,7 +93,8 @@ class RealRounds:
             told += self._ask(number)
             if self._source.random() < 0.6:
                 threading.Event().wait(self._source.random() ** 2)
-                self._kill(self._source.choice(list(TARGETS)))
+                self._kill(self._source.choice([*TARGETS, LIBVIRTD]))
+        own_libvirt.start()
         if self._server.poll() is not None:
             self._server = self._serve()
         self._settle()
@@ -144,6 +147,7 @@ class RealRounds:
     def _ask(self, number: int) -> list[Line]:
         """One request, if the server runs to answer it."""
         if self._server.poll() is not None:
+            own_libvirt.start()  # a region of real guests does not start without it
             self._server = self._serve()
         here = requests.look(self._records, self._who.account_id, self._imports, self._source)
         action, request = requests.choose(here)
@@ -157,6 +161,9 @@ class RealRounds:
             return [asked, {"number": number, "refused": str(error)}]
 
     def _kill(self, target: str) -> None:
+        if target == LIBVIRTD:
+            self._kill_libvirtd()
+            return
         found = processes(TARGETS[target], self._home)
         if target == "server" and self._server.poll() is None:
             found = [self._server.pid]
@@ -166,6 +173,14 @@ class RealRounds:
         self.kills[target] += 1
         if target == "server":
             self._server.wait()
+
+    def _kill_libvirtd(self) -> None:
+        """It is away for up to three seconds, as when it is updated, or until the end of the round."""
+        if own_libvirt.kill():
+            self.kills[LIBVIRTD] += 1
+        if self._source.random() < 0.7:
+            threading.Event().wait(self._source.random() * LIBVIRTD_AWAY_SECONDS)
+            own_libvirt.start()
 
     def _settle(self) -> None:
         def is_settled() -> bool:

@@ -1,0 +1,91 @@
+"""A libvirt of the harness's own, in namespaces of its own, so that it can be killed and nobody else's guests notice.
+
+The process begins again under `unshare`: with mounts, a network and process ids that end with it. Inside, libvirt's
+folders are copies in memory, and `tools/start-daemons` starts virtlogd and libvirtd as on a machine without systemd.
+"""
+
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from souche.run import run
+
+START_DAEMONS: Final = Path(__file__).parents[1] / "start-daemons"
+INSIDE: Final = "SOUCHE_FAULTS_OWN_LIBVIRT"
+"""Set in the process that `unshare` began."""
+SOCKETS: Final = "/run"
+FOLDERS: Final = ("/var/lib/libvirt", "/etc/libvirt/qemu", "/var/log/libvirt")
+START_SECONDS: Final = 120.0
+NAMESPACES: Final = ("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
+
+
+def enter() -> None:
+    """Return inside of namespaces in which libvirt runs; outside of them, begin this process again within."""
+    if not os.environ.get(INSIDE):
+        os.environ[INSIDE] = "1"
+        command = ["unshare", *NAMESPACES, sys.executable, *sys.orig_argv[1:]]
+        os.execvp(command[0], command)  # noqa: S606  no shell; the words are ours
+    _become_a_child()
+    _make_folders_private()
+    run(["ip", "link", "set", "lo", "up"], timeout_seconds=10)
+    start()
+
+
+def start() -> None:
+    """Start libvirt's daemons where they do not run, and wait until libvirtd answers.
+
+    Raises:
+        ProgramFailed, ProgramTimedOut: it does not.
+    """
+    run([START_DAEMONS], timeout_seconds=START_SECONDS)
+
+
+def kill() -> bool:
+    """Kill libvirtd; False where it does not run."""
+    found = _libvirtd()
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
+    return bool(found)
+
+
+def _libvirtd() -> list[int]:
+    """The process ids in this namespace. A process that has ended and was not waited for has no command line."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if (folder / "comm").read_text() == "libvirtd\n" and (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def _become_a_child() -> None:
+    """Go on in a child. The first process of a namespace must wait for those whose parents ended: to libvirt, a QEMU
+    that nobody waited for still runs."""
+    child = os.fork()
+    if child == 0:
+        return
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+    signal.signal(signal.SIGINT, lambda *_: os.kill(child, signal.SIGINT))
+    while True:
+        pid, status = os.wait()
+        if pid == child:
+            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+def _make_folders_private() -> None:
+    """Copies in memory; of what runs on the machine (`/run`) nothing is seen."""
+    with tempfile.TemporaryDirectory() as aside:
+        for number, folder in enumerate(map(Path, FOLDERS)):
+            kept = Path(aside) / str(number)
+            run(["cp", "--archive", "--", folder, kept], timeout_seconds=60)
+            run(["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", folder], timeout_seconds=10)
+            run(["cp", "--archive", "--", f"{kept}/.", folder], timeout_seconds=60)
+    run(["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", SOCKETS], timeout_seconds=10)
+    run(
+        ["mount", "-t", "sysfs", "sysfs", "/sys"], timeout_seconds=10
+    )  # it shows the network devices of this namespace
