@@ -21,7 +21,7 @@ from souche.trust.engine import Facts
 MIB: Final = 1 << 20
 LIMITS: Final = Limits(memory_bytes=1024 * MIB, cpu_seconds=60, file_bytes=8 * MIB)
 WALL_SECONDS: Final = 120.0
-MODULES: Final = ("pytsk3", "pyfsxfs", "pyvslvm", "pyregf", "nbd")
+MODULES: Final = ("pytsk3", "pyfsxfs", "pyvslvm", "pyregf")
 PACKAGES: Final = "/packages"
 SOUCHE: Final = "/souche-source"
 START: Final = "import sys; sys.path[:0] = {paths}; from souche.trust.inside import main; main(sys.argv[1])"

@@ -3,6 +3,8 @@
 from collections import OrderedDict
 from typing import Final, Protocol
 
+from souche import nbd_client
+
 BLOCK_BYTES: Final = 64 * 1024
 CACHED_BLOCKS: Final = 256
 """16 MiB for each file system."""
@@ -27,25 +29,16 @@ class NbdSource:
     """A disk that an NBD server serves on a Unix socket. Never written to."""
 
     def __init__(self, socket: str) -> None:
-        import nbd
-
-        self._failed = nbd.Error
-        self._handle = nbd.NBD()
-        self._handle.connect_unix(socket)
-        self._size: int = self._handle.get_size()
-        self._most: int = self._handle.get_block_size(nbd.SIZE_MAXIMUM) or 32 * 1024 * 1024
+        self._client = nbd_client.Client(socket)
 
     @property
     def size(self) -> int:
-        return self._size
+        return self._client.size
 
     def read(self, offset: int, length: int) -> bytes:
-        end = min(offset + length, self._size)
-        starts = range(offset, end, self._most)
-        try:
-            return b"".join(bytes(self._handle.pread(min(self._most, end - at), at)) for at in starts)
-        except self._failed as error:
-            raise OSError(f"the disk cannot be read at {offset}") from error
+        end = min(offset + length, self.size)
+        most = self._client.most_bytes
+        return b"".join(self._client.read(at, min(most, end - at)) for at in range(offset, end, most))
 
 
 class Slice:
