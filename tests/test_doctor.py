@@ -91,8 +91,8 @@ def test_without_br_netfilter_guests_are_not_kept_apart(root: Path) -> None:
 
 
 def test_a_binding_that_python_cannot_import(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "nbd", None)
-    result = look("python3-libnbd", Machine())
+    monkeypatch.setitem(sys.modules, "libvirt", None)
+    result = look("python3-libvirt", Machine())
     assert result.state is State.MISSING
     assert "--system-site-packages" in result.remedy
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
@@ -33,7 +34,7 @@ LIBVIRT_URI = "qemu:///system"
 
 
 class State(StrEnum):
-    """WARNING: Souche works, slower or without something. MISSING: real guests do not work."""
+    """WARNING: Souche works, slower or without something. MISSING: something does not work at all."""
 
     OK = "ok"
     WARNING = "warning"
@@ -79,9 +80,11 @@ class Result:
     remedy: str
 
 
-def run_checks(home: Path | None) -> list[Result]:
-    """Look at everything, on this machine. Takes a few seconds where the accelerator probe runs a guest."""
-    return list(examine(CHECKS, Machine(home)))
+def run_checks(home: Path | None, compute: str = "libvirt") -> list[Result]:
+    """Look at everything that guests of this kind need, on this machine. Takes a few seconds where the accelerator
+    probe runs a guest."""
+    checks = tuple(check for check in CHECKS if compute == "libvirt" or check.name in SIMULATED)
+    return list(examine(checks, Machine(home)))
 
 
 def examine(checks: tuple[Check, ...], machine: Machine) -> Iterator[Result]:
@@ -292,8 +295,14 @@ def _program_check(name: str, looks_at: str, package: str) -> Check:
     return Check(name, looks_at, _apt(package), _program(name))
 
 
+SIMULATED: Final = frozenset(
+    ("python", "qemu-img", "qemu-nbd", "bubblewrap", "object store", "free space", "clock")
+)
+"""the checks of what a region of simulated guests needs; all others are of real guests, and of building images"""
+
+
 def _binding_check(module: str) -> Check:
-    package = {"nbd": "python3-libnbd"}.get(module, f"python3-{module}")
+    package = f"python3-{module}"
     remedy = f"{_apt(package)}; a virtual environment needs --system-site-packages (`make setup`)"
     return Check(package, "Debian's Python binding", remedy, _binding(module))
 
@@ -301,7 +310,7 @@ def _binding_check(module: str) -> Check:
 CHECKS: tuple[Check, ...] = (
     Check("python", "Python 3.11 to 3.13", "use Debian 12 or 13, and `make setup`", _python),
     Check("user", "who runs this", "run as root for real guests (networks, metadata server)", _user),
-    *(_binding_check(module) for module in ("libvirt", "nbd", "guestfs")),
+    *(_binding_check(module) for module in ("libvirt", "guestfs")),
     Check("libvirt", "the daemon at qemu:///system", "`make daemons`, or systemctl start libvirtd", _libvirt),
     Check(
         "virtlogd", "libvirt's log daemon", "`make daemons`, or systemctl start virtlogd.socket", _log_daemon

@@ -1,6 +1,7 @@
 """souche doctor"""
 
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from souche import doctor as checks
+from souche import logs
 from souche.cli.composition import Composition
 from souche.cli.flags import JsonFlag
 from souche.cli.output import show
@@ -20,7 +22,14 @@ COLOURS = {
 }
 
 
-def build(composition: Composition) -> Callable[[Path | None, bool], None]:
+class Compute(StrEnum):
+    """The settings of `--compute`."""
+
+    LIBVIRT = "libvirt"
+    SIMULATED = "simulated"
+
+
+def build(composition: Composition) -> Callable[..., None]:
     """The command that checks the machine."""
     return doctor
 
@@ -30,10 +39,17 @@ def doctor(
         Path | None,
         typer.Option("--home", envvar="SOUCHE_HOME", help="Folder of the region, to check it too."),
     ] = None,
+    compute: Annotated[
+        Compute,
+        typer.Option(
+            help="The guests that are to run. simulated: only what a region without real ones needs."
+        ),
+    ] = Compute.LIBVIRT,
     json: JsonFlag = False,
 ) -> None:
     """Check what Souche needs of this machine, and say how to mend what is missing. Status 1 if anything is."""
-    results = checks.run_checks(home)
+    logs.configure("warning")
+    results = checks.run_checks(home, compute)
     if json:
         for result in results:
             show({"Name": result.name, "State": result.state, "Detail": result.detail}, as_json=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from souche.cli.composition import Checked
 from souche.clock import SystemClock
 from souche.compute.inspection import ComputeInspector
-from souche.compute.libvirt.inspection import LibvirtInspector
 from souche.compute.simulated import SimulatedHypervisor
 from souche.db.engines.sqlite import ReadOnlySqlite
 from souche.db.store import Store
@@ -16,7 +15,7 @@ from souche.fsck.examine import examine
 from souche.fsck.findings import Tools
 from souche.fsck.look import Region
 from souche.home import Home, NotServed
-from souche.main import identity, records
+from souche.main import identity, machine, records
 from souche.main.databases import open_store
 from souche.main.drivers import embedded_oos
 from souche.objects.base import ObjectsUnavailable
@@ -76,7 +75,7 @@ def _compute(home: Home, stack: ExitStack) -> ComputeInspector | None:
     facts = home.told()
     cidr = str(facts.get("GuestNetwork"))
     if facts.get("Compute") == "libvirt":
-        inspector = LibvirtInspector(home.path, cidr)
+        inspector = machine.inspector()(home.path, cidr)
         stack.callback(inspector.close)
         return inspector
     if facts.get("Compute") == "simulated" and SimulatedHypervisor.is_at(home.path):

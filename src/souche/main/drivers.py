@@ -12,12 +12,12 @@ from typing import Protocol
 from souche.clock import SystemClock
 from souche.compute.base import Hypervisor
 from souche.compute.libvirt import accelerator, host_paths, public_routes
-from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.compute.simulated import SimulatedHypervisor
 from souche.config import BadSetting, Settings
 from souche.db.store import Store
 from souche.home import Home
 from souche.http import server
+from souche.main import machine
 from souche.main.databases import checkpoint_databases
 from souche.main.regions import open_signing_key
 from souche.objects import embedded, seaweedfs
@@ -64,7 +64,7 @@ def make_compute(settings: Settings) -> tuple[Compute, str | None]:
     """The driver for guests, and the interface that guests come in by (None for pretended ones)."""
     if settings.compute == "simulated":
         return SimulatedHypervisor(settings.home, settings.guest_network), None
-    driver = LibvirtHypervisor(
+    driver = machine.hypervisor()(
         settings.home, settings.guest_network, settings.public_ips, nat=settings.guest_nat
     )
     driver.prepare()

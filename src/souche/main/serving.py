@@ -12,7 +12,6 @@ import structlog
 
 from souche import logs
 from souche.app.region import Region
-from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.config import Settings, database_url
 from souche.db.store import Store
 from souche.home import Home
@@ -22,7 +21,7 @@ from souche.http.metadata import create_metadata_app
 from souche.http.s3.desk import Desk
 from souche.http.s3.door import Door, opened
 from souche.http.server import Application
-from souche.main import guest_network, guest_services, http_process, identity, public_range, records
+from souche.main import guest_network, guest_services, http_process, identity, machine, public_range, records
 from souche.main.databases import CHECKPOINT_SECONDS, check_databases, checkpoint_databases, open_records
 from souche.main.drivers import (
     address_of,
@@ -143,6 +142,7 @@ def run(settings: Settings) -> None:
     """
     logs.configure(settings.log_level)
     _check(settings)
+    machine.check(settings.compute)
     http_process.prepare()
     api_socket = _listen(settings)
     settings = replace(settings, endpoint=http_process.endpoint_of(settings, api_socket))
@@ -234,7 +234,7 @@ def destroy(path: Path) -> None:
             home, "souche destroy", "drop that database, remove database.json from the home, and try again"
         )
         if facts["Compute"] == "libvirt":
-            driver = LibvirtHypervisor(
+            driver = machine.hypervisor()(
                 home.path, str(facts["GuestNetwork"]), str(facts.get("PublicIps") or ""), accelerator="tcg"
             )
             for vm_id in driver.power_states():
