@@ -1,4 +1,4 @@
-"""Clean images: copies without what their author has left (docs/trust.md, "A clean launch")."""
+"""Clean images: copies without what their author has left (docs/trust.md, "Clean images")."""
 
 from dataclasses import dataclass
 from typing import Final

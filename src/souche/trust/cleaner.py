@@ -1,4 +1,4 @@
-"""The contract of what cleans disks (docs/trust.md, "A clean launch")."""
+"""The contract of what cleans disks (docs/trust.md, "Clean images")."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol

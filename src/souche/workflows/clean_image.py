@@ -1,4 +1,4 @@
-"""Make a clean image of another (docs/trust.md, "A clean launch").
+"""Make a clean image of another (docs/trust.md, "Clean images").
 
 The transaction before has written the image (`pending`) and one snapshot (`in-queue`) for each of the source's.
 
