@@ -32,7 +32,7 @@ def erase(region: Region, name: str) -> None:
 
 def turns(region: Region, account: str = "alice") -> list[str]:
     with region.store.reader() as reader:
-        return [each.operation_id for each in operations.whose_turn(reader, account, ["work"])]
+        return [each.operation.operation_id for each in operations.whose_turn(reader, account, ["work"])]
 
 
 def test_operations_of_one_moment_have_an_order(region: Region) -> None:
@@ -109,6 +109,8 @@ def test_the_account_that_has_waited_longest_comes_first_with_all_its_workflows(
     add(region, "third", account="bob", workflow="other")
     with region.store.reader() as reader:
         found = operations.waiting(reader)
-        (operation,) = operations.whose_turn(reader, "bob", ["other", "third"])
+        (turn,) = operations.whose_turn(reader, "bob", ["other", "third"])
     assert list(found.items()) == [("bob", {"work", "other"}), ("alice", {"work"})]
-    assert operation == Operation("third", "other", "subject-of-third", RawParams({"name": "third"}), "bob")
+    assert turn.operation == Operation(
+        "third", "other", "subject-of-third", RawParams({"name": "third"}), "bob"
+    )

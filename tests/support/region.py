@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 from souche.api.dispatch import Call
 from souche.app import accounts
@@ -45,6 +46,7 @@ class ManualClock:
 class RecordedWorkflows:
     """Notes the operations that a region starts, and runs none of them."""
 
+    worker: ClassVar[None] = None
     started: list[Operation] = field(default_factory=list)
 
     def start(self, operation: Operation) -> None:

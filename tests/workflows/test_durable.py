@@ -17,6 +17,7 @@ from dbos import DBOS
 from souche.db import operations, schema
 from souche.errors import ComputeFailed, Raced, StorageFailed, SystemFailure, Unavailable
 from souche.model.operations import Operation, RawParams
+from souche.model.workers import Worker
 from souche.operations.vms import CreateVm
 from souche.workflows import durable, engine
 from souche.workflows.durable import (
@@ -163,10 +164,17 @@ def running(
         workflows.close()
 
 
-def add(world: World, workflow: str, subject_id: str, *locks: str, account_id: str = "alice") -> Operation:
+def add(
+    world: World,
+    workflow: str,
+    subject_id: str,
+    *locks: str,
+    account_id: str = "alice",
+    worker: Worker | None = None,
+) -> Operation:
     operation = Operation(f"{workflow}:{subject_id}", workflow, subject_id, RawParams({}), account_id)
     with world.region.store.begin() as connection:
-        operations.insert(connection, operation, locks, world.parts.clock.now())
+        operations.insert_all(connection, [(operation, locks)], world.parts.clock.now(), worker)
     return operation
 
 
@@ -311,7 +319,7 @@ def test_workflow_that_cannot_be_revived_holds_up_no_other(
             assert workflows.wait(operation.operation_id, 20)
             eventually(lambda operation=operation: status(operation) == "SUCCESS")  # type: ignore[misc]
         for name in "ab":
-            add(world, "short", name)
+            add(world, "short", name, worker=workflows.worker)
         rewind = DBOS.rewind_workflow
 
         def rewind_most(workflow_id: str, **how: Any) -> object:
@@ -482,8 +490,8 @@ def test_what_a_former_version_began_out_of_order_waits_all_the_same(world: Worl
                 operations.erase(connection, operation.operation_id)
             for operation in begun:
                 operations.insert(connection, operation, ["vm"], world.parts.clock.now())
-    resumed = Log(hold=log.hold)
-    log.hold.set()
+    resumed = Log()  # what waits in the former run goes on waiting, as in a process that died
+    resumed.hold.set()
     with running(world, resumed):
         eventually(lambda: world.outstanding() == [])
     ended = [each for each in resumed.done if each.endswith("second")]

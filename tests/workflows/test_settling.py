@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pytest
 
@@ -19,6 +20,8 @@ ROOT = "/dev/sda1"
 @dataclass
 class Waited:
     """Whoever waits for a workflow has it run; of those that `stuck` names, the time is over."""
+
+    worker: ClassVar[None] = None
 
     world: World
     stuck: frozenset[str] = frozenset()

@@ -60,7 +60,7 @@ LOOKED_AT = [
         [each for each in table.c if not isinstance(each.type, schema.UtcDate) and each not in MEASURED],
     )
     for table in schema.metadata.sorted_tables
-    if table not in (schema.operations, schema.operation_locks)
+    if table not in (schema.operations, schema.operation_locks, schema.workers)
 ]
 REGION_ID = "11111111-2222-3333-4444-555555555555"
 NETWORK = "10.77.0.0/24"

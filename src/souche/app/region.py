@@ -14,6 +14,7 @@ from souche.db.store import Store
 from souche.errors import Raced
 from souche.ids import IdSource
 from souche.model.operations import Operation
+from souche.model.workers import Worker
 from souche.objects.fetch import Fetcher
 from souche.room import ENDLESS, Room
 from souche.signing import PublicKey, SigningKey
@@ -36,6 +37,11 @@ class Work:
 
 class Workflows(Protocol):
     """What runs the region's operations."""
+
+    @property
+    def worker(self) -> Worker | None:
+        """This process, if it runs operations itself."""
+        ...
 
     def start(self, operation: Operation) -> None:
         """Start an operation when its turn has come; to start one twice is harmless."""
@@ -119,7 +125,7 @@ class Region:
                 work = Work(connection)
                 yield work
                 if work.operations:
-                    enqueue(connection, work.operations, self.clock.now())
+                    enqueue(connection, work.operations, self.clock.now(), self.workflows.worker)
                     self.store.database.announce(connection)
         except sa.exc.IntegrityError as error:
             raise Raced from error

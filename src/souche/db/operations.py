@@ -5,16 +5,22 @@ resource of its own (`operation_locks`). That order is in the database alone, so
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
-from souche.db.schema import operation_locks, operations
+from souche.db.engines.elements import DatabaseClock
+from souche.db.schema import operation_locks, operations, workers
 from souche.db.store import Prepared, Reader
 from souche.model.operations import Operation
+from souche.model.workers import Worker
 from souche.operations import stored
+
+LEASE_SECONDS: Final = 30
+"""For so long after its last heartbeat a worker keeps its claims."""
 
 
 def _is_next() -> sa.ColumnElement[bool]:
@@ -25,6 +31,11 @@ def _is_next() -> sa.ColumnElement[bool]:
 
 
 _IS_NEXT = _is_next()
+_IS_HELD = sa.exists().where(
+    workers.c.worker == operations.c.worker, workers.c.heartbeat_date > DatabaseClock(-LEASE_SECONDS)
+)
+IS_FREE: Final = sa.or_(operations.c.worker.is_(None), ~_IS_HELD)
+"""Whether nobody has the operation, or only a worker that died."""
 _COLUMNS = (
     operations.c.operation_id,
     operations.c.workflow,
@@ -33,6 +44,7 @@ _COLUMNS = (
 )
 _ALL = sa.select(*_COLUMNS, operations.c.account_id)
 _ERASE = operations.delete().where(operations.c.operation_id == sa.bindparam("wanted", type_=sa.String))
+_ERASE_OWN = _ERASE.where(operations.c.worker == sa.bindparam("mine", type_=sa.String))
 _WAITING = Prepared(
     sa.select(operations.c.account_id, operations.c.workflow)
     .group_by(operations.c.account_id, operations.c.workflow)
@@ -44,6 +56,15 @@ _OUTSTANDING = Prepared(
     )
 )
 _INSERT = operations.insert().returning(operations.c.operation_id, operations.c.sequence)
+_INSERT_CLAIMED = _INSERT.values(claim_date=DatabaseClock())
+
+
+@dataclass(frozen=True)
+class Turn:
+    """An operation that waits for no other one. `worker_id` is whose it is; None: nobody's."""
+
+    operation: Operation
+    worker_id: str | None
 
 
 def insert(connection: sa.Connection, operation: Operation, locks: Collection[str], now: datetime) -> None:
@@ -52,9 +73,14 @@ def insert(connection: sa.Connection, operation: Operation, locks: Collection[st
 
 
 def insert_all(
-    connection: sa.Connection, requested: Sequence[tuple[Operation, Collection[str]]], now: datetime
+    connection: sa.Connection,
+    requested: Sequence[tuple[Operation, Collection[str]]],
+    now: datetime,
+    worker: Worker | None = None,
 ) -> None:
-    """Write operations down with their locks, in their order, by two statements."""
+    """Write operations down with their locks, in their order, by two statements. A worker that requests them has them
+    claimed so, without a transaction more."""
+    claim = {} if worker is None else {"worker": worker.worker_id, "node": worker.node}
     rows = [
         {
             "operation_id": operation.operation_id,
@@ -63,10 +89,12 @@ def insert_all(
             "account_id": operation.account_id,
             "arguments": stored.arguments_of(operation.params),
             "creation_date": now,
+            **claim,
         }
         for operation, _locks in requested
     ]
-    sequences: dict[str, int] = dict(connection.execute(_INSERT, rows).all()) if rows else {}
+    insertion = _INSERT_CLAIMED if claim else _INSERT
+    sequences: dict[str, int] = dict(connection.execute(insertion, rows).all()) if rows else {}
     locked = [
         {"name": name, "sequence": sequences[operation.operation_id]}
         for operation, names in requested
@@ -76,10 +104,12 @@ def insert_all(
         connection.execute(operation_locks.insert(), locked)
 
 
-def erase(connection: sa.Connection, operation_id: str) -> bool:
-    """The operation is done. To erase it again is harmless; whether it was outstanding."""
-    erased = connection.execute(_ERASE, {"wanted": operation_id})
-    return erased.rowcount > 0
+def erase(connection: sa.Connection, operation_id: str, worker_id: str | None = None) -> bool:
+    """The operation is done, by this worker if one is named. To erase it again is harmless; whether it was outstanding,
+    and the worker's."""
+    if worker_id is None:
+        return connection.execute(_ERASE, {"wanted": operation_id}).rowcount > 0
+    return connection.execute(_ERASE_OWN, {"wanted": operation_id, "mine": worker_id}).rowcount > 0
 
 
 def get(connection: sa.Connection, operation_id: str) -> Operation | None:
@@ -116,21 +146,26 @@ def waiting(reader: Reader) -> dict[str, set[str]]:
     return found
 
 
-def whose_turn(reader: Reader, account_id: str, workflows: Collection[str]) -> Iterator[Operation]:
+def whose_turn(
+    reader: Reader, account_id: str, workflows: Collection[str], worker_id: str = ""
+) -> Iterator[Turn]:
     """The account's operations that wait for no other one, of these workflows, oldest first; read as they are asked
-    for."""
-    for operation_id, workflow, subject_id, arguments in reader.stream(
-        _whose_turn(frozenset(workflows)), {"account": account_id}
+    for. Without those of another worker that lives."""
+    parameters = {"account": account_id, "mine": worker_id}
+    for operation_id, workflow, subject_id, arguments, claimed_by in reader.stream(
+        _whose_turn(frozenset(workflows)), parameters
     ):
         params = stored.read_json(workflow, arguments)
-        yield Operation(operation_id, workflow, subject_id, params, account_id)
+        yield Turn(Operation(operation_id, workflow, subject_id, params, account_id), claimed_by)
 
 
 @cache
 def _whose_turn(workflows: frozenset[str]) -> Prepared:
     wanted = sa.or_(*(operations.c.workflow == name for name in workflows))
     mine = operations.c.account_id == sa.bindparam("account", type_=sa.String)
-    return Prepared(sa.select(*_COLUMNS).where(mine, wanted, _IS_NEXT).order_by(operations.c.sequence))
+    to_do = sa.or_(operations.c.worker == sa.bindparam("mine", type_=sa.String), IS_FREE)
+    columns = (*_COLUMNS, operations.c.worker)
+    return Prepared(sa.select(*columns).where(mine, wanted, to_do, _IS_NEXT).order_by(operations.c.sequence))
 
 
 def is_outstanding(reader: Reader, operation_id: str) -> bool:

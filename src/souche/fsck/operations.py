@@ -1,16 +1,13 @@
 """Operations against the journal: each is of a workflow that this release has, and one that the journal has ended is
 broken."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from souche.fsck.findings import Finding, Level
 from souche.fsck.look import Look
 from souche.model.operations import RawParams
+from souche.workflows import journal_file
 
 REVIVED: Final = "the region's server goes on with it within a minute"
 OTHER_RELEASE: Final = "install the release of Souche that made it, or a later one"
@@ -19,7 +16,7 @@ ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED
 
 def check(look: Look) -> Iterator[Finding]:
     """Operations that nobody will do."""
-    statuses = journalled(look.region.journal)
+    statuses = journal_file.statuses(look.region.journal)
     for operation in look.operations:
         if isinstance(operation.params, RawParams):
             what = f"it waits for the workflow {operation.workflow} as another release has it"
@@ -27,14 +24,3 @@ def check(look: Look) -> Iterator[Finding]:
         elif statuses.get(operation.operation_id) in ENDED:
             what = f"{operation.operation_id} has broken off, and is not done"
             yield Finding("OperationBroken", operation.subject_id, what, Level.LEFTOVER, advice=REVIVED)
-
-
-def journalled(journal: Path) -> dict[str, str]:
-    """The status of each operation that DBOS knows, by its id."""
-    if not journal.exists():
-        return {}
-    with closing(sqlite3.connect(f"file:{quote(str(journal))}?mode=ro", uri=True)) as connection:
-        table = "SELECT 1 FROM sqlite_master WHERE name = 'workflow_status'"
-        if connection.execute(table).fetchone() is None:
-            return {}
-        return dict(connection.execute("SELECT workflow_uuid, status FROM workflow_status"))

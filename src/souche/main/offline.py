@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from souche.app.buckets import note
 from souche.app.region import Region
@@ -14,12 +14,14 @@ from souche.main import identity
 from souche.main.drivers import embedded_oos, make_booter, make_parts, run_embedded_oos
 from souche.model.image_boots import Verification
 from souche.model.images import BootMode
+from souche.model.operations import Operation
 from souche.objects.embedded import EmbeddedOos
 from souche.refusals import CannotBoot, NoObjectStore
 from souche.trust.boot import Machine
 from souche.workflows import booting, buckets, engine, examinations
 from souche.workflows.buckets import Buckets
 from souche.workflows.catalogue import CATALOGUE
+from souche.workflows.claims import ClaimLost, Claims, Fenced
 from souche.workflows.parts import Parts
 
 POLL_SECONDS = 0.2
@@ -116,8 +118,21 @@ def _do(home: Home, region: Region, operation_id: str) -> None:
     with region.store.read() as connection:
         operation = operations.get(connection, operation_id)
     if operation is not None:
+        with suppress(ClaimLost):
+            _do_claimed(home, region, operation)
+
+
+def _do_claimed(home: Home, region: Region, operation: Operation) -> None:
+    """Do an operation that no other process has. A server that had it, and died less than a lease ago, may come back
+    with its journal."""
+    claims = Claims(region.store)
+    operation_id = operation.operation_id
+    with claims.kept():
+        if not claims.take([operation_id]):
+            return
+        fenced = Fenced(engine.Unjournalled(), lambda: claims.check(operation_id))
         workflow = CATALOGUE[operation.workflow]
-        engine.run(workflow, _parts(home, region), operation, engine.Unjournalled())
+        engine.run(workflow, _parts(home, region), operation, fenced, claims.worker.worker_id)
 
 
 def _parts(home: Home, region: Region) -> Parts:

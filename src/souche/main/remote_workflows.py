@@ -14,6 +14,8 @@ LONGEST_PAUSE_SECONDS: Final = 0.2
 class RemoteWorkflows:
     """Requests operations of the server: it hears of them as they are committed, or finds them within a second."""
 
+    worker: Final = None
+
     def __init__(self, store: Store) -> None:
         self._store = store
 

@@ -7,9 +7,10 @@ Crash-only: there is no orderly end for an operation in flight; ending the proce
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,15 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 from structlog.contextvars import bound_contextvars
 
 from souche.db import operations
+from souche.db.operations import Turn
 from souche.db.store import Reader
 from souche.errors import Raced, Unavailable
 from souche.model.operations import Operation
+from souche.model.workers import Worker
 from souche.operations import stored
 from souche.reconcile.each import each
-from souche.workflows import engine
+from souche.workflows import engine, journal_file
+from souche.workflows.claims import ClaimLost, Claims, Fenced
 from souche.workflows.parts import Parts
 from souche.workflows.runs import Runs
 
@@ -58,6 +62,8 @@ def attempt(
     while True:
         try:
             action()
+        except engine.BrokenOff:
+            raise
         except Exception as error:
             attempts += 1
             passing = isinstance(error, Unavailable | Raced) and attempts < ATTEMPTS_WHEN_UNAVAILABLE
@@ -95,7 +101,7 @@ class DbosJournal:
             )
 
 
-class Stopped(Exception):
+class Stopped(engine.BrokenOff):
     """The region's workflows are closed."""
 
 
@@ -127,7 +133,8 @@ class DurableWorkflows:
     after a crash, as they are in the database; all others run on DBOS.
 
     An operation begins when no earlier one works on the same resources, and its account has a place free (`runs`). Both
-    are looked up in the database whenever one is requested or ends: whatever waits does so there, without a thread.
+    are looked up in the database whenever one is requested or ends: whatever waits does so there, without a thread. Of
+    several processes on the same records, each begins only what it has claimed (`claims`).
     """
 
     def __init__(
@@ -140,7 +147,10 @@ class DurableWorkflows:
     ) -> None:
         """`database` is DBOS's SQLite file. `executor_id` names this process: it resumes only what was its own.
         `through` makes what steps go through on their way to a journal."""
-        _use_write_ahead_log(database)
+        journal_file.use_write_ahead_log(database)
+        self._writers = journal_file.Writers(database)
+        self._claims = Claims(parts.store)
+        self._context = ExitStack()
         self._catalogue = catalogue
         self._names = {
             lane: frozenset(name for name, workflow in catalogue.items() if workflow.lane is lane)
@@ -156,13 +166,18 @@ class DurableWorkflows:
         self._run = self._register()
         DBOS(config=_configuration(database, executor_id))
 
+    @property
+    def worker(self) -> Worker:
+        """This process."""
+        return self._claims.worker
+
     def _register(self) -> Callable[[str, str, str, Mapping[str, object]], None]:
         """The one function that DBOS calls, at a start and after a crash. Its arguments are plain values, and its
         name stays, since the journal keeps them."""
 
         @DBOS.workflow(name="run", max_recovery_attempts=None)
         def run(operation_id: str, workflow: str, subject_id: str, arguments: Mapping[str, object]) -> None:
-            with self._ended(operation_id):
+            with suppress(ClaimLost), self._ended(operation_id):
                 self._wait_for_earlier(operation_id)
                 params = stored.read(workflow, arguments)
                 self._work(Operation(operation_id, workflow, subject_id, params))
@@ -172,13 +187,20 @@ class DurableWorkflows:
     @contextmanager
     def _ended(self, operation_id: str) -> Iterator[None]:
         """At the end the operation has ended, or broken off."""
+        is_lost = False
         try:
             yield
+        except ClaimLost:
+            is_lost = engine.is_outstanding(self._parts, operation_id)
+            raise
         except Exception:
             self._runs.break_off(operation_id)
             raise
         finally:
             self._runs.end(operation_id)
+            if is_lost:
+                log.warning("another worker has the operation", operation=operation_id)
+                self._runs.release(operation_id)
 
     def _work(self, operation: Operation) -> None:
         """Run an operation whose turn it is, in this thread. One with an `Ending` that an earlier release has begun on
@@ -187,14 +209,15 @@ class DurableWorkflows:
         self._runs.begin(operation, workflow.lane)
         journal = self._journal if workflow.journalled else self._unjournalled
         with bound_contextvars(operation=operation.operation_id):
-            engine.run(workflow, self._parts, operation, journal)
+            check = partial(self._claims.check, operation.operation_id)
+            engine.run(workflow, self._parts, operation, Fenced(journal, check), self.worker.worker_id)
 
     def _work_alone(self, operation: Operation) -> None:
         try:
             with self._ended(operation.operation_id):
                 self._work(operation)
-        except Stopped:
-            pass  # the next process begins it again
+        except engine.BrokenOff:
+            pass  # the next process begins it again, or another has
         except Exception:
             log.exception("an operation broke off, the sweep resumes it", operation=operation.operation_id)
 
@@ -206,12 +229,17 @@ class DurableWorkflows:
         """What the journal resumes was begun in its turn; but by a former version, or before a backup of the
         database came back, perhaps not."""
         while not engine.is_next(self._parts, operation_id):
+            self._claims.check(operation_id)
             self._runs.wait_for_another(SWEEP_SECONDS)
 
     def launch(self) -> None:
         """Resume what was interrupted, and start every operation whose turn it is."""
+        self._context.enter_context(self._claims.kept())
+        former = self._writers.add(self.worker.worker_id)
+        own = self._claims.adopt(former, list(journal_file.statuses(self._writers.journal)))
+        self._writers.keep_only(self.worker.worker_id)
         DBOS.launch()
-        self._runs.leave_to_journal(_statuses(engine.outstanding(self._parts)))
+        self._runs.leave_to_journal(_statuses(own))
         self._beginner.start()
         self.start_outstanding()
 
@@ -239,27 +267,55 @@ class DurableWorkflows:
         """The operations to begin now, claimed: one of each account, then the next of each."""
         with self._parts.store.reader() as reader:
             found = [
-                self._claimed(reader, account_id, lane)
+                self._free(reader, account_id, lane)
                 for account_id, workflows in operations.waiting(reader).items()
                 for lane in engine.Lane
                 if not workflows.isdisjoint(self._names[lane])
             ]
-        return [operation for turn in zip_longest(*found) for operation in turn if operation is not None]
+        return self._claimed([turn for turns in zip_longest(*found) for turn in turns if turn is not None])
 
-    def _claimed(self, reader: Reader, account_id: str, lane: engine.Lane) -> list[Operation]:
+    def _free(self, reader: Reader, account_id: str, lane: engine.Lane) -> list[Turn]:
+        """The account's operations that this process has a place for, taken in hand."""
         free = self._runs.free(account_id, lane)
         if not free:
             return []
-        claimed: list[Operation] = []
+        found: list[Turn] = []
+        mine = self.worker.worker_id
         try:
-            for operation in operations.whose_turn(reader, account_id, self._names[lane]):
-                if self._runs.claim(operation, lane):
-                    claimed.append(operation)
-                if len(claimed) == free:
+            for turn in operations.whose_turn(reader, account_id, self._names[lane], mine):
+                if self._runs.claim(turn.operation, lane):
+                    found.append(turn)
+                if len(found) == free:
                     break
         except Exception:
             log.exception("operations cannot be read, others go on", account=account_id)
-        return claimed
+        return found
+
+    def _claimed(self, turns: Sequence[Turn]) -> list[Operation]:
+        """The operations that are this worker's, or become so now; the others are left."""
+        mine = self.worker.worker_id
+        others = [each.operation.operation_id for each in turns if each.worker_id != mine]
+        taken: set[str] = set()
+        try:
+            taken = self._take(others) if others else taken
+        except Exception:
+            log.exception("operations were not claimed, the sweep will", operations=others)
+        for operation_id in set(others) - taken:
+            self._runs.drop(operation_id)
+        return [
+            each.operation for each in turns if each.worker_id == mine or each.operation.operation_id in taken
+        ]
+
+    def _take(self, operation_ids: Sequence[str]) -> set[str]:
+        """Claim operations that were nobody's, or a dead worker's. What the journal has of them is of a time when they
+        were this worker's: it is forgotten first, and they begin at their first step. While such a run has not ended
+        here, its operation is left."""
+        statuses = _statuses(operation_ids)
+        ended = [operation_id for operation_id, status in statuses.items() if status in ENDED]
+        if ended:
+            DBOS.delete_workflows(ended)
+        free = [each for each in operation_ids if each not in statuses or statuses[each] in ENDED]
+        return self._claims.take(free) if free else set()
 
     def _begin(self, operation: Operation) -> None:
         try:
@@ -289,11 +345,15 @@ class DurableWorkflows:
         """Go on with operations whose journal failed: they have ended without being done. What is
         remembered of them stays; a step that may have been done is done again. One that cannot be resumed is tried
         again the next time, and holds up no other."""
-        idle = [each for each in engine.outstanding(self._parts) if not self._runs.runs(each.operation_id)]
-        statuses = _statuses(idle)
-        for operation in idle:
-            if operation.operation_id not in statuses:
-                self._runs.forget(operation.operation_id)
+        outstanding = [operation.operation_id for operation in engine.outstanding(self._parts)]
+        idle = [operation_id for operation_id in outstanding if not self._runs.runs(operation_id)]
+        own = self._claims.own()
+        statuses = _statuses([each for each in idle if each in own])
+        for operation_id in idle:
+            if operation_id not in own:
+                self._runs.release(operation_id)
+            elif operation_id not in statuses:
+                self._runs.forget(operation_id)
         each(statuses.items(), lambda found: self._revive(*found), lambda found: found[0])
         self._wake.set()
 
@@ -334,14 +394,14 @@ class DurableWorkflows:
         if self._beginner.is_alive():
             self._beginner.join()
         DBOS.destroy(destroy_registry=True)
+        self._context.close()
 
 
-def _statuses(asked: Sequence[Operation]) -> dict[str, str]:
+def _statuses(operation_ids: Collection[str]) -> dict[str, str]:
     """What DBOS says of these operations; one that it does not know is not there."""
-    ids = [operation.operation_id for operation in asked]
-    if not ids:
+    if not operation_ids:
         return {}
-    found = DBOS.list_workflows(workflow_ids=ids, load_input=False, load_output=False)
+    found = DBOS.list_workflows(workflow_ids=list(operation_ids), load_input=False, load_output=False)
     return {each.workflow_id: each.status for each in found}
 
 
@@ -365,12 +425,3 @@ def _configuration(database: Path, executor_id: str) -> DBOSConfig:
         "enable_otlp": False,
         "console_log_level": "WARNING",
     }
-
-
-def _use_write_ahead_log(database: Path) -> None:
-    """DBOS does not do it itself; the mode stays with the file (https://www.sqlite.org/wal.html)."""
-    connection = sqlite3.connect(database)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-    finally:
-        connection.close()

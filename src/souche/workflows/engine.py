@@ -126,6 +126,10 @@ Catalogue: TypeAlias = Mapping[str, AnyWorkflow]
 """Workflows by their names."""
 
 
+class BrokenOff(Exception):
+    """This process may not go on with an operation. It is no failure: nothing is undone, and nothing tried again."""
+
+
 class UnreadableOperation(SoucheError):
     """The operation {operation_id} has params that this release cannot read."""
 
@@ -152,6 +156,8 @@ class Unjournalled:
             return None
         try:
             action()
+        except BrokenOff:
+            raise
         except Exception as error:
             return reason_of(error)
         return None
@@ -175,14 +181,22 @@ def step_names(workflow: Workflow) -> list[str]:
     return [*(step.name for step in workflow.steps), ERASE if workflow.ending is None else RECORD]
 
 
-def run(workflow: AnyWorkflow, parts: Parts, operation: Operation, journal: Journal) -> None:
+def run(
+    workflow: AnyWorkflow,
+    parts: Parts,
+    operation: Operation,
+    journal: Journal,
+    worker_id: str | None = None,
+) -> None:
     """Run a workflow to its end and erase its operation. When a step fails, everything is undone and `failed`
-    records the reason. An operation that was erased already is done, and nothing is done for it again.
+    records the reason. An operation that was erased already is done, and nothing is done for it again; nor does it end
+    if it is no longer `worker_id`'s.
 
     It is the caller's to run it when no earlier operation works on the same resources (`db/operations`).
 
     Raises:
         UnreadableOperation: its params are of another release. Nothing is done.
+        BrokenOff: as the journal does.
     """
     if not is_outstanding(parts, operation.operation_id):
         return
@@ -190,12 +204,12 @@ def run(workflow: AnyWorkflow, parts: Parts, operation: Operation, journal: Jour
         raise UnreadableOperation(operation_id=operation.operation_id)
     reason = _forward(workflow, parts, operation, journal)
     if workflow.ending is not None:
-        _end(workflow.ending, reason, parts, operation, journal)
+        _end(workflow.ending, reason, parts, operation, journal, worker_id)
         return
     failed = workflow.failed
     if reason is not None and failed is not None:
         journal.once(FAILED, lambda: failed(parts, operation, reason), until_success=True)
-    journal.once(ERASE, lambda: _erase(parts, operation), until_success=True)
+    journal.once(ERASE, lambda: _erase(parts, operation, worker_id), until_success=True)
 
 
 def _forward(workflow: AnyWorkflow, parts: Parts, operation: Operation, journal: Journal) -> str | None:
@@ -214,11 +228,16 @@ def _forward(workflow: AnyWorkflow, parts: Parts, operation: Operation, journal:
 
 
 def _end(
-    ending: Ending[Any], reason: str | None, parts: Parts, operation: Operation, journal: Journal
+    ending: Ending[Any],
+    reason: str | None,
+    parts: Parts,
+    operation: Operation,
+    journal: Journal,
+    worker_id: str | None,
 ) -> None:
     def end() -> None:
         with parts.store.begin() as connection:
-            if not operations.erase(connection, operation.operation_id):
+            if not operations.erase(connection, operation.operation_id, worker_id):
                 return
             if reason is None:
                 ending.record(connection, parts, operation)
@@ -260,6 +279,6 @@ def is_next(parts: Parts, operation_id: str) -> bool:
         return operations.is_next(connection, operation_id)
 
 
-def _erase(parts: Parts, operation: Operation) -> None:
+def _erase(parts: Parts, operation: Operation, worker_id: str | None) -> None:
     with parts.store.begin() as connection:
-        operations.erase(connection, operation.operation_id)
+        operations.erase(connection, operation.operation_id, worker_id)

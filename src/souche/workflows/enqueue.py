@@ -7,10 +7,14 @@ import sqlalchemy as sa
 
 from souche.db import operations
 from souche.model.operations import Operation
+from souche.model.workers import Worker
 from souche.workflows.catalogue import CATALOGUE
 
 
-def enqueue(connection: sa.Connection, requested: Sequence[Operation], now: datetime) -> None:
-    """Write operations down, as the last that their transaction writes: their locks are worked out from the records."""
+def enqueue(
+    connection: sa.Connection, requested: Sequence[Operation], now: datetime, worker: Worker | None = None
+) -> None:
+    """Write operations down, as the last that their transaction writes: their locks are worked out from the records.
+    `worker` is this process, if it will do them."""
     locked = [(each, CATALOGUE[each.workflow].lock(connection, each)) for each in requested]
-    operations.insert_all(connection, locked, now)
+    operations.insert_all(connection, locked, now, worker)

@@ -107,6 +107,14 @@ class Runs:
                 with suppress(ValueError):  # so many have ended since
                     self._ended.remove(operation_id)
 
+    def release(self, operation_id: str) -> None:
+        """It is another worker's, or nobody's. If it comes back it begins again."""
+        with self._guard:
+            self._resumed.discard(operation_id)
+            self._broken_off.discard(operation_id)
+            with suppress(ValueError):  # most have not been this process's
+                self._ended.remove(operation_id)
+
     def drop(self, operation_id: str) -> None:
         """It was not begun after all."""
         with self._guard:

@@ -23,6 +23,10 @@ class Database(Protocol):
     """Whether a short read takes microseconds: nothing is between this process and the records. Only then may the event
     loop read."""
 
+    is_shared: bool
+    """Whether processes may work on the records that do not have the lock on this home. Where they may, workers say
+    that they live (`db/claims.py`)."""
+
     def begin(self) -> AbstractContextManager[sa.Connection]:
         """A transaction that may write. Waits until no other one writes; committed at the end, rolled back on an
         exception."""

@@ -79,6 +79,17 @@ class RandomInteger(FunctionElement[int]):
     name = "random_integer"
 
 
+class DatabaseClock(FunctionElement[str]):
+    """The date by the database's clock, some seconds from now, in the form of `schema.UtcDate`."""
+
+    type = sa.String()
+    inherit_cache = True
+    name = "database_clock"
+
+    def __init__(self, seconds: int = 0) -> None:
+        super().__init__(sa.literal_column(f"{seconds:+d}", sa.Integer))
+
+
 class CreateTrigger(ExecutableDDLElement):
     """A trigger that runs one statement for each row that an event (INSERT, UPDATE, DELETE) changes, if the condition
     holds. Both may name `NEW` and `OLD`."""

@@ -19,6 +19,7 @@ from sqlalchemy.sql.compiler import DDLCompiler
 from souche.db.engines.elements import (
     PATTERNS,
     CreateTrigger,
+    DatabaseClock,
     DropTrigger,
     JsonArray,
     JsonObject,
@@ -99,6 +100,7 @@ class PostgreSql:
     """One database of a PostgreSQL server. `url` may hold a password: it is in no error and in no log."""
 
     is_local = False
+    is_shared = True
 
     def __init__(self, url: str) -> None:
         parsed = sa.make_url(url).set(drivername=f"{NAME}+psycopg")
@@ -313,6 +315,11 @@ compiles(JsonOf, NAME)(spelled("CAST({all} AS json)"))
 compiles(JsonObject, NAME)(spelled("json_build_object({all})"))
 compiles(JsonArray, NAME)(spelled("coalesce(json_agg({all}), '[]')"))
 compiles(RandomInteger, NAME)(spelled("hashtextextended(gen_random_uuid()::text, 0)"))
+compiles(DatabaseClock, NAME)(
+    spelled(
+        "to_char(clock_timestamp() AT TIME ZONE 'UTC' + interval '{0} seconds', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+    )
+)
 
 
 @compiles(CreateTrigger, NAME)

@@ -15,6 +15,7 @@ from sqlalchemy.sql.compiler import DDLCompiler
 from souche.db.engines.elements import (
     PATTERNS,
     CreateTrigger,
+    DatabaseClock,
     DropTrigger,
     JsonArray,
     JsonObject,
@@ -43,6 +44,7 @@ class Sqlite:
     """
 
     is_local = True
+    is_shared = False
 
     def __init__(self, path: Path) -> None:
         self.engine = _engine(f"sqlite:///{path}", pool_size=CONNECTIONS_KEPT, max_overflow=UNLIMITED)
@@ -191,6 +193,7 @@ compiles(JsonOf, NAME)(spelled("json({all})"))
 compiles(JsonObject, NAME)(spelled("json_object({all})"))
 compiles(JsonArray, NAME)(spelled("json_group_array({all})"))
 compiles(RandomInteger, NAME)(spelled("random()"))
+compiles(DatabaseClock, NAME)(spelled("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '{0} seconds')"))
 
 
 @compiles(CreateTrigger, NAME)

@@ -1,0 +1,109 @@
+"""Which operations are this process's to do (`db/claims.py`).
+
+A worker claims an operation before it begins it, and looks before each step whether the claim still stands. Without it,
+the run ends where it is and changes nothing more: another worker does the operation, from its first step (the third law
+of `engine.py`).
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from souche.db import claims
+from souche.db.store import Store
+from souche.model.workers import Worker, new_worker
+from souche.workflows.engine import BrokenOff, Journal
+
+BEAT_SECONDS: Final = 5.0
+"""A lease is six of them, so some may be missed."""
+
+log = structlog.get_logger()
+
+
+class ClaimLost(BrokenOff):
+    """The operation is done, or another worker does it."""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The claims of this process."""
+
+    store: Store
+    worker: Worker = field(default_factory=new_worker)
+
+    def adopt(self, former: Sequence[str], known: Sequence[str]) -> set[str]:
+        """Go on with operations of the former starts of this process, and with those that are known here and that
+        nobody has; which they are."""
+        with self.store.begin() as connection:
+            return claims.adopt(connection, self.worker, former, known)
+
+    def take(self, operation_ids: Sequence[str]) -> set[str]:
+        """Claim operations; those that this worker got."""
+        with self.store.begin() as connection:
+            return claims.take(connection, self.worker, operation_ids)
+
+    def own(self) -> set[str]:
+        """The ids of this worker's operations."""
+        with self.store.read() as connection:
+            return claims.of_worker(connection, self.worker.worker_id)
+
+    def check(self, operation_id: str) -> None:
+        """
+        Raises:
+            ClaimLost.
+        """
+        with self.store.reader() as reader:
+            if not claims.is_own(reader, self.worker.worker_id, operation_id):
+                raise ClaimLost
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Say that this worker lives, as long as the context does, where anybody else may ask."""
+        if not self.store.database.is_shared:
+            yield
+            return
+        self._beat()
+        ending = threading.Event()
+        thread = threading.Thread(target=self._keep, args=(ending,), name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ending.set()
+            thread.join(BEAT_SECONDS)
+
+    def _keep(self, ending: threading.Event) -> None:
+        while not ending.wait(BEAT_SECONDS):
+            try:
+                self._beat()
+            except Exception as error:
+                log.warning("no heartbeat", reason=str(error))
+
+    def _beat(self) -> None:
+        with self.store.begin() as connection:
+            claims.beat(connection, self.worker)
+
+
+@dataclass(frozen=True)
+class Fenced:
+    """A journal whose steps begin, and are tried again, only while `check` raises nothing."""
+
+    journal: Journal
+    check: Callable[[], None]
+
+    def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
+        self.check()
+        tried = False
+
+        def act() -> None:
+            nonlocal tried
+            if tried:
+                self.check()
+            tried = True
+            action()
+
+        return self.journal.once(name, act, until_success=until_success)

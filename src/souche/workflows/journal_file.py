@@ -1,0 +1,52 @@
+"""What Souche reads and writes itself in the file of the journal, which is DBOS's."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+
+def statuses(journal: Path) -> dict[str, str]:
+    """The status of each operation that DBOS knows, by its id. Nothing is written."""
+    if not journal.exists():
+        return {}
+    with closing(sqlite3.connect(f"file:{quote(str(journal))}?mode=ro", uri=True)) as connection:
+        table = "SELECT 1 FROM sqlite_master WHERE name = 'workflow_status'"
+        if connection.execute(table).fetchone() is None:
+            return {}
+        return dict(connection.execute("SELECT workflow_uuid, status FROM workflow_status"))
+
+
+def use_write_ahead_log(journal: Path) -> None:
+    """DBOS does not do it itself; the mode stays with the file (https://www.sqlite.org/wal.html)."""
+    with closing(sqlite3.connect(journal)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+@dataclass(frozen=True)
+class Writers:
+    """The workers whose steps the journal has: each start of the process that keeps it. They are in the journal's own
+    file, so a journal that is lost, or is another's, names nobody here."""
+
+    journal: Path
+
+    def add(self, worker_id: str) -> list[str]:
+        """Add one; those before it."""
+        with self._transaction() as connection:
+            before = [row[0] for row in connection.execute("SELECT worker FROM souche_writers")]
+            connection.execute("INSERT INTO souche_writers VALUES (?)", [worker_id])
+        return before
+
+    def keep_only(self, worker_id: str) -> None:
+        """Forget all others: this one has their operations."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM souche_writers WHERE worker <> ?", [worker_id])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self.journal, timeout=30)) as connection, connection:
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("CREATE TABLE IF NOT EXISTS souche_writers (worker TEXT PRIMARY KEY)")
+            yield connection

@@ -1,0 +1,81 @@
+"""A process that does operations, beside others on one database: a program of its own, as DBOS is one per process.
+
+    python -m tests.workflows.claiming URL JOURNAL LOG
+
+Each step adds a line to LOG: the operation's number, the step's, and which worker it was.
+"""
+
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from souche.db.engines.postgresql import PostgreSql
+from souche.db.store import Store
+from souche.model.operations import Operation, RawParams
+from souche.workflows import engine
+from souche.workflows.durable import DurableWorkflows
+from souche.workflows.engine import Step, Workflow
+from souche.workflows.parts import Parts
+from tests.workflows.world import MemoryDisks, assemble
+
+NOW: Final = datetime(2026, 11, 24, tzinfo=UTC)
+TURN_SECONDS: Final = 0.02
+LIFE_TURNS: Final = 6000
+STEP_SECONDS: Final = 0.01
+
+
+def operation(number: int) -> Operation:
+    """Every other one has no journal."""
+    kind = "anew" if number % 2 else "journalled"
+    return Operation(f"{kind}:{number}", kind, str(number), RawParams({}), "alice")
+
+
+def catalogue(log: Path) -> engine.Catalogue:
+    def step(name: str) -> Step:
+        def act(_parts: Parts, operation: Operation) -> None:
+            with log.open("a") as file:
+                file.write(f"{operation.subject_id} {name} {os.getpid()}\n")
+            threading.Event().wait(STEP_SECONDS)
+
+        return Step(name, act)
+
+    steps = (step("1"), step("2"))
+    return {
+        "journalled": Workflow(RawParams, steps),
+        "anew": Workflow(RawParams, steps, ending=engine.Ending()),
+    }
+
+
+@contextmanager
+def working(store: Store, journal: Path, log: Path) -> Iterator[DurableWorkflows]:
+    with tempfile.TemporaryDirectory() as home:
+        world = assemble(Path(home), MemoryDisks(), seed=1)
+        workflows = DurableWorkflows(journal, catalogue(log), replace(world.parts, store=store), "test")
+        try:
+            workflows.launch()
+            yield workflows
+        finally:
+            workflows.close()
+            world.close()
+
+
+def main(url: str, journal: str, log: str) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
+    with working(Store(PostgreSql(url)), Path(journal), Path(log)) as workflows:
+        ended = threading.Event()
+        for _ in range(LIFE_TURNS):
+            ended.wait(TURN_SECONDS)
+            workflows.start_outstanding()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,177 @@
+"""A process does what it has claimed, and stops where it has lost its claim: another one does the operation, from its
+first step, and nothing is done out of order."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from souche.db import claims, operations
+from souche.db.schema import operations as table
+from souche.db.schema import workers
+from souche.db.store import Store
+from souche.errors import StorageFailed
+from souche.model.operations import Operation, RawParams
+from souche.model.workers import Worker
+from souche.workflows import engine
+from souche.workflows.claims import ClaimLost, Claims, Fenced
+from souche.workflows.durable import attempt
+from tests.support.databases import Databases
+from tests.support.polling import eventually
+from tests.workflows import claiming
+from tests.workflows.journals import _no_pause
+from tests.workflows.test_durable import Log, add, running
+from tests.workflows.test_durable import log as log
+from tests.workflows.test_durable import world as world
+from tests.workflows.world import World
+
+OTHER = Worker("other", "elsewhere")
+OPERATIONS = 30
+LOCKS = 6
+
+
+def give_to_other(world: World, operation: Operation) -> None:
+    """As when this process was silent for a lease, and another one took the operation."""
+    with world.region.store.begin() as connection:
+        claims.beat(connection, OTHER)
+        its = table.update().where(table.c.operation_id == operation.operation_id)
+        connection.execute(its.values(worker=OTHER.worker_id))
+
+
+def end_other(world: World) -> None:
+    with world.region.store.begin() as connection:
+        connection.execute(workers.delete())
+
+
+@pytest.mark.parametrize("kind", ["long", "long anew"])
+def test_a_worker_that_lost_its_claim_ends_and_changes_nothing(world: World, log: Log, kind: str) -> None:
+    """With a journal and without. When the other one died too, it begins again, at the first step: what its journal had
+    is of a time before the other's."""
+    with running(world, log) as workflows:
+        operation = add(world, kind, "a", worker=workflows.worker)
+        workflows.start(operation)
+        eventually(lambda: log.done == ["a first"])
+        give_to_other(world, operation)
+        log.hold.set()
+        eventually(lambda: not workflows._runs.knows(operation.operation_id))
+        workflows.start_outstanding()
+        workflows.revive()
+        assert log.done == ["a first"]
+        assert world.outstanding() == [operation]
+        end_other(world)
+
+        def is_done() -> bool:
+            workflows.start_outstanding()
+            return world.outstanding() == []
+
+        eventually(is_done)
+    after = ["a first", "a second"] if kind == "long" else ["a first"]
+    assert log.done == ["a first", *after]
+
+
+def test_what_the_journal_resumes_was_not_given_to_another_meanwhile(world: World, log: Log) -> None:
+    with running(world, log) as workflows:
+        operation = add(world, "long", "a", worker=workflows.worker)
+        workflows.start(operation)
+        eventually(lambda: log.done == ["a first"])
+    give_to_other(world, operation)
+    resumed = Log()
+    resumed.hold.set()
+    with running(world, resumed) as workflows:
+        workflows.start_outstanding()
+        other = add(world, "short", "b")
+        workflows.start(other)
+        assert workflows.wait(other.operation_id, 20)
+    assert resumed.done == ["b first", "b second"]
+    assert world.outstanding() == [operation]
+
+
+def test_what_must_succeed_is_tried_no_more_when_the_claim_is_lost(world: World) -> None:
+    own, tried = Claims(world.region.store), list[str]()
+
+    @dataclass
+    class Patient:
+        def once(self, _name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
+            return attempt(action, until_success=until_success, pause=_no_pause)
+
+    def act() -> None:
+        tried.append("a")
+        if len(tried) == 3:
+            give_to_other(world, operation)
+        raise StorageFailed(reason="injected")
+
+    operation = add(world, "short", "a", worker=own.worker)
+    fenced = Fenced(Patient(), lambda: own.check(operation.operation_id))
+    with pytest.raises(ClaimLost):
+        fenced.once("a", act, until_success=True)
+    assert len(tried) == 3
+
+
+def test_an_ending_is_recorded_by_whose_the_operation_is(world: World) -> None:
+    """Also where the claim is lost between the look at it and the transaction that records."""
+    own, recorded = Claims(world.region.store), list[str]()
+    workflow = engine.Workflow(RawParams, (), ending=engine.Ending(lambda *_: recorded.append("recorded")))
+    operation = add(world, "short", "a", worker=OTHER)
+    engine.run(workflow, world.parts, operation, engine.Unjournalled(), own.worker.worker_id)
+    assert (recorded, world.outstanding()) == ([], [operation])
+
+
+@contextmanager
+def working(url: str, journal: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    argv = [sys.executable, "-m", "tests.workflows.claiming", url, str(journal), str(log)]
+    with subprocess.Popen(argv) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_two_processes_share_the_work_in_order_and_one_takes_over_what_the_other_left(
+    tmp_path: Path, databases: Databases
+) -> None:
+    """The other one is killed in the middle, and never comes back."""
+    done = tmp_path / "done"
+    done.touch()
+    with (
+        closing(Store(databases.migrated(tmp_path / "records"))) as store,
+        claiming.working(store, tmp_path / "journal", done) as workflows,
+        working(url_of(store), tmp_path / "other journal", done) as other,
+    ):
+        eventually(lambda: len(alive(store)) == 2, 60)
+        requested = [(claiming.operation(number), [f"vm-{number % LOCKS}"]) for number in range(OPERATIONS)]
+        with store.begin() as connection:
+            operations.insert_all(connection, requested, claiming.NOW)
+        workflows.start_outstanding()
+        eventually(lambda: str(other.pid) in done.read_text(), 60)
+        other.kill()
+        other.wait()
+        with store.begin() as connection:  # as a lease later
+            its = workers.update().where(workers.c.worker != workflows.worker.worker_id)
+            connection.execute(its.values(heartbeat_date=claiming.NOW))
+
+        def is_done() -> bool:
+            workflows.start_outstanding()
+            with store.read() as connection:
+                return operations.outstanding(connection) == []
+
+        eventually(is_done, 60)
+    lines = [line.split() for line in done.read_text().splitlines()]
+    for lock in range(LOCKS):
+        own = [(int(number), step) for number, step, _process in lines if int(number) % LOCKS == lock]
+        # An operation that was taken over begins again: its first step may be there once more.
+        assert [number for number, _step in own] == sorted(number for number, _step in own)
+        assert {number for number, step in own if step == "2"} == set(range(lock, OPERATIONS, LOCKS))
+
+
+def url_of(store: Store) -> str:
+    return store.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def alive(store: Store) -> list[str]:
+    with store.read() as connection:
+        return list(connection.scalars(sa.select(workers.c.worker)))
