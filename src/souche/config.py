@@ -178,6 +178,12 @@ SETTINGS: Final = (
         "File with public keys, one a line (`souche info` shows a region's): only exports that one of them has signed"
         " are imported, and no snapshot by a URL. Read at the start.",
     ),
+    Setting(
+        "allow_faults",
+        bool,
+        False,  # noqa: FBT003
+        "For tests of clients: `souche fault add` has actions of this region fail on purpose.",
+    ),
     Setting("log_level", str, "info", "Least severe log lines shown.", ("debug", "info", "warning", "error")),
 )
 
@@ -207,6 +213,7 @@ class Settings:
     trash_hours: float
     share_gate: Literal["off", "public", "all"]
     require_signed: str
+    allow_faults: bool
     log_level: str
 
     @property

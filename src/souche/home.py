@@ -88,6 +88,11 @@ class Home:
         return self.path / "trash-ages.json"
 
     @property
+    def faults(self) -> Path:
+        """Faults on purpose (`souche fault`), of a region that allows them."""
+        return self.path / "faults.json"
+
+    @property
     def disks(self) -> Path:
         """The volume store."""
         return self.path / "disks"

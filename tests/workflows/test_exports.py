@@ -17,6 +17,7 @@ from souche.app.image_imports import FromManifest
 from souche.db import buckets as owners
 from souche.db import export_tasks as records
 from souche.db import images as image_records
+from souche.faults import Fault, Faults
 from souche.formats.companion import read_companion
 from souche.formats.manifest import read_manifest
 from souche.model.export_tasks import ExportTask
@@ -557,3 +558,14 @@ def test_progress_counts_the_data_of_all_disks(world: World, cast: Cast) -> None
     interfering(world, look).run_all()
     (first, total), (second, again) = seen
     assert total == again > second > first
+
+
+def test_an_export_fails_half_way_on_purpose(world: World, cast: Cast, tmp_path: Path) -> None:
+    """`souche fault add CreateSnapshotExportTask --half-way`: the next one, and no trace of it in the bucket."""
+    faults = Faults(tmp_path / "faults.json")
+    faults.add(Fault(0, "CreateSnapshotExportTask", None, "", times=1, half_way=True))
+    failing = replace(world, parts=replace(world.parts, faults=faults))
+    task = export_snapshot(failing, cast)
+    assert (task.state, objects(world), faults.every()) == (ExportState.FAILED, [], [])
+    assert "fault 1" in task.comment
+    assert export_snapshot(failing, cast).state == ExportState.COMPLETED

@@ -11,6 +11,7 @@ from typing import Final
 
 from souche import errors, quota_refusals, refusals
 from souche.api import request_errors as wire
+from souche.faults import RETRY_STATUSES, FaultOnPurpose
 from souche.formats import json_fields
 from souche.objects import fetch
 
@@ -219,6 +220,37 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
 }  # fmt: skip
 
 
+FAMILIES: Final[Mapping[int, str]] = {
+    0: "AccessDenied",
+    1: "DependencyProblem",
+    2: "InternalError",
+    3: "InvalidParameter",
+    4: "InvalidParameterValue",
+    5: "InvalidResource",
+    6: "InvalidState",
+    7: "MissingParameter",
+    8: "OperationNotSupported",
+    9: "ResourceConflict",
+    10: QUOTA_TYPE,
+    12: "InvalidAction",
+}
+"""the Type of an error by the thousands of its code"""
+
+
+def family_of(code: str) -> str | None:
+    """The Type of errors with this code; None: it is no code."""
+    return FAMILIES.get(int(code) // 1000) if code.isdecimal() else None
+
+
+def row_of(error: BaseException) -> Row:
+    """How an error looks on the wire: by its class; one on purpose as it was asked for."""
+    if not isinstance(error, FaultOnPurpose) or error.fault.status is None:
+        return row(type(error))
+    status, code = error.fault.status, error.fault.code
+    retry_seconds = wire.RETRY_SECONDS if status in RETRY_STATUSES else None
+    return Row(status, family_of(code) or INTERNAL.type, code, retry_seconds)
+
+
 def row(kind: type[BaseException]) -> Row:
     """The row of a class of errors."""
     return next((TABLE[base] for base in kind.__mro__ if base in TABLE), INTERNAL)
@@ -226,12 +258,12 @@ def row(kind: type[BaseException]) -> Row:
 
 def is_ours(error: BaseException) -> bool:
     """Whether the error is the region's failure, and not the caller's mistake."""
-    return row(type(error)) is INTERNAL
+    return row_of(error) is INTERNAL
 
 
 def envelope(error: BaseException) -> dict[str, object]:
     """The body of the answer, without its ResponseContext."""
-    wanted = row(type(error))
+    wanted = row_of(error)
     told = error.told() if isinstance(error, errors.SoucheError) else str(error)
     details = INTERNAL_DETAILS if wanted is INTERNAL else told
     return {"Errors": [{"Type": wanted.type, "Details": details, "Code": wanted.code}]}

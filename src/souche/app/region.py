@@ -12,6 +12,7 @@ from souche.clock import Clock
 from souche.compute.base import GuestNetwork
 from souche.db.store import Store
 from souche.errors import Raced
+from souche.faults import Faults
 from souche.ids import IdSource
 from souche.model.operations import Operation
 from souche.model.workers import Worker
@@ -64,6 +65,7 @@ class Region:
     `required_keys`: exports that none of these has signed are not imported; empty: all are.
     `caller_id` is the account whose turn a transaction takes; empty: none's.
     `share_gate`: which sharing of images their reports may refuse: none, with everybody, or with anybody.
+    `faults` are those on purpose; None: the region has none.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Region:
     public_range: str = "198.19.0.0/24"
     share_gate: ShareGate = "off"
     required_keys: tuple[PublicKey, ...] = ()
+    faults: Faults | None = None
 
     @property
     def subregion_names(self) -> list[str]:

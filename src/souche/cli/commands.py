@@ -31,6 +31,10 @@ COMMANDS: Final = {  # where each is made, and its line in the list of all
     ),
     "backup": ("souche.cli.backup:build", "Back the region up, while it runs."),
     "bucket": ("souche.cli.bucket:build", "Buckets of the region's object store (OOS)."),
+    "fault": (
+        "souche.cli.fault:build",
+        "Faults on purpose, to test clients: a region served with --allow-faults.",
+    ),
     "export": ("souche.cli.export:build", "Export images, and keep exports from going stale."),
     "image": ("souche.cli.image:build", "Images: publish, build, check, clean, verify, withdraw."),
     "marketplace": ("souche.cli.marketplace:build", "Images of vendors, for those who subscribe."),

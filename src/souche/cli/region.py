@@ -10,6 +10,7 @@ from souche import config
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag, with_settings
 from souche.cli.output import show, told
+from souche.faults import Faults
 from souche.home import Home
 
 API_SETTINGS: Final = ("home", "listen", "region", "database", "database_file", "endpoint", "log_level")
@@ -46,7 +47,10 @@ def build_info(composition: Composition) -> Callable[[Path, bool], None]:
     def info(home: HomeFlag, json: JsonFlag = False) -> None:
         """Print the region's endpoints, as its server said at its start."""
         with told():
-            facts = Home(home.resolve()).read()
+            told_home = Home(home.resolve())
+            facts = told_home.read()
+            if facts.get("AllowFaults"):
+                facts["Faults"] = len(Faults(told_home.faults).every())
         show(facts, as_json=json)
 
     return info

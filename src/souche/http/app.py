@@ -1,5 +1,6 @@
 """The ASGI application: which path leads where."""
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +17,7 @@ from souche.api.dispatch import Action, fetches
 from souche.api.request_errors import WrongMethod, WrongServicePath
 from souche.app.failed_signatures import RecordedAttempts
 from souche.app.region import Region
+from souche.faults import Fault, FaultOnPurpose
 from souche.http.attempts import RememberedAttempts
 from souche.http.auth import Authenticator, KeyLookup
 from souche.http.endpoint import Answerer, Endpoint, Later
@@ -23,6 +25,7 @@ from souche.http.exchange import SLASHES, Exchange
 from souche.http.loop_turns import LoopTurns
 from souche.http.signature import SignedRequest
 from souche.http.turns import Bounds, Turns
+from souche.model.accounts import Principal
 
 # Every spelling seen from clients (reference section 1 and clients.md).
 OUTSCALE_PREFIXES: Final = ("/api/v1", "/api/V1", "/api/latest", "/oapi/latest")
@@ -74,6 +77,18 @@ def create_app(region: Region, keys: KeyLookup, more_routes: Iterable[BaseRoute]
     )
 
 
+def meet(fault: Fault, go_on: Callable[[], bytes | Later]) -> bytes | Later:
+    """What comes of a call that meets a fault on purpose, in a thread.
+
+    Raises:
+        FaultOnPurpose.
+    """
+    time.sleep(fault.delay)
+    if fault.status is not None:
+        raise FaultOnPurpose(fault)
+    return go_on()
+
+
 class CollapseSlashes:
     """Makes `//api/latest/X`, which osc-cli sends, `/api/latest/X`, which it signs."""
 
@@ -105,6 +120,16 @@ def _doing(
         principal = authenticator.caller(action.access, request)
         if principal is not None:
             exchange.account_id, exchange.access_key_id = principal.account_id, principal.access_key_id
+        account_id = principal.account_id if principal else NOBODY
+        fault = region.faults.take(action.name, account_id) if region.faults else None
+        if fault:
+            go_on = partial(proceed, action, exchange, request, principal)
+            return Later(pools.requests, account_id, partial(meet, fault, go_on))
+        return proceed(action, exchange, request, principal)
+
+    def proceed(
+        action: Action, exchange: Exchange, request: SignedRequest, principal: Principal | None
+    ) -> bytes | Later:
         question = (action, region, principal, request.body, exchange.request_id)
         known = recall(*question)
         if known:

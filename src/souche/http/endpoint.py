@@ -71,7 +71,7 @@ class Endpoint:
 def _refuse(exchange: Exchange, error: Exception) -> bytes:
     """The error's answer; a failure of ours is logged here, and only here."""
     error = room.full(error) or error
-    row = errors.row(type(error))
+    row = errors.row_of(error)
     exchange.status, exchange.code, exchange.retry_seconds = row.status, row.code, row.retry_seconds
     if errors.is_ours(error):
         log.error("request failed", request_id=exchange.request_id, action=exchange.action, exc_info=error)

@@ -8,6 +8,7 @@ from souche.clock import SystemClock
 from souche.compute.base import GuestNetwork
 from souche.config import BadSetting
 from souche.db.store import Store
+from souche.faults import Faults
 from souche.home import Home
 from souche.ids import IdSource
 from souche.objects.addresses import AllowList
@@ -78,6 +79,7 @@ def make_region(
     public_range: str,
     share_gate: ShareGate = "off",
     required_keys: tuple[PublicKey, ...] = (),
+    faults: Faults | None = None,
 ) -> Region:
     """What use-cases work with."""
     return Region(
@@ -99,4 +101,5 @@ def make_region(
         public_range=public_range,
         share_gate=share_gate,
         required_keys=required_keys,
+        faults=faults,
     )

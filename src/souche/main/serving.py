@@ -14,6 +14,7 @@ from souche import logs
 from souche.app.region import Region
 from souche.config import Settings, database_url
 from souche.db.store import Store
+from souche.faults import Faults
 from souche.home import Home
 from souche.http import connections, metadata_socket, server
 from souche.http.app import create_app
@@ -92,7 +93,9 @@ def serve(settings: Settings) -> Iterator[Served]:
         oos = embedded or external_oos(settings)
         fetcher = Fetcher(allow_list(settings.import_endpoints, oos.endpoint if oos else ""))
         room = make_room(home, settings.reserve_bytes)
+        faults = _faults(settings, home)
         parts = make_parts(home, store, compute, fetcher, ways_to_buckets(settings, home, oos, room), room)
+        parts = replace(parts, faults=faults)
         workflows = DurableWorkflows(home.journal, CATALOGUE, parts, EXECUTOR)
         stack.callback(workflows.close)
         hold = Hold(parts)  # before anything is made or deleted
@@ -118,11 +121,21 @@ def serve(settings: Settings) -> Iterator[Served]:
             public_range=settings.public_ips,
             share_gate=settings.share_gate,
             required_keys=read_required_keys(settings.require_signed),
+            faults=faults,
         )
         if door and embedded:
             desk = Desk(region, embedded, http_process.keys_of(region))
             stack.enter_context(opened(Door(door, embedded.address, desk)))
         yield Served(region, parts, sweeps, bridge, address_of(door) if door else None)
+
+
+def _faults(settings: Settings, home: Home) -> Faults | None:
+    """The faults on purpose, where they are allowed; else those of an earlier start are gone."""
+    if settings.allow_faults:
+        log.warning("this region fails on purpose where `souche fault` says so")
+        return Faults(home.faults)
+    home.faults.unlink(missing_ok=True)
+    return None
 
 
 def _with_networks(settings: Settings, home: Home, store: Store) -> Settings:
@@ -205,6 +218,7 @@ def _tell(settings: Settings, served: Served) -> None:
         "PublicKey": served.region.signing_key.public.text,
         "KeyFingerprint": served.region.signing_key.public.fingerprint,
         "ReserveGib": settings.reserve_gib,
+        "AllowFaults": settings.allow_faults or None,
         "Compute": settings.compute,
         "GuestNetwork": served.region.network.cidr,
         "PublicIps": served.region.public_range,

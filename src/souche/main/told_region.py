@@ -7,6 +7,7 @@ from souche.app.region import Region
 from souche.compute.base import GuestNetwork
 from souche.config import GIB, SETTINGS, host_and_port, letters_of
 from souche.db.store import Store
+from souche.faults import Faults
 from souche.home import Facts, Home
 from souche.main import guest_network, public_range
 from souche.main.regions import allow_list, make_region, make_room
@@ -36,6 +37,7 @@ def told_region(home: Home, store: Store, console: Callable[[str], bytes]) -> Re
         public_range=public_range.known(home, store),
         subregion_letters=letters_of(str(facts.get("Subregions") or "a")),
         required_keys=tuple(map(PublicKey.read, str(facts.get("RequireSigned") or "").split())),
+        faults=Faults(home.faults) if facts.get("AllowFaults") else None,
     )
 
 

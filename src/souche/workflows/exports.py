@@ -9,6 +9,7 @@ import structlog
 
 from souche.db import export_tasks
 from souche.errors import SoucheError, StorageFailed, Unavailable
+from souche.faults import Fault, FaultOnPurpose
 from souche.model.export_tasks import ExportTask, WrittenDisk
 from souche.model.operations import Operation, Params
 from souche.objects.base import ObjectStore
@@ -101,13 +102,19 @@ def write_disks(parts: Parts, operation: Operation) -> None:
         with parts.store.begin() as connection:
             export_tasks.set_state(connection, task.task_id, ExportState.ACTIVE)
             written = export_tasks.written_disks(connection, task.task_id)
-        progress = _Progress(parts, operation, _data_bytes(parts, task, written))
+        progress = _Progress(parts, operation, _data_bytes(parts, task, written), _fault_of(parts, task))
         with patience(parts, operation) as patient:
             store = PatientStore(parts.buckets.store_of(task), patient)
             for snapshot_id in task.snapshot_ids:
                 if snapshot_id not in written:
                     _write_disk(parts, task, snapshot_id, store, progress)
                 progress.finish(snapshot_id)
+
+
+def _fault_of(parts: Parts, task: ExportTask) -> Fault | None:
+    """The fault on purpose that this task meets half-way."""
+    action = "CreateSnapshotExportTask" if task.image is None else "CreateImageExportTask"
+    return parts.faults.take(action, task.account_id, half_way=True) if parts.faults else None
 
 
 def _write_disk(
@@ -146,10 +153,13 @@ def _data_bytes(parts: Parts, task: ExportTask, written: Mapping[str, WrittenDis
 class _Progress:
     """Records how far all disks together are."""
 
-    def __init__(self, parts: Parts, operation: Operation, data_bytes: dict[str, int]) -> None:
+    def __init__(
+        self, parts: Parts, operation: Operation, data_bytes: dict[str, int], fault: Fault | None
+    ) -> None:
         self._parts = parts
         self._operation = operation
         self._data_bytes = data_bytes
+        self._fault = fault
         self._finished_bytes = 0
         self._next_look = 0
 
@@ -157,9 +167,12 @@ class _Progress:
         """So much of a disk is done.
 
         Raises:
-            ExportCancelled. OutOfSpace: the reserve of the region's medium is reached.
+            ExportCancelled. OutOfSpace: the reserve of the region's medium is reached. FaultOnPurpose.
         """
         self._data_bytes[snapshot_id] = total
+        if self._fault and 2 * (self._finished_bytes + done) >= sum(self._data_bytes.values()):
+            self._record(done)
+            raise FaultOnPurpose(self._fault)
         if done == 0 or done >= self._next_look:
             self._next_look = done + LOOK_BYTES
             task = task_of(self._parts, self._operation)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from souche.clock import Clock
 from souche.compute.base import Hypervisor
 from souche.db.store import Store
+from souche.faults import Faults
 from souche.room import ENDLESS, Room
 from souche.signing import SigningKey
 from souche.storage.base import LiveDisks, VolumeStore
@@ -23,7 +24,7 @@ class Parts:
     """The region's database and drivers. `live` is the hypervisor's way to the disks of running guests, `room` what
     is left of the region's medium. `engines` look into the disks of images, the fastest first; the `cleaner` removes
     from disks what their author has left, one image at a time (`cleaning_turns`). `signing_key` signs exports.
-    `booter` boots images; None: nothing can."""
+    `booter` boots images; None: nothing can. `faults` are those on purpose, if the region has any."""
 
     store: Store
     volumes: VolumeStore
@@ -40,3 +41,4 @@ class Parts:
     cleaning_turns: Turns = field(default_factory=lambda: Turns(1))
     room: Room = ENDLESS
     booter: Booter | None = None
+    faults: Faults | None = None
