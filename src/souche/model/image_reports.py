@@ -1,5 +1,6 @@
 """What is found inside an image: the trust report of an OMI."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -94,7 +95,8 @@ class Report:
         return [code for code in self.high if code not in taken]
 
 
-HOMES: Final = ("/home/", "/Users/", "/Documents and Settings/")
+HOMES: Final = re.compile(r"^((?:disk [^/:]*: )?/(?:home|Users|Documents and Settings)/)[^/]+", re.IGNORECASE)
+"""A path in a home folder; of a second system, behind the place of that system."""
 
 
 def hidden(finding: Finding) -> Finding:
@@ -105,10 +107,7 @@ def hidden(finding: Finding) -> Finding:
 
 def without_user(path: str, text: str, user: str | None) -> tuple[str, str]:
     """A guest's path, and a text about it, without the names of home folders and without the user's."""
-    for homes in HOMES:
-        if path.startswith(homes):
-            rest = path.removeprefix(homes).partition("/")
-            path = f"{homes}*{rest[1]}{rest[2]}"
+    path = HOMES.sub(r"\1*", path)
     if user:
         path = "/".join("*" if part == user else part for part in path.split("/"))
         text = text.replace(f"'{user}'", "'*'")

@@ -13,15 +13,16 @@ import guestfs
 
 from souche.trust.disks import partitions
 from souche.trust.disks.files import MOST_ENTRIES, CannotRead, Entry, Kind
-from souche.trust.disks.layout import Found, Layout, Place
-from souche.trust.disks.sources import Cached, NbdSource
+from souche.trust.disks.layout import HEAD_BYTES, UNKNOWN, Found, Layout, Place, is_without_files
+from souche.trust.disks.sources import Cached, NbdSource, Source
 from souche.trust.engine import Facts
 from souche.trust.examination import examine
 
 ENGINE: Final = "libguestfs"
 CHUNK: Final = 2 << 20
 """libguestfs's messages have at most 4 MiB."""
-SKIPPED: Final = ("swap", "unknown")
+SWAP: Final = "swap"
+UNKNOWN_KIND: Final = "unknown"
 ONLY_READ: Final = ("ntfs",)
 """A Windows is not cleaned."""
 ENCRYPTED: Final = ("crypto_LUKS", "BitLocker")
@@ -122,15 +123,27 @@ def start(sockets: Sequence[str], *, writable: bool = False) -> Any:
 
 def look(sockets: Sequence[str], handle: Any, *, writable: bool = False) -> Layout:
     """Mount all that libguestfs's VM knows."""
-    layout = Layout([partitions.read_table(Cached(NbdSource(socket))) for socket in sockets])
+    disks = [Cached(NbdSource(socket)) for socket in sockets]
+    layout = Layout([partitions.read_table(disk) for disk in disks])
     for number, (device, kind) in enumerate(sorted(handle.list_filesystems().items())):
         place = _place(layout, device)
         if kind in ENCRYPTED:
             layout.unread.append((place, CannotRead(f"it is encrypted ({kind})", other=False)))
-        elif kind not in SKIPPED:
+        elif kind == UNKNOWN_KIND:
+            _note_unknown(layout, place, disks)
+        elif kind != SWAP:
             mount = handle.mount if writable and kind not in ONLY_READ else handle.mount_ro
             _mount(layout, handle, place, device, kind, f"/mounted{number}", mount)
     return layout
+
+
+def _note_unknown(layout: Layout, place: Place, disks: Sequence[Source]) -> None:
+    """What libguestfs does not know either, unless it is no place for files."""
+    if place.disk >= len(disks) or place.volume is not None:
+        return
+    start = place.partition.offset if place.partition else 0
+    if not is_without_files(place.partition, disks[place.disk].read(start, HEAD_BYTES)):
+        layout.unread.append((place, CannotRead(UNKNOWN, other=False)))
 
 
 def _mount(

@@ -43,7 +43,7 @@ class Engine(Protocol):
 def unreadable(engine: str, why: str, *, other: bool = False) -> Examination:
     """What is to be said of disks that could not be looked into."""
     findings = (finding("unreadable", "", why),)
-    return Examination(engine, "", findings, guidelines.judged("", ()), other)
+    return Examination(engine, "", findings, guidelines.judged((), ()), other)
 
 
 class NoEngine:

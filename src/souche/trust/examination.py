@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from souche.model.image_reports import Examination, Finding, Severity
@@ -24,6 +24,8 @@ WindowsCheck = Callable[[WindowsSystem], Iterable[Finding]]
 MOST_FINDINGS: Final = 1000
 MOST_OF_A_CODE: Final = 100
 MOST_TEXT: Final = 500
+MOST_SYSTEMS: Final = 16
+TOO_MANY: Final = "There are too many systems: this one was not looked at."
 
 LINUX_CHECKS: Final[Sequence[Check]] = (
     accounts.authorized_keys,
@@ -63,44 +65,49 @@ WINDOWS_CHECKS: Final[Sequence[WindowsCheck]] = (
     secrets.credentials,
 )
 
+EXPOSED: Final = frozenset({
+    accounts.authorized_keys, accounts.passwords, ssh.host_keys, secrets.private_keys, secrets.credentials,
+    secrets.histories,
+})  # fmt: skip
+"""What is looked for below mount points too: a launch need not mount what fstab names."""
+
 WINDOWS_FILE: Final = "/Windows/System32"
 ROOT_FILES: Final = ("/etc/os-release", "/usr/lib/os-release", "/etc/passwd", "/etc/fstab")
 
 
 @dataclass(frozen=True)
 class Looked:
-    """A system that was found: its family, its name, what was found in it, and what of it could not be read."""
+    """A system that was found: its family, its name, and what was found in it."""
 
     family: Family
     name: str
     findings: list[Finding]
-    unread: list[str]
 
 
 def examine(engine: str, layout: Layout, facts: Facts) -> Examination:
-    """Examine what the disks have."""
-    looked = _system(layout, facts)
-    findings = [
-        *(looked.findings if looked else _no_system(layout)),
+    """Examine what the disks have: every system, as a boot loader may start any. The report is named after the
+    first."""
+    roots = [found for found in layout.found if is_windows(found) or is_linux(found)]
+    looked = [_looked(layout, root, facts) for root in roots[:MOST_SYSTEMS]]
+    findings = [each for system in looked[:1] for each in system.findings]
+    for root, system in zip(roots[1:], looked[1:], strict=False):
+        findings += [replace(each, path=f"{root.place.name}: {each.path}") for each in system.findings]
+    findings += [
+        *(() if looked else _no_system(layout)),
         *boot_loaders(layout, facts.boot_modes),
         *_repairs(layout),
-        *_unread(layout, looked.unread if looked else []),
+        *_unread(layout),
+        *(finding("unreadable", each.place.name, TOO_MANY) for each in roots[MOST_SYSTEMS:]),
     ]
     kept = tuple(_bounded(findings))
-    family: Family = looked.family if looked else ""
+    first = looked[0] if looked else Looked("", "", [])
     other = any(error.other for _, error in layout.unread)
-    return Examination(
-        engine, looked.name if looked else "", kept, guidelines.judged(family, findings), other
-    )
+    lines = guidelines.judged({system.family for system in looked}, findings)
+    return Examination(engine, printable(first.name), kept, lines, other)
 
 
-def _system(layout: Layout, facts: Facts) -> Looked | None:
-    for found in layout.found:
-        if is_windows(found):
-            return _windows(layout, Tree({"/": found}), facts)
-        if is_linux(found):
-            return _linux(layout, found, facts)
-    return None
+def _looked(layout: Layout, root: Found, facts: Facts) -> Looked:
+    return (_windows if is_windows(root) else _linux)(layout, root, facts)
 
 
 def is_windows(found: Found) -> bool:
@@ -113,19 +120,41 @@ def is_linux(found: Found) -> bool:
     return found.files.kind not in ("vfat", "ntfs") and any(map(Tree({"/": found}).exists, ROOT_FILES))
 
 
-def _windows(layout: Layout, tree: Tree, facts: Facts) -> Looked:
+def _windows(layout: Layout, root: Found, facts: Facts) -> Looked:
+    tree = Tree({"/": root})
     system = WindowsSystem(tree, layout, facts.today)
     findings = [each for check in WINDOWS_CHECKS for each in _guarded(check, system)]
-    return Looked("windows", system.name[:MOST_TEXT], findings, tree.unread)
+    return Looked("windows", system.name, [*findings, *_unread_of(tree)])
 
 
 def _linux(layout: Layout, root: Found, facts: Facts) -> Looked:
     tree = Tree(mounts_of(layout, root))
     system = System(tree, layout, facts.boot_modes, facts.today)
-    findings: list[Finding] = []
-    for check in LINUX_CHECKS:
-        findings += _guarded(check, system)
-    return Looked("linux", release.name_of(system)[:MOST_TEXT], findings, tree.unread)
+    findings = [each for check in LINUX_CHECKS for each in _guarded(check, system)]
+    findings += [*_unread_of(tree), *_named_twice(layout, root)]
+    if len(tree.mounts) > 1:
+        bare = replace(system, tree=Tree({"/": root}))
+        found = (each for check in LINUX_CHECKS if check in EXPOSED for each in _guarded(check, bare))
+        findings += [each for each in found if each not in findings]
+    return Looked("linux", release.name_of(system), [_of_user(system, each) for each in findings])
+
+
+def _of_user(system: System, each: Finding) -> Finding:
+    """A finding in a user's home folder is that user's, whose name others do not learn."""
+    if each.user is not None:
+        return each
+    owner = next((user.name for user, home in system.homes if each.path.startswith(f"{home}/")), "root")
+    return each if owner == "root" else replace(each, user=owner)
+
+
+def _named_twice(layout: Layout, root: Found) -> Iterator[Finding]:
+    """Of two file systems of one id or one label, nobody knows which one a launch mounts."""
+    for source, path, options in _fstab(root):
+        named = [each for each in layout.found if _is_mounted(each, source, options)]
+        if len(named) > 1:
+            yield finding(
+                "unreadable", path, f"{len(named)} file systems have the name of what is mounted here."
+            )
 
 
 def _guarded(check: Callable[[Any], Iterable[Finding]], system: System | WindowsSystem) -> list[Finding]:
@@ -142,19 +171,19 @@ def _guarded(check: Callable[[Any], Iterable[Finding]], system: System | Windows
 def mounts_of(layout: Layout, root: Found) -> dict[str, Found]:
     """The file systems of a Linux system: the root's fstab says where the others are mounted."""
     mounts = {"/": root}
-    for line in Tree({"/": root}).text("/etc/fstab").splitlines():
-        fields = line.split()
-        if (
-            len(fields) >= 2
-            and not fields[0].startswith("#")
-            and fields[1].startswith("/")
-            and fields[1] != "/"
-        ):
-            options = fields[3] if len(fields) > 3 else ""
-            found = next((each for each in layout.found if _is_mounted(each, fields[0], options)), None)
-            if found is not None and found is not root:
-                mounts[fields[1].rstrip("/")] = found
+    for source, path, options in _fstab(root):
+        found = next((each for each in layout.found if _is_mounted(each, source, options)), None)
+        if found is not None and found is not root and path != "/":
+            mounts[path] = found
     return mounts
+
+
+def _fstab(root: Found) -> Iterator[tuple[str, str, str]]:
+    """What is mounted, where, and with which options."""
+    for line in Tree({"/": root}).lines("/etc/fstab"):
+        fields = line.split()
+        if len(fields) >= 2 and not fields[0].startswith("#") and fields[1].startswith("/"):
+            yield fields[0], fields[1].rstrip("/") or "/", fields[3] if len(fields) > 3 else ""
 
 
 def _is_mounted(found: Found, source: str, options: str) -> bool:
@@ -199,11 +228,16 @@ def _repairs(layout: Layout) -> Iterator[Finding]:
             yield finding("needs-repair", found.place.name, f"{found.files.kind}: {problem}.")
 
 
-def _unread(layout: Layout, paths: list[str]) -> Iterator[Finding]:
+def _unread(layout: Layout) -> Iterator[Finding]:
     for place, error in layout.unread:
         yield finding("unreadable", place.name, f"This could not be read: {error.reason}.")
-    for path in paths:
+
+
+def _unread_of(tree: Tree) -> Iterator[Finding]:
+    for path in tree.unread:
         yield finding("unreadable", path, "This could not be read: the file system is damaged here.")
+    for path in tree.cut:
+        yield finding("unreadable", path, "There is more of this than is looked at: its end was not read.")
 
 
 def _bounded(findings: Iterable[Finding]) -> Iterator[Finding]:

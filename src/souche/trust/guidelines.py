@@ -1,9 +1,10 @@
 """The lines of OUTSCALE's "Guidelines for Baking OUTSCALE Machine Images", and what each is checked by.
 
-Source: https://docs.outscale.com/en/userguide/Guidelines-for-Baking-OUTSCALE-Machine-Images.html
+Source: https://docs.outscale.com/en/userguide/Guidelines-for-Baking-OUTSCALE-Machine-Images.html, later named
+Guidelines-for-Building-OUTSCALE-Machine-Images.html, with the same lines.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -31,7 +32,12 @@ LINES: Final = (
     Line("no-other-credentials", "No credentials of others", "", ("cloud-credentials", "cloud-init-data")),
     Line("no-key-material", "No certificates' keys or other key material", "", ("private-key",)),
     Line("no-default-accounts", "No software has a default account with a default password", "", ()),
-    Line("ssh-keys-only", "SSH lets in by public key only", "linux", ("sshd-password", "sshd-root")),
+    Line(
+        "ssh-keys-only",
+        "SSH lets in by public key only",
+        "linux",
+        ("sshd-password", "sshd-root", "sshd-no-keys"),
+    ),
     Line(
         "host-keys-made-at-launch",
         "SSH host keys are made at the first start",
@@ -56,14 +62,14 @@ LINES: Final = (
 )
 
 
-def judged(family: Family, findings: Iterable[Finding]) -> tuple[Guideline, ...]:
-    """Which lines hold for a system of a family, by what was found in it. Nothing is said of one that could not be
+def judged(families: Collection[Family], findings: Iterable[Finding]) -> tuple[Guideline, ...]:
+    """Which lines hold for systems of these families, by what was found in them. Nothing is said of what could not be
     read."""
     found = {each.code for each in findings}
-    return tuple(Guideline(line.code, line.text, _holds(line, family, found)) for line in LINES)
+    return tuple(Guideline(line.code, line.text, _holds(line, families, found)) for line in LINES)
 
 
-def _holds(line: Line, family: Family, found: set[str]) -> bool | None:
-    if not family or not line.broken_by or line.family not in ("", family):
+def _holds(line: Line, families: Collection[Family], found: set[str]) -> bool | None:
+    if not families or not line.broken_by or not (line.family == "" or line.family in families):
         return None
     return not found.intersection(line.broken_by)

@@ -8,12 +8,21 @@ from typing import Final
 from souche.trust.disks import partitions
 from souche.trust.disks.files import CannotRead, FileSystem
 from souche.trust.disks.lvm import Group
-from souche.trust.disks.partitions import Partition, Table
+from souche.trust.disks.partitions import BIOS_BOOT, Partition, Table
 from souche.trust.disks.sources import Slice, Source
 from souche.trust.disks.tsk import EXT_MAGIC, open_ext, open_fat, open_hfs, open_ntfs
 from souche.trust.disks.xfs import XfsFileSystem
 
-MOST_FILE_SYSTEMS: Final = 64
+MOST_FILE_SYSTEMS: Final = 300
+HEAD_BYTES: Final = 68 * 1024
+SWAP: Final = ((4086, b"SWAPSPACE2"), (4086, b"S1SUSPEND"), (65526, b"SWAPSPACE2"))
+NO_FILES: Final = (
+    BIOS_BOOT, "e3c9e316-0b5c-4db8-817d-f92df00215ae", "9e1a2d38-c612-4316-aa26-8b49521e5a8b", "41",
+)  # fmt: skip
+"""Kinds of partitions without a file system: for BIOS boot loaders, Microsoft's reserved one, PReP's boot."""
+MOST_WITHOUT_FILES: Final = 256 << 20
+"""bytes of such a partition"""
+UNKNOWN: Final = "what is in it is of no known kind"
 
 
 @dataclass(frozen=True)
@@ -62,22 +71,33 @@ def look(disks: Sequence[Source]) -> Layout:
         ] or [(Place(number), disk)]
         for place, source in parts:
             _look(layout, place, source)
+        if table.partitions:
+            _look_beneath(layout, Place(number), disk)
     return layout
 
 
-def _look(layout: Layout, place: Place, source: Source) -> None:
+def _look_beneath(layout: Layout, place: Place, disk: Source) -> None:
+    """A disk with partitions may be a file system as a whole too: a guest can be told to start from either."""
+    _look(layout, place, disk, or_unknown=False)
+
+
+def _look(layout: Layout, place: Place, source: Source, *, or_unknown: bool = True) -> None:
+    """`or_unknown`: bytes of no known kind are noted as unread."""
     try:
-        for where, files in _opened(layout, place, source):
-            if len(layout.found) < MOST_FILE_SYSTEMS:
-                layout.found.append(Found(where, files))
+        for where, files in _opened(layout, place, source, or_unknown=or_unknown):
+            layout.found.append(Found(where, files))
     except CannotRead as error:
         layout.unread.append((place, error))
     except (OSError, ValueError, struct.error, OverflowError) as error:
         layout.unread.append((place, CannotRead(f"it is damaged ({type(error).__name__})", other=True)))
 
 
-def _opened(layout: Layout, place: Place, source: Source) -> Iterator[tuple[Place, FileSystem]]:
-    head = source.read(0, 68 * 1024)
+def _opened(
+    layout: Layout, place: Place, source: Source, *, or_unknown: bool
+) -> Iterator[tuple[Place, FileSystem]]:
+    if len(layout.found) >= MOST_FILE_SYSTEMS:
+        raise CannotRead("there are too many file systems", other=False)
+    head = source.read(0, HEAD_BYTES)
     if head[536:544] == b"LVM2 001" or head[512:520] == b"LABELONE":
         for volume in Group(source).volumes:
             _look(layout, Place(place.disk, place.partition, volume.name), volume)
@@ -85,10 +105,25 @@ def _opened(layout: Layout, place: Place, source: Source) -> Iterator[tuple[Plac
     files = _open(source, head)
     if files is not None:
         yield place, files
+    elif or_unknown and not is_without_files(place.partition, head):
+        raise CannotRead(UNKNOWN, other=False)
+
+
+def is_without_files(partition: Partition | None, head: bytes) -> bool:
+    """Whether what begins so is no place for files: swap, a boot loader's partition, nothing at all."""
+    if any(head[at : at + len(magic)] == magic for at, magic in SWAP):
+        return True
+    if partition and partition.kind in NO_FILES and partition.size <= MOST_WITHOUT_FILES:
+        return True
+    return not any(head)
 
 
 def _open(source: Source, head: bytes) -> FileSystem | None:
-    """The file system that begins so; None: none does (swap, a boot loader's partition, nothing)."""
+    """The file system that begins so; None: none does.
+
+    Raises:
+        CannotRead: it is not read here.
+    """
     if int.from_bytes(head[1080:1082], "little") == EXT_MAGIC:
         return open_ext(source)
     if head[3:11] == b"NTFS    ":
@@ -121,3 +156,9 @@ def _refuse(source: Source, head: bytes) -> None:
         raise CannotRead("it is an ISO 9660 image", other=True)
     if head[1024:1028] == b"\x10\x20\xf5\xf2":
         raise CannotRead("it is f2fs", other=True)
+    if head[3:11] == b"EXFAT   ":
+        raise CannotRead("it is exfat", other=True)
+    if head[32768:32772] == b"JFS1":
+        raise CannotRead("it is jfs", other=True)
+    if head[65588:65594] == b"ReIsEr":
+        raise CannotRead("it is reiserfs", other=True)

@@ -2,18 +2,22 @@
 
 import struct
 import uuid
+import zlib
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from souche.trust.disks.sources import Source
 
 SECTOR_BYTES: Final = 512
-MOST_PARTITIONS: Final = 128
+MOST_PARTITIONS: Final = 256
+"""as many as Linux knows of a disk"""
 ESP: Final = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 BIOS_BOOT: Final = "21686148-6449-6e6f-744e-656564454649"
 MBR_ESP: Final = "ef"
 EXTENDED: Final = (0x05, 0x0F, 0x85)
 PROTECTIVE: Final = 0xEE
+GPT_HEADER: Final = 92
+MOST_GPT_ENTRIES: Final = 1024
 BOOT_CODE_BYTES: Final = 440
 
 
@@ -53,7 +57,7 @@ def read_table(source: Source) -> Table:
     if not signed:
         return Table("none", (), boot_code=False)
     entries = _entries(first)
-    if any(kind == PROTECTIVE for kind, _, _ in entries):
+    if PROTECTIVE in [first[446 + 16 * index + 4] for index in range(4)]:
         return _gpt(source, boot_code=boot_code)
     if not entries or not _is_mbr(first):
         return Table("none", (), boot_code)
@@ -118,23 +122,35 @@ def _logical(source: Source, base: int, disk_id: int) -> list[Partition]:
 
 
 def _gpt(source: Source, *, boot_code: bool) -> Table:
-    header = source.read(SECTOR_BYTES, SECTOR_BYTES)
-    damaged = header[:8] != b"EFI PART"
-    if damaged:
-        header = source.read(source.size - SECTOR_BYTES, SECTOR_BYTES)
-        if header[:8] != b"EFI PART":
-            return Table("gpt", (), boot_code, damaged=True)
-    entries_lba, number, entry_bytes = struct.unpack_from("<QII", header, 72)
-    if not (128 <= entry_bytes <= 4096 and number <= 1024):
+    """As Linux reads it (block/partitions/efi.c): the header at the end counts where the first one's checksums are
+    wrong."""
+    first, last = _gpt_at(source, 1), _gpt_at(source, source.size // SECTOR_BYTES - 1)
+    found = last if first is None else first
+    if found is None:
         return Table("gpt", (), boot_code, damaged=True)
-    raw = source.read(entries_lba * SECTOR_BYTES, number * entry_bytes)
-    found: list[Partition] = []
-    for index in range(len(raw) // entry_bytes):
-        entry = raw[index * entry_bytes : (index + 1) * entry_bytes]
-        if any(entry[:16]):
-            found.append(_gpt_partition(index + 1, entry))
-    damaged |= any(each.offset >= source.size or each.size <= 0 for each in found)
+    damaged = first is None or any(each.offset >= source.size or each.size <= 0 for each in found)
     return Table("gpt", tuple(found[:MOST_PARTITIONS]), boot_code, damaged)
+
+
+def _gpt_at(source: Source, sector: int) -> list[Partition] | None:
+    """The partitions of the header in a sector; None: there is none, or its checksums are wrong."""
+    header = source.read(sector * SECTOR_BYTES, SECTOR_BYTES)
+    if len(header) < SECTOR_BYTES or header[:8] != b"EFI PART":
+        return None
+    length, checksum = struct.unpack_from("<II", header, 12)
+    entries_lba, number, entry_bytes, entries_checksum = struct.unpack_from("<QIII", header, 72)
+    if not (
+        GPT_HEADER <= length <= SECTOR_BYTES and 128 <= entry_bytes <= 4096 and number <= MOST_GPT_ENTRIES
+    ):
+        return None
+    raw = source.read(entries_lba * SECTOR_BYTES, number * entry_bytes)
+    if (zlib.crc32(header[:16] + bytes(4) + header[20:length]), zlib.crc32(raw)) != (
+        checksum,
+        entries_checksum,
+    ):
+        return None
+    entries = (raw[at : at + entry_bytes] for at in range(0, len(raw), entry_bytes))
+    return [_gpt_partition(number, entry) for number, entry in enumerate(entries, start=1) if any(entry[:16])]
 
 
 def _gpt_partition(number: int, entry: bytes) -> Partition:

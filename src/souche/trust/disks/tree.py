@@ -4,8 +4,10 @@ Nothing here raises where a file system is damaged or a file is missing: what co
 and the check goes on with the rest.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Final
 
 from souche.trust.disks.files import Entry, FileSystem
@@ -16,6 +18,8 @@ MOST_BYTES: Final = 1 << 20
 MOST_UNREAD: Final = 20
 MOST_WALKED: Final = 100_000
 MOST_DIRECTORIES_KEPT: Final = 2_000
+MOST_MATCHES: Final = 256
+WILD: Final = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Tree:
 
     mounts: dict[str, Found]
     unread: list[str] = field(default_factory=list)
+    cut: list[str] = field(default_factory=list)
+    """files of which only the beginning was looked at"""
     _kept: dict[tuple[int, int], dict[str, Entry]] = field(default_factory=dict)
     _walked: int = 0
 
@@ -58,7 +64,11 @@ class Tree:
     def read(self, path: str, most: int = MOST_BYTES) -> bytes | None:
         """The first bytes of a regular file; None: there is none."""
         node = self.node(path)
-        return self.content(node, most) if node and node.is_file else None
+        if node is None or not node.is_file:
+            return None
+        if node.entry.size > most:
+            self.cut_short(path)
+        return self.content(node, most)
 
     def content(self, node: Node, most: int = MOST_BYTES) -> bytes | None:
         """The first bytes of a regular file; None: they cannot be read."""
@@ -71,6 +81,40 @@ class Tree:
     def text(self, path: str, most: int = MOST_BYTES) -> str:
         """The text of a regular file; empty where there is none."""
         return (self.read(path, most) or b"").decode("utf-8", "replace")
+
+    def lines(self, path: str, most: int = MOST_BYTES) -> list[str]:
+        """The lines of a text, as C programs split it: str.splitlines would split at a dozen other characters."""
+        return [line.rstrip("\r") for line in self.text(path, most).split("\n")]
+
+    def glob(self, pattern: str) -> list[Node]:
+        """The files of a pattern, as glob(3) finds them; the first 256."""
+        found = [self._root()]
+        for part in pattern.split("/"):
+            if WILD.search(part):
+                found = [each for parent in found for each in self._matching(parent, part)]
+            elif part:
+                inner = (self.node(f"{parent.path}/{part}", follow=False) for parent in found)
+                found = [each for each in inner if each is not None]
+            if len(found) > MOST_MATCHES:
+                self.cut_short(pattern)
+            found = found[:MOST_MATCHES]
+        return found
+
+    def _matching(self, parent: Node, part: str) -> list[Node]:
+        return [
+            each
+            for each in self.children(parent.path or "/")
+            if fnmatchcase(each.name, part) and each.name.startswith(".") <= part.startswith(".")
+        ]
+
+    def target(self, link: Node) -> str:
+        """Where a symbolic link leads; empty for what is none."""
+        return (self._target(link) or "") if link.entry.kind == "link" else ""
+
+    def cut_short(self, path: str) -> None:
+        """Note that only the beginning of something was looked at."""
+        if path not in self.cut and len(self.cut) < MOST_UNREAD:
+            self.cut.append(path)
 
     def children(self, path: str) -> list[Node]:
         """What a directory has, by name; nothing where there is none."""
@@ -155,9 +199,12 @@ class Tree:
         for each in entries:
             if each.kind == "damaged":
                 self._cannot(f"{path}/{each.name}")
-        if files.folds_case:
-            return {each.name.lower(): each for each in entries}
-        return {each.name: each for each in entries}
+        named: dict[str, Entry] = {}
+        for each in entries:
+            first = named.setdefault(each.name.lower() if files.folds_case else each.name, each)
+            if first.key != each.key:  # two files of one name: nobody knows which one the guest takes
+                self._cannot(f"{path}/{each.name}")
+        return named
 
     def _target(self, link: Node) -> str | None:
         try:

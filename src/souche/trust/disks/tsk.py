@@ -14,8 +14,10 @@ from souche.trust.disks.sources import Cached, Source
 EXT_MAGIC: Final = 0xEF53
 EXT_SUPERBLOCK: Final = 1024
 HAS_ERRORS: Final = 0x2
+FOLDS_CASE: Final = 0x20000
 NEEDS_REPLAY: Final = 0x4
 JOURNAL_DEVICE: Final = 0x8
+HFS_UNMOUNTED, HFS_INCONSISTENT = 0x100, 0x800
 NTFS_VOLUME: Final = 3
 """the number of $Volume in the MFT"""
 VOLUME_INFORMATION: Final = 0x70
@@ -137,7 +139,9 @@ def open_ext(source: Source) -> TskFileSystem:
     problems = ["it has recorded errors: run e2fsck"] if state & HAS_ERRORS else []
     if incompatible & NEEDS_REPLAY:
         source = replayed(source, block, kind)
-    return TskFileSystem(Cached(source), kind, label, uuid_text, problems)
+    made = TskFileSystem(Cached(source), kind, label, uuid_text, problems)
+    made.folds_case = bool(incompatible & FOLDS_CASE)
+    return made
 
 
 def replayed(source: Source, superblock: bytes, kind: str) -> Source:
@@ -194,5 +198,11 @@ def open_fat(source: Source) -> TskFileSystem:
 
 
 def open_hfs(source: Source) -> TskFileSystem:
-    """An HFS+ file system."""
-    return TskFileSystem(Cached(source), "hfs+", "", "", ())
+    """An HFS+ file system: names are the same whatever their case, but for HFSX (TN1150)."""
+    header = source.read(1024, 512)
+    (attributes,) = struct.unpack_from(">I", header, 4)
+    whole = attributes & HFS_UNMOUNTED and not attributes & HFS_INCONSISTENT
+    problems = () if whole else ("it was not unmounted: run fsck.hfsplus",)
+    made = TskFileSystem(Cached(source), "hfs+", "", "", problems)
+    made.folds_case = header[:2] == b"H+"
+    return made

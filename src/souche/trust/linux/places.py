@@ -17,7 +17,8 @@ MOST: Final = 50
 
 def _has(node: Node, bit: int) -> bool:
     """Whether a file has a bit of its mode: FAT and NTFS have no modes."""
-    return node.is_file and not node.found.files.folds_case and bool(node.entry.mode & bit)
+    has_modes = node.found.files.kind not in ("vfat", "ntfs")
+    return node.is_file and has_modes and bool(node.entry.mode & bit)
 
 
 def setuid_files(system: System) -> Iterator[Finding]:
