@@ -58,6 +58,11 @@ BAD: list[tuple[str, str, Files]] = [
         Files({"etc/ssh/sshd_config.d/10-keys.conf": f"{NO_PASSWORDS}AuthorizedKeysCommand /usr/bin/ask %u\n"}),
     ),
     (
+        "sshd-no-keys",
+        "/etc/ssh/sshd_config",
+        Files({"etc/ssh/sshd_config.d/10-keys.conf": f"{NO_PASSWORDS}PubkeyAuthentication no\n"}),
+    ),
+    (
         "sshd-password",
         "/etc/ssh/sshd_config",
         Files({"etc/ssh/sshd_config.d/10-keys.conf": f"{NO_PASSWORDS}Match User a\nPasswordAuthentication yes\n"}),
@@ -216,7 +221,8 @@ def test_a_configuration_that_includes_itself_is_read_once_around(tmp_path: Path
     """Sixteen patterns in each of sixteen files would be more lines than any machine reads."""
     include = f"Include {' '.join(['/etc/ssh/sshd_config'] * 16)}\n"
     system = corpus.linux(tmp_path, Files({"etc/ssh/sshd_config": f"{NO_PASSWORDS}{include}"}))
-    assert [each.code for each in looked(system).findings if each.severity != Severity.INFO] == []
+    (each,) = (each for each in looked(system).findings if each.severity != Severity.INFO)
+    assert (each.code, each.path) == ("unreadable", "/etc/ssh/sshd_config")
 
 
 def test_what_a_match_block_says_ends_with_its_file_and_at_match_all(tmp_path: Path) -> None:

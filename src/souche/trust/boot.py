@@ -45,7 +45,7 @@ PROGRAMS: Final = {"x86_64": "qemu-system-x86_64", "i386": "qemu-system-i386"}
 
 _ESCAPES: Final = re.compile(rb"\x1b(?:\[[0-9;?]*[A-Za-z]|[()][A-Za-z0-9]|.)")
 _REACHED: Final = {
-    "cloud-init": re.compile(rb"Cloud-init v\S* ?\S* finished at"),
+    "cloud-init": re.compile(rb"Cloud-init v\S{0,40} ?\S{0,40} finished at"),
     "login": re.compile(rb"(?:^|[\r\n])[\w.-]{1,64} login: ?"),
 }
 _PANIC: Final = re.compile(rb"Kernel panic - not syncing")

@@ -31,6 +31,7 @@ CODES: Final[Mapping[str, Code]] = {
     "sshd-key-command": Code(
         MEDIUM, "Remove AuthorizedKeysCommand, unless its program asks a service of the region."
     ),
+    "sshd-no-keys": Code(MEDIUM, "Set PubkeyAuthentication yes in sshd_config."),
     "cleartext-service": Code(HIGH, "Disable the service; use SSH."),
     "network-service": Code(LOW, "Disable the service, unless the image is made for it."),
     "machine-id": Code(MEDIUM, "Empty /etc/machine-id: truncate -s 0 /etc/machine-id."),

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from souche.trust.cleaning.changes import Change, Deed, deed, removal, whole
+from souche.trust.cleaning.changes import Change, Deed, deed, lines_of, removal, whole
 from souche.trust.disks.tree import Node
-from souche.trust.linux.accounts import DEFAULT_KEY_FILES, KEY_TYPES, authority_files, is_hash, key_file
+from souche.trust.linux.accounts import DEFAULT_KEY_FILES, KEY_TYPES, authority_files, is_hash, key_files
 from souche.trust.linux.system import System
 
 DROPBEAR_KEYS: Final = "/etc/dropbear/authorized_keys"
@@ -20,9 +20,8 @@ BACKUPS: Final = ("/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-"
 
 def authorized_keys(system: System) -> Iterator[Deed]:
     """Removes every key of every user, whatever it may be used for."""
-    said = " ".join(system.sshd.anywhere("authorizedkeysfile", ""))
-    patterns = [*said.split(), *DEFAULT_KEY_FILES.split()]
-    paths = {key_file(each, user): user.name for user in system.users for each in patterns if each != "none"}
+    patterns = dict.fromkeys([*system.sshd.anywhere("authorizedkeysfile"), *DEFAULT_KEY_FILES])
+    paths = {path: user.name for user in system.users for path in key_files(system, patterns, user)}
     for path, user in {**paths, DROPBEAR_KEYS: "root"}.items():
         yield from _without_keys(system, path, user)
     for path in authority_files(system):
@@ -35,7 +34,7 @@ def _without_keys(system: System, path: str, user: str | None) -> Iterator[Deed]
     content = whole(system.tree, node) if node and node.is_file else None
     if node is None or content is None:
         return
-    lines = content.splitlines(keepends=True)
+    lines = lines_of(content)
     kept = [line for line in lines if not _is_key(line)]
     if len(kept) == len(lines):
         return
@@ -74,9 +73,9 @@ def _locked(system: System, path: str, node: Node) -> Iterator[Deed]:
     if content is None:
         return
     lines, names = [], list[tuple[str, str]]()
-    for line in content.decode("latin-1").splitlines(keepends=True):
+    for line in (each.decode("latin-1") for each in lines_of(content)):
         fields = line.split(":")
-        locked = _without_password(fields[1], path) if len(fields) > 2 else None
+        locked = _without_password(fields[1], path) if len(fields) > 1 else None
         if locked is not None:
             code = "empty-password" if fields[1] == "" else "usable-password"
             names.append((fields[0].encode("latin-1").decode("utf-8", "replace"), code))

@@ -4,6 +4,7 @@ A change names a file of the tree, which was reached through directories only: l
 looked for, never when they are changed.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -52,6 +53,11 @@ def whole(tree: Tree, node: Node) -> bytes | None:
         return None
     content = tree.content(node, MOST_REWRITTEN)
     return content if content is not None and len(content) == node.entry.size else None
+
+
+def lines_of(content: bytes) -> list[bytes]:
+    """The lines with their ends, as C programs split a text."""
+    return [line for line in re.split(rb"(?<=\n)", content) if line]
 
 
 def real_folder(tree: Tree, path: str) -> bool:

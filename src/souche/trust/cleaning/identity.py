@@ -19,7 +19,7 @@ CLOUD: Final = "/var/lib/cloud"
 CLOUD_PARTS: Final = ("data", "instance", "instances", "sem")
 """Scripts and a seed may be the image's own."""
 IFCFG: Final = "/etc/sysconfig/network-scripts"
-HWADDR: Final = re.compile(rb"(?mi)^\s*(?:HWADDR|MACADDR)=.*\n?")
+HWADDR: Final = re.compile(rb"(?mi)^[ \t]*(?:HWADDR|MACADDR)=.*\n?")
 LOGS: Final = "/var/log"
 ROTATED: Final = re.compile(r"(?:\.(?:\d+|old|gz|xz|bz2|zst)|-\d{8}|\.journal~?)$")
 MAIL: Final = ("/var/mail", "/var/spool/mail")

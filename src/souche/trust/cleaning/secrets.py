@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from souche.trust.cleaning.changes import Change, Deed, deed, removal, whole
+from souche.trust.cleaning.changes import Change, Deed, deed, lines_of, removal, whole
 from souche.trust.disks.tree import Node
 from souche.trust.linux import secrets, ssh
 from souche.trust.linux.secrets import ENVIRONMENT_FILES, HISTORIES, SYSTEM_ENVIRONMENT, VARIABLES
@@ -73,7 +73,7 @@ def _without_variables(system: System, path: str, node: Node, user: str | None) 
         return
     is_data = path.startswith(NO_SHELLS) or path.rpartition("/")[2] in DATA_FILES
     lines, names = list[str](), list[str]()
-    for line in content.decode("latin-1").splitlines(keepends=True):
+    for line in (each.decode("latin-1") for each in lines_of(content)):
         found = VARIABLES.search(line)
         if found is None:
             lines.append(line)

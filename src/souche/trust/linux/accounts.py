@@ -3,29 +3,33 @@
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from souche.model.image_reports import Finding, Severity
 from souche.trust.codes import finding
-from souche.trust.disks.tree import Node
+from souche.trust.disks.tree import WILD, Node
 from souche.trust.linux.system import System, User
 
 KEY_TYPES: Final = ("ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-", "rsa-sha2-")
-DEFAULT_KEY_FILES: Final = ".ssh/authorized_keys .ssh/authorized_keys2"
+DEFAULT_KEY_FILES: Final = (".ssh/authorized_keys", ".ssh/authorized_keys2")
+TOKENS: Final = re.compile(r"%[%huU]")
 MOST_KEYS: Final = 200
-DES_HASH: Final = 13
+MOST_RULE_FILES: Final = 256
+INCLUDES: Final = re.compile(r"[@#]include(dir)?[ \t]+[\"']?([^\s\"']+)")
+DES_HASH: Final = re.compile(r"[./0-9A-Za-z]{13}(?:[./0-9A-Za-z]{11}){0,15}(?![./0-9A-Za-z])")
+"""DES, and its extension by blocks of 11; behind it HP-UX's aging, which PAM cuts off (pam_unix, passverify.c)."""
 NO_SHELLS: Final = ("nologin", "false", "sync", "shutdown", "halt")
 
 
 def authorized_keys(system: System) -> Iterator[Finding]:
     """Keys that let their holder in, as any user, and those that sign others' keys."""
-    patterns = " ".join(system.sshd.anywhere("authorizedkeysfile", DEFAULT_KEY_FILES)).split()
+    patterns = dict.fromkeys(system.sshd.anywhere("authorizedkeysfile", *DEFAULT_KEY_FILES))
     seen: set[str] = set()
     for user in system.users:
-        for pattern in patterns:
-            path = key_file(pattern, user)
-            if path not in seen and pattern != "none":
+        for path in key_files(system, patterns, user):
+            if path not in seen:
                 seen.add(path)
                 yield from _keys(system, path, user)
     for path in authority_files(system):
@@ -40,27 +44,41 @@ def authority_files(system: System) -> list[str]:
 
 
 def _authorities(system: System, path: str) -> Iterator[Finding]:
-    for line in system.tree.text(path).splitlines()[:MOST_KEYS]:
+    for line in system.tree.lines(path):
         fields = line.split()
         if len(fields) > 1 and fields[0].startswith(KEY_TYPES):
             text = "The holder of this key signs keys that open accounts of every launch (TrustedUserCAKeys)."
             yield finding("authorized-key", path, text, fingerprint=fingerprint(fields[1]))
 
 
+def key_files(system: System, patterns: Iterable[str], user: User) -> Iterator[str]:
+    """The files that AuthorizedKeysFile means for a user: newer servers take wildcards."""
+    for pattern in patterns:
+        if pattern.lower() != "none":
+            path = key_file(pattern, user)
+            yield path
+            if WILD.search(path):
+                yield from (node.path for node in system.tree.glob(path))
+
+
 def key_file(pattern: str, user: User) -> str:
     """The file that a pattern of AuthorizedKeysFile (sshd_config(5)) means for a user."""
     home = user.home.rstrip("/")
-    path = pattern.replace("%h", home).replace("%u", user.name).replace("%U", str(user.uid))
-    path = path.replace("%%", "%")
+    tokens = {"%h": home, "%u": user.name, "%U": str(user.uid), "%%": "%"}
+    path = TOKENS.sub(lambda found: tokens[found[0]], pattern)
     return path if path.startswith("/") else f"{home}/{path}"
 
 
 def _keys(system: System, path: str, user: User) -> Iterator[Finding]:
-    for line in system.tree.text(path).splitlines()[:MOST_KEYS]:
+    number = 0
+    for line in system.tree.lines(path):
         fields = line.split()
         at = next((index for index, each in enumerate(fields) if each.startswith(KEY_TYPES)), None)
         if line.lstrip().startswith("#") or at is None or at + 1 >= len(fields):
             continue
+        number += 1
+        if number > MOST_KEYS:
+            return
         print_of = fingerprint(fields[at + 1])
         held_back = "command=" in line[: line.index(fields[at])]
         text = f"A key of type {fields[at]} opens the account '{user.name}' of every launch."
@@ -86,12 +104,20 @@ def sha256(data: bytes) -> str:
 
 def passwords(system: System) -> Iterator[Finding]:
     """Accounts with a password, or with none, that somebody can log in with."""
-    shadow = {fields[0]: fields[1] for fields in _fields(system, "/etc/shadow") if len(fields) > 1}
-    for user in system.users:
-        if user.uid is None:
-            continue
-        path = "/etc/passwd" if user.password != "x" else "/etc/shadow"  # noqa: S105
-        password = user.password if user.password != "x" else shadow.get(user.name, "*")  # noqa: S105
+    shadow: dict[str, list[str]] = {}
+    for line in system.tree.lines("/etc/shadow"):
+        name, colon, rest = line.lstrip().partition(":")
+        if colon:
+            shadow.setdefault(name, []).append(rest.partition(":")[0])
+    for user in system.accounts:
+        if user.uid is not None:
+            yield from _passwords(user, "/etc/passwd", [user.password])
+            yield from _passwords(user, "/etc/shadow", shadow.get(user.name, ()))
+
+
+def _passwords(user: User, path: str, passwords: Iterable[str]) -> Iterator[Finding]:
+    """Where a name is there twice, one program takes the first and another the last."""
+    for password in dict.fromkeys(passwords):
         if password == "":
             yield _password("empty-password", path, user, "needs no password")
         elif is_hash(password):
@@ -108,33 +134,39 @@ def is_hash(password: str) -> bool:
     """Whether it is a hash of a password (crypt(5)): what is locked begins with `!` or `*`, and cannot be one."""
     if password[:1] in ("!", "*"):
         return False
-    return password.startswith(("$", "_")) or len(password) == DES_HASH
-
-
-def _fields(system: System, path: str) -> Iterator[list[str]]:
-    return (line.split(":") for line in system.tree.text(path).splitlines())
+    return password.startswith(("$", "_")) or DES_HASH.match(password) is not None
 
 
 def sudo(system: System) -> Iterator[Finding]:
     """Rules of sudo and doas that ask for no password."""
     for node in _sudoers(system):
-        for line in (system.tree.content(node) or b"").decode("utf-8", "replace").splitlines():
+        for line in system.tree.lines(node.path):
             rule = line.strip()
             if not rule.startswith("#") and "NOPASSWD" in rule:
                 who = rule.split()[0]
                 text = f"'{who}' becomes root without a password."
                 yield finding("sudo-nopasswd", node.path, text, user=who)
                 break
-    for line in system.tree.text("/etc/doas.conf").splitlines():
+    for line in system.tree.lines("/etc/doas.conf"):
         if line.split()[:1] == ["permit"] and "nopass" in line.split():
             yield finding("sudo-nopasswd", "/etc/doas.conf", "doas asks for no password.")
             return
 
 
 def _sudoers(system: System) -> Iterator[Node]:
-    main = system.tree.node("/etc/sudoers")
-    if main and main.is_file:
-        yield main
-    for node in system.tree.children("/etc/sudoers.d"):
-        if node.is_file and "." not in node.name and not node.name.endswith("~"):
-            yield node
+    """The files of sudo's rules, with those that they include (sudoers(5))."""
+    waiting, seen = ["/etc/sudoers", *_included_rules(system, "/etc/sudoers.d")], set[str]()
+    while waiting and len(seen) < MOST_RULE_FILES:
+        node = system.tree.node(waiting.pop(0))
+        if node is None or not node.is_file or node.path in seen:
+            continue
+        seen.add(node.path)
+        yield node
+        for found in filter(None, map(INCLUDES.match, system.tree.lines(node.path))):
+            path = found[2] if found[2].startswith("/") else f"/etc/{found[2]}"
+            waiting += _included_rules(system, path) if found[1] else [path]
+
+
+def _included_rules(system: System, folder: str) -> list[str]:
+    names = (node.name for node in system.tree.children(folder))
+    return [f"{folder}/{name}" for name in names if "." not in name and not name.endswith("~")]

@@ -23,14 +23,14 @@ OTHERS: Final = (
 )  # fmt: skip
 DISABLED: Final = "/etc/cloud/cloud-init.disabled"
 SOURCES: Final = re.compile(
-    r"(?m)^\s*datasource_list\s*:\s*\[([^\]]*)\]|^\s*datasource_list\s*:\s*\n((?:\s*-\s*\S+\n?)+)"
+    r"(?m)^[ \t]*datasource_list[ \t]*:\s*\[([^\]]*)\]|^[ \t]*datasource_list[ \t]*:\s*\n((?:\s*-\s*\S+\n?)+)"
 )
 VIRTIO: Final = (("virtio_blk", "virtio_scsi"), ("virtio_net",))
 
 
 def fstab(system: System) -> Iterator[Finding]:
     """File systems that are named by devices, whose names differ from VM to VM."""
-    for line in system.tree.text("/etc/fstab").splitlines():
+    for line in system.tree.lines("/etc/fstab"):
         fields = line.split()
         if fields and DEVICE.match(fields[0]):
             yield finding("fstab-device", "/etc/fstab", f"{fields[0]} is named by its device.")

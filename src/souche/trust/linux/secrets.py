@@ -72,8 +72,8 @@ SYSTEM_CREDENTIALS: Final = (
 ENVIRONMENT_FILES: Final = (".bashrc", ".bash_profile", ".profile", ".zshrc", ".env", ".envrc", ".bash_login")
 SYSTEM_ENVIRONMENT: Final = ("/etc/environment", "/etc/profile", "/etc/bash.bashrc")
 VARIABLES: Final = re.compile(
-    r"(?m)^\s*(?:export\s+)?[\"']?((?:OSC|AWS|OUTSCALE|OS|AZURE|GITHUB|GITLAB|DIGITALOCEAN|SCW|OVH|HCLOUD|VAULT|TF_VAR)"
-    r"\w*(?:SECRET\w*|PASSWORD|TOKEN))[\"']?\s*[=:]\s*[\"']?[^\s\"'$]{8,}"
+    r"(?m)^[ \t]*(?:export[ \t]+)?[\"']?((?:OSC|AWS|OUTSCALE|OS|AZURE|GITHUB|GITLAB|DIGITALOCEAN|SCW|OVH|HCLOUD|VAULT"
+    r"|TF_VAR)\w*(?:SECRET\w*|PASSWORD|TOKEN))[\"']?\s*[=:]\s*[\"']?[^\s\"'$]{8,}"
 )
 HISTORIES: Final = (
     ".bash_history", ".zsh_history", ".zhistory", ".history", ".sh_history", ".ash_history", ".python_history",
@@ -108,13 +108,13 @@ def private_keys(system: Homes) -> Iterator[Finding]:
 
 
 def _candidates(system: Homes, folder: str) -> Iterator[Node]:
-    for node in system.tree.walk(folder, DEPTH):
-        if not node.is_file or not 0 < node.entry.size <= SMALL:
-            continue
-        parent = node.path.rpartition("/")[0]
+    for found in system.tree.walk(folder, DEPTH):
+        parent, _, name = found.path.rpartition("/")
         secret_folder = parent.endswith(("/.ssh", "/private", "/private-keys-v1.d"))
-        if (secret_folder or KEY_NAMES.search(node.name)) and not node.name.endswith(".pub"):
-            yield node
+        if (secret_folder or KEY_NAMES.search(name)) and not name.endswith(".pub"):
+            node = system.tree.node(found.path) if found.entry.kind == "link" else found
+            if node and node.is_file and 0 < node.entry.size <= SMALL:
+                yield node
 
 
 def _private_key(system: Homes, node: Node, user: str | None) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from souche.model.image_reports import Finding
 from souche.trust.codes import finding
+from souche.trust.disks.tree import Node
 from souche.trust.linux.system import System
 
 CLEAR_TEXT: Final = re.compile(
@@ -19,7 +20,12 @@ NETWORK: Final = re.compile(
     r"(?:@.*)?$"
 )
 INETD: Final = ("telnet", "ftp", "shell", "login", "exec", "finger", "tftp")
-UNITS: Final = "/etc/systemd/system"
+UNITS: Final = (
+    "/etc/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
 SYSV: Final = re.compile(r"^S\d\d(.+)$")
 RUN_LEVELS: Final = ("/etc/rc2.d", "/etc/rc3.d", "/etc/rc5.d", "/etc/rc.d/rc3.d", "/etc/rc.d/rc5.d")
 OPENRC: Final = ("/etc/runlevels/default", "/etc/runlevels/boot")
@@ -39,10 +45,11 @@ def services(system: System) -> Iterator[Finding]:
 def _enabled(system: System) -> dict[str, str]:
     """Where each service is enabled, by its name: systemd, SysV, OpenRC, inetd, xinetd."""
     found: dict[str, str] = {}
-    for folder in system.tree.children(UNITS):
+    for folder in (each for units in UNITS for each in system.tree.children(units)):
         if folder.name.endswith((".wants", ".requires")):
             for unit in system.tree.children(folder.path):
-                found.setdefault(unit.name.rpartition(".")[0], unit.path)
+                for name in _names(system, unit):
+                    found.setdefault(name.rpartition(".")[0], unit.path)
     for level in (*RUN_LEVELS, *OPENRC):
         for node in system.tree.children(level):
             started = SYSV.match(node.name)
@@ -52,9 +59,16 @@ def _enabled(system: System) -> dict[str, str]:
     return {**found, **_inetd(system)}
 
 
+def _names(system: System, unit: Node) -> set[str]:
+    """A unit's name, and that of the file that it leads to; none of one that is masked."""
+    names = {unit.name, system.tree.target(unit).rpartition("/")[2] or unit.name}
+    masks = (system.tree.node(f"{UNITS[0]}/{name}", follow=False) for name in names)
+    return set() if any(mask and system.tree.target(mask) == "/dev/null" for mask in masks) else names
+
+
 def _inetd(system: System) -> dict[str, str]:
     found: dict[str, str] = {}
-    for line in system.tree.text("/etc/inetd.conf").splitlines():
+    for line in system.tree.lines("/etc/inetd.conf"):
         name = (line.split() or ["#"])[0]
         if name in INETD:
             found[_clear(name)] = "/etc/inetd.conf"

@@ -10,22 +10,33 @@ from souche.trust.linux.sshd_config import CONFIGURATION
 from souche.trust.linux.system import System
 
 SERVERS = ("/usr/sbin/sshd", "/usr/bin/sshd", CONFIGURATION)
-FOLDERS = ("/etc/ssh", "/etc/dropbear", "/usr/local/etc/ssh")
+DROPBEAR = "/etc/dropbear"
+FOLDERS = ("/etc/ssh", DROPBEAR, "/usr/local/etc/ssh")
 
 
 def host_keys(system: System) -> Iterator[Finding]:
     """Keys by which a server is known: who has the image can pass for its author's VM, and for every launch."""
-    for folder in FOLDERS:
-        for node in system.tree.children(folder):
-            if not (node.name.endswith("_key") and ("host" in node.name or folder == "/etc/dropbear")):
-                continue
-            content = system.tree.content(node) if node.is_file else None
-            if content is None or not (is_private_key(content) or (folder == "/etc/dropbear" and content)):
-                continue
-            fields = system.tree.text(f"{node.path}.pub").split()
+    seen: set[str] = set()
+    for path in _host_key_files(system):
+        node = system.tree.node(path)
+        if node is None or not node.is_file or node.path in seen:
+            continue
+        seen.add(node.path)
+        content = system.tree.content(node)
+        if content and (is_private_key(content) or path.startswith(DROPBEAR)):
+            fields = system.tree.text(f"{path}.pub").split()
             known = fingerprint(fields[1]) if len(fields) > 1 else public_half(content)
             text = "The SSH host key is the same in every launch."
             yield finding("host-key", node.path, text, fingerprint=known)
+
+
+def _host_key_files(system: System) -> Iterator[str]:
+    """Where host keys are by default, and where the configuration has them."""
+    for folder in FOLDERS:
+        for node in system.tree.children(folder):
+            if node.name.endswith("_key") and ("host" in node.name or folder == DROPBEAR):
+                yield f"{folder}/{node.name}"
+    yield from system.sshd.every("hostkey")
 
 
 def sshd_options(system: System) -> Iterator[Finding]:
@@ -38,16 +49,35 @@ def sshd_options(system: System) -> Iterator[Finding]:
     elif _is_yes(system.sshd.in_blocks("passwordauthentication")):
         text = "The SSH server lets some users in by password (Match)."
         yield finding("sshd-password", CONFIGURATION, text)
+    elif _asks_pam(system):
+        text = "The SSH server has PAM ask for passwords (KbdInteractiveAuthentication)."
+        yield finding("sshd-password", CONFIGURATION, text)
     if system.sshd.for_everybody("permitrootlogin", "prohibit-password").lower() == "yes":
         text = "The SSH server lets root in by any means, passwords too."
         yield finding("sshd-root", CONFIGURATION, text)
     elif _is_yes(system.sshd.in_blocks("permitrootlogin")):
         text = "The SSH server lets root in by any means from some places (Match)."
         yield finding("sshd-root", CONFIGURATION, text)
-    for command in dict.fromkeys(system.sshd.anywhere("authorizedkeyscommand", "none")):
+    commands = [
+        system.sshd.for_everybody("authorizedkeyscommand", "none"),
+        *system.sshd.in_blocks("authorizedkeyscommand"),
+    ]
+    for command in dict.fromkeys(commands):
         if command.lower() != "none":
-            text = f"The SSH server asks a program for keys that open accounts: {command.split()[0]}."
+            text = f"The SSH server asks a program for keys that open accounts: {command}."
             yield finding("sshd-key-command", CONFIGURATION, text)
+    if system.sshd.for_everybody("pubkeyauthentication", "yes").lower() == "no":
+        text = "The SSH server takes no keys: that of a launch opens nothing."
+        yield finding("sshd-no-keys", CONFIGURATION, text)
+
+
+def _asks_pam(system: System) -> bool:
+    """Whether PAM may ask for a password, in spite of `PasswordAuthentication no`."""
+    asks = [
+        system.sshd.for_everybody("kbdinteractiveauthentication", "yes"),
+        *system.sshd.in_blocks("kbdinteractiveauthentication"),
+    ]
+    return system.sshd.for_everybody("usepam", "no").lower() == "yes" and _is_yes(asks)
 
 
 def _is_yes(values: list[str]) -> bool:

@@ -1,43 +1,83 @@
 """The SSH server's configuration: sshd_config(5)."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, TypeAlias
 
 from souche.trust.disks.tree import Node, Tree
 
 CONFIGURATION: Final = "/etc/ssh/sshd_config"
+STARTED_WITH: Final = ("/etc/default/ssh", "/etc/sysconfig/sshd")
+"""Options of its command line, where Debian and Red Hat keep them."""
+ASSIGNS_OPTIONS: Final = re.compile(r"^\s*(?:export\s+)?(?:SSHD_OPTS|OPTIONS)=")
+ON_COMMAND_LINE: Final = re.compile(r"-([of])\s*[\"']?([^\s\"']+)(?:\s+([^\s\"'-][^\s\"']*))?")
+LINE: Final = re.compile(r"^[ \t\f]*\"?([A-Za-z0-9]+)\"?(?:[ \t]*=[ \t]*|[ \t]+)(.*)$")
+OTHER_NAMES: Final = {"challengeresponseauthentication": "kbdinteractiveauthentication"}
 DEEPEST_INCLUDE: Final = 16
 """as sshd itself"""
 MOST_FILES: Final = 256
 
+Words: TypeAlias = tuple[str, ...]
+
 
 @dataclass(frozen=True)
 class SshServer:
-    """Options by name, in lower case, as (value, whether a Match block holds it), in the order of their lines."""
+    """Options by name, in lower case, as (words, whether a Match block holds it), in the order of their lines."""
 
-    options: Mapping[str, list[tuple[str, bool]]]
+    options: Mapping[str, list[tuple[Words, bool]]]
 
     @classmethod
     def read(cls, tree: Tree) -> "SshServer":
-        """The configuration with the files that it includes."""
-        options: dict[str, list[tuple[str, bool]]] = {}
-        for name, value, is_conditional in _Reader(tree).lines(CONFIGURATION):
-            options.setdefault(name, []).append((value, is_conditional))
+        """The configuration with the files that it includes, and what the server is started with."""
+        options: dict[str, list[tuple[Words, bool]]] = {}
+        for name, words, is_conditional in _Reader(tree).all():
+            if words:
+                options.setdefault(OTHER_NAMES.get(name, name), []).append((words, is_conditional))
         return cls(options)
 
     def for_everybody(self, name: str, default: str) -> str:
-        """The value outside of Match blocks: the first one counts."""
-        return next((value for value, conditional in self.options.get(name, []) if not conditional), default)
+        """The first word outside of Match blocks: the first line counts."""
+        return self._words(name, (default,))[0]
 
     def in_blocks(self, name: str) -> list[str]:
-        """The values that hold for some users, hosts or addresses, by Match blocks."""
-        return [value for value, conditional in self.options.get(name, []) if conditional]
+        """The first words that hold for some users, hosts or addresses, by Match blocks."""
+        return [words[0] for words, conditional in self.options.get(name, []) if conditional]
 
-    def anywhere(self, name: str, default: str) -> list[str]:
-        """Every value that holds for anybody."""
-        return [self.for_everybody(name, default), *self.in_blocks(name)]
+    def anywhere(self, name: str, *default: str) -> list[str]:
+        """Every word that holds for anybody."""
+        blocks = [words for words, conditional in self.options.get(name, []) if conditional]
+        return [word for words in (self._words(name, default), *blocks) for word in words]
+
+    def every(self, name: str) -> list[str]:
+        """The first word of every line: of an option that may be there several times."""
+        return [words[0] for words, _ in self.options.get(name, [])]
+
+    def _words(self, name: str, default: Words) -> Words:
+        return next((words for words, conditional in self.options.get(name, []) if not conditional), default)
+
+
+def split(text: str) -> Words:
+    """The words of an option, as OpenSSH splits them (misc.c, argv_split): quoted by ' or ", a backslash before one of
+    these, before a backslash or a space; `#` begins a comment."""
+    words, word, quote, at = list[str](), None, "", 0
+    while at < len(text):
+        letter, following = text[at], text[at + 1 : at + 2]
+        if letter == "\\" and following and (following in "'\"\\" or (following == " " and not quote)):
+            word, at = (word or "") + following, at + 1
+        elif quote and letter == quote:
+            quote = ""
+        elif not quote and letter in "'\"":
+            quote, word = letter, word or ""
+        elif not quote and letter in " \t\r\f":
+            words += [] if word is None else [word]
+            word = None
+        elif letter == "#" and word is None:
+            break
+        else:
+            word = (word or "") + letter
+        at += 1
+    return tuple(words if word is None else [*words, word])
 
 
 class _Reader:
@@ -45,25 +85,42 @@ class _Reader:
         self._tree = tree
         self._files = 0
 
+    def all(self) -> Iterator[tuple[str, Words, bool]]:
+        """Every option; those of the command line come first."""
+        file = CONFIGURATION
+        for path in STARTED_WITH:
+            for line in self._tree.lines(path):
+                for letter, word, more in (
+                    ON_COMMAND_LINE.findall(line) if ASSIGNS_OPTIONS.match(line) else ()
+                ):
+                    if letter == "f":
+                        file = word
+                    else:
+                        name, equals, value = word.partition("=")
+                        yield name.lower(), ((value if equals else more),), False
+        yield from self.lines(file)
+
     def lines(
         self, path: str, depth: int = 0, *, conditional: bool = False
-    ) -> Iterator[tuple[str, str, bool]]:
+    ) -> Iterator[tuple[str, Words, bool]]:
         """A Match block ends at the next one or with its file; `Match all` holds for everybody."""
         self._files += 1
-        for line in self._tree.text(path).splitlines():
-            name, _, value = line.strip().replace("=", " ", 1).replace("\t", " ").partition(" ")
-            name, value = name.lower(), value.strip().strip('"')
+        for line in self._tree.lines(path):
+            found = LINE.match(line)
+            if found is None:
+                continue
+            name, words = found[1].lower(), split(found[2])
             if name == "match":
-                conditional = value.lower() != "all"
+                conditional = [word.lower() for word in words] != ["all"]
             elif name == "include" and depth < DEEPEST_INCLUDE:
-                for each in self._included(value):
-                    if self._files < MOST_FILES:
-                        yield from self.lines(each.path, depth + 1, conditional=conditional)
-            elif name and not name.startswith("#"):
-                yield name, value, conditional
+                for each in self._included(words):
+                    if self._files >= MOST_FILES:
+                        self._tree.cut_short(CONFIGURATION)
+                        return
+                    yield from self.lines(each.path, depth + 1, conditional=conditional)
+            else:
+                yield name, words, conditional
 
-    def _included(self, patterns: str) -> Iterator[Node]:
-        for pattern in patterns.split()[:16]:
-            whole = pattern.strip('"') if pattern.startswith(("/", '"/')) else f"/etc/ssh/{pattern}"
-            folder, _, name = whole.rpartition("/")
-            yield from (node for node in self._tree.children(folder) if fnmatchcase(node.name, name))
+    def _included(self, patterns: Words) -> Iterator[Node]:
+        for pattern in patterns:
+            yield from self._tree.glob(pattern if pattern.startswith("/") else f"/etc/ssh/{pattern}")

@@ -1,5 +1,6 @@
 """A Linux system as its checks see it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +12,7 @@ from souche.trust.disks.tree import Tree
 from souche.trust.linux.sshd_config import SshServer
 
 MOST_USERS: Final = 1000
+NUMBER: Final = re.compile(r"\s*[+-]?[0-9]{1,20}")
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,16 @@ class System:
     today: date
 
     @cached_property
+    def accounts(self) -> list[User]:
+        """The lines of /etc/passwd."""
+        return [user for user in map(_passwd, self.tree.lines("/etc/passwd")) if user]
+
+    @cached_property
     def users(self) -> list[User]:
-        """Those of /etc/passwd, and the home folders that none of them has."""
-        known = list(_passwd(self.tree.text("/etc/passwd")))[:MOST_USERS]
+        """Those of /etc/passwd, a thousand at most, and the home folders that none of them has."""
+        known = self.accounts[:MOST_USERS]
+        if len(self.accounts) > MOST_USERS:
+            self.tree.cut_short("/etc/passwd")
         homes = {user.home.rstrip("/") for user in known}
         strays = [
             User(node.name, None, node.path)
@@ -84,12 +93,15 @@ _NO_HOMES: Final = {
 }
 
 
-def _passwd(text: str) -> Iterator[User]:
-    for line in text.splitlines():
-        fields = line.split(":")
-        if len(fields) >= 7 and fields[0] and not fields[0].startswith("#"):
-            uid = int(fields[2]) if fields[2].isdecimal() else None
-            yield User(fields[0], uid, fields[5] or "/", fields[6], fields[1])
+def _passwd(line: str) -> User | None:
+    """A line as glibc reads it (nss_files): space before it is no part of the name, fields at its end may lack, and
+    numbers are those of strtoul(3)."""
+    fields = line.lstrip().split(":")
+    if len(fields) < 2 or not fields[0] or fields[0].startswith("#"):
+        return None
+    fields += [""] * (7 - len(fields))
+    uid = int(fields[2]) if NUMBER.fullmatch(fields[2]) else None
+    return User(fields[0], uid, fields[5] or "/", fields[6], fields[1])
 
 
 def _assignments(text: str) -> Iterator[tuple[str, str]]:

@@ -25,7 +25,8 @@ ANSWER_FILES: Final = (
     "/autounattend.xml", "/Windows/Panther/unattend-original.xml", "/sysprep/unattend.xml", "/sysprep.inf",
 )  # fmt: skip
 PASSWORD: Final = re.compile(
-    r"<(?:\w+:)?(?:Administrator)?Password>\s*(?:<(?:\w+:)?Value>)?\s*([^<\s][^<]*)<|(?m:^\s*AdminPassword\s*=\s*(\S+))"
+    r"<(?:\w+:)?(?:Administrator)?Password>\s*(?:<(?:\w+:)?Value>\s*)?([^<\s][^<]*)<"
+    r"|(?m:^[ \t]*AdminPassword\s*=\s*(\S+))"
 )
 DELETED: Final = "*SENSITIVE*DATA*DELETED*"
 AGENTS: Final = (
@@ -36,7 +37,9 @@ AGENTS: Final = (
 DRIVERS: Final = "/Windows/System32/drivers"
 EMPTY_LOG: Final = 69_632
 """bytes of an event log without an event"""
-TCPIP: Final = r"ControlSet001\Services\Tcpip\Parameters"
+SELECT: Final = "Select"
+"""the key that says which control set a Windows starts with"""
+TCPIP: Final = r"ControlSet{:03}\Services\Tcpip\Parameters"
 HISTORY: Final = "AppData/Roaming/Microsoft/Windows/PowerShell/PSReadLine/ConsoleHost_history.txt"
 SSH: Final = "/ProgramData/ssh"
 
@@ -94,7 +97,9 @@ def event_logs(system: System) -> Iterator[Finding]:
 
 def domain(system: System) -> Iterator[Finding]:
     """A domain that it belongs to."""
-    named = system.system.text(TCPIP, "Domain")
+    current = system.system.text(SELECT, "Current")
+    number = int(current) if current.isdecimal() and int(current) < 1000 else 1
+    named = system.system.text(TCPIP.format(number), "Domain")
     if named:
         yield finding("windows-domain", SYSTEM_PATH, "It belongs to a domain.")
 
@@ -129,7 +134,7 @@ def ssh(system: System) -> Iterator[Finding]:
     places = [(None, f"{SSH}/administrators_authorized_keys")]
     places += [(user.name, f"{home}/.ssh/authorized_keys") for user, home in system.homes]  # type: ignore[misc]
     for user, path in places:
-        for line in system.tree.text(path).splitlines():
+        for line in system.tree.lines(path):
             fields = line.split()
             at = next((index for index, each in enumerate(fields) if each.startswith(KEY_TYPES)), None)
             if at is not None and at + 1 < len(fields):
