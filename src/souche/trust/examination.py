@@ -103,7 +103,7 @@ def examine(engine: str, layout: Layout, facts: Facts) -> Examination:
     first = looked[0] if looked else Looked("", "", [])
     other = any(error.other for _, error in layout.unread)
     lines = guidelines.judged({system.family for system in looked}, findings)
-    return Examination(engine, printable(first.name), kept, lines, other)
+    return Examination(engine, first.name[:MOST_TEXT], kept, lines, other)
 
 
 def _looked(layout: Layout, root: Found, facts: Facts) -> Looked:
