@@ -4,18 +4,27 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import struct
 import subprocess
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from souche.formats.disk_inspection import inspect_file, inspect_head
+from souche.formats.disk_inspection import check_archive, inspect_file, inspect_head
 from souche.formats.disk_names import said_by, said_by_any
-from souche.formats.disk_refusals import BadDisk, ForeignDiskFormat, NotADisk, WrongDiskFormat, WrongDiskSize
+from souche.formats.disk_refusals import (
+    BadDisk,
+    DiskCutShort,
+    ForeignDiskFormat,
+    NotADisk,
+    WrongDiskFormat,
+    WrongDiskSize,
+)
 from souche.model.disk_imports import SaidOfDisk
 from tests.support.foreign_disks import make
 
@@ -162,6 +171,51 @@ def test_what_is_called_otherwise_is_refused_with_the_name_that_it_should_have()
             inspect_head(DISK, said, most_bytes=MIB)
         with pytest.raises(BadDisk, match=r"has qcow2\..* \.qcow2"):
             inspect_head(b"QFI\xfb\0\0\0\x03" + DISK, said, most_bytes=MIB)
+
+
+VHD: Final = SaidOfDisk("vhd", gzip=False)
+NO_VHD: Final = [name for name in FOREIGN if name not in ("vhd", "gzip")]
+
+
+@pytest.mark.parametrize("name", NO_VHD)
+def test_what_is_called_a_vhd_and_has_no_footer_is_named(name: str, tmp_path: Path) -> None:
+    named, remedy, build = FOREIGN[name]
+    path = tmp_path / "file"
+    path.write_bytes(build(tmp_path))
+    with pytest.raises(ForeignDiskFormat, match=f"{re.escape(named)}.*{re.escape(remedy)}"):
+        inspect_file(path, VHD, most_bytes=64 * MIB)
+
+
+def test_a_vhd_that_is_something_else_is_told_apart_from_one_that_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    whole = by_qemu("vhd")(tmp_path)
+    cases: dict[bytes, tuple[type[BadDisk], str]] = {
+        gzip.compress(whole): (ForeignDiskFormat, r"gzip.*\.vhd\.gz"),
+        b"QFI\xfb\0\0\0\x03" + DISK: (WrongDiskFormat, "has qcow2"),
+        b"": (WrongDiskSize, "is empty"),
+        DISK: (DiskCutShort, "footer"),
+        whole[:-512]: (DiskCutShort, "footer"),
+    }
+    for data, (refusal, said) in cases.items():
+        path.write_bytes(data)
+        with pytest.raises(refusal, match=said):
+            inspect_file(path, VHD, most_bytes=64 * MIB)
+
+
+@pytest.mark.parametrize("name", [name for name in FOREIGN if "tar" not in name and name != "pax"])
+def test_what_is_called_an_ova_and_is_none_is_named(name: str, tmp_path: Path) -> None:
+    named, remedy, build = FOREIGN[name]
+    with pytest.raises(ForeignDiskFormat, match=f"{re.escape(named)}.*{re.escape(remedy)}"):
+        check_archive(build(tmp_path))
+
+
+def test_an_archive_is_taken_for_one_though_it_is_damaged() -> None:
+    for data in (tar(tarfile.PAX_FORMAT), old_tar(), b"x" + tar(tarfile.GNU_FORMAT)):
+        check_archive(data)
+    with pytest.raises(WrongDiskFormat, match="has raw"):
+        check_archive(DISK)
+    with pytest.raises(WrongDiskSize, match="is empty"):
+        check_archive(b"")
 
 
 @pytest.mark.parametrize("said", [SaidOfDisk("qcow2"), SaidOfDisk("vmdk")])

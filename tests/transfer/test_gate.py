@@ -156,6 +156,11 @@ def vmdk_in_parts(bench: Bench) -> Path:
     return next(bench.folder.glob("disk-*.vmdk"))
 
 
+def empty(file: Path) -> Path:
+    file.touch()
+    return file
+
+
 def vhdx_with_a_parent(bench: Bench) -> Path:
     file = bench.made("vhdx")
     place = file.read_bytes().index(bytes.fromhex("3767a1ca36fa434db3b633f0aa44e76b"))
@@ -244,10 +249,20 @@ REFUSED: dict[str, tuple[Callable[[Bench], Path], type[UserError], str]] = {
         UserError,
         "no disk in it",
     ),
-    "an OVA that is no archive": (
-        lambda bench: make(bench.raw, bench.folder / "a.ova", "vmdk"),
+    "an OVA that is damaged": (
+        lambda bench: patched(archive(bench.folder / "a.ova", {"a.ovf": OVF}), 0, "<I", 0x11111111),
         UserError,
-        "no archive",
+        "damaged, or no archive",
+    ),
+    "a disk that is called an OVA": (
+        lambda bench: make(bench.raw, bench.folder / "a.ova", "vmdk"),
+        BadDisk,
+        "format vmdk",
+    ),
+    "an OVA without bytes": (
+        lambda bench: empty(bench.folder / "a.ova"),
+        BadDisk,
+        "is empty",
     ),
     "a VMDK that is called raw inside": (
         lambda bench: archive(bench.folder / "a.ova", {"a.qcow2": bench.made("vmdk").read_bytes()}),

@@ -57,7 +57,9 @@ _LUKS: Final = Container(
 )
 VHD_FIXED: Final = _disk("vhd", "vhd", "vpc")
 GZIP: Final = Container("gzip inside gzip", "unpack it once with `gunzip`")
-GZIP_CALLED_RAW: Final = Container("gzip", "a name that ends in .raw.gz says so; or unpack it with `gunzip`")
+TAR: Final = Container(
+    "tar", "unpack it with `tar xf`; if it is an OVA, a name that ends in .ova, or --format ova, says so"
+)
 
 CONTAINERS: Final[tuple[tuple[Container, Callable[[bytes], bool]], ...]] = (
     (_disk("vmdk", "vmdk", "vmdk"), _at(0, b"KDMV")),
@@ -81,13 +83,7 @@ CONTAINERS: Final[tuple[tuple[Container, Callable[[bytes], bool]], ...]] = (
     (_packed("zip", "unzip"), _at(0, b"PK\x03\x04", b"PK\x05\x06")),
     (_packed("7z", "7z x"), _at(0, b"7z\xbc\xaf\x27\x1c")),
     (_packed("rar", "unrar x"), _at(0, b"Rar!\x1a\x07")),
-    (
-        Container(
-            "tar",
-            "unpack it with `tar xf`; if it is an OVA, a name that ends in .ova, or --format ova, says so",
-        ),
-        _tar,
-    ),
+    (TAR, _tar),
 )
 """What begins so is named, and refused."""
 
@@ -115,6 +111,11 @@ DISKS: Final[tuple[Callable[[bytes], bool], ...]] = (
 def container_of(head: bytes) -> Container | None:
     """What a file is that is no raw disk, by its first bytes; None: none that is known."""
     return next((container for container, matches in CONTAINERS if matches(head)), None)
+
+
+def gzip_called(disk_format: str) -> Container:
+    """gzip around a disk whose name says that there is none."""
+    return Container("gzip", f"a name that ends in .{disk_format}.gz says so; or unpack it with `gunzip`")
 
 
 def looks_like_disk(head: bytes) -> bool:

@@ -83,6 +83,8 @@ def inspect_file(path: Path, said: SaidOfDisk, *, most_bytes: int) -> InspectedD
             _check_sectors(head, file_bytes)
             disk = InspectedDisk("raw", file_bytes)
         else:
+            if disk.format == "vhd" and not vhd.read_footer(file, file_bytes):
+                _check_begins_as_vhd(head)
             disk = INSPECTIONS[disk.format](file, file_bytes)
     check_size(disk.size_bytes or 0, most_bytes)
     return disk
@@ -90,10 +92,30 @@ def inspect_file(path: Path, said: SaidOfDisk, *, most_bytes: int) -> InspectedD
 
 def _check_sectors(head: bytes, file_bytes: int) -> None:
     """Refuse a raw disk that is none, and say what it may be."""
-    found = _called_raw(head) or containers.text_of(head)
+    found = _called(head, "raw") or containers.text_of(head)
     if file_bytes % SECTOR_BYTES and found:
         reason = f"is not made of sectors of {SECTOR_BYTES} bytes: it begins as {found.name} does ({found.remedy})."
         raise WrongDiskSize(size_bytes=file_bytes, reason=reason)
+
+
+def _check_begins_as_vhd(head: bytes) -> None:
+    """Refuse a VHD without a footer by what it is instead, unless it may be a VHD that was cut."""
+    container = _called(head, "vhd")
+    if container is containers.VHD_FIXED or (container is None and containers.looks_like_disk(head) and head):
+        return
+    found = _foreign(container) if container else _otherwise(head, "vhd")
+    if found:
+        raise found
+
+
+def check_archive(head: bytes) -> None:
+    """Refuse what is called an OVA, and is known to be something else.
+
+    Raises:
+        BadDisk: it is; the class says what.
+    """
+    if containers.container_of(head) is not containers.TAR and (found := _otherwise(head, "ova")):
+        raise found
 
 
 def check_size(size_bytes: int, most_bytes: int) -> None:
@@ -114,14 +136,14 @@ def begins_as(head: bytes) -> str | None:
     """The other format that a raw disk begins as, which does not make it one; None: no known one."""
     if head.startswith(qcow2.MAGIC):
         return "qcow2"
-    container = _called_raw(head)
+    container = _called(head, "raw")
     return container.name if container else None
 
 
-def _called_raw(head: bytes) -> Container | None:
-    """What a disk that is said to be raw begins as: nothing was unpacked of it."""
+def _called(head: bytes, disk_format: SourceFormat) -> Container | None:
+    """What a disk begins as of which nothing was unpacked, since its name says that it is raw or a VHD."""
     container = containers.container_of(head)
-    return containers.GZIP_CALLED_RAW if container is containers.GZIP else container
+    return containers.gzip_called(disk_format) if container is containers.GZIP else container
 
 
 def _format(head: bytes, said: SaidOfDisk) -> SourceFormat:
@@ -133,23 +155,22 @@ def _format(head: bytes, said: SaidOfDisk) -> SourceFormat:
     container = containers.container_of(head)
     if head.startswith(MAGICS.get(said.format, ())) and (container is None or container.name == said.format):
         return said.format
-    raise _foreign(container) if container else _unexpected(head, said.format)
+    raise _otherwise(head, said.format) or WrongDiskFormat(
+        expected=said.format, found="none that is known", meant="raw"
+    )
 
 
-def _unexpected(head: bytes, expected: SourceFormat) -> BadDisk:
-    """Why what begins so has not the format that its name says."""
+def _otherwise(head: bytes, expected: SourceFormat) -> BadDisk | None:
+    """What begins so, and has not the format that its name says; None: nothing that is known."""
     if not head:
         return WrongDiskSize(size_bytes=0, reason="is empty.")
-    if head.startswith(qcow2.MAGIC):
+    container = containers.container_of(head)
+    if container is None and head.startswith(qcow2.MAGIC):
         return WrongDiskFormat(expected=expected, found="qcow2", meant="qcow2")
-    if containers.looks_like_disk(head):
+    if container is None and containers.looks_like_disk(head):
         return WrongDiskFormat(expected=expected, found="raw", meant="raw")
-    text = containers.text_of(head)
-    return (
-        _foreign(text)
-        if text
-        else WrongDiskFormat(expected=expected, found="none that is known", meant="raw")
-    )
+    known = container or containers.text_of(head)
+    return _foreign(known) if known else None
 
 
 def _guessed(head: bytes) -> SourceFormat:

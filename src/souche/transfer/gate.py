@@ -19,6 +19,7 @@ from souche import run
 from souche.formats import gzip_members, vhd, xz_stream
 from souche.formats.disk_inspection import (
     HEAD_BYTES,
+    check_archive,
     check_data,
     check_extended_data,
     inspect_file,
@@ -89,16 +90,16 @@ class Entrance:
         return xz_stream.decompress(stream, most_bytes=most_file_bytes(self._most_bytes))
 
     def _out_of_archive(self, stream: Iterator[bytes]) -> Iterator[bytes]:
-        archive = OvaDisk(stream)
+        head = _head(stream)
+        check_archive(head)
+        archive = OvaDisk(chain([head], stream))
         pieces = archive.pieces()
         first = next(pieces, b"")
         self._said = archive.said
         return chain([first], pieces)
 
     def _begun(self, stream: Iterator[bytes]) -> Iterator[bytes]:
-        head = b""
-        while len(head) < HEAD_BYTES and (piece := next(stream, b"")):
-            head += piece
+        head = _head(stream)
         self.disk = inspect_head(head, self._said, most_bytes=self._most_bytes)
         most = self._most_bytes if self.disk.format == "raw" else most_file_bytes(self._most_bytes)
         length = 0
@@ -192,6 +193,14 @@ def _copy(source: Path, path: Path, room: Room, *, given: bool) -> None:
     room.ask(source.stat().st_blocks * BLOCK_BYTES)
     command = ["cp", "--reflink=auto", "--sparse=always", "--", str(source.absolute()), str(path)]
     run.run(command, timeout_seconds=COPY_SECONDS, watch=room.check)
+
+
+def _head(stream: Iterator[bytes]) -> bytes:
+    """The beginning of a stream: `HEAD_BYTES` or more, or all that there is."""
+    head = b""
+    while len(head) < HEAD_BYTES and (piece := next(stream, b"")):
+        head += piece
+    return head
 
 
 def is_packed(first: bytes, said: SaidOfDisk) -> bool:
