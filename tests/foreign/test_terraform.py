@@ -251,6 +251,38 @@ def test_security_group_and_its_rules(terraform: GoClient) -> None:
     terraform.gone("SecurityGroups", "SecurityGroupIds", group_id)
 
 
+def test_security_group_in_use_is_taken_off_its_vms(region: ServedRegion, terraform: GoClient) -> None:
+    """outscale_security_group, destroyed before the VMs in it: by 9085 it knows to look for them, and it gives up at
+    a VM that has no other group. One that was terminated before would be one for an hour."""
+    group_id, other_id = (
+        terraform("CreateSecurityGroup", Description="Managed by Terraform", SecurityGroupName=name)[
+            "SecurityGroup"
+        ]["SecurityGroupId"]
+        for name in ("first", "second")
+    )
+    request = {"ImageId": region.official_image_id}
+    launches = [{"SecurityGroupIds": [group_id]}, {"SecurityGroupIds": [group_id, other_id]}]
+    gone, kept = (terraform("CreateVms", **request, **launch)["Vms"][0]["VmId"] for launch in launches)
+    for each in (gone, kept):
+        terraform.wait("Vms", "VmIds", each, "running", pending=["pending"])
+    terraform("DeleteVms", VmIds=[gone])
+    terraform.wait("Vms", "VmIds", gone, "terminated", VM_STOPPING)
+    assert terraform.refused("DeleteSecurityGroup", SecurityGroupId=group_id) == (409, "9085")
+    linked = {"Filters": {"SecurityGroupIds": [group_id]}}
+    assert (terraform("ReadNics", **linked)["Nics"], terraform("ReadLoadBalancers")["LoadBalancers"]) == (
+        [],
+        [],
+    )
+    for vm in terraform("ReadVms", **linked)["Vms"]:
+        left = [group["SecurityGroupId"] for group in vm["SecurityGroups"]]
+        left.remove(group_id)
+        assert left, "The Security Group is the unique Security Group of the following VMs"
+        terraform("UpdateVm", VmId=vm["VmId"], SecurityGroupIds=left)
+    terraform("DeleteSecurityGroup", SecurityGroupId=group_id)
+    terraform.gone("SecurityGroups", "SecurityGroupIds", group_id)
+    terraform("DeleteVms", VmIds=[kept])
+
+
 def test_public_ip_and_its_link(region: ServedRegion, terraform: GoClient) -> None:
     """outscale_public_ip and outscale_public_ip_link: the link is read back by its id, and
     destroyed before both of its ends."""

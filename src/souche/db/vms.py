@@ -208,9 +208,10 @@ def begin_transitions(
 
 
 def set_terminated(connection: sa.Connection, vm_id: str, reason: str, now: datetime) -> None:
-    """The VM is no more; its address is free, and no public IP leads to it. It stays listed until
-    `erase_terminated`."""
+    """The VM is no more; its address is free, no public IP leads to it, and it is in no security group. It stays
+    listed until `erase_terminated`."""
     public_ips.unlink_vm(connection, vm_id)
+    security_groups.put_vm(connection, vm_id, ())
     _update(
         connection,
         vm_id,
