@@ -6,6 +6,8 @@ import pytest
 
 from souche import config
 from souche.config import BadSetting, Settings
+from souche.main import tls
+from tests.support.certificates import certificate
 
 
 def made(given: tuple[str, ...] | None, variable: str | None = None) -> Settings:
@@ -122,3 +124,25 @@ def test_the_file_of_a_database_has_one_line(tmp_path: Path, text: str) -> None:
         database(database_file=str(file))
     with pytest.raises(BadSetting, match="No such file"):
         database(database_file=str(tmp_path / "absent"))
+
+
+def test_tls_takes_a_certificate_with_its_key_or_one_of_the_regions_own(tmp_path: Path) -> None:
+    files = certificate(tmp_path / "tls").pair
+
+    def checked(**given: object) -> Settings:
+        made = config.settings({"home": tmp_path, **given}, {})
+        tls.check(made)
+        return made
+
+    good = checked(tls_cert=str(files.certificate), tls_key=str(files.key))
+    assert (good.scheme, good.endpoint) == ("https", "https://127.0.0.1:8808")
+    assert checked(tls_self_signed=True).endpoint == "https://127.0.0.1:8808"
+    assert checked().endpoint == "http://127.0.0.1:8808"
+    with pytest.raises(BadSetting, match="--tls-key is not valid: it belongs to --tls-cert"):
+        checked(tls_cert=str(files.certificate))
+    with pytest.raises(BadSetting, match="--tls-cert is not valid: it belongs to --tls-key"):
+        checked(tls_key=str(files.key))
+    with pytest.raises(BadSetting, match="--tls-self-signed is not valid: either this or --tls-cert"):
+        checked(tls_cert=str(files.certificate), tls_key=str(files.key), tls_self_signed=True)
+    with pytest.raises(BadSetting, match=r"nowhere\.pem: No such file"):
+        checked(tls_cert=str(tmp_path / "nowhere.pem"), tls_key=str(files.key))

@@ -18,8 +18,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from souche.main import administration, networks
+from tests.support.certificates import certificate
 from tests.support.polling import eventually
 from tests.wire.server import Server
 
@@ -126,6 +128,30 @@ def test_region_is_served(region: tuple[Path, Served]) -> None:
     assert served.call(account, "ReadRegions")["Regions"] == [{"Endpoint": netloc, "RegionName": "souche-1"}]
     assert told("info", "--home", home) == served.facts
     assert (served.facts["Compute"], served.facts["Accelerator"]) == ("simulated", "none")
+
+
+def test_a_region_with_a_certificate_of_its_own_speaks_https(home: Path) -> None:
+    told("account", "create", "alice", "--home", home)
+    with serving(home, "--tls-self-signed", "--oos-listen", "") as served:
+        authority = home / "tls" / "ca.pem"
+        api = served.facts["Api"]
+        assert api.startswith("https://127.0.0.1:")
+        assert requests.get(api, verify=str(authority), timeout=10).json()["Version"]
+        said = served.errors.read_text()
+        assert str(authority) in said
+        assert served.facts["TlsFingerprint"] in said
+        other = certificate(home.with_name("other"))
+        for name in ("certificate.pem", "key.pem"):
+            (home / "tls" / name).write_bytes((home.with_name("other") / name).read_bytes())
+        eventually(lambda: _is_trusted(api, other.authority))
+    assert (home / "tls").stat().st_mode & 0o777 == 0o755
+
+
+def _is_trusted(api: str, authority: Path) -> bool:
+    try:
+        return requests.get(api, verify=str(authority), timeout=10).ok
+    except requests.exceptions.SSLError:
+        return False
 
 
 @pytest.mark.parametrize("same_address", [True, False])

@@ -4,7 +4,7 @@ settings record and docs/settings.md are made from this table."""
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -15,6 +15,8 @@ from souche.errors import Invalid
 GIB: Final = 1024**3
 OTHERS: Final = 0o077
 """the part of a mode that is not the owner's"""
+FILES: Final = ("database_file", "tls_cert", "tls_key")
+"""settings that name a file, which other processes read too or which is read again later"""
 MOST_RESERVE_GIB: Final = 1024**2
 
 
@@ -62,6 +64,21 @@ SETTINGS: Final = (
         "File with that URL in its one line, password included, which nobody else may read.",
     ),
     Setting("listen", str, "127.0.0.1:8808", "HOST:PORT where the API answers."),
+    Setting(
+        "tls_cert",
+        str,
+        "",
+        "File with the certificate (PEM, with those between it and a root) that the API and the embedded object store"
+        " show: both speak https then, and nothing else. Read again when it changes.",
+    ),
+    Setting("tls_key", str, "", "File with the private key of --tls-cert (PEM, without a passphrase)."),
+    Setting(
+        "tls_self_signed",
+        bool,
+        False,  # noqa: FBT003
+        "The API and the embedded object store speak https with a certificate by an authority of the region's own, made"
+        " once and kept in HOME/tls: clients trust HOME/tls/ca.pem. For a first try.",
+    ),
     Setting("region", str, "souche-1", "Name of the region. Its subregions are this name with a letter."),
     Setting(
         "subregions",
@@ -81,8 +98,8 @@ SETTINGS: Final = (
         "endpoint",
         str,
         "",
-        "URL under which clients reach the API, as ReadRegions shows it. Default: http:// and the address that"
-        " it listens on.",
+        "URL under which clients reach the API, as ReadRegions shows it. Default: http:// (https:// with TLS) and the"
+        " address that it listens on.",
     ),
     Setting(
         "guest_network",
@@ -132,8 +149,8 @@ SETTINGS: Final = (
         "oos_endpoint",
         str,
         "",
-        "URL under which clients reach the object store; default: http:// and the address that it listens on. With"
-        " an empty --oos-listen: the S3 service that takes its place.",
+        "URL under which clients reach the object store; default: http:// (https:// with TLS) and the address that it"
+        " listens on. With an empty --oos-listen: the S3 service that takes its place.",
     ),
     Setting(
         "oos_key_file",
@@ -196,6 +213,9 @@ class Settings:
     database: str
     database_file: str
     listen: str
+    tls_cert: str
+    tls_key: str
+    tls_self_signed: bool
     region: str
     subregions: str
     compute: Literal["libvirt", "simulated"]
@@ -215,6 +235,11 @@ class Settings:
     require_signed: str
     allow_faults: bool
     log_level: str
+
+    @property
+    def scheme(self) -> Literal["http", "https"]:
+        """What the API and the embedded object store speak."""
+        return "https" if self.tls_cert or self.tls_self_signed else "http"
 
     @property
     def subregion_letters(self) -> tuple[str, ...]:
@@ -376,13 +401,14 @@ def settings(given: Mapping[str, Any], environment: Mapping[str, str] = os.envir
     """
     values = {setting.key: _value(setting, given.get(setting.key), environment) for setting in SETTINGS}
     values["home"] = values["home"].resolve()
-    if values["database_file"]:
-        values["database_file"] = str(Path(values["database_file"]).resolve())
+    for key in FILES:
+        if values[key]:
+            values[key] = str(Path(values[key]).resolve())
     for setting in SETTINGS:
         if setting.key.endswith("endpoint") and values[setting.key]:
             check_url(setting.flag, values[setting.key])
-    values["endpoint"] = values["endpoint"] or f"http://{values['listen']}"
-    return Settings(**values)
+    made = Settings(**values)
+    return made if made.endpoint else replace(made, endpoint=f"{made.scheme}://{made.listen}")
 
 
 def _value(setting: Setting, given: Any, environment: Mapping[str, str]) -> Any:

@@ -117,6 +117,11 @@ class Home:
         return self.oos / "data"
 
     @property
+    def tls(self) -> Path:
+        """The certificate of the region's own (`main/self_signed.py`)."""
+        return self.path / "tls"
+
+    @property
     def serving(self) -> Path:
         return self.path / "serving.json"
 
@@ -143,18 +148,24 @@ class Home:
         `readers` is the group of QEMU's user, which reads the layers, and passes through the folders above them and
         above the guests' own files; None: nobody else has to. What is made later goes by `disks/` (see
         `storage/qcow2/directory`). The folder itself is the operator's, and so is what the object store has in its own.
+        What is in `tls/` has its modes from the start: clients read the authority's certificate.
         """
         disks = self.disks.resolve()  # it may be a link to another file system
         layers, guests = disks / "layers", self.path / "guests"
         for root, folders, files in chain(os.walk(self.path), os.walk(disks)):
             folder = Path(root)
             if folder == self.path:
-                folders[:] = [name for name in folders if name not in (self.oos.name, self.disks.name)]
+                folders[:] = [name for name in folders if name not in self._own_modes]
             else:
                 shared = folder in (disks, layers, guests) or folder.parent == guests
                 _close(folder, 0o710 if shared else PRIVATE_FOLDER, readers)
             for name in files:
                 _close(folder / name, 0o640 if folder == layers else PRIVATE, readers)
+
+    @property
+    def _own_modes(self) -> tuple[str, ...]:
+        """Folders that `narrow` leaves alone, or comes to by another way."""
+        return (self.oos.name, self.disks.name, self.tls.name)
 
     def make_disks(self) -> None:
         """Make the folder of the disks where it is missing."""

@@ -3,14 +3,13 @@
 import http.client
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
-
-import uvicorn
 
 from souche.app.region import Region
 from souche.clock import SystemClock
@@ -19,7 +18,7 @@ from souche.db.store import Store
 from souche.http import connections
 from souche.http.app import create_app
 from souche.http.connections import Bounds
-from souche.http.server import configuration
+from souche.http.server import Application, server_of
 from souche.ids import IdSource
 from tests.wire.signing import ACCESS_KEY_ID, OSC_SDK_PYTHON, SECRET_KEY, ClientForm, sign
 
@@ -101,10 +100,12 @@ class Server:
 
 
 @contextmanager
-def serving(app: Any, bounds: Bounds = connections.API) -> Iterator[Server]:
+def serving(
+    app: Any, bounds: Bounds = connections.API, tls: ssl.SSLContext | None = None
+) -> Iterator[Server]:
     """The application on a free port of the loopback address."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(configuration(app, bounds))
+        server = server_of(Application(app, listening, bounds, tls))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:

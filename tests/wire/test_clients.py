@@ -11,8 +11,11 @@ import pytest
 from libcloud.compute.drivers.outscale import OutscaleNodeDriver
 from osc_sdk_python import Gateway
 
+from souche.clock import SystemClock
+from souche.http.certificates import Tls
+from tests.support.certificates import certificate
 from tests.wire.answers import check_answer
-from tests.wire.server import REGION_NAME, Server
+from tests.wire.server import REGION_NAME, Server, new_app, serving
 from tests.wire.signing import ACCESS_KEY_ID, SECRET_KEY
 
 
@@ -40,6 +43,15 @@ def test_osc_sdk_python(gateway: Any) -> None:
 def test_osc_sdk_python_shows_our_errors(gateway: Any) -> None:
     with pytest.raises(Exception, match="3001"):
         gateway.raw("ReadSubregions", Nonsense=1)
+
+
+def test_osc_sdk_python_by_https(gateway: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = certificate(tmp_path / "tls")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(files.authority))
+    with serving(new_app(), tls=Tls(files.pair, SystemClock()).context) as server:
+        endpoint = f"https://127.0.0.1:{server.port}/api/v1"
+        monkeypatch.setattr(gateway.call.profile.endpoints, "api", endpoint)
+        check_answer("ReadSubregions", gateway.ReadSubregions())
 
 
 def test_osc_cli(server: Server, tmp_path: Path) -> None:

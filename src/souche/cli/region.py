@@ -13,7 +13,18 @@ from souche.cli.output import show, told
 from souche.faults import Faults
 from souche.home import Home
 
-API_SETTINGS: Final = ("home", "listen", "region", "database", "database_file", "endpoint", "log_level")
+API_SETTINGS: Final = (
+    "home",
+    "listen",
+    "tls_cert",
+    "tls_key",
+    "tls_self_signed",
+    "region",
+    "database",
+    "database_file",
+    "endpoint",
+    "log_level",
+)
 
 
 def build_serve(composition: Composition) -> Callable[..., None]:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp
 from souche.http import connections
 from souche.http.connections import Bounds, Connections
 from souche.http.protocol import BoundedHttp
+from souche.http.tls_server import TlsServer
 
 BACKLOG = 2048
 GRACE_SECONDS = 10
@@ -25,11 +27,13 @@ IDLE_SECONDS = 5
 
 @dataclass(frozen=True)
 class Application:
-    """An ASGI application, the socket that it listens on, and the bounds of its connections."""
+    """An ASGI application, the socket that it listens on, the bounds of its connections; by TLS if there is a
+    context."""
 
     asgi: ASGIApp
     listening: socket.socket
     bounds: Bounds = connections.API
+    tls: ssl.SSLContext | None = None
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -65,7 +69,7 @@ def run(applications: Sequence[Application]) -> None:
 
 
 async def _main(applications: Sequence[Application]) -> None:
-    servers = [_Server(configuration(each.asgi, each.bounds)) for each in applications]
+    servers = [server_of(each) for each in applications]
 
     def end() -> None:
         for server in servers:
@@ -79,9 +83,20 @@ async def _main(applications: Sequence[Application]) -> None:
     )
 
 
-def configuration(application: ASGIApp, bounds: Bounds) -> uvicorn.Config:
+def server_of(application: Application) -> uvicorn.Server:
+    """The server of an application; signals are for others to handle."""
+    open_connections = Connections(application.bounds, connections.most_files())
+    configured = configuration(application.asgi, application.bounds, open_connections)
+    if application.tls is None:
+        return _Server(configured)
+    return TlsServer(configured, application.tls, application.bounds, open_connections)
+
+
+def configuration(
+    application: ASGIApp, bounds: Bounds, open_connections: Connections | None = None
+) -> uvicorn.Config:
     """How uvicorn serves an application."""
-    open_connections = Connections(bounds, connections.most_files())
+    open_connections = open_connections or Connections(bounds, connections.most_files())
     return uvicorn.Config(
         application,
         log_config=None,

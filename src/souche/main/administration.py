@@ -9,8 +9,7 @@ from souche.cli.composition import Administered
 from souche.errors import Unavailable
 from souche.home import Home, NotServed
 from souche.main.databases import open_store
-from souche.main.told_region import told_allow_list, told_region
-from souche.objects.fetch import Fetcher
+from souche.main.told_region import told_fetcher, told_region
 from souche.recipes import debian
 from souche.storage.qcow2.driver import Qcow2Store
 
@@ -43,7 +42,7 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
             boots=lambda: _offline().boots(home),
             updating=home.update,
             builder=debian,
-            fetcher_of=lambda url: Fetcher(told_allow_list(home, url)),
+            fetcher_of=lambda url: told_fetcher(home, url),
         )
 
 

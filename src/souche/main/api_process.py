@@ -23,7 +23,7 @@ from souche.home import Facts, Home, NotServed
 from souche.http import server
 from souche.http.app import create_app
 from souche.http.server import Application
-from souche.main import guest_network, http_process, identity, records
+from souche.main import guest_network, http_process, identity, records, tls
 from souche.main.told_region import told_region
 
 log = structlog.get_logger()
@@ -48,12 +48,15 @@ def run(settings: Settings) -> None:
     """
     logs.configure(settings.log_level)
     http_process.prepare()
+    tls.check(settings)
     with answering(settings) as region:
         listening = http_process.listen(settings)
         settings = replace(settings, endpoint=http_process.endpoint_of(settings, listening))
         region = replace(region, endpoint=settings.endpoint)
+        served = tls.open_tls(settings, Home(settings.home))
         log.info("answering", region=region.name, api=f"{settings.endpoint}/api/v1")
-        server.run([Application(create_app(region, http_process.keys_of(region)), listening)])
+        context = served.tls.context if served else None
+        server.run([Application(create_app(region, http_process.keys_of(region)), listening, tls=context)])
 
 
 @contextmanager

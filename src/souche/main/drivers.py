@@ -120,7 +120,9 @@ def run_embedded_oos(home: Home) -> Iterator[EmbeddedOos]:
 def keep_embedded_oos(home: Home, settings: Settings, listening: socket.socket) -> Iterator[EmbeddedOos]:
     """The embedded store of a region that is served with it or, where it does not start, without it for now. Its
     clients come by `listening`."""
-    oos = embedded_oos(home, settings.oos_endpoint or url_of(listening), settings.reserve_bytes // 2)
+    oos = embedded_oos(
+        home, settings.oos_endpoint or url_of(settings, listening), settings.reserve_bytes // 2
+    )
     oos.start_when_possible()
     try:
         yield oos
@@ -128,9 +130,9 @@ def keep_embedded_oos(home: Home, settings: Settings, listening: socket.socket) 
         oos.stop()
 
 
-def url_of(listening: socket.socket) -> str:
+def url_of(settings: Settings, listening: socket.socket) -> str:
     """The URL of a server at this socket."""
-    return f"http://{address_of(listening)}"
+    return f"{settings.scheme}://{address_of(listening)}"
 
 
 def address_of(listening: socket.socket) -> str:

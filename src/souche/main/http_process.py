@@ -57,7 +57,7 @@ def endpoint_of(settings: Settings, listening: socket.socket) -> str:
     if settings.address[1]:
         return settings.endpoint
     host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{settings.scheme}://[{host}]:{port}" if ":" in host else f"{settings.scheme}://{host}:{port}"
 
 
 def keys_of(region: Region) -> KeyLookup:

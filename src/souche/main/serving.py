@@ -22,7 +22,16 @@ from souche.http.metadata import create_metadata_app
 from souche.http.s3.desk import Desk
 from souche.http.s3.door import Door, opened
 from souche.http.server import Application
-from souche.main import guest_network, guest_services, http_process, identity, machine, public_range, records
+from souche.main import (
+    guest_network,
+    guest_services,
+    http_process,
+    identity,
+    machine,
+    public_range,
+    records,
+    tls,
+)
 from souche.main.databases import CHECKPOINT_SECONDS, check_databases, checkpoint_databases, open_records
 from souche.main.drivers import (
     address_of,
@@ -39,6 +48,7 @@ from souche.main.drivers import (
 from souche.main.http_process import CannotListen
 from souche.main.regions import allow_list, make_region, make_room, read_required_keys
 from souche.main.space import make_space
+from souche.main.tls import ServedTls
 from souche.objects.fetch import Fetcher
 from souche.reconcile.holds import Hold
 from souche.reconcile.loop import SweepLoop
@@ -61,6 +71,7 @@ class Served:
     sweeps: SweepLoop
     bridge: str | None
     oos_listen: str | None
+    tls: ServedTls | None
 
 
 @contextmanager
@@ -91,7 +102,12 @@ def serve(settings: Settings) -> Iterator[Served]:
         door = stack.enter_context(bucket_socket(settings))
         embedded = stack.enter_context(keep_embedded_oos(home, settings, door)) if door else None
         oos = embedded or external_oos(settings)
-        fetcher = Fetcher(allow_list(settings.import_endpoints, oos.endpoint if oos else ""))
+        gateway_ips = [compute.network.gateway_ip] if settings.guest_services else []
+        served_tls = tls.open_tls(settings, home, *gateway_ips)
+        fetcher = Fetcher(
+            allow_list(settings.import_endpoints, oos.endpoint if oos else ""),
+            trusted=served_tls.trusted if served_tls else None,
+        )
         room = make_room(home, settings.reserve_bytes)
         faults = _faults(settings, home)
         parts = make_parts(home, store, compute, fetcher, ways_to_buckets(settings, home, oos, room), room)
@@ -125,8 +141,9 @@ def serve(settings: Settings) -> Iterator[Served]:
         )
         if door and embedded:
             desk = Desk(region, embedded, http_process.keys_of(region))
-            stack.enter_context(opened(Door(door, embedded.address, desk)))
-        yield Served(region, parts, sweeps, bridge, address_of(door) if door else None)
+            context = served_tls.tls.context if served_tls else None
+            stack.enter_context(opened(Door(door, embedded.address, desk, context)))
+        yield Served(region, parts, sweeps, bridge, address_of(door) if door else None, served_tls)
 
 
 def _faults(settings: Settings, home: Home) -> Faults | None:
@@ -161,7 +178,8 @@ def run(settings: Settings) -> None:
     settings = replace(settings, endpoint=http_process.endpoint_of(settings, api_socket))
     with serve(settings) as served:
         api = create_app(served.region, http_process.keys_of(served.region))
-        applications = [Application(api, api_socket)]
+        context = served.tls.tls.context if served.tls else None
+        applications = [Application(api, api_socket, tls=context)]
         if served.bridge is not None:
             metadata_app = create_metadata_app(served.region)
             guests = metadata_socket.listen(served.bridge)
@@ -180,13 +198,14 @@ def _for_guests(served: Served, bridge: str, api: Application) -> Iterator[Appli
     guest_services.pass_on_buckets(served.oos_listen, bridge, gateway_ip)
     listening = guest_services.listen(api.listening, bridge, gateway_ip)
     if listening is not None:
-        yield Application(api.asgi, listening)
+        yield Application(api.asgi, listening, tls=api.tls)
 
 
 def _check(settings: Settings) -> None:
     """Refuse settings that are wrong before anything is begun."""
     _ = settings.trash_kept, settings.subregion_letters, read_required_keys(settings.require_signed)
     database_url(settings)
+    tls.check(settings)
     if settings.guest_network:
         guest_network.check(settings.guest_network)
     if settings.public_ips:
@@ -211,6 +230,9 @@ def _tell(settings: Settings, served: Served) -> None:
         "Api": f"{settings.endpoint}/api/v1",
         "Oos": served.region.oos_endpoint or None,
         "OosListen": served.oos_listen,
+        "TlsCertificate": str(served.tls.tls.pair.certificate) if served.tls else None,
+        "TlsFingerprint": served.tls.tls.fingerprint if served.tls else None,
+        "TlsTrusted": str(served.tls.trusted) if served.tls else None,
         "AllowImport": ",".join(settings.allow_import) or None,
         "Metadata": f"http://{metadata_socket.METADATA_IP}" if served.bridge else None,
         "ShareGate": settings.share_gate,

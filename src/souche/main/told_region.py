@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from ipaddress import IPv4Network
+from pathlib import Path
 
 from souche.app.region import Region
 from souche.compute.base import GuestNetwork
@@ -29,7 +30,7 @@ def told_region(home: Home, store: Store, console: Callable[[str], bytes]) -> Re
         store,
         GuestNetwork(cidr, str(IPv4Network(cidr)[1])),
         console,
-        Fetcher(told_allow_list(home)),
+        told_fetcher(home),
         RemoteWorkflows(store),
         str(facts.get("Oos") or ""),
         make_room(home, reserve_bytes_of(facts)),
@@ -39,6 +40,12 @@ def told_region(home: Home, store: Store, console: Callable[[str], bytes]) -> Re
         required_keys=tuple(map(PublicKey.read, str(facts.get("RequireSigned") or "").split())),
         faults=Faults(home.faults) if facts.get("AllowFaults") else None,
     )
+
+
+def told_fetcher(home: Home, url: str = "") -> Fetcher:
+    """What downloads as the server does, from the host of a URL of the operator's too."""
+    trusted = home.told().get("TlsTrusted")
+    return Fetcher(told_allow_list(home, url), trusted=Path(str(trusted)) if trusted else None)
 
 
 def told_allow_list(home: Home, url: str = "") -> AllowList:

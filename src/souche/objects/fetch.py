@@ -11,12 +11,14 @@ Proxies of the environment are not used: behind one, the address that counts wou
 """
 
 import http.client
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
+from pathlib import Path
 from typing import Final
 from urllib.parse import urljoin
 
@@ -86,18 +88,27 @@ class Download:
     chunks: Iterator[bytes]
 
 
-@cache
-def _trusted() -> ssl.SSLContext:
-    """The system's certificate authorities, read at the first URL that needs them: OpenSSL 3 takes 85 ms for it."""
-    return ssl.create_default_context()
+@lru_cache(maxsize=2)
+def _trusted(more: Path | None, _changed_ns: int) -> ssl.SSLContext:
+    """The system's certificate authorities, and what is in a file; read at the first URL that needs them, and when the
+    file changes: OpenSSL 3 takes 85 ms for it. A server's own certificate in the file is trusted as it is."""
+    context = ssl.create_default_context()
+    if more is not None:
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.load_verify_locations(more)
+    return context
 
 
 class Fetcher:
-    """Opens URLs. `resolver` is the system's, except in tests."""
+    """Opens URLs. `resolver` is the system's, except in tests; `trusted` is a file with certificates that are trusted
+    beside the system's, as the region's own store may have one that nobody else vouches for."""
 
-    def __init__(self, allowed: AllowList, *, resolver: Resolver = resolve) -> None:
+    def __init__(
+        self, allowed: AllowList, *, resolver: Resolver = resolve, trusted: Path | None = None
+    ) -> None:
         self._allowed = allowed
         self._resolver = resolver
+        self._more = trusted
 
     @contextmanager
     def open(
@@ -157,6 +168,10 @@ class Fetcher:
         with self.open(url, parameter, limits) as download:
             return b"".join(download.chunks), download.headers
 
+    def _wrap(self, plain: socket.socket, target: Target) -> ssl.SSLSocket:
+        changed_ns = self._more.stat().st_mtime_ns if self._more else 0
+        return _trusted(self._more, changed_ns).wrap_socket(plain, server_hostname=target.host)
+
     @contextmanager
     def _get(
         self, target: Target, parameter: str, limits: Limits, deadline: Deadline
@@ -166,9 +181,7 @@ class Fetcher:
         ) as plain:
             try:
                 connection = http.client.HTTPConnection(target.host, target.port)
-                connection.sock = (
-                    _trusted().wrap_socket(plain, server_hostname=target.host) if target.tls else plain
-                )
+                connection.sock = self._wrap(plain, target) if target.tls else plain
                 connection.request("GET", target.path, headers={"Host": target.host_header, "Accept": "*/*"})
                 response = connection.getresponse()
             except (OSError, http.client.HTTPException) as error:

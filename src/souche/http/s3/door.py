@@ -8,6 +8,7 @@ done by a few threads beside it, which addresses and accounts take in turns.
 import asyncio
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from typing import Final
@@ -19,6 +20,7 @@ from souche.http import connections
 from souche.http.s3.answers import Refused
 from souche.http.s3.connection import Connection, Shared
 from souche.http.s3.desk import Desk
+from souche.http.s3.tls_wires import without_tls
 from souche.http.s3.wires import Wire
 from souche.http.turns import Bounds, Turns
 
@@ -28,6 +30,7 @@ LOOKUPS: Final = Bounds(threads=4, most_each=3, most_waiting=512, most_seconds=6
 """Of one address: some milliseconds each."""
 FILES_OF_ONE: Final = 6
 """a connection's two sockets and two pipes"""
+FILES_OF_TLS: Final = 2
 MOST_CONNECTIONS: Final = 2048
 MOST_FROM_ADDRESS: Final = 1024
 FULL_SECONDS: Final = 0.1
@@ -48,11 +51,19 @@ def opened(door: "Door") -> Iterator[None]:
 class Door:
     """A door that is open from `open` to `close`."""
 
-    def __init__(self, listening: socket.socket, store: tuple[str, int], desk: Desk) -> None:
+    def __init__(
+        self,
+        listening: socket.socket,
+        store: tuple[str, int],
+        desk: Desk,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         """`listening` is where clients connect, `store` where the store listens."""
         self._listening = listening
+        self._tls = tls
         self._shared = Shared(store, desk, Turns("oos-desk", ANSWERS), Turns("oos-look", LOOKUPS))
-        files = min(connections.most_files() // FILES_OF_ONE, MOST_CONNECTIONS * 4 // 3)
+        files_of_one = FILES_OF_ONE + (FILES_OF_TLS if tls else 0)
+        files = min(connections.most_files() // files_of_one, MOST_CONNECTIONS * 4 // 3)
         self._open = connections.Connections(connections.Bounds(MOST_FROM_ADDRESS), files)
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="oos-door", daemon=True)
@@ -90,17 +101,33 @@ class Door:
             task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, sock: socket.socket, host: str) -> None:
-        client = Wire(sock)
+        sock.setblocking(False)  # noqa: FBT003 (socket's own)
         if not self._open.admit(host):
-            refused = Refused("SlowDown", "There are too many connections. Please reduce your request rate.")
-            with contextlib.suppress(OSError):
-                sock.send(refused.answer().encoded(bodiless=False, last=True))
-            client.close()
+            self._turn_away(sock)
             return
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await Connection(client, host, self._shared).serve()
+            if self._tls is None:
+                await Connection(Wire(sock), host, self._shared).serve()
+            else:
+                await self._serve_tls(sock, host, self._tls)
         except Exception:
             log.exception("a connection to the object store's door broke")
         finally:
             self._open.leave(host)
+
+    async def _serve_tls(self, sock: socket.socket, host: str, context: ssl.SSLContext) -> None:
+        try:
+            async with without_tls(sock, context) as wire:
+                await Connection(wire, host, self._shared).serve()
+        except OSError as error:  # ssl.SSLError is one
+            log.debug("a TLS connection to the object store's door broke", host=host, reason=str(error))
+            sock.close()
+
+    def _turn_away(self, sock: socket.socket) -> None:
+        """Say why, where that takes no handshake."""
+        refused = Refused("SlowDown", "There are too many connections. Please reduce your request rate.")
+        with contextlib.suppress(OSError):
+            if self._tls is None:
+                sock.send(refused.answer().encoded(bodiless=False, last=True))
+        sock.close()

@@ -1,0 +1,73 @@
+"""TLS as the settings ask for it: the operator's certificate, or one of the region's own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from souche.clock import SystemClock
+from souche.config import BadSetting, Settings
+from souche.home import Home
+from souche.http.certificates import CERTIFICATE_FLAG, KEY_FLAG, Pair, Tls
+from souche.main.self_signed import SelfSigned
+
+FLAG: Final = "--tls-self-signed"
+EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104  not a name of anything
+
+
+@dataclass(frozen=True)
+class ServedTls:
+    """The certificate in use, and the file by which clients trust it (None: they are expected to by themselves)."""
+
+    tls: Tls
+    authority: Path | None
+
+    @property
+    def trusted(self) -> Path:
+        """What the region's own requests to its object store trust beside the system's authorities."""
+        return self.authority or self.tls.pair.certificate
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings of TLS that are wrong.
+
+    Raises:
+        BadSetting.
+    """
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        given, missing = (CERTIFICATE_FLAG, KEY_FLAG) if settings.tls_cert else (KEY_FLAG, CERTIFICATE_FLAG)
+        raise BadSetting(flag=missing, reason=f"it belongs to {given}: give both, or neither")
+    if settings.tls_cert and settings.tls_self_signed:
+        raise BadSetting(flag=FLAG, reason=f"either this or {CERTIFICATE_FLAG} is expected")
+    if settings.tls_cert:
+        Tls(_pair(settings), SystemClock())
+
+
+def open_tls(settings: Settings, home: Home, *more_names: str) -> ServedTls | None:
+    """What the servers of this process need for TLS, read again when it changes; None: they speak plain HTTP.
+    `more_names`: of this machine, for a certificate of the region's own.
+
+    Raises:
+        BadSetting.
+    """
+    if settings.tls_self_signed:
+        own = SelfSigned(home.tls, [*_names(settings), *more_names], SystemClock())
+        served = ServedTls(Tls(own.pair, SystemClock(), own.renew), own.authority)
+    elif settings.tls_cert:
+        served = ServedTls(Tls(_pair(settings), SystemClock()), None)
+    else:
+        return None
+    served.tls.keep_looking()
+    return served
+
+
+def _pair(settings: Settings) -> Pair:
+    return Pair(Path(settings.tls_cert), Path(settings.tls_key))
+
+
+def _names(settings: Settings) -> list[str]:
+    """By which clients reach the API and the object store, as far as the settings say."""
+    endpoints = (settings.endpoint, settings.oos_endpoint if settings.oos_address else "")
+    addresses = (settings.address, settings.oos_address or ("", 0))
+    hosts = [*(urlsplit(each).hostname or "" for each in endpoints), *(host for host, _ in addresses)]
+    return [host for host in hosts if host and host not in EVERYWHERE]
