@@ -154,6 +154,26 @@ def _is_trusted(api: str, authority: Path) -> bool:
         return False
 
 
+def test_a_region_tells_whether_it_is_ready_part_by_part(region: tuple[Path, Served]) -> None:
+    home, served = region
+    url = served.facts["Api"].removesuffix("/api/v1")
+    assert requests.get(f"{url}/healthz", timeout=10).json() == {"Healthy": True}
+
+    def parts() -> dict[str, bool]:
+        answer = requests.get(f"{url}/readyz", timeout=10)
+        found = {name: each["Ready"] for name, each in answer.json()["Checks"].items()}
+        assert answer.status_code == (200 if all(found.values()) else 503)
+        return found
+
+    names = ("database", "store", "hypervisor")
+    eventually(lambda: parts() == dict.fromkeys(names, True), GRACE_SECONDS)
+    mark = home / "disks" / "region-id"
+    mark.rename(mark.with_suffix(".away"))
+    eventually(lambda: parts() == {**dict.fromkeys(names, True), "store": False})
+    mark.with_suffix(".away").rename(mark)
+    eventually(lambda: all(parts().values()))
+
+
 @pytest.mark.parametrize("same_address", [True, False])
 def test_second_server_of_a_home_is_refused(region: tuple[Path, Served], *, same_address: bool) -> None:
     home, served = region

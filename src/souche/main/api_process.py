@@ -22,8 +22,9 @@ from souche.errors import SystemFailure
 from souche.home import Facts, Home, NotServed
 from souche.http import server
 from souche.http.app import create_app
+from souche.http.health import health_routes
 from souche.http.server import Application
-from souche.main import guest_network, http_process, identity, records, tls
+from souche.main import guest_network, http_process, identity, readiness, records, tls
 from souche.main.told_region import told_region
 
 log = structlog.get_logger()
@@ -56,7 +57,9 @@ def run(settings: Settings) -> None:
         served = tls.open_tls(settings, Home(settings.home))
         log.info("answering", region=region.name, api=f"{settings.endpoint}/api/v1")
         context = served.tls.context if served else None
-        server.run([Application(create_app(region, http_process.keys_of(region)), listening, tls=context)])
+        health = health_routes(readiness.of_records(region.store))
+        api = create_app(region, http_process.keys_of(region), health)
+        server.run([Application(api, listening, tls=context)])
 
 
 @contextmanager

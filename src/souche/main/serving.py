@@ -18,6 +18,7 @@ from souche.faults import Faults
 from souche.home import Home
 from souche.http import connections, metadata_socket, server
 from souche.http.app import create_app
+from souche.http.health import health_routes
 from souche.http.metadata import create_metadata_app
 from souche.http.s3.desk import Desk
 from souche.http.s3.door import Door, opened
@@ -29,6 +30,7 @@ from souche.main import (
     identity,
     machine,
     public_range,
+    readiness,
     records,
     tls,
 )
@@ -72,6 +74,7 @@ class Served:
     bridge: str | None
     oos_listen: str | None
     tls: ServedTls | None
+    checks: readiness.Checks
 
 
 @contextmanager
@@ -143,7 +146,8 @@ def serve(settings: Settings) -> Iterator[Served]:
             desk = Desk(region, embedded, http_process.keys_of(region))
             context = served_tls.tls.context if served_tls else None
             stack.enter_context(opened(Door(door, embedded.address, desk, context)))
-        yield Served(region, parts, sweeps, bridge, address_of(door) if door else None, served_tls)
+        checks = readiness.of_server(home, store, compute, oos)
+        yield Served(region, parts, sweeps, bridge, address_of(door) if door else None, served_tls, checks)
 
 
 def _faults(settings: Settings, home: Home) -> Faults | None:
@@ -177,7 +181,8 @@ def run(settings: Settings) -> None:
     api_socket = _listen(settings)
     settings = replace(settings, endpoint=http_process.endpoint_of(settings, api_socket))
     with serve(settings) as served:
-        api = create_app(served.region, http_process.keys_of(served.region))
+        keys = http_process.keys_of(served.region)
+        api = create_app(served.region, keys, health_routes(served.checks))
         context = served.tls.tls.context if served.tls else None
         applications = [Application(api, api_socket, tls=context)]
         if served.bridge is not None:
