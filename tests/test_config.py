@@ -6,7 +6,7 @@ import pytest
 
 from souche import config
 from souche.config import BadSetting, Settings
-from souche.main import tls
+from souche.main import database_url, tls
 from tests.support.certificates import certificate
 
 
@@ -74,7 +74,7 @@ SECRET = "Pa55-w0rd"
 
 
 def database(**given: str) -> str | None:
-    return config.database_url(config.settings({"home": Path("/home"), **given}, {}))
+    return database_url.database_url(config.settings({"home": Path("/home"), **given}, {}))
 
 
 def test_the_records_are_in_the_home_unless_a_database_is_named(tmp_path: Path) -> None:

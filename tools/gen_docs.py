@@ -24,11 +24,13 @@ def settings_page() -> str:
         [
             "# Settings",
             "",
-            "Of `souche serve`. A flag wins over its environment variable, and that over the default.",
+            "Of `souche serve`. A flag wins over its environment variable, that over the file of `--config` (or"
+            " `SOUCHE_CONFIG`), and that over the default:",
+            "[operating](operating.md#settings).",
             "Made from `src/souche/config.py` by `tools/gen_docs.py`.",
             "",
-            "| flag | variable | default | what it is |",
-            "|---|---|---|---|",
+            "| flag | variable | key in the file | default | what it is |",
+            "|---|---|---|---|---|",
             *rows,
             "",
         ]
@@ -38,7 +40,9 @@ def settings_page() -> str:
 def _setting_row(setting: Setting) -> str:
     choices = f" One of: {', '.join(setting.choices)}." if setting.choices else ""
     default = f"`{setting.default}`" if setting.default else ""
-    return f"| `{setting.flag}` | `{setting.variable}` | {default} | {setting.help}{choices} |"
+    return (
+        f"| `{setting.flag}` | `{setting.variable}` | `{setting.key}` | {default} | {setting.help}{choices} |"
+    )
 
 
 def compatibility_page() -> str:

@@ -1,5 +1,5 @@
-"""Every setting, declared once: its flag, its environment variable, its default, its help. The command line, the
-settings record and docs/settings.md are made from this table."""
+"""Every setting, declared once: its flag, its environment variable, its key in a file, its default, its help. The
+command line, the settings record and docs/settings.md are made from this table."""
 
 import os
 import re
@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from souche.errors import Invalid
 
 GIB: Final = 1024**3
-OTHERS: Final = 0o077
-"""the part of a mode that is not the owner's"""
-FILES: Final = ("database_file", "tls_cert", "tls_key")
-"""settings that name a file, which other processes read too or which is read again later"""
+FILES: Final = ("database_file", "oos_key_file", "require_signed", "tls_cert", "tls_key")
+"""settings that name a file; `home` names a folder"""
 MOST_RESERVE_GIB: Final = 1024**2
 
 
@@ -206,6 +204,17 @@ SETTINGS: Final = (
 
 
 @dataclass(frozen=True)
+class ConfigFile:
+    """What a file of `--config` says, by the keys of settings (`cli/config_file.py`)."""
+
+    path: Path | None
+    values: Mapping[str, Any]
+
+
+NO_FILE: Final = ConfigFile(None, {})
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings of one run of the server."""
 
@@ -301,58 +310,6 @@ class Settings:
         return [host_and_port("--allow-import", each) for each in self.allow_import]
 
 
-def database_url(settings: Settings) -> str | None:
-    """The URL of the database that has the records; None: they are in the home.
-
-    Raises:
-        BadSetting: it is none, or not where a password may be.
-    """
-    if settings.database and settings.database_file:
-        raise BadSetting(flag="--database-file", reason="either this or --database is expected")
-    if settings.database_file:
-        return read_database_file(settings.database_file)
-    if not settings.database:
-        return None
-    if _check_database_url("--database", settings.database):
-        reason = "it has a password, which other users of this machine see: put the URL in a file, for --database-file"
-        raise BadSetting(flag="--database", reason=reason)
-    return settings.database
-
-
-def read_database_file(file: str) -> str:
-    """The URL in a file of `--database-file`.
-
-    Raises:
-        BadSetting: it cannot be read, has no such URL, or has a password that others can read.
-    """
-    flag = "--database-file"
-    try:
-        (url,) = Path(file).read_text().split()
-        mode = Path(file).stat().st_mode
-    except OSError as error:
-        raise BadSetting(flag=flag, reason=f"{file}: {error.strerror}") from error
-    except ValueError as error:
-        raise BadSetting(flag=flag, reason=f"{file} should have one line, the URL") from error
-    if _check_database_url(flag, url) and mode & OTHERS:
-        raise BadSetting(flag=flag, reason=f"other users can read the password in {file}: chmod 600 {file}")
-    return url
-
-
-def _check_database_url(flag: str, url: str) -> bool:
-    """Refuse what is no URL of a PostgreSQL database. Whether it has a password."""
-    try:
-        parts = urlsplit(url)
-        good = url.startswith("postgresql://") and parts.port != 0
-        has_password = parts.password is not None or any(
-            "password" in key for key, _ in parse_qsl(parts.query)
-        )
-    except ValueError:  # of the port
-        good = has_password = False
-    if not good or not parts.path.strip("/"):
-        raise BadSetting(flag=flag, reason="a URL such as postgresql://USER@HOST:PORT/NAME is expected")
-    return has_password
-
-
 def letters_of(text: str) -> tuple[str, ...]:
     """The letters of subregions, written with commas between.
 
@@ -393,13 +350,23 @@ def check_url(flag: str, text: str) -> None:
         raise BadSetting(flag=flag, reason=f"a URL such as https://HOST:PORT is expected, not {text!r}")
 
 
-def settings(given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings: a flag that is given wins, then its environment variable, then the default.
+@dataclass(frozen=True)
+class Source:
+    """Where a value comes from. `place`: the flag, the variable, the file; None for a default."""
+
+    kind: Literal["flag", "variable", "file", "default"]
+    place: str | None = None
+
+
+def settings(
+    given: Mapping[str, Any], environment: Mapping[str, str] = os.environ, file: ConfigFile = NO_FILE
+) -> Settings:
+    """The settings: a flag that is given wins, then its environment variable, then the file, then the default.
 
     Raises:
         BadSetting: one is missing, or not one of its choices.
     """
-    values = {setting.key: _value(setting, given.get(setting.key), environment) for setting in SETTINGS}
+    values = {setting.key: _value(setting, given, environment, file) for setting in SETTINGS}
     values["home"] = values["home"].resolve()
     for key in FILES:
         if values[key]:
@@ -411,8 +378,23 @@ def settings(given: Mapping[str, Any], environment: Mapping[str, str] = os.envir
     return made if made.endpoint else replace(made, endpoint=f"{made.scheme}://{made.listen}")
 
 
-def _value(setting: Setting, given: Any, environment: Mapping[str, str]) -> Any:
-    value = given if given is not None else environment.get(setting.variable, setting.default)
+def source_of(
+    setting: Setting, given: Mapping[str, Any], environment: Mapping[str, str], file: ConfigFile
+) -> tuple[Any, Source]:
+    """What is said of a setting, unchecked, and where."""
+    if given.get(setting.key) is not None:
+        return given[setting.key], Source("flag", setting.flag)
+    if setting.variable in environment:
+        return environment[setting.variable], Source("variable", setting.variable)
+    if setting.key in file.values:
+        return file.values[setting.key], Source("file", str(file.path))
+    return setting.default, Source("default")
+
+
+def _value(
+    setting: Setting, given: Mapping[str, Any], environment: Mapping[str, str], file: ConfigFile
+) -> Any:
+    value, _ = source_of(setting, given, environment, file)
     if setting.repeated:
         return _values(setting, value)
     if value is None:

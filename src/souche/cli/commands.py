@@ -31,6 +31,7 @@ COMMANDS: Final = {  # where each is made, and its line in the list of all
     ),
     "backup": ("souche.cli.backup:build", "Back the region up, while it runs."),
     "bucket": ("souche.cli.bucket:build", "Buckets of the region's object store (OOS)."),
+    "config": ("souche.cli.config:build", "Settings of `souche serve`."),
     "fault": (
         "souche.cli.fault:build",
         "Faults on purpose, to test clients: a region served with --allow-faults.",

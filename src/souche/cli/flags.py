@@ -1,13 +1,15 @@
 """Flags made from the table of settings."""
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from souche.config import SETTINGS, Setting
+
+NO_MORE: Final[Mapping[str, Any]] = {}
 
 HomeFlag = Annotated[
     Path, typer.Option("--home", envvar="SOUCHE_HOME", help="Folder of the region.", file_okay=False)
@@ -29,14 +31,37 @@ VerifyFlag = Annotated[
 ]
 
 
-def with_settings(command: Callable[..., None], keys: Collection[str] = ()) -> Callable[..., None]:
-    """Give a command one flag for each setting, or for those of `keys`; it gets them by name, None where one is not
-    given."""
+CONFIG_FLAG = inspect.Parameter(
+    "config",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            dir_okay=False,
+            help="TOML file with settings by their keys (docs/settings.md). Flags and variables win over it."
+            " [env: SOUCHE_CONFIG]",
+            show_default=False,
+        ),
+    ],
+)
+
+
+def with_settings(
+    command: Callable[..., None], keys: Collection[str] = (), more: Mapping[str, Any] = NO_MORE
+) -> Callable[..., None]:
+    """Give a command `--config`, and one flag for each setting, or for those of `keys`; it gets them by name, None
+    where one is not given. `more`: flags of its own, False by default, with their annotations."""
 
     def wrapper(**given: Any) -> None:
         command(**given)
 
-    parameters = [_parameter(each) for each in SETTINGS if each.key in keys or not keys]
+    own = (
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+        for name, annotation in more.items()
+    )
+    parameters = [CONFIG_FLAG, *(_parameter(each) for each in SETTINGS if each.key in keys or not keys), *own]
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     wrapper.__doc__ = command.__doc__

@@ -8,6 +8,7 @@ import typer
 
 from souche import config
 from souche.cli.composition import Composition
+from souche.cli.config_file import read_config_file
 from souche.cli.flags import HomeFlag, JsonFlag, with_settings
 from souche.cli.output import show, told
 from souche.faults import Faults
@@ -34,7 +35,7 @@ def build_serve(composition: Composition) -> Callable[..., None]:
         """Run the region until SIGINT or SIGTERM. Guests run on; whatever was under way is resumed at the next
         start."""
         with told():
-            composition.serve(config.settings(given))
+            composition.serve(config.settings(given, file=read_config_file(given)))
 
     return with_settings(serve)
 
@@ -47,7 +48,7 @@ def build_api(composition: Composition) -> Callable[..., None]:
         what is asked. Any number of them may run. The records must be in PostgreSQL; all else is as the server was
         told."""
         with told():
-            composition.api(config.settings(given))
+            composition.api(config.settings(given, file=read_config_file(given)))
 
     return with_settings(api, API_SETTINGS)
 

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from souche.config import Settings, database_url, read_database_file
+from souche.config import Settings
 from souche.errors import SystemFailure
 from souche.home import PRIVATE, Home, write_whole
+from souche.main.database_url import database_url, read_database_file
 
 if TYPE_CHECKING:
     from souche.db.engines.postgresql import PostgreSql

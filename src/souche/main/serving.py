@@ -12,7 +12,7 @@ import structlog
 
 from souche import logs
 from souche.app.region import Region
-from souche.config import Settings, database_url
+from souche.config import Settings
 from souche.db.store import Store
 from souche.faults import Faults
 from souche.home import Home
@@ -34,6 +34,7 @@ from souche.main import (
     records,
     tls,
 )
+from souche.main.database_url import database_url
 from souche.main.databases import CHECKPOINT_SECONDS, check_databases, checkpoint_databases, open_records
 from souche.main.drivers import (
     address_of,

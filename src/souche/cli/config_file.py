@@ -1,0 +1,66 @@
+"""The file of `--config`: TOML, a line for each setting, by the keys of docs/settings.md."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from souche.config import FILES, NO_FILE, SETTINGS, BadSetting, ConfigFile, Setting
+
+KEY: Final = "config"
+FLAG: Final = "--config"
+VARIABLE: Final = "SOUCHE_CONFIG"
+PATHS: Final = ("home", *FILES)
+WORDS: Final = {str: "a string", bool: "true or false", float: "a number", Path: "a string"}
+
+
+def read_config_file(given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> ConfigFile:
+    """What the file says that a flag, or else its variable, names. A path in it that is not absolute begins at the
+    file's folder.
+
+    Raises:
+        BadSetting: it cannot be read, is no TOML, or has a key or a value that no setting has.
+    """
+    named = given.get(KEY) or environment.get(VARIABLE)
+    return _read_file(Path(named)) if named else NO_FILE
+
+
+def _read_file(path: Path) -> ConfigFile:
+    path = path.resolve()
+    try:
+        table = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise BadSetting(flag=FLAG, reason=f"{path}: {error.strerror}") from error
+    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are
+        raise BadSetting(flag=FLAG, reason=f"{path} is no TOML: {error}") from error
+    settings = {setting.key: setting for setting in SETTINGS}
+    for key in table:
+        if key not in settings:
+            raise BadSetting(
+                flag=FLAG, reason=f"{path}: there is no setting '{key}'{_perhaps(key, settings)}"
+            )
+    return ConfigFile(path, {key: _read(settings[key], value, path) for key, value in table.items()})
+
+
+def _perhaps(key: str, settings: dict[str, Setting]) -> str:
+    near = difflib.get_close_matches(key.removeprefix("--").replace("-", "_"), settings, 1)
+    return f"; perhaps {near[0]}" if near else " (docs/settings.md has them all)"
+
+
+def _read(setting: Setting, value: Any, path: Path) -> Any:
+    if setting.repeated:
+        if not isinstance(value, list) or not all(isinstance(each, setting.kind) for each in value):
+            raise _wrong(setting, path, f"a list, each {WORDS[setting.kind]},")
+        return tuple(value)
+    wanted = {float: (int, float), Path: (str,)}.get(setting.kind, (setting.kind,))
+    if not isinstance(value, wanted) or (isinstance(value, bool) and setting.kind is not bool):
+        raise _wrong(setting, path, WORDS[setting.kind])
+    if setting.key in PATHS and value:
+        return str(path.parent / str(value))
+    return value
+
+
+def _wrong(setting: Setting, path: Path, wanted: str) -> BadSetting:
+    return BadSetting(flag=FLAG, reason=f"{path}: {wanted} is expected for {setting.key}")

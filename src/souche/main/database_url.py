@@ -1,0 +1,62 @@
+"""The URL of the database that has a region's records, as the settings name it."""
+
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from souche.config import BadSetting, Settings
+
+OTHERS: Final = 0o077
+"""the part of a mode that is not the owner's"""
+
+
+def database_url(settings: Settings) -> str | None:
+    """The URL of the database that has the records; None: they are in the home.
+
+    Raises:
+        BadSetting: it is none, or not where a password may be.
+    """
+    if settings.database and settings.database_file:
+        raise BadSetting(flag="--database-file", reason="either this or --database is expected")
+    if settings.database_file:
+        return read_database_file(settings.database_file)
+    if not settings.database:
+        return None
+    if _check_database_url("--database", settings.database):
+        reason = "it has a password, which other users of this machine see: put the URL in a file, for --database-file"
+        raise BadSetting(flag="--database", reason=reason)
+    return settings.database
+
+
+def read_database_file(file: str) -> str:
+    """The URL in a file of `--database-file`.
+
+    Raises:
+        BadSetting: it cannot be read, has no such URL, or has a password that others can read.
+    """
+    flag = "--database-file"
+    try:
+        (url,) = Path(file).read_text().split()
+        mode = Path(file).stat().st_mode
+    except OSError as error:
+        raise BadSetting(flag=flag, reason=f"{file}: {error.strerror}") from error
+    except ValueError as error:
+        raise BadSetting(flag=flag, reason=f"{file} should have one line, the URL") from error
+    if _check_database_url(flag, url) and mode & OTHERS:
+        raise BadSetting(flag=flag, reason=f"other users can read the password in {file}: chmod 600 {file}")
+    return url
+
+
+def _check_database_url(flag: str, url: str) -> bool:
+    """Refuse what is no URL of a PostgreSQL database. Whether it has a password."""
+    try:
+        parts = urlsplit(url)
+        good = url.startswith("postgresql://") and parts.port != 0
+        has_password = parts.password is not None or any(
+            "password" in key for key, _ in parse_qsl(parts.query)
+        )
+    except ValueError:  # of the port
+        good = has_password = False
+    if not good or not parts.path.strip("/"):
+        raise BadSetting(flag=flag, reason="a URL such as postgresql://USER@HOST:PORT/NAME is expected")
+    return has_password
