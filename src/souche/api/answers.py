@@ -25,6 +25,7 @@ REPEATABLE: Final = frozenset(
         "ReadSnapshots",
         "ReadTags",
         "ReadVms",
+        "ReadVmsState",
         "ReadVolumes",
     }
 )

@@ -16,7 +16,7 @@ from souche.app.vms import Change, DeletionFlag
 from souche.model.query import Condition, Position
 from souche.model.security_groups import GroupName
 from souche.model.tags import Tag
-from souche.model.vms import SHUTDOWN_BEHAVIORS, Vm
+from souche.model.vms import SHUTDOWN_BEHAVIORS, Vm, VmStanding
 from souche.model.volumes import Volume
 from souche.refusals import (
     BadUserData,
@@ -124,14 +124,14 @@ def read_vms_state(call: Call) -> Mapping[str, object]:
     conditions = filters.conditions("ReadVmsState", request)
     if not request.get("AllVms", False):
         conditions += (Condition("state", (VmState.RUNNING,)),)
-    found = vms.find(call.region, call.who, pages.query(request, conditions))
+    found, more = vms.find_states(call.region, call.who, pages.query(request, conditions))
     return {
-        "VmStates": [_state_view(vm) for vm in found.resources],
-        **pages.following(found.resources, _position, more=found.more),
+        "VmStates": [_state_view(vm) for vm in found],
+        **pages.following(found, _position, more=more),
     }
 
 
-def _state_view(vm: Vm) -> dict[str, object]:
+def _state_view(vm: VmStanding) -> dict[str, object]:
     return {
         "MaintenanceEvents": [],
         "SubregionName": vm.subregion_name,
@@ -140,7 +140,7 @@ def _state_view(vm: Vm) -> dict[str, object]:
     }
 
 
-def _position(vm: Vm) -> Position:
+def _position(vm: Vm | VmStanding) -> Position:
     return Position(vm.creation_date, vm.vm_id)
 
 

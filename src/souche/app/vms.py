@@ -21,7 +21,7 @@ from souche.db import security_groups as group_records
 from souche.db import tags, vms, volumes
 from souche.model.accounts import Principal
 from souche.model.query import Query
-from souche.model.vms import HOST_ACTION_BY_BEHAVIOR, SecureBootAction, Vm
+from souche.model.vms import HOST_ACTION_BY_BEHAVIOR, SecureBootAction, Vm, VmStanding
 from souche.refusals import BadValue, MissingParameter, WrongVmState
 from souche.states import VmState
 
@@ -66,6 +66,12 @@ def find(region: Region, who: Principal, query: Query) -> Found[Vm]:
         page, more = vms.find(connection, who.account_id, query)
         tagged = tags.of_resources(connection, [each.vm_id for each in page])
     return Found(page, tagged, more)
+
+
+def find_states(region: Region, who: Principal, query: Query) -> tuple[list[VmStanding], bool]:
+    """The states of the caller's VMs, oldest first; and whether more remain."""
+    with region.store.read() as connection:
+        return vms.find_states(connection, who.account_id, query)
 
 
 def update(region: Region, who: Principal, change: Change) -> Vm:

@@ -66,3 +66,13 @@ class Vm:
     volumes: tuple[Volume, ...] = ()
     security_groups: tuple[GroupName, ...] = ()
     public_ip: str | None = None
+
+
+@dataclass(frozen=True)
+class VmStanding:
+    """What the state of a VM is: all that those who only wait for it ask."""
+
+    vm_id: str
+    subregion_name: str
+    state: VmState
+    creation_date: datetime
