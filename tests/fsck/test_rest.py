@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from souche import staged
 from souche.compute.inspection import ComputeState
 from souche.db import operations
 from souche.errors import Unavailable
@@ -218,7 +219,10 @@ def test_guests_that_nobody_can_be_asked_for_are_told(home: tuple[World, Cast]) 
 
 def test_a_staged_file_that_nothing_wants_is_told(home: tuple[World, Cast]) -> None:
     world, _cast = home
-    (world.home / "staging" / "disk.raw").touch()
+    disk = world.home / "staging" / "disk.raw"
+    disk.touch()
+    with staged.held(disk):
+        assert codes(look(world.home)) == []
     report = look(world.home)
     assert codes(report) == [("StagedLeft", "disk.raw")]
     assert report.is_well

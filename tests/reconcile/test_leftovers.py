@@ -1,6 +1,7 @@
 import os
 from datetime import timedelta
 
+from souche import staged
 from souche.app import launches, official_images, vm_transitions, volumes
 from souche.compute.base import Guest
 from souche.db import vms
@@ -71,10 +72,10 @@ def test_terminated_vm_is_listed_for_an_hour(world: World, origin: Original) -> 
         assert vms.get(connection, vm_id) is None
 
 
-def test_staged_disks_that_nobody_wants_are_removed_after_a_day(world: World) -> None:
+def test_staged_disks_that_nobody_wants_or_holds_are_removed(world: World) -> None:
     staging = world.home / "staging"
     (staging / "half" / "work").mkdir(parents=True)
-    for name in ("half/work/disk", "old.qcow2", "wanted.raw", "new.qcow2"):
+    for name in ("half/work/disk", "old.qcow2", "wanted.raw", "new.qcow2", "held.qcow2"):
         (staging / name).write_bytes(b"disk")
     disk = official_images.DiskImage(
         AdmittedDisk(staging / "wanted.raw", "raw", 1 * 1024**3), "Test", "", ("legacy",)
@@ -82,8 +83,11 @@ def test_staged_disks_that_nobody_wants_are_removed_after_a_day(world: World) ->
     official_images.publish(world.region, disk)
     present = world.parts.clock.now()
     old = (present - leftovers.STAGED_KEPT - timedelta(minutes=1)).timestamp()
-    for name in ("half", "old.qcow2", "wanted.raw"):
+    for name in ("half", "old.qcow2", "wanted.raw", "held.qcow2"):
         os.utime(staging / name, (old, old))
     os.utime(staging / "new.qcow2", (present.timestamp(), present.timestamp()))
+    with staged.held(staging / "held.qcow2"):
+        leftovers.remove_staged(world.parts, staging)
+    assert sorted(path.name for path in staging.iterdir()) == ["held.qcow2", "new.qcow2", "wanted.raw"]
     leftovers.remove_staged(world.parts, staging)
     assert sorted(path.name for path in staging.iterdir()) == ["new.qcow2", "wanted.raw"]

@@ -1,14 +1,14 @@
 """Building an image by a recipe and publishing it, as `souche image build` and `souche image update` do."""
 
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from souche import staged
 from souche.app import official_images
 from souche.app.official_images import GRACE_DAYS, DiskImage
 from souche.cli.composition import Administered
@@ -83,17 +83,31 @@ def build_and_publish(
     """
     check(administered, recipe, publisher, terms)
     administered.region.room.ask(BUILD_BYTES)
-    with tempfile.TemporaryDirectory(dir=administered.staging) as folder:
-        Path(folder).chmod(0o711)  # apt fetches packages as a user of its own
-        disk = Path(folder) / "disk.qcow2"
-        packages = administered.builder.build(recipe, disk, work_dir=Path(folder) / "work", progress=progress)
+    with staged.folder(administered.staging) as folder:
+        folder.chmod(0o711)  # apt fetches packages as a user of its own
+        disk = folder / "disk.qcow2"
+        packages = administered.builder.build(recipe, disk, work_dir=folder / "work", progress=progress)
         progress("taking the disk in", 1.0)
-        staged = disk.rename(administered.staging / f"{Path(folder).name}.qcow2")
+        with staged.held(disk):
+            taken = disk.rename(administered.staging / f"{folder.name}.qcow2")
+            pending = _published(administered, recipe, publisher, terms, taken, packages)
+    return made(administered, pending)
+
+
+def _published(
+    administered: Administered,
+    recipe: Recipe,
+    publisher: Account,
+    terms: Terms,
+    disk: Path,
+    packages: Mapping[str, str],
+) -> Image:
+    """The image, pending: from here on its operation has the disk."""
     try:
         entrance = gate.Entrance(gate.QCOW2, recipe.disk_gib * official_images.GIB, administered.region.room)
-        built = entrance.admit(staged, staged.stat().st_size)
+        built = entrance.admit(disk, disk.stat().st_size)
     except BaseException:
-        staged.unlink(missing_ok=True)
+        disk.unlink(missing_ok=True)
         raise
     wanted = DiskImage(
         disk=built,
@@ -107,7 +121,7 @@ def build_and_publish(
         verify=terms.verify,
         build=Build(recipe.name, debian.digest(recipe), packages),
     )
-    return made(administered, official_images.publish(administered.region, wanted, publisher))
+    return official_images.publish(administered.region, wanted, publisher)
 
 
 def made(administered: Administered, pending: Image) -> Image:

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
+from souche import staged
 from souche.app import official_images
 from souche.cli.composition import Administered
 from souche.cli.progress import transfer_bar
@@ -149,8 +150,8 @@ def _said(name: str, disk_format: SourceFormat | None) -> SaidOfDisk:
 def _brought(administered: Administered, source: str, expected: list[Checksum]) -> Iterator[Path]:
     """What lies there, copied before it is compared: nobody changes it in between."""
     room = administered.region.room
-    with tempfile.TemporaryDirectory(dir=administered.staging) as folder:
-        file = Path(folder) / "brought"
+    with staged.folder(administered.staging) as folder:
+        file = folder / "brought"
         if is_url(source):
             fetcher = administered.fetcher_of(source)
             with transfer_bar() as tell:
@@ -213,14 +214,15 @@ def _admitted(
     if said.format == "raw":
         _note_beginning(first, said)
     with tempfile.NamedTemporaryFile(dir=administered.staging, delete=False) as made:
-        staged = Path(made.name)
+        path = Path(made.name)
     try:
-        with _advised(file, first, said):
-            room = administered.region.room
-            taken = gate.take_file(file, staged, said, official_images.MOST_BYTES, room, given=given)
-        yield taken
+        with staged.held(path):
+            with _advised(file, first, said):
+                room = administered.region.room
+                taken = gate.take_file(file, path, said, official_images.MOST_BYTES, room, given=given)
+            yield taken
     except BaseException:
-        staged.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
 
 

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from souche import staged
 from souche.app import accounts, image_builds, official_images
 from souche.app.official_images import GRACE_DAYS
 from souche.cli.building import GraceDays, RecipesFlag, Terms, build_and_publish, check, is_booted
@@ -118,9 +119,10 @@ class _Update:
         recipe is the same."""
         if debian.digest(recipe) != built.build.digest:
             return "the recipe has changed", []
-        packages = changed_packages(
-            built.build, self.administered.builder.plan(recipe, work_dir=self.administered.staging)
-        )
+        with staged.folder(self.administered.staging) as folder:
+            folder.chmod(0o711)  # apt fetches lists as a user of its own
+            planned = self.administered.builder.plan(recipe, work_dir=folder)
+        packages = changed_packages(built.build, planned)
         return (_told(packages), packages) if packages else ("", [])
 
 

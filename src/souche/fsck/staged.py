@@ -1,22 +1,21 @@
 """Disk files on their way in that nobody wants any more."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Final
 
 from souche.fsck.findings import Finding, Level
 from souche.fsck.look import Look
 from souche.operations.images import ImportImage
+from souche.staged import is_held
 
-SWEEP: Final = "the region's server removes it when it is a day old"
-NEW: Final = timedelta(days=1)
+SWEEP: Final = "the region's server removes it"
 
 
 def check(look: Look) -> Iterator[Finding]:
-    """Files that no operation is about."""
+    """Files that no operation is about and no process holds."""
     named = {each.params.path for each in look.operations if isinstance(each.params, ImportImage)}
     staging = look.region.staging
     for path in sorted(staging.iterdir()) if staging.is_dir() else ():
-        if path.name not in look.busy and str(path) not in named:
+        if path.name not in look.busy and str(path) not in named and not is_held(path):
             what = f"staging/{path.name} is wanted by nothing"
             yield Finding("StagedLeft", path.name, what, Level.LEFTOVER, advice=SWEEP)

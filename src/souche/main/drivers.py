@@ -230,7 +230,7 @@ def make_sweeps(
         Sweep("terminated", lambda: leftovers.forget_terminated(parts), 60.0),
         Sweep("leftovers", lambda: hold.sweep(parts), 60.0),
         Sweep("trash", lambda: trash.run(parts), 60.0),
-        Sweep("staged", lambda: leftovers.remove_staged(parts, home.staging), 3600.0),
+        Sweep("staged", lambda: leftovers.remove_staged(parts, home.staging), 300.0),
         Sweep("space", space.look, 2.0),
         Sweep("withdrawn", lambda: withdrawn.retire(parts), 60.0),
         Sweep("notices", lambda: notices.tidy(parts), 3600.0),

@@ -20,13 +20,15 @@ from souche.db import snapshots, vms, volumes
 from souche.db.store import Store
 from souche.operations.images import ImportImage
 from souche.reconcile.each import each
+from souche.staged import is_held
 from souche.states import SnapshotState
 from souche.storage.base import VolumeStore
 from souche.workflows import engine
 from souche.workflows.parts import Parts
 
 TERMINATED_LISTED = timedelta(hours=1)
-STAGED_KEPT = timedelta(days=1)
+STAGED_KEPT = timedelta(minutes=1)
+"""Between the making of a file and the lock on it."""
 CAPTURES_KEPT = timedelta(days=1)
 """A backup under way needs its captures."""
 
@@ -116,14 +118,14 @@ def forget_terminated(parts: Parts) -> None:
 
 
 def remove_staged(parts: Parts, staging: Path) -> None:
-    """Disk files on their way in whose maker was killed: those that no operation is about, a day old or more."""
+    """Disk files on their way in whose maker was killed: those that no operation is about, and no process holds."""
     outstanding = engine.outstanding(parts)
     named = {each.params.path for each in outstanding if isinstance(each.params, ImportImage)}
     named |= {str(staging / operation.subject_id) for operation in outstanding}
     before = (parts.clock.now() - STAGED_KEPT).timestamp()
 
     def remove_old(path: Path) -> None:
-        if str(path) not in named and path.lstat().st_mtime < before:
+        if str(path) not in named and path.lstat().st_mtime < before and not is_held(path):
             log.warning("removing a staged disk that nobody wants", path=str(path))
             _remove_tree(path)
 

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from souche import run, sandbox
+from souche import run, sandbox, staged
 from souche.errors import ProgramMissing
 from souche.model.image_boots import Boot
 from souche.model.images import Architecture, BootMode
@@ -100,10 +99,10 @@ class QemuBooter:
         lacking = self.missing(machine)
         if lacking is not None:
             raise ProgramMissing(program=lacking)
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix="boot-") as folder:
+        with staged.folder(self._folder, "boot-") as folder:
             if machine.boot_mode == "uefi":
-                shutil.copy(UEFI_VARIABLES, Path(folder) / "variables")
-            return self._watched(machine, Path(folder), watch)
+                shutil.copy(UEFI_VARIABLES, folder / "variables")
+            return self._watched(machine, folder, watch)
 
     def _watched(self, machine: Machine, folder: Path, watch: Callable[[], None]) -> Boot:
         begun = time.monotonic()
