@@ -136,6 +136,20 @@ def test_everybody(door: Served, bucket: str, principal: Any) -> None:
         check(lambda client=client: client.get_object(Bucket=bucket, Key="key"), allowed=name == "alice")  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("action", sorted(bucket_policy.TO_EVERYBODY))
+def test_what_everybody_is_allowed_needs_no_key(door: Served, bucket: str, action: str) -> None:
+    """Of all other actions the store lets in accounts by the same policy, and nobody without a key."""
+    alice = door.client("alice")
+    alice.put_object(Bucket=bucket, Key="key", Body=b"x")
+    put(alice, bucket, statement(bucket, "*", action))
+    for name in ("bob", None):
+        client = door.client(name)
+        check(lambda client=client: ACTIONS[action](client, bucket, alice), allowed=True)  # type: ignore[misc]
+    with pytest.raises(ClientError) as caught:
+        put(alice, bucket, statement(bucket, "*", "PutObject"))
+    assert refusal(caught.value) == (501, "NotImplemented")
+
+
 def test_a_prefix(door: Served, bucket: str) -> None:
     alice, bob = door.client("alice"), door.client("bob")
     principal = {"AWS": door.keys["bob"].account_id}

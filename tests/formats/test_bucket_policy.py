@@ -102,6 +102,8 @@ def test_a_policy_beyond_20_kib_is_refused() -> None:
         {"NotPrincipal": {"AWS": BOB}},
         {"NotResource": "arn:aws:s3:::hers/x"},
         {"Action": "s3:PutObjectRetention"},
+        {"Principal": "*", "Action": "s3:PutObject"},
+        {"Principal": {"AWS": ["*", BOB]}, "Action": ["s3:GetObject", "s3:GetObjectTagging"]},
         {"Resource": "arn:aws:s3:::hers/${aws:username}/*"},
         {"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}},
         {"Condition": {"StringLike": {"s3:prefix": "x/*"}}},

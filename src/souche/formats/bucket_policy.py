@@ -49,6 +49,8 @@ OF_BUCKETS: Final = frozenset(
     }
 )
 OBEYED: Final = OF_OBJECTS | OF_BUCKETS
+TO_EVERYBODY: Final = frozenset({"GetObject", "ListBucket"})
+"""What SeaweedFS lets callers without a key do, if a policy says so. It refuses them all else."""
 NAME: Final = re.compile(r"[A-Za-z*?]+")
 ACCOUNT: Final = re.compile(r"[0-9]{12}")
 USER_ARN: Final = re.compile(r"arn:aws:iam::(?P<account>[0-9]{12})?:(?:root|user/(?P<user>[^/*?]+))")
@@ -117,6 +119,9 @@ def _statement(statement: Mapping[str, Json], bucket: str, account_of: AccountOf
         "Action": [f"s3:{each}" for each in actions],
         "Resource": resources,
     }
+    if effect == "Allow" and made["Principal"] == EVERYBODY and not TO_EVERYBODY.issuperset(actions):
+        allowed = " and ".join(f"s3:{each}" for each in sorted(TO_EVERYBODY))
+        raise PolicyNotObeyed(reason=f"everybody (*) can be allowed {allowed}; name accounts for the rest")
     if "Condition" in statement:
         made["Condition"] = _condition(statement["Condition"], effect, actions)
     return made
