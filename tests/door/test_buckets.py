@@ -243,6 +243,19 @@ def test_two_keys_are_never_one_object(door: Served, bucket: str) -> None:
     assert refused(alice.get_object, Bucket=bucket, Key="z/y") == (404, "NoSuchKey")
 
 
+def test_a_key_that_is_not_utf_8_is_refused(door: Served, bucket: str) -> None:
+    """The store takes all bytes that are none for the same character, and answers what is no escape by plain text."""
+    alice, key = door.client("alice"), door.keys["alice"]
+    alice.put_object(Bucket=bucket, Key="\ufffd", Body=b"stays")
+    for path in ("%FF", "%FE", "%EF%BF", "%ED%A0%80", "%zz", "a%"):
+        for method in ("GET", "PUT", "DELETE"):
+            status, said = sent(door, key, method, f"/{bucket}/{path}", b"" if method != "PUT" else b"x")
+            assert (status, b"<Code>InvalidURI</Code>" in said) == (400, True), (method, path)
+    copied = sent(door, key, "PUT", f"/{bucket}/copy", headers={"x-amz-copy-source": f"/{bucket}/%FF"})
+    assert (copied[0], b"<Code>InvalidURI</Code>" in copied[1]) == (400, True)
+    assert alice.get_object(Bucket=bucket, Key="\ufffd")["Body"].read() == b"stays"
+
+
 @pytest.mark.parametrize("prefix", ["z%2F%2F", "z//", "z%5C"])
 def test_a_prefix_that_no_key_can_have_lists_no_other(door: Served, bucket: str, prefix: str) -> None:
     """The store lists z/y for z//, and what is listed is deleted (`aws s3 rm --recursive`)."""

@@ -19,6 +19,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "InvalidArgument": 400,
     "InvalidBucketName": 400,
     "InvalidRequest": 400,
+    "InvalidURI": 400,
     "MalformedPolicy": 400,
     "MalformedXML": 400,
     "EntityTooLarge": 400,

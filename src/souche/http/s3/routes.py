@@ -4,6 +4,7 @@ The store answers what it does not have as if it were something else (`PUT ?logg
 not obey, and keeps two keys as one. docs/buckets.md has the list.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -79,6 +80,7 @@ ONLY_AS_HEADERS: Final = (
 FOLDER_WITH_CONTENT: Final = (
     "A key that ends with '/' is an empty folder: the object store would keep no content of it."
 )
+NO_ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 NOT_IMPLEMENTED: Final = (
     "A header or query you provided implies functionality that is not implemented: {what}"
 )
@@ -108,14 +110,28 @@ def target(request: Request) -> Target:
     """Which bucket, and which key.
 
     Raises:
-        Refused: there can be no such bucket.
+        Refused: there can be no such bucket, or the path is no text in UTF-8.
     """
     bucket, _, key = request.path[1:].partition("/")
     if bucket and not is_bucket_name(bucket):
         raise Refused("InvalidBucketName", "A bucket has 3 to 63 lower-case letters, digits and hyphens.")
     if not bucket and key:
         raise Refused("InvalidBucketName", "The name of the bucket is missing.")
-    return Target(bucket, unquote(key, errors="surrogateescape"))
+    if NO_ESCAPE.search(key):
+        raise _no_uri()
+    return Target(bucket, _key(key))
+
+
+def _key(encoded: str) -> str:
+    """A key. The store would take all bytes that are not UTF-8 for one character, and so several keys for one."""
+    try:
+        return unquote(encoded, errors="strict")
+    except UnicodeDecodeError as error:
+        raise _no_uri() from error
+
+
+def _no_uri() -> Refused:
+    return Refused("InvalidURI", "Couldn't parse the specified URI.")
 
 
 def route(request: Request, about: Target) -> Kind:
@@ -193,7 +209,7 @@ def _check_headers(headers: Mapping[str, str]) -> None:
     for each in NO_HEADERS:
         if each in headers:
             raise not_implemented(each)
-    source = unquote(headers.get("x-amz-copy-source", "").partition("?")[0], errors="surrogateescape")
+    source = _key(headers.get("x-amz-copy-source", "").partition("?")[0])
     _, _, key = source.removeprefix("/").partition("/")
     if key and (flaw := flaw_of_key(key)):
         raise Refused("InvalidArgument", f"There can be no such source: {flaw}.")
