@@ -160,6 +160,9 @@ def test_a_raw_disk_of_odd_length_is_told_what_it_begins_as(tmp_path: Path) -> N
     path.write_bytes(lzma.compress(DISK) + b"x")
     with pytest.raises(WrongDiskSize, match=r"begins as xz does .*unxz"):
         inspect_file(path, SaidOfDisk("raw"), most_bytes=MIB)
+    path.write_bytes(b"QFI\xfb\0\0\0\x03".ljust(513, b"\0"))
+    with pytest.raises(WrongDiskSize, match=r"begins as qcow2 does .*\.qcow2"):
+        inspect_file(path, SaidOfDisk("raw"), most_bytes=MIB)
     path.write_bytes(gzip.compress(DISK).ljust(513, b"x"))
     with pytest.raises(WrongDiskSize, match=r"begins as gzip does .*\.raw\.gz"):
         inspect_file(path, SaidOfDisk("raw"), most_bytes=MIB)

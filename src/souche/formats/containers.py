@@ -56,6 +56,7 @@ _LUKS: Final = Container(
     "luks", "open it with `cryptsetup open`; if it is meant to stay encrypted, as a raw disk, call it .raw"
 )
 VHD_FIXED: Final = _disk("vhd", "vhd", "vpc")
+QCOW2: Final = Container("qcow2", "a name that ends in .qcow2, or --format qcow2, says so")
 GZIP: Final = Container("gzip inside gzip", "unpack it once with `gunzip`")
 TAR: Final = Container(
     "tar", "unpack it with `tar xf`; if it is an OVA, a name that ends in .ova, or --format ova, says so"

@@ -92,7 +92,8 @@ def inspect_file(path: Path, said: SaidOfDisk, *, most_bytes: int) -> InspectedD
 
 def _check_sectors(head: bytes, file_bytes: int) -> None:
     """Refuse a raw disk that is none, and say what it may be."""
-    found = _called(head, "raw") or containers.text_of(head)
+    found = containers.QCOW2 if head.startswith(qcow2.MAGIC) else _called(head, "raw")
+    found = found or containers.text_of(head)
     if file_bytes % SECTOR_BYTES and found:
         reason = f"is not made of sectors of {SECTOR_BYTES} bytes: it begins as {found.name} does ({found.remedy})."
         raise WrongDiskSize(size_bytes=file_bytes, reason=reason)
