@@ -92,6 +92,10 @@ class NoSuchAccessKey(NotFound):
     """The AccessKeyId '{access_key_id}' doesn't exist."""
 
 
+class NoSuchApiAccessRule(NotFound):
+    """The API access rule '{rule_id}' doesn't exist."""
+
+
 class NoSuchProductType(NotFound):
     """The ProductTypeId '{product_type_id}' doesn't exist."""
 
@@ -375,6 +379,10 @@ class DuplicateDevice(Conflict):
 
 class VolumeInUse(Conflict):
     """The volume {volume_id} is already linked to the VM {vm_id}."""
+
+
+class LastApiAccessRule(Conflict):
+    """The API access rule {rule_id} is the last of the account: without any, no request would be let in."""
 
 
 class PublicIpInUse(Conflict):

@@ -30,6 +30,7 @@ NOT_KEPT = {
     "AccountId",
     "AccountIds",
     "ApiKeyId",
+    "CaIds",
     "NetId",
     "NicId",
     "SecurityGroupRuleId",

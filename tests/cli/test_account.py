@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from souche.app import access_keys
+from souche.app import access_keys, api_access_rules
 from souche.db import access_keys as key_rows
 from souche.main import administration
+from souche.model.accounts import Principal
 from tests.cli.conftest import Souche
 
 KEY, OTHER_KEY, SECRET = "CI" * 10, "OTHER" * 4, "s3cret+/=A" * 4
@@ -131,3 +132,16 @@ def test_what_does_not_exist_is_said(souche: Souche) -> None:
     for command in ("disable", "enable", "delete"):
         assert "doesn't exist" in souche.refusal("account", "key", command, "alice", bob["AccessKeyId"])
     assert opens(souche.home, bob["AccessKeyId"])
+
+
+def test_an_account_that_shut_itself_out_is_let_in_again(souche: Souche) -> None:
+    (account,) = souche("account", "create", "alice")
+    (begun,) = souche("account", "api-access", "alice")
+    assert begun["IpRanges"] == ["0.0.0.0/0", "::/0"]
+    with administration.administer(souche.home) as administered:
+        who = Principal(account["AccountId"])
+        changes = api_access_rules.Changes(ip_ranges=("192.0.2.0/24",), description="away")
+        api_access_rules.update(administered.region, who, begun["ApiAccessRuleId"], changes)
+    assert "192.0.2.0/24  away" in souche.run("account", "api-access", "alice")
+    (reset,) = souche("account", "api-access", "alice", "--reset")
+    assert reset["IpRanges"] == begun["IpRanges"]

@@ -14,6 +14,7 @@ from souche.states import ExportState, ImageState, SnapshotState, VmState, Volum
 from tests.support.exported import SYSTEM, put_disk, put_manifest
 from tests.support.resources import (
     attach,
+    make_api_access_rule,
     make_export_task,
     make_image,
     make_keypair,
@@ -41,6 +42,7 @@ PUBLIC_IP, LINKED_IP = "198.19.0.11", "198.19.0.12"
 POLICY_ORN: Final = "orn:ows:idauth::012345678910:policy/example"
 REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "CreateAccessKey": [{}],
+    "CreateApiAccessRule": [{"IpRanges": ["192.0.2.0/24"]}],
     "CreateImage": [
         {"VmId": "<vm>", "ImageName": "new"},
         {"SourceImageId": "<image>", "SourceRegionName": HERE},
@@ -87,6 +89,7 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
         },
     ],
     "CreateVolume": [{"SubregionName": f"{HERE}a", "SnapshotId": "<snapshot>"}],
+    "DeleteApiAccessRule": [{"ApiAccessRuleId": "<api_access_rule>"}],
     "DeleteAccessKey": [{"AccessKeyId": "<access_key>"}],
     "DeleteExportTask": [{"ExportTaskId": "<image_export>"}, {"ExportTaskId": "<snapshot_export>"}],
     "DeleteImage": [{"ImageId": "<image>"}],
@@ -110,6 +113,9 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     ],
     "LinkVolume": [{"VolumeId": "<volume>", "VmId": "<vm>", "DeviceName": "/dev/xvdz"}],
     "ReadAccessKeys": [{}],
+    "ReadApiAccessPolicy": [{}],
+    "ReadApiAccessRules": [{}],
+    "ReadConsumptionAccount": [{"FromDate": "2026-01-01", "ToDate": "2026-02-01"}],
     "ReadAccounts": [{}],
     "ReadAdminPassword": [{"VmId": "<vm>"}],
     "ReadCas": [{}],
@@ -169,6 +175,7 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "StopVms": [{"VmIds": ["<vm>"]}],
     "UnlinkPublicIp": [{"PublicIp": "<linked.public_ip>"}, {"LinkPublicIpId": "<public_ip_link>"}],
     "UnlinkVolume": [{"VolumeId": "<linked.volume>"}],
+    "UpdateApiAccessRule": [{"ApiAccessRuleId": "<api_access_rule>", "Description": "new"}],
     "UpdateAccessKey": [{"AccessKeyId": "<access_key>", "State": "INACTIVE"}],
     "UpdateImage": [{"ImageId": "<image>", "Description": "new", "PermissionsToLaunch": SHARE}],
     "UpdateSnapshot": [{"SnapshotId": "<snapshot>", "PermissionsToCreateVolume": SHARE}],
@@ -194,6 +201,7 @@ def make_world(region: Region, who: Principal) -> Mapping[str, str]:
     group = make_security_group(region, who, "known", inbound=(Rule("-1", -1, -1, "10.9.0.0/16"),))
     return {
         "access_key": str(who.access_key_id),
+        "api_access_rule": make_api_access_rule(region, who).rule_id,
         "image": make_image(region, who).image_id,
         "image_export": make_export_task(region, who, make_image(region, who, "exported")).task_id,
         "snapshot_export": make_export_task(region, who, make_snapshot(region, who)).task_id,
@@ -230,6 +238,7 @@ def make_hidden(region: Region, who: Principal) -> Mapping[str, Sequence[str]]:
     ]
     return {
         "access_key": [str(who.access_key_id)],
+        "api_access_rule": [make_api_access_rule(region, who).rule_id],
         "image": [image.image_id for image in images],
         "image_export": [
             make_export_task(region, who, images[0], state=state).task_id for state in ExportState
@@ -254,6 +263,7 @@ def make_hidden(region: Region, who: Principal) -> Mapping[str, Sequence[str]]:
 
 UNKNOWN: Final = {
     "access_key": "ABCDEFGHIJKLMNOPQRST",
+    "api_access_rule": "aar-00000000",
     "image": "ami-00000000",
     "image_export": "image-export-00000000",
     "snapshot_export": "snap-export-00000000",

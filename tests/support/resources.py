@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from souche import ids
+from souche.app import api_access_rules
 from souche.app.region import Region
 from souche.db import (
     export_tasks,
@@ -22,6 +23,7 @@ from souche.db import (
     volumes,
 )
 from souche.model.accounts import Principal
+from souche.model.api_access_rules import ApiAccessRule
 from souche.model.export_tasks import ExportTask
 from souche.model.image_reports import Examination, Finding
 from souche.model.images import Image, ImageMapping
@@ -171,6 +173,14 @@ def make_vm(
     for device_name in devices:
         attach(region, vm, device_name)
     return read_vm(region, vm.vm_id)
+
+
+def make_api_access_rule(
+    region: Region, who: Principal, *ip_ranges: str, description: str = ""
+) -> ApiAccessRule:
+    """A rule beside the one that an account begins with."""
+    ranges = ip_ranges or ("192.0.2.0/24",)
+    return api_access_rules.create(region, who, ranges, description)
 
 
 def make_keypair(region: Region, who: Principal, name: str = "laptop") -> Keypair:

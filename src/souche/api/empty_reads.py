@@ -4,11 +4,13 @@ They answer empty lists, as the real service does to an account that has none; c
 (clients.md, section 3)."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
-from souche.api import pages
+from souche.api import dates, pages
 from souche.api.dispatch import Call, Handler
 from souche.model.accounts import Principal
+from souche.refusals import BadValue
 
 RESULTS_PER_PAGE: Final = 100  # the specification's default for the reads of users, groups and policies
 
@@ -42,6 +44,32 @@ def no_entities(key: str) -> Handler:
         return {key: [], **_no_more(call)}
 
     return read
+
+
+def read_api_access_policy(call: Call) -> Mapping[str, object]:
+    """ReadApiAccessPolicy: access keys need no expiration date, and no second factor is asked for."""
+    _check_signed(call.who)
+    return {"ApiAccessPolicy": {"MaxAccessKeyExpirationSeconds": 0, "RequireTrustedEnv": False}}
+
+
+def read_consumption_account(call: Call) -> Mapping[str, object]:
+    """ReadConsumptionAccount: nothing is billed here, so there are no entries and no currency.
+
+    Raises:
+        BadValue: a date is none, or FromDate is not before ToDate.
+    """
+    _check_signed(call.who)
+    begin, end = (_date(call.request, name) for name in ("FromDate", "ToDate"))
+    if begin >= end:
+        raise BadValue(parameter="FromDate", reason="it should be before ToDate.")
+    return {"ConsumptionEntries": [], "Currency": None}
+
+
+def _date(request: Mapping[str, object], name: str) -> datetime:
+    date = dates.read(str(request[name]))
+    if date is None:
+        raise BadValue(parameter=name, reason="it is not a date in ISO 8601 form.")
+    return date
 
 
 def read_policy_versions(call: Call) -> Mapping[str, object]:

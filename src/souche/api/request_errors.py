@@ -98,5 +98,9 @@ class KeyLocked(CredentialsRefused):
     """Too many failed attempts with this access key in a row: it is locked for {seconds} seconds."""
 
 
+class AddressRefused(CredentialsRefused):
+    """The account's API access rules let no request from {address} in."""
+
+
 class PasswordNotAllowed(CredentialsRefused):
     """A login and password are not accepted: {reason}. Sign the call with an access key."""

@@ -66,6 +66,19 @@ class ActionsOnNextBoot(TypedDict, total=False):
     SecureBoot: SecureBootAction
 
 
+class ApiAccessPolicy(TypedDict, total=False):
+    MaxAccessKeyExpirationSeconds: int
+    RequireTrustedEnv: bool
+
+
+class ApiAccessRule(TypedDict, total=False):
+    ApiAccessRuleId: str
+    CaIds: list[str]
+    Cns: list[str]
+    Description: str
+    IpRanges: list[str]
+
+
 class ApplicationStickyCookiePolicy(TypedDict, total=False):
     CookieName: str
     PolicyName: str
@@ -146,6 +159,23 @@ class ClientGateway(TypedDict, total=False):
     Tags: list[ResourceTag]
 
 
+class ConsumptionEntry(TypedDict, total=False):
+    AccountId: str
+    Category: str
+    FromDate: str
+    Operation: str
+    PayingAccountId: str
+    Price: float
+    ResourceId: str
+    Service: str
+    SubregionName: str
+    Title: str
+    ToDate: str
+    Type: str
+    UnitPrice: float
+    Value: float
+
+
 class CreateAccessKeyRequest(TypedDict, total=False):
     DryRun: bool
     ExpirationDate: str
@@ -155,6 +185,19 @@ class CreateAccessKeyRequest(TypedDict, total=False):
 
 class CreateAccessKeyResponse(TypedDict, total=False):
     AccessKey: AccessKeySecretKey
+    ResponseContext: ResponseContext
+
+
+class CreateApiAccessRuleRequest(TypedDict, total=False):
+    CaIds: list[str]
+    Cns: list[str]
+    Description: str
+    DryRun: bool
+    IpRanges: list[str]
+
+
+class CreateApiAccessRuleResponse(TypedDict, total=False):
+    ApiAccessRule: ApiAccessRule
     ResponseContext: ResponseContext
 
 
@@ -357,6 +400,15 @@ class DeleteAccessKeyResponse(TypedDict, total=False):
     ResponseContext: ResponseContext
 
 
+class DeleteApiAccessRuleRequest(TypedDict, total=False):
+    ApiAccessRuleId: Required[str]
+    DryRun: bool
+
+
+class DeleteApiAccessRuleResponse(TypedDict, total=False):
+    ResponseContext: ResponseContext
+
+
 class DeleteExportTaskRequest(TypedDict, total=False):
     DryRun: bool
     ExportTaskId: Required[str]
@@ -511,6 +563,14 @@ class DirectLinkInterfaces(TypedDict, total=False):
 class FiltersAccessKeys(TypedDict, total=False):
     AccessKeyIds: list[str]
     States: list[str]
+
+
+class FiltersApiAccessRule(TypedDict, total=False):
+    ApiAccessRuleIds: list[str]
+    CaIds: list[str]
+    Cns: list[str]
+    Descriptions: list[str]
+    IpRanges: list[str]
 
 
 class FiltersCa(TypedDict, total=False):
@@ -1520,6 +1580,25 @@ class ReadAdminPasswordResponse(TypedDict, total=False):
     VmId: str
 
 
+class ReadApiAccessPolicyRequest(TypedDict, total=False):
+    DryRun: bool
+
+
+class ReadApiAccessPolicyResponse(TypedDict, total=False):
+    ApiAccessPolicy: ApiAccessPolicy
+    ResponseContext: ResponseContext
+
+
+class ReadApiAccessRulesRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersApiAccessRule
+
+
+class ReadApiAccessRulesResponse(TypedDict, total=False):
+    ApiAccessRules: list[ApiAccessRule]
+    ResponseContext: ResponseContext
+
+
 class ReadCasRequest(TypedDict, total=False):
     DryRun: bool
     Filters: FiltersCa
@@ -1561,6 +1640,21 @@ class ReadConsoleOutputResponse(TypedDict, total=False):
     ConsoleOutput: str
     ResponseContext: ResponseContext
     VmId: str
+
+
+class ReadConsumptionAccountRequest(TypedDict, total=False):
+    DryRun: bool
+    FromDate: Required[str]
+    Overall: bool
+    ShowPrice: bool
+    ShowResourceDetails: bool
+    ToDate: Required[str]
+
+
+class ReadConsumptionAccountResponse(TypedDict, total=False):
+    ConsumptionEntries: list[ConsumptionEntry]
+    Currency: str | None
+    ResponseContext: ResponseContext
 
 
 class ReadDedicatedGroupsRequest(TypedDict, total=False):
@@ -2394,6 +2488,20 @@ class UpdateAccessKeyRequest(TypedDict, total=False):
 
 class UpdateAccessKeyResponse(TypedDict, total=False):
     AccessKey: AccessKey
+    ResponseContext: ResponseContext
+
+
+class UpdateApiAccessRuleRequest(TypedDict, total=False):
+    ApiAccessRuleId: Required[str]
+    CaIds: list[str]
+    Cns: list[str]
+    Description: str
+    DryRun: bool
+    IpRanges: list[str]
+
+
+class UpdateApiAccessRuleResponse(TypedDict, total=False):
+    ApiAccessRule: ApiAccessRule
     ResponseContext: ResponseContext
 
 

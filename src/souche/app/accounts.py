@@ -5,11 +5,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from souche.app import access_keys
+from souche.app import access_keys, api_access_rules
 from souche.app.access_keys import Credentials
 from souche.app.region import Region
 from souche.db import access_keys as key_rows
 from souche.db import accounts
+from souche.db import api_access_rules as rule_rows
 from souche.formats.look_alikes import is_latin, look
 from souche.model.accounts import PROVIDER_ALIAS, PROVIDER_NAME, AccessKey, Account, Principal
 from souche.refusals import (
@@ -51,6 +52,7 @@ def create(
         _check_alias(accounts.every(work.connection), alias)
         accounts.insert(work.connection, account)
         key_rows.insert(work.connection, key)
+        rule_rows.insert(work.connection, api_access_rules.first(region, account))
     return account, key, secret
 
 

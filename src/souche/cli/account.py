@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from souche.app import accounts
+from souche.app import accounts, api_access_rules
 from souche.app.access_keys import Credentials
 from souche.cli import account_keys
 from souche.cli.composition import Composition
@@ -90,6 +90,32 @@ def _add_reads(app: typer.Typer, composition: Composition) -> None:
         """Show an account."""
         with told(), composition.administer(home) as administered:
             show(_facts(accounts.known(administered.region, account)), as_json=json)
+
+    @app.command("api-access")
+    def api_access(
+        account: AccountArgument,
+        home: HomeFlag,
+        reset: Annotated[
+            bool,
+            typer.Option("--reset", help="Replace the rules by one that lets requests in from everywhere."),
+        ] = False,
+        json: JsonFlag = False,
+    ) -> None:
+        """List the API access rules of an account: from which addresses its keys may be used."""
+        with told(), composition.administer(home) as administered:
+            found = accounts.known(administered.region, account)
+            if reset:
+                api_access_rules.reset(administered.region, found)
+            for rule in api_access_rules.of_account(administered.region, found.account_id):
+                facts = {
+                    "ApiAccessRuleId": rule.rule_id,
+                    "IpRanges": list(rule.ip_ranges),
+                    "Description": rule.description,
+                }
+                if json:
+                    show(facts, as_json=True)
+                else:
+                    print(rule.rule_id, " ".join(rule.ip_ranges), plain(rule.description), sep="  ")
 
 
 def _add_changes(app: typer.Typer, composition: Composition) -> None:

@@ -67,6 +67,17 @@ access_keys = sa.Table(
     sa.Column("expiration_date", UtcDate),
 )
 
+# From where an account's keys may be used (`app/api_access_rules.py`). `ip_ranges`: CIDR notation.
+api_access_rules = sa.Table(
+    "api_access_rules",
+    metadata,
+    sa.Column("rule_id", sa.String(12), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False, index=True),
+    sa.Column("ip_ranges", sa.JSON, nullable=False),
+    sa.Column("description", sa.String(255), nullable=False),
+    sa.Column("creation_date", UtcDate, nullable=False),
+)
+
 # The lock against guessing secrets, where several processes serve the region (`app/failed_signatures.py`).
 failed_signatures = sa.Table(
     "failed_signatures",

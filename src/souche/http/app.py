@@ -19,7 +19,7 @@ from souche.app.failed_signatures import RecordedAttempts
 from souche.app.region import Region
 from souche.faults import Fault, FaultOnPurpose
 from souche.http.attempts import RememberedAttempts
-from souche.http.auth import Authenticator, KeyLookup
+from souche.http.auth import Authenticator, KeyLookup, MayCall, everybody
 from souche.http.endpoint import Answerer, Endpoint, Later
 from souche.http.exchange import SLASHES, Exchange
 from souche.http.loop_turns import LoopTurns
@@ -52,11 +52,14 @@ class _Pools:
     reads: LoopTurns = field(default_factory=LoopTurns)
 
 
-def create_app(region: Region, keys: KeyLookup, more_routes: Iterable[BaseRoute] = ()) -> Starlette:
-    """The region's HTTP interface. `more_routes` (console, metrics, FCU) are tried before the answer 404."""
+def create_app(
+    region: Region, keys: KeyLookup, more_routes: Iterable[BaseRoute] = (), *, may_call: MayCall = everybody
+) -> Starlette:
+    """The region's HTTP interface. `may_call`: from which addresses an account may call.
+    `more_routes` (console, metrics, FCU) are tried before the answer 404."""
     shared = not region.store.database.is_local
     attempts = RecordedAttempts(region.store) if shared else RememberedAttempts()
-    authenticator = Authenticator(keys, region.clock, attempts)
+    authenticator = Authenticator(keys, region.clock, attempts, may_call)
     pools = _Pools()
 
     def endpoint(answerer: Answerer) -> Endpoint:

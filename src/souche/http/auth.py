@@ -5,11 +5,13 @@ service. An inactive key, an expired one and a wrong secret are refused with the
 """
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from souche.api.dispatch import Access
 from souche.api.request_errors import (
+    AddressRefused,
     CredentialsRefused,
     HeaderNotSigned,
     KeyLocked,
@@ -56,13 +58,25 @@ class KeyLookup(Protocol):
     def __call__(self, access_key_id: str, /) -> KnownKey | None: ...
 
 
+MayCall: TypeAlias = Callable[[str, str], bool]
+"""whether requests of an account are taken from an address; called for every signed request: be fast"""
+
+
+def everybody(_account_id: str, _address: str) -> bool:
+    """No address is refused."""
+    return True
+
+
 class Authenticator:
     """Tells who sent a request."""
 
-    def __init__(self, keys: KeyLookup, clock: Clock, attempts: Attempts) -> None:
+    def __init__(
+        self, keys: KeyLookup, clock: Clock, attempts: Attempts, may_call: MayCall = everybody
+    ) -> None:
         self._keys = keys
         self._clock = clock
         self._attempts = attempts
+        self._may_call = may_call
 
     def caller(self, access: Access, request: SignedRequest) -> Principal | None:
         """Who calls an action that takes these credentials.
@@ -121,6 +135,8 @@ class Authenticator:
             raise WrongCredentials
         if failures.count:
             self._attempts.forget(key_id)
+        if not self._may_call(known.account_id, request.address):
+            raise AddressRefused(address=request.address)
         return Principal(known.account_id, key_id)
 
 

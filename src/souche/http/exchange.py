@@ -66,6 +66,7 @@ async def read_request(scope: Scope, receive: Receive) -> SignedRequest:
         query=scope["query_string"].decode("latin-1"),
         headers=_headers(scope["headers"]),
         body=await _read_body(receive),
+        address=(scope.get("client") or ("",))[0],
     )
 
 

@@ -27,7 +27,8 @@ AUTHORIZATION: Final = re.compile(
 @dataclass(frozen=True)
 class SignedRequest:
     """What a signature covers. `path` and `query` are as on the wire; `headers` have lowercase names. `body_digest`:
-    what is signed in place of the body's SHA-256 (S3)."""
+    what is signed in place of the body's SHA-256 (S3). `address`: where the request comes from; no
+    signature covers it."""
 
     method: str
     path: str
@@ -35,6 +36,7 @@ class SignedRequest:
     headers: Mapping[str, str]
     body: bytes
     body_digest: str | None = None
+    address: str = ""
 
 
 @dataclass(frozen=True)

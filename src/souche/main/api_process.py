@@ -21,7 +21,6 @@ from souche.db.store import Store
 from souche.errors import SystemFailure
 from souche.home import Facts, Home, NotServed
 from souche.http import server
-from souche.http.app import create_app
 from souche.http.health import health_routes
 from souche.http.server import Application
 from souche.main import guest_network, http_process, identity, readiness, records, tls
@@ -58,8 +57,7 @@ def run(settings: Settings) -> None:
         log.info("answering", region=region.name, api=f"{settings.endpoint}/api/v1")
         context = served.tls.context if served else None
         health = health_routes(readiness.of_records(region.store))
-        api = create_app(region, http_process.keys_of(region), health)
-        server.run([Application(api, listening, tls=context)])
+        server.run([Application(http_process.api_of(region, health), listening, tls=context)])
 
 
 @contextmanager

@@ -4,13 +4,18 @@ import ctypes
 import functools
 import os
 import socket
+from collections.abc import Iterable
 from typing import Final
 
-from souche.app import access_keys
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from souche.app import access_keys, api_access_rules
 from souche.app.region import Region
 from souche.config import Settings
 from souche.errors import SystemFailure
 from souche.http import connections, server
+from souche.http.app import create_app
 from souche.http.auth import KeyLookup
 
 M_TRIM_THRESHOLD: Final = -1  # mallopt(3)
@@ -58,6 +63,12 @@ def endpoint_of(settings: Settings, listening: socket.socket) -> str:
         return settings.endpoint
     host, port = listening.getsockname()[:2]
     return f"{settings.scheme}://[{host}]:{port}" if ":" in host else f"{settings.scheme}://{host}:{port}"
+
+
+def api_of(region: Region, more_routes: Iterable[BaseRoute] = ()) -> Starlette:
+    """The API that a process answers."""
+    may_call = functools.partial(api_access_rules.may_call, region)
+    return create_app(region, keys_of(region), more_routes, may_call=may_call)
 
 
 def keys_of(region: Region) -> KeyLookup:

@@ -17,7 +17,6 @@ from souche.db.store import Store
 from souche.faults import Faults
 from souche.home import Home
 from souche.http import connections, metadata_socket, server
-from souche.http.app import create_app
 from souche.http.health import health_routes
 from souche.http.metadata import create_metadata_app
 from souche.http.s3.desk import Desk
@@ -182,8 +181,7 @@ def run(settings: Settings) -> None:
     api_socket = _listen(settings)
     settings = replace(settings, endpoint=http_process.endpoint_of(settings, api_socket))
     with serve(settings) as served:
-        keys = http_process.keys_of(served.region)
-        api = create_app(served.region, keys, health_routes(served.checks))
+        api = http_process.api_of(served.region, health_routes(served.checks))
         context = served.tls.tls.context if served.tls else None
         applications = [Application(api, api_socket, tls=context)]
         if served.bridge is not None:

@@ -1,0 +1,143 @@
+"""API access rules: from which addresses an account's keys may be used.
+
+An account begins with one rule that lets every address in. The last rule cannot be deleted (OUTSCALE's description of
+DeleteApiAccessRule). A caller may shut itself out; the operator lets it in again (`souche account api-access --reset`).
+"""
+
+from dataclasses import dataclass, replace
+from ipaddress import ip_network
+from typing import Final
+
+import sqlalchemy as sa
+
+from souche import ids
+from souche.app.region import Region
+from souche.db import api_access_rules
+from souche.model.accounts import Account, Principal
+from souche.model.api_access_rules import EVERYWHERE, ApiAccessRule, Network, lets_in
+from souche.refusals import BadIpRange, BadValue, LastApiAccessRule, MissingParameter, NoSuchApiAccessRule
+
+LONGEST_DESCRIPTION: Final = 255
+MOST_RULES: Final = 50
+MOST_RANGES: Final = 100
+"""of one rule; ours"""
+RULES_BYTES: Final = 4096  # what an account's rules take in memory, about
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What an update asks for; None leaves a thing as it is."""
+
+    ip_ranges: tuple[str, ...] | None = None
+    description: str | None = None
+
+
+def first(region: Region, account: Account) -> ApiAccessRule:
+    """The rule that a new account begins with."""
+    return ApiAccessRule(
+        region.ids.new(ids.API_ACCESS_RULE), account.account_id, EVERYWHERE, "", account.creation_date
+    )
+
+
+def may_call(region: Region, account_id: str, address: str) -> bool:
+    """Whether requests of an account are taken from an address. Every request asks this: the rules are kept until
+    something is committed. An account without rules, of a database that was changed by hand, is open."""
+    networks = region.store.memo.of(
+        ("API access rules", account_id), RULES_BYTES, lambda: _networks(region, account_id)
+    )
+    return not networks or lets_in(networks, address)
+
+
+def _networks(region: Region, account_id: str) -> tuple[Network, ...]:
+    with region.store.read() as connection:
+        rules = api_access_rules.of_account(connection, account_id)
+    return tuple(ip_network(ip_range, strict=False) for rule in rules for ip_range in rule.ip_ranges)
+
+
+def create(region: Region, who: Principal, ip_ranges: tuple[str, ...], description: str) -> ApiAccessRule:
+    """Let the caller's requests in from more addresses.
+
+    Raises:
+        MissingParameter: there is no range. BadIpRange, BadValue.
+    """
+    if not ip_ranges:
+        raise MissingParameter(parameter="IpRanges")
+    _check(ip_ranges, description)
+    rule = ApiAccessRule(
+        region.ids.new(ids.API_ACCESS_RULE), who.account_id, ip_ranges, description, region.clock.now()
+    )
+    with region.begin() as work:
+        if len(api_access_rules.of_account(work.connection, who.account_id)) >= MOST_RULES:
+            raise BadValue(parameter="IpRanges", reason=f"an account has at most {MOST_RULES} rules.")
+        api_access_rules.insert(work.connection, rule)
+    return rule
+
+
+def find(region: Region, who: Principal) -> list[ApiAccessRule]:
+    """The rules of the caller's account, oldest first."""
+    return of_account(region, who.account_id)
+
+
+def of_account(region: Region, account_id: str) -> list[ApiAccessRule]:
+    """The rules of an account, oldest first, for the operator's commands too."""
+    with region.store.read() as connection:
+        return api_access_rules.of_account(connection, account_id)
+
+
+def update(region: Region, who: Principal, rule_id: str, changes: Changes) -> ApiAccessRule:
+    """Replace what a rule of the caller's account says.
+
+    Raises:
+        NoSuchApiAccessRule. BadIpRange, BadValue.
+    """
+    _check(changes.ip_ranges or (), changes.description or "")
+    with region.begin() as work:
+        rule = _own(work.connection, who, rule_id)
+        if changes.ip_ranges:
+            rule = replace(rule, ip_ranges=changes.ip_ranges)
+        if changes.description is not None:
+            rule = replace(rule, description=changes.description)
+        api_access_rules.update(work.connection, rule)
+    return rule
+
+
+def delete(region: Region, who: Principal, rule_id: str) -> None:
+    """Delete a rule of the caller's account.
+
+    Raises:
+        NoSuchApiAccessRule. LastApiAccessRule: it is the last.
+    """
+    with region.begin() as work:
+        _own(work.connection, who, rule_id)
+        if len(api_access_rules.of_account(work.connection, who.account_id)) == 1:
+            raise LastApiAccessRule(rule_id=rule_id)
+        api_access_rules.erase(work.connection, rule_id)
+
+
+def reset(region: Region, account: Account) -> ApiAccessRule:
+    """Replace an account's rules by the one that lets every address in, for the operator."""
+    rule = replace(first(region, account), creation_date=region.clock.now())
+    with region.begin() as work:
+        for each in api_access_rules.of_account(work.connection, account.account_id):
+            api_access_rules.erase(work.connection, each.rule_id)
+        api_access_rules.insert(work.connection, rule)
+    return rule
+
+
+def _own(connection: sa.Connection, who: Principal, rule_id: str) -> ApiAccessRule:
+    for rule in api_access_rules.of_account(connection, who.account_id):
+        if rule.rule_id == rule_id:
+            return rule
+    raise NoSuchApiAccessRule(rule_id=rule_id)
+
+
+def _check(ip_ranges: tuple[str, ...], description: str) -> None:
+    if len(ip_ranges) > MOST_RANGES:
+        raise BadValue(parameter="IpRanges", reason=f"it takes at most {MOST_RANGES} ranges.")
+    if len(description) > LONGEST_DESCRIPTION:
+        raise BadValue(parameter="Description", reason=f"it takes at most {LONGEST_DESCRIPTION} characters.")
+    for ip_range in ip_ranges:
+        try:
+            ip_network(ip_range, strict=False)
+        except ValueError as error:
+            raise BadIpRange(ip_range=ip_range, reason=str(error)) from error
