@@ -102,6 +102,13 @@ def test_a_build_that_fails_leaves_nothing(souche: Souche, recipes: Path) -> Non
     assert list((souche.home / "staging").iterdir()) == []
 
 
+def test_a_disk_that_a_build_leaves_damaged_is_not_published(souche: Souche, recipes: Path) -> None:
+    souche.builder.cut = {"trixie"}
+    assert "cut short" in souche.refusal("image", "build", "web", "--recipes", recipes)
+    assert souche("image", "list") == []
+    assert list((souche.home / "staging").iterdir()) == []
+
+
 def test_recipes_are_listed_with_where_they_come_from(recipes: Path) -> None:
     shown = {each["Recipe"]: each for each in listed_recipes(recipes)}
     assert list(shown) == ["debian-12", "debian-12-i386", "debian-13", "web"]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from souche.app import images, public_ips, vm_stops, vm_transitions, vms
 from souche.compute.base import PowerState
@@ -118,7 +119,10 @@ def test_panicked_guest_follows_its_host_action_and_says_why(
     change = vms.Change(vm_id, host_action=action, shutdown_behavior="terminate")
     vms.update(world.region, origin.cast.alice, change)
     world.hypervisor.panic(vm_id)
-    power.settle(world.parts, started)
+    with capture_logs() as lines:
+        power.settle(world.parts, started)
+    told = {"event": "a guest panicked", "log_level": "warning", "vm_id": vm_id, "host_action": action}
+    assert told in lines
     reason = power.GUEST_PANICKED if state == VmState.STOPPED else ""
     assert world.vm(vm_id).state_reason == reason
     world.run_all()

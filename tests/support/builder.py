@@ -12,12 +12,14 @@ from tests.support.exported import qcow2
 
 @dataclass
 class PretendedBuilder:
-    """`archive` has the packages with their versions of today; from a suite in `broken` nothing can be built, and one
-    in `silent` does not answer. `built` and `asked` have the names of recipes."""
+    """`archive` has the packages with their versions of today; from a suite in `broken` nothing can be built, one in
+    `silent` does not answer, and disks of one in `cut` lack their end. `built` and `asked` have the names
+    of recipes."""
 
     archive: dict[str, str] = field(default_factory=lambda: {"base-files": "13.8", "openssl": "3.5.1"})
     broken: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
+    cut: set[str] = field(default_factory=set)
     built: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     meanwhile: Callable[[], None] = lambda: None
@@ -33,7 +35,8 @@ class PretendedBuilder:
         self.meanwhile()
         if recipe.suite in self.broken:
             raise ProgramFailed(program="mmdebstrap", status=1, stderr="no mirror")
-        output.write_bytes(qcow2(recipe.name.encode()))
+        disk = qcow2(recipe.name.encode())
+        output.write_bytes(disk[: len(disk) // 2] if recipe.suite in self.cut else disk)
         return dict(self.archive)
 
     def plan(self, recipe: Recipe, *, work_dir: Path) -> Packages:

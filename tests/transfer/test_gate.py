@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import souche
 from souche import run
 from souche.errors import OutOfSpace, ProgramFailed, UserError
 from souche.formats.disk_names import said_by
@@ -58,6 +59,13 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bench(raw: Path, tmp_path: Path) -> Bench:
     return Bench(raw, tmp_path)
+
+
+def test_nothing_else_makes_an_admitted_disk() -> None:
+    """Volume stores take nothing else, so every disk from outside has passed here."""
+    source = Path(souche.__file__).parent
+    made = [path for path in source.rglob("*.py") if "AdmittedDisk(" in path.read_text()]
+    assert [str(path.relative_to(source)) for path in made] == ["transfer/gate.py"]
 
 
 TAKEN: dict[str, tuple[str, str]] = {
