@@ -3,6 +3,8 @@ command line, the settings record and docs/settings.md are made from this table.
 
 import os
 import re
+import secrets
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -48,6 +50,13 @@ class Setting:
 
 SETTINGS: Final = (
     Setting("home", Path, None, "Folder that holds everything of the region: database, disks, keys."),
+    Setting(
+        "ephemeral",
+        bool,
+        False,  # noqa: FBT003
+        "HOME is made, and removed when the server ends; it must not exist. Without --home: a folder with a name of its"
+        " own in TMPDIR. Guests of libvirt would stay: with --compute simulated only.",
+    ),
     Setting(
         "database",
         str,
@@ -219,6 +228,7 @@ class Settings:
     """The settings of one run of the server."""
 
     home: Path
+    ephemeral: bool
     database: str
     database_file: str
     listen: str
@@ -366,6 +376,8 @@ def settings(
     Raises:
         BadSetting: one is missing, or not one of its choices.
     """
+    if _is_ephemeral(given, environment, file):
+        given = {**given, "home": Path(tempfile.gettempdir()) / f"souche-{secrets.token_hex(8)}"}
     values = {setting.key: _value(setting, given, environment, file) for setting in SETTINGS}
     values["home"] = values["home"].resolve()
     for key in FILES:
@@ -389,6 +401,13 @@ def source_of(
     if setting.key in file.values:
         return file.values[setting.key], Source("file", str(file.path))
     return setting.default, Source("default")
+
+
+def _is_ephemeral(given: Mapping[str, Any], environment: Mapping[str, str], file: ConfigFile) -> bool:
+    """Whether the home is to be one that nobody has named."""
+    ephemeral, home = (next(each for each in SETTINGS if each.key == key) for key in ("ephemeral", "home"))
+    named = source_of(home, given, environment, file)[0] is not None
+    return not named and bool(_value(ephemeral, given, environment, file))
 
 
 def _value(

@@ -19,6 +19,7 @@ from typing import Final
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
+from souche import client_variables
 from souche.compute.libvirt import accelerator
 from souche.compute.libvirt.host_paths import require_traversable
 from souche.errors import ComputeFailed, SystemFailure
@@ -276,6 +277,11 @@ def _sandbox(machine: Machine) -> Finding:
     )
 
 
+def _client_variables(_machine: Machine) -> Finding:
+    reasons = list(client_variables.leading_away(os.environ, Path.home()))
+    return _warning("; ".join(reasons)) if reasons else _ok("none of them leads to the real cloud")
+
+
 def _clock(_machine: Machine) -> Finding:
     return clock_finding(now=time.time(), written=Path(__file__).stat().st_mtime)
 
@@ -296,7 +302,16 @@ def _program_check(name: str, looks_at: str, package: str) -> Check:
 
 
 SIMULATED: Final = frozenset(
-    ("python", "qemu-img", "qemu-nbd", "bubblewrap", "object store", "free space", "clock")
+    (
+        "python",
+        "qemu-img",
+        "qemu-nbd",
+        "bubblewrap",
+        "object store",
+        "free space",
+        "clock",
+        "client variables",
+    )
 )
 """the checks of what a region of simulated guests needs; all others are of real guests, and of building images"""
 
@@ -371,5 +386,11 @@ CHECKS: tuple[Check, ...] = (
         _reachable_home,
     ),
     Check("free space", "room for disks", "free some, or choose another --home", _free_space),
+    Check(
+        "client variables",
+        "whether clients started here reach the real cloud",
+        'eval "$(souche env ACCOUNT)"',
+        _client_variables,
+    ),
     Check("clock", "the time, which signatures depend on", "set the clock", _clock),
 )

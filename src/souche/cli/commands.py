@@ -11,6 +11,11 @@ from souche.cli.groups import lazy_group
 COMMANDS: Final = {  # where each is made, and its line in the list of all
     "serve": ("souche.cli.region:build_serve", "Run the region until SIGINT or SIGTERM."),
     "api": ("souche.cli.region:build_api", "Answer the API alone, beside the region's `souche serve`."),
+    "env": (
+        "souche.cli.env:build",
+        "Print the variables by which clients reach the region as an account, for a shell.",
+    ),
+    "wait": ("souche.cli.wait:build", "Wait until the region answers."),
     "info": (
         "souche.cli.region:build_info",
         "Print the region's endpoints, as its server said at its start.",

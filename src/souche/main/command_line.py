@@ -37,6 +37,14 @@ def _configure_logs() -> None:
 
 
 def _serve(settings: "Settings") -> None:
+    from souche.main import machine
+
+    machine.check(settings.compute)  # before seconds of imports
+    if settings.ephemeral:
+        from souche.main import ephemeral
+
+        ephemeral.check(settings)
+        ephemeral.supervise(settings.home)
     from souche.main.serving import run
 
     run(settings)

@@ -176,7 +176,6 @@ def run(settings: Settings) -> None:
     """
     logs.configure(settings.log_level)
     _check(settings)
-    machine.check(settings.compute)
     http_process.prepare()
     api_socket = _listen(settings)
     settings = replace(settings, endpoint=http_process.endpoint_of(settings, api_socket))
@@ -258,7 +257,7 @@ def _tell(settings: Settings, served: Served) -> None:
             "exports are signed with another key than before", before=before, now=facts["KeyFingerprint"]
         )
     home.tell(facts)
-    log.info("serving", **{name.lower(): value for name, value in facts.items()})
+    log.info("serving", home=str(settings.home), **{name.lower(): value for name, value in facts.items()})
 
 
 def destroy(path: Path) -> None:

@@ -1,0 +1,83 @@
+"""souche env"""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from souche.app import access_keys, accounts
+from souche.app.region import Region
+from souche.cli.composition import Composition
+from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.output import show, told
+from souche.client_variables import leading_away, unwanted, variables
+from souche.errors import NotFound
+from souche.home import Home
+from souche.model.accounts import Principal
+from souche.model.query import Query
+
+
+class NoUsableKey(NotFound):
+    """{account} has no access key that opens anything: `souche account key create {account}` makes one."""
+
+
+def build(composition: Composition) -> Callable[..., None]:
+    """The command that tells clients of a region."""
+
+    def env(
+        account: Annotated[str, typer.Argument(help="Name or ID of the account that the clients are to be.")],
+        home: HomeFlag,
+        access_key: Annotated[
+            str | None, typer.Option(help="ID of the access key. Default: the oldest that opens anything.")
+        ] = None,
+        json: JsonFlag = False,
+    ) -> None:
+        """Print the variables by which clients reach the region as an account, for a shell:
+        eval "$(souche env NAME)". The secret key is one of them."""
+        with told(), composition.administer(home) as administered:
+            facts = Home(home.resolve()).read()
+            key_id, secret = _key(administered.region, account, access_key)
+        buckets = facts.get("Oos")
+        found = variables(
+            str(facts["Api"]), str(buckets) if buckets else None, str(facts["Region"]), key_id, secret
+        )
+        if json:
+            show(found, as_json=True)
+        else:
+            _print(found)
+        _warn(found)
+
+    return env
+
+
+def _key(region: Region, account: str, wanted: str | None) -> tuple[str, str]:
+    """An access key that opens something, and its secret.
+
+    Raises:
+        NoSuchAccount, NoUsableKey.
+    """
+    owner = accounts.known(region, account)
+    keys = access_keys.find(region, Principal(owner.account_id), Query())
+    for key in sorted(keys, key=lambda key: key.creation_date):
+        found = access_keys.lookup(region, key.access_key_id)
+        if found and found.active and not found.expired and wanted in (None, key.access_key_id):
+            return key.access_key_id, found.secret
+    raise NoUsableKey(account=owner.name)
+
+
+def _print(found: dict[str, str]) -> None:
+    for name in unwanted(os.environ):
+        print(f"unset {name}")
+    for name, value in found.items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def _warn(found: dict[str, str]) -> None:
+    """Say what still leads away once the variables are set."""
+    kept = {name: value for name, value in os.environ.items() if name not in unwanted(os.environ)}
+    for reason in leading_away(kept | found, Path.home()):
+        print(f"souche: warning: requests would go to the real cloud: {reason}", file=sys.stderr)

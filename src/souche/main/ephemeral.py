@@ -1,0 +1,75 @@
+"""A region whose home goes with its server, for tests in CI.
+
+The command is two processes: one serves, and one waits for its end, whatever that is, and removes the home.
+"""
+
+import ctypes
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from souche.config import BadSetting, Settings
+
+ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+PR_SET_PDEATHSIG: Final = 1
+REMOVAL_SECONDS: Final = 10.0
+PAUSE_SECONDS: Final = 0.05
+
+
+def check(settings: Settings) -> None:
+    """Refuse to remove what somebody has made, or what would outlive its home.
+
+    Raises:
+        BadSetting.
+    """
+    if settings.home.exists():
+        raise BadSetting(flag="--ephemeral", reason=f"{settings.home} exists already")
+    if settings.compute != "simulated":
+        reason = "guests of libvirt would stay; it is for --compute simulated"
+        raise BadSetting(flag="--ephemeral", reason=reason)
+    if settings.database or settings.database_file:
+        raise BadSetting(flag="--ephemeral", reason="records in PostgreSQL would stay")
+
+
+def supervise(home: Path) -> None:
+    """Make the home, which must not exist, and fork. Returns in the process that is to serve; the other one passes
+    signals on, and ends with the status of the server, when the home is gone.
+
+    Raises:
+        FileExistsError.
+    """
+    home.mkdir(mode=0o711, parents=True)
+    parent = os.getpid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # until each process knows what to do about one
+    server = os.fork()
+    if server == 0:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+        return
+
+    def pass_on(_number: int, _frame: FrameType | None) -> None:
+        os.kill(server, signal.SIGTERM)
+
+    for number in ENDING:
+        signal.signal(number, pass_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    _pid, status = os.waitpid(server, 0)
+    _remove(home)
+    sys.stdout.flush()
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+def _remove(home: Path) -> None:
+    """Remove the home. Programs of the server, which end with it, may still write for a moment."""
+    deadline = time.monotonic() + REMOVAL_SECONDS
+    while home.exists() and time.monotonic() < deadline:
+        shutil.rmtree(home, ignore_errors=True)
+        if home.exists():
+            time.sleep(PAUSE_SECONDS)
