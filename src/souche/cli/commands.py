@@ -46,6 +46,7 @@ COMMANDS: Final = {  # where each is made, and its line in the list of all
     "marketplace": ("souche.cli.marketplace:build", "Images of vendors, for those who subscribe."),
     "quota": ("souche.cli.quota:build", "What accounts may have."),
     "snapshot": ("souche.cli.uses:build_snapshot", "Snapshots of the region."),
+    "state": ("souche.cli.state:build", "Named states of a region of simulated guests."),
     "trash": ("souche.cli.trash:build", "Disks that have no record any more."),
 }
 

@@ -77,6 +77,26 @@ class Backups(Protocol):
         ...
 
 
+class States(Protocol):
+    """Named states of a region."""
+
+    def save(self, name: str) -> None:
+        """Keep what the region has."""
+        ...
+
+    def load(self, name: str) -> None:
+        """Have the region be as it was."""
+        ...
+
+    def every(self) -> dict[str, float]:
+        """The names of all, with the time of each (seconds since the epoch), oldest first."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Forget one."""
+        ...
+
+
 @dataclass(frozen=True)
 class Checked:
     """A region that `souche fsck` looks at: `examine` does, to the last byte or not. `mending` gives what it is mended
@@ -120,3 +140,4 @@ class Composition:
     destroy: Callable[[Path], None]
     backups: Callable[[], Backups]
     check: Callable[[Path], AbstractContextManager[Checked]]
+    states: Callable[[Path], States]

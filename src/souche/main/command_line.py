@@ -9,7 +9,7 @@ from souche.cli import commands
 from souche.cli.composition import Composition
 
 if TYPE_CHECKING:
-    from souche.cli.composition import Administered, Backups, Checked
+    from souche.cli.composition import Administered, Backups, Checked, States
     from souche.config import Settings
 
 
@@ -27,6 +27,7 @@ def composition() -> Composition:
         destroy=_destroy,
         backups=_backups,
         check=_check,
+        states=_states,
     )
 
 
@@ -77,6 +78,13 @@ def _backups() -> "Backups":
 
     _configure_logs()
     return Backups()
+
+
+def _states(path: Path) -> "States":
+    from souche.main.states import States
+
+    _configure_logs()
+    return States(path)
 
 
 @contextmanager

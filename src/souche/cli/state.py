@@ -1,0 +1,48 @@
+"""souche state"""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from souche.cli.composition import Composition
+from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.output import show, told
+
+NameArgument = Annotated[str, typer.Argument(help="Name of the state: letters, digits, '.', '_' and '-'.")]
+
+
+def build(composition: Composition) -> typer.Typer:
+    """The commands about named states."""
+    app = typer.Typer(help="Named states of a region of simulated guests.", no_args_is_help=True)
+
+    @app.command()
+    def save(name: NameArgument, home: HomeFlag) -> None:
+        """Keep what the region has, under a name. The region must be stopped. The disks are not copied."""
+        with told():
+            composition.states(home).save(name)
+
+    @app.command()
+    def load(name: NameArgument, home: HomeFlag) -> None:
+        """Have the region be as it was when the state was saved; all that it has now goes. It must be stopped."""
+        with told():
+            composition.states(home).load(name)
+
+    @app.command("list")
+    def list_states(home: HomeFlag, json: JsonFlag = False) -> None:
+        """List the states, oldest first."""
+        with told():
+            for name, seconds in composition.states(home).every().items():
+                date = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                if json:
+                    show({"Name": name, "CreationDate": date}, as_json=True)
+                else:
+                    print(f"{date}  {name}")
+
+    @app.command()
+    def delete(name: NameArgument, home: HomeFlag) -> None:
+        """Forget a state. The region stays as it is, and may be served."""
+        with told():
+            composition.states(home).delete(name)
+
+    return app

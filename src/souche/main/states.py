@@ -1,0 +1,197 @@
+"""Named states of a region of simulated guests, so that tests begin from a known one.
+
+A state is a folder, `<home>/states/<name>`, with what the home had. Layers are hard links, as none is ever written to
+again; databases, object store and the files that volumes write to are copied, as reflinks where the file system has
+them. So a state takes the time of the databases, whatever the disks have.
+
+Loading first takes the database away: without it no server starts in the home. It comes back last, when all else is
+there; a loading that was broken off is done again by another `souche state load`.
+"""
+
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from souche import run
+from souche.errors import Conflict, Invalid, NotFound, WrongState
+from souche.home import PRIVATE, PRIVATE_FOLDER, Home
+from souche.main import records
+from souche.storage.qcow2.directory import Directory
+from souche.storage.qcow2.durable import sync_directory
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+LEFT_OUT: Final = frozenset(("states", "serving.lock", "updating.lock", "serving.json", "ballast", "staging"))
+"""of the home, not of what the region has"""
+COPY_SECONDS: Final = 3600.0
+
+
+class BadStateName(Invalid):
+    """{name!r} is no name of a state: letters, digits, '.', '_' and '-' are expected, 64 at most."""
+
+
+class StateExists(Conflict):
+    """There is a state {name} already: delete it first."""
+
+
+class NoSuchState(NotFound):
+    """There is no state {name}."""
+
+
+class GuestsAreReal(WrongState):
+    """States are of regions with --compute simulated: the guests of {home} are real."""
+
+
+class DisksElsewhere(WrongState):
+    """The disks of {home} are on another file system: its states would be copies of them."""
+
+
+class States:
+    """The states of a region that no server runs."""
+
+    def __init__(self, path: Path) -> None:
+        self._home = Home(path.resolve())
+        self._root = self._home.path / "states"
+
+    def save(self, name: str) -> None:
+        """Keep what the region has.
+
+        Raises:
+            BadStateName, StateExists, HomeInUse, and those of `_check`.
+        """
+        if not NAME.fullmatch(name):
+            raise BadStateName(name=name)
+        self._check()
+        with self._home.serve():
+            if (self._root / name).exists():
+                raise StateExists(name=name)
+            self._root.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+            partial = self._root / f".{name}"
+            _copy(self._home.path, partial)
+            partial.rename(self._root / name)
+            sync_directory(self._root)
+
+    def load(self, name: str) -> None:
+        """Have the region be as it was; what it has now goes.
+
+        Raises:
+            NoSuchState, HomeInUse, and those of `_check`.
+        """
+        self._check()
+        with self._home.serve():
+            state = self._folder(name)
+            partial = self._root / f".{name}"
+            _copy(state, partial)
+            self._home.database.unlink(missing_ok=True)
+            sync_directory(self._home.path)
+            for gone in (
+                set(_contents(self._home.path)) - set(_contents(partial)) - {self._home.database.name}
+            ):
+                _remove(self._home.path / gone)
+            for entry in sorted(_contents(partial), key=lambda each: each == self._home.database.name):
+                _replace(partial / entry, self._home.path / entry)
+            sync_directory(self._home.path)
+            partial.rmdir()
+
+    def every(self) -> dict[str, float]:
+        """The names of the states, with the time of each (seconds since the epoch), oldest first."""
+        found = {each.name: each.stat().st_mtime for each in self._visible()}
+        return dict(sorted(found.items(), key=lambda each: each[1]))
+
+    def delete(self, name: str) -> None:
+        """Forget a state. The region may be served.
+
+        Raises:
+            NoSuchState.
+        """
+        shutil.rmtree(self._folder(name))
+
+    def _visible(self) -> Iterator[Path]:
+        if self._root.is_dir():
+            yield from (each for each in self._root.iterdir() if NAME.fullmatch(each.name))
+
+    def _folder(self, name: str) -> Path:
+        if not NAME.fullmatch(name) or not (self._root / name).is_dir():
+            raise NoSuchState(name=name)
+        return self._root / name
+
+    def _check(self) -> None:
+        """Refuse a home that has no states.
+
+        Raises:
+            NotServed, GuestsAreReal, DisksElsewhere, NotOnPostgreSql.
+        """
+        facts = self._home.read()
+        records.refuse_on_postgresql(self._home, "souche state", "its records would stay as they are")
+        if facts.get("Compute") != "simulated":
+            raise GuestsAreReal(home=self._home.path)
+        if self._home.disks.is_symlink():
+            raise DisksElsewhere(home=self._home.path)
+
+
+def _contents(folder: Path) -> list[str]:
+    """What a region has in its folder; the log of a database is in its copy."""
+    names = (each.name for each in folder.iterdir())
+    return [name for name in names if name not in LEFT_OUT and not name.endswith(("-wal", "-shm", ".lock"))]
+
+
+def _copy(source: Path, target: Path) -> None:
+    """What the region has, in a new folder."""
+    shutil.rmtree(target, ignore_errors=True)  # of one that was broken off
+    target.mkdir(mode=PRIVATE_FOLDER)
+    for name in _contents(source):
+        if name.endswith(".sqlite"):
+            _copy_database(source / name, target / name)
+        elif name != "disks":
+            _copy_file(source / name, target / name)
+    with Directory(source / "disks").locked():
+        _copy_disks(source / "disks", target / "disks")
+
+
+def _copy_disks(source: Path, target: Path) -> None:
+    """Links of the layers, but for those that volumes write to; copies of the rest."""
+    (target / "layers").mkdir(parents=True)
+    shutil.copystat(source, target)
+    shutil.copystat(source / "layers", target / "layers")
+    written = Directory(source).current_layers()
+    for file in source.iterdir():
+        if file.name != "layers":
+            _copy_file(file, target / file.name)
+    for layer in (source / "layers").iterdir():
+        if layer.name in written:
+            _copy_file(layer, target / "layers" / layer.name)
+        else:
+            (target / "layers" / layer.name).hardlink_to(layer)
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    """A copy of a file or a folder, its dates included: those of links to layers are the snapshots' own."""
+    command = ["cp", "--archive", "--reflink=auto", "--sparse=always", "--no-target-directory", "--"]
+    run.run([*command, source, target], timeout_seconds=COPY_SECONDS)
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    """A copy with what is in the log, whoever writes meanwhile."""
+    target.touch(mode=PRIVATE)
+    with closing(sqlite3.connect(source)) as before, closing(sqlite3.connect(target)) as after:
+        before.backup(after)
+
+
+def _replace(new: Path, old: Path) -> None:
+    """Have something in the place of what is there. A file is never missing meanwhile."""
+    if old.is_dir() and not old.is_symlink():
+        shutil.rmtree(old)
+    if old.suffix == ".sqlite":
+        for log in ("-wal", "-shm"):
+            old.with_name(old.name + log).unlink(missing_ok=True)
+    new.replace(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

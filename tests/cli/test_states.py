@@ -1,0 +1,113 @@
+"""`souche state` (docs/developing-against.md): a region is as it was, at the cost of its databases."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from souche.home import Home
+from souche.main import states
+from tests.cli.conftest import Souche
+from tests.support.exported import qcow2
+
+
+@pytest.fixture
+def simulated(souche: Souche) -> Souche:
+    """A region that was served with simulated guests."""
+    home = Home(souche.home)
+    home.make()
+    home.tell({"Compute": "simulated", "GuestNetwork": "10.77.0.0/24"})
+    return souche
+
+
+def publish(souche: Souche, folder: Path, content: bytes) -> str:
+    (folder / "disk.qcow2").write_bytes(qcow2(content))
+    (made,) = souche("image", "publish", folder / "disk.qcow2", "--name", "Test")
+    return str(made["ImageId"])
+
+
+def layers(home: Path) -> dict[str, int]:
+    return {each.name: each.stat().st_ino for each in (home / "disks/layers").iterdir()}
+
+
+def names(souche: Souche) -> list[Any]:
+    return [each["Name"] for each in state(souche, "list", "--json")]
+
+
+def state(souche: Souche, *words: object) -> list[dict[str, Any]]:
+    """A command of `souche state`."""
+    return [json.loads(line) for line in souche.run("state", *words).splitlines()]
+
+
+def test_a_region_is_as_it_was(simulated: Souche, tmp_path: Path) -> None:
+    simulated("account", "create", "alice")
+    publish(simulated, tmp_path, b"first")
+    before = layers(simulated.home)
+    state(simulated, "save", "clean")
+    simulated("account", "create", "bob")
+    publish(simulated, tmp_path, b"second")
+    assert len(layers(simulated.home)) > len(before)
+    state(simulated, "load", "clean")
+    assert layers(simulated.home) == before
+    assert [each["Name"] for each in simulated("account", "list") if each["Name"] == "bob"] == []
+    assert [each["Name"] for each in simulated("account", "list") if each["Name"] == "alice"]
+    assert simulated.run("fsck") == "all is well\n"
+
+
+def test_states_are_loaded_as_often_as_wanted_listed_and_deleted(simulated: Souche) -> None:
+    simulated("account", "create", "alice")
+    state(simulated, "save", "one")
+    simulated("account", "create", "bob")
+    state(simulated, "save", "two")
+    assert names(simulated) == ["one", "two"]
+    for name, known in (("one", 1), ("two", 2), ("one", 1)):
+        state(simulated, "load", name)
+        found = {each["Name"] for each in simulated("account", "list")} & {"alice", "bob"}
+        assert len(found) == known
+    state(simulated, "delete", "one")
+    assert names(simulated) == ["two"]
+    assert "no state one" in simulated.refusal("state", "load", "one")
+    assert "no state one" in simulated.refusal("state", "delete", "one")
+
+
+def test_a_state_is_not_written_over(simulated: Souche) -> None:
+    simulated("account", "create", "alice")
+    state(simulated, "save", "one")
+    assert "a state one already" in simulated.refusal("state", "save", "one")
+
+
+@pytest.mark.parametrize("name", ["../x", ".x", "x/y"])
+def test_a_name_leads_nowhere_else(simulated: Souche, name: str) -> None:
+    simulated("account", "create", "alice")
+    assert "no name of a state" in simulated.refusal("state", "save", name)
+    assert "no state" in simulated.refusal("state", "delete", name)
+
+
+def test_a_region_that_is_served_has_its_states_left_alone(simulated: Souche) -> None:
+    simulated("account", "create", "alice")
+    with Home(simulated.home).serve():
+        assert "Another process serves" in simulated.refusal("state", "save", "one")
+
+
+def test_real_guests_have_no_states(simulated: Souche) -> None:
+    simulated("account", "create", "alice")
+    Home(simulated.home).tell({"Compute": "libvirt"})
+    assert "guests of" in simulated.refusal("state", "save", "one")
+
+
+def test_a_loading_that_was_broken_off_leaves_no_region_and_is_done_again(
+    simulated: Souche, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated("account", "create", "alice")
+    state(simulated, "save", "one")
+    with monkeypatch.context() as patch:
+        patch.setattr(states, "_replace", _fail)
+        assert simulated.invoke("state", "load", "one").exit_code == 130
+    assert "region.sqlite" in simulated.refusal("account", "list")
+    state(simulated, "load", "one")
+    assert [each["Name"] for each in simulated("account", "list") if each["Name"] == "alice"]
+
+
+def _fail(_new: Path, _old: Path) -> None:
+    raise KeyboardInterrupt
