@@ -256,6 +256,19 @@ def test_a_key_that_is_not_utf_8_is_refused(door: Served, bucket: str) -> None:
     assert alice.get_object(Bucket=bucket, Key="\ufffd")["Body"].read() == b"stays"
 
 
+def test_a_copy_of_nothing_leaves_the_object_as_it_is(door: Served, bucket: str) -> None:
+    """A source that was encoded twice names no key: the store put an empty object there, and answered 200."""
+    alice = door.client("alice")
+    for key in ("from", "to"):
+        alice.put_object(Bucket=bucket, Key=key, Body=b"stays")
+    for source in (f"{bucket}%252Ffrom", bucket, f"/{bucket}/", "/", ""):
+        headers = {"x-amz-copy-source": source}
+        status, said = sent(door, door.keys["alice"], "PUT", f"/{bucket}/to", headers=headers)
+        assert (status, b"<Code>InvalidArgument</Code>" in said) == (400, True), source
+    assert alice.get_object(Bucket=bucket, Key="to")["Body"].read() == b"stays"
+    alice.copy_object(Bucket=bucket, Key="to", CopySource=f"/{bucket}/from")
+
+
 @pytest.mark.parametrize("prefix", ["z%2F%2F", "z//", "z%5C"])
 def test_a_prefix_that_no_key_can_have_lists_no_other(door: Served, bucket: str, prefix: str) -> None:
     """The store lists z/y for z//, and what is listed is deleted (`aws s3 rm --recursive`)."""

@@ -80,6 +80,7 @@ ONLY_AS_HEADERS: Final = (
 FOLDER_WITH_CONTENT: Final = (
     "A key that ends with '/' is an empty folder: the object store would keep no content of it."
 )
+NO_SOURCE: Final = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey."
 NO_ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 NOT_IMPLEMENTED: Final = (
     "A header or query you provided implies functionality that is not implemented: {what}"
@@ -209,9 +210,16 @@ def _check_headers(headers: Mapping[str, str]) -> None:
     for each in NO_HEADERS:
         if each in headers:
             raise not_implemented(each)
-    source = _key(headers.get("x-amz-copy-source", "").partition("?")[0])
-    _, _, key = source.removeprefix("/").partition("/")
-    if key and (flaw := flaw_of_key(key)):
+    if "x-amz-copy-source" in headers:
+        _check_source(headers["x-amz-copy-source"])
+
+
+def _check_source(encoded: str) -> None:
+    """The store takes a copy of what names no key for the upload of an empty object."""
+    bucket, _, key = _key(encoded.partition("?")[0]).removeprefix("/").partition("/")
+    if not bucket or not key:
+        raise Refused("InvalidArgument", NO_SOURCE)
+    if flaw := flaw_of_key(key):
         raise Refused("InvalidArgument", f"There can be no such source: {flaw}.")
 
 
