@@ -113,8 +113,8 @@ def test_the_clock_window_is_5_minutes_back_and_3_seconds_ahead(
 
 
 class NothingToForget(RememberedAttempts):
-    def forget(self, access_key_id: str) -> None:
-        raise AssertionError(access_key_id)
+    def forget(self, access_key_id: str, now: datetime) -> int:
+        raise AssertionError(access_key_id, now)
 
 
 def test_a_success_without_failures_before_it_forgets_nothing() -> None:

@@ -24,19 +24,25 @@ class RecordedAttempts:
             ("failed signatures", access_key_id), FAILURES_BYTES, lambda: self._read(access_key_id)
         )
 
-    def failed(self, access_key_id: str, now: datetime) -> None:
+    def failed(self, access_key_id: str, now: datetime) -> int:
         """Count a failure of a key that exists; one that was deleted meanwhile has none."""
         try:
             with self._store.begin(request=True) as connection:
                 failures = failed_signatures.get(connection, access_key_id)
+                if seconds := failures.seconds_locked(now):
+                    return seconds
                 failed_signatures.put(connection, access_key_id, failures.and_another(now))
         except sa.exc.IntegrityError:
-            return
+            pass
+        return 0
 
-    def forget(self, access_key_id: str) -> None:
-        """Forget a key's failures."""
+    def forget(self, access_key_id: str, now: datetime) -> int:
+        """Forget a key's failures, unless it is locked."""
         with self._store.begin(request=True) as connection:
+            if seconds := failed_signatures.get(connection, access_key_id).seconds_locked(now):
+                return seconds
             failed_signatures.forget(connection, access_key_id)
+        return 0
 
     def _read(self, access_key_id: str) -> Failures:
         with self._store.read() as connection:

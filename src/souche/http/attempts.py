@@ -22,12 +22,13 @@ class Attempts(Protocol):
         """The failures of a key. Every request asks: be fast."""
         ...
 
-    def failed(self, access_key_id: str, now: datetime) -> None:
-        """Count a failure."""
+    def failed(self, access_key_id: str, now: datetime) -> int:
+        """Count a failure, unless the key was locked since `of`: for how many seconds more it is. 0: it was counted."""
         ...
 
-    def forget(self, access_key_id: str) -> None:
-        """Forget a key's failures."""
+    def forget(self, access_key_id: str, now: datetime) -> int:
+        """Forget a key's failures, unless the key was locked since `of`: for how many seconds more it is. 0: they are
+        forgotten."""
         ...
 
 
@@ -41,15 +42,21 @@ class RememberedAttempts:
     def of(self, access_key_id: str) -> Failures:
         return self._failures.get(access_key_id, NONE)
 
-    def failed(self, access_key_id: str, now: datetime) -> None:
+    def failed(self, access_key_id: str, now: datetime) -> int:
         """The keys that failed longest ago are forgotten when there are too many."""
         with self._mutex:
             failures = self.of(access_key_id)
+            if seconds := failures.seconds_locked(now):
+                return seconds
             self._failures[access_key_id] = failures.and_another(now)
             self._failures.move_to_end(access_key_id)
             while len(self._failures) > KEYS_REMEMBERED:
                 self._failures.popitem(last=False)
+        return 0
 
-    def forget(self, access_key_id: str) -> None:
+    def forget(self, access_key_id: str, now: datetime) -> int:
         with self._mutex:
+            if seconds := self.of(access_key_id).seconds_locked(now):
+                return seconds
             self._failures.pop(access_key_id, None)
+        return 0

@@ -131,10 +131,12 @@ class Authenticator:
             raise UnknownAccessKey(access_key_id=key_id)
         proven = signature.matches(signed, request, timestamp, known.secret)
         if not proven or not known.active or known.expired:
-            self._attempts.failed(key_id, now)
+            # Of guesses that are sent at once, each looked before the others were counted.
+            if seconds := self._attempts.failed(key_id, now):
+                raise KeyLocked(seconds=seconds)
             raise WrongCredentials
-        if failures.count:
-            self._attempts.forget(key_id)
+        if failures.count and (seconds := self._attempts.forget(key_id, now)):
+            raise KeyLocked(seconds=seconds)
         if not self._may_call(known.account_id, request.address):
             raise AddressRefused(address=request.address)
         return Principal(known.account_id, key_id)
