@@ -210,3 +210,18 @@ def test_announcements_go_on_after_the_connection_was_lost(store: Store, databas
         with store.begin() as connection:
             store.database.announce(connection)
         assert heard.acquire(timeout=20)
+
+
+def test_what_has_a_name_is_done_by_one_process_at_a_time(store: Store, databases: Databases) -> None:
+    """And by another one, when the first has ended or lost its connection."""
+    other = PostgreSql(store.engine.url.render_as_string(hide_password=False))
+    with store.alone("sweep") as first, other.alone("sweep") as second, other.alone("another") as third:
+        assert (first, second, third) == (True, False, True)
+    with store.alone("sweep") as first:
+        assert first
+        end_connections(databases)
+        with other.alone("sweep") as second:
+            assert second
+    with store.alone("sweep") as again:
+        assert again
+    other.close()

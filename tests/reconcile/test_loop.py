@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from souche.errors import StorageFailed
-from souche.reconcile.loop import Sweep, SweepLoop
+from souche.reconcile.loop import Alone, Sweep, SweepLoop, always
 from tests.support.polling import eventually
 
 FOR_EVER = 3600.0
@@ -31,8 +31,8 @@ class Counted:
 
 
 @contextmanager
-def looping(*sweeps: Sweep) -> Iterator[SweepLoop]:
-    loop = SweepLoop(sweeps)
+def looping(*sweeps: Sweep, alone: Alone = always) -> Iterator[SweepLoop]:
+    loop = SweepLoop(sweeps, alone)
     loop.start()
     try:
         yield loop
@@ -101,3 +101,21 @@ def test_slow_sweep_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_loop_ends_before_it_began_too() -> None:
     SweepLoop([Sweep("never", Counted(), FOR_EVER)]).close()
+
+
+def test_a_sweep_of_the_region_leaves_out_its_round_while_another_process_does_it() -> None:
+    asked, others = list[str](), [True, True, False]
+
+    @contextmanager
+    def alone(name: str) -> Iterator[bool]:
+        asked.append(name)
+        yield not others.pop(0) if others else False
+
+    of_region, of_process = Counted(), Counted()
+    sweeps = (Sweep("of region", of_region, 0.01, of_region=True), Sweep("of process", of_process, 0.01))
+    with looping(*sweeps, alone=alone):
+        assert of_region.ran()
+        eventually(lambda: len(asked) > 5)
+        assert not of_region.ran(0)
+        assert all(of_process.ran() for _ in range(3))
+    assert set(asked) == {"sweep of region"}

@@ -47,6 +47,7 @@ SQLITE_ALONE = {
     "tests/api/test_keypairs.py": RULES,
     "tests/api/test_access_keys.py": RULES,
     "tests/api/test_quotas.py": RULES,
+    "tests/reconcile/test_loop.py": "threads without a query",
     "tests/api/test_space.py": "fills SQLite's file by a PRAGMA",
 }
 """Files that run on SQLite alone in folders that run on both (`on_both`), each with its reason. On PostgreSQL they

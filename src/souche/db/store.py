@@ -156,6 +156,12 @@ class Store:
             yield Reader(connection, self.engine.dialect)
 
     @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Whether no other process of the region does what has this name, from now until the context ends."""
+        with self._explained(), self.database.alone(name) as is_alone:
+            yield is_alone
+
+    @contextmanager
     def _explained(self) -> Iterator[None]:
         with told_full():
             try:

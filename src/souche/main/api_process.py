@@ -2,7 +2,8 @@
 `souche serve` of a region whose records are in PostgreSQL.
 
 It works on the same database, with the keys of the home, as the operator's commands do. The
-server does the operations; while there is none they wait, and reads go on.
+server does the operations; while there is none they wait, and reads go on. Sweeps that only need records are done by
+whichever process has the lock (`reconcile/record_sweeps.py`).
 """
 
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ from souche.http.health import health_routes
 from souche.http.server import Application
 from souche.main import guest_network, http_process, identity, readiness, records, tls
 from souche.main.told_region import told_region
+from souche.reconcile.loop import SweepLoop
+from souche.reconcile.record_sweeps import record_sweeps
 
 log = structlog.get_logger()
 
@@ -54,6 +57,8 @@ def run(settings: Settings) -> None:
         settings = replace(settings, endpoint=http_process.endpoint_of(settings, listening))
         region = replace(region, endpoint=settings.endpoint)
         served = tls.open_tls(settings, Home(settings.home))
+        sweeps = SweepLoop(record_sweeps(region), region.store.alone)
+        sweeps.start()  # they end with the process
         log.info("answering", region=region.name, api=f"{settings.endpoint}/api/v1")
         context = served.tls.context if served else None
         health = health_routes(readiness.of_records(region.store))

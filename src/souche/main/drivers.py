@@ -32,14 +32,13 @@ from souche.reconcile import (
     image_reports,
     layer_hashes,
     leftovers,
-    notices,
     oos_keys,
     power,
-    withdrawn,
 )
 from souche.reconcile.bucket_records import BucketRecords
 from souche.reconcile.holds import Hold
 from souche.reconcile.loop import Sweep
+from souche.reconcile.record_sweeps import record_sweeps
 from souche.reconcile.space import Ballast, SpaceWatch
 from souche.reconcile.trash import TrashSweep
 from souche.room import ENDLESS, Room
@@ -218,28 +217,30 @@ def make_sweeps(
 ) -> list[Sweep]:
     """Every sweep of a region, and how often it runs. What is discarded stays in the trash for `trash_kept`; `oos` is
     its embedded store."""
-    buckets = [] if oos is None else [Sweep("buckets", BucketRecords(parts.store, oos).settle, 60.0)]
+    buckets = (
+        []
+        if oos is None
+        else [Sweep("buckets", BucketRecords(parts.store, oos).settle, 60.0, of_region=True)]
+    )
     space = SpaceWatch(parts.room, Ballast(home.ballast, parts.room))
     trash = TrashSweep(hold, trash_kept, home.trash_ages)
     return [
         Sweep("outstanding", workflows.start_outstanding, 1.0),
         Sweep("broken off", workflows.revive, 30.0),
         Sweep("ended", workflows.forget_ended, 600.0),
-        Sweep("power", lambda: power.settle(parts, workflows.start), 5.0, on_hint=True),
-        Sweep("firewalls", lambda: firewalls.settle(parts), 60.0),
-        Sweep("terminated", lambda: leftovers.forget_terminated(parts), 60.0),
-        Sweep("leftovers", lambda: hold.sweep(parts), 60.0),
-        Sweep("trash", lambda: trash.run(parts), 60.0),
+        Sweep("power", lambda: power.settle(parts, workflows.start), 5.0, of_region=True, on_hint=True),
+        Sweep("firewalls", lambda: firewalls.settle(parts), 60.0, of_region=True),
+        Sweep("leftovers", lambda: hold.sweep(parts), 60.0, of_region=True),
+        Sweep("trash", lambda: trash.run(parts), 60.0, of_region=True),
         Sweep("staged", lambda: leftovers.remove_staged(parts, home.staging), 300.0),
         Sweep("space", space.look, 2.0),
-        Sweep("withdrawn", lambda: withdrawn.retire(parts), 60.0),
-        Sweep("notices", lambda: notices.tidy(parts), 3600.0),
-        Sweep("disks", lambda: hold.collect(parts), 10.0),
-        Sweep("image reports", lambda: image_reports.make(parts), 2.0),
-        Sweep("chains", lambda: chains.shorten(parts), 60.0),
-        Sweep("layer hashes", lambda: layer_hashes.record(parts), 60.0),
-        Sweep("layers compared", lambda: layer_hashes.compare(parts), 60.0),
+        Sweep("disks", lambda: hold.collect(parts), 10.0, of_region=True),
+        Sweep("image reports", lambda: image_reports.make(parts), 2.0, of_region=True),
+        Sweep("chains", lambda: chains.shorten(parts), 60.0, of_region=True),
+        Sweep("layer hashes", lambda: layer_hashes.record(parts), 60.0, of_region=True),
+        Sweep("layers compared", lambda: layer_hashes.compare(parts), 60.0, of_region=True),
         Sweep("checkpoint", lambda: checkpoint_databases(home, 0), 60.0),
-        Sweep("bucket keys", lambda: oos_keys.sync(parts), 1.0),
+        Sweep("bucket keys", lambda: oos_keys.sync(parts), 1.0, of_region=True),
+        *record_sweeps(parts),
         *buckets,
     ]

@@ -120,7 +120,9 @@ def serve(settings: Settings) -> Iterator[Served]:
         hold = Hold(parts)  # before anything is made or deleted
         workflows.launch()
         stack.enter_context(store.database.announcements(workflows.start_outstanding))
-        sweeps = SweepLoop(make_sweeps(home, parts, workflows, hold, settings.trash_kept, embedded))
+        sweeps = SweepLoop(
+            make_sweeps(home, parts, workflows, hold, settings.trash_kept, embedded), store.alone
+        )
         stack.callback(sweeps.close)
         compute.watch(lambda _vm_id: sweeps.hint())
         sweeps.start()

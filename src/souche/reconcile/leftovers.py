@@ -24,7 +24,7 @@ from souche.staged import is_held
 from souche.states import SnapshotState
 from souche.storage.base import VolumeStore
 from souche.workflows import engine
-from souche.workflows.parts import Parts
+from souche.workflows.parts import Parts, Records
 
 TERMINATED_LISTED = timedelta(hours=1)
 STAGED_KEPT = timedelta(minutes=1)
@@ -111,10 +111,10 @@ def _each_of(what: str, names: Iterable[str], remove: Callable[[str], None]) -> 
     each(sorted(names), remove_one)
 
 
-def forget_terminated(parts: Parts) -> None:
+def forget_terminated(records: Records) -> None:
     """Terminated VMs are listed for an hour: Terraform reads them to see that they are gone (clients.md)."""
-    with parts.store.begin() as connection:
-        vms.erase_terminated(connection, parts.clock.now() - TERMINATED_LISTED)
+    with records.store.begin() as connection:
+        vms.erase_terminated(connection, records.clock.now() - TERMINATED_LISTED)
 
 
 def remove_staged(parts: Parts, staging: Path) -> None:

@@ -3,7 +3,9 @@ waiting. A hint makes the next round of those that heed it come at once."""
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import structlog
 
@@ -18,20 +20,31 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Sweep:
-    """One idempotent sweep and how often, in seconds, it is to run. `on_hint`: also when something has changed."""
+    """One idempotent sweep and how often, in seconds, it is to run. `on_hint`: also when something has changed.
+    `of_region`: in one process at a time; the others leave out their round."""
 
     name: str
     run: Callable[[], None]
     interval_seconds: float
     on_hint: bool = False
+    of_region: bool = False
+
+
+Alone: TypeAlias = Callable[[str], AbstractContextManager[bool]]
+"""Whether no other process does the sweep of this name, until the context ends."""
+
+
+def always(_name: str) -> AbstractContextManager[bool]:
+    """There is no other process."""
+    return nullcontext(enter_result=True)
 
 
 class SweepLoop:
     """All sweeps of a region. One that fails is tried again at its next turn, and then ever more seldom; it is logged
     once for as long as it fails for the same reason."""
 
-    def __init__(self, sweeps: Sequence[Sweep]) -> None:
-        self._rounds = [_Rounds(sweep) for sweep in sweeps]
+    def __init__(self, sweeps: Sequence[Sweep], alone: Alone = always) -> None:
+        self._rounds = [_Rounds(sweep, alone if sweep.of_region else always) for sweep in sweeps]
 
     def start(self) -> None:
         """Start the threads; the first round of each begins at once."""
@@ -54,8 +67,9 @@ class SweepLoop:
 class _Rounds:
     """The thread of one sweep."""
 
-    def __init__(self, sweep: Sweep) -> None:
+    def __init__(self, sweep: Sweep, alone: Alone) -> None:
         self._sweep = sweep
+        self._alone = alone
         self._wake = threading.Event()
         self._ending = False
         self._problem: str | None = None
@@ -99,7 +113,9 @@ class _Rounds:
         """One round; why it failed."""
         name = self._sweep.name
         try:
-            self._sweep.run()
+            with self._alone(f"sweep {name}") as is_alone:
+                if is_alone:
+                    self._sweep.run()
         except SoucheError as error:
             if str(error) != self._problem:
                 log.warning("sweep failed", sweep=name, reason=str(error))

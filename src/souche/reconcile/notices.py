@@ -4,12 +4,12 @@ from datetime import timedelta
 from typing import Final
 
 from souche.db import notices
-from souche.workflows.parts import Parts
+from souche.workflows.parts import Records
 
 KEPT: Final = timedelta(days=365)
 
 
-def tidy(parts: Parts) -> None:
+def tidy(records: Records) -> None:
     """Erase them."""
-    with parts.store.begin() as connection:
-        notices.tidy(connection, parts.clock.now() - KEPT)
+    with records.store.begin() as connection:
+        notices.tidy(connection, records.clock.now() - KEPT)

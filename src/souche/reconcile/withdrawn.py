@@ -14,43 +14,43 @@ from souche.model.images import Image
 from souche.reconcile.each import each
 from souche.workflows import delete_snapshot, withdrawals
 from souche.workflows.enqueue import enqueue
-from souche.workflows.parts import Parts
+from souche.workflows.parts import Records
 
 log = structlog.get_logger()
 
 
-def retire(parts: Parts) -> None:
+def retire(records: Records) -> None:
     """Withdraw the images whose date of deprecation is reached, as of that date; delete those whose time is over."""
-    with parts.store.read() as connection:
-        due = image_lives.due(connection, parts.clock.now())
+    with records.store.read() as connection:
+        due = image_lives.due(connection, records.clock.now())
 
     def retire_one(life: Life) -> None:
-        with parts.store.begin() as connection:
-            if withdrawals.withdraw_due(connection, life.image_id, parts.clock.now()):
+        with records.store.begin() as connection:
+            if withdrawals.withdraw_due(connection, life.image_id, records.clock.now()):
                 log.info("withdrew a deprecated image", image_id=life.image_id)
 
     each(due, retire_one, lambda life: life.image_id)
-    remove(parts)
+    remove(records)
 
 
-def remove(parts: Parts) -> None:
+def remove(records: Records) -> None:
     """Delete the images that were launchable until now. The deletion of snapshots is requested only: another sweep
     starts it."""
-    with parts.store.read() as connection:
-        found = images.outlived(connection, parts.clock.now())
+    with records.store.read() as connection:
+        found = images.outlived(connection, records.clock.now())
 
     def remove_one(image: Image) -> None:
-        with parts.store.begin() as connection:
-            _remove(parts, connection, image)
+        with records.store.begin() as connection:
+            _remove(records, connection, image)
 
     each(found, remove_one, lambda image: image.image_id)
 
 
-def _remove(parts: Parts, connection: sa.Connection, image: Image) -> None:
+def _remove(records: Records, connection: sa.Connection, image: Image) -> None:
     if any(delete_snapshot.is_being_read(connection, snapshot_id) for snapshot_id in image.snapshot_ids):
         return
     log.info("removing a withdrawn image", image_id=image.image_id, name=image.name)
-    withdrawals.tell_of_deletion(connection, image, withdrawals.GRACE_OVER, parts.clock.now())
+    withdrawals.tell_of_deletion(connection, image, withdrawals.GRACE_OVER, records.clock.now())
     images.erase(connection, image.image_id)
     requested = delete_snapshot.begin_unused(connection, image.snapshot_ids)
-    enqueue(connection, requested, parts.clock.now())
+    enqueue(connection, requested, records.clock.now())

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from souche.clock import Clock
 from souche.compute.base import Hypervisor
@@ -17,6 +18,15 @@ from souche.trust.cleaner import Cleaner, NoCleaner
 from souche.trust.engine import Engine, NoEngine
 from souche.vault import Vault
 from souche.workflows.buckets import Buckets
+
+
+class Records(Protocol):
+    """What work on records alone needs: `Parts` have it, and so has a region."""
+
+    @property
+    def store(self) -> Store: ...
+    @property
+    def clock(self) -> Clock: ...
 
 
 @dataclass(frozen=True)

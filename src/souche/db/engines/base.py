@@ -61,6 +61,10 @@ class Database(Protocol):
         """
         ...
 
+    def alone(self, name: str) -> AbstractContextManager[bool]:
+        """Whether no other process does what has this name, from now until the context ends."""
+        ...
+
     def announce(self, connection: sa.Connection) -> None:
         """Wake the server of the records, once this transaction is committed: it requests operations."""
         ...

@@ -8,7 +8,7 @@ threw nobody back. Without the lock 135 of 150 broke one, and SERIALIZABLE throw
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any, Final
 
 import psycopg
@@ -38,6 +38,8 @@ MOST_CLOCK_SECONDS: Final = 1.0
 WRITERS_LOCK: Final = 0x50_75_63_68_65
 """the advisory lock of writers; such locks are each database's own"""
 SERVER_LOCK: Final = WRITERS_LOCK + 1
+NAMED_LOCKS: Final = 0x50_75_63
+"""the first of two numbers of the locks with a name; the second is made from the name"""
 CHANNEL: Final = "souche_operations"
 LISTEN_SECONDS: Final = 1.0  # until the thread that listens looks whether it is to end, or connects again
 LOCK_SECONDS: Final = 30
@@ -64,6 +66,9 @@ AWAY: Final = frozenset(
     {"25P03", "53300", "57P01", "57P02", "57P03"}
 )  # idle for too long, too many, shutdown
 CONNECTION: Final = "08"
+
+_TRY_LOCK: Final = sa.text("SELECT pg_try_advisory_lock(:kind, hashtext(:name))")
+_UNLOCK: Final = sa.text("SELECT pg_advisory_unlock(:kind, hashtext(:name))")
 
 
 class ServerUnreachable(SystemFailure):
@@ -226,6 +231,21 @@ class PostgreSql:
                 raise RecordsInUse(database=self.shown)
             yield
             connection.invalidate()  # the lock goes with the session
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """By an advisory lock of a session, which ends with this process or with its connection: for the rest of the
+        context another process may then do the same."""
+        with self._readers.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            lock = {"kind": NAMED_LOCKS, "name": name}
+            if not connection.execute(_TRY_LOCK, lock).scalar_one():
+                yield False
+                return
+            try:
+                yield True
+            finally:
+                with suppress(sa.exc.DBAPIError):  # lost with its connection
+                    connection.execute(_UNLOCK, lock)
 
     def announce(self, connection: sa.Connection) -> None:
         """By NOTIFY, which the server sends when the transaction is committed."""

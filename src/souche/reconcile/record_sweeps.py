@@ -1,0 +1,14 @@
+"""The sweeps that only need records: any process of a region may do them, one at a time."""
+
+from souche.reconcile import leftovers, notices, withdrawn
+from souche.reconcile.loop import Sweep
+from souche.workflows.parts import Records
+
+
+def record_sweeps(records: Records) -> list[Sweep]:
+    """Those sweeps, and how often each runs."""
+    return [
+        Sweep("terminated", lambda: leftovers.forget_terminated(records), 60.0, of_region=True),
+        Sweep("withdrawn", lambda: withdrawn.retire(records), 60.0, of_region=True),
+        Sweep("notices", lambda: notices.tidy(records), 3600.0, of_region=True),
+    ]
