@@ -51,7 +51,8 @@ SQLITE_ALONE = {
     "tests/api/test_space.py": "fills SQLite's file by a PRAGMA",
 }
 """Files that run on SQLite alone in folders that run on both (`on_both`), each with its reason. On PostgreSQL they
-would add minutes to a run, and no statement that other files do not send."""
+would add minutes to a run, and no statement that other files do not send. `tests/workflows` is no such folder: two
+of its files use both by themselves, `test_on_both.py` (each workflow's statements) and `test_claims.py` (processes)."""
 
 _DIALECTS: dict[str, sa.Dialect] = {}
 _COMPILED: dict[Any, Any] = {}
