@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from souche import staged
+from souche.recipes.debian_root import NAMESPACES
 
 COMMAND = """
 import signal, sys
@@ -47,6 +48,44 @@ def test_what_a_killed_command_leaves_is_held_by_nobody(tmp_path: Path) -> None:
     _, folder = ended(tmp_path / "home", signal.SIGKILL)
     assert (folder / "half").exists()
     assert not staged.is_held(folder)
+
+
+REMOVAL = """
+import subprocess, sys
+from pathlib import Path
+from souche import staged
+
+folder, precious = map(Path, sys.argv[1:])
+subprocess.run(["mount", "--bind", precious, folder / "system/dev shm"], check=True)
+assert staged.mounts_below(folder) == [str(folder / "system/dev shm")]
+staged.remove(folder)
+assert (folder / "system").exists()
+subprocess.run(["umount", folder / "system/dev shm"], check=True)
+staged.remove(folder)
+assert not folder.exists()
+"""
+
+
+def test_a_folder_with_something_mounted_in_it_is_left(tmp_path: Path) -> None:
+    """mmdebstrap mounts this machine's own /dev/shm in what it makes."""
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("of others")
+    (tmp_path / "folder" / "system" / "dev shm").mkdir(parents=True)
+    private = ["unshare", "--mount", "--propagation", "private", "--"]
+    places = [tmp_path / "folder", tmp_path / "precious"]
+    subprocess.run([*private, sys.executable, "-c", REMOVAL, *places], check=True)
+    assert (tmp_path / "precious" / "file").read_text() == "of others"
+
+
+def test_what_mmdebstrap_mounts_and_starts_ends_with_it(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    mounting = f"mount --bind {tmp_path} {tmp_path}/folder && echo $$ && exec sleep 60"
+    with subprocess.Popen([*NAMESPACES, "sh", "-c", mounting], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "1"
+        assert staged.mounts_below(tmp_path) == []
+        process.kill()
+        assert process.stdout.read() == ""  # the child that had it open is gone too
 
 
 def test_what_is_gone_or_a_link_is_held_by_nobody(tmp_path: Path) -> None:

@@ -6,10 +6,18 @@ operation names, was left by one that was killed: the server removes it (`reconc
 
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+import structlog
+
+MOUNTS: Final = Path("/proc/self/mountinfo")
+
+log = structlog.get_logger()
 
 
 @contextmanager
@@ -26,8 +34,31 @@ def held(path: Path) -> Iterator[Path]:
 @contextmanager
 def folder(staging: Path, prefix: str = "") -> Iterator[Path]:
     """A folder that is held, and removed at the end."""
-    with tempfile.TemporaryDirectory(dir=staging, prefix=prefix) as made, held(Path(made)) as path:
-        yield path
+    path = Path(tempfile.mkdtemp(dir=staging, prefix=prefix))
+    with held(path):
+        try:
+            yield path
+        finally:
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder as far as it goes; all of it is left where something is mounted in it. A program for
+    building systems that was killed may have mounted this machine's own /dev/shm there."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+    elif mounted := mounts_below(path):
+        log.warning("a folder is left as something is mounted in it", path=str(path), mounted=mounted[0])
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def mounts_below(path: Path) -> list[str]:
+    """What is mounted on a folder or below it (proc_pid_mountinfo(5): octal for spaces and the like)."""
+    fields = (line.split(" ")[4] for line in MOUNTS.read_text(errors="surrogateescape").splitlines())
+    points = (point.encode("utf-8", "surrogateescape").decode("unicode_escape") for point in fields)
+    whole = str(path.resolve())
+    return [point for point in points if point == whole or point.startswith(f"{whole}/")]
 
 
 def is_held(path: Path) -> bool:

@@ -14,10 +14,10 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 from uuid import UUID, uuid4
 
+from souche import staged
 from souche.recipes.bootable_disk import appliance, grub_installations, install_grub, make_empty_disk, unpack
 from souche.recipes.debian_files import apt_sources, fstab, grub_menu, overlay
 from souche.recipes.debian_root import hooks, make_root, mmdebstrap_argv, plan_root
@@ -89,9 +89,9 @@ def digest(recipe: Recipe) -> str:
 def _work(work_dir: Path, recipe: Recipe) -> Iterator[Path]:
     """A folder of its own for one build, which apt, that fetches as its own user, can get through."""
     work_dir.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=work_dir, prefix=f"{recipe.name}-") as temporary:
-        Path(temporary).chmod(0o755)
-        yield Path(temporary)
+    with staged.folder(work_dir, f"{recipe.name}-") as temporary:
+        temporary.chmod(0o755)
+        yield temporary
 
 
 def _make_disk(

@@ -3,11 +3,13 @@
 A tar and not a directory, because ownership then survives when the builder is not root.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Final
 
+from souche.errors import ProgramFailed, ProgramMissing
 from souche.model.images import Architecture, BootMode
 from souche.recipes.apt_mirrors import Mirrors, host_mirrors
 from souche.recipes.debian_files import added, apt_sources, overlay
@@ -17,6 +19,11 @@ from souche.run import run
 
 BOOTSTRAP_TIMEOUT_SECONDS = 1800
 PLAN_TIMEOUT_SECONDS = 600
+PROBE_TIMEOUT_SECONDS = 30
+NAMESPACES: Final = (
+    *("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"),
+    "--",
+)
 
 # What every image has, beside what its recipe names. Recommended packages are not followed: what is wanted is named.
 PACKAGES = (
@@ -85,12 +92,25 @@ def make_root(recipe: Recipe, archive: Path, *, work_dir: Path) -> Mapping[str, 
     (work_dir / "debian.sources").write_text(apt_sources(recipe))
     status = work_dir / "status"
     run(
-        [*mmdebstrap_argv(recipe), *hooks(recipe, work_dir), recipe.suite, archive, "-"],
+        [*_alone(), *mmdebstrap_argv(recipe), *hooks(recipe, work_dir), recipe.suite, archive, "-"],
         stdin=build_sources(recipe, host_mirrors()).encode(),
         extra_environment={"TMPDIR": str(work_dir)},
         timeout_seconds=BOOTSTRAP_TIMEOUT_SECONDS,
     )
     return installed(status.read_text(errors="replace"))
+
+
+def _alone() -> Sequence[str]:
+    """What has mmdebstrap's mounts and processes end with it, however it ends: as root it mounts this machine's own
+    /dev/shm in the system that it makes, and whoever removes that folder after a kill would empty it. Where namespaces
+    cannot be made, mmdebstrap mounts nothing either."""
+    if os.geteuid() != 0:
+        return ()  # it makes namespaces of its own
+    try:
+        run([*NAMESPACES, "true"], timeout_seconds=PROBE_TIMEOUT_SECONDS)
+    except (ProgramFailed, ProgramMissing):
+        return ()
+    return NAMESPACES
 
 
 def plan_root(recipe: Recipe, *, work_dir: Path) -> Mapping[str, str]:
@@ -103,7 +123,16 @@ def plan_root(recipe: Recipe, *, work_dir: Path) -> Mapping[str, str]:
     """
     log = work_dir / "log"
     run(
-        [*mmdebstrap_argv(recipe), "--simulate", "--verbose", f"--logfile={log}", recipe.suite, "-", "-"],
+        [
+            *_alone(),
+            *mmdebstrap_argv(recipe),
+            "--simulate",
+            "--verbose",
+            f"--logfile={log}",
+            recipe.suite,
+            "-",
+            "-",
+        ],
         stdin=build_sources(recipe, host_mirrors()).encode(),
         extra_environment={"TMPDIR": str(work_dir)},
         timeout_seconds=PLAN_TIMEOUT_SECONDS,

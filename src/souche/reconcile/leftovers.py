@@ -6,7 +6,6 @@ record is left over by a defect, or the records are not of the present: it goes 
 from what had no record at the start.
 """
 
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,12 +14,11 @@ from pathlib import Path
 import sqlalchemy as sa
 import structlog
 
-from souche import ids
+from souche import ids, staged
 from souche.db import snapshots, vms, volumes
 from souche.db.store import Store
 from souche.operations.images import ImportImage
 from souche.reconcile.each import each
-from souche.staged import is_held
 from souche.states import SnapshotState
 from souche.storage.base import VolumeStore
 from souche.workflows import engine
@@ -125,15 +123,8 @@ def remove_staged(parts: Parts, staging: Path) -> None:
     before = (parts.clock.now() - STAGED_KEPT).timestamp()
 
     def remove_old(path: Path) -> None:
-        if str(path) not in named and path.lstat().st_mtime < before and not is_held(path):
+        if str(path) not in named and path.lstat().st_mtime < before and not staged.is_held(path):
             log.warning("removing a staged disk that nobody wants", path=str(path))
-            _remove_tree(path)
+            staged.remove(path)
 
     each(staging.iterdir(), remove_old)
-
-
-def _remove_tree(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
