@@ -9,7 +9,7 @@ from souche.api import image_reports as api
 from souche.app.region import Region
 from souche.db import image_reports
 from souche.model.accounts import Principal
-from souche.model.image_reports import Examination, Guideline, ReportState
+from souche.model.image_reports import Examination, Guideline, ReportState, hidden
 from souche.model.permissions import Permissions
 from souche.refusals import NoSuchImage, WrongImageState
 from souche.states import ImageState
@@ -84,6 +84,20 @@ def test_others_who_may_use_it_see_no_names_of_home_folders(region: Region, alic
     assert shown["Findings"][0]["Path"] == "/home/*/.ssh/authorized_keys"
     assert "zoe" not in repr(shown)
     assert [each["Code"] for each in shown["Findings"]] == ["authorized-key", "logs"]
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("disk 0, partition 2: /home/zoe/sh", "disk 0, partition 2: /home/*/sh"),
+        ("/srv/zoe/.ssh/authorized_keys", "/srv/*/.ssh/authorized_keys"),
+        ("/Users/Zoe", "/Users/*"),
+        ("/users/Zoe/x", "/users/*/x"),
+        ("/etc/home/a", "/etc/home/a"),
+    ],
+)
+def test_names_of_home_folders_are_hidden_wherever_they_are(path: str, shown: str) -> None:
+    assert hidden(finding("setuid-file", path, "Of 'zoe'.", user="zoe")).path == shown
 
 
 def test_nobody_else_sees_anything(region: Region, alice: Principal) -> None:

@@ -191,6 +191,16 @@ def test_every_system_of_the_disks_is_looked_into(tmp_path: Path) -> None:
     assert [line.code for line in made.guidelines if line.holds is False] == ["no-user-keys"]
 
 
+def test_a_file_in_a_home_folder_is_its_users(tmp_path: Path) -> None:
+    """Others than the image's owner do not learn that name."""
+    passwd = PASSWD + "zoe:x:1001:1001::/srv/zoe:/bin/bash\n"
+    files = Files({"etc/passwd": passwd, "srv/zoe/sh": "x"}, modes={"srv/zoe/sh": 0o4755})
+    made = looked(corpus.linux(tmp_path, files))
+    assert [(each.path, each.user) for each in made.findings if each.code == "setuid-file"] == [
+        ("/srv/zoe/sh", "zoe")
+    ]
+
+
 def test_a_windows_beside_a_linux_is_looked_into(tmp_path: Path) -> None:
     linux = corpus.disk(tmp_path / "linux", corpus.ext(tmp_path / "root", Files()))
     made = looked(linux, windows.disk(tmp_path, {}, {}, {}))

@@ -1,5 +1,8 @@
 """Every kind of finding in a Linux system has a disk that shows it; the good disk shows none."""
 
+import re
+import sqlite3
+from contextlib import closing
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -7,16 +10,29 @@ from pathlib import Path
 import pytest
 
 from souche.model.image_reports import Examination, Severity
-from souche.trust.codes import CODES
+from souche.trust.codes import CODES, finding
 from souche.trust.disks.layout import look
 from souche.trust.engine import Facts
 from souche.trust.examination import examine
+from souche.trust.guidelines import LINES, judged
 from tests.trust import corpus
 from tests.trust.corpus import GOOD, HASH, KEY, PASSWD, PRIVATE_KEY, SECRET, Files, FileSource
 
 LEGACY = Facts(("legacy",), date(2026, 11, 27))
 NO_PASSWORDS = "PasswordAuthentication no\n"
 ENABLED = "etc/systemd/system/multi-user.target.wants/"
+
+
+def rpm_database(packages: int) -> bytes:
+    """RPM's database of packages, as far as they are counted."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB)")
+        database.executemany(
+            "INSERT INTO Packages VALUES (?, x'00')", [(number,) for number in range(packages)]
+        )
+        database.commit()
+        return bytes(database.serialize())
+
 
 BAD: list[tuple[str, str, Files]] = [
     ("authorized-key", "/home/outscale/.ssh/authorized_keys", Files({"home/outscale/.ssh/authorized_keys": KEY})),
@@ -94,6 +110,17 @@ BAD: list[tuple[str, str, Files]] = [
     ("cloud-credentials", "/root/.netrc", Files({"root/.netrc": f"machine a login b password {SECRET}\n"})),
     ("cloud-credentials", "/root/.kube/config", Files({"root/.kube/config": f"users: [{{token: {SECRET}}}]"})),
     ("cloud-credentials", "/root/.git-credentials", Files({"root/.git-credentials": f"https://a:{SECRET}@b"})),
+    (
+        "private-key",
+        "/root/.gnupg/private-keys-v1.d/A.key",
+        Files({"root/.gnupg/private-keys-v1.d/A.key": f"(11:private-key(3:rsa({SECRET})))"}),
+    ),
+    (
+        "cloud-credentials",
+        "/home/outscale/.docker/config.json",
+        Files({"home/outscale/.docker/config.json": f'{{"auths": {{"r": {{"auth": "{SECRET}"}}}}}}'}),
+    ),
+    ("cloud-credentials", "/root/.pgpass", Files({"root/.pgpass": f"*:*:*:postgres:{SECRET}\n"})),
     ("shell-history", "/root/.bash_history", Files({"root/.bash_history": f"mysql -p{SECRET}\n"})),
     ("sudo-nopasswd", "/etc/sudoers.d/90-a", Files({"etc/sudoers.d/90-a": "outscale ALL=(ALL) NOPASSWD:ALL\n"})),
     ("sshd-password", "/etc/ssh/sshd_config", Files({"etc/ssh/sshd_config.d/10-keys.conf": None})),
@@ -106,6 +133,12 @@ BAD: list[tuple[str, str, Files]] = [
         "cleartext-service",
         f"/{ENABLED}vsftpd.service",
         Files(links={f"{ENABLED}vsftpd.service": "/lib/systemd/system/vsftpd.service"}),
+    ),
+    ("cleartext-service", "/etc/xinetd.d/rsh", Files({"etc/xinetd.d/rsh": "service shell {\n disable = no\n}\n"})),
+    (
+        "cleartext-service",
+        "/etc/rc3.d/S50proftpd",
+        Files(links={"etc/rc3.d/S50proftpd": "../init.d/proftpd"}),
     ),
     ("cleartext-service", "/etc/inetd.conf", Files({"etc/inetd.conf": "telnet stream tcp nowait root tcpd\n"})),
     (
@@ -142,6 +175,8 @@ BAD: list[tuple[str, str, Files]] = [
     ("no-cloud-init", "/usr/bin/cloud-init", Files({"usr/bin/cloud-init": None})),
     ("no-cloud-init", "/etc/cloud/cloud-init.disabled", Files({"etc/cloud/cloud-init.disabled": ""})),
     ("no-cloud-init", "/etc/cloud/cloud.cfg", Files({"etc/cloud/cloud.cfg": "datasource_list: [ NoCloud, None ]\n"})),
+    ("packages", "/lib/apk/db/installed", Files({"lib/apk/db/installed": "P:musl\nV:1\n\nP:zlib\nV:1\n"})),
+    ("packages", "/var/lib/rpm/rpmdb.sqlite", Files({"var/lib/rpm/rpmdb.sqlite": rpm_database(3)})),
     ("packages", "/var/lib/dpkg/status", Files({"var/lib/dpkg/status": "Package: a\nStatus: install ok installed\n"})),
 ]  # fmt: skip
 
@@ -215,6 +250,50 @@ def test_every_code_of_linux_has_a_bad_disk() -> None:
         code for code in CODES if code.startswith("windows-")
     }
     assert {code for code, _, _ in BAD} == set(CODES) - elsewhere
+
+
+def test_packages_are_counted_whichever_the_manager(tmp_path: Path) -> None:
+    for name, content, told in (
+        ("lib/apk/db/installed", "P:musl\nV:1\n\nP:zlib\nV:1\n", "2 packages (apk); kernels: 6.1.0."),
+        ("var/lib/rpm/rpmdb.sqlite", rpm_database(3), "3 packages (rpm); kernels: 6.1.0."),
+    ):
+        made = looked(corpus.linux(tmp_path, Files({name: content})))
+        assert [each.text for each in made.findings if each.code == "packages"] == [told]
+
+
+def test_the_codes_are_kept_to_the_letter() -> None:
+    """Clients compare them."""
+    kept = """authorized-key usable-password empty-password host-key private-key cloud-credentials shell-history
+    sudo-nopasswd sshd-password sshd-root cleartext-service machine-id cloud-init-data logs end-of-life boot-loader
+    no-virtio fstab-device no-cloud-init windows-not-generalised windows-password needs-repair unreadable"""
+    assert set(kept.split()) <= set(CODES)
+
+
+def test_the_page_has_a_row_for_every_code_with_its_severity() -> None:
+    page = (Path(__file__).parents[2] / "docs/trust.md").read_text()
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \| (high|medium|low|info) \|", page, re.MULTILINE))
+    assert rows == {name: code.severity.value for name, code in CODES.items()}
+
+
+def test_every_line_of_the_guidelines_is_a_code_that_a_finding_can_break() -> None:
+    untold = {"no-default-accounts", "windows-guest-disabled", "windows-no-open-shares"}
+    assert {line.code for line in LINES if not line.broken_by} == untold
+    assert len({line.code for line in LINES}) == len(LINES)
+    for line in LINES:
+        for code in line.broken_by:
+            (judged_line,) = (
+                each
+                for each in judged([line.family or "linux"], [finding(code, "", "")])
+                if each.code == line.code
+            )
+            assert judged_line.holds is False
+
+
+def test_a_partition_table_that_says_what_cannot_be_is_told(tmp_path: Path) -> None:
+    content = bytearray(corpus.linux(tmp_path).read_bytes())
+    content[462:478] = b"\0\0\0\0\x83\0\0\0" + b"\0\0\0\x7f" * 2
+    made = examine("tsk", look([corpus.BytesSource(bytes(content))]), LEGACY)
+    assert ("boot-loader", "disk 0") in [(each.code, each.path) for each in made.findings]
 
 
 def test_a_configuration_that_includes_itself_is_read_once_around(tmp_path: Path) -> None:

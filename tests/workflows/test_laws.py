@@ -67,6 +67,18 @@ def test_every_workflow_has_a_scenario() -> None:
     assert {scenario.workflow for scenario in SCENARIOS} == set(CATALOGUE)
 
 
+def test_every_image_that_becomes_available_gets_a_report_whatever_made_it(straight: Straight) -> None:
+    """Of a VM, of snapshots, a copy, an import, a publication, a cleaning."""
+    made = 0
+    for scenario in SCENARIOS:
+        rows = straight(scenario, "memory").rows
+        images = [row for name, row in rows.items() if name.startswith("images ") and row is not None]
+        for image in (each for each in images if each["state"] == "available"):
+            assert f"image_reports {image['image_id']}" in rows, scenario.name
+            made += 1
+    assert made > 5
+
+
 @pytest.mark.parametrize(("scenario", "step", "kind", "how"), _cases(STEPS + ENDINGS, "twice"), ids=_id)
 def test_doing_a_step_twice_equals_doing_it_once(
     scenario: Scenario,

@@ -132,8 +132,9 @@ def _linux(layout: Layout, root: Found, facts: Facts) -> Looked:
     system = System(tree, layout, facts.boot_modes, facts.today)
     findings = [each for check in LINUX_CHECKS for each in _guarded(check, system)]
     findings += [*_unread_of(tree), *_named_twice(layout, root)]
-    if len(tree.mounts) > 1:
-        bare = replace(system, tree=Tree({"/": root}))
+    below = Tree({"/": root})
+    if any(below.children(path) for path in tree.mounts if path != "/"):
+        bare = replace(system, tree=below)
         found = (each for check in LINUX_CHECKS if check in EXPOSED for each in _guarded(check, bare))
         findings += [each for each in found if each not in findings]
     return Looked("linux", release.name_of(system), [_of_user(system, each) for each in findings])
