@@ -18,7 +18,7 @@ from tests.support.polling import eventually
 
 ROOT = Path(__file__).parent.parent
 BLOCK = disks.BLOCK_BYTES
-VOLUME, SNAPSHOT = "vol-00000001", "snap-00000001"
+VOLUME, SNAPSHOT, VM = "vol-00000001", "snap-00000001", "i-00000001"
 A, B = 32 * "a1", 32 * "b2"
 
 
@@ -145,6 +145,19 @@ def test_a_deletion_that_was_answered_and_not_done_is_a_violation() -> None:
     told = _asked("DeleteVolume", {"VolumeId": VOLUME}, {})
     (found,) = _found(_seen(), *told)
     assert found.endswith(f"{VOLUME} is still there")
+
+
+def test_a_vm_is_as_the_last_answered_request_wants_it() -> None:
+    """A last request without an answer may have been done or not."""
+    start, stop = (_asked(action, {"VmIds": [VM]}, {}) for action in ("StartVms", "StopVms"))
+    for state, told, wrong in (
+        ("stopped", [*start], 1),
+        ("stopped", [*start, *stop], 0),
+        ("running", [*start, *stop], 1),
+        ("stopped", [*start, *stop, start[0]], 0),
+        ("running", [*start, *stop, start[0]], 0),
+    ):
+        assert len(_found(_seen(vms={VM: {"state": state}}), *told)) == wrong, (state, told)
 
 
 def test_a_finding_of_fsck_is_a_violation() -> None:

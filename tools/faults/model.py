@@ -143,11 +143,11 @@ def _named_for_deletion(told: list[Line]) -> Iterator[str]:
 
 
 def _answers(told: list[Line]) -> Iterator[Line]:
-    """Every request that was answered, with its answer, in order."""
+    """Every request that was answered, with its answer and where it stands, in order."""
     asked: Line = {}
-    for line in told:
+    for at, line in enumerate(told):
         if "asked" in line:
-            asked = line
+            asked = {**line, "at": at}
         elif "answer" in line:
             yield {**asked, "answer": line["answer"]}
 
@@ -177,12 +177,13 @@ class _Ends:
     def check(self) -> Iterator[str]:
         for line in _answers(self._told):
             self._figures.answered += 1
-            said = self._wrong(line["action"], line["request"], line["answer"])
+            said = self._wrong(line)
             if said is not None:
                 yield f"{line['action']} {line['request']} was answered, and {said}"
 
-    def _wrong(self, action: str, request: Line, answer: Line) -> str | None:
+    def _wrong(self, line: Line) -> str | None:
         seen = self._seen
+        action, request, answer = line["action"], line["request"], line["answer"]
         match action:
             case "CreateVolume":
                 return self._is(seen.volumes, answer["Volume"]["VolumeId"], {"available", "in-use"})
@@ -197,7 +198,7 @@ class _Ends:
             case "CreateSnapshotExportTask":
                 return self._is(seen.exports, answer["SnapshotExportTask"]["TaskId"], {"completed"})
             case "StopVms" | "StartVms":
-                return self._powered(action, request["VmIds"][0])
+                return self._powered(line["at"], action, request["VmIds"][0])
             case "UpdateVolume":
                 return self._grown(request["VolumeId"], request["Size"])
         return self._gone(action, request)
@@ -214,23 +215,24 @@ class _Ends:
         reason = of[resource_id].get("state_reason") or of[resource_id].get("comment") or ""
         return f"{resource_id} is '{state}' {reason}"
 
-    def _powered(self, action: str, vm_id: str) -> str | None:
+    def _powered(self, at: int, action: str, vm_id: str) -> str | None:
         vm = self._seen.vms.get(vm_id)
-        if vm is None or vm_id in self._deleted or self._last.get(vm_id) != action or not self._strict:
+        if vm is None or vm_id in self._deleted or self._last.get(vm_id) != at or not self._strict:
             return None
         self._figures.states += 1
         wanted = "stopped" if action == "StopVms" else "running"
         return None if vm["state"] == wanted else f"{vm_id} is '{vm['state']}'"
 
-    def _last_power_requests(self) -> dict[str, str]:
-        """The last request, answered or not, that changes whether a VM runs."""
-        last: dict[str, str] = {}
-        for line in self._told:
+    def _last_power_requests(self) -> dict[str, int]:
+        """Where the last request stands that changes whether a VM runs. It may not have been answered: then the VM
+        may be in either state."""
+        last: dict[str, int] = {}
+        for at, line in enumerate(self._told):
             if "asked" in line:
                 request = line["request"]
                 for vm_id in request.get("VmIds", [request.get("VmId")]):
                     if vm_id is not None and line["action"] != "LinkVolume":
-                        last[vm_id] = line["action"]
+                        last[vm_id] = at
         return last
 
     def _grown(self, volume_id: str, size_gib: int) -> str | None:
