@@ -17,6 +17,7 @@ START_DAEMONS: Final = Path(__file__).parents[1] / "start-daemons"
 INSIDE: Final = "SOUCHE_FAULTS_OWN_LIBVIRT"
 """Set in the process that `unshare` began."""
 SOCKETS: Final = "/run"
+CGROUPS: Final = "/sys/fs/cgroup"
 FOLDERS: Final = ("/var/lib/libvirt", "/etc/libvirt/qemu", "/var/log/libvirt")
 START_SECONDS: Final = 120.0
 NAMESPACES: Final = ("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -85,7 +86,15 @@ def _make_folders_private() -> None:
             run(["cp", "--archive", "--", folder, kept], timeout_seconds=60)
             run(["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", folder], timeout_seconds=10)
             run(["cp", "--archive", "--", f"{kept}/.", folder], timeout_seconds=60)
-    run(["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", SOCKETS], timeout_seconds=10)
-    run(
-        ["mount", "-t", "sysfs", "sysfs", "/sys"], timeout_seconds=10
-    )  # it shows the network devices of this namespace
+        run(["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", SOCKETS], timeout_seconds=10)
+        _show_own_network_devices(Path(aside) / "cgroup")
+
+
+def _show_own_network_devices(aside: Path) -> None:
+    """Mount /sys again, with the control groups that are mounted in it."""
+    aside.mkdir()
+    run(["mount", "--rbind", CGROUPS, aside], timeout_seconds=10)
+    run(["mount", "-t", "sysfs", "sysfs", "/sys"], timeout_seconds=10)
+    run(["mount", "--rbind", aside, CGROUPS], timeout_seconds=10)
+    run(["umount", "--recursive", aside], timeout_seconds=10)
+    aside.rmdir()

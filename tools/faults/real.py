@@ -138,6 +138,8 @@ class RealRounds:
         self._settle()
         self._call("CreateVms", {"ImageId": made["Image"]["ImageId"], "VmType": VM_TYPE})
         self._settle()
+        if not processes(TARGETS["QEMU"], self._home):
+            raise Wrong(f"the first VM does not run: there is nothing to kill. The log: {self._log}")
         self._model.adopt(self._look())
 
     def _call(self, action: str, request: Line) -> Line:
