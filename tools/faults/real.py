@@ -97,12 +97,18 @@ class RealRounds:
         own_libvirt.start()
         if self._server.poll() is not None:
             self._server = self._serve()
-        self._settle()
-        found = self._model.check(self._look(), told, strict=False)
+        found = self._check(told)
         for each in found:
             sys.stdout.write(f"violation in round {self.rounds}: {each}\n")
         self.violations += found
         self.rounds += 1
+
+    def _check(self, told: list[Line]) -> list[str]:
+        try:
+            self._settle()
+            return self._model.check(self._look(), told, strict=False)
+        except Wrong as error:
+            return [str(error)]
 
     def close(self) -> None:
         """End the region, and remove it."""
