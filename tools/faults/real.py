@@ -24,8 +24,10 @@ import requests as http
 from souche.db import operations
 from souche.db.engines.sqlite import ReadOnlySqlite
 from souche.db.store import Store
+from souche.errors import SystemFailure
 from souche.home import Home
 from souche.main import checking
+from souche.objects.base import ObjectsUnavailable
 from souche.run import run
 from tools import harness
 from tools.faults import disks, own_libvirt, requests, seen
@@ -100,8 +102,22 @@ class RealRounds:
         found = self._check(told)
         for each in found:
             sys.stdout.write(f"violation in round {self.rounds}: {each}\n")
+        if found:
+            self._describe_machine()
         self.violations += found
         self.rounds += 1
+
+    def _describe_machine(self) -> None:
+        """Write processes and guests down beside the home: they end with the namespaces."""
+        for name, command in {
+            "processes": ["ps", "axf", "-o", "pid,ppid,stat,wchan:20,etime,args"],
+            "guests": ["virsh", "--quiet", "--connect", "qemu:///system", "list", "--all"],
+        }.items():
+            try:
+                shown = run(command, timeout_seconds=30)
+            except SystemFailure as error:
+                shown = str(error).encode()
+            (self._home.parent / f"{name}.txt").write_bytes(shown)
 
     def _check(self, told: list[Line]) -> list[str]:
         try:
@@ -218,7 +234,10 @@ class RealRounds:
             with checking.opened(Home(self._home)) as region:
                 if region.objects is None or region.buckets is None:
                     return False
-                found[:] = [seen.look_at(self._home, region, sorted(region.buckets()), time.sleep)]
+                try:
+                    found[:] = [seen.look_at(self._home, region, sorted(region.buckets()), time.sleep)]
+                except ObjectsUnavailable:  # it was killed, and is on its way back
+                    return False
             return not found[0].findings
 
         try:
