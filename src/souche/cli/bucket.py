@@ -7,6 +7,7 @@ import typer
 from souche.app import accounts
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.listing import add_list
 from souche.cli.output import show, told
 
 
@@ -27,6 +28,8 @@ def build(composition: Composition) -> typer.Typer:
             owner = accounts.known(administered.region, account)
             administered.ensure_bucket(name, owner.account_id)
         show({"Bucket": name, "AccountId": owner.account_id}, as_json=json)
+
+    add_list(app, composition, "bucket")
 
     @app.callback()
     def group() -> None:

@@ -47,6 +47,8 @@ COMMANDS: Final = {  # where each is made, and its line in the list of all
     "quota": ("souche.cli.quota:build", "What accounts may have."),
     "snapshot": ("souche.cli.uses:build_snapshot", "Snapshots of the region."),
     "state": ("souche.cli.state:build", "Named states of a region of simulated guests."),
+    "vm": ("souche.cli.listing:build_vm", "VMs of the region, of all accounts."),
+    "volume": ("souche.cli.listing:build_volume", "Volumes of the region, of all accounts."),
     "trash": ("souche.cli.trash:build", "Disks that have no record any more."),
 }
 

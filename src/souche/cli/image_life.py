@@ -5,11 +5,12 @@ from typing import Annotated
 import typer
 
 from souche.api import dates
-from souche.app import image_lives
+from souche.app import image_lives, inventory
 from souche.app.image_lives import Going
 from souche.app.official_images import GRACE_DAYS
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.listing import OfAccountFlag, show_listed
 from souche.cli.output import show, told
 from souche.model.image_lives import LivingImage
 from souche.refusals import BadValue
@@ -42,10 +43,16 @@ def _add_list(app: typer.Typer, composition: Composition) -> None:
     def list_images(
         home: HomeFlag,
         family: Annotated[str | None, typer.Option(help="Only the images of this family.")] = None,
+        everyone: Annotated[bool, typer.Option("--all", help="The images of all accounts.")] = False,
+        account: OfAccountFlag = None,
         json: JsonFlag = False,
     ) -> None:
-        """List the images that were published by `build` and `publish`, oldest first: state, dates, successor."""
+        """List the images that were published by `build` and `publish`, oldest first: state, dates, successor. With
+        --all, the images of all accounts; with --account, those of one."""
         with told(), composition.administer(home) as administered:
+            if everyone or account is not None:
+                show_listed(inventory.listed(administered.region, "image", account), as_json=json)
+                return
             for each in image_lives.every(administered.region):
                 if family in (None, each.image.family):
                     _print(each, as_json=json)

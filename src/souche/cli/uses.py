@@ -1,4 +1,4 @@
-"""souche image uses, souche snapshot uses"""
+"""souche image uses, souche snapshot uses|list"""
 
 import json as codec
 from typing import Annotated
@@ -9,6 +9,7 @@ from souche.api import uses as views
 from souche.app import uses
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.listing import add_list
 from souche.cli.output import told
 from souche.model.uses import Uses
 
@@ -49,6 +50,7 @@ def build_snapshot(composition: Composition) -> typer.Typer:
             found = uses.of_snapshot_as_owner(administered.region, snapshot)
         _print(found, "SnapshotId", as_json=json)
 
+    add_list(app, composition, "snapshot")
     return app
 
 
