@@ -131,7 +131,6 @@ def test_region_is_served(region: tuple[Path, Served]) -> None:
 
 
 def test_a_region_with_a_certificate_of_its_own_speaks_https(home: Path) -> None:
-    told("account", "create", "alice", "--home", home)
     with serving(home, "--tls-self-signed", "--oos-listen", "") as served:
         authority = home / "tls" / "ca.pem"
         api = served.facts["Api"]

@@ -24,7 +24,7 @@ from souche.home import Facts, Home, NotServed
 from souche.http import server
 from souche.http.health import health_routes
 from souche.http.server import Application
-from souche.main import guest_network, http_process, identity, readiness, records, tls
+from souche.main import guest_network, http_process, identity, readiness, records, service, tls
 from souche.main.told_region import told_region
 from souche.reconcile.loop import SweepLoop
 from souche.reconcile.record_sweeps import record_sweeps
@@ -62,7 +62,9 @@ def run(settings: Settings) -> None:
         log.info("answering", region=region.name, api=f"{settings.endpoint}/api/v1")
         context = served.tls.context if served else None
         health = health_routes(readiness.of_records(region.store))
+        service.notify(service.READY)
         server.run([Application(http_process.api_of(region, health), listening, tls=context)])
+        service.notify(service.STOPPING)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from souche.main import (
     public_range,
     readiness,
     records,
+    service,
     tls,
 )
 from souche.main.database_url import database_url
@@ -192,7 +193,9 @@ def run(settings: Settings) -> None:
             if settings.guest_services:
                 applications += _for_guests(served, served.bridge, applications[0])
         _tell(settings, served)
+        service.notify(service.READY)
         server.run(applications)
+        service.notify(service.STOPPING)
         checkpoint_databases(Home(settings.home), CHECKPOINT_SECONDS)
         os._exit(0)
 
