@@ -143,7 +143,10 @@ def test_a_region_with_a_certificate_of_its_own_speaks_https(home: Path) -> None
         for name in ("certificate.pem", "key.pem"):
             (home / "tls" / name).write_bytes((home.with_name("other") / name).read_bytes())
         eventually(lambda: _is_trusted(api, other.authority))
-    assert (home / "tls").stat().st_mode & 0o777 == 0o755
+    modes = {name: (home / "tls" / name).stat().st_mode & 0o777 for name in ("", "ca.pem", "ca-key.pem")}
+    assert modes == {"": 0o755, "ca.pem": 0o644, "ca-key.pem": 0o600}, (
+        "clients read the authority's certificate"
+    )
 
 
 def _is_trusted(api: str, authority: Path) -> bool:

@@ -1,5 +1,6 @@
 """The API over TLS: clients, certificates that change, and those that are not good."""
 
+import os
 import socket
 import ssl
 import subprocess
@@ -177,6 +178,15 @@ def test_a_key_with_a_passphrase_is_refused_without_asking(files: SelfSigned, tm
     assert "has a passphrase" in refusal(Pair(files.pair.certificate, sealed))
 
 
+@pytest.fixture
+def private_files() -> Iterator[None]:
+    """As in a process that serves."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("private_files")
 def test_the_authority_stays_and_its_certificate_is_made_again_when_it_must(tmp_path: Path) -> None:
     clock = ManualClock(SystemClock().now())
     folder = tmp_path / "tls"

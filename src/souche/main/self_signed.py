@@ -68,6 +68,8 @@ class SelfSigned:
             has = _names_of(known) if known else set()
             if known is None or not self._names <= has or now >= known.not_valid_after_utc - RENEWED:
                 known = self._issue(authority, key, self._names | has, now)
+            for file in (self.authority, self.pair.certificate):
+                file.chmod(READABLE)  # whatever the umask is
             self._renewal = known.not_valid_after_utc - RENEWED
 
     @contextmanager
