@@ -1,4 +1,5 @@
-"""The one error family. The docstring of an error is its message; its fields fill the braces.
+"""The one error family. The docstring of an error is its message; its fields fill the braces. It names the fields of
+requests by terms, which each door puts into its own words (`words.py`).
 
 Nothing here knows HTTP: `api/errors.py` is the single table from these to status, Type and Code.
 
@@ -22,6 +23,8 @@ import re
 from pathlib import PurePath
 from typing import ClassVar, Final, Self
 
+from souche.words import PLAIN, Words
+
 HOST_PATH: Final = re.compile(
     r"(?<![\w/.~<\]-])/(?!dev/(?:sd|xvd|vd)[a-z]+[0-9]*\b)[\w.~-]|\b(?:file|unix):/", re.IGNORECASE
 )
@@ -40,11 +43,15 @@ class SoucheError(Exception):
 
     def __init__(self, **fields: object) -> None:
         self.fields = fields
-        super().__init__(self.template.format(**fields))
+        super().__init__(self.worded(PLAIN))
 
-    def told(self) -> str:
+    def worded(self, words: Words) -> str:
+        """The whole message, in the words of a door."""
+        return words.format(self.template, self.fields)
+
+    def told(self, words: Words = PLAIN) -> str:
         """What a user is told. The message itself is for the log."""
-        return str(self)
+        return self.worded(words)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Journals pickle errors; the default would call the class with the formatted message.
@@ -94,17 +101,17 @@ class QuotaExceeded(UserError):
 class SystemFailure(SoucheError):
     """Something that Souche relies on failed."""
 
-    def told(self) -> str:
+    def told(self, words: Words = PLAIN) -> str:
         """What failed, without what a program said, and without a path of the host: a message with one is cut before
         its reason, and goes on with the cause, as far as that may be told."""
-        cause, headline = self.__cause__, self.template.partition(FROM_OUTSIDE)[0].format(**self.fields)
+        cause, headline = self.__cause__, words.format(self.template.partition(FROM_OUTSIDE)[0], self.fields)
         if HOST_PATH.search(headline):
             return SystemFailure.template
         if isinstance(cause, SystemFailure):
-            return f"{headline}: {cause.told()}"
+            return f"{headline}: {cause.told(words)}"
         if isinstance(cause, OSError) and cause.strerror:
             return f"{headline}: {cause.strerror}"
-        return headline if HOST_PATH.search(str(self)) else str(self)
+        return headline if HOST_PATH.search(str(self)) else self.worded(words)
 
 
 class ProgramMissing(SystemFailure):
@@ -114,7 +121,7 @@ class ProgramMissing(SystemFailure):
 class ProgramFailed(SystemFailure):
     """'{program}' ended with status {status}: {stderr}"""
 
-    def told(self) -> str:
+    def told(self, words: Words = PLAIN) -> str:  # noqa: ARG002
         return f"'{PurePath(str(self.fields['program'])).name}' failed"
 
 
@@ -137,7 +144,7 @@ class StorageFailed(SystemFailure):
 class DiskDamaged(StorageFailed):
     """The disk of {resource_id} is damaged: {reason}"""
 
-    def told(self) -> str:
+    def told(self, words: Words = PLAIN) -> str:  # noqa: ARG002
         """Names of layers have ids of others' resources in them."""
         return f"The disk of {self.fields['resource_id']} is damaged."
 

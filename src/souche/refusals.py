@@ -13,7 +13,7 @@ from souche.errors import Conflict, Denied, Invalid, NotFound, UserError, WrongS
 
 
 class NoSuchImage(NotFound):
-    """The ImageId '{image_id}' doesn't exist."""
+    """The {word[image_id]} '{image_id}' doesn't exist."""
 
 
 class NoSuchImageAlias(NotFound):
@@ -21,15 +21,15 @@ class NoSuchImageAlias(NotFound):
 
 
 class NoSuchSnapshot(NotFound):
-    """The SnapshotId '{snapshot_id}' doesn't exist."""
+    """The {word[snapshot_id]} '{snapshot_id}' doesn't exist."""
 
 
 class NoSuchVm(NotFound):
-    """The VmId '{vm_id}' doesn't exist."""
+    """The {word[vm_id]} '{vm_id}' doesn't exist."""
 
 
 class NoSuchVolume(NotFound):
-    """The VolumeId '{volume_id}' doesn't exist."""
+    """The {word[volume_id]} '{volume_id}' doesn't exist."""
 
 
 class NoBucketPolicy(NotFound):
@@ -41,15 +41,12 @@ class NoSuchKeypair(NotFound):
 
 
 class NoSuchVmType(NotFound):
-    """The VmType '{vm_type}' doesn't exist. Expected tinavW.cXrYpZ or a name that ReadVmTypes lists."""
+    """The {word[vm_type]} '{vm_type}' doesn't exist. Expected tinavW.cXrYpZ or a name that {word[read_vm_types]}
+    lists."""
 
 
 class NoSuchSubregion(NotFound):
-    """The SubregionName '{subregion_name}' doesn't exist in this region."""
-
-
-class NoSuchSubnet(NotFound):
-    """The SubnetId '{subnet_id}' doesn't exist."""
+    """The {word[subregion_name]} '{subregion_name}' doesn't exist in this region."""
 
 
 class NoSuchSecurityGroup(NotFound):
@@ -62,14 +59,6 @@ class NoSuchSecurityGroupToChange(NoSuchSecurityGroup):
 
 class NoSuchRule(NotFound):
     """The security group {security_group_id} has no such rule for '{source}'."""
-
-
-class NoSuchNet(NotFound):
-    """The NetId '{net_id}' doesn't exist."""
-
-
-class NoSuchNic(NotFound):
-    """The NicId '{nic_id}' doesn't exist."""
 
 
 class NoSuchPublicIp(NotFound):
@@ -89,7 +78,7 @@ class NoSuchManifest(NotFound):
 
 
 class NoSuchAccessKey(NotFound):
-    """The AccessKeyId '{access_key_id}' doesn't exist."""
+    """The {word[access_key_id]} '{access_key_id}' doesn't exist."""
 
 
 class NoSuchApiAccessRule(NotFound):
@@ -97,7 +86,7 @@ class NoSuchApiAccessRule(NotFound):
 
 
 class NoSuchProductType(NotFound):
-    """The ProductTypeId '{product_type_id}' doesn't exist."""
+    """The {word[product_type_id]} '{product_type_id}' doesn't exist."""
 
 
 class NoSuchResource(NotFound):
@@ -116,7 +105,7 @@ class IncompatibleParameters(Invalid):
 
 
 class RootSnapshotMissing(Invalid):
-    """The mapping of the root device '{device_name}' needs a SnapshotId."""
+    """The mapping of the root device '{device_name}' needs a {word[snapshot_id]}."""
 
 
 # Values that break a rule.
@@ -147,7 +136,7 @@ class BadCount(Invalid):
 
 
 class BadImageName(Invalid):
-    """The ImageName '{name}' is not valid. Constraints: [a-zA-Z0-9_ ()/.-], length: (3, 128)."""
+    """The {word[image_name]} '{name}' is not valid. Constraints: [a-zA-Z0-9_ ()/.-], length: (3, 128)."""
 
 
 class BadAliasName(Invalid):
@@ -156,20 +145,20 @@ class BadAliasName(Invalid):
 
 
 class BadKeypairName(Invalid):
-    """The KeypairName '{name}' is not valid: it takes 1 to 255 printable ASCII characters."""
+    """The {word[keypair_name]} '{name}' is not valid: it takes 1 to 255 printable ASCII characters."""
 
 
 class BadKey(Invalid):
-    """The PublicKey is not valid: {reason}"""
+    """The {word[public_key]} is not valid: {reason}"""
 
 
 class BadDeviceName(Invalid):
-    """The DeviceName '{device_name}' is not valid. Expected /dev/sda1, or /dev/sdX, /dev/sdXX, /dev/xvdX or
+    """The {word[device_name]} '{device_name}' is not valid. Expected /dev/sda1, or /dev/sdX, /dev/sdXX, /dev/xvdX or
     /dev/xvdXX with a first letter b to z and a second a to z."""
 
 
 class BadVirtualDeviceName(Invalid):
-    """The VirtualDeviceName '{name}' is not valid: {reason}"""
+    """The {word[virtual_device_name]} '{name}' is not valid: {reason}"""
 
 
 class BadVolumeSize(Invalid):
@@ -182,11 +171,11 @@ class VolumeSmallerThanSnapshot(Invalid):
 
 
 class BadVolumeType(Invalid):
-    """The VolumeType '{volume_type}' is not valid. Supported values: standard, gp2, io1."""
+    """The {word[volume_type]} '{volume_type}' is not valid. Supported values: standard, gp2, io1."""
 
 
 class BadIops(Invalid):
-    """The value {iops} of Iops is not valid: {reason}"""
+    """The value {iops} of {word[iops]} is not valid: {reason}"""
 
 
 class IopsRatio(Invalid):
@@ -194,21 +183,21 @@ class IopsRatio(Invalid):
 
 
 class IopsNotTaken(Invalid):
-    """Iops is for io1 volumes only, and '{device_name}' is of the type {volume_type}."""
+    """{word[iops]} is for io1 volumes only, and '{device_name}' is of the type {volume_type}."""
 
 
 class BadSecurityGroupName(Invalid):
-    """The SecurityGroupName '{name}' is not valid: it takes 1 to 255 of a-z, A-Z, 0-9, spaces and
+    """The {word[security_group_name]} '{name}' is not valid: it takes 1 to 255 of a-z, A-Z, 0-9, spaces and
     _.-:/()#,@[]+=&;{{}}!$*, and must not begin with 'sg-'."""
 
 
 class BadSecurityGroupDescription(Invalid):
-    """The Description '{description}' is not valid: it takes 1 to 255 of letters, digits, spaces and
+    """The {word[description]} '{description}' is not valid: it takes 1 to 255 of letters, digits, spaces and
     _.-:/()#,@[]+=&;{{}}!$*."""
 
 
 class BadProtocol(Invalid):
-    """The IpProtocol '{protocol}' is not valid. Supported values: tcp, udp, icmp, -1."""
+    """The {word[protocol]} '{protocol}' is not valid. Supported values: tcp, udp, icmp, -1."""
 
 
 class BadPorts(Invalid):
@@ -216,11 +205,11 @@ class BadPorts(Invalid):
 
 
 class BadIpRange(Invalid):
-    """The IpRange '{ip_range}' is not valid: {reason}"""
+    """The {word[ip_range]} '{ip_range}' is not valid: {reason}"""
 
 
 class BadUserData(Invalid):
-    """UserData is not valid: {reason}"""
+    """{word[user_data]} is not valid: {reason}"""
 
 
 class BadTag(Invalid):
@@ -267,10 +256,6 @@ class UntrustedExport(BadManifest):
     """This region imports only what is signed by a key that its operator named: {reason}"""
 
 
-class BadPageToken(Invalid):
-    """The NextPageToken is not one that this action gave."""
-
-
 # States that forbid it.
 
 
@@ -314,11 +299,11 @@ class UnlinkedAlready(WrongState):
 
 
 class ImageNameTaken(Conflict):
-    """The ImageName '{name}' is already used by {image_id}: it must be unique for your account."""
+    """The {word[image_name]} '{name}' is already used by {image_id}: it must be unique for your account."""
 
 
 class ImageAliasTaken(Conflict):
-    """The alias '{alias}' exists already: UpdateImageAlias changes what it names."""
+    """The alias '{alias}' exists already: {word[update_image_alias]} changes what it names."""
 
 
 class ReservedAliasName(Conflict):
@@ -338,11 +323,11 @@ class BucketIsYours(Conflict):
 
 
 class KeypairNameTaken(Conflict):
-    """The KeypairName '{name}' is already used in your account."""
+    """The {word[keypair_name]} '{name}' is already used in your account."""
 
 
 class SecurityGroupNameTaken(Conflict):
-    """The SecurityGroupName '{name}' is already used in your account."""
+    """The {word[security_group_name]} '{name}' is already used in your account."""
 
 
 class ReservedSecurityGroup(Conflict):
@@ -398,7 +383,7 @@ class VmSpecsMismatch(Conflict):
 
 
 class ClientTokenReused(Conflict):
-    """The ClientToken '{client_token}' was used already with other parameters."""
+    """The {word[client_token]} '{client_token}' was used already with other parameters."""
 
 
 # Without the right.
@@ -445,7 +430,7 @@ class CannotClean(Conflict):
 
 class FindingsRefuse(Conflict):
     """The image {image_id} may not be {purpose}: its report has findings of severity high ({codes}).
-    ReadImageReports and `souche image check` have them."""
+    {word[read_image_reports]} and `souche image check` have them."""
 
 
 class OwnAlready(Conflict):
@@ -457,15 +442,7 @@ class ReportMissing(Conflict):
 
 
 class OtherRegion(OperationNotSupported):
-    """The SourceRegionName '{region_name}' is not this region, '{own_region_name}'."""
-
-
-class ActionNotSupported(OperationNotSupported):
-    """Souche does not support the action '{action}' (docs/compatibility.md)."""
-
-
-class ParameterNotSupported(OperationNotSupported):
-    """Souche does not support the parameter '{parameter}' (docs/compatibility.md)."""
+    """The {word[region_name]} '{region_name}' is not this region, '{own_region_name}'."""
 
 
 # Of the operator's commands.

@@ -4,7 +4,6 @@ Source: specification 1.42.0 and reference sections 2, 3, 6 and 7.
 """
 
 from enum import IntEnum, StrEnum
-from typing import Final
 
 
 class ImageState(StrEnum):
@@ -66,11 +65,6 @@ class VmState(StrEnum):
     STOPPED = "stopped"
     SHUTTING_DOWN = "shutting-down"
     TERMINATED = "terminated"
-
-
-USER_STOPPED: Final = "Client.UserInitiatedShutdown: User initiated shutdown"
-"""StateReason of a VM that its user stopped or deleted, or made without booting it. In `pending` and `running` it is
-empty (reference section 12)."""
 
 
 class VmStateCode(IntEnum):

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from souche.api import pages
+from souche.api.request_errors import BadPageToken
 from souche.model.query import Position, Query
-from souche.refusals import BadPageToken, BadValue
+from souche.refusals import BadValue
 
 POSITION = Position(datetime(2026, 11, 24, 10, 0, 0, 123000, tzinfo=UTC), "ami-12345678")
 

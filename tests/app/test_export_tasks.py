@@ -146,10 +146,10 @@ def test_a_prefix_that_the_object_store_would_refuse_or_change_is_refused(
     region: Region, alice: Principal, prefix: str
 ) -> None:
     target = replace(TARGET, prefix=prefix)
-    with pytest.raises(BadValue, match="OsuPrefix"):
+    with pytest.raises(BadValue, match="object prefix"):
         export_of(region, alice, target)
     image_id = make_image(region, alice).image_id
-    with pytest.raises(BadValue, match="OsuPrefix"):
+    with pytest.raises(BadValue, match="object prefix"):
         export_tasks.export_image(region, alice, image_id, target)
 
 

@@ -86,9 +86,9 @@ def test_a_resource_of_another_account_is_unknown(region: Region, bob: Principal
 def test_tags_without_a_resource_or_a_tag_are_refused(
     region: Region, alice: Principal, ids: list[str]
 ) -> None:
-    with pytest.raises(MissingParameter, match="ResourceIds"):
+    with pytest.raises(MissingParameter, match="resource IDs"):
         tags.put(region, alice, [], {"a": "1"})
-    with pytest.raises(MissingParameter, match="Tags"):
+    with pytest.raises(MissingParameter, match="tags"):
         tags.remove(region, alice, ids, [])
 
 

@@ -97,7 +97,7 @@ def test_one_protected_vm_protects_the_others_of_the_list(region: Region, alice:
 
 
 def test_an_empty_list_is_a_missing_one(region: Region, alice: Principal) -> None:
-    with pytest.raises(MissingParameter, match="VmIds"):
+    with pytest.raises(MissingParameter, match="VM IDs"):
         vm_transitions.start(region, alice, [])
 
 

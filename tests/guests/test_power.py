@@ -13,6 +13,7 @@ from tools.harness import wait_for
 
 from souche.compute.base import PowerState
 from souche.compute.libvirt.names import Names, home_tag
+from souche.model import stop_reasons
 from souche.reconcile import power
 from souche.run import run
 from tests.guests.conftest import VM_TYPE, Served, region_with_guests
@@ -100,14 +101,14 @@ def test_guests_that_power_themselves_off_are_stopped_terminated_and_restarted(
         wait_ready(region, vm_id)
         press_a_key(region, vm_id)
     for vm_id, state in ((stopped, "stopped"), (terminated, "terminated"), (protected, "stopped")):
-        assert region.wait_vm(vm_id, state)["StateReason"] == power.GUEST_STOPPED
+        assert region.wait_vm(vm_id, state)["StateReason"] == stop_reasons.BY_GUEST
     wait_for(lambda: stops(region, restarted), "a stop of the guest to restart", SLOW_SECONDS)
     assert region.wait_vm(restarted, "running")["StateReason"] == ""
     wait_ready(region, restarted)
     press_a_key(region, restarted)
     wait_for(lambda: len(stops(region, restarted)) == 2, "a second stop", SLOW_SECONDS)
     for vm_id in all_of_them:
-        assert set(stops(region, vm_id)) == {power.GUEST_STOPPED}
+        assert set(stops(region, vm_id)) == {stop_reasons.BY_GUEST}
 
 
 def test_guests_that_went_off_while_the_server_was_down_follow_their_behavior(
@@ -126,7 +127,7 @@ def test_guests_that_went_off_while_the_server_was_down_follow_their_behavior(
             wait_for(off, f"{vm_id} off", SLOW_SECONDS, 0.1)
     region.start()
     for vm_id, state in ((stopped, "stopped"), (terminated, "terminated")):
-        assert region.wait_vm(vm_id, state)["StateReason"] == power.GUEST_STOPPED
+        assert region.wait_vm(vm_id, state)["StateReason"] == stop_reasons.BY_GUEST
     wait_for(lambda: stops(region, restarted), "a stop of the guest to restart", SLOW_SECONDS)
     assert region.wait_vm(restarted, "running")["StateReason"] == ""
 
@@ -137,8 +138,8 @@ def test_a_guest_that_goes_off_again_and_again_is_not_restarted_without_end(
     """Not even where the server was killed meanwhile."""
     vm_id = restless
     wait_for(lambda: len(stops(region, vm_id)) > power.MOST_RESTARTS, "the last restart", SLOW_SECONDS)
-    assert region.wait_vm(vm_id, "stopped")["StateReason"] == power.GUEST_STOPPED + power.WAITS
+    assert region.wait_vm(vm_id, "stopped")["StateReason"] == stop_reasons.BY_GUEST + power.WAITS
     region.client.raw("UpdateVm", VmId=vm_id, VmInitiatedShutdownBehavior="stop")
     wait_for(
-        lambda: region.vm(vm_id)["StateReason"] == power.GUEST_STOPPED, "the end of the wait", SLOW_SECONDS
+        lambda: region.vm(vm_id)["StateReason"] == stop_reasons.BY_GUEST, "the end of the wait", SLOW_SECONDS
     )

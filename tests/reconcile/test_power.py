@@ -10,10 +10,11 @@ from souche.app import images, public_ips, vm_stops, vm_transitions, vms
 from souche.compute.base import PowerState
 from souche.compute.simulated import SimulatedHypervisor
 from souche.errors import Unavailable
+from souche.model import stop_reasons
 from souche.model.operations import Operation
 from souche.model.query import Query
 from souche.reconcile import power
-from souche.states import USER_STOPPED, VmState
+from souche.states import VmState
 from tests.support.region import ManualClock
 from tests.workflows.world import NETWORK, Original, World
 
@@ -48,7 +49,7 @@ def test_guest_that_powered_itself_off_is_stopped(world: World, origin: Original
     world.hypervisor.power_off(vm_id)
     power.settle(world.parts, started)
     vm = world.vm(vm_id)
-    assert (vm.state, vm.state_reason) == (VmState.STOPPED, power.GUEST_STOPPED)
+    assert (vm.state, vm.state_reason) == (VmState.STOPPED, stop_reasons.BY_GUEST)
     assert started.operations == []
 
 
@@ -76,7 +77,7 @@ def test_guest_that_powered_itself_off_is_terminated(
     assert world.vm(vm_id).state == VmState.SHUTTING_DOWN
     world.run_all()
     vm = world.vm(vm_id)
-    assert (vm.state, vm.state_reason) == (VmState.TERMINATED, power.GUEST_STOPPED)
+    assert (vm.state, vm.state_reason) == (VmState.TERMINATED, stop_reasons.BY_GUEST)
     assert vm_id not in world.hypervisor.power_states()
 
 
@@ -105,7 +106,7 @@ def test_lost_guest_follows_its_host_action(
     world.run_all()
     assert world.vm(vm_id).state == state
     if state == VmState.STOPPED:
-        assert world.vm(vm_id).state_reason == power.HOST_FAILED
+        assert world.vm(vm_id).state_reason == stop_reasons.HOST_FAILED
     else:
         assert world.hypervisor.power_states()[vm_id] == PowerState.RUNNING
 
@@ -123,13 +124,13 @@ def test_panicked_guest_follows_its_host_action_and_says_why(
         power.settle(world.parts, started)
     told = {"event": "a guest panicked", "log_level": "warning", "vm_id": vm_id, "host_action": action}
     assert told in lines
-    reason = power.GUEST_PANICKED if state == VmState.STOPPED else ""
+    reason = stop_reasons.PANICKED if state == VmState.STOPPED else ""
     assert world.vm(vm_id).state_reason == reason
     world.run_all()
     vm = world.vm(vm_id)
     assert (vm.state, vm.state_reason) == (state, reason)
     stops, _ = vm_stops.find(world.region, origin.cast.alice, Query())
-    assert [stop.state_reason for stop in stops if stop.vm_id == vm_id] == [power.GUEST_PANICKED]
+    assert [stop.state_reason for stop in stops if stop.vm_id == vm_id] == [stop_reasons.PANICKED]
     power_after = PowerState.OFF if state == VmState.STOPPED else PowerState.RUNNING
     assert world.hypervisor.power_states()[vm_id] == power_after
 
@@ -162,7 +163,7 @@ def go_off_again_and_again(world: World, origin: Original, how: str) -> str:
 
 @pytest.mark.parametrize(
     ("how", "reason"),
-    [("off", power.GUEST_STOPPED), ("lost", power.HOST_FAILED), ("panic", power.GUEST_PANICKED)],
+    [("off", stop_reasons.BY_GUEST), ("lost", stop_reasons.HOST_FAILED), ("panic", stop_reasons.PANICKED)],
 )
 def test_a_vm_that_goes_off_again_and_again_waits_before_it_is_restarted(
     world: World, origin: Original, started: Started, how: str, reason: str
@@ -204,7 +205,7 @@ def test_a_vm_that_waits_to_be_restarted_can_be_started_or_left_off(
     vms.update(world.region, alice, vms.Change(vm_id, shutdown_behavior="stop"))
     power.settle(world.parts, started)
     vm = world.vm(vm_id)
-    assert (vm.state, vm.state_reason, started.operations) == (VmState.STOPPED, power.GUEST_STOPPED, [])
+    assert (vm.state, vm.state_reason, started.operations) == (VmState.STOPPED, stop_reasons.BY_GUEST, [])
 
 
 def test_a_vm_that_waits_to_be_restarted_keeps_its_public_ip(world: World, origin: Original) -> None:
@@ -271,7 +272,7 @@ def test_vm_that_was_stopped_meanwhile_is_left_alone(
 
     power.settle(replace(world.parts, hypervisor=Between(world, stop)), started)
     vm = world.vm(vm_id)
-    assert (vm.state, vm.state_reason) == (VmState.STOPPED, USER_STOPPED)
+    assert (vm.state, vm.state_reason) == (VmState.STOPPED, stop_reasons.BY_USER)
     assert started.operations == []
 
 

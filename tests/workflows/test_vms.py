@@ -8,9 +8,10 @@ import pytest
 from souche.app import images, launches, vm_transitions, vms
 from souche.compute.base import PowerState
 from souche.db import vm_stops
+from souche.model import stop_reasons
 from souche.model.disks import DiskSource, GuestHold
 from souche.model.query import Condition, Query
-from souche.states import USER_STOPPED, LinkState, VmState, VolumeState
+from souche.states import LinkState, VmState, VolumeState
 from souche.storage.base import LiveDisks
 from souche.workflows import engine
 from tests.support.resources import read_image, read_volume
@@ -62,7 +63,7 @@ def test_a_stopped_vm_is_off_says_why_and_starts_again(
     assert world.vm(vm_id).state == VmState.STOPPING
     world.run_all()
     stopped = world.vm(vm_id)
-    assert (stopped.state, stopped.state_reason) == (VmState.STOPPED, USER_STOPPED)
+    assert (stopped.state, stopped.state_reason) == (VmState.STOPPED, stop_reasons.BY_USER)
     assert world.hypervisor.power_states()[vm_id] == PowerState.OFF
     vm_transitions.start(world.region, cast.alice, [vm_id])
     assert world.vm(vm_id).state == VmState.PENDING
@@ -99,7 +100,7 @@ def test_stop_vms_ends_as_the_shutdown_behavior_says(
         (stop,), _more = vm_stops.find(
             connection, cast.alice.account_id, Query((Condition("vm_id", (vm_id,)),), 10)
         )
-    assert stop.state_reason == USER_STOPPED
+    assert stop.state_reason == stop_reasons.BY_USER
 
 
 def test_a_protected_vm_is_stopped_and_not_terminated(scene: tuple[World, Cast]) -> None:
@@ -182,7 +183,7 @@ def test_a_deleted_vm_is_terminated_and_says_why(scene: tuple[World, Cast], whic
     assert world.vm(vm_id).state == VmState.SHUTTING_DOWN
     world.run_all()
     gone = world.vm(vm_id)
-    assert (gone.state, gone.state_reason, gone.volumes) == (VmState.TERMINATED, USER_STOPPED, ())
+    assert (gone.state, gone.state_reason, gone.volumes) == (VmState.TERMINATED, stop_reasons.BY_USER, ())
     assert vm_id not in world.hypervisor.power_states()
 
 

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from souche.api import dates, filters
 from souche.api.dispatch import Call
+from souche.api.request_errors import ParameterNotSupported
 from souche.app import access_keys
 from souche.model.accounts import AccessKey
 from souche.model.query import Condition, Query
-from souche.refusals import BadValue, ParameterNotSupported
+from souche.refusals import BadValue
 
 STATES: Final = {"ACTIVE": True, "INACTIVE": False}
 

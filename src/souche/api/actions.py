@@ -39,8 +39,7 @@ from souche.api import (
 )
 from souche.api.dispatch import Access, Action, Handler
 from souche.api.empty_reads import no_entities, nothing, nothing_for_everybody
-from souche.api.request_errors import UnknownAction
-from souche.refusals import ActionNotSupported
+from souche.api.request_errors import ActionNotSupported, UnknownAction
 
 # tools/gen_api.py reads the keys from the text of this file: keep this a plain dict display.
 ACTIONS: Final[Mapping[str, Handler]] = {

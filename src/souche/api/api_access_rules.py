@@ -5,10 +5,10 @@ from typing import Any
 
 from souche.api import filters
 from souche.api.dispatch import Call
+from souche.api.request_errors import ParameterNotSupported
 from souche.app import api_access_rules
 from souche.app.api_access_rules import Changes
 from souche.model.api_access_rules import ApiAccessRule
-from souche.refusals import ParameterNotSupported
 
 
 def create_api_access_rule(call: Call) -> Mapping[str, object]:

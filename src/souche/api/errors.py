@@ -11,6 +11,7 @@ from typing import Final
 
 from souche import errors, quota_refusals, refusals
 from souche.api import request_errors as wire
+from souche.api.words import WORDS
 from souche.faults import RETRY_STATUSES, FaultOnPurpose
 from souche.formats import json_fields
 from souche.objects import fetch
@@ -103,12 +104,12 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.NoSuchKeypair: _absent(5071),
     refusals.NoSuchVmType: _absent(5024),
     refusals.NoSuchSubregion: _absent(5009),
-    refusals.NoSuchSubnet: _absent(5057),
+    wire.NoSuchSubnet: _absent(5057),
     refusals.NoSuchSecurityGroup: _absent(5022),
     refusals.NoSuchSecurityGroupToChange: _absent(5020),
     refusals.NoSuchRule: _absent(5008),
-    refusals.NoSuchNet: _absent(5065),
-    refusals.NoSuchNic: _absent(5036),
+    wire.NoSuchNet: _absent(5065),
+    wire.NoSuchNic: _absent(5036),
     refusals.NoSuchPublicIp: _absent(5025),
     refusals.NoSuchPublicIpLink: _absent(5026),
     refusals.NoSuchTask: _absent(5058),
@@ -158,7 +159,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.BadManifest: _value(4040),
     json_fields.NotJson: _value(4041),
     refusals.UnknownManifestVersion: _value(4094),
-    refusals.BadPageToken: _value(4047),
+    wire.BadPageToken: _value(4047),
     # States.
     refusals.WrongImageState: _state(6001),
     refusals.WrongSnapshotState: _state(6003),
@@ -264,6 +265,6 @@ def is_ours(error: BaseException) -> bool:
 def envelope(error: BaseException) -> dict[str, object]:
     """The body of the answer, without its ResponseContext."""
     wanted = row_of(error)
-    told = error.told() if isinstance(error, errors.SoucheError) else str(error)
+    told = WORDS.fill(error.told(WORDS)) if isinstance(error, errors.SoucheError) else str(error)
     details = INTERNAL_DETAILS if wanted is INTERNAL else told
     return {"Errors": [{"Type": wanted.type, "Details": details, "Code": wanted.code}]}

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias, cast
 from souche import ids
 from souche.api import filters, pages, tags
 from souche.api.dispatch import Call
+from souche.api.words import WORDS
 from souche.app import export_tasks
 from souche.app.export_tasks import ApiKey, Target
 from souche.model.export_tasks import ExportTask
@@ -115,7 +116,7 @@ def _export_view(task: ExportTask) -> dict[str, object]:
 
 def _view(task: ExportTask, states: Mapping[ExportState, str], tagged: Sequence[Tag]) -> dict[str, object]:
     return {
-        "Comment": task.told,
+        "Comment": WORDS.fill(task.told),
         "Progress": task.progress_percent,
         "State": states.get(task.state, task.state.value),
         "Tags": tags.resource_tags(tagged),

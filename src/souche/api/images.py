@@ -7,6 +7,7 @@ import msgspec
 
 from souche.api import block_devices, dates, filters, pages, permissions, tags
 from souche.api.dispatch import Call
+from souche.api.words import WORDS
 from souche.app import image_copies, image_imports, images
 from souche.app import tags as app_tags
 from souche.app.image_copies import Copy
@@ -167,7 +168,7 @@ def view(image: Image, tagged: Sequence[Tag]) -> dict[str, object]:
         "RootDeviceType": "bsu",
         "SecureBoot": image.secure_boot,
         "State": image.state.value,
-        "StateComment": {"StateMessage": image.state_message} if image.state_message else {},
+        "StateComment": {"StateMessage": WORDS.fill(image.state_message)} if image.state_message else {},
         "Tags": tags.resource_tags(tagged),
         "TpmMandatory": image.tpm_mandatory,
     }

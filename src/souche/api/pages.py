@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from souche.api import dates
+from souche.api.request_errors import BadPageToken
 from souche.model.query import Condition, Position, Query
-from souche.refusals import BadPageToken, BadValue
+from souche.refusals import BadValue
 
 MOST_RESULTS: Final = 1000
 

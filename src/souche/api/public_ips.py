@@ -5,12 +5,12 @@ from typing import Any, TypeAlias, cast
 
 from souche.api import filters, pages, tags
 from souche.api.dispatch import Call
+from souche.api.request_errors import NoSuchNic
 from souche.app import public_ips
 from souche.app.public_ips import Link
 from souche.model.public_ips import PublicIp
 from souche.model.query import Position
 from souche.model.tags import Tag
-from souche.refusals import NoSuchNic
 
 Request: TypeAlias = Mapping[str, Any]
 

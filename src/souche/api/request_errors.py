@@ -1,4 +1,5 @@
-"""What is wrong with a request before its use-case is reached: its path, credentials or shape.
+"""What is wrong with a request before its use-case is reached: its path, credentials or shape, and parameters that the
+API has and Souche has not.
 
 These speak of the wire, so they live here and not in `souche.refusals`.
 """
@@ -6,6 +7,7 @@ These speak of the wire, so they live here and not in `souche.refusals`.
 from typing import Final
 
 from souche.errors import Denied, Invalid, NotFound, QuotaExceeded
+from souche.refusals import OperationNotSupported
 
 RETRY_SECONDS: Final = 5
 """after which a request beyond the bounds of its account may be sent again"""
@@ -104,3 +106,27 @@ class AddressRefused(CredentialsRefused):
 
 class PasswordNotAllowed(CredentialsRefused):
     """A login and password are not accepted: {reason}. Sign the call with an access key."""
+
+
+class NoSuchSubnet(NotFound):
+    """The SubnetId '{subnet_id}' doesn't exist."""
+
+
+class NoSuchNet(NotFound):
+    """The NetId '{net_id}' doesn't exist."""
+
+
+class NoSuchNic(NotFound):
+    """The NicId '{nic_id}' doesn't exist."""
+
+
+class BadPageToken(Invalid):
+    """The NextPageToken is not one that this action gave."""
+
+
+class ActionNotSupported(OperationNotSupported):
+    """Souche does not support the action '{action}' (docs/compatibility.md)."""
+
+
+class ParameterNotSupported(OperationNotSupported):
+    """Souche does not support the parameter '{parameter}' (docs/compatibility.md)."""

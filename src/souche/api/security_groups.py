@@ -7,12 +7,13 @@ from typing import Any, TypeAlias, cast
 from souche import ids
 from souche.api import filters, pages, tags
 from souche.api.dispatch import Call
+from souche.api.request_errors import NoSuchNet
 from souche.app import security_groups
 from souche.app.security_groups import FoundGroups, Member, RuleRequest
 from souche.model.query import Position
 from souche.model.security_groups import GroupName, SecurityGroup
 from souche.model.tags import Tag
-from souche.refusals import BadValue, IncompatibleParameters, MissingParameter, NoSuchNet
+from souche.refusals import BadValue, IncompatibleParameters, MissingParameter
 
 Request: TypeAlias = Mapping[str, Any]
 Members: TypeAlias = Mapping[str, GroupName]

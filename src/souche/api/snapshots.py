@@ -5,6 +5,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from souche.api import dates, filters, pages, permissions, schemas, tags
 from souche.api.dispatch import Call
+from souche.api.words import WORDS
 from souche.app import snapshot_imports, snapshots
 from souche.app import tags as app_tags
 from souche.app.snapshot_imports import FromUrl
@@ -111,7 +112,12 @@ def read_snapshot_problems(call: Call) -> Mapping[str, object]:
     """Why snapshots of the caller's are in the state `error`: ReadSnapshots has no field for it."""
     request = cast("Request", call.request)
     found = snapshots.problems(call.region, call.who, request.get("SnapshotIds"))
-    return {"SnapshotProblems": [{"SnapshotId": each.snapshot_id, "Problem": each.problem} for each in found]}
+    return {
+        "SnapshotProblems": [
+            {"SnapshotId": each.snapshot_id, "Problem": each.problem and WORDS.fill(each.problem)}
+            for each in found
+        ]
+    }
 
 
 def delete_snapshot(call: Call) -> Mapping[str, object]:

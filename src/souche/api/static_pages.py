@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from souche.refusals import BadPageToken
+from souche.api.request_errors import BadPageToken
 
 Row = TypeVar("Row")
 Fields: TypeAlias = Mapping[str, Callable[[Row], object]]

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias, cast
 
 from souche.api import dates, filters, pages
 from souche.api.dispatch import Call
+from souche.api.words import WORDS
 from souche.app import vm_stops
 from souche.model.query import Position
 from souche.model.vm_stops import VmStop
@@ -29,7 +30,7 @@ def _position(stop: VmStop) -> Position:
 
 def _view(stop: VmStop) -> dict[str, object]:
     return {
-        "StateReason": stop.state_reason,
+        "StateReason": WORDS.fill(stop.state_reason),
         "StopDate": dates.shown(stop.stop_date),
         "VmId": stop.vm_id,
     }

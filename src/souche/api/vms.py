@@ -7,6 +7,8 @@ from typing import Any, Final, TypeAlias, cast
 
 from souche.api import block_devices, dates, filters, pages, tags
 from souche.api.dispatch import Call
+from souche.api.request_errors import NoSuchNic, NoSuchSubnet
+from souche.api.words import WORDS
 from souche.app import launches, user_data, vm_transitions, vms
 from souche.app import tags as app_tags
 from souche.app.launches import Launch
@@ -18,12 +20,7 @@ from souche.model.security_groups import GroupName
 from souche.model.tags import Tag
 from souche.model.vms import SHUTDOWN_BEHAVIORS, Vm, VmStanding
 from souche.model.volumes import Volume
-from souche.refusals import (
-    BadUserData,
-    BadValue,
-    NoSuchNic,
-    NoSuchSubnet,
-)
+from souche.refusals import BadUserData, BadValue
 from souche.states import VmState
 from souche.workflows.guests import hostname
 
@@ -254,7 +251,7 @@ def view(vm: Vm, tagged: Sequence[Tag], region_name: str) -> dict[str, object]:
             "HostAction": vm.host_action,
         },
         "State": vm.state.value,
-        "StateReason": vm.state_reason,
+        "StateReason": WORDS.fill(vm.state_reason),
         "Tags": tags.resource_tags(tagged),
         "TpmEnabled": vm.tpm_enabled,
         "UserData": base64.b64encode(vm.user_data).decode(),

@@ -5,6 +5,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from souche.api import dates, filters, pages, tags, volumes
 from souche.api.dispatch import Call
+from souche.api.words import WORDS
 from souche.app import tags as app_tags
 from souche.app import volume_updates
 from souche.app.volume_updates import Change
@@ -52,7 +53,7 @@ def _position(update: VolumeUpdate) -> Position:
 
 def _view(update: VolumeUpdate, tagged: Sequence[Tag]) -> dict[str, object]:
     shown: dict[str, object] = {
-        "Comment": update.comment,
+        "Comment": WORDS.fill(update.comment),
         "Progress": PROGRESS_PERCENT.get(update.state, 0),
         "StartDate": dates.shown(update.creation_date),
         "State": update.state.value,

@@ -14,6 +14,7 @@ from souche.model.accounts import AccessKey, Principal
 from souche.model.query import Query
 from souche.refusals import BadValue, NoSuchAccessKey
 from souche.vault import Vault
+from souche.words import Term
 
 TAG_LENGTH = 255
 ACCESS_KEY_ID: Final = re.compile("[A-Z0-9]{20}")
@@ -59,10 +60,10 @@ class Credentials:
             BadValue.
         """
         if not ACCESS_KEY_ID.fullmatch(self.access_key_id):
-            raise BadValue(parameter="access key", reason="20 upper-case letters and digits are expected.")
+            raise BadValue(parameter=Term.ACCESS_KEY, reason="20 upper-case letters and digits are expected.")
         if not SECRET.fullmatch(self.secret):
             raise BadValue(
-                parameter="secret key", reason="40 letters, digits, '+', '/' and '=' are expected."
+                parameter=Term.SECRET_KEY, reason="40 letters, digits, '+', '/' and '=' are expected."
             )
 
 
@@ -185,6 +186,6 @@ def _own(connection: sa.Connection, who: Principal, access_key_id: str) -> Acces
 
 def _check(region: Region, expiration_date: datetime | None, tag: str | None) -> None:
     if expiration_date is not None and expiration_date <= region.clock.now():
-        raise BadValue(parameter="ExpirationDate", reason="it is in the past.")
+        raise BadValue(parameter=Term.EXPIRATION_DATE, reason="it is in the past.")
     if tag is not None and len(tag) > TAG_LENGTH:
-        raise BadValue(parameter="Tag", reason=f"it takes at most {TAG_LENGTH} characters.")
+        raise BadValue(parameter=Term.KEY_TAG, reason=f"it takes at most {TAG_LENGTH} characters.")

@@ -21,6 +21,7 @@ from souche.refusals import (
     NoSuchAccount,
     ProvidersName,
 )
+from souche.words import Term
 
 NAME_LENGTH = range(1, 255 + 1)
 
@@ -122,11 +123,13 @@ def _changed(connection: sa.Connection, account: Account, **changes: Any) -> Acc
 
 def _check(name: str, alias: str | None) -> None:
     if len(name) not in NAME_LENGTH:
-        raise BadValue(parameter="name", reason="it takes 1 to 255 characters.")
+        raise BadValue(parameter=Term.ACCOUNT_NAME, reason="it takes 1 to 255 characters.")
     if alias is not None and len(alias) not in NAME_LENGTH:
-        raise BadValue(parameter="alias", reason="it takes 1 to 255 characters.")
+        raise BadValue(parameter=Term.ACCOUNT_ALIAS, reason="it takes 1 to 255 characters.")
     if alias is not None and not is_latin(alias):
-        raise BadValue(parameter="alias", reason="it takes Latin letters, digits, spaces and signs of ASCII.")
+        raise BadValue(
+            parameter=Term.ACCOUNT_ALIAS, reason="it takes Latin letters, digits, spaces and signs of ASCII."
+        )
     if (name, alias) != (PROVIDER_NAME, PROVIDER_ALIAS):
         for given in (name, alias or ""):
             if look(given) == look(PROVIDER_ALIAS):

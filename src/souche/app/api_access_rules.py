@@ -16,6 +16,7 @@ from souche.db import api_access_rules
 from souche.model.accounts import Account, Principal
 from souche.model.api_access_rules import EVERYWHERE, ApiAccessRule, Network, lets_in
 from souche.refusals import BadIpRange, BadValue, LastApiAccessRule, MissingParameter, NoSuchApiAccessRule
+from souche.words import Term
 
 LONGEST_DESCRIPTION: Final = 255
 MOST_RULES: Final = 50
@@ -61,14 +62,14 @@ def create(region: Region, who: Principal, ip_ranges: tuple[str, ...], descripti
         MissingParameter: there is no range. BadIpRange, BadValue.
     """
     if not ip_ranges:
-        raise MissingParameter(parameter="IpRanges")
+        raise MissingParameter(parameter=Term.IP_RANGES)
     _check(ip_ranges, description)
     rule = ApiAccessRule(
         region.ids.new(ids.API_ACCESS_RULE), who.account_id, ip_ranges, description, region.clock.now()
     )
     with region.begin() as work:
         if len(api_access_rules.of_account(work.connection, who.account_id)) >= MOST_RULES:
-            raise BadValue(parameter="IpRanges", reason=f"an account has at most {MOST_RULES} rules.")
+            raise BadValue(parameter=Term.IP_RANGES, reason=f"an account has at most {MOST_RULES} rules.")
         api_access_rules.insert(work.connection, rule)
     return rule
 
@@ -133,9 +134,11 @@ def _own(connection: sa.Connection, who: Principal, rule_id: str) -> ApiAccessRu
 
 def _check(ip_ranges: tuple[str, ...], description: str) -> None:
     if len(ip_ranges) > MOST_RANGES:
-        raise BadValue(parameter="IpRanges", reason=f"it takes at most {MOST_RANGES} ranges.")
+        raise BadValue(parameter=Term.IP_RANGES, reason=f"it takes at most {MOST_RANGES} ranges.")
     if len(description) > LONGEST_DESCRIPTION:
-        raise BadValue(parameter="Description", reason=f"it takes at most {LONGEST_DESCRIPTION} characters.")
+        raise BadValue(
+            parameter=Term.DESCRIPTION, reason=f"it takes at most {LONGEST_DESCRIPTION} characters."
+        )
     for ip_range in ip_ranges:
         try:
             ip_network(ip_range, strict=False)

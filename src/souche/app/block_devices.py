@@ -29,6 +29,7 @@ from souche.refusals import (
     WrongSnapshotState,
 )
 from souche.states import SnapshotState
+from souche.words import Phrase, Term
 
 DEVICE_NAME = re.compile(r"/dev/(sda1|(sd|xvd)[b-z][a-z]?)")
 EPHEMERAL_NAME = re.compile(r"ephemeral[0-9]+")
@@ -69,7 +70,7 @@ def check_device_name(name: str | None) -> str:
         MissingParameter, BadDeviceName.
     """
     if name is None:
-        raise MissingParameter(parameter="DeviceName")
+        raise MissingParameter(parameter=Term.DEVICE_NAME)
     if not DEVICE_NAME.fullmatch(name):
         raise BadDeviceName(device_name=name)
     return name
@@ -99,7 +100,7 @@ def check_volume(size_gib: int, volume_type: str, iops: int | None, *, device_na
 
 def _check_io1(size_gib: int, iops: int | None) -> None:
     if iops is None:
-        raise MissingParameter(parameter="Iops")
+        raise MissingParameter(parameter=Term.IOPS)
     if size_gib < IO1_MIN_SIZE_GIB:
         raise BadVolumeSize(size_gib=size_gib, reason=f"an io1 volume has at least {IO1_MIN_SIZE_GIB}")
     if iops not in IO1_IOPS:
@@ -135,7 +136,7 @@ def for_image(
         And those of every rule above.
     """
     if check_device_name(root_device_name) != ROOT_DEVICE_NAME:
-        raise BadValue(parameter="RootDeviceName", reason=f"the root device is {ROOT_DEVICE_NAME}")
+        raise BadValue(parameter=Term.ROOT_DEVICE_NAME, reason=f"the root device is {ROOT_DEVICE_NAME}")
     check_distinct([request.device_name for request in requests if request.device_name])
     mappings = []
     for request in requests:
@@ -152,9 +153,7 @@ def for_image(
 def check_number(mappings: Collection[ImageMapping]) -> None:
     """Refuse more volumes than a VM can have."""
     if len(mappings) > MAX_VOLUMES_OF_VM:
-        raise BadValue(
-            parameter="BlockDeviceMappings", reason=f"a VM has at most {MAX_VOLUMES_OF_VM} volumes"
-        )
+        raise BadValue(parameter=Term.DEVICE_MAPPINGS, reason=f"a VM has at most {MAX_VOLUMES_OF_VM} volumes")
 
 
 def _image_mapping(
@@ -208,7 +207,7 @@ def _size_gib(base: ImageMapping, bsu: BsuRequest, snapshot: Snapshot | None) ->
     if base.volume_size_gib and bsu.snapshot_id in (None, base.snapshot_id):
         return base.volume_size_gib
     if snapshot is None:
-        raise MissingParameter(parameter="VolumeSize")
+        raise MissingParameter(parameter=Term.VOLUME_SIZE)
     return snapshot.volume_size_gib
 
 
@@ -245,7 +244,9 @@ def _launch_mapping(
 ) -> ImageMapping:
     if bsu.snapshot_id not in (None, base.snapshot_id):
         if base.device_name == image.root_device_name:
-            raise IncompatibleParameters(reason="the root volume of a VM cannot take another SnapshotId")
+            raise IncompatibleParameters(
+                reason=Phrase("the root volume of a VM cannot take another {word[snapshot_id]}")
+            )
         snapshot = _named_snapshot(connection, who, bsu)
     else:
         snapshot = snapshots.get(connection, base.snapshot_id) if base.snapshot_id else None
@@ -254,7 +255,7 @@ def _launch_mapping(
 
 def _check_droppable(image: Image, device_name: str) -> None:
     if device_name == image.root_device_name:
-        raise BadValue(parameter="BlockDeviceMappings.NoDevice", reason="the root device cannot be dropped")
+        raise BadValue(parameter=Term.NO_DEVICE, reason="the root device cannot be dropped")
 
 
 def _check_ephemeral(request: MappingRequest) -> None:
@@ -264,7 +265,8 @@ def _check_ephemeral(request: MappingRequest) -> None:
         raise BadVirtualDeviceName(name=name, reason=ROOT_IS_A_VOLUME)
     if request.bsu is not None:
         raise BadVirtualDeviceName(
-            name=name, reason="a device is a volume (Bsu) or an ephemeral disk, not both"
+            name=name,
+            reason=Phrase("a device is a volume ({word[mapped_volume]}) or an ephemeral disk, not both"),
         )
     if not EPHEMERAL_NAME.fullmatch(name):
         raise BadVirtualDeviceName(name=name, reason="ephemeralN is expected")

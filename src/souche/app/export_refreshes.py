@@ -13,6 +13,7 @@ from souche.model.export_tasks import MOST_DAYS, ExportTask
 from souche.operations.exports import refresh_export
 from souche.refusals import BadValue, MissingParameter, RefreshFailed, WrongIdPrefix, WrongTaskState
 from souche.states import ExportState
+from souche.words import Term
 
 WAIT_SECONDS = 2.0
 
@@ -43,7 +44,7 @@ def refresh(region: Region, who: Principal, command: Refresh) -> Refreshed:
         RefreshFailed: it was tried, and what is in the bucket, or the bucket itself, forbids it.
     """
     if not 1 <= command.days <= MOST_DAYS:
-        raise BadValue(parameter="Days", reason=f"it takes 1 to {MOST_DAYS}, as signatures of URLs do.")
+        raise BadValue(parameter=Term.DAYS, reason=f"it takes 1 to {MOST_DAYS}, as signatures of URLs do.")
     with region.begin() as work:
         task = export_tasks.own(work.connection, who, command.task_id)
         _check(task)
@@ -81,12 +82,12 @@ def _check(task: ExportTask) -> None:
 def _record_key(region: Region, work: Work, who: Principal, task: ExportTask, key: ApiKey | None) -> None:
     """The key of another account was forgotten when the export had ended."""
     if key is None and task.bucket_account_id != who.account_id:
-        raise MissingParameter(parameter="OsuApiKey")
+        raise MissingParameter(parameter=Term.API_KEY)
     if key is not None:
         account_id = export_tasks.bucket_account(region, work, who, key)
         if account_id != task.bucket_account_id:
             reason = "it is not a key of the account that the export's bucket belongs to."
-            raise BadValue(parameter="OsuApiKey", reason=reason)
+            raise BadValue(parameter=Term.API_KEY, reason=reason)
     foreign = key if task.bucket_account_id is None else None
     sealed = region.vault.seal(foreign.secret_key) if foreign else None
     records.begin_refresh(work.connection, task.task_id, foreign.access_key_id if foreign else None, sealed)

@@ -35,6 +35,7 @@ from souche.refusals import (
     WrongTaskState,
 )
 from souche.states import ExportState
+from souche.words import Term
 
 PREFIX_BYTES: Final = 400
 """Ours: keys have 1,024 bytes at most, and a URL with one in it has to fit into an object's metadata."""
@@ -146,18 +147,18 @@ def _check(target: Target, prefix: str) -> None:
     """`prefix`: what the keys will begin with."""
     if target.disk_format not in get_args(ExportFormat):
         raise BadValue(
-            parameter="DiskImageFormat", reason=f"supported values: {', '.join(get_args(ExportFormat))}"
+            parameter=Term.DISK_FORMAT, reason=f"supported values: {', '.join(get_args(ExportFormat))}"
         )
     if not is_bucket_name(target.bucket):
         raise BadValue(
-            parameter="OsuBucket", reason="3 to 63 lower-case letters, digits and hyphens are expected"
+            parameter=Term.BUCKET, reason="3 to 63 lower-case letters, digits and hyphens are expected"
         )
     length = len(target.prefix.encode(errors="replace"))
     if length > PREFIX_BYTES:
-        raise ValueTooLong(parameter="OsuPrefix", length=length, most=PREFIX_BYTES)
+        raise ValueTooLong(parameter=Term.OBJECT_PREFIX, length=length, most=PREFIX_BYTES)
     flaw = flaw_of_prefix(prefix)
     if flaw is not None:
-        raise BadValue(parameter="OsuPrefix", reason=flaw)
+        raise BadValue(parameter=Term.OBJECT_PREFIX, reason=flaw)
 
 
 def _new(region: Region, work: Work, who: Principal, target: Target, kind: str) -> ExportTask:

@@ -9,6 +9,7 @@ from souche.db import images as records
 from souche.model.accounts import Principal
 from souche.model.images import Image, VmAttributes
 from souche.refusals import BadValue, IncompatibleParameters, MissingParameter, NoSuchImage, NotOwner
+from souche.words import Term
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def update(region: Region, who: Principal, change: Change) -> Image:
     """
     given = {field: value for field, value in vars(change.given).items() if value is not None}
     if not given and not change.unset:
-        raise MissingParameter(parameter="DeletionProtection")
+        raise MissingParameter(parameter=Term.DELETION_PROTECTION)
     if given.keys() & change.unset:
         raise IncompatibleParameters(reason="an attribute cannot be set and unset at the same time")
     with region.begin() as work:
@@ -50,7 +51,8 @@ def update(region: Region, who: Principal, change: Change) -> Image:
 def _check_boot_mode(image: Image, given: VmAttributes) -> None:
     if given.boot_mode is not None and given.boot_mode not in image.boot_modes:
         raise BadValue(
-            parameter="BootMode", reason=f"the image {image.image_id} boots by {', '.join(image.boot_modes)}"
+            parameter=Term.BOOT_MODE,
+            reason=f"the image {image.image_id} boots by {', '.join(image.boot_modes)}",
         )
 
 

@@ -30,6 +30,7 @@ from souche.operations.images import import_image_from_manifest
 from souche.refusals import BadManifest, MissingParameter, UntrustedExport
 from souche.states import ImageState, SnapshotState
 from souche.transfer.import_manifest import ExportedImage, fetch_manifest, path_of, without_query
+from souche.words import Phrase, Term
 
 GIB: Final = 1024**3
 OLD_DEVICE_NAME: Final = re.compile(r"/dev/sda([2-9])")
@@ -133,7 +134,7 @@ def _tag(region: Region, work: Work, image: Image, exported: ExportedImage) -> N
     try:
         tags.put_new(work.connection, image.account_id, [image.image_id], pairs, region.clock.now())
     except UserError as error:
-        raise BadManifest(reason=f"the companion's Tags: {error}") from error
+        raise BadManifest(reason=Phrase("the companion's Tags: {error}", error=error)) from error
 
 
 def _image(
@@ -195,7 +196,7 @@ def _name(connection: sa.Connection, who: Principal, command: FromManifest, expo
         return command.settings.name
     name = exported.manifest.name
     if name is None:
-        raise MissingParameter(parameter="ImageName")
+        raise MissingParameter(parameter=Term.IMAGE_NAME)
     if image_records.named(connection, who.account_id, name) is None:
         return name
     return image_copies.copy_name(connection, who, name)
@@ -218,7 +219,7 @@ def _mappings(region: Region, exported: ExportedImage) -> tuple[ImageMapping, ..
         for mapping in mappings:
             _check_mapping(mapping)
     except UserError as error:
-        raise BadManifest(reason=f"Image.Snapshots: {error}") from error
+        raise BadManifest(reason=Phrase("Image.Snapshots: {error}", error=error)) from error
     return tuple(mappings)
 
 

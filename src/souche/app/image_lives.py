@@ -13,6 +13,7 @@ from souche.db import images as image_records
 from souche.model.image_lives import Life, LifeState, LivingImage
 from souche.model.images import Image
 from souche.refusals import BadValue, NoSuchImage, NotOfficial, WrongLife
+from souche.words import Term
 from souche.workflows import withdrawals
 
 MOST_REASON_CHARACTERS = 255
@@ -81,9 +82,11 @@ def deprecate(region: Region, image_id: str, date: datetime, going: Going) -> Li
         BadValue: the date is past, or the successor is none.
     """
     if date <= region.clock.now():
-        raise BadValue(parameter="on", reason="the date is past; `souche image withdraw` withdraws at once.")
+        raise BadValue(
+            parameter=Term.DATE, reason="the date is past; `souche image withdraw` withdraws at once."
+        )
     if date > LAST_DATE:
-        raise BadValue(parameter="on", reason=f"the last date is {LAST_DATE:%Y-%m-%d}.")
+        raise BadValue(parameter=Term.DATE, reason=f"the last date is {LAST_DATE:%Y-%m-%d}.")
     with region.begin() as work:
         known = _official(work.connection, image_id)
         if known.state == LifeState.WITHDRAWN:
@@ -129,7 +132,7 @@ def _life(connection: sa.Connection, known: LivingImage, going: Going) -> Life:
     if going.reason is not None:
         if len(going.reason) > MOST_REASON_CHARACTERS or not going.reason.isprintable():
             reason = f"it takes up to {MOST_REASON_CHARACTERS} printable characters"
-            raise BadValue(parameter="reason", reason=reason)
+            raise BadValue(parameter=Term.LIFE_REASON, reason=reason)
         life = replace(life, reason=going.reason)
     return life
 
@@ -139,7 +142,7 @@ def _check_successor(connection: sa.Connection, image: Image, successor_id: str)
     if successor is None:
         raise NoSuchImage(image_id=successor_id)
     if successor_id == image.image_id:
-        raise BadValue(parameter="successor", reason="an image does not succeed itself.")
+        raise BadValue(parameter=Term.SUCCESSOR, reason="an image does not succeed itself.")
     if successor.state != "available" or successor.launchable_until is not None:
         reason = f"{successor_id} is withdrawn, or not available."
-        raise BadValue(parameter="successor", reason=reason)
+        raise BadValue(parameter=Term.SUCCESSOR, reason=reason)

@@ -14,6 +14,7 @@ from souche.model.accounts import PROVIDER_NAME, Principal
 from souche.model.image_aliases import is_alias, parsed
 from souche.model.query import Condition, Query
 from souche.refusals import BadValue
+from souche.words import Term
 
 NAME: Final = "name"
 MOST_ALIASES: Final = 100
@@ -33,7 +34,7 @@ def find(reader: Reader, who: Principal, query: Query) -> tuple[list[Listed], bo
     aliases = [str(value) for value in condition.values if is_alias(str(value))]
     names = [value for value in condition.values if not is_alias(str(value))]
     if len(aliases) > MOST_ALIASES:
-        raise BadValue(parameter="ImageNames", reason=f"it has more than {MOST_ALIASES} aliases.")
+        raise BadValue(parameter=Term.IMAGE_NAMES, reason=f"it has more than {MOST_ALIASES} aliases.")
     wanted = [Condition("image_id", _resolved(reader, who, aliases))]
     if names:
         wanted.append(replace(condition, values=names))

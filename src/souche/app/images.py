@@ -24,6 +24,7 @@ from souche.app.found import Found
 from souche.app.permissions import PermissionsChange, check_account_ids, check_open
 from souche.app.region import Region, Work
 from souche.db import disk_imports, images, marketplace, notices, snapshots, vms
+from souche.model import stop_reasons
 from souche.model.accounts import Principal
 from souche.model.images import Architecture, BootMode, Image, ImageMapping, VmAttributes
 from souche.model.query import Position, Query
@@ -42,7 +43,8 @@ from souche.refusals import (
     WrongVmState,
     WrongVolumeState,
 )
-from souche.states import USER_STOPPED, ImageState, LinkState, SnapshotState, VmState
+from souche.states import ImageState, LinkState, SnapshotState, VmState
+from souche.words import Term
 from souche.workflows import withdrawals
 
 NAME = re.compile(r"[a-zA-Z0-9_ ()/.-]{3,128}")
@@ -119,7 +121,7 @@ def create_from_vm(region: Region, who: Principal, command: FromVm) -> Image:
             snapshots.insert(work.connection, snapshot)
         restart = vm.state == VmState.RUNNING and not command.no_reboot
         if restart:
-            vms.begin_transition(work.connection, vm, VmState.STOPPING, USER_STOPPED)
+            vms.begin_transition(work.connection, vm, VmState.STOPPING, stop_reasons.BY_USER)
         work.operations.append(create_image(image, vm.vm_id, restart=restart))
     return image
 
@@ -206,7 +208,7 @@ def create_from_snapshots(region: Region, who: Principal, command: FromSnapshots
     """
     if command.architecture not in get_args(Architecture):
         raise BadValue(
-            parameter="Architecture", reason=f"supported values: {', '.join(get_args(Architecture))}"
+            parameter=Term.ARCHITECTURE, reason=f"supported values: {', '.join(get_args(Architecture))}"
         )
     with region.begin() as work:
         mappings = block_devices.for_image(work.connection, who, command.mappings, command.root_device_name)

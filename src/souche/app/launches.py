@@ -37,6 +37,7 @@ from souche.operations.vms import create_vm
 from souche.quota_refusals import NoCapacity
 from souche.refusals import BadCount, BadValue, NoSuchSubregion, RootSnapshotMissing
 from souche.states import LinkState, VmState, VolumeState
+from souche.words import Phrase, Term
 
 RESERVED_ADDRESSES = 16
 GOING = (VmState.SHUTTING_DOWN, VmState.TERMINATED)
@@ -111,9 +112,9 @@ def launch(region: Region, who: Principal, command: Launch) -> list[Vm]:
 
 def _check_counts(command: Launch) -> None:
     if not 1 <= command.min_count <= command.max_count:
-        raise BadCount(reason="MinVmsCount must be from 1 to MaxVmsCount")
+        raise BadCount(reason=Phrase("{word[least_vms]} must be from 1 to {word[most_vms]}"))
     if command.max_count > MAX_VMS_OF_LAUNCH:
-        raise BadCount(reason=f"MaxVmsCount may be {MAX_VMS_OF_LAUNCH} at most")
+        raise BadCount(reason=Phrase("{word[most_vms]} may be {most} at most", most=MAX_VMS_OF_LAUNCH))
 
 
 def _of_token(work: Work, who: Principal, command: Launch) -> list[Vm]:
@@ -158,7 +159,7 @@ def _plan(region: Region, work: Work, who: Principal, command: Launch) -> _Plan:
 
 def _check_tpm(command: Launch, image: Image) -> None:
     if command.tpm_enabled is False and image.tpm_mandatory:
-        raise BadValue(parameter="TpmEnabled", reason=f"the image {image.image_id} needs a TPM")
+        raise BadValue(parameter=Term.TPM, reason=f"the image {image.image_id} needs a TPM")
 
 
 def _affordable(work: Work, who: Principal, plan: _Plan) -> int:
@@ -280,7 +281,7 @@ def _boot_mode(plan: _Plan) -> BootMode:
     wanted = plan.launch.boot_mode
     if wanted is not None and wanted not in modes:
         raise BadValue(
-            parameter="BootMode", reason=f"the image {plan.image.image_id} boots by {', '.join(modes)}"
+            parameter=Term.BOOT_MODE, reason=f"the image {plan.image.image_id} boots by {', '.join(modes)}"
         )
     if wanted is None and carried and carried.boot_mode in modes:
         wanted = carried.boot_mode

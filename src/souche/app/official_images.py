@@ -30,6 +30,7 @@ from souche.refusals import BadValue, NoSuchAccount
 from souche.states import ImageState, SnapshotState
 from souche.transfer.gate import AdmittedDisk
 from souche.trust.codes import CODES
+from souche.words import Term
 
 GRACE_DAYS = 30
 MOST_GRACE_DAYS = 3650
@@ -136,7 +137,8 @@ def check_architecture(account: Account, architecture: Architecture) -> None:
     """
     if account.alias == PROVIDER_ALIAS and architecture != "x86_64":
         raise BadValue(
-            parameter="architecture", reason="the official images are x86_64; publish for another --account"
+            parameter=Term.ARCHITECTURE,
+            reason="the official images are x86_64; publish for another --account",
         )
 
 
@@ -158,9 +160,13 @@ def check_accepted(codes: Collection[str]) -> None:
     """
     for code in codes:
         if code not in CODES:
-            raise BadValue(parameter="accept", reason=f"there is no code '{code}'; docs/trust.md has all.")
+            raise BadValue(
+                parameter=Term.ACCEPTED_FINDING, reason=f"there is no code '{code}'; docs/trust.md has all."
+            )
         if code == NOT_GENERALISED:
-            raise BadValue(parameter="accept", reason="a Windows without sysprep is never published.")
+            raise BadValue(
+                parameter=Term.ACCEPTED_FINDING, reason="a Windows without sysprep is never published."
+            )
 
 
 def check_terms(
@@ -192,7 +198,7 @@ def check_family(family: str) -> None:
     """
     if not AliasName(family, LATEST).is_well_formed:
         reason = "it takes 1 to 100 of [a-zA-Z0-9_ ().-], and spaces neither around it nor together."
-        raise BadValue(parameter="name", reason=reason)
+        raise BadValue(parameter=Term.OFFICIAL_NAME, reason=reason)
 
 
 def _check(account: Account, disk: DiskImage) -> None:
@@ -213,7 +219,7 @@ def check_grace_days(days: int) -> None:
         BadValue.
     """
     if not 0 <= days <= MOST_GRACE_DAYS:
-        raise BadValue(parameter="grace-days", reason=f"it takes 0 to {MOST_GRACE_DAYS}")
+        raise BadValue(parameter=Term.GRACE_DAYS, reason=f"it takes 0 to {MOST_GRACE_DAYS}")
 
 
 def _next_name(region: Region, work: Work, who: Principal, family: str) -> str:

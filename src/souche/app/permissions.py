@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from souche.db import image_lives
 from souche.refusals import BadValue, MalformedAccountId, WrongLife
+from souche.words import Term
 
 # Ours, far above what clients send: one statement takes them all.
 MAX_ACCOUNT_IDS = 1000
@@ -30,7 +31,7 @@ def check_account_ids(account_ids: Sequence[str]) -> None:
         MalformedAccountId, BadValue: there are too many.
     """
     if len(account_ids) > MAX_ACCOUNT_IDS:
-        raise BadValue(parameter="AccountIds", reason=f"it takes at most {MAX_ACCOUNT_IDS} at a time")
+        raise BadValue(parameter=Term.ACCOUNT_IDS, reason=f"it takes at most {MAX_ACCOUNT_IDS} at a time")
     for account_id in account_ids:
         if not ACCOUNT_ID.fullmatch(account_id):
             raise MalformedAccountId(account_id=account_id)

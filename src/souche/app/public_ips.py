@@ -33,6 +33,7 @@ from souche.refusals import (
     WrongVmState,
 )
 from souche.states import VmState
+from souche.words import Phrase, Term
 
 AUTO_ATTACH: Final = "osc.fcu.eip.auto-attach"
 APPLY_WAIT_SECONDS: Final = 5.0
@@ -91,7 +92,7 @@ def link(region: Region, who: Principal, command: Link) -> str:
         MissingParameter, IncompatibleParameters, BadValue, NoSuchVm, NoSuchPublicIp, WrongVmState, PublicIpInUse.
     """
     if command.vm_id is None:
-        raise MissingParameter(parameter="VmId")
+        raise MissingParameter(parameter=Term.VM_ID)
     with region.begin() as work:
         vm = lookup.own_vm(work.connection, who, command.vm_id)
         wanted = _named(work.connection, who, command.public_ip, command.public_ip_id)
@@ -116,7 +117,7 @@ def _check_linkable(vm: Vm, command: Link) -> None:
             vm_id=vm.vm_id, state=vm.state, reason="it loses its public IP when it has stopped"
         ).while_passing(vm.vm_id)
     if command.private_ip not in (None, vm.private_ip):
-        raise BadValue(parameter="PrivateIp", reason=f"the VM has {vm.private_ip} only")
+        raise BadValue(parameter=Term.PRIVATE_IP, reason=f"the VM has {vm.private_ip} only")
 
 
 def unlink(region: Region, who: Principal, public_ip: str | None, link_id: str | None) -> None:
@@ -125,7 +126,7 @@ def unlink(region: Region, who: Principal, public_ip: str | None, link_id: str |
     Raises:
         MissingParameter, IncompatibleParameters, BadValue, NoSuchPublicIp, NoSuchPublicIpLink.
     """
-    _check_one("PublicIp", public_ip, "LinkPublicIpId", link_id)
+    _check_one(Term.PUBLIC_IP, public_ip, Term.PUBLIC_IP_LINK_ID, link_id)
     with region.begin() as work:
         linked = _linked(work.connection, who, public_ip, link_id)
         if linked.link is None:
@@ -167,7 +168,7 @@ def _named(
     connection: sa.Connection, who: Principal, public_ip: str | None, public_ip_id: str | None
 ) -> PublicIp:
     """The caller's public IP of this address or this id, of which one is given."""
-    _check_one("PublicIp", public_ip, "PublicIpId", public_ip_id)
+    _check_one(Term.PUBLIC_IP, public_ip, Term.PUBLIC_IP_ID, public_ip_id)
     if public_ip is not None:
         _check_address(public_ip)
         found = public_ips.with_address(connection, who.account_id, public_ip)
@@ -178,12 +179,16 @@ def _named(
     return found
 
 
-def _check_one(first: str, first_value: str | None, second: str, second_value: str | None) -> None:
+def _check_one(first: Term, first_value: str | None, second: Term, second_value: str | None) -> None:
     if first_value is None and second_value is None:
         raise MissingParameter(parameter=first)
     if first_value is not None and second_value is not None:
         raise IncompatibleParameters(
-            reason=f"{first} and {second} name the same thing: one of them is expected"
+            reason=Phrase(
+                "{first} and {second} name the same thing: one of them is expected",
+                first=first,
+                second=second,
+            )
         )
 
 
@@ -191,7 +196,7 @@ def _check_address(public_ip: str) -> None:
     try:
         ipaddress.IPv4Address(public_ip)
     except ValueError as error:
-        raise BadValue(parameter="PublicIp", reason=f"an IPv4 address is expected: {error}") from error
+        raise BadValue(parameter=Term.PUBLIC_IP, reason=f"an IPv4 address is expected: {error}") from error
 
 
 def attach_tagged(region: Region, work: Work, vm: Vm, tagged: Mapping[str, str]) -> Vm:

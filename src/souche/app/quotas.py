@@ -30,6 +30,7 @@ from souche.quota_refusals import (
     TooMuchVolumeSize,
 )
 from souche.refusals import BadValue, NoSuchQuota
+from souche.words import Term
 
 Need: TypeAlias = Counter[Quota]
 """What something takes of each quota, in the quota's units of counting."""
@@ -157,6 +158,6 @@ def set_limit(region: Region, account: Account, name: str, limit: int) -> None:
     if name not in [quota.name for quota in QUOTAS]:
         raise NoSuchQuota(name=name, known=", ".join(quota.name for quota in QUOTAS))
     if not 0 <= limit <= MOST:
-        raise BadValue(parameter="VALUE", reason=f"it takes 0 (no limit) to {MOST}")
+        raise BadValue(parameter=Term.QUOTA_VALUE, reason=f"it takes 0 (no limit) to {MOST}")
     with region.begin() as work:
         records.set_limit(work.connection, account.account_id, name, limit)

@@ -3,6 +3,7 @@
 from souche.model.images import BootMode
 from souche.model.vms import SecureBootAction
 from souche.refusals import BadValue
+from souche.words import Phrase, Term
 
 
 def for_boot_mode(action: SecureBootAction, boot_mode: BootMode) -> SecureBootAction:
@@ -16,5 +17,5 @@ def for_boot_mode(action: SecureBootAction, boot_mode: BootMode) -> SecureBootAc
     if action in ("none", "disable"):
         return "none"
     raise BadValue(
-        parameter="ActionsOnNextBoot.SecureBoot", reason="the VM has the BootMode legacy; uefi is needed"
+        parameter=Term.SECURE_BOOT, reason=Phrase("the VM has the {word[boot_mode]} legacy; uefi is needed")
     )

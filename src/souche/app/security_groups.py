@@ -41,6 +41,7 @@ from souche.refusals import (
     SecurityGroupNamed,
     SecurityGroupNameTaken,
 )
+from souche.words import Term
 
 # Specification, CreateSecurityGroup. Accented letters are for the description only.
 NAME = re.compile(r"(?!sg-)[a-zA-Z0-9 _.\-:/()#,@\[\]+=&;{}!$*]{1,255}")
@@ -145,7 +146,7 @@ def add_rules(
             if rule in group.inbound or rules.count(rule) > 1:
                 raise RuleTaken(security_group_id=security_group_id, source=rule.source)
         if len(group.inbound) + len(rules) > MAX_RULES:
-            raise BadValue(parameter="Rules", reason=f"a security group has at most {MAX_RULES} rules")
+            raise BadValue(parameter=Term.RULES, reason=f"a security group has at most {MAX_RULES} rules")
         security_groups.add_rules(work.connection, security_group_id, rules)
         operation = request_apply(region, work, who, security_group_id)
         group = _to_change(work.connection, who, security_group_id)
@@ -191,7 +192,7 @@ def _to_change(connection: sa.Connection, who: Principal, security_group_id: str
 def _check_flow(flow: str) -> None:
     if flow != INBOUND:
         reason = "Outbound is for Nets only" if flow == "Outbound" else "Inbound is expected"
-        raise BadValue(parameter="Flow", reason=reason)
+        raise BadValue(parameter=Term.FLOW, reason=reason)
 
 
 def _rules(connection: sa.Connection, who: Principal, requests: Iterable[RuleRequest]) -> list[Rule]:
@@ -202,7 +203,7 @@ def _rules(connection: sa.Connection, who: Principal, requests: Iterable[RuleReq
         members = [_member(connection, who, member) for member in request.members]
         sources = [*map(_checked_range, request.ip_ranges), *members]
         if not sources:
-            raise MissingParameter(parameter="IpRange")
+            raise MissingParameter(parameter=Term.IP_RANGE)
         found += [Rule(protocol, first, last, source) for source in sources]
     return found
 
@@ -217,7 +218,7 @@ def _traffic(request: RuleRequest) -> tuple[Protocol, int, int]:
         first, last = _or_any(request.from_port), _or_any(request.to_port)
         _check_ports(first, last, first in ICMP_NUMBERS and last in ICMP_NUMBERS, "-1 to 255 are expected")
         return "icmp", first, last
-    first, last = _port(request.from_port, "FromPortRange"), _port(request.to_port, "ToPortRange")
+    first, last = _port(request.from_port, Term.FROM_PORT), _port(request.to_port, Term.TO_PORT)
     in_order = first in PORTS and last in PORTS and first <= last
     _check_ports(first, last, in_order, f"0 to {PORTS[-1]} are expected, in order")
     return cast("Protocol", protocol), first, last
@@ -227,7 +228,7 @@ def _or_any(number: int | None) -> int:
     return ANY if number is None else number
 
 
-def _port(number: int | None, parameter: str) -> int:
+def _port(number: int | None, parameter: Term) -> int:
     if number is None:
         raise MissingParameter(parameter=parameter)
     return number

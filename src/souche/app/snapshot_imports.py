@@ -16,6 +16,7 @@ from souche.operations.snapshots import import_snapshot
 from souche.refusals import UntrustedExport
 from souche.transfer import import_disk
 from souche.transfer.import_manifest import path_of, without_query
+from souche.words import Term
 
 GIB: Final = 1024**3
 ANSWER_SECONDS: Final = 20.0
@@ -75,7 +76,7 @@ def _try(region: Region, command: FromUrl) -> int:
     limits = replace(
         import_disk.limits(command.size_bytes), seconds=ANSWER_SECONDS, idle_seconds=IDLE_SECONDS
     )
-    with region.fetcher.open(command.location, "FileLocation", limits) as download:
+    with region.fetcher.open(command.location, Term.FILE_LOCATION, limits) as download:
         return download.total_bytes or 0
 
 

@@ -24,6 +24,7 @@ from souche.refusals import (
     WrongVolumeState,
 )
 from souche.states import SnapshotState, VolumeState
+from souche.words import Phrase
 
 COPY_WAIT_SECONDS = 2.0
 SETTLED = (SnapshotState.COMPLETED, SnapshotState.ERROR)
@@ -172,7 +173,7 @@ def _check_deletable(work: Work, snapshot: Snapshot) -> None:
         raise WrongSnapshotState(
             snapshot_id=snapshot.snapshot_id,
             state=snapshot.state,
-            reason="it is being exported: wait until that ends, or cancel it (DeleteExportTask)",
+            reason=Phrase("it is being exported: wait until that ends, or cancel it ({word[cancel_export]})"),
         )
 
 

@@ -28,6 +28,7 @@ from souche.refusals import (
     NoSuchVm,
     NoSuchVolume,
 )
+from souche.words import Term
 
 KEY_LENGTH: Final = range(1, 255 + 1)
 VALUE_LENGTH: Final = range(255 + 1)
@@ -135,9 +136,9 @@ def of_resource(region: Region, resource_id: str) -> tuple[Tag, ...]:
 
 def _check_named(resource_ids: Collection[str], pairs: Collection[object]) -> None:
     if not resource_ids:
-        raise MissingParameter(parameter="ResourceIds")
+        raise MissingParameter(parameter=Term.RESOURCE_IDS)
     if not pairs:
-        raise MissingParameter(parameter="Tags")
+        raise MissingParameter(parameter=Term.TAGS)
 
 
 def _check_pair(key: str, value: str) -> None:

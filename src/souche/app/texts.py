@@ -3,6 +3,7 @@
 from typing import Final
 
 from souche.refusals import ValueTooLong
+from souche.words import Term
 
 DESCRIPTION_LENGTH: Final = 255
 CLIENT_TOKEN_LENGTH: Final = 64
@@ -15,7 +16,7 @@ def check_description(text: str | None) -> None:
     Raises:
         ValueTooLong.
     """
-    _check("Description", text, DESCRIPTION_LENGTH)
+    _check(Term.DESCRIPTION, text, DESCRIPTION_LENGTH)
 
 
 def check_vendor(text: str) -> None:
@@ -24,7 +25,7 @@ def check_vendor(text: str) -> None:
     Raises:
         ValueTooLong.
     """
-    _check("Vendor", text, VENDOR_LENGTH)
+    _check(Term.VENDOR, text, VENDOR_LENGTH)
 
 
 def check_client_token(token: str | None) -> None:
@@ -33,9 +34,9 @@ def check_client_token(token: str | None) -> None:
     Raises:
         ValueTooLong.
     """
-    _check("ClientToken", token, CLIENT_TOKEN_LENGTH)
+    _check(Term.CLIENT_TOKEN, token, CLIENT_TOKEN_LENGTH)
 
 
-def _check(parameter: str, text: str | None, most: int) -> None:
+def _check(parameter: Term, text: str | None, most: int) -> None:
     if text is not None and len(text) > most:
         raise ValueTooLong(parameter=parameter, length=len(text), most=most)

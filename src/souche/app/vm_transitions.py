@@ -8,13 +8,15 @@ from functools import partial
 from souche.app import lookup, public_ips
 from souche.app.region import Region, Work
 from souche.db import vms
+from souche.model import stop_reasons
 from souche.model.accounts import Principal
 from souche.model.operations import Operation
 from souche.model.vms import Vm
 from souche.model.volumes import VolumeLink
 from souche.operations.vms import StopVm, delete_vm, reboot_vm, start_vm, stop_vm
 from souche.refusals import DeletionProtected, MissingParameter, NeverStarted, WrongVmState, WrongVolumeState
-from souche.states import USER_STOPPED, LinkState, VmState
+from souche.states import LinkState, VmState
+from souche.words import Term
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def stop(region: Region, who: Principal, vm_ids: Sequence[str], *, force: bool) 
         return True
 
     make = partial(stop_vm, params=StopVm(force))
-    return _each(region, who, vm_ids, _Request(VmState.STOPPING, USER_STOPPED, make, is_due))
+    return _each(region, who, vm_ids, _Request(VmState.STOPPING, stop_reasons.BY_USER, make, is_due))
 
 
 def reboot(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transition]:
@@ -132,14 +134,16 @@ def delete(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transi
             raise DeletionProtected(vm_id=vm.vm_id)
         return True
 
-    return _each(region, who, vm_ids, _Request(VmState.SHUTTING_DOWN, USER_STOPPED, delete_vm, is_due))
+    return _each(
+        region, who, vm_ids, _Request(VmState.SHUTTING_DOWN, stop_reasons.BY_USER, delete_vm, is_due)
+    )
 
 
 def _each(region: Region, who: Principal, vm_ids: Sequence[str], request: _Request) -> list[Transition]:
     """Record the passing state of the VMs that are due, and request an operation for each, by its new generation. Takes
     as many statements as for one."""
     if not vm_ids:
-        raise MissingParameter(parameter="VmIds")
+        raise MissingParameter(parameter=Term.VM_IDS)
     with region.begin() as work:
         found = lookup.own_vms(work.connection, who, list(dict.fromkeys(vm_ids)))
         due = [vm for vm in found if request.is_due(vm)]

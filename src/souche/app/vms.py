@@ -24,6 +24,7 @@ from souche.model.query import Query
 from souche.model.vms import HOST_ACTION_BY_BEHAVIOR, SecureBootAction, Vm, VmStanding
 from souche.refusals import BadValue, MissingParameter, WrongVmState
 from souche.states import VmState
+from souche.words import Term
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def _flagged(work: Work, who: Principal, vm: Vm, flag: DeletionFlag) -> str:
     if flag.volume_id is not None:
         lookup.own_volume(work.connection, who, flag.volume_id)
     elif flag.device_name is None:
-        raise MissingParameter(parameter="BlockDeviceMappings.DeviceName")
+        raise MissingParameter(parameter=Term.MAPPED_DEVICE_NAME)
     for volume in vm.volumes:
         named = volume.link is not None and (
             flag.device_name is None
@@ -175,7 +176,7 @@ def _flagged(work: Work, who: Principal, vm: Vm, flag: DeletionFlag) -> str:
         if named and flag.volume_id in (None, volume.volume_id):
             return volume.volume_id
     raise BadValue(
-        parameter="BlockDeviceMappings",
+        parameter=Term.DEVICE_MAPPINGS,
         reason=f"no such volume is linked to the VM: {flag.device_name or flag.volume_id}",
     )
 

@@ -16,6 +16,7 @@ from souche.model.volumes import Volume
 from souche.operations.volumes import update_volume
 from souche.refusals import BadVolumeSize, MissingParameter, WrongVolumeState
 from souche.states import LinkState, VolumeState, VolumeUpdateState
+from souche.words import Term
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def _check_state(volume: Volume) -> None:
 
 def _target(volume: Volume, change: Change) -> VolumeShape:
     if change.size_gib is None and change.volume_type is None and change.iops is None:
-        raise MissingParameter(parameter="Size")
+        raise MissingParameter(parameter=Term.SIZE)
     size_gib = volume.size_gib if change.size_gib is None else change.size_gib
     volume_type = volume.volume_type if change.volume_type is None else change.volume_type
     iops = volume.iops if change.iops is None and volume_type == volume.volume_type else change.iops

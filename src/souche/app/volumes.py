@@ -27,6 +27,7 @@ from souche.refusals import (
     ZoneMismatch,
 )
 from souche.states import LinkState, VmState, VolumeState
+from souche.words import Term
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def _completed_snapshot(connection: sa.Connection, who: Principal, command: Crea
 def _new(region: Region, who: Principal, command: Create, snapshot: Snapshot | None) -> Volume:
     size = command.size_gib if command.size_gib is not None or not snapshot else snapshot.volume_size_gib
     if size is None:
-        raise MissingParameter(parameter="Size")
+        raise MissingParameter(parameter=Term.SIZE)
     block_devices.check_volume(size, command.volume_type, command.iops, device_name="the volume")
     if snapshot:
         block_devices.check_size_against(snapshot, size)
@@ -186,7 +187,9 @@ def _check_linkable(volume: Volume, vm: Vm, device_name: str) -> None:
             taken = DeviceInUse(device_name=device_name, vm_id=vm.vm_id)
             raise taken.while_passing(link.volume_id) if link.state == LinkState.DETACHING else taken
     if len(vm.volumes) >= block_devices.MAX_VOLUMES_OF_VM:
-        raise BadValue(parameter="VmId", reason=f"a VM has at most {block_devices.MAX_VOLUMES_OF_VM} volumes")
+        raise BadValue(
+            parameter=Term.VM_ID, reason=f"a VM has at most {block_devices.MAX_VOLUMES_OF_VM} volumes"
+        )
 
 
 def unlink(region: Region, who: Principal, volume_id: str) -> None:

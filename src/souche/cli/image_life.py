@@ -14,6 +14,7 @@ from souche.cli.listing import OfAccountFlag, show_listed
 from souche.cli.output import show, told
 from souche.model.image_lives import LivingImage
 from souche.refusals import BadValue
+from souche.words import Term
 
 ImageArgument = Annotated[str, typer.Argument(help="ID of an official image.")]
 SuccessorFlag = Annotated[
@@ -110,7 +111,7 @@ def _add_deprecate(app: typer.Typer, composition: Composition) -> None:
         with told(), composition.administer(home) as administered:
             date = dates.read(on)
             if date is None:
-                raise BadValue(parameter="on", reason=f"'{on}' is not a date like 2026-12-31.")
+                raise BadValue(parameter=Term.DATE, reason=f"'{on}' is not a date like 2026-12-31.")
             going = Going(reason, successor, grace_days)
             made = image_lives.deprecate(administered.region, image, date, going)
         show(view(made), as_json=json)

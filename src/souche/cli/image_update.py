@@ -18,7 +18,7 @@ from souche.app.official_images import GRACE_DAYS
 from souche.cli.building import GraceDays, RecipesFlag, Terms, build_and_publish, check, is_booted
 from souche.cli.composition import Administered, Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
-from souche.cli.output import show, told
+from souche.cli.output import in_words, show, told
 from souche.cli.progress import step_bar
 from souche.errors import Invalid, NotFound, SoucheError
 from souche.home import UpdateUnderWay
@@ -89,7 +89,7 @@ class _Update:
             self.shelf.get(name)
             raise NothingBuilt(recipe=name)
         except (SoucheError, OSError) as error:
-            return Outcome(name, State.FAILED, reason=str(error))
+            return Outcome(name, State.FAILED, reason=in_words(error))
 
     def _renewed(self, built: BuiltImage) -> Outcome:
         name, former = built.build.recipe, built.image
@@ -99,7 +99,7 @@ class _Update:
         try:
             return self._renew(built, self.shelf.get(name))
         except (SoucheError, OSError) as error:
-            return Outcome(name, State.FAILED, former, reason=str(error))
+            return Outcome(name, State.FAILED, former, reason=in_words(error))
 
     def _renew(self, built: BuiltImage, recipe: Recipe) -> Outcome:
         former, publisher = built.image, accounts.known(self.administered.region, built.image.account_id)

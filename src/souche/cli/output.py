@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import typer
 
+from souche.cli.words import WORDS
 from souche.errors import SoucheError
 
 
@@ -16,13 +17,18 @@ def told() -> Iterator[None]:
     try:
         yield
     except SoucheError as error:
-        print(f"souche: {plain_lines(str(error))}", file=sys.stderr)
+        print(f"souche: {plain_lines(in_words(error))}", file=sys.stderr)
         raise typer.Exit(1) from error
     except OSError as error:
         if error.filename is None:
             raise
         print(f"souche: {error.filename}: {error.strerror}", file=sys.stderr)
         raise typer.Exit(1) from error
+
+
+def in_words(error: Exception) -> str:
+    """The whole message of an error, in the words of the command line."""
+    return WORDS.fill(error.worded(WORDS)) if isinstance(error, SoucheError) else str(error)
 
 
 def show(facts: Mapping[str, object], *, as_json: bool) -> None:

@@ -6,10 +6,10 @@ import sqlalchemy as sa
 
 from souche.db import query as engine
 from souche.db.schema import vm_stops
+from souche.model import stop_reasons
 from souche.model.query import Query
 from souche.model.vm_stops import VmStop
 from souche.model.vms import Vm
-from souche.states import USER_STOPPED
 
 FIELDS: engine.Fields = {
     "vm_id": vm_stops.c.vm_id,
@@ -43,7 +43,9 @@ def record(connection: sa.Connection, vm: Vm, state_reason: str, now: datetime) 
 def count_by_itself(connection: sa.Connection, vm_id: str, since: datetime) -> int:
     """How often the VM has stopped after `since` without its user's wish."""
     among = sa.and_(
-        vm_stops.c.vm_id == vm_id, vm_stops.c.stop_date > since, vm_stops.c.state_reason != USER_STOPPED
+        vm_stops.c.vm_id == vm_id,
+        vm_stops.c.stop_date > since,
+        vm_stops.c.state_reason != stop_reasons.BY_USER,
     )
     return connection.scalar(sa.select(sa.func.count()).select_from(vm_stops).where(among)) or 0
 

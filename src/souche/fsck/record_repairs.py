@@ -19,6 +19,7 @@ from souche.db import (
     volumes,
 )
 from souche.fsck.findings import Repair, Tools
+from souche.model import stop_reasons
 from souche.model.operations import Operation
 from souche.operations.snapshots import delete_snapshot
 from souche.operations.vms import delete_vm
@@ -74,7 +75,7 @@ def _settle_vm(connection: sa.Connection, tools: Tools, vm_id: str) -> None:
     if vm is not None and vm.state == VmState.SHUTTING_DOWN:
         _request(connection, tools, partial(delete_vm, vm))
     else:
-        vms.set_state(connection, vm_id, VmState.STOPPED, f"Server.InternalError: {REASON}")
+        vms.set_state(connection, vm_id, VmState.STOPPED, stop_reasons.failed(REASON))
 
 
 def _request(connection: sa.Connection, tools: Tools, make: Callable[[int], Operation]) -> None:

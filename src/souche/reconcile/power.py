@@ -16,6 +16,7 @@ import structlog
 
 from souche.compute.base import PowerState
 from souche.db import public_ips, vm_stops, vms
+from souche.model import stop_reasons
 from souche.model.operations import Operation
 from souche.model.vms import Vm
 from souche.reconcile.each import each
@@ -23,9 +24,6 @@ from souche.states import VmState
 from souche.workflows import guests
 from souche.workflows.parts import Parts
 
-GUEST_STOPPED = "Client.InstanceInitiatedShutdown: Instance initiated shutdown"
-GUEST_PANICKED = "Client.GuestPanic: the guest's kernel panicked; its console tells why"
-HOST_FAILED = "Server.HostFailure: the VM's process or its host ended"
 MOST_RESTARTS: Final = 5
 RESTARTS_WITHIN: Final = timedelta(minutes=10)
 WAITS: Final = f"; it was restarted {MOST_RESTARTS} times within 10 minutes, and is restarted later"
@@ -56,9 +54,9 @@ def _settle(parts: Parts, vm: Vm, power: PowerState, start: Callable[[Operation]
         elif vm.state_reason.endswith(WAITS):
             _end_wait(parts, vm, start)
     elif power == PowerState.OFF:
-        _follow(parts, vm, vm.shutdown_behavior, GUEST_STOPPED, start)
+        _follow(parts, vm, vm.shutdown_behavior, stop_reasons.BY_GUEST, start)
     elif power == PowerState.LOST:
-        _follow(parts, vm, vm.host_action, HOST_FAILED, start)
+        _follow(parts, vm, vm.host_action, stop_reasons.HOST_FAILED, start)
     elif power == PowerState.PANICKED:
         _after_panic(parts, vm, start)
 
@@ -84,7 +82,7 @@ def _after_panic(parts: Parts, vm: Vm, start: Callable[[Operation], None]) -> No
     with parts.store.begin() as connection:
         if not _as_seen(vms.get(connection, vm.vm_id), vm):
             return
-        behavior, reason = _paced(parts, connection, vm, vm.host_action, GUEST_PANICKED)
+        behavior, reason = _paced(parts, connection, vm, vm.host_action, stop_reasons.PANICKED)
         if behavior == "restart":
             (operation,) = guests.went_off(connection, vm, behavior, reason, now)
         else:
@@ -107,7 +105,7 @@ def _recent_stops(parts: Parts, connection: sa.Connection, vm: Vm) -> int:
 def _end_wait(parts: Parts, vm: Vm, start: Callable[[Operation], None]) -> None:
     """Start a VM that has waited for long enough; or leave it stopped, if its behaviour was changed meanwhile."""
     reason = vm.state_reason.removesuffix(WAITS)
-    behavior = vm.shutdown_behavior if reason == GUEST_STOPPED else vm.host_action
+    behavior = vm.shutdown_behavior if reason == stop_reasons.BY_GUEST else vm.host_action
     with parts.store.read() as connection:
         waits = _recent_stops(parts, connection, vm) > MOST_RESTARTS
     if behavior != "restart":

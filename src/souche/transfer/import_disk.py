@@ -29,6 +29,7 @@ from souche.transfer import disk_hash
 from souche.transfer.ahead import ahead
 from souche.transfer.gate import AdmittedDisk, Entrance, check_expansion, most_file_bytes
 from souche.transfer.sparse_file import SparseFile
+from souche.words import Term
 
 Progress: TypeAlias = Callable[[int, int | None], None]
 """Told the bytes received and in all (None: the server does not say), after each MiB."""
@@ -79,7 +80,7 @@ def import_disk(
     except BaseException as error:
         path.unlink(missing_ok=True)
         if type(error) in PASSING:
-            raise DownloadBroken(what="The disk", reason=str(error)) from error
+            raise DownloadBroken(what="The disk", reason=error) from error
         raise
     return disk
 
@@ -105,7 +106,7 @@ def _download(
     room: Room,
 ) -> tuple[str | None, int]:
     """Returns the tree hash of the disk where one is expected and the stream gives it, and how much was read."""
-    parameter = "PreSignedUrl" if wanted.device_name else "FileLocation"
+    parameter = Term.DISK_URL if wanted.device_name else Term.FILE_LOCATION
     with fetcher.open(url, parameter, limits(wanted.most_bytes), ask) as download:
         received = _Received(wanted)
         received.expect(download.total_bytes)

@@ -11,8 +11,9 @@ from souche.formats.manifest import Manifest, ManifestDisk
 from souche.objects.fetch import DownloadTooLarge, Fetcher, Limits, UrlNotFound
 from souche.objects.urls import parse_url, shown
 from souche.refusals import BadManifest, BadUrl, ManifestDiffers, NoSuchManifest
+from souche.words import Term
 
-PARAMETER: Final = "FileLocation"
+PARAMETER: Final = Term.FILE_LOCATION
 LIMITS: Final = Limits(most_bytes=manifests.MOST_BYTES, seconds=20, idle_seconds=10)
 COMPANION_HEADER: Final = f"x-amz-meta-{companions.METADATA_KEY}"
 HASH_HEADER: Final = f"x-amz-meta-{companions.HASH_KEY}"

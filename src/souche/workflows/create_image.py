@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 from souche.db import images, snapshots, tags
 from souche.errors import SystemFailure
+from souche.model import stop_reasons
 from souche.model.images import Consistency
 from souche.model.operations import Operation
 from souche.operations.images import CreateImage
@@ -92,7 +93,7 @@ def _start(parts: Parts, operation: Operation[CreateImage]) -> None:
     try:
         guests.power_on(parts, vm_id)
     except SystemFailure as error:
-        _settle_vm(parts, vm_id, VmState.STOPPED, f"Server.InternalError: {reason_of(error)}")
+        _settle_vm(parts, vm_id, VmState.STOPPED, stop_reasons.failed(reason_of(error)))
     else:
         _settle_vm(parts, vm_id, VmState.RUNNING, "")
 

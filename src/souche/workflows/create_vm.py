@@ -14,10 +14,11 @@ the reason, and its volumes are gone.
 import sqlalchemy as sa
 
 from souche.db import tags, vms, volumes
+from souche.model import stop_reasons
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
 from souche.operations.vms import CreateVm
-from souche.states import USER_STOPPED, LinkState, VmState
+from souche.states import LinkState, VmState
 from souche.workflows import guests, locks
 from souche.workflows.engine import Ending, Step, Workflow
 from souche.workflows.parts import Parts
@@ -59,7 +60,7 @@ def _start(parts: Parts, operation: Operation[CreateVm]) -> None:
 
 def _record(connection: sa.Connection, parts: Parts, operation: Operation[CreateVm]) -> None:
     boot = operation.params.boot
-    state, reason = (VmState.RUNNING, "") if boot else (VmState.STOPPED, USER_STOPPED)
+    state, reason = (VmState.RUNNING, "") if boot else (VmState.STOPPED, stop_reasons.BY_USER)
     volumes.set_attached(connection, operation.subject_id)
     guests.settle(connection, operation.subject_id, [VmState.PENDING], state, reason)
 
@@ -68,8 +69,7 @@ def _failed(connection: sa.Connection, parts: Parts, operation: Operation, reaso
     for volume in volumes.of_vm(connection, operation.subject_id):
         volumes.erase(connection, volume.volume_id)
         tags.erase(connection, volume.volume_id)
-    reason = f"Server.InternalError: {reason}"
-    vms.set_terminated(connection, operation.subject_id, reason, parts.clock.now())
+    vms.set_terminated(connection, operation.subject_id, stop_reasons.failed(reason), parts.clock.now())
 
 
 WORKFLOW = Workflow(

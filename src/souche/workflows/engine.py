@@ -33,6 +33,7 @@ from souche.db import operations
 from souche.errors import SoucheError, UserError
 from souche.model.operations import Operation, Params
 from souche.room import full
+from souche.words import MARKS, PLAIN
 from souche.workflows import locks
 from souche.workflows.parts import Parts
 
@@ -164,14 +165,13 @@ class Unjournalled:
 
 
 def reason_of(error: Exception) -> str:
-    """What a user is told of an error, which ends here: a defect of ours is logged, and told as no more than
-    that. Of any other the log has the whole."""
+    """What a user is told of an error, which ends here, as records keep it (`words.MARKS`): a defect of ours is logged,
+    and told as no more than that. Of any other the log has the whole."""
     error = full(error) or error
     if isinstance(error, SoucheError):
-        told = error.told()
-        if told != str(error):
+        if error.told() != str(error):
             log.warning("a step failed", error=str(error))
-        return told
+        return error.told(MARKS)
     log.error("a step broke", exc_info=error)
     return INTERNAL_ERROR
 
@@ -219,7 +219,12 @@ def _forward(workflow: AnyWorkflow, parts: Parts, operation: Operation, journal:
         certain = certain or step.forward_only
         reason = journal.once(step.name, lambda step=step: step.do(parts, operation), until_success=certain)  # type: ignore[misc]
         if reason is not None:
-            log.warning("operation failed", operation=operation.operation_id, step=step.name, reason=reason)
+            log.warning(
+                "operation failed",
+                operation=operation.operation_id,
+                step=step.name,
+                reason=PLAIN.fill(reason),
+            )
             for each in reversed(workflow.steps[: index + 1]):
                 undo = partial(_undo, each, parts, operation)
                 journal.once(f"undo {each.name}", undo, until_success=True)

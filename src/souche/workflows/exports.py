@@ -18,6 +18,7 @@ from souche.states import ExportState
 from souche.transfer import reader
 from souche.transfer.export_disk import export_disk
 from souche.transfer.multipart import BucketSink
+from souche.words import MARKS
 from souche.workflows.engine import Action, reason_of
 from souche.workflows.parts import Parts
 
@@ -234,7 +235,7 @@ def _removed(parts: Parts, task: ExportTask, key: str) -> str | None:
             removal(BucketSink(parts.buckets.store_of(task), task.bucket, key))
         except Unavailable as error:
             if parts.clock.now() - task.creation_date < CLEANED_FOR:
-                _note(parts, task.task_id, _NOT_YET.format(reason=error.told()))
+                _note(parts, task.task_id, _NOT_YET.format(reason=error.told(MARKS)))
                 raise
             reason = reason_of(error)
         except Exception as error:

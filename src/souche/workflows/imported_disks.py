@@ -122,7 +122,7 @@ def _download(parts: Parts, disk: DiskImport, url: str, file: Path) -> AdmittedD
             parts.importer.room,
         )
     except UserError as error:
-        raise DiskRefused(disk=_shown(disk), reason=str(error)) from error
+        raise DiskRefused(disk=_shown(disk), reason=error) from error
     except DownloadBroken as error:
         raise DownloadBroken(what=_shown(disk), reason=error.fields["reason"]) from error
 

@@ -7,6 +7,7 @@ Ending: it is `running`. When a step fails it is `stopped` again, with the reaso
 
 import sqlalchemy as sa
 
+from souche.model import stop_reasons
 from souche.model.operations import Operation
 from souche.operations.vms import StartVm
 from souche.states import VmState
@@ -28,8 +29,9 @@ def _record(connection: sa.Connection, parts: Parts, operation: Operation) -> No
 
 
 def _failed(connection: sa.Connection, parts: Parts, operation: Operation, reason: str) -> None:
-    reason = f"Server.InternalError: {reason}"
-    guests.settle(connection, operation.subject_id, [VmState.PENDING], VmState.STOPPED, reason)
+    guests.settle(
+        connection, operation.subject_id, [VmState.PENDING], VmState.STOPPED, stop_reasons.failed(reason)
+    )
 
 
 WORKFLOW = Workflow(

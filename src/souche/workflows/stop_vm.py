@@ -6,9 +6,10 @@
 """
 
 from souche.db import vms
+from souche.model import stop_reasons
 from souche.model.operations import Operation
 from souche.operations.vms import StopVm
-from souche.states import USER_STOPPED, VmState
+from souche.states import VmState
 from souche.workflows import guests, locks
 from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
@@ -26,7 +27,7 @@ def _record(parts: Parts, operation: Operation[StopVm]) -> None:
         vm = vms.get(connection, operation.subject_id)
         if vm is not None and vm.state == VmState.STOPPING:
             behavior = operation.params.behavior or vm.shutdown_behavior
-            reason = operation.params.reason or USER_STOPPED
+            reason = operation.params.reason or stop_reasons.BY_USER
             guests.went_off(connection, vm, behavior, reason, parts.clock.now())
     guests.follow_stopped(parts, operation.subject_id)
 
