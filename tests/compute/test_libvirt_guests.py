@@ -274,7 +274,7 @@ def test_what_is_done_to_a_disk_does_not_wait_for_its_shortening(
         hypervisor.switch_disks(guest.vm_id, {DATA: overlay})
         assert len(chain(overlay.path)) == 22
     elif change == "growth":
-        hypervisor.resize(guest.vm_id, DATA, 128 * MEBIBYTE)
+        hypervisor.resize_disk(guest.vm_id, DATA, 128 * MEBIBYTE)
     else:
         hypervisor.detach(guest.vm_id, DATA)
     hypervisor.remove(guest.vm_id)
@@ -320,7 +320,7 @@ def test_a_running_guests_disk_grows_and_never_shrinks(laboratory: Laboratory) -
     hypervisor.define(guest)
     hypervisor.start(guest.vm_id)
     for asked, expected in ((128 * MEBIBYTE, 128 * MEBIBYTE), (96 * MEBIBYTE, 128 * MEBIBYTE)):
-        hypervisor.resize(guest.vm_id, DATA, asked)
+        hypervisor.resize_disk(guest.vm_id, DATA, asked)
         disk = guest.disks[1].source
         assert isinstance(disk, FileSource)
         listed = json.loads(

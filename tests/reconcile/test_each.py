@@ -14,7 +14,7 @@ from souche.compute.base import PowerState
 from souche.db import schema
 from souche.errors import ComputeFailed, StorageFailed
 from souche.model.accounts import Principal
-from souche.reconcile import chains, leftovers, oos_keys, power
+from souche.reconcile import leftovers, oos_keys, open_disks, power
 from souche.reconcile.each import each
 from souche.vault import Vault
 from tests.workflows.world import World
@@ -76,14 +76,14 @@ def test_staged_file_that_cannot_be_removed(
 def test_guest_whose_disks_cannot_be_shortened(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def shorten(vm_id: str, _: int) -> None:
+    def tend(vm_id: str, _live: object) -> None:
         asked.append(vm_id)
         raise ComputeFailed(reason="no")
 
     states = dict.fromkeys(("i-1", "i-2", "i-3"), PowerState.RUNNING)
     monkeypatch.setattr(world.parts.hypervisor, "power_states", lambda: states)
-    monkeypatch.setattr(world.parts.hypervisor, "shorten_disks", shorten)
-    chains.shorten(world.parts)
+    monkeypatch.setattr(world.parts.volumes, "tend_open_disks", tend)
+    open_disks.tend(world.parts)
     assert asked == ["i-1", "i-2", "i-3"]
 
 

@@ -132,7 +132,7 @@ class Machine:
     def collect(self) -> None:
         """What the sweeps do: merge, shorten what running guests have open, remove what nothing names."""
         for vm_id in self._parts.hypervisor.power_states():
-            self._parts.hypervisor.shorten_disks(vm_id, MOST_FILES)
+            self._parts.live.shorten_disks(vm_id, MOST_FILES)
         self._parts.volumes.collect()
         self._parts.volumes.collect()
 

@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002  a test's side of a protocol need not use all that it is told
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 import nbd
@@ -33,40 +33,47 @@ class Bench(Protocol):
 
 @dataclass
 class Guest:
-    """A VM without a machine: it only knows where its volumes are written to. `open` is None while it is
-    off."""
+    """A VM without a machine: it only knows where its volumes are written to, and how large it was told that they are.
+    `open` is None while it is off."""
 
     open: dict[str, DiskSource] | None
+    grown: dict[str, int] = field(default_factory=dict)
 
     def open_disks(self, vm_id: str) -> Mapping[str, DiskSource] | None:
         return self.open
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
+    def switch_disks(self, vm_id: str, sources: Mapping[str, DiskSource]) -> GuestHold:
         assert self.open is not None
-        assert overlays.keys() <= self.open.keys()
-        self.open |= overlays
+        assert sources.keys() <= self.open.keys()
+        self.open |= sources
         return GuestHold(0.001, quiesced=True)
+
+    def resize_disk(self, vm_id: str, volume_id: str, size_bytes: int) -> None:
+        self.grown[volume_id] = size_bytes
+
+    def shorten_disks(self, vm_id: str, most_files: int) -> None:
+        """Nothing opens them."""
 
 
 class StubbornGuest(Guest):
     """One whose hypervisor refuses."""
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
+    def switch_disks(self, vm_id: str, sources: Mapping[str, DiskSource]) -> GuestHold:
         raise ComputeFailed(reason="no")
 
 
 class LostGuest(Guest):
     """One whose hypervisor is lost sight of before the switch."""
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
+    def switch_disks(self, vm_id: str, sources: Mapping[str, DiskSource]) -> GuestHold:
         raise Unavailable(what="the hypervisor", reason="lost before the switch")
 
 
 class SwitchedAndLostGuest(Guest):
     """One whose hypervisor is lost sight of after the switch."""
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
-        super().switch_disks(vm_id, overlays)
+    def switch_disks(self, vm_id: str, sources: Mapping[str, DiskSource]) -> GuestHold:
+        super().switch_disks(vm_id, sources)
         raise Unavailable(what="the hypervisor", reason="lost after the switch")
 
 

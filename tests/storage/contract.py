@@ -13,7 +13,7 @@ import pytest
 
 from souche import run
 from souche.errors import StorageFailed, Unavailable
-from souche.model.disks import GuestHold
+from souche.model.disks import FileSource, GuestHold
 from souche.storage.base import Capture, Trashed, Usage
 from tests.storage.bench import (
     MIB,
@@ -110,6 +110,15 @@ class StoreContract:
         bench.store.grow_volume(A, SIZE)
         assert read(bench, A) == padded(b"image", 2 * MIB)
         assert read_snapshot(bench.store, S) == padded(b"image")
+
+    def test_a_running_guest_is_told_that_its_volume_grows(self, bench: Bench) -> None:
+        bench.store.create_volume(A, SIZE)
+        bench.store.create_volume(B, SIZE)
+        live = Guest({A: bench.store.volume_source(A)})
+        for volume_id in (A, B):
+            bench.store.grow_volume(volume_id, 2 * MIB, vm_id=VM, live=live)
+        assert live.grown == {A: 2 * MIB}
+        assert read(bench, A) == read(bench, B) == bytes(2 * MIB)
 
     def test_chain_of_growing_volumes_shows_no_old_bytes(self, bench: Bench) -> None:
         self._snapshot(bench, bytes(SIZE - 4) + b"tail")
@@ -259,18 +268,18 @@ class StoreContract:
         image = _image(tmp_path, image_format)
         before = image.read_bytes()
         for _ in range(2):
-            bench.store.import_snapshot(S, image, image_format, 2 * MIB)
+            bench.store.import_snapshot(S, FileSource(image, image_format), 2 * MIB)
         assert read_snapshot(bench.store, S) == padded(b"from outside", 2 * MIB)
         assert image.read_bytes() == before
 
     def test_import_larger_than_promised_is_refused(self, bench: Bench, tmp_path: Path) -> None:
         with pytest.raises(StorageFailed):
-            bench.store.import_snapshot(S, _image(tmp_path, "raw"), "raw", SIZE // 2)
+            bench.store.import_snapshot(S, FileSource(_image(tmp_path, "raw"), "raw"), SIZE // 2)
         assert bench.store.inventory().snapshot_ids == frozenset()
 
     def test_import_of_another_format_is_refused(self, bench: Bench, tmp_path: Path) -> None:
         with pytest.raises(StorageFailed):
-            bench.store.import_snapshot(S, _image(tmp_path, "raw"), "qcow2", SIZE)
+            bench.store.import_snapshot(S, FileSource(_image(tmp_path, "raw"), "qcow2"), SIZE)
         assert bench.store.inventory().snapshot_ids == frozenset()
         assert bench.store.collect() == 0
 
@@ -352,7 +361,7 @@ class StoreContract:
 
     def test_verify_finds_nothing_wrong_in_what_was_just_made(self, bench: Bench, tmp_path: Path) -> None:
         self._snapshot(bench, b"image")
-        bench.store.import_snapshot(U, _image(tmp_path, "qcow2"), "qcow2", SIZE)
+        bench.store.import_snapshot(U, FileSource(_image(tmp_path, "qcow2"), "qcow2"), SIZE)
         for number in range(8):
             bench.store.clone_volume(B, S, SIZE)
             write(bench, B, bytes([number]) * 100, number * 1000)

@@ -53,16 +53,23 @@ class Daemon:
     def open_disks(self, vm_id: str) -> Mapping[str, DiskSource]:
         return {each["id"]: self._nodes[each["node-name"]] for each in self._qmp("query-block-exports")}
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
+    def switch_disks(self, vm_id: str, sources: Mapping[str, DiskSource]) -> GuestHold:
         nodes = {each["id"]: each["node-name"] for each in self._qmp("query-block-exports")}
         actions = []
-        for volume_id, source in overlays.items():
+        for volume_id, source in sources.items():
             node = f"node{len(self._nodes)}"
             self._nodes[node] = source
             self._qmp("blockdev-add", **_overlay(node, cast(FileSource, source).path))
             actions.append({"type": "blockdev-snapshot", "data": {"node": nodes[volume_id], "overlay": node}})
         self._qmp("transaction", actions=actions)
         return GuestHold(0.001, quiesced=True)
+
+    def resize_disk(self, vm_id: str, volume_id: str, size_bytes: int) -> None:
+        nodes = {each["id"]: each["node-name"] for each in self._qmp("query-block-exports")}
+        self._qmp("block_resize", **{"node-name": nodes[volume_id], "size": size_bytes})
+
+    def shorten_disks(self, vm_id: str, most_files: int) -> None:
+        """Its chains stay short."""
 
     @contextmanager
     def disk(self, volume_id: str) -> Iterator[nbd.NBD]:

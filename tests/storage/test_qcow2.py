@@ -67,7 +67,7 @@ def exported(path: Path, data: bytes) -> Path:
 
 def test_a_file_as_exports_write_it_is_taken_in_without_a_copy(tmp_path: Path) -> None:
     bench, file = Qcow2Bench(tmp_path), exported(tmp_path / "import", b"from a region")
-    bench.store.import_snapshot(S, file, "qcow2", SIZE)
+    bench.store.import_snapshot(S, FileSource(file, "qcow2"), SIZE)
     assert (tmp_path / "disks" / "snapshots" / S).stat().st_ino == file.stat().st_ino
     file.unlink()
     bench.store.clone_volume(A, S, 2 * SIZE)
@@ -79,7 +79,7 @@ def test_a_file_as_exports_write_it_is_taken_in_without_a_copy(tmp_path: Path) -
 def test_a_file_for_a_larger_disk_is_copied(tmp_path: Path) -> None:
     bench, file = Qcow2Bench(tmp_path), exported(tmp_path / "import", b"from a region")
     before = file.read_bytes()
-    bench.store.import_snapshot(S, file, "qcow2", 2 * SIZE)
+    bench.store.import_snapshot(S, FileSource(file, "qcow2"), 2 * SIZE)
     assert (tmp_path / "disks" / "snapshots" / S).stat().st_ino != file.stat().st_ino
     assert file.read_bytes() == before
     assert read_snapshot(bench.store, S) == padded(b"from a region", 2 * SIZE)
@@ -91,7 +91,7 @@ def test_a_file_on_another_file_system_is_copied(tmp_path: Path, monkeypatch: py
 
     bench, file = Qcow2Bench(tmp_path), exported(tmp_path / "import", b"from a region")
     monkeypatch.setattr(Path, "hardlink_to", refuse)
-    bench.store.import_snapshot(S, file, "qcow2", SIZE)
+    bench.store.import_snapshot(S, FileSource(file, "qcow2"), SIZE)
     assert read_snapshot(bench.store, S) == padded(b"from a region")
 
 

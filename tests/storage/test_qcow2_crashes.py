@@ -38,9 +38,15 @@ class RecordedGuest:
         known = json.loads(self._record.read_text())
         return {volume_id: FileSource(Path(path), "qcow2") for volume_id, path in known.items()}
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
-        self._save(overlays)
+    def switch_disks(self, vm_id: str, sources: Mapping[str, DiskSource]) -> GuestHold:
+        self._save(sources)
         return GuestHold(0.001, quiesced=True)
+
+    def resize_disk(self, vm_id: str, volume_id: str, size_bytes: int) -> None:
+        raise NotImplementedError
+
+    def shorten_disks(self, vm_id: str, most_files: int) -> None:
+        raise NotImplementedError
 
     def _save(self, sources: Mapping[str, DiskSource]) -> None:
         paths = {
@@ -236,7 +242,7 @@ def _six_snapshots(home: Path, names: list[str]) -> dict[str, bytes]:
 
 def _all_of_it(bench: Qcow2Bench, image: Path, image_format: Literal["raw", "qcow2"]) -> Callable[[], None]:
     def call() -> None:
-        bench.store.import_snapshot(S, image, image_format, SIZE)
+        bench.store.import_snapshot(S, FileSource(image, image_format), SIZE)
         bench.store.copy_snapshot(T, S)
         bench.store.clone_volume("vol-00000002", T, SIZE)
         bench.store.grow_volume("vol-00000002", 2 * SIZE)

@@ -16,7 +16,7 @@ import pytest
 from souche import run
 from souche.errors import OutOfSpace, StorageFailed
 from souche.formats.qcow2 import read_header
-from souche.model.disks import DiskSource, GuestHold
+from souche.model.disks import DiskSource, FileSource, GuestHold
 from souche.room import MIB
 from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store
@@ -109,7 +109,7 @@ def test_group_that_passes_through_the_directory_reads_the_layers_and_nothing_el
     bench = Qcow2Bench(tmp_path / "home")
     bench.store.create_volume(A, SIZE)
     freeze(bench, A, S)
-    bench.store.import_snapshot(T, exported(tmp_path / "image", b"image"), "qcow2", SIZE)
+    bench.store.import_snapshot(T, FileSource(exported(tmp_path / "image", b"image"), "qcow2"), SIZE)
     opened = {name: mode & 0o077 for name, mode in modes(disks).items() if mode & 0o077}
     names = (f"{A}.qcow2", f"{A}.{S}.qcow2", f"{T}.qcow2")
     assert opened == {".": 0o010, "layers": 0o010, **{f"layers/{name}": 0o040 for name in names}}

@@ -48,8 +48,10 @@ class LostDaemon:
 
     def __init__(self, guest: Daemon) -> None:
         self.open_disks = guest.open_disks
+        self.resize_disk = guest.resize_disk
+        self.shorten_disks = guest.shorten_disks
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
+    def switch_disks(self, vm_id: str, sources: Mapping[str, DiskSource]) -> GuestHold:
         raise Unavailable(what="QEMU", reason="lost before the switch")
 
 

@@ -7,6 +7,7 @@ from shutil import rmtree
 
 import pytest
 
+from souche.model.disks import FileSource
 from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store, capture, directory, journal, pointers, records
 from tests.storage.bench import SIZE, Guest, write
@@ -145,7 +146,7 @@ def test_an_import_is_whole_or_not_there(
     check(
         home,
         recorder(home / "disks"),
-        lambda: bench.store.import_snapshot(T, image, "qcow2", size_bytes),
+        lambda: bench.store.import_snapshot(T, FileSource(image, "qcow2"), size_bytes),
         BEFORE,
         after,
     )

@@ -16,6 +16,7 @@ from souche.app.image_imports import FromManifest
 from souche.app.images import ImageSettings
 from souche.app.snapshot_imports import FromUrl
 from souche.model.accounts import Principal
+from souche.model.disks import FileSource
 from souche.model.images import Image, VmAttributes
 from souche.model.snapshots import Snapshot
 from souche.objects.addresses import AllowList
@@ -360,7 +361,7 @@ def test_a_snapshot_that_is_there_is_not_fetched_again(world: World, alice: Prin
     (snapshot_id,) = pending.snapshot_ids
     file = world.home / "staging" / "given"
     file.write_bytes(b"there already".ljust(4 * MIB, b"\0"))
-    world.disks.store.import_snapshot(snapshot_id, file, "raw", 1024**3)
+    world.disks.store.import_snapshot(snapshot_id, FileSource(file, "raw"), 1024**3)
     world.run(world.the_operation())
     assert world.disks.snapshot(snapshot_id) == b"there already"
 

@@ -130,10 +130,12 @@ class Agent:
 
     def __init__(self, live: LiveDisks) -> None:
         self.open_disks = live.open_disks
+        self.resize_disk = live.resize_disk
+        self.shorten_disks = live.shorten_disks
         self._live = live
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
-        return self._live.switch_disks(vm_id, overlays)._replace(quiesced=True)
+    def switch_disks(self, vm_id: str, sources: Mapping[str, DiskSource]) -> GuestHold:
+        return self._live.switch_disks(vm_id, sources)._replace(quiesced=True)
 
 
 @pytest.mark.parametrize("how", ["crash-consistent", "quiesced", "at-rest"])

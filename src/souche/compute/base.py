@@ -3,8 +3,8 @@
 For every method: the ids are the caller's; doing it again after it was done succeeds and changes nothing more;
 what is to be removed and is gone already is success. Power states are asked for, never remembered.
 
-A driver for real guests also provides `souche.storage.base.LiveDisks` (two methods), by which the volume store
-freezes the disks of a running guest.
+A driver for real guests also provides `souche.storage.base.LiveDisks`, by which the volume store
+works on the disks of a running guest.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -28,14 +28,6 @@ class PowerState(StrEnum):
     OFF = "off"
     LOST = "lost"
     PANICKED = "panicked"
-
-
-@dataclass(frozen=True)
-class Capabilities:
-    """What differs between hypervisors, as data. `accelerator` is "kvm", "tcg" or "none"."""
-
-    simulated: bool
-    accelerator: str
 
 
 @dataclass(frozen=True)
@@ -84,7 +76,9 @@ class Hypervisor(Protocol):
     the hypervisor cannot be reached (worth another try)."""
 
     @property
-    def capabilities(self) -> Capabilities: ...
+    def accelerator(self) -> str:
+        """What guests run under: "kvm", "tcg", or "none" where no guest runs."""
+        ...
 
     @property
     def network(self) -> GuestNetwork: ...
@@ -142,20 +136,6 @@ class Hypervisor(Protocol):
         Raises:
             ComputeFailed: the running guest did not let go within 30 seconds.
         """
-        ...
-
-    def resize(self, vm_id: str, volume_id: str, size_bytes: int) -> None:
-        """Make a disk of a running guest at least this large, before the guest's eyes; the new part reads as zeros.
-
-        Raises:
-            ComputeFailed: the guest does not run, or has no such disk.
-        """
-        ...
-
-    def shorten_disks(self, vm_id: str, most_files: int) -> None:
-        """Let a running guest's disks that stand on more than `most_files` files stand on few again, as each capture
-        has added one. Returns at once, the hypervisor does it beside the guest; a capture, `resize` and `detach` end
-        it. A guest that is off or unknown is passed over."""
         ...
 
     def power_states(self) -> Mapping[str, PowerState]:

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypedDict
 
 import structlog
 
-from souche.compute.base import Capabilities, Firewalls, Guest, GuestNetwork, PowerState
+from souche.compute.base import Firewalls, Guest, GuestNetwork, PowerState
 from souche.compute.inspection import ComputeState, SeenGuest
 from souche.errors import ComputeFailed
 from souche.model.disks import DiskSource, FileSource, GuestDisk, GuestHold, MemorySource
@@ -55,9 +55,9 @@ class Record:
         opened = self.open and _without(self.open, volume_id)
         return replace(self, defined=_without(self.defined, volume_id), open=opened)
 
-    def switched(self, overlays: Disks) -> "Record":
-        opened = {**(self.open or {}), **overlays}
-        return replace(self, defined={**self.defined, **overlays}, open=opened)
+    def switched(self, sources: Disks) -> "Record":
+        opened = {**(self.open or {}), **sources}
+        return replace(self, defined={**self.defined, **sources}, open=opened)
 
 
 class SimulatedHypervisor:
@@ -77,8 +77,8 @@ class SimulatedHypervisor:
         return (home / "simulated-guests").is_dir()
 
     @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities(simulated=True, accelerator="none")
+    def accelerator(self) -> str:
+        return "none"
 
     @property
     def network(self) -> GuestNetwork:
@@ -188,7 +188,7 @@ class SimulatedHypervisor:
             if known is not None:
                 self._write(vm_id, known.detached(volume_id))
 
-    def resize(self, vm_id: str, volume_id: str, size_bytes: int) -> None:  # noqa: ARG002  a record has no size
+    def resize_disk(self, vm_id: str, volume_id: str, size_bytes: int) -> None:  # noqa: ARG002  a record has no size
         if volume_id not in (self._running(vm_id).open or {}):
             raise ComputeFailed(reason=f"{vm_id} has no disk {volume_id}")
 
@@ -214,12 +214,12 @@ class SimulatedHypervisor:
         known = self._read(vm_id)
         return None if known is None else known.open
 
-    def switch_disks(self, vm_id: str, overlays: Disks) -> GuestHold:
+    def switch_disks(self, vm_id: str, sources: Disks) -> GuestHold:
         with self._locked():
             running = self._running(vm_id)
-            if not overlays.keys() <= (running.open or {}).keys():
-                raise ComputeFailed(reason=f"{vm_id} does not run with the disks {sorted(overlays)}")
-            self._write(vm_id, running.switched(overlays))
+            if not sources.keys() <= (running.open or {}).keys():
+                raise ComputeFailed(reason=f"{vm_id} does not run with the disks {sorted(sources)}")
+            self._write(vm_id, running.switched(sources))
         return GuestHold(0.0, quiesced=False)
 
     def _file(self, vm_id: str) -> Path:

@@ -27,12 +27,12 @@ from souche.objects.fetch import Fetcher
 from souche.objects.oos import Oos
 from souche.objects.s3 import S3Access, S3Store
 from souche.reconcile import (
-    chains,
     firewalls,
     image_reports,
     layer_hashes,
     leftovers,
     oos_keys,
+    open_disks,
     power,
 )
 from souche.reconcile.bucket_records import BucketRecords
@@ -236,7 +236,7 @@ def make_sweeps(
         Sweep("space", space.look, 2.0),
         Sweep("disks", lambda: hold.collect(parts), 10.0, of_region=True),
         Sweep("image reports", lambda: image_reports.make(parts), 2.0, of_region=True),
-        Sweep("chains", lambda: chains.shorten(parts), 60.0, of_region=True),
+        Sweep("open disks", lambda: open_disks.tend(parts), 60.0, of_region=True),
         Sweep("layer hashes", lambda: layer_hashes.record(parts), 60.0, of_region=True),
         Sweep("layers compared", lambda: layer_hashes.compare(parts), 60.0, of_region=True),
         Sweep("checkpoint", lambda: checkpoint_databases(home, 0), 60.0),

@@ -252,7 +252,7 @@ def _tell(settings: Settings, served: Served) -> None:
         "Compute": settings.compute,
         "GuestNetwork": served.region.network.cidr,
         "PublicIps": served.region.public_range,
-        "Accelerator": served.parts.hypervisor.capabilities.accelerator,
+        "Accelerator": served.parts.hypervisor.accelerator,
         "ProcessId": os.getpid(),
     }
     home = Home(settings.home)

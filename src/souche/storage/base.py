@@ -9,18 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
-from souche.model.disks import DiskSource, GuestHold
-
-
-@dataclass(frozen=True)
-class Capabilities:
-    """What differs between stores, as data: callers ask here, never for the driver's type."""
-
-    simulated: bool
-    shared_between_nodes: bool
+from souche.model.disks import DiskSource, FileSource, GuestHold
 
 
 @dataclass(frozen=True)
@@ -82,17 +73,17 @@ class Trashed:
 
 
 class LiveDisks(Protocol):
-    """What a store asks of the hypervisor for a running guest: only QEMU may touch the files that it has open."""
+    """What a store asks of the hypervisor for a running guest: only QEMU may touch the disks that it has open. Each
+    store uses what its medium needs."""
 
     def open_disks(self, vm_id: str) -> Mapping[str, DiskSource] | None:
         """The source that each attached volume is written to at this moment, by volume id; None if the guest
         is not running."""
         ...
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
-        """Make the running guest write to `overlays` (by volume id; they exist, are empty, and have the present
-        sources as their backing), all at one instant by one atomic operation. Guest file systems are quiesced
-        where the guest agent answers.
+    def switch_disks(self, vm_id: str, sources: Mapping[str, DiskSource]) -> GuestHold:
+        """Make the running guest write to other sources (by volume id; they exist, and read as the present ones),
+        all at one instant by one atomic operation. Guest file systems are quiesced where the guest agent answers.
 
         Raises:
             ComputeFailed: nothing was switched.
@@ -100,13 +91,24 @@ class LiveDisks(Protocol):
         """
         ...
 
+    def resize_disk(self, vm_id: str, volume_id: str, size_bytes: int) -> None:
+        """Make a disk of a running guest at least this large, before the guest's eyes; the new part reads as zeros.
+
+        Raises:
+            ComputeFailed: the guest does not run, or has no such disk.
+        """
+        ...
+
+    def shorten_disks(self, vm_id: str, most_files: int) -> None:
+        """Let a running guest's disks that stand on more than `most_files` files stand on few again. Returns at once,
+        the hypervisor does it beside the guest; a capture, `resize_disk` and `detach` end it. A guest that is off or
+        unknown is passed over."""
+        ...
+
 
 class VolumeStore(Protocol):
     """See the module's text for what holds of every method. All of them raise StorageFailed, and OutOfSpace where the
     medium is full; `capture` also lets Unavailable of the hypervisor through."""
-
-    @property
-    def capabilities(self) -> Capabilities: ...
 
     def create_volume(self, volume_id: str, size_bytes: int) -> None:
         """Make an empty volume that reads as zeros."""
@@ -116,8 +118,11 @@ class VolumeStore(Protocol):
         """Make a volume with a snapshot's bytes, in constant time; `size_bytes` >= the snapshot's, the rest zeros."""
         ...
 
-    def grow_volume(self, volume_id: str, size_bytes: int) -> None:
-        """Make a volume that no running guest has open at least this large; the new part reads as zeros."""
+    def grow_volume(
+        self, volume_id: str, size_bytes: int, *, vm_id: str | None = None, live: LiveDisks | None = None
+    ) -> None:
+        """Make a volume at least this large; the new part reads as zeros. A running guest sees it at once: `vm_id` and
+        `live` are as for `capture`, and errors of `live` pass through."""
         ...
 
     def delete_volume(self, volume_id: str) -> None:
@@ -147,11 +152,9 @@ class VolumeStore(Protocol):
         """Make a snapshot with another's bytes, in constant time, with a life of its own."""
         ...
 
-    def import_snapshot(
-        self, snapshot_id: str, path: Path, format: Literal["qcow2", "raw"], size_bytes: int
-    ) -> None:
+    def import_snapshot(self, snapshot_id: str, image: FileSource, size_bytes: int) -> None:
         """Make a snapshot of `size_bytes` from a disk image file that has been inspected and is trusted to be of
-        this format, without a backing file. The file is left as it is, and may be part of the store from now on:
+        its format, without a backing file. The file is left as it is, and may be part of the store from now on:
         it can be removed, but nobody writes to it any more."""
         ...
 
@@ -177,8 +180,13 @@ class VolumeStore(Protocol):
         """Everything that the store holds."""
         ...
 
+    def tend_open_disks(self, vm_id: str, live: LiveDisks) -> None:
+        """Undo what many captures of a running guest cost its disks. Returns at once. Idempotent, may be called at any
+        time, for a guest that is off or unknown too."""
+        ...
+
     def collect(self, *, removing: bool = True) -> int:
-        """Remove what nothing names, the trash included, and bound the length of chains. Returns the bytes in use on
+        """Remove what nothing names, the trash included, and undo what many captures cost. Returns the bytes in use on
         the medium afterwards. Idempotent, may be called at any time, never touches what a running guest writes to.
         Without `removing`, what nothing names stays too."""
         ...

@@ -13,10 +13,9 @@ from typing import BinaryIO, Final, Literal
 
 from souche import run
 from souche.errors import ComputeFailed, StorageFailed, SystemFailure
-from souche.model.disks import DiskSource, GuestHold, MemorySource
+from souche.model.disks import DiskSource, FileSource, GuestHold, MemorySource
 from souche.storage import nbd
 from souche.storage.base import (
-    Capabilities,
     Capture,
     CaptureReport,
     DiskKind,
@@ -80,10 +79,6 @@ class MemoryStore:
         self._snapshots: dict[str, Content] = {}
         self._trash: dict[tuple[DiskKind, str], Discarded] = {}
 
-    @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities(simulated=True, shared_between_nodes=False)
-
     def write(self, volume_id: str, offset: int, data: bytes) -> None:
         """Write as a guest would; `offset` in bytes."""
         with self._lock:
@@ -107,7 +102,11 @@ class MemoryStore:
                 raise StorageFailed(reason=f"{volume_id} would be smaller than {snapshot_id}")
             self._add_volume(volume_id, replace(content, size_bytes=size_bytes))
 
-    def grow_volume(self, volume_id: str, size_bytes: int) -> None:
+    def grow_volume(
+        self, volume_id: str, size_bytes: int, *, vm_id: str | None = None, live: LiveDisks | None = None
+    ) -> None:
+        if vm_id is not None and live is not None and volume_id in (live.open_disks(vm_id) or {}):
+            live.resize_disk(vm_id, volume_id, size_bytes)
         with self._lock:
             volume = self._volume(volume_id)
             size_bytes = max(size_bytes, volume.content.size_bytes)
@@ -142,18 +141,12 @@ class MemoryStore:
             if snapshot_id not in self._snapshots:
                 self._snapshots[snapshot_id] = self._snapshot(source_snapshot_id)
 
-    def import_snapshot(
-        self,
-        snapshot_id: str,
-        path: Path,
-        format: Literal["qcow2", "raw"],
-        size_bytes: int,
-    ) -> None:
+    def import_snapshot(self, snapshot_id: str, image: FileSource, size_bytes: int) -> None:
         if snapshot_id in self._snapshots:
             return
-        content = _import(path, format)
+        content = _import(image.path, image.format)
         if size_bytes < content.size_bytes:
-            raise StorageFailed(reason=f"{path.name} is larger than {size_bytes} bytes")
+            raise StorageFailed(reason=f"{image.path.name} is larger than {size_bytes} bytes")
         with self._lock:
             self._snapshots.setdefault(snapshot_id, replace(content, size_bytes=size_bytes))
 
@@ -194,6 +187,9 @@ class MemoryStore:
     def inventory(self) -> Inventory:
         with self._lock:
             return Inventory(volume_ids=frozenset(self._volumes), snapshot_ids=frozenset(self._snapshots))
+
+    def tend_open_disks(self, vm_id: str, live: LiveDisks) -> None:
+        """Captures cost nothing here."""
 
     def collect(self, *, removing: bool = True) -> int:  # noqa: ARG002  what nothing names is gone at once
         with self._lock:

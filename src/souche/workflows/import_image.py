@@ -17,6 +17,7 @@ When a step fails the image becomes `failed` with the reason, and private, its s
 from pathlib import Path
 
 from souche.db import images
+from souche.model.disks import FileSource
 from souche.model.operations import Operation
 from souche.operations.images import ImportImage
 from souche.workflows import booting, create_image, examinations, locks, withdrawals
@@ -28,8 +29,7 @@ def _import(parts: Parts, operation: Operation[ImportImage]) -> None:
     (capture,) = create_image.captures(parts, operation.subject_id)
     parts.volumes.import_snapshot(
         capture.snapshot_id,
-        _path(operation),
-        operation.params.format,
+        FileSource(_path(operation), operation.params.format),
         operation.params.size_bytes,
     )
 

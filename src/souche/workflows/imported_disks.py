@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from souche.db import disk_imports, snapshots
 from souche.errors import SoucheError, UserError
 from souche.model.disk_imports import DiskImport
+from souche.model.disks import FileSource
 from souche.model.operations import Operation
 from souche.model.snapshots import Snapshot
 from souche.objects.patient import Patience
@@ -93,7 +94,8 @@ def _take_in(parts: Parts, operation: Operation, disk: DiskImport) -> None:
         admitted = _download(parts, disk, url, file)
     try:
         _wanted_snapshot(parts, disk.snapshot_id)
-        parts.volumes.import_snapshot(disk.snapshot_id, admitted.path, admitted.format, _size_bytes(disk))
+        image = FileSource(admitted.path, admitted.format)
+        parts.volumes.import_snapshot(disk.snapshot_id, image, _size_bytes(disk))
     finally:
         file.unlink(missing_ok=True)
 

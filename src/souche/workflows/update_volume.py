@@ -3,8 +3,8 @@
 The transaction before has written the task (`pending`); the volume is as it was.
 
 1. begin: the task is `active`.
-2. grow: where the size changes. The hypervisor does it for a running guest, which sees it at once; otherwise the
-   volume store. Not undone: a disk is at least as large as its record says, and may be larger.
+2. grow: where the size changes. A running guest sees it at once. Not undone: a disk is at least as large as its record
+   says, and may be larger.
 3. record: the volume has its new size, type and Iops, and the task is `completed`, in one transaction. Forward only:
    the guest may use what has grown.
 
@@ -16,7 +16,6 @@ The subject is the task.
 from souche.db import volume_updates, volumes
 from souche.errors import StorageFailed
 from souche.model.operations import Operation
-from souche.model.volumes import Volume
 from souche.operations.volumes import UpdateVolume
 from souche.states import VolumeUpdateState
 from souche.workflows import locks
@@ -39,17 +38,8 @@ def _grow(parts: Parts, operation: Operation[UpdateVolume]) -> None:
     if update.target.size_gib == volume.size_gib:
         return
     size_bytes = update.target.size_gib * GIB
-    vm_id = _running_vm(parts, volume)
-    if vm_id is not None:
-        parts.hypervisor.resize(vm_id, volume.volume_id, size_bytes)
-    if vm_id is None or parts.hypervisor.capabilities.simulated:
-        parts.volumes.grow_volume(volume.volume_id, size_bytes)
-
-
-def _running_vm(parts: Parts, volume: Volume) -> str | None:
-    """The VM whose guest has the volume open at this moment."""
     vm_id = volume.link.vm_id if volume.link else None
-    return vm_id if vm_id and volume.volume_id in (parts.live.open_disks(vm_id) or {}) else None
+    parts.volumes.grow_volume(volume.volume_id, size_bytes, vm_id=vm_id, live=parts.live)
 
 
 def _record(parts: Parts, operation: Operation) -> None:

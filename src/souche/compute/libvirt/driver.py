@@ -9,7 +9,7 @@ from pathlib import Path
 
 import libvirt
 
-from souche.compute.base import Capabilities, Firewalls, Guest, GuestNetwork, PowerState
+from souche.compute.base import Firewalls, Guest, GuestNetwork, PowerState
 from souche.compute.libvirt import accelerator as accelerators
 from souche.compute.libvirt import (
     console,
@@ -80,8 +80,8 @@ class LibvirtHypervisor:
         self._events = Events(self._names, self.power_states)
 
     @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities(simulated=False, accelerator=self._accelerator)
+    def accelerator(self) -> str:
+        return self._accelerator
 
     @property
     def network(self) -> GuestNetwork:
@@ -168,7 +168,7 @@ class LibvirtHypervisor:
                 live_disks.stop_shortening(domain)
                 live_disks.detach(domain, volume_id)
 
-    def resize(self, vm_id: str, volume_id: str, size_bytes: int) -> None:
+    def resize_disk(self, vm_id: str, volume_id: str, size_bytes: int) -> None:
         with self._connection.calling(f"resize {volume_id} of {vm_id}") as host, self._disks_of[vm_id]:
             domain = self._known(host, vm_id)
             live_disks.stop_shortening(domain)
@@ -207,11 +207,11 @@ class LibvirtHypervisor:
             running = live_disks.running_views(domain) if domain is not None else None
             return None if running is None else {id_: view.source for id_, view in running.items()}
 
-    def switch_disks(self, vm_id: str, overlays: Mapping[str, DiskSource]) -> GuestHold:
+    def switch_disks(self, vm_id: str, sources: Mapping[str, DiskSource]) -> GuestHold:
         with self._connection.calling(f"switch the disks of {vm_id}") as host, self._disks_of[vm_id]:
             domain = self._known(host, vm_id)
             live_disks.stop_shortening(domain)
-            return live_disks.switch(domain, overlays)
+            return live_disks.switch(domain, sources)
 
     def remove_network(self) -> None:
         """Remove the region's network and its firewalls, when the region itself is to go. The next call makes the
