@@ -23,7 +23,7 @@ from souche import client_variables
 from souche.compute.libvirt import accelerator
 from souche.compute.libvirt.host_paths import require_traversable
 from souche.errors import ComputeFailed, SystemFailure
-from souche.objects import embedded
+from souche.objects.seaweedfs import embedded
 from souche.room import LEVELS, Usage, usage_of
 from souche.run import PATH, run
 from souche.transfer import sandbox

@@ -18,9 +18,9 @@ from souche.http import server
 from souche.http.s3.desk import Desk
 from souche.http.s3.door import Door, opened
 from souche.model.accounts import Principal
-from souche.objects.embedded import PROGRAM, EmbeddedOos
 from souche.objects.oos import AccountKey
-from souche.objects.seaweedfs import Settings
+from souche.objects.seaweedfs.embedded import PROGRAM, EmbeddedOos
+from souche.objects.seaweedfs.server import Settings
 from tests.support.region import make_account, make_region
 
 

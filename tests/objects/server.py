@@ -8,8 +8,8 @@ from pathlib import Path
 
 from souche.clock import SystemClock
 from souche.objects.s3 import S3Access, S3Store
-from souche.objects.seaweedfs import SeaweedFs, Settings
-from souche.objects.seaweedfs_accounts import AccountKey
+from souche.objects.seaweedfs.accounts import AccountKey
+from souche.objects.seaweedfs.server import SeaweedFs, Settings
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "weed"
 OPERATOR = ("OPERATORKEY", "operator-secret")

@@ -10,10 +10,10 @@ import requests
 
 from souche.clock import SystemClock
 from souche.objects.base import BucketAccessRefused, ObjectsUnavailable
-from souche.objects.embedded import PROGRAM, EmbeddedOos
 from souche.objects.external import ExternalOos
 from souche.objects.s3 import S3Access, S3Store
-from souche.objects.seaweedfs import Settings
+from souche.objects.seaweedfs.embedded import PROGRAM, EmbeddedOos
+from souche.objects.seaweedfs.server import Settings
 from souche.vault import Vault
 from tests.objects.oos_contract import OosContract
 from tests.objects.server import ALICE, BOB, free_port

@@ -4,7 +4,7 @@ import pytest
 
 from souche.errors import SoucheError
 from souche.objects.names import flaw_of_prefix, is_bucket_name
-from souche.objects.seaweedfs import SeaweedFs
+from souche.objects.seaweedfs.server import SeaweedFs
 from tests.objects.server import OPERATOR, store
 
 

@@ -22,7 +22,7 @@ from souche.objects.base import (
     Upload,
 )
 from souche.objects.s3 import S3Access, S3Store
-from souche.objects.seaweedfs import SeaweedFs
+from souche.objects.seaweedfs.server import SeaweedFs
 from tests.objects.contract import ObjectsContract
 from tests.objects.server import ALICE, BOB, OPERATOR, free_port, store, store_of
 

@@ -19,14 +19,14 @@ from souche import run
 from souche.clock import SystemClock
 from souche.errors import ProgramFailed, ProgramTimedOut
 from souche.formats import gzip_members
-from souche.objects import seaweedfs_argv as argv
 from souche.objects.base import BadBucketName, BucketAccessRefused, ObjectsFailed
 from souche.objects.patient import Patience, PatientStore
 from souche.objects.rotation import MOST_BYTES
-from souche.objects.seaweedfs import SeaweedFs, Settings
-from souche.objects.seaweedfs_accounts import AccountKey
-from souche.objects.seaweedfs_argv import Ports, UnsafeWord
-from souche.objects.seaweedfs_ports import kept_ports
+from souche.objects.seaweedfs import argv
+from souche.objects.seaweedfs.accounts import AccountKey
+from souche.objects.seaweedfs.argv import Ports, UnsafeWord
+from souche.objects.seaweedfs.ports import kept_ports
+from souche.objects.seaweedfs.server import SeaweedFs, Settings
 from souche.transfer.multipart import BucketSink
 from tests.objects.server import ALICE, BOB, OPERATOR, PROGRAM, free_port, seaweedfs, store, store_of
 

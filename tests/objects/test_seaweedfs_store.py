@@ -15,10 +15,10 @@ from tools.harness import wait_for
 from souche.clock import SystemClock
 from souche.objects.base import NoSuchUpload, Part, Upload
 from souche.objects.s3 import S3Access, S3Store, _names
-from souche.objects.seaweedfs import SeaweedFs
-from souche.objects.seaweedfs_filer import Filer, FilerFailed
-from souche.objects.seaweedfs_store import CHUNK_BYTES, SeaweedFsStore
-from souche.objects.seaweedfs_tls import make_certificate
+from souche.objects.seaweedfs.filer import Filer, FilerFailed
+from souche.objects.seaweedfs.server import SeaweedFs
+from souche.objects.seaweedfs.store import CHUNK_BYTES, SeaweedFsStore
+from souche.objects.seaweedfs.tls import make_certificate
 from tests.objects.contract import KEY, PARTS, ObjectsContract
 from tests.objects.server import ALICE, OPERATOR, free_port, store_of
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from souche.objects.seaweedfs import SeaweedFs
+from souche.objects.seaweedfs.server import SeaweedFs
 from tests.objects.server import seaweedfs
 
 

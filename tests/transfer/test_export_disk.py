@@ -16,7 +16,7 @@ from souche.errors import StorageFailed
 from souche.formats.gzip_members import PADDING_LEAST, decompress, padding
 from souche.objects.base import ObjectsUnavailable, Part, Upload
 from souche.objects.memory import MemoryStore
-from souche.objects.seaweedfs import SeaweedFs
+from souche.objects.seaweedfs.server import SeaweedFs
 from souche.transfer import multipart
 from souche.transfer.export_disk import export_disk
 from souche.transfer.multipart import PART_BYTES, PARTS_BYTES, BucketSink, part_bytes_for, parts_under_way

@@ -15,7 +15,7 @@ from souche.errors import StorageFailed
 from souche.model.disk_imports import Checksums, DiskFormat, DiskImport, SaidOfDisk
 from souche.objects.addresses import AllowList
 from souche.objects.fetch import Fetcher
-from souche.objects.seaweedfs import SeaweedFs
+from souche.objects.seaweedfs.server import SeaweedFs
 from souche.objects.urls import parse_url
 from souche.transfer.ahead import ahead
 from souche.transfer.disk_check import check_argv, is_whole

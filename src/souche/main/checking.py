@@ -19,7 +19,7 @@ from souche.main import identity, machine, records
 from souche.main.databases import open_store
 from souche.main.drivers import embedded_oos
 from souche.objects.base import ObjectsUnavailable
-from souche.objects.embedded import EmbeddedOos
+from souche.objects.seaweedfs.embedded import EmbeddedOos
 from souche.storage.qcow2.driver import Qcow2Store
 from souche.storage.qcow2.inspection import Qcow2Inspector
 

@@ -20,12 +20,13 @@ from souche.http import server
 from souche.main import machine
 from souche.main.databases import checkpoint_databases
 from souche.main.regions import open_signing_key
-from souche.objects import embedded, seaweedfs
-from souche.objects.embedded import EmbeddedOos
 from souche.objects.external import ExternalOos
 from souche.objects.fetch import Fetcher
 from souche.objects.oos import Oos
 from souche.objects.s3 import S3Access, S3Store
+from souche.objects.seaweedfs import embedded
+from souche.objects.seaweedfs.embedded import EmbeddedOos
+from souche.objects.seaweedfs.server import Settings as SeaweedFsSettings
 from souche.reconcile import (
     firewalls,
     image_reports,
@@ -142,7 +143,7 @@ def address_of(listening: socket.socket) -> str:
 
 def embedded_oos(home: Home, endpoint: str = "", min_free_bytes: int = 0) -> EmbeddedOos:
     """The embedded store, which nobody has started yet; `endpoint` is the URL for clients."""
-    settings = seaweedfs.Settings(home.oos, embedded.PROGRAM, min_free_bytes=min_free_bytes)
+    settings = SeaweedFsSettings(home.oos, embedded.PROGRAM, min_free_bytes=min_free_bytes)
     return EmbeddedOos(settings, endpoint, Vault.open(home.vault_key), SystemClock())
 
 

@@ -15,7 +15,7 @@ from souche.main.drivers import embedded_oos, make_booter, make_parts, run_embed
 from souche.model.image_boots import Verification
 from souche.model.images import BootMode
 from souche.model.operations import Operation
-from souche.objects.embedded import EmbeddedOos
+from souche.objects.seaweedfs.embedded import EmbeddedOos
 from souche.refusals import CannotBoot, NoObjectStore
 from souche.trust.boot import Machine
 from souche.workflows import booting, buckets, engine, examinations

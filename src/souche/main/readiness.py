@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from souche.compute.base import Hypervisor
 from souche.db.store import Store
 from souche.home import Home
-from souche.objects.embedded import EmbeddedOos
 from souche.objects.external import ExternalOos
+from souche.objects.seaweedfs.embedded import EmbeddedOos
 
 CONNECT_SECONDS: Final = 1.5
 NO_BUCKET: Final = "souche-is-it-ready"

@@ -15,7 +15,6 @@ from typing import Final
 
 from souche import run
 from souche.errors import ProgramFailed, ProgramTimedOut
-from souche.objects import seaweedfs_argv as argv
 from souche.objects.base import (
     BadBucketName,
     BucketAccessRefused,
@@ -26,7 +25,8 @@ from souche.objects.base import (
 from souche.objects.names import is_name_for_oos
 from souche.objects.oos import AccountKey as AccountKey
 from souche.objects.s3 import S3Access, S3Store
-from souche.objects.seaweedfs_filer import Filer, FilerFailed, Identity
+from souche.objects.seaweedfs import argv
+from souche.objects.seaweedfs.filer import Filer, FilerFailed, Identity
 
 SHELL_SECONDS: Final = 20.0
 MARKER: Final = "souche-marker"

@@ -25,9 +25,9 @@ from souche.ids import IdSource
 from souche.objects.base import ObjectStore, ObjectsUnavailable
 from souche.objects.oos import AccountKey, Capabilities
 from souche.objects.s3 import S3Access
-from souche.objects.seaweedfs import SeaweedFs, Settings
-from souche.objects.seaweedfs_argv import LOOPBACK
-from souche.objects.seaweedfs_store import SeaweedFsStore
+from souche.objects.seaweedfs.argv import LOOPBACK
+from souche.objects.seaweedfs.server import SeaweedFs, Settings
+from souche.objects.seaweedfs.store import SeaweedFsStore
 from souche.vault import Vault
 
 PROGRAM: Final = Path(sysconfig.get_path("scripts")) / "weed"

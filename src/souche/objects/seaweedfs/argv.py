@@ -6,7 +6,7 @@ is off. The master stands alone, and need not wait 10 seconds, the default, to e
 
 Every user of the machine reaches loopback. So master and filer answer by gRPC only, which asks for the region's
 certificate; and the volume server, which has but HTTP for bytes, asks for a token that those two give
-(`seaweedfs_tls`).
+(`tls`).
 """
 
 import re

@@ -22,7 +22,7 @@ from souche.clock import Clock
 from souche.objects.base import Part, Upload
 from souche.objects.published import PublishedStore
 from souche.objects.s3 import READ_SECONDS, S3Access
-from souche.objects.seaweedfs_filer import BUCKETS, Filer, FilerFailed, PlacedPart, Room
+from souche.objects.seaweedfs.filer import BUCKETS, Filer, FilerFailed, PlacedPart, Room
 
 CHUNK_BYTES: Final = 8 * 1024 * 1024
 HASHED_BYTES: Final = 1024 * 1024

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from souche.objects.base import ObjectsFailed
-from souche.objects.seaweedfs_argv import LOOPBACK, Ports
+from souche.objects.seaweedfs.argv import LOOPBACK, Ports
 
 RANGE: Final = range(20_000, 32_000)
 """below those that the kernel gives to clients (ip_local_port_range begins at 32768)"""

@@ -1,7 +1,7 @@
 """The embedded OOS: SeaweedFS as a child process, with its data under the region's home.
 
 Everything that it says to itself stays on loopback and asks for the region's certificate, or for a token; S3 alone
-listens where the operator says. Who may do what is in `seaweedfs_accounts`.
+listens where the operator says. Who may do what is in `accounts`.
 """
 
 import os
@@ -23,13 +23,13 @@ import structlog
 from souche import run
 from souche.clock import Clock
 from souche.errors import SoucheError
-from souche.objects import seaweedfs_argv as argv
 from souche.objects.base import ObjectsFailed
 from souche.objects.rotation import rotate
-from souche.objects.seaweedfs_accounts import Accounts
-from souche.objects.seaweedfs_filer import Filer
-from souche.objects.seaweedfs_ports import kept_ports
-from souche.objects.seaweedfs_tls import environment, make_certificate, signing
+from souche.objects.seaweedfs import argv
+from souche.objects.seaweedfs.accounts import Accounts
+from souche.objects.seaweedfs.filer import Filer
+from souche.objects.seaweedfs.ports import kept_ports
+from souche.objects.seaweedfs.tls import environment, make_certificate, signing
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 1.0

@@ -122,7 +122,7 @@ class Filer:
     """A filer, by any number of threads."""
 
     def __init__(self, address: str, tls: Path) -> None:
-        """`tls` is the folder of `seaweedfs_tls`. It connects when it is asked first, and again when it must."""
+        """`tls` is the folder of `tls`. It connects when it is asked first, and again when it must."""
         certificate = (tls / "certificate.pem").read_bytes()
         credentials = grpc.ssl_channel_credentials(certificate, (tls / "key.pem").read_bytes(), certificate)
         self._channel = grpc.secure_channel(address, credentials, options=RECONNECT)

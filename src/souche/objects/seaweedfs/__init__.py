@@ -1,0 +1,1 @@
+"""The embedded object store: SeaweedFS, run and kept by the region."""
