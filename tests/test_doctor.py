@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from souche import doctor
-from souche.doctor import GIB, Machine, Result, State
-from souche.room import Usage
+from souche.doctor import Machine, Result, State
+from souche.room import GIB, Usage
 
 BY_NAME = {check.name: check for check in doctor.CHECKS}
 

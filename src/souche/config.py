@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from souche.errors import Invalid
+from souche.room import GIB
 
-GIB: Final = 1024**3
 FILES: Final = ("database_file", "oos_key_file", "require_signed", "tls_cert", "tls_key")
 """settings that name a file; `home` names a folder"""
 MOST_RESERVE_GIB: Final = 1024**2

@@ -24,11 +24,10 @@ from souche.compute.libvirt import accelerator
 from souche.compute.libvirt.host_paths import require_traversable
 from souche.errors import ComputeFailed, SystemFailure
 from souche.objects.seaweedfs import embedded
-from souche.room import LEVELS, Usage, usage_of
+from souche.room import GIB, LEVELS, Usage, usage_of
 from souche.run import PATH, run
 from souche.transfer import sandbox
 
-GIB = 1 << 30
 FREE_BYTES_WANTED = 10 * GIB  # an official image, its build, and a few guests
 FREE_BYTES_NEEDED = 2 * GIB
 LIBVIRT_URI = "qemu:///system"

@@ -12,7 +12,8 @@ from botocore.client import Config
 
 from souche import run
 from souche.errors import StorageFailed
-from souche.model.disk_imports import Checksums, DiskFormat, DiskImport, SaidOfDisk
+from souche.model.disk_imports import Checksums, DiskImport, SaidOfDisk
+from souche.model.disks import DiskFormat
 from souche.objects.addresses import AllowList
 from souche.objects.fetch import Fetcher
 from souche.objects.seaweedfs.server import SeaweedFs

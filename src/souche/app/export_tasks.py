@@ -18,7 +18,8 @@ from souche.app.images import check_available
 from souche.app.region import Region, Work
 from souche.db import access_keys, export_tasks, images, tags
 from souche.model.accounts import AccessKey, Principal
-from souche.model.export_tasks import ExportFormat, ExportTask
+from souche.model.disks import DiskFormat
+from souche.model.export_tasks import ExportTask
 from souche.model.images import Image
 from souche.model.operations import Operation
 from souche.model.query import Query
@@ -145,9 +146,9 @@ def _ask_room(region: Region, task: ExportTask) -> None:
 
 def _check(target: Target, prefix: str) -> None:
     """`prefix`: what the keys will begin with."""
-    if target.disk_format not in get_args(ExportFormat):
+    if target.disk_format not in get_args(DiskFormat):
         raise BadValue(
-            parameter=Term.DISK_FORMAT, reason=f"supported values: {', '.join(get_args(ExportFormat))}"
+            parameter=Term.DISK_FORMAT, reason=f"supported values: {', '.join(get_args(DiskFormat))}"
         )
     if not is_bucket_name(target.bucket):
         raise BadValue(
@@ -170,7 +171,7 @@ def _new(region: Region, work: Work, who: Principal, target: Target, kind: str) 
         snapshot_id=None,
         state=ExportState.QUEUED,
         comment="",
-        disk_format=cast("ExportFormat", target.disk_format),
+        disk_format=cast("DiskFormat", target.disk_format),
         bucket=target.bucket,
         prefix=target.prefix,
         creation_date=region.clock.now(),

@@ -28,11 +28,11 @@ from souche.model.snapshots import Snapshot
 from souche.model.vms import PERFORMANCES, SHUTDOWN_BEHAVIORS
 from souche.operations.images import import_image_from_manifest
 from souche.refusals import BadManifest, MissingParameter, UntrustedExport
+from souche.room import GIB
 from souche.states import ImageState, SnapshotState
 from souche.transfer.import_manifest import ExportedImage, fetch_manifest, path_of, without_query
 from souche.words import Phrase, Term
 
-GIB: Final = 1024**3
 OLD_DEVICE_NAME: Final = re.compile(r"/dev/sda([2-9])")
 """of a second disk, in the published sample (reference section 4)"""
 PRODUCT_CODE: Final = re.compile(r"[A-Za-z0-9-]{1,16}")

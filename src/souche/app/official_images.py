@@ -27,6 +27,7 @@ from souche.model.operations import id_of
 from souche.model.snapshots import Snapshot
 from souche.operations.images import ImportImage, import_image
 from souche.refusals import BadValue, NoSuchAccount
+from souche.room import GIB
 from souche.states import ImageState, SnapshotState
 from souche.transfer.gate import AdmittedDisk
 from souche.trust.codes import CODES
@@ -34,7 +35,6 @@ from souche.words import Term
 
 GRACE_DAYS = 30
 MOST_GRACE_DAYS = 3650
-GIB = 1024**3
 MOST_BYTES = SIZE_GIB[-1] * GIB
 """of a disk, as a guest sees it"""
 

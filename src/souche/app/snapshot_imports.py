@@ -14,11 +14,11 @@ from souche.model.disk_imports import DiskImport
 from souche.model.snapshots import Snapshot
 from souche.operations.snapshots import import_snapshot
 from souche.refusals import UntrustedExport
+from souche.room import GIB
 from souche.transfer import import_disk
 from souche.transfer.import_manifest import path_of, without_query
 from souche.words import Term
 
-GIB: Final = 1024**3
 ANSWER_SECONDS: Final = 20.0
 IDLE_SECONDS: Final = 10.0
 

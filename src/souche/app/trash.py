@@ -14,10 +14,10 @@ from souche.model.snapshots import Snapshot
 from souche.model.volumes import Volume
 from souche.reconcile.holds import without_disk
 from souche.reconcile.leftovers import unrecorded_disks
+from souche.room import GIB
 from souche.states import SnapshotState, VolumeState
 from souche.storage.base import DiskKind, VolumeStore
 
-GIB = 1 << 30
 DESCRIPTION = "Restored from the trash"
 
 

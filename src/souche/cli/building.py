@@ -18,10 +18,11 @@ from souche.model.image_builds import Build
 from souche.model.images import Image
 from souche.recipes import debian
 from souche.recipes.recipe import Recipe
+from souche.room import GIB
 from souche.states import ImageState
 from souche.transfer import gate
 
-BUILD_BYTES = 4 * 1024**3
+BUILD_BYTES = 4 * GIB
 """A build by a recipe takes 2.6 GiB meanwhile."""
 
 GraceDays = Annotated[
@@ -104,7 +105,7 @@ def _published(
 ) -> Image:
     """The image, pending: from here on its operation has the disk."""
     try:
-        entrance = gate.Entrance(gate.QCOW2, recipe.disk_gib * official_images.GIB, administered.region.room)
+        entrance = gate.Entrance(gate.QCOW2, recipe.disk_gib * GIB, administered.region.room)
         built = entrance.admit(disk, disk.stat().st_size)
     except BaseException:
         disk.unlink(missing_ok=True)

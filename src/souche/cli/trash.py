@@ -11,8 +11,8 @@ from souche.app.trash import Discarded
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import told
+from souche.room import GIB
 
-GIB = 1 << 30
 IdsArgument = Annotated[
     list[str] | None, typer.Argument(help="IDs of volumes and snapshots. Default: all of them.")
 ]

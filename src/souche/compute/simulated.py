@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 import structlog
 
 from souche.compute.base import Firewalls, Guest, GuestNetwork, PowerState
 from souche.compute.inspection import ComputeState, SeenGuest
 from souche.errors import ComputeFailed
-from souche.model.disks import DiskSource, FileSource, GuestDisk, GuestHold, MemorySource
+from souche.model.disks import DiskFormat, DiskSource, FileSource, GuestDisk, GuestHold, MemorySource
 from souche.model.security_groups import Rule
 
 Disks = Mapping[str, DiskSource]
@@ -32,7 +32,7 @@ class SourceRecord(TypedDict):
     so that a home can be moved or copied."""
 
     name: str
-    format: Literal["qcow2", "raw"] | None
+    format: DiskFormat | None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from souche.formats.json_fields import Fields, read_object, write_object
 from souche.formats.manifest import VOLUME_TYPES
 from souche.model.images import BootMode, Consistency, ImageMapping, Lineage, VmAttributes
 from souche.refusals import BadManifest, BadSignature, UnknownManifestVersion
+from souche.room import GIB
 from souche.signing import BadPublicKey, PublicKey, SigningKey
 
 VERSION: Final = 1
@@ -29,7 +30,6 @@ HASH_KEY: Final = "souche-companion-sha256"
 SIGNATURE: Final = "Signature"
 PURPOSE: Final = b"souche companion 1\n"
 """Comes before what is signed, so that no signature made for one thing passes for another."""
-GIB: Final = 1024**3
 MOST_BYTES: Final = 1024 * 1024
 MOST_PAUSE_MICROSECONDS: Final = 24 * 3600 * 1000 * 1000
 ATTRIBUTES: Final[Mapping[str, str]] = {

@@ -8,9 +8,9 @@ from souche.db import disk_records
 from souche.db.disk_records import DiskRecord
 from souche.fsck.findings import Finding, Level, Repair, Tools
 from souche.fsck.look import Look, Region
+from souche.room import GIB
 from souche.storage.base import DiskKind
 
-GIB: Final = 1024**3
 BACKUP: Final = "only a backup can bring the bytes back"
 REMOVED: Final = "its disk is removed"
 STRANGER: Final = "nothing in the region has such a name: move the file away"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from souche.app.region import Region
 from souche.compute.base import GuestNetwork
-from souche.config import GIB, SETTINGS, host_and_port, letters_of
+from souche.config import SETTINGS, host_and_port, letters_of
 from souche.db.store import Store
 from souche.faults import Faults
 from souche.home import Facts, Home
@@ -16,6 +16,7 @@ from souche.main.remote_workflows import RemoteWorkflows
 from souche.objects.addresses import AllowList
 from souche.objects.fetch import Fetcher
 from souche.objects.urls import parse_url
+from souche.room import GIB
 from souche.signing import PublicKey
 
 

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-DiskFormat: TypeAlias = Literal["qcow2", "raw"]
-"""What a volume store takes."""
 SourceFormat: TypeAlias = Literal["qcow2", "raw", "vmdk", "vhd", "vhdx", "ova"]
 """What a region takes in; an OVA is an archive with a disk in it."""
 

@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
+DiskFormat: TypeAlias = Literal["qcow2", "raw"]
+"""What a volume store takes, and what an export is written in."""
+
 
 @dataclass(frozen=True)
 class FileSource:
     """A disk in a file of a stated format. Nobody ever guesses a format (design 3.7)."""
 
     path: Path
-    format: Literal["qcow2", "raw"]
+    format: DiskFormat
 
 
 @dataclass(frozen=True)

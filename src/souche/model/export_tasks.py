@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
+from souche.model.disks import DiskFormat
 from souche.model.images import Image
 from souche.states import ExportState
-
-ExportFormat = Literal["qcow2", "raw"]
 
 DAY_SECONDS = 24 * 3600
 MOST_DAYS = 7
@@ -35,7 +33,7 @@ class ExportTask:
     snapshot_id: str | None
     state: ExportState
     comment: str
-    disk_format: ExportFormat
+    disk_format: DiskFormat
     bucket: str
     prefix: str
     creation_date: datetime

@@ -1,8 +1,9 @@
 """Operations that make images."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
+from souche.model.disks import DiskFormat
 from souche.model.images import Image
 from souche.model.operations import Operation, Params, make
 
@@ -54,7 +55,7 @@ class ImportImage(Params):
     workflow: ClassVar[str] = "import_image"
 
     path: str
-    format: Literal["qcow2", "raw"]
+    format: DiskFormat
     size_bytes: int
     grace_days: int
     verify: bool = False

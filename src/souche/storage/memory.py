@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Final, Literal
+from typing import BinaryIO, Final
 
 from souche import run
 from souche.errors import ComputeFailed, StorageFailed, SystemFailure
-from souche.model.disks import DiskSource, FileSource, GuestHold, MemorySource
+from souche.model.disks import DiskFormat, DiskSource, FileSource, GuestHold, MemorySource
 from souche.storage import nbd
 from souche.storage.base import (
     Capture,
@@ -272,7 +272,7 @@ def _pages(contents: Iterable[Content]) -> set[int]:
     return {id(page) for content in contents for page in content.pages.values()}
 
 
-def convert_argv(source: Path, source_format: Literal["qcow2", "raw"], target: Path) -> list[str]:
+def convert_argv(source: Path, source_format: DiskFormat, target: Path) -> list[str]:
     """Copy an image of a stated format to a raw file; holes stay holes."""
     return ["qemu-img", "convert", "-q", "-f", source_format, "-O", "raw", str(source), str(target)]
 
@@ -290,7 +290,7 @@ def _switch(
         raise StorageFailed(reason=f"the guest was not switched: {error}") from error
 
 
-def _import(path: Path, image_format: Literal["qcow2", "raw"]) -> Content:
+def _import(path: Path, image_format: DiskFormat) -> Content:
     with tempfile.TemporaryDirectory(prefix="souche-") as place:
         raw = Path(place) / "image.raw"
         try:

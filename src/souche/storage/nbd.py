@@ -8,11 +8,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import quote
 
 from souche import run
 from souche.errors import ProgramFailed, StorageFailed
+from souche.model.disks import DiskFormat
 
 CLIENTS: Final = 8
 START_SECONDS: Final = 10.0
@@ -30,7 +31,7 @@ server's work."""
 
 
 def server_argv(
-    image: Path, image_format: Literal["qcow2", "raw"], directory: Path, options: Sequence[str] = READ_ONLY
+    image: Path, image_format: DiskFormat, directory: Path, options: Sequence[str] = READ_ONLY
 ) -> list[str]:
     """A server that outlives its clients but not its parent: `setpriv` makes the kernel end it with us.
 
@@ -50,9 +51,7 @@ def uri(path: Path) -> str:
 
 
 @contextmanager
-def serve(
-    image: Path, image_format: Literal["qcow2", "raw"], directory: Path, *, writable: bool = False
-) -> Iterator[str]:
+def serve(image: Path, image_format: DiskFormat, directory: Path, *, writable: bool = False) -> Iterator[str]:
     """Serve an image by a socket in `directory`, which nobody else uses; yields the URI. An image that is served
     `writable` is closed, and has all that was written, when the context ends.
 

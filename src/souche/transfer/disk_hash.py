@@ -8,7 +8,7 @@ from souche.formats.extents import Bytes, Chunk
 from souche.formats.foreign_disks import InspectedDisk
 from souche.formats.qcow2_layout import ForeignLayout, read_qcow2
 from souche.formats.tree_hash import TreeHash, hashed
-from souche.model.disk_imports import DiskFormat
+from souche.model.disks import DiskFormat
 from souche.storage import nbd
 from souche.transfer import reader
 

@@ -20,7 +20,7 @@ from souche.formats import gzip_members, qcow2_stream
 from souche.formats.extents import Allocation, Bytes, Chunk
 from souche.formats.raw_stream import raw_stream
 from souche.formats.tree_hash import TreeHash, hashed
-from souche.model.disk_imports import DiskFormat
+from souche.model.disks import DiskFormat
 from souche.transfer import reader
 from souche.transfer.ahead import ahead
 from souche.transfer.multipart import Padding, StoredObject

@@ -28,7 +28,8 @@ from souche.formats.disk_inspection import (
 from souche.formats.disk_refusals import BadDisk, DiskCutShort, DiskExpands, WrongDiskSize
 from souche.formats.foreign_disks import InspectedDisk
 from souche.formats.ova import OvaDisk
-from souche.model.disk_imports import DiskFormat, SaidOfDisk
+from souche.model.disk_imports import SaidOfDisk
+from souche.model.disks import DiskFormat
 from souche.room import ENDLESS, Room
 from souche.transfer import convert_disk, disk_check
 from souche.transfer.ahead import ahead

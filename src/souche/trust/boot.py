@@ -22,10 +22,10 @@ from souche import run, sandbox, staged
 from souche.errors import ProgramMissing
 from souche.model.image_boots import Boot
 from souche.model.images import Architecture, BootMode
+from souche.room import GIB
 from souche.sandbox import Bind, Limits
 from souche.trust.children import socket_path
 
-GIB: Final = 1 << 30
 MEMORY_MIB: Final = 1024
 LIMITS: Final = Limits(memory_bytes=6 * GIB, cpu_seconds=7200, file_bytes=32 * GIB)
 BOOT_SECONDS: Final = 1800.0

@@ -25,11 +25,11 @@ from souche.model.images import Image
 from souche.model.operations import Operation
 from souche.model.snapshots import Snapshot
 from souche.operations.images import CleanImage
+from souche.room import GIB
 from souche.states import SnapshotState
 from souche.storage.base import Capture
 from souche.trust.engine import Facts
 from souche.workflows import create_image, locks
-from souche.workflows.create_vm import GIB
 from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
 

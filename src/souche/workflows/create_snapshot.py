@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from souche.db import snapshots, volumes
 from souche.model.operations import Operation
 from souche.operations.snapshots import CreateSnapshot
+from souche.room import GIB
 from souche.states import SnapshotState
 from souche.storage.base import Capture, CaptureReport
 from souche.workflows import locks
-from souche.workflows.create_vm import GIB
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
 

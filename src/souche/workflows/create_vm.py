@@ -18,12 +18,11 @@ from souche.model import stop_reasons
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
 from souche.operations.vms import CreateVm
+from souche.room import GIB
 from souche.states import LinkState, VmState
 from souche.workflows import guests, locks
 from souche.workflows.engine import Ending, Step, Workflow
 from souche.workflows.parts import Parts
-
-GIB = 1024**3
 
 
 def make_volume(parts: Parts, volume: Volume) -> None:

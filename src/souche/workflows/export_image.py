@@ -40,8 +40,8 @@ from souche.model.operations import Operation
 from souche.objects.base import ObjectStore
 from souche.objects.patient import PatientStore
 from souche.operations.exports import ExportImage
+from souche.room import GIB
 from souche.workflows import exports, locks
-from souche.workflows.create_vm import GIB
 from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
 

@@ -17,9 +17,9 @@ from souche.db import volume_updates, volumes
 from souche.errors import StorageFailed
 from souche.model.operations import Operation
 from souche.operations.volumes import UpdateVolume
+from souche.room import GIB
 from souche.states import VolumeUpdateState
 from souche.workflows import locks
-from souche.workflows.create_vm import GIB
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
 

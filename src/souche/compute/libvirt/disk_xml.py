@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from souche.compute.libvirt.markup import parse, text
 from souche.errors import ComputeFailed
-from souche.model.disks import DiskSource, FileSource, GuestDisk
+from souche.model.disks import DiskFormat, DiskSource, FileSource, GuestDisk
 
 CacheMode = Literal["none", "writeback"]
 
@@ -126,7 +126,7 @@ def _view(element: ET.Element) -> DiskView | None:
     source, driver = element.find("source"), element.find("driver")
     if volume_id is None or target is None or source is None or driver is None:
         return None
-    format_ = cast(Literal["qcow2", "raw"], driver.get("type"))
+    format_ = cast(DiskFormat, driver.get("type"))
     return DiskView(volume_id, target.get("dev", ""), FileSource(Path(source.get("file", "")), format_))
 
 

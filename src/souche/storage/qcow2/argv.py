@@ -8,7 +8,9 @@ time.
 """
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
+
+from souche.model.disks import DiskFormat
 
 QCOW2_OPTIONS: Final = "compat=1.1,lazy_refcounts=off"
 
@@ -32,7 +34,7 @@ def check_idle(path: Path) -> list[str]:
     return ["qemu-img", "info", "-f", "qcow2", str(path)]
 
 
-def convert(source: Path, source_format: Literal["qcow2", "raw"], target: Path) -> list[str]:
+def convert(source: Path, source_format: DiskFormat, target: Path) -> list[str]:
     """Copy an image into a new one without a backing file; holes stay holes."""
     return [
         *("qemu-img", "convert", "-q", "-f", source_format, "-O", "qcow2"),
@@ -40,7 +42,7 @@ def convert(source: Path, source_format: Literal["qcow2", "raw"], target: Path) 
     ]
 
 
-def measure(source: Path, source_format: Literal["qcow2", "raw"]) -> list[str]:
+def measure(source: Path, source_format: DiskFormat) -> list[str]:
     """How long such a copy is, at most, as JSON."""
     return ["qemu-img", "measure", "--output=json", "-f", source_format, "-O", "qcow2", str(source)]
 

@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from souche import run
 from souche.errors import StorageFailed
 from souche.formats.qcow2_layout import is_of_stream
-from souche.model.disks import FileSource
+from souche.model.disks import DiskFormat, FileSource
 from souche.room import ENDLESS, Room
 from souche.storage import nbd
 from souche.storage.base import (
@@ -132,7 +132,7 @@ class Qcow2Store:
                     self._directory.seal([layer])
                     self._directory.snapshots.set(snapshot_id, layer)
 
-    def _convert(self, path: Path, format: Literal["qcow2", "raw"], image: Path) -> None:
+    def _convert(self, path: Path, format: DiskFormat, image: Path) -> None:
         told = json.loads(run.run(argv.measure(path, format), timeout_seconds=SHORT_SECONDS))
         self._room.ask(int(told["required"]))
         command = argv.convert(path, format, image)
