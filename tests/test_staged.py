@@ -56,11 +56,11 @@ from pathlib import Path
 from souche import staged
 
 folder, precious = map(Path, sys.argv[1:])
-subprocess.run(["mount", "--bind", precious, folder / "system/dev shm"], check=True)
-assert staged.mounts_below(folder) == [str(folder / "system/dev shm")]
+subprocess.run(["mount", "--bind", precious, folder / "system/dév shm"], check=True)
+assert staged.mounts_below(folder) == [str(folder / "system/dév shm")]
 staged.remove(folder)
 assert (folder / "system").exists()
-subprocess.run(["umount", folder / "system/dev shm"], check=True)
+subprocess.run(["umount", folder / "system/dév shm"], check=True)
 staged.remove(folder)
 assert not folder.exists()
 """
@@ -70,7 +70,7 @@ def test_a_folder_with_something_mounted_in_it_is_left(tmp_path: Path) -> None:
     """mmdebstrap mounts this machine's own /dev/shm in what it makes."""
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").write_text("of others")
-    (tmp_path / "folder" / "system" / "dev shm").mkdir(parents=True)
+    (tmp_path / "folder" / "system" / "dév shm").mkdir(parents=True)
     private = ["unshare", "--mount", "--propagation", "private", "--"]
     places = [tmp_path / "folder", tmp_path / "precious"]
     subprocess.run([*private, sys.executable, "-c", REMOVAL, *places], check=True)

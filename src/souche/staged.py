@@ -6,6 +6,7 @@ operation names, was left by one that was killed: the server removes it (`reconc
 
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -54,11 +55,15 @@ def remove(path: Path) -> None:
 
 
 def mounts_below(path: Path) -> list[str]:
-    """What is mounted on a folder or below it (proc_pid_mountinfo(5): octal for spaces and the like)."""
-    fields = (line.split(" ")[4] for line in MOUNTS.read_text(errors="surrogateescape").splitlines())
-    points = (point.encode("utf-8", "surrogateescape").decode("unicode_escape") for point in fields)
+    """What is mounted on a folder or below it."""
+    points = (_plain(line.split(b" ")[4]) for line in MOUNTS.read_bytes().split(b"\n") if line)
     whole = str(path.resolve())
     return [point for point in points if point == whole or point.startswith(f"{whole}/")]
+
+
+def _plain(point: bytes) -> str:
+    """A path as the kernel writes it: spaces and the like in octal, all else as it is (proc_pid_mountinfo(5))."""
+    return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), point))
 
 
 def is_held(path: Path) -> bool:
