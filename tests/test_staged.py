@@ -1,5 +1,6 @@
 """What an operator's command has staged is gone when a signal ends it; after a kill nobody holds it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -94,3 +95,36 @@ def test_what_is_gone_or_a_link_is_held_by_nobody(tmp_path: Path) -> None:
         assert staged.is_held(tmp_path)
         assert not staged.is_held(tmp_path / "link")
         assert not staged.is_held(tmp_path / "gone")
+
+
+def test_what_may_not_be_looked_at_counts_as_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a file of another user's."""
+
+    def refused(*_given: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refused)
+        assert staged.is_held(tmp_path)
+    assert not staged.is_held(tmp_path)
+
+
+def test_what_is_handed_on_is_held_beside_its_folder(tmp_path: Path) -> None:
+    with staged.folder(tmp_path) as folder:
+        (folder / "disk").write_text("a disk")
+        with staged.handed_on(folder / "disk") as path:
+            assert (path.parent, path.read_text(), staged.is_held(path)) == (tmp_path, "a disk", True)
+    assert list(tmp_path.iterdir()) == [path]
+    assert not staged.is_held(path)
+
+
+@pytest.mark.parametrize(("error", "left"), [(ValueError, 0), (KeyboardInterrupt, 1)])
+def test_what_is_handed_on_is_removed_where_it_is_refused(
+    tmp_path: Path, error: type[BaseException], left: int
+) -> None:
+    """Where a signal comes, the operation may be recorded already."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "disk").touch()
+    with pytest.raises(error), staged.handed_on(tmp_path / "folder" / "disk"):
+        raise error
+    assert len([path for path in tmp_path.iterdir() if path.is_file()]) == left

@@ -4,6 +4,7 @@ The process that makes one holds a lock on it (flock(2)), which ends with the pr
 operation names, was left by one that was killed: the server removes it (`reconcile/leftovers.py`).
 """
 
+import errno
 import fcntl
 import os
 import re
@@ -17,6 +18,7 @@ from typing import Final
 import structlog
 
 MOUNTS: Final = Path("/proc/self/mountinfo")
+GONE_OR_LINK: Final = (errno.ENOENT, errno.ELOOP)
 
 log = structlog.get_logger()
 
@@ -43,6 +45,20 @@ def folder(staging: Path, prefix: str = "") -> Iterator[Path]:
             remove(path)
 
 
+@contextmanager
+def handed_on(file: Path) -> Iterator[Path]:
+    """Move a file out of the folder that it was made in, to beside the folder, and hold it there: until an operation
+    names it. It is removed where that fails, but not where a signal ends it: the operation may be recorded by then.
+    """
+    beside = file.parent.with_name(f"{file.parent.name}.{file.name}")
+    with held(file):
+        try:
+            yield file.rename(beside)
+        except Exception:
+            beside.unlink(missing_ok=True)
+            raise
+
+
 def remove(path: Path) -> None:
     """Remove a file or a folder as far as it goes; all of it is left where something is mounted in it. A program for
     building systems that was killed may have mounted this machine's own /dev/shm there."""
@@ -67,11 +83,11 @@ def _plain(point: bytes) -> str:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process that lives holds it; not what is gone."""
+    """Whether a process that lives holds it; not what is gone. What cannot be looked at counts as held."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno not in GONE_OR_LINK
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,5 +1,8 @@
 import os
 from datetime import timedelta
+from pathlib import Path
+
+import pytest
 
 from souche import staged
 from souche.app import launches, official_images, vm_transitions, volumes
@@ -91,3 +94,21 @@ def test_staged_disks_that_nobody_wants_or_holds_are_removed(world: World) -> No
     assert sorted(path.name for path in staging.iterdir()) == ["held.qcow2", "new.qcow2", "wanted.raw"]
     leftovers.remove_staged(world.parts, staging)
     assert sorted(path.name for path in staging.iterdir()) == ["new.qcow2", "wanted.raw"]
+
+
+def test_a_staged_disk_that_is_let_go_of_amid_a_sweep_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its operation is recorded before: what the sweep read earlier does not name it."""
+    disk = world.home / "staging" / "disk.raw"
+    disk.write_bytes(b"disk")
+    os.utime(disk, (0, 0))
+
+    def let_go(path: Path) -> bool:
+        wanted = AdmittedDisk(path, "raw", 1 * 1024**3)
+        official_images.publish(world.region, official_images.DiskImage(wanted, "Test", "", ("legacy",)))
+        return False
+
+    monkeypatch.setattr(staged, "is_held", let_go)
+    leftovers.remove_staged(world.parts, world.home / "staging")
+    assert disk.exists()

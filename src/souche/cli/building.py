@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +21,7 @@ from souche.recipes.recipe import Recipe
 from souche.room import GIB
 from souche.states import ImageState
 from souche.transfer import gate
+from souche.transfer.gate import AdmittedDisk
 
 BUILD_BYTES = 4 * GIB
 """A build by a recipe takes 2.6 GiB meanwhile."""
@@ -89,8 +90,10 @@ def build_and_publish(
         disk = folder / "disk.qcow2"
         packages = administered.builder.build(recipe, disk, work_dir=folder / "work", progress=progress)
         progress("taking the disk in", 1.0)
-        with staged.held(disk):
-            taken = disk.rename(administered.staging / f"{folder.name}.qcow2")
+        entrance = gate.Entrance(gate.QCOW2, recipe.disk_gib * GIB, administered.region.room)
+        built = entrance.admit(disk, disk.stat().st_size)
+        with staged.handed_on(built.path) as path:
+            taken = replace(built, path=path)
             pending = _published(administered, recipe, publisher, terms, taken, packages)
     return made(administered, pending)
 
@@ -100,18 +103,12 @@ def _published(
     recipe: Recipe,
     publisher: Account,
     terms: Terms,
-    disk: Path,
+    disk: AdmittedDisk,
     packages: Mapping[str, str],
 ) -> Image:
     """The image, pending: from here on its operation has the disk."""
-    try:
-        entrance = gate.Entrance(gate.QCOW2, recipe.disk_gib * GIB, administered.region.room)
-        built = entrance.admit(disk, disk.stat().st_size)
-    except BaseException:
-        disk.unlink(missing_ok=True)
-        raise
     wanted = DiskImage(
-        disk=built,
+        disk=disk,
         family=recipe.family,
         description=recipe.description,
         boot_modes=recipe.boot_modes,

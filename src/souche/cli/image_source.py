@@ -2,7 +2,6 @@
 
 import re
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -213,17 +212,12 @@ def _admitted(
     first = _first_bytes(file)
     if said.format == "raw":
         _note_beginning(first, said)
-    with tempfile.NamedTemporaryFile(dir=administered.staging, delete=False) as made:
-        path = Path(made.name)
-    try:
-        with staged.held(path):
-            with _advised(file, first, said):
-                room = administered.region.room
-                taken = gate.take_file(file, path, said, official_images.MOST_BYTES, room, given=given)
-            yield taken
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    room = administered.region.room
+    with staged.folder(administered.staging) as folder:
+        with _advised(file, first, said):
+            taken = gate.take_file(file, folder / "disk", said, official_images.MOST_BYTES, room, given=given)
+        with staged.handed_on(taken.path) as path:
+            yield replace(taken, path=path)
 
 
 @contextmanager

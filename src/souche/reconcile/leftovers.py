@@ -117,14 +117,20 @@ def forget_terminated(records: Records) -> None:
 
 def remove_staged(parts: Parts, staging: Path) -> None:
     """Disk files on their way in whose maker was killed: those that no operation is about, and no process holds."""
-    outstanding = engine.outstanding(parts)
-    named = {each.params.path for each in outstanding if isinstance(each.params, ImportImage)}
-    named |= {str(staging / operation.subject_id) for operation in outstanding}
     before = (parts.clock.now() - STAGED_KEPT).timestamp()
 
     def remove_old(path: Path) -> None:
-        if str(path) not in named and path.lstat().st_mtime < before and not staged.is_held(path):
+        if path.lstat().st_mtime >= before or staged.is_held(path):
+            return
+        if str(path) not in _named(parts, staging):  # asked last: it is let go of once an operation names it
             log.warning("removing a staged disk that nobody wants", path=str(path))
             staged.remove(path)
 
     each(staging.iterdir(), remove_old)
+
+
+def _named(parts: Parts, staging: Path) -> set[str]:
+    """The paths of what operations under way are about."""
+    outstanding = engine.outstanding(parts)
+    disks = {each.params.path for each in outstanding if isinstance(each.params, ImportImage)}
+    return disks | {str(staging / operation.subject_id) for operation in outstanding}

@@ -192,6 +192,7 @@ def _copy(source: Path, path: Path, room: Room, *, given: bool) -> None:
         path.chmod(PRIVATE_FILE)
         return
     room.ask(source.stat().st_blocks * BLOCK_BYTES)
+    path.touch(PRIVATE_FILE)
     command = ["cp", "--reflink=auto", "--sparse=always", "--", str(source.absolute()), str(path)]
     run.run(command, timeout_seconds=COPY_SECONDS, watch=room.check)
 

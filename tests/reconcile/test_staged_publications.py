@@ -1,0 +1,87 @@
+"""What an operator publishes is in the staging folder until its operation has it, however long that takes: no sweep of
+the region's server, which runs beside the command, removes it (docs/official-images.md)."""
+
+import hashlib
+import lzma
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from souche.app import official_images
+from souche.cli import image_source
+from souche.cli.image_source import Vouched
+from souche.main.administration import administer
+from souche.reconcile import leftovers
+from souche.transfer import sandbox
+from souche.transfer.gate import Entrance
+from souche.transfer.sparse_file import SparseFile
+from tests.support.foreign_disks import make
+from tests.workflows.world import World
+
+MIB = 1024 * 1024
+
+
+class Sweeps:
+    """Sweeps of a server long after anything was written. `seen` has what each of them found."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._staging = world.home / "staging"
+        self.seen: list[list[str]] = []
+
+    def __call__(self) -> None:
+        before = sorted(self._staging.iterdir())
+        for path in before:
+            os.utime(path, (0, 0))
+        leftovers.remove_staged(self._world.parts, self._staging)
+        assert sorted(self._staging.iterdir()) == before
+        self.seen.append([path.name for path in before])
+
+    def around(self, done: Callable[..., Any]) -> Callable[..., Any]:
+        """What is done, with a sweep before and after it."""
+
+        def swept(*given: Any, **named: Any) -> Any:
+            self()
+            result = done(*given, **named)
+            self()
+            return result
+
+        return swept
+
+
+def source(folder: Path, name: str) -> Path:
+    raw = folder / "disk.raw"
+    raw.write_bytes(bytes(510) + b"\x55\xaa" + bytes(MIB - 512))
+    if name == "disk.raw.xz":
+        (folder / name).write_bytes(lzma.compress(raw.read_bytes()))
+    elif name != raw.name:
+        make(raw, folder / name, name.rpartition(".")[2])
+    (folder / name).chmod(0o644)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("name", "vouched"),
+    [("disk.raw", False), ("disk.raw", True), ("disk.raw.xz", False), ("disk.vmdk", False)],
+)
+def test_no_sweep_removes_what_is_being_published(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, vouched: bool
+) -> None:
+    file, sweep = source(tmp_path, name), Sweeps(world)
+    for place, step in ((SparseFile, "finish"), (Entrance, "admit"), (sandbox, "run_in")):
+        monkeypatch.setattr(place, step, sweep.around(getattr(place, step)))
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest() if vouched else None
+    with (
+        administer(world.home, make=True) as administered,
+        image_source.taken_in(administered, str(file), None, Vouched(sha256)) as disk,
+    ):
+        sweep()
+        assert (disk.path.parent, disk.path.stat().st_mode & 0o777) == (administered.staging, 0o600)
+        wanted = official_images.DiskImage(disk, "Test", "", ("legacy",))
+        official_images.publish(world.region, wanted)
+    sweep()
+    assert sweep.seen[-1] == [disk.path.name]
+    assert len(sweep.seen) > 3
