@@ -1,12 +1,18 @@
 """Reports are made in the background, whatever is in the way (docs/trust.md)."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
+
+import pytest
 
 from souche.db import image_reports
 from souche.errors import ProgramMissing
-from souche.model.image_reports import Examination, Report, ReportState
+from souche.model.image_reports import Examination, Report, ReportState, hidden
+from souche.model.images import ImageMapping
 from souche.reconcile import image_reports as sweep
+from souche.trust.children import answer_of
 from souche.trust.codes import finding
 from souche.trust.engine import Engine, Facts
 from souche.workflows.parts import Parts
@@ -22,6 +28,7 @@ class ToldEngine:
     error: Exception | None = None
     other: bool = False
     lacks: str | None = None
+    answers: list[Examination] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
 
     def missing(self) -> str | None:
@@ -31,6 +38,8 @@ class ToldEngine:
         self.asked.append(len(disks))
         if self.error is not None:
             raise self.error
+        if self.answers:
+            return self.answers.pop(0)
         return Examination(self.name, "Debian", (finding("logs", "/var/log", "Logs."),), (), self.other)
 
 
@@ -80,6 +89,50 @@ def test_a_disk_that_the_store_cannot_give_is_unreadable(world: World, origin: O
     sweep.make(parts(world, ToldEngine()))
     assert [each.code for each in report(world, lost.image_id).findings] == ["unreadable"]
     assert [each.code for each in report(world, origin.cast.image_id).findings] == ["logs"]
+
+
+def made_of(os: str, user: str) -> Examination:
+    key = finding("authorized-key", f"/srv/{user}/keys", f"A key opens '{user}'.", user=user)
+    return Examination("told", os, (key,), ())
+
+
+def test_what_a_database_cannot_hold_is_no_part_of_an_answer(world: World, origin: Original) -> None:
+    said = json.dumps(asdict(made_of("a\0b\x1b", "z\0o\ud800e")))
+    sweep.make(parts(world, ToldEngine(answers=[answer_of("told", ["echo", said], 20)])))
+    made = report(world, origin.cast.image_id)
+    assert (made.os, [each.code for each in made.findings]) == ("a?b\x1b", ["authorized-key"])
+    assert [each.user for each in made.findings] == ["z?o?e"]
+    shown = hidden(made.findings[0])
+    assert (shown.path, shown.text) == ("/srv/*/keys", "A key opens '*'.")
+
+
+@pytest.mark.parametrize(
+    ("os", "user"), [("a\0b", "a"), ("a", "a\0b"), ("a\ud800b", "a"), ("a", "a\ud800b"), ("a" * 600, "a")]
+)
+def test_a_report_that_cannot_be_recorded_keeps_no_other_waiting(
+    os: str, user: str, world: World, origin: Original
+) -> None:
+    """One database takes what another refuses: what counts is that the next image has its report."""
+    mappings = (ImageMapping("/dev/sda1", origin.cast.snapshot_id, 10),)
+    later = world.parts.clock.now() + timedelta(hours=1)
+    behind = make_image(world.region, origin.cast.alice, "behind", mappings=mappings, creation_date=later)
+    sweep.make(parts(world, ToldEngine(answers=[made_of(os, user)])))
+    first, second = (report(world, each) for each in (origin.cast.image_id, behind.image_id))
+    assert first.is_complete
+    assert [(each.code, each.user) for each in first.findings] in (
+        [("authorized-key", user)],
+        [("unreadable", None)],
+    )
+    assert (second.state, second.os) == (ReportState.COMPLETED, "Debian")
+
+
+def test_what_the_slower_engine_found_and_nobody_can_record_leaves_the_first(
+    world: World, origin: Original
+) -> None:
+    second = ToldEngine("second", answers=[made_of("a\ud800b", "a")])
+    sweep.make(parts(world, ToldEngine("first", other=True), second))
+    made = report(world, origin.cast.image_id)
+    assert (made.state, made.engine) == (ReportState.COMPLETED, "first")
 
 
 def test_the_slower_engine_looks_at_what_the_first_cannot_read_after_all_others(

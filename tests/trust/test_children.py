@@ -1,5 +1,6 @@
 """A process that works on a disk, and what is made of one that does not end as it should."""
 
+import json
 import threading
 import time
 from datetime import date
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from souche.model.image_cleanings import Cleaned, Done
+from souche.model.image_reports import Examination
 from souche.refusals import CannotClean
 from souche.trust.appliance_cleaner import ApplianceCleaner
-from souche.trust.children import last_line, output_of
+from souche.trust.children import decoded, last_line, output_of
 from souche.trust.engine import Facts
 
 
@@ -18,6 +21,17 @@ def test_what_a_process_says_is_returned_when_it_ends_well() -> None:
     assert said is not None
     assert last_line(said) == b"answer"
     assert output_of(["sh", "-c", "echo answer; exit 1"], 20) is None
+
+
+def test_an_answer_of_another_shape_is_none() -> None:
+    for said in (b"", b"{", b"[]", b'{"engine": 1}', b"\xff", b"[" * 100_000):
+        assert decoded(said, Examination) is None
+
+
+def test_every_text_of_an_answer_can_be_stored() -> None:
+    done = [{"code": "a\0", "path": "b\ud800", "text": "c\x1b", "user": "\udfff\0"}]
+    said = json.dumps({"engine": "e\0", "os": "\u2028", "done": done}).encode()
+    assert decoded(said, Cleaned) == Cleaned("e?", "\u2028", (Done("a?", "b?", "c\x1b", "??"),))
 
 
 def test_a_process_that_takes_too_long_is_ended() -> None:

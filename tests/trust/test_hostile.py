@@ -1,15 +1,18 @@
 """Disks whose authors want a clean report: what a launch would use is found all the same, or is said to be unread."""
 
+import json
 import struct
 import zlib
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from souche.model.image_reports import Examination, Severity
+from souche.model.image_reports import Examination, Severity, hidden
+from souche.trust.children import decoded
 from souche.trust.disks.layout import look
 from souche.trust.disks.partitions import read_table
 from souche.trust.engine import Facts
@@ -199,6 +202,37 @@ def test_a_file_in_a_home_folder_is_its_users(tmp_path: Path) -> None:
     assert [(each.path, each.user) for each in made.findings if each.code == "setuid-file"] == [
         ("/srv/zoe/sh", "zoe")
     ]
+
+
+NAMED: Final = PASSWD + "z\0\x1boe:x:1001:1001::/srv/z:/bin/bash\n"
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"etc/passwd": f"{PASSWD}z\0\x1boe:{HASH}:0:0\n"}, "usable-password"),
+        ({"etc/passwd": f"{PASSWD}{'z' * 300}:{HASH}:0:0\n"}, "usable-password"),
+        ({"etc/passwd": NAMED, "srv/z/.ssh/authorized_keys": KEY}, "authorized-key"),
+        ({"etc/passwd": NAMED, "srv/z/.bash_history": "ls\n"}, "shell-history"),
+        ({"etc/sudoers": "\0zoe ALL=(ALL) NOPASSWD: ALL\n"}, "sudo-nopasswd"),
+    ],
+)
+def test_a_name_that_cannot_be_shown_is_hidden_as_others_are(
+    changed: dict[str, str | bytes | None], code: str, tmp_path: Path
+) -> None:
+    made = looked(corpus.linux(tmp_path, Files(changed)))
+    (each,) = (each for each in made.findings if each.code == code)
+    assert each.user is not None
+    assert each.user.isprintable()
+    assert f"'{each.user}'" in each.text
+    assert "z" not in hidden(each).text
+
+
+def test_the_name_of_a_system_is_as_the_disk_has_it_but_for_what_no_database_holds(tmp_path: Path) -> None:
+    made = looked(corpus.linux(tmp_path, Files({"etc/os-release": 'PRETTY_NAME="a\0b\x1b"\n'})))
+    assert made.os == "a\0b\x1b"
+    read = decoded(json.dumps(asdict(made)).encode(), Examination)
+    assert read == replace(made, os="a?b\x1b")
 
 
 def test_a_windows_beside_a_linux_is_looked_into(tmp_path: Path) -> None:

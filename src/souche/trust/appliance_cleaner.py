@@ -7,13 +7,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import msgspec
 import structlog
 
 from souche.errors import ProgramMissing
 from souche.model.image_cleanings import Cleaned
 from souche.refusals import CannotClean
-from souche.trust.children import last_line, output_of, socket_of
+from souche.trust.children import decoded, output_of, socket_of
 from souche.trust.cleaner import Tell
 from souche.trust.engine import Facts
 
@@ -37,7 +36,7 @@ class ApplianceCleaner:
             raise ProgramMissing(program="python3-guestfs")
         with self._alone:
             said = output_of(argv(disks, facts), WALL_SECONDS, _follow(tell))
-        cleaned = None if said is None else _read(said)
+        cleaned = None if said is None else decoded(said, Cleaned)
         if cleaned is None:
             log.warning("the cleaning did not end", said=(said or b"")[-2000:].decode(errors="replace"))
             raise CannotClean(reason="the work on its disks did not end, the region's log has more")
@@ -65,10 +64,3 @@ def _follow(tell: Tell) -> Callable[[bytes], None]:
         tell(int(number) if number.isdigit() else 0)
 
     return look
-
-
-def _read(said: bytes) -> Cleaned | None:
-    try:
-        return msgspec.json.decode(last_line(said), type=Cleaned)
-    except msgspec.MsgspecError:
-        return None

@@ -1,11 +1,12 @@
 """Processes that examine or clean disks, and the line of JSON that each answers with."""
 
+import json
 import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -22,6 +23,7 @@ MOST_LOOKED_AT: Final = 4096
 log = structlog.get_logger()
 
 Look = Callable[[bytes], None]
+Answer = TypeVar("Answer")
 
 
 def answer_of(engine: str, command: Sequence[str], most_seconds: float) -> Examination:
@@ -52,6 +54,15 @@ def output_of(command: Sequence[str], most_seconds: float, look: Look | None = N
     if not ended:
         log.warning("a process did not end well", said=said[-2000:].decode(errors="replace"))
     return said if ended else None
+
+
+def decoded(said: bytes, kind: type[Answer]) -> Answer | None:
+    """The answer of a process, in which every text can be stored; None: it has another shape. Texts of a guest's are in
+    it, and what a crafted file system made of the process."""
+    try:
+        return msgspec.convert(_storable(json.loads(last_line(said))), kind)
+    except (ValueError, RecursionError):
+        return None
 
 
 def last_line(said: bytes) -> bytes:
@@ -90,9 +101,21 @@ def _ran(command: Sequence[str], answer: BinaryIO, most_seconds: float, look: Lo
 
 
 def _read(engine: str, said: bytes) -> Examination:
-    last = last_line(said)
-    try:
-        return msgspec.json.decode(last, type=Examination)
-    except msgspec.MsgspecError:
-        log.warning("an examination said what it cannot", said=last[:200])
+    made = decoded(said, Examination)
+    if made is None:
+        log.warning("an examination said what it cannot", said=last_line(said)[:200])
         return unreadable(engine, "The examination gave no answer.", other=True)
+    return made
+
+
+def _storable(value: object) -> object:
+    """Every text in what JSON has, as any database takes it: PostgreSQL has no NUL, and UTF-8 no half of a surrogate
+    pair."""
+    match value:
+        case str():
+            return value.replace("\0", "?").encode(errors="replace").decode()
+        case list():
+            return [_storable(each) for each in value]
+        case dict():
+            return {name: _storable(each) for name, each in value.items()}
+    return value

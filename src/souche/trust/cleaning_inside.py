@@ -20,7 +20,7 @@ from souche.trust.cleaning import plan
 from souche.trust.cleaning.changes import Change, Deed, deed
 from souche.trust.disks.tree import Node
 from souche.trust.engine import Facts
-from souche.trust.examination import printable
+from souche.trust.examination import printable, shown
 
 MOST_WIPED: Final = 8 << 20
 """of a file; what is behind is given back to the disk with the rest of the free space"""
@@ -169,7 +169,7 @@ def _give_back(handle: Any) -> None:
 
 
 def _shown(done: Done) -> Done:
-    return Done(done.code, printable(done.path), printable(done.text), done.user)
+    return Done(done.code, *shown(done.path, done.text, done.user))
 
 
 def _tell(percent: int) -> None:

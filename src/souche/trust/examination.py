@@ -24,6 +24,8 @@ WindowsCheck = Callable[[WindowsSystem], Iterable[Finding]]
 MOST_FINDINGS: Final = 1000
 MOST_OF_A_CODE: Final = 100
 MOST_TEXT: Final = 500
+MOST_NAME: Final = 255
+"""of a user: as long as the name of a home folder can be"""
 MOST_SYSTEMS: Final = 16
 TOO_MANY: Final = "There are too many systems: this one was not looked at."
 
@@ -252,16 +254,22 @@ def _bounded(findings: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def _short(each: Finding) -> Finding:
-    if (
-        max(len(each.path), len(each.text)) <= MOST_TEXT
-        and each.path.isprintable()
-        and each.text.isprintable()
-    ):
-        return each
-    path, text = (printable(part) for part in (each.path, each.text))
-    return Finding(each.code, each.severity, path, each.fingerprint, text, each.remedy, each.user)
+    path, text, user = shown(each.path, each.text, each.user)
+    return replace(each, path=path, text=text, user=user)
+
+
+def shown(path: str, text: str, user: str | None) -> tuple[str, str, str | None]:
+    """A path and a text as far as they are shown, and the user's name as it stands in both: `without_user` replaces
+    it there."""
+    if user and len(user) > MOST_NAME:
+        text = text.replace(f"'{user}'", f"'{user[:MOST_NAME]}'")
+        user = user[:MOST_NAME]
+    return printable(path), printable(text), None if user is None else printable(user)
 
 
 def printable(text: str) -> str:
     """A guest's text as far as it is shown."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:MOST_TEXT])
+    text = text[:MOST_TEXT]
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 
+import sqlalchemy as sa
 import structlog
 
 from souche.db import image_reports, images
@@ -24,14 +25,25 @@ def report_on(parts: Parts, image_id: str, *, other: bool = False) -> bool:
             return False
         image_reports.request(connection, image_id)
         image_reports.set_active(connection, image_id)
-    made = _examined(parts, image, parts.engines[-1 if other else 0])
+    engine = parts.engines[-1 if other else 0]
+    made = _examined(parts, image, engine)
     follows = made.other and not other and len(parts.engines) > 1 and parts.engines[-1].missing() is None
+    try:
+        _record(parts, image_id, made, other=other, follows=follows)
+    except (sa.exc.DataError, ValueError) as error:  # every round would end here: no other image had its turn
+        reason = str(getattr(error, "orig", error))
+        log.warning("what was found in an image could not be recorded", image_id=image_id, reason=reason)
+        lost = unreadable(engine.name, "What was found could not be recorded, see the log of the region.")
+        _record(parts, image_id, lost, other=other, follows=follows)
+    return follows
+
+
+def _record(parts: Parts, image_id: str, made: Examination, *, other: bool, follows: bool) -> None:
     with parts.store.begin() as connection:
         if other and not made.os:
             image_reports.finish(connection, image_id)  # what the first engine found says more
         else:
             image_reports.store(connection, image_id, made, parts.clock.now(), other=follows)
-    return follows
 
 
 def report_wholly(parts: Parts, image_id: str) -> None:
