@@ -70,6 +70,7 @@ def test_key_files_are_found_however_they_are_written(option: str, file: str, tm
         {SSHD: f"{NO_PASSWORDS}UsePAM yes\n"},
         {SSHD: f"{NO_PASSWORDS}UsePAM yes\n{NO_PAM}Match User a\nChallengeResponseAuthentication yes\n"},
         {SSHD: NO_PASSWORDS, "etc/default/ssh": 'SSHD_OPTS="-o PasswordAuthentication=yes"\n'},
+        {SSHD: NO_PASSWORDS, "etc/default/ssh": 'SSHD_OPTS="-o UsePAM=yes"\n'},
         {SSHD: NO_PASSWORDS, "etc/sysconfig/sshd": "OPTIONS='-f /etc/other'\n", "etc/other": PASSWORDS},
     ],
 )  # fmt: skip

@@ -47,7 +47,7 @@ def sshd_options(system: System) -> Iterator[Finding]:
         text = "The SSH server lets users in by password."
         yield finding("sshd-password", CONFIGURATION, text)
     elif _is_yes(system.sshd.in_blocks("passwordauthentication")):
-        text = "The SSH server lets some users in by password (Match)."
+        text = "The SSH server lets some users in by password (Match, or its command line)."
         yield finding("sshd-password", CONFIGURATION, text)
     elif _asks_pam(system):
         text = "The SSH server has PAM ask for passwords (KbdInteractiveAuthentication)."
@@ -56,7 +56,7 @@ def sshd_options(system: System) -> Iterator[Finding]:
         text = "The SSH server lets root in by any means, passwords too."
         yield finding("sshd-root", CONFIGURATION, text)
     elif _is_yes(system.sshd.in_blocks("permitrootlogin")):
-        text = "The SSH server lets root in by any means from some places (Match)."
+        text = "The SSH server lets root in by any means from some places (Match, or its command line)."
         yield finding("sshd-root", CONFIGURATION, text)
     commands = [
         system.sshd.for_everybody("authorizedkeyscommand", "none"),
@@ -77,7 +77,8 @@ def _asks_pam(system: System) -> bool:
         system.sshd.for_everybody("kbdinteractiveauthentication", "yes"),
         *system.sshd.in_blocks("kbdinteractiveauthentication"),
     ]
-    return system.sshd.for_everybody("usepam", "no").lower() == "yes" and _is_yes(asks)
+    pam = [system.sshd.for_everybody("usepam", "no"), *system.sshd.in_blocks("usepam")]
+    return _is_yes(pam) and _is_yes(asks)
 
 
 def _is_yes(values: list[str]) -> bool:

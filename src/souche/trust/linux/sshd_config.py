@@ -23,7 +23,8 @@ Words: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True)
 class SshServer:
-    """Options by name, in lower case, as (words, whether a Match block holds it), in the order of their lines."""
+    """Options by name, in lower case, as (words, whether they hold for some only), in the order of their lines: those
+    of Match blocks, and those of its command line."""
 
     options: Mapping[str, list[tuple[Words, bool]]]
 
@@ -37,11 +38,11 @@ class SshServer:
         return cls(options)
 
     def for_everybody(self, name: str, default: str) -> str:
-        """The first word outside of Match blocks: the first line counts."""
+        """The first word outside of Match blocks, in the configuration: the first line counts."""
         return self._words(name, (default,))[0]
 
     def in_blocks(self, name: str) -> list[str]:
-        """The first words that hold for some users, hosts or addresses, by Match blocks."""
+        """The first words that hold for some users, hosts or addresses, by Match blocks, or by a command line."""
         return [words[0] for words, conditional in self.options.get(name, []) if conditional]
 
     def anywhere(self, name: str, *default: str) -> list[str]:
@@ -86,19 +87,28 @@ class _Reader:
         self._files = 0
 
     def all(self) -> Iterator[tuple[str, Words, bool]]:
-        """Every option; those of the command line come first."""
-        file = CONFIGURATION
+        """Every option. Those of the command line hold for some only: no guest reads both files of it, and a line may
+        be overridden, so that they add to what the configuration says, and take nothing from it."""
+        yield from self.lines(CONFIGURATION)
+        for name, words in self._command_line():
+            yield name, words, True
+
+    def _command_line(self) -> Iterator[tuple[str, Words]]:
+        """Its options, and those of the files that it names in the place of the configuration."""
+        files = dict[str, None]()
         for path in STARTED_WITH:
-            for line in self._tree.lines(path):
-                for letter, word, more in (
-                    ON_COMMAND_LINE.findall(line) if ASSIGNS_OPTIONS.match(line) else ()
-                ):
+            for line in filter(ASSIGNS_OPTIONS.match, self._tree.lines(path)):
+                for letter, word, more in ON_COMMAND_LINE.findall(line):
                     if letter == "f":
-                        file = word
+                        files[word] = None
                     else:
                         name, equals, value = word.partition("=")
-                        yield name.lower(), ((value if equals else more),), False
-        yield from self.lines(file)
+                        yield name.lower(), ((value if equals else more),)
+        for file in files:
+            if self._files >= MOST_FILES:
+                self._tree.cut_short(CONFIGURATION)
+                return
+            yield from ((name, words) for name, words, _ in self.lines(file))
 
     def lines(
         self, path: str, depth: int = 0, *, conditional: bool = False
