@@ -212,7 +212,7 @@ NAMED: Final = PASSWD + "z\0\x1boe:x:1001:1001::/srv/z:/bin/bash\n"
     ("changed", "code"),
     [
         ({"etc/passwd": f"{PASSWD}z\0\x1boe:{HASH}:0:0\n"}, "usable-password"),
-        ({"etc/passwd": f"{PASSWD}{'z' * 300}:{HASH}:0:0\n"}, "usable-password"),
+        ({"etc/passwd": f"{PASSWD}{'z' * 600}:{HASH}:0:0\n"}, "usable-password"),
         ({"etc/passwd": NAMED, "srv/z/.ssh/authorized_keys": KEY}, "authorized-key"),
         ({"etc/passwd": NAMED, "srv/z/.bash_history": "ls\n"}, "shell-history"),
         ({"etc/sudoers": "\0zoe ALL=(ALL) NOPASSWD: ALL\n"}, "sudo-nopasswd"),
