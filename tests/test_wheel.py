@@ -132,6 +132,9 @@ def test_simulated_guests_run_for_a_user_who_has_only_the_wheel(
             return str(seen["State"])
 
         eventually(lambda: state() == "running", SECONDS)
+        # The server looks into the disk, in the sandbox that this user may make.
+        report = told(programs, own, "image", "check", image["ImageId"], "--again", "--wait")
+        assert (report["State"], report["Engine"]) == ("completed", "tsk"), report
 
 
 def test_the_source_archive_has_what_the_wheel_is_made_of(tmp_path: Path) -> None:
