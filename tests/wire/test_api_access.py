@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from souche.app import accounts, api_access_rules
 from souche.app.api_access_rules import Changes
 from souche.clock import SystemClock
@@ -11,6 +13,7 @@ from souche.model.accounts import Principal
 from tests.support.region import make_region
 from tests.wire.answers import check_error
 from tests.wire.server import serving
+from tests.wire.signing import OSC_SDK_PYTHON, sign
 
 
 def test_requests_from_other_addresses_than_the_rules_say_are_refused(tmp_path: Path) -> None:
@@ -31,4 +34,21 @@ def test_requests_from_other_addresses_than_the_rules_say_are_refused(tmp_path: 
                     assert answer.status != 401
             # what needs no credentials is answered to everybody
             assert server.call("ReadRegions", **as_alice).status == 200
+    region.store.close()
+
+
+@pytest.mark.parametrize(("ranges", "status"), [(("192.0.2.0/24",), 401), (("127.0.0.1",), 200)])
+def test_no_header_says_where_a_request_comes_from(
+    tmp_path: Path, ranges: tuple[str, ...], status: int
+) -> None:
+    region = make_region(tmp_path, clock=SystemClock())
+    account, key, secret = accounts.create(region, "alice")
+    who = Principal(account.account_id)
+    (rule,) = api_access_rules.find(region, who)
+    api_access_rules.update(region, who, rule.rule_id, Changes(ranges))
+    with serving(http_process.api_of(region)) as server:
+        path = f"{OSC_SDK_PYTHON.prefix}/ReadVms"
+        headers = sign(OSC_SDK_PYTHON, server.netloc, path, b"{}", key_id=key.access_key_id, secret=secret)
+        answer = server.send("POST", path, b"{}", {**headers, "X-Forwarded-For": "192.0.2.1"})
+    assert answer.status == status
     region.store.close()

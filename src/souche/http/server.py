@@ -102,6 +102,7 @@ def configuration(
         log_config=None,
         access_log=False,
         lifespan="off",
+        proxy_headers=False,  # anyone can send X-Forwarded-For, and API access rules are by address
         http=cast("type[asyncio.Protocol]", partial(BoundedHttp, bounds, open_connections)),
         server_header=False,
         timeout_keep_alive=IDLE_SECONDS,
