@@ -62,3 +62,24 @@ def test_the_unit_starts_a_command_that_there_is() -> None:
     assert (name, rest) == ("serve", ["--config", "/etc/souche/souche.toml"])
     assert {each.name for each in command.params} >= {"config"}
     assert unit["Service"]["Type"] == "notify"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "PrivateDevices",
+        "PrivateUsers",
+        "ProtectClock",
+        "ProtectHostname",
+        "ProtectKernelLogs",
+        "ProtectKernelTunables",
+        "ProtectProc",
+        "RestrictNamespaces",
+        "RestrictSUIDSGID",
+    ],
+)
+def test_the_unit_closes_nothing_that_a_sandbox_or_a_guest_needs(option: str) -> None:
+    """bubblewrap 0.8 calls sethostname, and mounts a new /proc: refused where parts of the present one are hidden."""
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.read_string(UNIT.read_text())
+    assert option not in unit["Service"]
