@@ -32,6 +32,10 @@ class UpdateUnderWay(Conflict):
     """The images of the region in {home} are being updated by another process."""
 
 
+class HomeBeingReplaced(Conflict):
+    """The region in {home} is being saved as a state, or replaced by one: try again when that has ended."""
+
+
 class HomeUnwritable(SystemFailure):
     """{path} cannot be written ({reason}): make it writable for the user that runs Souche, or choose another --home."""
 
@@ -214,12 +218,32 @@ class Home:
             yield
 
     @contextmanager
-    def _held(self, name: str, refusal: Conflict) -> Iterator[None]:
-        """Have a lock that no other process has, and that ends with this one."""
+    def administer(self) -> Iterator[None]:
+        """Be one of the processes that work with the region's records, for as long as the context lives.
+
+        Raises:
+            HomeBeingReplaced: a named state takes their place.
+        """
+        with self._held("administered.lock", HomeBeingReplaced(home=self.path), fcntl.LOCK_SH):
+            yield
+
+    @contextmanager
+    def replace(self) -> Iterator[None]:
+        """Be the one process that works with the region's files and its named states, for as long as the context lives.
+
+        Raises:
+            HomeInUse: another one works with them.
+        """
+        with self.serve(), self._held("administered.lock", HomeInUse(home=self.path)):
+            yield
+
+    @contextmanager
+    def _held(self, name: str, refusal: Conflict, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
+        """Have a lock that no other process has (or none of another kind), and that ends with this one."""
         descriptor = os.open(self.path / name, os.O_RDWR | os.O_CREAT, PRIVATE)
         with os.fdopen(descriptor, "r+") as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, kind | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise refusal from error
             yield

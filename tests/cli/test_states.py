@@ -1,6 +1,8 @@
 """`souche state` (docs/developing-against.md): a region is as it was, at the cost of its databases."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,9 @@ import pytest
 
 from souche.home import Home
 from souche.main import states
+from souche.main.administration import administer
+from souche.storage.qcow2.directory import Directory
+from souche.storage.qcow2.journal import Journal, Move
 from tests.cli.conftest import Souche
 from tests.support.exported import qcow2
 
@@ -109,5 +114,94 @@ def test_a_loading_that_was_broken_off_leaves_no_region_and_is_done_again(
     assert [each["Name"] for each in simulated("account", "list") if each["Name"] == "alice"]
 
 
-def _fail(_new: Path, _old: Path) -> None:
+def test_a_state_that_is_not_whole_is_not_loaded(simulated: Souche) -> None:
+    simulated("account", "create", "alice")
+    for number, missing in enumerate(("region.sqlite", "disks/layers")):
+        name = f"state-{number}"
+        state(simulated, "save", name)
+        lost = simulated.home / "states" / name / missing
+        shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
+        assert missing in simulated.refusal("state", "load", name)
+        assert [each["Name"] for each in simulated("account", "list") if each["Name"] == "alice"]
+        assert not lost.exists()
+
+
+def test_a_region_that_is_not_whole_is_not_saved(simulated: Souche, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulated("account", "create", "alice")
+    state(simulated, "save", "one")
+    with monkeypatch.context() as patch:
+        patch.setattr(states, "_replace", _fail)
+        assert simulated.invoke("state", "load", "one").exit_code == 130
+    assert "load a state again" in simulated.refusal("state", "save", "two")
+    assert names(simulated) == ["one"]
+
+
+def test_a_deletion_that_was_broken_off_leaves_no_state(
+    simulated: Souche, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated("account", "create", "alice")
+    state(simulated, "save", "one")
+    with monkeypatch.context() as patch:
+        patch.setattr(states.shutil, "rmtree", _fail)
+        assert simulated.invoke("state", "delete", "one").exit_code == 130
+    assert names(simulated) == []
+    assert "no state one" in simulated.refusal("state", "load", "one")
+    state(simulated, "save", "one")
+    state(simulated, "delete", "one")
+    assert list((simulated.home / "states").iterdir()) == []
+
+
+def test_a_region_is_not_replaced_beside_a_command(simulated: Souche) -> None:
+    simulated("account", "create", "alice")
+    state(simulated, "save", "one")
+    with administer(simulated.home):
+        assert "Another process" in simulated.refusal("state", "load", "one")
+        assert "Another process" in simulated.refusal("state", "save", "two")
+    with Home(simulated.home).replace():
+        assert "try again" in simulated.refusal("account", "list")
+    state(simulated, "load", "one")
+
+
+def test_a_state_shares_no_layer_that_a_capture_has_begun_on(simulated: Souche, tmp_path: Path) -> None:
+    """When it is settled, the volume writes to what the capture had prepared."""
+    simulated("account", "create", "alice")
+    publish(simulated, tmp_path, b"first")
+    disks = simulated.home / "disks"
+    (layer,) = layers(simulated.home)
+    directory = Directory(disks)
+    with directory.locked():
+        # Under way, as this process has it open: it is not settled meanwhile.
+        entry = Journal(directory).begin([Move("vol-1", "snap-1", layer, layer, layer)])
+    state(simulated, "save", "one")
+    assert layers(disks.parent)[layer] != layers(simulated.home / "states" / "one")[layer]
+    entry.close()
+
+
+def test_a_state_keeps_its_date_when_it_is_loaded(simulated: Souche) -> None:
+    simulated("account", "create", "alice")
+    state(simulated, "save", "one")
+    folder = simulated.home / "states" / "one"
+    os.utime(folder, (1e9, 1e9))
+    state(simulated, "load", "one")
+    assert folder.stat().st_mtime == 1e9
+
+
+def test_what_is_kept_is_on_the_medium_before_it_has_its_name(
+    simulated: Souche, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated("account", "create", "alice")
+    synced: list[bool] = []
+    original = states.run.run
+
+    def note(argv: list[Any], **how: Any) -> bytes:
+        if argv[0] == "sync":
+            synced.append((simulated.home / "states" / "one").exists())
+        return original(argv, **how)
+
+    monkeypatch.setattr(states.run, "run", note)
+    state(simulated, "save", "one")
+    assert synced == [False]
+
+
+def _fail(*_arguments: object, **_how: object) -> None:
     raise KeyboardInterrupt

@@ -28,12 +28,13 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
 
     Raises:
         NotServed: there is none, and none is to be made.
+        HomeBeingReplaced: a named state takes its place at the moment.
     """
     home = Home(path.resolve())
     if not (make or home.database.exists() or home.region_id.exists()):
         raise NotServed(home=home.path)
     home.make()
-    with _ended_in_order(), open_store(home) as store:
+    with _ended_in_order(), home.administer(), open_store(home) as store:
         region = told_region(home, store, _no_console)
         yield Administered(
             region,

@@ -4,8 +4,9 @@ A state is a folder, `<home>/states/<name>`, with what the home had. Layers are 
 again; databases, object store and the files that volumes write to are copied, as reflinks where the file system has
 them. So a state takes the time of the databases, whatever the disks have.
 
-Loading first takes the database away: without it no server starts in the home. It comes back last, when all else is
-there; a loading that was broken off is done again by another `souche state load`.
+A state gets its name when it is whole and on the medium, and loses it before anything of it goes. Loading first takes
+the database away: without it no server starts in the home. It comes back last, when all else is there; a loading that
+was broken off is done again by another `souche state load`.
 """
 
 import re
@@ -22,10 +23,14 @@ from souche.home import PRIVATE, PRIVATE_FOLDER, Home
 from souche.main import records
 from souche.storage.qcow2.directory import Directory
 from souche.storage.qcow2.durable import sync_directory
+from souche.storage.qcow2.journal import Journal
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-LEFT_OUT: Final = frozenset(("states", "serving.lock", "updating.lock", "serving.json", "ballast", "staging"))
-"""of the home, not of what the region has"""
+LEFT_OUT: Final = frozenset(("states", "serving.json", "ballast", "staging"))
+"""of the home, not of what the region has; nor are locks"""
+SYNC_SECONDS: Final = 600.0
+GOING: Final = "~"
+"""after the name of a state that is being deleted; no name has it"""
 COPY_SECONDS: Final = 3600.0
 
 
@@ -39,6 +44,14 @@ class StateExists(Conflict):
 
 class NoSuchState(NotFound):
     """There is no state {name}."""
+
+
+class StateDamaged(WrongState):
+    """The state {name} is not whole: {missing} is not there. The region stays as it is; delete the state."""
+
+
+class RegionNotWhole(WrongState):
+    """The region in {home} is not whole, as the loading of a state was broken off: load a state again."""
 
 
 class GuestsAreReal(WrongState):
@@ -60,14 +73,16 @@ class States:
         """Keep what the region has.
 
         Raises:
-            BadStateName, StateExists, HomeInUse, and those of `_check`.
+            BadStateName, StateExists, HomeInUse, RegionNotWhole, and those of `_check`.
         """
         if not NAME.fullmatch(name):
             raise BadStateName(name=name)
         self._check()
-        with self._home.serve():
+        with self._home.replace():
             if (self._root / name).exists():
                 raise StateExists(name=name)
+            if _missing(self._home.path):
+                raise RegionNotWhole(home=self._home.path)
             self._root.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
             partial = self._root / f".{name}"
             _copy(self._home.path, partial)
@@ -78,11 +93,13 @@ class States:
         """Have the region be as it was; what it has now goes.
 
         Raises:
-            NoSuchState, HomeInUse, and those of `_check`.
+            NoSuchState, StateDamaged, HomeInUse, and those of `_check`.
         """
         self._check()
-        with self._home.serve():
+        with self._home.replace():
             state = self._folder(name)
+            if missing := _missing(state):
+                raise StateDamaged(name=name, missing=missing)
             partial = self._root / f".{name}"
             _copy(state, partial)
             self._home.database.unlink(missing_ok=True)
@@ -107,7 +124,15 @@ class States:
         Raises:
             NoSuchState.
         """
-        shutil.rmtree(self._folder(name))
+        going = self._root / f".{name}{GOING}"
+        if going.exists():  # of a deletion that was broken off
+            shutil.rmtree(going)
+        try:
+            self._folder(name).rename(going)
+        except FileNotFoundError as error:
+            raise NoSuchState(name=name) from error
+        sync_directory(self._root)
+        shutil.rmtree(going)
 
     def _visible(self) -> Iterator[Path]:
         if self._root.is_dir():
@@ -132,6 +157,15 @@ class States:
             raise DisksElsewhere(home=self._home.path)
 
 
+def _missing(folder: Path) -> str | None:
+    """What a region cannot be without, and is not there; None: it is whole."""
+    needed = (Home(folder).database, Home(folder).disks / "layers")
+    for each in needed:
+        if not each.exists() or (each.is_file() and not each.stat().st_size):
+            return str(each.relative_to(folder))
+    return None
+
+
 def _contents(folder: Path) -> list[str]:
     """What a region has in its folder; the log of a database is in its copy."""
     names = (each.name for each in folder.iterdir())
@@ -139,7 +173,7 @@ def _contents(folder: Path) -> list[str]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """What the region has, in a new folder."""
+    """What the region has, in a new folder, on the medium when this returns."""
     shutil.rmtree(target, ignore_errors=True)  # of one that was broken off
     target.mkdir(mode=PRIVATE_FOLDER)
     for name in _contents(source):
@@ -147,24 +181,35 @@ def _copy(source: Path, target: Path) -> None:
             _copy_database(source / name, target / name)
         elif name != "disks":
             _copy_file(source / name, target / name)
-    with Directory(source / "disks").locked():
-        _copy_disks(source / "disks", target / "disks")
+    directory = Directory(source / "disks", making=False)
+    with directory.locked():
+        _copy_disks(directory, source / "disks", target / "disks")
+    run.run(["sync", "--file-system", "--", target], timeout_seconds=SYNC_SECONDS)
 
 
-def _copy_disks(source: Path, target: Path) -> None:
-    """Links of the layers, but for those that volumes write to; copies of the rest."""
+def _copy_disks(directory: Directory, source: Path, target: Path) -> None:
+    """Links of the layers, but for those that are written to; copies of the rest."""
     (target / "layers").mkdir(parents=True)
     shutil.copystat(source, target)
     shutil.copystat(source / "layers", target / "layers")
-    written = Directory(source).current_layers()
+    written = _written(directory)
     for file in source.iterdir():
         if file.name != "layers":
             _copy_file(file, target / file.name)
     for layer in (source / "layers").iterdir():
-        if layer.name in written:
+        if written is None or layer.name in written:
             _copy_file(layer, target / "layers" / layer.name)
         else:
             (target / "layers" / layer.name).hardlink_to(layer)
+
+
+def _written(directory: Directory) -> set[str] | None:
+    """The layers that volumes write to, or would when a capture that was broken off is settled; None: all may be."""
+    journal = Journal(directory)
+    if not journal.is_readable():
+        return None
+    moving = {layer for move in journal.open_moves() for layer in (move.layer, move.overlay, move.current)}
+    return directory.current_layers() | moving
 
 
 def _copy_file(source: Path, target: Path) -> None:
@@ -174,9 +219,14 @@ def _copy_file(source: Path, target: Path) -> None:
 
 
 def _copy_database(source: Path, target: Path) -> None:
-    """A copy with what is in the log, whoever writes meanwhile."""
+    """A copy with what is in the log. The source is never made, nor a log beside it where it has none."""
     target.touch(mode=PRIVATE)
-    with closing(sqlite3.connect(source)) as before, closing(sqlite3.connect(target)) as after:
+    has_log = source.with_name(f"{source.name}-wal").exists()
+    how = "mode=rw" if has_log else "mode=ro&immutable=1"
+    with (
+        closing(sqlite3.connect(f"{source.as_uri()}?{how}", uri=True)) as before,
+        closing(sqlite3.connect(target)) as after,
+    ):
         before.backup(after)
 
 
