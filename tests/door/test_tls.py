@@ -81,6 +81,25 @@ def test_the_region_trusts_its_own_store(
         Fetcher(allowed, trusted=other).read(url, "FileLocation", limits)
 
 
+def test_a_certificate_that_is_away_stays_trusted_and_no_url_is_told_of_it(
+    alice: Any, bucket: str, files: Any, endpoint: str, tmp_path: Path
+) -> None:
+    alice.put_object(Bucket=bucket, Key="k", Body=b"abc")
+    url = alice.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+    allowed, limits = AllowList(frozenset({("127.0.0.1", int(endpoint.rpartition(":")[2]))})), Limits(10, 10)
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(files.authority.read_bytes())
+    fetcher = Fetcher(allowed, trusted=trusted)
+    assert fetcher.read(url, "FileLocation", limits)[0] == b"abc"
+    trusted.write_text("half")
+    assert fetcher.read(url, "FileLocation", limits)[0] == b"abc"
+    trusted.unlink()
+    assert fetcher.read(url, "FileLocation", limits)[0] == b"abc"
+    with pytest.raises(UrlUnreachable) as refused:
+        Fetcher(allowed, trusted=trusted).read(url, "FileLocation", limits)
+    assert str(tmp_path) not in str(refused.value)
+
+
 def test_a_refused_upload_is_told_before_the_connection_ends(alice: Any) -> None:
     with pytest.raises(alice.exceptions.NoSuchBucket):
         alice.put_object(Bucket="no-such-bucket-here", Key="k", Body=BODY)

@@ -105,6 +105,23 @@ def test_half_of_a_new_pair_is_not_used(port: int, tls: Tls, files: SelfSigned, 
     shown(port, other.authority).close()
 
 
+def test_a_pair_that_becomes_good_later_is_used(tmp_path: Path) -> None:
+    """Its files do not change meanwhile: it was read before its first moment."""
+    clock = ManualClock(SystemClock().now())
+    first, later = certificate(tmp_path / "first", clock=clock), ManualClock(clock.now())
+    later.advance(days=30)
+    second = certificate(tmp_path / "second", clock=later)
+    tls = Tls(first.pair, clock)
+    before = tls.fingerprint
+    for mine, other in ((first.pair.certificate, second.pair.certificate), (first.pair.key, second.pair.key)):
+        mine.write_bytes(other.read_bytes())
+    tls.look()
+    assert tls.fingerprint == before
+    clock.advance(days=30)
+    tls.look()
+    assert tls.fingerprint != before
+
+
 def test_who_speaks_no_tls_is_hung_up_on(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), 10) as client:
         client.sendall(b"GET /api HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -122,7 +139,7 @@ def test_handshakes_count_as_connections(tls: Tls, files: SelfSigned) -> None:
 
 
 def test_what_does_not_come_is_given_up(tls: Tls, files: SelfSigned) -> None:
-    with serving(new_app(), Bounds(most_from_address=8, head_seconds=0.5), tls.context) as server:
+    with serving(new_app(), Bounds(most_from_address=8, head_seconds=3), tls.context) as server:
         with socket.create_connection(("127.0.0.1", server.port), 10) as client:
             client.sendall(b"\x16\x03\x01")  # where a handshake begins
             assert read_to_end(client) == b""

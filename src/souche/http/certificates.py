@@ -24,6 +24,7 @@ PROTOCOLS: Final = ["http/1.1"]
 """Clients in Go and browsers ask for HTTP/2 beside it."""
 
 _Signs: TypeAlias = tuple[tuple[int, int, int], ...]
+"""ctime (ns), inode and size of each file"""
 
 log = structlog.get_logger()
 
@@ -79,14 +80,16 @@ class Tls:
         """Read the files again if they have changed."""
         self._renew()
         signs = _signs(self.pair)
-        if signs in (self._signs, self._refused):
+        if signs == self._signs:
             self._warn()
             return
         try:
             self._loaded = _load(self.pair, self._clock.now())
-        except BadSetting as error:  # half of a new pair, often: the other file follows
+        except BadSetting as error:  # half of a new pair, often, or one that is good a minute later
+            if signs != self._refused:
+                log.warning("the changed TLS certificate is not used", reason=str(error))
             self._refused = signs
-            log.warning("the changed TLS certificate is not used", reason=str(error))
+            self._warn()
             return
         self._signs, self._refused = signs, None
         log.info("TLS certificate read again", fingerprint=self.fingerprint, until=str(self.not_after))
@@ -186,4 +189,4 @@ def _sign(file: Path) -> tuple[int, int, int]:
         status = file.stat()
     except OSError:
         return (0, 0, 0)
-    return status.st_mtime_ns, status.st_ino, status.st_size
+    return status.st_ctime_ns, status.st_ino, status.st_size

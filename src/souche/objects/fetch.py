@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urljoin
 
+import structlog
+
 from souche.objects.addresses import AllowList
 from souche.objects.deadline import Deadline, Pace, TooSlow
 from souche.objects.pinned import Resolver, connect, resolve
@@ -35,6 +37,8 @@ REFUSALS: Final = frozenset({401, 403})
 MIRRORS: Final = 4
 """How often a URL that redirects is asked for another way."""
 MIRROR_SECONDS: Final = 0.25
+
+log = structlog.get_logger()
 
 
 class UrlAccessRefused(UrlUnreachable):
@@ -109,6 +113,7 @@ class Fetcher:
         self._allowed = allowed
         self._resolver = resolver
         self._more = trusted
+        self._last: ssl.SSLContext | None = None
 
     @contextmanager
     def open(
@@ -169,8 +174,17 @@ class Fetcher:
             return b"".join(download.chunks), download.headers
 
     def _wrap(self, plain: socket.socket, target: Target) -> ssl.SSLSocket:
-        changed_ns = self._more.stat().st_mtime_ns if self._more else 0
-        return _trusted(self._more, changed_ns).wrap_socket(plain, server_hostname=target.host)
+        return self._context().wrap_socket(plain, server_hostname=target.host)
+
+    def _context(self) -> ssl.SSLContext:
+        """What is trusted; while the file cannot be read, such as during a renewal, what was trusted before."""
+        try:
+            changed_ns = self._more.stat().st_mtime_ns if self._more else 0
+            self._last = _trusted(self._more, changed_ns)
+        except OSError as error:  # ssl.SSLError too
+            log.warning("the certificates of the region cannot be read", reason=str(error))
+            self._last = self._last or _trusted(None, 0)
+        return self._last
 
     @contextmanager
     def _get(
