@@ -25,7 +25,7 @@ from tests.support.databases import Databases
 from tests.support.polling import eventually
 from tests.workflows import claiming
 from tests.workflows.journals import _no_pause
-from tests.workflows.test_durable import Log, add, running
+from tests.workflows.test_durable import LOST, Log, add, running
 from tests.workflows.test_durable import log as log
 from tests.workflows.test_durable import world as world
 from tests.workflows.world import World
@@ -110,6 +110,23 @@ def test_what_must_succeed_is_tried_no_more_when_the_claim_is_lost(world: World)
     with pytest.raises(ClaimLost):
         fenced.once("a", act, until_success=True)
     assert len(tried) == 3
+
+
+def test_a_claim_that_cannot_be_read_is_read_again_with_the_step(world: World) -> None:
+    """The server of PostgreSQL is away for a moment: no operation breaks off for that."""
+    tried, away = list[str](), [LOST, LOST]
+
+    @dataclass
+    class Patient:
+        def once(self, _name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
+            return attempt(action, until_success=until_success, pause=_no_pause)
+
+    def check() -> None:
+        if away:
+            raise away.pop()
+
+    reason = Fenced(Patient(), check).once("a", lambda: tried.append("a"), until_success=False)
+    assert (reason, tried, away) == (None, ["a"], [])
 
 
 def test_an_ending_is_recorded_by_whose_the_operation_is(world: World) -> None:

@@ -19,6 +19,8 @@ from souche.errors import ComputeFailed, Raced, StorageFailed, SystemFailure, Un
 from souche.model.operations import Operation, RawParams
 from souche.model.workers import Worker
 from souche.operations.vms import CreateVm
+from souche.refusals import UrlUnreachable
+from souche.words import Term
 from souche.workflows import durable, engine
 from souche.workflows.durable import (
     ATTEMPTS_WHEN_UNAVAILABLE,
@@ -56,6 +58,14 @@ class Flaky:
 
 
 LOST = Unavailable(what="libvirt", reason="lost")
+
+
+def test_the_log_has_no_slots_for_a_doors_words(logged: list[MutableMapping[str, Any]]) -> None:
+    refused = UrlUnreachable(parameter=Term.FILE_LOCATION, reason="away")
+    assert Flaky(refused, 1).attempt(until_success=True) is None
+    (line,) = logged
+    assert "file location" in line["reason"].lower()
+    assert "{" not in line["reason"]
 
 
 def test_success_needs_one_attempt() -> None:
@@ -493,9 +503,21 @@ def test_what_a_former_version_began_out_of_order_waits_all_the_same(world: Worl
     resumed = Log()  # what waits in the former run goes on waiting, as in a process that died
     resumed.hold.set()
     with running(world, resumed):
-        eventually(lambda: world.outstanding() == [])
+        eventually(lambda: world.outstanding() == [], 60)
     ended = [each for each in resumed.done if each.endswith("second")]
     assert ended == [f"{number} second" for number in range(10)]
+
+
+def test_what_ended_in_the_journal_and_is_nobodys_begins_anew_at_the_start(world: World, log: Log) -> None:
+    """The run had lost its claim, or a backup of the database came back: no sweep is waited for."""
+    log.hold.set()
+    with running(world, log) as workflows:
+        workflows.start(add(world, "long", "a"))
+        eventually(lambda: world.outstanding() == [])
+    add(world, "long", "a")
+    with running(world, log):
+        eventually(lambda: world.outstanding() == [])
+    assert log.done == ["a first", "a second"] * 2
 
 
 def test_accounts_take_turns(world: World, log: Log) -> None:

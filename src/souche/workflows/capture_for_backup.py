@@ -17,6 +17,7 @@ from souche.model.volumes import Volume
 from souche.operations.backups import CaptureForBackup
 from souche.states import LinkState
 from souche.storage.base import Capture
+from souche.words import PLAIN
 from souche.workflows.engine import Step, Workflow
 from souche.workflows.parts import Parts
 
@@ -52,7 +53,7 @@ def _is_attached(volume: Volume) -> bool:
 
 
 def _failed(parts: Parts, operation: Operation, reason: str) -> None:
-    log.warning("not captured for a backup", subject_id=operation.subject_id, reason=reason)
+    log.warning("not captured for a backup", subject_id=operation.subject_id, reason=PLAIN.fill(reason))
 
 
 def _lock(connection: sa.Connection, operation: Operation) -> frozenset[str]:

@@ -13,8 +13,9 @@ from typing import Final
 
 import structlog
 
-from souche.db import claims
+from souche.db import claims, operations
 from souche.db.store import Store
+from souche.errors import Unavailable
 from souche.model.workers import Worker, new_worker
 from souche.workflows.engine import BrokenOff, Journal
 
@@ -46,10 +47,11 @@ class Claims:
         with self.store.begin() as connection:
             return claims.take(connection, self.worker, operation_ids)
 
-    def own(self) -> set[str]:
-        """The ids of this worker's operations."""
+    def outstanding(self) -> tuple[list[str], set[str]]:
+        """The ids of all operations, oldest first, and of this worker's, as they are at one moment."""
         with self.store.read() as connection:
-            return claims.of_worker(connection, self.worker.worker_id)
+            every = [operation.operation_id for operation in operations.outstanding(connection)]
+            return every, claims.of_worker(connection, self.worker.worker_id)
 
     def check(self, operation_id: str) -> None:
         """
@@ -96,14 +98,17 @@ class Fenced:
     check: Callable[[], None]
 
     def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
-        self.check()
-        tried = False
+        is_checked = True
+        try:
+            self.check()
+        except Unavailable:  # the database: the step waits for it, as for all else that it needs
+            is_checked = False
 
         def act() -> None:
-            nonlocal tried
-            if tried:
+            nonlocal is_checked
+            if not is_checked:
                 self.check()
-            tried = True
+            is_checked = False
             action()
 
         return self.journal.once(name, act, until_success=until_success)

@@ -27,6 +27,7 @@ from souche.model.operations import Operation
 from souche.model.workers import Worker
 from souche.operations import stored
 from souche.reconcile.each import each
+from souche.words import PLAIN
 from souche.workflows import engine, journal_file
 from souche.workflows.claims import ClaimLost, Claims, Fenced
 from souche.workflows.parts import Parts
@@ -70,7 +71,7 @@ def attempt(
             if not (until_success or passing):
                 return engine.reason_of(error)
             if _is_told(attempts):
-                reason = engine.reason_of(error)
+                reason = PLAIN.fill(engine.reason_of(error))
                 log.warning("step failed, will be tried again", reason=reason, attempts=attempts)
         else:
             return None
@@ -236,7 +237,10 @@ class DurableWorkflows:
         """Resume what was interrupted, and start every operation whose turn it is."""
         self._context.enter_context(self._claims.kept())
         former = self._writers.add(self.worker.worker_id)
-        own = self._claims.adopt(former, list(journal_file.statuses(self._writers.journal)))
+        # What ended in the journal and is nobody's begins anew: such a run had lost its claim, or a backup came back.
+        known = journal_file.statuses(self._writers.journal).items()
+        begun = [operation_id for operation_id, status in known if status not in ENDED]
+        own = self._claims.adopt(former, begun)
         self._writers.keep_only(self.worker.worker_id)
         DBOS.launch()
         self._runs.leave_to_journal(_statuses(own))
@@ -345,9 +349,8 @@ class DurableWorkflows:
         """Go on with operations whose journal failed: they have ended without being done. What is
         remembered of them stays; a step that may have been done is done again. One that cannot be resumed is tried
         again the next time, and holds up no other."""
-        outstanding = [operation.operation_id for operation in engine.outstanding(self._parts)]
+        outstanding, own = self._claims.outstanding()
         idle = [operation_id for operation_id in outstanding if not self._runs.runs(operation_id)]
-        own = self._claims.own()
         statuses = _statuses([each for each in idle if each in own])
         for operation_id in idle:
             if operation_id not in own:
