@@ -46,6 +46,29 @@ def test_a_signal_ends_the_server_and_the_home_is_gone(tmp_path: Path, number: s
         assert not (tmp_path / "home").exists()
 
 
+def test_a_second_signal_does_not_keep_the_home(tmp_path: Path) -> None:
+    """It comes while the home is being removed: there is nobody to pass it on to."""
+    many = "[(home / f'{n}').mkdir() for n in range(3000)]"
+    with begun(tmp_path / "home", many) as process:
+        ready(process)
+        for _ in range(200):
+            process.terminate()
+        assert process.wait(20) == 7
+        assert not (tmp_path / "home").exists()
+
+
+def test_a_signal_that_is_ignored_at_the_start_stays_so(tmp_path: Path) -> None:
+    """As SIGHUP under nohup."""
+    program = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{SERVED.format(first='')}"
+    command = [sys.executable, "-c", program, str(tmp_path / "home")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        ready(process)
+        process.send_signal(signal.SIGHUP)
+        assert Path(f"/proc/{process.pid}").exists()
+        process.terminate()
+        assert process.wait(20) == 7
+
+
 def test_the_home_of_a_server_that_was_killed_is_gone(tmp_path: Path) -> None:
     with begun(tmp_path / "home") as process:
         ready(process)

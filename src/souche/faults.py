@@ -73,10 +73,10 @@ class Faults:
         return made
 
     def every(self) -> list[Fault]:
-        """All that are left, oldest first."""
+        """All that are left, oldest first; none where the file is damaged, which is not synced."""
         try:
             return [Fault(**each) for each in json.loads(self._path.read_text())]
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError, TypeError):
             return []
 
     def clear(self, number: int | None = None) -> None:

@@ -125,7 +125,7 @@ def test_of_an_import_the_export_and_its_region_are_told(
 
 
 def test_origins_go_by_pages(region: Region, alice: Principal) -> None:
-    made = [make_image(region, alice, f"image {number}").image_id for number in range(3)]
+    made = sorted(make_image(region, alice, f"image {number}").image_id for number in range(3))
     first = ask(region, alice, "ReadImageOrigins", ResultsPerPage=2)
     rest = ask(region, alice, "ReadImageOrigins", ResultsPerPage=2, NextPageToken=first["NextPageToken"])
     assert [each["ImageId"] for page in (first, rest) for each in page["ImageOrigins"]] == made

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from souche import run as programs
 from souche.home import Home
 from souche.main import states
 from souche.main.administration import administer
@@ -142,7 +143,7 @@ def test_a_deletion_that_was_broken_off_leaves_no_state(
     simulated("account", "create", "alice")
     state(simulated, "save", "one")
     with monkeypatch.context() as patch:
-        patch.setattr(states.shutil, "rmtree", _fail)
+        patch.setattr(shutil, "rmtree", _fail)
         assert simulated.invoke("state", "delete", "one").exit_code == 130
     assert names(simulated) == []
     assert "no state one" in simulated.refusal("state", "load", "one")
@@ -191,14 +192,14 @@ def test_what_is_kept_is_on_the_medium_before_it_has_its_name(
 ) -> None:
     simulated("account", "create", "alice")
     synced: list[bool] = []
-    original = states.run.run
+    original = programs.run
 
-    def note(argv: list[Any], **how: Any) -> bytes:
+    def note(argv: list[Any], **how: Any) -> Any:
         if argv[0] == "sync":
             synced.append((simulated.home / "states" / "one").exists())
         return original(argv, **how)
 
-    monkeypatch.setattr(states.run, "run", note)
+    monkeypatch.setattr(programs, "run", note)
     state(simulated, "save", "one")
     assert synced == [False]
 

@@ -9,7 +9,7 @@ import pytest
 
 from souche.faults import Fault, Faults
 from souche.http.app import create_app
-from tests.wire.server import ACCOUNT_ID, KEYS, Server, bare_region, serving
+from tests.wire.server import KEYS, Server, bare_region, serving
 
 CONFLICT = Fault(0, "ReadRegions", 409, "9009", times=2, after=1)
 THROTTLE = Fault(0, "ReadVms", 429, "10000", times=1)
@@ -71,9 +71,19 @@ def test_another_action_and_another_account_are_let_alone(server: Server, faults
     faults.add(replace(CONFLICT, action="ReadVmTypes"))
     faults.add(replace(CONFLICT, account_id="999999999999"))
     assert statuses(server, "ReadRegions", 3) == [200] * 3
-    faults.add(replace(THROTTLE, action="ReadRegions", account_id=ACCOUNT_ID))
-    assert statuses(server, "ReadVms", 0) == []
-    assert [each.number for each in faults.every()] == [1, 2, 3]
+    assert [each.number for each in faults.every()] == [1, 2]
+
+
+@pytest.mark.parametrize("damaged", ["", "[{}]", "{", '[{"number": 1, "of_a_later_release": 2}]'])
+def test_a_damaged_file_has_no_faults_and_takes_new_ones(
+    server: Server, faults: Faults, damaged: str
+) -> None:
+    faults.add(replace(CONFLICT, after=0))
+    faults._path.write_text(damaged)
+    assert statuses(server, "ReadRegions", 1) == [200]
+    faults.clear()
+    faults.add(replace(CONFLICT, after=0))
+    assert statuses(server, "ReadRegions", 1) == [409]
 
 
 def test_who_is_not_let_in_meets_no_fault(server: Server, faults: Faults) -> None:

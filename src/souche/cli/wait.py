@@ -4,6 +4,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.error import HTTPError
@@ -76,6 +77,6 @@ def _unanswered(api: str) -> str | None:
     except HTTPError as error:
         error.close()
         return f"{parts.netloc} answers {error.code}"
-    except OSError as error:
-        return f"{parts.netloc} does not: {error}"
+    except (OSError, HTTPException) as error:
+        return f"{parts.netloc} does not: {str(error) or type(error).__name__}"
     return None

@@ -58,9 +58,12 @@ def supervise(home: Path) -> None:
         os.kill(server, signal.SIGTERM)
 
     for number in ENDING:
-        signal.signal(number, pass_on)
+        if signal.getsignal(number) != signal.SIG_IGN:  # as SIGHUP under nohup
+            signal.signal(number, pass_on)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     _pid, status = os.waitpid(server, 0)
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)  # nothing to pass on to, and the home is to go
     _remove(home)
     sys.stdout.flush()
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
