@@ -35,6 +35,7 @@ NEVER_SHOWN: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("FlexibleGpu", "FlexibleGpuCatalog"), GPUS),
     "CatalogEntry": PRICES,
+    "ConsumptionEntry": PRICES,
     **dict.fromkeys(
         (
             "ImageExportTask",
@@ -155,6 +156,8 @@ def _show_keys(call: Any) -> None:
     key = call("CreateAccessKey", ExpirationDate="2063-04-05", Tag="Group1")["AccessKey"]
     call("ReadAccessKeys")
     call("UpdateAccessKey", AccessKeyId=key["AccessKeyId"], State="INACTIVE")
+    call("CreateApiAccessRule", IpRanges=["192.0.2.0/24"], Description="office")
+    call("ReadApiAccessPolicy")
     call("CreateKeypair", KeypairName="laptop")
     call("ReadKeypairs")
     call("CreateProductType", Description="a product", Vendor="a vendor")
