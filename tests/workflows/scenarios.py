@@ -174,6 +174,7 @@ def _create_vm(world: World, cast: Cast) -> Callable[[str], Changed]:
             "state_reason": f"Server.InternalError: {reason}",
             "address_lease": None,
         },
+        **{f"vm_security_groups {vm.vm_id} {group.security_group_id}": None for group in vm.security_groups},
         f"volumes {root.volume_id}": None,
         f"volume_links {root.volume_id}": None,
     }
