@@ -37,6 +37,7 @@ from souche.main import (
 from souche.main.database_url import database_url
 from souche.main.databases import CHECKPOINT_SECONDS, check_databases, checkpoint_databases, open_records
 from souche.main.drivers import (
+    Compute,
     address_of,
     bucket_socket,
     external_oos,
@@ -113,9 +114,8 @@ def serve(settings: Settings) -> Iterator[Served]:
             trusted=served_tls.trusted if served_tls else None,
         )
         room = make_room(home, settings.reserve_bytes)
-        faults = _faults(settings, home)
         parts = make_parts(home, store, compute, fetcher, ways_to_buckets(settings, home, oos, room), room)
-        parts = replace(parts, faults=faults)
+        parts = replace(parts, faults=_faults(settings, home))
         workflows = DurableWorkflows(home.journal, CATALOGUE, parts, EXECUTOR)
         stack.callback(workflows.close)
         hold = Hold(parts)  # before anything is made or deleted
@@ -127,30 +127,43 @@ def serve(settings: Settings) -> Iterator[Served]:
         stack.callback(sweeps.close)
         compute.watch(lambda _vm_id: sweeps.hint())
         sweeps.start()
-        region = make_region(
-            home,
-            settings.region,
-            settings.endpoint,
-            store,
-            compute.network,
-            compute.console,
-            fetcher,
-            workflows,
-            oos.endpoint if oos else "",
-            room,
-            keeps_objects=settings.oos_address is not None,
-            subregion_letters=settings.subregion_letters,
-            public_range=settings.public_ips,
-            share_gate=settings.share_gate,
-            required_keys=read_required_keys(settings.require_signed),
-            faults=faults,
-        )
+        region = _region(settings, home, parts, compute, fetcher, workflows, oos.endpoint if oos else "")
         if door and embedded:
             desk = Desk(region, embedded, http_process.keys_of(region))
             context = served_tls.tls.context if served_tls else None
             stack.enter_context(opened(Door(door, embedded.address, desk, context)))
         checks = readiness.of_server(home, store, compute, oos)
         yield Served(region, parts, sweeps, bridge, address_of(door) if door else None, served_tls, checks)
+
+
+def _region(
+    settings: Settings,
+    home: Home,
+    parts: Parts,
+    compute: Compute,
+    fetcher: Fetcher,
+    workflows: DurableWorkflows,
+    oos_endpoint: str,
+) -> Region:
+    """What use-cases work with, as the settings have it."""
+    return make_region(
+        home,
+        settings.region,
+        settings.endpoint,
+        parts.store,
+        compute.network,
+        compute.console,
+        fetcher,
+        workflows,
+        oos_endpoint,
+        parts.room,
+        keeps_objects=settings.oos_address is not None,
+        subregion_letters=settings.subregion_letters,
+        public_range=settings.public_ips,
+        share_gate=settings.share_gate,
+        required_keys=read_required_keys(settings.require_signed),
+        faults=parts.faults,
+    )
 
 
 def _faults(settings: Settings, home: Home) -> Faults | None:
