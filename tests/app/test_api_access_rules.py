@@ -3,7 +3,7 @@
 import pytest
 
 from souche.app import accounts, api_access_rules
-from souche.app.api_access_rules import MOST_RULES, Changes
+from souche.app.api_access_rules import MOST_RANGES, Changes
 from souche.app.region import Region
 from souche.model.accounts import Principal
 from souche.model.api_access_rules import EVERYWHERE
@@ -85,11 +85,14 @@ def test_what_is_too_much_is_refused(region: Region, alice: Principal) -> None:
     with pytest.raises(BadValue):
         make_api_access_rule(region, alice, description="x" * 256)
     with pytest.raises(BadValue):
-        make_api_access_rule(region, alice, *["192.0.2.0/24"] * 101)
-    for _ in range(MOST_RULES - 1):
+        make_api_access_rule(region, alice, *["192.0.2.0/24"] * (MOST_RANGES + 1))
+    full = make_api_access_rule(region, alice, *["192.0.2.0/24"] * (MOST_RANGES - len(EVERYWHERE)))
+    with pytest.raises(BadValue, match="at most 200 ranges"):
         make_api_access_rule(region, alice)
-    with pytest.raises(BadValue):
-        make_api_access_rule(region, alice)
+    changes = Changes(ip_ranges=("192.0.2.0/24",) * MOST_RANGES)
+    with pytest.raises(BadValue, match="at most 200 ranges"):
+        api_access_rules.update(region, alice, full.rule_id, changes)
+    assert len(api_access_rules.find(region, alice)) == 2
 
 
 def test_the_operator_lets_an_account_in_again(region: Region, alice: Principal) -> None:

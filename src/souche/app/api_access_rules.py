@@ -19,10 +19,9 @@ from souche.refusals import BadIpRange, BadValue, LastApiAccessRule, MissingPara
 from souche.words import Term
 
 LONGEST_DESCRIPTION: Final = 255
-MOST_RULES: Final = 50
-MOST_RANGES: Final = 100
-"""of one rule; ours"""
-RULES_BYTES: Final = 4096  # what an account's rules take in memory, about
+MOST_RANGES: Final = 200
+"""of all rules of an account; ours, as each request is compared with them"""
+RULES_BYTES: Final = 256 * MOST_RANGES  # what an account's rules take in memory, at most
 
 
 @dataclass(frozen=True)
@@ -68,9 +67,8 @@ def create(region: Region, who: Principal, ip_ranges: tuple[str, ...], descripti
         region.ids.new(ids.API_ACCESS_RULE), who.account_id, ip_ranges, description, region.clock.now()
     )
     with region.begin() as work:
-        if len(api_access_rules.of_account(work.connection, who.account_id)) >= MOST_RULES:
-            raise BadValue(parameter=Term.IP_RANGES, reason=f"an account has at most {MOST_RULES} rules.")
         api_access_rules.insert(work.connection, rule)
+        _check_number(work.connection, who)
     return rule
 
 
@@ -99,6 +97,7 @@ def update(region: Region, who: Principal, rule_id: str, changes: Changes) -> Ap
         if changes.description is not None:
             rule = replace(rule, description=changes.description)
         api_access_rules.update(work.connection, rule)
+        _check_number(work.connection, who)
     return rule
 
 
@@ -130,6 +129,13 @@ def _own(connection: sa.Connection, who: Principal, rule_id: str) -> ApiAccessRu
         if rule.rule_id == rule_id:
             return rule
     raise NoSuchApiAccessRule(rule_id=rule_id)
+
+
+def _check_number(connection: sa.Connection, who: Principal) -> None:
+    rules = api_access_rules.of_account(connection, who.account_id)
+    if sum(len(rule.ip_ranges) for rule in rules) > MOST_RANGES:
+        reason = f"the rules of an account take at most {MOST_RANGES} ranges."
+        raise BadValue(parameter=Term.IP_RANGES, reason=reason)
 
 
 def _check(ip_ranges: tuple[str, ...], description: str) -> None:
