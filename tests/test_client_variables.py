@@ -1,6 +1,7 @@
 """What leads clients to the real cloud (docs/developing-against.md)."""
 
 import json
+import pwd
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,14 @@ def test_a_region_without_an_object_store_has_no_variables_of_buckets() -> None:
 
 def test_profiles_and_sessions_stand_in_the_way() -> None:
     assert unwanted({"AWS_PROFILE": "x", "OSC_PASSWORD": "x", "PATH": "x"}) == ["AWS_PROFILE", "OSC_PASSWORD"]
+
+
+def test_a_user_without_a_home_has_no_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container: the process's user id is in no file."""
+
+    def unknown(_uid: int) -> None:
+        raise KeyError
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert list(leading_away({})) == []

@@ -1,6 +1,7 @@
 """The variables by which clients are told of a region, and those that lead them to another cloud."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -44,8 +45,10 @@ def unwanted(environment: Mapping[str, str]) -> list[str]:
     return [name for name in (*PROFILES, *SESSIONS) if name in environment]
 
 
-def leading_away(environment: Mapping[str, str], user_home: Path) -> Iterator[str]:
-    """Why a client that is started with these variables sends requests to the real cloud."""
+def leading_away(environment: Mapping[str, str], user_home: Path | None = None) -> Iterator[str]:
+    """Why a client that is started with these variables sends requests to the real cloud. `user_home` None: that of the
+    user, who may have none, as in a container."""
+    user_home = user_home or Path(os.path.expanduser("~"))  # noqa: PTH111  Path.home() raises where there is none
     for name in (API_VARIABLE, "OUTSCALE_OAPI_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
         if _is_real(environment.get(name, "")):
             yield f"{name} is {environment[name]}"

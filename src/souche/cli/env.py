@@ -4,7 +4,6 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -79,5 +78,5 @@ def _print(found: dict[str, str]) -> None:
 def _warn(found: dict[str, str]) -> None:
     """Say what still leads away once the variables are set."""
     kept = {name: value for name, value in os.environ.items() if name not in unwanted(os.environ)}
-    for reason in leading_away(kept | found, Path.home()):
+    for reason in leading_away(kept | found):
         print(f"souche: warning: requests would go to the real cloud: {reason}", file=sys.stderr)
