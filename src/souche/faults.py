@@ -1,7 +1,7 @@
 """Faults on purpose: what a region answers instead of doing an action, so that the ways of a client are tested.
 
 `souche fault` writes them into a file of the home, and the server of a region with `--allow-faults` looks there. Each
-is taken so many times; whoever takes one holds the lock, so it is never taken once more, whichever process answers.
+is used a set number of times. A process that uses one holds the lock, so several processes never use it too often.
 The file need not outlive a power failure.
 """
 

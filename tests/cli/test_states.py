@@ -46,6 +46,19 @@ def state(souche: Souche, *words: object) -> list[dict[str, Any]]:
     return [json.loads(line) for line in souche.run("state", *words).splitlines()]
 
 
+def break_off(
+    souche: Souche, monkeypatch: pytest.MonkeyPatch, module: object, function: str, command: str
+) -> None:
+    """Interrupt a command about the state `one` at its first call of a function."""
+
+    def interrupt(*_arguments: object, **_how: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, function, interrupt)
+        assert souche.invoke("state", command, "one").exit_code == 130
+
+
 def test_a_region_is_as_it_was(simulated: Souche, tmp_path: Path) -> None:
     simulated("account", "create", "alice")
     publish(simulated, tmp_path, b"first")
@@ -107,9 +120,7 @@ def test_a_loading_that_was_broken_off_leaves_no_region_and_is_done_again(
 ) -> None:
     simulated("account", "create", "alice")
     state(simulated, "save", "one")
-    with monkeypatch.context() as patch:
-        patch.setattr(states, "_replace", _fail)
-        assert simulated.invoke("state", "load", "one").exit_code == 130
+    break_off(simulated, monkeypatch, states, "_replace", "load")
     assert "region.sqlite" in simulated.refusal("account", "list")
     state(simulated, "load", "one")
     assert [each["Name"] for each in simulated("account", "list") if each["Name"] == "alice"]
@@ -130,9 +141,7 @@ def test_a_state_that_is_not_whole_is_not_loaded(simulated: Souche) -> None:
 def test_a_region_that_is_not_whole_is_not_saved(simulated: Souche, monkeypatch: pytest.MonkeyPatch) -> None:
     simulated("account", "create", "alice")
     state(simulated, "save", "one")
-    with monkeypatch.context() as patch:
-        patch.setattr(states, "_replace", _fail)
-        assert simulated.invoke("state", "load", "one").exit_code == 130
+    break_off(simulated, monkeypatch, states, "_replace", "load")
     assert "load a state again" in simulated.refusal("state", "save", "two")
     assert names(simulated) == ["one"]
 
@@ -142,9 +151,7 @@ def test_a_deletion_that_was_broken_off_leaves_no_state(
 ) -> None:
     simulated("account", "create", "alice")
     state(simulated, "save", "one")
-    with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", _fail)
-        assert simulated.invoke("state", "delete", "one").exit_code == 130
+    break_off(simulated, monkeypatch, shutil, "rmtree", "delete")
     assert names(simulated) == []
     assert "no state one" in simulated.refusal("state", "load", "one")
     state(simulated, "save", "one")
@@ -202,7 +209,3 @@ def test_what_is_kept_is_on_the_medium_before_it_has_its_name(
     monkeypatch.setattr(programs, "run", note)
     state(simulated, "save", "one")
     assert synced == [False]
-
-
-def _fail(*_arguments: object, **_how: object) -> None:
-    raise KeyboardInterrupt

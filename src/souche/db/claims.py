@@ -1,9 +1,9 @@
-"""Which process does an operation (`worker`, `node`, `claim_date` of `operations`), and which processes live.
+"""Which process runs an operation (`worker`, `node`, `claim_date` of `operations`), and which processes are alive.
 
-A worker has an operation from its claim until it is erased. Where processes without the same home may work
-(`Database.is_shared`), each says every few seconds that it lives. One that has not for `LEASE_SECONDS`, by the
-database's clock, has lost its claims to whoever takes them. Elsewhere the lock on the home lets one process work, so a
-claim of any other is void.
+A worker owns an operation from its claim until the operation is erased. If processes on other homes may share the
+database (`Database.is_shared`), each writes a heartbeat every few seconds. After `LEASE_SECONDS` without one, by the
+database's clock, other workers may take its claims. Otherwise the lock on the home lets only one process work, so
+claims of other workers are void.
 """
 
 from collections.abc import Collection, Sequence

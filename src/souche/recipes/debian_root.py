@@ -101,9 +101,9 @@ def make_root(recipe: Recipe, archive: Path, *, work_dir: Path) -> Mapping[str, 
 
 
 def _alone() -> Sequence[str]:
-    """What has mmdebstrap's mounts and processes end with it, however it ends: as root it mounts this machine's own
-    /dev/shm in the system that it makes, and whoever removes that folder after a kill would empty it. Where namespaces
-    cannot be made, mmdebstrap mounts nothing either."""
+    """The command prefix that ends mmdebstrap's mounts and processes with it. As root, mmdebstrap bind-mounts the
+    host's /dev/shm into the system it builds: removing that folder after a kill would empty the host's /dev/shm. If
+    namespaces cannot be created, mmdebstrap mounts nothing either."""
     if os.geteuid() != 0:
         return ()  # it makes namespaces of its own
     try:

@@ -237,7 +237,8 @@ class DurableWorkflows:
         """Resume what was interrupted, and start every operation whose turn it is."""
         self._context.enter_context(self._claims.kept())
         former = self._writers.add(self.worker.worker_id)
-        # What ended in the journal and is nobody's begins anew: such a run had lost its claim, or a backup came back.
+        # An operation that ended in the journal and has no claim starts again at its first step: its run lost the
+        # claim, or the database was restored from a backup.
         known = journal_file.statuses(self._writers.journal).items()
         begun = [operation_id for operation_id, status in known if status not in ENDED]
         own = self._claims.adopt(former, begun)

@@ -95,7 +95,7 @@ class Sqlite:
         return nullcontext()
 
     def alone(self, name: str) -> AbstractContextManager[bool]:  # noqa: ARG002
-        """The lock on the home sees to it, which whoever sweeps has."""
+        """Always: a process that sweeps holds the lock on the home."""
         return nullcontext(enter_result=True)
 
     def announce(self, connection: sa.Connection) -> None:
