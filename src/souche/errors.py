@@ -16,7 +16,7 @@ Nothing here knows HTTP: `api/errors.py` is the single table from these to statu
         +-- StorageFailed, ComputeFailed, Unavailable, WritersBusy (worth another try)
         +-- OutOfSpace          the medium is full, or only its reserve is left (see `room`)
         +-- Raced               another request came first (done again by `api/dispatch`)
-        +-- OutOfTime           a reading was to take a moment only (done at leisure by `http/endpoint`)
+        +-- OutOfTime           a read took longer than its time limit (`http/app` repeats it in a thread)
 """
 
 import re

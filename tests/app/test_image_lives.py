@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from souche.app import image_copies, image_lives, images, launches, official_images
+from souche.app import image_copies, image_lives, image_pages, images, launches, official_images
 from souche.app.image_copies import Copy
 from souche.app.image_lives import Going
 from souche.app.images import Change, ImageSettings
@@ -41,7 +41,7 @@ def official(region: Region) -> Image:
 
 
 def listed(region: Region, who: Principal) -> list[str]:
-    return [image.image_id for image in images.find(region, who, Query()).resources]
+    return [image.image_id for image in image_pages.find(region, who, Query()).resources]
 
 
 def facts(living: LivingImage) -> tuple[object, ...]:

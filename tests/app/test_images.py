@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 
 import pytest
 
-from souche.app import image_copies, images, product_codes, tags
+from souche.app import image_copies, image_pages, images, product_codes, tags
 from souche.app.block_devices import BsuRequest, MappingRequest
 from souche.app.image_copies import Copy
 from souche.app.images import Change, FromSnapshots, FromVm, ImageSettings
@@ -308,5 +308,5 @@ def test_a_refused_change_changes_nothing(region: Region, alice: Principal) -> N
 def test_a_page_has_the_tags(region: Region, alice: Principal) -> None:
     image = make_image(region, alice)
     tags.put(region, alice, [image.image_id], {"k": "v"})
-    found = images.find(region, alice, Query())
+    found = image_pages.find(region, alice, Query())
     assert [tag.value for tag in found.tags[image.image_id]] == ["v"]

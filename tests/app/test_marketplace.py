@@ -2,7 +2,7 @@
 
 import pytest
 
-from souche.app import accounts, image_copies, images, launches, marketplace, volumes
+from souche.app import accounts, image_copies, image_pages, images, launches, marketplace, volumes
 from souche.app.block_devices import BsuRequest, MappingRequest
 from souche.app.image_copies import Copy
 from souche.app.images import Change, FromSnapshots, FromVm, ImageSettings
@@ -76,7 +76,7 @@ def version(region: Region, vendor: Account, seller: Principal, product: str) ->
 
 
 def listed(region: Region, who: Principal) -> list[str]:
-    return [image.image_id for image in images.find(region, who, Query()).resources]
+    return [image.image_id for image in image_pages.find(region, who, Query()).resources]
 
 
 def copied(region: Region, who: Principal, image: Image) -> Image:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from souche.app import accounts, image_copies, images, launches, official_images
+from souche.app import accounts, image_copies, image_pages, launches, official_images
 from souche.app.image_copies import Copy
 from souche.app.images import ImageSettings
 from souche.app.launches import Launch
@@ -27,7 +27,7 @@ DISK = DiskImage(AdmittedDisk(Path("/disk"), "qcow2", 2 * 1024**3), "Debian-12",
 
 
 def names(region: Region, who: Principal, *conditions: Condition) -> list[str]:
-    return [image.name for image in images.find(region, who, Query(conditions)).resources]
+    return [image.name for image in image_pages.find(region, who, Query(conditions)).resources]
 
 
 def test_an_official_image_is_the_providers_and_public_once_it_is_there(

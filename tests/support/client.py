@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from souche.api import actions, errors
-from souche.api.answers import answer, encoded, recall
+from souche.api.answers import answer, cached, encoded
 from souche.api.dispatch import dispatch
 from souche.app.region import Region
 from souche.db.pieces import Pieces
@@ -45,7 +45,7 @@ class Client:
     def _dispatch(self, action: str, request: dict[str, object]) -> dict[str, Any]:
         body = json.dumps(request).encode()
         question = (actions.outscale_action(action), self.region, self.who, body, str(uuid.UUID(int=1)))
-        remembered = recall(*question)
+        remembered = cached(*question)
         told: dict[str, Any] = json.loads(answer(*question))
         assert remembered is None or json.loads(remembered) == told, (
             "an answer is given again that is true no more"

@@ -30,12 +30,12 @@ REPEATABLE: Final = frozenset(
     }
 )
 
-# Whose readings can be bounded in time, and so be done on the event loop. A thread for each costs more than the reading
-# itself, as Python's threads take turns: those of ReadImages took three times as long by threads.
-BRIEF: Final = frozenset({"ReadImages"})
+# Reads that take a time limit, and so can run on the event loop. A thread for each costs more than the read itself,
+# since Python's threads take turns: ReadImages took three times as long in threads.
+ON_EVENT_LOOP: Final = frozenset({"ReadImages"})
 
-# For how long others may have to wait meanwhile: two turns of a thread, which Python gives 5 ms each.
-MOST_SECONDS: Final = 2 * sys.getswitchinterval()
+# Every other request waits as long: two turns of a thread, which Python gives 5 ms each.
+LOOP_SECONDS: Final = 2 * sys.getswitchinterval()
 
 _encoder = msgspec.json.Encoder()
 
@@ -45,41 +45,46 @@ def encoded(answer: object) -> bytes:
     return _encoder.encode(answer)
 
 
-def recall(
+def cached(
     action: Action, region: Region, principal: Principal | None, body: bytes, request_id: str
 ) -> bytes | None:
-    """The answer to the same question of the same account, when it is known and still true. Takes microseconds."""
+    """The answer to the same request of the same account, if it is cached and nothing was committed since. Takes
+    microseconds."""
     if principal is None or action.name not in REPEATABLE:
         return None
     kept = region.store.memo.get((action.name, principal.account_id, body))
     return None if kept is None else _signed(kept, request_id)
 
 
-def is_brief(action: Action, body: bytes) -> bool:
-    """Whether `at_once` is worth a try."""
-    return action.name in BRIEF and len(body) <= SHORT_BODY
+def fits_event_loop(action: Action, body: bytes) -> bool:
+    """Whether the request may be tried on the event loop."""
+    return action.name in ON_EVENT_LOOP and len(body) <= SHORT_BODY
 
 
-def at_once(
+def answer_on_event_loop(
     action: Action, region: Region, principal: Principal | None, body: bytes, request_id: str
 ) -> bytes | None:
-    """As `answer`, when that takes some milliseconds at most; else None, and nothing is done."""
-    if not is_brief(action, body):
-        return None
+    """As `answer`, if that takes no longer than LOOP_SECONDS; else None."""
     try:
-        return answer(action, region.hurried(MOST_SECONDS), principal, body, request_id)
+        return answer(action, region, principal, body, request_id, time_limit=LOOP_SECONDS)
     except OutOfTime:
         return None
 
 
 def answer(
-    action: Action, region: Region, principal: Principal | None, body: bytes, request_id: str
+    action: Action,
+    region: Region,
+    principal: Principal | None,
+    body: bytes,
+    request_id: str,
+    *,
+    time_limit: float | None = None,
 ) -> bytes:
     """Do the action; as `dispatch`, whose errors it raises."""
     if principal is None or action.name not in REPEATABLE:
-        return encoded(dispatch(action, region, principal, body, request_id))
+        return encoded(dispatch(action, region, principal, body, request_id, time_limit=time_limit))
     version = region.store.memo.version()
-    found = dispatch(action, region, principal, body, request_id)
+    found = dispatch(action, region, principal, body, request_id, time_limit=time_limit)
     del found["ResponseContext"]
     text = encoded(found)
     region.store.memo.put((action.name, principal.account_id, body), text, version, len(body) + len(text))

@@ -36,12 +36,14 @@ VALUE_BEGINS: Final = (b",", b"[", b"{")
 
 @dataclass(frozen=True)
 class Call:
-    """One call of an action. `request` has the shape that the specification gives it."""
+    """One call of an action. `request` has the shape that the specification gives it. `time_limit` (seconds;
+    None: none) bounds the actions of `api/answers.ON_EVENT_LOOP`: they end within it, or with OutOfTime."""
 
     region: Region
     principal: Principal | None
     request: Mapping[str, object]
     request_id: str
+    time_limit: float | None = None
 
     @property
     def who(self) -> Principal:
@@ -85,11 +87,19 @@ def fetches(action: Action, body: bytes) -> bool:
 
 
 def dispatch(
-    action: Action, region: Region, principal: Principal | None, body: bytes, request_id: str
+    action: Action,
+    region: Region,
+    principal: Principal | None,
+    body: bytes,
+    request_id: str,
+    *,
+    time_limit: float | None = None,
 ) -> dict[str, object]:
     """Do the action and give the answer. With `DryRun`, nothing is kept and only the context is told.
+    `time_limit`: as of `Call`.
 
     Raises:
+        OutOfTime: the time limit is over.
         UserError: what the caller asked for cannot be; see `api.errors` for how that is told.
     """
     request = read_body(body)
@@ -101,9 +111,9 @@ def dispatch(
     if principal is not None:
         region = region.serving(principal.account_id)
     if request.get("DryRun") is True:
-        _handle(action, Call(region.rehearsal(), principal, request, request_id))
+        _handle(action, Call(region.rehearsal(), principal, request, request_id, time_limit))
         return dict(context)
-    return {**_handle(action, Call(region, principal, request, request_id)), **context}
+    return {**_handle(action, Call(region, principal, request, request_id, time_limit)), **context}
 
 
 def _handle(action: Action, call: Call) -> Mapping[str, object]:

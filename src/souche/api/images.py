@@ -8,11 +8,12 @@ import msgspec
 from souche.api import block_devices, dates, filters, pages, permissions, tags
 from souche.api.dispatch import Call
 from souche.api.words import WORDS
-from souche.app import image_copies, image_imports, images
+from souche.app import image_copies, image_imports, image_pages, images
 from souche.app import tags as app_tags
 from souche.app.image_copies import Copy
 from souche.app.images import Change, FromSnapshots, FromVm, ImageSettings
 from souche.model.images import Image
+from souche.model.query import PageRow
 from souche.model.tags import Tag
 from souche.refusals import IncompatibleParameters, MissingParameter
 
@@ -118,12 +119,21 @@ def read_images(call: Call) -> Mapping[str, object]:
     """The images that the caller may launch."""
     request = cast("Request", call.request)
     query = pages.query(request, filters.conditions("ReadImages", request))
-    found = images.show(call.region, call.who, query, _piece)
-    return {"Images": list(map(msgspec.Raw, found.views)), **pages.after(found.end)}
+    cache = call.region.store.pieces
+    with image_pages.open_page(call.region, call.who, query, call.time_limit) as page:
+        versions = {_cache_key(row): row.version for row in page.rows}
+        shown = cache.known(versions.items())
+        for row, image, tagged in page.read(row for row in page.rows if _cache_key(row) not in shown):
+            key, text = _cache_key(row), msgspec.json.encode(view(image, tagged))
+            shown[key] = text
+            cache.put(key, row.version, text)
+    end = page.rows[-1].position if page.more else None
+    return {"Images": [msgspec.Raw(shown[key]) for key in versions], **pages.after(end)}
 
 
-def _piece(image: Image, tagged: Sequence[Tag]) -> bytes:
-    return msgspec.json.encode(view(image, tagged))
+def _cache_key(row: PageRow) -> str:
+    """The owner is shown more than others are."""
+    return f"{row.resource_id}/own" if row.is_own else row.resource_id
 
 
 def update_image(call: Call) -> Mapping[str, object]:

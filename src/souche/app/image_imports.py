@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import structlog
 
 from souche import ids
-from souche.app import block_devices, image_copies, images, product_codes, quotas, tags
+from souche.app import block_devices, image_copies, image_pages, images, product_codes, quotas, tags
 from souche.app.images import ImageSettings
 from souche.app.region import Region, Work
 from souche.db import disk_imports, snapshots
@@ -78,7 +78,7 @@ def create(region: Region, who: Principal, command: FromManifest) -> Image:
             disk_imports.insert(work.connection, _disk(region, command, exported, disk, mapping))
         work.operations.append(import_image_from_manifest(image))
     _note_boot_mode(image)
-    return images.seen_by(region, who, image)
+    return image_pages.seen_by(region, who, image)
 
 
 def operation_id(image: Image) -> str:

@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import Final
 
 from souche.db import image_aliases, images
-from souche.db.images import Listed
 from souche.db.store import Reader
 from souche.model.accounts import PROVIDER_NAME, Principal
 from souche.model.image_aliases import is_alias, parsed
-from souche.model.query import Condition, Query
+from souche.model.query import Condition, PageRow, Query
 from souche.refusals import BadValue
 from souche.words import Term
 
@@ -21,7 +20,7 @@ MOST_ALIASES: Final = 100
 """in one request"""
 
 
-def find(reader: Reader, who: Principal, query: Query) -> tuple[list[Listed], bool]:
+def find(reader: Reader, who: Principal, query: Query) -> tuple[list[PageRow], bool]:
     """As `db/images.find`; the names of aliases find the images that they stand for.
 
     Raises:
@@ -72,10 +71,10 @@ def _with(query: Query, place: int, condition: Condition) -> Query:
     return replace(query, conditions=tuple(conditions))
 
 
-def _merged(pages: Sequence[tuple[list[Listed], bool]], limit: int | None) -> tuple[list[Listed], bool]:
+def _merged(pages: Sequence[tuple[list[PageRow], bool]], limit: int | None) -> tuple[list[PageRow], bool]:
     """One page of several, each of which has as many as it may."""
-    rows = {each.image_id: each for page, _ in pages for each in page}
-    ordered = sorted(rows.values(), key=lambda each: (each.creation_date, each.image_id))
+    rows = {each.resource_id: each for page, _ in pages for each in page}
+    ordered = sorted(rows.values(), key=lambda each: (each.creation_date, each.resource_id))
     more = any(more for _, more in pages)
     if limit is None or len(ordered) <= limit:
         return ordered, more

@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from souche.app import images
+from souche.app import image_pages
 from souche.app.found import Found
 from souche.app.region import Region
 from souche.db import accounts, marketplace
@@ -23,7 +23,7 @@ MOST_ANCESTORS: Final = 100
 def find(region: Region, who: Principal, query: Query) -> Found[Origin]:
     """The images that the caller may launch, oldest first. Of another account's image the caller learns which images
     it comes from where it may launch these too, and never the VM; of an own one, all: the caller named them."""
-    page = images.find(region, who, query)
+    page = image_pages.find(region, who, query)
     with region.store.read() as connection:
         origins = _origins(connection, who, page.resources)
     return Found(origins, {}, page.more)

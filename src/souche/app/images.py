@@ -1,10 +1,10 @@
 """Images: made from a VM or from snapshots; changed, shared, found and deleted (reference section 2)."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias, get_args
+from typing import get_args
 
 import sqlalchemy as sa
 
@@ -12,7 +12,6 @@ from souche import ids
 from souche.app import (
     block_devices,
     consistency,
-    image_names,
     image_reports,
     lookup,
     product_codes,
@@ -20,16 +19,14 @@ from souche.app import (
     texts,
 )
 from souche.app.block_devices import MappingRequest
-from souche.app.found import Found
+from souche.app.image_pages import seen_by
 from souche.app.permissions import PermissionsChange, check_account_ids, check_open
 from souche.app.region import Region, Work
 from souche.db import disk_imports, images, marketplace, notices, snapshots, vms
 from souche.model import stop_reasons
 from souche.model.accounts import Principal
 from souche.model.images import Architecture, BootMode, Image, ImageMapping, VmAttributes
-from souche.model.query import Position, Query
 from souche.model.snapshots import Snapshot
-from souche.model.tags import Tag
 from souche.model.vms import Vm
 from souche.model.volumes import Volume
 from souche.operations.images import create_image
@@ -88,18 +85,6 @@ class Change:
     description: str | None = None
     product_codes: tuple[str, ...] | None = None
     permissions: PermissionsChange | None = None
-
-
-# An image and its tags as the API shows them, in JSON.
-View: TypeAlias = Callable[[Image, Sequence[Tag]], bytes]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A page of images as the API shows them, and where it ends if more remain."""
-
-    views: list[bytes]
-    end: Position | None
 
 
 def create_from_vm(region: Region, who: Principal, command: FromVm) -> Image:
@@ -312,45 +297,6 @@ def check_unpublished(work: Work, image: Image, reason: str) -> None:
     """Refuse to change an image that is on the Marketplace (PublishedVersion)."""
     if marketplace.version(work.connection, image.image_id) is not None:
         raise PublishedVersion(image_id=image.image_id, reason=reason)
-
-
-def find(region: Region, who: Principal, query: Query) -> Found[Image]:
-    """What the caller may launch, oldest first."""
-    with region.store.reader() as reader:
-        listed, more = image_names.find(reader, who, query)
-        whole = images.read(reader, [each.image_id for each in listed])
-    page = [whole[each.image_id] for each in listed]
-    tags = {image.image_id: tagged for image, tagged in page if tagged}
-    return Found([seen_by(region, who, image) for image, _ in page], tags, more)
-
-
-def show(region: Region, who: Principal, query: Query, view: View) -> Shown:
-    """What the caller may launch, oldest first, each as `view` shows it; the tags of the caller's own only.
-
-    Views are kept by the versions of their images, and made only of those images that have changed. They are read in
-    the transaction that finds the page, so that it is of one moment.
-
-    Raises:
-        OutOfTime: the region is hurried.
-    """
-    kept = region.store.pieces
-    with region.store.reader(region.most_seconds) as reader:
-        listed, more = image_names.find(reader, who, query)
-        pieces = kept.known((each.view_id, each.version) for each in listed)
-        changed = {each.image_id: each for each in listed if each.view_id not in pieces}
-        for image, tagged in images.read(reader, changed).values():
-            place = changed[image.image_id]
-            piece = view(seen_by(region, who, image), tagged if place.own else ())
-            pieces[place.view_id] = piece
-            kept.put(place.view_id, place.version, piece)
-    return Shown([pieces[each.view_id] for each in listed], listed[-1].position if more else None)
-
-
-def seen_by(region: Region, who: Principal, image: Image) -> Image:
-    """The image as the caller may see it: the owner of an imported one sees the whole URL, with its signature."""
-    if image.sealed_location is None or image.account_id != who.account_id:
-        return image
-    return replace(image, file_location=region.vault.unseal(image.sealed_location.encode()))
 
 
 def new_image(region: Region, who: Principal, settings: ImageSettings, name: str) -> Image:

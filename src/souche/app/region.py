@@ -59,8 +59,7 @@ class Region:
 
     `console` gives the last of a VM's serial console, `fetcher` what URLs lead to that may be fetched. With
     `dry_run`, every rule is checked and nothing is kept: the transaction is rolled back and no operation starts.
-    `oos_endpoint` is the URL of its object store; empty: it has none. `most_seconds` bounds the readings that keep to
-    it (`app/images.show`). `room` is what is left of its medium;
+    `oos_endpoint` is the URL of its object store; empty: it has none. `room` is what is left of its medium;
     `keeps_objects`: its object store's data are there too. `public_range` (CIDR) is what public IPs are from.
     `required_keys`: exports that none of these has signed are not imported; empty: all are.
     `caller_id` is the account whose turn a transaction takes; empty: none's.
@@ -82,7 +81,6 @@ class Region:
     dry_run: bool = False
     caller_id: str = ""
     oos_endpoint: str = ""
-    most_seconds: float | None = None
     room: Room = ENDLESS
     keeps_objects: bool = False
     subregion_letters: tuple[str, ...] = ("a", "b")
@@ -108,10 +106,6 @@ class Region:
     def serving(self, account_id: str) -> "Region":
         """The same region, for a request of an account."""
         return replace(self, caller_id=account_id)
-
-    def hurried(self, most_seconds: float) -> "Region":
-        """The same region, where a reading ends within that time or with OutOfTime."""
-        return replace(self, most_seconds=most_seconds)
 
     @contextmanager
     def begin(self) -> Iterator[Work]:

@@ -15,7 +15,7 @@ from souche.db.finder import Finder
 from souche.db.schema import accounts, image_grants, image_mappings, image_product_codes, images
 from souche.db.store import Reader
 from souche.model.images import Consistency, Image, ImageMapping, VmAttributes
-from souche.model.query import Condition, Position, Query
+from souche.model.query import Condition, PageRow, Query
 from souche.model.tags import Tag
 from souche.states import ImageState
 
@@ -152,7 +152,7 @@ _VERSIONS: engine.AnySelect = sa.select(
     images.c.image_id,
     images.c.version,
     images.c.creation_date,
-    sa.case((images.c.account_id == _CALLER, images.c.image_id + "/own"), else_=images.c.image_id),
+    images.c.account_id == _CALLER,
 )
 _finder_of_own = Finder(_VERSIONS, FIELDS, _ORDER, _scopes()[:1])
 _finder = Finder(_VERSIONS, FIELDS, _ORDER, _scopes(images.c.launchable_until.is_(None)))
@@ -162,27 +162,7 @@ _TAGGED = _SELECT.add_columns(tags.as_json(images, images.c.image_id))
 _whole = Finder(_TAGGED, FIELDS, _ORDER, [])
 
 
-class Listed(NamedTuple):
-    """An image's place in a page. What the image shows to its owner, and what to others, is the same as long as
-    `version` is: it is kept by `view_id`."""
-
-    image_id: str
-    version: int
-    creation_date: str
-    view_id: str
-
-    @property
-    def own(self) -> bool:
-        """Whether the caller owns it."""
-        return self.view_id != self.image_id
-
-    @property
-    def position(self) -> Position:
-        """Where the page after it begins."""
-        return Position(datetime.fromisoformat(self.creation_date), self.image_id)
-
-
-def find(reader: Reader, account_id: str, query: Query) -> tuple[list[Listed], bool]:
+def find(reader: Reader, account_id: str, query: Query) -> tuple[list[PageRow], bool]:
     """What the account may launch and satisfies the query, oldest first; and whether more remain. Others' images
     that are withdrawn are found by their ids only, and none of others by its tags."""
     if tags.asked_by(query):
@@ -192,7 +172,7 @@ def find(reader: Reader, account_id: str, query: Query) -> tuple[list[Listed], b
     else:
         finder = _finder
     rows, more = finder.find(reader, query, {"caller": account_id})
-    return list(map(Listed._make, rows)), more
+    return list(map(PageRow._make, rows)), more
 
 
 def read(reader: Reader, image_ids: Collection[str]) -> Mapping[str, tuple[Image, tuple[Tag, ...]]]:

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from souche.api import actions, spec
-from souche.api.answers import answer, at_once, encoded, is_brief, recall
+from souche.api.answers import answer, answer_on_event_loop, cached, encoded, fits_event_loop
 from souche.api.dispatch import Action, fetches
 from souche.api.request_errors import WrongMethod, WrongServicePath
 from souche.app.failed_signatures import RecordedAttempts
@@ -134,15 +134,15 @@ def _doing(
         action: Action, exchange: Exchange, request: SignedRequest, principal: Principal | None
     ) -> bytes | Later:
         question = (action, region, principal, request.body, exchange.request_id)
-        known = recall(*question)
+        known = cached(*question)
         if known:
             return known
         account_id = principal.account_id if principal else NOBODY
         turns = pools.fetches if fetches(action, request.body) else pools.requests
         whole = Later(turns, account_id, partial(answer, *question))
-        if not (is_local and is_brief(action, request.body)):
+        if not (is_local and fits_event_loop(action, request.body)):
             return whole
-        return Later(pools.reads, account_id, lambda: at_once(*question) or whole)
+        return Later(pools.reads, account_id, lambda: answer_on_event_loop(*question) or whole)
 
     return do
 

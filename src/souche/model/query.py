@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Value: TypeAlias = str | int | bool | datetime
 
@@ -38,3 +38,18 @@ class Query:
     conditions: tuple[Condition, ...] = ()
     limit: int | None = None
     after: Position | None = None
+
+
+class PageRow(NamedTuple):
+    """A resource in a page. While its version is the same, it shows the same: one thing to its owner (`is_own`), one to
+    everybody else. `creation_date`: ISO 8601."""
+
+    resource_id: str
+    version: int
+    creation_date: str
+    is_own: bool
+
+    @property
+    def position(self) -> Position:
+        """Where the page after it begins."""
+        return Position(datetime.fromisoformat(self.creation_date), self.resource_id)
