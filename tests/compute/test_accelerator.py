@@ -1,10 +1,21 @@
 """The probe that decides between KVM and TCG."""
 
+import time
 from pathlib import Path
 
 import pytest
 
-from souche.compute.libvirt.accelerator import MARKER, boot_sector, failure_of, probe_argv
+from souche.compute.libvirt import accelerator
+from souche.compute.libvirt.accelerator import (
+    MARKER,
+    boot_sector,
+    failure_of,
+    firmware_argv,
+    output_failure,
+    probe_argv,
+)
+
+FOR_EVER = "; exec sleep 600"
 
 
 def test_boot_sector_is_one_sector_with_its_line() -> None:
@@ -23,6 +34,40 @@ def test_probe_argv() -> None:
     ]  # fmt: skip
 
 
+def test_the_firmware_is_tried_with_the_cpu_of_real_guests() -> None:
+    command = firmware_argv(Path("/tmp/variables"), "kvm")
+    assert command[:6] == ["qemu-system-x86_64", "-machine", "q35,accel=kvm", "-cpu", "host", "-smp"]
+    assert "file=/tmp/variables,format=raw,if=pflash,unit=1" in command
+
+
+@pytest.mark.parametrize(
+    ("script", "failure"),
+    [
+        ("echo BdsDxe: failed to load Boot0001" + FOR_EVER, None),
+        ("echo 'KVM internal error. Suberror: 1' >&2" + FOR_EVER, "the firmware stopped: KVM internal error"),
+        ("echo no such CPU >&2; exit 1", "QEMU ended with status 1: no such CPU"),
+        ("true" + FOR_EVER, "the firmware did not end its start within 1 s"),
+    ],
+)
+def test_what_the_firmware_says_decides(script: str, failure: str | None, tmp_path: Path) -> None:
+    """Seen under KVM's PVM variant: the boot sector runs, and the firmware stops with an internal error, for ever."""
+    began = time.monotonic()
+    assert output_failure(["sh", "-c", script], tmp_path / "output", most_seconds=1) == failure
+    assert time.monotonic() - began < 60, "the guest was not ended"
+
+
+def test_a_host_whose_kvm_runs_no_firmware_gets_tcg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Although its boot sector runs."""
+    monkeypatch.setattr(accelerator, "run", lambda *_arguments, **_more: MARKER)
+    script = "echo KVM internal error" + FOR_EVER
+    monkeypatch.setattr(accelerator, "firmware_argv", lambda *_arguments: ["sh", "-c", script])
+    variables = tmp_path / "variables"
+    variables.write_bytes(b"")
+    monkeypatch.setattr(accelerator, "UEFI_CODE", str(variables))
+    monkeypatch.setattr(accelerator, "UEFI_VARIABLES", str(variables))
+    assert failure_of("kvm") == "the firmware stopped: KVM internal error"
+
+
 @pytest.mark.guest
-def test_probe_succeeds_where_a_guest_runs() -> None:
-    assert failure_of("tcg") is None
+def test_probe_succeeds_where_guests_run() -> None:
+    assert failure_of("tcg", firmware_seconds=300) is None

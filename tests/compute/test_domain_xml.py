@@ -11,7 +11,8 @@ import pytest
 from souche.compute.base import Guest
 from souche.compute.libvirt import domain_xml
 from souche.compute.libvirt.accelerator import Accelerator
-from souche.compute.libvirt.domain_xml import SECURE_UEFI_CODE, UEFI_CODE, UEFI_VARIABLES, Placement
+from souche.compute.libvirt.domain_xml import SECURE_UEFI_CODE, Placement
+from souche.compute.libvirt.host_paths import UEFI_CODE, UEFI_VARIABLES
 from souche.compute.libvirt.names import Names
 from souche.compute.libvirt.qemu_capabilities import UNUSED
 from souche.compute.libvirt.reservations import Reservation

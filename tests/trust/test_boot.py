@@ -51,6 +51,15 @@ def test_a_guest_that_never_gets_there_has_not(tmp_path: Path) -> None:
     assert made.screenshot is not None
 
 
+def test_a_guest_that_kvm_cannot_run_has_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """QEMU goes on running: it was waited for half an hour, and nothing said why."""
+    says = ["sh", "-c", "echo 'KVM internal error. Suberror: 1' >&2; exec sleep 600"]
+    monkeypatch.setattr(boot, "argv", lambda *_arguments, **_more: says)
+    made = booted(tmp_path, disk("waiting for nothing"))
+    assert (made.passed, made.reason) == (False, "the host's KVM cannot run it (KVM internal error).")
+    assert b"Suberror" in made.log
+
+
 def test_a_watch_that_raises_ends_the_boot(tmp_path: Path) -> None:
     class EnoughError(Exception):
         pass

@@ -48,6 +48,8 @@ _REACHED: Final = {
     "login": re.compile(rb"(?:^|[\r\n])[\w.-]{1,64} login: ?"),
 }
 _PANIC: Final = re.compile(rb"Kernel panic - not syncing")
+_KVM_ERROR: Final = b"KVM internal error"
+"""QEMU writes it to its own output, stops the guest, and goes on running"""
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,8 @@ class QemuBooter:
             if ended:
                 failed = "QEMU failed." if process.poll() else "the guest ended before a login prompt."
                 return "", failed
+            if _KVM_ERROR in _tail(folder / "said"):
+                return "", "the host's KVM cannot run it (KVM internal error)."
             if time.monotonic() - begun > self._most_seconds:
                 return "", f"there was no login prompt within {self._most_seconds:.0f} seconds."
             if _length(folder / "console") > MOST_CONSOLE_BYTES:

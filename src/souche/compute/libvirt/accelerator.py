@@ -1,24 +1,38 @@
-"""KVM or TCG: found out by running a guest.
+"""KVM or TCG: found out by running guests.
 
-A /dev/kvm that opens proves nothing: there are hosts where it does and guests hang, or QEMU aborts. So a boot
-sector is run under KVM, with the CPU model that real guests get; KVM is taken when it has written its line to
-the serial port within `PROBE_SECONDS`.
+A /dev/kvm that opens proves nothing. On some hosts guests hang under it, or QEMU aborts; on others (KVM's PVM variant,
+nested without hardware support) a boot sector runs, and the firmware stops at its first floating-point instruction
+with "KVM internal error". So two guests run under KVM, with the CPU model of real guests:
+
+1. a boot sector, which must write its line to the serial port within `SECTOR_SECONDS`;
+2. the UEFI firmware of real guests, two vCPUs and no disk, which must report within `FIRMWARE_SECONDS` that it finds
+   nothing to boot. It is left out where the firmware is not installed.
 """
 
+import shutil
 import tempfile
+import time
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 import structlog
 
+from souche.compute.libvirt.host_paths import UEFI_CODE, UEFI_VARIABLES
 from souche.errors import ProgramFailed, ProgramMissing, ProgramTimedOut
-from souche.run import run
+from souche.run import run, start
 
 Accelerator = Literal["kvm", "tcg"]
 
-PROBE_SECONDS = 5.0
+SECTOR_SECONDS = 5.0
+FIRMWARE_SECONDS = 10.0
+POLL_SECONDS = 0.05
 MARKER = b"souche: a guest ran"
+FIRMWARE_MARKER = b"BdsDxe"
+"""the part of EDK2 that looks for something to boot; it names itself on the serial port"""
+KVM_ERROR = b"KVM internal error"
+"""QEMU writes it, stops the guest and goes on running"""
 PROBE_CPUS = {"kvm": "host", "tcg": "max"}  # what the guests' host-passthrough and maximum come to
 LOAD_ADDRESS = 0x7C00  # where a PC's firmware puts a boot sector
 
@@ -53,6 +67,17 @@ def probe_argv(sector: Path, accelerator: Accelerator) -> list[str]:
     ]  # fmt: skip
 
 
+def firmware_argv(variables: Path, accelerator: Accelerator) -> list[str]:
+    """QEMU with the UEFI firmware, its `variables` file, and a serial port, which is its standard output."""
+    cpu = PROBE_CPUS[accelerator]
+    return [
+        "qemu-system-x86_64", "-machine", f"q35,accel={accelerator}", "-cpu", cpu, "-smp", "2", "-m", "256",
+        "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio",
+        "-drive", f"file={UEFI_CODE},format=raw,if=pflash,unit=0,readonly=on",
+        "-drive", f"file={variables},format=raw,if=pflash,unit=1",
+    ]  # fmt: skip
+
+
 @lru_cache(maxsize=1)
 def detect() -> Accelerator:
     """The accelerator that guests run under on this host. Asked once in a process; logged."""
@@ -62,13 +87,54 @@ def detect() -> Accelerator:
     return accelerator
 
 
-def failure_of(accelerator: Accelerator) -> str | None:
-    """Why a guest did not run under an accelerator; None when it did."""
+def failure_of(accelerator: Accelerator, *, firmware_seconds: float = FIRMWARE_SECONDS) -> str | None:
+    """Why a guest did not run under an accelerator; None when both ran."""
     with tempfile.TemporaryDirectory() as directory:
-        sector = Path(directory, "sector")
-        sector.write_bytes(boot_sector(MARKER))
+        folder = Path(directory)
         try:
-            output = run(probe_argv(sector, accelerator), timeout_seconds=PROBE_SECONDS)
+            return _sector_failure(accelerator, folder) or _firmware_failure(
+                accelerator, folder, firmware_seconds
+            )
         except (ProgramFailed, ProgramMissing, ProgramTimedOut) as error:
             return str(error)
+
+
+def _sector_failure(accelerator: Accelerator, folder: Path) -> str | None:
+    sector = folder / "sector"
+    sector.write_bytes(boot_sector(MARKER))
+    output = run(probe_argv(sector, accelerator), timeout_seconds=SECTOR_SECONDS)
     return None if MARKER in output else "the guest wrote something else"
+
+
+def _firmware_failure(accelerator: Accelerator, folder: Path, most_seconds: float) -> str | None:
+    if not (Path(UEFI_CODE).exists() and Path(UEFI_VARIABLES).exists()):
+        return None
+    variables = folder / "variables"
+    shutil.copyfile(UEFI_VARIABLES, variables)
+    return output_failure(firmware_argv(variables, accelerator), folder / "output", most_seconds)
+
+
+def output_failure(command: Sequence[str], output: Path, most_seconds: float) -> str | None:
+    """Why a guest that runs for ever did not write `FIRMWARE_MARKER` to `output`; None when it did. Ends the guest.
+
+    Raises:
+        ProgramMissing: no QEMU.
+    """
+    process = start(command, log_file=output)
+    try:
+        deadline = time.monotonic() + most_seconds
+        while True:
+            has_ended = process.poll() is not None  # before the file is read: it is complete then
+            said = output.read_bytes()
+            if FIRMWARE_MARKER in said:
+                return None
+            if KVM_ERROR in said:
+                return "the firmware stopped: KVM internal error"
+            if has_ended:
+                return f"QEMU ended with status {process.returncode}: {said[-200:].decode(errors='replace').strip()}"
+            if time.monotonic() > deadline:
+                return f"the firmware did not end its start within {most_seconds:.0f} s"
+            time.sleep(POLL_SECONDS)
+    finally:
+        process.kill()
+        process.wait()

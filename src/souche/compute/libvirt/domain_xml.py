@@ -9,6 +9,7 @@ from souche.compute.base import Guest
 from souche.compute.libvirt import qemu_capabilities
 from souche.compute.libvirt.accelerator import Accelerator
 from souche.compute.libvirt.disk_xml import CacheMode, disk
+from souche.compute.libvirt.host_paths import UEFI_CODE, UEFI_VARIABLES
 from souche.compute.libvirt.markup import parse, text
 from souche.compute.libvirt.names import Names
 from souche.compute.libvirt.reservations import Reservation
@@ -22,7 +23,6 @@ MACHINES = {
     "x86_64": ("x86_64", "/usr/bin/qemu-system-x86_64"),
     "i386": ("i686", "/usr/bin/qemu-system-i386"),
 }
-UEFI_CODE, UEFI_VARIABLES = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
 # For secure boot: only code in system management mode may write to the variables.
 SECURE_UEFI_CODE = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
 # A guest that panics is kept: its state then shows the panic until it is started again.

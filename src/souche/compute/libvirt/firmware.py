@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from souche.compute.libvirt.domain_xml import UEFI_VARIABLES
-from souche.compute.libvirt.host_paths import write_durably
+from souche.compute.libvirt.host_paths import UEFI_VARIABLES, write_durably
 from souche.errors import ComputeFailed
 from souche.formats import uefi_variables
 from souche.model.vms import SecureBootAction

@@ -13,6 +13,7 @@ from souche.errors import ComputeFailed
 QEMU_USER = "libvirt-qemu"  # Debian's; qemu.conf may name another
 LIBVIRT_LOGS = Path("/var/log/libvirt/qemu")
 TPM_LOGS = Path("/var/log/swtpm/libvirt/qemu")
+UEFI_CODE, UEFI_VARIABLES = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
 
 
 class GuestFiles:
