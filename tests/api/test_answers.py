@@ -1,4 +1,4 @@
-"""Answers that are given again. `tests/support/client.py` holds every one of them against a fresh one."""
+"""Cached answers. `tests/support/client.py` holds every one of them against a fresh one."""
 
 import json
 import subprocess
@@ -7,35 +7,29 @@ from typing import Any
 
 import pytest
 
-from souche.api import actions, answers
-from souche.api.answers import (
-    ON_EVENT_LOOP,
-    REPEATABLE,
-    answer,
-    answer_on_event_loop,
-    cached,
-    fits_event_loop,
-)
+from souche.api import actions
+from souche.api import answers as api_answers
+from souche.api.answers import CACHED, ON_EVENT_LOOP, fits_event_loop
 from souche.api.dispatch import SHORT_BODY
 from souche.app.region import Region
 from souche.db import images
 from souche.db.engines import sqlite
 from souche.model.accounts import Principal
 from souche.model.permissions import Permissions
-from tests.support.client import Client
+from tests.support.client import Client, answers_of
 from tests.support.resources import make_image
 
 
 def ask(region: Region, who: Principal, action: str, body: bytes = b"{}") -> Any:
-    return json.loads(answer(actions.outscale_action(action), region, who, body, "first"))
+    return json.loads(answers_of(region).answer(actions.outscale_action(action), who, body, "first"))
 
 
 def again(region: Region, who: Principal | None, action: str, body: bytes = b"{}") -> Any:
-    kept = cached(actions.outscale_action(action), region, who, body, "second")
+    kept = answers_of(region).cached(actions.outscale_action(action), who, body, "second")
     return None if kept is None else json.loads(kept)
 
 
-@pytest.mark.parametrize("action", sorted(REPEATABLE))
+@pytest.mark.parametrize("action", sorted(CACHED))
 def test_the_same_question_has_the_same_answer_under_its_own_request_id(
     region: Region, alice: Principal, action: str
 ) -> None:
@@ -125,21 +119,22 @@ def test_what_is_answered_at_once_is_answered_as_by_a_thread(
 ) -> None:
     for name in ("one", "two"):
         make_image(client.region, alice, name)
-    question = (actions.outscale_action(action), client.region, alice, body, "first")
-    assert answer_on_event_loop(*question) == answer(*question)
+    answers = answers_of(client.region)
+    question = (actions.outscale_action(action), alice, body, "first")
+    assert answers.on_event_loop(*question) == answers.answer(*question)
 
 
 def test_what_takes_longer_is_left_to_a_thread(
     region: Region, alice: Principal, monkeypatch: pytest.MonkeyPatch, on_both: str
 ) -> None:
-    question = (actions.outscale_action("ReadImages"), region, alice, b"{}", "first")
-    monkeypatch.setattr(answers, "LOOP_SECONDS", 0)
+    question = (actions.outscale_action("ReadImages"), alice, b"{}", "first")
+    monkeypatch.setattr(api_answers, "LOOP_SECONDS", 0)
     monkeypatch.setattr(sqlite, "STEPS_BETWEEN_LOOKS", 1)
     with region.store.begin() as connection:
         if on_both == "postgresql":  # else it may answer within the millisecond that is its shortest limit
             connection.exec_driver_sql("LOCK TABLE images")
-        assert answer_on_event_loop(*question) is None
-    assert answer(*question)
+        assert answers_of(region).on_event_loop(*question) is None
+    assert answers_of(region).answer(*question)
 
 
 def test_what_may_take_longer_is_not_tried() -> None:

@@ -1,19 +1,31 @@
 """A client of a region's API without HTTP between: the same dispatch, every answer held against the specification, and
-against the one that is remembered where there is one; one made of remembered pieces against one that is not."""
+against the cached one if there is one; one made of cached resources against one that is not."""
 
 import json
 import uuid
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from souche.api import actions, errors
-from souche.api.answers import answer, cached, encoded
+from souche.api.answers import Answers, encoded
 from souche.api.dispatch import dispatch
+from souche.api.json_cache import JsonCache
 from souche.app.region import Region
-from souche.db.pieces import Pieces
+from souche.db.store import Store
 from souche.errors import OutOfSpace, UserError
 from souche.model.accounts import Principal
 from tests.wire.answers import check_answer, check_error
+
+
+@lru_cache(maxsize=8)
+def _cache(store: Store) -> JsonCache:
+    return JsonCache(store.change_mark)
+
+
+def answers_of(region: Region) -> Answers:
+    """All clients of a region share its cache, as they do in a server."""
+    return Answers(region, _cache(region.store))
 
 
 @dataclass(frozen=True)
@@ -44,24 +56,19 @@ class Client:
 
     def _dispatch(self, action: str, request: dict[str, object]) -> dict[str, Any]:
         body = json.dumps(request).encode()
-        question = (actions.outscale_action(action), self.region, self.who, body, str(uuid.UUID(int=1)))
-        remembered = cached(*question)
-        told: dict[str, Any] = json.loads(answer(*question))
-        assert remembered is None or json.loads(remembered) == told, (
-            "an answer is given again that is true no more"
-        )
+        question = (actions.outscale_action(action), self.who, body, str(uuid.UUID(int=1)))
+        answers = answers_of(self.region)
+        cached = answers.cached(*question)
+        told: dict[str, Any] = json.loads(answers.answer(*question))
+        assert cached is None or json.loads(cached) == told, "a cached answer holds no more"
         if action == "ReadImages":
-            assert told == self._afresh(body), "an answer is made of pieces that are true no more"
+            assert told == self._without_cache(body), "the JSON of a resource holds no more"
         return told
 
-    def _afresh(self, body: bytes) -> dict[str, Any]:
-        """What ReadImages answers when nothing is remembered."""
-        store, question = self.region.store, (self.region, self.who, body, str(uuid.UUID(int=1)))
-        kept, store.pieces = store.pieces, Pieces()
-        try:
-            return json.loads(encoded(dispatch(actions.outscale_action("ReadImages"), *question)))  # type: ignore[no-any-return]
-        finally:
-            store.pieces = kept
+    def _without_cache(self, body: bytes) -> dict[str, Any]:
+        """What ReadImages answers when nothing is cached."""
+        question = (self.region, self.who, body, str(uuid.UUID(int=1)))
+        return json.loads(encoded(dispatch(actions.outscale_action("ReadImages"), *question)))  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from souche.api.json_cache import JsonCache
 from souche.api.request_errors import MalformedBody, NotSigned
 from souche.api.spec import Check
 from souche.app.region import Region
@@ -37,12 +38,14 @@ VALUE_BEGINS: Final = (b",", b"[", b"{")
 @dataclass(frozen=True)
 class Call:
     """One call of an action. `request` has the shape that the specification gives it. `time_limit` (seconds;
-    None: none) bounds the actions of `api/answers.ON_EVENT_LOOP`: they end within it, or with OutOfTime."""
+    None: none) bounds the actions of `api/answers.ON_EVENT_LOOP`: they end within it, or with OutOfTime. `cache`:
+    None if nothing is cached."""
 
     region: Region
     principal: Principal | None
     request: Mapping[str, object]
     request_id: str
+    cache: JsonCache | None = None
     time_limit: float | None = None
 
     @property
@@ -93,10 +96,11 @@ def dispatch(
     body: bytes,
     request_id: str,
     *,
+    cache: JsonCache | None = None,
     time_limit: float | None = None,
 ) -> dict[str, object]:
     """Do the action and give the answer. With `DryRun`, nothing is kept and only the context is told.
-    `time_limit`: as of `Call`.
+    `cache` and `time_limit`: as of `Call`.
 
     Raises:
         OutOfTime: the time limit is over.
@@ -110,10 +114,10 @@ def dispatch(
     context = {"ResponseContext": {"RequestId": request_id}}
     if principal is not None:
         region = region.serving(principal.account_id)
-    if request.get("DryRun") is True:
-        _handle(action, Call(region.rehearsal(), principal, request, request_id, time_limit))
-        return dict(context)
-    return {**_handle(action, Call(region, principal, request, request_id, time_limit)), **context}
+    dry_run = request.get("DryRun") is True
+    call = Call(region.rehearsal() if dry_run else region, principal, request, request_id, cache, time_limit)
+    answer = _handle(action, call)
+    return dict(context) if dry_run else {**answer, **context}
 
 
 def _handle(action: Action, call: Call) -> Mapping[str, object]:

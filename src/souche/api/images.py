@@ -119,14 +119,14 @@ def read_images(call: Call) -> Mapping[str, object]:
     """The images that the caller may launch."""
     request = cast("Request", call.request)
     query = pages.query(request, filters.conditions("ReadImages", request))
-    cache = call.region.store.pieces
     with image_pages.open_page(call.region, call.who, query, call.time_limit) as page:
         versions = {_cache_key(row): row.version for row in page.rows}
-        shown = cache.known(versions.items())
+        shown = call.cache.resources.get(versions.items()) if call.cache else {}
         for row, image, tagged in page.read(row for row in page.rows if _cache_key(row) not in shown):
             key, text = _cache_key(row), msgspec.json.encode(view(image, tagged))
             shown[key] = text
-            cache.put(key, row.version, text)
+            if call.cache:
+                call.cache.resources.put(key, row.version, text)
     end = page.rows[-1].position if page.more else None
     return {"Images": [msgspec.Raw(shown[key]) for key in versions], **pages.after(end)}
 

@@ -74,7 +74,9 @@ def lookup(region: Region, access_key_id: str) -> KnownKey | None:
     Raises:
         VaultKeyWrong: the secret was sealed with another region's key.
     """
-    key = region.store.memo.of(("access key", access_key_id), KEY_BYTES, lambda: _find(region, access_key_id))
+    key = region.store.cache.get_or_read(
+        ("access key", access_key_id), KEY_BYTES, lambda: _find(region, access_key_id)
+    )
     if not key:
         return None
     expired = key.expiration_date is not None and key.expiration_date <= region.clock.now()

@@ -42,7 +42,7 @@ def first(region: Region, account: Account) -> ApiAccessRule:
 def may_call(region: Region, account_id: str, address: str) -> bool:
     """Whether requests of an account are taken from an address. Every request asks this: the rules are kept until
     something is committed. An account without rules, of a database that was changed by hand, is open."""
-    networks = region.store.memo.of(
+    networks = region.store.cache.get_or_read(
         ("API access rules", account_id), RULES_BYTES, lambda: _networks(region, account_id)
     )
     return not networks or lets_in(networks, address)

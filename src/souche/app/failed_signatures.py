@@ -20,7 +20,7 @@ class RecordedAttempts:
 
     def of(self, access_key_id: str) -> Failures:
         """The failures of a key."""
-        return self._store.memo.of(
+        return self._store.cache.get_or_read(
             ("failed signatures", access_key_id), FAILURES_BYTES, lambda: self._read(access_key_id)
         )
 

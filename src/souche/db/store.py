@@ -1,16 +1,16 @@
 """The database as a whole: transactions, prepared statements, migrations."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from souche.cache import CommitCache
 from souche.db import inspection, revisions
 from souche.db.engines.base import Database
-from souche.db.memo import Memo
-from souche.db.pieces import Pieces
 from souche.db.writers import Writers
 from souche.room import told_full
 
@@ -89,14 +89,15 @@ class Reader:
 
 
 class Store:
-    """Opens transactions on the region's database. `memo` keeps what was read until something is committed, `pieces`
-    what an image shows until it is changed. `writers` is the queue before the transactions that write."""
+    """Opens transactions on the region's database. `cache` keeps records that every request reads (keys, rules of
+    access) until something is committed. `writers` is the queue before the transactions that write."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.memo = Memo(database.change_mark)
-        self.pieces = Pieces()
+        self.cache = CommitCache(self.change_mark)
         self.writers = Writers(MOST_WAITING_SECONDS)
+        self._marking = threading.Lock()
+        self._closings = 0
 
     @property
     def engine(self) -> sa.Engine:
@@ -155,6 +156,11 @@ class Store:
         with self._explained(), self.database.bounded_read(most_seconds) as connection:
             yield Reader(connection, self.engine.dialect)
 
+    def change_mark(self) -> Hashable:
+        """Two equal marks: nothing was committed in between, by any process. Threads may call this."""
+        with self._marking:
+            return self._closings, self.database.change_mark()
+
     @contextmanager
     def alone(self, name: str) -> Iterator[bool]:
         """Whether no other process of the region does what has this name, from now until the context ends."""
@@ -173,6 +179,7 @@ class Store:
                 raise failure from error
 
     def close(self) -> None:
-        """Close every connection."""
-        self.memo.close()
-        self.database.close()
+        """Close every connection. The store can be used again; its marks are others then."""
+        with self._marking:
+            self._closings += 1
+            self.database.close()

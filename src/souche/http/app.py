@@ -12,8 +12,9 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from souche.api import actions, spec
-from souche.api.answers import answer, answer_on_event_loop, cached, encoded, fits_event_loop
+from souche.api.answers import Answers, encoded, fits_event_loop
 from souche.api.dispatch import Action, fetches
+from souche.api.json_cache import JsonCache
 from souche.api.request_errors import WrongMethod, WrongServicePath
 from souche.app.failed_signatures import RecordedAttempts
 from souche.app.region import Region
@@ -61,12 +62,13 @@ def create_app(
     attempts = RecordedAttempts(region.store) if shared else RememberedAttempts()
     authenticator = Authenticator(keys, region.clock, attempts, may_call)
     pools = _Pools()
+    answers = Answers(region, JsonCache(region.store.change_mark))
 
     def endpoint(answerer: Answerer) -> Endpoint:
         return Endpoint(region.ids, answerer)
 
-    outscale = endpoint(_doing(actions.outscale_action, region, authenticator, pools))
-    souche = endpoint(_doing(actions.souche_action, region, authenticator, pools))
+    outscale = endpoint(_doing(actions.outscale_action, answers, authenticator, pools))
+    souche = endpoint(_doing(actions.souche_action, answers, authenticator, pools))
     return Starlette(
         routes=[
             *(Route(f"{prefix}/{{action}}", outscale) for prefix in OUTSCALE_PREFIXES),
@@ -105,10 +107,11 @@ class CollapseSlashes:
 
 
 def _doing(
-    find: Callable[[str], Action], region: Region, authenticator: Authenticator, pools: _Pools
+    find: Callable[[str], Action], answers: Answers, authenticator: Authenticator, pools: _Pools
 ) -> Answerer:
     """An answerer that does the action of a family that the path names: at once what is known, the rest in turn.
     Where the database is a server, the event loop asks it nothing."""
+    region = answers.region
     is_local = region.store.database.is_local
 
     def do(exchange: Exchange, request: SignedRequest) -> bytes | Later:
@@ -133,16 +136,16 @@ def _doing(
     def proceed(
         action: Action, exchange: Exchange, request: SignedRequest, principal: Principal | None
     ) -> bytes | Later:
-        question = (action, region, principal, request.body, exchange.request_id)
-        known = cached(*question)
+        question = (action, principal, request.body, exchange.request_id)
+        known = answers.cached(*question)
         if known:
             return known
         account_id = principal.account_id if principal else NOBODY
         turns = pools.fetches if fetches(action, request.body) else pools.requests
-        whole = Later(turns, account_id, partial(answer, *question))
+        whole = Later(turns, account_id, partial(answers.answer, *question))
         if not (is_local and fits_event_loop(action, request.body)):
             return whole
-        return Later(pools.reads, account_id, lambda: answer_on_event_loop(*question) or whole)
+        return Later(pools.reads, account_id, lambda: answers.on_event_loop(*question) or whole)
 
     return do
 

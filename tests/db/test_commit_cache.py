@@ -1,4 +1,4 @@
-"""What was read is told again only while nothing was committed."""
+"""A `CommitCache` gives what was read while nothing was committed."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from souche.db.memo import Memo
+from souche.cache import CommitCache
 from souche.db.store import Store
 from tests.support import databases
 
@@ -27,15 +27,15 @@ def write(store: Store) -> None:
         connection.execute(sa.text("INSERT INTO facts VALUES ('new')"))
 
 
-def keep(memo: Memo, key: str, value: object, size: int = 1) -> None:
-    memo.put(key, value, memo.version(), size)
+def keep(cache: CommitCache, key: str, value: object, size: int = 1) -> None:
+    cache.put(key, value, cache.mark(), size)
 
 
 def test_kept_until_a_commit(store: Store) -> None:
-    keep(store.memo, "key", "value")
-    assert store.memo.get("key") == "value"
+    keep(store.cache, "key", "value")
+    assert store.cache.get("key") == "value"
     write(store)
-    assert store.memo.get("key") is None
+    assert store.cache.get("key") is None
 
 
 OTHER_PROCESS = """
@@ -46,24 +46,24 @@ with sqlalchemy.create_engine(sys.argv[1]).begin() as connection:
 
 
 def test_a_commit_of_another_process_counts(store: Store) -> None:
-    keep(store.memo, "key", "value")
+    keep(store.cache, "key", "value")
     url = store.engine.url.render_as_string(hide_password=False)
     subprocess.run([sys.executable, "-c", OTHER_PROCESS, url], check=True)
-    assert store.memo.get("key") is None
+    assert store.cache.get("key") is None
 
 
 def test_what_was_read_before_a_commit_is_not_kept_after_it(store: Store) -> None:
-    version = store.memo.version()
+    mark = store.cache.mark()
     write(store)
-    store.memo.put("key", "old", version, 1)
-    assert store.memo.get("key") is None
+    store.cache.put("key", "old", mark, 1)
+    assert store.cache.get("key") is None
 
 
 def test_read_once(store: Store) -> None:
     answers = iter(["first", "second"])
-    assert [store.memo.of("key", 1, lambda: next(answers)) for _ in range(2)] == ["first", "first"]
+    assert [store.cache.get_or_read("key", 1, lambda: next(answers)) for _ in range(2)] == ["first", "first"]
     write(store)
-    assert store.memo.of("key", 1, lambda: next(answers)) == "second"
+    assert store.cache.get_or_read("key", 1, lambda: next(answers)) == "second"
 
 
 def test_a_reading_that_a_commit_overtakes_is_not_kept(store: Store) -> None:
@@ -71,14 +71,20 @@ def test_a_reading_that_a_commit_overtakes_is_not_kept(store: Store) -> None:
         write(store)
         return "old"
 
-    assert store.memo.of("key", 1, read) == "old"
-    assert store.memo.get("key") is None
+    assert store.cache.get_or_read("key", 1, read) == "old"
+    assert store.cache.get("key") is None
 
 
 def test_it_takes_no_more_than_it_may(store: Store) -> None:
-    memo = Memo(store.database.change_mark, most_bytes=10)
-    keep(memo, "a", "a", size=6)
-    keep(memo, "b", "b", size=6)
-    keep(memo, "c", "c", size=11)
-    assert [memo.get(key) for key in "abc"] == [None, "b", None]
-    memo.close()
+    cache = CommitCache(store.change_mark, most_bytes=10)
+    keep(cache, "a", "a", size=6)
+    keep(cache, "b", "b", size=6)
+    keep(cache, "c", "c", size=11)
+    assert [cache.get(key) for key in "abc"] == [None, "b", None]
+
+
+def test_a_store_that_is_opened_again_has_other_marks(store: Store) -> None:
+    """SQLite counts the commits that a connection has seen: another connection may count as many."""
+    keep(store.cache, "key", "value")
+    store.close()
+    assert store.cache.get("key") is None
