@@ -400,7 +400,7 @@ def test_an_account_has_so_many_aliases(region: Region, alice: Principal) -> Non
 
 
 def test_a_dry_run_leaves_nothing(region: Region, alice: Principal) -> None:
-    create(region.rehearsal(), alice, "web@stable", make_image(region, alice))
+    create(region.for_dry_run(), alice, "web@stable", make_image(region, alice))
     assert read(region, alice) == {}
 
 

@@ -34,7 +34,7 @@ def test_a_dry_run_leaves_everything_as_it_was(client: Client) -> None:
     source = make_image(client.region, client.who)
     before = dump(client.region)
     request = {"ImageId": source.image_id, "ImageName": "clean"}
-    api.create_clean_image(call(client.region.rehearsal(), client.who, **request))
+    api.create_clean_image(call(client.region.for_dry_run(), client.who, **request))
     assert dump(client.region) == before
 
 

@@ -315,6 +315,6 @@ def test_a_withdrawn_image_is_adopted_while_it_can_be_used(region: Region, bob: 
 
 def test_a_rehearsed_adoption_leaves_nothing(region: Region, alice: Principal, bob: Principal) -> None:
     image = make_image(region, alice, permissions=PUBLIC)
-    image_adoptions.adopt_image(call(region.rehearsal(), bob, ImageId=image.image_id))
+    image_adoptions.adopt_image(call(region.for_dry_run(), bob, ImageId=image.image_id))
     unshare(region, alice, image, everybody=True)
     assert read(region, bob) == []

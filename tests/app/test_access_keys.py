@@ -81,5 +81,5 @@ def test_a_deleted_key_opens_nothing(region: Region, alice: Principal, key: Acce
 
 def test_a_rehearsal_keeps_nothing(region: Region, alice: Principal) -> None:
     before = access_keys.find(region, alice, Query())
-    access_keys.create(region.rehearsal(), alice)
+    access_keys.create(region.for_dry_run(), alice)
     assert access_keys.find(region, alice, Query()) == before

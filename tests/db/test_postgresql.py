@@ -195,7 +195,7 @@ def test_what_is_announced_is_heard_when_it_is_committed_and_not_before(store: S
             store.database.announce(connection)
             assert not heard.acquire(timeout=0.2)
         assert heard.acquire(timeout=20)
-        with store.begin(rehearsal=True) as connection:
+        with store.begin(dry_run=True) as connection:
             store.database.announce(connection)
         assert not heard.acquire(timeout=0.2)
 

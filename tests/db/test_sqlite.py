@@ -103,6 +103,6 @@ def test_a_commit_waits_for_the_medium(tmp_path: Path) -> None:
 
 def test_what_is_rolled_back_leaves_what_is_kept(store: Store) -> None:
     store.cache.put("key", "value", store.cache.mark(), 1)
-    with store.begin(rehearsal=True) as connection:
+    with store.begin(dry_run=True) as connection:
         connection.execute(test_store.things.delete())
     assert store.cache.get("key") == "value"

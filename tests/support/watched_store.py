@@ -22,9 +22,9 @@ class WatchedStore(Store):
 
     @contextmanager
     def begin(
-        self, *, rehearsal: bool = False, request: bool = False, account_id: str = ""
+        self, *, dry_run: bool = False, request: bool = False, account_id: str = ""
     ) -> Iterator[sa.Connection]:
-        with super().begin(rehearsal=rehearsal, request=request, account_id=account_id) as connection:
+        with super().begin(dry_run=dry_run, request=request, account_id=account_id) as connection:
             yield connection
         self._look()
 

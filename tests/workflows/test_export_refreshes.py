@@ -248,7 +248,7 @@ def test_an_export_of_an_earlier_souche_gets_new_urls_too(here: World, cast: Cas
 
 def test_a_dry_run_requests_nothing(here: World, cast: Cast) -> None:
     task = export_image(here, cast)
-    export_refreshes.refresh(here.region.rehearsal(), cast.alice, Refresh(task.task_id))
+    export_refreshes.refresh(here.region.for_dry_run(), cast.alice, Refresh(task.task_id))
     assert here.outstanding() == []
 
 

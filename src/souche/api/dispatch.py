@@ -115,13 +115,15 @@ def dispatch(
     if principal is not None:
         region = region.serving(principal.account_id)
     dry_run = request.get("DryRun") is True
-    call = Call(region.rehearsal() if dry_run else region, principal, request, request_id, cache, time_limit)
+    call = Call(
+        region.for_dry_run() if dry_run else region, principal, request, request_id, cache, time_limit
+    )
     answer = _handle(action, call)
     return dict(context) if dry_run else {**answer, **context}
 
 
 def _handle(action: Action, call: Call) -> Mapping[str, object]:
-    """Do the action, and again when what it was refused for has settled (`app/settling`); a rehearsal does not wait."""
+    """Do the action, and again when what it was refused for has settled (`app/settling`); a dry run does not wait."""
     if call.principal is None or call.region.dry_run:
         return _handle_at_once(action, call)
     return when_settled(call.region, call.principal.account_id, lambda: _handle_at_once(action, call))

@@ -99,7 +99,7 @@ class Region:
         """The subregion of what is asked for without one."""
         return self.subregion_names[0]
 
-    def rehearsal(self) -> "Region":
+    def for_dry_run(self) -> "Region":
         """The same region, where nothing is kept (DryRun)."""
         return replace(self, dry_run=True)
 
@@ -117,7 +117,7 @@ class Region:
                 transaction came in between: nothing is kept, and done again it will see what the other one wrote.
         """
         try:
-            begun = self.store.begin(rehearsal=self.dry_run, request=True, account_id=self.caller_id)
+            begun = self.store.begin(dry_run=self.dry_run, request=True, account_id=self.caller_id)
             with begun as connection:
                 work = Work(connection)
                 yield work

@@ -124,10 +124,10 @@ class Store:
 
     @contextmanager
     def begin(
-        self, *, rehearsal: bool = False, request: bool = False, account_id: str = ""
+        self, *, dry_run: bool = False, request: bool = False, account_id: str = ""
     ) -> Iterator[sa.Connection]:
         """A transaction that may write: committed at the end, rolled back on an exception, and in any case when
-        it is a rehearsal. It waits for its turn (`db/writers`), among requests, of which accounts take turns, or among
+        it is a dry run. It waits for its turn (`db/writers`), among requests, of which accounts take turns, or among
         the work behind them.
 
         Raises:
@@ -137,7 +137,7 @@ class Store:
         turn = self.writers.turn(request=request, account_id=account_id)
         with self._explained(), turn, self.database.begin() as connection:
             yield connection
-            if rehearsal:
+            if dry_run:
                 connection.rollback()
 
     @contextmanager

@@ -21,7 +21,7 @@ from souche.app.region import Region
 from souche.faults import Fault, FaultOnPurpose
 from souche.http.attempts import RememberedAttempts
 from souche.http.auth import Authenticator, KeyLookup, MayCall, everybody
-from souche.http.endpoint import Answerer, Endpoint, Later
+from souche.http.endpoint import Answerer, Deferred, Endpoint
 from souche.http.exchange import SLASHES, Exchange
 from souche.http.loop_turns import LoopTurns
 from souche.http.signature import SignedRequest
@@ -82,7 +82,7 @@ def create_app(
     )
 
 
-def meet(fault: Fault, go_on: Callable[[], bytes | Later]) -> bytes | Later:
+def meet(fault: Fault, go_on: Callable[[], bytes | Deferred]) -> bytes | Deferred:
     """What comes of a call that meets a fault on purpose, in a thread.
 
     Raises:
@@ -114,15 +114,15 @@ def _doing(
     region = answers.region
     is_local = region.store.database.is_local
 
-    def do(exchange: Exchange, request: SignedRequest) -> bytes | Later:
+    def do(exchange: Exchange, request: SignedRequest) -> bytes | Deferred:
         if request.method != "POST":
             raise WrongMethod(method=request.method)
         action = find(exchange.action)
         if is_local:
             return begin(action, exchange, request)
-        return Later(pools.callers, NOBODY, partial(begin, action, exchange, request))
+        return Deferred(pools.callers, NOBODY, partial(begin, action, exchange, request))
 
-    def begin(action: Action, exchange: Exchange, request: SignedRequest) -> bytes | Later:
+    def begin(action: Action, exchange: Exchange, request: SignedRequest) -> bytes | Deferred:
         principal = authenticator.caller(action.access, request)
         if principal is not None:
             exchange.account_id, exchange.access_key_id = principal.account_id, principal.access_key_id
@@ -130,22 +130,22 @@ def _doing(
         fault = region.faults.take(action.name, account_id) if region.faults else None
         if fault:
             go_on = partial(proceed, action, exchange, request, principal)
-            return Later(pools.requests, account_id, partial(meet, fault, go_on))
+            return Deferred(pools.requests, account_id, partial(meet, fault, go_on))
         return proceed(action, exchange, request, principal)
 
     def proceed(
         action: Action, exchange: Exchange, request: SignedRequest, principal: Principal | None
-    ) -> bytes | Later:
+    ) -> bytes | Deferred:
         question = (action, principal, request.body, exchange.request_id)
         known = answers.cached(*question)
         if known:
             return known
         account_id = principal.account_id if principal else NOBODY
         turns = pools.fetches if fetches(action, request.body) else pools.requests
-        whole = Later(turns, account_id, partial(answers.answer, *question))
+        whole = Deferred(turns, account_id, partial(answers.answer, *question))
         if not (is_local and fits_event_loop(action, request.body)):
             return whole
-        return Later(pools.reads, account_id, lambda: answers.on_event_loop(*question) or whole)
+        return Deferred(pools.reads, account_id, lambda: answers.on_event_loop(*question) or whole)
 
     return do
 

@@ -18,16 +18,16 @@ from souche.ids import IdSource
 
 
 @dataclass(frozen=True)
-class Later:
+class Deferred:
     """What takes more than microseconds: work for a thread or for the event loop, which the account gets when its turn
     comes. It may lead to more work, of an account that is known by then."""
 
     turns: Turns | LoopTurns
     account_id: str
-    work: "Callable[[], bytes | Later]"
+    work: "Callable[[], bytes | Deferred]"
 
 
-Answerer: TypeAlias = Callable[[Exchange, SignedRequest], bytes | Later]
+Answerer: TypeAlias = Callable[[Exchange, SignedRequest], bytes | Deferred]
 
 # As the service answers OPTIONS (reference section 1).
 OPTIONS_HEADERS: Final = [
@@ -60,7 +60,7 @@ class Endpoint:
         """The answer's body, whatever happens."""
         try:
             answer = self._answer(exchange, await read_request(scope, receive))
-            while isinstance(answer, Later):
+            while isinstance(answer, Deferred):
                 answer = await answer.turns.run(answer.account_id, answer.work)
         except Exception as error:
             return _refuse(exchange, error)
