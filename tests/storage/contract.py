@@ -343,6 +343,24 @@ class StoreContract:
         assert bench.store.collect() == before - alone.own_bytes
         assert bench.store.usage([S, U]) == Usage(0, 0)
 
+    def test_stock_tells_whose_every_byte_is(self, bench: Bench) -> None:
+        self._snapshot(bench, bytes(range(1, 256)) * 2048)
+        bench.store.clone_volume(B, S, SIZE)
+        stock = bench.store.stock()
+        together = {users: size for users, size in stock.shares.items() if size > 255 * 2048}
+        assert set(together) == {frozenset({A, B, S})}, "the bytes of the snapshot are once on the medium"
+        assert (stock.trashed, set(stock.files)) == (frozenset(), {A, B})
+        assert stock.layers >= 1
+        total = stock.own_bytes + stock.shared_bytes + stock.unnamed_bytes
+        assert total == bench.store.collect()
+        bench.store.delete_volume(A)
+        bench.store.delete_volume(B)
+        bench.store.collect()
+        alone = bench.store.stock()
+        assert (alone.own_bytes, alone.shared_bytes) == (bench.store.usage([S]).own_bytes, 0)
+        bench.store.discard("snapshot", S, DATE)
+        assert bench.store.stock().trashed == {S}
+
     def test_inventory_names_everything(self, bench: Bench) -> None:
         self._snapshot(bench, b"image")
         bench.store.clone_volume(B, S, SIZE)

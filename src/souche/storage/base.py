@@ -58,6 +58,33 @@ class Usage:
     shared_bytes: int
 
 
+@dataclass(frozen=True)
+class Stock:
+    """What a store has on its medium. `shares`: bytes, by the ids of the volumes and snapshots that have them in
+    common, those in the trash too; those of nobody are removed by `collect`. `files`: how many files each volume that
+    is not in the trash stands on. `layers`: how many files there are. `trashed`: the ids in the trash."""
+
+    shares: Mapping[frozenset[str], int]
+    files: Mapping[str, int]
+    layers: int
+    trashed: frozenset[str]
+
+    @property
+    def own_bytes(self) -> int:
+        """What one volume or snapshot has alone."""
+        return sum(size for users, size in self.shares.items() if len(users) == 1)
+
+    @property
+    def shared_bytes(self) -> int:
+        """What several have in common, each byte once."""
+        return sum(size for users, size in self.shares.items() if len(users) > 1)
+
+    @property
+    def unnamed_bytes(self) -> int:
+        """What is nobody's."""
+        return self.shares.get(frozenset(), 0)
+
+
 DiskKind: TypeAlias = Literal["volume", "snapshot"]
 
 
@@ -174,6 +201,11 @@ class VolumeStore(Protocol):
 
     def usage(self, snapshot_ids: Collection[str]) -> Usage:
         """What these snapshots take on the medium, taken together; those that are gone take nothing."""
+        ...
+
+    def stock(self) -> Stock:
+        """What everything takes on the medium. It costs a look at each file, and nobody waits for it: what changes
+        meanwhile may be missing."""
         ...
 
     def inventory(self) -> Inventory:

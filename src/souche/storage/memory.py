@@ -4,6 +4,7 @@ nothing in it can be damaged."""
 import os
 import tempfile
 import threading
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from souche.storage.base import (
     Fault,
     Inventory,
     LiveDisks,
+    Stock,
     Trashed,
     Usage,
 )
@@ -183,6 +185,22 @@ class MemoryStore:
             others += [discarded.content for discarded in self._trash.values()]
             pages, taken = _pages(wanted), _pages(others)
         return Usage(PAGE_BYTES * len(pages - taken), PAGE_BYTES * len(pages & taken))
+
+    def stock(self) -> Stock:
+        with self._lock:
+            contents = [(each, volume.content) for each, volume in self._volumes.items()]
+            contents += list(self._snapshots.items())
+            contents += [(each, discarded.content) for (_, each), discarded in self._trash.items()]
+            files = dict.fromkeys(self._volumes, 1)
+            trashed = frozenset(each for _, each in self._trash)
+        users: defaultdict[int, set[str]] = defaultdict(set)
+        for resource_id, content in contents:
+            for page in _pages([content]):
+                users[page].add(resource_id)
+        shares = Counter(map(frozenset, users.values()))
+        return Stock(
+            {each: PAGE_BYTES * pages for each, pages in shares.items()}, files, len(contents), trashed
+        )
 
     def inventory(self) -> Inventory:
         with self._lock:

@@ -25,6 +25,7 @@ from souche.storage.base import (
     Fault,
     Inventory,
     LiveDisks,
+    Stock,
     Trashed,
     Usage,
 )
@@ -36,6 +37,7 @@ from souche.storage.qcow2.directory import LONG_SECONDS, SHORT_SECONDS, Director
 from souche.storage.qcow2.durable import sync_file
 from souche.storage.qcow2.hashes import at_rate, compare_oldest, record_hashes
 from souche.storage.qcow2.journal import Journal
+from souche.storage.qcow2.stock import stock
 from souche.storage.qcow2.usage import usage
 from souche.storage.qcow2.verify import verify
 
@@ -161,6 +163,10 @@ class Qcow2Store:
     def usage(self, snapshot_ids: Collection[str]) -> Usage:
         with self._alone("measure", *snapshot_ids):
             return usage(self._directory, snapshot_ids)
+
+    def stock(self) -> Stock:
+        with storage_failures("measure all layers"):
+            return stock(self._directory)
 
     def inventory(self) -> Inventory:
         with self._alone("list"):
