@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from souche.errors import StorageFailed
-from souche.reconcile.loop import Alone, Sweep, SweepLoop, always
+from souche.reconcile.loop import Alone, Sweep, SweepLoop, Swept, always
 from tests.support.polling import eventually
 
 FOR_EVER = 3600.0
@@ -119,3 +119,18 @@ def test_a_sweep_of_the_region_leaves_out_its_round_while_another_process_does_i
         assert not of_region.ran(0)
         assert all(of_process.ran() for _ in range(3))
     assert set(asked) == {"sweep of region"}
+
+
+def test_the_report_has_the_last_success_and_the_failures_of_each_sweep() -> None:
+    good, bad = Counted(), Counted(StorageFailed(reason="no disk"))
+    before = time.time()
+    with looping(Sweep("good", good, FOR_EVER), Sweep("bad", bad, FOR_EVER)) as loop:
+
+        def ended() -> list[Swept]:
+            return [each for each in loop.report() if each.last_success or each.failures]
+
+        eventually(lambda: len(ended()) == 2)
+        found = {each.name: each for each in ended()}
+    assert found["good"].interval_seconds == FOR_EVER
+    assert before <= (found["good"].last_success or 0) <= time.time()
+    assert (found["good"].failures, found["bad"].failures, found["bad"].last_success) == (0, 1, None)

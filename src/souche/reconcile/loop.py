@@ -2,6 +2,7 @@
 waiting. A hint makes the next round of those that heed it come at once."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -30,6 +31,17 @@ class Sweep:
     of_region: bool = False
 
 
+@dataclass(frozen=True)
+class Swept:
+    """What became of a sweep's rounds in this process. `last_success`: when the last one ended that did not fail or was
+    left to another process, in seconds since the epoch; None: none has. `failures`: how many failed."""
+
+    name: str
+    interval_seconds: float
+    last_success: float | None
+    failures: int
+
+
 Alone: TypeAlias = Callable[[str], AbstractContextManager[bool]]
 """Whether no other process does the sweep of this name, until the context ends."""
 
@@ -56,6 +68,10 @@ class SweepLoop:
         for rounds in self._rounds:
             rounds.hint()
 
+    def report(self) -> list[Swept]:
+        """What became of each sweep so far."""
+        return [rounds.report() for rounds in self._rounds]
+
     def close(self) -> None:
         """End the threads. A sweep that takes long is not waited for: it ends with the process, and may."""
         for rounds in self._rounds:
@@ -74,6 +90,8 @@ class _Rounds:
         self._ending = False
         self._problem: str | None = None
         self._pause = sweep.interval_seconds
+        self._last_success: float | None = None
+        self._failures = 0
         self._thread = threading.Thread(target=self._work, name=f"sweep-{sweep.name}", daemon=True)
 
     def start(self) -> None:
@@ -86,6 +104,9 @@ class _Rounds:
     def end(self) -> None:
         self._ending = True
         self._wake.set()
+
+    def report(self) -> Swept:
+        return Swept(self._sweep.name, self._sweep.interval_seconds, self._last_success, self._failures)
 
     def join(self, timeout_seconds: float) -> None:
         if self._thread.is_alive():
@@ -106,7 +127,10 @@ class _Rounds:
         failed_before, self._problem = self._problem is not None, problem
         if problem is None:
             self._pause = interval
-        elif failed_before:
+            self._last_success = time.time()
+            return
+        self._failures += 1
+        if failed_before:
             self._pause = max(interval, min(2 * self._pause, LONGEST_PAUSE_SECONDS))
 
     def _run(self) -> str | None:

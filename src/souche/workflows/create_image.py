@@ -102,6 +102,8 @@ def failed(parts: Parts, operation: Operation, reason: str) -> None:
     with parts.store.begin() as connection:
         made = snapshots.of_image_creation(connection, operation.subject_id)
         images.set_failed(connection, operation.subject_id, reason)
+        if any(snapshot.state == SnapshotState.DELETING for snapshot in made):
+            parts.tally.cancelled(operation.operation_id)
         snapshots.erase(connection, [snapshot.snapshot_id for snapshot in made])
         for snapshot in made:
             tags.erase(connection, snapshot.snapshot_id)

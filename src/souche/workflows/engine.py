@@ -205,11 +205,12 @@ def run(
     reason = _forward(workflow, parts, operation, journal)
     if workflow.ending is not None:
         _end(workflow.ending, reason, parts, operation, journal, worker_id)
-        return
-    failed = workflow.failed
-    if reason is not None and failed is not None:
-        journal.once(FAILED, lambda: failed(parts, operation, reason), until_success=True)
-    journal.once(ERASE, lambda: _erase(parts, operation, worker_id), until_success=True)
+    else:
+        failed = workflow.failed
+        if reason is not None and failed is not None:
+            journal.once(FAILED, lambda: failed(parts, operation, reason), until_success=True)
+        journal.once(ERASE, lambda: _erase(parts, operation, worker_id), until_success=True)
+    parts.tally.ended(operation.operation_id, operation.workflow, failed=reason is not None)
 
 
 def _forward(workflow: AnyWorkflow, parts: Parts, operation: Operation, journal: Journal) -> str | None:

@@ -163,6 +163,7 @@ class _Progress:
         self._fault = fault
         self._finished_bytes = 0
         self._next_look = 0
+        self._counted = 0
 
     def tell(self, snapshot_id: str, done: int, total: int) -> None:
         """So much of a disk is done.
@@ -171,6 +172,8 @@ class _Progress:
             ExportCancelled. OutOfSpace: the reserve of the region's medium is reached. FaultOnPurpose.
         """
         self._data_bytes[snapshot_id] = total
+        self._parts.tally.exported(max(done - self._counted, 0))
+        self._counted = done  # each disk, and each try, begins at 0
         if self._fault and 2 * (self._finished_bytes + done) >= sum(self._data_bytes.values()):
             self._record(done)
             raise FaultOnPurpose(self._fault)
@@ -263,6 +266,7 @@ def failed(parts: Parts, operation: Operation, reason: str) -> None:
         task = export_tasks.get(connection, operation.subject_id)
         if task is None or task.state == ExportState.CANCELLED:
             export_tasks.end(connection, operation.subject_id)
+            parts.tally.cancelled(operation.operation_id)
         else:
             export_tasks.end(
                 connection,

@@ -39,6 +39,7 @@ def _failed(parts: Parts, operation: Operation, reason: str) -> None:
         if snapshot is not None and snapshot.state == SnapshotState.DELETING:
             snapshots.erase(connection, [operation.subject_id])
             tags.erase(connection, operation.subject_id)
+            parts.tally.cancelled(operation.operation_id)
             return
     create_snapshot.failed(parts, operation, reason)
 

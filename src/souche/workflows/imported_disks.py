@@ -142,10 +142,12 @@ def _teller(parts: Parts, disk: DiskImport) -> Progress:
     """Records the progress of a download at most once a second, and its end once. Unpacking goes on long after that,
     as zeros take no room in an archive."""
     next_time = time.monotonic() + TOLD_SECONDS
-    told_bytes = 0
+    told_bytes = counted_bytes = 0
 
     def tell(received_bytes: int, total_bytes: int | None) -> None:
-        nonlocal next_time, told_bytes
+        nonlocal next_time, told_bytes, counted_bytes
+        parts.tally.imported(max(received_bytes - counted_bytes, 0))
+        counted_bytes = received_bytes
         ended = received_bytes == total_bytes != told_bytes
         if time.monotonic() >= next_time or ended:
             _set_progress(parts, disk, received_bytes, total_bytes)

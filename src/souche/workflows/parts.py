@@ -8,6 +8,7 @@ from souche.clock import Clock
 from souche.compute.base import Hypervisor
 from souche.db.store import Store
 from souche.faults import Faults
+from souche.model.tally import Tally
 from souche.room import ENDLESS, Room
 from souche.signing import SigningKey
 from souche.storage.base import LiveDisks, VolumeStore
@@ -34,7 +35,8 @@ class Parts:
     """The region's database and drivers. `live` is the hypervisor's way to the disks of running guests, `room` what
     is left of the region's medium. `engines` look into the disks of images, the fastest first; the `cleaner` removes
     from disks what their author has left, one image at a time (`cleaning_turns`). `signing_key` signs exports.
-    `booter` boots images; None: nothing can. `faults` are those on purpose, if the region has any."""
+    `booter` boots images; None: nothing can. `faults` are those on purpose, if the region has any. `tally` counts what
+    is done."""
 
     store: Store
     volumes: VolumeStore
@@ -52,3 +54,4 @@ class Parts:
     room: Room = ENDLESS
     booter: Booter | None = None
     faults: Faults | None = None
+    tally: Tally = field(default_factory=Tally)
