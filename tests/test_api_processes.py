@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import random
+import socket
 import subprocess
 import threading
 import time
@@ -18,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from tests.support.databases import Databases
 from tests.support.polling import eventually
@@ -354,3 +356,17 @@ def compare(region: Region, loads: list[Load]) -> None:
                     assert there[tagged]["Tags"] == [{"Key": "n", "Value": value}]
     answered = sum(model.answered for model in models)
     assert answered > SOAK_SECONDS, "the load was none"
+
+
+def test_a_process_that_answers_alone_has_metrics_of_its_own_if_they_are_asked_for(region: Region) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    with answering(region.home, *region.options, "--metrics-listen", listen) as (port, _):
+        region.call(port, "ReadVolumes")
+        text = requests.get(f"http://{listen}/metrics", timeout=10).text
+    assert 'souche_requests_total{action="ReadVolumes",code="",status="200"} 1.0' in text
+    assert 'souche_ready{check="database"} 1.0' in text
+    assert 'souche_sweep_interval_seconds{sweep="withdrawn"} 60.0' in text
+    assert "souche_vms" not in text
+    with answering(region.home, *region.options):
+        """Beside its server: the default's address, which is the server's, is not asked for."""

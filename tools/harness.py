@@ -22,6 +22,8 @@ from souche.run import run
 ROOT = Path(__file__).resolve().parent.parent
 SOUCHE = ROOT / ".venv/bin/souche"
 REGION = "souche-1"
+ANY_METRICS = ("--metrics-listen", "127.0.0.1:0")
+"""several regions run at once"""
 MOST_EXTENSION = 6
 """how many times a timeout, at most, something that makes progress may take"""
 
@@ -94,7 +96,7 @@ def serve(home: Path, listen: str, log_file: Path, *options: str) -> subprocess.
     """
     with log_file.open("ab") as log:
         server = subprocess.Popen(
-            [SOUCHE, "serve", "--home", home, "--listen", listen, "--region", REGION, *options],
+            [SOUCHE, "serve", "--home", home, "--listen", listen, *ANY_METRICS, "--region", REGION, *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

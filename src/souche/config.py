@@ -24,6 +24,7 @@ class BadSetting(Invalid):
     """The setting {flag} is not valid: {reason}"""
 
 
+ANY_PORT: Final = "127.0.0.1:0"
 MOST_TRASH_HOURS: Final = 100 * 365 * 24
 
 
@@ -85,6 +86,14 @@ SETTINGS: Final = (
         False,  # noqa: FBT003
         "The API and the embedded object store speak https with a certificate by an authority of the region's own, made"
         " once and kept in HOME/tls: clients trust HOME/tls/ca.pem. For a first try.",
+    ),
+    Setting(
+        "metrics_listen",
+        str,
+        "127.0.0.1:8810",
+        "HOST:PORT where GET /metrics answers, in Prometheus' format, without TLS and without a signature. Empty:"
+        " nowhere. Port 0: any free one; so it is without this setting where --listen has port 0, or with --ephemeral."
+        " `souche api` answers it only if the setting is given.",
     ),
     Setting("region", str, "souche-1", "Name of the region. Its subregions are this name with a letter."),
     Setting(
@@ -235,6 +244,7 @@ class Settings:
     tls_cert: str
     tls_key: str
     tls_self_signed: bool
+    metrics_listen: str
     region: str
     subregions: str
     compute: Literal["libvirt", "simulated"]
@@ -298,6 +308,15 @@ class Settings:
             BadSetting: not HOST:PORT.
         """
         return host_and_port("--oos-listen", self.oos_listen) if self.oos_listen else None
+
+    @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """Host and port for /metrics; None: nowhere.
+
+        Raises:
+            BadSetting: not HOST:PORT.
+        """
+        return host_and_port("--metrics-listen", self.metrics_listen) if self.metrics_listen else None
 
     @property
     def reserve_bytes(self) -> int:
@@ -386,6 +405,8 @@ def settings(
     for setting in SETTINGS:
         if setting.key.endswith("endpoint") and values[setting.key]:
             check_url(setting.flag, values[setting.key])
+    if _takes_any_port(values, given, environment, file):
+        values["metrics_listen"] = ANY_PORT
     made = Settings(**values)
     return made if made.endpoint else replace(made, endpoint=f"{made.scheme}://{made.listen}")
 
@@ -408,6 +429,15 @@ def _is_ephemeral(given: Mapping[str, Any], environment: Mapping[str, str], file
     ephemeral, home = (next(each for each in SETTINGS if each.key == key) for key in ("ephemeral", "home"))
     named = source_of(home, given, environment, file)[0] is not None
     return not named and bool(_value(ephemeral, given, environment, file))
+
+
+def _takes_any_port(
+    values: Mapping[str, Any], given: Mapping[str, Any], environment: Mapping[str, str], file: ConfigFile
+) -> bool:
+    """Whether /metrics is on any free port: nothing is said of it, and the region is one of many on its machine."""
+    setting = next(each for each in SETTINGS if each.key == "metrics_listen")
+    is_said = source_of(setting, given, environment, file)[1].kind != "default"
+    return not is_said and bool(values["ephemeral"] or values["listen"].endswith(":0"))
 
 
 def _value(

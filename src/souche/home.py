@@ -129,6 +129,11 @@ class Home:
     def serving(self) -> Path:
         return self.path / "serving.json"
 
+    def media(self) -> dict[str, Path]:
+        """The folders that may be on media of their own, by name, of those that are there."""
+        folders = {"home": self.path, "staging": self.staging, "disks": self.disks, "oos": self.oos}
+        return {name: folder for name, folder in folders.items() if folder.is_dir()}
+
     def make(self) -> None:
         """Make the folder where it is missing. Guests' disks are opened by another user, who must be able to pass
         through it, whatever the umask.

@@ -17,7 +17,8 @@ SECRET_PATH = "/srv/region/disks"
 @contextmanager
 def checked(**checks: Callable[[], object]) -> Iterator[Server]:
     """A server with these checks."""
-    routes = health.health_routes({name.replace("_", " "): check for name, check in checks.items()})
+    named = {name.replace("_", " "): check for name, check in checks.items()}
+    routes = health.health_routes(health.Readiness(named))
     with serving(create_app(bare_region(), KEYS.get, routes)) as server:
         yield server
 

@@ -1,6 +1,7 @@
 """souche serve, souche api, souche info, souche destroy"""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -20,6 +21,7 @@ API_SETTINGS: Final = (
     "tls_cert",
     "tls_key",
     "tls_self_signed",
+    "metrics_listen",
     "region",
     "database",
     "database_file",
@@ -48,7 +50,9 @@ def build_api(composition: Composition) -> Callable[..., None]:
         what is asked. Any number of them may run. The records must be in PostgreSQL; all else is as the server was
         told."""
         with told():
-            composition.api(config.settings(given, file=read_config_file(given)))
+            file = read_config_file(given)
+            file = replace(file, values={"metrics_listen": "", **file.values})  # the default is the server's
+            composition.api(config.settings(given, file=file))
 
     return with_settings(api, API_SETTINGS)
 

@@ -54,10 +54,15 @@ class _Pools:
 
 
 def create_app(
-    region: Region, keys: KeyLookup, more_routes: Iterable[BaseRoute] = (), *, may_call: MayCall = everybody
+    region: Region,
+    keys: KeyLookup,
+    more_routes: Iterable[BaseRoute] = (),
+    *,
+    may_call: MayCall = everybody,
+    observe: Callable[[Exchange], None] = lambda _exchange: None,
 ) -> Starlette:
-    """The region's HTTP interface. `may_call`: from which addresses an account may call.
-    `more_routes` (console, metrics, FCU) are tried before the answer 404."""
+    """The region's HTTP interface. `may_call`: from which addresses an account may call. `more_routes` are tried before
+    the answer 404. `observe` is told of each request when its answer is known."""
     shared = not region.store.database.is_local
     attempts = RecordedAttempts(region.store) if shared else RememberedAttempts()
     authenticator = Authenticator(keys, region.clock, attempts, may_call)
@@ -65,7 +70,7 @@ def create_app(
     answers = Answers(region, JsonCache(region.store.change_mark))
 
     def endpoint(answerer: Answerer) -> Endpoint:
-        return Endpoint(region.ids, answerer)
+        return Endpoint(region.ids, answerer, observe)
 
     outscale = endpoint(_doing(actions.outscale_action, answers, authenticator, pools))
     souche = endpoint(_doing(actions.souche_action, answers, authenticator, pools))

@@ -41,11 +41,12 @@ log = structlog.get_logger(__name__)
 
 class Endpoint:
     """Answers with what `answer` gives or raises. `answer` does what takes microseconds; what takes longer it gives
-    back, to be run in turn."""
+    back, to be run in turn. `observe` is told of each request when its answer is known."""
 
-    def __init__(self, ids: IdSource, answer: Answerer) -> None:
+    def __init__(self, ids: IdSource, answer: Answerer, observe: Callable[[Exchange], None]) -> None:
         self._ids = ids
         self._answer = answer
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "OPTIONS":
@@ -54,6 +55,7 @@ class Endpoint:
         exchange = Exchange(self._ids.request_id(), action=scope["path_params"].get("action", ""))
         body = await self._settle(exchange, scope, receive)
         exchange.log()
+        self._observe(exchange)
         await send_json(send, exchange.status, body, exchange.retry_seconds)
 
     async def _settle(self, exchange: Exchange, scope: Scope, receive: Receive) -> bytes:

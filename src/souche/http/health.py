@@ -74,9 +74,8 @@ class Readiness:
             log.info("ready again", check=name)
 
 
-def health_routes(checks: Mapping[str, Callable[[], object]]) -> list[BaseRoute]:
+def health_routes(readiness: Readiness) -> list[BaseRoute]:
     """The two paths."""
-    readiness = Readiness(checks)
 
     async def healthz(_request: Request) -> JSONResponse:
         return JSONResponse({"Healthy": True}, headers=UNCACHED)

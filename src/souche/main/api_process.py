@@ -22,9 +22,9 @@ from souche.db.store import Store
 from souche.errors import SystemFailure
 from souche.home import Facts, Home, NotServed
 from souche.http import server
-from souche.http.health import health_routes
+from souche.http.health import Readiness, health_routes
 from souche.http.server import Application
-from souche.main import guest_network, http_process, identity, readiness, records, service, tls
+from souche.main import guest_network, http_process, identity, metrics, readiness, records, service, tls
 from souche.main.told_region import told_region
 from souche.reconcile.loop import SweepLoop
 from souche.reconcile.record_sweeps import record_sweeps
@@ -53,17 +53,20 @@ def run(settings: Settings) -> None:
     http_process.prepare()
     tls.check(settings)
     with answering(settings) as region:
-        listening = http_process.listen(settings)
+        listening, metrics_socket = http_process.listen(settings), metrics.listen(settings)
         settings = replace(settings, endpoint=http_process.endpoint_of(settings, listening))
         region = replace(region, endpoint=settings.endpoint)
         served = tls.open_tls(settings, Home(settings.home))
         sweeps = SweepLoop(record_sweeps(region), region.store.alone)
         sweeps.start()  # they end with the process
-        log.info("answering", region=region.name, api=f"{settings.endpoint}/api/v1")
         context = served.tls.context if served else None
-        health = health_routes(readiness.of_records(region.store))
+        told = metrics.Metrics(metrics_socket, region)
+        told.add_sweeps(sweeps)
+        log.info("answering", region=region.name, api=f"{settings.endpoint}/api/v1", metrics=told.url)
+        ready = Readiness(readiness.of_records(region.store))
+        api = http_process.api_of(region, health_routes(ready), told.observe)
         service.notify(service.READY)
-        server.run([Application(http_process.api_of(region, health), listening, tls=context)])
+        server.run([Application(api, listening, tls=context), *told.applications(ready)])
         service.notify(service.STOPPING)
 
 

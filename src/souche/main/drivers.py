@@ -132,13 +132,7 @@ def keep_embedded_oos(home: Home, settings: Settings, listening: socket.socket) 
 
 def url_of(settings: Settings, listening: socket.socket) -> str:
     """The URL of a server at this socket."""
-    return f"{settings.scheme}://{address_of(listening)}"
-
-
-def address_of(listening: socket.socket) -> str:
-    """The address of a socket, as settings have them."""
-    host, port = listening.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{settings.scheme}://{server.address_of(listening)}"
 
 
 def embedded_oos(home: Home, endpoint: str = "", min_free_bytes: int = 0) -> EmbeddedOos:

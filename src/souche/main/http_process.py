@@ -4,7 +4,7 @@ import ctypes
 import functools
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from starlette.applications import Starlette
@@ -17,6 +17,7 @@ from souche.errors import SystemFailure
 from souche.http import connections, server
 from souche.http.app import create_app
 from souche.http.auth import KeyLookup
+from souche.http.exchange import Exchange
 
 M_TRIM_THRESHOLD: Final = -1  # mallopt(3)
 M_MMAP_THRESHOLD: Final = -3
@@ -61,14 +62,17 @@ def endpoint_of(settings: Settings, listening: socket.socket) -> str:
     """The endpoint; where any free port was asked for, with the one that it became."""
     if settings.address[1]:
         return settings.endpoint
-    host, port = listening.getsockname()[:2]
-    return f"{settings.scheme}://[{host}]:{port}" if ":" in host else f"{settings.scheme}://{host}:{port}"
+    return f"{settings.scheme}://{server.address_of(listening)}"
 
 
-def api_of(region: Region, more_routes: Iterable[BaseRoute] = ()) -> Starlette:
+def api_of(
+    region: Region,
+    more_routes: Iterable[BaseRoute] = (),
+    observe: Callable[[Exchange], None] = lambda _exchange: None,
+) -> Starlette:
     """The API that a process answers."""
     may_call = functools.partial(api_access_rules.may_call, region)
-    return create_app(region, keys_of(region), more_routes, may_call=may_call)
+    return create_app(region, keys_of(region), more_routes, may_call=may_call, observe=observe)
 
 
 def keys_of(region: Region) -> KeyLookup:

@@ -58,8 +58,7 @@ def allow_list(named: Iterable[tuple[str, int]], own_oos: str) -> AllowList:
 
 def make_room(home: Home, reserve_bytes: int) -> Room:
     """What is left of the media of a home, whose folders may be on several."""
-    folders = [each for each in (home.path, home.staging, home.disks, home.oos) if each.is_dir()]
-    return room_of(folders, reserve_bytes)
+    return room_of(list(home.media().values()), reserve_bytes)
 
 
 def make_region(

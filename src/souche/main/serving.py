@@ -12,12 +12,12 @@ import structlog
 
 from souche import logs
 from souche.app.region import Region
-from souche.config import Settings
+from souche.config import BadSetting, Settings
 from souche.db.store import Store
 from souche.faults import Faults
 from souche.home import Home
 from souche.http import connections, metadata_socket, server
-from souche.http.health import health_routes
+from souche.http.health import Readiness, health_routes
 from souche.http.metadata import create_metadata_app
 from souche.http.s3.desk import Desk
 from souche.http.s3.door import Door, opened
@@ -28,6 +28,7 @@ from souche.main import (
     http_process,
     identity,
     machine,
+    metrics,
     public_range,
     readiness,
     records,
@@ -38,7 +39,6 @@ from souche.main.database_url import database_url
 from souche.main.databases import CHECKPOINT_SECONDS, check_databases, checkpoint_databases, open_records
 from souche.main.drivers import (
     Compute,
-    address_of,
     bucket_socket,
     external_oos,
     keep_embedded_oos,
@@ -133,7 +133,9 @@ def serve(settings: Settings) -> Iterator[Served]:
             context = served_tls.tls.context if served_tls else None
             stack.enter_context(opened(Door(door, embedded.address, desk, context)))
         checks = readiness.of_server(home, store, compute, oos)
-        yield Served(region, parts, sweeps, bridge, address_of(door) if door else None, served_tls, checks)
+        yield Served(
+            region, parts, sweeps, bridge, server.address_of(door) if door else None, served_tls, checks
+        )
 
 
 def _region(
@@ -193,19 +195,23 @@ def run(settings: Settings) -> None:
     logs.configure(settings.log_level)
     _check(settings)
     http_process.prepare()
-    api_socket = _listen(settings)
+    api_socket, metrics_socket = _listen(settings)
     settings = replace(settings, endpoint=http_process.endpoint_of(settings, api_socket))
     with serve(settings) as served:
-        api = http_process.api_of(served.region, health_routes(served.checks))
+        told = metrics.Metrics(metrics_socket, served.region)
+        told.add_region(Home(settings.home), served.region, served.parts)
+        told.add_sweeps(served.sweeps)
+        readiness = Readiness(served.checks)
+        api = http_process.api_of(served.region, health_routes(readiness), told.observe)
         context = served.tls.tls.context if served.tls else None
-        applications = [Application(api, api_socket, tls=context)]
+        applications = [Application(api, api_socket, tls=context), *told.applications(readiness)]
         if served.bridge is not None:
             metadata_app = create_metadata_app(served.region)
             guests = metadata_socket.listen(served.bridge)
             applications.append(Application(metadata_app, guests, connections.METADATA))
             if settings.guest_services:
                 applications += _for_guests(served, served.bridge, applications[0])
-        _tell(settings, served)
+        _tell(settings, served, told.url)
         service.notify(service.READY)
         server.run(applications)
         service.notify(service.STOPPING)
@@ -233,17 +239,18 @@ def _check(settings: Settings) -> None:
         public_range.check(settings.public_ips)
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _listen(settings: Settings) -> tuple[socket.socket, socket.socket | None]:
+    """The sockets of the API and of the metrics."""
     try:
-        return http_process.listen(settings)
-    except CannotListen:
+        return http_process.listen(settings), metrics.listen(settings)
+    except (CannotListen, BadSetting):
         home = Home(settings.home)
         home.make()
         with home.serve():  # most often the server of this home has the address: this raises HomeInUse
             raise
 
 
-def _tell(settings: Settings, served: Served) -> None:
+def _tell(settings: Settings, served: Served, metrics_url: str | None) -> None:
     facts = {
         "Region": settings.region,
         "Database": settings.database_file or settings.database or None,
@@ -255,6 +262,7 @@ def _tell(settings: Settings, served: Served) -> None:
         "TlsFingerprint": served.tls.tls.fingerprint if served.tls else None,
         "TlsTrusted": str(served.tls.trusted) if served.tls else None,
         "AllowImport": ",".join(settings.allow_import) or None,
+        "Metrics": metrics_url,
         "Metadata": f"http://{metadata_socket.METADATA_IP}" if served.bridge else None,
         "ShareGate": settings.share_gate,
         "RequireSigned": " ".join(key.text for key in served.region.required_keys) or None,
