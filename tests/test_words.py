@@ -27,7 +27,7 @@ from souche.workflows.engine import reason_of
 from tests.test_errors import kinds
 
 SOURCES = Path(souche.__file__).parent
-ABOVE = ("api/", "cli/", "http/")
+ABOVE = ("admin/", "api/", "cli/", "http/")
 OTHER_WORDS = {
     "app/image_copies.py": "a copied snapshot's description, as the real service writes it",
     "app/image_imports.py": "members of manifests, and an imported snapshot's description",

@@ -126,6 +126,11 @@ class Home:
         return self.path / "tls"
 
     @property
+    def operator(self) -> Path:
+        """The folder of the socket by which commands ask the server (`admin/wire.py`)."""
+        return self.path / "operator"
+
+    @property
     def serving(self) -> Path:
         return self.path / "serving.json"
 

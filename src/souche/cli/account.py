@@ -5,14 +5,12 @@ from typing import Annotated
 
 import typer
 
-from souche.app import accounts, api_access_rules
-from souche.app.access_keys import Credentials
+from souche.admin import accounts
 from souche.cli import account_keys
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import plain, show, told
 from souche.errors import Invalid
-from souche.model.accounts import Account
 
 AccountArgument = Annotated[str, typer.Argument(help="Name or ID of the account.")]
 
@@ -58,38 +56,38 @@ def _add_create(app: typer.Typer, composition: Composition) -> None:
         json: JsonFlag = False,
     ) -> None:
         """Create an account with an access key. The secret is shown now and never again."""
-        with told(), composition.administer(home, make=True) as administered:
-            given = _credentials(access_key, secret_key_file)
-            if if_missing:
-                account, credentials = accounts.create_if_missing(administered.region, name, alias, given)
-            else:
-                account, key, secret = accounts.create(administered.region, name, alias, given)
-                credentials = Credentials(key.access_key_id, secret)
-        facts = {
-            "AccountId": account.account_id,
-            "AccessKeyId": credentials and credentials.access_key_id,
-            "SecretKey": credentials and credentials.secret,
-        }
-        show(facts, as_json=json)
+        with told():
+            secret = _secret(access_key, secret_key_file)
+            with composition.operate(home, make=True) as region:
+                made = region.do(
+                    accounts.create,
+                    name,
+                    alias,
+                    access_key_id=access_key,
+                    secret=secret,
+                    if_missing=if_missing,
+                )
+        show(made, as_json=json)
 
 
 def _add_reads(app: typer.Typer, composition: Composition) -> None:
     @app.command("list")
     def list_accounts(home: HomeFlag, json: JsonFlag = False) -> None:
         """List the accounts."""
-        with told(), composition.administer(home) as administered:
-            for account in accounts.every(administered.region):
-                facts = _facts(account)
-                if json:
-                    show(facts, as_json=True)
-                else:
-                    print("  ".join(map(plain, facts.values())))
+        with told(), composition.operate(home) as region:
+            found = region.do(accounts.every)
+        for facts in found:
+            if json:
+                show(facts, as_json=True)
+            else:
+                print("  ".join(map(plain, facts.values())))
 
     @app.command("show")
     def show_account(account: AccountArgument, home: HomeFlag, json: JsonFlag = False) -> None:
         """Show an account."""
-        with told(), composition.administer(home) as administered:
-            show(_facts(accounts.known(administered.region, account)), as_json=json)
+        with told(), composition.operate(home) as region:
+            found = region.do(accounts.known, account)
+        show(found, as_json=json)
 
     @app.command("api-access")
     def api_access(
@@ -102,20 +100,18 @@ def _add_reads(app: typer.Typer, composition: Composition) -> None:
         json: JsonFlag = False,
     ) -> None:
         """List the API access rules of an account: from which addresses its keys may be used."""
-        with told(), composition.administer(home) as administered:
-            found = accounts.known(administered.region, account)
-            if reset:
-                api_access_rules.reset(administered.region, found)
-            for rule in api_access_rules.of_account(administered.region, found.account_id):
-                facts = {
-                    "ApiAccessRuleId": rule.rule_id,
-                    "IpRanges": list(rule.ip_ranges),
-                    "Description": rule.description,
-                }
-                if json:
-                    show(facts, as_json=True)
-                else:
-                    print(rule.rule_id, " ".join(rule.ip_ranges), plain(rule.description), sep="  ")
+        with told(), composition.operate(home) as region:
+            rules = region.do(accounts.api_access, account, reset=reset)
+        for rule in rules:
+            if json:
+                show(rule, as_json=True)
+            else:
+                print(
+                    rule["ApiAccessRuleId"],
+                    " ".join(rule["IpRanges"]),
+                    plain(rule["Description"]),
+                    sep="  ",
+                )
 
 
 def _add_changes(app: typer.Typer, composition: Composition) -> None:
@@ -126,36 +122,28 @@ def _add_changes(app: typer.Typer, composition: Composition) -> None:
         home: HomeFlag,
     ) -> None:
         """Give an account another name. Its ID, its alias and what it has stay."""
-        with told(), composition.administer(home) as administered:
-            accounts.rename(administered.region, accounts.known(administered.region, account), name)
+        with told(), composition.operate(home) as region:
+            region.do(accounts.rename, account, name)
 
     @app.command()
     def disable(account: AccountArgument, home: HomeFlag) -> None:
         """Have no key of an account open anything, buckets included. What it has stays, and its VMs run on."""
-        with told(), composition.administer(home) as administered:
-            found = accounts.known(administered.region, account)
-            accounts.set_disabled(administered.region, found, disabled=True)
+        with told(), composition.operate(home) as region:
+            region.do(accounts.set_disabled, account, disabled=True)
 
     @app.command()
     def enable(account: AccountArgument, home: HomeFlag) -> None:
         """Let the keys of an account that was disabled open what they did."""
-        with told(), composition.administer(home) as administered:
-            found = accounts.known(administered.region, account)
-            accounts.set_disabled(administered.region, found, disabled=False)
+        with told(), composition.operate(home) as region:
+            region.do(accounts.set_disabled, account, disabled=False)
 
 
-def _credentials(access_key: str | None, secret_key_file: Path | None) -> Credentials | None:
+def _secret(access_key: str | None, secret_key_file: Path | None) -> str | None:
+    """The secret of --access-key.
+
+    Raises:
+        HalfCredentials.
+    """
     if (access_key is None) != (secret_key_file is None):
         raise HalfCredentials
-    if access_key is None or secret_key_file is None:
-        return None
-    return Credentials(access_key, secret_key_file.read_text(errors="replace").strip())
-
-
-def _facts(account: Account) -> dict[str, str]:
-    return {
-        "AccountId": account.account_id,
-        "Name": account.name,
-        "Alias": account.alias or "",
-        "State": "disabled" if account.disabled else "enabled",
-    }
+    return secret_key_file.read_text(errors="replace").strip() if secret_key_file else None

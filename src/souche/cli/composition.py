@@ -1,13 +1,16 @@
 """What the command line needs of the composition root, which hands it over: nothing here names a driver."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+
+from souche.admin import action
+from souche.admin.action import Action, P, R
+from souche.admin.listener import NOBODY, Listener
 
 if TYPE_CHECKING:
-    from souche.app.region import Region
     from souche.backup.make import Made, Tell
     from souche.backup.manifest import Manifest
     from souche.backup.restore import Listed
@@ -15,37 +18,41 @@ if TYPE_CHECKING:
     from souche.config import Settings
     from souche.fsck.examine import Report
     from souche.fsck.findings import Tools
-    from souche.model.image_boots import Verification
     from souche.model.image_builds import Packages
-    from souche.model.images import BootMode
     from souche.objects.fetch import Fetcher
     from souche.recipes.recipe import Recipe
-    from souche.storage.base import VolumeStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Administered(action.Administered):
+    """A region for commands that are no actions yet. `fetcher_of` downloads from a URL that the operator has named,
+    whatever its host's address is. `updating` holds the lock of `souche image update`; it raises UpdateUnderWay where
+    another process has it. `builder` makes images by recipes."""
+
+    fetcher_of: "Callable[[str], Fetcher]"
+    updating: Callable[[], AbstractContextManager[None]]
+    builder: "Builder"
 
 
 @dataclass(frozen=True)
-class Administered:
-    """A region for the operator's commands, beside its server or without one. `finish` waits for an
-    operation, by its id; `ensure_bucket` makes a bucket of an account's (by name and id); `is_served`
-    tells whether a server runs. `volumes` is where the disks are; `examine` has the report of an image
-    made that was asked for (by its id), and waits for the server's, or not. `fetcher_of` downloads from a URL that the
-    operator has named, whatever its host's address is. `verify` boots an image (by its id; None: by its
-    default firmware); `boots` tells whether images are booted before they are published: not where guests are
-    simulated. It raises CannotBoot where this machine lacks something. `updating` holds the lock of `souche image
-    update`; it raises UpdateUnderWay where another process has it. `builder` makes images by recipes."""
+class Operated:
+    """A region that commands work with: its server does their actions where one runs, else this process does.
+    `listener` hears of the progress."""
 
-    region: "Region"
-    volumes: "VolumeStore"
-    staging: Path
-    finish: Callable[[str], None]
-    ensure_bucket: Callable[[str, str], None]
-    is_served: Callable[[], bool]
-    examine: Callable[[str, bool], None]
-    fetcher_of: "Callable[[str], Fetcher]"
-    verify: "Callable[[str, BootMode | None], Verification]"
-    boots: Callable[[], bool]
-    updating: Callable[[], AbstractContextManager[None]]
-    builder: "Builder"
+    perform: Callable[[Action[..., Any], Sequence[Any], Mapping[str, Any], Listener], Any]
+    listener: Listener = NOBODY
+
+    def do(self, wanted: Action[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """What an action gives.
+
+        Raises:
+            What the action raises; where a server does it, `Refused` with the same message, or `ServerEnded`.
+        """
+        return cast("R", self.perform(wanted, args, kwargs, self.listener))
+
+    def heard_by(self, listener: Listener) -> Self:
+        """The same region, with a listener."""
+        return replace(self, listener=listener)
 
 
 @dataclass(frozen=True)
@@ -129,13 +136,22 @@ class Administer(Protocol):
         ...
 
 
+class Operate(Protocol):
+    """The way to a region's server or, where none runs, to its records."""
+
+    def __call__(self, path: Path, *, make: bool = False) -> AbstractContextManager[Operated]:
+        """The region in a home folder. `make`: where there is none, one is made."""
+        ...
+
+
 @dataclass(frozen=True)
 class Composition:
-    """The ways into a region: `serve` runs it until the process is told to end, and `api` answers for it; `destroy`
-    removes it for good; `check` opens it to be looked at."""
+    """The ways into a region: `serve` runs it until the process is told to end, and `api` answers for it; `operate`
+    works with it; `destroy` removes it for good; `check` opens it to be looked at."""
 
     serve: "Callable[[Settings], None]"
     api: "Callable[[Settings], None]"
+    operate: Operate
     administer: Administer
     destroy: Callable[[Path], None]
     backups: Callable[[], Backups]

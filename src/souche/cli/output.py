@@ -16,14 +16,21 @@ def told() -> Iterator[None]:
     """An error of ours, and what the system says of a file, is one line on standard error, and status 1."""
     try:
         yield
-    except SoucheError as error:
-        print(f"souche: {plain_lines(in_words(error))}", file=sys.stderr)
-        raise typer.Exit(1) from error
-    except OSError as error:
-        if error.filename is None:
+    except (SoucheError, OSError) as error:
+        message = message_of(error)
+        if message is None:
             raise
-        print(f"souche: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"souche: {plain_lines(message)}", file=sys.stderr)
         raise typer.Exit(1) from error
+
+
+def message_of(error: Exception) -> str | None:
+    """What is said of an error of ours, and of what the system says of a file; None: the error is a fault."""
+    if isinstance(error, SoucheError):
+        return in_words(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return None
 
 
 def in_words(error: Exception) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from souche.app import accounts, quotas
+from souche.admin import quotas
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told
@@ -20,15 +20,14 @@ def build(composition: Composition) -> typer.Typer:
     @app.command("show")
     def show_quotas(account: AccountArgument, home: HomeFlag, json: JsonFlag = False) -> None:
         """Show the quotas of an account, and what it has of each."""
-        with told(), composition.administer(home) as administered:
-            found = accounts.known(administered.region, account)
-            for usage in quotas.usage(administered.region, found.account_id):
-                facts = {"Name": usage.quota.name, "MaxValue": usage.limit, "UsedValue": usage.used}
-                if json:
-                    show(facts, as_json=True)
-                else:
-                    limit = "no limit" if usage.limit == NO_LIMIT else usage.limit
-                    print(f"{usage.quota.name:<24}{usage.used:>10}  of {limit}")
+        with told(), composition.operate(home) as region:
+            found = region.do(quotas.of_account, account)
+        for facts in found:
+            if json:
+                show(facts, as_json=True)
+            else:
+                limit = "no limit" if facts["MaxValue"] == NO_LIMIT else facts["MaxValue"]
+                print(f"{facts['Name']:<24}{facts['UsedValue']:>10}  of {limit}")
 
     @app.command("set")
     def set_quota(
@@ -38,8 +37,7 @@ def build(composition: Composition) -> typer.Typer:
         home: HomeFlag,
     ) -> None:
         """Set a quota of an account. What the account has above it stays."""
-        with told(), composition.administer(home) as administered:
-            found = accounts.known(administered.region, account)
-            quotas.set_limit(administered.region, found, name, value)
+        with told(), composition.operate(home) as region:
+            region.do(quotas.set_limit, account, name, value)
 
     return app

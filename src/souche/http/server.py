@@ -28,12 +28,14 @@ IDLE_SECONDS = 5
 @dataclass(frozen=True)
 class Application:
     """An ASGI application, the socket that it listens on, the bounds of its connections; by TLS if there is a
-    context."""
+    context. At the end of the server, open requests have `grace_seconds`."""
 
     asgi: ASGIApp
     listening: socket.socket
     bounds: Bounds = connections.API
     tls: ssl.SSLContext | None = None
+    protocol: type[BoundedHttp] = BoundedHttp
+    grace_seconds: int = GRACE_SECONDS
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -92,14 +94,25 @@ async def _main(applications: Sequence[Application]) -> None:
 def server_of(application: Application) -> uvicorn.Server:
     """The server of an application; signals are for others to handle."""
     open_connections = Connections(application.bounds, connections.most_files())
-    configured = configuration(application.asgi, application.bounds, open_connections)
+    configured = configuration(
+        application.asgi,
+        application.bounds,
+        open_connections,
+        protocol=application.protocol,
+        grace_seconds=application.grace_seconds,
+    )
     if application.tls is None:
         return _Server(configured)
     return TlsServer(configured, application.tls, application.bounds, open_connections)
 
 
 def configuration(
-    application: ASGIApp, bounds: Bounds, open_connections: Connections | None = None
+    application: ASGIApp,
+    bounds: Bounds,
+    open_connections: Connections | None = None,
+    *,
+    protocol: type[BoundedHttp] = BoundedHttp,
+    grace_seconds: int = GRACE_SECONDS,
 ) -> uvicorn.Config:
     """How uvicorn serves an application."""
     open_connections = open_connections or Connections(bounds, connections.most_files())
@@ -109,8 +122,8 @@ def configuration(
         access_log=False,
         lifespan="off",
         proxy_headers=False,  # anyone can send X-Forwarded-For, and API access rules are by address
-        http=cast("type[asyncio.Protocol]", partial(BoundedHttp, bounds, open_connections)),
+        http=cast("type[asyncio.Protocol]", partial(protocol, bounds, open_connections)),
         server_header=False,
         timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=grace_seconds,
     )

@@ -1,24 +1,18 @@
 """The region for the operator's commands, beside its server or without one."""
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Final
 
 from souche.cli.composition import Administered
 from souche.errors import Unavailable
 from souche.home import Home, NotServed
 from souche.main.databases import open_store
+from souche.main.interrupts import ended_in_order
 from souche.main.told_region import told_fetcher, told_region
 from souche.recipes import debian
 from souche.storage.qcow2.driver import Qcow2Store
-
-ENDS: Final = (signal.SIGTERM, signal.SIGHUP)
-SIGNALLED: Final = 128
-"""A shell's status of what a signal has ended is this and the signal's number."""
 
 
 @contextmanager
@@ -34,12 +28,12 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
     if not (make or home.database.exists() or home.region_id.exists()):
         raise NotServed(home=home.path)
     home.make()
-    with _ended_in_order(), home.administer(), open_store(home) as store:
+    with ended_in_order(), home.administer(), open_store(home) as store:
         region = told_region(home, store, _no_console)
         yield Administered(
-            region,
-            Qcow2Store(home.path),
-            home.staging,
+            region=region,
+            volumes=Qcow2Store(home.path),
+            staging=home.staging,
             finish=lambda operation_id: _offline().finish(home, region, operation_id),
             ensure_bucket=lambda bucket, account_id: _offline().ensure_bucket(
                 home, region, bucket, account_id
@@ -52,29 +46,6 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
             builder=debian,
             fetcher_of=lambda url: told_fetcher(home, url),
         )
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Signals that end a command raise in it, as Ctrl-C does: what it staged is removed, and what it started ends."""
-    ends = [number for number in ENDS if signal.getsignal(number) == signal.SIG_DFL and _is_main_thread()]
-    for number in ends:
-        signal.signal(number, _leave)
-    try:
-        yield
-    finally:
-        for number in ends:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def _is_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
-
-
-def _leave(number: int, _frame: object) -> None:
-    for each in ENDS:
-        signal.signal(each, signal.SIG_IGN)
-    raise SystemExit(SIGNALLED + number)
 
 
 def _offline() -> ModuleType:

@@ -9,7 +9,7 @@ from souche.cli import commands
 from souche.cli.composition import Composition
 
 if TYPE_CHECKING:
-    from souche.cli.composition import Administered, Backups, Checked, States
+    from souche.cli.composition import Administered, Backups, Checked, Operated, States
     from souche.config import Settings
 
 
@@ -23,6 +23,7 @@ def composition() -> Composition:
     return Composition(
         serve=_serve,
         api=_api,
+        operate=_operate,
         administer=_administer,
         destroy=_destroy,
         backups=_backups,
@@ -55,6 +56,14 @@ def _api(settings: "Settings") -> None:
     from souche.main.api_process import run
 
     run(settings)
+
+
+@contextmanager
+def _operate(path: Path, *, make: bool = False) -> "Iterator[Operated]":
+    from souche.main.operating import operate
+
+    with operate(path, make=make) as operated:
+        yield operated
 
 
 @contextmanager

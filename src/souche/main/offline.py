@@ -57,7 +57,7 @@ def finish(home: Home, region: Region, operation_id: str) -> None:
 def examine(home: Home, region: Region, image_id: str, *, wait: bool) -> None:
     """Have the report of an image made that was asked for: where no server runs, here. Else the server does, and with
     `wait` it is waited for."""
-    while not _is_reported(region, image_id):
+    while not is_reported(region, image_id):
         try:
             with home.serve():
                 examinations.report_wholly(_parts(home, region), image_id)
@@ -67,7 +67,7 @@ def examine(home: Home, region: Region, image_id: str, *, wait: bool) -> None:
             time.sleep(POLL_SECONDS)
 
 
-def _is_reported(region: Region, image_id: str) -> bool:
+def is_reported(region: Region, image_id: str) -> bool:
     """Whether the report is made, or none is to be, as the image is gone."""
     with region.store.read() as connection:
         report = image_reports.get(connection, image_id)

@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from souche import logs
+from souche.admin import wire
 from souche.app.region import Region
 from souche.config import BadSetting, Settings
 from souche.db.store import Store
@@ -29,6 +30,7 @@ from souche.main import (
     identity,
     machine,
     metrics,
+    operator_server,
     public_range,
     readiness,
     records,
@@ -68,7 +70,7 @@ log = structlog.get_logger()
 @dataclass(frozen=True)
 class Served:
     """A region that runs. `bridge` is the interface that guests come in by; None for pretended guests. `oos_listen` is
-    where clients reach its embedded object store, if it has one."""
+    where clients reach its embedded object store, if it has one. `operator` is the socket that commands ask it by."""
 
     region: Region
     parts: Parts
@@ -77,6 +79,7 @@ class Served:
     oos_listen: str | None
     tls: ServedTls | None
     checks: readiness.Checks
+    operator: socket.socket
 
 
 @contextmanager
@@ -91,6 +94,8 @@ def serve(settings: Settings) -> Iterator[Served]:
     home.make()
     with ExitStack() as stack:
         stack.enter_context(home.serve())
+        operator = stack.enter_context(wire.bind(home.operator))  # commands wait from now on
+        stack.callback(wire.remove, home.operator)
         make_space(home)
         check_databases(home)
         store = stack.enter_context(open_records(home, records.chosen(home, settings)))
@@ -133,9 +138,8 @@ def serve(settings: Settings) -> Iterator[Served]:
             context = served_tls.tls.context if served_tls else None
             stack.enter_context(opened(Door(door, embedded.address, desk, context)))
         checks = readiness.of_server(home, store, compute, oos)
-        yield Served(
-            region, parts, sweeps, bridge, server.address_of(door) if door else None, served_tls, checks
-        )
+        oos_listen = server.address_of(door) if door else None
+        yield Served(region, parts, sweeps, bridge, oos_listen, served_tls, checks, operator)
 
 
 def _region(
@@ -197,14 +201,19 @@ def run(settings: Settings) -> None:
     http_process.prepare()
     api_socket, metrics_socket = _listen(settings)
     settings = replace(settings, endpoint=http_process.endpoint_of(settings, api_socket))
+    home = Home(settings.home)
     with serve(settings) as served:
         told = metrics.Metrics(metrics_socket, served.region)
-        told.add_region(Home(settings.home), served.region, served.parts)
+        told.add_region(home, served.region, served.parts)
         told.add_sweeps(served.sweeps)
         readiness = Readiness(served.checks)
         api = http_process.api_of(served.region, health_routes(readiness), told.observe)
         context = served.tls.tls.context if served.tls else None
-        applications = [Application(api, api_socket, tls=context), *told.applications(readiness)]
+        applications = [
+            Application(api, api_socket, tls=context),
+            *told.applications(readiness),
+            operator_server.application(home, served.operator, served.region, served.parts),
+        ]
         if served.bridge is not None:
             metadata_app = create_metadata_app(served.region)
             guests = metadata_socket.listen(served.bridge)
@@ -215,7 +224,8 @@ def run(settings: Settings) -> None:
         service.notify(service.READY)
         server.run(applications)
         service.notify(service.STOPPING)
-        checkpoint_databases(Home(settings.home), CHECKPOINT_SECONDS)
+        wire.remove(home.operator)
+        checkpoint_databases(home, CHECKPOINT_SECONDS)
         os._exit(0)
 
 

@@ -26,7 +26,7 @@ from souche.storage.qcow2.durable import sync_directory
 from souche.storage.qcow2.journal import Journal
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-LEFT_OUT: Final = frozenset(("states", "serving.json", "ballast", "staging"))
+LEFT_OUT: Final = frozenset(("states", "serving.json", "ballast", "staging", "operator"))
 """of the home, not of what the region has; nor are locks"""
 SYNC_SECONDS: Final = 600.0
 GOING: Final = "~"

@@ -1,0 +1,58 @@
+"""What an action is, and the region that it works on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
+
+from souche.admin.listener import NOBODY, Listener
+
+if TYPE_CHECKING:
+    from souche.app.region import Region
+    from souche.model.image_boots import Verification
+    from souche.model.images import BootMode
+    from souche.storage.base import VolumeStore
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Administered:
+    """A region for the operator's actions, in its server or where none runs.
+
+    `volumes` is where the disks are, `staging` the folder of files on their way in. `finish` waits for an operation, by
+    its id. `ensure_bucket` makes a bucket of an account's, by name and id. `is_served` says whether a server runs.
+    `examine` has the requested report of an image made, by its id, and waits for the server's, or not. `verify` boots
+    an image, by its id and a firmware (None: its default). `boots` says whether images are booted before they are
+    published: not where guests are simulated; it raises CannotBoot where this machine lacks something. `listener` hears
+    of the action's progress."""
+
+    region: "Region"
+    volumes: "VolumeStore"
+    staging: Path
+    finish: Callable[[str], None]
+    ensure_bucket: Callable[[str, str], None]
+    is_served: Callable[[], bool]
+    examine: Callable[[str, bool], None]
+    verify: "Callable[[str, BootMode | None], Verification]"
+    boots: Callable[[], bool]
+    listener: Listener = NOBODY
+
+
+class Action(Generic[P, R]):
+    """A function of a region that can be done from elsewhere: parameters and result are what JSON has, lists and not
+    tuples."""
+
+    def __init__(self, function: Callable[Concatenate[Administered, P], R]) -> None:
+        self._function = function
+        self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+        self.__doc__ = function.__doc__
+
+    def __call__(self, administered: Administered, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._function(administered, *args, **kwargs)
+
+
+def action(function: Callable[Concatenate[Administered, P], R]) -> Action[P, R]:
+    """Make a function an action, named by its module and itself: `accounts.create`."""
+    return Action(function)

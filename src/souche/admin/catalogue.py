@@ -1,0 +1,18 @@
+"""Finds actions by their names."""
+
+from importlib import import_module
+from typing import Any, Final
+
+from souche.admin.action import Action
+
+MODULES: Final = frozenset(("access_keys", "accounts", "quotas"))
+"""of this package, those with actions"""
+
+
+def find(name: str) -> Action[..., Any] | None:
+    """The action of a name; None: there is none."""
+    module, _, function = name.partition(".")
+    if module not in MODULES:
+        return None
+    found = getattr(import_module(f"souche.admin.{module}"), function, None)
+    return found if isinstance(found, Action) else None

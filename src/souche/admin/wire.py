@@ -1,0 +1,91 @@
+"""The socket by which commands ask a region's server, and the words of its protocol.
+
+The protocol is HTTP with JSON: POST /operator/v1/ACTION with `{"Args": [...], "Named": {...}}`. The answer is a line of
+JSON for each report of progress, `{"Transfer": [what, done, total]}` or `{"Step": [what, share]}`, then one that ends
+it: `{"Result": ...}`, or `{"Refused": "why"}`. Both sides are of one version of Souche, which the header VERSION says;
+only that, and `Refused`, are the same in every version.
+"""
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+PREFIX: Final = "/operator/v1/"
+VERSION: Final = "souche-version"
+ARGS, NAMED = "Args", "Named"
+TRANSFER, STEP, RESULT, REFUSED = "Transfer", "Step", "Result", "Refused"
+
+SOCKET: Final = "operator.sock"
+BACKLOG: Final = 128
+MOST_PATH_BYTES: Final = 107
+"""of a Unix socket's address, beside its final zero (unix(7))"""
+OWNER_FOLDER: Final = 0o700
+OWNER_FILE: Final = 0o600
+CREDENTIALS: Final = struct.Struct("3i")
+"""pid, uid, gid (unix(7), SO_PEERCRED)"""
+
+
+def bind(folder: Path) -> socket.socket:
+    """A listening socket in a folder that only its owner enters. That of a server which was killed is replaced: the
+    caller has the lock of the region's server."""
+    folder.mkdir(mode=OWNER_FOLDER, exist_ok=True)
+    folder.chmod(OWNER_FOLDER)
+    remove(folder)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with _address(folder) as address:
+            listening.bind(address)
+        (folder / SOCKET).chmod(OWNER_FILE)
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def connect(folder: Path) -> socket.socket | None:
+    """A connection to the server; None: no server has a socket there.
+
+    Raises:
+        PermissionError: it is another user's.
+    """
+    connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with _address(folder) as address:
+            connected.connect(address)
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+        connected.close()
+        return None
+    except PermissionError as error:
+        connected.close()
+        raise PermissionError(error.errno, error.strerror, str(folder)) from error
+    return connected
+
+
+def remove(folder: Path) -> None:
+    """Remove the socket, if there is one."""
+    (folder / SOCKET).unlink(missing_ok=True)
+
+
+def peer_of(credentials: bytes) -> int:
+    """The user id of a peer, by what SO_PEERCRED gives."""
+    _, user_id, _ = CREDENTIALS.unpack(credentials)
+    return int(user_id)
+
+
+@contextmanager
+def _address(folder: Path) -> Iterator[str]:
+    """The socket's address; where the path is too long for one, by way of the open folder."""
+    whole = str(folder / SOCKET)
+    if len(os.fsencode(whole)) <= MOST_PATH_BYTES:
+        yield whole
+        return
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{SOCKET}"
+    finally:
+        os.close(descriptor)

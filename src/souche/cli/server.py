@@ -1,0 +1,92 @@
+"""Asks the server of a region to do an action, by its socket (`admin/wire.py`)."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+from souche import __version__
+from souche.admin import wire
+from souche.admin.listener import Listener
+from souche.errors import SystemFailure
+
+HOST = "souche"
+"""for the header that HTTP asks for"""
+
+
+class Refused(SystemFailure):
+    """{message}"""
+
+
+class ServerEnded(SystemFailure):
+    """The server of the region ended before it answered. What it was asked to make goes on when the region is served
+    again (`souche serve`)."""
+
+
+class Server:
+    """The server whose socket is in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def is_there(self) -> bool:
+        """Whether it takes connections.
+
+        Raises:
+            PermissionError: it is another user's.
+        """
+        connected = wire.connect(self._folder)
+        if connected is not None:
+            connected.close()
+        return connected is not None
+
+    def ask(self, name: str, args: Sequence[Any], named: Mapping[str, Any], listener: Listener) -> Any:
+        """Have an action done, and wait for what it gives. To leave by an exception does not stop the server's work.
+
+        Raises:
+            Refused: the action raised. ServerEnded.
+        """
+        body = json.dumps({wire.ARGS: args, wire.NAMED: named})
+        connection = _Connection(lambda: wire.connect(self._folder))
+        try:
+            connection.request("POST", f"{wire.PREFIX}{name}", body, {wire.VERSION: __version__})
+            return _ended(_lines(connection), listener)
+        except (OSError, HTTPException) as error:
+            raise ServerEnded from error
+        finally:
+            connection.close()
+
+
+class _Connection(HTTPConnection):
+    """HTTP by a Unix socket."""
+
+    def __init__(self, reach: Callable[[], socket.socket | None]) -> None:
+        super().__init__(HOST)
+        self._reach = reach
+
+    def connect(self) -> None:
+        self.sock = self._reach()
+        if self.sock is None:
+            raise ServerEnded
+
+
+def _lines(connection: HTTPConnection) -> Iterator[dict[str, Any]]:
+    answer = connection.getresponse()
+    while line := answer.readline():
+        yield json.loads(line)
+
+
+def _ended(lines: Iterator[dict[str, Any]], listener: Listener) -> Any:
+    """What the last line says."""
+    for line in lines:
+        if wire.REFUSED in line:
+            raise Refused(message=line[wire.REFUSED])
+        if wire.RESULT in line:
+            return line[wire.RESULT]
+        if wire.TRANSFER in line:
+            listener.transfer(*line[wire.TRANSFER])
+        if wire.STEP in line:
+            listener.step(*line[wire.STEP])
+    raise ServerEnded

@@ -1,0 +1,162 @@
+"""Answers the operator's commands, by the socket in the home (`admin/wire.py`). Each action runs in a thread of its
+own, and reports its progress line by line.
+
+A command that goes away does not end the action: what only waits stops waiting, what works goes on.
+"""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from threading import Event, Thread
+from typing import Any, Final, TypeAlias, cast
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from souche import __version__
+from souche.admin import wire
+from souche.admin.listener import Listener
+from souche.http.connections import Bounds
+from souche.http.protocol import BoundedHttp
+
+BOUNDS: Final = Bounds(most_from_address=256)
+GRACE_SECONDS: Final = 1
+"""for which the end of the server waits for answers"""
+LINES: Final = [(b"content-type", b"application/x-ndjson")]
+ROOT: Final = 0
+
+Do: TypeAlias = Callable[[str, Sequence[Any], Mapping[str, Any], Listener], object]
+"""Does an action by its name, with its arguments."""
+
+Explain: TypeAlias = Callable[[Exception], str | None]
+"""Gives the message of a refusal; None: the error is a fault of the server's."""
+
+log = structlog.get_logger()
+
+
+class CommandGone(Exception):
+    """The command that waits for an action has gone."""
+
+
+class OwnerHttp(BoundedHttp):
+    """Closes connections of other users than the server's own and root."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        connected = cast("socket.socket", transport.get_extra_info("socket"))
+        size = wire.CREDENTIALS.size
+        peer = wire.peer_of(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+        if peer not in (ROOT, os.geteuid()):
+            transport.abort()
+
+
+def create_operator_app(do: Do, explain: Explain) -> Starlette:
+    """The ASGI application."""
+    return Starlette(
+        routes=[Route(f"{wire.PREFIX}{{action}}", OperatorEndpoint(do, explain), methods=["POST"])]
+    )
+
+
+class OperatorEndpoint:
+    """Does the action that the path names, and streams its progress and its result."""
+
+    def __init__(self, do: Do, explain: Explain) -> None:
+        self._do = do
+        self._explain = explain
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        version = request.headers.get(wire.VERSION, "")
+        if version != __version__:
+            refusal = (
+                f"the server runs Souche {__version__}, and this command is of Souche {version or 'unknown'}: "
+                "restart the server, or use the command of its version"
+            )
+            await _begin(send, HTTPStatus.CONFLICT)
+            await _end(send, {wire.REFUSED: refusal})
+            return
+        asked = await request.json()
+        running = _Running(partial(self._ended, request.path_params["action"], asked))
+        await _begin(send, HTTPStatus.OK)
+        await running.stream(receive, send)
+
+    def _ended(self, name: str, asked: Mapping[str, Any], listener: Listener) -> Mapping[str, object]:
+        """The last line of the answer to a request, once its action has ended."""
+        try:
+            return {wire.RESULT: self._do(name, asked[wire.ARGS], asked[wire.NAMED], listener)}
+        except CommandGone:
+            return {wire.REFUSED: ""}  # nobody reads it
+        except Exception as error:
+            message = self._explain(error)
+            if message is None:
+                log.exception("an operator's action failed", action=name)
+                message = f"{name} failed; the log of the server says why"
+            return {wire.REFUSED: message}
+
+
+class _Running:
+    """An action in its thread, and the lines that it has for the command. Made on the event loop."""
+
+    def __init__(self, act: Callable[[Listener], Mapping[str, object]]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._lines: asyncio.Queue[Mapping[str, object]] = asyncio.Queue()
+        self._gone = Event()
+        listener = Listener(
+            transfer=lambda *said: self._put({wire.TRANSFER: said}),
+            step=lambda *said: self._put({wire.STEP: said}),
+            check=self._check,
+        )
+        Thread(target=lambda: self._put(act(listener)), name="operator", daemon=True).start()
+
+    def _put(self, line: Mapping[str, object]) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and the process ends
+            self._loop.call_soon_threadsafe(self._lines.put_nowait, line)
+
+    def _check(self) -> None:
+        if self._gone.is_set():
+            raise CommandGone
+
+    async def stream(self, receive: Receive, send: Send) -> None:
+        """Send the lines as they come, until the last one, or until the command has gone."""
+        leaving = asyncio.ensure_future(_left(receive))
+        try:
+            while True:
+                coming = asyncio.ensure_future(self._lines.get())
+                await asyncio.wait((coming, leaving), return_when=asyncio.FIRST_COMPLETED)
+                if not coming.done():
+                    coming.cancel()
+                    return
+                line = coming.result()
+                if wire.RESULT in line or wire.REFUSED in line:
+                    await _end(send, line)
+                    return
+                await send({"type": "http.response.body", "body": _encoded(line), "more_body": True})
+        finally:
+            leaving.cancel()
+            self._gone.set()
+
+
+async def _left(receive: Receive) -> None:
+    """Return when the client has closed its connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _begin(send: Send, status: HTTPStatus) -> None:
+    await send({"type": "http.response.start", "status": int(status), "headers": LINES})
+
+
+async def _end(send: Send, line: Mapping[str, object]) -> None:
+    await send({"type": "http.response.body", "body": _encoded(line)})
+
+
+def _encoded(line: Mapping[str, object]) -> bytes:
+    return json.dumps(line).encode() + b"\n"

@@ -1,0 +1,60 @@
+"""The way of the operator's commands into a region: its server does their actions where one runs, else they do them
+themselves."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from souche.admin.action import Action
+from souche.admin.listener import Listener
+from souche.cli.composition import Operated
+from souche.cli.server import Server
+from souche.errors import SystemFailure
+from souche.home import Home
+from souche.main.interrupts import ended_in_order
+
+
+class OtherServer(SystemFailure):
+    """The server of {home} (process {process_id}) takes no commands, as it is of an earlier version of Souche: restart
+    it."""
+
+
+@contextmanager
+def operate(path: Path, *, make: bool = False) -> Iterator[Operated]:
+    """The region in a home folder. `make`: where there is none, one is made.
+
+    Raises:
+        OtherServer; where no server runs, those of `administer`.
+    """
+    home = Home(path.resolve())
+    server = Server(home.operator)
+    if server.is_there():
+        with ended_in_order():
+            yield Operated(lambda wanted, *asked: server.ask(wanted.name, *asked))
+        return
+    _refuse_other(home)
+    from souche import logs
+    from souche.main import administration
+
+    logs.configure("warning")
+    with administration.administer(home.path, make=make) as administered:
+
+        def perform(
+            wanted: Action[..., Any], args: Sequence[Any], named: Mapping[str, Any], listener: Listener
+        ) -> Any:
+            return wanted(replace(administered, listener=listener), *args, **named)
+
+        yield Operated(perform)
+
+
+def _refuse_other(home: Home) -> None:
+    """Refuse to work beside a server that has no socket.
+
+    Raises:
+        OtherServer.
+    """
+    process_id = home.told().get("ProcessId")
+    if isinstance(process_id, int) and Path(f"/proc/{process_id}").exists() and home.is_served():
+        raise OtherServer(home=home.path, process_id=process_id)

@@ -1,0 +1,76 @@
+"""The server's side of the operator's commands."""
+
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from souche.admin import catalogue
+from souche.admin.action import Administered
+from souche.admin.listener import Listener
+from souche.app.region import Region
+from souche.cli.output import message_of
+from souche.errors import NotFound
+from souche.home import Home
+from souche.http import operator
+from souche.http.server import Application
+from souche.main import offline
+from souche.main.drivers import make_booter
+from souche.model.image_boots import Verification
+from souche.model.images import BootMode
+from souche.workflows import booting
+from souche.workflows.parts import Parts
+
+POLL_SECONDS: Final = 0.2
+
+
+class NoSuchAction(NotFound):
+    """The server knows no command {name}: it is of another version."""
+
+
+def application(home: Home, listening: socket.socket, region: Region, parts: Parts) -> Application:
+    """What answers the commands of a region that is served."""
+
+    def do(name: str, args: Sequence[Any], named: Mapping[str, Any], listener: Listener) -> object:
+        wanted = catalogue.find(name)
+        if wanted is None:
+            raise NoSuchAction(name=name)
+        return wanted(_administered(home, region, parts, listener), *args, **named)
+
+    asgi = operator.create_operator_app(do, message_of)
+    return Application(
+        asgi,
+        listening,
+        operator.BOUNDS,
+        protocol=operator.OwnerHttp,
+        grace_seconds=operator.GRACE_SECONDS,
+    )
+
+
+def _administered(home: Home, region: Region, parts: Parts, listener: Listener) -> Administered:
+    """The region as its actions have it here: its own workflows and sweeps do what is asked, and are waited for."""
+
+    def finish(operation_id: str) -> None:
+        while not region.workflows.wait(operation_id, POLL_SECONDS):
+            listener.check()
+
+    def examine(image_id: str, wait: bool) -> None:  # noqa: FBT001 (`Administered`)
+        while wait and not offline.is_reported(region, image_id):
+            listener.check()
+            time.sleep(POLL_SECONDS)
+
+    def verify(image_id: str, mode: BootMode | None) -> Verification:
+        return booting.verify(parts, make_booter(home), image_id, mode)
+
+    return Administered(
+        region=region,
+        volumes=parts.volumes,
+        staging=home.staging,
+        finish=finish,
+        ensure_bucket=lambda bucket, account_id: offline.ensure_bucket(home, region, bucket, account_id),
+        is_served=lambda: True,
+        examine=examine,
+        verify=verify,
+        boots=lambda: offline.boots(home),
+        listener=listener,
+    )

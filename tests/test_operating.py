@@ -1,0 +1,97 @@
+"""The operator's commands beside a server, which does what they ask, and without one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from souche.home import Home
+from tests.test_main import GRACE_SECONDS, Served, serving, souche
+
+WATCHED = """
+import sys
+from pathlib import Path
+
+def note(event, arguments):
+    if event == "sqlite3.connect":
+        print("DATABASE", arguments[0], file=sys.stderr)
+
+sys.addaudithook(note)
+sys.argv[0] = "souche"
+from souche.main import cli
+cli()
+"""
+
+
+@pytest.fixture(scope="module")
+def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Served]]:
+    home = tmp_path_factory.mktemp("operating") / "home"
+    with serving(home, "--oos-listen", "") as served:
+        yield home, served
+
+
+def run(home: Path, *words: str) -> tuple[list[dict[str, Any]], bool]:
+    """What a command that succeeds tells, as JSON, an object a line; and whether it opened a database."""
+    end = 3 if words[:2] == ("account", "key") else 2
+    line = [*words[:end], "--home", str(home), *words[end:], "--json"]
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, *line], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(each) for each in done.stdout.splitlines()], "DATABASE" in done.stderr
+
+
+def test_the_server_does_what_commands_ask_and_they_open_no_database(region: tuple[Path, Served]) -> None:
+    home, served = region
+    (made,), opened = run(home, "account", "create", "alice")
+    assert not opened
+    assert served.call(made, "ReadVms")["Vms"] == []
+    (shown,), opened = run(home, "account", "show", "alice")
+    assert (shown["AccountId"], opened) == (made["AccountId"], False)
+    (other,), opened = run(home, "account", "key", "create", "alice")
+    assert not opened
+    assert served.call(other, "ReadVms")["Vms"] == []
+    quotas, opened = run(home, "quota", "show", "alice")
+    assert {each["Name"] for each in quotas} >= {"image_limit", "vm_limit"}
+    assert not opened
+
+
+def test_what_the_server_refuses_is_said_as_without_it(region: tuple[Path, Served], tmp_path: Path) -> None:
+    home, _ = region
+    souche("account", "create", "bob", "--home", tmp_path / "other")
+    online = souche("account", "show", "nobody", "--home", home)
+    offline = souche("account", "show", "nobody", "--home", tmp_path / "other")
+    assert online.returncode == offline.returncode == 1
+    assert online.stderr == offline.stderr
+    assert "no account 'nobody'" in online.stderr
+
+
+def test_without_a_server_the_command_works_by_itself(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    _, opened = run(home, "account", "create", "alice")
+    assert opened
+    with serving(home, "--oos-listen", "") as served:
+        assert not run(home, "account", "list")[1]
+        served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(GRACE_SECONDS) == 0
+    assert not (Home(home).operator / "operator.sock").exists()
+    (alice,), opened = run(home, "account", "list")
+    assert (alice["Name"], opened) == ("alice", True)
+
+
+def test_a_server_of_an_earlier_version_has_no_socket_and_is_left_alone(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    souche("account", "create", "alice", "--home", home.path)
+    home.tell({"ProcessId": os.getpid()})
+    with home.serve():
+        refused = souche("account", "list", "--home", home.path)
+    assert refused.returncode == 1
+    assert f"process {os.getpid()}" in refused.stderr
+    assert "restart" in refused.stderr
+    assert souche("account", "list", "--home", home.path).returncode == 0
