@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import sqlalchemy as sa
-
 from souche.db import images, schema
 from souche.db.engines.base import Database
 from souche.db.store import Store
+from souche.db.transactions import Transaction
 
 _SHOWN = images._TAGGED.add_columns(schema.images.c.image_id, schema.images.c.version)
 
@@ -23,7 +22,7 @@ class WatchedStore(Store):
     @contextmanager
     def begin(
         self, *, dry_run: bool = False, request: bool = False, account_id: str = ""
-    ) -> Iterator[sa.Connection]:
+    ) -> Iterator[Transaction]:
         with super().begin(dry_run=dry_run, request=request, account_id=account_id) as connection:
             yield connection
         self._look()

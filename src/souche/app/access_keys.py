@@ -6,10 +6,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final, Literal
 
-import sqlalchemy as sa
-
 from souche.app.region import Region
 from souche.db import access_keys
+from souche.db.transactions import Transaction
 from souche.model.accounts import AccessKey, Principal
 from souche.model.query import Query
 from souche.refusals import BadValue, NoSuchAccessKey
@@ -179,7 +178,7 @@ def delete(region: Region, who: Principal, access_key_id: str) -> None:
         access_keys.erase(work.connection, access_key_id)
 
 
-def _own(connection: sa.Connection, who: Principal, access_key_id: str) -> AccessKey:
+def _own(connection: Transaction, who: Principal, access_key_id: str) -> AccessKey:
     key = access_keys.owned(connection, who.account_id, access_key_id)
     if key is None:
         raise NoSuchAccessKey(access_key_id=access_key_id)

@@ -3,14 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
-import sqlalchemy as sa
-
 from souche.app import access_keys, api_access_rules
 from souche.app.access_keys import Credentials
 from souche.app.region import Region
 from souche.db import access_keys as key_rows
 from souche.db import accounts
 from souche.db import api_access_rules as rule_rows
+from souche.db.transactions import Transaction
 from souche.formats.look_alikes import is_latin, look
 from souche.model.accounts import PROVIDER_ALIAS, PROVIDER_NAME, AccessKey, Account, Principal
 from souche.refusals import (
@@ -85,7 +84,7 @@ def _give(region: Region, account: Account, credentials: Credentials) -> None:
             raise AccessKeyTaken(access_key_id=key.access_key_id)
 
 
-def _check_free(connection: sa.Connection, key: AccessKey) -> None:
+def _check_free(connection: Transaction, key: AccessKey) -> None:
     if key_rows.get(connection, key.access_key_id) is not None:
         raise AccessKeyTaken(access_key_id=key.access_key_id)
 
@@ -112,7 +111,7 @@ def set_disabled(region: Region, account: Account, *, disabled: bool) -> Account
         return _changed(work.connection, account, disabled=disabled)
 
 
-def _changed(connection: sa.Connection, account: Account, **changes: Any) -> Account:
+def _changed(connection: Transaction, account: Account, **changes: Any) -> Account:
     now = accounts.get(connection, account.account_id)
     if now is None:
         raise NoSuchAccount(account=account.account_id)

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from typing import Final
 
-import sqlalchemy as sa
-
 from souche import ids
 from souche.app.region import Region
 from souche.db import api_access_rules
+from souche.db.transactions import Transaction
 from souche.model.accounts import Account, Principal
 from souche.model.api_access_rules import EVERYWHERE, ApiAccessRule, Network, lets_in
 from souche.refusals import BadIpRange, BadValue, LastApiAccessRule, MissingParameter, NoSuchApiAccessRule
@@ -124,14 +123,14 @@ def reset(region: Region, account: Account) -> ApiAccessRule:
     return rule
 
 
-def _own(connection: sa.Connection, who: Principal, rule_id: str) -> ApiAccessRule:
+def _own(connection: Transaction, who: Principal, rule_id: str) -> ApiAccessRule:
     for rule in api_access_rules.of_account(connection, who.account_id):
         if rule.rule_id == rule_id:
             return rule
     raise NoSuchApiAccessRule(rule_id=rule_id)
 
 
-def _check_number(connection: sa.Connection, who: Principal) -> None:
+def _check_number(connection: Transaction, who: Principal) -> None:
     rules = api_access_rules.of_account(connection, who.account_id)
     if sum(len(rule.ip_ranges) for rule in rules) > MOST_RANGES:
         reason = f"the rules of an account take at most {MOST_RANGES} ranges."

@@ -5,10 +5,9 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-import sqlalchemy as sa
-
 from souche.app import lookup
 from souche.db import snapshots
+from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.images import ROOT_DEVICE_NAME, Image, ImageMapping
 from souche.model.snapshots import Snapshot
@@ -126,7 +125,7 @@ def check_completed(snapshot: Snapshot) -> None:
 
 
 def for_image(
-    connection: sa.Connection, who: Principal, requests: Sequence[MappingRequest], root_device_name: str
+    connection: Transaction, who: Principal, requests: Sequence[MappingRequest], root_device_name: str
 ) -> tuple[ImageMapping, ...]:
     """The mappings of an image registered from snapshots. Ephemeral ones are accepted and dropped.
 
@@ -157,7 +156,7 @@ def check_number(mappings: Collection[ImageMapping]) -> None:
 
 
 def _image_mapping(
-    connection: sa.Connection, who: Principal, request: MappingRequest, root_device_name: str
+    connection: Transaction, who: Principal, request: MappingRequest, root_device_name: str
 ) -> ImageMapping:
     name = check_device_name(request.device_name)
     if name == root_device_name:
@@ -175,7 +174,7 @@ def _check_root(request: MappingRequest) -> None:
         raise RootSnapshotMissing(device_name=request.device_name)
 
 
-def _named_snapshot(connection: sa.Connection, who: Principal, bsu: BsuRequest) -> Snapshot | None:
+def _named_snapshot(connection: Transaction, who: Principal, bsu: BsuRequest) -> Snapshot | None:
     if bsu.snapshot_id is None:
         return None
     snapshot = lookup.usable_snapshot(connection, who, bsu.snapshot_id)
@@ -212,7 +211,7 @@ def _size_gib(base: ImageMapping, bsu: BsuRequest, snapshot: Snapshot | None) ->
 
 
 def for_launch(
-    connection: sa.Connection, who: Principal, image: Image, requests: Sequence[MappingRequest]
+    connection: Transaction, who: Principal, image: Image, requests: Sequence[MappingRequest]
 ) -> tuple[ImageMapping, ...]:
     """The mappings of a launch: the image's, with those of the request merged in by place.
 
@@ -240,7 +239,7 @@ def for_launch(
 
 
 def _launch_mapping(
-    connection: sa.Connection, who: Principal, image: Image, base: ImageMapping, bsu: BsuRequest
+    connection: Transaction, who: Principal, image: Image, base: ImageMapping, bsu: BsuRequest
 ) -> ImageMapping:
     if bsu.snapshot_id not in (None, base.snapshot_id):
         if base.device_name == image.root_device_name:

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-import sqlalchemy as sa
-
 from souche.db import images, snapshots
+from souche.db.transactions import Transaction
 from souche.model.images import Consistency, ImageMapping
 
 
-def of_snapshots(connection: sa.Connection, mappings: Sequence[ImageMapping]) -> Consistency:
+def of_snapshots(connection: Transaction, mappings: Sequence[ImageMapping]) -> Consistency:
     """Of one snapshot, the disks are of one instant; of several, only if they were made for one image and its are."""
     snapshot_ids = {mapping.snapshot_id for mapping in mappings if mapping.snapshot_id}
     if len(snapshot_ids) == 1:

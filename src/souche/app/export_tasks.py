@@ -8,8 +8,6 @@ import hmac
 from dataclasses import dataclass, field, replace
 from typing import Final, cast, get_args
 
-import sqlalchemy as sa
-
 from souche import ids
 from souche.app import lookup, product_codes, quotas
 from souche.app.block_devices import check_completed
@@ -17,6 +15,7 @@ from souche.app.found import Found
 from souche.app.images import check_available
 from souche.app.region import Region, Work
 from souche.db import access_keys, export_tasks, images, tags
+from souche.db.transactions import Transaction
 from souche.model.accounts import AccessKey, Principal
 from souche.model.disks import DiskFormat
 from souche.model.export_tasks import ExportTask
@@ -100,7 +99,7 @@ def export_for_owner(region: Region, image_id: str, target: Target) -> ExportTas
     return export_image(region, Principal(image.account_id), image_id, target)
 
 
-def _exportable(connection: sa.Connection, who: Principal, image_id: str) -> Image:
+def _exportable(connection: Transaction, who: Principal, image_id: str) -> Image:
     image = lookup.usable_image(connection, who, image_id)
     if image.account_id != who.account_id:
         raise SharedImageExport(image_id=image_id)
@@ -222,7 +221,7 @@ def cancel(region: Region, who: Principal, task_id: str) -> None:
         export_tasks.set_state(work.connection, task_id, ExportState.CANCELLED)
 
 
-def own(connection: sa.Connection, who: Principal, task_id: str) -> ExportTask:
+def own(connection: Transaction, who: Principal, task_id: str) -> ExportTask:
     """A task of the caller's.
 
     Raises:

@@ -3,10 +3,9 @@
 from datetime import datetime
 from typing import Final
 
-import sqlalchemy as sa
-
 from souche.db import failed_signatures
 from souche.db.store import Store
+from souche.db.transactions import ConstraintBroken
 from souche.model.failed_signatures import Failures
 
 FAILURES_BYTES: Final = 256
@@ -32,7 +31,7 @@ class RecordedAttempts:
                 if seconds := failures.seconds_locked(now):
                     return seconds
                 failed_signatures.put(connection, access_key_id, failures.and_another(now))
-        except sa.exc.IntegrityError:
+        except ConstraintBroken:
             pass
         return 0
 

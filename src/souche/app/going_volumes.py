@@ -1,14 +1,13 @@
 """Volumes that go with a VM which is being deleted: nothing more can be asked of them."""
 
-import sqlalchemy as sa
-
 from souche.db import vms
+from souche.db.transactions import Transaction
 from souche.model.volumes import Volume
 from souche.refusals import WrongVolumeState
 from souche.states import VmState
 
 
-def check_stays(connection: sa.Connection, volume: Volume) -> None:
+def check_stays(connection: Transaction, volume: Volume) -> None:
     """Refuse a volume that is about to go: what is requested of it now comes after its deletion, and would fail.
 
     Raises:

@@ -5,14 +5,13 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-import sqlalchemy as sa
-
 from souche.app import lookup, quotas
 from souche.app.found import Found
 from souche.app.images import check_available
 from souche.app.region import Region, Work
 from souche.db import accounts, image_aliases
 from souche.db import images as image_records
+from souche.db.transactions import Transaction
 from souche.model.accounts import PROVIDER_NAME, Principal
 from souche.model.image_aliases import AliasName, ImageAlias, parsed
 from souche.model.images import Image
@@ -200,7 +199,7 @@ def _nameable(work: Work, who: Principal, image_id: str) -> Image:
     return image
 
 
-def _get(connection: sa.Connection, who: Principal, name: AliasName) -> ImageAlias:
+def _get(connection: Transaction, who: Principal, name: AliasName) -> ImageAlias:
     found = image_aliases.get(connection, who.account_id, name)
     assert found is not None
     return found

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
-import sqlalchemy as sa
-
 from souche.app import image_copies, images, lookup
 from souche.app.images import ImageSettings
 from souche.app.region import Region
 from souche.db import image_cleanings as records
 from souche.db import image_reports, snapshots
+from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.image_cleanings import Cleaning
 from souche.model.image_reports import Report
@@ -44,7 +43,7 @@ def create(region: Region, who: Principal, command: Clean) -> Image:
         return image_copies.request_copy(region, work, who, source, command.settings, clean_image)
 
 
-def _check_cleanable(connection: sa.Connection, source: Image) -> None:
+def _check_cleanable(connection: Transaction, source: Image) -> None:
     """Refuse at once what its report shows to be no Linux. Without a report, the work on the disks finds out."""
     if not source.snapshot_ids:
         raise CannotClean(reason="it has no disk with content")

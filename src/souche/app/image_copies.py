@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import sqlalchemy as sa
-
 from souche import ids
 from souche.app import images, lookup, product_codes, quotas
 from souche.app.images import ImageSettings
 from souche.app.region import Region, Work
 from souche.db import images as image_records
 from souche.db import notices, snapshots
+from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.images import Image, ImageMapping
 from souche.model.operations import Operation
@@ -135,7 +134,7 @@ def _copy_of(region: Region, work: Work, who: Principal, source: Image, settings
     )
 
 
-def copy_name(connection: sa.Connection, who: Principal, source_name: str) -> str:
+def copy_name(connection: Transaction, who: Principal, source_name: str) -> str:
     """`<source name>-copyN`, with the first N that is free, cut to the longest name allowed."""
     number = 1
     while True:

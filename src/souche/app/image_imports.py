@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-import sqlalchemy as sa
 import structlog
 
 from souche import ids
@@ -17,6 +16,7 @@ from souche.app.images import ImageSettings
 from souche.app.region import Region, Work
 from souche.db import disk_imports, snapshots
 from souche.db import images as image_records
+from souche.db.transactions import Transaction
 from souche.errors import UserError
 from souche.formats.companion import CompanionDisk, Signer
 from souche.formats.disk_names import said_by_any
@@ -191,7 +191,7 @@ def _signed_by(region: Region, signer: Signer | None) -> SignedBy | None:
     return SignedBy(signer.region_id, signer.region, signer.key.fingerprint, trusted)
 
 
-def _name(connection: sa.Connection, who: Principal, command: FromManifest, exported: ExportedImage) -> str:
+def _name(connection: Transaction, who: Principal, command: FromManifest, exported: ExportedImage) -> str:
     if command.settings.name is not None:
         return command.settings.name
     name = exported.manifest.name

@@ -3,13 +3,12 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-import sqlalchemy as sa
-
 from souche.app import images
 from souche.app.official_images import GRACE_DAYS, check_grace_days
 from souche.app.region import Region
 from souche.db import image_boots, image_lives
 from souche.db import images as image_records
+from souche.db.transactions import Transaction
 from souche.model.image_lives import Life, LifeState, LivingImage
 from souche.model.images import Image
 from souche.refusals import BadValue, NoSuchImage, NotOfficial, WrongLife
@@ -111,7 +110,7 @@ def undo(region: Region, image_id: str) -> LivingImage:
     return of_image(region, image_id)
 
 
-def _official(connection: sa.Connection, image_id: str) -> LivingImage:
+def _official(connection: Transaction, image_id: str) -> LivingImage:
     image = image_records.get(connection, image_id)
     if image is None:
         raise NoSuchImage(image_id=image_id)
@@ -121,7 +120,7 @@ def _official(connection: sa.Connection, image_id: str) -> LivingImage:
     return LivingImage(image, image_lives.get(connection, image_id))
 
 
-def _life(connection: sa.Connection, known: LivingImage, going: Going) -> Life:
+def _life(connection: Transaction, known: LivingImage, going: Going) -> Life:
     life = known.life or Life(known.image.image_id, GRACE_DAYS)
     if going.grace_days is not None:
         check_grace_days(going.grace_days)
@@ -137,7 +136,7 @@ def _life(connection: sa.Connection, known: LivingImage, going: Going) -> Life:
     return life
 
 
-def _check_successor(connection: sa.Connection, image: Image, successor_id: str) -> None:
+def _check_successor(connection: Transaction, image: Image, successor_id: str) -> None:
     successor = image_records.get(connection, successor_id)
     if successor is None:
         raise NoSuchImage(image_id=successor_id)

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-import sqlalchemy as sa
-
 from souche.app import image_pages
 from souche.app.found import Found
 from souche.app.region import Region
 from souche.db import accounts, marketplace
 from souche.db import images as records
+from souche.db.transactions import Transaction
 from souche.model.accounts import PROVIDER_NAME, Principal
 from souche.model.image_origins import Origin, Publisher, Source
 from souche.model.images import Image
@@ -42,7 +41,7 @@ def of_image(region: Region, image_id: str) -> Origin:
         return _origins(connection, Principal(image.account_id), [image])[0]
 
 
-def _origins(connection: sa.Connection, who: Principal, found: list[Image]) -> list[Origin]:
+def _origins(connection: Transaction, who: Principal, found: list[Image]) -> list[Origin]:
     parents = _parents(connection, found)
     named = {each for image in found for each in _named_by(image)} | parents.keys()
     usable = records.usable_ids(connection, who.account_id, sorted(named))
@@ -61,7 +60,7 @@ def _origins(connection: sa.Connection, who: Principal, found: list[Image]) -> l
     ]
 
 
-def _parents(connection: sa.Connection, found: Iterable[Image]) -> dict[str, records.Parent]:
+def _parents(connection: Transaction, found: Iterable[Image]) -> dict[str, records.Parent]:
     """The account and the source of every image that others were made from, by id: one statement a generation."""
     known: dict[str, records.Parent] = {}
     wanted = {image.source_image_id for image in found if image.source_image_id}

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import get_args
 
-import sqlalchemy as sa
-
 from souche import ids
 from souche.app import (
     block_devices,
@@ -23,6 +21,7 @@ from souche.app.image_pages import seen_by
 from souche.app.permissions import PermissionsChange, check_account_ids, check_open
 from souche.app.region import Region, Work
 from souche.db import disk_imports, images, marketplace, notices, snapshots, vms
+from souche.db.transactions import Transaction
 from souche.model import stop_reasons
 from souche.model.accounts import Principal
 from souche.model.images import Architecture, BootMode, Image, ImageMapping, VmAttributes
@@ -212,7 +211,7 @@ def create_from_snapshots(region: Region, who: Principal, command: FromSnapshots
     return image
 
 
-def _codes_of_snapshot(connection: sa.Connection, mapping: ImageMapping) -> tuple[str, ...]:
+def _codes_of_snapshot(connection: Transaction, mapping: ImageMapping) -> tuple[str, ...]:
     snapshot = snapshots.get(connection, mapping.snapshot_id) if mapping.snapshot_id else None
     return snapshot.product_codes if snapshot else ()
 

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-import sqlalchemy as sa
-
 from souche.app import accounts
 from souche.app.region import Region
 from souche.db import inventory
+from souche.db.transactions import Transaction
 from souche.model.inventory import Listed
 
-LISTS: Final[Mapping[str, Callable[[sa.Connection, str | None], Sequence[Listed]]]] = {
+LISTS: Final[Mapping[str, Callable[[Transaction, str | None], Sequence[Listed]]]] = {
     "vm": inventory.list_vms,
     "volume": inventory.list_volumes,
     "snapshot": inventory.list_snapshots,

@@ -2,14 +2,13 @@
 
 import re
 
-import sqlalchemy as sa
-
 from souche import ids
 from souche.app import quotas
 from souche.app.found import Found
 from souche.app.lookup import check_id
 from souche.app.region import Region
 from souche.db import keypairs, tags
+from souche.db.transactions import Transaction
 from souche.formats import ssh_keys
 from souche.model.accounts import Principal
 from souche.model.keypairs import Keypair
@@ -71,7 +70,7 @@ def find(region: Region, who: Principal, query: Query) -> Found[Keypair]:
         return Found(page, tags.of_resources(connection, [keypair.keypair_id for keypair in page]), more)
 
 
-def public_key(connection: sa.Connection, who: Principal, name: str | None) -> str | None:
+def public_key(connection: Transaction, who: Principal, name: str | None) -> str | None:
     """The public key that a VM launched with the caller's key pair of this name gets; without a name, none.
 
     Raises:
@@ -106,7 +105,7 @@ def delete_by_name(region: Region, who: Principal, name: str) -> None:
         _delete(work.connection, keypairs.named(work.connection, who.account_id, name), name)
 
 
-def _delete(connection: sa.Connection, keypair: Keypair | None, wanted: str) -> None:
+def _delete(connection: Transaction, keypair: Keypair | None, wanted: str) -> None:
     if keypair is None:
         raise NoSuchKeypair(keypair=wanted)
     tags.erase(connection, keypair.keypair_id)

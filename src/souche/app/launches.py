@@ -5,8 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-import sqlalchemy as sa
-
 from souche import ids
 from souche.app import (
     block_devices,
@@ -28,6 +26,7 @@ from souche.app.block_devices import MappingRequest
 from souche.app.region import Region, Work
 from souche.app.vm_types import DEFAULT_VM_TYPE, VmType
 from souche.db import notices, snapshots, vm_attributes, vms, volumes
+from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.images import BootMode, Image, ImageMapping, VmAttributes
 from souche.model.security_groups import GroupName
@@ -171,7 +170,7 @@ def _affordable(work: Work, who: Principal, plan: _Plan) -> int:
     )
 
 
-def _addresses(region: Region, connection: sa.Connection, least: int, most: int) -> list[str]:
+def _addresses(region: Region, connection: Transaction, least: int, most: int) -> list[str]:
     """One for each VM of the launch.
 
     Raises:
@@ -183,7 +182,7 @@ def _addresses(region: Region, connection: sa.Connection, least: int, most: int)
     return found
 
 
-def _free_addresses(region: Region, connection: sa.Connection) -> Iterator[str]:
+def _free_addresses(region: Region, connection: Transaction) -> Iterator[str]:
     """The addresses of the region's network that no VM holds; the first few are the region's own."""
     network = ipaddress.IPv4Network(region.network.cidr)
     first, last = int(network.network_address), int(network.broadcast_address)
@@ -314,7 +313,7 @@ def _new_volume(region: Region, plan: _Plan, vm: Vm, mapping: ImageMapping) -> V
 
 
 def _volume_codes(
-    connection: sa.Connection, image: Image, mappings: Iterable[ImageMapping]
+    connection: Transaction, image: Image, mappings: Iterable[ImageMapping]
 ) -> dict[str, tuple[str, ...]]:
     """The product codes of volumes by device: the root's are the VM's, the others' those of their snapshots."""
     codes = {}

@@ -6,10 +6,9 @@ the WHERE of each query. The form of an id is checked first, as the real service
 
 from collections.abc import Collection
 
-import sqlalchemy as sa
-
 from souche import ids
 from souche.db import images, security_groups, snapshots, vms, volumes
+from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.images import Image
 from souche.model.security_groups import SecurityGroup
@@ -43,7 +42,7 @@ def check_id(resource_id: str, prefix: str) -> None:
         raise MalformedId(resource_id=resource_id, prefix=prefix, digits=digits)
 
 
-def usable_image(connection: sa.Connection, who: Principal, image_id: str) -> Image:
+def usable_image(connection: Transaction, who: Principal, image_id: str) -> Image:
     """An image that the caller may launch and copy: its own, granted to it, or public. Ids of kernels and RAM disks,
     which no region has, are unknown and not malformed (reference section 1)."""
     if not image_id.startswith(KERNELS_AND_RAM_DISKS):
@@ -54,7 +53,7 @@ def usable_image(connection: sa.Connection, who: Principal, image_id: str) -> Im
     return image
 
 
-def own_image(connection: sa.Connection, who: Principal, image_id: str) -> Image:
+def own_image(connection: Transaction, who: Principal, image_id: str) -> Image:
     """An image of the caller's account."""
     image = usable_image(connection, who, image_id)
     if image.account_id != who.account_id:
@@ -62,13 +61,13 @@ def own_image(connection: sa.Connection, who: Principal, image_id: str) -> Image
     return image
 
 
-def shown_image_id(connection: sa.Connection, who: Principal, image_id: str) -> str:
+def shown_image_id(connection: Transaction, who: Principal, image_id: str) -> str:
     """The id, for an account that may see the image; for others no more than that there is one."""
     seen = images.get_usable(connection, image_id, who.account_id)
     return image_id if seen else "an image of another account"
 
 
-def usable_snapshot(connection: sa.Connection, who: Principal, snapshot_id: str) -> Snapshot:
+def usable_snapshot(connection: Transaction, who: Principal, snapshot_id: str) -> Snapshot:
     """A snapshot that the caller may make volumes, images and copies of."""
     check_id(snapshot_id, ids.SNAPSHOT)
     snapshot = snapshots.get_usable(connection, snapshot_id, who.account_id)
@@ -77,7 +76,7 @@ def usable_snapshot(connection: sa.Connection, who: Principal, snapshot_id: str)
     return snapshot
 
 
-def own_snapshot(connection: sa.Connection, who: Principal, snapshot_id: str) -> Snapshot:
+def own_snapshot(connection: Transaction, who: Principal, snapshot_id: str) -> Snapshot:
     """A snapshot of the caller's account."""
     snapshot = usable_snapshot(connection, who, snapshot_id)
     if snapshot.account_id != who.account_id:
@@ -85,7 +84,7 @@ def own_snapshot(connection: sa.Connection, who: Principal, snapshot_id: str) ->
     return snapshot
 
 
-def own_volume(connection: sa.Connection, who: Principal, volume_id: str) -> Volume:
+def own_volume(connection: Transaction, who: Principal, volume_id: str) -> Volume:
     """A volume of the caller's account."""
     check_id(volume_id, ids.VOLUME)
     volume = volumes.owned(connection, who.account_id, volume_id)
@@ -94,7 +93,7 @@ def own_volume(connection: sa.Connection, who: Principal, volume_id: str) -> Vol
     return volume
 
 
-def own_security_group(connection: sa.Connection, who: Principal, security_group_id: str) -> SecurityGroup:
+def own_security_group(connection: Transaction, who: Principal, security_group_id: str) -> SecurityGroup:
     """A security group of the caller's account."""
     check_id(security_group_id, ids.SECURITY_GROUP)
     group = security_groups.owned(connection, who.account_id, security_group_id)
@@ -103,7 +102,7 @@ def own_security_group(connection: sa.Connection, who: Principal, security_group
     return group
 
 
-def own_vm(connection: sa.Connection, who: Principal, vm_id: str) -> Vm:
+def own_vm(connection: Transaction, who: Principal, vm_id: str) -> Vm:
     """A VM of the caller's account."""
     check_id(vm_id, ids.VM)
     vm = vms.owned(connection, who.account_id, vm_id)
@@ -112,7 +111,7 @@ def own_vm(connection: sa.Connection, who: Principal, vm_id: str) -> Vm:
     return vm
 
 
-def own_vms(connection: sa.Connection, who: Principal, vm_ids: Collection[str]) -> list[Vm]:
+def own_vms(connection: Transaction, who: Principal, vm_ids: Collection[str]) -> list[Vm]:
     """VMs of the caller's account, in the order of their ids."""
     found = vms.all_owned(connection, who.account_id, vm_ids)
     for vm_id in vm_ids:

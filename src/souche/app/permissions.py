@@ -4,9 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
 from souche.db import image_lives
+from souche.db.transactions import Transaction
 from souche.refusals import BadValue, MalformedAccountId, WrongLife
 from souche.words import Term
 
@@ -37,7 +36,7 @@ def check_account_ids(account_ids: Sequence[str]) -> None:
             raise MalformedAccountId(account_id=account_id)
 
 
-def check_open(connection: sa.Connection, image_id: str) -> None:
+def check_open(connection: Transaction, image_id: str) -> None:
     """Refuse to share, or to unshare, an image that the operator has closed (`souche image withdraw --now`): its
     permissions are kept aside.
 

@@ -7,11 +7,10 @@ account, and otherwise only carried over from what an image is made from.
 from collections.abc import Collection
 from typing import Final
 
-import sqlalchemy as sa
-
 from souche import ids
 from souche.app.vm_types import VmType
 from souche.db import marketplace, product_types
+from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.images import LINUX_PRODUCT_CODE, Image
 from souche.model.product_types import BUILT_IN, WINDOWS_PRODUCT_CODE
@@ -29,7 +28,7 @@ WINDOWS_MEMORY_MIB: Final = 4096
 
 
 def check(
-    connection: sa.Connection, who: Principal, codes: Collection[str], carried: Collection[str] = ()
+    connection: Transaction, who: Principal, codes: Collection[str], carried: Collection[str] = ()
 ) -> None:
     """Refuse codes that the region does not know, and those of other accounts that are not `carried` over.
 
@@ -53,7 +52,7 @@ def _made(codes: Collection[str]) -> list[str]:
 
 
 def chosen(
-    connection: sa.Connection,
+    connection: Transaction,
     who: Principal,
     given: Collection[str] | None,
     inherited: Collection[str] = (),
@@ -75,7 +74,7 @@ def licences(codes: Collection[str]) -> list[str]:
 
 
 def changed(
-    connection: sa.Connection, who: Principal, given: Collection[str], present: Collection[str]
+    connection: Transaction, who: Principal, given: Collection[str], present: Collection[str]
 ) -> tuple[str, ...]:
     """The codes of an image after UpdateImage: those given take the place of those present, but for the codes of
     other accounts, which cannot be shed.
@@ -93,7 +92,7 @@ def changed(
     return tuple(sorted({*given, *kept})) or (LINUX_PRODUCT_CODE,)
 
 
-def check_subscribed(connection: sa.Connection, who: Principal, image: Image) -> None:
+def check_subscribed(connection: Transaction, who: Principal, image: Image) -> None:
     """Refuse to launch or copy an image that carries the code of a product on the marketplace, but for the
     product's owner and its subscribers.
 
@@ -103,7 +102,7 @@ def check_subscribed(connection: sa.Connection, who: Principal, image: Image) ->
     _check_sold(connection, who, image.product_codes, image.image_id)
 
 
-def check_root(connection: sa.Connection, who: Principal, volume: Volume, vm: Vm) -> None:
+def check_root(connection: Transaction, who: Principal, volume: Volume, vm: Vm) -> None:
     """Refuse a root volume by which a VM would run a product that it was not launched with and the account has no
     subscription to. A VM that has the code was launched with it: unsubscribing leaves it alone.
 
@@ -114,7 +113,7 @@ def check_root(connection: sa.Connection, who: Principal, volume: Volume, vm: Vm
     _check_sold(connection, who, new, volume.volume_id)
 
 
-def _check_sold(connection: sa.Connection, who: Principal, codes: Collection[str], resource_id: str) -> None:
+def _check_sold(connection: Transaction, who: Principal, codes: Collection[str], resource_id: str) -> None:
     sold = [
         each.product_type_id
         for each in product_types.of_ids(connection, _made(codes))

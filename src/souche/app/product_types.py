@@ -1,11 +1,10 @@
 """Product types: listed, made and deleted (reference section 8)."""
 
-import sqlalchemy as sa
-
 from souche import ids
 from souche.app import lookup, texts
 from souche.app.region import Region
 from souche.db import marketplace, product_types
+from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.product_types import BUILT_IN, ProductType
 from souche.refusals import NoSuchProductType, ProductTypeInUse
@@ -50,7 +49,7 @@ def delete(region: Region, who: Principal, product_type_id: str, *, force: bool)
         product_types.erase(work.connection, product_type_id)
 
 
-def own(connection: sa.Connection, who: Principal, product_type_id: str) -> ProductType:
+def own(connection: Transaction, who: Principal, product_type_id: str) -> ProductType:
     """A product type of the caller's.
 
     Raises:

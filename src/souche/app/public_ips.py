@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import sqlalchemy as sa
-
 from souche import ids
 from souche.app import lookup, quotas
 from souche.app.found import Found
 from souche.app.region import Region, Work
 from souche.db import public_ips, tags
+from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.operations import Operation
 from souche.model.public_ips import PublicIp
@@ -69,7 +68,7 @@ def create(region: Region, who: Principal) -> PublicIp:
     return made
 
 
-def _free_address(region: Region, connection: sa.Connection) -> str:
+def _free_address(region: Region, connection: Transaction) -> str:
     held = public_ips.addresses(connection)
     for address in ipaddress.IPv4Network(region.public_range).hosts():
         if str(address) not in held:
@@ -136,9 +135,7 @@ def unlink(region: Region, who: Principal, public_ip: str | None, link_id: str |
     _wait(region, operation)
 
 
-def _linked(
-    connection: sa.Connection, who: Principal, public_ip: str | None, link_id: str | None
-) -> PublicIp:
+def _linked(connection: Transaction, who: Principal, public_ip: str | None, link_id: str | None) -> PublicIp:
     if link_id is None:
         return _named(connection, who, public_ip, None)
     found = public_ips.with_link(connection, who.account_id, link_id)
@@ -165,7 +162,7 @@ def delete(region: Region, who: Principal, public_ip: str | None, public_ip_id: 
 
 
 def _named(
-    connection: sa.Connection, who: Principal, public_ip: str | None, public_ip_id: str | None
+    connection: Transaction, who: Principal, public_ip: str | None, public_ip_id: str | None
 ) -> PublicIp:
     """The caller's public IP of this address or this id, of which one is given."""
     _check_one(Term.PUBLIC_IP, public_ip, Term.PUBLIC_IP_ID, public_ip_id)

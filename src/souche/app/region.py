@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeAlias
 
-import sqlalchemy as sa
 import structlog
 
 from souche.clock import Clock
 from souche.compute.base import GuestNetwork
 from souche.db.store import Store
+from souche.db.transactions import ConstraintBroken, Transaction
 from souche.errors import Raced
 from souche.faults import Faults
 from souche.ids import IdSource
@@ -32,7 +32,7 @@ ShareGate: TypeAlias = Literal["off", "public", "all"]
 class Work:
     """One open transaction and the operations that it requests."""
 
-    connection: sa.Connection
+    connection: Transaction
     operations: list[Operation] = field(default_factory=list)
 
 
@@ -124,7 +124,7 @@ class Region:
                 if work.operations:
                     enqueue(connection, work.operations, self.clock.now(), self.workflows.worker)
                     self.store.database.announce(connection)
-        except sa.exc.IntegrityError as error:
+        except ConstraintBroken as error:
             raise Raced from error
         if not self.dry_run:
             for operation in work.operations:

@@ -11,13 +11,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, cast, get_args
 
-import sqlalchemy as sa
-
 from souche import ids
 from souche.app import lookup
 from souche.app.found import Found
 from souche.app.region import Region, Work
 from souche.db import security_groups, tags
+from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.firewall import ANY, Protocol
 from souche.model.operations import Operation
@@ -176,7 +175,7 @@ def remove_rules(
     return group
 
 
-def _to_change(connection: sa.Connection, who: Principal, security_group_id: str) -> SecurityGroup:
+def _to_change(connection: Transaction, who: Principal, security_group_id: str) -> SecurityGroup:
     """The group that a call is for: where it is unknown, its code is another than that of one which is only named
     (reference section 12).
 
@@ -195,7 +194,7 @@ def _check_flow(flow: str) -> None:
         raise BadValue(parameter=Term.FLOW, reason=reason)
 
 
-def _rules(connection: sa.Connection, who: Principal, requests: Iterable[RuleRequest]) -> list[Rule]:
+def _rules(connection: Transaction, who: Principal, requests: Iterable[RuleRequest]) -> list[Rule]:
     """One rule for each source of each request."""
     found = []
     for request in requests:
@@ -250,7 +249,7 @@ def _checked_range(text: str) -> str:
     return text
 
 
-def _member(connection: sa.Connection, who: Principal, member: Member) -> str:
+def _member(connection: Transaction, who: Principal, member: Member) -> str:
     """The id of the group. Those of other accounts cannot be seen, and so not be named."""
     if member.account_id not in (None, who.account_id):
         raise NoSuchSecurityGroup(security_group=member.group)
@@ -259,7 +258,7 @@ def _member(connection: sa.Connection, who: Principal, member: Member) -> str:
     return _named(connection, who, member.group).security_group_id
 
 
-def _named(connection: sa.Connection, who: Principal, name: str) -> SecurityGroup:
+def _named(connection: Transaction, who: Principal, name: str) -> SecurityGroup:
     found = security_groups.named(connection, who.account_id, name)
     if found is None:
         raise NoSuchSecurityGroup(security_group=name)

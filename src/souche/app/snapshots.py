@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import sqlalchemy as sa
-
 from souche import ids
 from souche.app import client_tokens, going_volumes, lookup, quotas, texts
 from souche.app.block_devices import check_completed
@@ -13,6 +11,7 @@ from souche.app.found import Found
 from souche.app.permissions import PermissionsChange, check_account_ids
 from souche.app.region import Region, Work
 from souche.db import disk_imports, export_tasks, images, snapshots, tags, volumes
+from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.query import Condition, Query
 from souche.model.snapshots import Snapshot
@@ -217,7 +216,7 @@ def of_token_now(region: Region, who: Principal, command: Command) -> Snapshot |
         return _same(_with_token(connection, who, command), command)
 
 
-def _with_token(connection: sa.Connection, who: Principal, command: Command) -> Snapshot | None:
+def _with_token(connection: Transaction, who: Principal, command: Command) -> Snapshot | None:
     if command.client_token is None:
         return None
     return snapshots.with_client_token(connection, who.account_id, command.client_token)

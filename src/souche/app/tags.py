@@ -4,12 +4,11 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Final
 
-import sqlalchemy as sa
-
 from souche import ids
 from souche.app.lookup import check_id
 from souche.app.region import Region
 from souche.db import tags
+from souche.db.transactions import Transaction
 from souche.errors import NotFound
 from souche.model.accounts import Principal
 from souche.model.query import Query
@@ -64,7 +63,7 @@ def put(region: Region, who: Principal, resource_ids: Collection[str], pairs: Ma
 
 
 def put_new(
-    connection: sa.Connection,
+    connection: Transaction,
     account_id: str,
     resource_ids: Collection[str],
     pairs: Mapping[str, str],
@@ -148,7 +147,7 @@ def _check_pair(key: str, value: str) -> None:
         raise BadTagValue(key=key)
 
 
-def _check_owned(connection: sa.Connection, who: Principal, resource_ids: Collection[str]) -> None:
+def _check_owned(connection: Transaction, who: Principal, resource_ids: Collection[str]) -> None:
     owned = tags.owned(connection, who.account_id, resource_ids)
     for resource_id in resource_ids:
         if resource_id not in owned:

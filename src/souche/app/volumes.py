@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
 from souche import ids
 from souche.app import block_devices, client_tokens, lookup, product_codes, quotas, texts
 from souche.app.found import Found
 from souche.app.region import Region, Work
 from souche.db import snapshots, tags, volumes
+from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.query import Query
 from souche.model.snapshots import Snapshot
@@ -87,7 +86,7 @@ def _of_token(work: Work, who: Principal, command: Create) -> Volume | None:
     return earlier
 
 
-def _completed_snapshot(connection: sa.Connection, who: Principal, command: Create) -> Snapshot | None:
+def _completed_snapshot(connection: Transaction, who: Principal, command: Create) -> Snapshot | None:
     if command.snapshot_id is None:
         return None
     snapshot = lookup.usable_snapshot(connection, who, command.snapshot_id)

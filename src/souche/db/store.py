@@ -11,6 +11,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from souche.cache import CommitCache
 from souche.db import inspection, revisions
 from souche.db.engines.base import Database
+from souche.db.transactions import Transaction
 from souche.db.writers import Writers
 from souche.room import told_full
 
@@ -125,7 +126,7 @@ class Store:
     @contextmanager
     def begin(
         self, *, dry_run: bool = False, request: bool = False, account_id: str = ""
-    ) -> Iterator[sa.Connection]:
+    ) -> Iterator[Transaction]:
         """A transaction that may write: committed at the end, rolled back on an exception, and in any case when
         it is a dry run. It waits for its turn (`db/writers`), among requests, of which accounts take turns, or among
         the work behind them.
@@ -136,15 +137,24 @@ class Store:
         """
         turn = self.writers.turn(request=request, account_id=account_id)
         with self._explained(), turn, self.database.begin() as connection:
-            yield connection
+            yield Transaction(connection)
             if dry_run:
                 connection.rollback()
 
     @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
+    def read(self) -> Iterator[Transaction]:
         """A transaction that only reads, on one consistent state; it never waits for writers."""
         with self._explained(), self.database.read() as connection:
-            yield connection
+            yield Transaction(connection)
+
+    def ping(self) -> None:
+        """Ask the database for an answer.
+
+        Raises:
+            Unavailable: there is none.
+        """
+        with self.read() as connection:
+            connection.execute(sa.text("SELECT 1")).scalar()
 
     @contextmanager
     def reader(self, most_seconds: float | None = None) -> Iterator[Reader]:

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import sqlalchemy as sa
-
 from souche.db import inspection, revisions
 from souche.db.engines.sqlite import ReadOnlySqlite
+from souche.db.transactions import DatabaseFailed, Transaction
 from souche.fsck.findings import Finding, Level
 
 RESTORE: Final = "stop the region, and put the home back from a backup"
@@ -37,14 +36,14 @@ def _records(database: Path) -> Iterator[Finding]:
     file = ReadOnlySqlite(database)
     try:
         with file.read() as connection:
-            yield from _found_in_records(connection, database.name)
-    except sa.exc.DatabaseError as error:
+            yield from _found_in_records(Transaction(connection), database.name)
+    except DatabaseFailed as error:
         yield _unreadable("DatabaseDamaged", database, error)
     finally:
         file.close()
 
 
-def _found_in_records(connection: sa.Connection, name: str) -> Iterator[Finding]:
+def _found_in_records(connection: Transaction, name: str) -> Iterator[Finding]:
     for said in inspection.damages(connection):
         yield Finding("DatabaseDamaged", name, said, advice=RESTORE)
     known, revision = revisions.known(), inspection.revision(connection)
@@ -69,13 +68,13 @@ def _journal(journal: Path) -> Iterator[Finding]:
         with file.read() as connection:
             for said in inspection.damages(connection):
                 yield Finding("JournalDamaged", journal.name, said, advice=RESTORE)
-    except sa.exc.DatabaseError as error:
+    except DatabaseFailed as error:
         yield _unreadable("JournalDamaged", journal, error)
     finally:
         file.close()
 
 
-def _unreadable(damaged: str, file: Path, error: sa.exc.DatabaseError) -> Finding:
+def _unreadable(damaged: str, file: Path, error: DatabaseFailed) -> Finding:
     """What SQLite says of its bytes is damage; that it cannot get at them is none: a backup put back would lose what
     was written since."""
     name, text = getattr(error.orig, "sqlite_errorname", ""), f"it cannot be read: {error.orig}"

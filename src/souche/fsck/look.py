@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-import sqlalchemy as sa
-
 from souche.compute.inspection import ComputeInspector, ComputeState
 from souche.db.store import Store
+from souche.db.transactions import Transaction
 from souche.fsck.findings import Finding
 from souche.model.operations import Operation
 from souche.objects.base import ObjectStore
@@ -47,7 +46,7 @@ class Look:
     about; `operations` are what it has still to do."""
 
     region: Region
-    connection: sa.Connection
+    connection: Transaction
     disks: StoreState
     compute: ComputeState | None
     operations: list[Operation]

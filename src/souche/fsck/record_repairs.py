@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, TypeAlias
 
-import sqlalchemy as sa
-
 from souche.db import (
     disk_imports,
     export_tasks,
@@ -18,6 +16,7 @@ from souche.db import (
     volume_updates,
     volumes,
 )
+from souche.db.transactions import Transaction
 from souche.fsck.findings import Repair, Tools
 from souche.model import stop_reasons
 from souche.model.operations import Operation
@@ -27,7 +26,7 @@ from souche.operations.volumes import delete_volume
 from souche.states import ExportState, LinkState, SnapshotState, VmState, VolumeState, VolumeUpdateState
 from souche.workflows.enqueue import enqueue
 
-Act: TypeAlias = Callable[[sa.Connection, Tools, str], None]
+Act: TypeAlias = Callable[[Transaction, Tools, str], None]
 
 REASON: Final = "the work on it was lost, and `souche fsck --repair` ended it"
 
@@ -45,7 +44,7 @@ def of(code: str, resource_id: str) -> Repair | None:
     return Repair(text, settle)
 
 
-def _fail_image(connection: sa.Connection, _tools: Tools, image_id: str) -> None:
+def _fail_image(connection: Transaction, _tools: Tools, image_id: str) -> None:
     made = [each.snapshot_id for each in snapshots.of_image_creation(connection, image_id)]
     images.set_failed(connection, image_id, REASON)
     snapshots.erase(connection, made)
@@ -53,7 +52,7 @@ def _fail_image(connection: sa.Connection, _tools: Tools, image_id: str) -> None
         tags.erase(connection, snapshot_id)
 
 
-def _settle_snapshot(connection: sa.Connection, tools: Tools, snapshot_id: str) -> None:
+def _settle_snapshot(connection: Transaction, tools: Tools, snapshot_id: str) -> None:
     snapshot = snapshots.get(connection, snapshot_id)
     if snapshot is not None and snapshot.state == SnapshotState.DELETING:
         _request(connection, tools, partial(delete_snapshot, snapshot))
@@ -62,7 +61,7 @@ def _settle_snapshot(connection: sa.Connection, tools: Tools, snapshot_id: str) 
         disk_imports.erase(connection, [snapshot_id])
 
 
-def _settle_volume(connection: sa.Connection, tools: Tools, volume_id: str) -> None:
+def _settle_volume(connection: Transaction, tools: Tools, volume_id: str) -> None:
     volume = volumes.get(connection, volume_id)
     if volume is not None and volume.state == VolumeState.DELETING:
         _request(connection, tools, partial(delete_volume, volume))
@@ -70,7 +69,7 @@ def _settle_volume(connection: sa.Connection, tools: Tools, volume_id: str) -> N
         volumes.set_state(connection, volume_id, VolumeState.ERROR)
 
 
-def _settle_vm(connection: sa.Connection, tools: Tools, vm_id: str) -> None:
+def _settle_vm(connection: Transaction, tools: Tools, vm_id: str) -> None:
     vm = vms.get(connection, vm_id)
     if vm is not None and vm.state == VmState.SHUTTING_DOWN:
         _request(connection, tools, partial(delete_vm, vm))
@@ -78,7 +77,7 @@ def _settle_vm(connection: sa.Connection, tools: Tools, vm_id: str) -> None:
         vms.set_state(connection, vm_id, VmState.STOPPED, stop_reasons.failed(REASON))
 
 
-def _request(connection: sa.Connection, tools: Tools, make: Callable[[int], Operation]) -> None:
+def _request(connection: Transaction, tools: Tools, make: Callable[[int], Operation]) -> None:
     """By an operation that never was before: one that has ended would not run again."""
     now = tools.clock.now()
     operation = make(int(now.timestamp() * 1000))
@@ -86,39 +85,39 @@ def _request(connection: sa.Connection, tools: Tools, make: Callable[[int], Oper
         enqueue(connection, [operation], now)
 
 
-def _settle_link(connection: sa.Connection, _tools: Tools, volume_id: str) -> None:
+def _settle_link(connection: Transaction, _tools: Tools, volume_id: str) -> None:
     """It stays: what a guest may have open is the VM's. The caller can unlink it."""
     volumes.set_state(connection, volume_id, VolumeState.IN_USE)
     volumes.set_link_state(connection, volume_id, LinkState.ATTACHED)
 
 
-def _unlink(connection: sa.Connection, _tools: Tools, volume_id: str) -> None:
+def _unlink(connection: Transaction, _tools: Tools, volume_id: str) -> None:
     volumes.unlink(connection, volume_id)
     volumes.set_state(connection, volume_id, VolumeState.AVAILABLE)
 
 
-def _fail_update(connection: sa.Connection, tools: Tools, task_id: str) -> None:
+def _fail_update(connection: Transaction, tools: Tools, task_id: str) -> None:
     now = tools.clock.now()
     volume_updates.set_state(connection, task_id, VolumeUpdateState.FAILED, comment=REASON, ended=now)
 
 
-def _fail_export(connection: sa.Connection, _tools: Tools, task_id: str) -> None:
+def _fail_export(connection: Transaction, _tools: Tools, task_id: str) -> None:
     export_tasks.end(connection, task_id, state=ExportState.FAILED, comment=REASON, sealed_manifest_url=None)
 
 
-def _end_export(connection: sa.Connection, _tools: Tools, task_id: str) -> None:
+def _end_export(connection: Transaction, _tools: Tools, task_id: str) -> None:
     export_tasks.end(connection, task_id)
 
 
-def _end_lease(connection: sa.Connection, _tools: Tools, vm_id: str) -> None:
+def _end_lease(connection: Transaction, _tools: Tools, vm_id: str) -> None:
     vms.set_attributes(connection, vm_id, {"address_lease": None})
 
 
-def _unlink_public_ip(connection: sa.Connection, _tools: Tools, public_ip_id: str) -> None:
+def _unlink_public_ip(connection: Transaction, _tools: Tools, public_ip_id: str) -> None:
     public_ips.unlink(connection, public_ip_id)
 
 
-def _forget_import(connection: sa.Connection, _tools: Tools, snapshot_id: str) -> None:
+def _forget_import(connection: Transaction, _tools: Tools, snapshot_id: str) -> None:
     disk_imports.erase(connection, [snapshot_id])
 
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
-import sqlalchemy as sa
-
 from souche.compute.base import Hypervisor
 from souche.db.store import Store
 from souche.home import Home
@@ -37,12 +35,7 @@ def of_server(home: Home, store: Store, compute: Hypervisor, oos: EmbeddedOos | 
 
 def of_records(store: Store) -> dict[str, Callable[[], object]]:
     """The checks of a process that answers the API alone."""
-    return {"database": lambda: _ask(store)}
-
-
-def _ask(store: Store) -> object:
-    with store.read() as connection:
-        return connection.execute(sa.text("SELECT 1")).scalar()
+    return {"database": store.ping}
 
 
 def _check_disks(home: Home) -> None:

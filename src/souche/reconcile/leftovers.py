@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import sqlalchemy as sa
 import structlog
 
 from souche import ids, staged
 from souche.db import snapshots, vms, volumes
 from souche.db.store import Store
+from souche.db.transactions import Transaction
 from souche.operations.images import ImportImage
 from souche.reconcile.each import each
 from souche.states import SnapshotState
@@ -67,7 +67,7 @@ def unrecorded_disks(store: Store, disks: VolumeStore) -> UnrecordedDisks:
         )
 
 
-def _is_cleaned(connection: sa.Connection, cleaning_id: str) -> bool:
+def _is_cleaned(connection: Transaction, cleaning_id: str) -> bool:
     """Whether the snapshot is still made that a disk is for."""
     snapshot = snapshots.get(connection, ids.cleaned_snapshot(cleaning_id))
     return snapshot is not None and snapshot.state in (SnapshotState.IN_QUEUE, SnapshotState.PENDING)

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-import sqlalchemy as sa
 import structlog
 
 from souche.compute.base import PowerState
 from souche.db import public_ips, vm_stops, vms
+from souche.db.transactions import Transaction
 from souche.model import stop_reasons
 from souche.model.operations import Operation
 from souche.model.vms import Vm
@@ -90,7 +90,7 @@ def _after_panic(parts: Parts, vm: Vm, start: Callable[[Operation], None]) -> No
     start(operation)
 
 
-def _paced(parts: Parts, connection: sa.Connection, vm: Vm, behavior: str, reason: str) -> tuple[str, str]:
+def _paced(parts: Parts, connection: Transaction, vm: Vm, behavior: str, reason: str) -> tuple[str, str]:
     """What follows, and the reason that is shown: a restart may have to wait."""
     if behavior != "restart" or _recent_stops(parts, connection, vm) < MOST_RESTARTS:
         return behavior, reason
@@ -98,7 +98,7 @@ def _paced(parts: Parts, connection: sa.Connection, vm: Vm, behavior: str, reaso
     return guests.RESTART_LATER, reason + WAITS
 
 
-def _recent_stops(parts: Parts, connection: sa.Connection, vm: Vm) -> int:
+def _recent_stops(parts: Parts, connection: Transaction, vm: Vm) -> int:
     return vm_stops.count_by_itself(connection, vm.vm_id, parts.clock.now() - RESTARTS_WITHIN)
 
 

@@ -5,10 +5,10 @@ The image goes, and its snapshots with it, but for those that another image of t
 volume is being made of one at this moment, the next round sees to it.
 """
 
-import sqlalchemy as sa
 import structlog
 
 from souche.db import image_lives, images
+from souche.db.transactions import Transaction
 from souche.model.image_lives import Life
 from souche.model.images import Image
 from souche.reconcile.each import each
@@ -46,7 +46,7 @@ def remove(records: Records) -> None:
     each(found, remove_one, lambda image: image.image_id)
 
 
-def _remove(records: Records, connection: sa.Connection, image: Image) -> None:
+def _remove(records: Records, connection: Transaction, image: Image) -> None:
     if any(delete_snapshot.is_being_read(connection, snapshot_id) for snapshot_id in image.snapshot_ids):
         return
     log.info("removing a withdrawn image", image_id=image.image_id, name=image.name)

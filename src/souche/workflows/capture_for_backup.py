@@ -8,10 +8,10 @@ They have no records: the backup, which waits for this, sees what is missing, an
 The subject is the VM, or the volume.
 """
 
-import sqlalchemy as sa
 import structlog
 
 from souche.db import vms, volumes
+from souche.db.transactions import Transaction
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
 from souche.operations.backups import CaptureForBackup
@@ -56,7 +56,7 @@ def _failed(parts: Parts, operation: Operation, reason: str) -> None:
     log.warning("not captured for a backup", subject_id=operation.subject_id, reason=PLAIN.fill(reason))
 
 
-def _lock(connection: sa.Connection, operation: Operation) -> frozenset[str]:
+def _lock(connection: Transaction, operation: Operation) -> frozenset[str]:
     """The VM and its volumes, those too that an earlier operation attaches; or the one volume."""
     linked = volumes.of_vm(connection, operation.subject_id)
     return frozenset({operation.subject_id, *(volume.volume_id for volume in linked)})

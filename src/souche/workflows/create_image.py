@@ -17,9 +17,8 @@ When a step fails the image becomes `failed` with the reason, and its snapshots 
 from collections.abc import Mapping
 from typing import Final, Literal
 
-import sqlalchemy as sa
-
 from souche.db import images, snapshots, tags
+from souche.db.transactions import Transaction
 from souche.errors import SystemFailure
 from souche.model import stop_reasons
 from souche.model.images import Consistency
@@ -54,7 +53,7 @@ def _capture(parts: Parts, operation: Operation[CreateImage]) -> None:
         _record_consistency(connection, image_id, report)
 
 
-def _record_consistency(connection: sa.Connection, image_id: str, report: CaptureReport) -> None:
+def _record_consistency(connection: Transaction, image_id: str, report: CaptureReport) -> None:
     """Once: a capture that was done before does not know how any more."""
     image = images.get(connection, image_id)
     if image is None or image.consistency is not None:
@@ -78,7 +77,7 @@ def complete(parts: Parts, operation: Operation) -> None:
         set_complete(connection, operation.subject_id)
 
 
-def set_complete(connection: sa.Connection, image_id: str) -> None:
+def set_complete(connection: Transaction, image_id: str) -> None:
     """Record that the image is there, and the snapshots that were made for it."""
     made = snapshots.of_image_creation(connection, image_id)
     ids = [snapshot.snapshot_id for snapshot in made]

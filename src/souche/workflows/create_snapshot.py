@@ -8,9 +8,8 @@
 When a step fails the snapshot becomes `error`, and holds nothing.
 """
 
-import sqlalchemy as sa
-
 from souche.db import snapshots, volumes
+from souche.db.transactions import Transaction
 from souche.model.operations import Operation
 from souche.operations.snapshots import CreateSnapshot
 from souche.room import GIB
@@ -32,7 +31,7 @@ def _capture(parts: Parts, operation: Operation[CreateSnapshot]) -> None:
         record_sizes(connection, report)
 
 
-def record_sizes(connection: sa.Connection, report: CaptureReport) -> dict[str, int]:
+def record_sizes(connection: Transaction, report: CaptureReport) -> dict[str, int]:
     """Record the sizes of what was captured, and return them in GiB by snapshot id: a volume may have become another
     size since its snapshot was asked for."""
     sizes_gib = {key: -(-size_bytes // GIB) for key, size_bytes in report.sizes_bytes.items()}

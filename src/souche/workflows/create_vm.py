@@ -11,9 +11,8 @@ Ending: the volumes are `in-use`, the VM is `running` or `stopped`. When a step 
 the reason, and its volumes are gone.
 """
 
-import sqlalchemy as sa
-
 from souche.db import tags, vms, volumes
+from souche.db.transactions import Transaction
 from souche.model import stop_reasons
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
@@ -57,14 +56,14 @@ def _start(parts: Parts, operation: Operation[CreateVm]) -> None:
         parts.hypervisor.start(operation.subject_id)
 
 
-def _record(connection: sa.Connection, parts: Parts, operation: Operation[CreateVm]) -> None:
+def _record(connection: Transaction, parts: Parts, operation: Operation[CreateVm]) -> None:
     boot = operation.params.boot
     state, reason = (VmState.RUNNING, "") if boot else (VmState.STOPPED, stop_reasons.BY_USER)
     volumes.set_attached(connection, operation.subject_id)
     guests.settle(connection, operation.subject_id, [VmState.PENDING], state, reason)
 
 
-def _failed(connection: sa.Connection, parts: Parts, operation: Operation, reason: str) -> None:
+def _failed(connection: Transaction, parts: Parts, operation: Operation, reason: str) -> None:
     for volume in volumes.of_vm(connection, operation.subject_id):
         volumes.erase(connection, volume.volume_id)
         tags.erase(connection, volume.volume_id)

@@ -4,9 +4,8 @@
 Ending: it is `available`. When a step fails it becomes `error`, and holds nothing.
 """
 
-import sqlalchemy as sa
-
 from souche.db import volumes
+from souche.db.transactions import Transaction
 from souche.errors import StorageFailed
 from souche.model.operations import Operation
 from souche.operations.volumes import CreateVolume
@@ -29,11 +28,11 @@ def _forget(parts: Parts, operation: Operation) -> None:
     parts.volumes.delete_volume(operation.subject_id)
 
 
-def _record(connection: sa.Connection, parts: Parts, operation: Operation) -> None:
+def _record(connection: Transaction, parts: Parts, operation: Operation) -> None:
     volumes.set_state(connection, operation.subject_id, VolumeState.AVAILABLE)
 
 
-def _failed(connection: sa.Connection, parts: Parts, operation: Operation, reason: str) -> None:
+def _failed(connection: Transaction, parts: Parts, operation: Operation, reason: str) -> None:
     volumes.set_state(connection, operation.subject_id, VolumeState.ERROR)
 
 

@@ -7,9 +7,8 @@ Ending: the record and its tags are gone.
 
 from collections.abc import Collection
 
-import sqlalchemy as sa
-
 from souche.db import export_tasks, images, snapshots, tags, volumes
+from souche.db.transactions import Transaction
 from souche.model.operations import Operation
 from souche.model.snapshots import Snapshot
 from souche.operations.snapshots import DeleteSnapshot, delete_snapshot
@@ -23,12 +22,12 @@ def _forget(parts: Parts, operation: Operation) -> None:
     parts.volumes.delete_snapshot(operation.subject_id)
 
 
-def _erase(connection: sa.Connection, parts: Parts, operation: Operation) -> None:
+def _erase(connection: Transaction, parts: Parts, operation: Operation) -> None:
     snapshots.erase(connection, [operation.subject_id])
     tags.erase(connection, operation.subject_id)
 
 
-def begin_unused(connection: sa.Connection, snapshot_ids: Collection[str]) -> list[Operation]:
+def begin_unused(connection: Transaction, snapshot_ids: Collection[str]) -> list[Operation]:
     """Mark those of the snapshots that nothing uses as `deleting`; the operations that delete them are the caller's to
     write. One that is being made, or that an image, a copy or a volume is made of, stays with its owner."""
     known = (snapshots.get(connection, each) for each in snapshot_ids)
@@ -38,7 +37,7 @@ def begin_unused(connection: sa.Connection, snapshot_ids: Collection[str]) -> li
     return [delete_snapshot(each) for each in free]
 
 
-def _is_free(connection: sa.Connection, snapshot: Snapshot) -> bool:
+def _is_free(connection: Transaction, snapshot: Snapshot) -> bool:
     return (
         snapshot.state in (SnapshotState.COMPLETED, SnapshotState.ERROR)
         and images.using_snapshot(connection, snapshot.snapshot_id) is None
@@ -46,7 +45,7 @@ def _is_free(connection: sa.Connection, snapshot: Snapshot) -> bool:
     )
 
 
-def is_being_read(connection: sa.Connection, snapshot_id: str) -> bool:
+def is_being_read(connection: Transaction, snapshot_id: str) -> bool:
     """Whether a volume or a copy is being made of the snapshot, or it is being exported."""
     cloned = volumes.creating_from_snapshot(connection, snapshot_id)
     return (

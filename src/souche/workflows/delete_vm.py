@@ -8,9 +8,8 @@ Ending: these are gone, the others are `available` again; the VM is `terminated`
 began with, and listed for an hour more.
 """
 
-import sqlalchemy as sa
-
 from souche.db import tags, vms, volumes
+from souche.db.transactions import Transaction
 from souche.model.operations import Operation
 from souche.model.volumes import Volume
 from souche.operations.vms import DeleteVm
@@ -32,7 +31,7 @@ def _delete_volumes(parts: Parts, operation: Operation) -> None:
             parts.volumes.delete_volume(volume.volume_id)
 
 
-def _record(connection: sa.Connection, parts: Parts, operation: Operation) -> None:
+def _record(connection: Transaction, parts: Parts, operation: Operation) -> None:
     for volume in volumes.of_vm(connection, operation.subject_id):
         if _goes_too(volume):
             volumes.erase(connection, volume.volume_id)

@@ -5,9 +5,8 @@
 Ending: the record and its tags are gone.
 """
 
-import sqlalchemy as sa
-
 from souche.db import tags, volumes
+from souche.db.transactions import Transaction
 from souche.model.operations import Operation
 from souche.operations.volumes import DeleteVolume
 from souche.workflows import locks
@@ -19,7 +18,7 @@ def _forget(parts: Parts, operation: Operation) -> None:
     parts.volumes.delete_volume(operation.subject_id)
 
 
-def _erase(connection: sa.Connection, parts: Parts, operation: Operation) -> None:
+def _erase(connection: Transaction, parts: Parts, operation: Operation) -> None:
     volumes.erase(connection, operation.subject_id)
     tags.erase(connection, operation.subject_id)
 

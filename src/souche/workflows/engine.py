@@ -25,11 +25,11 @@ from enum import Enum
 from functools import partial
 from typing import Any, Generic, Protocol, TypeAlias
 
-import sqlalchemy as sa
 import structlog
 from typing_extensions import TypeVar
 
 from souche.db import operations
+from souche.db.transactions import Transaction
 from souche.errors import SoucheError, UserError
 from souche.model.operations import Operation, Params
 from souche.room import full
@@ -46,8 +46,8 @@ StepP = TypeVar("StepP", bound=Params, contravariant=True, default=Params)
 
 Action: TypeAlias = Callable[[Parts, Operation[P]], None]
 Failed: TypeAlias = Callable[[Parts, Operation[P], str], None]
-Record: TypeAlias = Callable[[sa.Connection, Parts, Operation[P]], None]
-RecordFailure: TypeAlias = Callable[[sa.Connection, Parts, Operation[P], str], None]
+Record: TypeAlias = Callable[[Transaction, Parts, Operation[P]], None]
+RecordFailure: TypeAlias = Callable[[Transaction, Parts, Operation[P], str], None]
 
 ERASE = "erase operation"
 RECORD = "record"
@@ -58,7 +58,7 @@ def nothing(parts: Parts, operation: Operation) -> None:
     """The undo of a step that leaves no trace, or whose trace the steps before it remove."""
 
 
-def no_record(connection: sa.Connection, parts: Parts, operation: Operation) -> None:
+def no_record(connection: Transaction, parts: Parts, operation: Operation) -> None:
     """For workflows that leave nothing to record."""
 
 
@@ -107,7 +107,7 @@ class Workflow(Generic[P]):
     params: type[P]
     steps: tuple[Step[P], ...]
     failed: Failed[P] | None = None
-    lock: Callable[[sa.Connection, Operation[P]], frozenset[str]] = locks.nothing
+    lock: Callable[[Transaction, Operation[P]], frozenset[str]] = locks.nothing
     lane: Lane = Lane.WORK
     ending: Ending[P] | None = None
 

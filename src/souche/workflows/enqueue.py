@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-import sqlalchemy as sa
-
 from souche.db import operations
+from souche.db.transactions import Transaction
 from souche.model.operations import Operation
 from souche.model.workers import Worker
 from souche.workflows.catalogue import CATALOGUE
 
 
 def enqueue(
-    connection: sa.Connection, requested: Sequence[Operation], now: datetime, worker: Worker | None = None
+    connection: Transaction, requested: Sequence[Operation], now: datetime, worker: Worker | None = None
 ) -> None:
     """Write operations down, as the last that their transaction writes: their locks are worked out from the records.
     `worker` is this process, if it will do them."""

@@ -2,10 +2,10 @@
 
 from contextlib import ExitStack
 
-import sqlalchemy as sa
 import structlog
 
 from souche.db import image_reports, images
+from souche.db.transactions import ValueRefused
 from souche.errors import ProgramMissing, SystemFailure
 from souche.model.image_reports import Examination
 from souche.model.images import Image
@@ -30,7 +30,7 @@ def report_on(parts: Parts, image_id: str, *, other: bool = False) -> bool:
     follows = made.other and not other and len(parts.engines) > 1 and parts.engines[-1].missing() is None
     try:
         _record(parts, image_id, made, other=other, follows=follows)
-    except (sa.exc.DataError, ValueError) as error:  # every round would end here: no other image had its turn
+    except (ValueRefused, ValueError) as error:  # every round would end here: no other image had its turn
         reason = str(getattr(error, "orig", error))
         log.warning("what was found in an image could not be recorded", image_id=image_id, reason=reason)
         lost = unreadable(engine.name, "What was found could not be recorded, see the log of the region.")

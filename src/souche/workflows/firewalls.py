@@ -6,10 +6,9 @@ the hypervisor itself knows who is in a group.
 
 from collections.abc import Callable, Collection
 
-import sqlalchemy as sa
-
 from souche.compute.base import Firewalls
 from souche.db import public_ips, security_groups, vms
+from souche.db.transactions import Transaction
 from souche.model.security_groups import Rule
 from souche.workflows.parts import Parts
 
@@ -32,12 +31,12 @@ def follow_all(parts: Parts) -> None:
     _protect(parts, lambda connection: _of_vms(connection, vms.all_ids(connection), from_scratch=True))
 
 
-def recorded(connection: sa.Connection) -> Firewalls:
+def recorded(connection: Transaction) -> Firewalls:
     """What the firewalls of the whole region should be."""
     return _of_vms(connection, vms.all_ids(connection))
 
 
-def _protect(parts: Parts, look: Callable[[sa.Connection], Firewalls]) -> None:
+def _protect(parts: Parts, look: Callable[[Transaction], Firewalls]) -> None:
     def wanted() -> Firewalls:
         with parts.store.read() as connection:
             return look(connection)
@@ -45,7 +44,7 @@ def _protect(parts: Parts, look: Callable[[sa.Connection], Firewalls]) -> None:
     parts.hypervisor.protect(wanted)
 
 
-def _of_vms(connection: sa.Connection, vm_ids: Collection[str], *, from_scratch: bool = False) -> Firewalls:
+def _of_vms(connection: Transaction, vm_ids: Collection[str], *, from_scratch: bool = False) -> Firewalls:
     found = security_groups.of_vms(connection, vm_ids)
     groups = {vm_id: [group.security_group_id for group in found.get(vm_id, ())] for vm_id in vm_ids}
     used = {group_id for of_vm in groups.values() for group_id in of_vm}
@@ -54,7 +53,7 @@ def _of_vms(connection: sa.Connection, vm_ids: Collection[str], *, from_scratch:
     )
 
 
-def _rules(connection: sa.Connection, security_group_ids: Collection[str]) -> dict[str, tuple[Rule, ...]]:
+def _rules(connection: Transaction, security_group_ids: Collection[str]) -> dict[str, tuple[Rule, ...]]:
     """Of all these groups: one without any lets nothing in."""
     found = security_groups.rules_of(connection, security_group_ids)
     return {group_id: found.get(group_id, ()) for group_id in security_group_ids}

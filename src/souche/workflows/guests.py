@@ -5,10 +5,9 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-import sqlalchemy as sa
-
 from souche.compute.base import Guest
 from souche.db import operations, public_ips, vm_stops, vms
+from souche.db.transactions import Transaction
 from souche.errors import ComputeFailed
 from souche.model.disks import GuestDisk
 from souche.model.operations import Operation
@@ -54,14 +53,14 @@ def remove(parts: Parts, operation: Operation) -> None:
 
 
 def settle(
-    connection: sa.Connection, vm_id: str, passing: Collection[VmState], state: VmState, reason: str
+    connection: Transaction, vm_id: str, passing: Collection[VmState], state: VmState, reason: str
 ) -> None:
     """Record where a transition has led, if the VM is still in a state of it: what was asked for meanwhile, a
     deletion most of all, goes first."""
     vms.settle(connection, vm_id, passing, state, reason)
 
 
-def went_off(connection: sa.Connection, vm: Vm, behavior: str, reason: str, now: datetime) -> list[Operation]:
+def went_off(connection: Transaction, vm: Vm, behavior: str, reason: str, now: datetime) -> list[Operation]:
     """Record that a VM has stopped, in its history too, and what follows by `behavior`: `stop`, it stays stopped, and
     no public IP leads to it (specification, LinkPublicIp); `restart`, it is started again; RESTART_LATER, it is
     `stopped` until then, and keeps its public IP; `terminate`, it is deleted, unless it is protected from that. Returns
@@ -83,20 +82,20 @@ def follow_stopped(parts: Parts, vm_id: str) -> None:
     firewalls.follow_vms(parts, [vm_id])
 
 
-def request_start(connection: sa.Connection, vm: Vm, now: datetime) -> Operation:
+def request_start(connection: Transaction, vm: Vm, now: datetime) -> Operation:
     """Request that a VM is started again."""
     generation = vms.begin_transition(connection, vm, VmState.PENDING, "")
     return _written(connection, start_vm(vm, generation), now)
 
 
-def request_end(connection: sa.Connection, vm: Vm, behavior: str, reason: str, now: datetime) -> Operation:
+def request_end(connection: Transaction, vm: Vm, behavior: str, reason: str, now: datetime) -> Operation:
     """Request that the plug is pulled of a guest that is of no use any more; `behavior` is what follows."""
     generation = vms.begin_transition(connection, vm, VmState.STOPPING, reason)
     params = StopVm(force=True, behavior=behavior, reason=reason)
     return _written(connection, stop_vm(vm, generation, params), now)
 
 
-def _written(connection: sa.Connection, operation: Operation, now: datetime) -> Operation:
+def _written(connection: Transaction, operation: Operation, now: datetime) -> Operation:
     """Written here and not by `enqueue`, which knows every workflow: these workflows lock their subject."""
     operations.insert(connection, operation, locks.subject(connection, operation), now)
     return operation

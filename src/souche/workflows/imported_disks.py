@@ -6,9 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import sqlalchemy as sa
-
 from souche.db import disk_imports, snapshots
+from souche.db.transactions import Transaction
 from souche.errors import SoucheError, UserError
 from souche.model.disk_imports import DiskImport
 from souche.model.disks import FileSource
@@ -69,7 +68,7 @@ def _wanted_snapshot(parts: Parts, snapshot_id: str) -> Snapshot:
         return check_wanted(connection, snapshot_id)
 
 
-def check_wanted(connection: sa.Connection, snapshot_id: str) -> Snapshot:
+def check_wanted(connection: Transaction, snapshot_id: str) -> Snapshot:
     """The snapshot that is made, as long as nobody deletes it.
 
     Raises:

@@ -10,10 +10,10 @@ The subject is the volume.
 
 from typing import TypeAlias
 
-import sqlalchemy as sa
 import structlog
 
 from souche.db import volumes
+from souche.db.transactions import Transaction
 from souche.errors import ComputeFailed, StorageFailed
 from souche.model.disks import GuestDisk
 from souche.model.operations import Operation
@@ -65,7 +65,7 @@ def record_detached(parts: Parts, operation: OfLink) -> None:
             volumes.set_state(connection, operation.subject_id, VolumeState.AVAILABLE)
 
 
-def _is_linked(connection: sa.Connection, operation: OfLink) -> bool:
+def _is_linked(connection: Transaction, operation: OfLink) -> bool:
     """Whether the link is still the one that the operation is about: the VM may have been terminated meanwhile,
     and the volume attached to another one."""
     volume = volumes.get(connection, operation.subject_id)

@@ -12,33 +12,30 @@ that have one in common the earlier is done first. So they need not follow what 
 attached to another VM later is so by an operation that waits for all earlier ones that lock the volume.
 """
 
-import sqlalchemy as sa
-
 from souche.db import snapshots, volumes
+from souche.db.transactions import Transaction
 from souche.model.operations import Operation
 from souche.operations.images import CreateImage
 from souche.operations.snapshots import CreateSnapshot
 from souche.operations.volumes import LinkVolume, UnlinkVolume, UpdateVolume
 
 
-def nothing(connection: sa.Connection, operation: Operation) -> frozenset[str]:
+def nothing(connection: Transaction, operation: Operation) -> frozenset[str]:
     """Such a workflow meets no other one."""
     return frozenset()
 
 
-def subject(connection: sa.Connection, operation: Operation) -> frozenset[str]:
+def subject(connection: Transaction, operation: Operation) -> frozenset[str]:
     """The resource that the workflow is for."""
     return frozenset({operation.subject_id})
 
 
-def volume_and_vm(
-    connection: sa.Connection, operation: Operation[LinkVolume | UnlinkVolume]
-) -> frozenset[str]:
+def volume_and_vm(connection: Transaction, operation: Operation[LinkVolume | UnlinkVolume]) -> frozenset[str]:
     """The volume that the workflow is for, and the VM that it comes to or goes from."""
     return frozenset({operation.subject_id, operation.params.vm_id})
 
 
-def vm_and_captured_volumes(connection: sa.Connection, operation: Operation[CreateImage]) -> frozenset[str]:
+def vm_and_captured_volumes(connection: Transaction, operation: Operation[CreateImage]) -> frozenset[str]:
     """The VM, and the volumes whose snapshots the image that is made consists of."""
     made = snapshots.of_image_creation(connection, operation.subject_id)
     captured = {snapshot.volume_id for snapshot in made if snapshot.volume_id}
@@ -46,7 +43,7 @@ def vm_and_captured_volumes(connection: sa.Connection, operation: Operation[Crea
 
 
 def volume_and_its_vm(
-    connection: sa.Connection, operation: Operation[CreateSnapshot | UpdateVolume]
+    connection: Transaction, operation: Operation[CreateSnapshot | UpdateVolume]
 ) -> frozenset[str]:
     """The volume that the operation works on, and the VM that it is attached to, if it is to any."""
     volume_id = operation.params.volume_id

@@ -5,8 +5,7 @@
 Ending: it is `running`. When a step fails it is `stopped` again, with the reason.
 """
 
-import sqlalchemy as sa
-
+from souche.db.transactions import Transaction
 from souche.model import stop_reasons
 from souche.model.operations import Operation
 from souche.operations.vms import StartVm
@@ -24,11 +23,11 @@ def _power_off(parts: Parts, operation: Operation) -> None:
     parts.hypervisor.power_off(operation.subject_id)
 
 
-def _record(connection: sa.Connection, parts: Parts, operation: Operation) -> None:
+def _record(connection: Transaction, parts: Parts, operation: Operation) -> None:
     guests.settle(connection, operation.subject_id, [VmState.PENDING], VmState.RUNNING, "")
 
 
-def _failed(connection: sa.Connection, parts: Parts, operation: Operation, reason: str) -> None:
+def _failed(connection: Transaction, parts: Parts, operation: Operation, reason: str) -> None:
     guests.settle(
         connection, operation.subject_id, [VmState.PENDING], VmState.STOPPED, stop_reasons.failed(reason)
     )

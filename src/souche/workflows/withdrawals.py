@@ -9,9 +9,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-import sqlalchemy as sa
-
 from souche.db import image_lives, images, notices
+from souche.db.transactions import Transaction
 from souche.model.image_lives import Life
 from souche.model.images import Image
 from souche.model.notices import Announcement, Event
@@ -24,7 +23,7 @@ VERSION_WITHDRAWN: Final = "The version was withdrawn from the marketplace."
 GOING: Final = (Event.DEPRECATED, Event.WITHDRAWN, Event.REPLACED)
 
 
-def withdraw(connection: sa.Connection, image: Image, life: Life) -> None:
+def withdraw(connection: Transaction, image: Image, life: Life) -> None:
     """Withdraw an image, as its life says. One that was withdrawn before is deleted no later than it would have been.
     Where the life is closed, nobody but the owner can use the image any more."""
     until = life.deletion_date
@@ -41,7 +40,7 @@ def withdraw(connection: sa.Connection, image: Image, life: Life) -> None:
     image_lives.write(connection, life)
 
 
-def deprecate(connection: sa.Connection, image: Image, life: Life, now: datetime) -> None:
+def deprecate(connection: Transaction, image: Image, life: Life, now: datetime) -> None:
     """Record when an image is to be withdrawn."""
     assert life.deprecation_date is not None
     until = life.deprecation_date + timedelta(days=life.grace_days)
@@ -49,7 +48,7 @@ def deprecate(connection: sa.Connection, image: Image, life: Life, now: datetime
     image_lives.write(connection, life)
 
 
-def restore(connection: sa.Connection, image: Image, life: Life | None, now: datetime) -> None:
+def restore(connection: Transaction, image: Image, life: Life | None, now: datetime) -> None:
     """Take a withdrawal or a deprecation back: who could use the image can again. Of those who had been told of it,
     only they are told."""
     images.set_launchable_until(connection, image.image_id, None)
@@ -64,7 +63,7 @@ def restore(connection: sa.Connection, image: Image, life: Life | None, now: dat
 
 
 def replace_former(
-    connection: sa.Connection, account_id: str, family: str, grace_days: int, now: datetime
+    connection: Transaction, account_id: str, family: str, grace_days: int, now: datetime
 ) -> None:
     """Withdraw all images of the family but the newest, which is their successor."""
     until = now + timedelta(days=grace_days)
@@ -79,7 +78,7 @@ def replace_former(
             _tell(connection, image, life, Event.REPLACED, now, until)
 
 
-def withdraw_due(connection: sa.Connection, image_id: str, now: datetime) -> bool:
+def withdraw_due(connection: Transaction, image_id: str, now: datetime) -> bool:
     """Withdraw an image whose date of deprecation is reached, as of that date; whether it still was to be."""
     image, life = images.get(connection, image_id), image_lives.get(connection, image_id)
     if image is None or life is None or not life.is_due(now):
@@ -89,7 +88,7 @@ def withdraw_due(connection: sa.Connection, image_id: str, now: datetime) -> boo
 
 
 def _tell(
-    connection: sa.Connection, image: Image, life: Life, event: Event, date: datetime, until: datetime
+    connection: Transaction, image: Image, life: Life, event: Event, date: datetime, until: datetime
 ) -> None:
     """Tell those who use the image, as it is before it changes."""
     said = Announcement(event, date, life.reason, until, life.successor_id)
@@ -98,7 +97,7 @@ def _tell(
     notices.announce(connection, image, said, told)
 
 
-def tell_of_sharing(connection: sa.Connection, image: Image, before: Collection[str], now: datetime) -> None:
+def tell_of_sharing(connection: Transaction, image: Image, before: Collection[str], now: datetime) -> None:
     """Tell the accounts that used an image until now, and can no longer; to those who can again it is not said."""
     changed = images.get(connection, image.image_id)
     after = notices.concerned(connection, changed) if changed else set()
@@ -110,14 +109,14 @@ def tell_of_sharing(connection: sa.Connection, image: Image, before: Collection[
         notices.take_back(connection, image.image_id, [Event.UNSHARED], after)
 
 
-def tell_of_deletion(connection: sa.Connection, image: Image, reason: str, now: datetime) -> None:
+def tell_of_deletion(connection: Transaction, image: Image, reason: str, now: datetime) -> None:
     """Tell those who could use an image until now that it is deleted."""
     life = image_lives.get(connection, image.image_id)
     said = Announcement(Event.DELETED, now, reason, successor_id=life.successor_id if life else None)
     notices.announce(connection, image, said, notices.concerned(connection, image))
 
 
-def tell_of_withdrawn_version(connection: sa.Connection, image: Image, now: datetime) -> None:
+def tell_of_withdrawn_version(connection: Transaction, image: Image, now: datetime) -> None:
     """Tell a product's subscribers that a version is withdrawn."""
     said = Announcement(Event.WITHDRAWN, now, VERSION_WITHDRAWN)
     notices.announce(connection, image, said, notices.concerned(connection, image))
