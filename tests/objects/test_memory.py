@@ -2,8 +2,8 @@
 
 import pytest
 
-from souche.objects.memory import MemoryStore
 from tests.objects.contract import ObjectsContract
+from tests.support.memory_objects import MemoryStore
 
 
 class TestMemoryStore(ObjectsContract):

@@ -7,9 +7,9 @@ import pytest
 
 from souche.errors import Unavailable
 from souche.objects.base import NoSuchUpload, ObjectsUnavailable, Part, Upload
-from souche.objects.memory import MemoryStore
 from souche.objects.patient import Patience, PatientStore, WaitedInVain
 from tests.objects.contract import ObjectsContract
+from tests.support.memory_objects import MemoryStore
 
 
 def nobody(_reason: str) -> None:

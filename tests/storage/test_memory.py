@@ -6,9 +6,9 @@ import pytest
 from hypothesis import settings
 
 from souche.model.disks import DiskSource
-from souche.storage.memory import MemoryStore
 from tests.storage.contract import StoreContract
 from tests.storage.machine import StoreMachine
+from tests.support.memory_volumes import MemoryStore
 
 
 class MemoryBench:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from souche.storage import memory, nbd
+from souche.storage import nbd
 from souche.storage.qcow2 import argv
+from tests.support import memory_volumes as memory
 
 IMAGE, OTHER = Path("/d/layers/vol-1.qcow2"), Path("/d/layers/vol-2.qcow2")
 OPTIONS = "compat=1.1,lazy_refcounts=off"

@@ -15,13 +15,13 @@ from souche import run
 from souche.errors import StorageFailed
 from souche.formats.gzip_members import PADDING_LEAST, decompress, padding
 from souche.objects.base import ObjectsUnavailable, Part, Upload
-from souche.objects.memory import MemoryStore
 from souche.objects.seaweedfs.server import SeaweedFs
 from souche.transfer import multipart
 from souche.transfer.export_disk import export_disk
 from souche.transfer.multipart import PART_BYTES, PARTS_BYTES, BucketSink, part_bytes_for, parts_under_way
 from souche.transfer.reader import connect
 from tests.objects.server import OPERATOR, store
+from tests.support.memory_objects import MemoryStore
 from tests.support.tree_hash import tree_hash_by_botocore
 from tests.transfer.disks import MIB, SIZE, WRITTEN, qcow2_disk, served
 

@@ -27,7 +27,6 @@ from souche.model.vms import Vm
 from souche.objects.fetch import Fetcher
 from souche.signing import SigningKey
 from souche.storage.base import VolumeStore
-from souche.storage.memory import MemoryStore
 from souche.storage.qcow2.driver import Qcow2Store
 from souche.transfer.disk_importer import DiskImporter
 from souche.vault import Vault
@@ -39,6 +38,7 @@ from tests.support import databases
 from tests.support.bucket import THIS_MACHINE
 from tests.support.cleaners import StampingCleaner
 from tests.support.folder_oos import FolderOos
+from tests.support.memory_volumes import MemoryStore
 from tests.support.region import ManualClock, RecordedWorkflows, make_account
 from tests.support.watched_store import WatchedStore
 

@@ -1,4 +1,4 @@
-"""A volume store in one process's memory, for fast tests and simulated guests. Nothing survives it, so
+"""A volume store in one process's memory, for fast tests. It passes the contract's suite. Nothing survives it, so
 nothing in it can be damaged."""
 
 import os
