@@ -1,4 +1,4 @@
-"""Images are found by every field that they have, whichever way a `Finder` goes."""
+"""Images are found by every field that they have, whichever statement a `Finder` chooses."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +34,7 @@ def region(tmp_path: Path) -> Iterator[Region]:
 
 
 @pytest.mark.parametrize("field", images.FIELDS)
-def test_walked_and_looked_up_alike(region: Region, field: str) -> None:
+def test_read_in_order_and_looked_up_alike(region: Region, field: str) -> None:
     caller, other, third = (make_account(region, name) for name in ("caller", "other", "third"))
     make_image(region, caller, "own")
     make_image(region, other, "public", permissions=Permissions(public=True))
@@ -46,10 +46,11 @@ def test_walked_and_looked_up_alike(region: Region, field: str) -> None:
         "name": ["granted"],
     }
     query = Query((Condition(field, values.get(field, ["absent"])),), 5)
-    ways = [
-        Finder(images._VERSIONS, images.FIELDS, images._ORDER, images._scopes(), few) for few in (0, 4000)
+    finders = [
+        Finder(images._VERSIONS, images.FIELDS, images._ORDER, images._scopes(), rare_rows)
+        for rare_rows in (0, 4000)
     ]
     with region.store.reader() as reader:
-        walked, looked_up = (way.find(reader, query, {"caller": caller.account_id}) for way in ways)
-    assert walked == looked_up
-    assert bool(walked[0]) == (field in {*SOMETHING, *values} - {"account_id"})
+        in_order, looked_up = (finder.find(reader, query, caller=caller.account_id) for finder in finders)
+    assert in_order == looked_up
+    assert bool(in_order[0]) == (field in {*SOMETHING, *values} - {"account_id"})

@@ -1,4 +1,4 @@
-"""The query engine on a real SQLite file, against what plain Python says."""
+"""Queries on a real database, against what plain Python says."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from souche.db import query as engine
 from souche.db.engines import postgresql
+from souche.db.finder import Finder
 from souche.db.schema import UtcDate
 from souche.db.store import Store
 from souche.model.query import Condition, Position, Query, Value
@@ -47,12 +48,13 @@ FIELDS: engine.Fields = {
     "name": things.c.name,
     "size": things.c.size,
     "red": things.c.red,
-    "colours": engine.Flags({"red": things.c.red, "blue": things.c.blue}),
+    "colours": engine.BooleanColumns({"red": things.c.red, "blue": things.c.blue}),
     "creation_date": things.c.creation_date,
     "part": engine.Child(parts, parts.c.part, parts.c.thing_id, things.c.thing_id),
     "common_part": engine.Child(parts, parts.c.part, parts.c.thing_id, things.c.thing_id, common=True),
 }
 ORDER = engine.Order(things.c.creation_date, things.c.thing_id)
+FINDER = Finder(sa.select(things), FIELDS, ORDER)
 DAY = datetime(2026, 11, 24, tzinfo=UTC)
 
 Find = Callable[..., list[str]]
@@ -94,7 +96,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Connecti
 @pytest.fixture(scope="module")
 def find(connection: sa.Connection) -> Find:
     def found(*conditions: Condition) -> list[str]:
-        rows, _ = engine.find(connection, sa.select(things), FIELDS, Query(conditions), ORDER)
+        rows, _ = FINDER.find(connection, Query(conditions))
         return [row.thing_id for row in rows]
 
     return found
@@ -182,13 +184,19 @@ def test_thousands_of_values_are_one_statement(find: Find) -> None:
     assert find(Condition("thing_id", [f"t-{number}" for number in range(10_000)])) == find()
 
 
+def test_rows_have_columns_by_name_and_values_of_their_types(connection: sa.Connection) -> None:
+    rows, _ = FINDER.find(connection, Query((Condition("thing_id", ["t-1"]),)))
+    assert [row._asdict() for row in rows] == [THINGS[0]]
+    assert rows[0].red is True
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
 def test_pages_join_to_the_whole(connection: sa.Connection, limit: int) -> None:
     seen: list[str] = []
     after: Position | None = None
     more = True
     while more:
-        rows, more = engine.find(connection, sa.select(things), FIELDS, Query((), limit, after), ORDER)
+        rows, more = FINDER.find(connection, Query((), limit, after))
         assert len(rows) <= limit
         seen += [row.thing_id for row in rows]
         after = Position(rows[-1].creation_date, rows[-1].thing_id)
@@ -197,7 +205,10 @@ def test_pages_join_to_the_whole(connection: sa.Connection, limit: int) -> None:
 
 BY_LINKS = engine.Order(links.c.creation_date, links.c.thing_id)
 SCOPES = [things.c.red, things.c.size > 2, things.c.thing_id.in_(["t-1"])]
-LINKED: list[engine.Scope] = [*SCOPES[:2], engine.Linked(BY_LINKS, links.c.who == "alice", things.c.size < 3)]
+LINKED: list[engine.Scope] = [
+    *SCOPES[:2],
+    engine.GrantScope(BY_LINKS, links.c.who == "alice", things.c.size < 3),
+]
 
 
 @pytest.mark.parametrize(
@@ -221,30 +232,31 @@ def test_scopes_are_alternatives_and_no_row_comes_twice(
     scopes: Sequence[engine.Scope],
 ) -> None:
     query = Query(conditions, limit)
-    rows, more = engine.find(connection, sa.select(things), FIELDS, query, ORDER, scopes)
+    rows, more = Finder(sa.select(things), FIELDS, ORDER, scopes).find(connection, query)
     assert [row.thing_id for row in rows] == expected[:limit]
     assert more == (limit is not None and len(expected) > limit)
 
 
 def test_what_is_in_no_scope_is_not_found(connection: sa.Connection) -> None:
+    finder = Finder(sa.select(things), FIELDS, ORDER, [things.c.size == 1])
     for condition in (Condition("size", [2]), Condition("thing_id", ["t-2"])):
-        query = Query((condition,))
-        rows, _ = engine.find(connection, sa.select(things), FIELDS, query, ORDER, [things.c.size == 1])
+        rows, _ = finder.find(connection, Query((condition,)))
         assert rows == []
 
 
 @pytest.mark.parametrize("scopes", [SCOPES, LINKED])
 def test_pages_of_scopes_join_to_the_whole(connection: sa.Connection, scopes: Sequence[engine.Scope]) -> None:
-    first, more = engine.find(connection, sa.select(things), FIELDS, Query((), 3), ORDER, scopes)
+    finder = Finder(sa.select(things), FIELDS, ORDER, scopes)
+    first, more = finder.find(connection, Query((), 3))
     after = Position(first[-1].creation_date, first[-1].thing_id)
-    last, none = engine.find(connection, sa.select(things), FIELDS, Query((), 3, after), ORDER, scopes)
+    last, none = finder.find(connection, Query((), 3, after))
     assert [row.thing_id for row in [*first, *last]] == ["t-4", "t-2", "t-3", "t-1"]
     assert (more, none) == (True, False)
 
 
 def test_postgresql_gets_like_with_its_specials_escaped() -> None:
     condition = Condition("name", ["50%_\\*"], wildcard=True)
-    (criterion,) = engine.criteria(FIELDS, [condition])
+    (criterion,) = engine.criteria(FIELDS, [condition], [None])
     dialect = sa.make_url(f"{postgresql.NAME}+psycopg://").get_dialect()()
     compiled = criterion.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
     assert str(compiled) == r"things.name LIKE '50\%%\_\\%%' ESCAPE '\'"
@@ -270,5 +282,5 @@ MEMORY = sa.create_engine("sqlite://").connect()
 
 def matches_in_sqlite(text: str, pattern: str) -> bool:
     fields: engine.Fields = {"text": sa.literal(text)}
-    (criterion,) = engine.criteria(fields, [Condition("text", [pattern], wildcard=True)])
+    (criterion,) = engine.criteria(fields, [Condition("text", [pattern], wildcard=True)], [None])
     return bool(MEMORY.scalar(sa.select(criterion)))

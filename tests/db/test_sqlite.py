@@ -28,7 +28,9 @@ def test_links_are_walked_in_order(connection: sa.Connection) -> None:
     first = Query((), 1)
     next_one = Query((Condition("name", ["U*"], wildcard=True),), 1, Position(DAY, "t-4"))
     for query in (first, next_one):
-        statement = engine.compiled(sa.select(things), FIELDS, query, ORDER, LINKED[1:])
+        statement = engine.compiled(
+            sa.select(things), FIELDS, query, ORDER, LINKED[1:], [None] * len(query.conditions)
+        )
         told = plan(connection, statement)
         assert "SEARCH links USING COVERING INDEX ix_links (who=?" in told
         assert "SEARCH things USING INDEX sqlite_autoindex_things_1" in told
@@ -41,12 +43,12 @@ def test_values_are_looked_up_by_index(connection: sa.Connection) -> None:
         "sqlite_autoindex_things_1": Condition("thing_id", [f"t-{number}" for number in range(500)]),
     }
     for index, condition in cases.items():
-        statement = engine.compiled(sa.select(things), FIELDS, Query((condition,), 20), ORDER)
+        statement = engine.compiled(sa.select(things), FIELDS, Query((condition,), 20), ORDER, (), [True])
         assert index in plan(connection, statement)
 
 
 @pytest.mark.parametrize(
-    ("few_rows", "field", "values", "index"),
+    ("rare_rows", "field", "values", "index"),
     [
         (100, "name", ["ubuntu"], "ix_things_name"),
         (1, "name", ["ubuntu"], "ix_order"),
@@ -56,15 +58,15 @@ def test_values_are_looked_up_by_index(connection: sa.Connection) -> None:
         (0, "thing_id", ["t-1"], "sqlite_autoindex_things_1"),
     ],
 )
-def test_few_rows_are_looked_up_and_many_are_walked(
-    thing_store: Store, few_rows: int, field: str, values: Sequence[Value], index: str
+def test_few_rows_are_looked_up_and_many_are_read_in_order(
+    thing_store: Store, rare_rows: int, field: str, values: Sequence[Value], index: str
 ) -> None:
-    finder = Finder(SELECT, FIELDS, ORDER, SCOPES, few_rows)
+    finder = Finder(SELECT, FIELDS, ORDER, SCOPES, rare_rows)
     query = Query((Condition(field, values),), 1)
     with thing_store.reader() as reader:
-        few = [finder._is_few(reader, query.conditions[0], 0)]
+        rare = [finder._is_rare(reader, query.conditions[0], 0)]
     with thing_store.read() as connection:
-        told = plan(connection, engine.compiled(SELECT, FIELDS, query, ORDER, SCOPES, few))
+        told = plan(connection, engine.compiled(SELECT, FIELDS, query, ORDER, SCOPES, rare))
     assert index in told
 
 

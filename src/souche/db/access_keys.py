@@ -6,6 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from souche.db import query as engine
+from souche.db.finder import Finder
 from souche.db.schema import access_keys, accounts
 from souche.db.store import Prepared, Reader
 from souche.model.accounts import AccessKey
@@ -18,6 +19,7 @@ FIELDS: engine.Fields = {
 }
 
 ORDER = engine.Order(access_keys.c.creation_date, access_keys.c.access_key_id)
+_FINDER = Finder(access_keys.select().where(access_keys.c.account_id == engine.CALLER), FIELDS, ORDER)
 
 _BY_ID = access_keys.select().where(access_keys.c.access_key_id == sa.bindparam("wanted", type_=sa.String))
 
@@ -77,8 +79,7 @@ def look_up(reader: Reader, access_key_id: str) -> SealedKey | None:
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> list[AccessKey]:
     """The account's access keys that satisfy `query`, oldest first."""
-    select = access_keys.select().where(access_keys.c.account_id == account_id)
-    rows, _ = engine.find(connection, select, FIELDS, query, ORDER)
+    rows, _ = _FINDER.find(connection, query, caller=account_id)
     return [_access_key(row) for row in rows]
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from souche import ids
 from souche.db import query as engine
 from souche.db import tags
+from souche.db.finder import Finder
 from souche.db.schema import export_disks as disks
 from souche.db.schema import export_tasks as tasks
 from souche.model.export_tasks import ExportTask, WrittenDisk
@@ -31,6 +32,12 @@ SOURCES: Final[Mapping[str, sa.Column[Any]]] = {
 }
 
 _ORDER = engine.Order(tasks.c.creation_date, tasks.c.task_id)
+_FINDERS: Final[Mapping[str, Finder]] = {
+    kind: Finder(
+        tasks.select().where(tasks.c.account_id == engine.CALLER, source.is_not(None)), FIELDS, _ORDER
+    )
+    for kind, source in SOURCES.items()
+}
 _IMAGE = msgspec.json.Decoder(Image)
 
 
@@ -60,8 +67,7 @@ def find(
 ) -> tuple[list[ExportTask], bool]:
     """The account's tasks of a kind (the prefix of its ids) that satisfy the query, oldest first; and whether more
     remain."""
-    own = tasks.select().where(tasks.c.account_id == account_id, SOURCES[kind].is_not(None))
-    rows, more = engine.find(connection, own, FIELDS, query, _ORDER)
+    rows, more = _FINDERS[kind].find(connection, query, caller=account_id)
     return [_task(row) for row in rows], more
 
 
@@ -147,10 +153,10 @@ def written_disks(connection: sa.Connection, task_id: str) -> dict[str, WrittenD
     statement = disks.select().where(disks.c.task_id == task_id, disks.c.object_sha256.is_not(None))
     columns = [column for column in disks.c if column is not disks.c.task_id]
     rows = connection.execute(statement.with_only_columns(*columns))
-    return {row.snapshot_id: WrittenDisk(**row._mapping) for row in rows}  # noqa: SLF001
+    return {row.snapshot_id: WrittenDisk(**row._asdict()) for row in rows}
 
 
 def _task(row: engine.AnyRow) -> ExportTask:
-    plain = {name: value for name, value in row._mapping.items() if name not in ("state", "image")}  # noqa: SLF001
+    plain = {name: value for name, value in row._asdict().items() if name not in ("state", "image")}
     image = _IMAGE.decode(row.image) if row.image else None
     return ExportTask(**plain, state=ExportState(row.state), image=image)

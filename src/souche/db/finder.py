@@ -1,12 +1,15 @@
-"""Pages of a noun that is read often and has many rows: statements are compiled once, and chosen by counting."""
+"""Finds pages: the one engine that runs queries. Statements are compiled once, and chosen by counting rows."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
+
+import sqlalchemy as sa
 
 from souche.db.query import (
+    AnyRow,
     AnySelect,
+    BooleanColumns,
     Fields,
-    Flags,
     Order,
     Scope,
     compiled,
@@ -17,23 +20,23 @@ from souche.db.query import (
 from souche.db.store import Prepared, Reader
 from souche.model.query import Condition, Query, Value
 
-# The statements that are kept: how many, and up to how many parameters each.
+# Compiled statements that are kept: how many, and with how many parameters at most.
 STATEMENTS_KEPT: Final = 256
 PARAMETERS_KEPT: Final = 1024
 
-# A condition that fewer rows satisfy is looked up by its index: that takes some milliseconds at most. With more,
-# the caller's rows are walked in their order, and a page of those that satisfy it is found soon.
-FEW_ROWS: Final = 4000
+# A condition that fewer rows satisfy is rare. Its rows are looked up by its index, in some milliseconds at most. For a
+# common one the caller's rows are read in their order: a page of those that satisfy it is found soon.
+RARE_ROWS: Final = 4000
 
 
 class Finder:
-    """`query.find` for one select and its scopes.
+    """Finds pages of one select. Each noun makes its own once. Threads may share it.
 
-    The scopes have named parameters, whose values come with each call. The select's columns must come from
-    the driver as they are wanted (see `Prepared`): text, or JSON as text.
+    Without scopes, the select itself says whose rows it reads. Select and scopes may have named parameters (`CALLER`),
+    whose values come with each call.
 
-    Whether few rows or many have the value of a condition, no schema tells (`Tags: env=prod`, `VolumeType: io1`):
-    for a column with an index its entries are counted, up to `few_rows`, before the statement is chosen.
+    No schema tells whether the value of a condition is rare (`Tags: env=prod`, `VolumeType: io1`). If its column has an
+    index, the entries are counted, up to `rare_rows`, before the statement is chosen.
     """
 
     def __init__(
@@ -41,33 +44,35 @@ class Finder:
         select: AnySelect,
         fields: Fields,
         order: Order,
-        scopes: Sequence[Scope],
-        few_rows: int = FEW_ROWS,
+        scopes: Sequence[Scope] = (),
+        rare_rows: int = RARE_ROWS,
     ) -> None:
         self._select = select
         self._fields = fields
         self._order = order
         self._scopes = scopes
-        self._few_rows = few_rows
+        self._rare_rows = rare_rows
         self._prepared: dict[object, Prepared] = {}
 
     def find(
-        self, reader: Reader, query: Query, parameters: Mapping[str, object]
-    ) -> tuple[Sequence[tuple[Any, ...]], bool]:
+        self, transaction: Reader | sa.Connection, query: Query, **parameters: object
+    ) -> tuple[Sequence[AnyRow], bool]:
         """The rows that satisfy `query` and are in a scope, in order, and whether more remain after them.
+        `parameters`: those of the select and the scopes.
 
         Raises:
             KeyError: a condition names a field that is not in `fields`.
         """
-        few = [self._is_few(reader, condition, number) for number, condition in enumerate(query.conditions)]
+        reader = transaction if isinstance(transaction, Reader) else Reader.of(transaction)
+        rare = [self._is_rare(reader, condition, number) for number, condition in enumerate(query.conditions)]
         wanted = _parameters(query)
-        rows = reader.rows(self._statement(query, wanted, few), {**parameters, **wanted})
+        rows = reader.records(self._statement(query, wanted, rare), {**parameters, **wanted})
         if query.limit is None or len(rows) <= query.limit:
             return rows, False
         return rows[: query.limit], True
 
-    def _is_few(self, reader: Reader, condition: Condition, number: int) -> bool | None:
-        """Whether few rows satisfy the condition; None where no index tells."""
+    def _is_rare(self, reader: Reader, condition: Condition, number: int) -> bool | None:
+        """Whether few rows satisfy the condition; None if there is no index to count by."""
         values = _values(condition, number)
         if not values or self._fields.get(condition.field) is self._order.resource_id:
             return True
@@ -77,21 +82,21 @@ class Finder:
         shape = ("count", condition.field, *values)
         statement = self._prepared.get(shape)
         if statement is None:
-            statement = Prepared(counting(column, condition, number, self._few_rows))
+            statement = Prepared(counting(column, condition, number, self._rare_rows))
             self._keep(shape, statement, len(values))
         ((count,),) = reader.rows(statement, values)
-        return bool(count < self._few_rows)
+        return bool(count < self._rare_rows)
 
     def _statement(
-        self, query: Query, parameters: Mapping[str, object], few: Sequence[bool | None]
+        self, query: Query, parameters: Mapping[str, object], rare: Sequence[bool | None]
     ) -> Prepared:
-        """The statement for queries of this shape: all that it depends on, beside its parameters' values."""
-        flags = [_flags(self._fields, condition) for condition in query.conditions]
+        """The statement for queries of this shape: all that it depends on but its parameters' values."""
+        chosen = [_chosen_columns(self._fields, condition) for condition in query.conditions]
         kinds = [(each.field, each.wildcard, each.at_least, each.at_most) for each in query.conditions]
-        shape = (*kinds, *flags, *few, *parameters)
+        shape = (*kinds, *chosen, *rare, *parameters)
         found = self._prepared.get(shape)
         if found is None:
-            found = Prepared(compiled(self._select, self._fields, query, self._order, self._scopes, few))
+            found = Prepared(compiled(self._select, self._fields, query, self._order, self._scopes, rare))
             self._keep(shape, found, len(parameters))
         return found
 
@@ -103,10 +108,14 @@ class Finder:
         self._prepared[shape] = statement
 
 
-def _flags(fields: Fields, condition: Condition) -> tuple[Value, ...]:
-    """The values that are no parameters, as they choose columns. Unknown ones choose none."""
+def _chosen_columns(fields: Fields, condition: Condition) -> tuple[Value, ...]:
+    """The values that are no parameters, because they choose columns. Unknown ones choose none."""
     field = fields.get(condition.field)
-    return tuple(filter(field.columns.__contains__, condition.values)) if isinstance(field, Flags) else ()
+    return (
+        tuple(filter(field.columns.__contains__, condition.values))
+        if isinstance(field, BooleanColumns)
+        else ()
+    )
 
 
 def _parameters(query: Query) -> dict[str, object]:

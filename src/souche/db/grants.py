@@ -49,14 +49,17 @@ def scopes(
     grant_id: sa.Column[str],
     account_id: str | sa.BindParameter[str],
 ) -> list[Criterion]:
-    """What makes a row of `resources` usable by an account, for `query.find`: its own, which comes first,
+    """What makes a row of `resources` usable by an account, for a `Finder`: its own, which comes first,
     public, or granted."""
     granted = sa.select(grant_id).where(grant_id.table.c.account_id == account_id)
     return [resources.c.account_id == account_id, resources.c.public, id_column.in_(granted)]
 
 
 def usable(
-    resources: sa.Table, id_column: sa.Column[str], grant_id: sa.Column[str], account_id: str
+    resources: sa.Table,
+    id_column: sa.Column[str],
+    grant_id: sa.Column[str],
+    account_id: str | sa.BindParameter[str],
 ) -> Criterion:
     """What makes a row of `resources` usable by an account, for the look-up of one: in the WHERE, so that what is not
     usable is not read, and takes as long as what does not exist."""

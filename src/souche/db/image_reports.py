@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from souche.db import grants
 from souche.db import query as engine
+from souche.db.finder import Finder
 from souche.db.schema import image_findings as findings
 from souche.db.schema import image_grants, images
 from souche.db.schema import image_reports as reports
@@ -29,6 +30,10 @@ FIELDS: engine.Fields = {
     "severity": _of_finding(findings.c.severity),
 }
 _ORDER = engine.Order(images.c.creation_date, reports.c.image_id)
+_USABLE = grants.usable(images, images.c.image_id, image_grants.c.image_id, engine.CALLER)
+_FINDER = Finder(
+    sa.select(reports).join(images, images.c.image_id == reports.c.image_id).where(_USABLE), FIELDS, _ORDER
+)
 _EMPTY: Final = {"other": False, "engine": "", "os": "", "guidelines": [], "accepted": []}
 
 
@@ -127,9 +132,7 @@ def get(connection: sa.Connection, image_id: str) -> Report | None:
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Report], bool]:
     """The reports of the images that the account may use, in the order of these; and whether more remain."""
-    usable = grants.usable(images, images.c.image_id, image_grants.c.image_id, account_id)
-    select = sa.select(reports).join(images, images.c.image_id == reports.c.image_id).where(usable)
-    rows, more = engine.find(connection, select, FIELDS, query, _ORDER)
+    rows, more = _FINDER.find(connection, query, caller=account_id)
     found = _findings(connection, [row.image_id for row in rows])
     return [_report(row, found.get(row.image_id, [])) for row in rows], more
 

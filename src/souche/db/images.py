@@ -31,7 +31,7 @@ FIELDS: engine.Fields = {
     "name": images.c.name,
     "description": images.c.description,
     "architecture": images.c.architecture,
-    "boot_modes": engine.Flags({"legacy": images.c.legacy_boot, "uefi": images.c.uefi_boot}),
+    "boot_modes": engine.BooleanColumns({"legacy": images.c.legacy_boot, "uefi": images.c.uefi_boot}),
     "file_location": images.c.file_location,
     "root_device_name": images.c.root_device_name,
     "state": images.c.state,
@@ -136,50 +136,51 @@ def usable_ids(connection: sa.Connection, account_id: str, ids: Sequence[str]) -
     return found
 
 
-_CALLER = sa.bindparam("caller", "", sa.String)
 _GRANTED = image_grants.alias("granted")  # conditions on grants are about others
 _ALONG_GRANTS = engine.Order(_GRANTED.c.creation_date, _GRANTED.c.image_id)
 
 
 def _scopes(*of_others: engine.Criterion) -> list[engine.Scope]:
     """What an account may launch: its own images, and those of others of which all that is given holds."""
-    own, public, _ = grants.scopes(images, images.c.image_id, image_grants.c.image_id, _CALLER)
-    granted = engine.Linked(_ALONG_GRANTS, _GRANTED.c.account_id == _CALLER, sa.and_(sa.true(), *of_others))
+    own, public, _ = grants.scopes(images, images.c.image_id, image_grants.c.image_id, engine.CALLER)
+    granted = engine.GrantScope(
+        _ALONG_GRANTS, _GRANTED.c.account_id == engine.CALLER, sa.and_(sa.true(), *of_others)
+    )
     return [own, sa.and_(public, *of_others), granted]
 
 
 _VERSIONS: engine.AnySelect = sa.select(
     images.c.image_id,
     images.c.version,
-    images.c.creation_date,
-    images.c.account_id == _CALLER,
+    sa.type_coerce(images.c.creation_date, sa.String),
+    images.c.account_id == engine.CALLER,
 )
-_finder_of_own = Finder(_VERSIONS, FIELDS, _ORDER, _scopes()[:1])
-_finder = Finder(_VERSIONS, FIELDS, _ORDER, _scopes(images.c.launchable_until.is_(None)))
-_finder_by_id = Finder(_VERSIONS, FIELDS, _ORDER, _scopes())
+_FINDER_OF_OWN = Finder(_VERSIONS, FIELDS, _ORDER, _scopes()[:1])
+_FINDER = Finder(_VERSIONS, FIELDS, _ORDER, _scopes(images.c.launchable_until.is_(None)))
+_FINDER_BY_ID = Finder(_VERSIONS, FIELDS, _ORDER, _scopes())
 
 _TAGGED = _SELECT.add_columns(tags.as_json(images, images.c.image_id))
-_whole = Finder(_TAGGED, FIELDS, _ORDER, [])
+_WHOLE_FINDER = Finder(_TAGGED, FIELDS, _ORDER)
 
 
 def find(reader: Reader, account_id: str, query: Query) -> tuple[list[PageRow], bool]:
     """What the account may launch and satisfies the query, oldest first; and whether more remain. Others' images
     that are withdrawn are found by their ids only, and none of others by its tags."""
     if tags.asked_by(query):
-        finder = _finder_of_own
+        finder = _FINDER_OF_OWN
     elif any(condition.field == "image_id" for condition in query.conditions):
-        finder = _finder_by_id
+        finder = _FINDER_BY_ID
     else:
-        finder = _finder
-    rows, more = finder.find(reader, query, {"caller": account_id})
-    return list(map(PageRow._make, rows)), more
+        finder = _FINDER
+    rows, more = finder.find(reader, query, caller=account_id)
+    return [PageRow(*row) for row in rows], more
 
 
 def read(reader: Reader, image_ids: Collection[str]) -> Mapping[str, tuple[Image, tuple[Tag, ...]]]:
     """The images of these ids, of any account, each with its tags."""
     found: dict[str, tuple[Image, tuple[Tag, ...]]] = {}
     for batch in engine.batches(image_ids):
-        rows, _ = _whole.find(reader, Query((Condition("image_id", batch),)), {})
+        rows, _ = _WHOLE_FINDER.find(reader, Query((Condition("image_id", batch),)))
         for text, tagged in rows:
             image = _DECODER.decode(text)
             found[image.image_id] = image, tags.from_json(tagged)

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from souche.db import query as engine
 from souche.db import tags
+from souche.db.finder import Finder
 from souche.db.schema import keypairs
 from souche.model.keypairs import Keypair
 from souche.model.query import Query
@@ -19,6 +20,7 @@ FIELDS: engine.Fields = {
 }
 
 ORDER = engine.Order(keypairs.c.creation_date, keypairs.c.keypair_id)
+_FINDER = Finder(keypairs.select().where(keypairs.c.account_id == engine.CALLER), FIELDS, ORDER)
 
 
 def insert(connection: sa.Connection, keypair: Keypair) -> None:
@@ -44,8 +46,7 @@ def _one(connection: sa.Connection, account_id: str, here: engine.Criterion) -> 
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Keypair], bool]:
     """The account's key pairs that satisfy `query`, and whether more remain."""
-    select = keypairs.select().where(keypairs.c.account_id == account_id)
-    rows, more = engine.find(connection, select, FIELDS, query, ORDER)
+    rows, more = _FINDER.find(connection, query, caller=account_id)
     return [_keypair(row) for row in rows], more
 
 

@@ -11,6 +11,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from souche.db import query as engine
+from souche.db.finder import Finder
 from souche.db.schema import accounts, image_users, notices
 from souche.model.images import Image
 from souche.model.notices import Announcement, Event, Notice
@@ -23,6 +24,7 @@ MOST_OF_ACCOUNT: Final = 1000
 
 FIELDS: engine.Fields = {"image_id": notices.c.image_id, "event": notices.c.event}
 _ORDER = engine.Order(notices.c.date, notices.c.notice_id)
+_FINDER = Finder(notices.select().where(notices.c.account_id == engine.CALLER), FIELDS, _ORDER)
 
 
 def record_use(connection: sa.Connection, image: Image, account_id: str) -> None:
@@ -109,6 +111,5 @@ def _trim(connection: sa.Connection, most: int, *wanted: engine.Criterion) -> No
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Notice], bool]:
     """An account's notices, oldest first; and whether more remain."""
-    select = notices.select().where(notices.c.account_id == account_id)
-    rows, more = engine.find(connection, select, FIELDS, query, _ORDER)
+    rows, more = _FINDER.find(connection, query, caller=account_id)
     return [Notice(**{**row._asdict(), "event": Event(row.event)}) for row in rows], more

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from souche.db import query as engine
 from souche.db import tags
+from souche.db.finder import Finder
 from souche.db.schema import public_ips, vms
 from souche.model.public_ips import PublicIp, PublicIpLink
 from souche.model.query import Query
@@ -23,6 +24,7 @@ _ORDER = engine.Order(public_ips.c.creation_date, public_ips.c.public_ip_id)
 _SELECT = sa.select(public_ips, vms.c.private_ip).select_from(
     public_ips.outerjoin(vms, vms.c.vm_id == public_ips.c.vm_id)
 )
+_FINDER = Finder(_SELECT.where(public_ips.c.account_id == engine.CALLER), FIELDS, _ORDER)
 
 _OF_VMS = sa.select(public_ips.c.vm_id, public_ips.c.public_ip).where(engine.is_among(public_ips.c.vm_id))
 
@@ -65,8 +67,7 @@ def _one(connection: sa.Connection, account_id: str, here: engine.Criterion) -> 
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[PublicIp], bool]:
     """The account's public IPs that satisfy the query, oldest first; and whether more remain."""
-    select = _SELECT.where(public_ips.c.account_id == account_id)
-    rows, more = engine.find(connection, select, FIELDS, query, _ORDER)
+    rows, more = _FINDER.find(connection, query, caller=account_id)
     return [_public_ip(row) for row in rows], more
 
 

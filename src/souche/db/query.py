@@ -1,7 +1,7 @@
-"""Compiles a `model.query.Query` into SQL, for every noun in the same way.
+"""Compiles a `model.query.Query` into SQL, for every noun in the same way. `finder.py` runs the statements.
 
-A noun maps the fields of its conditions to columns, to rows of a child table (`Child`), or to a set of
-yes-no columns (`Flags`). Everything becomes one statement, whose rows come in the order that pages go by.
+A noun maps the fields of its conditions to columns, to rows of a child table (`Child`), or to a set of boolean columns
+(`BooleanColumns`). A query becomes one statement, whose rows are in the order of pages.
 
 Text is compared with regard to case on every database.
 A date is kept as text, so a text value with `*` picks a day or a month (`2026-11-24*`).
@@ -9,7 +9,7 @@ A date is kept as text, so a text value with `*` picks a day or a month (`2026-1
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 
@@ -17,10 +17,12 @@ from souche.db.engines.elements import Matches, Pattern, Unindexed
 from souche.model.query import Condition, Query, Value
 
 AnySelect: TypeAlias = sa.Select[*tuple[Any, ...]]
-AnyRow: TypeAlias = sa.Row[*tuple[Any, ...]]
 AnyUnion: TypeAlias = sa.CompoundSelect[*tuple[Any, ...]]
 AnyColumns: TypeAlias = sa.ColumnCollection[str, sa.ColumnElement[Any]]
 Criterion: TypeAlias = sa.ColumnElement[bool]
+CALLER: Final = sa.bindparam("caller", "", sa.String)
+"""the account that asks"""
+
 Limited = TypeVar("Limited", bound=sa.GenerativeSelect)
 
 LARGEST_INTEGER = 2**63 - 1
@@ -31,14 +33,23 @@ FEW_VALUES = (1, 2, 4, 8, 16)
 VALUES_STEP = 32
 
 
+class AnyRow(Protocol):
+    """A row with its columns by name: SQLAlchemy's, or one of `store.Reader.records`."""
+
+    def __getattr__(self, column: str) -> Any: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True)
 class Child:
     """A field in the rows of a child table: the noun's row matches when any of its children does.
 
-    `key` of the child names `parent` of the noun. As a rule a value picks few rows: the children are looked
-    up first, by the index on `column`. With `common`, where a value is shared by a good part of all rows (a
-    device name, a volume type), the rows are walked instead, and the children of each are probed. A `Finder` does
-    not go by `common`: it counts.
+    `key` of the child names `parent` of the noun. A rare value is looked up among the children, by the index on
+    `column`. For a common one (a device name, a volume type) the noun's rows are read in order, and the children of
+    each are probed. `common` says which if there is no index to count by.
     """
 
     table: sa.FromClause
@@ -55,13 +66,13 @@ class Child:
 
 
 @dataclass(frozen=True)
-class Flags:
-    """A field with several values at once, each a yes-no column of its own (an image's boot modes)."""
+class BooleanColumns:
+    """A field with several values at once, each a boolean column of its own (an image's boot modes)."""
 
     columns: Mapping[Value, sa.ColumnElement[bool]]
 
 
-Field: TypeAlias = sa.ColumnElement[Any] | Child | Flags
+Field: TypeAlias = sa.ColumnElement[Any] | Child | BooleanColumns
 Fields: TypeAlias = Mapping[str, Field]
 
 
@@ -74,10 +85,10 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Linked:
-    """A scope whose rows are named by rows of another table (grants), which repeat what the noun is ordered by and
-    have an index along it: a walk goes by that. `order` has the other table's columns, `which` tells which of its
-    rows count, and `also` what has to hold of the noun's row besides."""
+class GrantScope:
+    """A scope whose rows are named by rows of another table (grants). That table repeats the noun's order, and has an
+    index along it: pages are read by that index. `order`: the other table's columns. `which`: which of its rows count.
+    `also`: what must hold of the noun's row besides."""
 
     order: Order
     which: Criterion
@@ -88,30 +99,7 @@ class Linked:
         return sa.and_(noun.resource_id.in_(sa.select(self.order.resource_id).where(self.which)), self.also)
 
 
-Scope: TypeAlias = Criterion | Linked
-
-
-def find(
-    connection: sa.Connection,
-    select: AnySelect,
-    fields: Fields,
-    query: Query,
-    order: Order,
-    scopes: Sequence[Scope] = (),
-) -> tuple[Sequence[AnyRow], bool]:
-    """The rows of `select` that satisfy `query`, in order, and whether more remain after them.
-
-    With `scopes`, only rows that are in one of them: what the caller owns, what is public and so on. Where a
-    condition picks few rows, those are looked up and checked. Otherwise each scope is read in order along its
-    own index and the results are merged, so that a page costs a page however much the caller may see.
-
-    Raises:
-        KeyError: a condition names a field that is not in `fields`.
-    """
-    rows = connection.execute(compiled(select, fields, query, order, scopes)).all()
-    if query.limit is None or len(rows) <= query.limit:
-        return rows, False
-    return rows[: query.limit], True
+Scope: TypeAlias = Criterion | GrantScope
 
 
 def sorted_out(condition: Condition) -> tuple[list[str], list[Value]]:
@@ -137,22 +125,23 @@ def compiled(
     fields: Fields,
     query: Query,
     order: Order,
-    scopes: Sequence[Scope] = (),
-    few: Sequence[bool | None] | None = None,
+    scopes: Sequence[Scope],
+    rare: Sequence[bool | None],
 ) -> AnySelect:
-    """The whole statement. One row more than the limit is asked for: it tells whether more remain.
+    """The statement of a query. It asks for one row more than the limit, to tell whether more remain.
 
-    `few` says of each condition whether few rows satisfy it, where that was counted (None: it was not).
+    With `scopes`, only rows that are in one of them: the caller's own, public ones and so on. `rare`: whether few rows
+    satisfy each condition (None: not counted). The rows of a rare condition are looked up and checked. Otherwise each
+    scope is read in order along its own index and the results are merged: a page costs the same, however many rows the
+    caller may see.
     """
-    wanted = criteria(fields, query.conditions, few)
+    wanted = criteria(fields, query.conditions, rare)
     if not scopes:
         statement = _limited(select.where(*wanted, *_beyond(order, query)), query)
         return statement.order_by(order.creation_date, order.resource_id)
     keys: sa.SelectBase
-    if few is None:
-        few = [_picks_few(fields, condition, order) for condition in query.conditions]
-    if any(few):
-        seen = sa.or_(*(each.criterion(order) if isinstance(each, Linked) else each for each in scopes))
+    if any(rare):
+        seen = sa.or_(*(each.criterion(order) if isinstance(each, GrantScope) else each for each in scopes))
         looked_up = _keys(order).where(*wanted, *_beyond(order, query), Unindexed(seen))
         keys = _limited(looked_up.order_by(*_KEYS), query)
     else:
@@ -170,30 +159,15 @@ def _keys(order: Order) -> AnySelect:
     return sa.select(order.creation_date.label("creation_date"), order.resource_id.label("resource_id"))
 
 
-def _picks_few(fields: Fields, condition: Condition, order: Order) -> bool:
-    """Whether the condition's values can be looked up, and are few rows' each, as far as its field tells."""
-    if not condition.values:
-        return True
-    match fields[condition.field]:
-        case Child(parent=parent, common=common):
-            return parent is order.resource_id and not common
-        case sa.Column() as column if not (condition.at_least or condition.at_most or _patterns(condition)):
-            return column is order.resource_id or any(
-                index.columns.keys() == [column.name] for index in column.table.indexes
-            )
-        case _:
-            return False
-
-
 def indexed(fields: Fields, condition: Condition, order: Order) -> sa.ColumnElement[Any] | None:
     """The column by whose index the rows can be looked up that satisfy the condition; None when there is none."""
     if condition.at_least or condition.at_most or _patterns(condition):
         return None
     field = fields[condition.field]
     column = field.column if isinstance(field, Child) and field.parent is order.resource_id else field
-    if isinstance(column, sa.Column) and any(index.columns[0] is column for index in column.table.indexes):
-        return column
-    return None
+    if not isinstance(column, sa.Column) or not isinstance(column.table, sa.Table):
+        return None
+    return column if any(index.columns[0] is column for index in column.table.indexes) else None
 
 
 def counting(column: sa.ColumnElement[Any], condition: Condition, number: int, most: int) -> AnySelect:
@@ -210,7 +184,7 @@ def _merged(order: Order, wanted: list[Criterion], scopes: Sequence[Scope], quer
 
 
 def _part(order: Order, scope: Scope, query: Query) -> AnySelect:
-    if not isinstance(scope, Linked):
+    if not isinstance(scope, GrantScope):
         return _keys(order).where(scope, *_beyond(order, query))
     named = scope.order.resource_id == order.resource_id
     return _keys(scope.order).where(scope.which, named, scope.also, *_beyond(scope.order, query))
@@ -222,13 +196,10 @@ def _limited(statement: Limited, query: Query) -> Limited:
     return statement.limit(sa.bindparam("row_limit", query.limit + 1, sa.Integer))
 
 
-def criteria(
-    fields: Fields, conditions: Collection[Condition], few: Sequence[bool | None] | None = None
-) -> list[Criterion]:
-    """The conditions as SQL, all of which must hold. For statements that are not pages."""
-    counted = few or [None] * len(conditions)
+def criteria(fields: Fields, conditions: Sequence[Condition], rare: Sequence[bool | None]) -> list[Criterion]:
+    """The conditions as SQL, all of which must hold."""
     return [
-        _criterion(fields, condition, number, few=counted[number])
+        _criterion(fields, condition, number, rare=rare[number])
         for number, condition in enumerate(conditions)
     ]
 
@@ -251,17 +222,17 @@ def batches(values: Collection[str], size: int = 1000) -> Iterator[list[str]]:
         yield ordered[start : start + size]
 
 
-def _criterion(fields: Fields, condition: Condition, number: int, *, few: bool | None) -> Criterion:
+def _criterion(fields: Fields, condition: Condition, number: int, *, rare: bool | None) -> Criterion:
     if not any(map(_storable, condition.values)):
         return sa.false()
     match fields[condition.field]:
         case Child() as child:
-            common = child.common if few is None else not few
+            common = child.common if rare is None else not rare
             return child.matching(_comparison(child.column, condition, number), common=common)
-        case Flags(columns):
+        case BooleanColumns(columns):
             return sa.or_(sa.false(), *(columns[value] for value in condition.values if value in columns))
         case column:
-            return _comparison(Unindexed(column) if few is False else column, condition, number)
+            return _comparison(Unindexed(column) if rare is False else column, condition, number)
 
 
 def _storable(value: Value) -> bool:

@@ -212,7 +212,7 @@ images = sa.Table(
         sqlite_where=sa.text("launchable_until IS NOT NULL"),
         postgresql_where=sa.text("launchable_until IS NOT NULL"),
     ),
-    # What filters name; `db/finder.py` goes by an index where few rows have a value.
+    # What filters name; `db/finder.py` uses an index if few rows have the value.
     sa.Index(None, "name"),
     sa.Index(None, "state"),
     sa.Index(None, "description"),

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from souche.db import query as engine
 from souche.db import tags
+from souche.db.finder import Finder
 from souche.db.schema import security_group_rules, security_groups, vm_security_groups, vms
 from souche.model.query import Query
 from souche.model.security_groups import GroupName, Rule, SecurityGroup
@@ -49,6 +50,9 @@ FIELDS: engine.Fields = {
 }
 
 _ORDER = engine.Order(security_groups.c.creation_date, security_groups.c.security_group_id)
+_FINDER = Finder(
+    security_groups.select().where(security_groups.c.account_id == engine.CALLER), FIELDS, _ORDER
+)
 _OF_VMS = (
     sa.select(vm_security_groups.c.vm_id, security_groups)
     .select_from(vm_security_groups.join(security_groups))
@@ -100,8 +104,7 @@ def named(connection: sa.Connection, account_id: str, name: str) -> SecurityGrou
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[SecurityGroup], bool]:
     """The account's groups that satisfy the query, oldest first; and whether more remain."""
-    own = security_groups.select().where(security_groups.c.account_id == account_id)
-    rows, more = engine.find(connection, own, FIELDS, query, _ORDER)
+    rows, more = _FINDER.find(connection, query, caller=account_id)
     return _groups(connection, rows), more
 
 

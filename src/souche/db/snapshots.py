@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from souche.db import grants, tags
 from souche.db import query as engine
+from souche.db.finder import Finder
 from souche.db.schema import accounts, snapshot_grants, snapshots
 from souche.model.permissions import Permissions
 from souche.model.query import Query
@@ -39,6 +40,9 @@ _SELECT = sa.select(snapshots, accounts.c.alias.label("account_alias")).join(
 )
 _UNMADE = snapshots.c.state.in_([SnapshotState.IN_QUEUE, SnapshotState.PENDING])
 _ORDER = engine.Order(snapshots.c.creation_date, snapshots.c.snapshot_id)
+_SCOPES = grants.scopes(snapshots, snapshots.c.snapshot_id, snapshot_grants.c.snapshot_id, engine.CALLER)
+_FINDER = Finder(_SELECT, FIELDS, _ORDER, _SCOPES)
+_FINDER_OF_OWN = Finder(_SELECT, FIELDS, _ORDER, _SCOPES[:1])
 
 
 def insert(connection: sa.Connection, snapshot: Snapshot) -> None:
@@ -64,10 +68,8 @@ def get_usable(connection: sa.Connection, snapshot_id: str, account_id: str) -> 
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Snapshot], bool]:
     """What the account may use and satisfies the query, oldest first; and whether more remain."""
-    scopes = grants.scopes(snapshots, snapshots.c.snapshot_id, snapshot_grants.c.snapshot_id, account_id)
-    if tags.asked_by(query):
-        del scopes[1:]
-    rows, more = engine.find(connection, _SELECT, FIELDS, query, _ORDER, scopes)
+    finder = _FINDER_OF_OWN if tags.asked_by(query) else _FINDER
+    rows, more = finder.find(connection, query, caller=account_id)
     return _snapshots(connection, rows), more
 
 
@@ -177,7 +179,7 @@ def _snapshots(connection: sa.Connection, rows: Sequence[engine.AnyRow]) -> list
 
 
 def _snapshot(row: engine.AnyRow, granted: tuple[str, ...]) -> Snapshot:
-    plain = {name: value for name, value in row._mapping.items() if name not in _DERIVED | {"state"}}  # noqa: SLF001
+    plain = {name: value for name, value in row._asdict().items() if name not in _DERIVED | {"state"}}
     return Snapshot(
         **plain,
         state=SnapshotState(row.state),

@@ -1,7 +1,8 @@
 """The database as a whole: transactions, prepared statements, migrations."""
 
 import threading
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections import namedtuple
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ class Prepared:
     """A statement that is compiled once, and then goes to the driver as it is.
 
     Its parameters are named. One that expands (IN) has as many values as it was made with, named `NAME_1` and
-    so on. What comes back is as the driver gives it: dates are text, and SQLite's yes and no are 1 and 0.
+    so on.
     """
 
     def __init__(self, statement: sa.Select[Any]) -> None:
@@ -49,10 +50,18 @@ class _Compiled:
             if (processor := bind.type.dialect_impl(dialect).bind_processor(dialect))
         }
         self._constants = {
-            name: self._processed(name, bind.value)
+            each: self._processed(each, value)
             for name, bind in compiled.binds.items()
-            if not bind.required and not bind.expanding
+            if not bind.required
+            for each, value in _values(name, bind)
         }
+        columns = statement.selected_columns
+        self._record = _record_type(columns.keys())
+        self._converters = [
+            (place, converter)
+            for place, column in enumerate(columns)
+            if (converter := column.type.dialect_impl(dialect).result_processor(dialect, None))
+        ]
 
     def arguments(self, parameters: Mapping[str, object]) -> Any:
         """The parameters as the driver takes them: by position or by name."""
@@ -60,9 +69,27 @@ class _Compiled:
         values = {**self._constants, **given}
         return values if self._order is None else [values[name] for name in self._order]
 
+    def record(self, row: Sequence[Any]) -> Any:
+        """A row as SQLAlchemy gives it: columns by name, each of its Python type."""
+        values = list(row)
+        for place, converter in self._converters:
+            values[place] = converter(values[place])
+        return self._record._make(values)
+
     def _processed(self, name: str, value: object) -> object:
         processor = self._processors.get(name) or self._processors.get(name.rpartition("_")[0])
         return processor(value) if processor else value
+
+
+def _values(name: str, bind: sa.BindParameter[Any]) -> Iterable[tuple[str, Any]]:
+    """The parameter by its name; one that expands, by the names of its values."""
+    if not bind.expanding:
+        return [(name, bind.value)]
+    return [(f"{name}_{number}", value) for number, value in enumerate(bind.value or (), 1)]
+
+
+def _record_type(columns: Sequence[str]) -> Any:
+    return namedtuple("Record", columns, rename=True)  # noqa: PYI024  the columns are known only now
 
 
 class Reader:
@@ -72,13 +99,23 @@ class Reader:
         self._connection = connection
         self._dialect = dialect
 
+    @classmethod
+    def of(cls, connection: sa.Connection) -> "Reader":
+        """In the transaction of a connection."""
+        return cls(connection.connection, connection.dialect)
+
+    def records(self, statement: Prepared, parameters: Mapping[str, object]) -> Sequence[Any]:
+        """All rows of a statement, with columns by name, each of its Python type."""
+        record = statement.on(self._dialect).record
+        return list(map(record, self._execute(statement, parameters).fetchall()))
+
     def rows(self, statement: Prepared, parameters: Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
-        """All rows of a statement."""
+        """All rows of a statement as the driver gives them: dates are text, and SQLite's booleans are 1 and 0."""
         rows: Sequence[tuple[Any, ...]] = self._execute(statement, parameters).fetchall()
         return rows
 
     def stream(self, statement: Prepared, parameters: Mapping[str, object]) -> Iterator[tuple[Any, ...]]:
-        """The rows of a statement, each found when it is asked for."""
+        """As `rows`; each is found when it is asked for."""
         with closing(self._execute(statement, parameters)) as cursor:
             yield from iter(cursor.fetchone, None)
 

@@ -13,6 +13,7 @@ from souche import ids
 from souche.db import json_sql
 from souche.db import query as engine
 from souche.db.engines.elements import JsonObject
+from souche.db.finder import Finder
 from souche.db.schema import (
     export_tasks,
     images,
@@ -62,6 +63,7 @@ FIELDS: engine.Fields = {
 
 # As `Tag.position_id`.
 ORDER = engine.Order(tags.c.creation_date, tags.c.resource_id + "/" + tags.c.key)
+_FINDER = Finder(sa.select(tags).where(tags.c.account_id == engine.CALLER), FIELDS, ORDER)
 
 
 NAMES: Final = frozenset({"tag_key", "tag_value", "tag"})
@@ -152,8 +154,7 @@ def erase(connection: sa.Connection, resource_id: str) -> None:
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Tag], bool]:
     """The account's tags that satisfy `query`, and whether more remain."""
-    select = sa.select(tags).where(tags.c.account_id == account_id)
-    rows, more = engine.find(connection, select, FIELDS, query, ORDER)
+    rows, more = _FINDER.find(connection, query, caller=account_id)
     return [_tag(row) for row in rows], more
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from souche.db import query as engine
+from souche.db.finder import Finder
 from souche.db.schema import vm_stops
 from souche.model import stop_reasons
 from souche.model.query import Query
@@ -21,6 +22,7 @@ FIELDS: engine.Fields = {
 _ORDER = engine.Order(
     vm_stops.c.stop_date, vm_stops.c.vm_id + "/" + sa.cast(vm_stops.c.generation, sa.String)
 )
+_FINDER = Finder(vm_stops.select().where(vm_stops.c.account_id == engine.CALLER), FIELDS, _ORDER)
 
 
 def record(connection: sa.Connection, vm: Vm, state_reason: str, now: datetime) -> None:
@@ -52,6 +54,5 @@ def count_by_itself(connection: sa.Connection, vm_id: str, since: datetime) -> i
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[VmStop], bool]:
     """The stops of the account's VMs that satisfy the query, oldest first; and whether more remain."""
-    own = vm_stops.select().where(vm_stops.c.account_id == account_id)
-    rows, more = engine.find(connection, own, FIELDS, query, _ORDER)
+    rows, more = _FINDER.find(connection, query, caller=account_id)
     return [VmStop(row.vm_id, row.generation, row.state_reason, row.stop_date) for row in rows], more

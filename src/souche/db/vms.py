@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from souche.db import public_ips, security_groups, tags, volumes
 from souche.db import query as engine
+from souche.db.finder import Finder
 from souche.db.schema import public_ips as public_ip_table
 from souche.db.schema import security_groups as group_table
 from souche.db.schema import vm_product_codes, vm_security_groups, vms, volume_links
@@ -65,6 +66,11 @@ FIELDS: engine.Fields = {
 }
 
 _ORDER = engine.Order(vms.c.creation_date, vms.c.vm_id)
+_OWN = vms.c.account_id == engine.CALLER
+_FINDER = Finder(vms.select().where(_OWN), FIELDS, _ORDER)
+_STATE_FINDER = Finder(
+    sa.select(vms.c.vm_id, vms.c.subregion_name, vms.c.state, vms.c.creation_date).where(_OWN), FIELDS, _ORDER
+)
 _BY_ID = vms.select().where(engine.is_wanted(vms.c.vm_id))
 _CODES = (
     vm_product_codes.select()
@@ -129,17 +135,13 @@ def all_owned(connection: sa.Connection, account_id: str, vm_ids: Collection[str
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Vm], bool]:
     """The account's VMs that satisfy the query, oldest first; and whether more remain."""
-    own = vms.select().where(vms.c.account_id == account_id)
-    rows, more = engine.find(connection, own, FIELDS, query, _ORDER)
+    rows, more = _FINDER.find(connection, query, caller=account_id)
     return _vms(connection, rows), more
 
 
 def find_states(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[VmStanding], bool]:
     """As `find`, of each VM what its state is."""
-    own = sa.select(vms.c.vm_id, vms.c.subregion_name, vms.c.state, vms.c.creation_date).where(
-        vms.c.account_id == account_id
-    )
-    rows, more = engine.find(connection, own, FIELDS, query, _ORDER)
+    rows, more = _STATE_FINDER.find(connection, query, caller=account_id)
     return [
         VmStanding(row.vm_id, row.subregion_name, VmState(row.state), row.creation_date) for row in rows
     ], more
@@ -286,7 +288,7 @@ def _vm(
     groups: tuple[GroupName, ...],
     public_ip: str | None,
 ) -> Vm:
-    columns: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    columns: dict[str, Any] = row._asdict()
     del columns["address_lease"]
     return Vm(
         **columns

@@ -6,6 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from souche.db import query as engine
+from souche.db.finder import Finder
 from souche.db.schema import volume_update_tasks as tasks
 from souche.model.query import Query
 from souche.model.volume_updates import VolumeShape, VolumeUpdate
@@ -15,6 +16,7 @@ FIELDS: engine.Fields = {"task_id": tasks.c.task_id, "volume_id": tasks.c.volume
 UNDER_WAY = (VolumeUpdateState.PENDING, VolumeUpdateState.ACTIVE)
 
 _ORDER = engine.Order(tasks.c.creation_date, tasks.c.task_id)
+_FINDER = Finder(tasks.select().where(tasks.c.account_id == engine.CALLER), FIELDS, _ORDER)
 _UNDER_WAY = tasks.select().where(engine.is_among(tasks.c.volume_id), tasks.c.state.in_(UNDER_WAY))
 
 
@@ -37,8 +39,7 @@ def get(connection: sa.Connection, task_id: str) -> VolumeUpdate | None:
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[VolumeUpdate], bool]:
     """The account's tasks that satisfy the query, oldest first; and whether more remain."""
-    own = tasks.select().where(tasks.c.account_id == account_id)
-    rows, more = engine.find(connection, own, FIELDS, query, _ORDER)
+    rows, more = _FINDER.find(connection, query, caller=account_id)
     return [_update(row) for row in rows], more
 
 

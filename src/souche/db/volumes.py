@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from souche.db import query as engine
 from souche.db import tags, volume_updates
+from souche.db.finder import Finder
 from souche.db.schema import operations, volume_links, volumes
 from souche.model.query import Query
 from souche.model.volume_updates import VolumeShape, VolumeUpdate
@@ -37,6 +38,7 @@ FIELDS: engine.Fields = {
 }
 
 _ORDER = engine.Order(volumes.c.creation_date, volumes.c.volume_id)
+_FINDER = Finder(volumes.select().where(volumes.c.account_id == engine.CALLER), FIELDS, _ORDER)
 _BY_ID = volumes.select().where(engine.is_wanted(volumes.c.volume_id))
 _OF_VMS = volumes.select().where(
     volumes.c.volume_id.in_(sa.select(volume_links.c.volume_id).where(engine.is_among(volume_links.c.vm_id)))
@@ -87,8 +89,7 @@ def owned(connection: sa.Connection, account_id: str, volume_id: str) -> Volume 
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Volume], bool]:
     """The account's volumes that satisfy the query, oldest first; and whether more remain."""
-    own = volumes.select().where(volumes.c.account_id == account_id)
-    rows, more = engine.find(connection, own, FIELDS, query, _ORDER)
+    rows, more = _FINDER.find(connection, query, caller=account_id)
     return _volumes(connection, rows), more
 
 
@@ -221,12 +222,12 @@ def _links(connection: sa.Connection, ids: Sequence[str]) -> dict[str, VolumeLin
 
 
 def _link_record(row: engine.AnyRow) -> VolumeLink:
-    columns: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    columns: dict[str, Any] = row._asdict()
     return VolumeLink(**columns | {"state": LinkState(row.state)})
 
 
 def _volume(row: engine.AnyRow, link_record: VolumeLink | None, update: VolumeUpdate | None) -> Volume:
-    columns: dict[str, Any] = dict(row._mapping)  # noqa: SLF001
+    columns: dict[str, Any] = row._asdict()
     return Volume(
         **columns
         | {
