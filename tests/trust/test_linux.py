@@ -219,6 +219,20 @@ def test_a_forced_command_weighs_less(tmp_path: Path) -> None:
     assert key.severity == Severity.LOW
 
 
+def test_a_thousand_findings_of_one_kind_hide_no_other(tmp_path: Path) -> None:
+    """A publisher who accepts the one kind would publish the other without a word."""
+    users = [f"user{number}" for number in range(6)]
+    homes = {f"home/{user}/.ssh/authorized_keys": KEY * 200 for user in users}
+    passwd = "".join(f"{user}:x:{1001 + at}:100::/home/{user}:/bin/sh\n" for at, user in enumerate(users))
+    shadow = f"root:{HASH}:19000::::::\n"
+    files = Files(
+        {**homes, "etc/passwd": PASSWD + passwd, "etc/shadow": shadow, "root/.bash_history": "ls\n"}
+    )
+    found = [each.code for each in looked(corpus.linux(tmp_path, files)).findings]
+    assert found.count("authorized-key") == 100
+    assert {"usable-password", "shell-history", "packages"} <= set(found)
+
+
 def test_files_on_other_file_systems_are_found(tmp_path: Path) -> None:
     fstab = (
         "UUID=11111111-2222-3333-4444-555555555555 / ext4 defaults 0 1\nLABEL=homes /home ext4 defaults 0 2\n"

@@ -1,6 +1,7 @@
 """The examination itself: finds the system on the disks, and runs every check."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -22,6 +23,7 @@ Check = Callable[[System], Iterable[Finding]]
 WindowsCheck = Callable[[WindowsSystem], Iterable[Finding]]
 
 MOST_FINDINGS: Final = 1000
+"""of a report, beside the first of each code"""
 MOST_OF_A_CODE: Final = 100
 MOST_TEXT: Final = 500
 MOST_NAME: Final = 255
@@ -244,12 +246,15 @@ def _unread_of(tree: Tree) -> Iterator[Finding]:
 
 
 def _bounded(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """The gravest first; of one kind no more than a hundred, and no text without end."""
+    """The gravest first; of one kind no more than a hundred, and no text without end. However many there are of one
+    kind, each other kind is told: what a publisher accepts must not hide what it does not."""
     ranks = {severity: rank for rank, severity in enumerate(Severity)}
-    numbers: dict[str, int] = {}
-    for total, each in enumerate(sorted(findings, key=lambda each: ranks[each.severity])):
-        numbers[each.code] = numbers.get(each.code, 0) + 1
-        if numbers[each.code] <= MOST_OF_A_CODE and total < MOST_FINDINGS:
+    numbers: Counter[str] = Counter()
+    kept = 0
+    for each in sorted(findings, key=lambda each: ranks[each.severity]):
+        numbers[each.code] += 1
+        if numbers[each.code] == 1 or (numbers[each.code] <= MOST_OF_A_CODE and kept < MOST_FINDINGS):
+            kept += 1
             yield _short(each)
 
 
