@@ -38,6 +38,8 @@ MOST_MODULES = 700
         (["--help"], "", "marketplace"),
         (["info", "--help"], "", "endpoints"),
         (["serve", "--help"], "", "--listen"),
+        (["status", "--help"], "", "sweeps"),
+        (["usage", "--help"], "", "--account"),
         ([], "souche im", "import"),
         ([], "souche serve --li", "--listen"),
     ],

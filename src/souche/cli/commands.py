@@ -20,6 +20,11 @@ COMMANDS: Final = {  # where each is made, and its line in the list of all
         "souche.cli.region:build_info",
         "Print the region's endpoints, as its server said at its start.",
     ),
+    "status": (
+        "souche.cli.status:build",
+        "Show how the region does, served or not: its parts, room, disks, work.",
+    ),
+    "usage": ("souche.cli.usage:build", "Show what each account takes of the region."),
     "destroy": ("souche.cli.region:build_destroy", "Remove a region that is not served."),
     "doctor": ("souche.cli.doctor:build", "Check what Souche needs of this machine."),
     "fsck": ("souche.cli.fsck:build", "Check a region, running or not."),

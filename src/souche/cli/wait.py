@@ -1,7 +1,5 @@
 """souche wait"""
 
-import os
-import ssl
 import time
 from collections.abc import Callable
 from http.client import HTTPException
@@ -9,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, Final
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
 import typer
 
+from souche.cli import asking
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag
 from souche.cli.output import told
@@ -20,7 +18,6 @@ from souche.errors import SystemFailure
 from souche.home import Facts, Home
 
 PAUSE_SECONDS: Final = 0.1
-ANSWER_SECONDS: Final = 5
 
 
 class NoAnswer(SystemFailure):
@@ -48,35 +45,21 @@ def wait(
 
 def _silent(facts: Facts) -> str | None:
     """Why nobody answers; None: somebody does."""
-    process_id = facts.get("ProcessId")
-    if not isinstance(process_id, int) or not _runs(process_id):
-        return "no server has told of itself"
-    return _unanswered(str(facts["Api"]))
+    return (
+        _unanswered(asking.beside_api(facts, "/api"))
+        if asking.runs(facts)
+        else "no server has told of itself"
+    )
 
 
-def _runs(process_id: int) -> bool:
-    """Whether there is such a process; the facts of a server that was killed are still there."""
+def _unanswered(url: str) -> str | None:
+    """Why the API does not answer; None: it does."""
+    netloc = urlsplit(url).netloc
     try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
-
-
-def _unanswered(api: str) -> str | None:
-    """Why the API does not answer; None: it does. Nothing is sent that has to be kept secret, so a certificate that
-    nobody vouches for is as good as any."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    opener = build_opener(ProxyHandler({}), HTTPSHandler(context=context))
-    parts = urlsplit(api)
-    try:
-        opener.open(f"{parts.scheme}://{parts.netloc}/api", timeout=ANSWER_SECONDS).close()
+        asking.opener().open(url, timeout=asking.ANSWER_SECONDS).close()
     except HTTPError as error:
         error.close()
-        return f"{parts.netloc} answers {error.code}"
+        return f"{netloc} answers {error.code}"
     except (OSError, HTTPException) as error:
-        return f"{parts.netloc} does not: {str(error) or type(error).__name__}"
+        return f"{netloc} does not: {str(error) or type(error).__name__}"
     return None

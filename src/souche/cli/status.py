@@ -1,0 +1,160 @@
+"""souche status"""
+
+import json as encoding
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from souche.cli.composition import Administered, Composition
+from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.output import told
+from souche.faults import Faults
+from souche.home import Facts, Home
+from souche.room import usage_of
+
+if TYPE_CHECKING:
+    from souche.storage.base import Stock
+
+
+@dataclass(frozen=True)
+class Server:
+    """What the server says of itself. `checks`: whether each part is ready, by name; None: it does not answer.
+    `sweeps`: None where it has no metrics, or they do not answer."""
+
+    checks: dict[str, bool] | None
+    sweeps: list[dict[str, Any]] | None
+
+
+def build(composition: Composition) -> Callable[[Path, bool], None]:
+    """The command that shows how a region does."""
+
+    def status(home: HomeFlag, json: JsonFlag = False) -> None:
+        """Show how the region does, served or not: its parts, room, disks, work under way, VMs, trash, sweeps, and
+        faults on purpose."""
+        from souche.cli.status_page import print_status
+
+        with told(), composition.administer(home) as administered:
+            facts = _facts(Home(home.resolve()), administered)
+        if json:
+            print(encoding.dumps(facts))
+        else:
+            print_status(facts)
+
+    return status
+
+
+def _facts(home: Home, administered: Administered) -> dict[str, Any]:
+    from souche.app import figures
+    from souche.cli import asking
+
+    facts = home.told()
+    is_served = administered.is_served()
+    server = _server(facts) if is_served and asking.runs(facts) else Server(None, None)
+    found = figures.read(administered.region)
+    stock = administered.volumes.stock()
+    return {
+        "Region": facts.get("Region"),
+        "Home": str(home.path),
+        "Served": is_served,
+        "ProcessId": facts.get("ProcessId") if is_served else None,
+        "Api": facts.get("Api") if is_served else None,
+        "Checks": server.checks,
+        "Database": _database(home, administered),
+        "ObjectStore": _object_store(facts),
+        "Compute": facts.get("Compute"),
+        "FaultsAllowed": bool(facts.get("AllowFaults")),
+        "Faults": len(Faults(home.faults).every()),
+        "Media": list(_media(home)),
+        "ReserveBytes": administered.region.room.reserve_bytes,
+        **_disks(stock),
+        "Vms": dict(found.vms),
+        "UnderWay": [
+            {"Kind": each.workflow, "Count": each.count, "OldestSeconds": round(each.oldest_seconds, 1)}
+            for each in found.under_way
+        ],
+        "Sweeps": server.sweeps,
+    }
+
+
+def _server(facts: Facts) -> Server:
+    from souche.cli import asking  # what help does without
+
+    text = asking.read(asking.beside_api(facts, "/readyz"))
+    checks = None
+    if text is not None:
+        try:
+            checks = {name: bool(each["Ready"]) for name, each in encoding.loads(text)["Checks"].items()}
+        except (ValueError, KeyError, TypeError):  # another program's answer
+            checks = None
+    url = facts.get("Metrics")
+    metrics = asking.read(str(url)) if url else None
+    return Server(checks, None if metrics is None else _sweeps(metrics.decode()))
+
+
+def _sweeps(metrics: str) -> list[dict[str, Any]]:
+    """What the metrics have of each sweep."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    names = {
+        "souche_sweep_last_success_timestamp_seconds": "LastSuccessSeconds",
+        "souche_sweep_interval_seconds": "IntervalSeconds",
+        "souche_sweep_failures_total": "Failures",
+    }
+    found: dict[str, dict[str, Any]] = {}
+    for family in text_string_to_metric_families(metrics):
+        for sample in family.samples:
+            if sample.name in names:
+                found.setdefault(sample.labels["sweep"], {})[names[sample.name]] = sample.value
+    now = time.time()
+    return [
+        {
+            "Sweep": name,
+            "LastSuccessSeconds": round(now - last, 1)
+            if (last := values.get("LastSuccessSeconds"))
+            else None,
+            "IntervalSeconds": values.get("IntervalSeconds"),
+            "Failures": int(values.get("Failures", 0)),
+        }
+        for name, values in sorted(found.items())
+    ]
+
+
+def _database(home: Home, administered: Administered) -> dict[str, Any]:
+    if not administered.region.store.database.is_local:
+        return {"Kind": "PostgreSQL", "Bytes": None}
+    files = home.path.glob(f"{home.database.name}*")
+    return {"Kind": "SQLite", "Bytes": sum(file.stat().st_size for file in files if file.exists())}
+
+
+def _object_store(facts: Facts) -> dict[str, Any] | None:
+    """None: the region has none, or was never served."""
+    if not facts.get("Oos"):
+        return None
+    return {"Kind": "embedded" if facts.get("OosListen") else "another service", "Endpoint": facts["Oos"]}
+
+
+def _media(home: Home) -> Iterator[dict[str, Any]]:
+    """Each medium once, with the folders of the home that are on it."""
+    folders: dict[int, list[str]] = {}
+    places = home.media()
+    for name, folder in places.items():
+        folders.setdefault(folder.stat().st_dev, []).append(name)
+    for names in folders.values():
+        usage = usage_of(places[names[0]])
+        yield {"Folders": names, "UsedBytes": usage.used_bytes, "FreeBytes": usage.free_bytes}
+
+
+def _disks(stock: "Stock") -> dict[str, Any]:
+    trash_bytes = sum(size for users, size in stock.shares.items() if users and users <= stock.trashed)
+    return {
+        "Layers": {
+            "Count": stock.layers,
+            "OwnBytes": stock.own_bytes,
+            "SharedBytes": stock.shared_bytes,
+            "UnnamedBytes": stock.unnamed_bytes,
+            "LongestChain": max(stock.files.values(), default=0),
+        },
+        "Trash": {"Disks": len(stock.trashed), "Bytes": trash_bytes},
+    }
