@@ -19,7 +19,7 @@ from souche.trust.disks.tree import Tree
 from souche.trust.engine import Facts
 from tests.trust import corpus, windows
 from tests.trust.bad_system import BAD, LINKS
-from tests.trust.corpus import HASH, KEY, PASSWD, PRIVATE_KEY, SECRET, Files, FileSource
+from tests.trust.corpus import GOOD, HASH, KEY, PASSWD, PRIVATE_KEY, SECRET, Files, FileSource
 
 FACTS = Facts(("legacy",), date(2026, 11, 28))
 
@@ -123,6 +123,20 @@ def test_what_is_listed_tells_no_secret(bad: list[Deed]) -> None:
 
 def test_of_a_good_system_nothing_is_changed(tmp_path: Path) -> None:
     assert deeds(corpus.linux(tmp_path)) == []
+
+
+def test_what_lies_below_a_mount_point_is_removed_too(tmp_path: Path) -> None:
+    """A launch that does not mount what fstab names would have it."""
+    fstab = f"{GOOD['etc/fstab']}LABEL=homes /home ext4 defaults 0 2\n"
+    mine = {"home/outscale/.ssh/authorized_keys": KEY, "home/outscale/.bash_history": "ls\n"}
+    root = corpus.ext(tmp_path / "root.img", Files({"etc/fstab": fstab, **mine}))
+    homes = Files({"outscale/.ssh/authorized_keys": KEY}, base={})
+    home = corpus.ext(tmp_path / "home.img", homes, "ext4", 4, "-L", "homes")
+    planned = deeds(corpus.disk(tmp_path / "disk.raw", root, home))
+    places = {(change.node.path, change.node.found.place.name) for each in planned for change in each.changes}
+    assert {path for path, _ in places} == {f"/{name}" for name in mine}
+    assert len(places) == len(mine) + 1
+    assert len(planned) == len(places)
 
 
 LED_ASTRAY: list[tuple[str, Files]] = [

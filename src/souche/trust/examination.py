@@ -136,12 +136,19 @@ def _linux(layout: Layout, root: Found, facts: Facts) -> Looked:
     system = System(tree, layout, facts.boot_modes, facts.today)
     findings = [each for check in LINUX_CHECKS for each in _guarded(check, system)]
     findings += [*_unread_of(tree), *_named_twice(layout, root)]
-    below = Tree({"/": root})
-    if any(below.children(path) for path in tree.mounts if path != "/"):
-        bare = replace(system, tree=below)
+    bare = without_mounts(system)
+    if bare is not None:
         found = (each for check in LINUX_CHECKS if check in EXPOSED for each in _guarded(check, bare))
         findings += [each for each in found if each not in findings]
     return Looked("linux", release.name_of(system), [_of_user(system, each) for each in findings])
+
+
+def without_mounts(system: System) -> System | None:
+    """The system with its root file system alone; None: nothing lies below its mount points. A launch need not mount
+    what fstab names."""
+    bare = Tree({"/": system.tree.mounts["/"]})
+    has_more = any(bare.children(path) for path in system.tree.mounts if path != "/")
+    return replace(system, tree=bare) if has_more else None
 
 
 def _of_user(system: System, each: Finding) -> Finding:

@@ -1,6 +1,6 @@
 """Everything that is changed in the system of an image."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Final
 
 from souche.refusals import CannotClean
@@ -9,19 +9,23 @@ from souche.trust.cleaning.changes import Deed, deed
 from souche.trust.disks.layout import Found, Layout
 from souche.trust.disks.tree import Tree
 from souche.trust.engine import Facts
-from souche.trust.examination import is_linux, is_windows, mounts_of
+from souche.trust.examination import is_linux, is_windows, mounts_of, without_mounts
 from souche.trust.linux import release
 from souche.trust.linux.system import System
 
 Part = Callable[[System], Iterable[Deed]]
 
-PARTS: Final[Sequence[Part]] = (
+EXPOSED: Final[Sequence[Part]] = (
     accounts.authorized_keys,
     accounts.passwords,
     secrets.host_keys,
     secrets.private_keys,
     secrets.credentials,
     secrets.histories,
+)
+"""What is removed below mount points too, since the report finds it there (`examination.EXPOSED`)."""
+PARTS: Final[Sequence[Part]] = (
+    *EXPOSED,
     identity.machine_id,
     identity.cloud_init_data,
     identity.addresses,
@@ -57,8 +61,19 @@ def name_of(system: System) -> str:
 def deeds(system: System) -> list[Deed]:
     """All that is to be done to a system, and what is left as it is: what cannot be read, too."""
     planned = [each for part in PARTS for each in part(system)]
+    bare = without_mounts(system)
+    if bare is not None:
+        known = set(map(_key, planned))
+        planned += [each for part in EXPOSED for each in part(bare) if _key(each) not in known]
     left = "This was left as it is: it cannot be read, or there is too much of it."
     return planned + [deed("unreadable", path, left) for path in system.tree.unread]
+
+
+def _key(each: Deed) -> Hashable:
+    """Equal for the same deed on the same files: an entry of a file is another one each time it is looked for."""
+    return each.done, tuple(
+        (change.how, change.node.path, change.node.found.place) for change in each.changes
+    )
 
 
 def unread(layout: Layout) -> list[Deed]:
