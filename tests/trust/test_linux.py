@@ -211,12 +211,36 @@ def test_only_the_code_that_was_made_bad_is_found(tmp_path: Path) -> None:
     assert broken == ["no-user-keys"]
 
 
-def test_a_forced_command_weighs_less(tmp_path: Path) -> None:
-    files = Files({"root/.ssh/authorized_keys": f'no-pty,command="echo no" {KEY}'})
+LOGIN = r"echo \"Please login as the user outscale rather than root\";echo;sleep 10;exit 142"
+
+
+@pytest.mark.parametrize(
+    ("options", "severity"),
+    [
+        ('no-pty,command="echo no"', Severity.LOW),
+        (f'no-port-forwarding,no-pty,command="{LOGIN}"', Severity.LOW),
+        ('COMMAND="/usr/bin/rrdtool dump a,b",from="198.51.100.0/24"', Severity.LOW),
+        ('environment="A=command=1"', Severity.HIGH),
+        ('from="*,command=no"', Severity.HIGH),
+        ("command=no", Severity.HIGH),
+        ('command="/bin/bash -i"', Severity.HIGH),
+        ('command="sh -c \\"$SSH_ORIGINAL_COMMAND\\""', Severity.HIGH),
+    ],
+)
+def test_a_forced_command_weighs_less_where_it_holds_the_key_back(
+    options: str, severity: Severity, tmp_path: Path
+) -> None:
+    files = Files({"root/.ssh/authorized_keys": f"{options} {KEY}"})
     (key,) = (
         each for each in looked(corpus.linux(tmp_path, files)).findings if each.code == "authorized-key"
     )
-    assert key.severity == Severity.LOW
+    assert key.severity == severity
+
+
+def test_keys_that_are_held_back_hide_none_that_opens_the_account(tmp_path: Path) -> None:
+    files = Files({"root/.ssh/authorized_keys": f'command="echo no" {KEY}' * 300 + KEY})
+    found = looked(corpus.linux(tmp_path, files)).findings
+    assert Severity.HIGH in [each.severity for each in found if each.code == "authorized-key"]
 
 
 def test_a_thousand_findings_of_one_kind_hide_no_other(tmp_path: Path) -> None:

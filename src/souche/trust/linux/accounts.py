@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -16,6 +17,10 @@ KEY_TYPES: Final = ("ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-", "rsa-sha2-")
 DEFAULT_KEY_FILES: Final = (".ssh/authorized_keys", ".ssh/authorized_keys2")
 TOKENS: Final = re.compile(r"%[%huU]")
 MOST_KEYS: Final = 200
+"""of a file, that open an account, and as many that may run one command"""
+SHELL: Final = re.compile(
+    r"(?<![\w.-])(?:(?:ba|da|z|k|c|tc|a|fi)?sh|su|sudo|eval|SSH_ORIGINAL_COMMAND|SHELL)(?![\w.-])"
+)
 MOST_RULE_FILES: Final = 256
 INCLUDES: Final = re.compile(r"[@#]include(dir)?[ \t]+[\"']?([^\s\"']+)")
 DES_HASH: Final = re.compile(r"[./0-9A-Za-z]{13}(?:[./0-9A-Za-z]{11}){0,15}(?![./0-9A-Za-z])")
@@ -70,22 +75,47 @@ def key_file(pattern: str, user: User) -> str:
 
 
 def _keys(system: System, path: str, user: User) -> Iterator[Finding]:
-    number = 0
+    numbers = Counter[bool]()
     for line in system.tree.lines(path):
         fields = line.split()
         at = next((index for index, each in enumerate(fields) if each.startswith(KEY_TYPES)), None)
         if line.lstrip().startswith("#") or at is None or at + 1 >= len(fields):
             continue
-        number += 1
-        if number > MOST_KEYS:
-            return
+        held_back = is_held_back(line)
+        numbers[held_back] += 1
+        if numbers[held_back] > MOST_KEYS:
+            continue
         print_of = fingerprint(fields[at + 1])
-        held_back = "command=" in line[: line.index(fields[at])]
         text = f"A key of type {fields[at]} opens the account '{user.name}' of every launch."
         if held_back:
             text = f"A key of type {fields[at]} may run one command as '{user.name}' in every launch."
         severity = Severity.LOW if held_back else None
         yield finding("authorized-key", path, text, fingerprint=print_of, severity=severity, user=user.name)
+
+
+def is_held_back(line: str) -> bool:
+    """Whether the key of a line can do no more than run one command, which is neither a shell nor what its holder asks
+    for. A line that OpenSSH would not read so counts as one that opens the account."""
+    options, rest = _options(line.lstrip(" \t"))
+    if not rest.lstrip(" \t").startswith(KEY_TYPES):
+        return False
+    commands = [each.partition("=")[2] for each in options if each.lower().startswith('command="')]
+    return bool(commands) and not any(map(SHELL.search, commands))
+
+
+def _options(text: str) -> tuple[list[str], str]:
+    """The options before a key, and what follows them, as OpenSSH takes them apart (auth2-pubkeyfile.c)."""
+    quoted, begun, at, options = False, 0, 0, list[str]()
+    while at < len(text) and (quoted or text[at] not in " \t"):
+        if text.startswith('\\"', at):
+            at += 1
+        elif text[at] == '"':
+            quoted = not quoted
+        elif text[at] == "," and not quoted:
+            options.append(text[begun:at])
+            begun = at + 1
+        at += 1
+    return [*options, text[begun:at]], text[at:]
 
 
 def fingerprint(encoded: str) -> str:
