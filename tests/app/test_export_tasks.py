@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from souche.app import access_keys as keys
-from souche.app import export_tasks, images, quotas, snapshots
+from souche.app import accounts, export_tasks, images, quotas, snapshots
 from souche.app.export_tasks import ApiKey, Target
 from souche.app.region import Region
 from souche.db import access_keys
@@ -189,6 +189,18 @@ def test_a_key_that_opens_nothing_means_no_bucket_here(
     clock.advance(minutes=1)
     for key in (ApiKey(inactive.access_key_id, secret), ApiKey(expired.access_key_id, other_secret)):
         assert export_of(region, alice, replace(TARGET, api_key=key)).bucket_account_id is None
+
+
+def test_a_key_of_a_disabled_account_means_no_bucket_here(
+    region: Region, alice: Principal, bob: Principal
+) -> None:
+    key, secret = keys.create(region, bob)
+    target = replace(TARGET, api_key=ApiKey(key.access_key_id, secret))
+    account = accounts.known(region, bob.account_id)
+    accounts.set_disabled(region, account, disabled=True)
+    assert export_of(region, alice, target).bucket_account_id is None
+    accounts.set_disabled(region, account, disabled=False)
+    assert export_of(region, alice, target).bucket_account_id == bob.account_id
 
 
 def test_a_key_of_no_account_is_kept_sealed(region: Region, alice: Principal, bob: Principal) -> None:

@@ -14,7 +14,7 @@ from souche.app.block_devices import check_completed
 from souche.app.found import Found
 from souche.app.images import check_available
 from souche.app.region import Region, Work
-from souche.db import access_keys, export_tasks, images, tags
+from souche.db import access_keys, accounts, export_tasks, images, tags
 from souche.db.transactions import Transaction
 from souche.model.accounts import AccessKey, Principal
 from souche.model.disks import DiskFormat
@@ -186,12 +186,15 @@ def _new(region: Region, work: Work, who: Principal, target: Target, kind: str) 
 
 
 def bucket_account(region: Region, work: Work, who: Principal, key: ApiKey | None) -> str | None:
-    """The account here whose bucket is meant; None for a key of no account here, or with a wrong secret, which the
-    export will find out."""
+    """The account here whose bucket is meant; None for a key of no account here, with a wrong secret, or that opens
+    nothing (it or its account is disabled), which the export will find out."""
     if key is None:
         return who.account_id
     known = access_keys.get(work.connection, key.access_key_id)
-    return known.account_id if known and _opens(region, known, key.secret_key) else None
+    if known is None or not _opens(region, known, key.secret_key):
+        return None
+    account = accounts.get(work.connection, known.account_id)
+    return None if account is None or account.disabled else account.account_id
 
 
 def _opens(region: Region, known: AccessKey, secret_key: str) -> bool:
