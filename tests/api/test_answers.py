@@ -3,21 +3,25 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from souche.api import actions
+from souche.api import actions, cached_pages
 from souche.api import answers as api_answers
 from souche.api.answers import CACHED, ON_EVENT_LOOP, fits_event_loop
-from souche.api.dispatch import SHORT_BODY
+from souche.api.dispatch import SHORT_BODY, Call
+from souche.app import vms
 from souche.app.region import Region
 from souche.db import images
 from souche.db.engines import sqlite
+from souche.errors import OutOfTime
 from souche.model.accounts import Principal
 from souche.model.permissions import Permissions
+from souche.model.query import Query
 from tests.support.client import Client, answers_of
-from tests.support.resources import make_image
+from tests.support.resources import make_image, make_snapshot, make_vm
 
 
 def ask(region: Region, who: Principal, action: str, body: bytes = b"{}") -> Any:
@@ -115,26 +119,43 @@ def test_an_image_that_is_known_is_not_shown_to_who_may_not_see_it(client: Clien
 @pytest.mark.parametrize("action", sorted(ON_EVENT_LOOP))
 @pytest.mark.parametrize("body", [b"{}", b'{"DryRun": true}', b'{"ResultsPerPage": 1}'])
 def test_what_is_answered_at_once_is_answered_as_by_a_thread(
-    client: Client, alice: Principal, action: str, body: bytes
+    client: Client, alice: Principal, monkeypatch: pytest.MonkeyPatch, action: str, body: bytes
 ) -> None:
+    monkeypatch.setattr(api_answers, "LOOP_SECONDS", 60)
     for name in ("one", "two"):
         make_image(client.region, alice, name)
+        make_vm(client.region, alice)
+        make_snapshot(client.region, alice)
     answers = answers_of(client.region)
     question = (actions.outscale_action(action), alice, body, "first")
     assert answers.on_event_loop(*question) == answers.answer(*question)
 
 
+TABLES = {"ReadImages": "images", "ReadSnapshots": "snapshots", "ReadVms": "vms", "ReadVolumes": "volumes"}
+
+
+@pytest.mark.parametrize("action", sorted(ON_EVENT_LOOP))
 def test_what_takes_longer_is_left_to_a_thread(
-    region: Region, alice: Principal, monkeypatch: pytest.MonkeyPatch, on_both: str
+    region: Region, alice: Principal, monkeypatch: pytest.MonkeyPatch, on_both: str, action: str
 ) -> None:
-    question = (actions.outscale_action("ReadImages"), alice, b"{}", "first")
+    question = (actions.outscale_action(action), alice, b"{}", "first")
     monkeypatch.setattr(api_answers, "LOOP_SECONDS", 0)
     monkeypatch.setattr(sqlite, "STEPS_BETWEEN_LOOKS", 1)
     with region.store.begin() as connection:
         if on_both == "postgresql":  # else it may answer within the millisecond that is its shortest limit
-            connection.exec_driver_sql("LOCK TABLE images")
+            connection.exec_driver_sql(f"LOCK TABLE {TABLES[action]}")
         assert answers_of(region).on_event_loop(*question) is None
     assert answers_of(region).answer(*question)
+
+
+def test_what_has_been_found_in_time_is_shown_in_time(region: Region, alice: Principal) -> None:
+    """The database's limit does not bound the work in Python."""
+    make_vm(region, alice)
+    call = Call(region, alice, {}, "id", time_limit=60)
+    with vms.open_page(region, alice, Query()) as page:
+        assert len(cached_pages.shown(call, page, lambda *_: {})) == 1
+        with pytest.raises(OutOfTime):
+            cached_pages.shown(replace(call, time_limit=0), page, lambda *_: {})
 
 
 def test_what_may_take_longer_is_not_tried() -> None:

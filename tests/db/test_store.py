@@ -80,6 +80,13 @@ def test_what_takes_too_long_is_broken_off(store: Store) -> None:
         reader.rows(Prepared(sa.select(sa.func.count()).select_from(numbers)), {})
 
 
+def test_a_read_of_sqlalchemy_is_broken_off_too(store: Store) -> None:
+    numbers = sa.select(sa.literal(1).label("number")).cte("numbers", recursive=True)
+    numbers = numbers.union_all(sa.select(numbers.c.number + 1))  # without an end
+    with pytest.raises(OutOfTime), store.read(0.01) as connection:
+        connection.scalar(sa.select(sa.func.count()).select_from(numbers))
+
+
 def test_the_next_reader_has_all_the_time_that_it_takes(store: Store) -> None:
     many = [{"thing": str(number), "blue": False} for number in range(20_000)]
     with store.begin() as connection:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from souche.api import actions, errors
-from souche.api.answers import Answers, encoded
+from souche.api.answers import ON_EVENT_LOOP, Answers, encoded
 from souche.api.dispatch import dispatch
 from souche.api.json_cache import JsonCache
 from souche.app.region import Region
@@ -61,14 +61,14 @@ class Client:
         cached = answers.cached(*question)
         told: dict[str, Any] = json.loads(answers.answer(*question))
         assert cached is None or json.loads(cached) == told, "a cached answer holds no more"
-        if action == "ReadImages":
-            assert told == self._without_cache(body), "the JSON of a resource holds no more"
+        if action in ON_EVENT_LOOP:
+            assert told == self._without_cache(action, body), "the JSON of a resource holds no more"
         return told
 
-    def _without_cache(self, body: bytes) -> dict[str, Any]:
-        """What ReadImages answers when nothing is cached."""
+    def _without_cache(self, action: str, body: bytes) -> dict[str, Any]:
+        """What a Read action answers when nothing is cached."""
         question = (self.region, self.who, body, str(uuid.UUID(int=1)))
-        return json.loads(encoded(dispatch(actions.outscale_action("ReadImages"), *question)))  # type: ignore[no-any-return]
+        return json.loads(encoded(dispatch(actions.outscale_action(action), *question)))  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ CACHED: Final = frozenset(
 
 # Reads that take a time limit, and so can run on the event loop. A thread for each costs more than the read itself,
 # since Python's threads take turns: ReadImages took three times as long in threads.
-ON_EVENT_LOOP: Final = frozenset({"ReadImages"})
+ON_EVENT_LOOP: Final = frozenset({"ReadImages", "ReadSnapshots", "ReadVms", "ReadVolumes"})
 
 # Every other request waits as long: two turns of a thread, which Python gives 5 ms each.
 LOOP_SECONDS: Final = 2 * sys.getswitchinterval()

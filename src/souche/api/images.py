@@ -3,9 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
-import msgspec
-
-from souche.api import block_devices, dates, filters, pages, permissions, tags
+from souche.api import block_devices, cached_pages, dates, filters, pages, permissions, tags
 from souche.api.dispatch import Call
 from souche.api.words import WORDS
 from souche.app import image_copies, image_imports, image_pages, images
@@ -13,7 +11,6 @@ from souche.app import tags as app_tags
 from souche.app.image_copies import Copy
 from souche.app.images import Change, FromSnapshots, FromVm, ImageSettings
 from souche.model.images import Image
-from souche.model.query import PageRow
 from souche.model.tags import Tag
 from souche.refusals import IncompatibleParameters, MissingParameter
 
@@ -120,20 +117,7 @@ def read_images(call: Call) -> Mapping[str, object]:
     request = cast("Request", call.request)
     query = pages.query(request, filters.conditions("ReadImages", request))
     with image_pages.open_page(call.region, call.who, query, call.time_limit) as page:
-        versions = {_cache_key(row): row.version for row in page.rows}
-        shown = call.cache.resources.get(versions.items()) if call.cache else {}
-        for row, image, tagged in page.read(row for row in page.rows if _cache_key(row) not in shown):
-            key, text = _cache_key(row), msgspec.json.encode(view(image, tagged))
-            shown[key] = text
-            if call.cache:
-                call.cache.resources.put(key, row.version, text)
-    end = page.rows[-1].position if page.more else None
-    return {"Images": [msgspec.Raw(shown[key]) for key in versions], **pages.after(end)}
-
-
-def _cache_key(row: PageRow) -> str:
-    """The owner is shown more than others are."""
-    return f"{row.resource_id}/own" if row.is_own else row.resource_id
+        return {"Images": cached_pages.shown(call, page, view), **pages.after(page.end)}
 
 
 def update_image(call: Call) -> Mapping[str, object]:

@@ -3,14 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
-from souche.api import dates, filters, pages, permissions, schemas, tags
+from souche.api import cached_pages, dates, filters, pages, permissions, schemas, tags
 from souche.api.dispatch import Call
 from souche.api.words import WORDS
 from souche.app import snapshot_imports, snapshots
 from souche.app import tags as app_tags
 from souche.app.snapshot_imports import FromUrl
 from souche.app.snapshots import Copy, FromVolume
-from souche.model.query import Position
 from souche.model.snapshots import Snapshot
 from souche.model.tags import Tag
 from souche.refusals import IncompatibleParameters, MissingParameter
@@ -86,17 +85,8 @@ def read_snapshots(call: Call) -> Mapping[str, object]:
     """The snapshots that the caller may use."""
     request = cast("Request", call.request)
     query = pages.query(request, filters.conditions("ReadSnapshots", request))
-    found = snapshots.find(call.region, call.who, query)
-    return {
-        "Snapshots": [
-            view(snapshot, found.tags.get(snapshot.snapshot_id, ())) for snapshot in found.resources
-        ],
-        **pages.following(found.resources, _position, more=found.more),
-    }
-
-
-def _position(snapshot: Snapshot) -> Position:
-    return Position(snapshot.creation_date, snapshot.snapshot_id)
+    with snapshots.open_page(call.region, call.who, query, call.time_limit) as page:
+        return {"Snapshots": cached_pages.shown(call, page, view), **pages.after(page.end)}
 
 
 def update_snapshot(call: Call) -> Mapping[str, object]:

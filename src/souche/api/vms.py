@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
-from souche.api import block_devices, dates, filters, pages, tags
+from souche.api import block_devices, cached_pages, dates, filters, pages, tags
 from souche.api.dispatch import Call
 from souche.api.request_errors import NoSuchNic, NoSuchSubnet
 from souche.api.words import WORDS
@@ -108,11 +108,11 @@ def read_vms(call: Call) -> Mapping[str, object]:
     """The caller's VMs, those terminated within the last hour among them."""
     request = cast("Request", call.request)
     query = pages.query(request, filters.conditions("ReadVms", request))
-    found = vms.find(call.region, call.who, query)
-    return {
-        "Vms": [view(vm, found.tags.get(vm.vm_id, ()), call.region.name) for vm in found.resources],
-        **pages.following(found.resources, _position, more=found.more),
-    }
+    with vms.open_page(call.region, call.who, query, call.time_limit) as page:
+        return {
+            "Vms": cached_pages.shown(call, page, lambda vm, tagged: view(vm, tagged, call.region.name)),
+            **pages.after(page.end),
+        }
 
 
 def read_vms_state(call: Call) -> Mapping[str, object]:
@@ -137,7 +137,7 @@ def _state_view(vm: VmStanding) -> dict[str, object]:
     }
 
 
-def _position(vm: Vm | VmStanding) -> Position:
+def _position(vm: VmStanding) -> Position:
     return Position(vm.creation_date, vm.vm_id)
 
 

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
-from souche.api import dates, filters, pages, tags
+from souche.api import cached_pages, dates, filters, pages, tags
 from souche.api.dispatch import Call
 from souche.app import volumes
 from souche.app.volumes import Create, Link
-from souche.model.query import Position
 from souche.model.tags import Tag
 from souche.model.volumes import Volume, VolumeLink
 
@@ -42,15 +41,8 @@ def read_volumes(call: Call) -> Mapping[str, object]:
     """The caller's volumes."""
     request = cast("Request", call.request)
     query = pages.query(request, filters.conditions("ReadVolumes", request))
-    found = volumes.find(call.region, call.who, query)
-    return {
-        "Volumes": [view(volume, found.tags.get(volume.volume_id, ())) for volume in found.resources],
-        **pages.following(found.resources, _position, more=found.more),
-    }
-
-
-def _position(volume: Volume) -> Position:
-    return Position(volume.creation_date, volume.volume_id)
+    with volumes.open_page(call.region, call.who, query, call.time_limit) as page:
+        return {"Volumes": cached_pages.shown(call, page, view), **pages.after(page.end)}
 
 
 def delete_volume(call: Call) -> Mapping[str, object]:

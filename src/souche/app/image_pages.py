@@ -1,43 +1,26 @@
 """Pages of the images that a caller may launch (reference section 2, ReadImages)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 from souche.app import image_names
 from souche.app.found import Found
+from souche.app.open_pages import OpenPage
 from souche.app.region import Region
 from souche.db import images
 from souche.db.store import Reader
 from souche.model.accounts import Principal
 from souche.model.images import Image
-from souche.model.query import PageRow, Query
+from souche.model.query import Query
 from souche.model.tags import Tag
-
-
-@dataclass(frozen=True)
-class OpenPage:
-    """A page of images in a transaction that is open: which images it has, oldest first, and whether more remain."""
-
-    region: Region
-    who: Principal
-    reader: Reader
-    rows: Sequence[PageRow]
-    more: bool
-
-    def read(self, rows: Iterable[PageRow]) -> Iterator[tuple[PageRow, Image, Sequence[Tag]]]:
-        """The images of some of the rows, in any order, as the caller may see them; the tags of the caller's own
-        only."""
-        wanted = {row.resource_id: row for row in rows}
-        for image_id, (image, tagged) in images.read(self.reader, wanted).items():
-            row = wanted[image_id]
-            yield row, seen_by(self.region, self.who, image), tagged if row.is_own else ()
 
 
 @contextmanager
 def open_page(
     region: Region, who: Principal, query: Query, time_limit: float | None = None
-) -> Iterator[OpenPage]:
+) -> Iterator[OpenPage[Image]]:
     """A page of what the caller may launch. The transaction ends with the context: what is read of the page's images
     is of the moment in which the page was found.
 
@@ -46,7 +29,14 @@ def open_page(
     """
     with region.store.reader(time_limit) as reader:
         rows, more = image_names.find(reader, who, query)
-        yield OpenPage(region, who, reader, rows, more)
+        yield OpenPage(rows, more, partial(_images, region, who, reader))
+
+
+def _images(
+    region: Region, who: Principal, reader: Reader, image_ids: Collection[str]
+) -> dict[str, tuple[Image, Sequence[Tag]]]:
+    found = images.read(reader, image_ids)
+    return {image_id: (seen_by(region, who, image), tagged) for image_id, (image, tagged) in found.items()}
 
 
 def find(region: Region, who: Principal, query: Query) -> Found[Image]:

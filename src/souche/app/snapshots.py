@@ -1,13 +1,15 @@
 """Snapshots: made from a volume or by copy; shared, found and deleted (reference section 3)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from souche import ids
 from souche.app import client_tokens, going_volumes, lookup, quotas, texts
 from souche.app.block_devices import check_completed
 from souche.app.client_tokens import Command
-from souche.app.found import Found
+from souche.app.open_pages import OpenPage
 from souche.app.permissions import PermissionsChange, check_account_ids
 from souche.app.region import Region, Work
 from souche.db import disk_imports, export_tasks, images, snapshots, tags, volumes
@@ -15,6 +17,7 @@ from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.query import Condition, Query
 from souche.model.snapshots import Snapshot
+from souche.model.tags import Tag
 from souche.operations.snapshots import copy_snapshot, create_snapshot, delete_snapshot
 from souche.refusals import (
     OtherRegion,
@@ -176,13 +179,24 @@ def _check_deletable(work: Work, snapshot: Snapshot) -> None:
         )
 
 
-def find(region: Region, who: Principal, query: Query) -> Found[Snapshot]:
-    """What the caller may use, oldest first; the tags of the caller's own."""
-    with region.store.read() as connection:
-        page, more = snapshots.find(connection, who.account_id, query)
-        own = [each.snapshot_id for each in page if each.account_id == who.account_id]
-        tagged = tags.of_resources(connection, own)
-    return Found(page, tagged, more)
+@contextmanager
+def open_page(
+    region: Region, who: Principal, query: Query, time_limit: float | None = None
+) -> Iterator[OpenPage[Snapshot]]:
+    """A page of what the caller may use, as `image_pages.open_page`."""
+    with region.store.read(time_limit) as connection:
+        rows, more = snapshots.find_page(connection, who.account_id, query)
+        yield OpenPage(rows, more, partial(_snapshots, connection))
+
+
+def _snapshots(
+    connection: Transaction, snapshot_ids: Collection[str]
+) -> dict[str, tuple[Snapshot, Sequence[Tag]]]:
+    tagged = tags.of_resources(connection, snapshot_ids)
+    return {
+        snapshot.snapshot_id: (snapshot, tagged.get(snapshot.snapshot_id, ()))
+        for snapshot in snapshots.read(connection, snapshot_ids)
+    }
 
 
 def problems(region: Region, who: Principal, snapshot_ids: Sequence[str] | None) -> list[Snapshot]:
@@ -190,7 +204,9 @@ def problems(region: Region, who: Principal, snapshot_ids: Sequence[str] | None)
     conditions = [Condition("account_id", [who.account_id]), Condition("state", [SnapshotState.ERROR])]
     if snapshot_ids is not None:
         conditions.append(Condition("snapshot_id", snapshot_ids))
-    return find(region, who, Query(tuple(conditions))).resources
+    with region.store.read() as connection:
+        found, _ = snapshots.find(connection, who.account_id, Query(tuple(conditions)))
+    return found
 
 
 def _check_texts(command: FromVolume | Copy) -> None:

@@ -1,7 +1,9 @@
 """VMs once they are launched: found, changed, read from (reference section 6). Transitions: `vm_transitions`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from souche.app import (
@@ -15,12 +17,14 @@ from souche.app import (
     user_data,
     vm_types,
 )
-from souche.app.found import Found
+from souche.app.open_pages import OpenPage
 from souche.app.region import Region, Work
 from souche.db import security_groups as group_records
 from souche.db import tags, vms, volumes
+from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.query import Query
+from souche.model.tags import Tag
 from souche.model.vms import HOST_ACTION_BY_BEHAVIOR, SecureBootAction, Vm, VmStanding
 from souche.refusals import BadValue, MissingParameter, WrongVmState
 from souche.states import VmState
@@ -61,12 +65,19 @@ ALWAYS_CHANGEABLE = ("deletion_protection", "shutdown_behavior", "host_action")
 NEED_STOPPED = ("vm_type", "performance", "user_data", "nested_virtualization", "bsu_optimized")
 
 
-def find(region: Region, who: Principal, query: Query) -> Found[Vm]:
-    """The caller's VMs, oldest first."""
-    with region.store.read() as connection:
-        page, more = vms.find(connection, who.account_id, query)
-        tagged = tags.of_resources(connection, [each.vm_id for each in page])
-    return Found(page, tagged, more)
+@contextmanager
+def open_page(
+    region: Region, who: Principal, query: Query, time_limit: float | None = None
+) -> Iterator[OpenPage[Vm]]:
+    """A page of the caller's VMs, as `image_pages.open_page`."""
+    with region.store.read(time_limit) as connection:
+        rows, more = vms.find_page(connection, who.account_id, query)
+        yield OpenPage(rows, more, partial(_vms, connection))
+
+
+def _vms(connection: Transaction, vm_ids: Collection[str]) -> dict[str, tuple[Vm, Sequence[Tag]]]:
+    tagged = tags.of_resources(connection, vm_ids)
+    return {vm.vm_id: (vm, tagged.get(vm.vm_id, ())) for vm in vms.read(connection, vm_ids)}
 
 
 def find_states(region: Region, who: Principal, query: Query) -> tuple[list[VmStanding], bool]:

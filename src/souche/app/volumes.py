@@ -1,16 +1,20 @@
 """Volumes: made, attached to VMs, detached, found and deleted (reference section 7)."""
 
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from souche import ids
 from souche.app import block_devices, client_tokens, lookup, product_codes, quotas, texts
-from souche.app.found import Found
+from souche.app.open_pages import OpenPage
 from souche.app.region import Region, Work
 from souche.db import snapshots, tags, volumes
 from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.query import Query
 from souche.model.snapshots import Snapshot
+from souche.model.tags import Tag
 from souche.model.vms import Vm
 from souche.model.volumes import Volume, VolumeLink
 from souche.operations.volumes import create_volume, delete_volume, link_volume, unlink_volume
@@ -218,9 +222,19 @@ def _check_unlinkable(vm: Vm, existing: VolumeLink) -> None:
         )
 
 
-def find(region: Region, who: Principal, query: Query) -> Found[Volume]:
-    """The caller's volumes, oldest first."""
-    with region.store.read() as connection:
-        page, more = volumes.find(connection, who.account_id, query)
-        tagged = tags.of_resources(connection, [each.volume_id for each in page])
-    return Found(page, tagged, more)
+@contextmanager
+def open_page(
+    region: Region, who: Principal, query: Query, time_limit: float | None = None
+) -> Iterator[OpenPage[Volume]]:
+    """A page of the caller's volumes, as `image_pages.open_page`."""
+    with region.store.read(time_limit) as connection:
+        rows, more = volumes.find_page(connection, who.account_id, query)
+        yield OpenPage(rows, more, partial(_volumes, connection))
+
+
+def _volumes(connection: Transaction, volume_ids: Collection[str]) -> dict[str, tuple[Volume, Sequence[Tag]]]:
+    tagged = tags.of_resources(connection, volume_ids)
+    return {
+        volume.volume_id: (volume, tagged.get(volume.volume_id, ()))
+        for volume in volumes.read(connection, volume_ids)
+    }

@@ -18,7 +18,7 @@ from souche.db.query import (
     sorted_out,
 )
 from souche.db.store import Prepared, Reader
-from souche.model.query import Condition, Query, Value
+from souche.model.query import Condition, PageRow, Query, Value
 
 # Compiled statements that are kept: how many, and with how many parameters at most.
 STATEMENTS_KEPT: Final = 256
@@ -70,6 +70,13 @@ class Finder:
         if query.limit is None or len(rows) <= query.limit:
             return rows, False
         return rows[: query.limit], True
+
+    def find_page(
+        self, transaction: Reader | sa.Connection, query: Query, **parameters: object
+    ) -> tuple[list[PageRow], bool]:
+        """As `find`, of a select by `query.page_rows`."""
+        rows, more = self.find(transaction, query, **parameters)
+        return [PageRow(*row) for row in rows], more
 
     def _is_rare(self, reader: Reader, condition: Condition, number: int) -> bool | None:
         """Whether few rows satisfy the condition; None if there is no index to count by."""

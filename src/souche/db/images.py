@@ -149,12 +149,7 @@ def _scopes(*of_others: engine.Criterion) -> list[engine.Scope]:
     return [own, sa.and_(public, *of_others), granted]
 
 
-_VERSIONS: engine.AnySelect = sa.select(
-    images.c.image_id,
-    images.c.version,
-    sa.type_coerce(images.c.creation_date, sa.String),
-    images.c.account_id == engine.CALLER,
-)
+_VERSIONS = engine.page_rows(_ORDER, images.c.version, images.c.account_id == engine.CALLER)
 _FINDER_OF_OWN = Finder(_VERSIONS, FIELDS, _ORDER, _scopes()[:1])
 _FINDER = Finder(_VERSIONS, FIELDS, _ORDER, _scopes(images.c.launchable_until.is_(None)))
 _FINDER_BY_ID = Finder(_VERSIONS, FIELDS, _ORDER, _scopes())
@@ -172,8 +167,7 @@ def find(reader: Reader, account_id: str, query: Query) -> tuple[list[PageRow], 
         finder = _FINDER_BY_ID
     else:
         finder = _FINDER
-    rows, more = finder.find(reader, query, caller=account_id)
-    return [PageRow(*row) for row in rows], more
+    return finder.find_page(reader, query, caller=account_id)
 
 
 def read(reader: Reader, image_ids: Collection[str]) -> Mapping[str, tuple[Image, tuple[Tag, ...]]]:

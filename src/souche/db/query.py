@@ -99,6 +99,14 @@ class GrantScope:
         return sa.and_(noun.resource_id.in_(sa.select(self.order.resource_id).where(self.which)), self.also)
 
 
+def page_rows(order: Order, version: sa.Column[int], is_own: Criterion) -> AnySelect:
+    """The columns of `model.query.PageRow`."""
+    date = sa.type_coerce(order.creation_date, sa.String)
+    return sa.select(
+        order.resource_id.label("resource_id"), version, date.label("creation_date"), is_own.label("is_own")
+    )
+
+
 Scope: TypeAlias = Criterion | GrantScope
 
 

@@ -137,6 +137,8 @@ snapshots = sa.Table(
     sa.Column("image_id", sa.String(12), index=True),
     sa.Column("problem", sa.Text),
     sa.Column("creation_date", UtcDate, nullable=False),
+    # As `images.version`, of what `db/snapshots.py` reads (migration 0032).
+    sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Index(None, "creation_date", "snapshot_id"),
     sa.Index(None, "account_id", "creation_date", "snapshot_id"),
     sa.Index(None, "public", "creation_date", "snapshot_id"),
@@ -451,6 +453,8 @@ volumes = sa.Table(
     sa.Column("client_token", sa.String(64)),
     sa.Column("request_digest", sa.String(64)),
     sa.Column("creation_date", UtcDate, nullable=False),
+    # As `images.version`, of what `db/volumes.py` reads (migration 0032).
+    sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Index(None, "creation_date", "volume_id"),
     sa.Index(None, "account_id", "creation_date", "volume_id"),
     sa.Index("ix_volumes_client_token", "account_id", "client_token", unique=True),
@@ -492,6 +496,8 @@ vms = sa.Table(
     sa.Column("secure_boot", sa.String(20), nullable=False, server_default="none"),
     sa.Column("generation", sa.Integer, nullable=False),
     sa.Column("creation_date", UtcDate, nullable=False),
+    # As `images.version`, of what `db/vms.py` reads (migration 0032).
+    sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Column("termination_date", UtcDate),
     sa.Index(None, "creation_date", "vm_id"),
     sa.Index(None, "account_id", "creation_date", "vm_id"),

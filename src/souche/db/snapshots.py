@@ -10,7 +10,7 @@ from souche.db import query as engine
 from souche.db.finder import Finder
 from souche.db.schema import accounts, snapshot_grants, snapshots
 from souche.model.permissions import Permissions
-from souche.model.query import Query
+from souche.model.query import PageRow, Query
 from souche.model.snapshots import Snapshot
 from souche.states import SnapshotState
 
@@ -43,6 +43,10 @@ _ORDER = engine.Order(snapshots.c.creation_date, snapshots.c.snapshot_id)
 _SCOPES = grants.scopes(snapshots, snapshots.c.snapshot_id, snapshot_grants.c.snapshot_id, engine.CALLER)
 _FINDER = Finder(_SELECT, FIELDS, _ORDER, _SCOPES)
 _FINDER_OF_OWN = Finder(_SELECT, FIELDS, _ORDER, _SCOPES[:1])
+_VERSIONS = engine.page_rows(_ORDER, snapshots.c.version, snapshots.c.account_id == engine.CALLER)
+_PAGE_FINDER = Finder(_VERSIONS, FIELDS, _ORDER, _SCOPES)
+_PAGE_FINDER_OF_OWN = Finder(_VERSIONS, FIELDS, _ORDER, _SCOPES[:1])
+_BY_IDS = _SELECT.where(engine.is_among(snapshots.c.snapshot_id))
 
 
 def insert(connection: sa.Connection, snapshot: Snapshot) -> None:
@@ -71,6 +75,20 @@ def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list
     finder = _FINDER_OF_OWN if tags.asked_by(query) else _FINDER
     rows, more = finder.find(connection, query, caller=account_id)
     return _snapshots(connection, rows), more
+
+
+def find_page(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[PageRow], bool]:
+    """As `find`, of each snapshot its place in the page."""
+    finder = _PAGE_FINDER_OF_OWN if tags.asked_by(query) else _PAGE_FINDER
+    return finder.find_page(connection, query, caller=account_id)
+
+
+def read(connection: sa.Connection, snapshot_ids: Collection[str]) -> list[Snapshot]:
+    """The snapshots of these ids, of any account."""
+    rows: list[engine.AnyRow] = []
+    for batch in engine.batches(snapshot_ids):
+        rows += connection.execute(_BY_IDS, {"among": batch})
+    return _snapshots(connection, rows)
 
 
 def of_image_creation(connection: sa.Connection, image_id: str) -> list[Snapshot]:
@@ -169,7 +187,7 @@ def _columns(snapshot: Snapshot) -> dict[str, Any]:
     } | {"public": snapshot.permissions.public, "product_codes": list(snapshot.product_codes)}
 
 
-_DERIVED = {"public", "product_codes"}
+_DERIVED = {"public", "product_codes", "version"}
 
 
 def _snapshots(connection: sa.Connection, rows: Sequence[engine.AnyRow]) -> list[Snapshot]:

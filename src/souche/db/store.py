@@ -178,12 +178,6 @@ class Store:
             if dry_run:
                 connection.rollback()
 
-    @contextmanager
-    def read(self) -> Iterator[Transaction]:
-        """A transaction that only reads, on one consistent state; it never waits for writers."""
-        with self._explained(), self.database.read() as connection:
-            yield Transaction(connection)
-
     def ping(self) -> None:
         """Ask the database for an answer.
 
@@ -194,12 +188,18 @@ class Store:
             connection.execute(sa.text("SELECT 1")).scalar()
 
     @contextmanager
-    def reader(self, most_seconds: float | None = None) -> Iterator[Reader]:
-        """For prepared statements: much cheaper than `read`, and it waits for nobody either.
+    def read(self, most_seconds: float | None = None) -> Iterator[Transaction]:
+        """A transaction that only reads, on one consistent state; it never waits for writers.
 
         Raises:
             OutOfTime: a statement was under way when `most_seconds` were over.
         """
+        with self._explained(), self.database.read(most_seconds) as connection:
+            yield Transaction(connection)
+
+    @contextmanager
+    def reader(self, most_seconds: float | None = None) -> Iterator[Reader]:
+        """As `read`, for prepared statements: much cheaper."""
         with self._explained(), self.database.bounded_read(most_seconds) as connection:
             yield Reader(connection, self.engine.dialect)
 

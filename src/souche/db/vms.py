@@ -12,7 +12,7 @@ from souche.db.finder import Finder
 from souche.db.schema import public_ips as public_ip_table
 from souche.db.schema import security_groups as group_table
 from souche.db.schema import vm_product_codes, vm_security_groups, vms, volume_links
-from souche.model.query import Query
+from souche.model.query import PageRow, Query
 from souche.model.security_groups import GroupName
 from souche.model.vms import Vm, VmStanding
 from souche.model.volumes import Volume
@@ -65,9 +65,12 @@ FIELDS: engine.Fields = {
     **tags.fields(vms.c.vm_id),
 }
 
+_DERIVED = ("address_lease", "version")
 _ORDER = engine.Order(vms.c.creation_date, vms.c.vm_id)
 _OWN = vms.c.account_id == engine.CALLER
 _FINDER = Finder(vms.select().where(_OWN), FIELDS, _ORDER)
+_PAGE_FINDER = Finder(engine.page_rows(_ORDER, vms.c.version, sa.true()).where(_OWN), FIELDS, _ORDER)
+_BY_IDS = vms.select().where(engine.is_among(vms.c.vm_id))
 _STATE_FINDER = Finder(
     sa.select(vms.c.vm_id, vms.c.subregion_name, vms.c.state, vms.c.creation_date).where(_OWN), FIELDS, _ORDER
 )
@@ -99,7 +102,7 @@ def insert(connection: sa.Connection, new: Sequence[Vm]) -> None:
     Raises:
         sqlalchemy.exc.IntegrityError: an address is taken.
     """
-    names = [column.name for column in vms.c if column.name != "address_lease"]
+    names = [column.name for column in vms.c if column.name not in _DERIVED]
     rows = [{name: getattr(vm, name) for name in names} | {"address_lease": vm.private_ip} for vm in new]
     connection.execute(vms.insert(), rows)
     codes = [(vm.vm_id, code) for vm in new for code in dict.fromkeys(vm.product_codes)]
@@ -137,6 +140,19 @@ def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list
     """The account's VMs that satisfy the query, oldest first; and whether more remain."""
     rows, more = _FINDER.find(connection, query, caller=account_id)
     return _vms(connection, rows), more
+
+
+def find_page(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[PageRow], bool]:
+    """As `find`, of each VM its place in the page."""
+    return _PAGE_FINDER.find_page(connection, query, caller=account_id)
+
+
+def read(connection: sa.Connection, vm_ids: Collection[str]) -> list[Vm]:
+    """The VMs of these ids, of any account, with their volumes."""
+    rows: list[engine.AnyRow] = []
+    for batch in engine.batches(vm_ids):
+        rows += connection.execute(_BY_IDS, {"among": batch})
+    return _vms(connection, rows)
 
 
 def find_states(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[VmStanding], bool]:
@@ -289,7 +305,8 @@ def _vm(
     public_ip: str | None,
 ) -> Vm:
     columns: dict[str, Any] = row._asdict()
-    del columns["address_lease"]
+    for name in _DERIVED:
+        del columns[name]
     return Vm(
         **columns
         | {

@@ -1,6 +1,6 @@
 """Volumes, with their links to VMs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from souche.db import query as engine
 from souche.db import tags, volume_updates
 from souche.db.finder import Finder
 from souche.db.schema import operations, volume_links, volumes
-from souche.model.query import Query
+from souche.model.query import PageRow, Query
 from souche.model.volume_updates import VolumeShape, VolumeUpdate
 from souche.model.volumes import Volume, VolumeLink
 from souche.states import LinkState, VolumeState
@@ -38,7 +38,12 @@ FIELDS: engine.Fields = {
 }
 
 _ORDER = engine.Order(volumes.c.creation_date, volumes.c.volume_id)
-_FINDER = Finder(volumes.select().where(volumes.c.account_id == engine.CALLER), FIELDS, _ORDER)
+_PAGE_FINDER = Finder(
+    engine.page_rows(_ORDER, volumes.c.version, sa.true()).where(volumes.c.account_id == engine.CALLER),
+    FIELDS,
+    _ORDER,
+)
+_BY_IDS = volumes.select().where(engine.is_among(volumes.c.volume_id))
 _BY_ID = volumes.select().where(engine.is_wanted(volumes.c.volume_id))
 _OF_VMS = volumes.select().where(
     volumes.c.volume_id.in_(sa.select(volume_links.c.volume_id).where(engine.is_among(volume_links.c.vm_id)))
@@ -65,7 +70,7 @@ _SET_ATTACHED = (
 
 def insert(connection: sa.Connection, new: Sequence[Volume]) -> None:
     """Write new volumes, with the links of those that have one, by two statements."""
-    names = [column.name for column in volumes.c if column.name != "product_codes"]
+    names = [column.name for column in volumes.c if column.name not in ("product_codes", "version")]
     rows = [
         {name: getattr(volume, name) for name in names} | {"product_codes": list(volume.product_codes)}
         for volume in new
@@ -87,10 +92,17 @@ def owned(connection: sa.Connection, account_id: str, volume_id: str) -> Volume 
     return next(iter(_volumes(connection, connection.execute(own).all())), None)
 
 
-def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Volume], bool]:
-    """The account's volumes that satisfy the query, oldest first; and whether more remain."""
-    rows, more = _FINDER.find(connection, query, caller=account_id)
-    return _volumes(connection, rows), more
+def find_page(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[PageRow], bool]:
+    """The places of a page of the account's volumes that satisfy the query, oldest first; and whether more remain."""
+    return _PAGE_FINDER.find_page(connection, query, caller=account_id)
+
+
+def read(connection: sa.Connection, volume_ids: Collection[str]) -> list[Volume]:
+    """The volumes of these ids, of any account, with their links."""
+    rows: list[engine.AnyRow] = []
+    for batch in engine.batches(volume_ids):
+        rows += connection.execute(_BY_IDS, {"among": batch})
+    return _volumes(connection, rows)
 
 
 def of_vm(connection: sa.Connection, vm_id: str) -> list[Volume]:
@@ -228,6 +240,7 @@ def _link_record(row: engine.AnyRow) -> VolumeLink:
 
 def _volume(row: engine.AnyRow, link_record: VolumeLink | None, update: VolumeUpdate | None) -> Volume:
     columns: dict[str, Any] = row._asdict()
+    del columns["version"]
     return Volume(
         **columns
         | {

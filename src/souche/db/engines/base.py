@@ -32,16 +32,17 @@ class Database(Protocol):
         exception."""
         ...
 
-    def read(self) -> AbstractContextManager[sa.Connection]:
-        """A transaction that only reads. All of its statements see one state; it waits for no writer."""
-        ...
-
-    def bounded_read(self, most_seconds: float | None) -> AbstractContextManager[sa.PoolProxiedConnection]:
-        """As `read`, with the driver's own connection. None: without a bound.
+    def read(self, most_seconds: float | None = None) -> AbstractContextManager[sa.Connection]:
+        """A transaction that only reads. All of its statements see one state; it waits for no writer. None: without a
+        bound.
 
         Raises:
             OutOfTime: a statement was under way when `most_seconds` were over.
         """
+        ...
+
+    def bounded_read(self, most_seconds: float | None) -> AbstractContextManager[sa.PoolProxiedConnection]:
+        """As `read`, with the driver's own connection: much cheaper."""
         ...
 
     def change_mark(self) -> Hashable:

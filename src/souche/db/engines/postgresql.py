@@ -161,24 +161,17 @@ class PostgreSql:
             yield connection
 
     @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
-        """REPEATABLE READ, READ ONLY: one state from the first statement on."""
-        with self._readers.begin() as connection:
+    def read(self, most_seconds: float | None = None) -> Iterator[sa.Connection]:
+        """REPEATABLE READ, READ ONLY: one state from the first statement on. The server looks at the time of each
+        statement."""
+        with self._readers.begin() as connection, _bounded(connection.connection, most_seconds):
             yield connection
 
     @contextmanager
     def bounded_read(self, most_seconds: float | None) -> Iterator[sa.PoolProxiedConnection]:
-        """As `read`. The server looks at the time of each statement."""
-        with closing(self._readers.raw_connection()) as connection:
-            if most_seconds is not None:
-                most_ms = max(int(most_seconds * 1000), 1)
-                connection.cursor().execute(f"SET LOCAL statement_timeout = {most_ms}")
-            try:
-                yield connection
-            except psycopg.errors.QueryCanceled as error:
-                if most_seconds is None:
-                    raise
-                raise OutOfTime(seconds=most_seconds) from error
+        """As `read`."""
+        with closing(self._readers.raw_connection()) as connection, _bounded(connection, most_seconds):
+            yield connection
 
     def change_mark(self) -> Hashable:
         """The transactions that a snapshot sees, which another one's commit changes. 41 us measured."""
@@ -316,6 +309,20 @@ def _set_up(connection: psycopg.Connection[Any], _record: object) -> None:
 def _only_read(connection: psycopg.Connection[Any], _record: object) -> None:
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
+
+
+@contextmanager
+def _bounded(connection: sa.PoolProxiedConnection, most_seconds: float | None) -> Iterator[None]:
+    if most_seconds is not None:
+        most_ms = max(int(most_seconds * 1000), 1)
+        connection.cursor().execute(f"SET LOCAL statement_timeout = {most_ms}")
+    try:
+        yield
+    except (psycopg.errors.QueryCanceled, sa.exc.OperationalError) as error:
+        is_over = isinstance(getattr(error, "orig", error), psycopg.errors.QueryCanceled)
+        if most_seconds is None or not is_over:
+            raise
+        raise OutOfTime(seconds=most_seconds) from error
 
 
 def _take_the_writers_lock(connection: sa.Connection) -> None:

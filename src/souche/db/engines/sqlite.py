@@ -60,14 +60,19 @@ class Sqlite:
             yield connection
 
     @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
-        """`BEGIN`: one state from the first statement on (https://www.sqlite.org/isolation.html)."""
+    def read(self, most_seconds: float | None = None) -> Iterator[sa.Connection]:
+        """`BEGIN`: one state from the first statement on (https://www.sqlite.org/isolation.html). The time is looked at
+        every `STEPS_BETWEEN_LOOKS` steps of SQLite's machine."""
         with self._reader.begin() as connection:
-            yield connection
+            if most_seconds is None:
+                yield connection
+            else:
+                with _broken_off(connection.connection.driver_connection, most_seconds):
+                    yield connection
 
     @contextmanager
     def bounded_read(self, most_seconds: float | None) -> Iterator[sa.PoolProxiedConnection]:
-        """As `read`. The time is looked at every `STEPS_BETWEEN_LOOKS` steps of SQLite's machine."""
+        """As `read`."""
         with closing(self.engine.raw_connection()) as connection:
             connection.cursor().execute("BEGIN")
             with _bounded(connection.driver_connection, most_seconds):
@@ -159,14 +164,14 @@ def _bounded(connection: Any, most_seconds: float | None) -> AbstractContextMana
 
 
 @contextmanager
-def _broken_off(connection: sqlite3.Connection, most_seconds: float) -> Iterator[None]:
+def _broken_off(connection: Any, most_seconds: float) -> Iterator[None]:
     """Statements are broken off when the time is over (https://www.sqlite.org/c3ref/progress_handler.html)."""
     end = time.perf_counter() + most_seconds
     connection.set_progress_handler(lambda: time.perf_counter() > end, STEPS_BETWEEN_LOOKS)
     try:
         yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorname != "SQLITE_INTERRUPT":
+    except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
+        if getattr(getattr(error, "orig", error), "sqlite_errorname", None) != "SQLITE_INTERRUPT":
             raise
         raise OutOfTime(seconds=most_seconds) from error
     finally:

@@ -1,0 +1,42 @@
+"""Pages whose resources are shown from the cache, if their rows have the version of that time."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias, TypeVar
+
+import msgspec
+
+from souche.api.dispatch import Call
+from souche.app.open_pages import OpenPage
+from souche.errors import OutOfTime
+from souche.model.query import PageRow
+from souche.model.tags import Tag
+
+Resource = TypeVar("Resource")
+
+View: TypeAlias = Callable[[Resource, Sequence[Tag]], Mapping[str, object]]
+"""What the API shows of a resource with these tags. It depends on nothing that the row's version does not cover."""
+
+
+def shown(call: Call, page: OpenPage[Resource], view: View[Resource]) -> list[msgspec.Raw]:
+    """The JSON of each resource of a page. Those that are not cached are read in the page's transaction.
+
+    Raises:
+        OutOfTime: the call has a time limit, and this took longer.
+    """
+    end = None if call.time_limit is None else time.perf_counter() + call.time_limit
+    versions = {_key(row): row.version for row in page.rows}
+    found = call.cache.resources.get(versions.items()) if call.cache else {}
+    for row, resource, tagged in page.read(row for row in page.rows if _key(row) not in found):
+        if end is not None and time.perf_counter() > end:
+            raise OutOfTime(seconds=call.time_limit)
+        key, text = _key(row), msgspec.json.encode(view(resource, tagged))
+        found[key] = text
+        if call.cache:
+            call.cache.resources.put(key, row.version, text)
+    return [msgspec.Raw(found[key]) for key in versions]
+
+
+def _key(row: PageRow) -> str:
+    """The owner is shown more than others are."""
+    return f"{row.resource_id}/own" if row.is_own else row.resource_id

@@ -1,0 +1,32 @@
+"""A page of resources in a transaction that is open."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from souche.model.query import PageRow, Position
+from souche.model.tags import Tag
+
+Resource = TypeVar("Resource")
+
+
+@dataclass(frozen=True)
+class OpenPage(Generic[Resource]):
+    """Which resources a page has, oldest first, and whether more remain. `resources` reads some by their ids, each with
+    its tags, in the transaction that found the page."""
+
+    rows: Sequence[PageRow]
+    more: bool
+    resources: Callable[[Collection[str]], Mapping[str, tuple[Resource, Sequence[Tag]]]]
+
+    @property
+    def end(self) -> Position | None:
+        """Where the next page begins; None: nothing remains."""
+        return self.rows[-1].position if self.more else None
+
+    def read(self, rows: Iterable[PageRow]) -> Iterator[tuple[PageRow, Resource, Sequence[Tag]]]:
+        """The resources of some of the rows, in any order; the tags of the caller's own only."""
+        wanted = {row.resource_id: row for row in rows}
+        for resource_id, (resource, tagged) in self.resources(wanted).items():
+            row = wanted[resource_id]
+            yield row, resource, tagged if row.is_own else ()
