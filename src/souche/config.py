@@ -217,6 +217,17 @@ SETTINGS: Final = (
         False,  # noqa: FBT003
         "For tests of clients: `souche fault add` has actions of this region fail on purpose.",
     ),
+    Setting(
+        "audit_log",
+        str,
+        "audit.jsonl",
+        "File of the audit log, below HOME unless its path is absolute: a JSON line for each request and for each"
+        " command of the operator. syslog: the system's log instead. Empty: none. docs/operating.md.",
+    ),
+    Setting(
+        "audit_log_mib", float, 64.0, "MiB at which the file of --audit-log is renamed, and another begun."
+    ),
+    Setting("audit_log_files", int, 8, "How many renamed files of --audit-log are kept."),
     Setting("log_level", str, "info", "Least severe log lines shown.", ("debug", "info", "warning", "error")),
 )
 
@@ -263,6 +274,9 @@ class Settings:
     share_gate: Literal["off", "public", "all"]
     require_signed: str
     allow_faults: bool
+    audit_log: str
+    audit_log_mib: float
+    audit_log_files: int
     log_level: str
 
     @property

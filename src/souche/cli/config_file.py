@@ -13,7 +13,13 @@ KEY: Final = "config"
 FLAG: Final = "--config"
 VARIABLE: Final = "SOUCHE_CONFIG"
 PATHS: Final = ("home", *FILES)
-WORDS: Final = {str: "a string", bool: "true or false", float: "a number", Path: "a string"}
+WORDS: Final = {
+    str: "a string",
+    bool: "true or false",
+    float: "a number",
+    int: "a whole number",
+    Path: "a string",
+}
 
 
 def read_config_file(given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> ConfigFile:

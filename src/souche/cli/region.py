@@ -26,6 +26,9 @@ API_SETTINGS: Final = (
     "database",
     "database_file",
     "endpoint",
+    "audit_log",
+    "audit_log_mib",
+    "audit_log_files",
     "log_level",
 )
 

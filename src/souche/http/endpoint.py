@@ -53,15 +53,16 @@ class Endpoint:
             await _send_options(scope, send)
             return
         exchange = Exchange(self._ids.request_id(), action=scope["path_params"].get("action", ""))
-        body = await self._settle(exchange, scope, receive)
+        exchange.answer = await self._settle(exchange, scope, receive)
         exchange.log()
         self._observe(exchange)
-        await send_json(send, exchange.status, body, exchange.retry_seconds)
+        await send_json(send, exchange.status, exchange.answer, exchange.retry_seconds)
 
     async def _settle(self, exchange: Exchange, scope: Scope, receive: Receive) -> bytes:
         """The answer's body, whatever happens."""
         try:
-            answer = self._answer(exchange, await read_request(scope, receive))
+            exchange.request = await read_request(scope, receive)
+            answer = self._answer(exchange, exchange.request)
             while isinstance(answer, Deferred):
                 answer = await answer.turns.run(answer.account_id, answer.work)
         except Exception as error:

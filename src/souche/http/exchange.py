@@ -28,7 +28,7 @@ audit = structlog.get_logger("souche.audit")
 
 @dataclass
 class Exchange:
-    """A request and what became of it, for the audit line. `started`: seconds of the monotonic clock."""
+    """A request and what became of it. `started`: seconds of the monotonic clock. `request`: None until it is read."""
 
     request_id: str
     action: str
@@ -37,6 +37,8 @@ class Exchange:
     status: int = 200
     code: str = ""
     retry_seconds: int | None = None
+    request: SignedRequest | None = None
+    answer: bytes = b""
     started: float = field(default_factory=time.perf_counter)
 
     def log(self) -> None:

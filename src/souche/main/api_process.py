@@ -22,9 +22,20 @@ from souche.db.store import Store
 from souche.errors import SystemFailure
 from souche.home import Facts, Home, NotServed
 from souche.http import server
+from souche.http.audit_lines import recorded
 from souche.http.health import Readiness, health_routes
 from souche.http.server import Application
-from souche.main import guest_network, http_process, identity, metrics, readiness, records, service, tls
+from souche.main import (
+    auditing,
+    guest_network,
+    http_process,
+    identity,
+    metrics,
+    readiness,
+    records,
+    service,
+    tls,
+)
 from souche.main.told_region import told_region
 from souche.reconcile.loop import SweepLoop
 from souche.reconcile.record_sweeps import record_sweeps
@@ -53,6 +64,7 @@ def run(settings: Settings) -> None:
     http_process.prepare()
     tls.check(settings)
     with answering(settings) as region:
+        audit = auditing.open_audit(settings)
         listening, metrics_socket = http_process.listen(settings), metrics.listen(settings)
         settings = replace(settings, endpoint=http_process.endpoint_of(settings, listening))
         region = replace(region, endpoint=settings.endpoint)
@@ -64,7 +76,7 @@ def run(settings: Settings) -> None:
         told.add_sweeps(sweeps)
         log.info("answering", region=region.name, api=f"{settings.endpoint}/api/v1", metrics=told.url)
         ready = Readiness(readiness.of_records(region.store))
-        api = http_process.api_of(region, health_routes(ready), told.observe)
+        api = http_process.api_of(region, health_routes(ready), recorded(told.observe, audit))
         service.notify(service.READY)
         server.run([Application(api, listening, tls=context), *told.applications(ready)])
         service.notify(service.STOPPING)

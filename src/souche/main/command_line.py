@@ -1,5 +1,6 @@
 """The `souche` command. What a command works with is imported when it runs: all of it takes seconds."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from souche.cli import commands
 from souche.cli.composition import Composition
+from souche.main import command_audit
 
 if TYPE_CHECKING:
     from souche.cli.composition import Administered, Backups, Checked, Operated, States
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
 
 def cli() -> None:
     """The `souche` command."""
-    commands.build(composition())()
+    app = commands.build(composition())
+    with command_audit.recorded(app, sys.argv[1:]):
+        app()
 
 
 def composition() -> Composition:

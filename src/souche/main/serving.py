@@ -18,12 +18,14 @@ from souche.db.store import Store
 from souche.faults import Faults
 from souche.home import Home
 from souche.http import connections, metadata_socket, server
+from souche.http.audit_lines import recorded
 from souche.http.health import Readiness, health_routes
 from souche.http.metadata import create_metadata_app
 from souche.http.s3.desk import Desk
 from souche.http.s3.door import Door, opened
 from souche.http.server import Application
 from souche.main import (
+    auditing,
     guest_network,
     guest_services,
     http_process,
@@ -202,12 +204,14 @@ def run(settings: Settings) -> None:
     api_socket, metrics_socket = _listen(settings)
     settings = replace(settings, endpoint=http_process.endpoint_of(settings, api_socket))
     home = Home(settings.home)
+    home.make()
+    audit = auditing.open_audit(settings)
     with serve(settings) as served:
         told = metrics.Metrics(metrics_socket, served.region)
         told.add_region(home, served.region, served.parts)
         told.add_sweeps(served.sweeps)
         readiness = Readiness(served.checks)
-        api = http_process.api_of(served.region, health_routes(readiness), told.observe)
+        api = http_process.api_of(served.region, health_routes(readiness), recorded(told.observe, audit))
         context = served.tls.tls.context if served.tls else None
         applications = [
             Application(api, api_socket, tls=context),
@@ -284,6 +288,7 @@ def _tell(settings: Settings, served: Served, metrics_url: str | None) -> None:
         "GuestNetwork": served.region.network.cidr,
         "PublicIps": served.region.public_range,
         "Accelerator": served.parts.hypervisor.accelerator,
+        **auditing.facts(settings),
         "ProcessId": os.getpid(),
     }
     home = Home(settings.home)

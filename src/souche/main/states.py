@@ -26,6 +26,8 @@ from souche.storage.qcow2.durable import sync_directory
 from souche.storage.qcow2.journal import Journal
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+AUDIT: Final = "audit.jsonl"
+"""how the files begin whose history goes on, whatever state is loaded"""
 LEFT_OUT: Final = frozenset(("states", "serving.json", "ballast", "staging", "operator"))
 """of the home, not of what the region has; nor are locks"""
 SYNC_SECONDS: Final = 600.0
@@ -168,7 +170,7 @@ def _missing(folder: Path) -> str | None:
 
 def _contents(folder: Path) -> list[str]:
     """What a region has in its folder; the log of a database is in its copy."""
-    names = (each.name for each in folder.iterdir())
+    names = (each.name for each in folder.iterdir() if not each.name.startswith(AUDIT))
     return [name for name in names if name not in LEFT_OUT and not name.endswith(("-wal", "-shm", ".lock"))]
 
 

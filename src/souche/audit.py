@@ -1,0 +1,160 @@
+"""The audit log: one JSON object a line, for requests and for the operator's commands.
+
+It is a file that several processes of a region append to, or the system's log. A line that cannot be written is lost,
+and the log of the process says how many were: a medium that is full must not refuse reads and deletions.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from logging.handlers import SysLogHandler
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import structlog
+
+PRIVATE: Final = 0o600
+SYSLOG: Final = "/dev/log"
+
+Audit: TypeAlias = Callable[[Mapping[str, object]], None]
+"""Writes one line."""
+
+log = structlog.get_logger()
+
+
+def line_of(facts: Mapping[str, object]) -> bytes:
+    """A line in ASCII, with its time first: nothing in it moves a cursor, or is a line break to any program."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return json.dumps({"time": now, **facts}, separators=(",", ":")).encode() + b"\n"
+
+
+class AuditFile:
+    """Appends to a file that only its owner reads. When it has `most_bytes`, it is renamed to NAME.1, that to NAME.2
+    and so on; `kept` of these stay. A file that another program has renamed or removed is made again."""
+
+    def __init__(self, path: Path, most_bytes: int, kept: int) -> None:
+        """
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._path = path
+        self._most_bytes = most_bytes
+        self._kept = kept
+        self._lock = threading.Lock()
+        self._is_torn = False
+        self._lost = Lost()
+        self._descriptor = self._open()
+
+    def __call__(self, facts: Mapping[str, object]) -> None:
+        with self._lock:
+            self._lost.watch(lambda: self._write(line_of(facts)))
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+    def _write(self, line: bytes) -> None:
+        if not self._is_current():
+            self._reopen()
+        if os.fstat(self._descriptor).st_size >= self._most_bytes:
+            self._rotate()
+        if self._is_torn:
+            line = b"\n" + line
+        self._is_torn = True
+        self._is_torn = os.write(self._descriptor, line) != len(line)
+        if self._is_torn:
+            raise OSError("the medium is full")
+
+    def _open(self) -> int:
+        """The file, made where it is missing, for the owner of its folder: a command of root's must not lock out the
+        server's user."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        try:
+            return os.open(self._path, flags)
+        except FileNotFoundError:
+            descriptor = os.open(self._path, flags | os.O_CREAT, PRIVATE)
+        owner = self._path.parent.stat()
+        if os.geteuid() == 0:
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        return descriptor
+
+    def _reopen(self) -> None:
+        descriptor = self._open()
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+
+    def _is_current(self) -> bool:
+        """Whether the name still leads to the open file."""
+        try:
+            there = self._path.stat()
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(there, os.fstat(self._descriptor))
+
+    def _rotate(self) -> None:
+        """Begin another file, unless another process has just done so."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # it ends when the file is closed
+        if self._is_current():
+            for number in range(self._kept, 1, -1):
+                if (older := self._numbered(number - 1)).exists():
+                    older.replace(self._numbered(number))
+            if self._kept:
+                self._path.replace(self._numbered(1))
+            else:
+                self._path.unlink()
+        self._reopen()
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}")
+
+
+class _Syslog(SysLogHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 (logging's name)
+        """Let the error through, instead of printing it."""
+        raise
+
+
+class AuditSyslog:
+    """Sends lines to the system's log, facility authpriv, as `souche`."""
+
+    def __init__(self, address: str = SYSLOG) -> None:
+        """
+        Raises:
+            OSError: nobody listens there.
+        """
+        self._handler = _Syslog(address, SysLogHandler.LOG_AUTHPRIV)
+        self._handler.ident = f"souche[{os.getpid()}]: "
+        self._handler.append_nul = False
+        self._lost = Lost()
+
+    def __call__(self, facts: Mapping[str, object]) -> None:
+        record = logging.makeLogRecord({"msg": line_of(facts).decode().rstrip("\n"), "levelname": "INFO"})
+        self._lost.watch(lambda: self._handler.handle(record))
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._handler.close()
+
+
+class Lost:
+    """Counts the lines that could not be written, and logs when that begins and ends."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def watch(self, write: Callable[[], Any]) -> None:
+        """Write; what the system refuses is lost."""
+        try:
+            write()
+        except OSError as error:
+            if not self._count:
+                log.warning("audit lines are lost", reason=str(error))
+            self._count += 1
+        else:
+            if self._count:
+                log.warning("audit lines are written again", lost=self._count)
+            self._count = 0

@@ -1,0 +1,176 @@
+"""The audit line of a request: who asked, from where, for what, which objects, and what came of it.
+
+Objects are told by their ids. Of requests, these are whatever looks like an id of the API; of answers, the fields that
+`FIELDS` names. Neither has a place for a secret. A line costs 20 microseconds, one about 200 VMs that are polled 70.
+"""
+
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from souche import ids
+from souche.audit import Audit
+from souche.http.exchange import Exchange
+
+MOST_IDS: Final = 1000
+"""in each list of a line; `cut` says that there were more"""
+CONTEXT: Final = 80
+"""The context with the request's id comes first, and is shorter."""
+LARGE: Final = 16 * 1024
+LARGEST: Final = 1024 * 1024
+MOST_SEARCHED: Final = 32
+LONGEST_TEXT: Final = 256
+"""of what callers choose freely"""
+PREFIXES: Final = (
+    ids.IMAGE,
+    ids.SNAPSHOT,
+    ids.VOLUME,
+    ids.VM,
+    ids.RESERVATION,
+    ids.KEYPAIR,
+    ids.SECURITY_GROUP,
+    ids.SECURITY_GROUP_RULE,
+    ids.API_ACCESS_RULE,
+    ids.PUBLIC_IP,
+    ids.PUBLIC_IP_LINK,
+    ids.VOLUME_UPDATE,
+    ids.PRODUCT_TYPE,
+    ids.IMAGE_EXPORT,
+    ids.SNAPSHOT_EXPORT,
+)
+NAMED: Final = re.compile(rf'"((?:{"|".join(PREFIXES)})-[0-9a-f]{{8,32}})"'.encode())
+
+# The fields of answers that have the ids of what an action read or made.
+FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "AdoptImage": ("ImageId", "SnapshotId"),
+    "CreateAccessKey": ("AccessKeyId",),
+    "CreateApiAccessRule": ("ApiAccessRuleId",),
+    "CreateCleanImage": ("ImageId", "SnapshotId"),
+    "CreateImage": ("ImageId", "SnapshotId"),
+    "CreateImageExportTask": ("TaskId",),
+    "CreateKeypair": ("KeypairId",),
+    "CreateProductType": ("ProductTypeId",),
+    "CreatePublicIp": ("PublicIpId",),
+    "CreateSecurityGroup": ("SecurityGroupId",),
+    "CreateSecurityGroupRule": ("SecurityGroupRuleId",),
+    "CreateSnapshot": ("SnapshotId",),
+    "CreateSnapshotExportTask": ("TaskId",),
+    "CreateVms": ("VmId", "VolumeId", "ReservationId"),
+    "CreateVolume": ("VolumeId",),
+    "LinkPublicIp": ("LinkPublicIpId",),
+    "ReadAccessKeys": ("AccessKeyId",),
+    "ReadAccounts": ("AccountId",),
+    "ReadAdminPassword": ("VmId",),
+    "ReadApiAccessRules": ("ApiAccessRuleId",),
+    "ReadConsoleOutput": ("VmId",),
+    "ReadImageAliases": ("ImageId",),
+    "ReadImageExportTasks": ("TaskId",),
+    "ReadImageOrigins": ("ImageId",),
+    "ReadImageReports": ("ImageId",),
+    "ReadImageUses": ("ImageId",),
+    "ReadImages": ("ImageId",),
+    "ReadKeypairs": ("KeypairId",),
+    "ReadNotices": ("ImageId",),
+    "ReadProductTypes": ("ProductTypeId",),
+    "ReadPublicIps": ("PublicIpId",),
+    "ReadSecurityGroups": ("SecurityGroupId",),
+    "ReadSnapshotExportTasks": ("TaskId",),
+    "ReadSnapshotProblems": ("SnapshotId",),
+    "ReadSnapshotUses": ("SnapshotId",),
+    "ReadSnapshots": ("SnapshotId",),
+    "ReadTags": ("ResourceId",),
+    "ReadVmOrigins": ("VmId",),
+    "ReadVms": ("VmId",),
+    "ReadVmsState": ("VmId",),
+    "ReadVmsStopHistory": ("VmId",),
+    "ReadVolumeUpdateTasks": ("TaskId",),
+    "ReadVolumes": ("VolumeId",),
+    "UpdateVolume": ("TaskId",),
+}
+
+
+def recorded(observe: Callable[[Exchange], None], audit: Audit | None) -> Callable[[Exchange], None]:
+    """Tells `observe` of each request, and writes its line if there is an audit log."""
+    if audit is None:
+        return observe
+
+    lines = AuditLines()
+
+    def both(exchange: Exchange) -> None:
+        observe(exchange)
+        audit(lines.of(exchange))
+
+    return both
+
+
+class AuditLines:
+    """Makes the lines. Used on one event loop."""
+
+    def __init__(self) -> None:
+        self._searched: OrderedDict[tuple[str, str | None, bytes], tuple[bytes, list[str]]] = OrderedDict()
+
+    def of(self, exchange: Exchange) -> dict[str, object]:
+        """What the line of a request says."""
+        request = exchange.request
+        body = request.body if request else b""
+        named = _first(each.group(1) for each in NAMED.finditer(body))
+        found = self._found(exchange, body) if exchange.status == 200 else []
+        is_read = exchange.action.startswith("Read")
+        facts: dict[str, object] = {
+            "event": "request",
+            "request_id": exchange.request_id,
+            "action": exchange.action[:LONGEST_TEXT],
+            "account_id": exchange.account_id,
+            "access_key_id": exchange.access_key_id,
+            "address": request.address if request else "",
+            "user_agent": request.headers.get("user-agent", "")[:LONGEST_TEXT] if request else "",
+            "named": named,
+            "read": found if is_read else [],
+            "made": [] if is_read else [each for each in found if each not in set(named)],
+            "status": exchange.status,
+            "code": exchange.code,
+            "milliseconds": round((time.perf_counter() - exchange.started) * 1000, 2),
+        }
+        return {**facts, "cut": True} if MOST_IDS in (len(named), len(found)) else facts
+
+    def _found(self, exchange: Exchange, body: bytes) -> list[str]:
+        """The ids in the answer. Clients poll: a large answer that is the same as before, beyond its context, is not
+        searched again."""
+        if exchange.action not in FIELDS:
+            return []
+        answer = exchange.answer
+        if not LARGE <= len(answer) <= LARGEST or len(body) > LARGE:
+            return _first(_of_answer(exchange))
+        key = (exchange.action, exchange.account_id, body)
+        tail, found = self._searched.pop(key, (b"", []))
+        if len(tail) + CONTEXT != len(answer) or not answer.endswith(tail):
+            tail, found = answer[CONTEXT:], _first(_of_answer(exchange))
+        self._searched[key] = (tail, found)
+        if len(self._searched) > MOST_SEARCHED:
+            self._searched.popitem(last=False)
+        return found
+
+
+def _of_answer(exchange: Exchange) -> Iterator[bytes]:
+    """The values of the action's fields in the answer. A text that has a field's name in it has its quotes escaped."""
+    answer = exchange.answer
+    for field in FIELDS.get(exchange.action, ()):
+        mark = f'"{field}":"'.encode()
+        at = answer.find(mark)
+        while at >= 0:
+            begin = at + len(mark)
+            end = answer.find(b'"', begin)
+            yield answer[begin:end]
+            at = answer.find(mark, end)
+
+
+def _first(found: Iterator[bytes]) -> list[str]:
+    """Each once, in their order, and no more than `MOST_IDS`."""
+    kept: dict[bytes, None] = {}
+    for each in found:
+        kept[each] = None
+        if len(kept) == MOST_IDS:
+            break
+    return [each.decode("utf-8", "replace") for each in kept]

@@ -1,0 +1,189 @@
+"""The audit log: lines of requests and of commands, in a file that is rotated, or in the system's log."""
+
+import errno
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from structlog.testing import capture_logs
+
+from souche import config
+from souche.audit import AuditFile, AuditSyslog
+from souche.config import BadSetting
+from souche.home import Home
+from souche.main import auditing
+from tests.support.polling import eventually
+from tests.test_main import serving, souche, told
+
+MIB = 1024 * 1024
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_requests_and_commands_leave_lines_without_secrets(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with serving(home) as served:
+        account = told("account", "create", "alice", "--home", home)
+        volume = served.call(account, "CreateVolume", SubregionName="souche-1a", Size=1)["Volume"]["VolumeId"]
+        eventually(lambda: served.volume_state(account, volume) == "available")
+        task = served.call(account, "CreateSnapshot", VolumeId=volume)["Snapshot"]["SnapshotId"]
+        served.call(account, "CreateKeypair", KeypairName="pair")
+        url = served.facts["Api"] + "/ReadVms"
+        requests.post(url, data="{}", headers={"User-Agent": "probe/1 \n{}"[:7]}, timeout=10)
+        assert souche("account", "show", "nobody", "--home", home).returncode == 1
+        souche("import", "https://host/m?Signature=SIGNED", "--home", home)
+    text = (home / "audit.jsonl").read_text()
+    assert account["SecretKey"] not in text
+    assert "PRIVATE KEY" not in text
+    assert "SIGNED" not in text
+    found = lines(home / "audit.jsonl")
+    asked = {each["action"]: each for each in found if each["event"] == "request"}
+    created = asked["CreateVolume"]
+    assert (created["account_id"], created["access_key_id"]) == (account["AccountId"], account["AccessKeyId"])
+    assert (created["address"], created["status"], created["code"]) == ("127.0.0.1", 200, "")
+    assert (created["named"], created["read"], created["made"]) == ([], [], [volume])
+    assert (asked["ReadVolumes"]["named"], asked["ReadVolumes"]["read"]) == ([volume], [volume])
+    assert (asked["CreateSnapshot"]["named"], asked["CreateSnapshot"]["made"]) == ([volume], [task])
+    assert asked["CreateKeypair"]["made"][0].startswith("key-")
+    refused = asked["ReadVms"]
+    assert (refused["account_id"], refused["status"], refused["user_agent"]) == (None, 401, "probe/1")
+    ran = [
+        (each["command"], each["arguments"], each["status"]) for each in found if each["event"] == "command"
+    ]
+    assert ran[0] == ("account create", ["alice", "--home", "--json"], 0)
+    assert ("account show", ["nobody", "--home"], 1) in ran
+    assert ("import", ["--home"], 1) in ran
+    assert stat.S_IMODE((home / "audit.jsonl").stat().st_mode) == 0o600
+
+
+def test_a_command_without_a_server_leaves_a_line_where_the_last_server_did(tmp_path: Path) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere.jsonl"
+    with serving(home, "--audit-log", str(elsewhere)) as served:
+        assert served.facts["AuditLog"] == str(elsewhere)
+    told("account", "create", "alice", "--home", home)
+    assert [each["command"] for each in lines(elsewhere) if each["event"] == "command"] == ["account create"]
+    assert not (home / "audit.jsonl").exists()
+
+
+def test_help_and_what_has_no_region_leave_none(tmp_path: Path) -> None:
+    assert souche("account", "list", "--home", tmp_path / "none").returncode == 1
+    assert not (tmp_path / "none").exists()
+
+
+def settings(tmp_path: Path, **given: object) -> config.Settings:
+    return config.settings({"home": tmp_path, **given}, {})
+
+
+def test_an_empty_setting_turns_it_off(tmp_path: Path) -> None:
+    assert auditing.open_audit(settings(tmp_path, audit_log="")) is None
+    assert list(tmp_path.iterdir()) == []
+    Home(tmp_path).tell({"AuditLog": ""})
+    assert auditing.open_told(Home(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("flag", "given"),
+    [
+        ("--audit-log is", {"audit_log": "none/audit.jsonl"}),
+        ("--audit-log-mib", {"audit_log_mib": 0}),
+        ("--audit-log-files", {"audit_log_files": -1}),
+    ],
+)
+def test_what_cannot_be_is_refused_at_the_start(
+    tmp_path: Path, flag: str, given: Mapping[str, object]
+) -> None:
+    with pytest.raises(BadSetting, match=flag):
+        auditing.open_audit(settings(tmp_path, **given))
+
+
+def test_a_file_is_rotated_and_few_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    audit, other = (AuditFile(path, 200, 2) for _ in range(2))  # as of two processes
+    for number in range(40):
+        (audit if number % 2 else other)({"number": number})
+    names = ["audit.jsonl", "audit.jsonl.1", "audit.jsonl.2"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == names
+    kept = [each["number"] for name in reversed(names) for each in lines(tmp_path / name)]
+    assert kept == list(range(kept[0], 40))
+    assert all((tmp_path / name).stat().st_size < 300 for name in names)
+    assert all(stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600 for name in names)
+
+
+def test_a_file_that_another_program_renamed_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    audit = AuditFile(path, MIB, 2)
+    audit({"number": 1})
+    path.rename(tmp_path / "old")
+    audit({"number": 2})
+    path.unlink()
+    audit({"number": 3})
+    assert [each["number"] for each in (*lines(tmp_path / "old"), *lines(path))] == [1, 3]
+
+
+def test_what_callers_send_is_one_line(tmp_path: Path) -> None:
+    audit = AuditFile(tmp_path / "audit.jsonl", MIB, 2)
+    audit({"user_agent": 'a\n{"event": "request"}\u2028', "action": "\x1b[2J"})
+    (line,) = lines(tmp_path / "audit.jsonl")
+    assert line["user_agent"] == 'a\n{"event": "request"}\u2028'
+
+
+def test_lines_that_cannot_be_written_are_counted_and_refuse_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit = AuditFile(tmp_path / "audit.jsonl", MIB, 2)
+    audit({"number": 1})
+    write = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        write(descriptor, data[:5])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with capture_logs() as logs:
+        monkeypatch.setattr(os, "write", full)
+        audit({"number": 2})
+        audit({"number": 3})
+        monkeypatch.setattr(os, "write", write)
+        audit({"number": 4})
+    assert [(each["event"], each.get("lost")) for each in logs] == [
+        ("audit lines are lost", None),
+        ("audit lines are written again", 2),
+    ]
+    text = (tmp_path / "audit.jsonl").read_text().splitlines()
+    assert json.loads(text[0])["number"] == 1
+    assert json.loads(text[-1])["number"] == 4
+
+
+def test_the_systems_log_gets_the_lines(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind(str(tmp_path / "log"))
+        log.settimeout(10)
+        audit = AuditSyslog(str(tmp_path / "log"))
+        audit({"event": "request", "action": "ReadVms"})
+        line = log.recv(65536).decode()
+        audit.close()
+    begin, _, text = line.partition(": ")
+    assert begin == f"<86>souche[{os.getpid()}]"  # authpriv.info
+    assert json.loads(text)["action"] == "ReadVms"
+
+
+def test_several_processes_write_whole_lines(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from souche.audit import AuditFile\n"
+        "audit = AuditFile(Path(sys.argv[1]), 20_000, 50)\n"
+        "for number in range(200): audit({'process': sys.argv[2], 'number': number, 'text': 'x' * 300})\n"
+    )
+    path = tmp_path / "audit.jsonl"
+    processes = [subprocess.Popen([sys.executable, "-c", program, path, str(each)]) for each in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    found = [(each["process"], each["number"]) for file in tmp_path.iterdir() for each in lines(file)]
+    assert sorted(found) == sorted((str(process), number) for process in range(3) for number in range(200))
