@@ -7,10 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
+from souche.admin import catalogue
 from souche.home import Home
 from tests.test_main import GRACE_SECONDS, Served, serving, souche
 
@@ -60,6 +61,85 @@ def test_the_server_does_what_commands_ask_and_they_open_no_database(region: tup
     quotas, opened = run(home, "quota", "show", "alice")
     assert {each["Name"] for each in quotas} >= {"image_limit", "vm_limit"}
     assert not opened
+
+
+@pytest.fixture(scope="module")
+def published(region: tuple[Path, Served]) -> tuple[dict[str, Any], bool]:
+    """An image that a command published beside the server, and whether the command opened a database."""
+    home, _ = region
+    disk = home.with_name("disk.raw")
+    disk.write_bytes(bytes(510) + b"\x55\xaa" + bytes(1024 * 1024 - 512))
+    run(home, "account", "create", "vendor")
+    words = ("--name", "Small", "--account", "vendor", "--no-verify")
+    (image,), opened = run(home, "image", "publish", str(disk), *words)
+    return image, opened
+
+
+def test_a_disk_is_published_by_the_server(
+    region: tuple[Path, Served], published: tuple[dict[str, Any], bool]
+) -> None:
+    home, _ = region
+    image, opened = published
+    assert not opened
+    (listed,), opened = run(home, "image", "list", "--family", "Small")
+    assert (listed["ImageId"], listed["State"], opened) == (image["ImageId"], "available", False)
+    assert list((home / "staging").iterdir()) == []
+
+
+STEPS: Final = [
+    (("image", "show", "IMAGE"), {"ImageId", "OwnBytes", "SnapshotIds", "Packages"}),
+    (("image", "list", "--all"), {"ImageId", "Account"}),
+    (("image", "origins", "IMAGE"), {"ImageId"}),
+    (("image", "attributes", "IMAGE", "--performance", "high"), {"ImageId", "Performance"}),
+    (("image", "uses", "IMAGE"), {"ImageId", "Shares"}),
+    (("image", "check", "IMAGE", "--wait"), {"ImageId", "State", "Findings"}),
+    (("image", "adopt", "IMAGE", "--account", "buyer", "--name", "Copy"), {"ImageId", "ImageName"}),
+    (("alias", "set", "small@stable", "IMAGE"), {"AliasName", "History"}),
+    (("alias", "history", "small@stable"), {"ImageId", "Date"}),
+    (("image", "deprecate", "IMAGE", "--on", "2099-01-01"), {"ImageId", "DeprecatedOn"}),
+    (("image", "undo", "IMAGE"), {"ImageId", "DeprecatedOn"}),
+    (("image", "withdraw", "IMAGE", "--now", "--reason", "old"), {"ImageId", "WithdrawnOn"}),
+]
+"""What is done with an image, and names of what is told then."""
+
+
+def test_the_server_tells_what_commands_show(
+    region: tuple[Path, Served], published: tuple[dict[str, Any], bool]
+) -> None:
+    image_id = published[0]["ImageId"]
+    run(region[0], "account", "create", "buyer")
+    for words, names in STEPS:
+        told, opened = run(region[0], *(image_id if word == "IMAGE" else word for word in words))
+        assert not opened, words
+        assert told, words
+        assert all(names <= set(each) for each in told), words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("trash", "list"),
+        ("marketplace", "list"),
+        ("export", "list"),
+        ("alias", "list"),
+        ("vm", "list"),
+        ("snapshot", "list"),
+        ("bucket", "list"),
+        ("image", "update", "--all"),
+    ],
+)
+def test_lists_come_from_the_server(region: tuple[Path, Served], words: tuple[str, ...]) -> None:
+    assert not run(region[0], *words)[1]
+
+
+def test_every_module_of_actions_is_in_the_catalogue() -> None:
+    """What is not there is refused by the server as an action of another version."""
+    folder = Path(catalogue.__file__).parent
+    with_actions = {each.stem for each in folder.glob("*.py") if "\n@action\n" in each.read_text()}
+    assert with_actions == catalogue.MODULES
+    assert catalogue.find("accounts.every") is not None
+    assert catalogue.find("accounts.Account") is None
+    assert catalogue.find("listener.NOBODY") is None
 
 
 def test_what_the_server_refuses_is_said_as_without_it(region: tuple[Path, Served], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import structlog
 from typer.testing import CliRunner, Result
 
 from souche.cli import commands
-from souche.cli.composition import Administered
+from souche.cli.composition import Operated, Workshop
 from souche.main import command_line
 from tests.support.builder import PretendedBuilder
 
@@ -23,13 +23,17 @@ class Souche:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.builder = PretendedBuilder()
-        composition = replace(command_line.composition(), administer=self._administer)
+        composition = replace(command_line.composition(), operate=self._operate)
         self._app = commands.build(composition)
 
     @contextmanager
-    def _administer(self, path: Path, *, make: bool = False) -> Iterator[Administered]:
-        with command_line.composition().administer(path, make=make) as administered:
-            yield replace(administered, builder=self.builder)
+    def _operate(self, path: Path, *, make: bool = False) -> Iterator[Operated]:
+        with command_line.composition().operate(path, make=make) as region:
+
+            def workshop() -> Workshop:
+                return replace(region.workshop(), builder=self.builder)
+
+            yield replace(region, workshop=workshop)
 
     def __call__(self, *arguments: object) -> list[dict[str, Any]]:
         """What a command that succeeds tells, as JSON, an object a line."""

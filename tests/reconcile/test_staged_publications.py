@@ -5,15 +5,20 @@ import hashlib
 import lzma
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from souche.admin import publications
+from souche.admin.action import Facts
 from souche.app import official_images
 from souche.cli import image_source
 from souche.cli.image_source import Vouched
 from souche.main.administration import administer
+from souche.main.operating import operate
+from souche.model.accounts import Account
 from souche.reconcile import leftovers
 from souche.transfer import sandbox
 from souche.transfer.gate import Entrance
@@ -63,6 +68,20 @@ def source(folder: Path, name: str) -> Path:
     return folder / name
 
 
+def terms(account: Account) -> Facts:
+    return {
+        "account_id": account.account_id,
+        "family": "Test",
+        "description": "",
+        "boot_modes": ["legacy"],
+        "architecture": "x86_64",
+        "product_codes": [],
+        "grace_days": 30,
+        "accepted": [],
+        "verify": False,
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "vouched"),
     [("disk.raw", False), ("disk.raw", True), ("disk.raw.xz", False), ("disk.vmdk", False)],
@@ -74,14 +93,17 @@ def test_no_sweep_removes_what_is_being_published(
     for place, step in ((SparseFile, "finish"), (Entrance, "admit"), (sandbox, "run_in")):
         monkeypatch.setattr(place, step, sweep.around(getattr(place, step)))
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest() if vouched else None
-    with (
-        administer(world.home, make=True) as administered,
-        image_source.taken_in(administered, str(file), None, Vouched(sha256)) as disk,
-    ):
-        sweep()
-        assert (disk.path.parent, disk.path.stat().st_mode & 0o777) == (administered.staging, 0o600)
-        wanted = official_images.DiskImage(disk, "Test", "", ("legacy",))
-        official_images.publish(world.region, wanted)
+    with administer(world.home, make=True) as administered, operate(world.home) as operated:
+        account = official_images.provider(world.region)
+        with image_source.taken_in(operated.workshop(), str(file), None, Vouched(sha256)) as disk:
+            sweep()
+            assert (disk.path.parent.parent, disk.path.stat().st_mode & 0o777) == (
+                administered.staging,
+                0o600,
+            )
+            given = {"path": str(disk.path), "format": disk.format, "most_bytes": MIB}
+            publications.publish(replace(administered, region=world.region), given, terms(account), None)
+    (left,) = administered.staging.iterdir()
     sweep()
-    assert sweep.seen[-1] == [disk.path.name]
+    assert sweep.seen[-1] == [left.name]
     assert len(sweep.seen) > 3

@@ -7,12 +7,17 @@ from souche.app import access_keys, accounts
 from souche.app.access_keys import Changes
 from souche.app.region import Region
 from souche.db.schema import utc_text
+from souche.errors import NotFound
 from souche.model.accounts import AccessKey, Principal
 from souche.model.query import Query
 
 
+class NoUsableKey(NotFound):
+    """{account} has no access key that opens anything: `souche account key create {account}` makes one."""
+
+
 class MadeKey(TypedDict):
-    """A new access key."""
+    """An access key with its secret."""
 
     AccessKeyId: str
     SecretKey: str
@@ -39,6 +44,22 @@ def create(at: Administered, account: str) -> MadeKey:
 def of_account(at: Administered, account: str) -> list[KeyFacts]:
     """The access keys of an account."""
     return [_facts(key) for key in access_keys.find(at.region, _owner(at.region, account), Query())]
+
+
+@action
+def usable(at: Administered, account: str, wanted: str | None) -> MadeKey:
+    """An access key of an account that opens something: the oldest, or the wanted one.
+
+    Raises:
+        NoSuchAccount, NoUsableKey.
+    """
+    owner = accounts.known(at.region, account)
+    keys = access_keys.find(at.region, Principal(owner.account_id), Query())
+    for key in sorted(keys, key=lambda key: key.creation_date):
+        found = access_keys.lookup(at.region, key.access_key_id)
+        if found and found.active and not found.expired and wanted in (None, key.access_key_id):
+            return {"AccessKeyId": key.access_key_id, "SecretKey": found.secret}
+    raise NoUsableKey(account=owner.name)
 
 
 @action

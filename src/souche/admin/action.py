@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from souche.admin.listener import NOBODY, Listener
 
@@ -15,6 +15,17 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Facts: TypeAlias = dict[str, Any]
+"""A resource as commands show it, by the API's names."""
+
+
+class Examine(Protocol):
+    """Has the requested report of an image made."""
+
+    def __call__(self, image_id: str, *, wait: bool) -> None:
+        """Where no server runs it is made on return; else `wait` waits for the server's."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,7 @@ class Administered:
     finish: Callable[[str], None]
     ensure_bucket: Callable[[str, str], None]
     is_served: Callable[[], bool]
-    examine: Callable[[str, bool], None]
+    examine: "Examine"
     verify: "Callable[[str, BootMode | None], Verification]"
     boots: Callable[[], bool]
     listener: Listener = NOBODY

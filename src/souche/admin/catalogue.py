@@ -5,7 +5,27 @@ from typing import Any, Final
 
 from souche.admin.action import Action
 
-MODULES: Final = frozenset(("access_keys", "accounts", "quotas"))
+MODULES: Final = frozenset(
+    (
+        "access_keys",
+        "accounts",
+        "buckets",
+        "exports",
+        "image_aliases",
+        "image_lives",
+        "image_origins",
+        "image_reports",
+        "images",
+        "inventory",
+        "marketplace",
+        "notices",
+        "publications",
+        "quotas",
+        "status",
+        "trash",
+        "uses",
+    )
+)
 """of this package, those with actions"""
 
 

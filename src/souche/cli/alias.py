@@ -5,16 +5,11 @@ from typing import Annotated
 
 import typer
 
-from souche.api import image_aliases as views
-from souche.app import accounts, image_aliases, image_lives
-from souche.app.region import Region
+from souche.admin import image_aliases
+from souche.admin.action import Facts
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import told
-from souche.cli.which_account import WhichAccount
-from souche.model.accounts import Principal
-from souche.model.image_aliases import ImageAlias, parsed
-from souche.refusals import NoSuchImageAlias
 
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME@CHANNEL", help="The alias, such as web@stable. Case does not count.")
@@ -51,9 +46,8 @@ def _add_set(app: typer.Typer, composition: Composition) -> None:
         json: JsonFlag = False,
     ) -> None:
         """Have an alias name an image from now on; it is made where there is none."""
-        with told(), composition.administer(home) as administered:
-            region = administered.region
-            made = image_aliases.assign(region, _owner(region, image, account), name, image)
+        with told(), composition.operate(home) as region:
+            made = region.do(image_aliases.assign, name, image, account)
         _print(made, as_json=json)
 
 
@@ -62,10 +56,8 @@ def _add_list(app: typer.Typer, composition: Composition) -> None:
     def list_aliases(home: HomeFlag, account: AccountFlag = None, json: JsonFlag = False) -> None:
         """List all aliases: those that were set, and NAME@latest of each family that `souche image publish` and
         `build` keep. One is dangling when its image is withdrawn or deleted: it stands for nothing then."""
-        with told(), composition.administer(home) as administered:
-            region = administered.region
-            owner = accounts.known(region, account).account_id if account is not None else None
-            found = [each for each in image_aliases.every(region) if owner in (None, each.account_id)]
+        with told(), composition.operate(home) as region:
+            found = region.do(image_aliases.every, account)
         for each in found:
             _print(each, as_json=json)
 
@@ -76,8 +68,8 @@ def _add_show(app: typer.Typer, composition: Composition) -> None:
         name: NameArgument, home: HomeFlag, account: AccountFlag = None, json: JsonFlag = False
     ) -> None:
         """Show what an alias names."""
-        with told(), composition.administer(home) as administered:
-            found = _chosen(administered.region, name, account)
+        with told(), composition.operate(home) as region:
+            found = region.do(image_aliases.known, name, account)
         _print(found, as_json=json)
 
 
@@ -87,10 +79,9 @@ def _add_history(app: typer.Typer, composition: Composition) -> None:
         name: NameArgument, home: HomeFlag, account: AccountFlag = None, json: JsonFlag = False
     ) -> None:
         """Show what an alias has named, and from which date on, the oldest first."""
-        with told(), composition.administer(home) as administered:
-            found = _chosen(administered.region, name, account)
-        for each in found.history:
-            facts = views.change(each)
+        with told(), composition.operate(home) as region:
+            found = region.do(image_aliases.known, name, account)
+        for facts in found["History"]:
             print(codec.dumps(facts) if json else f"{facts['Date']}  {facts['ImageId']}")
 
 
@@ -100,11 +91,8 @@ def _add_rollback(app: typer.Typer, composition: Composition) -> None:
         name: NameArgument, home: HomeFlag, account: AccountFlag = None, json: JsonFlag = False
     ) -> None:
         """Have an alias name the image that it named before. Done again, it goes back further."""
-        with told(), composition.administer(home) as administered:
-            known = _chosen(administered.region, name, account)
-            changed = image_aliases.roll_back(
-                administered.region, Principal(known.account_id), known.alias_id
-            )
+        with told(), composition.operate(home) as region:
+            changed = region.do(image_aliases.roll_back, name, account)
         _print(changed, as_json=json)
 
 
@@ -114,40 +102,13 @@ def _add_delete(app: typer.Typer, composition: Composition) -> None:
         name: NameArgument, home: HomeFlag, account: AccountFlag = None, json: JsonFlag = False
     ) -> None:
         """Delete an alias with its history. The image stays."""
-        with told(), composition.administer(home) as administered:
-            known = _chosen(administered.region, name, account)
-            image_aliases.delete(administered.region, Principal(known.account_id), known.alias_id)
+        with told(), composition.operate(home) as region:
+            deleted = region.do(image_aliases.delete, name, account)
         if json:
-            _print(known, as_json=True)
+            _print(deleted, as_json=True)
 
 
-def _owner(region: Region, image_id: str, account: str | None) -> Principal:
-    if account is not None:
-        return Principal(accounts.known(region, account).account_id)
-    return Principal(image_lives.of_image(region, image_id).image.account_id)
-
-
-def _chosen(region: Region, text: str, account: str | None) -> ImageAlias:
-    """The alias of a name: of the account that is said, else the only one.
-
-    Raises:
-        NoSuchImageAlias, NoSuchAccount. WhichAccount: several accounts have it.
-    """
-    name = parsed(text)
-    if name is None:
-        raise NoSuchImageAlias(alias=text)
-    owner = name.account_id if account is None else accounts.known(region, account).account_id
-    same = [each for each in image_aliases.every(region) if each.alias_id == name.alias_id(each.account_id)]
-    found = [each for each in same if owner in (None, each.account_id)]
-    if not found:
-        raise NoSuchImageAlias(alias=text)
-    if len(found) > 1:
-        raise WhichAccount
-    return found[0]
-
-
-def _print(alias: ImageAlias, *, as_json: bool) -> None:
-    facts = views.view(alias)
+def _print(facts: Facts, *, as_json: bool) -> None:
     if as_json:
         print(codec.dumps(facts))
         return

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from souche.app import accounts
+from souche.admin import buckets
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.listing import add_list
@@ -24,10 +24,9 @@ def build(composition: Composition) -> typer.Typer:
     ) -> None:
         """Make a bucket that one account alone reaches, by all of its access keys. One that it has already is left as
         it is. With an object store that is not the embedded one, the first export makes it."""
-        with told(), composition.administer(home) as administered:
-            owner = accounts.known(administered.region, account)
-            administered.ensure_bucket(name, owner.account_id)
-        show({"Bucket": name, "AccountId": owner.account_id}, as_json=json)
+        with told(), composition.operate(home) as region:
+            made = region.do(buckets.create, name, account)
+        show(made, as_json=json)
 
     add_list(app, composition, "bucket")
 

@@ -1,27 +1,23 @@
 """Building an image by a recipe and publishing it, as `souche image build` and `souche image update` do."""
 
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from souche import staged
-from souche.app import official_images
-from souche.app.official_images import GRACE_DAYS, DiskImage
-from souche.cli.composition import Administered
-from souche.errors import SystemFailure
-from souche.model.accounts import Account
-from souche.model.image_builds import Build
-from souche.model.images import Image
+from souche.admin import publications
+from souche.admin.action import Facts
+from souche.app.official_images import GRACE_DAYS
+from souche.cli.composition import Operated
+from souche.model.accounts import PROVIDER_ALIAS
+from souche.model.image_builds import Packages
 from souche.recipes import debian
 from souche.recipes.recipe import Recipe
 from souche.room import GIB
-from souche.states import ImageState
-from souche.transfer import gate
-from souche.transfer.gate import AdmittedDisk
 
 BUILD_BYTES = 4 * GIB
 """A build by a recipe takes 2.6 GiB meanwhile."""
@@ -41,103 +37,79 @@ RecipesFlag = Annotated[
 ]
 
 
-class ImageFailed(SystemFailure):
-    """The image {image_id} failed: {reason}"""
-
-
 @dataclass(frozen=True)
 class Terms:
-    """How a build is published (`DiskImage`)."""
+    """How a build is published."""
 
     grace_days: int = GRACE_DAYS
     accepted: tuple[str, ...] = ()
     verify: bool = False
 
 
-def check(administered: Administered, recipe: Recipe, publisher: Account, terms: Terms) -> None:
-    """Refuse what would only be found out when the image is built.
+def check(region: Operated, recipe: Recipe, account: str | None, terms: Terms) -> str:
+    """Refuse what would only be found out when the image is built. Gives the id of the account to publish for: of a
+    name or an id, else the provider's.
 
     Raises:
-        BadValue, ValueTooLong, BadProductCodes.
+        BadValue, ValueTooLong, BadProductCodes, NoSuchAccount.
     """
-    official_images.check_terms(
-        publisher,
-        recipe.family,
-        recipe.architecture,
-        grace_days=terms.grace_days,
-        accepted=terms.accepted,
+    return region.do(
+        publications.check,
+        account=account,
+        alias=PROVIDER_ALIAS,
+        family=recipe.family,
+        architecture=recipe.architecture,
         description=recipe.description,
+        grace_days=terms.grace_days,
+        accepted=list(terms.accepted),
+        product_codes=list(recipe.product_codes),
     )
-    official_images.check_product_codes(administered.region, publisher, recipe.product_codes)
 
 
 def build_and_publish(
-    administered: Administered,
-    recipe: Recipe,
-    publisher: Account,
-    progress: Callable[[str, float], None],
-    terms: Terms,
-) -> Image:
-    """The image, once it is there. The digest of the recipe is that of before the build.
+    region: Operated, recipe: Recipe, account_id: str, progress: Callable[[str, float], None], terms: Terms
+) -> Facts:
+    """The image, once it is there. This process builds the disk; the region takes it from the staging folder.
 
     Raises:
         ImageFailed, and those of the builder, of the gate and of `official_images.publish`.
     """
-    check(administered, recipe, publisher, terms)
-    administered.region.room.ask(BUILD_BYTES)
-    with staged.folder(administered.staging) as folder:
+    shop = region.workshop()
+    shop.room.ask(BUILD_BYTES)
+    with staged.folder(shop.staging) as folder:
         folder.chmod(0o711)  # apt fetches packages as a user of its own
         disk = folder / "disk.qcow2"
-        packages = administered.builder.build(recipe, disk, work_dir=folder / "work", progress=progress)
+        packages = shop.builder.build(recipe, disk, work_dir=folder / "work", progress=progress)
         progress("taking the disk in", 1.0)
-        entrance = gate.Entrance(gate.QCOW2, recipe.disk_gib * GIB, administered.region.room)
-        built = entrance.admit(disk, disk.stat().st_size)
-        with staged.handed_on(built.path) as path:
-            taken = replace(built, path=path)
-            pending = _published(administered, recipe, publisher, terms, taken, packages)
-    return made(administered, pending)
+        image_id = _published(region, recipe, account_id, terms, disk, packages)
+    return region.do(publications.finish, image_id)
 
 
 def _published(
-    administered: Administered,
-    recipe: Recipe,
-    publisher: Account,
-    terms: Terms,
-    disk: AdmittedDisk,
-    packages: Mapping[str, str],
-) -> Image:
-    """The image, pending: from here on its operation has the disk."""
-    wanted = DiskImage(
-        disk=disk,
-        family=recipe.family,
-        description=recipe.description,
-        boot_modes=recipe.boot_modes,
-        architecture=recipe.architecture,
-        product_codes=recipe.product_codes,
-        grace_days=terms.grace_days,
-        accepted=terms.accepted,
-        verify=terms.verify,
-        build=Build(recipe.name, debian.digest(recipe), packages),
+    region: Operated, recipe: Recipe, account_id: str, terms: Terms, disk: Path, packages: Packages
+) -> str:
+    """The id of the image, pending: from here on its operation has the disk."""
+    return region.do(
+        publications.publish,
+        {"path": str(disk), "format": "qcow2", "most_bytes": recipe.disk_gib * GIB},
+        {
+            "account_id": account_id,
+            "family": recipe.family,
+            "description": recipe.description,
+            "boot_modes": list(recipe.boot_modes),
+            "architecture": recipe.architecture,
+            "product_codes": list(recipe.product_codes),
+            "grace_days": terms.grace_days,
+            "accepted": list(terms.accepted),
+            "verify": terms.verify,
+        },
+        {"recipe": recipe.name, "digest": debian.digest(recipe), "packages": dict(packages)},
     )
-    return official_images.publish(administered.region, wanted, publisher)
 
 
-def made(administered: Administered, pending: Image) -> Image:
-    """Wait until an image is there.
-
-    Raises:
-        ImageFailed.
-    """
-    administered.finish(official_images.operation_id(pending))
-    image = official_images.get(administered.region, pending)
-    if image.state != ImageState.AVAILABLE:
-        raise ImageFailed(image_id=image.image_id, reason=image.state_message or image.state)
-    return image
-
-
-def is_booted(administered: Administered, *, verify: bool) -> bool:
+def is_booted(region: Operated, *, verify: bool) -> bool:
     """Whether the image is booted before it becomes public. Where it is not although it should be, that is said."""
-    booted = verify and administered.boots()
+    booted = verify and region.do(publications.boots)
     if verify and not booted:
         print(
             "souche: it is not booted before it is public: the region's guests are simulated", file=sys.stderr

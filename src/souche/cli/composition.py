@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
-from souche.admin import action
 from souche.admin.action import Action, P, R
 from souche.admin.listener import NOBODY, Listener
 
@@ -21,14 +20,19 @@ if TYPE_CHECKING:
     from souche.model.image_builds import Packages
     from souche.objects.fetch import Fetcher
     from souche.recipes.recipe import Recipe
+    from souche.room import Room
 
 
-@dataclass(frozen=True, kw_only=True)
-class Administered(action.Administered):
-    """A region for commands that are no actions yet. `fetcher_of` downloads from a URL that the operator has named,
-    whatever its host's address is. `updating` holds the lock of `souche image update`; it raises UpdateUnderWay where
-    another process has it. `builder` makes images by recipes."""
+@dataclass(frozen=True)
+class Workshop:
+    """What a command makes disks with, in its own process; it opens no records.
 
+    `staging` is the region's folder of files on their way in, `room` what is left of its media. `fetcher_of` downloads
+    from a URL that the operator has named, whatever its host's address is. `updating` holds the lock of `souche image
+    update`; it raises UpdateUnderWay where another process has it. `builder` makes images by recipes."""
+
+    staging: Path
+    room: "Room"
     fetcher_of: "Callable[[str], Fetcher]"
     updating: Callable[[], AbstractContextManager[None]]
     builder: "Builder"
@@ -40,6 +44,7 @@ class Operated:
     `listener` hears of the progress."""
 
     perform: Callable[[Action[..., Any], Sequence[Any], Mapping[str, Any], Listener], Any]
+    workshop: Callable[[], Workshop]
     listener: Listener = NOBODY
 
     def do(self, wanted: Action[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -128,14 +133,6 @@ class Builder(Protocol):
         ...
 
 
-class Administer(Protocol):
-    """The way to a region's records."""
-
-    def __call__(self, path: Path, *, make: bool = False) -> AbstractContextManager[Administered]:
-        """The region in a home folder. `make`: where there is none, one is made."""
-        ...
-
-
 class Operate(Protocol):
     """The way to a region's server or, where none runs, to its records."""
 
@@ -152,7 +149,6 @@ class Composition:
     serve: "Callable[[Settings], None]"
     api: "Callable[[Settings], None]"
     operate: Operate
-    administer: Administer
     destroy: Callable[[Path], None]
     backups: Callable[[], Backups]
     check: Callable[[Path], AbstractContextManager[Checked]]

@@ -8,20 +8,12 @@ from typing import Annotated
 
 import typer
 
-from souche.app import access_keys, accounts
-from souche.app.region import Region
+from souche.admin import access_keys
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told
 from souche.client_variables import leading_away, unwanted, variables
-from souche.errors import NotFound
 from souche.home import Home
-from souche.model.accounts import Principal
-from souche.model.query import Query
-
-
-class NoUsableKey(NotFound):
-    """{account} has no access key that opens anything: `souche account key create {account}` makes one."""
 
 
 def build(composition: Composition) -> Callable[..., None]:
@@ -37,12 +29,16 @@ def build(composition: Composition) -> Callable[..., None]:
     ) -> None:
         """Print the variables by which clients reach the region as an account, for a shell:
         eval "$(souche env NAME)". The secret key is one of them."""
-        with told(), composition.administer(home) as administered:
+        with told(), composition.operate(home) as region:
             facts = Home(home.resolve()).read()
-            key_id, secret = _key(administered.region, account, access_key)
+            key = region.do(access_keys.usable, account, access_key)
         buckets = facts.get("Oos")
         found = variables(
-            str(facts["Api"]), str(buckets) if buckets else None, str(facts["Region"]), key_id, secret
+            str(facts["Api"]),
+            str(buckets) if buckets else None,
+            str(facts["Region"]),
+            key["AccessKeyId"],
+            key["SecretKey"],
         )
         if json:
             show(found, as_json=True)
@@ -51,21 +47,6 @@ def build(composition: Composition) -> Callable[..., None]:
         _warn(found)
 
     return env
-
-
-def _key(region: Region, account: str, wanted: str | None) -> tuple[str, str]:
-    """An access key that opens something, and its secret.
-
-    Raises:
-        NoSuchAccount, NoUsableKey.
-    """
-    owner = accounts.known(region, account)
-    keys = access_keys.find(region, Principal(owner.account_id), Query())
-    for key in sorted(keys, key=lambda key: key.creation_date):
-        found = access_keys.lookup(region, key.access_key_id)
-        if found and found.active and not found.expired and wanted in (None, key.access_key_id):
-            return key.access_key_id, found.secret
-    raise NoUsableKey(account=owner.name)
 
 
 def _print(found: dict[str, str]) -> None:

@@ -5,8 +5,8 @@ from typing import Annotated, Final
 
 import typer
 
+from souche.admin import accounts
 from souche.api import actions, errors, spec
-from souche.app import accounts
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import plain, show, told
@@ -103,9 +103,9 @@ def _add_add(app: typer.Typer, composition: Composition) -> None:
 
 
 def _of_account(composition: Composition, home: Path, fault: Fault, account: str) -> Fault:
-    with composition.administer(home) as administered:
-        found = accounts.known(administered.region, account)
-    return Fault(**{**vars(fault), "account_id": found.account_id})
+    with composition.operate(home) as region:
+        found = region.do(accounts.known, account)
+    return Fault(**{**vars(fault), "account_id": found["AccountId"]})
 
 
 def _check(fault: Fault) -> None:

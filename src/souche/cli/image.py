@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
+from souche.admin import publications
+from souche.admin.action import Facts
 from souche.app import official_images
-from souche.app.official_images import GRACE_DAYS, DiskImage
+from souche.app.official_images import GRACE_DAYS
 from souche.cli import (
     image_adopt,
     image_build,
@@ -20,7 +22,7 @@ from souche.cli import (
     image_verify,
     uses,
 )
-from souche.cli.building import GraceDays, is_booted, made
+from souche.cli.building import GraceDays, is_booted
 from souche.cli.composition import Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
 from souche.cli.output import show, told
@@ -86,30 +88,29 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Publish a cloud image, from a file or a URL, as a public image, under a new id and name: NAME-YYYY.MM.DD-N.
         gzip and xz around it are taken off. A URL needs a checksum, or a signed list of checksums."""
-        with told(), composition.administer(home, make=True) as administered:
-            publisher = official_images.publisher(administered.region, account, alias)
-            official_images.check_terms(
-                publisher,
-                name,
-                architecture,
-                grace_days=grace_days,
-                accepted=accept or (),
-                description=description,
-            )
-            booted = is_booted(administered, verify=verify)
+        with told(), composition.operate(home, make=True) as region:
+            given: Facts = {
+                "family": name,
+                "description": description,
+                "architecture": architecture,
+                "product_codes": product_code or [],
+                "grace_days": grace_days,
+                "accepted": accept or [],
+            }
+            account_id = region.do(publications.check, account=account, alias=alias, **given)
+            terms = {
+                **given,
+                "account_id": account_id,
+                "boot_modes": [mode.value for mode in boot_mode or (Firmware.LEGACY,)],
+                "verify": is_booted(region, verify=verify),
+            }
             vouched = image_source.Vouched(sha256, sums, signature, key)
-            with image_source.taken_in(administered, file, disk_format, vouched) as taken:
-                disk = DiskImage(
-                    disk=taken,
-                    family=name,
-                    description=description,
-                    boot_modes=tuple(mode.value for mode in boot_mode or (Firmware.LEGACY,)),
-                    architecture=architecture,
-                    product_codes=tuple(product_code or ()),
-                    grace_days=grace_days,
-                    accepted=tuple(accept or ()),
-                    verify=booted,
-                )
-                pending = official_images.publish(administered.region, disk, publisher)
-            image = made(administered, pending)
-        show({"ImageId": image.image_id, "ImageName": image.name}, as_json=json)
+            with image_source.taken_in(region.workshop(), file, disk_format, vouched) as taken:
+                disk = {
+                    "path": str(taken.path),
+                    "format": taken.format,
+                    "most_bytes": official_images.MOST_BYTES,
+                }
+                image_id = region.do(publications.publish, disk, terms, None)
+            made = region.do(publications.finish, image_id)
+        show(made, as_json=json)

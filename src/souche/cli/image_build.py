@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from souche.app import official_images
 from souche.app.official_images import GRACE_DAYS
 from souche.cli.building import GraceDays, RecipesFlag, Terms, build_and_publish, check, is_booted
 from souche.cli.composition import Composition
@@ -48,14 +47,13 @@ def _add_build(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Build an image by a recipe and publish it, under a new id and name: an official one, unless it is for an
         account. Progress goes to standard error."""
-        with told(), composition.administer(home, make=True) as administered, step_bar() as progress:
+        with told(), composition.operate(home, make=True) as region, step_bar() as progress:
             wanted = Shelf(recipes).get(recipe)
-            publisher = official_images.publisher(administered.region, account)
             terms = Terms(grace_days, tuple(accept or ()), verify)
-            check(administered, wanted, publisher, terms)
-            terms = replace(terms, verify=is_booted(administered, verify=verify))
-            image = build_and_publish(administered, wanted, publisher, progress, terms)
-        show({"ImageId": image.image_id, "ImageName": image.name}, as_json=json)
+            account_id = check(region, wanted, account, terms)
+            terms = replace(terms, verify=is_booted(region, verify=verify))
+            made = build_and_publish(region, wanted, account_id, progress, terms)
+        show(made, as_json=json)
 
 
 def _add_recipes(app: typer.Typer) -> None:

@@ -6,14 +6,11 @@ from typing import Annotated
 
 import typer
 
-from souche.api import image_origins as origin_views
-from souche.api import vm_attributes as attribute_views
-from souche.app import image_attributes, image_origins
-from souche.app.image_attributes import Change
+from souche.admin import image_origins
+from souche.admin.action import Facts
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told
-from souche.model.images import Image, VmAttributes
 
 UNSET = "unset"
 
@@ -65,8 +62,8 @@ def _add_origins(app: typer.Typer, composition: Composition) -> None:
     def origins(image: ImageArgument, home: HomeFlag, json: JsonFlag = False) -> None:
         """Show where an image comes from: publisher, ancestors, export and who signed it, how its disks were captured,
         and what it carries for VMs (docs/trust.md)."""
-        with told(), composition.administer(home) as administered:
-            found = origin_views.view(image_origins.of_image(administered.region, image))
+        with told(), composition.operate(home) as region:
+            found = region.do(image_origins.of_image, image)
         show(found if json else _flat(found), as_json=json)
 
 
@@ -96,22 +93,17 @@ def _add_attributes(app: typer.Typer, composition: Composition) -> None:
             "boot_mode": boot_mode,
         }
         chosen = {field: value.value for field, value in given.items() if value is not None}
-        with told(), composition.administer(home) as administered:
-            changed = image_attributes.for_owner(administered.region, _change(image, chosen))
-        _show_attributes(changed, as_json=json)
+        with told(), composition.operate(home) as region:
+            changed = region.do(image_origins.set_attributes, image, *_change(chosen))
+        show(changed if json else _flat(changed), as_json=json)
 
 
-def _change(image_id: str, chosen: dict[str, str]) -> Change:
-    values: dict[str, object] = {field: text for field, text in chosen.items() if text != UNSET}
+def _change(chosen: dict[str, str]) -> tuple[Facts, list[str]]:
+    """What is set, and the fields that are unset."""
+    values: Facts = {field: text for field, text in chosen.items() if text != UNSET}
     if "deletion_protection" in values:
         values["deletion_protection"] = values["deletion_protection"] == Switch.ON
-    unset = frozenset(field for field, text in chosen.items() if text == UNSET)
-    return Change(image_id, VmAttributes(**values), unset)  # type: ignore[arg-type]  # the enums have the values
-
-
-def _show_attributes(image: Image, *, as_json: bool) -> None:
-    found = {"ImageId": image.image_id, **attribute_views.view(image.vm_attributes)}
-    show(found if as_json else _flat(found), as_json=as_json)
+    return values, [field for field, text in chosen.items() if text == UNSET]
 
 
 def _flat(facts: dict[str, object]) -> dict[str, object]:

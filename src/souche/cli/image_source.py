@@ -13,7 +13,7 @@ import typer
 
 from souche import staged
 from souche.app import official_images
-from souche.cli.composition import Administered
+from souche.cli.composition import Workshop
 from souche.cli.progress import transfer_bar
 from souche.errors import Invalid
 from souche.formats import vhd
@@ -120,22 +120,21 @@ def name_of(source: str) -> str:
 
 @contextmanager
 def taken_in(
-    administered: Administered, source: str, disk_format: SourceFormat | None, vouched: Vouched
+    shop: Workshop, source: str, disk_format: SourceFormat | None, vouched: Vouched
 ) -> Iterator[AdmittedDisk]:
-    """A copy of the disk inside the region's home, through the gate. It is removed when it cannot be published; else
-    the workflow that takes it in does that.
+    """A copy of the disk in the region's staging folder, through the gate. What is not published is removed.
 
     Raises:
         NoSuchFile, Unvouched, BadValue, NotListed, ChecksumDiffers, BadSignature, and those of the gate and of fetch.
     """
     vouched.check(source)
     name = name_of(source)
-    expected = _expected(administered, name, vouched)
+    expected = _expected(shop, name, vouched)
     said, given = _said(name, disk_format), bool(expected)
     brought: AbstractContextManager[Path] = nullcontext(Path(source))
     if given:
-        brought = _brought(administered, source, expected)
-    with brought as file, _admitted(administered, file, said, given=given) as disk:
+        brought = _brought(shop, source, expected)
+    with brought as file, _admitted(shop, file, said, given=given) as disk:
         yield disk
 
 
@@ -146,13 +145,13 @@ def _said(name: str, disk_format: SourceFormat | None) -> SaidOfDisk:
 
 
 @contextmanager
-def _brought(administered: Administered, source: str, expected: list[Checksum]) -> Iterator[Path]:
+def _brought(shop: Workshop, source: str, expected: list[Checksum]) -> Iterator[Path]:
     """What lies there, copied before it is compared: nobody changes it in between."""
-    room = administered.region.room
-    with staged.folder(administered.staging) as folder:
+    room = shop.room
+    with staged.folder(shop.staging) as folder:
         file = folder / "brought"
         if is_url(source):
-            fetcher = administered.fetcher_of(source)
+            fetcher = shop.fetcher_of(source)
             with transfer_bar() as tell:
                 most = official_images.MOST_BYTES
                 fetch_file.fetch(
@@ -166,33 +165,33 @@ def _brought(administered: Administered, source: str, expected: list[Checksum]) 
         yield file
 
 
-def _expected(administered: Administered, name: str, vouched: Vouched) -> list[Checksum]:
+def _expected(shop: Workshop, name: str, vouched: Vouched) -> list[Checksum]:
     found = [Checksum("sha256", vouched.sha256.lower())] if vouched.sha256 else []
     if vouched.sums is None or vouched.key is None:
         return found
-    sums = _small(administered, vouched.sums)
-    signature = None if signed_sums.is_signed(sums) else _signature(administered, vouched)
-    known = signed_sums.verified(sums, signature, _small(administered, str(vouched.key)))
+    sums = _small(shop, vouched.sums)
+    signature = None if signed_sums.is_signed(sums) else _signature(shop, vouched)
+    known = signed_sums.verified(sums, signature, _small(shop, str(vouched.key)))
     if name not in known:
         raise NotListed(name=name, names=", ".join(list(known)[:10]) or "nothing")
     return [*found, known[name]]
 
 
-def _signature(administered: Administered, vouched: Vouched) -> bytes:
+def _signature(shop: Workshop, vouched: Vouched) -> bytes:
     if vouched.signature is not None:
-        return _small(administered, vouched.signature)
+        return _small(shop, vouched.signature)
     for end in SIGNATURE_ENDS:
         try:
-            return _small(administered, f"{vouched.sums}{end}")
+            return _small(shop, f"{vouched.sums}{end}")
         except (NoSuchFile, UrlNotFound):
             continue
     raise NoSignature(sums=vouched.sums, tried=", ".join(SIGNATURE_ENDS))
 
 
-def _small(administered: Administered, source: str) -> bytes:
+def _small(shop: Workshop, source: str) -> bytes:
     """The content of a list, a signature or a key."""
     if is_url(source):
-        fetcher = administered.fetcher_of(source)
+        fetcher = shop.fetcher_of(source)
         return fetch_file.fetch_small(fetcher, source, signed_sums.MOST_BYTES)
     _check_regular(Path(source))
     with Path(source).open("rb") as file:
@@ -205,19 +204,16 @@ def _check_regular(file: Path) -> None:
 
 
 @contextmanager
-def _admitted(
-    administered: Administered, file: Path, said: SaidOfDisk, *, given: bool
-) -> Iterator[AdmittedDisk]:
+def _admitted(shop: Workshop, file: Path, said: SaidOfDisk, *, given: bool) -> Iterator[AdmittedDisk]:
     _check_regular(file)
     first = _first_bytes(file)
     if said.format == "raw":
         _note_beginning(first, said)
-    room = administered.region.room
-    with staged.folder(administered.staging) as folder:
+    room = shop.room
+    with staged.folder(shop.staging) as folder:
         with _advised(file, first, said):
             taken = gate.take_file(file, folder / "disk", said, official_images.MOST_BYTES, room, given=given)
-        with staged.handed_on(taken.path) as path:
-            yield replace(taken, path=path)
+        yield taken
 
 
 @contextmanager

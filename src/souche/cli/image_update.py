@@ -13,17 +13,18 @@ from typing import Annotated
 import typer
 
 from souche import staged
-from souche.app import accounts, image_builds, official_images
+from souche.admin import publications
+from souche.admin.action import Facts
+from souche.app import official_images
 from souche.app.official_images import GRACE_DAYS
 from souche.cli.building import GraceDays, RecipesFlag, Terms, build_and_publish, check, is_booted
-from souche.cli.composition import Administered, Composition
+from souche.cli.composition import Composition, Operated
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
 from souche.cli.output import in_words, show, told
 from souche.cli.progress import step_bar
 from souche.errors import Invalid, NotFound, SoucheError
 from souche.home import UpdateUnderWay
-from souche.model.image_builds import BuiltImage, PackageChange, changed_packages
-from souche.model.images import Image
+from souche.model.image_builds import Build, PackageChange, changed_packages
 from souche.recipes import debian
 from souche.recipes.recipe import Recipe
 from souche.recipes.shelf import Shelf
@@ -54,12 +55,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the image of a recipe. `packages` are those that have other versions now."""
+    """What became of the image of a recipe. `former` is the image that was listed, with how it was built; `image` the
+    new one. `packages` are those that have other versions now."""
 
     recipe: str
     state: State
-    former: Image | None = None
-    image: Image | None = None
+    former: Facts | None = None
+    image: Facts | None = None
     reason: str = ""
     packages: list[PackageChange] = field(default_factory=list)
 
@@ -68,20 +70,20 @@ class Outcome:
 class _Update:
     """One run of the command."""
 
-    administered: Administered
+    region: Operated
     shelf: Shelf
     terms: Terms
     dry_run: bool
 
     def each(self, names: list[str] | None) -> Iterable[Outcome]:
         """What becomes of the images of these recipes, or of all: one that fails does not hold up the next."""
-        built = image_builds.live(self.administered.region)
-        known = {each.build.recipe for each in built}
+        built = self.region.do(publications.built)
+        known = {each["Recipe"] for each in built}
         for name in names or ():
             if name not in known:
                 yield self._nothing(name)
         for each in built:
-            if names is None or each.build.recipe in names:
+            if names is None or each["Recipe"] in names:
                 yield self._renewed(each)
 
     def _nothing(self, name: str) -> Outcome:
@@ -91,38 +93,39 @@ class _Update:
         except (SoucheError, OSError) as error:
             return Outcome(name, State.FAILED, reason=in_words(error))
 
-    def _renewed(self, built: BuiltImage) -> Outcome:
-        name, former = built.build.recipe, built.image
-        if built.is_deprecated:
+    def _renewed(self, built: Facts) -> Outcome:
+        name = built["Recipe"]
+        if built["Deprecated"]:
             reason = "the operator said when it will be withdrawn"
-            return Outcome(name, State.DEPRECATED, former, reason=reason)
+            return Outcome(name, State.DEPRECATED, built, reason=reason)
         try:
             return self._renew(built, self.shelf.get(name))
         except (SoucheError, OSError) as error:
-            return Outcome(name, State.FAILED, former, reason=in_words(error))
+            return Outcome(name, State.FAILED, built, reason=in_words(error))
 
-    def _renew(self, built: BuiltImage, recipe: Recipe) -> Outcome:
-        former, publisher = built.image, accounts.known(self.administered.region, built.image.account_id)
-        check(self.administered, recipe, publisher, self.terms)
+    def _renew(self, built: Facts, recipe: Recipe) -> Outcome:
+        account_id = check(self.region, recipe, built["AccountId"], self.terms)
         reason, packages = self._difference(built, recipe)
         if not reason:
-            return Outcome(recipe.name, State.CURRENT, former)
+            return Outcome(recipe.name, State.CURRENT, built)
         if self.dry_run:
-            return Outcome(recipe.name, State.OUTDATED, former, reason=reason, packages=packages)
-        terms = replace(self.terms, verify=is_booted(self.administered, verify=self.terms.verify))
+            return Outcome(recipe.name, State.OUTDATED, built, reason=reason, packages=packages)
+        terms = replace(self.terms, verify=is_booted(self.region, verify=self.terms.verify))
         with step_bar() as progress:
-            image = build_and_publish(self.administered, recipe, publisher, progress, terms)
-        return Outcome(recipe.name, State.BUILT, former, image, reason, packages)
+            image = build_and_publish(self.region, recipe, account_id, progress, terms)
+        return Outcome(recipe.name, State.BUILT, built, image, reason, packages)
 
-    def _difference(self, built: BuiltImage, recipe: Recipe) -> tuple[str, list[PackageChange]]:
+    def _difference(self, built: Facts, recipe: Recipe) -> tuple[str, list[PackageChange]]:
         """Why the recipe would make the image differently; empty: it would not. The archive is only asked where the
         recipe is the same."""
-        if debian.digest(recipe) != built.build.digest:
+        if debian.digest(recipe) != built["Digest"]:
             return "the recipe has changed", []
-        with staged.folder(self.administered.staging) as folder:
+        shop = self.region.workshop()
+        with staged.folder(shop.staging) as folder:
             folder.chmod(0o711)  # apt fetches lists as a user of its own
-            planned = self.administered.builder.plan(recipe, work_dir=folder)
-        packages = changed_packages(built.build, planned)
+            planned = shop.builder.plan(recipe, work_dir=folder)
+        build = Build(built["Recipe"], built["Digest"], built["Packages"])
+        packages = changed_packages(build, planned)
         return (_told(packages), packages) if packages else ("", [])
 
 
@@ -151,14 +154,14 @@ def add(app: typer.Typer, composition: Composition) -> None:
         other versions. The new image replaces the one before it, as with `build`. Prints nothing where there is nothing
         to do. The status is 1 where a recipe failed (the others are updated), and 3 where another update is under
         way."""
-        with told(), composition.administer(home) as administered:
+        with told(), composition.operate(home) as region:
             if bool(recipe) == every:
                 raise NothingToUpdate
             accepted = tuple(accept or ())
             official_images.check_accepted(accepted)
             official_images.check_grace_days(grace_days)
             terms = Terms(grace_days, accepted, verify)
-            run = _Update(administered, Shelf(recipes), terms, dry_run)
+            run = _Update(region, Shelf(recipes), terms, dry_run)
             good = _run(run, None if every else list(dict.fromkeys(recipe or ())), as_json=json)
         if not good:
             raise typer.Exit(FAILED)
@@ -168,7 +171,7 @@ def _run(run: _Update, names: list[str] | None, *, as_json: bool) -> bool:
     """Update, and print what became of each; whether none failed."""
     good = True
     try:
-        with run.administered.updating():
+        with run.region.workshop().updating():
             for outcome in run.each(names):
                 _print(outcome, as_json=as_json)
                 good = good and outcome.state != State.FAILED
@@ -192,7 +195,9 @@ def _print(outcome: Outcome, *, as_json: bool) -> None:
     elif not as_json and outcome.state in (State.OUTDATED, State.BUILT):
         image = outcome.image or outcome.former
         assert image is not None
-        print(f"{outcome.recipe}  {outcome.state}  {image.image_id}  {image.name}  ({outcome.reason})")
+        print(
+            f"{outcome.recipe}  {outcome.state}  {image['ImageId']}  {image['ImageName']}  ({outcome.reason})"
+        )
 
 
 def view(outcome: Outcome) -> dict[str, object]:
@@ -202,10 +207,10 @@ def view(outcome: Outcome) -> dict[str, object]:
     return {
         "Recipe": outcome.recipe,
         "State": outcome.state,
-        "AccountId": former.account_id if former else "",
-        "ImageId": image.image_id if image else "",
-        "ImageName": image.name if image else "",
-        "FormerImageId": former.image_id if former and outcome.image else "",
+        "AccountId": former["AccountId"] if former else "",
+        "ImageId": image["ImageId"] if image else "",
+        "ImageName": image["ImageName"] if image else "",
+        "FormerImageId": former["ImageId"] if former and outcome.image else "",
         "Reason": outcome.reason,
         "Packages": [
             {"Name": each.name, "Former": each.former, "Now": each.now} for each in outcome.packages

@@ -1,8 +1,6 @@
 """souche vm|volume|snapshot|bucket list, and souche image list --all"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated, Final
 
 import typer
@@ -10,12 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from souche.api import dates
-from souche.app import inventory
+from souche.admin import inventory
+from souche.admin.action import Facts
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import plain, show, told
-from souche.model.inventory import Listed
 
 WIDE: Final = 10_000
 """columns for what is no terminal: nothing is cut off where a program reads on"""
@@ -46,16 +43,16 @@ def add_list(app: typer.Typer, composition: Composition, noun: str) -> None:
     """Add `list` to the commands about a noun."""
 
     def list_all(home: HomeFlag, account: OfAccountFlag = None, json: JsonFlag = False) -> None:
-        with told(), composition.administer(home) as administered:
-            show_listed(inventory.listed(administered.region, noun, account), as_json=json)
+        with told(), composition.operate(home) as region:
+            found = region.do(inventory.listed, noun, account)
+        show_listed(found, as_json=json)
 
     list_all.__doc__ = f"List the {noun.upper() if noun == 'vm' else noun}s of all accounts, or of one."
     app.command("list")(list_all)
 
 
-def show_listed(found: Sequence[tuple[Listed, str]], *, as_json: bool) -> None:
-    """Print resources with the names of their accounts: a table, or a JSON object a line."""
-    rows = [_facts(each, account) for each, account in found]
+def show_listed(rows: Sequence[Facts], *, as_json: bool) -> None:
+    """Print resources: a table, or a JSON object a line."""
     if as_json:
         for row in rows:
             show(row, as_json=True)
@@ -72,20 +69,6 @@ def print_table(rows: Sequence[Mapping[str, object]]) -> None:
         table.add_row(*(Text(_text(value)) for value in row.values()))
     console = Console()
     (console if console.is_terminal else Console(width=WIDE)).print(table)
-
-
-def _facts(each: Listed, account: str) -> dict[str, object]:
-    """By the names that the API has for them, the account's name after its id."""
-    facts: dict[str, object] = {}
-    for name, value in asdict(each).items():
-        facts[_api_name(name)] = dates.shown(value) if isinstance(value, datetime) else value
-        if name == "account_id":
-            facts["Account"] = account
-    return facts
-
-
-def _api_name(field: str) -> str:
-    return "".join(part.capitalize() for part in field.split("_"))
 
 
 def _text(value: object) -> str:

@@ -2,14 +2,11 @@
 
 from collections.abc import Callable
 
-from souche.api import notices as views
-from souche.app import notices
+from souche.admin import notices
 from souche.cli import which_account
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told
-from souche.model.accounts import Principal
-from souche.model.query import Query
 
 
 def build(composition: Composition) -> Callable[..., None]:
@@ -20,13 +17,12 @@ def build(composition: Composition) -> Callable[..., None]:
     ) -> None:
         """Show what an account is told of images that it launched, copied or was granted: unshared, deprecated,
         withdrawn, replaced, deleted (/souche/v1/ReadNotices)."""
-        with told(), composition.administer(home) as administered:
-            who = Principal(which_account.chosen(administered.region, account).account_id)
-            for each in notices.find(administered.region, who, Query()).resources:
-                facts = views.view(each)
-                if json:
-                    show(facts, as_json=True)
-                else:
-                    print("  ".join(str(value) for value in facts.values() if value))
+        with told(), composition.operate(home) as region:
+            found = region.do(notices.of_account, account)
+        for facts in found:
+            if json:
+                show(facts, as_json=True)
+            else:
+                print("  ".join(str(value) for value in facts.values() if value))
 
     return show_notices

@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,16 @@ from souche.errors import SystemFailure
 
 HOST = "souche"
 """for the header that HTTP asks for"""
+BEGIN_SECONDS = 60
+"""until the head of an answer, which the server sends before it begins an action"""
 
 
 class Refused(SystemFailure):
     """{message}"""
+
+
+class NoAnswer(SystemFailure):
+    """The server of the region does not answer within {seconds} s: it may still be starting, or it hangs."""
 
 
 class ServerEnded(SystemFailure):
@@ -46,13 +52,17 @@ class Server:
         """Have an action done, and wait for what it gives. To leave by an exception does not stop the server's work.
 
         Raises:
-            Refused: the action raised. ServerEnded.
+            Refused: the action raised. NoAnswer: the server does not even begin. ServerEnded.
         """
         body = json.dumps({wire.ARGS: args, wire.NAMED: named})
         connection = _Connection(lambda: wire.connect(self._folder))
         try:
             connection.request("POST", f"{wire.PREFIX}{name}", body, {wire.VERSION: __version__})
-            return _ended(_lines(connection), listener)
+            answer = connection.getresponse()
+            connection.reached.settimeout(None)  # an action takes the time that it takes
+            return _ended(_lines(answer), listener)
+        except TimeoutError as error:
+            raise NoAnswer(seconds=BEGIN_SECONDS) from error
         except (OSError, HTTPException) as error:
             raise ServerEnded from error
         finally:
@@ -67,13 +77,14 @@ class _Connection(HTTPConnection):
         self._reach = reach
 
     def connect(self) -> None:
-        self.sock = self._reach()
-        if self.sock is None:
+        reached = self._reach()
+        if reached is None:
             raise ServerEnded
+        reached.settimeout(BEGIN_SECONDS)
+        self.reached = self.sock = reached
 
 
-def _lines(connection: HTTPConnection) -> Iterator[dict[str, Any]]:
-    answer = connection.getresponse()
+def _lines(answer: HTTPResponse) -> Iterator[dict[str, Any]]:
     while line := answer.readline():
         yield json.loads(line)
 

@@ -5,17 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from souche.cli.composition import Administered, Composition
+from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import told
 from souche.faults import Faults
 from souche.home import Facts, Home
 from souche.room import usage_of
-
-if TYPE_CHECKING:
-    from souche.storage.base import Stock
 
 
 @dataclass(frozen=True)
@@ -33,10 +30,11 @@ def build(composition: Composition) -> Callable[[Path, bool], None]:
     def status(home: HomeFlag, json: JsonFlag = False) -> None:
         """Show how the region does, served or not: its parts, room, disks, work under way, VMs, trash, sweeps, and
         faults on purpose."""
+        from souche.admin.status import of_region
         from souche.cli.status_page import print_status
 
-        with told(), composition.administer(home) as administered:
-            facts = _facts(Home(home.resolve()), administered)
+        with told(), composition.operate(home) as region:
+            facts = _facts(Home(home.resolve()), region.do(of_region))
         if json:
             print(encoding.dumps(facts))
         else:
@@ -45,15 +43,12 @@ def build(composition: Composition) -> Callable[[Path, bool], None]:
     return status
 
 
-def _facts(home: Home, administered: Administered) -> dict[str, Any]:
-    from souche.app import figures
+def _facts(home: Home, found: dict[str, Any]) -> dict[str, Any]:
     from souche.cli import asking
 
     facts = home.told()
-    is_served = administered.is_served()
+    is_served, has_own_file = found.pop("IsServed"), found.pop("HasOwnFile")
     server = _server(facts) if is_served and asking.runs(facts) else Server(None, None)
-    found = figures.read(administered.region)
-    stock = administered.volumes.stock()
     return {
         "Region": facts.get("Region"),
         "Home": str(home.path),
@@ -61,19 +56,13 @@ def _facts(home: Home, administered: Administered) -> dict[str, Any]:
         "ProcessId": facts.get("ProcessId") if is_served else None,
         "Api": facts.get("Api") if is_served else None,
         "Checks": server.checks,
-        "Database": _database(home, administered),
+        "Database": _database(home, has_own_file=has_own_file),
         "ObjectStore": _object_store(facts),
         "Compute": facts.get("Compute"),
         "FaultsAllowed": bool(facts.get("AllowFaults")),
         "Faults": len(Faults(home.faults).every()),
         "Media": list(_media(home)),
-        "ReserveBytes": administered.region.room.reserve_bytes,
-        **_disks(stock),
-        "Vms": dict(found.vms),
-        "UnderWay": [
-            {"Kind": each.workflow, "Count": each.count, "OldestSeconds": round(each.oldest_seconds, 1)}
-            for each in found.under_way
-        ],
+        **found,
         "Sweeps": server.sweeps,
     }
 
@@ -121,8 +110,8 @@ def _sweeps(metrics: str) -> list[dict[str, Any]]:
     ]
 
 
-def _database(home: Home, administered: Administered) -> dict[str, Any]:
-    if not administered.region.store.database.is_local:
+def _database(home: Home, *, has_own_file: bool) -> dict[str, Any]:
+    if not has_own_file:
         return {"Kind": "PostgreSQL", "Bytes": None}
     files = home.path.glob(f"{home.database.name}*")
     return {"Kind": "SQLite", "Bytes": sum(file.stat().st_size for file in files if file.exists())}
@@ -144,17 +133,3 @@ def _media(home: Home) -> Iterator[dict[str, Any]]:
     for names in folders.values():
         usage = usage_of(places[names[0]])
         yield {"Folders": names, "UsedBytes": usage.used_bytes, "FreeBytes": usage.free_bytes}
-
-
-def _disks(stock: "Stock") -> dict[str, Any]:
-    trash_bytes = sum(size for users, size in stock.shares.items() if users and users <= stock.trashed)
-    return {
-        "Layers": {
-            "Count": stock.layers,
-            "OwnBytes": stock.own_bytes,
-            "SharedBytes": stock.shared_bytes,
-            "UnnamedBytes": stock.unnamed_bytes,
-            "LongestChain": max(stock.files.values(), default=0),
-        },
-        "Trash": {"Disks": len(stock.trashed), "Bytes": trash_bytes},
-    }

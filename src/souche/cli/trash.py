@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from souche.app import trash
-from souche.app.trash import Discarded
+from souche.admin import trash
+from souche.admin.action import Facts
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import told
@@ -32,8 +32,8 @@ def _add_list(app: typer.Typer, composition: Composition) -> None:
     @app.command("list")
     def list_trash(home: HomeFlag, json: JsonFlag = False) -> None:
         """List what is in the trash, and the disks without a record that are not there yet."""
-        with told(), composition.administer(home) as administered:
-            found = trash.every(administered.region, administered.volumes)
+        with told(), composition.operate(home) as region:
+            found = region.do(trash.every)
         _show(found, "The trash is empty, and every disk has its record.", as_json=json)
 
 
@@ -48,20 +48,20 @@ def _add_restore(app: typer.Typer, composition: Composition) -> None:
         json: JsonFlag = False,
     ) -> None:
         """Bring a disk back under its ID: a snapshot that is completed, a volume that is available."""
-        with told(), composition.administer(home) as administered:
-            restored = trash.restore(administered.region, administered.volumes, resource, account)
+        with told(), composition.operate(home) as region:
+            restored = region.do(trash.restore, resource, account)
         if json:
-            print(dumps(_facts(restored)))
+            print(dumps(restored))
         else:
-            print(f"{_line(restored)}{'completed' if restored.kind == 'snapshot' else 'available'}")
+            print(f"{_line(restored)}{'completed' if restored['Kind'] == 'snapshot' else 'available'}")
 
 
 def _add_discard(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def discard(home: HomeFlag, resources: IdsArgument = None, json: JsonFlag = False) -> None:
         """Put disks that have no record into the trash, where they are kept for --trash-hours of the server."""
-        with told(), composition.administer(home) as administered:
-            discarded = trash.discard(administered.region, administered.volumes, resources or [])
+        with told(), composition.operate(home) as region:
+            discarded = region.do(trash.discard, resources or [])
         _show(discarded, "Every disk has its record, or is in the trash already.", as_json=json)
 
 
@@ -69,34 +69,21 @@ def _add_empty(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def empty(home: HomeFlag, resources: IdsArgument = None, json: JsonFlag = False) -> None:
         """Remove what is in the trash for good, now. What has its record again is kept, and comes back by itself."""
-        with told(), composition.administer(home) as administered:
-            removed = trash.empty(administered.region, administered.volumes, resources or [])
+        with told(), composition.operate(home) as region:
+            removed = region.do(trash.empty, resources or [])
         _show(removed, "There was nothing to remove in the trash.", as_json=json)
 
 
-def _show(found: Sequence[Discarded], nothing: str, *, as_json: bool) -> None:
+def _show(found: Sequence[Facts], nothing: str, *, as_json: bool) -> None:
     if as_json:
-        print(dumps([_facts(each) for each in found]))
+        print(dumps(found))
     elif not found:
         print(nothing)
     else:
         for each in found:
-            print(f"{_line(each)}{_date(each) or 'not in the trash, no record'}")
+            print(f"{_line(each)}{each['DiscardDate'] or 'not in the trash, no record'}")
 
 
-def _facts(disk: Discarded) -> dict[str, object]:
-    return {
-        "ResourceId": disk.resource_id,
-        "Kind": disk.kind,
-        "SizeBytes": disk.size_bytes,
-        "DiscardDate": _date(disk),
-    }
-
-
-def _line(disk: Discarded) -> str:
-    size = "" if disk.size_bytes is None else f"{disk.size_bytes / GIB:g} GiB"
-    return f"{disk.resource_id:<14}{disk.kind:<10}{size:<12}"
-
-
-def _date(disk: Discarded) -> str | None:
-    return disk.date.isoformat(timespec="seconds").replace("+00:00", "Z") if disk.date else None
+def _line(disk: Facts) -> str:
+    size = "" if disk["SizeBytes"] is None else f"{disk['SizeBytes'] / GIB:g} GiB"
+    return f"{disk['ResourceId']:<14}{disk['Kind']:<10}{size:<12}"

@@ -1,17 +1,18 @@
 """souche image uses, souche snapshot uses|list"""
 
 import json as codec
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from souche.api import uses as views
-from souche.app import uses
+from souche.admin import uses
+from souche.admin.action import Facts
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.listing import add_list
 from souche.cli.output import told
-from souche.model.uses import Uses
+
+SHARES: Final = "Shares"
 
 
 def add_image(app: typer.Typer, composition: Composition) -> None:
@@ -25,9 +26,9 @@ def add_image(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Show what depends on an image, as its owner sees it: VMs, copies, images of VMs launched from it, images of
         the same snapshots, shares, aliases, exports under way. Of other accounts only how many."""
-        with told(), composition.administer(home) as administered:
-            found = uses.of_image_as_owner(administered.region, image)
-        _print(found, "ImageId", as_json=json)
+        with told(), composition.operate(home) as region:
+            found = region.do(uses.of_image, image)
+        _print(found, as_json=json)
 
 
 def build_snapshot(composition: Composition) -> typer.Typer:
@@ -46,19 +47,21 @@ def build_snapshot(composition: Composition) -> typer.Typer:
     ) -> None:
         """Show what depends on a snapshot, as its owner sees it: volumes, copies, images, shares, exports under way. Of
         other accounts only how many."""
-        with told(), composition.administer(home) as administered:
-            found = uses.of_snapshot_as_owner(administered.region, snapshot)
-        _print(found, "SnapshotId", as_json=json)
+        with told(), composition.operate(home) as region:
+            found = region.do(uses.of_snapshot, snapshot)
+        _print(found, as_json=json)
 
     add_list(app, composition, "snapshot")
     return app
 
 
-def _print(found: Uses, key: str, *, as_json: bool) -> None:
+def _print(found: Facts, *, as_json: bool) -> None:
     if as_json:
-        print(codec.dumps(views.view(found, key)))
+        print(codec.dumps(found))
         return
-    for kind, users in found.users.items():
-        print(f"{kind:<22}  {' '.join(users.own) or '-'}  and {users.others} of other accounts")
-    public = "everybody" if found.public else f"{found.shared_with} accounts"
-    print(f"{'Shares':<22}  {public}")
+    for kind, users in found.items():
+        if isinstance(users, dict) and kind != SHARES:
+            print(f"{kind:<22}  {' '.join(users['Own']) or '-'}  and {users['OfOthers']} of other accounts")
+    shares = found[SHARES]
+    public = "everybody" if shares["Public"] else f"{shares['Accounts']} accounts"
+    print(f"{SHARES:<22}  {public}")

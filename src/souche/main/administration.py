@@ -5,13 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from souche.cli.composition import Administered
+from souche.admin.action import Administered
 from souche.errors import Unavailable
 from souche.home import Home, NotServed
 from souche.main.databases import open_store
 from souche.main.interrupts import ended_in_order
-from souche.main.told_region import told_fetcher, told_region
-from souche.recipes import debian
+from souche.main.told_region import told_region
 from souche.storage.qcow2.driver import Qcow2Store
 
 
@@ -39,12 +38,9 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
                 home, region, bucket, account_id
             ),
             is_served=home.is_served,
-            examine=lambda image_id, wait: _offline().examine(home, region, image_id, wait=wait),
+            examine=lambda image_id, *, wait: _offline().examine(home, region, image_id, wait=wait),
             verify=lambda image_id, mode: _offline().verify(home, region, image_id, mode),
             boots=lambda: _offline().boots(home),
-            updating=home.update,
-            builder=debian,
-            fetcher_of=lambda url: told_fetcher(home, url),
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from souche import ids
+from souche.admin.action import Administered
 from souche.app import backups as captures
 from souche.backup import make, restore, verify
 from souche.backup.bucket import BucketRepository
@@ -18,7 +19,7 @@ from souche.backup.manifest import Bucket, Manifest
 from souche.backup.repository import BackupFailed, Repository
 from souche.backup.restore import Listed
 from souche.backup.verify import Verified
-from souche.cli.composition import Administered, BackupPlace
+from souche.cli.composition import BackupPlace
 from souche.config import BadSetting, check_url, host_and_port
 from souche.db import buckets, vms
 from souche.db.engines.sqlite import Sqlite

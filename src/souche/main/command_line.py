@@ -11,7 +11,7 @@ from souche.cli.composition import Composition
 from souche.main import command_audit
 
 if TYPE_CHECKING:
-    from souche.cli.composition import Administered, Backups, Checked, Operated, States
+    from souche.cli.composition import Backups, Checked, Operated, States
     from souche.config import Settings
 
 
@@ -28,7 +28,6 @@ def composition() -> Composition:
         serve=_serve,
         api=_api,
         operate=_operate,
-        administer=_administer,
         destroy=_destroy,
         backups=_backups,
         check=_check,
@@ -68,15 +67,6 @@ def _operate(path: Path, *, make: bool = False) -> "Iterator[Operated]":
 
     with operate(path, make=make) as operated:
         yield operated
-
-
-@contextmanager
-def _administer(path: Path, *, make: bool = False) -> "Iterator[Administered]":
-    from souche.main.administration import administer
-
-    _configure_logs()
-    with administer(path, make=make) as administered:
-        yield administered
 
 
 def _destroy(path: Path) -> None:

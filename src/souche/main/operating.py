@@ -4,12 +4,13 @@ themselves."""
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from souche.admin.action import Action
 from souche.admin.listener import Listener
-from souche.cli.composition import Operated
+from souche.cli.composition import Operated, Workshop
 from souche.cli.server import Server
 from souche.errors import SystemFailure
 from souche.home import Home
@@ -32,7 +33,7 @@ def operate(path: Path, *, make: bool = False) -> Iterator[Operated]:
     server = Server(home.operator)
     if server.is_there():
         with ended_in_order():
-            yield Operated(lambda wanted, *asked: server.ask(wanted.name, *asked))
+            yield Operated(lambda wanted, *asked: server.ask(wanted.name, *asked), partial(_workshop, home))
         return
     _refuse_other(home)
     from souche import logs
@@ -46,7 +47,23 @@ def operate(path: Path, *, make: bool = False) -> Iterator[Operated]:
         ) -> Any:
             return wanted(replace(administered, listener=listener), *args, **named)
 
-        yield Operated(perform)
+        yield Operated(perform, partial(_workshop, home))
+
+
+def _workshop(home: Home) -> Workshop:
+    from souche import logs
+    from souche.main.regions import make_room
+    from souche.main.told_region import reserve_bytes_of, told_fetcher
+    from souche.recipes import debian
+
+    logs.configure("warning")
+    return Workshop(
+        staging=home.staging,
+        room=make_room(home, reserve_bytes_of(home.told())),
+        fetcher_of=lambda url: told_fetcher(home, url),
+        updating=home.update,
+        builder=debian,
+    )
 
 
 def _refuse_other(home: Home) -> None:

@@ -54,7 +54,7 @@ def _administered(home: Home, region: Region, parts: Parts, listener: Listener) 
         while not region.workflows.wait(operation_id, POLL_SECONDS):
             listener.check()
 
-    def examine(image_id: str, wait: bool) -> None:  # noqa: FBT001 (`Administered`)
+    def examine(image_id: str, *, wait: bool) -> None:
         while wait and not offline.is_reported(region, image_id):
             listener.check()
             time.sleep(POLL_SECONDS)

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import Final
 
-from souche.cli.composition import Administered
+from souche.admin.action import Administered
 
 POLL_SECONDS: Final = 0.25
 

@@ -1,0 +1,62 @@
+"""Versions of products, and who may launch them."""
+
+from souche.admin.action import Administered, Facts, action
+from souche.app import accounts, image_copies, image_reports, marketplace, official_images
+from souche.app.marketplace import Publication
+from souche.errors import SystemFailure
+from souche.model.marketplace import Version
+from souche.states import ImageState
+
+
+class NotMade(SystemFailure):
+    """The version {image_id} could not be made: {reason}"""
+
+
+@action
+def publish(
+    at: Administered, image_id: str, *, account: str, product: str, name: str | None, accepted: list[str]
+) -> Facts:
+    """Publish a version: a frozen copy of an image of the vendor's. It returns once the version is there."""
+    vendor = accounts.known(at.region, account)
+    image_reports.request_as_operator(at.region, image_id, again=False)
+    at.examine(image_id, wait=True)
+    made = marketplace.publish(at.region, Publication(vendor, image_id, product, name, tuple(accepted)))
+    at.finish(image_copies.copy_operation_id(made))
+    made = official_images.get(at.region, made)
+    if made.state != ImageState.AVAILABLE:
+        raise NotMade(image_id=made.image_id, reason=made.state_message or made.state)
+    return {"ImageId": made.image_id, "ImageName": made.name}
+
+
+@action
+def subscribe(at: Administered, account: str, product: str) -> None:
+    """Let an account launch and copy the versions of a product."""
+    marketplace.subscribe(at.region, accounts.known(at.region, account), product)
+
+
+@action
+def unsubscribe(at: Administered, account: str, product: str) -> None:
+    """End that."""
+    marketplace.unsubscribe(at.region, accounts.known(at.region, account), product)
+
+
+@action
+def withdraw(at: Administered, image_id: str) -> None:
+    """Delete a version."""
+    marketplace.withdraw(at.region, image_id)
+
+
+@action
+def versions(at: Administered) -> list[Facts]:
+    """The versions, each with the ids of its subscribers."""
+    found = marketplace.versions(at.region)
+    return [{**_facts(version), "Subscribers": list(ids)} for version, ids in found.items()]
+
+
+def _facts(version: Version) -> Facts:
+    return {
+        "ImageId": version.image_id,
+        "ImageName": version.image_name,
+        "ProductTypeId": version.product_type_id,
+        "AccountId": version.account_id,
+    }

@@ -1,0 +1,17 @@
+"""What depends on images and snapshots, as their owners see it."""
+
+from souche.admin.action import Administered, Facts, action
+from souche.api import uses as views
+from souche.app import uses
+
+
+@action
+def of_image(at: Administered, image_id: str) -> Facts:
+    """What depends on an image of any owner."""
+    return views.view(uses.of_image_as_owner(at.region, image_id), "ImageId")
+
+
+@action
+def of_snapshot(at: Administered, snapshot_id: str) -> Facts:
+    """What depends on a snapshot of any owner."""
+    return views.view(uses.of_snapshot_as_owner(at.region, snapshot_id), "SnapshotId")

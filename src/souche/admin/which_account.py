@@ -1,0 +1,29 @@
+"""Which account a command is for, where the region may have one only."""
+
+from souche.app import accounts
+from souche.app.region import Region
+from souche.errors import Invalid
+from souche.model.accounts import PROVIDER_NAME, Account, Principal
+
+
+class WhichAccount(Invalid):
+    """The account is not known: say it by --account."""
+
+
+def chosen(region: Region, account: str | None) -> Account:
+    """The account of a name or an id; None: the only one beside the provider's.
+
+    Raises:
+        NoSuchAccount. WhichAccount: there are several, or none.
+    """
+    if account is not None:
+        return accounts.known(region, account)
+    users = [each for each in accounts.every(region) if each.name != PROVIDER_NAME]
+    if len(users) != 1:
+        raise WhichAccount
+    return users[0]
+
+
+def who(region: Region, account: str | None) -> Principal:
+    """The same account, as a caller."""
+    return Principal(chosen(region, account).account_id)
