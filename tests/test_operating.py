@@ -13,7 +13,8 @@ import pytest
 
 from souche.admin import catalogue
 from souche.home import Home
-from tests.test_main import GRACE_SECONDS, Served, serving, souche
+from tests.support.polling import eventually
+from tests.test_main import GRACE_SECONDS, SOUCHE, Served, blocked_disks, serving, souche
 
 WATCHED = """
 import sys
@@ -150,6 +151,31 @@ def test_what_the_server_refuses_is_said_as_without_it(region: tuple[Path, Serve
     assert online.returncode == offline.returncode == 1
     assert online.stderr == offline.stderr
     assert "no account 'nobody'" in online.stderr
+
+
+def test_an_interrupted_command_ends_and_the_servers_work_goes_on(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    disk = tmp_path / "disk.raw"
+    disk.write_bytes(bytes(510) + b"\x55\xaa" + bytes(1024 * 1024 - 512))
+    with serving(home, "--oos-listen", ""):
+        with blocked_disks(home):
+            publishing: list[str | Path] = [
+                "image",
+                "publish",
+                disk,
+                "--name",
+                "Small",
+                "--no-verify",
+                "--home",
+                home,
+            ]
+            command = subprocess.Popen([SOUCHE, *publishing], stderr=subprocess.PIPE)
+            eventually(lambda: [each["State"] for each in run(home, "image", "list")[0]] == ["pending"], 60)
+            command.send_signal(signal.SIGINT)
+            _, errors = command.communicate(timeout=GRACE_SECONDS)
+            assert command.returncode != 0
+            assert b"Traceback" not in errors
+        eventually(lambda: [each["State"] for each in run(home, "image", "list")[0]] == ["available"], 60)
 
 
 def test_without_a_server_the_command_works_by_itself(tmp_path: Path) -> None:

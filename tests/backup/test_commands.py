@@ -61,6 +61,46 @@ def test_a_region_is_backed_up_while_it_is_not_served(home: Path, tmp_path: Path
     assert ids == [first["BackupId"], again["BackupId"]]
 
 
+def test_without_a_server_no_disk_of_a_running_real_guest_is_captured(home: Path, tmp_path: Path) -> None:
+    """The guest writes to it, and only the server switches its disks."""
+    with serving(home) as served:
+        account = told("account", "create", "alice", "--home", home)
+        vm_ids = [vm(served, account, home) for _ in range(2)]
+        served.call(account, "StopVms", VmIds=vm_ids[:1], ForceStop=True)
+        eventually(lambda: states(served, account)[vm_ids[0]] == "stopped")
+    facts = json.loads((home / "serving.json").read_text())
+    (home / "serving.json").write_text(json.dumps({**facts, "Compute": "libvirt"}))
+    captured = sorted((home / "disks" / "layers").iterdir())
+    refused = souche("backup", tmp_path / "backups", "--home", home)
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith(
+        "souche: No server runs the region at the moment, and only"
+    )
+    assert sorted((home / "disks" / "layers").iterdir()) == captured
+    with serving(home) as served:
+        served.call(account, "StopVms", VmIds=vm_ids, ForceStop=True)
+        eventually(lambda: set(states(served, account).values()) == {"stopped"})
+    (home / "serving.json").write_text(json.dumps({**facts, "Compute": "libvirt"}))
+    made = told("backup", tmp_path / "backups", "--home", home)
+    assert (made["Volumes"], made["Problems"]) == (2, {})
+
+
+def vm(served: Served, account: dict[str, Any], home: Path) -> str:
+    """A running VM of an image of its own."""
+    disk = home.with_name("disk.raw")
+    disk.write_bytes(bytes(510) + b"\x55\xaa" + bytes(1024 * 1024 - 512))
+    words = (disk, "--name", "Small", "--no-verify", "--grace-days", "9")
+    image = told("image", "publish", *words, "--home", home)
+    made = served.call(account, "CreateVms", ImageId=image["ImageId"])
+    vm_id: str = made["Vms"][0]["VmId"]
+    eventually(lambda: states(served, account)[vm_id] == "running")
+    return vm_id
+
+
+def states(served: Served, account: dict[str, Any]) -> dict[str, str]:
+    return {each["VmId"]: each["State"] for each in served.call(account, "ReadVms")["Vms"]}
+
+
 def test_a_damaged_backup_is_status_1(home: Path, tmp_path: Path) -> None:
     told("account", "create", "alice", "--home", home)
     (home / "serving.json").write_text("{}")

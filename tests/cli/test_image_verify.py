@@ -9,6 +9,7 @@ from souche.home import Home
 from souche.trust.boot import QemuBooter
 from tests.cli.conftest import Souche
 from tests.support.boot_disks import disk
+from tests.test_main import serving
 
 KEYS = ["ImageId", "Verified", "Date", "BootMode", "Reached", "Seconds", "Reason"]
 
@@ -44,7 +45,7 @@ def test_what_never_boots_is_refused_with_the_end_of_its_boot_log(souche: Souche
     assert list((souche.home / "staging").iterdir()) == []
 
 
-def test_any_image_is_verified_and_log_and_screenshot_are_kept(
+def test_the_server_verifies_any_image_and_log_and_screenshot_are_kept(
     souche: Souche, good: Path, bad: Path, tmp_path: Path
 ) -> None:
     (made,) = souche("image", "publish", good, "--name", "Good")
@@ -52,18 +53,20 @@ def test_any_image_is_verified_and_log_and_screenshot_are_kept(
         "[" + souche.invoke("image", "verify", made["ImageId"], "--last", "--json").stdout + "]"
     )
     assert (not_yet["Verified"], not_yet["Reason"]) == (False, "it was not booted yet.")
-    (shown,) = souche("image", "verify", made["ImageId"])
-    assert shown["Verified"]
+    assert "start it (`souche serve`)" in souche.refusal("image", "verify", made["ImageId"])
+    with serving(souche.home, "--oos-listen", ""):
+        (shown,) = souche("image", "verify", made["ImageId"])
+        assert shown["Verified"]
+        (other,) = souche("image", "publish", bad, "--name", "Bad")
+        failed = souche.invoke("image", "verify", other["ImageId"])
+        assert failed.exit_code == 1
+        assert "its kernel panicked" in failed.stdout
+        assert "no root in /dev/sda1" in failed.stdout
+        assert "doesn't exist" in souche.refusal("image", "verify", "ami-00000000")
     files = ("--log", tmp_path / "log", "--screenshot", tmp_path / "screen.png")
     souche("image", "verify", made["ImageId"], "--last", *files)
     assert b"souche login: " in (tmp_path / "log").read_bytes()
     assert (tmp_path / "screen.png").read_bytes().startswith(b"\x89PNG")
-    (other,) = souche("image", "publish", bad, "--name", "Bad")
-    failed = souche.invoke("image", "verify", other["ImageId"])
-    assert failed.exit_code == 1
-    assert "its kernel panicked" in failed.stdout
-    assert "no root in /dev/sda1" in failed.stdout
-    assert "doesn't exist" in souche.refusal("image", "verify", "ami-00000000")
     assert "doesn't exist" in souche.refusal("image", "verify", "ami-00000000", "--last")
 
 

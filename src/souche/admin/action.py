@@ -1,6 +1,6 @@
 """What an action is, and the region that it works on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, TypeVar
@@ -36,8 +36,9 @@ class Administered:
     its id. `ensure_bucket` makes a bucket of an account's, by name and id. `is_served` says whether a server runs.
     `examine` has the requested report of an image made, by its id, and waits for the server's, or not. `verify` boots
     an image, by its id and a firmware (None: its default). `boots` says whether images are booted before they are
-    published: not where guests are simulated; it raises CannotBoot where this machine lacks something. `listener` hears
-    of the action's progress."""
+    published: not where guests are simulated; it raises CannotBoot where this machine lacks something.
+    `reaches_guests` is false without a server, unless guests are simulated. `buckets` gives those of the embedded
+    store, with their accounts' ids. `listener` hears of the action's progress."""
 
     region: "Region"
     volumes: "VolumeStore"
@@ -48,6 +49,8 @@ class Administered:
     examine: "Examine"
     verify: "Callable[[str, BootMode | None], Verification]"
     boots: Callable[[], bool]
+    reaches_guests: Callable[[], bool]
+    buckets: Callable[[], Mapping[str, str]]
     listener: Listener = NOBODY
 
 

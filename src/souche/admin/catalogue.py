@@ -9,6 +9,7 @@ MODULES: Final = frozenset(
     (
         "access_keys",
         "accounts",
+        "backups",
         "buckets",
         "exports",
         "image_aliases",

@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 from souche.admin.action import Administered
+from souche.compute.absent import GuestsNeedServer
 from souche.errors import Unavailable
 from souche.home import Home, NotServed
 from souche.main.databases import open_store
 from souche.main.interrupts import ended_in_order
 from souche.main.told_region import told_region
+from souche.model.images import BootMode
 from souche.storage.qcow2.driver import Qcow2Store
 
 
@@ -39,8 +42,10 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
             ),
             is_served=home.is_served,
             examine=lambda image_id, *, wait: _offline().examine(home, region, image_id, wait=wait),
-            verify=lambda image_id, mode: _offline().verify(home, region, image_id, mode),
+            verify=_no_boot,
             boots=lambda: _offline().boots(home),
+            reaches_guests=lambda: home.is_served() or _offline().guests_are_simulated(home),
+            buckets=lambda: _offline().every_bucket(home, store),
         )
 
 
@@ -49,6 +54,10 @@ def _offline() -> ModuleType:
     from souche.main import offline
 
     return offline
+
+
+def _no_boot(_image_id: str, _mode: BootMode | None) -> NoReturn:
+    raise GuestsNeedServer
 
 
 def _no_console(vm_id: str) -> bytes:

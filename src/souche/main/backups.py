@@ -2,15 +2,13 @@
 
 import socket
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from souche import ids
-from souche.admin.action import Administered
-from souche.app import backups as captures
+from souche.admin import backups as actions
 from souche.backup import make, restore, verify
 from souche.backup.bucket import BucketRepository
 from souche.backup.folder import FolderRepository
@@ -19,18 +17,17 @@ from souche.backup.manifest import Bucket, Manifest
 from souche.backup.repository import BackupFailed, Repository
 from souche.backup.restore import Listed
 from souche.backup.verify import Verified
-from souche.cli.composition import BackupPlace
+from souche.cli.composition import BackupPlace, Operated
+from souche.clock import SystemClock
 from souche.config import BadSetting, check_url, host_and_port
-from souche.db import buckets, vms
+from souche.db import vms
 from souche.db.engines.sqlite import Sqlite
-from souche.db.region import region_id
 from souche.db.store import Store
 from souche.home import Facts, Home
 from souche.main import records
 from souche.main.administration import administer
 from souche.main.drivers import read_key_file
-from souche.main.identity import ObjectsMissing
-from souche.main.offline import reached_oos
+from souche.main.operating import operate
 from souche.objects.s3 import S3Access, S3Store
 from souche.states import VmState
 from souche.storage.qcow2.archive import Archive
@@ -48,17 +45,15 @@ class Backups:
         records.refuse_on_postgresql(
             home, "souche backup", "stop the region, then copy its home, and the database by pg_dump"
         )
-        with administer(home.path) as administered:
-            with administered.region.store.read() as connection:
-                identity = region_id(connection)
+        with operate(home.path) as region, home.administer():  # no named state takes its place meanwhile
             source = Source(
                 home.path,
-                administered.region.name,
-                identity,
+                str(home.told().get("Region") or ""),
+                region.do(actions.region_id),
                 Archive(home.path),
-                _Records(home, administered),
+                _Records(home, region),
             )
-            return make.make(source, _repository(place), administered.region.clock.now(), tell)
+            return make.make(source, _repository(place), SystemClock().now(), tell)
 
     def restore(self, place: BackupPlace, backup_id: str | None, home: Path, tell: Tell) -> Manifest:
         """Make a region from a backup, in a new home."""
@@ -148,9 +143,9 @@ def _addresses(host: str) -> set[IPv4Address | IPv6Address]:
 class _Records:
     """The records of a region in a home folder (`backup.make.Records`)."""
 
-    def __init__(self, home: Home, administered: Administered) -> None:
+    def __init__(self, home: Home, region: Operated) -> None:
         self._home = home
-        self._administered = administered
+        self._region = region
 
     def copy(self, path: Path) -> Collection[str]:
         """By SQLite's own backup: one consistent state, whatever is in the write-ahead log."""
@@ -170,20 +165,9 @@ class _Records:
         return {volume.volume_id for vm in running for volume in vm.volumes}
 
     def buckets(self) -> Sequence[Bucket]:
-        """Those of the embedded store; where its folder is lost, those on record. Of another service, the records say
-        whose they are."""
-        store = self._administered.region.store
-        if self._home.told().get("OosListen") is None:
-            return []
-        try:
-            with reached_oos(self._home, store) as oos:
-                owners: Mapping[str, str] = oos.buckets()
-        except ObjectsMissing:
-            with store.read() as connection:
-                owners = buckets.every(connection)
-        return [Bucket(name, account_id) for name, account_id in owners.items()]
+        """Those of the embedded store."""
+        found = self._region.do(actions.buckets)
+        return [Bucket(name, account_id) for name, account_id in found.items()]
 
     def capture(self, backup_id: str, volume_ids: Sequence[str]) -> None:
-        region = self._administered.region
-        for operation_id in captures.request_captures(region, volume_ids, ids.backup_capture(backup_id, "")):
-            self._administered.finish(operation_id)
+        self._region.do(actions.capture, backup_id, list(volume_ids))

@@ -1,24 +1,27 @@
 """What the operator's commands have the server do or, where none runs, do themselves."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 
 from souche.app.buckets import note
 from souche.app.region import Region
+from souche.compute.absent import AbsentHypervisor
 from souche.compute.simulated import SimulatedHypervisor
-from souche.db import image_reports, operations
+from souche.db import buckets as bucket_records
+from souche.db import image_reports, operations, vms
 from souche.db.store import Store
 from souche.home import Home, HomeInUse
 from souche.main import identity
-from souche.main.drivers import embedded_oos, make_booter, make_parts, run_embedded_oos
-from souche.model.image_boots import Verification
-from souche.model.images import BootMode
+from souche.main.drivers import Compute, embedded_oos, make_booter, make_parts, run_embedded_oos
+from souche.main.identity import ObjectsMissing
 from souche.model.operations import Operation
 from souche.objects.seaweedfs.embedded import EmbeddedOos
 from souche.refusals import CannotBoot, NoObjectStore
+from souche.states import VmState
 from souche.trust.boot import Machine
-from souche.workflows import booting, buckets, engine, examinations
+from souche.workflows import buckets, engine, examinations
 from souche.workflows.buckets import Buckets
 from souche.workflows.catalogue import CATALOGUE
 from souche.workflows.claims import ClaimLost, Claims, Fenced
@@ -33,7 +36,7 @@ def boots(home: Home) -> bool:
     Raises:
         CannotBoot.
     """
-    if home.told().get("Compute") == "simulated":
+    if guests_are_simulated(home):
         return False
     lacking = make_booter(home).missing(Machine([], "legacy"))
     if lacking is not None:
@@ -109,9 +112,17 @@ def _served_oos(home: Home) -> EmbeddedOos:
     return embedded_oos(home, str(facts.get("Oos") or ""))
 
 
-def verify(home: Home, region: Region, image_id: str, mode: BootMode | None) -> Verification:
-    """Boot an image, and record what came of it."""
-    return booting.verify(_parts(home, region), make_booter(home), image_id, mode)
+def every_bucket(home: Home, store: Store) -> Mapping[str, str]:
+    """The buckets of the embedded store with their accounts' ids; where its folder is lost, those on record. Of another
+    service, the records say whose they are."""
+    if home.told().get("OosListen") is None:
+        return {}
+    try:
+        with reached_oos(home, store) as oos:
+            return oos.buckets()
+    except ObjectsMissing:
+        with store.read() as connection:
+            return bucket_records.every(connection)
 
 
 def _do(home: Home, region: Region, operation_id: str) -> None:
@@ -136,6 +147,20 @@ def _do_claimed(home: Home, region: Region, operation: Operation) -> None:
 
 
 def _parts(home: Home, region: Region) -> Parts:
-    """What works without a guest."""
-    hypervisor = SimulatedHypervisor(home.path, region.network.cidr)
-    return make_parts(home, region.store, hypervisor, region.fetcher, Buckets(region.vault), region.room)
+    """What works without a guest; simulated ones are in files."""
+    compute: Compute = AbsentHypervisor(region.network, partial(_is_off, region.store))
+    if guests_are_simulated(home):
+        compute = SimulatedHypervisor(home.path, region.network.cidr)
+    return make_parts(home, region.store, compute, region.fetcher, Buckets(region.vault), region.room)
+
+
+def _is_off(store: Store, vm_id: str) -> bool:
+    """Whether a VM is stopped on record. Only a server starts it."""
+    with store.read() as connection:
+        vm = vms.get(connection, vm_id)
+    return vm is not None and vm.state in (VmState.STOPPED, VmState.TERMINATED)
+
+
+def guests_are_simulated(home: Home) -> bool:
+    """Whether the region was served with simulated guests."""
+    return home.told().get("Compute") == "simulated"

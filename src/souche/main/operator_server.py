@@ -72,5 +72,7 @@ def _administered(home: Home, region: Region, parts: Parts, listener: Listener) 
         examine=examine,
         verify=verify,
         boots=lambda: offline.boots(home),
+        reaches_guests=lambda: True,
+        buckets=lambda: offline.every_bucket(home, region.store),
         listener=listener,
     )
