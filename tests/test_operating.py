@@ -13,8 +13,12 @@ import pytest
 
 from souche.admin import catalogue
 from souche.home import Home
+from tests.cli.test_imports import COUNTED, HEAVY, MOST_MODULES
 from tests.support.polling import eventually
 from tests.test_main import GRACE_SECONDS, SOUCHE, Served, blocked_disks, serving, souche
+
+AUDITED: Final = "structlog"
+"""The command's line in the audit log takes it."""
 
 WATCHED = """
 import sys
@@ -131,6 +135,20 @@ def test_the_server_tells_what_commands_show(
 )
 def test_lists_come_from_the_server(region: tuple[Path, Served], words: tuple[str, ...]) -> None:
     assert not run(region[0], *words)[1]
+
+
+@pytest.mark.parametrize("words", [("account", "list"), ("vm", "list"), ("usage",), ("trash", "list")])
+def test_a_command_that_asks_the_server_imports_nothing_that_does_the_work(
+    region: tuple[Path, Served], words: tuple[str, ...]
+) -> None:
+    line = [*words, "--home", str(region[0])]
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTED, *line], capture_output=True, text=True, timeout=120, check=True
+    )
+    modules = done.stderr.split()
+    imported = {module.partition(".")[0] for module in modules}
+    assert sorted((HEAVY - {AUDITED}) & imported) == []
+    assert len(modules) < MOST_MODULES
 
 
 def test_every_module_of_actions_is_in_the_catalogue() -> None:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from souche.admin import accounts
 from souche.cli import account_keys
+from souche.cli.actions import accounts
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import plain, show, told

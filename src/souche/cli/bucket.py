@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from souche.admin import buckets
+from souche.cli.actions import buckets
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.listing import add_list

@@ -5,9 +5,9 @@ from typing import Annotated, Final
 
 import typer
 
-from souche.admin import exports
 from souche.admin.listener import Listener
 from souche.cli import export_urls
+from souche.cli.actions import exports
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.groups import DefaultGroup

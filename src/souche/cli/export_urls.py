@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from souche.admin import exports
+from souche.cli.actions import exports
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import plain, show, told

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from souche.admin import image_lives, inventory
 from souche.admin.action import Facts
 from souche.app.official_images import GRACE_DAYS
+from souche.cli.actions import image_lives, inventory
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.listing import OfAccountFlag, show_listed

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from souche.admin import marketplace
+from souche.cli.actions import marketplace
 from souche.cli.composition import Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag
 from souche.cli.output import show, told

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from souche.admin import notices
 from souche.cli import which_account
+from souche.cli.actions import notices
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told

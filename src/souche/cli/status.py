@@ -30,11 +30,11 @@ def build(composition: Composition) -> Callable[[Path, bool], None]:
     def status(home: HomeFlag, json: JsonFlag = False) -> None:
         """Show how the region does, served or not: its parts, room, disks, work under way, VMs, trash, sweeps, and
         faults on purpose."""
-        from souche.admin.status import of_region
+        from souche.cli.actions import status as actions
         from souche.cli.status_page import print_status
 
         with told(), composition.operate(home) as region:
-            facts = _facts(Home(home.resolve()), region.do(of_region))
+            facts = _facts(Home(home.resolve()), region.do(actions.of_region))
         if json:
             print(encoding.dumps(facts))
         else:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from souche.admin import trash
 from souche.admin.action import Facts
+from souche.cli.actions import trash
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import told

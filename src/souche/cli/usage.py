@@ -25,7 +25,7 @@ def build(composition: Composition) -> Callable[[Path, str | None, bool], None]:
         """Show what each account takes of the region. OwnBytes: what only its disks take on the medium; SharedBytes:
         what they have in common with those of others, or in the trash; ExportBytes: data that its exports have
         read."""
-        from souche.admin import status
+        from souche.cli.actions import status
         from souche.cli.listing import print_table
 
         with told(), composition.operate(home) as region:

@@ -5,8 +5,8 @@ from typing import Annotated, Final
 
 import typer
 
-from souche.admin import uses
 from souche.admin.action import Facts
+from souche.cli.actions import uses
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.listing import add_list
