@@ -125,11 +125,11 @@ def dispatch(
 def _handle(action: Action, call: Call) -> Mapping[str, object]:
     """Do the action, and again when what it was refused for has settled (`app/settling`); a dry run does not wait."""
     if call.principal is None or call.region.dry_run:
-        return _handle_at_once(action, call)
-    return when_settled(call.region, call.principal.account_id, lambda: _handle_at_once(action, call))
+        return _handle_without_waiting(action, call)
+    return when_settled(call.region, call.principal.account_id, lambda: _handle_without_waiting(action, call))
 
 
-def _handle_at_once(action: Action, call: Call) -> Mapping[str, object]:
+def _handle_without_waiting(action: Action, call: Call) -> Mapping[str, object]:
     """Do the action; again when another request has come in between, so that a name that was taken meanwhile is
     refused, and a ClientToken that was used meanwhile gives what it stands for.
 

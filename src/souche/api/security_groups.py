@@ -9,7 +9,7 @@ from souche.api import filters, pages, tags
 from souche.api.dispatch import Call
 from souche.api.request_errors import NoSuchNet
 from souche.app import security_groups
-from souche.app.security_groups import FoundGroups, Member, RuleRequest
+from souche.app.security_groups import GroupsPage, Member, RuleRequest
 from souche.model.query import Position
 from souche.model.security_groups import GroupName, SecurityGroup
 from souche.model.tags import Tag
@@ -117,7 +117,7 @@ def _members(listed: Iterable[Request]) -> Iterable[Member]:
         yield Member(group, each.get("AccountId"))
 
 
-def _views(found: FoundGroups) -> list[dict[str, object]]:
+def _views(found: GroupsPage) -> list[dict[str, object]]:
     page = found.page
     return [
         view(group, page.tags.get(group.security_group_id, ()), found.members) for group in page.resources

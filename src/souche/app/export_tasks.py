@@ -11,8 +11,8 @@ from typing import Final, cast, get_args
 from souche import ids
 from souche.app import lookup, product_codes, quotas
 from souche.app.block_devices import check_completed
-from souche.app.found import Found
 from souche.app.images import check_available
+from souche.app.page import Page
 from souche.app.region import Region, Work
 from souche.db import access_keys, accounts, export_tasks, images, tags
 from souche.db.transactions import Transaction
@@ -240,12 +240,12 @@ def own(connection: Transaction, who: Principal, task_id: str) -> ExportTask:
     return task
 
 
-def find(region: Region, who: Principal, kind: str, query: Query) -> Found[ExportTask]:
+def find(region: Region, who: Principal, kind: str, query: Query) -> Page[ExportTask]:
     """The caller's tasks of a kind (the prefix of its ids), oldest first."""
     with region.store.read() as connection:
         page, more = export_tasks.find(connection, who.account_id, kind, query)
         tagged = tags.of_resources(connection, [task.task_id for task in page])
-    return Found(page, tagged, more)
+    return Page(page, tagged, more)
 
 
 def get(region: Region, task_id: str) -> ExportTask:

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from souche.app import lookup, quotas
-from souche.app.found import Found
 from souche.app.images import check_available
+from souche.app.page import Page
 from souche.app.region import Region, Work
 from souche.db import accounts, image_aliases
 from souche.db import images as image_records
@@ -98,7 +98,7 @@ def delete(region: Region, who: Principal, alias: str) -> None:
         image_aliases.erase(work.connection, name.alias_id(who.account_id))
 
 
-def find(region: Region, who: Principal, names: Collection[str] | None, query: Query) -> Found[ImageAlias]:
+def find(region: Region, who: Principal, names: Collection[str] | None, query: Query) -> Page[ImageAlias]:
     """The caller's own aliases, and those whose image it may use, oldest first; of the names (None: all). Of others' it
     learns of those former images only that it may use."""
     with region.store.read() as connection:
@@ -127,13 +127,13 @@ def position(alias: ImageAlias) -> Position:
     return Position(alias.creation_date, alias.alias_id)
 
 
-def _page(found: list[ImageAlias], query: Query) -> Found[ImageAlias]:
+def _page(found: list[ImageAlias], query: Query) -> Page[ImageAlias]:
     after = query.after
     if after is not None:
         beyond = (after.creation_date, after.resource_id)
         found = [each for each in found if (each.creation_date, each.alias_id) > beyond]
     limit = len(found) if query.limit is None else query.limit
-    return Found(found[:limit], {}, len(found) > limit)
+    return Page(found[:limit], {}, len(found) > limit)
 
 
 def every(region: Region) -> list[ImageAlias]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from souche.app import image_pages
-from souche.app.found import Found
+from souche.app.page import Page
 from souche.app.region import Region
 from souche.db import accounts, marketplace
 from souche.db import images as records
@@ -19,13 +19,13 @@ from souche.refusals import NoSuchImage
 MOST_ANCESTORS: Final = 100
 
 
-def find(region: Region, who: Principal, query: Query) -> Found[Origin]:
+def find(region: Region, who: Principal, query: Query) -> Page[Origin]:
     """The images that the caller may launch, oldest first. Of another account's image the caller learns which images
     it comes from where it may launch these too, and never the VM; of an own one, all: the caller named them."""
     page = image_pages.find(region, who, query)
     with region.store.read() as connection:
         origins = _origins(connection, who, page.resources)
-    return Found(origins, {}, page.more)
+    return Page(origins, {}, page.more)
 
 
 def of_image(region: Region, image_id: str) -> Origin:

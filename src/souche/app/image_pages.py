@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import partial
 
 from souche.app import image_names
-from souche.app.found import Found
 from souche.app.open_pages import OpenPage
+from souche.app.page import Page
 from souche.app.region import Region
 from souche.db import images
 from souche.db.store import Reader
@@ -39,13 +39,13 @@ def _images(
     return {image_id: (seen_by(region, who, image), tagged) for image_id, (image, tagged) in found.items()}
 
 
-def find(region: Region, who: Principal, query: Query) -> Found[Image]:
+def find(region: Region, who: Principal, query: Query) -> Page[Image]:
     """What the caller may launch, oldest first; the tags of the caller's own only."""
     with open_page(region, who, query) as page:
         whole = {row.resource_id: (image, tagged) for row, image, tagged in page.read(page.rows)}
     found = [whole[row.resource_id] for row in page.rows]
     tags = {image.image_id: tuple(tagged) for image, tagged in found if tagged}
-    return Found([image for image, _ in found], tags, page.more)
+    return Page([image for image, _ in found], tags, page.more)
 
 
 def seen_by(region: Region, who: Principal, image: Image) -> Image:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from souche.app import lookup
-from souche.app.found import Found
+from souche.app.page import Page
 from souche.app.region import Region, Work
 from souche.db import image_cleanings
 from souche.db import image_reports as records
@@ -27,7 +27,7 @@ class Reported:
     cleaning: Cleaning | None
 
 
-def find(region: Region, who: Principal, query: Query) -> Found[Reported]:
+def find(region: Region, who: Principal, query: Query) -> Page[Reported]:
     """The reports of the images that the caller may use, in their order. Of others' images the caller learns all but
     the names of home folders."""
     with region.store.read() as connection:
@@ -39,7 +39,7 @@ def find(region: Region, who: Principal, query: Query) -> Found[Reported]:
         for report, image in pairs
         if image
     ]
-    return Found(seen, {}, more)
+    return Page(seen, {}, more)
 
 
 def _seen_by(who: Principal, each: Reported) -> Reported:

@@ -4,8 +4,8 @@ import re
 
 from souche import ids
 from souche.app import quotas
-from souche.app.found import Found
 from souche.app.lookup import check_id
+from souche.app.page import Page
 from souche.app.region import Region
 from souche.db import keypairs, tags
 from souche.db.transactions import Transaction
@@ -63,11 +63,11 @@ def _keep(region: Region, who: Principal, name: str, key: ssh_keys.PublicKey) ->
     return keypair
 
 
-def find(region: Region, who: Principal, query: Query) -> Found[Keypair]:
+def find(region: Region, who: Principal, query: Query) -> Page[Keypair]:
     """The caller's key pairs that satisfy `query`."""
     with region.store.read() as connection:
         page, more = keypairs.find(connection, who.account_id, query)
-        return Found(page, tags.of_resources(connection, [keypair.keypair_id for keypair in page]), more)
+        return Page(page, tags.of_resources(connection, [keypair.keypair_id for keypair in page]), more)
 
 
 def public_key(connection: Transaction, who: Principal, name: str | None) -> str | None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from souche import ids
 from souche.app import lookup, quotas
-from souche.app.found import Found
+from souche.app.page import Page
 from souche.app.region import Region, Work
 from souche.db import public_ips, tags
 from souche.db.transactions import Transaction
@@ -76,12 +76,12 @@ def _free_address(region: Region, connection: Transaction) -> str:
     raise NoCapacity(reason=f"all addresses of {region.public_range} are held")
 
 
-def find(region: Region, who: Principal, query: Query) -> Found[PublicIp]:
+def find(region: Region, who: Principal, query: Query) -> Page[PublicIp]:
     """The caller's public IPs, oldest first."""
     with region.store.read() as connection:
         page, more = public_ips.find(connection, who.account_id, query)
         tagged = tags.of_resources(connection, [each.public_ip_id for each in page])
-    return Found(page, tagged, more)
+    return Page(page, tagged, more)
 
 
 def link(region: Region, who: Principal, command: Link) -> str:

@@ -13,7 +13,7 @@ from typing import Final, cast, get_args
 
 from souche import ids
 from souche.app import lookup
-from souche.app.found import Found
+from souche.app.page import Page
 from souche.app.region import Region, Work
 from souche.db import security_groups, tags
 from souche.db.transactions import Transaction
@@ -314,29 +314,29 @@ def _delete(work: Work, group: SecurityGroup) -> None:
 
 
 @dataclass(frozen=True)
-class FoundGroups:
+class GroupsPage:
     """A page of groups, and the names of those in their rules, by id."""
 
-    page: Found[SecurityGroup]
+    page: Page[SecurityGroup]
     members: dict[str, GroupName]
 
 
-def find(region: Region, who: Principal, query: Query) -> FoundGroups:
+def find(region: Region, who: Principal, query: Query) -> GroupsPage:
     """The caller's groups, oldest first. The default one is made where it is missing."""
     _ensure_default(region, who)
     with region.store.read() as connection:
         page, more = security_groups.find(connection, who.account_id, query)
         tagged = tags.of_resources(connection, [group.security_group_id for group in page])
         sources = {rule.source for group in page for rule in group.inbound}
-        return FoundGroups(Found(page, tagged, more), security_groups.names(connection, sources))
+        return GroupsPage(Page(page, tagged, more), security_groups.names(connection, sources))
 
 
-def shown(region: Region, group: SecurityGroup) -> FoundGroups:
+def shown(region: Region, group: SecurityGroup) -> GroupsPage:
     """One group as `find` gives it."""
     with region.store.read() as connection:
         tagged = tags.of_resources(connection, [group.security_group_id])
         sources = {rule.source for rule in group.inbound}
-        return FoundGroups(Found([group], tagged, more=False), security_groups.names(connection, sources))
+        return GroupsPage(Page([group], tagged, more=False), security_groups.names(connection, sources))
 
 
 def _ensure_default(region: Region, who: Principal) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from souche.app.found import Found
+from souche.app.page import Page
 from souche.app.region import Region
 from souche.db import vm_attributes, vms
 from souche.model.accounts import Principal
@@ -19,9 +19,9 @@ class VmOrigin:
     taken: VmAttributes | None
 
 
-def find(region: Region, who: Principal, query: Query) -> Found[VmOrigin]:
+def find(region: Region, who: Principal, query: Query) -> Page[VmOrigin]:
     """The caller's VMs, oldest first."""
     with region.store.read() as connection:
         page, more = vms.find(connection, who.account_id, query)
         taken = vm_attributes.of_vms(connection, [vm.vm_id for vm in page])
-    return Found([VmOrigin(vm, taken.get(vm.vm_id)) for vm in page], {}, more)
+    return Page([VmOrigin(vm, taken.get(vm.vm_id)) for vm in page], {}, more)

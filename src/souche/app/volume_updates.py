@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from souche import ids
 from souche.app import block_devices, going_volumes, lookup, quotas
-from souche.app.found import Found
+from souche.app.page import Page
 from souche.app.region import Region
 from souche.db import tags, volume_updates
 from souche.model import quotas as limits
@@ -97,9 +97,9 @@ def _more(origin: VolumeShape, target: VolumeShape) -> quotas.Need:
     )
 
 
-def find(region: Region, who: Principal, query: Query) -> Found[VolumeUpdate]:
+def find(region: Region, who: Principal, query: Query) -> Page[VolumeUpdate]:
     """The caller's tasks that satisfy `query`, oldest first."""
     with region.store.read() as connection:
         page, more = volume_updates.find(connection, who.account_id, query)
         tagged = tags.of_resources(connection, [task.task_id for task in page])
-    return Found(page, tagged, more)
+    return Page(page, tagged, more)

@@ -1,4 +1,4 @@
-"""What a Read action finds."""
+"""A page of resources, as a Read action answers it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Resource = TypeVar("Resource")
 
 
 @dataclass(frozen=True)
-class Found(Generic[Resource]):
+class Page(Generic[Resource]):
     """A page of resources, oldest first, their tags by resource id, and whether more remain."""
 
     resources: list[Resource]
