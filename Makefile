@@ -38,6 +38,7 @@ bench: daemons ## Measure image creation and launch against a full copy, many la
 	@$(BIN)/python -m tools.bench_launch
 	@$(BIN)/python -m tools.bench_export $(ARGS)
 	@$(BIN)/python -m tools.bench_reads
+	@$(BIN)/python -m tools.bench_pages
 	@$(BIN)/python -m tools.bench_writes
 	@$(BIN)/python -m tools.bench_pause
 	@$(BIN)/python -m tools.bench_report
