@@ -49,7 +49,7 @@ HEAD_BYTES = 4096
 # and what is another text or number each time: what is sealed, and versions
 MEASURED = {
     schema.images.c.guest_pause_seconds,
-    schema.images.c.version,
+    *(table.c.version for table in (schema.images, schema.vms, schema.volumes, schema.snapshots)),
     schema.export_tasks.c.sealed_manifest_url,
     schema.images.c.consistency,
 }
