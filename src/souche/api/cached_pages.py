@@ -25,16 +25,17 @@ def shown(call: Call, page: OpenPage[Resource], view: View[Resource]) -> list[ms
         OutOfTime: the call has a time limit, and this took longer.
     """
     end = None if call.time_limit is None else time.perf_counter() + call.time_limit
-    versions = {_key(row): row.version for row in page.rows}
-    found = call.cache.resources.get(versions.items()) if call.cache else {}
-    for row, resource, tagged in page.read(row for row in page.rows if _key(row) not in found):
+    keyed = {_key(row): row for row in page.rows}
+    versions = [(key, row.version) for key, row in keyed.items()]
+    found = call.cache.resources.get(versions) if call.cache else {}
+    for row, resource, tagged in page.read([row for key, row in keyed.items() if key not in found]):
         if end is not None and time.perf_counter() > end:
             raise OutOfTime(seconds=call.time_limit)
         key, text = _key(row), msgspec.json.encode(view(resource, tagged))
         found[key] = text
         if call.cache:
             call.cache.resources.put(key, row.version, text)
-    return [msgspec.Raw(found[key]) for key in versions]
+    return [msgspec.Raw(found[key]) for key in keyed]
 
 
 def _key(row: PageRow) -> str:

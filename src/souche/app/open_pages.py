@@ -1,6 +1,6 @@
 """A page of resources in a transaction that is open."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -24,8 +24,10 @@ class OpenPage(Generic[Resource]):
         """Where the next page begins; None: nothing remains."""
         return self.rows[-1].position if self.more else None
 
-    def read(self, rows: Iterable[PageRow]) -> Iterator[tuple[PageRow, Resource, Sequence[Tag]]]:
+    def read(self, rows: Sequence[PageRow]) -> Iterator[tuple[PageRow, Resource, Sequence[Tag]]]:
         """The resources of some of the rows, in any order; the tags of the caller's own only."""
+        if not rows:
+            return
         wanted = {row.resource_id: row for row in rows}
         for resource_id, (resource, tagged) in self.resources(wanted).items():
             row = wanted[resource_id]

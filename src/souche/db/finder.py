@@ -1,7 +1,7 @@
 """Finds pages: the one engine that runs queries. Statements are compiled once, and chosen by counting rows."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import sqlalchemy as sa
 
@@ -19,6 +19,8 @@ from souche.db.query import (
 )
 from souche.db.store import Prepared, Reader
 from souche.model.query import Condition, PageRow, Query, Value
+
+Row = TypeVar("Row")
 
 # Compiled statements that are kept: how many, and with how many parameters at most.
 STATEMENTS_KEPT: Final = 256
@@ -64,19 +66,24 @@ class Finder:
             KeyError: a condition names a field that is not in `fields`.
         """
         reader = transaction if isinstance(transaction, Reader) else Reader.of(transaction)
-        rare = [self._is_rare(reader, condition, number) for number, condition in enumerate(query.conditions)]
-        wanted = _parameters(query)
-        rows = reader.records(self._statement(query, wanted, rare), {**parameters, **wanted})
-        if query.limit is None or len(rows) <= query.limit:
-            return rows, False
-        return rows[: query.limit], True
+        return _page(reader.records(*self._chosen(reader, query, parameters)), query)
 
     def find_page(
         self, transaction: Reader | sa.Connection, query: Query, **parameters: object
     ) -> tuple[list[PageRow], bool]:
-        """As `find`, of a select by `query.page_rows`."""
-        rows, more = self.find(transaction, query, **parameters)
-        return [PageRow(*row) for row in rows], more
+        """As `find`, of a select by `query.page_rows`. Most reads need nothing but these rows, so the values are as the
+        driver gives them: SQLite's booleans are 1 and 0."""
+        reader = transaction if isinstance(transaction, Reader) else Reader.of(transaction)
+        rows, more = _page(reader.rows(*self._chosen(reader, query, parameters)), query)
+        return list(map(PageRow._make, rows)), more
+
+    def _chosen(
+        self, reader: Reader, query: Query, parameters: Mapping[str, object]
+    ) -> tuple[Prepared, Mapping[str, object]]:
+        """The statement for a query, and all its parameters."""
+        rare = [self._is_rare(reader, condition, number) for number, condition in enumerate(query.conditions)]
+        wanted = _parameters(query)
+        return self._statement(query, wanted, rare), {**parameters, **wanted}
 
     def _is_rare(self, reader: Reader, condition: Condition, number: int) -> bool | None:
         """Whether few rows satisfy the condition; None if there is no index to count by."""
@@ -113,6 +120,13 @@ class Finder:
         if len(self._prepared) >= STATEMENTS_KEPT:
             self._prepared.clear()
         self._prepared[shape] = statement
+
+
+def _page(rows: Sequence[Row], query: Query) -> tuple[Sequence[Row], bool]:
+    """Without the row that only tells whether more remain."""
+    if query.limit is None or len(rows) <= query.limit:
+        return rows, False
+    return rows[: query.limit], True
 
 
 def _chosen_columns(fields: Fields, condition: Condition) -> tuple[Value, ...]:
