@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -23,13 +24,42 @@ class Block:
 
 def blocks(page: Path) -> list[Block]:
     """The blocks of code of a page, in order."""
-    return list(_blocks(_parse(page)))
+    return blocks_in(page.read_text())
+
+
+def blocks_in(text: str) -> list[Block]:
+    """The blocks of code of a page's text, in order."""
+    return list(_blocks(_parse(text)))
 
 
 def inline_code(page: Path) -> list[str]:
     """What stands in backticks within the text of a page, line breaks as spaces."""
-    inside = (child for token in _parse(page) for child in token.children or ())
-    return [child.content for child in inside if child.type == "code_inline"]
+    return inline_code_in(page.read_text())
+
+
+def inline_code_in(text: str) -> list[str]:
+    """What stands in backticks within a text, line breaks as spaces."""
+    return [child.content for child in _inside(text) if child.type == "code_inline"]
+
+
+def links_in(text: str) -> list[str]:
+    """The targets of a text's links, in order."""
+    return [str(child.attrs["href"]) for child in _inside(text) if child.type == "link_open"]
+
+
+def headings_in(text: str) -> list[tuple[str, str]]:
+    """The headings of a text, each with its level: `("h2", "Backup")`."""
+    tokens = _parse(text)
+    return [
+        (token.tag, following.content)
+        for token, following in pairwise(tokens)
+        if token.type == "heading_open"
+    ]
+
+
+def parts_in(text: str) -> list[str]:
+    """The tags of a text's headings, paragraphs, lists and tables, in order."""
+    return [token.tag for token in _parse(text) if token.nesting == 1]
 
 
 def command_lines(text: str) -> list[str]:
@@ -38,8 +68,13 @@ def command_lines(text: str) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def _parse(page: Path) -> list[Token]:
-    return MarkdownIt("commonmark").enable("table").parse(page.read_text())
+def _parse(text: str) -> list[Token]:
+    return MarkdownIt("commonmark").enable("table").parse(text)
+
+
+def _inside(text: str) -> Iterator[Token]:
+    """The inline tokens of a text."""
+    return (child for token in _parse(text) for child in token.children or ())
 
 
 def _blocks(tokens: list[Token]) -> Iterator[Block]:
