@@ -209,3 +209,14 @@ def test_what_is_kept_is_on_the_medium_before_it_has_its_name(
     monkeypatch.setattr(programs, "run", note)
     state(simulated, "save", "one")
     assert synced == [False]
+
+
+def test_the_audit_log_goes_on_whatever_state_is_loaded(simulated: Souche) -> None:
+    log = simulated.home / "audit.jsonl"
+    log.write_text("before\n")
+    state(simulated, "save", "clean")
+    log.write_text("before\nafter\n")
+    older = simulated.home / "audit.jsonl.1"
+    older.write_text("older\n")
+    state(simulated, "load", "clean")
+    assert (log.read_text(), older.read_text()) == ("before\nafter\n", "older\n")
