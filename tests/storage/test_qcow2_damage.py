@@ -293,3 +293,19 @@ def test_dangling_link_is_the_one_thing_that_fails(bench: Qcow2Bench, disks: Pat
     assert [fault.resource_ids for fault in bench.store.verify(deep=False)] == [(U,)]
     bench.store.delete_snapshot(U)
     assert list(bench.store.verify(deep=False)) == []
+
+
+def test_merge_does_not_take_in_what_has_other_bytes(bench: Qcow2Bench, disks: Path) -> None:
+    """The merged file was hashed as it came out, so the change was never found again."""
+    for number in range(6):
+        write(bench, B, str(number).encode(), number * 65536)
+        freeze(bench, B, f"snap-{number}")
+    bench.store.record_hashes(FAST)
+    changed = (disks / "snapshots" / "snap-1").resolve()
+    change(changed)
+    bench.store.collect()
+    bench.store.record_hashes(FAST)
+    problems = {fault.problem for fault in bench.store.verify(deep=True)}
+    assert problems == {f"layer {changed.name} has other bytes than when it was made"}
+    with pytest.raises(DiskDamaged):
+        read_snapshot(bench.store, "snap-5")

@@ -10,6 +10,8 @@ what was written above the image.
 
 The merged file has the same bytes as the layer that it replaces, under the same name, so a running guest that
 has the old one open and later comes back by name reads the same. A volume's current file is never replaced.
+The layers that a merge copies from are compared with their hashes first: a merged file gets a new hash, so what had
+changed below it would never be found.
 A merge needs room for as much as the layers between take, and waits where there is less: a volume that stands on too
 many files is slower, and whole.
 
@@ -26,13 +28,15 @@ from typing import Final
 import structlog
 
 from souche import run
-from souche.errors import OutOfSpace, SystemFailure
+from souche.errors import OutOfSpace, StorageFailed, SystemFailure
 from souche.room import Room
 from souche.storage.qcow2 import argv
 from souche.storage.qcow2.chains import Chain, Chains
 from souche.storage.qcow2.directory import LONG_SECONDS, SHORT_SECONDS, Directory
 from souche.storage.qcow2.durable import sync_file
+from souche.storage.qcow2.hashes import compare_hash, spoil, unbounded
 from souche.storage.qcow2.journal import Journal
+from souche.storage.qcow2.records import OTHER_BYTES
 from souche.storage.qcow2.told import remove, set_aside
 
 SHORTEST_BOUND: Final = 3
@@ -145,6 +149,7 @@ def _merge(directory: Directory, layers: Sequence[str], room: Room) -> None:
     layer, *merged_in, lowest = layers
     size_bytes = directory.header(layer).virtual_size_bytes
     room.ask(directory.bytes_of((layer, *merged_in)))
+    _check_bytes(directory, (layer, *merged_in))
     before = directory.path(layer).stat().st_ino
     with directory.scratch.place() as place:
         merged = place / "merged.qcow2"
@@ -158,6 +163,19 @@ def _merge(directory: Directory, layers: Sequence[str], room: Room) -> None:
         with directory.locked():
             if _is_same(directory, layer, before):
                 directory.replace(layer, merged)
+
+
+def _check_bytes(directory: Directory, layers: Sequence[str]) -> None:
+    """Refuse layers that have other bytes than their hashes say, to this merge and to all uses. One without a hash yet
+    passes.
+
+    Raises:
+        StorageFailed.
+    """
+    for layer in layers:
+        if compare_hash(directory, layer, unbounded) is False:
+            spoil(directory, layer)
+            raise StorageFailed(reason=f"layer {layer} {OTHER_BYTES}")
 
 
 def _is_same(directory: Directory, layer: str, inode: int) -> bool:

@@ -80,11 +80,12 @@ def compare_oldest(directory: Directory, pace: Pace) -> bool | None:
         directory.records.touch(layer)
     if same is False:
         log.error("a layer is damaged", layer=layer, problem=OTHER_BYTES)
-        _spoil(directory, layer)
+        spoil(directory, layer)
     return same
 
 
-def _spoil(directory: Directory, layer: str) -> None:
+def spoil(directory: Directory, layer: str) -> None:
+    """Refuse a layer to all uses from now on: its bytes are not those that it was made of."""
     with directory.locked():
         record, path = directory.records.get(layer), directory.path(layer)
         if record is not None and path.exists():
