@@ -220,6 +220,23 @@ def test_killed_discard_and_restore_are_repeated(tmp_path: Path) -> None:
             return
 
 
+def test_volume_of_a_killed_restore_never_writes_to_a_snapshot(tmp_path: Path) -> None:
+    """It had a link in the trash still, which named what a capture froze later: a second restore led there."""
+    two_volumes(tmp_path / "world").store.discard("volume", A, datetime.now(UTC))
+    for number, home in copies(tmp_path / "world"):
+        bench = Qcow2Bench(home)
+        killed = killed_before_change(number, lambda: bench.store.restore("volume", A))  # noqa: B023
+        if A in bench.store.inventory().volume_ids:
+            bench.store.capture([Capture(A, S)], vm_id=None, live=None)
+            bench.store.delete_volume(A)
+            for _ in bench.store.trash():
+                bench.store.restore("volume", A)
+                write(bench, A, b"something else")
+            assert read_snapshot(bench.store, S) == padded(b"A")
+        if not killed:
+            return
+
+
 def _guest(bench: Qcow2Bench, home: Path) -> RecordedGuest:
     sources = {volume_id: bench.store.volume_source(volume_id) for volume_id in (A, B)}
     return RecordedGuest(home / "guest.json", sources)

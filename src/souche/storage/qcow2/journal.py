@@ -147,7 +147,11 @@ class Journal:
         _strike_out(path)
 
     def _move_on(self, move: Move) -> None:
+        """Have the volume write to its overlay. A link in the trash is of a restore that was interrupted: brought back
+        by it later, the volume would write to the layer that is frozen now."""
         if self._directory.volumes.get(move.volume_id) == move.current:
+            if self._directory.trash["volume"].get(move.volume_id) is not None:
+                self._directory.trash["volume"].remove(move.volume_id)
             self._directory.volumes.set(move.volume_id, move.overlay)
 
     def _settle(self, resource_ids: Collection[str]) -> Path | None:

@@ -1,8 +1,8 @@
 """Volumes and snapshots that were discarded: their links are kept beside those of the living, and name their layers as
 these do. All under the store's lock.
 
-The link in the trash is made before the other goes, and the other way round: killed in between, a disk has both, and
-whatever is done next is right.
+The link in the trash is made before the other goes, and the other way round: killed in between, a disk has both. The
+one in the trash goes when the other moves on to another layer (see `journal`), so both name the same.
 """
 
 from collections.abc import Sequence
