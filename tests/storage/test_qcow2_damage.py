@@ -1,6 +1,8 @@
 """One broken thing holds up nothing but itself: layers that are missing, cut or changed, and entries, links and files
 that nobody can make anything of (issue 9, 1.6 and 1.7)."""
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -309,3 +311,20 @@ def test_merge_does_not_take_in_what_has_other_bytes(bench: Qcow2Bench, disks: P
     assert problems == {f"layer {changed.name} has other bytes than when it was made"}
     with pytest.raises(DiskDamaged):
         read_snapshot(bench.store, "snap-5")
+
+
+def test_link_that_cannot_be_read_for_a_moment_costs_no_layer(
+    bench: Qcow2Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.store.delete_volume(B)
+    readlink = Path.readlink
+
+    def failing(path: Path) -> Path:
+        if path.name == T:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return readlink(path)
+
+    with monkeypatch.context() as patched, pytest.raises(StorageFailed):
+        patched.setattr(Path, "readlink", failing)
+        bench.store.collect()
+    assert read_snapshot(bench.store, T) == padded(B.encode())

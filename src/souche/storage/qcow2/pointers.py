@@ -1,5 +1,6 @@
 """Names that point to layers: one symbolic link an id, replaced atomically."""
 
+import errno
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,12 +20,18 @@ class Pointers:
         self._layers = layers
 
     def get(self, resource_id: str) -> str | None:
-        """The name of the layer, or None if there is no such id. What is no link is no id of ours."""
+        """The name of the layer, or None if there is no such id. What is no link is no id of ours.
+
+        Raises:
+            OSError: the medium does not say. A collection that took this for no link would remove the layer.
+        """
         try:
             return (self._root / resource_id).readlink().name
         except FileNotFoundError:
             return None
         except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
             set_aside(resource_id, f"is no link: {error.strerror}")
             return None
 
