@@ -132,6 +132,25 @@ def test_what_a_damaged_layer_stands_on_is_kept_and_all_is_well_when_it_comes_ba
     assert read_snapshot(bench.store, U) == read(bench, A) == padded(A.encode())
 
 
+@pytest.mark.parametrize("damage", [Path.unlink, spoil_header])
+def test_what_a_damaged_file_of_a_volume_stands_on_is_kept_until_the_volume_goes(
+    bench: Qcow2Bench, disks: Path, layer: Path, damage: Callable[[Path], object]
+) -> None:
+    """No record says what it stands on, as it is written to."""
+    bench.store.delete_snapshot(S)
+    current = (disks / "volumes" / A).resolve()
+    whole = current.read_bytes()
+    damage(current)
+    for _ in range(2):
+        bench.store.collect()
+    current.write_bytes(whole)
+    assert read(bench, A) == padded(A.encode())
+    damage(current)
+    bench.store.delete_volume(A)
+    bench.store.collect()
+    assert not layer.exists()
+
+
 def test_layer_that_stands_on_itself_ends_no_collection(bench: Qcow2Bench, layer: Path) -> None:
     name, patched = layer.name.encode(), bytearray(layer.read_bytes())
     offset = 0x200
@@ -324,7 +343,8 @@ def test_link_that_cannot_be_read_for_a_moment_costs_no_layer(
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return readlink(path)
 
-    with monkeypatch.context() as patched, pytest.raises(StorageFailed):
+    with monkeypatch.context() as patched:
         patched.setattr(Path, "readlink", failing)
-        bench.store.collect()
+        with pytest.raises(StorageFailed):
+            bench.store.collect()
     assert read_snapshot(bench.store, T) == padded(B.encode())

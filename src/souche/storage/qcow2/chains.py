@@ -17,18 +17,22 @@ from souche.storage.qcow2.records import OTHER_BYTES, identity
 
 @dataclass(frozen=True)
 class Link:
-    """One layer of a chain: the one below it, and what is wrong with it (None: nothing)."""
+    """One layer of a chain: the one below it, and what is wrong with it (None: nothing). `is_lost`: neither its file
+    nor a record says what is below it."""
 
     backing: str | None
     fault: str | None
+    is_lost: bool = False
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A layer and all that it is known to stand on, the lowest last, with what is wrong, by layer."""
+    """A layer and all that it is known to stand on, the lowest last, with what is wrong, by layer. `is_lost`: it may
+    stand on more."""
 
     layers: tuple[str, ...]
     faults: dict[str, str]
+    is_lost: bool = False
 
 
 class Chains:
@@ -45,6 +49,7 @@ class Chains:
         names: dict[str, None] = {}
         faults: dict[str, str] = {}
         below: str | None = layer
+        is_lost = False
         while below is not None and below not in names:
             names[below] = None
             link = self.link(below)
@@ -52,8 +57,9 @@ class Chains:
                 faults[below] = link.fault
             if link.backing in names:
                 faults[below] = "stands on itself"
+            is_lost = link.is_lost
             below = link.backing
-        return Chain(tuple(names), faults)
+        return Chain(tuple(names), faults, is_lost)
 
     def link(self, layer: str) -> Link:
         """One layer."""
@@ -68,9 +74,9 @@ class Chains:
             backing = self._directory.header(layer).backing_file
             is_cut = record is None and layer not in self._written and _is_cut(self._directory, layer)
         except FileNotFoundError:
-            return Link(record.backing if record else None, "is missing")
+            return Link(record.backing if record else None, "is missing", is_lost=record is None)
         except (OSError, StorageFailed):
-            return Link(record.backing if record else None, "cannot be read")
+            return Link(record.backing if record else None, "cannot be read", is_lost=record is None)
         if record is None:
             return Link(backing, "ends before its data" if is_cut else None)
         if not record.fits(status.st_size):

@@ -19,7 +19,8 @@ Layers that a merge left unnamed are removed by the next collection only: a prog
 chain, name by name, still finds them.
 
 A layer that is missing or damaged is logged, and its chain is left as it is: what is known of it stays, all other
-chains are collected and shortened.
+chains are collected and shortened. The file that a volume writes to has no record: when it is missing or damaged, what
+it stood on is not known. Then unnamed layers that have been frozen stay, as one of them may be below it.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -64,6 +65,8 @@ def _remove_unnamed(directory: Directory, journal: Journal) -> None:
     journal.sweep()
     chains = _all_chains(directory, journal)
     named = {layer for chain in chains for layer in chain.layers}
+    if any(chain.is_lost for chain in chains):
+        named |= directory.records.names()
     if journal.is_readable():
         for path in directory.layers.iterdir():
             if path.name not in named:
