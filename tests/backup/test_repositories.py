@@ -26,6 +26,7 @@ from souche.storage.qcow2.archive import Archive
 from tests.objects.server import ALICE, seaweedfs, store_of
 from tests.storage.bench import SIZE, padded, read_snapshot, write
 from tests.storage.test_qcow2 import Qcow2Bench
+from tests.storage.test_qcow2_damage import FAST, change, cut
 
 NOW = datetime(2026, 11, 27, 20, tzinfo=UTC)
 VOLUME, EMPTY, SNAPSHOT = "vol-11111111", "vol-22222222", "snap-33333333"
@@ -234,6 +235,24 @@ def test_what_is_damaged_is_said_and_the_rest_is_backed_up(
     made = back_up(region, repository)
     assert set(made.manifest.damaged) == {"vol-55555555"}
     assert bytes_of(restored(repository, tmp_path / "new"), VOLUME) == padded(b"second")
+
+
+@pytest.mark.parametrize("damage", [cut, change])
+def test_a_layer_that_is_not_what_it_was_is_no_good_backup(
+    region: Region, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    """It was copied as it was found, and was whole by every record after a restore."""
+    repository = FolderRepository(tmp_path / "backups")
+    back_up(region, repository)
+    region.bench.store.record_hashes(FAST)
+    layer = (region.home / "disks" / "snapshots" / SNAPSHOT).resolve()
+    damage(layer)
+    made = back_up(region, repository).manifest
+    assert set(made.damaged) == {SNAPSHOT, VOLUME}
+    assert all(f"layer {layer.name} has " in reason for reason in made.damaged.values())
+    bench = restored(repository, tmp_path / "new")
+    assert bench.store.inventory().snapshot_ids == set()
+    assert bytes_of(bench, EMPTY) == bytes(2 * SIZE)
 
 
 def test_a_damaged_manifest_keeps_no_other_backup_from_being_made(region: Region, tmp_path: Path) -> None:

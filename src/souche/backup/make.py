@@ -3,12 +3,13 @@
 1. Capture every volume with bytes that no layer holds, those of one VM at one instant; guests run on.
 2. At one instant, alone in the store: copy the records, and hold every layer by a hard link. A volume that was made or
    started since step 1 sends the backup back to it, a few times at most.
-3. Copy what the repository does not have. The manifest is written last: a backup exists wholly or not at all.
+3. Copy what the repository does not have. Where a layer has another hash than its record says, what stands on it is
+   left out, and named. The manifest is written last: a backup exists wholly or not at all.
 """
 
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
@@ -30,6 +31,7 @@ from souche.backup.manifest import (
 )
 from souche.backup.repository import BackupFailed, NotInBackup, Repository, hash_file
 from souche.storage.qcow2.archive import Archive, Held, HeldLayer
+from souche.storage.qcow2.records import OTHER_BYTES
 
 ROUNDS: Final = 5
 HOME_FILES: Final = ("vault.key", "signing.key", "guests/*/uefi-variables.fd")
@@ -131,6 +133,8 @@ def _write(source: Source, repository: Repository, now: datetime, tell: Tell, in
     writer = _Writer(repository, tell, sum(layer.path.stat().st_size for layer in held.layers))
     known = _known_layers(repository)
     layers = tuple(writer.layer(layer, known) for layer in held.layers)
+    held = _without_changed(held, layers)
+    kept = {layer.name for layer in held.layers}
     paths = sorted(path for pattern in HOME_FILES for path in source.home.glob(pattern))
     files = tuple(File(str(path.relative_to(source.home)), writer.file(path)) for path in paths)
     manifest = Manifest(
@@ -141,7 +145,7 @@ def _write(source: Source, repository: Repository, now: datetime, tell: Tell, in
         region_id=source.region_id,
         database=writer.file(instant.database),
         files=files,
-        layers=layers,
+        layers=tuple(layer for layer in layers if layer.name in kept),
         volumes={name: Volume(volume.layer, volume.size_bytes) for name, volume in held.volumes.items()},
         snapshots=held.snapshots,
         buckets=tuple(source.records.buckets()),
@@ -149,6 +153,30 @@ def _write(source: Source, repository: Repository, now: datetime, tell: Tell, in
     )
     repository.write(manifests.backup_key(instant.backup_id), manifests.write(manifest))
     return Made(manifest, writer.new_bytes, instant.missing)
+
+
+def _without_changed(held: Held, read: Sequence[Layer]) -> Held:
+    """What is held, without the layers that were read with another hash than they were made with, and without what
+    stands on them."""
+    changed: dict[str, str] = {}
+    for layer, copied in zip(held.layers, read, strict=True):
+        if layer.sha256 not in (None, copied.stored.sha256):
+            changed[layer.name] = layer.name
+        elif layer.backing in changed:
+            changed[layer.name] = changed[layer.backing]
+    tops = {**{name: volume.layer for name, volume in held.volumes.items()}, **held.snapshots}
+    damaged = {
+        name: f"layer {changed[top]} {OTHER_BYTES}"
+        for name, top in tops.items()
+        if top is not None and top in changed
+    }
+    return replace(
+        held,
+        layers=tuple(layer for layer in held.layers if layer.name not in changed),
+        volumes={name: volume for name, volume in held.volumes.items() if name not in damaged},
+        snapshots={name: layer for name, layer in held.snapshots.items() if name not in damaged},
+        damaged={**held.damaged, **damaged},
+    )
 
 
 def _known_layers(repository: Repository) -> Mapping[tuple[str, int, int], Stored]:

@@ -12,17 +12,20 @@ from pathlib import Path
 
 from souche import ids
 from souche.errors import StorageFailed
+from souche.storage.qcow2.chains import Chains
 from souche.storage.qcow2.directory import Directory, storage_failures
 from souche.storage.qcow2.journal import Journal
 
 
 @dataclass(frozen=True)
 class HeldLayer:
-    """A layer's file, which stays as it is while it is held. `backing` is the layer that it stands on."""
+    """A layer's file, which stays as it is while it is held. `backing` is the layer that it stands on, `sha256` the
+    hash that its file had when it was made (None: not computed yet)."""
 
     name: str
     path: Path
     backing: str | None
+    sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class FrozenVolume:
 @dataclass(frozen=True)
 class Held:
     """The store at one instant: every layer that a volume or a snapshot stands on, the lowest of a chain first.
-    `damaged` has the volumes and snapshots whose chain cannot be read, with the reason."""
+    `damaged` has the volumes and snapshots whose chain cannot be read, or is not what it was, with the reason."""
 
     layers: tuple[HeldLayer, ...]
     volumes: Mapping[str, FrozenVolume]
@@ -120,6 +123,7 @@ class Archive:
         snapshots = {
             name: layer for name, layer in captured.items() if not name.startswith(f"{ids.BACKUP_CAPTURE}-")
         }
+        chains = Chains(self._directory, self._directory.current_layers())
         layers: dict[str, HeldLayer] = {}
         volumes: dict[str, FrozenVolume] = {}
         damaged: dict[str, str] = {}
@@ -127,28 +131,40 @@ class Archive:
             try:
                 header = self._directory.header(current)
                 layer = captured.get(ids.backup_capture(backup_id, volume_id), header.backing_file)
-                self._link_chain(place, layer, layers)
+                self._link_chain(place, layer, layers, chains)
                 volumes[volume_id] = FrozenVolume(layer, header.virtual_size_bytes)
             except (StorageFailed, OSError) as error:
                 damaged[volume_id] = str(error)
         for snapshot_id, layer in list(snapshots.items()):
             try:
-                self._link_chain(place, layer, layers)
+                self._link_chain(place, layer, layers, chains)
             except (StorageFailed, OSError) as error:
                 damaged[snapshot_id] = str(error)
                 del snapshots[snapshot_id]
         return Held(tuple(layers.values()), volumes, snapshots, damaged)
 
-    def _link_chain(self, place: Path, layer: str | None, layers: dict[str, HeldLayer]) -> None:
-        """Link a layer and all that it stands on, or nothing of it."""
-        chain: list[HeldLayer] = []
-        while layer is not None and layer not in layers:
-            backing = self._directory.header(layer).backing_file
-            chain.append(HeldLayer(layer, place / layer, backing))
-            layer = backing
-        for each in reversed(chain):
+    def _link_chain(self, place: Path, top: str | None, layers: dict[str, HeldLayer], chains: Chains) -> None:
+        """Link a layer and all that it stands on, or nothing of it.
+
+        Raises:
+            StorageFailed: one of them is missing, cannot be read, or is not the file that it was.
+        """
+        if top is None:
+            return
+        chain = chains.chain(top)
+        for name, fault in chain.faults.items():
+            raise StorageFailed(reason=f"layer {name} {fault}")
+        found = (self._held_layer(place, name, chains) for name in chain.layers if name not in layers)
+        for each in reversed(list(found)):
             each.path.hardlink_to(self._directory.path(each.name))
             layers[each.name] = each
+
+    def _held_layer(self, place: Path, name: str, chains: Chains) -> HeldLayer:
+        record = self._directory.records.get(name)
+        if record is not None:
+            record = record.settled(self._directory.path(name).stat().st_size)
+        sha256 = record.sha256 if record is not None else None
+        return HeldLayer(name, place / name, chains.link(name).backing, sha256)
 
     def _forget_captures(self, backup_id: str) -> None:
         """Those of this backup; what a backup left that was killed, a sweep removes (`reconcile/leftovers.py`)."""
