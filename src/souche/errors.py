@@ -13,7 +13,7 @@ Nothing here knows HTTP: `api/errors.py` is the single table from these to statu
     |   +-- QuotaExceeded       ... beyond a limit
     +-- SystemFailure           something under us failed
         +-- ProgramMissing, ProgramFailed, ProgramTimedOut
-        +-- StorageFailed, ComputeFailed, Unavailable, WritersBusy (worth another try)
+        +-- StorageFailed, ComputeFailed, Unavailable, RecordsUnavailable, WritersBusy (worth another try)
         +-- OutOfSpace          the medium is full, or only its reserve is left (see `room`)
         +-- Raced               another request came first (done again by `api/dispatch`)
         +-- OutOfTime           a read took longer than its time limit (`http/app` repeats it in a thread)
@@ -163,6 +163,10 @@ class CapturedTooOften(ComputeFailed):
 
 class Unavailable(SystemFailure):
     """{what} cannot be reached at the moment: {reason}"""
+
+
+class RecordsUnavailable(Unavailable):
+    """The database cannot be reached at the moment: {reason}"""
 
 
 class WritersBusy(Unavailable):

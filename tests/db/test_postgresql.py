@@ -20,7 +20,7 @@ from souche.db.engines.postgresql import (
     WrongEncoding,
 )
 from souche.db.store import Store
-from souche.errors import OutOfSpace, Raced, SystemFailure, Unavailable, WritersBusy
+from souche.errors import OutOfSpace, Raced, RecordsUnavailable, SystemFailure, Unavailable, WritersBusy
 from tests.support.databases import Databases, using
 
 SECRET = "Pa55-w0rd"
@@ -110,10 +110,10 @@ def test_a_server_that_does_not_answer_is_told_without_the_password(databases: D
         ("40P01", Raced),
         ("55P03", WritersBusy),
         ("53100", OutOfSpace),
-        ("53300", Unavailable),
-        ("57P01", Unavailable),
+        ("53300", RecordsUnavailable),
+        ("57P01", RecordsUnavailable),
         ("25P03", Unavailable),
-        ("08006", Unavailable),
+        ("08006", RecordsUnavailable),
         ("42601", type(None)),
         ("23505", type(None)),
     ],

@@ -169,8 +169,8 @@ class Store:
         the work behind them.
 
         Raises:
-            WritersBusy: the turn did not come. OutOfSpace: the medium of the database is full. Raced, Unavailable: as
-            the database says.
+            WritersBusy: the turn did not come. OutOfSpace: the medium of the database is full. Raced,
+            RecordsUnavailable: as the database says; after the latter it may have been committed.
         """
         turn = self.writers.turn(request=request, account_id=account_id)
         with self._explained(), turn, self.database.begin() as connection:

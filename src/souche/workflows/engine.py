@@ -139,8 +139,9 @@ class Journal(Protocol):
     """How a step is run and remembered."""
 
     def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
-        """Run `action` unless it is remembered, and return why it failed; None: it did not. Unavailable is tried
-        again a few times; with `until_success`, every error is, for as long as it takes.
+        """Run `action` unless it is remembered, and return why it failed; None: it did not. Unavailable is tried again
+        a few times. RecordsUnavailable is, for as long as it takes: what the action recorded may be seen already. With
+        `until_success`, so is every error.
 
         Raises:
             Exception: the journal itself failed; whether the action was done is not known.

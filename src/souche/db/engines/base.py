@@ -51,7 +51,8 @@ class Database(Protocol):
 
     def failure(self, error: Exception) -> SystemFailure | None:
         """The driver's error, or SQLAlchemy's round it, as one of the family if the database is to blame and not the
-        statement: `Raced`, `WritersBusy`, `Unavailable`, `OutOfSpace`. None: it is another."""
+        statement: `Raced`, `WritersBusy`, `RecordsUnavailable` (of a commit: whether it was made is not known),
+        `OutOfSpace`. None: it is another."""
         ...
 
     def served(self) -> AbstractContextManager[None]:

@@ -29,7 +29,16 @@ from souche.db.engines.elements import (
     Unindexed,
     spelled,
 )
-from souche.errors import Conflict, OutOfSpace, OutOfTime, Raced, SystemFailure, Unavailable, WritersBusy
+from souche.errors import (
+    Conflict,
+    OutOfSpace,
+    OutOfTime,
+    Raced,
+    RecordsUnavailable,
+    SystemFailure,
+    Unavailable,
+    WritersBusy,
+)
 
 NAME: Final = "postgresql"
 OLDEST_VERSION: Final = 14
@@ -62,9 +71,8 @@ BYTEWISE: Final = "SELECT 'B' < 'a' AND 'a-z' < 'aa' AND 'z' < U&'\\00E9'"
 THROWN_BACK: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock
 LOCKED: Final = "55P03"
 DISK_FULL: Final = "53100"
-AWAY: Final = frozenset(
-    {"25P03", "53300", "57P01", "57P02", "57P03"}
-)  # idle for too long, too many, shutdown
+AWAY: Final = frozenset({"53300", "57P01", "57P02", "57P03"})  # too many connections, shutdown
+IDLE: Final = "25P03"
 CONNECTION: Final = "08"
 
 _TRY_LOCK: Final = sa.text("SELECT pg_try_advisory_lock(:kind, hashtext(:name))")
@@ -198,7 +206,7 @@ class PostgreSql:
         self._watcher = None
 
     def failure(self, error: Exception) -> SystemFailure | None:
-        """By SQLSTATE; one without, of a connection that failed, is `Unavailable`."""
+        """By SQLSTATE; one without, of a connection that failed, is `RecordsUnavailable`."""
         said = getattr(error, "orig", error)
         if not isinstance(said, psycopg.Error):
             return None
@@ -207,13 +215,13 @@ class PostgreSql:
             return Raced()
         if state == LOCKED:
             return WritersBusy(seconds=LOCK_SECONDS)
+        if state == IDLE:
+            return Unavailable(what="the database", reason=f"a transaction did nothing for {IDLE_SECONDS} s")
         if state == DISK_FULL:
             return OutOfSpace(reason="its records cannot be written.")
         lost = isinstance(said, psycopg.OperationalError) if state is None else state.startswith(CONNECTION)
         if lost or state in AWAY:
-            return Unavailable(
-                what="the database", reason="its server does not answer, or ended the connection"
-            )
+            return RecordsUnavailable(reason="its server does not answer, or ended the connection")
         return None
 
     @contextmanager
