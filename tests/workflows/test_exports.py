@@ -1,6 +1,7 @@
 """Exports end to end on a store in a folder: what is in the bucket, and what is left when they are cut off."""
 
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -468,6 +469,25 @@ def test_what_was_written_before_a_crash_is_not_written_again(world: World, cast
     interfering(world, lambda: parts_sent.append("part")).run_all()
     assert len(parts_sent) == 3
     assert sum(key.endswith(".gz") for key in objects(world)) == 2
+
+
+def test_what_was_written_and_is_gone_is_written_again(world: World, cast: Cast) -> None:
+    """The records are of a backup, and the bucket is an empty one."""
+    image_id = image_of_two_disks(world, cast)
+    task = export_tasks.export_image(world.region, cast.alice, image_id, TARGET)
+    parts_sent: list[str] = []
+
+    def crash_at_the_second() -> None:
+        parts_sent.append("part")
+        if len(parts_sent) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interfering(world, crash_at_the_second).run_all()
+    shutil.rmtree(world.home / "oos")
+    world.run_all()
+    assert export_tasks.get(world.region, task.task_id).state == ExportState.COMPLETED
+    assert {task.disk_key(each) for each in task.snapshot_ids} < set(objects(world))
 
 
 def test_the_bucket_of_another_account_is_refused(world: World, cast: Cast) -> None:

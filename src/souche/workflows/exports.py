@@ -12,7 +12,7 @@ from souche.errors import SoucheError, StorageFailed, Unavailable
 from souche.faults import Fault, FaultOnPurpose
 from souche.model.export_tasks import ExportTask, WrittenDisk
 from souche.model.operations import Operation, Params
-from souche.objects.base import ObjectStore
+from souche.objects.base import BucketAccessRefused, ObjectStore
 from souche.objects.patient import Patience, PatientStore
 from souche.states import ExportState
 from souche.transfer import reader
@@ -95,7 +95,8 @@ def patience(parts: Parts, operation: Operation) -> Iterator[Patience]:
 
 
 def write_disks(parts: Parts, operation: Operation) -> None:
-    """Write the disks, one after the other; those that were written before a crash are not written again."""
+    """Write the disks, one after the other; those that were written before a crash are not written again, if they are
+    still there."""
     account_id = task_of(parts, operation).account_id
     with parts.buckets.turns.turn(account_id, ask=lambda: task_of(parts, operation)):
         task = task_of(parts, operation)
@@ -103,13 +104,28 @@ def write_disks(parts: Parts, operation: Operation) -> None:
         with parts.store.begin() as connection:
             export_tasks.set_state(connection, task.task_id, ExportState.ACTIVE)
             written = export_tasks.written_disks(connection, task.task_id)
-        progress = _Progress(parts, operation, _data_bytes(parts, task, written), _fault_of(parts, task))
         with patience(parts, operation) as patient:
             store = PatientStore(parts.buckets.store_of(task), patient)
+            written = _still_there(store, task, written)
+            progress = _Progress(parts, operation, _data_bytes(parts, task, written), _fault_of(parts, task))
             for snapshot_id in task.snapshot_ids:
                 if snapshot_id not in written:
                     _write_disk(parts, task, snapshot_id, store, progress)
                 progress.finish(snapshot_id)
+
+
+def _still_there(
+    store: ObjectStore, task: ExportTask, written: dict[str, WrittenDisk]
+) -> dict[str, WrittenDisk]:
+    """The written disks that the bucket has; all, where these credentials may write and not list. A restored region
+    has the records of what it wrote, and empty buckets."""
+    try:
+        there = {
+            each for each in written if task.disk_key(each) in store.keys(task.bucket, task.disk_key(each))
+        }
+    except BucketAccessRefused:
+        return written
+    return {each: disk for each, disk in written.items() if each in there}
 
 
 def _fault_of(parts: Parts, task: ExportTask) -> Fault | None:
