@@ -4,7 +4,7 @@ last bit."""
 import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -165,6 +165,29 @@ def test_a_restore_that_had_just_begun_is_gone_on_with(region: Region, tmp_path:
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "restoring").touch()
     assert read_snapshot(restored(repository, tmp_path / "new").store, SNAPSHOT) == padded(b"first")
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_a_restore_that_had_all_but_ended_takes_no_records_back(
+    region: Region,
+    tmp_path: Path,
+    served: bool,  # noqa: FBT001
+) -> None:
+    """Its marker was still there, or there again after a power failure: the same command put the old records back."""
+    repository, home = FolderRepository(tmp_path / "backups"), tmp_path / "new"
+    made = back_up(region, repository).manifest
+    restored(repository, home)
+    (home / "restoring").write_text(made.backup_id)
+    if served:
+        (home / "serving.json").touch()
+    with closing(sqlite3.connect(home / "region.sqlite")) as database:
+        database.execute("INSERT INTO records VALUES ('since then')")
+        database.commit()
+    with pytest.raises(HomeNotEmpty) if served else nullcontext():
+        restored(repository, home)
+    assert (home / "restoring").exists() == served
+    with closing(sqlite3.connect(home / "region.sqlite")) as database:
+        assert ("since then",) in database.execute("SELECT name FROM records").fetchall()
 
 
 def test_a_second_backup_copies_what_is_new(region: Region, repository: Repository) -> None:

@@ -1,7 +1,8 @@
 """Making a region from a backup, in a new home.
 
 The records come last, by a rename: a home with disks and without records is not served. A restore that was broken off
-is gone on with by the same command; what is there already was checked when it was written.
+is gone on with by the same command; what is there already was checked when it was written. Once the records are there,
+nothing is written any more: the region may have been served since.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,9 @@ PRIVATE_FOLDER: Final = 0o700
 PRIVATE: Final = 0o600
 RESTORING: Final = "restoring"
 """the file in a home that is there until its restore is whole; it names the backup"""
+RECORDS: Final = "region.sqlite"
+SERVING: Final = "serving.json"
+"""is there once a region has been served"""
 
 
 class NoSuchBackup(NotFound):
@@ -94,9 +98,23 @@ def restore(
     """Make the region in `home`, which is missing, empty, or holds the beginning of this very restore.
 
     Raises:
-        HomeNotEmpty, NotInBackup, DamagedObject, StorageFailed; those of the object store.
+        HomeNotEmpty: it holds something else, or has been served.
+        NotInBackup, DamagedObject, StorageFailed; those of the object store.
     """
     _begin(home, manifest.backup_id)
+    if not (home / RECORDS).exists():
+        _write(repository, manifest, home, open_archive, tell)
+    (home / RESTORING).unlink()
+    sync_directory(home)
+
+
+def _write(
+    repository: Repository,
+    manifest: Manifest,
+    home: Path,
+    open_archive: Callable[[Path], Archive],
+    tell: Tell,
+) -> None:
     archive = open_archive(home)
     writer = _Writer(repository, tell, sum(stored.bytes for stored in manifest.stored))
     for layer in manifest.layers:
@@ -106,14 +124,15 @@ def restore(
         target = home / file.path
         target.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         writer.replace(file.stored, target)
-    writer.replace(manifest.database, home / "region.sqlite")
-    (home / RESTORING).unlink()
+    writer.replace(manifest.database, home / RECORDS)
 
 
 def _begin(home: Path, backup_id: str) -> None:
     marker = home / RESTORING
     home.mkdir(parents=True, exist_ok=True)
-    if marker.exists() and marker.read_text() in (backup_id, ""):  # empty: killed before it was written
+    if (
+        marker.exists() and not (home / SERVING).exists() and marker.read_text() in (backup_id, "")
+    ):  # empty: killed before it was written
         marker.write_text(backup_id)
         return
     if any(home.iterdir()):
