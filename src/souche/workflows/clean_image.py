@@ -133,10 +133,10 @@ def _wanted(parts: Parts, operation: Operation) -> Image:
 WORKFLOW = Workflow(
     params=CleanImage,
     steps=(
-        Step("keep", _keep, _forget),
-        Step("clean", _clean),
-        Step("capture", _capture, create_image.forget),
-        Step("complete", create_image.complete),
+        Step("keep", create_image.unless_complete(_keep), _forget),
+        Step("clean", create_image.unless_complete(_clean)),
+        Step("capture", create_image.unless_complete(_capture), create_image.forget),
+        Step("complete", create_image.unless_complete(create_image.complete)),
         Step("remove", _forget, forward_only=True),
     ),
     failed=_failed,

@@ -25,7 +25,10 @@ def _copy(parts: Parts, operation: Operation) -> None:
 
 WORKFLOW = Workflow(
     params=CopyImage,
-    steps=(Step("copy", _copy, create_image.forget), Step("complete", create_image.complete)),
+    steps=(
+        Step("copy", create_image.unless_complete(_copy), create_image.forget),
+        Step("complete", create_image.unless_complete(create_image.complete)),
+    ),
     failed=create_image.failed,
     lock=locks.subject,
 )

@@ -15,20 +15,20 @@ When a step fails the image becomes `failed` with the reason, and its snapshots 
 """
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from souche.db import images, snapshots, tags
 from souche.db.transactions import Transaction
 from souche.errors import SystemFailure
 from souche.model import stop_reasons
 from souche.model.images import Consistency
-from souche.model.operations import Operation
+from souche.model.operations import Operation, Params
 from souche.operations.images import CreateImage
 from souche.states import ImageState, SnapshotState, VmState
 from souche.storage.base import Capture, CaptureReport
 from souche.workflows import guests, locks
 from souche.workflows.create_snapshot import record_sizes
-from souche.workflows.engine import Lane, Step, Workflow, reason_of
+from souche.workflows.engine import Action, Lane, Step, Workflow, reason_of
 from souche.workflows.parts import Parts
 
 OF_RUNNING: Final[Mapping[bool | None, Literal["quiesced", "crash-consistent"] | None]] = {
@@ -36,6 +36,30 @@ OF_RUNNING: Final[Mapping[bool | None, Literal["quiesced", "crash-consistent"] |
     False: "crash-consistent",
     None: None,
 }
+
+
+P = TypeVar("P", bound=Params)
+
+
+def unless_complete(do: Action[P]) -> Action[P]:
+    """A step for an image that is not complete yet. When the journal is lost after that, the workflow begins again. By
+    then what the image was made of, or one of its snapshots, may be deleted: the step would fail, and undo the rest."""
+
+    def act(parts: Parts, operation: Operation[P]) -> None:
+        if not _is_complete(parts, operation.subject_id):
+            do(parts, operation)
+
+    return act
+
+
+def _is_complete(parts: Parts, image_id: str) -> bool:
+    """Whether `set_complete` was done. The image may be deleted since, and so may some of the snapshots."""
+    with parts.store.read() as connection:
+        image = images.get(connection, image_id)
+        made = snapshots.of_image_creation(connection, image_id)
+    return (image is not None and image.state == ImageState.AVAILABLE) or any(
+        snapshot.state == SnapshotState.COMPLETED for snapshot in made
+    )
 
 
 def _shut_down(parts: Parts, operation: Operation[CreateImage]) -> None:
@@ -122,9 +146,9 @@ def _settle_vm(parts: Parts, vm_id: str, state: VmState, reason: str) -> None:
 WORKFLOW = Workflow(
     params=CreateImage,
     steps=(
-        Step("shut down", _shut_down, _start),
-        Step("capture", _capture, forget),
-        Step("complete", complete),
+        Step("shut down", unless_complete(_shut_down), _start),
+        Step("capture", unless_complete(_capture), forget),
+        Step("complete", unless_complete(complete)),
         Step("start", _start, forward_only=True),
     ),
     failed=failed,

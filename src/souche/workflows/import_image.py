@@ -78,10 +78,10 @@ def _path(operation: Operation[ImportImage]) -> Path:
 WORKFLOW = Workflow(
     params=ImportImage,
     steps=(
-        Step("import", _import, create_image.forget),
-        Step("examine", _examine),
-        Step("boot", _boot),
-        Step("complete", _complete),
+        Step("import", create_image.unless_complete(_import), create_image.forget),
+        Step("examine", create_image.unless_complete(_examine)),
+        Step("boot", create_image.unless_complete(_boot)),
+        Step("complete", create_image.unless_complete(_complete)),
         Step("withdraw former", _withdraw_former, forward_only=True),
         Step("remove file", _remove_file, forward_only=True),
     ),

@@ -37,8 +37,8 @@ def _forget_sources(parts: Parts, operation: Operation) -> None:
 WORKFLOW = Workflow(
     params=ImportImageFromManifest,
     steps=(
-        Step("take in", imported_disks.take_in, imported_disks.forget),
-        Step("complete", _complete),
+        Step("take in", create_image.unless_complete(imported_disks.take_in), imported_disks.forget),
+        Step("complete", create_image.unless_complete(_complete)),
         Step("forget sources", _forget_sources, forward_only=True),
     ),
     failed=create_image.failed,
