@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from souche import run
-from souche.errors import OutOfSpace, StorageFailed
+from souche.errors import ComputeFailed, OutOfSpace, StorageFailed
 from souche.formats.qcow2 import read_header
 from souche.model.disks import DiskSource, FileSource, GuestHold
 from souche.room import MIB
@@ -184,6 +184,26 @@ def test_chains_are_bounded_where_nothing_is_to_be_removed_too(disks: Path, benc
         freeze(bench, A, f"snap-{number}")
     bench.store.collect(removing=False)
     assert len(chain(disks, f"volumes/{A}")) <= 4
+
+
+def test_what_a_guest_wrote_before_it_died_in_the_switch_is_kept(disks: Path, bench: Qcow2Bench) -> None:
+    """QEMU had switched, and ended before the hypervisor could say so."""
+
+    class Dying(Guest):
+        def switch_disks(self, vm_id: str, sources: Mapping[str, DiskSource]) -> GuestHold:
+            super().switch_disks(vm_id, sources)
+            bench.write(A, sources[A], 0, b"written")
+            self.open = None
+            raise ComputeFailed(reason="the domain does not run")
+
+    bench.store.create_volume(B, SIZE)
+    guest = Dying({each: bench.store.volume_source(each) for each in (A, B)})
+    with pytest.raises(StorageFailed):
+        bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=VM, live=guest)
+    bench.store.collect()
+    assert read(bench, A) == padded(b"written")
+    assert read(bench, B) == bytes(SIZE)
+    assert bench.store.inventory().snapshot_ids == set()
 
 
 def test_volume_in_the_trash_keeps_its_current_file(disks: Path, bench: Qcow2Bench) -> None:

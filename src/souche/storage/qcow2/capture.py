@@ -103,6 +103,12 @@ def _written_layer(directory: Directory, current: str, source: DiskSource) -> st
 def _switch(
     directory: Directory, entry: Entry, vm_id: str | None, live: LiveDisks | None, moves: Sequence[Move]
 ) -> GuestHold | None:
+    """A guest that died in the switch may have written to the overlays before: the entry then stays, and whoever comes
+    next settles it as after a crash.
+
+    Raises:
+        StorageFailed: there is no snapshot. Unavailable.
+    """
     if vm_id is None or live is None or not moves:
         return None
     overlays = {move.volume_id: FileSource(directory.path(move.overlay), "qcow2") for move in moves}
@@ -110,5 +116,6 @@ def _switch(
         return live.switch_disks(vm_id, overlays)
     except ComputeFailed as error:
         with directory.locked():
-            entry.abandon()
+            if all(directory.is_unwritten(move.overlay) for move in moves):
+                entry.abandon()
         raise StorageFailed(reason=f"the guest was not switched: {error}") from error
