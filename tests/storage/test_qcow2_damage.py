@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from souche.errors import DiskDamaged, StorageFailed, Unavailable
 from souche.storage.base import Capture, Fault
 from souche.storage.qcow2 import Qcow2Store
+from souche.storage.qcow2.inspection import Qcow2Inspector
 from souche.storage.qcow2.told import set_aside
 from tests.storage.bench import (
     SIZE,
@@ -348,3 +349,24 @@ def test_link_that_cannot_be_read_for_a_moment_costs_no_layer(
         with pytest.raises(StorageFailed):
             bench.store.collect()
     assert read_snapshot(bench.store, T) == padded(B.encode())
+
+
+def test_layer_that_the_medium_cannot_read_keeps_no_other_from_being_compared(
+    bench: Qcow2Bench, disks: Path, layer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pread, damaged = os.pread, layer.stat().st_ino
+
+    def failing(descriptor: int, length: int, offset: int) -> bytes:
+        if os.fstat(descriptor).st_ino == damaged:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return pread(descriptor, length, offset)
+
+    monkeypatch.setattr(os, "pread", failing)
+    assert bench.store.record_hashes(FAST) == 1
+    monkeypatch.undo()
+    assert bench.store.record_hashes(FAST) == 1
+    monkeypatch.setattr(os, "pread", failing)
+    assert {bench.store.compare_hashes(FAST) for _ in range(2)} == {True, None}
+    problem = f"layer {layer.name} cannot be read to its end"
+    assert list(bench.store.verify(deep=True)) == [Fault(tuple(sorted((S, A))), problem)]
+    assert [fault.text for fault in Qcow2Inspector(disks).compare()] == [problem] * 2

@@ -1,5 +1,7 @@
 """The hashes of layers: computed and compared beside whatever else goes on, at a bounded rate.
 
+A layer that the medium cannot read is logged, and keeps no other from being looked at.
+
 Files are opened under the store's lock, and read without it: a merge that comes between puts another file in the
 layer's place, and the one that is open stays what its record says.
 """
@@ -16,8 +18,10 @@ import structlog
 
 from souche.storage.qcow2.directory import Directory
 from souche.storage.qcow2.records import OTHER_BYTES, Record, identity
+from souche.storage.qcow2.told import set_aside
 
 PIECE_BYTES: Final = 4 * 1024 * 1024
+UNREADABLE: Final = "cannot be read to its end"
 
 log = structlog.get_logger()
 
@@ -59,7 +63,11 @@ def _record_hash(directory: Directory, layer: str, pace: Pace) -> bool:
     with _opened(directory, layer) as opened:
         if opened is None:
             return False
-        found = _sha256(opened.file, pace)
+        try:
+            found = _sha256(opened.file, pace)
+        except OSError as error:
+            set_aside(layer, f"has no hash, as it cannot be read: {error.strerror}")
+            return False
         with directory.locked():
             if not opened.is_current(directory) or directory.records.get(layer) != opened.record:
                 return False
@@ -75,7 +83,11 @@ def compare_oldest(directory: Directory, pace: Pace) -> bool | None:
         layer = directory.records.oldest([name for name in known if _hash_of(directory.records.get(name))])
     if layer is None:
         return None
-    same = compare_hash(directory, layer, pace)
+    try:
+        same = compare_hash(directory, layer, pace)
+    except OSError as error:
+        set_aside(layer, f"{UNREADABLE}: {error.strerror}")
+        same = None
     with directory.locked():
         directory.records.touch(layer)
     if same is False:
@@ -93,7 +105,11 @@ def spoil(directory: Directory, layer: str) -> None:
 
 
 def compare_hash(directory: Directory, layer: str, pace: Pace) -> bool | None:
-    """Whether a layer has the bytes that it had when its hash was recorded; None if that cannot be told."""
+    """Whether a layer has the bytes that it had when its hash was recorded; None if that cannot be told.
+
+    Raises:
+        OSError: the medium cannot read it.
+    """
     with _opened(directory, layer) as opened:
         if opened is None or opened.record.sha256 is None:
             return None

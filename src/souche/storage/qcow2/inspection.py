@@ -15,6 +15,7 @@ from souche.formats.qcow2 import IncompatibleFeature, Qcow2Header, read_header
 from souche.model.disks import DiskSource, FileSource
 from souche.storage.inspection import StoreFault, StoreState
 from souche.storage.qcow2.directory import Directory, lost_folders
+from souche.storage.qcow2.hashes import UNREADABLE
 from souche.storage.qcow2.journal import FROZEN, PREPARED, Journal, Move
 from souche.storage.qcow2.locks import try_lock
 from souche.storage.qcow2.records import OTHER_BYTES, Records
@@ -85,7 +86,9 @@ class Qcow2Inspector:
                 yield StoreFault("RecordMissing", resource_id, f"records/{name} is missing: {NOT_KNOWN}")
 
     def compare(self) -> list[StoreFault]:
-        return [fault for fault in self._verified(deep=True) if fault.text.endswith(OTHER_BYTES)]
+        return [
+            fault for fault in self._verified(deep=True) if fault.text.endswith((OTHER_BYTES, UNREADABLE))
+        ]
 
     def _verified(self, *, deep: bool) -> Iterator[StoreFault]:
         """What `verify` finds, by resource."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from souche.storage.base import Fault
 from souche.storage.qcow2.chains import Chain, Chains
 from souche.storage.qcow2.directory import Directory
-from souche.storage.qcow2.hashes import compare_hash, unbounded
+from souche.storage.qcow2.hashes import UNREADABLE, compare_hash, unbounded
 from souche.storage.qcow2.journal import Journal
 from souche.storage.qcow2.records import OTHER_BYTES
 
@@ -17,9 +17,19 @@ def verify(directory: Directory, journal: Journal, *, deep: bool) -> list[Fault]
         found = [*_of_chains(chains), *_foreign(directory), *_of_journal(journal)]
     if deep:
         layers = sorted({layer for chain in chains.values() for layer in chain.layers})
-        other = [layer for layer in layers if compare_hash(directory, layer, unbounded) is False]
-        found += [Fault(_resources(chains, layer), f"layer {layer} {OTHER_BYTES}") for layer in other]
+        found += [
+            Fault(_resources(chains, layer), f"layer {layer} {problem}")
+            for layer in layers
+            if (problem := _changed(directory, layer))
+        ]
     return sorted(set(found), key=lambda fault: (fault.resource_ids, fault.problem))
+
+
+def _changed(directory: Directory, layer: str) -> str | None:
+    try:
+        return OTHER_BYTES if compare_hash(directory, layer, unbounded) is False else None
+    except OSError:
+        return UNREADABLE
 
 
 def named_chains(directory: Directory, journal: Journal) -> dict[str, Chain]:
