@@ -1,6 +1,8 @@
 """Backups of a real qcow2 store, in a folder and in a bucket of a real SeaweedFS: what comes back is the same to the
 last bit."""
 
+import errno
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -17,8 +19,8 @@ from souche.backup import manifest as manifests
 from souche.backup.bucket import BucketRepository
 from souche.backup.folder import FolderRepository
 from souche.backup.make import Made, Source, make
-from souche.backup.manifest import BACKUPS, Bucket
-from souche.backup.repository import BackupFailed, NotInBackup, Repository, RepositoryInUse
+from souche.backup.manifest import BACKUPS, Bucket, Stored
+from souche.backup.repository import BackupFailed, NotInBackup, Repository, RepositoryInUse, hash_file
 from souche.backup.restore import HomeNotEmpty, NoBackups, NoSuchBackup, every, find, restore
 from souche.backup.verify import verify
 from souche.storage.base import Capture
@@ -276,6 +278,25 @@ def test_a_layer_that_is_not_what_it_was_is_no_good_backup(
     bench = restored(repository, tmp_path / "new")
     assert bench.store.inventory().snapshot_ids == set()
     assert bytes_of(bench, EMPTY) == bytes(2 * SIZE)
+
+
+def test_a_layer_that_the_medium_cannot_read_keeps_nothing_else_from_the_backup(
+    region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = FolderRepository(tmp_path / "backups")
+    layer = (region.home / "disks" / "snapshots" / SNAPSHOT).resolve()
+    damaged = layer.stat().st_ino
+
+    def failing(path: Path) -> Stored:
+        if path.stat().st_ino == damaged:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return hash_file(path)
+
+    monkeypatch.setattr("souche.backup.make.hash_file", failing)
+    made = back_up(region, repository).manifest
+    reason = f"layer {layer.name} cannot be read to its end"
+    assert made.damaged == {SNAPSHOT: reason, VOLUME: reason}
+    assert bytes_of(restored(repository, tmp_path / "new"), EMPTY) == bytes(2 * SIZE)
 
 
 def test_a_damaged_manifest_keeps_no_other_backup_from_being_made(region: Region, tmp_path: Path) -> None:

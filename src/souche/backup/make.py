@@ -3,10 +3,11 @@
 1. Capture every volume with bytes that no layer holds, those of one VM at one instant; guests run on.
 2. At one instant, alone in the store: copy the records, and hold every layer by a hard link. A volume that was made or
    started since step 1 sends the backup back to it, a few times at most.
-3. Copy what the repository does not have. Where a layer has another hash than its record says, what stands on it is
-   left out, and named. The manifest is written last: a backup exists wholly or not at all.
+3. Copy what the repository does not have. Where a layer has another hash than its record says, or cannot be read, what
+   stands on it is left out, and named. The manifest is written last: a backup exists wholly or not at all.
 """
 
+import errno
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from souche.backup.manifest import (
 )
 from souche.backup.repository import BackupFailed, NotInBackup, Repository, hash_file
 from souche.storage.qcow2.archive import Archive, Held, HeldLayer
+from souche.storage.qcow2.hashes import UNREADABLE
 from souche.storage.qcow2.records import OTHER_BYTES
 
 ROUNDS: Final = 5
@@ -132,8 +134,8 @@ def _write(source: Source, repository: Repository, now: datetime, tell: Tell, in
     held = instant.held
     writer = _Writer(repository, tell, sum(layer.path.stat().st_size for layer in held.layers))
     known = _known_layers(repository)
-    layers = tuple(writer.layer(layer, known) for layer in held.layers)
-    held = _without_changed(held, layers)
+    read = [writer.layer(layer, known) for layer in held.layers]
+    held = _without_damaged(held, read)
     kept = {layer.name for layer in held.layers}
     paths = sorted(path for pattern in HOME_FILES for path in source.home.glob(pattern))
     files = tuple(File(str(path.relative_to(source.home)), writer.file(path)) for path in paths)
@@ -145,7 +147,7 @@ def _write(source: Source, repository: Repository, now: datetime, tell: Tell, in
         region_id=source.region_id,
         database=writer.file(instant.database),
         files=files,
-        layers=tuple(layer for layer in layers if layer.name in kept),
+        layers=tuple(layer for layer in read if layer is not None and layer.name in kept),
         volumes={name: Volume(volume.layer, volume.size_bytes) for name, volume in held.volumes.items()},
         snapshots=held.snapshots,
         buckets=tuple(source.records.buckets()),
@@ -155,24 +157,22 @@ def _write(source: Source, repository: Repository, now: datetime, tell: Tell, in
     return Made(manifest, writer.new_bytes, instant.missing)
 
 
-def _without_changed(held: Held, read: Sequence[Layer]) -> Held:
-    """What is held, without the layers that were read with another hash than they were made with, and without what
-    stands on them."""
-    changed: dict[str, str] = {}
+def _without_damaged(held: Held, read: Sequence[Layer | None]) -> Held:
+    """What is held, without the layers that could not be read, or only with another hash than they were made with, and
+    without what stands on them."""
+    reasons: dict[str, str] = {}
     for layer, copied in zip(held.layers, read, strict=True):
-        if layer.sha256 not in (None, copied.stored.sha256):
-            changed[layer.name] = layer.name
-        elif layer.backing in changed:
-            changed[layer.name] = changed[layer.backing]
+        if copied is None:
+            reasons[layer.name] = f"layer {layer.name} {UNREADABLE}"
+        elif layer.sha256 not in (None, copied.stored.sha256):
+            reasons[layer.name] = f"layer {layer.name} {OTHER_BYTES}"
+        elif layer.backing in reasons:
+            reasons[layer.name] = reasons[layer.backing]
     tops = {**{name: volume.layer for name, volume in held.volumes.items()}, **held.snapshots}
-    damaged = {
-        name: f"layer {changed[top]} {OTHER_BYTES}"
-        for name, top in tops.items()
-        if top is not None and top in changed
-    }
+    damaged = {name: reasons[top] for name, top in tops.items() if top is not None and top in reasons}
     return replace(
         held,
-        layers=tuple(layer for layer in held.layers if layer.name not in changed),
+        layers=tuple(layer for layer in held.layers if layer.name not in reasons),
         volumes={name: volume for name, volume in held.volumes.items() if name not in damaged},
         snapshots={name: layer for name, layer in held.snapshots.items() if name not in damaged},
         damaged={**held.damaged, **damaged},
@@ -202,12 +202,18 @@ class _Writer:
         self._done = 0
         self.new_bytes = 0
 
-    def layer(self, held: HeldLayer, known: Mapping[tuple[str, int, int], Stored]) -> Layer:
-        """A layer; one that the last backup had is not read again."""
+    def layer(self, held: HeldLayer, known: Mapping[tuple[str, int, int], Stored]) -> Layer | None:
+        """A layer; one that the last backup had is not read again. None: the medium cannot read it."""
         status = held.path.stat()
         stored = known.get((held.name, status.st_mtime_ns, status.st_ino))
         if stored is None or stored.bytes != status.st_size or not self._has(stored):
-            stored = self.file(held.path)
+            try:
+                stored = hash_file(held.path)
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                return None
+            self._put(held.path, stored)
         self._done += status.st_size
         self._tell("copying disks", self._done, self._total)
         return Layer(held.name, stored, status.st_mtime_ns, status.st_ino)
@@ -215,10 +221,13 @@ class _Writer:
     def file(self, path: Path) -> Stored:
         """A file."""
         stored = hash_file(path)
+        self._put(path, stored)
+        return stored
+
+    def _put(self, path: Path, stored: Stored) -> None:
         if not self._has(stored):
             self._repository.put_file(manifests.object_key(stored.sha256), path, self._sent)
             self.new_bytes += stored.bytes
-        return stored
 
     def _has(self, stored: Stored) -> bool:
         return self._repository.size(manifests.object_key(stored.sha256)) == stored.bytes
