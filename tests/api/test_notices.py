@@ -170,6 +170,44 @@ def test_the_life_of_an_official_image_is_told_with_date_reason_and_successor(
     assert read(region, eve) == []
 
 
+def test_who_begins_to_use_an_image_that_goes_is_told_too(
+    region: Region, clock: ManualClock, alice: Principal, bob: Principal, eve: Principal
+) -> None:
+    image = official(region)
+    owner = Principal(image.account_id)
+    image_lives.deprecate(region, image.image_id, START + timedelta(days=10), Going("Old.", grace_days=5))
+    clock.advance(days=1)
+    launches.launch(region, bob, Launch(image.image_id))
+    (told,) = read(region, bob)
+    assert (told["Event"], told["Date"], told["Reason"]) == ("deprecated", "2026-11-25T10:00:00.000Z", "Old.")
+    assert told["UsableUntil"] == "2026-12-09T10:00:00.000Z"
+    clock.advance(days=1)
+    launches.launch(region, bob, Launch(image.image_id))
+    assert read(region, bob) == [told], "once"
+    share(region, owner, image, alice)
+    assert events(region, alice) == ["deprecated"]
+    image_lives.withdraw(region, image.image_id, NOTHING, now=False)
+    copied(region, eve, image)
+    (told,) = read(region, eve)
+    assert (told["Event"], told["Date"]) == ("withdrawn", "2026-11-26T10:00:00.000Z")
+    assert told["UsableUntil"] == "2026-12-01T10:00:00.000Z"
+    launches.launch(region, owner, Launch(image.image_id))
+    assert read(region, owner) == []
+
+
+def test_who_begins_to_use_what_an_update_has_replaced_is_told_so(
+    region: Region, clock: ManualClock, bob: Principal
+) -> None:
+    image = official(region)
+    clock.advance(hours=1)
+    newer = official(region, "Debian-2")
+    with region.store.begin() as connection:
+        withdrawals.replace_former(connection, image.account_id, "Debian", 30, clock.now())
+    launches.launch(region, bob, Launch(image.image_id))
+    (told,) = read(region, bob)
+    assert (told["Event"], told["SuccessorId"]) == ("replaced", newer.image_id)
+
+
 def test_who_lost_an_image_meanwhile_is_not_told_that_it_is_restored(
     region: Region, alice: Principal, bob: Principal, eve: Principal
 ) -> None:

@@ -8,7 +8,7 @@ from souche.app import images, lookup, product_codes, quotas
 from souche.app.images import ImageSettings
 from souche.app.region import Region, Work
 from souche.db import images as image_records
-from souche.db import notices, snapshots
+from souche.db import snapshots
 from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.images import Image, ImageMapping
@@ -17,6 +17,7 @@ from souche.model.snapshots import Snapshot
 from souche.operations.images import copy_image
 from souche.refusals import OtherRegion, OwnAlready
 from souche.states import ImageState, SnapshotState
+from souche.workflows import withdrawals
 
 COPY_WAIT_SECONDS = 2.0
 
@@ -100,7 +101,7 @@ def request_copy(
     ]
     quotas.check(work, who, quotas.of_image(made))
     images.write(work, image)
-    notices.record_use(work.connection, source, who.account_id)
+    withdrawals.record_use(work.connection, source, who.account_id, region.clock.now())
     for snapshot in made:
         snapshots.insert(work.connection, snapshot)
     work.operations.append(make(image))

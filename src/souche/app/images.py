@@ -262,6 +262,8 @@ def _change_permissions(region: Region, work: Work, image: Image, change: Permis
         images.revoke(work.connection, image.image_id, change.account_ids)
     else:
         images.grant(work.connection, image.image_id, change.account_ids)
+        new = set(change.account_ids) - set(image.permissions.account_ids)
+        withdrawals.tell_new_users(work.connection, image, new, region.clock.now())
     if change.everybody:
         images.set_public(work.connection, image.image_id, public=not change.removal)
     withdrawals.tell_of_sharing(work.connection, image, before, region.clock.now())

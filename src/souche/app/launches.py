@@ -25,7 +25,7 @@ from souche.app import tags as app_tags
 from souche.app.block_devices import MappingRequest
 from souche.app.region import Region, Work
 from souche.app.vm_types import DEFAULT_VM_TYPE, VmType
-from souche.db import notices, snapshots, vm_attributes, vms, volumes
+from souche.db import snapshots, vm_attributes, vms, volumes
 from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.images import BootMode, Image, ImageMapping, VmAttributes
@@ -37,6 +37,7 @@ from souche.quota_refusals import NoCapacity
 from souche.refusals import BadCount, BadValue, NoSuchSubregion, RootSnapshotMissing
 from souche.states import LinkState, VmState, VolumeState
 from souche.words import Phrase, Term
+from souche.workflows import withdrawals
 
 RESERVED_ADDRESSES = 16
 GOING = (VmState.SHUTTING_DOWN, VmState.TERMINATED)
@@ -200,7 +201,7 @@ def _record(region: Region, work: Work, who: Principal, plan: _Plan, addresses: 
         for vm in made
     ]
     vms.insert(work.connection, launched)
-    notices.record_use(work.connection, plan.image, who.account_id)
+    withdrawals.record_use(work.connection, plan.image, who.account_id, region.clock.now())
     taken = _taken(plan)
     if taken:
         vm_attributes.record(work.connection, [vm.vm_id for vm in launched], taken)

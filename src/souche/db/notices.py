@@ -27,13 +27,15 @@ _ORDER = engine.Order(notices.c.date, notices.c.notice_id)
 _FINDER = Finder(notices.select().where(notices.c.account_id == engine.CALLER), FIELDS, _ORDER)
 
 
-def record_use(connection: sa.Connection, image: Image, account_id: str) -> None:
-    """Note that an account launches or copies an image of another account's."""
+def record_use(connection: sa.Connection, image: Image, account_id: str) -> bool:
+    """Note that an account launches or copies an image of another account's; whether it is the first time."""
     if image.account_id == account_id:
-        return
+        return False
     known = (image_users.c.image_id == image.image_id, image_users.c.account_id == account_id)
-    row = sa.select(sa.literal(image.image_id), sa.literal(account_id)).where(~sa.exists().where(*known))
-    connection.execute(image_users.insert().from_select(["image_id", "account_id"], row))
+    if connection.scalar(sa.select(sa.exists().where(*known))):
+        return False
+    connection.execute(image_users.insert().values(image_id=image.image_id, account_id=account_id))
+    return True
 
 
 def concerned(connection: sa.Connection, image: Image) -> set[str]:

@@ -42,8 +42,8 @@ def withdraw(connection: Transaction, image: Image, life: Life) -> None:
 
 def deprecate(connection: Transaction, image: Image, life: Life, now: datetime) -> None:
     """Record when an image is to be withdrawn."""
-    assert life.deprecation_date is not None
-    until = life.deprecation_date + timedelta(days=life.grace_days)
+    until = _usable_until(life)
+    assert until is not None
     _tell(connection, image, life, Event.DEPRECATED, now, until)
     image_lives.write(connection, life)
 
@@ -95,6 +95,33 @@ def _tell(
     told = notices.concerned(connection, image)
     notices.take_back(connection, image.image_id, [Event.RESTORED])
     notices.announce(connection, image, said, told)
+
+
+def record_use(connection: Transaction, image: Image, account_id: str, now: datetime) -> None:
+    """Note that an account launches or copies an image of another account's, and tell it if the image goes: it was not
+    among those who were told."""
+    if notices.record_use(connection, image, account_id):
+        tell_new_users(connection, image, [account_id], now)
+
+
+def tell_new_users(
+    connection: Transaction, image: Image, account_ids: Collection[str], now: datetime
+) -> None:
+    """Tell accounts that begin to use an image that it is deprecated or withdrawn, if it is."""
+    life = image_lives.get(connection, image.image_id)
+    if life is None or life.closing_date is not None:
+        return
+    event, date, until = Event.DEPRECATED, now, _usable_until(life)
+    if life.withdrawal_date is not None:
+        event = Event.REPLACED if life.reason == REPLACED else Event.WITHDRAWN
+        date, until = life.withdrawal_date, image.launchable_until
+    said = Announcement(event, date, life.reason, until, life.successor_id)
+    notices.announce(connection, image, said, set(account_ids) - {image.account_id})
+
+
+def _usable_until(life: Life) -> datetime | None:
+    """Until when an image can be launched that is deprecated and not withdrawn yet."""
+    return life.deprecation_date and life.deprecation_date + timedelta(days=life.grace_days)
 
 
 def tell_of_sharing(connection: Transaction, image: Image, before: Collection[str], now: datetime) -> None:
