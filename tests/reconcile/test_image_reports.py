@@ -15,6 +15,7 @@ from souche.reconcile import image_reports as sweep
 from souche.trust.children import answer_of
 from souche.trust.codes import finding
 from souche.trust.engine import Engine, Facts
+from souche.trust.guidelines import judged
 from souche.workflows.parts import Parts
 from tests.support.resources import make_image
 from tests.workflows.world import Original, World
@@ -142,6 +143,26 @@ def test_the_slower_engine_looks_at_what_the_first_cannot_read_after_all_others(
     sweep.make(parts(world, first, second))
     assert report(world, origin.cast.image_id).engine == "second"
     assert (first.asked, second.asked) == ([1], [1])
+
+
+def test_what_the_first_engine_found_of_severity_high_stays(world: World, origin: Original) -> None:
+    """A file system that the slower engine does not see would hide what lies there from every gate."""
+    log, unread = finding("logs", "/var/log", "Logs."), finding("unreadable", "disk 0, partition 2", "btrfs.")
+    key = finding("authorized-key", "/root/.ssh/authorized_keys", "A key.", fingerprint="SHA256:a")
+    password = finding("usable-password", "/etc/shadow", "A password.")
+    held = judged(["linux"], [log])
+    first = Examination("first", "Debian", (key, password, log, unread), judged(["linux"], [key]), other=True)
+    same = replace(key, path=f"disk 0, partition 1: {key.path}")
+    second = Examination("second", "Alma", (same,), held)
+    sweep.make(parts(world, ToldEngine(answers=[first]), ToldEngine(answers=[second])))
+    made = report(world, origin.cast.image_id)
+    assert (made.state, made.engine, made.os) == (ReportState.COMPLETED, "second", "Alma")
+    assert [(each.code, each.path) for each in made.findings] == [
+        ("usable-password", "/etc/shadow"),
+        ("authorized-key", same.path),
+    ]
+    lines = {line.code: line.holds for line in made.guidelines}
+    assert (lines["no-passwords"], lines["no-host-keys"]) == (False, True)
 
 
 def test_where_neither_can_read_what_the_first_found_stays(world: World, origin: Original) -> None:

@@ -5,7 +5,7 @@ Guidelines-for-Building-OUTSCALE-Machine-Images.html, with the same lines.
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from souche.model.image_reports import NOT_GENERALISED, Finding, Guideline
@@ -67,6 +67,13 @@ def judged(families: Collection[Family], findings: Iterable[Finding]) -> tuple[G
     read."""
     found = {each.code for each in findings}
     return tuple(Guideline(line.code, line.text, _holds(line, families, found)) for line in LINES)
+
+
+def broken(lines: Iterable[Guideline], findings: Iterable[Finding]) -> tuple[Guideline, ...]:
+    """The lines, with those that do not hold for what was found besides."""
+    found = {each.code for each in findings}
+    codes = {line.code for line in LINES if found.intersection(line.broken_by)}
+    return tuple(replace(each, holds=False) if each.code in codes else each for each in lines)
 
 
 def _holds(line: Line, families: Collection[Family], found: set[str]) -> bool | None:

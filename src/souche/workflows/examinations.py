@@ -1,15 +1,18 @@
 """Looks into the disks of images, and keeps the reports: for the sweep, and before an image is published."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 import structlog
 
 from souche.db import image_reports, images
 from souche.db.transactions import ValueRefused
 from souche.errors import ProgramMissing, SystemFailure
-from souche.model.image_reports import Examination
+from souche.model.image_reports import Examination, Finding, Severity
 from souche.model.images import Image
 from souche.refusals import FindingsRefuse
+from souche.trust import guidelines
 from souche.trust.engine import Engine, Facts, unreadable
 from souche.workflows.parts import Parts
 
@@ -43,7 +46,25 @@ def _record(parts: Parts, image_id: str, made: Examination, *, other: bool, foll
         if other and not made.os:
             image_reports.finish(connection, image_id)  # what the first engine found says more
         else:
+            former = image_reports.get(connection, image_id) if other else None
+            made = _with_former(made, former.findings) if former else made
             image_reports.store(connection, image_id, made, parts.clock.now(), other=follows)
+
+
+def _with_former(made: Examination, former: Sequence[Finding]) -> Examination:
+    """What the slower engine found, and what the first one found of severity high: the slower one does not see all that
+    the first reads (a file system below the partitions of a disk, one that its kernel does not mount), and a launch may
+    start from there."""
+    known = {_key(each) for each in made.findings}
+    high = [each for each in former if each.severity is Severity.HIGH and _key(each) not in known]
+    lines = guidelines.broken(made.guidelines, high)
+    return replace(made, findings=(*high, *made.findings), guidelines=lines)
+
+
+def _key(each: Finding) -> tuple[str, str, str]:
+    """Equal for one thing that two engines found: the system that comes first has no place before its paths, and may
+    be another one."""
+    return each.code, each.path.rpartition(": ")[2], each.fingerprint
 
 
 def report_wholly(parts: Parts, image_id: str) -> None:
