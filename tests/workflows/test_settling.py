@@ -125,6 +125,14 @@ def test_a_volume_just_linked_is_waited_for(alice: Alice) -> None:
     assert alice.waited.waits == 3
 
 
+def test_a_volume_just_unlinked_is_waited_for_by_its_deletion(alice: Alice) -> None:
+    alice.link(alice.cast.volume_id)
+    alice.world.run_all()
+    alice.call("UnlinkVolume", VolumeId=alice.cast.volume_id)
+    alice.call("DeleteVolume", VolumeId=alice.cast.volume_id)
+    assert read_volume(alice.world.region, alice.cast.volume_id).state == "deleting"
+
+
 def test_a_root_volume_that_comes_is_waited_for_by_the_start(alice: Alice) -> None:
     vm_id, root = alice.cast.stopped.vm_id, alice.cast.stopped.volumes[0].volume_id
     alice.call("UnlinkVolume", VolumeId=root)

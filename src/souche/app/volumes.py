@@ -131,9 +131,11 @@ def delete(region: Region, who: Principal, volume_id: str) -> None:
     with region.begin() as work:
         volume = lookup.own_volume(work.connection, who, volume_id)
         if volume.state not in (VolumeState.AVAILABLE, VolumeState.ERROR):
-            raise WrongVolumeState(
+            refused = WrongVolumeState(
                 volume_id=volume_id, state=volume.state, reason="it must be available to be deleted"
             )
+            detaching = volume.link is not None and volume.link.state == LinkState.DETACHING
+            raise refused.while_passing(volume_id) if detaching else refused
         if volume.update:
             raise WrongVolumeState(
                 volume_id=volume_id, state=volume.state, reason=f"{volume.update.task_id} is under way"
