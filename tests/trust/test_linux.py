@@ -11,7 +11,7 @@ import pytest
 
 from souche.model.image_reports import Examination, Severity
 from souche.trust.codes import CODES, finding
-from souche.trust.disks.layout import look
+from souche.trust.disks.layout import Found, Layout, Place, look
 from souche.trust.engine import Facts
 from souche.trust.examination import examine
 from souche.trust.guidelines import LINES, judged
@@ -255,6 +255,16 @@ def test_a_thousand_findings_of_one_kind_hide_no_other(tmp_path: Path) -> None:
     found = [each.code for each in looked(corpus.linux(tmp_path, files)).findings]
     assert found.count("authorized-key") == 100
     assert {"usable-password", "shell-history", "packages"} <= set(found)
+
+
+def test_systems_that_nobody_looks_at_are_no_small_matter(tmp_path: Path) -> None:
+    one = look([FileSource(corpus.linux(tmp_path))])
+    many = Layout(one.tables, [Found(Place(number), one.found[0].files) for number in range(18)])
+    missed = [each for each in examine("tsk", many, LEGACY).findings if "was not looked at" in each.text]
+    assert [(each.code, each.path, each.severity) for each in missed] == [
+        ("unreadable", "disk 16", Severity.HIGH),
+        ("unreadable", "disk 17", Severity.HIGH),
+    ]
 
 
 def test_files_on_other_file_systems_are_found(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ MOST_NAME: Final = 255
 """of a user: as long as the name of a home folder can be"""
 MOST_SYSTEMS: Final = 16
 TOO_MANY: Final = "There are too many systems: this one was not looked at."
+"""of severity high: a system that could be read was not, and sixteen before it would hide it from every gate"""
 
 LINUX_CHECKS: Final[Sequence[Check]] = (
     accounts.authorized_keys,
@@ -101,7 +102,10 @@ def examine(engine: str, layout: Layout, facts: Facts) -> Examination:
         *boot_loaders(layout, facts.boot_modes),
         *_repairs(layout),
         *_unread(layout),
-        *(finding("unreadable", each.place.name, TOO_MANY) for each in roots[MOST_SYSTEMS:]),
+        *(
+            finding("unreadable", each.place.name, TOO_MANY, severity=Severity.HIGH)
+            for each in roots[MOST_SYSTEMS:]
+        ),
     ]
     kept = tuple(_bounded(findings))
     first = looked[0] if looked else Looked("", "", [])
