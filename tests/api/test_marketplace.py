@@ -79,11 +79,15 @@ def test_a_copy_is_not_launched_copied_or_exported_after_the_subscription(
     client: Client, region: Region, version: Image, subscribed: Account, product: str
 ) -> None:
     copy_id = copied(client, version.image_id)
+    copy = client("ReadImages", Filters={"ImageIds": [copy_id]})["Images"][0]
+    snapshot_id = copy["BlockDeviceMappings"][0]["Bsu"]["SnapshotId"]
+    assert client("CreateSnapshotExportTask", SnapshotId=snapshot_id, OsuExport=EXPORT)
     marketplace.unsubscribe(region, subscribed, product)
     for action, request in (
         ("CreateVms", {"ImageId": copy_id}),
         ("CreateImage", {"SourceImageId": copy_id, "SourceRegionName": region.name}),
         ("CreateImageExportTask", {"ImageId": copy_id, "OsuExport": EXPORT}),
+        ("CreateSnapshotExportTask", {"SnapshotId": snapshot_id, "OsuExport": EXPORT}),
     ):
         refusal = client.refusal(action, **request)
         assert (action, refusal.row) == (action, denied(5))

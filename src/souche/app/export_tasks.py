@@ -118,10 +118,13 @@ def export_snapshot(region: Region, who: Principal, snapshot_id: str, target: Ta
 
     Raises:
         NoSuchSnapshot, WrongSnapshotState, BadValue, ValueTooLong, NoObjectStore, QuotaExceeded, OutOfSpace.
+        NotSubscribed: as `export_image`.
     """
     _check(target, target.prefix)
     with region.begin() as work:
-        check_completed(lookup.usable_snapshot(work.connection, who, snapshot_id))
+        snapshot = lookup.usable_snapshot(work.connection, who, snapshot_id)
+        check_completed(snapshot)
+        product_codes.check_snapshot(work.connection, who, snapshot)
         task = replace(
             _new(region, work, who, target, ids.SNAPSHOT_EXPORT),
             snapshot_id=snapshot_id,

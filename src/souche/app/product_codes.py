@@ -14,6 +14,7 @@ from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.images import LINUX_PRODUCT_CODE, Image
 from souche.model.product_types import BUILT_IN, WINDOWS_PRODUCT_CODE
+from souche.model.snapshots import Snapshot
 from souche.model.vms import Vm
 from souche.model.volumes import Volume
 from souche.refusals import BadProductCodes, NotSubscribed, VmSpecsMismatch
@@ -100,6 +101,15 @@ def check_subscribed(connection: Transaction, who: Principal, image: Image) -> N
         NotSubscribed.
     """
     _check_sold(connection, who, image.product_codes, image.image_id)
+
+
+def check_snapshot(connection: Transaction, who: Principal, snapshot: Snapshot) -> None:
+    """The same of a snapshot that is to leave the region, where its codes do not follow it.
+
+    Raises:
+        NotSubscribed.
+    """
+    _check_sold(connection, who, snapshot.product_codes, snapshot.snapshot_id)
 
 
 def check_root(connection: Transaction, who: Principal, volume: Volume, vm: Vm) -> None:
