@@ -37,6 +37,21 @@ def test_requests_from_other_addresses_than_the_rules_say_are_refused(tmp_path: 
     region.store.close()
 
 
+def test_guesses_from_other_addresses_tell_nothing_and_lock_no_key(tmp_path: Path) -> None:
+    region = make_region(tmp_path, clock=SystemClock())
+    account, key, secret = accounts.create(region, "alice")
+    who = Principal(account.account_id)
+    (rule,) = api_access_rules.find(region, who)
+    api_access_rules.update(region, who, rule.rule_id, Changes(("192.0.2.0/24",)))
+    with serving(http_process.api_of(region)) as server:
+        for guess in (*("wrong",) * 6, secret):
+            answer = server.call("ReadVms", key_id=key.access_key_id, secret=guess)
+            assert "API access rules" in answer.json["Errors"][0]["Details"]
+        api_access_rules.update(region, who, rule.rule_id, Changes(("127.0.0.1",)))
+        assert server.call("ReadVms", key_id=key.access_key_id, secret=secret).status == 200
+    region.store.close()
+
+
 @pytest.mark.parametrize(("ranges", "status"), [(("192.0.2.0/24",), 401), (("127.0.0.1",), 200)])
 def test_no_header_says_where_a_request_comes_from(
     tmp_path: Path, ranges: tuple[str, ...], status: int

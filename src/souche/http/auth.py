@@ -129,6 +129,9 @@ class Authenticator:
         known = self._keys(key_id)
         if known is None:  # no secret to guess: nothing to lock
             raise UnknownAccessKey(access_key_id=key_id)
+        if not self._may_call(known.account_id, request.address):
+            # Before the signature: who guesses from elsewhere neither learns of a hit nor locks the key.
+            raise AddressRefused(address=request.address)
         proven = signature.matches(signed, request, timestamp, known.secret)
         if not proven or not known.active or known.expired:
             # Of guesses that are sent at once, each looked before the others were counted.
@@ -137,8 +140,6 @@ class Authenticator:
             raise WrongCredentials
         if failures.count and (seconds := self._attempts.forget(key_id, now)):
             raise KeyLocked(seconds=seconds)
-        if not self._may_call(known.account_id, request.address):
-            raise AddressRefused(address=request.address)
         return Principal(known.account_id, key_id)
 
 
