@@ -211,7 +211,8 @@ def test_what_is_kept_is_on_the_medium_before_it_has_its_name(
     assert synced == [False]
 
 
-def test_the_audit_log_goes_on_whatever_state_is_loaded(simulated: Souche) -> None:
+def test_the_audit_log_goes_on_whatever_state_is_loaded(simulated: Souche, tmp_path: Path) -> None:
+    publish(simulated, tmp_path, b"image")
     log = simulated.home / "audit.jsonl"
     log.write_text("before\n")
     state(simulated, "save", "clean")
