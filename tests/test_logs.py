@@ -7,7 +7,7 @@ from typing import NoReturn, cast
 
 import structlog
 
-from souche.logs import Unfailing
+from souche.logs import BestEffortStream
 
 
 class OnFullMedium(io.StringIO):
@@ -21,6 +21,6 @@ class OnFullMedium(io.StringIO):
 
 
 def test_a_log_on_a_full_medium_fails_nobody() -> None:
-    stream = Unfailing(OnFullMedium())
+    stream = BestEffortStream(OnFullMedium())
     structlog.PrintLogger(cast("io.StringIO", stream)).info("a line")
     stream.flush()

@@ -8,7 +8,7 @@ from typing import TextIO, cast
 import structlog
 
 
-class Unfailing:
+class BestEffortStream:
     """A stream whose writer does not fail with it: standard error may lead to a file on a medium that is full."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -38,7 +38,7 @@ def configure(level: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", Unfailing(sys.stderr))),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", BestEffortStream(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)

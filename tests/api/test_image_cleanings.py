@@ -10,13 +10,15 @@ from souche.api.image_reports import read_image_reports
 from souche.app.region import Region
 from souche.db import image_cleanings
 from souche.model.accounts import Principal
-from souche.model.image_cleanings import Cleaning, Done
+from souche.model.image_cleanings import Cleaning, CleaningResult
 from souche.model.permissions import Permissions
 from tests.support.client import Client
 from tests.support.region import call, make_account
 from tests.support.resources import dump, make_image, make_reported_image
 
-KEY = Done("authorized-key", "/home/zoe/.ssh/authorized_keys", "Keys of 'zoe' were removed: 1.", "zoe")
+KEY = CleaningResult(
+    "authorized-key", "/home/zoe/.ssh/authorized_keys", "Keys of 'zoe' were removed: 1.", "zoe"
+)
 DATE = datetime(2026, 11, 28, 5, 0, tzinfo=UTC)
 
 

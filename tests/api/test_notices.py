@@ -11,7 +11,7 @@ from souche.api import notices as api
 from souche.app import accounts as app_accounts
 from souche.app import image_copies, image_lives, images, launches, marketplace, official_images
 from souche.app.image_copies import Copy
-from souche.app.image_lives import Going
+from souche.app.image_lives import Departure
 from souche.app.images import Change, ImageSettings
 from souche.app.launches import Launch
 from souche.app.marketplace import Publication
@@ -29,7 +29,7 @@ from tests.support.region import START, ManualClock, call, make_account
 from tests.support.resources import make_image, make_product_type, make_reported_image
 
 PUBLIC = Permissions(public=True)
-NOTHING = Going()
+NOTHING = Departure()
 
 
 def read(region: Region, who: Principal, **request: Any) -> list[Mapping[str, Any]]:
@@ -151,7 +151,7 @@ def test_the_life_of_an_official_image_is_told_with_date_reason_and_successor(
     image, other = official(region), official(region, "Alma-1")
     launches.launch(region, bob, Launch(image.image_id))
     date = START + timedelta(days=10)
-    image_lives.deprecate(region, image.image_id, date, Going("Old.", other.image_id, grace_days=5))
+    image_lives.deprecate(region, image.image_id, date, Departure("Old.", other.image_id, grace_days=5))
     (told,) = read(region, bob)
     assert (told["Event"], told["Reason"], told["SuccessorId"]) == ("deprecated", "Old.", other.image_id)
     assert (told["Date"], told["UsableUntil"]) == ("2026-11-24T10:00:00.000Z", "2026-12-09T10:00:00.000Z")
@@ -175,7 +175,7 @@ def test_who_begins_to_use_an_image_that_goes_is_told_too(
 ) -> None:
     image = official(region)
     owner = Principal(image.account_id)
-    image_lives.deprecate(region, image.image_id, START + timedelta(days=10), Going("Old.", grace_days=5))
+    image_lives.deprecate(region, image.image_id, START + timedelta(days=10), Departure("Old.", grace_days=5))
     clock.advance(days=1)
     launches.launch(region, bob, Launch(image.image_id))
     (told,) = read(region, bob)
@@ -237,7 +237,7 @@ def test_an_update_tells_those_who_use_what_it_replaces(
 def test_a_successor_that_the_caller_may_not_use_is_not_named(region: Region, bob: Principal) -> None:
     image, other = official(region), official(region, "Debian-2")
     launches.launch(region, bob, Launch(image.image_id))
-    image_lives.withdraw(region, image.image_id, Going(successor_id=other.image_id), now=False)
+    image_lives.withdraw(region, image.image_id, Departure(successor_id=other.image_id), now=False)
     with region.store.begin() as connection:
         image_records.set_public(connection, other.image_id, public=False)
     assert read(region, bob)[0]["SuccessorId"] is None

@@ -6,7 +6,7 @@ import pytest
 
 from souche.app import image_copies, image_lives, image_pages, images, launches, official_images
 from souche.app.image_copies import Copy
-from souche.app.image_lives import Going
+from souche.app.image_lives import Departure
 from souche.app.images import Change, ImageSettings
 from souche.app.launches import Launch
 from souche.app.permissions import PermissionsChange
@@ -24,7 +24,7 @@ from souche.workflows import withdrawals
 from tests.support.region import START, ManualClock
 from tests.support.resources import make_image, read_image
 
-NOTHING = Going()
+NOTHING = Departure()
 TOMORROW = START + timedelta(days=1)
 
 
@@ -53,7 +53,7 @@ def test_a_withdrawn_image_is_launched_by_its_id_for_the_days_of_grace(
     region: Region, alice: Principal, official: Image
 ) -> None:
     other = publish(region, "Alma-1", family="Alma")
-    going = Going("It has a hole.", other.image_id, 3)
+    going = Departure("It has a hole.", other.image_id, 3)
     shown = image_lives.withdraw(region, official.image_id, going, now=False)
     until = START + timedelta(days=3)
     assert facts(shown) == ("withdrawn", until, other.image_id, "It has a hole.")
@@ -111,9 +111,9 @@ def test_a_closed_image_is_neither_shared_nor_unshared(
 def test_a_withdrawn_image_can_still_be_closed_at_once(
     region: Region, clock: ManualClock, alice: Principal, official: Image
 ) -> None:
-    image_lives.withdraw(region, official.image_id, Going(grace_days=5), now=False)
+    image_lives.withdraw(region, official.image_id, Departure(grace_days=5), now=False)
     clock.advance(days=1)
-    shown = image_lives.withdraw(region, official.image_id, Going(grace_days=30), now=True)
+    shown = image_lives.withdraw(region, official.image_id, Departure(grace_days=30), now=True)
     assert shown.launchable_until == clock.now()
     assert shown.image.launchable_until == START + timedelta(days=5)
     with pytest.raises(NoSuchImage):
@@ -124,7 +124,7 @@ def test_a_deprecated_image_is_used_as_before_until_its_date(
     region: Region, clock: ManualClock, alice: Principal, official: Image
 ) -> None:
     other = publish(region, "Alma-1", family="Alma")
-    shown = image_lives.deprecate(region, official.image_id, TOMORROW, Going("Old.", other.image_id))
+    shown = image_lives.deprecate(region, official.image_id, TOMORROW, Departure("Old.", other.image_id))
     assert facts(shown) == ("deprecated", None, other.image_id, "Old.")
     assert sorted(listed(region, alice)) == sorted([official.image_id, other.image_id])
     with region.store.begin() as connection:
@@ -134,7 +134,7 @@ def test_a_deprecated_image_is_used_as_before_until_its_date(
 
 
 def test_another_date_takes_the_place_of_the_former(region: Region, official: Image) -> None:
-    image_lives.deprecate(region, official.image_id, TOMORROW, Going("Old.", grace_days=7))
+    image_lives.deprecate(region, official.image_id, TOMORROW, Departure("Old.", grace_days=7))
     later = TOMORROW + timedelta(days=1)
     shown = image_lives.deprecate(region, official.image_id, later, NOTHING)
     assert shown.life is not None
@@ -157,7 +157,7 @@ def test_what_the_operator_says_of_it_stands_when_an_update_replaces_it(
     region: Region, clock: ManualClock, official: Image
 ) -> None:
     other = publish(region, "Alma-1", family="Alma")
-    image_lives.deprecate(region, official.image_id, TOMORROW, Going("Old.", other.image_id))
+    image_lives.deprecate(region, official.image_id, TOMORROW, Departure("Old.", other.image_id))
     clock.advance(hours=1)
     publish(region, "Debian-2")
     with region.store.begin() as connection:
@@ -183,12 +183,12 @@ def test_what_cannot_be_is_refused_and_nothing_changes(
         with pytest.raises(refusal):
             image_lives.undo(region, image_id)
     for going, refused in (
-        (Going(successor_id="ami-00000000"), NoSuchImage),
-        (Going(successor_id=official.image_id), BadValue),
-        (Going(successor_id=pending.image_id), BadValue),
-        (Going(grace_days=-1), BadValue),
-        (Going("x" * 256), BadValue),
-        (Going("two\nlines"), BadValue),
+        (Departure(successor_id="ami-00000000"), NoSuchImage),
+        (Departure(successor_id=official.image_id), BadValue),
+        (Departure(successor_id=pending.image_id), BadValue),
+        (Departure(grace_days=-1), BadValue),
+        (Departure("x" * 256), BadValue),
+        (Departure("two\nlines"), BadValue),
     ):
         with pytest.raises(refused):
             image_lives.withdraw(region, official.image_id, going, now=True)

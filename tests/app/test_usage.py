@@ -11,11 +11,11 @@ from souche.model.accounts import Principal
 from souche.model.usage import Counts
 from souche.refusals import NoSuchAccount
 from souche.states import VmState
-from souche.storage.base import Stock
+from souche.storage.base import StoreFigures
 from tests.support import resources
 from tests.support.region import make_account, make_region
 
-EMPTY = Stock({}, {}, 0, frozenset())
+EMPTY = StoreFigures({}, {}, 0, frozenset())
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_bytes_are_shared_with_other_accounts_and_with_the_trash(
         frozenset({"vol-in-trash"}): 10_000,
         frozenset[str](): 100_000,
     }
-    stock = Stock(shares, {}, 6, frozenset({"vol-in-trash"}))
+    stock = StoreFigures(shares, {}, 6, frozenset({"vol-in-trash"}))
     found = {each.account: (each.own_bytes, each.shared_bytes) for each in usage.every(region, stock)}
     assert found["alice"] == (11, 1100)
     assert found["bob"] == (0, 100)

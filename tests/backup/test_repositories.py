@@ -18,7 +18,7 @@ from souche import ids
 from souche.backup import manifest as manifests
 from souche.backup.bucket import BucketRepository
 from souche.backup.folder import FolderRepository
-from souche.backup.make import Made, Source, make
+from souche.backup.make import MadeBackup, Source, make
 from souche.backup.manifest import BACKUPS, Bucket, Stored
 from souche.backup.repository import BackupFailed, NotInBackup, Repository, RepositoryInUse, hash_file
 from souche.backup.restore import HomeNotEmpty, NoBackups, NoSuchBackup, every, find, restore
@@ -105,7 +105,7 @@ def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Repository:
     return made
 
 
-def back_up(region: Region, repository: Repository) -> Made:
+def back_up(region: Region, repository: Repository) -> MadeBackup:
     return make(region.source, repository, NOW + timedelta(seconds=next(TIMES)), quiet)
 
 

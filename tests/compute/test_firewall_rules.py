@@ -5,12 +5,19 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from souche.compute.libvirt.firewall_rules import GuestFirewall, State, Ways, change, removal, ruleset
+from souche.compute.libvirt.firewall_rules import (
+    AllowedRoutes,
+    GuestFirewall,
+    State,
+    change,
+    removal,
+    ruleset,
+)
 from souche.compute.libvirt.names import Names
 from souche.model.security_groups import Rule
 
 NAMES = Names("t1")
-WAYS = Ways(IPv4Network("10.0.4.0/22"), IPv4Network("198.19.7.0/24"))
+WAYS = AllowedRoutes(IPv4Network("10.0.4.0/22"), IPv4Network("198.19.7.0/24"))
 GROUP, OTHER = "sg-0000000a", "sg-0000000b"
 ALONE = GuestFirewall("i-00000001", "aa:00:00:00:00:01", "10.0.4.9")
 GUEST = GuestFirewall("i-00000001", "aa:00:00:00:00:01", "10.0.4.9", (GROUP,))

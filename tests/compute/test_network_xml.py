@@ -6,11 +6,11 @@ from ipaddress import IPv4Network
 import pytest
 
 from souche.compute.libvirt import network_xml
-from souche.compute.libvirt.firewall_rules import Ways
+from souche.compute.libvirt.firewall_rules import AllowedRoutes
 from souche.compute.libvirt.names import Names
 
 NAMES = Names("abc")
-WAYS = Ways(IPv4Network("10.0.4.0/22"), IPv4Network("198.19.7.0/24"))
+WAYS = AllowedRoutes(IPv4Network("10.0.4.0/22"), IPv4Network("198.19.7.0/24"))
 
 # As libvirt 9.0 gives it back.
 ROUTES = "169.254.169.254/32,10.0.4.1,198.19.7.0/24,10.0.4.1"
@@ -68,7 +68,7 @@ def test_a_way_out_is_a_default_route_and_names() -> None:
 
 
 def test_other_routes_leave_the_network_of_guests_that_run() -> None:
-    other = network_xml.network(NAMES, Ways(WAYS.cidr, IPv4Network("198.19.8.0/24")))
+    other = network_xml.network(NAMES, AllowedRoutes(WAYS.cidr, IPv4Network("198.19.8.0/24")))
     assert network_xml.shape(other) != network_xml.shape(KEPT)
     assert network_xml.essence(other) == network_xml.essence(KEPT)
     assert network_xml.essence(KEPT.replace("prefix='22'", "prefix='24'")) != network_xml.essence(KEPT)

@@ -15,13 +15,13 @@ from souche.admin import publications
 from souche.admin.action import Facts
 from souche.app import official_images
 from souche.cli import image_source
-from souche.cli.image_source import Vouched
+from souche.cli.image_source import ExpectedFile
 from souche.main.administration import administer
 from souche.main.operating import operate
 from souche.model.accounts import Account
 from souche.reconcile import leftovers
 from souche.transfer import sandbox
-from souche.transfer.gate import Entrance
+from souche.transfer.gate import Admission
 from souche.transfer.sparse_file import SparseFile
 from tests.support.foreign_disks import make
 from tests.workflows.world import World
@@ -90,12 +90,12 @@ def test_no_sweep_removes_what_is_being_published(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, vouched: bool
 ) -> None:
     file, sweep = source(tmp_path, name), Sweeps(world)
-    for place, step in ((SparseFile, "finish"), (Entrance, "admit"), (sandbox, "run_in")):
+    for place, step in ((SparseFile, "finish"), (Admission, "admit"), (sandbox, "run_in")):
         monkeypatch.setattr(place, step, sweep.around(getattr(place, step)))
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest() if vouched else None
     with administer(world.home, make=True) as administered, operate(world.home) as operated:
         account = official_images.provider(world.region)
-        with image_source.taken_in(operated.workshop(), str(file), None, Vouched(sha256)) as disk:
+        with image_source.taken_in(operated.workshop(), str(file), None, ExpectedFile(sha256)) as disk:
             sweep()
             assert (disk.path.parent.parent, disk.path.stat().st_mode & 0o777) == (
                 administered.staging,

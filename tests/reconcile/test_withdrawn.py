@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from souche.app import image_lives, launches, official_images
-from souche.app.image_lives import Going
+from souche.app.image_lives import Departure
 from souche.app.launches import Launch
 from souche.app.official_images import DiskImage
 from souche.db import images, snapshots
@@ -109,7 +109,7 @@ def test_an_update_that_fails_withdraws_nothing(world: World) -> None:
 
 def test_a_deprecated_image_is_withdrawn_on_its_date_and_goes_after_the_days_of_grace(world: World) -> None:
     image, date = publish(world), clock(world).now() + timedelta(days=1)
-    image_lives.deprecate(world.region, image.image_id, date, Going(grace_days=2))
+    image_lives.deprecate(world.region, image.image_id, date, Departure(grace_days=2))
     withdrawn.retire(world.parts)
     assert read(world, image) == image
     clock(world).advance(days=2)
@@ -125,7 +125,7 @@ def test_a_deprecated_image_is_withdrawn_on_its_date_and_goes_after_the_days_of_
 
 def test_a_region_that_did_not_run_for_long_withdraws_it_at_its_start(world: World) -> None:
     image = publish(world)
-    image_lives.deprecate(world.region, image.image_id, clock(world).now() + timedelta(days=1), Going())
+    image_lives.deprecate(world.region, image.image_id, clock(world).now() + timedelta(days=1), Departure())
     clock(world).advance(days=40)
     withdrawn.retire(world.parts)
     assert read(world, image) is None
@@ -133,7 +133,7 @@ def test_a_region_that_did_not_run_for_long_withdraws_it_at_its_start(world: Wor
 
 def test_a_withdrawn_image_that_was_brought_back_stays(world: World) -> None:
     image = publish(world)
-    image_lives.withdraw(world.region, image.image_id, Going(grace_days=1), now=True)
+    image_lives.withdraw(world.region, image.image_id, Departure(grace_days=1), now=True)
     image_lives.undo(world.region, image.image_id)
     clock(world).advance(days=2)
     withdrawn.retire(world.parts)

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 import nbd
 
 from souche.errors import StorageFailed
-from souche.model.image_cleanings import Cleaned, Done
+from souche.model.image_cleanings import Cleaned, CleaningResult
 from souche.trust.cleaner import Tell
 from souche.trust.engine import Facts
 
 STAMP = b"clean"
-DONE = (Done("logs", "/var/log", "Log files that were emptied or removed: 1."),)
+DONE = (CleaningResult("logs", "/var/log", "Log files that were emptied or removed: 1."),)
 
 
 class StampingCleaner:

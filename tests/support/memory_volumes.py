@@ -23,7 +23,7 @@ from souche.storage.base import (
     Fault,
     Inventory,
     LiveDisks,
-    Stock,
+    StoreFigures,
     Trashed,
     Usage,
 )
@@ -186,7 +186,7 @@ class MemoryStore:
             pages, taken = _pages(wanted), _pages(others)
         return Usage(PAGE_BYTES * len(pages - taken), PAGE_BYTES * len(pages & taken))
 
-    def stock(self) -> Stock:
+    def stock(self) -> StoreFigures:
         with self._lock:
             contents = [(each, volume.content) for each, volume in self._volumes.items()]
             contents += list(self._snapshots.items())
@@ -198,7 +198,7 @@ class MemoryStore:
             for page in _pages([content]):
                 users[page].add(resource_id)
         shares = Counter(map(frozenset, users.values()))
-        return Stock(
+        return StoreFigures(
             {each: PAGE_BYTES * pages for each, pages in shares.items()}, files, len(contents), trashed
         )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from souche.trust.appliance_inside import GuestFileSystem
 from souche.trust.cleaning.changes import Change
 from souche.trust.cleaning_inside import Changer
-from souche.trust.disks.layout import Found, Place
+from souche.trust.disks.layout import FoundFileSystem, Place
 from souche.trust.disks.tree import Node
 
 
@@ -67,7 +67,7 @@ def test_attributes_are_looked_at_only_where_a_change_is_refused(tmp_path: Path)
         (tmp_path / f"{number:02d}").write_text("secret")
     handle = FolderHandle(tmp_path, {"/mounted/07"})
     files = GuestFileSystem(handle, "/dev/sda1", "ext4", "/mounted")
-    found = Found(Place(0, None), files)
+    found = FoundFileSystem(Place(0, None), files)
     changes = [Change("remove", Node(f"/{each.name}", each, found)) for each in files.entries(files.root())]
     changer = Changer(handle)
     changer.wipe(changes)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from souche.model.image_cleanings import Cleaned, Done
+from souche.model.image_cleanings import Cleaned, CleaningResult
 from souche.model.image_reports import Examination
 from souche.refusals import CannotClean
 from souche.trust.appliance_cleaner import ApplianceCleaner
@@ -31,7 +31,7 @@ def test_an_answer_of_another_shape_is_none() -> None:
 def test_every_text_of_an_answer_can_be_stored() -> None:
     done = [{"code": "a\0", "path": "b\ud800", "text": "c\x1b", "user": "\udfff\0"}]
     said = json.dumps({"engine": "e\0", "os": "\u2028", "done": done}).encode()
-    assert decoded(said, Cleaned) == Cleaned("e?", "\u2028", (Done("a?", "b?", "c\x1b", "??"),))
+    assert decoded(said, Cleaned) == Cleaned("e?", "\u2028", (CleaningResult("a?", "b?", "c\x1b", "??"),))
 
 
 def test_a_process_that_takes_too_long_is_ended() -> None:

@@ -12,9 +12,9 @@ import pytest
 from souche.refusals import CannotClean
 from souche.trust import appliance_inside
 from souche.trust.cleaning import plan
-from souche.trust.cleaning.changes import Deed
+from souche.trust.cleaning.changes import CleaningRule
 from souche.trust.disks.files import Entry
-from souche.trust.disks.layout import Found, Place, look
+from souche.trust.disks.layout import FoundFileSystem, Place, look
 from souche.trust.disks.tree import Tree
 from souche.trust.engine import Facts
 from tests.trust import corpus, windows
@@ -74,12 +74,12 @@ WRITTEN: dict[tuple[str, str], str] = {
 Changed = Mapping[tuple[str, str], tuple[str, bytes]]
 
 
-def deeds(path: Path) -> list[Deed]:
+def deeds(path: Path) -> list[CleaningRule]:
     layout = look([FileSource(path)])
     return [each for system in plan.systems(layout, FACTS) for each in plan.deeds(system)]
 
 
-def changed(planned: list[Deed]) -> Changed:
+def changed(planned: list[CleaningRule]) -> Changed:
     """How each file is changed, and why."""
     return {
         (each.done.code, change.node.path): (change.how, change.content)
@@ -89,26 +89,26 @@ def changed(planned: list[Deed]) -> Changed:
 
 
 @pytest.fixture(scope="module")
-def bad(tmp_path_factory: pytest.TempPathFactory) -> list[Deed]:
+def bad(tmp_path_factory: pytest.TempPathFactory) -> list[CleaningRule]:
     return deeds(corpus.linux(tmp_path_factory.mktemp("bad"), BAD))
 
 
 @pytest.mark.parametrize("which", REMOVED, ids=str)
-def test_what_its_author_has_left_is_removed(bad: list[Deed], which: tuple[str, str]) -> None:
+def test_what_its_author_has_left_is_removed(bad: list[CleaningRule], which: tuple[str, str]) -> None:
     assert changed(bad)[which][0] in ("remove", "remove tree")
 
 
 @pytest.mark.parametrize("which", EMPTIED, ids=str)
-def test_what_has_to_be_there_is_emptied(bad: list[Deed], which: tuple[str, str]) -> None:
+def test_what_has_to_be_there_is_emptied(bad: list[CleaningRule], which: tuple[str, str]) -> None:
     assert changed(bad)[which] == ("empty", b"")
 
 
 @pytest.mark.parametrize("which", WRITTEN, ids=str)
-def test_of_other_files_lines_are_taken(bad: list[Deed], which: tuple[str, str]) -> None:
+def test_of_other_files_lines_are_taken(bad: list[CleaningRule], which: tuple[str, str]) -> None:
     assert changed(bad)[which] == ("write", WRITTEN[which].encode())
 
 
-def test_nothing_else_is_changed(bad: list[Deed]) -> None:
+def test_nothing_else_is_changed(bad: list[CleaningRule]) -> None:
     """No file that a link leads to, above all."""
     links = {f"/{name}" for name in LINKS}
     others = {path for _, path in changed(bad)} - {path for _, path in (*REMOVED, *EMPTIED, *WRITTEN)}
@@ -116,7 +116,7 @@ def test_nothing_else_is_changed(bad: list[Deed]) -> None:
     assert {path for path in others if path.startswith("/var/log")} == set()
 
 
-def test_what_is_listed_tells_no_secret(bad: list[Deed]) -> None:
+def test_what_is_listed_tells_no_secret(bad: list[CleaningRule]) -> None:
     assert SECRET not in repr([each.done for each in bad])
     assert {each.done.user for each in bad} == {None, "outscale", "stray", "zoe", "staff"}
 
@@ -199,7 +199,7 @@ class OneDamaged:
 
 
 def test_a_file_that_cannot_be_looked_at_counts_as_not_read() -> None:
-    tree = Tree({"/": Found(Place(0, None), OneDamaged())})
+    tree = Tree({"/": FoundFileSystem(Place(0, None), OneDamaged())})
     assert [each.is_file for each in tree.children("/")] == [False]
     assert tree.unread == ["/lost"]
 

@@ -23,9 +23,9 @@ TEXT = "what the file says"
 
 
 def content(files: FileSystem, path: str) -> str:
-    from souche.trust.disks.layout import Found, Place
+    from souche.trust.disks.layout import FoundFileSystem, Place
 
-    return Tree({"/": Found(Place(0), files)}).text(path)
+    return Tree({"/": FoundFileSystem(Place(0), files)}).text(path)
 
 
 @pytest.mark.parametrize("kind", ["ext2", "ext3", "ext4"])

@@ -11,7 +11,7 @@ import pytest
 
 from souche.model.image_reports import Examination, Severity
 from souche.trust.codes import CODES, finding
-from souche.trust.disks.layout import Found, Layout, Place, look
+from souche.trust.disks.layout import FoundFileSystem, Layout, Place, look
 from souche.trust.engine import Facts
 from souche.trust.examination import examine
 from souche.trust.guidelines import LINES, judged
@@ -259,7 +259,7 @@ def test_a_thousand_findings_of_one_kind_hide_no_other(tmp_path: Path) -> None:
 
 def test_systems_that_nobody_looks_at_are_no_small_matter(tmp_path: Path) -> None:
     one = look([FileSource(corpus.linux(tmp_path))])
-    many = Layout(one.tables, [Found(Place(number), one.found[0].files) for number in range(18)])
+    many = Layout(one.tables, [FoundFileSystem(Place(number), one.found[0].files) for number in range(18)])
     missed = [each for each in examine("tsk", many, LEGACY).findings if "was not looked at" in each.text]
     assert [(each.code, each.path, each.severity) for each in missed] == [
         ("unreadable", "disk 16", Severity.HIGH),

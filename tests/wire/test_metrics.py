@@ -21,7 +21,7 @@ from souche.model.figures import Figures, UnderWay
 from souche.model.tally import Outcome, Tallied
 from souche.reconcile.loop import Swept
 from souche.room import Usage
-from souche.storage.base import Stock
+from souche.storage.base import StoreFigures
 from tests.wire.server import ACCOUNT_ID, KEYS, Server, bare_region, serving
 from tests.wire.signing import ACCESS_KEY_ID, SECRET_KEY
 
@@ -101,9 +101,9 @@ def test_readiness_is_there_by_its_checks() -> None:
     assert samples["souche_ready", ("object store",)] == 0
 
 
-def stock() -> Stock:
+def stock() -> StoreFigures:
     shares = {frozenset({"vol-1"}): 10, frozenset({"vol-1", "snap-1"}): 100, frozenset[str](): 1}
-    return Stock(shares, {"vol-1": 3, "vol-2": 40}, 5, frozenset({"snap-9"}))
+    return StoreFigures(shares, {"vol-1": 3, "vol-2": 40}, 5, frozenset({"snap-9"}))
 
 
 def sources() -> Sources:
@@ -156,7 +156,7 @@ def test_the_figures_of_a_region() -> None:
 
 
 def test_what_cannot_be_looked_up_is_told_and_the_rest_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails() -> Stock:
+    def fails() -> StoreFigures:
         raise StorageFailed(reason="the medium is gone")
 
     monkeypatch.setattr(region_metrics, "LEAST_SECONDS", 0.0)
@@ -171,7 +171,7 @@ def test_what_cannot_be_looked_up_is_told_and_the_rest_is_there(monkeypatch: pyt
 def test_figures_are_not_looked_up_for_each_scrape() -> None:
     looked: list[int] = []
 
-    def counting() -> Stock:
+    def counting() -> StoreFigures:
         looked.append(1)
         return stock()
 
@@ -192,7 +192,7 @@ def test_what_takes_long_is_kept_long(monkeypatch: pytest.MonkeyPatch) -> None:
         now[0] += 2
         return now[0]
 
-    kept = region_metrics.Kept("disks", slow)
+    kept = region_metrics.CachedFigure("disks", slow)
     assert kept.get() == 102
     now[0] += region_metrics.SHARE * 2 - 1
     assert kept.get() == 102

@@ -13,7 +13,7 @@ import requests
 
 from souche.clock import SystemClock
 from souche.config import BadSetting
-from souche.http.certificates import Pair, Tls
+from souche.http.certificates import CertificatePair, Tls
 from souche.http.connections import Bounds
 from souche.main.self_signed import AUTHORITY_LIFE, LIFE, RENEWED, SelfSigned
 from tests.support.certificates import LONG_AGO, certificate
@@ -39,7 +39,7 @@ def port(tls: Tls) -> Iterator[int]:
         yield server.port
 
 
-def put(source: Pair, target: Pair) -> None:
+def put(source: CertificatePair, target: CertificatePair) -> None:
     """Replace a pair as its renewal does: each file at once, one after the other."""
     for old, new in ((target.certificate, source.certificate), (target.key, source.key)):
         temporary = old.with_suffix(".new")
@@ -147,7 +147,7 @@ def test_what_does_not_come_is_given_up(tls: Tls, files: SelfSigned) -> None:
             assert silent.recv(65536).startswith(b"HTTP/1.1 408 ")
 
 
-def refusal(pair: Pair) -> str:
+def refusal(pair: CertificatePair) -> str:
     with pytest.raises(BadSetting) as refused:
         Tls(pair, SystemClock())
     return str(refused.value)
@@ -159,17 +159,17 @@ def test_what_is_wrong_with_a_certificate_is_told(files: SelfSigned, tmp_path: P
     old = certificate(tmp_path / "old", clock=LONG_AGO).pair
     nowhere, noise = tmp_path / "nowhere.pem", tmp_path / "noise.pem"
     noise.write_bytes(b"\x00\x01")
-    assert refusal(Pair(nowhere, key)) == (
+    assert refusal(CertificatePair(nowhere, key)) == (
         f"The setting --tls-cert is not valid: {nowhere}: No such file or directory"
     )
-    assert refusal(Pair(certificate_file, nowhere)) == (
+    assert refusal(CertificatePair(certificate_file, nowhere)) == (
         f"The setting --tls-key is not valid: {nowhere}: No such file or directory"
     )
-    assert refusal(Pair(tmp_path, key)).endswith(f"{tmp_path}: Is a directory")
-    assert refusal(Pair(noise, key)).endswith("has no certificate in PEM")
-    assert refusal(Pair(key, key)).endswith("has no certificate in PEM")
-    assert refusal(Pair(certificate_file, certificate_file)).endswith("has no private key in PEM")
-    assert "is not that of the certificate in" in refusal(Pair(certificate_file, other.key))
+    assert refusal(CertificatePair(tmp_path, key)).endswith(f"{tmp_path}: Is a directory")
+    assert refusal(CertificatePair(noise, key)).endswith("has no certificate in PEM")
+    assert refusal(CertificatePair(key, key)).endswith("has no certificate in PEM")
+    assert refusal(CertificatePair(certificate_file, certificate_file)).endswith("has no private key in PEM")
+    assert "is not that of the certificate in" in refusal(CertificatePair(certificate_file, other.key))
     assert "has expired: it was valid until 2020-12-31" in refusal(old)
 
 
@@ -192,7 +192,7 @@ def test_a_key_with_a_passphrase_is_refused_without_asking(files: SelfSigned, tm
         "pass:secret",
     ]
     subprocess.run(command, check=True)
-    assert "has a passphrase" in refusal(Pair(files.pair.certificate, sealed))
+    assert "has a passphrase" in refusal(CertificatePair(files.pair.certificate, sealed))
 
 
 @pytest.fixture

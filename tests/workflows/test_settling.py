@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from souche.app import settling, snapshots, volumes
-from souche.app.settling import MOST_WAITING, WAIT_SECONDS, Waiters
+from souche.app.settling import MOST_WAITING, WAIT_SECONDS, WaitCounts
 from souche.db import operations
 from souche.refusals import WrongVolumeState
 from tests.support.client import Client, state
@@ -188,7 +188,7 @@ def test_what_may_take_minutes_is_not_waited_for(alice: Alice) -> None:
 def test_only_so_many_requests_of_an_account_wait(alice: Alice) -> None:
     """They hold threads, which are for others too."""
     region, who = alice.call.region, alice.cast.alice
-    volume_id, waiters = alice.volume(), Waiters()
+    volume_id, waiters = alice.volume(), WaitCounts()
 
     def act() -> object:
         return snapshots.create_from_volume(region, who, snapshots.FromVolume(volume_id))

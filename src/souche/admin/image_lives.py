@@ -3,7 +3,7 @@
 from souche.admin.action import Administered, Facts, action
 from souche.api import dates
 from souche.app import image_builds, image_lives, image_sizes
-from souche.app.image_lives import Going
+from souche.app.image_lives import Departure
 from souche.model.image_lives import LivingImage
 from souche.refusals import BadValue
 from souche.words import Term
@@ -45,7 +45,7 @@ def withdraw(
     now: bool,
 ) -> Facts:
     """Withdraw an official image."""
-    going = Going(reason, successor, grace_days)
+    going = Departure(reason, successor, grace_days)
     return _view(image_lives.withdraw(at.region, image_id, going, now=now))
 
 
@@ -63,7 +63,7 @@ def deprecate(
     date = dates.read(on)
     if date is None:
         raise BadValue(parameter=Term.DATE, reason=f"'{on}' is not a date like 2026-12-31.")
-    going = Going(reason, successor, grace_days)
+    going = Departure(reason, successor, grace_days)
     return _view(image_lives.deprecate(at.region, image_id, date, going))
 
 

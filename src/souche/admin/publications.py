@@ -71,7 +71,7 @@ def publish(at: Administered, disk: Facts, terms: Facts, build: Facts | None) ->
     if file.resolve().parent.parent != at.staging.resolve():
         raise NotStaged(path=file)
     said = SaidOfDisk(cast("SourceFormat", disk["format"]), gzip=False)
-    admitted = gate.Entrance(said, disk["most_bytes"], at.region.room).admit(file, file.stat().st_size)
+    admitted = gate.Admission(said, disk["most_bytes"], at.region.room).admit(file, file.stat().st_size)
     publisher = accounts.known(at.region, terms["account_id"])
     with staged.handed_on(admitted.path) as beside:
         wanted = DiskImage(

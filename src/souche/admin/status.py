@@ -4,7 +4,7 @@ from souche.admin.action import Administered, Facts, action
 from souche.app import figures
 from souche.app import usage as usages
 from souche.model.usage import Usage
-from souche.storage.base import Stock
+from souche.storage.base import StoreFigures
 
 
 @action
@@ -31,7 +31,7 @@ def usage(at: Administered, account: str | None) -> list[Facts]:
     return [_usage(each) for each in usages.every(at.region, at.volumes.stock(), account)]
 
 
-def _disks(stock: Stock) -> Facts:
+def _disks(stock: StoreFigures) -> Facts:
     trash_bytes = sum(size for users, size in stock.shares.items() if users and users <= stock.trashed)
     return {
         "Layers": {

@@ -21,7 +21,7 @@ LAST_DATE = datetime(9900, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Going:
+class Departure:
     """Why an image goes, which one to use instead of it, and for how many days it is kept once it is withdrawn; None:
     as it was said before, else the default."""
 
@@ -54,7 +54,7 @@ def of_image(region: Region, image_id: str) -> LivingImage:
         return LivingImage(image, image_lives.get(connection, image_id), verified_on)
 
 
-def withdraw(region: Region, image_id: str, going: Going, *, now: bool) -> LivingImage:
+def withdraw(region: Region, image_id: str, going: Departure, *, now: bool) -> LivingImage:
     """Withdraw an official image: nobody but its owner lists it, and its id can be launched for the days of grace. With
     `now`, nobody but its owner can launch it at all; it is kept for these days, so that it can be brought back.
 
@@ -73,7 +73,7 @@ def withdraw(region: Region, image_id: str, going: Going, *, now: bool) -> Livin
     return of_image(region, image_id)
 
 
-def deprecate(region: Region, image_id: str, date: datetime, going: Going) -> LivingImage:
+def deprecate(region: Region, image_id: str, date: datetime, going: Departure) -> LivingImage:
     """Say when an official image will be withdrawn; the region does it on that date. Said again, another date stands.
 
     Raises:
@@ -120,7 +120,7 @@ def _official(connection: Transaction, image_id: str) -> LivingImage:
     return LivingImage(image, image_lives.get(connection, image_id))
 
 
-def _life(connection: Transaction, known: LivingImage, going: Going) -> Life:
+def _life(connection: Transaction, known: LivingImage, going: Departure) -> Life:
     life = known.life or Life(known.image.image_id, GRACE_DAYS)
     if going.grace_days is not None:
         check_grace_days(going.grace_days)

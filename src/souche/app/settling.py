@@ -42,7 +42,7 @@ IDS: Final = ("volume_id", "snapshot_id", "vm_id", "image_id")
 T = TypeVar("T")
 
 
-class Waiters:
+class WaitCounts:
     """How many requests of each account wait."""
 
     def __init__(self, most: int = MOST_WAITING) -> None:
@@ -64,10 +64,10 @@ class Waiters:
                 self._waiting += Counter()  # forgets those without any
 
 
-WAITERS: Final = Waiters()
+WAITERS: Final = WaitCounts()
 
 
-def when_settled(region: Region, account_id: str, act: Callable[[], T], waiters: Waiters = WAITERS) -> T:
+def when_settled(region: Region, account_id: str, act: Callable[[], T], waiters: WaitCounts = WAITERS) -> T:
     """Do what a request asks for. Refused for a resource that is about to settle, it is done again when that has; it
     waits for `WAIT_SECONDS` in all, and no longer.
 
@@ -113,7 +113,7 @@ def _is_brief(operation: Operation) -> bool:
 
 
 def _wait(
-    region: Region, account_id: str, operation_ids: list[str], deadline: float, waiters: Waiters
+    region: Region, account_id: str, operation_ids: list[str], deadline: float, waiters: WaitCounts
 ) -> bool:
     """Whether all of them ended in time."""
     with waiters.place(account_id) as free:

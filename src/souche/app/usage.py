@@ -7,13 +7,13 @@ from souche.app import accounts
 from souche.app.region import Region
 from souche.db import usage
 from souche.model.usage import Counts, Usage
-from souche.storage.base import Stock
+from souche.storage.base import StoreFigures
 
 NOBODY = ""
 """whose a disk without a record is"""
 
 
-def every(region: Region, stock: Stock, account: str | None = None) -> list[Usage]:
+def every(region: Region, stock: StoreFigures, account: str | None = None) -> list[Usage]:
     """What each account takes, the oldest account first, or one by its name or id. `stock` is what the disks take.
 
     Raises:
@@ -35,7 +35,7 @@ def every(region: Region, stock: Stock, account: str | None = None) -> list[Usag
     ]
 
 
-def _bytes_of(stock: Stock, owners: Mapping[str, str]) -> tuple[Counter[str], Counter[str]]:
+def _bytes_of(stock: StoreFigures, owners: Mapping[str, str]) -> tuple[Counter[str], Counter[str]]:
     """What each account's disks take alone, and what they share with others or with the trash."""
     own: Counter[str] = Counter()
     shared: Counter[str] = Counter()

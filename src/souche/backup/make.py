@@ -31,7 +31,7 @@ from souche.backup.manifest import (
     Volume,
 )
 from souche.backup.repository import BackupFailed, NotInBackup, Repository, hash_file
-from souche.storage.qcow2.archive import Archive, Held, HeldLayer
+from souche.storage.qcow2.archive import Archive, HeldLayer, StoreSnapshot
 from souche.storage.qcow2.hashes import UNREADABLE
 from souche.storage.qcow2.records import OTHER_BYTES
 
@@ -71,7 +71,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Made:
+class MadeBackup:
     """A backup. `new_bytes` is what the repository did not have before; `uncaptured` has the volumes that are in it
     only as they were captured last."""
 
@@ -80,7 +80,7 @@ class Made:
     uncaptured: tuple[str, ...]
 
 
-def make(source: Source, repository: Repository, now: datetime, tell: Tell) -> Made:
+def make(source: Source, repository: Repository, now: datetime, tell: Tell) -> MadeBackup:
     """Back a region up.
 
     Raises:
@@ -126,11 +126,13 @@ class _Instant:
 
     backup_id: str
     database: Path
-    held: Held
+    held: StoreSnapshot
     missing: tuple[str, ...]
 
 
-def _write(source: Source, repository: Repository, now: datetime, tell: Tell, instant: _Instant) -> Made:
+def _write(
+    source: Source, repository: Repository, now: datetime, tell: Tell, instant: _Instant
+) -> MadeBackup:
     held = instant.held
     writer = _Writer(repository, tell, sum(layer.path.stat().st_size for layer in held.layers))
     known = _known_layers(repository)
@@ -154,10 +156,10 @@ def _write(source: Source, repository: Repository, now: datetime, tell: Tell, in
         damaged=held.damaged,
     )
     repository.write(manifests.backup_key(instant.backup_id), manifests.write(manifest))
-    return Made(manifest, writer.new_bytes, instant.missing)
+    return MadeBackup(manifest, writer.new_bytes, instant.missing)
 
 
-def _without_damaged(held: Held, read: Sequence[Layer | None]) -> Held:
+def _without_damaged(held: StoreSnapshot, read: Sequence[Layer | None]) -> StoreSnapshot:
     """What is held, without the layers that could not be read, or only with another hash than they were made with, and
     without what stands on them."""
     reasons: dict[str, str] = {}

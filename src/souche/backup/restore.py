@@ -15,7 +15,7 @@ from souche.backup.make import Tell
 from souche.backup.manifest import BACKUPS, BadBackup, Manifest, Stored
 from souche.backup.repository import NotInBackup, Repository, fetch
 from souche.errors import Conflict, NotFound
-from souche.storage.qcow2.archive import Archive, FrozenVolume, Held
+from souche.storage.qcow2.archive import Archive, FrozenVolume, StoreSnapshot
 from souche.storage.qcow2.durable import sync_directory, sync_file
 
 PRIVATE_FOLDER: Final = 0o700
@@ -60,7 +60,7 @@ def find(repository: Repository, backup_id: str | None) -> Manifest:
 
 
 @dataclass(frozen=True)
-class Listed:
+class BackupEntry:
     """A backup, by its id. `manifest` is None where it cannot be read; `problem` then says why."""
 
     backup_id: str
@@ -68,7 +68,7 @@ class Listed:
     problem: str = ""
 
 
-def every(repository: Repository) -> list[Listed]:
+def every(repository: Repository) -> list[BackupEntry]:
     """Every backup of the repository, oldest first: at least one. One that cannot be read hides no other.
 
     Raises:
@@ -80,12 +80,12 @@ def every(repository: Repository) -> list[Listed]:
     return [_listed(repository, key) for key in keys]
 
 
-def _listed(repository: Repository, key: str) -> Listed:
+def _listed(repository: Repository, key: str) -> BackupEntry:
     backup_id = Path(key).stem
     try:
-        return Listed(backup_id, manifests.read_manifest(repository.read(key)))
+        return BackupEntry(backup_id, manifests.read_manifest(repository.read(key)))
     except (BadBackup, NotInBackup) as error:
-        return Listed(backup_id, None, str(error))
+        return BackupEntry(backup_id, None, str(error))
 
 
 def restore(
@@ -142,11 +142,11 @@ def _begin(home: Path, backup_id: str) -> None:
     marker.write_text(backup_id)
 
 
-def _held(manifest: Manifest) -> Held:
+def _held(manifest: Manifest) -> StoreSnapshot:
     volumes = {
         name: FrozenVolume(volume.layer, volume.size_bytes) for name, volume in manifest.volumes.items()
     }
-    return Held((), volumes, manifest.snapshots, {})
+    return StoreSnapshot((), volumes, manifest.snapshots, {})
 
 
 class _Writer:

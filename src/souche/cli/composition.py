@@ -10,9 +10,9 @@ from souche.admin.action import Action, P, R
 from souche.admin.listener import NOBODY, Listener
 
 if TYPE_CHECKING:
-    from souche.backup.make import Made, Tell
+    from souche.backup.make import MadeBackup, Tell
     from souche.backup.manifest import Manifest
-    from souche.backup.restore import Listed
+    from souche.backup.restore import BackupEntry
     from souche.backup.verify import Verified
     from souche.config import Settings
     from souche.fsck.examine import Report
@@ -72,7 +72,7 @@ class BackupPlace:
 class Backups(Protocol):
     """What can be done with backups."""
 
-    def make(self, path: Path, place: BackupPlace, tell: "Tell") -> "Made":
+    def make(self, path: Path, place: BackupPlace, tell: "Tell") -> "MadeBackup":
         """Back up the region in a home folder."""
         ...
 
@@ -84,7 +84,7 @@ class Backups(Protocol):
         """Read all backups in a place."""
         ...
 
-    def every(self, place: BackupPlace) -> "list[Listed]":
+    def every(self, place: BackupPlace) -> "list[BackupEntry]":
         """Every backup in a place, oldest first."""
         ...
 

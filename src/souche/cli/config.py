@@ -20,7 +20,7 @@ HOME: Final = "home"
 
 
 @dataclass(frozen=True)
-class Sourced:
+class SettingSource:
     """The value of a setting, and where it is from; None: it must be given, and is not."""
 
     key: str
@@ -52,7 +52,7 @@ def build_show() -> Callable[..., None]:
     return with_settings(show, more={"json": JsonFlag})
 
 
-def _sourced(given: dict[str, Any]) -> Iterator[Sourced]:
+def _sourced(given: dict[str, Any]) -> Iterator[SettingSource]:
     file = read_config_file(given)
     found = {each.key: config.source_of(each, given, os.environ, file) for each in SETTINGS}
     is_home_missing = found[HOME][0] is None
@@ -60,15 +60,15 @@ def _sourced(given: dict[str, Any]) -> Iterator[Sourced]:
         given = {**given, HOME: Path("/")}  # the others are shown all the same
     made = config.settings(given, file=file)
     for key, (_, source) in found.items():
-        yield Sourced(key, None if key == HOME and is_home_missing else getattr(made, key), source)
+        yield SettingSource(key, None if key == HOME and is_home_missing else getattr(made, key), source)
 
 
-def _facts(row: Sourced) -> dict[str, Any]:
+def _facts(row: SettingSource) -> dict[str, Any]:
     value = str(row.value) if isinstance(row.value, Path) else row.value
     return {"Value": value, "Source": row.source.kind, "From": row.source.place}
 
 
-def _lines(rows: list[Sourced]) -> Iterator[str]:
+def _lines(rows: list[SettingSource]) -> Iterator[str]:
     """Whole values, whatever the width of the terminal: they are copied."""
     cells = [("setting", "value", "from")]
     cells += [(each.key, _text(each.value), plain(each.source.place or each.source.kind)) for each in rows]

@@ -26,7 +26,7 @@ class DefaultGroup(TyperGroup):
         default.format_help(type(ctx)(default, info_name=self.default, parent=ctx), formatter)
 
 
-class Unloaded(TyperCommand):
+class LazyCommand(TyperCommand):
     """The place of a command or a group in a help page, and what imports it.
 
     Args:
@@ -56,7 +56,7 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command.loaded if isinstance(command, Unloaded) else command, rest
+        return name, command.loaded if isinstance(command, LazyCommand) else command, rest
 
 
 def lazy_group(commands: Mapping[str, tuple[str, str]], *given: object) -> type[LazyGroup]:
@@ -66,7 +66,7 @@ def lazy_group(commands: Mapping[str, tuple[str, str]], *given: object) -> type[
         def __init__(self, **attrs: Any) -> None:
             super().__init__(**attrs)
             for name, (place, help_line) in commands.items():
-                self.add_command(Unloaded(name, help_line, partial(_made_by, place, given)))
+                self.add_command(LazyCommand(name, help_line, partial(_made_by, place, given)))
 
     return Group
 

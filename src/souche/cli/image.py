@@ -104,7 +104,7 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
                 "boot_modes": [mode.value for mode in boot_mode or (Firmware.LEGACY,)],
                 "verify": is_booted(region, verify=verify),
             }
-            vouched = image_source.Vouched(sha256, sums, signature, key)
+            vouched = image_source.ExpectedFile(sha256, sums, signature, key)
             with image_source.taken_in(region.workshop(), file, disk_format, vouched) as taken:
                 disk = {
                     "path": str(taken.path),

@@ -17,7 +17,7 @@ UNSET = "unset"
 ImageArgument = Annotated[str, typer.Argument(help="ID of an image of any owner.")]
 
 
-class Switch(StrEnum):
+class YesNo(StrEnum):
     """Of a yes or no that an image may carry."""
 
     ON = "on"
@@ -73,7 +73,7 @@ def _add_attributes(app: typer.Typer, composition: Composition) -> None:
         image: ImageArgument,
         home: HomeFlag,
         deletion_protection: Annotated[
-            Switch | None, typer.Option(help="Whether its VMs cannot be terminated by the API.")
+            YesNo | None, typer.Option(help="Whether its VMs cannot be terminated by the API.")
         ] = None,
         shutdown_behavior: Annotated[
             Behavior | None, typer.Option(help="What a VM does when it shuts itself down.")
@@ -102,7 +102,7 @@ def _change(chosen: dict[str, str]) -> tuple[Facts, list[str]]:
     """What is set, and the fields that are unset."""
     values: Facts = {field: text for field, text in chosen.items() if text != UNSET}
     if "deletion_protection" in values:
-        values["deletion_protection"] = values["deletion_protection"] == Switch.ON
+        values["deletion_protection"] = values["deletion_protection"] == YesNo.ON
     return values, [field for field, text in chosen.items() if text == UNSET]
 
 

@@ -70,7 +70,7 @@ class NoSuchFile(Invalid):
     """There is no regular file '{path}'."""
 
 
-class Unvouched(Invalid):
+class ChecksumNeeded(Invalid):
     """What lies at a URL needs a checksum: --sha256, or --sums with --key."""
 
 
@@ -83,7 +83,7 @@ class NoSignature(Invalid):
 
 
 @dataclass(frozen=True)
-class Vouched:
+class ExpectedFile:
     """What the operator says the file is to be. `sums` and `signature` are paths or URLs."""
 
     sha256: str | None = None
@@ -95,7 +95,7 @@ class Vouched:
         """Refuse options that do not go together.
 
         Raises:
-            BadValue, Unvouched.
+            BadValue, ChecksumNeeded.
         """
         if self.sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", self.sha256):
             raise BadValue(parameter="sha256", reason="it takes 64 hex digits.")
@@ -105,7 +105,7 @@ class Vouched:
         if self.signature is not None and self.sums is None:
             raise BadValue(parameter="signature", reason="it goes with --sums.")
         if is_url(source) and self.sha256 is None and self.sums is None:
-            raise Unvouched
+            raise ChecksumNeeded
 
 
 def is_url(source: str) -> bool:
@@ -120,12 +120,13 @@ def name_of(source: str) -> str:
 
 @contextmanager
 def taken_in(
-    shop: Workshop, source: str, disk_format: SourceFormat | None, vouched: Vouched
+    shop: Workshop, source: str, disk_format: SourceFormat | None, vouched: ExpectedFile
 ) -> Iterator[AdmittedDisk]:
     """A copy of the disk in the region's staging folder, through the gate. What is not published is removed.
 
     Raises:
-        NoSuchFile, Unvouched, BadValue, NotListed, ChecksumDiffers, BadSignature, and those of the gate and of fetch.
+        NoSuchFile, ChecksumNeeded, BadValue, NotListed, ChecksumDiffers, BadSignature, and those of the gate and
+        of fetch.
     """
     vouched.check(source)
     name = name_of(source)
@@ -165,7 +166,7 @@ def _brought(shop: Workshop, source: str, expected: list[Checksum]) -> Iterator[
         yield file
 
 
-def _expected(shop: Workshop, name: str, vouched: Vouched) -> list[Checksum]:
+def _expected(shop: Workshop, name: str, vouched: ExpectedFile) -> list[Checksum]:
     found = [Checksum("sha256", vouched.sha256.lower())] if vouched.sha256 else []
     if vouched.sums is None or vouched.key is None:
         return found
@@ -177,7 +178,7 @@ def _expected(shop: Workshop, name: str, vouched: Vouched) -> list[Checksum]:
     return [*found, known[name]]
 
 
-def _signature(shop: Workshop, vouched: Vouched) -> bytes:
+def _signature(shop: Workshop, vouched: ExpectedFile) -> bytes:
     if vouched.signature is not None:
         return _small(shop, vouched.signature)
     for end in SIGNATURE_ENDS:

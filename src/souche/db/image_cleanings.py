@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from souche.db import query as engine
 from souche.db.schema import image_cleanings as cleanings
-from souche.model.image_cleanings import Cleaning, Done
+from souche.model.image_cleanings import Cleaning, CleaningResult
 
 
 def store(connection: sa.Connection, cleaning: Cleaning) -> None:
@@ -26,6 +26,6 @@ def of_images(connection: sa.Connection, image_ids: Collection[str]) -> dict[str
     found: dict[str, Cleaning] = {}
     for batch in engine.batches(image_ids):
         for row in connection.execute(cleanings.select().where(cleanings.c.image_id.in_(batch))):
-            done = tuple(Done(**each) for each in row.done)
+            done = tuple(CleaningResult(**each) for each in row.done)
             found[row.image_id] = Cleaning(row.image_id, row.source_image_id, row.date, row.engine, done)
     return found

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from souche.db import accounts, buckets
 from souche.fsck.findings import Finding, Level
-from souche.fsck.look import Look
+from souche.fsck.look import Observation
 
 
-def check(look: Look) -> Iterator[Finding]:
+def check(look: Observation) -> Iterator[Finding]:
     """Nothing where no embedded store can be asked."""
     if look.region.buckets is None:
         return

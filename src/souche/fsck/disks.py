@@ -7,7 +7,7 @@ from souche import ids
 from souche.db import disk_records
 from souche.db.disk_records import DiskRecord
 from souche.fsck.findings import Finding, Level, Repair, Tools
-from souche.fsck.look import Look, Region
+from souche.fsck.look import Observation, Region
 from souche.room import GIB
 from souche.storage.base import DiskKind
 
@@ -25,7 +25,7 @@ OF_RECORDS: Final = ("RecordDamaged", "RecordMissing")
 """what says nothing of what names what"""
 
 
-def check_store(look: Look) -> Iterator[Finding]:
+def check_store(look: Observation) -> Iterator[Finding]:
     """Links, layers, chains and captures. What is left over of work under way is about that. While a disk or a layer is
     missing or damaged, nothing is offered for removal: what nothing names may be that disk, or below that layer."""
     missing = {finding.resource_id for check in (check_volumes, check_snapshots) for finding in check(look)}
@@ -60,7 +60,7 @@ def _collect(tools: Tools) -> None:
 COLLECTION: Final = Repair("it is removed", _collect)
 
 
-def check_volumes(look: Look) -> Iterator[Finding]:
+def check_volumes(look: Observation) -> Iterator[Finding]:
     """Volumes: each record has a disk that is large enough, each disk a record that wants one."""
     records = disk_records.volumes(look.connection)
     for record in _settled(look, records):
@@ -102,7 +102,7 @@ def _growing(record: DiskRecord) -> Repair:
     return Repair(f"its disk grows to {record.size_gib} GiB", grow)
 
 
-def check_snapshots(look: Look) -> Iterator[Finding]:
+def check_snapshots(look: Observation) -> Iterator[Finding]:
     """Snapshots: each completed record has a disk of its size, each disk a completed record."""
     records = disk_records.snapshots(look.connection)
     for record in _settled(look, records):
@@ -143,7 +143,7 @@ def _sizing(record: DiskRecord, size_gib: int) -> Repair:
     return Repair(f"its record gets {size_gib} GiB", note)
 
 
-def _settled(look: Look, records: list[DiskRecord]) -> Iterator[DiskRecord]:
+def _settled(look: Observation, records: list[DiskRecord]) -> Iterator[DiskRecord]:
     return (record for record in records if record.resource_id not in look.busy)
 
 

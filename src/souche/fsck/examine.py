@@ -11,7 +11,7 @@ from souche.db import operations as operation_records
 from souche.errors import ComputeFailed, SystemFailure, Unavailable
 from souche.fsck import buckets, database, disks, exports, files, guests, operations, records, secrets, staged
 from souche.fsck.findings import Finding, Level
-from souche.fsck.look import Check, Look, Region
+from souche.fsck.look import Check, Observation, Region
 from souche.model.operations import Operation
 
 CHECKS: Final[Sequence[Check]] = (
@@ -89,7 +89,7 @@ def _look(region: Region) -> Report:
     with region.store.read() as connection:
         outstanding = _both(before, operation_records.outstanding(connection))
         busy |= concerned.of_operations(connection, outstanding)
-        look = Look(region, connection, state, compute, outstanding, busy)
+        look = Observation(region, connection, state, compute, outstanding, busy)
         findings = [finding for check in CHECKS for finding in check(look)]
     with region.store.read() as connection:
         begun = concerned.of_operations(connection, operation_records.outstanding(connection)) - busy

@@ -6,7 +6,7 @@ from typing import Final
 
 from souche.db import export_tasks
 from souche.fsck.findings import Finding
-from souche.fsck.look import Look
+from souche.fsck.look import Observation
 from souche.model.export_tasks import ExportTask
 from souche.objects.base import BucketAccessRefused, NoSuchBucket, ObjectStore
 from souche.states import ExportState
@@ -14,7 +14,7 @@ from souche.states import ExportState
 BY_HAND: Final = "remove it with any S3 client"
 
 
-def check(look: Look) -> Iterator[Finding]:
+def check(look: Observation) -> Iterator[Finding]:
     """The buckets of the region's own accounts; nothing where no object store can be asked."""
     if look.region.objects is None:
         return

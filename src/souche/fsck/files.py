@@ -5,7 +5,7 @@ from typing import Final
 
 from souche.db import buckets
 from souche.fsck.findings import Finding, Level
-from souche.fsck.look import Look
+from souche.fsck.look import Observation
 
 MADE: Final = "the next start of `souche serve` makes it again"
 SIGNING_KEY: Final = "put it back from a backup: the next start makes another key"
@@ -15,7 +15,7 @@ OBJECTS: Final = (
 )
 
 
-def check(look: Look) -> Iterator[Finding]:
+def check(look: Observation) -> Iterator[Finding]:
     """What the databases and disks are without; these have checks of their own."""
     region = look.region
     if region.key_fingerprint and not region.signing_key.exists():

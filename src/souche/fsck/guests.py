@@ -6,7 +6,7 @@ from typing import Final
 from souche.compute.inspection import ComputeState
 from souche.db import vms
 from souche.fsck.findings import Finding, Level
-from souche.fsck.look import Look
+from souche.fsck.look import Observation
 from souche.model.vms import Vm
 from souche.states import LinkState, VmState
 from souche.workflows import firewalls
@@ -17,7 +17,7 @@ RESTART: Final = "stop and start the VM"
 RESTING: Final = (VmState.RUNNING, VmState.STOPPED)
 
 
-def check(look: Look) -> Iterator[Finding]:
+def check(look: Observation) -> Iterator[Finding]:
     """Everything that a hypervisor has; nothing where none can be asked."""
     if look.compute is None:
         return
@@ -28,7 +28,7 @@ def check(look: Look) -> Iterator[Finding]:
         yield from _firewalls(look, look.compute, resting)
 
 
-def _guests(look: Look, compute: ComputeState, resting: Mapping[str, Vm]) -> Iterator[Finding]:
+def _guests(look: Observation, compute: ComputeState, resting: Mapping[str, Vm]) -> Iterator[Finding]:
     known = vms.all_ids(look.connection)
     for vm_id in sorted(compute.guests.keys() - known - look.busy):
         yield Finding(
@@ -48,7 +48,7 @@ def _guests(look: Look, compute: ComputeState, resting: Mapping[str, Vm]) -> Ite
                     yield Finding("GuestDiskDiffers", vm_id, what, advice=RESTART)
 
 
-def _open_disks(look: Look, vm: Vm, opened: set[str]) -> Iterator[Finding]:
+def _open_disks(look: Observation, vm: Vm, opened: set[str]) -> Iterator[Finding]:
     attached = {each.volume_id for each in vm.volumes if each.link and each.link.state == LinkState.ATTACHED}
     for volume_id in sorted(attached - opened - look.busy):
         what = f"{volume_id} is attached to it, and its guest does not have it"
@@ -58,7 +58,7 @@ def _open_disks(look: Look, vm: Vm, opened: set[str]) -> Iterator[Finding]:
         yield Finding("GuestDiskUnlinked", vm.vm_id, what, advice=RESTART)
 
 
-def _reservations(look: Look, compute: ComputeState, resting: Mapping[str, Vm]) -> Iterator[Finding]:
+def _reservations(look: Observation, compute: ComputeState, resting: Mapping[str, Vm]) -> Iterator[Finding]:
     reserved = compute.reservations
     if reserved is None:
         return
@@ -75,7 +75,7 @@ def _reservations(look: Look, compute: ComputeState, resting: Mapping[str, Vm]) 
             yield Finding("ReservationLeft", mac, what, Level.LEFTOVER, advice=advice)
 
 
-def _firewalls(look: Look, compute: ComputeState, resting: Mapping[str, Vm]) -> Iterator[Finding]:
+def _firewalls(look: Observation, compute: ComputeState, resting: Mapping[str, Vm]) -> Iterator[Finding]:
     """A guest is in the groups of its VM, and these let in what their rules say."""
     wanted, present = firewalls.recorded(look.connection), compute.firewalls
     for vm_id in sorted(resting.keys() & compute.guests.keys()):

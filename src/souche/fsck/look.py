@@ -41,7 +41,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Look:
+class Observation:
     """What was seen. `connection` reads one state of the records; `busy` are the ids of all that work under way is
     about; `operations` are what it has still to do."""
 
@@ -53,4 +53,4 @@ class Look:
     busy: frozenset[str]
 
 
-Check: TypeAlias = Callable[[Look], Iterator[Finding]]
+Check: TypeAlias = Callable[[Observation], Iterator[Finding]]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from souche.fsck.findings import Finding, Level
-from souche.fsck.look import Look
+from souche.fsck.look import Observation
 from souche.model.operations import RawParams
 from souche.workflows import journal_file
 
@@ -14,7 +14,7 @@ OTHER_RELEASE: Final = "install the release of Souche that made it, or a later o
 ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 
-def check(look: Look) -> Iterator[Finding]:
+def check(look: Observation) -> Iterator[Finding]:
     """Operations that nobody will do."""
     statuses = journal_file.statuses(look.region.journal)
     for operation in look.operations:

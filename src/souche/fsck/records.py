@@ -6,12 +6,12 @@ from typing import Final
 from souche.db import contradictions
 from souche.fsck import record_repairs
 from souche.fsck.findings import Finding
-from souche.fsck.look import Look
+from souche.fsck.look import Observation
 
 BACKUP: Final = "only a backup can bring back what is missing"
 
 
-def check(look: Look) -> Iterator[Finding]:
+def check(look: Observation) -> Iterator[Finding]:
     """Every contradiction, but of what work under way is about."""
     for found in contradictions.find(look.connection):
         if found.resource_id not in look.busy:

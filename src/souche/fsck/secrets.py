@@ -7,7 +7,7 @@ from typing import Final
 
 from souche.db import access_keys
 from souche.fsck.findings import Finding, Repair, Tools
-from souche.fsck.look import Look
+from souche.fsck.look import Observation
 from souche.signing import SigningKey, SigningKeyDamaged
 from souche.vault import Vault, VaultKeyDamaged, VaultKeyWrong
 
@@ -16,7 +16,7 @@ RESTORE_SIGNING: Final = "put it back from a backup, or remove it: the next star
 OTHERS: Final = 0o077
 
 
-def check(look: Look) -> Iterator[Finding]:
+def check(look: Observation) -> Iterator[Finding]:
     """The vault's key opens what is sealed with it; it, the signing key and the databases are for their owner only."""
     key = look.region.vault_key
     sealed = access_keys.any_sealed(look.connection)

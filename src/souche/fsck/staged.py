@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from souche.fsck.findings import Finding, Level
-from souche.fsck.look import Look
+from souche.fsck.look import Observation
 from souche.operations.images import ImportImage
 from souche.staged import is_held
 
 SWEEP: Final = "the region's server removes it"
 
 
-def check(look: Look) -> Iterator[Finding]:
+def check(look: Observation) -> Iterator[Finding]:
     """Files that no operation is about and no process holds."""
     named = {each.params.path for each in look.operations if isinstance(each.params, ImportImage)}
     staging = look.region.staging

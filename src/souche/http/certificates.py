@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Pair:
+class CertificatePair:
     """A certificate (PEM, with those of the authorities between it and a root) and its private key."""
 
     certificate: Path
@@ -48,7 +48,7 @@ class Tls:
     """What servers need for TLS. A connection gets the certificate that is in the files when it begins; while what is
     in them is not good, the one before."""
 
-    def __init__(self, pair: Pair, clock: Clock, renew: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, pair: CertificatePair, clock: Clock, renew: Callable[[], None] = lambda: None) -> None:
         """`renew` is called before each look at the files, and may write them.
 
         Raises:
@@ -118,7 +118,7 @@ class Tls:
             log.warning("the TLS certificate ends soon", until=str(self.not_after))
 
 
-def _load(pair: Pair, now: datetime) -> _Loaded:
+def _load(pair: CertificatePair, now: datetime) -> _Loaded:
     certificate = _read_certificate(pair.certificate)
     _check_dates(pair.certificate, certificate, now)
     fingerprint = certificate.fingerprint(hashes.SHA256()).hex(":").upper()
@@ -144,7 +144,7 @@ def _check_dates(file: Path, certificate: x509.Certificate, now: datetime) -> No
         raise BadSetting(flag=CERTIFICATE_FLAG, reason=reason)
 
 
-def _context(pair: Pair) -> ssl.SSLContext:
+def _context(pair: CertificatePair) -> ssl.SSLContext:
     """A server's context: TLS 1.2 and 1.3."""
     if b"PRIVATE KEY-----" not in _read(KEY_FLAG, pair.key):
         raise BadSetting(flag=KEY_FLAG, reason=f"{pair.key} has no private key in PEM")
@@ -164,7 +164,7 @@ def _no_password() -> bytes:
     return b""
 
 
-def _reason(pair: Pair, error: ssl.SSLError) -> str:
+def _reason(pair: CertificatePair, error: ssl.SSLError) -> str:
     if error.reason == "KEY_VALUES_MISMATCH":
         return f"the key in {pair.key} is not that of the certificate in {pair.certificate}"
     if b"ENCRYPTED" in _read(KEY_FLAG, pair.key):
@@ -179,7 +179,7 @@ def _read(flag: str, file: Path) -> bytes:
         raise BadSetting(flag=flag, reason=f"{file}: {error.strerror}") from error
 
 
-def _signs(pair: Pair) -> _Signs:
+def _signs(pair: CertificatePair) -> _Signs:
     """What changes when one of the files does; links are followed."""
     return tuple(_sign(each) for each in (pair.certificate, pair.key))
 

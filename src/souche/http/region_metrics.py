@@ -24,7 +24,7 @@ from souche.model.tally import Outcome, Tallied
 from souche.reconcile.loop import Swept
 from souche.room import Usage
 from souche.states import VmState
-from souche.storage.base import Stock
+from souche.storage.base import StoreFigures
 
 LEAST_SECONDS: Final = 5.0
 """for which a figure is given again"""
@@ -43,14 +43,14 @@ class Sources:
     """Where the figures are from. `media`: the usage of the medium of each folder of the home, by its name."""
 
     records: Callable[[], Figures]
-    disks: Callable[[], Stock]
+    disks: Callable[[], StoreFigures]
     media: Callable[[], Mapping[str, Usage]]
     reserve_bytes: int
     tally: Callable[[], Tallied]
     workflows: Collection[str]
 
 
-class Kept(Generic[Value]):
+class CachedFigure(Generic[Value]):
     """A figure that is looked up at most every `LEAST_SECONDS`, and in `SHARE` times as long as it takes. None: it
     cannot be looked up, which is logged once."""
 
@@ -88,9 +88,9 @@ class RegionCollector(Collector):
     """The figures of a region, of the process that serves it."""
 
     def __init__(self, sources: Sources) -> None:
-        self._records = Kept("records", sources.records)
-        self._disks = Kept("disks", sources.disks)
-        self._media = Kept("room", sources.media)
+        self._records = CachedFigure("records", sources.records)
+        self._disks = CachedFigure("disks", sources.disks)
+        self._media = CachedFigure("room", sources.media)
         self._sources = sources
 
     def describe(self) -> list[Metric]:
@@ -167,7 +167,7 @@ def _of_records(figures: Figures, workflows: Collection[str]) -> Iterator[Metric
     yield from (under_way, oldest)
 
 
-def _of_disks(stock: Stock) -> Iterator[Metric]:
+def _of_disks(stock: StoreFigures) -> Iterator[Metric]:
     yield GaugeMetricFamily("souche_layers", "Layers: files of disks.", stock.layers)
     sizes = GaugeMetricFamily(
         "souche_layer_bytes",

@@ -12,10 +12,10 @@ from souche.admin import backups as actions
 from souche.backup import make, restore, verify
 from souche.backup.bucket import BucketRepository
 from souche.backup.folder import FolderRepository
-from souche.backup.make import Made, Source, Tell
+from souche.backup.make import MadeBackup, Source, Tell
 from souche.backup.manifest import Bucket, Manifest
 from souche.backup.repository import BackupFailed, Repository
-from souche.backup.restore import Listed
+from souche.backup.restore import BackupEntry
 from souche.backup.verify import Verified
 from souche.cli.composition import BackupPlace, Operated
 from souche.clock import SystemClock
@@ -38,7 +38,7 @@ SCHEME = "s3"
 class Backups:
     """The commands about backups (`cli.composition.Backups`)."""
 
-    def make(self, path: Path, place: BackupPlace, tell: Tell) -> Made:
+    def make(self, path: Path, place: BackupPlace, tell: Tell) -> MadeBackup:
         """Back up the region in a home folder, which may be served meanwhile."""
         home = Home(path.resolve())
         _check_apart(place, home, home.told())
@@ -73,7 +73,7 @@ class Backups:
         """Check every backup in a place."""
         return verify.verify(_repository(place), tell)
 
-    def every(self, place: BackupPlace) -> list[Listed]:
+    def every(self, place: BackupPlace) -> list[BackupEntry]:
         """Every backup in a place, oldest first."""
         return restore.every(_repository(place))
 

@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from souche.clock import Clock
 from souche.home import write_whole
-from souche.http.certificates import Pair
+from souche.http.certificates import CertificatePair
 
 AUTHORITY_LIFE: Final = timedelta(days=3650)
 LIFE: Final = timedelta(days=365)
@@ -54,7 +54,7 @@ class SelfSigned:
         self._clock = clock
         self._renewal: datetime | None = None
         self.authority: Final = folder / "ca.pem"
-        self.pair: Final = Pair(folder / "certificate.pem", folder / "key.pem")
+        self.pair: Final = CertificatePair(folder / "certificate.pem", folder / "key.pem")
         self.renew()
 
     def renew(self) -> None:

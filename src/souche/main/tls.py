@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from souche.clock import SystemClock
 from souche.config import BadSetting, Settings
 from souche.home import Home
-from souche.http.certificates import CERTIFICATE_FLAG, KEY_FLAG, Pair, Tls
+from souche.http.certificates import CERTIFICATE_FLAG, KEY_FLAG, CertificatePair, Tls
 from souche.main.self_signed import SelfSigned
 
 FLAG: Final = "--tls-self-signed"
@@ -61,8 +61,8 @@ def open_tls(settings: Settings, home: Home, *more_names: str) -> ServedTls | No
     return served
 
 
-def _pair(settings: Settings) -> Pair:
-    return Pair(Path(settings.tls_cert), Path(settings.tls_key))
+def _pair(settings: Settings) -> CertificatePair:
+    return CertificatePair(Path(settings.tls_cert), Path(settings.tls_key))
 
 
 def _names(settings: Settings) -> list[str]:

@@ -7,7 +7,7 @@ from souche.model.image_reports import without_user
 
 
 @dataclass(frozen=True)
-class Done:
+class CleaningResult:
     """One thing that was done. `code` is that of the finding which it removes, or names what no report looks for;
     `path` is the guest's. `user` is whose it was, when others than the image's owner must not learn that name."""
 
@@ -23,7 +23,7 @@ class Cleaned:
 
     engine: str
     os: str
-    done: tuple[Done, ...]
+    done: tuple[CleaningResult, ...]
     refused: str = ""
 
 
@@ -35,7 +35,7 @@ class Cleaning:
     source_image_id: str
     date: datetime
     engine: str
-    done: tuple[Done, ...]
+    done: tuple[CleaningResult, ...]
 
 
 def without_users(cleaning: Cleaning) -> Cleaning:
@@ -43,6 +43,6 @@ def without_users(cleaning: Cleaning) -> Cleaning:
     return replace(cleaning, done=tuple(map(_hidden, cleaning.done)))
 
 
-def _hidden(done: Done) -> Done:
+def _hidden(done: CleaningResult) -> CleaningResult:
     path, text = without_user(done.path, done.text, done.user)
-    return Done(done.code, path, text)
+    return CleaningResult(done.code, path, text)

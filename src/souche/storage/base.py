@@ -59,7 +59,7 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Stock:
+class StoreFigures:
     """What a store has on its medium. `shares`: bytes, by the ids of the volumes and snapshots that have them in
     common, those in the trash too; those of nobody are removed by `collect`. `files`: how many files each volume that
     is not in the trash stands on. `layers`: how many files there are. `trashed`: the ids in the trash."""
@@ -203,7 +203,7 @@ class VolumeStore(Protocol):
         """What these snapshots take on the medium, taken together; those that are gone take nothing."""
         ...
 
-    def stock(self) -> Stock:
+    def stock(self) -> StoreFigures:
         """What everything takes on the medium. It costs a look at each file, and nobody waits for it: what changes
         meanwhile may be missing."""
         ...

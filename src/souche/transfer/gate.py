@@ -59,7 +59,7 @@ class AdmittedDisk:
     size_bytes: int
 
 
-class Entrance:
+class Admission:
     """One disk on its way in. `said` is what is known of it; `most_bytes` how large it may be, as seen by a guest."""
 
     def __init__(self, said: SaidOfDisk, most_bytes: int, room: Room = ENDLESS) -> None:
@@ -161,7 +161,7 @@ def take_file(
     Raises:
         BadGzip, BadOva, BadDisk: it is refused. StorageFailed, OutOfSpace: the copy cannot be made.
     """
-    entrance = Entrance(said, most_bytes, room)
+    entrance = Admission(said, most_bytes, room)
     with source.open("rb") as file:
         head = file.read(HEAD_BYTES)
         read_bytes = os.fstat(file.fileno()).st_size
@@ -173,7 +173,7 @@ def take_file(
     return entrance.admit(path, read_bytes)
 
 
-def _unpack(entrance: Entrance, file: BinaryIO, path: Path, room: Room) -> None:
+def _unpack(entrance: Admission, file: BinaryIO, path: Path, room: Room) -> None:
     file.seek(0)
     read_bytes = os.fstat(file.fileno()).st_size
     pieces = iter(lambda: file.read(MIB), b"")

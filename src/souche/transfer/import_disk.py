@@ -27,7 +27,7 @@ from souche.refusals import UrlUnreachable
 from souche.room import ENDLESS, Room
 from souche.transfer import disk_hash
 from souche.transfer.ahead import ahead
-from souche.transfer.gate import AdmittedDisk, Entrance, check_expansion, most_file_bytes
+from souche.transfer.gate import Admission, AdmittedDisk, check_expansion, most_file_bytes
 from souche.transfer.sparse_file import SparseFile
 from souche.words import Term
 
@@ -71,7 +71,7 @@ def import_disk(
         DownloadBroken: worth another try.
         StorageFailed: the file cannot be written. OutOfSpace: it does not fit above the reserve of `room`.
     """
-    entrance = Entrance(wanted.said, wanted.most_bytes, room)
+    entrance = Admission(wanted.said, wanted.most_bytes, room)
     try:
         tree_sha256, received_bytes = _download(fetcher, url, wanted, entrance, path, progress, ask, room)
         disk = entrance.admit(path, received_bytes, ask)
@@ -99,7 +99,7 @@ def _download(
     fetcher: Fetcher,
     url: str,
     wanted: DiskImport,
-    entrance: Entrance,
+    entrance: Admission,
     path: Path,
     progress: Progress,
     ask: Callable[[], object],

@@ -13,7 +13,7 @@ import guestfs
 
 from souche.trust.disks import partitions
 from souche.trust.disks.files import MOST_ENTRIES, CannotRead, Entry, Kind
-from souche.trust.disks.layout import HEAD_BYTES, UNKNOWN, Found, Layout, Place, is_without_files
+from souche.trust.disks.layout import HEAD_BYTES, UNKNOWN, FoundFileSystem, Layout, Place, is_without_files
 from souche.trust.disks.sources import Cached, NbdSource, Source
 from souche.trust.engine import Facts
 from souche.trust.examination import examine
@@ -158,7 +158,7 @@ def _mount(
     try:
         asked(handle.mkmountpoint, target)
         asked(mount, device, target)
-        layout.found.append(Found(place, GuestFileSystem(handle, device, kind, target)))
+        layout.found.append(FoundFileSystem(place, GuestFileSystem(handle, device, kind, target)))
     except OSError:
         layout.unread.append((place, CannotRead(f"its {kind} file system cannot be mounted", other=False)))
 

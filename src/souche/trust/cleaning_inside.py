@@ -13,11 +13,11 @@ from datetime import date
 from functools import partial
 from typing import Any, Final
 
-from souche.model.image_cleanings import Cleaned, Done
+from souche.model.image_cleanings import Cleaned, CleaningResult
 from souche.refusals import CannotClean
 from souche.trust.appliance_inside import CHUNK, ENGINE, GuestFileSystem, asked, look, start
 from souche.trust.cleaning import plan
-from souche.trust.cleaning.changes import Change, Deed, deed
+from souche.trust.cleaning.changes import Change, CleaningRule, deed
 from souche.trust.disks.tree import Node
 from souche.trust.engine import Facts
 from souche.trust.examination import printable, shown
@@ -136,12 +136,12 @@ def clean(handle: Any, sockets: Sequence[str], facts: Facts, tell: Callable[[int
     return Cleaned(ENGINE, name, tuple(map(_shown, done[:MOST_DONE])))
 
 
-def _did(changer: Changer, each: Deed) -> Done:
+def _did(changer: Changer, each: CleaningRule) -> CleaningResult:
     results = [changer.change(change) for change in each.changes]
     return each.done if all(results) else replace(each.done, text=each.done.text + FAILED)
 
 
-def _swap(handle: Any) -> Iterator[Deed]:
+def _swap(handle: Any) -> Iterator[CleaningRule]:
     """What was in the memory of the author's VM is given back; the swap space keeps its names."""
     for device, kind in sorted(handle.list_filesystems().items()):
         if kind != "swap":
@@ -168,8 +168,8 @@ def _give_back(handle: Any) -> None:
     handle.sync()
 
 
-def _shown(done: Done) -> Done:
-    return Done(done.code, *shown(done.path, done.text, done.user))
+def _shown(done: CleaningResult) -> CleaningResult:
+    return CleaningResult(done.code, *shown(done.path, done.text, done.user))
 
 
 def _tell(percent: int) -> None:

@@ -10,7 +10,7 @@ from souche.model.image_reports import Examination, Finding, Severity
 from souche.trust import guidelines
 from souche.trust.boot_loader import boot_loaders
 from souche.trust.codes import finding
-from souche.trust.disks.layout import Found, Layout
+from souche.trust.disks.layout import FoundFileSystem, Layout
 from souche.trust.disks.tree import Tree
 from souche.trust.engine import Facts
 from souche.trust.guidelines import Family
@@ -81,7 +81,7 @@ ROOT_FILES: Final = ("/etc/os-release", "/usr/lib/os-release", "/etc/passwd", "/
 
 
 @dataclass(frozen=True)
-class Looked:
+class ExaminedSystem:
     """A system that was found: its family, its name, and what was found in it."""
 
     family: Family
@@ -108,34 +108,34 @@ def examine(engine: str, layout: Layout, facts: Facts) -> Examination:
         ),
     ]
     kept = tuple(_bounded(findings))
-    first = looked[0] if looked else Looked("", "", [])
+    first = looked[0] if looked else ExaminedSystem("", "", [])
     other = any(error.other for _, error in layout.unread)
     lines = guidelines.judged({system.family for system in looked}, findings)
     return Examination(engine, first.name[:MOST_TEXT], kept, lines, other)
 
 
-def _looked(layout: Layout, root: Found, facts: Facts) -> Looked:
+def _looked(layout: Layout, root: FoundFileSystem, facts: Facts) -> ExaminedSystem:
     return (_windows if is_windows(root) else _linux)(layout, root, facts)
 
 
-def is_windows(found: Found) -> bool:
+def is_windows(found: FoundFileSystem) -> bool:
     """Whether a file system is the root of a Windows."""
     return found.files.kind == "ntfs" and Tree({"/": found}).exists(WINDOWS_FILE)
 
 
-def is_linux(found: Found) -> bool:
+def is_linux(found: FoundFileSystem) -> bool:
     """Whether a file system is the root of a Linux system."""
     return found.files.kind not in ("vfat", "ntfs") and any(map(Tree({"/": found}).exists, ROOT_FILES))
 
 
-def _windows(layout: Layout, root: Found, facts: Facts) -> Looked:
+def _windows(layout: Layout, root: FoundFileSystem, facts: Facts) -> ExaminedSystem:
     tree = Tree({"/": root})
     system = WindowsSystem(tree, layout, facts.today)
     findings = [each for check in WINDOWS_CHECKS for each in _guarded(check, system)]
-    return Looked("windows", system.name, [*findings, *_unread_of(tree)])
+    return ExaminedSystem("windows", system.name, [*findings, *_unread_of(tree)])
 
 
-def _linux(layout: Layout, root: Found, facts: Facts) -> Looked:
+def _linux(layout: Layout, root: FoundFileSystem, facts: Facts) -> ExaminedSystem:
     tree = Tree(mounts_of(layout, root))
     system = System(tree, layout, facts.boot_modes, facts.today)
     findings = [each for check in LINUX_CHECKS for each in _guarded(check, system)]
@@ -144,7 +144,7 @@ def _linux(layout: Layout, root: Found, facts: Facts) -> Looked:
     if bare is not None:
         found = (each for check in LINUX_CHECKS if check in EXPOSED for each in _guarded(check, bare))
         findings += [each for each in found if each not in findings]
-    return Looked("linux", release.name_of(system), [_of_user(system, each) for each in findings])
+    return ExaminedSystem("linux", release.name_of(system), [_of_user(system, each) for each in findings])
 
 
 def without_mounts(system: System) -> System | None:
@@ -163,7 +163,7 @@ def _of_user(system: System, each: Finding) -> Finding:
     return each if owner == "root" else replace(each, user=owner)
 
 
-def _named_twice(layout: Layout, root: Found) -> Iterator[Finding]:
+def _named_twice(layout: Layout, root: FoundFileSystem) -> Iterator[Finding]:
     """Of two file systems of one id or one label, nobody knows which one a launch mounts."""
     for source, path, options in _fstab(root):
         named = [each for each in layout.found if _is_mounted(each, source, options)]
@@ -184,7 +184,7 @@ def _guarded(check: Callable[[Any], Iterable[Finding]], system: System | Windows
     return found
 
 
-def mounts_of(layout: Layout, root: Found) -> dict[str, Found]:
+def mounts_of(layout: Layout, root: FoundFileSystem) -> dict[str, FoundFileSystem]:
     """The file systems of a Linux system: the root's fstab says where the others are mounted."""
     mounts = {"/": root}
     for source, path, options in _fstab(root):
@@ -194,7 +194,7 @@ def mounts_of(layout: Layout, root: Found) -> dict[str, Found]:
     return mounts
 
 
-def _fstab(root: Found) -> Iterator[tuple[str, str, str]]:
+def _fstab(root: FoundFileSystem) -> Iterator[tuple[str, str, str]]:
     """What is mounted, where, and with which options."""
     for line in Tree({"/": root}).lines("/etc/fstab"):
         fields = line.split()
@@ -202,14 +202,14 @@ def _fstab(root: Found) -> Iterator[tuple[str, str, str]]:
             yield fields[0], fields[1].rstrip("/") or "/", fields[3] if len(fields) > 3 else ""
 
 
-def _is_mounted(found: Found, source: str, options: str) -> bool:
+def _is_mounted(found: FoundFileSystem, source: str, options: str) -> bool:
     """Whether a line of fstab means this: of btrfs, which subvolume."""
     named = re.search(r"(?:^|,)subvol=/?([^,]+)", options)
     wanted = named[1] if named else ""
     return _is_named(found, source) and (found.files.kind != "btrfs" or (found.place.volume or "") == wanted)
 
 
-def _is_named(found: Found, source: str) -> bool:
+def _is_named(found: FoundFileSystem, source: str) -> bool:
     kind, _, value = source.partition("=")
     value = value.strip('"').lower()
     partition = found.place.partition

@@ -26,7 +26,7 @@ from souche.compute.libvirt.connection import Connection, find
 from souche.compute.libvirt.disk_xml import file_of
 from souche.compute.libvirt.events import Events
 from souche.compute.libvirt.firewall import RegionFirewall
-from souche.compute.libvirt.firewall_rules import Ways
+from souche.compute.libvirt.firewall_rules import AllowedRoutes
 from souche.compute.libvirt.host_paths import GuestFiles
 from souche.compute.libvirt.names import Names, home_tag
 from souche.compute.libvirt.network import RegionNetwork
@@ -67,7 +67,9 @@ class LibvirtHypervisor:
         home.mkdir(parents=True, exist_ok=True)
         host_paths.require_traversable(home)
         self._names = Names(tag or home_tag(home))
-        self._ways = Ways(IPv4Network(cidr), IPv4Network(public_range) if public_range else None, nat=nat)
+        self._ways = AllowedRoutes(
+            IPv4Network(cidr), IPv4Network(public_range) if public_range else None, nat=nat
+        )
         self._accelerator = accelerator or accelerators.detect()
         self._reboot_grace_seconds = reboot_grace_seconds
         self._files = GuestFiles(home)

@@ -18,7 +18,7 @@ from souche.compute.base import Firewalls
 from souche.compute.libvirt import firewall_rules, public_routes
 from souche.compute.libvirt.batches import Batches
 from souche.compute.libvirt.firewall_files import FirewallFiles
-from souche.compute.libvirt.firewall_rules import FAMILIES, GuestFirewall, State, Ways
+from souche.compute.libvirt.firewall_rules import FAMILIES, AllowedRoutes, GuestFirewall, State
 from souche.compute.libvirt.names import Names
 from souche.errors import ComputeFailed, SystemFailure
 from souche.run import run
@@ -44,7 +44,7 @@ class _Task:
 class RegionFirewall:
     """Firewalls in files below `<home>/firewall/`. Every method raises ComputeFailed when nft refuses."""
 
-    def __init__(self, home: Path, names: Names, ways: Ways) -> None:
+    def __init__(self, home: Path, names: Names, ways: AllowedRoutes) -> None:
         self._files = FirewallFiles(home.resolve() / "firewall")
         self._names = names
         self._ways = ways

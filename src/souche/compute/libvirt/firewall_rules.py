@@ -38,7 +38,7 @@ NOTHING: Final = "in_no_group"
 
 
 @dataclass(frozen=True)
-class Ways:
+class AllowedRoutes:
     """Where packets of a region may go: to guests in `cidr`, to public IPs of `public_range`, and with `nat` from
     guests to whatever this machine reaches, as if it came from this machine; never to link-local addresses."""
 
@@ -72,7 +72,7 @@ class State:
     rules: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
 
 
-def ruleset(names: Names, ways: Ways, state: State) -> str:
+def ruleset(names: Names, ways: AllowedRoutes, state: State) -> str:
     """The script that leaves exactly these firewalls."""
     lines = [*_replaced(names), *_ip_table(names, ways), *_bridge_table(names)]
     return "\n".join(lines) + "\n" + change(names, State(), state)
@@ -109,7 +109,7 @@ def _replaced(names: Names) -> Iterator[str]:
         yield f"delete table {family} {names.table}"
 
 
-def _ip_table(names: Names, ways: Ways) -> Iterator[str]:
+def _ip_table(names: Names, ways: AllowedRoutes) -> Iterator[str]:
     yield f"table ip {names.table} {{"
     yield "  map guests { type ipv4_addr : verdict; }"
     yield "  map public_ips { type ipv4_addr : ipv4_addr; }"
@@ -139,7 +139,7 @@ def _ip_table(names: Names, ways: Ways) -> Iterator[str]:
     yield "}"
 
 
-def _forwarded(names: Names, ways: Ways) -> Iterator[str]:
+def _forwarded(names: Names, ways: AllowedRoutes) -> Iterator[str]:
     """What guests may send beyond their bridge, and what may come from there: answers."""
     out = f'iifname "{names.bridge}" oifname != "{names.bridge}"'
     if not ways.nat:

@@ -11,7 +11,7 @@ from souche.compute.libvirt import live_disks
 from souche.compute.libvirt.bindings import Domain, Host
 from souche.compute.libvirt.connection import Connection
 from souche.compute.libvirt.firewall import RegionFirewall
-from souche.compute.libvirt.firewall_rules import Ways
+from souche.compute.libvirt.firewall_rules import AllowedRoutes
 from souche.compute.libvirt.names import Names, home_tag
 from souche.compute.libvirt.reservations import Reservations
 
@@ -28,7 +28,7 @@ class LibvirtInspector:
         uri: str = "qemu:///system",
     ) -> None:
         self._names = Names(tag or home_tag(home))
-        self._firewall = RegionFirewall(home, self._names, Ways(IPv4Network(cidr)))
+        self._firewall = RegionFirewall(home, self._names, AllowedRoutes(IPv4Network(cidr)))
         self._connection = Connection(uri, _nothing)
 
     def inspect(self) -> ComputeState:

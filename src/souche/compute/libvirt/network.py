@@ -7,7 +7,7 @@ import structlog
 
 from souche.compute.libvirt import network_xml
 from souche.compute.libvirt.bindings import Host, Network
-from souche.compute.libvirt.firewall_rules import Ways
+from souche.compute.libvirt.firewall_rules import AllowedRoutes
 from souche.compute.libvirt.names import Names
 from souche.compute.libvirt.reservations import PROCESS_FILES, Reservation, Reservations
 from souche.compute.libvirt.waiting import wait_until
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 class RegionNetwork:
     """Every method takes the open connection and raises `libvirtError`, for the caller to translate."""
 
-    def __init__(self, names: Names, ways: Ways) -> None:
+    def __init__(self, names: Names, ways: AllowedRoutes) -> None:
         self._names = names
         self._ways = ways
         self._reservations = Reservations(names.network)

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
-from souche.compute.libvirt.firewall_rules import Ways
+from souche.compute.libvirt.firewall_rules import AllowedRoutes
 from souche.compute.libvirt.markup import parse, text
 from souche.compute.libvirt.names import Names
 from souche.compute.libvirt.reservations import folder
@@ -15,7 +15,7 @@ PLACEHOLDER_MAC = "02:00:00:00:00:00"
 ET.register_namespace("dnsmasq", DNSMASQ)
 
 
-def network(names: Names, ways: Ways) -> str:
+def network(names: Names, ways: AllowedRoutes) -> str:
     """An isolated network: without <forward> libvirt lets nothing through the bridge. With a way out it leaves to the
     region's own firewall what goes through, and guests get a default route, and names from this machine's resolver.
 

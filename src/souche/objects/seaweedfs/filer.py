@@ -101,7 +101,7 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Room:
+class WritableChunk:
     """Where a chunk may be written: its id, the `host:port` of a volume server, and that server's token for it."""
 
     file_id: str
@@ -189,14 +189,14 @@ class Filer:
         """
         return self._lookup(_new("LookupDirectoryEntryRequest", directory=directory, name=name)).entry
 
-    def room(self, path: str) -> Room:
+    def room(self, path: str) -> WritableChunk:
         """Room for a chunk of the file `path`: its bucket has volumes of its own.
 
         Raises:
             FilerFailed: there is none.
         """
         answer = self._assign(_new("AssignVolumeRequest", count=1, path=path))
-        return Room(answer.file_id, answer.location.url, answer.auth)
+        return WritableChunk(answer.file_id, answer.location.url, answer.auth)
 
     def place(self, directory: str, part: PlacedPart, now: datetime) -> None:
         """Enter a part as S3's gateway does (weed/s3api, `putToFiler`).

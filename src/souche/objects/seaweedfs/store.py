@@ -22,7 +22,7 @@ from souche.clock import Clock
 from souche.objects.base import Part, Upload
 from souche.objects.published import PublishedStore
 from souche.objects.s3 import READ_SECONDS, S3Access
-from souche.objects.seaweedfs.filer import BUCKETS, Filer, FilerFailed, PlacedPart, Room
+from souche.objects.seaweedfs.filer import BUCKETS, Filer, FilerFailed, PlacedPart, WritableChunk
 
 CHUNK_BYTES: Final = 8 * 1024 * 1024
 HASHED_BYTES: Final = 1024 * 1024
@@ -67,7 +67,7 @@ class SeaweedFsStore(PublishedStore):
         return Part(number, f'"{part.tag.hex()}"')
 
 
-def _put_chunk(room: Room, chunk: memoryview) -> None:
+def _put_chunk(room: WritableChunk, chunk: memoryview) -> None:
     headers = {"Authorization": f"BEARER {room.token}", "Content-Type": "application/octet-stream"}
     with closing(HTTPConnection(room.server, timeout=READ_SECONDS)) as connection:
         connection.request("PUT", f"/{room.file_id}", body=chunk, headers=headers)

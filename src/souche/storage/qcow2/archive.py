@@ -37,7 +37,7 @@ class FrozenVolume:
 
 
 @dataclass(frozen=True)
-class Held:
+class StoreSnapshot:
     """The store at one instant: every layer that a volume or a snapshot stands on, the lowest of a chain first.
     `damaged` has the volumes and snapshots whose chain cannot be read, or is not what it was, with the reason."""
 
@@ -57,7 +57,7 @@ class Archive:
     @contextmanager
     def hold(
         self, backup_id: str, copy_records: Callable[[], Collection[str]], *, partial: bool = False
-    ) -> Iterator[tuple[Held, tuple[str, ...]]]:
+    ) -> Iterator[tuple[StoreSnapshot, tuple[str, ...]]]:
         """Copy the records and hold every layer, alone in the store, and so at one instant.
 
         `copy_records` copies the database, and returns the ids of the volumes that a guest may be writing to. Yields
@@ -71,7 +71,9 @@ class Archive:
             with storage_failures("hold the store"), self._journal.settled():
                 written = copy_records()
                 missing = self._uncaptured(backup_id, written)
-                held = Held((), {}, {}, {}) if missing and not partial else self._link(place, backup_id)
+                held = (
+                    StoreSnapshot((), {}, {}, {}) if missing and not partial else self._link(place, backup_id)
+                )
                 if not missing or partial:
                     self._forget_captures(backup_id)
             yield held, missing
@@ -87,7 +89,7 @@ class Archive:
             if made != name:
                 raise StorageFailed(reason=f"the layer {name} became {made}")
 
-    def restore_names(self, held: Held) -> None:
+    def restore_names(self, held: StoreSnapshot) -> None:
         """Point every snapshot to its layer, and make every volume, empty on top of its own."""
         with storage_failures("restore names"), self._journal.settled():
             for snapshot_id, layer in held.snapshots.items():
@@ -118,7 +120,7 @@ class Archive:
         except StorageFailed:
             return True  # `damaged` tells of it
 
-    def _link(self, place: Path, backup_id: str) -> Held:
+    def _link(self, place: Path, backup_id: str) -> StoreSnapshot:
         captured = self._directory.snapshots.all()
         snapshots = {
             name: layer for name, layer in captured.items() if not name.startswith(f"{ids.BACKUP_CAPTURE}-")
@@ -141,7 +143,7 @@ class Archive:
             except (StorageFailed, OSError) as error:
                 damaged[snapshot_id] = str(error)
                 del snapshots[snapshot_id]
-        return Held(tuple(layers.values()), volumes, snapshots, damaged)
+        return StoreSnapshot(tuple(layers.values()), volumes, snapshots, damaged)
 
     def _link_chain(self, place: Path, top: str | None, layers: dict[str, HeldLayer], chains: Chains) -> None:
         """Link a layer and all that it stands on, or nothing of it.

@@ -25,7 +25,7 @@ from souche.storage.base import (
     Fault,
     Inventory,
     LiveDisks,
-    Stock,
+    StoreFigures,
     Trashed,
     Usage,
 )
@@ -164,7 +164,7 @@ class Qcow2Store:
         with self._alone("measure", *snapshot_ids):
             return usage(self._directory, snapshot_ids)
 
-    def stock(self) -> Stock:
+    def stock(self) -> StoreFigures:
         with storage_failures("measure all layers"):
             return stock(self._directory)
 

@@ -7,11 +7,11 @@ counted as it was, as it is, or not at all.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 
-from souche.storage.base import Stock
+from souche.storage.base import StoreFigures
 from souche.storage.qcow2.directory import BLOCK_BYTES, Directory
 
 
-def stock(directory: Directory) -> Stock:
+def stock(directory: Directory) -> StoreFigures:
     """See `VolumeStore.stock`."""
     volumes, snapshots = directory.volumes.all(), directory.snapshots.all()
     trashed = {each: layer for trash in directory.trash.values() for each, layer in trash.all().items()}
@@ -26,7 +26,7 @@ def stock(directory: Directory) -> Stock:
     for layer, size_bytes in taken.items():
         shares[frozenset(users[layer])] += size_bytes
     files = {volume_id: len(chains.below(top)) for volume_id, top in volumes.items()}
-    return Stock(shares, files, len(taken), frozenset(trashed))
+    return StoreFigures(shares, files, len(taken), frozenset(trashed))
 
 
 def _bytes_taken(directory: Directory) -> Mapping[str, int]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from souche.trust.cleaning.changes import Change, Deed, deed, lines_of, removal, whole
+from souche.trust.cleaning.changes import Change, CleaningRule, deed, lines_of, removal, whole
 from souche.trust.disks.tree import Node
 from souche.trust.linux.accounts import DEFAULT_KEY_FILES, KEY_TYPES, authority_files, is_hash, key_files
 from souche.trust.linux.system import System
@@ -18,7 +18,7 @@ NO_PASSWORD: Final = ("/etc/passwd", "/etc/shadow")
 BACKUPS: Final = ("/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-", "/etc/security/opasswd")
 
 
-def authorized_keys(system: System) -> Iterator[Deed]:
+def authorized_keys(system: System) -> Iterator[CleaningRule]:
     """Removes every key of every user, whatever it may be used for."""
     patterns = dict.fromkeys([*system.sshd.anywhere("authorizedkeysfile"), *DEFAULT_KEY_FILES])
     paths = {path: user.name for user in system.users for path in key_files(system, patterns, user)}
@@ -28,7 +28,7 @@ def authorized_keys(system: System) -> Iterator[Deed]:
         yield from _without_keys(system, path, None)
 
 
-def _without_keys(system: System, path: str, user: str | None) -> Iterator[Deed]:
+def _without_keys(system: System, path: str, user: str | None) -> Iterator[CleaningRule]:
     """`user`: None for keys that sign those of any user."""
     node = system.tree.node(path)
     content = whole(system.tree, node) if node and node.is_file else None
@@ -55,7 +55,7 @@ def _is_key(line: bytes) -> bool:
     )
 
 
-def passwords(system: System) -> Iterator[Deed]:
+def passwords(system: System) -> Iterator[CleaningRule]:
     """Takes the password of every account and group, and locks those that have none."""
     for path in PASSWORD_FILES:
         node = system.tree.node(path)
@@ -68,7 +68,7 @@ def passwords(system: System) -> Iterator[Deed]:
             yield deed("password-backup", path, text, Change("remove", found))
 
 
-def _locked(system: System, path: str, node: Node) -> Iterator[Deed]:
+def _locked(system: System, path: str, node: Node) -> Iterator[CleaningRule]:
     content = whole(system.tree, node)
     if content is None:
         return

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from souche.model.image_cleanings import Done
+from souche.model.image_cleanings import CleaningResult
 from souche.trust.disks.tree import Node, Tree
 from souche.trust.linux.system import System
 
@@ -29,16 +29,18 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Deed:
+class CleaningRule:
     """What is done, and the changes that do it. One without changes says what is left as it is."""
 
-    done: Done
+    done: CleaningResult
     changes: tuple[Change, ...] = ()
 
 
-def deed(code: str, path: str, text: str, *changes: Change, user: str | None = None) -> Deed:
+def deed(code: str, path: str, text: str, *changes: Change, user: str | None = None) -> CleaningRule:
     """A deed; the names of users other than root are not everybody's."""
-    return Deed(Done(code, path, text, None if user in (None, "", "root") else user), changes)
+    return CleaningRule(
+        CleaningResult(code, path, text, None if user in (None, "", "root") else user), changes
+    )
 
 
 def removal(tree: Tree, path: str) -> tuple[Change, ...]:
@@ -75,7 +77,7 @@ def files_of(system: System, folder: str, depth: int) -> Iterator[Node]:
                 yield node
 
 
-def left(system: System, code: str, folder: str) -> Iterator[Deed]:
+def left(system: System, code: str, folder: str) -> Iterator[CleaningRule]:
     """Says so, where a folder is reached by a link and is left for that."""
     node = system.tree.node(folder)
     if node is not None and node.path != folder:

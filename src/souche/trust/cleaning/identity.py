@@ -4,7 +4,16 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from souche.trust.cleaning.changes import Change, Deed, How, deed, files_of, left, real_folder, removal
+from souche.trust.cleaning.changes import (
+    Change,
+    CleaningRule,
+    How,
+    deed,
+    files_of,
+    left,
+    real_folder,
+    removal,
+)
 from souche.trust.disks.tree import Node
 from souche.trust.linux.identity import DBUS_ID, LEASE_FOLDERS, MACHINE_ID, NET_RULES
 from souche.trust.linux.system import System
@@ -28,7 +37,7 @@ TEMPORARY: Final = ("/tmp", "/var/tmp")  # noqa: S108
 DEPTH: Final = 8
 
 
-def machine_id(system: System) -> Iterator[Deed]:
+def machine_id(system: System) -> Iterator[CleaningRule]:
     """Empties the id by which the system is known in its network, and the seeds of its random numbers."""
     node = system.tree.node(MACHINE_ID)
     if node and node.is_file and ID.fullmatch(system.tree.text(MACHINE_ID, 64).strip().replace("-", "")):
@@ -44,7 +53,7 @@ def machine_id(system: System) -> Iterator[Deed]:
             yield deed("random-seed", path, text, Change("remove", seed))
 
 
-def cloud_init_data(system: System) -> Iterator[Deed]:
+def cloud_init_data(system: System) -> Iterator[CleaningRule]:
     """Removes cloud-init's data and state of the author's VM, so that it runs as at a first boot."""
     yield from left(system, "cloud-init-data", CLOUD)
     if not real_folder(system.tree, CLOUD):
@@ -63,7 +72,7 @@ def cloud_init_data(system: System) -> Iterator[Deed]:
         yield deed("cloud-init-data", CLOUD, text, *changes)
 
 
-def addresses(system: System) -> Iterator[Deed]:
+def addresses(system: System) -> Iterator[CleaningRule]:
     """Removes DHCP leases, and what ties interfaces to the author's MAC addresses."""
     for folder in LEASE_FOLDERS:
         for node in files_of(system, folder, 1):
@@ -79,7 +88,7 @@ def addresses(system: System) -> Iterator[Deed]:
             yield deed("persistent-net", node.path, text, Change("write", node, HWADDR.sub(b"", content)))
 
 
-def logs(system: System) -> Iterator[Deed]:
+def logs(system: System) -> Iterator[CleaningRule]:
     """Empties logs, and removes rotated ones, those of journald, mail, dumps of programs and temporary files."""
     yield from left(system, "logs", LOGS)
     kept = [node for node in files_of(system, LOGS, DEPTH) if node.is_file and node.entry.size]
@@ -104,7 +113,7 @@ def _how(node: Node) -> How:
     return "remove" if ROTATED.search(node.name) else "empty"
 
 
-def _temporary(system: System, folder: str) -> Iterator[Deed]:
+def _temporary(system: System, folder: str) -> Iterator[CleaningRule]:
     files = [Change("remove", node) for node in files_of(system, folder, DEPTH)]
     folders = system.tree.children(folder) if real_folder(system.tree, folder) else []
     trees = [
@@ -115,7 +124,7 @@ def _temporary(system: System, folder: str) -> Iterator[Deed]:
 
 def _many(
     code: str, folder: str, text: str, changes: Iterable[Change], more: Iterable[Change] = ()
-) -> Iterator[Deed]:
+) -> Iterator[CleaningRule]:
     found = list(changes)
     if found:
         yield deed(code, folder, text.format(len(found)), *found, *more)

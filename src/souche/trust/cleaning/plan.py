@@ -5,15 +5,15 @@ from typing import Final
 
 from souche.refusals import CannotClean
 from souche.trust.cleaning import accounts, identity, secrets
-from souche.trust.cleaning.changes import Deed, deed
-from souche.trust.disks.layout import Found, Layout
+from souche.trust.cleaning.changes import CleaningRule, deed
+from souche.trust.disks.layout import FoundFileSystem, Layout
 from souche.trust.disks.tree import Tree
 from souche.trust.engine import Facts
 from souche.trust.examination import is_linux, is_windows, mounts_of, without_mounts
 from souche.trust.linux import release
 from souche.trust.linux.system import System
 
-Part = Callable[[System], Iterable[Deed]]
+Part = Callable[[System], Iterable[CleaningRule]]
 
 EXPOSED: Final[Sequence[Part]] = (
     accounts.authorized_keys,
@@ -49,7 +49,7 @@ def systems(layout: Layout, facts: Facts) -> list[System]:
     return [_system(layout, root, facts) for root in roots]
 
 
-def _system(layout: Layout, root: Found, facts: Facts) -> System:
+def _system(layout: Layout, root: FoundFileSystem, facts: Facts) -> System:
     return System(Tree(mounts_of(layout, root)), layout, facts.boot_modes, facts.today)
 
 
@@ -58,7 +58,7 @@ def name_of(system: System) -> str:
     return release.name_of(system)
 
 
-def deeds(system: System) -> list[Deed]:
+def deeds(system: System) -> list[CleaningRule]:
     """All that is to be done to a system, and what is left as it is: what cannot be read, too."""
     planned = [each for part in PARTS for each in part(system)]
     bare = without_mounts(system)
@@ -69,14 +69,14 @@ def deeds(system: System) -> list[Deed]:
     return planned + [deed("unreadable", path, left) for path in system.tree.unread]
 
 
-def _key(each: Deed) -> Hashable:
+def _key(each: CleaningRule) -> Hashable:
     """Equal for the same deed on the same files: an entry of a file is another one each time it is looked for."""
     return each.done, tuple(
         (change.how, change.node.path, change.node.found.place) for change in each.changes
     )
 
 
-def unread(layout: Layout) -> list[Deed]:
+def unread(layout: Layout) -> list[CleaningRule]:
     """What nobody can change, as it cannot be read."""
     return [
         deed("unreadable", place.name, f"This was left as it is: {error.reason}.")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from souche.trust.cleaning.changes import Change, Deed, deed, lines_of, removal, whole
+from souche.trust.cleaning.changes import Change, CleaningRule, deed, lines_of, removal, whole
 from souche.trust.disks.tree import Node
 from souche.trust.linux import secrets, ssh
 from souche.trust.linux.secrets import ENVIRONMENT_FILES, HISTORIES, SYSTEM_ENVIRONMENT, VARIABLES
@@ -16,14 +16,14 @@ NO_SHELLS: Final = ("/etc/environment", "/etc/default/")
 DATA_FILES: Final = (".env", ".envrc")
 
 
-def host_keys(system: System) -> Iterator[Deed]:
+def host_keys(system: System) -> Iterator[CleaningRule]:
     """Removes the keys of SSH servers."""
     for each in ssh.host_keys(system):
         text = "The SSH host key was removed; cloud-init makes another one at the first start."
         yield deed("host-key", each.path, text, *_key(system, each.path))
 
 
-def private_keys(system: System) -> Iterator[Deed]:
+def private_keys(system: System) -> Iterator[CleaningRule]:
     """Removes private keys, known by what they hold, each with its public half."""
     for each in secrets.private_keys(system):
         text = "The private key was removed. What uses it needs another one."
@@ -40,7 +40,7 @@ def _key(system: System, path: str) -> list[Change]:
     return found
 
 
-def credentials(system: System) -> Iterator[Deed]:
+def credentials(system: System) -> Iterator[CleaningRule]:
     """Removes files with credentials, and from the files of shells the lines that set them."""
     seen: set[str] = set()
     for each in secrets.credentials(system):
@@ -66,7 +66,7 @@ def _is_environment(path: str) -> bool:
     )
 
 
-def _without_variables(system: System, path: str, node: Node, user: str | None) -> Iterator[Deed]:
+def _without_variables(system: System, path: str, node: Node, user: str | None) -> Iterator[CleaningRule]:
     """A shell's line is replaced by one that does nothing: it may be all that a block has."""
     content = whole(system.tree, node)
     if content is None:
@@ -86,7 +86,7 @@ def _without_variables(system: System, path: str, node: Node, user: str | None) 
         yield deed("cloud-credentials", path, text, change, user=user)
 
 
-def histories(system: System) -> Iterator[Deed]:
+def histories(system: System) -> Iterator[CleaningRule]:
     """Removes the histories of shells and other programs, and the names of the hosts that users have visited. Of one
     that is a link, the link: what it leads to may be anything."""
     for user, home in system.homes:

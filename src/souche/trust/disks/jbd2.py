@@ -2,7 +2,7 @@
 
 An image of a running VM has a journal that was not replayed: what was written last, an authorised key say, stands in
 the journal alone. To replay it means to copy the blocks of whole transactions to their places. Here the copies are
-not made: a `Replayed` source gives the journal's block where its place is asked for. So nothing is written, and
+not made: a `ReplayedJournal` source gives the journal's block where its place is asked for. So nothing is written, and
 nothing but reading is needed, and a crafted journal can do no more than a crafted file system.
 
 The format is that of jbd2 (Linux, include/linux/jbd2.h; numbers are big-endian): in a ring of blocks each transaction
@@ -160,7 +160,7 @@ def _revoked(block: bytes, head: _Head) -> list[int]:
     return [int.from_bytes(block[at : at + width], "big") for at in range(16, end - width + 1, width)]
 
 
-class Replayed:
+class ReplayedJournal:
     """A file system's bytes with its journal replayed."""
 
     def __init__(self, source: Source, journal: Journal, places: dict[int, tuple[int, bool]]) -> None:

@@ -44,7 +44,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFileSystem:
     """A file system, and where it is."""
 
     place: Place
@@ -56,7 +56,7 @@ class Layout:
     """What the disks have. `unread`: where something is that this engine cannot read, and why."""
 
     tables: list[Table] = field(default_factory=list)
-    found: list[Found] = field(default_factory=list)
+    found: list[FoundFileSystem] = field(default_factory=list)
     unread: list[tuple[Place, CannotRead]] = field(default_factory=list)
 
 
@@ -85,7 +85,7 @@ def _look(layout: Layout, place: Place, source: Source, *, or_unknown: bool = Tr
     """`or_unknown`: bytes of no known kind are noted as unread."""
     try:
         for where, files in _opened(layout, place, source, or_unknown=or_unknown):
-            layout.found.append(Found(where, files))
+            layout.found.append(FoundFileSystem(where, files))
     except CannotRead as error:
         layout.unread.append((place, error))
     except (OSError, ValueError, struct.error, OverflowError) as error:

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from souche.trust.disks.files import Entry, FileSystem
-from souche.trust.disks.layout import Found
+from souche.trust.disks.layout import FoundFileSystem
 
 MOST_LINKS: Final = 40
 MOST_BYTES: Final = 1 << 20
@@ -28,7 +28,7 @@ class Node:
 
     path: str
     entry: Entry
-    found: Found
+    found: FoundFileSystem
 
     @property
     def name(self) -> str:
@@ -47,7 +47,7 @@ class Node:
 class Tree:
     """`mounts` has the file systems by where they are mounted; `/` is among them."""
 
-    mounts: dict[str, Found]
+    mounts: dict[str, FoundFileSystem]
     unread: list[str] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
     """files of which only the beginning was looked at"""
@@ -164,7 +164,7 @@ class Tree:
         found = self.mounts["/"]
         return Node("", self._root_entry(found), found)
 
-    def _root_entry(self, found: Found) -> Entry:
+    def _root_entry(self, found: FoundFileSystem) -> Entry:
         try:
             return found.files.root()
         except OSError:

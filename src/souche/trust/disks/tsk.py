@@ -162,7 +162,7 @@ def replayed(source: Source, superblock: bytes, kind: str) -> Source:
         journal = jbd2.Journal(
             block_bytes, lambda number: bytes(file.read_random(number * block_bytes, block_bytes))
         )
-        return jbd2.Replayed(source, journal, jbd2.replay(journal))
+        return jbd2.ReplayedJournal(source, journal, jbd2.replay(journal))
     except (OSError, jbd2.OddJournal) as error:
         raise CannotRead(f"the journal of its {kind} file system cannot be replayed", other=True) from error
 
