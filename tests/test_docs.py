@@ -33,3 +33,14 @@ def test_paths_that_pages_name_exist(page: Path) -> None:
     """Paths below src/, tests/, tools/ and docs/ in backticks."""
     named = re.findall(r"`((?:src|tests|tools|docs)/[\w./-]+)`", page.read_text())
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_names_of_the_glossary_exist() -> None:
+    """Those that are explained, in the modules that are named."""
+    section = (ROOT / "ARCHITECTURE.md").read_text().partition("## Glossary")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \(([^)]*)\) \|", section, re.MULTILINE)
+    assert rows
+    for name, modules in rows:
+        for module in re.findall(r"`([\w/.]+)`", modules):
+            source = (ROOT / "src" / "souche" / module).read_text()
+            assert re.search(rf"^class {name}\b", source, re.MULTILINE), f"{name} is not in {module}"
