@@ -26,7 +26,8 @@ from souche.run import run, start
 Accelerator = Literal["kvm", "tcg"]
 
 SECTOR_SECONDS = 5.0
-FIRMWARE_SECONDS = 10.0
+FIRMWARE_SECONDS = 60.0
+"""long: after the start of a host, all guests start at the same time as the server; where KVM works, it takes 2 s"""
 POLL_SECONDS = 0.05
 MARKER = b"souche: a guest ran"
 FIRMWARE_MARKER = b"BdsDxe"

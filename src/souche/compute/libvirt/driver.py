@@ -42,7 +42,7 @@ class LibvirtHypervisor:
     this machine reaches.
 
     `tag` (1 to 12 small letters and digits) sets the region's names apart from another's on the same machine;
-    by default it comes from the home's path. `accelerator` None means to find out, which takes up to 15
+    by default it comes from the home's path. `accelerator` None means to find out, which takes up to 65
     seconds once in a process. A guest that has not restarted `reboot_grace_seconds` after it was asked to is
     reset.
 
