@@ -42,9 +42,12 @@ def test_what_a_region_does_is_in_its_metrics(region: tuple[Path, Served]) -> No
     account = told("account", "create", "alice", "--home", home)
     made = served.call(account, "CreateVolume", SubregionName="souche-1a", Size=1)["Volume"]["VolumeId"]
     eventually(lambda: served.volume_state(account, made) == "available")
-    found = eventually(lambda: now if (now := samples(url)).get(("souche_layers", ())) == 1 else None, 30)
-    assert found["souche_operations_ended_total", ("create_volume", "done")] == 1
-    assert found["souche_operations", ("create_volume",)] == 0
+    ended = {
+        ("souche_layers", ()): 1,
+        ("souche_operations", ("create_volume",)): 0,
+        ("souche_operations_ended_total", ("create_volume", "done")): 1,
+    }
+    found = eventually(lambda: now if ended.items() <= (now := samples(url)).items() else None, 60)
     assert found["souche_requests_total", ("CreateVolume", "", "200")] == 1
     assert found["souche_info", ("souche-1", "0.1.0")] == 1
     assert found["souche_chain_files_longest", ()] == 1
