@@ -134,6 +134,7 @@ def _write(
     source: Source, repository: Repository, now: datetime, tell: Tell, instant: _Instant
 ) -> MadeBackup:
     held = instant.held
+    buckets = tuple(source.records.buckets())  # before the layers are copied: the server may have ended then
     writer = _Writer(repository, tell, sum(layer.path.stat().st_size for layer in held.layers))
     known = _known_layers(repository)
     read = [writer.layer(layer, known) for layer in held.layers]
@@ -152,7 +153,7 @@ def _write(
         layers=tuple(layer for layer in read if layer is not None and layer.name in kept),
         volumes={name: Volume(volume.layer, volume.size_bytes) for name, volume in held.volumes.items()},
         snapshots=held.snapshots,
-        buckets=tuple(source.records.buckets()),
+        buckets=buckets,
         damaged=held.damaged,
     )
     repository.write(manifests.backup_key(instant.backup_id), manifests.write(manifest))
