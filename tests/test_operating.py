@@ -219,3 +219,13 @@ def test_a_server_of_an_earlier_version_has_no_socket_and_is_left_alone(tmp_path
     assert f"process {os.getpid()}" in refused.stderr
     assert "restart" in refused.stderr
     assert souche("account", "list", "--home", home.path).returncode == 0
+
+
+def test_beside_a_server_that_ends_the_command_works_by_itself(tmp_path: Path) -> None:
+    """Its socket is closed first, and the last requests have some seconds then."""
+    home = Home(tmp_path / "home")
+    souche("account", "create", "alice", "--home", home.path)
+    home.tell({"ProcessId": os.getpid(), "Operator": str(home.operator)})
+    with home.serve():
+        listed = souche("account", "list", "--home", home.path)
+    assert (listed.returncode, listed.stderr) == (0, "")

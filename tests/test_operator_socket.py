@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from souche.admin import wire
 from souche.admin.listener import NOBODY, Listener
 from souche.cli import server as client
 from souche.cli.output import message_of
-from souche.cli.server import NoAnswer, Refused, Server, ServerEnded
+from souche.cli.server import NoAnswer, Refused, Server, ServerEnded, ServerGone
 from souche.errors import Invalid
 from souche.http import operator
 from souche.http.server import Application, server_of
@@ -54,9 +55,11 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def answering(folder: Path, do: operator.Do) -> Iterator[Callable[[], None]]:
-    """A server with this one way to do actions. Gives what ends it, as a signal would."""
-    listening = wire.bind(folder)
+def answering(
+    folder: Path, do: operator.Do, bound: socket.socket | None = None
+) -> Iterator[Callable[[], None]]:
+    """A server with this one way to do actions. Gives what ends it, as a signal would. `bound` is its socket."""
+    listening = bound or wire.bind(folder)
     asgi = operator.create_operator_app(do, message_of)
     bounds = operator.BOUNDS
     application = Application(asgi, listening, bounds, protocol=operator.OwnerHttp, grace_seconds=1)
@@ -228,3 +231,33 @@ def test_a_server_that_hangs_is_told(folder: Path, monkeypatch: pytest.MonkeyPat
         assert Server(folder).is_there()
         with pytest.raises(NoAnswer, match=r"within 0\.2 s"):
             Server(folder).ask("any", [], {}, NOBODY)
+
+
+def test_what_was_given_up_before_the_server_answered_is_not_done(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket takes requests before its server answers: one that waited in it for a start was done after it."""
+    monkeypatch.setattr(client, "BEGIN_SECONDS", 0.2)
+    done: list[str] = []
+
+    def do(name: str, *_: object) -> object:
+        done.append(name)
+        return name
+
+    bound = wire.bind(folder)  # it listens, and does not answer yet
+    with pytest.raises(NoAnswer):
+        Server(folder).ask("trash.empty", [], {}, NOBODY)
+    monkeypatch.setattr(client, "BEGIN_SECONDS", SECONDS)
+    with answering(folder, do, bound):
+        assert Server(folder).ask("next", [], {}, NOBODY) == "next"
+    assert done == ["next"]
+
+
+def test_a_result_that_json_cannot_hold_is_a_fault_of_the_server(folder: Path) -> None:
+    with answering(folder, lambda *_: {1, 2}), pytest.raises(Refused, match="the log of the server says why"):
+        Server(folder).ask("any", [], {}, NOBODY)
+
+
+def test_a_region_that_is_not_served_any_more_was_not_asked(tmp_path: Path) -> None:
+    with pytest.raises(ServerGone, match="was not asked"):
+        Server(tmp_path).ask("any", [], {}, NOBODY)

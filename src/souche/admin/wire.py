@@ -41,9 +41,9 @@ def bind(folder: Path) -> socket.socket:
             listening.bind(address)
         (folder / SOCKET).chmod(OWNER_FILE)
         listening.listen(BACKLOG)
-    except OSError:
+    except OSError as error:  # a file system without Unix sockets, for one
         listening.close()
-        raise
+        raise OSError(error.errno, error.strerror, str(folder / SOCKET)) from error
     return listening
 
 

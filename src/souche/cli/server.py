@@ -31,6 +31,10 @@ class ServerEnded(SystemFailure):
     again (`souche serve`)."""
 
 
+class ServerGone(ServerEnded):
+    """The region is not served any more, and its server was not asked: try again."""
+
+
 class Server:
     """The server whose socket is in a folder."""
 
@@ -52,11 +56,16 @@ class Server:
         """Have an action done, and wait for what it gives. To leave by an exception does not stop the server's work.
 
         Raises:
-            Refused: the action raised. NoAnswer: the server does not even begin. ServerEnded.
+            Refused: the action raised. NoAnswer: the server does not even begin, and will not. ServerEnded. ServerGone:
+                it was not asked.
         """
         body = json.dumps({wire.ARGS: args, wire.NAMED: named})
         connection = _Connection(lambda: wire.connect(self._folder))
         try:
+            # Waits until the server answers anything. A request that waited in its socket during its start, of a
+            # command that has given up since, would be done then.
+            connection.request("GET", wire.PREFIX)
+            connection.getresponse().read()
             connection.request("POST", f"{wire.PREFIX}{name}", body, {wire.VERSION: __version__})
             answer = connection.getresponse()
             connection.reached.settimeout(None)  # an action takes the time that it takes
@@ -79,7 +88,7 @@ class _Connection(HTTPConnection):
     def connect(self) -> None:
         reached = self._reach()
         if reached is None:
-            raise ServerEnded
+            raise ServerGone
         reached.settimeout(BEGIN_SECONDS)
         self.reached = self.sock = reached
 

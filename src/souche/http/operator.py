@@ -81,44 +81,45 @@ class OperatorEndpoint:
                 "restart the server, or use the command of its version"
             )
             await _begin(send, HTTPStatus.CONFLICT)
-            await _end(send, {wire.REFUSED: refusal})
+            await _send(send, _encoded({wire.REFUSED: refusal}), is_last=True)
             return
         asked = await request.json()
         running = _Running(partial(self._ended, request.path_params["action"], asked))
         await _begin(send, HTTPStatus.OK)
         await running.stream(receive, send)
 
-    def _ended(self, name: str, asked: Mapping[str, Any], listener: Listener) -> Mapping[str, object]:
-        """The last line of the answer to a request, once its action has ended."""
+    def _ended(self, name: str, asked: Mapping[str, Any], listener: Listener) -> bytes:
+        """The last line of the answer to a request, once its action has ended. Encoded here, in its thread: the list
+        of a large region takes a fraction of a second."""
         try:
-            return {wire.RESULT: self._do(name, asked[wire.ARGS], asked[wire.NAMED], listener)}
+            return _encoded({wire.RESULT: self._do(name, asked[wire.ARGS], asked[wire.NAMED], listener)})
         except CommandGone:
-            return {wire.REFUSED: ""}  # nobody reads it
+            return _encoded({wire.REFUSED: ""})  # nobody reads it
         except Exception as error:
             message = self._explain(error)
             if message is None:
                 log.exception("an operator's action failed", action=name)
                 message = f"{name} failed; the log of the server says why"
-            return {wire.REFUSED: message}
+            return _encoded({wire.REFUSED: message})
 
 
 class _Running:
     """An action in its thread, and the lines that it has for the command. Made on the event loop."""
 
-    def __init__(self, act: Callable[[Listener], Mapping[str, object]]) -> None:
+    def __init__(self, act: Callable[[Listener], bytes]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._lines: asyncio.Queue[Mapping[str, object]] = asyncio.Queue()
+        self._lines: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
         self._gone = Event()
         listener = Listener(
-            transfer=lambda *said: self._put({wire.TRANSFER: said}),
-            step=lambda *said: self._put({wire.STEP: said}),
+            transfer=lambda *said: self._put(_encoded({wire.TRANSFER: said})),
+            step=lambda *said: self._put(_encoded({wire.STEP: said})),
             check=self._check,
         )
-        Thread(target=lambda: self._put(act(listener)), name="operator", daemon=True).start()
+        Thread(target=lambda: self._put(act(listener), is_last=True), name="operator", daemon=True).start()
 
-    def _put(self, line: Mapping[str, object]) -> None:
+    def _put(self, line: bytes, *, is_last: bool = False) -> None:
         with suppress(RuntimeError):  # the loop has ended, and the process ends
-            self._loop.call_soon_threadsafe(self._lines.put_nowait, line)
+            self._loop.call_soon_threadsafe(self._lines.put_nowait, (line, is_last))
 
     def _check(self) -> None:
         if self._gone.is_set():
@@ -134,11 +135,10 @@ class _Running:
                 if not coming.done():
                     coming.cancel()
                     return
-                line = coming.result()
-                if wire.RESULT in line or wire.REFUSED in line:
-                    await _end(send, line)
+                line, is_last = coming.result()
+                await _send(send, line, is_last=is_last)
+                if is_last:
                     return
-                await send({"type": "http.response.body", "body": _encoded(line), "more_body": True})
         finally:
             leaving.cancel()
             self._gone.set()
@@ -154,8 +154,8 @@ async def _begin(send: Send, status: HTTPStatus) -> None:
     await send({"type": "http.response.start", "status": int(status), "headers": LINES})
 
 
-async def _end(send: Send, line: Mapping[str, object]) -> None:
-    await send({"type": "http.response.body", "body": _encoded(line)})
+async def _send(send: Send, line: bytes, *, is_last: bool) -> None:
+    await send({"type": "http.response.body", "body": line, "more_body": not is_last})
 
 
 def _encoded(line: Mapping[str, object]) -> bytes:

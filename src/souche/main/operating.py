@@ -72,6 +72,9 @@ def _refuse_other(home: Home) -> None:
     Raises:
         OtherServer.
     """
-    process_id = home.told().get("ProcessId")
+    facts = home.told()
+    if facts.get("Operator"):  # that server has a socket: it ends just now, or another command has the home
+        return
+    process_id = facts.get("ProcessId")
     if isinstance(process_id, int) and Path(f"/proc/{process_id}").exists() and home.is_served():
         raise OtherServer(home=home.path, process_id=process_id)

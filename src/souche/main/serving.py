@@ -96,9 +96,9 @@ def serve(settings: Settings) -> Iterator[Served]:
     home.make()
     with ExitStack() as stack:
         stack.enter_context(home.serve())
+        make_space(home)
         operator = stack.enter_context(wire.bind(home.operator))  # commands wait from now on
         stack.callback(wire.remove, home.operator)
-        make_space(home)
         check_databases(home)
         store = stack.enter_context(open_records(home, records.chosen(home, settings)))
         stack.enter_context(store.database.served())
@@ -289,6 +289,7 @@ def _tell(settings: Settings, served: Served, metrics_url: str | None) -> None:
         "PublicIps": served.region.public_range,
         "Accelerator": served.parts.hypervisor.accelerator,
         **auditing.facts(settings),
+        "Operator": str(Home(settings.home).operator),
         "ProcessId": os.getpid(),
     }
     home = Home(settings.home)
