@@ -7,19 +7,21 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from structlog.testing import capture_logs
+from typer import Typer
 
 from souche import config
 from souche.audit import AuditFile, AuditSyslog
 from souche.config import BadSetting
 from souche.home import Home
-from souche.main import auditing
+from souche.main import auditing, command_audit
 from tests.support.polling import eventually
 from tests.test_main import serving, souche, told
 
@@ -187,3 +189,30 @@ def test_several_processes_write_whole_lines(tmp_path: Path) -> None:
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     found = [(each["process"], each["number"]) for file in tmp_path.iterdir() for each in lines(file)]
     assert sorted(found) == sorted((str(process), number) for process in range(3) for number in range(200))
+
+
+NOBODY = 65534
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """This process as another user, who is not root."""
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+@as_root
+def test_a_home_below_a_closed_folder_has_no_log(tmp_path: Path) -> None:
+    home = tmp_path / "closed" / "home"
+    home.mkdir(parents=True)
+    (home / "region-id").touch()
+    home.parent.chmod(0o700)
+    with nobody(), pytest.raises(SystemExit), command_audit.recorded(Typer(), ["fsck", "--home", str(home)]):
+        sys.exit(1)
+    assert [each.name for each in home.iterdir()] == ["region-id"]

@@ -42,13 +42,17 @@ def recorded(app: "typer.Typer", words: Sequence[str]) -> Iterator[None]:
 
 
 def _home(words: Sequence[str]) -> Path | None:
-    """The region's folder, if there is one that has been served or made."""
+    """The region's folder, if there is one that has been served or made, and the user may see it."""
     named = [word.partition("=")[2] for word in words if word.startswith(f"{HOME_FLAG}=")]
     named += [after for word, after in pairwise(words) if word == HOME_FLAG]
     path = named[-1] if named else os.environ.get("SOUCHE_HOME")
-    if not path or (not (Path(path) / "region-id").exists() and not (Path(path) / "region.sqlite").exists()):
+    if not path:
         return None
-    return Path(path).resolve()
+    try:
+        is_region = any((Path(path) / name).exists() for name in ("region-id", "region.sqlite"))
+    except OSError:  # it lies below a folder that the user may not enter
+        return None
+    return Path(path).resolve() if is_region else None
 
 
 def _record(home: Path, app: "typer.Typer", words: Sequence[str], status: int, seconds: float) -> None:
