@@ -1,12 +1,14 @@
 """The audit log: lines of requests and of commands, in a file that is rotated, or in the system's log."""
 
 import errno
+import fcntl
 import json
 import os
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -216,3 +218,53 @@ def test_a_home_below_a_closed_folder_has_no_log(tmp_path: Path) -> None:
     with nobody(), pytest.raises(SystemExit), command_audit.recorded(Typer(), ["fsck", "--home", str(home)]):
         sys.exit(1)
     assert [each.name for each in home.iterdir()] == ["region-id"]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that other users reach, unlike those of pytest."""
+    with tempfile.TemporaryDirectory(prefix="souche-audit-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+@as_root
+@pytest.mark.parametrize(("mode", "owner"), [(0o755, NOBODY), (0o1777, 0)])
+def test_a_file_that_cannot_be_renamed_grows_and_no_file_is_lost(folder: Path, mode: int, owner: int) -> None:
+    """In a folder of another user, which refuses each rename; in a sticky one, where the file alone is another's."""
+    path = folder / "audit.jsonl"
+    for number, name in enumerate(("audit.jsonl.2", "audit.jsonl.1", "audit.jsonl")):
+        (folder / name).write_text(json.dumps({"number": number}) + "\n")
+        os.chown(folder / name, NOBODY, NOBODY)
+    os.chown(path, owner, owner)
+    path.chmod(0o666)
+    folder.chmod(mode)
+    with nobody(), capture_logs() as logs:
+        audit = AuditFile(path, 10, 2)
+        for number in range(3, 7):
+            audit({"number": number})
+    assert [each["event"] for each in logs] == ["the audit log cannot be rotated"]
+    assert [each["number"] for each in lines(path)] == [2, 3, 4, 5, 6]
+    older = [each for each in folder.iterdir() if each != path]
+    assert sorted(each["number"] for file in older for each in lines(file)) == [0, 1]
+    with path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    audit({"number": 7})  # root may
+    audit.close()
+    kept = [[each["number"] for each in lines(folder / f"audit.jsonl{name}")] for name in ("", ".1", ".2")]
+    assert kept == [[7], [2, 3, 4, 5, 6], [1]]
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_while_another_process_rotates_lines_are_written(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from souche.audit import AuditFile\n"
+        "audit = AuditFile(Path(sys.argv[1]), 10, 2)\n"
+        "for number in range(3): audit({'number': number})\n"
+    )
+    path = tmp_path / "audit.jsonl"
+    with path.open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        subprocess.run([sys.executable, "-c", program, path], timeout=60, check=True)
+    assert [each["number"] for each in lines(path)] == [0, 1, 2]
+    assert [each.name for each in tmp_path.iterdir()] == ["audit.jsonl"]

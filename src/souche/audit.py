@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import SysLogHandler
 from pathlib import Path
@@ -34,7 +35,8 @@ def line_of(facts: Mapping[str, object]) -> bytes:
 
 class AuditFile:
     """Appends to a file that only its owner reads. When it has `most_bytes`, it is renamed to NAME.1, that to NAME.2
-    and so on; `kept` of these stay. A file that another program has renamed or removed is made again."""
+    and so on; `kept` of these stay. A file that another program has renamed or removed is made again. One that cannot
+    be renamed grows, and the log of the process says so once."""
 
     def __init__(self, path: Path, most_bytes: int, kept: int) -> None:
         """
@@ -46,6 +48,7 @@ class AuditFile:
         self._kept = kept
         self._lock = threading.Lock()
         self._is_torn = False
+        self._is_stuck = False
         self._lost = Lost()
         self._descriptor = self._open()
 
@@ -96,17 +99,32 @@ class AuditFile:
         return os.path.samestat(there, os.fstat(self._descriptor))
 
     def _rotate(self) -> None:
-        """Begin another file, unless another process has just done so."""
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # it ends when the file is closed
-        if self._is_current():
-            for number in range(self._kept, 1, -1):
-                if (older := self._numbered(number - 1)).exists():
-                    older.replace(self._numbered(number))
-            if self._kept:
-                self._path.replace(self._numbered(1))
-            else:
-                self._path.unlink()
-        self._reopen()
+        """Begin another file, unless another process is doing so, or just has. A file that cannot be renamed grows."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it ends when the file is closed
+            if self._is_current():
+                self._shift()
+            self._reopen()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            with suppress(OSError):
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            if not self._is_stuck:
+                log.warning("the audit log cannot be rotated", reason=str(error))
+            self._is_stuck = True
+        else:
+            self._is_stuck = False
+
+    def _shift(self) -> None:
+        """Rename each file to the next number, up to the first number that is free: repeated after a refusal, it goes
+        on where it stopped. The oldest file goes last, so that a refusal loses none."""
+        beyond = self._kept + 1
+        free = next((number for number in range(1, beyond) if not self._numbered(number).exists()), beyond)
+        for number in range(free, 1, -1):
+            self._numbered(number - 1).replace(self._numbered(number))
+        self._path.replace(self._numbered(1))
+        self._numbered(beyond).unlink(missing_ok=True)
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}")
