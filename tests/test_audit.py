@@ -268,3 +268,36 @@ def test_while_another_process_rotates_lines_are_written(tmp_path: Path) -> None
         subprocess.run([sys.executable, "-c", program, path], timeout=60, check=True)
     assert [each["number"] for each in lines(path)] == [0, 1, 2]
     assert [each.name for each in tmp_path.iterdir()] == ["audit.jsonl"]
+
+
+@as_root
+def test_roots_command_makes_the_file_for_the_owner_of_its_folder(folder: Path) -> None:
+    os.chown(folder, NOBODY, NOBODY)
+    AuditFile(folder / "audit.jsonl", MIB, 2).close()
+    made = (folder / "audit.jsonl").stat()
+    assert (made.st_uid, made.st_gid, stat.S_IMODE(made.st_mode)) == (NOBODY, NOBODY, 0o600)
+
+
+@as_root
+@pytest.mark.parametrize("text", ["", "roots\n"])
+@pytest.mark.parametrize(("owner", "mode"), [(NOBODY, 0o755), (0, 0o1777)])
+def test_a_link_in_a_folder_of_another_user_is_refused(
+    folder: Path, tmp_path: Path, owner: int, mode: int, text: str
+) -> None:
+    target = tmp_path / "target"
+    if text:
+        target.write_text(text)
+    (folder / "audit.jsonl").symlink_to(target)
+    os.chown(folder, owner, owner)
+    folder.chmod(mode)
+    with pytest.raises(BadSetting, match="a symbolic link, in a folder that another"):
+        auditing.open_audit(settings(folder))
+    assert target.exists() == bool(text)
+    assert not text or (target.read_text(), target.stat().st_uid) == (text, 0)
+
+
+def test_a_link_in_a_folder_of_ones_own_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "audit.jsonl").symlink_to(tmp_path / "elsewhere" / "log")
+    AuditFile(tmp_path / "audit.jsonl", MIB, 2)({"number": 1})
+    assert [each["number"] for each in lines(tmp_path / "elsewhere" / "log")] == [1]

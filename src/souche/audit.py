@@ -4,10 +4,12 @@ It is a file that several processes of a region append to, or the system's log. 
 and the log of the process says how many were: a medium that is full must not refuse reads and deletions.
 """
 
+import errno
 import fcntl
 import json
 import logging
 import os
+import stat
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,6 +22,8 @@ import structlog
 
 PRIVATE: Final = 0o600
 SYSLOG: Final = "/dev/log"
+APPEND: Final = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+LINK: Final = "a symbolic link, in a folder that another user may write to"
 
 Audit: TypeAlias = Callable[[Mapping[str, object]], None]
 """Writes one line."""
@@ -74,16 +78,38 @@ class AuditFile:
 
     def _open(self) -> int:
         """The file, made where it is missing, for the owner of its folder: a command of root's must not lock out the
-        server's user."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        server's user.
+
+        Raises:
+            OSError: also where another user may have put a link in its place, which could lead to any file.
+        """
+        folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            return os.open(self._path, flags)
-        except FileNotFoundError:
-            descriptor = os.open(self._path, flags | os.O_CREAT, PRIVATE)
-        owner = self._path.parent.stat()
+            owner = os.fstat(folder)
+            if owner.st_uid in (0, os.geteuid()) and not owner.st_mode & stat.S_IWOTH:
+                with suppress(FileNotFoundError):
+                    return os.open(self._path.name, APPEND, dir_fd=folder)
+                return os.open(self._path.name, APPEND | os.O_CREAT, PRIVATE, dir_fd=folder)
+            return self._open_beside_others(folder, owner)
+        finally:
+            os.close(folder)
+
+    def _open_beside_others(self, folder: int, owner: os.stat_result) -> int:
+        name = self._path.name
+        try:
+            with suppress(FileNotFoundError):
+                return os.open(name, APPEND | os.O_NOFOLLOW, dir_fd=folder)
+            try:
+                made = os.open(name, APPEND | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL, PRIVATE, dir_fd=folder)
+            except FileExistsError:  # another process was faster
+                return os.open(name, APPEND | os.O_NOFOLLOW, dir_fd=folder)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise OSError(errno.ELOOP, LINK, str(self._path)) from error
+            raise
         if os.geteuid() == 0:
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
-        return descriptor
+            os.fchown(made, owner.st_uid, owner.st_gid)
+        return made
 
     def _reopen(self) -> None:
         descriptor = self._open()
