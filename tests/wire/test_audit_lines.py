@@ -6,6 +6,7 @@ import pytest
 
 from souche.api import empty_reads
 from souche.api.actions import ACTIONS, SOUCHE_ACTIONS
+from souche.audit import line_of
 from souche.http import audit_lines
 from souche.http.audit_lines import FIELDS, LONGEST_TEXT, MOST_IDS, AuditLines
 from souche.http.exchange import Exchange
@@ -20,12 +21,12 @@ NOTHING_TO_TELL = {
 
 
 def exchanged(
-    action: str, body: bytes, answer: bytes, status: int = 200, **headers: str
+    action: str, body: bytes, answer: bytes, status: int = 200, account: str | None = "1", **headers: str
 ) -> dict[str, object]:
     request = SignedRequest(
         "POST", "/", "", {name.replace("_", "-"): value for name, value in headers.items()}, body
     )
-    return AuditLines().of(Exchange("id", action, status=status, request=request, answer=answer))
+    return AuditLines().of(Exchange("id", action, account, status=status, request=request, answer=answer))
 
 
 def test_every_action_that_reads_or_makes_has_its_fields() -> None:
@@ -76,6 +77,18 @@ def test_lists_and_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (len(facts["read"]), facts["cut"]) == (MOST_IDS, True)  # type: ignore[arg-type]
     assert len(str(facts["user_agent"])) == LONGEST_TEXT
     assert len(str(exchanged("y" * 1000, b"", b"", 404)["action"])) == LONGEST_TEXT
+
+
+@pytest.mark.parametrize(
+    ("action", "status"), [("ReadVms", 401), ("ReadProductTypes", 200), ("x" * 1000, 404)]
+)
+def test_the_line_of_a_caller_without_a_valid_signature_is_short(action: str, status: int) -> None:
+    ids = b",".join(b'"vol-%08x"' % number for number in range(MOST_IDS))
+    body = b'{"Filters":{"ProductTypeIds":[' + ids + b"]}}"
+    facts = exchanged(action, body, b"{}", status, None, user_agent="\xff" * 1000)
+    assert (facts["named"], "cut" in facts) == ([], False)
+    assert (facts["action"], facts["user_agent"]) == (action[:64], "\xff" * 64)
+    assert len(line_of({**facts, "address": "ffff:" * 7 + "ffff", "request_id": "0" * 36})) < 1024
 
 
 def test_without_a_log_nothing_is_written() -> None:
