@@ -211,13 +211,32 @@ def test_what_is_kept_is_on_the_medium_before_it_has_its_name(
     assert synced == [False]
 
 
-def test_the_audit_log_goes_on_whatever_state_is_loaded(simulated: Souche, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        (None, "audit.jsonl"),
+        ("requests.jsonl", "requests.jsonl"),
+        ("{home}/requests.jsonl", "requests.jsonl"),
+        ("logs/requests.jsonl", "logs/requests.jsonl"),
+    ],
+)
+def test_the_audit_log_goes_on_whatever_state_is_loaded(
+    simulated: Souche, tmp_path: Path, said: str | None, name: str
+) -> None:
+    home = Home(simulated.home)
+    if said:
+        home.tell({**home.read(), "AuditLog": said.format(home=home.path)})
     publish(simulated, tmp_path, b"image")
-    log = simulated.home / "audit.jsonl"
+    log = simulated.home / name
+    log.parent.mkdir(exist_ok=True)
     log.write_text("before\n")
     state(simulated, "save", "clean")
     log.write_text("before\nafter\n")
-    older = simulated.home / "audit.jsonl.1"
+    older = log.with_name(f"{log.name}.1")
     older.write_text("older\n")
+    other = simulated.home / "requests.json"
+    other.touch()
     state(simulated, "load", "clean")
     assert (log.read_text(), older.read_text()) == ("before\nafter\n", "older\n")
+    assert not other.exists()
+    assert not (simulated.home / "states" / "clean" / name).exists()

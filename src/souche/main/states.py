@@ -27,9 +27,13 @@ from souche.storage.qcow2.journal import Journal
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 AUDIT: Final = "audit.jsonl"
-"""how the files begin whose history goes on, whatever state is loaded"""
+"""how the audit log begins by default. Its history goes on, whatever state is loaded"""
+ROTATED: Final = r"([.-]\d.*)?"
+"""after the audit log's name, where its files are rotated by Souche or another program"""
 LEFT_OUT: Final = frozenset(("states", "serving.json", "ballast", "staging", "operator"))
 """of the home, not of what the region has; nor are locks"""
+FOLDERS: Final = frozenset(("disks", "oos", "guests", "tls"))
+"""what the region has in folders"""
 SYNC_SECONDS: Final = 600.0
 GOING: Final = "~"
 """after the name of a state that is being deleted; no name has it"""
@@ -87,7 +91,7 @@ class States:
                 raise RegionNotWhole(home=self._home.path)
             self._root.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
             partial = self._root / f".{name}"
-            _copy(self._home.path, partial)
+            _copy(self._home.path, partial, _audit(self._home))
             partial.rename(self._root / name)
             sync_directory(self._root)
 
@@ -103,14 +107,14 @@ class States:
             if missing := _missing(state):
                 raise StateDamaged(name=name, missing=missing)
             partial = self._root / f".{name}"
-            _copy(state, partial)
+            audit = _audit(self._home)
+            _copy(state, partial, audit)
             self._home.database.unlink(missing_ok=True)
             sync_directory(self._home.path)
-            for gone in (
-                set(_contents(self._home.path)) - set(_contents(partial)) - {self._home.database.name}
-            ):
+            kept = _contents(partial, audit)
+            for gone in {*_contents(self._home.path, audit)} - {*kept, self._home.database.name}:
                 _remove(self._home.path / gone)
-            for entry in sorted(_contents(partial), key=lambda each: each == self._home.database.name):
+            for entry in sorted(kept, key=lambda each: each == self._home.database.name):
                 _replace(partial / entry, self._home.path / entry)
             sync_directory(self._home.path)
             partial.rmdir()
@@ -168,17 +172,31 @@ def _missing(folder: Path) -> str | None:
     return None
 
 
-def _contents(folder: Path) -> list[str]:
+def _audit(home: Home) -> re.Pattern[str]:
+    """The names in the home that are of the audit log, or of the folder that it has below the home."""
+    names = [re.escape(AUDIT) + ".*"]
+    log = home.path / str(home.told().get("AuditLog") or AUDIT)
+    place = log.parent.resolve() / log.name
+    if place.is_relative_to(home.path):
+        top, *below = place.relative_to(home.path).parts
+        if not below:
+            names.append(re.escape(top) + ROTATED)
+        elif top not in FOLDERS:
+            names.append(re.escape(top))
+    return re.compile("|".join(names))
+
+
+def _contents(folder: Path, audit: re.Pattern[str]) -> list[str]:
     """What a region has in its folder; the log of a database is in its copy."""
-    names = (each.name for each in folder.iterdir() if not each.name.startswith(AUDIT))
+    names = (each.name for each in folder.iterdir() if not audit.fullmatch(each.name))
     return [name for name in names if name not in LEFT_OUT and not name.endswith(("-wal", "-shm", ".lock"))]
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, audit: re.Pattern[str]) -> None:
     """What the region has, in a new folder, on the medium when this returns."""
     shutil.rmtree(target, ignore_errors=True)  # of one that was broken off
     target.mkdir(mode=PRIVATE_FOLDER)
-    for name in _contents(source):
+    for name in _contents(source, audit):
         if name.endswith(".sqlite"):
             _copy_database(source / name, target / name)
         elif name != "disks":
