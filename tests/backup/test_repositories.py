@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -23,6 +23,7 @@ from souche.backup.manifest import BACKUPS, Bucket, Stored
 from souche.backup.repository import BackupFailed, NotInBackup, Repository, RepositoryInUse, hash_file
 from souche.backup.restore import HomeNotEmpty, NoBackups, NoSuchBackup, every, find, restore
 from souche.backup.verify import verify
+from souche.errors import DiskDamaged
 from souche.storage.base import Capture
 from souche.storage.qcow2.archive import Archive
 from tests.objects.server import ALICE, seaweedfs, store_of
@@ -66,7 +67,8 @@ class Region:
         self.captured += volume_ids
         for volume_id in volume_ids:
             capture = Capture(volume_id, ids.backup_capture(backup_id, volume_id))
-            self.bench.store.capture([capture], vm_id=None, live=None)
+            with suppress(DiskDamaged):
+                self.bench.store.capture([capture], vm_id=None, live=None)
         self.meanwhile()
         self.meanwhile = lambda: None
 
@@ -262,22 +264,59 @@ def test_what_is_damaged_is_said_and_the_rest_is_backed_up(
     assert bytes_of(restored(repository, tmp_path / "new"), VOLUME) == padded(b"second")
 
 
-@pytest.mark.parametrize("damage", [cut, change])
+def damage_layer(region: Region, damage: Callable[[Path], None], *, found: bool = False) -> Path:
+    """Damage the layer of the snapshot once its hash is recorded, and have the damage `found` by a comparison."""
+    region.bench.store.record_hashes(FAST)
+    layer = (region.home / "disks" / "snapshots" / SNAPSHOT).resolve()
+    before = layer.stat()
+    damage(layer)
+    os.utime(layer, ns=(before.st_atime_ns, before.st_mtime_ns))
+    if found:
+        assert False in {region.bench.store.compare_hashes(FAST) for _ in range(2)}
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("damage", "found", "known"), [(cut, False, True), (change, False, False), (change, True, False)]
+)
 def test_a_layer_that_is_not_what_it_was_is_no_good_backup(
-    region: Region, tmp_path: Path, damage: Callable[[Path], None]
+    region: Region,
+    tmp_path: Path,
+    damage: Callable[[Path], None],
+    found: bool,  # noqa: FBT001
+    known: bool,  # noqa: FBT001
 ) -> None:
     """It was copied as it was found, and was whole by every record after a restore."""
     repository = FolderRepository(tmp_path / "backups")
-    back_up(region, repository)
-    region.bench.store.record_hashes(FAST)
-    layer = (region.home / "disks" / "snapshots" / SNAPSHOT).resolve()
-    damage(layer)
+    if known:
+        back_up(region, repository)
+    layer = damage_layer(region, damage, found=found)
     made = back_up(region, repository).manifest
     assert set(made.damaged) == {SNAPSHOT, VOLUME}
     assert all(f"layer {layer.name} has " in reason for reason in made.damaged.values())
     bench = restored(repository, tmp_path / "new")
     assert bench.store.inventory().snapshot_ids == set()
     assert bytes_of(bench, EMPTY) == bytes(2 * SIZE)
+    assert not (tmp_path / "backups" / manifests.object_key(hash_file(layer).sha256)).exists()
+
+
+@pytest.mark.parametrize(("found", "touched"), [(False, False), (False, True), (True, False)])
+def test_a_layer_with_other_bytes_is_backed_up_as_the_repository_has_it(
+    region: Region,
+    tmp_path: Path,
+    found: bool,  # noqa: FBT001
+    touched: bool,  # noqa: FBT001
+) -> None:
+    """The disk was left out, though its good bytes were there."""
+    repository = FolderRepository(tmp_path / "backups")
+    back_up(region, repository)
+    layer = damage_layer(region, change, found=found)
+    if touched:
+        layer.touch()
+    assert back_up(region, repository).manifest.damaged == {}
+    bench = restored(repository, tmp_path / "new")
+    assert read_snapshot(bench.store, SNAPSHOT) == padded(b"first")
+    assert bytes_of(bench, VOLUME) == padded(b"second")
 
 
 def test_a_layer_that_the_medium_cannot_read_keeps_nothing_else_from_the_backup(

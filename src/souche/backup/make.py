@@ -3,8 +3,10 @@
 1. Capture every volume with bytes that no layer holds, those of one VM at one instant; guests run on.
 2. At one instant, alone in the store: copy the records, and hold every layer by a hard link. A volume that was made or
    started since step 1 sends the backup back to it, a few times at most.
-3. Copy what the repository does not have. Where a layer has another hash than its record says, or cannot be read, what
-   stands on it is left out, and named. The manifest is written last: a backup exists wholly or not at all.
+3. Copy what the repository does not have. A layer whose hash is recorded is taken from the repository, if it has an
+   object with that hash, whatever became of the file since. Otherwise, where a layer has another hash than its record
+   says, or cannot be read, what stands on it is left out, and named. The manifest is written last: a backup exists
+   wholly or not at all.
 """
 
 import errno
@@ -206,17 +208,22 @@ class _Writer:
         self.new_bytes = 0
 
     def layer(self, held: HeldLayer, known: Mapping[tuple[str, int, int], Stored]) -> Layer | None:
-        """A layer; one that the last backup had is not read again. None: the medium cannot read it."""
+        """A layer; one that the repository has, or the last backup had, is not read again. None: the medium cannot read
+        it."""
         status = held.path.stat()
+        made = Stored(held.sha256, status.st_size) if held.sha256 is not None else None
         stored = known.get((held.name, status.st_mtime_ns, status.st_ino))
-        if stored is None or stored.bytes != status.st_size or not self._has(stored):
+        if made is not None and self._has(made):
+            stored = made
+        elif stored is None or stored.bytes != status.st_size or not self._has(stored):
             try:
                 stored = hash_file(held.path)
             except OSError as error:
                 if error.errno != errno.EIO:
                     raise
                 return None
-            self._put(held.path, stored)
+            if made is None or stored == made:
+                self._put(held.path, stored)
         self._done += status.st_size
         self._tell("copying disks", self._done, self._total)
         return Layer(held.name, stored, status.st_mtime_ns, status.st_ino)

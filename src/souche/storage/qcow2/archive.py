@@ -15,6 +15,7 @@ from souche.errors import StorageFailed
 from souche.storage.qcow2.chains import Chains
 from souche.storage.qcow2.directory import Directory, storage_failures
 from souche.storage.qcow2.journal import Journal
+from souche.storage.qcow2.records import OTHER_BYTES
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class FrozenVolume:
 @dataclass(frozen=True)
 class StoreSnapshot:
     """The store at one instant: every layer that a volume or a snapshot stands on, the lowest of a chain first.
-    `damaged` has the volumes and snapshots whose chain cannot be read, or is not what it was, with the reason."""
+    `damaged` has the volumes and snapshots whose chain cannot be read, or lacks a part, with the reason. A layer with
+    other bytes than when it was made is held all the same."""
 
     layers: tuple[HeldLayer, ...]
     volumes: Mapping[str, FrozenVolume]
@@ -149,12 +151,14 @@ class Archive:
         """Link a layer and all that it stands on, or nothing of it.
 
         Raises:
-            StorageFailed: one of them is missing, cannot be read, or is not the file that it was.
+            StorageFailed: one of them is missing, cannot be read, or has another length than it was made with.
         """
         if top is None:
             return
         chain = chains.chain(top)
         for name, fault in chain.faults.items():
+            if fault == OTHER_BYTES:
+                continue  # the repository may have it as it was
             raise StorageFailed(reason=f"layer {name} {fault}")
         found = (self._held_layer(place, name, chains) for name in chain.layers if name not in layers)
         for each in reversed(list(found)):
