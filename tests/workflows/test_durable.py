@@ -15,7 +15,15 @@ import sqlalchemy as sa
 from dbos import DBOS
 
 from souche.db import operations, schema
-from souche.errors import ComputeFailed, Raced, StorageFailed, SystemFailure, Unavailable
+from souche.errors import (
+    ComputeFailed,
+    Raced,
+    RecordsUnavailable,
+    StorageFailed,
+    SystemFailure,
+    Unavailable,
+    WritersBusy,
+)
 from souche.model.operations import Operation, RawParams
 from souche.model.workers import Worker
 from souche.operations.vms import CreateVm
@@ -96,6 +104,32 @@ def test_other_errors_are_final(error: Exception, reason: str) -> None:
     flaky = Flaky(error, 100)
     assert flaky.attempt(until_success=False) == reason
     assert (flaky.calls, flaky.pauses) == (1, [])
+
+
+AWAY = RecordsUnavailable(reason="lost")
+BUSY = WritersBusy(seconds=30)
+
+
+@pytest.mark.parametrize("error", [BUSY, Raced()])
+def test_after_a_lost_answer_a_busy_database_is_waited_for_too(error: SystemFailure) -> None:
+    """The step ended, and was undone, though its first try may have been committed."""
+    errors = iter([AWAY] * ATTEMPTS_WHEN_UNAVAILABLE + [error] * 50)
+
+    def act() -> None:
+        if (raised := next(errors, None)) is not None:
+            raise raised
+
+    assert attempt(act, until_success=False, pause=lambda _seconds: None) is None
+
+
+def test_a_database_that_was_away_takes_no_try_from_what_else_is_unavailable() -> None:
+    errors = iter([AWAY] * ATTEMPTS_WHEN_UNAVAILABLE + [LOST] * (ATTEMPTS_WHEN_UNAVAILABLE - 1))
+
+    def act() -> None:
+        if (raised := next(errors, None)) is not None:
+            raise raised
+
+    assert attempt(act, until_success=False, pause=lambda _seconds: None) is None
 
 
 @pytest.mark.parametrize("error", [LOST, StorageFailed(reason="no"), RuntimeError("a defect")])

@@ -12,7 +12,7 @@ from souche.compute.simulated import SimulatedHypervisor
 from souche.db import operations
 from souche.db import snapshots as snapshot_records
 from souche.db import volumes as volume_records
-from souche.errors import ComputeFailed, StorageFailed
+from souche.errors import ComputeFailed, RecordsUnavailable, StorageFailed
 from souche.model.accounts import Principal
 from souche.model.operations import Operation, RawParams
 from souche.refusals import NoSuchSnapshot
@@ -61,6 +61,33 @@ def test_journal_that_fails_undoes_nothing(scene: tuple[World, Cast]) -> None:
     world.run(operation)
     assert world.outstanding() == []
     assert len(world.see().snapshots) == 4
+
+
+def test_a_commit_whose_answer_is_lost_is_not_undone(scene: tuple[World, Cast]) -> None:
+    """By a command, whose steps no journal remembers: the image was taken back that had been seen as `available`."""
+    world, cast = scene
+    images.create_from_vm(
+        world.region,
+        cast.alice,
+        images.FromVm(images.ImageSettings("image"), cast.running.vm_id, no_reboot=True),
+    )
+    operation = world.the_operation()
+
+    class Lost(engine.Unjournalled):
+        def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
+            def act() -> None:
+                action()
+                if name == "complete":
+                    raise RecordsUnavailable(reason="lost")
+
+            return super().once(name, act, until_success=until_success)
+
+    with pytest.raises(RecordsUnavailable):
+        world.run(operation, Lost())
+    assert world.outstanding() == [operation]
+    assert read_image(world.region, operation.subject_id).state == ImageState.AVAILABLE
+    world.run(operation)
+    assert read_image(world.region, operation.subject_id).state == ImageState.AVAILABLE
 
 
 def _names(world: World, operation: Operation) -> frozenset[str]:

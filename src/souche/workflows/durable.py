@@ -22,7 +22,7 @@ from structlog.contextvars import bound_contextvars
 from souche.db import operations
 from souche.db.operations import Turn
 from souche.db.store import Reader
-from souche.errors import Raced, RecordsUnavailable, Unavailable
+from souche.errors import Raced, RecordsUnavailable, Unavailable, WritersBusy
 from souche.model.operations import Operation
 from souche.model.workers import Worker
 from souche.operations import stored
@@ -58,11 +58,12 @@ def attempt(
     """Run `action`, trying again with growing pauses: after Unavailable or Raced a few times, or with `until_success`
     after any error, a defect of ours included, and without end. Returns why it failed; None: it did not.
 
-    Without end also as long as the database is away: a commit whose answer was lost may have been made, and what it
-    recorded may have been seen, so it must not be undone.
+    Without end also as long as the database is away, or is back and busy: a commit whose answer was lost may have been
+    made, and what it recorded may have been seen, so it must not be undone. These tries do not count as the few.
 
     What is tried without end is logged at growing intervals, as its attempts double, and every hour at least."""
-    attempts = 0
+    attempts = others = 0
+    waited_for: tuple[type[Exception], ...] = (RecordsUnavailable,)
     while True:
         try:
             action()
@@ -70,8 +71,12 @@ def attempt(
             raise
         except Exception as error:
             attempts += 1
-            passing = isinstance(error, Unavailable | Raced) and attempts < ATTEMPTS_WHEN_UNAVAILABLE
-            if not (until_success or passing or isinstance(error, RecordsUnavailable)):
+            if isinstance(error, RecordsUnavailable):
+                waited_for = (RecordsUnavailable, WritersBusy, Raced)
+            without_end = until_success or isinstance(error, waited_for)
+            others += not without_end
+            passing = isinstance(error, Unavailable | Raced) and others < ATTEMPTS_WHEN_UNAVAILABLE
+            if not (without_end or passing):
                 return engine.reason_of(error)
             if _is_told(attempts):
                 reason = PLAIN.fill(engine.reason_of(error))

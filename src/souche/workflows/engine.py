@@ -30,7 +30,7 @@ from typing_extensions import TypeVar
 
 from souche.db import operations
 from souche.db.transactions import Transaction
-from souche.errors import SoucheError, UserError
+from souche.errors import RecordsUnavailable, SoucheError, UserError
 from souche.model.operations import Operation, Params
 from souche.room import full
 from souche.words import MARKS, PLAIN
@@ -140,8 +140,8 @@ class Journal(Protocol):
 
     def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
         """Run `action` unless it is remembered, and return why it failed; None: it did not. Unavailable is tried again
-        a few times. RecordsUnavailable is, for as long as it takes: what the action recorded may be seen already. With
-        `until_success`, so is every error.
+        a few times. RecordsUnavailable is, for as long as it takes: what the action recorded may be seen already. So,
+        after it, is one that says no more than that the database was busy. With `until_success`, so is every error.
 
         Raises:
             Exception: the journal itself failed; whether the action was done is not known.
@@ -150,7 +150,8 @@ class Journal(Protocol):
 
 
 class Unjournalled:
-    """Runs each step, remembers nothing, tries nothing again. An undo that fails ends the run where it is."""
+    """Runs each step, remembers nothing, tries nothing again. An undo that fails ends the run where it is, and so does
+    RecordsUnavailable, as what was committed is not known: the operation stays outstanding."""
 
     def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:  # noqa: ARG002
         if until_success:
@@ -158,7 +159,7 @@ class Unjournalled:
             return None
         try:
             action()
-        except BrokenOff:
+        except (BrokenOff, RecordsUnavailable):
             raise
         except Exception as error:
             return reason_of(error)
@@ -197,7 +198,7 @@ def run(
 
     Raises:
         UnreadableOperation: its params are of another release. Nothing is done.
-        BrokenOff: as the journal does.
+        BrokenOff, RecordsUnavailable: as the journal does.
     """
     if not is_outstanding(parts, operation.operation_id):
         return
