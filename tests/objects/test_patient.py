@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from souche.errors import Unavailable
+from souche.errors import RecordsUnavailable, Unavailable
 from souche.objects.base import NoSuchUpload, ObjectsUnavailable, Part, Upload
 from souche.objects.patient import Patience, PatientStore, WaitedInVain
 from tests.objects.contract import ObjectsContract
@@ -58,6 +58,19 @@ def test_a_wait_has_an_end_after_which_no_journal_tries_again() -> None:
         Patience(0.1, nobody).wait_for(failing.call)
     assert failing.calls == 2
     assert not issubclass(WaitedInVain, Unavailable)
+
+
+def test_a_database_that_is_away_is_not_the_object_store() -> None:
+    """An import that waited for it until its time was over was undone."""
+    calls, lost = [], RecordsUnavailable(reason="lost")
+
+    def call() -> None:
+        calls.append("a call")
+        raise lost
+
+    with pytest.raises(RecordsUnavailable):
+        Patience(0, nobody).wait_for(call)
+    assert calls == ["a call"]
 
 
 def test_what_is_asked_may_end_the_wait() -> None:

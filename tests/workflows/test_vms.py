@@ -8,12 +8,14 @@ import pytest
 from souche.app import images, launches, vm_transitions, vms
 from souche.compute.base import PowerState
 from souche.db import vm_stops
+from souche.errors import RecordsUnavailable
 from souche.model import stop_reasons
 from souche.model.disks import DiskSource, GuestHold
 from souche.model.query import Condition, Query
 from souche.states import LinkState, VmState, VolumeState
 from souche.storage.base import LiveDisks
-from souche.workflows import engine
+from souche.workflows import engine, guests
+from souche.workflows.parts import Parts
 from tests.support.resources import read_image, read_volume
 from tests.workflows.journals import Twice
 from tests.workflows.world import Cast, World
@@ -136,6 +138,29 @@ class Agent:
 
     def switch_disks(self, vm_id: str, sources: Mapping[str, DiskSource]) -> GuestHold:
         return self._live.switch_disks(vm_id, sources)._replace(quiesced=True)
+
+
+def test_a_vm_is_started_after_its_image_when_the_database_is_back(
+    scene: tuple[World, Cast], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was left `stopped`, as if it would not start."""
+    world, cast = scene
+    vm_id = cast.running.vm_id
+    wanted = images.FromVm(images.ImageSettings("at rest"), vm_id, no_reboot=False)
+    images.create_from_vm(world.region, cast.alice, wanted)
+    power_on, lost = guests.power_on, iter([RecordsUnavailable(reason="lost")])
+
+    def losing(parts: Parts, vm_id: str) -> None:
+        for error in lost:
+            raise error
+        power_on(parts, vm_id)
+
+    monkeypatch.setattr(guests, "power_on", losing)
+    world.run(world.the_operation(), Twice("no step"))
+    assert list(lost) == []
+    vm = world.vm(vm_id)
+    assert (vm.state, vm.state_reason) == (VmState.RUNNING, "")
+    assert world.hypervisor.power_states()[vm_id] == PowerState.RUNNING
 
 
 @pytest.mark.parametrize("how", ["crash-consistent", "quiesced", "at-rest"])

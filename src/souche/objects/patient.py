@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from souche.errors import SystemFailure, Unavailable
+from souche.errors import RecordsUnavailable, SystemFailure, Unavailable
 from souche.formats.extents import Bytes
 from souche.objects.base import NoSuchUpload, ObjectStore, Part, Upload
 
@@ -36,6 +36,7 @@ class Patience:
         """Make a call until it no longer raises Unavailable.
 
         Raises:
+            RecordsUnavailable: at once.
             WaitedInVain: it still does when the time is over; not Unavailable, as it has been tried again enough.
         """
         return self.retried(lambda _again: call())
@@ -46,6 +47,8 @@ class Patience:
         while True:
             try:
                 return call(again)
+            except RecordsUnavailable:
+                raise  # not the object store: workflows wait for the database without end
             except Unavailable as error:
                 waited = time.monotonic() - began
                 if waited >= self.seconds:

@@ -19,7 +19,7 @@ from typing import Final, Literal, TypeVar
 
 from souche.db import images, snapshots, tags
 from souche.db.transactions import Transaction
-from souche.errors import SystemFailure
+from souche.errors import RecordsUnavailable, SystemFailure
 from souche.model import stop_reasons
 from souche.model.images import Consistency
 from souche.model.operations import Operation, Params
@@ -115,6 +115,8 @@ def _start(parts: Parts, operation: Operation[CreateImage]) -> None:
     vm_id = operation.params.vm_id
     try:
         guests.power_on(parts, vm_id)
+    except RecordsUnavailable:
+        raise  # says nothing of the VM: the step waits for the database
     except SystemFailure as error:
         _settle_vm(parts, vm_id, VmState.STOPPED, stop_reasons.failed(reason_of(error)))
     else:
