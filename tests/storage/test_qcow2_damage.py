@@ -152,6 +152,35 @@ def test_what_a_damaged_file_of_a_volume_stands_on_is_kept_until_the_volume_goes
     assert not layer.exists()
 
 
+@pytest.mark.parametrize("damage", [Path.unlink, spoil_header])
+def test_what_a_guest_writes_to_below_a_damaged_overlay_is_kept(
+    bench: Qcow2Bench, disks: Path, damage: Callable[[Path], object]
+) -> None:
+    """The capture that made the overlay was interrupted: the guest has never switched to it, and the file that it
+    writes to has no record."""
+    guest = LostGuest({A: bench.store.volume_source(A)})
+    written = (disks / "volumes" / A).resolve()
+    with pytest.raises(Unavailable):
+        bench.store.capture([Capture(A, U)], vm_id=VM, live=guest)
+    bench.store.delete_volume(C)  # settles what was interrupted
+    overlay = (disks / "volumes" / A).resolve()
+    assert overlay != written
+    whole = overlay.read_bytes()
+    damage(overlay)
+    for _ in range(2):
+        bench.store.collect()
+    assert written.exists()
+    assert not (disks / "records" / written.name).exists()
+    assert guest.open is not None
+    bench.write(A, guest.open[A], 0, b"between")
+    overlay.write_bytes(whole)
+    assert read(bench, A).startswith(b"between")
+    damage(overlay)
+    bench.store.delete_volume(A)
+    bench.store.collect()
+    assert not written.exists()
+
+
 def test_layer_that_stands_on_itself_ends_no_collection(bench: Qcow2Bench, layer: Path) -> None:
     name, patched = layer.name.encode(), bytearray(layer.read_bytes())
     offset = 0x200

@@ -20,7 +20,8 @@ chain, name by name, still finds them.
 
 A layer that is missing or damaged is logged, and its chain is left as it is: what is known of it stays, all other
 chains are collected and shortened. The file that a volume writes to has no record: when it is missing or damaged, what
-it stood on is not known. Then unnamed layers that have been frozen stay, as one of them may be below it.
+it stood on is not known. Then unnamed layers that have been frozen stay, as one of them may be below it, and so do all
+files that were made for that volume: after an interrupted capture its guest may write to one that has no record.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -65,14 +66,27 @@ def _remove_unnamed(directory: Directory, journal: Journal) -> None:
     journal.sweep()
     chains = _all_chains(directory, journal)
     named = {layer for chain in chains for layer in chain.layers}
-    if any(chain.is_lost for chain in chains):
-        named |= directory.records.names()
+    if lost := [chain.layers[-1] for chain in chains if chain.is_lost]:
+        named |= directory.records.names() | _made_beside(directory, lost)
     if journal.is_readable():
         for path in directory.layers.iterdir():
             if path.name not in named:
                 remove(path)
         directory.records.sweep(named)
     _seal_older(directory, journal, chains)
+
+
+def _made_beside(directory: Directory, lost: Collection[str]) -> set[str]:
+    """The files that were made for the volumes of these layers, by the volume ids that their names begin with, and what
+    they stand on."""
+    volume_ids = {_volume_id(layer) for layer in lost}
+    made = [path.name for path in directory.layers.iterdir() if _volume_id(path.name) in volume_ids]
+    chains = Chains(directory, made)
+    return {layer for name in made for layer in chains.chain(name).layers}
+
+
+def _volume_id(layer: str) -> str:
+    return layer.partition(".")[0]
 
 
 def _seal_older(directory: Directory, journal: Journal, chains: Sequence[Chain]) -> None:
