@@ -1,8 +1,11 @@
 """What is PostgreSQL's alone: which servers are refused, and what its errors mean."""
 
+import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +166,55 @@ def test_a_connection_that_ends_under_a_transaction_is_unavailable(
         write()
     with store.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM facts").scalar() == 0
+
+
+@contextmanager
+def by_tcp(path: Path) -> Iterator[int]:
+    """A port of this machine that leads to a Unix socket."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_relay, args=[listener, path])
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(20)
+
+
+def _relay(listener: socket.socket, path: Path) -> None:
+    with suppress(OSError), ExitStack() as ends:
+        while True:
+            near = ends.enter_context(listener.accept()[0])
+            far = ends.enter_context(socket.socket(socket.AF_UNIX))
+            far.connect(str(path))
+            for way in ((near, far), (far, near)):
+                threading.Thread(target=_copy, args=way, daemon=True).start()
+
+
+def _copy(one: socket.socket, other: socket.socket) -> None:
+    with suppress(OSError):
+        while data := one.recv(65536):
+            other.sendall(data)
+        other.shutdown(socket.SHUT_WR)
+
+
+def test_a_host_that_falls_silent_is_given_up_before_a_writer_would_be(databases: Databases) -> None:
+    """The system's own bounds are of hours for an answer, and of a quarter of one for what is sent."""
+    options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+    with by_tcp(databases.server.folder / ".s.PGSQL.5432") as port:
+        database = PostgreSql(f"postgresql://postgres@127.0.0.1:{port}/postgres")
+        for transaction in (database.begin(), database.read()):
+            with transaction as connection:
+                own = connection.connection.driver_connection
+                assert isinstance(own, psycopg.Connection)
+                with socket.socket(fileno=os.dup(own.fileno())) as near:
+                    idle, interval, count, unsent_ms = (
+                        near.getsockopt(socket.IPPROTO_TCP, option) for option in options
+                    )
+                    assert near.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert idle + interval * count < postgresql.LOCK_SECONDS
+            assert 0 < unsent_ms / 1000 < postgresql.LOCK_SECONDS
+        database.close()
 
 
 def end_connections(databases: Databases) -> None:

@@ -54,6 +54,15 @@ LISTEN_SECONDS: Final = 1.0  # until the thread that listens looks whether it is
 LOCK_SECONDS: Final = 30
 IDLE_SECONDS: Final = 10
 CONNECT_SECONDS: Final = 10
+# A host that falls silent is given up before a writer would be (LOCK_SECONDS), whether an answer is waited for
+# (keepalives) or what was sent is not acknowledged (tcp_user_timeout, in milliseconds):
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+SILENCE: Final = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
 CONNECTIONS_KEPT: Final = 8  # of writers, and of readers
 UNLIMITED: Final = -1  # threads are what limits the connections in use
 
@@ -297,7 +306,7 @@ class PostgreSql:
 def _engine(url: sa.URL, isolation_level: Any) -> sa.Engine:
     engine = sa.create_engine(
         url,
-        connect_args={"connect_timeout": CONNECT_SECONDS},
+        connect_args={"connect_timeout": CONNECT_SECONDS, **SILENCE},
         isolation_level=isolation_level,
         pool_size=CONNECTIONS_KEPT,
         max_overflow=UNLIMITED,
