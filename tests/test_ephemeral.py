@@ -20,7 +20,7 @@ home = Path(sys.argv[1])
 supervise(home)
 {first}
 (home / "served").write_text(str(os.getpid()))
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+signal.signal(signal.SIGTERM, lambda *_: os._exit(7))  # as the server: an interpreter's end would lift the handler
 print("ready", flush=True)
 signal.pause()
 """
