@@ -10,10 +10,12 @@ import pytest
 
 from souche.api import actions, cached_pages
 from souche.api import answers as api_answers
-from souche.api.answers import CACHED, ON_EVENT_LOOP, fits_event_loop
+from souche.api.answers import CACHED, ON_EVENT_LOOP, Answers, fits_event_loop
 from souche.api.dispatch import SHORT_BODY, Call
+from souche.api.json_cache import JsonCache
 from souche.app import vms
 from souche.app.region import Region
+from souche.cache import OVERHEAD_BYTES, CommitCache
 from souche.db import images
 from souche.db.engines import sqlite
 from souche.errors import OutOfTime
@@ -63,6 +65,18 @@ def test_another_question_account_or_state_of_things_has_its_own_answer(
     assert again(region, None, "ReadVolumes") is None
     Client(region, bob)("CreateVolume", Size=1, SubregionName=region.subregion_name)
     assert again(region, alice, "ReadVolumes") is None
+
+
+def test_what_python_takes_for_a_short_answer_counts_too(region: Region, alice: Principal) -> None:
+    """Answers of some bytes each took far more than the cache may."""
+    action, kept = actions.outscale_action("ReadVolumes"), JsonCache(region.store.change_mark)
+    kept.answers = CommitCache(region.store.change_mark, most_bytes=10 * OVERHEAD_BYTES)
+    answers = Answers(region, kept)
+    answers.answer(action, alice, b"{}", "first")  # may have made the default security group
+    bodies = [json.dumps({"ResultsPerPage": number}).encode() for number in range(1, 31)]
+    for body in bodies:
+        answers.answer(action, alice, body, "first")
+    assert 0 < sum(answers.cached(action, alice, body, "second") is not None for body in bodies) < 10
 
 
 def test_what_depends_on_more_than_the_database_is_never_given_again(

@@ -9,6 +9,7 @@ import msgspec
 from souche.api.dispatch import SHORT_BODY, Action, dispatch
 from souche.api.json_cache import JsonCache
 from souche.app.region import Region
+from souche.cache import OVERHEAD_BYTES
 from souche.errors import OutOfTime
 from souche.model.accounts import Principal
 
@@ -94,7 +95,7 @@ class Answers:
         del answer["ResponseContext"]
         text = encoded(answer)
         key = (action.name, principal.account_id, body)
-        self.cache.answers.put(key, text, mark, len(body) + len(text))
+        self.cache.answers.put(key, text, mark, len(body) + len(text) + OVERHEAD_BYTES)
         return _with_context(text, request_id)
 
 
