@@ -1,5 +1,6 @@
 """Finds pages: the one engine that runs queries. Statements are compiled once, and chosen by counting rows."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -22,9 +23,11 @@ from souche.model.query import Condition, PageRow, Query, Value
 
 Row = TypeVar("Row")
 
-# Compiled statements that are kept: how many, and with how many parameters at most.
+# Compiled statements that a finder keeps: how many, with how many parameters each, and with how many together. A
+# parameter takes some 400 bytes.
 STATEMENTS_KEPT: Final = 256
-PARAMETERS_KEPT: Final = 1024
+MOST_PARAMETERS: Final = 1024
+PARAMETERS_KEPT: Final = 16 * 1024
 
 # A condition that fewer rows satisfy is rare. Its rows are looked up by its index, in some milliseconds at most. For a
 # common one the caller's rows are read in their order: a page of those that satisfy it is found soon.
@@ -55,6 +58,8 @@ class Finder:
         self._scopes = scopes
         self._rare_rows = rare_rows
         self._prepared: dict[object, Prepared] = {}
+        self._parameters = 0
+        self._keeping = threading.Lock()
 
     def find(
         self, transaction: Reader | sa.Connection, query: Query, **parameters: object
@@ -115,11 +120,14 @@ class Finder:
         return found
 
     def _keep(self, shape: object, statement: Prepared, parameters: int) -> None:
-        if parameters > PARAMETERS_KEPT:
+        if parameters > MOST_PARAMETERS:
             return
-        if len(self._prepared) >= STATEMENTS_KEPT:
-            self._prepared.clear()
-        self._prepared[shape] = statement
+        with self._keeping:
+            if len(self._prepared) >= STATEMENTS_KEPT or self._parameters + parameters > PARAMETERS_KEPT:
+                self._prepared.clear()
+                self._parameters = 0
+            self._prepared[shape] = statement
+            self._parameters += parameters
 
 
 def _page(rows: Sequence[Row], query: Query) -> tuple[Sequence[Row], bool]:
