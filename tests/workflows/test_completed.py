@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from souche.app import images, snapshots
+from souche.compute.base import PowerState
+from souche.compute.simulated import SimulatedHypervisor
 from souche.db import images as image_records
 from souche.db import snapshots as snapshot_records
 from souche.model.images import Image
 from souche.model.operations import Operation
 from souche.model.snapshots import Snapshot
-from souche.states import ImageState, SnapshotState
+from souche.states import ImageState, SnapshotState, VmState
 from souche.workflows import engine
 from souche.workflows.catalogue import CATALOGUE
 from tests.workflows.scenarios import SCENARIOS
@@ -85,6 +87,32 @@ def test_a_snapshot_stays_that_the_image_and_another_one_are_deleted_beside(
     assert world.disks.store.inventory().snapshot_ids >= set(kept)
     left = {each.snapshot_id: each.state for each in made_for(world, operation.subject_id)}
     assert left == dict.fromkeys(kept, SnapshotState.COMPLETED)
+
+
+def test_a_vm_stays_up_whose_image_is_deleted_with_all_snapshots(
+    world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was shut down, and the image made, a second time, which failed."""
+    images.create_from_vm(
+        world.region,
+        cast.alice,
+        images.FromVm(images.ImageSettings("at rest"), cast.running.vm_id, no_reboot=False),
+    )
+    operation = world.the_operation()
+    done = engine.step_names(CATALOGUE[operation.workflow]).index("start") + 1
+    with pytest.raises(CutOff):
+        world.run(operation, Cutting(2 * done))
+    made = [each.snapshot_id for each in made_for(world, operation.subject_id)]
+    images.delete(world.region, cast.alice, operation.subject_id)
+    for snapshot_id in made:
+        snapshots.delete(world.region, cast.alice, snapshot_id)
+    run_others(world, operation)
+    assert made_for(world, operation.subject_id) == []
+    monkeypatch.setattr(SimulatedHypervisor, "shut_down", lambda *_: pytest.fail("the VM is shut down"))
+    world.run(operation)
+    assert world.outstanding() == []
+    assert world.vm(cast.running.vm_id).state == VmState.RUNNING
+    assert world.hypervisor.power_states()[cast.running.vm_id] == PowerState.RUNNING
 
 
 def test_a_clean_image_outlives_its_source(world: World, cast: Cast) -> None:

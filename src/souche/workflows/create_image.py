@@ -53,10 +53,13 @@ def unless_complete(do: Action[P]) -> Action[P]:
 
 
 def _is_complete(parts: Parts, image_id: str) -> bool:
-    """Whether `set_complete` was done. The image may be deleted since, and so may some of the snapshots."""
+    """Whether `set_complete` was done. The image may be deleted since, and so may some of the snapshots, or all: until
+    then an image has its record, or snapshots that are being deleted."""
     with parts.store.read() as connection:
         image = images.get(connection, image_id)
         made = snapshots.of_image_creation(connection, image_id)
+    if image is None and not made:
+        return True
     return (image is not None and image.state == ImageState.AVAILABLE) or any(
         snapshot.state == SnapshotState.COMPLETED for snapshot in made
     )
