@@ -319,8 +319,9 @@ def test_a_layer_with_other_bytes_is_backed_up_as_the_repository_has_it(
     assert bytes_of(bench, VOLUME) == padded(b"second")
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.EUCLEAN, errno.EBADMSG])
 def test_a_layer_that_the_medium_cannot_read_keeps_nothing_else_from_the_backup(
-    region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     repository = FolderRepository(tmp_path / "backups")
     layer = (region.home / "disks" / "snapshots" / SNAPSHOT).resolve()
@@ -328,7 +329,7 @@ def test_a_layer_that_the_medium_cannot_read_keeps_nothing_else_from_the_backup(
 
     def failing(path: Path) -> Stored:
         if path.stat().st_ino == damaged:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
+            raise OSError(number, os.strerror(number))
         return hash_file(path)
 
     monkeypatch.setattr("souche.backup.make.hash_file", failing)

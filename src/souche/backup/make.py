@@ -41,6 +41,10 @@ ROUNDS: Final = 5
 HOME_FILES: Final = ("vault.key", "signing.key", "guests/*/uefi-variables.fd")
 """of the home, beside the records and the disks"""
 
+UNREADABLE_ERRORS: Final = frozenset({errno.EIO, errno.EUCLEAN, errno.EBADMSG})
+"""of a medium. File systems report their own corrupted structures as EUCLEAN, a wrong checksum of one as EBADMSG (XFS,
+ext4: EFSCORRUPTED, EFSBADCRC)"""
+
 Tell: TypeAlias = Callable[[str, int, int | None], None]
 """Told what is being done, and the bytes done and in all (None: not known yet)."""
 
@@ -219,7 +223,7 @@ class _Writer:
             try:
                 stored = hash_file(held.path)
             except OSError as error:
-                if error.errno != errno.EIO:
+                if error.errno not in UNREADABLE_ERRORS:
                     raise
                 return None
             if made is None or stored == made:
