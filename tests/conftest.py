@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from xdist.scheduler import LoadScopeScheduling
 
 from souche.recipes import debian
@@ -98,6 +99,35 @@ def no_object_store() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOUCHE_OOS_LISTEN", "")
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_cached_loggers() -> Iterator[None]:
+    """No logger keeps the level and the stream that a command gave it in this process for the tests after that."""
+    configure = structlog.configure
+
+    def uncached(**given: Any) -> None:
+        configure(**{**given, "cache_logger_on_first_use": False})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", uncached)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def log_of_module_as_before() -> Iterator[None]:
+    """The log is configured after a module as it was before, whatever its fixtures did."""
+    configured = structlog.get_config()
+    yield
+    structlog.configure(**configured)
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """The log is configured after a test as it was before."""
+    configured = structlog.get_config()
+    yield
+    structlog.configure(**configured)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from typer.testing import CliRunner, Result
 
 from souche.cli import commands
@@ -62,13 +61,5 @@ class Souche:
 
 
 @pytest.fixture
-def souche(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Souche]:
-    configured, configure = structlog.get_config(), structlog.configure
-
-    def uncached(**given: Any) -> None:
-        """As it is, but that no logger keeps the command's standard error for the tests after this one."""
-        configure(**{**given, "cache_logger_on_first_use": False})
-
-    monkeypatch.setattr(structlog, "configure", uncached)
-    yield Souche(tmp_path / "home")
-    structlog.configure(**configured)  # a command's log goes to its own standard error, which is closed now
+def souche(tmp_path: Path) -> Souche:
+    return Souche(tmp_path / "home")
