@@ -6,7 +6,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from tests.workflows.world import Cast, World, original
+from tests.workflows.world import Cast, Original, World, original
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +32,23 @@ def scene(tmp_path: Path) -> Iterator[tuple[World, Cast]]:
     world = made.copy(tmp_path / "world")
     yield world, made.cast
     world.close()
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Original:
+    """What `world` is copied from, with disks in memory."""
+    return original(tmp_path_factory.mktemp("original") / "world", "memory")
+
+
+@pytest.fixture
+def world(origin: Original, tmp_path: Path) -> Iterator[World]:
+    """A world of its own, made once for each module and copied for each test."""
+    world = origin.copy(tmp_path / "world")
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def cast(origin: Original) -> Cast:
+    """Who is in `world`."""
+    return origin.cast

@@ -1,9 +1,7 @@
 """An image that is complete stays so, whatever its workflow meets when it begins again: its journal may be lost before
 the operation is erased. By then what the image was made of may be deleted, and so may one of its snapshots."""
 
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -20,26 +18,9 @@ from souche.workflows import engine
 from souche.workflows.catalogue import CATALOGUE
 from tests.workflows.scenarios import SCENARIOS
 from tests.workflows.test_anew import CutOff, Cutting
-from tests.workflows.world import Cast, Original, World, original
+from tests.workflows.world import Cast, World
 
 REQUESTS = {scenario.name: scenario.request for scenario in SCENARIOS}
-
-
-@pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Original:
-    return original(tmp_path_factory.mktemp("originals") / "memory", "memory")
-
-
-@pytest.fixture
-def world(origin: Original, tmp_path: Path) -> Iterator[World]:
-    world = origin.copy(tmp_path / "world")
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def cast(origin: Original) -> Cast:
-    return origin.cast
 
 
 def cut_after_complete(world: World, cast: Cast, name: str, more_steps: int = 0) -> Operation:

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,26 +31,9 @@ from tests.support.bucket import bucket as web_server
 from tests.support.folder_oos import FolderOos, FolderStore
 from tests.support.region import ManualClock, make_account
 from tests.support.resources import make_image, read_image
-from tests.workflows.world import Cast, Original, World, original
+from tests.workflows.world import Cast, World
 
 TARGET = Target("qcow2", "exports", "there")
-
-
-@pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Original:
-    return original(tmp_path_factory.mktemp("original") / "world", "memory")
-
-
-@pytest.fixture
-def world(origin: Original, tmp_path: Path) -> Iterator[World]:
-    world = origin.copy(tmp_path / "world")
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def cast(origin: Original) -> Cast:
-    return origin.cast
 
 
 def with_buckets(world: World, **changes: Any) -> World:

@@ -1,35 +1,13 @@
 """What a process counts of the operations that it does."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from souche.app import export_tasks, images, snapshots
 from souche.app.export_tasks import Target
 from souche.model.tally import Outcome
 from souche.states import ExportState
 from tests.workflows.scenarios import SCENARIOS
-from tests.workflows.world import Cast, Original, World, original
+from tests.workflows.world import Cast, World
 
 TARGET = Target("qcow2", "exports", "there")
-
-
-@pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Original:
-    return original(tmp_path_factory.mktemp("original") / "world", "memory")
-
-
-@pytest.fixture
-def world(origin: Original, tmp_path: Path) -> Iterator[World]:
-    world = origin.copy(tmp_path / "world")
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def cast(origin: Original) -> Cast:
-    return origin.cast
 
 
 def request(workflow: str, world: World, cast: Cast) -> None:

@@ -103,8 +103,8 @@ def _written_layer(directory: Directory, current: str, source: DiskSource) -> st
 def _switch(
     directory: Directory, entry: Entry, vm_id: str | None, live: LiveDisks | None, moves: Sequence[Move]
 ) -> GuestHold | None:
-    """A guest that died in the switch may have written to the overlays before: the entry then stays, and whoever comes
-    next settles it as after a crash.
+    """A guest that died in the switch may have written to the overlays before: the entry then stays, and the next
+    user of the store settles it as after a crash.
 
     Raises:
         StorageFailed: there is no snapshot. Unavailable.
