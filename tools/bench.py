@@ -3,10 +3,9 @@
 For 1 GiB and for 8 GiB of data: CreateImage of a running VM (request to `available`) and a launch (CreateVms to
 `running`), each against a full `qemu-img convert` copy of the same disk. Guests run real QEMU on real disks; their
 disks hold random bytes and no system, which changes nothing for either.
-
-    python -m tools.bench [GIB ...]
 """
 
+import argparse
 import secrets
 import statistics
 import sys
@@ -36,8 +35,10 @@ ROW = "{:<34}{:>8}{:>12}{:>12}{:>10}"
 
 def main() -> int:
     """Measure every size, and print a row for each."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
+    parser.add_argument("gib", nargs="*", type=int, default=list(SIZES_GIB), help="GiB of data (1 and 8)")
+    sizes: list[int] = parser.parse_args().gib
     logs.configure("error")
-    sizes = [int(size) for size in sys.argv[1:]] or list(SIZES_GIB)
     print(ROW.format("", "data", "Souche", "full copy", "ratio"))
     # /var/tmp: a folder that QEMU's user can pass through, on a disk.
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="souche-bench-") as folder:

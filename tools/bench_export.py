@@ -7,10 +7,9 @@ compared with the disk by qemu-img, and comes back: CreateSnapshot from its URL,
 `qemu-img convert`, and against downloading, unpacking and writing alone. The object store is the embedded one in all
 of them. The server's peak memory is that of its process; CPU times are also those of its programs, SeaweedFS and
 qemu-nbd.
-
-    python -m tools.bench_export [GIB ...]
 """
 
+import argparse
 import json
 import os
 import secrets
@@ -57,8 +56,10 @@ ROW: Final = "{:<44}{:>8}{:>12}{:>12}{:>10}"
 
 def main() -> int:
     """Measure every size, and print a row for each."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bench_export", description=__doc__)
+    parser.add_argument("gib", nargs="*", type=int, default=list(SIZES_GIB), help="GiB of data (1 and 4)")
+    sizes: list[int] = parser.parse_args().gib
     logs.configure("error")
-    sizes = [int(size) for size in sys.argv[1:]] or list(SIZES_GIB)
     print(ROW.format("", "data", "seconds", "MiB/s", "ratio"))
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="souche-bench-") as folder:
         Path(folder).chmod(0o711)

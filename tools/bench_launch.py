@@ -6,10 +6,9 @@ VM takes than in the baseline. CPU seconds are those of the server and of the pr
 
 Then, on the real hypervisor, the firewalls of 60 guests that are defined and off, changed by one rule, against those of
 one guest.
-
-    python -m tools.bench_launch
 """
 
+import argparse
 import os
 import statistics
 import sys
@@ -59,6 +58,7 @@ class Server:
 
 def main() -> int:
     """Measure, and print a row for each figure."""
+    argparse.ArgumentParser(prog="python -m tools.bench_launch", description=__doc__).parse_args()
     logs.configure("error")
     print(ROW.format("", "VMs", "seconds", "ms per VM", "ratio"))
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="souche-bench-") as folder:

@@ -2,10 +2,9 @@
 
 The guest reads its disk all the time, and tells every wait of a millisecond or more (`pause_sector`); there is no agent
 in it, so that nothing is frozen. The same is looked at for as long without a capture: the machine's own hitches.
-
-    python -m tools.bench_pause
 """
 
+import argparse
 import statistics
 import sys
 import tempfile
@@ -33,6 +32,7 @@ ROW: Final = "{:<52}{:>12}{:>12}{:>12}"
 
 def main() -> int:
     """Capture so many times, and print a row with the guest's longest wait of each."""
+    argparse.ArgumentParser(prog="python -m tools.bench_pause", description=__doc__).parse_args()
     logs.configure("error")
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="souche-bench-") as folder:
         Path(folder).chmod(0o711)  # QEMU's user passes through

@@ -1,8 +1,6 @@
-"""What the report of one disk costs: seconds, seconds of CPU, and memory of the process that reads it (docs/trust.md).
+"""What a report of a disk costs: seconds, seconds of CPU, memory of the process that reads it (docs/trust.md)."""
 
-python -m tools.bench_report [DISK]     # a qcow2 file; default: a Debian 12 is built
-"""
-
+import argparse
 import json
 import resource
 import sys
@@ -58,12 +56,16 @@ def _measure_here(uri: str) -> Cost:
 
 def main() -> int:
     """Measure, and print the best and the worst of each."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bench_report", description=__doc__)
+    parser.add_argument("disk", nargs="?", type=Path, help="a qcow2 file (a Debian 12, which is built)")
+    parser.add_argument("--uri", help=argparse.SUPPRESS)  # a child that measures one report
+    given = parser.parse_args()
     logs.configure("error")
-    if sys.argv[1:2] == ["--uri"]:
-        print(json.dumps(asdict(_measure_here(sys.argv[2]))))
+    if given.uri:
+        print(json.dumps(asdict(_measure_here(given.uri))))
         return 0
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="souche-bench-") as folder:
-        disk = Path(sys.argv[1]) if sys.argv[1:] else _built(Path(folder))
+        disk = given.disk or _built(Path(folder))
         place = Path(folder) / "nbd"
         place.mkdir()
         with nbd.serve(disk, "qcow2", place) as uri:

@@ -61,7 +61,9 @@ def supervise(home: Path) -> None:
         if signal.getsignal(number) != signal.SIG_IGN:  # as SIGHUP under nohup
             signal.signal(number, pass_on)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-    os.waitid(os.P_PID, server, os.WEXITED | os.WNOWAIT)  # its id stays its own while a signal may still be passed on
+    os.waitid(
+        os.P_PID, server, os.WEXITED | os.WNOWAIT
+    )  # its id stays its own while a signal may still be passed on
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # nothing to pass on to, and the home is to go
     _pid, status = os.waitpid(server, 0)
