@@ -91,7 +91,7 @@ def settings(tmp_path: Path, **given: object) -> config.Settings:
 def test_an_empty_setting_turns_it_off(tmp_path: Path) -> None:
     assert auditing.open_audit(settings(tmp_path, audit_log="")) is None
     assert list(tmp_path.iterdir()) == []
-    Home(tmp_path).tell({"AuditLog": ""})
+    Home(tmp_path).record_facts({"AuditLog": ""})
     assert auditing.open_told(Home(tmp_path)) is None
 
 

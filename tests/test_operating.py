@@ -212,7 +212,7 @@ def test_without_a_server_the_command_works_by_itself(tmp_path: Path) -> None:
 def test_a_server_of_an_earlier_version_has_no_socket_and_is_left_alone(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     souche("account", "create", "alice", "--home", home.path)
-    home.tell({"ProcessId": os.getpid()})
+    home.record_facts({"ProcessId": os.getpid()})
     with home.serve():
         refused = souche("account", "list", "--home", home.path)
     assert refused.returncode == 1
@@ -225,7 +225,7 @@ def test_beside_a_server_that_ends_the_command_works_by_itself(tmp_path: Path) -
     """Its socket is closed first, and the last requests have some seconds then."""
     home = Home(tmp_path / "home")
     souche("account", "create", "alice", "--home", home.path)
-    home.tell({"ProcessId": os.getpid(), "Operator": str(home.operator)})
+    home.record_facts({"ProcessId": os.getpid(), "Operator": str(home.operator)})
     with home.serve():
         listed = souche("account", "list", "--home", home.path)
     assert (listed.returncode, listed.stderr) == (0, "")

@@ -187,7 +187,7 @@ def test_a_copy_of_a_home_is_not_served_beside_it(home: Home, url: str, tmp_path
 
 
 def test_what_needs_a_file_is_refused(home: Home, tmp_path: Path) -> None:
-    home.tell({"Compute": "simulated"})
+    home.record_facts({"Compute": "simulated"})
     before = {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()}
     with pytest.raises(NotOnPostgreSql, match="pg_dump"):
         Backups().make(home.path, BackupPlace(str(tmp_path / "backups")), lambda *_: None)

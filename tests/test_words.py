@@ -160,5 +160,5 @@ def test_a_reason_on_record_is_shown_in_the_words_of_each_door() -> None:
 def test_what_a_failure_tells_is_in_the_words_of_the_door() -> None:
     error = StorageFailed(reason="no")
     error.__cause__ = StorageFailed(reason=Phrase("{word[image_id]}"))
-    assert error.told(API) == "The volume store failed: The volume store failed: ImageId"
+    assert error.public_message(API) == "The volume store failed: The volume store failed: ImageId"
     assert str(IncompatibleParameters(reason=Phrase("{a}", a=Term.VM_IDS))).endswith("VM IDs")

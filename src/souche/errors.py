@@ -49,7 +49,7 @@ class SoucheError(Exception):
         """The whole message, in the words of a door."""
         return words.format(self.template, self.fields)
 
-    def told(self, words: Words = PLAIN) -> str:
+    def public_message(self, words: Words = PLAIN) -> str:
         """What a user is told. The message itself is for the log."""
         return self.worded(words)
 
@@ -101,14 +101,14 @@ class QuotaExceeded(UserError):
 class SystemFailure(SoucheError):
     """Something that Souche relies on failed."""
 
-    def told(self, words: Words = PLAIN) -> str:
+    def public_message(self, words: Words = PLAIN) -> str:
         """What failed, without what a program said, and without a path of the host: a message with one is cut before
         its reason, and goes on with the cause, as far as that may be told."""
         cause, headline = self.__cause__, words.format(self.template.partition(FROM_OUTSIDE)[0], self.fields)
         if HOST_PATH.search(headline):
             return SystemFailure.template
         if isinstance(cause, SystemFailure):
-            return f"{headline}: {cause.told(words)}"
+            return f"{headline}: {cause.public_message(words)}"
         if isinstance(cause, OSError) and cause.strerror:
             return f"{headline}: {cause.strerror}"
         return headline if HOST_PATH.search(str(self)) else self.worded(words)
@@ -121,7 +121,7 @@ class ProgramMissing(SystemFailure):
 class ProgramFailed(SystemFailure):
     """'{program}' ended with status {status}: {stderr}"""
 
-    def told(self, words: Words = PLAIN) -> str:  # noqa: ARG002
+    def public_message(self, words: Words = PLAIN) -> str:  # noqa: ARG002
         return f"'{PurePath(str(self.fields['program'])).name}' failed"
 
 
@@ -144,7 +144,7 @@ class StorageFailed(SystemFailure):
 class DiskDamaged(StorageFailed):
     """The disk of {resource_id} is damaged: {reason}"""
 
-    def told(self, words: Words = PLAIN) -> str:  # noqa: ARG002
+    def public_message(self, words: Words = PLAIN) -> str:  # noqa: ARG002
         """Names of layers have ids of others' resources in them."""
         return f"The disk of {self.fields['resource_id']} is damaged."
 

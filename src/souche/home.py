@@ -266,12 +266,12 @@ class Home:
         except HomeInUse:
             return True
 
-    def tell(self, facts: Facts) -> None:
+    def record_facts(self, facts: Facts) -> None:
         """Say where the region is served, for `read`."""
         write_whole(self.serving, json.dumps(facts, indent=2) + "\n", PRIVATE)
 
     def read(self) -> dict[str, Fact]:
-        """What `tell` said last; the process may have ended since.
+        """What `record_facts` said last; the process may have ended since.
 
         Raises:
             NotServed: nothing was ever said. ServingDamaged.
@@ -284,8 +284,8 @@ class Home:
             raise ServingDamaged(file=self.serving) from error
         return facts
 
-    def told(self) -> dict[str, Fact]:
-        """What `tell` said last; nothing, if it never did, or if that cannot be read."""
+    def server_facts(self) -> dict[str, Fact]:
+        """What `record_facts` said last; nothing, if it never did, or if that cannot be read."""
         try:
             return self.read()
         except (NotServed, ServingDamaged):

@@ -19,7 +19,7 @@ def told(souche: Souche) -> Souche:
     """A region whose server has told where it is."""
     home = Home(souche.home)
     home.make()
-    home.tell(FACTS)
+    home.record_facts(FACTS)
     return souche
 
 
@@ -82,7 +82,7 @@ def api() -> Iterator[str]:
 def test_a_region_that_answers_is_not_waited_for(souche: Souche, api: str) -> None:
     home = Home(souche.home)
     home.make()
-    home.tell({"Api": api, "ProcessId": os.getpid()})
+    home.record_facts({"Api": api, "ProcessId": os.getpid()})
     assert souche.run("wait") == ""
 
 
@@ -99,7 +99,7 @@ def test_one_that_does_not_in_time_is_status_1(
 ) -> None:
     home = Home(souche.home)
     home.make()
-    home.tell(facts)
+    home.record_facts(facts)
     assert said in souche.refusal("wait", "--timeout=0.2")
 
 

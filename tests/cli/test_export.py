@@ -47,7 +47,7 @@ def test_the_help_of_exports_shows_every_way(souche: Souche) -> None:
 def test_an_external_object_store_gets_its_buckets_by_exports(souche: Souche) -> None:
     (alice,) = souche("account", "create", "alice")
     souche("account", "create", "bob")
-    Home(souche.home).tell({"Oos": "https://oos.example.org", "OosListen": None})
+    Home(souche.home).record_facts({"Oos": "https://oos.example.org", "OosListen": None})
     (made,) = souche("bucket", "create", "exports", "--account", "alice")
     assert made == {"Bucket": "exports", "AccountId": alice["AccountId"]}
     assert "another account" in souche.refusal("bucket", "create", "exports", "--account", "bob")

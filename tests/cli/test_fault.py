@@ -13,7 +13,7 @@ def allowing(souche: Souche) -> Souche:
     """A region that was served with --allow-faults."""
     home = Home(souche.home)
     home.make()
-    home.tell({"AllowFaults": 1})
+    home.record_facts({"AllowFaults": 1})
     return souche
 
 
@@ -65,7 +65,7 @@ def test_what_is_no_fault_is_refused(allowing: Souche, words: tuple[object, ...]
 def test_a_region_that_allows_none_has_none(souche: Souche) -> None:
     home = Home(souche.home)
     home.make()
-    home.tell({"AllowFaults": None})
+    home.record_facts({"AllowFaults": None})
     for words in (("add", *REFUSE), ("list",), ("clear",)):
         assert "without --allow-faults" in souche.refusal("fault", *words)
 

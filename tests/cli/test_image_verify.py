@@ -72,7 +72,7 @@ def test_the_server_verifies_any_image_and_log_and_screenshot_are_kept(
 
 def test_where_guests_are_simulated_it_is_said_that_nothing_is_booted(souche: Souche, bad: Path) -> None:
     souche("account", "create", "alice")
-    Home(souche.home).tell({"Compute": "simulated"})
+    Home(souche.home).record_facts({"Compute": "simulated"})
     done = souche.invoke("image", "publish", bad, "--name", "Bad", "--verify")
     assert done.exit_code == 0
     assert "not booted before it is public: the region's guests are simulated" in done.stderr

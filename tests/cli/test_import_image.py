@@ -13,7 +13,7 @@ from tests.support.exported import SYSTEM, disk, packed, put_disk, put_manifest,
 def url(souche: Souche) -> str:
     """A manifest that a server may fetch which ran here once, and an account."""
     souche("account", "create", "alice")
-    Home(souche.home).tell({"AllowImport": f"127.0.0.1:{bucket().port}"})
+    Home(souche.home).record_facts({"AllowImport": f"127.0.0.1:{bucket().port}"})
     return put_manifest(disk(put_disk(packed(qcow2(SYSTEM)))))
 
 

@@ -23,7 +23,7 @@ def simulated(souche: Souche) -> Souche:
     """A region that was served with simulated guests."""
     home = Home(souche.home)
     home.make()
-    home.tell({"Compute": "simulated", "GuestNetwork": "10.77.0.0/24"})
+    home.record_facts({"Compute": "simulated", "GuestNetwork": "10.77.0.0/24"})
     return souche
 
 
@@ -111,7 +111,7 @@ def test_a_region_that_is_served_has_its_states_left_alone(simulated: Souche) ->
 
 def test_real_guests_have_no_states(simulated: Souche) -> None:
     simulated("account", "create", "alice")
-    Home(simulated.home).tell({"Compute": "libvirt"})
+    Home(simulated.home).record_facts({"Compute": "libvirt"})
     assert "guests of" in simulated.refusal("state", "save", "one")
 
 
@@ -225,7 +225,7 @@ def test_the_audit_log_goes_on_whatever_state_is_loaded(
 ) -> None:
     home = Home(simulated.home)
     if said:
-        home.tell({**home.read(), "AuditLog": said.format(home=home.path)})
+        home.record_facts({**home.read(), "AuditLog": said.format(home=home.path)})
     publish(simulated, tmp_path, b"image")
     log = simulated.home / name
     log.parent.mkdir(exist_ok=True)

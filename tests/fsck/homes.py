@@ -17,7 +17,7 @@ Damage = Callable[[World, Cast], str]
 def healthy(home: Path) -> Original:
     """A region with guests, disks and an image, at rest."""
     made = original(home, "qcow2")
-    Home(home).tell({"Compute": "simulated", "GuestNetwork": "10.77.0.0/24"})
+    Home(home).record_facts({"Compute": "simulated", "GuestNetwork": "10.77.0.0/24"})
     with checking.mending(Home(home)):
         return made  # opened once, it has its id, and files for its owner only
 

@@ -125,7 +125,7 @@ def _served(world: World) -> None:
     """As a start leaves the home."""
     facts = {"Compute": "simulated", "GuestNetwork": "10.77.0.0/24", "ProcessId": None}
     home = Home(world.home)
-    home.tell({**facts, "OosListen": "127.0.0.1:1", "KeyFingerprint": "SHA256:before"})
+    home.record_facts({**facts, "OosListen": "127.0.0.1:1", "KeyFingerprint": "SHA256:before"})
     home.oos_data.mkdir(parents=True)
     home.journal.touch(0o600)
     SigningKey.open(home.signing_key, Vault.open(home.vault_key))

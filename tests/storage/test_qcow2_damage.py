@@ -15,7 +15,7 @@ from souche.errors import DiskDamaged, StorageFailed, Unavailable
 from souche.storage.base import Capture, Fault
 from souche.storage.qcow2 import Qcow2Store
 from souche.storage.qcow2.inspection import Qcow2Inspector
-from souche.storage.qcow2.told import set_aside
+from souche.storage.qcow2.setting_aside import set_aside
 from tests.storage.bench import (
     SIZE,
     Guest,

@@ -6,7 +6,7 @@ import nbd
 
 from souche.errors import StorageFailed
 from souche.model.image_cleanings import Cleaned, CleaningResult
-from souche.trust.cleaner import Tell
+from souche.trust.cleaner import OnProgress
 from souche.trust.engine import Facts
 
 STAMP = b"clean"
@@ -22,7 +22,7 @@ class StampingCleaner:
     def __init__(self, during: Callable[[], None] = lambda: None) -> None:
         self.during = during
 
-    def clean(self, disks: Sequence[str], facts: Facts, tell: Tell) -> Cleaned:  # noqa: ARG002
+    def clean(self, disks: Sequence[str], facts: Facts, on_progress: OnProgress) -> Cleaned:  # noqa: ARG002
         for uri in disks:
             client = nbd.NBD()
             client.connect_uri(uri)
@@ -32,6 +32,6 @@ class StampingCleaner:
             client.pwrite(STAMP, len(head))
             client.flush()
             client.shutdown()
-            tell(50)
+            on_progress(50)
             self.during()
         return Cleaned(self.name, "Debian", DONE)

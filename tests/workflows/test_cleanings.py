@@ -13,7 +13,7 @@ from souche.reconcile import leftovers
 from souche.refusals import CannotClean
 from souche.room import Room, Usage
 from souche.states import ImageState, SnapshotState
-from souche.trust.cleaner import Tell
+from souche.trust.cleaner import OnProgress
 from souche.trust.engine import Facts
 from tests.support.cleaners import DONE, StampingCleaner
 from tests.support.resources import read_image, read_snapshot
@@ -142,14 +142,14 @@ def test_images_are_cleaned_one_at_a_time(scene: Scene) -> None:
     guard, entered = threading.Lock(), threading.Event()
 
     class Counting(StampingCleaner):
-        def clean(self, disks: Sequence[str], facts: Facts, tell: Tell) -> Cleaned:
+        def clean(self, disks: Sequence[str], facts: Facts, on_progress: OnProgress) -> Cleaned:
             nonlocal running, most
             with guard:
                 running += 1
                 most = max(most, running)
             entered.wait(0.05)
             try:
-                return super().clean(disks, facts, tell)
+                return super().clean(disks, facts, on_progress)
             finally:
                 with guard:
                     running -= 1

@@ -39,7 +39,7 @@ from souche.workflows.durable import (
     attempt,
 )
 from souche.workflows.engine import INTERNAL_ERROR, Ending, Lane, Step, Workflow
-from souche.workflows.runs import AT_ONCE
+from souche.workflows.runs import RUNS_PER_ACCOUNT
 from tests.support.polling import eventually
 from tests.support.region import ManualClock
 from tests.workflows.world import MemoryDisks, World, assemble
@@ -528,7 +528,7 @@ def test_what_a_former_version_began_out_of_order_waits_all_the_same(world: Worl
     with running(world, log) as workflows:
         begun = [add(world, "long", f"{number}") for number in range(10)]
         workflows.start_outstanding()
-        eventually(lambda: len(log.done) == AT_ONCE[Lane.WORK])
+        eventually(lambda: len(log.done) == RUNS_PER_ACCOUNT[Lane.WORK])
         with world.region.store.begin() as connection:
             for operation in begun:
                 operations.erase(connection, operation.operation_id)
@@ -556,13 +556,13 @@ def test_what_ended_in_the_journal_and_is_nobodys_begins_anew_at_the_start(world
 
 def test_accounts_take_turns(world: World, log: Log) -> None:
     """One that has requested much keeps nobody else waiting, nor its own guests and firewalls."""
-    many = [add(world, "long", f"{number}") for number in range(5 * AT_ONCE[Lane.WORK])]
+    many = [add(world, "long", f"{number}") for number in range(5 * RUNS_PER_ACCOUNT[Lane.WORK])]
     with running(world, log) as workflows:
-        eventually(lambda: len(log.done) == AT_ONCE[Lane.WORK])
+        eventually(lambda: len(log.done) == RUNS_PER_ACCOUNT[Lane.WORK])
         others = [add(world, "short", "x", account_id="bob"), add(world, "guest", "y")]
         workflows.start(others[0])
         assert all(workflows.wait(each.operation_id, 20) for each in others)
-        assert len([each for each in log.done if each[0] in "0123456789"]) == AT_ONCE[Lane.WORK]
+        assert len([each for each in log.done if each[0] in "0123456789"]) == RUNS_PER_ACCOUNT[Lane.WORK]
         log.hold.set()
         eventually(lambda: world.outstanding() == [], 60)
     assert len(log.done) == 2 * len(many) + 3
@@ -570,7 +570,7 @@ def test_accounts_take_turns(world: World, log: Log) -> None:
 
 def test_what_waits_for_an_earlier_operation_takes_no_place(world: World, log: Log) -> None:
     with running(world, log) as workflows:
-        for number in range(5 * AT_ONCE[Lane.WORK]):
+        for number in range(5 * RUNS_PER_ACCOUNT[Lane.WORK]):
             add(world, "long" if number == 0 else "short", f"{number}", "vm")
         free = add(world, "short", "x")
         workflows.start(free)
@@ -582,7 +582,7 @@ def test_what_waits_for_an_earlier_operation_takes_no_place(world: World, log: L
 def test_what_is_broken_holds_up_its_successors_only(world: World, log: Log) -> None:
     """It is tried for ever, and takes no place of its account's meanwhile."""
     with running(world, log) as workflows:
-        for number in range(2 * AT_ONCE[Lane.WORK]):
+        for number in range(2 * RUNS_PER_ACCOUNT[Lane.WORK]):
             add(world, "broken", f"{number}", f"vm-{number}")
         successor = add(world, "short", "successor", "vm-0")
         other = add(world, "short", "other")

@@ -301,9 +301,11 @@ def test_an_undo_that_is_refused_for_good_ends_and_says_what_it_left(
     with_buckets(world, oos=RefusingOos(world.home / "oos", presign=FULL, **refusals)).run_all()
     ended = export_tasks.get(world.region, task.task_id)
     assert (ended.state, ended.comment) == (ExportState.FAILED, str(FULL))
-    assert ended.told.startswith(f"{FULL} What may be left in the bucket exports, as it cannot be removed: ")
+    assert ended.full_comment.startswith(
+        f"{FULL} What may be left in the bucket exports, as it cannot be removed: "
+    )
     (disk,) = (task.disk_key(snapshot_id) for snapshot_id in task.snapshot_ids)
-    assert disk in ended.told
+    assert disk in ended.full_comment
     (told,) = [line for line in logged if line["event"] == "left in a bucket" and disk in line["keys"]]
     assert told["task_id"] == task.task_id
     assert free(world, task)
@@ -337,7 +339,7 @@ def test_a_bucket_that_cannot_be_cleaned_yet_holds_no_snapshot(
     with pytest.raises(ObjectsUnavailable):
         there.run_all()
     waiting = export_tasks.get(world.region, task.task_id)
-    assert waiting.told == f"{task.comment} What it has written cannot be removed yet: {away}"
+    assert waiting.full_comment == f"{task.comment} What it has written cannot be removed yet: {away}"
     assert free(world, task)
     snapshots.delete(world.region, cast.alice, cast.snapshot_id)
     if cancelled:
@@ -359,7 +361,7 @@ def test_a_bucket_that_stays_away_is_given_up_after_a_week(world: World, cast: C
     with_buckets(world, oos=RefusingOos(world.home / "oos", put_part=FULL, delete=away)).run_all()
     ended = export_tasks.get(world.region, task.task_id)
     assert (ended.state, ended.comment) == (ExportState.FAILED, str(FULL))
-    assert "it is away" in ended.told
+    assert "it is away" in ended.full_comment
 
 
 class Away(FolderStore):
@@ -404,12 +406,12 @@ def test_an_export_waits_for_a_store_that_is_away(world: World, cast: Cast) -> N
     task = export_tasks.export_snapshot(world.region, cast.alice, cast.snapshot_id, TARGET)
 
     def look() -> None:
-        told.append(export_tasks.get(world.region, task.task_id).told)
+        told.append(export_tasks.get(world.region, task.task_id).full_comment)
 
     oos = AwayOos(world.home / "oos", 2, look)
     with_buckets(world, oos=oos).run_all()
     ended = export_tasks.get(world.region, task.task_id)
-    assert (ended.state, ended.told) == (ExportState.COMPLETED, task.comment)
+    assert (ended.state, ended.full_comment) == (ExportState.COMPLETED, task.comment)
     assert oos.away.parts_sent == 1
     assert told[0] == task.comment
     assert told[1].startswith(f"{task.comment} It waits: ")
@@ -426,7 +428,7 @@ def test_an_export_that_waits_hears_that_it_is_cancelled(world: World, cast: Cas
 
     with_buckets(world, oos=AwayOos(world.home / "oos", 1000, look)).run_all()
     ended = export_tasks.get(world.region, task.task_id)
-    assert (ended.state, ended.told) == (ExportState.CANCELLED, task.comment)
+    assert (ended.state, ended.full_comment) == (ExportState.CANCELLED, task.comment)
     assert objects(world) == []
 
 

@@ -51,7 +51,7 @@ def _wait(at: Administered, task: ExportTask) -> ExportTask:
         task = export_tasks.get(at.region, task.task_id)
         at.listener.transfer(task.state.value, task.done_bytes, task.total_bytes or None)
     if task.state != ExportState.COMPLETED:
-        raise ExportFailed(task_id=task.task_id, state=task.state, comment=task.told)
+        raise ExportFailed(task_id=task.task_id, state=task.state, comment=task.full_comment)
     return task
 
 

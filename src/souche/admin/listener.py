@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-Tell: TypeAlias = Callable[[str, int, int | None], None]
+OnProgress: TypeAlias = Callable[[str, int, int | None], None]
 """Told what is being done, and the bytes done and in all (None: not known yet)."""
 
 Step: TypeAlias = Callable[[str, float], None]
@@ -16,7 +16,7 @@ class Listener:
     """Hears of progress; by default nobody does. `check` is called while an action only waits: it raises where the
     command that asked is gone, and the work goes on without it."""
 
-    transfer: Tell = lambda _what, _done, _total: None
+    transfer: OnProgress = lambda _what, _done, _total: None
     step: Step = lambda _what, _done: None
     check: Callable[[], None] = lambda: None
 

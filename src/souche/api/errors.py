@@ -265,6 +265,6 @@ def is_ours(error: BaseException) -> bool:
 def envelope(error: BaseException) -> dict[str, object]:
     """The body of the answer, without its ResponseContext."""
     wanted = row_of(error)
-    told = WORDS.fill(error.told(WORDS)) if isinstance(error, errors.SoucheError) else str(error)
+    told = WORDS.fill(error.public_message(WORDS)) if isinstance(error, errors.SoucheError) else str(error)
     details = INTERNAL_DETAILS if wanted is INTERNAL else told
     return {"Errors": [{"Type": wanted.type, "Details": details, "Code": wanted.code}]}

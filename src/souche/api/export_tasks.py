@@ -116,7 +116,7 @@ def _export_view(task: ExportTask) -> dict[str, object]:
 
 def _view(task: ExportTask, states: Mapping[ExportState, str], tagged: Sequence[Tag]) -> dict[str, object]:
     return {
-        "Comment": WORDS.fill(task.told),
+        "Comment": WORDS.fill(task.full_comment),
         "Progress": task.progress_percent,
         "State": states.get(task.state, task.state.value),
         "Tags": tags.resource_tags(tagged),

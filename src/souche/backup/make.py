@@ -45,7 +45,7 @@ UNREADABLE_ERRORS: Final = frozenset({errno.EIO, errno.EUCLEAN, errno.EBADMSG})
 """of a medium. File systems report their own corrupted structures as EUCLEAN, a wrong checksum of one as EBADMSG (XFS,
 ext4: EFSCORRUPTED, EFSBADCRC)"""
 
-Tell: TypeAlias = Callable[[str, int, int | None], None]
+OnProgress: TypeAlias = Callable[[str, int, int | None], None]
 """Told what is being done, and the bytes done and in all (None: not known yet)."""
 
 
@@ -86,7 +86,7 @@ class MadeBackup:
     uncaptured: tuple[str, ...]
 
 
-def make(source: Source, repository: Repository, now: datetime, tell: Tell) -> MadeBackup:
+def make(source: Source, repository: Repository, now: datetime, on_progress: OnProgress) -> MadeBackup:
     """Back a region up.
 
     Raises:
@@ -97,13 +97,15 @@ def make(source: Source, repository: Repository, now: datetime, tell: Tell) -> M
         claim(repository, source.region_id)
         database = Path(place) / "region.sqlite"
         for last in (*[False] * (ROUNDS - 1), True):
-            tell("capturing volumes", 0, None)
+            on_progress("capturing volumes", 0, None)
             with source.archive.hold(backup_id, lambda: source.records.copy(database), partial=last) as (
                 held,
                 missing,
             ):
                 if not missing or last:
-                    return _write(source, repository, now, tell, _Instant(backup_id, database, held, missing))
+                    return _write(
+                        source, repository, now, on_progress, _Instant(backup_id, database, held, missing)
+                    )
             database.unlink()
             source.records.capture(backup_id, missing)
     raise AssertionError
@@ -137,11 +139,11 @@ class _Instant:
 
 
 def _write(
-    source: Source, repository: Repository, now: datetime, tell: Tell, instant: _Instant
+    source: Source, repository: Repository, now: datetime, on_progress: OnProgress, instant: _Instant
 ) -> MadeBackup:
     held = instant.held
     buckets = tuple(source.records.buckets())  # before the layers are copied: the server may have ended then
-    writer = _Writer(repository, tell, sum(layer.path.stat().st_size for layer in held.layers))
+    writer = _Writer(repository, on_progress, sum(layer.path.stat().st_size for layer in held.layers))
     known = _known_layers(repository)
     read = [writer.layer(layer, known) for layer in held.layers]
     held = _without_damaged(held, read)
@@ -204,9 +206,9 @@ def _known_layers(repository: Repository) -> Mapping[tuple[str, int, int], Store
 class _Writer:
     """Writes what the repository does not have."""
 
-    def __init__(self, repository: Repository, tell: Tell, total_bytes: int) -> None:
+    def __init__(self, repository: Repository, on_progress: OnProgress, total_bytes: int) -> None:
         self._repository = repository
-        self._tell = tell
+        self._on_progress = on_progress
         self._total = total_bytes
         self._done = 0
         self.new_bytes = 0
@@ -229,7 +231,7 @@ class _Writer:
             if made is None or stored == made:
                 self._put(held.path, stored)
         self._done += status.st_size
-        self._tell("copying disks", self._done, self._total)
+        self._on_progress("copying disks", self._done, self._total)
         return Layer(held.name, stored, status.st_mtime_ns, status.st_ino)
 
     def file(self, path: Path) -> Stored:
@@ -247,4 +249,4 @@ class _Writer:
         return self._repository.size(manifests.object_key(stored.sha256)) == stored.bytes
 
     def _sent(self, _count: int) -> None:
-        self._tell("copying disks", self._done, self._total)
+        self._on_progress("copying disks", self._done, self._total)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from souche.backup import manifest as manifests
-from souche.backup.make import Tell
+from souche.backup.make import OnProgress
 from souche.backup.manifest import BACKUPS, BadBackup, Manifest, Stored
 from souche.backup.repository import NotInBackup, Repository, fetch
 from souche.errors import Conflict, NotFound
@@ -93,7 +93,7 @@ def restore(
     manifest: Manifest,
     home: Path,
     open_archive: Callable[[Path], Archive],
-    tell: Tell,
+    on_progress: OnProgress,
 ) -> None:
     """Make the region in `home`, which is missing, empty, or holds the beginning of this very restore.
 
@@ -103,7 +103,7 @@ def restore(
     """
     _begin(home, manifest.backup_id)
     if not (home / RECORDS).exists():
-        _write(repository, manifest, home, open_archive, tell)
+        _write(repository, manifest, home, open_archive, on_progress)
     (home / RESTORING).unlink()
     sync_directory(home)
 
@@ -113,10 +113,10 @@ def _write(
     manifest: Manifest,
     home: Path,
     open_archive: Callable[[Path], Archive],
-    tell: Tell,
+    on_progress: OnProgress,
 ) -> None:
     archive = open_archive(home)
-    writer = _Writer(repository, tell, sum(stored.bytes for stored in manifest.stored))
+    writer = _Writer(repository, on_progress, sum(stored.bytes for stored in manifest.stored))
     for layer in manifest.layers:
         archive.restore_layer(layer.name, lambda path, layer=layer: writer.write(layer.stored, path))  # type: ignore[misc]
     archive.restore_names(_held(manifest))
@@ -152,9 +152,9 @@ def _held(manifest: Manifest) -> StoreSnapshot:
 class _Writer:
     """Writes files, checked against their hashes."""
 
-    def __init__(self, repository: Repository, tell: Tell, total_bytes: int) -> None:
+    def __init__(self, repository: Repository, on_progress: OnProgress, total_bytes: int) -> None:
         self._repository = repository
-        self._tell = tell
+        self._on_progress = on_progress
         self._done = 0
         self._total = total_bytes
 
@@ -174,4 +174,4 @@ class _Writer:
 
     def _received(self, count: int) -> None:
         self._done += count
-        self._tell("copying", self._done, self._total)
+        self._on_progress("copying", self._done, self._total)

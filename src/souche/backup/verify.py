@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from souche.backup import manifest as manifests
-from souche.backup.make import Tell
+from souche.backup.make import OnProgress
 from souche.backup.manifest import BACKUPS, BadBackup, Stored
 from souche.backup.repository import DamagedObject, NotInBackup, Repository, fetch
 from souche.backup.restore import NoBackups
@@ -31,7 +31,7 @@ class Verified:
     findings: tuple[Finding, ...]
 
 
-def verify(repository: Repository, tell: Tell) -> Verified:
+def verify(repository: Repository, on_progress: OnProgress) -> Verified:
     """Read everything. An object is copied to a temporary folder to be hashed, one at a time.
 
     Raises:
@@ -57,7 +57,7 @@ def verify(repository: Repository, tell: Tell) -> Verified:
                 key = manifests.object_key(stored.sha256)
                 findings.append(Finding(key, problem, tuple(backup_ids)))
             done += stored.bytes
-            tell("reading", done, total)
+            on_progress("reading", done, total)
     return Verified(len(keys), len(needed), total, tuple(findings))
 
 

@@ -63,8 +63,8 @@ def _add_make(app: typer.Typer, composition: Composition) -> None:
         The region may run meanwhile. What is in buckets is not part of it. Status 1 if anything could not be backed up.
 
         The backup holds the key of every secret: keep it where only you can read."""
-        with told(), transfer_bar() as tell:
-            made = composition.backups().make(home, BackupPlace(to, oos_endpoint, oos_key_file), tell)
+        with told(), transfer_bar() as on_progress:
+            made = composition.backups().make(home, BackupPlace(to, oos_endpoint, oos_key_file), on_progress)
         problems = {**made.manifest.damaged}
         problems |= dict.fromkeys(made.uncaptured, "as it was captured last: it could not be captured now")
         facts = {**_facts(made.manifest), "NewBytes": made.new_bytes}
@@ -83,8 +83,8 @@ def _add_verify(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Read all backups in a place, and compare every byte with its checksum. Status 1 if anything is missing or
         damaged."""
-        with told(), transfer_bar() as tell:
-            done = composition.backups().verify(BackupPlace(place, oos_endpoint, oos_key_file), tell)
+        with told(), transfer_bar() as on_progress:
+            done = composition.backups().verify(BackupPlace(place, oos_endpoint, oos_key_file), on_progress)
         _show_verified(done, as_json=json)
         if done.findings:
             raise typer.Exit(1)
@@ -139,9 +139,9 @@ def build_restore(composition: Composition) -> Callable[..., None]:
         `souche serve --home DIR` goes on with it. VMs that ran are started as after a failure of their host.
 
         Do not serve it while the region that was backed up is served too."""
-        with told(), transfer_bar() as tell:
+        with told(), transfer_bar() as on_progress:
             manifest = composition.backups().restore(
-                BackupPlace(place, oos_endpoint, oos_key_file), backup, home, tell
+                BackupPlace(place, oos_endpoint, oos_key_file), backup, home, on_progress
             )
         show({**_facts(manifest), "Home": str(home.resolve())}, as_json=json)
 

@@ -10,7 +10,7 @@ from souche.admin.action import Action, P, R
 from souche.admin.listener import NOBODY, Listener
 
 if TYPE_CHECKING:
-    from souche.backup.make import MadeBackup, Tell
+    from souche.backup.make import MadeBackup, OnProgress
     from souche.backup.manifest import Manifest
     from souche.backup.restore import BackupEntry
     from souche.backup.verify import Verified
@@ -72,15 +72,17 @@ class BackupPlace:
 class Backups(Protocol):
     """What can be done with backups."""
 
-    def make(self, path: Path, place: BackupPlace, tell: "Tell") -> "MadeBackup":
+    def make(self, path: Path, place: BackupPlace, on_progress: "OnProgress") -> "MadeBackup":
         """Back up the region in a home folder."""
         ...
 
-    def restore(self, place: BackupPlace, backup_id: str | None, home: Path, tell: "Tell") -> "Manifest":
+    def restore(
+        self, place: BackupPlace, backup_id: str | None, home: Path, on_progress: "OnProgress"
+    ) -> "Manifest":
         """Make a region from a backup (None: the newest), in a new home folder."""
         ...
 
-    def verify(self, place: BackupPlace, tell: "Tell") -> "Verified":
+    def verify(self, place: BackupPlace, on_progress: "OnProgress") -> "Verified":
         """Read all backups in a place."""
         ...
 

@@ -51,8 +51,8 @@ def _add_make(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Export an image into a bucket of its account's, and print the URL of its manifest, which any region
         imports. Progress goes to standard error. To stop waiting does not stop the export."""
-        with told(), composition.operate(home) as region, transfer_bar() as tell:
-            made = region.heard_by(Listener(transfer=tell)).do(
+        with told(), composition.operate(home) as region, transfer_bar() as on_progress:
+            made = region.heard_by(Listener(transfer=on_progress)).do(
                 exports.make, image, disk_format=disk_format.value, bucket=bucket, prefix=prefix
             )
         show(made, as_json=json)

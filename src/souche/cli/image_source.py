@@ -153,10 +153,15 @@ def _brought(shop: Workshop, source: str, expected: list[Checksum]) -> Iterator[
         file = folder / "brought"
         if is_url(source):
             fetcher = shop.fetcher_of(source)
-            with transfer_bar() as tell:
+            with transfer_bar() as on_progress:
                 most = official_images.MOST_BYTES
                 fetch_file.fetch(
-                    fetcher, source, file, most, room, lambda done, total: tell("downloading", done, total)
+                    fetcher,
+                    source,
+                    file,
+                    most,
+                    room,
+                    lambda done, total: on_progress("downloading", done, total),
                 )
         else:
             _check_regular(Path(source))

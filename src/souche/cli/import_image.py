@@ -33,8 +33,8 @@ def build(composition: Composition) -> Callable[..., None]:
     ) -> None:
         """Import an image that another region has exported, or that a manifest by hand describes. Progress goes to
         standard error. Where a server runs the region, to stop waiting does not stop the import."""
-        with told(), composition.operate(home) as region, transfer_bar() as tell:
-            made = region.heard_by(Listener(transfer=tell)).do(
+        with told(), composition.operate(home) as region, transfer_bar() as on_progress:
+            made = region.heard_by(Listener(transfer=on_progress)).do(
                 images.import_image, manifest_url, account=account, name=name, disk_format=disk_format
             )
         show(made, as_json=json)

@@ -15,7 +15,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-Tell: TypeAlias = Callable[[str, int, int | None], None]
+OnProgress: TypeAlias = Callable[[str, int, int | None], None]
 """Told what is being done, and the bytes done and in all (None: not known yet)."""
 
 Step: TypeAlias = Callable[[str, float], None]
@@ -23,7 +23,7 @@ Step: TypeAlias = Callable[[str, float], None]
 
 
 @contextmanager
-def transfer_bar() -> Iterator[Tell]:
+def transfer_bar() -> Iterator[OnProgress]:
     """A progress bar on standard error, with speed and time left; where nobody watches, a line for each tenth."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -41,7 +41,7 @@ def transfer_bar() -> Iterator[Tell]:
         yield lambda what, done, total: bar.update(shown, description=what, completed=done, total=total)
 
 
-def _lines(console: Console) -> Tell:
+def _lines(console: Console) -> OnProgress:
     doing, tenth = "", -1
 
     def line(what: str, done: int, total: int | None) -> None:

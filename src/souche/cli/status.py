@@ -46,7 +46,7 @@ def build(composition: Composition) -> Callable[[Path, bool], None]:
 def _facts(home: Home, found: dict[str, Any]) -> dict[str, Any]:
     from souche.cli import asking
 
-    facts = home.told()
+    facts = home.server_facts()
     is_served, has_own_file = found.pop("IsServed"), found.pop("HasOwnFile")
     server = _server(facts) if is_served and asking.runs(facts) else Server(None, None)
     return {

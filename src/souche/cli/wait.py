@@ -37,7 +37,7 @@ def wait(
     with told():
         deadline = time.monotonic() + timeout
         place = Home(home.resolve())
-        while reason := _silent(place.told()):
+        while reason := _silent(place.server_facts()):
             if time.monotonic() >= deadline:
                 raise NoAnswer(home=place.path, seconds=timeout, reason=reason)
             time.sleep(PAUSE_SECONDS)

@@ -8,6 +8,7 @@ from typing import BinaryIO, Final
 from uuid import UUID
 
 from souche.formats.read_at import read_at
+from souche.room import MIB
 
 MAGIC: Final = b"vhdxfile"
 HEADERS: Final = (64 * 1024, 128 * 1024)
@@ -25,7 +26,6 @@ PRESENT: Final = bytes(state & 7 == 6 for state in range(256))
 """By the first byte of an entry of the table of blocks, whether the block is in the file."""
 HAS_PARENT: Final = 2
 MOST_ENTRIES: Final = 2047
-MIB: Final = 1024 * 1024
 TABLE_BYTES: Final = 64 * 1024
 
 

@@ -12,7 +12,7 @@ from souche.errors import Unavailable
 from souche.home import Home, NotServed
 from souche.main.databases import open_store
 from souche.main.interrupts import ended_in_order
-from souche.main.told_region import told_region
+from souche.main.served_region import served_region
 from souche.model.images import BootMode
 from souche.storage.qcow2.driver import Qcow2Store
 
@@ -31,7 +31,7 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
         raise NotServed(home=home.path)
     home.make()
     with ended_in_order(), home.administer(), open_store(home) as store:
-        region = told_region(home, store, _no_console)
+        region = served_region(home, store, _no_console)
         yield Administered(
             region=region,
             volumes=Qcow2Store(home.path),

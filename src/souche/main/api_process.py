@@ -36,7 +36,7 @@ from souche.main import (
     service,
     tls,
 )
-from souche.main.told_region import told_region
+from souche.main.served_region import served_region
 from souche.reconcile.loop import SweepLoop
 from souche.reconcile.record_sweeps import record_sweeps
 
@@ -88,7 +88,7 @@ def answering(settings: Settings) -> Iterator[Region]:
     home = Home(settings.home)
     facts = _facts(home, settings)
     with _records(home, settings) as store:
-        region = told_region(home, store, _console(home.path, facts, guest_network.known(home, store)))
+        region = served_region(home, store, _console(home.path, facts, guest_network.known(home, store)))
         yield replace(region, share_gate=cast("ShareGate", facts.get("ShareGate") or "off"))
 
 

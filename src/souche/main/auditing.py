@@ -6,9 +6,9 @@ from typing import Final
 from souche.audit import AuditFile, AuditSyslog
 from souche.config import SETTINGS, BadSetting, Settings
 from souche.home import Facts, Home
+from souche.room import MIB
 
 SYSLOG: Final = "syslog"
-MIB: Final = 1024 * 1024
 
 
 def open_audit(settings: Settings) -> AuditFile | AuditSyslog | None:
@@ -43,7 +43,7 @@ def open_told(home: Home) -> AuditFile | AuditSyslog | None:
     Raises:
         OSError: it cannot be written.
     """
-    told: Facts = home.told()
+    told: Facts = home.server_facts()
     log, mib, files = (_said(told, fact, key) for fact, key in FACTS.items())
     return _open(home.path, str(log), float(mib or 1), int(float(files or 0)))
 

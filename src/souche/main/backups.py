@@ -12,7 +12,7 @@ from souche.admin import backups as actions
 from souche.backup import make, restore, verify
 from souche.backup.bucket import BucketRepository
 from souche.backup.folder import FolderRepository
-from souche.backup.make import MadeBackup, Source, Tell
+from souche.backup.make import MadeBackup, OnProgress, Source
 from souche.backup.manifest import Bucket, Manifest
 from souche.backup.repository import BackupFailed, Repository
 from souche.backup.restore import BackupEntry
@@ -38,40 +38,42 @@ SCHEME = "s3"
 class Backups:
     """The commands about backups (`cli.composition.Backups`)."""
 
-    def make(self, path: Path, place: BackupPlace, tell: Tell) -> MadeBackup:
+    def make(self, path: Path, place: BackupPlace, on_progress: OnProgress) -> MadeBackup:
         """Back up the region in a home folder, which may be served meanwhile."""
         home = Home(path.resolve())
-        _check_apart(place, home, home.told())
+        _check_apart(place, home, home.server_facts())
         records.refuse_on_postgresql(
             home, "souche backup", "stop the region, then copy its home, and the database by pg_dump"
         )
         with operate(home.path) as region, home.administer():  # no named state takes its place meanwhile
             source = Source(
                 home.path,
-                str(home.told().get("Region") or ""),
+                str(home.server_facts().get("Region") or ""),
                 region.do(actions.region_id),
                 Archive(home.path),
                 _Records(home, region),
             )
-            return make.make(source, _repository(place), SystemClock().now(), tell)
+            return make.make(source, _repository(place), SystemClock().now(), on_progress)
 
-    def restore(self, place: BackupPlace, backup_id: str | None, home: Path, tell: Tell) -> Manifest:
+    def restore(
+        self, place: BackupPlace, backup_id: str | None, home: Path, on_progress: OnProgress
+    ) -> Manifest:
         """Make a region from a backup, in a new home."""
         _check_apart(place, Home(home.resolve()), {})
         repository = _repository(place)
         manifest = restore.find(repository, backup_id)
-        restore.restore(repository, manifest, home.resolve(), Archive, tell)
+        restore.restore(repository, manifest, home.resolve(), Archive, on_progress)
         if manifest.buckets:
-            tell("making buckets", 0, None)
+            on_progress("making buckets", 0, None)
             Home(home.resolve()).oos_data.mkdir(mode=0o700, parents=True, exist_ok=True)
             with administer(home) as administered:
                 for bucket in manifest.buckets:
                     administered.ensure_bucket(bucket.name, bucket.account_id)
         return manifest
 
-    def verify(self, place: BackupPlace, tell: Tell) -> Verified:
+    def verify(self, place: BackupPlace, on_progress: OnProgress) -> Verified:
         """Check every backup in a place."""
-        return verify.verify(_repository(place), tell)
+        return verify.verify(_repository(place), on_progress)
 
     def every(self, place: BackupPlace) -> list[BackupEntry]:
         """Every backup in a place, oldest first."""

@@ -46,7 +46,7 @@ def opened(home: Home) -> Iterator[Region]:
     """
     if not home.database.exists() and not (home.path / "disks").exists():
         raise NotServed(home=home.path)
-    facts = home.told()
+    facts = home.server_facts()
     with ExitStack() as stack:
         store = Store(ReadOnlySqlite(home.database))
         stack.callback(store.close)
@@ -72,7 +72,7 @@ def opened(home: Home) -> Iterator[Region]:
 
 
 def _compute(home: Home, stack: ExitStack) -> ComputeInspector | None:
-    facts = home.told()
+    facts = home.server_facts()
     cidr = str(facts.get("GuestNetwork"))
     if facts.get("Compute") == "libvirt":
         inspector = machine.inspector()(home.path, cidr)
@@ -85,7 +85,7 @@ def _compute(home: Home, stack: ExitStack) -> ComputeInspector | None:
 
 def _oos(home: Home) -> EmbeddedOos | None:
     """The embedded store of a server that runs at this moment."""
-    facts = home.told()
+    facts = home.server_facts()
     listen, process_id = facts.get("OosListen"), facts.get("ProcessId")
     if listen is None or not isinstance(process_id, int) or not home.vault_key.exists():
         return None

@@ -164,8 +164,8 @@ def read_key_file(path: Path) -> tuple[str, str]:
     return access_key_id, secret_key
 
 
-def ways_to_buckets(settings: Settings, home: Home, oos: Oos | None, room: Room) -> Buckets:
-    """The ways that exports have."""
+def make_buckets(settings: Settings, home: Home, oos: Oos | None, room: Room) -> Buckets:
+    """The buckets that exports and imports reach."""
     endpoint = settings.export_endpoint or ("" if settings.oos_address else settings.oos_endpoint)
 
     def foreign(access_key_id: str, secret_key: str) -> S3Store:
@@ -181,7 +181,7 @@ def make_booter(home: Home) -> QemuBooter:
 
 
 def make_parts(
-    home: Home, store: Store, compute: Compute, fetcher: Fetcher, ways: Buckets, room: Room
+    home: Home, store: Store, compute: Compute, fetcher: Fetcher, buckets: Buckets, room: Room
 ) -> Parts:
     """What workflows and sweeps work with."""
     appliances = threading.Lock()
@@ -194,7 +194,7 @@ def make_parts(
         vault=Vault.open(home.vault_key),
         signing_key=open_signing_key(home),
         importer=DiskImporter(fetcher, home.staging, room=room),
-        buckets=ways,
+        buckets=buckets,
         room=room,
         engines=(SandboxedEngine(), ApplianceEngine(appliances)),
         cleaner=ApplianceCleaner(appliances),

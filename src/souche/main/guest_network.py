@@ -16,7 +16,7 @@ def known(home: Home, store: Store, taken: Iterable[IPv4Network] = ()) -> str:
     will be recorded, where none of those `taken` are in the way."""
     with store.read() as connection:
         recorded = region.guest_network(connection)
-    return recorded or str(home.told().get("GuestNetwork") or networks.GUESTS.of(home.path, taken))
+    return recorded or str(home.server_facts().get("GuestNetwork") or networks.GUESTS.of(home.path, taken))
 
 
 def check(cidr: str) -> None:

@@ -18,11 +18,11 @@ from souche.http import connections, server
 from souche.http.app import create_app
 from souche.http.auth import KeyLookup
 from souche.http.exchange import Exchange
+from souche.room import MIB
 
 M_TRIM_THRESHOLD: Final = -1  # mallopt(3)
 M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8
-MIB: Final = 1024 * 1024
 
 
 class CannotListen(SystemFailure):

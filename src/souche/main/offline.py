@@ -79,7 +79,7 @@ def is_reported(region: Region, image_id: str) -> bool:
 
 def ensure_bucket(home: Home, region: Region, bucket: str, account_id: str) -> None:
     """Make a bucket of an account's, by the server's store, or by one that runs for this."""
-    facts = home.told()
+    facts = home.server_facts()
     if facts.get("OosListen") is None and facts.get("Oos") is not None:
         buckets.assign(region.store, bucket, account_id)
         return
@@ -106,7 +106,7 @@ def reached_oos(home: Home, store: Store) -> Iterator[EmbeddedOos]:
 
 
 def _served_oos(home: Home) -> EmbeddedOos:
-    facts = home.told()
+    facts = home.server_facts()
     if facts.get("OosListen") is None:
         raise NoObjectStore
     return embedded_oos(home, str(facts.get("Oos") or ""))
@@ -115,7 +115,7 @@ def _served_oos(home: Home) -> EmbeddedOos:
 def every_bucket(home: Home, store: Store) -> Mapping[str, str]:
     """The buckets of the embedded store with their accounts' ids; where its folder is lost, those on record. Of another
     service, the records say whose they are."""
-    if home.told().get("OosListen") is None:
+    if home.server_facts().get("OosListen") is None:
         return {}
     try:
         with reached_oos(home, store) as oos:
@@ -163,4 +163,4 @@ def _is_off(store: Store, vm_id: str) -> bool:
 
 def guests_are_simulated(home: Home) -> bool:
     """Whether the region was served with simulated guests."""
-    return home.told().get("Compute") == "simulated"
+    return home.server_facts().get("Compute") == "simulated"

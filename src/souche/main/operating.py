@@ -53,14 +53,14 @@ def operate(path: Path, *, make: bool = False) -> Iterator[Operated]:
 def _workshop(home: Home) -> Workshop:
     from souche import logs
     from souche.main.regions import make_room
-    from souche.main.told_region import reserve_bytes_of, told_fetcher
+    from souche.main.served_region import reserve_bytes_of, server_fetcher
     from souche.recipes import debian
 
     logs.configure("warning")
     return Workshop(
         staging=home.staging,
-        room=make_room(home, reserve_bytes_of(home.told())),
-        fetcher_of=lambda url: told_fetcher(home, url),
+        room=make_room(home, reserve_bytes_of(home.server_facts())),
+        fetcher_of=lambda url: server_fetcher(home, url),
         updating=home.update,
         builder=debian,
     )
@@ -72,7 +72,7 @@ def _refuse_other(home: Home) -> None:
     Raises:
         OtherServer.
     """
-    facts = home.told()
+    facts = home.server_facts()
     if facts.get("Operator"):  # that server has a socket: it ends just now, or another command has the home
         return
     process_id = facts.get("ProcessId")

@@ -46,12 +46,12 @@ from souche.main.drivers import (
     bucket_socket,
     external_oos,
     keep_embedded_oos,
+    make_buckets,
     make_compute,
     make_parts,
     make_sweeps,
     networks_in_use,
     readers_of_disks,
-    ways_to_buckets,
 )
 from souche.main.http_process import CannotListen
 from souche.main.regions import allow_list, make_region, make_room, read_required_keys
@@ -121,7 +121,7 @@ def serve(settings: Settings) -> Iterator[Served]:
             trusted=served_tls.trusted if served_tls else None,
         )
         room = make_room(home, settings.reserve_bytes)
-        parts = make_parts(home, store, compute, fetcher, ways_to_buckets(settings, home, oos, room), room)
+        parts = make_parts(home, store, compute, fetcher, make_buckets(settings, home, oos, room), room)
         parts = replace(parts, faults=_faults(settings, home))
         workflows = DurableWorkflows(home.journal, CATALOGUE, parts, EXECUTOR)
         stack.callback(workflows.close)
@@ -293,12 +293,12 @@ def _tell(settings: Settings, served: Served, metrics_url: str | None) -> None:
         "ProcessId": os.getpid(),
     }
     home = Home(settings.home)
-    before = home.told().get("KeyFingerprint")
+    before = home.server_facts().get("KeyFingerprint")
     if before not in (None, facts["KeyFingerprint"]):
         log.warning(
             "exports are signed with another key than before", before=before, now=facts["KeyFingerprint"]
         )
-    home.tell(facts)
+    home.record_facts(facts)
     log.info("serving", home=str(settings.home), **{name.lower(): value for name, value in facts.items()})
 
 

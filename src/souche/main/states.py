@@ -175,7 +175,7 @@ def _missing(folder: Path) -> str | None:
 def _audit(home: Home) -> re.Pattern[str]:
     """The names in the home that are of the audit log, or of the folder that it has below the home."""
     names = [re.escape(AUDIT) + ".*"]
-    log = home.path / str(home.told().get("AuditLog") or AUDIT)
+    log = home.path / str(home.server_facts().get("AuditLog") or AUDIT)
     place = log.parent.resolve() / log.name
     if place.is_relative_to(home.path):
         top, *below = place.relative_to(home.path).parts

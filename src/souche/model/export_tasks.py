@@ -50,7 +50,7 @@ class ExportTask:
     refresh_problem: str | None = None
 
     @property
-    def told(self) -> str:
+    def full_comment(self) -> str:
         """The comment, and the note where there is one."""
         return f"{self.comment} {self.note}" if self.note else self.comment
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from souche.room import MIB
+
 SECTOR_BYTES = 512
-MIB = 1 << 20
 
 # Partition types of the UEFI specification and of GRUB's manual ("BIOS installation").
 BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"

@@ -3,9 +3,9 @@ as the disk is kept. Both read at a bounded rate, which leaves the medium to the
 
 from typing import Final
 
+from souche.room import MIB
 from souche.workflows.parts import Parts
 
-MIB: Final = 1024 * 1024
 RECORDED_PER_SECOND: Final = 32.0 * MIB
 COMPARED_PER_SECOND: Final = 4.0 * MIB
 """A TiB in three days."""

@@ -7,7 +7,7 @@ from souche.objects.fetch import Fetcher
 from souche.room import ENDLESS, Room
 from souche.transfer.turns import Turns
 
-AT_ONCE: Final = 4
+PARALLEL_IMPORTS: Final = 4
 
 
 class DiskImporter:
@@ -15,12 +15,12 @@ class DiskImporter:
     sweep of staged files leaves it alone for as long as the operation is outstanding."""
 
     def __init__(
-        self, fetcher: Fetcher, staging: Path, *, at_once: int = AT_ONCE, room: Room = ENDLESS
+        self, fetcher: Fetcher, staging: Path, *, parallel: int = PARALLEL_IMPORTS, room: Room = ENDLESS
     ) -> None:
         self.fetcher = fetcher
         self._staging = staging
         self.room = room
-        self.turns = Turns(at_once)
+        self.turns = Turns(parallel)
 
     def file(self, subject_id: str, snapshot_id: str) -> Path:
         """Where the disk of a snapshot comes in."""

@@ -12,7 +12,7 @@ from souche.room import Room
 from souche.transfer.import_disk import limits
 from souche.transfer.sparse_file import SparseFile
 
-Tell: TypeAlias = Callable[[int, int | None], None]
+OnProgress: TypeAlias = Callable[[int, int | None], None]
 """Told the bytes received and in all (None: the server does not say)."""
 
 PIECE_BYTES: Final = 1024 * 1024
@@ -23,7 +23,9 @@ class ChecksumDiffers(Invalid):
     """{name} is not the file that it should be: its {algorithm} is {found}, and {expected} is expected."""
 
 
-def fetch(fetcher: Fetcher, url: str, path: Path, most_disk_bytes: int, room: Room, tell: Tell) -> None:
+def fetch(
+    fetcher: Fetcher, url: str, path: Path, most_disk_bytes: int, room: Room, on_progress: OnProgress
+) -> None:
     """Download a disk file, packed or not, into a file.
 
     Raises:
@@ -33,7 +35,7 @@ def fetch(fetcher: Fetcher, url: str, path: Path, most_disk_bytes: int, room: Ro
         room.ask(download.total_bytes or 0)
         for chunk in download.chunks:
             file.write(chunk)
-            tell(file.size_bytes, download.total_bytes)
+            on_progress(file.size_bytes, download.total_bytes)
         file.finish()
 
 

@@ -30,12 +30,11 @@ from souche.formats.foreign_disks import InspectedDisk
 from souche.formats.ova import OvaDisk
 from souche.model.disk_imports import SaidOfDisk
 from souche.model.disks import DiskFormat
-from souche.room import ENDLESS, Room
+from souche.room import ENDLESS, MIB, Room
 from souche.transfer import convert_disk, disk_check
 from souche.transfer.ahead import ahead
 from souche.transfer.sparse_file import SparseFile
 
-MIB: Final = 1024 * 1024
 TABLES_BYTES: Final = 64 * MIB
 """of a file that is no raw disk, beside a sixteenth of the disk: qcow2 with clusters of 512 bytes has 3 %"""
 MOST_EXPANSION: Final = 100

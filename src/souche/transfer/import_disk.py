@@ -24,7 +24,7 @@ from souche.formats import gzip_members
 from souche.model.disk_imports import Checksums, DiskImport
 from souche.objects.fetch import DownloadFailed, Fetcher, Limits
 from souche.refusals import UrlUnreachable
-from souche.room import ENDLESS, Room
+from souche.room import ENDLESS, MIB, Room
 from souche.transfer import disk_hash
 from souche.transfer.ahead import ahead
 from souche.transfer.gate import Admission, AdmittedDisk, check_expansion, most_file_bytes
@@ -34,7 +34,6 @@ from souche.words import Term
 Progress: TypeAlias = Callable[[int, int | None], None]
 """Told the bytes received and in all (None: the server does not say), after each MiB."""
 
-MIB: Final = 1024 * 1024
 MOST_SECONDS: Final = 3 * 24 * 3600.0
 """of a download: the largest volume there is needs 60 MiB a second. Not by the size that the caller says: that may be
 made up"""
@@ -174,9 +173,9 @@ def _written(stream: Iterator[bytes], file: SparseFile, received: _Received) -> 
     file.finish()
 
 
-def _told(stream: Iterator[bytes], tell: Callable[[], None]) -> Iterator[bytes]:
+def _told(stream: Iterator[bytes], on_progress: Callable[[], None]) -> Iterator[bytes]:
     for piece in stream:
-        tell()
+        on_progress()
         yield piece
 
 

@@ -21,6 +21,7 @@ from souche.objects.base import (
     Part,
     Upload,
 )
+from souche.room import MIB
 
 PART_BYTES: Final = 8 * 1024 * 1024
 PARTS_BYTES: Final = 40 * 1024 * 1024
@@ -160,16 +161,16 @@ class _Source:
 
 
 class _Sending:
-    """Parts under way, at most `at_once`; 0: each is waited for. Their memory is used again and again: fresh, each of
+    """Parts under way, at most `parallel`; 0: each is waited for. Their memory is used again and again: fresh, each of
     its pages would be a fault, some 2,000 for every part."""
 
-    def __init__(self, store: ObjectStore, upload: Upload, part_bytes: int, at_once: int) -> None:
+    def __init__(self, store: ObjectStore, upload: Upload, part_bytes: int, parallel: int) -> None:
         self._store = store
         self._upload = upload
         self._part_bytes = part_bytes
-        self._at_once = at_once
+        self._parallel = parallel
         self._free: list[bytearray] = []
-        self._pool = ThreadPoolExecutor(max(1, at_once), thread_name_prefix="upload")
+        self._pool = ThreadPoolExecutor(max(1, parallel), thread_name_prefix="upload")
         self._pending: deque[tuple[Future[Part], bytearray]] = deque()
         self._done: list[Part] = []
 
@@ -185,7 +186,7 @@ class _Sending:
     def send(self, data: bytearray) -> None:
         number = len(self._done) + len(self._pending) + 1
         self._pending.append((self._pool.submit(self._store.put_part, self._upload, number, data), data))
-        if len(self._pending) > self._at_once:
+        if len(self._pending) > self._parallel:
             self._await_oldest()
 
     def finish(self) -> list[Part]:
@@ -207,8 +208,7 @@ class _Sending:
 def part_bytes_for(most_bytes: int) -> int:
     """How large the parts of an object of at most `most_bytes` are, in whole MiB."""
     needed = -(-most_bytes // MOST_PARTS)
-    mebibyte = 1024 * 1024
-    return max(PART_BYTES, SMALLEST_PART_BYTES, -(-needed // mebibyte) * mebibyte)
+    return max(PART_BYTES, SMALLEST_PART_BYTES, -(-needed // MIB) * MIB)
 
 
 def parts_under_way(part_bytes: int) -> int:

@@ -17,16 +17,16 @@ class _Ticket:
 
 
 class Turns:
-    """At most `at_once` turns are held. Where that is more than one, an account leaves one to the others, so that they
+    """At most `limit` turns are held. Where that is more than one, an account leaves one to the others, so that they
     need not wait for the end of what it does.
 
     The next turn is that of the account that holds the fewest; of these, the one whose last turn began the longest
     ago; of an account's, the one that came first.
     """
 
-    def __init__(self, at_once: int) -> None:
-        self._at_once = at_once
-        self._most_each = max(1, at_once - 1)
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._most_each = max(1, limit - 1)
         self._changed = threading.Condition()
         self._waiting: list[_Ticket] = []
         self._held: Counter[str] = Counter()
@@ -69,7 +69,7 @@ class Turns:
             return True
 
     def _next(self) -> _Ticket | None:
-        if self._held.total() >= self._at_once:
+        if self._held.total() >= self._limit:
             return None
         free = [each for each in self._waiting if self._held[each.account_id] < self._most_each]
         return min(free, key=self._standing, default=None)

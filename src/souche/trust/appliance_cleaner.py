@@ -13,7 +13,7 @@ from souche.errors import ProgramMissing
 from souche.model.image_cleanings import Cleaned
 from souche.refusals import CannotClean
 from souche.trust.children import decoded, output_of, socket_of
-from souche.trust.cleaner import Tell
+from souche.trust.cleaner import OnProgress
 from souche.trust.engine import Facts
 
 WALL_SECONDS: Final = 1800.0
@@ -31,11 +31,11 @@ class ApplianceCleaner:
     def __init__(self, alone: threading.Lock) -> None:
         self._alone = alone
 
-    def clean(self, disks: Sequence[str], facts: Facts, tell: Tell) -> Cleaned:
+    def clean(self, disks: Sequence[str], facts: Facts, on_progress: OnProgress) -> Cleaned:
         if importlib.util.find_spec("guestfs") is None:
             raise ProgramMissing(program="python3-guestfs")
         with self._alone:
-            said = output_of(argv(disks, facts), WALL_SECONDS, _follow(tell))
+            said = output_of(argv(disks, facts), WALL_SECONDS, _follow(on_progress))
         cleaned = None if said is None else decoded(said, Cleaned)
         if cleaned is None:
             log.warning("the cleaning did not end", said=(said or b"")[-2000:].decode(errors="replace"))
@@ -55,12 +55,12 @@ def argv(disks: Sequence[str], facts: Facts) -> list[str]:
     return ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", MODULE, json.dumps(asked)]
 
 
-def _follow(tell: Tell) -> Callable[[bytes], None]:
+def _follow(on_progress: OnProgress) -> Callable[[bytes], None]:
     """Tells how far it is, by what the process has said."""
 
     def look(said: bytes) -> None:
         lines = [line for line in said.splitlines() if line.startswith(PROGRESS)]
         number = lines[-1].removeprefix(PROGRESS) if lines else b"0"
-        tell(int(number) if number.isdigit() else 0)
+        on_progress(int(number) if number.isdigit() else 0)
 
     return look

@@ -7,7 +7,7 @@ from souche.errors import ProgramMissing
 from souche.model.image_cleanings import Cleaned
 from souche.trust.engine import Facts
 
-Tell = Callable[[int], None]
+OnProgress = Callable[[int], None]
 """Told how far it is, in percent, and called again and again; what it raises ends the work."""
 
 
@@ -19,7 +19,7 @@ class Cleaner(Protocol):
         """As records name it."""
         ...
 
-    def clean(self, disks: Sequence[str], facts: Facts, tell: Tell) -> Cleaned:
+    def clean(self, disks: Sequence[str], facts: Facts, on_progress: OnProgress) -> Cleaned:
         """Clean the disks that the NBD URIs serve, the root's first; they are written to. What was done is in them when
         this returns. Where it raises they may be in any state.
 
@@ -34,5 +34,5 @@ class NoCleaner:
 
     name = "none"
 
-    def clean(self, disks: Sequence[str], facts: Facts, tell: Tell) -> Cleaned:  # noqa: ARG002
+    def clean(self, disks: Sequence[str], facts: Facts, on_progress: OnProgress) -> Cleaned:  # noqa: ARG002
         raise ProgramMissing(program="python3-guestfs")

@@ -113,7 +113,7 @@ class Changer:
         return True
 
 
-def clean(handle: Any, sockets: Sequence[str], facts: Facts, tell: Callable[[int], None]) -> Cleaned:
+def clean(handle: Any, sockets: Sequence[str], facts: Facts, on_progress: Callable[[int], None]) -> Cleaned:
     """Clean disks.
 
     Raises:
@@ -121,17 +121,17 @@ def clean(handle: Any, sockets: Sequence[str], facts: Facts, tell: Callable[[int
     """
     layout = look(sockets, handle, writable=True)
     systems = plan.systems(layout, facts)
-    tell(55)
+    on_progress(55)
     planned = [each for system in systems for each in plan.deeds(system)]
-    tell(65)
+    on_progress(65)
     changer = Changer(handle)
     changer.wipe(change for each in planned for change in each.changes)
-    tell(75)
+    on_progress(75)
     done = [_did(changer, each) for each in planned] + [each.done for each in plan.unread(layout)]
-    tell(85)
+    on_progress(85)
     done += [each.done for each in _swap(handle)]
     _give_back(handle)
-    tell(95)
+    on_progress(95)
     name = printable(plan.name_of(systems[0]))
     return Cleaned(ENGINE, name, tuple(map(_shown, done[:MOST_DONE])))
 

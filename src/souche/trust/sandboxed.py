@@ -14,11 +14,11 @@ from typing import Final
 from souche import run, sandbox
 from souche.errors import ProgramMissing
 from souche.model.image_reports import Examination
+from souche.room import MIB
 from souche.sandbox import Bind, Limits
 from souche.trust.children import answer_of, socket_path
 from souche.trust.engine import Facts
 
-MIB: Final = 1 << 20
 LIMITS: Final = Limits(memory_bytes=1024 * MIB, cpu_seconds=60, file_bytes=8 * MIB)
 WALL_SECONDS: Final = 120.0
 MODULES: Final = ("pytsk3", "pyfsxfs", "pyvslvm", "pyregf")

@@ -15,7 +15,7 @@ from souche.room import ENDLESS, Room
 from souche.transfer.turns import Turns
 from souche.vault import Vault
 
-EXPORTS_AT_ONCE: Final = 1
+PARALLEL_EXPORTS: Final = 1
 """in one process: each takes every core, and some 80 MiB. Others wait, so memory is bounded however many there are"""
 
 PATIENCE_SECONDS: Final = 600.0
@@ -35,7 +35,7 @@ class Buckets:
     vault: Vault
     oos: Oos | None = None
     foreign: Foreign | None = None
-    turns: Turns = field(default_factory=lambda: Turns(EXPORTS_AT_ONCE))
+    turns: Turns = field(default_factory=lambda: Turns(PARALLEL_EXPORTS))
     patience_seconds: float = PATIENCE_SECONDS
     own_room: Room = ENDLESS
 

@@ -69,7 +69,7 @@ def _cleaned(parts: Parts, operation: Operation, image: Image, made: list[Snapsh
     ordered = sorted(made, key=lambda snapshot: snapshot.snapshot_id != root)
     told = -1
 
-    def tell(percent: int) -> None:
+    def on_progress(percent: int) -> None:
         nonlocal told
         parts.room.check()
         _wanted(parts, operation)
@@ -84,7 +84,7 @@ def _cleaned(parts: Parts, operation: Operation, image: Image, made: list[Snapsh
     with ExitStack() as stack:
         serve = parts.volumes.write_volume
         disks = [stack.enter_context(serve(ids.cleaning(each.snapshot_id))) for each in ordered]
-        return parts.cleaner.clean(disks, facts, tell)
+        return parts.cleaner.clean(disks, facts, on_progress)
 
 
 def _record(parts: Parts, image: Image, cleaned: Cleaned) -> Cleaning:

@@ -171,9 +171,9 @@ def reason_of(error: Exception) -> str:
     and told as no more than that. Of any other the log has the whole."""
     error = full(error) or error
     if isinstance(error, SoucheError):
-        if error.told() != str(error):
+        if error.public_message() != str(error):
             log.warning("a step failed", error=str(error))
-        return error.told(MARKS)
+        return error.public_message(MARKS)
     log.error("a step broke", exc_info=error)
     return INTERNAL_ERROR
 

@@ -254,7 +254,7 @@ def _removed(parts: Parts, task: ExportTask, key: str) -> str | None:
             removal(BucketSink(parts.buckets.store_of(task), task.bucket, key))
         except Unavailable as error:
             if parts.clock.now() - task.creation_date < CLEANED_FOR:
-                _note(parts, task.task_id, _NOT_YET.format(reason=error.told(MARKS)))
+                _note(parts, task.task_id, _NOT_YET.format(reason=error.public_message(MARKS)))
                 raise
             reason = reason_of(error)
         except Exception as error:

@@ -143,7 +143,7 @@ def _teller(parts: Parts, disk: DiskImport) -> Progress:
     next_time = time.monotonic() + TOLD_SECONDS
     told_bytes = counted_bytes = 0
 
-    def tell(received_bytes: int, total_bytes: int | None) -> None:
+    def on_progress(received_bytes: int, total_bytes: int | None) -> None:
         nonlocal next_time, told_bytes, counted_bytes
         parts.tally.imported(max(received_bytes - counted_bytes, 0))
         counted_bytes = received_bytes
@@ -152,7 +152,7 @@ def _teller(parts: Parts, disk: DiskImport) -> Progress:
             _set_progress(parts, disk, received_bytes, total_bytes)
             next_time, told_bytes = time.monotonic() + TOLD_SECONDS, received_bytes
 
-    return tell
+    return on_progress
 
 
 def _set_progress(parts: Parts, disk: DiskImport, received_bytes: int, total_bytes: int | None) -> None:

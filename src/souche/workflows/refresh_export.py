@@ -18,7 +18,6 @@ from souche.errors import Invalid
 from souche.formats import companion as companions
 from souche.formats import manifest as manifests
 from souche.formats.companion import HASH_KEY, METADATA_KEY, read_companion, sha256_of
-from souche.formats.json_fields import read_object, write_object
 from souche.model.export_tasks import DAY_SECONDS, ExportTask
 from souche.model.operations import Operation
 from souche.objects.base import ObjectStore
@@ -81,15 +80,15 @@ def _refreshed(
 ) -> bytes:
     """The manifest with new URLs: of this export's disks and of nothing else, whatever it names."""
     known = {task.disk_key(snapshot_id) for snapshot_id in task.snapshot_ids}
-    listed = manifests.read_manifest(manifest).disks
-    document = read_object(manifest)
-    for disk, values in zip(listed, document.fields("Image").need("Snapshots", list), strict=True):
+
+    def url_of(disk: manifests.ManifestDisk) -> str:
         key = f"{task.prefix}{disk.filename}"
         if key not in known:
             raise ExportDiffers(bucket=task.bucket, reason=f"its manifest names {disk.filename}")
         _check_there(task, there, key)
-        values["PreSignedUrl"] = objects.presign(task.bucket, key, seconds)
-    return write_object(document.values)
+        return objects.presign(task.bucket, key, seconds)
+
+    return manifests.with_urls(manifest, url_of)
 
 
 def _check_there(task: ExportTask, there: set[str], key: str) -> None:

@@ -1,6 +1,6 @@
 """Which operations this process has in hand, and how many of each account: accounts take turns.
 
-`AT_ONCE` bounds how many operations of one account run in a lane at the same time. Accounts with work share the bound
+`RUNS_PER_ACCOUNT` bounds how many operations of one account run in a lane at the same time. Accounts share the bound
 of `Lane.WORK`, so what one account has asked for in one call takes no more than its share of the machine. One that
 pauses after a failure is not counted meanwhile: what is broken holds up nothing else.
 """
@@ -17,7 +17,7 @@ from typing import Final
 from souche.model.operations import Operation
 from souche.workflows.engine import Lane
 
-AT_ONCE: Final[Mapping[Lane, int]] = {
+RUNS_PER_ACCOUNT: Final[Mapping[Lane, int]] = {
     Lane.WORK: max(3, (os.cpu_count() or 1) + 1),
     Lane.GUESTS: 64,
     Lane.TRANSFERS: 64,
@@ -127,7 +127,7 @@ class Runs:
                 (each.account_id, each.lane, each.pausing) == (account_id, lane, False)
                 for each in self._running.values()
             )
-            bound = AT_ONCE[lane]
+            bound = RUNS_PER_ACCOUNT[lane]
             if lane in SHARED:
                 bound = max(1, bound // len(self._active() | {account_id}))
         return max(0, bound - taken)

@@ -67,16 +67,16 @@ class LibvirtHypervisor:
         home.mkdir(parents=True, exist_ok=True)
         host_paths.require_traversable(home)
         self._names = Names(tag or home_tag(home))
-        self._ways = AllowedRoutes(
+        self._routes = AllowedRoutes(
             IPv4Network(cidr), IPv4Network(public_range) if public_range else None, nat=nat
         )
         self._accelerator = accelerator or accelerators.detect()
         self._reboot_grace_seconds = reboot_grace_seconds
         self._files = GuestFiles(home)
-        self._network = RegionNetwork(self._names, self._ways)
+        self._network = RegionNetwork(self._names, self._routes)
         # One thing at a time is done to a guest's disks.
         self._disks_of: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._firewall = RegionFirewall(home, self._names, self._ways)
+        self._firewall = RegionFirewall(home, self._names, self._routes)
         self._unused_capabilities: tuple[str, ...] = ()
         self._connection = Connection(uri, self._prepare)
         self._events = Events(self._names, self.power_states)
@@ -87,7 +87,7 @@ class LibvirtHypervisor:
 
     @property
     def network(self) -> GuestNetwork:
-        return GuestNetwork(str(self._ways.cidr), str(self._ways.gateway))
+        return GuestNetwork(str(self._routes.cidr), str(self._routes.gateway))
 
     @property
     def bridge(self) -> str:

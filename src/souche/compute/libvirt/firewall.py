@@ -44,10 +44,10 @@ class _Task:
 class RegionFirewall:
     """Firewalls in files below `<home>/firewall/`. Every method raises ComputeFailed when nft refuses."""
 
-    def __init__(self, home: Path, names: Names, ways: AllowedRoutes) -> None:
+    def __init__(self, home: Path, names: Names, routes: AllowedRoutes) -> None:
         self._files = FirewallFiles(home.resolve() / "firewall")
         self._names = names
-        self._ways = ways
+        self._routes = routes
         self._batches = Batches(self._carry_out)
         self._loaded: State | None = None
         self._seen_at = 0.0
@@ -55,10 +55,10 @@ class RegionFirewall:
     def ensure(self) -> None:
         """Make the tables as the files say, let the frames between guests pass them, and keep what is for public IPs on
         this machine."""
-        if self._ways.public_range:
-            public_routes.check_free(self._names.bridge, self._ways.public_range)
+        if self._routes.public_range:
+            public_routes.check_free(self._names.bridge, self._routes.public_range)
         _let_bridged_frames_pass(self._names.bridge)
-        if self._ways.nat:
+        if self._routes.nat:
             FORWARDING.write_text("1")
         self._batches.do(_Task(lambda: True))
 
@@ -104,8 +104,8 @@ class RegionFirewall:
 
     def remove(self) -> None:
         """Remove the tables, and the routes."""
-        if self._ways.public_range:
-            public_routes.remove(self._ways.public_range)
+        if self._routes.public_range:
+            public_routes.remove(self._routes.public_range)
         with self._files.locked():
             self._files.advance()
             self._loaded = None
@@ -148,10 +148,10 @@ class RegionFirewall:
 
     def _keep_public_range_here(self) -> None:
         """Where there is no bridge at this moment, the firewall refuses what is for the range."""
-        if self._ways.public_range is None:
+        if self._routes.public_range is None:
             return
         try:
-            public_routes.ensure(self._names.bridge, self._ways.gateway, self._ways.public_range)
+            public_routes.ensure(self._names.bridge, self._routes.gateway, self._routes.public_range)
         except (ComputeFailed, OSError) as error:
             log.warning("public IPs lead to no guest", reason=str(error))
 
@@ -163,7 +163,7 @@ class RegionFirewall:
             self._keep_public_range_here()
         if everything or loaded is None or not self._load_change(loaded, state, checks_tables=checks_tables):
             self._files.advance()
-            _nft(firewall_rules.ruleset(self._names, self._ways, state))
+            _nft(firewall_rules.ruleset(self._names, self._routes, state))
             self._seen_at = time.monotonic()
         self._loaded = State(dict(state.guests), dict(state.rules))
 

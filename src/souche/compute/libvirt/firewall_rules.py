@@ -72,9 +72,9 @@ class State:
     rules: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
 
 
-def ruleset(names: Names, ways: AllowedRoutes, state: State) -> str:
+def ruleset(names: Names, routes: AllowedRoutes, state: State) -> str:
     """The script that leaves exactly these firewalls."""
-    lines = [*_replaced(names), *_ip_table(names, ways), *_bridge_table(names)]
+    lines = [*_replaced(names), *_ip_table(names, routes), *_bridge_table(names)]
     return "\n".join(lines) + "\n" + change(names, State(), state)
 
 
@@ -109,7 +109,7 @@ def _replaced(names: Names) -> Iterator[str]:
         yield f"delete table {family} {names.table}"
 
 
-def _ip_table(names: Names, ways: AllowedRoutes) -> Iterator[str]:
+def _ip_table(names: Names, routes: AllowedRoutes) -> Iterator[str]:
     yield f"table ip {names.table} {{"
     yield "  map guests { type ipv4_addr : verdict; }"
     yield "  map public_ips { type ipv4_addr : ipv4_addr; }"
@@ -117,32 +117,34 @@ def _ip_table(names: Names, ways: AllowedRoutes) -> Iterator[str]:
         "guests",
         [
             "ct state established,related accept",
-            f"ip saddr {ways.gateway} udp sport 67 udp dport 68 accept",
+            f"ip saddr {routes.gateway} udp sport 67 udp dport 68 accept",
             "ip daddr vmap @guests",
         ],
     )
     for hook, source in (("prerouting", f'iifname "{names.bridge}" '), ("output", "")):
         begins = f"type nat hook {hook} priority {DESTINATION_NAT}; policy accept;"
         yield from _chain(f"public_{hook}", [begins, f"{source}dnat to ip daddr map @public_ips"])
-    public = ways.public_range
+    public = routes.public_range
     nowhere = [f"ip daddr {public} reject with icmp type host-unreachable"] if public else []
     rules = {
-        "forward": list(_forwarded(names, ways)),
+        "forward": list(_forwarded(names, routes)),
         "output": [f'oifname "{names.bridge}" icmp type redirect drop'],  # it would lead past the translation
     }
     for hook, own in rules.items():
         begins = f"type filter hook {hook} priority {BEFORE_FILTER}; policy accept;"
         yield from _chain(hook, [begins, *nowhere, *own, f'oifname "{names.bridge}" jump guests'])
-    if ways.nat:
+    if routes.nat:
         begins = f"type nat hook postrouting priority {SOURCE_NAT}; policy accept;"
-        yield from _chain("way_out", [begins, f'ip saddr {ways.cidr} oifname != "{names.bridge}" masquerade'])
+        yield from _chain(
+            "way_out", [begins, f'ip saddr {routes.cidr} oifname != "{names.bridge}" masquerade']
+        )
     yield "}"
 
 
-def _forwarded(names: Names, ways: AllowedRoutes) -> Iterator[str]:
+def _forwarded(names: Names, routes: AllowedRoutes) -> Iterator[str]:
     """What guests may send beyond their bridge, and what may come from there: answers."""
     out = f'iifname "{names.bridge}" oifname != "{names.bridge}"'
-    if not ways.nat:
+    if not routes.nat:
         yield f"{out} drop"
         return
     yield f"{out} ip daddr {LINK_LOCAL} drop"

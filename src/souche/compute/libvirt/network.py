@@ -22,9 +22,9 @@ log = structlog.get_logger()
 class RegionNetwork:
     """Every method takes the open connection and raises `libvirtError`, for the caller to translate."""
 
-    def __init__(self, names: Names, ways: AllowedRoutes) -> None:
+    def __init__(self, names: Names, routes: AllowedRoutes) -> None:
         self._names = names
-        self._ways = ways
+        self._routes = routes
         self._reservations = Reservations(names.network)
 
     def ensure(self, host: Host, *, guests_run: bool) -> Network:
@@ -36,11 +36,11 @@ class RegionNetwork:
             ComputeFailed: it is defined otherwise, and guests are using it.
         """
         self._reservations.ensure()
-        wanted = network_xml.network(self._names, self._ways)
+        wanted = network_xml.network(self._names, self._routes)
         network = _find(host, self._names.network)
         if network is not None and network_xml.shape(network.XMLDesc()) != network_xml.shape(wanted):
             similar = network_xml.essence(network.XMLDesc()) == network_xml.essence(wanted)
-            if similar and self._ways.public_range is None:
+            if similar and self._routes.public_range is None:
                 _start(network)
                 return network
             if guests_run and similar:

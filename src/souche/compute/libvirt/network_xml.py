@@ -15,7 +15,7 @@ PLACEHOLDER_MAC = "02:00:00:00:00:00"
 ET.register_namespace("dnsmasq", DNSMASQ)
 
 
-def network(names: Names, ways: AllowedRoutes) -> str:
+def network(names: Names, routes: AllowedRoutes) -> str:
     """An isolated network: without <forward> libvirt lets nothing through the bridge. With a way out it leaves to the
     region's own firewall what goes through, and guests get a default route, and names from this machine's resolver.
 
@@ -26,17 +26,17 @@ def network(names: Names, ways: AllowedRoutes) -> str:
     root = ET.Element("network")
     ET.SubElement(root, "name").text = names.network
     ET.SubElement(root, "bridge", name=names.bridge, stp="off", delay="0")
-    if ways.nat:
+    if routes.nat:
         ET.SubElement(root, "forward", mode="open")
-    ET.SubElement(root, "dns", enable="yes" if ways.nat else "no")
-    own = ET.SubElement(root, "ip", address=str(ways.gateway), prefix=str(ways.cidr.prefixlen))
+    ET.SubElement(root, "dns", enable="yes" if routes.nat else "no")
+    own = ET.SubElement(root, "ip", address=str(routes.gateway), prefix=str(routes.cidr.prefixlen))
     dhcp = ET.SubElement(own, "dhcp")
-    ET.SubElement(dhcp, "host", mac=PLACEHOLDER_MAC, ip=str(ways.gateway))
+    ET.SubElement(dhcp, "host", mac=PLACEHOLDER_MAC, ip=str(routes.gateway))
     ET.SubElement(root, "ip", address=METADATA_IP, prefix="32")
     options = ET.SubElement(root, f"{{{DNSMASQ}}}options")
-    routed = (f"{METADATA_IP}/32", ways.public_range, "0.0.0.0/0" if ways.nat else None)
-    routes = ",".join(f"{each},{ways.gateway}" for each in routed if each)
-    for value in (f"{ROUTES}{routes}", f"dhcp-hostsdir={folder(names.network)}"):
+    routed = (f"{METADATA_IP}/32", routes.public_range, "0.0.0.0/0" if routes.nat else None)
+    dhcp_routes = ",".join(f"{each},{routes.gateway}" for each in routed if each)
+    for value in (f"{ROUTES}{dhcp_routes}", f"dhcp-hostsdir={folder(names.network)}"):
         ET.SubElement(options, f"{{{DNSMASQ}}}option", value=value)
     return text(root)
 

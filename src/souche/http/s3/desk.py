@@ -132,4 +132,4 @@ class Desk:
             code = CODES.get(type(error))
             if code is None:
                 raise
-            raise Refused(code, error.told()) from error
+            raise Refused(code, error.public_message()) from error

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from souche.errors import Invalid
+from souche.room import MIB
 
 LOOPBACK: Final = "127.0.0.1"
-MEBIBYTE: Final = 1024 * 1024
-VOLUME_MEBIBYTES: Final = 1024
+VOLUME_MIB: Final = 1024
 """of one file of SeaweedFS's; it makes new ones as they fill"""
 VOLUMES: Final = 100_000
 """Each bucket has files of its own. By default there may be as many as GiB are free on the medium, and a new
@@ -40,7 +40,7 @@ OPTIONS: Final = (
     f"-volume.max={VOLUMES}",
     "-master.electionTimeout=1s",
     "-volume.preStopSeconds=1",
-    f"-master.volumeSizeLimitMB={VOLUME_MEBIBYTES}",
+    f"-master.volumeSizeLimitMB={VOLUME_MIB}",
 )
 ACTIONS: Final = ("Admin", "Read", "Write", "List", "Tagging")
 """on a bucket of one's own. Admin: bucket policies, and CreateBucket for that very name."""
@@ -88,7 +88,7 @@ def server(
         *(f"-volume.port={ports.volume}", f"-volume.port.grpc={ports.volume_grpc}"),
         *(f"-filer.port={ports.filer}", f"-filer.port.grpc={ports.filer_grpc}"),
         *OPTIONS,
-        f"-volume.minFreeSpace={max(min_free_bytes // MEBIBYTE, 1)}MiB",
+        f"-volume.minFreeSpace={max(min_free_bytes // MIB, 1)}MiB",
     ]
 
 

@@ -39,7 +39,7 @@ from souche.storage.qcow2.durable import sync_file
 from souche.storage.qcow2.hashes import compare_hash, spoil, unbounded
 from souche.storage.qcow2.journal import Journal
 from souche.storage.qcow2.records import OTHER_BYTES
-from souche.storage.qcow2.told import remove, set_aside
+from souche.storage.qcow2.setting_aside import remove, set_aside
 
 SHORTEST_BOUND: Final = 3
 NAMED: Final = 10

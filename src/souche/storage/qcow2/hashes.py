@@ -18,7 +18,7 @@ import structlog
 
 from souche.storage.qcow2.directory import Directory
 from souche.storage.qcow2.records import OTHER_BYTES, Record, identity
-from souche.storage.qcow2.told import set_aside
+from souche.storage.qcow2.setting_aside import set_aside
 
 PIECE_BYTES: Final = 4 * 1024 * 1024
 UNREADABLE: Final = "cannot be read to its end"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from souche.storage.qcow2.durable import sync_directory
-from souche.storage.qcow2.told import remove, set_aside
+from souche.storage.qcow2.setting_aside import remove, set_aside
 
 
 class Pointers:

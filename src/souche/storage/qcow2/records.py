@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from souche.storage.qcow2.durable import sync_directory, sync_file
-from souche.storage.qcow2.told import remove, set_aside
+from souche.storage.qcow2.setting_aside import remove, set_aside
 
 DRAFT: Final = "."
 MODE: Final = 0o600

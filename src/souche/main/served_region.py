@@ -20,9 +20,9 @@ from souche.room import GIB
 from souche.signing import PublicKey
 
 
-def told_region(home: Home, store: Store, console: Callable[[str], bytes]) -> Region:
+def served_region(home: Home, store: Store, console: Callable[[str], bytes]) -> Region:
     """What use-cases work with in a process that runs no operations. It has no endpoint, and no gate on sharing."""
-    facts = home.told()
+    facts = home.server_facts()
     cidr = guest_network.known(home, store)
     return make_region(
         home,
@@ -31,7 +31,7 @@ def told_region(home: Home, store: Store, console: Callable[[str], bytes]) -> Re
         store,
         GuestNetwork(cidr, str(IPv4Network(cidr)[1])),
         console,
-        told_fetcher(home),
+        server_fetcher(home),
         RemoteWorkflows(store),
         str(facts.get("Oos") or ""),
         make_room(home, reserve_bytes_of(facts)),
@@ -43,16 +43,16 @@ def told_region(home: Home, store: Store, console: Callable[[str], bytes]) -> Re
     )
 
 
-def told_fetcher(home: Home, url: str = "") -> Fetcher:
+def server_fetcher(home: Home, url: str = "") -> Fetcher:
     """What downloads as the server does, from the host of a URL of the operator's too."""
-    trusted = home.told().get("TlsTrusted")
-    return Fetcher(told_allow_list(home, url), trusted=Path(str(trusted)) if trusted else None)
+    trusted = home.server_facts().get("TlsTrusted")
+    return Fetcher(server_allow_list(home, url), trusted=Path(str(trusted)) if trusted else None)
 
 
-def told_allow_list(home: Home, url: str = "") -> AllowList:
+def server_allow_list(home: Home, url: str = "") -> AllowList:
     """What the server said that imports may come from, whatever its address is; and the host of a URL of the
     operator's."""
-    facts = home.told()
+    facts = home.server_facts()
     named = str(facts.get("AllowImport") or "").split(",")
     endpoints = [host_and_port("AllowImport", each) for each in named if each]
     if url:
