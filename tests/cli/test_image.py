@@ -61,6 +61,16 @@ def test_a_cloud_image_becomes_an_official_image_and_the_file_stays(souche: Souc
     assert list((souche.home / "staging").iterdir()) == []
 
 
+def test_the_tiny_disk_needs_no_file(souche: Souche, disk: Path) -> None:
+    (told,) = souche("image", "publish", "--tiny", "--name", "Smoke")
+    image = read(souche, told["ImageId"])
+    assert (image.family, image.boot_modes) == ("Smoke", ("legacy",))
+    assert image.root_mapping.volume_size_gib == 1
+    for given in ((), (disk, "--tiny"), ("--tiny", "--sha256", "0" * 64), ("--tiny", "--format", "raw")):
+        assert "either FILE or --tiny" in souche.refusal("image", "publish", "--name", "Smoke", *given)
+    assert list((souche.home / "staging").iterdir()) == []
+
+
 def test_an_update_withdraws_the_former_one(souche: Souche, disk: Path) -> None:
     told = [souche("image", "publish", disk, "--name", "Ubuntu")[0] for _ in range(2)]
     first, second = (read(souche, each["ImageId"]) for each in told)

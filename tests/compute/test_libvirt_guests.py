@@ -18,6 +18,7 @@ from souche.compute.libvirt.host_paths import qemu_group
 from souche.compute.libvirt.names import Names, home_tag
 from souche.compute.libvirt.waiting import wait_until
 from souche.errors import ComputeFailed
+from souche.formats import tiny_disk
 from souche.formats.qcow2 import read_header
 from souche.home import Home
 from souche.model.disks import FileSource, GuestDisk
@@ -79,6 +80,21 @@ def test_guest_that_powers_itself_off_is_told_of(laboratory: Laboratory, disks: 
     assert wait_until(lambda: hypervisor.power_states()[guest.vm_id] is PowerState.OFF, SLOW_SECONDS)
     assert b"good bye" in hypervisor.console(guest.vm_id)
     assert told.get(timeout=5) == guest.vm_id
+    hypervisor.remove(guest.vm_id)
+
+
+def test_the_tiny_disk_powers_off_at_the_button(
+    laboratory: Laboratory, disks: DiskShelf, names: Names
+) -> None:
+    hypervisor = laboratory.hypervisor
+    guest = booting(laboratory, disks.boot_disk(tiny_disk.disk("Smoke")))
+    hypervisor.define(guest)
+    hypervisor.start(guest.vm_id)
+    assert wait_until(lambda: hypervisor.console(guest.vm_id).endswith(b"souche-tiny login: "), SLOW_SECONDS)
+    assert b"marker: Smoke" in hypervisor.console(guest.vm_id)
+    hypervisor.shut_down(guest.vm_id, SLOW_SECONDS)
+    asked = ["virsh", "-c", "qemu:///system", "domstate", "--reason", names.domain(guest.vm_id)]
+    assert b"(shutdown)" in run(asked, timeout_seconds=20), "the plug was pulled"
     hypervisor.remove(guest.vm_id)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from souche.formats import tiny_disk
 from souche.model.image_boots import Boot
 from souche.storage import nbd
 from souche.trust import boot
@@ -36,6 +37,13 @@ def test_a_guest_that_shows_a_login_prompt_has_booted(tmp_path: Path) -> None:
     assert 0 < made.seconds < 60
     assert made.screenshot is not None
     assert made.screenshot.startswith(b"\x89PNG")
+
+
+def test_the_tiny_disk_boots(tmp_path: Path) -> None:
+    """With its marker, which the guest reads from the disk."""
+    made = booted(tmp_path, tiny_disk.disk("Smoke"))
+    assert (made.passed, made.reached) == (True, "login")
+    assert made.log.endswith(b"souche: the tiny disk boots\r\nmarker: Smoke\r\nsouche-tiny login: ")
 
 
 def test_a_guest_that_ends_before_has_not(tmp_path: Path) -> None:

@@ -5,9 +5,6 @@ from typing import Annotated
 
 import typer
 
-from souche.admin import publications
-from souche.admin.action import Facts
-from souche.app import official_images
 from souche.app.official_images import GRACE_DAYS
 from souche.cli import (
     image_adopt,
@@ -22,10 +19,11 @@ from souche.cli import (
     image_verify,
     uses,
 )
-from souche.cli.building import GraceDays, is_booted
+from souche.cli.building import GraceDays
 from souche.cli.composition import Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
 from souche.cli.output import show, told
+from souche.cli.publishing import OneDisk, Publication, publish
 from souche.model.accounts import PROVIDER_ALIAS
 from souche.model.images import Architecture
 
@@ -57,12 +55,20 @@ def build(composition: Composition) -> typer.Typer:
 def _add_publish(app: typer.Typer, composition: Composition) -> None:
     @app.command("publish")
     def publish_image(
-        file: image_source.FileArgument,
         home: HomeFlag,
         name: Annotated[
             str,
             typer.Option(help="What the image is an update of; a date and a number follow in its own name."),
         ],
+        file: image_source.FileArgument = None,
+        tiny: Annotated[
+            bool,
+            typer.Option(
+                "--tiny",
+                help="Instead of FILE: a disk of 1 MiB that boots by BIOS, writes NAME to the serial console,"
+                " and powers off at the power button. For tests.",
+            ),
+        ] = False,
         alias: Annotated[
             str, typer.Option(help="Alias of the account to publish for, where --account does not say.")
         ] = PROVIDER_ALIAS,
@@ -89,28 +95,22 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
         """Publish a cloud image, from a file or a URL, as a public image, under a new id and name: NAME-YYYY.MM.DD-N.
         gzip and xz around it are taken off. A URL needs a checksum, or a signed list of checksums."""
         with told(), composition.operate(home, make=True) as region:
-            given: Facts = {
-                "family": name,
-                "description": description,
-                "architecture": architecture,
-                "product_codes": product_code or [],
-                "grace_days": grace_days,
-                "accepted": accept or [],
-            }
-            account_id = region.do(publications.check, account=account, alias=alias, **given)
-            terms = {
-                **given,
-                "account_id": account_id,
-                "boot_modes": [mode.value for mode in boot_mode or (Firmware.LEGACY,)],
-                "verify": is_booted(region, verify=verify),
-            }
-            vouched = image_source.ExpectedFile(sha256, sums, signature, key)
-            with image_source.taken_in(region.workshop(), file, disk_format, vouched) as taken:
-                disk = {
-                    "path": str(taken.path),
-                    "format": taken.format,
-                    "most_bytes": official_images.MOST_BYTES,
-                }
-                image_id = region.do(publications.publish, disk, terms, None)
-            made = region.do(publications.finish, image_id)
+            if (file is None) != tiny:
+                raise OneDisk
+            wanted = Publication(
+                family=name,
+                file=file,
+                disk_format=disk_format,
+                vouched=image_source.ExpectedFile(sha256, sums, signature, key),
+                boot_modes=tuple(mode.value for mode in boot_mode or (Firmware.LEGACY,)),
+                architecture=architecture,
+                description=description,
+                product_codes=tuple(product_code or ()),
+                account=account,
+                alias=alias,
+                grace_days=grace_days,
+                accepted=tuple(accept or ()),
+                verify=verify,
+            )
+            made = publish(region, wanted)
         show(made, as_json=json)

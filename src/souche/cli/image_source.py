@@ -28,7 +28,7 @@ from souche.transfer import fetch_file, gate, signed_sums
 from souche.transfer.gate import AdmittedDisk
 
 FileArgument: TypeAlias = Annotated[
-    str,
+    str | None,
     typer.Argument(help="A disk file, which is copied and stays as it is; or an http or https URL of one."),
 ]
 FormatFlag: TypeAlias = Annotated[
