@@ -56,6 +56,13 @@ def test_help_tells_of_the_command_and_of_all_that_it_takes(
         assert parameter.param_type_name == "argument" or set(parameter.opts) <= set(re.split("[ ,]+", shown))
 
 
+def test_only_the_program_itself_installs_completion() -> None:
+    options = {
+        path: {name for each in command.params for name in each.opts} for path, command in COMMANDS.items()
+    }
+    assert [path for path, names in options.items() if "--install-completion" in names] == [()]
+
+
 @pytest.mark.parametrize("name", commands.COMMANDS)
 def test_the_list_of_commands_begins_as_the_help_of_each(name: str) -> None:
     """The list does not import them."""

@@ -42,11 +42,13 @@ class LazyCommand(TyperCommand):
     def loaded(self) -> Any:
         """The command or group."""
         below = self._load()
-        if not isinstance(below, typer.Typer):
+        command: Any
+        if isinstance(below, typer.Typer):
+            command = typer.main.get_group(below)  # get_command would add --install-completion to each group
+        else:
             single = typer.Typer(add_completion=False)
             single.command(self.name)(below)
-            below = single
-        command = typer.main.get_command(below)
+            command = typer.main.get_command(single)
         command.name = self.name
         return command
 
