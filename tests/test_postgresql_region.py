@@ -59,7 +59,7 @@ def settings(home: Path, url: str = "") -> Settings:
 def opened(home: Home, url: str = "") -> None:
     """Start the region, as far as its records."""
     home.make()
-    with open_records(home, records.chosen(home, settings(home.path, url))) as store, store.database.served():
+    with open_records(home, records.chosen(home, settings(home.path, url)), pytest.fail):
         Vault.open(home.vault_key)
 
 
@@ -181,7 +181,7 @@ def test_a_home_with_records_takes_no_database(tmp_path: Path, url: str) -> None
 def test_a_copy_of_a_home_is_not_served_beside_it(home: Home, url: str, tmp_path: Path) -> None:
     copy = Home(tmp_path / "copy")
     shutil.copytree(home.path, copy.path, symlinks=True)
-    with open_store(home) as store, store.database.served(), pytest.raises(RecordsInUse):
+    with open_store(home) as store, store.database.served(pytest.fail), pytest.raises(RecordsInUse):
         opened(copy, url)
     opened(copy, url)
 

@@ -1,8 +1,8 @@
 """Opens the databases of a region, and checks them."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Final
 
 import structlog
@@ -32,14 +32,15 @@ def open_store(home: Home) -> Iterator[Store]:
 
 
 @contextmanager
-def open_records(home: Home, place: Place | None) -> Iterator[Store]:
-    """The region's records, at the newest schema. None: they are in the home's file.
+def open_records(home: Home, place: Place | None, taken: Callable[[], None] | None = None) -> Iterator[Store]:
+    """The region's records, at the newest schema. `place` None: they are in the home's file. With `taken`, this process
+    is their server (`Database.served`), from before anything is read or written.
 
     Raises:
         RecordsMissing, RegionDiffers, DisksMissing, DatabaseDamaged, DatabaseNewer, DatabaseUnwritable; of a server:
-        what `PostgreSql.check` and `identity.check_with_server` raise.
+        RecordsInUse, and what `PostgreSql.check` and `identity.check_with_server` raise.
     """
-    opened = _open_file(home) if place is None else _open_server(home, place)
+    opened = _open_file(home) if place is None else _open_server(home, place, taken)
     with opened as store:
         yield store
 
@@ -59,21 +60,29 @@ def _open_file(home: Home) -> Iterator[Store]:
 
 
 @contextmanager
-def _open_server(home: Home, place: Place) -> Iterator[Store]:
+def _open_server(home: Home, place: Place, taken: Callable[[], None] | None) -> Iterator[Store]:
     database = place.open()
-    store = Store(database)
-    try:
+    with ExitStack() as stack:
+        store = Store(database)
+        stack.callback(store.close)
         database.check()
+        if taken is not None:
+            stack.enter_context(database.served(taken))
         with store.read() as connection:
             contents = examination.examine_records(connection, database.shown)
         identity.check_with_server(home, contents, database.shown, place.region_id)
         records.keep(home, place)
         home.make_databases(records=False)
-        store.migrate()
+        # A command must not change the schema under a server, which may be one of another release.
+        is_safe = taken is not None or store.is_newest()
+        with nullcontext() if is_safe else database.served(_nobody_minds):
+            store.migrate()
         identity.settle(home, store, place.region_id)
         yield store
-    finally:
-        store.close()
+
+
+def _nobody_minds() -> None:
+    """The lock is for moments."""
 
 
 def check_databases(home: Home) -> None:

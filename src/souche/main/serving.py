@@ -89,8 +89,8 @@ def serve(settings: Settings) -> Iterator[Served]:
     """Run the region in `settings.home`: its workflows and sweeps live as long as the context.
 
     Raises:
-        HomeInUse, RecordsMissing, RegionDiffers, DisksMissing, FolderMissing, ObjectsMissing, DatabaseDamaged,
-        DatabaseNewer, DatabaseUnwritable, ComputeFailed, Unavailable.
+        HomeInUse, RecordsInUse, RecordsMissing, RegionDiffers, DisksMissing, FolderMissing, ObjectsMissing,
+        DatabaseDamaged, DatabaseNewer, DatabaseUnwritable, ComputeFailed, Unavailable.
     """
     home = Home(settings.home)
     home.make()
@@ -100,8 +100,9 @@ def serve(settings: Settings) -> Iterator[Served]:
         operator = stack.enter_context(wire.bind(home.operator))  # commands wait from now on
         stack.callback(wire.remove, home.operator)
         check_databases(home)
-        store = stack.enter_context(open_records(home, records.chosen(home, settings)))
-        stack.enter_context(store.database.served())
+        store = stack.enter_context(
+            open_records(home, records.chosen(home, settings), _end_as_another_serves)
+        )
         if settings.oos_address is not None:
             identity.check_objects(home, store)
         checkpoint_databases(home, CHECKPOINT_SECONDS)
@@ -172,6 +173,12 @@ def _region(
         required_keys=read_required_keys(settings.require_signed),
         faults=parts.faults,
     )
+
+
+def _end_as_another_serves() -> None:
+    """What is under way is the other's already (`workflows/claims.py`)."""
+    log.critical("another process serves these records since the database was away, so this one ends")
+    os._exit(1)
 
 
 def _faults(settings: Settings, home: Home) -> Faults | None:

@@ -55,8 +55,9 @@ class Database(Protocol):
         `OutOfSpace`. None: it is another."""
         ...
 
-    def served(self) -> AbstractContextManager[None]:
-        """Be the one server of the records, if they can be reached from elsewhere than their home.
+    def served(self, taken: Callable[[], None]) -> AbstractContextManager[None]:
+        """Be the one server of the records, if they can be reached from elsewhere than their home. `taken` is called in
+        a thread if another process becomes it all the same, while the database was away from this one.
 
         Raises:
             RecordsInUse: there is another one.

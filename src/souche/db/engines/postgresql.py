@@ -29,6 +29,7 @@ from souche.db.engines.elements import (
     Unindexed,
     spelled,
 )
+from souche.db.engines.server_lock import ServerLock
 from souche.errors import (
     Conflict,
     OutOfSpace,
@@ -66,10 +67,15 @@ SILENCE: Final = {
 CONNECTIONS_KEPT: Final = 8  # of writers, and of readers
 UNLIMITED: Final = -1  # threads are what limits the connections in use
 
-# A transaction that its process has forgotten is ended, as it holds the lock. What was committed is on the medium.
+# A transaction that its process has forgotten is ended, as it holds the lock. So is the session of a host that fell
+# silent, with its locks: the server's own keepalives begin after two hours. What was committed is on the medium.
 SESSION: Final = f"""
     SET lock_timeout = '{LOCK_SECONDS}s';
     SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s';
+    SET tcp_keepalives_idle = {SILENCE["keepalives_idle"]};
+    SET tcp_keepalives_interval = {SILENCE["keepalives_interval"]};
+    SET tcp_keepalives_count = {SILENCE["keepalives_count"]};
+    SET tcp_user_timeout = {SILENCE["tcp_user_timeout"]};
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
 
@@ -234,13 +240,12 @@ class PostgreSql:
         return None
 
     @contextmanager
-    def served(self) -> Iterator[None]:
-        """By an advisory lock of a session, which ends with this process or with its connection."""
-        with self._readers.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            if not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({SERVER_LOCK})").scalar_one():
+    def served(self, taken: Callable[[], None]) -> Iterator[None]:
+        """By an advisory lock of a session (`server_lock.py`)."""
+        with ServerLock(self._own_connection, SERVER_LOCK, taken).held() as is_held:
+            if not is_held:
                 raise RecordsInUse(database=self.shown)
             yield
-            connection.invalidate()  # the lock goes with the session
 
     @contextmanager
     def alone(self, name: str) -> Iterator[bool]:

@@ -95,7 +95,7 @@ class Sqlite:
             return WritersBusy(seconds=BUSY_TIMEOUT_MS // 1000)
         return None
 
-    def served(self) -> AbstractContextManager[None]:
+    def served(self, taken: Callable[[], None]) -> AbstractContextManager[None]:  # noqa: ARG002
         """The lock on the home does."""
         return nullcontext()
 
