@@ -18,6 +18,7 @@ from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+import msgspec
 import structlog
 
 PRIVATE: Final = 0o600
@@ -34,7 +35,11 @@ log = structlog.get_logger()
 def line_of(facts: Mapping[str, object]) -> bytes:
     """A line in ASCII, with its time first: nothing in it moves a cursor, or is a line break to any program."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return json.dumps({"time": now, **facts}, separators=(",", ":")).encode() + b"\n"
+    dated = {"time": now, **facts}
+    line = msgspec.json.encode(dated)
+    if not line.isascii():  # msgspec escapes no more than JSON demands
+        line = json.dumps(dated, separators=(",", ":")).encode()
+    return line + b"\n"
 
 
 class AuditFile:
@@ -48,6 +53,7 @@ class AuditFile:
             OSError: it cannot be written.
         """
         self._path = path
+        self._name = os.fspath(path)
         self._most_bytes = most_bytes
         self._kept = kept
         self._lock = threading.Lock()
@@ -55,6 +61,7 @@ class AuditFile:
         self._is_stuck = False
         self._lost = Lost()
         self._descriptor = self._open()
+        self._opened = os.fstat(self._descriptor)
 
     def __call__(self, facts: Mapping[str, object]) -> None:
         with self._lock:
@@ -65,9 +72,11 @@ class AuditFile:
         os.close(self._descriptor)
 
     def _write(self, line: bytes) -> None:
-        if not self._is_current():
+        there = self._named()
+        if there is None:
             self._reopen()
-        if os.fstat(self._descriptor).st_size >= self._most_bytes:
+            there = os.fstat(self._descriptor)
+        if there.st_size >= self._most_bytes:
             self._rotate()
         if self._is_torn:
             line = b"\n" + line
@@ -115,20 +124,21 @@ class AuditFile:
         descriptor = self._open()
         os.close(self._descriptor)
         self._descriptor = descriptor
+        self._opened = os.fstat(descriptor)
 
-    def _is_current(self) -> bool:
-        """Whether the name still leads to the open file."""
+    def _named(self) -> os.stat_result | None:
+        """What the name leads to, if it still is the open file."""
         try:
-            there = self._path.stat()
+            there = os.stat(self._name)  # noqa: PTH116  each line asks for it, and a Path takes thrice as long
         except FileNotFoundError:
-            return False
-        return os.path.samestat(there, os.fstat(self._descriptor))
+            return None
+        return there if os.path.samestat(there, self._opened) else None
 
     def _rotate(self) -> None:
         """Begin another file, unless another process is doing so, or just has. A file that cannot be renamed grows."""
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it ends when the file is closed
-            if self._is_current():
+            if self._named():
                 self._shift()
             self._reopen()
         except BlockingIOError:

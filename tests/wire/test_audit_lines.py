@@ -1,8 +1,9 @@
 """What the audit line of a request says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
+import structlog
 
 from souche.api import empty_reads
 from souche.api.actions import ACTIONS, SOUCHE_ACTIONS
@@ -91,9 +92,15 @@ def test_the_line_of_a_caller_without_a_valid_signature_is_short(action: str, st
     assert len(line_of({**facts, "address": "ffff:" * 7 + "ffff", "request_id": "0" * 36})) < 1024
 
 
-def test_without_a_log_nothing_is_written() -> None:
-    seen: list[Exchange] = []
-    assert audit_lines.recorded(seen.append, None) == seen.append
+def test_a_request_has_one_line_in_the_audit_log_or_else_in_the_log_of_the_process() -> None:
+    observed: list[Exchange] = []
+    audited: list[Mapping[str, object]] = []
+    with structlog.testing.capture_logs() as logged:
+        audit_lines.recorded(observed.append, audited.append)(Exchange("first", "ReadVms"))
+        audit_lines.recorded(observed.append, None)(Exchange("second", "ReadVms"))
+    assert [each["request_id"] for each in audited] == ["first"]
+    assert [each["request_id"] for each in logged] == ["second"]
+    assert [each.request_id for each in observed] == ["first", "second"]
 
 
 def test_a_large_answer_is_searched_again_only_when_it_differs(monkeypatch: pytest.MonkeyPatch) -> None:

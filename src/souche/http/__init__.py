@@ -1,1 +1,1 @@
-"""The ASGI shell: request ids, signatures, one audit line a request."""
+"""The ASGI shell: request ids, signatures, one log line a request."""

@@ -59,10 +59,11 @@ def create_app(
     more_routes: Iterable[BaseRoute] = (),
     *,
     may_call: MayCall = everybody,
-    observe: Callable[[Exchange], None] = lambda _exchange: None,
+    observe: Callable[[Exchange], None] = Exchange.log,
 ) -> Starlette:
     """The region's HTTP interface. `may_call`: from which addresses an account may call. `more_routes` are tried before
-    the answer 404. `observe` is told of each request when its answer is known."""
+    the answer 404. `observe` gets each request when its answer is known, and writes its line: by default, to the log of
+    the process."""
     shared = not region.store.database.is_local
     attempts = RecordedAttempts(region.store) if shared else RememberedAttempts()
     authenticator = Authenticator(keys, region.clock, attempts, may_call)

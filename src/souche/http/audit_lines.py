@@ -21,7 +21,7 @@ MOST_IDS: Final = 1000
 """in each list of a line; `cut` says that there were more"""
 CONTEXT: Final = 80
 """The context with the request's id comes first, and is shorter."""
-LARGE: Final = 16 * 1024
+LARGE: Final = 2 * 1024
 LARGEST: Final = 1024 * 1024
 MOST_SEARCHED: Final = 32
 LONGEST_TEXT: Final = 256
@@ -97,15 +97,19 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def recorded(observe: Callable[[Exchange], None], audit: Audit | None) -> Callable[[Exchange], None]:
-    """Tells `observe` of each request, and writes its line if there is an audit log."""
+    """Passes each request to `observe` and writes its line: to the audit log; without one, to the log of the process.
+    A line in both would take an eighth of the time of a request that is answered from memory."""
     if audit is None:
-        return observe
+        write = Exchange.log
+    else:
+        lines = AuditLines()
 
-    lines = AuditLines()
+        def write(exchange: Exchange) -> None:
+            audit(lines.of(exchange))
 
     def both(exchange: Exchange) -> None:
         observe(exchange)
-        audit(lines.of(exchange))
+        write(exchange)
 
     return both
 

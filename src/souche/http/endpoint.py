@@ -1,4 +1,4 @@
-"""An ASGI endpoint round a plain function: request id, body, errors, the audit line."""
+"""An ASGI endpoint round a plain function: request id, body, errors."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,7 +54,6 @@ class Endpoint:
             return
         exchange = Exchange(self._ids.request_id(), action=scope["path_params"].get("action", ""))
         exchange.answer = await self._settle(exchange, scope, receive)
-        exchange.log()
         self._observe(exchange)
         await send_json(send, exchange.status, exchange.answer, exchange.retry_seconds)
 

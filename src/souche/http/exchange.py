@@ -23,7 +23,7 @@ ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
 """on every answer: a browser passes no other on to the page that asked"""
 SLASHES: Final = re.compile("/{2,}")
 
-audit = structlog.get_logger("souche.audit")
+log = structlog.get_logger("souche.requests")
 
 
 @dataclass
@@ -42,8 +42,8 @@ class Exchange:
     started: float = field(default_factory=time.perf_counter)
 
     def log(self) -> None:
-        """The one audit line. Parameters and credentials have no place in it."""
-        audit.info(
+        """Write its line to the log of the process. Parameters and credentials have no place in it."""
+        log.info(
             "request",
             request_id=self.request_id,
             action=self.action,
