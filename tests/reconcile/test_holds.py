@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import structlog
@@ -12,7 +13,7 @@ from souche.app import snapshots, volumes
 from souche.db import snapshots as snapshot_records
 from souche.db import volumes as volume_records
 from souche.errors import StorageFailed
-from souche.reconcile import leftovers
+from souche.reconcile import holds, leftovers
 from souche.reconcile.holds import Hold, without_disk
 from souche.reconcile.trash import TrashSweep
 from souche.storage.base import Capture, DiskKind
@@ -230,6 +231,29 @@ def test_nothing_is_collected_while_a_record_has_no_disk(world: World, origin: O
         volume_records.erase(connection, lost)
     Sweeps(world, parts, kept=timedelta(0)).run()
     assert not layer.exists()
+
+
+def test_records_are_compared_again_only_after_a_change(
+    world: World, origin: Original, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeps, compared = Sweeps(world), []
+
+    def counted(*given: Any) -> frozenset[str]:
+        compared.append(given)
+        return without_disk(*given)
+
+    monkeypatch.setattr(holds, "without_disk", counted)
+    sweeps.hold.collect(world.parts)
+    assert not compared
+    with world.region.store.begin() as connection:
+        volume_records.erase(connection, origin.cast.volume_id)
+    for _ in range(2):
+        sweeps.hold.collect(world.parts)
+    assert len(compared) == 1
+    world.disks.store.delete_snapshot(origin.cast.snapshot_id)
+    with structlog.testing.capture_logs() as lines:
+        sweeps.hold.collect(world.parts)
+    assert [line["ids"] for line in lines] == [[origin.cast.snapshot_id]]
 
 
 def test_what_is_being_made_or_deleted_needs_no_disk(world: World, origin: Original) -> None:

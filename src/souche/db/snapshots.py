@@ -134,7 +134,7 @@ def all_ids(connection: sa.Connection) -> set[str]:
 def completed_ids(connection: sa.Connection) -> set[str]:
     """The ids of the snapshots that have their bytes."""
     completed = snapshots.c.state == SnapshotState.COMPLETED
-    return set(connection.scalars(sa.select(snapshots.c.snapshot_id).where(completed)))
+    return set(connection.scalars(sa.select(snapshots.c.snapshot_id).where(completed)).all())
 
 
 def set_state(

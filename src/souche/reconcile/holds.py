@@ -7,13 +7,15 @@
   its disk, or is deleted. A disk in the trash that has a record comes back by itself.
 """
 
+from collections.abc import Hashable
+
 import structlog
 
 from souche.db import snapshots, volumes
 from souche.db.store import Store
 from souche.reconcile import leftovers
 from souche.reconcile.each import each
-from souche.storage.base import Trashed, VolumeStore
+from souche.storage.base import Inventory, Trashed, VolumeStore
 from souche.workflows.parts import Parts
 
 NAMED = 10
@@ -34,6 +36,7 @@ class Hold:
         recover(parts)
         self._unrecorded = leftovers.unrecorded_disks(parts.store, parts.volumes).all()
         self._missing: frozenset[str] = frozenset()
+        self._compared: tuple[Hashable, Inventory] | None = None
         if self._unrecorded:
             log.warning("disks without a record", **_named(self._unrecorded), remedy=HELD_REMEDY)
         self._is_complete(parts)
@@ -63,10 +66,13 @@ class Hold:
 
     def _is_complete(self, parts: Parts) -> bool:
         """Whether every record has its disk. Those that have none are told once."""
+        compared = parts.store.change_mark(), parts.volumes.inventory()
+        if compared == self._compared:
+            return not self._missing
         missing = without_disk(parts.store, parts.volumes)
         if missing - self._missing:
             log.warning("records without their disk", **_named(missing), remedy=MISSING_REMEDY)
-        self._missing = missing
+        self._missing, self._compared = missing, compared
         return not missing
 
 
