@@ -99,17 +99,14 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 def recorded(observe: Callable[[Exchange], None], audit: Audit | None) -> Callable[[Exchange], None]:
     """Passes each request to `observe` and writes its line: to the audit log; without one, to the log of the process.
     A line in both would take an eighth of the time of a request that is answered from memory."""
-    if audit is None:
-        write = Exchange.log
-    else:
-        lines = AuditLines()
-
-        def write(exchange: Exchange) -> None:
-            audit(lines.of(exchange))
+    lines = AuditLines()
 
     def both(exchange: Exchange) -> None:
         observe(exchange)
-        write(exchange)
+        if audit is None:
+            exchange.log()
+        else:
+            audit(lines.of(exchange))
 
     return both
 
