@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from souche.app.official_images import GRACE_DAYS
+from souche.model.image_lives import GRACE_DAYS
 from souche.model.product_types import BUILT_IN
 from souche.model.quotas import QUOTAS
 

@@ -2,7 +2,6 @@
 
 import base64
 from functools import partial
-from typing import Final
 
 from souche.admin import which_account
 from souche.admin.action import Administered, Facts, action
@@ -64,11 +63,6 @@ def made(at: Administered, image: Image) -> Facts:
     return {"ImageId": image.image_id, "ImageName": image.name}
 
 
-LOG: Final = "Log"
-SCREENSHOT: Final = "Screenshot"
-"""of a boot: bytes in base64, beside what is shown of it"""
-
-
 @action
 def verify(at: Administered, image_id: str, boot_mode: BootMode | None) -> Facts:
     """Boot an image, and record what came of it."""
@@ -82,6 +76,7 @@ def last_boot(at: Administered, image_id: str) -> Facts:
 
 
 def _boot(image_id: str, found: Verification | None) -> Facts:
+    """What is shown of a boot, and its log and screenshot in base64."""
     boot = found.boot if found else None
     return {
         "ImageId": image_id,
@@ -91,6 +86,6 @@ def _boot(image_id: str, found: Verification | None) -> Facts:
         "Reached": boot.reached if boot else "",
         "Seconds": round(boot.seconds, 1) if boot else 0,
         "Reason": boot.reason if boot else "it was not booted yet.",
-        LOG: base64.b64encode(boot.log).decode() if boot else None,
-        SCREENSHOT: base64.b64encode(boot.screenshot).decode() if boot and boot.screenshot else None,
+        "Log": base64.b64encode(boot.log).decode() if boot else None,
+        "Screenshot": base64.b64encode(boot.screenshot).decode() if boot and boot.screenshot else None,
     }

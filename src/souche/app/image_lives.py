@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from souche.app import images
-from souche.app.official_images import GRACE_DAYS, check_grace_days
+from souche.app.official_images import check_grace_days
 from souche.app.region import Region
 from souche.db import image_boots, image_lives
 from souche.db import images as image_records
 from souche.db.transactions import Transaction
-from souche.model.image_lives import Life, LifeState, LivingImage
+from souche.model.image_lives import GRACE_DAYS, Life, LifeState, LivingImage
 from souche.model.images import Image
 from souche.refusals import BadValue, NoSuchImage, NotOfficial, WrongLife
 from souche.words import Term

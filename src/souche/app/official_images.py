@@ -21,6 +21,7 @@ from souche.db import images as image_records
 from souche.model.accounts import PROVIDER_ALIAS, PROVIDER_NAME, Account, Principal
 from souche.model.image_aliases import LATEST, AliasName
 from souche.model.image_builds import Build
+from souche.model.image_lives import GRACE_DAYS, MOST_GRACE_DAYS
 from souche.model.image_reports import NOT_GENERALISED
 from souche.model.images import ROOT_DEVICE_NAME, Architecture, BootMode, Image, ImageMapping
 from souche.model.operations import id_of
@@ -33,8 +34,6 @@ from souche.transfer.gate import AdmittedDisk
 from souche.trust.codes import CODES
 from souche.words import Term
 
-GRACE_DAYS = 30
-MOST_GRACE_DAYS = 3650
 MOST_BYTES = SIZE_GIB[-1] * GIB
 """of a disk, as a guest sees it"""
 

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from souche.admin import exports as exports
     from souche.admin import image_aliases as image_aliases
     from souche.admin import image_lives as image_lives
+    from souche.admin import image_origins as image_origins
+    from souche.admin import image_reports as image_reports
     from souche.admin import images as images
     from souche.admin import inventory as inventory
     from souche.admin import marketplace as marketplace
     from souche.admin import notices as notices
+    from souche.admin import publications as publications
     from souche.admin import quotas as quotas
     from souche.admin import status as status
     from souche.admin import trash as trash

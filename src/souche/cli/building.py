@@ -8,14 +8,12 @@ from typing import Annotated
 
 import typer
 
-from souche import staged
-from souche.admin import publications
 from souche.admin.action import Facts
-from souche.app.official_images import GRACE_DAYS
+from souche.cli.actions import publications
 from souche.cli.composition import Operated
 from souche.model.accounts import PROVIDER_ALIAS
 from souche.model.image_builds import Packages
-from souche.recipes import debian
+from souche.model.image_lives import GRACE_DAYS
 from souche.recipes.recipe import Recipe
 from souche.room import GIB
 
@@ -74,6 +72,8 @@ def build_and_publish(
     Raises:
         ImageFailed, and those of the builder, of the gate and of `official_images.publish`.
     """
+    from souche import staged
+
     shop = region.workshop()
     shop.room.ask(BUILD_BYTES)
     with staged.folder(shop.staging) as folder:
@@ -89,6 +89,8 @@ def _published(
     region: Operated, recipe: Recipe, account_id: str, terms: Terms, disk: Path, packages: Packages
 ) -> str:
     """The id of the image, pending: from here on its operation has the disk."""
+    from souche.recipes import debian
+
     return region.do(
         publications.publish,
         {"path": str(disk), "format": "qcow2", "most_bytes": recipe.disk_gib * GIB},

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from souche.app.official_images import GRACE_DAYS
 from souche.cli import (
     image_adopt,
     image_build,
@@ -14,17 +13,17 @@ from souche.cli import (
     image_life,
     image_origins,
     image_show,
-    image_source,
     image_update,
     image_verify,
+    source_flags,
     uses,
 )
 from souche.cli.building import GraceDays
 from souche.cli.composition import Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
 from souche.cli.output import show, told
-from souche.cli.publishing import OneDisk, Publication, publish
 from souche.model.accounts import PROVIDER_ALIAS
+from souche.model.image_lives import GRACE_DAYS
 from souche.model.images import Architecture
 
 
@@ -60,7 +59,7 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
             str,
             typer.Option(help="What the image is an update of; a date and a number follow in its own name."),
         ],
-        file: image_source.FileArgument = None,
+        file: source_flags.FileArgument = None,
         tiny: Annotated[
             bool,
             typer.Option(
@@ -73,7 +72,7 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
             str, typer.Option(help="Alias of the account to publish for, where --account does not say.")
         ] = PROVIDER_ALIAS,
         account: Annotated[str | None, typer.Option(help="Name or ID of the account to publish for.")] = None,
-        disk_format: image_source.FormatFlag = None,
+        disk_format: source_flags.FormatFlag = None,
         boot_mode: Annotated[
             list[Firmware] | None,
             typer.Option(help="A firmware that it boots by; may be given twice. Default: legacy."),
@@ -83,10 +82,10 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
         product_code: Annotated[
             list[str] | None, typer.Option(help="A licence that it carries; may be given repeatedly.")
         ] = None,
-        sha256: image_source.Sha256Flag = None,
-        sums: image_source.SumsFlag = None,
-        signature: image_source.SignatureFlag = None,
-        key: image_source.KeyFlag = None,
+        sha256: source_flags.Sha256Flag = None,
+        sums: source_flags.SumsFlag = None,
+        signature: source_flags.SignatureFlag = None,
+        key: source_flags.KeyFlag = None,
         grace_days: GraceDays = GRACE_DAYS,
         accept: AcceptedCodes = None,
         verify: VerifyFlag = True,
@@ -94,6 +93,10 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Publish a cloud image, from a file or a URL, as a public image, under a new id and name: NAME-YYYY.MM.DD-N.
         gzip and xz around it are taken off. A URL needs a checksum, or a signed list of checksums."""
+        # They import the readers of disk formats: the other commands of this group do without.
+        from souche.cli.image_source import ExpectedFile
+        from souche.cli.publishing import OneDisk, Publication, publish
+
         with told(), composition.operate(home, make=True) as region:
             if (file is None) != tiny:
                 raise OneDisk
@@ -101,7 +104,7 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
                 family=name,
                 file=file,
                 disk_format=disk_format,
-                vouched=image_source.ExpectedFile(sha256, sums, signature, key),
+                vouched=ExpectedFile(sha256, sums, signature, key),
                 boot_modes=tuple(mode.value for mode in boot_mode or (Firmware.LEGACY,)),
                 architecture=architecture,
                 description=description,

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from souche.admin import images
 from souche.cli import which_account
+from souche.cli.actions import images
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told

@@ -6,14 +6,13 @@ from typing import Annotated
 
 import typer
 
-from souche.app.official_images import GRACE_DAYS
 from souche.cli.building import GraceDays, RecipesFlag, Terms, build_and_publish, check, is_booted
 from souche.cli.composition import Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
 from souche.cli.output import show, told
 from souche.cli.progress import step_bar
 from souche.errors import SoucheError
-from souche.recipes import debian
+from souche.model.image_lives import GRACE_DAYS
 from souche.recipes.recipe import Recipe
 from souche.recipes.shelf import Shelf
 
@@ -84,6 +83,8 @@ def _list(shelf: Shelf, name: str, *, as_json: bool) -> bool:
 
 def view(recipe: Recipe) -> dict[str, object]:
     """A recipe as the command shows it."""
+    from souche.recipes import debian
+
     return {
         "Recipe": recipe.name,
         "Family": recipe.family,

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from souche.admin import image_reports
 from souche.admin.action import Facts
+from souche.cli.actions import image_reports
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import plain, told

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from souche.admin import image_reports
 from souche.admin.action import Facts
 from souche.admin.listener import Listener
+from souche.cli.actions import image_reports
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.image_check import print_report

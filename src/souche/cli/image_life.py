@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 
 from souche.admin.action import Facts
-from souche.app.official_images import GRACE_DAYS
 from souche.cli.actions import image_lives, inventory
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.listing import OfAccountFlag, show_listed
 from souche.cli.output import show, told
+from souche.model.image_lives import GRACE_DAYS
 
 ImageArgument = Annotated[str, typer.Argument(help="ID of an official image.")]
 SuccessorFlag = Annotated[

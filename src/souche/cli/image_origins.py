@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from souche.admin import image_origins
 from souche.admin.action import Facts
+from souche.cli.actions import image_origins
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told

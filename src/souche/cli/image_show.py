@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from souche.admin import image_lives
+from souche.cli.actions import image_lives
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told

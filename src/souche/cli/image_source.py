@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Final, TypeAlias, get_args
+from typing import Final, get_args
 from urllib.parse import unquote, urlsplit
 
-import typer
-
 from souche import staged
-from souche.app import official_images
+from souche.app.official_images import MOST_BYTES
 from souche.cli.composition import Workshop
 from souche.cli.progress import transfer_bar
 from souche.errors import Invalid
@@ -26,37 +24,6 @@ from souche.objects.fetch import UrlNotFound
 from souche.refusals import BadValue
 from souche.transfer import fetch_file, gate, signed_sums
 from souche.transfer.gate import AdmittedDisk
-
-FileArgument: TypeAlias = Annotated[
-    str | None,
-    typer.Argument(help="A disk file, which is copied and stays as it is; or an http or https URL of one."),
-]
-FormatFlag: TypeAlias = Annotated[
-    SourceFormat | None,
-    typer.Option("--format", help="Of the file; never guessed. Default: what its name ends in, else qcow2."),
-]
-Sha256Flag: TypeAlias = Annotated[
-    str | None,
-    typer.Option("--sha256", help="What the SHA-256 of the file is to be, as it lies there, in hex."),
-]
-SumsFlag: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--sums",
-        help="A list of checksums (SHA256SUMS, CHECKSUM) that has the file's name, signed: a file or a URL.",
-    ),
-]
-SignatureFlag: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--signature",
-        help="The detached signature of the list: a file or a URL. Default: beside it, with .gpg, .sign or .asc "
-        "behind its name; unless it is around the text.",
-    ),
-]
-KeyFlag: TypeAlias = Annotated[
-    Path | None, typer.Option("--key", help="OpenPGP public keys, of which one must have signed the list.")
-]
 
 SIGNATURE_ENDS: Final = (".gpg", ".sign", ".asc", ".sig")
 XZ: Final = ".xz"
@@ -154,7 +121,7 @@ def _brought(shop: Workshop, source: str, expected: list[Checksum]) -> Iterator[
         if is_url(source):
             fetcher = shop.fetcher_of(source)
             with transfer_bar() as on_progress:
-                most = official_images.MOST_BYTES
+                most = MOST_BYTES
                 fetch_file.fetch(
                     fetcher,
                     source,
@@ -218,7 +185,7 @@ def _admitted(shop: Workshop, file: Path, said: SaidOfDisk, *, given: bool) -> I
     room = shop.room
     with staged.folder(shop.staging) as folder:
         with _advised(file, first, said):
-            taken = gate.take_file(file, folder / "disk", said, official_images.MOST_BYTES, room, given=given)
+            taken = gate.take_file(file, folder / "disk", said, MOST_BYTES, room, given=given)
         yield taken
 
 

@@ -12,11 +12,8 @@ from typing import Annotated
 
 import typer
 
-from souche import staged
-from souche.admin import publications
 from souche.admin.action import Facts
-from souche.app import official_images
-from souche.app.official_images import GRACE_DAYS
+from souche.cli.actions import publications
 from souche.cli.building import GraceDays, RecipesFlag, Terms, build_and_publish, check, is_booted
 from souche.cli.composition import Composition, Operated
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
@@ -25,7 +22,7 @@ from souche.cli.progress import step_bar
 from souche.errors import Invalid, NotFound, SoucheError
 from souche.home import UpdateUnderWay
 from souche.model.image_builds import Build, PackageChange, changed_packages
-from souche.recipes import debian
+from souche.model.image_lives import GRACE_DAYS
 from souche.recipes.recipe import Recipe
 from souche.recipes.shelf import Shelf
 
@@ -118,6 +115,9 @@ class _Update:
     def _difference(self, built: Facts, recipe: Recipe) -> tuple[str, list[PackageChange]]:
         """Why the recipe would make the image differently; empty: it would not. The archive is only asked where the
         recipe is the same."""
+        from souche import staged
+        from souche.recipes import debian
+
         if debian.digest(recipe) != built["Digest"]:
             return "the recipe has changed", []
         shop = self.region.workshop()
@@ -154,6 +154,8 @@ def add(app: typer.Typer, composition: Composition) -> None:
         other versions. The new image replaces the one before it, as with `build`. Prints nothing where there is nothing
         to do. The status is 1 where a recipe failed (the others are updated), and 3 where another update is under
         way."""
+        from souche.app import official_images
+
         with told(), composition.operate(home) as region:
             if bool(recipe) == every:
                 raise NothingToUpdate

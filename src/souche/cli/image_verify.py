@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from souche.admin import images
+from souche.cli.actions import images
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import plain_lines, show, told
@@ -37,7 +37,7 @@ def add(app: typer.Typer, composition: Composition) -> None:
         of cloud-init. The boot log and a screenshot are kept. The status is 1 where it never gets there."""
         with told(), composition.operate(home) as region:
             found = region.do(images.last_boot, image) if last else region.do(images.verify, image, boot_mode)
-        boot_log, picture = _bytes(found.pop(images.LOG)), _bytes(found.pop(images.SCREENSHOT))
+        boot_log, picture = _bytes(found.pop("Log")), _bytes(found.pop("Screenshot"))
         with told():
             if log is not None and boot_log is not None:
                 log.write_bytes(boot_log)

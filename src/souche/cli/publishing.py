@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from souche import staged
-from souche.admin import publications
 from souche.admin.action import Facts
-from souche.app import official_images
-from souche.app.official_images import GRACE_DAYS
+from souche.app.official_images import MOST_BYTES
 from souche.cli import image_source
+from souche.cli.actions import publications
 from souche.cli.building import is_booted
 from souche.cli.composition import Operated, Workshop
 from souche.cli.image_source import ExpectedFile
@@ -17,6 +16,7 @@ from souche.errors import Invalid
 from souche.formats import tiny_disk
 from souche.model.accounts import PROVIDER_ALIAS
 from souche.model.disk_imports import SourceFormat
+from souche.model.image_lives import GRACE_DAYS
 from souche.model.images import Architecture
 from souche.transfer.gate import AdmittedDisk
 
@@ -79,7 +79,7 @@ def publish(region: Operated, wanted: Publication) -> Facts:
         "verify": is_booted(region, verify=wanted.verify),
     }
     with _taken_in(region.workshop(), wanted) as taken:
-        disk = {"path": str(taken.path), "format": taken.format, "most_bytes": official_images.MOST_BYTES}
+        disk = {"path": str(taken.path), "format": taken.format, "most_bytes": MOST_BYTES}
         image_id = region.do(publications.publish, disk, terms, None)
     return region.do(publications.finish, image_id)
 

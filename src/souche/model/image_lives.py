@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from souche.model.images import Image
+
+GRACE_DAYS: Final = 30
+MOST_GRACE_DAYS: Final = 3650
+"""for which an image that goes can still be launched by its ID: by default, and at most"""
 
 
 class LifeState(StrEnum):

@@ -1,0 +1,39 @@
+"""The flags of `souche image publish` that say where the disk comes from. What takes it in is `image_source.py`."""
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from souche.model.disk_imports import SourceFormat
+
+FileArgument: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(help="A disk file, which is copied and stays as it is; or an http or https URL of one."),
+]
+FormatFlag: TypeAlias = Annotated[
+    SourceFormat | None,
+    typer.Option("--format", help="Of the file; never guessed. Default: what its name ends in, else qcow2."),
+]
+Sha256Flag: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--sha256", help="What the SHA-256 of the file is to be, as it lies there, in hex."),
+]
+SumsFlag: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--sums",
+        help="A list of checksums (SHA256SUMS, CHECKSUM) that has the file's name, signed: a file or a URL.",
+    ),
+]
+SignatureFlag: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--signature",
+        help="The detached signature of the list: a file or a URL. Default: beside it, with .gpg, .sign or .asc "
+        "behind its name; unless it is around the text.",
+    ),
+]
+KeyFlag: TypeAlias = Annotated[
+    Path | None, typer.Option("--key", help="OpenPGP public keys, of which one must have signed the list.")
+]
