@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from souche.workflows.durable import attempt
+from souche.workflows.attempts import attempt
 
 
 def _no_pause(seconds: float) -> None:

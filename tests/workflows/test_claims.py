@@ -19,8 +19,8 @@ from souche.errors import StorageFailed
 from souche.model.operations import Operation, RawParams
 from souche.model.workers import Worker
 from souche.workflows import engine
+from souche.workflows.attempts import attempt
 from souche.workflows.claims import ClaimLost, Claims, Fenced
-from souche.workflows.durable import attempt
 from tests.support.databases import Databases
 from tests.support.polling import eventually
 from tests.workflows import claiming

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from souche.db.engines.postgresql import PostgreSql
+from souche.workflows.attempts import ATTEMPTS_WHEN_UNAVAILABLE, attempt
 from souche.workflows.catalogue import CATALOGUE
-from souche.workflows.durable import ATTEMPTS_WHEN_UNAVAILABLE, attempt
 from tests.workflows.scenarios import SCENARIOS, Scenario
 from tests.workflows.world import Original, original
 

@@ -30,14 +30,8 @@ from souche.operations.vms import CreateVm
 from souche.refusals import UrlUnreachable
 from souche.words import Term
 from souche.workflows import durable, engine
-from souche.workflows.durable import (
-    ATTEMPTS_WHEN_UNAVAILABLE,
-    KEPT,
-    LONGEST_PAUSE_SECONDS,
-    DurableWorkflows,
-    as_it_is,
-    attempt,
-)
+from souche.workflows.attempts import ATTEMPTS_WHEN_UNAVAILABLE, LONGEST_PAUSE_SECONDS, attempt
+from souche.workflows.durable import KEPT, DurableWorkflows, as_it_is
 from souche.workflows.engine import INTERNAL_ERROR, Ending, Lane, Step, Workflow
 from souche.workflows.runs import RUNS_PER_ACCOUNT
 from tests.support.polling import eventually
