@@ -4,7 +4,6 @@ resumed at the next start, from the step that was not finished (https://docs.dbo
 Crash-only: there is no orderly end for an operation in flight; ending the process at any moment is right.
 """
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -13,7 +12,6 @@ from datetime import timedelta
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import structlog
 from dbos import DBOS, DBOSConfig, SetWorkflowID
@@ -119,6 +117,7 @@ class DurableWorkflows:
         self._parts = parts
         self._wake = threading.Event()
         self._ending = False
+        self._abandoned: set[str] = set()
         self._runs = Runs(self._wake.set)
         self._journal = through(DbosJournal(self._runs.pause))
         self._unjournalled = through(Retrying(self._runs.pause, self._proceed))
@@ -147,6 +146,7 @@ class DurableWorkflows:
     @contextmanager
     def _ended(self, operation_id: str) -> Iterator[None]:
         """At the end the operation has ended, or broken off."""
+        self._runs.enter(operation_id)
         is_lost = False
         try:
             yield
@@ -311,14 +311,28 @@ class DurableWorkflows:
         again the next time, and holds up no other."""
         outstanding, own = self._claims.outstanding()
         idle = [operation_id for operation_id in outstanding if not self._runs.runs(operation_id)]
-        statuses = _statuses([each for each in idle if each in own])
+        statuses = _statuses(idle)
         for operation_id in idle:
             if operation_id not in own:
                 self._runs.release(operation_id)
             elif operation_id not in statuses:
                 self._runs.forget(operation_id)
-        each(statuses.items(), lambda found: self._revive(*found), lambda found: found[0])
+        known = [(operation_id, status) for operation_id, status in statuses.items() if operation_id in own]
+        each(known, lambda found: self._revive(*found), lambda found: found[0])
+        self._end_abandoned(statuses, own)
         self._wake.set()
+
+    def _end_abandoned(self, statuses: Mapping[str, str], own: set[str]) -> None:
+        """Deal with what DBOS takes for running, and no thread of this process runs, now and at the last sweep: its end
+        or its resumption could not be written. This worker's is resumed; another's is cancelled, so that `_take` may
+        begin it at its first step."""
+        pending = {operation_id for operation_id, status in statuses.items() if status == "PENDING"}
+        abandoned = {operation_id for operation_id in pending if not self._runs.runs(operation_id)}
+        lasting, self._abandoned = abandoned & self._abandoned, abandoned
+        for operation_id in lasting:
+            log.warning("nothing runs an operation that the journal has begun", operation=operation_id)
+        each(lasting & own, lambda operation_id: DBOS.resume_workflow(operation_id), str)
+        each(lasting - own, lambda operation_id: DBOS.cancel_workflow(operation_id), str)
 
     def _revive(self, operation_id: str, status: str) -> None:
         ended, broken_off = status in ENDED, self._runs.is_broken_off(operation_id)
@@ -368,19 +382,11 @@ def _statuses(operation_ids: Collection[str]) -> dict[str, str]:
     return {each.workflow_id: each.status for each in found}
 
 
-class _Synced(sqlite3.Connection):
-    """Waits with each commit until it is on the medium, whatever SQLite was built to do by itself."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.execute("PRAGMA synchronous=FULL")
-
-
 def _configuration(database: Path, executor_id: str) -> DBOSConfig:
     return {
         "name": "souche",
         "system_database_url": f"sqlite:///{database}",
-        "db_engine_kwargs": {"connect_args": {"factory": _Synced}},
+        "db_engine_kwargs": {"connect_args": {"factory": journal_file.Synced}},
         "executor_id": executor_id,
         "application_version": JOURNAL_VERSION,
         "sys_db_pool_size": JOURNAL_CONNECTIONS,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 
@@ -23,6 +24,14 @@ def use_write_ahead_log(journal: Path) -> None:
     """DBOS does not do it itself; the mode stays with the file (https://www.sqlite.org/wal.html)."""
     with closing(sqlite3.connect(journal)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
+
+
+class Synced(sqlite3.Connection):
+    """Waits with each commit until it is on the medium, whatever SQLite was built to do by itself."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.execute("PRAGMA synchronous=FULL")
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ class Runs:
     def __init__(self, changed: Callable[[], None]) -> None:
         self._guard = threading.Condition()
         self._running: dict[str, _Run] = {}
+        self._entered: set[str] = set()
         self._resumed: set[str] = set()
         self._broken_off: set[str] = set()
         self._ended: deque[str] = deque(maxlen=REMEMBERED)
@@ -70,6 +71,11 @@ class Runs:
                 self._seen[operation.account_id] = time.monotonic()
             return True
 
+    def enter(self, operation_id: str) -> None:
+        """A thread of this process has it, whose steps may have to wait."""
+        with self._guard:
+            self._entered.add(operation_id)
+
     def begin(self, operation: Operation, lane: Lane) -> None:
         """Its steps begin, in this thread."""
         with self._guard:
@@ -79,6 +85,7 @@ class Runs:
     def end(self, operation_id: str) -> None:
         """It has ended, or broken off."""
         with self._guard:
+            self._entered.discard(operation_id)
             self._running.pop(operation_id, None)
             self._ended.append(operation_id)
             self._guard.notify_all()
@@ -140,9 +147,9 @@ class Runs:
         return {*self._seen, *(each.account_id for each in running)}
 
     def runs(self, operation_id: str) -> bool:
-        """Whether it runs in this process."""
+        """Whether it runs in this process, or waits here for its first step."""
         with self._guard:
-            return operation_id in self._running
+            return operation_id in self._running or operation_id in self._entered
 
     def knows(self, operation_id: str) -> bool:
         """Whether it is not for this process to start: it has, or the journal resumes it."""
@@ -150,7 +157,8 @@ class Runs:
             return self._knows(operation_id)
 
     def _knows(self, operation_id: str) -> bool:
-        return operation_id in self._running or operation_id in self._resumed or operation_id in self._ended
+        known = (self._running, self._entered, self._resumed, self._broken_off, self._ended)
+        return any(operation_id in each for each in known)
 
     def wait(self, operation_id: str, timeout_seconds: float) -> bool:
         """Wait for the end of one; whether it ended in time."""
