@@ -2,14 +2,15 @@
 
     python -m tests.workflows.claiming URL JOURNAL LOG
 
-Each step adds a line to LOG: the operation's number, the step's, and which worker it was.
+Each step adds a line to LOG: the operation's number, the step's, and the number of its process. This program's steps do
+not end after that: it is there to be killed.
 """
 
 import os
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,8 +30,7 @@ from tests.workflows.world import MemoryDisks, assemble
 
 NOW: Final = datetime(2026, 11, 24, tzinfo=UTC)
 TURN_SECONDS: Final = 0.02
-LIFE_TURNS: Final = 6000
-STEP_SECONDS: Final = 0.01
+LIFE_SECONDS: Final = 120.0
 
 
 def operation(number: int) -> Operation:
@@ -39,12 +39,15 @@ def operation(number: int) -> Operation:
     return Operation(f"{kind}:{number}", kind, str(number), RawParams({}), "alice")
 
 
-def catalogue(log: Path) -> engine.Catalogue:
+def catalogue(log: Path, before: Callable[[], object], after: Callable[[], object]) -> engine.Catalogue:
+    """What is done around the line of each step."""
+
     def step(name: str) -> Step:
         def act(_parts: Parts, operation: Operation) -> None:
+            before()
             with log.open("a") as file:
                 file.write(f"{operation.subject_id} {name} {os.getpid()}\n")
-            threading.Event().wait(STEP_SECONDS)
+            after()
 
         return Step(name, act)
 
@@ -55,11 +58,23 @@ def catalogue(log: Path) -> engine.Catalogue:
     }
 
 
+def nothing() -> None:
+    """A step does no more than its line."""
+
+
 @contextmanager
-def working(store: Store, journal: Path, log: Path) -> Iterator[DurableWorkflows]:
+def working(
+    store: Store,
+    journal: Path,
+    log: Path,
+    *,
+    before: Callable[[], object] = nothing,
+    after: Callable[[], object] = nothing,
+) -> Iterator[DurableWorkflows]:
     with tempfile.TemporaryDirectory() as home:
         world = assemble(Path(home), MemoryDisks(), seed=1)
-        workflows = DurableWorkflows(journal, catalogue(log), replace(world.parts, store=store), "test")
+        parts = replace(world.parts, store=store)
+        workflows = DurableWorkflows(journal, catalogue(log, before, after), parts, "test")
         try:
             workflows.launch()
             yield workflows
@@ -70,10 +85,11 @@ def working(store: Store, journal: Path, log: Path) -> Iterator[DurableWorkflows
 
 def main(url: str, journal: str, log: str) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
-    with working(Store(PostgreSql(url)), Path(journal), Path(log)) as workflows:
-        ended = threading.Event()
-        for _ in range(LIFE_TURNS):
-            ended.wait(TURN_SECONDS)
+    killed = threading.Event()
+    store = Store(PostgreSql(url))
+    with working(store, Path(journal), Path(log), after=lambda: killed.wait(LIFE_SECONDS)) as workflows:
+        for _ in range(int(LIFE_SECONDS / TURN_SECONDS)):
+            killed.wait(TURN_SECONDS)
             workflows.start_outstanding()
 
 

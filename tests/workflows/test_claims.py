@@ -3,6 +3,7 @@ first step, and nothing is done out of order."""
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from souche.model.workers import Worker
 from souche.workflows import engine
 from souche.workflows.attempts import attempt
 from souche.workflows.claims import ClaimLost, Claims, Fenced
+from souche.workflows.runs import RUNS_PER_ACCOUNT
 from tests.support.databases import Databases
 from tests.support.polling import eventually
 from tests.workflows import claiming
@@ -31,8 +33,10 @@ from tests.workflows.test_durable import world as world
 from tests.workflows.world import World
 
 OTHER = Worker("other", "elsewhere")
-OPERATIONS = 30
-LOCKS = 6
+PER_PROCESS = RUNS_PER_ACCOUNT[engine.Lane.WORK]
+LOCKS = 2 * PER_PROCESS
+"""So many operations may run at once: what both processes take."""
+OPERATIONS = 4 * LOCKS
 
 
 def give_to_other(world: World, operation: Operation) -> None:
@@ -151,12 +155,14 @@ def working(url: str, journal: Path, log: Path) -> Iterator[subprocess.Popen[byt
 def test_two_processes_share_the_work_in_order_and_one_takes_over_what_the_other_left(
     tmp_path: Path, databases: Databases
 ) -> None:
-    """The other one is killed in the middle, and never comes back."""
+    """This process ends no step before the other one has begun all that an account may have at once; the other one ends
+    none at all, is killed, and never comes back."""
     done = tmp_path / "done"
     done.touch()
+    other_began = threading.Event()
     with (
         closing(Store(databases.migrated(tmp_path / "records"))) as store,
-        claiming.working(store, tmp_path / "journal", done) as workflows,
+        claiming.working(store, tmp_path / "journal", done, before=lambda: other_began.wait(60)) as workflows,
         working(url_of(store), tmp_path / "other journal", done) as other,
     ):
         eventually(lambda: len(alive(store)) == 2, 60)
@@ -164,9 +170,10 @@ def test_two_processes_share_the_work_in_order_and_one_takes_over_what_the_other
         with store.begin() as connection:
             operations.insert_all(connection, requested, claiming.NOW)
         workflows.start_outstanding()
-        eventually(lambda: str(other.pid) in done.read_text(), 60)
+        eventually(lambda: len(done_by(done, other.pid)) == PER_PROCESS, 60)
         other.kill()
         other.wait()
+        other_began.set()
         with store.begin() as connection:  # as a lease later
             its = workers.update().where(workers.c.worker != workflows.worker.worker_id)
             connection.execute(its.values(heartbeat_date=claiming.NOW))
@@ -177,12 +184,19 @@ def test_two_processes_share_the_work_in_order_and_one_takes_over_what_the_other
                 return operations.outstanding(connection) == []
 
         eventually(is_done, 60)
-    lines = [line.split() for line in done.read_text().splitlines()]
+    begun_by_other = done_by(done, other.pid)
+    assert [step for _number, step in begun_by_other] == ["1"] * PER_PROCESS
+    steps = sorted([*begun_by_other, *((number, step) for number in range(OPERATIONS) for step in "12")])
+    assert sorted(done_by(done)) == steps
     for lock in range(LOCKS):
-        own = [(int(number), step) for number, step, _process in lines if int(number) % LOCKS == lock]
-        # An operation that was taken over begins again: its first step may be there once more.
-        assert [number for number, _step in own] == sorted(number for number, _step in own)
-        assert {number for number, step in own if step == "2"} == set(range(lock, OPERATIONS, LOCKS))
+        own = [number for number, _step in done_by(done) if number % LOCKS == lock]
+        assert own == sorted(own)
+
+
+def done_by(log: Path, process: int | None = None) -> list[tuple[int, str]]:
+    """The steps that a process has begun, or all have: the operation's number, and the step's."""
+    lines = [line.split() for line in log.read_text().splitlines()]
+    return [(int(number), step) for number, step, by in lines if process in (None, int(by))]
 
 
 def url_of(store: Store) -> str:
