@@ -45,15 +45,15 @@ def served(home: Path, *options: str) -> Any:
 
 
 def fill(home: Path, *, left_bytes: int = 0) -> Path:
-    """Take what is free, as a guest may."""
+    """Take what is free, as a guest may. At once: what the region gives up meanwhile stays free."""
     filler = home.parent / "filler"
     with filler.open("ab") as file:
-        while (piece := min(free_bytes(home) - left_bytes, MIB)) > 0:
+        while (wanted := free_bytes(home) - left_bytes) > 0:
             try:
-                file.write(os.urandom(piece))
-                file.flush()
-            except OSError:
-                break
+                os.posix_fallocate(file.fileno(), file.tell(), wanted)
+            except OSError:  # somebody else has taken some of it
+                continue
+            break
     return filler
 
 
@@ -126,6 +126,38 @@ def test_a_full_region_says_so_starts_again_and_goes_on(home: Path) -> None:
         eventually(lambda: region.volume_state(account, another) == "available", GRACE_SECONDS)
         region.call(account, "DeleteVolume", VolumeId=volume_id)
         eventually((home / "ballast").exists, GRACE_SECONDS)
+
+
+def test_a_start_that_needs_more_than_is_left_ends_in_one_line(home: Path) -> None:
+    """The ballast is gone, and the journal cannot be made."""
+    with served(home):
+        pass
+    for name in ("ballast", "journal.sqlite"):
+        (home / name).unlink(missing_ok=True)
+    filler = fill(home)
+    refused = begun(home)
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    assert "The region is out of space" in refused.stderr.splitlines()[-1]
+    filler.unlink()
+    with served(home):
+        pass
+
+
+def begun(home: Path) -> subprocess.CompletedProcess[str]:
+    """`souche serve`, whose start fails."""
+    command = [str(Path(sys.executable).with_name("souche")), "serve", "--home", str(home)]
+    options = [
+        "--compute",
+        "simulated",
+        "--oos-listen",
+        "",
+        "--listen",
+        "127.0.0.1:0",
+        "--metrics-listen",
+        "",
+    ]
+    return subprocess.run([*command, *options], capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_resources_are_deleted_on_a_medium_that_is_full(home: Path) -> None:

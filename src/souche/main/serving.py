@@ -60,6 +60,7 @@ from souche.main.tls import ServedTls
 from souche.objects.fetch import Fetcher
 from souche.reconcile.holds import Hold
 from souche.reconcile.loop import SweepLoop
+from souche.room import told_full
 from souche.workflows.catalogue import CATALOGUE
 from souche.workflows.durable import DurableWorkflows
 from souche.workflows.parts import Parts
@@ -90,11 +91,11 @@ def serve(settings: Settings) -> Iterator[Served]:
 
     Raises:
         HomeInUse, RecordsInUse, RecordsMissing, RegionDiffers, DisksMissing, FolderMissing, ObjectsMissing,
-        DatabaseDamaged, DatabaseNewer, DatabaseUnwritable, ComputeFailed, Unavailable.
+        DatabaseDamaged, DatabaseNewer, DatabaseUnwritable, ComputeFailed, Unavailable, OutOfSpace.
     """
-    home = Home(settings.home)
-    home.make()
-    with ExitStack() as stack:
+    with told_full(), ExitStack() as stack:
+        home = Home(settings.home)
+        home.make()
         stack.enter_context(home.serve())
         make_space(home)
         operator = stack.enter_context(wire.bind(home.operator))  # commands wait from now on
