@@ -16,8 +16,6 @@ from souche.model.disks import DiskSource, FileSource, GuestHold
 
 @dataclass(frozen=True)
 class Capture:
-    """One volume to be frozen into one snapshot."""
-
     volume_id: str
     snapshot_id: str
 
@@ -42,8 +40,7 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that is not as it has to be: the volumes and snapshots that it concerns, and a sentence without any
-    path of the host."""
+    """A fault of the store: the volumes and snapshots concerned, and a sentence that names no path of the host."""
 
     resource_ids: tuple[str, ...]
     problem: str
@@ -51,8 +48,8 @@ class Fault:
 
 @dataclass(frozen=True)
 class Usage:
-    """What snapshots take on the medium, in bytes: alone, which would be freed if all of them were deleted; and
-    together with other volumes and snapshots, those in the trash among them."""
+    """What snapshots take on the medium, in bytes. `own_bytes`: freed if all of them were deleted. `shared_bytes`: used
+    by other volumes or snapshots too, including those in the trash."""
 
     own_bytes: int
     shared_bytes: int
@@ -60,9 +57,9 @@ class Usage:
 
 @dataclass(frozen=True)
 class StoreFigures:
-    """What a store has on its medium. `shares`: bytes, by the ids of the volumes and snapshots that have them in
-    common, those in the trash too; those of nobody are removed by `collect`. `files`: how many files each volume that
-    is not in the trash stands on. `layers`: how many files there are. `trashed`: the ids in the trash."""
+    """What a store has on its medium. `shares`: bytes by the ids of the volumes and snapshots that share them,
+    including those in the trash; `collect` removes bytes without an id. `files`: the chain length of each volume that
+    is not in the trash. `layers`: the number of files. `trashed`: the ids in the trash."""
 
     shares: Mapping[frozenset[str], int]
     files: Mapping[str, int]
@@ -76,12 +73,12 @@ class StoreFigures:
 
     @property
     def shared_bytes(self) -> int:
-        """What several have in common, each byte once."""
+        """Bytes shared by several ids, each byte counted once."""
         return sum(size for users, size in self.shares.items() if len(users) > 1)
 
     @property
     def unnamed_bytes(self) -> int:
-        """What is nobody's."""
+        """Bytes that belong to no id."""
         return self.shares.get(frozenset(), 0)
 
 
@@ -119,7 +116,7 @@ class LiveDisks(Protocol):
         ...
 
     def resize_disk(self, vm_id: str, volume_id: str, size_bytes: int) -> None:
-        """Make a disk of a running guest at least this large, before the guest's eyes; the new part reads as zeros.
+        """Grow a disk of a running guest to at least this size, while the guest uses it. The new part reads as zeros.
 
         Raises:
             ComputeFailed: the guest does not run, or has no such disk.
@@ -127,15 +124,15 @@ class LiveDisks(Protocol):
         ...
 
     def shorten_disks(self, vm_id: str, most_files: int) -> None:
-        """Let a running guest's disks that stand on more than `most_files` files stand on few again. Returns at once,
-        the hypervisor does it beside the guest; a capture, `resize_disk` and `detach` end it. A guest that is off or
-        unknown is passed over."""
+        """Shorten the backing chains of a running guest's disks that have more than `most_files` files. Returns at
+        once; the hypervisor works in the background, until a capture, `resize_disk` or `detach` ends it. Does nothing
+        for a guest that is off or unknown."""
         ...
 
 
 class VolumeStore(Protocol):
-    """See the module's text for what holds of every method. All of them raise StorageFailed, and OutOfSpace where the
-    medium is full; `capture` also lets Unavailable of the hypervisor through."""
+    """The module's docstring holds for every method. All of them raise StorageFailed, and OutOfSpace if the medium is
+    full. `capture` also raises the hypervisor's Unavailable."""
 
     def create_volume(self, volume_id: str, size_bytes: int) -> None:
         """Make an empty volume that reads as zeros."""
@@ -148,16 +145,16 @@ class VolumeStore(Protocol):
     def grow_volume(
         self, volume_id: str, size_bytes: int, *, vm_id: str | None = None, live: LiveDisks | None = None
     ) -> None:
-        """Make a volume at least this large; the new part reads as zeros. A running guest sees it at once: `vm_id` and
-        `live` are as for `capture`, and errors of `live` pass through."""
+        """Grow a volume to at least this size; the new part reads as zeros. A running guest sees the new size at once:
+        `vm_id` and `live` are as for `capture`. Errors of `live` pass through."""
         ...
 
     def delete_volume(self, volume_id: str) -> None:
-        """Forget a volume that nobody has open."""
+        """Delete a volume that no process has open."""
         ...
 
     def volume_source(self, volume_id: str) -> DiskSource:
-        """What a hypervisor opens to run the volume. It changes with every capture.
+        """The source that a hypervisor opens to run the volume. Every capture changes it.
 
         Raises:
             StorageFailed: there is no such volume.
@@ -169,63 +166,64 @@ class VolumeStore(Protocol):
     ) -> CaptureReport:
         """Freeze all the volumes into their snapshots at one point in time, without copying data.
 
-        `vm_id` is the VM that they are attached to (None: to none) and `live` the way to it; whether it runs is
-        asked of `live`. On failure no snapshot exists and the volumes are as they were;
-        after Unavailable it is not known whether the guest writes to new overlays, and either is right.
+        `vm_id` is the VM that the volumes are attached to (None: to none). `live` reaches that VM's guest, and says
+        whether it runs. On failure no snapshot exists and the volumes are unchanged. After Unavailable it is unknown
+        whether the guest writes to new overlays; the store handles both cases.
         """
         ...
 
     def copy_snapshot(self, snapshot_id: str, source_snapshot_id: str) -> None:
-        """Make a snapshot with another's bytes, in constant time, with a life of its own."""
+        """Make an independent snapshot with another's bytes, in constant time."""
         ...
 
     def import_snapshot(self, snapshot_id: str, image: FileSource, size_bytes: int) -> None:
-        """Make a snapshot of `size_bytes` from a disk image file that has been inspected and is trusted to be of
-        its format, without a backing file. The file is left as it is, and may be part of the store from now on:
-        it can be removed, but nobody writes to it any more."""
+        """Make a snapshot of `size_bytes` from a disk image file. The file was inspected, has the stated format and no
+        backing file. It is not changed, and may become part of the store: the caller may remove it, but must not write
+        to it."""
         ...
 
     def delete_snapshot(self, snapshot_id: str) -> None:
-        """Forget a snapshot. Blocks that others share stay."""
+        """Delete a snapshot. Blocks shared with other disks stay."""
         ...
 
     def read_snapshot(self, snapshot_id: str) -> AbstractContextManager[str]:
-        """An NBD URI (RFC-style `nbd+unix:///?socket=...`) that serves the snapshot read-only while the context
-        lives; block status tells holes."""
+        """An NBD URI (`nbd+unix:///?socket=...`) that serves the snapshot read-only until the context ends. Block
+        status reports holes."""
         ...
 
     def write_volume(self, volume_id: str) -> AbstractContextManager[str]:
-        """An NBD URI that serves a volume that no guest has open, to be read and written while the context lives. What
-        was written is in the volume when the context has ended; where this process is killed, what was flushed is."""
+        """An NBD URI that serves a volume for reading and writing until the context ends. No guest may have the volume
+        open. At the end of the context all writes are in the volume; if this process is killed, the flushed writes
+        are."""
         ...
 
     def usage(self, snapshot_ids: Collection[str]) -> Usage:
-        """What these snapshots take on the medium, taken together; those that are gone take nothing."""
+        """What these snapshots take together on the medium. Deleted ones take nothing."""
         ...
 
     def stock(self) -> StoreFigures:
-        """What everything takes on the medium. It costs a look at each file, and nobody waits for it: what changes
-        meanwhile may be missing."""
+        """What all disks take on the medium. Looks at each file without the store's lock, so concurrent changes may be
+        missing."""
         ...
 
     def inventory(self) -> Inventory:
-        """Everything that the store holds."""
+        """All ids that the store holds."""
         ...
 
     def tend_open_disks(self, vm_id: str, live: LiveDisks) -> None:
-        """Undo what many captures of a running guest cost its disks. Returns at once. Idempotent, may be called at any
-        time, for a guest that is off or unknown too."""
+        """Shorten the backing chains that captures of a running guest have made. Returns at once. Idempotent; does
+        nothing for a guest that is off or unknown."""
         ...
 
     def collect(self, *, removing: bool = True) -> int:
-        """Remove what nothing names, the trash included, and undo what many captures cost. Returns the bytes in use on
-        the medium afterwards. Idempotent, may be called at any time, never touches what a running guest writes to.
-        Without `removing`, what nothing names stays too."""
+        """Remove unused layers and leftovers, and shorten long chains. Layers that the trash names stay. Returns the
+        bytes in use on the medium afterwards. Idempotent; never touches a file that a running guest writes to. With
+        `removing=False` it only shortens chains."""
         ...
 
     def discard(self, kind: DiskKind, resource_id: str, date: datetime) -> None:
-        """Put a volume that nobody has open, or a snapshot, into the trash: it is in the inventory no longer, and its
-        bytes stay until `purge`."""
+        """Move a volume that no process has open, or a snapshot, into the trash. It leaves the inventory; its bytes
+        stay until `purge`."""
         ...
 
     def restore(self, kind: DiskKind, resource_id: str) -> None:
@@ -241,20 +239,21 @@ class VolumeStore(Protocol):
         ...
 
     def trash(self) -> Sequence[Trashed]:
-        """What is in the trash, what was discarded first before the rest."""
+        """The trash, oldest first."""
         ...
 
     def verify(self, *, deep: bool) -> Sequence[Fault]:
-        """What is damaged or missing, in a fixed order; nothing where all is well. Changes nothing, and may be called
-        while others work. `deep` reads every byte and compares it with the hashes that `record_hashes` has left."""
+        """Damaged and missing disks, in a fixed order; empty if there are none. Changes nothing, and may run beside
+        other work. `deep` reads every byte and compares it with the hashes of `record_hashes`."""
         ...
 
     def record_hashes(self, bytes_per_second: float) -> int:
-        """Compute the hashes of what has been frozen or imported and has none yet, reading no faster than this.
-        Returns of how much. Whatever is captured meanwhile is not held up."""
+        """Hash the frozen and imported layers that have no hash yet, reading at most `bytes_per_second`. Returns the
+        number of bytes hashed. Does not block captures."""
         ...
 
     def compare_hashes(self, bytes_per_second: float) -> bool | None:
-        """Compare what was compared longest ago with its hash, reading no faster than this: whether it is the same
-        (None: there was nothing to compare). What is not is logged, and refused to all uses from now on."""
+        """Compare the layer whose last comparison is the oldest with its hash, reading at most `bytes_per_second`.
+        Returns whether it is unchanged (None: there was none to compare). A changed layer is logged and refused from
+        then on."""
         ...

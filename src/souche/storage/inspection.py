@@ -1,5 +1,4 @@
-"""What a volume store is found to be in: for `souche fsck`, which reads while others work in it, and changes
-nothing."""
+"""The state of a volume store, for `souche fsck`. Reads beside other work, and changes nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +9,8 @@ from souche.model.disks import DiskSource
 
 @dataclass(frozen=True)
 class StoreFault:
-    """Something that is not as it should be. `code` names the kind for good. `resource_id` is of the volume or the
-    snapshot that it concerns, or the name of what lies there. `leftover`: nothing is lost or in the way, and `collect`
-    removes it."""
+    """A fault of the store. `code` names the kind and never changes. `resource_id` is the volume or snapshot concerned,
+    or the name of the file. `leftover`: harmless, and `collect` removes it."""
 
     code: str
     resource_id: str
@@ -35,9 +33,9 @@ class StoreState:
 
 class StoreInspector(Protocol):
     def inspect(self) -> StoreState:
-        """Look at everything but the bytes; what changes meanwhile may look like a fault, so look twice."""
+        """Check everything except the bytes. Concurrent changes may look like faults, so look twice."""
         ...
 
     def compare(self) -> Sequence[StoreFault]:
-        """Read everything that never changes, and compare it with the hashes that were recorded."""
+        """Read all immutable layers and compare them with their recorded hashes."""
         ...

@@ -91,8 +91,8 @@ def _close(server: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _short(directory: Path) -> Iterator[Path]:
-    """Another name for a directory, which is short however deep it lies: for processes of the same user, and as long as
-    the context lives (proc(5), `/proc/PID/fd`)."""
+    """A short path to a directory, whatever its depth. It works for processes of the same user, until the context ends
+    (proc(5), `/proc/PID/fd`)."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield Path(f"/proc/{os.getpid()}/fd/{descriptor}")
@@ -111,7 +111,7 @@ def _wait_for(path: Path, server: subprocess.Popen[bytes], log_file: Path) -> No
 
 
 def _greets(path: Path) -> bool:
-    """Whether the server speaks: it listens already before it has opened the image, and may fail to."""
+    """Whether the server answers: it listens before it has opened the image, and opening may fail."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(START_SECONDS)
         try:

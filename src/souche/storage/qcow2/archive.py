@@ -1,8 +1,8 @@
-"""The whole store at one instant, for a backup, and a store built from one.
+"""Copies of the whole store at one instant, for backups, and stores restored from them.
 
-Layers are immutable, so a hard link holds one for as long as a backup copies it, whatever is collected or merged
-meanwhile. What a volume is written to is not a layer: a backup captures the volumes first, as any capture does, into
-snapshots (`ids.backup_capture`) that live until `hold`.
+Layers are immutable. A hard link keeps a layer while a backup copies it, even if the store collects or merges it
+meanwhile. The file that a volume writes to is not a layer, so a backup first captures the volumes into snapshots
+(`ids.backup_capture`) that exist until `hold`.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -20,8 +20,8 @@ from souche.storage.qcow2.records import OTHER_BYTES
 
 @dataclass(frozen=True)
 class HeldLayer:
-    """A layer's file, which stays as it is while it is held. `backing` is the layer that it stands on, `sha256` the
-    hash that its file had when it was made (None: not computed yet)."""
+    """A layer's file, unchanged while it is held. `backing` is the layer below it; `sha256` is the recorded hash of the
+    file (None: not computed yet)."""
 
     name: str
     path: Path
@@ -39,9 +39,9 @@ class FrozenVolume:
 
 @dataclass(frozen=True)
 class StoreSnapshot:
-    """The store at one instant: every layer that a volume or a snapshot stands on, the lowest of a chain first.
-    `damaged` has the volumes and snapshots whose chain cannot be read, or lacks a part, with the reason. A layer with
-    other bytes than when it was made is held all the same."""
+    """The store at one instant: every layer below a volume or a snapshot, the lowest of a chain first. `damaged` lists
+    the volumes and snapshots whose chain is incomplete or unreadable, with the reason. A layer whose bytes differ from
+    its hash is included."""
 
     layers: tuple[HeldLayer, ...]
     volumes: Mapping[str, FrozenVolume]
@@ -81,7 +81,7 @@ class Archive:
             yield held, missing
 
     def restore_layer(self, name: str, write: Callable[[Path], None]) -> None:
-        """Make a layer again, which `write` writes to the path that it is given; one that is there is left alone."""
+        """Restore a layer: `write` writes it to the given path. A layer that exists is left alone."""
         if self._directory.path(name).exists():
             return
         with storage_failures(f"restore layer {name}"), self._directory.scratch.place() as place:
@@ -92,7 +92,7 @@ class Archive:
                 raise StorageFailed(reason=f"the layer {name} became {made}")
 
     def restore_names(self, held: StoreSnapshot) -> None:
-        """Point every snapshot to its layer, and make every volume, empty on top of its own."""
+        """Point every snapshot to its layer, and give every volume an empty overlay on its layer."""
         with storage_failures("restore names"), self._journal.settled():
             for snapshot_id, layer in held.snapshots.items():
                 self._directory.snapshots.set(snapshot_id, layer)
@@ -107,7 +107,7 @@ class Archive:
         return self._directory.add_overlay(stem, volume.layer, volume.size_bytes)
 
     def _uncaptured(self, backup_id: str, written: Collection[str]) -> tuple[str, ...]:
-        """The volumes with bytes that no layer holds yet."""
+        """The volumes with bytes that are in no layer yet."""
         captured = self._directory.snapshots.all()
         return tuple(
             volume_id
@@ -173,7 +173,8 @@ class Archive:
         return HeldLayer(name, place / name, chains.link(name).backing, sha256)
 
     def _forget_captures(self, backup_id: str) -> None:
-        """Those of this backup; what a backup left that was killed, a sweep removes (`reconcile/leftovers.py`)."""
+        """Delete this backup's captures. A sweep deletes those of a backup that was killed
+        (`reconcile/leftovers.py`)."""
         for snapshot_id in self._directory.snapshots.all():
             if snapshot_id.startswith(ids.backup_capture(backup_id, "")):
                 self._directory.snapshots.remove(snapshot_id)

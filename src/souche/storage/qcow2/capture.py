@@ -59,7 +59,7 @@ def _sizes(directory: Directory, layers: Mapping[str, str]) -> dict[str, int]:
 
 
 def _is_done(directory: Directory, captures: Sequence[Capture]) -> bool:
-    """Whether all the snapshots exist. Some only can have no instant in common with the rest any more."""
+    """Whether all the snapshots exist. If only some do, the rest can no longer be of the same instant."""
     missing = [each.snapshot_id for each in captures if directory.snapshots.get(each.snapshot_id) is None]
     if missing and len(missing) < len(captures):
         raise StorageFailed(reason=f"the others exist, but not {' '.join(missing)}")
@@ -103,7 +103,7 @@ def _written_layer(directory: Directory, current: str, source: DiskSource) -> st
 def _switch(
     directory: Directory, entry: Entry, vm_id: str | None, live: LiveDisks | None, moves: Sequence[Move]
 ) -> GuestHold | None:
-    """A guest that died in the switch may have written to the overlays before: the entry then stays, and the next
+    """A guest that died during the switch may already have written to the overlays. The entry then stays, and the next
     user of the store settles it as after a crash.
 
     Raises:

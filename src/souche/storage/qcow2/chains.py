@@ -1,7 +1,7 @@
-"""What each layer stands on, as far as it is known, and what is wrong with it.
+"""What each layer stands on, and what is wrong with it.
 
-A layer that is missing or damaged ends nothing but its own chain: what lies below it is taken from its record, so that
-everything is there still when the layer comes back from a backup.
+A missing or damaged layer breaks only its own chain: what lies below it is read from its record, so nothing is lost
+when the layer comes back from a backup.
 """
 
 import os
@@ -27,8 +27,8 @@ class Link:
 
 @dataclass(frozen=True)
 class Chain:
-    """A layer and all that it is known to stand on, the lowest last, with what is wrong, by layer. `is_lost`: it may
-    stand on more."""
+    """A layer and all known layers below it, the lowest last, with the fault of each. `is_lost`: more layers may
+    follow."""
 
     layers: tuple[str, ...]
     faults: dict[str, str]
@@ -87,16 +87,16 @@ class Chains:
 
 
 def _is_cut(directory: Directory, layer: str) -> bool:
-    """Whether the tables of a layer whose record is lost, or not made yet, name what lies beyond its end. Its last
-    cluster may be cut: QEMU leaves it so at times."""
+    """Whether a layer without a record has tables that name clusters beyond its end. Its last cluster may be cut: QEMU
+    sometimes leaves it so."""
     with directory.path(layer).open("rb") as image:
         cluster_bytes, length_bytes = read_header(image).cluster_bytes, os.fstat(image.fileno()).st_size
         return data_end(image) > -(-length_bytes // cluster_bytes) * cluster_bytes
 
 
 def check(directory: Directory, resource_id: str, layer: str, *, written: bool) -> None:
-    """Refuse a volume (`written`: it writes to the layer) or snapshot that stands on a layer which is missing, cannot
-    be read, or is not the file that it was. Under the store's lock; costs a look at each file, and reads no data.
+    """Refuse a volume (`written`: it writes to the layer) or snapshot that stands on a missing, unreadable or replaced
+    layer. Under the store's lock; looks at each file, and reads no data.
 
     Raises:
         DiskDamaged.

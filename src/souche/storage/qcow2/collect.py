@@ -77,8 +77,8 @@ def _remove_unnamed(directory: Directory, journal: Journal) -> None:
 
 
 def _made_beside(directory: Directory, lost: Collection[str]) -> set[str]:
-    """The files that were made for the volumes of these layers, by the volume ids that their names begin with, and what
-    they stand on."""
+    """The files made for the volumes of these layers, and what they stand on. A file's name begins with the volume's
+    id."""
     volume_ids = {_volume_id(layer) for layer in lost}
     made = [path.name for path in directory.layers.iterdir() if _volume_id(path.name) in volume_ids]
     chains = Chains(directory, made)
@@ -90,7 +90,7 @@ def _volume_id(layer: str) -> str:
 
 
 def _seal_older(directory: Directory, journal: Journal, chains: Sequence[Chain]) -> None:
-    """Make the records of layers that have none: those of a home that is older than records, or has lost them."""
+    """Make the missing records of layers, in a home that is older than records or has lost them."""
     writable = {move.layer for move in journal.open_moves()}
     snapshots = directory.snapshot_layers()
     unknown = {layer for chain in chains for layer in _frozen(directory, chain, snapshots)}
@@ -106,8 +106,8 @@ def _seal_older(directory: Directory, journal: Journal, chains: Sequence[Chain])
 
 
 def _frozen(directory: Directory, chain: Chain, snapshots: Collection[str]) -> Iterator[str]:
-    """The layers of a chain without a record that certainly nobody writes to: a snapshot, or a layer that has been
-    written to, stands on them. A guest may still write below an overlay that is empty (see `journal`)."""
+    """The layers of a chain without a record that are certainly immutable: below a snapshot, or below a layer with
+    data. A guest may still write below an empty overlay (see `journal`)."""
     if chain.faults or all(map(directory.records.knows, chain.layers)):
         return
     frozen = False
@@ -119,7 +119,7 @@ def _frozen(directory: Directory, chain: Chain, snapshots: Collection[str]) -> I
 
 
 def _all_chains(directory: Directory, journal: Journal) -> list[Chain]:
-    """The chain below everything that has a name, without duplicates. What is wrong is logged."""
+    """The chain of every id, without duplicates. Logs faults."""
     moves = journal.open_moves()
     currents = directory.current_layers()
     roots = currents | {move.overlay for move in moves} | directory.snapshot_layers()
@@ -146,8 +146,8 @@ def _shorten_chains(directory: Directory, journal: Journal, max_chain: int, room
 
 
 def _next_merge(directory: Directory, journal: Journal, max_chain: int, failed: set[str]) -> Sequence[str]:
-    """A layer, what lies below it, and the lowest of its chain, which it is to be put onto; nothing if no chain is too
-    long."""
+    """The next layer to merge, the layers below it, and the lowest of its chain, which it will stand on. Empty if no
+    chain is too long."""
     with journal.settled():
         written = directory.current_layers() | {move.layer for move in journal.open_moves()}
         for chain in _all_chains(directory, journal):
@@ -183,8 +183,8 @@ def _merge(directory: Directory, layers: Sequence[str], room: Room) -> None:
 
 
 def _check_bytes(directory: Directory, layers: Sequence[str]) -> None:
-    """Refuse layers that have other bytes than their hashes say, to this merge and to all uses. One without a hash yet
-    passes.
+    """Refuse layers whose bytes differ from their hashes, for this merge and all later uses. Layers without a hash
+    pass.
 
     Raises:
         StorageFailed.
@@ -196,6 +196,6 @@ def _check_bytes(directory: Directory, layers: Sequence[str]) -> None:
 
 
 def _is_same(directory: Directory, layer: str, inode: int) -> bool:
-    """Whether nobody else merged or removed the layer meanwhile."""
+    """Whether the layer was neither merged nor removed meanwhile."""
     path = directory.path(layer)
     return path.exists() and path.stat().st_ino == inode

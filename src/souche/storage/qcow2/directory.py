@@ -94,15 +94,15 @@ class Directory:
         return self.volumes if kind == "volume" else self.snapshots
 
     def current_layers(self) -> set[str]:
-        """What volumes write to; those in the trash did, and may again."""
+        """The layers that volumes write to. Volumes in the trash count: they may be restored."""
         return {*self.volumes.all().values(), *self.trash["volume"].all().values()}
 
     def snapshot_layers(self) -> set[str]:
-        """What snapshots name, those in the trash too."""
+        """The layers that snapshots name, including those in the trash."""
         return {*self.snapshots.all().values(), *self.trash["snapshot"].all().values()}
 
     def locked(self) -> AbstractContextManager[None]:
-        """One change at a time, over all threads and processes."""
+        """Hold the store's lock, against all threads and processes."""
         return locked(self._root / "lock")
 
     def path(self, layer: str) -> Path:
@@ -110,10 +110,10 @@ class Directory:
         return self.layers / layer
 
     def header(self, layer: str) -> Qcow2Header:
-        """What a layer's own file says of it. Takes no image lock: a header changes only by `grow`.
+        """Read the header of a layer's file. Takes no image lock: only `grow` changes a header.
 
         Raises:
-            StorageFailed: the file is missing, or is not what this store makes.
+            StorageFailed: the file is missing, or was not made by this store.
         """
         return self._header(layer, self.path(layer))
 
@@ -128,21 +128,21 @@ class Directory:
         return header
 
     def is_unwritten(self, layer: str) -> bool:
-        """Whether nothing was ever written to an overlay: it maps no cluster."""
+        """Whether an overlay maps no cluster, so nothing was ever written to it."""
         header = self.header(layer)
         with self.path(layer).open("rb") as image:
             image.seek(header.l1_offset)
             return not any(image.read(header.l1_entries * 8))
 
     def backing(self, layer: str) -> str | None:
-        """What a layer stands on, as far as its file tells."""
+        """What a layer stands on, according to its file."""
         try:
             return self.header(layer).backing_file
         except StorageFailed:
             return None
 
     def newest_first(self) -> list[str]:
-        """The names of all layers that are there."""
+        """The names of all layers."""
         times = {path.name: path.lstat().st_ctime_ns for path in self.layers.iterdir()}
         return sorted(times, key=lambda name: times[name], reverse=True)
 
@@ -161,8 +161,7 @@ class Directory:
             return self.adopt(image, stem)
 
     def adopt(self, image: Path, stem: str) -> str:
-        """Move a finished file from scratch among the layers; returns the name that it got. Durable on
-        return."""
+        """Move a finished file from scratch to the layers. Returns its name. Durable on return."""
         name = next(name for name in _names(stem) if not self._is_taken(name))
         self._admit(image, 0o600, READABLE)
         sync_file(image)
@@ -171,8 +170,8 @@ class Directory:
         return name
 
     def replace(self, layer: str, image: Path) -> None:
-        """Put a file of equal content, on the medium already, in a layer's place. A process that has the old one open
-        keeps it."""
+        """Replace a layer's file by one of equal content that is already on the medium. Processes that have the old
+        file open keep it."""
         self._admit(image, 0o600, READABLE)
         sync_file(image)
         known, after = self.records.get(layer), self.measured(layer, image)
@@ -183,16 +182,16 @@ class Directory:
         self.records.put({layer: after})
 
     def measured(self, layer: str, image: Path | None = None) -> Record:
-        """The record of a layer as its file (or another, which is to be it) is now.
+        """The record of a layer, from its file or from the `image` that will replace it.
 
         Raises:
-            StorageFailed: the file is missing, or is not what this store makes.
+            StorageFailed: the file is missing, or was not made by this store.
         """
         header = self._header(layer, image or self.path(layer))
         return Record((image or self.path(layer)).stat().st_size, header.backing_file)
 
     def seal(self, layers: Collection[str]) -> None:
-        """Nobody writes to these layers from here on: put their bytes on the medium, and keep their lengths."""
+        """Declare layers immutable: sync their bytes, and record their lengths."""
         for layer in layers:
             sync_file(self.path(layer))
         self.records.put({layer: self.measured(layer) for layer in layers})
@@ -202,16 +201,17 @@ class Directory:
         return self.bytes_of(path.name for path in self.layers.iterdir())
 
     def bytes_of(self, layers: Iterable[str]) -> int:
-        """What these layers take on the medium; one that is missing takes nothing."""
+        """What these layers take on the medium. Missing ones take nothing."""
         paths = [self.path(layer) for layer in layers]
         return sum(path.stat().st_blocks * BLOCK_BYTES for path in paths if path.exists())
 
     def _is_taken(self, name: str) -> bool:
-        """Whether a layer has this name, be it there or missing: what stands on it would see another's bytes."""
+        """Whether a layer has this name, even a missing one: otherwise the layers above it would read another's
+        bytes."""
         return self.records.knows(name) or os.path.lexists(self.path(name))
 
     def _admit(self, path: Path, mode: int, group_mode: int) -> None:
-        """Set the mode of a file or folder, for the group too that may pass through the directory."""
+        """Set the mode of a file or folder, with `group_mode` for the group that may pass through the directory."""
         status = self._root.stat()
         if status.st_mode & PASSABLE:
             os.chown(path, -1, status.st_gid)
@@ -228,7 +228,7 @@ class Directory:
 
 
 def lost_folders(root: Path) -> list[str]:
-    """The folders of a store that were there once, and are not any more."""
+    """The folders of a store that once existed and are missing now."""
     missing = [name for name in FOLDERS if not (root / name).is_dir() and (root / name).parent.is_dir()]
     layers = root / "layers"
     were_made = FOLDERS[-1] not in missing or (layers.is_dir() and any(layers.iterdir()))
@@ -236,7 +236,7 @@ def lost_folders(root: Path) -> list[str]:
 
 
 def _write(path: Path, image: EmptyImage) -> None:
-    """Write a new file, with holes where it is zeros. A tenth of the time that qemu-img takes to start."""
+    """Write a new file with holes for its zeros. Takes a tenth of the time of qemu-img's start."""
     with path.open("xb") as file:
         file.truncate(image.file_bytes)
         for offset, data in image.pieces.items():
@@ -252,8 +252,7 @@ def _names(stem: str) -> Iterator[str]:
 
 @contextmanager
 def storage_failures(what: str) -> Iterator[None]:
-    """Turns what the system and programs report into the store's own error, or OutOfSpace; Unavailable passes
-    through."""
+    """Translate errors of the system and of programs into StorageFailed or OutOfSpace. Unavailable passes through."""
     try:
         yield
     except (StorageFailed, OutOfSpace, Unavailable):

@@ -212,7 +212,7 @@ class Qcow2Store:
 
     @contextmanager
     def _alone(self, what: str, *resource_ids: str) -> Iterator[None]:
-        """Alone in the store, with no capture of these volumes and snapshots half done."""
+        """Lock the store, with no unfinished capture of these volumes and snapshots."""
         _check(*resource_ids)
         with storage_failures(" ".join((what, *resource_ids))), self._journal.settled(*resource_ids):
             yield
@@ -228,7 +228,7 @@ class Qcow2Store:
         return layer
 
     def _checked(self, snapshot_id: str) -> str:
-        """The layer of a snapshot, all of whose bytes are there as far as lengths tell."""
+        """The layer of a snapshot. The lengths of its whole chain were checked."""
         layer = self._directory.snapshots.get(snapshot_id)
         if layer is None:
             raise StorageFailed(reason=f"there is no snapshot {snapshot_id}")
@@ -244,8 +244,8 @@ def _check(*resource_ids: str) -> None:
 
 
 def _share(path: Path, image: Path, size_bytes: int) -> bool:
-    """Give a qcow2 file that is as good as one of ours, to the last bit of its tables, a second name. Not where it is
-    on another file system."""
+    """Link a qcow2 file into the store, if its tables are exactly those that this store writes. Not across file
+    systems."""
     if not is_of_stream(path, size_bytes):
         return False
     try:

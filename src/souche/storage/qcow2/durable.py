@@ -1,16 +1,16 @@
-"""What has to reach the medium before anything relies on it."""
+"""Syncing files and directories to the medium."""
 
 import os
 from pathlib import Path
 
 
 def sync_file(path: Path) -> None:
-    """Write a file's content through."""
+    """Sync a file's content."""
     _sync(path, os.O_RDONLY)
 
 
 def sync_directory(path: Path) -> None:
-    """Write a directory's entries through: names made, replaced and removed."""
+    """Sync a directory's entries: names made, replaced and removed."""
     _sync(path, os.O_RDONLY | os.O_DIRECTORY)
 
 

@@ -1,9 +1,7 @@
-"""The hashes of layers: computed and compared beside whatever else goes on, at a bounded rate.
+"""The hashes of layers, computed and compared in the background, at a bounded rate.
 
-A layer that the medium cannot read is logged, and keeps no other from being looked at.
-
-Files are opened under the store's lock, and read without it: a merge that comes between puts another file in the
-layer's place, and the one that is open stays what its record says.
+A layer that the medium cannot read is logged, and the others are still checked. A file is opened under the store's lock
+and read without it. If a merge replaces the file meanwhile, the open one still matches its record.
 """
 
 import hashlib
@@ -26,15 +24,15 @@ UNREADABLE: Final = "cannot be read to its end"
 log = structlog.get_logger()
 
 Pace = Callable[[int], None]
-"""Is told of each piece, in bytes, and returns when the next may be read."""
+"""Called with the length of each piece in bytes; returns when the next piece may be read."""
 
 
 def unbounded(_: int) -> None:
-    """As fast as the medium goes."""
+    """As fast as the medium allows."""
 
 
 def at_rate(bytes_per_second: float) -> Pace:
-    """No faster than this, from now on."""
+    """At most this many bytes a second, counted from now."""
     began, done = time.monotonic(), 0
 
     def wait(more: int) -> None:
@@ -76,8 +74,8 @@ def _record_hash(directory: Directory, layer: str, pace: Pace) -> bool:
 
 
 def compare_oldest(directory: Directory, pace: Pace) -> bool | None:
-    """Compare the layer that was compared longest ago; whether it is as it was (None: there is none to compare). One
-    that is not is refused from now on, until another file is in its place."""
+    """Compare the layer whose last comparison is the oldest. Returns whether it is unchanged (None: there is none to
+    compare). A changed one is refused until its file is replaced."""
     with directory.locked():
         known = directory.records.names()
         layer = directory.records.oldest([name for name in known if _hash_of(directory.records.get(name))])
@@ -97,7 +95,7 @@ def compare_oldest(directory: Directory, pace: Pace) -> bool | None:
 
 
 def spoil(directory: Directory, layer: str) -> None:
-    """Refuse a layer to all uses from now on: its bytes are not those that it was made of."""
+    """Refuse a layer from now on: its bytes have changed."""
     with directory.locked():
         record, path = directory.records.get(layer), directory.path(layer)
         if record is not None and path.exists():
@@ -105,7 +103,7 @@ def spoil(directory: Directory, layer: str) -> None:
 
 
 def compare_hash(directory: Directory, layer: str, pace: Pace) -> bool | None:
-    """Whether a layer has the bytes that it had when its hash was recorded; None if that cannot be told.
+    """Whether a layer still has the recorded hash; None if that cannot be decided.
 
     Raises:
         OSError: the medium cannot read it.
@@ -125,14 +123,14 @@ class _Opened:
     record: Record
 
     def is_current(self, directory: Directory) -> bool:
-        """Whether it is the layer still."""
+        """Whether the file still is the layer."""
         path = directory.path(self.layer)
         return path.exists() and path.stat().st_ino == os.fstat(self.file.fileno()).st_ino
 
 
 @contextmanager
 def _opened(directory: Directory, layer: str) -> Iterator[_Opened | None]:
-    """None of a layer that has no record, is missing, or has another length: that is told already."""
+    """None for a layer that has no record, is missing, or has another length: that was logged already."""
     with ExitStack() as stack:
         with directory.locked():
             record = directory.records.get(layer)
@@ -148,7 +146,7 @@ def _opened(directory: Directory, layer: str) -> Iterator[_Opened | None]:
 
 
 def _sha256(file: BinaryIO, pace: Pace) -> str:
-    """The hash of a file. It is not kept in the page cache, which has better use for the room."""
+    """The hash of a file. Keeps the file out of the page cache."""
     digest = hashlib.sha256()
     offset = 0
     while piece := os.pread(file.fileno(), PIECE_BYTES, offset):

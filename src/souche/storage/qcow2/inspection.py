@@ -1,7 +1,7 @@
-"""A look at the directory of a qcow2 store that mends nothing (see `directory` for what lies where).
+"""Inspects the directory of a qcow2 store without changing it (`directory` describes the layout).
 
-Links and headers are read without the store's lock, which is held only to compare lengths: whoever works in the store
-meanwhile may leave a moment's contradiction, and the caller looks twice.
+Links and headers are read without the store's lock, which is held only to compare lengths. Concurrent work may look
+like a contradiction for a moment, so the caller looks twice.
 """
 
 import json
@@ -69,7 +69,7 @@ class Qcow2Inspector:
     def _records(
         self, volumes: Mapping[str, str], snapshots: Mapping[str, str], chains: "Mapping[str, _Chain]"
     ) -> Iterator[StoreFault]:
-        """Records that are damaged or missing, by what is named first of all that stands on the layer."""
+        """Damaged and missing records, reported for the first id that stands on the layer."""
         records = Records(self._root / "records")
         frozen = {name for each in snapshots for name in chains[each].known}
         # a guest may write to the file right below a volume's own, see `journal`
@@ -100,8 +100,8 @@ class Qcow2Inspector:
                 yield StoreFault("LayerDamaged", resource_id, fault.problem)
 
     def _sources(self, chain: "_Chain") -> list[DiskSource]:
-        """The volume's current file, and the one right below: after a capture that was cut off before the switch a
-        running guest still writes there (see `journal`)."""
+        """The volume's current file and the one right below. After a capture that was interrupted before the switch, a
+        running guest still writes to the latter (see `journal`)."""
         return [FileSource(self._root / "layers" / name, "qcow2") for name in chain.names[:2]]
 
     def _links(self, name: str) -> "_Links":
@@ -135,7 +135,7 @@ class Qcow2Inspector:
 
 @dataclass
 class _Links:
-    """The layers that ids name, and what is wrong with the links."""
+    """The layers that ids name, and the faults of the links."""
 
     layers: dict[str, str] = field(default_factory=dict)
     faults: list[StoreFault] = field(default_factory=list)
@@ -151,8 +151,8 @@ class _Captures:
 
 @dataclass(frozen=True)
 class _Chain:
-    """A layer and all that it stands on, as far as it can be followed: names and headers from the top; and why it
-    cannot be followed to its end, with the layer's name."""
+    """A layer and the readable layers below it, as names and headers from the top. If the chain breaks off: why, and at
+    which layer."""
 
     names: tuple[str, ...]
     headers: tuple[Qcow2Header, ...]
@@ -203,7 +203,7 @@ class _Layers:
         return self._known[name]
 
     def _read(self, name: str) -> Qcow2Header | tuple[str, str]:
-        """The header, or a code and why there is none."""
+        """The header, or a fault code and a reason."""
         path = self._root / name
         try:
             with path.open("rb") as image:
@@ -218,7 +218,7 @@ class _Layers:
 
 
 def _wrong(header: Qcow2Header, length: int) -> str | None:
-    """Why a layer cannot be one that this store made; None: it can."""
+    """Why this store cannot have made the layer; None: it can have."""
     if header.backing_file is not None and ("/" in header.backing_file or header.backing_format != "qcow2"):
         return "stands on something outside the store"
     if header.incompatible_features & ~IncompatibleFeature.COMPRESSION_TYPE:
@@ -236,7 +236,7 @@ def _chain_faults(resource_id: str, chain: _Chain) -> Iterator[StoreFault]:
 def _sharing(
     volumes: Mapping[str, str], snapshots: Mapping[str, str], chains: Mapping[str, _Chain]
 ) -> Iterator[StoreFault]:
-    """A layer that a volume writes to is that volume's alone: nothing else names it or stands on it."""
+    """Volumes that share their current layer: no other id may name it or stand on it."""
     written = {layer: volume_id for volume_id, layer in sorted(volumes.items())}
     for resource_id, chain in chains.items():
         for name in chain.names:

@@ -65,23 +65,22 @@ class Entry:
         self._descriptor = descriptor
 
     def close(self) -> None:
-        """Let go of the entry, finished or not."""
+        """Close the entry, finished or not."""
         os.close(self._descriptor)
 
     def freeze(self) -> None:
-        """From here on the snapshots exist. Durable on return."""
+        """Commit the capture: the snapshots exist. Durable on return."""
         frozen = self._path.with_suffix(FROZEN)
         self._path.rename(frozen)
         self._path = frozen
         sync_directory(frozen.parent)
 
     def finish(self) -> None:
-        """Make the links, and strike the entry out."""
+        """Make the links, and remove the entry."""
         self._journal.roll_forward(self._path, self._moves)
 
     def abandon(self) -> None:
-        """Nothing has been switched: the volumes stay where they are, and nothing names the overlays any
-        more."""
+        """Give up before the switch: the volumes keep their files, and no id names the overlays."""
         _strike_out(self._path)
 
 
@@ -104,8 +103,8 @@ class Journal:
             wait_for(busy)
 
     def begin(self, moves: Sequence[Move]) -> Entry:
-        """Write down a prepared capture, under the store's lock. Until the caller closes the entry, or ends,
-        it counts as under way."""
+        """Write a prepared capture, under the store's lock. It is under way until the caller closes the entry or
+        ends."""
         draft = self._directory.captures / f".{moves[0].snapshot_id}"
         path = draft.with_name(moves[0].snapshot_id + PREPARED)
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -125,21 +124,20 @@ class Journal:
         return [move for path in self._entries() for move in _read(path) or ()]
 
     def is_readable(self) -> bool:
-        """Whether `open_moves` names all. Under the store's lock."""
+        """Whether `open_moves` is complete. Under the store's lock."""
         return all(_read(path) is not None for path in self._entries())
 
     def damaged(self) -> list[str]:
-        """The names of entries that could not be read, and are kept."""
+        """The names of the unreadable entries that were kept."""
         return sorted(path.name for path in self._directory.captures.glob(f"*{DAMAGED}"))
 
     def sweep(self) -> None:
-        """Remove drafts that a crash left. Under the store's lock."""
+        """Remove drafts left by a crash. Under the store's lock."""
         for path in self._directory.captures.glob(".*"):
             remove(path)
 
     def roll_forward(self, path: Path, moves: Sequence[Move]) -> None:
-        """Make the links that a capture's state stands for. Doing it again is harmless until the entry is
-        gone."""
+        """Make the links of a capture's state. Idempotent until the entry is removed."""
         for move in moves:
             self._move_on(move)
             if path.suffix == FROZEN:
@@ -155,8 +153,7 @@ class Journal:
             self._directory.volumes.set(move.volume_id, move.overlay)
 
     def _settle(self, resource_ids: Collection[str]) -> Path | None:
-        """Settle what was interrupted; returns an entry under way that touches one of the ids, if there is
-        one."""
+        """Settle interrupted captures. Returns an entry under way that touches one of the ids, if there is one."""
         busy = None
         for path in self._entries():
             moves = _read(path)
@@ -179,7 +176,7 @@ class Journal:
             self.roll_forward(path, moves)
 
     def _set_aside(self, path: Path) -> None:
-        """Keep an entry that cannot be read, with its volumes where QEMU may have gone on to write."""
+        """Keep an unreadable entry. Its volumes move to the overlays that QEMU may write to."""
         for move in self._salvaged():
             self._move_on(move)
             set_aside(move.volume_id, f"goes on with {move.overlay}, as {path.name} cannot be read")
@@ -188,9 +185,8 @@ class Journal:
         sync_directory(path.parent)
 
     def _salvaged(self) -> list[Move]:
-        """What a capture that nobody can read any more may have been about: overlays of a volume's current file,
-        made for that volume, which nothing names. Of several for one volume the newest counts: the others are of
-        captures that were given up."""
+        """What an unreadable entry may have contained: unnamed overlays of a volume's current file, made for that
+        volume. The newest of each volume counts; the others are of abandoned captures."""
         currents = self._directory.volumes.all()
         named = {move.overlay for move in self.open_moves()} | set(currents.values())
         found: dict[str, Move] = {}
@@ -208,7 +204,7 @@ class Journal:
 
 
 def _write(descriptor: int, data: bytes) -> None:
-    """All of it: of a medium that is nearly full the system takes what fits, and complains of the rest only."""
+    """Write all of the data. On a nearly full medium write(2) writes what fits, and only the next call fails."""
     while data:
         data = data[os.write(descriptor, data) :]
 

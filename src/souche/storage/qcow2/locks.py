@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a file, which is made if it is missing; waits for its holder. Not reentrant."""
+    """Hold the lock of a file, which is made if missing. Waits for the present holder. Not reentrant."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -19,8 +19,8 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def try_lock(path: Path) -> int | None:
-    """The descriptor that holds the lock of an existing file or directory, to be closed by the caller; None
-    if another holds it, or if the file is gone."""
+    """A descriptor that holds the lock of an existing file or directory; the caller closes it. None if another process
+    or thread holds the lock, or the file is gone."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:

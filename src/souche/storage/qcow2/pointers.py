@@ -11,19 +11,19 @@ from souche.storage.qcow2.setting_aside import remove, set_aside
 
 
 class Pointers:
-    """A directory of links `<id>` -> `../layers/<layer>`. Those who change it hold the store's lock; reading
-    needs none. A name with a leading dot is a link that is being made, or the leftover of one."""
+    """A directory of links `<id>` -> `../layers/<layer>`. Writers hold the store's lock; readers need none. A leading
+    dot marks a link under construction or its leftover."""
 
     def __init__(self, root: Path, layers: str = "../layers") -> None:
-        """`layers` is where the layers are, seen from `root`."""
+        """`layers` is the path of the layers, relative to `root`."""
         self._root = root
         self._layers = layers
 
     def get(self, resource_id: str) -> str | None:
-        """The name of the layer, or None if there is no such id. What is no link is no id of ours.
+        """The name of the layer, or None if there is no such id. A file that is no link is no id.
 
         Raises:
-            OSError: the medium does not say. A collection that took this for no link would remove the layer.
+            OSError: the medium failed. It must not count as a missing id: a collection would remove the layer.
         """
         try:
             return (self._root / resource_id).readlink().name
@@ -43,7 +43,7 @@ class Pointers:
         return {resource_id: layer for resource_id, layer in found.items() if layer is not None}
 
     def foreign(self) -> list[str]:
-        """The names of what is here and is no link."""
+        """The names of entries that are no links."""
         return [path.name for path in self._root.iterdir() if not path.is_symlink()]
 
     def date(self, resource_id: str) -> datetime | None:
@@ -70,7 +70,7 @@ class Pointers:
         sync_directory(self._root)
 
     def sweep(self) -> None:
-        """Remove what a crash left in the making. Under the store's lock."""
+        """Remove unfinished links left by a crash. Under the store's lock."""
         for path in self._root.iterdir():
             if path.name.startswith("."):
                 remove(path)

@@ -1,10 +1,10 @@
-"""What is known of each layer from the moment it is one: its length, what it stands on, and, later, its hash.
+"""What is recorded of each layer when it becomes immutable: its length, what it stands on, and later its hash.
 
-A qcow2 file that has lost its end opens without an error, and what is missing reads as zeros (docs/interop/qcow2
-allows a file to end anywhere). So its length is kept beside it, in `records/<layer>`, and compared before every use.
+A truncated qcow2 file opens without an error, and the missing part reads as zeros (docs/interop/qcow2 allows a file to
+end anywhere). So the length is kept in `records/<layer>` and compared before every use.
 
-A merge puts another file in a layer's place. The record then holds both, the present file and its `successor`, from
-before the rename until after it: whichever of them a crash leaves is known.
+A merge replaces a layer's file. From before the rename until after it, the record describes both the present file and
+its `successor`, so either is known after a crash.
 """
 
 import json
@@ -24,8 +24,8 @@ OTHER_BYTES: Final = "has other bytes than when it was made"
 
 @dataclass(frozen=True)
 class Record:
-    """One layer. `sha256` is the hash of its file, as hex; None: not computed yet. `spoiled` names the file (see
-    `identity`) in which another hash was found: a file that is put in its place is looked at again."""
+    """One layer. `sha256` is the hash of its file, as hex (None: not computed yet). `spoiled` identifies the file (see
+    `identity`) whose bytes have another hash; a file that replaces it is checked again."""
 
     length_bytes: int
     backing: str | None
@@ -34,13 +34,13 @@ class Record:
     successor: "Record | None" = None
 
     def fits(self, length_bytes: int) -> bool:
-        """Whether a file of this length is the layer, or its successor."""
+        """Whether a file of this length is the layer or its successor."""
         successor = self.successor
         return length_bytes == self.length_bytes or (successor is not None and successor.fits(length_bytes))
 
     def settled(self, length_bytes: int) -> "Record":
-        """The record of the one file that is there, after a crash between two steps of a merge. Of two files of the
-        same length the hash is not known any more."""
+        """The record of the one file that exists after a crash during a merge. If both files have the same length, the
+        hash is unknown."""
         if self.successor is None:
             return self
         if length_bytes != self.length_bytes:
@@ -50,19 +50,19 @@ class Record:
 
 
 def identity(status: os.stat_result) -> str:
-    """Tells a file from one that is put in its place, or written to."""
+    """Distinguishes a file from its replacement, and from itself after a write."""
     return f"{status.st_ino}:{status.st_mtime_ns}"
 
 
 class Records:
-    """A directory of records. Those who change it hold the store's lock."""
+    """A directory of records. Writers hold the store's lock."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def get(self, layer: str) -> Record | None:
-        """The record of a layer; None if there is none, or none that can be read. That one stays: what the layer was is
-        not known any more, and an operator is to be told."""
+        """The record of a layer; None if it is missing or unreadable. An unreadable one stays, and is logged for the
+        operator."""
         try:
             return self._read(layer)
         except FileNotFoundError:
@@ -85,15 +85,15 @@ class Records:
         return _parse(json.loads((self._root / layer).read_bytes()))
 
     def names(self) -> set[str]:
-        """The layers that have one."""
+        """The layers that have a record."""
         return {path.name for path in self._root.iterdir() if not path.name.startswith(DRAFT)}
 
     def knows(self, layer: str) -> bool:
-        """Whether a layer has one, be it there or missing."""
+        """Whether a layer has a record, even if the layer is missing."""
         return (self._root / layer).exists()
 
     def put(self, records: Mapping[str, Record]) -> None:
-        """Write some, in place of what was known. Each is there wholly or not at all; durable on return."""
+        """Write records, replacing former ones. Each is written atomically; durable on return."""
         for layer, record in records.items():
             draft = self._root / f"{DRAFT}{layer}"
             draft.unlink(missing_ok=True)
@@ -105,18 +105,18 @@ class Records:
             sync_directory(self._root)
 
     def oldest(self, layers: Collection[str]) -> str | None:
-        """Which of these was written or touched longest ago."""
+        """The one of these that was written or compared the longest ago."""
         times = {layer: self._touched(layer) for layer in layers}
         return min(times, key=lambda layer: times[layer], default=None)
 
     def touch(self, layer: str) -> None:
-        """The layer was compared just now."""
+        """Note that the layer was compared now."""
         path = self._root / layer
         if path.exists():
             os.utime(path)
 
     def sweep(self, named: Collection[str]) -> None:
-        """Remove drafts that a crash left, and records of layers that are gone and that nothing names."""
+        """Remove drafts left by a crash, and records of missing layers without a name."""
         for path in self._root.iterdir():
             if path.name.startswith(DRAFT) or path.name not in named:
                 remove(path)

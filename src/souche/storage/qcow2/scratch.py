@@ -1,7 +1,7 @@
-"""Private places for half-made files, which never outlive their maker for long.
+"""Private directories for unfinished files.
 
-The maker holds a lock on its place. The kernel drops it when the process ends, however it ends; whoever
-sweeps takes an unlocked place for a leftover.
+The maker holds a lock on its directory. The kernel drops it when the process ends, so a sweep takes an unlocked
+directory for a leftover.
 """
 
 import fcntl
@@ -16,7 +16,7 @@ from souche.storage.qcow2.locks import try_lock
 
 
 class Scratch:
-    """Temporary directories inside one directory, on the file system where their content is going to stay."""
+    """Temporary directories inside one directory, on the file system where their content will stay."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -35,14 +35,14 @@ class Scratch:
             os.close(descriptor)
 
     def sweep(self) -> None:
-        """Remove the places whose makers are gone."""
+        """Remove the directories whose makers have ended."""
         with self._admission(fcntl.LOCK_EX):
             for path in self._root.iterdir():
                 _remove_if_unlocked(path)
 
     @contextmanager
     def _admission(self, operation: int) -> Iterator[None]:
-        """Keeps a sweep from seeing a place between its making and its locking."""
+        """Keeps sweeps out while a directory is made and locked."""
         descriptor = os.open(self._root, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, operation)

@@ -1,4 +1,4 @@
-"""What is wrong in the folder is logged by name when it is first met, and not again by every round of a sweep."""
+"""Faults in the folder are logged once by name, and not again in every round of a sweep."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -13,13 +13,12 @@ log = structlog.get_logger()
 
 @lru_cache(REMEMBERED)
 def set_aside(name: str, problem: str) -> None:
-    """Something is left as it is, and the work goes on with the rest."""
+    """Log that something is left as it is while the work goes on."""
     log.error("set aside, the rest goes on", name=name, problem=problem)
 
 
 def remove(path: Path) -> None:
-    """Remove a file; gone already is success. What cannot be removed, such as a folder that somebody has put there,
-    holds up nothing else."""
+    """Remove a file; gone already is success. Logs what cannot be removed, such as a folder in its place."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

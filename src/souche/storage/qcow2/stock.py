@@ -1,7 +1,6 @@
-"""What all layers take on the medium, and whose they are.
+"""What all layers take on the medium, and the ids that use them.
 
-Links and headers are read without the store's lock, so that nobody waits for this: what changes meanwhile may be
-counted as it was, as it is, or not at all.
+Links and headers are read without the store's lock. Concurrent changes may be counted before, after, or not at all.
 """
 
 from collections import Counter, defaultdict
@@ -48,7 +47,7 @@ class _Chains:
         self._known: dict[str, str | None] = {}
 
     def below(self, top: str) -> Collection[str]:
-        """A layer and all that it is known to stand on."""
+        """A layer and all known layers below it."""
         walked: dict[str, None] = {}
         layer: str | None = top
         while layer is not None and layer not in walked:

@@ -1,8 +1,8 @@
-"""Volumes and snapshots that were discarded: their links are kept beside those of the living, and name their layers as
-these do. All under the store's lock.
+"""Discarded volumes and snapshots. Their links move beside the live ones, and name layers in the same way.
 
-The link in the trash is made before the other goes, and the other way round: killed in between, a disk has both. The
-one in the trash goes when the other moves on to another layer (see `journal`), so both name the same.
+All under the store's lock. The new link is made before the old one is removed, in both directions: after a crash in
+between, a disk has both, and both name the same layer. The link in the trash goes when the other moves to another layer
+(see `journal`).
 """
 
 from collections.abc import Sequence

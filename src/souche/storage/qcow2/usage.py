@@ -1,4 +1,4 @@
-"""What snapshots take on the medium: whole layers, each of which belongs to all that stand on it."""
+"""What snapshots take on the medium: each layer counts for all that stand on it."""
 
 from collections.abc import Collection, Iterable
 

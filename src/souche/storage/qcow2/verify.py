@@ -1,4 +1,4 @@
-"""Looking for what is not as it has to be, without changing it."""
+"""Finds damaged and missing disks, without changing them."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,7 +11,7 @@ from souche.storage.qcow2.records import OTHER_BYTES
 
 
 def verify(directory: Directory, journal: Journal, *, deep: bool) -> list[Fault]:
-    """See `VolumeStore.verify`. Changes nothing."""
+    """See `VolumeStore.verify`."""
     with directory.locked():
         chains = named_chains(directory, journal)
         found = [*_of_chains(chains), *_foreign(directory), *_of_journal(journal)]
