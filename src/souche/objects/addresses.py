@@ -1,7 +1,5 @@
-"""Which addresses a download may go to.
-
-Public ones; nothing on this machine, on its networks, or of the cloud under it (169.254.169.254), unless an operator
-has named that very HOST:PORT.
+"""Which addresses a download may connect to: public ones only. Addresses of this machine, of its networks and of the
+cloud's metadata service (169.254.169.254) need the operator's permission for that HOST:PORT.
 """
 
 import ipaddress
@@ -11,28 +9,28 @@ from typing import Final, TypeAlias
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-"""Addresses that a translator takes to the IPv4 address in their last 32 bits (RFC 6052)."""
+"""Prefixes whose last 32 bits are an IPv4 address that a translator connects to (RFC 6052)."""
 COMPATIBLE: Final = ipaddress.ip_network("::/96")
-"""IPv4 addresses in the clothes of IPv6 (RFC 4291, 2.5.5.1)."""
+"""IPv4 addresses written as IPv6 (RFC 4291, 2.5.5.1)."""
 TRANSLATED: Final = ipaddress.ip_network("::ffff:0:0:0/96")
 """Those of hosts behind a stateless translator (RFC 2765, 2.1)."""
 
 
 @dataclass(frozen=True)
 class AllowList:
-    """`endpoints` are (host, port) as a URL names them, the host in lower case: these are let in whatever their
-    address is."""
+    """`endpoints` are (host, port) as URLs name them, the host in lower case. They are admitted whatever their address
+    is."""
 
     endpoints: frozenset[tuple[str, int]] = frozenset()
 
     def admits(self, host: str, port: int, address: Address) -> bool:
-        """Whether a URL with this host and port may be fetched from this address, which it resolved to."""
+        """Whether a URL with this host and port may be fetched from this address, which the host resolved to."""
         return (host.lower(), port) in self.endpoints or is_public(address)
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is out on the internet, with all the IPv4 addresses that it carries inside. Site-local ones
-    (fec0::/10), which Python calls global, are not."""
+    """Whether an address, and every IPv4 address embedded in it, is on the public internet. Site-local addresses
+    (fec0::/10) are not, although Python calls them global."""
     if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
         return False
     return all(each.is_global and not each.is_multicast for each in (address, *_carried(address)))

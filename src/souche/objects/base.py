@@ -1,6 +1,6 @@
 """The contract of an object store (OOS, or any other S3 service).
 
-For every method: names are the caller's; what is to be deleted or aborted and is gone already is success. Several
+For every method: the caller chooses the names. Deleting or aborting something that does not exist succeeds. Several
 threads may call at the same time.
 """
 
@@ -69,20 +69,20 @@ class Part:
 
 
 class ObjectStore(Protocol):
-    """See the module's text for what holds of every method. All of them raise BucketAccessRefused,
-    ObjectsUnavailable (worth another try) and ObjectsFailed; NoSuchBucket, where a bucket is named that is none."""
+    """The module's docstring holds for every method. All of them raise BucketAccessRefused, ObjectsUnavailable (worth
+    another try) and ObjectsFailed, and NoSuchBucket if the named bucket does not exist."""
 
     def ensure_bucket(self, bucket: str) -> None:
-        """Make a bucket, unless there is one that these credentials reach.
+        """Make a bucket, unless one exists that these credentials reach.
 
         Raises:
-            BadBucketName: there can be no such bucket.
+            BadBucketName: no bucket can have this name.
         """
         ...
 
     def put(self, bucket: str, key: str, data: bytes, *, metadata: Mapping[str, str]) -> None:
-        """Write a small object at once. Metadata comes back as `x-amz-meta-` response headers: ASCII, names in
-        lower case, 2 KiB in all."""
+        """Write a small object in one request. Metadata becomes `x-amz-meta-` response headers: ASCII, names in lower
+        case, 2 KiB in all."""
         ...
 
     def get(self, bucket: str, key: str, *, most_bytes: int | None = None) -> bytes:
@@ -94,7 +94,7 @@ class ObjectStore(Protocol):
         ...
 
     def delete(self, bucket: str, key: str) -> None:
-        """Delete an object. No bucket, no object: that is success too."""
+        """Delete an object. A missing object or bucket is success too."""
         ...
 
     def keys(self, bucket: str, prefix: str) -> list[str]:
@@ -114,17 +114,17 @@ class ObjectStore(Protocol):
         ...
 
     def put_part_stream(self, upload: Upload, number: int, length: int, stream: Iterable[Bytes]) -> Part:
-        """Send one part of `length` bytes as they come, and keep none of them: it cannot be sent again when it does
-        not arrive. Whatever the stream raises passes through.
+        """Send one part of `length` bytes as the stream yields them, without keeping them: a part that fails cannot be
+        sent again. Errors of the stream pass through.
 
         Raises:
             NoSuchUpload: it is complete or aborted.
-            ObjectsUnavailable: it did not arrive, or not as it was sent.
+            ObjectsUnavailable: the part did not arrive, or arrived damaged.
         """
         ...
 
     def complete_upload(self, upload: Upload, parts: Sequence[Part]) -> None:
-        """Make the object, of all the parts in order of their numbers.
+        """Make the object from all parts, in the order of their numbers.
 
         Raises:
             NoSuchUpload: it is complete or aborted.
@@ -136,10 +136,10 @@ class ObjectStore(Protocol):
         ...
 
     def uploads(self, bucket: str, prefix: str) -> list[Upload]:
-        """What was begun for keys that begin with `prefix`, and is neither complete nor aborted. No bucket: none."""
+        """The unfinished uploads of keys that begin with `prefix`. Empty if there is no such bucket."""
         ...
 
     def presign(self, bucket: str, key: str, seconds: int) -> str:
-        """A URL (SigV4) by which anyone can GET the object for so long, at most `LONGEST_URL_SECONDS`. It is a
-        secret. The object need not exist yet."""
+        """A URL (SigV4) that lets anyone GET the object for `seconds`, at most `LONGEST_URL_SECONDS`. It is a secret.
+        The object need not exist yet."""
         ...

@@ -1,8 +1,8 @@
-"""The end of a download, whatever its server does.
+"""Bounds the time of a download, whatever its server does.
 
-A timeout of a socket bounds one wait: a server that sends a byte now and then, of a status line or of a TLS record,
-never runs into it. So a thread of its own looks at each connection, and shuts it when the time is over, when it has
-been too slow for a minute, or when nobody wants the download any more.
+A socket's timeout bounds one wait. A server that sends a byte of a status line or a TLS record now and then never
+exceeds it. So a separate thread watches each connection, and shuts it down when the time is over, when it was too slow
+for a minute, or when the download is cancelled.
 """
 
 import socket
@@ -16,7 +16,7 @@ LOOK_SECONDS: Final = 1.0
 
 
 class TooSlow(Exception):
-    """Fewer bytes a second than are asked for. Internal to downloads."""
+    """The server sent fewer bytes a second than required. Internal to downloads."""
 
     def __init__(self, bytes_per_second: float) -> None:
         super().__init__(bytes_per_second)
@@ -24,8 +24,8 @@ class TooSlow(Exception):
 
 
 class Deadline:
-    """So many seconds from now. `ask` is called every second while a connection is open: what it raises ends it, and
-    is what `check` raises."""
+    """A number of seconds from now. While a connection is open, `ask` is called every second. If it raises, the
+    connection is shut down, and `check` raises the same error."""
 
     def __init__(self, seconds: float, ask: Callable[[], object] = lambda: None) -> None:
         self._end = time.monotonic() + seconds
@@ -42,7 +42,7 @@ class Deadline:
         return self.seconds_left == 0
 
     def extend(self, seconds: float) -> None:
-        """So many seconds from now instead."""
+        """Set the end to `seconds` from now."""
         self._end = time.monotonic() + seconds
 
     def check(self) -> None:
@@ -52,8 +52,8 @@ class Deadline:
 
     @contextmanager
     def ends(self, connection: socket.socket) -> Iterator[None]:
-        """Shut the connection when the time is over: its reader gets the end of file. TLS takes the socket over, so
-        it is another descriptor of it that is kept here."""
+        """Shut the connection down when the time is over; its reader then sees the end of the file. TLS takes over the
+        socket, so this keeps a duplicate descriptor."""
         with connection.dup() as same:
             left = threading.Event()
             watch = threading.Thread(target=self._watch, args=(same, left), name="deadline", daemon=True)
@@ -77,7 +77,7 @@ class Deadline:
 
 
 class Pace:
-    """How fast a server sends, by the time that is spent waiting for it: what is done with the bytes does not count."""
+    """How fast a server sends, measured over the time spent waiting for it. Time spent on processing does not count."""
 
     def __init__(self, least_bytes_per_second: float, window_seconds: float) -> None:
         self._least = least_bytes_per_second
@@ -100,12 +100,12 @@ class Pace:
                 self._begun = None
 
     def arrived(self, length: int) -> None:
-        """So many bytes have come."""
+        """Count received bytes."""
         with self._lock:
             self._bytes += length
 
     def check(self) -> None:
-        """Look at the last minute, once it is over; called by the thread that watches, as a wait may not end.
+        """Check the speed of the last full minute. The watching thread calls this, as a wait may never end.
 
         Raises:
             TooSlow.
@@ -120,7 +120,7 @@ class Pace:
             raise TooSlow(rate)
 
     def _count(self) -> None:
-        """Add what has been waited so far."""
+        """Add the current wait to the time waited."""
         if self._begun is not None:
             now = time.monotonic()
             self._waited_seconds += now - self._begun

@@ -1,4 +1,4 @@
-"""Any other S3 service as an `Oos`: all buckets are made by the region's one key to it."""
+"""Any other S3 service as an `Oos`. The region makes all buckets with its one key."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from souche.objects.s3 import S3Access, S3Store
 
 
 class ExternalOos:
-    """An `Oos`. It does not know the region's accounts: whose a bucket is, the region keeps."""
+    """An `Oos` that does not know the region's accounts. The region records the owners of buckets."""
 
     def __init__(self, access: S3Access) -> None:
         self._access = access
@@ -26,7 +26,7 @@ class ExternalOos:
         self._store.ensure_bucket(bucket)
 
     def sync_keys(self, wanted: Iterable[AccountKey]) -> None:
-        """Its keys are its own."""
+        """Does nothing: the service manages its own keys."""
 
     def store(self) -> ObjectStore:
         return self._store

@@ -35,7 +35,7 @@ CHUNK_BYTES: Final = 1024 * KIB
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 REFUSALS: Final = frozenset({401, 403})
 MIRRORS: Final = 4
-"""How often a URL that redirects is asked for another way."""
+"""How many times the first URL is asked again after a redirect's target has failed."""
 MIRROR_SECONDS: Final = 0.25
 
 log = structlog.get_logger()
@@ -69,9 +69,9 @@ class DownloadDrips(DownloadTooSlow):
 
 @dataclass(frozen=True)
 class Limits:
-    """`seconds` bounds a download as a whole, `answer_seconds` what comes before its body: redirects and headers;
-    `idle_seconds` each wait for the server. Of the body `least_bytes_per_second` are to come while it is waited for,
-    looked at each time that `pace_seconds` have been waited."""
+    """Limits of a download. `seconds` bounds the whole download, `answer_seconds` the redirects and headers before the
+    body, and `idle_seconds` each wait for the server. While waiting for the body, at least `least_bytes_per_second`
+    must arrive, checked after every `pace_seconds` of waiting."""
 
     most_bytes: int
     seconds: float
@@ -84,8 +84,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Download:
-    """An answer whose body has not been read yet. Header names are in lower case; `total_bytes` is what the
-    server announced, if it did."""
+    """An answer whose body was not read yet. Header names are in lower case. `total_bytes` is the announced length, if
+    there is one."""
 
     headers: Mapping[str, str]
     total_bytes: int | None
@@ -142,8 +142,8 @@ class Fetcher:
     def _led(
         self, url: str, parameter: str, limits: Limits, deadline: Deadline, stack: ExitStack
     ) -> http.client.HTTPResponse:
-        """The answer that a URL leads to in the end; `stack` closes it. From the first URL once more, while what it has
-        led to fails."""
+        """The final answer of a URL, after redirects; `stack` closes it. If a redirect's target fails, the first URL is
+        asked again."""
         for left in reversed(range(MIRRORS)):
             way = _Way(url)
             try:
@@ -169,7 +169,7 @@ class Fetcher:
         raise BadUrl(parameter=parameter, reason=f"more than {limits.redirects} redirects.")
 
     def read(self, url: str, parameter: str, limits: Limits) -> tuple[bytes, Mapping[str, str]]:
-        """GET a small object whole: its bytes and the answer's headers. Raises as `open` does."""
+        """GET a small object: its bytes and the answer's headers. Raises as `open` does."""
         with self.open(url, parameter, limits) as download:
             return b"".join(download.chunks), download.headers
 
@@ -177,7 +177,8 @@ class Fetcher:
         return self._context().wrap_socket(plain, server_hostname=target.host)
 
     def _context(self) -> ssl.SSLContext:
-        """What is trusted; while the file cannot be read, such as during a renewal, what was trusted before."""
+        """The trusted certificates. While the file cannot be read, such as during a renewal, the former ones stay
+        trusted."""
         try:
             changed_ns = self._more.stat().st_mtime_ns if self._more else 0
             self._last = _trusted(self._more, changed_ns)
@@ -211,7 +212,7 @@ class Fetcher:
 
 @dataclass
 class _Way:
-    """Where a download has come to."""
+    """The present step of a chain of redirects."""
 
     url: str
     redirected: bool = False

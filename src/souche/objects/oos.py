@@ -18,58 +18,57 @@ class AccountKey:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """`knows_accounts`: it has the accounts' access keys, and knows whose a bucket is; otherwise the region keeps
-    that, and users have keys of the service's own."""
+    """`knows_accounts`: the service has the accounts' access keys and knows the owners of buckets. Otherwise the region
+    records the owners, and users have keys of that service."""
 
     knows_accounts: bool
 
 
 class AccountOos(Protocol):
-    """An object service that knows whose a bucket is. All methods raise ObjectsUnavailable and ObjectsFailed, and may
-    be called again, by several threads."""
+    """An object service that knows the owners of buckets. All methods raise ObjectsUnavailable and ObjectsFailed, may
+    be repeated, and may be called by several threads."""
 
     def ensure_bucket(self, bucket: str, account_id: str) -> None:
         """As `Oos.ensure_bucket`."""
         ...
 
     def owner(self, bucket: str) -> str | None:
-        """The account of a bucket; empty, if it has none; None, if there is no such bucket."""
+        """The account of a bucket; empty if it has none; None if there is no such bucket."""
         ...
 
     def buckets(self) -> dict[str, str]:
-        """The account of each bucket of an account's, by name."""
+        """The account of each bucket that has one, by the bucket's name."""
         ...
 
     def set_policy(self, bucket: str, policy: bytes | None) -> None:
-        """Have a bucket obey this policy and no other; None: none. No such bucket: that is success too."""
+        """Set the policy of a bucket; None removes it. A missing bucket is success too."""
         ...
 
 
 class Oos(Protocol):
-    """For every method: doing it again is harmless. All of them raise ObjectsUnavailable (worth another try) and
-    ObjectsFailed, and may be called by several threads."""
+    """All methods may be repeated, and called by several threads. All of them raise ObjectsUnavailable (worth another
+    try) and ObjectsFailed."""
 
     @property
     def capabilities(self) -> Capabilities: ...
 
     @property
     def endpoint(self) -> str:
-        """The URL under which clients reach it, which pre-signed URLs begin with."""
+        """The URL under which clients reach the service. Pre-signed URLs begin with it."""
         ...
 
     def ensure_bucket(self, bucket: str, account_id: str) -> None:
-        """Make a bucket of an account's, unless it has it already.
+        """Make a bucket for an account, unless the account has it already.
 
         Raises:
-            BadBucketName: there can be no such bucket.
-            BucketAccessRefused: it belongs to another account.
+            BadBucketName: no bucket can have this name. BucketAccessRefused: it belongs to another account.
         """
         ...
 
     def sync_keys(self, wanted: Iterable[AccountKey]) -> None:
-        """Let in exactly these access keys, each to its account's buckets."""
+        """Admit exactly these access keys, each to its account's buckets."""
         ...
 
     def store(self) -> ObjectStore:
-        """The store as the region itself may use it: every bucket of the accounts."""
+        """The store with the region's own rights: every bucket of the accounts."""
         ...

@@ -1,7 +1,7 @@
-"""An object store that is waited for while it is away: a restart of the embedded one takes some 6 s, sometimes 10.
+"""An object store that retries while the server is away: the embedded one takes 6 to 10 s to restart.
 
-Each call is made again until it succeeds or its time is over, so what a stream has sent already stays sent. `ask`
-is called before each pause and all through it: whatever it raises ends the wait (a cancelled export).
+Each call is repeated until it succeeds or its time is over, so a stream need not begin again. `ask` is called before
+and during each pause; if it raises (a cancelled export), the wait ends.
 """
 
 import threading
@@ -27,22 +27,22 @@ class WaitedInVain(SystemFailure):
 
 @dataclass(frozen=True)
 class Patience:
-    """How long one call is made again, in seconds; and what is asked, with the reason, while it waits."""
+    """For how many seconds one call is repeated, and `ask`, which is called with the reason while waiting."""
 
     seconds: float
     ask: Callable[[str], object]
 
     def wait_for(self, call: Callable[[], Result]) -> Result:
-        """Make a call until it no longer raises Unavailable.
+        """Repeat a call until it no longer raises Unavailable.
 
         Raises:
             RecordsUnavailable: at once.
-            WaitedInVain: it still does when the time is over; not Unavailable, as it has been tried again enough.
+            WaitedInVain: the time is over. It is not an Unavailable, so callers do not retry again.
         """
         return self.retried(lambda _again: call())
 
     def retried(self, call: Callable[[bool], Result]) -> Result:
-        """As `wait_for`; the call is told whether it is made again."""
+        """As `wait_for`. The argument of `call` says whether this is a retry."""
         began, pause, again = time.monotonic(), FIRST_PAUSE_SECONDS, False
         while True:
             try:
@@ -89,18 +89,18 @@ class PatientStore:
         return self.patience.wait_for(lambda: self.store.keys(bucket, prefix))
 
     def start_upload(self, bucket: str, key: str) -> Upload:
-        """One whose answer was lost stays beside it, until `uploads` is asked."""
+        """If the answer of a try was lost, its upload remains unfinished; `uploads` lists it."""
         return self.patience.wait_for(lambda: self.store.start_upload(bucket, key))
 
     def put_part(self, upload: Upload, number: int, data: bytes | bytearray) -> Part:
         return self.patience.wait_for(lambda: self.store.put_part(upload, number, data))
 
     def put_part_stream(self, upload: Upload, number: int, length: int, stream: Iterable[Bytes]) -> Part:
-        """Not made again: its stream is used up. Raises ObjectsUnavailable."""
+        """Not retried, since the stream is used up. Raises ObjectsUnavailable."""
         return self.store.put_part_stream(upload, number, length, stream)
 
     def complete_upload(self, upload: Upload, parts: Sequence[Part]) -> None:
-        """When the answer of the first call was lost, the upload is gone for the second, and the object there."""
+        """If the first answer was lost, the retry finds no upload, but the object exists."""
 
         def complete(again: bool) -> None:  # noqa: FBT001
             try:
@@ -112,7 +112,7 @@ class PatientStore:
         self.patience.retried(complete)
 
     def abort_upload(self, upload: Upload) -> None:
-        """Not made again: an upload is aborted by those who will not go on. Raises ObjectsUnavailable."""
+        """Not retried: the caller is giving up anyway. Raises ObjectsUnavailable."""
         self.store.abort_upload(upload)
 
     def uploads(self, bucket: str, prefix: str) -> list[Upload]:

@@ -1,4 +1,4 @@
-"""Connecting to an address that was checked, and to no other."""
+"""Connects only to addresses that were checked."""
 
 import ipaddress
 import socket
@@ -59,11 +59,11 @@ def connect(
 
 
 def _addresses(target: Target, resolver: Resolver, deadline: Deadline) -> list[Address]:
-    """Ask the resolver, for as long as there is time: nothing ends a call of the system's own, which waits for each of
-    its servers several times. Its thread ends with it.
+    """Ask the resolver within the time left. A name lookup of the system cannot be interrupted and tries each server
+    several times, so it runs in a thread that is left behind.
 
     Raises:
-        OSError: there are none, or time is over.
+        OSError: there are no addresses, or the time is over.
     """
     found: Future[list[Address]] = Future()
 

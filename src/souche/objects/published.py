@@ -1,10 +1,11 @@
-"""S3 under two names: that by which the region reaches it, and that which pre-signed URLs have for clients."""
+"""An S3 service with two names: the region uses one, and clients use the other in pre-signed URLs."""
 
 from souche.objects.s3 import S3Access, S3Store
 
 
 class PublishedStore(S3Store):
-    """An `ObjectStore` whose pre-signed URLs begin with another endpoint: the host is part of what is signed."""
+    """An `ObjectStore` whose pre-signed URLs begin with another endpoint. The signature covers the host, so the URL
+    cannot be rewritten afterwards."""
 
     def __init__(self, access: S3Access, published: S3Access) -> None:
         super().__init__(access)

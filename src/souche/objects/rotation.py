@@ -1,4 +1,4 @@
-"""A log file that another process writes to, kept within bounds."""
+"""Bounds the log file of another process."""
 
 import os
 import shutil
@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Final
 
 MOST_BYTES: Final = 16 * 1024 * 1024
-"""of a log; the one before it, beside it, has as many"""
+"""of a log, and of the former one beside it"""
 
 
 def rotate(log: Path, most_bytes: int = MOST_BYTES) -> None:
-    """Put the content of a log aside, as `<name>.1`, once it has more than so many bytes, and empty it. Its writer
-    appends, so it goes on at the beginning; what it writes in between is lost."""
+    """If a log has more than `most_bytes`, copy it to `<name>.1` and truncate it. Its writer appends, so it continues
+    at the start. Lines written in between are lost."""
     if not log.exists() or log.stat().st_size <= most_bytes:
         return
     temporary = log.with_name(f"{log.name}.new")

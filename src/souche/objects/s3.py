@@ -51,18 +51,18 @@ REFUSALS: Final = frozenset({401, 403})
 PASSING: Final = frozenset(
     {"BadDigest", "RequestTimeout", "RequestTimeTooSkewed", "OperationAborted", "SlowDown", "TooManyRequests"}
 )
-"""Worth another try though they are 4xx, some of them (S3, "Error responses"); a clock may be set right."""
+"""Codes worth another try although some of them are 4xx (S3, "Error responses"); a wrong clock may be corrected."""
 PASSING_STATUSES: Final = frozenset({408, 429})
 OURS_ALREADY: Final = "BucketAlreadyOwnedByYou"
 TAKEN: Final = "BucketAlreadyExists"
 SESSION_LOCK: Final = Lock()
-"""Sessions make one client at a time (boto3, "Multithreading or multiprocessing with sessions")."""
+"""A session may make only one client at a time (boto3, "Multithreading or multiprocessing with sessions")."""
 
 
 @dataclass(frozen=True)
 class S3Access:
-    """Where an S3 service is, and who calls. `endpoint` is the URL that pre-signed URLs begin with, too. `crc32`: the
-    service is known to compare `x-amz-checksum-crc32`, which costs a tenth of an MD5; OOS refuses it."""
+    """The address and the credentials of an S3 service. Pre-signed URLs begin with `endpoint`. `crc32`: the service
+    compares `x-amz-checksum-crc32`, which costs a tenth of an MD5. OOS refuses that header."""
 
     endpoint: str
     access_key_id: str
@@ -93,8 +93,8 @@ def configuration(attempts: int = ATTEMPTS) -> Config:
 
 @cache
 def _session() -> boto3.session.Session:
-    """One for all clients: it holds the description of S3, 12 MiB. The profiles of the user who runs the region are
-    none of its business."""
+    """One session for all clients: it holds the description of S3, 12 MiB. It ignores the AWS profiles of the user who
+    runs the region."""
     nowhere = (None, None, os.devnull, None)
     variables = {
         "profile": (None, None, None, None),
@@ -230,7 +230,7 @@ class S3Store:
         return []
 
     def set_policy(self, bucket: str, policy: bytes | None) -> None:
-        """Have a bucket's policy be this one; None: none. No such bucket: that is success too."""
+        """Set a bucket's policy; None removes it. A missing bucket is success too."""
         with _gone_is_success(), self._errors(bucket):
             if policy is None:
                 self._client.delete_bucket_policy(Bucket=bucket)
@@ -245,8 +245,8 @@ class S3Store:
         return url
 
     def _say_why(self, bucket: str) -> None:
-        """Raise the refusal with its code: the answer to a HEAD has no body, so 403 is all that it says of a wrong key,
-        a wrong secret and a missing right."""
+        """Raise the refusal with its code. The answer to a HEAD has no body, so its 403 does not distinguish a wrong
+        key, a wrong secret and a missing right."""
         self._client.list_objects_v2(Bucket=bucket, MaxKeys=1)
 
     def _create(self, bucket: str) -> None:
@@ -260,7 +260,7 @@ class S3Store:
 
     @contextmanager
     def _errors(self, bucket: str, key: str = "") -> Iterator[None]:
-        """Turn botocore's errors into ours."""
+        """Translate botocore's errors."""
         try:
             yield
         except ClientError as error:

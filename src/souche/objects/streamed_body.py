@@ -1,4 +1,4 @@
-"""The body of a request that is made while it is sent."""
+"""The body of a request that is generated while it is sent."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ MD5: Final = re.compile(r'"?([0-9a-f]{32})"?')
 
 
 class StreamedBody:
-    """A stream as botocore sends it: by `read`, once and in order. It keeps no more than it was last given."""
+    """A stream that botocore sends by calling `read`, once and in order. Keeps only the last piece."""
 
     def __init__(self, stream: Iterable[Bytes]) -> None:
         self._stream = iter(stream)
@@ -21,7 +21,7 @@ class StreamedBody:
         self._error: Exception | None = None
 
     def read(self, most_bytes: int) -> bytes:
-        """The next bytes, as many as there are at once; none at the end."""
+        """The next bytes, as many as are ready; empty at the end."""
         while not self._rest:
             piece = self._next()
             if piece is None:
@@ -33,7 +33,7 @@ class StreamedBody:
         return taken
 
     def arrived_as(self, tag: str) -> bool:
-        """Whether the store's ETag is that of what was sent. One that is no MD5 tells nothing (S3, "Object": objects
+        """Whether the store's ETag matches what was sent. An ETag that is no MD5 proves nothing (S3, "Object": objects
         encrypted with KMS)."""
         told = MD5.fullmatch(tag)
         return told is None or told[1] == self._md5.hexdigest()

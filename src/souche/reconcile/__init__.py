@@ -1,1 +1,1 @@
-"""Sweeps that bring records and reality together: idempotent, without input, safe at any time."""
+"""Sweeps that compare records with reality: idempotent, without input, safe at any time."""

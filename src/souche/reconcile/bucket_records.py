@@ -1,5 +1,5 @@
-"""The region's records of buckets follow the embedded object store, which has the buckets and their owners; the store's
-policies follow the records."""
+"""Keeps bucket records and the embedded object store in step: the store has the buckets and their owners; the records
+have the policies."""
 
 import threading
 from collections.abc import Iterable
@@ -12,11 +12,12 @@ from souche.objects.oos import AccountOos
 from souche.reconcile.each import each
 
 SETTING: Final = threading.Lock()
-"""One policy is set at a time, and read just before: of two that are sent at once, the one on record holds."""
+"""One policy is set at a time, and read from the records just before. So of two concurrent changes the recorded one
+stays."""
 
 
 def set_policy(store: Store, oos: AccountOos, bucket: str) -> None:
-    """Have the object store obey the policy on record."""
+    """Give a bucket the policy on record."""
     with SETTING:
         with store.read() as connection:
             obeyed = buckets.obeyed_policy(connection, bucket)
@@ -26,7 +27,7 @@ def set_policy(store: Store, oos: AccountOos, bucket: str) -> None:
 
 
 class BucketRecords:
-    """The first round sets every policy again: the store may be an empty one, after a backup was restored."""
+    """The first round sets every policy again: after a restored backup the store may be an empty one."""
 
     def __init__(self, store: Store, oos: AccountOos) -> None:
         self._store = store
@@ -34,7 +35,7 @@ class BucketRecords:
         self._all_set = False
 
     def settle(self) -> None:
-        """Note buckets that are not on record, forget those that are gone, set the policies that do not hold yet."""
+        """Record new buckets, forget deleted ones, and set pending policies."""
         with self._store.read() as connection:
             recorded = buckets.every(connection)
             known = {account.account_id for account in accounts.every(connection)}
@@ -52,7 +53,7 @@ class BucketRecords:
                 buckets.record(connection, name, account_id)
 
     def _forget(self, names: Iterable[str]) -> None:
-        """One that has been made since the store was asked is there now."""
+        """A bucket made since the store was asked still exists."""
         for name in sorted(names):
             if self._oos.owner(name) is None:
                 with self._store.begin() as connection:

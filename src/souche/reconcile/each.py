@@ -1,4 +1,4 @@
-"""A round over many things: one that fails is logged, and holds up none of the others."""
+"""A loop over many items: a failure is logged, and does not stop the others."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 
 def each(items: Iterable[Item], do: Callable[[Item], Made], name: Callable[[Item], str] = str) -> list[Made]:
-    """Do something with each of them; returns what came of those that went well. The next round tries the rest."""
+    """Do something with each item. Returns the results of those that succeeded; the next round tries the rest."""
     made: list[Made] = []
     for item in items:
         try:

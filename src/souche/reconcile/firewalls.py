@@ -1,9 +1,9 @@
-"""Firewalls that something else has changed, or that a crash kept from following their records."""
+"""Repairs firewalls that something else has changed, or that a crash left out of date."""
 
 from souche.workflows import firewalls
 from souche.workflows.parts import Parts
 
 
 def settle(parts: Parts) -> None:
-    """Have every guest let in what the records say."""
+    """Make every guest's firewall match the records."""
     firewalls.follow_all(parts)

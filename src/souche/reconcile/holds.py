@@ -43,29 +43,29 @@ class Hold:
 
     @property
     def disks(self) -> frozenset[str]:
-        """The ids of the disks without a record that keep everything from being swept."""
+        """The ids of disks without a record that prevent sweeps."""
         return self._unrecorded
 
     def sweep(self, parts: Parts) -> None:
-        """Bring back what has a record; remove what has none, unless that was so at the start."""
+        """Restore disks that have a record again; discard those without one, except those of the start."""
         recover(parts)
         if self.stands(parts):
             return
         leftovers.remove(parts)
 
     def collect(self, parts: Parts) -> None:
-        """Give back the space of layers that nothing names, and bound the length of chains."""
+        """Free unused layers, and shorten chains."""
         removing = self._is_complete(parts) and not self.stands(parts)
         parts.volumes.collect(removing=removing)
 
     def stands(self, parts: Parts) -> bool:
-        """Whether there are still disks that had no record at the start."""
+        """Whether disks remain that had no record at the start."""
         if self._unrecorded:
             self._unrecorded &= leftovers.unrecorded_disks(parts.store, parts.volumes).all()
         return bool(self._unrecorded)
 
     def _is_complete(self, parts: Parts) -> bool:
-        """Whether every record has its disk. Those that have none are told once."""
+        """Whether every record has its disk. Missing disks are logged once."""
         compared = parts.store.change_mark(), parts.volumes.inventory()
         if compared == self._compared:
             return not self._missing
@@ -77,7 +77,7 @@ class Hold:
 
 
 def recover(parts: Parts) -> None:
-    """Take out of the trash what has a record and no disk: its database came back."""
+    """Restore from the trash the disks that have a record: their database came back."""
     trashed = parts.volumes.trash()
     wanted = without_disk(parts.store, parts.volumes) if trashed else frozenset()
 
@@ -89,8 +89,8 @@ def recover(parts: Parts) -> None:
 
 
 def without_disk(store: Store, disks: VolumeStore) -> frozenset[str]:
-    """The ids of snapshots and volumes that have their bytes by their records, but not in the store. Records are read
-    before and after: what is deleted meanwhile has no record of that kind any more."""
+    """The ids of snapshots and volumes that should have a disk, by their records, but have none in the store. Records
+    are read before and after, so concurrent deletions do not count."""
     before = _recorded(store)
     inventory = disks.inventory()
     missing = before - inventory.volume_ids - inventory.snapshot_ids
@@ -98,7 +98,7 @@ def without_disk(store: Store, disks: VolumeStore) -> frozenset[str]:
 
 
 def _recorded(store: Store) -> set[str]:
-    """The ids of all that has its bytes, by the records."""
+    """The ids that should have a disk, by the records."""
     with store.read() as connection:
         return snapshots.completed_ids(connection) | volumes.made_ids(connection)
 

@@ -1,4 +1,4 @@
-"""Reports of images that became available, or that somebody asked for: one at a time."""
+"""Makes the reports of new images, and requested ones, one at a time."""
 
 from souche.db import image_reports
 from souche.workflows import examinations
@@ -6,7 +6,7 @@ from souche.workflows.parts import Parts
 
 
 def make(parts: Parts) -> None:
-    """Make every report that waits, in turn."""
+    """Make every pending report, in turn."""
     while True:
         with parts.store.read() as connection:
             wanted = image_reports.next_image(connection)

@@ -1,5 +1,5 @@
-"""The hashes of frozen disks: computed in the background, as a capture takes constant time, and compared for as long
-as the disk is kept. Both read at a bounded rate, which leaves the medium to the guests."""
+"""Computes the hashes of frozen disks in the background (a capture takes constant time), and compares them later. The
+reading rate is bounded for the guests' sake."""
 
 from typing import Final
 
@@ -12,10 +12,10 @@ COMPARED_PER_SECOND: Final = 4.0 * MIB
 
 
 def record(parts: Parts) -> None:
-    """Hash what has been frozen or imported."""
+    """Hash new layers."""
     parts.volumes.record_hashes(RECORDED_PER_SECOND)
 
 
 def compare(parts: Parts) -> None:
-    """Look at what was looked at longest ago."""
+    """Compare the layer whose last comparison is the oldest."""
     parts.volumes.compare_hashes(COMPARED_PER_SECOND)

@@ -26,17 +26,17 @@ from souche.workflows.parts import Parts, Records
 
 TERMINATED_LISTED = timedelta(hours=1)
 STAGED_KEPT = timedelta(minutes=1)
-"""Between the making of a file and the lock on it."""
+"""Longer than the time between the making of a file and its lock."""
 CAPTURES_KEPT = timedelta(days=1)
-"""A backup under way needs its captures."""
+"""A running backup needs its captures."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class UnrecordedDisks:
-    """The ids of volumes and snapshots that have no record. `captures` and `cleaning` are those that never have one: of
-    backups, and of images that are cleaned (the names of those whose work has ended)."""
+    """The ids of volumes and snapshots without a record. `captures` and `cleaning` never have one: the captures of
+    backups, and the disks of image cleanings (only those whose work has ended)."""
 
     volumes: frozenset[str]
     snapshots: frozenset[str]
@@ -44,12 +44,12 @@ class UnrecordedDisks:
     cleaning: frozenset[str]
 
     def all(self) -> frozenset[str]:
-        """Those that had a record once."""
+        """Those that once had a record."""
         return self.volumes | self.snapshots
 
 
 def unrecorded_disks(store: Store, disks: VolumeStore) -> UnrecordedDisks:
-    """The disks that have no record. What is there is listed first, the records are read afterwards."""
+    """The disks that have no record. Disks are listed first, and records are read afterwards."""
     inventory = disks.inventory()
     with store.read() as connection:
         unrecorded = inventory.snapshot_ids - snapshots.all_ids(connection)
@@ -68,13 +68,13 @@ def unrecorded_disks(store: Store, disks: VolumeStore) -> UnrecordedDisks:
 
 
 def _is_cleaned(connection: Transaction, cleaning_id: str) -> bool:
-    """Whether the snapshot is still made that a disk is for."""
+    """Whether the snapshot that the disk is for is still being made."""
     snapshot = snapshots.get(connection, ids.cleaned_snapshot(cleaning_id))
     return snapshot is not None and snapshot.state in (SnapshotState.IN_QUEUE, SnapshotState.PENDING)
 
 
 def remove(parts: Parts) -> None:
-    """Remove guests that have no record, and put the disks that have none into the trash."""
+    """Remove guests without a record, and move disks without one to the trash."""
     guests = set(parts.hypervisor.power_states())
     with parts.store.read() as connection:
         orphans = sorted(guests - vms.all_ids(connection))
@@ -91,7 +91,7 @@ def remove(parts: Parts) -> None:
 
 
 def remove_cleaning(disks: VolumeStore, cleaning_id: str) -> None:
-    """Remove a volume that was worked on, and the copy that it is made of."""
+    """Remove a volume of a cleaning, and the copy that it was made from."""
     disks.delete_volume(cleaning_id)
     disks.delete_snapshot(cleaning_id)
 
@@ -116,7 +116,7 @@ def forget_terminated(records: Records) -> None:
 
 
 def remove_staged(parts: Parts, staging: Path) -> None:
-    """Disk files on their way in whose maker was killed: those that no operation is about, and no process holds."""
+    """Remove staged disk files whose maker was killed: no operation names them, and no process holds them."""
     before = (parts.clock.now() - STAGED_KEPT).timestamp()
 
     def remove_old(path: Path) -> None:
@@ -131,7 +131,7 @@ def remove_staged(parts: Parts, staging: Path) -> None:
 
 
 def _named(parts: Parts, staging: Path) -> set[str]:
-    """The paths of what operations under way are about."""
+    """The paths that unfinished operations name."""
     outstanding = engine.outstanding(parts)
     disks = {each.params.path for each in outstanding if isinstance(each.params, ImportImage)}
     return disks | {str(staging / operation.subject_id) for operation in outstanding}

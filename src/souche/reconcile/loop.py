@@ -1,5 +1,5 @@
-"""Runs the sweeps: each in a thread of its own, at its interval, so that one that takes long keeps no other
-waiting. A hint makes the next round of those that heed it come at once."""
+"""Runs the sweeps, each in its own thread and at its own interval, so that a slow one delays no other. A hint starts
+the next round of some sweeps at once."""
 
 import threading
 import time
@@ -14,15 +14,15 @@ from souche.errors import SoucheError
 
 CLOSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 15.0
-"""between two tries of a sweep that keeps failing, unless its interval is longer"""
+"""between two tries of a failing sweep, unless its interval is longer"""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One idempotent sweep and how often, in seconds, it is to run. `on_hint`: also when something has changed.
-    `of_region`: in one process at a time; the others leave out their round."""
+    """An idempotent sweep and its interval in seconds. `on_hint`: it also runs after a hint. `of_region`: only one
+    process runs it at a time; the others skip their round."""
 
     name: str
     run: Callable[[], None]
@@ -33,8 +33,8 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Swept:
-    """What became of a sweep's rounds in this process. `last_success`: when the last one ended that did not fail or was
-    left to another process, in seconds since the epoch; None: none has. `failures`: how many failed."""
+    """The rounds of a sweep in this process. `last_success`: the end of the last one that did not fail, or was left to
+    another process, in seconds since the epoch; None: there was none. `failures`: the number of failed rounds."""
 
     name: str
     interval_seconds: float
@@ -43,7 +43,7 @@ class Swept:
 
 
 Alone: TypeAlias = Callable[[str], AbstractContextManager[bool]]
-"""Whether no other process does the sweep of this name, until the context ends."""
+"""Whether this process may run the sweep of this name, until the context ends."""
 
 
 def always(_name: str) -> AbstractContextManager[bool]:
@@ -52,28 +52,28 @@ def always(_name: str) -> AbstractContextManager[bool]:
 
 
 class SweepLoop:
-    """All sweeps of a region. One that fails is tried again at its next turn, and then ever more seldom; it is logged
-    once for as long as it fails for the same reason."""
+    """All sweeps of a region. A failing sweep is retried at growing intervals. It is logged once for as long as it
+    fails for the same reason."""
 
     def __init__(self, sweeps: Sequence[Sweep], alone: Alone = always) -> None:
         self._rounds = [_Rounds(sweep, alone if sweep.of_region else always) for sweep in sweeps]
 
     def start(self) -> None:
-        """Start the threads; the first round of each begins at once."""
+        """Start the threads. The first rounds begin at once."""
         for rounds in self._rounds:
             rounds.start()
 
     def hint(self) -> None:
-        """Something may have changed: do the sweeps that heed it now."""
+        """Run the sweeps with `on_hint` now: something may have changed."""
         for rounds in self._rounds:
             rounds.hint()
 
     def report(self) -> list[Swept]:
-        """What became of each sweep so far."""
+        """The rounds of each sweep so far."""
         return [rounds.report() for rounds in self._rounds]
 
     def close(self) -> None:
-        """End the threads. A sweep that takes long is not waited for: it ends with the process, and may."""
+        """End the threads, without waiting for slow sweeps: a sweep may be cut off at any moment."""
         for rounds in self._rounds:
             rounds.end()
         for rounds in self._rounds:
@@ -134,7 +134,7 @@ class _Rounds:
             self._pause = max(interval, min(2 * self._pause, LONGEST_PAUSE_SECONDS))
 
     def _run(self) -> str | None:
-        """One round; why it failed."""
+        """Run one round. Returns the reason for a failure."""
         name = self._sweep.name
         try:
             with self._alone(f"sweep {name}") as is_alone:

@@ -1,4 +1,4 @@
-"""Notices that are old, or more than an account keeps."""
+"""Removes notices that are too old or too many."""
 
 from datetime import timedelta
 from typing import Final

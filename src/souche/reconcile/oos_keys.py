@@ -1,5 +1,5 @@
-"""The access keys that the region's object store lets in: those of its accounts, as they come and go, by the API, by
-`souche account create`, or by their expiration dates."""
+"""Gives the region's object store the access keys that are valid now. They change through the API, `souche account
+create` and expiration dates."""
 
 from souche.db import access_keys
 from souche.model.accounts import AccessKey
@@ -9,7 +9,7 @@ from souche.workflows.parts import Parts
 
 
 def sync(parts: Parts) -> None:
-    """Let in what is usable now, and nothing else."""
+    """Admit exactly the keys that are usable now."""
     oos = parts.buckets.oos
     if oos is None or not oos.capabilities.knows_accounts:
         return

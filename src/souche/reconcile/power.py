@@ -32,10 +32,9 @@ log = structlog.get_logger()
 
 
 def settle(parts: Parts, start: Callable[[Operation], None]) -> None:
-    """Bring each VM's record and its guest together.
-
-    A guest that powered itself off follows its shutdown behaviour; one whose process or host ended, or whose kernel
-    panicked, follows its host action; one that somebody started behind our back is `running`.
+    """Bring each VM's record and its guest together. A guest that powered itself off follows its shutdown behaviour.
+    One whose process or host ended, or whose kernel panicked, follows its host action. One that was started outside of
+    Souche becomes `running`.
     """
     with parts.store.read() as connection:
         resting = vms.in_states(connection, [VmState.RUNNING, VmState.STOPPED])
@@ -75,8 +74,8 @@ def _follow(parts: Parts, vm: Vm, behavior: str, reason: str, start: Callable[[O
 
 
 def _after_panic(parts: Parts, vm: Vm, start: Callable[[Operation], None]) -> None:
-    """The guest stands still with its disks open: unless it is started again, its plug has to be pulled. It did not
-    shut itself down, so its shutdown behaviour, which may be to terminate it, is not meant."""
+    """A panicked guest keeps its disks open, so it must be restarted or powered off. It did not shut itself down, so
+    its shutdown behaviour, which may be `terminate`, does not apply."""
     log.warning("a guest panicked", vm_id=vm.vm_id, host_action=vm.host_action)
     now = parts.clock.now()
     with parts.store.begin() as connection:
@@ -91,7 +90,7 @@ def _after_panic(parts: Parts, vm: Vm, start: Callable[[Operation], None]) -> No
 
 
 def _paced(parts: Parts, connection: Transaction, vm: Vm, behavior: str, reason: str) -> tuple[str, str]:
-    """What follows, and the reason that is shown: a restart may have to wait."""
+    """The behaviour to follow, and the reason to show. A restart may have to wait."""
     if behavior != "restart" or _recent_stops(parts, connection, vm) < MOST_RESTARTS:
         return behavior, reason
     log.warning("a guest goes off again and again", vm_id=vm.vm_id, reason=reason)
@@ -103,7 +102,7 @@ def _recent_stops(parts: Parts, connection: Transaction, vm: Vm) -> int:
 
 
 def _end_wait(parts: Parts, vm: Vm, start: Callable[[Operation], None]) -> None:
-    """Start a VM that has waited for long enough; or leave it stopped, if its behaviour was changed meanwhile."""
+    """Start a VM that has waited long enough, or leave it stopped if its behaviour has changed."""
     reason = vm.state_reason.removesuffix(WAITS)
     behavior = vm.shutdown_behavior if reason == stop_reasons.BY_GUEST else vm.host_action
     with parts.store.read() as connection:
@@ -134,5 +133,5 @@ def _record_running(parts: Parts, vm: Vm) -> None:
 
 
 def _as_seen(now: Vm | None, before: Vm) -> bool:
-    """Whether no request or workflow has moved the VM on since it was looked at."""
+    """Whether the VM is still as it was seen: no request or workflow has changed it."""
     return now is not None and (now.state, now.generation) == (before.state, before.generation)

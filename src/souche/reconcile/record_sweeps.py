@@ -1,4 +1,4 @@
-"""The sweeps that only need records: any process of a region may do them, one at a time."""
+"""The sweeps that only need records. Any process of a region may run them, one at a time."""
 
 from souche.reconcile import leftovers, notices, withdrawn
 from souche.reconcile.loop import Sweep
@@ -6,7 +6,7 @@ from souche.workflows.parts import Records
 
 
 def record_sweeps(records: Records) -> list[Sweep]:
-    """Those sweeps, and how often each runs."""
+    """These sweeps and their intervals."""
     return [
         Sweep("terminated", lambda: leftovers.forget_terminated(records), 60.0, of_region=True),
         Sweep("withdrawn", lambda: withdrawn.retire(records), 60.0, of_region=True),

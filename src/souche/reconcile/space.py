@@ -1,8 +1,8 @@
-"""How full the region's media are: told once as they fill, and a ballast that is thrown off at the very last.
+"""Watches how full the region's media are: logs each level once, and keeps a ballast file for the last moment.
 
-Guests write to their volumes without asking anybody. Where they have used up the reserve too, the records could not be
-written any more, and nothing could be deleted. So a file of some MiB lies in the home: it goes when nothing else is
-left, and what makes room goes through. It comes back when there is more than the reserve.
+Guests write to their volumes without any check. Once they have used up the reserve, records could not be written, and
+so nothing could be deleted. The ballast is a file of some MiB in the home. It is deleted when nothing else is left, so
+that deletions succeed, and made again when there is more than the reserve.
 """
 
 import os
@@ -15,7 +15,7 @@ from souche.room import LEVELS, MIB, Room, full
 
 BALLAST_BYTES: Final = 64 * MIB
 BALLAST_SHARE: Final = 4
-"""The ballast is that part of the reserve at most."""
+"""The ballast is at most this part of the reserve."""
 LEAST_LEFT_BYTES: Final = 8 * MIB
 """what the records need for a while"""
 
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class Ballast:
-    """A file that takes room until it is needed."""
+    """A file that takes up space until the space is needed."""
 
     def __init__(self, file: Path, room: Room) -> None:
         self._file = file
@@ -31,7 +31,7 @@ class Ballast:
         self._size_bytes = min(BALLAST_BYTES, room.reserve_bytes // BALLAST_SHARE)
 
     def settle(self) -> None:
-        """Throw it off where next to nothing is left, and take it on again where there is room for it."""
+        """Delete the file when almost nothing is free; make it again when there is space."""
         left_bytes = self._room.measure().free_bytes
         if left_bytes < LEAST_LEFT_BYTES and self._file.exists():
             self._file.unlink(missing_ok=True)
@@ -54,7 +54,7 @@ class Ballast:
 
 
 class SpaceWatch:
-    """Tells when a medium fills: once each time that it crosses one of `LEVELS`, or reaches the reserve."""
+    """Logs once when a medium crosses one of `LEVELS` or reaches the reserve."""
 
     def __init__(self, room: Room, ballast: Ballast) -> None:
         self._room = room

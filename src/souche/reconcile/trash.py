@@ -1,8 +1,8 @@
-"""Empties the trash: removes what was in it for long enough, counted in time for which the server ran.
+"""Removes disks from the trash when they are old enough, counting only the time for which the server ran.
 
-The clock is not asked. One that is wrong by days, as after the battery of a machine is empty, would have everything
-removed at once. So each round adds the seconds since the last one to the age of each disk in the trash, and the ages
-are kept in a file. A file that is lost or damaged means that disks are kept for longer.
+The clock is not used: one that is wrong by days, as after an empty battery, would remove everything at once. Each round
+adds the seconds since the last round to the age of each disk, and keeps the ages in a file. If the file is lost or
+damaged, disks are kept longer.
 """
 
 import json
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class TrashSweep:
-    """The trash of a region. `ages` is the file; `monotonic` counts the seconds of this process."""
+    """The trash of a region. `ages` is the file; `monotonic` gives the seconds of this process."""
 
     def __init__(
         self, hold: Hold, kept: timedelta, ages: Path, monotonic: Callable[[], float] = time.monotonic
@@ -35,8 +35,8 @@ class TrashSweep:
         self._last = monotonic()
 
     def run(self, parts: Parts) -> None:
-        """Remove what is old enough, unless the records are not of the same moment as the disks. What has its record
-        again comes back by itself (`holds.recover`)."""
+        """Remove old disks, unless records and disks are of different moments. Disks that have a record again are
+        restored elsewhere (`holds.recover`)."""
         trashed = parts.volumes.trash()
         self._grow_older(trashed)
         if self._hold.stands(parts):
@@ -51,7 +51,7 @@ class TrashSweep:
         each((disk for disk in old if disk.resource_id not in wanted), purge, lambda disk: disk.resource_id)
 
     def _grow_older(self, trashed: Sequence[Trashed]) -> None:
-        """Add the time since the last round to the age of what is there; forget what is not."""
+        """Add the time since the last round to the age of each disk; forget disks that are gone."""
         present = self._monotonic()
         passed, self._last = present - self._last, present
         before = self._ages
@@ -63,7 +63,7 @@ class TrashSweep:
 
 
 def _key(disk: Trashed) -> str:
-    """What comes back and is discarded again is another one."""
+    """A disk that was restored and discarded again is another entry."""
     return f"{disk.resource_id} {disk.date.timestamp()}"
 
 
@@ -76,7 +76,7 @@ def _read(file: Path) -> dict[str, float]:
 
 
 def _write(file: Path, ages: Mapping[str, float]) -> None:
-    """Not synced: what a power failure loses counts as time that has not passed."""
+    """Not synced: time lost in a power failure does not count."""
     draft = file.with_suffix(".new")
     try:
         draft.write_text(json.dumps(ages))

@@ -1,8 +1,7 @@
-"""Official images whose time is over: deprecated ones whose date is reached are withdrawn, and withdrawn ones go when
-the days of grace are past.
+"""Withdraws deprecated official images on their date, and deletes withdrawn ones after their days of grace.
 
-The image goes, and its snapshots with it, but for those that another image of their owner has. Where a copy or a
-volume is being made of one at this moment, the next round sees to it.
+The image is deleted with its snapshots, except those that another image of their owner uses. If a copy or a volume is
+being made of a snapshot, the next round deletes it.
 """
 
 import structlog
@@ -20,7 +19,8 @@ log = structlog.get_logger()
 
 
 def retire(records: Records) -> None:
-    """Withdraw the images whose date of deprecation is reached, as of that date; delete those whose time is over."""
+    """Withdraw the images whose deprecation date is reached, as of that date, and delete those whose days of grace are
+    over."""
     with records.store.read() as connection:
         due = image_lives.due(connection, records.clock.now())
 
@@ -34,7 +34,7 @@ def retire(records: Records) -> None:
 
 
 def remove(records: Records) -> None:
-    """Delete the images that were launchable until now. The deletion of snapshots is requested only: another sweep
+    """Delete images whose last launch date has passed. The deletion of snapshots is only requested; another sweep
     starts it."""
     with records.store.read() as connection:
         found = images.outlived(connection, records.clock.now())

@@ -1,5 +1,5 @@
-"""Disks on their way between volume store and buckets: streams, without a file in between.
+"""Disks between the volume store and buckets: streams, without a file in between.
 
-This layer stands between workflows and the drivers: it knows NBD (which every volume store serves) and the contract
-of object stores, and no driver.
+This layer is between workflows and drivers. It knows NBD (which every volume store serves) and the contract of object
+stores, but no driver.
 """

@@ -1,5 +1,5 @@
-"""Stages of a stream at the same time, each in a thread of its own: while one waits for the network, another
-decompresses, a third one writes."""
+"""Runs the stages of a stream in parallel, each in its own thread: one waits for the network while others decompress
+and write."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -48,7 +48,7 @@ class _Stage(Generic[Item]):
         self._put(_End(error))
 
     def _put(self, item: Item | _End) -> bool:
-        """Whether somebody still wants it."""
+        """Put an item into the queue. Returns whether the consumer still reads."""
         while not self._stopped.is_set():
             try:
                 self._queue.put(item, timeout=PAUSE_SECONDS)
@@ -60,8 +60,8 @@ class _Stage(Generic[Item]):
 
 @contextmanager
 def ahead(items: Iterable[Item], depth: int) -> Iterator[Iterator[Item]]:
-    """The items, made by a thread that is at most `depth` of them ahead. What making them raises is raised here.
-    On leaving the thread has ended."""
+    """The items, made by a thread that runs at most `depth` of them ahead. Errors of the producer are raised here. The
+    thread has ended when the context ends."""
     stage = _Stage(items, depth)
     try:
         yield iter(stage)

@@ -1,7 +1,7 @@
-"""Making a qcow2 file of a disk in a format that only QEMU reads.
+"""Converts a disk in a format that only QEMU reads into a qcow2 file.
 
-The file has been inspected: it stands alone. All the same qemu-img reads it in a sandbox, and what it has written is
-judged as if it came from outside.
+The file was inspected: it stands alone. Still, qemu-img reads it in a sandbox, and its output is checked as a disk from
+outside.
 """
 
 import json
@@ -20,7 +20,7 @@ from souche.transfer import sandbox
 DRIVERS: Final[dict[SourceFormat, str]] = {"qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vhdx": "vhdx"}
 """QEMU's names"""
 OPTIONS: Final[dict[SourceFormat, dict[str, str]]] = {"vhd": {"force_size_calc": "current_size"}}
-"""A VHD tells its size twice, in bytes and as geometry, which is rounded: QEMU takes the geometry of some."""
+"""A VHD states its size twice, in bytes and as a rounded geometry. For some files QEMU uses the geometry."""
 TARGET_OPTIONS: Final = "compat=1.1,lazy_refcounts=off"
 LEAST_SECONDS: Final = 600.0
 SLOWEST_BYTES_PER_SECOND: Final = 4 * 1024 * 1024
@@ -42,11 +42,11 @@ class CannotConvert(BadDisk):
 def convert(
     path: Path, disk: InspectedDisk, room: Room, *, most_data_bytes: int, watch: Callable[[], object]
 ) -> None:
-    """Put a qcow2 file into the place of a disk. `watch` is called all the time; what it raises ends the conversion.
+    """Replace a disk file by a qcow2 file. `watch` is called again and again; if it raises, the conversion ends.
 
     Raises:
-        CannotConvert, DiskNotConverted: the disk is as it was.
-        DiskExpands: it has more than `most_data_bytes`. OutOfSpace.
+        CannotConvert, DiskNotConverted: the disk is unchanged. DiskExpands: it has more than `most_data_bytes`.
+        OutOfSpace.
     """
     if sandbox.problem() is not None:
         raise CannotConvert(feature=_feature(disk), driver=DRIVERS[disk.format])
@@ -99,12 +99,12 @@ def _run(
 
 
 def measure_command(disk_format: SourceFormat) -> list[str]:
-    """How long the converted file may become, as JSON."""
+    """Estimates the largest size of the converted file, as JSON."""
     return ["qemu-img", "measure", "--output=json", "-O", "qcow2", _image(disk_format)]
 
 
 def convert_command(disk_format: SourceFormat) -> list[str]:
-    """The conversion, into a file that is there; zeros become holes."""
+    """Converts into an existing file; zeros become holes."""
     return [
         *("qemu-img", "convert", "-q", "-O", "qcow2", "-o", TARGET_OPTIONS),
         *(_image(disk_format), sandbox.TARGET),
@@ -112,7 +112,7 @@ def convert_command(disk_format: SourceFormat) -> list[str]:
 
 
 def _image(disk_format: SourceFormat) -> str:
-    """The file, every driver named: none is guessed, and no backing file is opened whatever the disk says."""
+    """The file with every driver named, so that QEMU guesses no format and opens no backing file."""
     file = {"driver": "file", "filename": sandbox.SOURCE}
     node = {
         "driver": DRIVERS[disk_format],
@@ -128,7 +128,7 @@ def _feature(disk: InspectedDisk) -> str:
 
 
 def _said(error: ProgramFailed) -> str:
-    """What qemu-img says, without the names that the disk has for it."""
+    """qemu-img's message, without the names that the disk has in the sandbox."""
     lines = str(error.fields["stderr"]).splitlines() or [
         f"qemu-img ended with status {error.fields['status']}"
     ]

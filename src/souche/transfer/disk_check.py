@@ -1,6 +1,5 @@
-"""Whether all that a qcow2 file's tables name is in the file.
-
-To read one that was cut short is no error to QEMU: what is missing reads as zeros.
+"""Checks that everything that a qcow2 file's tables name is in the file. QEMU reads a truncated file without an error:
+missing data reads as zeros.
 """
 
 import json
@@ -13,20 +12,20 @@ from souche import run
 SECONDS: Final = 1800
 MEMORY_BYTES: Final = 4 * 1024**3
 WHOLE: Final = frozenset({0, 3})
-"""qemu-img(1): 3 is a disk with clusters that nothing refers to, which harms nobody."""
+"""qemu-img(1): status 3 means leaked clusters, which are harmless."""
 
 
 def is_whole(path: Path) -> bool:
-    """Look at a qcow2 file that has passed the inspection. Time and memory are bounded, and so is what the program
-    may say: a broken file has an error in every cluster."""
+    """Whether a qcow2 file is whole. The file has passed the inspection. Time, memory and output are bounded: a broken
+    file has an error in every cluster."""
     return run.start(check_argv(path), log_file=Path(os.devnull)).wait() in WHOLE
 
 
 def data_bytes(path: Path) -> int:
-    """How many bytes a copy of a qcow2 file that is whole takes, with its zeros as holes.
+    """The number of bytes in a copy of a whole qcow2 file, with its zeros as holes.
 
     Raises:
-        ProgramFailed, ProgramTimedOut: qemu-img cannot tell.
+        ProgramFailed, ProgramTimedOut: qemu-img cannot say.
     """
     told = json.loads(run.run(measure_argv(path), timeout_seconds=SECONDS))
     return int(told["required"])

@@ -1,4 +1,4 @@
-"""The tree hash of a disk that comes in, from its stream where that can be read front to back, else from its file."""
+"""The tree hash of an imported disk: from its stream if that can be read front to back, else from its file."""
 
 import tempfile
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from souche.transfer import reader
 
 
 def of_stream(stream: Iterator[Bytes], disk: InspectedDisk) -> str | None:
-    """The hash, as hex; None of a disk that has to be converted, and of a qcow2 file with its tables elsewhere than an
-    export has them. The stream has been read to its end only where there is a hash."""
+    """The hash, as hex. None for a disk that needs a conversion, and for a qcow2 file whose tables are not where an
+    export has them. The stream is read to its end only if there is a hash."""
     if disk.format == "raw":
         return _of_raw(stream)
     if disk.format != "qcow2" or disk.foreign:

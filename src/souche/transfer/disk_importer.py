@@ -1,4 +1,4 @@
-"""Where disks on their way in are kept, and how many come in at once."""
+"""Where imported disks are kept, and how many are imported at the same time."""
 
 from pathlib import Path
 from typing import Final
@@ -11,8 +11,8 @@ PARALLEL_IMPORTS: Final = 4
 
 
 class DiskImporter:
-    """One for a region. The files of a workflow are in a folder of `staging` that has the name of what it makes: the
-    sweep of staged files leaves it alone for as long as the operation is outstanding."""
+    """One for a region. The files of a workflow are in a folder of `staging` named after the resource that it makes.
+    The sweep of staged files leaves the folder alone while the operation exists."""
 
     def __init__(
         self, fetcher: Fetcher, staging: Path, *, parallel: int = PARALLEL_IMPORTS, room: Room = ENDLESS
@@ -23,11 +23,11 @@ class DiskImporter:
         self.turns = Turns(parallel)
 
     def file(self, subject_id: str, snapshot_id: str) -> Path:
-        """Where the disk of a snapshot comes in."""
+        """The file of the disk of a snapshot."""
         folder = self._staging / subject_id
         folder.mkdir(exist_ok=True, mode=0o700)
         return folder / snapshot_id
 
     def folder(self, subject_id: str) -> Path:
-        """Where all disks of an image come in, or that of a snapshot."""
+        """The folder of all disks of an image, or of the disk of a snapshot."""
         return self._staging / subject_id

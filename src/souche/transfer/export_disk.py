@@ -29,14 +29,14 @@ CHUNKS_AHEAD: Final = 2
 MEMBERS_AHEAD: Final = 4
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Told the bytes of data done and in all, after each MiB. Whatever it raises stops the export (cancellation)."""
+"""Called with the bytes of data done and in all, after each MiB. If it raises, the export stops (cancellation)."""
 
 
 class Sink(Protocol):
-    """Where the stream goes (`multipart.BucketSink`)."""
+    """The target of a stream (`multipart.BucketSink`)."""
 
     def write(self, stream: Iterable[Bytes], *, most_bytes: int, padding: Padding) -> StoredObject:
-        """Take a stream of at most `most_bytes` to its end, or leave nothing. `padding` may follow it."""
+        """Write a stream of at most `most_bytes` to its end, or leave nothing. `padding` may follow it."""
         ...
 
 
@@ -54,11 +54,10 @@ class ExportedDisk:
 def export_disk(
     nbd_uri: str, disk_format: DiskFormat, sink: Sink, *, progress: Progress, threads: int | None = None
 ) -> ExportedDisk:
-    """Write a disk as `<format>.gz`. On failure the sink is left with nothing; to try again is harmless.
+    """Write a disk as `<format>.gz`. On failure the sink has nothing; trying again is harmless.
 
     Raises:
-        StorageFailed: the disk cannot be read.
-        Whatever `sink` and `progress` raise.
+        StorageFailed: the disk cannot be read. Whatever `sink` and `progress` raise.
     """
     with reader.connect(nbd_uri) as disk:
         allocation, tree = disk.allocation(), TreeHash()
@@ -84,7 +83,7 @@ def _stream(disk_format: DiskFormat, allocation: Allocation, chunks: Iterable[Ch
 
 
 def _most_bytes(disk_format: DiskFormat, allocation: Allocation) -> int:
-    """What the object can have at most, if nothing can be compressed; zeros always can."""
+    """The largest size of the object, if no data can be compressed. Zeros always can."""
     if disk_format == "qcow2":
         stream_bytes = qcow2_stream.layout(allocation).file_bytes
     else:

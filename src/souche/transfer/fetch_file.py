@@ -1,4 +1,4 @@
-"""Files that the operator names, by path or by URL, brought here, and whether they are as they should be."""
+"""Fetches files that the operator names by path or URL, and checks their checksums."""
 
 import hashlib
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def copy(source: Path, path: Path, room: Room) -> None:
 
 
 def fetch_small(fetcher: Fetcher, url: str, most_bytes: int) -> bytes:
-    """What lies at a URL, when it is short.
+    """The content of a short file at a URL.
 
     Raises:
         BadUrl, UrlUnreachable, DownloadFailed, DownloadTooLarge.

@@ -36,10 +36,10 @@ from souche.transfer.ahead import ahead
 from souche.transfer.sparse_file import SparseFile
 
 TABLES_BYTES: Final = 64 * MIB
-"""of a file that is no raw disk, beside a sixteenth of the disk: qcow2 with clusters of 512 bytes has 3 %"""
+"""of a file that is not raw, in addition to a sixteenth of the disk: qcow2 with clusters of 512 bytes needs 3 %"""
 MOST_EXPANSION: Final = 100
 LEAST_EXPANDED_BYTES: Final = 256 * MIB
-"""How much data a disk may have, zeros not counted, for each byte that was read; and what any disk may have."""
+"""How much data a disk may have, without zeros, for each byte read; and what any disk may have."""
 DEPTH: Final = 4
 COPY_SECONDS: Final = 24 * 3600
 BLOCK_BYTES: Final = 512
@@ -51,7 +51,7 @@ RAW: Final = SaidOfDisk("raw", gzip=False)
 
 @dataclass(frozen=True)
 class AdmittedDisk:
-    """A disk file that may be opened, by this format; `size_bytes` as seen by a guest."""
+    """A disk file that may be opened with this format. `size_bytes` is its size as seen by a guest."""
 
     path: Path
     format: DiskFormat
@@ -59,7 +59,8 @@ class AdmittedDisk:
 
 
 class Admission:
-    """One disk on its way in. `said` is what is known of it; `most_bytes` how large it may be, as seen by a guest."""
+    """A disk being admitted. `said` is what its name or sender says; `most_bytes` is its largest size as seen by a
+    guest."""
 
     def __init__(self, said: SaidOfDisk, most_bytes: int, room: Room = ENDLESS) -> None:
         self._said = said
@@ -69,7 +70,7 @@ class Admission:
         """what is coming in, as soon as `unpacked` has yielded"""
 
     def unpacked(self, stream: Iterable[bytes]) -> Iterator[bytes]:
-        """The disk in a stream, once its beginning has been found good; it ends where the disk may not be longer.
+        """The disk in a stream, once its beginning was accepted. Ends where the disk may not be longer.
 
         Raises:
             BadGzip, BadOva, BadDisk: it is refused; the class says why.
@@ -110,8 +111,8 @@ class Admission:
             yield piece
 
     def admit(self, path: Path, read_bytes: int, watch: Callable[[], object] = lambda: None) -> AdmittedDisk:
-        """Check a file that holds the whole disk, of which `read_bytes` were read; convert it, where only QEMU reads
-        it. `watch` is called all the time of a conversion; what it raises ends it.
+        """Check a file that holds the whole disk, made from `read_bytes`, and convert it if only QEMU reads its format.
+        During a conversion `watch` is called again and again; if it raises, the conversion ends.
 
         Raises:
             BadDisk: it is refused; the class says why. OutOfSpace.
@@ -130,7 +131,7 @@ class Admission:
         return AdmittedDisk(path, "qcow2" if disk.format == "qcow2" else "raw", disk.size_bytes or 0)
 
     def _check_foreign(self, path: Path, disk: InspectedDisk) -> None:
-        """qemu-img reads what is missing in a qcow2 file as zeros."""
+        """qemu-img reads missing parts of a qcow2 file as zeros."""
         if disk.format == "qcow2":
             if not disk_check.is_whole(path):
                 raise _cut_short()
@@ -145,7 +146,7 @@ class Admission:
         return made
 
     def _without_footer(self, path: Path) -> InspectedDisk:
-        """A fixed VHD is a raw disk once its footer is gone."""
+        """A fixed VHD without its footer is a raw disk."""
         with path.open("r+b") as file:
             file.truncate(path.stat().st_size - vhd.FOOTER_BYTES)
         return inspect_file(path, RAW, most_bytes=self._most_bytes)
@@ -154,8 +155,8 @@ class Admission:
 def take_file(
     source: Path, path: Path, said: SaidOfDisk, most_bytes: int, room: Room = ENDLESS, *, given: bool = False
 ) -> AdmittedDisk:
-    """Take a file in by way of a copy, which is made at `path`; the file stays as it is. One that is `given` is
-    moved there where it need not be unpacked.
+    """Admit a file by a copy at `path`; the file is unchanged. A `given` file is moved instead, unless it must be
+    unpacked.
 
     Raises:
         BadGzip, BadOva, BadDisk: it is refused. StorageFailed, OutOfSpace: the copy cannot be made.
@@ -185,7 +186,7 @@ def _unpack(entrance: Admission, file: BinaryIO, path: Path, room: Room) -> None
 
 
 def _copy(source: Path, path: Path, room: Room, *, given: bool) -> None:
-    """Blocks are shared where the medium can, and holes stay holes."""
+    """Shares blocks if the file system can, and keeps holes."""
     if given:
         source.replace(path)
         path.chmod(PRIVATE_FILE)
@@ -197,7 +198,7 @@ def _copy(source: Path, path: Path, room: Room, *, given: bool) -> None:
 
 
 def _head(stream: Iterator[bytes]) -> bytes:
-    """The beginning of a stream: `HEAD_BYTES` or more, or all that there is."""
+    """The beginning of a stream: at least `HEAD_BYTES`, or all of a shorter one."""
     head = b""
     while len(head) < HEAD_BYTES and (piece := next(stream, b"")):
         head += piece
@@ -205,25 +206,25 @@ def _head(stream: Iterator[bytes]) -> bytes:
 
 
 def is_packed(first: bytes, said: SaidOfDisk) -> bool:
-    """Whether there is gzip around a disk that begins so. A guest cannot make its own disk look packed: where a name
-    says raw, it says that as well."""
+    """Whether a disk that begins so is inside gzip. If the name says raw, it also says whether: a guest must not make
+    its own disk look packed."""
     if said.gzip is not None and said.format in ("raw", "vhd"):
         return said.gzip
     return first.startswith(gzip_members.MAGIC)
 
 
 def most_file_bytes(most_disk_bytes: int) -> int:
-    """How long the file of a disk may be."""
+    """The largest length of a disk's file."""
     return most_disk_bytes + most_disk_bytes // 16 + TABLES_BYTES
 
 
 def most_data_bytes(read_bytes: int) -> int:
-    """How much data a disk may have, of which so much was read."""
+    """The most data that a disk may have after `read_bytes` were read."""
     return max(LEAST_EXPANDED_BYTES, MOST_EXPANSION * read_bytes)
 
 
 def check_expansion(data_bytes: int, read_bytes: int) -> None:
-    """Refuse a disk that takes far more than what was read of it.
+    """Refuse a disk that is far larger than what was read of it.
 
     Raises:
         DiskExpands.

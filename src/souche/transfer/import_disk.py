@@ -32,13 +32,13 @@ from souche.transfer.sparse_file import SparseFile
 from souche.words import Term
 
 Progress: TypeAlias = Callable[[int, int | None], None]
-"""Told the bytes received and in all (None: the server does not say), after each MiB."""
+"""Called with the bytes received and in all (None: unknown), after each MiB."""
 
 MOST_SECONDS: Final = 3 * 24 * 3600.0
 """of a download: the largest volume there is needs 60 MiB a second. Not by the size that the caller says: that may be
 made up"""
 LEAST_BYTES_PER_SECOND: Final = 64 * 1024
-"""over `PACE_SECONDS`: what only drips would keep a turn from others"""
+"""over `PACE_SECONDS`: a slower server would keep a turn from others"""
 PACE_SECONDS: Final = 60.0
 DEPTH: Final = 4
 PASSING: Final = (UrlUnreachable, DownloadFailed)
@@ -62,13 +62,14 @@ def import_disk(
     ask: Callable[[], object] = lambda: None,
     room: Room = ENDLESS,
 ) -> AdmittedDisk:
-    """Download a disk into a file, in the place of whatever is there. `ask` is called every second of the download, and
-    during a conversion: whatever it raises ends the import (cancellation). There is no file when it fails.
+    """Download a disk into a file, replacing the file. `ask` is called every second of the download, and during a
+    conversion; if it raises, the import ends (cancellation). After a failure there is no file.
 
     Raises:
         BadUrl, UrlUnreachable, BadGzip, BadOva, BadDisk, ObjectChanged: it is refused; the class says why.
         DownloadBroken: worth another try.
-        StorageFailed: the file cannot be written. OutOfSpace: it does not fit above the reserve of `room`.
+        StorageFailed: the file cannot be written.
+        OutOfSpace: it does not fit above the reserve of `room`.
     """
     entrance = Admission(wanted.said, wanted.most_bytes, room)
     try:
@@ -85,7 +86,7 @@ def import_disk(
 
 
 def limits(most_disk_bytes: int) -> Limits:
-    """Of the download of a disk."""
+    """The limits of a disk's download."""
     return Limits(
         most_bytes=int(most_file_bytes(most_disk_bytes) * gzip_members.MOST_OVERHEAD),
         seconds=MOST_SECONDS,
@@ -104,7 +105,7 @@ def _download(
     ask: Callable[[], object],
     room: Room,
 ) -> tuple[str | None, int]:
-    """Returns the tree hash of the disk where one is expected and the stream gives it, and how much was read."""
+    """Returns the tree hash of the disk, if one is expected and the stream gives it, and the number of bytes read."""
     parameter = Term.DISK_URL if wanted.device_name else Term.FILE_LOCATION
     with fetcher.open(url, parameter, limits(wanted.most_bytes), ask) as download:
         received = _Received(wanted)
@@ -121,13 +122,13 @@ def _download(
             whole = chain([first], seen)
             tree_sha256 = disk_hash.of_stream(whole, entrance.disk) if wanted.checksums else None
             for _ in seen:
-                """What the hash had no use for."""
+                """Bytes that the hash did not need."""
         received.check()
     return tree_sha256, received.bytes
 
 
 class _Received:
-    """What has arrived so far: how much, and its hash where one is expected."""
+    """The bytes received so far: how many, and their hash if one is expected."""
 
     def __init__(self, wanted: DiskImport) -> None:
         self._checksums = wanted.checksums
@@ -154,7 +155,7 @@ class _Received:
 
 
 def _gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Whatever the network gives, in pieces of a MiB."""
+    """The network's pieces, joined into pieces of a MiB."""
     gathered = bytearray()
     for chunk in chunks:
         gathered += chunk

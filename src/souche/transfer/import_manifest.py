@@ -1,4 +1,4 @@
-"""Fetching a manifest, and the companion beside it where there is one."""
+"""Fetches a manifest, and its companion if there is one."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +21,7 @@ HASH_HEADER: Final = f"x-amz-meta-{companions.HASH_KEY}"
 
 @dataclass(frozen=True)
 class ExportedImage:
-    """What is known of an image before its disks are fetched."""
+    """An image whose disks were not fetched yet."""
 
     manifest: Manifest
     companion: Companion | None
@@ -76,7 +76,7 @@ def _fetch_companion(fetcher: Fetcher, url: str) -> bytes:
 
 
 def _check_bound(manifest: bytes, companion: Companion) -> None:
-    """Refuse a companion of another manifest; one of an earlier Souche, which is never signed, names none."""
+    """Refuse a companion of another manifest. Companions of an earlier Souche name none, and are never signed."""
     expected = companion.manifest_sha256
     if expected is None and companion.signer is None:
         return
@@ -85,7 +85,7 @@ def _check_bound(manifest: bytes, companion: Companion) -> None:
 
 
 def without_query(url: str) -> str:
-    """A URL as everybody may see it: the query is the signature.
+    """A URL without its query, which may be a signature.
 
     Raises:
         BadUrl: it is none.
@@ -94,7 +94,7 @@ def without_query(url: str) -> str:
 
 
 def path_of(url: str) -> str:
-    """The path in a URL, its escapes undone; empty where the URL is none, which is refused when it is fetched."""
+    """The unescaped path of a URL; empty if the text is no URL, which the download refuses."""
     try:
         return unquote(parse_url(url, PARAMETER).path.partition("?")[0])
     except BadUrl:

@@ -1,4 +1,4 @@
-"""Writing a stream into a bucket: parts uploaded in parallel, and nothing left behind on failure."""
+"""Uploads a stream into a bucket: parts in parallel, and nothing left behind on failure."""
 
 import hashlib
 from collections import deque
@@ -25,20 +25,20 @@ from souche.room import MIB
 
 PART_BYTES: Final = 8 * 1024 * 1024
 PARTS_BYTES: Final = 40 * 1024 * 1024
-"""of memory for all parts together, the one that is being filled included; one that is larger is not held at all"""
+"""of memory for all parts together, including the one that is being filled; larger parts are not held at all"""
 MOST_UNDER_WAY: Final = 3
 HELD_BYTES: Final = 32 * 1024 * 1024
-"""of each part that is sent as it comes, before it is begun: what ends sooner needs no padding"""
+"""held of each streamed part before its request begins: a shorter end of the stream needs no padding"""
 
 Padding: TypeAlias = Callable[[int], Iterable[Bytes]]
-"""So many bytes or a few more that change nothing, when they follow a stream (`gzip_members.padding`)."""
+"""At least this many bytes that change nothing when they follow a stream (`gzip_members.padding`)."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """What has been written: its length and the SHA-256 of its bytes, in hex."""
+    """The written object: its length, and the SHA-256 of its bytes in hex."""
 
     object_bytes: int
     object_sha256: str
@@ -46,7 +46,7 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class BucketSink:
-    """Where a stream goes: one object."""
+    """One object as the target of a stream."""
 
     store: ObjectStore
     bucket: str
@@ -72,7 +72,7 @@ class BucketSink:
             raise
 
     def _give_up(self, upload: Upload) -> None:
-        """Abort it, if the store does: what went wrong before is what matters. `abort` tries again."""
+        """Abort the upload. Errors are ignored: the earlier failure matters, and `abort` tries again."""
         try:
             self.store.abort_upload(upload)
         except SoucheError as error:
@@ -85,7 +85,7 @@ class BucketSink:
                 self.store.abort_upload(upload)
 
     def remove(self) -> None:
-        """Leave nothing: no upload, no object."""
+        """Remove the uploads and the object."""
         self.abort()
         self.delete()
 
@@ -110,7 +110,7 @@ class BucketSink:
             sending.close()
 
     def _send_as_they_come(self, upload: Upload, source: "_Source", part_bytes: int) -> list[Part]:
-        """The end of a stream is a part of its own length, when it is short enough to be held."""
+        """The last part has its own length if it is short enough to be held."""
         parts: list[Part] = []
         while len(held := source.take(HELD_BYTES, bytearray(HELD_BYTES))) == HELD_BYTES:
             stream = chain([memoryview(held)], source.exactly(part_bytes - HELD_BYTES))
@@ -121,7 +121,7 @@ class BucketSink:
 
 
 class _Source:
-    """A stream in parts of any length; knows the sum of what was taken."""
+    """A stream read in parts of any length, with the hash of what was read."""
 
     def __init__(self, stream: Iterable[Bytes], padding: Padding) -> None:
         self._stream = iter(stream)
@@ -131,7 +131,7 @@ class _Source:
         self._total = 0
 
     def take(self, length: int, room: bytearray) -> bytearray:
-        """So many bytes, in the buffer given, which has as many; or what is left."""
+        """Read `length` bytes, or the rest, into a buffer of that size."""
         filled = 0
         while filled < length and (piece := self._next(length - filled)):
             room[filled : filled + len(piece)] = piece
@@ -139,7 +139,8 @@ class _Source:
         return room if filled == len(room) else room[:filled]
 
     def exactly(self, length: int) -> Iterator[memoryview]:
-        """So many bytes in pieces. Where fewer are left, padding follows, whose end may come with the next part."""
+        """Yield exactly `length` bytes. If the stream ends earlier, padding follows; its end may be in the next
+        part."""
         while length:
             piece = self._next(length)
             if not piece:
@@ -148,7 +149,7 @@ class _Source:
             yield piece
 
     def sent(self) -> StoredObject:
-        """What has been taken."""
+        """What was read so far."""
         return StoredObject(self._total, self._digest.hexdigest())
 
     def _next(self, most_bytes: int) -> memoryview:
@@ -161,8 +162,8 @@ class _Source:
 
 
 class _Sending:
-    """Parts under way, at most `parallel`; 0: each is waited for. Their memory is used again and again: fresh, each of
-    its pages would be a fault, some 2,000 for every part."""
+    """The parts being sent, at most `parallel`; with 0 each is awaited. Buffers are reused: a fresh one would cost a
+    page fault for each page, some 2,000 for every part."""
 
     def __init__(self, store: ObjectStore, upload: Upload, part_bytes: int, parallel: int) -> None:
         self._store = store
@@ -175,7 +176,7 @@ class _Sending:
         self._done: list[Part] = []
 
     def room(self) -> bytearray:
-        """Where the next part may be made."""
+        """A buffer for the next part."""
         return self._free.pop() if self._free else bytearray(self._part_bytes)
 
     @property
@@ -190,7 +191,7 @@ class _Sending:
             self._await_oldest()
 
     def finish(self) -> list[Part]:
-        """All the parts, once they have arrived."""
+        """Wait for all parts, and return them."""
         while self._pending:
             self._await_oldest()
         return self._done
@@ -206,11 +207,11 @@ class _Sending:
 
 
 def part_bytes_for(most_bytes: int) -> int:
-    """How large the parts of an object of at most `most_bytes` are, in whole MiB."""
+    """The part size of an object of at most `most_bytes`, in whole MiB."""
     needed = -(-most_bytes // MOST_PARTS)
     return max(PART_BYTES, SMALLEST_PART_BYTES, -(-needed // MIB) * MIB)
 
 
 def parts_under_way(part_bytes: int) -> int:
-    """How many parts of this length are sent while another is filled."""
+    """How many parts of this size are sent while another is filled."""
     return max(0, min(MOST_UNDER_WAY, PARTS_BYTES // part_bytes - 1))

@@ -1,4 +1,4 @@
-"""Reading a disk over NBD: what holds data, and only that, with several requests in flight."""
+"""Reads a disk over NBD: only what holds data, with several requests in flight."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ class Reader:
         self.size_bytes = client.size
 
     def allocation(self) -> Allocation:
-        """Where the disk holds data; all of it, when the server does not tell.
+        """The parts of the disk that hold data; the whole disk if the server does not say.
 
         Raises:
             StorageFailed: the server failed.
@@ -45,10 +45,10 @@ class Reader:
         return allocation
 
     def chunks(self, allocation: Allocation) -> Iterator[Chunk]:
-        """The allocation's bytes in order, in chunks of at most 1 MiB.
+        """The bytes of the allocation in order, in chunks of at most 1 MiB.
 
         Raises:
-            StorageFailed: the server failed, or has not answered for a minute.
+            StorageFailed: the server failed, or did not answer for a minute.
         """
         with _failures():
             for piece in pieces(allocation, CHUNK_BYTES):
@@ -59,7 +59,7 @@ class Reader:
                 yield self._answer()
 
     def _add_status(self, allocation: Allocation, offset: int) -> int:
-        """Ask for the part from `offset` on; returns where the answer ends."""
+        """Ask for the block status from `offset` on. Returns where the answer ends."""
         end = offset
         for length, flags in self._client.block_status(offset, min(STATUS_BYTES, self.size_bytes - offset)):
             length = min(length, self.size_bytes - end)

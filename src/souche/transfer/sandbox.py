@@ -1,4 +1,4 @@
-"""Where a program reads a disk that nobody vouches for, and writes another: two files in `souche.sandbox`."""
+"""A sandbox (`souche.sandbox`) for a program that reads an untrusted disk and writes another file."""
 
 import math
 import os
@@ -44,7 +44,7 @@ def run_in(
     timeout_seconds: float,
     watch: Callable[[], None] | None = None,
 ) -> bytes:
-    """Run a program there to its end, and return what it says; raises as `run.run` does."""
+    """Run a program in the sandbox, and return its output. Raises as `run.run` does."""
     line = argv(
         command, source, target, most_written_bytes=most_written_bytes, timeout_seconds=timeout_seconds
     )
@@ -52,7 +52,7 @@ def run_in(
 
 
 def problem(program_path: str = run.PATH) -> str | None:
-    """Why nothing can be run there on this machine; None: it can."""
+    """Why this machine has no sandbox; None: it has."""
     if shutil.which(PROGRAM, path=program_path) is None:
         return f"no {PROGRAM} in {program_path}"
     try:

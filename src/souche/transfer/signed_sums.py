@@ -23,11 +23,11 @@ SIGNED_MESSAGE: Final = b"-----BEGIN PGP SIGNED MESSAGE-----"
 ARMOUR: Final = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 SECONDS: Final = 60
 STATUSES: Final = (0, 2)
-"""gpgv's status is 2 where it does not know one of the keys, although another's signature is good."""
+"""gpgv ends with status 2 if it does not know one of the keys, even if another signature is good."""
 GOOD: Final = frozenset({"GOODSIG", "VALIDSIG"})
 DO_NOT_COUNT: Final = frozenset({"EXPSIG", "EXPKEYSIG", "REVKEYSIG", "ERRSIG"})
 FORGED: Final = frozenset({"BADSIG", "NODATA", "UNEXPECTED", "ERROR", "FAILURE"})
-"""What makes every other signature worthless too: one does not fit the text, or there is more than signatures."""
+"""Messages that make every other signature worthless: one does not match the text, or there is other data."""
 
 
 class BadSignature(Invalid):
@@ -39,13 +39,13 @@ class BadKeyFile(Invalid):
 
 
 def is_signed(sums: bytes) -> bool:
-    """Whether the signature is around the text."""
+    """Whether the text is inside its signature."""
     return sums.lstrip().startswith(SIGNED_MESSAGE)
 
 
 def verified(sums: bytes, signature: bytes | None, key: bytes) -> Mapping[str, Checksum]:
-    """The checksums in a list, once its signature is found good. `signature` is the detached one; None: it is around
-    the text. `key`: public keys, in binary or in ASCII armour.
+    """The checksums of a list with a good signature. `signature` is the detached one; None: it is in the list itself.
+    `key`: public keys, binary or in ASCII armour.
 
     Raises:
         BadSignature, BadKeyFile. ProgramMissing: there is no gpgv.
@@ -73,8 +73,8 @@ def _signed_text(folder: Path, sums: bytes, signature: bytes | None, key: bytes)
 
 
 def _check(said: str) -> None:
-    """One good signature is enough, as for apt: a list may be signed by keys that are not known here, or have expired.
-    What gpgv says of a signature follows its NEWSIG."""
+    """One good signature is enough, as for apt: other signatures may be by unknown or expired keys. gpgv's lines on a
+    signature follow its NEWSIG."""
     words = [line.split()[1] for line in said.splitlines() if line.startswith("[GNUPG:] ")]
     signatures: list[set[str]] = []
     for word in words:
@@ -89,7 +89,7 @@ def _check(said: str) -> None:
 
 
 def _binary(key: bytes) -> bytes:
-    """The keys as gpgv reads them: ASCII armour (RFC 9580, 6.2) taken off, of one block or of several."""
+    """The keys as gpgv reads them, without ASCII armour (RFC 9580, 6.2) of one or more blocks."""
     if ARMOUR not in key:
         return key
     blocks = key.split(ARMOUR)[1:]

@@ -1,4 +1,4 @@
-"""A file written front to back, in which zeros take no room."""
+"""A file written front to back, with holes for zeros."""
 
 import os
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ BYTES_BETWEEN_CHECKS: Final = 16 * 1024 * 1024
 
 
 class SparseFile:
-    """A new file in the place of whatever is there. All methods raise StorageFailed, and OutOfSpace at the reserve of
-    `room`. `data_bytes`: what was written without the zeros."""
+    """A new file that replaces an existing one. All methods raise StorageFailed, and OutOfSpace at the reserve of
+    `room`. `data_bytes`: bytes written, without zeros."""
 
     def __init__(self, path: Path, room: Room = ENDLESS) -> None:
         self._path = path
@@ -40,7 +40,7 @@ class SparseFile:
         self._file.close()
 
     def write(self, data: Bytes) -> None:
-        """Go on with these bytes."""
+        """Append these bytes."""
         descriptor, position = self._file.fileno(), self.size_bytes
         try:
             for start, length in _written(memoryview(data)):
@@ -60,7 +60,7 @@ class SparseFile:
         return full(error) or StorageFailed(reason=f"{self._path.name}: {error.strerror}")
 
     def finish(self) -> None:
-        """The file has its full length now, zeros at its end included."""
+        """Give the file its full length, including zeros at its end."""
         os.ftruncate(self._file.fileno(), self.size_bytes)
 
 

@@ -1,4 +1,4 @@
-"""Whose turn it is where few may work at once: accounts take turns, however much one of them has asked for."""
+"""Accounts take turns at a bounded resource, however much one of them asks for."""
 
 import threading
 from collections import Counter
@@ -17,11 +17,11 @@ class _Ticket:
 
 
 class Turns:
-    """At most `limit` turns are held. Where that is more than one, an account leaves one to the others, so that they
-    need not wait for the end of what it does.
+    """At most `limit` turns are held. If that is more than one, an account leaves one to the others, so that they need
+    not wait for it.
 
-    The next turn is that of the account that holds the fewest; of these, the one whose last turn began the longest
-    ago; of an account's, the one that came first.
+    The next turn goes to the account that holds the fewest; among these, to the one whose last turn began the longest
+    ago; within an account, to the first request.
     """
 
     def __init__(self, limit: int) -> None:
@@ -36,7 +36,7 @@ class Turns:
 
     @contextmanager
     def turn(self, account_id: str, ask: Callable[[], object] = lambda: None) -> Iterator[None]:
-        """A turn of the account, after a wait in which `ask` is called every second: what it raises ends the wait."""
+        """A turn of the account. While waiting, `ask` is called every second; if it raises, the wait ends."""
         self._wait(_Ticket(account_id), ask)
         try:
             yield
@@ -58,7 +58,7 @@ class Turns:
             raise
 
     def _taken(self, ticket: _Ticket) -> bool:
-        """Whether it became the ticket's turn, within a while."""
+        """Whether it became the ticket's turn within `ASK_SECONDS`."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._next() is ticket, ASK_SECONDS):
                 return False

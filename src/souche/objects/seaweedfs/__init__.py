@@ -1,1 +1,1 @@
-"""The embedded object store: SeaweedFS, run and kept by the region."""
+"""The embedded object store: SeaweedFS, started and supervised by the region."""

@@ -33,31 +33,30 @@ MARKER: Final = "souche-marker"
 SETTLED_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.01
 OPERATOR: Final = "souche"
-"""The region's own identity. Accounts are numbers, so none can have this name."""
+"""The region's own identity. Account ids are numbers, so no account has this name."""
 SHELL: Final = threading.Lock()
-"""Identities are read, changed and written whole, so one shell works at a time."""
+"""Identities are read, changed and written as a whole, so only one shell may work at a time."""
 
 
 class Accounts:
-    """The identities and the buckets of a running server. All methods raise ObjectsUnavailable and
-    ObjectsFailed, and may be called again. What they change holds when they return.
+    """The identities and the buckets of a running server. All methods raise ObjectsUnavailable and ObjectsFailed, and
+    may be repeated. Their changes are in force when they return.
 
-    S3 learns of a change a moment after the shell has made it, and of changes in their order. So each is followed
-    by one that can be seen from outside: a key without rights, under a new name, that S3 begins to know.
+    S3 learns of a change shortly after the shell has made it, and in the same order. So each change is followed by a
+    visible one: a key without rights under a new name. When S3 knows that key, it knows the change.
     """
 
     def __init__(
         self, shell: Sequence[str], environment: Mapping[str, str], endpoint: str, filer: Filer
     ) -> None:
-        """What there is, the filer tells within milliseconds; changes are the shell's, which takes a third of a
-        second to start."""
+        """Reads ask the filer (milliseconds); changes use the shell (0.3 s to start)."""
         self._shell = shell
         self._environment = environment
         self._endpoint = endpoint
         self._filer = filer
 
     def set_operator(self, access_key_id: str, secret_key: str) -> None:
-        """Let the region itself in, by this key and no other."""
+        """Give the region itself access, by this key only."""
         known = {
             key for each in self.identities() if each.account_id == OPERATOR for key in each.access_key_ids
         }
@@ -66,7 +65,7 @@ class Accounts:
         self._change(made, argv.make_operator(OPERATOR), *former)
 
     def sync_keys(self, wanted: Iterable[AccountKey]) -> None:
-        """Let in exactly these keys, and the operator's: for the start, when keys may have come and gone."""
+        """Admit exactly these keys and the operator's. For the start, when keys may have been added and removed."""
         wanted = list(wanted)
         kept = {(key.account_id, key.access_key_id) for key in wanted}
         known = {(each.account_id, key) for each in self.identities() for key in each.access_key_ids}
@@ -74,20 +73,19 @@ class Accounts:
         self._change(*(argv.remove_key(*key) for key in gone), *(_set(key) for key in wanted))
 
     def set_key(self, key: AccountKey) -> None:
-        """Let an access key in."""
+        """Admit an access key."""
         self._change(_set(key))
 
     def remove_key(self, account_id: str, access_key_id: str) -> None:
-        """Let an access key in no longer; gone already is success."""
+        """Remove an access key; gone already is success."""
         self._change(argv.remove_key(account_id, access_key_id))
 
     def ensure_bucket(self, bucket: str, account_id: str) -> None:
-        """Make a bucket and let its account in; done already is success. Rights on an earlier bucket of this name
-        end.
+        """Make a bucket and give its account access; done already is success. Ends rights on a former bucket of this
+        name.
 
         Raises:
-            BadBucketName: there can be no such bucket.
-            BucketAccessRefused: it belongs to another account.
+            BadBucketName: no bucket can have this name. BucketAccessRefused: it belongs to another account.
         """
         if not is_name_for_oos(bucket):
             raise BadBucketName(bucket=bucket)
@@ -103,12 +101,12 @@ class Accounts:
         self._change(*revoked, *made, argv.grant_bucket(bucket, account_id))
 
     def identities(self) -> list[Identity]:
-        """Everyone whom the server knows."""
+        """All identities of the server."""
         with _filer_errors():
             return self._filer.identities()
 
     def owner(self, bucket: str) -> str | None:
-        """The account of a bucket; empty, if it has none; None, if there is no such bucket."""
+        """The account of a bucket; empty if it has none; None if there is no such bucket."""
         with _filer_errors():
             return self._filer.owner(bucket)
 
@@ -119,7 +117,7 @@ class Accounts:
         return {name: owner for name, owner in sorted(owners.items()) if owner.isdecimal()}
 
     def _change(self, *commands: str) -> None:
-        """Run commands, and wait until S3 goes by them."""
+        """Run commands, and wait until S3 applies them."""
         mark = AccountKey(MARKER, f"MARK{secrets.token_hex(8)}", secrets.token_hex(20))
         made = argv.remove_key(
             MARKER, "none"
@@ -135,8 +133,8 @@ class Accounts:
             time.sleep(POLL_SECONDS)
 
     def _tell(self, *commands: str) -> str:
-        """Run commands in SeaweedFS's shell. They hold secrets, so what it says goes no further on failure than
-        its complaints."""
+        """Run commands in SeaweedFS's shell. They hold secrets, so on failure only the shell's complaints are
+        reported."""
         script = "".join(f"{command}\n" for command in commands)
         try:
             with SHELL:
@@ -162,12 +160,12 @@ def _filer_errors() -> Iterator[None]:
 
 
 def _reaches(identity: Identity, bucket: str) -> bool:
-    """Whether it is let in in any way."""
+    """Whether an identity has any right on the bucket."""
     return any(grant.endswith(f":{bucket}") for grant in identity.grants)
 
 
 def _owns(identity: Identity, bucket: str) -> bool:
-    """Whether it may do all that an owner may."""
+    """Whether an identity has all rights of an owner."""
     return identity.grants >= {f"{action}:{bucket}" for action in argv.ACTIONS}
 
 

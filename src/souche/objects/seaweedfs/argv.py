@@ -24,7 +24,7 @@ VOLUMES: Final = 100_000
 """Each bucket has files of its own. By default there may be as many as GiB are free on the medium, and a new
 bucket takes seven at once: a dozen buckets, and nothing can be written any more."""
 GROWTH: Final = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
-"""how many files a bucket begins with (`weed scaffold -config=master`)"""
+"""the number of files that a bucket begins with (`weed scaffold -config=master`)"""
 LOGGING: Final = "-logtostderr"
 """By default it writes the same lines to files in /tmp too, up to 1,800 MiB each."""
 OPTIONS: Final = (
@@ -45,7 +45,7 @@ OPTIONS: Final = (
 ACTIONS: Final = ("Admin", "Read", "Write", "List", "Tagging")
 """on a bucket of one's own. Admin: bucket policies, and CreateBucket for that very name."""
 SAFE: Final = re.compile(r"[A-Za-z0-9_+/=.-]+")
-"""what a word of the shell may be made of: it knows no quoting"""
+"""the characters of a word in the shell, which knows no quoting"""
 
 
 class UnsafeWord(Invalid):
@@ -104,42 +104,42 @@ def shell(program: Path, ports: Ports) -> list[str]:
 
 
 def set_key(account_id: str, access_key_id: str, secret_key: str) -> str:
-    """Let a key in; the account's identity is made with its first."""
+    """Admit a key. The first key of an account also makes its identity."""
     _check(account=account_id, access_key=access_key_id, secret_key=secret_key)
     return f"s3.configure -user {account_id} -access_key {access_key_id} -secret_key {secret_key} -apply"
 
 
 def remove_key(account_id: str, access_key_id: str) -> str:
-    """Let a key in no longer."""
+    """Remove a key."""
     _check(account=account_id, access_key=access_key_id)
     return f"s3.configure -user {account_id} -access_key {access_key_id} -delete -apply"
 
 
 def create_bucket(bucket: str, account_id: str) -> str:
-    """Make a bucket of an account."""
+    """Make a bucket for an account."""
     _check(bucket=bucket, account=account_id)
     return f"s3.bucket.create -name {bucket} -owner {account_id}"
 
 
 def grant_bucket(bucket: str, account_id: str) -> str:
-    """Let an account into a bucket, beside those that it has."""
+    """Give an account access to one more bucket."""
     _check(bucket=bucket, account=account_id)
     return f"s3.configure -user {account_id} -actions {','.join(ACTIONS)} -buckets {bucket} -apply"
 
 
 def revoke_bucket(bucket: str, account_id: str) -> str:
-    """Let an account into a bucket no longer."""
+    """End an account's access to a bucket."""
     return grant_bucket(bucket, account_id).replace(" -apply", " -delete -apply")
 
 
 def forget(account_id: str) -> str:
-    """Forget an identity with all its keys."""
+    """Remove an identity with all its keys."""
     _check(account=account_id)
     return f"s3.configure -user {account_id} -delete -apply"
 
 
 def make_operator(account_id: str) -> str:
-    """Let an identity into everything."""
+    """Give an identity all rights."""
     _check(account=account_id)
     return f"s3.configure -user {account_id} -actions Admin -apply"
 

@@ -39,10 +39,10 @@ log = structlog.get_logger()
 
 
 class EmbeddedOos:
-    """An `Oos`, while its server runs: `start` starts it here, or another process has."""
+    """An `Oos` while its server runs. `start` starts it in this process, or another process has started it."""
 
     def __init__(self, settings: Settings, endpoint: str, vault: Vault, clock: Clock) -> None:
-        """`endpoint` is the URL for clients; empty: that of the server itself."""
+        """`endpoint` is the URL for clients; empty: the server's own address."""
         self._home = settings.home
         self._settings = settings
         self._clock = clock
@@ -56,13 +56,11 @@ class EmbeddedOos:
         self._starter: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the server, which knows the region.
-
-        SeaweedFS is open to everybody for as long as it knows nobody: a new one gets to know the region on loopback,
-        before it listens where others reach it.
+        """Start the server and give it the region's key. SeaweedFS lets everybody in while it has no identity, so a new
+        one starts on loopback, gets its first identity, and only then listens where others reach it.
 
         Raises:
-            ObjectsFailed, ObjectsUnavailable: it does not come up.
+            ObjectsFailed, ObjectsUnavailable: it does not start.
         """
         closed = self._home / "closed"
         if self._settings.host != LOOPBACK and not closed.exists():
@@ -77,8 +75,8 @@ class EmbeddedOos:
         self._let_in(self._server)
 
     def start_when_possible(self) -> None:
-        """Start the server; where it does not come up, go on trying in a thread, until `stop`. Meanwhile every method
-        raises ObjectsUnavailable."""
+        """Start the server. If it does not start, retry in a thread until `stop`; meanwhile every method raises
+        ObjectsUnavailable."""
         reason = self._try_to_start()
         if reason is not None:
             log.error(
@@ -89,7 +87,7 @@ class EmbeddedOos:
             self._starter.start()
 
     def _try_to_start(self) -> str | None:
-        """Why it did not start; None: it did."""
+        """Try to start. Returns the reason for a failure; None: it runs."""
         try:
             self.start()
         except (SystemFailure, OSError) as error:
@@ -182,14 +180,14 @@ class EmbeddedOos:
 
     @contextmanager
     def _accounts_locked(self) -> Iterator[None]:
-        """SeaweedFS's accounts are read, changed and written whole."""
+        """SeaweedFS's identities are read, changed and written as a whole."""
         with (self._home / "accounts.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
 
 def _operator_access(file: Path, endpoint: str, vault: Vault) -> S3Access:
-    """The region's own key; made where there is none."""
+    """The region's own key; made if missing."""
     if not file.exists():
         made = {"access_key_id": IdSource().access_key_id(), "secret_key": IdSource().secret_key()}
         temporary = file.with_suffix(".new")

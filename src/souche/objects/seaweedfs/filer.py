@@ -84,16 +84,16 @@ PAGE: Final = 1000
 
 
 class FilerFailed(Exception):
-    """The filer did not do it. Internal to the embedded store."""
+    """The filer failed. Internal to the embedded store."""
 
 
 class NoEntry(FilerFailed):
-    """There is nothing by this name."""
+    """There is no entry of this name."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What the server knows of an account; `grants` are such as `Read:backups`."""
+    """An identity of the server; `grants` are such as `Read:backups`."""
 
     account_id: str
     access_key_ids: frozenset[str]
@@ -102,7 +102,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class WritableChunk:
-    """Where a chunk may be written: its id, the `host:port` of a volume server, and that server's token for it."""
+    """Where a chunk may be written: its id, the `host:port` of a volume server, and the token for it."""
 
     file_id: str
     server: str
@@ -119,10 +119,10 @@ class PlacedPart:
 
 
 class Filer:
-    """A filer, by any number of threads."""
+    """A filer. Several threads may call."""
 
     def __init__(self, address: str, tls: Path) -> None:
-        """`tls` is the folder of `tls`. It connects when it is asked first, and again when it must."""
+        """`tls` is the folder of `tls`. Connects at the first call, and again after a lost connection."""
         certificate = (tls / "certificate.pem").read_bytes()
         credentials = grpc.ssl_channel_credentials(certificate, (tls / "key.pem").read_bytes(), certificate)
         self._channel = grpc.secure_channel(address, credentials, options=RECONNECT)
@@ -137,7 +137,7 @@ class Filer:
         self._configuration = self._method(IAM, "GetConfiguration", wait=True)
 
     def identities(self) -> list[Identity]:
-        """Everyone whom it knows; waits for it, if it starts at the moment.
+        """All identities. Waits for a filer that is starting.
 
         Raises:
             FilerFailed.
@@ -151,7 +151,7 @@ class Filer:
         ]
 
     def owner(self, bucket: str) -> str | None:
-        """The account of a bucket; empty, if it has none; None, if there is no such bucket.
+        """The account of a bucket; empty if it has none; None if there is no such bucket.
 
         Raises:
             FilerFailed.
@@ -163,7 +163,7 @@ class Filer:
         return _owner(entry)
 
     def owners(self) -> dict[str, str]:
-        """The account of each bucket, by name; empty, if it has none.
+        """The account of each bucket, by name; empty if it has none.
 
         Raises:
             FilerFailed.
@@ -182,15 +182,15 @@ class Filer:
         return owners
 
     def entry(self, directory: str, name: str) -> Any:
-        """What there is by this name.
+        """The entry of this name.
 
         Raises:
-            NoEntry: there is nothing. FilerFailed.
+            NoEntry: there is none. FilerFailed.
         """
         return self._lookup(_new("LookupDirectoryEntryRequest", directory=directory, name=name)).entry
 
     def room(self, path: str) -> WritableChunk:
-        """Room for a chunk of the file `path`: its bucket has volumes of its own.
+        """A place for a chunk of the file `path`; each bucket has its own volumes.
 
         Raises:
             FilerFailed: there is none.
@@ -199,7 +199,7 @@ class Filer:
         return WritableChunk(answer.file_id, answer.location.url, answer.auth)
 
     def place(self, directory: str, part: PlacedPart, now: datetime) -> None:
-        """Enter a part as S3's gateway does (weed/s3api, `putToFiler`).
+        """Enter a part in the same way as the S3 gateway (weed/s3api, `putToFiler`).
 
         Raises:
             FilerFailed.

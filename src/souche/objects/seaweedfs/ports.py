@@ -1,4 +1,4 @@
-"""Which ports a SeaweedFS has: chosen once, then kept. Other ones would do: what is stored does not name them."""
+"""The ports of a SeaweedFS: chosen once, then kept. Nothing stored depends on them."""
 
 import json
 import os
@@ -20,7 +20,8 @@ log = structlog.get_logger()
 
 
 def kept_ports(file: Path, first: int) -> Ports:
-    """The ports in `file`; if it is missing or damaged, free ones are chosen, looking from the `first` on (any number).
+    """The ports in `file`. If the file is missing or damaged, chooses free ports, searching from `first` (any number)
+    on.
 
     Raises:
         ObjectsFailed: none are free.

@@ -33,13 +33,13 @@ from souche.objects.seaweedfs.tls import environment, make_certificate, signing
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 1.0
-"""An orderly end takes SeaweedFS 10 s and more; what it has answered is in the kernel's hands already."""
+"""SeaweedFS takes 10 s and more to stop gracefully. The kernel already has the bytes of every answered write."""
 POLL_SECONDS: Final = 0.05
 ROTATION_SECONDS: Final = 60.0
 FIRST_RESTART_SECONDS: Final = 0.5
 LONGEST_RESTART_SECONDS: Final = 30.0
 WELL_SECONDS: Final = 60.0
-"""A server that ran for so long was well: it is started again at once when it ends."""
+"""A server that has run for this long was healthy: when it ends, it is restarted at once."""
 MEMORY_LIMIT: Final = "512MiB"
 
 log = structlog.get_logger()
@@ -59,7 +59,7 @@ class Settings:
 
 
 class SeaweedFs:
-    """One server, kept alive from `start` to `stop`."""
+    """One server, restarted as needed from `start` to `stop`."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         for folder in (settings.home, settings.home / "data"):
@@ -88,7 +88,7 @@ class SeaweedFs:
 
     @cached_property
     def filer(self) -> Filer:
-        """The way to its filer, whether it runs or not."""
+        """A client of its filer, which need not be running."""
         return Filer(f"{argv.LOOPBACK}:{self._ports.filer_grpc}", self._tls)
 
     @property
@@ -96,10 +96,10 @@ class SeaweedFs:
         return self._settings.home / "log"
 
     def start(self) -> None:
-        """Start the server, and again whenever it ends, until `stop`. Returns when S3 answers.
+        """Start the server, and restart it whenever it ends, until `stop`. Returns when S3 answers.
 
         Raises:
-            ObjectsFailed: it does not come up; carries what it said.
+            ObjectsFailed: it does not start; carries its output.
         """
         self._stopping.clear()
         self._server = None  # the one of a former start has ended, which says nothing about this one
@@ -122,7 +122,7 @@ class SeaweedFs:
             time.sleep(POLL_SECONDS)
 
     def is_ready(self) -> bool:
-        """Whether S3 answers at this moment, and the part that keeps the bytes has come up."""
+        """Whether S3 answers now, and the volume server is up."""
         loopback = argv.LOOPBACK
         topology = _answer(f"http://{loopback}:{self._ports.master}/") or b""
         return (
@@ -130,7 +130,7 @@ class SeaweedFs:
         )
 
     def stop(self) -> None:
-        """End the server, wherever it is in its life."""
+        """Stop the server, even while it starts."""
         with self._starting:
             self._stopping.set()
             server = self._server
@@ -141,15 +141,15 @@ class SeaweedFs:
 
     @property
     def accounts(self) -> Accounts:
-        """Who may do what on this server."""
+        """The identities of this server."""
         settings = self._settings
         return Accounts(
             argv.shell(settings.program, self._ports), self._environment(), self.endpoint, self.filer
         )
 
     def _keep(self) -> None:
-        """The thread that the server's life hangs on. A server that ends is started again: after half a second, and
-        after twice as long each time while it does not keep well, up to 30 s."""
+        """The thread that the server depends on. It restarts a server that has ended: after 0.5 s, then after twice the
+        former pause, up to 30 s."""
         pause = FIRST_RESTART_SECONDS
         while not self._stopping.is_set():
             began = time.monotonic()
@@ -162,7 +162,7 @@ class SeaweedFs:
             pause = min(2 * pause, LONGEST_RESTART_SECONDS)
 
     def _live(self) -> str:
-        """One life of the server, from its start to its end; how it ended, or why it did not begin."""
+        """Run the server once. Returns how it ended, or why it did not start."""
         try:
             with self._starting:
                 if self._stopping.is_set():
@@ -189,7 +189,7 @@ class SeaweedFs:
         )
 
     def _wait(self, server: subprocess.Popen[bytes]) -> int:
-        """Wait for the server's end, and keep its log within bounds meanwhile."""
+        """Wait for the server's end, and bound its log meanwhile."""
         descriptor = os.pidfd_open(server.pid)
         try:
             ended = select.poll()
@@ -227,7 +227,7 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 
 
 def _answer(url: str) -> bytes | None:
-    """What a server of ours says, whatever it is; None if it is silent."""
+    """The server's answer, whatever it is; None if there is none."""
     try:
         with build_opener(ProxyHandler({})).open(url, timeout=1) as response:
             body: bytes = response.read()

@@ -27,13 +27,13 @@ from souche.objects.seaweedfs.filer import BUCKETS, Filer, FilerFailed, PlacedPa
 CHUNK_BYTES: Final = 8 * 1024 * 1024
 HASHED_BYTES: Final = 1024 * 1024
 WRITTEN: Final = frozenset({201, 204})
-"""The volume server's answers; 204: the same was there."""
+"""The volume server's status codes; 204: it had the same bytes already."""
 
 log = structlog.get_logger()
 
 
 class ChunkDamaged(Exception):
-    """A chunk did not arrive as it was sent, or not at all. Internal: it then goes by S3."""
+    """A chunk did not arrive, or arrived damaged. Internal: it is then sent by S3."""
 
 
 class SeaweedFsStore(PublishedStore):

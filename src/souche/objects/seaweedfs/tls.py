@@ -21,12 +21,12 @@ PARTS: Final = ("MASTER", "VOLUME", "FILER", "S3", "CLIENT")
 LIFE: Final = timedelta(days=3650)
 NAME: Final = "souche-oos"
 TOKEN_SECONDS: Final = 600
-"""By default 10: shorter than what a chunk may wait for its turn on a machine that is full of guests."""
+"""The default is 10: less than a chunk may wait on a machine with many guests."""
 
 
 def environment(folder: Path) -> Mapping[str, str]:
-    """The variables that tell SeaweedFS (`weed scaffold -config=security`: keys of security.toml, with WEED_ before
-    them). They hold paths, not secrets."""
+    """The variables that configure SeaweedFS (`weed scaffold -config=security`: keys of security.toml, prefixed with
+    WEED_). They hold paths, not secrets."""
     certificate, key = str(folder / "certificate.pem"), str(folder / "key.pem")
     parts = {f"WEED_GRPC_{part}_CERT": certificate for part in PARTS}
     parts |= {f"WEED_GRPC_{part}_KEY": key for part in PARTS}
@@ -34,8 +34,8 @@ def environment(folder: Path) -> Mapping[str, str]:
 
 
 def signing() -> Mapping[str, str]:
-    """Variables with new keys for tokens, as `environment` has paths. All parts are one process: keys need not outlive
-    it. The environment of a process is its user's to read (proc(5), `environ`)."""
+    """Variables with new signing keys for tokens, added to those of `environment`. All parts run in one process, so the
+    keys need not outlive it. Only the process's user can read its environment (proc(5), `environ`)."""
     return {
         "WEED_JWT_SIGNING_KEY": secrets.token_hex(32),
         "WEED_JWT_SIGNING_EXPIRES_AFTER_SECONDS": str(TOKEN_SECONDS),
@@ -45,7 +45,7 @@ def signing() -> Mapping[str, str]:
 
 
 def make_certificate(folder: Path, now: datetime) -> None:
-    """Make key and certificate, unless they are there."""
+    """Make the key and the certificate if they are missing."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     certificate = folder / "certificate.pem"
     if certificate.exists():
