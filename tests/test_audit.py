@@ -85,7 +85,7 @@ def test_help_and_what_has_no_region_leave_none(tmp_path: Path) -> None:
 
 
 def settings(tmp_path: Path, **given: object) -> config.Settings:
-    return config.settings({"home": tmp_path, **given}, {})
+    return config.read_settings({"home": tmp_path, **given}, {})
 
 
 def test_an_empty_setting_turns_it_off(tmp_path: Path) -> None:

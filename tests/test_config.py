@@ -12,7 +12,7 @@ from tests.support.certificates import certificate
 
 def made(given: tuple[str, ...] | None, variable: str | None = None) -> Settings:
     environment = {} if variable is None else {"SOUCHE_ALLOW_IMPORT": variable}
-    return config.settings({"home": Path("/home"), "allow_import": given}, environment)
+    return config.read_settings({"home": Path("/home"), "allow_import": given}, environment)
 
 
 def test_flags_go_before_the_variable_which_has_commas() -> None:
@@ -44,17 +44,19 @@ def test_a_flag_is_given_or_its_variable_says_so(
     expected: bool,  # noqa: FBT001
 ) -> None:
     environment = {} if variable is None else {"SOUCHE_GUEST_NAT": variable}
-    assert config.settings({"home": Path("/home"), "guest_nat": given}, environment).guest_nat is expected
+    assert (
+        config.read_settings({"home": Path("/home"), "guest_nat": given}, environment).guest_nat is expected
+    )
 
 
 def test_a_flag_is_true_or_false() -> None:
     with pytest.raises(BadSetting, match="--guest-nat"):
-        config.settings({"home": Path("/home")}, {"SOUCHE_GUEST_NAT": "perhaps"})
+        config.read_settings({"home": Path("/home")}, {"SOUCHE_GUEST_NAT": "perhaps"})
 
 
 def test_subregions_are_letters_each_once() -> None:
     def letters(given: str | None) -> tuple[str, ...]:
-        return config.settings({"home": Path("/home"), "subregions": given}, {}).subregion_letters
+        return config.read_settings({"home": Path("/home"), "subregions": given}, {}).subregion_letters
 
     assert letters(None) == ("a", "b")
     assert letters("c, a,b") == ("c", "a", "b")
@@ -67,14 +69,14 @@ def test_subregions_are_letters_each_once() -> None:
 @pytest.mark.parametrize("flag", ["endpoint", "oos_endpoint", "export_endpoint"])
 def test_an_endpoint_is_a_url(tmp_path: Path, flag: str, text: str) -> None:
     with pytest.raises(BadSetting, match=f"--{flag.replace('_', '-')} is not valid: a URL"):
-        config.settings({"home": tmp_path, flag: text}, {})
+        config.read_settings({"home": tmp_path, flag: text}, {})
 
 
 SECRET = "Pa55-w0rd"
 
 
 def database(**given: str) -> str | None:
-    return database_url.database_url(config.settings({"home": Path("/home"), **given}, {}))
+    return database_url.database_url(config.read_settings({"home": Path("/home"), **given}, {}))
 
 
 def test_the_records_are_in_the_home_unless_a_database_is_named(tmp_path: Path) -> None:
@@ -130,7 +132,7 @@ def test_tls_takes_a_certificate_with_its_key_or_one_of_the_regions_own(tmp_path
     files = certificate(tmp_path / "tls").pair
 
     def checked(**given: object) -> Settings:
-        made = config.settings({"home": tmp_path, **given}, {})
+        made = config.read_settings({"home": tmp_path, **given}, {})
         tls.check(made)
         return made
 

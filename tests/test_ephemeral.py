@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from souche.config import BadSetting, settings
+from souche.config import BadSetting, read_settings
 from souche.main import ephemeral
 from tests.support.polling import eventually
 
@@ -93,11 +93,11 @@ def test_a_server_does_not_outlive_its_supervisor(tmp_path: Path) -> None:
 
 def test_the_home_has_a_name_of_its_own_unless_one_is_given(tmp_path: Path) -> None:
     given = {"ephemeral": True, "compute": "simulated"}
-    first, second = (settings(given, {}).home for _ in range(2))
+    first, second = (read_settings(given, {}).home for _ in range(2))
     assert first != second
     assert not first.exists()
-    assert settings({**given, "home": tmp_path / "h"}, {}).home == tmp_path / "h"
-    assert settings({"compute": "simulated"}, {"SOUCHE_EPHEMERAL": "1"}).ephemeral
+    assert read_settings({**given, "home": tmp_path / "h"}, {}).home == tmp_path / "h"
+    assert read_settings({"compute": "simulated"}, {"SOUCHE_EPHEMERAL": "1"}).ephemeral
 
 
 @pytest.mark.parametrize(
@@ -110,4 +110,4 @@ def test_the_home_has_a_name_of_its_own_unless_one_is_given(tmp_path: Path) -> N
 )
 def test_what_would_stay_or_is_somebodys_is_refused(changes: dict[str, object], said: str) -> None:
     with pytest.raises(BadSetting, match=said):
-        ephemeral.check(settings({"ephemeral": True, "compute": "simulated", **changes}, {}))
+        ephemeral.check(read_settings({"ephemeral": True, "compute": "simulated", **changes}, {}))

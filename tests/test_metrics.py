@@ -83,7 +83,7 @@ def test_an_empty_setting_turns_them_off(tmp_path: Path) -> None:
 
 
 def listen(environment: dict[str, str] | None = None, file: ConfigFile = NO_FILE, **given: object) -> str:
-    return config.settings({"home": Path("/srv"), **given}, environment or {}, file).metrics_listen
+    return config.read_settings({"home": Path("/srv"), **given}, environment or {}, file).metrics_listen
 
 
 def test_the_default_port_is_for_one_region_of_a_machine() -> None:

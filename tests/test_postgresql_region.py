@@ -53,7 +53,7 @@ def url(urls: Callable[[str], str]) -> str:
 
 
 def settings(home: Path, url: str = "") -> Settings:
-    return config.settings({"home": home, "database": url}, {})
+    return config.read_settings({"home": home, "database": url}, {})
 
 
 def opened(home: Home, url: str = "") -> None:

@@ -33,7 +33,7 @@ def store(home: Home) -> Iterator[Store]:
 
 
 def settings(home: Home, **given: Any) -> Settings:
-    return config.settings({"home": home.path, "guest_network": "10.77.0.0/24", **given}, {})
+    return config.read_settings({"home": home.path, "guest_network": "10.77.0.0/24", **given}, {})
 
 
 def hold(store: Store, public_ip: str) -> None:

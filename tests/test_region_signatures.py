@@ -112,7 +112,7 @@ def test_a_file_of_keys_that_is_wrong_is_told_at_the_start(
 
 def test_the_flag_is_a_setting() -> None:
     given = {"home": Path("/home")}
-    assert config.settings(given, {}).require_signed == ""
-    assert config.settings(given, {"SOUCHE_REQUIRE_SIGNED": "keys"}).require_signed == str(
+    assert config.read_settings(given, {}).require_signed == ""
+    assert config.read_settings(given, {"SOUCHE_REQUIRE_SIGNED": "keys"}).require_signed == str(
         Path("keys").absolute()
     )

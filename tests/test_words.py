@@ -32,7 +32,7 @@ OTHER_WORDS = {
     "app/image_copies.py": "a copied snapshot's description, as the real service writes it",
     "app/image_imports.py": "members of manifests, and an imported snapshot's description",
     "app/images.py": "a snapshot's description, as the real service writes it",
-    "config.py": "help of `souche serve`, which names the API's actions",
+    "config/table.py": "help of `souche serve`, which names the API's actions",
     "formats/companion.py": "members of a file",
     "formats/manifest.py": "members of a file",
     "main/public_range.py": "advice to the operator, who has the API",

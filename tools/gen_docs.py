@@ -26,7 +26,7 @@ def settings_page() -> str:
             "",
             "The settings of `souche serve`. A flag overrides its environment variable, which overrides the file of",
             "`--config` (or `SOUCHE_CONFIG`), which overrides the default: [operating](operating.md#settings).",
-            "Generated from `src/souche/config.py` by `tools/gen_docs.py`.",
+            "Generated from `src/souche/config/table.py` by `tools/gen_docs.py`.",
             "",
             "| flag | variable | key in the file | default | description |",
             "|---|---|---|---|---|",

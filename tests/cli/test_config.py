@@ -30,7 +30,7 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def made(file: Path, variables: dict[str, str] | None = None, **given: Any) -> Settings:
     environment = variables or {}
-    return config.settings(given, environment, read_config_file({"config": file}, environment))
+    return config.read_settings(given, environment, read_config_file({"config": file}, environment))
 
 
 def test_every_kind_of_setting_is_read_from_the_file(file: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from souche.config import settings
+from souche.config import read_settings
 from tools.faults import deaths, imports, life, own_libvirt
 from tools.faults.real import RealRounds
 from tools.faults.rounds import ACCOUNTS, Rounds
@@ -41,9 +41,9 @@ def main() -> int:
         "reserve_gib": RESERVE_BYTES / 1024**3,
     }
     aside = place / "rehearsal"
-    life.rehearse(settings({**wanted, "home": str(aside / "medium" / "home")}), ACCOUNTS, served)
+    life.rehearse(read_settings({**wanted, "home": str(aside / "medium" / "home")}), ACCOUNTS, served)
     shutil.rmtree(aside)
-    rounds = Rounds(place, settings(wanted), served, medium, arguments.seed)
+    rounds = Rounds(place, read_settings(wanted), served, medium, arguments.seed)
     began = time.monotonic()
     told = began
     for _tally in rounds.run(arguments.number):

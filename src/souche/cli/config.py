@@ -58,7 +58,7 @@ def _sourced(given: dict[str, Any]) -> Iterator[SettingSource]:
     is_home_missing = found[HOME][0] is None
     if is_home_missing:
         given = {**given, HOME: Path("/")}  # the others are shown all the same
-    made = config.settings(given, file=file)
+    made = config.read_settings(given, file=file)
     for key, (_, source) in found.items():
         yield SettingSource(key, None if key == HOME and is_home_missing else getattr(made, key), source)
 

@@ -70,7 +70,7 @@ def with_settings(
 
 
 def _parameter(setting: Setting) -> inspect.Parameter:
-    """The default is left to `config.settings`, so that flag, variable and default have one order everywhere."""
+    """The default is left to `config.read_settings`, so that flag, variable and default have one order everywhere."""
     choices = f" One of: {', '.join(setting.choices)}." if setting.choices else ""
     default = f" Default: {setting.default}." if setting.default else ""
     option = typer.Option(

@@ -40,7 +40,7 @@ def build_serve(composition: Composition) -> Callable[..., None]:
         """Run the region until SIGINT or SIGTERM. Guests run on; whatever was under way is resumed at the next
         start."""
         with told():
-            composition.serve(config.settings(given, file=read_config_file(given)))
+            composition.serve(config.read_settings(given, file=read_config_file(given)))
 
     return with_settings(serve)
 
@@ -55,7 +55,7 @@ def build_api(composition: Composition) -> Callable[..., None]:
         with told():
             file = read_config_file(given)
             file = replace(file, values={"metrics_listen": "", **file.values})  # the default is the server's
-            composition.api(config.settings(given, file=file))
+            composition.api(config.read_settings(given, file=file))
 
     return with_settings(api, API_SETTINGS)
 

@@ -1,0 +1,22 @@
+"""The settings: their table, their values, and where the values come from."""
+
+from souche.config.settings import Settings
+from souche.config.sources import NO_FILE, ConfigFile, Source, read_settings, source_of
+from souche.config.table import FILES, SETTINGS, Setting
+from souche.config.values import BadSetting, check_url, host_and_port, letters_of
+
+__all__ = [
+    "FILES",
+    "NO_FILE",
+    "SETTINGS",
+    "BadSetting",
+    "ConfigFile",
+    "Setting",
+    "Settings",
+    "Source",
+    "check_url",
+    "host_and_port",
+    "letters_of",
+    "read_settings",
+    "source_of",
+]
