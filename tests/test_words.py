@@ -21,7 +21,7 @@ from souche.cli.words import WORDS as COMMAND_LINE
 from souche.errors import SoucheError, StorageFailed
 from souche.main import command_line
 from souche.objects.fetch import DownloadFailed
-from souche.refusals import BadImageName, BadManifest, BadValue, IncompatibleParameters
+from souche.value_refusals import BadImageName, BadManifest, BadValue, IncompatibleParameters
 from souche.words import MARKS, PLAIN, Phrase, Term
 from souche.workflows.engine import reason_of
 from tests.test_errors import kinds

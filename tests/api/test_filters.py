@@ -27,8 +27,8 @@ from souche.db import (
 )
 from souche.db.query import Fields
 from souche.model.query import Condition, Value
-from souche.refusals import BadValue
 from souche.states import VmState
+from souche.value_refusals import BadValue
 
 FIELDS: Mapping[str, Fields] = {
     "ReadAccessKeys": access_keys.FIELDS,

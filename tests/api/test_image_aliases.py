@@ -21,11 +21,7 @@ from souche.model.permissions import Permissions
 from souche.quota_refusals import TooManyImageAliases
 from souche.refusals import (
     AliasFollowsFamily,
-    BadAliasName,
-    BadImageName,
     ImageAliasTaken,
-    IncompatibleParameters,
-    MissingParameter,
     NoFormerImage,
     NoSuchImage,
     NoSuchImageAlias,
@@ -33,6 +29,7 @@ from souche.refusals import (
     WrongImageState,
 )
 from souche.states import ImageState
+from souche.value_refusals import BadAliasName, BadImageName, IncompatibleParameters, MissingParameter
 from tests.support.client import Client
 from tests.support.region import ManualClock, call
 from tests.support.resources import make_image

@@ -19,15 +19,9 @@ from souche.errors import UserError
 from souche.model.accounts import Principal
 from souche.model.images import Consistency, Image, ImageMapping, VmAttributes
 from souche.model.permissions import Permissions
-from souche.refusals import (
-    BadValue,
-    IncompatibleParameters,
-    MissingParameter,
-    NoSuchImage,
-    NotOwner,
-    PublishedVersion,
-)
+from souche.refusals import NoSuchImage, NotOwner, PublishedVersion
 from souche.signing import SigningKey
+from souche.value_refusals import BadValue, IncompatibleParameters, MissingParameter
 from tests.support.client import Client
 from tests.support.exported import LINEAGE, put_manifest, put_with_companion
 from tests.support.region import make_account

@@ -8,7 +8,7 @@ from souche.api.keypairs import create_keypair, delete_keypair, read_keypairs
 from souche.api.tags import create_tags
 from souche.app.region import Region
 from souche.model.accounts import Principal
-from souche.refusals import BadKey, MissingParameter
+from souche.value_refusals import BadKey, MissingParameter
 from tests.support.client import Client, absent, conflict, missing, value
 from tests.support.region import ManualClock, call, make_account
 from tests.support.resources import make_keypair

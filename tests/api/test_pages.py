@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from souche.api import pages
 from souche.api.request_errors import BadPageToken
 from souche.model.query import Position, Query
-from souche.refusals import BadValue
+from souche.value_refusals import BadValue
 
 POSITION = Position(datetime(2026, 11, 24, 10, 0, 0, 123000, tzinfo=UTC), "ami-12345678")
 

@@ -7,7 +7,8 @@ from souche.app.access_keys import Changes
 from souche.app.region import Region
 from souche.model.accounts import AccessKey, Principal
 from souche.model.query import Condition, Query
-from souche.refusals import BadValue, NoSuchAccessKey
+from souche.refusals import NoSuchAccessKey
+from souche.value_refusals import BadValue
 from tests.support.region import START, ManualClock
 
 

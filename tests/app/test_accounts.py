@@ -3,7 +3,8 @@ import pytest
 from souche.app import access_keys, accounts, official_images
 from souche.app.region import Region
 from souche.model.accounts import Principal
-from souche.refusals import AccountAliasTaken, AccountNameTaken, BadValue, ProvidersName
+from souche.refusals import AccountAliasTaken, AccountNameTaken, ProvidersName
+from souche.value_refusals import BadValue
 
 
 def test_an_account_comes_with_a_key_that_opens(region: Region) -> None:

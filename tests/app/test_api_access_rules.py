@@ -7,7 +7,8 @@ from souche.app.api_access_rules import MOST_RANGES, Changes
 from souche.app.region import Region
 from souche.model.accounts import Principal
 from souche.model.api_access_rules import EVERYWHERE
-from souche.refusals import BadIpRange, BadValue, LastApiAccessRule, MissingParameter, NoSuchApiAccessRule
+from souche.refusals import LastApiAccessRule, NoSuchApiAccessRule
+from souche.value_refusals import BadIpRange, BadValue, MissingParameter
 from tests.support.resources import make_api_access_rule
 
 

@@ -11,7 +11,7 @@ from souche.app.region import Region
 from souche.errors import UserError
 from souche.model.accounts import Principal
 from souche.model.images import Image, ImageMapping
-from souche.refusals import (
+from souche.value_refusals import (
     BadDeviceName,
     BadIops,
     BadVolumeSize,

@@ -17,17 +17,16 @@ from souche.model.export_tasks import ExportTask
 from souche.model.permissions import Permissions
 from souche.quota_refusals import TooManyImageExports, TooManySnapshotExports
 from souche.refusals import (
-    BadValue,
     NoObjectStore,
     NoSuchImage,
     NotSubscribed,
     SharedImageExport,
-    ValueTooLong,
     WrongImageState,
     WrongSnapshotState,
     WrongTaskState,
 )
 from souche.states import ExportState, ImageState, SnapshotState
+from souche.value_refusals import BadValue, ValueTooLong
 from tests.support.region import ManualClock
 from tests.support.resources import (
     make_export_task,

@@ -14,10 +14,11 @@ from souche.model.accounts import Principal
 from souche.model.images import ImageMapping, VmAttributes
 from souche.model.permissions import Permissions
 from souche.quota_refusals import TooManyImages
-from souche.refusals import BadImageName, CannotClean, ImageNameTaken, NoSuchImage, WrongImageState
+from souche.refusals import CannotClean, ImageNameTaken, NoSuchImage, WrongImageState
 from souche.room import Room, Usage
 from souche.states import ImageState
 from souche.trust.codes import finding
+from souche.value_refusals import BadImageName
 from tests.support.resources import make_image, make_reported_image, make_snapshot, read_snapshot
 
 CLEAN = ImageSettings("clean")

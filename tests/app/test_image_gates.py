@@ -10,8 +10,9 @@ from souche.app.marketplace import Publication
 from souche.app.permissions import PermissionsChange
 from souche.app.region import Region, ShareGate
 from souche.model.accounts import Principal
-from souche.refusals import BadValue, FindingsRefuse, ReportMissing
+from souche.refusals import FindingsRefuse, ReportMissing
 from souche.trust.codes import finding
+from souche.value_refusals import BadValue
 from tests.support.resources import make_image, make_product_type, make_reported_image
 
 KEY = finding("authorized-key", "/root/.ssh/authorized_keys", "A key.")

@@ -18,8 +18,9 @@ from souche.model.image_lives import LivingImage
 from souche.model.images import Image
 from souche.model.permissions import Permissions
 from souche.model.query import Query
-from souche.refusals import BadValue, NoSuchImage, NotOfficial, WrongImageState, WrongLife
+from souche.refusals import NoSuchImage, NotOfficial, WrongImageState, WrongLife
 from souche.states import ImageState
+from souche.value_refusals import BadValue
 from souche.workflows import withdrawals
 from tests.support.region import START, ManualClock
 from tests.support.resources import make_image, read_image

@@ -16,8 +16,9 @@ from souche.model.accounts import Principal
 from souche.model.images import BootMode, Image, ImageMapping, VmAttributes
 from souche.model.permissions import Permissions
 from souche.model.query import Query
-from souche.refusals import BadProductCodes, WrongVolumeState
+from souche.refusals import WrongVolumeState
 from souche.states import ImageState, LinkState, SnapshotState, VmState
+from souche.value_refusals import BadProductCodes
 from tests.support.region import RecordedWorkflows
 from tests.support.resources import (
     attach,

@@ -7,14 +7,8 @@ from souche.app.region import Region
 from souche.model.accounts import Principal
 from souche.model.keypairs import Keypair
 from souche.model.query import Condition, Query
-from souche.refusals import (
-    BadKey,
-    BadKeypairName,
-    KeypairNameTaken,
-    MalformedId,
-    NoSuchKeypair,
-    WrongIdPrefix,
-)
+from souche.refusals import KeypairNameTaken, NoSuchKeypair
+from souche.value_refusals import BadKey, BadKeypairName, MalformedId, WrongIdPrefix
 
 ED25519 = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEmi0rZDIhDlSz+l1Zd3vCqAG/YyeZVX3tHCqKwRNdIR someone@else"
 

@@ -17,9 +17,10 @@ from souche.model.accounts import Principal
 from souche.model.images import Image
 from souche.model.permissions import Permissions
 from souche.model.query import Condition, Query
-from souche.refusals import BadProductCodes, BadValue, NoSuchAccount, ValueTooLong
+from souche.refusals import NoSuchAccount
 from souche.states import ImageState
 from souche.transfer.gate import AdmittedDisk
+from souche.value_refusals import BadProductCodes, BadValue, ValueTooLong
 from tests.support.region import ManualClock, make_account
 from tests.support.resources import make_image, make_product_type, read_image
 

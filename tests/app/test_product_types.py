@@ -12,7 +12,8 @@ from souche.app.region import Region
 from souche.db import marketplace
 from souche.model.accounts import Principal
 from souche.model.permissions import Permissions
-from souche.refusals import BadProductCodes, NoSuchProductType, ProductTypeInUse, ValueTooLong
+from souche.refusals import NoSuchProductType, ProductTypeInUse
+from souche.value_refusals import BadProductCodes, ValueTooLong
 from tests.support.resources import make_image, make_product_type, make_vm, read_image, read_vm
 
 

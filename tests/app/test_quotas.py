@@ -42,8 +42,9 @@ from souche.quota_refusals import (
     TooMuchSnapshotSize,
     TooMuchVolumeSize,
 )
-from souche.refusals import BadValue, NoSuchQuota
+from souche.refusals import NoSuchQuota
 from souche.states import VmState, VolumeUpdateState
+from souche.value_refusals import BadValue
 from tests.support.exported import MIB, SYSTEM, put_disk, put_manifest
 from tests.support.resources import make_image, make_keypair, make_snapshot, make_vm, make_volume
 

@@ -5,16 +5,8 @@ from souche.app.region import Region
 from souche.db import tags as rows
 from souche.model.accounts import Principal
 from souche.model.query import Condition, Query
-from souche.refusals import (
-    BadTagKey,
-    BadTagValue,
-    MalformedId,
-    MissingParameter,
-    NoSuchImage,
-    NoSuchKeypair,
-    NoSuchResource,
-    NoSuchTask,
-)
+from souche.refusals import NoSuchImage, NoSuchKeypair, NoSuchResource, NoSuchTask
+from souche.value_refusals import BadTagKey, BadTagValue, MalformedId, MissingParameter
 
 ED25519 = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEmi0rZDIhDlSz+l1Zd3vCqAG/YyeZVX3tHCqKwRNdIR"
 

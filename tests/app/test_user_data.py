@@ -8,8 +8,8 @@ import pytest
 from souche.app import metadata, user_data
 from souche.app.region import Region
 from souche.model.accounts import Principal
-from souche.refusals import BadUserData
 from souche.states import VmState
+from souche.value_refusals import BadUserData
 from tests.support.client import Client, value
 from tests.support.resources import make_image, make_vm
 

@@ -10,15 +10,9 @@ from souche.app.region import Region
 from souche.db import volumes
 from souche.model.accounts import Principal
 from souche.operations.vms import StopVm
-from souche.refusals import (
-    DeletionProtected,
-    MissingParameter,
-    NeverStarted,
-    NoSuchVm,
-    WrongVmState,
-    WrongVolumeState,
-)
+from souche.refusals import DeletionProtected, NeverStarted, NoSuchVm, WrongVmState, WrongVolumeState
 from souche.states import LinkState, VmState
+from souche.value_refusals import MissingParameter
 from tests.support.resources import make_vm, read_vm, requested
 from tests.support.statements import statements, transactions
 

@@ -17,7 +17,7 @@ from souche.http.s3.desk import Desk
 from souche.http.s3.door import Door, opened
 from souche.objects.addresses import AllowList
 from souche.objects.fetch import Fetcher, Limits
-from souche.refusals import UrlUnreachable
+from souche.value_refusals import UrlUnreachable
 from tests.door.served import Served, configuration
 from tests.support.certificates import certificate
 

@@ -18,8 +18,8 @@ from souche.formats.companion import (
     write_companion,
 )
 from souche.model.images import Consistency, ImageMapping, Lineage, VmAttributes
-from souche.refusals import BadManifest, UnknownManifestVersion
 from souche.signing import SigningKey
+from souche.value_refusals import BadManifest, UnknownManifestVersion
 
 DISK = CompanionDisk("snap-1.qcow2.gz", 1 << 30, "a" * 64, 1234, "b" * 64)
 LINEAGE = Lineage("souche-1", "ami-00000001", "2026-11-24T08:00:00.000Z", source_vm_id="i-00000001")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from souche.formats.json_fields import NotJson
 from souche.formats.manifest import MOST_BYTES, Manifest, ManifestDisk, read_manifest, write_manifest
-from souche.refusals import BadManifest, UnknownManifestVersion
+from souche.value_refusals import BadManifest, UnknownManifestVersion
 
 DISK = ManifestDisk("/dev/sda1", "https://oos.example/b/snap-1.qcow2.gz?X=1", 10 << 30, "snap-1.qcow2.gz")
 IMAGE = Manifest("web-1", "the web server", ("0001", "0002"), (DISK,))

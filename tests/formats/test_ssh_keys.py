@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from souche.formats import ssh_keys
-from souche.refusals import BadKey
+from souche.value_refusals import BadKey
 
 KINDS = {
     "rsa-2048": ("ssh-rsa", ["-t", "rsa", "-b", "2048"]),

@@ -23,7 +23,7 @@ from souche.objects.fetch import (
     UrlAccessRefused,
     UrlNotFound,
 )
-from souche.refusals import BadUrl, UrlUnreachable
+from souche.value_refusals import BadUrl, UrlUnreachable
 
 LIMITS = Limits(most_bytes=1000, seconds=5, idle_seconds=2)
 BODY = b"manifest"

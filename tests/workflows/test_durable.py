@@ -27,7 +27,7 @@ from souche.errors import (
 from souche.model.operations import Operation, RawParams
 from souche.model.workers import Worker
 from souche.operations.vms import CreateVm
-from souche.refusals import UrlUnreachable
+from souche.value_refusals import UrlUnreachable
 from souche.words import Term
 from souche.workflows import durable, engine
 from souche.workflows.attempts import ATTEMPTS_WHEN_UNAVAILABLE, LONGEST_PAUSE_SECONDS, attempt

@@ -14,15 +14,9 @@ from souche.app.export_tasks import ApiKey, Target
 from souche.formats.manifest import digest
 from souche.model.export_tasks import ExportTask
 from souche.objects.base import ObjectStore
-from souche.refusals import (
-    BadValue,
-    MissingParameter,
-    NoSuchTask,
-    RefreshFailed,
-    WrongIdPrefix,
-    WrongTaskState,
-)
+from souche.refusals import NoSuchTask, RefreshFailed, WrongTaskState
 from souche.states import ExportState, ImageState
+from souche.value_refusals import BadValue, MissingParameter, WrongIdPrefix
 from tests.support.bucket import bucket as web_server
 from tests.support.folder_oos import FolderStore
 from tests.support.region import START, ManualClock, make_account

@@ -15,9 +15,9 @@ from souche.formats.manifest import digest, read_manifest
 from souche.model.accounts import Principal
 from souche.model.export_tasks import ExportTask
 from souche.model.images import Consistency, Image, SignedBy
-from souche.refusals import ManifestDiffers, UntrustedExport
 from souche.signing import SigningKey
 from souche.states import ImageState
+from souche.value_refusals import ManifestDiffers, UntrustedExport
 from tests.support.bucket import bucket as web_server
 from tests.support.region import make_account
 from tests.support.resources import read_image

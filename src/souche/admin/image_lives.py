@@ -5,7 +5,7 @@ from souche.api import dates
 from souche.app import image_builds, image_lives, image_sizes
 from souche.app.image_lives import Departure
 from souche.model.image_lives import LivingImage
-from souche.refusals import BadValue
+from souche.value_refusals import BadValue
 from souche.words import Term
 
 

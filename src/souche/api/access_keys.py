@@ -10,7 +10,7 @@ from souche.api.request_errors import ParameterNotSupported
 from souche.app import access_keys
 from souche.model.accounts import AccessKey
 from souche.model.query import Condition, Query
-from souche.refusals import BadValue
+from souche.value_refusals import BadValue
 
 STATES: Final = {"ACTIVE": True, "INACTIVE": False}
 

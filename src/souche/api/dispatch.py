@@ -14,7 +14,7 @@ from souche.app.region import Region
 from souche.app.settling import when_settled
 from souche.errors import Raced
 from souche.model.accounts import Principal
-from souche.refusals import BadValue
+from souche.value_refusals import BadValue
 
 # Packer sends `"SubnetId": ""` (reference clients.md, section 1), and Terraform `"FileLocation": ""` with every
 # snapshot that it makes. An empty token would make all requests with one the same.

@@ -10,7 +10,7 @@ from typing import Final
 from souche.api import dates, pages
 from souche.api.dispatch import Call, Handler
 from souche.model.accounts import Principal
-from souche.refusals import BadValue
+from souche.value_refusals import BadValue
 
 RESULTS_PER_PAGE: Final = 100  # the specification's default for the reads of users, groups and policies
 

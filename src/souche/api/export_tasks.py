@@ -12,8 +12,8 @@ from souche.app.export_tasks import ApiKey, Target
 from souche.model.export_tasks import ExportTask
 from souche.model.query import Position
 from souche.model.tags import Tag
-from souche.refusals import MissingParameter
 from souche.states import ExportState
+from souche.value_refusals import MissingParameter
 
 Request: TypeAlias = Mapping[str, Any]
 

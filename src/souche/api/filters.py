@@ -10,7 +10,7 @@ from typing import Any, Final
 from souche.api import dates
 from souche.api.filter_tables import FILTERS, AnyFilter, Bound, Constant, Filter
 from souche.model.query import Condition, Value
-from souche.refusals import BadValue
+from souche.value_refusals import BadValue
 
 # Limits of ours, far above what clients batch: they keep one request's statement within what SQLite takes.
 MAX_VALUES: Final = 10_000

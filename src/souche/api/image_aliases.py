@@ -7,7 +7,7 @@ from souche.api import dates, filters, pages, schemas
 from souche.api.dispatch import Call
 from souche.app import image_aliases
 from souche.model.image_aliases import AliasChange, ImageAlias
-from souche.refusals import IncompatibleParameters, MissingParameter
+from souche.value_refusals import IncompatibleParameters, MissingParameter
 
 _NAMED: Final = {"AliasName": schemas.TEXT}
 CREATE_SCHEMA: Final = schemas.of_request({**_NAMED, "ImageId": schemas.TEXT}, "AliasName", "ImageId")

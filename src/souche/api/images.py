@@ -12,7 +12,7 @@ from souche.app.image_copies import Copy
 from souche.app.images import Change, FromSnapshots, FromVm, ImageSettings
 from souche.model.images import Image
 from souche.model.tags import Tag
-from souche.refusals import IncompatibleParameters, MissingParameter
+from souche.value_refusals import IncompatibleParameters, MissingParameter
 
 Request: TypeAlias = Mapping[str, Any]
 

@@ -12,7 +12,7 @@ from souche.app import keypairs
 from souche.model.keypairs import Keypair
 from souche.model.query import Position
 from souche.model.tags import Tag
-from souche.refusals import BadKey, MissingParameter
+from souche.value_refusals import BadKey, MissingParameter
 
 DEFAULT_RESULTS: Final = 100  # specification, ReadKeypairsRequest: "By default, `100`"
 

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from souche.api import dates
 from souche.api.request_errors import BadPageToken
 from souche.model.query import Condition, Position, Query
-from souche.refusals import BadValue
+from souche.value_refusals import BadValue
 
 MOST_RESULTS: Final = 1000
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from souche.app.permissions import PermissionsChange
 from souche.model.permissions import Permissions
-from souche.refusals import IncompatibleParameters, MissingParameter
+from souche.value_refusals import IncompatibleParameters, MissingParameter
 
 
 def view(permissions: Permissions) -> dict[str, object]:

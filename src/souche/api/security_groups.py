@@ -13,7 +13,7 @@ from souche.app.security_groups import GroupsPage, Member, RuleRequest
 from souche.model.query import Position
 from souche.model.security_groups import GroupName, SecurityGroup
 from souche.model.tags import Tag
-from souche.refusals import BadValue, IncompatibleParameters, MissingParameter
+from souche.value_refusals import BadValue, IncompatibleParameters, MissingParameter
 
 Request: TypeAlias = Mapping[str, Any]
 Members: TypeAlias = Mapping[str, GroupName]

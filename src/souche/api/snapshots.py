@@ -12,7 +12,7 @@ from souche.app.snapshot_imports import FromUrl
 from souche.app.snapshots import Copy, FromVolume
 from souche.model.snapshots import Snapshot
 from souche.model.tags import Tag
-from souche.refusals import IncompatibleParameters, MissingParameter
+from souche.value_refusals import IncompatibleParameters, MissingParameter
 
 Request: TypeAlias = Mapping[str, Any]
 

@@ -12,7 +12,7 @@ import msgspec
 from souche.api import dates
 from souche.api.request_errors import MalformedBody, UnknownParameter, WrongJsonType
 from souche.errors import UserError
-from souche.refusals import BadValue, MissingParameter
+from souche.value_refusals import BadValue, MissingParameter
 
 Check = Callable[[object], None]
 

@@ -20,8 +20,8 @@ from souche.model.security_groups import GroupName
 from souche.model.tags import Tag
 from souche.model.vms import SHUTDOWN_BEHAVIORS, Vm, VmStanding
 from souche.model.volumes import Volume
-from souche.refusals import BadUserData, BadValue
 from souche.states import VmState
+from souche.value_refusals import BadUserData, BadValue
 from souche.workflows.guests import hostname
 
 Request: TypeAlias = Mapping[str, Any]

@@ -11,7 +11,8 @@ from souche.db import access_keys
 from souche.db.transactions import Transaction
 from souche.model.accounts import AccessKey, Principal
 from souche.model.query import Query
-from souche.refusals import BadValue, NoSuchAccessKey
+from souche.refusals import NoSuchAccessKey
+from souche.value_refusals import BadValue
 from souche.vault import Vault
 from souche.words import Term
 

@@ -12,14 +12,8 @@ from souche.db import api_access_rules as rule_rows
 from souche.db.transactions import Transaction
 from souche.formats.look_alikes import is_latin, look
 from souche.model.accounts import PROVIDER_ALIAS, PROVIDER_NAME, AccessKey, Account, Principal
-from souche.refusals import (
-    AccessKeyTaken,
-    AccountAliasTaken,
-    AccountNameTaken,
-    BadValue,
-    NoSuchAccount,
-    ProvidersName,
-)
+from souche.refusals import AccessKeyTaken, AccountAliasTaken, AccountNameTaken, NoSuchAccount, ProvidersName
+from souche.value_refusals import BadValue
 from souche.words import Term
 
 NAME_LENGTH = range(1, 255 + 1)

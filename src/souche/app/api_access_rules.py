@@ -14,7 +14,8 @@ from souche.db import api_access_rules
 from souche.db.transactions import Transaction
 from souche.model.accounts import Account, Principal
 from souche.model.api_access_rules import EVERYWHERE, ApiAccessRule, Network, lets_in
-from souche.refusals import BadIpRange, BadValue, LastApiAccessRule, MissingParameter, NoSuchApiAccessRule
+from souche.refusals import LastApiAccessRule, NoSuchApiAccessRule
+from souche.value_refusals import BadIpRange, BadValue, MissingParameter
 from souche.words import Term
 
 LONGEST_DESCRIPTION: Final = 255

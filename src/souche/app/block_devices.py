@@ -11,23 +11,22 @@ from souche.db.transactions import Transaction
 from souche.model.accounts import Principal
 from souche.model.images import ROOT_DEVICE_NAME, Image, ImageMapping
 from souche.model.snapshots import Snapshot
-from souche.refusals import (
+from souche.refusals import DuplicateDevice, WrongSnapshotState
+from souche.states import SnapshotState
+from souche.value_refusals import (
     BadDeviceName,
     BadIops,
     BadValue,
     BadVirtualDeviceName,
     BadVolumeSize,
     BadVolumeType,
-    DuplicateDevice,
     IncompatibleParameters,
     IopsNotTaken,
     IopsRatio,
     MissingParameter,
     RootSnapshotMissing,
     VolumeSmallerThanSnapshot,
-    WrongSnapshotState,
 )
-from souche.states import SnapshotState
 from souche.words import Phrase, Term
 
 DEVICE_NAME = re.compile(r"/dev/(sda1|(sd|xvd)[b-z][a-z]?)")

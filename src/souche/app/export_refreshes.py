@@ -11,8 +11,9 @@ from souche.db import operations
 from souche.model.accounts import Principal
 from souche.model.export_tasks import MOST_DAYS, ExportTask
 from souche.operations.exports import refresh_export
-from souche.refusals import BadValue, MissingParameter, RefreshFailed, WrongIdPrefix, WrongTaskState
+from souche.refusals import RefreshFailed, WrongTaskState
 from souche.states import ExportState
+from souche.value_refusals import BadValue, MissingParameter, WrongIdPrefix
 from souche.words import Term
 
 WAIT_SECONDS = 2.0

@@ -24,17 +24,9 @@ from souche.model.operations import Operation
 from souche.model.query import Query
 from souche.objects.names import flaw_of_prefix, is_bucket_name
 from souche.operations import exports as operations
-from souche.refusals import (
-    BadValue,
-    NoObjectStore,
-    NoSuchImage,
-    NoSuchTask,
-    SharedImageExport,
-    ValueTooLong,
-    WrongIdPrefix,
-    WrongTaskState,
-)
+from souche.refusals import NoObjectStore, NoSuchImage, NoSuchTask, SharedImageExport, WrongTaskState
 from souche.states import ExportState
+from souche.value_refusals import BadValue, ValueTooLong, WrongIdPrefix
 from souche.words import Term
 
 PREFIX_BYTES: Final = 400

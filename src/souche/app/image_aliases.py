@@ -18,13 +18,13 @@ from souche.model.images import Image
 from souche.model.query import Position, Query
 from souche.refusals import (
     AliasFollowsFamily,
-    BadAliasName,
     ImageAliasTaken,
     NoFormerImage,
     NoSuchImageAlias,
     ReservedAliasName,
     WrongImageState,
 )
+from souche.value_refusals import BadAliasName
 
 
 def create(region: Region, who: Principal, alias: str, image_id: str) -> ImageAlias:

@@ -8,7 +8,8 @@ from souche.app.region import Region
 from souche.db import images as records
 from souche.model.accounts import Principal
 from souche.model.images import Image, VmAttributes
-from souche.refusals import BadValue, IncompatibleParameters, MissingParameter, NoSuchImage, NotOwner
+from souche.refusals import NoSuchImage, NotOwner
+from souche.value_refusals import BadValue, IncompatibleParameters, MissingParameter
 from souche.words import Term
 
 

@@ -27,10 +27,10 @@ from souche.model.images import Image, ImageMapping, SignedBy, VmAttributes
 from souche.model.snapshots import Snapshot
 from souche.model.vms import PERFORMANCES, SHUTDOWN_BEHAVIORS
 from souche.operations.images import import_image_from_manifest
-from souche.refusals import BadManifest, MissingParameter, UntrustedExport
 from souche.room import GIB
 from souche.states import ImageState, SnapshotState
 from souche.transfer.import_manifest import ExportedImage, fetch_manifest, path_of, without_query
+from souche.value_refusals import BadManifest, MissingParameter, UntrustedExport
 from souche.words import Phrase, Term
 
 OLD_DEVICE_NAME: Final = re.compile(r"/dev/sda([2-9])")

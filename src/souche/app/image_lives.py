@@ -11,7 +11,8 @@ from souche.db import images as image_records
 from souche.db.transactions import Transaction
 from souche.model.image_lives import GRACE_DAYS, Life, LifeState, LivingImage
 from souche.model.images import Image
-from souche.refusals import BadValue, NoSuchImage, NotOfficial, WrongLife
+from souche.refusals import NoSuchImage, NotOfficial, WrongLife
+from souche.value_refusals import BadValue
 from souche.words import Term
 from souche.workflows import withdrawals
 

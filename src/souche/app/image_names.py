@@ -12,7 +12,7 @@ from souche.db.store import Reader
 from souche.model.accounts import PROVIDER_NAME, Principal
 from souche.model.image_aliases import is_alias, parsed
 from souche.model.query import Condition, PageRow, Query
-from souche.refusals import BadValue
+from souche.value_refusals import BadValue
 from souche.words import Term
 
 NAME: Final = "name"

@@ -30,8 +30,6 @@ from souche.model.vms import Vm
 from souche.model.volumes import Volume
 from souche.operations.images import create_image
 from souche.refusals import (
-    BadImageName,
-    BadValue,
     ImageNameTaken,
     NotOwner,
     PublishedVersion,
@@ -40,6 +38,7 @@ from souche.refusals import (
     WrongVolumeState,
 )
 from souche.states import ImageState, LinkState, SnapshotState, VmState
+from souche.value_refusals import BadImageName, BadValue
 from souche.words import Term
 from souche.workflows import withdrawals
 

@@ -13,7 +13,8 @@ from souche.formats import ssh_keys
 from souche.model.accounts import Principal
 from souche.model.keypairs import Keypair
 from souche.model.query import Query
-from souche.refusals import BadKeypairName, KeypairNameTaken, NoSuchKeypair
+from souche.refusals import KeypairNameTaken, NoSuchKeypair
+from souche.value_refusals import BadKeypairName
 
 # Printable ASCII; spaces at the ends and `+` are kept (reference section 8).
 NAME = re.compile(r"[\x20-\x7e]{1,255}")

@@ -34,8 +34,9 @@ from souche.model.vms import HOST_ACTION_BY_BEHAVIOR, SHUTDOWN_BEHAVIOR, SecureB
 from souche.model.volumes import Volume, VolumeLink
 from souche.operations.vms import create_vm
 from souche.quota_refusals import NoCapacity
-from souche.refusals import BadCount, BadValue, NoSuchSubregion, RootSnapshotMissing
+from souche.refusals import NoSuchSubregion
 from souche.states import LinkState, VmState, VolumeState
+from souche.value_refusals import BadCount, BadValue, RootSnapshotMissing
 from souche.words import Phrase, Term
 from souche.workflows import withdrawals
 

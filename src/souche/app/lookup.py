@@ -15,15 +15,8 @@ from souche.model.security_groups import SecurityGroup
 from souche.model.snapshots import Snapshot
 from souche.model.vms import Vm
 from souche.model.volumes import Volume
-from souche.refusals import (
-    MalformedId,
-    NoSuchImage,
-    NoSuchSecurityGroup,
-    NoSuchSnapshot,
-    NoSuchVm,
-    NoSuchVolume,
-    WrongIdPrefix,
-)
+from souche.refusals import NoSuchImage, NoSuchSecurityGroup, NoSuchSnapshot, NoSuchVm, NoSuchVolume
+from souche.value_refusals import MalformedId, WrongIdPrefix
 
 KERNELS_AND_RAM_DISKS = ("aki-", "ari-")
 

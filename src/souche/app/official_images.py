@@ -27,11 +27,12 @@ from souche.model.images import ROOT_DEVICE_NAME, Architecture, BootMode, Image,
 from souche.model.operations import id_of
 from souche.model.snapshots import Snapshot
 from souche.operations.images import ImportImage, import_image
-from souche.refusals import BadValue, NoSuchAccount
+from souche.refusals import NoSuchAccount
 from souche.room import GIB
 from souche.states import ImageState, SnapshotState
 from souche.transfer.gate import AdmittedDisk
 from souche.trust.codes import CODES
+from souche.value_refusals import BadValue
 from souche.words import Term
 
 MOST_BYTES = SIZE_GIB[-1] * GIB

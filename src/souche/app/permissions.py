@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from souche.db import image_lives
 from souche.db.transactions import Transaction
-from souche.refusals import BadValue, MalformedAccountId, WrongLife
+from souche.refusals import WrongLife
+from souche.value_refusals import BadValue, MalformedAccountId
 from souche.words import Term
 
 # Ours, far above what clients send: one statement takes them all.

@@ -17,7 +17,8 @@ from souche.model.product_types import BUILT_IN, WINDOWS_PRODUCT_CODE
 from souche.model.snapshots import Snapshot
 from souche.model.vms import Vm
 from souche.model.volumes import Volume
-from souche.refusals import BadProductCodes, NotSubscribed, VmSpecsMismatch
+from souche.refusals import NotSubscribed, VmSpecsMismatch
+from souche.value_refusals import BadProductCodes
 
 DEFAULT: Final = (LINUX_PRODUCT_CODE,)
 """of what has none of its own, such as an imported snapshot (reference section 2)"""

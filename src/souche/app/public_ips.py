@@ -22,16 +22,9 @@ from souche.model.query import Query
 from souche.model.vms import Vm
 from souche.operations.firewalls import apply_public_ips
 from souche.quota_refusals import NoCapacity
-from souche.refusals import (
-    BadValue,
-    IncompatibleParameters,
-    MissingParameter,
-    NoSuchPublicIp,
-    NoSuchPublicIpLink,
-    PublicIpInUse,
-    WrongVmState,
-)
+from souche.refusals import NoSuchPublicIp, NoSuchPublicIpLink, PublicIpInUse, WrongVmState
 from souche.states import VmState
+from souche.value_refusals import BadValue, IncompatibleParameters, MissingParameter
 from souche.words import Phrase, Term
 
 AUTO_ATTACH: Final = "osc.fcu.eip.auto-attach"

@@ -29,7 +29,8 @@ from souche.quota_refusals import (
     TooMuchSnapshotSize,
     TooMuchVolumeSize,
 )
-from souche.refusals import BadValue, NoSuchQuota
+from souche.refusals import NoSuchQuota
+from souche.value_refusals import BadValue
 from souche.words import Term
 
 Need: TypeAlias = Counter[Quota]

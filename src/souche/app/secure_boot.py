@@ -2,7 +2,7 @@
 
 from souche.model.images import BootMode
 from souche.model.vms import SecureBootAction
-from souche.refusals import BadValue
+from souche.value_refusals import BadValue
 from souche.words import Phrase, Term
 
 

@@ -24,13 +24,6 @@ from souche.model.query import Query
 from souche.model.security_groups import DEFAULT_NAME, GroupName, Rule, SecurityGroup
 from souche.operations.firewalls import ApplySecurityGroups, apply_security_groups
 from souche.refusals import (
-    BadIpRange,
-    BadPorts,
-    BadProtocol,
-    BadSecurityGroupDescription,
-    BadSecurityGroupName,
-    BadValue,
-    MissingParameter,
     NoSuchRule,
     NoSuchSecurityGroup,
     NoSuchSecurityGroupToChange,
@@ -39,6 +32,15 @@ from souche.refusals import (
     SecurityGroupInUse,
     SecurityGroupNamed,
     SecurityGroupNameTaken,
+)
+from souche.value_refusals import (
+    BadIpRange,
+    BadPorts,
+    BadProtocol,
+    BadSecurityGroupDescription,
+    BadSecurityGroupName,
+    BadValue,
+    MissingParameter,
 )
 from souche.words import Term
 

@@ -13,10 +13,10 @@ from souche.model.accounts import Principal
 from souche.model.disk_imports import DiskImport
 from souche.model.snapshots import Snapshot
 from souche.operations.snapshots import import_snapshot
-from souche.refusals import UntrustedExport
 from souche.room import GIB
 from souche.transfer import import_disk
 from souche.transfer.import_manifest import path_of, without_query
+from souche.value_refusals import UntrustedExport
 from souche.words import Term
 
 ANSWER_SECONDS: Final = 20.0

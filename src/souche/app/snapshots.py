@@ -19,12 +19,7 @@ from souche.model.query import Condition, Query
 from souche.model.snapshots import Snapshot
 from souche.model.tags import Tag
 from souche.operations.snapshots import copy_snapshot, create_snapshot, delete_snapshot
-from souche.refusals import (
-    OtherRegion,
-    SnapshotInUse,
-    WrongSnapshotState,
-    WrongVolumeState,
-)
+from souche.refusals import OtherRegion, SnapshotInUse, WrongSnapshotState, WrongVolumeState
 from souche.states import SnapshotState, VolumeState
 from souche.words import Phrase
 

@@ -14,9 +14,6 @@ from souche.model.accounts import Principal
 from souche.model.query import Query
 from souche.model.tags import Tag
 from souche.refusals import (
-    BadTagKey,
-    BadTagValue,
-    MissingParameter,
     NoSuchImage,
     NoSuchKeypair,
     NoSuchPublicIp,
@@ -27,6 +24,7 @@ from souche.refusals import (
     NoSuchVm,
     NoSuchVolume,
 )
+from souche.value_refusals import BadTagKey, BadTagValue, MissingParameter
 from souche.words import Term
 
 KEY_LENGTH: Final = range(1, 255 + 1)

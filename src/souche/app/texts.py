@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from souche.refusals import ValueTooLong
+from souche.value_refusals import ValueTooLong
 from souche.words import Term
 
 DESCRIPTION_LENGTH: Final = 255

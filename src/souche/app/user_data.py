@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from souche.refusals import BadUserData
+from souche.value_refusals import BadUserData
 
 BEGIN: Final = b"-----BEGIN OUTSCALE SECTION-----"
 END: Final = b"-----END OUTSCALE SECTION-----"

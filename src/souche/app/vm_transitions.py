@@ -14,8 +14,9 @@ from souche.model.operations import Operation
 from souche.model.vms import Vm
 from souche.model.volumes import VolumeLink
 from souche.operations.vms import StopVm, delete_vm, reboot_vm, start_vm, stop_vm
-from souche.refusals import DeletionProtected, MissingParameter, NeverStarted, WrongVmState, WrongVolumeState
+from souche.refusals import DeletionProtected, NeverStarted, WrongVmState, WrongVolumeState
 from souche.states import LinkState, VmState
+from souche.value_refusals import MissingParameter
 from souche.words import Term
 
 

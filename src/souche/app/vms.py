@@ -26,8 +26,9 @@ from souche.model.accounts import Principal
 from souche.model.query import Query
 from souche.model.tags import Tag
 from souche.model.vms import HOST_ACTION_BY_BEHAVIOR, SecureBootAction, Vm, VmStanding
-from souche.refusals import BadValue, MissingParameter, WrongVmState
+from souche.refusals import WrongVmState
 from souche.states import VmState
+from souche.value_refusals import BadValue, MissingParameter
 from souche.words import Term
 
 

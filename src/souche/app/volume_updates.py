@@ -14,8 +14,9 @@ from souche.model.query import Query
 from souche.model.volume_updates import VolumeShape, VolumeUpdate
 from souche.model.volumes import Volume
 from souche.operations.volumes import update_volume
-from souche.refusals import BadVolumeSize, MissingParameter, WrongVolumeState
+from souche.refusals import WrongVolumeState
 from souche.states import LinkState, VolumeState, VolumeUpdateState
+from souche.value_refusals import BadVolumeSize, MissingParameter
 from souche.words import Term
 
 

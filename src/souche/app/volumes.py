@@ -19,9 +19,7 @@ from souche.model.vms import Vm
 from souche.model.volumes import Volume, VolumeLink
 from souche.operations.volumes import create_volume, delete_volume, link_volume, unlink_volume
 from souche.refusals import (
-    BadValue,
     DeviceInUse,
-    MissingParameter,
     NoSuchSubregion,
     UnlinkedAlready,
     VolumeInUse,
@@ -30,6 +28,7 @@ from souche.refusals import (
     ZoneMismatch,
 )
 from souche.states import LinkState, VmState, VolumeState
+from souche.value_refusals import BadValue, MissingParameter
 from souche.words import Term
 
 

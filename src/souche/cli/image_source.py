@@ -21,9 +21,9 @@ from souche.formats.disk_names import said_by
 from souche.formats.disk_refusals import WrongDiskFormat
 from souche.model.disk_imports import SaidOfDisk, SourceFormat
 from souche.objects.fetch import UrlNotFound
-from souche.refusals import BadValue
 from souche.transfer import fetch_file, gate, signed_sums
 from souche.transfer.gate import AdmittedDisk
+from souche.value_refusals import BadValue
 
 SIGNATURE_ENDS: Final = (".gpg", ".sign", ".asc", ".sig")
 XZ: Final = ".xz"

@@ -18,9 +18,9 @@ from souche.formats.canonical_json import canonical
 from souche.formats.json_fields import Fields, read_object, write_object
 from souche.formats.manifest import VOLUME_TYPES
 from souche.model.images import BootMode, Consistency, ImageMapping, Lineage, VmAttributes
-from souche.refusals import BadManifest, BadSignature, UnknownManifestVersion
 from souche.room import GIB
 from souche.signing import BadPublicKey, PublicKey, SigningKey
+from souche.value_refusals import BadManifest, BadSignature, UnknownManifestVersion
 
 VERSION: Final = 1
 METADATA_KEY: Final = "souche-companion"

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar, cast
 
-from souche.refusals import BadManifest
+from souche.value_refusals import BadManifest
 
 Value = TypeVar("Value")
 

@@ -14,7 +14,7 @@ from typing import Any, Final, cast, get_args
 from souche.formats.canonical_json import canonical
 from souche.formats.json_fields import Fields, read_object, write_object
 from souche.model.images import ROOT_DEVICE_NAME, Architecture
-from souche.refusals import BadManifest, UnknownManifestVersion
+from souche.value_refusals import BadManifest, UnknownManifestVersion
 
 VERSION: Final = 1
 MOST_BYTES: Final = 1024 * 1024

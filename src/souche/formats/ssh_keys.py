@@ -13,7 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from souche.refusals import BadKey
+from souche.value_refusals import BadKey
 
 # The specification takes RSA from 2048 bits on; the upper limit is OpenSSH's own.
 RSA_BITS: Final = range(2048, 16384 + 1)

@@ -28,7 +28,7 @@ from souche.objects.addresses import AllowList
 from souche.objects.deadline import Deadline, Pace, TooSlow
 from souche.objects.pinned import Resolver, connect, resolve
 from souche.objects.urls import Target, parse_url, shown
-from souche.refusals import BadUrl, UrlUnreachable
+from souche.value_refusals import BadUrl, UrlUnreachable
 
 KIB: Final = 1024
 CHUNK_BYTES: Final = 1024 * KIB

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from souche.objects.addresses import Address, AllowList
 from souche.objects.deadline import Deadline
 from souche.objects.urls import Target
-from souche.refusals import BadUrl, UrlUnreachable
+from souche.value_refusals import BadUrl, UrlUnreachable
 
 Resolver: TypeAlias = Callable[[str, int], list[Address]]
 """The addresses of a host, for a port. Raises OSError."""

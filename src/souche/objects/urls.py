@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from souche.refusals import BadUrl
+from souche.value_refusals import BadUrl
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 LONGEST: Final = 8192

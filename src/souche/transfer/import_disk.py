@@ -23,12 +23,12 @@ from souche.errors import Invalid, Unavailable
 from souche.formats import gzip_members
 from souche.model.disk_imports import Checksums, DiskImport
 from souche.objects.fetch import DownloadFailed, Fetcher, Limits
-from souche.refusals import UrlUnreachable
 from souche.room import ENDLESS, MIB, Room
 from souche.transfer import disk_hash
 from souche.transfer.ahead import ahead
 from souche.transfer.gate import Admission, AdmittedDisk, check_expansion, most_file_bytes
 from souche.transfer.sparse_file import SparseFile
+from souche.value_refusals import UrlUnreachable
 from souche.words import Term
 
 Progress: TypeAlias = Callable[[int, int | None], None]

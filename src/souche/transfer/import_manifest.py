@@ -10,7 +10,8 @@ from souche.formats.companion import Companion, CompanionDisk
 from souche.formats.manifest import Manifest, ManifestDisk
 from souche.objects.fetch import DownloadTooLarge, Fetcher, Limits, UrlNotFound
 from souche.objects.urls import parse_url, shown
-from souche.refusals import BadManifest, BadUrl, ManifestDiffers, NoSuchManifest
+from souche.refusals import NoSuchManifest
+from souche.value_refusals import BadManifest, BadUrl, ManifestDiffers
 from souche.words import Term
 
 PARAMETER: Final = Term.FILE_LOCATION

@@ -15,11 +15,11 @@ from souche.model.operations import Operation
 from souche.model.snapshots import Snapshot
 from souche.objects.patient import Patience
 from souche.objects.urls import parse_url
-from souche.refusals import BadUrl
 from souche.room import GIB
 from souche.states import SnapshotState
 from souche.transfer.gate import AdmittedDisk
 from souche.transfer.import_disk import DownloadBroken, Progress, import_disk
+from souche.value_refusals import BadUrl
 from souche.workflows.parts import Parts
 
 TOLD_SECONDS: Final = 1.0

@@ -23,7 +23,7 @@ from souche.model.operations import Operation
 from souche.objects.base import ObjectStore
 from souche.objects.patient import PatientStore
 from souche.operations.exports import RefreshExport
-from souche.refusals import ManifestDiffers
+from souche.value_refusals import ManifestDiffers
 from souche.workflows import exports, locks
 from souche.workflows.engine import Lane, Step, Workflow
 from souche.workflows.parts import Parts
