@@ -1,1 +1,1 @@
-"""Use-cases: who may, in which state, within which limits; one transaction each, which may request operations."""
+"""Use-cases: rights, states and limits. One transaction each, which may request operations."""

@@ -24,9 +24,8 @@ KEY_BYTES = 512  # what one takes in memory, about
 
 @dataclass(frozen=True)
 class Changes:
-    """What an update asks for; None leaves a thing as it is, and what is cleared is not set as well.
-
-    A new state without an expiration date sets the key to not expire (specification, UpdateAccessKey).
+    """The fields to change; None leaves a field as it is. A cleared field must not be set as well. Setting the state
+    without an expiration date removes the expiration date (specification, UpdateAccessKey).
     """
 
     active: bool | None = None
@@ -54,7 +53,7 @@ class Credentials:
     secret: str = field(repr=False)
 
     def check(self) -> None:
-        """Refuse what clients would not take (oapi-cli looks at the lengths).
+        """Refuse lengths that clients refuse (oapi-cli checks them).
 
         Raises:
             BadValue.
@@ -68,8 +67,7 @@ class Credentials:
 
 
 def lookup(region: Region, access_key_id: str) -> KnownKey | None:
-    """Find the key that a request says it is signed with. Every request does this: one row by its id, which is kept
-    until something is committed.
+    """Find the key that a request names. Every request does this: one row by its id, cached until the next commit.
 
     Raises:
         VaultKeyWrong: the secret was sealed with another region's key.
@@ -90,7 +88,7 @@ def _find(region: Region, access_key_id: str) -> access_keys.SealedKey | Literal
 
 @lru_cache(maxsize=1024)
 def _unsealed(vault: Vault, sealed_secret: bytes) -> str:
-    """Kept by what is in the row, which every request reads: a key that is revoked is found no more."""
+    """Cached by the row's content, which every request reads: a revoked key is no longer found."""
     return vault.unseal(sealed_secret)
 
 
@@ -102,10 +100,10 @@ def new(
     *,
     credentials: Credentials | None = None,
 ) -> tuple[AccessKey, str]:
-    """An access key that is not kept yet, and its secret. `credentials`: those that it is to have.
+    """An access key that is not stored yet, and its secret. `credentials`: use these instead of new ones.
 
     Raises:
-        BadValue: they have not the form of the service's.
+        BadValue: they do not have the service's form.
     """
     now = region.clock.now()
     if credentials is None:
@@ -119,7 +117,7 @@ def new(
 def create(
     region: Region, who: Principal, expiration_date: datetime | None = None, tag: str | None = None
 ) -> tuple[AccessKey, str]:
-    """Give the caller's account another access key; the secret is told here and never again.
+    """Give the caller's account another access key. Only this answer shows the secret.
 
     Raises:
         BadValue: the expiration date is past, or the tag too long.
@@ -169,7 +167,7 @@ def _changed(key: AccessKey, changes: Changes) -> AccessKey:
 
 
 def delete(region: Region, who: Principal, access_key_id: str) -> None:
-    """Delete a key of the caller's account; it opens nothing any more.
+    """Delete a key of the caller's account. Requests signed with it are refused from then on.
 
     Raises:
         NoSuchAccessKey: the account has none of this id.

@@ -1,4 +1,4 @@
-"""Accounts: who works in the region."""
+"""Accounts of the region."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,19 +22,17 @@ NAME_LENGTH = range(1, 255 + 1)
 def create(
     region: Region, name: str, alias: str | None = None, credentials: Credentials | None = None
 ) -> tuple[Account, AccessKey, str]:
-    """Make an account with its first access key, whose secret is told here and never again. `credentials`: those that
-    it is to have; None: new ones.
-
-    `alias` is what others see beside the images that the account publishes, and find them by; only the operator
-    gives one.
+    """Make an account with its first access key. Only this answer shows the secret. `credentials`: the key to use;
+    None: a new one. Others see `alias` beside the images that the account publishes, and can find images by it. Only
+    the operator sets it.
 
     Raises:
         AccessKeyTaken: there is a key of this id.
         AccountNameTaken: another account has the name.
         AccountAliasTaken: another account has the alias, or one that looks like it.
-        ProvidersName: the name or the alias looks like the provider's, which official images are found by.
-        BadValue: the name or the alias is empty or longer than 255 characters, or the alias has letters that are
-            not Latin.
+        ProvidersName: the name or the alias looks like the provider's, by which official images are found.
+        BadValue: the name or the alias is empty or longer than 255 characters, or the alias has letters that are not
+            Latin.
     """
     _check(name, alias)
     account = Account(region.ids.account_id(), name, alias, region.clock.now())
@@ -53,8 +51,8 @@ def create(
 def create_if_missing(
     region: Region, name: str, alias: str | None = None, credentials: Credentials | None = None
 ) -> tuple[Account, Credentials | None]:
-    """The account of this name, made if it is missing, and the credentials that it was given. One that is there gets
-    the access key of `credentials`, if it has none of this id; its alias stays.
+    """The account of this name, and its new credentials. It is made if it is missing. An existing account gets the
+    access key of `credentials` unless it has it already; its alias stays.
 
     Raises:
         As `create`. AccessKeyTaken: a key of this id has another secret, or is another account's.
@@ -84,7 +82,7 @@ def _check_free(connection: Transaction, key: AccessKey) -> None:
 
 
 def rename(region: Region, account: Account, name: str) -> Account:
-    """Give an account another name; its id, its alias and what it has stay.
+    """Rename an account. Its id, its alias and its resources stay.
 
     Raises:
         AccountNameTaken. ProvidersName: the account is the provider's, or the name looks like its. BadValue.
@@ -100,7 +98,7 @@ def rename(region: Region, account: Account, name: str) -> Account:
 
 
 def set_disabled(region: Region, account: Account, *, disabled: bool) -> Account:
-    """Have no key of an account open anything, or let them again. What it has stays, and its VMs run on."""
+    """Disable all keys of an account, or enable them again. Its resources stay, and its VMs keep running."""
     with region.begin() as work:
         return _changed(work.connection, account, disabled=disabled)
 

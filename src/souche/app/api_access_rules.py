@@ -1,7 +1,7 @@
-"""API access rules: from which addresses an account's keys may be used.
+"""API access rules: the addresses from which an account's keys may be used.
 
-An account begins with one rule that lets every address in. The last rule cannot be deleted (OUTSCALE's description of
-DeleteApiAccessRule). A caller may shut itself out; the operator lets it in again (`souche account api-access --reset`).
+A new account has one rule that admits every address. The last rule cannot be deleted (OUTSCALE's description of
+DeleteApiAccessRule). A caller may lock itself out; the operator can undo that (`souche account api-access --reset`).
 """
 
 from dataclasses import dataclass, replace
@@ -26,22 +26,22 @@ RULES_BYTES: Final = 256 * MOST_RANGES  # what an account's rules take in memory
 
 @dataclass(frozen=True)
 class Changes:
-    """What an update asks for; None leaves a thing as it is."""
+    """The fields to change; None leaves a field as it is."""
 
     ip_ranges: tuple[str, ...] | None = None
     description: str | None = None
 
 
 def first(region: Region, account: Account) -> ApiAccessRule:
-    """The rule that a new account begins with."""
+    """The rule of a new account."""
     return ApiAccessRule(
         region.ids.new(ids.API_ACCESS_RULE), account.account_id, EVERYWHERE, "", account.creation_date
     )
 
 
 def may_call(region: Region, account_id: str, address: str) -> bool:
-    """Whether requests of an account are taken from an address. Every request asks this: the rules are kept until
-    something is committed. An account without rules, of a database that was changed by hand, is open."""
+    """Whether an account may call from an address. Every request asks this, so the rules are cached until the next
+    commit. An account without rules, in a database that was changed by hand, admits every address."""
     networks = region.store.cache.get_or_read(
         ("API access rules", account_id), RULES_BYTES, lambda: _networks(region, account_id)
     )
@@ -55,7 +55,7 @@ def _networks(region: Region, account_id: str) -> tuple[Network, ...]:
 
 
 def create(region: Region, who: Principal, ip_ranges: tuple[str, ...], description: str) -> ApiAccessRule:
-    """Let the caller's requests in from more addresses.
+    """Admit the caller's requests from more addresses.
 
     Raises:
         MissingParameter: there is no range. BadIpRange, BadValue.
@@ -84,7 +84,7 @@ def of_account(region: Region, account_id: str) -> list[ApiAccessRule]:
 
 
 def update(region: Region, who: Principal, rule_id: str, changes: Changes) -> ApiAccessRule:
-    """Replace what a rule of the caller's account says.
+    """Replace a rule of the caller's account.
 
     Raises:
         NoSuchApiAccessRule. BadIpRange, BadValue.
@@ -115,7 +115,7 @@ def delete(region: Region, who: Principal, rule_id: str) -> None:
 
 
 def reset(region: Region, account: Account) -> ApiAccessRule:
-    """Replace an account's rules by the one that lets every address in, for the operator."""
+    """Replace an account's rules by the one that admits every address. For the operator."""
     rule = replace(first(region, account), creation_date=region.clock.now())
     with region.begin() as work:
         for each in api_access_rules.of_account(work.connection, account.account_id):

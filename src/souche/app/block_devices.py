@@ -1,5 +1,5 @@
-"""Block device mappings: the rules for device names, sizes, types and Iops, and how the mappings of a launch
-merge with those of its image (reference section 5)."""
+"""Block device mappings: the rules for device names, sizes, types and Iops, and the merge of a launch's mappings with
+those of its image (reference section 5)."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -42,7 +42,7 @@ ROOT_IS_A_VOLUME = "the root device is a volume, not an ephemeral disk"
 
 @dataclass(frozen=True)
 class BsuRequest:
-    """The volume that a mapping asks for; None where the caller says nothing."""
+    """The volume of a mapping; None for omitted fields."""
 
     snapshot_id: str | None = None
     volume_size_gib: int | None = None
@@ -53,7 +53,7 @@ class BsuRequest:
 
 @dataclass(frozen=True)
 class MappingRequest:
-    """A mapping as a caller gives it, for an image or for a launch."""
+    """A mapping in a request, for an image or for a launch."""
 
     device_name: str | None
     bsu: BsuRequest | None = None
@@ -75,7 +75,7 @@ def check_device_name(name: str | None) -> str:
 
 
 def place(device_name: str) -> str:
-    """Where a device is: /dev/sdb and /dev/xvdb are two names of one place on a VM."""
+    """The place of a device: /dev/sdb and /dev/xvdb are two names of one place on a VM."""
     return device_name.removeprefix("/dev/").removeprefix("sd").removeprefix("xvd")
 
 
@@ -108,7 +108,7 @@ def _check_io1(size_gib: int, iops: int | None) -> None:
 
 
 def check_size_against(snapshot: Snapshot, size_gib: int) -> None:
-    """Refuse a volume that is smaller than the snapshot it is made from."""
+    """Refuse a volume that is smaller than its snapshot."""
     if size_gib < snapshot.volume_size_gib:
         raise VolumeSmallerThanSnapshot(
             snapshot_id=snapshot.snapshot_id, size_gib=size_gib, snapshot_size_gib=snapshot.volume_size_gib
@@ -116,7 +116,7 @@ def check_size_against(snapshot: Snapshot, size_gib: int) -> None:
 
 
 def check_completed(snapshot: Snapshot) -> None:
-    """Refuse a snapshot whose bytes are not settled."""
+    """Refuse a snapshot that is not `completed`."""
     if snapshot.state != SnapshotState.COMPLETED:
         raise WrongSnapshotState(
             snapshot_id=snapshot.snapshot_id, state=snapshot.state, reason="wait until it is completed"
@@ -182,7 +182,7 @@ def _named_snapshot(connection: Transaction, who: Principal, bsu: BsuRequest) ->
 
 
 def _complete(base: ImageMapping, bsu: BsuRequest, snapshot: Snapshot | None) -> ImageMapping:
-    """The mapping `base` with what `bsu` names put over it, checked as a whole against its snapshot."""
+    """The mapping `base`, overridden by `bsu`, and checked against its snapshot."""
     mapping = ImageMapping(
         device_name=base.device_name,
         snapshot_id=snapshot.snapshot_id if snapshot else None,

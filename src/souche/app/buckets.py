@@ -1,7 +1,7 @@
 """Buckets of accounts in the region's own object store.
 
-The store itself says which buckets there are and whose they are; the region's records follow it. They count for the
-quota, and keep a policy as it was sent.
+The store knows its buckets and their owners; the region's records follow it. Records count for the quota, and keep each
+policy as it was sent.
 """
 
 from souche.app import quotas
@@ -17,11 +17,11 @@ from souche.refusals import BucketIsYours, BucketTaken, NoBucketPolicy, NotBucke
 
 
 def create(region: Region, oos: AccountOos, who: Principal, name: str) -> None:
-    """Make a bucket of a name that nobody has.
+    """Make a bucket with a new name.
 
     Raises:
-        BadBucketName, BucketTaken, BucketIsYours, TooManyBuckets: see their messages. BucketAccessRefused: another
-            account was faster.
+        BadBucketName, BucketTaken, BucketIsYours, TooManyBuckets: see their messages.
+        BucketAccessRefused: another account was faster.
     """
     if not is_name_for_oos(name):
         raise BadBucketName(bucket=name)
@@ -40,20 +40,20 @@ def create(region: Region, oos: AccountOos, who: Principal, name: str) -> None:
 
 
 def note(region: Region, name: str, account_id: str) -> None:
-    """Put a bucket that the operator has made for an account on record."""
+    """Record a bucket that the operator has made for an account."""
     with region.begin() as work:
         buckets.record(work.connection, name, account_id)
 
 
 def forget(region: Region, name: str) -> None:
-    """A bucket has been deleted: forget its record, and its policy with it."""
+    """Forget a deleted bucket and its policy."""
     with region.begin() as work:
         buckets.forget(work.connection, name)
 
 
 def put_policy(region: Region, oos: AccountOos, who: Principal, name: str, document: bytes) -> None:
-    """Set the policy of a bucket of the caller's. Kept before it holds: a crash in between leaves it to the sweep
-    (`reconcile/bucket_records.py`).
+    """Set the policy of a bucket of the caller's. It is recorded before it is in force: after a crash in between the
+    sweep sets it (`reconcile/bucket_records.py`).
 
     Raises:
         NoSuchBucket, NotBucketOwner, MalformedPolicy, PolicyNotObeyed.
@@ -81,7 +81,7 @@ def policy(region: Region, oos: AccountOos, who: Principal, name: str) -> str:
 
 
 def delete_policy(region: Region, oos: AccountOos, who: Principal, name: str) -> None:
-    """Have a bucket of the caller's without a policy.
+    """Remove the policy of a bucket of the caller's.
 
     Raises:
         NoSuchBucket, NotBucketOwner.

@@ -1,5 +1,6 @@
-"""ClientTokens. A token stands for the request that came with it first: the same one gets the same resource again, and
-another is refused. A resource keeps a digest of its request, since it changes itself (a volume grows)."""
+"""ClientTokens. A token identifies the first request that carried it: repeating that request returns the same resource,
+and another request is refused. A resource keeps a digest of its request, since the resource itself changes (a volume
+grows)."""
 
 import hashlib
 import json
@@ -29,7 +30,7 @@ def digest(command: Command) -> str:
 
 
 def check(client_token: str | None, earlier: str | None, now: str) -> None:
-    """Refuse a token that came with another request earlier. `earlier` is None where an older version, which kept no
+    """Refuse a token that came with another request before. `earlier` is None if an early version, which kept no
     digests, made the resource.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How the disks of an image that is registered from snapshots belong together."""
+"""The consistency of an image that is registered from snapshots."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from souche.model.images import Consistency, ImageMapping
 
 
 def of_snapshots(connection: Transaction, mappings: Sequence[ImageMapping]) -> Consistency:
-    """Of one snapshot, the disks are of one instant; of several, only if they were made for one image and its are."""
+    """The disks are of one instant if there is only one snapshot, or if all were made for one image whose disks are."""
     snapshot_ids = {mapping.snapshot_id for mapping in mappings if mapping.snapshot_id}
     if len(snapshot_ids) == 1:
         return Consistency(one_instant=True)

@@ -21,7 +21,7 @@ WAIT_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Refresh:
-    """New URLs that work for so many days. `api_key` is needed where the bucket is another account's."""
+    """New URLs that work for `days`. `api_key` is needed if the bucket is another account's."""
 
     task_id: str
     days: int = MOST_DAYS
@@ -30,7 +30,7 @@ class Refresh:
 
 @dataclass(frozen=True)
 class Refreshed:
-    """The task as it is now; `under_way`: its URLs are not written yet, by the operation of this id."""
+    """The task as it is now. `under_way`: the operation that is still writing its URLs."""
 
     task: ExportTask
     operation_id: str
@@ -58,7 +58,7 @@ def refresh(region: Region, who: Principal, command: Refresh) -> Refreshed:
 
 
 def wait(region: Region, operation_id: str, task_id: str) -> Refreshed:
-    """How far it is after a little while.
+    """Wait a little for the URLs. Returns the present state.
 
     Raises:
         RefreshFailed. NoSuchTask.
@@ -81,7 +81,7 @@ def _check(task: ExportTask) -> None:
 
 
 def _record_key(region: Region, work: Work, who: Principal, task: ExportTask, key: ApiKey | None) -> None:
-    """The key of another account was forgotten when the export had ended."""
+    """Record the key of another account: it was erased when the export ended."""
     if key is None and task.bucket_account_id != who.account_id:
         raise MissingParameter(parameter=Term.API_KEY)
     if key is not None:

@@ -1,7 +1,7 @@
-"""Exports of images and snapshots into buckets: asked for, found, cancelled (reference sections 3 and 4).
+"""Exports of images and snapshots into buckets: requested, found, cancelled (reference sections 3 and 4).
 
-While an export is under way its snapshots cannot be deleted; its image can, as the task has all that the manifest
-needs. A cancelled task is `cancelled` at once, and its snapshots are free as soon as nothing reads them any more.
+The snapshots of a running export cannot be deleted. Its image can, as the task has everything for the manifest. A
+cancelled task is `cancelled` at once, and its snapshots are free as soon as nothing reads them.
 """
 
 import hmac
@@ -35,7 +35,7 @@ PREFIX_BYTES: Final = 400
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A key of another account, for a bucket of that account's."""
+    """A key of another account, for a bucket of that account."""
 
     access_key_id: str
     secret_key: str = field(repr=False)
@@ -43,7 +43,7 @@ class ApiKey:
 
 @dataclass(frozen=True)
 class Target:
-    """Where an export goes. `disk_format` is as the caller wrote it."""
+    """The target of an export. `disk_format` is as the caller wrote it."""
 
     disk_format: str
     bucket: str
@@ -101,7 +101,7 @@ def _exportable(connection: Transaction, who: Principal, image_id: str) -> Image
 
 
 def _image_prefix(prefix: str, image_id: str) -> str:
-    """`<prefix>/<image>/` (reference section 4); without a slash before, or two, where the caller gave none, or one."""
+    """`<prefix>/<image>/` (reference section 4), without a leading slash or double slashes."""
     return f"{prefix.rstrip('/')}/{image_id}/" if prefix else f"{image_id}/"
 
 
@@ -129,7 +129,7 @@ def export_snapshot(region: Region, who: Principal, snapshot_id: str, target: Ta
 
 
 def _ask_room(region: Region, task: ExportTask) -> None:
-    """What goes into the region's own store lies on the region's medium.
+    """Check the space of the region's medium, if the export goes to the region's own store.
 
     Raises:
         OutOfSpace.
@@ -181,8 +181,8 @@ def _new(region: Region, work: Work, who: Principal, target: Target, kind: str) 
 
 
 def bucket_account(region: Region, work: Work, who: Principal, key: ApiKey | None) -> str | None:
-    """The account here whose bucket is meant; None for a key of no account here, with a wrong secret, or that opens
-    nothing (it or its account is disabled), which the export will find out."""
+    """The account of this region that owns the target bucket. None for a key of no account here, with a wrong secret,
+    or disabled: the export itself will fail then."""
     if key is None:
         return who.account_id
     known = access_keys.get(work.connection, key.access_key_id)
@@ -204,11 +204,10 @@ def _request(work: Work, task: ExportTask, operation: Operation) -> None:
 
 
 def cancel(region: Region, who: Principal, task_id: str) -> None:
-    """Cancel an export of the caller's that has not ended; what it has written is removed.
+    """Cancel an unfinished export of the caller's. What it has written is removed.
 
     Raises:
-        NoSuchTask, WrongIdPrefix, MalformedId.
-        WrongTaskState: it has ended.
+        NoSuchTask, WrongIdPrefix, MalformedId. WrongTaskState: it has ended.
     """
     with region.begin() as work:
         task = own(work.connection, who, task_id)

@@ -1,4 +1,4 @@
-"""Failed signatures that every process of the region knows (`http/attempts.py`)."""
+"""Failed signatures, shared by all processes of the region (`http/attempts.py`)."""
 
 from datetime import datetime
 from typing import Final
@@ -12,7 +12,7 @@ FAILURES_BYTES: Final = 256
 
 
 class RecordedAttempts:
-    """In the database. What was read is kept until anything is committed, so a key without failures costs no query."""
+    """In the database. Reads are cached until the next commit, so a key without failures costs no query."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -24,7 +24,7 @@ class RecordedAttempts:
         )
 
     def failed(self, access_key_id: str, now: datetime) -> int:
-        """Count a failure of a key that exists; one that was deleted meanwhile has none."""
+        """Count a failure of an existing key; a deleted one has none."""
         try:
             with self._store.begin(request=True) as connection:
                 failures = failed_signatures.get(connection, access_key_id)

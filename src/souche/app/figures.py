@@ -1,4 +1,4 @@
-"""What a region has, in numbers, for its operator."""
+"""Figures of a region, for its operator."""
 
 from souche.app.region import Region
 from souche.db import figures
@@ -6,7 +6,7 @@ from souche.model.figures import Figures, UnderWay
 
 
 def read(region: Region) -> Figures:
-    """The numbers at this moment, of one state of the records."""
+    """The present figures, read in one transaction."""
     now = region.clock.now()
     with region.store.read() as connection:
         vms = figures.vms_by_state(connection)

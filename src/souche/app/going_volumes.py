@@ -1,4 +1,4 @@
-"""Volumes that go with a VM which is being deleted: nothing more can be asked of them."""
+"""Volumes that are deleted with their VM: no other request may use them."""
 
 from souche.db import vms
 from souche.db.transactions import Transaction
@@ -8,7 +8,7 @@ from souche.states import VmState
 
 
 def check_stays(connection: Transaction, volume: Volume) -> None:
-    """Refuse a volume that is about to go: what is requested of it now comes after its deletion, and would fail.
+    """Refuse a volume that is deleted with its VM: any work requested now would run after its deletion, and fail.
 
     Raises:
         WrongVolumeState.

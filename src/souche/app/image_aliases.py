@@ -1,6 +1,4 @@
-"""Aliases of images: made, changed, rolled back, deleted and found (docs/aliases.md).
-
-`image_names.py` resolves them."""
+"""Aliases of images: create, change, roll back, delete and find (docs/aliases.md). `image_names.py` resolves them."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -28,11 +26,11 @@ from souche.value_refusals import BadAliasName
 
 
 def create(region: Region, who: Principal, alias: str, image_id: str) -> ImageAlias:
-    """Make an alias of an image that the caller may use.
+    """Make an alias for an image that the caller may use.
 
     Raises:
         BadAliasName, ImageAliasTaken, ReservedAliasName, AliasFollowsFamily, NoSuchImage, WrongImageState,
-        QuotaExceeded.
+    QuotaExceeded.
     """
     with region.begin() as work:
         name = _own_name(who, alias)
@@ -42,7 +40,7 @@ def create(region: Region, who: Principal, alias: str, image_id: str) -> ImageAl
 
 
 def assign(region: Region, who: Principal, alias: str, image_id: str) -> ImageAlias:
-    """Have an alias name this image; it is made where there is none.
+    """Point an alias to this image; make the alias if it is missing.
 
     Raises:
         As `create`, but for ImageAliasTaken.
@@ -55,7 +53,7 @@ def assign(region: Region, who: Principal, alias: str, image_id: str) -> ImageAl
 
 
 def update(region: Region, who: Principal, alias: str, image_id: str) -> ImageAlias:
-    """Have an alias of the caller's name another image. One that names it already stays as it is.
+    """Point an alias of the caller's to another image. If it names that image already, nothing changes.
 
     Raises:
         NoSuchImageAlias, AliasFollowsFamily, NoSuchImage, WrongImageState.
@@ -65,11 +63,10 @@ def update(region: Region, who: Principal, alias: str, image_id: str) -> ImageAl
 
 
 def roll_back(region: Region, who: Principal, alias: str) -> ImageAlias:
-    """Have an alias of the caller's name the image that it named before. Done again, it goes back further.
+    """Point an alias of the caller's to its previous image. Repeating it goes back further.
 
     Raises:
-        NoSuchImageAlias, AliasFollowsFamily.
-        NoFormerImage: there was none before, or it cannot be used any more.
+        NoSuchImageAlias, AliasFollowsFamily. NoFormerImage: there is none, or it cannot be used any more.
     """
     with region.begin() as work:
         name = _settable(work, who, alias)
@@ -99,8 +96,8 @@ def delete(region: Region, who: Principal, alias: str) -> None:
 
 
 def find(region: Region, who: Principal, names: Collection[str] | None, query: Query) -> Page[ImageAlias]:
-    """The caller's own aliases, and those whose image it may use, oldest first; of the names (None: all). Of others' it
-    learns of those former images only that it may use."""
+    """The caller's own aliases, and those of images that it may use, oldest first; with these names (None: all). The
+    history of another account's alias only shows images that the caller may use."""
     with region.store.read() as connection:
         found = image_aliases.visible(connection, who.account_id)
         former = {each.image_id for alias in found for each in alias.history}
@@ -112,7 +109,7 @@ def find(region: Region, who: Principal, names: Collection[str] | None, query: Q
 
 
 def _names(alias: ImageAlias, who: Principal) -> set[str]:
-    """What the caller may call it, in lower case."""
+    """The names that the caller may use for it, in lower case."""
     return {alias.alias_id, alias.told_to(who.account_id).lower()}
 
 
@@ -123,7 +120,7 @@ def _seen_by(who: Principal, alias: ImageAlias, usable: Collection[str]) -> Imag
 
 
 def position(alias: ImageAlias) -> Position:
-    """Where the page after it begins."""
+    """The position of the page after it."""
     return Position(alias.creation_date, alias.alias_id)
 
 

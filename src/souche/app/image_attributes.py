@@ -1,5 +1,4 @@
-"""What an image carries for the VMs that are launched from it: set by its owner, also where it was not made from a
-VM."""
+"""The attributes that an image gives to its VMs. Its owner sets them, also for an image that was not made from a VM."""
 
 from dataclasses import dataclass, replace
 
@@ -15,8 +14,7 @@ from souche.words import Term
 
 @dataclass(frozen=True)
 class Change:
-    """What `given` says (None: nothing) is set; the image says nothing any more of what `unset` names (fields of
-    VmAttributes)."""
+    """Sets the fields of `given` (None: leave). Fields named in `unset` (fields of VmAttributes) are cleared."""
 
     image_id: str
     given: VmAttributes
@@ -24,13 +22,15 @@ class Change:
 
 
 def update(region: Region, who: Principal, change: Change) -> Image:
-    """Change what an image of the caller's carries. VMs that there are keep what they took.
+    """Change the attributes of an image of the caller's. Existing VMs keep theirs.
 
     Raises:
-        NoSuchImage: unknown, or not to be seen. NotOwner: seen, but another account's.
+        NoSuchImage: unknown, or not visible.
+        NotOwner: visible, but another account's.
         PublishedVersion: it is on the Marketplace.
-        MissingParameter: nothing is to be changed. IncompatibleParameters: an attribute is to be set and unset.
-        BadValue: the image does not boot so.
+        MissingParameter: nothing is to be changed.
+        IncompatibleParameters: an attribute is both set and unset.
+        BadValue: the image does not boot in this mode.
     """
     given = {field: value for field, value in vars(change.given).items() if value is not None}
     if not given and not change.unset:
@@ -58,7 +58,7 @@ def _check_boot_mode(image: Image, given: VmAttributes) -> None:
 
 
 def for_owner(region: Region, change: Change) -> Image:
-    """As `update`, on behalf of the image's account, for the operator; without a change it is only read.
+    """As `update`, on behalf of the image's account, for the operator. Without a change it only reads.
 
     Raises:
         NoSuchImage, and those of `update`.

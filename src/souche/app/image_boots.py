@@ -1,4 +1,4 @@
-"""Whether images were seen to boot, for the operator."""
+"""Boots of images before publication, for the operator."""
 
 from souche.app.region import Region
 from souche.db import image_boots, images
@@ -7,7 +7,7 @@ from souche.refusals import NoSuchImage
 
 
 def last(region: Region, image_id: str) -> Verification | None:
-    """The last boot of an image; None: it was not booted yet.
+    """The last boot of an image; None: it was never booted.
 
     Raises:
         NoSuchImage.

@@ -1,4 +1,4 @@
-"""Images that were built by recipes: what is recorded of each, and which of them are in use. For the operator."""
+"""Images that recipes built: their records, and the ones in use. For the operator."""
 
 from souche.app.region import Region
 from souche.db import image_builds, image_lives
@@ -7,8 +7,8 @@ from souche.model.image_builds import Build, BuiltImage
 
 
 def live(region: Region) -> list[BuiltImage]:
-    """The newest image of each recipe and account, oldest first. Only available images count: neither withdrawn ones,
-    nor those that were published without a recipe."""
+    """The newest image of each recipe and account, oldest first. Only available images count, without withdrawn ones
+    and those published without a recipe."""
     with region.store.read() as connection:
         builds = dict(image_builds.every(connection))
         lives = image_lives.every(connection)

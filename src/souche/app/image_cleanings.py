@@ -30,7 +30,7 @@ class Clean:
 
 
 def create(region: Region, who: Principal, command: Clean) -> Image:
-    """Request a clean image, the caller's own. It is `pending` until its disks are cleaned, which takes minutes.
+    """Request a clean image, owned by the caller. It is `pending` until its disks are cleaned, which takes minutes.
 
     Raises:
         NoSuchImage, CannotClean, OutOfSpace, and those of `image_copies.request_copy`.
@@ -44,7 +44,7 @@ def create(region: Region, who: Principal, command: Clean) -> Image:
 
 
 def _check_cleanable(connection: Transaction, source: Image) -> None:
-    """Refuse at once what its report shows to be no Linux. Without a report, the work on the disks finds out."""
+    """Refuse at once an image whose report shows no Linux. Without a report, the workflow finds out."""
     if not source.snapshot_ids:
         raise CannotClean(reason="it has no disk with content")
     report = image_reports.get(connection, source.image_id)
@@ -66,13 +66,13 @@ def operation_id(image: Image) -> str:
 
 
 def of_image(region: Region, image_id: str) -> Cleaning | None:
-    """What was removed, for the operator; None: it is no clean image, or is not made yet."""
+    """What was removed, for the operator; None: it is no clean image, or not finished."""
     with region.store.read() as connection:
         return records.of_images(connection, [image_id]).get(image_id)
 
 
 def progress_percent(region: Region, image: Image) -> int:
-    """How far the making of a clean image is."""
+    """The progress of a clean image."""
     with region.store.read() as connection:
         made = snapshots.of_image_creation(connection, image.image_id)
     return min((each.progress_percent for each in made), default=0)

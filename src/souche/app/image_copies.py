@@ -32,9 +32,8 @@ class Copy:
 
 
 def copy(region: Region, who: Principal, command: Copy) -> Image:
-    """Make an independent copy: own id, own snapshots, own owner, while blocks are shared underneath.
-
-    The copy is O(1), so the answer waits for it a little: it says `available`, as the real service's does.
+    """Make an independent copy with its own id, snapshots and owner; it shares blocks with the source. Copying takes
+    constant time, so the answer waits for it a little and shows `available`, as the real service's does.
 
     Raises:
         OtherRegion, and those of request_copy.
@@ -58,8 +57,7 @@ def adopt(region: Region, who: Principal, image_id: str, name: str | None = None
 
 
 def request_adoption(region: Region, who: Principal, image_id: str, name: str | None = None) -> Image:
-    """Make an image of another account's the caller's own: a copy, of the same name unless that is taken or another is
-    given.
+    """Make the caller a copy of another account's image, with the same name unless that is taken or another is given.
 
     Raises:
         OwnAlready, NoSuchImage, and those of request_copy.
@@ -164,7 +162,7 @@ def _copied_snapshot(work: Work, image: Image, original: ImageMapping, mapping: 
 
 
 def _codes_of_copy(image: Image, mapping: ImageMapping, of_source: tuple[str, ...]) -> tuple[str, ...]:
-    """A copy's root snapshot carries the copy's licences too, so that they are not shed by registering it again."""
+    """A copy's root snapshot carries the copy's licences too, so that registering it again keeps them."""
     licences = (
         product_codes.licences(image.product_codes) if mapping.device_name == image.root_device_name else ()
     )

@@ -1,7 +1,7 @@
-"""Images imported by a manifest: from another region's export, or written by hand (reference sections 2 and 4).
+"""Images imported by a manifest: another region's export, or one written by hand (reference sections 2 and 4).
 
-The manifest is read at the call, and everything that is wrong with it is refused there. The disks come afterwards, by
-the workflow.
+The request reads the manifest and refuses everything that is wrong with it. The workflow downloads the disks
+afterwards.
 """
 
 import re
@@ -43,8 +43,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class FromManifest:
-    """An image of the disks that the manifest at a URL names. What `settings` says goes before the manifest; so does
-    `disk_format`, the format of its disks (None: their names say it)."""
+    """An image of the disks in the manifest at a URL. `settings` override the manifest; `disk_format` is the format of
+    its disks (None: as their names say)."""
 
     settings: ImageSettings
     location: str
@@ -52,12 +52,12 @@ class FromManifest:
 
 
 def create(region: Region, who: Principal, command: FromManifest) -> Image:
-    """Request an image. It is `pending` until all its disks are there. Without a name it takes the manifest's,
-    with `-copyN` behind it where that is taken.
+    """Request an image. It is `pending` until all its disks are imported. Without a name it takes the manifest's, with
+    `-copyN` appended if that is taken.
 
     Raises:
         BadUrl, UrlUnreachable, NoSuchManifest, BadManifest, MissingParameter: no name anywhere.
-        UntrustedExport: the region takes only what certain keys have signed.
+        UntrustedExport: the region requires a signature by certain keys.
         NotSubscribed, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded, OutOfSpace.
     """
     exported = fetch_manifest(region.fetcher, command.location)
@@ -87,7 +87,7 @@ def operation_id(image: Image) -> str:
 
 
 def progress(region: Region, image: Image) -> tuple[int, int | None]:
-    """The bytes of an image's disks that have been received, and in all; None until every server has said."""
+    """The received bytes of an image's disks, and the total; None until every server has announced its length."""
     with region.store.read() as connection:
         disks = disk_imports.of_subject(connection, image.image_id)
     totals = [disk.total_bytes for disk in disks]
@@ -125,10 +125,10 @@ def _check(exported: ExportedImage) -> None:
 
 
 def _tag(region: Region, work: Work, image: Image, exported: ExportedImage) -> None:
-    """Give the image the tags that it had.
+    """Give the image its tags from before the export.
 
     Raises:
-        BadManifest: no tags can be so.
+        BadManifest: tags cannot have these values.
     """
     pairs = dict(exported.companion.tags) if exported.companion else {}
     try:
@@ -175,7 +175,7 @@ def _with_companion(region: Region, image: Image, settings: ImageSettings, expor
 
 
 def _note_boot_mode(image: Image) -> None:
-    """Say that a boot mode for VMs was left out (`images.write`)."""
+    """Note that a boot mode for VMs was left out (`images.write`)."""
     wanted = image.vm_attributes.boot_mode if image.vm_attributes else None
     if wanted is not None and wanted not in image.boot_modes:
         boots_by = ", ".join(image.boot_modes)
@@ -203,7 +203,7 @@ def _name(connection: Transaction, who: Principal, command: FromManifest, export
 
 
 def _sealed_location(region: Region, location: str) -> str | None:
-    """A URL with a query, which is or may be a signature, at rest."""
+    """The sealed URL, if it has a query, which may be a signature."""
     return region.vault.seal(location).decode() if "?" in location else None
 
 
@@ -281,7 +281,7 @@ def _disk(
 
 
 def _said(command: FromManifest, disk: ManifestDisk) -> SaidOfDisk:
-    """What the caller says of a disk's format, else its name in the manifest (`snap-….qcow2.gz`) or in its URL."""
+    """The disk's format: the caller's word, else that of its name in the manifest (`snap-….qcow2.gz`) or in its URL."""
     said = said_by_any([disk.filename or "", path_of(disk.url)])
     return SaidOfDisk(command.disk_format, bool(said.gzip)) if command.disk_format else said
 

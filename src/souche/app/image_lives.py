@@ -1,4 +1,4 @@
-"""The life of official images: deprecated, withdrawn, brought back (docs/official-images.md). For the operator."""
+"""The life of official images: deprecated, withdrawn, restored (docs/official-images.md). For the operator."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,13 +18,13 @@ from souche.workflows import withdrawals
 
 MOST_REASON_CHARACTERS = 255
 LAST_DATE = datetime(9900, 1, 1, tzinfo=UTC)
-"""The days of grace after it are dates as well."""
+"""Dates after the days of grace must be valid dates too."""
 
 
 @dataclass(frozen=True)
 class Departure:
-    """Why an image goes, which one to use instead of it, and for how many days it is kept once it is withdrawn; None:
-    as it was said before, else the default."""
+    """Why an image is withdrawn, its successor, and for how many days it is kept afterwards; None: as stated before,
+    else the default."""
 
     reason: str | None = None
     successor_id: str | None = None
@@ -41,7 +41,7 @@ def every(region: Region) -> list[LivingImage]:
 
 
 def of_image(region: Region, image_id: str) -> LivingImage:
-    """Any image, with the life that it has as an official one.
+    """Any image, with its life if it is official.
 
     Raises:
         NoSuchImage.
@@ -56,12 +56,11 @@ def of_image(region: Region, image_id: str) -> LivingImage:
 
 
 def withdraw(region: Region, image_id: str, going: Departure, *, now: bool) -> LivingImage:
-    """Withdraw an official image: nobody but its owner lists it, and its id can be launched for the days of grace. With
-    `now`, nobody but its owner can launch it at all; it is kept for these days, so that it can be brought back.
+    """Withdraw an official image: only its owner lists it, and others can launch it by its id for the days of grace.
+    With `now`, only its owner can launch it; it is kept for these days, so that it can be restored.
 
     Raises:
-        NoSuchImage, NotOfficial, WrongImageState, BadValue.
-        WrongLife: it is withdrawn already.
+        NoSuchImage, NotOfficial, WrongImageState, BadValue. WrongLife: it is withdrawn already.
     """
     with region.begin() as work:
         known = _official(work.connection, image_id)
@@ -75,11 +74,11 @@ def withdraw(region: Region, image_id: str, going: Departure, *, now: bool) -> L
 
 
 def deprecate(region: Region, image_id: str, date: datetime, going: Departure) -> LivingImage:
-    """Say when an official image will be withdrawn; the region does it on that date. Said again, another date stands.
+    """Set the date on which the region withdraws an official image. A later call replaces the date.
 
     Raises:
-        NoSuchImage, NotOfficial, WrongImageState, WrongLife.
-        BadValue: the date is past, or the successor is none.
+        NoSuchImage, NotOfficial, WrongImageState, WrongLife. BadValue: the date is past, or the successor does not
+    exist.
     """
     if date <= region.clock.now():
         raise BadValue(

@@ -1,6 +1,5 @@
-"""Finds images whose names may be those of aliases (`ImageNames: ["debian-12@latest"]`, docs/aliases.md).
-
-Only names that hold `@`, which no image's own name does, cost more than a look at them.
+"""Finds images by names that may be aliases (`ImageNames: ["debian-12@latest"]`, docs/aliases.md). No image's own name
+holds `@`, so only names with it are looked up as aliases.
 """
 
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ MOST_ALIASES: Final = 100
 
 
 def find(reader: Reader, who: Principal, query: Query) -> tuple[list[PageRow], bool]:
-    """As `db/images.find`; the names of aliases find the images that they stand for.
+    """As `db/images.find`; aliases find the images that they stand for.
 
     Raises:
         BadValue: there are too many aliases.
@@ -46,14 +45,15 @@ def _has_aliases(condition: Condition) -> bool:
 
 
 def _resolved(reader: Reader, who: Principal, aliases: Sequence[str]) -> list[str]:
-    """The images that the aliases stand for, of those that the caller may use."""
+    """The images of the aliases that the caller may use."""
     provider = image_aliases.account_named(reader, PROVIDER_NAME)
     found = {image_id for each in aliases if (image_id := _image(reader, who, provider, each))}
     return sorted(found)
 
 
 def _image(reader: Reader, who: Principal, provider: str | None, alias: str) -> str | None:
-    """What one alias stands for: the caller's own comes before the provider's; another account's needs its id."""
+    """The image of one alias. The caller's own alias comes before the provider's; another account's needs the account's
+    id."""
     name = parsed(alias)
     if name is None:
         return None
@@ -72,7 +72,7 @@ def _with(query: Query, place: int, condition: Condition) -> Query:
 
 
 def _merged(pages: Sequence[tuple[list[PageRow], bool]], limit: int | None) -> tuple[list[PageRow], bool]:
-    """One page of several, each of which has as many as it may."""
+    """Merges pages that each have up to `limit` rows into one."""
     rows = {each.resource_id: each for page, _ in pages for each in page}
     ordered = sorted(rows.values(), key=lambda each: (each.creation_date, each.resource_id))
     more = any(more for _, more in pages)

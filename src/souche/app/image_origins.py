@@ -1,4 +1,4 @@
-"""Where images come from, as a caller may know it."""
+"""The origins of images, as far as the caller may know them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -20,8 +20,8 @@ MOST_ANCESTORS: Final = 100
 
 
 def find(region: Region, who: Principal, query: Query) -> Page[Origin]:
-    """The images that the caller may launch, oldest first. Of another account's image the caller learns which images
-    it comes from where it may launch these too, and never the VM; of an own one, all: the caller named them."""
+    """The images that the caller may launch, oldest first. For another account's image the caller sees only ancestors
+    that it may launch, and never the VM. For its own images it sees everything: it named them itself."""
     page = image_pages.find(region, who, query)
     with region.store.read() as connection:
         origins = _origins(connection, who, page.resources)
@@ -29,7 +29,7 @@ def find(region: Region, who: Principal, query: Query) -> Page[Origin]:
 
 
 def of_image(region: Region, image_id: str) -> Origin:
-    """As the owner of the image may know it, for the operator.
+    """The origin as the owner of the image sees it, for the operator.
 
     Raises:
         NoSuchImage.

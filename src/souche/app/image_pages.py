@@ -21,11 +21,11 @@ from souche.model.tags import Tag
 def open_page(
     region: Region, who: Principal, query: Query, time_limit: float | None = None
 ) -> Iterator[OpenPage[Image]]:
-    """A page of what the caller may launch. The transaction ends with the context: what is read of the page's images
-    is of the moment in which the page was found.
+    """A page of the images that the caller may launch. The transaction ends with the context, so the images are read as
+    of the moment of the page.
 
     Raises:
-        OutOfTime: the read took longer than `time_limit` (seconds; None: it may take any time).
+        OutOfTime: the read took longer than `time_limit` (seconds; None: no limit).
     """
     with region.store.reader(time_limit) as reader:
         rows, more = image_names.find(reader, who, query)
@@ -40,7 +40,7 @@ def _images(
 
 
 def find(region: Region, who: Principal, query: Query) -> Page[Image]:
-    """What the caller may launch, oldest first; the tags of the caller's own only."""
+    """The images that the caller may launch, oldest first, with the caller's tags only."""
     with open_page(region, who, query) as page:
         whole = {row.resource_id: (image, tagged) for row, image, tagged in page.read(page.rows)}
     found = [whole[row.resource_id] for row in page.rows]
@@ -49,7 +49,7 @@ def find(region: Region, who: Principal, query: Query) -> Page[Image]:
 
 
 def seen_by(region: Region, who: Principal, image: Image) -> Image:
-    """The image as the caller may see it: the owner of an imported one sees the whole URL, with its signature."""
+    """The image as the caller sees it: only the owner of an imported image sees the whole URL, with its signature."""
     if image.sealed_location is None or image.account_id != who.account_id:
         return image
     return replace(image, file_location=region.vault.unseal(image.sealed_location.encode()))

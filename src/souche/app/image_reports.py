@@ -1,4 +1,4 @@
-"""What is inside images, as a caller may know it (docs/trust.md)."""
+"""Reports of images, as far as the caller may know them (docs/trust.md)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from souche.states import ImageState
 
 @dataclass(frozen=True)
 class Reported:
-    """A report, the image that it is of, and what was removed from it when it was made as a clean one."""
+    """A report, its image, and what was removed if it is a clean image."""
 
     report: Report
     image: Image
@@ -28,8 +28,8 @@ class Reported:
 
 
 def find(region: Region, who: Principal, query: Query) -> Page[Reported]:
-    """The reports of the images that the caller may use, in their order. Of others' images the caller learns all but
-    the names of home folders."""
+    """The reports of the images that the caller may use, in their order. For other accounts' images the names of home
+    folders are hidden."""
     with region.store.read() as connection:
         found, more = records.find(connection, who.account_id, query)
         pairs = [(report, image_records.get(connection, report.image_id)) for report in found]
@@ -51,7 +51,7 @@ def _seen_by(who: Principal, each: Reported) -> Reported:
 
 
 def request(region: Region, who: Principal, image_id: str) -> Report:
-    """Have a new report made of an image of the caller's.
+    """Request a new report of an image of the caller's.
 
     Raises:
         NoSuchImage: there is none, or it is another account's. WrongImageState: it is not available.
@@ -84,7 +84,7 @@ def of_image(region: Region, image_id: str) -> Report | None:
 
 
 def give(work: Work, source: Image, version: Image, accepted: Collection[str]) -> None:
-    """Give a version the report of the image that it is a copy of, if it may be published.
+    """Copy the source's report to a version, if it may be published.
 
     Raises:
         ReportMissing, FindingsRefuse.
@@ -116,7 +116,7 @@ def _complete(work: Work, image_id: str, purpose: str) -> Report:
 
 
 def request_as_operator(region: Region, image_id: str, *, again: bool) -> None:
-    """Have a report made of any available image that has none or, with `again`, a new one.
+    """Request a report of an available image that has none or, with `again`, a new one.
 
     Raises:
         NoSuchImage, WrongImageState.

@@ -1,4 +1,4 @@
-"""What an image takes on the medium, for the operator."""
+"""The size of an image on the medium, for the operator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +12,8 @@ from souche.transfer import reader
 
 @dataclass(frozen=True)
 class ImageSizes:
-    """In bytes. `own` and `shared`: what its snapshots take, alone and together with other disks. `freed`: what would
-    be free if the image were deleted, and then those of its snapshots that no other image has. `export`: the data of
-    its disks, before they are packed."""
+    """In bytes. `own` and `shared`: what its snapshots take alone and together with other disks. `freed`: what deleting
+    the image and its otherwise unused snapshots would free. `export`: the data of its disks, before compression."""
 
     own_bytes: int
     shared_bytes: int
@@ -23,7 +22,7 @@ class ImageSizes:
 
 
 def of_image(region: Region, disks: VolumeStore, image_id: str) -> ImageSizes:
-    """What an image takes; the snapshots of one that is still being made take nothing yet.
+    """What an image takes. Unfinished snapshots take nothing yet.
 
     Raises:
         NoSuchImage, StorageFailed.

@@ -47,7 +47,7 @@ NAME = re.compile(r"[a-zA-Z0-9_ ()/.-]{3,128}")
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """What every way of making an image takes; None where the caller says nothing."""
+    """The settings of every new image; None for omitted fields."""
 
     name: str | None
     description: str | None = None
@@ -77,7 +77,7 @@ class FromSnapshots:
 
 @dataclass(frozen=True)
 class Change:
-    """What UpdateImage may change; None leaves it."""
+    """The changes of UpdateImage; None leaves a field as it is."""
 
     image_id: str
     description: str | None = None
@@ -90,7 +90,7 @@ def create_from_vm(region: Region, who: Principal, command: FromVm) -> Image:
 
     Raises:
         NoSuchVm, WrongVmState, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong, QuotaExceeded, OutOfSpace.
-        WrongVolumeState: a volume is on its way to the VM, or from it.
+        WrongVolumeState: a volume is being attached or detached.
     """
     with region.begin() as work:
         vm = lookup.own_vm(work.connection, who, command.vm_id)
@@ -216,7 +216,7 @@ def _codes_of_snapshot(connection: Transaction, mapping: ImageMapping) -> tuple[
 
 
 def check_available(image: Image) -> None:
-    """Refuse an image that is not ready to be launched or copied."""
+    """Refuse an image that is not `available`."""
     if image.state != ImageState.AVAILABLE:
         raise WrongImageState(
             image_id=image.image_id, state=image.state, reason="only an available image can be used"
@@ -224,12 +224,13 @@ def check_available(image: Image) -> None:
 
 
 def update(region: Region, who: Principal, change: Change) -> Image:
-    """Change an image of the caller's. To add what is there, or take away what is not, changes nothing.
+    """Change an image of the caller's. Adding a grant that exists, or removing one that does not, changes nothing.
 
     Raises:
         NoSuchImage, BadProductCodes, MalformedAccountId, BadValue, ValueTooLong.
         PublishedVersion: only the description of such an image can change.
-        ReportMissing, FindingsRefuse: the region's --share-gate refuses to share it. WrongLife: it is closed.
+        ReportMissing, FindingsRefuse: the region's --share-gate refuses to share it.
+        WrongLife: it is closed.
     """
     _check_change(change)
     with region.begin() as work:
@@ -269,18 +270,19 @@ def _change_permissions(region: Region, work: Work, image: Image, change: Permis
 
 
 def _is_gated(region: Region, change: PermissionsChange) -> bool:
-    """Whether the region asks the image's report before it is shared so."""
+    """Whether this kind of sharing needs the image's report."""
     if change.removal or region.share_gate == "off":
         return False
     return change.everybody or (region.share_gate == "all" and bool(change.account_ids))
 
 
 def delete(region: Region, who: Principal, image_id: str) -> None:
-    """Delete an image, in any state; its snapshots and the VMs launched from it stay. Snapshots that are being imported
-    for it are given up, and erased when their import has ended.
+    """Delete an image, in any state. Its snapshots and the VMs launched from it stay. Imports of its snapshots are
+    cancelled, and the snapshots erased.
 
     Raises:
-        NoSuchImage: unknown, or not to be seen. NotOwner: seen, but another account's.
+        NoSuchImage: unknown, or not visible.
+        NotOwner: visible, but another account's.
         PublishedVersion: it is on the marketplace.
     """
     with region.begin() as work:
@@ -300,8 +302,8 @@ def check_unpublished(work: Work, image: Image, reason: str) -> None:
 
 
 def new_image(region: Region, who: Principal, settings: ImageSettings, name: str) -> Image:
-    """An image as all ways of making one begin: a new id, private, `available`, without mappings, and with the
-    product code of Linux."""
+    """A new image as every way of making one begins: a new id, private, `available`, without mappings, and with Linux's
+    product code."""
     return Image(
         image_id=region.ids.new(ids.IMAGE),
         account_id=who.account_id,
@@ -322,8 +324,8 @@ def _ordered(modes: Collection[BootMode]) -> tuple[BootMode, ...]:
 
 
 def write(work: Work, image: Image) -> None:
-    """Check the image's name and description, and write its record, without a boot mode for VMs that is none of
-    its own.
+    """Check the image's name and description, and write its record. A boot mode for VMs that the image does not support
+    is dropped.
 
     Raises:
         BadImageName, ImageNameTaken, ValueTooLong.

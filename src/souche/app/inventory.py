@@ -1,4 +1,4 @@
-"""What the region has, for the operator: of all accounts, or of one."""
+"""The resources of all accounts, or of one, for the operator."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final

@@ -21,7 +21,7 @@ NAME = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 def create(region: Region, who: Principal, name: str) -> tuple[Keypair, str]:
-    """Make a key pair (RSA, 2048 bits). Its private half, as PEM, is told here and never again.
+    """Make a key pair (RSA, 2048 bits). Only this answer has the private half, as PEM.
 
     Raises:
         BadKeypairName, KeypairNameTaken, TooManyKeypairs: see their messages.
@@ -32,7 +32,7 @@ def create(region: Region, who: Principal, name: str) -> tuple[Keypair, str]:
 
 
 def import_public_key(region: Region, who: Principal, name: str, public_key: bytes) -> Keypair:
-    """Keep a key pair that was made elsewhere, by its public half in any form that `formats/ssh_keys` reads.
+    """Store a key pair that was made elsewhere, by its public half in any form that `formats/ssh_keys` reads.
 
     Raises:
         BadKeypairName, KeypairNameTaken, BadKey, TooManyKeypairs: see their messages.
@@ -72,7 +72,7 @@ def find(region: Region, who: Principal, query: Query) -> Page[Keypair]:
 
 
 def public_key(connection: Transaction, who: Principal, name: str | None) -> str | None:
-    """The public key that a VM launched with the caller's key pair of this name gets; without a name, none.
+    """The public key for a VM launched with the caller's key pair of this name; empty without a name.
 
     Raises:
         NoSuchKeypair: there is none of this name.

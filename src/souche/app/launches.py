@@ -47,7 +47,7 @@ MAX_VMS_OF_LAUNCH = 1000  # ours: it bounds one transaction
 
 @dataclass(frozen=True)
 class Launch:
-    """A launch; None where the caller says nothing and the image or a default decides."""
+    """A launch; None for omitted fields, which the image or a default decides."""
 
     image_id: str
     vm_type: str = DEFAULT_VM_TYPE
@@ -73,7 +73,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What all VMs of one launch share, worked out once."""
+    """What all VMs of one launch share, computed once."""
 
     launch: Launch
     image: Image
@@ -119,7 +119,7 @@ def _check_counts(command: Launch) -> None:
 
 
 def _of_token(work: Work, who: Principal, command: Launch) -> list[Vm]:
-    """The VMs of the launch that came with the token. Where all of them are being deleted, the token is free."""
+    """The VMs of the launch that came with the token. If all of them are being deleted, the token is free."""
     token = command.client_token
     earlier = vms.of_client_token(work.connection, who.account_id, token) if token is not None else []
     if token is None or not earlier:
@@ -173,10 +173,10 @@ def _affordable(work: Work, who: Principal, plan: _Plan) -> int:
 
 
 def _addresses(region: Region, connection: Transaction, least: int, most: int) -> list[str]:
-    """One for each VM of the launch.
+    """One address for each VM of the launch.
 
     Raises:
-        NoCapacity: not even the least number of them are free.
+        NoCapacity: fewer than `least` are free.
     """
     found = list(islice(_free_addresses(region, connection), most))
     if len(found) < least:
@@ -185,7 +185,7 @@ def _addresses(region: Region, connection: Transaction, least: int, most: int) -
 
 
 def _free_addresses(region: Region, connection: Transaction) -> Iterator[str]:
-    """The addresses of the region's network that no VM holds; the first few are the region's own."""
+    """The addresses of the region's network that no VM has. The first few are the region's own."""
     network = ipaddress.IPv4Network(region.network.cidr)
     first, last = int(network.network_address), int(network.broadcast_address)
     taken = {int(ipaddress.IPv4Address(address)) for address in vms.addresses(connection)}
@@ -195,7 +195,8 @@ def _free_addresses(region: Region, connection: Transaction) -> Iterator[str]:
 
 
 def _record(region: Region, work: Work, who: Principal, plan: _Plan, addresses: Sequence[str]) -> list[Vm]:
-    """Write the VMs of a launch down, one for each address, by as many statements as for one."""
+    """Write the VMs of a launch, one for each address. The number of statements does not depend on the number of
+    VMs."""
     made = [_new_vm(region, who, plan, number, address) for number, address in enumerate(addresses)]
     launched = [
         replace(vm, volumes=tuple(_new_volume(region, plan, vm, mapping) for mapping in plan.mappings))
@@ -255,7 +256,7 @@ def _new_vm(region: Region, who: Principal, plan: _Plan, number: int, private_ip
 
 
 def _taken(plan: _Plan) -> VmAttributes | None:
-    """What the VMs of a launch have from their image; None: nothing."""
+    """The attributes that the VMs took from their image; None: nothing."""
     command, carried = plan.launch, plan.image.vm_attributes or VmAttributes()
     taken = VmAttributes(
         deletion_protection=carried.deletion_protection if command.deletion_protection is None else None,
@@ -317,7 +318,7 @@ def _new_volume(region: Region, plan: _Plan, vm: Vm, mapping: ImageMapping) -> V
 def _volume_codes(
     connection: Transaction, image: Image, mappings: Iterable[ImageMapping]
 ) -> dict[str, tuple[str, ...]]:
-    """The product codes of volumes by device: the root's are the VM's, the others' those of their snapshots."""
+    """The product codes of volumes by device: the root has the VM's, the others those of their snapshots."""
     codes = {}
     for mapping in mappings:
         snapshot = snapshots.get(connection, mapping.snapshot_id) if mapping.snapshot_id else None

@@ -22,7 +22,7 @@ KERNELS_AND_RAM_DISKS = ("aki-", "ari-")
 
 
 def check_id(resource_id: str, prefix: str) -> None:
-    """Refuse an id that cannot be one of this kind.
+    """Refuse an id that cannot be of this kind.
 
     Raises:
         WrongIdPrefix: it begins otherwise.
@@ -55,7 +55,7 @@ def own_image(connection: Transaction, who: Principal, image_id: str) -> Image:
 
 
 def shown_image_id(connection: Transaction, who: Principal, image_id: str) -> str:
-    """The id, for an account that may see the image; for others no more than that there is one."""
+    """The id, if the account may see the image; otherwise only that there is one."""
     seen = images.get_usable(connection, image_id, who.account_id)
     return image_id if seen else "an image of another account"
 

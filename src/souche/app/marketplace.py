@@ -25,8 +25,8 @@ from souche.workflows import delete_snapshot, withdrawals
 
 @dataclass(frozen=True)
 class Publication:
-    """An image of a vendor's, to be sold under a product type of the vendor's. Without a name, the version is
-    named as a copy is. `accepted` are codes of findings of severity high with which it is published all the same."""
+    """A vendor's image, and the vendor's product type that it is published under. Without a name, the version gets a
+    copy's name. `accepted` are codes of findings of severity high that do not prevent it."""
 
     vendor: Account
     image_id: str
@@ -36,11 +36,12 @@ class Publication:
 
 
 def publish(region: Region, wanted: Publication) -> Image:
-    """Request a version: a copy of the image, with the product's code, granted to all who subscribe.
+    """Request a version: a copy of the image with the product's code, granted to all subscribers.
 
     Raises:
         NoSuchProductType, and those of image_copies.copy.
-        ReportMissing: nobody knows what is in the image yet. FindingsRefuse: it has a finding of severity high.
+        ReportMissing: the image has no report yet.
+        FindingsRefuse: it has a finding of severity high.
     """
     who = Principal(wanted.vendor.account_id)
     official_images.check_accepted(wanted.accepted)
@@ -58,7 +59,7 @@ def publish(region: Region, wanted: Publication) -> Image:
 
 
 def subscribe(region: Region, account: Account, product_type_id: str) -> None:
-    """Let an account launch and copy the versions of a product, and what carries its code.
+    """Let an account launch and copy the versions of a product, and everything with its code.
 
     Raises:
         NoSuchProductType.
@@ -72,7 +73,7 @@ def subscribe(region: Region, account: Account, product_type_id: str) -> None:
 
 
 def unsubscribe(region: Region, account: Account, product_type_id: str) -> None:
-    """Take that back. VMs that the account has launched go on."""
+    """End a subscription. VMs that the account has launched keep running."""
     with region.begin() as work:
         marketplace.unsubscribe(work.connection, account.account_id, product_type_id)
         for version in marketplace.versions(work.connection, product_type_id):

@@ -1,6 +1,6 @@
-"""What a guest is told at http://169.254.169.254 (reference section 9): a tree of text, by IMDSv1's paths.
+"""The metadata at http://169.254.169.254 (reference section 9): a tree of text, by IMDSv1's paths.
 
-A guest is known by the address that it asks from; nothing in a request can name another.
+A guest is identified by its source address; nothing in a request can name another.
 """
 
 from collections.abc import Mapping
@@ -40,8 +40,8 @@ VERSIONS: Final = (
 
 
 def answer(region: Region, source_ip: str, path: str) -> bytes | None:
-    """What the guest at `source_ip` gets for a path: a text, or the listing of a folder, whose subfolders end in
-    "/" below meta-data; None for what does not exist, and for a source that is no VM of the region."""
+    """The answer for a path to the guest at `source_ip`: a text, or the listing of a folder, whose subfolders end in
+    "/" below meta-data. None if the path does not exist, or the source is no VM of the region."""
     with region.store.read() as connection:
         vm = vms.with_address(connection, source_ip)
         if vm is None:
@@ -57,7 +57,7 @@ def answer(region: Region, source_ip: str, path: str) -> bytes | None:
 
 
 def _find(tree: Tree, path: str) -> bytes | None:
-    """Walk down. What remains of a path may be a name with "/" in it, as a tag's key may be."""
+    """Walk down. The rest of a path may be a name with "/" in it, as tag keys may have it."""
     if path in ("", "/"):
         return _listing(tree)
     for name in (path, path.rstrip("/")):

@@ -1,4 +1,4 @@
-"""What an account is told of the images that it launched, copied or was granted."""
+"""Notices for accounts about the images that they launched, copied or were granted."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from souche.model.query import Query
 
 
 def find(region: Region, who: Principal, query: Query) -> Page[Notice]:
-    """The caller's notices, oldest first. A successor that the caller may not use is not named."""
+    """The caller's notices, oldest first. A successor that the caller may not use is hidden."""
     with region.store.read() as connection:
         found, more = records.find(connection, who.account_id, query)
         successors = sorted({each.successor_id for each in found if each.successor_id})

@@ -67,8 +67,7 @@ class DiskImage:
 
 
 def publisher(region: Region, account: str | None, alias: str = PROVIDER_ALIAS) -> Account:
-    """The account to publish for: that of a name or an id, else that of an alias. The provider's is made when there
-    is none.
+    """The account to publish for, by name or id, else by alias. The provider's is made if it is missing.
 
     Raises:
         NoSuchAccount.
@@ -85,7 +84,7 @@ def publisher(region: Region, account: str | None, alias: str = PROVIDER_ALIAS) 
 
 
 def provider(region: Region) -> Account:
-    """The provider's account; it is made when there is none."""
+    """The provider's account, made if it is missing."""
     found = accounts.named(region, PROVIDER_NAME)
     if found:
         return found
@@ -94,9 +93,9 @@ def provider(region: Region) -> Account:
 
 
 def publish(region: Region, disk: DiskImage, account: Account | None = None) -> Image:
-    """Request a public image of the provider's, or of another account's. It is `pending`, and only its owner
-    sees it, until the disk has been taken in, examined and booted; then it is public, and the former one of its family
-    is withdrawn. Quotas do not hold the operator.
+    """Request a public image of the provider's, or of another account's. It is `pending` and visible to its owner only,
+    until the disk was imported, examined and booted. Then it becomes public, and the former one of its family is
+    withdrawn. Quotas do not apply to the operator.
 
     Raises:
         BadImageName, BadProductCodes, ValueTooLong, BadValue.
@@ -130,7 +129,7 @@ def publish(region: Region, disk: DiskImage, account: Account | None = None) -> 
 
 
 def check_architecture(account: Account, architecture: Architecture) -> None:
-    """Refuse what the account's images cannot be; to be asked before an image is built.
+    """Refuse an architecture that the account's images cannot have. Called before an image is built.
 
     Raises:
         BadValue: it is the provider's account, whose images are x86_64.
@@ -143,7 +142,7 @@ def check_architecture(account: Account, architecture: Architecture) -> None:
 
 
 def check_product_codes(region: Region, account: Account, codes: Collection[str]) -> None:
-    """Refuse product codes that the account's images cannot carry; to be asked before an image is built.
+    """Refuse product codes that the account's images cannot carry. Called before an image is built.
 
     Raises:
         BadProductCodes.
@@ -153,7 +152,7 @@ def check_product_codes(region: Region, account: Account, codes: Collection[str]
 
 
 def check_accepted(codes: Collection[str]) -> None:
-    """Refuse codes that there are none of, or that cannot be accepted.
+    """Refuse codes that do not exist, or cannot be accepted.
 
     Raises:
         BadValue.
@@ -178,7 +177,7 @@ def check_terms(
     accepted: Collection[str] = (),
     description: str = "",
 ) -> None:
-    """Refuse what no image can be published with; to be asked before its disk is downloaded or built.
+    """Refuse terms that no image can be published with. Called before its disk is downloaded or built.
 
     Raises:
         BadValue, ValueTooLong.

@@ -1,4 +1,4 @@
-"""A page of resources in a transaction that is open."""
+"""A page of resources in an open transaction."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Resource = TypeVar("Resource")
 
 @dataclass(frozen=True)
 class OpenPage(Generic[Resource]):
-    """Which resources a page has, oldest first, and whether more remain. `resources` reads some by their ids, each with
+    """The resources of a page, oldest first, and whether more remain. `resources` reads some by their ids, each with
     its tags, in the transaction that found the page."""
 
     rows: Sequence[PageRow]
@@ -21,11 +21,11 @@ class OpenPage(Generic[Resource]):
 
     @property
     def end(self) -> Position | None:
-        """Where the next page begins; None: nothing remains."""
+        """The position of the next page; None: nothing remains."""
         return self.rows[-1].position if self.more else None
 
     def read(self, rows: Sequence[PageRow]) -> Iterator[tuple[PageRow, Resource, Sequence[Tag]]]:
-        """The resources of some of the rows, in any order; the tags of the caller's own only."""
+        """The resources of some of the rows, in any order, with the caller's tags only."""
         if not rows:
             return
         wanted = {row.resource_id: row for row in rows}

@@ -1,4 +1,4 @@
-"""Changes of who besides the owner may use an image or a snapshot."""
+"""Changes to the grants of an image or a snapshot."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ ACCOUNT_ID = re.compile(r"[0-9]{12}")
 
 @dataclass(frozen=True)
 class PermissionsChange:
-    """Grants to add, or with `removal` to take back; `everybody` is the global permission."""
+    """Grants to add, or to remove with `removal`. `everybody` is the global permission."""
 
     removal: bool
     account_ids: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class PermissionsChange:
 
 
 def check_account_ids(account_ids: Sequence[str]) -> None:
-    """Refuse what is not the id of an account: 12 digits. An account of that id need not exist.
+    """Refuse anything that is not an account id: 12 digits. The account need not exist.
 
     Raises:
         MalformedAccountId, BadValue: there are too many.
@@ -38,8 +38,8 @@ def check_account_ids(account_ids: Sequence[str]) -> None:
 
 
 def check_open(connection: Transaction, image_id: str) -> None:
-    """Refuse to share, or to unshare, an image that the operator has closed (`souche image withdraw --now`): its
-    permissions are kept aside.
+    """Refuse to share or unshare an image that the operator has closed (`souche image withdraw --now`): its permissions
+    are stored elsewhere.
 
     Raises:
         WrongLife.

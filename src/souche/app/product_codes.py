@@ -1,7 +1,7 @@
-"""Product codes: the licences that images, VMs, volumes and snapshots carry (reference section 2).
+"""Product codes: the licences of images, VMs, volumes and snapshots (reference section 2).
 
-Anybody may put the codes that every region has. The code of a product type that an account has made is put by that
-account, and otherwise only carried over from what an image is made from.
+Any account may set the codes that every region has. The code of an account's own product type may only be set by that
+account; otherwise it is inherited from the source of an image.
 """
 
 from collections.abc import Collection
@@ -21,7 +21,7 @@ from souche.refusals import NotSubscribed, VmSpecsMismatch
 from souche.value_refusals import BadProductCodes
 
 DEFAULT: Final = (LINUX_PRODUCT_CODE,)
-"""of what has none of its own, such as an imported snapshot (reference section 2)"""
+"""of resources without a code of their own, such as an imported snapshot (reference section 2)"""
 
 # Reference section 6: what Windows needs to function properly.
 WINDOWS_GENERATION: Final = 3
@@ -32,7 +32,7 @@ WINDOWS_MEMORY_MIB: Final = 4096
 def check(
     connection: Transaction, who: Principal, codes: Collection[str], carried: Collection[str] = ()
 ) -> None:
-    """Refuse codes that the region does not know, and those of other accounts that are not `carried` over.
+    """Refuse codes that the region does not know, and codes of other accounts that are not `carried` over.
 
     Raises:
         BadProductCodes.
@@ -49,7 +49,7 @@ def check(
 
 
 def _made(codes: Collection[str]) -> list[str]:
-    """Those of the codes that accounts have made."""
+    """Those of the codes that belong to product types of accounts."""
     return [code for code in codes if ids.is_well_formed(code, ids.PRODUCT_TYPE)]
 
 
@@ -105,7 +105,7 @@ def check_subscribed(connection: Transaction, who: Principal, image: Image) -> N
 
 
 def check_snapshot(connection: Transaction, who: Principal, snapshot: Snapshot) -> None:
-    """The same of a snapshot that is to leave the region, where its codes do not follow it.
+    """The same for a snapshot that leaves the region, where its codes do not follow.
 
     Raises:
         NotSubscribed.

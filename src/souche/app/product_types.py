@@ -11,7 +11,7 @@ from souche.refusals import NoSuchProductType, ProductTypeInUse
 
 
 def find(region: Region, who: Principal | None) -> list[ProductType]:
-    """Those of the region, those on the marketplace, and those of the caller, who may be unknown."""
+    """The product types of the region, of the marketplace, and of the caller (None: not signed)."""
     with region.store.read() as connection:
         return [*BUILT_IN, *product_types.seen_by(connection, who.account_id if who else None)]
 

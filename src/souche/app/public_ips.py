@@ -34,7 +34,8 @@ GOING: Final = (VmState.SHUTTING_DOWN, VmState.TERMINATED)
 
 @dataclass(frozen=True)
 class Link:
-    """Lead a public IP, named by its address or its id, to a VM. `allow_relink`: away from another one."""
+    """Link a public IP, named by its address or its id, to a VM. `allow_relink`: also if it is linked to another
+    one."""
 
     vm_id: str | None
     public_ip: str | None = None
@@ -44,10 +45,10 @@ class Link:
 
 
 def create(region: Region, who: Principal) -> PublicIp:
-    """Give the account the first address of the region's public range that nobody holds.
+    """Give the account the first free address of the region's public range.
 
     Raises:
-        TooManyPublicIps. NoCapacity: all of them are held.
+        TooManyPublicIps. NoCapacity: all are taken.
     """
     with region.begin() as work:
         quotas.check(work, who, quotas.of_public_ip())
@@ -78,7 +79,7 @@ def find(region: Region, who: Principal, query: Query) -> Page[PublicIp]:
 
 
 def link(region: Region, who: Principal, command: Link) -> str:
-    """Lead a public IP to a VM, instead of the one that leads to it. The id of the link.
+    """Link a public IP to a VM, replacing the VM's present one. Returns the id of the link.
 
     Raises:
         MissingParameter, IncompatibleParameters, BadValue, NoSuchVm, NoSuchPublicIp, WrongVmState, PublicIpInUse.
@@ -113,7 +114,7 @@ def _check_linkable(vm: Vm, command: Link) -> None:
 
 
 def unlink(region: Region, who: Principal, public_ip: str | None, link_id: str | None) -> None:
-    """Let a public IP, named by its address or its link, lead nowhere. Connections that stand already may go on.
+    """Unlink a public IP, named by its address or its link. Established connections may go on.
 
     Raises:
         MissingParameter, IncompatibleParameters, BadValue, NoSuchPublicIp, NoSuchPublicIpLink.
@@ -138,8 +139,7 @@ def _linked(connection: Transaction, who: Principal, public_ip: str | None, link
 
 
 def delete(region: Region, who: Principal, public_ip: str | None, public_ip_id: str | None) -> None:
-    """Release a public IP that leads nowhere: others may hold its address then. One that leads to a VM which is being
-    terminated is released after that.
+    """Release an unlinked public IP. If its VM is being terminated, it is released after that.
 
     Raises:
         MissingParameter, IncompatibleParameters, BadValue, NoSuchPublicIp, PublicIpInUse.
@@ -157,7 +157,7 @@ def delete(region: Region, who: Principal, public_ip: str | None, public_ip_id: 
 def _named(
     connection: Transaction, who: Principal, public_ip: str | None, public_ip_id: str | None
 ) -> PublicIp:
-    """The caller's public IP of this address or this id, of which one is given."""
+    """The caller's public IP with this address or this id; exactly one of them is given."""
     _check_one(Term.PUBLIC_IP, public_ip, Term.PUBLIC_IP_ID, public_ip_id)
     if public_ip is not None:
         _check_address(public_ip)
@@ -190,8 +190,8 @@ def _check_address(public_ip: str) -> None:
 
 
 def attach_tagged(region: Region, work: Work, vm: Vm, tagged: Mapping[str, str]) -> Vm:
-    """Link the public IP that a VM's tag names to the VM that is about to run. One that is not the account's, or leads
-    elsewhere, is left alone. The workflow that starts the VM has the address follow."""
+    """Link the public IP that a VM's tag names to the VM, which is about to run. An address of another account, or one
+    linked elsewhere, is ignored. The workflow that starts the VM applies the link."""
     wanted = tagged.get(AUTO_ATTACH)
     found = public_ips.with_address(work.connection, vm.account_id, wanted) if wanted else None
     if found is None or found.link is not None:
@@ -209,13 +209,13 @@ def attach_at_start(region: Region, work: Work, vms: Sequence[Vm]) -> None:
 
 
 def _request(region: Region, work: Work, who: Principal, vm_ids: list[str]) -> Operation:
-    """Have the addresses of these VMs' guests follow."""
+    """Request that the guests of these VMs get their addresses."""
     operation = apply_public_ips(vm_ids, who.account_id, region.ids.serial())
     work.operations.append(operation)
     return operation
 
 
 def _wait(region: Region, operation: Operation) -> None:
-    """Wait a little, so that the caller's next packet is translated."""
+    """Wait a little, so that the caller's next packet reaches the guest."""
     if not region.dry_run:
         region.workflows.wait(operation.operation_id, APPLY_WAIT_SECONDS)

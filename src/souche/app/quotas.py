@@ -1,5 +1,5 @@
-"""Quotas: what an account may have, checked in the transaction that would add to it, so that no two requests can
-pass together what only one of them may."""
+"""Quotas of accounts, checked in the transaction that adds to them, so that two concurrent requests cannot exceed one
+together."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ from souche.value_refusals import BadValue
 from souche.words import Term
 
 Need: TypeAlias = Counter[Quota]
-"""What something takes of each quota, in the quota's units of counting."""
+"""What a resource takes of each quota, in the quota's units."""
 
 MOST: Final = 2**53
 """The largest limit: a number that every JSON reader keeps."""
@@ -109,7 +109,7 @@ def of_bucket() -> Need:
 
 
 def check(work: Work, who: Principal, need: Need) -> None:
-    """Refuse what would bring the account beyond a quota.
+    """Refuse what would exceed a quota of the account.
 
     Raises:
         QuotaExceeded: by the class for that quota.
@@ -118,10 +118,10 @@ def check(work: Work, who: Principal, need: Need) -> None:
 
 
 def fitting(work: Work, who: Principal, need: Need, *, least: int, most: int) -> int:
-    """How many times the need fits into the account's quotas, up to `most`.
+    """How many times `need` fits into the account's quotas, up to `most`.
 
     Raises:
-        QuotaExceeded: not even `least` times, by the class for the quota that stands against it.
+        QuotaExceeded: fewer than `least` times, by the class for the limiting quota.
     """
     records.lock(work.connection, who.account_id)
     limits = records.limits(work.connection, who.account_id)
@@ -151,7 +151,7 @@ def usage(region: Region, account_id: str) -> list[Usage]:
 
 
 def set_limit(region: Region, account: Account, name: str, limit: int) -> None:
-    """Give an account a limit of its own; 0 for none. What it has already above the limit stays.
+    """Set a limit of an account. Existing resources above the limit stay.
 
     Raises:
         NoSuchQuota, BadValue: the limit is negative, or no number of JSON's.

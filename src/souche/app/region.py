@@ -37,19 +37,19 @@ class Work:
 
 
 class Workflows(Protocol):
-    """What runs the region's operations."""
+    """Runs the region's operations."""
 
     @property
     def worker(self) -> Worker | None:
-        """This process, if it runs operations itself."""
+        """This process as a worker; None if it runs no operations."""
         ...
 
     def start(self, operation: Operation) -> None:
-        """Start an operation when its turn has come; to start one twice is harmless."""
+        """Start an operation when it is its turn. Starting it twice is harmless."""
         ...
 
     def wait(self, operation_id: str, timeout_seconds: float) -> bool:
-        """Wait for an operation that this process has requested; whether it ended in time."""
+        """Wait for an operation that this process has requested. Returns whether it ended in time."""
         ...
 
 
@@ -91,16 +91,16 @@ class Region:
 
     @property
     def subregion_names(self) -> list[str]:
-        """The subregions (availability zones in the real cloud): all on the one host."""
+        """The subregions (availability zones in the real cloud), all on one host."""
         return [f"{self.name}{letter}" for letter in self.subregion_letters]
 
     @property
     def subregion_name(self) -> str:
-        """The subregion of what is asked for without one."""
+        """The subregion of requests that name none."""
         return self.subregion_names[0]
 
     def for_dry_run(self) -> "Region":
-        """The same region, where nothing is kept (DryRun)."""
+        """The same region with DryRun: nothing is kept."""
         return replace(self, dry_run=True)
 
     def serving(self, account_id: str) -> "Region":
@@ -109,12 +109,12 @@ class Region:
 
     @contextmanager
     def begin(self) -> Iterator[Work]:
-        """A use-case's transaction. When it is committed, the operations that it requests are started; one that
-        cannot be is left to the sweep, as it is in the database.
+        """A use-case's transaction. After the commit, the operations that it requests are started. If that fails, the
+        sweep starts them from the database.
 
         Raises:
-            Raced: a record broke a constraint of the database. The use-case had looked before it wrote, so another
-                transaction came in between: nothing is kept, and done again it will see what the other one wrote.
+            Raced: a record broke a constraint of the database. The use-case had checked before it wrote, so another
+                transaction came in between. Nothing is kept; repeated, it sees the other one's records.
         """
         try:
             begun = self.store.begin(dry_run=self.dry_run, request=True, account_id=self.caller_id)

@@ -1,4 +1,4 @@
-"""The key that the region's exports are signed with."""
+"""The key that signs the region's exports."""
 
 from souche.app.region import Region
 from souche.db import region as records
@@ -6,6 +6,6 @@ from souche.formats.companion import Signer
 
 
 def signer(region: Region) -> Signer:
-    """The region as the companions of its exports name it."""
+    """The region as a signer, as the companions of its exports name it."""
     with region.store.read() as connection:
         return Signer(records.region_id(connection), region.name, region.signing_key.public)

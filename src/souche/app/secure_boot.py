@@ -1,4 +1,4 @@
-"""Secure boot of VMs: what their firmware does with its keys at the next start (reference section 6)."""
+"""Secure boot of VMs: what the firmware does with its keys at the next start (reference section 6)."""
 
 from souche.model.images import BootMode
 from souche.model.vms import SecureBootAction
@@ -7,7 +7,7 @@ from souche.words import Phrase, Term
 
 
 def for_boot_mode(action: SecureBootAction, boot_mode: BootMode) -> SecureBootAction:
-    """The action, for a VM that starts so. A BIOS has no secure boot: to disable it is done already.
+    """The action for a VM with this boot mode. A BIOS has no secure boot, so disabling it is `none`.
 
     Raises:
         BadValue: a BIOS cannot do that.

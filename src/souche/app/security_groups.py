@@ -1,8 +1,8 @@
-"""Security groups outside of Nets: made, ruled, found and deleted.
+"""Security groups outside of Nets: create, change, find and delete.
 
 Only inbound traffic has rules; outbound ones are for Nets (specification, CreateSecurityGroupRule). Every account has
-the group `default`, made when it is first looked for: it lets in its own members, and, so that a first VM can be
-reached at once, SSH and ping from the region's host (see `_default_rules`).
+the group `default`, made when it is first needed. It admits its own members, and SSH and ping from the region's host,
+so that a first VM can be reached at once (see `_default_rules`).
 """
 
 import ipaddress
@@ -57,7 +57,7 @@ APPLY_WAIT_SECONDS: Final = 2.0
 
 @dataclass(frozen=True)
 class Member:
-    """A group whose members are meant, by its id or its name."""
+    """A group whose members a rule admits, by its id or its name."""
 
     group: str
     account_id: str | None = None
@@ -65,7 +65,7 @@ class Member:
 
 @dataclass(frozen=True)
 class RuleRequest:
-    """A rule as a caller gives it, for several sources at once; None where the caller says nothing."""
+    """A requested rule, for several sources at once; None for omitted fields."""
 
     protocol: str | None
     from_port: int | None
@@ -75,7 +75,7 @@ class RuleRequest:
 
 
 def create(region: Region, who: Principal, name: str, description: str) -> SecurityGroup:
-    """Make a group that lets nothing in.
+    """Make a group without rules.
 
     Raises:
         BadSecurityGroupName, BadSecurityGroupDescription, SecurityGroupNameTaken.
@@ -94,7 +94,7 @@ def create(region: Region, who: Principal, name: str, description: str) -> Secur
 
 
 def default(region: Region, work: Work, who: Principal) -> SecurityGroup:
-    """The account's default group; it is made when there is none."""
+    """The account's default group, made if it is missing."""
     found = security_groups.named(work.connection, who.account_id, DEFAULT_NAME)
     if found is None:
         found = _new(region, who, DEFAULT_NAME, "Default security group", _default_rules(region))
@@ -133,11 +133,11 @@ def _default_rules(region: Region) -> list[tuple[Protocol, int, int, str]]:
 def add_rules(
     region: Region, who: Principal, security_group_id: str, flow: str, requests: Sequence[RuleRequest]
 ) -> SecurityGroup:
-    """Let more in. The answer waits a little for the firewalls of running guests to follow.
+    """Add rules. The answer waits a little for the firewalls of running guests.
 
     Raises:
-        NoSuchSecurityGroupToChange, NoSuchSecurityGroup, BadValue, MissingParameter, BadProtocol, BadPorts,
-        BadIpRange, RuleTaken.
+        NoSuchSecurityGroupToChange, NoSuchSecurityGroup, BadValue, MissingParameter, BadProtocol, BadPorts, BadIpRange,
+        RuleTaken.
     """
     _check_flow(flow)
     with region.begin() as work:
@@ -158,11 +158,11 @@ def add_rules(
 def remove_rules(
     region: Region, who: Principal, security_group_id: str, flow: str, requests: Sequence[RuleRequest]
 ) -> SecurityGroup:
-    """Let less in: all of the rules are taken away, or none. Connections that stand already may go on.
+    """Remove all of the rules, or none. Established connections may go on.
 
     Raises:
-        NoSuchSecurityGroupToChange, NoSuchSecurityGroup, NoSuchRule, BadValue, MissingParameter, BadProtocol,
-        BadPorts, BadIpRange.
+        NoSuchSecurityGroupToChange, NoSuchSecurityGroup, NoSuchRule, BadValue, MissingParameter, BadProtocol, BadPorts,
+        BadIpRange.
     """
     _check_flow(flow)
     with region.begin() as work:
@@ -178,8 +178,8 @@ def remove_rules(
 
 
 def _to_change(connection: Transaction, who: Principal, security_group_id: str) -> SecurityGroup:
-    """The group that a call is for: where it is unknown, its code is another than that of one which is only named
-    (reference section 12).
+    """The group to change. If it is unknown, the error code differs from that of a group which a rule names (reference
+    section 12).
 
     Raises:
         NoSuchSecurityGroupToChange, WrongIdPrefix, MalformedId.
@@ -252,7 +252,7 @@ def _checked_range(text: str) -> str:
 
 
 def _member(connection: Transaction, who: Principal, member: Member) -> str:
-    """The id of the group. Those of other accounts cannot be seen, and so not be named."""
+    """The id of the group. Groups of other accounts are invisible, so rules cannot name them."""
     if member.account_id not in (None, who.account_id):
         raise NoSuchSecurityGroup(security_group=member.group)
     if member.group.startswith(f"{ids.SECURITY_GROUP}-"):
@@ -270,7 +270,7 @@ def _named(connection: Transaction, who: Principal, name: str) -> SecurityGroup:
 def chosen(
     region: Region, work: Work, who: Principal, group_ids: Collection[str], names: Collection[str]
 ) -> tuple[GroupName, ...]:
-    """The groups of a VM, by ids and names, in the order of their ids; the default one when none is named.
+    """The groups of a VM, by ids and names, in the order of their ids; the default one if none is named.
 
     Raises:
         NoSuchSecurityGroup, WrongIdPrefix, MalformedId.
@@ -285,7 +285,7 @@ def chosen(
 
 
 def delete_by_id(region: Region, who: Principal, security_group_id: str) -> None:
-    """Delete a group that no VM is in and no other group's rule names.
+    """Delete a group that has no VM, and that no other group's rule names.
 
     Raises:
         NoSuchSecurityGroupToChange, ReservedSecurityGroup, SecurityGroupInUse, SecurityGroupNamed.
@@ -317,14 +317,14 @@ def _delete(work: Work, group: SecurityGroup) -> None:
 
 @dataclass(frozen=True)
 class GroupsPage:
-    """A page of groups, and the names of those in their rules, by id."""
+    """A page of groups, and the names of the groups in their rules, by id."""
 
     page: Page[SecurityGroup]
     members: dict[str, GroupName]
 
 
 def find(region: Region, who: Principal, query: Query) -> GroupsPage:
-    """The caller's groups, oldest first. The default one is made where it is missing."""
+    """The caller's groups, oldest first. The default one is made if it is missing."""
     _ensure_default(region, who)
     with region.store.read() as connection:
         page, more = security_groups.find(connection, who.account_id, query)
@@ -350,12 +350,12 @@ def _ensure_default(region: Region, who: Principal) -> None:
 
 
 def request_apply(region: Region, work: Work, who: Principal, security_group_id: str) -> Operation:
-    """Have the firewalls that depend on the rules of this group follow."""
+    """Request an update of the firewalls that depend on this group's rules."""
     return _request(region, work, who, ApplySecurityGroups(security_group_ids=(security_group_id,)))
 
 
 def request_regroup(region: Region, work: Work, who: Principal, vm_id: str) -> Operation:
-    """Have a VM's guest follow it into its groups."""
+    """Request that a VM's guest moves to its present groups."""
     return _request(region, work, who, ApplySecurityGroups(vm_id=vm_id))
 
 
@@ -366,6 +366,6 @@ def _request(region: Region, work: Work, who: Principal, params: ApplySecurityGr
 
 
 def wait_applied(region: Region, operation: Operation) -> None:
-    """Wait a little for the firewalls to follow, so that the caller's next packet meets them."""
+    """Wait a little for the firewalls, so that the caller's next packet meets them."""
     if not region.dry_run:
         region.workflows.wait(operation.operation_id, APPLY_WAIT_SECONDS)

@@ -1,8 +1,8 @@
-"""What is refused only because a resource is on its way from one state to another (`creating`, `attaching`, ...) is
-tried again when the work on it has ended: a client that sends one request right after another need not poll.
+"""Retries requests that are refused only because a resource is in a passing state (`creating`, `attaching`, ...), when
+the work on it has ended. So a client that sends requests back to back need not poll.
 
-The use-case itself refuses, in its own transaction, and names the resources. The wait is out here, between two tries:
-no transaction is held, the end of a workflow wakes it, and only so many requests of one account wait at a time. What
+The use-case itself refuses, in its own transaction, and names the resources. The wait is here, between two tries: it
+holds no transaction, the end of a workflow wakes it, and only a few requests of one account wait at a time. Work that
 may take minutes (a guest that shuts down, a download) is not waited for.
 """
 
@@ -52,7 +52,7 @@ class WaitCounts:
 
     @contextmanager
     def place(self, account_id: str) -> Iterator[bool]:
-        """A place for the account; whether there was one."""
+        """A place for a waiting request of the account. Yields whether there was one."""
         with self._guard:
             free = self._waiting[account_id] < self._most
             self._waiting[account_id] += free
@@ -68,8 +68,8 @@ WAITERS: Final = WaitCounts()
 
 
 def when_settled(region: Region, account_id: str, act: Callable[[], T], waiters: WaitCounts = WAITERS) -> T:
-    """Do what a request asks for. Refused for a resource that is about to settle, it is done again when that has; it
-    waits for `WAIT_SECONDS` in all, and no longer.
+    """Run a request. If it is refused for a resource that is about to settle, run it again afterwards, for at most
+    `WAIT_SECONDS` in all.
 
     Raises:
         UserError: as `act` does.
@@ -90,7 +90,7 @@ def when_settled(region: Region, account_id: str, act: Callable[[], T], waiters:
 
 
 def _under_way(region: Region, refusal: UserError) -> list[str] | None:
-    """The work that has to end before it is worth another try; None: it is not, whatever ends."""
+    """The operations to wait for before another try; None: waiting would not help."""
     resource_ids = refusal.passing or _passing(refusal)
     if not resource_ids:
         return None

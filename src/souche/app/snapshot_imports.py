@@ -1,5 +1,5 @@
-"""Snapshots imported from a URL: a disk, with gzip around it or not (reference section 3). The name in the URL says
-what the disk is, as far as it does (`formats/disk_names.py`)."""
+"""Snapshots imported from a URL: a disk, inside gzip or not (reference section 3). The name in the URL may state the
+format (`formats/disk_names.py`)."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -25,7 +25,7 @@ IDLE_SECONDS: Final = 10.0
 
 @dataclass(frozen=True)
 class FromUrl:
-    """A snapshot of the disk at a URL, which has at most `size_bytes` as a guest sees it."""
+    """A snapshot of the disk at a URL. The disk has at most `size_bytes` as seen by a guest."""
 
     location: str
     size_bytes: int
@@ -34,12 +34,12 @@ class FromUrl:
 
 
 def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
-    """Request a snapshot; its size is `size_bytes` in whole GiB, rounded up. The URL is tried at once, since a
-    snapshot has no room to say later why it failed. With the token of an earlier call, that call's snapshot
-    is the answer, although the URL may open nothing any more.
+    """Request a snapshot; its size is `size_bytes` in whole GiB, rounded up. The URL is tried at once, since a snapshot
+    has no field for a later failure. With the token of an earlier call, the answer is that call's snapshot, even if the
+    URL has expired.
 
     Raises:
-        UntrustedExport: the region takes only what certain keys have signed.
+        UntrustedExport: the region requires a signature by certain keys.
         BadVolumeSize, BadUrl, UrlUnreachable, ValueTooLong, ClientTokenReused, QuotaExceeded, OutOfSpace.
     """
     if region.required_keys:
@@ -72,7 +72,7 @@ def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
 
 
 def _try(region: Region, command: FromUrl) -> int:
-    """How many bytes the server says that it will send; 0: it does not say."""
+    """The length that the server announces; 0: unknown."""
     limits = replace(
         import_disk.limits(command.size_bytes), seconds=ANSWER_SECONDS, idle_seconds=IDLE_SECONDS
     )

@@ -78,7 +78,7 @@ def create_from_volume(region: Region, who: Principal, command: FromVolume) -> S
 
 
 def copy(region: Region, who: Principal, command: Copy) -> Snapshot:
-    """Copy a snapshot within the region. The copy is O(1), so the answer waits for it a little.
+    """Copy a snapshot within the region. Copying takes constant time, so the answer waits for it a little.
 
     Raises:
         OtherRegion, NoSuchSnapshot, WrongSnapshotState, ValueTooLong, ClientTokenReused, QuotaExceeded.
@@ -128,12 +128,12 @@ def share(region: Region, who: Principal, snapshot_id: str, change: PermissionsC
 
 
 def delete(region: Region, who: Principal, snapshot_id: str) -> None:
-    """Request the deletion of a snapshot that nothing uses. Volumes made from it are independent of it. One that is
-    being imported by itself is `deleting` until its import has ended, which erases it.
+    """Request the deletion of an unused snapshot. Volumes made from it are independent. A snapshot that is being
+    imported is `deleting` until its import has ended, which erases it.
 
     Raises:
         NoSuchSnapshot: unknown, or another account's.
-        SnapshotInUse: an image has it.
+        SnapshotInUse: an image uses it.
         WrongSnapshotState: it is being made, or a copy or a volume of it is.
     """
     with region.begin() as work:
@@ -178,7 +178,7 @@ def _check_deletable(work: Work, snapshot: Snapshot) -> None:
 def open_page(
     region: Region, who: Principal, query: Query, time_limit: float | None = None
 ) -> Iterator[OpenPage[Snapshot]]:
-    """A page of what the caller may use, as `image_pages.open_page`."""
+    """A page of the snapshots that the caller may use, as `image_pages.open_page`."""
     with region.store.read(time_limit) as connection:
         rows, more = snapshots.find_page(connection, who.account_id, query)
         yield OpenPage(rows, more, partial(_snapshots, connection))
@@ -195,7 +195,7 @@ def _snapshots(
 
 
 def problems(region: Region, who: Principal, snapshot_ids: Sequence[str] | None) -> list[Snapshot]:
-    """The caller's own snapshots that could not be made; those of the ids, or all (None)."""
+    """The caller's own snapshots that failed; those with these ids, or all (None)."""
     conditions = [Condition("account_id", [who.account_id]), Condition("state", [SnapshotState.ERROR])]
     if snapshot_ids is not None:
         conditions.append(Condition("snapshot_id", snapshot_ids))
@@ -210,7 +210,7 @@ def _check_texts(command: FromVolume | Copy) -> None:
 
 
 def of_token(work: Work, who: Principal, command: Command) -> Snapshot | None:
-    """The snapshot of the call that came with the token. The token of one that is being deleted is free.
+    """The snapshot of the call that came with the token. The token of a snapshot that is being deleted is free.
 
     Raises:
         ClientTokenReused: the call was another one.
@@ -241,7 +241,7 @@ def _same(earlier: Snapshot | None, command: Command) -> Snapshot | None:
 
 
 def new(region: Region, who: Principal, command: Command | None) -> Snapshot:
-    """A snapshot as all ways of making one begin; None: without a request that a token could stand for."""
+    """A new snapshot as every way of making one begins. None: without a request that a token could identify."""
     return Snapshot(
         snapshot_id=region.ids.new(ids.SNAPSHOT),
         account_id=who.account_id,

@@ -126,7 +126,7 @@ def of_resources(region: Region, resource_ids: Collection[str]) -> dict[str, tup
 
 
 def of_resource(region: Region, resource_id: str) -> tuple[Tag, ...]:
-    """The tags of one resource, for the view of what has just been changed."""
+    """The tags of one resource, for the view of a changed resource."""
     with region.store.read() as connection:
         return tags.of_resources(connection, [resource_id]).get(resource_id, ())
 

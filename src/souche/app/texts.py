@@ -1,4 +1,4 @@
-"""How long the texts may be that callers choose. The database keeps no longer ones (PostgreSQL refuses them)."""
+"""Length limits of texts that callers choose. PostgreSQL refuses longer ones."""
 
 from typing import Final
 

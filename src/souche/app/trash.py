@@ -1,4 +1,4 @@
-"""What the operator does about disks that nobody owns: those in the trash, and those without a record elsewhere."""
+"""The operator's actions on disks without an owner: those in the trash, and others without a record."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ class Discarded:
 
 
 def every(region: Region, disks: VolumeStore) -> list[Discarded]:
-    """What is in the trash, what was discarded first before the rest; then what has no record."""
+    """The trash, oldest first; then the disks without a record."""
     found = unrecorded_disks(region.store, disks)
     return [
         *_trashed(disks),
@@ -59,8 +59,7 @@ def every(region: Region, disks: VolumeStore) -> list[Discarded]:
 
 
 def discard(region: Region, disks: VolumeStore, resource_ids: Sequence[str]) -> list[Discarded]:
-    """Put disks without a record into the trash: these, or with none named all. Returns what was put there, as it
-    is there now.
+    """Move disks without a record into the trash: these, or all if none is named. Returns them as they are there.
 
     Raises:
         NotInTrash: one of them has a record, or does not exist.
@@ -73,11 +72,11 @@ def discard(region: Region, disks: VolumeStore, resource_ids: Sequence[str]) -> 
 
 
 def empty(region: Region, disks: VolumeStore, resource_ids: Sequence[str]) -> list[Discarded]:
-    """Remove what is in the trash for good: these, or with none named all. Returns what was removed. What has its
-    record again stays: its database came back, and the disk does at the next start.
+    """Remove disks from the trash for good: these, or all if none is named. Returns what was removed. Disks whose
+    record has come back with its database stay: they are restored at the next start.
 
     Raises:
-        NotInTrash: one of them is not there. RecordIsBack: one of those named has its record.
+        NotInTrash: one of them is not there. RecordIsBack: one of those named has its record again.
     """
     chosen = _chosen(_trashed(disks), resource_ids)
     wanted = without_disk(region.store, disks)
@@ -91,10 +90,9 @@ def empty(region: Region, disks: VolumeStore, resource_ids: Sequence[str]) -> li
 
 
 def restore(region: Region, disks: VolumeStore, resource_id: str, account: str | None) -> Discarded:
-    """Bring a disk back under its id, and return it as it is then. One that has no record gets one: a snapshot that
-    is `completed`, a volume that is `available`, of this account.
-
-    The record is written first: a disk in the trash that has one comes back by itself (`reconcile/holds.py`).
+    """Restore a disk under its id, and return it as it is then. Without a record it gets one of this account: a
+    snapshot that is `completed`, or a volume that is `available`. The record is written first: a disk in the trash with
+    a record is restored by the sweep (`reconcile/holds.py`).
 
     Raises:
         NotInTrash, OwnerUnknown, NoSuchAccount, DiskUnreadable.
@@ -124,7 +122,7 @@ def _chosen(found: Sequence[Discarded], resource_ids: Sequence[str]) -> list[Dis
 
 
 def _size_bytes(region: Region, disks: VolumeStore, found: Discarded) -> int:
-    """The size of a disk; one that is not in the trash is put there, which tells it."""
+    """The size of a disk. A disk outside the trash is moved there, which reveals its size."""
     if found.date is None:
         disks.discard(found.kind, found.resource_id, region.clock.now())
     sizes = {each.resource_id: each.size_bytes for each in disks.trash()}

@@ -1,4 +1,4 @@
-"""What accounts take of the region, for the operator."""
+"""What accounts use of the region, for the operator."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from souche.model.usage import Counts, Usage
 from souche.storage.base import StoreFigures
 
 NOBODY = ""
-"""whose a disk without a record is"""
+"""the owner of a disk without a record"""
 
 
 def every(region: Region, stock: StoreFigures, account: str | None = None) -> list[Usage]:
-    """What each account takes, the oldest account first, or one by its name or id. `stock` is what the disks take.
+    """What each account uses, the oldest account first, or one by its name or id. `stock` has the sizes of the disks.
 
     Raises:
         NoSuchAccount.

@@ -40,7 +40,7 @@ REMEMBERED: Final = 32
 
 @dataclass(frozen=True)
 class Section:
-    """What a section orders."""
+    """The orders of a section."""
 
     private_only: bool = False
     filter_private_section: bool = False
@@ -51,7 +51,7 @@ NO_SECTION: Final = Section()
 
 
 def section(data: bytes) -> Section:
-    """What the section in user data orders; without one, nothing.
+    """The section in user data; an empty one if there is none.
 
     Raises:
         BadUserData: an unknown key, a flag that is neither true nor false, no end, or compressed data that expands too
@@ -61,7 +61,8 @@ def section(data: bytes) -> Section:
 
 
 def of_vm(data: bytes) -> Section:
-    """As `section`, of a VM that is there: what an earlier release took, and this one would refuse, orders nothing."""
+    """As `section`, for an existing VM. User data that an earlier release accepted, and this one refuses, has no
+    orders."""
     try:
         return section(data)
     except BadUserData:
@@ -89,7 +90,7 @@ def _section(text: bytes) -> Section:
 
 
 def for_guest(data: bytes) -> bytes:
-    """User data as the guest sees it: without the section where that says so, compressed if it was."""
+    """User data as the guest sees it: without the section if it says so, compressed if it was."""
     if not of_vm(data).filter_private_section:
         return data
     if not data.startswith(GZIP):
@@ -104,7 +105,7 @@ def _without_section(text: bytes) -> bytes:
 
 
 def _expanded(data: bytes) -> bytes:
-    """What compressed data holds; nothing, where it only begins like such data.
+    """The content of compressed data; empty if it only begins like compressed data.
 
     Raises:
         BadUserData: it is more than MOST_BYTES, or in more than MOST_MEMBERS pieces.

@@ -1,4 +1,5 @@
-"""What depends on images and snapshots, as a caller may know it (docs/aliases.md): of other accounts only how many."""
+"""The dependants of images and snapshots (docs/aliases.md). Of other accounts' dependants the caller learns only the
+number."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,8 +13,8 @@ from souche.refusals import NoSuchImage, NoSuchSnapshot
 
 
 def of_images(region: Region, who: Principal, image_ids: Sequence[str]) -> list[Uses]:
-    """What depends on images. Of one that another account owns the caller learns what it has itself; those that it may
-    not use are left out."""
+    """The dependants of images. For another account's image the caller sees only its own dependants. Images that the
+    caller may not use are left out."""
     with region.store.read() as connection:
         every = [images.get_usable(connection, each, who.account_id) for each in dict.fromkeys(image_ids)]
         return [
@@ -49,7 +50,7 @@ def of_snapshots(region: Region, who: Principal, snapshot_ids: Sequence[str]) ->
 
 
 def of_image_as_owner(region: Region, image_id: str) -> Uses:
-    """For the operator, what an image's owner is told.
+    """The dependants as the image's owner sees them, for the operator.
 
     Raises:
         NoSuchImage.
@@ -62,7 +63,7 @@ def of_image_as_owner(region: Region, image_id: str) -> Uses:
 
 
 def of_snapshot_as_owner(region: Region, snapshot_id: str) -> Uses:
-    """For the operator, what a snapshot's owner is told.
+    """The dependants as the snapshot's owner sees them, for the operator.
 
     Raises:
         NoSuchSnapshot.

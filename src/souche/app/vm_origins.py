@@ -13,7 +13,7 @@ from souche.model.vms import Vm
 
 @dataclass(frozen=True)
 class VmOrigin:
-    """A VM, and what its launch took from its image; None: nothing."""
+    """A VM, and the attributes that it took from its image; None: none."""
 
     vm: Vm
     taken: VmAttributes | None

@@ -22,7 +22,7 @@ from souche.words import Term
 
 @dataclass(frozen=True)
 class Transition:
-    """What a call did to a VM: its state before, and after."""
+    """A VM's state before and after a call."""
 
     vm_id: str
     previous: VmState
@@ -35,8 +35,8 @@ def _nothing_else(region: Region, work: Work, due: Sequence[Vm]) -> None:
 
 @dataclass(frozen=True)
 class _Request:
-    """What a call requests. `is_due` is false for a VM that is as the call wants it already, and refuses one that
-    cannot be. `prepare` changes what goes with those that are due."""
+    """A requested transition. `is_due` is false for a VM that is already in the wanted state, and refuses one that
+    cannot reach it. `prepare` changes what goes with the VMs that are due."""
 
     passing: VmState
     reason: str
@@ -46,7 +46,7 @@ class _Request:
 
 
 def start(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transition]:
-    """Request the start of stopped VMs. One that runs, or is about to, is left alone.
+    """Request the start of stopped VMs. VMs that run or are starting are left alone.
 
     Raises:
         MissingParameter, NoSuchVm, WrongVmState, WrongVolumeState.
@@ -72,7 +72,7 @@ def _root_links(vm: Vm) -> list[VolumeLink]:
 
 
 def _check_root_settled(vm: Vm) -> None:
-    """Other volumes that come or go need no check: the start comes after them."""
+    """Other volumes being attached or detached need no check: the start runs after them."""
     for link in _root_links(vm):
         if link.state != LinkState.ATTACHED:
             raise WrongVolumeState(
@@ -87,7 +87,7 @@ def _has_root(vm: Vm) -> bool:
 
 
 def stop(region: Region, who: Principal, vm_ids: Sequence[str], *, force: bool) -> list[Transition]:
-    """Request the stop of running VMs; with `force`, by pulling the plug. One that is stopped is left alone.
+    """Request the stop of running VMs; with `force`, by pulling the plug. Stopped VMs are left alone.
 
     Raises:
         MissingParameter, NoSuchVm, NeverStarted, WrongVmState.
@@ -122,7 +122,7 @@ def reboot(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transi
 
 
 def delete(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transition]:
-    """Request the deletion of VMs, with the volumes that go with them. One that is terminated stays so.
+    """Request the deletion of VMs, with the volumes that go with them. Terminated VMs are left alone.
 
     Raises:
         MissingParameter, NoSuchVm, DeletionProtected.
@@ -141,8 +141,8 @@ def delete(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transi
 
 
 def _each(region: Region, who: Principal, vm_ids: Sequence[str], request: _Request) -> list[Transition]:
-    """Record the passing state of the VMs that are due, and request an operation for each, by its new generation. Takes
-    as many statements as for one."""
+    """Set the passing state of the VMs that are due, and request an operation for each, with its new generation. The
+    number of statements does not depend on the number of VMs."""
     if not vm_ids:
         raise MissingParameter(parameter=Term.VM_IDS)
     with region.begin() as work:

@@ -173,7 +173,7 @@ LISTED_TINA_TYPES: Final = tuple(
 
 
 def parse(vm_type: str) -> VmType:
-    """What a type's name says.
+    """The meaning of a type's name.
 
     Raises:
         NoSuchVmType: it is neither an AWS name of the table nor of the form tinavW.cXrYpZ.

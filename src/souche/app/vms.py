@@ -1,4 +1,4 @@
-"""VMs once they are launched: found, changed, read from (reference section 6). Transitions: `vm_transitions`."""
+"""Launched VMs: found, changed, read from (reference section 6). Transitions: `vm_transitions`."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -44,8 +44,8 @@ class DeletionFlag:
 
 @dataclass(frozen=True)
 class Change:
-    """What UpdateVm may change; None leaves it. The key pair "" takes the VM's away. The host action follows another
-    shutdown behaviour."""
+    """The changes of UpdateVm; None leaves a field as it is. The key pair "" removes the VM's. A new shutdown behaviour
+    also sets the host action."""
 
     vm_id: str
     vm_type: str | None = None
@@ -88,8 +88,8 @@ def find_states(region: Region, who: Principal, query: Query) -> tuple[list[VmSt
 
 
 def update(region: Region, who: Principal, change: Change) -> Vm:
-    """Change a VM. Its type, performance, user data and nesting can change only while it is stopped; another
-    key pair reaches the guest by its metadata; other security groups count at once.
+    """Change a VM. Its type, performance, user data and nesting can change only while it is stopped. A new key pair
+    reaches the guest through its metadata; new security groups apply at once.
 
     Raises:
         NoSuchVm, WrongVmState, NoSuchVmType, VmSpecsMismatch, NoSuchKeypair, NoSuchSecurityGroup, NoSuchVolume,
@@ -114,7 +114,7 @@ def update(region: Region, who: Principal, change: Change) -> Vm:
 
 
 def _regroup(region: Region, work: Work, who: Principal, vm: Vm, security_group_ids: tuple[str, ...]) -> None:
-    """Put the VM into these groups instead of its present ones; without any it stays where it is."""
+    """Move the VM to these groups; without any it keeps its present ones."""
     if not security_group_ids:
         return
     chosen = security_groups.chosen(region, work, who, security_group_ids, ())
@@ -145,7 +145,7 @@ def _attributes(work: Work, who: Principal, vm: Vm, change: Change) -> dict[str,
 
 
 def _next_secure_boot(vm: Vm, action: SecureBootAction) -> SecureBootAction:
-    """A start that is under way has read what it is to do, or has not."""
+    """A start under way may or may not have read the former value."""
     wanted = secure_boot.for_boot_mode(action, vm.boot_mode)
     if wanted != vm.next_secure_boot and vm.state not in (VmState.STOPPED, VmState.RUNNING):
         raise WrongVmState(
@@ -155,7 +155,7 @@ def _next_secure_boot(vm: Vm, action: SecureBootAction) -> SecureBootAction:
 
 
 def _type_attributes(vm: Vm, change: Change) -> dict[str, Any]:
-    """The type and what goes with it. A performance flag in the type's name wins over the request's."""
+    """The new type and its performance. A performance flag in the type's name wins over the request's."""
     vm_type = vm_types.parse(vm.vm_type if change.vm_type is None else change.vm_type)
     product_codes.check_vm_type(vm.product_codes, vm_type)
     performance = vm_type.performance if vm_type.names_performance else change.performance or vm.performance
@@ -168,14 +168,14 @@ def _type_attributes(vm: Vm, change: Change) -> dict[str, Any]:
 
 
 def _check_growth(work: Work, who: Principal, vm: Vm, attributes: Mapping[str, Any]) -> None:
-    """Refuse cores and memory beyond the account's quotas."""
+    """Refuse more cores and memory than the account's quotas allow."""
     before = quotas.of_vm(vm.vcpus, vm.memory_mib)
     after = quotas.of_vm(attributes.get("vcpus", vm.vcpus), attributes.get("memory_mib", vm.memory_mib))
     quotas.check(work, who, after - before)
 
 
 def _flagged(work: Work, who: Principal, vm: Vm, flag: DeletionFlag) -> str:
-    """The id of the VM's volume that a flag is for."""
+    """The id of the VM's volume that a flag names."""
     if flag.volume_id is not None:
         lookup.own_volume(work.connection, who, flag.volume_id)
     elif flag.device_name is None:

@@ -1,4 +1,4 @@
-"""Changes of a volume's size, type and Iops, hot, as tasks (reference section 7)."""
+"""Online changes of a volume's size, type and Iops, as tasks (reference section 7)."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from souche.words import Term
 
 @dataclass(frozen=True)
 class Change:
-    """What UpdateVolume may change; None leaves it."""
+    """The changes of UpdateVolume; None leaves a field as it is."""
 
     volume_id: str
     size_gib: int | None = None
@@ -89,7 +89,7 @@ def _task(region: Region, volume: Volume, target: VolumeShape) -> VolumeUpdate:
 
 
 def _more(origin: VolumeShape, target: VolumeShape) -> quotas.Need:
-    """What the change takes beyond what the volume has."""
+    """What the change takes in addition to what the volume has."""
     return Counter(
         {
             limits.VOLUME_SIZE: target.size_gib - origin.size_gib,

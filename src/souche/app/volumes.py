@@ -77,7 +77,7 @@ def create(region: Region, who: Principal, command: Create) -> Volume:
 
 
 def _of_token(work: Work, who: Principal, command: Create) -> Volume | None:
-    """The volume of the call that came with the token. The token of one that is being deleted is free."""
+    """The volume of the call that came with the token. The token of a volume that is being deleted is free."""
     token = command.client_token
     earlier = volumes.with_client_token(work.connection, who.account_id, token) if token is not None else None
     if token is None or earlier is None:
@@ -121,8 +121,8 @@ def _new(region: Region, who: Principal, command: Create, snapshot: Snapshot | N
 
 
 def delete(region: Region, who: Principal, volume_id: str) -> None:
-    """Request the deletion of a volume that is not attached. One of which a snapshot is being made is deleted after
-    that: Terraform asks for both in one breath.
+    """Request the deletion of an unattached volume. Waits for a snapshot in progress: Terraform sends both requests
+    back to back.
 
     Raises:
         NoSuchVolume, WrongVolumeState.
@@ -148,7 +148,7 @@ def delete(region: Region, who: Principal, volume_id: str) -> None:
 
 
 def link(region: Region, who: Principal, command: Link) -> None:
-    """Request that a volume is attached to a VM, running or stopped. It does not go with the VM.
+    """Request the attachment of a volume to a VM, running or stopped. The volume is not deleted with the VM.
 
     Raises:
         NoSuchVolume, NoSuchVm, BadDeviceName, VolumeInUse, WrongVolumeState, WrongVmState, ZoneMismatch, DeviceInUse,

@@ -1,6 +1,5 @@
-"""The hypervisor of a command on a region with real guests that no server runs: it reaches no guest.
-
-It refuses all work on guests, so that none is taken for done.
+"""The hypervisor of a command on a region with real guests while no server runs. It reaches no guest, and refuses all
+work on guests, so that nothing counts as done by mistake.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,8 +15,8 @@ class GuestsNeedServer(SystemFailure):
 
 
 class AbsentHypervisor:
-    """See `compute/base.py` and `storage.base.LiveDisks` for what the methods promise. Here they raise
-    GuestsNeedServer; but of a guest that `is_off`, by its id, `open_disks` says so: nobody starts it meanwhile."""
+    """See `compute/base.py` and `storage.base.LiveDisks` for the methods. Here they raise GuestsNeedServer. The
+    exception: `open_disks` answers for a guest that `is_off`, by its id, since nothing starts guests meanwhile."""
 
     def __init__(self, network: GuestNetwork, is_off: Callable[[str], bool]) -> None:
         self._network = network

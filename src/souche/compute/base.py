@@ -1,10 +1,10 @@
-"""The contract of a hypervisor: it defines, starts, stops and removes guests, and tells their power state.
+"""The contract of a hypervisor: it defines, starts, stops and removes guests, and reports their power state.
 
-For every method: the ids are the caller's; doing it again after it was done succeeds and changes nothing more;
-what is to be removed and is gone already is success. Power states are asked for, never remembered.
+For every method: the caller chooses the ids. Repeating a call succeeds and changes nothing more. Removing something
+that is gone succeeds. Power states are asked for, never remembered.
 
-A driver for real guests also provides `souche.storage.base.LiveDisks`, by which the volume store
-works on the disks of a running guest.
+A driver for real guests also provides `souche.storage.base.LiveDisks`, through which the volume store works on the
+disks of a running guest.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,10 +19,10 @@ from souche.model.vms import SecureBootAction
 
 
 class PowerState(StrEnum):
-    """RUNNING includes paused by us for an instant. OFF: the guest powered itself off. LOST: it is off for another
-    reason: the plug was pulled, its process or its host ended, or it never ran (OFF from a driver
-    whose guests cannot be lost). PANICKED: the guest's kernel said that it had panicked, and stands still since, with
-    its disks open, until it is powered off or started. A guest that is not defined is not listed."""
+    """RUNNING includes a short pause by Souche. OFF: the guest powered itself off. LOST: it is off for another reason:
+    its plug was pulled, its process or its host ended, or it never ran (drivers whose guests cannot be lost report
+    OFF). PANICKED: the guest's kernel reported a panic; the guest stands still, with its disks open, until it is
+    powered off or started. An undefined guest is not listed."""
 
     RUNNING = "running"
     OFF = "off"
@@ -40,9 +40,9 @@ class GuestNetwork:
 
 @dataclass(frozen=True)
 class Guest:
-    """Everything that a guest is made of. `disks` in boot order, the root's first. `next_secure_boot` is what the
-    firmware is to do with its keys at the next start, again at each until the guest is defined without; `secure_boot`
-    what it has done last, for a guest whose firmware variables are lost."""
+    """Everything that a guest is made of. `disks` are in boot order, the root's first. `next_secure_boot` is what the
+    firmware does with its keys at the next start, and at each later one until the guest is defined without it.
+    `secure_boot` is what it did last, for a guest whose firmware variables are lost."""
 
     vm_id: str
     vcpus: int
@@ -61,9 +61,9 @@ class Guest:
 
 @dataclass(frozen=True)
 class Firewalls:
-    """The security groups that guests are in, by VM id, and the rules of groups, by group id. `public_ips` has the
-    public IP of those of `guests` that have one. `from_scratch`: make the firewalls of the whole region again, whatever
-    the hypervisor believes them to be."""
+    """The security groups of guests, by VM id, and the rules of groups, by group id. `public_ips` has the public IP of
+    each of `guests` that has one. `from_scratch`: rebuild the firewalls of the whole region, whatever the hypervisor
+    believes them to be."""
 
     guests: Mapping[str, Collection[str]] = field(default_factory=dict)
     groups: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
@@ -72,44 +72,45 @@ class Firewalls:
 
 
 class Hypervisor(Protocol):
-    """See the module's text for what holds of every method. All of them raise ComputeFailed, or Unavailable when
-    the hypervisor cannot be reached (worth another try)."""
+    """The module's docstring holds for every method. All of them raise ComputeFailed, or Unavailable if the hypervisor
+    cannot be reached (worth another try)."""
 
     @property
     def accelerator(self) -> str:
-        """What guests run under: "kvm", "tcg", or "none" where no guest runs."""
+        """What guests run under: "kvm", "tcg", or "none" if no guest runs."""
         ...
 
     @property
     def network(self) -> GuestNetwork: ...
 
     def define(self, guest: Guest) -> None:
-        """Make the guest known, off, with its DHCP reservation (MAC to IP). A new one is in no security group until
-        `protect`, so it lets nothing in. One known already is redefined for its next start, and stays in its groups; a
-        running one keeps running."""
+        """Define the guest, powered off, with its DHCP reservation (MAC to IP). A new guest is in no security group
+        until `protect`, so its firewall denies everything. If the guest exists, update its definition for the next
+        start; leave its groups and a running guest alone."""
         ...
 
     def protect(self, wanted: Callable[[], Firewalls]) -> None:
-        """Put these guests into these groups and no others, give these groups these rules and no others, and let
-        these public IPs and no others lead to these guests; in force on return. A guest lets in what the rules of its
-        groups say, and nothing without one; connections that stand already may go on. The members that a rule means are
-        the known guests of that group at any moment. Guests that are not known are passed over.
+        """Set the security groups of these guests, the rules of these groups, and the guests of these public IPs; in
+        force on return. All of these replace the former ones. A guest admits what the rules of its groups allow, and
+        nothing else; established connections may go on. Members named by a rule are the known guests of that group at
+        any moment. Unknown guests are ignored.
 
         A public IP leads to its guest's private address, behind the guest's firewall, from this machine and from other
-        guests. Each leads to one guest only: the one that was told last.
+        guests. Each leads to one guest only: the latest.
 
-        `wanted` runs under a lock shared by all processes of the region, so the caller with the newer view wins. What
-        it raises is raised to its own caller only."""
+        `wanted` runs under a lock shared by all processes of the region, so the caller with the newer view wins. Its
+        errors are raised to its own caller only.
+        """
         ...
 
     def start(self, vm_id: str) -> None:
-        """Power on, with the guest's firewall in force before. On return its CPUs run. One that runs already is
-        success; one that has panicked begins from its boot loader."""
+        """Power on, with the guest's firewall already in force. On return its CPUs run. A running guest is success; a
+        panicked one restarts from its boot loader."""
         ...
 
     def shut_down(self, vm_id: str, timeout_seconds: float) -> None:
-        """Ask the guest to power itself off (agent, else ACPI), asking again now and then; after
-        `timeout_seconds` pull the plug. On return the guest is off. Off or unknown already is success."""
+        """Ask the guest to power itself off (agent, else ACPI), repeatedly; after `timeout_seconds` pull the plug. On
+        return the guest is off. A guest that is off or unknown is success."""
         ...
 
     def power_off(self, vm_id: str) -> None:
@@ -117,29 +118,29 @@ class Hypervisor(Protocol):
         ...
 
     def reboot(self, vm_id: str) -> None:
-        """Restart a running guest without giving up its QEMU process: the guest is asked first; one that does
-        not answer within a few seconds is reset."""
+        """Restart a running guest within its QEMU process: ask the guest, and reset it if it does not restart within a
+        few seconds."""
         ...
 
     def remove(self, vm_id: str) -> None:
-        """Power off and forget the guest: definition, DHCP reservation and lease, firewall, firmware variables, TPM,
+        """Power off and undefine the guest: definition, DHCP reservation and lease, firewall, firmware variables, TPM,
         console log. Its disks stay."""
         ...
 
     def attach(self, vm_id: str, disk: GuestDisk) -> None:
-        """Plug a disk into a guest, at once if it runs, and for its next start in any case."""
+        """Plug a disk into a guest, at once if it runs, and for its next start."""
         ...
 
     def detach(self, vm_id: str, volume_id: str) -> None:
-        """Unplug a disk. On return a running guest has let go of it.
+        """Unplug a disk. On return a running guest has closed it.
 
         Raises:
-            ComputeFailed: the running guest did not let go within 30 seconds.
+            ComputeFailed: the running guest did not close it within 30 seconds.
         """
         ...
 
     def power_states(self) -> Mapping[str, PowerState]:
-        """Every guest of this region that the hypervisor knows, by VM id."""
+        """The power state of every guest of this region, by VM id."""
         ...
 
     def console(self, vm_id: str) -> bytes:
@@ -147,10 +148,10 @@ class Hypervisor(Protocol):
         ...
 
     def watch(self, changed: Callable[[str], None]) -> None:
-        """Call `changed(vm_id)` from a thread of the driver's own when a guest's power state changes by itself.
-        A hint for speed: the reconcile sweep does not rely on it."""
+        """Call `changed(vm_id)` from a thread of the driver when a guest's power state changes by itself. This only
+        saves time: the reconcile sweep does not rely on it."""
         ...
 
     def close(self) -> None:
-        """Let go of connections and threads. Guests run on."""
+        """Close connections and end threads. Guests keep running."""
         ...

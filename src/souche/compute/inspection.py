@@ -1,4 +1,4 @@
-"""What a hypervisor has of a region: for `souche fsck`, which changes nothing."""
+"""The hypervisor's state of a region, for `souche fsck`. Changes nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from souche.model.disks import DiskSource
 
 @dataclass(frozen=True)
 class SeenGuest:
-    """A guest that is known. `disks` are those that it has open, by volume id; None: it is off."""
+    """A known guest. `disks` are its open disks, by volume id; None: it is off."""
 
     disks: Mapping[str, DiskSource] | None
 
 
 @dataclass(frozen=True)
 class ComputeState:
-    """Guests by VM id. `reservations`: the address that DHCP gives to each MAC; None where there is no DHCP.
-    `firewalls`: what guests and groups were told to be; `firewalls_loaded`: whether there is anything in force."""
+    """Guests by VM id. `reservations`: the address that DHCP gives to each MAC; None without DHCP. `firewalls`: the
+    wanted firewalls of guests and groups. `firewalls_loaded`: whether any firewall is in force."""
 
     guests: Mapping[str, SeenGuest]
     reservations: Mapping[str, str] | None

@@ -1,7 +1,6 @@
-"""Guests that exist as records only: for fast tests, and for machines without a hypervisor.
-
-Nothing runs, and states change at once. Each guest's record is a file, so that a server started again, or
-another process of it, still knows which guests "run".
+"""Guests that are records only: for fast tests, and for machines without a hypervisor. Nothing runs, and states change
+at once. Each guest's record is a file, so that another process of the region, or a restarted server, knows which guests
+"run".
 """
 
 import contextlib
@@ -37,8 +36,8 @@ class SourceRecord(TypedDict):
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a guest. By volume id: the disks of its next start, and those open now (None: it is off).
-    `groups` are the security groups that it is in, `public_ip` is what leads to it."""
+    """A guest's record. By volume id: the disks of its next start, and its open ones (None: it is off). `groups` are
+    its security groups; `public_ip` leads to it."""
 
     defined: Disks
     private_ip: str
@@ -73,7 +72,7 @@ class SimulatedHypervisor:
 
     @staticmethod
     def is_at(home: Path) -> bool:
-        """Whether there are pretended guests of a region in `home`."""
+        """Whether a region in `home` has simulated guests."""
         return (home / "simulated-guests").is_dir()
 
     @property
@@ -129,7 +128,7 @@ class SimulatedHypervisor:
         )
 
     def inbound(self, vm_id: str) -> frozenset[Rule] | None:
-        """What the guest would let in, for tests: members by their addresses; None for one that is not known."""
+        """What the guest would admit, for tests: members by their addresses; None for an unknown guest."""
         known = self._read(vm_id)
         if known is None:
             return None
@@ -137,7 +136,7 @@ class SimulatedHypervisor:
         return frozenset(each for rule in rules for each in self._by_address(rule))
 
     def _rules(self, group_id: str) -> list[Rule]:
-        """None where the group was never told of, or its file is damaged: the next sweep writes it again."""
+        """None for an unknown group, and for a damaged file: the next sweep writes it again."""
         try:
             return [Rule(**each) for each in json.loads((self._groups / f"{group_id}.json").read_bytes())]
         except (FileNotFoundError, ValueError, TypeError):
@@ -193,7 +192,7 @@ class SimulatedHypervisor:
             raise ComputeFailed(reason=f"{vm_id} has no disk {volume_id}")
 
     def shorten_disks(self, vm_id: str, most_files: int) -> None:
-        """What nobody opens has no chain of files."""
+        """Simulated guests have no backing chains."""
 
     def power_states(self) -> Mapping[str, PowerState]:
         with self._locked():
@@ -205,10 +204,10 @@ class SimulatedHypervisor:
         return b"" if known is None or known.open is None else NOTICE
 
     def watch(self, changed: Callable[[str], None]) -> None:
-        """Nothing to watch: a simulated guest never does anything by itself."""
+        """Does nothing: a simulated guest never changes by itself."""
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """There is no connection."""
 
     def open_disks(self, vm_id: str) -> Disks | None:
         known = self._read(vm_id)
@@ -238,7 +237,7 @@ class SimulatedHypervisor:
         return known
 
     def _read(self, vm_id: str) -> Record | None:
-        """None where there is no record, or a damaged one: its guest is gone, and its VM can be started again."""
+        """None for a missing or damaged record: its guest is gone, and its VM can be started again."""
         try:
             return self._parse(json.loads(self._file(vm_id).read_bytes()))
         except FileNotFoundError:
@@ -271,7 +270,7 @@ class SimulatedHypervisor:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """One change at a time, among threads and processes."""
+        """Lock the records against threads and processes."""
         with (self._root / ".lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

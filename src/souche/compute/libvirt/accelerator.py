@@ -1,12 +1,12 @@
-"""KVM or TCG: found out by running guests.
+"""Chooses KVM or TCG by running guests.
 
-A /dev/kvm that opens proves nothing. On some hosts guests hang under it, or QEMU aborts; on others (KVM's PVM variant,
-nested without hardware support) a boot sector runs, and the firmware stops at its first floating-point instruction
-with "KVM internal error". So two guests run under KVM, with the CPU model of real guests:
+A /dev/kvm that opens proves nothing. On some hosts guests hang under it, or QEMU aborts. On others (KVM's PVM variant,
+nested without hardware support) a boot sector runs, and the firmware stops at its first floating-point instruction with
+"KVM internal error". So two guests run under KVM, with the CPU model of real guests:
 
-1. a boot sector, which must write its line to the serial port within `SECTOR_SECONDS`;
-2. the UEFI firmware of real guests, two vCPUs and no disk, which must report within `FIRMWARE_SECONDS` that it finds
-   nothing to boot. It is left out where the firmware is not installed.
+  1. a boot sector, which must write its line to the serial port within `SECTOR_SECONDS`;
+  2. the UEFI firmware of real guests, with two vCPUs and no disk, which must report within `FIRMWARE_SECONDS` that
+     it finds nothing to boot. This is skipped if the firmware is not installed.
 """
 
 import shutil

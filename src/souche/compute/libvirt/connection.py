@@ -1,7 +1,6 @@
-"""One connection to libvirtd, opened when it is first needed and again when libvirtd came back.
-
-libvirt's errors are translated here and nowhere else. Its event loop runs in one daemon thread per process,
-from before the first connection is opened: libvirt wants it so.
+"""One connection to libvirtd, opened when first needed, and again after libvirtd has restarted. Only this module
+translates libvirt's errors. Its event loop runs in one daemon thread per process, started before the first connection,
+as libvirt requires.
 """
 
 import contextlib

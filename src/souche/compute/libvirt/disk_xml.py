@@ -1,4 +1,4 @@
-"""The XML of disks: built for libvirt, and read back from it. Pure."""
+"""The XML of disks: built for libvirt, and read from it. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ OWN_ALIAS = "ua-"  # what libvirt wants before an alias that is not its own
 
 @dataclass(frozen=True)
 class DiskView:
-    """A disk as libvirt has it at this moment. `target` is libvirt's own name for it, such as sda."""
+    """A disk as libvirt has it now. `target` is libvirt's own name for it, such as sda."""
 
     volume_id: str
     target: str

@@ -97,7 +97,8 @@ def forget(domain: Domain) -> None:
 
 @contextlib.contextmanager
 def _unless(done: Callable[[], object]) -> Iterator[None]:
-    """Do what somebody else may be doing at the same time: a failure is none when it is `done` afterwards."""
+    """Run an action that somebody else may be doing at the same time: an error does not count if it is `done`
+    afterwards."""
     try:
         yield
     except libvirt.libvirtError:

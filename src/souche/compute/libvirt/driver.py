@@ -251,7 +251,7 @@ class LibvirtHypervisor:
         return early
 
     def _make_ready(self, host: Host, domain: Domain, vm_id: str) -> None:
-        """What a start relies on, made again in case something else removed it."""
+        """Make what a start relies on, in case something else removed it."""
         self._network.ensure(host, guests_run=self._guests_run(host))
         self._firewall.secure(vm_id)
         defined = _defined(domain)

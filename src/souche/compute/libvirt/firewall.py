@@ -25,7 +25,7 @@ from souche.run import run
 
 NFT_SECONDS: Final = 30.0
 SEEN_SECONDS: Final = 5.0
-"""For so long after a load, or a look at the tables, a start takes them to be there."""
+"""For this long after a load or a check, a start assumes that the tables exist."""
 FORWARDING: Final = Path("/proc/sys/net/ipv4/ip_forward")
 BRIDGE_NETFILTER: Final = Path("/proc/sys/net/bridge")
 
@@ -34,8 +34,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class _Task:
-    """What one caller wants: to change something in the files (returning whether everything is to be made again), and
-    that the tables are as these say."""
+    """What one caller wants: a change of the files (which returns whether to rebuild everything), and tables that match
+    the files."""
 
     change: Callable[[], bool]
     checks_tables: bool = False
@@ -53,8 +53,8 @@ class RegionFirewall:
         self._seen_at = 0.0
 
     def ensure(self) -> None:
-        """Make the tables as the files say, let the frames between guests pass them, and keep what is for public IPs on
-        this machine."""
+        """Make the tables match the files, let frames between guests pass them, and keep traffic for public IPs on this
+        machine."""
         if self._routes.public_range:
             public_routes.check_free(self._names.bridge, self._routes.public_range)
         _let_bridged_frames_pass(self._names.bridge)
@@ -63,8 +63,8 @@ class RegionFirewall:
         self._batches.do(_Task(lambda: True))
 
     def shelter(self, vm_id: str, mac: str, ip: str) -> None:
-        """Give a guest a firewall: a new one is in no security group and lets nothing in, one that is known stays in
-        its groups and keeps its public IP. In force with the next load: `protect`, or `secure` before its start."""
+        """Install the guest's firewall: its previous groups and public IP, or deny all if it is new. In force with the
+        next load: `protect`, or `secure` before its start."""
         with self._files.locked() as own:
             if not own:
                 self._loaded = None
@@ -77,8 +77,8 @@ class RegionFirewall:
         self._batches.do(_Task(lambda: self._note(wanted())))
 
     def secure(self, vm_id: str) -> None:
-        """Have a guest's firewall in force, before it starts. Something else may have flushed the tables, so they are
-        looked at, unless they were just now.
+        """Put a guest's firewall into force before its start. Something else may have flushed the tables, so they are
+        checked, unless they were checked just now.
 
         Raises:
             ComputeFailed: the guest has none.
@@ -92,14 +92,14 @@ class RegionFirewall:
         self._batches.do(_Task(lambda: self._remove(vm_id)))
 
     def look(self) -> Firewalls:
-        """What guests and groups were last told to be. Takes no lock and makes nothing."""
+        """The wanted firewalls of guests and groups. Takes no lock and makes nothing."""
         state = self._files.look()
         leading = {vm_id: guest.public_ip for vm_id, guest in state.guests.items() if guest.public_ip}
         groups = {vm_id: guest.groups for vm_id, guest in state.guests.items()}
         return Firewalls(groups, state.rules, public_ips=leading)
 
     def is_loaded(self) -> bool:
-        """Whether the tables are there."""
+        """Whether the tables exist."""
         return self._are_there()
 
     def remove(self) -> None:
@@ -147,7 +147,7 @@ class RegionFirewall:
         return errors
 
     def _keep_public_range_here(self) -> None:
-        """Where there is no bridge at this moment, the firewall refuses what is for the range."""
+        """While there is no bridge, the firewall refuses traffic for the range."""
         if self._routes.public_range is None:
             return
         try:
@@ -156,7 +156,7 @@ class RegionFirewall:
             log.warning("public IPs lead to no guest", reason=str(error))
 
     def _load(self, *, everything: bool, checks_tables: bool) -> None:
-        """Bring the tables to what the files say: by what differs from what was loaded, or from scratch."""
+        """Bring the tables to the state of the files: by the difference from the loaded state, or from scratch."""
         state, loaded = self._files.state, self._loaded
         self._loaded = None  # until it is known to be there
         if everything:
@@ -168,7 +168,8 @@ class RegionFirewall:
         self._loaded = State(dict(state.guests), dict(state.rules))
 
     def _load_change(self, loaded: State, state: State, *, checks_tables: bool) -> bool:
-        """Whether the tables are as the files say now, without another one being loaded from scratch."""
+        """Load the change, if that is possible. Returns whether the tables match the files; False: load them from
+        scratch."""
         script = firewall_rules.change(self._names, loaded, state)
         if not script:
             return not checks_tables or self._are_there()
@@ -182,7 +183,7 @@ class RegionFirewall:
         return True
 
     def _are_there(self) -> bool:
-        """Whether both tables are there; not looked at again for some seconds."""
+        """Whether both tables exist; checked at most every few seconds."""
         if time.monotonic() - self._seen_at > SEEN_SECONDS:
             listed = _run_nft(["list", "tables"]).decode().splitlines()
             if not all(f"table {family} {self._names.table}" in listed for family in FAMILIES):

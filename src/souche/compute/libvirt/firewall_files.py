@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class FirewallFiles:
-    """Keeps `state` as the files are. Its methods are for the holder of `locked`; each change is one small file."""
+    """Keeps `state` in step with the files. Call its methods under `locked`; each change is one small file."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -37,7 +37,7 @@ class FirewallFiles:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[bool]:
-        """One at a time, among threads and processes. Gives whether nobody else has changed or loaded anything since
+        """Lock the files against threads and processes. Yields whether nobody else has changed or loaded anything since
         this object last did."""
         self._groups.mkdir(parents=True, exist_ok=True)
         with (self._root / ".lock").open("ab") as lock:
@@ -50,17 +50,17 @@ class FirewallFiles:
             yield own
 
     def look(self) -> State:
-        """What the files are at this moment; without the lock, and nothing is made."""
+        """The present state of the files. Takes no lock, and makes nothing."""
         return State(self._read_guests(), self._read_rules())
 
     def advance(self) -> None:
-        """Begin another generation: what other objects know is not the newest any more."""
+        """Begin a new generation: the state of other objects is out of date."""
         self._generation += 1
         _replace(self._root / "generation", str(self._generation))
 
     def put_guest(self, guest: GuestFirewall) -> None:
-        """Write a guest down; an address has one guest, so another one with it was removed behind our back and goes. A
-        public IP leads to one guest too, and no more to another one."""
+        """Write a guest. An address and a public IP belong to one guest: another guest with the same address was
+        removed outside of Souche and is dropped; another one with the same public IP loses it."""
         others = [each for each in self.state.guests.values() if each.vm_id != guest.vm_id]
         for other in others:
             if other.ip == guest.ip:
@@ -80,14 +80,14 @@ class FirewallFiles:
             del self.state.guests[vm_id]
 
     def put_rules(self, group_id: str, rules: Sequence[Rule]) -> None:
-        """Write the rules of a group down."""
+        """Write the rules of a group."""
         if self.state.rules.get(group_id) != tuple(rules):
             self.advance()
             _replace(self._groups / f"{group_id}.json", json.dumps([asdict(rule) for rule in rules]))
             self.state.rules[group_id] = tuple(rules)
 
     def remove_unused_rules(self) -> None:
-        """Forget the rules of groups that no guest is in."""
+        """Remove the rules of groups without guests."""
         used = {group_id for guest in self.state.guests.values() for group_id in guest.groups}
         for group_id in self.state.rules.keys() - used:
             self.advance()
@@ -95,14 +95,14 @@ class FirewallFiles:
             del self.state.rules[group_id]
 
     def _read_generation(self) -> int:
-        """0 where there is none, or where a power failure left nothing in it."""
+        """0 if there is none, or if a power failure left the file empty."""
         try:
             return int((self._root / "generation").read_text())
         except (FileNotFoundError, ValueError):
             return 0
 
     def _read_guests(self) -> dict[str, GuestFirewall]:
-        """Files of earlier releases name no groups: such a guest lets nothing in until the sweep that follows the
+        """Files of earlier releases name no groups: such a guest's firewall denies all until the sweep after the
         start."""
         return {
             path.stem: GuestFirewall(
@@ -120,8 +120,8 @@ class FirewallFiles:
 
 
 def _read(folder: Path) -> Iterator[tuple[Path, Any]]:
-    """A file that a power failure has left empty is passed over: no guest has run since, and each is defined again
-    before it starts."""
+    """Skips a file that a power failure has left empty: no guest has run since, and each is defined again before its
+    start."""
     for path in sorted(folder.glob("*.json")):
         try:
             yield path, json.loads(path.read_bytes())

@@ -40,7 +40,7 @@ NOTHING: Final = "in_no_group"
 @dataclass(frozen=True)
 class AllowedRoutes:
     """Where packets of a region may go: to guests in `cidr`, to public IPs of `public_range`, and with `nat` from
-    guests to whatever this machine reaches, as if it came from this machine; never to link-local addresses."""
+    guests to everything that this machine reaches, with this machine as source; never to link-local addresses."""
 
     cidr: IPv4Network
     public_range: IPv4Network | None = None
@@ -54,7 +54,7 @@ class AllowedRoutes:
 
 @dataclass(frozen=True)
 class GuestFirewall:
-    """Where a guest is, the ids of the security groups that it is in, and the public IP that leads to it."""
+    """A guest's address, its security groups, and its public IP."""
 
     vm_id: str
     mac: str
@@ -65,21 +65,21 @@ class GuestFirewall:
 
 @dataclass
 class State:
-    """The guests by VM id, and the rules of groups by group id. What has not changed is the same object in two states,
-    which makes them quick to compare."""
+    """The guests by VM id, and the rules of groups by group id. Unchanged parts are the same objects in two states, so
+    states are quick to compare."""
 
     guests: dict[str, GuestFirewall] = field(default_factory=dict)
     rules: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
 
 
 def ruleset(names: Names, routes: AllowedRoutes, state: State) -> str:
-    """The script that leaves exactly these firewalls."""
+    """The script that replaces both tables by these firewalls."""
     lines = [*_replaced(names), *_ip_table(names, routes), *_bridge_table(names)]
     return "\n".join(lines) + "\n" + change(names, State(), state)
 
 
 def removal(names: Names) -> str:
-    """The script that leaves nothing."""
+    """The script that removes both tables."""
     return "\n".join([*_replaced(names), ""])
 
 
@@ -103,7 +103,7 @@ def change(names: Names, before: State, after: State) -> str:
 
 
 def _replaced(names: Names) -> Iterator[str]:
-    """A table is declared before it is deleted: one that is not there is no error then."""
+    """A table is declared before it is deleted, so deleting a missing one is no error."""
     for family in FAMILIES:
         yield f"table {family} {names.table}"
         yield f"delete table {family} {names.table}"

@@ -13,11 +13,11 @@ FACTORY_VARIABLES = Path(
 
 
 def apply_secure_boot(nvram: Path, done: SecureBootAction, wanted: SecureBootAction) -> None:
-    """Do to the variables of a guest that is off what is `wanted`. Where there are none yet, or none any more, they are
-    made by what was `done` before. Twice is as once.
+    """Apply `wanted` to the firmware variables of a guest that is off. Missing variables are first made as `done` left
+    them. Idempotent.
 
     Raises:
-        ComputeFailed: they cannot be read or written.
+        ComputeFailed: the variables cannot be read or written.
     """
     try:
         factory = uefi_variables.read(FACTORY_VARIABLES.read_bytes())

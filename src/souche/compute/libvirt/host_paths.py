@@ -1,4 +1,4 @@
-"""The files that a guest has on the host beside its disks, and what QEMU's own user must be able to reach."""
+"""The files of a guest on the host beside its disks, and the paths that QEMU's user must be able to reach."""
 
 import contextlib
 import errno
@@ -23,7 +23,7 @@ class GuestFiles:
         self.root = home.resolve() / "guests"
 
     def prepare(self, vm_id: str) -> None:
-        """Make the guest's directory. QEMU's group may pass through it, and list nothing."""
+        """Make the guest's directory. QEMU's group may pass through it, but not list it."""
         directory, group = self.root / vm_id, qemu_group()
         directory.mkdir(parents=True, exist_ok=True)
         for each in (self.root, directory):
@@ -41,8 +41,7 @@ class GuestFiles:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Put a file of root's there, whole or not at all, also after a power failure. libvirt hands it to QEMU's user when
-    the guest starts."""
+    """Write a file owned by root, atomically and durably. libvirt gives it to QEMU's user when the guest starts."""
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as file:
         os.fchmod(file.fileno(), 0o600)
@@ -86,7 +85,7 @@ def remove_libvirt_logs(domain_name: str) -> None:
 
 
 def tpm_log_tail(domain_name: str, lines: int = 5) -> str:
-    """The last lines of what swtpm and swtpm_setup said for a domain, joined; empty when they said nothing."""
+    """The last lines of swtpm's and swtpm_setup's output for a domain, joined; empty if there is none."""
     try:
         text = (TPM_LOGS / f"{domain_name}-swtpm.log").read_text(errors="replace")
     except OSError:

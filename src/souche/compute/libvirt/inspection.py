@@ -1,4 +1,4 @@
-"""A look at what libvirt and this machine have of a region. Nothing is made: no network, no folder, no firewall."""
+"""Inspects what libvirt and this machine have of a region. Makes no network, folder or firewall."""
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network

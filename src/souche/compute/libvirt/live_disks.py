@@ -1,4 +1,4 @@
-"""The disks of a domain: plugged, unplugged, and switched to new overlays at one instant."""
+"""The disks of a domain: attached, detached, and switched to new overlays at one instant."""
 
 import contextlib
 import os
@@ -41,10 +41,8 @@ log = structlog.get_logger()
 
 
 def cache_mode(source: DiskSource) -> disk_xml.CacheMode:
-    """How QEMU opens a disk: past the host's page cache where the file system can.
-
-    What the guest has written is then on the medium already, and a capture need not wait for the page cache
-    while the guest's disks are held.
+    """How QEMU opens a disk: past the host's page cache if the file system can. The guest's writes are then on the
+    medium already, and a capture need not flush the page cache while the guest's disks are paused.
     """
     return "none" if bypasses_page_cache(file_of(source).path) else "writeback"
 
@@ -89,7 +87,7 @@ def detach(domain: Domain, volume_id: str) -> None:
 
 
 def resize(domain: Domain, volume_id: str, size_bytes: int) -> None:
-    """Let QEMU make a disk at least this large, and tell the guest.
+    """Make QEMU grow a disk to at least this size, and tell the guest.
 
     Raises:
         ComputeFailed: the domain does not run, or has no such disk.
@@ -130,7 +128,7 @@ def stop_shortening(domain: Domain) -> None:
 
 
 def _is_idle(domain: Domain, target: str) -> bool:
-    """Whether QEMU does nothing with a disk but run it; if it does, it is told to end that."""
+    """Whether QEMU has no job on a disk. A running job is asked to end."""
     if not domain.isActive() or not domain.blockJobInfo(target):
         return True
     with contextlib.suppress(libvirt.libvirtError):  # done by itself meanwhile
@@ -210,14 +208,14 @@ def _snapshot_once(domain: Domain, xml: str, flags: int, changing: Mapping[str, 
 
 
 def _thaw(domain: Domain) -> None:
-    """A freeze that we gave up on may have happened all the same."""
+    """Thaws file systems: a freeze that timed out may have succeeded."""
     with contextlib.suppress(libvirt.libvirtError):
         domain.fsThaw()
 
 
 def _flush(source: FileSource) -> None:
-    """Write out what the host's page cache holds of a disk, while the guest still runs: QEMU flushes the file
-    inside the transaction, with the guest's disks held."""
+    """Flush the host's page cache of a disk while the guest still runs: QEMU flushes the file inside the transaction,
+    while the guest's disks are paused."""
     try:
         with source.path.open("rb") as stream:
             os.fdatasync(stream.fileno())

@@ -1,7 +1,5 @@
-"""What everything of a region is called on the host.
-
-Two regions may share a machine, so that every name carries the region's tag; identities are derived from
-names, so that a step done twice meets what it made the first time.
+"""The names of a region's objects on the host. Two regions may share a machine, so every name carries the region's tag.
+Identities are derived from names, so that a repeated step finds what it made the first time.
 """
 
 import re
@@ -43,8 +41,8 @@ class Names:
         return f"souche_{self.tag}"
 
     def port(self, vm_id: str) -> str:
-        """The guest's interface in the bridge, as the host sees it; chosen, so that rules can name it before it is
-        there. libvirt keeps the names `vnetN` for itself."""
+        """The guest's interface in the bridge, as the host sees it. Souche chooses it, so that rules can name it before
+        it exists. libvirt reserves the names `vnetN`."""
         return f"so{sha256(self.domain(vm_id).encode()).hexdigest()[:11]}"
 
     def domain(self, vm_id: str) -> str:

@@ -28,9 +28,9 @@ class RegionNetwork:
         self._reservations = Reservations(names.network)
 
     def ensure(self, host: Host, *, guests_run: bool) -> Network:
-        """Make the network, or replace one of another definition, and start it. While guests use it, one
-        that differs in routes, names or a way out only stays: the firewall decides what gets through. It stays for a
-        driver without public IPs too, which is no server's: a server listens for guests on the network's bridge.
+        """Make the network, or replace one of another definition, and start it. While guests use a network that differs
+        only in routes, names or NAT, it stays: the firewall decides what passes. It also stays for a driver without
+        public IPs, which is no server's: a server listens for guests on the network's bridge.
 
         Raises:
             ComputeFailed: it is defined otherwise, and guests are using it.
@@ -68,10 +68,9 @@ class RegionNetwork:
         self._reservations.remove()
 
     def reserve(self, host: Host, wanted: Reservation) -> None:
-        """Let DHCP give `wanted.ip` to `wanted.mac`, and to nobody else.
-
-        dnsmasq refuses an address whose lease another MAC has: one of a guest that was removed behind our back is
-        released. Its reservation tells of it too, as libvirt hears of leases late.
+        """Reserve `wanted.ip` for `wanted.mac` in DHCP. dnsmasq refuses an address whose lease belongs to another MAC,
+        so a lease of a guest that was removed outside of Souche is released. The former reservation shows such a guest
+        too, as libvirt learns of leases late.
         """
         network = host.networkLookupByName(self._names.network)
         former = {each.mac for each in self._reservations.add(wanted) if each.ip == wanted.ip}
@@ -81,8 +80,8 @@ class RegionNetwork:
                 self._end_lease(network, wanted.ip, mac)
 
     def release(self, host: Host, reservation: Reservation) -> None:
-        """Forget the reservation, and the lease if the guest took one: dnsmasq would refuse the address to
-        another MAC until the lease ran out.
+        """Remove the reservation, and the lease if the guest took one: otherwise dnsmasq would refuse the address to
+        another MAC until the lease expires.
 
         Raises:
             ComputeFailed: the lease stays.

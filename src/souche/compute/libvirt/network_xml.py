@@ -42,14 +42,14 @@ def network(names: Names, routes: AllowedRoutes) -> str:
 
 
 def essence(xml: str) -> tuple[object, ...]:
-    """As `shape`, without what guests can do without until none of them runs: a way out, names, and other routes."""
+    """As `shape`, without the parts that may differ until no guest runs: NAT, names and routes."""
     name, bridges, _forward, _dns, addresses, options = shape(xml)
     assert isinstance(options, list)
     return name, bridges, addresses, [each for each in options if not each.startswith(ROUTES)]
 
 
 def shape(xml: str) -> tuple[object, ...]:
-    """What makes two networks the same to us. Leaves out what libvirt adds (UUID, MAC)."""
+    """What makes two networks the same for Souche. Leaves out what libvirt adds (UUID, MAC)."""
     root = parse(xml)
     return (
         root.findtext("name"),

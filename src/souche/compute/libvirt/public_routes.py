@@ -19,7 +19,7 @@ IP_SECONDS: Final = 10.0
 
 
 def commands(bridge: str, gateway: IPv4Address, public_range: IPv4Network) -> str:
-    """What ip(8) is told, as a batch."""
+    """The commands for ip(8), as a batch."""
     return (
         f"route replace {public_range} dev {bridge} src {gateway}\n"
         f"route replace unreachable {public_range} metric {LAST_METRIC}\n"
@@ -27,7 +27,7 @@ def commands(bridge: str, gateway: IPv4Address, public_range: IPv4Network) -> st
 
 
 def destinations() -> tuple[IPv4Network, ...]:
-    """The networks that this machine has a route for, its own and those that it refuses; not the default route.
+    """The networks that this machine has a route for, including its own and refused ones, without the default route.
 
     Raises:
         ComputeFailed.
@@ -37,7 +37,7 @@ def destinations() -> tuple[IPv4Network, ...]:
 
 
 def check_free(bridge: str, public_range: IPv4Network) -> None:
-    """Refuse a range that something else on this machine has a route for.
+    """Refuse a range that another route of this machine covers.
 
     Raises:
         ComputeFailed.
@@ -59,7 +59,7 @@ def ensure(bridge: str, gateway: IPv4Address, public_range: IPv4Network) -> None
 
 
 def remove(public_range: IPv4Network) -> None:
-    """Remove what a bridge that is gone has not taken with it; gone already is success."""
+    """Remove the routes that stay after the bridge is gone; gone already is success."""
     with contextlib.suppress(ComputeFailed):
         _ip("route", "delete", "unreachable", str(public_range), "metric", str(LAST_METRIC))
 

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 def element(names: tuple[str, ...]) -> ET.Element:
-    """The part of a domain that has libvirt do without these capabilities."""
+    """The part of a domain that makes libvirt ignore these capabilities."""
     root = ET.Element(f"{{{NAMESPACE}}}capabilities")
     for name in names:
         ET.SubElement(root, f"{{{NAMESPACE}}}del", capability=name)
@@ -32,8 +32,8 @@ def element(names: tuple[str, ...]) -> ET.Element:
 
 
 def dispensable(host: Host, name: str = UNUSED) -> tuple[str, ...]:
-    """The capability, if this libvirt can do without it: it is asked for the command line of a guest that has it so,
-    which starts nothing."""
+    """The capability, if this libvirt can ignore it. libvirt is asked for the command line of a guest without it, which
+    starts nothing."""
     try:
         host.domainXMLToNative("qemu-argv", _probe(name), 0)
     except libvirt.libvirtError as error:

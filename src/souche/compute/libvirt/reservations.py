@@ -65,8 +65,8 @@ class Reservations:
             return list(_read(self._folder.glob("*.host")))
 
     def add(self, wanted: Reservation) -> list[Reservation]:
-        """Reserve an address, instead of whatever shares it or the MAC: those are returned. A host name that another
-        MAC has is left out: two guests of one name would take it in turns."""
+        """Reserve an address. Reservations with the same address or MAC are replaced, and returned. A host name that
+        another MAC has is left out: two guests with one name would get it alternately."""
         present = self.all()
         if any(each.name == wanted.name and each.mac != wanted.mac for each in present):
             wanted = Reservation(wanted.mac, wanted.ip)
@@ -86,7 +86,7 @@ class Reservations:
             self._reload()
 
     def remove(self) -> None:
-        """Leave nothing."""
+        """Remove all reservations."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _file(self, mac: str) -> Path:
@@ -102,7 +102,7 @@ class Reservations:
         draft.rename(self._file(wanted.mac))
 
     def _reload(self) -> None:
-        """Have dnsmasq read all files again. One that does not run reads them when it starts."""
+        """Make dnsmasq read all files again. A stopped one reads them when it starts."""
         with suppress(FileNotFoundError, ProcessLookupError, ValueError):
             process_id = int((PROCESS_FILES / f"{self._network}.pid").read_text())
             if f"/{self._network}.conf".encode() in Path(f"/proc/{process_id}/cmdline").read_bytes():
@@ -117,7 +117,7 @@ class Reservations:
 
 
 def stale(present: Iterable[Reservation], wanted: Reservation) -> list[Reservation]:
-    """Those that stand in the way of `wanted`: same MAC or same address."""
+    """The reservations in conflict with `wanted`: the same MAC or the same address."""
     return [each for each in present if each != wanted and (each.mac == wanted.mac or each.ip == wanted.ip)]
 
 

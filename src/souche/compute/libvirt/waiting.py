@@ -1,4 +1,4 @@
-"""Waiting for what the host or a guest does in its own time."""
+"""Waits for the host or a guest."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.01, 0.25
 
 
 def wait_until(condition: Callable[[], bool], timeout_seconds: float) -> bool:
-    """Whether `condition` came true within the time. Asked at once, then less and less often."""
+    """Whether `condition` became true in time. It is checked at once, then at growing intervals."""
     deadline = time.monotonic() + timeout_seconds
     pause = FIRST_PAUSE_SECONDS
     while not condition():
