@@ -1,1 +1,2 @@
-"""Wire to domain and back: the action table, validation, views and errors. Nothing below knows PascalCase."""
+"""Translates between OUTSCALE's JSON and the domain: the action table, validation, views and errors. Nothing below
+knows PascalCase."""

@@ -14,7 +14,7 @@ def read_accounts(call: Call) -> Mapping[str, object]:
 
 
 def _account(account: Account) -> dict[str, object]:
-    """The region keeps no postal address and no person of an account: those fields are empty."""
+    """The region keeps no postal address and no contact person of an account: those fields are empty."""
     unknown = ("City", "Country", "Email", "FirstName", "LastName", "ZipCode")
     return {
         "AccountId": account.account_id,

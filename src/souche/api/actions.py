@@ -1,4 +1,4 @@
-"""The actions that Souche does, each with its handler. docs/compatibility.md is made from this table."""
+"""The actions of Souche, each with its handler. docs/compatibility.md is generated from this table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -179,8 +179,8 @@ def outscale_action(name: str) -> Action:
     """An action of the OUTSCALE API.
 
     Raises:
-        UnknownAction: the specification has none of that name.
-        ActionNotSupported: it has, and Souche does not do it.
+        UnknownAction: the specification has none of this name.
+        ActionNotSupported: the specification has it, but Souche does not.
     """
     if not spec.knows(name):
         raise UnknownAction(action=name, api=f"the OUTSCALE API {spec.version()}")

@@ -59,7 +59,7 @@ class Answers:
     def cached(
         self, action: Action, principal: Principal | None, body: bytes, request_id: str
     ) -> bytes | None:
-        """The answer to the same request of the same account, if it is cached and nothing was committed since. Takes
+        """The cached answer to the same request of the same account, if nothing was committed since. Takes
         microseconds."""
         if principal is None or action.name not in CACHED:
             return None
@@ -84,7 +84,7 @@ class Answers:
         *,
         time_limit: float | None = None,
     ) -> bytes:
-        """Do the action; as `dispatch`, whose errors it raises."""
+        """Run the action. Raises as `dispatch` does."""
         is_cached = principal is not None and action.name in CACHED
         mark = self.cache.answers.mark() if is_cached else None
         answer = dispatch(

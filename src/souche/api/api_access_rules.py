@@ -28,7 +28,7 @@ def read_api_access_rules(call: Call) -> Mapping[str, object]:
 
 
 def update_api_access_rule(call: Call) -> Mapping[str, object]:
-    """UpdateApiAccessRule: what is not given stays."""
+    """UpdateApiAccessRule: omitted fields stay."""
     _refuse_certificates(call.request)
     description = call.request.get("Description")
     changes = Changes(_ranges(call.request) or None, None if description is None else str(description))

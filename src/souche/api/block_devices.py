@@ -8,7 +8,7 @@ from souche.model.images import ImageMapping
 
 
 def requests(given: Iterable[Mapping[str, Any]]) -> tuple[MappingRequest, ...]:
-    """The mappings of a request, for an image or a launch. NoDevice drops whatever its value is."""
+    """The mappings of a request, for an image or a launch. NoDevice drops the device, whatever its value."""
     return tuple(
         MappingRequest(
             device_name=mapping.get("DeviceName"),

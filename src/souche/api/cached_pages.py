@@ -1,4 +1,4 @@
-"""Pages whose resources are shown from the cache, if their rows have the version of that time."""
+"""Pages whose resources come from the cache if their rows still have the cached version."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +15,14 @@ from souche.model.tags import Tag
 Resource = TypeVar("Resource")
 
 View: TypeAlias = Callable[[Resource, Sequence[Tag]], Mapping[str, object]]
-"""What the API shows of a resource with these tags. It depends on nothing that the row's version does not cover."""
+"""The JSON of a resource with these tags. It depends only on what the row's version covers."""
 
 
 def shown(call: Call, page: OpenPage[Resource], view: View[Resource]) -> list[msgspec.Raw]:
-    """The JSON of each resource of a page. Those that are not cached are read in the page's transaction.
+    """The JSON of each resource of a page. Resources that are not cached are read in the page's transaction.
 
     Raises:
-        OutOfTime: the call has a time limit, and this took longer.
+        OutOfTime: the read took longer than the call's time limit.
     """
     end = None if call.time_limit is None else time.perf_counter() + call.time_limit
     keyed = {_key(row): row for row in page.rows}
@@ -39,5 +39,5 @@ def shown(call: Call, page: OpenPage[Resource], view: View[Resource]) -> list[ms
 
 
 def _key(row: PageRow) -> str:
-    """The owner is shown more than others are."""
+    """The owner sees more than others, so its JSON has another key."""
     return f"{row.resource_id}/own" if row.is_own else row.resource_id

@@ -4,9 +4,8 @@ from datetime import UTC, datetime
 
 
 def read(text: str) -> datetime | None:
-    """The instant that a date-time or a date names, at the precision that the region keeps (milliseconds).
-
-    A date alone is its first instant; without an offset, UTC is meant. None when it is not a date.
+    """The instant of a date-time or a date, in milliseconds, as the region keeps it. A date alone means its first
+    instant; without an offset, UTC. None if the text is not a date.
     """
     try:
         date = datetime.fromisoformat(text)

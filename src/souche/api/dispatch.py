@@ -37,9 +37,9 @@ VALUE_BEGINS: Final = (b",", b"[", b"{")
 
 @dataclass(frozen=True)
 class Call:
-    """One call of an action. `request` has the shape that the specification gives it. `time_limit` (seconds;
-    None: none) bounds the actions of `api/answers.ON_EVENT_LOOP`: they end within it, or with OutOfTime. `cache`:
-    None if nothing is cached."""
+    """One call of an action. `request` has the shape of the specification. `time_limit` (seconds; None: none) bounds
+    the actions of `api/answers.ON_EVENT_LOOP`: they end in time, or raise OutOfTime. `cache`: None if nothing is
+    cached."""
 
     region: Region
     principal: Principal | None
@@ -50,10 +50,10 @@ class Call:
 
     @property
     def who(self) -> Principal:
-        """The caller, for the actions that need one.
+        """The caller, for actions that need one.
 
         Raises:
-            NotSigned: the caller is unknown.
+            NotSigned: the request is not signed.
         """
         if self.principal is None:
             raise NotSigned
@@ -73,8 +73,8 @@ class Access(Enum):
 
 @dataclass(frozen=True)
 class Action:
-    """An action that the region can do. `check` refuses a body without its shape. An id of `optional_ids` that is ""
-    is absent: several of them tell how an image or a snapshot is made, and an empty one tells nothing."""
+    """An action of the region. `check` refuses a body of another shape. An id of `optional_ids` that is "" counts as
+    absent: several of them choose how an image or a snapshot is made, and an empty one chooses nothing."""
 
     name: str
     handler: Handler
@@ -84,7 +84,7 @@ class Action:
 
 
 def fetches(action: Action, body: bytes) -> bool:
-    """Whether the answer waits for a server that the caller names; of a long body it is supposed. Raises as `read_body`
+    """Whether the answer waits for a server that the caller names; assumed for a long body. Raises as `read_body`
     does."""
     return action.name in FETCHING and (len(body) > SHORT_BODY or "FileLocation" in read_body(body))
 
@@ -99,12 +99,12 @@ def dispatch(
     cache: JsonCache | None = None,
     time_limit: float | None = None,
 ) -> dict[str, object]:
-    """Do the action and give the answer. With `DryRun`, nothing is kept and only the context is told.
-    `cache` and `time_limit`: as of `Call`.
+    """Run the action and return the answer. With `DryRun`, nothing is kept and the answer has only the context. `cache`
+    and `time_limit`: as of `Call`.
 
     Raises:
         OutOfTime: the time limit is over.
-        UserError: what the caller asked for cannot be; see `api.errors` for how that is told.
+        UserError: the request is refused; see `api.errors` for the answer.
     """
     request = read_body(body)
     for name in action.optional_ids & request.keys():
@@ -123,18 +123,19 @@ def dispatch(
 
 
 def _handle(action: Action, call: Call) -> Mapping[str, object]:
-    """Do the action, and again when what it was refused for has settled (`app/settling`); a dry run does not wait."""
+    """Run the action, and again when the resources that it was refused for have settled (`app/settling`). A dry run
+    does not wait."""
     if call.principal is None or call.region.dry_run:
         return _handle_without_waiting(action, call)
     return when_settled(call.region, call.principal.account_id, lambda: _handle_without_waiting(action, call))
 
 
 def _handle_without_waiting(action: Action, call: Call) -> Mapping[str, object]:
-    """Do the action; again when another request has come in between, so that a name that was taken meanwhile is
-    refused, and a ClientToken that was used meanwhile gives what it stands for.
+    """Run the action, and again after another request came in between. So a name taken meanwhile is refused, and a
+    ClientToken used meanwhile returns its resource.
 
     Raises:
-        Raced: others came first every time.
+        Raced: other requests came first every time.
     """
     for _lost in range(RACES_LOST):
         try:
@@ -174,8 +175,8 @@ def read_body(body: bytes) -> dict[str, object]:
 
 
 def _without_empty_ids(request: dict[str, object]) -> dict[str, object]:
-    """Without the ids that are "" in nested objects: clients in Go send those that they have not filled (Terraform's
-    `"Bsu": {"VolumeId": ""}` in UpdateVm)."""
+    """Removes ids that are "" from nested objects: clients in Go send unset ones so (Terraform's `"Bsu": {"VolumeId":
+    ""}` in UpdateVm)."""
     return {
         name: _without_ids(value) if isinstance(value, dict | list) else value
         for name, value in request.items()
@@ -190,7 +191,7 @@ def _without_ids(value: Any) -> Any:
 
 
 def _without_nulls(value: Any) -> Any:
-    """Without the members of objects that are null. One in a list stays, and is a wrong type."""
+    """Removes members of objects that are null. A null in a list stays, and is a wrong type."""
     if isinstance(value, dict):
         return {name: _without_nulls(item) for name, item in value.items() if item is not None}
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value

@@ -1,7 +1,6 @@
-"""Read actions of what a region here has none of: Nets and what belongs to them, load balancers, GPUs, users,
-policies and the like.
-They answer empty lists, as the real service does to an account that has none; clients read them on their way
-(clients.md, section 3)."""
+"""Read actions of resources that a region here never has: Nets and what belongs to them, load balancers, GPUs, users,
+policies and the like. They answer empty lists, as the real service does for an account without any; clients call some
+of them (clients.md, section 3)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,7 +15,7 @@ RESULTS_PER_PAGE: Final = 100  # the specification's default for the reads of us
 
 
 def nothing(key: str) -> Handler:
-    """The handler that answers an empty list under this key. Filters and pages are checked, and find nothing."""
+    """A handler that answers an empty list under this key. Filters and pages are checked."""
 
     def read(call: Call) -> Mapping[str, object]:
         _check_signed(call.who)
@@ -47,7 +46,7 @@ def no_entities(key: str) -> Handler:
 
 
 def read_api_access_policy(call: Call) -> Mapping[str, object]:
-    """ReadApiAccessPolicy: access keys need no expiration date, and no second factor is asked for."""
+    """ReadApiAccessPolicy: access keys need no expiration date, and there is no second factor."""
     _check_signed(call.who)
     return {"ApiAccessPolicy": {"MaxAccessKeyExpirationSeconds": 0, "RequireTrustedEnv": False}}
 
@@ -56,7 +55,7 @@ def read_consumption_account(call: Call) -> Mapping[str, object]:
     """ReadConsumptionAccount: nothing is billed here, so there are no entries and no currency.
 
     Raises:
-        BadValue: a date is none, or FromDate is not before ToDate.
+        BadValue: a date is not valid, or FromDate is not before ToDate.
     """
     _check_signed(call.who)
     begin, end = (_date(call.request, name) for name in ("FromDate", "ToDate"))
@@ -84,7 +83,7 @@ def read_entities_linked_to_policy(call: Call) -> Mapping[str, object]:
 
 
 def _no_more(call: Call) -> dict[str, object]:
-    """What an answer says of the pages behind it."""
+    """The part of an answer that says that no page follows."""
     _check_signed(call.who)
     limit = call.request.get("ResultsPerPage", RESULTS_PER_PAGE)
     return {"HasMoreItems": False, "MaxResultsLimit": limit, "MaxResultsTruncated": False}
@@ -94,7 +93,7 @@ EMPTY_CATALOG: Final[Mapping[str, object]] = {"Catalog": {"Entries": []}}
 
 
 def read_public_catalog(_call: Call) -> Mapping[str, object]:
-    """No prices: nothing is sold here."""
+    """There are no prices: nothing is sold here."""
     return EMPTY_CATALOG
 
 
@@ -105,4 +104,4 @@ def read_catalog(call: Call) -> Mapping[str, object]:
 
 
 def _check_signed(_who: Principal) -> None:
-    """To ask a call for the caller refuses who has not signed."""
+    """Reading `call.who` raises NotSigned for an unsigned request."""

@@ -1,8 +1,8 @@
 """The single table from an error to HTTP status, Type and Code.
 
-An error is looked up by its class, then by its bases: a class without a row answers as its family does. What
-has no row at all is our own failure, answered 500 with nothing of its text. The codes come from reference
-"Error families" and "Image-path outcomes"; where a row is a choice of ours it says so.
+An error is looked up by its class, then by its bases: a class without a row answers as its family does. An error
+without any row is Souche's own failure, answered 500 with nothing of its text. The codes come from reference "Error
+families" and "Image-path outcomes"; a comment marks rows that are Souche's choice.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from souche.objects import fetch
 
 @dataclass(frozen=True)
 class Row:
-    """How an error looks on the wire. `retry_seconds`: the answer has a Retry-After header with it."""
+    """How an error looks on the wire. With `retry_seconds`, the answer has a Retry-After header."""
 
     status: int
     type: str
@@ -244,7 +244,7 @@ def family_of(code: str) -> str | None:
 
 
 def row_of(error: BaseException) -> Row:
-    """How an error looks on the wire: by its class; one on purpose as it was asked for."""
+    """How an error looks on the wire, by its class. A fault on purpose looks as requested."""
     if not isinstance(error, FaultOnPurpose) or error.fault.status is None:
         return row(type(error))
     status, code = error.fault.status, error.fault.code
@@ -258,7 +258,7 @@ def row(kind: type[BaseException]) -> Row:
 
 
 def is_ours(error: BaseException) -> bool:
-    """Whether the error is the region's failure, and not the caller's mistake."""
+    """Whether the error is the region's failure, not the caller's mistake."""
     return row_of(error) is INTERNAL
 
 

@@ -30,7 +30,8 @@ def refresh_export(call: Call) -> Mapping[str, object]:
 
 
 def view(region: Region, refreshed: Refreshed) -> dict[str, object]:
-    """An export with its URL as the API and the command line show it. While it is `pending` they are the old ones."""
+    """An export with its URL as the API and the command line show it. While it is `pending` the URLs are the old
+    ones."""
     task = refreshed.task
     return {
         "TaskId": task.task_id,

@@ -46,7 +46,7 @@ def create_snapshot_export_task(call: Call) -> Mapping[str, object]:
 
 
 def _target(export: Mapping[str, Any]) -> Target:
-    """OsuManifestUrl is accepted and means nothing in a request."""
+    """OsuManifestUrl in a request is accepted and ignored."""
     return Target(
         disk_format=export["DiskImageFormat"],
         bucket=export["OsuBucket"],
@@ -56,7 +56,7 @@ def _target(export: Mapping[str, Any]) -> Target:
 
 
 def api_key(given: Mapping[str, str]) -> ApiKey | None:
-    """The key that a caller gives. Neither part: none is meant, as clients send it that fill in every parameter."""
+    """The caller's key. If neither part is set, there is none: some clients fill in every parameter."""
     if not any(given.values()):
         return None
     for name in ("ApiKeyId", "SecretKey"):
@@ -110,7 +110,7 @@ def _snapshot_view(task: ExportTask, tagged: Sequence[Tag]) -> dict[str, object]
 
 
 def _export_view(task: ExportTask) -> dict[str, object]:
-    """Without the key of another account, which is never answered."""
+    """Without another account's key, which is never shown."""
     return {"DiskImageFormat": task.disk_format, "OsuBucket": task.bucket, "OsuPrefix": task.prefix}
 
 

@@ -15,9 +15,8 @@ Reader: TypeAlias = Callable[[Any], Value | None]
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter on a domain field. `read` gives the domain's value for one of the wire's, or None.
-
-    With `wildcard`, `*` in it stands for any run of characters.
+    """A filter on a domain field. `read` converts a value of the wire, or returns None. With `wildcard`, `*` in a value
+    stands for any run of characters.
     """
 
     field: str
@@ -27,7 +26,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Bound:
-    """A filter that takes one date, the first (`at_least`) or the last (`at_most`) that matches."""
+    """A filter with one date, the first (`at_least`) or the last (`at_most`) that matches."""
 
     field: str
     at_least: bool = False
@@ -36,7 +35,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Constant:
-    """A filter on what is the same for every resource of a region: all of them match `values`."""
+    """A filter on a value that is the same for every resource of a region: all of them match `values`."""
 
     values: Collection[str | bool] = ()
 
@@ -50,7 +49,7 @@ def _itself(value: Value) -> Value:
 
 
 def _date(text: str) -> Value | None:
-    """An instant, or for a date alone the pattern of that whole day."""
+    """An instant, or the pattern of a whole day for a date alone."""
     try:
         return f"{date.fromisoformat(text).isoformat()}*"
     except ValueError:

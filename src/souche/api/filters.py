@@ -1,7 +1,7 @@
 """Turns the `Filters` of a request into the conditions of a query. `filter_tables.py` has the filters.
 
-Lists are OR inside and AND across; an empty list filters nothing. A value that cannot be one of the domain
-matches nothing: it is no error (reference section 2, ReadImages).
+Lists are OR inside and AND across; an empty list filters nothing. A value that the domain cannot have matches nothing,
+without an error (reference section 2, ReadImages).
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ NOTHING: Final = Condition("", ())
 
 
 def conditions(action: str, request: Mapping[str, Any]) -> tuple[Condition, ...]:
-    """The conditions that the `Filters` of a request of this action's shape say.
+    """The conditions of a request's `Filters`.
 
     Raises:
         BadValue: there are more values or patterns than one request may have, or a bound is not a date.

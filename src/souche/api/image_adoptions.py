@@ -11,7 +11,7 @@ SCHEMA: Final = schemas.of_request({"ImageId": schemas.TEXT, "ImageName": schema
 
 
 def adopt_image(call: Call) -> Mapping[str, object]:
-    """Make an image of another account's the caller's own, in one step."""
+    """Copy another account's image for the caller, in one step."""
     name = call.request.get("ImageName")
     image_id = str(call.request["ImageId"])
     made = image_copies.adopt(call.region, call.who, image_id, None if name is None else str(name))

@@ -26,7 +26,7 @@ def create_image_alias(call: Call) -> Mapping[str, object]:
 
 
 def update_image_alias(call: Call) -> Mapping[str, object]:
-    """Have an alias name another image, or the one before (`Rollback`)."""
+    """Point an alias to another image, or to its previous one (`Rollback`)."""
     request, alias = call.request, str(call.request["AliasName"])
     back = request.get("Rollback") is True
     if back and "ImageId" in request:

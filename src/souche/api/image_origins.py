@@ -14,8 +14,8 @@ SCHEMA: Final = schemas.of_request({"ImageIds": schemas.TEXTS, **schemas.PAGE})
 
 
 def read_image_origins(call: Call) -> Mapping[str, object]:
-    """Where images come from, how their disks were captured, and what they carry for VMs: what ReadImages has no field
-    for."""
+    """Where images come from, how their disks were captured, and their attributes for VMs: ReadImages has no fields for
+    these."""
     request = cast("Mapping[str, Any]", call.request)
     wanted = request.get("ImageIds")
     conditions = () if wanted is None else (Condition("image_id", tuple(wanted)),)

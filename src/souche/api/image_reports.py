@@ -35,7 +35,7 @@ def _position(each: Reported) -> Position:
 
 
 def create_image_report(call: Call) -> Mapping[str, object]:
-    """Have a new report made."""
+    """Request a new report."""
     return {"ImageReport": view(image_reports.request(call.region, call.who, str(call.request["ImageId"])))}
 
 

@@ -46,7 +46,7 @@ _INCOMPLETE: Final[Mapping[str, str]] = {
 
 
 def create_image(call: Call) -> Mapping[str, object]:
-    """Make an image; the parameters present tell how: from a VM, by copy, from snapshots, or by a manifest."""
+    """Make an image; the parameters choose how: from a VM, by copy, from snapshots, or by a manifest."""
     request = cast("Request", call.request)
     mode = _mode(request)
     settings = _settings(request)
@@ -65,7 +65,7 @@ def create_image(call: Call) -> Mapping[str, object]:
 
 
 def _mode(request: Request) -> str:
-    """The parameter that tells the mode, when nothing stands beside it that cannot.
+    """The parameter that chooses the mode, if no conflicting one is present.
 
     Raises:
         MissingParameter, IncompatibleParameters.
@@ -144,7 +144,7 @@ def delete_image(call: Call) -> Mapping[str, object]:
 
 
 def view(image: Image, tagged: Sequence[Tag]) -> dict[str, object]:
-    """An image as the API shows it. The alias is there only for owners who have one."""
+    """An image as the API shows it. AccountAlias is absent if the owner has no alias."""
     shown: dict[str, object] = {
         "ImageId": image.image_id,
         "ImageName": image.name,

@@ -18,7 +18,7 @@ DEFAULT_RESULTS: Final = 100  # specification, ReadKeypairsRequest: "By default,
 
 
 def create_keypair(call: Call) -> Mapping[str, object]:
-    """CreateKeypair: makes one and shows its private key, or with PublicKey imports one."""
+    """CreateKeypair: makes a key pair and shows its private key, or imports one with PublicKey."""
     name = str(call.request["KeypairName"])
     if encoded := call.request.get("PublicKey"):
         imported = keypairs.import_public_key(call.region, call.who, name, _decoded(str(encoded)))
@@ -48,7 +48,8 @@ def delete_keypair(call: Call) -> Mapping[str, object]:
 
 
 def _decoded(encoded: str) -> bytes:
-    """The key's text: Base64 of it, or, as people paste it, itself. In every form it has a hyphen, and Base64 none."""
+    """The key's text: Base64, or the text itself, as people paste it. Every form of a key has a hyphen, and Base64 has
+    none."""
     if "-" in encoded:
         return encoded.encode()
     try:

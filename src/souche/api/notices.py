@@ -19,7 +19,7 @@ READ_SCHEMA: Final = schemas.of_filtered_read(
 
 
 def read_notices(call: Call) -> Mapping[str, object]:
-    """What the caller is told of images that it launched, copied or was granted."""
+    """The caller's notices about images that it launched, copied or was granted."""
     conditions = filters.of_fields(call.request, FILTERS)
     query = pages.query(call.request, conditions, default=pages.MOST_RESULTS)
     found = notices.find(call.region, call.who, query)

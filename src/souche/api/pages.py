@@ -20,11 +20,11 @@ Item = TypeVar("Item")
 
 
 def query(request: Mapping[str, Any], conditions: tuple[Condition, ...], default: int | None = None) -> Query:
-    """The conditions, and the page that a request asks for; `default` results when it does not say how many.
+    """A query with the conditions and the page of a request; `default` results if it sets no number.
 
     Raises:
         BadValue: ResultsPerPage is not 1 to 1000.
-        BadPageToken: NextPageToken is not a token of ours.
+        BadPageToken: NextPageToken is not one of ours.
     """
     limit = request.get("ResultsPerPage", default)
     if limit is not None and not 1 <= limit <= MOST_RESULTS:
@@ -34,12 +34,12 @@ def query(request: Mapping[str, Any], conditions: tuple[Condition, ...], default
 
 
 def following(found: Sequence[Item], position: Callable[[Item], Position], *, more: bool) -> dict[str, str]:
-    """The `NextPageToken` of an answer that shows `found`: none when no more results remain."""
+    """The `NextPageToken` of an answer that shows `found`; none if no results remain."""
     return after(position(found[-1]) if more else None)
 
 
 def after(end: Position | None) -> dict[str, str]:
-    """As `following`, of a page that ends there; None: nothing remains."""
+    """As `following`, for a page that ends at this position; None: nothing remains."""
     return {} if end is None else {"NextPageToken": _token(end)}
 
 

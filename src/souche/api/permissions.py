@@ -14,8 +14,8 @@ def view(permissions: Permissions) -> dict[str, object]:
 
 
 def change(parameter: str, given: Mapping[str, Any]) -> PermissionsChange:
-    """Additions or removals, never both (reference section 2, UpdateImage). One that names nobody is absent: clients
-    in Go send `"Removals": {}` beside their additions.
+    """Additions or removals, never both (reference section 2, UpdateImage). An empty one counts as absent: clients in
+    Go send `"Removals": {}` beside their additions.
 
     Raises:
         IncompatibleParameters, MissingParameter.

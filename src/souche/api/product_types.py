@@ -37,7 +37,7 @@ def delete_product_type(call: Call) -> Mapping[str, object]:
 
 
 def _view(product_type: ProductType) -> types.ProductType:
-    """Vendor is there only where one is known."""
+    """Vendor is absent if it is unknown."""
     shown: types.ProductType = {
         "Description": product_type.description,
         "ProductTypeId": product_type.product_type_id,

@@ -36,7 +36,7 @@ def _position(public_ip: PublicIp) -> Position:
 
 
 def link_public_ip(call: Call) -> Mapping[str, object]:
-    """Link a public IP to a VM. There are no NICs here that it could be linked to."""
+    """Link a public IP to a VM. There are no NICs here to link it to."""
     request = cast("Request", call.request)
     if request.get("NicId"):
         raise NoSuchNic(nic_id=request["NicId"])
@@ -51,7 +51,7 @@ def link_public_ip(call: Call) -> Mapping[str, object]:
 
 
 def unlink_public_ip(call: Call) -> Mapping[str, object]:
-    """Take a public IP off its VM."""
+    """Unlink a public IP from its VM."""
     public_ip, link_id = _named(call, "PublicIp", "LinkPublicIpId")
     public_ips.unlink(call.region, call.who, public_ip, link_id)
     return {}
@@ -65,18 +65,18 @@ def delete_public_ip(call: Call) -> Mapping[str, object]:
 
 
 def _named(call: Call, *names: str) -> tuple[str | None, ...]:
-    """Parameters that are texts; an empty one is absent, as clients in Go send it."""
+    """Text parameters; an empty one counts as absent, as clients in Go send it."""
     return tuple(cast("str | None", call.request.get(name) or None) for name in names)
 
 
 def read_public_ip_ranges(call: Call) -> Mapping[str, object]:
-    """The range that public IPs of the region are from; for everybody."""
+    """The region's range of public IPs; needs no credentials."""
     pages.query(call.request, ())
     return {"PublicIps": [call.region.public_range]}
 
 
 def view(public_ip: PublicIp, tagged: Sequence[Tag]) -> dict[str, object]:
-    """A public IP as the API shows it: what belongs to a link only while there is one."""
+    """A public IP as the API shows it; the fields of a link only while there is one."""
     shown: dict[str, object] = {
         "PublicIp": public_ip.public_ip,
         "PublicIpId": public_ip.public_ip_id,

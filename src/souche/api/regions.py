@@ -1,4 +1,4 @@
-"""ReadRegions, ReadSubregions and ReadLocations: one region, its subregions, the one place where all are."""
+"""ReadRegions, ReadSubregions and ReadLocations: one region, its subregions, its one location."""
 
 from collections.abc import Mapping
 from typing import Any, Final, cast

@@ -1,7 +1,5 @@
-"""What is wrong with a request before its use-case is reached: its path, credentials or shape, and parameters that the
-API has and Souche has not.
-
-These speak of the wire, so they live here and not in `souche.refusals`.
+"""What is wrong with a request before its use-case: its path, its credentials or its shape, and parameters that Souche
+does not support. These speak of the wire, so they live here and not in `souche.refusals`.
 """
 
 from typing import Final

@@ -9,7 +9,7 @@ PAGE: Final[Mapping[str, Any]] = {"NextPageToken": TEXT, "ResultsPerPage": {"typ
 
 
 def of_object(properties: Mapping[str, Any], *required: str) -> Mapping[str, Any]:
-    """An object with these properties and no others, of which some are required."""
+    """An object with these properties and no others; some are required."""
     wanted = {"required": list(required)} if required else {}  # draft 4 takes no empty list
     return {"type": "object", "additionalProperties": False, "properties": dict(properties), **wanted}
 

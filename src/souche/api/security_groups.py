@@ -61,7 +61,7 @@ def delete_security_group(call: Call) -> Mapping[str, object]:
 
 
 def create_security_group_rule(call: Call) -> Mapping[str, object]:
-    """Let more in."""
+    """Add rules."""
     request = cast("Request", call.request)
     wanted = _requests(request, "SecurityGroupNameToLink", "SecurityGroupAccountIdToLink")
     group = security_groups.add_rules(
@@ -71,7 +71,7 @@ def create_security_group_rule(call: Call) -> Mapping[str, object]:
 
 
 def delete_security_group_rule(call: Call) -> Mapping[str, object]:
-    """Let less in."""
+    """Remove rules."""
     request = cast("Request", call.request)
     wanted = _requests(request, "SecurityGroupNameToUnlink", "SecurityGroupAccountIdToUnlink")
     group = security_groups.remove_rules(
@@ -81,7 +81,7 @@ def delete_security_group_rule(call: Call) -> Mapping[str, object]:
 
 
 def _requests(request: Request, member: str, account: str) -> list[RuleRequest]:
-    """The rules of a request: those of its list, or the one that its own parameters describe."""
+    """The rules of a request: those of its list, or the one in its own parameters."""
     if rules := request.get("Rules"):
         for name in (*ONE_RULE, member):
             if name in request:
@@ -125,7 +125,7 @@ def _views(found: GroupsPage) -> list[dict[str, object]]:
 
 
 def view(group: SecurityGroup, tagged: Sequence[Tag], members: Members) -> dict[str, object]:
-    """A group as the API shows it. Outside of Nets no outbound rule is kept: everything may go out."""
+    """A group as the API shows it. Outside of Nets there are no outbound rules: everything may leave."""
     return {
         "AccountId": group.account_id,
         "Description": group.description,
@@ -155,8 +155,8 @@ def _rule_views(group: SecurityGroup, members: Members) -> list[dict[str, object
 
 
 def _rule_id(security_group_id: str, traffic: Traffic) -> str:
-    """The id of what is shown as one rule. No action takes one, so none is kept: it comes from the group's id and the
-    traffic, and stays while sources come and go."""
+    """The id of a shown rule. No action takes one, so none is stored: it is derived from the group's id and the
+    traffic, and stays while sources change."""
     digest = hashlib.sha256(f"{security_group_id}/{traffic}".encode()).hexdigest()
     return f"{ids.SECURITY_GROUP_RULE}-{digest[:8]}"
 

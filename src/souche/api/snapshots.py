@@ -90,7 +90,7 @@ def read_snapshots(call: Call) -> Mapping[str, object]:
 
 
 def update_snapshot(call: Call) -> Mapping[str, object]:
-    """Share a snapshot, or take that back."""
+    """Share a snapshot, or stop sharing it."""
     request = cast("Request", call.request)
     change = permissions.change("PermissionsToCreateVolume", request["PermissionsToCreateVolume"])
     snapshot = snapshots.share(call.region, call.who, request["SnapshotId"], change)
@@ -99,7 +99,7 @@ def update_snapshot(call: Call) -> Mapping[str, object]:
 
 
 def read_snapshot_problems(call: Call) -> Mapping[str, object]:
-    """Why snapshots of the caller's are in the state `error`: ReadSnapshots has no field for it."""
+    """Why the caller's snapshots are in the state `error`: ReadSnapshots has no field for it."""
     request = cast("Request", call.request)
     found = snapshots.problems(call.region, call.who, request.get("SnapshotIds"))
     return {

@@ -1,4 +1,4 @@
-"""The published specification at run time: which actions there are, and which shape their requests have."""
+"""The published specification at run time: its actions, and the shapes of their requests."""
 
 import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -58,14 +58,14 @@ def access(action: str) -> str:
 
 
 def optional_ids(action: str) -> frozenset[str]:
-    """The ids that a request of the action may have and need not, at its top."""
+    """The ids that a request of the action may have at its top level but need not."""
     request = document()["schemas"][document()["actions"][action]["request"]]
     needed = request.get("required", ())
     return frozenset(name for name in request["properties"] if name.endswith("Id") and name not in needed)
 
 
 def check_request(action: str, body: object) -> None:
-    """Refuse a body that has not the shape of the action's request.
+    """Refuse a body of another shape than the action's request.
 
     Raises:
         MalformedBody, UnknownParameter, MissingParameter, WrongJsonType, BadValue: with the parameter's path.
@@ -162,7 +162,7 @@ def _type_name(value: object) -> str:
 
 
 def _spell(path: list[str | int]) -> str:
-    """A path as people write it: `BlockDeviceMappings[0].Bsu.VolumeSize`."""
+    """A path in readable form: `BlockDeviceMappings[0].Bsu.VolumeSize`."""
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step

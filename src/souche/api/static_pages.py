@@ -12,9 +12,8 @@ Fields: TypeAlias = Mapping[str, Callable[[Row], object]]
 
 
 def select(rows: Iterable[Row], filters: Mapping[str, Any], fields: Fields[Row]) -> list[Row]:
-    """The rows that satisfy every filter; `fields` says what each filter looks at.
-
-    A list asks for any of its values, an empty one for nothing; anything else for itself.
+    """The rows that satisfy every filter; `fields` maps filters to fields. A list matches any of its values; an empty
+    one filters nothing; any other value matches itself.
     """
     asked = {name: wanted for name, wanted in filters.items() if wanted != []}
     return [row for row in rows if all(_suits(fields[name](row), wanted) for name, wanted in asked.items())]

@@ -1,4 +1,4 @@
-"""What images carry for VMs: Souche's own UpdateImageAttributes; and what VMs took of it: ReadVmOrigins."""
+"""Attributes of images for their VMs: Souche's own UpdateImageAttributes; and what VMs took of them: ReadVmOrigins."""
 
 from collections.abc import Mapping
 from typing import Any, Final, cast, get_args
@@ -33,7 +33,7 @@ READ_SCHEMA: Final = schemas.of_request({"VmIds": schemas.TEXTS, **schemas.PAGE}
 
 
 def update_image_attributes(call: Call) -> Mapping[str, object]:
-    """Set what an image carries for its VMs, or have it carry nothing."""
+    """Set or clear the attributes that an image gives to its VMs."""
     request = cast("Mapping[str, Any]", call.request)
     change = Change(
         image_id=request["ImageId"],
@@ -45,7 +45,7 @@ def update_image_attributes(call: Call) -> Mapping[str, object]:
 
 
 def read_vm_origins(call: Call) -> Mapping[str, object]:
-    """The images of the caller's VMs, and what the VMs took of them as their launches did not say it."""
+    """The images of the caller's VMs, and the attributes that the VMs took from them."""
     request = cast("Mapping[str, Any]", call.request)
     wanted = request.get("VmIds")
     conditions = () if wanted is None else (Condition("vm_id", tuple(wanted)),)

@@ -26,7 +26,7 @@ FILTERS: Final[static_pages.Fields[VmType]] = {
 
 
 def read_vm_types(call: Call) -> Mapping[str, object]:
-    """The VM types. It lists a useful part: CreateVms takes every name of the form tinavW.cXrYpZ."""
+    """The VM types. This lists common ones: CreateVms takes every name of the form tinavW.cXrYpZ."""
     request = cast("Mapping[str, Any]", call.request)
     found = static_pages.select(vm_types.listed(), request.get("Filters", {}), FILTERS)
     rows, following = static_pages.page(found, request)
@@ -34,7 +34,7 @@ def read_vm_types(call: Call) -> Mapping[str, object]:
 
 
 def view(vm_type: VmType) -> types.VmType:
-    """A VM type as the API shows it: VolumeSize and EphemeralsType only where it has ephemeral disks."""
+    """A VM type as the API shows it; VolumeSize and EphemeralsType only if it has ephemeral disks."""
     shown: types.VmType = {
         "BsuOptimized": vm_type.bsu_optimized,
         "MaxPrivateIps": vm_type.max_private_ips,

@@ -40,7 +40,7 @@ def create_vms(call: Call) -> Mapping[str, object]:
 
 
 def _refuse_nets(request: Request) -> None:
-    """Nets are not kept here: whatever names one names what does not exist."""
+    """There are no Nets here, so anything that names one names something that does not exist."""
     if request.get("SubnetId"):
         raise NoSuchSubnet(subnet_id=request["SubnetId"])
     for nic in request.get("Nics", ()):
@@ -225,7 +225,7 @@ def read_admin_password(call: Call) -> Mapping[str, object]:
 
 
 def view(vm: Vm, tagged: Sequence[Tag], region_name: str) -> dict[str, object]:
-    """A VM as the API shows it. What can be absent on the real service is absent here when there is none."""
+    """A VM as the API shows it. Fields that the real service omits when unset are omitted here too."""
     shown: dict[str, object] = {
         "ActionsOnNextBoot": {"SecureBoot": vm.next_secure_boot},
         "Architecture": vm.architecture,
@@ -267,8 +267,8 @@ def _group_view(group: GroupName) -> dict[str, object]:
 
 
 def _address_view(vm: Vm, region_name: str) -> dict[str, object]:
-    """A terminated VM has no address. Without a linked public IP the private address is the public one too, as it is
-    the one by which the region's users reach the VM; user data may ask for none. The public name is the address, since
+    """The addresses of a VM; a terminated one has none. Without a linked public IP the private address is the public
+    one too, since the region's users reach the VM by it; user data may disable that. The public name is the address, as
     nothing resolves names: Packer connects to that name."""
     if vm.state == VmState.TERMINATED:
         return {}

@@ -21,7 +21,7 @@ PROGRESS_PERCENT: Final = {VolumeUpdateState.COMPLETED: 100}
 
 
 def update_volume(call: Call) -> Mapping[str, object]:
-    """Change a volume by a task; until it is done the volume shows its previous values."""
+    """Change a volume by a task. Until the task is complete the volume shows its previous values."""
     request = cast("Request", call.request)
     change = Change(
         volume_id=request["VolumeId"],

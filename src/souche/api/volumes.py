@@ -32,7 +32,7 @@ def create_volume(call: Call) -> Mapping[str, object]:
 
 
 def _iops(request: Request) -> int | None:
-    """The CSI driver sends 0 with the types that take none."""
+    """The CSI driver sends 0 for types without Iops."""
     none_taken = request.get("VolumeType") != "io1" and request.get("Iops") == 0
     return None if none_taken else request.get("Iops")
 
@@ -60,7 +60,7 @@ def link_volume(call: Call) -> Mapping[str, object]:
 
 
 def unlink_volume(call: Call) -> Mapping[str, object]:
-    """Detach a volume. ForceUnlink changes nothing here: a volume that the guest holds on to stays attached."""
+    """Detach a volume. ForceUnlink changes nothing here: a volume that the guest does not release stays attached."""
     volumes.unlink(call.region, call.who, str(call.request["VolumeId"]))
     return {}
 
@@ -87,7 +87,7 @@ def view(volume: Volume, tagged: Sequence[Tag]) -> dict[str, object]:
 
 
 def shown_iops(size_gib: int, volume_type: str, iops: int | None) -> int | None:
-    """io1: as asked for. gp2: its baseline of 3 for each GiB, from 100 to 10,000 (reference section 5)."""
+    """io1: as requested. gp2: its baseline of 3 for each GiB, from 100 to 10,000 (reference section 5)."""
     if volume_type == "gp2":
         return min(max(size_gib * GP2_IOPS_PER_GIB, GP2_MIN_IOPS), GP2_MAX_IOPS)
     return iops

@@ -1,1 +1,1 @@
-"""File formats: pure readers and writers, no policy. Specified in docs/formats.md."""
+"""File formats: pure readers and writers. docs/formats.md specifies them."""

@@ -50,7 +50,7 @@ OF_BUCKETS: Final = frozenset(
 )
 OBEYED: Final = OF_OBJECTS | OF_BUCKETS
 TO_EVERYBODY: Final = frozenset({"GetObject", "ListBucket"})
-"""What SeaweedFS lets callers without a key do, if a policy says so. It refuses them all else."""
+"""Actions that SeaweedFS permits to callers without a key if a policy does. It refuses all others."""
 NAME: Final = re.compile(r"[A-Za-z*?]+")
 ACCOUNT: Final = re.compile(r"[0-9]{12}")
 USER_ARN: Final = re.compile(r"arn:aws:iam::(?P<account>[0-9]{12})?:(?:root|user/(?P<user>[^/*?]+))")
@@ -128,7 +128,7 @@ def _statement(statement: Mapping[str, Json], bucket: str, account_of: AccountOf
 
 
 def _principal(principal: Json, account_of: AccountOf) -> Json:
-    """SeaweedFS takes every identity for a user of the account 000000000000."""
+    """SeaweedFS treats every identity as a user of the account 000000000000."""
     if principal == EVERYBODY:
         return EVERYBODY
     if not isinstance(principal, dict) or not principal or not principal.keys() <= {"AWS", "CanonicalUser"}:
@@ -164,7 +164,7 @@ def _resource(resource: str, bucket: str) -> str:
 
 
 def _actions(named: Sequence[str], resources: Sequence[str]) -> set[str]:
-    """The actions that a statement is about, each by its name."""
+    """The actions of a statement, each by its name."""
     found: set[str] = set()
     whole, keys = (any(("/" in each) is inside for each in resources) for inside in (False, True))
     for action in named:
@@ -190,8 +190,8 @@ def _matching(name: str) -> set[str]:
 
 
 def _condition(condition: Json, effect: str, actions: Sequence[str]) -> Json:
-    """`s3:prefix` of a list, in a statement that allows to list. A list without a prefix is none that SeaweedFS
-    compares with an empty one."""
+    """`s3:prefix` for a list, in a statement that allows listing. SeaweedFS never compares a list without a prefix with
+    an empty one."""
     if not isinstance(condition, dict):
         raise MalformedPolicy(reason="Condition is a JSON object")
     for comparison, keys in condition.items():
@@ -207,7 +207,7 @@ def _condition(condition: Json, effect: str, actions: Sequence[str]) -> Json:
 
 
 def _listed(value: Json, name: str, kind: type) -> list[Json]:
-    """One or several values, as a list that is not empty."""
+    """One or several values, as a non-empty list."""
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(each, kind) for each in values):
         raise MalformedPolicy(reason=f"{name} is missing, empty or of another type")

@@ -1,7 +1,7 @@
-"""One JSON text for each value, so that a signature or a hash is of the value and not of its spelling.
+"""One JSON text for each value, so that a signature or a hash covers the value, not its spelling.
 
-As RFC 8785 (JCS) has it, for values without fractions: UTF-8, no spaces, the keys of objects sorted, characters escaped
-only where JSON demands it. docs/formats.md says it in full.
+It is RFC 8785 (JCS) for values without fractions: UTF-8, no spaces, sorted keys of objects, and only the escapes that
+JSON requires. docs/formats.md has the full rules.
 """
 
 import json
@@ -14,8 +14,7 @@ def canonical(value: object) -> bytes:
     """The one text of a value that was read from JSON.
 
     Raises:
-        NotJson: there is a number with a fraction or an exponent in it, which has many spellings, or it is nested
-            too deeply.
+        NotJson: a number has a fraction or an exponent, which has many spellings, or the value is nested too deeply.
     """
     try:
         _check(value)

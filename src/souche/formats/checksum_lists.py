@@ -11,21 +11,21 @@ from typing import Final, Literal, TypeAlias
 
 Algorithm: TypeAlias = Literal["sha256", "sha512"]
 ALGORITHMS: Final[Mapping[int, Algorithm]] = {64: "sha256", 128: "sha512"}
-"""by the number of hex digits; others are too weak, or not in use"""
+"""by the number of hex digits; other algorithms are too weak or not in use"""
 _PLAIN: Final = re.compile(r"(?P<digest>[0-9a-fA-F]{64}|[0-9a-fA-F]{128}) [ *](?:\./)?(?P<name>.+)")
 _TAGGED: Final = re.compile(r"SHA(?:256|512) \((?:\./)?(?P<name>.+)\) = (?P<digest>[0-9a-fA-F]+)")
 
 
 @dataclass(frozen=True)
 class Checksum:
-    """What a file is to be; `digest` in lower case hex."""
+    """The expected checksum of a file; `digest` in lower case hex."""
 
     algorithm: Algorithm
     digest: str
 
 
 def parse(text: str) -> Mapping[str, Checksum]:
-    """The checksums by file names; of two of one file the stronger. Lines of another form are passed over."""
+    """The checksums by file names; the stronger one if a file has two. Lines of another form are ignored."""
     found: dict[str, Checksum] = {}
     for name, digest in _lines(text):
         algorithm = ALGORITHMS.get(len(digest))

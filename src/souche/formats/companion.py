@@ -44,15 +44,15 @@ USUAL_ATTRIBUTES: Final[Mapping[str, object]] = {
     "Performance": "high",
     "BootMode": None,
 }
-"""what an earlier Souche, which knows no attribute that is not set, is to read for one"""
+"""for an earlier Souche, which does not know unset attributes"""
 STATES: Final = ("crash-consistent", "quiesced", "at-rest")
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class CompanionDisk:
-    """The checksums of one disk. `disk_tree_sha256` is the tree hash of the virtual disk (`tree_hash`), whatever
-    format the object has; `object_sha256` that of the object as it lies in the bucket."""
+    """The checksums of one disk. `disk_tree_sha256` is the tree hash of the virtual disk (`tree_hash`), whatever the
+    object's format. `object_sha256` is that of the object in the bucket."""
 
     filename: str
     disk_bytes: int
@@ -63,7 +63,7 @@ class CompanionDisk:
 
 @dataclass(frozen=True)
 class EmptyVolume:
-    """A mapping without a snapshot, and its place among all mappings of the image."""
+    """A mapping without a snapshot, and its position among all mappings of the image."""
 
     position: int
     mapping: ImageMapping
@@ -71,7 +71,7 @@ class EmptyVolume:
 
 @dataclass(frozen=True)
 class Signer:
-    """The region that has signed, by its own words, and its key."""
+    """The region that has signed, as it calls itself, and its key."""
 
     region_id: str
     region: str
@@ -195,12 +195,12 @@ def _attributes_set(attributes: VmAttributes | None) -> list[str]:
 
 
 def read_companion(data: bytes) -> Companion:
-    """Read a companion. Later versions add keys; one that changes a meaning has another number.
+    """Read a companion. Later versions may add keys; a version that changes a meaning has another number.
 
     Raises:
         NotJson: it is not a JSON object.
         UnknownManifestVersion: its version is not known.
-        BadSignature: it is signed, and what it says is not what was signed.
+        BadSignature: its signature does not match.
         BadManifest: a value is missing or wrong; says which.
     """
     if len(data) > MOST_BYTES:
@@ -235,7 +235,7 @@ def _read_manifest_hash(top: Fields) -> str | None:
 
 
 def _read_signer(top: Fields) -> Signer | None:
-    """Who has signed; None: nobody.
+    """The signer; None: it is not signed.
 
     Raises:
         BadSignature.
@@ -283,7 +283,7 @@ def _read_consistency(image: Fields) -> Consistency | None:
 
 
 def _read_pause(image: Fields) -> int | None:
-    """Whole microseconds: what is signed has no fractions."""
+    """Whole microseconds: signed values have no fractions."""
     if image.get("Consistency", dict) is None:
         return None
     pause = image.fields("Consistency").get("GuestPauseMicroseconds", int)
@@ -293,7 +293,7 @@ def _read_pause(image: Fields) -> int | None:
 
 
 def sha256_of(companion: bytes) -> str:
-    """The hash of a companion's bytes, by which the manifest's object names it."""
+    """The hash of a companion's bytes, which the manifest's object names."""
     return hashlib.sha256(companion).hexdigest()
 
 

@@ -1,6 +1,5 @@
-"""Files that people take for disks, and what a disk looks like: by the first bytes, where nothing else is said.
-
-A name that says raw is believed before any of this (`disk_names`).
+"""Recognises files that people take for disks, and disks, by their first bytes, if nothing else states the format. A
+name that says raw is believed first (`disk_names`).
 """
 
 from collections.abc import Callable
@@ -13,7 +12,7 @@ CONVERT: Final = "`qemu-img convert -f {driver} -O qcow2 FILE DISK.qcow2` makes 
 
 @dataclass(frozen=True)
 class Container:
-    """What a file is, as people call it, and what to do with it."""
+    """A kind of file, its common name, and advice."""
 
     name: str
     remedy: str
@@ -24,7 +23,7 @@ def _at(offset: int, *magics: bytes) -> Callable[[bytes], bool]:
 
 
 def _tar(head: bytes) -> bool:
-    """By the header's checksum (pax(1)), which archives of before `ustar` have too."""
+    """By the header's checksum (pax(1)), which archives older than `ustar` have too."""
     header = head[:SECTOR_BYTES]
     told = header[148:156].strip(b" \0")
     if len(header) < SECTOR_BYTES or not told or not told.isdigit():
@@ -36,7 +35,7 @@ def _tar(head: bytes) -> bool:
 
 
 def _disk(name: str, said: str, driver: str) -> Container:
-    """A format that is taken where it is said."""
+    """A format that is accepted if it is stated."""
     remedy = f"a name that ends in .{said}, or --format {said}, says so; or {CONVERT.format(driver=driver)}"
     return Container(name, remedy)
 
@@ -86,7 +85,7 @@ CONTAINERS: Final[tuple[tuple[Container, Callable[[bytes], bool]], ...]] = (
     (_packed("rar", "unrar x"), _at(0, b"Rar!\x1a\x07")),
     (TAR, _tar),
 )
-"""What begins so is named, and refused."""
+"""Beginnings of files that are recognised and refused."""
 
 DISKS: Final[tuple[Callable[[bytes], bool], ...]] = (
     _at(510, b"\x55\xaa"),  # MBR, FAT, NTFS, exFAT
@@ -106,26 +105,26 @@ DISKS: Final[tuple[Callable[[bytes], bool], ...]] = (
     _at(0, b"hsqs"),  # SquashFS
     lambda head: not any(head),  # nothing has been written to it yet
 )
-"""What a raw disk begins with: partition tables, and file systems that fill one."""
+"""Beginnings of raw disks: partition tables, and file systems that fill a disk."""
 
 
 def container_of(head: bytes) -> Container | None:
-    """What a file is that is no raw disk, by its first bytes; None: none that is known."""
+    """What a file is, by its first bytes, if it is not a raw disk; None: unknown."""
     return next((container for container, matches in CONTAINERS if matches(head)), None)
 
 
 def gzip_called(disk_format: str) -> Container:
-    """gzip around a disk whose name says that there is none."""
+    """gzip around a disk whose name states that there is none."""
     return Container("gzip", f"a name that ends in .{disk_format}.gz says so; or unpack it with `gunzip`")
 
 
 def looks_like_disk(head: bytes) -> bool:
-    """Whether a raw disk begins so (66 KiB of it, or all that there are)."""
+    """Whether a raw disk begins so (66 KiB of it, or all of a shorter one)."""
     return any(matches(head) for matches in DISKS)
 
 
 def text_of(head: bytes) -> Container | None:
-    """What a file of text is: most often the page that says why there is no disk; None: no text."""
+    """The text of a text file, most often an error page instead of a disk; None: no text."""
     text = head[:4096].rstrip(b"\0")
     if not text or any(byte < 32 and byte not in b"\t\n\f\r\x1b" for byte in text):
         return None

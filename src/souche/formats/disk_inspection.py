@@ -45,8 +45,8 @@ MAGICS: Final[dict[SourceFormat, tuple[bytes, ...]]] = {
     "vmdk": (vmdk.MAGIC,),
     "vhdx": (vhdx.MAGIC,),
 }
-"""How a disk begins that is said to have the format. A raw disk and a fixed VHD begin with what a guest wrote."""
-logging.getLogger("oslo_utils").setLevel(logging.ERROR)  # what it finds is a refusal, and told as one
+"""The first bytes of a disk with a stated format. A raw disk and a fixed VHD may begin with anything."""
+logging.getLogger("oslo_utils").setLevel(logging.ERROR)  # its findings become refusals
 FEATURES: Final = struct.Struct(">Q")
 FEATURES_AT: Final = 72
 
@@ -65,10 +65,10 @@ def inspect_head(head: bytes, said: SaidOfDisk, *, most_bytes: int) -> Inspected
 
 
 def inspect_file(path: Path, said: SaidOfDisk, *, most_bytes: int) -> InspectedDisk:
-    """Judge a file, and that it is whole.
+    """Check a whole file.
 
     Raises:
-        BadDisk: it is not to be opened; the class says why.
+        BadDisk: it must not be opened; the class says why.
     """
     file_bytes = path.stat().st_size
     with path.open("rb") as file:
@@ -91,7 +91,7 @@ def inspect_file(path: Path, said: SaidOfDisk, *, most_bytes: int) -> InspectedD
 
 
 def _check_sectors(head: bytes, file_bytes: int) -> None:
-    """Refuse a raw disk that is none, and say what it may be."""
+    """Refuse a file that is no raw disk, and say what it may be."""
     found = containers.QCOW2 if head.startswith(qcow2.MAGIC) else _called(head, "raw")
     found = found or containers.text_of(head)
     if file_bytes % SECTOR_BYTES and found:
@@ -110,7 +110,7 @@ def _check_begins_as_vhd(head: bytes) -> None:
 
 
 def check_archive(head: bytes) -> None:
-    """Refuse what is called an OVA, and is known to be something else.
+    """Refuse a file that is called an OVA but is known to be something else.
 
     Raises:
         BadDisk: it is; the class says what.
@@ -134,7 +134,7 @@ def check_size(size_bytes: int, most_bytes: int) -> None:
 
 
 def begins_as(head: bytes) -> str | None:
-    """The other format that a raw disk begins as, which does not make it one; None: no known one."""
+    """Another format that a raw disk happens to begin as; None: no known one."""
     if head.startswith(qcow2.MAGIC):
         return "qcow2"
     container = _called(head, "raw")
@@ -142,13 +142,13 @@ def begins_as(head: bytes) -> str | None:
 
 
 def _called(head: bytes, disk_format: SourceFormat) -> Container | None:
-    """What a disk begins as of which nothing was unpacked, since its name says that it is raw or a VHD."""
+    """The format that a disk begins as, if nothing was unpacked because its name says raw or VHD."""
     container = containers.container_of(head)
     return containers.gzip_called(disk_format) if container is containers.GZIP else container
 
 
 def _format(head: bytes, said: SaidOfDisk) -> SourceFormat:
-    """The format that a disk has or, where only its sender can know, is said to have."""
+    """The format of a disk, or the stated one if only the sender can know."""
     if said.format is None:
         return _guessed(head)
     if said.format in ("raw", "vhd"):
@@ -162,7 +162,7 @@ def _format(head: bytes, said: SaidOfDisk) -> SourceFormat:
 
 
 def _otherwise(head: bytes, expected: SourceFormat) -> BadDisk | None:
-    """What begins so, and has not the format that its name says; None: nothing that is known."""
+    """The error for a file that does not have the format of its name; None: nothing known begins so."""
     if not head:
         return WrongDiskSize(size_bytes=0, reason="is empty.")
     container = containers.container_of(head)
@@ -175,7 +175,7 @@ def _otherwise(head: bytes, expected: SourceFormat) -> BadDisk | None:
 
 
 def _guessed(head: bytes) -> SourceFormat:
-    """The format of a disk of which nothing is said: qcow2, or raw if it looks like a disk."""
+    """The format of a disk without a stated one: qcow2, or raw if it looks like a disk."""
     container = containers.container_of(head)
     if container:
         raise _foreign(container)
@@ -207,7 +207,7 @@ def _inspect_qcow2(head: bytes, most_bytes: int) -> InspectedDisk:
 
 
 def _without_extended_l2(head: bytes) -> tuple[bool, bytes]:
-    """Whether a disk has the feature, and its head without the bit: OpenStack refuses it, and QEMU converts it."""
+    """Whether a disk has the feature, and its head without that bit: OpenStack refuses it, but QEMU converts it."""
     (features,) = FEATURES.unpack_from(head, FEATURES_AT)
     if head[4:8] != b"\0\0\0\x03" or not features & IncompatibleFeature.EXTENDED_L2:
         return False, head
@@ -276,7 +276,7 @@ def _check_refcounts(head: bytes, cluster_bytes: int) -> None:
 
 
 def _refcount_table(head: bytes) -> tuple[int, int]:
-    """Its offset, and how many clusters it has."""
+    """The offset of the refcount table, and its number of clusters."""
     fields = qcow2.VERSION_2.unpack_from(head)
     return fields[9], fields[10]
 

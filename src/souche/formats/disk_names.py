@@ -17,12 +17,12 @@ FORMATS: Final[dict[str, SourceFormat]] = {
     "vhdx": "vhdx",
     "ova": "ova",
 }
-"""by the end of a name. `.img` says nothing: clouds give that name to qcow2 and to raw disks"""
+"""by the end of a name. `.img` states nothing: clouds use it for qcow2 and for raw disks"""
 GZIP: Final = ".gz"
 
 
 def said_by(name: str) -> SaidOfDisk:
-    """What one name says. One with a known end and no `.gz` behind it says that there is no gzip around the disk."""
+    """What one name states. A known ending without `.gz` also states that the disk is not inside gzip."""
     lower = name.lower()
     packed = lower.endswith(GZIP)
     stem, _, end = lower.removesuffix(GZIP).rpartition(".")
@@ -31,7 +31,7 @@ def said_by(name: str) -> SaidOfDisk:
 
 
 def said_by_any(names: Iterable[str]) -> SaidOfDisk:
-    """What the first of the names says that says a format; without one, whether any says gzip."""
+    """The first name that states a format; otherwise, whether any states gzip."""
     found = [said_by(name) for name in names]
     known = (said for said in found if said.format)
     return next(known, SaidOfDisk(gzip=True if any(said.gzip for said in found) else None))

@@ -1,4 +1,4 @@
-"""Why a disk from outside is not taken in, and what its sender can do about it."""
+"""Why a disk from outside is refused, and what its sender can do."""
 
 from souche.errors import Invalid
 

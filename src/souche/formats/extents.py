@@ -1,6 +1,6 @@
-"""Which parts of a disk hold data. The rest reads as zeros.
+"""The parts of a disk that hold data. The rest reads as zeros.
 
-Everything is counted in clusters of 64 KiB, QEMU's default for qcow2.
+The unit is a cluster of 64 KiB, QEMU's default for qcow2.
 """
 
 from array import array
@@ -20,7 +20,7 @@ class Extent(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Bytes of a disk, and where they stand."""
+    """Bytes of a disk, and their offset."""
 
     offset: int
     data: Bytes
@@ -62,7 +62,7 @@ class Allocation:
 
     @property
     def clusters(self) -> int:
-        """How many clusters hold data."""
+        """The number of clusters that hold data."""
         return sum(self._ends) - sum(self._firsts)
 
     @property

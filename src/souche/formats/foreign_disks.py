@@ -1,4 +1,4 @@
-"""The inspection of disks that QEMU converts: VMDK, VHD and VHDX. Each has to stand alone, and to be whole."""
+"""The inspection of disks that QEMU converts: VMDK, VHD and VHDX. Each must stand alone and be whole."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from souche.model.disk_imports import SourceFormat
 
 @dataclass(frozen=True)
 class InspectedDisk:
-    """What a disk is. `size_bytes` is its size as seen by a guest; None where the first bytes do not say it.
-    `foreign`: only QEMU reads it, in a sandbox, and what it writes is taken."""
+    """An inspected disk. `size_bytes` is its size as seen by a guest; None if the first bytes do not state it.
+    `foreign`: only QEMU reads it, in a sandbox, and its output is used."""
 
     format: SourceFormat
     size_bytes: int | None
@@ -27,7 +27,7 @@ class InspectedDisk:
 
 
 def inspect_vhd(file: BinaryIO, file_bytes: int) -> InspectedDisk:
-    """A fixed one is a raw disk with a footer behind it."""
+    """A fixed VHD is a raw disk with a footer at its end."""
     footer = vhd.read_footer(file, file_bytes)
     if footer is None:
         raise DiskCutShort(reason="the footer that every VHD ends with is missing.")
@@ -77,7 +77,7 @@ def _check_end(end: int, file_bytes: int) -> None:
 
 
 def _check_named(named_bytes: int, most_bytes: int, disk_format: SourceFormat) -> None:
-    """Refuse tables that name more than there is: QEMU would read the same data again and again, for hours."""
+    """Refuse tables that name more data than the file has: QEMU would read the same data again and again, for hours."""
     if named_bytes > most_bytes:
         raise DiskSharesData(format=disk_format)
 
@@ -87,4 +87,4 @@ INSPECTIONS: Final[dict[SourceFormat, Callable[[BinaryIO, int], InspectedDisk]]]
     "vmdk": inspect_vmdk,
     "vhdx": inspect_vhdx,
 }
-"""What only the whole file tells."""
+"""Checks that need the whole file."""

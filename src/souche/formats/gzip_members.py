@@ -79,7 +79,7 @@ def _compress(content: Bytes) -> bytes:
 
 
 def _members(stream: Iterable[Bytes]) -> Iterator[Bytes]:
-    """Whole pieces are gathered until they make a member; only larger ones are cut. At least one member."""
+    """Joins pieces until they fill a member, and cuts larger ones. Yields at least one member."""
     gathered: list[Bytes] = []
     gathered_bytes = members = 0
     for piece in stream:
@@ -153,7 +153,7 @@ def _decompressed(stream: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class _Member:
-    """One member, as far as it has been read. `rest` is what followed it in what it was last fed, once it has ended."""
+    """One member, as far as it was read. `rest` is the input after its end, once it has ended."""
 
     def __init__(self, *, follows: bool = False) -> None:
         self._inflate = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)

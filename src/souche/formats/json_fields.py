@@ -1,4 +1,4 @@
-"""Reading JSON that others wrote: each value by its type, each complaint with its path."""
+"""Reads JSON written by others: each value by its type, each error with its path."""
 
 import json
 import re
@@ -18,14 +18,14 @@ class NotJson(BadManifest):
 
 
 class Fields:
-    """One JSON object and where it stands (`Image.Snapshots[0]`). Keys that nobody asks for are passed over."""
+    """One JSON object and its path (`Image.Snapshots[0]`). Unknown keys are ignored."""
 
     def __init__(self, values: Mapping[str, object], path: str = "") -> None:
         self.values = values
         self._path = path
 
     def need(self, key: str, kind: type[Value]) -> Value:
-        """A value that must be there.
+        """A required value.
 
         Raises:
             BadManifest: it is missing, or of another type.
@@ -49,25 +49,25 @@ class Fields:
         return value
 
     def fields(self, key: str) -> "Fields":
-        """An object that must be there."""
+        """A required object."""
         return Fields(cast("dict[str, object]", self.need(key, dict)), self._at(key))
 
     def each(self, key: str) -> Iterator["Fields"]:
-        """The objects of a list that must be there."""
+        """The objects of a required list."""
         for number, value in enumerate(self.need(key, list)):
             if not isinstance(value, dict):
                 raise self.bad(f"{key}[{number}]", f"{_name(dict)} is expected")
             yield Fields(value, f"{self._at(key)}[{number}]")
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """The strings of a list that must be there."""
+        """The strings of a required list."""
         values = self.need(key, list)
         if not all(isinstance(value, str) for value in values):
             raise self.bad(key, "a list of strings is expected")
         return tuple(values)
 
     def bad(self, key: str, reason: str) -> BadManifest:
-        """The complaint about a value."""
+        """The error for a value."""
         return BadManifest(reason=f"{self._at(key)}: {reason}")
 
     def _at(self, key: str) -> str:
@@ -91,14 +91,14 @@ def read_object(data: bytes) -> Fields:
 
 
 def _check_texts(written: str) -> None:
-    """Refuse what no database keeps: surrogates, and NUL, which JSON writes as an escape."""
+    """Refuse text that no database stores: surrogates, and NUL, which JSON writes as an escape."""
     written.encode()
     if NUL.search(written):
         raise BadManifest(reason="a text has a NUL character")
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Of a key that is there twice, every reader would take another value."""
+    """Refuses duplicate keys: different readers would use different values."""
     values: dict[str, object] = {}
     for key, value in pairs:
         if key in values:
@@ -108,7 +108,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def write_object(values: Mapping[str, object]) -> bytes:
-    """JSON that people can read."""
+    """JSON for people."""
     return json.dumps(values, indent=2, ensure_ascii=False).encode() + b"\n"
 
 

@@ -1,4 +1,4 @@
-"""Names that people take for one another."""
+"""Names that look alike."""
 
 import unicodedata
 from typing import Final
@@ -19,14 +19,15 @@ _SAME: Final = str.maketrans({each: letter for letter, like in _LIKE.items() for
 
 
 def look(name: str) -> str:
-    """A form that names have in common that look alike: without case, accents, spaces, signs, and invisible
-    characters, and with one letter for those that are mistaken for one another."""
+    """A form that look-alike names share: without case, accents, spaces, signs and invisible characters, and with one
+    letter for those that are mistaken for one another."""
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
     return "".join(each for each in plain.translate(_SAME) if each.isalnum())
 
 
 def is_latin(name: str) -> bool:
-    """Whether a name has Latin letters, digits, spaces and ASCII's signs only: of others nobody sees which they are."""
+    """Whether a name has only Latin letters, digits, spaces and ASCII signs: readers cannot tell other letters
+    apart."""
     return all(
         each.isascii() and each.isprintable()
         if not each.isalpha()

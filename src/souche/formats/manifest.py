@@ -1,8 +1,8 @@
 """The manifest of an exported image, Version 1: what every OUTSCALE region's importer reads.
 
-Source: reference section 4, "Manifest JSON" (docs.outscale.com, Manifest File Reference). Written exactly so; read
-leniently: unknown keys are passed over (older samples have CompressedSize, Ordering and User), and what has a
-usual value may be missing. docs/formats.md specifies it.
+Source: reference section 4, "Manifest JSON" (docs.outscale.com, Manifest File Reference). Written exactly so, and read
+leniently: unknown keys are ignored (older samples have CompressedSize, Ordering and User), and values with a usual
+default may be missing. docs/formats.md specifies it.
 """
 
 import hashlib
@@ -24,8 +24,8 @@ VOLUME_TYPES: Final = ("standard", "gp2", "io1")
 
 @dataclass(frozen=True)
 class ManifestDisk:
-    """One device mapping and where its disk can be fetched. `size_bytes` is that of the volume to be made, not of the
-    object: what the disk has, or more; `filename` the last part of the object's key."""
+    """One device mapping and the URL of its disk. `size_bytes` is the size of the volume to make, not of the object:
+    the disk's size, or more. `filename` is the last part of the object's key."""
 
     device_name: str
     url: str
@@ -38,7 +38,7 @@ class ManifestDisk:
 
 @dataclass(frozen=True)
 class Manifest:
-    """An image on its way between regions; at least one disk, the root's among them."""
+    """An image on its way between regions. It has at least one disk, the root's."""
 
     name: str | None
     description: str
@@ -91,7 +91,7 @@ def with_urls(data: bytes, url_of: Callable[[ManifestDisk], str]) -> bytes:
 
 def digest(data: bytes) -> str:
     """The hash by which a companion names a manifest: SHA-256, as hex, of its canonical text without the URLs of its
-    disks. They are written again now and then, and what they lead to is checked by its own hash.
+    disks. The URLs are renewed, and each disk has its own hash.
 
     Raises:
         NotJson: it is not a JSON object, or has a number with a fraction.

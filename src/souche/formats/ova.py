@@ -1,6 +1,5 @@
-"""The disk in an OVA: a tar archive (pax(1), ustar and GNU) of a description and, here, one disk (DMTF DSP0243).
-
-Read front to back, so that the archive itself is never kept.
+"""The disk in an OVA: a tar archive (pax(1), ustar and GNU) of a description and, for Souche, exactly one disk (DMTF
+DSP0243). It is read front to back, so the archive itself is never stored.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,7 +24,7 @@ class BadOva(Invalid):
 
 
 class OvaDisk:
-    """The disk in the OVA that a stream is. `said` is what its name says, as soon as `pieces` has yielded."""
+    """The disk in a stream that is an OVA. `said` is what the disk's name states, once `pieces` has yielded."""
 
     def __init__(self, stream: Iterable[bytes]) -> None:
         self._stream = iter(stream)
@@ -38,7 +37,7 @@ class OvaDisk:
         """The disk's bytes. The rest of the archive is read after them.
 
         Raises:
-            BadOva: the archive is damaged, or has no disk that is taken, or more than one.
+            BadOva: the archive is damaged, or does not have exactly one acceptable disk.
         """
         for _ in range(MOST_MEMBERS):
             header = self._take(BLOCK_BYTES)
@@ -50,7 +49,7 @@ class OvaDisk:
         if not self._name:
             raise BadOva(reason="there is no disk in it (.vmdk, .vhd, .vhdx, .qcow2 or .raw).")
         for _ in self._stream:
-            """What fills the archive up."""
+            """Padding of the archive."""
 
     def _member(self, header: bytes) -> Iterator[bytes]:
         name, kind, length = _parse(header)
@@ -68,10 +67,10 @@ class OvaDisk:
             yield from self._content(length)
             return
         for _ in self._content(length):
-            """Not the disk's."""
+            """Bytes of other members."""
 
     def _extra(self, kind: bytes, length: int) -> dict[str, str]:
-        """What a member says of the next one."""
+        """What an extension header says of the next member."""
         if length > MOST_EXTRA_BYTES:
             raise BadOva(reason="it is damaged.")
         data = b"".join(self._content(length))
@@ -129,7 +128,7 @@ def _parse(header: bytes) -> tuple[str, bytes, int]:
 
 
 def _records(data: bytes) -> Iterator[tuple[str, str]]:
-    """Of a pax header: `LENGTH KEY=VALUE` and a line break each."""
+    """The records of a pax header: `LENGTH KEY=VALUE` and a line break each."""
     while data:
         digits, _, _ = data.partition(b" ")
         length = _digits(digits.decode("latin-1"), 0)

@@ -33,8 +33,8 @@ class IncompatibleFeature(IntFlag):
 
 @dataclass(frozen=True)
 class Qcow2Header:
-    """`incompatible_features` keeps bits that nobody knows; a version 2 image has none of them. `l1_entries`
-    are 8 bytes each, from `l1_offset` on; one that is 0 maps nothing."""
+    """`incompatible_features` keeps unknown bits; a version 2 image has none. The L1 table has `l1_entries` of 8 bytes
+    each, from `l1_offset` on; an entry of 0 maps nothing."""
 
     version: int
     virtual_size_bytes: int

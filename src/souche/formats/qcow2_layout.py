@@ -1,7 +1,7 @@
-"""Knowing a file of `qcow2_stream` again: its disk can be read front to back, as a stream.
+"""Recognises a file written by `qcow2_stream`, whose disk can be read front to back, as a stream.
 
-Nothing is taken on trust. What the tables say is worked out into an allocation; the tables of that allocation are
-made again, and have to be the very bytes of the file.
+Nothing is trusted. The tables are parsed into an allocation; the tables of that allocation are made again, and must
+equal the bytes of the file.
 """
 
 import hashlib
@@ -21,11 +21,11 @@ of gzip."""
 
 
 class ForeignLayout(ValueError):
-    """The file is qcow2, perhaps, but not one of `qcow2_stream`."""
+    """The file may be qcow2, but `qcow2_stream` did not write it."""
 
 
 class Qcow2Disk:
-    """The disk in a stream whose tables have been read. `chunks` goes on with the stream, once."""
+    """The disk in a stream whose tables were read. `chunks` continues the stream, once."""
 
     def __init__(self, stream: "_Stream", allocation: Allocation) -> None:
         self._stream = stream
@@ -47,7 +47,7 @@ def read_qcow2(stream: Iterable[Bytes]) -> Qcow2Disk:
     """Read the tables at the beginning of a file, cluster by cluster.
 
     Raises:
-        ForeignLayout: it is another file; an unknown part of the stream has been read.
+        ForeignLayout: it is another file; an unknown part of the stream was consumed.
     """
     source, taken, expected = _Stream(stream), hashlib.sha256(), hashlib.sha256()
     allocation = _allocation(_clusters(source, taken.update))
@@ -59,7 +59,7 @@ def read_qcow2(stream: Iterable[Bytes]) -> Qcow2Disk:
 
 
 def is_of_stream(path: Path, size_bytes: int) -> bool:
-    """Whether a file is one of `qcow2_stream`, with a disk of this size. Reads its tables only."""
+    """Whether `qcow2_stream` wrote a file, with a disk of this size. Reads its tables only."""
     with path.open("rb") as file:
         try:
             disk = read_qcow2(iter(lambda: file.read(CLUSTER_BYTES), b""))
@@ -77,7 +77,7 @@ def _clusters(source: "_Stream", see: Callable[[Bytes], object]) -> Iterator[Byt
 
 
 def _allocation(clusters: Iterator[Bytes]) -> Allocation:
-    """What the tables map, if they stand where `layout` puts them; nothing else is looked at."""
+    """What the tables map, if they are where `layout` puts them; nothing else is checked."""
     try:
         header = qcow2.parse_header(bytes(next(clusters)))
     except ValueError as error:
@@ -111,7 +111,7 @@ def _add(allocation: Allocation, cluster: int) -> None:
 
 
 class _Stream:
-    """Bytes by their count, from pieces of any length."""
+    """A stream read by counts of bytes."""
 
     def __init__(self, pieces: Iterable[Bytes]) -> None:
         self._pieces = iter(pieces)
@@ -125,7 +125,7 @@ class _Stream:
         return taken
 
     def end(self) -> None:
-        """Nothing may follow."""
+        """Check that nothing follows."""
         if self._rest or any(len(piece) for piece in self._pieces):
             raise ForeignLayout("more than its tables say")
 

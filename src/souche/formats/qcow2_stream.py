@@ -67,7 +67,7 @@ class Layout:
 
 
 def layout(allocation: Allocation) -> Layout:
-    """Where everything stands in the file of a disk with this allocation."""
+    """The layout of the file of a disk with this allocation."""
     l1_entries = max(1, _quotient(allocation.size_bytes, CLUSTER_BYTES * ENTRIES))
     l2_indexes = tuple(_l2_indexes(allocation))
     blocks = 1
@@ -139,7 +139,7 @@ def _l2_indexes(allocation: Allocation) -> Iterator[int]:
 
 
 def _l2_tables(allocation: Allocation, first_data: int) -> Iterator["array[int]"]:
-    """One table for each of `l2_indexes`, each made when it is due."""
+    """One table for each of `l2_indexes`, each made when it is needed."""
     index, table, place = None, array("Q"), first_data
     for first, end in allocation.cluster_runs():
         while first < end:

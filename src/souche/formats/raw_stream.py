@@ -19,7 +19,7 @@ def raw_stream(size_bytes: int, chunks: Iterable[Chunk]) -> Iterator[Bytes]:
 
 
 def zeros(count: int) -> Iterator[Bytes]:
-    """`count` zeros, without memory of their own."""
+    """`count` zeros, without allocating them."""
     for _ in range(count // len(ZEROS)):
         yield ZEROS
     if count % len(ZEROS):

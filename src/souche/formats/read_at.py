@@ -1,4 +1,4 @@
-"""Reading where a file of others says that something is, which may be anywhere."""
+"""Reads at an offset that a file states, which may be anywhere."""
 
 import os
 from typing import BinaryIO

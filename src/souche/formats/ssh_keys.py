@@ -42,7 +42,7 @@ def parse(text: bytes) -> PublicKey:
     """Read a public key in any of the forms.
 
     Raises:
-        BadKey: it is none, or of a kind or size that is not supported.
+        BadKey: it is none, or its kind or size is not supported.
     """
     text = text.strip()
     try:

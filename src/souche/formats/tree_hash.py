@@ -1,9 +1,8 @@
-"""The SHA-256 tree hash of a disk: holes cost next to nothing, where SHA-256 itself has to walk every zero.
+"""The SHA-256 tree hash of a disk: holes cost almost nothing, while SHA-256 itself must process every zero.
 
-Source: Amazon S3 Glacier, "Computing Checksums" (botocore.utils.calculate_tree_hash is an implementation by
-others). The leaves are the SHA-256 of every MiB; neighbours are joined and hashed, level by level, up to one; an
-odd one out goes up unchanged. A subtree of zeros depends on its height only. Disks up to 1 MiB have their plain
-SHA-256.
+Source: Amazon S3 Glacier, "Computing Checksums" (botocore.utils.calculate_tree_hash is another implementation). The
+leaves are the SHA-256 of every MiB. Neighbours are joined and hashed, level by level, up to one; an odd one moves up
+unchanged. A subtree of zeros depends on its height only. Disks up to 1 MiB have their plain SHA-256.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""xz, decompressed within bounds: distributions pack raw disks so."""
+"""Bounded xz decompression: distributions pack raw disks in xz."""
 
 import lzma
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ class BadXz(Invalid):
 
 
 def decompress(stream: Iterable[bytes], *, most_bytes: int) -> Iterator[bytes]:
-    """The contents of one xz stream or of several one after the other, in pieces of at most a MiB.
+    """The contents of one or more concatenated xz streams, in pieces of at most a MiB.
 
     Raises:
         BadXz: it is damaged, cut short, needs too much memory, or holds more than `most_bytes`.

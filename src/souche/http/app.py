@@ -1,4 +1,4 @@
-"""The ASGI application: which path leads where."""
+"""The ASGI application: its routes."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -89,7 +89,7 @@ def create_app(
 
 
 def meet(fault: Fault, go_on: Callable[[], bytes | Deferred]) -> bytes | Deferred:
-    """What comes of a call that meets a fault on purpose, in a thread.
+    """Apply a fault on purpose to a call, in a thread.
 
     Raises:
         FaultOnPurpose.
@@ -115,8 +115,8 @@ class CollapseSlashes:
 def _doing(
     find: Callable[[str], Action], answers: Answers, authenticator: Authenticator, pools: _Pools
 ) -> Answerer:
-    """An answerer that does the action of a family that the path names: at once what is known, the rest in turn.
-    Where the database is a server, the event loop asks it nothing."""
+    """An answerer for the actions of one family, which the path names. Cached answers are given at once; the rest takes
+    turns. If the database is a server, the event loop never queries it."""
     region = answers.region
     is_local = region.store.database.is_local
 
@@ -157,12 +157,12 @@ def _doing(
 
 
 def _versions(_exchange: Exchange, _request: SignedRequest) -> bytes:
-    """Discovery, as the service has it (reference section 1)."""
+    """The API's versions, as the service lists them (reference section 1)."""
     return encoded({"Versions": ["v1"]})
 
 
 def _calls(_exchange: Exchange, _request: SignedRequest) -> bytes:
-    """Discovery: which calls this region does."""
+    """The region's calls."""
     return encoded({"Version": spec.version(), "Calls": sorted(actions.ACTIONS)})
 
 

@@ -1,6 +1,6 @@
-"""Failed signatures by access key, which lock a key that is guessed (`model/failed_signatures.py`).
+"""Failed signatures by access key; they lock a key that is being guessed (`model/failed_signatures.py`).
 
-Where one process serves the region they are counted in its memory, and in the database where several may
+If one process serves the region they are counted in its memory; if several may, in the database
 (`app/failed_signatures.py`).
 """
 
@@ -23,12 +23,13 @@ class Attempts(Protocol):
         ...
 
     def failed(self, access_key_id: str, now: datetime) -> int:
-        """Count a failure, unless the key was locked since `of`: for how many seconds more it is. 0: it was counted."""
+        """Count a failure, unless the key was locked since `of`. Returns for how many seconds more it is locked; 0: it
+        was counted."""
         ...
 
     def forget(self, access_key_id: str, now: datetime) -> int:
-        """Forget a key's failures, unless the key was locked since `of`: for how many seconds more it is. 0: they are
-        forgotten."""
+        """Forget a key's failures, unless it was locked since `of`. Returns for how many seconds more it is locked; 0:
+        they are forgotten."""
         ...
 
 
@@ -43,7 +44,7 @@ class RememberedAttempts:
         return self._failures.get(access_key_id, NONE)
 
     def failed(self, access_key_id: str, now: datetime) -> int:
-        """The keys that failed longest ago are forgotten when there are too many."""
+        """If there are too many keys, those that failed longest ago are forgotten."""
         with self._mutex:
             failures = self.of(access_key_id)
             if seconds := failures.seconds_locked(now):

@@ -53,7 +53,7 @@ class KnownKey(Protocol):
 
 
 class KeyLookup(Protocol):
-    """Finds an access key; None when there is none of that id. Called for every request: be fast."""
+    """Finds an access key; None if there is none of this id. Every request calls it: be fast."""
 
     def __call__(self, access_key_id: str, /) -> KnownKey | None: ...
 
@@ -63,12 +63,12 @@ MayCall: TypeAlias = Callable[[str, str], bool]
 
 
 def everybody(_account_id: str, _address: str) -> bool:
-    """No address is refused."""
+    """Admits every address."""
     return True
 
 
 class Authenticator:
-    """Tells who sent a request."""
+    """Identifies the sender of a request."""
 
     def __init__(
         self, keys: KeyLookup, clock: Clock, attempts: Attempts, may_call: MayCall = everybody
@@ -79,12 +79,11 @@ class Authenticator:
         self._may_call = may_call
 
     def caller(self, access: Access, request: SignedRequest) -> Principal | None:
-        """Who calls an action that takes these credentials.
-
-        An action that needs none is done for anybody: there, bad credentials are as good as none (None).
+        """The caller of an action with this access. An action without credentials runs for anybody: bad credentials
+        count as none there (None).
 
         Raises:
-            CredentialsRefused: the action needs credentials, and these are not good.
+            CredentialsRefused: the action needs credentials, and these are not valid.
         """
         try:
             return self._principal(access, request)
@@ -144,7 +143,7 @@ class Authenticator:
 
 
 def _timestamp(request: SignedRequest) -> str:
-    """The date that the string to sign holds, whichever header brings it."""
+    """The date in the string to sign, whichever header has it."""
     for name in DATE_HEADERS:
         if name in request.headers:
             return request.headers[name]
@@ -163,7 +162,7 @@ def _instant(timestamp: str) -> datetime:
 
 
 def _check_coverage(signed: Signature) -> None:
-    """A signature that leaves the host out would be as good for any other server."""
+    """A signature without the host would be valid for any other server too."""
     if "host" not in signed.signed_headers:
         raise HeaderNotSigned(reason="the Host header has to be among the SignedHeaders.")
 

@@ -1,4 +1,4 @@
-"""The certificate that a server shows: read from two files, checked, and read again when they change."""
+"""The certificate of a server: read from two files, checked, and read again when they change."""
 
 import ssl
 import threading
@@ -45,14 +45,14 @@ class _Loaded:
 
 
 class Tls:
-    """What servers need for TLS. A connection gets the certificate that is in the files when it begins; while what is
-    in them is not good, the one before."""
+    """What servers need for TLS. A new connection gets the certificate that is in the files then. While the files are
+    not valid, the former one stays."""
 
     def __init__(self, pair: CertificatePair, clock: Clock, renew: Callable[[], None] = lambda: None) -> None:
         """`renew` is called before each look at the files, and may write them.
 
         Raises:
-            BadSetting: the files have no good certificate with its key.
+            BadSetting: the files have no valid certificate with its key.
         """
         self.pair: Final = pair
         self._clock = clock
@@ -62,7 +62,7 @@ class Tls:
         self._loaded = _load(pair, clock.now())
         self._warned: datetime | None = None
         self.context: Final = _context(pair)
-        """for every server, for good; a handshake is passed on to the newest"""
+        """for every server, for its whole life; each handshake uses the newest certificate"""
         self.context.sni_callback = self._pass_on
         self._warn()
 
@@ -112,7 +112,7 @@ class Tls:
         connection.context = self._loaded.context
 
     def _warn(self) -> None:
-        """Say once of a certificate that it ends soon."""
+        """Log once that a certificate ends soon."""
         if self._warned != self.not_after and self._clock.now() > self.not_after - WARNING:
             self._warned = self.not_after
             log.warning("the TLS certificate ends soon", until=str(self.not_after))
@@ -180,7 +180,7 @@ def _read(flag: str, file: Path) -> bytes:
 
 
 def _signs(pair: CertificatePair) -> _Signs:
-    """What changes when one of the files does; links are followed."""
+    """Values that change when one of the files does; links are followed."""
     return tuple(_sign(each) for each in (pair.certificate, pair.key))
 
 

@@ -1,4 +1,4 @@
-"""How many connections a server holds, and how long each may take over a request."""
+"""Bounds on a server's connections, and on the time that each may take for a request."""
 
 import ipaddress
 import resource
@@ -35,9 +35,8 @@ METADATA: Final = Bounds(most_from_address=64)
 
 
 class Connections:
-    """Counts the connections of a server by address. Those of all addresses together leave a quarter of the files that
-    the process may have open to databases and disks, and one address takes a quarter at most; so does it of the memory
-    that large bodies may take."""
+    """Counts the connections of a server by address. All addresses together leave a quarter of the process's open files
+    to databases and disks, and one address gets at most a quarter. The same holds for the memory of large bodies."""
 
     def __init__(self, bounds: Bounds, most_files: int) -> None:
         self._most = most_files * 3 // 4
@@ -48,7 +47,7 @@ class Connections:
         self._all_body_bytes = 0
 
     def admit(self, host: str) -> bool:
-        """Count one more, where there may be one."""
+        """Count one more connection, if there may be one."""
         address = _counted(host)
         if self._open[address] >= self._most_from_address or self._open.total() >= self._most:
             return False
@@ -56,14 +55,14 @@ class Connections:
         return True
 
     def leave(self, host: str) -> None:
-        """One that was admitted has ended."""
+        """An admitted connection has ended."""
         address = _counted(host)
         self._open[address] -= 1
         if not self._open[address]:
             del self._open[address]
 
     def hold(self, host: str, more_bytes: int) -> bool:
-        """Count so many bytes more of a body that is in memory, where there may be more."""
+        """Count more bytes of a body in memory, if there may be more."""
         address = _counted(host)
         if (
             self._body_bytes[address] + more_bytes > self._most_body_bytes // 4
@@ -75,7 +74,7 @@ class Connections:
         return True
 
     def let_go(self, host: str, held_bytes: int) -> None:
-        """So many bytes that were held are in memory no longer."""
+        """Held bytes are no longer in memory."""
         address = _counted(host)
         self._body_bytes[address] -= held_bytes
         self._all_body_bytes -= held_bytes
@@ -95,7 +94,7 @@ def most_files() -> int:
 
 
 def raise_most_files() -> None:
-    """As many as the system lets the process have: by default it may have 1,024, each connection being one."""
+    """Raise the limit as far as the system allows: the default may be 1,024, and each connection needs one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     soft = MOST_FILES if hard == resource.RLIM_INFINITY else hard
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -19,7 +19,7 @@ from souche.ids import IdSource
 
 @dataclass(frozen=True)
 class Deferred:
-    """What takes more than microseconds: work for a thread or for the event loop, which the account gets when its turn
+    """Work that takes more than microseconds: for a thread or for the event loop, which the account gets when its turn
     comes. It may lead to more work, of an account that is known by then."""
 
     turns: Turns | LoopTurns
@@ -40,8 +40,8 @@ log = structlog.get_logger(__name__)
 
 
 class Endpoint:
-    """Answers with what `answer` gives or raises. `answer` does what takes microseconds; what takes longer it gives
-    back, to be run in turn. `observe` is told of each request when its answer is known."""
+    """Answers with what `answer` returns or raises. `answer` itself takes microseconds; it returns longer work as
+    `Deferred`, to run in turn. `observe` gets each request when its answer is known."""
 
     def __init__(self, ids: IdSource, answer: Answerer, observe: Callable[[Exchange], None]) -> None:
         self._ids = ids
@@ -58,7 +58,7 @@ class Endpoint:
         await send_json(send, exchange.status, exchange.answer, exchange.retry_seconds)
 
     async def _settle(self, exchange: Exchange, scope: Scope, receive: Receive) -> bytes:
-        """The answer's body, whatever happens."""
+        """The body of the answer, whatever happens."""
         try:
             exchange.request = await read_request(scope, receive)
             answer = self._answer(exchange, exchange.request)
@@ -71,7 +71,7 @@ class Endpoint:
 
 
 def _refuse(exchange: Exchange, error: Exception) -> bytes:
-    """The error's answer; a failure of ours is logged here, and only here."""
+    """The error's answer. Souche's own failures are logged here, and only here."""
     error = room.full(error) or error
     row = errors.row_of(error)
     exchange.status, exchange.code, exchange.retry_seconds = row.status, row.code, row.retry_seconds

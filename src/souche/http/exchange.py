@@ -1,4 +1,4 @@
-"""One request on its way through the shell: what of it is read, told to the log, and sent back."""
+"""One request: what is read of it, logged, and sent back."""
 
 import re
 import time
@@ -60,7 +60,7 @@ async def read_request(scope: Scope, receive: Receive) -> SignedRequest:
 
     Raises:
         BodyCutOff: the client went away before its end.
-        BodyTooLarge: it has been read off the wire, but not kept.
+        BodyTooLarge: it was read, but not kept.
     """
     return SignedRequest(
         method=scope["method"],
@@ -73,7 +73,7 @@ async def read_request(scope: Scope, receive: Receive) -> SignedRequest:
 
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> Mapping[str, str]:
-    """Headers by lowercase name, as ASGI gives it; one that comes twice is joined (RFC 9110, 5.2)."""
+    """Headers by lower-case name, as ASGI gives them; repeated ones are joined (RFC 9110, 5.2)."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in pairs:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")

@@ -1,4 +1,4 @@
-"""GET /healthz: the process answers. GET /readyz: so does each part that it needs, by name."""
+"""GET /healthz: whether the process answers. GET /readyz: whether each part that it needs does, by name."""
 
 import asyncio
 import time
@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 CHECK_SECONDS: Final = 2.0
-"""for each check; one that takes longer fails, and is not begun again until it has ended"""
+"""for each check; a slower one fails, and does not run again until it has ended"""
 KEPT_SECONDS: Final = 1.0
-"""for which an answer is given again: anybody may ask, as often as they like"""
+"""for which an answer is repeated: anybody may ask, as often as they like"""
 UNCACHED: Final = {"cache-control": "no-store"}
 
 log = structlog.get_logger()
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Checked:
-    """What came of a check. `reason` names no path and no address: anybody reads it."""
+    """The result of a check. `reason` names no path and no address: anybody reads it."""
 
     name: str
     reason: str | None
@@ -34,7 +34,7 @@ class Checked:
 
 
 class Readiness:
-    """Checks each part of a region by its name; a check raises where its part is not ready. Used on one event loop."""
+    """Checks each part of a region by its name; a check raises if its part is not ready. Used on one event loop."""
 
     def __init__(self, checks: Mapping[str, Callable[[], object]]) -> None:
         self._checks = checks
@@ -45,7 +45,7 @@ class Readiness:
         self._last: tuple[float, Sequence[Checked]] | None = None
 
     async def look(self) -> Sequence[Checked]:
-        """All checks, at once; within a second the same again."""
+        """Run all checks concurrently; within a second, return the same results."""
         async with self._turn:
             now = time.monotonic()
             if self._last is None or now > self._last[0] + KEPT_SECONDS:
@@ -66,7 +66,7 @@ class Readiness:
         return Checked(name, None if error is None else "it fails; the log of the region says why")
 
     def _tell(self, name: str, reason: str | None) -> None:
-        """Log a change, once."""
+        """Log a change once."""
         before, self._told[name] = self._told.get(name), reason
         if reason is not None and reason != before:
             log.warning("not ready", check=name, reason=reason)

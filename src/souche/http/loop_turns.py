@@ -1,7 +1,7 @@
-"""Which request is read next on the event loop: accounts take turns.
+"""Decides which request is read next on the event loop: accounts take turns.
 
-A read takes the loop for some milliseconds. First come, first served, an account with a hundred clients would have
-every other account wait for a hundred reads.
+A read occupies the loop for some milliseconds. With first come, first served, an account with a hundred clients would
+make every other account wait for a hundred reads.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ class LoopTurns:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         """by account, the next account first; of each account, in the order in which they came"""
         self._is_taken = False
-        """whether a piece was done this time round"""
+        """whether this iteration of the loop has done a piece"""
 
     async def run(self, account_id: str, work: Callable[[], Answer]) -> Answer:
-        """Do the work of an account, and give what it returns or raises."""
+        """Run the work of an account, and return or raise its result."""
         loop = asyncio.get_running_loop()
         if self._is_taken:
             turn = loop.create_future()
@@ -43,7 +43,7 @@ class LoopTurns:
         loop.call_soon(self._pass_on, loop)
 
     def _next(self) -> asyncio.Future[None] | None:
-        """The turn that is next; those that were given up are dropped."""
+        """The next turn. Cancelled ones are dropped."""
         while self._waiting:
             account_id = next(iter(self._waiting))
             turns = self._waiting.pop(account_id)

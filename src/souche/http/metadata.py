@@ -1,4 +1,4 @@
-"""The guests' metadata over HTTP: a plain ASGI application that knows a guest by its source address."""
+"""The guests' metadata over HTTP: a plain ASGI application that identifies a guest by its source address."""
 
 from functools import partial
 from typing import Final

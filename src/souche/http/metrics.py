@@ -1,4 +1,4 @@
-"""GET /metrics: what a process knows of itself and of its region, in Prometheus' format."""
+"""GET /metrics: figures of a process and of its region, in Prometheus' format."""
 
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import choose_encoder
@@ -12,7 +12,7 @@ from souche.http.health import UNCACHED, Readiness
 
 
 def create_metrics_app(registry: CollectorRegistry, readiness: Readiness) -> Starlette:
-    """The application. What the registry has is collected in a thread, as it may ask the database."""
+    """The application. Figures are collected in a thread, as that may query the database."""
     ready = Gauge(
         "souche_ready",
         "Whether a part of the region is ready (1), as in /readyz.",

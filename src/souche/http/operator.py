@@ -1,7 +1,7 @@
-"""Answers the operator's commands, by the socket in the home (`admin/wire.py`). Each action runs in a thread of its
-own, and reports its progress line by line.
+"""Answers the operator's commands, by the socket in the home (`admin/wire.py`).
 
-A command that goes away does not end the action: what only waits stops waiting, what works goes on.
+Each action runs in its own thread, and reports its progress line by line. An interrupted command does not end the
+action: an action that only waits stops waiting, and one that works continues.
 """
 
 import asyncio
@@ -34,20 +34,20 @@ LINES: Final = [(b"content-type", b"application/x-ndjson")]
 ROOT: Final = 0
 
 Do: TypeAlias = Callable[[str, Sequence[Any], Mapping[str, Any], Listener], object]
-"""Does an action by its name, with its arguments."""
+"""Runs an action by its name, with its arguments."""
 
 Explain: TypeAlias = Callable[[Exception], str | None]
-"""Gives the message of a refusal; None: the error is a fault of the server's."""
+"""The message of a refusal; None: the error is a fault of the server."""
 
 log = structlog.get_logger()
 
 
 class CommandGone(Exception):
-    """The command that waits for an action has gone."""
+    """The command that waits for an action has ended."""
 
 
 class OwnerHttp(BoundedHttp):
-    """Closes connections of other users than the server's own and root."""
+    """Closes connections of users other than the server's own and root."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
@@ -66,7 +66,7 @@ def create_operator_app(do: Do, explain: Explain) -> Starlette:
 
 
 class OperatorEndpoint:
-    """Does the action that the path names, and streams its progress and its result."""
+    """Runs the action that the path names, and streams its progress and its result."""
 
     def __init__(self, do: Do, explain: Explain) -> None:
         self._do = do
@@ -126,7 +126,7 @@ class _Running:
             raise CommandGone
 
     async def stream(self, receive: Receive, send: Send) -> None:
-        """Send the lines as they come, until the last one, or until the command has gone."""
+        """Send the lines as they come, until the last one, or until the command has ended."""
         leaving = asyncio.ensure_future(_left(receive))
         try:
             while True:

@@ -1,8 +1,8 @@
-"""HTTP as uvicorn reads it, with an end to everything that a client sends, in bytes and in time.
+"""HTTP as uvicorn reads it, with bounds on everything that a client sends, in bytes and in time.
 
-By httptools, uvicorn takes headers of any length, and waits for the end of a request, and for a client to read its
-answer, without any limit. One timer of a connection looks at it every few seconds: a timer for each request would cost
-a tenth of what the fastest answers take.
+With httptools, uvicorn accepts headers of any length, and waits without any limit for the end of a request, and for a
+client to read its answer. One timer of a connection checks it every few seconds: a timer for each request would cost a
+tenth of the time of the fastest answers.
 """
 
 import asyncio
@@ -21,17 +21,17 @@ from souche.http.connections import Bounds, Connections
 from souche.http.exchange import ANY_ORIGIN, BODY_LIMIT, JSON
 
 HEAD_LIMIT: Final = 64 * 1024
-"""That of others: it is uvicorn's by h11, and eight times nginx's."""
+"""The common limit: uvicorn's with h11, and eight times nginx's."""
 
 UNCOUNTED_BYTES: Final = 64 * 1024
-"""Of a body: so much every connection may have, so that large bodies keep nobody's ordinary requests out."""
+"""Of a body: every connection may have this much, so that large bodies do not block ordinary requests."""
 
 LOOKS: Final = 4
-"""How often a connection is looked at in the time that a head may take."""
+"""How many times a connection is checked in the time that a head may take."""
 
 
 class Phase(Enum):
-    """What a connection expects of its client."""
+    """What a connection expects from its client."""
 
     NOTHING = auto()
     HEAD = auto()
@@ -39,8 +39,8 @@ class Phase(Enum):
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Refuses a head that is longer than `HEAD_LIMIT` and what the system read at once, a request that comes too
-    slowly, and a connection beyond the number that its address may have."""
+    """Refuses a head longer than `HEAD_LIMIT` plus one read, a request that comes too slowly, and a connection beyond
+    the number that its address may have."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._look = self.loop.call_later(self._bounds.head_seconds / LOOKS, self._look_now)
 
     def _look_now(self) -> None:
-        """End the connection where its client is too slow; else look again."""
+        """Close the connection if its client is too slow; else check again later."""
         now = self.loop.time()
         if self._is_answering():  # what comes next waits for us
             self._since = now
@@ -148,8 +148,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._look_later()
 
     def _deadline(self) -> float:
-        """When the client is too late. What it is not to send has no end of its own: uvicorn closes the connection a
-        while after the answer."""
+        """When the client is too late. Never while nothing is expected from it: uvicorn closes the connection a while
+        after the answer."""
         if self._phase is Phase.NOTHING:
             return float("inf")
         return self._since + self._bounds.head_seconds + self._body_bytes / self._bounds.bytes_per_second
@@ -174,7 +174,7 @@ class BoundedHttp(HttpToolsProtocol):
         return now > self._unread_since + self._bounds.unread_seconds
 
     def _refuse(self, error: SoucheError) -> None:
-        """Answer, where no answer has begun, and close the connection."""
+        """Answer, if no answer has begun, and close the connection."""
         latest = self._latest
         if latest is None or latest.response_complete or not latest.response_started:
             self.transport.write(_answer(error))

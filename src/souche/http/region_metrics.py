@@ -1,7 +1,7 @@
-"""What `GET /metrics` tells of a region: its records, its disks, its room, its sweeps, and the work of its server.
+"""The region's figures for `GET /metrics`: its records, its disks, its space, its sweeps, and the work of its server.
 
-What has to be looked up is kept for a while, and the longer the more it costs: scrapes take a hundredth of one core at
-most. Labels have values of tables only; a name that this release does not know is `other`.
+Expensive figures are cached, the longer the more they cost: scrapes take at most a hundredth of one core. Label values
+come from tables only; a name that this release does not know is `other`.
 """
 
 import threading
@@ -27,9 +27,9 @@ from souche.states import VmState
 from souche.storage.base import StoreFigures
 
 LEAST_SECONDS: Final = 5.0
-"""for which a figure is given again"""
+"""for which a figure is repeated"""
 SHARE: Final = 100
-"""A look that takes a second is not repeated for so many."""
+"""A figure that takes a second is repeated for this many seconds."""
 OTHER: Final = "other"
 CHAIN_BOUNDS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the figures are from. `media`: the usage of the medium of each folder of the home, by its name."""
+    """The sources of the figures. `media`: the usage of the medium of each folder of the home, by its name."""
 
     records: Callable[[], Figures]
     disks: Callable[[], StoreFigures]
@@ -51,8 +51,8 @@ class Sources:
 
 
 class CachedFigure(Generic[Value]):
-    """A figure that is looked up at most every `LEAST_SECONDS`, and in `SHARE` times as long as it takes. None: it
-    cannot be looked up, which is logged once."""
+    """A figure that is computed at most every `LEAST_SECONDS`, and at most once in `SHARE` times its cost. None: it
+    cannot be computed, which is logged once."""
 
     def __init__(self, part: str, look: Callable[[], Value]) -> None:
         self.part = part
@@ -94,11 +94,11 @@ class RegionCollector(Collector):
         self._sources = sources
 
     def describe(self) -> list[Metric]:
-        """Nothing: without this, the registry would collect once to find the names."""
+        """Empty: otherwise the registry would collect once to find the names."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """The figures as they are now, or were a moment ago."""
+        """The present figures, or cached ones."""
         records, disks, media = self._records.get(), self._disks.get(), self._media.get()
         known = GaugeMetricFamily(
             "souche_figures_known", "Whether figures could be looked up (1).", labels=["part"]
@@ -116,17 +116,17 @@ class RegionCollector(Collector):
 
 
 class SweepCollector(Collector):
-    """What became of the sweeps of a process."""
+    """The rounds of a process's sweeps."""
 
     def __init__(self, report: Callable[[], Sequence[Swept]]) -> None:
         self._report = report
 
     def describe(self) -> list[Metric]:
-        """Nothing: without this, the registry would collect once to find the names."""
+        """Empty: otherwise the registry would collect once to find the names."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """The figures as they are now."""
+        """The present figures."""
         last = GaugeMetricFamily(
             "souche_sweep_last_success_timestamp_seconds",
             "When a round of the sweep last ended well, or was left to another process.",

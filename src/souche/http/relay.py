@@ -1,4 +1,4 @@
-"""Passes connections on to another address, byte by byte: guests reach by it what listens on loopback."""
+"""Forwards connections to another address: guests reach services on loopback through it."""
 
 import asyncio
 import socket
@@ -20,8 +20,8 @@ log = structlog.get_logger()
 
 
 class Relay:
-    """Passes what connects to `listening` on to `target` (host and port), until the process ends. Who connects
-    when that does not answer is hung up on."""
+    """Forwards connections from `listening` to `target` (host and port), until the process ends. If the target does not
+    answer, the client's connection is closed."""
 
     def __init__(self, listening: socket.socket, target: tuple[str, int], bounds: Bounds = BOUNDS) -> None:
         self._listening = listening
@@ -29,7 +29,7 @@ class Relay:
         self._open = Connections(bounds, most_files())
 
     def start(self) -> None:
-        """Begin, in a thread of its own: what passes through does not wait for requests of the API."""
+        """Start in a separate thread, so that traffic does not wait for requests of the API."""
         threading.Thread(target=self._run, name="relay", daemon=True).start()
 
     def _run(self) -> None:
@@ -65,14 +65,14 @@ class Relay:
 
 
 class _Passage:
-    """Both directions of a connection. It ends when neither has had a byte for `IDLE_SECONDS`: an upload has none in
-    the other direction for as long as it takes."""
+    """Both directions of a connection. It ends when both were idle for `IDLE_SECONDS`: an upload may have no bytes in
+    the other direction for its whole time."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
 
     async def copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Copy one direction until its end, and tell that; or until both are idle, or one side is gone."""
+        """Copy one direction until its end, and forward the end; or until both are idle, or one side is gone."""
         with suppress(ConnectionError, TimeoutError):
             while piece := await self._read(reader):
                 writer.write(piece)

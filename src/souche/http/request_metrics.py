@@ -9,13 +9,13 @@ from souche.api.actions import ACTIONS, SOUCHE_ACTIONS
 from souche.http.exchange import Exchange
 
 OTHER: Final = "other"
-"""instead of the name of an action that is not served: anybody may send any name"""
+"""for actions that are not served: anybody may send any name"""
 KNOWN: Final = frozenset([*ACTIONS, *SOUCHE_ACTIONS])
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class RequestMetrics:
-    """The requests that this process has answered. Labels have values of tables only: no account, no id."""
+    """The requests that this process has answered. Label values come from tables only: no account, no id."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(

@@ -57,7 +57,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address_of(listening: socket.socket) -> str:
-    """The address of a socket, as settings have them."""
+    """The address of a socket, as settings write it."""
     host, port = listening.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
@@ -92,7 +92,7 @@ async def _main(applications: Sequence[Application]) -> None:
 
 
 def server_of(application: Application) -> uvicorn.Server:
-    """The server of an application; signals are for others to handle."""
+    """The server of an application. Others handle signals."""
     open_connections = Connections(application.bounds, connections.most_files())
     configured = configuration(
         application.asgi,

@@ -41,7 +41,7 @@ class SignedRequest:
 
 @dataclass(frozen=True)
 class Signature:
-    """An Authorization header, taken apart. `scheme` is "OSC4" or "AWS4"."""
+    """A parsed Authorization header. `scheme` is "OSC4" or "AWS4"."""
 
     scheme: str
     access_key_id: str
@@ -80,7 +80,7 @@ def matches(signature: Signature, request: SignedRequest, timestamp: str, secret
 
 @lru_cache(maxsize=1024)
 def signing_key(scheme: str, secret: str, date: str, region: str, service: str, terminator: str) -> bytes:
-    """The key of one day, region and service: worth keeping, as it takes four of a request's five HMACs."""
+    """The signing key of one day, region and service. Worth caching: it takes four of a request's five HMACs."""
     key = (scheme + secret).encode()
     for part in (date, region, service, terminator):
         key = hmac.digest(key, part.encode(), "sha256")

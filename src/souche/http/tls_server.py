@@ -1,7 +1,7 @@
-"""uvicorn's server with TLS: handshakes count as connections, and have as long as a head.
+"""uvicorn's server with TLS: handshakes count as connections, and must end in the time of a head.
 
-uvicorn hands TLS to the event loop, which tells of a connection when its handshake has ended: until then, nobody counts
-it.
+uvicorn leaves TLS to the event loop, which reports a connection only after its handshake; until then it would not be
+counted.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class TlsServer(uvicorn.Server):
-    """Accepts connections itself. Signals are handled elsewhere."""
+    """Accepts connections itself. Others handle signals."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""Which request gets a thread: accounts take turns, and no account holds all threads.
+"""Decides which request gets a thread: accounts take turns, and no account holds all threads.
 
-A request blocks its thread while it waits for a disk, a lock, a workflow or a server far away. With one pool for all,
-an account with that many slow requests at once keeps everybody else waiting.
+A request blocks its thread while it waits for a disk, a lock, a workflow or a remote server. With one pool for all, an
+account with that many slow requests would block everybody else.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Bounds:
-    """How many requests run at once, in all and of one account; how many of one account may wait for a thread, and
-    for how many seconds."""
+    """How many requests run at once, in all and of one account; how many of one account may wait for a thread, and for
+    how many seconds."""
 
     threads: int
     most_each: int
@@ -35,13 +35,13 @@ class _Account:
     """in the order in which they came"""
 
     def first(self) -> asyncio.Future[None] | None:
-        """The turn that is next. One that expired or was cancelled is here until the event loop comes to it."""
+        """The next turn. Expired and cancelled ones stay here until the event loop removes them."""
         return next((turn for turn in self.waiting if not turn.done()), None)
 
 
 class Turns:
-    """A pool of threads whose next free one goes to the account that holds the fewest; of these, to the one whose last
-    turn began the longest ago; an account's own requests keep their order. Used on one event loop only."""
+    """A pool of threads. The next free one goes to the account that holds the fewest; among these, to the one whose
+    last turn began the longest ago; an account's own requests keep their order. Used on one event loop only."""
 
     def __init__(self, name: str, bounds: Bounds) -> None:
         self._bounds = bounds
@@ -51,10 +51,10 @@ class Turns:
         self._numbers = count(1)
 
     async def run(self, account_id: str, work: Callable[[], Answer]) -> Answer:
-        """Do the work of an account in a thread, and give what it returns or raises.
+        """Run the work of an account in a thread, and return or raise its result.
 
         Raises:
-            TooManyRequests: too many requests of the account wait already, or this one waited for too long.
+            TooManyRequests: too many requests of the account are waiting, or this one waited too long.
         """
         await self._take(account_id)
         try:

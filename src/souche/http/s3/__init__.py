@@ -1,1 +1,2 @@
-"""The door in front of the embedded object store: requests on buckets are answered here, bytes of objects pass."""
+"""The door in front of the embedded object store: it answers requests on buckets, and passes on the bytes of
+objects."""

@@ -39,7 +39,7 @@ STATUSES: Final[Mapping[str, int]] = {
 
 
 class Refused(Exception):
-    """A request that is refused, by S3's own code."""
+    """A refused request, with S3's own code."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -56,14 +56,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the door itself answers."""
+    """An answer of the door itself."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def encoded(self, *, bodiless: bool, last: bool) -> bytes:
-        """For the wire. `bodiless`: to a HEAD. `last`: the connection ends with it."""
+        """The answer's bytes. `bodiless`: to a HEAD. `last`: the connection ends with it."""
         headers = {**self.headers, "Connection": "close" if last else "keep-alive"}
         if self.status != HTTPStatus.NO_CONTENT:
             headers["Content-Length"] = str(len(self.body))

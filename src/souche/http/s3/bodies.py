@@ -18,7 +18,7 @@ def keys_to_delete(body: bytes) -> list[str]:
 
 
 def is_private(body: bytes, owner: str) -> bool:
-    """Whether an AccessControlPolicy lets in the owner and nobody else; an empty body is no policy."""
+    """Whether an AccessControlPolicy admits only the owner; an empty body is no policy."""
     if not body.strip():
         return True
     grants = [each for each in _parse(body).iter() if _name(each) == "Grant"]

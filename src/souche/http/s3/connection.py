@@ -41,9 +41,8 @@ Noticing = Callable[[Response], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Shared:
-    """What the connections of a door have in common. Threads are taken in turns: for what the desk answers, by
-    accounts; for what it looks up before it knows who asks, by addresses. `owners` is the account of each bucket that
-    is known to be there."""
+    """What the connections of a door share. Threads are taken in turns: by accounts for what the desk answers, by
+    addresses for what is looked up before the caller is known. `owners` caches the account of each existing bucket."""
 
     store: tuple[str, int]
     desk: Desk
@@ -54,7 +53,7 @@ class Shared:
 
 
 class Connection:
-    """A client's connection, from its beginning to its end."""
+    """A client's connection."""
 
     def __init__(self, client: Wire, address: str, shared: Shared) -> None:
         self._client = client
@@ -85,7 +84,7 @@ class Connection:
                     each.close()
 
     def _look(self, task: "asyncio.Task[None]") -> None:
-        """End a connection on which nothing happens."""
+        """End an idle connection."""
         now = self._loop.time()
         latest = max(self._client.progress, self._store.progress if self._store else 0)
         late = latest + STILL_SECONDS if self._head_since is None else self._head_since + IDLE_SECONDS
@@ -95,7 +94,7 @@ class Connection:
             self._watching = self._loop.call_later(LOOK_SECONDS, self._look, task)
 
     async def _one(self) -> bool:
-        """Answer one request; whether there may be another."""
+        """Answer one request. Returns whether another may follow."""
         self._head_since = self._loop.time()
         self._unread = self._answering = False
         try:
@@ -135,7 +134,7 @@ class Connection:
     async def _at_desk(
         self, request: Request, about: Target, answer: Callable[[Principal, Request, Target, bytes], Answer]
     ) -> bool:
-        """Have the desk answer, once it is known who asks."""
+        """Let the desk answer, once the caller is known."""
         body = await self._body(request, SMALL_BYTES)
         who = await self._look_up(lambda: self._shared.desk.caller(request, body))
         answering = self._shared.answers.run(who.account_id, lambda: answer(who, request, about, body))
@@ -145,7 +144,7 @@ class Connection:
         return await _in_turn(self._shared.lookups.run(self._address, do))
 
     async def _inspect(self, request: Request, about: Target, owner: str) -> bool:
-        """Pass a request on, once its body has been looked at."""
+        """Pass a request on after checking its body."""
         shared = self._shared
         with shared.held.hold(self._address, request.length or 0):
             body = await self._body(request, MOST_TO_DELETE if request.method == "POST" else SMALL_BYTES)
@@ -173,10 +172,10 @@ class Connection:
             await self._look_up(lambda: self._shared.desk.deleted(bucket))
 
     async def _body(self, request: Request, most_bytes: int) -> bytes:
-        """The whole body of a request that is answered here, or looked at.
+        """The whole body of a request that is answered or checked here.
 
         Raises:
-            Refused: it is too long, or its length is not told. WireClosed: it does not come.
+            Refused: it is too long, or its length is unknown. WireClosed: it does not come.
         """
         if request.chunked or "aws-chunked" in request.headers.get("content-encoding", ""):
             raise Refused("MissingContentLength", "You must provide the Content-Length HTTP header.")
@@ -197,7 +196,7 @@ class Connection:
     async def _pass(
         self, request: Request, body: bytes | None = None, *, noticing: Noticing | None = None
     ) -> bool:
-        """Have the store answer; `body` is there already, if it is given."""
+        """Let the store answer. `body` was already read, if it is given."""
         try:
             return await self._exchange(await self._reach_store(), request, body, noticing)
         except BaseException:  # whatever the store still says would be taken for its next answer
@@ -227,7 +226,7 @@ class Connection:
         return False
 
     async def _send_body(self, store: Wire, request: Request, left: int) -> None:
-        """The rest of a request's body. If it breaks off, the store is told so, and ends its side."""
+        """The rest of a request's body. If it breaks off, the store sees the end of the connection."""
         try:
             if request.chunked:
                 await self._up.move_chunks(self._client, store)
@@ -239,7 +238,7 @@ class Connection:
                 store.sock.shutdown(socket.SHUT_WR)
 
     async def _answer(self, store: Wire, request: Request, noticing: Noticing | None) -> bool:
-        """Bring the store's answer back."""
+        """Forward the store's answer."""
         response = await self._response(store)
         while response.is_interim:
             await self._client.send(response.raw)
@@ -272,7 +271,7 @@ class Connection:
             raise AWAY from error
 
     async def _reach_store(self) -> Wire:
-        """The connection to the store; another one, where it has closed it meanwhile."""
+        """The connection to the store; a new one if the store has closed it."""
         if self._store is not None and self._store.is_stale():
             self._leave_store()
         if self._store is None:
@@ -304,7 +303,7 @@ class Connection:
         return not last
 
     async def _linger(self) -> None:
-        """Let a client read the answer before the connection is reset for what it still sends."""
+        """Let a client read the answer before its pending data resets the connection."""
         with contextlib.suppress(OSError, WireClosed, TimeoutError):
             self._client.sock.shutdown(socket.SHUT_WR)
             async with asyncio.timeout(LINGER_SECONDS):
@@ -312,10 +311,10 @@ class Connection:
 
 
 async def _in_turn(running: Awaitable[Made]) -> Made:
-    """What comes of a turn.
+    """The result of a turn.
 
     Raises:
-        Refused: too many wait already.
+        Refused: too many are waiting.
     """
     try:
         return await running

@@ -1,4 +1,4 @@
-"""What the door answers itself: buckets that are made and deleted, and their policies. Called by threads."""
+"""The requests that the door answers itself: creating and deleting buckets, and their policies. Called by threads."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -50,7 +50,7 @@ class Desk:
     oos: AccountOos
     keys: KeyLookup
     making: threading.Lock = field(default_factory=threading.Lock)
-    """One bucket is made at a time: of two who want a name at once, one is told that the other has it."""
+    """One bucket is made at a time: of two accounts that want a name, the second learns that it is taken."""
 
     def owner(self, bucket: str) -> str | None:
         """The account of a bucket; None: there is no such bucket.
@@ -64,7 +64,7 @@ class Desk:
         """The account that signed a request.
 
         Raises:
-            Refused: nobody has.
+            Refused: it is not signed.
         """
         return Principal(self._refusing(lambda: signing.caller(request, body, self.keys, self.region.clock)))
 
@@ -91,14 +91,14 @@ class Desk:
         return Answer(200, document.encode(), {"Content-Type": "application/json"})
 
     def missing(self, request: Request) -> Refused:
-        """The answer where there is no such bucket: who says that he is somebody has to prove it first."""
+        """The answer for a missing bucket. A caller that claims an identity must prove it first."""
         version_2 = request.headers.get("authorization", "").startswith("AWS ")
         if signing.is_signed(request) and not version_2 and not request.has_body:
             self.caller(request, b"")
         return Refused("NoSuchBucket", "The specified bucket does not exist.")
 
     def deleted(self, bucket: str) -> None:
-        """The store has deleted a bucket. Its name may have been taken again since."""
+        """The store has deleted a bucket. Its name may already be taken again."""
         try:
             with self.making:
                 if self.oos.owner(bucket) is None:
@@ -107,7 +107,7 @@ class Desk:
             log.warning("a record of a bucket stays until the next sweep", bucket=bucket, reason=str(error))
 
     def inspect(self, request: Request, about: Target, owner: str, body: bytes) -> None:
-        """Look at a body that the store would take for something else.
+        """Check a body that the store would misunderstand.
 
         Raises:
             Refused: it asks for what the store does not do.

@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 @contextlib.contextmanager
 def opened(door: "Door") -> Iterator[None]:
-    """A door that is open as long as the context lives."""
+    """An open door, until the context ends."""
     door.open()
     try:
         yield
@@ -74,7 +74,7 @@ class Door:
         self._thread.start()
 
     def close(self) -> None:
-        """Answer no more; what is under way is cut off."""
+        """Stop answering. Requests under way are cut off."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._listening.close()
@@ -125,7 +125,7 @@ class Door:
             sock.close()
 
     def _turn_away(self, sock: socket.socket) -> None:
-        """Say why, where that takes no handshake."""
+        """Say why, if that needs no handshake."""
         refused = Refused("SlowDown", "There are too many connections. Please reduce your request rate.")
         with contextlib.suppress(OSError):
             if self._tls is None:

@@ -1,6 +1,5 @@
-"""Heads of HTTP/1.1 messages, strictly: what two readers could take apart in two ways is refused.
-
-Source: RFC 9112, sections 2 to 6. Pure.
+"""Strict heads of HTTP/1.1 messages: anything that two readers could parse differently is refused. Source: RFC 9112,
+sections 2 to 6. Pure.
 """
 
 import re
@@ -12,7 +11,7 @@ END: Final = b"\r\n\r\n"
 MOST_BYTES: Final = 32 * 1024
 """of a head: four times what S3 takes"""
 FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)")
-"""Blanks round the value are stripped afterwards: a pattern that looks for them tries every way to share them out."""
+"""Spaces round the value are stripped afterwards: a pattern for them would be slow on crafted input."""
 REQUEST: Final = re.compile(r"([A-Z]{1,16}) (/[\x21-\x7e]*) HTTP/1\.([01])")
 STATUS: Final = re.compile(r"HTTP/1\.[01] ([1-5][0-9]{2})(?: .*)?")
 LENGTH: Final = re.compile("[0-9]{1,18}")
@@ -26,7 +25,7 @@ class BadHead(Exception):
 @dataclass(frozen=True)
 class Fields:
     """The header fields of a message, by their names in lower case, and how its body ends: after `length` bytes, by
-    chunks, or (neither) where the message itself says so."""
+    chunks, or (neither) as the message itself implies."""
 
     raw: bytes
     headers: Mapping[str, str]
@@ -59,7 +58,7 @@ class Request(Fields):
 
 @dataclass(frozen=True)
 class Response(Fields):
-    """The beginning of an answer."""
+    """The head of an answer."""
 
     status: int
 
@@ -73,7 +72,7 @@ class Response(Fields):
 
 
 def request(raw: bytes) -> Request:
-    """Take apart a request's head, blank line included.
+    """Parse a request's head, blank line included.
 
     Raises:
         BadHead.
@@ -95,7 +94,7 @@ def request(raw: bytes) -> Request:
 
 
 def response(raw: bytes) -> Response:
-    """Take apart an answer's head.
+    """Parse an answer's head.
 
     Raises:
         BadHead.

@@ -1,4 +1,4 @@
-"""How much of bodies the door holds in memory at once, before it knows who sends them."""
+"""Bounds the memory of bodies whose sender is not yet known."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Final
 from souche.http.s3.answers import Refused
 
 SMALL_BYTES: Final = 64 * 1024
-"""What every connection may hold: a policy, an ACL."""
+"""Allowed for every connection: a policy, an ACL."""
 MOST_BYTES: Final = 128 * 1024 * 1024
 MOST_OF_ADDRESS: Final = 32 * 1024 * 1024
 
@@ -21,7 +21,7 @@ class HeldBodies:
 
     @contextmanager
     def hold(self, address: str, length: int) -> Iterator[None]:
-        """Room for a body of so many bytes, as long as the context lives.
+        """Reserve memory for a body of `length` bytes, until the context ends.
 
         Raises:
             Refused: there is none at the moment.

@@ -1,7 +1,7 @@
-"""What is done with a request: passed to the store as it is, answered by the door, or refused.
+"""Decides what happens to a request: passed to the store, answered by the door, or refused.
 
-The store answers what it does not have as if it were something else (`PUT ?logging` makes a bucket), takes what it does
-not obey, and keeps two keys as one. docs/buckets.md has the list.
+The store mistakes requests that it does not support for others (`PUT ?logging` makes a bucket), accepts settings that
+it does not obey, and stores two keys as one. docs/buckets.md has the list.
 """
 
 import re
@@ -16,7 +16,7 @@ from souche.http.s3.heads import Request
 from souche.objects.names import flaw_of_key, flaw_of_list, is_bucket_name
 
 PRIVATE: Final = frozenset({"private", "bucket-owner-full-control"})
-"""ACLs that say what is so anyway"""
+"""ACLs that describe the default"""
 READS: Final = frozenset({"GET", "HEAD"})
 CHANGES: Final = frozenset({"GET", "PUT", "DELETE"})
 SIGNING: Final = frozenset({"AWSAccessKeyId", "Expires", "Signature", "x-id"})
@@ -76,7 +76,7 @@ ONLY_AS_HEADERS: Final = (
     ),
     *("x-amz-server-side-encryption", "x-amz-tagging", "x-amz-website-redirect-location"),
 )
-"""What says how an object is written (the beginnings of names)."""
+"""Headers on how an object is written (the beginnings of names)."""
 FOLDER_WITH_CONTENT: Final = (
     "A key that ends with '/' is an empty folder: the object store would keep no content of it."
 )
@@ -92,7 +92,7 @@ class Kind(Enum):
 
     PASS = auto()
     INSPECT = auto()
-    """passed on, once its body has been looked at"""
+    """passed on after its body was checked"""
     CREATE = auto()
     DELETE = auto()
     """passed on, and noted when it is done"""
@@ -101,7 +101,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Target:
-    """What a request is about; a key, if there is one, as it is meant."""
+    """The bucket of a request, and its decoded key, if there is one."""
 
     bucket: str
     key: str
@@ -124,7 +124,7 @@ def target(request: Request) -> Target:
 
 
 def _key(encoded: str) -> str:
-    """A key. The store would take all bytes that are not UTF-8 for one character, and so several keys for one."""
+    """A key. The store would replace all bytes that are not UTF-8 by one character, and so merge several keys."""
     try:
         return unquote(encoded, errors="strict")
     except UnicodeDecodeError as error:
@@ -136,7 +136,7 @@ def _no_uri() -> Refused:
 
 
 def route(request: Request, about: Target) -> Kind:
-    """What is done with it.
+    """What happens to a request.
 
     Raises:
         Refused.
@@ -215,7 +215,7 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 
 def _check_source(encoded: str) -> None:
-    """The store takes a copy of what names no key for the upload of an empty object."""
+    """The store would treat a copy without a key as the upload of an empty object."""
     bucket, _, key = _key(encoded.partition("?")[0]).removeprefix("/").partition("/")
     if not bucket or not key:
         raise Refused("InvalidArgument", NO_SOURCE)
@@ -224,7 +224,7 @@ def _check_source(encoded: str) -> None:
 
 
 def _check_query(query: str) -> None:
-    """S3 takes headers in the query of a pre-signed URL, and some SDKs move them there. The store ignores them."""
+    """S3 accepts headers in the query of a pre-signed URL, and some SDKs put them there. The store ignores them."""
     given = _values(query)
     headers = {name: value for name, value in given.items() if name.startswith(ONLY_AS_HEADERS)}
     _check_headers(headers)
@@ -247,10 +247,10 @@ def _values(query: str) -> dict[str, str]:
 
 
 def not_implemented(what: str) -> Refused:
-    """A refusal of what the store does not have."""
+    """A refusal of what the store does not support."""
     return Refused("NotImplemented", NOT_IMPLEMENTED.format(what=what))
 
 
 def no_acls() -> Refused:
-    """A refusal of an ACL that lets anybody else in."""
+    """A refusal of an ACL that admits anybody else."""
     return Refused("AccessControlListNotSupported", "The bucket does not allow ACLs; use a bucket policy.")

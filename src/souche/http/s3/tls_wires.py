@@ -1,5 +1,5 @@
-"""A TLS connection as a wire without TLS: the door reads and writes one end of a pair of sockets, and two tasks carry
-bytes between the other end and the client."""
+"""A TLS connection as a plain wire: the door reads and writes one end of a socket pair, and two tasks carry bytes
+between the other end and the client."""
 
 import asyncio
 import contextlib
@@ -18,10 +18,10 @@ CLOSE_SECONDS: Final = 120.0
 
 @contextlib.asynccontextmanager
 async def without_tls(sock: socket.socket, context: ssl.SSLContext) -> AsyncIterator[Wire]:
-    """The wire behind a client's connection, once hands are shaken. Who leaves has closed it.
+    """The wire of a client's connection after its handshake. The caller closes it.
 
     Raises:
-        OSError: no handshake.
+        OSError: the handshake failed.
     """
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(PIECE_BYTES, loop)
@@ -51,7 +51,7 @@ async def without_tls(sock: socket.socket, context: ssl.SSLContext) -> AsyncIter
 
 
 async def _coming(reader: asyncio.StreamReader, far: socket.socket) -> None:
-    """What the client sends, to its end."""
+    """Carries what the client sends, to its end."""
     loop = asyncio.get_running_loop()
     with contextlib.suppress(OSError):
         while piece := await reader.read(PIECE_BYTES):
@@ -61,8 +61,8 @@ async def _coming(reader: asyncio.StreamReader, far: socket.socket) -> None:
 
 
 async def _going(far: socket.socket, writer: asyncio.StreamWriter) -> None:
-    """What the client gets, to its end. While the client still sends, its connection is open: the door reads on, to let
-    the client read an answer."""
+    """Carries what the client gets, to its end. While the client still sends, its connection stays open: the door reads
+    on, so that the client can read an answer."""
     loop = asyncio.get_running_loop()
     with contextlib.suppress(OSError):
         while piece := await loop.sock_recv(far, PIECE_BYTES):

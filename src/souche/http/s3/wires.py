@@ -28,7 +28,7 @@ class WireClosed(Exception):
 
 
 class Wire:
-    """A connection, without blocking, and what was read of it already."""
+    """A non-blocking connection, with the bytes already read from it."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)  # noqa: FBT003 (socket's own)
@@ -59,7 +59,7 @@ class Wire:
         """The next line, with its end.
 
         Raises:
-            BadHead: it is too long, or another reader could take it for two. WireClosed.
+            BadHead: it is too long, or ambiguous. WireClosed.
         """
         while (end := self.buffer.find(b"\r\n")) < 0:
             if len(self.buffer) > MOST_LINE:
@@ -72,7 +72,7 @@ class Wire:
         return line
 
     async def read(self, length: int) -> bytes:
-        """So many bytes.
+        """Read exactly `length` bytes.
 
         Raises:
             WireClosed.
@@ -83,7 +83,7 @@ class Wire:
         return self.take(length)
 
     def take(self, length: int) -> bytes:
-        """So many bytes of those read already, or as many as there are."""
+        """Up to `length` of the bytes already read."""
         taken = bytes(self.buffer[:length])
         del self.buffer[:length]
         return taken
@@ -94,7 +94,7 @@ class Wire:
         self.progress = self._loop.time()
 
     def is_stale(self) -> bool:
-        """Whether the other end has closed the connection, or sent what nobody asked for."""
+        """Whether the other end has closed the connection, or sent unrequested data."""
         if self.buffer:
             return True
         try:
@@ -106,7 +106,7 @@ class Wire:
         return True
 
     async def discard(self, most: int) -> None:
-        """Read on, and forget it, until the other end is done or so many bytes have come."""
+        """Read and drop data until the other end is done, or `most` bytes have come."""
         self.buffer.clear()
         while most > 0 and (count := await self._fill()):
             self.buffer.clear()
@@ -120,7 +120,7 @@ class Wire:
 
 
 class Pipe:
-    """What bytes go through on their way: one pipe, made when it is needed first."""
+    """A pipe for bytes in transit, made when first needed."""
 
     def __init__(self) -> None:
         self._ends: tuple[int, int] | None = None
@@ -131,7 +131,7 @@ class Pipe:
         self._ends = None
 
     async def move(self, source: Wire, target: Wire, length: int) -> None:
-        """Bring so many bytes from one to the other.
+        """Move `length` bytes from one to the other.
 
         Raises:
             WireClosed: the source ended before.
@@ -144,7 +144,7 @@ class Pipe:
             left -= await self._some(source, target, left)
 
     async def move_all(self, source: Wire, target: Wire) -> None:
-        """Bring bytes from one to the other until the source ends."""
+        """Move bytes from one to the other until the source ends."""
         await target.send(source.take(len(source.buffer)))
         try:
             while True:
@@ -153,7 +153,7 @@ class Pipe:
             return
 
     async def move_chunks(self, source: Wire, target: Wire) -> None:
-        """Bring a body in chunks (RFC 9112, 7.1), trailers included.
+        """Move a chunked body (RFC 9112, 7.1), trailers included.
 
         Raises:
             BadHead: it is none. WireClosed.
