@@ -1,4 +1,4 @@
-"""The first schema. `db/schema.py` says what it means."""
+"""The first schema. `db/tables/` says what it means."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Withdrawn images, product types, the marketplace and quotas. `db/schema.py` says what it means."""
+"""Withdrawn images, product types, the marketplace and quotas. `db/tables/` says what it means."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Security groups, volume update tasks and the stops of VMs. `db/schema.py` says what they mean."""
+"""Security groups, volume update tasks and the stops of VMs. `db/tables/` says what they mean."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Export tasks, and the buckets of accounts. `db/schema.py` says what they mean."""
+"""Export tasks, and the buckets of accounts. `db/tables/` says what they mean."""
 
 import sqlalchemy as sa
 from alembic import op

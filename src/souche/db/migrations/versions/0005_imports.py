@@ -1,4 +1,4 @@
-"""Disks on their way in, and where imported images come from. `db/schema.py` says what it means."""
+"""Disks on their way in, and where imported images come from. `db/tables/` says what it means."""
 
 import sqlalchemy as sa
 from alembic import op

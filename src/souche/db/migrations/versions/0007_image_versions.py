@@ -1,4 +1,4 @@
-"""Images have versions, and grants the dates of their images. `db/schema.py` says what they are for.
+"""Images have versions, and grants the dates of their images. `db/tables/` says what they are for.
 
 A version is random, not counted: no transaction waits for another's number, and an id that is used again, or a
 database that is put back from a backup, has none that was there before. Triggers fire for deletions by foreign keys

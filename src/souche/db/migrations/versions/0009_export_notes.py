@@ -1,4 +1,4 @@
-"""What an export waits for, or has left in its bucket. `db/schema.py` says what it means."""
+"""What an export waits for, or has left in its bucket. `db/tables/` says what it means."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Why a snapshot was not made. `db/schema.py` says what it means."""
+"""Why a snapshot was not made. `db/tables/` says what it means."""
 
 import sqlalchemy as sa
 from alembic import op

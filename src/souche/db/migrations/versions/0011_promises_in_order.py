@@ -1,4 +1,4 @@
-"""Promises have an order, an account, and the ids of what they work on. `db/schema.py` says what they are for.
+"""Promises have an order, an account, and the ids of what they work on. `db/tables/` says what they are for.
 
 A promise that stands already gets all ids that it can be about, in the order in which they were written.
 """

@@ -1,4 +1,4 @@
-"""What request a ClientToken came with. `db/schema.py` says what it means."""
+"""What request a ClientToken came with. `db/tables/` says what it means."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Public IPs, and the range that a region has them from. `db/schema.py` says what they mean."""
+"""Public IPs, and the range that a region has them from. `db/tables/` says what they mean."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Secure boot of VMs. `db/schema.py` says what the columns mean."""
+"""Secure boot of VMs. `db/tables/` says what the columns mean."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What is inside an image. `db/schema.py` says what it means.
+"""What is inside an image. `db/tables/` says what it means.
 
 Images that are there already are to be looked into as well, in their turn.
 """

@@ -1,4 +1,4 @@
-"""Policies of buckets. `db/schema.py` says what they mean."""
+"""Policies of buckets. `db/tables/` says what they mean."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Why, when and for which other one an official image goes. `db/schema.py` says what it means."""
+"""Why, when and for which other one an official image goes. `db/tables/` says what it means."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What was removed from clean images. `db/schema.py` says what it means."""
+"""What was removed from clean images. `db/tables/` says what it means."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Whether an image was seen to boot. `db/schema.py` says what it means."""
+"""Whether an image was seen to boot. `db/tables/` says what it means."""
 
 import sqlalchemy as sa
 from alembic import op

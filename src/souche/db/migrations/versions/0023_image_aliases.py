@@ -1,4 +1,4 @@
-"""Aliases of images, and what they named before. `db/schema.py` says what it means."""
+"""Aliases of images, and what they named before. `db/tables/` says what it means."""
 
 import sqlalchemy as sa
 from alembic import op

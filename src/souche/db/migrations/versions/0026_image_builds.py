@@ -1,4 +1,4 @@
-"""What images that were built by a recipe were made of. `db/schema.py` says what it means."""
+"""What images that were built by a recipe were made of. `db/tables/` says what it means."""
 
 import sqlalchemy as sa
 from alembic import op

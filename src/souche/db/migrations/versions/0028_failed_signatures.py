@@ -1,4 +1,4 @@
-"""Failed signatures by access key, where several processes serve a region. `db/schema.py` says what it means."""
+"""Failed signatures by access key, where several processes serve a region. `db/tables/` says what it means."""
 
 import sqlalchemy as sa
 from alembic import op

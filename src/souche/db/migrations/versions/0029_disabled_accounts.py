@@ -1,4 +1,4 @@
-"""Accounts that are disabled. `db/schema.py` says what it means."""
+"""Accounts that are disabled. `db/tables/` says what it means."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Which process does each operation, and which processes live. `db/schema.py` says what it means."""
+"""Which process does each operation, and which processes live. `db/tables/` says what it means."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""API access rules; every account gets the one that lets all addresses in. `db/schema.py` says what they mean."""
+"""API access rules; every account gets the one that lets all addresses in. `db/tables/` says what they mean."""
 
 import json
 import secrets
