@@ -7,6 +7,8 @@ a shell.
 
 import os
 import shlex
+import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -110,9 +112,11 @@ def start(
     log_file: Path,
     extra_environment: Mapping[str, str] | None = None,
     umask: int = -1,
+    own_session: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a long-running program whose output goes to `log_file`; the caller ends it by its handle. `umask` is what
-    the files that it makes are not open to; -1: as here.
+    the files that it makes are not open to; -1: as here. With `own_session` it has no terminal: it outlives that of
+    the caller, and no key pressed there reaches it.
 
     Raises:
         ProgramMissing: no such program on `PATH`.
@@ -128,6 +132,41 @@ def start(
                 stderr=output,
                 env=environment(extra_environment),
                 umask=umask,
+                start_new_session=own_session,
             )
         except FileNotFoundError as error:
             raise ProgramMissing(program=command[0]) from error
+
+
+def foreground(argv: Sequence[str], variables: Mapping[str, str]) -> int:
+    """Run a command of the user's to its end, with exactly these variables, and with this process's terminal, input and
+    output. SIGTERM and SIGHUP are passed on; SIGINT, which the terminal sends to both, is left to the command. Gives
+    its status as a shell does: 128 and the number of the signal that ended it.
+
+    Raises:
+        ProgramMissing: no such program on the PATH of `variables`.
+    """
+    program = shutil.which(argv[0], path=variables.get("PATH", os.defpath))
+    if program is None:
+        raise ProgramMissing(program=argv[0])
+    started: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
+
+    def pass_on(number: int, _frame: object) -> None:
+        if started:
+            started[0].send_signal(number)
+        else:
+            early.append(number)
+
+    handlers: dict[int, Callable[[int, object], None]] = {signal.SIGTERM: pass_on, signal.SIGHUP: pass_on}
+    handlers[signal.SIGINT] = lambda _number, _frame: None
+    former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        started.append(subprocess.Popen([program, *argv[1:]], env=dict(variables)))
+        for number in early:
+            started[0].send_signal(number)
+        status = started[0].wait()
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+    return status if status >= 0 else 128 - status

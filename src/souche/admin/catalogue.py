@@ -18,6 +18,7 @@ MODULES: Final = frozenset(
         "image_reports",
         "images",
         "inventory",
+        "keypairs",
         "marketplace",
         "notices",
         "publications",

@@ -16,6 +16,7 @@ from souche.model.disk_imports import SaidOfDisk, SourceFormat
 from souche.model.image_builds import Build
 from souche.model.images import Architecture
 from souche.refusals import NoSuchImage
+from souche.states import ImageState
 from souche.transfer import gate
 
 
@@ -49,6 +50,23 @@ def check(
     )
     official_images.check_product_codes(at.region, publisher, product_codes)
     return publisher.account_id
+
+
+@action
+def listed(at: Administered, family: str, *, account: str | None, alias: str) -> Facts | None:
+    """An account's image of a family that is listed, or is being taken in (`pending`); None: there is none."""
+    publisher = official_images.publisher(at.region, account, alias)
+    with at.region.store.read() as connection:
+        published = image_records.published(connection)
+    found = [
+        image
+        for image in published
+        if image.account_id == publisher.account_id
+        and (image.family or "").lower() == family.lower()
+        and image.state in (ImageState.AVAILABLE, ImageState.PENDING)
+        and image.launchable_until is None
+    ]
+    return {"ImageId": found[-1].image_id, "State": found[-1].state.value} if found else None
 
 
 @action

@@ -77,6 +77,12 @@ def peer_of(credentials: bytes) -> int:
     return int(user_id)
 
 
+def process_of(credentials: bytes) -> int:
+    """The process id of a peer: of the one that listens, where a client asks."""
+    process_id, _, _ = CREDENTIALS.unpack(credentials)
+    return int(process_id)
+
+
 @contextmanager
 def _address(folder: Path) -> Iterator[str]:
     """The socket's address; where the path is too long for one, by way of the open folder."""

@@ -41,6 +41,21 @@ def import_public_key(region: Region, who: Principal, name: str, public_key: byt
     return _keep(region, who, name, ssh_keys.parse(public_key))
 
 
+def import_if_missing(region: Region, who: Principal, name: str, public_key: bytes) -> Keypair:
+    """The caller's key pair of this name and this public half, imported if it is missing.
+
+    Raises:
+        KeypairNameTaken: the caller's key pair of this name has another public half. Else as `import_public_key`.
+    """
+    with region.store.read() as connection:
+        found = keypairs.named(connection, who.account_id, name)
+    if found is None:
+        return import_public_key(region, who, name, public_key)
+    if found.fingerprint != ssh_keys.parse(public_key).fingerprint:
+        raise KeypairNameTaken(name=name)
+    return found
+
+
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise BadKeypairName(name=name)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from souche.admin import image_reports as image_reports
     from souche.admin import images as images
     from souche.admin import inventory as inventory
+    from souche.admin import keypairs as keypairs
     from souche.admin import marketplace as marketplace
     from souche.admin import notices as notices
     from souche.admin import publications as publications

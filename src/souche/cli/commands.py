@@ -11,6 +11,11 @@ from souche.cli.groups import lazy_group
 COMMANDS: Final = {  # where each is made, and its line in the list of all
     "serve": ("souche.cli.region:build_serve", "Run the region until SIGINT or SIGTERM."),
     "api": ("souche.cli.region:build_api", "Answer the API alone, beside the region's `souche serve`."),
+    "up": (
+        "souche.cli.up:build_up",
+        "Have the region of a file run, with its accounts and images; then run a command for it.",
+    ),
+    "down": ("souche.cli.up:build_down", "End the server of the region of a file."),
     "env": (
         "souche.cli.env:build",
         "Print the variables by which clients reach the region as an account, for a shell.",

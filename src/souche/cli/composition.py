@@ -143,10 +143,24 @@ class Operate(Protocol):
         ...
 
 
+class Started(Protocol):
+    """A process in the background, as `subprocess.Popen`."""
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    def poll(self) -> int | None: ...
+
+    def terminate(self) -> None: ...
+
+    def wait(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class Composition:
     """The ways into a region: `serve` runs it until the process is told to end, and `api` answers for it; `operate`
-    works with it; `destroy` removes it for good; `check` opens it to be looked at."""
+    works with it; `destroy` removes it for good; `check` opens it to be looked at. `start` starts `souche` with these
+    words in the background, its output in a file. Within `ended_in_order` signals that end a command raise in it."""
 
     serve: "Callable[[Settings], None]"
     api: "Callable[[Settings], None]"
@@ -155,3 +169,5 @@ class Composition:
     backups: Callable[[], Backups]
     check: Callable[[Path], AbstractContextManager[Checked]]
     states: Callable[[Path], States]
+    start: Callable[[Sequence[str], Path], Started]
+    ended_in_order: Callable[[], AbstractContextManager[None]]

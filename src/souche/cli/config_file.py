@@ -3,7 +3,7 @@
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,18 +41,28 @@ def _read_file(path: Path) -> ConfigFile:
         raise BadSetting(flag=FLAG, reason=f"{path}: {error.strerror}") from error
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are
         raise BadSetting(flag=FLAG, reason=f"{path} is no TOML: {error}") from error
+    return table_settings(table, path)
+
+
+def table_settings(table: Mapping[str, Any], path: Path) -> ConfigFile:
+    """Settings by their keys, in a table of a file.
+
+    Raises:
+        BadSetting: it has a key or a value that no setting has.
+    """
     settings = {setting.key: setting for setting in SETTINGS}
     for key in table:
         if key not in settings:
-            raise BadSetting(
-                flag=FLAG, reason=f"{path}: there is no setting '{key}'{_perhaps(key, settings)}"
-            )
+            near = suggestion(key.removeprefix("--").replace("-", "_"), settings)
+            reason = f"{path}: there is no setting '{key}'{near or ' (docs/settings.md has them all)'}"
+            raise BadSetting(flag=FLAG, reason=reason)
     return ConfigFile(path, {key: _read(settings[key], value, path) for key, value in table.items()})
 
 
-def _perhaps(key: str, settings: dict[str, Setting]) -> str:
-    near = difflib.get_close_matches(key.removeprefix("--").replace("-", "_"), settings, 1)
-    return f"; perhaps {near[0]}" if near else " (docs/settings.md has them all)"
+def suggestion(key: str, known: Iterable[str]) -> str:
+    """Which key was perhaps meant; empty: none is near."""
+    near = difflib.get_close_matches(key, list(known), 1)
+    return f"; perhaps {near[0]}" if near else ""
 
 
 def _read(setting: Setting, value: Any, path: Path) -> Any:

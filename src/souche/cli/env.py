@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from souche.cli.actions import access_keys
-from souche.cli.composition import Composition
+from souche.cli.composition import Composition, Operated
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import show, told
 from souche.client_variables import leading_away, unwanted, variables
@@ -30,23 +30,34 @@ def build(composition: Composition) -> Callable[..., None]:
         """Print the variables by which clients reach the region as an account, for a shell:
         eval "$(souche env NAME)". The secret key is one of them."""
         with told(), composition.operate(home) as region:
-            facts = Home(home.resolve()).read()
-            key = region.do(access_keys.usable, account, access_key)
-        buckets = facts.get("Oos")
-        found = variables(
-            str(facts["Api"]),
-            str(buckets) if buckets else None,
-            str(facts["Region"]),
-            key["AccessKeyId"],
-            key["SecretKey"],
-        )
+            found = client_variables(region, Home(home.resolve()), account, access_key)
         if json:
             show(found, as_json=True)
         else:
             _print(found)
-        _warn(found)
+        warn(found)
 
     return env
+
+
+def client_variables(
+    region: Operated, home: Home, account: str, access_key: str | None = None
+) -> dict[str, str]:
+    """The variables by which clients reach a region as an account, by its oldest usable key or by this one.
+
+    Raises:
+        NotServed, NoSuchAccount, NoUsableKey.
+    """
+    facts = home.read()
+    key = region.do(access_keys.usable, account, access_key)
+    buckets = facts.get("Oos")
+    return variables(
+        str(facts["Api"]),
+        str(buckets) if buckets else None,
+        str(facts["Region"]),
+        key["AccessKeyId"],
+        key["SecretKey"],
+    )
 
 
 def _print(found: dict[str, str]) -> None:
@@ -56,7 +67,7 @@ def _print(found: dict[str, str]) -> None:
         print(f"export {name}={shlex.quote(value)}")
 
 
-def _warn(found: dict[str, str]) -> None:
+def warn(found: dict[str, str]) -> None:
     """Say what still leads away once the variables are set."""
     kept = {name: value for name, value in os.environ.items() if name not in unwanted(os.environ)}
     for reason in leading_away(kept | found):

@@ -52,6 +52,19 @@ class Server:
             connected.close()
         return connected is not None
 
+    def process(self) -> int | None:
+        """The id of its process, as the system knows it; None: it takes no connections.
+
+        Raises:
+            PermissionError: it is another user's.
+        """
+        connected = wire.connect(self._folder)
+        if connected is None:
+            return None
+        with connected:
+            credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, wire.CREDENTIALS.size)
+        return wire.process_of(credentials)
+
     def ask(self, name: str, args: Sequence[Any], named: Mapping[str, Any], listener: Listener) -> Any:
         """Have an action done, and wait for what it gives. To leave by an exception does not stop the server's work.
 

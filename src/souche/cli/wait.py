@@ -46,13 +46,11 @@ def wait(
 def _silent(facts: Facts) -> str | None:
     """Why nobody answers; None: somebody does."""
     return (
-        _unanswered(asking.beside_api(facts, "/api"))
-        if asking.runs(facts)
-        else "no server has told of itself"
+        unanswered(asking.beside_api(facts, "/api")) if asking.runs(facts) else "no server has told of itself"
     )
 
 
-def _unanswered(url: str) -> str | None:
+def unanswered(url: str) -> str | None:
     """Why the API does not answer; None: it does."""
     netloc = urlsplit(url).netloc
     try:

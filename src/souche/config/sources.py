@@ -98,13 +98,13 @@ def _value(
     if setting.choices and value not in setting.choices:
         raise BadSetting(flag=setting.flag, reason=f"one of {', '.join(setting.choices)} is expected")
     try:
-        return _truth(value) if setting.kind is bool else setting.kind(value)
+        return is_true(value) if setting.kind is bool else setting.kind(value)
     except (ValueError, KeyError) as error:
         reason = f"'{value}' is no {setting.kind.__name__}"
         raise BadSetting(flag=setting.flag, reason=reason) from error
 
 
-def _truth(value: object) -> bool:
+def is_true(value: object) -> bool:
     """A flag as the command line gives it, or as a variable has it."""
     if isinstance(value, str):
         return {"true": True, "1": True, "false": False, "0": False, "": False}[value.lower()]

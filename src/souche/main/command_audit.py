@@ -9,9 +9,10 @@ import pwd
 import re
 import sys
 import time
+import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,10 @@ SILENT: Final = frozenset({"api", "config", "doctor", "info", "serve", "wait"})
 WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,38}")
 """A secret key has 40 characters."""
 HOME_FLAG: Final = "--home"
+OF_FILE: Final = frozenset({"down", "up"})
+"""commands whose region a file names"""
+END_OF_WORDS: Final = "--"
+"""What follows is a command of the user's, which may have secrets."""
 
 
 @contextmanager
@@ -43,16 +48,29 @@ def recorded(app: "typer.Typer", words: Sequence[str]) -> Iterator[None]:
 
 def _home(words: Sequence[str]) -> Path | None:
     """The region's folder, if there is one that has been served or made, and the user may see it."""
+    words = [*takewhile(lambda word: word != END_OF_WORDS, words)]
+    if words and words[0] in OF_FILE:
+        return next((home for home in map(_of_file, words[1:]) if home and _is_region(home)), None)
     named = [word.partition("=")[2] for word in words if word.startswith(f"{HOME_FLAG}=")]
     named += [after for word, after in pairwise(words) if word == HOME_FLAG]
     path = named[-1] if named else os.environ.get("SOUCHE_HOME")
-    if not path:
-        return None
+    return Path(path).resolve() if path and _is_region(Path(path)) else None
+
+
+def _is_region(path: Path) -> bool:
     try:
-        is_region = any((Path(path) / name).exists() for name in ("region-id", "region.sqlite"))
+        return any((path / name).exists() for name in ("region-id", "region.sqlite"))
     except OSError:  # it lies below a folder that the user may not enter
+        return False
+
+
+def _of_file(word: str) -> Path | None:
+    """The home that the file of a region names, if the word is one."""
+    try:
+        home: str = tomllib.loads(Path(word).read_text())["serve"]["home"]
+        return Path(word).parent.joinpath(home).resolve()
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Path(path).resolve() if is_region else None
 
 
 def _record(home: Path, app: "typer.Typer", words: Sequence[str], status: int, seconds: float) -> None:
@@ -63,7 +81,9 @@ def _record(home: Path, app: "typer.Typer", words: Sequence[str], status: int, s
     facts = {
         "event": "command",
         "command": " ".join(command),
-        "arguments": [word for word in map(_plain, rest) if word],
+        "arguments": [
+            word for word in map(_plain, takewhile(lambda word: word != END_OF_WORDS, rest)) if word
+        ],
         "user": _user(),
         "sudo_user": os.environ.get("SUDO_USER"),
         "process_id": os.getpid(),

@@ -1,7 +1,7 @@
 """The `souche` command. What a command works with is imported when it runs: all of it takes seconds."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from souche.cli import commands
 from souche.cli.composition import Composition
 from souche.main import command_audit
+from souche.main.interrupts import ended_in_order
 
 if TYPE_CHECKING:
-    from souche.cli.composition import Backups, Checked, Operated, States
+    from souche.cli.composition import Backups, Checked, Operated, Started, States
     from souche.config import Settings
 
 
@@ -32,7 +33,16 @@ def composition() -> Composition:
         backups=_backups,
         check=_check,
         states=_states,
+        start=_start,
+        ended_in_order=ended_in_order,
     )
+
+
+def _start(words: Sequence[str], log_file: Path) -> "Started":
+    from souche import run
+
+    _configure_logs()
+    return run.start([sys.executable, "-P", "-m", "souche.main", *words], log_file=log_file, own_session=True)
 
 
 def _configure_logs() -> None:

@@ -1,0 +1,67 @@
+"""souche up, souche down"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from souche.cli.composition import Composition
+from souche.cli.flags import JsonFlag
+from souche.cli.output import show, told
+
+FileArgument = Annotated[
+    Path,
+    typer.Argument(help="TOML file of the region (docs/developing-against.md).", dir_okay=False),
+]
+TimeoutFlag = Annotated[
+    float, typer.Option(min=0, help="Seconds to wait at most until the server answers, or has ended.")
+]
+
+
+def build_up(composition: Composition) -> Callable[..., None]:
+    """The command that has a region run."""
+
+    def up(
+        file: FileArgument,
+        command: Annotated[
+            list[str] | None,
+            typer.Argument(
+                help="After --: a command to run with the variables of `souche env`.", show_default=False
+            ),
+        ] = None,
+        account: Annotated[
+            str | None,
+            typer.Option(
+                help="Account that COMMAND is to be. Default: the first in FILE.", show_default=False
+            ),
+        ] = None,
+        timeout: TimeoutFlag = 60,
+        json: JsonFlag = False,
+    ) -> None:
+        """Have the region of a file run, with its accounts and images; then run a command for it. What is there already
+        stays as it is, so a second `up` changes nothing. With COMMAND, a server that `up` has started ends after it,
+        and the status is that of COMMAND; without one it runs in the background until `souche down FILE`."""
+        from souche.cli import region_of_file
+
+        with told(), composition.ended_in_order():
+            found = region_of_file.up(composition, file, command or [], account, timeout)
+        if isinstance(found, region_of_file.Ended):
+            raise typer.Exit(found.status)
+        show(found, as_json=json)
+
+    return up
+
+
+def build_down(composition: Composition) -> Callable[..., None]:
+    """The command that ends a region's server."""
+
+    def down(file: FileArgument, timeout: TimeoutFlag = 60) -> None:
+        """End the server of the region of a file. What the region has stays in its folder, unless it is ephemeral.
+        Where no server runs, nothing is done."""
+        from souche.cli import region_of_file
+
+        with told():
+            region_of_file.down(file, timeout)
+
+    return down

@@ -1,0 +1,5 @@
+"""`python -m souche.main` is the `souche` command, by the same Python."""
+
+from souche.main import cli
+
+cli()
