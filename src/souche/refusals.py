@@ -112,6 +112,10 @@ class WrongVmState(WrongState):
     """The VM {vm_id} is {state}: {reason}"""
 
 
+class NoConsole(WrongState):
+    """The VM {vm_id} has no console that can be opened: {reason}"""
+
+
 class WrongVolumeState(WrongState):
     """The volume {volume_id} is {state}: {reason}"""
 
@@ -133,6 +137,10 @@ class UnlinkedAlready(WrongState):
 
 
 # What exists stands against it.
+
+
+class ConsoleTaken(Conflict):
+    """Another session has the console of the VM {vm_id}: one at a time can."""
 
 
 class ImageNameTaken(Conflict):

@@ -13,10 +13,11 @@ from typing import Protocol
 
 import pytest
 
-from souche.compute.base import Firewalls, Guest, Hypervisor, PowerState
+from souche.compute.base import Firewalls, Guest, GuestConsoles, Hypervisor, PowerState
 from souche.errors import ComputeFailed
 from souche.model.disks import DiskSource, GuestDisk
 from souche.model.security_groups import Rule
+from souche.refusals import NoConsole
 from souche.storage.base import LiveDisks
 from tests.support.polling import eventually
 
@@ -38,8 +39,8 @@ def unplugged(hypervisor: Hypervisor) -> PowerState:
     return PowerState.OFF if hypervisor.accelerator == "none" else PowerState.LOST
 
 
-class LiveHypervisor(Hypervisor, LiveDisks, Protocol):
-    """What the drivers are: the hypervisor, and the volume store's way to running guests."""
+class LiveHypervisor(Hypervisor, LiveDisks, GuestConsoles, Protocol):
+    """What the drivers are: the hypervisor, the volume store's way to running guests, and their consoles."""
 
 
 def _never_panics(_guest: Guest) -> None:
@@ -186,6 +187,13 @@ class HypervisorContract:
             hypervisor.attach(UNKNOWN, laboratory.disk(DATA))
         with pytest.raises(ComputeFailed):
             hypervisor.switch_disks(UNKNOWN, {})
+
+    def test_a_guest_that_does_not_run_has_no_console(self, hypervisor: LiveHypervisor, guest: Guest) -> None:
+        for vm_id in (guest.vm_id, UNKNOWN):
+            with pytest.raises(NoConsole), hypervisor.serial(vm_id):
+                pass
+            with pytest.raises(NoConsole):
+                hypervisor.screenshot(vm_id)
 
     def test_redefinition_counts_from_the_next_start(self, laboratory: Laboratory, running: Guest) -> None:
         hypervisor = laboratory.hypervisor

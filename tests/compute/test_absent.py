@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from souche.compute.absent import AbsentHypervisor, GuestsNeedServer
-from souche.compute.base import GuestNetwork, Hypervisor
+from souche.compute.base import GuestConsoles, GuestNetwork, Hypervisor
 from souche.storage.base import LiveDisks
 
 HARMLESS = {"close"}
@@ -16,7 +16,7 @@ def methods() -> list[str]:
     """What drivers promise, but for properties."""
     return sorted(
         name
-        for protocol in (Hypervisor, LiveDisks)
+        for protocol in (Hypervisor, LiveDisks, GuestConsoles)
         for name, member in vars(protocol).items()
         if inspect.isfunction(member) and not name.startswith("_")
     )

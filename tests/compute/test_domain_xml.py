@@ -25,6 +25,8 @@ PLACEMENT = Placement(
     console=Path("/home/guests/i-1/console.log"),
     nvram=Path("/home/guests/i-1/uefi-variables.fd"),
     cache="none",
+    serial=Path("/home/guests/i-1/serial.sock"),
+    screen=Path("/home/guests/i-1/screen/vnc.sock"),
 )
 SOURCE = FileSource(Path("/disks/vol-1.qcow2"), "qcow2")
 GUEST = Guest(
@@ -133,3 +135,11 @@ def test_domain_notes_its_reservation() -> None:
     noted = domain_xml.reservation(domain_xml.domain(GUEST, PLACEMENT))
     assert noted == Reservation("aa:00:00:00:00:01", "10.0.4.9", "ip-10-0-4-9")
     assert domain_xml.reservation("<domain><metadata /></domain>") is None
+
+
+def test_without_sockets_the_console_is_a_file_alone() -> None:
+    made = domain_xml.domain(GUEST, replace(PLACEMENT, serial=None, screen=None))
+    assert '<serial type="file">' in made
+    assert "graphics" not in made
+    assert domain_xml.serial_socket(made) is None
+    assert domain_xml.serial_socket(domain_xml.domain(GUEST, PLACEMENT)) == PLACEMENT.serial

@@ -9,6 +9,7 @@ import pytest
 from souche.compute.base import Firewalls, Guest
 from souche.compute.simulated import SimulatedHypervisor
 from souche.model.disks import DiskSource, FileSource, MemorySource
+from souche.refusals import NoConsole
 from tests.compute.contract import HypervisorContract, Laboratory
 
 names = count()
@@ -50,6 +51,10 @@ class TestSimulatedHypervisor(HypervisorContract):
         assert laboratory.hypervisor.console(guest.vm_id) == b""
         laboratory.hypervisor.start(guest.vm_id)
         assert b"simulated" in laboratory.hypervisor.console(guest.vm_id)
+        with pytest.raises(NoConsole, match="simulated"), laboratory.hypervisor.serial(guest.vm_id):
+            pass
+        with pytest.raises(NoConsole, match="simulated"):
+            laboratory.hypervisor.screenshot(guest.vm_id)
 
 
 @pytest.mark.parametrize("damaged", [b"", b"{{", b"[]", b"{}", b'{"open": 1, "defined": {}}', b"\xff"])

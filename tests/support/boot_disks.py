@@ -25,3 +25,10 @@ def disk_that_ends_at_a_key(line: str) -> bytes:
     sector = sector.replace(POWER_OFF, jump)
     sector = sector[:AT_A_KEY_OFFSET] + AT_A_KEY + sector[AT_A_KEY_OFFSET + len(AT_A_KEY) :]
     return sector.ljust(SIZE_BYTES, b"\0")
+
+
+def disk_that_echoes() -> bytes:
+    """A raw disk of a MiB whose guest writes to the serial port what comes from there."""
+    wait = "bafd03 ec a801 74f8"  # mov dx,0x3fd; in al,dx; test al,1; jz wait
+    echo = "baf803 ec ee ebf1"  # mov dx,0x3f8; in al,dx; out dx,al; jmp wait
+    return (bytes.fromhex(wait + echo).ljust(510, b"\0") + b"\x55\xaa").ljust(SIZE_BYTES, b"\0")

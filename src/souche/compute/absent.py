@@ -2,7 +2,9 @@
 work on guests, so that nothing counts as done by mistake.
 """
 
+import socket
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import NoReturn
 
 from souche.compute.base import Firewalls, Guest, GuestNetwork, PowerState
@@ -79,6 +81,12 @@ class AbsentHypervisor:
 
     def shorten_disks(self, vm_id: str, most_files: int) -> None:
         _refuse(vm_id, most_files)
+
+    def serial(self, vm_id: str) -> AbstractContextManager[socket.socket]:
+        _refuse(vm_id)
+
+    def screenshot(self, vm_id: str) -> bytes:
+        _refuse(vm_id)
 
     def close(self) -> None:
         """There is no connection."""

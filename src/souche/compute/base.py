@@ -4,10 +4,12 @@ For every method: the caller chooses the ids. Repeating a call succeeds and chan
 that is gone succeeds. Power states are asked for, never remembered.
 
 A driver for real guests also provides `souche.storage.base.LiveDisks`, through which the volume store works on the
-disks of a running guest.
+disks of a running guest, and `GuestConsoles`.
 """
 
+import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -154,4 +156,23 @@ class Hypervisor(Protocol):
 
     def close(self) -> None:
         """Close connections and end threads. Guests keep running."""
+        ...
+
+
+class GuestConsoles(Protocol):
+    """The serial consoles and screens of guests. Both methods also raise NoConsole: the guest does not run, it is
+    simulated, or an earlier version of Souche started it."""
+
+    def serial(self, vm_id: str) -> AbstractContextManager[socket.socket]:
+        """A connection to a guest's serial console while the context lives: it receives what the guest writes, and what
+        is sent is the guest's input. It must be read all the time: the guest's kernel waits while nobody does. It ends
+        when the guest is powered off, and goes on over the guest's own restarts.
+
+        Raises:
+            ConsoleTaken: another connection exists, of this process or another.
+        """
+        ...
+
+    def screenshot(self, vm_id: str) -> bytes:
+        """What a guest's screen shows: a PNG."""
         ...

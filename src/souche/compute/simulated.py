@@ -6,7 +6,9 @@ at once. Each guest's record is a file, so that another process of the region, o
 import contextlib
 import fcntl
 import json
+import socket
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -19,11 +21,13 @@ from souche.compute.inspection import ComputeState, SeenGuest
 from souche.errors import ComputeFailed
 from souche.model.disks import DiskFormat, DiskSource, FileSource, GuestDisk, GuestHold, MemorySource
 from souche.model.security_groups import Rule
+from souche.refusals import NoConsole
 
 Disks = Mapping[str, DiskSource]
 log = structlog.get_logger()
 
 NOTICE = b"This guest is simulated: it has no console, because nothing runs.\r\n"
+NO_CONSOLE = "the region's guests are simulated."
 
 
 class SourceRecord(TypedDict):
@@ -202,6 +206,12 @@ class SimulatedHypervisor:
     def console(self, vm_id: str) -> bytes:
         known = self._read(vm_id)
         return b"" if known is None or known.open is None else NOTICE
+
+    def serial(self, vm_id: str) -> AbstractContextManager[socket.socket]:
+        raise NoConsole(vm_id=vm_id, reason=NO_CONSOLE)
+
+    def screenshot(self, vm_id: str) -> bytes:
+        raise NoConsole(vm_id=vm_id, reason=NO_CONSOLE)
 
     def watch(self, changed: Callable[[str], None]) -> None:
         """Does nothing: a simulated guest never changes by itself."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from souche.clock import SystemClock
-from souche.compute.base import Hypervisor
+from souche.compute.base import GuestConsoles, Hypervisor
 from souche.compute.libvirt import accelerator, host_paths, public_routes
 from souche.compute.simulated import SimulatedHypervisor
 from souche.config import BadSetting, Settings
@@ -56,8 +56,8 @@ from souche.workflows.durable import DurableWorkflows
 from souche.workflows.parts import Parts
 
 
-class Compute(Hypervisor, LiveDisks, Protocol):
-    """What a driver for guests provides: the hypervisor, and the way to the disks of running guests."""
+class Compute(Hypervisor, LiveDisks, GuestConsoles, Protocol):
+    """What a driver for guests provides: the hypervisor, and the ways to running guests' disks and consoles."""
 
 
 def make_compute(settings: Settings) -> tuple[Compute, str | None]:

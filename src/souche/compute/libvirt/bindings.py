@@ -18,6 +18,13 @@ class Lease(TypedDict):
     clientid: str | None
 
 
+class Stream(Protocol):
+    """virStream."""
+
+    def recvAll(self, handler: Callable[["Stream", bytes, object], None], opaque: object) -> None: ...  # noqa: N802
+    def finish(self) -> int: ...
+
+
 class Domain(Protocol):
     """virDomain."""
 
@@ -41,6 +48,7 @@ class Domain(Protocol):
     def blockJobInfo(self, target: str) -> dict[str, int]: ...  # noqa: N802  empty where there is none
     def blockJobAbort(self, target: str) -> int: ...  # noqa: N802
     def agentSetResponseTimeout(self, timeout: int, flags: int = 0) -> int: ...  # noqa: N802
+    def screenshot(self, stream: Stream, screen: int, flags: int = 0) -> str: ...  # the MIME type
     def fsThaw(self) -> int: ...  # noqa: N802
 
 
@@ -61,6 +69,7 @@ class Host(Protocol):
 
     def isAlive(self) -> int: ...  # noqa: N802
     def close(self) -> int: ...
+    def newStream(self, flags: int = 0) -> Stream: ...  # noqa: N802
     def lookupByName(self, name: str) -> Domain: ...  # noqa: N802
     def listAllDomains(self, flags: int = 0) -> Sequence[Domain]: ...  # noqa: N802
     def getAllDomainStats(self, stats: int) -> Sequence[tuple[Domain, Mapping[str, int]]]: ...  # noqa: N802

@@ -38,7 +38,7 @@ ET.register_namespace("souche", SOUCHE)
 @dataclass(frozen=True)
 class Placement:
     """Where on the host a guest is put: the region's names, the accelerator, the guest's own files, and the QEMU
-    capabilities that libvirt does without."""
+    capabilities that libvirt does without. `serial` and `screen` are its sockets; None: it has none."""
 
     names: Names
     accelerator: Accelerator
@@ -46,6 +46,8 @@ class Placement:
     nvram: Path
     cache: CacheMode
     unused_capabilities: tuple[str, ...] = ()
+    serial: Path | None = None
+    screen: Path | None = None
 
 
 def domain(guest: Guest, placement: Placement) -> str:
@@ -95,6 +97,12 @@ def secure_boot(domain_xml: str) -> tuple[SecureBootAction, SecureBootAction]:
     noted = parse(domain_xml).find(f"metadata/{{{SOUCHE}}}guest")
     found = [noted.get(name, "none") if noted is not None else "none" for name in SECURE_BOOT_NOTES]
     return cast("tuple[SecureBootAction, SecureBootAction]", tuple(found))
+
+
+def serial_socket(domain_xml: str) -> Path | None:
+    """The socket of a running domain's serial console; None: it was started without."""
+    source = parse(domain_xml).find("devices/serial[@type='unix']/source")
+    return None if source is None else Path(source.get("path", ""))
 
 
 def _is_secure(guest: Guest) -> bool:
@@ -157,12 +165,15 @@ def _devices(guest: Guest, placement: Placement) -> ET.Element:
     ET.SubElement(element, "controller", type="scsi", index="0", model="virtio-scsi")
     ET.SubElement(element, "controller", type="usb", model="none")
     element.append(_interface(guest, placement.names))
-    element.append(_console(placement.console))
+    element.append(_console(placement))
     element.append(_agent_channel())
     if guest.tpm_enabled:
         tpm = ET.SubElement(element, "tpm", model="tpm-crb")
         ET.SubElement(tpm, "backend", type="emulator", version="2.0")
-    video = ET.SubElement(element, "video")  # boot loaders and Windows want one; nobody looks at it
+    if placement.screen is not None:
+        graphics = ET.SubElement(element, "graphics", type="vnc")
+        ET.SubElement(graphics, "listen", type="socket", socket=str(placement.screen))
+    video = ET.SubElement(element, "video")  # boot loaders and Windows want one
     ET.SubElement(video, "model", type="vga")
     ET.SubElement(element, "memballoon", model="none")
     ET.SubElement(
@@ -186,14 +197,20 @@ def _interface(guest: Guest, names: Names) -> ET.Element:
     return element
 
 
-def _console(log_file: Path) -> ET.Element:
-    """Written to a file, begun again by each QEMU process.
+def _console(placement: Placement) -> ET.Element:
+    """Written to a file, begun again by each QEMU process, whether a client is at the socket or not.
 
     Not to a terminal: one that a person has opened and does not read would hold up the guest, and where
     /dev/pts is mounted strictly QEMU's user gets none.
     """
-    element = ET.Element("serial", type="file")
-    ET.SubElement(element, "source", path=str(log_file), append="off")
+    log_file = str(placement.console)
+    if placement.serial is None:
+        element = ET.Element("serial", type="file")
+        ET.SubElement(element, "source", path=log_file, append="off")
+        return element
+    element = ET.Element("serial", type="unix")
+    ET.SubElement(element, "source", mode="bind", path=str(placement.serial))
+    ET.SubElement(element, "log", file=log_file, append="off")
     return element
 
 

@@ -104,3 +104,19 @@ def _unless(done: Callable[[], object]) -> Iterator[None]:
     except libvirt.libvirtError:
         if not done():
             raise
+
+
+def screenshot(host: Host, domain: Domain) -> bytes:
+    """The screen of a running domain, as a PNG, which QEMU makes since its version 7.1.
+
+    Raises:
+        ComputeFailed: it made something else.
+    """
+    parts: list[bytes] = []
+    stream = host.newStream()
+    kind = domain.screenshot(stream, 0)
+    stream.recvAll(lambda _stream, part, _opaque: parts.append(part), None)
+    stream.finish()
+    if kind != "image/png":
+        raise ComputeFailed(reason=f"QEMU gave a screenshot of the type {kind}")
+    return b"".join(parts)

@@ -1,9 +1,11 @@
 """The hypervisor made of libvirt. See `compute/base.py` and `storage.base.LiveDisks` for what each method
 promises."""
 
+import socket
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from souche.compute.libvirt import (
     domain_xml,
     domains,
     firmware,
+    guest_sockets,
     host_paths,
     live_disks,
     qemu_capabilities,
@@ -32,6 +35,7 @@ from souche.compute.libvirt.names import Names, home_tag
 from souche.compute.libvirt.network import RegionNetwork
 from souche.errors import ComputeFailed
 from souche.model.disks import DiskSource, GuestDisk, GuestHold
+from souche.refusals import NoConsole
 
 OFF_STATES = {libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_NOSTATE}
 
@@ -195,6 +199,22 @@ class LibvirtHypervisor:
     def console(self, vm_id: str) -> bytes:
         return console.tail(self._files.console(vm_id))
 
+    @contextmanager
+    def serial(self, vm_id: str) -> Iterator[socket.socket]:
+        with self._connection.calling(f"open the console of {vm_id}") as host:
+            path = domain_xml.serial_socket(self._running(host, vm_id).XMLDesc())
+        if path is None:
+            without = (
+                "stop and start it: an earlier version of Souche started it, or the home's path is too long."
+            )
+            raise NoConsole(vm_id=vm_id, reason=without)
+        with guest_sockets.connected(vm_id, path) as serial:
+            yield serial
+
+    def screenshot(self, vm_id: str) -> bytes:
+        with self._connection.calling(f"take a screenshot of {vm_id}") as host:
+            return domains.screenshot(host, self._running(host, vm_id))
+
     def watch(self, changed: Callable[[str], None]) -> None:
         self._events.watch(changed)
         self.prepare()
@@ -271,11 +291,19 @@ class LibvirtHypervisor:
             console=self._files.console(guest.vm_id),
             nvram=self._files.nvram(guest.vm_id),
             cache=live_disks.cache_mode(guest.disks[0].source),
+            serial=self._files.serial(guest.vm_id),
+            screen=self._files.screen(guest.vm_id),
             unused_capabilities=self._unused_capabilities,
         )
 
     def _find(self, host: Host, vm_id: str) -> Domain | None:
         return find(host, self._names.domain(vm_id))
+
+    def _running(self, host: Host, vm_id: str) -> Domain:
+        domain = self._find(host, vm_id)
+        if domain is None or not domain.isActive():
+            raise NoConsole(vm_id=vm_id, reason="it does not run.")
+        return domain
 
     def _known(self, host: Host, vm_id: str) -> Domain:
         domain = self._find(host, vm_id)

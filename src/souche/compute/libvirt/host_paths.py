@@ -8,33 +8,49 @@ import pwd
 import shutil
 from pathlib import Path
 
+from souche.compute.libvirt import guest_sockets
 from souche.errors import ComputeFailed
 
 QEMU_USER = "libvirt-qemu"  # Debian's; qemu.conf may name another
+SCREEN = "screen"
 LIBVIRT_LOGS = Path("/var/log/libvirt/qemu")
 TPM_LOGS = Path("/var/log/swtpm/libvirt/qemu")
 UEFI_CODE, UEFI_VARIABLES = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
 
 
 class GuestFiles:
-    """`<home>/guests/<vm_id>/`: console log and UEFI variables of each guest."""
+    """`<home>/guests/<vm_id>/`: console log, UEFI variables and sockets of each guest."""
 
     def __init__(self, home: Path) -> None:
         self.root = home.resolve() / "guests"
 
     def prepare(self, vm_id: str) -> None:
-        """Make the guest's directory. QEMU's group may pass through it, but not list it."""
+        """Make the guest's directory. QEMU's group may pass through it, but not list it. QEMU's user makes the
+        socket of the screen in a folder of its own."""
         directory, group = self.root / vm_id, qemu_group()
         directory.mkdir(parents=True, exist_ok=True)
         for each in (self.root, directory):
             os.chown(each, -1, group)
             each.chmod(0o710)
+        screen = directory / SCREEN
+        screen.mkdir(mode=0o700, exist_ok=True)
+        os.chown(screen, _account(QEMU_USER).pw_uid, group, follow_symlinks=False)
 
     def console(self, vm_id: str) -> Path:
         return self.root / vm_id / "console.log"
 
     def nvram(self, vm_id: str) -> Path:
         return self.root / vm_id / "uefi-variables.fd"
+
+    def serial(self, vm_id: str) -> Path | None:
+        """The socket of the serial console; None: the home's path is too long for one."""
+        path = self.root / vm_id / "serial.sock"
+        return path if guest_sockets.fits(path) else None
+
+    def screen(self, vm_id: str) -> Path | None:
+        """The socket of the screen (VNC); None: the home's path is too long for one."""
+        path = self.root / vm_id / SCREEN / "vnc.sock"
+        return path if guest_sockets.fits(path) else None
 
     def remove(self, vm_id: str) -> None:
         shutil.rmtree(self.root / vm_id, ignore_errors=True)

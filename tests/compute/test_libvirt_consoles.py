@@ -1,0 +1,144 @@
+"""The serial consoles and the screens of real guests."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from souche.compute.base import Guest
+from souche.compute.libvirt.driver import LibvirtHypervisor
+from souche.compute.libvirt.host_paths import QEMU_USER
+from souche.compute.libvirt.waiting import wait_until
+from souche.model.disks import GuestDisk
+from souche.refusals import ConsoleTaken, NoConsole
+from souche.run import run
+from tests.compute.contract import DEVICES, ROOT, Laboratory
+from tests.compute.libvirt_laboratory import DiskShelf, reachable_directory, region
+from tests.support import boot_disks
+
+pytestmark = pytest.mark.guest
+
+SLOW_SECONDS = 60.0  # for a guest under TCG on a busy machine
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    with reachable_directory() as made:
+        yield made / "home"
+
+
+@pytest.fixture(scope="module")
+def hypervisor(home: Path) -> Iterator[LibvirtHypervisor]:
+    with region(home, "10.71.6.0/24") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def echoing(hypervisor: LibvirtHypervisor, home: Path) -> Guest:
+    """A running guest that writes what is typed."""
+    return started(hypervisor, home, boot_disks.disk_that_echoes())
+
+
+def started(hypervisor: LibvirtHypervisor, home: Path, disk: bytes) -> Guest:
+    disks = DiskShelf(home.parent)
+    laboratory = Laboratory(hypervisor, hypervisor, hypervisor, disks.new_disk, disks.overlay_on)
+    root = GuestDisk(ROOT, DEVICES[ROOT], disks.boot_disk(disk))
+    guest = Guest(**{**vars(laboratory.guest()), "disks": (root,)})
+    hypervisor.define(guest)
+    hypervisor.start(guest.vm_id)
+    return guest
+
+
+@contextmanager
+def typed(hypervisor: LibvirtHypervisor, guest: Guest, line: bytes) -> Iterator[socket.socket]:
+    """A connection by which the line was typed and came back."""
+    with hypervisor.serial(guest.vm_id) as serial:
+        serial.settimeout(SLOW_SECONDS)
+        serial.sendall(line)
+        came = b""
+        while not came.endswith(line):
+            came += serial.recv(4096)
+        yield serial
+
+
+def test_what_is_typed_comes_back_and_is_logged(hypervisor: LibvirtHypervisor, echoing: Guest) -> None:
+    for line in (b"one\n", b"two\n"):
+        with typed(hypervisor, echoing, line):
+            pass
+    assert wait_until(lambda: hypervisor.console(echoing.vm_id).endswith(b"one\ntwo\n"), SLOW_SECONDS)
+
+
+def test_one_at_a_time_has_the_console(hypervisor: LibvirtHypervisor, echoing: Guest) -> None:
+    with (
+        typed(hypervisor, echoing, b"first\n"),
+        pytest.raises(ConsoleTaken),
+        hypervisor.serial(echoing.vm_id),
+    ):
+        pass
+    with typed(hypervisor, echoing, b"next\n"):
+        pass
+
+
+def test_the_screen_is_a_png_of_some_size(hypervisor: LibvirtHypervisor, echoing: Guest) -> None:
+    picture = hypervisor.screenshot(echoing.vm_id)
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = (int.from_bytes(picture[at : at + 4]) for at in (16, 20))
+    assert width >= 320
+    assert height >= 200
+
+
+def test_the_screen_is_there_by_vnc_for_root_and_qemu_alone(home: Path, echoing: Guest) -> None:
+    path = home / "guests" / echoing.vm_id / "screen" / "vnc.sock"
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(SLOW_SECONDS)
+        client.connect(str(path))
+        assert client.recv(12).startswith(b"RFB 003.")
+    assert path.parent.owner() == QEMU_USER
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    for each in (path, home / "guests" / echoing.vm_id / "serial.sock"):
+        assert "denied" in as_nobody(each)
+
+
+CONNECT = """
+import socket, sys
+try:
+    socket.socket(socket.AF_UNIX).connect(sys.argv[1])
+except OSError as error:
+    print(error)
+"""
+
+
+def as_nobody(path: Path) -> str:
+    """What a user without rights is told who connects."""
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    return run([*user, "/usr/bin/python3", "-c", CONNECT, path], timeout_seconds=20).decode()
+
+
+def test_the_console_of_a_guest_that_powers_off_ends(hypervisor: LibvirtHypervisor, home: Path) -> None:
+    guest = started(hypervisor, home, boot_disks.disk_that_echoes())
+    with typed(hypervisor, guest, b"x") as serial:
+        hypervisor.power_off(guest.vm_id)
+        assert serial.recv(1) == b""
+    with pytest.raises(NoConsole), hypervisor.serial(guest.vm_id):
+        pass
+    hypervisor.remove(guest.vm_id)
+
+
+def test_a_guest_of_an_earlier_version_has_a_console_after_its_next_start(
+    hypervisor: LibvirtHypervisor, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        for name in ("serial", "screen"):
+            earlier.setattr(hypervisor._files, name, lambda _vm_id: None)
+        guest = started(hypervisor, home, boot_disks.disk_that_echoes())
+    hypervisor.define(guest)
+    with pytest.raises(NoConsole, match="stop and start it"), hypervisor.serial(guest.vm_id):
+        pass
+    assert hypervisor.screenshot(guest.vm_id)
+    hypervisor.power_off(guest.vm_id)
+    hypervisor.start(guest.vm_id)
+    with typed(hypervisor, guest, b"x"):
+        pass
+    hypervisor.remove(guest.vm_id)
