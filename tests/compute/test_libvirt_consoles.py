@@ -1,12 +1,17 @@
 """The serial consoles and the screens of real guests."""
 
+import os
 import socket
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from souche.admin import wire
+from souche.admin.console_bridge import Offer
+from souche.cli import terminal
 from souche.compute.base import Guest
 from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.compute.libvirt.host_paths import QEMU_USER
@@ -30,21 +35,25 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
+def disks(home: Path) -> DiskShelf:
+    return DiskShelf(home.parent)
+
+
+@pytest.fixture(scope="module")
 def hypervisor(home: Path) -> Iterator[LibvirtHypervisor]:
     with region(home, "10.71.6.0/24") as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def echoing(hypervisor: LibvirtHypervisor, home: Path) -> Guest:
+def echoing(hypervisor: LibvirtHypervisor, disks: DiskShelf) -> Guest:
+    return started(hypervisor, disks)
+
+
+def started(hypervisor: LibvirtHypervisor, disks: DiskShelf) -> Guest:
     """A running guest that writes what is typed."""
-    return started(hypervisor, home, boot_disks.disk_that_echoes())
-
-
-def started(hypervisor: LibvirtHypervisor, home: Path, disk: bytes) -> Guest:
-    disks = DiskShelf(home.parent)
     laboratory = Laboratory(hypervisor, hypervisor, hypervisor, disks.new_disk, disks.overlay_on)
-    root = GuestDisk(ROOT, DEVICES[ROOT], disks.boot_disk(disk))
+    root = GuestDisk(ROOT, DEVICES[ROOT], disks.boot_disk(boot_disks.disk_that_echoes()))
     guest = Guest(**{**vars(laboratory.guest()), "disks": (root,)})
     hypervisor.define(guest)
     hypervisor.start(guest.vm_id)
@@ -79,6 +88,42 @@ def test_one_at_a_time_has_the_console(hypervisor: LibvirtHypervisor, echoing: G
         pass
     with typed(hypervisor, echoing, b"next\n"):
         pass
+
+
+def test_a_command_has_a_session_by_the_operators_socket(
+    hypervisor: LibvirtHypervisor, echoing: Guest, tmp_path: Path
+) -> None:
+    """A pipe is the keyboard; when the reader of the screen goes, the console is free again."""
+    (keyboard, typing), (shown, screen) = os.pipe(), os.pipe()
+    with ExitStack() as opening:
+        serial = opening.enter_context(hypervisor.serial(echoing.vm_id))
+        offer = Offer(tmp_path)
+        offer.hold(serial, opening.pop_all())
+    connected = wire.connect(tmp_path, offer.name)
+    assert connected is not None
+    with connected:
+        attaching = threading.Thread(target=terminal.attach, args=(connected, keyboard, screen), daemon=True)
+        attaching.start()
+        os.write(typing, b"uname\n")
+        came = b""
+        while not came.endswith(b"uname\n"):
+            came += os.read(shown, 4096)
+        with pytest.raises(ConsoleTaken), hypervisor.serial(echoing.vm_id):
+            pass
+        connected.shutdown(socket.SHUT_RDWR)
+        attaching.join(SLOW_SECONDS)
+    for each in (keyboard, typing, shown, screen):
+        os.close(each)
+    assert wait_until(lambda: is_free(hypervisor, echoing), SLOW_SECONDS)
+
+
+def is_free(hypervisor: LibvirtHypervisor, guest: Guest) -> bool:
+    """Whether nobody has the console."""
+    try:
+        with hypervisor.serial(guest.vm_id):
+            return True
+    except ConsoleTaken:
+        return False
 
 
 def test_the_screen_is_a_png_of_some_size(hypervisor: LibvirtHypervisor, echoing: Guest) -> None:
@@ -116,8 +161,8 @@ def as_nobody(path: Path) -> str:
     return run([*user, "/usr/bin/python3", "-c", CONNECT, path], timeout_seconds=20).decode()
 
 
-def test_the_console_of_a_guest_that_powers_off_ends(hypervisor: LibvirtHypervisor, home: Path) -> None:
-    guest = started(hypervisor, home, boot_disks.disk_that_echoes())
+def test_the_console_of_a_guest_that_powers_off_ends(hypervisor: LibvirtHypervisor, disks: DiskShelf) -> None:
+    guest = started(hypervisor, disks)
     with typed(hypervisor, guest, b"x") as serial:
         hypervisor.power_off(guest.vm_id)
         assert serial.recv(1) == b""
@@ -127,12 +172,12 @@ def test_the_console_of_a_guest_that_powers_off_ends(hypervisor: LibvirtHypervis
 
 
 def test_a_guest_of_an_earlier_version_has_a_console_after_its_next_start(
-    hypervisor: LibvirtHypervisor, home: Path, monkeypatch: pytest.MonkeyPatch
+    hypervisor: LibvirtHypervisor, disks: DiskShelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as earlier:
         for name in ("serial", "screen"):
             earlier.setattr(hypervisor._files, name, lambda _vm_id: None)
-        guest = started(hypervisor, home, boot_disks.disk_that_echoes())
+        guest = started(hypervisor, disks)
     hypervisor.define(guest)
     with pytest.raises(NoConsole, match="stop and start it"), hypervisor.serial(guest.vm_id):
         pass

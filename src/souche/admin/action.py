@@ -9,6 +9,7 @@ from souche.admin.listener import NOBODY, Listener
 
 if TYPE_CHECKING:
     from souche.app.region import Region
+    from souche.compute.base import GuestConsoles
     from souche.model.image_boots import Verification
     from souche.model.images import BootMode
     from souche.storage.base import VolumeStore
@@ -38,7 +39,8 @@ class Administered:
     an image, by its id and a firmware (None: its default). `boots` says whether images are booted before they are
     published: not where guests are simulated; it raises CannotBoot where this machine lacks something.
     `reaches_guests` is false without a server, unless guests are simulated. `buckets` gives those of the embedded
-    store, with their accounts' ids. `listener` hears of the action's progress."""
+    store, with their accounts' ids. `consoles` gives those of the guests, `sockets` is the operator's folder.
+    `listener` hears of the action's progress."""
 
     region: "Region"
     volumes: "VolumeStore"
@@ -51,6 +53,8 @@ class Administered:
     boots: Callable[[], bool]
     reaches_guests: Callable[[], bool]
     buckets: Callable[[], Mapping[str, str]]
+    consoles: "Callable[[], GuestConsoles]"
+    sockets: Path
     listener: Listener = NOBODY
 
 

@@ -11,6 +11,7 @@ MODULES: Final = frozenset(
         "accounts",
         "backups",
         "buckets",
+        "consoles",
         "exports",
         "image_aliases",
         "image_lives",

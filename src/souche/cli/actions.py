@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from souche.admin import access_keys as access_keys
     from souche.admin import accounts as accounts
     from souche.admin import buckets as buckets
+    from souche.admin import consoles as consoles
     from souche.admin import exports as exports
     from souche.admin import image_aliases as image_aliases
     from souche.admin import image_lives as image_lives

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from souche.admin.action import Facts
+from souche.cli import vm_console
 from souche.cli.actions import inventory
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
@@ -24,7 +25,9 @@ OfAccountFlag = Annotated[
 
 def build_vm(composition: Composition) -> typer.Typer:
     """The commands about VMs."""
-    return _group(composition, "vm", "VMs of the region, of all accounts.")
+    app = _group(composition, "vm", "VMs of the region, of all accounts.")
+    vm_console.add(app, composition)
+    return app
 
 
 def build_volume(composition: Composition) -> typer.Typer:

@@ -6,7 +6,6 @@ action: an action that only waits stops waiting, and one that works continues.
 
 import asyncio
 import json
-import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -31,7 +30,6 @@ BOUNDS: Final = Bounds(most_from_address=256)
 GRACE_SECONDS: Final = 1
 """for which the end of the server waits for answers"""
 LINES: Final = [(b"content-type", b"application/x-ndjson")]
-ROOT: Final = 0
 
 Do: TypeAlias = Callable[[str, Sequence[Any], Mapping[str, Any], Listener], object]
 """Runs an action by its name, with its arguments."""
@@ -52,9 +50,7 @@ class OwnerHttp(BoundedHttp):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
         connected = cast("socket.socket", transport.get_extra_info("socket"))
-        size = wire.CREDENTIALS.size
-        peer = wire.peer_of(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-        if peer not in (ROOT, os.geteuid()):
+        if not wire.is_owner(wire.peer_of_socket(connected)):
             transport.abort()
 
 

@@ -7,7 +7,9 @@ from types import ModuleType
 from typing import NoReturn
 
 from souche.admin.action import Administered
+from souche.app.region import Region
 from souche.compute.absent import GuestsNeedServer
+from souche.compute.base import GuestConsoles
 from souche.errors import Unavailable
 from souche.home import Home, NotServed
 from souche.main.databases import open_store
@@ -46,6 +48,8 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
             boots=lambda: _offline().boots(home),
             reaches_guests=lambda: home.is_served() or _offline().guests_are_simulated(home),
             buckets=lambda: _offline().every_bucket(home, store),
+            consoles=lambda: _consoles(home, region),
+            sockets=home.operator,
         )
 
 
@@ -54,6 +58,11 @@ def _offline() -> ModuleType:
     from souche.main import offline
 
     return offline
+
+
+def _consoles(home: Home, region: Region) -> GuestConsoles:
+    guests: GuestConsoles = _offline().guests(home, region)
+    return guests
 
 
 def _no_boot(_image_id: str, _mode: BootMode | None) -> NoReturn:

@@ -148,10 +148,15 @@ def _do_claimed(home: Home, region: Region, operation: Operation) -> None:
 
 def _parts(home: Home, region: Region) -> Parts:
     """What works without a guest; simulated ones are in files."""
-    compute: Compute = AbsentHypervisor(region.network, partial(_is_off, region.store))
-    if guests_are_simulated(home):
-        compute = SimulatedHypervisor(home.path, region.network.cidr)
+    compute = guests(home, region)
     return make_parts(home, region.store, compute, region.fetcher, Buckets(region.vault), region.room)
+
+
+def guests(home: Home, region: Region) -> Compute:
+    """The way to guests, of which no real one is reached."""
+    if guests_are_simulated(home):
+        return SimulatedHypervisor(home.path, region.network.cidr)
+    return AbsentHypervisor(region.network, partial(_is_off, region.store))
 
 
 def _is_off(store: Store, vm_id: str) -> bool:

@@ -5,11 +5,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from souche.admin import catalogue
+from souche.admin import catalogue, wire
 from souche.admin.action import Administered
 from souche.admin.listener import Listener
 from souche.app.region import Region
 from souche.cli.output import message_of
+from souche.compute.base import GuestConsoles
 from souche.errors import NotFound
 from souche.home import Home
 from souche.http import operator
@@ -28,14 +29,17 @@ class NoSuchAction(NotFound):
     """The server knows no command {name}: it is of another version."""
 
 
-def application(home: Home, listening: socket.socket, region: Region, parts: Parts) -> Application:
+def application(
+    home: Home, listening: socket.socket, region: Region, parts: Parts, consoles: GuestConsoles
+) -> Application:
     """What answers the commands of a region that is served."""
+    wire.remove_consoles(home.operator)
 
     def do(name: str, args: Sequence[Any], named: Mapping[str, Any], listener: Listener) -> object:
         wanted = catalogue.find(name)
         if wanted is None:
             raise NoSuchAction(name=name)
-        return wanted(_administered(home, region, parts, listener), *args, **named)
+        return wanted(_administered(home, region, parts, consoles, listener), *args, **named)
 
     asgi = operator.create_operator_app(do, message_of)
     return Application(
@@ -47,7 +51,9 @@ def application(home: Home, listening: socket.socket, region: Region, parts: Par
     )
 
 
-def _administered(home: Home, region: Region, parts: Parts, listener: Listener) -> Administered:
+def _administered(
+    home: Home, region: Region, parts: Parts, consoles: GuestConsoles, listener: Listener
+) -> Administered:
     """The region as its actions have it here: its own workflows and sweeps do what is asked, and are waited for."""
 
     def finish(operation_id: str) -> None:
@@ -74,5 +80,7 @@ def _administered(home: Home, region: Region, parts: Parts, listener: Listener) 
         boots=lambda: offline.boots(home),
         reaches_guests=lambda: True,
         buckets=lambda: offline.every_bucket(home, region.store),
+        consoles=lambda: consoles,
+        sockets=home.operator,
         listener=listener,
     )

@@ -13,6 +13,7 @@ import structlog
 from souche import logs
 from souche.admin import wire
 from souche.app.region import Region
+from souche.compute.base import GuestConsoles
 from souche.config import BadSetting, Settings
 from souche.db.store import Store
 from souche.faults import Faults
@@ -83,6 +84,7 @@ class Served:
     tls: ServedTls | None
     checks: readiness.Checks
     operator: socket.socket
+    consoles: GuestConsoles
 
 
 @contextmanager
@@ -143,7 +145,7 @@ def serve(settings: Settings) -> Iterator[Served]:
             stack.enter_context(opened(Door(door, embedded.address, desk, context)))
         checks = readiness.of_server(home, store, compute, oos)
         oos_listen = server.address_of(door) if door else None
-        yield Served(region, parts, sweeps, bridge, oos_listen, served_tls, checks, operator)
+        yield Served(region, parts, sweeps, bridge, oos_listen, served_tls, checks, operator, compute)
 
 
 def _region(
@@ -224,7 +226,7 @@ def run(settings: Settings) -> None:
         applications = [
             Application(api, api_socket, tls=context),
             *told.applications(readiness),
-            operator_server.application(home, served.operator, served.region, served.parts),
+            operator_server.application(home, served.operator, served.region, served.parts, served.consoles),
         ]
         if served.bridge is not None:
             metadata_app = create_metadata_app(served.region)

@@ -1,0 +1,74 @@
+"""souche vm console, souche vm screenshot"""
+
+import sys
+from base64 import b64decode
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from souche.admin import wire
+from souche.cli import terminal
+from souche.cli.actions import consoles
+from souche.cli.composition import Composition
+from souche.cli.flags import HomeFlag
+from souche.cli.output import told
+from souche.cli.server import ServerEnded
+from souche.home import Home
+
+STANDARD_OUTPUT = Path("-")
+
+VmArgument = Annotated[str, typer.Argument(help="ID of a running VM of any account.")]
+
+
+def add(app: typer.Typer, composition: Composition) -> None:
+    """Add the commands."""
+    _add_console(app, composition)
+    _add_screenshot(app, composition)
+
+
+def _add_console(app: typer.Typer, composition: Composition) -> None:
+    @app.command("console")
+    def console(vm: VmArgument, home: HomeFlag) -> None:
+        """Connect this terminal to the serial console of a VM, until Ctrl-] or until the VM stops. One session at a
+        time. What was written before is not shown: ReadConsoleOutput has it. Input from a pipe or a file is typed as
+        it is; after its end the output is still shown."""
+        with told(), composition.operate(home) as region:
+            name = region.do(consoles.connect, vm)["Socket"]
+            connected = wire.connect(Home(home.resolve()).operator, name)
+            if connected is None:
+                raise ServerEnded
+            _say(f"souche: connected to the console of {vm}; Ctrl-] leaves it")
+            with connected:
+                left = terminal.attach(connected, sys.stdin.fileno(), sys.stdout.fileno())
+            _say("" if left else f"souche: the console of {vm} has ended")
+
+
+def _say(line: str) -> None:
+    """To people only."""
+    if sys.stderr.isatty():
+        print(line, file=sys.stderr)
+
+
+def _add_screenshot(app: typer.Typer, composition: Composition) -> None:
+    @app.command("screenshot")
+    def screenshot(
+        vm: VmArgument,
+        home: HomeFlag,
+        output: Annotated[
+            Path | None,
+            typer.Option(
+                "--output", "-o", help="Write the PNG here; '-': to standard output. Default: VM.png."
+            ),
+        ] = None,
+    ) -> None:
+        """Write what the screen of a VM shows into a PNG file."""
+        with told():
+            with composition.operate(home) as region:
+                picture = b64decode(region.do(consoles.screenshot, vm)["Screenshot"])
+            if output == STANDARD_OUTPUT:
+                sys.stdout.buffer.write(picture)
+                return
+            file = output or Path(f"{vm}.png")
+            file.write_bytes(picture)
+            print(file)
