@@ -234,6 +234,10 @@ class ClientTokenReused(Conflict):
 # Without the right.
 
 
+class BadConsoleToken(Denied):
+    """The token does not open a console: it was used, replaced or has expired, or never was."""
+
+
 class NotBucketOwner(Denied):
     """The bucket {bucket} belongs to another account."""
 

@@ -1,9 +1,11 @@
 """souche vm console, souche vm screenshot: what is refused. Real guests: tests/compute/test_libvirt_consoles.py."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from souche.app import console_tokens
 from souche.app.region import Region
 from souche.main.administration import administer
 from souche.model.accounts import Principal
@@ -43,3 +45,16 @@ def test_without_a_server_no_console_is_reached(
 ) -> None:
     vm = resources.make_vm(region, alice, state=VmState.RUNNING)
     assert "souche serve" in souche.refusal("vm", command, vm.vm_id)
+
+
+def test_a_token_that_opens_no_console_is_told(
+    souche: Souche, region: Region, alice: Principal, tmp_path: Path
+) -> None:
+    """A good one is used up, and then no console is reached without a server."""
+    file = tmp_path / "token"
+    vm = resources.make_vm(region, alice, state=VmState.RUNNING)
+    file.write_text(f"{console_tokens.create(region, alice, vm.vm_id).token}\n")
+    assert "souche serve" in souche.refusal("vm", "console", "--token-file", file)
+    assert "it was used" in souche.refusal("vm", "console", "--token-file", file)
+    assert "--token-file" in souche.refusal("vm", "console", vm.vm_id, "--token-file", file)
+    assert "--token-file" in souche.refusal("vm", "console")

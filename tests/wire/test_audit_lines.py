@@ -52,6 +52,13 @@ def test_what_is_read_is_told_once() -> None:
     assert "cut" not in facts
 
 
+def test_a_token_of_a_console_is_not_told() -> None:
+    answer = b'{"ConsoleToken":{"VmId":"i-00000001","Token":"ABCDEF"}}'
+    facts = exchanged("CreateConsoleToken", b'{"VmId":"i-00000001"}', answer)
+    assert facts["named"] == ["i-00000001"]
+    assert "ABCDEF" not in str(facts)
+
+
 def test_what_was_there_before_is_not_made() -> None:
     body = b'{"BlockDeviceMappings":[{"Bsu":{"SnapshotId":"snap-00000001"}}]}'
     answer = (

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 from souche.admin.action import Administered, Facts, action
 from souche.admin.console_bridge import Offer
-from souche.app import consoles
+from souche.app import console_tokens, consoles
 
 
 @action
@@ -14,6 +14,12 @@ def connect(at: Administered, vm_id: str) -> Facts:
     by which the session is held (`console_bridge.py`)."""
     consoles.check_running(at.region, vm_id)
     return _connected(at, vm_id)
+
+
+@action
+def redeem(at: Administered, token: str) -> Facts:
+    """Begin a session at the console that a token is for (CreateConsoleToken): as `connect`."""
+    return _connected(at, console_tokens.redeem(at.region, token))
 
 
 @action

@@ -9,6 +9,7 @@ from souche.api import (
     access_keys,
     accounts,
     api_access_rules,
+    console_tokens,
     empty_reads,
     export_refreshes,
     export_tasks,
@@ -156,6 +157,7 @@ class SoucheAction:
 SOUCHE_ACTIONS: Final[Mapping[str, SoucheAction]] = {
     "AdoptImage": SoucheAction(image_adoptions.adopt_image, image_adoptions.SCHEMA),
     "CreateCleanImage": SoucheAction(image_cleanings.create_clean_image, image_cleanings.SCHEMA),
+    "CreateConsoleToken": SoucheAction(console_tokens.create_console_token, console_tokens.SCHEMA),
     "CreateImageAlias": SoucheAction(image_aliases.create_image_alias, image_aliases.CREATE_SCHEMA),
     "CreateImageReport": SoucheAction(image_reports.create_image_report, image_reports.CREATE_SCHEMA),
     "DeleteImageAlias": SoucheAction(image_aliases.delete_image_alias, image_aliases.DELETE_SCHEMA),

@@ -8,17 +8,23 @@ from typing import Annotated
 import typer
 
 from souche.admin import wire
+from souche.admin.action import Facts
 from souche.cli import terminal
 from souche.cli.actions import consoles
-from souche.cli.composition import Composition
+from souche.cli.composition import Composition, Operated
 from souche.cli.flags import HomeFlag
 from souche.cli.output import told
 from souche.cli.server import ServerEnded
+from souche.errors import Invalid
 from souche.home import Home
 
 STANDARD_OUTPUT = Path("-")
 
 VmArgument = Annotated[str, typer.Argument(help="ID of a running VM of any account.")]
+
+
+class OneConsole(Invalid):
+    """Say which console: by the ID of a VM, or by --token-file."""
 
 
 def add(app: typer.Typer, composition: Composition) -> None:
@@ -29,19 +35,36 @@ def add(app: typer.Typer, composition: Composition) -> None:
 
 def _add_console(app: typer.Typer, composition: Composition) -> None:
     @app.command("console")
-    def console(vm: VmArgument, home: HomeFlag) -> None:
+    def console(
+        home: HomeFlag,
+        vm: Annotated[str | None, typer.Argument(help="ID of a running VM of any account.")] = None,
+        token_file: Annotated[
+            Path | None,
+            typer.Option(
+                "--token-file", help="A file with a token of CreateConsoleToken, which says which VM it is."
+            ),
+        ] = None,
+    ) -> None:
         """Connect this terminal to the serial console of a VM, until Ctrl-] or until the VM stops. One session at a
         time. What was written before is not shown: ReadConsoleOutput has it. Input from a pipe or a file is typed as
         it is; after its end the output is still shown."""
         with told(), composition.operate(home) as region:
-            name = region.do(consoles.connect, vm)["Socket"]
-            connected = wire.connect(Home(home.resolve()).operator, name)
+            session = _begin(region, vm, token_file)
+            connected = wire.connect(Home(home.resolve()).operator, session["Socket"])
             if connected is None:
                 raise ServerEnded
-            _say(f"souche: connected to the console of {vm}; Ctrl-] leaves it")
+            _say(f"souche: connected to the console of {session['VmId']}; Ctrl-] leaves it")
             with connected:
                 left = terminal.attach(connected, sys.stdin.fileno(), sys.stdout.fileno())
-            _say("" if left else f"souche: the console of {vm} has ended")
+            _say("" if left else f"souche: the console of {session['VmId']} has ended")
+
+
+def _begin(region: Operated, vm: str | None, token_file: Path | None) -> Facts:
+    if vm is not None and token_file is None:
+        return region.do(consoles.connect, vm)
+    if vm is None and token_file is not None:
+        return region.do(consoles.redeem, token_file.read_text().strip())
+    raise OneConsole
 
 
 def _say(line: str) -> None:

@@ -35,7 +35,7 @@ from souche.db.tables.operations import operation_locks, operations, workers
 from souche.db.tables.products import marketplace_versions, product_types, subscriptions
 from souche.db.tables.snapshots import disk_imports, snapshot_grants, snapshots
 from souche.db.tables.tags import tags
-from souche.db.tables.vms import vm_product_codes, vm_stops, vm_taken_attributes, vms
+from souche.db.tables.vms import console_tokens, vm_product_codes, vm_stops, vm_taken_attributes, vms
 from souche.db.tables.volumes import volume_links, volume_update_tasks, volumes
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "accounts",
     "api_access_rules",
     "buckets",
+    "console_tokens",
     "disk_imports",
     "export_disks",
     "export_tasks",

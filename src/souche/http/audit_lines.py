@@ -53,6 +53,7 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "CreateAccessKey": ("AccessKeyId",),
     "CreateApiAccessRule": ("ApiAccessRuleId",),
     "CreateCleanImage": ("ImageId", "SnapshotId"),
+    "CreateConsoleToken": ("VmId",),
     "CreateImage": ("ImageId", "SnapshotId"),
     "CreateImageExportTask": ("TaskId",),
     "CreateKeypair": ("KeypairId",),

@@ -74,3 +74,12 @@ vm_stops = sa.Table(
     sa.Column("stop_date", UtcDate, nullable=False),
     sa.Index(None, "account_id", "stop_date", "vm_id"),
 )
+
+# What lets its bearer open the console of a VM, once (`app/console_tokens.py`). `digest`: the token's SHA-256, in hex.
+console_tokens = sa.Table(
+    "console_tokens",
+    metadata,
+    sa.Column("vm_id", sa.ForeignKey("vms.vm_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),
+    sa.Column("expiration_date", UtcDate, nullable=False),
+)
