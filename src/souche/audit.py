@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 def line_of(facts: Mapping[str, object]) -> bytes:
-    """A line in ASCII, with its time first: nothing in it moves a cursor, or is a line break to any program."""
+    """A line in ASCII, with its time first: nothing in it moves a cursor or breaks a line in any program."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     dated = {"time": now, **facts}
     line = msgspec.json.encode(dated)
@@ -135,7 +135,7 @@ class AuditFile:
         return there if os.path.samestat(there, self._opened) else None
 
     def _rotate(self) -> None:
-        """Begin another file, unless another process is doing so, or just has. A file that cannot be renamed grows."""
+        """Begin another file, unless another process does or has just done so. A file that cannot be renamed grows."""
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it ends when the file is closed
             if self._named():
@@ -195,7 +195,7 @@ class AuditSyslog:
 
 
 class Lost:
-    """Counts the lines that could not be written, and logs when that begins and ends."""
+    """Counts the lines that could not be written, and logs the beginning and the end of such a time."""
 
     def __init__(self) -> None:
         self._count = 0

@@ -1,6 +1,6 @@
-"""Caches of what was read from the database. Each knows by itself what still holds.
+"""Caches of database reads. Each one knows which values are still valid.
 
-`CommitCache`: until anything is committed. `VersionCache`: while a row has its version, whatever else is committed.
+`CommitCache`: until the next commit. `VersionCache`: while a row keeps its version, whatever else is committed.
 """
 
 import threading
@@ -14,7 +14,7 @@ COMMIT_CACHE_BYTES: Final = 16 * 1024 * 1024
 VERSION_CACHE_BYTES: Final = 8 * 1024 * 1024
 
 OVERHEAD_BYTES: Final = 300
-"""what Python takes for a value beside its bytes, about"""
+"""what Python needs for a value beside its bytes, about"""
 
 
 class CommitCache:

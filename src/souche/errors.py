@@ -50,7 +50,7 @@ class SoucheError(Exception):
         return words.format(self.template, self.fields)
 
     def public_message(self, words: Words = PLAIN) -> str:
-        """What a user is told. The message itself is for the log."""
+        """The message for users. The message itself is for the log."""
         return self.worded(words)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -102,8 +102,8 @@ class SystemFailure(SoucheError):
     """Something that Souche relies on failed."""
 
     def public_message(self, words: Words = PLAIN) -> str:
-        """What failed, without what a program said, and without a path of the host: a message with one is cut before
-        its reason, and goes on with the cause, as far as that may be told."""
+        """The message without output of programs and without paths of the host. A message with a path is cut before its
+        reason, and continues with the cause, as far as that is public."""
         cause, headline = self.__cause__, words.format(self.template.partition(FROM_OUTSIDE)[0], self.fields)
         if HOST_PATH.search(headline):
             return SystemFailure.template

@@ -1,8 +1,8 @@
-"""Faults on purpose: what a region answers instead of doing an action, so that the ways of a client are tested.
+"""Faults on purpose: answers of a region instead of an action, for tests of clients.
 
-`souche fault` writes them into a file of the home, and the server of a region with `--allow-faults` looks there. Each
-is used a set number of times. A process that uses one holds the lock, so several processes never use it too often.
-The file need not outlive a power failure.
+`souche fault` writes them into a file of the home, and the server of a region with `--allow-faults` reads it. Each is
+used a set number of times. A process that uses one holds the lock, so several processes never use it too often. The
+file need not survive a power failure.
 """
 
 import fcntl
@@ -21,10 +21,9 @@ RETRY_STATUSES: Final = (429, 503)
 
 @dataclass(frozen=True)
 class Fault:
-    """What becomes of the calls of an action: refused with `status` and `code` (None: it is done all the same), and
-    `delay` seconds late. `times` is how many calls it is still for, `after` how many are let pass before. Calls of
-    every account count, or those of one. `half_way`: the action is done, and the export task that it makes fails when
-    half of its bytes are written."""
+    """The fault of an action's calls: refused with `status` and `code` (None: done all the same), and `delay` seconds
+    late. It applies to `times` calls after the first `after`, of every account or of one. `half_way`: the action is
+    done, and the export task that it makes fails when half of its bytes are written."""
 
     number: int
     action: str
@@ -41,7 +40,7 @@ class Fault:
         return self.action == action and self.account_id in (None, account_id)
 
     def passed_by(self) -> "Fault | None":
-        """What is left of it after a call that counts; None: nothing."""
+        """The rest of it after a matching call; None: nothing."""
         if self.after:
             return replace(self, after=self.after - 1)
         return replace(self, times=self.times - 1) if self.times > 1 else None
@@ -66,14 +65,14 @@ class Faults:
         self._path = path
 
     def add(self, fault: Fault) -> Fault:
-        """Add one; its number is the next."""
+        """Add a fault with the next number."""
         with self._held() as faults:
             made = replace(fault, number=max((each.number for each in faults), default=0) + 1)
             faults.append(made)
         return made
 
     def every(self) -> list[Fault]:
-        """All that are left, oldest first; none where the file is damaged, which is not synced."""
+        """All remaining faults, oldest first; none if the file, which is not synced, is damaged."""
         try:
             return [Fault(**each) for each in json.loads(self._path.read_text())]
         except (FileNotFoundError, ValueError, TypeError):
@@ -92,7 +91,7 @@ class Faults:
             faults[:] = kept
 
     def take(self, action: str, account_id: str | None, *, half_way: bool = False) -> Fault | None:
-        """The fault that a call meets: of several for the action, the oldest."""
+        """The fault of a call: the oldest for its action."""
         if not self._path.exists():
             return None
         with self._held() as faults:
@@ -105,7 +104,7 @@ class Faults:
 
     @contextmanager
     def _held(self) -> Iterator[list[Fault]]:
-        """All faults, under the lock; what the list has at the end is kept."""
+        """All faults, under the lock. The list's state at the end of the context is stored."""
         with self._path.with_suffix(".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             before = self.every()

@@ -1,4 +1,4 @@
-"""The layout of a region's home folder, and who serves from it."""
+"""The layout of a region's home folder, and its locks."""
 
 import errno
 import fcntl
@@ -60,7 +60,7 @@ class Home:
 
     @property
     def database_place(self) -> Path:
-        """Names the PostgreSQL database that has the records, if one does (`main/records.py`)."""
+        """Names the PostgreSQL database with the records, if there is one (`main/records.py`)."""
         return self.path / "database.json"
 
     @property
@@ -73,22 +73,22 @@ class Home:
 
     @property
     def signing_key(self) -> Path:
-        """What exports are signed with, sealed by the vault."""
+        """The key that signs exports, sealed by the vault."""
         return self.path / "signing.key"
 
     @property
     def staging(self) -> Path:
-        """Disk files on their way into the store."""
+        """Disk files before they enter the store."""
         return self.path / "staging"
 
     @property
     def ballast(self) -> Path:
-        """Takes room until nothing else is left (`reconcile/space.py`)."""
+        """Takes up space until nothing else is left (`reconcile/space.py`)."""
         return self.path / "ballast"
 
     @property
     def trash_ages(self) -> Path:
-        """How long each disk in the trash was there while the region was served (`reconcile/trash.py`)."""
+        """For how long each disk in the trash was there while the region was served (`reconcile/trash.py`)."""
         return self.path / "trash-ages.json"
 
     @property
@@ -103,7 +103,7 @@ class Home:
 
     @property
     def region_id(self) -> Path:
-        """Says which region this is; so do `disks_region_id` and the database (`main/identity.py`)."""
+        """The id of the region, also in `disks_region_id` and in the database (`main/identity.py`)."""
         return self.path / "region-id"
 
     @property
@@ -117,17 +117,17 @@ class Home:
 
     @property
     def oos_data(self) -> Path:
-        """What is in its buckets, and whose they are."""
+        """The contents of its buckets, and their owners."""
         return self.oos / "data"
 
     @property
     def tls(self) -> Path:
-        """The certificate of the region's own (`main/self_signed.py`)."""
+        """The region's own certificate (`main/self_signed.py`)."""
         return self.path / "tls"
 
     @property
     def operator(self) -> Path:
-        """The folder of the socket by which commands ask the server (`admin/wire.py`)."""
+        """The folder of the socket by which commands reach the server (`admin/wire.py`)."""
         return self.path / "operator"
 
     @property
@@ -135,7 +135,7 @@ class Home:
         return self.path / "serving.json"
 
     def media(self) -> dict[str, Path]:
-        """The folders that may be on media of their own, by name, of those that are there."""
+        """The existing folders, by name, that may be on separate media."""
         folders = {"home": self.path, "staging": self.staging, "disks": self.disks, "oos": self.oos}
         return {name: folder for name, folder in folders.items() if folder.is_dir()}
 
@@ -178,7 +178,7 @@ class Home:
 
     @property
     def _own_modes(self) -> tuple[str, ...]:
-        """Folders that `narrow` leaves alone, or comes to by another way."""
+        """Folders that `narrow` leaves alone, or reaches in another way."""
         return (self.oos.name, self.disks.name, self.tls.name)
 
     def make_disks(self) -> None:
@@ -188,18 +188,18 @@ class Home:
             self.disks.chmod(PRIVATE_FOLDER)
 
     def has_disks(self) -> bool:
-        """Whether there is any disk, or any name of one."""
+        """Whether there is any disk, or any link to one."""
         kinds = (self.disks / kind for kind in ("layers", "volumes", "snapshots"))
         return any(any(each.iterdir()) for each in kinds if each.is_dir())
 
     def has_write_ahead_log(self) -> bool:
-        """Whether there are records beside the database that are not in it yet."""
+        """Whether a write-ahead log holds records that are not in the database file yet."""
         log = self.path / f"{self.database.name}-wal"
         return log.exists() and log.stat().st_size > 0
 
     def make_databases(self, *, records: bool = True) -> None:
-        """Make the files where they are missing, for nobody else to read: there is user data in them, and what every
-        disk is called. SQLite gives the files beside a database the same mode. `records`: they are in a file."""
+        """Make the files if they are missing, readable by their owner only: they contain user data, and the names of
+        all disks. SQLite gives the files beside a database the same mode. `records`: the records are in a file."""
         for database in (self.database, self.journal) if records else (self.journal,):
             database.touch(0o600)
             for file in self.path.glob(f"{database.name}*"):
@@ -209,7 +209,7 @@ class Home:
 
     @contextmanager
     def serve(self) -> Iterator[None]:
-        """Be the one process that runs the region's workflows, for as long as the context lives.
+        """Be the one process that runs the region's workflows, until the context ends.
 
         Raises:
             HomeInUse: another one is.
@@ -219,7 +219,7 @@ class Home:
 
     @contextmanager
     def update(self) -> Iterator[None]:
-        """Be the one process that updates the region's images, for as long as the context lives.
+        """Be the one process that updates the region's images, until the context ends.
 
         Raises:
             UpdateUnderWay: another one does.
@@ -229,7 +229,7 @@ class Home:
 
     @contextmanager
     def administer(self) -> Iterator[None]:
-        """Be one of the processes that work with the region's records, for as long as the context lives.
+        """Be one of the processes that work with the region's records, until the context ends.
 
         Raises:
             HomeBeingReplaced: a named state takes their place.
@@ -239,7 +239,7 @@ class Home:
 
     @contextmanager
     def replace(self) -> Iterator[None]:
-        """Be the one process that works with the region's files and its named states, for as long as the context lives.
+        """Be the one process that works with the region's files and its named states, until the context ends.
 
         Raises:
             HomeInUse: another one works with them.
@@ -249,7 +249,7 @@ class Home:
 
     @contextmanager
     def _held(self, name: str, refusal: Conflict, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
-        """Have a lock that no other process has (or none of another kind), and that ends with this one."""
+        """Hold a lock that no other process has (or none of another kind). It ends with this process."""
         descriptor = os.open(self.path / name, os.O_RDWR | os.O_CREAT, PRIVATE)
         with os.fdopen(descriptor, "r+") as lock:
             try:
@@ -267,14 +267,14 @@ class Home:
             return True
 
     def record_facts(self, facts: Facts) -> None:
-        """Say where the region is served, for `read`."""
+        """Record the facts of the running server, for `read`."""
         write_whole(self.serving, json.dumps(facts, indent=2) + "\n", PRIVATE)
 
     def read(self) -> dict[str, Fact]:
-        """What `record_facts` said last; the process may have ended since.
+        """The last recorded facts of a server; its process may have ended since.
 
         Raises:
-            NotServed: nothing was ever said. ServingDamaged.
+            NotServed: there are none. ServingDamaged.
         """
         try:
             facts: dict[str, Fact] = json.loads(self.serving.read_text())
@@ -285,7 +285,7 @@ class Home:
         return facts
 
     def server_facts(self) -> dict[str, Fact]:
-        """What `record_facts` said last; nothing, if it never did, or if that cannot be read."""
+        """The last recorded facts of a server; empty if there are none, or they cannot be read."""
         try:
             return self.read()
         except (NotServed, ServingDamaged):
@@ -307,7 +307,7 @@ def _why(folder: Path) -> str:
 
 
 def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file so that it appears whole or not at all, whatever happens. Durable on return."""
+    """Write a file atomically and durably."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "w") as file:
@@ -323,7 +323,8 @@ def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
 
 
 def _close(path: Path, most: int, readers: int | None) -> None:
-    """Leave of a mode what the owner may, and the group of readers; links have none, and what is gone needs none."""
+    """Reduce a mode to that of its owner and of the group of readers; links have none, and a missing file needs
+    none."""
     with suppress(FileNotFoundError):
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):

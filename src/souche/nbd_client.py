@@ -43,12 +43,12 @@ _ERROR_BIT: Final = 1 << 15
 
 
 class NbdError(OSError):
-    """The server failed, refused, or said what the protocol does not have."""
+    """The server failed, refused, or broke the protocol."""
 
 
 @dataclass
 class _Answer:
-    """What has come of the answer to a request."""
+    """The answer to a request, as far as it has arrived."""
 
     length: int
     offset: int
@@ -96,11 +96,11 @@ class Client:
         return cls(path, unquote(parts.path.removeprefix("/")))
 
     def ask(self, offset: int, length: int) -> int:
-        """Ask for bytes; returns what `answer` knows the request by."""
+        """Request bytes. Returns a cookie for `answer`."""
         return self._send(_READ, offset, length)
 
     def answer(self, cookie: int) -> bytearray:
-        """The bytes that were asked for."""
+        """The requested bytes."""
         found = self._wait(cookie)
         return bytearray(found.length) if found.data is None else found.data
 
@@ -144,7 +144,7 @@ class Client:
             (self.most_bytes,) = struct.unpack_from(">I", data, 10)
 
     def _option(self, option: int, data: bytes) -> list[tuple[int, bytearray]] | None:
-        """What the server answers to an option; None: it refuses."""
+        """The server's answer to an option; None: it refuses."""
         self._socket.sendall(_OPTION.pack(_OPTION_MAGIC, option, len(data)) + data)
         answers: list[tuple[int, bytearray]] = []
         while True:
@@ -174,7 +174,7 @@ class Client:
         return found
 
     def _receive(self) -> None:
-        """Take the next reply, or part of one, whatever request it answers."""
+        """Receive the next reply, or part of one, of any request."""
         magic, second, cookie = _SIMPLE.unpack(self._take(_SIMPLE.size))
         answer = self._answers.get(cookie)
         if answer is None:
@@ -218,7 +218,7 @@ class Client:
         self._whole(answer)[at : at + length] = bytes(length)
 
     def _whole(self, answer: _Answer) -> bytearray:
-        """All of the answer's bytes, for parts of it: zeros, where nothing has come yet."""
+        """The complete answer; parts that have not arrived are zeros."""
         if answer.data is None:
             answer.data = bytearray(answer.length)
         return answer.data

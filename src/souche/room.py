@@ -19,18 +19,18 @@ from souche.errors import OutOfSpace, ProgramFailed
 MIB: Final = 1024 * 1024
 GIB: Final = 1024 * MIB
 LEAST_BYTES: Final = 16 * MIB
-"""what must be free above the reserve before anything that writes much begins"""
+"""must be free above the reserve before any large write begins"""
 LEVELS: Final = (80, 90, 95)
-"""percent of a medium that are told"""
+"""percent of a medium that are logged"""
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 FULL_WORDS: Final = ("No space left on device", "Disk quota exceeded")
 FULL_SQLITE: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMOPEN"})
-"""A full medium gives the first; the others where the file beside a database in WAL mode cannot be made."""
+"""A full medium causes the first; the others occur if the file beside a database in WAL mode cannot be made."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Of one medium, in bytes. `free_bytes`: what this user may still write."""
+    """The usage of one medium, in bytes. `free_bytes`: what this user may still write."""
 
     used_bytes: int
     free_bytes: int
@@ -49,17 +49,17 @@ def usage_of(folder: Path) -> Usage:
 
 @dataclass(frozen=True)
 class Room:
-    """A medium, and how much of it is reserved. `measure` is asked each time."""
+    """A medium with a reserve. `measure` is called each time."""
 
     measure: Callable[[], Usage]
     reserve_bytes: int
 
     def free_bytes(self) -> int:
-        """How many bytes are free above the reserve; negative when it is being used up."""
+        """The free bytes above the reserve; negative while the reserve is in use."""
         return self.measure().free_bytes - self.reserve_bytes
 
     def ask(self, wanted_bytes: int = LEAST_BYTES) -> None:
-        """Return if so many bytes (or `LEAST_BYTES`, if that is more) can be written now.
+        """Check that `wanted_bytes` (at least `LEAST_BYTES`) can be written now.
 
         Raises:
             OutOfSpace: they cannot.
@@ -72,7 +72,7 @@ class Room:
             )
 
     def check(self) -> None:
-        """Return while the reserve is untouched; for a writer between two pieces.
+        """Check that the reserve is untouched; for a writer between two pieces.
 
         Raises:
             OutOfSpace: it is not.
@@ -98,7 +98,7 @@ def _shown(size_bytes: int) -> str:
 
 
 def full(error: BaseException | None) -> OutOfSpace | None:
-    """The error as OutOfSpace, if a full medium is what it reports."""
+    """OutOfSpace, if the error reports a full medium."""
     if isinstance(error, OutOfSpace):
         return error
     driver = getattr(error, "orig", error)  # SQLAlchemy keeps the driver's error there
@@ -117,7 +117,7 @@ def _is_full_sqlite(error: sqlite3.Error) -> bool:
 
 @contextmanager
 def told_full() -> Iterator[None]:
-    """Turns what reports a full medium into OutOfSpace.
+    """Turns errors of a full medium into OutOfSpace.
 
     Raises:
         OutOfSpace.

@@ -1,7 +1,7 @@
-"""Runs a program on what cannot be trusted, with nothing but what it is given: bubblewrap (bwrap(1)).
+"""Runs a program on untrusted data with bubblewrap (bwrap(1)), with nothing but its input.
 
 It has namespaces of its own (no network, no processes but its own, no user but 65534), no capabilities, an empty root
-with the system's programs and libraries read-only, and limits on memory, CPU time and what it writes.
+with the system's programs and libraries read-only, and limits on memory, CPU time and files.
 """
 
 import os
@@ -27,8 +27,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Bind:
-    """A file or folder of this machine, and where the program sees it. Read-only unless it is `writable`, or a
-    `device` that may be opened."""
+    """A file or folder of this machine, and its path in the sandbox. Read-only unless it is `writable`, or a `device`
+    that may be opened."""
 
     source: Path
     target: str
@@ -81,7 +81,7 @@ def _bind(bind: Bind) -> list[str]:
 
 
 def interpreter() -> tuple[str, list[Bind]]:
-    """This Python, as a program in a sandbox, and what has to be bound for it where it is not in /usr."""
+    """This Python as a program in a sandbox, and the binds that it needs if it is not in /usr."""
     program = os.path.realpath(sys.executable)
     prefix = Path(sys.base_prefix).resolve()
     in_usr = prefix == Path("/usr") or Path("/usr") in prefix.parents

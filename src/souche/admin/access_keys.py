@@ -24,7 +24,7 @@ class MadeKey(TypedDict):
 
 
 class KeyFacts(TypedDict):
-    """What is shown of an access key."""
+    """The shown facts of an access key."""
 
     AccessKeyId: str
     State: str
@@ -48,7 +48,7 @@ def of_account(at: Administered, account: str) -> list[KeyFacts]:
 
 @action
 def usable(at: Administered, account: str, wanted: str | None) -> MadeKey:
-    """An access key of an account that opens something: the oldest, or the wanted one.
+    """A usable access key of an account: the oldest, or the wanted one.
 
     Raises:
         NoSuchAccount, NoUsableKey.

@@ -17,7 +17,7 @@ class MadeAccount(TypedDict):
 
 
 class AccountFacts(TypedDict):
-    """What is shown of an account."""
+    """The shown facts of an account."""
 
     AccountId: str
     Name: str
@@ -26,7 +26,7 @@ class AccountFacts(TypedDict):
 
 
 class RuleFacts(TypedDict):
-    """What is shown of an API access rule."""
+    """The shown facts of an API access rule."""
 
     ApiAccessRuleId: str
     IpRanges: list[str]
@@ -43,7 +43,7 @@ def create(
     secret: str | None,
     if_missing: bool,
 ) -> MadeAccount:
-    """Create an account with an access key: with this one, if both of its parts are given."""
+    """Create an account with an access key: the given one, or a new one."""
     given = None if access_key_id is None or secret is None else Credentials(access_key_id, secret)
     if if_missing:
         account, made = accounts.create_if_missing(at.region, name, alias, given)
@@ -71,7 +71,7 @@ def known(at: Administered, account: str) -> AccountFacts:
 
 @action
 def api_access(at: Administered, account: str, *, reset: bool) -> list[RuleFacts]:
-    """The API access rules of an account; with `reset` there is one then, which lets in requests from everywhere."""
+    """The API access rules of an account. `reset` first replaces them by one that admits every address."""
     found = accounts.known(at.region, account)
     if reset:
         api_access_rules.reset(at.region, found)
@@ -87,7 +87,7 @@ def api_access(at: Administered, account: str, *, reset: bool) -> list[RuleFacts
 
 @action
 def rename(at: Administered, account: str, name: str) -> None:
-    """Give an account another name."""
+    """Rename an account."""
     accounts.rename(at.region, accounts.known(at.region, account), name)
 
 

@@ -1,4 +1,4 @@
-"""What an action is, and the region that it works on."""
+"""Actions, and the region that they work on."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ Facts: TypeAlias = dict[str, Any]
 
 
 class Examine(Protocol):
-    """Has the requested report of an image made."""
+    """Makes the requested report of an image."""
 
     def __call__(self, image_id: str, *, wait: bool) -> None:
-        """Where no server runs it is made on return; else `wait` waits for the server's."""
+        """Without a server, the report is made on return; with one, `wait` waits for the server's."""
         ...
 
 
@@ -59,7 +59,7 @@ class Administered:
 
 
 class Action(Generic[P, R]):
-    """A function of a region that can be done from elsewhere: parameters and result are what JSON has, lists and not
+    """A function of a region that can be called remotely: parameters and result are JSON values, lists and not
     tuples."""
 
     def __init__(self, function: Callable[Concatenate[Administered, P], R]) -> None:
@@ -72,5 +72,5 @@ class Action(Generic[P, R]):
 
 
 def action(function: Callable[Concatenate[Administered, P], R]) -> Action[P, R]:
-    """Make a function an action, named by its module and itself: `accounts.create`."""
+    """Make a function an action, named after its module and itself: `accounts.create`."""
     return Action(function)

@@ -1,4 +1,4 @@
-"""What a backup asks of a region (`backup/make.py`)."""
+"""The part of a region in its backup (`backup/make.py`)."""
 
 from souche import ids
 from souche.admin.action import Administered, action

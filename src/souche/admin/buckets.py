@@ -6,7 +6,7 @@ from souche.app import accounts
 
 @action
 def create(at: Administered, name: str, account: str) -> Facts:
-    """Make a bucket that one account alone reaches; one that it has already is left as it is."""
+    """Make a bucket that only one account reaches; one that it has already is left alone."""
     owner = accounts.known(at.region, account)
     at.ensure_bucket(name, owner.account_id)
     return {"Bucket": name, "AccountId": owner.account_id}

@@ -29,11 +29,11 @@ MODULES: Final = frozenset(
         "uses",
     )
 )
-"""of this package, those with actions"""
+"""the modules of this package with actions"""
 
 
 def find(name: str) -> Action[..., Any] | None:
-    """The action of a name; None: there is none."""
+    """The action of this name; None: there is none."""
     module, _, function = name.partition(".")
     if module not in MODULES:
         return None

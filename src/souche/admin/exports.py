@@ -35,7 +35,7 @@ class EndedMeanwhile(SystemFailure):
 
 @action
 def make(at: Administered, image_id: str, *, disk_format: DiskFormat, bucket: str, prefix: str) -> Facts:
-    """Export an image into a bucket of its account's. It returns once that is done."""
+    """Export an image into a bucket of its account. Returns when the export is complete."""
     task = export_tasks.export_for_owner(at.region, image_id, Target(disk_format, bucket, prefix))
     ended = _wait(at, task)
     return {"TaskId": task.task_id, "ManifestUrl": export_tasks.manifest_url(at.region, ended)}

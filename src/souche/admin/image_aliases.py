@@ -12,7 +12,7 @@ from souche.refusals import NoSuchImageAlias
 
 @action
 def assign(at: Administered, name: str, image_id: str, account: str | None) -> Facts:
-    """Have an alias of an account, or of the image's owner, name an image."""
+    """Point an alias of an account, or of the image's owner, to an image."""
     return views.view(image_aliases.assign(at.region, _owner(at.region, image_id, account), name, image_id))
 
 
@@ -31,14 +31,14 @@ def known(at: Administered, name: str, account: str | None) -> Facts:
 
 @action
 def roll_back(at: Administered, name: str, account: str | None) -> Facts:
-    """Have an alias name the image that it named before."""
+    """Point an alias to its previous image."""
     alias = _chosen(at.region, name, account)
     return views.view(image_aliases.roll_back(at.region, Principal(alias.account_id), alias.alias_id))
 
 
 @action
 def delete(at: Administered, name: str, account: str | None) -> Facts:
-    """Delete an alias. Gives what it was."""
+    """Delete an alias. Returns what it was."""
     alias = _chosen(at.region, name, account)
     image_aliases.delete(at.region, Principal(alias.account_id), alias.alias_id)
     return views.view(alias)
@@ -51,7 +51,7 @@ def _owner(region: Region, image_id: str, account: str | None) -> Principal:
 
 
 def _chosen(region: Region, text: str, account: str | None) -> ImageAlias:
-    """The alias of a name: of the account that is said, else the only one.
+    """The alias with this name: of the given account, else the only one.
 
     Raises:
         NoSuchImageAlias, NoSuchAccount. WhichAccount: several accounts have it.

@@ -1,4 +1,4 @@
-"""Official images: their lists, and how they end."""
+"""Official images: lists, deprecation and withdrawal."""
 
 from souche.admin.action import Administered, Facts, action
 from souche.api import dates
@@ -17,7 +17,7 @@ def every(at: Administered, family: str | None) -> list[Facts]:
 
 @action
 def known(at: Administered, image_id: str) -> Facts:
-    """An image of any owner, how it was built, and what it takes on the medium."""
+    """An image of any owner, how it was built, and its size on the medium."""
     living = image_lives.of_image(at.region, image_id)
     built = image_builds.of_image(at.region, image_id)
     sizes = image_sizes.of_image(at.region, at.volumes, image_id)
@@ -59,7 +59,7 @@ def deprecate(
     grace_days: int | None,
     on: str,
 ) -> Facts:
-    """Say when an official image will be withdrawn."""
+    """Set the date on which an official image will be withdrawn."""
     date = dates.read(on)
     if date is None:
         raise BadValue(parameter=Term.DATE, reason=f"'{on}' is not a date like 2026-12-31.")

@@ -1,4 +1,4 @@
-"""Where images come from, and what they carry for VMs."""
+"""The origins of images, and their attributes for VMs."""
 
 from souche.admin.action import Administered, Facts, action
 from souche.api import image_origins as origin_views
@@ -16,8 +16,8 @@ def of_image(at: Administered, image_id: str) -> Facts:
 
 @action
 def set_attributes(at: Administered, image_id: str, given: Facts, unset: list[str]) -> Facts:
-    """Set what an image carries for its VMs, by the fields of VmAttributes, on behalf of its owner. Gives all that it
-    carries then."""
+    """Set the attributes of an image for its VMs, by the fields of VmAttributes, on behalf of its owner. Returns all of
+    them."""
     change = Change(image_id, VmAttributes(**given), frozenset(unset))
     changed = image_attributes.for_owner(at.region, change)
     return {"ImageId": changed.image_id, **attribute_views.view(changed.vm_attributes)}

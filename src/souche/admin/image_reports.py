@@ -1,4 +1,4 @@
-"""What is inside images, and images that are cleaned of it."""
+"""Reports of images, and clean images."""
 
 from typing import Final
 
@@ -24,7 +24,7 @@ class CleaningFailed(SystemFailure):
 
 @action
 def check(at: Administered, image_id: str, *, wait: bool, again: bool) -> Facts | None:
-    """The report of an image of any owner, as it is; with `wait` once it is made. None: the image is gone."""
+    """The report of an image of any owner, as it is; with `wait`, when it is made. None: the image is gone."""
     image_reports.request_as_operator(at.region, image_id, again=again)
     at.examine(image_id, wait=wait)
     report = image_reports.of_image(at.region, image_id)
@@ -34,7 +34,7 @@ def check(at: Administered, image_id: str, *, wait: bool, again: bool) -> Facts 
 
 @action
 def clean(at: Administered, image_id: str, *, account: str | None, name: str, wait: bool) -> Facts:
-    """Make a clean image of another. A server is waited for with `wait` only; else the image is `pending`."""
+    """Make a clean image of another. With a server and without `wait`, the image is returned `pending`."""
     who = which_account.who(at.region, account)
     made = image_cleanings.create(at.region, who, Clean(image_id, ImageSettings(name)))
     facts: Facts = {"ImageId": made.image_id, "ImageName": made.name}
@@ -44,7 +44,7 @@ def clean(at: Administered, image_id: str, *, account: str | None, name: str, wa
 
 
 def _finished(at: Administered, made: Image) -> Facts:
-    """Wait for the image, by the server's doing or by this process's, and for its report."""
+    """Wait for the image, made by the server or by this process, and for its report."""
     region = at.region
 
     def look() -> None:

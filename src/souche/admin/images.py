@@ -30,7 +30,7 @@ def import_image(
     name: str | None,
     disk_format: SourceFormat | None,
 ) -> Facts:
-    """Import an image that another region has exported. It returns once the image is there."""
+    """Import an image that another region has exported. Returns when the image is available."""
     wanted = FromManifest(ImageSettings(name), manifest_url, disk_format)
     image = image_imports.create(at.region, which_account.who(at.region, account), wanted)
     follow(at, image_imports.operation_id(image), partial(_tell_import, at, image))
@@ -45,7 +45,7 @@ def _tell_import(at: Administered, image: Image) -> None:
 
 @action
 def adopt(at: Administered, image_id: str, *, account: str | None, name: str | None) -> Facts:
-    """Copy an image of another account's for an account. It returns once the copy is there."""
+    """Copy another account's image for an account. Returns when the copy is available."""
     copy = image_copies.request_adoption(at.region, which_account.who(at.region, account), image_id, name)
     at.finish(image_copies.copy_operation_id(copy))
     return made(at, copy)
@@ -65,13 +65,13 @@ def made(at: Administered, image: Image) -> Facts:
 
 @action
 def verify(at: Administered, image_id: str, boot_mode: BootMode | None) -> Facts:
-    """Boot an image, and record what came of it."""
+    """Boot an image, and record the result."""
     return _boot(image_id, at.verify(image_id, boot_mode))
 
 
 @action
 def last_boot(at: Administered, image_id: str) -> Facts:
-    """An image's last boot. Where there was none, `Verified` is false and `Date` empty."""
+    """An image's last boot. Without one, `Verified` is false and `Date` empty."""
     return _boot(image_id, image_boots.last(at.region, image_id))
 
 

@@ -1,4 +1,4 @@
-"""Lists of what all accounts have."""
+"""Lists of the resources of all accounts."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -16,7 +16,7 @@ def listed(at: Administered, noun: str, account: str | None) -> list[Facts]:
 
 
 def _facts(each: Listed, account: str) -> Facts:
-    """By the names that the API has for them, the account's name after its id."""
+    """By the API's names, with the account's name after its id."""
     facts: Facts = {}
     for name, value in asdict(each).items():
         facts[_api_name(name)] = dates.shown(value) if isinstance(value, datetime) else value

@@ -1,20 +1,20 @@
-"""Who is told of an action's progress."""
+"""Listens to the progress of actions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 OnProgress: TypeAlias = Callable[[str, int, int | None], None]
-"""Told what is being done, and the bytes done and in all (None: not known yet)."""
+"""Called with the present step, and the bytes done and in all (None: unknown)."""
 
 Step: TypeAlias = Callable[[str, float], None]
-"""Told what is being done, and how much is done (0 to 1)."""
+"""Called with the present step, and the share done (0 to 1)."""
 
 
 @dataclass(frozen=True)
 class Listener:
-    """Hears of progress; by default nobody does. `check` is called while an action only waits: it raises where the
-    command that asked is gone, and the work goes on without it."""
+    """Callbacks for progress; the default ones do nothing. `check` is called while an action only waits. It raises if
+    the command has gone, and the work goes on without it."""
 
     transfer: OnProgress = lambda _what, _done, _total: None
     step: Step = lambda _what, _done: None

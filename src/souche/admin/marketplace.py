@@ -16,7 +16,7 @@ class NotMade(SystemFailure):
 def publish(
     at: Administered, image_id: str, *, account: str, product: str, name: str | None, accepted: list[str]
 ) -> Facts:
-    """Publish a version: a frozen copy of an image of the vendor's. It returns once the version is there."""
+    """Publish a version: a frozen copy of the vendor's image. Returns when the version is available."""
     vendor = accounts.known(at.region, account)
     image_reports.request_as_operator(at.region, image_id, again=False)
     at.examine(image_id, wait=True)
@@ -36,7 +36,7 @@ def subscribe(at: Administered, account: str, product: str) -> None:
 
 @action
 def unsubscribe(at: Administered, account: str, product: str) -> None:
-    """End that."""
+    """End a subscription."""
     marketplace.unsubscribe(at.region, accounts.known(at.region, account), product)
 
 

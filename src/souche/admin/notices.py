@@ -1,4 +1,4 @@
-"""What accounts are told of images."""
+"""Notices of accounts about images."""
 
 from souche.admin import which_account
 from souche.admin.action import Administered, Facts, action

@@ -109,7 +109,7 @@ def publish(at: Administered, disk: Facts, terms: Facts, build: Facts | None) ->
 
 @action
 def finish(at: Administered, image_id: str) -> Facts:
-    """Wait until a requested image is there."""
+    """Wait until a requested image is available."""
     with at.region.store.read() as connection:
         image = image_records.get(connection, image_id)
     if image is None:
@@ -120,7 +120,7 @@ def finish(at: Administered, image_id: str) -> Facts:
 
 @action
 def built(at: Administered) -> list[Facts]:
-    """The listed image of each recipe and account, with how it was built."""
+    """The listed image of each recipe and account, and how it was built."""
     return [
         {
             "ImageId": each.image.image_id,

@@ -7,7 +7,7 @@ from souche.app import accounts, quotas
 
 
 class QuotaFacts(TypedDict):
-    """A quota, and what the account has of it."""
+    """A quota, and how much of it the account uses."""
 
     Name: str
     MaxValue: int

@@ -1,4 +1,4 @@
-"""How a region does, and what accounts take of it."""
+"""The state of a region, and the usage of accounts."""
 
 from souche.admin.action import Administered, Facts, action
 from souche.app import figures
@@ -27,7 +27,7 @@ def of_region(at: Administered) -> Facts:
 
 @action
 def usage(at: Administered, account: str | None) -> list[Facts]:
-    """What each account takes, or one."""
+    """The usage of each account, or of one."""
     return [_usage(each) for each in usages.every(at.region, at.volumes.stock(), account)]
 
 

@@ -1,4 +1,4 @@
-"""Disks that have no record any more."""
+"""Disks without a record."""
 
 from souche.admin.action import Administered, Facts, action
 from souche.app import trash
@@ -7,25 +7,25 @@ from souche.app.trash import Discarded
 
 @action
 def every(at: Administered) -> list[Facts]:
-    """What is in the trash, and the disks without a record that are not there yet."""
+    """The trash, and the disks without a record outside of it."""
     return [_facts(each) for each in trash.every(at.region, at.volumes)]
 
 
 @action
 def restore(at: Administered, resource_id: str, account: str | None) -> Facts:
-    """Bring a disk back under its id."""
+    """Restore a disk under its id."""
     return _facts(trash.restore(at.region, at.volumes, resource_id, account))
 
 
 @action
 def discard(at: Administered, resource_ids: list[str]) -> list[Facts]:
-    """Put disks without a record into the trash: these, or all."""
+    """Move disks without a record into the trash: these, or all."""
     return [_facts(each) for each in trash.discard(at.region, at.volumes, resource_ids)]
 
 
 @action
 def empty(at: Administered, resource_ids: list[str]) -> list[Facts]:
-    """Remove what is in the trash for good: these, or all."""
+    """Remove disks from the trash for good: these, or all."""
     return [_facts(each) for each in trash.empty(at.region, at.volumes, resource_ids)]
 
 

@@ -1,4 +1,4 @@
-"""Waits for an operation, run by the server or by this process, and shows its progress."""
+"""Waits for an operation of the server or of this process, and shows its progress."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -11,7 +11,7 @@ POLL_SECONDS: Final = 0.25
 
 
 def follow(administered: Administered, operation_id: str, look: Callable[[], None]) -> None:
-    """Wait until an operation has ended, by the server's doing or by this process's; `look` is called meanwhile."""
+    """Wait until an operation has ended, in the server or in this process; `look` is called meanwhile."""
     ended: Future[None] = Future()
     Thread(target=_finish, args=(administered, operation_id, ended), daemon=True).start()
     while not ended.done():

@@ -1,4 +1,4 @@
-"""Which account a command is for, where the region may have one only."""
+"""The account of a command, if the region has several."""
 
 from souche.app import accounts
 from souche.app.region import Region
@@ -11,7 +11,7 @@ class WhichAccount(Invalid):
 
 
 def chosen(region: Region, account: str | None) -> Account:
-    """The account of a name or an id; None: the only one beside the provider's.
+    """The account with this name or id; None: the only one beside the provider's.
 
     Raises:
         NoSuchAccount. WhichAccount: there are several, or none.

@@ -1,1 +1,2 @@
-"""Backups of a whole region, into a folder or a bucket, and regions made from them. `manifest` says what lies where."""
+"""Backups of a whole region, into a folder or a bucket, and regions restored from them. `manifest` describes the
+layout."""

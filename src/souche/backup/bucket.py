@@ -10,8 +10,8 @@ from souche.objects.s3 import S3Store
 
 
 class BucketRepository:
-    """A `Repository` in a bucket. Two writers at a time do no harm: both write the same objects, by their hashes, and a
-    manifest each. A bucket that is missing is made by the first backup."""
+    """A `Repository` in a bucket. Two concurrent writers are harmless: both write the same objects, by their hashes,
+    and one manifest each. The first backup makes a missing bucket."""
 
     def __init__(self, store: S3Store, bucket: str, prefix: str) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""Backups in a folder, of a disk or of a mounted file server."""
+"""Backups in a folder, on a disk or on a mounted file server."""
 
 import fcntl
 import os
@@ -22,7 +22,7 @@ DRAFTS: Final = ".drafts"
 
 
 class FolderRepository:
-    """A `Repository` in a folder that only its owner can enter: what it holds includes the key of every secret."""
+    """A `Repository` in a folder that only its owner can enter: it holds the key of every secret."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -86,7 +86,7 @@ class FolderRepository:
 
     @contextmanager
     def _draft(self, key: str) -> Iterator[BinaryIO]:
-        """A file that takes its name when it is whole and on the medium."""
+        """A file that gets its name when it is whole and durable."""
         target = self._root / key
         for folder in (self._root / DRAFTS, target.parent):
             folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ class FolderRepository:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """What the system says of a write names the file: it is not of the backup."""
+    """Adds the file's name to an error of the system, which is not the backup's."""
     try:
         yield
     except OSError as error:
@@ -127,7 +127,7 @@ def _copy(source: BinaryIO, target: BinaryIO, progress: Progress) -> None:
 
 
 def _sync_folders(folder: Path, root: Path) -> None:
-    """Write the names through, up to and including `root`."""
+    """Sync the directories of a new name, up to and including `root`."""
     for each in (folder, *folder.parents):
         descriptor = os.open(each, os.O_RDONLY | os.O_DIRECTORY)
         try:

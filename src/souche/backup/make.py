@@ -50,7 +50,7 @@ OnProgress: TypeAlias = Callable[[str, int, int | None], None]
 
 
 class Records(Protocol):
-    """The region's records, and the way to its guests."""
+    """The region's records, and its guests."""
 
     def copy(self, path: Path) -> Collection[str]:
         """Copy the database to a new file. Returns the ids of the volumes that a guest may be writing to."""
@@ -61,13 +61,13 @@ class Records(Protocol):
         ...
 
     def capture(self, backup_id: str, volume_ids: Sequence[str]) -> None:
-        """Capture the volumes, by `ids.backup_capture`; one that cannot be captured is left out."""
+        """Capture the volumes, into `ids.backup_capture`; one that cannot be captured is left out."""
         ...
 
 
 @dataclass(frozen=True)
 class Source:
-    """The region that is backed up."""
+    """The region to back up."""
 
     home: Path
     region: str
@@ -78,8 +78,8 @@ class Source:
 
 @dataclass(frozen=True)
 class MadeBackup:
-    """A backup. `new_bytes` is what the repository did not have before; `uncaptured` has the volumes that are in it
-    only as they were captured last."""
+    """A backup. `new_bytes` were not in the repository before; `uncaptured` volumes are in the backup only as of their
+    last capture."""
 
     manifest: Manifest
     new_bytes: int
@@ -87,7 +87,7 @@ class MadeBackup:
 
 
 def make(source: Source, repository: Repository, now: datetime, on_progress: OnProgress) -> MadeBackup:
-    """Back a region up.
+    """Back up a region.
 
     Raises:
         BackupFailed, RepositoryInUse, StorageFailed; those of the object store.
@@ -112,7 +112,7 @@ def make(source: Source, repository: Repository, now: datetime, on_progress: OnP
 
 
 def claim(repository: Repository, region_id: str) -> None:
-    """Make the repository the region's, unless it is already.
+    """Claim the repository for the region; done already is success.
 
     Raises:
         BackupFailed: it is another region's, or holds something else.
@@ -130,7 +130,7 @@ def claim(repository: Repository, region_id: str) -> None:
 
 @dataclass(frozen=True)
 class _Instant:
-    """What is backed up."""
+    """The contents of the backup."""
 
     backup_id: str
     database: Path
@@ -169,8 +169,8 @@ def _write(
 
 
 def _without_damaged(held: StoreSnapshot, read: Sequence[Layer | None]) -> StoreSnapshot:
-    """What is held, without the layers that could not be read, or only with another hash than they were made with, and
-    without what stands on them."""
+    """The contents without unreadable layers, layers found only with another hash than their record's, and everything
+    above these."""
     reasons: dict[str, str] = {}
     for layer, copied in zip(held.layers, read, strict=True):
         if copied is None:
@@ -191,8 +191,8 @@ def _without_damaged(held: StoreSnapshot, read: Sequence[Layer | None]) -> Store
 
 
 def _known_layers(repository: Repository) -> Mapping[tuple[str, int, int], Stored]:
-    """What the layers of the last backup are, by name, time and inode. One whose manifest is damaged keeps no other
-    from being made: the layers are read again."""
+    """The layers of the last backup, by name, time and inode. A damaged manifest does not prevent a new backup: the
+    layers are read again."""
     earlier = repository.keys(BACKUPS)
     if not earlier:
         return {}
@@ -204,7 +204,7 @@ def _known_layers(repository: Repository) -> Mapping[tuple[str, int, int], Store
 
 
 class _Writer:
-    """Writes what the repository does not have."""
+    """Writes the files that the repository lacks."""
 
     def __init__(self, repository: Repository, on_progress: OnProgress, total_bytes: int) -> None:
         self._repository = repository
@@ -214,8 +214,7 @@ class _Writer:
         self.new_bytes = 0
 
     def layer(self, held: HeldLayer, known: Mapping[tuple[str, int, int], Stored]) -> Layer | None:
-        """A layer; one that the repository has, or the last backup had, is not read again. None: the medium cannot read
-        it."""
+        """Write a layer, unless the repository or the last backup has it. None: the medium cannot read it."""
         status = held.path.stat()
         made = Stored(held.sha256, status.st_size) if held.sha256 is not None else None
         stored = known.get((held.name, status.st_mtime_ns, status.st_ino))

@@ -43,8 +43,8 @@ class File(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class Layer(msgspec.Struct, frozen=True, rename="pascal"):
-    """A disk file. `modified_ns` and `inode` are those of the file that was read: one that has them still is not read
-    again by the next backup."""
+    """A disk file. `modified_ns` and `inode` are those of the file that was read: the next backup does not read an
+    unchanged file again."""
 
     name: str
     stored: Stored
@@ -60,15 +60,15 @@ class Volume(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class Bucket(msgspec.Struct, frozen=True, rename="pascal"):
-    """A bucket of the region's object store, and whose it is. What is in it is not part of the backup."""
+    """A bucket of the region's object store, and its account. The backup does not contain its objects."""
 
     name: str
     account_id: str
 
 
 class Manifest(msgspec.Struct, frozen=True, rename="pascal"):
-    """One backup. `damaged` has the volumes and snapshots that could not be read, with the reason. The layers come in
-    an order in which each follows the one that it stands on."""
+    """One backup. `damaged` has the unreadable volumes and snapshots, with the reason. Each layer comes after the one
+    that it stands on."""
 
     version: int
     backup_id: str
@@ -85,12 +85,12 @@ class Manifest(msgspec.Struct, frozen=True, rename="pascal"):
 
     @property
     def stored(self) -> list[Stored]:
-        """Everything that the backup needs of the repository."""
+        """Everything in the repository that the backup needs."""
         return [self.database, *(each.stored for each in self.files), *(each.stored for each in self.layers)]
 
 
 class Marker(msgspec.Struct, frozen=True, rename="pascal"):
-    """Whose backups the repository has."""
+    """The region whose backups the repository has."""
 
     version: int
     region_id: str
@@ -100,12 +100,12 @@ Record = TypeVar("Record", Manifest, Marker)
 
 
 def object_key(sha256: str) -> str:
-    """Where bytes with this SHA-256 lie."""
+    """The key of an object with this SHA-256."""
     return f"objects/{sha256[:2]}/{sha256}"
 
 
 def backup_key(backup_id: str) -> str:
-    """Where the manifest of a backup lies."""
+    """The key of a backup's manifest."""
     return f"{BACKUPS}{backup_id}.json"
 
 
@@ -120,7 +120,7 @@ def read_marker(data: bytes) -> Marker:
 
 
 def read_manifest(data: bytes) -> Manifest:
-    """Read a manifest, whose names become names of files: one that could leave the home is refused.
+    """Read a manifest. Its names become names of files, so names that leave the home are refused.
 
     Raises:
         BadBackup.

@@ -1,4 +1,4 @@
-"""Where backups lie: keys and bytes. `folder.py` and `bucket.py` keep the contract."""
+"""The contract of a place for backups: keys and bytes. `folder.py` and `bucket.py` implement it."""
 
 import hashlib
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class Repository(Protocol):
     Every method raises BackupFailed, or the object store's errors."""
 
     def alone(self) -> AbstractContextManager[None]:
-        """Keep other writers out for as long as the context lives, where the place can do so.
+        """Keep other writers out until the context ends, if the place supports it.
 
         Raises:
             RepositoryInUse.

@@ -1,8 +1,8 @@
-"""Making a region from a backup, in a new home.
+"""Restores a region from a backup, into a new home.
 
-The records come last, by a rename: a home with disks and without records is not served. A restore that was broken off
-is gone on with by the same command; what is there already was checked when it was written. Once the records are there,
-nothing is written any more: the region may have been served since.
+The records come last, by a rename: a home with disks and without records is not served. The same command continues an
+interrupted restore; existing files were checked when they were written. Once the records exist, nothing is written any
+more: the region may have been served since.
 """
 
 from collections.abc import Callable
@@ -21,10 +21,10 @@ from souche.storage.qcow2.durable import sync_directory, sync_file
 PRIVATE_FOLDER: Final = 0o700
 PRIVATE: Final = 0o600
 RESTORING: Final = "restoring"
-"""the file in a home that is there until its restore is whole; it names the backup"""
+"""a file in the home that exists until its restore is whole; it names the backup"""
 RECORDS: Final = "region.sqlite"
 SERVING: Final = "serving.json"
-"""is there once a region has been served"""
+"""exists once a region was served"""
 
 
 class NoSuchBackup(NotFound):
@@ -40,7 +40,7 @@ class HomeNotEmpty(Conflict):
 
 
 def find(repository: Repository, backup_id: str | None) -> Manifest:
-    """A backup: the newest, where none is named.
+    """A backup, or the newest if none is named.
 
     Raises:
         NoSuchBackup, NoBackups, BadBackup.
@@ -61,7 +61,7 @@ def find(repository: Repository, backup_id: str | None) -> Manifest:
 
 @dataclass(frozen=True)
 class BackupEntry:
-    """A backup, by its id. `manifest` is None where it cannot be read; `problem` then says why."""
+    """A backup, by its id. `manifest` is None if it cannot be read; `problem` then says why."""
 
     backup_id: str
     manifest: Manifest | None
@@ -69,7 +69,7 @@ class BackupEntry:
 
 
 def every(repository: Repository) -> list[BackupEntry]:
-    """Every backup of the repository, oldest first: at least one. One that cannot be read hides no other.
+    """Every backup of the repository, oldest first: at least one. An unreadable one does not hide the others.
 
     Raises:
         NoBackups; those of the object store.
@@ -95,7 +95,7 @@ def restore(
     open_archive: Callable[[Path], Archive],
     on_progress: OnProgress,
 ) -> None:
-    """Make the region in `home`, which is missing, empty, or holds the beginning of this very restore.
+    """Restore the region into `home`, which is missing, empty, or an interrupted restore of the same backup.
 
     Raises:
         HomeNotEmpty: it holds something else, or has been served.
@@ -150,7 +150,7 @@ def _held(manifest: Manifest) -> StoreSnapshot:
 
 
 class _Writer:
-    """Writes files, checked against their hashes."""
+    """Writes files, and checks their hashes."""
 
     def __init__(self, repository: Repository, on_progress: OnProgress, total_bytes: int) -> None:
         self._repository = repository
@@ -163,7 +163,7 @@ class _Writer:
         fetch(self._repository, stored, path, self._received)
 
     def replace(self, stored: Stored, path: Path) -> None:
-        """Write a file that only its owner may read, at once."""
+        """Atomically write a file that only its owner may read."""
         draft = path.with_name(f".{path.name}.restoring")
         draft.unlink(missing_ok=True)
         draft.touch(PRIVATE)

@@ -1,4 +1,4 @@
-"""Checking backups: that every object of every backup is there, and holds the bytes that it was written with."""
+"""Verifies backups: every object of every backup exists and has its original bytes."""
 
 import tempfile
 from collections import defaultdict
@@ -14,7 +14,7 @@ from souche.backup.restore import NoBackups
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong with an object or a manifest, and which backups need it."""
+    """A fault of an object or a manifest, and the backups that need it."""
 
     key: str
     problem: str
@@ -23,7 +23,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verified:
-    """What was checked, and what is wrong."""
+    """What was checked, and the faults."""
 
     backups: int
     objects: int
@@ -32,7 +32,7 @@ class Verified:
 
 
 def verify(repository: Repository, on_progress: OnProgress) -> Verified:
-    """Read everything. An object is copied to a temporary folder to be hashed, one at a time.
+    """Read everything. Each object is copied to a temporary folder for hashing, one at a time.
 
     Raises:
         NoBackups; those of the object store.

@@ -14,15 +14,14 @@ ANSWER_SECONDS: Final = 5
 
 
 def opener() -> OpenerDirector:
-    """Opens URLs of this machine's regions. Nothing is sent that has to be kept secret, so a certificate that nobody
-    vouches for is as good as any."""
+    """Opens URLs of this machine's regions. Nothing secret is sent, so any certificate is accepted."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return build_opener(ProxyHandler({}), HTTPSHandler(context=context))
 
 
 def runs(facts: Facts) -> bool:
-    """Whether the process that told these facts is there; those of a server that was killed still are."""
+    """Whether the process that recorded these facts runs; the facts of a killed server stay."""
     process_id = facts.get("ProcessId")
     if not isinstance(process_id, int):
         return False
@@ -42,7 +41,7 @@ def beside_api(facts: Facts, path: str) -> str:
 
 
 def read(url: str) -> bytes | None:
-    """What the server says there, whatever its status; None: nothing, or nothing in time."""
+    """The server's answer, whatever its status; None: there is none in time."""
     try:
         with opener().open(url, timeout=ANSWER_SECONDS) as answer:
             text: bytes = answer.read()

@@ -37,7 +37,7 @@ RecipesFlag = Annotated[
 
 @dataclass(frozen=True)
 class Terms:
-    """How a build is published."""
+    """The terms of a build's publication."""
 
     grace_days: int = GRACE_DAYS
     accepted: tuple[str, ...] = ()
@@ -45,8 +45,8 @@ class Terms:
 
 
 def check(region: Operated, recipe: Recipe, account: str | None, terms: Terms) -> str:
-    """Refuse what would only be found out when the image is built. Gives the id of the account to publish for: of a
-    name or an id, else the provider's.
+    """Refuse terms before the image is built. Returns the id of the account to publish for: by name or id, else the
+    provider's.
 
     Raises:
         BadValue, ValueTooLong, BadProductCodes, NoSuchAccount.
@@ -110,7 +110,7 @@ def _published(
 
 
 def is_booted(region: Operated, *, verify: bool) -> bool:
-    """Whether the image is booted before it becomes public. Where it is not although it should be, that is said."""
+    """Whether the image is booted before it becomes public. If it should be and is not, a line says so."""
     booted = verify and region.do(publications.boots)
     if verify and not booted:
         print(

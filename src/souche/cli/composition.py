@@ -1,4 +1,4 @@
-"""What the command line needs of the composition root, which hands it over: nothing here names a driver."""
+"""What the command line needs from the composition root. Nothing here names a driver."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -48,10 +48,10 @@ class Operated:
     listener: Listener = NOBODY
 
     def do(self, wanted: Action[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """What an action gives.
+        """Run an action and return its result.
 
         Raises:
-            What the action raises; where a server does it, `Refused` with the same message, or `ServerEnded`.
+            What the action raises; if a server runs it, `Refused` with the same message, or `ServerEnded`.
         """
         return cast("R", self.perform(wanted, args, kwargs, self.listener))
 
@@ -62,7 +62,7 @@ class Operated:
 
 @dataclass(frozen=True)
 class BackupPlace:
-    """Where backups lie: a folder, or `s3://bucket/prefix` of the S3 service at an endpoint, with a key's file."""
+    """The place of backups: a folder, or `s3://bucket/prefix` of the S3 service at an endpoint, with a key file."""
 
     name: str
     oos_endpoint: str = ""
@@ -95,11 +95,11 @@ class States(Protocol):
     """Named states of a region."""
 
     def save(self, name: str) -> None:
-        """Keep what the region has."""
+        """Save the region's contents."""
         ...
 
     def load(self, name: str) -> None:
-        """Have the region be as it was."""
+        """Restore the region's contents."""
         ...
 
     def every(self) -> dict[str, float]:
@@ -158,9 +158,9 @@ class Started(Protocol):
 
 @dataclass(frozen=True)
 class Composition:
-    """The ways into a region: `serve` runs it until the process is told to end, and `api` answers for it; `operate`
-    works with it; `destroy` removes it for good; `check` opens it to be looked at. `start` starts `souche` with these
-    words in the background, its output in a file. Within `ended_in_order` signals that end a command raise in it."""
+    """The entry points to a region: `serve` runs it until a signal, and `api` answers for it; `operate` works with it;
+    `destroy` removes it for good; `check` opens it for inspection. `start` starts `souche` with these words in the
+    background, its output in a file. Within `ended_in_order` signals that end a command raise in it."""
 
     serve: "Callable[[Settings], None]"
     api: "Callable[[Settings], None]"

@@ -21,7 +21,7 @@ HOME: Final = "home"
 
 @dataclass(frozen=True)
 class SettingSource:
-    """The value of a setting, and where it is from; None: it must be given, and is not."""
+    """The value of a setting and its source; None: it is required and missing."""
 
     key: str
     value: Any

@@ -68,7 +68,7 @@ def _print(found: dict[str, str]) -> None:
 
 
 def warn(found: dict[str, str]) -> None:
-    """Say what still leads away once the variables are set."""
+    """Print what would still lead clients elsewhere after the variables are set."""
     kept = {name: value for name, value in os.environ.items() if name not in unwanted(os.environ)}
     for reason in leading_away(kept | found):
         print(f"souche: warning: requests would go to the real cloud: {reason}", file=sys.stderr)

@@ -49,7 +49,7 @@ def build(composition: Composition) -> Callable[[Path, bool, bool, bool], None]:
 
 
 def _mend(checked: Checked, findings: Sequence[Finding]) -> list[Finding]:
-    """Say what is going to be done, then do it. Returns the findings that something was done about."""
+    """Announce the repairs, then make them. Returns the findings that were repaired."""
     repairs = [(finding, finding.repair) for finding in findings if finding.repair]
     for finding, repair in repairs:
         print(f"to mend: {finding.code} {finding.resource_id}: {repair.text}", file=sys.stderr)

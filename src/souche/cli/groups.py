@@ -1,4 +1,4 @@
-"""Kinds of groups: with a default command, and with commands that are imported when they are named."""
+"""Kinds of groups: with a default command, and with commands imported on demand."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial

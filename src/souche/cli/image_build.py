@@ -68,7 +68,7 @@ def _add_recipes(app: typer.Typer) -> None:
 
 
 def _list(shelf: Shelf, name: str, *, as_json: bool) -> bool:
-    """Print one; whether it is valid."""
+    """Print one. Returns whether it is valid."""
     try:
         facts = view(shelf.get(name))
     except (SoucheError, OSError) as error:

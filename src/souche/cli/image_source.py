@@ -1,4 +1,4 @@
-"""Where the disk of a publication comes from: a file or a URL, and what vouches for it."""
+"""The source of a published disk: a file or a URL, and its checksums."""
 
 import re
 import sys
@@ -51,7 +51,7 @@ class NoSignature(Invalid):
 
 @dataclass(frozen=True)
 class ExpectedFile:
-    """What the operator says the file is to be. `sums` and `signature` are paths or URLs."""
+    """What the operator expects of the file. `sums` and `signature` are paths or URLs."""
 
     sha256: str | None = None
     sums: str | None = None
@@ -76,7 +76,7 @@ class ExpectedFile:
 
 
 def is_url(source: str) -> bool:
-    """Whether it is no path of a file."""
+    """Whether it is a URL, not a path."""
     return source.lower().startswith(("http://", "https://"))
 
 
@@ -89,11 +89,11 @@ def name_of(source: str) -> str:
 def taken_in(
     shop: Workshop, source: str, disk_format: SourceFormat | None, vouched: ExpectedFile
 ) -> Iterator[AdmittedDisk]:
-    """A copy of the disk in the region's staging folder, through the gate. What is not published is removed.
+    """A copy of the disk in the region's staging folder, through the gate. Unpublished copies are removed.
 
     Raises:
-        NoSuchFile, ChecksumNeeded, BadValue, NotListed, ChecksumDiffers, BadSignature, and those of the gate and
-        of fetch.
+        NoSuchFile, ChecksumNeeded, BadValue, NotListed, ChecksumDiffers, BadSignature, and those of the gate and of
+        fetch.
     """
     vouched.check(source)
     name = name_of(source)
@@ -114,7 +114,7 @@ def _said(name: str, disk_format: SourceFormat | None) -> SaidOfDisk:
 
 @contextmanager
 def _brought(shop: Workshop, source: str, expected: list[Checksum]) -> Iterator[Path]:
-    """What lies there, copied before it is compared: nobody changes it in between."""
+    """A copy of the source, made before it is checked, so that nobody can change it in between."""
     room = shop.room
     with staged.folder(shop.staging) as folder:
         file = folder / "brought"

@@ -41,7 +41,7 @@ class NothingBuilt(NotFound):
 
 
 class State(StrEnum):
-    """What became of an image."""
+    """The outcome for an image."""
 
     CURRENT = "current"
     DEPRECATED = "deprecated"
@@ -73,7 +73,7 @@ class _Update:
     dry_run: bool
 
     def each(self, names: list[str] | None) -> Iterable[Outcome]:
-        """What becomes of the images of these recipes, or of all: one that fails does not hold up the next."""
+        """Update the images of these recipes, or of all. A failure does not stop the others."""
         built = self.region.do(publications.built)
         known = {each["Recipe"] for each in built}
         for name in names or ():
@@ -170,7 +170,7 @@ def add(app: typer.Typer, composition: Composition) -> None:
 
 
 def _run(run: _Update, names: list[str] | None, *, as_json: bool) -> bool:
-    """Update, and print what became of each; whether none failed."""
+    """Update, and print each outcome. Returns whether none failed."""
     good = True
     try:
         with run.region.workshop().updating():
@@ -203,8 +203,7 @@ def _print(outcome: Outcome, *, as_json: bool) -> None:
 
 
 def view(outcome: Outcome) -> dict[str, object]:
-    """What became of an image, as the command shows it. `ImageId` and `ImageName` are those of the image that is listed
-    now."""
+    """An outcome, as the command shows it. `ImageId` and `ImageName` are those of the listed image."""
     former, image = outcome.former, outcome.image or outcome.former
     return {
         "Recipe": outcome.recipe,

@@ -1,4 +1,4 @@
-"""How commands tell their results and their errors."""
+"""How commands print their results and their errors."""
 
 import json
 import sys
@@ -13,7 +13,8 @@ from souche.errors import SoucheError
 
 @contextmanager
 def told() -> Iterator[None]:
-    """An error of ours, and what the system says of a file, is one line on standard error, and status 1."""
+    """Prints Souche's errors, and the system's errors about a file, as one line on standard error; exits with status
+    1."""
     try:
         yield
     except (SoucheError, OSError) as error:
@@ -25,7 +26,7 @@ def told() -> Iterator[None]:
 
 
 def message_of(error: Exception) -> str | None:
-    """What is said of an error of ours, and of what the system says of a file; None: the error is a fault."""
+    """The message of one of Souche's errors, or of the system's about a file; None: the error is a fault."""
     if isinstance(error, SoucheError):
         return in_words(error)
     if isinstance(error, OSError) and error.filename is not None:
@@ -49,7 +50,7 @@ def show(facts: Mapping[str, object], *, as_json: bool) -> None:
 
 
 def plain(value: object) -> str:
-    """A value as a terminal may have it: what disks, manifests and accounts say neither moves its cursor nor begins
+    """A value as a terminal may show it: texts of disks, manifests and accounts neither move its cursor nor begin
     another line."""
     text = str(value)
     if text.isprintable():

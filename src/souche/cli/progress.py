@@ -1,4 +1,4 @@
-"""The bar of a transfer: how much, how fast, how long yet; and that of work whose steps have names."""
+"""Progress bars: of a transfer, with amount, speed and time left; and of work with named steps."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,15 +16,15 @@ from rich.progress import (
 )
 
 OnProgress: TypeAlias = Callable[[str, int, int | None], None]
-"""Told what is being done, and the bytes done and in all (None: not known yet)."""
+"""Called with the present step, and the bytes done and in all (None: unknown)."""
 
 Step: TypeAlias = Callable[[str, float], None]
-"""Told what is being done, and how much is done (0 to 1)."""
+"""Called with the present step, and the share done (0 to 1)."""
 
 
 @contextmanager
 def transfer_bar() -> Iterator[OnProgress]:
-    """A progress bar on standard error, with speed and time left; where nobody watches, a line for each tenth."""
+    """A progress bar on standard error, with speed and time left; without a terminal, a line for each tenth."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _lines(console)
@@ -56,7 +56,7 @@ def _lines(console: Console) -> OnProgress:
 
 @contextmanager
 def step_bar() -> Iterator[Step]:
-    """A progress bar on standard error; where nobody watches, a line for each new thing."""
+    """A progress bar on standard error; without a terminal, a line for each new step."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _steps(console)

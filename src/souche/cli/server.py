@@ -1,4 +1,4 @@
-"""Asks the server of a region to do an action, by its socket (`admin/wire.py`)."""
+"""Asks the server of a region to run an action, through its socket (`admin/wire.py`)."""
 
 import json
 import socket
@@ -42,7 +42,7 @@ class Server:
         self._folder = folder
 
     def is_there(self) -> bool:
-        """Whether it takes connections.
+        """Whether it accepts connections.
 
         Raises:
             PermissionError: it is another user's.

@@ -17,8 +17,8 @@ from souche.room import usage_of
 
 @dataclass(frozen=True)
 class Server:
-    """What the server says of itself. `checks`: whether each part is ready, by name; None: it does not answer.
-    `sweeps`: None where it has no metrics, or they do not answer."""
+    """The server's own figures. `checks`: whether each part is ready, by name; None: it does not answer. `sweeps`: None
+    if it has no metrics, or they do not answer."""
 
     checks: dict[str, bool] | None
     sweeps: list[dict[str, Any]] | None
@@ -83,7 +83,7 @@ def _server(facts: Facts) -> Server:
 
 
 def _sweeps(metrics: str) -> list[dict[str, Any]]:
-    """What the metrics have of each sweep."""
+    """The figures of each sweep in the metrics."""
     from prometheus_client.parser import text_string_to_metric_families
 
     names = {
@@ -125,7 +125,7 @@ def _object_store(facts: Facts) -> dict[str, Any] | None:
 
 
 def _media(home: Home) -> Iterator[dict[str, Any]]:
-    """Each medium once, with the folders of the home that are on it."""
+    """Each medium once, with the folders of the home on it."""
     folders: dict[int, list[str]] = {}
     places = home.media()
     for name, folder in places.items():

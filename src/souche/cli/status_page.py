@@ -1,4 +1,4 @@
-"""What `souche status` shows to people."""
+"""The page of `souche status` for people."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -15,9 +15,9 @@ BAR: Final = 24
 WIDE: Final = 200
 """columns for what is no terminal"""
 FULL: Final = 90
-"""percent of a medium from which it is shown in red"""
+"""percent of a medium above which it is red"""
 LATE: Final = 3
-"""A sweep is late whose last success is older than this many intervals, and a minute."""
+"""A sweep is late if its last success is older than this many intervals, and a minute."""
 
 Row = tuple[str, RenderableType, RenderableType]
 Facts = Mapping[str, Any]

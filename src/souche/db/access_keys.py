@@ -41,7 +41,7 @@ _PREPARED = Prepared(
 
 @dataclass(frozen=True)
 class SealedKey:
-    """What the check of a signature needs of an access key. `active`: so is its account."""
+    """The part of an access key that the check of a signature needs. `active`: the key and its account are."""
 
     account_id: str
     sealed_secret: bytes
@@ -50,7 +50,7 @@ class SealedKey:
 
 
 def insert(connection: sa.Connection, key: AccessKey) -> None:
-    """Write a new access key down."""
+    """Write a new access key."""
     connection.execute(access_keys.insert().values(asdict(key)))
 
 
@@ -70,7 +70,7 @@ def owned(connection: sa.Connection, account_id: str, access_key_id: str) -> Acc
 
 
 def look_up(reader: Reader, access_key_id: str) -> SealedKey | None:
-    """The access key of this id, of any account, at the cost that a signed request can bear."""
+    """The access key of this id, of any account, at low cost: every signed request asks."""
     for account_id, sealed_secret, active, expiration in reader.rows(_PREPARED, {"wanted": access_key_id}):
         expiration_date = None if expiration is None else datetime.fromisoformat(expiration)
         return SealedKey(account_id, sealed_secret, bool(active), expiration_date)
@@ -92,7 +92,7 @@ def usable(connection: sa.Connection, now: datetime) -> list[AccessKey]:
 
 
 def any_sealed(connection: sa.Connection) -> bytes | None:
-    """The sealed secret of one key, whichever; None where there is no key."""
+    """Any one sealed secret; None if there is no key."""
     return connection.scalars(sa.select(access_keys.c.sealed_secret).limit(1)).first()
 
 
@@ -103,7 +103,7 @@ def update(connection: sa.Connection, key: AccessKey) -> None:
 
 
 def erase(connection: sa.Connection, access_key_id: str) -> None:
-    """Forget an access key: from now on it opens nothing."""
+    """Delete an access key."""
     connection.execute(access_keys.delete().where(access_keys.c.access_key_id == access_key_id))
 
 

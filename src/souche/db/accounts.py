@@ -10,7 +10,7 @@ from souche.model.accounts import Account
 
 
 def insert(connection: sa.Connection, account: Account) -> None:
-    """Write a new account down."""
+    """Write a new account."""
     connection.execute(accounts.insert().values(asdict(account)))
 
 

@@ -1,7 +1,5 @@
-"""Whose a bucket is, and its policy.
-
-For an object store that does not know the region's accounts, these records decide; the embedded one knows its
-owners itself, and the records follow it.
+"""The owners of buckets, and their policies. For an object store without the region's accounts, these records decide.
+The embedded one knows the owners itself, and the records follow it.
 """
 
 from collections.abc import Mapping
@@ -14,14 +12,14 @@ from souche.db.schema import buckets
 
 @dataclass(frozen=True)
 class PendingPolicy:
-    """A policy that may not hold yet, in the form that the object store obeys; None: none is to hold."""
+    """A policy that may not be in force yet, in the form that the object store obeys; None: there must be none."""
 
     bucket: str
     obeyed: str | None
 
 
 def owner(connection: sa.Connection, name: str) -> str | None:
-    """The account that the bucket was given to; None: to none."""
+    """The account that has the bucket; None: none has."""
     return connection.scalar(sa.select(buckets.c.account_id).where(buckets.c.name == name))
 
 
@@ -31,7 +29,7 @@ def give(connection: sa.Connection, name: str, account_id: str) -> None:
 
 
 def record(connection: sa.Connection, name: str, account_id: str) -> None:
-    """Note a bucket and its account; a record of another account's is of an earlier bucket, and goes."""
+    """Record a bucket and its account. A record with another account is of a former bucket, and is replaced."""
     known = owner(connection, name)
     if known not in (None, account_id):
         forget(connection, name)
@@ -61,19 +59,19 @@ def obeyed_policy(connection: sa.Connection, name: str) -> str | None:
 
 
 def set_policy(connection: sa.Connection, name: str, document: str | None, obeyed: str | None) -> None:
-    """Keep a policy, which does not hold yet."""
+    """Record a policy that is not in force yet."""
     changed = {"policy": document, "obeyed_policy": obeyed, "policy_pending": True}
     connection.execute(buckets.update().where(buckets.c.name == name).values(changed))
 
 
 def policy_applied(connection: sa.Connection, name: str, obeyed: str | None) -> None:
-    """A policy holds now, unless another has been sent meanwhile."""
+    """Record that a policy is in force, unless another was sent meanwhile."""
     ours = buckets.c.obeyed_policy.is_(None) if obeyed is None else buckets.c.obeyed_policy == obeyed
     connection.execute(buckets.update().where(buckets.c.name == name, ours).values(policy_pending=False))
 
 
 def policies(connection: sa.Connection, *, pending_only: bool) -> list[PendingPolicy]:
-    """The policies that may not hold yet; or all that are to hold, for a store that may be another one."""
+    """The policies that may not be in force yet; or all, for a store that may be another one."""
     table = buckets
     wanted: sa.ColumnElement[bool] = table.c.policy_pending
     if not pending_only:

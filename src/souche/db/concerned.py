@@ -1,4 +1,4 @@
-"""The resources that operations are about, and those that change with them."""
+"""The resources that operations change."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -19,7 +19,7 @@ _RELATED: Final[tuple[tuple[sa.Column[Any], sa.Column[Any]], ...]] = (
     (export_disks.c.task_id, export_disks.c.snapshot_id),
     (snapshots.c.snapshot_id, snapshots.c.volume_id),
 )
-"""From what an operation names to what it changes too."""
+"""From a resource that an operation names to those that change with it."""
 
 
 def of_operations(connection: sa.Connection, operations: Iterable[Operation]) -> frozenset[str]:

@@ -46,7 +46,7 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class Contradicting:
-    """A resource whose records contradict each other."""
+    """A resource with contradicting records."""
 
     code: str
     resource_id: str

@@ -1,4 +1,4 @@
-"""Disks on their way in: a row for each snapshot, from the request until it is made."""
+"""Disks being imported: a row for each snapshot, from the request until the snapshot exists."""
 
 from collections.abc import Collection
 from dataclasses import asdict
@@ -14,7 +14,7 @@ UNDER_WAY: Final = (SnapshotState.IN_QUEUE, SnapshotState.PENDING)
 
 
 def insert(connection: sa.Connection, disk: DiskImport) -> None:
-    """Write a disk down whose snapshot has been written."""
+    """Write a disk whose snapshot was written."""
     checksums = asdict(disk.checksums) if disk.checksums else None
     values = {name: value for name, value in vars(disk).items() if name != "checksums"}
     connection.execute(disk_imports.insert().values(**values, checksums=checksums))
@@ -34,7 +34,7 @@ def of_subject(connection: sa.Connection, subject_id: str) -> list[DiskImport]:
 def set_received(
     connection: sa.Connection, snapshot_id: str, received_bytes: int, total_bytes: int | None
 ) -> None:
-    """How far the download of a disk is."""
+    """Record the progress of a disk's download."""
     connection.execute(
         disk_imports.update()
         .where(disk_imports.c.snapshot_id == snapshot_id)
@@ -43,8 +43,8 @@ def set_received(
 
 
 def cancel(connection: sa.Connection, subject_id: str) -> bool:
-    """Mark the snapshots that an image waits for, or one snapshot, as `deleting`, those that are not there yet: the
-    import ends, and erases them. Whether there was any."""
+    """Mark the missing snapshots of an image, or one snapshot, as `deleting`: their imports end and erase them. Returns
+    whether there was any."""
     under_way = [disk.snapshot_id for disk in of_subject(connection, subject_id)]
     cancelled = connection.execute(
         snapshots.update()
@@ -55,7 +55,7 @@ def cancel(connection: sa.Connection, subject_id: str) -> bool:
 
 
 def erase(connection: sa.Connection, snapshot_ids: Collection[str]) -> None:
-    """The disks are there, or never will be."""
+    """The disks are imported, or never will be."""
     connection.execute(disk_imports.delete().where(disk_imports.c.snapshot_id.in_(snapshot_ids)))
 
 

@@ -1,5 +1,4 @@
-"""What is in a database's file, found out before anything relies on it: a new schema is never written where the records
-should be."""
+"""Examines a database's file before anything relies on it: a new schema must never be written over missing records."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -61,7 +60,7 @@ def examine(database: Path) -> Contents:
 
 
 def examine_records(connection: sa.Connection, place: str) -> Contents:
-    """What any database has; `place` names it.
+    """The contents of any database; `place` names it.
 
     Raises:
         DatabaseNewer.
@@ -80,7 +79,7 @@ def examine_records(connection: sa.Connection, place: str) -> Contents:
 
 
 def check(database: Path, remedy: str) -> None:
-    """Read the whole file, and say if it is damaged; one that is missing or empty is not.
+    """Read the whole file and report damage. A missing or empty file is not damaged.
 
     Raises:
         DatabaseDamaged, DatabaseUnwritable.
@@ -103,7 +102,7 @@ JOURNAL_REMEDY: Final = (
 
 @contextmanager
 def explained(database: Path, remedy: str) -> Iterator[None]:
-    """Turns what SQLite says of a damaged file, and of one that cannot be written, into an error with a remedy.
+    """Turns SQLite's errors about a damaged or unwritable file into errors with a remedy.
 
     Raises:
         DatabaseDamaged, DatabaseUnwritable.

@@ -1,4 +1,4 @@
-"""Export tasks, and the snapshots that those under way read."""
+"""Export tasks, and the snapshots that unfinished ones read."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -72,12 +72,12 @@ def find(
 
 
 def reads(connection: sa.Connection, snapshot_id: str) -> bool:
-    """Whether an export that has not ended yet reads the snapshot."""
+    """Whether an unfinished export reads the snapshot."""
     return bool(connection.scalar(sa.select(sa.exists().where(disks.c.snapshot_id == snapshot_id))))
 
 
 def ended(connection: sa.Connection) -> list[ExportTask]:
-    """The tasks that are over, however they ended."""
+    """The tasks that have ended in any way."""
     over = (ExportState.COMPLETED, ExportState.CANCELLED, ExportState.FAILED)
     return [_task(row) for row in connection.execute(tasks.select().where(tasks.c.state.in_(over)))]
 
@@ -88,13 +88,13 @@ def set_state(connection: sa.Connection, task_id: str, state: ExportState) -> No
 
 
 def set_progress(connection: sa.Connection, task_id: str, done_bytes: int, total_bytes: int) -> None:
-    """Record how far it is: it does not wait."""
+    """Record the progress."""
     values = {"done_bytes": done_bytes, "total_bytes": total_bytes, "note": None}
     connection.execute(tasks.update().where(tasks.c.task_id == task_id).values(values))
 
 
 def set_note(connection: sa.Connection, task_id: str, note: str | None) -> None:
-    """Record what the task waits for, or has left."""
+    """Record what the task waits for, or has left behind."""
     connection.execute(tasks.update().where(tasks.c.task_id == task_id).values(note=note))
 
 
@@ -112,7 +112,7 @@ def set_manifest_url(connection: sa.Connection, task_id: str, sealed_url: bytes,
 def begin_refresh(
     connection: sa.Connection, task_id: str, access_key_id: str | None, sealed_secret_key: bytes | None
 ) -> None:
-    """The URLs of a task are to be written again, with this key where the bucket is another account's."""
+    """Record that the URLs of a task will be renewed, with this key if the bucket is another account's."""
     values = {
         "refresh_problem": None,
         "access_key_id": access_key_id,
@@ -122,7 +122,7 @@ def begin_refresh(
 
 
 def end_refresh(connection: sa.Connection, task_id: str, problem: str | None) -> None:
-    """They were, or were not (`problem`); the key is forgotten."""
+    """Record that they were renewed, or why not (`problem`); the key is erased."""
     values = {"refresh_problem": problem, "sealed_secret_key": None}
     connection.execute(tasks.update().where(tasks.c.task_id == task_id).values(values))
 
@@ -135,8 +135,7 @@ def every_of_images(connection: sa.Connection) -> list[ExportTask]:
 
 
 def end(connection: sa.Connection, task_id: str, **values: object) -> None:
-    """Record the end of a task, with these columns: its snapshots are free, and the other account's key is
-    forgotten."""
+    """Record the end of a task, with these columns: its snapshots are free, and another account's key is erased."""
     here = tasks.c.task_id == task_id
     connection.execute(tasks.update().where(here).values(sealed_secret_key=None, **values))
     release(connection, task_id)

@@ -1,4 +1,4 @@
-"""What a region has, in numbers. Each statement reads an index, or a table that is short by its nature."""
+"""Figures of a region. Each statement reads an index, or a table that is always short."""
 
 from datetime import datetime
 
@@ -16,10 +16,10 @@ _UNDER_WAY = (
 
 
 def vms_by_state(connection: sa.Connection) -> dict[str, int]:
-    """How many VMs are in each state that any is in."""
+    """The number of VMs in each state."""
     return {state: count for state, count in connection.execute(_VMS)}  # noqa: C416  (rows are no tuples)
 
 
 def operations_by_workflow(connection: sa.Connection) -> list[tuple[str, int, datetime]]:
-    """The operations that have not ended: how many of each workflow, and when the oldest was requested."""
+    """The unfinished operations: the number of each workflow, and the date of the oldest."""
     return [(workflow, count, oldest) for workflow, count, oldest in connection.execute(_UNDER_WAY)]

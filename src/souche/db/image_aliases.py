@@ -1,4 +1,4 @@
-"""Aliases of images. Those that follow a family have no record: they are read out of the images of the family."""
+"""Aliases of images. Aliases that follow a family have no record: they are derived from the family's images."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ from souche.model.image_aliases import LATEST, AliasChange, AliasName, ImageAlia
 from souche.states import ImageState
 
 MOST_CHANGES: Final = 100
-"""kept of each alias; the oldest go first"""
+"""kept of each alias; the oldest are removed"""
 
 _OWNER = sa.bindparam("owner", type_=sa.String)
 _CALLER = sa.bindparam("caller", type_=sa.String)
@@ -53,8 +53,8 @@ def account_named(reader: Reader, name: str) -> str | None:
 
 
 def resolved(reader: Reader, caller: str, owner: str, name: AliasName) -> tuple[bool, str | None]:
-    """Whether an account has the alias, and the image that it stands for; None: there is none that is live, and that
-    both the caller and the alias's owner may use."""
+    """Whether an account has the alias, and its image; None: there is no live image that both the caller and the
+    alias's owner may use."""
     if name.channel == LATEST:
         of_family = reader.rows(_FAMILY_IMAGES, {"owner": owner, "name": name.key, "caller": caller})
         if of_family:
@@ -67,13 +67,13 @@ def resolved(reader: Reader, caller: str, owner: str, name: AliasName) -> tuple[
 
 
 def has_family(connection: sa.Connection, account_id: str, key: str) -> bool:
-    """Whether an image of the account, in any state, is of this family, whose name is given in lower case."""
+    """Whether any image of the account, in any state, is of this family (its name in lower case)."""
     statement = sa.select(sa.exists().where(_FAMILY))
     return bool(connection.scalar(statement, {"owner": account_id, "name": key}))
 
 
 def uses_name(connection: sa.Connection, account_id: str, key: str) -> bool:
-    """Whether the account has an alias of this name, in lower case, by any channel."""
+    """Whether the account has an alias with this name (in lower case) and any channel."""
     used = sa.exists().where(aliases.c.account_id == account_id, sa.func.lower(aliases.c.name) == key)
     return bool(connection.scalar(sa.select(used)))
 
@@ -101,13 +101,13 @@ def insert(
 
 
 def change(connection: sa.Connection, alias_id: str, image_id: str, date: datetime) -> None:
-    """Have the alias name another image."""
+    """Point the alias to another image."""
     number = _number(connection, alias_id)
     _write(connection, alias_id, image_id, number, date)
 
 
 def former(connection: sa.Connection, alias_id: str) -> tuple[str, int | None] | None:
-    """The image that a rollback leads to, with the number of the change before that; None: nothing is before."""
+    """The image of a rollback, and the number of the change before it; None: there is none."""
     here = sa.and_(changes.c.alias_id == alias_id, changes.c.number == _number(connection, alias_id))
     number = connection.scalar(sa.select(changes.c.former).where(here))
     before = sa.and_(changes.c.alias_id == alias_id, changes.c.number == number)
@@ -118,7 +118,7 @@ def former(connection: sa.Connection, alias_id: str) -> tuple[str, int | None] |
 def roll_back(
     connection: sa.Connection, alias_id: str, image_id: str, former: int | None, date: datetime
 ) -> None:
-    """Have the alias name a former image; the next rollback goes to what was before that one."""
+    """Point the alias to a former image; the next rollback continues before that one."""
     _write(connection, alias_id, image_id, former, date)
 
 
@@ -150,7 +150,7 @@ def _note(
 
 
 def get(connection: sa.Connection, account_id: str, name: AliasName) -> ImageAlias | None:
-    """The alias of an account, be it live or not; of a family, where there is one."""
+    """The alias of an account, live or not; also that of a family, if there is one."""
     of_family = images.c.account_id == account_id, sa.func.lower(images.c.family) == name.key
     families = _of_families(connection, *of_family) if name.channel == LATEST else []
     found = families or _recorded(connection, aliases.c.alias_id == name.alias_id(account_id))
@@ -173,7 +173,7 @@ def visible(connection: sa.Connection, account_id: str) -> list[ImageAlias]:
 
 
 def naming(connection: sa.Connection, image_id: str) -> list[ImageAlias]:
-    """The aliases that stand for an image, be it live or not."""
+    """The aliases of an image, live or not."""
     row = connection.execute(sa.select(images).where(images.c.image_id == image_id)).one_or_none()
     families = []
     if row is not None and row.family is not None:

@@ -12,7 +12,7 @@ from souche.model.image_boots import Boot, Verification
 
 
 def write(connection: sa.Connection, image_id: str, date: datetime, boot: Boot) -> None:
-    """Record a boot, in the place of the former one. Of an image that is gone nothing is written."""
+    """Record a boot, replacing the former one. Does nothing for a deleted image."""
     connection.execute(image_boots.delete().where(image_boots.c.image_id == image_id))
     if connection.scalar(sa.select(images.c.image_id).where(images.c.image_id == image_id)) is not None:
         values = {"image_id": image_id, "date": date, "passed": boot.passed, **asdict(boot)}
@@ -26,7 +26,7 @@ def get(connection: sa.Connection, image_id: str) -> Verification | None:
 
 
 def passed_on(connection: sa.Connection) -> Mapping[str, datetime]:
-    """When each image that passed was verified last, by its id."""
+    """When each passed image was verified last, by its id."""
     wanted = sa.select(image_boots.c.image_id, image_boots.c.date).where(image_boots.c.passed)
     return {row.image_id: row.date for row in connection.execute(wanted)}
 

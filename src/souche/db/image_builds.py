@@ -1,4 +1,4 @@
-"""What is recorded of images that were built by a recipe."""
+"""Records of recipe-built images."""
 
 from collections.abc import Iterator
 

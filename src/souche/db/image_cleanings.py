@@ -11,18 +11,18 @@ from souche.model.image_cleanings import Cleaning, CleaningResult
 
 
 def store(connection: sa.Connection, cleaning: Cleaning) -> None:
-    """Write what was done; what stood there before is replaced."""
+    """Write the changes, replacing former ones."""
     erase(connection, cleaning.image_id)
     connection.execute(cleanings.insert().values(**asdict(cleaning)))
 
 
 def erase(connection: sa.Connection, image_id: str) -> None:
-    """Forget it: no image came of it."""
+    """Erase them: the image was not made."""
     connection.execute(cleanings.delete().where(cleanings.c.image_id == image_id))
 
 
 def of_images(connection: sa.Connection, image_ids: Collection[str]) -> dict[str, Cleaning]:
-    """What was done to those of the images that are clean ones, by their ids."""
+    """The changes of those of the images that are clean ones, by their ids."""
     found: dict[str, Cleaning] = {}
     for batch in engine.batches(image_ids):
         for row in connection.execute(cleanings.select().where(cleanings.c.image_id.in_(batch))):

@@ -1,4 +1,4 @@
-"""What is recorded of official images that are deprecated or withdrawn."""
+"""Records of official images that are deprecated or withdrawn."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -29,13 +29,13 @@ def due(connection: sa.Connection, now: datetime) -> list[Life]:
 
 
 def write(connection: sa.Connection, life: Life) -> None:
-    """Record a life, in the place of what was recorded before."""
+    """Record a life, replacing the former one."""
     erase(connection, life.image_id)
     connection.execute(image_lives.insert().values({**asdict(life), "granted": list(life.granted)}))
 
 
 def erase(connection: sa.Connection, image_id: str) -> None:
-    """Forget it: the image is an available one again."""
+    """Erase it: the image is an ordinary one again."""
     connection.execute(image_lives.delete().where(image_lives.c.image_id == image_id))
 
 

@@ -1,4 +1,4 @@
-"""Reports of what is inside images."""
+"""Reports of images."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
@@ -38,7 +38,7 @@ _EMPTY: Final = {"other": False, "engine": "", "os": "", "guidelines": [], "acce
 
 
 def request(connection: sa.Connection, image_id: str) -> None:
-    """Ask for a report of an image that has none; it waits for its turn."""
+    """Request a report of an image that has none; it waits for its turn."""
     row = sa.select(
         images.c.image_id,
         sa.literal(ReportState.PENDING.value),
@@ -50,7 +50,7 @@ def request(connection: sa.Connection, image_id: str) -> None:
 
 
 def request_again(connection: sa.Connection, image_id: str, date: datetime) -> None:
-    """Ask for a new report; what the former found stands meanwhile. One that is made already is made again."""
+    """Request a new report. The former findings stay meanwhile. A report under way is made again."""
     request(connection, image_id)
     values = {"state": ReportState.PENDING, "other": False, "creation_date": date}
     connection.execute(reports.update().where(reports.c.image_id == image_id).values(values))
@@ -64,8 +64,8 @@ def accept(connection: sa.Connection, image_id: str, codes: Collection[str]) -> 
 
 
 def next_image(connection: sa.Connection) -> tuple[str, bool] | None:
-    """The image whose report's turn it is, and whether it is the slower engine's: the oldest, those of the slower
-    engine last. One whose making was cut off is made again."""
+    """The next image to examine, and whether by the slower engine: the oldest first, those of the slower engine last.
+    An interrupted report is made again."""
     order = (reports.c.other, reports.c.creation_date, reports.c.image_id)
     wanted = sa.select(reports.c.image_id, reports.c.other).where(reports.c.state.in_(WAITING))
     row = connection.execute(wanted.order_by(*order).limit(1)).one_or_none()
@@ -81,8 +81,8 @@ def set_active(connection: sa.Connection, image_id: str) -> None:
 def store(
     connection: sa.Connection, image_id: str, made: Examination, date: datetime, *, other: bool
 ) -> None:
-    """Write what was found; with `other`, the slower engine is to look as well. Of an image that is gone, or whose
-    report was asked for again meanwhile, nothing is written."""
+    """Write the findings; with `other`, the slower engine examines the image too. Does nothing if the image is gone, or
+    the report was requested again meanwhile."""
     values = {
         "state": ReportState.PENDING if other else ReportState.COMPLETED,
         "other": other,
@@ -98,7 +98,7 @@ def store(
 
 
 def finish(connection: sa.Connection, image_id: str) -> None:
-    """Leave it at what was found before. Nothing changes where the report was asked for again meanwhile."""
+    """Keep the former findings. Does nothing if the report was requested again meanwhile."""
     here = reports.update().where(reports.c.image_id == image_id, reports.c.state == ReportState.ACTIVE)
     connection.execute(here.values(state=ReportState.COMPLETED, other=False))
 
@@ -125,7 +125,7 @@ def copy(connection: sa.Connection, image_id: str, source: Report) -> None:
 
 
 def get(connection: sa.Connection, image_id: str) -> Report | None:
-    """The report of an image; None: none was asked for yet."""
+    """The report of an image; None: it was never requested."""
     row = connection.execute(reports.select().where(reports.c.image_id == image_id)).one_or_none()
     return None if row is None else _report(row, _findings(connection, [image_id]).get(image_id, []))
 

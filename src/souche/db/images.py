@@ -159,8 +159,8 @@ _WHOLE_FINDER = Finder(_TAGGED, FIELDS, _ORDER)
 
 
 def find(reader: Reader, account_id: str, query: Query) -> tuple[list[PageRow], bool]:
-    """What the account may launch and satisfies the query, oldest first; and whether more remain. Others' images
-    that are withdrawn are found by their ids only, and none of others by its tags."""
+    """The images that the account may launch and that satisfy the query, oldest first; and whether more remain.
+    Withdrawn images of others are found only by their ids, and no image of others by its tags."""
     if tags.asked_by(query):
         finder = _FINDER_OF_OWN
     elif any(condition.field == "image_id" for condition in query.conditions):
@@ -182,14 +182,14 @@ def read(reader: Reader, image_ids: Collection[str]) -> Mapping[str, tuple[Image
 
 
 class Parent(NamedTuple):
-    """Whose an image is, and which one it was made from."""
+    """An image's owner, and the image that it was made from."""
 
     account_id: str
     source_image_id: str | None
 
 
 def parents(connection: sa.Connection, image_ids: Sequence[str]) -> dict[str, Parent]:
-    """Of those of the images that are there, whose they are and what they were made from, by id."""
+    """The owners and sources of those of the images that exist, by id."""
     found: dict[str, Parent] = {}
     columns = sa.select(images.c.image_id, images.c.account_id, images.c.source_image_id)
     for batch in engine.batches(image_ids):
@@ -243,7 +243,7 @@ def published(connection: sa.Connection) -> list[Image]:
 
 
 def outlived(connection: sa.Connection, now: datetime) -> list[Image]:
-    """The withdrawn images whose time to be launched is over."""
+    """The withdrawn images whose last launch date has passed."""
     texts = connection.scalars(_SELECT.where(images.c.launchable_until < now))
     return [_DECODER.decode(text) for text in texts]
 
@@ -256,21 +256,21 @@ def using_snapshot(connection: sa.Connection, snapshot_id: str) -> str | None:
 
 
 def having_others(connection: sa.Connection, image: Image) -> set[str]:
-    """Those of the image's snapshots that other images have too."""
+    """Those of the image's snapshots that other images use too."""
     table = image_mappings
     others = table.c.snapshot_id.in_(image.snapshot_ids) & (table.c.image_id != image.image_id)
     return set(connection.scalars(sa.select(table.c.snapshot_id).where(others)))
 
 
 def set_state(connection: sa.Connection, image_id: str, state: ImageState) -> None:
-    """Record a state. An image that was deleted meanwhile stays deleted. Of one that is available, a report is made."""
+    """Record a state. A deleted image stays deleted. For an available one, a report is requested."""
     connection.execute(images.update().where(images.c.image_id == image_id).values(state=state))
     if state == ImageState.AVAILABLE:
         image_reports.request(connection, image_id)
 
 
 def set_failed(connection: sa.Connection, image_id: str, reason: str) -> None:
-    """The image could not be made: it says why, and lets go of its snapshots."""
+    """Record why the image could not be made, and release its snapshots."""
     connection.execute(
         images.update()
         .where(images.c.image_id == image_id)
@@ -288,13 +288,13 @@ def set_captured(
 
 
 def set_vm_attributes(connection: sa.Connection, image_id: str, attributes: VmAttributes | None) -> None:
-    """Replace what the image carries for its VMs."""
+    """Replace the image's attributes for its VMs."""
     values = {"vm_attributes": asdict(attributes) if attributes else None}
     connection.execute(images.update().where(images.c.image_id == image_id).values(values))
 
 
 def set_snapshot_size(connection: sa.Connection, image_id: str, snapshot_id: str, size_gib: int) -> None:
-    """Record how large the volumes of one of the image's snapshots are."""
+    """Record the size of the volumes of one of the image's snapshots."""
     mine = sa.and_(image_mappings.c.image_id == image_id, image_mappings.c.snapshot_id == snapshot_id)
     connection.execute(image_mappings.update().where(mine).values(volume_size_gib=size_gib))
 
@@ -313,7 +313,7 @@ def set_product_codes(connection: sa.Connection, image_id: str, codes: Sequence[
 
 
 def set_public(connection: sa.Connection, image_id: str, *, public: bool) -> None:
-    """Open the image to everybody, or close it again."""
+    """Make the image public, or private again."""
     connection.execute(images.update().where(images.c.image_id == image_id).values(public=public))
 
 
@@ -324,12 +324,12 @@ def grant(connection: sa.Connection, image_id: str, account_ids: Collection[str]
 
 
 def revoke(connection: sa.Connection, image_id: str, account_ids: Collection[str]) -> None:
-    """Take that back."""
+    """Take grants back."""
     grants.remove(connection, image_grants.c.image_id, image_id, account_ids)
 
 
 def erase(connection: sa.Connection, image_id: str) -> None:
-    """Delete the image with all that belongs to it; its snapshots stay."""
+    """Delete the image with all its records; its snapshots stay."""
     connection.execute(images.delete().where(images.c.image_id == image_id))
     tags.erase(connection, image_id)
 

@@ -1,4 +1,4 @@
-"""A region's database as `souche fsck` reads it: nothing is written, made or migrated."""
+"""Reads a region's database for `souche fsck`: nothing is written, made or migrated."""
 
 from collections.abc import Iterator
 
@@ -6,14 +6,14 @@ import sqlalchemy as sa
 
 
 def damages(connection: sa.Connection) -> Iterator[str]:
-    """What `PRAGMA integrity_check` says, a line each; nothing where all is well."""
+    """The lines of `PRAGMA integrity_check`; empty if all is well."""
     for (said,) in connection.exec_driver_sql("PRAGMA integrity_check"):
         if said != "ok":
             yield str(said)
 
 
 def broken_references(connection: sa.Connection) -> Iterator[tuple[str, str]]:
-    """Rows that name a row which is not there: the key of the row, and in which table what is missing."""
+    """Rows that reference a missing row: the key of the row, and the table of the missing one."""
     for table, rowid, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
         key = sa.inspect(connection).get_columns(table)[0]["name"]
         row = connection.exec_driver_sql(f'SELECT "{key}" FROM "{table}" WHERE rowid = ?', (rowid,)).first()  # noqa: S608

@@ -1,4 +1,4 @@
-"""What the region has, of all accounts or of one: a few columns of each, oldest first."""
+"""The resources of all accounts or of one: a few columns of each, oldest first."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar

@@ -1,4 +1,4 @@
-"""Rows as JSON made by the database: one statement reads a page with all that belongs to it, one decoder makes it."""
+"""Rows as JSON made by the database: one statement reads a page with all its children, and one decoder parses it."""
 
 from collections.abc import Callable
 from typing import Any

@@ -24,7 +24,7 @@ _FINDER = Finder(keypairs.select().where(keypairs.c.account_id == engine.CALLER)
 
 
 def insert(connection: sa.Connection, keypair: Keypair) -> None:
-    """Write a new key pair down."""
+    """Write a new key pair."""
     connection.execute(keypairs.insert().values(asdict(keypair)))
 
 
@@ -51,7 +51,7 @@ def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list
 
 
 def erase(connection: sa.Connection, keypair_id: str) -> None:
-    """Forget a key pair. VMs that were launched with it keep their copy of the public key."""
+    """Delete a key pair. VMs that were launched with it keep their copy of the public key."""
     connection.execute(keypairs.delete().where(keypairs.c.keypair_id == keypair_id))
 
 

@@ -17,7 +17,7 @@ _VERSIONS: AnySelect = sa.select(
 
 
 def publish(connection: sa.Connection, image_id: str, product_type_id: str) -> None:
-    """The image is a version of the product; it stops being one when it is erased."""
+    """Record that the image is a version of the product."""
     connection.execute(
         marketplace_versions.insert().values(image_id=image_id, product_type_id=product_type_id)
     )

@@ -12,7 +12,7 @@ from souche.model.product_types import ProductType
 
 
 def insert(connection: sa.Connection, product_type: ProductType, now: datetime) -> None:
-    """Write a new product type down."""
+    """Write a new product type."""
     connection.execute(product_types.insert().values(**asdict(product_type), creation_date=now))
 
 
@@ -43,7 +43,7 @@ def seen_by(connection: sa.Connection, account_id: str | None) -> list[ProductTy
 
 
 def set_sold(connection: sa.Connection, product_type_id: str) -> None:
-    """The product is on the marketplace from now on."""
+    """Record that the product is on the marketplace."""
     connection.execute(
         product_types.update().where(product_types.c.product_type_id == product_type_id).values(sold=True)
     )
@@ -58,7 +58,7 @@ def image_with(connection: sa.Connection, product_type_id: str) -> str | None:
 
 
 def erase(connection: sa.Connection, product_type_id: str) -> None:
-    """Forget a product type, with its subscriptions; the codes of images stay."""
+    """Delete a product type, with its subscriptions; the codes of images stay."""
     connection.execute(product_types.delete().where(product_types.c.product_type_id == product_type_id))
 
 

@@ -1,4 +1,4 @@
-"""Public IPs, and the VMs that they lead to."""
+"""Public IPs, and their VMs."""
 
 from collections.abc import Collection
 
@@ -30,10 +30,10 @@ _OF_VMS = sa.select(public_ips.c.vm_id, public_ips.c.public_ip).where(engine.is_
 
 
 def insert(connection: sa.Connection, new: PublicIp) -> None:
-    """Write a new public IP, which leads nowhere.
+    """Write a new, unlinked public IP.
 
     Raises:
-        sqlalchemy.exc.IntegrityError: the address is held already.
+        sqlalchemy.exc.IntegrityError: the address is taken.
     """
     connection.execute(
         public_ips.insert().values(
@@ -72,7 +72,7 @@ def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list
 
 
 def addresses(connection: sa.Connection) -> set[str]:
-    """Every address that an account holds."""
+    """All addresses of accounts."""
     return set(connection.scalars(sa.select(public_ips.c.public_ip)))
 
 
@@ -85,19 +85,19 @@ def of_vms(connection: sa.Connection, vm_ids: Collection[str]) -> dict[str, str]
 
 
 def link(connection: sa.Connection, public_ip_id: str, vm_id: str, link_id: str) -> None:
-    """Let a public IP lead to this VM, and no other one to it."""
+    """Link a public IP to this VM, which loses any other one."""
     unlink_vm(connection, vm_id)
     here = public_ips.c.public_ip_id == public_ip_id
     connection.execute(public_ips.update().where(here).values(vm_id=vm_id, link_id=link_id))
 
 
 def unlink(connection: sa.Connection, public_ip_id: str) -> None:
-    """Let a public IP lead nowhere; so already is success."""
+    """Unlink a public IP; unlinked already is success."""
     _release(connection, public_ips.c.public_ip_id == public_ip_id)
 
 
 def unlink_vm(connection: sa.Connection, vm_id: str) -> None:
-    """Let no public IP lead to this VM; so already is success."""
+    """Unlink the VM's public IP; none is success too."""
     _release(connection, public_ips.c.vm_id == vm_id)
 
 
@@ -106,7 +106,7 @@ def _release(connection: sa.Connection, here: engine.Criterion) -> None:
 
 
 def erase(connection: sa.Connection, public_ip_id: str) -> None:
-    """Forget a public IP: its address is free."""
+    """Delete a public IP: its address is free."""
     connection.execute(public_ips.delete().where(public_ips.c.public_ip_id == public_ip_id))
 
 

@@ -1,4 +1,4 @@
-"""What accounts may have, where it is not the default, and what they have."""
+"""The limits of accounts that differ from the defaults, and what accounts use."""
 
 from collections.abc import Mapping
 
@@ -90,25 +90,24 @@ _LOCK = sa.select(accounts.c.account_id).where(is_wanted(accounts.c.account_id))
 
 
 def used(connection: sa.Connection, account_id: str, name: str) -> int:
-    """How much the account has of what a quota counts, in the quota's units of counting."""
+    """How much of a quota the account uses, in the quota's units."""
     statement = _USED.get(name)
     return 0 if statement is None else int(connection.scalar(statement, {"account_id": account_id}) or 0)
 
 
 def limits(connection: sa.Connection, account_id: str) -> dict[str, int]:
-    """The account's own limits by the quota's name, of those that differ from the defaults."""
+    """The account's own limits that differ from the defaults, by the quota's name."""
     rows = connection.execute(_LIMITS, {"wanted": account_id})
     return {row.name: row.max_value for row in rows}
 
 
 def set_limit(connection: sa.Connection, account_id: str, name: str, limit: int) -> None:
-    """Give the account a limit of its own."""
+    """Set a limit of the account."""
     table = account_quotas
     connection.execute(table.delete().where(table.c.account_id == account_id, table.c.name == name))
     connection.execute(table.insert().values(account_id=account_id, name=name, max_value=limit))
 
 
 def lock(connection: sa.Connection, account_id: str) -> None:
-    """Let no other transaction count for this account until this one ends. SQLite has one writer at a time, where
-    this is nothing."""
+    """Lock the account's quotas until this transaction ends. SQLite has one writer at a time, and needs nothing."""
     connection.execute(_LOCK, {"wanted": account_id})

@@ -1,4 +1,4 @@
-"""Which region this is, and what it keeps from its first start on."""
+"""The region's id, and the networks recorded at its first start."""
 
 import sqlalchemy as sa
 
@@ -6,7 +6,7 @@ from souche.db.schema import region
 
 
 def adopt_id(connection: sa.Connection, new_id: str) -> str:
-    """The region's id; `new_id` becomes it where there is none yet."""
+    """The region's id; `new_id` is recorded if there is none yet."""
     known = connection.scalar(sa.select(region.c.region_id))
     if known is None:
         connection.execute(region.insert().values(region_id=new_id))
@@ -21,12 +21,12 @@ def region_id(connection: sa.Connection) -> str:
 
 
 def guest_network(connection: sa.Connection) -> str | None:
-    """The guests' network (CIDR), as it was recorded last."""
+    """The recorded network of the guests (CIDR)."""
     return connection.scalar(sa.select(region.c.guest_network))
 
 
 def public_range(connection: sa.Connection) -> str | None:
-    """The range of public IPs (CIDR), as it was recorded last."""
+    """The recorded range of public IPs (CIDR)."""
     return connection.scalar(sa.select(region.c.public_range))
 
 

@@ -1,4 +1,4 @@
-"""Security groups, their rules, and which VMs are in them."""
+"""Security groups, their rules, and their VMs."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -116,7 +116,7 @@ def erase(connection: sa.Connection, security_group_id: str) -> None:
 
 
 def add_rules(connection: sa.Connection, security_group_id: str, rules: Iterable[Rule]) -> None:
-    """Write rules that the group has not, after those that it has."""
+    """Add rules after the present ones; the group must not have them yet."""
     table = security_group_rules
     last = sa.select(sa.func.max(table.c.position)).where(table.c.security_group_id == security_group_id)
     start = (connection.scalar(last) or 0) + 1
@@ -141,7 +141,7 @@ def _key(security_group_id: str, rule: Rule) -> dict[str, str | int]:
 
 
 def naming(connection: sa.Connection, security_group_id: str) -> str | None:
-    """The id of another group that has a rule for this one's members."""
+    """The id of another group with a rule that names this one."""
     table = security_group_rules
     return connection.scalar(
         sa.select(table.c.security_group_id)
@@ -160,13 +160,13 @@ def names(connection: sa.Connection, security_group_ids: Collection[str]) -> dic
 
 
 def put_vm(connection: sa.Connection, vm_id: str, security_group_ids: Iterable[str]) -> None:
-    """Let a VM be in these groups and in no others."""
+    """Put a VM into exactly these groups."""
     connection.execute(vm_security_groups.delete().where(vm_security_groups.c.vm_id == vm_id))
     add_vms(connection, {vm_id: security_group_ids})
 
 
 def add_vms(connection: sa.Connection, groups: Mapping[str, Iterable[str]]) -> None:
-    """Put VMs that are in none into groups, by VM id."""
+    """Add VMs without groups to groups, by VM id."""
     rows = [
         {"vm_id": vm_id, "security_group_id": security_group_id}
         for vm_id, of_vm in groups.items()

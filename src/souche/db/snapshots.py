@@ -71,14 +71,14 @@ def get_usable(connection: sa.Connection, snapshot_id: str, account_id: str) -> 
 
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Snapshot], bool]:
-    """What the account may use and satisfies the query, oldest first; and whether more remain."""
+    """The snapshots that the account may use and that satisfy the query, oldest first; and whether more remain."""
     finder = _FINDER_OF_OWN if tags.asked_by(query) else _FINDER
     rows, more = finder.find(connection, query, caller=account_id)
     return _snapshots(connection, rows), more
 
 
 def find_page(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[PageRow], bool]:
-    """As `find`, of each snapshot its place in the page."""
+    """As `find`, with the page rows only."""
     finder = _PAGE_FINDER_OF_OWN if tags.asked_by(query) else _PAGE_FINDER
     return finder.find_page(connection, query, caller=account_id)
 
@@ -108,26 +108,26 @@ def with_client_token(connection: sa.Connection, account_id: str, client_token: 
 
 
 def release_client_token(connection: sa.Connection, snapshot_id: str) -> None:
-    """Another snapshot may take the token of this one."""
+    """Free the token of this snapshot for another one."""
     connection.execute(
         snapshots.update().where(snapshots.c.snapshot_id == snapshot_id).values(client_token=None)
     )
 
 
 def is_being_copied(connection: sa.Connection, snapshot_id: str) -> bool:
-    """Whether a copy of the snapshot, alone or with its image, is not made yet."""
+    """Whether an unfinished copy of the snapshot exists, alone or with its image."""
     mine = snapshots.c.source_snapshot_id == snapshot_id
     return bool(connection.scalar(sa.select(sa.exists().where(mine, _UNMADE))))
 
 
 def being_taken(connection: sa.Connection, volume_id: str) -> list[str]:
-    """The ids of the snapshots of the volume that are not made yet."""
+    """The ids of the unfinished snapshots of the volume."""
     mine = snapshots.c.volume_id == volume_id
     return list(connection.scalars(sa.select(snapshots.c.snapshot_id).where(mine, _UNMADE)))
 
 
 def all_ids(connection: sa.Connection) -> set[str]:
-    """The ids of all snapshots, for the sweep that looks for what nobody owns."""
+    """The ids of all snapshots, for the sweep of leftovers."""
     return set(connection.scalars(sa.select(snapshots.c.snapshot_id)))
 
 
@@ -155,14 +155,14 @@ def set_failed(connection: sa.Connection, snapshot_id: str, problem: str) -> Non
 
 
 def set_size(connection: sa.Connection, snapshot_id: str, size_gib: int) -> None:
-    """Record how large the snapshot has become."""
+    """Record the size of the snapshot."""
     connection.execute(
         snapshots.update().where(snapshots.c.snapshot_id == snapshot_id).values(volume_size_gib=size_gib)
     )
 
 
 def set_public(connection: sa.Connection, snapshot_id: str, *, public: bool) -> None:
-    """Open the snapshot to everybody, or close it again."""
+    """Make the snapshot public, or private again."""
     connection.execute(snapshots.update().where(snapshots.c.snapshot_id == snapshot_id).values(public=public))
 
 
@@ -172,7 +172,7 @@ def grant(connection: sa.Connection, snapshot_id: str, account_ids: Collection[s
 
 
 def revoke(connection: sa.Connection, snapshot_id: str, account_ids: Collection[str]) -> None:
-    """Take that back."""
+    """Take grants back."""
     grants.remove(connection, snapshot_grants.c.snapshot_id, snapshot_id, account_ids)
 
 

@@ -32,7 +32,7 @@ class Prepared:
         self._compiled: dict[str, _Compiled] = {}
 
     def on(self, dialect: sa.Dialect) -> "_Compiled":
-        """Its text in the words of a database."""
+        """Its text in the dialect of a database."""
         if dialect.name not in self._compiled:
             self._compiled[dialect.name] = _Compiled(self._statement, dialect)
         return self._compiled[dialect.name]
@@ -115,7 +115,7 @@ class Reader:
         return rows
 
     def stream(self, statement: Prepared, parameters: Mapping[str, object]) -> Iterator[tuple[Any, ...]]:
-        """As `rows`; each is found when it is asked for."""
+        """As `rows`, one at a time on demand."""
         with closing(self._execute(statement, parameters)) as cursor:
             yield from iter(cursor.fetchone, None)
 
@@ -143,7 +143,7 @@ class Store:
         return self.database.engine
 
     def migrate(self, revision: str = "head") -> None:
-        """Bring the database to the newest schema, or a former one; harmless when it is there already."""
+        """Migrate the database to the newest schema, or to `revision`. Does nothing if it is there already."""
         if revision == "head" and self.is_newest():
             return
         import alembic.command  # most processes find the newest schema, and import it in vain
@@ -179,10 +179,10 @@ class Store:
                 connection.rollback()
 
     def ping(self) -> None:
-        """Ask the database for an answer.
+        """Check that the database answers.
 
         Raises:
-            Unavailable: there is none.
+            Unavailable: it does not.
         """
         with self.read() as connection:
             connection.execute(sa.text("SELECT 1")).scalar()
@@ -210,7 +210,7 @@ class Store:
 
     @contextmanager
     def alone(self, name: str) -> Iterator[bool]:
-        """Whether no other process of the region does what has this name, from now until the context ends."""
+        """Whether no other process of the region holds this name, from now until the context ends."""
         with self._explained(), self.database.alone(name) as is_alone:
             yield is_alone
 
@@ -226,7 +226,7 @@ class Store:
                 raise failure from error
 
     def close(self) -> None:
-        """Close every connection. The store can be used again; its marks are others then."""
+        """Close every connection. The store can be used again, with other marks."""
         with self._marking:
             self._closings += 1
             self.database.close()

@@ -32,7 +32,7 @@ from souche.model.tags import Tag
 
 @dataclass(frozen=True)
 class Taggable:
-    """A kind of resource that carries tags: its name in the API, and where its rows are."""
+    """A kind of resource with tags: its name in the API, and its table."""
 
     resource_type: str
     resource_id: sa.ColumnElement[str]
@@ -71,8 +71,8 @@ NAMES: Final = frozenset({"tag_key", "tag_value", "tag"})
 
 
 def asked_by(query: Query) -> bool:
-    """Whether a query has a condition on tags, which nobody's resources satisfy but the caller's own: tags are
-    their owner's, even on what others may see."""
+    """Whether a query has a condition on tags. Only the caller's own resources can satisfy it: tags belong to their
+    owner, even on shared resources."""
     return any(condition.field in NAMES for condition in query.conditions)
 
 
@@ -107,7 +107,7 @@ def _owned_of(connection: sa.Connection, kind: Taggable, account_id: str, group:
 
 
 def prefix_of(resource_id: str) -> str:
-    """What stands before an id's digits: `image-export` of `image-export-12345678`."""
+    """The part before an id's digits: `image-export` of `image-export-12345678`."""
     return resource_id.rpartition("-")[0]
 
 
@@ -137,7 +137,7 @@ def put_new(connection: sa.Connection, added: Collection[Tag]) -> None:
 
 
 def remove(connection: sa.Connection, account_id: str, resource_id: str, key: str, value: str | None) -> None:
-    """Take a key off a resource, whatever its value when `value` is None. Gone already is success."""
+    """Remove a key of a resource; with `value` None, whatever its value. Gone already is success."""
     statement = _key_of(account_id, resource_id, key)
     connection.execute(statement if value is None else statement.where(tags.c.value == value))
 
@@ -148,7 +148,7 @@ def _key_of(account_id: str, resource_id: str, key: str) -> sa.Delete:
 
 
 def erase(connection: sa.Connection, resource_id: str) -> None:
-    """Take all tags off a resource that is being deleted."""
+    """Remove all tags of a resource that is being deleted."""
     connection.execute(tags.delete().where(tags.c.resource_id == resource_id))
 
 

@@ -1,4 +1,4 @@
-"""What each account has, counted."""
+"""Counts of each account's resources."""
 
 from collections import defaultdict
 from typing import Any, Final

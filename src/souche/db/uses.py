@@ -1,6 +1,5 @@
-"""What depends on images and snapshots: by kind, the ids of an account's own, oldest first, and how many others have.
-
-Those of others are counted and never read: an image may have any number of them.
+"""The dependants of images and snapshots: by kind, the ids of an account's own, oldest first, and how many others have.
+The others' are counted and never read: an image may have any number.
 """
 
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ _UNDER_WAY = export_tasks.c.state.in_([ExportState.QUEUED, ExportState.ACTIVE])
 
 
 def of_image(connection: sa.Connection, image: Image, account_id: str) -> Mapping[str, Users]:
-    """What depends on an image."""
+    """The dependants of an image."""
     image_id = image.image_id
     mapped = sa.select(image_mappings.c.image_id).where(image_mappings.c.snapshot_id.in_(image.snapshot_ids))
     same = images.c.image_id.in_(mapped) & (images.c.image_id != image_id)
@@ -37,7 +36,7 @@ def of_image(connection: sa.Connection, image: Image, account_id: str) -> Mappin
 
 
 def of_snapshot(connection: sa.Connection, snapshot_id: str, account_id: str) -> Mapping[str, Users]:
-    """What depends on a snapshot."""
+    """The dependants of a snapshot."""
     mapped = sa.select(image_mappings.c.image_id).where(image_mappings.c.snapshot_id == snapshot_id)
     read = sa.select(export_disks.c.task_id).where(export_disks.c.snapshot_id == snapshot_id)
     exported = export_tasks.c.task_id.in_(read) & _UNDER_WAY

@@ -1,4 +1,4 @@
-"""What VMs took from their images at their launch, as their launches did not name it."""
+"""The attributes that VMs took from their images at their launch."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
@@ -11,13 +11,13 @@ from souche.model.images import VmAttributes
 
 
 def record(connection: sa.Connection, vm_ids: Sequence[str], attributes: VmAttributes) -> None:
-    """Record what new VMs took."""
+    """Record the attributes of new VMs."""
     rows = [{"vm_id": vm_id, "attributes": asdict(attributes)} for vm_id in vm_ids]
     connection.execute(taken.insert(), rows)
 
 
 def of_vms(connection: sa.Connection, vm_ids: Collection[str]) -> dict[str, VmAttributes]:
-    """What each of the VMs took; those that took nothing are missing."""
+    """The attributes that each of the VMs took; VMs without any are missing."""
     found: dict[str, VmAttributes] = {}
     for batch in engine.batches(vm_ids):
         rows = connection.execute(

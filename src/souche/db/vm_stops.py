@@ -1,4 +1,4 @@
-"""The stops of VMs, as they were recorded."""
+"""The recorded stops of VMs."""
 
 from datetime import datetime
 
@@ -26,7 +26,7 @@ _FINDER = Finder(vm_stops.select().where(vm_stops.c.account_id == engine.CALLER)
 
 
 def record(connection: sa.Connection, vm: Vm, state_reason: str, now: datetime) -> None:
-    """Note that a VM has stopped. Of one generation it is noted once."""
+    """Record that a VM has stopped, once for each generation."""
     known = sa.select(vm_stops.c.vm_id).where(
         vm_stops.c.vm_id == vm.vm_id, vm_stops.c.generation == vm.generation
     )
@@ -43,7 +43,7 @@ def record(connection: sa.Connection, vm: Vm, state_reason: str, now: datetime) 
 
 
 def count_by_itself(connection: sa.Connection, vm_id: str, since: datetime) -> int:
-    """How often the VM has stopped after `since` without its user's wish."""
+    """How often the VM has stopped after `since` without its user's request."""
     among = sa.and_(
         vm_stops.c.vm_id == vm_id,
         vm_stops.c.stop_date > since,

@@ -96,8 +96,8 @@ _SETTLE = (
 
 
 def insert(connection: sa.Connection, new: Sequence[Vm]) -> None:
-    """Write new VMs with their security groups, without their volumes, by as many statements as one VM. Their private
-    addresses are leased to them until they are terminated.
+    """Write new VMs with their security groups, but without their volumes. The number of statements does not depend on
+    the number of VMs. Their private addresses stay theirs until they are terminated.
 
     Raises:
         sqlalchemy.exc.IntegrityError: an address is taken.
@@ -143,7 +143,7 @@ def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list
 
 
 def find_page(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[PageRow], bool]:
-    """As `find`, of each VM its place in the page."""
+    """As `find`, with the page rows only."""
     return _PAGE_FINDER.find_page(connection, query, caller=account_id)
 
 
@@ -156,7 +156,7 @@ def read(connection: sa.Connection, vm_ids: Collection[str]) -> list[Vm]:
 
 
 def find_states(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[VmStanding], bool]:
-    """As `find`, of each VM what its state is."""
+    """As `find`, with the states only."""
     rows, more = _STATE_FINDER.find(connection, query, caller=account_id)
     return [
         VmStanding(row.vm_id, row.subregion_name, VmState(row.state), row.creation_date) for row in rows
@@ -180,7 +180,7 @@ def of_client_token(connection: sa.Connection, account_id: str, client_token: st
 
 
 def release_client_token(connection: sa.Connection, vm_ids: Sequence[str]) -> None:
-    """Another launch may take the token of these VMs."""
+    """Free the token of these VMs for another launch."""
     for batch in engine.batches(vm_ids):
         connection.execute(vms.update().where(vms.c.vm_id.in_(batch)).values(client_token=None))
 
@@ -196,7 +196,7 @@ def addresses(connection: sa.Connection) -> set[str]:
 
 
 def all_ids(connection: sa.Connection) -> set[str]:
-    """The ids of all VMs that are not terminated, for the sweep that looks for what nobody owns."""
+    """The ids of all VMs that are not terminated, for the sweep of leftovers."""
     return set(connection.scalars(sa.select(vms.c.vm_id).where(vms.c.state != VmState.TERMINATED)))
 
 
@@ -206,15 +206,15 @@ def mac_addresses(connection: sa.Connection) -> set[str]:
 
 
 def set_state(connection: sa.Connection, vm_id: str, state: VmState, reason: str) -> None:
-    """Record a state and the reason for it ("" for none)."""
+    """Record a state and its reason ("" for none)."""
     _update(connection, vm_id, state=state, state_reason=reason)
 
 
 def settle(
     connection: sa.Connection, vm_id: str, passing: Collection[VmState], state: VmState, reason: str
 ) -> None:
-    """Record a state, if the VM is still in one of the passing ones. One that has come to run has done what it was to
-    do at its next start."""
+    """Record a state, if the VM is still in one of the passing ones. A running VM has done what was recorded for its
+    next start."""
     still = {"wanted": vm_id, "among": list(passing)}
     if state == VmState.RUNNING:
         connection.execute(_BOOTED_SECURELY, still)
@@ -230,7 +230,7 @@ def begin_transition(connection: sa.Connection, vm: Vm, state: VmState, reason: 
 def begin_transitions(
     connection: sa.Connection, vm_ids: Collection[str], state: VmState, reason: str
 ) -> None:
-    """As `begin_transition`, for many VMs: the generation of each is one more."""
+    """As `begin_transition`, for many VMs: each generation grows by one."""
     values = {"state": state, "state_reason": reason, "generation": vms.c.generation + 1}
     for batch in engine.batches(vm_ids):
         connection.execute(vms.update().where(vms.c.vm_id.in_(batch)).values(values))
@@ -252,13 +252,13 @@ def set_terminated(connection: sa.Connection, vm_id: str, reason: str, now: date
 
 
 def set_attributes(connection: sa.Connection, vm_id: str, attributes: dict[str, Any]) -> None:
-    """Change attributes, named as the columns are."""
+    """Change attributes, named as the columns."""
     if attributes:
         _update(connection, vm_id, **attributes)
 
 
 def erase_terminated(connection: sa.Connection, before: datetime) -> None:
-    """Forget the VMs that were terminated before this date, and their tags."""
+    """Delete the VMs that were terminated before this date, and their tags."""
     old = sa.select(vms.c.vm_id).where(vms.c.termination_date < before)
     for vm_id in list(connection.scalars(old)):
         tags.erase(connection, vm_id)

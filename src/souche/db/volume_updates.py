@@ -44,7 +44,7 @@ def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list
 
 
 def under_way(connection: sa.Connection, volume_ids: Collection[str]) -> dict[str, VolumeUpdate]:
-    """The task that is at each of the volumes, by volume id."""
+    """The unfinished task of each of the volumes, by volume id."""
     found: dict[str, VolumeUpdate] = {}
     for batch in engine.batches(volume_ids):
         for row in connection.execute(_UNDER_WAY, {"among": batch}):
@@ -60,7 +60,7 @@ def set_state(
     comment: str | None = None,
     ended: datetime | None = None,
 ) -> None:
-    """Record a state; `comment` and `ended` where they are given."""
+    """Record a state; `comment` and `ended` if they are given."""
     given = {"comment": comment, "completion_date": ended}
     values = {name: value for name, value in given.items() if value is not None}
     connection.execute(tasks.update().where(tasks.c.task_id == task_id).values(state=state, **values))

@@ -123,7 +123,7 @@ def of_vms(connection: sa.Connection, vm_ids: Sequence[str]) -> dict[str, list[V
 
 
 def creating_from_snapshot(connection: sa.Connection, snapshot_id: str) -> str | None:
-    """The id of a volume that is being made from the snapshot at this moment."""
+    """The id of a volume that is being made from the snapshot."""
     return connection.scalar(
         sa.select(volumes.c.volume_id)
         .where(volumes.c.snapshot_id == snapshot_id, volumes.c.state == VolumeState.CREATING)
@@ -140,12 +140,12 @@ def with_client_token(connection: sa.Connection, account_id: str, client_token: 
 
 
 def release_client_token(connection: sa.Connection, volume_id: str) -> None:
-    """Another volume may take the token of this one."""
+    """Free the token of this volume for another one."""
     connection.execute(volumes.update().where(volumes.c.volume_id == volume_id).values(client_token=None))
 
 
 def all_ids(connection: sa.Connection) -> set[str]:
-    """The ids of all volumes, for the sweep that looks for what nobody owns."""
+    """The ids of all volumes, for the sweep of leftovers."""
     return set(connection.scalars(sa.select(volumes.c.volume_id)))
 
 
@@ -173,7 +173,7 @@ def set_attached(connection: sa.Connection, vm_id: str) -> None:
 
 
 def set_size_and_type(connection: sa.Connection, volume_id: str, shape: VolumeShape) -> None:
-    """Record what an update has made of a volume."""
+    """Record the result of an update."""
     connection.execute(volumes.update().where(volumes.c.volume_id == volume_id).values(**vars(shape)))
 
 
@@ -201,7 +201,7 @@ def set_link_state(connection: sa.Connection, volume_id: str, state: LinkState) 
 
 
 def set_delete_on_vm_deletion(connection: sa.Connection, volume_id: str, *, delete: bool) -> None:
-    """Whether the volume goes with its VM."""
+    """Record whether the volume is deleted with its VM."""
     connection.execute(
         volume_links.update()
         .where(volume_links.c.volume_id == volume_id)

@@ -98,7 +98,7 @@ class Writers:
         raise WritersBusy(seconds=self._most_seconds)
 
     def _leave(self) -> None:
-        """Hand the turn over: whoever comes at this moment is not let in before those who wait."""
+        """Hand the turn over: a newcomer at this moment must not overtake those who wait."""
         with self._guard:
             first, second = (
                 (self._requests, self._work) if self._request_is_next else (self._work, self._requests)

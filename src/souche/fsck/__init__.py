@@ -1,5 +1,5 @@
-"""`souche fsck`: whether everything in a region's home is as it should be, and what mends what is not.
+"""`souche fsck`: checks a region's home, and repairs faults.
 
-A check looks, and changes nothing; it may run beside the region's server. `examine` runs all of them, more than once:
-only what is found each time, and is about nothing that work under way is about, is a finding.
+A check changes nothing, and may run beside the region's server. `examine` runs all of them more than once: only what
+every run finds, and no work under way explains, is a finding.
 """

@@ -1,4 +1,4 @@
-"""Whether the records of buckets are as the embedded object store has them."""
+"""Compares the records of buckets with the embedded object store."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from souche.fsck.look import Observation
 
 
 def check(look: Observation) -> Iterator[Finding]:
-    """Nothing where no embedded store can be asked."""
+    """Finds nothing if no embedded store can be asked."""
     if look.region.buckets is None:
         return
     there, recorded = look.region.buckets(), buckets.every(look.connection)

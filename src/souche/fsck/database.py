@@ -23,7 +23,7 @@ START: Final = "the next start of `souche serve` upgrades it: check it after tha
 
 
 def check(database: Path, journal: Path) -> Iterator[Finding]:
-    """What is wrong with the databases of a home."""
+    """The faults of a home's databases."""
     yield from _records(database)
     if journal.exists():
         yield from _journal(journal)
@@ -75,8 +75,8 @@ def _journal(journal: Path) -> Iterator[Finding]:
 
 
 def _unreadable(damaged: str, file: Path, error: DatabaseFailed) -> Finding:
-    """What SQLite says of its bytes is damage; that it cannot get at them is none: a backup put back would lose what
-    was written since."""
+    """An error about the file's bytes is damage; an error of access is not: restoring a backup would lose newer
+    records."""
     name, text = getattr(error.orig, "sqlite_errorname", ""), f"it cannot be read: {error.orig}"
     if name.startswith(DAMAGE):
         return Finding(damaged, file.name, text, advice=RESTORE)

@@ -1,4 +1,4 @@
-"""Disks: what the volume store says of itself, and records against disks, both ways."""
+"""Disks: the volume store's own faults, and records against disks in both directions."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -20,14 +20,14 @@ ADVICE: Final = {
     "RecordMissing": "put disks/records back, or compare the disk with a backup: the server makes another of the file",
     "FolderMissing": "put it back; if what was in it is lost, make an empty folder in its place, to start without it",
 }
-"""for what is no damage of a disk"""
+"""for findings that are no damage of a disk"""
 OF_RECORDS: Final = ("RecordDamaged", "RecordMissing")
-"""what says nothing of what names what"""
+"""findings that say nothing about references"""
 
 
 def check_store(look: Observation) -> Iterator[Finding]:
-    """Links, layers, chains and captures. What is left over of work under way is about that. While a disk or a layer is
-    missing or damaged, nothing is offered for removal: what nothing names may be that disk, or below that layer."""
+    """Links, layers, chains and captures. Leftovers of work under way do not count. While a disk or a layer is missing
+    or damaged, no removal is offered: an unnamed file may be that disk, or below that layer."""
     missing = {finding.resource_id for check in (check_volumes, check_snapshots) for finding in check(look)}
     broken = any(not fault.leftover and fault.code not in OF_RECORDS for fault in look.disks.faults)
     for fault in look.disks.faults:
@@ -48,7 +48,7 @@ def _is_of_a_disk(name: str) -> bool:
 
 
 def compare(region: Region) -> Iterator[Finding]:
-    """Layers whose bytes are not those that they were made of."""
+    """Layers whose bytes have changed."""
     for fault in region.disks.compare():
         yield Finding(fault.code, fault.resource_id, fault.text, advice=BACKUP)
 
@@ -61,7 +61,7 @@ COLLECTION: Final = Repair("it is removed", _collect)
 
 
 def check_volumes(look: Observation) -> Iterator[Finding]:
-    """Volumes: each record has a disk that is large enough, each disk a record that wants one."""
+    """Volumes: each record has a large enough disk, and each disk a record that wants one."""
     records = disk_records.volumes(look.connection)
     for record in _settled(look, records):
         size = look.disks.volume_bytes.get(record.resource_id)
@@ -83,7 +83,7 @@ def check_volumes(look: Observation) -> Iterator[Finding]:
 
 
 def _discarding(kind: DiskKind, resource_id: str) -> Repair:
-    """It may be whole, and its record lost: `souche trash restore` gives it another."""
+    """The disk may be whole and its record lost: `souche trash restore` makes a new one."""
 
     def discard(tools: Tools) -> None:
         tools.volumes.discard(kind, resource_id, tools.clock.now())

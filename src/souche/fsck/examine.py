@@ -1,4 +1,4 @@
-"""Runs all checks, and tells what work under way leaves for a moment from what is wrong."""
+"""Runs all checks, and separates faults from passing states of work under way."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ NO_GUESTS: Final = "guests: serving.json, or the folder of simulated guests, is 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found, and of what there was nobody to be asked."""
+    """The findings, and the parts that could not be asked."""
 
     findings: Sequence[Finding]
     not_looked_at: Sequence[str] = ()
@@ -45,7 +45,7 @@ class Report:
 
 
 def examine(region: Region, *, deep: bool = False, pause: Callable[[float], None] = time.sleep) -> Report:
-    """Look at everything; `deep` reads every layer too."""
+    """Check everything; `deep` reads every layer too."""
     broken = list(database.check(region.database, region.journal)) or list(_identity(region))
     if broken:
         return Report(broken, ["everything but the databases"])
@@ -58,8 +58,7 @@ def examine(region: Region, *, deep: bool = False, pause: Callable[[float], None
 
 
 def _lasting(region: Region, pause: Callable[[float], None]) -> Report:
-    """What is found is looked for again after a moment, twice: what is not there any more, or is about what work under
-    way is about, is none."""
+    """Findings that remain after two more looks and that no work under way explains."""
     report = _look(region)
     for _ in range(LOOKS - 1):
         if not report.findings:
@@ -80,7 +79,7 @@ def _identity(region: Region) -> Iterator[Finding]:
 
 
 def _look(region: Region) -> Report:
-    """Operations are read before everything and after it: work that began or ended meanwhile is under way."""
+    """Operations are read before and after everything else: work that began or ended meanwhile counts as under way."""
     with region.store.read() as connection:
         before = operation_records.outstanding(connection)
         busy = concerned.of_operations(connection, before)

@@ -1,4 +1,4 @@
-"""What ended exports have left in buckets: uploads that nobody completes, and objects of those that failed."""
+"""What ended exports have left in buckets: unfinished uploads, and objects of failed exports."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -15,7 +15,7 @@ BY_HAND: Final = "remove it with any S3 client"
 
 
 def check(look: Observation) -> Iterator[Finding]:
-    """The buckets of the region's own accounts; nothing where no object store can be asked."""
+    """The buckets of the region's own accounts. Finds nothing if no object store can be asked."""
     if look.region.objects is None:
         return
     buckets = _Buckets(look.region.objects)
@@ -37,7 +37,7 @@ def _left_of(buckets: "_Buckets", task: ExportTask) -> Iterator[Finding]:
 
 
 class _Buckets:
-    """What is in buckets, each asked once. One that is gone, or is not for the region to read, has nothing."""
+    """The contents of buckets, each asked once. A missing or unreadable bucket is empty."""
 
     def __init__(self, objects: ObjectStore) -> None:
         self.uploads = cache(lambda bucket: _uploads(objects, bucket))

@@ -1,4 +1,4 @@
-"""Files and folders of the home that every region has once it was served, and that are gone."""
+"""Missing files and folders that every served region has."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -16,7 +16,7 @@ OBJECTS: Final = (
 
 
 def check(look: Observation) -> Iterator[Finding]:
-    """What the databases and disks are without; these have checks of their own."""
+    """All except databases and disks, which have their own checks."""
     region = look.region
     if region.key_fingerprint and not region.signing_key.exists():
         what = f"it is missing: the region signed as {region.key_fingerprint}"

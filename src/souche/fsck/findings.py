@@ -1,4 +1,4 @@
-"""What `souche fsck` tells, and how it is mended."""
+"""The findings of `souche fsck`, and their repairs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from souche.storage.base import VolumeStore
 
 
 class Level(StrEnum):
-    """FAULT: something is not as it should be. LEFTOVER: nothing is lost or in the way, and a sweep of the region's
-    server removes it by itself, within a minute or at its next start."""
+    """FAULT: something is wrong. LEFTOVER: harmless; a sweep of the region's server removes it within a minute or at
+    its next start."""
 
     FAULT = "fault"
     LEFTOVER = "leftover"
@@ -19,7 +19,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Tools:
-    """What a region that is not served is mended with."""
+    """The tools to repair a region that is not served."""
 
     store: Store
     volumes: VolumeStore
@@ -28,7 +28,7 @@ class Tools:
 
 @dataclass(frozen=True)
 class Repair:
-    """How a finding is mended: in words, and the act itself, which may be done again."""
+    """A repair: in words, and the idempotent act itself."""
 
     text: str
     act: Callable[[Tools], None]
@@ -36,8 +36,8 @@ class Repair:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something found. `code` names the kind for good: programs go by it. `repair` is None for what only an operator
-    can mend, from a backup most often; `advice` then says so."""
+    """A finding. `code` names the kind and never changes: programs use it. `repair` is None if only an operator can
+    repair it, most often from a backup; `advice` then says so."""
 
     code: str
     resource_id: str
@@ -48,5 +48,5 @@ class Finding:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What it is the same by when it is looked for again."""
+        """Identifies the same finding in another look."""
         return self.code, self.resource_id

@@ -1,4 +1,4 @@
-"""Guests, their disks, addresses and firewalls, as the hypervisor has them, against the records."""
+"""Guests, their disks, addresses and firewalls in the hypervisor, against the records."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -18,7 +18,7 @@ RESTING: Final = (VmState.RUNNING, VmState.STOPPED)
 
 
 def check(look: Observation) -> Iterator[Finding]:
-    """Everything that a hypervisor has; nothing where none can be asked."""
+    """Everything in the hypervisor. Finds nothing if none can be asked."""
     if look.compute is None:
         return
     resting = {vm.vm_id: vm for vm in vms.in_states(look.connection, RESTING) if vm.vm_id not in look.busy}
@@ -76,7 +76,7 @@ def _reservations(look: Observation, compute: ComputeState, resting: Mapping[str
 
 
 def _firewalls(look: Observation, compute: ComputeState, resting: Mapping[str, Vm]) -> Iterator[Finding]:
-    """A guest is in the groups of its VM, and these let in what their rules say."""
+    """A guest is in the groups of its VM, and these have the rules on record."""
     wanted, present = firewalls.recorded(look.connection), compute.firewalls
     for vm_id in sorted(resting.keys() & compute.guests.keys()):
         groups = set(wanted.guests.get(vm_id, ()))

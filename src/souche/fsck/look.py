@@ -1,4 +1,4 @@
-"""One look at a region: everything that checks compare, read once."""
+"""One look at a region: everything that the checks compare, read once."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,8 +42,8 @@ class Region:
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen. `connection` reads one state of the records; `busy` are the ids of all that work under way is
-    about; `operations` are what it has still to do."""
+    """What was seen. `connection` reads one state of the records. `busy` has the ids of all work under way;
+    `operations` is that work."""
 
     region: Region
     connection: Transaction

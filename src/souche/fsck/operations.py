@@ -1,4 +1,4 @@
-"""Operations against the journal: each is of a workflow that this release has, and one that the journal has ended is
+"""Operations against the journal. Each has a workflow of this release. An operation that the journal has ended is
 broken."""
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED
 
 
 def check(look: Observation) -> Iterator[Finding]:
-    """Operations that nobody will do."""
+    """Operations that no process will run."""
     statuses = journal_file.statuses(look.region.journal)
     for operation in look.operations:
         if isinstance(operation.params, RawParams):

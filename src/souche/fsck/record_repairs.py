@@ -1,4 +1,4 @@
-"""What settles records that contradict each other. Every act may be done again."""
+"""Repairs of contradicting records. All are idempotent."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -32,7 +32,7 @@ REASON: Final = "the work on it was lost, and `souche fsck --repair` ended it"
 
 
 def of(code: str, resource_id: str) -> Repair | None:
-    """What settles a contradiction of this kind; None for one that nothing but a backup settles."""
+    """The repair of a contradiction of this kind; None if only a backup repairs it."""
     if code not in _REPAIRS:
         return None
     text, act = _REPAIRS[code]
@@ -78,7 +78,7 @@ def _settle_vm(connection: Transaction, tools: Tools, vm_id: str) -> None:
 
 
 def _request(connection: Transaction, tools: Tools, make: Callable[[int], Operation]) -> None:
-    """By an operation that never was before: one that has ended would not run again."""
+    """With a new operation id: an operation that has ended would not run again."""
     now = tools.clock.now()
     operation = make(int(now.timestamp() * 1000))
     if not operations.of_subject(connection, operation.subject_id):
@@ -86,7 +86,7 @@ def _request(connection: Transaction, tools: Tools, make: Callable[[int], Operat
 
 
 def _settle_link(connection: Transaction, _tools: Tools, volume_id: str) -> None:
-    """It stays: what a guest may have open is the VM's. The caller can unlink it."""
+    """The volume stays attached: a guest may have it open. The caller can unlink it."""
     volumes.set_state(connection, volume_id, VolumeState.IN_USE)
     volumes.set_link_state(connection, volume_id, LinkState.ATTACHED)
 

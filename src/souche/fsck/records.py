@@ -12,7 +12,7 @@ BACKUP: Final = "only a backup can bring back what is missing"
 
 
 def check(look: Observation) -> Iterator[Finding]:
-    """Every contradiction, but of what work under way is about."""
+    """Every contradiction that no work under way explains."""
     for found in contradictions.find(look.connection):
         if found.resource_id not in look.busy:
             repair = record_repairs.of(found.code, found.resource_id)

@@ -1,4 +1,4 @@
-"""The key that seals secrets, and who may read the files that hold them."""
+"""The key of the vault, and the modes of files with secrets."""
 
 import stat
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ OTHERS: Final = 0o077
 
 
 def check(look: Observation) -> Iterator[Finding]:
-    """The vault's key opens what is sealed with it; it, the signing key and the databases are for their owner only."""
+    """The vault's key opens its secrets; it, the signing key and the databases are private to their owner."""
     key = look.region.vault_key
     sealed = access_keys.any_sealed(look.connection)
     if not key.exists():

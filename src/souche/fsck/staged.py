@@ -1,4 +1,4 @@
-"""Disk files on their way in that nobody wants any more."""
+"""Staged disk files that nothing needs any more."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -12,7 +12,7 @@ SWEEP: Final = "the region's server removes it"
 
 
 def check(look: Observation) -> Iterator[Finding]:
-    """Files that no operation is about and no process holds."""
+    """Files that no operation names and no process holds."""
     named = {each.params.path for each in look.operations if isinstance(each.params, ImportImage)}
     staging = look.region.staging
     for path in sorted(staging.iterdir()) if staging.is_dir() else ():

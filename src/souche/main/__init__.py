@@ -1,3 +1,3 @@
-"""The composition root: a region is put together, served, administered and removed in these modules."""
+"""The composition root: these modules put a region together, serve, administer and remove it."""
 
 from souche.main.command_line import cli as cli

@@ -21,11 +21,11 @@ from souche.storage.qcow2.driver import Qcow2Store
 
 @contextmanager
 def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
-    """The region in a home folder for the operator's commands, beside its server or without one. `make`: where there
-    is none, one is made.
+    """The region in a home folder for the operator's commands, beside its server or without one. `make`: make a missing
+    region.
 
     Raises:
-        NotServed: there is none, and none is to be made.
+        NotServed: there is none, and `make` is false.
         HomeBeingReplaced: a named state takes its place at the moment.
     """
     home = Home(path.resolve())
@@ -54,7 +54,7 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
 
 
 def _offline() -> ModuleType:
-    """It imports every driver, which most commands need not."""
+    """Imports every driver, which most commands do not need."""
     from souche.main import offline
 
     return offline

@@ -1,9 +1,9 @@
-"""`souche api`: a process that answers the API, and does nothing else. Any number of them may run beside the one
-`souche serve` of a region whose records are in PostgreSQL.
+"""`souche api`: a process that only answers the API.
 
-It works on the same database, with the keys of the home, as the operator's commands do. The
-server does the operations; while there is none they wait, and reads go on. Sweeps that only need records are done by
-whichever process has the lock (`reconcile/record_sweeps.py`).
+Any number of them may run beside the one `souche serve` of a region whose records are in PostgreSQL. It works on the
+same database, with the keys of the home, as the operator's commands do. The server runs the operations; while there is
+none they wait, and reads go on. Sweeps that only need records run in the process that has the lock
+(`reconcile/record_sweeps.py`).
 """
 
 from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ def run(settings: Settings) -> None:
 
 @contextmanager
 def answering(settings: Settings) -> Iterator[Region]:
-    """The region, for requests alone. What its server said of itself, such as its subregions, holds here too."""
+    """The region, for requests alone. It uses the facts that its server recorded, such as its subregions."""
     home = Home(settings.home)
     facts = _facts(home, settings)
     with _records(home, settings) as store:
@@ -103,7 +103,7 @@ def _facts(home: Home, settings: Settings) -> Facts:
 
 @contextmanager
 def _records(home: Home, settings: Settings) -> Iterator[Store]:
-    """The region's records as they are: nothing is made or migrated."""
+    """The region's records. Nothing is made or migrated."""
     place = records.chosen(home, settings)
     if place is None:
         raise RecordsInHome(home=home.path)
@@ -122,7 +122,7 @@ def _records(home: Home, settings: Settings) -> Iterator[Store]:
 
 
 def _console(home: Path, facts: Facts, cidr: str) -> Callable[[str], bytes]:
-    """The way to the guests' consoles, which are files of the home."""
+    """Reads the guests' consoles, which are files of the home."""
     if facts.get("Compute") == "libvirt":
         from souche.compute.libvirt import console, host_paths
 

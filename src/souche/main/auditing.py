@@ -1,4 +1,4 @@
-"""Where a region's audit log is, for its server and for the operator's commands."""
+"""The place of a region's audit log, for its server and for the operator's commands."""
 
 from pathlib import Path
 from typing import Final
@@ -12,10 +12,10 @@ SYSLOG: Final = "syslog"
 
 
 def open_audit(settings: Settings) -> AuditFile | AuditSyslog | None:
-    """The audit log of a process that answers requests; None: there is to be none.
+    """The audit log of a process that answers requests; None: it is off.
 
     Raises:
-        BadSetting: it cannot be written, or is to be rotated in a way that cannot be.
+        BadSetting: it cannot be written, or its rotation is not possible.
     """
     if settings.audit_log_mib <= 0 or settings.audit_log_files < 0:
         raise BadSetting(
@@ -29,7 +29,7 @@ def open_audit(settings: Settings) -> AuditFile | AuditSyslog | None:
 
 
 def facts(settings: Settings) -> dict[str, str | float | None]:
-    """What the server tells of its audit log, so that commands write into the same."""
+    """The facts about the audit log that the server records, so that commands write to the same."""
     return {
         "AuditLog": settings.audit_log,
         "AuditLogMib": settings.audit_log_mib,
@@ -38,7 +38,7 @@ def facts(settings: Settings) -> dict[str, str | float | None]:
 
 
 def open_told(home: Home) -> AuditFile | AuditSyslog | None:
-    """The audit log that the server told of last, or the default.
+    """The audit log that the server recorded last, or the default.
 
     Raises:
         OSError: it cannot be written.

@@ -1,4 +1,4 @@
-"""Backups of a region, for the operator's commands: where they go to and come from, and what they are made of."""
+"""Backups of a region, for the operator's commands: their place and their parts."""
 
 import socket
 import sqlite3
@@ -95,8 +95,8 @@ def _repository(place: BackupPlace) -> Repository:
 
 
 def _check_apart(place: BackupPlace, home: Home, facts: Facts) -> None:
-    """A backup in the home goes when the home goes, and so does one in the region's own object store; a home in the
-    folder of the backups would be taken for one of them.
+    """Refuse places that would be lost with the home: the home itself, and the region's own object store. Refuse a home
+    inside the backup folder, which would look like a backup.
 
     Raises:
         BackupFailed.
@@ -135,7 +135,7 @@ def _is_own_store(endpoint: str, facts: Facts) -> bool:
 
 
 def _addresses(host: str) -> set[IPv4Address | IPv6Address]:
-    """Those of a name; none where it cannot be resolved."""
+    """The addresses of a name; none if it cannot be resolved."""
     try:
         return {ip_address(each[4][0]) for each in socket.getaddrinfo(host, None)}
     except OSError:
@@ -150,7 +150,7 @@ class _Records:
         self._region = region
 
     def copy(self, path: Path) -> Collection[str]:
-        """By SQLite's own backup: one consistent state, whatever is in the write-ahead log."""
+        """By SQLite's own backup: one consistent state, including the write-ahead log."""
         path.touch(0o600)
         with (
             closing(sqlite3.connect(f"file:{self._home.database}?mode=ro", uri=True)) as source,

@@ -1,4 +1,4 @@
-"""A region for `souche fsck`: opened to be read, beside its server or without one."""
+"""A region for `souche fsck`: opened for reading, beside its server or without one."""
 
 import os
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def check(path: Path) -> Iterator[Checked]:
 
 @contextmanager
 def opened(home: Home) -> Iterator[Region]:
-    """What checks look at.
+    """The region to check.
 
     Raises:
         NotServed: there is no region.
@@ -84,7 +84,7 @@ def _compute(home: Home, stack: ExitStack) -> ComputeInspector | None:
 
 
 def _oos(home: Home) -> EmbeddedOos | None:
-    """The embedded store of a server that runs at this moment."""
+    """The embedded store of a running server."""
     facts = home.server_facts()
     listen, process_id = facts.get("OosListen"), facts.get("ProcessId")
     if listen is None or not isinstance(process_id, int) or not home.vault_key.exists():
@@ -101,10 +101,10 @@ def _oos(home: Home) -> EmbeddedOos | None:
 
 @contextmanager
 def mending(home: Home) -> Iterator[Tools]:
-    """What a region is mended with, while no server runs.
+    """The tools to repair a region while no server runs.
 
     Raises:
-        HomeInUse: one does.
+        HomeInUse: one runs.
     """
     with home.serve(), open_store(home) as store:
         yield Tools(store, Qcow2Store(home.path), SystemClock())

@@ -1,7 +1,7 @@
-"""The audit line of a command: who ran which command on which region, and how it ended.
+"""The audit line of a command: the user, the command, the region, and the outcome.
 
-It has the words of the command and those of its arguments that are short names or ids. URLs, which may be signed, and
-files are left out; no command takes a secret by an argument.
+It has the words of the command, and those of its arguments that are short names or ids. URLs, which may be signed, and
+files are left out. No command takes a secret as an argument.
 """
 
 import os
@@ -47,7 +47,7 @@ def recorded(app: "typer.Typer", words: Sequence[str]) -> Iterator[None]:
 
 
 def _home(words: Sequence[str]) -> Path | None:
-    """The region's folder, if there is one that has been served or made, and the user may see it."""
+    """The region's folder, if one was served or made there, and the user may see it."""
     words = [*takewhile(lambda word: word != END_OF_WORDS, words)]
     if words and words[0] in OF_FILE:
         return next((home for home in map(_of_file, words[1:]) if home and _is_region(home)), None)
@@ -100,7 +100,7 @@ def _record(home: Path, app: "typer.Typer", words: Sequence[str], status: int, s
 
 
 def _command(app: "typer.Typer", words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The words that name a command in the tree, and the others."""
+    """The words that name a command in the tree, and the rest."""
     import typer.main
 
     command: Any = typer.main.get_command(app)
@@ -114,7 +114,7 @@ def _command(app: "typer.Typer", words: Sequence[str]) -> tuple[list[str], list[
 
 
 def _plain(word: str) -> str:
-    """What may be shown of an argument: a flag without its value, or a name."""
+    """What may be logged of an argument: a flag without its value, or a name."""
     if word.startswith("-"):
         return word.partition("=")[0]
     return word if WORD.fullmatch(word) else ""

@@ -1,4 +1,4 @@
-"""The `souche` command. What a command works with is imported when it runs: all of it takes seconds."""
+"""The `souche` command. Modules are imported when a command needs them: importing all takes seconds."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ def cli() -> None:
 
 
 def composition() -> Composition:
-    """The ways into a region."""
+    """The entry points to a region."""
     return Composition(
         serve=_serve,
         api=_api,

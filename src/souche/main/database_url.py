@@ -1,4 +1,4 @@
-"""The URL of the database that has a region's records, as the settings name it."""
+"""The URL of the database with a region's records, from the settings."""
 
 from pathlib import Path
 from typing import Final
@@ -11,10 +11,10 @@ OTHERS: Final = 0o077
 
 
 def database_url(settings: Settings) -> str | None:
-    """The URL of the database that has the records; None: they are in the home.
+    """The URL of the database with the records; None: they are in the home.
 
     Raises:
-        BadSetting: it is none, or not where a password may be.
+        BadSetting: it is no such URL, or has a password where none may be.
     """
     if settings.database and settings.database_file:
         raise BadSetting(flag="--database-file", reason="either this or --database is expected")
@@ -48,7 +48,7 @@ def read_database_file(file: str) -> str:
 
 
 def _check_database_url(flag: str, url: str) -> bool:
-    """Refuse what is no URL of a PostgreSQL database. Whether it has a password."""
+    """Refuse a text that is no URL of a PostgreSQL database. Returns whether it has a password."""
     try:
         parts = urlsplit(url)
         good = url.startswith("postgresql://") and parts.port != 0

@@ -86,7 +86,7 @@ def _nobody_minds() -> None:
 
 
 def check_databases(home: Home) -> None:
-    """Read both databases through, so that damage is found before it is answered with.
+    """Read both databases completely, so that damage is found before any answer depends on it.
 
     Raises:
         DatabaseDamaged, DatabaseUnwritable.
@@ -96,7 +96,7 @@ def check_databases(home: Home) -> None:
 
 
 def checkpoint_databases(home: Home, wait_seconds: float) -> None:
-    """Bring into the databases' files what is in their write-ahead logs only, waiting so long for each. One that cannot
+    """Checkpoint the write-ahead logs of both databases, waiting up to `wait_seconds` for each. A database that cannot
     be written, as on a full medium, stays as it is, and is read with its log as before: nothing depends on it."""
     for database in (home.database, home.journal):
         try:

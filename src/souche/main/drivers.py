@@ -1,4 +1,4 @@
-"""What a region is made of: the one place that names concrete drivers."""
+"""The parts of a region: the one module that names concrete drivers."""
 
 import socket
 import threading
@@ -61,7 +61,7 @@ class Compute(Hypervisor, LiveDisks, GuestConsoles, Protocol):
 
 
 def make_compute(settings: Settings) -> tuple[Compute, str | None]:
-    """The driver for guests, and the interface that guests come in by (None for pretended ones)."""
+    """The driver for guests, and the guests' network interface on the host (None for simulated guests)."""
     if settings.compute == "simulated":
         return SimulatedHypervisor(settings.home, settings.guest_network), None
     driver = machine.hypervisor()(
@@ -72,7 +72,7 @@ def make_compute(settings: Settings) -> tuple[Compute, str | None]:
 
 
 def networks_in_use(settings: Settings) -> tuple[IPv4Network, ...]:
-    """What this host has routes for, so that a new region takes something else; nothing where guests are pretended.
+    """The networks that this host has routes for, so that a new region takes another one; none with simulated guests.
 
     Raises:
         ComputeFailed.
@@ -81,7 +81,7 @@ def networks_in_use(settings: Settings) -> tuple[IPv4Network, ...]:
 
 
 def readers_of_disks(settings: Settings) -> int | None:
-    """The group that has to read disks beside the region's own user."""
+    """The group that reads disks beside the region's own user."""
     return host_paths.qemu_group() if settings.compute == "libvirt" else None
 
 
@@ -107,7 +107,7 @@ def bucket_socket(settings: Settings) -> Iterator[socket.socket | None]:
 
 @contextmanager
 def run_embedded_oos(home: Home) -> Iterator[EmbeddedOos]:
-    """The embedded store, for as long as the context lives."""
+    """The embedded store, running until the context ends."""
     oos = embedded_oos(home)
     oos.start()
     try:
@@ -118,8 +118,8 @@ def run_embedded_oos(home: Home) -> Iterator[EmbeddedOos]:
 
 @contextmanager
 def keep_embedded_oos(home: Home, settings: Settings, listening: socket.socket) -> Iterator[EmbeddedOos]:
-    """The embedded store of a region that is served with it or, where it does not start, without it for now. Its
-    clients come by `listening`."""
+    """The embedded store of a served region. If it does not start, the region runs without it for now. Clients connect
+    to `listening`."""
     oos = embedded_oos(
         home, settings.oos_endpoint or url_of(settings, listening), settings.reserve_bytes // 2
     )
@@ -136,13 +136,13 @@ def url_of(settings: Settings, listening: socket.socket) -> str:
 
 
 def embedded_oos(home: Home, endpoint: str = "", min_free_bytes: int = 0) -> EmbeddedOos:
-    """The embedded store, which nobody has started yet; `endpoint` is the URL for clients."""
+    """The embedded store, not started yet; `endpoint` is the URL for clients."""
     settings = SeaweedFsSettings(home.oos, embedded.PROGRAM, min_free_bytes=min_free_bytes)
     return EmbeddedOos(settings, endpoint, Vault.open(home.vault_key), SystemClock())
 
 
 def external_oos(settings: Settings) -> ExternalOos | None:
-    """Another object store than the embedded one, if the settings name one."""
+    """The S3 service that replaces the embedded store, if the settings name one."""
     return ExternalOos(_external_access(settings)) if settings.oos_endpoint else None
 
 
@@ -151,7 +151,7 @@ def _external_access(settings: Settings) -> S3Access:
 
 
 def read_key_file(path: Path) -> tuple[str, str]:
-    """The access key ID and the secret key that a file of `--oos-key-file` has.
+    """The access key ID and the secret key in a file of `--oos-key-file`.
 
     Raises:
         BadSetting.
@@ -176,7 +176,7 @@ def make_buckets(settings: Settings, home: Home, oos: Oos | None, room: Room) ->
 
 
 def make_booter(home: Home) -> QemuBooter:
-    """What boots images, under KVM where that works."""
+    """Boots images, under KVM if that works."""
     return QemuBooter(home.staging, lambda: accelerator.detect() == "kvm")
 
 
@@ -210,8 +210,8 @@ def make_sweeps(
     trash_kept: timedelta,
     oos: EmbeddedOos | None = None,
 ) -> list[Sweep]:
-    """Every sweep of a region, and how often it runs. What is discarded stays in the trash for `trash_kept`; `oos` is
-    its embedded store."""
+    """Every sweep of a region, with its interval. Discarded disks stay in the trash for `trash_kept`; `oos` is the
+    embedded store."""
     buckets = (
         []
         if oos is None

@@ -1,6 +1,6 @@
-"""A region whose home goes with its server, for tests in CI.
+"""A region whose home is removed with its server, for tests in CI.
 
-The command is two processes: one serves, and one waits for its end, whatever that is, and removes the home.
+The command is two processes: one serves; the other waits for its end, whatever it is, and removes the home.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ PAUSE_SECONDS: Final = 0.05
 
 
 def check(settings: Settings) -> None:
-    """Refuse to remove what somebody has made, or what would outlive its home.
+    """Refuse to remove a home that existed before, or to leave guests that outlive it.
 
     Raises:
         BadSetting.
@@ -37,8 +37,8 @@ def check(settings: Settings) -> None:
 
 
 def supervise(home: Path) -> None:
-    """Make the home, which must not exist, and fork. Returns in the process that is to serve; the other one passes
-    signals on, and ends with the status of the server, when the home is gone.
+    """Make the home, which must not exist, and fork. Returns in the process that serves. The other one passes signals
+    on, removes the home, and ends with the status of the server.
 
     Raises:
         FileExistsError.

@@ -1,5 +1,5 @@
-"""The network of a region's guests: recorded at the first start, so that a home that is restored at another path keeps
-it, and with it the addresses of its VMs."""
+"""The network of a region's guests. It is recorded at the first start, so that a home restored at another path keeps it
+and the addresses of its VMs."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network
@@ -12,15 +12,15 @@ from souche.main import networks
 
 
 def known(home: Home, store: Store, taken: Iterable[IPv4Network] = ()) -> str:
-    """The network (CIDR) of a region: as it is recorded; as its server said, before networks were recorded; or as it
-    will be recorded, where none of those `taken` are in the way."""
+    """The network (CIDR) of a region: the recorded one; else the one that its server had before networks were recorded;
+    else a new one that avoids those `taken`."""
     with store.read() as connection:
         recorded = region.guest_network(connection)
     return recorded or str(home.server_facts().get("GuestNetwork") or networks.GUESTS.of(home.path, taken))
 
 
 def check(cidr: str) -> None:
-    """Refuse a --guest-network that is none.
+    """Refuse an invalid --guest-network.
 
     Raises:
         BadSetting.
@@ -32,7 +32,7 @@ def check(cidr: str) -> None:
 
 
 def record(store: Store, cidr: str) -> None:
-    """Keep it from now on."""
+    """Record the network."""
     with store.begin() as connection:
         if region.guest_network(connection) != cidr:
             region.set_guest_network(connection, cidr)

@@ -13,7 +13,7 @@ EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104  such a listener hears guest
 
 
 def listen(api: socket.socket, bridge: str, gateway_ip: str) -> socket.socket | None:
-    """The socket by which guests reach the API, at the port that it has for others; None: they reach it already.
+    """The socket at which guests reach the API, with the same port as for others; None: they reach it already.
 
     Raises:
         BadSetting: something else listens there.
@@ -23,7 +23,7 @@ def listen(api: socket.socket, bridge: str, gateway_ip: str) -> socket.socket | 
 
 
 def pass_on_buckets(oos_listen: str | None, bridge: str, gateway_ip: str) -> None:
-    """Let guests reach the embedded object store, at the port that it has for others.
+    """Forward guests to the embedded object store, at the same port as for others.
 
     Raises:
         BadSetting: something else listens there.

@@ -1,4 +1,4 @@
-"""What a process that answers the API does before it answers."""
+"""The preparation of a process that answers the API."""
 
 import ctypes
 import functools
@@ -30,16 +30,16 @@ class CannotListen(SystemFailure):
 
 
 def prepare() -> None:
-    """Make what this process writes private, bound its memory, and let it have many connections."""
+    """Keep this process's files private, bound its memory, and allow it many connections."""
     os.umask(0o077)
     _bound_memory()
     connections.raise_most_files()
 
 
 def _bound_memory() -> None:
-    """Have the C library give back to the system what exports and imports have freed: by itself it keeps what was free
-    in each of many arenas (mallopt(3)). Not at once, as every MiB of a disk would then be a page fault 256 times over,
-    a quarter of an export's work."""
+    """Make the C library return the memory that exports and imports have freed: by default it keeps freed memory in
+    each of many arenas (mallopt(3)). The thresholds are not lower, as every MiB of a disk would then cost 256 page
+    faults, a quarter of an export's work."""
     libc = ctypes.CDLL(None)
     libc.mallopt(M_MMAP_THRESHOLD, 4 * MIB)
     libc.mallopt(M_TRIM_THRESHOLD, 16 * MIB)
@@ -59,7 +59,7 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def endpoint_of(settings: Settings, listening: socket.socket) -> str:
-    """The endpoint; where any free port was asked for, with the one that it became."""
+    """The endpoint, with the actual port if any free port was requested."""
     if settings.address[1]:
         return settings.endpoint
     return f"{settings.scheme}://{server.address_of(listening)}"
@@ -70,11 +70,11 @@ def api_of(
     more_routes: Iterable[BaseRoute] = (),
     observe: Callable[[Exchange], None] = lambda _exchange: None,
 ) -> Starlette:
-    """The API that a process answers."""
+    """The API of a process."""
     may_call = functools.partial(api_access_rules.may_call, region)
     return create_app(region, keys_of(region), more_routes, may_call=may_call, observe=observe)
 
 
 def keys_of(region: Region) -> KeyLookup:
-    """How requests' access keys are found."""
+    """Finds the access keys of requests."""
     return functools.partial(access_keys.lookup, region)

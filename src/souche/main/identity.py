@@ -65,7 +65,7 @@ class DatabaseTaken(SystemFailure):
 
 
 def check(home: Home) -> None:
-    """Refuse a home whose parts do not belong together, or that lost its key or a folder; looks only.
+    """Refuse a home whose parts do not belong together, or that lost its key or a folder. Changes nothing.
 
     Raises:
         VaultKeyMissing, FolderMissing, and those of `check_parts`.
@@ -74,7 +74,7 @@ def check(home: Home) -> None:
 
 
 def check_with_server(home: Home, contents: Contents, database: str, region_id: str) -> None:
-    """As `check`, for a home whose records are in a database of a server. `region_id` is what the home says of itself.
+    """As `check`, for a home whose records are on a database server. `region_id` is the id in the home.
 
     Raises:
         DatabaseEmpty, DatabaseTaken, DisksMissing, RegionDiffers, VaultKeyMissing, FolderMissing.
@@ -103,10 +103,11 @@ def _check_files(home: Home, contents: Contents) -> None:
 
 
 def check_parts(home: Home) -> Contents:
-    """Refuse a home whose parts do not belong together; looks only. Returns what the database has.
+    """Refuse a home whose parts do not belong together. Changes nothing. Returns the contents of the database.
 
     Raises:
-        RecordsMissing, RestoreBroken, RegionDiffers, DisksMissing, DatabaseDamaged, DatabaseNewer, DatabaseUnwritable.
+        RecordsMissing, RestoreBroken, RegionDiffers, DisksMissing, DatabaseDamaged, DatabaseNewer,
+    DatabaseUnwritable.
     """
     in_files = {file: _read(file) for file in (home.disks_region_id, home.region_id)}  # before the database
     contents = examine(home.database)
@@ -128,7 +129,7 @@ def check_parts(home: Home) -> Contents:
 
 
 def check_objects(home: Home, store: Store) -> None:
-    """Refuse to begin with an empty object store where there was one: its buckets would be forgotten.
+    """Refuse an empty object store where buckets are on record: the records of its buckets would be removed.
 
     Raises:
         ObjectsMissing.
@@ -139,7 +140,7 @@ def check_objects(home: Home, store: Store) -> None:
 
 
 def settle(home: Home, store: Store, new_id: str | None = None) -> None:
-    """Give a region that passed `check` its id, wherever it does not stand yet. `new_id`: the one of a new region."""
+    """Write the id of a region that passed `check` where it is missing. `new_id`: the id of a new region."""
     with store.begin() as connection:
         region_id = region.adopt_id(connection, new_id or str(uuid4()))
     home.make_disks()

@@ -1,4 +1,4 @@
-"""How signals end a command."""
+"""Signals that end a command."""
 
 import signal
 import threading
@@ -8,12 +8,12 @@ from typing import Final
 
 ENDS: Final = (signal.SIGTERM, signal.SIGHUP)
 SIGNALLED: Final = 128
-"""A shell's status of what a signal has ended is this and the signal's number."""
+"""A shell's exit status after a signal is this plus the signal's number."""
 
 
 @contextmanager
 def ended_in_order() -> Iterator[None]:
-    """Signals that end a command raise in it, as Ctrl-C does: what it staged is removed, and what it started ends."""
+    """Makes signals raise in a command, as Ctrl-C does: its staged files are removed, and its programs end."""
     ends = [number for number in ENDS if signal.getsignal(number) == signal.SIG_DFL and _is_main_thread()]
     for number in ends:
         signal.signal(number, _leave)

@@ -1,6 +1,5 @@
-"""What a region needs of the machine: the programs for disks, and for real guests the driver.
-
-The driver is imported where one is needed: Debian's binding for Python is not in every environment.
+"""What a region needs of the machine: programs for disks, and the driver for real guests. The driver is imported on
+demand: not every environment has Debian's binding for Python.
 """
 
 import shutil
@@ -26,7 +25,7 @@ class DiskToolsMissing(SystemFailure):
 
 
 def check(compute: str) -> None:
-    """Refuse a machine that lacks what every command would fail by.
+    """Refuse a machine on which every command would fail.
 
     Raises:
         DiskToolsMissing, BindingMissing.
@@ -49,7 +48,7 @@ def hypervisor() -> "type[LibvirtHypervisor]":
 
 
 def inspector() -> "type[LibvirtInspector]":
-    """What looks at libvirt and changes nothing.
+    """The read-only inspector of libvirt.
 
     Raises:
         BindingMissing.

@@ -1,4 +1,4 @@
-"""What `GET /metrics` shows: of a server, its region too; of a process that answers the API alone, only its own."""
+"""The figures of `GET /metrics`: a server shows its region's too; a process that answers the API alone only its own."""
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,7 @@ BOUNDS: Final = Bounds(most_from_address=16)
 
 
 class Metrics:
-    """The metrics of this process. `listening`: where they are asked for; None: nowhere, and nothing is counted."""
+    """The metrics of this process. `listening`: their socket; None: they are off, and nothing is counted."""
 
     def __init__(self, listening: socket.socket | None, region: Region) -> None:
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # they double every counter
@@ -44,16 +44,16 @@ class Metrics:
 
     @property
     def observe(self) -> Callable[[Exchange], None]:
-        """What is told of each request that was answered."""
+        """Called with each answered request."""
         return self._requests.count if self._listening else _ignore
 
     @property
     def url(self) -> str | None:
-        """Where they are; None: nowhere."""
+        """Their URL; None: they are off."""
         return None if self._listening is None else f"http://{server.address_of(self._listening)}/metrics"
 
     def add_region(self, home: Home, region: Region, parts: Parts) -> None:
-        """Have the figures of the region that this process serves."""
+        """Add the figures of the region that this process serves."""
         sources = Sources(
             records=lambda: figures.read(region),
             disks=parts.volumes.stock,
@@ -65,11 +65,11 @@ class Metrics:
         self._registry.register(RegionCollector(sources))
 
     def add_sweeps(self, sweeps: SweepLoop) -> None:
-        """Have what became of this process's sweeps."""
+        """Add the rounds of this process's sweeps."""
         self._registry.register(SweepCollector(sweeps.report))
 
     def applications(self, readiness: Readiness) -> Iterator[Application]:
-        """The application, if it is asked for."""
+        """The application, unless it is off."""
         if self._listening is not None:
             app = create_metrics_app(self._registry, readiness)
             yield Application(app, self._listening, BOUNDS)

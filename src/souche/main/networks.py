@@ -1,5 +1,4 @@
-"""The networks that a region takes where no setting names one: by the path of its home, beside those that this machine
-has a route for already."""
+"""The default networks of a region: chosen by the path of its home, avoiding the routes of this machine."""
 
 import hashlib
 from collections.abc import Iterable
@@ -18,9 +17,9 @@ class Pool:
     salt: str
 
     def of(self, home: Path, taken: Iterable[IPv4Network] = ()) -> str:
-        """The network (CIDR) of the region in `home`: the one that a hash of the path names, or the next of the pool
-        that meets none of those `taken`. A route that is wider than the pool leads elsewhere and takes nothing. Where
-        all are taken, it is the first, and what makes the network says why it cannot."""
+        """The network (CIDR) of the region in `home`: the one that a hash of the path selects, or the next one of the
+        pool that overlaps none of those `taken`. Routes wider than the pool do not count. If all are taken, it is the
+        first, and making the network fails with the reason."""
         count = 2 ** (self.prefix - self.within.prefixlen)
         size = 2 ** (32 - self.prefix)
         first = int.from_bytes(hashlib.sha256(f"{self.salt}{home}".encode()).digest()[:2]) % count

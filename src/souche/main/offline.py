@@ -1,4 +1,4 @@
-"""What the operator's commands have the server do or, where none runs, do themselves."""
+"""Work of a server that commands do themselves while no server runs."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -45,9 +45,8 @@ def boots(home: Home) -> bool:
 
 
 def finish(home: Home, region: Region, operation_id: str) -> None:
-    """Wait for the server to do an operation; where none runs, do it here.
-
-    Only for operations that need no guest: those that take disks in.
+    """Wait for the server to run an operation; if none runs, run it here. Only for operations without guests: imports
+    of disks.
     """
     while not region.workflows.wait(operation_id, POLL_SECONDS):
         try:
@@ -58,8 +57,8 @@ def finish(home: Home, region: Region, operation_id: str) -> None:
 
 
 def examine(home: Home, region: Region, image_id: str, *, wait: bool) -> None:
-    """Have the report of an image made that was asked for: where no server runs, here. Else the server does, and with
-    `wait` it is waited for."""
+    """Make the requested report of an image here if no server runs. If one runs, it makes the report; `wait` waits for
+    it."""
     while not is_reported(region, image_id):
         try:
             with home.serve():
@@ -71,14 +70,14 @@ def examine(home: Home, region: Region, image_id: str, *, wait: bool) -> None:
 
 
 def is_reported(region: Region, image_id: str) -> bool:
-    """Whether the report is made, or none is to be, as the image is gone."""
+    """Whether the report is made, or the image is gone."""
     with region.store.read() as connection:
         report = image_reports.get(connection, image_id)
     return report is None or report.is_complete
 
 
 def ensure_bucket(home: Home, region: Region, bucket: str, account_id: str) -> None:
-    """Make a bucket of an account's, by the server's store, or by one that runs for this."""
+    """Make a bucket for an account, in the server's store, or in one that runs for this call."""
     facts = home.server_facts()
     if facts.get("OosListen") is None and facts.get("Oos") is not None:
         buckets.assign(region.store, bucket, account_id)
@@ -90,7 +89,7 @@ def ensure_bucket(home: Home, region: Region, bucket: str, account_id: str) -> N
 
 @contextmanager
 def reached_oos(home: Home, store: Store) -> Iterator[EmbeddedOos]:
-    """The embedded store: that of the server, or where none runs, one that runs for this.
+    """The embedded store: the server's, or one that runs for this call if there is no server.
 
     Raises:
         ObjectsMissing, NoObjectStore.
@@ -113,8 +112,8 @@ def _served_oos(home: Home) -> EmbeddedOos:
 
 
 def every_bucket(home: Home, store: Store) -> Mapping[str, str]:
-    """The buckets of the embedded store with their accounts' ids; where its folder is lost, those on record. Of another
-    service, the records say whose they are."""
+    """The buckets of the embedded store with the ids of their accounts; those on record if its folder is lost, and for
+    another service."""
     if home.server_facts().get("OosListen") is None:
         return {}
     try:
@@ -134,7 +133,7 @@ def _do(home: Home, region: Region, operation_id: str) -> None:
 
 
 def _do_claimed(home: Home, region: Region, operation: Operation) -> None:
-    """Do an operation that no other process has. A server that had it, and died less than a lease ago, may come back
+    """Run an operation that no other process has. A server that had it and died less than a lease ago may come back
     with its journal."""
     claims = Claims(region.store)
     operation_id = operation.operation_id
@@ -160,7 +159,7 @@ def guests(home: Home, region: Region) -> Compute:
 
 
 def _is_off(store: Store, vm_id: str) -> bool:
-    """Whether a VM is stopped on record. Only a server starts it."""
+    """Whether a VM is stopped by its record. Only a server starts it."""
     with store.read() as connection:
         vm = vms.get(connection, vm_id)
     return vm is not None and vm.state in (VmState.STOPPED, VmState.TERMINATED)

@@ -1,5 +1,4 @@
-"""The way of the operator's commands into a region: its server does their actions where one runs, else they do them
-themselves."""
+"""Connects the operator's commands with a region: the server does their actions, or without one the command itself."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,10 +23,10 @@ class OtherServer(SystemFailure):
 
 @contextmanager
 def operate(path: Path, *, make: bool = False) -> Iterator[Operated]:
-    """The region in a home folder. `make`: where there is none, one is made.
+    """The region in a home folder. `make`: make a missing region.
 
     Raises:
-        OtherServer; where no server runs, those of `administer`.
+        OtherServer; without a server, those of `administer`.
     """
     home = Home(path.resolve())
     server = Server(home.operator)

@@ -1,5 +1,5 @@
-"""The range that public IPs of a region are from: recorded at the first start, as the guests' network is, so that a
-home that is restored at another path keeps it, and with it the addresses that accounts hold."""
+"""The range of a region's public IPs. It is recorded at the first start, so that a home restored at another path keeps
+it and the addresses of its accounts."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
@@ -15,11 +15,11 @@ FLAG: Final = "--public-ips"
 SHORTEST_PREFIX: Final = 16
 LONGEST_PREFIX: Final = 30
 NOWHERE: Final = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")))
-"""this host itself, link-local addresses (the metadata server is there), multicast and what is reserved"""
+"""this host, link-local addresses (with the metadata server), multicast and reserved ranges"""
 
 
 def check(cidr: str) -> None:
-    """Refuse a --public-ips that cannot be one.
+    """Refuse an invalid --public-ips.
 
     Raises:
         BadSetting.
@@ -37,15 +37,14 @@ def check(cidr: str) -> None:
 
 
 def known(home: Home, store: Store, taken: Iterable[IPv4Network] = ()) -> str:
-    """The range (CIDR) of a region: as it is recorded, or as it will be, where none of those `taken` are in the
-    way."""
+    """The range (CIDR) of a region: the recorded one, or a new one that avoids those `taken`."""
     with store.read() as connection:
         recorded = region.public_range(connection)
     return recorded or networks.PUBLIC.of(home.path, taken)
 
 
 def chosen(settings: Settings, home: Home, store: Store, taken: Iterable[IPv4Network] = ()) -> str:
-    """The range (CIDR) that the region is to have from now on. `taken`: what this host has routes for.
+    """The range (CIDR) of the region from now on. `taken`: the networks that this host has routes for.
 
     Raises:
         BadSetting: it overlaps with the guests' network, or accounts hold addresses outside of it.
@@ -64,7 +63,7 @@ def chosen(settings: Settings, home: Home, store: Store, taken: Iterable[IPv4Net
 
 
 def record(store: Store, cidr: str) -> None:
-    """Keep it from now on."""
+    """Record the range."""
     with store.begin() as connection:
         if region.public_range(connection) != cidr:
             region.set_public_range(connection, cidr)

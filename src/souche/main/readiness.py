@@ -1,4 +1,4 @@
-"""What `/readyz` checks: each part of a region by its name, within milliseconds where it is well."""
+"""The checks of `/readyz`: each part of a region by its name, within milliseconds if it is well."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ Checks: TypeAlias = Mapping[str, Callable[[], object]]
 
 
 def of_server(home: Home, store: Store, compute: Hypervisor, oos: EmbeddedOos | ExternalOos | None) -> Checks:
-    """The checks of a region's server. A region without an object store has no check of one."""
+    """The checks of a region's server, without one of a missing object store."""
     checks = {
         **of_records(store),
         "store": lambda: _check_disks(home),
@@ -39,7 +39,7 @@ def of_records(store: Store) -> dict[str, Callable[[], object]]:
 
 
 def _check_disks(home: Home) -> None:
-    """The disks' file system is there, is this region's, and can be written.
+    """The disks' file system is mounted, belongs to this region, and is writable.
 
     Raises:
         OSError: it is not.

@@ -33,7 +33,7 @@ class NotOnPostgreSql(SystemFailure):
 
 @dataclass(frozen=True)
 class Place:
-    """A database of a PostgreSQL server: by its URL, or by the file that has it."""
+    """A database of a PostgreSQL server: its URL, or the file with it."""
 
     url: str
     file: str
@@ -41,11 +41,11 @@ class Place:
 
     @property
     def shown(self) -> str:
-        """What names it for people."""
+        """Its name for people."""
         return self.file or self.url
 
     def open(self) -> "PostgreSql":
-        """The database. Nothing is asked of the server yet.
+        """The database. Does not connect yet.
 
         Raises:
             BadSetting: the file cannot be read, or has no URL.
@@ -56,7 +56,7 @@ class Place:
 
 
 def known(home: Home) -> Place | None:
-    """Where the records of a home are; None: in its own file.
+    """The database of a home's records; None: they are in the home's own file.
 
     Raises:
         PlaceDamaged.
@@ -70,7 +70,7 @@ def known(home: Home) -> Place | None:
 
 
 def chosen(home: Home, settings: Settings) -> Place | None:
-    """Where the settings say that the records are, if that is where they are.
+    """The database that the settings name, if the records are there.
 
     Raises:
         RecordsElsewhere, BadSetting.
@@ -103,14 +103,14 @@ def _id_in_files(home: Home) -> str | None:
 
 
 def keep(home: Home, place: Place) -> None:
-    """Name the database in the home."""
+    """Record the database in the home."""
     text = json.dumps(asdict(place), indent=2) + "\n"
     if not home.database_place.exists() or home.database_place.read_text(errors="replace") != text:
         write_whole(home.database_place, text, PRIVATE)
 
 
 def refuse_on_postgresql(home: Home, command: str, instead: str) -> None:
-    """Refuse what a command does with SQLite's file only.
+    """Refuse a command that needs SQLite's file.
 
     Raises:
         NotOnPostgreSql.

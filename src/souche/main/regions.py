@@ -1,4 +1,4 @@
-"""What use-cases work with: a region, served or not."""
+"""Regions as use-cases see them, served or not."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -29,10 +29,10 @@ def open_signing_key(home: Home) -> SigningKey:
 
 
 def read_required_keys(file: str) -> tuple[PublicKey, ...]:
-    """The keys that a file of `--require-signed` has.
+    """The public keys in a file of `--require-signed`.
 
     Raises:
-        BadSetting: it cannot be read, or has something else or no key in it.
+        BadSetting: it cannot be read, has anything else, or has no key.
     """
     if not file:
         return ()
@@ -50,14 +50,14 @@ def read_required_keys(file: str) -> tuple[PublicKey, ...]:
 
 
 def allow_list(named: Iterable[tuple[str, int]], own_oos: str) -> AllowList:
-    """Where imports may come from beside public addresses: what the operator names, and the region's own store."""
+    """Addresses that imports may use beside public ones: those that the operator names, and the region's own store."""
     target = parse_url(own_oos, "--oos-endpoint") if own_oos else None
     own = [(target.host, target.port)] if target else []
     return AllowList(frozenset([*named, *own]))
 
 
 def make_room(home: Home, reserve_bytes: int) -> Room:
-    """What is left of the media of a home, whose folders may be on several."""
+    """The free space of the media of a home, whose folders may be on several."""
     return room_of(list(home.media().values()), reserve_bytes)
 
 
@@ -80,7 +80,7 @@ def make_region(
     required_keys: tuple[PublicKey, ...] = (),
     faults: Faults | None = None,
 ) -> Region:
-    """What use-cases work with."""
+    """A region as use-cases see it."""
     return Region(
         name=name,
         endpoint=endpoint,

@@ -1,4 +1,4 @@
-"""Operations for a process that runs none: the server of the region does them."""
+"""Operations for a process that runs none: the region's server runs them."""
 
 import time
 from typing import Final
@@ -12,7 +12,7 @@ LONGEST_PAUSE_SECONDS: Final = 0.2
 
 
 class RemoteWorkflows:
-    """Requests operations of the server: it hears of them as they are committed, or finds them within a second."""
+    """Leaves operations to the server, which is notified of each commit, or finds them within a second."""
 
     worker: Final = None
 
@@ -20,10 +20,10 @@ class RemoteWorkflows:
         self._store = store
 
     def start(self, operation: Operation) -> None:
-        """Left to the server."""
+        """Does nothing: the server starts it."""
 
     def wait(self, operation_id: str, timeout_seconds: float) -> bool:
-        """Look again and again whether the operation has ended; whether it did in time."""
+        """Poll until the operation has ended. Returns whether it ended in time."""
         deadline = time.monotonic() + timeout_seconds
         pause = FIRST_PAUSE_SECONDS
         while self._is_outstanding(operation_id):

@@ -1,7 +1,7 @@
-"""A certificate for a first try of TLS (`--tls-self-signed`): an authority of the region's own, made once and kept in
-HOME/tls, and a certificate by it, made again when it has to have another name or ends soon.
+"""A certificate for a first try of TLS (`--tls-self-signed`).
 
-Clients trust the authority's file, `ca.pem`, which stays the same.
+The region has its own authority, made once and kept in HOME/tls, and a certificate by it, which is renewed when it
+needs another name or ends soon. Clients trust the authority's file, `ca.pem`, which never changes.
 """
 
 import fcntl
@@ -26,9 +26,9 @@ from souche.http.certificates import CertificatePair
 AUTHORITY_LIFE: Final = timedelta(days=3650)
 LIFE: Final = timedelta(days=365)
 RENEWED: Final = timedelta(days=30)
-"""before its end, a certificate is made again"""
+"""before its end, the certificate is renewed"""
 CLOCKS: Final = timedelta(days=1)
-"""by which clients' clocks may be behind"""
+"""by which clients' clocks may be late"""
 ALWAYS: Final = ("localhost", "127.0.0.1", "::1")
 READABLE: Final = 0o644
 PRIVATE: Final = 0o600
@@ -44,11 +44,11 @@ NO_USES: Final = (
 
 
 class SelfSigned:
-    """The files in a folder, which `renew` makes where they are missing, and keeps good."""
+    """The files in a folder. `renew` makes missing ones and keeps them valid."""
 
     def __init__(self, folder: Path, names: Iterable[str], clock: Clock) -> None:
-        """`names`: host names and IP addresses by which clients reach this machine. Those that the certificate has
-        already stay in it, since another process of the region may be reached by them."""
+        """`names`: host names and IP addresses by which clients reach this machine. Names of the present certificate
+        are kept, since another process of the region may need them."""
         self._folder = folder
         self._names = {*ALWAYS, socket.gethostname(), *names}
         self._clock = clock
@@ -58,7 +58,7 @@ class SelfSigned:
         self.renew()
 
     def renew(self) -> None:
-        """Make what is missing, or ends soon."""
+        """Make missing files, and a new certificate if it ends soon."""
         now = self._clock.now().astimezone(UTC)
         if self._renewal is not None and now < self._renewal:
             return
@@ -74,7 +74,7 @@ class SelfSigned:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Alone among the region's processes."""
+        """Lock the folder against the region's other processes."""
         self._folder.mkdir(exist_ok=True)
         self._folder.chmod(0o755)  # clients on this machine read the authority's certificate
         descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, PRIVATE)
@@ -93,7 +93,7 @@ class SelfSigned:
         return x509.load_pem_x509_certificate(self.authority.read_bytes()), made
 
     def _known(self, authority: x509.Certificate) -> x509.Certificate | None:
-        """The certificate of this authority that is there, if its key is too: it is written after its key."""
+        """The present certificate, if it is by this authority and its key exists: the key is written first."""
         try:
             known = x509.load_pem_x509_certificate(self.pair.certificate.read_bytes())
             key = serialization.load_pem_private_key(self.pair.key.read_bytes(), None)

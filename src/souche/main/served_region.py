@@ -1,4 +1,4 @@
-"""The region as its server said that it is served, for processes beside the server."""
+"""The region as its server recorded it, for processes beside the server."""
 
 from collections.abc import Callable
 from ipaddress import IPv4Network
@@ -21,7 +21,7 @@ from souche.signing import PublicKey
 
 
 def served_region(home: Home, store: Store, console: Callable[[str], bytes]) -> Region:
-    """What use-cases work with in a process that runs no operations. It has no endpoint, and no gate on sharing."""
+    """The region for use-cases in a process that runs no operations. It has no endpoint, and no gate on sharing."""
     facts = home.server_facts()
     cidr = guest_network.known(home, store)
     return make_region(
@@ -44,14 +44,13 @@ def served_region(home: Home, store: Store, console: Callable[[str], bytes]) -> 
 
 
 def server_fetcher(home: Home, url: str = "") -> Fetcher:
-    """What downloads as the server does, from the host of a URL of the operator's too."""
+    """Downloads with the server's rules, and also from the host of the operator's `url`."""
     trusted = home.server_facts().get("TlsTrusted")
     return Fetcher(server_allow_list(home, url), trusted=Path(str(trusted)) if trusted else None)
 
 
 def server_allow_list(home: Home, url: str = "") -> AllowList:
-    """What the server said that imports may come from, whatever its address is; and the host of a URL of the
-    operator's."""
+    """The server's allow list for imports, and the host of the operator's `url`."""
     facts = home.server_facts()
     named = str(facts.get("AllowImport") or "").split(",")
     endpoints = [host_and_port("AllowImport", each) for each in named if each]
@@ -62,6 +61,6 @@ def server_allow_list(home: Home, url: str = "") -> AllowList:
 
 
 def reserve_bytes_of(facts: Facts) -> int:
-    """What the server said that it keeps free, or what it will by default."""
+    """The server's reserve, or the default one."""
     default = next(setting.default for setting in SETTINGS if setting.key == "reserve_gib")
     return int(float(facts.get("ReserveGib") or default) * GIB)

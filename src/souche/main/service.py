@@ -1,4 +1,4 @@
-"""What a service manager is told of this process (sd_notify(3)); nothing where there is none."""
+"""Notifies a service manager of this process's state (sd_notify(3)); does nothing without one."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ STOPPING: Final = "STOPPING=1"
 
 
 def notify(state: str, environment: Mapping[str, str] = os.environ) -> None:
-    """Tell a state. That it cannot be told stops nothing."""
+    """Notify a state. Errors are ignored."""
     place = environment.get(VARIABLE, "")
     if not place:
         return

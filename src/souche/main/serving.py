@@ -1,4 +1,4 @@
-"""A region that is served, and one that is removed."""
+"""Serves a region, and removes one."""
 
 import os
 import shutil
@@ -73,8 +73,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Served:
-    """A region that runs. `bridge` is the interface that guests come in by; None for pretended guests. `oos_listen` is
-    where clients reach its embedded object store, if it has one. `operator` is the socket that commands ask it by."""
+    """A running region. `bridge` is the guests' network interface on the host; None for simulated guests. `oos_listen`
+    is where clients reach its embedded object store, if it has one. `operator` is the socket of commands."""
 
     region: Region
     parts: Parts
@@ -157,7 +157,7 @@ def _region(
     workflows: DurableWorkflows,
     oos_endpoint: str,
 ) -> Region:
-    """What use-cases work with, as the settings have it."""
+    """The region for use-cases, by the settings."""
     return make_region(
         home,
         settings.region,
@@ -185,7 +185,7 @@ def _end_as_another_serves() -> None:
 
 
 def _faults(settings: Settings, home: Home) -> Faults | None:
-    """The faults on purpose, where they are allowed; else those of an earlier start are gone."""
+    """The faults on purpose, if they are allowed; otherwise those of a former start are removed."""
     if settings.allow_faults:
         log.warning("this region fails on purpose where `souche fault` says so")
         return Faults(home.faults)
@@ -194,7 +194,7 @@ def _faults(settings: Settings, home: Home) -> Faults | None:
 
 
 def _with_networks(settings: Settings, home: Home, store: Store) -> Settings:
-    """The settings with the guests' network and the range of public IPs that the region has from now on."""
+    """The settings with the region's guest network and public range."""
     taken = networks_in_use(settings)
     network = settings.guest_network or guest_network.known(home, store, taken)
     settings = replace(settings, guest_network=network)
@@ -244,7 +244,7 @@ def run(settings: Settings) -> None:
 
 
 def _for_guests(served: Served, bridge: str, api: Application) -> Iterator[Application]:
-    """What guests reach by the bridge's address: the API once more, and the buckets."""
+    """The services for guests at the bridge's address: the API, and the buckets."""
     gateway_ip = served.region.network.gateway_ip
     guest_services.pass_on_buckets(served.oos_listen, bridge, gateway_ip)
     listening = guest_services.listen(api.listening, bridge, gateway_ip)
@@ -253,7 +253,7 @@ def _for_guests(served: Served, bridge: str, api: Application) -> Iterator[Appli
 
 
 def _check(settings: Settings) -> None:
-    """Refuse settings that are wrong before anything is begun."""
+    """Refuse wrong settings before anything starts."""
     _ = settings.trash_kept, settings.subregion_letters, read_required_keys(settings.require_signed)
     database_url(settings)
     tls.check(settings)
@@ -313,7 +313,7 @@ def _tell(settings: Settings, served: Served, metrics_url: str | None) -> None:
 
 
 def destroy(path: Path) -> None:
-    """Remove a region that is not served: its guests, its network, and its folder with every disk in it.
+    """Remove a region that is not served: its guests, its network, and its folder with every disk.
 
     Raises:
         NotServed: there is no region. HomeInUse: it is served. NotOnPostgreSql: its records would stay.

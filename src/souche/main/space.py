@@ -1,6 +1,5 @@
-"""What is cleared away before a region starts, so that a medium that is full does not keep it from starting.
-
-Nothing of it is asked of the databases, which may not even open where nothing can be written beside them.
+"""Frees space before a region starts, so that a full medium does not prevent the start. It uses no database: a database
+may not even open on a full medium.
 """
 
 import re
@@ -15,14 +14,14 @@ from souche.room import room_of
 from souche.storage.qcow2.scratch import Scratch
 
 IMPORTED: Final = re.compile(r"(ami|snap)-[0-9a-f]+")
-"""what an import is for: the name of its folder below staging/ (`transfer/disk_importer.py`)"""
+"""the resource of an import: the name of its folder below staging/ (`transfer/disk_importer.py`)"""
 
 log = structlog.get_logger()
 
 
 def make_space(home: Home) -> None:
-    """Remove the files of imports that were under way, which will begin again, and half-made files of the volume store.
-    The caller holds the home."""
+    """Remove the files of interrupted imports, which start again, and unfinished files of the volume store. The caller
+    holds the home."""
     for path in home.staging.iterdir():
         if IMPORTED.fullmatch(path.name):
             log.info("removing a disk that was on its way in", name=path.name)

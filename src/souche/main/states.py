@@ -27,16 +27,16 @@ from souche.storage.qcow2.journal import Journal
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 AUDIT: Final = "audit.jsonl"
-"""how the audit log begins by default. Its history goes on, whatever state is loaded"""
+"""the default name of the audit log. Its history continues, whatever state is loaded"""
 ROTATED: Final = r"([.-]\d.*)?"
-"""after the audit log's name, where its files are rotated by Souche or another program"""
+"""after the audit log's name, if Souche or another program rotates its files"""
 LEFT_OUT: Final = frozenset(("states", "serving.json", "ballast", "staging", "operator"))
-"""of the home, not of what the region has; nor are locks"""
+"""belongs to the home, not to the region's contents; nor do locks"""
 FOLDERS: Final = frozenset(("disks", "oos", "guests", "tls"))
-"""what the region has in folders"""
+"""the folders with the region's contents"""
 SYNC_SECONDS: Final = 600.0
 GOING: Final = "~"
-"""after the name of a state that is being deleted; no name has it"""
+"""appended to the name of a state that is being deleted; no name has it"""
 COPY_SECONDS: Final = 3600.0
 
 
@@ -69,14 +69,14 @@ class DisksElsewhere(WrongState):
 
 
 class States:
-    """The states of a region that no server runs."""
+    """The states of a region while no server runs."""
 
     def __init__(self, path: Path) -> None:
         self._home = Home(path.resolve())
         self._root = self._home.path / "states"
 
     def save(self, name: str) -> None:
-        """Keep what the region has.
+        """Save the region's contents.
 
         Raises:
             BadStateName, StateExists, HomeInUse, RegionNotWhole, and those of `_check`.
@@ -125,7 +125,7 @@ class States:
         return dict(sorted(found.items(), key=lambda each: each[1]))
 
     def delete(self, name: str) -> None:
-        """Forget a state. The region may be served.
+        """Delete a state. The region may be served.
 
         Raises:
             NoSuchState.
@@ -150,7 +150,7 @@ class States:
         return self._root / name
 
     def _check(self) -> None:
-        """Refuse a home that has no states.
+        """Refuse a home that cannot have states.
 
         Raises:
             NotServed, GuestsAreReal, DisksElsewhere, NotOnPostgreSql.
@@ -164,7 +164,7 @@ class States:
 
 
 def _missing(folder: Path) -> str | None:
-    """What a region cannot be without, and is not there; None: it is whole."""
+    """A missing part that a region needs; None: it is whole."""
     needed = (Home(folder).database, Home(folder).disks / "layers")
     for each in needed:
         if not each.exists() or (each.is_file() and not each.stat().st_size):
@@ -173,7 +173,7 @@ def _missing(folder: Path) -> str | None:
 
 
 def _audit(home: Home) -> re.Pattern[str]:
-    """The names in the home that are of the audit log, or of the folder that it has below the home."""
+    """The names in the home that belong to the audit log, or to its folder in the home."""
     names = [re.escape(AUDIT) + ".*"]
     log = home.path / str(home.server_facts().get("AuditLog") or AUDIT)
     place = log.parent.resolve() / log.name
@@ -193,7 +193,7 @@ def _contents(folder: Path, audit: re.Pattern[str]) -> list[str]:
 
 
 def _copy(source: Path, target: Path, audit: re.Pattern[str]) -> None:
-    """What the region has, in a new folder, on the medium when this returns."""
+    """Copy the region's contents into a new folder, durably."""
     shutil.rmtree(target, ignore_errors=True)  # of one that was broken off
     target.mkdir(mode=PRIVATE_FOLDER)
     for name in _contents(source, audit):
@@ -208,7 +208,7 @@ def _copy(source: Path, target: Path, audit: re.Pattern[str]) -> None:
 
 
 def _copy_disks(directory: Directory, source: Path, target: Path) -> None:
-    """Links of the layers, but for those that are written to; copies of the rest."""
+    """Link the layers, except those that volumes write to; copy the rest."""
     (target / "layers").mkdir(parents=True)
     shutil.copystat(source, target)
     shutil.copystat(source / "layers", target / "layers")
@@ -224,7 +224,7 @@ def _copy_disks(directory: Directory, source: Path, target: Path) -> None:
 
 
 def _written(directory: Directory) -> set[str] | None:
-    """The layers that volumes write to, or would when a capture that was broken off is settled; None: all may be."""
+    """The layers that volumes write to, or will after interrupted captures are settled; None: it may be any."""
     journal = Journal(directory)
     if not journal.is_readable():
         return None
@@ -233,13 +233,13 @@ def _written(directory: Directory) -> set[str] | None:
 
 
 def _copy_file(source: Path, target: Path) -> None:
-    """A copy of a file or a folder, its dates included: those of links to layers are the snapshots' own."""
+    """Copy a file or a folder with its dates: those of links to layers are the snapshots' own."""
     command = ["cp", "--archive", "--reflink=auto", "--sparse=always", "--no-target-directory", "--"]
     run.run([*command, source, target], timeout_seconds=COPY_SECONDS)
 
 
 def _copy_database(source: Path, target: Path) -> None:
-    """A copy with what is in the log. The source is never made, nor a log beside it where it has none."""
+    """Copy a database with its log. Never makes the source, or a log beside it."""
     target.touch(mode=PRIVATE)
     has_log = source.with_name(f"{source.name}-wal").exists()
     how = "mode=rw" if has_log else "mode=ro&immutable=1"
@@ -251,7 +251,7 @@ def _copy_database(source: Path, target: Path) -> None:
 
 
 def _replace(new: Path, old: Path) -> None:
-    """Have something in the place of what is there. A file is never missing meanwhile."""
+    """Replace a file or folder. A file is never missing meanwhile."""
     if old.is_dir() and not old.is_symlink():
         shutil.rmtree(old)
     if old.suffix == ".sqlite":

@@ -1,4 +1,4 @@
-"""TLS as the settings ask for it: the operator's certificate, or one of the region's own."""
+"""TLS by the settings: with the operator's certificate, or with the region's own."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +17,19 @@ EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104  not a name of anything
 
 @dataclass(frozen=True)
 class ServedTls:
-    """The certificate in use, and the file by which clients trust it (None: they are expected to by themselves)."""
+    """The certificate in use, and the file by which clients trust it (None: they trust it already)."""
 
     tls: Tls
     authority: Path | None
 
     @property
     def trusted(self) -> Path:
-        """What the region's own requests to its object store trust beside the system's authorities."""
+        """The certificates that the region's own requests to its object store trust beside the system's authorities."""
         return self.authority or self.tls.pair.certificate
 
 
 def check(settings: Settings) -> None:
-    """Refuse settings of TLS that are wrong.
+    """Refuse wrong settings of TLS.
 
     Raises:
         BadSetting.
@@ -44,8 +44,8 @@ def check(settings: Settings) -> None:
 
 
 def open_tls(settings: Settings, home: Home, *more_names: str) -> ServedTls | None:
-    """What the servers of this process need for TLS, read again when it changes; None: they speak plain HTTP.
-    `more_names`: of this machine, for a certificate of the region's own.
+    """TLS for the servers of this process, renewed when its files change; None: they speak plain HTTP. `more_names`:
+    more names of this machine for the region's own certificate.
 
     Raises:
         BadSetting.
@@ -66,7 +66,7 @@ def _pair(settings: Settings) -> CertificatePair:
 
 
 def _names(settings: Settings) -> list[str]:
-    """By which clients reach the API and the object store, as far as the settings say."""
+    """The names by which clients reach the API and the object store, according to the settings."""
     endpoints = (settings.endpoint, settings.oos_endpoint if settings.oos_address else "")
     addresses = (settings.address, settings.oos_address or ("", 0))
     hosts = [*(urlsplit(each).hostname or "" for each in endpoints), *(host for host, _ in addresses)]

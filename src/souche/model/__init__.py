@@ -1,1 +1,1 @@
-"""The nouns of the region as frozen records, one file each. Sizes say their unit in the name."""
+"""The nouns of the region as frozen records, one file each. Names of sizes state the unit."""

@@ -11,8 +11,8 @@ PROVIDER_ALIAS: Final = "Outscale"
 
 @dataclass(frozen=True)
 class Account:
-    """A customer of the region. `alias` is shown beside what it publishes ("Outscale" is the provider's). No key of one
-    that is disabled opens anything; what it has stays, and its VMs run on."""
+    """A customer of the region. Users see `alias` beside the images that it publishes (the provider's is "Outscale").
+    The keys of a disabled account open nothing; its resources stay, and its VMs keep running."""
 
     account_id: str
     name: str
@@ -37,7 +37,7 @@ class AccessKey:
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks: the account that a request's signature proves."""
+    """The caller: the account that a request's signature proves."""
 
     account_id: str
     access_key_id: str | None = None

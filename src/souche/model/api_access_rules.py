@@ -13,7 +13,7 @@ EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
 
 @dataclass(frozen=True)
 class ApiAccessRule:
-    """Lets requests from its ranges in. `ip_ranges`: CIDR notation, as the caller gave them."""
+    """Admits requests from its ranges. `ip_ranges`: CIDR notation, as the caller gave them."""
 
     rule_id: str
     account_id: str
@@ -23,8 +23,8 @@ class ApiAccessRule:
 
 
 def lets_in(networks: tuple[Network, ...], address: str) -> bool:
-    """Whether a request from an address comes from one of the networks. An IPv4 address that an IPv6 socket shows as
-    `::ffff:192.0.2.1` is that IPv4 address; text that is no address is let in nowhere."""
+    """Whether an address is in one of the networks. An IPv6 socket shows IPv4 addresses as `::ffff:192.0.2.1`; these
+    count as IPv4. Text that is no address is in none."""
     try:
         came_from = ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,16 +1,16 @@
-"""Disks on their way in from a URL."""
+"""Disks being imported from a URL."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 SourceFormat: TypeAlias = Literal["qcow2", "raw", "vmdk", "vhd", "vhdx", "ova"]
-"""What a region takes in; an OVA is an archive with a disk in it."""
+"""The formats that a region imports; an OVA is an archive with a disk in it."""
 
 
 @dataclass(frozen=True)
 class SaidOfDisk:
-    """What is known of a disk file before its bytes: by its name, or because its sender says so. None: nothing. Only
-    the operator's own files are taken out of `xz`."""
+    """What the name or the sender says of a disk file before its bytes are read; None: nothing. Only the operator's own
+    files may be in `xz`."""
 
     format: SourceFormat | None = None
     gzip: bool | None = None
@@ -19,8 +19,8 @@ class SaidOfDisk:
 
 @dataclass(frozen=True)
 class Checksums:
-    """What a disk is to be by the companion of its manifest (docs/formats.md): the object as it lies at its URL, and
-    the disk that is in it. `disk_tree_sha256` is None in requests that an older Souche wrote down."""
+    """The expected hashes of a disk, by the companion of its manifest (docs/formats.md): of the object at its URL, and
+    of the disk in it. `disk_tree_sha256` is None in requests stored by an older Souche."""
 
     disk_bytes: int
     object_bytes: int
@@ -47,5 +47,5 @@ class DiskImport:
 
     @property
     def said(self) -> SaidOfDisk:
-        """What is said of it."""
+        """What is said of the disk."""
         return SaidOfDisk(self.disk_format, self.gzip)

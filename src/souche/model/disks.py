@@ -1,16 +1,16 @@
-"""How a disk is named between the volume store, which makes it, and the hypervisor, which opens it."""
+"""How the volume store names a disk for the hypervisor."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 DiskFormat: TypeAlias = Literal["qcow2", "raw"]
-"""What a volume store takes, and what an export is written in."""
+"""The formats that a volume store accepts, and that an export writes."""
 
 
 @dataclass(frozen=True)
 class FileSource:
-    """A disk in a file of a stated format. Nobody ever guesses a format (design 3.7)."""
+    """A disk in a file of a stated format. A format is never guessed (design 3.7)."""
 
     path: Path
     format: DiskFormat
@@ -27,8 +27,8 @@ DiskSource: TypeAlias = FileSource | MemorySource
 
 
 class GuestHold(NamedTuple):
-    """How a running guest was held while its disks were switched. `seconds` is an upper bound; `quiesced` tells whether
-    the guest's agent froze its file systems (None: not known)."""
+    """How a running guest was paused while its disks were switched. `seconds` is an upper bound. `quiesced`: whether
+    the guest's agent froze its file systems (None: unknown)."""
 
     seconds: float
     quiesced: bool | None

@@ -69,16 +69,16 @@ class ExportTask:
 
     @property
     def manifest_key(self) -> str:
-        """Where the manifest goes. Each task has one of its own, so that none can spoil another's."""
+        """The key of the manifest. Each task has its own, so tasks never overwrite each other's."""
         return f"{self.prefix}manifest-{self._digits}.json"
 
     @property
     def companion_key(self) -> str:
-        """Where the companion goes."""
+        """The key of the companion."""
         return f"{self.prefix}companion-{self._digits}.json"
 
     def disk_key(self, snapshot_id: str) -> str:
-        """Where a disk goes (reference section 3, "Object key")."""
+        """The key of a disk (reference section 3, "Object key")."""
         return f"{self.prefix}{snapshot_id}-{self._digits}.{self.disk_format}.gz"
 
     @property

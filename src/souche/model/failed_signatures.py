@@ -14,19 +14,19 @@ LONGEST_LOCK: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Failures:
-    """Signatures of one access key that were wrong, since the last that was right."""
+    """The consecutive wrong signatures of one access key."""
 
     count: int = 0
     locked_until: datetime | None = None
 
     def seconds_locked(self, now: datetime) -> int:
-        """For how many seconds more the key is locked; 0 when it is not."""
+        """For how many more seconds the key is locked; 0: it is not."""
         if self.locked_until is None or self.locked_until <= now:
             return 0
         return int((self.locked_until - now).total_seconds()) + 1
 
     def and_another(self, now: datetime) -> "Failures":
-        """With one more."""
+        """After one more failure."""
         count = self.count + 1
         locks, rest = divmod(count, FAILURES_PER_LOCK)
         locked_until = now + min(timedelta(minutes=locks), LONGEST_LOCK) if rest == 0 else self.locked_until

@@ -1,4 +1,4 @@
-"""What the records say of a whole region, in numbers, for its operator."""
+"""Figures of a whole region from its records, for its operator."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class UnderWay:
-    """The operations of a workflow that have not ended. `oldest_seconds`: since the oldest was requested."""
+    """The unfinished operations of a workflow. `oldest_seconds`: since the oldest was requested."""
 
     workflow: str
     count: int
@@ -15,8 +15,8 @@ class UnderWay:
 
 @dataclass(frozen=True)
 class Figures:
-    """`vms`: how many there are by state, those terminated within the last hour among them. `under_way`: work that was
-    requested and has not ended, the oldest first."""
+    """`vms`: how many there are by state, including those terminated within the last hour. `under_way`: unfinished
+    work, the oldest first."""
 
     vms: Mapping[str, int]
     under_way: Sequence[UnderWay]

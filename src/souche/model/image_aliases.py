@@ -1,4 +1,4 @@
-"""Aliases of images: `web@stable`, `Debian-12@latest`. docs/aliases.md says what they are for."""
+"""Aliases of images: `web@stable`, `Debian-12@latest`. docs/aliases.md describes them."""
 
 import re
 from dataclasses import dataclass
@@ -32,11 +32,11 @@ class AliasName:
 
     @property
     def is_well_formed(self) -> bool:
-        """Whether an alias may be made with this name."""
+        """Whether a new alias may have this name."""
         return bool(_NAME.fullmatch(self.name) and _CHANNEL.fullmatch(self.channel))
 
     def alias_id(self, account_id: str) -> str:
-        """What the alias of this name of an account is kept under."""
+        """The key of the record of an account's alias with this name."""
         return f"{account_id}/{self.key}{MARK}{self.channel}"
 
 
@@ -46,7 +46,7 @@ def is_alias(text: str) -> bool:
 
 
 def parsed(text: str) -> AliasName | None:
-    """The name that a text says; None: it says none."""
+    """The name in a text; None: it is not a name."""
     before, mark, channel = text.rpartition(MARK)
     if not mark or not before or not channel:
         return None
@@ -58,7 +58,7 @@ def parsed(text: str) -> AliasName | None:
 
 @dataclass(frozen=True)
 class AliasChange:
-    """An image that an alias named, from that date on."""
+    """An image that an alias named, and since when."""
 
     image_id: str
     date: datetime
@@ -83,16 +83,16 @@ class ImageAlias:
     official: bool = False
 
     def told_to(self, account_id: str | None) -> str:
-        """The name by which an account uses it: its own and the provider's by their names alone."""
+        """The name by which an account uses it: without the owner for its own and the provider's."""
         short = f"{self.name.name}{MARK}{self.name.channel}"
         return short if self.official or self.account_id == account_id else f"{self.account_id}/{short}"
 
     @property
     def alias_id(self) -> str:
-        """Names it among all."""
+        """Its id among all aliases."""
         return self.name.alias_id(self.account_id)
 
     @property
     def date(self) -> datetime:
-        """Since when it names what it names."""
+        """Since when it names its image."""
         return self.history[-1].date if self.history else self.creation_date

@@ -1,4 +1,4 @@
-"""Whether an image was seen to boot."""
+"""Boots of images before publication."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,9 +8,9 @@ from souche.model.images import BootMode
 
 @dataclass(frozen=True)
 class Boot:
-    """What one boot of an image came to. `reached`: `login` (a login prompt on the serial console), `cloud-init` (its
-    end), or empty, and then `reason` says why. `log` is the end of the serial console; `screenshot` a PNG of the
-    screen, None: none could be taken. `seconds` from power-on."""
+    """The result of one boot of an image. `reached`: `login` (a login prompt on the serial console), `cloud-init` (its
+    end), or empty; then `reason` says why. `log` is the end of the serial console; `screenshot` a PNG of the screen
+    (None: none could be taken). `seconds` from power-on."""
 
     boot_mode: BootMode
     reached: str
@@ -21,13 +21,13 @@ class Boot:
 
     @property
     def passed(self) -> bool:
-        """Whether it came so far that the image is good."""
+        """Whether it reached a state that proves the image."""
         return bool(self.reached)
 
 
 @dataclass(frozen=True)
 class Verification:
-    """The last boot of an image, and when it was."""
+    """The last boot of an image, and its date."""
 
     image_id: str
     date: datetime

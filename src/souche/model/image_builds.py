@@ -1,4 +1,4 @@
-"""What images that were built by a recipe were made of."""
+"""What recipe-built images were made of."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Packages: TypeAlias = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Build:
-    """How an image was built: the recipe's name, the digest of what it said then, and the packages in the image."""
+    """How an image was built: the recipe's name, the recipe's digest at that time, and the packages in the image."""
 
     recipe: str
     digest: str
@@ -21,7 +21,7 @@ class Build:
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """An image that was built, and is listed. `is_deprecated`: the operator said when it will be withdrawn."""
+    """A listed image that a recipe built. `is_deprecated`: the operator has set a date for its withdrawal."""
 
     image: Image
     build: Build
@@ -30,7 +30,7 @@ class BuiltImage:
 
 @dataclass(frozen=True)
 class PackageChange:
-    """A package whose version is another one now."""
+    """A package with another version now."""
 
     name: str
     former: str

@@ -1,4 +1,4 @@
-"""What was removed from an image when a clean one was made of it."""
+"""What was removed to make a clean image."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,8 +8,8 @@ from souche.model.image_reports import without_user
 
 @dataclass(frozen=True)
 class CleaningResult:
-    """One thing that was done. `code` is that of the finding which it removes, or names what no report looks for;
-    `path` is the guest's. `user` is whose it was, when others than the image's owner must not learn that name."""
+    """One change. `code` is that of the finding that it removes, or names a trace that no report looks for. `path` is
+    the guest's. `user` is the owner, if others than the image's owner must not learn that name."""
 
     code: str
     path: str
@@ -19,7 +19,7 @@ class CleaningResult:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What an engine has done to disks. `refused` says why it changed nothing; empty: it did."""
+    """The changes of an engine to disks. `refused` says why it changed nothing; empty: it did not refuse."""
 
     engine: str
     os: str
@@ -29,7 +29,7 @@ class Cleaned:
 
 @dataclass(frozen=True)
 class Cleaning:
-    """The record of a clean image: what it was made of, when and how."""
+    """The record of a clean image: its source, its date, and its changes."""
 
     image_id: str
     source_image_id: str
@@ -39,7 +39,7 @@ class Cleaning:
 
 
 def without_users(cleaning: Cleaning) -> Cleaning:
-    """The record as others than the image's owner see it: without the names of users and of their folders."""
+    """The record as others than the image's owner see it: without the names of users and their folders."""
     return replace(cleaning, done=tuple(map(_hidden, cleaning.done)))
 
 

@@ -1,4 +1,4 @@
-"""The life of an official image: deprecated, withdrawn, and brought back."""
+"""The life of an official image: deprecated, withdrawn, and restored."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ MOST_GRACE_DAYS: Final = 3650
 
 
 class LifeState(StrEnum):
-    """`deprecated`: listed, until the date on which it is withdrawn. `withdrawn`: not listed any more."""
+    """`deprecated`: listed, until the date of its withdrawal. `withdrawn`: no longer listed."""
 
     AVAILABLE = "available"
     DEPRECATED = "deprecated"
@@ -39,7 +39,7 @@ class Life:
     granted: tuple[str, ...] = ()
 
     def is_due(self, now: datetime) -> bool:
-        """Whether its image is to be withdrawn, and is not yet."""
+        """Whether it is time to withdraw the image."""
         return (
             self.withdrawal_date is None
             and self.deprecation_date is not None
@@ -74,7 +74,7 @@ class LivingImage:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nobody but its owner can launch it."""
+        """Whether only its owner can launch it."""
         return self.life is not None and self.life.closing_date is not None
 
     @property

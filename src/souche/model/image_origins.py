@@ -1,4 +1,4 @@
-"""Where images come from, as one caller may know it."""
+"""The origins of images, as one caller may know them."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -10,7 +10,7 @@ Source: TypeAlias = Literal["official", "Marketplace", "own", "shared", "public"
 
 @dataclass(frozen=True)
 class Publisher:
-    """Whose image it is; `vendor` is that of its product, where it is a version on the Marketplace."""
+    """The owner of an image; `vendor` is that of its product, if it is a version on the Marketplace."""
 
     account_id: str
     account_alias: str | None

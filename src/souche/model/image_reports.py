@@ -1,4 +1,4 @@
-"""What is found inside an image: the trust report of an OMI."""
+"""The trust report of an OMI: what is found inside it."""
 
 import re
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from typing import Final
 
 
 class Severity(StrEnum):
-    """How much a finding matters. High: the image's users or its author are exposed."""
+    """How serious a finding is. High: the image's users or its author are exposed."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -18,7 +18,7 @@ class Severity(StrEnum):
 
 
 class ReportState(StrEnum):
-    """`pending`: it waits for its turn; `active`: the disks are read; `completed`."""
+    """`pending`: it waits for its turn; `active`: the disks are being read; `completed`."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -26,13 +26,13 @@ class ReportState(StrEnum):
 
 
 NOT_GENERALISED: Final = "windows-not-generalised"
-"""the code that no publication accepts"""
+"""the code that no publication may accept"""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found. `code` names its kind for good; `path` is the guest's; `fingerprint` tells a key from
-    others and is no secret. `user` is whose it is, when others than the image's owner must not learn that name."""
+    """One finding. `code` names its kind and never changes; `path` is the guest's; `fingerprint` identifies a key, and
+    is no secret. `user` is the owner, if others than the image's owner must not learn that name."""
 
     code: str
     severity: Severity
@@ -45,8 +45,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Guideline:
-    """A line of OUTSCALE's "Guidelines for Baking OUTSCALE Machine Images": whether it holds; None: it says nothing of
-    such a system, or this cannot be seen from its disk."""
+    """A line of OUTSCALE's "Guidelines for Baking OUTSCALE Machine Images", and whether it holds; None: it does not
+    apply to such a system, or cannot be seen from its disk."""
 
     code: str
     text: str
@@ -55,7 +55,7 @@ class Guideline:
 
 @dataclass(frozen=True)
 class Examination:
-    """What an engine found. `other`: it could not read all, and another engine may."""
+    """The findings of an engine. `other`: it could not read everything, and another engine may."""
 
     engine: str
     os: str
@@ -66,7 +66,7 @@ class Examination:
 
 @dataclass(frozen=True)
 class Report:
-    """The report of an image. While a new one is made, what the former found stands. `accepted` are the codes that its
+    """The report of an image. While a new one is made, the former findings stay. `accepted` are the codes that its
     publisher accepted."""
 
     image_id: str
@@ -89,24 +89,24 @@ class Report:
         return sorted({each.code for each in self.findings if each.severity == Severity.HIGH})
 
     def refused(self, accepted: Collection[str] = ()) -> list[str]:
-        """The codes for which the image may not be published: of severity high, and neither accepted now nor before. A
-        Windows that sysprep has not generalised is never published."""
+        """The codes that prevent publication: of severity high, and accepted neither now nor before. A Windows that
+        sysprep has not generalised is never published."""
         taken = {*accepted, *self.accepted} - {NOT_GENERALISED}
         return [code for code in self.high if code not in taken]
 
 
 HOMES: Final = re.compile(r"^((?:disk [^/:]*: )?/(?:home|Users|Documents and Settings)/)[^/]+", re.IGNORECASE)
-"""A path in a home folder; of a second system, behind the place of that system."""
+"""A path in a home folder; with the place of the system before it, for a second system."""
 
 
 def hidden(finding: Finding) -> Finding:
-    """The finding as others than the image's owner see it: without the names of home folders and of their users."""
+    """The finding as others than the image's owner see it: without the names of home folders and their users."""
     path, text = without_user(finding.path, finding.text, finding.user)
     return replace(finding, path=path, text=text, user=None)
 
 
 def without_user(path: str, text: str, user: str | None) -> tuple[str, str]:
-    """A guest's path, and a text about it, without the names of home folders and without the user's."""
+    """A guest's path and a text about it, without the names of home folders and the user's name."""
     path = HOMES.sub(r"\1*", path)
     if user:
         path = "/".join("*" if part == user else part for part in path.split("/"))

@@ -29,8 +29,8 @@ class ImageMapping:
 
 @dataclass(frozen=True)
 class VmAttributes:
-    """What an image carries for its VMs: those of the VM that it was made from, or as its owner has set them. A launch
-    that does not name them takes them; None: the image says nothing."""
+    """The attributes that an image gives to its VMs: those of its source VM, or as its owner has set them. A launch
+    takes those that it does not set itself; None: the image has none."""
 
     deletion_protection: bool | None = None
     shutdown_behavior: str | None = None
@@ -38,7 +38,7 @@ class VmAttributes:
     boot_mode: BootMode | None = None
 
     def bootable(self, boot_modes: Collection[BootMode]) -> "VmAttributes | None":
-        """These, without a boot mode that is none of those of an image. None: nothing is left."""
+        """These attributes, without a boot mode that the image does not support. None: nothing is left."""
         if self.boot_mode is None or self.boot_mode in boot_modes:
             return self
         rest = replace(self, boot_mode=None)
@@ -57,8 +57,8 @@ class Consistency:
 
 @dataclass(frozen=True)
 class SignedBy:
-    """Who has signed an export that was imported. The key is proven; region and its id are what the holder of the key
-    says. `trusted`: the key was among those that the importing region requires."""
+    """The signer of an imported export. The key is proven; region and id are claims of its holder. `trusted`: the
+    importing region requires one of several keys, and this is one of them."""
 
     region_id: str
     region: str
@@ -68,8 +68,8 @@ class SignedBy:
 
 @dataclass(frozen=True)
 class Lineage:
-    """Where an imported image comes from, as its own region knew it; the ids mean nothing elsewhere. Date in ISO
-    8601. `export_task_id` is the export there; `signed_by` is None where it was not signed."""
+    """The origin of an imported image, as its own region knew it; the ids mean nothing elsewhere. Date in ISO 8601.
+    `export_task_id` is the export there; `signed_by` is None if it was not signed."""
 
     region: str
     image_id: str
@@ -117,7 +117,7 @@ class Image:
 
     @property
     def is_live(self) -> bool:
-        """Whether it is available, and not withdrawn."""
+        """Whether it is available and not withdrawn."""
         return self.state == ImageState.AVAILABLE and self.launchable_until is None
 
     @property

@@ -1,4 +1,4 @@
-"""What the operator's lists tell of each resource. States are those on record."""
+"""The rows of the operator's lists. States are those on record."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What an account is told of images that it launched, copied or was granted."""
+"""Notices to accounts about images that they launched, copied or were granted."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Event(StrEnum):
-    """What became of an image. `replaced`: an update of its family withdrew it; `restored`: a withdrawal or a
+    """What happened to an image. `replaced`: an update of its family withdrew it. `restored`: a withdrawal or a
     deprecation was taken back."""
 
     UNSHARED = "unshared"
@@ -31,7 +31,7 @@ class Announcement:
 
 @dataclass(frozen=True)
 class Notice:
-    """An announcement, as one account finds it. An account has one of each event of an image: the last."""
+    """An announcement to one account. An account has one of each kind of event of an image: the last."""
 
     notice_id: str
     account_id: str

@@ -1,11 +1,11 @@
-"""Who besides the owner may use an image or a snapshot."""
+"""The grants of an image or a snapshot."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Permissions:
-    """Explicit grants, and whether everybody may use the resource. The owner's right is not listed."""
+    """Explicit grants, and whether everybody may use the resource. The owner's right is implied."""
 
     account_ids: tuple[str, ...] = ()
     public: bool = False

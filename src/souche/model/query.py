@@ -1,4 +1,4 @@
-"""What a Read action asks of the database, in the domain's own words."""
+"""The query of a Read action, in the domain's own words."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Position:
-    """The last row of the page before: rows are sorted by creation date, then id."""
+    """The last row of the former page: rows are sorted by creation date, then id."""
 
     creation_date: datetime
     resource_id: str
@@ -33,7 +33,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Query:
-    """Conditions, and the page wanted of what satisfies them all. `limit` is None for everything."""
+    """Conditions, and the page of the rows that satisfy them all. `limit` is None for everything."""
 
     conditions: tuple[Condition, ...] = ()
     limit: int | None = None
@@ -51,5 +51,5 @@ class PageRow(NamedTuple):
 
     @property
     def position(self) -> Position:
-        """Where the page after it begins."""
+        """The position of the page after it."""
         return Position(datetime.fromisoformat(self.creation_date), self.resource_id)

@@ -79,7 +79,7 @@ QUOTAS: Final = (
 
 @dataclass(frozen=True)
 class Usage:
-    """A quota of an account: how much it may have, and has."""
+    """A quota of an account, and how much of it is used."""
 
     quota: Quota
     limit: int

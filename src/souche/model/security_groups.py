@@ -1,4 +1,4 @@
-"""Security groups: who may begin to talk to the VMs that are in them."""
+"""Security groups: who may open connections to the VMs in them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,14 +24,14 @@ class Rule:
 
     @property
     def source_group(self) -> str | None:
-        """The id of the group whose members are meant; None where the source is a range."""
+        """The id of the group whose members are the source; None if the source is a range."""
         return self.source if self.source.startswith(f"{ids.SECURITY_GROUP}-") else None
 
 
 @dataclass(frozen=True)
 class SecurityGroup:
-    """A security group outside of Nets: only inbound traffic is ruled, everything may go out. `inbound` is in the
-    order of creation."""
+    """A security group outside of Nets: it only rules inbound traffic; everything may leave. `inbound` is in the order
+    of creation."""
 
     security_group_id: str
     account_id: str

@@ -17,5 +17,5 @@ class Tag:
 
     @property
     def position_id(self) -> str:
-        """Its place among the tags of the same date. A tag has no id: its resource and its key name it."""
+        """Its position among the tags of the same date. A tag has no id: its resource and its key name it."""
         return f"{self.resource_id}/{self.key}"

@@ -1,4 +1,4 @@
-"""What a process has done since its start, counted for `GET /metrics`. Nothing of it is recorded."""
+"""Counts of a process since its start, for `GET /metrics`. They are not recorded."""
 
 import threading
 from collections import Counter
@@ -17,8 +17,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Tallied:
-    """The counts at one moment. `operations`: those that have ended, by their workflow and their outcome.
-    `exported_bytes`: data of disks that exports have read. `imported_bytes`: what imports have downloaded."""
+    """The counts at one moment. `operations`: ended ones, by workflow and outcome. `exported_bytes`: disk data read by
+    exports. `imported_bytes`: downloaded by imports."""
 
     operations: Mapping[tuple[str, Outcome], int]
     exported_bytes: int
@@ -36,7 +36,7 @@ class Tally:
         self._imported_bytes = 0
 
     def cancelled(self, operation_id: str) -> None:
-        """The failure of this operation, which has not ended yet, is what its user asked for."""
+        """The user has cancelled this operation: its coming failure is no fault."""
         with self._lock:
             self._cancelled.add(operation_id)
 
@@ -50,16 +50,16 @@ class Tally:
             self._operations[workflow, outcome] += 1
 
     def exported(self, more_bytes: int) -> None:
-        """So many bytes more were read for an export."""
+        """Add bytes that an export has read."""
         with self._lock:
             self._exported_bytes += more_bytes
 
     def imported(self, more_bytes: int) -> None:
-        """So many bytes more were downloaded by an import."""
+        """Add bytes that an import has downloaded."""
         with self._lock:
             self._imported_bytes += more_bytes
 
     def counts(self) -> Tallied:
-        """What was counted so far."""
+        """The counts so far."""
         with self._lock:
             return Tallied(dict(self._operations), self._exported_bytes, self._imported_bytes)

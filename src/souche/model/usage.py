@@ -1,12 +1,12 @@
-"""What an account takes of its region, for the operator."""
+"""The usage of an account, for the operator."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What the records have of an account. `vms`: those that are not terminated. `exports`: those that wait, run or are
-    completed; `export_bytes`: the data of disks that they have read."""
+    """The records of an account. `vms`: those that are not terminated. `exports`: those that wait, run or are
+    completed; `export_bytes`: the disk data that they have read."""
 
     vms: int = 0
     volumes: int = 0

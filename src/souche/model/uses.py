@@ -1,4 +1,4 @@
-"""What depends on an image or a snapshot."""
+"""The dependants of an image or a snapshot."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Users:
-    """Of one kind: the ids of the caller's, and how many others have (None: only the owner is told)."""
+    """The dependants of one kind: the ids of the caller's own, and how many others have (None: only the owner sees
+    it)."""
 
     own: tuple[str, ...]
     others: int | None
@@ -14,7 +15,7 @@ class Users:
 
 @dataclass(frozen=True)
 class Uses:
-    """By kind, what depends on a resource. `public` and `shared_with` (a number of accounts) are None to all but its
+    """The dependants of a resource, by kind. `public` and `shared_with` (a number of accounts) are None for all but its
     owner."""
 
     resource_id: str

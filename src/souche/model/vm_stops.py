@@ -15,5 +15,5 @@ class VmStop:
 
     @property
     def position_id(self) -> str:
-        """Its place among the stops of the same date."""
+        """Its position among the stops of the same date."""
         return f"{self.vm_id}/{self.generation}"

@@ -13,7 +13,7 @@ HOST_ACTION_BY_BEHAVIOR: Final = {"stop": "stop", "restart": "restart", "termina
 """The shutdown behaviours, and what follows for a VM whose host fails, unless the caller says otherwise (reference
 section 12)."""
 SHUTDOWN_BEHAVIOR: Final = "stop"
-"""of a VM whose launch says nothing, nor its image"""
+"""of a VM, if neither its launch nor its image sets one"""
 PERFORMANCES: Final = ("medium", "high", "highest")
 SHUTDOWN_BEHAVIORS: Final = tuple(HOST_ACTION_BY_BEHAVIOR)
 SecureBootAction = Literal["none", "enable", "disable", "setup-mode", "restore-factory-keys"]
@@ -70,7 +70,7 @@ class Vm:
 
 @dataclass(frozen=True)
 class VmStanding:
-    """What the state of a VM is: all that those who only wait for it ask."""
+    """The state of a VM: enough for those who wait for it."""
 
     vm_id: str
     subregion_name: str

@@ -17,7 +17,7 @@ class VolumeShape:
 
 @dataclass(frozen=True)
 class VolumeUpdate:
-    """An update of a volume, from what it was to what it is to be. `comment` says why it failed."""
+    """An update of a volume, from its former shape to its new one. `comment` says why it failed."""
 
     task_id: str
     account_id: str

@@ -21,8 +21,8 @@ class VolumeLink:
 
 @dataclass(frozen=True)
 class Volume:
-    """A writable disk. `link` is there while it is attached to a VM, and `update` while a task changes it.
-    `request_digest` is that of the request which came with `client_token` (`app/client_tokens.py`)."""
+    """A writable disk. `link` exists while it is attached to a VM, and `update` while a task changes it.
+    `request_digest` is that of the request with `client_token` (`app/client_tokens.py`)."""
 
     volume_id: str
     account_id: str
@@ -41,5 +41,5 @@ class Volume:
 
     @property
     def captured_size_gib(self) -> int:
-        """The size of what is captured from it: no less than what an update that is under way may have made of it."""
+        """The size of a capture: at least what an unfinished update may already have made of the volume."""
         return max(self.size_gib, self.update.target.size_gib if self.update else 0)

@@ -1,4 +1,4 @@
-"""Processes that do operations."""
+"""Processes that run operations."""
 
 import socket
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from uuid import uuid4
 
 @dataclass(frozen=True)
 class Worker:
-    """One start of a process that does operations, on a machine (`node`). A process that starts again is another
-    worker, and so is one that runs from a copy of the home."""
+    """One start of a process that runs operations, on a machine (`node`). A restarted process is another worker, and so
+    is one that runs from a copy of the home."""
 
     worker_id: str
     node: str

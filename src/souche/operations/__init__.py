@@ -1,1 +1,1 @@
-"""What each workflow is asked to do, and the one function that makes its operations (see model/operations.py)."""
+"""The params of each workflow, and the one function that makes its operations (see model/operations.py)."""

@@ -1,6 +1,6 @@
-"""Operations that have the firewalls of guests, and the public IPs that lead to them, follow their records.
+"""Operations that update the firewalls of guests and their public IPs from the records.
 
-Earlier releases stored a list of ids as text, with commas between them.
+Earlier releases stored a list of ids as text with commas.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,8 @@ from souche.model.operations import Operation, Params, make
 
 @dataclass(frozen=True)
 class ApplySecurityGroups(Params):
-    """The guests in the groups `security_group_ids`, whose rules have changed; or the guest `vm_id`, which has changed
-    its groups."""
+    """For the guests in the groups `security_group_ids`, whose rules have changed; or for the guest `vm_id`, whose
+    groups have changed."""
 
     workflow: ClassVar[str] = "apply_security_groups"
 
@@ -28,7 +28,7 @@ class ApplySecurityGroups(Params):
 def apply_security_groups(
     params: ApplySecurityGroups, account_id: str, run: int
 ) -> Operation[ApplySecurityGroups]:
-    """Bring the firewalls of guests up to date. `run` is no other operation's."""
+    """Update the firewalls of guests. `run` is unique to this operation."""
     subject_id = params.vm_id or params.security_group_ids[-1]
     return make(params, subject_id, account_id, f"{run:x}")
 
@@ -47,7 +47,7 @@ class ApplyPublicIps(Params):
 
 
 def apply_public_ips(vm_ids: Sequence[str], account_id: str, run: int) -> Operation[ApplyPublicIps]:
-    """Have public IPs lead to the guests that they are linked to, at least one. `run` is no other operation's."""
+    """Update the public IPs of the guests of at least one VM."""
     return make(ApplyPublicIps(tuple(vm_ids)), vm_ids[-1], account_id, f"{run:x}")
 
 

@@ -10,7 +10,7 @@ from souche.model.operations import Operation, Params, make
 
 @dataclass(frozen=True)
 class CreateImage(Params):
-    """From the VM `vm_id`, shut down for it and started again with `restart`."""
+    """From the VM `vm_id`, which is shut down before and started again with `restart`."""
 
     workflow: ClassVar[str] = "create_image"
 
@@ -43,7 +43,7 @@ class CleanImage(Params):
 
 
 def clean_image(image: Image) -> Operation[CleanImage]:
-    """Make an image that is a copy without what its author has left."""
+    """Make an image that is a copy without its author's traces."""
     return make(CleanImage(), image.image_id, image.account_id)
 
 

@@ -1,4 +1,5 @@
-"""How operations are stored, in the database and in the journal: the name of the workflow, and its params as JSON."""
+"""The stored form of operations, in the database and in the journal: the name of the workflow, and its params as
+JSON."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -44,12 +45,12 @@ KINDS: Final[Mapping[str, type[Params]]] = {
         UpdateVolume,
     )
 }
-"""by the names of their workflows. Databases and journals keep these names: one that was ever released stays."""
+"""by the names of their workflows. Databases and journals keep these names: a released one never changes."""
 
 
 def read(workflow: str, arguments: object) -> Params:
-    """The params of a workflow, from what was stored. `RawParams`: this release cannot read it, as it is of another
-    one, or damaged."""
+    """The params of a workflow from their stored form. `RawParams`: this release cannot read it; it is damaged or of
+    another release."""
     stored = arguments if isinstance(arguments, dict) else {}
     kind = KINDS.get(workflow)
     if kind is None:
@@ -69,7 +70,7 @@ def read_json(workflow: str, text: str) -> Params:
 
 
 def arguments_of(params: Params) -> dict[str, Any]:
-    """The form in which params are stored. What is None is left out."""
+    """The stored form of params, without fields that are None."""
     if isinstance(params, RawParams):
         return dict(params.arguments)
     return {name: value for name, value in msgspec.to_builtins(params).items() if value is not None}

@@ -1,1 +1,1 @@
-"""Builders of official images, and the recipes (`*.toml`) that they go by."""
+"""Builders of official images, and their recipes (`*.toml`)."""

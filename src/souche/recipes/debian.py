@@ -55,7 +55,7 @@ def build(
 
 
 def plan(recipe: Recipe, *, work_dir: Path) -> Mapping[str, str]:
-    """The packages that an image built now would have, with their versions (`plan_root`).
+    """The packages, with versions, that an image built now would have (`plan_root`).
 
     Raises:
         NoPlan, ProgramMissing, ProgramFailed, ProgramTimedOut: from mmdebstrap.
@@ -87,7 +87,7 @@ def digest(recipe: Recipe) -> str:
 
 @contextmanager
 def _work(work_dir: Path, recipe: Recipe) -> Iterator[Path]:
-    """A folder of its own for one build, which apt, that fetches as its own user, can get through."""
+    """A separate folder for one build. apt, which fetches as its own user, can pass through it."""
     work_dir.mkdir(parents=True, exist_ok=True)
     with staged.folder(work_dir, f"{recipe.name}-") as temporary:
         temporary.chmod(0o755)

@@ -1,4 +1,4 @@
-"""What dpkg and apt say of packages: names and versions."""
+"""Names and versions of packages, as dpkg and apt print them."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a recipe says of an image, and how it is told apart from another (docs/recipes.md)."""
+"""The contents of a recipe, and its digest (docs/recipes.md)."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ DISK_GIB: Final = 4
 
 @dataclass(frozen=True)
 class AddedFile:
-    """A file of the recipe's own in the image; it belongs to root. `path` is absolute."""
+    """A file that a recipe adds to the image; it belongs to root. `path` is absolute."""
 
     path: str
     content: bytes
@@ -55,8 +55,8 @@ class Recipe:
 
     @property
     def meaning(self) -> bytes:
-        """All that decides what an image is, as canonical JSON: not where the recipe lies, nor until when its packages
-        are maintained."""
+        """Everything that defines the image, as canonical JSON: without the recipe's path and the end of
+        maintenance."""
         facts = asdict(self)
         for name in ("name", "origin", "end_of_life"):
             del facts[name]

@@ -37,13 +37,12 @@ class BadRecipe(Invalid):
 
 
 class _Wrong(Exception):
-    """A value that a key cannot have; the text says what it can."""
+    """A value that a key cannot have; the text says which ones it can."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key of a recipe: the field of `Recipe` that it becomes, and what reads its value, given the folder of the
-    file."""
+    """A key of a recipe: its field of `Recipe`, and the reader of its value, which gets the folder of the file."""
 
     field: str
     read: Callable[[Any, Path], object]
@@ -96,7 +95,7 @@ def _value(key: Key, value: object, folder: Path) -> object:
 
 
 def _checked(recipe: Recipe) -> Recipe:
-    """What two keys say together."""
+    """Rules across keys."""
     if recipe.architecture == "i386" and "uefi" in recipe.boot_modes:
         raise _Wrong("'boot-modes': an i386 image boots by legacy only.")
     if recipe.security_mirror and not recipe.security:

@@ -1,6 +1,5 @@
-"""All recipes by name: those that come with Souche, and those of an operator's folder.
-
-A recipe is read when it is asked for: one that is wrong holds up no other.
+"""All recipes by name: Souche's own, and those of an operator's folder. A recipe is read on demand, so an invalid one
+does not affect the others.
 """
 
 from dataclasses import dataclass
@@ -62,6 +61,6 @@ class Shelf:
 
 
 def _files(folder: Path | None) -> dict[str, Path]:
-    """The files of recipes in a folder, by the names of the recipes; what is hidden is none."""
+    """The recipe files in a folder, by the names of the recipes, without hidden files."""
     found = sorted(folder.glob(f"*{SUFFIX}")) if folder else []
     return {file.name.removesuffix(SUFFIX): file for file in found if not file.name.startswith(".")}

@@ -18,7 +18,7 @@ MODULE: Final = "souche.trust.appliance_inside"
 
 
 class ApplianceEngine:
-    """An `Engine` of libguestfs. `alone` is held while its VM runs: other VMs of that kind wait."""
+    """An `Engine` based on libguestfs. It holds `alone` while its VM runs, so that only one such VM runs at a time."""
 
     name = "libguestfs"
 

@@ -1,4 +1,4 @@
-"""Cleans disks by libguestfs: its own small VM mounts them, so that what a crafted file system does ends there."""
+"""Cleans disks with libguestfs: its own small VM mounts them, so a crafted file system can harm only that VM."""
 
 import importlib.util
 import json
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class ApplianceCleaner:
-    """A `Cleaner` of libguestfs. `alone` is held while its VM runs: other VMs of that kind wait."""
+    """A `Cleaner` based on libguestfs. It holds `alone` while its VM runs, so that only one such VM runs at a time."""
 
     name = "libguestfs"
 
@@ -56,7 +56,7 @@ def argv(disks: Sequence[str], facts: Facts) -> list[str]:
 
 
 def _follow(on_progress: OnProgress) -> Callable[[bytes], None]:
-    """Tells how far it is, by what the process has said."""
+    """Reports the progress that the process prints."""
 
     def look(said: bytes) -> None:
         lines = [line for line in said.splitlines() if line.startswith(PROGRESS)]

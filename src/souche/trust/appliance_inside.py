@@ -1,4 +1,4 @@
-"""The process of the slower engine: libguestfs mounts the file systems in its VM, and gives their files."""
+"""The process of the slower engine: libguestfs mounts the file systems in its VM, and reads their files."""
 
 import json
 import re
@@ -32,7 +32,7 @@ Answer = TypeVar("Answer")
 
 
 def asked(question: Callable[..., Answer], *arguments: Any, **options: Any) -> Answer:
-    """What libguestfs answers; its errors are RuntimeErrors, and names that are no UTF-8 it cannot give."""
+    """The answer of libguestfs. Its errors are RuntimeErrors; it cannot return names that are not UTF-8."""
     try:
         return question(*arguments, **options)
     except (RuntimeError, UnicodeError) as error:
@@ -84,7 +84,7 @@ class GuestFileSystem:
         return str(asked(self._handle.readlink, self._paths[link.key]))
 
     def path(self, entry: Entry) -> str:
-        """Where the VM has it: by way of directories alone, as none but these have entries."""
+        """A file's path in the VM, through directories only: nothing else has entries."""
         return self._paths[entry.key]
 
 
@@ -98,7 +98,7 @@ def _entry(name: str, seen: Mapping[str, int], key: int) -> Entry:
 
 
 def _place(layout: Layout, device: str) -> Place:
-    """Where a device of libguestfs's VM is: /dev/sda1, /dev/group/volume, btrfsvol:/dev/sda1/name."""
+    """The place of a device of libguestfs's VM: /dev/sda1, /dev/group/volume, btrfsvol:/dev/sda1/name."""
     found = re.match(r"^(?:btrfsvol:)?/dev/[shv]d([a-z])(\d*)(?:/(.*))?$", device)
     if not found:
         return Place(0, None, device.removeprefix("/dev/"))
@@ -122,7 +122,7 @@ def start(sockets: Sequence[str], *, writable: bool = False) -> Any:
 
 
 def look(sockets: Sequence[str], handle: Any, *, writable: bool = False) -> Layout:
-    """Mount all that libguestfs's VM knows."""
+    """Mount every file system that libguestfs's VM knows."""
     disks = [Cached(NbdSource(socket)) for socket in sockets]
     layout = Layout([partitions.read_table(disk) for disk in disks])
     for number, (device, kind) in enumerate(sorted(handle.list_filesystems().items())):
@@ -138,7 +138,7 @@ def look(sockets: Sequence[str], handle: Any, *, writable: bool = False) -> Layo
 
 
 def _note_unknown(layout: Layout, place: Place, disks: Sequence[Source]) -> None:
-    """What libguestfs does not know either, unless it is no place for files."""
+    """Note devices that libguestfs does not know either, unless they have no files."""
     if place.disk >= len(disks) or place.volume is not None:
         return
     start = place.partition.offset if place.partition else 0

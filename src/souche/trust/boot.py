@@ -1,9 +1,9 @@
-"""Boots an image to see that it does: QEMU in a sandbox, on overlays of its disks that are thrown away.
+"""Boots an image as a check: QEMU in a sandbox, on temporary overlays of its disks.
 
-the disks     read-only over NBD; what the guest writes goes into files that have no name
-the network   QEMU's own, which leads nowhere: the sandbox has none, and QEMU lets nothing through
-the console   a file; a login prompt or the end of cloud-init on it is what is waited for
-the screen    one screenshot, when the boot is decided
+the disks    read-only over NBD; the guest's writes go into files without a name
+the network  QEMU's own, without any way out: the sandbox has none, and QEMU lets nothing through
+the console  a file; the boot succeeds with a login prompt or the end of cloud-init on it
+the screen   one screenshot, when the boot is decided
 """
 
 import json
@@ -29,7 +29,7 @@ from souche.trust.children import socket_path
 MEMORY_MIB: Final = 1024
 LIMITS: Final = Limits(memory_bytes=6 * GIB, cpu_seconds=7200, file_bytes=32 * GIB)
 BOOT_SECONDS: Final = 1800.0
-"""A Debian 12 takes 25 to 80 s without KVM on two quiet cores, and six minutes where thirty others want them too."""
+"""A Debian 12 takes 25 to 80 s without KVM on two quiet cores, and six minutes beside thirty others."""
 EMULATED_CPU: Final = "Nehalem"
 """as guests have (`compute/libvirt/domain_xml.py`): what newer ones can is slow to emulate"""
 POLL_SECONDS: Final = 0.25
@@ -54,7 +54,7 @@ _KVM_ERROR: Final = b"KVM internal error"
 
 @dataclass(frozen=True)
 class Machine:
-    """What boots: the disks' NBD URIs, the root's first, and how."""
+    """The machine to boot: the disks' NBD URIs, the root's first, and the boot mode."""
 
     disks: Sequence[str]
     boot_mode: BootMode
@@ -73,7 +73,7 @@ class Booter(Protocol):
         ...
 
     def boot(self, machine: Machine, watch: Callable[[], None] = lambda: None) -> Boot:
-        """Boot, and wait until it is decided. `watch` is called all the time: what it raises ends the boot.
+        """Boot, and wait for the result. `watch` is called again and again; if it raises, the boot ends.
 
         Raises:
             ProgramMissing.
@@ -82,7 +82,7 @@ class Booter(Protocol):
 
 
 class QemuBooter:
-    """A `Booter` whose files are in `folder` meanwhile. `has_kvm` tells whether guests really run under KVM here."""
+    """A `Booter` with temporary files in `folder`. `has_kvm` says whether guests really run under KVM here."""
 
     def __init__(
         self, folder: Path, has_kvm: Callable[[], bool] = lambda: False, most_seconds: float = BOOT_SECONDS
@@ -121,7 +121,7 @@ class QemuBooter:
     def _decided(
         self, folder: Path, process: _Process, begun: float, watch: Callable[[], None]
     ) -> tuple[str, str]:
-        """What was reached, else why nothing was."""
+        """The state reached, or the reason for a failure."""
         while True:
             ended = (
                 process.poll() is not None
@@ -143,7 +143,7 @@ class QemuBooter:
 
 
 def judged(console: bytes) -> tuple[str, str]:
-    """What a serial console says was reached, and why the boot failed; two empty texts while neither is known."""
+    """The state that a serial console shows, and why the boot failed; two empty texts while it is undecided."""
     plain = _ESCAPES.sub(b"", console)
     for reached, pattern in _REACHED.items():
         if pattern.search(plain):
@@ -152,8 +152,7 @@ def judged(console: bytes) -> tuple[str, str]:
 
 
 def argv(machine: Machine, folder: Path, *, kvm: bool = False) -> list[str]:
-    """The command that boots a machine. All that it sees of this one are /usr, the disks' sockets, /dev/kvm and
-    `folder`."""
+    """The command that boots a machine. Of this host it sees /usr, the disks' sockets, /dev/kvm and `folder`."""
     sockets = [f"/disks/{number}" for number in range(len(machine.disks))]
     binds = [Bind(socket_path(uri), at) for uri, at in zip(machine.disks, sockets, strict=True)]
     binds.append(Bind(folder, WORK, writable=True))
@@ -165,7 +164,7 @@ def argv(machine: Machine, folder: Path, *, kvm: bool = False) -> list[str]:
 
 
 def qemu_argv(machine: Machine, sockets: Sequence[str], *, kvm: bool) -> list[str]:
-    """QEMU as it runs in the sandbox."""
+    """QEMU's command in the sandbox."""
     accelerator = "kvm" if kvm else "tcg,tb-size=256"
     kind = "q35" if machine.architecture == "x86_64" else "pc"
     command = [
@@ -197,7 +196,7 @@ def qemu_argv(machine: Machine, sockets: Sequence[str], *, kvm: bool) -> list[st
 
 
 def screenshot(folder: Path) -> bytes | None:
-    """The screen of the guest whose files are in `folder`, as a PNG; None: it could not be taken."""
+    """The screen of the guest with files in `folder`, as a PNG; None: it could not be taken."""
     with suppress(OSError, ValueError), _monitor(folder) as ask:
         ask("qmp_capabilities", {})
         ask("screendump", {"filename": f"{WORK}/screen.png", "format": "png"})
@@ -208,7 +207,7 @@ def screenshot(folder: Path) -> bytes | None:
 
 @contextmanager
 def _monitor(folder: Path) -> Iterator[Callable[[str, dict[str, str]], None]]:
-    """Asks QEMU by QMP, through a name of the socket that is short enough (unix(7))."""
+    """A QMP connection to QEMU, through a short enough name of the socket (unix(7))."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with socket.socket(socket.AF_UNIX) as client:

@@ -1,4 +1,4 @@
-"""Partition table and boot loader, whichever system it is."""
+"""Partition table and boot loader of any system."""
 
 from collections.abc import Iterator
 from typing import Final

@@ -1,4 +1,4 @@
-"""Processes that examine or clean disks, and the line of JSON that each answers with."""
+"""Processes that examine or clean disks. Each answers with a line of JSON."""
 
 import json
 import os
@@ -27,8 +27,7 @@ Answer = TypeVar("Answer")
 
 
 def answer_of(engine: str, command: Sequence[str], most_seconds: float) -> Examination:
-    """What a process found. One that does not end well, or in time, or whose answer has another shape, leaves a report
-    that says so.
+    """The findings of a process. If it fails, is too slow, or answers in another shape, the report says so.
 
     Raises:
         ProgramMissing.
@@ -41,8 +40,8 @@ def answer_of(engine: str, command: Sequence[str], most_seconds: float) -> Exami
 
 
 def output_of(command: Sequence[str], most_seconds: float, look: Look | None = None) -> bytes | None:
-    """What a process says that ends well and in time; None: it did not, and the log has the end of what it said.
-    `look` is given the first of what it has said so far, every half second; what it raises ends the process.
+    """The output of a process that succeeds in time; None: it did not, and the end of its output is logged. `look` gets
+    the beginning of the output every half second; if it raises, the process ends.
 
     Raises:
         ProgramMissing.
@@ -57,8 +56,8 @@ def output_of(command: Sequence[str], most_seconds: float, look: Look | None = N
 
 
 def decoded(said: bytes, kind: type[Answer]) -> Answer | None:
-    """The answer of a process, in which every text can be stored; None: it has another shape. Texts of a guest's are in
-    it, and what a crafted file system made of the process."""
+    """The answer of a process, with only texts that can be stored; None: it has another shape. It is untrusted: it has
+    texts of the guest, and a crafted file system may control the process."""
     try:
         return msgspec.convert(_storable(json.loads(last_line(said))), kind)
     except (ValueError, RecursionError):
@@ -66,7 +65,7 @@ def decoded(said: bytes, kind: type[Answer]) -> Answer | None:
 
 
 def last_line(said: bytes) -> bytes:
-    """The last line of what a process said: its answer."""
+    """The last line of a process's output: its answer."""
     return said.rstrip(b"\n").rpartition(b"\n")[2]
 
 
@@ -77,13 +76,13 @@ def socket_of(uri: str) -> Path:
 
 
 def socket_path(uri: str) -> Path:
-    """The socket's real path: a sandbox cannot follow this process's descriptors."""
+    """The socket's real path: a sandbox cannot use this process's descriptors."""
     path = socket_of(uri)
     return Path(os.path.realpath(path.parent)) / path.name
 
 
 def _ran(command: Sequence[str], answer: BinaryIO, most_seconds: float, look: Look | None) -> bool:
-    """Whether the command ended well and in time; what it says goes into the file."""
+    """Whether the command succeeded in time. Its output goes into the file."""
     process = run.start(command, log_file=Path(f"/proc/self/fd/{answer.fileno()}"))
     deadline = time.monotonic() + most_seconds
     next_look = time.monotonic()
@@ -109,8 +108,7 @@ def _read(engine: str, said: bytes) -> Examination:
 
 
 def _storable(value: object) -> object:
-    """Every text in what JSON has, as any database takes it: PostgreSQL has no NUL, and UTF-8 no half of a surrogate
-    pair."""
+    """Every text of a JSON value as any database stores it: PostgreSQL has no NUL, and UTF-8 no unpaired surrogates."""
     match value:
         case str():
             return value.replace("\0", "?").encode(errors="replace").decode()

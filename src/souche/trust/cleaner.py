@@ -1,4 +1,4 @@
-"""The contract of what cleans disks (docs/trust.md, "Clean images")."""
+"""The contract of a cleaner of disks (docs/trust.md, "Clean images")."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -8,29 +8,30 @@ from souche.model.image_cleanings import Cleaned
 from souche.trust.engine import Facts
 
 OnProgress = Callable[[int], None]
-"""Told how far it is, in percent, and called again and again; what it raises ends the work."""
+"""Called with the progress in percent, again and again; if it raises, the work ends."""
 
 
 class Cleaner(Protocol):
-    """Removes from disks what their author has left."""
+    """Removes an author's traces from disks."""
 
     @property
     def name(self) -> str:
-        """As records name it."""
+        """Its name in records."""
         ...
 
     def clean(self, disks: Sequence[str], facts: Facts, on_progress: OnProgress) -> Cleaned:
-        """Clean the disks that the NBD URIs serve, the root's first; they are written to. What was done is in them when
-        this returns. Where it raises they may be in any state.
+        """Clean the disks that the NBD URIs serve, the root's first, by writing to them. On return the changes are on
+        the disks. After an error they may be in any state.
 
         Raises:
-            CannotClean: they have no Linux system that can be read. ProgramMissing: this machine lacks what it needs.
+            CannotClean: they have no Linux system that can be read.
+            ProgramMissing: this machine lacks what it needs.
         """
         ...
 
 
 class NoCleaner:
-    """Stands where there is none."""
+    """A cleaner that refuses everything."""
 
     name = "none"
 

@@ -1,7 +1,7 @@
 """The process that cleans disks: libguestfs mounts their file systems in its VM, and changes their files.
 
-Files are changed by paths of directories alone, which the VM's kernel resolves below the file system that they are in:
-no link of the guest's leads out of it, and none of this machine's files is in the VM.
+Files are changed by paths of directories only, which the VM's kernel resolves within one file system. So no link of the
+guest leads out of it, and the VM has none of this machine's files.
 """
 
 import json
@@ -23,11 +23,11 @@ from souche.trust.engine import Facts
 from souche.trust.examination import printable, shown
 
 MOST_WIPED: Final = 8 << 20
-"""of a file; what is behind is given back to the disk with the rest of the free space"""
+"""of a file; the rest is returned to the disk with the free space"""
 MOST_DONE: Final = 1000
 FAILED: Final = " This failed: it is as it was."
 LEFT_FREE: Final = "ia"
-"""The attributes of files that nobody may change or remove (chattr(1))."""
+"""The attributes of files that protect them from changes (chattr(1))."""
 
 
 def _path(node: Node) -> str:
@@ -37,14 +37,14 @@ def _path(node: Node) -> str:
 
 
 class Changer:
-    """Does changes, each once."""
+    """Makes changes, each once."""
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
         self._done: dict[str, bool] = {}
 
     def wipe(self, changes: Iterable[Change]) -> None:
-        """Overwrite what is to go. A file with another name is left to it: under that it may be anything."""
+        """Overwrite what will be removed. A file with another name is left: under that name it may be anything."""
         for path in dict.fromkeys(_path(each.node) for each in changes if each.node.is_file):
             try:
                 self._wipe(path)
@@ -63,7 +63,7 @@ class Changer:
             asked(self._handle.pwrite, path, bytes(min(CHUNK, size - at)), at)
 
     def change(self, each: Change) -> bool:
-        """Do one change; whether it succeeded.
+        """Make one change. Returns whether it succeeded.
 
         Raises:
             CannotClean: a file that is needed could not be written.
@@ -93,8 +93,8 @@ class Changer:
                 asked(self._handle.truncate, path)
 
     def _unlocked(self, path: str, work: Callable[[], None]) -> None:
-        """Do work on a file; of one that is kept from being changed, it is changed all the same. To look at the
-        attributes of every file before would take more than all the rest: a program runs in the VM for each."""
+        """Work on a file, even if it is protected from changes. Checking the attributes of every file before would take
+        longer than all the rest: each check runs a program in the VM."""
         try:
             work()
         except OSError:
@@ -103,7 +103,7 @@ class Changer:
             work()
 
     def _unlock(self, path: str) -> bool:
-        """Whether a file was kept from being changed, and is no longer. Not every file system knows of that."""
+        """Unprotect a file. Returns whether it was protected. Not every file system supports this."""
         try:
             if not set(asked(self._handle.get_e2attrs, path)) & set(LEFT_FREE):
                 return False
@@ -142,7 +142,7 @@ def _did(changer: Changer, each: CleaningRule) -> CleaningResult:
 
 
 def _swap(handle: Any) -> Iterator[CleaningRule]:
-    """What was in the memory of the author's VM is given back; the swap space keeps its names."""
+    """Discard the contents of swap, which are memory of the author's VM. The swap space keeps its names."""
     for device, kind in sorted(handle.list_filesystems().items()):
         if kind != "swap":
             continue
@@ -158,7 +158,7 @@ def _swap(handle: Any) -> Iterator[CleaningRule]:
 
 
 def _give_back(handle: Any) -> None:
-    """Free space reads as zeros from now on, where the file system can say what is free."""
+    """Make free space read as zeros, if the file system can say what is free."""
     for target in handle.mountpoints().values():
         try:
             asked(handle.fstrim, target)

@@ -1,4 +1,4 @@
-"""The kinds of findings: for each code its severity and its remedy. docs/trust.md explains them."""
+"""The kinds of findings: the severity and the remedy of each code. docs/trust.md explains them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ HIGH, MEDIUM, LOW, INFO = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity
 
 @dataclass(frozen=True)
 class Code:
-    """A kind of finding. `remedy` says what the author of the image does."""
+    """A kind of finding. `remedy` is advice for the author of the image."""
 
     severity: Severity
     remedy: str

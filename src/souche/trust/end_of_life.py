@@ -1,6 +1,5 @@
-"""Until when releases get security updates from their makers without a contract.
-
-Compiled in November 2026 from the makers' own pages; by os-release's ID, and the beginning of its VERSION_ID.
+"""The dates until which makers give security updates without a contract. Compiled in November 2026 from the makers' own
+pages; by os-release's ID, and the beginning of its VERSION_ID.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The contract of an engine that looks into disks. `tests/trust/contract.py` is its suite."""
+"""The contract of an engine that examines disks. `tests/trust/contract.py` is its suite."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from souche.trust.codes import finding
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of an image beside its disks: the boot modes that it claims, and the day of the examination."""
+    """Facts about an image beside its disks: the boot modes that it claims, and the day of the examination."""
 
     boot_modes: tuple[str, ...]
     today: date
 
 
 class Engine(Protocol):
-    """Looks into the disks of an image. It changes nothing, and keeps nothing."""
+    """Examines the disks of an image. It changes nothing, and keeps nothing."""
 
     @property
     def name(self) -> str:
-        """As reports name it."""
+        """Its name in reports."""
         ...
 
     def missing(self) -> str | None:
@@ -31,8 +31,8 @@ class Engine(Protocol):
         ...
 
     def examine(self, disks: Sequence[str], facts: Facts) -> Examination:
-        """Look into the disks that the NBD URIs serve, the root's first. What cannot be read is a finding of the code
-        `unreadable`: this never raises for what a disk holds.
+        """Examine the disks that the NBD URIs serve, the root's first. Unreadable parts are findings of the code
+        `unreadable`: the contents of disks never cause an exception.
 
         Raises:
             ProgramMissing: this machine lacks what it needs.
@@ -41,13 +41,13 @@ class Engine(Protocol):
 
 
 def unreadable(engine: str, why: str, *, other: bool = False) -> Examination:
-    """What is to be said of disks that could not be looked into."""
+    """The result for disks that could not be examined."""
     findings = (finding("unreadable", "", why),)
     return Examination(engine, "", findings, guidelines.judged((), ()), other)
 
 
 class NoEngine:
-    """Stands where there is no engine: nothing is looked into, and each report says so."""
+    """An engine that examines nothing; each report says so."""
 
     name = "none"
 

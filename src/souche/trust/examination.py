@@ -1,4 +1,4 @@
-"""The examination itself: finds the system on the disks, and runs every check."""
+"""The examination: finds the systems on the disks, and runs every check."""
 
 import re
 from collections import Counter
@@ -23,14 +23,14 @@ Check = Callable[[System], Iterable[Finding]]
 WindowsCheck = Callable[[WindowsSystem], Iterable[Finding]]
 
 MOST_FINDINGS: Final = 1000
-"""of a report, beside the first of each code"""
+"""in a report, beside the first of each code"""
 MOST_OF_A_CODE: Final = 100
 MOST_TEXT: Final = 500
 MOST_NAME: Final = 255
 """of a user: as long as the name of a home folder can be"""
 MOST_SYSTEMS: Final = 16
 TOO_MANY: Final = "There are too many systems: this one was not looked at."
-"""of severity high: a system that could be read was not, and sixteen before it would hide it from every gate"""
+"""of severity high: a readable system was not examined, and sixteen systems before it would hide it from every gate"""
 
 LINUX_CHECKS: Final[Sequence[Check]] = (
     accounts.authorized_keys,
@@ -74,7 +74,7 @@ EXPOSED: Final = frozenset({
     accounts.authorized_keys, accounts.passwords, ssh.host_keys, secrets.private_keys, secrets.credentials,
     secrets.histories,
 })  # fmt: skip
-"""What is looked for below mount points too: a launch need not mount what fstab names."""
+"""Checks that look below mount points too: a launch need not mount what fstab names."""
 
 WINDOWS_FILE: Final = "/Windows/System32"
 ROOT_FILES: Final = ("/etc/os-release", "/usr/lib/os-release", "/etc/passwd", "/etc/fstab")
@@ -82,7 +82,7 @@ ROOT_FILES: Final = ("/etc/os-release", "/usr/lib/os-release", "/etc/passwd", "/
 
 @dataclass(frozen=True)
 class ExaminedSystem:
-    """A system that was found: its family, its name, and what was found in it."""
+    """A found system: its family, its name, and its findings."""
 
     family: Family
     name: str
@@ -90,8 +90,7 @@ class ExaminedSystem:
 
 
 def examine(engine: str, layout: Layout, facts: Facts) -> Examination:
-    """Examine what the disks have: every system, as a boot loader may start any. The report is named after the
-    first."""
+    """Examine every system on the disks, as a boot loader may start any. The report is named after the first."""
     roots = [found for found in layout.found if is_windows(found) or is_linux(found)]
     looked = [_looked(layout, root, facts) for root in roots[:MOST_SYSTEMS]]
     findings = [each for system in looked[:1] for each in system.findings]
@@ -156,7 +155,7 @@ def without_mounts(system: System) -> System | None:
 
 
 def _of_user(system: System, each: Finding) -> Finding:
-    """A finding in a user's home folder is that user's, whose name others do not learn."""
+    """A finding in a user's home folder belongs to that user, whose name is hidden from others."""
     if each.user is not None:
         return each
     owner = next((user.name for user, home in system.homes if each.path.startswith(f"{home}/")), "root")
@@ -164,7 +163,7 @@ def _of_user(system: System, each: Finding) -> Finding:
 
 
 def _named_twice(layout: Layout, root: FoundFileSystem) -> Iterator[Finding]:
-    """Of two file systems of one id or one label, nobody knows which one a launch mounts."""
+    """If two file systems have the same id or label, either may be mounted at a launch."""
     for source, path, options in _fstab(root):
         named = [each for each in layout.found if _is_mounted(each, source, options)]
         if len(named) > 1:
@@ -174,7 +173,7 @@ def _named_twice(layout: Layout, root: FoundFileSystem) -> Iterator[Finding]:
 
 
 def _guarded(check: Callable[[Any], Iterable[Finding]], system: System | WindowsSystem) -> list[Finding]:
-    """A check that breaks on what nobody thought of leaves the others their turn, and says so."""
+    """If a check fails on unexpected input, the others still run, and the report says so."""
     found: list[Finding] = []
     try:
         found.extend(check(system))
@@ -195,7 +194,7 @@ def mounts_of(layout: Layout, root: FoundFileSystem) -> dict[str, FoundFileSyste
 
 
 def _fstab(root: FoundFileSystem) -> Iterator[tuple[str, str, str]]:
-    """What is mounted, where, and with which options."""
+    """The mounts: sources, mount points and options."""
     for line in Tree({"/": root}).lines("/etc/fstab"):
         fields = line.split()
         if len(fields) >= 2 and not fields[0].startswith("#") and fields[1].startswith("/"):
@@ -203,7 +202,7 @@ def _fstab(root: FoundFileSystem) -> Iterator[tuple[str, str, str]]:
 
 
 def _is_mounted(found: FoundFileSystem, source: str, options: str) -> bool:
-    """Whether a line of fstab means this: of btrfs, which subvolume."""
+    """Whether a line of fstab means this file system, or this subvolume of btrfs."""
     named = re.search(r"(?:^|,)subvol=/?([^,]+)", options)
     wanted = named[1] if named else ""
     return _is_named(found, source) and (found.files.kind != "btrfs" or (found.place.volume or "") == wanted)
@@ -275,8 +274,8 @@ def _short(each: Finding) -> Finding:
 
 
 def shown(path: str, text: str, user: str | None) -> tuple[str, str, str | None]:
-    """A path and a text as far as they are shown, and the user's name as it stands in both: `without_user` replaces
-    it there."""
+    """A path and a text as they are shown, with the user's name in the same form, so that `without_user` can replace
+    it."""
     if user and len(user) > MOST_NAME:
         text = text.replace(f"'{user}'", f"'{user[:MOST_NAME]}'")
         user = user[:MOST_NAME]
@@ -284,7 +283,7 @@ def shown(path: str, text: str, user: str | None) -> tuple[str, str, str | None]
 
 
 def printable(text: str) -> str:
-    """A guest's text as far as it is shown."""
+    """A guest's text as it is shown."""
     text = text[:MOST_TEXT]
     if text.isprintable():
         return text

@@ -15,7 +15,7 @@ Family = Literal["linux", "windows", ""]
 
 @dataclass(frozen=True)
 class Line:
-    """A line: for which systems it is, and which findings break it. Without any, a disk does not tell."""
+    """A line: its systems, and the findings that break it. Without any, a disk cannot show whether it holds."""
 
     code: str
     text: str
@@ -63,14 +63,13 @@ LINES: Final = (
 
 
 def judged(families: Collection[Family], findings: Iterable[Finding]) -> tuple[Guideline, ...]:
-    """Which lines hold for systems of these families, by what was found in them. Nothing is said of what could not be
-    read."""
+    """Which lines hold for systems of these families, by their findings. Unreadable parts do not count."""
     found = {each.code for each in findings}
     return tuple(Guideline(line.code, line.text, _holds(line, families, found)) for line in LINES)
 
 
 def broken(lines: Iterable[Guideline], findings: Iterable[Finding]) -> tuple[Guideline, ...]:
-    """The lines, with those that do not hold for what was found besides."""
+    """The lines, updated with those that further findings break."""
     found = {each.code for each in findings}
     codes = {line.code for line in LINES if found.intersection(line.broken_by)}
     return tuple(replace(each, holds=False) if each.code in codes else each for each in lines)

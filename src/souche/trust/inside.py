@@ -1,6 +1,6 @@
-"""What runs inside the sandbox: opens the disks, examines them, and writes what it found as one line of JSON.
+"""The program in the sandbox: opens the disks, examines them, and writes its findings as one line of JSON.
 
-It is given the sockets of the disks and the facts as JSON in its argument, and has nothing else.
+Its argument has the sockets of the disks and the facts as JSON. It has nothing else.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""The fast engine: libraries that parse file systems, in a process that has nothing but the disks.
+"""The fast engine: libraries that parse file systems, in a process that has only the disks.
 
-The disks are served read-only over NBD; the process is given their sockets, and answers with a line of JSON, whose
-shape is checked here. What it says is data, whatever became of it.
+The disks are served read-only over NBD. The process gets their sockets, and answers with a line of JSON, whose shape is
+checked here. The answer counts as untrusted data.
 """
 
 import importlib.util
@@ -46,8 +46,8 @@ class SandboxedEngine:
 
 
 def argv(disks: Sequence[str], facts: Facts) -> list[str]:
-    """The command that examines disks: all that it sees of this machine is /usr, Souche's code, the libraries of
-    `MODULES`, and the disks' sockets."""
+    """The command that examines disks. Of this machine it sees /usr, Souche's code, the libraries of `MODULES`, and the
+    disks' sockets."""
     program, binds = sandbox.interpreter()
     sockets = [f"/disks/{number}" for number in range(len(disks))]
     binds += [Bind(socket_path(uri), target) for uri, target in zip(disks, sockets, strict=True)]

@@ -1,4 +1,4 @@
-"""Ways to the buckets of exports."""
+"""Access to the buckets of exports."""
 
 import hmac
 from collections.abc import Callable
@@ -19,7 +19,7 @@ PARALLEL_EXPORTS: Final = 1
 """in one process: each takes every core, and some 80 MiB. Others wait, so memory is bounded however many there are"""
 
 PATIENCE_SECONDS: Final = 600.0
-"""in which an object store that is away may come back, and its exports and imports go on"""
+"""for which exports and imports wait for an object store that is away"""
 
 Foreign: TypeAlias = Callable[[str, str], ObjectStore]
 """Opens the store of other services by an access key and its secret."""
@@ -43,7 +43,7 @@ class Buckets:
         """The store that a task writes to.
 
         Raises:
-            NoObjectStore: the region has none. BucketAccessRefused: there is no way to others.
+            NoObjectStore: the region has none. BucketAccessRefused: it has no access to other stores.
         """
         if task.bucket_account_id is not None:
             return self._oos().store()
@@ -64,7 +64,7 @@ class Buckets:
             ensure_own(self._oos(), store, task.bucket, task.bucket_account_id)
 
     def room_of(self, task: ExportTask) -> Room:
-        """What is left of the medium that a task writes to, as far as it is the region's."""
+        """The free space of the medium that a task writes to, if it is the region's."""
         return ENDLESS if task.bucket_account_id is None else self.own_room
 
     def _check_secret(self, store: Store, task: ExportTask) -> None:
@@ -116,8 +116,7 @@ def assign(store: Store, bucket: str, account_id: str) -> None:
 
 
 def _claim(objects: ObjectStore, store: Store, bucket: str, account_id: str) -> None:
-    """Give a bucket to an account, if there is none of this name; one that is there already may hold anybody's
-    things, and only the operator gives it to an account."""
+    """Give a new bucket to an account. An existing one may hold anybody's objects, so only the operator assigns it."""
     exists = _exists(objects, bucket)
     with store.begin() as connection:
         owner = buckets.owner(connection, bucket)

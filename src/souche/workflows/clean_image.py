@@ -63,7 +63,7 @@ def _reset(parts: Parts, snapshot: Snapshot) -> None:
 
 
 def _cleaned(parts: Parts, operation: Operation, image: Image, made: list[Snapshot]) -> Cleaned:
-    """Have the volumes cleaned, the root's first; the progress of the snapshots tells how far it is."""
+    """Have the volumes cleaned, the root's first. The progress of the snapshots shows the progress."""
     facts = Facts(image.boot_modes, parts.clock.now().date())
     root = image.root_mapping.snapshot_id
     ordered = sorted(made, key=lambda snapshot: snapshot.snapshot_id != root)
@@ -118,7 +118,7 @@ def _made(parts: Parts, operation: Operation) -> list[Snapshot]:
 
 
 def _wanted(parts: Parts, operation: Operation) -> Image:
-    """The image that is made, as long as nobody deletes it.
+    """The image that is being made, unless it was deleted.
 
     Raises:
         ImageGone.

@@ -42,8 +42,8 @@ P = TypeVar("P", bound=Params)
 
 
 def unless_complete(do: Action[P]) -> Action[P]:
-    """A step for an image that is not complete yet. When the journal is lost after that, the workflow begins again. By
-    then what the image was made of, or one of its snapshots, may be deleted: the step would fail, and undo the rest."""
+    """A step for an image that is not complete yet. If the journal is lost after completion, the workflow starts again.
+    By then the image's source, or one of its snapshots, may be deleted: the step would fail, and undo the rest."""
 
     def act(parts: Parts, operation: Operation[P]) -> None:
         if not _is_complete(parts, operation.subject_id):
@@ -105,7 +105,7 @@ def complete(parts: Parts, operation: Operation) -> None:
 
 
 def set_complete(connection: Transaction, image_id: str) -> None:
-    """Record that the image is there, and the snapshots that were made for it."""
+    """Record that the image and the snapshots made for it are complete."""
     made = snapshots.of_image_creation(connection, image_id)
     ids = [snapshot.snapshot_id for snapshot in made]
     snapshots.set_state(connection, ids, SnapshotState.COMPLETED, progress_percent=100)

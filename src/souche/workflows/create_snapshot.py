@@ -32,8 +32,7 @@ def _capture(parts: Parts, operation: Operation[CreateSnapshot]) -> None:
 
 
 def record_sizes(connection: Transaction, report: CaptureReport) -> dict[str, int]:
-    """Record the sizes of what was captured, and return them in GiB by snapshot id: a volume may have become another
-    size since its snapshot was asked for."""
+    """Record the captured sizes, and return them in GiB by snapshot id: a volume may have grown since the request."""
     sizes_gib = {key: -(-size_bytes // GIB) for key, size_bytes in report.sizes_bytes.items()}
     for snapshot_id, size_gib in sizes_gib.items():
         snapshots.set_size(connection, snapshot_id, size_gib)

@@ -28,8 +28,8 @@ def _erase(connection: Transaction, parts: Parts, operation: Operation) -> None:
 
 
 def begin_unused(connection: Transaction, snapshot_ids: Collection[str]) -> list[Operation]:
-    """Mark those of the snapshots that nothing uses as `deleting`; the operations that delete them are the caller's to
-    write. One that is being made, or that an image, a copy or a volume is made of, stays with its owner."""
+    """Mark the unused ones of the snapshots as `deleting`; the caller writes the operations that delete them. A
+    snapshot that is being made, or that an image, a copy or a volume is made of, stays with its owner."""
     known = (snapshots.get(connection, each) for each in snapshot_ids)
     free = [each for each in known if each is not None and _is_free(connection, each)]
     ids = [each.snapshot_id for each in free]

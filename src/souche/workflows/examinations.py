@@ -1,4 +1,4 @@
-"""Looks into the disks of images, and keeps the reports: for the sweep, and before an image is published."""
+"""Examines images and stores the reports: for the sweep, and before an image is published."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -52,9 +52,9 @@ def _record(parts: Parts, image_id: str, made: Examination, *, other: bool, foll
 
 
 def _with_former(made: Examination, former: Sequence[Finding]) -> Examination:
-    """What the slower engine found, and what the first one found of severity high: the slower one does not see all that
-    the first reads (a file system below the partitions of a disk, one that its kernel does not mount), and a launch may
-    start from there."""
+    """The slower engine's findings, and the first one's of severity high. The slower one does not see all that the
+    first reads (a file system below the partitions of a disk, or one that its kernel does not mount), and a launch may
+    boot from there."""
     known = {_key(each) for each in made.findings}
     high = [each for each in former if each.severity is Severity.HIGH and _key(each) not in known]
     lines = guidelines.broken(made.guidelines, high)
@@ -62,13 +62,13 @@ def _with_former(made: Examination, former: Sequence[Finding]) -> Examination:
 
 
 def _key(each: Finding) -> tuple[str, str, str]:
-    """Equal for one thing that two engines found: the system that comes first has no place before its paths, and may
-    be another one."""
+    """Equal for one thing that two engines found: the first system has no place in its paths, and may be another
+    one."""
     return each.code, each.path.rpartition(": ")[2], each.fingerprint
 
 
 def report_wholly(parts: Parts, image_id: str) -> None:
-    """Make the report of an image, by every engine that it takes."""
+    """Make the report of an image, by every engine that it needs."""
     if report_on(parts, image_id):
         report_on(parts, image_id, other=True)
 
@@ -87,7 +87,7 @@ def check_publishable(parts: Parts, image_id: str) -> None:
 
 
 def _examined(parts: Parts, image: Image, engine: Engine) -> Examination:
-    """A disk that the store cannot give is unreadable too: the report says so, and does not wait for ever."""
+    """A disk that the store cannot serve is unreadable too: the report says so instead of waiting for ever."""
     facts = Facts(image.boot_modes, parts.clock.now().date())
     root = image.root_mapping.snapshot_id
     ids = sorted(image.snapshot_ids, key=lambda snapshot_id: snapshot_id != root)

@@ -1,4 +1,4 @@
-"""What the exports of images and of snapshots have in common: their disks, their progress, their end."""
+"""The common parts of exports of images and snapshots: their disks, their progress, their end."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,7 +41,7 @@ class ExportCancelled(SoucheError):
 
 
 def task_of(parts: Parts, operation: Operation) -> ExportTask:
-    """The task that a workflow is for, as long as it is wanted.
+    """The task of a workflow, unless it was cancelled.
 
     Raises:
         ExportCancelled.
@@ -61,8 +61,8 @@ def _any_task_of(parts: Parts, operation: Operation) -> ExportTask:
 
 
 def unless_completed(do: Action[P]) -> Action[P]:
-    """A step for a task that is not completed yet. When the journal is lost after the last step, the workflow begins
-    again, and a completed task has its objects in the bucket and nothing to write them from any more."""
+    """A step for a task that is not completed yet. If the journal is lost after the last step, the workflow starts
+    again; the objects of a completed task are in the bucket, but their sources may be gone."""
 
     def act(parts: Parts, operation: Operation[P]) -> None:
         if _any_task_of(parts, operation).state != ExportState.COMPLETED:
@@ -72,7 +72,7 @@ def unless_completed(do: Action[P]) -> Action[P]:
 
 
 def ensure_bucket(parts: Parts, operation: Operation) -> None:
-    """Make the bucket if it is missing. It stays, whatever comes of the export: its account may use it already."""
+    """Make the bucket if it is missing. It stays, whatever happens to the export: its account may use it already."""
     task = task_of(parts, operation)
     with patience(parts, operation) as patient:
         patient.wait_for(lambda: parts.buckets.ensure_bucket(parts.store, task))
@@ -129,7 +129,7 @@ def _still_there(
 
 
 def _fault_of(parts: Parts, task: ExportTask) -> Fault | None:
-    """The fault on purpose that this task meets half-way."""
+    """The fault on purpose that fails this task half-way."""
     action = "CreateSnapshotExportTask" if task.image is None else "CreateImageExportTask"
     return parts.faults.take(action, task.account_id, half_way=True) if parts.faults else None
 
@@ -168,7 +168,7 @@ def _data_bytes(parts: Parts, task: ExportTask, written: Mapping[str, WrittenDis
 
 
 class _Progress:
-    """Records how far all disks together are."""
+    """Records the progress of all disks together."""
 
     def __init__(
         self, parts: Parts, operation: Operation, data_bytes: dict[str, int], fault: Fault | None
@@ -200,7 +200,7 @@ class _Progress:
             self._record(done)
 
     def finish(self, snapshot_id: str) -> None:
-        """A disk is done."""
+        """A disk is complete."""
         self._finished_bytes += self._data_bytes[snapshot_id]
         self._record(0)
 

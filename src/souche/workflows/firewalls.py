@@ -1,7 +1,7 @@
-"""The security groups of guests, their rules, and public IPs, told to the hypervisor as the records have them.
+"""Updates the hypervisor with the security groups of guests, their rules, and public IPs on record.
 
-What is read, and what is told, depends on the guest or the group that has changed, not on how many members a group has:
-the hypervisor itself knows who is in a group.
+The work depends on the changed guest or group, not on the number of a group's members: the hypervisor itself knows who
+is in a group.
 """
 
 from collections.abc import Callable, Collection
@@ -14,7 +14,7 @@ from souche.workflows.parts import Parts
 
 
 def follow_groups(parts: Parts, security_group_ids: Collection[str]) -> None:
-    """Have these groups let in what the records say now."""
+    """Update the rules of these groups."""
     _protect(
         parts,
         lambda connection: Firewalls(groups=_rules(connection, security_group_ids)),
@@ -22,17 +22,17 @@ def follow_groups(parts: Parts, security_group_ids: Collection[str]) -> None:
 
 
 def follow_vms(parts: Parts, vm_ids: Collection[str]) -> None:
-    """Have the guests of these VMs be in the groups, and have the public IPs, that the records say now."""
+    """Update the groups and the public IPs of the guests of these VMs."""
     _protect(parts, lambda connection: _of_vms(connection, vm_ids))
 
 
 def follow_all(parts: Parts) -> None:
-    """Make the firewalls of the whole region again, as the records say."""
+    """Rebuild the firewalls of the whole region from the records."""
     _protect(parts, lambda connection: _of_vms(connection, vms.all_ids(connection), from_scratch=True))
 
 
 def recorded(connection: Transaction) -> Firewalls:
-    """What the firewalls of the whole region should be."""
+    """The wanted firewalls of the whole region."""
     return _of_vms(connection, vms.all_ids(connection))
 
 
@@ -54,6 +54,6 @@ def _of_vms(connection: Transaction, vm_ids: Collection[str], *, from_scratch: b
 
 
 def _rules(connection: Transaction, security_group_ids: Collection[str]) -> dict[str, tuple[Rule, ...]]:
-    """Of all these groups: one without any lets nothing in."""
+    """The rules of all these groups; a group without rules admits nothing."""
     found = security_groups.rules_of(connection, security_group_ids)
     return {group_id: found.get(group_id, ()) for group_id in security_group_ids}

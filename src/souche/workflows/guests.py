@@ -18,14 +18,14 @@ from souche.workflows import firewalls, locks
 from souche.workflows.parts import Parts
 
 RESTART_LATER: Final = "restart later"
-"""What follows a stop of a VM that has been started again too often: it waits (`reconcile/power.py`)."""
+"""The behaviour of a VM that was restarted too often: its restart waits (`reconcile/power.py`)."""
 
 
 def get(parts: Parts, vm_id: str) -> Vm:
     """The VM's record.
 
     Raises:
-        ComputeFailed: it is terminated, by a workflow that came before this one.
+        ComputeFailed: an earlier workflow has terminated it.
     """
     with parts.store.read() as connection:
         vm = vms.get(connection, vm_id)
@@ -48,15 +48,15 @@ def power_on(parts: Parts, vm_id: str) -> None:
 
 
 def remove(parts: Parts, operation: Operation) -> None:
-    """Power off and forget the guest that the operation is for."""
+    """Power off and undefine the guest of the operation."""
     parts.hypervisor.remove(operation.subject_id)
 
 
 def settle(
     connection: Transaction, vm_id: str, passing: Collection[VmState], state: VmState, reason: str
 ) -> None:
-    """Record where a transition has led, if the VM is still in a state of it: what was asked for meanwhile, a
-    deletion most of all, goes first."""
+    """Record the end of a transition, if the VM is still in one of its states: later requests, above all a deletion,
+    win."""
     vms.settle(connection, vm_id, passing, state, reason)
 
 
@@ -78,7 +78,7 @@ def went_off(connection: Transaction, vm: Vm, behavior: str, reason: str, now: d
 
 
 def follow_stopped(parts: Parts, vm_id: str) -> None:
-    """Have no public IP lead to the guest of a VM that has stopped; for after the transaction of `went_off`."""
+    """Unlink public IPs from the guest of a stopped VM; after the transaction of `went_off`."""
     firewalls.follow_vms(parts, [vm_id])
 
 
@@ -89,7 +89,7 @@ def request_start(connection: Transaction, vm: Vm, now: datetime) -> Operation:
 
 
 def request_end(connection: Transaction, vm: Vm, behavior: str, reason: str, now: datetime) -> Operation:
-    """Request that the plug is pulled of a guest that is of no use any more; `behavior` is what follows."""
+    """Request that a useless guest is powered off; `behavior` follows."""
     generation = vms.begin_transition(connection, vm, VmState.STOPPING, reason)
     params = StopVm(force=True, behavior=behavior, reason=reason)
     return _written(connection, stop_vm(vm, generation, params), now)

@@ -1,4 +1,4 @@
-"""What the imports of images and of snapshots do alike: disks from URLs into the volume store, one after the other."""
+"""The common part of imports of images and snapshots: disks from URLs into the volume store, one after the other."""
 
 import shutil
 import time
@@ -36,7 +36,7 @@ class ImportCancelled(SoucheError):
 
 
 def take_in(parts: Parts, operation: Operation) -> None:
-    """Take in every disk that is not there yet."""
+    """Import every disk that is missing."""
     for disk in _wanted(parts, operation):
         if disk.snapshot_id not in parts.volumes.inventory().snapshot_ids:
             account_id = _wanted_snapshot(parts, disk.snapshot_id).account_id
@@ -47,7 +47,7 @@ def take_in(parts: Parts, operation: Operation) -> None:
 
 
 def forget(parts: Parts, operation: Operation) -> None:
-    """Nothing of them is left in the volume store, nor on the way there."""
+    """Remove the disks from the volume store, and their files."""
     remove_files(parts, operation)
     for disk in _wanted(parts, operation):
         parts.volumes.delete_snapshot(disk.snapshot_id)
@@ -69,7 +69,7 @@ def _wanted_snapshot(parts: Parts, snapshot_id: str) -> Snapshot:
 
 
 def check_wanted(connection: Transaction, snapshot_id: str) -> Snapshot:
-    """The snapshot that is made, as long as nobody deletes it.
+    """The snapshot that is being made, unless it was deleted.
 
     Raises:
         ImportCancelled.
@@ -100,7 +100,7 @@ def _take_in(parts: Parts, operation: Operation, disk: DiskImport) -> None:
 
 
 def is_own(parts: Parts, url: str) -> bool:
-    """Whether a URL leads to the region's own object store, which will come back when it is away."""
+    """Whether a URL leads to the region's own object store, which will come back if it is away."""
     oos = parts.buckets.oos
     if oos is None:
         return False

@@ -45,7 +45,7 @@ def _take_back(parts: Parts, operation: Operation[LinkVolume]) -> None:
 
 
 def detach(parts: Parts, operation: OfLink) -> None:
-    """Unplug the volume that the operation is for."""
+    """Unplug the volume of the operation."""
     parts.hypervisor.detach(operation.params.vm_id, operation.subject_id)
 
 
@@ -66,15 +66,15 @@ def record_detached(parts: Parts, operation: OfLink) -> None:
 
 
 def _is_linked(connection: Transaction, operation: OfLink) -> bool:
-    """Whether the link is still the one that the operation is about: the VM may have been terminated meanwhile,
-    and the volume attached to another one."""
+    """Whether the link is still that of the operation: the VM may have been terminated meanwhile, and the volume
+    attached to another one."""
     volume = volumes.get(connection, operation.subject_id)
     return volume is not None and volume.link is not None and volume.link.vm_id == operation.params.vm_id
 
 
 def record_as_is(parts: Parts, operation: OfLink, reason: str) -> None:
-    """What the guest has, after a failure to change it. A guest that is off has nothing: it is given its disks
-    again at each start."""
+    """Record what the guest has after a failed change. A guest that is off has no open disks: it gets them at each
+    start."""
     if operation.subject_id in (parts.live.open_disks(operation.params.vm_id) or {}):
         record_attached(parts, operation)
     else:

@@ -21,7 +21,7 @@ from souche.operations.volumes import LinkVolume, UnlinkVolume, UpdateVolume
 
 
 def nothing(connection: Transaction, operation: Operation) -> frozenset[str]:
-    """Such a workflow meets no other one."""
+    """The workflow needs no lock."""
     return frozenset()
 
 
@@ -36,7 +36,7 @@ def volume_and_vm(connection: Transaction, operation: Operation[LinkVolume | Unl
 
 
 def vm_and_captured_volumes(connection: Transaction, operation: Operation[CreateImage]) -> frozenset[str]:
-    """The VM, and the volumes whose snapshots the image that is made consists of."""
+    """The VM, and the volumes whose snapshots make up the image."""
     made = snapshots.of_image_creation(connection, operation.subject_id)
     captured = {snapshot.volume_id for snapshot in made if snapshot.volume_id}
     return frozenset({operation.params.vm_id, *captured})
@@ -45,7 +45,7 @@ def vm_and_captured_volumes(connection: Transaction, operation: Operation[Create
 def volume_and_its_vm(
     connection: Transaction, operation: Operation[CreateSnapshot | UpdateVolume]
 ) -> frozenset[str]:
-    """The volume that the operation works on, and the VM that it is attached to, if it is to any."""
+    """The volume of the operation, and the VM that it is attached to, if any."""
     volume_id = operation.params.volume_id
     volume = volumes.get(connection, volume_id)
     return frozenset({volume_id, volume.link.vm_id} if volume and volume.link else {volume_id})

@@ -60,7 +60,7 @@ def _manifest(objects: ObjectStore, task: ExportTask, there: set[str]) -> bytes:
 def _metadata(
     objects: ObjectStore, task: ExportTask, there: set[str], manifest: bytes, seconds: int
 ) -> dict[str, str]:
-    """What leads to the companion; nothing, where there is none.
+    """The metadata that leads to the companion; empty if there is none.
 
     Raises:
         BadSignature, BadManifest: it was changed. ManifestDiffers: the manifest was.
@@ -78,7 +78,7 @@ def _metadata(
 def _refreshed(
     objects: ObjectStore, task: ExportTask, there: set[str], manifest: bytes, seconds: int
 ) -> bytes:
-    """The manifest with new URLs: of this export's disks and of nothing else, whatever it names."""
+    """The manifest with new URLs for this export's disks, and for no other object that it may name."""
     known = {task.disk_key(snapshot_id) for snapshot_id in task.snapshot_ids}
 
     def url_of(disk: manifests.ManifestDisk) -> str:

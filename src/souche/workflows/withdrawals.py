@@ -1,7 +1,6 @@
-"""How an official image is withdrawn: by the operator, by the date of its deprecation, or by the update of its family;
-and who is told of it, as of an image of any owner that is unshared or deleted.
-
-All of it is of one transaction, and to do it again changes nothing.
+"""Withdrawals of official images: by the operator, by the date of their deprecation, or by an update of their family;
+and the notices about them, and about images of any owner that are unshared or deleted. Each is one transaction, and
+idempotent.
 """
 
 from collections.abc import Collection
@@ -24,8 +23,8 @@ GOING: Final = (Event.DEPRECATED, Event.WITHDRAWN, Event.REPLACED)
 
 
 def withdraw(connection: Transaction, image: Image, life: Life) -> None:
-    """Withdraw an image, as its life says. One that was withdrawn before is deleted no later than it would have been.
-    Where the life is closed, nobody but the owner can use the image any more."""
+    """Withdraw an image, as its life says. An image withdrawn before is not deleted later than planned then. If the
+    life is closed, only the owner can use the image."""
     until = life.deletion_date
     assert until is not None
     assert life.withdrawal_date is not None
@@ -41,7 +40,7 @@ def withdraw(connection: Transaction, image: Image, life: Life) -> None:
 
 
 def deprecate(connection: Transaction, image: Image, life: Life, now: datetime) -> None:
-    """Record when an image is to be withdrawn."""
+    """Record when an image will be withdrawn."""
     until = _usable_until(life)
     assert until is not None
     _tell(connection, image, life, Event.DEPRECATED, now, until)
@@ -49,8 +48,8 @@ def deprecate(connection: Transaction, image: Image, life: Life, now: datetime) 
 
 
 def restore(connection: Transaction, image: Image, life: Life | None, now: datetime) -> None:
-    """Take a withdrawal or a deprecation back: who could use the image can again. Of those who had been told of it,
-    only they are told."""
+    """Take a withdrawal or a deprecation back: its former users can use the image again. Only those who had a notice of
+    it get one."""
     images.set_launchable_until(connection, image.image_id, None)
     if life is not None and life.closing_date:
         images.set_public(connection, image.image_id, public=life.public)
@@ -79,7 +78,7 @@ def replace_former(
 
 
 def withdraw_due(connection: Transaction, image_id: str, now: datetime) -> bool:
-    """Withdraw an image whose date of deprecation is reached, as of that date; whether it still was to be."""
+    """Withdraw an image whose deprecation date is reached, as of that date. Returns whether it was due."""
     image, life = images.get(connection, image_id), image_lives.get(connection, image_id)
     if image is None or life is None or not life.is_due(now):
         return False
@@ -90,7 +89,7 @@ def withdraw_due(connection: Transaction, image_id: str, now: datetime) -> bool:
 def _tell(
     connection: Transaction, image: Image, life: Life, event: Event, date: datetime, until: datetime
 ) -> None:
-    """Tell those who use the image, as it is before it changes."""
+    """Notify the users of the image, as it is before the change."""
     said = Announcement(event, date, life.reason, until, life.successor_id)
     told = notices.concerned(connection, image)
     notices.take_back(connection, image.image_id, [Event.RESTORED])
@@ -98,8 +97,8 @@ def _tell(
 
 
 def record_use(connection: Transaction, image: Image, account_id: str, now: datetime) -> None:
-    """Note that an account launches or copies an image of another account's, and tell it if the image goes: it was not
-    among those who were told."""
+    """Record that an account launches or copies another account's image, and notify it if the image is deprecated: it
+    missed the earlier notice."""
     if notices.record_use(connection, image, account_id):
         tell_new_users(connection, image, [account_id], now)
 
@@ -107,7 +106,7 @@ def record_use(connection: Transaction, image: Image, account_id: str, now: date
 def tell_new_users(
     connection: Transaction, image: Image, account_ids: Collection[str], now: datetime
 ) -> None:
-    """Tell accounts that begin to use an image that it is deprecated or withdrawn, if it is."""
+    """Notify new users of a deprecated or withdrawn image."""
     life = image_lives.get(connection, image.image_id)
     if life is None or life.closing_date is not None:
         return
@@ -125,7 +124,7 @@ def _usable_until(life: Life) -> datetime | None:
 
 
 def tell_of_sharing(connection: Transaction, image: Image, before: Collection[str], now: datetime) -> None:
-    """Tell the accounts that used an image until now, and can no longer; to those who can again it is not said."""
+    """Notify the accounts that could use an image and no longer can. Accounts that can again get no notice."""
     changed = images.get(connection, image.image_id)
     after = notices.concerned(connection, changed) if changed else set()
     lost = set(before) - after
@@ -137,13 +136,13 @@ def tell_of_sharing(connection: Transaction, image: Image, before: Collection[st
 
 
 def tell_of_deletion(connection: Transaction, image: Image, reason: str, now: datetime) -> None:
-    """Tell those who could use an image until now that it is deleted."""
+    """Notify the accounts that could use an image that it is deleted."""
     life = image_lives.get(connection, image.image_id)
     said = Announcement(Event.DELETED, now, reason, successor_id=life.successor_id if life else None)
     notices.announce(connection, image, said, notices.concerned(connection, image))
 
 
 def tell_of_withdrawn_version(connection: Transaction, image: Image, now: datetime) -> None:
-    """Tell a product's subscribers that a version is withdrawn."""
+    """Notify a product's subscribers that a version is withdrawn."""
     said = Announcement(Event.WITHDRAWN, now, VERSION_WITHDRAWN)
     notices.announce(connection, image, said, notices.concerned(connection, image))

@@ -1,4 +1,4 @@
-"""What Souche needs of a database."""
+"""What Souche needs from a database."""
 
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
@@ -17,15 +17,14 @@ class Database(Protocol):
     """
 
     engine: sa.Engine
-    """opens connections whose transactions write, as by `begin`"""
+    """opens connections whose transactions write, like those of `begin`"""
 
     is_local: bool
-    """Whether a short read takes microseconds: nothing is between this process and the records. Only then may the event
-    loop read."""
+    """Whether a short read takes microseconds, without a server in between. Only then may the event loop read."""
 
     is_shared: bool
-    """Whether processes may work on the records that do not have the lock on this home. Where they may, workers say
-    that they live (`db/claims.py`)."""
+    """Whether processes without the lock on this home may work on the records. If so, workers write heartbeats
+    (`db/claims.py`)."""
 
     def begin(self) -> AbstractContextManager[sa.Connection]:
         """A transaction that may write. Waits until no other one writes; committed at the end, rolled back on an
@@ -65,16 +64,16 @@ class Database(Protocol):
         ...
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
-        """Whether no other process does what has this name, from now until the context ends."""
+        """Whether no other process holds this name, from now until the context ends."""
         ...
 
     def announce(self, connection: sa.Connection) -> None:
-        """Wake the server of the records, once this transaction is committed: it requests operations."""
+        """Wake the server of the records when this transaction is committed: it requests operations."""
         ...
 
     def announcements(self, heard: Callable[[], None]) -> AbstractContextManager[None]:
-        """Call `heard` after each `announce` of another process, in a thread, as long as the context lives. None need
-        be heard (a connection was lost): it makes haste, and a sweep makes sure."""
+        """Call `heard` after each `announce` of another process, in a thread, until the context ends. Announcements may
+        be lost (with a connection): they only save time, and a sweep finds everything."""
         ...
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.sql.ddl import ExecutableDDLElement
 from sqlalchemy.sql.functions import FunctionElement
 
 PATTERNS: Final[dict[str, Callable[[str], str]]] = {}
-"""from text in which `*` stands for any run of characters to what the database of a dialect matches with"""
+"""converts text in which `*` stands for any run of characters to a pattern of the dialect"""
 
 
 class Pattern(sa.types.TypeDecorator[str]):
@@ -42,7 +42,7 @@ class Unindexed(FunctionElement[Any]):
 
 
 class JsonOf(FunctionElement[str]):
-    """A text that is JSON, to be a part of other JSON."""
+    """A text that is JSON, as a part of other JSON."""
 
     type = sa.Text()
     inherit_cache = True
@@ -50,7 +50,7 @@ class JsonOf(FunctionElement[str]):
 
 
 class JsonObject(FunctionElement[str]):
-    """A JSON object. On SQLite its yes and no are 1 and 0."""
+    """A JSON object. SQLite's booleans are 1 and 0."""
 
     type = sa.Text()
     inherit_cache = True

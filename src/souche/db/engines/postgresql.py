@@ -46,10 +46,10 @@ OLDEST_VERSION: Final = 14
 MOST_CLOCK_SECONDS: Final = 1.0
 
 WRITERS_LOCK: Final = 0x50_75_63_68_65
-"""the advisory lock of writers; such locks are each database's own"""
+"""the advisory lock of writers; such locks belong to one database"""
 SERVER_LOCK: Final = WRITERS_LOCK + 1
 NAMED_LOCKS: Final = 0x50_75_63
-"""the first of two numbers of the locks with a name; the second is made from the name"""
+"""the first of two numbers of named locks; the second is derived from the name"""
 CHANNEL: Final = "souche_operations"
 LISTEN_SECONDS: Final = 1.0  # until the thread that listens looks whether it is to end, or connects again
 LOCK_SECONDS: Final = 30

@@ -1,1 +1,1 @@
-"""What a clean image is made without, as a list of changes to the files of a Linux system."""
+"""The changes that make a clean image, as a list for the files of a Linux system."""

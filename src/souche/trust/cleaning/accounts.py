@@ -1,4 +1,4 @@
-"""Keys that let in, and passwords."""
+"""Authorised keys and passwords."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -11,15 +11,15 @@ from souche.trust.linux.system import System
 
 DROPBEAR_KEYS: Final = "/etc/dropbear/authorized_keys"
 LOCKED: Final = "*"
-"""No password opens it, and keys do: for `!` an SSH server without PAM refuses keys too (sshd(8), LOGIN PROCESS)."""
+"""Locks the password but not keys: with `!` an SSH server without PAM refuses keys too (sshd(8), LOGIN PROCESS)."""
 PASSWORD_FILES: Final = ("/etc/passwd", "/etc/shadow", "/etc/gshadow")
 NO_PASSWORD: Final = ("/etc/passwd", "/etc/shadow")
-"""Where an empty field lets anybody in; in gshadow(5) it lets nobody in."""
+"""The files in which an empty field admits anybody; in gshadow(5) it admits nobody."""
 BACKUPS: Final = ("/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-", "/etc/security/opasswd")
 
 
 def authorized_keys(system: System) -> Iterator[CleaningRule]:
-    """Removes every key of every user, whatever it may be used for."""
+    """Remove every key of every user, whatever its purpose."""
     patterns = dict.fromkeys([*system.sshd.anywhere("authorizedkeysfile"), *DEFAULT_KEY_FILES])
     paths = {path: user.name for user in system.users for path in key_files(system, patterns, user)}
     for path, user in {**paths, DROPBEAR_KEYS: "root"}.items():
@@ -48,7 +48,7 @@ def _without_keys(system: System, path: str, user: str | None) -> Iterator[Clean
 
 
 def _is_key(line: bytes) -> bool:
-    """A key's type, and after it a key, which begins with the length of that type."""
+    """Whether a line has a key: its type, then the key itself, which begins with the length of that type."""
     fields = line.decode("latin-1").split()
     return any(
         each.startswith(KEY_TYPES) and following.startswith("AAAA") for each, following in pairwise(fields)
@@ -56,7 +56,7 @@ def _is_key(line: bytes) -> bool:
 
 
 def passwords(system: System) -> Iterator[CleaningRule]:
-    """Takes the password of every account and group, and locks those that have none."""
+    """Remove the passwords of all accounts and groups, and lock those without one."""
     for path in PASSWORD_FILES:
         node = system.tree.node(path)
         if node and node.is_file:
@@ -88,7 +88,7 @@ def _locked(system: System, path: str, node: Node) -> Iterator[CleaningRule]:
 
 
 def _without_password(password: str, path: str) -> str | None:
-    """What stands in the place of a password; None: there is none. A hash behind `!` is still the author's."""
+    """The replacement of a password; None: there is none. A hash behind `!` is still the author's."""
     if password == "":
         return LOCKED if path in NO_PASSWORD else None
     bare = password.lstrip("!")

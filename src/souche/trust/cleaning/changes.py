@@ -1,7 +1,7 @@
-"""Changes to files, and what is said of them.
+"""Changes to files, and their descriptions.
 
-A change names a file of the tree, which was reached through directories only: links are followed when files are
-looked for, never when they are changed.
+A change names a file of the tree that was reached through directories only. Links are followed to find files, never to
+change them.
 """
 
 import re
@@ -30,27 +30,27 @@ class Change:
 
 @dataclass(frozen=True)
 class CleaningRule:
-    """What is done, and the changes that do it. One without changes says what is left as it is."""
+    """A result, and its changes. Without changes it names something that was left."""
 
     done: CleaningResult
     changes: tuple[Change, ...] = ()
 
 
 def deed(code: str, path: str, text: str, *changes: Change, user: str | None = None) -> CleaningRule:
-    """A deed; the names of users other than root are not everybody's."""
+    """A result; names of users other than root are not public."""
     return CleaningRule(
         CleaningResult(code, path, text, None if user in (None, "", "root") else user), changes
     )
 
 
 def removal(tree: Tree, path: str) -> tuple[Change, ...]:
-    """Removes the file of a path; a link is removed, and what it leads to is left. Nothing is there: nothing."""
+    """Removes the file of a path. A link itself is removed, not its target. A missing file needs nothing."""
     node = tree.node(path, follow=False)
     return (Change("remove", node),) if node and node.entry.kind in ("file", "link") else ()
 
 
 def whole(tree: Tree, node: Node) -> bytes | None:
-    """All that a file has; None: it is too large to be rewritten, or cannot be read."""
+    """The whole content of a file; None: it is too large to be rewritten, or cannot be read."""
     if node.entry.size > MOST_REWRITTEN:
         return None
     content = tree.content(node, MOST_REWRITTEN)
@@ -63,8 +63,7 @@ def lines_of(content: bytes) -> list[bytes]:
 
 
 def real_folder(tree: Tree, path: str) -> bool:
-    """Whether a path leads to a directory without any link on the way: what is in another place than its name says is
-    not emptied."""
+    """Whether a path leads to a directory without any link: a folder elsewhere than its name says is not emptied."""
     node = tree.node(path)
     return node is not None and node.is_directory and node.path == path
 
@@ -78,7 +77,7 @@ def files_of(system: System, folder: str, depth: int) -> Iterator[Node]:
 
 
 def left(system: System, code: str, folder: str) -> Iterator[CleaningRule]:
-    """Says so, where a folder is reached by a link and is left for that."""
+    """The result for a folder that is a link, and is left for that reason."""
     node = system.tree.node(folder)
     if node is not None and node.path != folder:
         yield deed(code, folder, f"It leads to {node.path or '/'} by a link, and was left as it is.")

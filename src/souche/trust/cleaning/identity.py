@@ -1,4 +1,4 @@
-"""What the author's VM was: its ids, its data, its addresses, its logs."""
+"""The traces of the author's VM: its ids, its data, its addresses, its logs."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -38,7 +38,7 @@ DEPTH: Final = 8
 
 
 def machine_id(system: System) -> Iterator[CleaningRule]:
-    """Empties the id by which the system is known in its network, and the seeds of its random numbers."""
+    """Empty the machine id and the seeds of random numbers."""
     node = system.tree.node(MACHINE_ID)
     if node and node.is_file and ID.fullmatch(system.tree.text(MACHINE_ID, 64).strip().replace("-", "")):
         text = "The machine-id was emptied; each launch makes its own."
@@ -54,7 +54,7 @@ def machine_id(system: System) -> Iterator[CleaningRule]:
 
 
 def cloud_init_data(system: System) -> Iterator[CleaningRule]:
-    """Removes cloud-init's data and state of the author's VM, so that it runs as at a first boot."""
+    """Remove cloud-init's data and state, so that it runs as at a first boot."""
     yield from left(system, "cloud-init-data", CLOUD)
     if not real_folder(system.tree, CLOUD):
         return
@@ -73,7 +73,7 @@ def cloud_init_data(system: System) -> Iterator[CleaningRule]:
 
 
 def addresses(system: System) -> Iterator[CleaningRule]:
-    """Removes DHCP leases, and what ties interfaces to the author's MAC addresses."""
+    """Remove DHCP leases, and settings that tie interfaces to the author's MAC addresses."""
     for folder in LEASE_FOLDERS:
         for node in files_of(system, folder, 1):
             if node.is_file and node.entry.size and "lease" in node.name:
@@ -89,7 +89,7 @@ def addresses(system: System) -> Iterator[CleaningRule]:
 
 
 def logs(system: System) -> Iterator[CleaningRule]:
-    """Empties logs, and removes rotated ones, those of journald, mail, dumps of programs and temporary files."""
+    """Empty logs, and remove rotated ones, those of journald, mail, core dumps and temporary files."""
     yield from left(system, "logs", LOGS)
     kept = [node for node in files_of(system, LOGS, DEPTH) if node.is_file and node.entry.size]
     yield from _many(

@@ -1,4 +1,4 @@
-"""Everything that is changed in the system of an image."""
+"""All changes to the system of an image."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Final
@@ -23,7 +23,7 @@ EXPOSED: Final[Sequence[Part]] = (
     secrets.credentials,
     secrets.histories,
 )
-"""What is removed below mount points too, since the report finds it there (`examination.EXPOSED`)."""
+"""Removed below mount points too, since the report looks there (`examination.EXPOSED`)."""
 PARTS: Final[Sequence[Part]] = (
     *EXPOSED,
     identity.machine_id,
@@ -34,7 +34,7 @@ PARTS: Final[Sequence[Part]] = (
 
 
 def systems(layout: Layout, facts: Facts) -> list[System]:
-    """The Linux systems of the disks: each is cleaned.
+    """The Linux systems of the disks, all of which are cleaned.
 
     Raises:
         CannotClean: there is none, or there is a Windows.
@@ -54,12 +54,12 @@ def _system(layout: Layout, root: FoundFileSystem, facts: Facts) -> System:
 
 
 def name_of(system: System) -> str:
-    """What a system calls itself."""
+    """The system's name for itself."""
     return release.name_of(system)
 
 
 def deeds(system: System) -> list[CleaningRule]:
-    """All that is to be done to a system, and what is left as it is: what cannot be read, too."""
+    """All changes of a system, and what is left as it is, unreadable parts included."""
     planned = [each for part in PARTS for each in part(system)]
     bare = without_mounts(system)
     if bare is not None:
@@ -70,14 +70,14 @@ def deeds(system: System) -> list[CleaningRule]:
 
 
 def _key(each: CleaningRule) -> Hashable:
-    """Equal for the same deed on the same files: an entry of a file is another one each time it is looked for."""
+    """Equal for the same change of the same files: each lookup makes another entry of a file."""
     return each.done, tuple(
         (change.how, change.node.path, change.node.found.place) for change in each.changes
     )
 
 
 def unread(layout: Layout) -> list[CleaningRule]:
-    """What nobody can change, as it cannot be read."""
+    """Unreadable parts, which cannot be changed."""
     return [
         deed("unreadable", place.name, f"This was left as it is: {error.reason}.")
         for place, error in layout.unread

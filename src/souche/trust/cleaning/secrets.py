@@ -1,4 +1,4 @@
-"""Private keys, credentials, histories: what the report finds, at the places where it finds it."""
+"""Private keys, credentials and histories, at the places where the report finds them."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -17,21 +17,21 @@ DATA_FILES: Final = (".env", ".envrc")
 
 
 def host_keys(system: System) -> Iterator[CleaningRule]:
-    """Removes the keys of SSH servers."""
+    """Remove the keys of SSH servers."""
     for each in ssh.host_keys(system):
         text = "The SSH host key was removed; cloud-init makes another one at the first start."
         yield deed("host-key", each.path, text, *_key(system, each.path))
 
 
 def private_keys(system: System) -> Iterator[CleaningRule]:
-    """Removes private keys, known by what they hold, each with its public half."""
+    """Remove private keys, recognised by their content, with their public halves."""
     for each in secrets.private_keys(system):
         text = "The private key was removed. What uses it needs another one."
         yield deed("private-key", each.path, text, *_key(system, each.path), user=each.user)
 
 
 def _key(system: System, path: str) -> list[Change]:
-    """Removes a key and its public half; the file of a key is no link."""
+    """Remove a key and its public half. The key's file is no link."""
     found = [*removal(system.tree, path)]
     for ending in PUBLIC_HALVES:
         node = system.tree.node(f"{path}{ending}", follow=False)
@@ -41,7 +41,7 @@ def _key(system: System, path: str) -> list[Change]:
 
 
 def credentials(system: System) -> Iterator[CleaningRule]:
-    """Removes files with credentials, and from the files of shells the lines that set them."""
+    """Remove files with credentials, and the lines of shells' files that set them."""
     seen: set[str] = set()
     for each in secrets.credentials(system):
         node = system.tree.node(each.path)
@@ -67,7 +67,7 @@ def _is_environment(path: str) -> bool:
 
 
 def _without_variables(system: System, path: str, node: Node, user: str | None) -> Iterator[CleaningRule]:
-    """A shell's line is replaced by one that does nothing: it may be all that a block has."""
+    """Replace a line by one that does nothing: it may be the only one of a block."""
     content = whole(system.tree, node)
     if content is None:
         return
@@ -87,8 +87,8 @@ def _without_variables(system: System, path: str, node: Node, user: str | None) 
 
 
 def histories(system: System) -> Iterator[CleaningRule]:
-    """Removes the histories of shells and other programs, and the names of the hosts that users have visited. Of one
-    that is a link, the link: what it leads to may be anything."""
+    """Remove the histories of shells and other programs, and the names of hosts that users have visited. Only the link
+    itself is removed of a link: its target may be anything."""
     for user, home in system.homes:
         for name in HISTORIES:
             node = system.tree.node(f"{home}/{name}")

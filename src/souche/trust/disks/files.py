@@ -1,14 +1,14 @@
-"""What every file system shows, whichever library reads it."""
+"""The interface of every file system, whichever library reads it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 MOST_ENTRIES: Final = 100_000
-"""of one directory; a crafted one has more."""
+"""of one directory; a crafted one may have more"""
 
 Kind = Literal["file", "directory", "link", "other", "damaged"]
-"""`damaged`: a name whose file cannot be looked at."""
+"""`damaged`: a name whose file cannot be read."""
 SETUID, SETGID, STICKY, WORLD_WRITABLE = 0o4000, 0o2000, 0o1000, 0o002
 
 
@@ -26,10 +26,9 @@ class Entry:
 
 
 class FileSystem(Protocol):
-    """A file system that is read. Every method may raise OSError where it is damaged.
-
-    `kind` is its name (ext4, ntfs, vfat, xfs, hfs+); `uuid` and `label` as the guest's fstab would name it;
-    `folds_case`: names are the same whatever their case. `problems` is what is wrong with it, in words."""
+    """A file system being read. Every method may raise OSError if it is damaged. `kind` is its name (ext4, ntfs, vfat,
+    xfs, hfs+). `uuid` and `label` are as the guest's fstab would name it. `folds_case`: names are equal whatever their
+    case. `problems` describes its faults."""
 
     kind: str
     uuid: str
@@ -40,7 +39,7 @@ class FileSystem(Protocol):
     def root(self) -> Entry: ...
 
     def entries(self, directory: Entry) -> Sequence[Entry]:
-        """What a directory has, without itself and its parent, and without what was deleted."""
+        """The entries of a directory, without itself, its parent and deleted files."""
         ...
 
     def read(self, file: Entry, most: int) -> bytes:
@@ -48,12 +47,12 @@ class FileSystem(Protocol):
         ...
 
     def target(self, link: Entry) -> str:
-        """Where a symbolic link leads."""
+        """The target of a symbolic link."""
         ...
 
 
 class CannotRead(Exception):
-    """No file system that this engine reads. `reason` is a clause: "it is btrfs". `other`: another engine may."""
+    """This engine reads no such file system. `reason` is a clause: "it is btrfs". `other`: another engine may."""
 
     def __init__(self, reason: str, *, other: bool) -> None:
         super().__init__(reason)

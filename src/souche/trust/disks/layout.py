@@ -1,4 +1,4 @@
-"""The file systems of an image's disks: partitions, logical volumes, and what is on them."""
+"""The file systems of an image's disks: partitions, logical volumes, and their contents."""
 
 import struct
 from collections.abc import Iterator, Sequence
@@ -27,8 +27,8 @@ UNKNOWN: Final = "what is in it is of no known kind"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file system is: on which disk (counted from 0), in which partition (None: the whole disk), on which
-    logical volume."""
+    """The place of a file system: its disk (counted from 0), its partition (None: the whole disk), its logical
+    volume."""
 
     disk: int
     partition: Partition | None = None
@@ -45,7 +45,7 @@ class Place:
 
 @dataclass(frozen=True)
 class FoundFileSystem:
-    """A file system, and where it is."""
+    """A file system and its place."""
 
     place: Place
     files: FileSystem
@@ -53,7 +53,7 @@ class FoundFileSystem:
 
 @dataclass
 class Layout:
-    """What the disks have. `unread`: where something is that this engine cannot read, and why."""
+    """The contents of the disks. `unread`: places that this engine cannot read, and why."""
 
     tables: list[Table] = field(default_factory=list)
     found: list[FoundFileSystem] = field(default_factory=list)
@@ -77,12 +77,12 @@ def look(disks: Sequence[Source]) -> Layout:
 
 
 def _look_beneath(layout: Layout, place: Place, disk: Source) -> None:
-    """A disk with partitions may be a file system as a whole too: a guest can be told to start from either."""
+    """A disk with partitions may also be one file system: a guest can be told to boot from either."""
     _look(layout, place, disk, or_unknown=False)
 
 
 def _look(layout: Layout, place: Place, source: Source, *, or_unknown: bool = True) -> None:
-    """`or_unknown`: bytes of no known kind are noted as unread."""
+    """`or_unknown`: unknown contents are noted as unread."""
     try:
         for where, files in _opened(layout, place, source, or_unknown=or_unknown):
             layout.found.append(FoundFileSystem(where, files))
@@ -110,7 +110,7 @@ def _opened(
 
 
 def is_without_files(partition: Partition | None, head: bytes) -> bool:
-    """Whether what begins so is no place for files: swap, a boot loader's partition, nothing at all."""
+    """Whether the content has no files: swap, a boot loader's partition, or nothing."""
     if any(head[at : at + len(magic)] == magic for at, magic in SWAP):
         return True
     if partition and partition.kind in NO_FILES and partition.size <= MOST_WITHOUT_FILES:
@@ -122,7 +122,7 @@ def _open(source: Source, head: bytes) -> FileSystem | None:
     """The file system that begins so; None: none does.
 
     Raises:
-        CannotRead: it is not read here.
+        CannotRead: this engine does not read it.
     """
     if int.from_bytes(head[1080:1082], "little") == EXT_MAGIC:
         return open_ext(source)
@@ -139,7 +139,7 @@ def _open(source: Source, head: bytes) -> FileSystem | None:
 
 
 def _refuse(source: Source, head: bytes) -> None:
-    """What is known, and not read here."""
+    """Known content that this engine does not read."""
     if head[65600:65608] == b"_BHRfS_M":
         raise CannotRead("it is btrfs", other=True)
     if head[:6] == b"LUKS\xba\xbe":

@@ -40,8 +40,8 @@ class Partition:
 
 @dataclass(frozen=True)
 class Table:
-    """A disk's partition table. `boot_code`: BIOS firmware finds code in its first sector. `damaged`: the table says
-    what cannot be."""
+    """A disk's partition table. `boot_code`: its first sector has code for BIOS firmware. `damaged`: the table is not
+    possible."""
 
     kind: Literal["gpt", "mbr", "none"]
     partitions: tuple[Partition, ...]

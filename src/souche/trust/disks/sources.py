@@ -1,4 +1,4 @@
-"""Bytes to read from: a disk over NBD, a part of another source, a cache."""
+"""Sources of bytes: a disk over NBD, a part of another source, a cache."""
 
 from collections import OrderedDict
 from typing import Final, Protocol
@@ -11,7 +11,7 @@ CACHED_BLOCKS: Final = 256
 
 
 class Source(Protocol):
-    """Something of `size` bytes. Reading beyond its end gives fewer bytes than asked for."""
+    """A source of `size` bytes. Reading beyond its end returns fewer bytes."""
 
     @property
     def size(self) -> int: ...
@@ -59,7 +59,7 @@ class Slice:
 
 
 class Cached:
-    """A source whose blocks are kept, those that were used last."""
+    """A source with a cache of its most recently used blocks."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -93,7 +93,7 @@ class Cached:
 
 
 class SourceFile:
-    """A source as a file object: for libraries that read from those."""
+    """A source as a file object, for libraries."""
 
     def __init__(self, source: Source) -> None:
         self._source = source

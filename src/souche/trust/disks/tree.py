@@ -1,7 +1,7 @@
 """The files as the guest sees them: one tree of several file systems, with symbolic links followed inside it.
 
-Nothing here raises where a file system is damaged or a file is missing: what could not be read is noted in `unread`,
-and the check goes on with the rest.
+Nothing here raises if a file system is damaged or a file is missing: unreadable parts are noted in `unread`, and the
+check continues with the rest.
 """
 
 import re
@@ -24,7 +24,7 @@ WILD: Final = re.compile(r"[*?\[]")
 
 @dataclass(frozen=True)
 class Node:
-    """A file of the tree: its path as the guest names it, and what it is."""
+    """A file of the tree: its path in the guest, and its properties."""
 
     path: str
     entry: Entry
@@ -45,12 +45,12 @@ class Node:
 
 @dataclass
 class Tree:
-    """`mounts` has the file systems by where they are mounted; `/` is among them."""
+    """`mounts` has the file systems by their mount points, with `/` among them."""
 
     mounts: dict[str, FoundFileSystem]
     unread: list[str] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
-    """files of which only the beginning was looked at"""
+    """files that were only partly read"""
     _kept: dict[tuple[int, int], dict[str, Entry]] = field(default_factory=dict)
     _walked: int = 0
 
@@ -108,16 +108,16 @@ class Tree:
         ]
 
     def target(self, link: Node) -> str:
-        """Where a symbolic link leads; empty for what is none."""
+        """The target of a symbolic link; empty for anything else."""
         return (self._target(link) or "") if link.entry.kind == "link" else ""
 
     def cut_short(self, path: str) -> None:
-        """Note that only the beginning of something was looked at."""
+        """Note that a file was only partly read."""
         if path not in self.cut and len(self.cut) < MOST_UNREAD:
             self.cut.append(path)
 
     def children(self, path: str) -> list[Node]:
-        """What a directory has, by name; nothing where there is none."""
+        """The entries of a directory, by name; empty if there is none."""
         node = self.node(path)
         if node is None or not node.is_directory:
             return []
@@ -126,8 +126,8 @@ class Tree:
         return [Node(f"{base}/{entry.name}", entry, node.found) for _, entry in sorted(names.items())]
 
     def walk(self, path: str, depth: int) -> Iterator[Node]:
-        """Everything below a directory, down to a depth; links are not followed. All walks together end after
-        100,000 files."""
+        """Everything below a directory, down to a depth, without following links. All walks together end after 100,000
+        files."""
         for child in self.children(path):
             self._walked += 1
             if self._walked > MOST_WALKED:

@@ -22,7 +22,7 @@ NTFS_VOLUME: Final = 3
 """the number of $Volume in the MFT"""
 VOLUME_INFORMATION: Final = 0x70
 LABEL_ENTRY: Final = "(Volume Label Entry)"
-"""how the library shows what of a FAT directory is no file"""
+"""the library's names for entries of a FAT directory that are no files"""
 
 _KINDS: Final[dict[int, Kind]] = {
     int(pytsk3.TSK_FS_META_TYPE_REG): "file",
@@ -43,7 +43,7 @@ _FORMATS: Final = {
 
 
 class _Image(pytsk3.Img_Info):  # type: ignore[misc]
-    """A source as The Sleuth Kit reads it."""
+    """A source in the form that The Sleuth Kit reads."""
 
     def __init__(self, source: Source) -> None:
         self._bytes = source

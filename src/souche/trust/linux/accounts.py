@@ -1,4 +1,4 @@
-"""Who gets in: authorised keys, passwords, sudo."""
+"""Access to the system: authorised keys, passwords, sudo."""
 
 import base64
 import binascii
@@ -29,7 +29,7 @@ NO_SHELLS: Final = ("nologin", "false", "sync", "shutdown", "halt")
 
 
 def authorized_keys(system: System) -> Iterator[Finding]:
-    """Keys that let their holder in, as any user, and those that sign others' keys."""
+    """Keys that admit their holder as any user, and keys that sign others' keys."""
     patterns = dict.fromkeys(system.sshd.anywhere("authorizedkeysfile", *DEFAULT_KEY_FILES))
     seen: set[str] = set()
     for user in system.users:
@@ -57,7 +57,7 @@ def _authorities(system: System, path: str) -> Iterator[Finding]:
 
 
 def key_files(system: System, patterns: Iterable[str], user: User) -> Iterator[str]:
-    """The files that AuthorizedKeysFile means for a user: newer servers take wildcards."""
+    """The files that AuthorizedKeysFile names for a user, with wildcards as newer servers accept them."""
     for pattern in patterns:
         if pattern.lower() != "none":
             path = key_file(pattern, user)
@@ -67,7 +67,7 @@ def key_files(system: System, patterns: Iterable[str], user: User) -> Iterator[s
 
 
 def key_file(pattern: str, user: User) -> str:
-    """The file that a pattern of AuthorizedKeysFile (sshd_config(5)) means for a user."""
+    """The file that a pattern of AuthorizedKeysFile (sshd_config(5)) names for a user."""
     home = user.home.rstrip("/")
     tokens = {"%h": home, "%u": user.name, "%U": str(user.uid), "%%": "%"}
     path = TOKENS.sub(lambda found: tokens[found[0]], pattern)
@@ -94,8 +94,8 @@ def _keys(system: System, path: str, user: User) -> Iterator[Finding]:
 
 
 def is_held_back(line: str) -> bool:
-    """Whether the key of a line can do no more than run one command, which is neither a shell nor what its holder asks
-    for. A line that OpenSSH would not read so counts as one that opens the account."""
+    """Whether the key of a line can only run one command, which is neither a shell nor chosen by the holder. A line
+    that OpenSSH would parse differently counts as one that opens the account."""
     options, rest = _options(line.lstrip(" \t"))
     if not rest.lstrip(" \t").startswith(KEY_TYPES):
         return False
@@ -104,7 +104,7 @@ def is_held_back(line: str) -> bool:
 
 
 def _options(text: str) -> tuple[list[str], str]:
-    """The options before a key, and what follows them, as OpenSSH takes them apart (auth2-pubkeyfile.c)."""
+    """The options before a key, and the rest, as OpenSSH parses them (auth2-pubkeyfile.c)."""
     quoted, begun, at, options = False, 0, 0, list[str]()
     while at < len(text) and (quoted or text[at] not in " \t"):
         if text.startswith('\\"', at):
@@ -146,7 +146,7 @@ def passwords(system: System) -> Iterator[Finding]:
 
 
 def _passwords(user: User, path: str, passwords: Iterable[str]) -> Iterator[Finding]:
-    """Where a name is there twice, one program takes the first and another the last."""
+    """If a name occurs twice, one program uses the first and another the last."""
     for password in dict.fromkeys(passwords):
         if password == "":
             yield _password("empty-password", path, user, "needs no password")
@@ -161,7 +161,7 @@ def _password(code: str, path: str, user: User, what: str) -> Finding:
 
 
 def is_hash(password: str) -> bool:
-    """Whether it is a hash of a password (crypt(5)): what is locked begins with `!` or `*`, and cannot be one."""
+    """Whether a password is a hash (crypt(5)). A locked one begins with `!` or `*`, and is none."""
     if password[:1] in ("!", "*"):
         return False
     return password.startswith(("$", "_")) or DES_HASH.match(password) is not None

@@ -1,4 +1,4 @@
-"""Whether a launch starts, finds its disks and its network, and takes its key."""
+"""Whether a launch boots, finds its disks and its network, and gets its key."""
 
 import re
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ VIRTIO: Final = (("virtio_blk", "virtio_scsi"), ("virtio_net",))
 
 
 def fstab(system: System) -> Iterator[Finding]:
-    """File systems that are named by devices, whose names differ from VM to VM."""
+    """File systems named by devices, whose names differ from VM to VM."""
     for line in system.tree.lines("/etc/fstab"):
         fields = line.split()
         if fields and DEVICE.match(fields[0]):
@@ -63,7 +63,7 @@ def cloud_init(system: System) -> Iterator[Finding]:
 
 
 def _data_source(system: System) -> Iterator[Finding]:
-    """The last file that names data sources decides."""
+    """The last file that names data sources wins."""
     parts = system.tree.children("/etc/cloud/cloud.cfg.d")
     paths = ["/etc/cloud/cloud.cfg", *(node.path for node in parts if node.name.endswith(".cfg"))]
     for path in reversed(paths):

@@ -1,4 +1,4 @@
-"""What the author's own VM has left: its identity, its data, its logs."""
+"""The traces of the author's own VM: its identity, its data, its logs."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -18,7 +18,7 @@ LOG_DEPTH: Final = 3
 
 
 def machine_id(system: System) -> Iterator[Finding]:
-    """The id by which a system is known in its network: two launches would have the same."""
+    """The machine id: all launches would share it."""
     if system.tree.text(MACHINE_ID, 64).strip() not in ("", "uninitialized"):
         yield finding("machine-id", MACHINE_ID, "The machine-id is the same in every launch.")
     node = system.tree.node(DBUS_ID, follow=False)

@@ -1,4 +1,4 @@
-"""Private keys, known by how they begin."""
+"""Private keys, recognised by how they begin."""
 
 import base64
 import binascii
@@ -23,8 +23,8 @@ def is_private_key(content: bytes) -> bool:
 
 
 def public_half(content: bytes) -> str:
-    """The fingerprint of a private key: of its public half where the file has that in the clear (OpenSSH's
-    PROTOCOL.key), else of the file, which tells nothing of the key."""
+    """The fingerprint of a private key: of its public half if the file has that in the clear (OpenSSH's PROTOCOL.key),
+    else of the file, which reveals nothing about the key."""
     found = OPENSSH.search(content)
     blob = _public_blob(found[1]) if found else None
     return sha256(content if blob is None else blob)

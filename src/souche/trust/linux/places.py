@@ -22,7 +22,7 @@ def _has(node: Node, bit: int) -> bool:
 
 
 def setuid_files(system: System) -> Iterator[Finding]:
-    """Programs that run as root for everybody, outside of where packages put them."""
+    """Setuid programs outside of the places where packages put them."""
     number = 0
     for folder in NO_SETUID:
         for node in system.tree.walk(folder, DEPTH):

@@ -1,4 +1,4 @@
-"""Which system it is: release, packages, kernels."""
+"""The system's release, packages and kernels."""
 
 import re
 import sqlite3
@@ -20,7 +20,7 @@ INSTALLED: Final = re.compile(rb"(?m)^Status: install ok installed$")
 
 
 def name_of(system: System) -> str:
-    """What the system calls itself."""
+    """The system's name for itself."""
     release = system.release
     named = release.get("PRETTY_NAME") or " ".join(
         filter(None, (release.get("NAME"), release.get("VERSION_ID")))
@@ -29,7 +29,7 @@ def name_of(system: System) -> str:
 
 
 def end_of_support(system: System) -> Iterator[Finding]:
-    """A release that its makers no longer mend."""
+    """A release without security updates."""
     release = system.release
     end = end_of_life.end_of(release.get("ID", ""), release.get("VERSION_ID", ""))
     if end is not None and end < system.today:
@@ -38,7 +38,7 @@ def end_of_support(system: System) -> Iterator[Finding]:
 
 
 def packages(system: System) -> Iterator[Finding]:
-    """How many packages there are, by which manager, and which kernels."""
+    """The number of packages by package manager, and the kernels."""
     kernels = [node.name for node in system.tree.children("/lib/modules") if node.is_directory]
     kind, path, number = _packages(system)
     if kind or kernels:

@@ -157,7 +157,7 @@ def _variables(system: Homes, path: str, user: str | None) -> Iterator[Finding]:
 
 
 def histories(system: System) -> Iterator[Finding]:
-    """What users have typed, passwords among it at times."""
+    """Commands that users have typed, which may have passwords."""
     for user, home in system.homes:
         for name in HISTORIES:
             node = system.tree.node(f"{home}/{name}")

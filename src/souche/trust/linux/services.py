@@ -60,7 +60,7 @@ def _enabled(system: System) -> dict[str, str]:
 
 
 def _names(system: System, unit: Node) -> set[str]:
-    """A unit's name, and that of the file that it leads to; none of one that is masked."""
+    """A unit's name, and that of the file that it leads to; nothing for a masked one."""
     names = {unit.name, system.tree.target(unit).rpartition("/")[2] or unit.name}
     masks = (system.tree.node(f"{UNITS[0]}/{name}", follow=False) for name in names)
     return set() if any(mask and system.tree.target(mask) == "/dev/null" for mask in masks) else names

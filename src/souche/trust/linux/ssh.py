@@ -1,4 +1,4 @@
-"""The SSH server: its host keys, and whom it lets in."""
+"""The SSH server: its host keys, and its access rules."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ FOLDERS = ("/etc/ssh", DROPBEAR, "/usr/local/etc/ssh")
 
 
 def host_keys(system: System) -> Iterator[Finding]:
-    """Keys by which a server is known: who has the image can pass for its author's VM, and for every launch."""
+    """Host keys: anybody with the image can impersonate its author's VM and every launch."""
     seen: set[str] = set()
     for path in _host_key_files(system):
         node = system.tree.node(path)
@@ -31,7 +31,7 @@ def host_keys(system: System) -> Iterator[Finding]:
 
 
 def _host_key_files(system: System) -> Iterator[str]:
-    """Where host keys are by default, and where the configuration has them."""
+    """The default paths of host keys, and those in the configuration."""
     for folder in FOLDERS:
         for node in system.tree.children(folder):
             if node.name.endswith("_key") and ("host" in node.name or folder == DROPBEAR):
@@ -40,7 +40,7 @@ def _host_key_files(system: System) -> Iterator[str]:
 
 
 def sshd_options(system: System) -> Iterator[Finding]:
-    """Options that let passwords in, root, and keys that no file has."""
+    """Options that admit passwords, root, and keys outside of files."""
     if not any(map(system.tree.exists, SERVERS)):
         return
     if system.sshd.for_everybody("passwordauthentication", "yes").lower() == "yes":
@@ -72,7 +72,7 @@ def sshd_options(system: System) -> Iterator[Finding]:
 
 
 def _asks_pam(system: System) -> bool:
-    """Whether PAM may ask for a password, in spite of `PasswordAuthentication no`."""
+    """Whether PAM may ask for a password despite `PasswordAuthentication no`."""
     asks = [
         system.sshd.for_everybody("kbdinteractiveauthentication", "yes"),
         *system.sshd.in_blocks("kbdinteractiveauthentication"),

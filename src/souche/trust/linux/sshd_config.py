@@ -30,7 +30,7 @@ class SshServer:
 
     @classmethod
     def read(cls, tree: Tree) -> "SshServer":
-        """The configuration with the files that it includes, and what the server is started with."""
+        """The configuration with its included files, and the server's command line."""
         options: dict[str, list[tuple[Words, bool]]] = {}
         for name, words, is_conditional in _Reader(tree).all():
             if words:
@@ -46,12 +46,12 @@ class SshServer:
         return [words[0] for words, conditional in self.options.get(name, []) if conditional]
 
     def anywhere(self, name: str, *default: str) -> list[str]:
-        """Every word that holds for anybody."""
+        """Every word that applies to anybody."""
         blocks = [words for words, conditional in self.options.get(name, []) if conditional]
         return [word for words in (self._words(name, default), *blocks) for word in words]
 
     def every(self, name: str) -> list[str]:
-        """The first word of every line: of an option that may be there several times."""
+        """The first word of every line of a repeatable option."""
         return [words[0] for words, _ in self.options.get(name, [])]
 
     def _words(self, name: str, default: Words) -> Words:
@@ -94,7 +94,7 @@ class _Reader:
             yield name, words, True
 
     def _command_line(self) -> Iterator[tuple[str, Words]]:
-        """Its options, and those of the files that it names in the place of the configuration."""
+        """The command line's options, and those of the files that it names instead of the configuration."""
         files = dict[str, None]()
         for path in STARTED_WITH:
             for line in filter(ASSIGNS_OPTIONS.match, self._tree.lines(path)):
@@ -113,7 +113,7 @@ class _Reader:
     def lines(
         self, path: str, depth: int = 0, *, conditional: bool = False
     ) -> Iterator[tuple[str, Words, bool]]:
-        """A Match block ends at the next one or with its file; `Match all` holds for everybody."""
+        """A Match block ends at the next one or with its file; `Match all` applies to everybody."""
         self._files += 1
         for line in self._tree.lines(path):
             found = LINE.match(line)

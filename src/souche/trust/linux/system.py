@@ -17,7 +17,7 @@ NUMBER: Final = re.compile(r"\s*[+-]?[0-9]{1,20}")
 
 @dataclass(frozen=True)
 class User:
-    """A line of /etc/passwd, or a home folder that none names."""
+    """A line of /etc/passwd, or a home folder without one."""
 
     name: str
     uid: int | None
@@ -28,8 +28,8 @@ class User:
 
 @dataclass(frozen=True)
 class System:
-    """A system that is not running: its files, the disks that they are on, the boot modes that its image claims, and
-    the day at which it is looked at."""
+    """A system that is not running: its files, its disks, the boot modes of its image, and the day of the
+    examination."""
 
     tree: Tree
     layout: Layout
@@ -43,7 +43,7 @@ class System:
 
     @cached_property
     def users(self) -> list[User]:
-        """Those of /etc/passwd, a thousand at most, and the home folders that none of them has."""
+        """At most a thousand users of /etc/passwd, and the home folders without a line there."""
         known = self.accounts[:MOST_USERS]
         if len(self.accounts) > MOST_USERS:
             self.tree.cut_short("/etc/passwd")
@@ -58,7 +58,7 @@ class System:
 
     @cached_property
     def homes(self) -> list[tuple[User, str]]:
-        """Every home folder that is one of a person's, or root's, once."""
+        """The home folders of people and of root, each once."""
         found: dict[str, User] = {}
         for user in self.users:
             home = user.home.rstrip("/")

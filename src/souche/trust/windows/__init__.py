@@ -1,1 +1,1 @@
-"""Checks of a Windows system, by its files and its registry, while it is off."""
+"""Checks of a Windows system that is off, by its files and its registry."""

@@ -1,4 +1,4 @@
-"""What is wrong with a Windows system as an image."""
+"""The faults of a Windows system as an image."""
 
 import re
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ SSH: Final = "/ProgramData/ssh"
 
 
 def generalised(system: System) -> Iterator[Finding]:
-    """Whether sysprep was run, and left the system for its first start. Where that is not known, it was not."""
+    """Whether sysprep has generalised the system for its first start. If that is unknown, it has not."""
     state = system.software.text(STATE, "ImageState")
     if not state:
         found = re.search(r"ImageState\s*=\s*(\w+)", _utf16(system.tree.read(STATE_FILE)))
@@ -73,7 +73,7 @@ def passwords(system: System) -> Iterator[Finding]:
 
 
 def agent(system: System) -> Iterator[Finding]:
-    """Whether a launch's data arrive."""
+    """Whether a launch's data reaches the system."""
     if not any(map(system.tree.exists, AGENTS)):
         text = "There is neither EC2Launch nor Cloudbase-Init: a launch gets no password and no user data."
         yield finding("no-cloud-init", "/Program Files", text)
@@ -105,7 +105,7 @@ def domain(system: System) -> Iterator[Finding]:
 
 
 def end_of_support(system: System) -> Iterator[Finding]:
-    """A build that gets no security updates."""
+    """A build without security updates."""
     end = end_of_life.WINDOWS_BUILDS.get(system.build)
     if end is not None and end < system.today:
         yield finding(
@@ -116,7 +116,7 @@ def end_of_support(system: System) -> Iterator[Finding]:
 
 
 def histories(system: System) -> Iterator[Finding]:
-    """What users have typed into PowerShell."""
+    """Commands that users have typed into PowerShell."""
     for user, home in system.homes:
         node = system.tree.node(f"{home}/{HISTORY}")
         if node and node.is_file and node.entry.size:
@@ -125,7 +125,7 @@ def histories(system: System) -> Iterator[Finding]:
 
 
 def ssh(system: System) -> Iterator[Finding]:
-    """The SSH server's host keys, and the keys that it lets in."""
+    """The SSH server's host keys and authorised keys."""
     for node in system.tree.children(SSH):
         content = (system.tree.content(node) or b"") if node.is_file else b""
         if node.name.startswith("ssh_host_") and is_private_key(content):

@@ -1,4 +1,4 @@
-"""Values of a registry, from the files of its hives."""
+"""Values of a registry, read from its hive files."""
 
 import io
 from typing import Final
@@ -13,7 +13,7 @@ DWORD: Final = 4
 
 
 class Hive:
-    """A hive; one that is not there or cannot be read has no values."""
+    """A hive. A missing or unreadable one has no values."""
 
     def __init__(self, tree: Tree, name: str) -> None:
         self._file = pyregf.file()

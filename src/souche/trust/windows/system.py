@@ -16,7 +16,7 @@ NOBODY: Final = ("default", "default user", "all users", "public", "desktop.ini"
 
 @dataclass(frozen=True)
 class System:
-    """A system that is not running, and the day at which it is looked at."""
+    """A system that is not running, and the day of the examination."""
 
     tree: Tree
     layout: Layout
@@ -40,7 +40,7 @@ class System:
 
     @property
     def build(self) -> int:
-        """The number of its build; 0 where it is not known."""
+        """The number of its build; 0 if unknown."""
         text = self.software.text(VERSION, "CurrentBuild")
         return int(text) if text.isdecimal() else 0
 
