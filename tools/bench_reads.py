@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+from tests.support import postgresql
 
 from souche.db import images, schema
 from souche.home import Home
@@ -46,16 +47,49 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=100_000, help="images in the database")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each run for the rate")
     parser.add_argument("--rounds", type=int, default=3, help="runs of either server; the best counts")
-    parser.add_argument("--home", type=Path, help="folder to keep the region in, to be used again")
+    parser.add_argument(
+        "--home",
+        type=Path,
+        help="folder to keep the region in, to be used again",
+    )
+    parser.add_argument(
+        "--on",
+        choices=["sqlite", "postgresql", "both"],
+        default="both",
+        help="the database (both, in turn)",
+    )
     parser.add_argument(
         "--database-file", default="", help="file with the URL of an empty PostgreSQL database"
     )
     given = parser.parse_args()
+    if given.on != "postgresql" and not given.database_file:
+        _measure(given, "SQLite")
+    if given.database_file:
+        _measure(given, "PostgreSQL", given.database_file)
+    elif given.on != "sqlite":
+        with _postgresql() as database_file:
+            given.home = None
+            _measure(given, "PostgreSQL", database_file)
+
+
+@contextmanager
+def _postgresql() -> Iterator[str]:
+    """A new server of Debian's PostgreSQL, and the file with the URL of an empty database of it."""
+    with postgresql.running(fsync="on", autovacuum="on") as server, tempfile.TemporaryDirectory() as folder:
+        server.execute("CREATE DATABASE souche TEMPLATE template0")
+        file = Path(folder) / "database-url"
+        file.touch(0o600)
+        file.write_text(server.url("souche"))
+        yield str(file)
+
+
+def _measure(given: argparse.Namespace, database: str, database_file: str = "") -> None:
     with tempfile.TemporaryDirectory(prefix="souche-bench-") as scratch:
         home = Home(given.home or Path(scratch) / "home")
-        caller = prepare(home, given.images, given.database_file)
-        print(f"{given.images} images; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-        with served(home, given.database_file) as target:
+        caller = prepare(home, given.images, database_file)
+        load, processors = os.getloadavg()[0], os.cpu_count()
+        print(f"{database}, {given.images} images; load average {load:.1f} on {processors} processors")
+        with served(home, database_file) as target:
             _measure_rate(target, caller, home, given.seconds, given.rounds)
             _measure_filters(target, caller, home)
 

@@ -43,7 +43,8 @@ def _fill(home: Home, count: int) -> Caller:
         tables = _rows(account.account_id, count)
         with administered.region.store.begin() as connection:
             for table, rows in tables.items():
-                connection.execute(table.insert(), rows)
+                if rows:
+                    connection.execute(table.insert(), rows)
     return Caller(account.account_id, key.access_key_id, secret)
 
 
