@@ -186,16 +186,21 @@ def counting(column: sa.ColumnElement[Any], condition: Condition, number: int, m
 
 
 def _merged(order: Order, wanted: list[Criterion], scopes: Sequence[Scope], query: Query) -> AnyUnion:
-    """The keys of the rows in any of the scopes. SQLite merges the parts of a UNION that is ordered."""
-    parts = [_part(order, scope, query).where(*wanted) for scope in scopes]
-    return _limited(sa.union(*parts).order_by(*_KEYS), query)
+    """The keys of the rows in any of the scopes. Each part has a limit of its own: PostgreSQL would otherwise read all
+    rows of every scope before it sorts them (SQLite merges the parts of a UNION that is ordered)."""
+    parts = [_part(order, scope, wanted, query).subquery() for scope in scopes]
+    union = sa.union(*(sa.select(part.c.creation_date, part.c.resource_id) for part in parts))
+    return _limited(union.order_by(*_KEYS), query)
 
 
-def _part(order: Order, scope: Scope, query: Query) -> AnySelect:
-    if not isinstance(scope, GrantScope):
-        return _keys(order).where(scope, *_beyond(order, query))
-    named = scope.order.resource_id == order.resource_id
-    return _keys(scope.order).where(scope.which, named, scope.also, *_beyond(scope.order, query))
+def _part(order: Order, scope: Scope, wanted: list[Criterion], query: Query) -> AnySelect:
+    if isinstance(scope, GrantScope):
+        order, granted = scope.order, order
+        criteria = [scope.which, scope.order.resource_id == granted.resource_id, scope.also]
+    else:
+        criteria = [scope]
+    part = _keys(order).where(*criteria, *_beyond(order, query), *wanted)
+    return _limited(part.order_by(order.creation_date, order.resource_id), query)
 
 
 def _limited(statement: Limited, query: Query) -> Limited:
