@@ -40,15 +40,15 @@ def _fill(home: Home, count: int) -> Caller:
     with administration.administer(home.path, make=True) as administered:
         account, key, secret = accounts.create(administered.region, "bench")
         # Before the transaction: PostgreSQL ends one that stands still.
-        tables = _rows(account.account_id, count)
+        tables = rows(account.account_id, count)
         with administered.region.store.begin() as connection:
-            for table, rows in tables.items():
-                if rows:
-                    connection.execute(table.insert(), rows)
+            for table, some in tables.items():
+                if some:
+                    connection.execute(table.insert(), some)
     return Caller(account.account_id, key.access_key_id, secret)
 
 
-def _rows(own: str, count: int) -> Mapping[Any, list[dict[str, Any]]]:
+def rows(own: str, count: int) -> Mapping[Any, list[dict[str, Any]]]:
     """Images of the caller, of the provider, and of neighbours: some public, granted or tagged."""
     random_source = random.Random(3)  # noqa: S311 (the same images in every run)
     others = [f"9{number:011}" for number in range(NEIGHBOURS)]
@@ -69,8 +69,8 @@ def _rows(own: str, count: int) -> Mapping[Any, list[dict[str, Any]]]:
         owner = (
             own if draw < OWN_SHARE else provider if draw < OWN_SHARE + 0.01 else random_source.choice(others)
         )
-        for table, rows in _image_rows(random_source, number, owner, own, public=owner == provider).items():
-            tables.setdefault(table, []).extend(rows)
+        for table, some in _image_rows(random_source, number, owner, own, public=owner == provider).items():
+            tables.setdefault(table, []).extend(some)
     return tables
 
 

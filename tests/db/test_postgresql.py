@@ -5,14 +5,16 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from tools import bench_reads_data
 
+from souche.db import images
 from souche.db.engines import postgresql
 from souche.db.engines.postgresql import (
     ClockDiffers,
@@ -24,9 +26,12 @@ from souche.db.engines.postgresql import (
 )
 from souche.db.store import Store
 from souche.errors import OutOfSpace, Raced, RecordsUnavailable, SystemFailure, Unavailable, WritersBusy
+from souche.model.query import Query
 from tests.support.databases import Databases, using
 
 SECRET = "Pa55-w0rd"
+OWN = "900000000001"
+"""one of the accounts of `bench_reads_data`"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -277,3 +282,28 @@ def test_what_has_a_name_is_done_by_one_process_at_a_time(store: Store, database
     with store.alone("sweep") as again:
         assert again
     other.close()
+
+
+def test_a_page_reads_few_rows_of_all_that_one_may_see(databases: Databases, tmp_path: Path) -> None:
+    """Of some 800 own and 60 public images, each scope is read along its index, for as long as the page needs."""
+    with closing(Store(databases.migrated(tmp_path / "region"))) as store:
+        with store.begin() as connection:
+            for table, rows in bench_reads_data.rows(OWN, 4000).items():
+                if rows:
+                    connection.execute(table.insert(), rows)
+            connection.exec_driver_sql("ANALYZE")
+        with store.reader() as reader:
+            statement, parameters = images._FINDER._chosen(reader, Query((), 20), {"caller": OWN})
+            compiled = statement.on(store.engine.dialect)
+        with store.read() as connection:
+            explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled.text}"
+            cursor = connection.connection.cursor()
+            ((told,),) = cursor.execute(explain, compiled.arguments(parameters)).fetchall()
+    most = max(_rows_of(told[0]["Plan"]))
+    assert 0 < most < 100, told
+
+
+def _rows_of(plan: dict[str, Any]) -> Iterator[int]:
+    yield plan["Actual Rows"] * plan["Actual Loops"] + plan.get("Rows Removed by Filter", 0)
+    for part in plan.get("Plans", ()):
+        yield from _rows_of(part)

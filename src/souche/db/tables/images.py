@@ -40,7 +40,14 @@ images = sa.Table(
     sa.Index(None, "creation_date", "image_id"),
     # Pages are walked along these two, and names are matched with patterns on the way, or what is public picked out.
     sa.Index("ix_images_account_walk", "account_id", "creation_date", "image_id", "name", "public"),
-    sa.Index("ix_images_public_walk", "public", "launchable_until", "creation_date", "image_id", "name"),
+    sa.Index(
+        "ix_images_public_walk",
+        "creation_date",
+        "image_id",
+        "name",
+        sqlite_where=sa.text("public = 1 AND launchable_until IS NULL"),
+        postgresql_where=sa.text("public AND launchable_until IS NULL"),
+    ),
     sa.Index(None, "account_id", "family"),
     sa.Index(None, "source_image_id"),
     # Partial, so that no plan goes by it for the listed images, which are nearly all.
