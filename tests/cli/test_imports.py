@@ -29,8 +29,6 @@ try:
 finally:
     print(*sorted(sys.modules), file=sys.stderr)
 """
-AT_WORK = {"backup", "doctor", "fault", "fsck", "restore"}
-"""Commands that need heavy modules for their own work, and import them before they parse their words."""
 MOST_MODULES = 700
 """What typer, rich and pydantic (which typer imports where it is installed) take, and as much again."""
 
@@ -40,7 +38,7 @@ MOST_MODULES = 700
     [
         (["--version"], "", "souche 0"),
         (["--help"], "", "marketplace"),
-        *(([name, "--help"], "", "Usage") for name in sorted(COMMANDS.keys() - AT_WORK)),
+        *(([name, "--help"], "", "Usage") for name in COMMANDS),
         (["image", "publish", "--help"], "", "--sha256"),
         ([], "souche im", "import"),
         ([], "souche serve --li", "--listen"),

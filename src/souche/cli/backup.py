@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from souche.backup.manifest import Manifest
-from souche.backup.verify import Verified
 from souche.cli.composition import BackupPlace, Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.groups import DefaultGroup
 from souche.cli.output import show, told
 from souche.cli.progress import transfer_bar
+
+if TYPE_CHECKING:
+    from souche.backup.manifest import Manifest
+    from souche.backup.verify import Verified
 
 ToArgument = Annotated[str, typer.Argument(metavar="TO", help="Folder, or s3://BUCKET/PREFIX.")]
 FromArgument = Annotated[str, typer.Argument(metavar="FROM", help="Folder, or s3://BUCKET/PREFIX.")]
@@ -90,7 +92,7 @@ def _add_verify(app: typer.Typer, composition: Composition) -> None:
             raise typer.Exit(1)
 
 
-def _show_verified(done: Verified, *, as_json: bool) -> None:
+def _show_verified(done: "Verified", *, as_json: bool) -> None:
     facts: dict[str, object] = {"Backups": done.backups, "Objects": done.objects, "Bytes": done.bytes}
     if as_json:
         found = [
@@ -148,7 +150,7 @@ def build_restore(composition: Composition) -> Callable[..., None]:
     return restore
 
 
-def _facts(manifest: Manifest) -> dict[str, object]:
+def _facts(manifest: "Manifest") -> dict[str, object]:
     return {
         "BackupId": manifest.backup_id,
         "Date": manifest.date,

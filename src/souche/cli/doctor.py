@@ -3,23 +3,18 @@
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from souche import doctor as checks
-from souche import logs
 from souche.cli.composition import Composition
 from souche.cli.flags import JsonFlag
 from souche.cli.output import show
 
-COLOURS = {
-    checks.State.OK: "green",
-    checks.State.WARNING: "yellow",
-    checks.State.MISSING: "red",
-}
+if TYPE_CHECKING:
+    from souche.doctor import Result
 
 
 class Compute(StrEnum):
@@ -48,6 +43,9 @@ def doctor(
     json: JsonFlag = False,
 ) -> None:
     """Check what Souche needs of this machine, and say how to mend what is missing. Status 1 if anything is."""
+    from souche import doctor as checks  # it imports what it checks: help does without
+    from souche import logs
+
     logs.configure("warning")
     results = checks.run_checks(home, compute)
     if json:
@@ -59,9 +57,12 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _table(results: list[checks.Result]) -> Table:
+def _table(results: "list[Result]") -> Table:
+    from souche.doctor import State
+
     table = Table("", "what", "found", "how to mend it", box=None)
+    colours = {State.OK: "green", State.WARNING: "yellow", State.MISSING: "red"}
     for result in results:
-        colour = COLOURS[result.state]
+        colour = colours[result.state]
         table.add_row(f"[{colour}]{result.state}[/]", result.name, result.detail, result.remedy)
     return table

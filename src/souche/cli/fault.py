@@ -5,8 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from souche.admin import accounts
-from souche.api import actions, errors, spec
+from souche.cli.actions import accounts
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import plain, show, told
@@ -109,6 +108,8 @@ def _of_account(composition: Composition, home: Path, fault: Fault, account: str
 
 
 def _check(fault: Fault) -> None:
+    from souche.api import actions, errors, spec  # of this group, only `add` needs them
+
     if not (spec.knows(fault.action) or fault.action in actions.SOUCHE_ACTIONS):
         raise BadFault(reason=f"there is no action {fault.action}")
     if fault.half_way and (fault.action not in EXPORTS or fault.status or fault.delay):

@@ -4,15 +4,17 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from souche.cli.composition import Checked, Composition
 from souche.cli.flags import HomeFlag
 from souche.cli.output import plain, told
-from souche.fsck.examine import Report
-from souche.fsck.findings import Finding, Level
+
+if TYPE_CHECKING:
+    from souche.fsck.examine import Report
+    from souche.fsck.findings import Finding
 
 DeepFlag = Annotated[
     bool, typer.Option("--deep", help="Read every layer too, and compare its hash: that takes its time.")
@@ -48,7 +50,7 @@ def build(composition: Composition) -> Callable[[Path, bool, bool, bool], None]:
     return fsck
 
 
-def _mend(checked: Checked, findings: Sequence[Finding]) -> list[Finding]:
+def _mend(checked: Checked, findings: "Sequence[Finding]") -> "list[Finding]":
     """Announce the repairs, then make them. Returns the findings that were repaired."""
     repairs = [(finding, finding.repair) for finding in findings if finding.repair]
     for finding, repair in repairs:
@@ -59,14 +61,16 @@ def _mend(checked: Checked, findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding, _repair in repairs]
 
 
-def _print_outcome(tried: Sequence[Finding], found: Sequence[Finding]) -> None:
+def _print_outcome(tried: "Sequence[Finding]", found: "Sequence[Finding]") -> None:
     still = {(finding.code, finding.resource_id) for finding in found}
     for finding in tried:
         outcome = "still there" if (finding.code, finding.resource_id) in still else "mended"
         print(f"{outcome}: {finding.code} {finding.resource_id}", file=sys.stderr)
 
 
-def _print(report: Report, *, as_json: bool) -> None:
+def _print(report: "Report", *, as_json: bool) -> None:
+    from souche.fsck.findings import Level
+
     for what in report.not_looked_at:
         print(f"not looked at: {what}", file=sys.stderr)
     if as_json:
@@ -80,11 +84,11 @@ def _print(report: Report, *, as_json: bool) -> None:
         print("all is well")
 
 
-def _remedy(finding: Finding) -> str:
+def _remedy(finding: "Finding") -> str:
     return f"--repair: {finding.repair.text}" if finding.repair else finding.advice
 
 
-def _facts(finding: Finding) -> dict[str, object]:
+def _facts(finding: "Finding") -> dict[str, object]:
     return {
         "Code": finding.code,
         "ResourceId": finding.resource_id,
