@@ -17,6 +17,8 @@ LEFT: Final = {
     "etc/shadow-": f"root:{HASH}:19000::::::\n",
     "etc/ssh/ssh_host_rsa_key": PRIVATE_KEY,
     "etc/ssh/ssh_host_rsa_key.pub": KEY,
+    "etc/skel/.ssh/authorized_keys": KEY,
+    "etc/dropbear/initramfs/authorized_keys": KEY,
     "root/.ssh/id_rsa": PRIVATE_KEY,
     "root/.ssh/id_rsa.pub": KEY,
     "root/.ssh/known_hosts": "work.example ssh-rsa AAAA\n",

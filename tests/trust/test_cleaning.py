@@ -27,6 +27,8 @@ REMOVED: list[tuple[str, str]] = [
     ("authorized-key", "/home/outscale/.ssh/authorized_keys"),
     ("authorized-key", "/root/.ssh/authorized_keys"),
     ("authorized-key", "/home/stray/.ssh/authorized_keys2"),
+    ("authorized-key", "/etc/skel/.ssh/authorized_keys"),
+    ("authorized-key", "/etc/dropbear/initramfs/authorized_keys"),
     ("authorized-key", "/etc/ssh/zoe"),
     ("authorized-key", "/etc/ssh/ca.pub"),
     ("password-backup", "/etc/shadow-"),

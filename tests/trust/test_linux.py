@@ -38,6 +38,9 @@ BAD: list[tuple[str, str, Files]] = [
     ("authorized-key", "/home/outscale/.ssh/authorized_keys", Files({"home/outscale/.ssh/authorized_keys": KEY})),
     ("authorized-key", "/root/.ssh/authorized_keys2", Files({"root/.ssh/authorized_keys2": f"no-pty {KEY}"})),
     ("authorized-key", "/home/stray/.ssh/authorized_keys", Files({"home/stray/.ssh/authorized_keys": KEY})),
+    ("authorized-key", "/etc/skel/.ssh/authorized_keys", Files({"etc/skel/.ssh/authorized_keys": KEY})),
+    ("authorized-key", "/etc/dropbear/authorized_keys", Files({"etc/dropbear/authorized_keys": KEY})),
+    ("private-key", "/etc/skel/.ssh/id_rsa", Files({"etc/skel/.ssh/id_rsa": PRIVATE_KEY})),
     (
         "authorized-key",
         "/etc/ssh/keys/outscale",

@@ -6,6 +6,9 @@ from typing import Final
 
 from souche.model.image_reports import NOT_GENERALISED, Finding, Severity
 
+NEW_USER: Final = "each new user"
+NOBODYS_NAMES: Final = (None, "", "root", NEW_USER)
+"""Users whose names tell others nothing."""
 HIGH, MEDIUM, LOW, INFO = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO
 
 
@@ -67,5 +70,5 @@ def finding(
 ) -> Finding:
     """A finding of a kind, with the severity of its kind unless another is given."""
     kind = CODES[code]
-    hidden_user = None if user in (None, "", "root") else user
+    hidden_user = None if user in NOBODYS_NAMES else user
     return Finding(code, severity or kind.severity, path, fingerprint, text, kind.remedy, hidden_user)

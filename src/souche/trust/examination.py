@@ -9,12 +9,12 @@ from typing import Any, Final
 from souche.model.image_reports import Examination, Finding, Severity
 from souche.trust import guidelines
 from souche.trust.boot_loader import boot_loaders
-from souche.trust.codes import finding
+from souche.trust.codes import NOBODYS_NAMES, finding
 from souche.trust.disks.layout import FoundFileSystem, Layout
 from souche.trust.disks.tree import Tree
 from souche.trust.engine import Facts
 from souche.trust.guidelines import Family
-from souche.trust.linux import accounts, boot, identity, places, release, secrets, services, ssh
+from souche.trust.linux import accounts, boot, cloud_config, identity, places, release, secrets, services, ssh
 from souche.trust.linux.system import System
 from souche.trust.windows import checks
 from souche.trust.windows.system import System as WindowsSystem
@@ -35,6 +35,7 @@ TOO_MANY: Final = "There are too many systems: this one was not looked at."
 LINUX_CHECKS: Final[Sequence[Check]] = (
     accounts.authorized_keys,
     accounts.passwords,
+    cloud_config.cloud_config,
     accounts.sudo,
     ssh.host_keys,
     ssh.sshd_options,
@@ -71,8 +72,8 @@ WINDOWS_CHECKS: Final[Sequence[WindowsCheck]] = (
 )
 
 EXPOSED: Final = frozenset({
-    accounts.authorized_keys, accounts.passwords, ssh.host_keys, secrets.private_keys, secrets.credentials,
-    secrets.histories,
+    accounts.authorized_keys, accounts.passwords, cloud_config.cloud_config, ssh.host_keys, secrets.private_keys,
+    secrets.credentials, secrets.histories,
 })  # fmt: skip
 """Checks that look below mount points too: a launch need not mount what fstab names."""
 
@@ -159,7 +160,7 @@ def _of_user(system: System, each: Finding) -> Finding:
     if each.user is not None:
         return each
     owner = next((user.name for user, home in system.homes if each.path.startswith(f"{home}/")), "root")
-    return each if owner == "root" else replace(each, user=owner)
+    return each if owner in NOBODYS_NAMES else replace(each, user=owner)
 
 
 def _named_twice(layout: Layout, root: FoundFileSystem) -> Iterator[Finding]:

@@ -6,10 +6,16 @@ from typing import Final
 
 from souche.trust.cleaning.changes import Change, CleaningRule, deed, lines_of, removal, whole
 from souche.trust.disks.tree import Node
-from souche.trust.linux.accounts import DEFAULT_KEY_FILES, KEY_TYPES, authority_files, is_hash, key_files
+from souche.trust.linux.accounts import (
+    DEFAULT_KEY_FILES,
+    DROPBEAR_KEYS,
+    KEY_TYPES,
+    authority_files,
+    is_hash,
+    key_files,
+)
 from souche.trust.linux.system import System
 
-DROPBEAR_KEYS: Final = "/etc/dropbear/authorized_keys"
 LOCKED: Final = "*"
 """Locks the password but not keys: with `!` an SSH server without PAM refuses keys too (sshd(8), LOGIN PROCESS)."""
 PASSWORD_FILES: Final = ("/etc/passwd", "/etc/shadow", "/etc/gshadow")
@@ -22,7 +28,7 @@ def authorized_keys(system: System) -> Iterator[CleaningRule]:
     """Remove every key of every user, whatever its purpose."""
     patterns = dict.fromkeys([*system.sshd.anywhere("authorizedkeysfile"), *DEFAULT_KEY_FILES])
     paths = {path: user.name for user in system.users for path in key_files(system, patterns, user)}
-    for path, user in {**paths, DROPBEAR_KEYS: "root"}.items():
+    for path, user in {**paths, **dict.fromkeys(DROPBEAR_KEYS, "root")}.items():
         yield from _without_keys(system, path, user)
     for path in authority_files(system):
         yield from _without_keys(system, path, None)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from souche.model.image_cleanings import CleaningResult
+from souche.trust.codes import NOBODYS_NAMES
 from souche.trust.disks.tree import Node, Tree
 from souche.trust.linux.system import System
 
@@ -38,9 +39,7 @@ class CleaningRule:
 
 def deed(code: str, path: str, text: str, *changes: Change, user: str | None = None) -> CleaningRule:
     """A result; names of users other than root are not public."""
-    return CleaningRule(
-        CleaningResult(code, path, text, None if user in (None, "", "root") else user), changes
-    )
+    return CleaningRule(CleaningResult(code, path, text, None if user in NOBODYS_NAMES else user), changes)
 
 
 def removal(tree: Tree, path: str) -> tuple[Change, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Final
 
 from souche.refusals import CannotClean
-from souche.trust.cleaning import accounts, identity, secrets
+from souche.trust.cleaning import accounts, cloud_config, identity, secrets
 from souche.trust.cleaning.changes import CleaningRule, deed
 from souche.trust.disks.layout import FoundFileSystem, Layout
 from souche.trust.disks.tree import Tree
@@ -18,6 +18,7 @@ Part = Callable[[System], Iterable[CleaningRule]]
 EXPOSED: Final[Sequence[Part]] = (
     accounts.authorized_keys,
     accounts.passwords,
+    cloud_config.secrets,
     secrets.host_keys,
     secrets.private_keys,
     secrets.credentials,

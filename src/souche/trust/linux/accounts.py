@@ -15,6 +15,12 @@ from souche.trust.linux.system import System, User
 
 KEY_TYPES: Final = ("ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-", "rsa-sha2-")
 DEFAULT_KEY_FILES: Final = (".ssh/authorized_keys", ".ssh/authorized_keys2")
+DROPBEAR_KEYS: Final = (
+    "/etc/dropbear/authorized_keys",
+    "/etc/dropbear/initramfs/authorized_keys",
+    "/etc/dropbear-initramfs/authorized_keys",
+)
+"""Keys that open root, in dropbear(8) and in Debian's initramfs with it."""
 TOKENS: Final = re.compile(r"%[%huU]")
 MOST_KEYS: Final = 200
 """of a file, that open an account, and as many that may run one command"""
@@ -37,6 +43,8 @@ def authorized_keys(system: System) -> Iterator[Finding]:
             if path not in seen:
                 seen.add(path)
                 yield from _keys(system, path, user)
+    for path in DROPBEAR_KEYS:
+        yield from _keys(system, path, User("root", 0, "/root"))
     for path in authority_files(system):
         yield from _authorities(system, path)
 

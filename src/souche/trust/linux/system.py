@@ -7,11 +7,14 @@ from datetime import date
 from functools import cached_property
 from typing import Final
 
+from souche.trust.codes import NEW_USER
 from souche.trust.disks.layout import Layout
 from souche.trust.disks.tree import Tree
 from souche.trust.linux.sshd_config import SshServer
 
 MOST_USERS: Final = 1000
+SKELETON: Final = "/etc/skel"
+"""What useradd(8) copies into the home folder of a new user."""
 NUMBER: Final = re.compile(r"\s*[+-]?[0-9]{1,20}")
 
 
@@ -43,7 +46,8 @@ class System:
 
     @cached_property
     def users(self) -> list[User]:
-        """At most a thousand users of /etc/passwd, and the home folders without a line there."""
+        """At most a thousand users of /etc/passwd, the home folders without a line there, and each new user: cloud-init
+        creates one at the first start of a launch."""
         known = self.accounts[:MOST_USERS]
         if len(self.accounts) > MOST_USERS:
             self.tree.cut_short("/etc/passwd")
@@ -54,7 +58,8 @@ class System:
             if node.is_directory and node.path not in homes and node.name != "lost+found"
         ]
         root = [] if "/root" in homes else [User("root", 0, "/root")]
-        return [*root, *known, *strays[:MOST_USERS]]
+        new = [User(NEW_USER, None, SKELETON)] if self.tree.exists(SKELETON) else []
+        return [*root, *known, *strays[:MOST_USERS], *new]
 
     @cached_property
     def homes(self) -> list[tuple[User, str]]:
