@@ -326,6 +326,22 @@ DIFFERENCES = (
         "otherwise a subscriber could remove a vendor's code",
     ),
     Difference(
+        "ReadApiLogs: QueryHeaderRaw, QueryHeaderSize, QueryPayloadRaw",
+        "absent",
+        "the audit log has no headers and no payloads, as secrets may be in them",
+    ),
+    Difference(
+        "ReadApiLogs: the order, and how far back",
+        "newest first, as far back as the audit log's files go; a page with a NextPageToken may have fewer results"
+        " than asked for",
+        "the real order is unknown, and its logs end after 32 days; a request reads at most 32 MiB of the log",
+    ),
+    Difference(
+        "ReadApiLogs: With",
+        "only the fields that are true; all without With",
+        "the specification does not give the defaults",
+    ),
+    Difference(
         "ReadQuotas: names, collections and limits",
         "Souche's own, except vm_limit, image_export_limit and snapshot_export_limit",
         "no list of the real ones is on record",

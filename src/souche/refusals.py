@@ -265,6 +265,10 @@ class NoObjectStore(OperationNotSupported):
     """This region has no object store: `souche serve` was told to have none (--oos-listen, --oos-endpoint)."""
 
 
+class NoAuditFile(OperationNotSupported):
+    """This region shows no API calls: it keeps no audit log in a file (--audit-log)."""
+
+
 class DeletionProtected(OperationNotSupported):
     """The VM {vm_id} has its deletion protection on."""
 

@@ -33,6 +33,7 @@ NOT_KEPT = {
     "CaIds",
     "NetId",
     "NicId",
+    "RequestId",
     "SecurityGroupRuleId",
     "ServiceIds",
     "SubnetId",

@@ -9,6 +9,7 @@ from typing import ClassVar
 from souche.api.dispatch import Call
 from souche.app import accounts
 from souche.app.region import Region, Workflows
+from souche.audit_reader import AuditReader
 from souche.clock import Clock
 from souche.compute.simulated import SimulatedHypervisor
 from souche.db import region as region_records
@@ -75,6 +76,7 @@ def make_region(tmp_path: Path, *, clock: Clock | None = None, workflows: Workfl
         fetcher=Fetcher(THIS_MACHINE),
         workflows=workflows or RecordedWorkflows(),
         oos_endpoint="http://127.0.0.1:3001",
+        api_logs=AuditReader(tmp_path / "audit.jsonl", 2),
     )
 
 

@@ -115,6 +115,7 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "ReadAccessKeys": [{}],
     "ReadApiAccessPolicy": [{}],
     "ReadApiAccessRules": [{}],
+    "ReadApiLogs": [{}],
     "ReadConsumptionAccount": [{"FromDate": "2026-01-01", "ToDate": "2026-02-01"}],
     "ReadAccounts": [{}],
     "ReadAdminPassword": [{"VmId": "<vm>"}],

@@ -14,7 +14,7 @@ from souche.http.exchange import Exchange
 from souche.http.signature import SignedRequest
 
 NOTHING_TO_TELL = {
-    *("CreateImageAlias", "CreateImageReport", "CreateTags", "LinkVolume"),
+    *("CreateImageAlias", "CreateImageReport", "CreateTags", "LinkVolume", "ReadApiLogs"),
     *("ReadLocations", "ReadPublicIpRanges", "ReadQuotas", "ReadRegionKey", "ReadRegions", "ReadSubregions"),
     "ReadVmTypes",
 }

@@ -573,6 +573,18 @@ class FiltersApiAccessRule(TypedDict, total=False):
     IpRanges: list[str]
 
 
+class FiltersApiLog(TypedDict, total=False):
+    QueryAccessKeys: list[str]
+    QueryApiNames: list[str]
+    QueryCallNames: list[str]
+    QueryDateAfter: str
+    QueryDateBefore: str
+    QueryIpAddresses: list[str]
+    QueryUserAgents: list[str]
+    RequestIds: list[str]
+    ResponseStatusCodes: list[int]
+
+
 class FiltersCa(TypedDict, total=False):
     CaFingerprints: list[str]
     CaIds: list[str]
@@ -1294,6 +1306,25 @@ class Location(TypedDict, total=False):
     Name: str
 
 
+class Log(TypedDict, total=False):
+    AccountId: str
+    CallDuration: int
+    QueryAccessKey: str
+    QueryApiName: str
+    QueryApiVersion: str
+    QueryCallName: str
+    QueryDate: str
+    QueryHeaderRaw: str
+    QueryHeaderSize: int
+    QueryIpAddress: str
+    QueryPayloadRaw: str
+    QueryPayloadSize: int
+    QueryUserAgent: str
+    RequestId: str
+    ResponseSize: int
+    ResponseStatusCode: int
+
+
 class MaintenanceEvent(TypedDict, total=False):
     Code: str
     Description: str
@@ -1596,6 +1627,20 @@ class ReadApiAccessRulesRequest(TypedDict, total=False):
 
 class ReadApiAccessRulesResponse(TypedDict, total=False):
     ApiAccessRules: list[ApiAccessRule]
+    ResponseContext: ResponseContext
+
+
+class ReadApiLogsRequest(TypedDict, total=False):
+    DryRun: bool
+    Filters: FiltersApiLog
+    NextPageToken: str
+    ResultsPerPage: int
+    With: With
+
+
+class ReadApiLogsResponse(TypedDict, total=False):
+    Logs: list[Log]
+    NextPageToken: str
     ResponseContext: ResponseContext
 
 
@@ -2758,3 +2803,22 @@ class VpnOptions(TypedDict, total=False):
     Phase1Options: Phase1Options
     Phase2Options: Phase2Options
     TunnelInsideIpRange: str
+
+
+class With(TypedDict, total=False):
+    AccountId: bool
+    CallDuration: bool
+    QueryAccessKey: bool
+    QueryApiName: bool
+    QueryApiVersion: bool
+    QueryCallName: bool
+    QueryDate: bool
+    QueryHeaderRaw: bool
+    QueryHeaderSize: bool
+    QueryIpAddress: bool
+    QueryPayloadRaw: bool
+    QueryPayloadSize: bool
+    QueryUserAgent: bool
+    RequestId: bool
+    ResponseSize: bool
+    ResponseStatusCode: bool

@@ -7,6 +7,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import structlog
 
+from souche.audit_reader import AuditReader
 from souche.clock import Clock
 from souche.compute.base import GuestNetwork
 from souche.db.store import Store
@@ -64,7 +65,7 @@ class Region:
     `required_keys`: exports that none of these has signed are not imported; empty: all are.
     `caller_id` is the account whose turn a transaction takes; empty: none's.
     `share_gate`: which sharing of images their reports may refuse: none, with everybody, or with anybody.
-    `faults` are those on purpose; None: the region has none.
+    `faults` are those on purpose; None: the region has none. `api_logs` reads the audit log; None: it is in no file.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Region:
     share_gate: ShareGate = "off"
     required_keys: tuple[PublicKey, ...] = ()
     faults: Faults | None = None
+    api_logs: AuditReader | None = None
 
     @property
     def subregion_names(self) -> list[str]:

@@ -138,6 +138,8 @@ class AuditLines:
             "named": named,
             "read": found if is_read else [],
             "made": [] if is_read else [each for each in found if each not in set(named)],
+            "request_bytes": len(body),
+            "answer_bytes": len(exchange.answer),
             "status": exchange.status,
             "code": exchange.code,
             "milliseconds": round((time.perf_counter() - exchange.started) * 1000, 2),

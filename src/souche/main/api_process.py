@@ -67,7 +67,7 @@ def run(settings: Settings) -> None:
         audit = auditing.open_audit(settings)
         listening, metrics_socket = http_process.listen(settings), metrics.listen(settings)
         settings = replace(settings, endpoint=http_process.endpoint_of(settings, listening))
-        region = replace(region, endpoint=settings.endpoint)
+        region = replace(region, endpoint=settings.endpoint, api_logs=auditing.reader_of(settings))
         served = tls.open_tls(settings, Home(settings.home))
         sweeps = SweepLoop(record_sweeps(region), region.store.alone)
         sweeps.start()  # they end with the process

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from souche.audit import AuditFile, AuditSyslog
+from souche.audit_reader import AuditReader
 from souche.config import SETTINGS, BadSetting, Settings
 from souche.home import Facts, Home
 from souche.room import MIB
@@ -35,6 +36,13 @@ def facts(settings: Settings) -> dict[str, str | float | None]:
         "AuditLogMib": settings.audit_log_mib,
         "AuditLogFiles": settings.audit_log_files,
     }
+
+
+def reader_of(settings: Settings) -> AuditReader | None:
+    """What reads the audit log; None: it is in no file."""
+    if settings.audit_log in ("", SYSLOG):
+        return None
+    return AuditReader(settings.home / settings.audit_log, settings.audit_log_files)
 
 
 def open_told(home: Home) -> AuditFile | AuditSyslog | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from souche.app.region import Region, ShareGate, Workflows
+from souche.audit_reader import AuditReader
 from souche.clock import SystemClock
 from souche.compute.base import GuestNetwork
 from souche.config import BadSetting
@@ -79,6 +80,7 @@ def make_region(
     share_gate: ShareGate = "off",
     required_keys: tuple[PublicKey, ...] = (),
     faults: Faults | None = None,
+    api_logs: AuditReader | None = None,
 ) -> Region:
     """A region as use-cases see it."""
     return Region(
@@ -101,4 +103,5 @@ def make_region(
         share_gate=share_gate,
         required_keys=required_keys,
         faults=faults,
+        api_logs=api_logs,
     )

@@ -175,6 +175,7 @@ def _region(
         share_gate=settings.share_gate,
         required_keys=read_required_keys(settings.require_signed),
         faults=parts.faults,
+        api_logs=auditing.reader_of(settings),
     )
 
 
