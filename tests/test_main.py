@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,13 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from souche.api.actions import SOUCHE_ACTIONS
+from souche.http.app import SOUCHE_PREFIX
 from souche.main import administration, networks
 from tests.support.certificates import certificate
 from tests.support.polling import eventually
 from tests.wire.server import Server
+from tests.wire.signing import OSC_SDK_PYTHON
 
 SOUCHE = Path(sys.executable).parent / "souche"
 GRACE_SECONDS = 60
@@ -52,10 +55,12 @@ class Served:
     errors: Path
 
     def call(self, account: dict[str, Any], action: str, **request: object) -> dict[str, Any]:
-        """A signed call that succeeds."""
+        """A signed call that succeeds: of an action of OUTSCALE's, or of Souche's own."""
         server = Server(urlsplit(self.facts["Api"]).port or 0)
         key = {"key_id": account["AccessKeyId"], "secret": account["SecretKey"]}
-        answer = server.call(action, json.dumps(request).encode(), **key)
+        own = action in SOUCHE_ACTIONS
+        form = replace(OSC_SDK_PYTHON, prefix=SOUCHE_PREFIX) if own else OSC_SDK_PYTHON
+        answer = server.call(action, json.dumps(request).encode(), form, **key)
         assert answer.status == 200, answer.json
         found: dict[str, Any] = answer.json
         return found

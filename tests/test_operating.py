@@ -91,6 +91,30 @@ def test_a_disk_is_published_by_the_server(
     assert list((home / "staging").iterdir()) == []
 
 
+def test_consoles_of_simulated_vms_are_refused_and_a_token_is_in_no_log(
+    region: tuple[Path, Served], published: tuple[dict[str, Any], bool], tmp_path: Path
+) -> None:
+    home, served = region
+    (vendor,), _ = run(home, "account", "key", "create", "vendor")
+    launched = served.call(vendor, "CreateVms", ImageId=published[0]["ImageId"])["Vms"][0]["VmId"]
+
+    def is_running() -> bool:
+        (vm,) = served.call(vendor, "ReadVms", Filters={"VmIds": [launched]})["Vms"]
+        return bool(vm["State"] == "running")
+
+    eventually(is_running, 60)
+    for command in ("console", "screenshot"):
+        assert "guests are simulated" in souche("vm", command, launched, "--home", home).stderr
+    made = served.call(vendor, "CreateConsoleToken", VmId=launched)["ConsoleToken"]
+    file = tmp_path / "token"
+    file.write_text(made["Token"])
+    for said in ("guests are simulated", "it was used"):
+        assert said in souche("vm", "console", "--token-file", file, "--home", home).stderr
+    logs = (home / "audit.jsonl").read_text() + served.errors.read_text()
+    assert "CreateConsoleToken" in logs
+    assert made["Token"] not in logs
+
+
 STEPS: Final = [
     (("image", "show", "IMAGE"), {"ImageId", "OwnBytes", "SnapshotIds", "Packages"}),
     (("image", "list", "--all"), {"ImageId", "Account"}),
@@ -137,7 +161,9 @@ def test_lists_come_from_the_server(region: tuple[Path, Served], words: tuple[st
     assert not run(region[0], *words)[1]
 
 
-@pytest.mark.parametrize("words", [("account", "list"), ("vm", "list"), ("usage",), ("trash", "list")])
+@pytest.mark.parametrize(
+    "words", [("account", "list"), ("image", "list"), ("vm", "list"), ("usage",), ("trash", "list")]
+)
 def test_a_command_that_asks_the_server_imports_nothing_that_does_the_work(
     region: tuple[Path, Served], words: tuple[str, ...]
 ) -> None:
