@@ -8,7 +8,7 @@ ARGS ?=
 # Where it is set, each of the many programs that tests start compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup daemons demo test lint format dist bench recipes faults lock clean
+.PHONY: help setup daemons demo test lint format dist dist-oci bench recipes faults lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,8 +49,13 @@ recipes: daemons ## Build the images of debian-12 and debian-13, and look into t
 faults: daemons ## Kill a region again and again, and see whether anything is lost (ARGS="--seed N --number N --real")
 	@$(BIN)/python -m tools.faults $(ARGS)
 
-dist: setup ## Build the wheel and the source archive, in dist/
+dist: setup ## Build the wheel, the source archive and the packages for Debian 12 and 13, in dist/
 	@$(BIN)/python -m hatchling build -d dist
+	@$(BIN)/python -m tools.make_deb bookworm trixie
+
+dist-oci: setup ## Build an OCI image for --compute simulated, in dist/ (as root)
+	@$(BIN)/python -m tools.make_deb bookworm
+	@$(BIN)/python -m tools.make_oci dist/souche_*+deb12_amd64.deb
 
 lock: setup ## Resolve requirements/*.txt again from pyproject.toml, for every supported Python (ARGS=--upgrade)
 	@tools/lock $(ARGS)

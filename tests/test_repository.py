@@ -17,8 +17,8 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SCRIPTS = sorted(
     path
-    for path in (*ROOT.glob("tools/*"), *ROOT.glob(".ci/*"))
-    if path.is_file() and path.read_bytes().startswith(b"#!/bin/bash")
+    for path in (*ROOT.glob("tools/*"), *ROOT.glob(".ci/*"), *ROOT.glob("packaging/debian/*"))
+    if path.is_file() and path.read_bytes().startswith((b"#!/bin/bash", b"#!/bin/sh"))
 )
 
 LINTERS: dict[str, Sequence[str | Path]] = {

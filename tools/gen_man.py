@@ -28,6 +28,7 @@ STATUSES: Final = {
     "128 + N": "Signal N ended the command, as 130 for SIGINT (Ctrl-C). `souche serve` ends with 0 then.",
 }
 MORE_STATUSES: Final = {  # by command: what its statuses mean beside those above
+    "up": {"COMMAND": "With a command: its status."},
     "image": {str(UNDER_WAY): "`update`: another update of this region is running. Nothing was done."},
 }
 RELATED: Final = {  # where it is not souche-serve alone
@@ -108,7 +109,7 @@ def _command_page(name: str, command: Command, context: Context) -> str:
         _section("FILES", *_files(name)),
         _section("ENVIRONMENT", *(_item(_bold(each), text) for each, text in variables.items()))
         if variables
-        else "",
+        else _section("ENVIRONMENT", "No option has a variable."),
         _section("SEE ALSO", _references(["", *RELATED.get(name, ("serve",))])),
     )
 
