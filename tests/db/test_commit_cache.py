@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -87,4 +88,31 @@ def test_a_store_that_is_opened_again_has_other_marks(store: Store) -> None:
     """SQLite counts the commits that a connection has seen: another connection may count as many."""
     keep(store.cache, "key", "value")
     store.close()
+    assert store.cache.get("key") is None
+
+
+def test_a_thread_that_keeps_one_mark_asks_once_until_it_writes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    ask = store.database.change_mark
+
+    def counted() -> object:
+        asked.append(None)
+        return ask()
+
+    monkeypatch.setattr(store.database, "change_mark", counted)
+    keep(store.cache, "key", "old")
+    asked.clear()
+    with store.one_mark():
+        assert [store.cache.get("key") for _ in range(3)] == ["old"] * 3
+        assert len(asked) == 1
+        with ThreadPoolExecutor(1) as another:
+            another.submit(write, store).result()
+        assert store.cache.get("key") == "old"  # new enough: it was so when the thread first asked
+        write(store)
+        assert store.cache.get("key") is None
+        keep(store.cache, "key", "new")
+    assert store.cache.get("key") == "new"
+    write(store)
     assert store.cache.get("key") is None

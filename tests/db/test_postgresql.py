@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from tools import bench_reads_data
 
 from souche.db import images
-from souche.db.engines import postgresql
+from souche.db.engines import postgresql, unused
 from souche.db.engines.postgresql import (
     ClockDiffers,
     PostgreSql,
@@ -147,10 +147,14 @@ def test_a_writer_that_waits_for_too_long_for_another_process_is_told_so(
         pass
 
 
-def test_a_server_that_ended_its_connections_costs_no_request(store: Store, databases: Databases) -> None:
+def test_a_server_that_ended_its_connections_costs_no_request(
+    store: Store, databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unused, "UNUSED_SECONDS", 0.1)
     with store.begin(), store.read():
         mark = store.change_mark()
     end_connections(databases)
+    time.sleep(0.2)
     assert store.change_mark() == mark
     with store.begin() as connection:
         connection.exec_driver_sql("INSERT INTO facts VALUES ('after')")
@@ -222,6 +226,19 @@ def test_a_host_that_falls_silent_is_given_up_before_a_writer_would_be(databases
         database.close()
 
 
+def test_a_connection_in_use_is_not_asked_first(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(store.engine.dialect, "do_ping", asked.append)
+    for _ in range(5):
+        with store.begin():
+            pass
+    assert not asked
+    monkeypatch.setattr(unused, "UNUSED_SECONDS", 0)
+    with store.begin():
+        pass
+    assert len(asked) == 1
+
+
 def end_connections(databases: Databases) -> None:
     mine = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
     databases.server.execute(f"{mine} WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'")
@@ -269,8 +286,11 @@ def test_announcements_go_on_after_the_connection_was_lost(store: Store, databas
         assert heard.acquire(timeout=20)
 
 
-def test_what_has_a_name_is_done_by_one_process_at_a_time(store: Store, databases: Databases) -> None:
+def test_what_has_a_name_is_done_by_one_process_at_a_time(
+    store: Store, databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And by another one, when the first has ended or lost its connection."""
+    monkeypatch.setattr(unused, "UNUSED_SECONDS", 0)
     other = PostgreSql(store.engine.url.render_as_string(hide_password=False))
     with store.alone("sweep") as first, other.alone("sweep") as second, other.alone("another") as third:
         assert (first, second, third) == (True, False, True)

@@ -126,6 +126,13 @@ class Reader:
         return cursor
 
 
+class _KeptMark(threading.local):
+    """Of one thread: whether it asks for the change mark only once, and what it got."""
+
+    is_kept = False
+    mark: Hashable = None
+
+
 class Store:
     """Opens transactions on the region's database. `cache` keeps records that every request reads (keys, rules of
     access) until something is committed. `writers` is the queue before the transactions that write."""
@@ -136,6 +143,7 @@ class Store:
         self.writers = Writers(MOST_WAITING_SECONDS)
         self._marking = threading.Lock()
         self._closings = 0
+        self._kept = _KeptMark()
 
     @property
     def engine(self) -> sa.Engine:
@@ -173,10 +181,13 @@ class Store:
             RecordsUnavailable: as the database says; after the latter it may have been committed.
         """
         turn = self.writers.turn(request=request, account_id=account_id)
-        with self._explained(), turn, self.database.begin() as connection:
-            yield Transaction(connection)
-            if dry_run:
-                connection.rollback()
+        try:
+            with self._explained(), turn, self.database.begin() as connection:
+                yield Transaction(connection)
+                if dry_run:
+                    connection.rollback()
+        finally:
+            self._kept.mark = None
 
     def ping(self) -> None:
         """Check that the database answers.
@@ -205,6 +216,23 @@ class Store:
 
     def change_mark(self) -> Hashable:
         """Two equal marks: nothing was committed in between, by any process. Threads may call this."""
+        if not self._kept.is_kept:
+            return self._ask_for_mark()
+        if self._kept.mark is None:
+            self._kept.mark = self._ask_for_mark()
+        return self._kept.mark
+
+    @contextmanager
+    def one_mark(self) -> Iterator[None]:
+        """Within it, this thread asks for the change mark once, unless it writes: for a request, all that was committed
+        before its first look-up is new enough. To ask takes a round trip to the server."""
+        self._kept.is_kept, self._kept.mark = True, None
+        try:
+            yield
+        finally:
+            self._kept.is_kept, self._kept.mark = False, None
+
+    def _ask_for_mark(self) -> Hashable:
         with self._marking:
             return self._closings, self.database.change_mark()
 

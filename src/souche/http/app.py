@@ -129,6 +129,10 @@ def _doing(
         return Deferred(pools.callers, NOBODY, partial(begin, action, exchange, request))
 
     def begin(action: Action, exchange: Exchange, request: SignedRequest) -> bytes | Deferred:
+        with region.store.one_mark():
+            return begin_with_mark(action, exchange, request)
+
+    def begin_with_mark(action: Action, exchange: Exchange, request: SignedRequest) -> bytes | Deferred:
         principal = authenticator.caller(action.access, request)
         if principal is not None:
             exchange.account_id, exchange.access_key_id = principal.account_id, principal.access_key_id

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import DDLCompiler
 
+from souche.db.engines import unused
 from souche.db.engines.elements import (
     PATTERNS,
     CreateTrigger,
@@ -315,11 +316,11 @@ def _engine(url: sa.URL, isolation_level: Any) -> sa.Engine:
         isolation_level=isolation_level,
         pool_size=CONNECTIONS_KEPT,
         max_overflow=UNLIMITED,
-        pool_pre_ping=True,  # a server that was restarted costs no request
         hide_parameters=True,
     )
     engine.dialect.use_insertmanyvalues_wo_returning = True  # many rows are one INSERT, not one each
     sa.event.listen(engine, "connect", _set_up)
+    unused.check(engine)  # a server that was restarted costs no request
     return engine
 
 
