@@ -112,9 +112,7 @@ def test_a_kernel_needs_its_modules(root: Path) -> None:
 
 
 def test_the_log_daemon_must_listen() -> None:
-    with tempfile.TemporaryDirectory(
-        dir="/tmp"
-    ) as short:  # the name of a socket has 107 characters at the most
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:  # the name of a socket has at most 107 characters
         root = Path(short)
         assert look("virtlogd", machine_at(root)).state is State.MISSING
         path = add_file(root / "run/libvirt/virtlogd-sock")

@@ -46,7 +46,7 @@ def test_only_its_owner_reads_the_databases(tmp_path: Path) -> None:
 
 
 def test_only_its_owner_opens_the_lock_of_the_server(tmp_path: Path) -> None:
-    """A command makes it too, with the umask of whoever runs it; others could lock the region by it."""
+    """A command makes it too, with its user's umask; others could lock the region by it."""
     home = Home(tmp_path / "region")
     home.make()
     assert not home.is_served()

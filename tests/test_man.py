@@ -1,4 +1,4 @@
-"""The manual pages: groff understands them, and they tell of all that the command line takes."""
+"""The manual pages: groff understands them, and they describe everything that the command line takes."""
 
 import re
 import subprocess

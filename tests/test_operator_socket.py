@@ -1,4 +1,4 @@
-"""The socket by which the operator's commands ask the server: who reaches it, and what becomes of what they ask."""
+"""The socket by which the operator's commands ask the server: who reaches it, and what their requests do."""
 
 import os
 import signal

@@ -1,4 +1,5 @@
-"""Messages below `api/` and `cli/` name terms; each door puts them into its own words (issue 12, section 5)."""
+"""Messages below `api/` and `cli/` name terms; each door puts them into its own words. No text is written in words that
+make a reader translate it."""
 
 import ast
 import pickle
@@ -41,6 +42,34 @@ OTHER_WORDS = {
     "workflows/exports.py": "actions, as `souche fault add` takes them",
 }
 """files with words that look like the API's and are not, or are data"""
+NOT_PLAIN = (
+    "anew",
+    "are to be",
+    "at the most",
+    "behind our back",
+    "by way of",
+    "ever other",
+    "go by",
+    "goes by",
+    "in the place of",
+    "is to be",
+    "let go of",
+    "lets go of",
+    "makes haste",
+    "passed over",
+    "see to it",
+    "sees to it",
+    "so many",
+    "tell of",
+    "tells of",
+    "told of",
+    "what became of",
+    "what becomes of",
+    "what comes of",
+    "what there is",
+    "whoever",
+)
+"""each has a plainer word: again, will be, at most, use, instead of, release, this many, has, notice, result"""
 WORD = re.compile(r"\w+")
 MEMBER = re.compile(r"[A-Z]\w*[a-z]\w*[A-Z]\w*")
 
@@ -75,6 +104,20 @@ def test_no_word_of_the_wire_stands_below_the_api() -> None:
             found[name] = used
     assert {name: words for name, words in found.items() if name not in OTHER_WORDS} == {}
     assert {*OTHER_WORDS} <= {*found}
+
+
+def test_texts_are_plain_english() -> None:
+    phrases = "|".join(r"\s+(?:#\s+)?".join(phrase.split()) for phrase in NOT_PLAIN)
+    pattern = re.compile(rf"\b(?:{phrases})\b", re.IGNORECASE)
+    root = SOURCES.parent.parent
+    files = [path for folder in (SOURCES, root / "tests", root / "tools") for path in folder.rglob("*.py")]
+    found = {
+        f"{path.relative_to(root)}: {match[0]}"
+        for path in [*files, root / "CHANGELOG.md", root / "ARCHITECTURE.md"]
+        if path != Path(__file__).resolve()
+        for match in pattern.finditer(path.read_text())
+    }
+    assert found == set()
 
 
 def test_no_message_has_a_word_of_the_wire() -> None:

@@ -167,7 +167,7 @@ def _publish(home: Path) -> str:
 
 
 def _launches(client: Gateway, image_id: str, count: int) -> float:
-    """So many calls of one VM each, one after the other; until all of them run."""
+    """Times this many calls of one VM each, one after the other, until all of them run."""
     return _timed(lambda: [_launch(client, image_id, 1) for _ in range(count)])
 
 

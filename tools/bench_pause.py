@@ -31,7 +31,7 @@ ROW: Final = "{:<52}{:>12}{:>12}{:>12}"
 
 
 def main() -> int:
-    """Capture so many times, and print a row with the guest's longest wait of each."""
+    """Capture this many times, and print a row with the guest's longest wait of each."""
     argparse.ArgumentParser(prog="python -m tools.bench_pause", description=__doc__).parse_args()
     logs.configure("error")
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="souche-bench-") as folder:

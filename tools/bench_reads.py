@@ -2,7 +2,7 @@
 
 A real server (`souche serve`) on a free port of 127.0.0.1 reads a database of many images. One client process
 keeps several connections busy, with the same question again and again, as waiters do ("asked again": it is answered
-from memory while nothing is committed), or with ever other ones ("asked anew": each reads the database; also "beside
+from memory while nothing is committed), or with varying ones ("varied": each reads the database; also "beside
 commits" of another process, each of which changes an image). Beside the rates stands that of a bare ASGI application
 on the same HTTP server, which answers the same bytes. CPU per request is the server's, from /proc: other work on the
 machine hardly moves it.
@@ -106,9 +106,9 @@ def _measure_rate(target: Target, caller: Caller, home: Home, seconds: float, ro
         for _ in range(rounds):
             run("bare ASGI", baseline, repeated(caller, baseline.port, question))
             run("asked again", target, repeated(caller, target.port, question))
-            run("asked anew", target, varied(caller, target.port, question))
+            run("varied", target, varied(caller, target.port, question))
             with _commits(home, caller):
-                run("anew, beside commits", target, varied(caller, target.port, question))
+                run("varied, beside commits", target, varied(caller, target.port, question))
     shown = len(json.loads(answer)["Images"])
     print(
         f"ReadImages of {shown} rows ({len(answer)} bytes), signed, {CONNECTIONS} connections, one process:"
@@ -129,7 +129,7 @@ def _print_rate(name: str, runs: list[Load], *, bare: float) -> None:
 
 def _measure_filters(target: Target, caller: Caller, home: Home) -> None:
     print(
-        f"filters, pages of {ROWS}, asked anew:      rows    p50 ms    p99 ms    CPU ms    p99 beside commits"
+        f"filters, pages of {ROWS}, varied:          rows    p50 ms    p99 ms    CPU ms    p99 beside commits"
     )
     for name, filters in _filters(home, caller).items():
         run = _ask(target, caller, filters)

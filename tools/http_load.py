@@ -78,7 +78,7 @@ def repeated(caller: Caller, port: int, parameters: Mapping[str, object]) -> Ite
 
 
 def varied(caller: Caller, port: int, parameters: Mapping[str, object]) -> Iterator[bytes]:
-    """The same question in ever other words (white space), so that no answer is known already."""
+    """The same question with varying white space, so that no answer is cached."""
     body = json.dumps(parameters).encode()
     for number in _numbers:
         yield signed(caller, port, body + f"{number:b}".replace("0", " ").replace("1", "\t").encode())

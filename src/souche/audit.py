@@ -154,7 +154,7 @@ class AuditFile:
 
     def _shift(self) -> None:
         """Rename each file to the next number, up to the first number that is free: repeated after a refusal, it goes
-        on where it stopped. The oldest file goes last, so that a refusal loses none."""
+        on where it stopped. The oldest file is replaced last, so that a refusal loses none."""
         beyond = self._kept + 1
         free = next((number for number in range(1, beyond) if not self._numbered(number).exists()), beyond)
         for number in range(free, 1, -1):

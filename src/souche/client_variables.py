@@ -1,4 +1,4 @@
-"""The variables by which clients are told of a region, and those that lead them to another cloud."""
+"""The variables that lead clients to a region, and those that lead them to another cloud."""
 
 import json
 import os

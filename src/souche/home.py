@@ -160,7 +160,7 @@ class Home:
         """Close what is in the home to other users, whatever made it: an earlier Souche left disks readable by all.
 
         `readers` is the group of QEMU's user, which reads the layers, and passes through the folders above them and
-        above the guests' own files; None: nobody else has to. What is made later goes by `disks/` (see
+        above the guests' own files; None: nobody else has to. Later files follow the mode of `disks/` (see
         `storage/qcow2/directory`). The folder itself is the operator's, and so is what the object store has in its own.
         What is in `tls/` has its modes from the start: clients read the authority's certificate.
         """

@@ -97,7 +97,7 @@ class IdSource:
         return self._characters(40)
 
     def serial(self) -> int:
-        """A number that tells one run of a repeated piece of work from all others."""
+        """A number that distinguishes one run of a repeated operation from all others."""
         return self._random_bits(64)
 
     def request_id(self) -> str:

@@ -109,7 +109,7 @@ class Client:
         return self.answer(self.ask(offset, length))
 
     def block_status(self, offset: int, length: int) -> list[tuple[int, int]]:
-        """Lengths and flags of the blocks from `offset` on. The server may tell of fewer bytes than were asked for,
+        """Lengths and flags of the blocks from `offset` on. The server may report fewer bytes than requested,
         and its last block may reach beyond."""
         return self._wait(self._send(_BLOCK_STATUS, offset, length)).blocks
 

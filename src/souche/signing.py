@@ -121,7 +121,7 @@ class SigningKey:
 
 def read_public_keys(text: str) -> tuple[PublicKey, ...]:
     """The keys of a file: one a line, and behind it whatever helps to know it. Empty lines, and those that begin with
-    `#`, are passed over.
+    `#`, are ignored.
 
     Raises:
         BadPublicKey.

@@ -82,7 +82,7 @@ def test_what_python_takes_for_a_short_answer_counts_too(region: Region, alice: 
 def test_what_depends_on_more_than_the_database_is_never_given_again(
     region: Region, alice: Principal
 ) -> None:
-    ask(region, alice, "ReadImageExportTasks")  # its URLs are signed anew
+    ask(region, alice, "ReadImageExportTasks")  # its URLs are signed again
     assert again(region, alice, "ReadImageExportTasks") is None
 
 

@@ -1,4 +1,4 @@
-"""ReadNotices and AdoptImage: who is told of images that go, and how to keep one."""
+"""ReadNotices and AdoptImage: who gets notices of images that go, and how to keep one."""
 
 from collections.abc import Mapping
 from datetime import timedelta

@@ -25,7 +25,7 @@ TOKEN = {"ClientToken": "once"}
 
 @pytest.fixture
 def blind(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[object]]:
-    """Makes a look of the database layer see nothing, so many times; gives the list of its looks."""
+    """Makes a look of the database layer see nothing, this many times; returns the list of its looks."""
 
     def make(module: Any, name: str, *, sees: object = None, times: int = 1) -> list[object]:
         look = getattr(module, name)

@@ -119,7 +119,7 @@ def server(world: World, cast: Cast) -> Iterator[Server]:
 
 
 def test_a_database_that_cannot_be_written_is_told_as_such(world: World, cast: Cast, server: Server) -> None:
-    """Never 500; and whoever reads is not held up, the check of signatures included."""
+    """Never 500; and reads are not delayed, nor the check of signatures."""
     key_id = cast.alice.access_key_id or ""
     known = access_keys.lookup(world.region, key_id)
     assert known is not None

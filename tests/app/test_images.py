@@ -209,7 +209,7 @@ def test_a_copy_may_be_described_otherwise(region: Region, alice: Principal) -> 
 
 @dataclass
 class PromptWorkflows(RecordedWorkflows):
-    """Whoever waits for a copy finds it made."""
+    """A copy is made by the time of the first wait."""
 
     store: Store | None = None
 

@@ -69,7 +69,7 @@ def test_a_token_is_refused_for_another_source(region: Region, alice: Principal)
 
 @dataclass
 class PromptWorkflows(RecordedWorkflows):
-    """Whoever waits for a copy finds it made."""
+    """A copy is made by the time of the first wait."""
 
     store: Store | None = None
 

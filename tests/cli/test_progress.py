@@ -1,4 +1,4 @@
-"""What is told of a transfer where nobody watches."""
+"""The progress of a transfer without a terminal."""
 
 import pytest
 

@@ -19,7 +19,7 @@ DATE = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
 @pytest.fixture
 def disks(souche: Souche) -> Qcow2Store:
-    """A volume and a snapshot of it that no record tells of."""
+    """A volume and a snapshot of it without records."""
     souche("account", "create", "alice")
     store = Qcow2Store(souche.home)
     store.create_volume(VOLUME, 2 * GIB)

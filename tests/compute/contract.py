@@ -59,7 +59,7 @@ class Laboratory:
     overlay_on: Callable[[DiskSource], DiskSource]
     panic: Callable[[Guest], None] = _never_panics
     told: Callable[[], Firewalls] = Firewalls
-    """what the hypervisor was told of firewalls"""
+    """the firewalls that the hypervisor has"""
 
     def guest(self, *disks: GuestDisk) -> Guest:
         """A guest with an id, addresses and a root disk of its own, and `disks`."""

@@ -154,7 +154,7 @@ def test_nothing_changed_is_no_script() -> None:
 
 
 def many(count: int) -> State:
-    """So many guests of one group whose members it lets in."""
+    """This many guests of one group, which admits its members."""
     guests = [
         GuestFirewall(f"i-{number:08x}", f"aa:00:00:00:{number:04x}", f"10.1.{number}", (GROUP,))
         for number in range(1000, 1000 + count)
@@ -163,7 +163,7 @@ def many(count: int) -> State:
 
 
 def one_more(members: int) -> str:
-    """What is loaded when a guest joins so many."""
+    """The script for a guest that joins a group of this size."""
     after = many(members)
     before = State(dict(after.guests), after.rules)
     del before.guests["i-000003e8"]
@@ -171,7 +171,7 @@ def one_more(members: int) -> str:
 
 
 def another_rule(members: int) -> str:
-    """What is loaded when the group of so many guests gets one rule more."""
+    """The script for another rule of a group of this size."""
     before = many(members)
     rules = {GROUP: (*before.rules[GROUP], Rule("tcp", 80, 80, "10.0.0.0/8"))}
     return change(NAMES, before, State(before.guests, rules))

@@ -78,7 +78,7 @@ def guests(hypervisor: LibvirtHypervisor, directory: Path) -> Iterator[tuple[Gue
 def machines(
     hypervisor: LibvirtHypervisor, names: Names, guests: tuple[Guest, Guest]
 ) -> Iterator[tuple[Namespace, Namespace]]:
-    """Namespaces in the place of both guests, each with a server that says the port it was asked at."""
+    """Namespaces instead of both guests, each with a server that says the port it was asked at."""
     with (
         _standing_as(hypervisor, names, guests[0], "fwa") as first,
         _standing_as(hypervisor, names, guests[1], "fwb") as second,

@@ -205,7 +205,7 @@ def test_a_longer_chain_than_libvirt_opens_is_refused_with_what_mends_it(
 
 
 def layered(disks: DiskShelf, files: int) -> FileSource:
-    """A disk that stands on so many files, each with a MiB of its own: it holds 1, 2, 3..."""
+    """A disk on a chain of this many files, each with its own MiB: it holds 1, 2, 3..."""
     source = disks.new_disk()
     for number in range(files):
         pattern = f"write -q -P {number + 1} {number}M 1M"

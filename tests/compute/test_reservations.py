@@ -1,4 +1,4 @@
-"""DHCP reservations as files. That dnsmasq goes by them is seen in test_libvirt_network."""
+"""DHCP reservations as files. test_libvirt_network shows that dnsmasq uses them."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reservations:
 
 
 def dnsmasq(place: Path, conf_file: str) -> "subprocess.Popen[bytes]":
-    """A process with dnsmasq's argument, which a SIGHUP ends, even where whoever runs this is told to ignore it."""
+    """A process with dnsmasq's argument, which a SIGHUP ends, even if this process ignores it."""
     argv = ["env", "--default-signal=HUP", "bash", "-c", "echo; read", f"--conf-file=/var/lib/{conf_file}"]
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None

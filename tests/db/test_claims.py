@@ -33,7 +33,7 @@ def add(region: Region, name: str, *locks: str, worker: Worker | None = None) ->
 
 
 def beat(region: Region, worker: Worker, seconds: int = 0) -> None:
-    """A heartbeat so many seconds from now."""
+    """A heartbeat at this many seconds from now."""
     with region.store.begin() as connection:
         claims.beat(connection, worker)
         mine = workers.update().where(workers.c.worker == worker.worker_id)

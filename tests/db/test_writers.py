@@ -52,7 +52,7 @@ def test_writers_come_in_the_order_in_which_they_asked(threads: ThreadPoolExecut
 
 
 def test_accounts_take_turns(threads: ThreadPoolExecutor) -> None:
-    """Whoever asks for much waits for itself."""
+    """An account with many requests waits for itself."""
     writers, order = Writers(SECONDS), list[str]()
     many = [f"a: request {number}" for number in range(16)]
     with writers.turn(request=True, account_id="a"):
@@ -87,7 +87,7 @@ def test_a_writer_that_waits_for_too_long_gives_up_and_the_next_has_its_turn(
 def test_transactions_that_write_queue_without_a_connection(
     tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
-    """SQLite itself would have each of them try again and again: whoever came first might be the last."""
+    """SQLite itself would make each of them retry: the first might be the last."""
     store = Store(databases.kind().empty(tmp_path / "queue.db"))
     order: list[int] = []
 

@@ -52,7 +52,7 @@ def _group(frieza: GoClient, name: str) -> str:
 
 
 def _found(frieza: GoClient) -> dict[str, list[dict[str, Any]]]:
-    """What there is to be deleted, by its types in their order."""
+    """What to delete, by its types in their order."""
     for name in EMPTY:
         assert frieza(f"Read{name}")[name] == []
     own = {"AccountIds": [frieza("ReadAccounts")["Accounts"][0]["AccountId"]]}

@@ -30,8 +30,8 @@ KNOWN_STATUSES: Final = {200, 400, 404, 405, 409, 413, 424}
 
 
 class Signed(AuthBase):
-    """Signs what schemathesis sends. Of two requests one gets identifiers of what there is instead of those made up,
-    so that it comes further than the first look-up; what deletes is then a dry run."""
+    """Signs what schemathesis sends. Of two requests one gets identifiers of existing resources instead of made-up
+    ones, so that it comes further than the first look-up; what deletes is then a dry run."""
 
     def __init__(self, who: Credentials, there: Mapping[str, object]) -> None:
         self.who, self.there, self.statuses = who, there, Counter[int]()

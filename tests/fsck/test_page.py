@@ -1,4 +1,4 @@
-"""docs/fsck.md tells of every finding that there is, and of no other."""
+"""docs/fsck.md has every finding, and no other."""
 
 import re
 from collections.abc import Iterator

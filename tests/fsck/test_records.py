@@ -1,4 +1,4 @@
-"""Records that contradict each other: each kind is found, is told of no healthy home, and what is mended stays so."""
+"""Records that contradict each other: each kind is found, none in a healthy home, and repairs last."""
 
 from collections.abc import Callable
 from typing import Final

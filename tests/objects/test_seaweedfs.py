@@ -65,7 +65,7 @@ def test_an_account_has_its_own_buckets_only(oos: SeaweedFs, bucket_name: str) -
         oos.accounts.ensure_bucket(bucket_name, BOB.account_id)
     with pytest.raises(BucketAccessRefused):
         store_of(oos, BOB).ensure_bucket("one-more-bucket")
-    for bad in ("Bad", "status"):  # SeaweedFS tells of itself under the second: its list cannot be had
+    for bad in ("Bad", "status"):  # SeaweedFS has its own page at the second: it cannot be listed
         with pytest.raises(BadBucketName, match="healthz, metrics or status"):
             oos.accounts.ensure_bucket(bad, ALICE.account_id)
 

@@ -4,7 +4,7 @@ one sees what the first one wrote. RACE_ROUNDS=200 tries longer.
 Seen by hand to fail without the lock, of 50 rounds each. PostgreSQL, with `_take_the_writers_lock` doing nothing: a
 snapshot that goes was registered in 50, launched with in 48, copied in 36, exported in 26, and a volume that goes was
 linked in 46. Groups and images that go are guarded there by foreign keys, names by unique keys, quotas by a lock on the
-account's row. SQLite, with BEGIN in the place of BEGIN IMMEDIATE: every pair, as writers are thrown back as busy.
+account's row. SQLite, with BEGIN instead of BEGIN IMMEDIATE: every pair, as writers are thrown back as busy.
 """
 
 import json

@@ -151,7 +151,7 @@ def go_off(world: World, vm_id: str, how: str) -> str:
 
 
 def go_off_again_and_again(world: World, origin: Original, how: str) -> str:
-    """A VM that is to be restarted goes off as often as it is; returns its id."""
+    """A VM with the behaviour restart powers off after each start; returns its id."""
     vm_id = origin.cast.running.vm_id
     vms.update(world.region, origin.cast.alice, vms.Change(vm_id, shutdown_behavior="restart"))
     for _ in range(power.MOST_RESTARTS):

@@ -1,4 +1,4 @@
-"""A medium that fills is told once at each level; the ballast goes last, and comes back."""
+"""A filling medium is logged once at each level; the ballast is deleted last, and comes back."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def watch(scale: Scale, tmp_path: Path) -> SpaceWatch:
 
 
 def told(watch: SpaceWatch, scale: Scale, *levels: float) -> list[int]:
-    """The percents that are told as the medium is so many GiB full, one after the other; two looks at each."""
+    """The percents that are logged while the medium is this many GiB full, one after the other; two looks at each."""
     with capture_logs() as lines:
         for level in levels:
             scale.used_bytes = int(level * GIB)

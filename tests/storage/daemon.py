@@ -82,7 +82,7 @@ class Daemon:
 
 @contextmanager
 def daemon(directory: Path, sources: Mapping[str, FileSource]) -> Iterator[Daemon]:
-    """Run a daemon on volumes; on leaving it ends and lets go of its files."""
+    """Run a daemon on volumes; when the context ends it ends too, and closes its files."""
     qmp_socket, nbd_socket, pid_file = directory / "qmp", directory / "nbd", directory / "pid"
     run.run(
         [

@@ -48,7 +48,7 @@ class TestQcow2Store(StoreContract):
 
 
 def test_a_snapshot_is_served_however_deep_the_home_lies(tmp_path: Path) -> None:
-    """The name of a socket has 107 characters at the most (unix(7))."""
+    """The name of a socket has at most 107 characters (unix(7))."""
     home = tmp_path / ("deep" * 40)
     bench = Qcow2Bench(home)
     bench.store.create_volume(A, SIZE)

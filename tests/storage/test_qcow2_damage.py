@@ -302,7 +302,7 @@ def test_damaged_entry_is_set_aside_and_nothing_waits_for_it(
 def test_volume_of_a_damaged_entry_goes_on_where_the_guest_writes(
     bench: Qcow2Bench, disks: Path, kind: type[Guest]
 ) -> None:
-    """What a guest has written since a switch that only the entry told of is not lost."""
+    """What a guest has written since a switch that only the entry recorded is not lost."""
     guest = kind({A: bench.store.volume_source(A), B: bench.store.volume_source(B)})
     with pytest.raises(Unavailable):
         bench.store.capture([Capture(A, U), Capture(B, "snap-9")], vm_id=VM, live=guest)

@@ -72,7 +72,7 @@ class Kind(Protocol):
         ...
 
     def keep(self, path: Path) -> Kept:
-        """Keep the rows of a path's database. Whoever puts them into another copies the path's folder first."""
+        """Keep the rows of a path's database. Copy the path's folder before they are put into another."""
         ...
 
 
@@ -257,4 +257,4 @@ def _is_dropped(item: pytest.Item) -> bool:
 
 @pytest.fixture(scope="module", autouse=True)
 def on_sqlite() -> None:
-    """In the place of `on_both`, for a file of such a folder: its tests run on SQLite alone."""
+    """Replaces `on_both`, for a file of such a folder: its tests run on SQLite alone."""

@@ -58,7 +58,7 @@ class RecordedWorkflows:
 
 
 def make_region(tmp_path: Path, *, clock: Clock | None = None, workflows: Workflows | None = None) -> Region:
-    """A region below `tmp_path`. Whoever makes it closes its store."""
+    """A region below `tmp_path`. The caller closes its store."""
     store = WatchedStore(databases.kind().migrated(tmp_path / "region.db"))
     with store.begin() as connection:
         region_records.adopt_id(connection, REGION_ID)

@@ -167,7 +167,7 @@ def test_ten_thousand_parts_are_enough(most_bytes: int, part_bytes: int) -> None
 
 
 class CrowdedStore(MemoryStore):
-    """Takes no part before so many are on their way, and knows how many were at the most."""
+    """Takes no part before this many are on their way, and records the largest number."""
 
     def __init__(self, at_once: int) -> None:
         super().__init__()

@@ -182,7 +182,7 @@ def test_what_cannot_be_read_is_left_and_said_so(tmp_path: Path) -> None:
 
 
 class OneDamaged:
-    """A file system of one file, which the kernel refuses, as libguestfs tells of it."""
+    """A file system of one file, which the kernel refuses, as libguestfs shows it."""
 
     kind, uuid, label, folds_case = "ext4", "", "", False
     problems: Sequence[str] = ()

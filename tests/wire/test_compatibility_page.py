@@ -1,4 +1,4 @@
-"""docs/compatibility.md tells of every action what it does here."""
+"""docs/compatibility.md says what every action does here."""
 
 import re
 from pathlib import Path

@@ -35,7 +35,7 @@ LIFE_SECONDS: Final = 120.0
 
 def operation(number: int) -> Operation:
     """Every other one has no journal."""
-    kind = "anew" if number % 2 else "journalled"
+    kind = "unjournalled" if number % 2 else "journalled"
     return Operation(f"{kind}:{number}", kind, str(number), RawParams({}), "alice")
 
 
@@ -54,7 +54,7 @@ def catalogue(log: Path, before: Callable[[], object], after: Callable[[], objec
     steps = (step("1"), step("2"))
     return {
         "journalled": Workflow(RawParams, steps),
-        "anew": Workflow(RawParams, steps, ending=engine.Ending()),
+        "unjournalled": Workflow(RawParams, steps, ending=engine.Ending()),
     }
 
 

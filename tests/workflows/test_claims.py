@@ -35,7 +35,7 @@ from tests.workflows.world import World
 OTHER = Worker("other", "elsewhere")
 PER_PROCESS = RUNS_PER_ACCOUNT[engine.Lane.WORK]
 LOCKS = 2 * PER_PROCESS
-"""So many operations may run at once: what both processes take."""
+"""How many operations may run at once in both processes."""
 OPERATIONS = 4 * LOCKS
 
 
@@ -52,7 +52,7 @@ def end_other(world: World) -> None:
         connection.execute(workers.delete())
 
 
-@pytest.mark.parametrize("kind", ["long", "long anew"])
+@pytest.mark.parametrize("kind", ["long", "long unjournalled"])
 def test_a_worker_that_lost_its_claim_ends_and_changes_nothing(world: World, log: Log, kind: str) -> None:
     """With a journal and without. When the other one died too, it begins again, at the first step: what its journal had
     is of a time before the other's."""

@@ -17,7 +17,7 @@ from souche.states import ImageState, SnapshotState, VmState
 from souche.workflows import engine
 from souche.workflows.catalogue import CATALOGUE
 from tests.workflows.scenarios import SCENARIOS
-from tests.workflows.test_anew import CutOff, Cutting
+from tests.workflows.test_third_law import CutOff, Cutting
 from tests.workflows.world import Cast, World
 
 REQUESTS = {scenario.name: scenario.request for scenario in SCENARIOS}

@@ -66,7 +66,7 @@ POINTS = [
 
 @dataclass(frozen=True)
 class Outcome:
-    """A world before the crash and after the second life, and what is to be expected of it."""
+    """A world before the crash and after the second life, and what to expect."""
 
     before: Seen
     after: Seen

@@ -190,8 +190,10 @@ def running(
         "broken": Workflow(RawParams, (log.step("first"), Step("wait", log.failing), log.step("second"))),
         "create_vm": Workflow(CreateVm, (log.step("only"),), ending=Ending()),
         "guest": Workflow(RawParams, (log.step("only"),), lane=Lane.GUESTS),
-        "anew": Workflow(RawParams, (log.step("first"), log.step("second")), ending=Ending()),
-        "long anew": Workflow(RawParams, (log.step("first"), Step("wait", log.waiting)), ending=Ending()),
+        "unjournalled": Workflow(RawParams, (log.step("first"), log.step("second")), ending=Ending()),
+        "long unjournalled": Workflow(
+            RawParams, (log.step("first"), Step("wait", log.waiting)), ending=Ending()
+        ),
     }
     workflows = DurableWorkflows(world.home / "journal.sqlite", catalogue, world.parts, "test", through)
     try:
@@ -405,7 +407,7 @@ def test_operation_of_a_restored_database_is_done_again(world: World, log: Log) 
 
 def test_a_workflow_with_an_ending_leaves_nothing_in_the_journal(world: World, log: Log) -> None:
     with running(world, log) as workflows:
-        operation = add(world, "anew", "a")
+        operation = add(world, "unjournalled", "a")
         workflows.start(operation)
         assert workflows.wait(operation.operation_id, 20)
         assert status(operation) is None
@@ -416,7 +418,7 @@ def test_a_workflow_with_an_ending_leaves_nothing_in_the_journal(world: World, l
 
 def test_a_workflow_with_an_ending_begins_again_after_a_crash(world: World, log: Log) -> None:
     with running(world, log) as workflows:
-        workflows.start(add(world, "long anew", "a"))
+        workflows.start(add(world, "long unjournalled", "a"))
         eventually(lambda: log.done == ["a first"])
     resumed = Log(hold=log.hold)
     with running(world, resumed):
@@ -427,7 +429,7 @@ def test_a_workflow_with_an_ending_begins_again_after_a_crash(world: World, log:
 
 def test_a_workflow_with_an_ending_that_broke_off_begins_again(world: World, log: Log) -> None:
     with running(world, log, FailsOnce) as workflows:
-        operation = add(world, "anew", "a")
+        operation = add(world, "unjournalled", "a")
         workflows.start(operation)
         assert workflows.wait(operation.operation_id, 20)
         workflows.start_outstanding()
@@ -444,7 +446,7 @@ def test_what_an_earlier_release_began_in_the_journal_begins_again(
     with monkeypatch.context() as earlier:
         earlier.setattr(Workflow, "journalled", True)
         with running(world, log) as workflows:
-            workflows.start(add(world, "long anew", "a"))
+            workflows.start(add(world, "long unjournalled", "a"))
             eventually(lambda: log.done == ["a first"])
     resumed = Log(hold=log.hold)
     with running(world, resumed):

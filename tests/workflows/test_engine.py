@@ -184,10 +184,10 @@ def test_snapshot_of_a_volume_that_is_gone_is_an_error(scene: tuple[World, Cast]
 
 
 class Stubborn(SimulatedHypervisor):
-    """Its guests do not let go of a disk."""
+    """Its guests do not release a disk."""
 
     def detach(self, vm_id: str, volume_id: str) -> None:
-        raise ComputeFailed(reason=f"{vm_id} did not let go of {volume_id}")
+        raise ComputeFailed(reason=f"{vm_id} did not release {volume_id}")
 
 
 def _link_state(world: World, volume_id: str) -> LinkState | None:

@@ -365,7 +365,7 @@ def test_a_bucket_that_stays_away_is_given_up_after_a_week(world: World, cast: C
 
 
 class Away(FolderStore):
-    """Away for so many calls, from the first part on."""
+    """Away for this many calls, from the first part on."""
 
     def __init__(self, folder: Path, calls: int, look: Callable[[], None]) -> None:
         super().__init__(folder)

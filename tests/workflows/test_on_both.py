@@ -1,7 +1,7 @@
 """Each workflow ends alike on both databases: run straight, and where its last step fails and all of it is undone.
 
-The laws over each of their steps run on SQLite alone (`test_laws.py`, `test_anew.py`): what steps send to the database
-is sent by these runs too.
+The laws over each of their steps run on SQLite alone (`test_laws.py`, `test_third_law.py`): what steps send to the
+database is sent by these runs too.
 """
 
 from dataclasses import replace

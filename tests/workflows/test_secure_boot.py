@@ -13,7 +13,7 @@ from tests.workflows.world import NETWORK, Cast, World
 
 
 class Remembering(SimulatedHypervisor):
-    """One that remembers the guests that it was told of."""
+    """One that remembers its defined guests."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world.home, NETWORK)

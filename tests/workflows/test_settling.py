@@ -19,7 +19,7 @@ ROOT = "/dev/sda1"
 
 @dataclass
 class Waited:
-    """Whoever waits for a workflow has it run; of those that `stuck` names, the time is over."""
+    """A wait runs the workflow; a wait for those in `stuck` times out."""
 
     worker: ClassVar[None] = None
 

@@ -133,7 +133,7 @@ def _head(data: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Cast:
-    """Who and what there is."""
+    """Its accounts and resources."""
 
     alice: Principal
     image_id: str
@@ -146,7 +146,7 @@ class Cast:
 @dataclass(frozen=True)
 class Seen:
     """A region from outside. Rows are by table and key, without dates, measures and operations; disks by their
-    first bytes; `open` tells of each volume that a running guest has open whether that is where the store has it;
+    first bytes; `open` says of each open volume of a running guest whether that is where the store has it;
     `inbound` is what each guest lets in, `public_ips` what leads to it."""
 
     rows: dict[str, Row]

@@ -44,14 +44,14 @@ UNBOUNDED: Final = 1e12
 PAUSE_SECONDS: Final = 0.04
 """between two requests, as from a client nearby"""
 LIVES_THAT_LOOK: Final = 20
-"""one in so many looks into the disks of images"""
+"""one in this many examines the disks of images"""
 LONGEST_POLLS: Final = 40
 """for what one request leads to: guests may take their time to stop"""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a life is to be. Without a `death` it answers nothing, and ends when all is settled. `aim`: the workflow
+    """The plan of a life. Without a `death` it answers nothing, and ends when all is settled. `aim`: the workflow
     that some of its requests lead to. The region's clock is `ahead_seconds` before this machine's."""
 
     settings: Settings

@@ -39,7 +39,7 @@ class Model:
     figures: Figures = field(default_factory=Figures)
 
     def adopt(self, seen: Seen) -> None:
-        """Take what there is for what must be."""
+        """Make the present state the expected one."""
         self.contents = {each: _content(blocks) for each, blocks in seen.contents.items()}
         self.known, self.links = _living(seen), _volumes_of_vms(seen)
 

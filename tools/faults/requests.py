@@ -1,4 +1,4 @@
-"""What is asked of a region, at random, for what there is at that moment."""
+"""Random requests to a region, about its present resources."""
 
 import random
 from collections.abc import Callable

@@ -63,7 +63,7 @@ class Rounds:
         self.tally = Tally()
 
     def run(self, number: int) -> Iterator[Tally]:
-        """Until so many faults were done; after each round, what was done so far."""
+        """Runs until this many faults were done. After each round, yields what was done so far."""
         while self.tally.faults < number:
             if self.tally.rounds % ROUNDS_OF_A_HOME == 0 or self._seen is None:
                 self._begin()

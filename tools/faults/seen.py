@@ -1,5 +1,5 @@
-"""What there is when all is settled: findings, records, guests, objects, and the content of every disk. Read in a
-process of its own."""
+"""The state when all is settled: findings, records, guests, objects, and the content of every disk. Read in a separate
+process."""
 
 import gzip
 import tempfile

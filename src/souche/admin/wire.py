@@ -104,7 +104,7 @@ def process_of(credentials: bytes) -> int:
 
 @contextmanager
 def _address(folder: Path, name: str) -> Iterator[str]:
-    """The socket's address; where the path is too long for one, by way of the open folder."""
+    """The socket's address. If the path is too long, it goes through an open descriptor of the folder."""
     whole = str(folder / name)
     if len(os.fsencode(whole)) <= MOST_PATH_BYTES:
         yield whole

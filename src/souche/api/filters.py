@@ -12,7 +12,7 @@ from souche.api.filter_tables import FILTERS, AnyFilter, Bound, Constant, Filter
 from souche.model.query import Condition, Value
 from souche.value_refusals import BadValue
 
-# Limits of ours, far above what clients batch: they keep one request's statement within what SQLite takes.
+# Our limits, far above what clients batch: they keep one request's statement within what SQLite takes.
 MAX_VALUES: Final = 10_000
 MAX_PATTERNS: Final = 100
 

@@ -16,7 +16,7 @@ from souche.value_refusals import IncompatibleParameters, MissingParameter
 
 Request: TypeAlias = Mapping[str, Any]
 
-# Which parameters cannot stand beside the one that tells the mode (reference section 1, "Image-path outcomes").
+# Which parameters cannot stand beside the one that chooses the mode (reference section 1, "Image-path outcomes").
 _FORBIDDEN: Final[Mapping[str, Collection[str]]] = {
     "VmId": (
         "SourceImageId",

@@ -28,7 +28,7 @@ def update(region: Region, who: Principal, change: Change) -> Image:
         NoSuchImage: unknown, or not visible.
         NotOwner: visible, but another account's.
         PublishedVersion: it is on the Marketplace.
-        MissingParameter: nothing is to be changed.
+        MissingParameter: there is no change.
         IncompatibleParameters: an attribute is both set and unset.
         BadValue: the image does not boot in this mode.
     """

@@ -26,7 +26,7 @@ def build(composition: Composition) -> typer.Typer:
 
     @app.command("list")
     def list_keys(account: AccountArgument, home: HomeFlag, json: JsonFlag = False) -> None:
-        """List the access keys of an account. Their secrets are told by nobody."""
+        """List the access keys of an account. Their secrets are never shown."""
         with told(), composition.operate(home) as region:
             found = region.do(access_keys.of_account, account)
         for facts in found:

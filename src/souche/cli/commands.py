@@ -36,7 +36,7 @@ COMMANDS: Final = {  # where each is made, and its line in the list of all
     "import": ("souche.cli.import_image:build", "Import an image that another region has exported."),
     "notices": (
         "souche.cli.notices:build",
-        "Show what an account is told of images that it launched, copied or was granted.",
+        "Show an account's notices about images that it launched, copied or was granted.",
     ),
     "restore": ("souche.cli.backup:build_restore", "Make the region again from a backup, in a new folder."),
     "account": ("souche.cli.account:build", "Accounts of the region."),

@@ -17,10 +17,10 @@ from souche.home import Home
 
 
 def build(composition: Composition) -> Callable[..., None]:
-    """The command that tells clients of a region."""
+    """The command that prints the variables for clients of a region."""
 
     def env(
-        account: Annotated[str, typer.Argument(help="Name or ID of the account that the clients are to be.")],
+        account: Annotated[str, typer.Argument(help="Name or ID of the account that the clients act as.")],
         home: HomeFlag,
         access_key: Annotated[
             str | None, typer.Option(help="ID of the access key. Default: the oldest that opens anything.")

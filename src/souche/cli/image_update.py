@@ -52,8 +52,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the image of a recipe. `former` is the image that was listed, with how it was built; `image` the
-    new one. `packages` are those that have other versions now."""
+    """The outcome for the image of a recipe. `former` is the image that was listed, and how it was built; `image` is
+    the new one. `packages` are those that have other versions now."""
 
     recipe: str
     state: State

@@ -15,7 +15,7 @@ def build(composition: Composition) -> Callable[..., None]:
     def show_notices(
         home: HomeFlag, account: which_account.AccountFlag = None, json: JsonFlag = False
     ) -> None:
-        """Show what an account is told of images that it launched, copied or was granted: unshared, deprecated,
+        """Show an account's notices about images that it launched, copied or was granted: unshared, deprecated,
         withdrawn, replaced, deleted (/souche/v1/ReadNotices)."""
         with told(), composition.operate(home) as region:
             found = region.do(notices.of_account, account)

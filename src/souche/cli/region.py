@@ -50,8 +50,7 @@ def build_api(composition: Composition) -> Callable[..., None]:
 
     def api(**given: Any) -> None:
         """Answer the API alone, beside the region's `souche serve`. It runs until SIGINT or SIGTERM; the server does
-        what is asked. Any number of them may run. The records must be in PostgreSQL; all else is as the server was
-        told."""
+        the work. Any number of them may run. The records must be in PostgreSQL; other settings are the server's."""
         with told():
             file = read_config_file(given)
             file = replace(file, values={"metrics_listen": "", **file.values})  # the default is the server's
@@ -61,7 +60,7 @@ def build_api(composition: Composition) -> Callable[..., None]:
 
 
 def build_info(composition: Composition) -> Callable[[Path, bool], None]:
-    """The command that tells where a region is served."""
+    """The command that shows where a region is served."""
 
     def info(home: HomeFlag, json: JsonFlag = False) -> None:
         """Print the region's endpoints, as its server said at its start."""

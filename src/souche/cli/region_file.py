@@ -1,6 +1,6 @@
 """The file of `souche up`: one region with its settings, accounts and images, in TOML (docs/developing-against.md).
 
-Nothing is guessed and nothing passed over: an unknown key, a wrong type or an impossible value is an error that names
+Nothing is guessed or ignored: an unknown key, a wrong type or an impossible value is an error that names
 the file, the table and the key. Paths begin at the file's folder.
 """
 

@@ -17,7 +17,7 @@ FormatFlag: TypeAlias = Annotated[
 ]
 Sha256Flag: TypeAlias = Annotated[
     str | None,
-    typer.Option("--sha256", help="What the SHA-256 of the file is to be, as it lies there, in hex."),
+    typer.Option("--sha256", help="The expected SHA-256 of the file, before it is unpacked, in hex."),
 ]
 SumsFlag: TypeAlias = Annotated[
     str | None,

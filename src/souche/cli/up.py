@@ -33,7 +33,7 @@ def build_up(composition: Composition) -> Callable[..., None]:
         account: Annotated[
             str | None,
             typer.Option(
-                help="Account that COMMAND is to be. Default: the first in FILE.", show_default=False
+                help="Account that COMMAND acts as. Default: the first in FILE.", show_default=False
             ),
         ] = None,
         timeout: TimeoutFlag = 60,

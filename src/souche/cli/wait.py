@@ -46,7 +46,9 @@ def wait(
 def _silent(facts: Facts) -> str | None:
     """Why nobody answers; None: somebody does."""
     return (
-        unanswered(asking.beside_api(facts, "/api")) if asking.runs(facts) else "no server has told of itself"
+        unanswered(asking.beside_api(facts, "/api"))
+        if asking.runs(facts)
+        else "no server has started here yet"
     )
 
 

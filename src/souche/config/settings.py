@@ -85,7 +85,7 @@ class Settings:
 
     @property
     def oos_address(self) -> tuple[str, int] | None:
-        """Host and port for the embedded object store to listen on; None: there is to be none.
+        """Host and port for the embedded object store to listen on; None: there is none.
 
         Raises:
             BadSetting: not HOST:PORT.

@@ -72,7 +72,7 @@ def source_of(
 
 
 def _is_ephemeral(given: Mapping[str, Any], environment: Mapping[str, str], file: ConfigFile) -> bool:
-    """Whether the home is to be one that nobody has named."""
+    """Whether the home is a new one without a given name."""
     ephemeral, home = (next(each for each in SETTINGS if each.key == key) for key in ("ephemeral", "home"))
     named = source_of(home, given, environment, file)[0] is not None
     return not named and bool(_value(ephemeral, given, environment, file))

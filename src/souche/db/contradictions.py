@@ -37,7 +37,7 @@ from souche.states import (
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A kind of contradiction. `code` names it for good: programs go by it."""
+    """A kind of contradiction. `code` names it and never changes: programs use it."""
 
     code: str
     text: str

@@ -40,7 +40,7 @@ class Finder:
     Without scopes, the select itself says whose rows it reads. Select and scopes may have named parameters (`CALLER`),
     whose values come with each call.
 
-    No schema tells whether the value of a condition is rare (`Tags: env=prod`, `VolumeType: io1`). If its column has an
+    No schema says whether the value of a condition is rare (`Tags: env=prod`, `VolumeType: io1`). If its column has an
     index, the entries are counted, up to `rare_rows`, before the statement is chosen.
     """
 
@@ -131,7 +131,7 @@ class Finder:
 
 
 def _page(rows: Sequence[Row], query: Query) -> tuple[Sequence[Row], bool]:
-    """Without the row that only tells whether more remain."""
+    """Without the row that only shows whether more remain."""
     if query.limit is None or len(rows) <= query.limit:
         return rows, False
     return rows[: query.limit], True

@@ -1,6 +1,6 @@
-"""Who uses images of others, and what these accounts are told of them.
+"""The users of other accounts' images, and the notices that they get.
 
-An account that launched, copied or was granted an image is told, as far as the account could use it until then: nobody
+An account that launched, copied or was granted an image gets notices of it if it could use the image until then: nobody
 learns of an image that it could not see.
 """
 
@@ -55,8 +55,8 @@ def able(image: Image, among: Collection[str]) -> set[str]:
 def announce(
     connection: sa.Connection, image: Image, said: Announcement, account_ids: Collection[str]
 ) -> None:
-    """Tell accounts of an image; ids that are no account's are passed over. What an account was told of the same event
-    of the image before is replaced, and of one owner's images it has the last hundred notices only."""
+    """Notify accounts about an image; ids that are no account's are ignored. A notice replaces an earlier one of the
+    same event of the image. An account keeps the last hundred notices about one owner's images."""
     for batch in engine.batches(sorted(account_ids)):
         known = connection.scalars(sa.select(accounts.c.account_id).where(accounts.c.account_id.in_(batch)))
         made = [_row(image, said, account_id) for account_id in known]
@@ -87,7 +87,8 @@ def _row(image: Image, said: Announcement, account_id: str) -> dict[str, object]
 def take_back(
     connection: sa.Connection, image_id: str, events: Collection[Event], among: Collection[str] | None = None
 ) -> set[str]:
-    """Erase what is true no longer, for some accounts or (None) for all; returns the accounts that had been told."""
+    """Erase notices that are no longer true, for some accounts or (None) for all. Returns the accounts that had
+    them."""
     told: set[str] = set()
     about = (notices.c.image_id == image_id, notices.c.event.in_([each.value for each in events]))
     for batch in [None] if among is None else engine.batches(sorted(among)):

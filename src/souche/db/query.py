@@ -136,7 +136,7 @@ def compiled(
     scopes: Sequence[Scope],
     rare: Sequence[bool | None],
 ) -> AnySelect:
-    """The statement of a query. It asks for one row more than the limit, to tell whether more remain.
+    """The statement of a query. It asks for one row more than the limit, to see whether more remain.
 
     With `scopes`, only rows that are in one of them: the caller's own, public ones and so on. `rare`: whether few rows
     satisfy each condition (None: not counted). The rows of a rare condition are looked up and checked. Otherwise each

@@ -290,8 +290,8 @@ def _check_whole(head: bytes, file_bytes: int) -> None:
 
 
 def check_extended_data(path: Path) -> None:
-    """The same of a qcow2 file with extended L2 entries, without looking whether data are named twice: it is
-    converted, and what comes of that is bounded.
+    """The same of a qcow2 file with extended L2 entries, without looking whether data are named twice: it is converted,
+    and the result is bounded.
 
     Raises:
         DiskCutShort: data behind its end.

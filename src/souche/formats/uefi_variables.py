@@ -79,7 +79,7 @@ def written(volume: bytes, variables: Variables) -> bytes:
     at, end = _store(volume)
     entries = b"".join(_entry(name, variable) for name, variable in variables.items())
     if len(entries) > end - at:
-        raise ComputeFailed(reason="the firmware has no room for so many variables")
+        raise ComputeFailed(reason="the firmware has no room for these variables")
     return volume[:at] + entries.ljust(end - at, ERASED) + volume[end:]
 
 

@@ -13,7 +13,7 @@ from souche.room import MIB
 MAGIC: Final = b"vhdxfile"
 HEADERS: Final = (64 * 1024, 128 * 1024)
 HEADER: Final = struct.Struct("<4sIQ16s16s16s")
-"""Signature, checksum, sequence number, ids of file and data, id of the log that is to be replayed."""
+"""Signature, checksum, sequence number, ids of file and data, id of the log to replay."""
 REGIONS: Final = 192 * 1024
 REGION: Final = struct.Struct("<16sQII")
 METADATA_REGION: Final = UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le

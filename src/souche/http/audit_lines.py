@@ -1,6 +1,6 @@
 """The audit line of a request: who asked, from where, for what, which objects, and what came of it.
 
-Objects are told by their ids. Of requests, these are whatever looks like an id of the API; of answers, the fields that
+Objects are named by their ids. Of requests, these are whatever looks like an id of the API; of answers, the fields that
 `FIELDS` names. Neither has a place for a secret. A line costs 20 microseconds, one about 200 VMs that are polled 70.
 
 A caller without a valid signature gets a short line, which names no objects: a flood of long ones would soon push the

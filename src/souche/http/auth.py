@@ -1,6 +1,6 @@
 """From a request's credentials to its caller.
 
-Source: reference section 1, "Authentication", and section 12: a key that is not known is told as such, as on the real
+Source: reference section 1, "Authentication", and section 12: an unknown key is refused as unknown, as on the real
 service. An inactive key, an expired one and a wrong secret are refused with the same words, after the same work.
 """
 

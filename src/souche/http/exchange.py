@@ -28,7 +28,7 @@ log = structlog.get_logger("souche.requests")
 
 @dataclass
 class Exchange:
-    """A request and what became of it. `started`: seconds of the monotonic clock. `request`: None until it is read."""
+    """A request and its outcome. `started`: seconds of the monotonic clock. `request`: None until it is read."""
 
     request_id: str
     action: str

@@ -1,4 +1,4 @@
-"""Runs ASGI applications on sockets until the process is told to end."""
+"""Runs ASGI applications on sockets until a signal ends the process."""
 
 import asyncio
 import contextlib

@@ -4,8 +4,9 @@ The sweeps remove what has no record, so they must never run with a database tha
 one that lost its write-ahead log, one of another home; nor with the disks of another region, or on the empty folder
 where their file system should be mounted.
 
-The id is written to the database first, then to `disks/`, then to the home: so what a crash leaves undone is told from
-what an exchange of files leaves. A home of an earlier Souche has none of the three, and gets them at its first start.
+The id is written to the database first, then to `disks/`, then to the home: so what a crash leaves undone is
+distinguished from what an exchange of files leaves. A home of an earlier Souche has none of the three, and gets them at
+its first start.
 """
 
 from pathlib import Path

@@ -19,8 +19,8 @@ class Event(StrEnum):
 
 @dataclass(frozen=True)
 class Announcement:
-    """What is said of an image: what became of it, when, until when it can still be used (None: this says nothing of
-    it, or it cannot), why, and which image to use instead."""
+    """An event of an image, its date, until when the image can still be used (None: not stated, or it cannot), the
+    reason, and the image to use instead."""
 
     event: Event
     date: datetime

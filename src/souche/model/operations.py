@@ -56,7 +56,7 @@ MadeP = TypeVar("MadeP", bound=Params)
 
 
 def id_of(kind: type[Params], subject_id: str, run: str = "") -> str:
-    """The id of an operation. `run` tells apart the operations of one workflow on one resource; empty: there is only
+    """The id of an operation. `run` distinguishes the operations of one workflow on one resource; empty: there is only
     one, ever."""
     name = f"{kind.workflow}:{subject_id}"
     return f"{name}:{run}" if run else name

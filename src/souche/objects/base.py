@@ -36,7 +36,7 @@ class NoSuchBucket(Invalid):
 
 class BadBucketName(Invalid):
     """The bucket name '{bucket}' is not valid: 3 to 63 lower-case letters, digits and hyphens are expected, and not
-    healthz, metrics or status, under which the store tells of itself."""
+    healthz, metrics or status, which the store uses itself."""
 
 
 class NoSuchObject(Invalid):

@@ -1,7 +1,7 @@
 """Where this machine gets Debian from, so that an image is built from the same mirrors.
 
 Reads both formats of sources.list(5). Only plain http(s) Debian archives count: other vendors' repositories
-and `mirror+file:` lists are passed over, and deb.debian.org stands in for what is not found.
+and `mirror+file:` lists are ignored, and deb.debian.org stands in for what is not found.
 """
 
 import re

@@ -39,7 +39,7 @@ def build(
     Returns the packages in it with their versions.
 
     Takes about two minutes on two cores without KVM, and 2 GiB of `work_dir`, where nothing is left afterwards.
-    `progress` is told what happens next and how much is done (0..1). `output` appears only when it is complete,
+    `progress` gets the next step and the share done (0..1). `output` appears only when it is complete,
     replacing what was there.
 
     Raises:

@@ -1,6 +1,6 @@
 """Reads a recipe from its TOML file. The keys are a table (`KEYS`); docs/recipes.md has each of them.
 
-Nothing is guessed and nothing passed over: an unknown key, a wrong type or an impossible value is an error that names
+Nothing is guessed or ignored: an unknown key, a wrong type or an impossible value is an error that names
 the file and the key.
 """
 

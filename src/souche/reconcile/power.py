@@ -2,7 +2,7 @@
 
 Only VMs at rest in our records (`running`, `stopped`) are looked at: those in between belong to a workflow.
 
-A VM that is to be restarted is restarted at once, but no more than `MOST_RESTARTS` times within `RESTARTS_WITHIN`: a
+A VM is restarted at once, but no more than `MOST_RESTARTS` times within `RESTARTS_WITHIN`: a
 guest that goes off while it boots would keep the host busy for ever. After that it is `stopped`, its StateReason ends
 in `WAITS`, and it is started when the oldest of these stops is long enough ago.
 """

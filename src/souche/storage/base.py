@@ -1,7 +1,7 @@
 """The contract of a volume store: writable volumes, immutable snapshots.
 
 For every method: the ids are the caller's and are chosen before the work starts; doing it again after it was
-done, wholly or in part, succeeds and changes nothing more; what is to be deleted and is gone already is success.
+done, wholly or in part, succeeds and changes nothing more; deleting something that is gone is success.
 A store is used by one region; several processes and threads of it may call at the same time.
 """
 
@@ -111,7 +111,7 @@ class LiveDisks(Protocol):
 
         Raises:
             ComputeFailed: nothing was switched.
-            Unavailable: it is not known whether anything was; `open_disks` tells.
+            Unavailable: it is unknown whether anything was; ask `open_disks`.
         """
         ...
 

@@ -3,7 +3,7 @@
     download         bounded in size, time and slowness; SHA-256 of what lies at the URL
     gate             unpacks it, and judges its beginning (`gate.py`)
     file             zeros take no room
-    tree hash        of the virtual disk, where the companion says what it is to be
+    tree hash        of the virtual disk, if the companion states it
     gate             judges the file, and converts what only QEMU reads
     companion        the disk is what it says
 

@@ -89,7 +89,7 @@ class GuestFileSystem:
 
 
 def _entry(name: str, seen: Mapping[str, int], key: int) -> Entry:
-    """As lstatnslist tells it; the inode of a file that it could not look at is -1."""
+    """As lstatnslist returns it; the inode of a file that it could not look at is -1."""
     if seen["st_ino"] == -1:
         return Entry(name, "damaged", 0, 0, 0, key)
     mode = seen["st_mode"]

@@ -258,7 +258,7 @@ def _unread_of(tree: Tree) -> Iterator[Finding]:
 
 def _bounded(findings: Iterable[Finding]) -> Iterator[Finding]:
     """The gravest first; of one kind no more than a hundred, and no text without end. However many there are of one
-    kind, each other kind is told: what a publisher accepts must not hide what it does not."""
+    kind, every other kind is listed: accepted findings must not hide others."""
     ranks = {severity: rank for rank, severity in enumerate(Severity)}
     numbers: Counter[str] = Counter()
     kept = 0

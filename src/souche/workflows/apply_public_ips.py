@@ -1,6 +1,6 @@
 """Have public IPs lead to the guests that they are linked to now. Forward only.
 
-1. apply: the public IP of each of the VMs, or that it has none, is told to the hypervisor as the records have it now.
+1. apply: the hypervisor gets the public IP on record of each of the VMs, or none.
 """
 
 from souche.model.operations import Operation

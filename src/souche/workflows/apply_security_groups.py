@@ -1,7 +1,6 @@
 """Bring the firewalls of guests up to date after a change of rules, or of the groups that a VM is in. Forward only.
 
-1. apply: the rules of the groups, or the VM's groups with their rules, are told to the hypervisor as the records have
-   them now.
+1. apply: the hypervisor gets the rules on record of the groups, or of the VM's groups.
 
 Operations of earlier releases name groups where a VM has changed its groups: the sweep of firewalls has the VM follow
 then.

@@ -22,7 +22,7 @@ def attempt(
     action: Callable[[], None], *, until_success: bool, pause: Callable[[float], None] = time.sleep
 ) -> str | None:
     """Run `action`, trying again with growing pauses: after Unavailable or Raced a few times, or with `until_success`
-    after any error, a defect of ours included, and without end. Returns why it failed; None: it did not.
+    after any error, a defect of Souche included, and without end. Returns why it failed; None: it did not.
 
     Without end also as long as the database is away, or is back and busy: a commit whose answer was lost may have been
     made, and what it recorded may have been seen, so it must not be undone. These tries do not count as the few.
@@ -58,5 +58,5 @@ def _is_told(attempts: int) -> bool:
 
 
 def pause_seconds(attempts: int) -> float:
-    """How long to wait after so many attempts."""
+    """How long to wait after this many attempts."""
     return min(FIRST_PAUSE_SECONDS * 2.0 ** min(attempts - 1, 16), LONGEST_PAUSE_SECONDS)

@@ -36,7 +36,7 @@ def _forget(parts: Parts, operation: Operation[CaptureForBackup]) -> None:
 
 
 def _wanted(parts: Parts, operation: Operation[CaptureForBackup]) -> tuple[str | None, list[Capture]]:
-    """The VM, if it is about one, and what is to be captured; nothing of what is gone meanwhile."""
+    """The VM, if there is one, and the captures, without volumes that are gone."""
     with parts.store.read() as connection:
         vm = vms.get(connection, operation.subject_id)
         volume = volumes.get(connection, operation.subject_id)

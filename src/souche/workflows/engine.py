@@ -1,7 +1,7 @@
 """Runs a workflow: a table of steps, each with a do and an undo.
 
 The laws that every workflow obeys, run mechanically over all of its steps by tests/workflows/test_laws.py and
-test_anew.py:
+test_third_law.py:
 
 1. doing any step twice equals doing it once (a journal may replay the step that a crash interrupted);
 2. failing at any step leaves a clean world: the undo of that step and of all before it, in reverse order, and
@@ -167,8 +167,8 @@ class Unjournalled:
 
 
 def reason_of(error: Exception) -> str:
-    """What a user is told of an error, which ends here, as records keep it (`words.MARKS`): a defect of ours is logged,
-    and told as no more than that. Of any other the log has the whole."""
+    """The message for users of an error that ends here, as records keep it (`words.MARKS`). A defect of Souche is
+    logged, and shown only as such. The log has the whole of any other error."""
     error = full(error) or error
     if isinstance(error, SoucheError):
         if error.public_message() != str(error):

@@ -157,7 +157,7 @@ def _write_disk(
 
 
 def _data_bytes(parts: Parts, task: ExportTask, written: Mapping[str, WrittenDisk]) -> dict[str, int]:
-    """How much data each disk holds. One alone, which is not written yet, will tell by itself."""
+    """How much data each disk holds. A single disk reports it while it is written."""
     known = {snapshot_id: disk.data_bytes for snapshot_id, disk in written.items()}
     others = [snapshot_id for snapshot_id in task.snapshot_ids if snapshot_id not in known]
     if len(task.snapshot_ids) > 1:

@@ -1,5 +1,4 @@
-"""What several VM workflows do alike: the guest that a VM's record describes, defined and powered on; and the
-record of what became of it."""
+"""Common parts of VM workflows: they define and start the guest of a VM's record, and record its end."""
 
 from collections.abc import Collection
 from datetime import datetime

@@ -1,7 +1,7 @@
 """Make an image from the disks that a manifest names, in another region's bucket or anywhere else.
 
 The transaction before has written the image (`pending`), one snapshot for each disk (`in-queue`), the mappings that tie
-them, and where each disk is to be had.
+them, and the URL of each disk.
 
 1. take in: each disk is downloaded into a file, inspected and checked, and taken in by the volume store; its
    snapshot is `pending` meanwhile, with its progress. Undo: forget the snapshots in the volume store, and the files.

@@ -1,6 +1,6 @@
 """Make a snapshot from a disk that a URL leads to.
 
-The transaction before has written the snapshot (`in-queue`), and where its disk is to be had.
+The transaction before has written the snapshot (`in-queue`), and the URL of its disk.
 
 1. take in: the disk is downloaded into a file, inspected and checked, and taken in by the volume store; the
    snapshot is `pending` meanwhile, with its progress. Undo: forget the snapshot in the volume store, and the file.

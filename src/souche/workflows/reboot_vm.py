@@ -2,7 +2,7 @@
 
 1. reboot: the guest is asked, and reset when it does not answer. The VM stays `running` all the while.
 
-When that fails the guest is as it was: the reconcile sweep tells what became of it.
+When that fails the guest is as it was: the reconcile sweep records what happened to it.
 """
 
 from souche.model.operations import Operation

@@ -92,7 +92,7 @@ class Runs:
         self._changed()
 
     def break_off(self, operation_id: str) -> None:
-        """It ends without being done, whether the journal could be told so or not."""
+        """It ends undone, whether or not the journal could record that."""
         with self._guard:
             self._broken_off.add(operation_id)
 
@@ -111,7 +111,7 @@ class Runs:
         with self._guard:
             if operation_id in self._broken_off:
                 self._broken_off.discard(operation_id)
-                with suppress(ValueError):  # so many have ended since
+                with suppress(ValueError):  # it was dropped from the list
                     self._ended.remove(operation_id)
 
     def release(self, operation_id: str) -> None:

@@ -1,11 +1,11 @@
 """Detach a volume from its VM.
 
-1. detach: the hypervisor unplugs it; a running guest must let go of it. Nothing to undo: a guest that does not
-   let go still has it.
-2. record: the volume is `available`. Forward only: the guest has let go.
+1. detach: the hypervisor unplugs it; a running guest must release it. Nothing to undo: a guest that does not
+   release it still has it.
+2. record: the volume is `available`. Forward only: the guest has released it.
 
-When step 1 fails it is recorded what became of it: a volume that the guest did not let go of is `attached` as
-before, one that it did is `available`.
+When step 1 fails the result is recorded: a volume that the guest did not release is `attached` as before, a
+released one is `available`.
 
 The subject is the volume.
 """

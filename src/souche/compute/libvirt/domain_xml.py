@@ -83,8 +83,8 @@ def domain(guest: Guest, placement: Placement) -> str:
 
 
 def reservation(domain_xml: str) -> Reservation | None:
-    """The DHCP reservation that a domain of ours asks for; it is noted in the domain's own metadata, so that
-    whatever happens a domain that exists tells what is to be cleaned up after it."""
+    """The DHCP reservation of a region's domain. The domain's metadata records it, so an existing domain always
+    shows what to clean up."""
     noted = parse(domain_xml).find(f"metadata/{{{SOUCHE}}}guest")
     if noted is None:
         return None
@@ -92,7 +92,7 @@ def reservation(domain_xml: str) -> Reservation | None:
 
 
 def secure_boot(domain_xml: str) -> tuple[SecureBootAction, SecureBootAction]:
-    """What a domain of ours has done with its firmware's keys, and what it is to do at its next start: `secure_boot`
+    """What a region's domain has done with its firmware's keys, and what it will do at its next start: `secure_boot`
     and `next_secure_boot` of its guest."""
     noted = parse(domain_xml).find(f"metadata/{{{SOUCHE}}}guest")
     found = [noted.get(name, "none") if noted is not None else "none" for name in SECURE_BOOT_NOTES]

@@ -72,7 +72,7 @@ def shut_down(domain: Domain, timeout_seconds: float) -> None:
 def reboot(host: Host, domain: Domain, grace_seconds: float) -> None:
     """Ask the guest to restart; reset it when it has not done so after `grace_seconds`.
 
-    libvirt tells of a restart by an event, however it came about. One that has panicked is started again.
+    libvirt reports a restart by an event, whatever caused it. One that has panicked is started again.
     """
     if has_panicked(domain):
         power_on(domain)

@@ -148,7 +148,7 @@ class LibvirtHypervisor:
                 domains.reboot(host, domain, self._reboot_grace_seconds)
 
     def remove(self, vm_id: str) -> None:
-        """The definition goes last: it notes what else there is to be removed."""
+        """The definition is removed last: it records what else to remove."""
         with self._connection.calling(f"remove {vm_id}") as host:
             domain = self._find(host, vm_id)
             if domain is not None:
@@ -259,7 +259,7 @@ class LibvirtHypervisor:
         domains.power_on(domain)
 
     def _with_early_panic(self, vm_id: str, power: PowerState) -> PowerState:
-        """libvirt knows of those panics alone that a guest tells by pvpanic."""
+        """libvirt only knows panics that a guest reports by pvpanic."""
         early = power is PowerState.RUNNING and console.ends_in_panic(self._files.console(vm_id))
         return PowerState.PANICKED if early else power
 

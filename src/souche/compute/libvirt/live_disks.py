@@ -82,7 +82,7 @@ def detach(domain: Domain, volume_id: str) -> None:
     if live is not None:
         domain.detachDeviceFlags(live, LIVE)
         if not wait_until(lambda: volume_id not in (running_views(domain) or {}), DETACH_SECONDS):
-            raise ComputeFailed(reason=f"the guest did not let go of {volume_id}")
+            raise ComputeFailed(reason=f"the guest did not release {volume_id}")
     _undefine_disk(domain, volume_id)
 
 

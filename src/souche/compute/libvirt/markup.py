@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 
 def parse(xml: str) -> ET.Element:
-    """What libvirt, or a builder of ours, wrote."""
+    """Parse XML of libvirt or of one of our builders."""
     return ET.fromstring(xml)  # noqa: S314  libvirt is root here already; its answers are not hostile
 
 

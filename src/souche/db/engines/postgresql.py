@@ -360,7 +360,7 @@ def _like(pattern: str) -> str:
 
 PATTERNS[NAME] = _like
 compiles(Matches, NAME)(spelled(r"{0} LIKE {1} ESCAPE '\'"))
-compiles(Unindexed, NAME)(spelled("({all})"))  # its statistics tell which index is a good one
+compiles(Unindexed, NAME)(spelled("({all})"))  # its statistics show which index is selective
 compiles(JsonOf, NAME)(spelled("CAST({all} AS json)"))
 compiles(JsonObject, NAME)(spelled("json_build_object({all})"))
 compiles(JsonArray, NAME)(spelled("coalesce(json_agg({all}), '[]')"))

@@ -194,7 +194,7 @@ def _glob(pattern: str) -> str:
 PATTERNS[NAME] = _glob
 compiles(Matches, NAME)(spelled("{0} GLOB {1}"))  # LIKE has no regard to case
 
-# Without statistics, SQLite takes every index for a good one
+# Without statistics, SQLite assumes that every index is selective
 # (https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_).
 compiles(Unindexed, NAME)(spelled("+({all})"))
 

@@ -34,7 +34,7 @@ images = sa.Table(
     # Of a withdrawn image only: it can be launched by its id until then, and is listed to its owner alone.
     sa.Column("launchable_until", UtcDate),
     # Another random number after every change of what an image shows: of this row, or of one of another table that
-    # `db/images.py` reads with it. Triggers see to it (migration 0007), whoever writes and however.
+    # `db/images.py` reads with it. Triggers set it (migration 0007), for every writer.
     sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.UniqueConstraint("account_id", "name"),
     sa.Index(None, "creation_date", "image_id"),
@@ -50,7 +50,7 @@ images = sa.Table(
     ),
     sa.Index(None, "account_id", "family"),
     sa.Index(None, "source_image_id"),
-    # Partial, so that no plan goes by it for the listed images, which are nearly all.
+    # Partial, so that no plan uses it for the listed images, which are nearly all.
     sa.Index(
         "ix_images_withdrawn",
         "launchable_until",
@@ -150,7 +150,7 @@ image_users = sa.Table(
     sa.Column("account_id", sa.ForeignKey("accounts.account_id"), primary_key=True),
 )
 
-# What accounts are told of images, which may be gone. `notice_id` is `account/image/event`: one of each event.
+# Notices to accounts about images, which may be gone. `notice_id` is `account/image/event`: one of each event.
 notices = sa.Table(
     "notices",
     metadata,

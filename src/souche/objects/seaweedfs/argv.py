@@ -1,4 +1,4 @@
-"""The command lines of SeaweedFS and what its shell is told. Pure functions.
+"""The command lines of SeaweedFS and the commands of its shell. Pure functions.
 
 `weed server` rather than `weed mini`: of the two, it alone can listen elsewhere for S3 than for everything else,
 and fails when a port is taken instead of moving to another. Telemetry, which calls the makers' server by default,

@@ -6,7 +6,7 @@ S3's gateway does itself, and as SeaweedFS's own clients write any file. Beginni
 and with them versions, locks, and who owns what, stay S3's.
 
 A part is entered before its bytes are sent: whatever ends here, aborting the upload removes them. What arrived is known
-by its CRC-32C, which the volume server tells. Whatever goes wrong, the part goes by S3 once more.
+by the CRC-32C of the volume server. After any failure the part is sent again by S3.
 """
 
 import secrets
@@ -49,7 +49,9 @@ class SeaweedFsStore(PublishedStore):
             try:
                 return self._put_chunks(upload, number, memoryview(data))
             except (FilerFailed, ChunkDamaged, HTTPException, OSError) as error:
-                log.warning("a part goes by S3 instead", bucket=upload.bucket, part=number, reason=str(error))
+                log.warning(
+                    "a part is sent by S3 instead", bucket=upload.bucket, part=number, reason=str(error)
+                )
         return super().put_part(upload, number, data)
 
     def _put_chunks(self, upload: Upload, number: int, data: memoryview) -> Part:

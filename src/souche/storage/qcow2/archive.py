@@ -120,7 +120,7 @@ class Archive:
         try:
             return self._directory.is_unwritten(layer)
         except StorageFailed:
-            return True  # `damaged` tells of it
+            return True  # it is in `damaged`
 
     def _link(self, place: Path, backup_id: str) -> StoreSnapshot:
         captured = self._directory.snapshots.all()

@@ -15,8 +15,8 @@ capture `vol-1.snap-2.qcow2`, with `.1`, `.2`... if that is taken) is for people
 count.
 
 Nobody else reads any of it, whatever the umask, but the group that may pass through `disks/` (mode 0710), if there is
-one: QEMU's. It reads the layers, whose names it is told. libvirt gives a running guest's current file to QEMU's user
-for as long as it runs, whoever owns the directory.
+one: QEMU's. It reads the layers, whose names it gets. libvirt gives a running guest's current file to QEMU's user
+for as long as it runs, whatever the owner of the directory.
 """
 
 import os

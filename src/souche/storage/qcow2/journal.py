@@ -1,14 +1,13 @@
 """The journal of captures: what makes a capture of several volumes all or nothing, across any crash.
 
 A capture of volume V into snapshot S turns V's current file L into an immutable layer, below a new overlay O.
-It is one file in `captures/`, which lists every (V, S, L, O) and whose name tells how far it has got:
+It is one file in `captures/`, which lists every (V, S, L, O) and whose name shows its state:
 
     <id>.prepared   the overlays exist; where QEMU writes, to L or to O, is not known
     <id>.frozen     nobody writes to any L any more: the snapshots exist, with or without their links
 
-Going from one to the other is a rename: the instant at which the capture has happened. Whoever makes the
-capture holds a lock on the file, so one that is not locked was interrupted, and is settled before anything
-else is done:
+A rename leads from one to the other: that is the instant of the capture. The maker of the capture holds a lock on the
+file. An unlocked one was interrupted, and is settled before anything else is done:
 
 - frozen: the links are made, V -> O and S -> L.
 - prepared: V -> O, and no snapshot. This is right wherever QEMU writes. If it had switched, O holds what the
@@ -20,7 +19,7 @@ So no crash needs the hypervisor to be understood, an undo has nothing to repair
 capture.
 
 An entry that was interrupted and cannot be read is kept as `<id>.<state>.damaged`, and settled as far as the folder
-tells what was in it (see `_salvaged`): V -> O, and no snapshot. This is right whatever stood in it: its caller was
+shows what was in it (see `_salvaged`): V -> O, and no snapshot. This is right whatever stood in it: its caller was
 never told that the snapshots exist, and asks again.
 """
 

@@ -30,7 +30,7 @@ _KINDS: Final[dict[int, Kind]] = {
     int(pytsk3.TSK_FS_META_TYPE_LNK): "link",
 }
 
-# Never left to the library to find out: it would read the whole disk to tell what it is not.
+# Never left to the library to find out: it would read the whole disk to exclude the others.
 _EXT: Final = int(pytsk3.TSK_FS_TYPE_EXT_DETECT)
 _FORMATS: Final = {
     "ext2": _EXT,

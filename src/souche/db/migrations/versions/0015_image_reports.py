@@ -1,6 +1,6 @@
 """What is inside an image. `db/tables/` says what it means.
 
-Images that are there already are to be looked into as well, in their turn.
+Existing images get a report too, in their turn.
 """
 
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""What accounts are told of images that they use. `db/tables/` says what it means.
+"""Notices to accounts about images that they use. `db/tables/` says what it means.
 
 Who uses an image of another account's is taken from the VMs and the copies that are there.
 """
