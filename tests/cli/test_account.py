@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from souche.app import access_keys, api_access_rules
+from souche.app import access_keys, account_deletion, accounts, api_access_rules
+from souche.app.account_deletion import HasBuckets
 from souche.db import access_keys as key_rows
+from souche.db import buckets
 from souche.main import administration
 from souche.model.accounts import Principal
 from tests.cli.conftest import Souche
@@ -145,3 +147,33 @@ def test_an_account_that_shut_itself_out_is_let_in_again(souche: Souche) -> None
     assert "192.0.2.0/24  away" in souche.run("account", "api-access", "alice")
     (reset,) = souche("account", "api-access", "alice", "--reset")
     assert reset["IpRanges"] == begun["IpRanges"]
+
+
+def test_an_account_that_has_nothing_is_deleted_and_its_name_is_free(souche: Souche) -> None:
+    (first,) = souche("account", "create", "alice", "--alias", "Alice")
+    assert souche.invoke("account", "delete", "alice").exit_code == 1, "nobody has typed the name"
+    assert len(souche("account", "list")) == 1
+    souche.run("account", "delete", "alice", "--yes")
+    assert souche("account", "list") == []
+    assert "alice" in souche.refusal("account", "show", "alice")
+    assert first["AccountId"] in souche.refusal("account", "show", first["AccountId"])
+    (second,) = souche("account", "create", "alice", "--alias", "Alice")
+    assert second["AccountId"] != first["AccountId"]
+    assert not opens(souche.home, first["AccessKeyId"])
+
+
+def test_an_account_that_has_something_stays(souche: Souche) -> None:
+    (alice,) = souche("account", "create", "alice")
+    with administration.administer(souche.home) as at, at.region.begin() as work:
+        buckets.record(work.connection, "photos", alice["AccountId"])
+    assert "buckets (1)" in souche.refusal("account", "delete", "alice", "--yes")
+    assert "none runs" in souche.refusal("account", "delete", "alice", "--with-everything", "--yes")
+    with administration.administer(souche.home) as at, pytest.raises(HasBuckets, match="photos"):
+        account_deletion.begin(at.region, accounts.known(at.region, "alice"))
+    (shown,) = souche("account", "list")
+    assert shown["State"] == "enabled"
+
+
+def test_the_providers_account_stays(souche: Souche) -> None:
+    souche.run("image", "publish", "--tiny", "--name", "Smoke")
+    assert "official images" in souche.refusal("account", "delete", "outscale", "--yes")

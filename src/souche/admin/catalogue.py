@@ -8,6 +8,7 @@ from souche.admin.action import Action
 MODULES: Final = frozenset(
     (
         "access_keys",
+        "account_deletion",
         "accounts",
         "backups",
         "buckets",

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from souche.admin.listener import Listener
 from souche.cli import account_keys
-from souche.cli.actions import accounts
+from souche.cli.actions import account_deletion, accounts
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import plain, show, told
@@ -26,6 +27,7 @@ def build(composition: Composition) -> typer.Typer:
     _add_create(app, composition)
     _add_reads(app, composition)
     _add_changes(app, composition)
+    _add_delete(app, composition)
     return app
 
 
@@ -136,6 +138,32 @@ def _add_changes(app: typer.Typer, composition: Composition) -> None:
         """Let the keys of an account that was disabled open what they did."""
         with told(), composition.operate(home) as region:
             region.do(accounts.set_disabled, account, disabled=False)
+
+
+def _add_delete(app: typer.Typer, composition: Composition) -> None:
+    @app.command()
+    def delete(
+        account: AccountArgument,
+        home: HomeFlag,
+        with_everything: Annotated[
+            bool,
+            typer.Option(
+                "--with-everything",
+                help="Delete its VMs, images, snapshots, volumes, keys and all else that it has, too; but for buckets.",
+            ),
+        ] = False,
+        yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    ) -> None:
+        """Delete an account, for good: one that has nothing, or --with-everything. Its name is free again, its ID is
+        never given again. What was broken off is done by the same command again."""
+        if not yes and typer.prompt(f"Type {account} to delete this account for good", err=True) != account:
+            raise typer.Abort
+        from souche.cli.progress import step_bar
+
+        with told(), composition.operate(home) as region, step_bar() as on_progress:
+            region.heard_by(Listener(step=on_progress)).do(
+                account_deletion.delete, account, with_everything=with_everything
+            )
 
 
 def _secret(access_key: str | None, secret_key_file: Path | None) -> str | None:

@@ -7,6 +7,7 @@ from souche.admin import catalogue
 
 if TYPE_CHECKING:
     from souche.admin import access_keys as access_keys
+    from souche.admin import account_deletion as account_deletion
     from souche.admin import accounts as accounts
     from souche.admin import buckets as buckets
     from souche.admin import consoles as consoles

@@ -1,4 +1,4 @@
-"""Accounts."""
+"""Accounts. Those that were deleted are in no answer."""
 
 from dataclasses import asdict
 
@@ -7,6 +7,8 @@ import sqlalchemy as sa
 from souche.db.query import AnyRow
 from souche.db.schema import accounts
 from souche.model.accounts import Account
+
+_LIVE = accounts.select().where(accounts.c.deletion_date.is_(None))
 
 
 def insert(connection: sa.Connection, account: Account) -> None:
@@ -22,13 +24,13 @@ def update(connection: sa.Connection, account: Account) -> None:
 
 def get(connection: sa.Connection, account_id: str) -> Account | None:
     """The account of this id."""
-    row = connection.execute(accounts.select().where(accounts.c.account_id == account_id)).one_or_none()
+    row = connection.execute(_LIVE.where(accounts.c.account_id == account_id)).one_or_none()
     return None if row is None else _account(row)
 
 
 def named(connection: sa.Connection, name: str) -> Account | None:
     """The account of this name."""
-    row = connection.execute(accounts.select().where(accounts.c.name == name)).one_or_none()
+    row = connection.execute(_LIVE.where(accounts.c.name == name)).one_or_none()
     return None if row is None else _account(row)
 
 
@@ -40,14 +42,14 @@ def id_of(connection: sa.Connection, account: str) -> str | None:
 
 def aliased(connection: sa.Connection, alias: str) -> Account | None:
     """The oldest account of this alias."""
-    oldest = accounts.select().order_by(accounts.c.creation_date, accounts.c.account_id)
+    oldest = _LIVE.order_by(accounts.c.creation_date, accounts.c.account_id)
     row = connection.execute(oldest.where(accounts.c.alias == alias).limit(1)).one_or_none()
     return None if row is None else _account(row)
 
 
 def every(connection: sa.Connection) -> list[Account]:
     """All accounts of the region, oldest first."""
-    rows = connection.execute(accounts.select().order_by(accounts.c.creation_date, accounts.c.account_id))
+    rows = connection.execute(_LIVE.order_by(accounts.c.creation_date, accounts.c.account_id))
     return [_account(row) for row in rows]
 
 

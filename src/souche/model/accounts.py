@@ -12,13 +12,15 @@ PROVIDER_ALIAS: Final = "Outscale"
 @dataclass(frozen=True)
 class Account:
     """A customer of the region. Users see `alias` beside the images that it publishes (the provider's is "Outscale").
-    The keys of a disabled account open nothing; its resources stay, and its VMs keep running."""
+    The keys of a disabled account open nothing; its resources stay, and its VMs keep running. One with a
+    `deletion_date` is gone: its record only keeps its id from being given again."""
 
     account_id: str
     name: str
     alias: str | None
     creation_date: datetime
     disabled: bool = False
+    deletion_date: datetime | None = None
 
 
 @dataclass(frozen=True)

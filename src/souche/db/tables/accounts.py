@@ -13,6 +13,7 @@ region = sa.Table(
     sa.Column("public_range", sa.String(18)),
 )
 
+# One with a deletion date is gone: its row keeps its id from being given again.
 accounts = sa.Table(
     "accounts",
     metadata,
@@ -21,6 +22,7 @@ accounts = sa.Table(
     sa.Column("alias", sa.String(255), index=True),
     sa.Column("creation_date", UtcDate, nullable=False),
     sa.Column("disabled", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("deletion_date", UtcDate),
 )
 
 access_keys = sa.Table(

@@ -1,0 +1,67 @@
+"""What an account has, by its ids, and what goes with the account itself."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from souche.db.export_tasks import UNDER_WAY
+from souche.db.schema import (
+    access_keys,
+    account_quotas,
+    api_access_rules,
+    buckets,
+    export_tasks,
+    image_aliases,
+    images,
+    keypairs,
+    product_types,
+    public_ips,
+    security_group_rules,
+    security_groups,
+    snapshots,
+    subscriptions,
+    vms,
+    volumes,
+)
+from souche.model.account_contents import Kind
+from souche.states import VmState
+
+
+def _of(table: sa.Table, what: sa.ColumnElement[str], *criteria: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    own = table.c.account_id == sa.bindparam("account_id")
+    return sa.select(what).where(own, *criteria).order_by(what)
+
+
+_IDS: Final[Mapping[Kind, sa.Select[Any]]] = {
+    Kind.EXPORTS: _of(export_tasks, export_tasks.c.task_id, export_tasks.c.state.in_(UNDER_WAY)),
+    Kind.VMS: _of(vms, vms.c.vm_id, vms.c.state != VmState.TERMINATED),
+    Kind.PUBLIC_IPS: _of(public_ips, public_ips.c.public_ip_id),
+    Kind.IMAGE_ALIASES: _of(image_aliases, image_aliases.c.name + "@" + image_aliases.c.channel),
+    Kind.IMAGES: _of(images, images.c.image_id),
+    Kind.VOLUMES: _of(volumes, volumes.c.volume_id),
+    Kind.SNAPSHOTS: _of(snapshots, snapshots.c.snapshot_id),
+    Kind.KEYPAIRS: _of(keypairs, keypairs.c.keypair_id),
+    Kind.SECURITY_GROUPS: _of(
+        security_groups, security_groups.c.security_group_id, security_groups.c.name != "default"
+    ),
+    Kind.PRODUCT_TYPES: _of(product_types, product_types.c.product_type_id),
+    Kind.BUCKETS: _of(buckets, buckets.c.name),
+}
+
+
+def ids(connection: sa.Connection, account_id: str, kind: Kind) -> list[str]:
+    """The ids of what an account has of a kind; of aliases and buckets, the names."""
+    return list(connection.scalars(_IDS[kind], {"account_id": account_id}))
+
+
+def clear_rules(connection: sa.Connection, account_id: str) -> None:
+    """Erase the rules of an account's security groups, which may name each other."""
+    own = sa.select(security_groups.c.security_group_id).where(security_groups.c.account_id == account_id)
+    connection.execute(security_group_rules.delete().where(security_group_rules.c.security_group_id.in_(own)))
+
+
+def erase(connection: sa.Connection, account_id: str) -> None:
+    """Erase an account's access keys, API access rules, quotas and subscriptions."""
+    for table in (access_keys, api_access_rules, account_quotas, subscriptions):
+        connection.execute(table.delete().where(table.c.account_id == account_id))
