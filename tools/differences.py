@@ -410,5 +410,10 @@ DIFFERENCES = (
         "treated as absent",
         "Go clients send empty lists as null: Packer does when an owner is given by alias",
     ),
+    Difference(
+        "tags of a resource; resources of CreateTags and DeleteTags",
+        "at most 100 tags, otherwise 10041; at most 1000 resources, otherwise 4047",
+        "the code is the real service's, its limits are unpublished",
+    ),
     Difference("a request over 1 MiB", "413 InvalidParameterValue 4106", "Souche's own limit"),
 )

@@ -5,8 +5,10 @@ from souche.app.region import Region
 from souche.db import tags as rows
 from souche.model.accounts import Principal
 from souche.model.query import Condition, Query
+from souche.quota_refusals import TooManyTags
 from souche.refusals import NoSuchImage, NoSuchKeypair, NoSuchResource, NoSuchTask
-from souche.value_refusals import BadTagKey, BadTagValue, MalformedId, MissingParameter
+from souche.value_refusals import BadTagKey, BadTagValue, BadValue, MalformedId, MissingParameter
+from tests.support.statements import statements
 
 ED25519 = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEmi0rZDIhDlSz+l1Zd3vCqAG/YyeZVX3tHCqKwRNdIR"
 
@@ -43,6 +45,34 @@ def test_lengths_are_counted_in_characters(region: Region, alice: Principal, ids
         tags.put(region, alice, ids, {"": ""})
     with pytest.raises(BadTagValue):
         tags.put(region, alice, ids, {"k": "v" * 256})
+
+
+def test_a_resource_has_a_hundred_tags_at_the_most(region: Region, alice: Principal, ids: list[str]) -> None:
+    hundred = {f"key-{number}": "" for number in range(100)}
+    tags.put(region, alice, ids[:1], hundred)
+    tags.put(region, alice, ids[:1], dict.fromkeys(hundred, "new"))
+    with pytest.raises(TooManyTags, match=f"{ids[0]} may have 100 tags"):
+        tags.put(region, alice, ids, {"one more": ""})
+    assert (len(pairs_of(region, ids[0])), pairs_of(region, ids[1])) == (100, {})
+    tags.remove(region, alice, ids[:1], [("key-0", None), ("key-1", "other")])
+    assert set(hundred) - pairs_of(region, ids[0]).keys() == {"key-0"}
+    tags.put(region, alice, ids, {"one more": ""})
+
+
+def test_a_request_costs_as_much_as_it_changes(region: Region, alice: Principal, ids: list[str]) -> None:
+    """Resources named repeatedly, and tags that they do not have, made a statement for each pair, and nobody else wrote
+    meanwhile."""
+    tags.put(region, alice, ids, {"a": "1", "b": "2"})
+    absent = [(f"none-{number}", None) for number in range(1000)]
+    assert (
+        len(
+            statements(region, lambda: tags.put(region, alice, ids * 50, {f"key-{n}": "" for n in range(50)}))
+        )
+        < 10
+    )
+    assert len(statements(region, lambda: tags.remove(region, alice, ids * 50, absent))) < 10
+    with pytest.raises(BadValue, match="more than 1000 items"):
+        tags.put(region, alice, [f"ami-{number:08x}" for number in range(1001)], {"a": ""})
 
 
 def test_all_resources_are_tagged_or_none(region: Region, alice: Principal, ids: list[str]) -> None:

@@ -13,6 +13,7 @@ from souche.errors import NotFound
 from souche.model.accounts import Principal
 from souche.model.query import Query
 from souche.model.tags import Tag
+from souche.quota_refusals import TooManyTags
 from souche.refusals import (
     NoSuchImage,
     NoSuchKeypair,
@@ -24,11 +25,15 @@ from souche.refusals import (
     NoSuchVm,
     NoSuchVolume,
 )
-from souche.value_refusals import BadTagKey, BadTagValue, MissingParameter
+from souche.value_refusals import BadTagKey, BadTagValue, BadValue, MissingParameter
 from souche.words import Term
 
 KEY_LENGTH: Final = range(1, 255 + 1)
 VALUE_LENGTH: Final = range(255 + 1)
+MOST_TAGS: Final = 100
+"""of a resource"""
+MOST_RESOURCES: Final = 1000
+"""of a request: nobody else writes to the region's records meanwhile"""
 
 ABSENT: Final[Mapping[str, Callable[[str], NotFound]]] = {
     ids.IMAGE: lambda resource_id: NoSuchImage(image_id=resource_id),
@@ -50,14 +55,19 @@ def put(region: Region, who: Principal, resource_ids: Collection[str], pairs: Ma
     Raises:
         MissingParameter: no resource or no tag is named.
         BadTagKey, BadTagValue: a key or a value has a wrong length.
+        BadValue: too many resources are named.
+        TooManyTags: a resource would have too many.
         NotFound: a resource does not exist or is not the caller's: NoSuchImage for an image, and so on.
     """
-    _check_named(resource_ids, pairs)
+    resource_ids = _named(resource_ids, pairs)
     for key, value in pairs.items():
         _check_pair(key, value)
     with region.begin() as work:
         _check_owned(work.connection, who, resource_ids)
-        tags.put(work.connection, _tags(region, who, resource_ids, pairs))
+        present = tags.keys_of(work.connection, resource_ids)
+        for resource_id in resource_ids:
+            _check_number(resource_id, pairs.keys(), present.get(resource_id, set()))
+        tags.put(work.connection, _tags(region, who, resource_ids, pairs), present)
 
 
 def put_new(
@@ -71,9 +81,12 @@ def put_new(
 
     Raises:
         BadTagKey, BadTagValue: a key or a value has a wrong length.
+        TooManyTags.
     """
     for key, value in pairs.items():
         _check_pair(key, value)
+    for resource_id in resource_ids:
+        _check_number(resource_id, pairs.keys(), set())
     tags.put_new(
         connection,
         [
@@ -90,7 +103,7 @@ def _tags(
     now = region.clock.now()
     return [
         Tag(who.account_id, resource_id, tags.type_of(resource_id), key, value, now)
-        for resource_id in dict.fromkeys(resource_ids)
+        for resource_id in resource_ids
         for key, value in pairs.items()
     ]
 
@@ -103,14 +116,17 @@ def remove(
 
     Raises:
         MissingParameter: no resource or no tag is named.
-        NotFound: as `put`.
+        BadValue, NotFound: as `put`.
     """
-    _check_named(resource_ids, pairs)
+    resource_ids = _named(resource_ids, pairs)
+    named = frozenset(pairs)
     with region.begin() as work:
         _check_owned(work.connection, who, resource_ids)
-        for resource_id in resource_ids:
-            for key, value in pairs:
-                tags.remove(work.connection, who.account_id, resource_id, key, value)
+        found = tags.of_resources(work.connection, resource_ids)
+        present = [tag for group in found.values() for tag in group]
+        tags.delete(
+            work.connection, [tag for tag in present if {(tag.key, None), (tag.key, tag.value)} & named]
+        )
 
 
 def find(region: Region, who: Principal, query: Query) -> tuple[list[Tag], bool]:
@@ -131,11 +147,22 @@ def of_resource(region: Region, resource_id: str) -> tuple[Tag, ...]:
         return tags.of_resources(connection, [resource_id]).get(resource_id, ())
 
 
-def _check_named(resource_ids: Collection[str], pairs: Collection[object]) -> None:
+def _named(resource_ids: Collection[str], pairs: Collection[object]) -> list[str]:
+    """Each resource once."""
     if not resource_ids:
         raise MissingParameter(parameter=Term.RESOURCE_IDS)
     if not pairs:
         raise MissingParameter(parameter=Term.TAGS)
+    once = list(dict.fromkeys(resource_ids))
+    if len(once) > MOST_RESOURCES:
+        raise BadValue(parameter=Term.RESOURCE_IDS, reason=f"it has more than {MOST_RESOURCES} items.")
+    return once
+
+
+def _check_number(resource_id: str, keys: Collection[str], present: Collection[str]) -> None:
+    """A resource that has too many from before keeps them, and gets no more."""
+    if len({*present, *keys}) > max(MOST_TAGS, len(present)):
+        raise TooManyTags(resource_id=resource_id, limit=MOST_TAGS)
 
 
 def _check_pair(key: str, value: str) -> None:

@@ -123,10 +123,19 @@ def _by_prefix(resource_ids: Iterable[str]) -> dict[str, list[str]]:
     return groups
 
 
-def put(connection: sa.Connection, added: Collection[Tag]) -> None:
-    """Write tags; one with the same key on the same resource is overwritten. `added` names each only once."""
-    for tag in added:
-        connection.execute(_key_of(tag.account_id, tag.resource_id, tag.key))
+def keys_of(connection: sa.Connection, resource_ids: Collection[str]) -> dict[str, set[str]]:
+    """The keys of the tags of each of the resources that has any, by id."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for batch in engine.batches(resource_ids):
+        statement = sa.select(tags.c.resource_id, tags.c.key).where(tags.c.resource_id.in_(batch))
+        for row in connection.execute(statement):
+            found[row.resource_id].add(row.key)
+    return found
+
+
+def put(connection: sa.Connection, added: Collection[Tag], present: Mapping[str, set[str]]) -> None:
+    """Write tags, each once; the tags of the keys `present` (`keys_of`) are overwritten."""
+    delete(connection, [tag for tag in added if tag.key in present.get(tag.resource_id, ())])
     put_new(connection, added)
 
 
@@ -136,15 +145,13 @@ def put_new(connection: sa.Connection, added: Collection[Tag]) -> None:
         connection.execute(tags.insert(), [asdict(tag) for tag in added])
 
 
-def remove(connection: sa.Connection, account_id: str, resource_id: str, key: str, value: str | None) -> None:
-    """Remove a key of a resource; with `value` None, whatever its value. Gone already is success."""
-    statement = _key_of(account_id, resource_id, key)
-    connection.execute(statement if value is None else statement.where(tags.c.value == value))
-
-
-def _key_of(account_id: str, resource_id: str, key: str) -> sa.Delete:
-    here = (tags.c.resource_id == resource_id, tags.c.key == key, tags.c.account_id == account_id)
-    return tags.delete().where(*here)
+def delete(connection: sa.Connection, removed: Collection[Tag]) -> None:
+    """Remove tags, by one statement. Gone already is success."""
+    if removed:
+        names = ("account_id", "resource_id", "key")
+        here = [tags.c[name] == sa.bindparam(f"the_{name}") for name in names]
+        values = [{f"the_{name}": getattr(tag, name) for name in names} for tag in removed]
+        connection.execute(tags.delete().where(*here), values)
 
 
 def erase(connection: sa.Connection, resource_id: str) -> None:
