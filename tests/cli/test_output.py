@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from souche.cli.output import plain, plain_lines, show, told
+from souche.cli.output import errors_shown, plain, plain_lines, show
 from souche.errors import Invalid
 
 
@@ -31,7 +31,7 @@ def test_lines_stay_lines() -> None:
 
 def test_facts_and_errors_are_plain(capsys: pytest.CaptureFixture[str]) -> None:
     show({"Region": "\x1b[2J\nSignedBy  me"}, as_json=False)
-    with pytest.raises(typer.Exit), told():
+    with pytest.raises(typer.Exit), errors_shown():
         raise BadName(name="\x1b[2J")
     printed = capsys.readouterr()
     assert printed.out == "Region  \\x1b[2J\\nSignedBy  me\n"

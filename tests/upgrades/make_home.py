@@ -1,5 +1,5 @@
 """Makes the home of a region that was killed while work was under way, for `test_kept_home.py`. Run in a checkout of
-the release that the home is to be of:
+the release that makes the home:
 
     python -m tests.upgrades.make_home HOME.tar.xz
 

@@ -10,7 +10,7 @@ from souche.cli import account_keys
 from souche.cli.actions import account_deletion, accounts
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import plain, show, told
+from souche.cli.output import errors_shown, plain, show
 from souche.errors import Invalid
 
 AccountArgument = Annotated[str, typer.Argument(help="Name or ID of the account.")]
@@ -58,7 +58,7 @@ def _add_create(app: typer.Typer, composition: Composition) -> None:
         json: JsonFlag = False,
     ) -> None:
         """Create an account with an access key. The secret is shown now and never again."""
-        with told():
+        with errors_shown():
             secret = _secret(access_key, secret_key_file)
             with composition.operate(home, make=True) as region:
                 made = region.do(
@@ -76,7 +76,7 @@ def _add_reads(app: typer.Typer, composition: Composition) -> None:
     @app.command("list")
     def list_accounts(home: HomeFlag, json: JsonFlag = False) -> None:
         """List the accounts."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(accounts.every)
         for facts in found:
             if json:
@@ -87,7 +87,7 @@ def _add_reads(app: typer.Typer, composition: Composition) -> None:
     @app.command("show")
     def show_account(account: AccountArgument, home: HomeFlag, json: JsonFlag = False) -> None:
         """Show an account."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(accounts.known, account)
         show(found, as_json=json)
 
@@ -102,7 +102,7 @@ def _add_reads(app: typer.Typer, composition: Composition) -> None:
         json: JsonFlag = False,
     ) -> None:
         """List the API access rules of an account: from which addresses its keys may be used."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             rules = region.do(accounts.api_access, account, reset=reset)
         for rule in rules:
             if json:
@@ -124,19 +124,19 @@ def _add_changes(app: typer.Typer, composition: Composition) -> None:
         home: HomeFlag,
     ) -> None:
         """Give an account another name. Its ID, its alias and what it has stay."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             region.do(accounts.rename, account, name)
 
     @app.command()
     def disable(account: AccountArgument, home: HomeFlag) -> None:
         """Have no key of an account open anything, buckets included. What it has stays, and its VMs run on."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             region.do(accounts.set_disabled, account, disabled=True)
 
     @app.command()
     def enable(account: AccountArgument, home: HomeFlag) -> None:
         """Let the keys of an account that was disabled open what they did."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             region.do(accounts.set_disabled, account, disabled=False)
 
 

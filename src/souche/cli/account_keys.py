@@ -7,7 +7,7 @@ import typer
 from souche.cli.actions import access_keys
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import plain, show, told
+from souche.cli.output import errors_shown, plain, show
 
 AccountArgument = Annotated[str, typer.Argument(help="Name or ID of the account.")]
 KeyArgument = Annotated[str, typer.Argument(help="ID of the access key.")]
@@ -20,14 +20,14 @@ def build(composition: Composition) -> typer.Typer:
     @app.command()
     def create(account: AccountArgument, home: HomeFlag, json: JsonFlag = False) -> None:
         """Give an account another access key. The secret is shown now and never again."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             made = region.do(access_keys.create, account)
         show(made, as_json=json)
 
     @app.command("list")
     def list_keys(account: AccountArgument, home: HomeFlag, json: JsonFlag = False) -> None:
         """List the access keys of an account. Their secrets are never shown."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(access_keys.of_account, account)
         for facts in found:
             if json:
@@ -38,19 +38,19 @@ def build(composition: Composition) -> typer.Typer:
     @app.command()
     def disable(account: AccountArgument, access_key_id: KeyArgument, home: HomeFlag) -> None:
         """Have an access key open nothing, until it is enabled."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             region.do(access_keys.set_active, account, access_key_id, active=False)
 
     @app.command()
     def enable(account: AccountArgument, access_key_id: KeyArgument, home: HomeFlag) -> None:
         """Let an access key open what it did, without an expiration date."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             region.do(access_keys.set_active, account, access_key_id, active=True)
 
     @app.command()
     def delete(account: AccountArgument, access_key_id: KeyArgument, home: HomeFlag) -> None:
         """Delete an access key, for good."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             region.do(access_keys.delete, account, access_key_id)
 
     return app

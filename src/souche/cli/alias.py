@@ -9,7 +9,7 @@ from souche.admin.action import Facts
 from souche.cli.actions import image_aliases
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import told
+from souche.cli.output import errors_shown
 
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME@CHANNEL", help="The alias, such as web@stable. Case does not count.")
@@ -46,7 +46,7 @@ def _add_set(app: typer.Typer, composition: Composition) -> None:
         json: JsonFlag = False,
     ) -> None:
         """Have an alias name an image from now on; it is made where there is none."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             made = region.do(image_aliases.assign, name, image, account)
         _print(made, as_json=json)
 
@@ -56,7 +56,7 @@ def _add_list(app: typer.Typer, composition: Composition) -> None:
     def list_aliases(home: HomeFlag, account: AccountFlag = None, json: JsonFlag = False) -> None:
         """List all aliases: those that were set, and NAME@latest of each family that `souche image publish` and
         `build` keep. One is dangling when its image is withdrawn or deleted: it stands for nothing then."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(image_aliases.every, account)
         for each in found:
             _print(each, as_json=json)
@@ -68,7 +68,7 @@ def _add_show(app: typer.Typer, composition: Composition) -> None:
         name: NameArgument, home: HomeFlag, account: AccountFlag = None, json: JsonFlag = False
     ) -> None:
         """Show what an alias names."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(image_aliases.known, name, account)
         _print(found, as_json=json)
 
@@ -79,7 +79,7 @@ def _add_history(app: typer.Typer, composition: Composition) -> None:
         name: NameArgument, home: HomeFlag, account: AccountFlag = None, json: JsonFlag = False
     ) -> None:
         """Show what an alias has named, and from which date on, the oldest first."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(image_aliases.known, name, account)
         for facts in found["History"]:
             print(codec.dumps(facts) if json else f"{facts['Date']}  {facts['ImageId']}")
@@ -91,7 +91,7 @@ def _add_rollback(app: typer.Typer, composition: Composition) -> None:
         name: NameArgument, home: HomeFlag, account: AccountFlag = None, json: JsonFlag = False
     ) -> None:
         """Have an alias name the image that it named before. Done again, it goes back further."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             changed = region.do(image_aliases.roll_back, name, account)
         _print(changed, as_json=json)
 
@@ -102,7 +102,7 @@ def _add_delete(app: typer.Typer, composition: Composition) -> None:
         name: NameArgument, home: HomeFlag, account: AccountFlag = None, json: JsonFlag = False
     ) -> None:
         """Delete an alias with its history. The image stays."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             deleted = region.do(image_aliases.delete, name, account)
         if json:
             _print(deleted, as_json=True)

@@ -9,7 +9,7 @@ import typer
 from souche.cli.composition import BackupPlace, Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.groups import DefaultGroup
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 from souche.cli.progress import transfer_bar
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _add_make(app: typer.Typer, composition: Composition) -> None:
         The region may run meanwhile. What is in buckets is not part of it. Status 1 if anything could not be backed up.
 
         The backup holds the key of every secret: keep it where only you can read."""
-        with told(), transfer_bar() as on_progress:
+        with errors_shown(), transfer_bar() as on_progress:
             made = composition.backups().make(home, BackupPlace(to, oos_endpoint, oos_key_file), on_progress)
         problems = {**made.manifest.damaged}
         problems |= dict.fromkeys(made.uncaptured, "as it was captured last: it could not be captured now")
@@ -85,7 +85,7 @@ def _add_verify(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Read all backups in a place, and compare every byte with its checksum. Status 1 if anything is missing or
         damaged."""
-        with told(), transfer_bar() as on_progress:
+        with errors_shown(), transfer_bar() as on_progress:
             done = composition.backups().verify(BackupPlace(place, oos_endpoint, oos_key_file), on_progress)
         _show_verified(done, as_json=json)
         if done.findings:
@@ -117,7 +117,7 @@ def _add_list(app: typer.Typer, composition: Composition) -> None:
         json: JsonFlag = False,
     ) -> None:
         """List the backups in a place, oldest first. Status 1 if one of them cannot be read."""
-        with told():
+        with errors_shown():
             found = composition.backups().every(BackupPlace(place, oos_endpoint, oos_key_file))
         for each in found:
             unread = {"BackupId": each.backup_id, "Problem": each.problem}
@@ -141,7 +141,7 @@ def build_restore(composition: Composition) -> Callable[..., None]:
         `souche serve --home DIR` goes on with it. VMs that ran are started as after a failure of their host.
 
         Do not serve it while the region that was backed up is served too."""
-        with told(), transfer_bar() as on_progress:
+        with errors_shown(), transfer_bar() as on_progress:
             manifest = composition.backups().restore(
                 BackupPlace(place, oos_endpoint, oos_key_file), backup, home, on_progress
             )

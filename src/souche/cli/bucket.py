@@ -8,7 +8,7 @@ from souche.cli.actions import buckets
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.listing import add_list
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 
 
 def build(composition: Composition) -> typer.Typer:
@@ -24,7 +24,7 @@ def build(composition: Composition) -> typer.Typer:
     ) -> None:
         """Make a bucket that one account alone reaches, by all of its access keys. One that it has already is left as
         it is. With an object store that is not the embedded one, the first export makes it."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             made = region.do(buckets.create, name, account)
         show(made, as_json=json)
 

@@ -13,7 +13,7 @@ from souche import config
 from souche.cli.composition import Composition
 from souche.cli.config_file import read_config_file
 from souche.cli.flags import JsonFlag, with_settings
-from souche.cli.output import plain, told
+from souche.cli.output import errors_shown, plain
 from souche.config import SETTINGS, Source
 
 HOME: Final = "home"
@@ -42,7 +42,7 @@ def build_show() -> Callable[..., None]:
     def show(json: bool, **given: Any) -> None:
         """Show every setting as `souche serve` with the same flags, variables and file has it, and where each value
         is from."""
-        with told():
+        with errors_shown():
             rows = list(_sourced(given))
         if json:
             print(encoding.dumps({each.key: _facts(each) for each in rows}))

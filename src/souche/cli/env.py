@@ -11,7 +11,7 @@ import typer
 from souche.cli.actions import access_keys
 from souche.cli.composition import Composition, Operated
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 from souche.client_variables import leading_away, unwanted, variables
 from souche.home import Home
 
@@ -29,7 +29,7 @@ def build(composition: Composition) -> Callable[..., None]:
     ) -> None:
         """Print the variables by which clients reach the region as an account, for a shell:
         eval "$(souche env NAME)". The secret key is one of them."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = client_variables(region, Home(home.resolve()), account, access_key)
         if json:
             show(found, as_json=True)

@@ -11,7 +11,7 @@ from souche.cli.actions import exports
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.groups import DefaultGroup
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 from souche.cli.progress import transfer_bar
 
 HELP: Final = (
@@ -51,7 +51,7 @@ def _add_make(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Export an image into a bucket of its account's, and print the URL of its manifest, which any region
         imports. Progress goes to standard error. To stop waiting does not stop the export."""
-        with told(), composition.operate(home) as region, transfer_bar() as on_progress:
+        with errors_shown(), composition.operate(home) as region, transfer_bar() as on_progress:
             made = region.heard_by(Listener(transfer=on_progress)).do(
                 exports.make, image, disk_format=disk_format.value, bucket=bucket, prefix=prefix
             )

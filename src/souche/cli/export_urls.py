@@ -7,7 +7,7 @@ import typer
 from souche.cli.actions import exports
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import plain, show, told
+from souche.cli.output import errors_shown, plain, show
 from souche.model.export_tasks import MOST_DAYS
 
 
@@ -21,7 +21,7 @@ def _add_list(app: typer.Typer, composition: Composition) -> None:
     @app.command("list")
     def list_exports(home: HomeFlag, json: JsonFlag = False) -> None:
         """List the exports of images, and until when their URLs work."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(exports.every)
         for facts in found:
             if json:
@@ -42,6 +42,6 @@ def _add_sign(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Write new URLs into the manifest of a completed export, and print the manifest's. Disks, companion and
         signature stay as they are. An export into another account's bucket needs its key: RefreshExport."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             signed = region.do(exports.sign, task, days)
         show(signed, as_json=json)

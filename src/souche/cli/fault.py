@@ -8,7 +8,7 @@ import typer
 from souche.cli.actions import accounts
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import plain, show, told
+from souche.cli.output import errors_shown, plain, show
 from souche.errors import Invalid, WrongState
 from souche.faults import Fault, Faults
 from souche.home import Home
@@ -37,7 +37,7 @@ def build(composition: Composition) -> typer.Typer:
     @app.command("list")
     def list_faults(home: HomeFlag, json: JsonFlag = False) -> None:
         """List the faults that are left, oldest first."""
-        with told():
+        with errors_shown():
             for fault in _faults(home).every():
                 facts = _facts(fault)
                 if json:
@@ -53,7 +53,7 @@ def build(composition: Composition) -> typer.Typer:
         ] = None,
     ) -> None:
         """Remove faults: all, or one by its number."""
-        with told():
+        with errors_shown():
             _faults(home).clear(fault)
 
     return app
@@ -91,7 +91,7 @@ def _add_add(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Have the next calls of an action fail, or be late, before the action does anything. An answer of status
         429 or 503 has Retry-After. Without --status, the action is done after the delay."""
-        with told():
+        with errors_shown():
             faults = _faults(home)
             wanted = Fault(
                 0, action, status, code or CODES.get(status or 0, ""), times, after, delay, None, half_way

@@ -10,7 +10,7 @@ import typer
 
 from souche.cli.composition import Checked, Composition
 from souche.cli.flags import HomeFlag
-from souche.cli.output import plain, told
+from souche.cli.output import errors_shown, plain
 
 if TYPE_CHECKING:
     from souche.fsck.examine import Report
@@ -37,7 +37,7 @@ def build(composition: Composition) -> Callable[[Path, bool, bool, bool], None]:
         """Check a region, running or not: its databases, disks, guests, addresses, firewalls, buckets, and whether
         they agree. Changes nothing without --repair. Status 1 if anything is not as it should be; what the server
         removes by itself does not count."""
-        with told(), composition.check(home) as checked:
+        with errors_shown(), composition.check(home) as checked:
             report = checked.examine(deep)
             if repair and any(finding.repair for finding in report.findings):
                 tried = _mend(checked, report.findings)

@@ -21,7 +21,7 @@ from souche.cli import (
 from souche.cli.building import GraceDays
 from souche.cli.composition import Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 from souche.model.accounts import PROVIDER_ALIAS
 from souche.model.image_lives import GRACE_DAYS
 from souche.model.images import Architecture
@@ -97,7 +97,7 @@ def _add_publish(app: typer.Typer, composition: Composition) -> None:
         from souche.cli.image_source import ExpectedFile
         from souche.cli.publishing import OneDisk, Publication, publish
 
-        with told(), composition.operate(home, make=True) as region:
+        with errors_shown(), composition.operate(home, make=True) as region:
             if (file is None) != tiny:
                 raise OneDisk
             wanted = Publication(

@@ -8,7 +8,7 @@ from souche.cli import which_account
 from souche.cli.actions import images
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 
 
 def add(app: typer.Typer, composition: Composition) -> None:
@@ -26,6 +26,6 @@ def add(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Make an image of another account's an account's own: a copy that stays when the image is withdrawn, unshared
         or deleted. The account must be able to use the image still."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             made = region.do(images.adopt, image, account=account, name=name)
         show(made, as_json=json)

@@ -9,7 +9,7 @@ import typer
 from souche.cli.building import GraceDays, RecipesFlag, Terms, build_and_publish, check, is_booted
 from souche.cli.composition import Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 from souche.cli.progress import step_bar
 from souche.errors import SoucheError
 from souche.model.image_lives import GRACE_DAYS
@@ -46,7 +46,7 @@ def _add_build(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Build an image by a recipe and publish it, under a new id and name: an official one, unless it is for an
         account. Progress goes to standard error."""
-        with told(), composition.operate(home, make=True) as region, step_bar() as progress:
+        with errors_shown(), composition.operate(home, make=True) as region, step_bar() as progress:
             wanted = Shelf(recipes).get(recipe)
             terms = Terms(grace_days, tuple(accept or ()), verify)
             account_id = check(region, wanted, account, terms)
@@ -60,7 +60,7 @@ def _add_recipes(app: typer.Typer) -> None:
     def list_recipes(recipes: RecipesFlag = None, json: JsonFlag = False) -> None:
         """List the recipes: name, family, release, and where each comes from; by --json also the end of its life, and
         the digest by which `update` sees that it has changed. The status is 1 where one is not valid."""
-        with told():
+        with errors_shown():
             shelf = Shelf(recipes)
         valid = [_list(shelf, name, as_json=json) for name in shelf.names()]
         if not all(valid):

@@ -9,7 +9,7 @@ from souche.admin.action import Facts
 from souche.cli.actions import image_reports
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import plain, told
+from souche.cli.output import errors_shown, plain
 from souche.model.image_reports import Severity
 
 REFUSED = 1
@@ -28,7 +28,7 @@ def add(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Show what is inside an image: keys, passwords, credentials and more (docs/trust.md). The status is 1 where a
         finding is of severity high. Without --wait, a report that the server has not made yet is shown as it is."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             report = region.do(image_reports.check, image, wait=wait, again=again)
         if report is None:
             return

@@ -11,7 +11,7 @@ from souche.cli.actions import image_reports
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.image_check import print_report
-from souche.cli.output import plain, show, told
+from souche.cli.output import errors_shown, plain, show
 from souche.cli.progress import step_bar
 from souche.cli.which_account import AccountFlag
 from souche.errors import SystemFailure
@@ -37,7 +37,7 @@ def add(app: typer.Typer, composition: Composition) -> None:
         """Make a clean image of another: without its author's keys and passwords, host keys, histories, machine-id,
         cloud-init data and logs (docs/trust.md). Linux only. Shows what was done and the report of the new image; the
         status is 1 where a finding is still of severity high. It takes minutes; progress goes to standard error."""
-        with told(), composition.operate(home) as region, step_bar() as on_progress:
+        with errors_shown(), composition.operate(home) as region, step_bar() as on_progress:
             made = region.heard_by(Listener(step=on_progress)).do(
                 image_reports.clean, image, account=account, name=name, wait=wait
             )
@@ -47,7 +47,7 @@ def add(app: typer.Typer, composition: Composition) -> None:
         high = made["Report"].pop("High")
         _print(made, as_json=json)
         if high:
-            with told():
+            with errors_shown():
                 raise NotClean(image_id=made["ImageId"], codes=", ".join(high))
 
 

@@ -9,7 +9,7 @@ from souche.cli.actions import image_lives, inventory
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.listing import OfAccountFlag, show_listed
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 from souche.model.image_lives import GRACE_DAYS
 
 ImageArgument = Annotated[str, typer.Argument(help="ID of an official image.")]
@@ -46,7 +46,7 @@ def _add_list(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """List the images that were published by `build` and `publish`, oldest first: state, dates, successor. With
         --all, the images of all accounts; with --account, those of one."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             if everyone or account is not None:
                 listed = region.do(inventory.listed, "image", account)
                 show_listed(listed, as_json=json)
@@ -84,7 +84,7 @@ def _add_withdraw(app: typer.Typer, composition: Composition) -> None:
         json: JsonFlag = False,
     ) -> None:
         """Withdraw an official image: it is listed no longer. VMs launched from it, and copies, go on."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             made = region.do(
                 image_lives.withdraw,
                 image,
@@ -110,7 +110,7 @@ def _add_deprecate(app: typer.Typer, composition: Composition) -> None:
         json: JsonFlag = False,
     ) -> None:
         """Say when an official image will be withdrawn. The region withdraws it then, or at its next start."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             made = region.do(
                 image_lives.deprecate,
                 image,
@@ -126,6 +126,6 @@ def _add_undo(app: typer.Typer, composition: Composition) -> None:
     @app.command("undo")
     def undo(image: ImageArgument, home: HomeFlag, json: JsonFlag = False) -> None:
         """Take a withdrawal or a deprecation back. Who could launch the image can again."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             made = region.do(image_lives.undo, image)
         show(made, as_json=json)

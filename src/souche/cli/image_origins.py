@@ -10,7 +10,7 @@ from souche.admin.action import Facts
 from souche.cli.actions import image_origins
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 
 UNSET = "unset"
 
@@ -62,7 +62,7 @@ def _add_origins(app: typer.Typer, composition: Composition) -> None:
     def origins(image: ImageArgument, home: HomeFlag, json: JsonFlag = False) -> None:
         """Show where an image comes from: publisher, ancestors, export and who signed it, how its disks were captured,
         and what it carries for VMs (docs/trust.md)."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(image_origins.of_image, image)
         show(found if json else _flat(found), as_json=json)
 
@@ -93,7 +93,7 @@ def _add_attributes(app: typer.Typer, composition: Composition) -> None:
             "boot_mode": boot_mode,
         }
         chosen = {field: value.value for field, value in given.items() if value is not None}
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             changed = region.do(image_origins.set_attributes, image, *_change(chosen))
         show(changed if json else _flat(changed), as_json=json)
 

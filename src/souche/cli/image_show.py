@@ -7,7 +7,7 @@ import typer
 from souche.cli.actions import image_lives
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 
 
 def add(app: typer.Typer, composition: Composition) -> None:
@@ -22,7 +22,7 @@ def add(app: typer.Typer, composition: Composition) -> None:
         """Show an image and what it takes on the medium, in bytes: OwnBytes alone, SharedBytes together with other
         disks, FreedBytes if it and those of its snapshots that no other image has were deleted, ExportBytes of data in
         an export, before it is packed. Recipe is what it was built by; --json has its packages."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             facts = region.do(image_lives.known, image)
         if not json:
             del facts["Packages"]

@@ -17,7 +17,7 @@ from souche.cli.actions import publications
 from souche.cli.building import GraceDays, RecipesFlag, Terms, build_and_publish, check, is_booted
 from souche.cli.composition import Composition, Operated
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
-from souche.cli.output import in_words, show, told
+from souche.cli.output import errors_shown, in_words, show
 from souche.cli.progress import step_bar
 from souche.errors import Invalid, NotFound, SoucheError
 from souche.home import UpdateUnderWay
@@ -156,7 +156,7 @@ def add(app: typer.Typer, composition: Composition) -> None:
         way."""
         from souche.app import official_images
 
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             if bool(recipe) == every:
                 raise NothingToUpdate
             accepted = tuple(accept or ())

@@ -9,7 +9,7 @@ import typer
 from souche.cli.actions import images
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import plain_lines, show, told
+from souche.cli.output import errors_shown, plain_lines, show
 from souche.model.images import BootMode
 
 DID_NOT_BOOT = 1
@@ -35,10 +35,10 @@ def add(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Boot an image on disks that are thrown away, in a network that leads nowhere, until a login prompt or the end
         of cloud-init. The boot log and a screenshot are kept. The status is 1 where it never gets there."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(images.last_boot, image) if last else region.do(images.verify, image, boot_mode)
         boot_log, picture = _bytes(found.pop("Log")), _bytes(found.pop("Screenshot"))
-        with told():
+        with errors_shown():
             if log is not None and boot_log is not None:
                 log.write_bytes(boot_log)
             if screenshot is not None and picture is not None:

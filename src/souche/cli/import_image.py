@@ -10,7 +10,7 @@ from souche.cli import which_account
 from souche.cli.actions import images
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 from souche.cli.progress import transfer_bar
 from souche.model.disk_imports import SourceFormat
 
@@ -33,7 +33,7 @@ def build(composition: Composition) -> Callable[..., None]:
     ) -> None:
         """Import an image that another region has exported, or that a manifest by hand describes. Progress goes to
         standard error. Where a server runs the region, to stop waiting does not stop the import."""
-        with told(), composition.operate(home) as region, transfer_bar() as on_progress:
+        with errors_shown(), composition.operate(home) as region, transfer_bar() as on_progress:
             made = region.heard_by(Listener(transfer=on_progress)).do(
                 images.import_image, manifest_url, account=account, name=name, disk_format=disk_format
             )

@@ -13,7 +13,7 @@ from souche.cli import vm_console
 from souche.cli.actions import inventory
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import plain, show, told
+from souche.cli.output import errors_shown, plain, show
 
 WIDE: Final = 10_000
 """columns for what is no terminal: nothing is cut off where a program reads on"""
@@ -46,7 +46,7 @@ def add_list(app: typer.Typer, composition: Composition, noun: str) -> None:
     """Add `list` to the commands about a noun."""
 
     def list_all(home: HomeFlag, account: OfAccountFlag = None, json: JsonFlag = False) -> None:
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(inventory.listed, noun, account)
         show_listed(found, as_json=json)
 

@@ -7,7 +7,7 @@ import typer
 from souche.cli.actions import marketplace
 from souche.cli.composition import Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 
 AccountArgument = Annotated[str, typer.Argument(help="Name or ID of the account.")]
 ProductFlag = Annotated[str, typer.Option("--product", help="ID of a product type (CreateProductType).")]
@@ -28,7 +28,7 @@ def build(composition: Composition) -> typer.Typer:
         json: JsonFlag = False,
     ) -> None:
         """Publish a version: a frozen copy of the image, with the product's code, for its subscribers."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             made = region.do(
                 marketplace.publish,
                 image,
@@ -42,25 +42,25 @@ def build(composition: Composition) -> typer.Typer:
     @app.command()
     def subscribe(account: AccountArgument, home: HomeFlag, product: ProductFlag) -> None:
         """Let an account launch and copy the versions of a product."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             region.do(marketplace.subscribe, account, product)
 
     @app.command()
     def unsubscribe(account: AccountArgument, home: HomeFlag, product: ProductFlag) -> None:
         """Take that back. VMs that the account has launched go on."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             region.do(marketplace.unsubscribe, account, product)
 
     @app.command()
     def withdraw(image: Annotated[str, typer.Argument(help="ID of a version.")], home: HomeFlag) -> None:
         """Delete a version. VMs launched from it go on."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             region.do(marketplace.withdraw, image)
 
     @app.command("list")
     def list_versions(home: HomeFlag, json: JsonFlag = False) -> None:
         """List the versions, and who may launch them."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(marketplace.versions)
         for facts in found:
             if json:

@@ -6,7 +6,7 @@ from souche.cli import which_account
 from souche.cli.actions import notices
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 
 
 def build(composition: Composition) -> Callable[..., None]:
@@ -17,7 +17,7 @@ def build(composition: Composition) -> Callable[..., None]:
     ) -> None:
         """Show an account's notices about images that it launched, copied or was granted: unshared, deprecated,
         withdrawn, replaced, deleted (/souche/v1/ReadNotices)."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(notices.of_account, account)
         for facts in found:
             if json:

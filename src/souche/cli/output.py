@@ -12,7 +12,7 @@ from souche.errors import SoucheError
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def errors_shown() -> Iterator[None]:
     """Prints Souche's errors, and the system's errors about a file, as one line on standard error; exits with status
     1."""
     try:

@@ -7,7 +7,7 @@ import typer
 from souche.cli.actions import quotas
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 from souche.model.quotas import NO_LIMIT
 
 AccountArgument = Annotated[str, typer.Argument(help="Name or ID of the account.")]
@@ -20,7 +20,7 @@ def build(composition: Composition) -> typer.Typer:
     @app.command("show")
     def show_quotas(account: AccountArgument, home: HomeFlag, json: JsonFlag = False) -> None:
         """Show the quotas of an account, and what it has of each."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(quotas.of_account, account)
         for facts in found:
             if json:
@@ -37,7 +37,7 @@ def build(composition: Composition) -> typer.Typer:
         home: HomeFlag,
     ) -> None:
         """Set a quota of an account. What the account has above it stays."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             region.do(quotas.set_limit, account, name, value)
 
     return app

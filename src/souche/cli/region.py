@@ -11,7 +11,7 @@ from souche import config
 from souche.cli.composition import Composition
 from souche.cli.config_file import read_config_file
 from souche.cli.flags import HomeFlag, JsonFlag, with_settings
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 from souche.faults import Faults
 from souche.home import Home
 
@@ -39,7 +39,7 @@ def build_serve(composition: Composition) -> Callable[..., None]:
     def serve(**given: Any) -> None:
         """Run the region until SIGINT or SIGTERM. Guests run on; whatever was under way is resumed at the next
         start."""
-        with told():
+        with errors_shown():
             composition.serve(config.read_settings(given, file=read_config_file(given)))
 
     return with_settings(serve)
@@ -51,7 +51,7 @@ def build_api(composition: Composition) -> Callable[..., None]:
     def api(**given: Any) -> None:
         """Answer the API alone, beside the region's `souche serve`. It runs until SIGINT or SIGTERM; the server does
         the work. Any number of them may run. The records must be in PostgreSQL; other settings are the server's."""
-        with told():
+        with errors_shown():
             file = read_config_file(given)
             file = replace(file, values={"metrics_listen": "", **file.values})  # the default is the server's
             composition.api(config.read_settings(given, file=file))
@@ -64,7 +64,7 @@ def build_info(composition: Composition) -> Callable[[Path, bool], None]:
 
     def info(home: HomeFlag, json: JsonFlag = False) -> None:
         """Print the region's endpoints, as its server said at its start."""
-        with told():
+        with errors_shown():
             told_home = Home(home.resolve())
             facts = told_home.read()
             if facts.get("AllowFaults"):
@@ -83,7 +83,7 @@ def build_destroy(composition: Composition) -> Callable[[Path, bool], None]:
         """Remove a region that is not served: its guests, its network, and every disk, image and snapshot."""
         if not yes:
             typer.confirm(f"Remove {home} with every disk, image and snapshot in it, for good?", abort=True)
-        with told():
+        with errors_shown():
             composition.destroy(home)
 
     return destroy

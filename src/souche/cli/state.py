@@ -7,7 +7,7 @@ import typer
 
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the state: letters, digits, '.', '_' and '-'.")]
 
@@ -19,19 +19,19 @@ def build(composition: Composition) -> typer.Typer:
     @app.command()
     def save(name: NameArgument, home: HomeFlag) -> None:
         """Keep what the region has, under a name. The region must be stopped. The disks are not copied."""
-        with told():
+        with errors_shown():
             composition.states(home).save(name)
 
     @app.command()
     def load(name: NameArgument, home: HomeFlag) -> None:
         """Have the region be as it was when the state was saved; all that it has now goes. It must be stopped."""
-        with told():
+        with errors_shown():
             composition.states(home).load(name)
 
     @app.command("list")
     def list_states(home: HomeFlag, json: JsonFlag = False) -> None:
         """List the states, oldest first."""
-        with told():
+        with errors_shown():
             for name, seconds in composition.states(home).every().items():
                 date = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
                 if json:
@@ -42,7 +42,7 @@ def build(composition: Composition) -> typer.Typer:
     @app.command()
     def delete(name: NameArgument, home: HomeFlag) -> None:
         """Forget a state. The region stays as it is, and may be served."""
-        with told():
+        with errors_shown():
             composition.states(home).delete(name)
 
     return app

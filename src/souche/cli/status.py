@@ -9,7 +9,7 @@ from typing import Any
 
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import told
+from souche.cli.output import errors_shown
 from souche.faults import Faults
 from souche.home import Facts, Home
 from souche.room import usage_of
@@ -33,7 +33,7 @@ def build(composition: Composition) -> Callable[[Path, bool], None]:
         from souche.cli.actions import status as actions
         from souche.cli.status_page import print_status
 
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             facts = _facts(Home(home.resolve()), region.do(actions.of_region))
         if json:
             print(encoding.dumps(facts))

@@ -10,7 +10,7 @@ from souche.admin.action import Facts
 from souche.cli.actions import trash
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import told
+from souche.cli.output import errors_shown
 from souche.room import GIB
 
 IdsArgument = Annotated[
@@ -32,7 +32,7 @@ def _add_list(app: typer.Typer, composition: Composition) -> None:
     @app.command("list")
     def list_trash(home: HomeFlag, json: JsonFlag = False) -> None:
         """List what is in the trash, and the disks without a record that are not there yet."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(trash.every)
         _show(found, "The trash is empty, and every disk has its record.", as_json=json)
 
@@ -48,7 +48,7 @@ def _add_restore(app: typer.Typer, composition: Composition) -> None:
         json: JsonFlag = False,
     ) -> None:
         """Bring a disk back under its ID: a snapshot that is completed, a volume that is available."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             restored = region.do(trash.restore, resource, account)
         if json:
             print(dumps(restored))
@@ -60,7 +60,7 @@ def _add_discard(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def discard(home: HomeFlag, resources: IdsArgument = None, json: JsonFlag = False) -> None:
         """Put disks that have no record into the trash, where they are kept for --trash-hours of the server."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             discarded = region.do(trash.discard, resources or [])
         _show(discarded, "Every disk has its record, or is in the trash already.", as_json=json)
 
@@ -69,7 +69,7 @@ def _add_empty(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def empty(home: HomeFlag, resources: IdsArgument = None, json: JsonFlag = False) -> None:
         """Remove what is in the trash for good, now. What has its record again is kept, and comes back by itself."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             removed = region.do(trash.empty, resources or [])
         _show(removed, "There was nothing to remove in the trash.", as_json=json)
 

@@ -8,7 +8,7 @@ import typer
 
 from souche.cli.composition import Composition
 from souche.cli.flags import JsonFlag
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 
 FileArgument = Annotated[
     Path,
@@ -44,7 +44,7 @@ def build_up(composition: Composition) -> Callable[..., None]:
         and the status is that of COMMAND; without one it runs in the background until `souche down FILE`."""
         from souche.cli import region_of_file
 
-        with told(), composition.ended_in_order():
+        with errors_shown(), composition.ended_in_order():
             found = region_of_file.up(composition, file, command or [], account, timeout)
         if isinstance(found, region_of_file.Ended):
             raise typer.Exit(found.status)
@@ -61,7 +61,7 @@ def build_down(composition: Composition) -> Callable[..., None]:
         Where no server runs, nothing is done."""
         from souche.cli import region_of_file
 
-        with told():
+        with errors_shown():
             region_of_file.down(file, timeout)
 
     return down

@@ -8,7 +8,7 @@ import typer
 
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import show, told
+from souche.cli.output import errors_shown, show
 from souche.cli.sizes import shown_bytes
 
 
@@ -28,7 +28,7 @@ def build(composition: Composition) -> Callable[[Path, str | None, bool], None]:
         from souche.cli.actions import status
         from souche.cli.listing import print_table
 
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(status.usage, account)
         if json:
             for each in found:

@@ -10,7 +10,7 @@ from souche.cli.actions import uses
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.listing import add_list
-from souche.cli.output import told
+from souche.cli.output import errors_shown
 
 SHARES: Final = "Shares"
 
@@ -26,7 +26,7 @@ def add_image(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Show what depends on an image, as its owner sees it: VMs, copies, images of VMs launched from it, images of
         the same snapshots, shares, aliases, exports under way. Of other accounts only how many."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(uses.of_image, image)
         _print(found, as_json=json)
 
@@ -47,7 +47,7 @@ def build_snapshot(composition: Composition) -> typer.Typer:
     ) -> None:
         """Show what depends on a snapshot, as its owner sees it: volumes, copies, images, shares, exports under way. Of
         other accounts only how many."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             found = region.do(uses.of_snapshot, snapshot)
         _print(found, as_json=json)
 

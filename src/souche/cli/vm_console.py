@@ -13,7 +13,7 @@ from souche.cli import terminal
 from souche.cli.actions import consoles
 from souche.cli.composition import Composition, Operated
 from souche.cli.flags import HomeFlag
-from souche.cli.output import told
+from souche.cli.output import errors_shown
 from souche.cli.server import ServerEnded
 from souche.errors import Invalid
 from souche.home import Home
@@ -48,7 +48,7 @@ def _add_console(app: typer.Typer, composition: Composition) -> None:
         """Connect this terminal to the serial console of a VM, until Ctrl-] or until the VM stops. One session at a
         time. What was written before is not shown: ReadConsoleOutput has it. Input from a pipe or a file is typed as
         it is; after its end the output is still shown."""
-        with told(), composition.operate(home) as region:
+        with errors_shown(), composition.operate(home) as region:
             session = _begin(region, vm, token_file)
             connected = wire.connect(Home(home.resolve()).operator, session["Socket"])
             if connected is None:
@@ -86,7 +86,7 @@ def _add_screenshot(app: typer.Typer, composition: Composition) -> None:
         ] = None,
     ) -> None:
         """Write what the screen of a VM shows into a PNG file."""
-        with told():
+        with errors_shown():
             with composition.operate(home) as region:
                 picture = b64decode(region.do(consoles.screenshot, vm)["Screenshot"])
             if output == STANDARD_OUTPUT:

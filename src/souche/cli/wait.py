@@ -13,7 +13,7 @@ import typer
 from souche.cli import asking
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag
-from souche.cli.output import told
+from souche.cli.output import errors_shown
 from souche.errors import SystemFailure
 from souche.home import Facts, Home
 
@@ -34,7 +34,7 @@ def wait(
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most.")] = 60,
 ) -> None:
     """Wait until the region answers. Status 1: it does not in time. Its server may be started after this."""
-    with told():
+    with errors_shown():
         deadline = time.monotonic() + timeout
         place = Home(home.resolve())
         while reason := _silent(place.server_facts()):
