@@ -160,7 +160,7 @@ def _add_delete(app: typer.Typer, composition: Composition) -> None:
             raise typer.Abort
         from souche.cli.progress import step_bar
 
-        with told(), composition.operate(home) as region, step_bar() as on_progress:
+        with errors_shown(), composition.operate(home) as region, step_bar() as on_progress:
             region.heard_by(Listener(step=on_progress)).do(
                 account_deletion.delete, account, with_everything=with_everything
             )
