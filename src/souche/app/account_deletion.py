@@ -56,7 +56,7 @@ def _contents(connection: Transaction, account: Account) -> dict[Kind, list[str]
 
 
 def begin(region: Region, account: Account) -> None:
-    """Disable an account that is to be deleted with all that it has: nothing is made in it any more.
+    """Disable an account before its deletion, so that nothing new is made in it.
 
     Raises:
         ProviderStays. HasBuckets: their objects are its owner's to delete.
