@@ -7,6 +7,7 @@ so that a first VM can be reached at once (see `_default_rules`).
 
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, cast, get_args
@@ -143,11 +144,11 @@ def add_rules(
     with region.begin() as work:
         group = _to_change(work.connection, who, security_group_id)
         rules = _rules(work.connection, who, requests)
+        numbers = Counter([*group.inbound, *rules])
         for rule in rules:
-            if rule in group.inbound or rules.count(rule) > 1:
+            if numbers[rule] > 1:
                 raise RuleTaken(security_group_id=security_group_id, source=rule.source)
-        if len(group.inbound) + len(rules) > MAX_RULES:
-            raise BadValue(parameter=Term.RULES, reason=f"a security group has at most {MAX_RULES} rules")
+        _check_number(len(numbers))
         security_groups.add_rules(work.connection, security_group_id, rules)
         operation = request_apply(region, work, who, security_group_id)
         group = _to_change(work.connection, who, security_group_id)
@@ -167,8 +168,9 @@ def remove_rules(
     _check_flow(flow)
     with region.begin() as work:
         group = _to_change(work.connection, who, security_group_id)
+        present = frozenset(group.inbound)
         for rule in _rules(work.connection, who, requests):
-            if rule not in group.inbound:
+            if rule not in present:
                 raise NoSuchRule(security_group_id=security_group_id, source=rule.source)
             security_groups.remove_rule(work.connection, security_group_id, rule)
         operation = request_apply(region, work, who, security_group_id)
@@ -197,7 +199,10 @@ def _check_flow(flow: str) -> None:
 
 
 def _rules(connection: Transaction, who: Principal, requests: Iterable[RuleRequest]) -> list[Rule]:
-    """One rule for each source of each request."""
+    """One rule for each source of each request. The sources are counted first: they are looked up while nobody else
+    writes to the region's records."""
+    requests = list(requests)
+    _check_number(sum(len(request.ip_ranges) + len(request.members) for request in requests))
     found = []
     for request in requests:
         protocol, first, last = _traffic(request)
@@ -207,6 +212,11 @@ def _rules(connection: Transaction, who: Principal, requests: Iterable[RuleReque
             raise MissingParameter(parameter=Term.IP_RANGE)
         found += [Rule(protocol, first, last, source) for source in sources]
     return found
+
+
+def _check_number(number: int) -> None:
+    if number > MAX_RULES:
+        raise BadValue(parameter=Term.RULES, reason=f"a security group has at most {MAX_RULES} rules")
 
 
 def _traffic(request: RuleRequest) -> tuple[Protocol, int, int]:
@@ -276,8 +286,9 @@ def chosen(
         NoSuchSecurityGroup, WrongIdPrefix, MalformedId.
     """
     default_group = default(region, work, who)
-    found = [lookup.own_security_group(work.connection, who, group_id) for group_id in group_ids]
-    found += [_named(work.connection, who, name) for name in names]
+    once = dict.fromkeys
+    found = [lookup.own_security_group(work.connection, who, group_id) for group_id in once(group_ids)]
+    found += [_named(work.connection, who, name) for name in once(names)]
     each = {group.security_group_id: group for group in found or [default_group]}
     return tuple(
         GroupName(group_id, group.name, group.account_id) for group_id, group in sorted(each.items())
