@@ -28,6 +28,7 @@ from souche.db.store import Store
 from souche.errors import OutOfSpace, Raced, RecordsUnavailable, SystemFailure, Unavailable, WritersBusy
 from souche.model.query import Query
 from tests.support.databases import Databases, using
+from tests.support.postgresql import running
 
 SECRET = "Pa55-w0rd"
 OWN = "900000000001"
@@ -237,6 +238,19 @@ def test_a_connection_in_use_is_not_asked_first(store: Store, monkeypatch: pytes
     with store.begin():
         pass
     assert len(asked) == 1
+
+
+def test_the_server_gives_up_a_host_that_falls_silent_as_soon() -> None:
+    """With its locks: by its own settings it notices after two hours."""
+    pid = os.getpid()
+    address = f"127.{1 + pid // 2**16 % 255}.{pid // 256 % 256}.{pid % 256}"  # the port is the same for all
+    names = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
+    with running(listen_addresses=address):
+        database = PostgreSql(f"postgresql://postgres@{address}/postgres")
+        with database.read() as connection:
+            shown = [connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in names]
+        database.close()
+    assert shown == ["10", "5", "3", "25000"]
 
 
 def end_connections(databases: Databases) -> None:
