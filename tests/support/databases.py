@@ -5,6 +5,7 @@ database is made once from a template, and emptied for the next test by DELETE: 
 index is a file) and CREATE DATABASE 500.
 """
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from souche.db.store import Store
 from tests.support import postgresql
 
 KINDS = ("sqlite", "postgresql")
+LAWS_ARE_WHOLE = os.environ.get("LAWS") == "whole"
+"""Whether the laws of workflows run on PostgreSQL in all their variants: else not in those with `sqlite_alone`."""
 
 REFUSALS = "refused by rules in Python, after look-ups that other files run on both"
 RULES = "forms of requests and answers; tests/app and tests/reconcile have the same records on both"
@@ -51,8 +54,8 @@ SQLITE_ALONE = {
     "tests/api/test_space.py": "fills SQLite's file by a PRAGMA",
 }
 """Files that run on SQLite alone in folders that run on both (`on_both`), each with its reason. On PostgreSQL they
-would add minutes to a run, and no statement that other files do not send. `tests/workflows` is no such folder: two
-of its files use both by themselves, `test_on_both.py` (each workflow's statements) and `test_claims.py` (processes)."""
+would add minutes to a run, and no statement that other files do not send. `tests/workflows` is no such folder: its laws
+(`test_laws.py`, `test_third_law.py`), `test_on_both.py` and `test_claims.py` use both by themselves."""
 
 _DIALECTS: dict[str, sa.Dialect] = {}
 _COMPILED: dict[Any, Any] = {}
@@ -243,7 +246,7 @@ def on_both(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def drop_sqlite_alone(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the PostgreSQL half of `SQLITE_ALONE`."""
+    """Leave out the PostgreSQL half of `SQLITE_ALONE`, and of cases with the mark `sqlite_alone`."""
     dropped = [item for item in items if _is_dropped(item)]
     config.hook.pytest_deselected(items=dropped)
     items[:] = [item for item in items if not _is_dropped(item)]
@@ -252,7 +255,8 @@ def drop_sqlite_alone(config: pytest.Config, items: list[pytest.Item]) -> None:
 def _is_dropped(item: pytest.Item) -> bool:
     given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     file = item.nodeid.partition("::")[0]
-    return given.get("on_both") == "postgresql" and file in SQLITE_ALONE
+    is_marked = item.get_closest_marker("sqlite_alone") is not None and not LAWS_ARE_WHOLE
+    return given.get("on_both") == "postgresql" and (file in SQLITE_ALONE or is_marked)
 
 
 @pytest.fixture(scope="module", autouse=True)

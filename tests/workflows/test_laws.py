@@ -1,4 +1,5 @@
-"""The two laws of workflows, over every step of every one of them (see workflows/engine.py)."""
+"""The two laws of workflows, over every step of every one of them (see workflows/engine.py), on both databases: on
+PostgreSQL in one variant each, and with `LAWS=whole` in all."""
 
 from collections.abc import Callable
 from functools import cache
@@ -11,6 +12,7 @@ from souche.errors import StorageFailed
 from souche.workflows import engine
 from souche.workflows.catalogue import CATALOGUE
 from souche.workflows.engine import INTERNAL_ERROR
+from tests.support.databases import on_both as on_both
 from tests.workflows.journals import Failing, Twice
 from tests.workflows.scenarios import SCENARIOS, Scenario
 from tests.workflows.world import Kind, Original, Row, Seen, World, changes, original
@@ -29,15 +31,15 @@ ENDINGS = [
 ]
 
 
-def _cases(steps: list[tuple[Scenario, str]], *names: str) -> list[tuple[Scenario, str, Kind, str]]:
+def _cases(steps: list[tuple[Scenario, str]], *names: str) -> list[object]:
     """Every step on the memory store, with each of the names; on the qcow2 store the decisive ones, with the
     first."""
-    in_memory: list[tuple[Scenario, str, Kind, str]] = [
-        (scenario, step, "memory", name) for scenario, step in steps for name in names
-    ]
-    return in_memory + [
+    chosen: list[object] = [pytest.param(scenario, step, "memory", names[0]) for scenario, step in steps]
+    others = [(scenario, step, "memory", name) for scenario, step in steps for name in names[1:]]
+    others += [
         (scenario, step, "qcow2", names[0]) for scenario, step in steps if scenario.workflow in DECISIVE
     ]
+    return [*chosen, *(pytest.param(*case, marks=pytest.mark.sqlite_alone) for case in others)]
 
 
 def _id(value: object) -> str:
@@ -45,8 +47,8 @@ def _id(value: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, Original]:
-    place = tmp_path_factory.mktemp("originals")
+def originals(on_both: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, Original]:
+    place = tmp_path_factory.mktemp(f"originals-{on_both}")
     kinds: tuple[Kind, ...] = ("memory", "qcow2")
     return {kind: original(place / kind, kind) for kind in kinds}
 
@@ -63,10 +65,12 @@ def straight(originals: dict[Kind, Original], tmp_path_factory: pytest.TempPathF
     return run
 
 
+@pytest.mark.sqlite_alone
 def test_every_workflow_has_a_scenario() -> None:
     assert {scenario.workflow for scenario in SCENARIOS} == set(CATALOGUE)
 
 
+@pytest.mark.sqlite_alone
 def test_every_image_that_becomes_available_gets_a_report_whatever_made_it(straight: Straight) -> None:
     """Of a VM, of snapshots, a copy, an import, a publication, a cleaning."""
     made = 0
@@ -168,6 +172,7 @@ def _check_nothing_is_left(before: Seen, after: Seen) -> None:
     assert after.objects == before.objects
 
 
+@pytest.mark.sqlite_alone
 def test_world_can_tell_a_failure(originals: dict[Kind, Original], tmp_path: Path) -> None:
     """A world that is not clean is seen to be so: the laws would fail."""
     origin = originals["memory"]

@@ -1,6 +1,6 @@
 """The third law of workflows (see workflows/engine.py): one without a journal, or whose journal is lost, cut off at any
 moment, begins again at its first step and ends as a straight run does. One without a journal also ends as a failed one
-does, cut off while it is undone."""
+does, cut off while it is undone. On both databases: on PostgreSQL in one variant each, and with `LAWS=whole` in all."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,6 +13,7 @@ import pytest
 from souche.errors import StorageFailed
 from souche.workflows import engine
 from souche.workflows.catalogue import CATALOGUE
+from tests.support.databases import on_both as on_both
 from tests.workflows.scenarios import SCENARIOS, Scenario
 from tests.workflows.world import Kind, Original, Seen, World, changes, original
 
@@ -26,6 +27,10 @@ FAILING = [
     if not CATALOGUE[scenario.workflow].only_forward
 ]
 KINDS: tuple[Kind, ...] = ("memory", "qcow2")
+
+on_each_store = pytest.mark.parametrize(
+    "kind", ["memory", pytest.param("qcow2", marks=pytest.mark.sqlite_alone)]
+)
 
 
 class CutOff(Exception):
@@ -55,8 +60,8 @@ class Cutting:
 
 
 @pytest.fixture(scope="module")
-def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, Original]:
-    place = tmp_path_factory.mktemp("originals")
+def originals(on_both: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, Original]:
+    place = tmp_path_factory.mktemp(f"originals-{on_both}")
     return {kind: original(place / kind, kind) for kind in KINDS}
 
 
@@ -81,7 +86,7 @@ def _cut_everywhere(world: World, failing: str | None) -> Iterator[int]:
             yield moment
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@on_each_store
 @pytest.mark.parametrize("scenario", UNJOURNALLED, ids=lambda scenario: scenario.name)
 def test_a_workflow_cut_off_at_each_moment_ends_as_a_straight_run(
     scenario: Scenario, kind: Kind, originals: dict[Kind, Original], tmp_path: Path
@@ -94,6 +99,7 @@ def test_a_workflow_cut_off_at_each_moment_ends_as_a_straight_run(
     world.close()
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize("scenario", JOURNALLED, ids=lambda scenario: scenario.name)
 def test_a_workflow_whose_journal_is_lost_at_a_moment_ends_as_a_straight_run(
     scenario: Scenario, originals: dict[Kind, Original], tmp_path: Path
@@ -122,7 +128,7 @@ def test_a_workflow_whose_journal_is_lost_at_each_moment_ends_as_a_straight_run(
     world.close()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@on_each_store
 @pytest.mark.parametrize(("scenario", "step"), FAILING, ids=lambda each: getattr(each, "name", each))
 def test_a_workflow_cut_off_while_it_is_undone_ends_as_a_failed_one(
     scenario: Scenario, step: str, kind: Kind, originals: dict[Kind, Original], tmp_path: Path
@@ -138,6 +144,7 @@ def test_a_workflow_cut_off_while_it_is_undone_ends_as_a_failed_one(
     assert (after.outstanding, after.volumes, after.power) == ([], before.volumes, before.power)
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize(("scenario", "step"), FAILING, ids=lambda each: getattr(each, "name", each))
 def test_a_workflow_cut_off_while_it_is_undone_may_succeed_the_next_time(
     scenario: Scenario, step: str, originals: dict[Kind, Original], tmp_path: Path
