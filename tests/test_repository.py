@@ -21,6 +21,9 @@ SCRIPTS = sorted(
     if path.is_file() and path.read_bytes().startswith((b"#!/bin/bash", b"#!/bin/sh"))
 )
 
+LONGEST_FILE = 400
+GENERATED = ROOT / "src/souche/api/types.py"
+
 LINTERS: dict[str, Sequence[str | Path]] = {
     "ruff-check": (sys.executable, "-m", "ruff", "check"),
     "ruff-format": (sys.executable, "-m", "ruff", "format", "--check"),
@@ -76,3 +79,8 @@ def test_help_lists_the_targets() -> None:
     assert {"help", "setup", "demo", "test", "lint", "bench"} <= {
         line.split()[1] for line in shown.splitlines()
     }
+
+
+def test_no_file_of_the_source_is_long() -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in ROOT.glob("src/**/*.py")}
+    assert [path for path, lines in lengths.items() if lines > LONGEST_FILE and path != GENERATED] == []
