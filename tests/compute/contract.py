@@ -50,7 +50,8 @@ def _never_panics(_guest: Guest) -> None:
 @dataclass(frozen=True)
 class Laboratory:
     """A driver to try, another object of the same region, a driver of another region, and disks for
-    guests. `panic` starts a guest that is defined, and has its kernel panic."""
+    guests. `panic` starts a guest that is defined, and has its kernel panic. `halt` has it write more than its disk
+    has room for, until `make_room`."""
 
     hypervisor: LiveHypervisor
     reopened: LiveHypervisor
@@ -58,6 +59,8 @@ class Laboratory:
     new_disk: Callable[[], DiskSource]
     overlay_on: Callable[[DiskSource], DiskSource]
     panic: Callable[[Guest], None] = _never_panics
+    halt: Callable[[Guest], None] = _never_panics
+    make_room: Callable[[], object] = bool
     told: Callable[[], Firewalls] = Firewalls
     """the firewalls that the hypervisor has"""
 
@@ -161,6 +164,21 @@ class HypervisorContract:
             getattr(hypervisor, ended_by)(vm_id)
         off = ended_by in ("power_off", "shut_down")
         assert hypervisor.power_states()[vm_id] is (unplugged(hypervisor) if off else PowerState.RUNNING)
+
+    def test_a_guest_that_finds_no_room_stands_still_until_it_may_go_on(
+        self, laboratory: Laboratory, guest: Guest
+    ) -> None:
+        hypervisor, vm_id = laboratory.hypervisor, guest.vm_id
+        laboratory.halt(guest)
+        eventually(lambda: laboratory.reopened.power_states()[vm_id] is PowerState.HALTED, 60)
+        laboratory.make_room()
+        for _ in range(2):
+            hypervisor.resume(vm_id)
+            assert hypervisor.power_states()[vm_id] is PowerState.RUNNING
+        hypervisor.power_off(vm_id)
+        hypervisor.resume(vm_id)
+        assert hypervisor.power_states()[vm_id] is unplugged(hypervisor)
+        hypervisor.resume(UNKNOWN)
 
     def test_removed_guest_is_gone(self, hypervisor: LiveHypervisor, running: Guest) -> None:
         for _ in range(2):

@@ -17,6 +17,15 @@ MEBIBYTE = 1024 * 1024
 # mov dx,0x505; mov al,1; out dx,al; stop: hlt; jmp stop: as a kernel's driver of pvpanic does
 PANIC_SECTOR = bytes.fromhex("ba0505 b001 ee f4 ebfd").ljust(510, b"\0") + b"\x55\xaa"
 
+# Writes 32 KiB after 32 KiB by int 0x13, from sector 64 on:
+# xor ax,ax; mov ds,ax; mov si,0x7c15; next: mov ax,0x4300; mov dl,0x80; int 0x13; add dword [si+8],64; jmp next
+FILLING_SECTOR = (
+    bytes.fromhex(
+        "31c0 8ed8 be157c b80043 b280 cd13 6683440840 ebf2 1000 4000 007c0000 4000000000000000"
+    ).ljust(510, b"\0")
+    + b"\x55\xaa"
+)
+
 
 @dataclass
 class DiskShelf:
@@ -35,6 +44,14 @@ class DiskShelf:
         path = self._path("qcow2")
         backing = ["-b", source.path.name, "-F", source.format]
         run(["qemu-img", "create", "-q", "-f", "qcow2", *backing, path], timeout_seconds=20)
+        return FileSource(path, "qcow2")
+
+    def filling_disk(self, folder: Path) -> FileSource:
+        """A disk whose boot sector fills its 64 MiB."""
+        path = folder / "filling.qcow2"
+        raw = self.boot_disk(FILLING_SECTOR).path
+        run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, path], timeout_seconds=20)
+        run(["qemu-img", "resize", "-q", path, "64M"], timeout_seconds=20)
         return FileSource(path, "qcow2")
 
     def boot_disk(self, sector: bytes) -> FileSource:

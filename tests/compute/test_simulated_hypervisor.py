@@ -35,6 +35,10 @@ class TestSimulatedHypervisor(HypervisorContract):
             hypervisor.start(guest.vm_id)
             hypervisor.panic(guest.vm_id)
 
+        def halt(guest: Guest) -> None:
+            hypervisor.start(guest.vm_id)
+            hypervisor.halt(guest.vm_id)
+
         return Laboratory(
             hypervisor=hypervisor,
             reopened=SimulatedHypervisor(tmp_path / "home", "10.9.0.0/24"),
@@ -42,6 +46,7 @@ class TestSimulatedHypervisor(HypervisorContract):
             new_disk=new_disk,
             overlay_on=lambda _: new_disk(),
             panic=panic,
+            halt=halt,
             told=lambda: hypervisor.inspect().firewalls,
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,6 +15,7 @@ from souche.model import stop_reasons
 from souche.model.operations import Operation
 from souche.model.query import Query
 from souche.reconcile import power
+from souche.room import LEAST_BYTES, Room, Usage
 from souche.states import VmState
 from tests.support.region import ManualClock
 from tests.workflows.world import NETWORK, Original, World
@@ -50,6 +52,18 @@ def test_guest_that_powered_itself_off_is_stopped(world: World, origin: Original
     power.settle(world.parts, started)
     vm = world.vm(vm_id)
     assert (vm.state, vm.state_reason) == (VmState.STOPPED, stop_reasons.BY_GUEST)
+    assert started.operations == []
+
+
+def test_a_guest_that_found_no_room_goes_on_when_there_is_some(
+    world: World, origin: Original, started: Started
+) -> None:
+    vm_id = origin.cast.running.vm_id
+    world.hypervisor.halt(vm_id)
+    for left_bytes, expected in ((LEAST_BYTES - 1, PowerState.HALTED), (LEAST_BYTES, PowerState.RUNNING)):
+        power.settle(replace(world.parts, room=Room(partial(Usage, 0, left_bytes), 1 << 40)), started)
+        assert world.hypervisor.power_states()[vm_id] is expected
+        assert world.vm(vm_id) == origin.cast.running
     assert started.operations == []
 
 

@@ -41,6 +41,9 @@ class AbsentHypervisor:
     def start(self, vm_id: str) -> None:
         _refuse(vm_id)
 
+    def resume(self, vm_id: str) -> None:
+        _refuse(vm_id)
+
     def shut_down(self, vm_id: str, timeout_seconds: float) -> None:
         _refuse(vm_id, timeout_seconds)
 

@@ -24,9 +24,11 @@ class PowerState(StrEnum):
     """RUNNING includes a short pause by Souche. OFF: the guest powered itself off. LOST: it is off for another reason:
     its plug was pulled, its process or its host ended, or it never ran (drivers whose guests cannot be lost report
     OFF). PANICKED: the guest's kernel reported a panic; the guest stands still, with its disks open, until it is
-    powered off or started. An undefined guest is not listed."""
+    powered off or started. HALTED: it stands still, because what it wrote found no room; `resume` lets it go on. An
+    undefined guest is not listed."""
 
     RUNNING = "running"
+    HALTED = "halted"
     OFF = "off"
     LOST = "lost"
     PANICKED = "panicked"
@@ -108,6 +110,11 @@ class Hypervisor(Protocol):
     def start(self, vm_id: str) -> None:
         """Power on, with the guest's firewall already in force. On return its CPUs run. A running guest is success; a
         panicked one restarts from its boot loader."""
+        ...
+
+    def resume(self, vm_id: str) -> None:
+        """Let a halted guest go on: it writes again what found no room, and halts again if there still is none. Other
+        guests stay as they are."""
         ...
 
     def shut_down(self, vm_id: str, timeout_seconds: float) -> None:

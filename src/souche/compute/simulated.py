@@ -48,6 +48,7 @@ class Record:
     open: Disks | None = None
     groups: tuple[str, ...] = ()
     panicked: bool = False
+    halted: bool = False
     public_ip: str | None = None
 
     def attached(self, volume_id: str, source: DiskSource) -> "Record":
@@ -157,12 +158,24 @@ class SimulatedHypervisor:
         with self._locked():
             known = self._known(vm_id)
             if known.open is None or known.panicked:
-                self._write(vm_id, replace(known, open=known.defined, panicked=False))
+                known = replace(known, open=known.defined, panicked=False)
+            self._write(vm_id, replace(known, halted=False))
 
     def panic(self, vm_id: str) -> None:
         """What a guest does by itself, for tests."""
         with self._locked():
             self._write(vm_id, replace(self._running(vm_id), panicked=True))
+
+    def halt(self, vm_id: str) -> None:
+        """What happens to a guest on a full medium, for tests."""
+        with self._locked():
+            self._write(vm_id, replace(self._running(vm_id), halted=True))
+
+    def resume(self, vm_id: str) -> None:
+        with self._locked():
+            known = self._read(vm_id)
+            if known is not None and known.halted:
+                self._write(vm_id, replace(known, halted=False))
 
     def shut_down(self, vm_id: str, timeout_seconds: float) -> None:  # noqa: ARG002  it obeys at once
         self.power_off(vm_id)
@@ -171,7 +184,7 @@ class SimulatedHypervisor:
         with self._locked():
             known = self._read(vm_id)
             if known is not None:
-                self._write(vm_id, replace(known, open=None, panicked=False))
+                self._write(vm_id, replace(known, open=None, panicked=False, halted=False))
 
     def reboot(self, vm_id: str) -> None:
         self._running(vm_id)
@@ -264,6 +277,7 @@ class SimulatedHypervisor:
             open=None if opened is None else _sources(self._home, opened),
             groups=tuple(stored.get("groups", ())),
             panicked=stored.get("panicked", False),
+            halted=stored.get("halted", False),
             public_ip=stored.get("public_ip"),
         )
 
@@ -274,6 +288,7 @@ class SimulatedHypervisor:
             "private_ip": record.private_ip,
             "groups": record.groups,
             "panicked": record.panicked,
+            "halted": record.halted,
             "public_ip": record.public_ip,
         }
         _replace(self._file(vm_id), stored | facts)
@@ -289,6 +304,8 @@ class SimulatedHypervisor:
 def _power_state(record: Record) -> PowerState:
     if record.panicked:
         return PowerState.PANICKED
+    if record.halted:
+        return PowerState.HALTED
     return PowerState.OFF if record.open is None else PowerState.RUNNING
 
 

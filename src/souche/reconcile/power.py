@@ -20,6 +20,7 @@ from souche.model import stop_reasons
 from souche.model.operations import Operation
 from souche.model.vms import Vm
 from souche.reconcile.each import each
+from souche.room import LEAST_BYTES
 from souche.states import VmState
 from souche.workflows import guests
 from souche.workflows.parts import Parts
@@ -34,7 +35,7 @@ log = structlog.get_logger()
 def settle(parts: Parts, start: Callable[[Operation], None]) -> None:
     """Bring each VM's record and its guest together. A guest that powered itself off follows its shutdown behaviour.
     One whose process or host ended, or whose kernel panicked, follows its host action. One that was started outside of
-    Souche becomes `running`.
+    Souche becomes `running`. One that found no room for what it wrote goes on when there is some.
     """
     with parts.store.read() as connection:
         resting = vms.in_states(connection, [VmState.RUNNING, VmState.STOPPED])
@@ -48,7 +49,7 @@ def settle(parts: Parts, start: Callable[[Operation], None]) -> None:
 
 def _settle(parts: Parts, vm: Vm, power: PowerState, start: Callable[[Operation], None]) -> None:
     if vm.state == VmState.STOPPED:
-        if power == PowerState.RUNNING:
+        if power in (PowerState.RUNNING, PowerState.HALTED):
             _record_running(parts, vm)
         elif vm.state_reason.endswith(WAITS):
             _end_wait(parts, vm, start)
@@ -58,6 +59,9 @@ def _settle(parts: Parts, vm: Vm, power: PowerState, start: Callable[[Operation]
         _follow(parts, vm, vm.host_action, stop_reasons.HOST_FAILED, start)
     elif power == PowerState.PANICKED:
         _after_panic(parts, vm, start)
+    elif power == PowerState.HALTED and parts.room.measure().free_bytes >= LEAST_BYTES:
+        log.warning("a guest goes on that found no room for what it wrote", vm_id=vm.vm_id)
+        parts.hypervisor.resume(vm.vm_id)
 
 
 def _follow(parts: Parts, vm: Vm, behavior: str, reason: str, start: Callable[[Operation], None]) -> None:

@@ -47,6 +47,19 @@ def power_on(domain: Domain) -> None:
         domain.resume()
 
 
+def is_halted(state: int, reason: int) -> bool:
+    """Whether these are those of a guest that QEMU stopped when a write found no room: libvirt's default error policy
+    (https://libvirt.org/formatdomain.html, `error_policy`). It reports other errors to the guest."""
+    return (state, reason) == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR)
+
+
+def resume_halted(domain: Domain) -> None:
+    """Let a guest go on that was halted; leave any other as it is."""
+    if is_halted(*domain.state()):
+        with _unless(lambda: not is_halted(*domain.state())):
+            domain.resume()
+
+
 def has_panicked(domain: Domain) -> bool:
     """Whether the guest's kernel has panicked: its QEMU is there still (`domain_xml.ON_EVENTS`)."""
     return bool(domain.state()[0] == libvirt.VIR_DOMAIN_CRASHED)

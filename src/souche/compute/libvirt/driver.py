@@ -126,6 +126,12 @@ class LibvirtHypervisor:
         with self._connection.calling(f"start {vm_id}") as host:
             self._start(host, self._known(host, vm_id), vm_id)
 
+    def resume(self, vm_id: str) -> None:
+        with self._connection.calling(f"resume {vm_id}") as host:
+            domain = self._find(host, vm_id)
+            if domain is not None:
+                domains.resume_halted(domain)
+
     def shut_down(self, vm_id: str, timeout_seconds: float) -> None:
         with self._connection.calling(f"shut down {vm_id}") as host:
             domain = self._find(host, vm_id)
@@ -320,6 +326,8 @@ def _power_state(state: int, reason: int) -> PowerState:
     """Of a guest that is off, libvirt knows whether it powered itself off (or was asked to)."""
     if state == libvirt.VIR_DOMAIN_CRASHED:
         return PowerState.PANICKED
+    if domains.is_halted(state, reason):
+        return PowerState.HALTED
     if state not in OFF_STATES:
         return PowerState.RUNNING
     return PowerState.OFF if reason == libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN else PowerState.LOST
