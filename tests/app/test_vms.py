@@ -4,11 +4,12 @@ import pytest
 
 from souche.app import vms
 from souche.app.region import Region
-from souche.app.vms import Change
+from souche.app.vms import Change, DeletionFlag
 from souche.model.accounts import Principal
 from souche.refusals import NoSuchKeypair, VmSpecsMismatch, WrongVmState
 from souche.states import VmState
 from tests.support.resources import make_keypair, make_vm, read_vm, requested
+from tests.support.statements import statements
 
 ALWAYS = {"deletion_protection": True, "shutdown_behavior": "terminate", "host_action": "stop"}
 
@@ -62,3 +63,12 @@ def test_a_refused_change_changes_nothing(region: Region, alice: Principal) -> N
 def test_an_update_without_a_change_is_no_error(region: Region, alice: Principal) -> None:
     vm = make_vm(region, alice)
     assert vms.update(region, alice, Change(vm.vm_id)) == vm
+
+
+def test_a_volume_that_is_named_repeatedly_is_changed_once(region: Region, alice: Principal) -> None:
+    vm = make_vm(region, alice)
+    flags = [DeletionFlag(delete=number % 2 == 0, device_name="/dev/sda1") for number in range(1000)]
+    change = Change(vm_id=vm.vm_id, deletion_flags=tuple(flags))
+    assert len(statements(region, lambda: vms.update(region, alice, change))) < 50
+    links = [volume.link for volume in read_vm(region, vm.vm_id).volumes]
+    assert [link.delete_on_vm_deletion for link in links if link] == [False]

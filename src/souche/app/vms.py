@@ -102,7 +102,7 @@ def update(region: Region, who: Principal, change: Change) -> Vm:
         attributes = _attributes(work, who, vm, change)
         _check_growth(work, who, vm, attributes)
         vms.set_attributes(work.connection, vm.vm_id, attributes)
-        for flag in change.deletion_flags:
+        for flag in {(flag.device_name, flag.volume_id): flag for flag in change.deletion_flags}.values():
             volume_id = _flagged(work, who, vm, flag)
             if flag.delete is not None:
                 volumes.set_delete_on_vm_deletion(work.connection, volume_id, delete=flag.delete)
