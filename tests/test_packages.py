@@ -5,6 +5,7 @@ The image is a bare root in which apt has installed the package, so one root ser
 import json
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from itertools import pairwise
@@ -73,6 +74,21 @@ def test_the_configuration_file_is_understood(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shell", make_deb.COMPLETIONS)
 def test_a_shell_completes_the_program_of_the_package(shell: str) -> None:
     assert re.search(r"_SOUCHE_COMPLETE=complete_\w+ .*(\$1|souche)", make_deb.completion(shell))
+
+
+def test_bash_completes_a_command() -> None:
+    """As it does when Tab is pressed after `souche im`."""
+    program = Path(sys.executable).parent / "souche"
+    pressed = (
+        f'COMP_WORDS=({program} im); COMP_CWORD=1; _souche_completion {program}; echo "${{COMPREPLY[@]}}"'
+    )
+    done = subprocess.run(
+        ["bash", "-euc", f"{make_deb.completion('bash')}\n{pressed}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(done.stdout.split()) == {"image", "import"}
 
 
 @pytest.fixture(scope="module")
