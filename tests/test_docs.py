@@ -35,6 +35,17 @@ def test_paths_that_pages_name_exist(page: Path) -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_paths_that_the_architecture_names_exist() -> None:
+    """Also those in its drawings. They are relative to src/souche or to the repository; a bare name is anywhere."""
+    named = re.findall(
+        r"(?<![\w./<>])[\w.-]+(?:/[\w.-]+)*(?:\.py\b|/(?=`))", (ROOT / "ARCHITECTURE.md").read_text()
+    )
+    assert {"http/endpoint.py", "trust/linux/", "accelerator.py"} <= {*named}
+    roots = (ROOT, ROOT / "src" / "souche")
+    missing = [path for path in named if not any((root / path).exists() for root in roots)]
+    assert [path for path in missing if "/" in path or not [*(ROOT / "src").rglob(path)]] == []
+
+
 def test_names_of_the_glossary_exist() -> None:
     """Those that are explained, in the modules that are named."""
     section = (ROOT / "ARCHITECTURE.md").read_text().partition("## Glossary")[2].partition("\n## ")[0]
