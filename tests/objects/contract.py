@@ -106,6 +106,38 @@ class ObjectsContract:
         with pytest.raises(NoSuchUpload):
             objects.complete_upload(upload, [Part(1, "tag")])
 
+    def test_a_bucket_is_removed_with_all_that_it_holds(self, objects: ObjectStore, bucket: str) -> None:
+        """Also keys whose form a listing may change, and parts of an upload that is not complete."""
+        objects.ensure_bucket("kept-" + bucket[-40:])
+        objects.put("kept-" + bucket[-40:], KEY, b"another's", metadata={})
+        for key in (KEY, "a b+c", "ü%41&=?", "x/y/z", "x/y"):
+            objects.put(bucket, key, b"x", metadata={})
+        objects.put_part(objects.start_upload(bucket, KEY), 1, PARTS[0])
+        counted: list[int] = []
+        objects.remove_bucket(bucket, counted.append)
+        assert counted[-1] == 5
+        with pytest.raises(NoSuchBucket):
+            objects.keys(bucket, "")
+        objects.remove_bucket(bucket, counted.append)
+        assert objects.get("kept-" + bucket[-40:], KEY) == b"another's"
+        objects.ensure_bucket(bucket)
+        assert (objects.keys(bucket, ""), objects.uploads(bucket, "")) == ([], [])
+
+    def test_a_removal_that_was_broken_off_is_done_by_another(
+        self, objects: ObjectStore, bucket: str
+    ) -> None:
+        def end(_deleted: int) -> None:
+            raise KeyboardInterrupt
+
+        for key in ("a", "b"):
+            objects.put(bucket, key, b"x", metadata={})
+        with pytest.raises(KeyboardInterrupt):
+            objects.remove_bucket(bucket, end)
+        assert len(objects.keys(bucket, "")) < 2
+        objects.remove_bucket(bucket, lambda _deleted: None)
+        with pytest.raises(NoSuchBucket):
+            objects.keys(bucket, "")
+
     def test_without_a_bucket(self, objects: ObjectStore) -> None:
         objects.delete("no-such-bucket", KEY)
         assert objects.uploads("no-such-bucket", "") == []

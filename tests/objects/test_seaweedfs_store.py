@@ -3,6 +3,7 @@
 import random
 import re
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
@@ -13,7 +14,7 @@ from structlog.testing import capture_logs
 from tools.harness import wait_for
 
 from souche.clock import SystemClock
-from souche.objects.base import NoSuchUpload, Part, Upload
+from souche.objects.base import NoSuchBucket, NoSuchUpload, Part, Upload
 from souche.objects.s3 import S3Access, S3Store, _names
 from souche.objects.seaweedfs.filer import Filer, FilerFailed
 from souche.objects.seaweedfs.server import SeaweedFs
@@ -222,6 +223,32 @@ def test_versions_stay_s3s(oos: SeaweedFs, objects: SeaweedFsStore, bucket: str,
         for version in sorted(versions, key=lambda version: version["IsLatest"])
     ]
     assert (contents, by_s3) == ([b"first", b"second"], [])
+
+
+def test_a_bucket_is_removed_with_its_versions_and_markers(
+    oos: SeaweedFs, objects: SeaweedFsStore, bucket: str
+) -> None:
+    hers = store_of(oos, ALICE)._client
+    hers.put_object(Bucket=bucket, Key="before", Body=b"x")
+    hers.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for key in ("before", "after", "after", "in/a/folder"):
+        hers.put_object(Bucket=bucket, Key=key, Body=b"x")
+    hers.delete_object(Bucket=bucket, Key="after")
+    counted: list[int] = []
+    objects.remove_bucket(bucket, counted.append)
+    assert counted == [6]
+    with pytest.raises(NoSuchBucket):
+        objects.keys(bucket, "")
+
+
+def test_more_than_one_listing_has(oos: SeaweedFs, objects: SeaweedFsStore, bucket: str) -> None:
+    """A listing has at most 1000."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: objects.put(bucket, f"n/{number}", b"", metadata={}), range(1005)))
+    counted: list[int] = []
+    objects.remove_bucket(bucket, counted.append)
+    assert counted == [1000, 1005]
+    assert oos.accounts.owner(bucket) is None
 
 
 def test_an_upload_that_is_aborted_by_its_account(

@@ -3,7 +3,7 @@ suites of object stores and of OOS."""
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -38,6 +38,13 @@ class FolderStore:
             raise BadBucketName(bucket=bucket)
         for part in ("objects", "uploads"):
             (self._folder / bucket / part).mkdir(parents=True, exist_ok=True)
+
+    def remove_bucket(self, bucket: str, on_progress: Callable[[int], None]) -> None:
+        if (self._folder / bucket).exists():
+            for number, key in enumerate(self.keys(bucket, ""), start=1):
+                self.delete(bucket, key)
+                on_progress(number)
+            shutil.rmtree(self._folder / bucket)
 
     def put(self, bucket: str, key: str, data: bytes, *, metadata: Mapping[str, str]) -> None:  # noqa: ARG002
         (self._bucket(bucket) / "objects" / _name(key)).write_bytes(data)

@@ -4,7 +4,7 @@ nowhere."""
 import hashlib
 import itertools
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from souche.formats.extents import Bytes
@@ -40,6 +40,14 @@ class MemoryStore:
             raise BadBucketName(bucket=bucket)
         with self._lock:
             self._buckets.setdefault(bucket, _Bucket())
+
+    def remove_bucket(self, bucket: str, on_progress: Callable[[int], None]) -> None:
+        if bucket in self._buckets:
+            objects = self._buckets[bucket].objects
+            for number, key in enumerate(list(objects), start=1):
+                del objects[key]
+                on_progress(number)
+            del self._buckets[bucket]
 
     def put(self, bucket: str, key: str, data: bytes, *, metadata: Mapping[str, str]) -> None:  # noqa: ARG002
         self._bucket(bucket).objects[key] = data

@@ -4,7 +4,7 @@ For every method: the caller chooses the names. Deleting or aborting something t
 threads may call at the same time.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -77,6 +77,16 @@ class ObjectStore(Protocol):
 
         Raises:
             BadBucketName: no bucket can have this name.
+        """
+        ...
+
+    def remove_bucket(self, bucket: str, on_progress: Callable[[int], None]) -> None:
+        """Delete a bucket with all that it holds: objects, their versions, delete markers, multipart uploads. A missing
+        bucket is success. `on_progress` is called with the number of versions and markers deleted so far; what it
+        raises passes through, and a later call deletes the rest.
+
+        Raises:
+            ObjectsUnavailable: others go on writing to the bucket.
         """
         ...
 

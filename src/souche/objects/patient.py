@@ -76,6 +76,9 @@ class PatientStore:
     def ensure_bucket(self, bucket: str) -> None:
         self.patience.wait_for(lambda: self.store.ensure_bucket(bucket))
 
+    def remove_bucket(self, bucket: str, on_progress: Callable[[int], None]) -> None:
+        self.patience.wait_for(lambda: self.store.remove_bucket(bucket, on_progress))
+
     def put(self, bucket: str, key: str, data: bytes, *, metadata: Mapping[str, str]) -> None:
         self.patience.wait_for(lambda: self.store.put(bucket, key, data, metadata=metadata))
 

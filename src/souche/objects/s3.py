@@ -33,6 +33,7 @@ from souche.objects.base import (
     Part,
     Upload,
 )
+from souche.objects.emptying import empty
 from souche.objects.names import is_bucket_name
 from souche.objects.streamed_body import StreamedBody
 
@@ -55,6 +56,9 @@ PASSING: Final = frozenset(
 PASSING_STATUSES: Final = frozenset({408, 429})
 OURS_ALREADY: Final = "BucketAlreadyOwnedByYou"
 TAKEN: Final = "BucketAlreadyExists"
+NOT_EMPTY: Final = "BucketNotEmpty"
+EMPTYINGS: Final = 3
+"""of a bucket that is removed while others may still write to it"""
 SESSION_LOCK: Final = Lock()
 """A session may make only one client at a time (boto3, "Multithreading or multiprocessing with sessions")."""
 
@@ -134,6 +138,15 @@ class S3Store:
                 return
         with self._errors(bucket):
             self._create(bucket)
+
+    def remove_bucket(self, bucket: str, on_progress: Callable[[int], None]) -> None:
+        with _gone_is_success(), self._errors(bucket):
+            for _attempt in range(EMPTYINGS):
+                empty(self._client, bucket, on_progress)
+                if self._remove_empty(bucket):
+                    return
+            reason = "others write to it while it is deleted"
+            raise ObjectsUnavailable(endpoint=f"the bucket {bucket}", reason=reason)
 
     def put(self, bucket: str, key: str, data: bytes, *, metadata: Mapping[str, str]) -> None:
         with self._errors(bucket, key):
@@ -257,6 +270,16 @@ class S3Store:
                 raise BucketAccessRefused(bucket=bucket, reason="it belongs to another account") from error
             if _code(error) != OURS_ALREADY:
                 raise
+
+    def _remove_empty(self, bucket: str) -> bool:
+        """Delete a bucket; false: it is not empty."""
+        try:
+            self._client.delete_bucket(Bucket=bucket)
+        except ClientError as error:
+            if _code(error) != NOT_EMPTY:
+                raise
+            return False
+        return True
 
     @contextmanager
     def _errors(self, bucket: str, key: str = "") -> Iterator[None]:
