@@ -93,6 +93,13 @@ def test_accounts_are_let_in_and_out(served: EmbeddedOos, bucket_name: str) -> N
         alice.get(bucket_name, "key")
 
 
+def test_a_policy_may_be_removed_again(served: EmbeddedOos, bucket_name: str) -> None:
+    """The sweep does, after a crash between the removal and its record."""
+    served.ensure_bucket(bucket_name, ALICE.account_id)
+    for _again in range(2):
+        served.set_policy(bucket_name, None)
+
+
 def test_a_store_that_does_not_start_is_tried_again_beside_the_region(tmp_path: Path) -> None:
     """Meanwhile its buckets are said to be away, without a word of the machine."""
     program = tmp_path / "weed"

@@ -56,6 +56,8 @@ PASSING: Final = frozenset(
 PASSING_STATUSES: Final = frozenset({408, 429})
 OURS_ALREADY: Final = "BucketAlreadyOwnedByYou"
 TAKEN: Final = "BucketAlreadyExists"
+NO_POLICY: Final = "NoSuchBucketPolicy"
+"""SeaweedFS was seen to answer this to DeleteBucketPolicy. On AWS that succeeds."""
 NOT_EMPTY: Final = "BucketNotEmpty"
 EMPTYINGS: Final = 3
 """of a bucket that is removed while others may still write to it"""
@@ -243,10 +245,10 @@ class S3Store:
         return []
 
     def set_policy(self, bucket: str, policy: bytes | None) -> None:
-        """Set a bucket's policy; None removes it. A missing bucket is success too."""
+        """Set a bucket's policy; None removes it. A missing bucket is success too, and so is a missing policy."""
         with _gone_is_success(), self._errors(bucket):
             if policy is None:
-                self._client.delete_bucket_policy(Bucket=bucket)
+                self._remove_policy(bucket)
             else:
                 self._client.put_bucket_policy(Bucket=bucket, Policy=policy.decode())
 
@@ -269,6 +271,13 @@ class S3Store:
             if _code(error) == TAKEN:
                 raise BucketAccessRefused(bucket=bucket, reason="it belongs to another account") from error
             if _code(error) != OURS_ALREADY:
+                raise
+
+    def _remove_policy(self, bucket: str) -> None:
+        try:
+            self._client.delete_bucket_policy(Bucket=bucket)
+        except ClientError as error:
+            if _code(error) != NO_POLICY:
                 raise
 
     def _remove_empty(self, bucket: str) -> bool:
