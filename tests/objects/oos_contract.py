@@ -22,6 +22,17 @@ class OosContract:
             with pytest.raises(BucketAccessRefused):
                 oos.ensure_bucket(bucket_name, BOB.account_id)
 
+    def test_a_bucket_is_removed_for_its_account_only(self, oos: Oos, bucket_name: str) -> None:
+        oos.ensure_bucket(bucket_name, ALICE.account_id)
+        oos.store().put(bucket_name, "key", b"x", metadata={})
+        if oos.capabilities.knows_accounts:
+            oos.remove_bucket(bucket_name, BOB.account_id, lambda _deleted: None)
+            assert oos.store().get(bucket_name, "key") == b"x"
+        for _again in range(2):
+            oos.remove_bucket(bucket_name, ALICE.account_id, lambda _deleted: None)
+        oos.ensure_bucket(bucket_name, BOB.account_id)
+        assert oos.store().keys(bucket_name, "") == []
+
     def test_a_bad_name(self, oos: Oos) -> None:
         with pytest.raises(BadBucketName):
             oos.ensure_bucket("Not_A_Bucket", ALICE.account_id)

@@ -1,6 +1,7 @@
 """The embedded OOS: accounts and buckets, the region's own key, its endpoint for clients; and any other S3 service."""
 
 import contextlib
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import requests
 
 from souche.clock import SystemClock
+from souche.formats import bucket_policy
 from souche.objects.base import BucketAccessRefused, ObjectsUnavailable
 from souche.objects.external import ExternalOos
 from souche.objects.s3 import S3Access, S3Store
@@ -98,6 +100,22 @@ def test_a_policy_may_be_removed_again(served: EmbeddedOos, bucket_name: str) ->
     served.ensure_bucket(bucket_name, ALICE.account_id)
     for _again in range(2):
         served.set_policy(bucket_name, None)
+
+
+def test_a_bucket_that_its_policy_closes_to_everyone_is_removed(
+    served: EmbeddedOos, bucket_name: str
+) -> None:
+    served.ensure_bucket(bucket_name, ALICE.account_id)
+    served.store().put(bucket_name, "key", b"x", metadata={})
+    arn = f"arn:aws:s3:::{bucket_name}"
+    denies = {"Effect": "Deny", "Principal": "*", "Action": ["s3:*"], "Resource": [arn, f"{arn}/*"]}
+    policy = {"Version": "2012-10-17", "Statement": [denies]}
+    document = bucket_policy.obeyed(json.dumps(policy).encode(), bucket_name, lambda _account: None)
+    served.set_policy(bucket_name, document)
+    with pytest.raises(BucketAccessRefused):
+        served.store().keys(bucket_name, "")
+    served.remove_bucket(bucket_name, ALICE.account_id, lambda _deleted: None)
+    assert served.owner(bucket_name) is None
 
 
 def test_a_store_that_does_not_start_is_tried_again_beside_the_region(tmp_path: Path) -> None:

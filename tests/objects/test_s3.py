@@ -107,6 +107,12 @@ def alices(oos: SeaweedFs) -> str:
     return "alices"
 
 
+def test_a_key_without_the_right_removes_nothing(oos: SeaweedFs, alices: str) -> None:
+    with pytest.raises(BucketAccessRefused, match=alices):
+        store_of(oos, BOB).remove_bucket(alices, lambda _deleted: None)
+    assert store_of(oos, ALICE).get(alices, "key") == b"hers"
+
+
 def get(url: str) -> tuple[bytes, str | None]:
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  the URL is this test's own
         return answer.read(), answer.headers["x-amz-meta-note"]

@@ -129,6 +129,11 @@ class FolderOos:
         self.store().ensure_bucket(bucket)
         owner.write_text(account_id)
 
+    def remove_bucket(self, bucket: str, account_id: str, on_progress: Callable[[int], None]) -> None:
+        owner = self._folder / bucket / "owner"
+        if not self.capabilities.knows_accounts or (owner.exists() and owner.read_text() == account_id):
+            self.store().remove_bucket(bucket, on_progress)
+
     def sync_keys(self, wanted: Iterable[AccountKey]) -> None:
         self.keys = frozenset(wanted)
 

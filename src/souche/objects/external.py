@@ -1,6 +1,6 @@
 """Any other S3 service as an `Oos`. The region makes all buckets with its one key."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from souche.objects.base import ObjectStore
 from souche.objects.oos import AccountKey, Capabilities
@@ -24,6 +24,9 @@ class ExternalOos:
 
     def ensure_bucket(self, bucket: str, account_id: str) -> None:  # noqa: ARG002
         self._store.ensure_bucket(bucket)
+
+    def remove_bucket(self, bucket: str, account_id: str, on_progress: Callable[[int], None]) -> None:  # noqa: ARG002
+        self._store.remove_bucket(bucket, on_progress)
 
     def sync_keys(self, wanted: Iterable[AccountKey]) -> None:
         """Does nothing: the service manages its own keys."""

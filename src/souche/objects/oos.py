@@ -1,6 +1,6 @@
 """The contract of a region's object service (OOS): an object store whose buckets belong to accounts."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -62,6 +62,15 @@ class Oos(Protocol):
 
         Raises:
             BadBucketName: no bucket can have this name. BucketAccessRefused: it belongs to another account.
+        """
+        ...
+
+    def remove_bucket(self, bucket: str, account_id: str, on_progress: Callable[[int], None]) -> None:
+        """Delete a bucket of an account with all that it holds, as `ObjectStore.remove_bucket`. A missing bucket is
+        success. Where the service knows accounts, so is another account's bucket, which stays.
+
+        Raises:
+            BucketAccessRefused: the region's key may not delete it.
         """
         ...
 

@@ -10,7 +10,7 @@ import json
 import os
 import sysconfig
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -136,6 +136,12 @@ class EmbeddedOos:
         self._check_there()
         with self._accounts_locked():
             self._server.accounts.ensure_bucket(bucket, account_id)
+
+    def remove_bucket(self, bucket: str, account_id: str, on_progress: Callable[[int], None]) -> None:
+        """The policy goes first: a Deny for everyone applies to the region too."""
+        if self.owner(bucket) == account_id:
+            self.set_policy(bucket, None)
+            self._store.remove_bucket(bucket, on_progress)
 
     def buckets(self) -> dict[str, str]:
         """The account of each bucket, by name."""
