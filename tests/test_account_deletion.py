@@ -1,6 +1,8 @@
 """`souche account delete`, with what the account has, where the server runs."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -10,8 +12,9 @@ from types import MappingProxyType
 import pytest
 
 from souche.cli import background
+from souche.cli.server import Server
 from souche.home import Home
-from tests.test_up import REGION, SECONDS, Up
+from tests.test_up import REGION, SECONDS, SOUCHE, Up
 
 FILLS = """
 import json, time
@@ -40,6 +43,28 @@ while client.ReadImages(Filters={"ImageIds": [image]})["Images"][0]["State"] != 
     time.sleep(0.1)
 client.CreateImage(SourceImageId=image, SourceRegionName="souche-1", ImageName="copy")
 """
+STORES = """
+import boto3, os, time
+from concurrent.futures import ThreadPoolExecutor
+client = boto3.client("s3")
+def opens(name):  # the object store learns of a new key within a second
+    try:
+        return client.list_objects_v2(Bucket=name)
+    except client.exceptions.ClientError:
+        return None
+own, many = os.environ["OWN"].split(), int(os.environ["MANY"])
+for name in own:
+    client.create_bucket(Bucket=name)
+    while not opens(name):
+        time.sleep(0.1)
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    client.create_multipart_upload(Bucket=name, Key="unfinished")
+    for _version in range(2):
+        client.put_object(Bucket=name, Key="object", Body=b"x")
+    client.delete_object(Bucket=name, Key="object")
+with ThreadPoolExecutor(8) as pool:
+    list(pool.map(lambda number: client.put_object(Bucket=own[-1], Key=f"n/{number}", Body=b""), range(many)))
+"""
 HAS = ("VMs (1)", "public IPs (1)", "images (2)", "volumes (2)", "key pairs (1)", "security groups (2)")
 
 
@@ -53,9 +78,21 @@ def region(tmp_path: Path) -> Iterator[Up]:
     background.end(Home(tmp_path / "home"), SECONDS)
 
 
-def acts(region: Up, account: str, script: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def storing(region: Up, tmp_path: Path) -> Up:
+    """A region with an object store, in which another account has a bucket."""
+    region("down", str(region.file))
+    region.file.write_text(REGION.replace('oos_listen = ""', 'oos_listen = "127.0.0.1:0"'))
+    region.up()
+    region("account", "create", "other")
+    stored = acts(region, "other", STORES, OWN="others", MANY="3")
+    assert stored.returncode == 0, stored.stderr
+    return region
+
+
+def acts(region: Up, account: str, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Runs a program as an account."""
-    return runs(region, script, json.loads(region("env", account, "--json")))
+    return runs(region, script, json.loads(region("env", account, "--json")) | variables)
 
 
 def runs(
@@ -90,3 +127,31 @@ def test_an_account_goes_with_everything_that_it_has(region: Up, tmp_path: Path)
     again = json.loads(region("account", "create", "ci", "--json"))
     assert again["AccountId"] != made["AccountId"]
     assert made["AccountId"] in (tmp_path / "home/audit.jsonl").read_text()
+
+
+def test_a_deletion_during_which_the_server_is_killed_is_finished_by_another(
+    storing: Up, tmp_path: Path
+) -> None:
+    """The server is killed between two buckets."""
+    stored = acts(storing, "ci", STORES, OWN="first second", MANY="1200")
+    assert stored.returncode == 0, stored.stderr
+    server = Server(Home(tmp_path / "home").operator).process()
+    assert server is not None
+    command = [SOUCHE, "account", "delete", "ci", "--with-everything", "--yes"]
+    with subprocess.Popen(command, env=storing.environment, stderr=subprocess.PIPE, text=True) as deleting:
+        assert deleting.stderr is not None
+        for line in deleting.stderr:
+            if "deleting buckets: 1 left" in line:
+                os.kill(server, signal.SIGKILL)
+        assert deleting.wait(SECONDS) != 0
+    storing.up()
+    left = storing("bucket", "list")
+    assert "first" not in left
+    assert "second" in left
+    storing("account", "delete", "ci", "--with-everything", "--yes")
+    assert "deleting buckets: 1 left (" in storing.stderr
+    left = storing("bucket", "list")
+    assert "second" not in left
+    assert "others" in left
+    reads = "import boto3\nprint(boto3.client('s3').list_object_versions(Bucket='others')['Versions'])"
+    assert acts(storing, "other", reads).stdout.count("'VersionId'") == 5

@@ -1,16 +1,21 @@
 """`souche account`."""
 
 import functools
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from souche.app import access_keys, account_deletion, accounts, api_access_rules
-from souche.app.account_deletion import HasBuckets
+from souche.admin import account_deletion
+from souche.admin.account_deletion import BucketStays
+from souche.admin.listener import Listener
+from souche.app import access_keys, api_access_rules
 from souche.db import access_keys as key_rows
 from souche.db import buckets
 from souche.main import administration
 from souche.model.accounts import Principal
+from souche.objects.base import BucketAccessRefused
 from tests.cli.conftest import Souche
 
 KEY, OTHER_KEY, SECRET = "CI" * 10, "OTHER" * 4, "s3cret+/=A" * 4
@@ -168,10 +173,40 @@ def test_an_account_that_has_something_stays(souche: Souche) -> None:
         buckets.record(work.connection, "photos", alice["AccountId"])
     assert "buckets (1)" in souche.refusal("account", "delete", "alice", "--yes")
     assert "none runs" in souche.refusal("account", "delete", "alice", "--with-everything", "--yes")
-    with administration.administer(souche.home) as at, pytest.raises(HasBuckets, match="photos"):
-        account_deletion.begin(at.region, accounts.known(at.region, "alice"))
     (shown,) = souche("account", "list")
     assert shown["State"] == "enabled"
+
+
+def test_a_bucket_that_the_regions_key_may_not_delete_is_named(souche: Souche) -> None:
+    """The account stays, disabled; the next call goes on with this bucket."""
+    (alice,) = souche("account", "create", "alice")
+    asked: list[str] = []
+
+    def removes(bucket: str, account_id: str, on_progress: Callable[[int], None]) -> None:
+        asked.append(bucket)
+        if asked == ["photos", "videos"]:
+            raise BucketAccessRefused(bucket=bucket, reason="AccessDenied")
+        on_progress(7)
+        with at.region.begin() as work:
+            assert buckets.owner(work.connection, bucket) == account_id
+            buckets.forget(work.connection, bucket)
+
+    steps: list[str] = []
+    with administration.administer(souche.home) as administered:
+        heard = Listener(step=lambda what, _done: steps.append(what))
+        at = replace(administered, is_served=lambda: True, remove_bucket=removes, listener=heard)
+        with at.region.begin() as work:
+            for name in ("videos", "photos"):
+                buckets.record(work.connection, name, alice["AccountId"])
+        with pytest.raises(BucketStays, match=r"videos cannot be deleted: .*AccessDenied"):
+            account_deletion.delete(at, "alice", with_everything=True)
+        (shown,) = souche("account", "list")
+        assert shown["State"] == "disabled"
+        account_deletion.delete(at, "alice", with_everything=True)
+    assert souche("account", "list") == []
+    assert asked == ["photos", "videos", "videos"]
+    left = "deleting buckets: 2 left"
+    assert steps[:3] == [left, f"{left} (7 objects deleted)", "deleting buckets: 1 left"]
 
 
 def test_the_providers_account_stays(souche: Souche) -> None:

@@ -1,13 +1,15 @@
 """Deleting an account, with what it has."""
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from souche.admin.action import Administered, action
-from souche.app import account_deletion, accounts
+from souche.app import account_deletion, accounts, buckets
 from souche.errors import Conflict, UserError
 from souche.model.account_contents import Kind
 from souche.model.accounts import Account
+from souche.objects.base import BucketAccessRefused, ObjectsFailed
 
 POLL_SECONDS: Final = 0.25
 PATIENT_SECONDS: Final = 300.0
@@ -22,16 +24,25 @@ class Stuck(Conflict):
     """These are still there, after {seconds:g} s without progress: {kind} ({ids})."""
 
 
+class BucketStays(Conflict):
+    """The bucket {bucket} cannot be deleted: {reason}. The account {account} stays, disabled: delete the bucket with
+    another key, then run the command again."""
+
+
 @action
 def delete(at: Administered, account: str, *, with_everything: bool) -> None:
     """Delete an account: an empty one, or with what it has. Broken off, it is done again from where it was."""
     found = accounts.known(at.region, account)
+    if at.is_served():
+        _note_buckets(at, found)
     if with_everything and account_deletion.contents(at.region, found):
         if not at.is_served():
             raise NeedsServer
         account_deletion.begin(at.region, found)
         for kind in Kind:
-            _delete_all(at, found, kind)
+            if kind is not Kind.BUCKETS:
+                _delete_all(at, found, kind)
+        _delete_buckets(at, found)
         found = accounts.known(at.region, found.account_id)
     account_deletion.finish(at.region, found)
 
@@ -61,3 +72,36 @@ def _request(at: Administered, account: Account, kind: Kind, left: list[str]) ->
         except UserError as error:
             refused = error
     return refused
+
+
+def _note_buckets(at: Administered, account: Account) -> None:
+    """Record the buckets that exports have made for an account: the records follow the object store with a delay."""
+    recorded = account_deletion.contents(at.region, account).get(Kind.BUCKETS, [])
+    for name, owner in at.buckets().items():
+        if owner == account.account_id and name not in recorded:
+            buckets.note(at.region, name, owner)
+
+
+def _delete_buckets(at: Administered, account: Account) -> None:
+    """Delete an account's buckets with all that they hold, after the exports into them have ended.
+
+    Raises:
+        BucketStays.
+    """
+    _note_buckets(at, account)
+    names = account_deletion.contents(at.region, account).get(Kind.BUCKETS, [])
+    for number, name in enumerate(names):
+        step = _step(at, f"deleting buckets: {len(names) - number} left", number / len(names))
+        step(0)
+        try:
+            at.remove_bucket(name, account.account_id, step)
+        except (BucketAccessRefused, ObjectsFailed) as error:
+            raise BucketStays(bucket=name, account=account.name, reason=str(error)) from error
+
+
+def _step(at: Administered, what: str, done: float) -> Callable[[int], None]:
+    def step(deleted_objects: int) -> None:
+        at.listener.step(f"{what} ({deleted_objects} objects deleted)" if deleted_objects else what, done)
+        at.listener.check()
+
+    return step

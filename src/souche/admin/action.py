@@ -34,7 +34,9 @@ class Administered:
     """A region for the operator's actions, in its server or where none runs.
 
     `volumes` is where the disks are, `staging` the folder of files on their way in. `finish` waits for an operation, by
-    its id. `ensure_bucket` makes a bucket of an account's, by name and id. `is_served` says whether a server runs.
+    its id. `ensure_bucket` makes a bucket of an account's, by name and id. `remove_bucket`
+    deletes a bucket of an account's with all that it holds, in the server only; its callback gets the number of objects
+    deleted so far. `is_served` says whether a server runs.
     `examine` has the requested report of an image made, by its id, and waits for the server's, or not. `verify` boots
     an image, by its id and a firmware (None: its default). `boots` says whether images are booted before they are
     published: not where guests are simulated; it raises CannotBoot where this machine lacks something.
@@ -47,6 +49,7 @@ class Administered:
     staging: Path
     finish: Callable[[str], None]
     ensure_bucket: Callable[[str, str], None]
+    remove_bucket: Callable[[str, str, Callable[[int], None]], None]
     is_served: Callable[[], bool]
     examine: "Examine"
     verify: "Callable[[str, BootMode | None], Verification]"

@@ -39,11 +39,6 @@ class AccountNotEmpty(Conflict):
     """The account {account} still has {contents}. Delete them first, or use --with-everything."""
 
 
-class HasBuckets(Conflict):
-    """The account {account} still has {count} buckets: {names}. Delete them first, with a key of the account
-    (`souche env`): `aws s3 rb --force s3://BUCKET`."""
-
-
 def contents(region: Region, account: Account) -> dict[Kind, list[str]]:
     """The ids of what an account has, by kind, without the kinds of which it has nothing."""
     with region.store.read() as connection:
@@ -59,18 +54,15 @@ def begin(region: Region, account: Account) -> None:
     """Disable an account before its deletion, so that nothing new is made in it.
 
     Raises:
-        ProviderStays. HasBuckets: their objects are its owner's to delete.
+        ProviderStays.
     """
     _check_provider(account)
-    buckets = contents(region, account).get(Kind.BUCKETS, [])
-    if buckets:
-        raise HasBuckets(account=account.name, count=len(buckets), names=", ".join(buckets[:10]))
     accounts.set_disabled(region, account, disabled=True)
 
 
 def delete_one(region: Region, account: Account, kind: Kind, resource_id: str) -> None:
     """Request the deletion of something that an account has, by the rules that hold for its owner; but deletion
-    protection is lifted.
+    protection is lifted. Buckets are not deleted here.
 
     Raises:
         What its owner would be refused with.
@@ -105,6 +97,12 @@ def _check_provider(account: Account) -> None:
         raise ProviderStays
 
 
+def _cancel_export(region: Region, _who: Principal, task_id: str) -> None:
+    """Cancel an export of the account's, or one of another account into its bucket."""
+    task = export_tasks.get(region, task_id)
+    export_tasks.cancel(region, Principal(task.account_id), task_id)
+
+
 def _delete_vm(region: Region, who: Principal, vm_id: str) -> None:
     vms.update(region, who, vms.Change(vm_id, deletion_protection=False))
     vm_transitions.delete(region, who, [vm_id])
@@ -125,7 +123,7 @@ def _delete_public_ip(region: Region, who: Principal, public_ip_id: str) -> None
 
 
 _DELETIONS: Final[Mapping[Kind, Callable[[Region, Principal, str], None]]] = {
-    Kind.EXPORTS: export_tasks.cancel,
+    Kind.EXPORTS: _cancel_export,
     Kind.VMS: _delete_vm,
     Kind.PUBLIC_IPS: _delete_public_ip,
     Kind.IMAGE_ALIASES: image_aliases.delete,

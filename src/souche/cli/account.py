@@ -149,7 +149,7 @@ def _add_delete(app: typer.Typer, composition: Composition) -> None:
             bool,
             typer.Option(
                 "--with-everything",
-                help="Delete its VMs, images, snapshots, volumes, keys and all else that it has, too; but for buckets.",
+                help="Delete its VMs, images, snapshots, volumes, keys, buckets and all else that it has, too.",
             ),
         ] = False,
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

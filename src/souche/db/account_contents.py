@@ -15,6 +15,7 @@ from souche.db.schema import (
     image_aliases,
     images,
     keypairs,
+    operations,
     product_types,
     public_ips,
     security_group_rules,
@@ -33,8 +34,20 @@ def _of(table: sa.Table, what: sa.ColumnElement[str], *criteria: sa.ColumnElemen
     return sa.select(what).where(own, *criteria).order_by(what)
 
 
+def _exports() -> sa.Select[Any]:
+    """Those of the account and those into its buckets, until they write no more: also cancelled ones."""
+    table = export_tasks
+    own = sa.or_(
+        table.c.account_id == sa.bindparam("account_id"),
+        table.c.bucket_account_id == sa.bindparam("account_id"),
+    )
+    writes = table.c.task_id.in_(sa.select(operations.c.subject_id))
+    wanted = sa.select(table.c.task_id).where(own, sa.or_(table.c.state.in_(UNDER_WAY), writes))
+    return wanted.order_by(table.c.task_id)
+
+
 _IDS: Final[Mapping[Kind, sa.Select[Any]]] = {
-    Kind.EXPORTS: _of(export_tasks, export_tasks.c.task_id, export_tasks.c.state.in_(UNDER_WAY)),
+    Kind.EXPORTS: _exports(),
     Kind.VMS: _of(vms, vms.c.vm_id, vms.c.state != VmState.TERMINATED),
     Kind.PUBLIC_IPS: _of(public_ips, public_ips.c.public_ip_id),
     Kind.IMAGE_ALIASES: _of(image_aliases, image_aliases.c.name + "@" + image_aliases.c.channel),

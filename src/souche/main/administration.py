@@ -1,6 +1,6 @@
 """The region for the operator's commands, beside its server or without one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -42,6 +42,7 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
             ensure_bucket=lambda bucket, account_id: _offline().ensure_bucket(
                 home, region, bucket, account_id
             ),
+            remove_bucket=_no_removal,
             is_served=home.is_served,
             examine=lambda image_id, *, wait: _offline().examine(home, region, image_id, wait=wait),
             verify=_no_boot,
@@ -63,6 +64,10 @@ def _offline() -> ModuleType:
 def _consoles(home: Home, region: Region) -> GuestConsoles:
     guests: GuestConsoles = _offline().guests(home, region)
     return guests
+
+
+def _no_removal(bucket: str, _account_id: str, _on_progress: Callable[[int], None]) -> NoReturn:
+    raise Unavailable(what=f"the bucket {bucket}", reason="only the server deletes it")
 
 
 def _no_boot(_image_id: str, _mode: BootMode | None) -> NoReturn:

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from souche.admin import catalogue, wire
@@ -19,6 +19,7 @@ from souche.main import offline
 from souche.main.drivers import make_booter
 from souche.model.image_boots import Verification
 from souche.model.images import BootMode
+from souche.reconcile import oos_keys
 from souche.workflows import booting
 from souche.workflows.parts import Parts
 
@@ -68,12 +69,17 @@ def _administered(
     def verify(image_id: str, mode: BootMode | None) -> Verification:
         return booting.verify(parts, make_booter(home), image_id, mode)
 
+    def remove_bucket(bucket: str, account_id: str, on_progress: Callable[[int], None]) -> None:
+        oos_keys.sync(parts)  # a disabled account's key would make the bucket again
+        parts.buckets.remove_bucket(parts.store, bucket, account_id, on_progress)
+
     return Administered(
         region=region,
         volumes=parts.volumes,
         staging=home.staging,
         finish=finish,
         ensure_bucket=lambda bucket, account_id: offline.ensure_bucket(home, region, bucket, account_id),
+        remove_bucket=remove_bucket,
         is_served=lambda: True,
         examine=examine,
         verify=verify,

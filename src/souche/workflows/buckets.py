@@ -63,6 +63,23 @@ class Buckets:
         else:
             ensure_own(self._oos(), store, task.bucket, task.bucket_account_id)
 
+    def remove_bucket(
+        self, store: Store, bucket: str, account_id: str, on_progress: Callable[[int], None]
+    ) -> None:
+        """Delete a bucket on record as an account's with all that it holds, and its record. Done already is success.
+        After an interruption it may be called again. `on_progress`: see `ObjectStore.remove_bucket`.
+
+        Raises:
+            NoObjectStore. BucketAccessRefused: the region's key may not delete it.
+        """
+        with store.read() as connection:
+            recorded = buckets.owner(connection, bucket)
+        if recorded == account_id:
+            self._oos().remove_bucket(bucket, account_id, on_progress)
+            with store.begin() as connection:
+                if buckets.owner(connection, bucket) == account_id:
+                    buckets.forget(connection, bucket)
+
     def room_of(self, task: ExportTask) -> Room:
         """The free space of the medium that a task writes to, if it is the region's."""
         return ENDLESS if task.bucket_account_id is None else self.own_room
