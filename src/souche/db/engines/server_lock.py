@@ -7,8 +7,10 @@ may have taken it; then there is no way back, as it has adopted this one's opera
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Any, Final, TypeAlias
 
 import psycopg
@@ -33,6 +35,21 @@ _END: Final = b"SELECT pg_terminate_backend(%s)"
 _LOST: Final = (psycopg.OperationalError, sa.exc.DBAPIError)
 
 
+@dataclass(frozen=True)
+class Held:
+    """The lock, and the session that has it."""
+
+    connection: psycopg.Connection[Any]
+    session: Session
+
+
+class Other(Enum):
+    """Who has the lock instead."""
+
+    HAS_IT = "another process"
+    HAD_IT = "nobody any more: it is free, or will be in a moment"
+
+
 class ServerLock:
     """The lock `number`, on connections that `connect` makes. `taken` is called in a thread, once, if another process
     has taken it after the connection was lost."""
@@ -45,15 +62,12 @@ class ServerLock:
     @contextmanager
     def held(self) -> Iterator[bool]:
         """Whether this process has the lock, from now on until the context ends."""
-        connection = self._connect()
-        if not self._takes(connection):
-            connection.close()
+        held = self._try(None)
+        if not isinstance(held, Held):
             yield False
             return
         ending = threading.Event()
-        thread = threading.Thread(
-            target=self._keep, args=(connection, ending), name="server-lock", daemon=True
-        )
+        thread = threading.Thread(target=self._keep, args=(held, ending), name="server-lock", daemon=True)
         thread.start()
         try:
             yield True
@@ -61,54 +75,49 @@ class ServerLock:
             ending.set()
             thread.join()
 
-    def _keep(self, connection: psycopg.Connection[Any], ending: threading.Event) -> None:
+    def _keep(self, held: Held, ending: threading.Event) -> None:
         while True:
-            session = _session(connection)
-            with closing(connection):
-                _watch(connection, ending)
-            again = self._again(session, ending)
+            with closing(held.connection):
+                _watch(held.connection, ending)
+            again = self._again(held.session, ending)
             if again is None:
                 return
-            connection = again
+            held = again
 
-    def _again(self, former: Session | None, ending: threading.Event) -> psycopg.Connection[Any] | None:
-        """A connection that has the lock again. None: it ends, or the lock is another's."""
+    def _again(self, former: Session, ending: threading.Event) -> Held | None:
+        """The lock, held again. None: it ends, or the lock is another's."""
         while not ending.is_set():
-            try:
-                with ExitStack() as stack:
-                    connection = stack.enter_context(closing(self._connect()))
-                    if self._takes(connection):
-                        stack.pop_all()
-                        return connection
-                    if self._is_taken(connection, former):
-                        self._taken()
-                        return None
-            except _LOST:
-                pass
+            with suppress(*_LOST):
+                found = self._try(former)
+                if isinstance(found, Held):
+                    return found
+                if found is Other.HAS_IT:
+                    self._taken()
+                    return None
             ending.wait(LOOK_SECONDS)
         return None
 
-    def _is_taken(self, connection: psycopg.Connection[Any], former: Session | None) -> bool:
-        """Whether another process has the lock. The database may not have noticed yet that this one's connection is
+    def _try(self, former: Session | None) -> Held | Other:
+        """Take the lock, once. The database may not have noticed yet that the connection of the `former` session is
         lost: then it is told."""
-        holder = connection.execute(_HOLDER, [self._number]).fetchone()
-        if holder is not None and holder == former:
+        with ExitStack() as stack:
+            connection = stack.enter_context(closing(self._connect()))
+            session = connection.execute(_OWN).fetchone()
+            assert session is not None, "a session sees itself"
+            if _takes(connection, self._number):
+                stack.pop_all()
+                return Held(connection, session)
+            holder = connection.execute(_HOLDER, [self._number]).fetchone()
+            if holder is None or holder != former:
+                return Other.HAD_IT if holder is None else Other.HAS_IT
             connection.execute(_END, [holder[0]])
-            return False
-        return holder is not None
-
-    def _takes(self, connection: psycopg.Connection[Any]) -> bool:
-        row = connection.execute(_TRY, [self._number]).fetchone()
-        assert row is not None, "SELECT without FROM gives one row"
-        return bool(row[0])
+            return Other.HAD_IT
 
 
-def _session(connection: psycopg.Connection[Any]) -> Session | None:
-    try:
-        row = connection.execute(_OWN).fetchone()
-    except _LOST:
-        return None
-    return row  # the row is a tuple of these two
+def _takes(connection: psycopg.Connection[Any], number: int) -> bool:
+    row = connection.execute(_TRY, [number]).fetchone()
+    assert row is not None, "SELECT without FROM gives one row"
+    return bool(row[0])
 
 
 def _watch(connection: psycopg.Connection[Any], ending: threading.Event) -> None:
