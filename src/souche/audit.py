@@ -137,7 +137,7 @@ class AuditFile:
     def _rotate(self) -> None:
         """Begin another file, unless another process does or has just done so. A file that cannot be renamed grows."""
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it ends when the file is closed
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # closing the file releases the lock
             if self._named():
                 self._shift()
             self._reopen()

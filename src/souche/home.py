@@ -164,7 +164,7 @@ class Home:
         `storage/qcow2/directory`). The folder itself is the operator's, and so is what the object store has in its own.
         What is in `tls/` has its modes from the start: clients read the authority's certificate.
         """
-        disks = self.disks.resolve()  # it may be a link to another file system
+        disks = self.disks.resolve()  # may be a link to another file system
         layers, guests = disks / "layers", self.path / "guests"
         for root, folders, files in chain(os.walk(self.path), os.walk(disks)):
             folder = Path(root)
@@ -203,7 +203,7 @@ class Home:
         for database in (self.database, self.journal) if records else (self.journal,):
             database.touch(0o600)
             for file in self.path.glob(f"{database.name}*"):
-                with suppress(FileNotFoundError):  # what is beside a database goes with its last user
+                with suppress(FileNotFoundError):  # SQLite removes -wal and -shm at the last close
                     if file.stat().st_mode & OTHERS:
                         file.chmod(0o600)
 

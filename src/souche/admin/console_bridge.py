@@ -53,7 +53,7 @@ class Offer:
 
 def bridge(serial: socket.socket, client: socket.socket) -> None:
     """Connect a client to a console until either ends. A client that has shut down its sending side still reads."""
-    client.settimeout(STALL_SECONDS)  # of sends: what it types is waited for by poll(2)
+    client.settimeout(STALL_SECONDS)  # for sends; reads wait in poll(2)
     typing = Thread(target=_type, args=(client, serial), name="console input", daemon=True)
     typing.start()
     with suppress(OSError):

@@ -1,9 +1,9 @@
-"""The socket by which commands ask a region's server, and the words of its protocol.
+"""The Unix socket between the operator's commands and a region's server, and the names in its protocol.
 
-The protocol is HTTP with JSON: POST /operator/v1/ACTION with `{"Args": [...], "Named": {...}}`. The answer is a line of
-JSON for each report of progress, `{"Transfer": [what, done, total]}` or `{"Step": [what, share]}`, then one that ends
-it: `{"Result": ...}`, or `{"Refused": "why"}`. Both sides are of one version of Souche, which the header VERSION says;
-only that, and `Refused`, are the same in every version.
+The protocol is HTTP with JSON: POST /operator/v1/ACTION with `{"Args": [...], "Named": {...}}`. The answer is lines of
+JSON: one for each report of progress, `{"Transfer": [what, done, total]}` or `{"Step": [what, share]}`, and a last one,
+`{"Result": ...}` or `{"Refused": "why"}`. Both sides must have the same version of Souche, given in the header VERSION.
+Only that header and `Refused` stay the same in every version.
 """
 
 import os
@@ -21,10 +21,10 @@ TRANSFER, STEP, RESULT, REFUSED = "Transfer", "Step", "Result", "Refused"
 
 SOCKET: Final = "operator.sock"
 CONSOLE: Final = "console-"
-"""begins the names of sockets for sessions at consoles (`admin/console_bridge.py`)"""
+"""prefix of the sockets of console sessions (`admin/console_bridge.py`)"""
 BACKLOG: Final = 128
 MOST_PATH_BYTES: Final = 107
-"""of a Unix socket's address, beside its final zero (unix(7))"""
+"""longest address of a Unix socket, without the final zero byte (unix(7))"""
 OWNER_FOLDER: Final = 0o700
 OWNER_FILE: Final = 0o600
 ROOT: Final = 0
@@ -33,8 +33,11 @@ CREDENTIALS: Final = struct.Struct("3i")
 
 
 def bind(folder: Path, name: str = SOCKET) -> socket.socket:
-    """A listening socket in a folder that only its owner enters. That of a server which was killed is replaced: the
-    caller has the lock of the region's server, or a name of its own."""
+    """A listening socket in a folder that only its owner can enter.
+
+    Replaces a socket of the same name, which a killed server left. This is safe: the caller holds the lock of the
+    region's server, or uses a unique name.
+    """
     folder.mkdir(mode=OWNER_FOLDER, exist_ok=True)
     folder.chmod(OWNER_FOLDER)
     remove(folder, name)
@@ -44,17 +47,17 @@ def bind(folder: Path, name: str = SOCKET) -> socket.socket:
             listening.bind(address)
         (folder / name).chmod(OWNER_FILE)
         listening.listen(BACKLOG)
-    except OSError as error:  # a file system without Unix sockets, for one
+    except OSError as error:  # for example, the file system has no Unix sockets
         listening.close()
         raise OSError(error.errno, error.strerror, str(folder / name)) from error
     return listening
 
 
 def connect(folder: Path, name: str = SOCKET) -> socket.socket | None:
-    """A connection to the server; None: no server has a socket there.
+    """A connection to the server, or None if no server listens there.
 
     Raises:
-        PermissionError: it is another user's.
+        PermissionError: the socket belongs to another user.
     """
     connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -70,18 +73,18 @@ def connect(folder: Path, name: str = SOCKET) -> socket.socket | None:
 
 
 def remove(folder: Path, name: str = SOCKET) -> None:
-    """Remove the socket, if there is one."""
+    """Remove the socket if it exists."""
     (folder / name).unlink(missing_ok=True)
 
 
 def remove_consoles(folder: Path) -> None:
-    """Remove the sockets of sessions that a server which was killed has offered."""
+    """Remove the console sockets that a killed server left."""
     for left in folder.glob(f"{CONSOLE}*"):
         left.unlink(missing_ok=True)
 
 
 def is_owner(peer: int) -> bool:
-    """Whether a user id is this process's own, or root's."""
+    """Whether a user id is that of this process or of root."""
     return peer in (ROOT, os.geteuid())
 
 
@@ -91,20 +94,20 @@ def peer_of_socket(connected: socket.socket) -> int:
 
 
 def peer_of(credentials: bytes) -> int:
-    """The user id of a peer, by what SO_PEERCRED gives."""
+    """The user id in the credentials from SO_PEERCRED."""
     _, user_id, _ = CREDENTIALS.unpack(credentials)
     return int(user_id)
 
 
 def process_of(credentials: bytes) -> int:
-    """The process id of a peer: of the one that listens, where a client asks."""
+    """The process id in the credentials from SO_PEERCRED. On a client's socket, it is the listening process."""
     process_id, _, _ = CREDENTIALS.unpack(credentials)
     return int(process_id)
 
 
 @contextmanager
 def _address(folder: Path, name: str) -> Iterator[str]:
-    """The socket's address. If the path is too long, it goes through an open descriptor of the folder."""
+    """The socket's address. A path that is too long is replaced by one through an open descriptor of the folder."""
     whole = str(folder / name)
     if len(os.fsencode(whole)) <= MOST_PATH_BYTES:
         yield whole

@@ -13,8 +13,8 @@ from souche.cache import OVERHEAD_BYTES
 from souche.errors import OutOfTime
 from souche.model.accounts import Principal
 
-# Their answers depend on nothing but the database, the caller's account and the request: not on the clock, a guest, or
-# a file. No other action may be here.
+# Their answers depend only on the database, the caller's account and the request: not on the clock, a guest or a file.
+# Add no other action here.
 CACHED: Final = frozenset(
     {
         "ReadImages",
@@ -29,11 +29,11 @@ CACHED: Final = frozenset(
     }
 )
 
-# Reads that take a time limit, and so can run on the event loop. A thread for each costs more than the read itself,
-# since Python's threads take turns: ReadImages took three times as long in threads.
+# Reads with a time limit can run on the event loop. A thread costs more than the read itself, because Python's threads
+# take turns: ReadImages took three times as long in threads.
 ON_EVENT_LOOP: Final = frozenset({"ReadImages", "ReadSnapshots", "ReadVms", "ReadVolumes"})
 
-# Every other request waits as long: two turns of a thread, which Python gives 5 ms each.
+# All other requests wait for this time: two turns of a thread, of 5 ms each by Python's default.
 LOOP_SECONDS: Final = 2 * sys.getswitchinterval()
 
 _encoder = msgspec.json.Encoder()

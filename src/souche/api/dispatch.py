@@ -16,23 +16,23 @@ from souche.errors import Raced
 from souche.model.accounts import Principal
 from souche.value_refusals import BadValue
 
-# Packer sends `"SubnetId": ""` (reference clients.md, section 1), and Terraform `"FileLocation": ""` with every
-# snapshot that it makes. An empty token would make all requests with one the same.
+# Packer sends `"SubnetId": ""` (reference clients.md, section 1), and Terraform sends `"FileLocation": ""` with every
+# CreateSnapshot. An empty token must not make all requests that have one equal.
 EMPTY_MEANS_ABSENT: Final = ("SubnetId", "FileLocation", "ClientToken", "SnapshotId", "SourceRegionName")
 
-# The actions that read what a URL of the caller leads to, where one is given, before they answer.
+# The actions that download from a URL in the request before they answer.
 FETCHING: Final = frozenset({"CreateImage", "CreateSnapshot"})
 
 RACES_LOST: Final = 3
 
-# What is read on the event loop, where everybody waits for it.
+# Longest body, in bytes, that is parsed on the event loop, where all other requests wait for it.
 SHORT_BODY: Final = 4096
 
-# Python takes microseconds for each value of a body, and all others wait for much of that: 350,000 empty lists, which
-# are 1 MiB, took five seconds. The longest requests of clients, filters by some thousands of ids, are well below.
+# Python takes microseconds for each value of a body, and all other requests wait for most of that time: 350,000 empty
+# lists (1 MiB) took five seconds. Clients' longest requests filter by some thousands of ids, well below this limit.
 MOST_VALUES: Final = 20_000
 VALUE_BEGINS: Final = (b",", b"[", b"{")
-"""There are no more values than these, and one; commas in texts count too."""
+"""A body has at most one value more than these bytes. Commas in texts count too."""
 
 
 @dataclass(frozen=True)

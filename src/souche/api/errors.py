@@ -155,7 +155,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     fetch.UrlAccessRefused: _value(4088),
     fetch.DownloadFailed: _value(4088),
     fetch.DownloadTooSlow: _value(4088),
-    fetch.DownloadTooLarge: _value(4078),  # ours: more than the SnapshotSize that was given
+    fetch.DownloadTooLarge: _value(4078),  # ours: larger than the given SnapshotSize
     value_refusals.BadManifest: _value(4040),
     json_fields.NotJson: _value(4041),
     value_refusals.UnknownManifestVersion: _value(4094),
@@ -177,11 +177,11 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.KeypairNameTaken: _conflict(9011),
     refusals.SecurityGroupNameTaken: _conflict(9008),
     refusals.ReservedSecurityGroup: _conflict(9051),
-    refusals.SecurityGroupInUse: _conflict(9085),  # what the Terraform provider takes the group off its VMs for
+    refusals.SecurityGroupInUse: _conflict(9085),  # at this code, Terraform removes the group from its VMs
     refusals.SecurityGroupNamed: _conflict(9002),  # ours: busy
     refusals.RuleTaken: _conflict(9005),  # ErrCidrDuplicate, cluster-api-provider-outscale #631
     refusals.SnapshotInUse: _conflict(9094),
-    refusals.FindingsRefuse: _conflict(9002),  # ours: a region's --share-gate
+    refusals.FindingsRefuse: _conflict(9002),  # ours: the region has --share-gate
     refusals.ReportMissing: _conflict(9002),
     refusals.ProductTypeInUse: _conflict(9002),
     refusals.DeviceInUse: _conflict(9004),
@@ -198,7 +198,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     refusals.SharedImageExport: _unsupported(8017),
     refusals.DeletionProtected: _unsupported(8018),
     refusals.OtherRegion: _unsupported(8019),
-    # Quotas. Images, sizes of snapshots, exports and key pairs have none on record: theirs are the nearest.
+    # Quotas. No code is on record for images, sizes of snapshots, exports and key pairs: these use the nearest one.
     quota_refusals.TooManyConcurrentSnapshots: _quota(10008),
     quota_refusals.TooManyVms: _quota(10010),
     quota_refusals.TooManyPublicIps: _quota(10011),
@@ -216,7 +216,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     quota_refusals.TooManySnapshotExports: _quota(10008),
     quota_refusals.TooManyKeypairs: _quota(10005),
     quota_refusals.NoCapacity: _quota(10001, status=409),
-    # Ours: 10001 is "no capacity", and 503 what clients try again (RFC 9110, 15.6.4).
+    # Ours: 10001 is "no capacity"; clients retry after 503 (RFC 9110, 15.6.4).
     errors.OutOfSpace: Row(503, QUOTA_TYPE, "10001", retry_seconds=60),
 }  # fmt: skip
 

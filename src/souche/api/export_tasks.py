@@ -17,8 +17,8 @@ from souche.value_refusals import MissingParameter
 
 Request: TypeAlias = Mapping[str, Any]
 
-# The words of the specification (ImageExportTask.State, SnapshotExportTask.State). Of those for a snapshot's that is
-# under way Terraform knows but this one, and fails at any other.
+# The states of the specification (ImageExportTask.State, SnapshotExportTask.State). Of the states of a snapshot export
+# under way, Terraform knows only "pending" and fails at any other.
 IMAGE_STATES: Final[Mapping[ExportState, str]] = {
     ExportState.QUEUED: "pending/queued",
     ExportState.ACTIVE: "pending",

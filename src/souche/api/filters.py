@@ -12,7 +12,7 @@ from souche.api.filter_tables import FILTERS, AnyFilter, Bound, Constant, Filter
 from souche.model.query import Condition, Value
 from souche.value_refusals import BadValue
 
-# Our limits, far above what clients batch: they keep one request's statement within what SQLite takes.
+# Our limits, far above clients' batches: they keep the statement of one request within SQLite's limits.
 MAX_VALUES: Final = 10_000
 MAX_PATTERNS: Final = 100
 

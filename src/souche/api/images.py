@@ -16,7 +16,7 @@ from souche.value_refusals import IncompatibleParameters, MissingParameter
 
 Request: TypeAlias = Mapping[str, Any]
 
-# Which parameters cannot stand beside the one that chooses the mode (reference section 1, "Image-path outcomes").
+# For the parameter that chooses the mode, the parameters it excludes (reference section 1, "Image-path outcomes").
 _FORBIDDEN: Final[Mapping[str, Collection[str]]] = {
     "VmId": (
         "SourceImageId",
@@ -34,10 +34,10 @@ _FORBIDDEN: Final[Mapping[str, Collection[str]]] = {
         "RootDeviceName",
         "BlockDeviceMappings",
     ),
-    "BlockDeviceMappings": ("SourceRegionName",),  # libcloud gives NoReboot with every request
+    "BlockDeviceMappings": ("SourceRegionName",),  # not NoReboot: libcloud sends it with every request
 }
 
-# The parameter that a caller has forgotten who gives one of these without a mode.
+# For a parameter without a mode, the parameter that is missing.
 _INCOMPLETE: Final[Mapping[str, str]] = {
     "SourceRegionName": "SourceImageId",
     "RootDeviceName": "BlockDeviceMappings",

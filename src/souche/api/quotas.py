@@ -8,7 +8,7 @@ from souche.api.dispatch import Call
 from souche.app import quotas
 from souche.model.quotas import Usage
 
-TYPE: Final = "global"  # none is of a single resource
+TYPE: Final = "global"  # no quota applies to a single resource
 
 FILTERS: Final[static_pages.Fields[Usage]] = {
     "Collections": lambda usage: usage.quota.collection,

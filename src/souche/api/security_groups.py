@@ -19,7 +19,7 @@ Request: TypeAlias = Mapping[str, Any]
 Members: TypeAlias = Mapping[str, GroupName]
 Traffic: TypeAlias = tuple[str, int, int]
 
-# What describes one rule without the list `Rules`.
+# The parameters of a single rule, given without the list `Rules`.
 ONE_RULE = ("FromPortRange", "ToPortRange", "IpProtocol", "IpRange")
 
 

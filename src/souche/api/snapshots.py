@@ -16,7 +16,7 @@ from souche.value_refusals import IncompatibleParameters, MissingParameter
 
 Request: TypeAlias = Mapping[str, Any]
 
-# Each mode, with the parameters that belong to it alone.
+# For each mode, the parameters that only it takes.
 _MODES: Final[Mapping[str, Collection[str]]] = {
     "VolumeId": (),
     "SourceSnapshotId": ("SourceRegionName",),

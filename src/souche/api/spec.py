@@ -16,7 +16,7 @@ from souche.value_refusals import BadValue, MissingParameter
 
 Check = Callable[[object], None]
 
-# What is reported when a request breaks several rules at once.
+# If a request breaks several rules, the first of these is reported.
 RANKS: Final = ("additionalProperties", "required", "type")
 
 JSON_TYPES: Final = {
@@ -135,7 +135,7 @@ def _refusal(error: jsonschema_rs.ValidationError, schema: Mapping[str, Any], bo
             return WrongJsonType(parameter=_spell(path), expected="string", found=found)
         case (
             jsonschema_rs.ValidationErrorKind.Format(format="date" | "date-time")
-            | jsonschema_rs.ValidationErrorKind.AnyOf()  # a date, with time or without: nothing else
+            | jsonschema_rs.ValidationErrorKind.AnyOf()  # only dates use it: with a time or without
         ):
             reason = "a date is expected, such as 2026-11-24 or 2026-11-24T10:00:00.000Z."
             return BadValue(parameter=_spell(path), reason=reason)

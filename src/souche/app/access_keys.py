@@ -19,7 +19,7 @@ from souche.words import Term
 TAG_LENGTH = 255
 ACCESS_KEY_ID: Final = re.compile("[A-Z0-9]{20}")
 SECRET: Final = re.compile("[A-Za-z0-9+/=]{40}")
-KEY_BYTES = 512  # what one takes in memory, about
+KEY_BYTES = 512  # approximate memory of one key
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from souche.words import Term
 LONGEST_DESCRIPTION: Final = 255
 MOST_RANGES: Final = 200
 """of all rules of an account; ours, as each request is compared with them"""
-RULES_BYTES: Final = 256 * MOST_RANGES  # what an account's rules take in memory, at most
+RULES_BYTES: Final = 256 * MOST_RANGES  # most memory for the rules of an account
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,12 @@ def create(region: Region, oos: AccountOos, who: Principal, name: str) -> None:
     if owner is not None:
         raise BucketIsYours(bucket=name) if owner == who.account_id else BucketTaken(bucket=name)
     with region.begin() as work:
-        buckets.forget(work.connection, name)  # of an earlier bucket
+        buckets.forget(work.connection, name)  # the record of an earlier bucket
         quotas.check(work, who, quotas.of_bucket())
         buckets.record(work.connection, name, who.account_id)
     try:
         oos.ensure_bucket(name, who.account_id)
-    except BucketAccessRefused:  # an export, or another process, was faster: the sweep notes whose it is
+    except BucketAccessRefused:  # an export or another process was faster; the sweep records the owner
         forget(region, name)
         raise
 

@@ -210,7 +210,7 @@ def _record(region: Region, work: Work, who: Principal, plan: _Plan, addresses: 
     volumes.insert(work.connection, [volume for vm in launched for volume in vm.volumes])
     vm_ids = [vm.vm_id for vm in launched]
     app_tags.put_new(work.connection, who.account_id, vm_ids, plan.tags, region.clock.now())
-    # The tags name one address, which leads to one VM.
+    # The tags name one public IP, which can be linked to one VM only.
     launched[0] = public_ips.attach_tagged(region, work, launched[0], plan.tags)
     work.operations += [create_vm(vm, boot=plan.launch.boot_on_creation) for vm in launched]
     return launched

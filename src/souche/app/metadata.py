@@ -24,7 +24,7 @@ class PublicKeys(dict[str, "Tree | bytes"]):
         self.keypair_name = keypair_name
 
 
-# The versions that EC2 clients ask for by name; all hold the same.
+# The versions that EC2 clients request by name. All have the same content.
 VERSIONS: Final = (
     "1.0",
     "2007-01-19",

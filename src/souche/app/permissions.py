@@ -10,7 +10,7 @@ from souche.refusals import WrongLife
 from souche.value_refusals import BadValue, MalformedAccountId
 from souche.words import Term
 
-# Ours, far above what clients send: one statement takes them all.
+# Our limit, far above what clients send: all ids go into one statement.
 MAX_ACCOUNT_IDS = 1000
 ACCOUNT_ID = re.compile(r"[0-9]{12}")
 

@@ -45,13 +45,13 @@ from souche.value_refusals import (
 )
 from souche.words import Term
 
-# Specification, CreateSecurityGroup. Accented letters are for the description only.
+# Specification, CreateSecurityGroup. Only the description may have accented letters.
 NAME = re.compile(r"(?!sg-)[a-zA-Z0-9 _.\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 DESCRIPTION = re.compile(r"[a-zA-Z0-9À-ÖØ-öø-ÿ _.\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 CIDR = re.compile(r"[0-9.]+(/[0-9]{1,2})?")
 PORTS: Final = range(65_535 + 1)
 ICMP_NUMBERS: Final = range(ANY, 255 + 1)
-MAX_RULES: Final = 1000  # ours: it bounds the firewall of one VM
+MAX_RULES: Final = 1000  # ours: it bounds a VM's firewall
 INBOUND: Final = "Inbound"
 APPLY_WAIT_SECONDS: Final = 2.0
 

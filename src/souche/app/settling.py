@@ -61,7 +61,7 @@ class WaitCounts:
         finally:
             with self._guard:
                 self._waiting[account_id] -= free
-                self._waiting += Counter()  # forgets those without any
+                self._waiting += Counter()  # drops accounts that have none waiting
 
 
 WAITERS: Final = WaitCounts()
@@ -81,7 +81,7 @@ def when_settled(region: Region, account_id: str, act: Callable[[], T], waiters:
             return act()
         except UserError as refusal:
             under_way = _under_way(region, refusal)
-            # The same once more has not moved; nothing the first time has ended since it was refused.
+            # None: waiting would not help. The same operations as before: they made no progress, so give up.
             if under_way is None or under_way == before:
                 raise
             if not _wait(region, account_id, under_way, deadline, waiters):
@@ -108,7 +108,7 @@ def _passing(refusal: UserError) -> tuple[str, ...]:
 def _is_brief(operation: Operation) -> bool:
     workflow = CATALOGUE.get(operation.workflow)
     params = operation.params
-    goes_on = isinstance(params, CreateImage) and not params.restart  # an image of a VM that goes on
+    goes_on = isinstance(params, CreateImage) and not params.restart  # an image without a restart of the VM
     return workflow is not None and (workflow.lane is Lane.WORK or goes_on)
 
 

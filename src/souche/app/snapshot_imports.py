@@ -48,7 +48,7 @@ def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
     texts.check_client_token(command.client_token)
     size_gib = -(-command.size_bytes // GIB)
     block_devices.check_volume(size_gib, "standard", None, device_name="")
-    asked = replace(command, location=without_query(command.location))  # a retry may be signed again
+    asked = replace(command, location=without_query(command.location))  # a retry may have a new signature
     earlier = snapshots.of_token_now(region, who, asked)
     if earlier:
         return earlier

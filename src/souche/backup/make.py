@@ -142,7 +142,9 @@ def _write(
     source: Source, repository: Repository, now: datetime, on_progress: OnProgress, instant: _Instant
 ) -> MadeBackup:
     held = instant.held
-    buckets = tuple(source.records.buckets())  # before the layers are copied: the server may have ended then
+    buckets = tuple(
+        source.records.buckets()
+    )  # before the layers are copied: afterwards the server may have ended
     writer = _Writer(repository, on_progress, sum(layer.path.stat().st_size for layer in held.layers))
     known = _known_layers(repository)
     read = [writer.layer(layer, known) for layer in held.layers]

@@ -132,7 +132,7 @@ def _begin(home: Path, backup_id: str) -> None:
     home.mkdir(parents=True, exist_ok=True)
     if (
         marker.exists() and not (home / SERVING).exists() and marker.read_text() in (backup_id, "")
-    ):  # empty: killed before it was written
+    ):  # empty: a restore was killed before writing it
         marker.write_text(backup_id)
         return
     if any(home.iterdir()):

@@ -77,7 +77,7 @@ def build_and_publish(
     shop = region.workshop()
     shop.room.ask(BUILD_BYTES)
     with staged.folder(shop.staging) as folder:
-        folder.chmod(0o711)  # apt fetches packages as a user of its own
+        folder.chmod(0o711)  # apt downloads packages as its own user
         disk = folder / "disk.qcow2"
         packages = shop.builder.build(recipe, disk, work_dir=folder / "work", progress=progress)
         progress("taking the disk in", 1.0)

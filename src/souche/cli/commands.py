@@ -8,7 +8,7 @@ from souche import __version__
 from souche.cli.composition import Composition
 from souche.cli.groups import lazy_group
 
-COMMANDS: Final = {  # where each is made, and its line in the list of all
+COMMANDS: Final = {  # for each command, its builder and its line in the list of commands
     "serve": ("souche.cli.region:build_serve", "Run the region until SIGINT or SIGTERM."),
     "api": ("souche.cli.region:build_api", "Answer the API alone, beside the region's `souche serve`."),
     "up": (

@@ -57,7 +57,7 @@ def _sourced(given: dict[str, Any]) -> Iterator[SettingSource]:
     found = {each.key: config.source_of(each, given, os.environ, file) for each in SETTINGS}
     is_home_missing = found[HOME][0] is None
     if is_home_missing:
-        given = {**given, HOME: Path("/")}  # the others are shown all the same
+        given = {**given, HOME: Path("/")}  # a placeholder, to show the other settings
     made = config.read_settings(given, file=file)
     for key, (_, source) in found.items():
         yield SettingSource(key, None if key == HOME and is_home_missing else getattr(made, key), source)

@@ -122,7 +122,7 @@ class _Update:
             return "the recipe has changed", []
         shop = self.region.workshop()
         with staged.folder(shop.staging) as folder:
-            folder.chmod(0o711)  # apt fetches lists as a user of its own
+            folder.chmod(0o711)  # apt downloads lists as its own user
             planned = shop.builder.plan(recipe, work_dir=folder)
         build = Build(built["Recipe"], built["Digest"], built["Packages"])
         packages = changed_packages(build, planned)

@@ -47,7 +47,7 @@ def _lines(console: Console) -> OnProgress:
     def line(what: str, done: int, total: int | None) -> None:
         nonlocal doing, tenth
         percent = 100 * done // total if total else 0
-        if what != doing or percent // 10 > tenth:  # a part that is sent again takes it back
+        if what != doing or percent // 10 > tenth:  # resending a part lowers the percentage
             console.print(f"{percent:3}%  {what}", highlight=False)
             doing, tenth = what, percent // 10
 

@@ -75,13 +75,13 @@ class Server:
         body = json.dumps({wire.ARGS: args, wire.NAMED: named})
         connection = _Connection(lambda: wire.connect(self._folder))
         try:
-            # Waits until the server answers anything. A request that waited in its socket during its start, of a
-            # command that has given up since, would be done then.
+            # First wait until the server answers at all. A starting server would later run a POST that waits in its
+            # socket, even if its command has given up.
             connection.request("GET", wire.PREFIX)
             connection.getresponse().read()
             connection.request("POST", f"{wire.PREFIX}{name}", body, {wire.VERSION: __version__})
             answer = connection.getresponse()
-            connection.reached.settimeout(None)  # an action takes the time that it takes
+            connection.reached.settimeout(None)  # an action has no time limit
             return _ended(_lines(answer), listener)
         except TimeoutError as error:
             raise NoAnswer(seconds=BEGIN_SECONDS) from error

@@ -68,14 +68,14 @@ def _facts(home: Home, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _server(facts: Facts) -> Server:
-    from souche.cli import asking  # what help does without
+    from souche.cli import asking  # imported here to keep help fast
 
     text = asking.read(asking.beside_api(facts, "/readyz"))
     checks = None
     if text is not None:
         try:
             checks = {name: bool(each["Ready"]) for name, each in encoding.loads(text)["Checks"].items()}
-        except (ValueError, KeyError, TypeError):  # another program's answer
+        except (ValueError, KeyError, TypeError):  # another program answered
             checks = None
     url = facts.get("Metrics")
     metrics = asking.read(str(url)) if url else None

@@ -71,7 +71,7 @@ class _Session:
             sent = self._connected.send(self._typed, socket.MSG_DONTWAIT)
         except BlockingIOError:
             sent = 0
-        except (BrokenPipeError, ConnectionResetError):  # what came before is still to be shown
+        except (BrokenPipeError, ConnectionResetError):  # output received before is still shown
             sent, self._reads_keyboard = len(self._typed), False
         self._typed = self._typed[sent:]
 

@@ -103,7 +103,7 @@ DISKS: Final[tuple[Callable[[bytes], bool], ...]] = (
     _at(65536 + 1372, b"\x19\x01\x54\x19"),
     _at(1024, b"\x10\x20\xf5\xf2"),  # F2FS
     _at(0, b"hsqs"),  # SquashFS
-    lambda head: not any(head),  # nothing has been written to it yet
+    lambda head: not any(head),  # a new disk
 )
 """Beginnings of raw disks: partition tables, and file systems that fill a disk."""
 
@@ -129,7 +129,7 @@ def text_of(head: bytes) -> Container | None:
     if not text or any(byte < 32 and byte not in b"\t\n\f\r\x1b" for byte in text):
         return None
     try:
-        text[:-3].decode()  # a character may be cut at the end
+        text[:-3].decode()  # the last character may be cut
     except UnicodeDecodeError:
         return None
     if text.lstrip()[:5].lower() in (b"<html", b"<!doc", b"<?xml", b"<head", b"<body"):

@@ -46,7 +46,7 @@ MAGICS: Final[dict[SourceFormat, tuple[bytes, ...]]] = {
     "vhdx": (vhdx.MAGIC,),
 }
 """The first bytes of a disk with a stated format. A raw disk and a fixed VHD may begin with anything."""
-logging.getLogger("oslo_utils").setLevel(logging.ERROR)  # its findings become refusals
+logging.getLogger("oslo_utils").setLevel(logging.ERROR)  # we report its findings as refusals
 FEATURES: Final = struct.Struct(">Q")
 FEATURES_AT: Final = 72
 
@@ -216,7 +216,7 @@ def _without_extended_l2(head: bytes) -> tuple[bool, bytes]:
 
 
 def _ask_openstack(head: bytes) -> None:
-    # It takes a tenth of a second to import, and most commands inspect no disk.
+    # Imported here: the import takes a tenth of a second, and most commands inspect no disk.
     from oslo_utils.imageutils import format_inspector
 
     inspector = format_inspector.get_inspector("qcow2")()

@@ -29,7 +29,7 @@ set: it is the address of the stream). The result is always right, but by chance
 bytes take another way, and after them the stream is not at its beginning any more."""
 GZIP_WINDOW_BITS: Final = 31
 """zlib's way to ask for gzip: 16, and 15 for a window of 32 KiB"""
-DAMAGED: Final = cast("type[Exception]", igzip_lib.IsalError)  # its stub takes the class for an instance
+DAMAGED: Final = cast("type[Exception]", igzip_lib.IsalError)  # its stub declares an instance
 MAGIC: Final = b"\x1f\x8b"
 PIECE_BYTES: Final = 1024 * 1024
 TASTE_BYTES: Final = 4096
@@ -119,7 +119,7 @@ def padding(length: int) -> Iterator[bytes]:
         some = min(blocks, PIECE_BYTES // len(EMPTY_BLOCK))
         yield EMPTY_BLOCK * some
         blocks -= some
-    yield FINAL_BLOCK + bytes(8)  # CRC-32 and length of nothing
+    yield FINAL_BLOCK + bytes(8)  # CRC-32 and length of empty data
 
 
 def decompress(stream: Iterable[bytes], *, most_bytes: int) -> Iterator[bytes]:

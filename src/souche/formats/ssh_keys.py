@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from souche.value_refusals import BadKey
 
-# The specification takes RSA from 2048 bits on; the upper limit is OpenSSH's own.
+# The specification's minimum for RSA is 2048 bits. The maximum is OpenSSH's.
 RSA_BITS: Final = range(2048, 16384 + 1)
 
 KeyObject: TypeAlias = rsa.RSAPublicKey | ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey
@@ -72,7 +72,7 @@ def _public_key(key: object) -> PublicKey:
 
 
 def _encoded(key: KeyObject) -> PublicKey:
-    # Curves that SSH does not know raise ValueError here.
+    # Raises ValueError for curves that SSH does not have.
     line = key.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     key_type, encoded = line.split()
     return PublicKey(key_type.decode(), base64.b64decode(encoded))

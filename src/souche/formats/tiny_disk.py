@@ -28,9 +28,9 @@ _BEGIN: Final = bytes.fromhex(
     "31c0 8ed8 8ec0 8ed0 bc007c fc"  # ax = ds = es = ss = 0; sp = 0x7c00; cld
     "bb0080 b80102 b90200 b600 cd13"  # int 0x13: read sector 1 of the boot disk (dl) to 0x8000
 )
-# Bit 8 of the ACPI registers PM1_EN (0x602) and PM1_STS (0x600) is the power button; the firmware of the machines pc
-# and q35 puts them there. The timer's interrupt ends each hlt. S5, the sleep type that powers off, is written to
-# PM1_CNT (0x604).
+# Bit 8 of the ACPI registers PM1_EN (0x602) and PM1_STS (0x600) is the power button. The firmware of the machines pc
+# and q35 sets these addresses. The timer's interrupt ends each hlt. Writing S5 to PM1_CNT (0x604) powers the machine
+# off.
 _WAIT: Final = bytes.fromhex(
     "ba0206 b80001 ef fb"  # out16(0x602, 0x100); sti
     "f4 ba0006 ed f6c401 74f6"  # wait: hlt; if not in16(0x600) & 0x100: goto wait

@@ -32,7 +32,7 @@ class TreeHash:
     """The tree hash of the bytes given so far."""
 
     def __init__(self) -> None:
-        self._subtrees: list[tuple[int, bytes]] = []  # heights descend, as the bits of a binary counter
+        self._subtrees: list[tuple[int, bytes]] = []  # heights descend, like the bits of a binary counter
         self._leaves = 0
         self._leaf = hashlib.sha256()
         self._leaf_bytes = 0

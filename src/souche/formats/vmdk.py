@@ -145,7 +145,7 @@ def data(image: BinaryIO, header: VmdkHeader) -> VmdkData:
     last = named = 0
     directory = Counter(
         _words(image, header.directory, tables)
-    )  # a small file may name one table a million times
+    )  # a small file can name the same table a million times
     for table in sorted(directory.keys() - {0}):
         last_here, grains_here = _grains(_table(image, table, ENTRIES))
         last, named = max(last, last_here), named + directory[table] * grains_here

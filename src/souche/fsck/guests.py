@@ -24,7 +24,7 @@ def check(look: Observation) -> Iterator[Finding]:
     resting = {vm.vm_id: vm for vm in vms.in_states(look.connection, RESTING) if vm.vm_id not in look.busy}
     yield from _guests(look, look.compute, resting)
     yield from _reservations(look, look.compute, resting)
-    if not look.operations:  # each of them may be about to change what others let in
+    if not look.operations:  # any operation may be changing firewalls
         yield from _firewalls(look, look.compute, resting)
 
 

@@ -53,7 +53,7 @@ def _is_whole(signing_key: Path, vault_key: Path) -> bool:
     try:
         SigningKey.open(signing_key, Vault.open(vault_key))
     except VaultKeyDamaged:
-        return True  # it is the vault's key that is wrong
+        return True  # the fault is in the vault's key
     except SigningKeyDamaged:
         return False
     return True

@@ -28,17 +28,17 @@ from souche.http.signature import SignedRequest
 from souche.http.turns import Bounds, Turns
 from souche.model.accounts import Principal
 
-# Every spelling seen from clients (reference section 1 and clients.md).
+# Every prefix that clients were seen to use (reference section 1 and clients.md).
 OUTSCALE_PREFIXES: Final = ("/api/v1", "/api/V1", "/api/latest", "/oapi/latest")
 SOUCHE_PREFIX: Final = "/souche/v1"
 
-# A handler may wait for a short workflow, so there are more threads than the processors have work for.
+# More threads than processors, because a handler may wait for a short workflow.
 REQUESTS: Final = Bounds(threads=128, most_each=16, most_waiting=512, most_seconds=60)
 
-# Of callers who are not known yet, where the database that knows their keys is a server. A lookup takes a millisecond.
+# Lookups of access keys that are not cached, if the database is a server. A lookup takes a millisecond.
 CALLERS: Final = Bounds(threads=16, most_each=16, most_waiting=2048, most_seconds=60)
 
-# Requests that wait for a server which their caller names: up to 20 seconds each (`app/snapshot_imports`).
+# Requests that wait for a server of the caller's choice: up to 20 seconds each (`app/snapshot_imports`).
 FETCHES: Final = Bounds(threads=32, most_each=4, most_waiting=64, most_seconds=60)
 
 NOBODY: Final = ""

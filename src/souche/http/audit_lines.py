@@ -47,7 +47,7 @@ PREFIXES: Final = (
 )
 NAMED: Final = re.compile(rf'"((?:{"|".join(PREFIXES)})-[0-9a-f]{{8,32}})"'.encode())
 
-# The fields of answers that have the ids of what an action read or made.
+# The fields of answers that hold the ids of resources that an action read or made.
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "AdoptImage": ("ImageId", "SnapshotId"),
     "CreateAccessKey": ("AccessKeyId",),
@@ -122,7 +122,7 @@ class AuditLines:
         """What the line of a request says."""
         request = exchange.request
         body = request.body if request else b""
-        is_stranger = exchange.account_id is None  # eight actions answer strangers, one of them finds by ids
+        is_stranger = exchange.account_id is None  # eight actions need no account; one of them filters by ids
         longest = LONGEST_OF_STRANGERS if is_stranger else LONGEST_TEXT
         named = [] if is_stranger else _first(each.group(1) for each in NAMED.finditer(body))
         found = self._found(exchange, body) if exchange.status == 200 else []

@@ -30,7 +30,7 @@ from souche.http.signature import Signature, SignedRequest
 from souche.model.accounts import Principal
 
 PAST: Final = timedelta(minutes=5)
-FUTURE: Final = timedelta(seconds=3)  # the service was seen to accept 2 seconds and to refuse 4
+FUTURE: Final = timedelta(seconds=3)  # the real service accepted 2 seconds and refused 4
 TIMESTAMP: Final = "%Y%m%dT%H%M%SZ"
 FORM: Final = re.compile("[0-9]{8}T[0-9]{6}Z")
 DATE_HEADERS: Final = ("x-osc-date", "x-amz-date")
@@ -126,14 +126,14 @@ class Authenticator:
         if seconds := failures.seconds_locked(now):
             raise KeyLocked(seconds=seconds)
         known = self._keys(key_id)
-        if known is None:  # no secret to guess: nothing to lock
+        if known is None:  # without a secret, there is nothing to guess
             raise UnknownAccessKey(access_key_id=key_id)
         if not self._may_call(known.account_id, request.address):
-            # Before the signature: who guesses from elsewhere neither learns of a hit nor locks the key.
+            # Checked before the signature: from other addresses, a guess neither shows a hit nor locks the key.
             raise AddressRefused(address=request.address)
         proven = signature.matches(signed, request, timestamp, known.secret)
         if not proven or not known.active or known.expired:
-            # Of guesses that are sent at once, each looked before the others were counted.
+            # Checked again: simultaneous guesses all passed the first check before any was counted.
             if seconds := self._attempts.failed(key_id, now):
                 raise KeyLocked(seconds=seconds)
             raise WrongCredentials

@@ -85,7 +85,7 @@ class Tls:
             return
         try:
             self._loaded = _load(self.pair, self._clock.now())
-        except BadSetting as error:  # half of a new pair, often, or one that is good a minute later
+        except BadSetting as error:  # often half of a new pair, or a certificate that becomes valid soon
             if signs != self._refused:
                 log.warning("the changed TLS certificate is not used", reason=str(error))
             self._refused = signs

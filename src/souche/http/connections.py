@@ -27,7 +27,7 @@ class Bounds:
     most_body_bytes: int = 256 * 1024 * 1024
 
 
-# Many, since a proxy in front of the region, and the jobs of a CI machine, have one address.
+# High, because all clients of a proxy, and all jobs of a CI machine, share one address.
 API: Final = Bounds(most_from_address=4096)
 
 METADATA: Final = Bounds(most_from_address=64)

@@ -29,7 +29,7 @@ class Deferred:
 
 Answerer: TypeAlias = Callable[[Exchange, SignedRequest], bytes | Deferred]
 
-# As the service answers OPTIONS (reference section 1).
+# As in the real service's answers to OPTIONS (reference section 1).
 OPTIONS_HEADERS: Final = [
     (b"access-control-allow-methods", b"OPTIONS,POST"),
     ANY_ORIGIN,

@@ -12,10 +12,10 @@ from starlette.types import Message, Receive, Scope, Send
 from souche.api.request_errors import BodyCutOff, BodyTooLarge
 from souche.http.signature import SignedRequest
 
-# UserData may have 500 KiB (reference section 6), which base64 makes 667 KiB: this leaves room for the rest.
+# UserData has up to 500 KiB (reference section 6), 667 KiB in base64. This leaves room for the other parameters.
 BODY_LIMIT: Final = 1024 * 1024
 
-# How much of a refused body is read all the same, so that the client gets to read the refusal.
+# Bytes of a refused body that are still read, so that the client reads the refusal.
 DRAIN_LIMIT: Final = 16 * BODY_LIMIT
 
 JSON: Final = (b"content-type", b"application/json")

@@ -13,7 +13,7 @@ from souche.app import metadata
 from souche.app.region import Region
 from souche.http.turns import Bounds, Turns
 
-# IMDSv1 only (reference section 9): there is no token to PUT for.
+# IMDSv1 only (reference section 9): no PUT for a token.
 METHODS: Final = ["GET", "HEAD"]
 
 BOUNDS: Final = Bounds(threads=16, most_each=4, most_waiting=64, most_seconds=30)

@@ -90,7 +90,7 @@ class OperatorEndpoint:
         try:
             return _encoded({wire.RESULT: self._do(name, asked[wire.ARGS], asked[wire.NAMED], listener)})
         except CommandGone:
-            return _encoded({wire.REFUSED: ""})  # nobody reads it
+            return _encoded({wire.REFUSED: ""})  # the command is gone: nobody reads this
         except Exception as error:
             message = self._explain(error)
             if message is None:
@@ -114,7 +114,7 @@ class _Running:
         Thread(target=lambda: self._put(act(listener), is_last=True), name="operator", daemon=True).start()
 
     def _put(self, line: bytes, *, is_last: bool = False) -> None:
-        with suppress(RuntimeError):  # the loop has ended, and the process ends
+        with suppress(RuntimeError):  # the loop has ended: the process is ending
             self._loop.call_soon_threadsafe(self._lines.put_nowait, (line, is_last))
 
     def _check(self) -> None:

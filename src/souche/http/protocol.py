@@ -91,9 +91,9 @@ class BoundedHttp(HttpToolsProtocol):
             self.send_400_response("The head of the request is too long.")
 
     def on_message_begin(self) -> None:
-        if self._phase is not Phase.HEAD:  # the next one came in the same piece
+        if self._phase is not Phase.HEAD:  # a pipelined request came in the same piece
             self._expect(Phase.HEAD)
-        self._let_go()  # the request before is answered, or waits with what came of it in one piece with this
+        self._let_go()  # the previous request is answered, or its queued body came in this piece
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -139,7 +139,7 @@ class BoundedHttp(HttpToolsProtocol):
     def _look_now(self) -> None:
         """Close the connection if its client is too slow; else check again later."""
         now = self.loop.time()
-        if self._is_answering():  # what comes next waits for us
+        if self._is_answering():  # the client waits for our answer
             self._since = now
         if self._is_unread(now):
             self.transport.abort()

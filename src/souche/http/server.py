@@ -121,7 +121,7 @@ def configuration(
         log_config=None,
         access_log=False,
         lifespan="off",
-        proxy_headers=False,  # anyone can send X-Forwarded-For, and API access rules are by address
+        proxy_headers=False,  # anyone can forge X-Forwarded-For; API access rules use the address
         http=cast("type[asyncio.Protocol]", partial(protocol, bounds, open_connections)),
         server_header=False,
         timeout_keep_alive=IDLE_SECONDS,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-# What is remembered of a request that nobody has signed is short: its key's id, and the scope of a signing key.
+# Bounds the lengths of the key id and the scope: both are cached even for requests with a wrong signature.
 AUTHORIZATION: Final = re.compile(
     r"(?P<scheme>OSC4|AWS4)-HMAC-SHA256 +"
     r"Credential=(?P<key>[^/,\s]{1,128})/"

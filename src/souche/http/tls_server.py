@@ -74,7 +74,7 @@ class TlsServer(uvicorn.Server):
             await asyncio.get_running_loop().connect_accepted_socket(
                 self._protocol, sock, ssl=self._context, ssl_handshake_timeout=self._bounds.head_seconds
             )
-        except OSError as error:  # ssl.SSLError, TimeoutError and ConnectionError are
+        except OSError as error:  # includes ssl.SSLError, TimeoutError and ConnectionError
             log.debug("a TLS handshake failed", host=host, reason=str(error))
             sock.close()
         finally:

@@ -75,7 +75,7 @@ class Turns:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # the turn came, and nobody is left to use it
+            if not turn.cancelled():  # the turn came too late for its request
                 self._give_back(account_id)
             raise
         finally:

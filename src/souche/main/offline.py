@@ -1,4 +1,4 @@
-"""Work of a server that commands do themselves while no server runs."""
+"""The server's work that commands do themselves while no server runs."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -45,8 +45,9 @@ def boots(home: Home) -> bool:
 
 
 def finish(home: Home, region: Region, operation_id: str) -> None:
-    """Wait for the server to run an operation; if none runs, run it here. Only for operations without guests: imports
-    of disks.
+    """Wait until the server has run an operation. If no server runs, run it here.
+
+    Only for operations that need no guest: imports of disks.
     """
     while not region.workflows.wait(operation_id, POLL_SECONDS):
         try:
@@ -57,8 +58,9 @@ def finish(home: Home, region: Region, operation_id: str) -> None:
 
 
 def examine(home: Home, region: Region, image_id: str, *, wait: bool) -> None:
-    """Make the requested report of an image here if no server runs. If one runs, it makes the report; `wait` waits for
-    it."""
+    """Make the requested report of an image here if no server runs. A running server makes it itself; with `wait`, wait
+    for it.
+    """
     while not is_reported(region, image_id):
         try:
             with home.serve():
@@ -70,14 +72,14 @@ def examine(home: Home, region: Region, image_id: str, *, wait: bool) -> None:
 
 
 def is_reported(region: Region, image_id: str) -> bool:
-    """Whether the report is made, or the image is gone."""
+    """Whether the report is complete or the image is gone."""
     with region.store.read() as connection:
         report = image_reports.get(connection, image_id)
     return report is None or report.is_complete
 
 
 def ensure_bucket(home: Home, region: Region, bucket: str, account_id: str) -> None:
-    """Make a bucket for an account, in the server's store, or in one that runs for this call."""
+    """Create an account's bucket, in the server's object store or in one started for this call."""
     facts = home.server_facts()
     if facts.get("OosListen") is None and facts.get("Oos") is not None:
         buckets.assign(region.store, bucket, account_id)
@@ -89,7 +91,7 @@ def ensure_bucket(home: Home, region: Region, bucket: str, account_id: str) -> N
 
 @contextmanager
 def reached_oos(home: Home, store: Store) -> Iterator[EmbeddedOos]:
-    """The embedded store: the server's, or one that runs for this call if there is no server.
+    """The server's embedded object store. If no server runs, one started for this call.
 
     Raises:
         ObjectsMissing, NoObjectStore.
@@ -112,8 +114,10 @@ def _served_oos(home: Home) -> EmbeddedOos:
 
 
 def every_bucket(home: Home, store: Store) -> Mapping[str, str]:
-    """The buckets of the embedded store with the ids of their accounts; those on record if its folder is lost, and for
-    another service."""
+    """The buckets of the embedded object store, with their accounts' ids. Empty if the region uses another service.
+
+    If the store's folder is lost, the buckets on record.
+    """
     if home.server_facts().get("OosListen") is None:
         return {}
     try:
@@ -133,8 +137,10 @@ def _do(home: Home, region: Region, operation_id: str) -> None:
 
 
 def _do_claimed(home: Home, region: Region, operation: Operation) -> None:
-    """Run an operation that no other process has. A server that had it and died less than a lease ago may come back
-    with its journal."""
+    """Run an operation that no other process has claimed.
+
+    A server that died less than a lease ago keeps its claim, since it may restart with its journal.
+    """
     claims = Claims(region.store)
     operation_id = operation.operation_id
     with claims.kept():
@@ -146,20 +152,20 @@ def _do_claimed(home: Home, region: Region, operation: Operation) -> None:
 
 
 def _parts(home: Home, region: Region) -> Parts:
-    """What works without a guest; simulated ones are in files."""
+    """The parts of a region without real guests. Simulated guests are in files."""
     compute = guests(home, region)
     return make_parts(home, region.store, compute, region.fetcher, Buckets(region.vault), region.room)
 
 
 def guests(home: Home, region: Region) -> Compute:
-    """The way to guests, of which no real one is reached."""
+    """The hypervisor of a command: simulated, or absent in a region with real guests."""
     if guests_are_simulated(home):
         return SimulatedHypervisor(home.path, region.network.cidr)
     return AbsentHypervisor(region.network, partial(_is_off, region.store))
 
 
 def _is_off(store: Store, vm_id: str) -> bool:
-    """Whether a VM is stopped by its record. Only a server starts it."""
+    """Whether the record says that a VM is stopped or terminated. Only a server starts VMs."""
     with store.read() as connection:
         vm = vms.get(connection, vm_id)
     return vm is not None and vm.state in (VmState.STOPPED, VmState.TERMINATED)

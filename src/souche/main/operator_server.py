@@ -33,7 +33,7 @@ class NoSuchAction(NotFound):
 def application(
     home: Home, listening: socket.socket, region: Region, parts: Parts, consoles: GuestConsoles
 ) -> Application:
-    """What answers the commands of a region that is served."""
+    """The application that answers the operator's commands while the region is served."""
     wire.remove_consoles(home.operator)
 
     def do(name: str, args: Sequence[Any], named: Mapping[str, Any], listener: Listener) -> object:
@@ -55,7 +55,7 @@ def application(
 def _administered(
     home: Home, region: Region, parts: Parts, consoles: GuestConsoles, listener: Listener
 ) -> Administered:
-    """The region as its actions have it here: its own workflows and sweeps do what is asked, and are waited for."""
+    """The context of actions in the server. The region's workflows and sweeps do the work; the action waits."""
 
     def finish(operation_id: str) -> None:
         while not region.workflows.wait(operation_id, POLL_SECONDS):

@@ -34,8 +34,8 @@ FIRMWARE_MARKER = b"BdsDxe"
 """the part of EDK2 that looks for something to boot; it names itself on the serial port"""
 KVM_ERROR = b"KVM internal error"
 """QEMU writes it, stops the guest and goes on running"""
-PROBE_CPUS = {"kvm": "host", "tcg": "max"}  # what the guests' host-passthrough and maximum come to
-LOAD_ADDRESS = 0x7C00  # where a PC's firmware puts a boot sector
+PROBE_CPUS = {"kvm": "host", "tcg": "max"}  # QEMU's names for host-passthrough and maximum
+LOAD_ADDRESS = 0x7C00  # a PC's firmware loads the boot sector there
 
 log = structlog.get_logger()
 
@@ -125,7 +125,9 @@ def output_failure(command: Sequence[str], output: Path, most_seconds: float) ->
     try:
         deadline = time.monotonic() + most_seconds
         while True:
-            has_ended = process.poll() is not None  # before the file is read: it is complete then
+            has_ended = (
+                process.poll() is not None
+            )  # asked before the file is read, so that the file is complete
             said = output.read_bytes()
             if FIRMWARE_MARKER in said:
                 return None

@@ -48,7 +48,7 @@ class Domain(Protocol):
     def blockJobInfo(self, target: str) -> dict[str, int]: ...  # noqa: N802  empty where there is none
     def blockJobAbort(self, target: str) -> int: ...  # noqa: N802
     def agentSetResponseTimeout(self, timeout: int, flags: int = 0) -> int: ...  # noqa: N802
-    def screenshot(self, stream: Stream, screen: int, flags: int = 0) -> str: ...  # the MIME type
+    def screenshot(self, stream: Stream, screen: int, flags: int = 0) -> str: ...  # returns the MIME type
     def fsThaw(self) -> int: ...  # noqa: N802
 
 

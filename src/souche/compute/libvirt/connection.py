@@ -13,7 +13,7 @@ import libvirt
 from souche.compute.libvirt.bindings import Domain, Host
 from souche.errors import ComputeFailed, Unavailable
 
-BUSY_CODES = {libvirt.VIR_ERR_OPERATION_TIMEOUT}  # another operation held the domain for too long
+BUSY_CODES = {libvirt.VIR_ERR_OPERATION_TIMEOUT}  # another operation kept the domain locked for too long
 
 
 class Connection:

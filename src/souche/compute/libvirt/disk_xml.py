@@ -15,7 +15,7 @@ CacheMode = Literal["none", "writeback"]
 
 DEVICE_PATTERN = re.compile(r"/dev/(?:sd|xvd|vd)([a-z]{1,2})[0-9]*")
 LAST_TARGET = 255  # a virtio-scsi controller has targets 0 to 255
-OWN_ALIAS = "ua-"  # what libvirt wants before an alias that is not its own
+OWN_ALIAS = "ua-"  # libvirt requires this prefix for aliases from users
 
 
 @dataclass(frozen=True)

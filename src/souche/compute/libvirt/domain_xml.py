@@ -18,18 +18,18 @@ from souche.model.vms import SecureBootAction
 
 SOUCHE = "urn:souche:guest"
 SECURE_BOOT_NOTES = ("secure-boot", "next-secure-boot")
-MANUFACTURER, PRODUCT = "3DS Outscale", "3DS Outscale VM"  # cloud-init looks for both (reference section 9)
+MANUFACTURER, PRODUCT = "3DS Outscale", "3DS Outscale VM"  # cloud-init checks both (reference section 9)
 MACHINES = {
     "x86_64": ("x86_64", "/usr/bin/qemu-system-x86_64"),
     "i386": ("i686", "/usr/bin/qemu-system-i386"),
 }
-# For secure boot: only code in system management mode may write to the variables.
+# For secure boot: only code in system management mode can write the variables.
 SECURE_UEFI_CODE = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
-# A guest that panics is kept: its state then shows the panic until it is started again.
+# Keep a guest that panicked: its state shows the panic until its next start.
 ON_EVENTS = {"poweroff": "destroy", "reboot": "restart", "crash": "preserve"}
 DOMAIN_TYPES = {"kvm": "kvm", "tcg": "qemu"}
-# Emulated: what every x86-64-v2 system runs on. Not QEMU's "max": QEMU 7.2 (Debian 12) with "max,svm=off" brings Debian
-# 12's systemd to "Mount process finished, but there is no mount" at every start (seen; the cause is not known).
+# For emulation: every x86-64-v2 system runs on it. Not QEMU's "max": on QEMU 7.2 (Debian 12) with "max,svm=off", Debian
+# 12's systemd fails with "Mount process finished, but there is no mount" at every start (seen; the cause is not known).
 EMULATED_CPU = "Nehalem"
 
 ET.register_namespace("souche", SOUCHE)
@@ -74,7 +74,7 @@ def domain(guest: Guest, placement: Placement) -> str:
     ET.SubElement(root, "clock", offset="utc")
     for event, action in ON_EVENTS.items():
         ET.SubElement(root, f"on_{event}").text = action
-    if _is_secure(guest):  # waking from S3 would begin outside of what the firmware guards
+    if _is_secure(guest):  # a wake-up from S3 would bypass the firmware's protection
         ET.SubElement(ET.SubElement(root, "pm"), "suspend-to-mem", enabled="no")
     root.append(_devices(guest, placement))
     if placement.unused_capabilities:
@@ -173,16 +173,14 @@ def _devices(guest: Guest, placement: Placement) -> ET.Element:
     if placement.screen is not None:
         graphics = ET.SubElement(element, "graphics", type="vnc")
         ET.SubElement(graphics, "listen", type="socket", socket=str(placement.screen))
-    video = ET.SubElement(element, "video")  # boot loaders and Windows want one
+    video = ET.SubElement(element, "video")  # boot loaders and Windows need a display
     ET.SubElement(video, "model", type="vga")
     ET.SubElement(element, "memballoon", model="none")
-    ET.SubElement(
-        element, "panic", model="isa"
-    )  # pvpanic, by which a guest's kernel says that it has panicked
+    ET.SubElement(element, "panic", model="isa")  # pvpanic: the guest's kernel reports a panic
     random = ET.SubElement(element, "rng", model="virtio")
     ET.SubElement(
         random, "backend", model="builtin"
-    )  # getrandom(2): no device, which QEMU's own /dev may lack
+    )  # getrandom(2), not a device: QEMU's private /dev may lack it
     return element
 
 

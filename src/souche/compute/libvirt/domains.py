@@ -12,7 +12,7 @@ from souche.compute.libvirt.host_paths import tpm_log_tail
 from souche.compute.libvirt.waiting import wait_until
 from souche.errors import ComputeFailed
 
-ASK_AGAIN_SECONDS = 10.0  # a guest that is still booting does not hear the first request
+ASK_AGAIN_SECONDS = 10.0  # a guest that is still booting ignores the first request
 ASK_SHUTDOWN = libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT | libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN
 ASK_REBOOT = libvirt.VIR_DOMAIN_REBOOT_GUEST_AGENT | libvirt.VIR_DOMAIN_REBOOT_ACPI_POWER_BTN
 FORGET = (

@@ -78,7 +78,7 @@ class LibvirtHypervisor:
         self._reboot_grace_seconds = reboot_grace_seconds
         self._files = GuestFiles(home)
         self._network = RegionNetwork(self._names, self._routes)
-        # One thing at a time is done to a guest's disks.
+        # Serializes the operations on a guest's disks.
         self._disks_of: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._firewall = RegionFirewall(home, self._names, self._routes)
         self._unused_capabilities: tuple[str, ...] = ()
@@ -112,7 +112,7 @@ class LibvirtHypervisor:
             xml = domain_xml.domain(guest, self._placement(guest))
             known = self._find(host, guest.vm_id)
             before = domain_xml.reservation(_defined(known)) if known is not None else None
-            host.defineXML(xml)  # not validated: that takes libvirt longer than all the rest
+            host.defineXML(xml)  # without validation, which takes longer than the rest
             wanted = domain_xml.reservation(xml)
             if before is not None and before != wanted:
                 self._network.release(host, before)

@@ -14,7 +14,7 @@ from souche.compute.libvirt.bindings import Domain, Host
 from souche.compute.libvirt.names import Names
 from souche.errors import SoucheError
 
-RECONNECT_SECONDS = 5.0  # how long a lost connection may go unseen while nothing happens
+RECONNECT_SECONDS = 5.0  # an idle connection may be lost unnoticed for this long
 
 log = structlog.get_logger()
 

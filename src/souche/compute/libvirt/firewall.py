@@ -158,7 +158,7 @@ class RegionFirewall:
     def _load(self, *, everything: bool, checks_tables: bool) -> None:
         """Bring the tables to the state of the files: by the difference from the loaded state, or from scratch."""
         state, loaded = self._files.state, self._loaded
-        self._loaded = None  # until it is known to be there
+        self._loaded = None  # unknown until nft has succeeded
         if everything:
             self._keep_public_range_here()
         if everything or loaded is None or not self._load_change(loaded, state, checks_tables=checks_tables):

@@ -32,8 +32,8 @@ FAMILIES: Final = ("ip", "bridge")
 DESTINATION_NAT: Final = -100
 SOURCE_NAT: Final = 100
 LINK_LOCAL: Final = "169.254.0.0/16"
-BEFORE_FILTER: Final = -10  # of libvirt and of others, which are at 0
-BEFORE_IP: Final = -300  # bridged frames go to the family ip at 0
+BEFORE_FILTER: Final = -10  # libvirt's filters and others have priority 0
+BEFORE_IP: Final = -300  # bridged frames reach the family ip at priority 0
 NOTHING: Final = "in_no_group"
 
 
@@ -128,7 +128,9 @@ def _ip_table(names: Names, routes: AllowedRoutes) -> Iterator[str]:
     nowhere = [f"ip daddr {public} reject with icmp type host-unreachable"] if public else []
     rules = {
         "forward": list(_forwarded(names, routes)),
-        "output": [f'oifname "{names.bridge}" icmp type redirect drop'],  # it would lead past the translation
+        "output": [
+            f'oifname "{names.bridge}" icmp type redirect drop'
+        ],  # guests would bypass the translation
     }
     for hook, own in rules.items():
         begins = f"type filter hook {hook} priority {BEFORE_FILTER}; policy accept;"

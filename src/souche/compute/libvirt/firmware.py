@@ -9,7 +9,7 @@ from souche.model.vms import SecureBootAction
 
 FACTORY_VARIABLES = Path(
     "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"
-)  # with the keys of Microsoft, which sign for others
+)  # with Microsoft's keys; Microsoft signs other systems' boot loaders
 
 
 def apply_secure_boot(nvram: Path, done: SecureBootAction, wanted: SecureBootAction) -> None:

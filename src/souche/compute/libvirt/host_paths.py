@@ -11,7 +11,7 @@ from pathlib import Path
 from souche.compute.libvirt import guest_sockets
 from souche.errors import ComputeFailed
 
-QEMU_USER = "libvirt-qemu"  # Debian's; qemu.conf may name another
+QEMU_USER = "libvirt-qemu"  # Debian's default; qemu.conf may name another user
 SCREEN = "screen"
 LIBVIRT_LOGS = Path("/var/log/libvirt/qemu")
 TPM_LOGS = Path("/var/log/swtpm/libvirt/qemu")

@@ -51,7 +51,7 @@ def _seen(domain: Domain) -> SeenGuest:
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
             raise
-        views = None  # removed meanwhile
+        views = None  # the domain was removed meanwhile
     return SeenGuest(None if views is None else {each: view.source for each, view in views.items()})
 
 

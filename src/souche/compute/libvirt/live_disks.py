@@ -30,11 +30,11 @@ SWITCH = (
 )
 QUIESCE = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE
 CHAIN_TOO_LONG = (
-    "layers deep are not supported"  # of qemuDomainDetermineDiskChain; the code is that of many errors
+    "layers deep are not supported"  # from qemuDomainDetermineDiskChain; many errors share its code
 )
 BY_RELATIVE_NAME = libvirt.VIR_DOMAIN_BLOCK_REBASE_RELATIVE
 STOP_SHORTENING_SECONDS = 30.0
-SHORTENING_MIB_PER_SECOND = 64  # so that the guest's own reads and writes get their turn
+SHORTENING_MIB_PER_SECOND = 64  # leaves bandwidth for the guest's own reads and writes
 LIVE, CONFIG = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
 
 log = structlog.get_logger()
@@ -131,7 +131,7 @@ def _is_idle(domain: Domain, target: str) -> bool:
     """Whether QEMU has no job on a disk. A running job is asked to end."""
     if not domain.isActive() or not domain.blockJobInfo(target):
         return True
-    with contextlib.suppress(libvirt.libvirtError):  # done by itself meanwhile
+    with contextlib.suppress(libvirt.libvirtError):  # the job has ended meanwhile
         domain.blockJobAbort(target)
     return not domain.blockJobInfo(target)
 

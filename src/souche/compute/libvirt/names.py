@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import UUID, uuid5
 
 NAMESPACE = UUID("6d2c1f5e-52a1-4f5b-9d0e-736f75636865")
-TAG_PATTERN = re.compile(r"[a-z0-9]{1,12}")  # an interface name has room for 15 characters
+TAG_PATTERN = re.compile(r"[a-z0-9]{1,12}")  # interface names have at most 15 characters
 
 
 def home_tag(home: Path) -> str:

@@ -90,7 +90,7 @@ class RegionNetwork:
         self._reservations.discard(reservation.mac)
         if network.isActive():
             self._end_lease(network, reservation.ip, reservation.mac)
-        # Else nobody listens, and `reserve` ends the lease when the address is wanted again.
+        # Otherwise dnsmasq is not running; `reserve` ends the lease before the address is used again.
 
     def _end_lease(self, network: Network, ip: str, mac: str) -> None:
         """Release a lease, whether libvirt shows it yet or not: dnsmasq answers the guest first and tells libvirt

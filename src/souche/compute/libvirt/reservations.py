@@ -93,11 +93,11 @@ class Reservations:
         return self._folder / f"{mac.replace(':', '-')}.host"
 
     def _write(self, wanted: Reservation) -> None:
-        draft = self._folder / f".{os.getpid()}.{wanted.mac}"  # dnsmasq leaves dot files alone
+        draft = self._folder / f".{os.getpid()}.{wanted.mac}"  # dnsmasq ignores dot files
         with draft.open("w") as file:
             file.write(f"{wanted.line()}\n")
             file.flush()
-            os.fsync(file.fileno())  # a name without its content, after a power failure, is of no use
+            os.fsync(file.fileno())  # a power failure must not leave an empty file
         draft.chmod(0o644)
         draft.rename(self._file(wanted.mac))
 
@@ -122,9 +122,9 @@ def stale(present: Iterable[Reservation], wanted: Reservation) -> list[Reservati
 
 
 def _read(files: Iterable[Path]) -> Iterator[Reservation]:
-    """What is no reservation dnsmasq passes over as well."""
+    """The valid reservations in the files. dnsmasq ignores the rest too."""
     for file in files:
-        with suppress(FileNotFoundError):  # removed meanwhile
+        with suppress(FileNotFoundError):  # the file was removed meanwhile
             line = LINE.fullmatch(file.read_text(errors="replace"))
             if line is not None:
                 yield Reservation(**line.groupdict())

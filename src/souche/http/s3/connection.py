@@ -76,7 +76,7 @@ class Connection:
             while await self._one():
                 pass
         except (WireClosed, BadHead, OSError):
-            pass  # one end is gone, and the other has nothing to wait for
+            pass  # one end is gone: close the other
         finally:
             self._watching.cancel()
             for each in (self._client, self._store, self._up, self._down):
@@ -199,7 +199,7 @@ class Connection:
         """Let the store answer. `body` was already read, if it is given."""
         try:
             return await self._exchange(await self._reach_store(), request, body, noticing)
-        except BaseException:  # whatever the store still says would be taken for its next answer
+        except BaseException:  # the rest of this answer would be read as the next one
             self._leave_store()
             raise
 

@@ -120,7 +120,7 @@ class Door:
         try:
             async with without_tls(sock, context) as wire:
                 await Connection(wire, host, self._shared).serve()
-        except OSError as error:  # ssl.SSLError is one
+        except OSError as error:  # includes ssl.SSLError
             log.debug("a TLS connection to the object store's door broke", host=host, reason=str(error))
             sock.close()
 

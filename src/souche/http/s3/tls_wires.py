@@ -56,7 +56,7 @@ async def _coming(reader: asyncio.StreamReader, far: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while piece := await reader.read(PIECE_BYTES):
             await loop.sock_sendall(far, piece)
-    with contextlib.suppress(OSError):  # it has ended, or is gone: the door reads that it has
+    with contextlib.suppress(OSError):  # the other end is closed: the door's read shows it
         far.shutdown(socket.SHUT_WR)
 
 

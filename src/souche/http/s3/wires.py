@@ -198,7 +198,7 @@ class Pipe:
 
     def _make(self) -> tuple[int, int]:
         self._ends = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        with contextlib.suppress(OSError):  # beyond what one user may have, a pipe stays as it is
+        with contextlib.suppress(OSError):  # over the user's limit, the pipe keeps its size
             fcntl.fcntl(self._ends[1], F_SETPIPE_SZ, PIPE_BYTES)
         return self._ends
 
