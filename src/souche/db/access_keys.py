@@ -26,7 +26,7 @@ _BY_ID = access_keys.select().where(access_keys.c.access_key_id == sa.bindparam(
 _WITH_ACCOUNT = access_keys.join(accounts, accounts.c.account_id == access_keys.c.account_id)
 _OPENS = sa.and_(access_keys.c.active, sa.not_(accounts.c.disabled))
 
-# The statement of every signed request.
+# Every signed request runs this statement.
 _PREPARED = Prepared(
     sa.select(
         access_keys.c.account_id,

@@ -23,14 +23,14 @@ from souche.model.query import Condition, PageRow, Query, Value
 
 Row = TypeVar("Row")
 
-# Compiled statements that a finder keeps: how many, with how many parameters each, and with how many together. A
-# parameter takes some 400 bytes.
+# Limits of a finder's compiled statements: their number, the parameters of each, and the parameters of all. A parameter
+# takes about 400 bytes.
 STATEMENTS_KEPT: Final = 256
 MOST_PARAMETERS: Final = 1024
 PARAMETERS_KEPT: Final = 16 * 1024
 
-# A condition that fewer rows satisfy is rare. Its rows are looked up by its index, in some milliseconds at most. For a
-# common one the caller's rows are read in their order: a page of those that satisfy it is found soon.
+# A condition that fewer rows satisfy is rare: its index finds the rows, within milliseconds. For a common condition,
+# the caller's rows are read in their order, which soon fills a page.
 RARE_ROWS: Final = 4000
 
 

@@ -38,7 +38,7 @@ _LIVE_IMAGE = Prepared(
         images.c.image_id == sa.bindparam("image_id"), _LIVE, _usable(_CALLER), _usable(_OWNER)
     )
 )
-# Not those that are being made or failed: a publication that never comes about leaves an alias of the name as it is.
+# Without pending and failed images: a failed publication does not change an alias of the name.
 _FAMILY_IMAGES = Prepared(
     sa.select(images.c.image_id, sa.case((sa.and_(_LIVE, _usable(_CALLER)), 1), else_=0))
     .where(_FAMILY, images.c.state == ImageState.AVAILABLE)

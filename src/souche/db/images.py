@@ -35,7 +35,7 @@ FIELDS: engine.Fields = {
     "file_location": images.c.file_location,
     "root_device_name": images.c.root_device_name,
     "state": images.c.state,
-    # Not looked up by its index: everybody sees nearly all that is public, so a walk finds a page of it soon.
+    # Without an index: every caller sees nearly all public images, so a scan in page order soon fills a page.
     "public": Unindexed(images.c.public),
     "tpm_mandatory": images.c.tpm_mandatory,
     "secure_boot": images.c.secure_boot,
@@ -68,7 +68,7 @@ def _mapping(columns: engine.AnyColumns) -> JsonObject:
 _DERIVED = {"legacy_boot", "uefi_boot", "public", "vm_attributes", "lineage", "consistency", "version"}
 _PLAIN = [column for column in images.c if column.name not in _DERIVED]
 
-# An image as JSON, with all that belongs to it, so that one statement reads a page and one decoder makes it.
+# An image as JSON, with its rows in other tables: one statement reads a page, and one decoder builds the images.
 _IMAGE = JsonObject(
     **{column.name: column for column in _PLAIN},
     account_alias=accounts.c.alias,
@@ -87,7 +87,7 @@ _IMAGE = JsonObject(
     lineage=JsonOf(images.c.lineage),
     consistency=JsonOf(images.c.consistency),
 )
-_DECODER = msgspec.json.Decoder(Image, strict=False)  # SQLite's yes and no are numbers
+_DECODER = msgspec.json.Decoder(Image, strict=False)  # SQLite's booleans are numbers
 
 _SELECT = sa.select(sa.cast(_IMAGE, sa.Text).label("image")).join(
     accounts, accounts.c.account_id == images.c.account_id
@@ -136,7 +136,9 @@ def usable_ids(connection: sa.Connection, account_id: str, ids: Sequence[str]) -
     return found
 
 
-_GRANTED = image_grants.alias("granted")  # conditions on grants are about others
+_GRANTED = image_grants.alias(
+    "granted"
+)  # an alias: filters on grants use the table itself, for other accounts
 _ALONG_GRANTS = engine.Order(_GRANTED.c.creation_date, _GRANTED.c.image_id)
 
 

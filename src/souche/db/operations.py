@@ -40,7 +40,7 @@ _COLUMNS = (
     operations.c.operation_id,
     operations.c.workflow,
     operations.c.subject_id,
-    sa.cast(operations.c.arguments, sa.Text).label("arguments"),  # read here: a damaged one spoils no other
+    sa.cast(operations.c.arguments, sa.Text).label("arguments"),  # as text: damaged JSON affects one row only
 )
 _ALL = sa.select(*_COLUMNS, operations.c.account_id)
 _ERASE = operations.delete().where(operations.c.operation_id == sa.bindparam("wanted", type_=sa.String))

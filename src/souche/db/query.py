@@ -27,8 +27,8 @@ Limited = TypeVar("Limited", bound=sa.GenerativeSelect)
 
 LARGEST_INTEGER = 2**63 - 1
 
-# Numbers of values in one condition are rounded up, so that few shapes of statements stand for all. The steps
-# are small enough for the 10,000 values of a request, thrice, to stay below SQLite's 32,766 parameters.
+# The number of values in a condition is rounded up to one of these steps, so that few statements are compiled. The
+# steps are small enough to keep three times the 10,000 values of a request below SQLite's 32,766 parameters.
 FEW_VALUES = (1, 2, 4, 8, 16)
 VALUES_STEP = 32
 
@@ -253,7 +253,7 @@ def _storable(value: Value) -> bool:
     if isinstance(value, int):
         return abs(value) <= LARGEST_INTEGER
     if isinstance(value, str):
-        # A NUL, which PostgreSQL has not, and half a surrogate pair, which UTF-8 has not.
+        # PostgreSQL's text cannot contain NUL, and UTF-8 cannot encode half a surrogate pair.
         return "\0" not in value and value.encode(errors="ignore").decode() == value
     return True
 

@@ -47,7 +47,7 @@ def _gain(origin: sa.ColumnElement[int], target: sa.ColumnElement[int]) -> sa.Co
 
 _NO_IOPS = sa.literal(0)
 
-# What the updates of volumes under way will add: so that no two of them pass together.
+# The size that volume updates under way will add, so that two updates cannot pass the quota together.
 _MORE_SIZE = _counted(
     tasks, _gain(tasks.c.origin_size_gib, tasks.c.target_size_gib), tasks.c.state.in_(UNDER_WAY)
 )
@@ -57,7 +57,7 @@ _MORE_IOPS = _counted(
     tasks.c.state.in_(UNDER_WAY),
 )
 
-# A resource counts until it is gone, in whatever state.
+# A resource counts in every state, until it is deleted.
 _USED: Mapping[str, AnySelect] = {
     quotas.IMAGES.name: _counted(images, sa.func.count()),
     quotas.IMAGE_EXPORTS.name: _counted(

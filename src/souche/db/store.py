@@ -154,7 +154,7 @@ class Store:
         """Migrate the database to the newest schema, or to `revision`. Does nothing if it is there already."""
         if revision == "head" and self.is_newest():
             return
-        import alembic.command  # most processes find the newest schema, and import it in vain
+        import alembic.command  # imported here: most processes find the newest schema
         import alembic.config
 
         config = alembic.config.Config()

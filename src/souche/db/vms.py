@@ -40,7 +40,7 @@ FIELDS: engine.Fields = {
     "keypair_name": vms.c.keypair_name,
     "launch_number": vms.c.launch_number,
     "private_ip": vms.c.address_lease,  # a terminated VM has none
-    "public_ip": sa.func.coalesce(_LINKED.scalar_subquery(), vms.c.address_lease),  # as it is shown
+    "public_ip": sa.func.coalesce(_LINKED.scalar_subquery(), vms.c.address_lease),  # the address in answers
     "product_code": engine.Child(
         vm_product_codes,
         vm_product_codes.c.product_code,

@@ -93,7 +93,7 @@ class Writers:
 
     def _give_up(self, queue: _Queue, account_id: str, ticket: threading.Lock) -> None:
         with self._guard:
-            if not queue.remove(account_id, ticket):  # the turn has come after all
+            if not queue.remove(account_id, ticket):  # its turn came meanwhile
                 return
         raise WritersBusy(seconds=self._most_seconds)
 

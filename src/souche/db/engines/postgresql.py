@@ -52,12 +52,12 @@ SERVER_LOCK: Final = WRITERS_LOCK + 1
 NAMED_LOCKS: Final = 0x50_75_63
 """the first of two numbers of named locks; the second is derived from the name"""
 CHANNEL: Final = "souche_operations"
-LISTEN_SECONDS: Final = 1.0  # until the thread that listens looks whether it is to end, or connects again
+LISTEN_SECONDS: Final = 1.0  # between two checks whether the listening thread should end or reconnect
 LOCK_SECONDS: Final = 30
 IDLE_SECONDS: Final = 10
 CONNECT_SECONDS: Final = 10
-# A host that falls silent is given up before a writer would be (LOCK_SECONDS), whether an answer is waited for
-# (keepalives) or what was sent is not acknowledged (tcp_user_timeout, in milliseconds):
+# Give up a silent host sooner than a waiting writer (LOCK_SECONDS). Keepalives detect it while we wait for an answer,
+# tcp_user_timeout (in milliseconds) while sent data is unacknowledged:
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 SILENCE: Final = {
     "keepalives_idle": 10,
@@ -65,11 +65,11 @@ SILENCE: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
-CONNECTIONS_KEPT: Final = 8  # of writers, and of readers
-UNLIMITED: Final = -1  # threads are what limits the connections in use
+CONNECTIONS_KEPT: Final = 8  # for writers, and as many for readers
+UNLIMITED: Final = -1  # the number of threads limits the connections in use
 
-# A transaction that its process has forgotten is ended, as it holds the lock. So is the session of a host that fell
-# silent, with its locks: the server's own keepalives begin after two hours. What was committed is on the medium.
+# The server ends an idle transaction, because it holds the lock. It also ends the session of a silent host and frees
+# its locks: by default, its keepalives begin after two hours. Committed data is on the medium.
 SESSION: Final = f"""
     SET lock_timeout = '{LOCK_SECONDS}s';
     SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s';
@@ -80,7 +80,7 @@ SESSION: Final = f"""
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
 
-# As bytes compare. In a language's order, case and punctuation come last.
+# True if text compares by its bytes. In a language's order, case and punctuation count last.
 BYTEWISE: Final = "SELECT 'B' < 'a' AND 'a-z' < 'aa' AND 'z' < U&'\\00E9'"
 
 # SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -201,7 +201,7 @@ class PostgreSql:
         """The transactions that a snapshot sees, which another one's commit changes. 41 us measured."""
         try:
             return self._snapshot()
-        except psycopg.OperationalError:  # the server was restarted
+        except psycopg.OperationalError:  # the server has restarted
             self._stop_watching()
         try:
             return self._snapshot()
@@ -260,7 +260,7 @@ class PostgreSql:
             try:
                 yield True
             finally:
-                with suppress(sa.exc.DBAPIError):  # lost with its connection
+                with suppress(sa.exc.DBAPIError):  # the lock was lost with its connection
                     connection.execute(_UNLOCK, lock)
 
     def announce(self, connection: sa.Connection) -> None:
@@ -286,7 +286,7 @@ class PostgreSql:
             try:
                 with closing(self._own_connection()) as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
-                    heard()  # what was announced while nobody listened
+                    heard()  # for notifications before LISTEN
                     while not ending.is_set():
                         for _announced in connection.notifies(timeout=LISTEN_SECONDS, stop_after=1):
                             heard()
@@ -318,9 +318,9 @@ def _engine(url: sa.URL, isolation_level: Any) -> sa.Engine:
         max_overflow=UNLIMITED,
         hide_parameters=True,
     )
-    engine.dialect.use_insertmanyvalues_wo_returning = True  # many rows are one INSERT, not one each
+    engine.dialect.use_insertmanyvalues_wo_returning = True  # one INSERT for many rows, not one for each
     sa.event.listen(engine, "connect", _set_up)
-    unused.check(engine)  # a server that was restarted costs no request
+    unused.check(engine)  # a restart of the server fails no request
     return engine
 
 
@@ -360,7 +360,7 @@ def _like(pattern: str) -> str:
 
 PATTERNS[NAME] = _like
 compiles(Matches, NAME)(spelled(r"{0} LIKE {1} ESCAPE '\'"))
-compiles(Unindexed, NAME)(spelled("({all})"))  # its statistics show which index is selective
+compiles(Unindexed, NAME)(spelled("({all})"))  # PostgreSQL's statistics show which index is selective
 compiles(JsonOf, NAME)(spelled("CAST({all} AS json)"))
 compiles(JsonObject, NAME)(spelled("json_build_object({all})"))
 compiles(JsonArray, NAME)(spelled("coalesce(json_agg({all}), '[]')"))

@@ -30,9 +30,9 @@ from souche.errors import OutOfTime, SystemFailure, WritersBusy
 NAME: Final = "sqlite"
 
 BUSY_TIMEOUT_MS: Final = 30_000
-CONNECTIONS_KEPT: Final = 8  # open while nobody uses them
-STEPS_BETWEEN_LOOKS: Final = 1000  # some 0.1 ms
-UNLIMITED: Final = -1  # threads are what limits the connections in use
+CONNECTIONS_KEPT: Final = 8  # kept open while unused
+STEPS_BETWEEN_LOOKS: Final = 1000  # about 0.1 ms
+UNLIMITED: Final = -1  # the number of threads limits the connections in use
 
 
 class Sqlite:
@@ -192,7 +192,7 @@ def _glob(pattern: str) -> str:
 
 
 PATTERNS[NAME] = _glob
-compiles(Matches, NAME)(spelled("{0} GLOB {1}"))  # LIKE has no regard to case
+compiles(Matches, NAME)(spelled("{0} GLOB {1}"))  # LIKE ignores case
 
 # Without statistics, SQLite assumes that every index is selective
 # (https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_).

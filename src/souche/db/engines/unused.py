@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-USED: Final = "used"  # the key of a pooled connection's last use
+USED: Final = "used"  # key of the time when a pooled connection was last used
 UNUSED_SECONDS: Final = 1.0
 
 

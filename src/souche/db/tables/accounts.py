@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from souche.db.tables.base import UtcDate, metadata
 
-# One row: which region this is. The same id stands in two files (`main/identity.py`).
+# One row, the region's id. Two files contain the same id (`main/identity.py`).
 region = sa.Table(
     "region",
     metadata,
@@ -13,7 +13,7 @@ region = sa.Table(
     sa.Column("public_range", sa.String(18)),
 )
 
-# One with a deletion date is gone: its row keeps its id from being given again.
+# An account with a deletion date is deleted. Its row prevents reuse of its id.
 accounts = sa.Table(
     "accounts",
     metadata,
@@ -38,7 +38,7 @@ access_keys = sa.Table(
     sa.Column("expiration_date", UtcDate),
 )
 
-# From where an account's keys may be used (`app/api_access_rules.py`). `ip_ranges`: CIDR notation.
+# The addresses that may use an account's keys (`app/api_access_rules.py`). `ip_ranges`: CIDR notation.
 api_access_rules = sa.Table(
     "api_access_rules",
     metadata,
@@ -49,7 +49,7 @@ api_access_rules = sa.Table(
     sa.Column("creation_date", UtcDate, nullable=False),
 )
 
-# The lock against guessing secrets, where several processes serve the region (`app/failed_signatures.py`).
+# Counts guesses of secrets if several processes serve the region (`app/failed_signatures.py`).
 failed_signatures = sa.Table(
     "failed_signatures",
     metadata,
@@ -73,7 +73,7 @@ keypairs = sa.Table(
     sa.UniqueConstraint("account_id", "name"),
 )
 
-# What differs from the defaults of model/quotas.py.
+# Quotas that differ from the defaults in model/quotas.py.
 account_quotas = sa.Table(
     "account_quotas",
     metadata,

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from souche.db.tables.base import UtcDate, metadata
 
-# `image` is the image (JSON) as it was when its export was asked for: it may be changed and deleted meanwhile.
+# `image`: the image (JSON) at the time of the request. It may be changed or deleted afterwards.
 export_tasks = sa.Table(
     "export_tasks",
     metadata,
@@ -25,7 +25,7 @@ export_tasks = sa.Table(
     sa.Column("sealed_manifest_url", sa.LargeBinary),
     sa.Column("image", sa.Text),
     sa.Column("image_tags", sa.JSON),
-    # Until when the URLs in the manifest work, and why they could not be written again when that was asked for last.
+    # When the URLs in the manifest expire, and why the last requested refresh failed.
     sa.Column("urls_until", UtcDate),
     sa.Column("refresh_problem", sa.Text),
     sa.Column("note", sa.Text),
@@ -33,7 +33,7 @@ export_tasks = sa.Table(
     sa.Index(None, "account_id", "creation_date", "task_id"),
 )
 
-# The snapshots that an export under way reads, and what is known of those that are written.
+# The snapshots that an export under way reads, and facts about the disks that it has written.
 export_disks = sa.Table(
     "export_disks",
     metadata,
@@ -46,9 +46,9 @@ export_disks = sa.Table(
     sa.Column("object_sha256", sa.String(64)),
 )
 
-# Whose a bucket is. Where the object store does not know the region's accounts, these records decide; where it does,
-# they follow it. `policy` is as its owner has sent it, `obeyed_policy` the same in the store's words; pending while
-# the store may not have it yet.
+# The owners of buckets. If the object store knows the region's accounts, these records follow it; otherwise they
+# decide. `policy` is the policy that the owner sent, `obeyed_policy` its translation for the store. It is pending until
+# the store has it.
 buckets = sa.Table(
     "buckets",
     metadata,

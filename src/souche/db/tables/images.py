@@ -16,7 +16,7 @@ images = sa.Table(
     sa.Column("uefi_boot", sa.Boolean, nullable=False),
     sa.Column("root_device_name", sa.String(16), nullable=False),
     sa.Column("file_location", sa.Text, nullable=False),
-    # Of an image imported by a signed URL: `file_location` is the URL without its query, which is a secret.
+    # The signed URL of an imported image. Its query is a secret, so `file_location` has the URL without it.
     sa.Column("sealed_location", sa.Text),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("state_message", sa.Text),
@@ -31,14 +31,14 @@ images = sa.Table(
     sa.Column("consistency", sa.JSON),
     sa.Column("creation_date", UtcDate, nullable=False),
     sa.Column("family", sa.String(128)),
-    # Of a withdrawn image only: it can be launched by its id until then, and is listed to its owner alone.
+    # For withdrawn images: the image can be launched by its id until this date. Only its owner sees it in lists.
     sa.Column("launchable_until", UtcDate),
-    # Another random number after every change of what an image shows: of this row, or of one of another table that
-    # `db/images.py` reads with it. Triggers set it (migration 0007), for every writer.
+    # A new random number after each change of this row, or of a row in another table that `db/images.py` reads with it.
+    # Triggers set it (migration 0007), for every writer.
     sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.UniqueConstraint("account_id", "name"),
     sa.Index(None, "creation_date", "image_id"),
-    # Pages are walked along these two, and names are matched with patterns on the way, or what is public picked out.
+    # These two indexes have the order of pages. Their other columns match patterns in names and select public images.
     sa.Index("ix_images_account_walk", "account_id", "creation_date", "image_id", "name", "public"),
     sa.Index(
         "ix_images_public_walk",
@@ -50,14 +50,14 @@ images = sa.Table(
     ),
     sa.Index(None, "account_id", "family"),
     sa.Index(None, "source_image_id"),
-    # Partial, so that no plan uses it for the listed images, which are nearly all.
+    # Partial, so that no plan uses it for listed images, which are nearly all images.
     sa.Index(
         "ix_images_withdrawn",
         "launchable_until",
         sqlite_where=sa.text("launchable_until IS NOT NULL"),
         postgresql_where=sa.text("launchable_until IS NOT NULL"),
     ),
-    # What filters name; `db/finder.py` uses an index if few rows have the value.
+    # For filters: `db/finder.py` uses an index if few rows have the value.
     sa.Index(None, "name"),
     sa.Index(None, "state"),
     sa.Index(None, "description"),
@@ -74,7 +74,7 @@ image_mappings = sa.Table(
     sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("device_name", sa.String(16), nullable=False),
-    # The record of a snapshot cannot be deleted while an image uses it. A transaction may write the image first.
+    # A snapshot's record cannot be deleted while an image uses it. Deferred: a transaction may write the image first.
     sa.Column(
         "snapshot_id",
         sa.ForeignKey("snapshots.snapshot_id", ondelete="RESTRICT", deferrable=True, initially="DEFERRED"),
@@ -96,13 +96,14 @@ image_grants = sa.Table(
     metadata,
     sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
     sa.Column("account_id", sa.String(12), primary_key=True),
-    # The image's, which never changes: what an account was granted is walked in the order of pages.
+    # The image's date, which never changes. It puts an account's grants in the order of pages.
     sa.Column("creation_date", UtcDate, nullable=False),
     sa.Index(None, "account_id", "creation_date", "image_id"),
 )
 
-# Of an official image that goes: from `deprecation_date` on it is withdrawn, since `withdrawal_date` it is. Since
-# `closing_date` nobody but its owner can launch it; `public` and `granted` say who could before.
+# The end of an official image's life. It is due for withdrawal at `deprecation_date`, was withdrawn at
+# `withdrawal_date`, and since `closing_date` only its owner can launch it. `public` and `granted`: its permissions
+# before.
 image_lives = sa.Table(
     "image_lives",
     metadata,
@@ -117,7 +118,7 @@ image_lives = sa.Table(
     sa.Column("granted", sa.JSON, nullable=False),
 )
 
-# The last boot of an image that was verified: `reached` is empty where it failed. `log` is the end of the console.
+# The last verification boot of an image. `reached` is empty if it failed. `log` is the end of the console's output.
 image_boots = sa.Table(
     "image_boots",
     metadata,
@@ -132,7 +133,7 @@ image_boots = sa.Table(
     sa.Column("screenshot", sa.LargeBinary),
 )
 
-# Of an image that was built by a recipe: the recipe's name and digest, and the packages in the image (name: version).
+# For an image built by a recipe: the recipe's name and digest, and the packages in the image (name: version).
 image_builds = sa.Table(
     "image_builds",
     metadata,
@@ -142,7 +143,7 @@ image_builds = sa.Table(
     sa.Column("packages", sa.JSON, nullable=False),
 )
 
-# Accounts that have launched or copied an image of another's.
+# Accounts that have launched or copied another account's image.
 image_users = sa.Table(
     "image_users",
     metadata,
@@ -150,7 +151,7 @@ image_users = sa.Table(
     sa.Column("account_id", sa.ForeignKey("accounts.account_id"), primary_key=True),
 )
 
-# Notices to accounts about images, which may be gone. `notice_id` is `account/image/event`: one of each event.
+# Notices to accounts about images, even deleted ones. `notice_id` is `account/image/event`: one notice for each event.
 notices = sa.Table(
     "notices",
     metadata,
@@ -169,8 +170,8 @@ notices = sa.Table(
     sa.Index(None, "image_id", "event"),
 )
 
-# What is inside an image (docs/trust.md): made when it becomes available, and again when somebody asks. `other`: its
-# turn is that of the slower engine. `accepted` are the codes that its publisher accepted.
+# Reports on the contents of images (docs/trust.md), made when an image becomes available, and again on request.
+# `other`: the slower engine is next. `accepted`: the codes that the publisher accepted.
 image_reports = sa.Table(
     "image_reports",
     metadata,
@@ -200,7 +201,7 @@ image_findings = sa.Table(
     sa.Column("user", sa.Text),
 )
 
-# Of a clean image: what it was made of, and what was removed (`model/image_cleanings.Done`).
+# For a clean image: its source, and what was removed (`model/image_cleanings.Done`).
 image_cleanings = sa.Table(
     "image_cleanings",
     metadata,
@@ -211,7 +212,7 @@ image_cleanings = sa.Table(
     sa.Column("done", sa.JSON, nullable=False),
 )
 
-# `image_id` may be of an image that is gone: the alias stands for nothing then. `number` is that of its last change.
+# If the image of `image_id` is deleted, the alias resolves to nothing. `number`: that of the last change.
 image_aliases = sa.Table(
     "image_aliases",
     metadata,
@@ -224,7 +225,7 @@ image_aliases = sa.Table(
     sa.Column("creation_date", UtcDate, nullable=False),
 )
 
-# `former`: the change that a rollback of this one leads to.
+# `former`: the change to which a rollback of this one returns.
 image_alias_changes = sa.Table(
     "image_alias_changes",
     metadata,

@@ -16,7 +16,7 @@ security_groups = sa.Table(
     sa.Index(None, "account_id", "creation_date", "security_group_id"),
 )
 
-# One row for each source. `source` is an IP range, or the id of a group whose members are let in.
+# One row for each source. `source`: an IP range, or the id of a group whose members are allowed.
 security_group_rules = sa.Table(
     "security_group_rules",
     metadata,
@@ -44,7 +44,7 @@ vm_security_groups = sa.Table(
     ),
 )
 
-# `vm_id` and `link_id`: where it leads to, if anywhere.
+# `vm_id` and `link_id`: the VM that it is linked to, if any.
 public_ips = sa.Table(
     "public_ips",
     metadata,

@@ -4,9 +4,9 @@ import sqlalchemy as sa
 
 from souche.db.tables.base import UtcDate, metadata
 
-# Operations are done in the order of `sequence`. It is given under the writer's lock and never given again
-# (AUTOINCREMENT), so an operation that was committed later has a higher one. `worker`, `node` and `claim_date` (by the
-# database's clock) are the claim of the process that does it; null: nobody's (`db/claims.py`).
+# Operations run in the order of `sequence`. Numbers are assigned under the writers' lock and never reused
+# (AUTOINCREMENT), so a later commit has a higher number. `worker`, `node` and `claim_date` (by the database's clock)
+# are the claim of the process that runs the operation; null: unclaimed (`db/claims.py`).
 operations = sa.Table(
     "operations",
     metadata,
@@ -24,7 +24,7 @@ operations = sa.Table(
     sqlite_autoincrement=True,
 )
 
-# The ids of what each operation works on: of two that have one in common, the earlier is done first.
+# The ids of the resources of each operation. If two operations share a resource, the earlier runs first.
 operation_locks = sa.Table(
     "operation_locks",
     metadata,
@@ -34,8 +34,8 @@ operation_locks = sa.Table(
     ),
 )
 
-# The processes that do operations, and when each last said that it lives, by the database's clock. Empty where the lock
-# on the home lets one process alone work.
+# The processes that run operations, with their last heartbeats by the database's clock. Empty if the lock on the home
+# lets only one process work.
 workers = sa.Table(
     "workers",
     metadata,

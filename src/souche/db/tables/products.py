@@ -11,7 +11,7 @@ product_types = sa.Table(
     sa.Column("account_id", sa.ForeignKey("accounts.account_id"), nullable=False),
     sa.Column("description", sa.String(255), nullable=False),
     sa.Column("vendor", sa.String(255), nullable=False),
-    # It was published on the marketplace: from then on its code is launched by subscribers only.
+    # True once it was published on the marketplace: then only subscribers can launch its code.
     sa.Column("sold", sa.Boolean, nullable=False),
     sa.Column("creation_date", UtcDate, nullable=False),
 )

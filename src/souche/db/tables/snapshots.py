@@ -22,7 +22,7 @@ snapshots = sa.Table(
     sa.Column("image_id", sa.String(12), index=True),
     sa.Column("problem", sa.Text),
     sa.Column("creation_date", UtcDate, nullable=False),
-    # As `images.version`, of what `db/snapshots.py` reads (migration 0032).
+    # As `images.version`, for the rows that `db/snapshots.py` reads (migration 0032).
     sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Index(None, "creation_date", "snapshot_id"),
     sa.Index(None, "account_id", "creation_date", "snapshot_id"),
@@ -38,7 +38,7 @@ snapshot_grants = sa.Table(
     sa.Column("account_id", sa.String(12), primary_key=True, index=True),
 )
 
-# From the request to import a disk until its snapshot is made. The URL is signed: a secret.
+# A row exists from the request to import a disk until its snapshot is made. The URL is signed, so it is secret.
 disk_imports = sa.Table(
     "disk_imports",
     metadata,

@@ -35,12 +35,12 @@ vms = sa.Table(
     sa.Column("request_digest", sa.String(64)),
     sa.Column("nested_virtualization", sa.Boolean, nullable=False),
     sa.Column("tpm_enabled", sa.Boolean, nullable=False),
-    # What the next start does with the firmware's keys, and what a start has done last (`model.vms.SecureBootAction`).
+    # The next start's action on the firmware's keys, and the action of the last start (`model.vms.SecureBootAction`).
     sa.Column("next_secure_boot", sa.String(20), nullable=False, server_default="none"),
     sa.Column("secure_boot", sa.String(20), nullable=False, server_default="none"),
     sa.Column("generation", sa.Integer, nullable=False),
     sa.Column("creation_date", UtcDate, nullable=False),
-    # As `images.version`, of what `db/vms.py` reads (migration 0032).
+    # As `images.version`, for the rows that `db/vms.py` reads (migration 0032).
     sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Column("termination_date", UtcDate),
     sa.Index(None, "creation_date", "vm_id"),
@@ -48,7 +48,7 @@ vms = sa.Table(
     sa.Index("ix_vms_client_token", "account_id", "client_token", "launch_number", unique=True),
 )
 
-# What a launch took from its image, as it did not name it: the attributes' names and values, where there are any.
+# Attributes that the launch did not give and took from its image: names and values.
 vm_taken_attributes = sa.Table(
     "vm_taken_attributes",
     metadata,
@@ -63,7 +63,7 @@ vm_product_codes = sa.Table(
     sa.Column("product_code", sa.String(16), primary_key=True),
 )
 
-# `generation` is the VM's when it stopped: it stops at most once in each.
+# `generation`: the VM's when it stopped. A VM stops at most once in each generation.
 vm_stops = sa.Table(
     "vm_stops",
     metadata,
@@ -75,7 +75,7 @@ vm_stops = sa.Table(
     sa.Index(None, "account_id", "stop_date", "vm_id"),
 )
 
-# What lets its bearer open the console of a VM, once (`app/console_tokens.py`). `digest`: the token's SHA-256, in hex.
+# A token opens a VM's console once (`app/console_tokens.py`). `digest`: the token's SHA-256, in hex.
 console_tokens = sa.Table(
     "console_tokens",
     metadata,

@@ -19,7 +19,7 @@ volumes = sa.Table(
     sa.Column("client_token", sa.String(64)),
     sa.Column("request_digest", sa.String(64)),
     sa.Column("creation_date", UtcDate, nullable=False),
-    # As `images.version`, of what `db/volumes.py` reads (migration 0032).
+    # As `images.version`, for the rows that `db/volumes.py` reads (migration 0032).
     sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Index(None, "creation_date", "volume_id"),
     sa.Index(None, "account_id", "creation_date", "volume_id"),
@@ -38,7 +38,7 @@ volume_links = sa.Table(
     sa.UniqueConstraint("vm_id", "device_name"),
 )
 
-# The volume may be gone: its tasks stay listed.
+# Tasks stay listed after their volume is deleted.
 volume_update_tasks = sa.Table(
     "volume_update_tasks",
     metadata,

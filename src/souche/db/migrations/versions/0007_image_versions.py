@@ -17,7 +17,7 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-# The tables whose rows belong to images, with the column that has the image's id.
+# The tables whose rows belong to images, with their column for the image's id.
 _PARTS = {
     "image_mappings": "image_id",
     "image_grants": "image_id",

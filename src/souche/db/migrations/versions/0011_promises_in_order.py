@@ -26,7 +26,7 @@ def upgrade() -> None:
     _create_tables()
     operations = _table(*KEPT, "sequence", "account_id")
     locks = sa.table("operation_locks", sa.column("name"), sa.column("sequence"))
-    for operation in promised:  # the database gives the numbers, and knows its next one
+    for operation in promised:  # the database assigns the numbers, to keep its counter right
         connection.execute(operations.insert(), {**operation, "account_id": ""})
         by_id = operations.c.operation_id == operation["operation_id"]
         sequence = connection.scalar(sa.select(operations.c.sequence).where(by_id))

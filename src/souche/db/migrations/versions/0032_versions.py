@@ -15,7 +15,7 @@ depends_on = None
 
 EVENTS: Final = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}
 
-# Of each noun: its table, and the tables whose rows belong to it, with the column that has its id.
+# For each noun: its table, and the tables whose rows belong to it, with their column for its id.
 NOUNS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "vm": (
         "vms",
