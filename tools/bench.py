@@ -40,7 +40,7 @@ def main() -> int:
     sizes: list[int] = parser.parse_args().gib
     logs.configure("error")
     print(ROW.format("", "data", "Souche", "full copy", "ratio"))
-    # /var/tmp: a folder that QEMU's user can pass through, on a disk.
+    # /var/tmp is on a disk, and QEMU's user can enter it.
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="souche-bench-") as folder:
         Path(folder).chmod(0o711)
         with _region(Path(folder) / "region") as client:

@@ -35,7 +35,7 @@ def main() -> int:
     argparse.ArgumentParser(prog="python -m tools.bench_pause", description=__doc__).parse_args()
     logs.configure("error")
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="souche-bench-") as folder:
-        Path(folder).chmod(0o711)  # QEMU's user passes through
+        Path(folder).chmod(0o711)  # QEMU's user must enter it
         home = Path(folder) / "region"
         hypervisor = LibvirtHypervisor(home, networks.GUESTS.of(home))
         try:

@@ -36,7 +36,7 @@ ROWS: Final = 20
 CONNECTIONS: Final = 8
 START_SECONDS: Final = 60
 
-# Beside which questions are asked once more: commits a second, to how many of the caller's oldest images in turn.
+# The reads are also measured during commits: COMMITS a second, to this many of the caller's oldest images in turn.
 COMMITS: Final = 100
 COMMITTED: Final = 1000
 

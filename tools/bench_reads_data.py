@@ -15,8 +15,8 @@ from souche.home import Home
 from souche.main import administration, records
 from tools.http_load import Caller
 
-NEIGHBOURS: Final = 1000  # accounts beside the caller's
-OWN_SHARE: Final = 0.2  # of all images, how many are the caller's
+NEIGHBOURS: Final = 1000  # number of other accounts
+OWN_SHARE: Final = 0.2  # the caller's share of all images
 BEGINNING: Final = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -39,7 +39,7 @@ def prepare(home: Home, count: int, database_file: str) -> Caller:
 def _fill(home: Home, count: int) -> Caller:
     with administration.administer(home.path, make=True) as administered:
         account, key, secret = accounts.create(administered.region, "bench")
-        # Before the transaction: PostgreSQL ends one that stands still.
+        # Built before the transaction: PostgreSQL ends idle transactions.
         tables = rows(account.account_id, count)
         with administered.region.store.begin() as connection:
             for table, some in tables.items():

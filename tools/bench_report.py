@@ -58,7 +58,7 @@ def main() -> int:
     """Measure, and print the best and the worst of each."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench_report", description=__doc__)
     parser.add_argument("disk", nargs="?", type=Path, help="a qcow2 file (a Debian 12, which is built)")
-    parser.add_argument("--uri", help=argparse.SUPPRESS)  # a child that measures one report
+    parser.add_argument("--uri", help=argparse.SUPPRESS)  # for the child that measures one report
     given = parser.parse_args()
     logs.configure("error")
     if given.uri:

@@ -44,7 +44,7 @@ from tools.harness import (
 
 DEMO = demo_folder()
 HOME = DEMO / "region"
-KNOWN = HOME / "demo"  # what an earlier run has made; goes with the region
+KNOWN = HOME / "demo"  # results of an earlier run, deleted with the region
 LISTEN = "127.0.0.1:8808"
 LAST_LINES = 8
 
@@ -85,7 +85,7 @@ def _demo() -> None:
         note(_captured(client, image))
     with step("  its report finds its author's key") as note:
         note(_found(client.report_of(image["ImageId"])))
-    clean_id = client.clean_image_of(image)  # made while the next VM boots
+    clean_id = client.clean_image_of(image)  # cleaned while the next VM boots
     with step(
         "5 a VM from that OMI has both markers, and its own key last; the author's key opens it"
     ) as note:
@@ -167,7 +167,7 @@ def _official_image() -> str:
     known = KNOWN / "official.json"
     if known.exists():
         return f"{json.loads(known.read_text())['ImageName']} (built by an earlier run)"
-    # Not by run.py: the progress is for the person who watches.
+    # Without run.py, so that the user sees the progress.
     built = subprocess.run(
         [SOUCHE, "image", "build", "debian-12", "--home", HOME, "--json"],
         stdin=subprocess.DEVNULL,

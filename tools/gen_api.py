@@ -38,7 +38,7 @@ def document() -> Schema:
     return loaded
 
 
-# The shape, as JSON Schema draft 4 (what OpenAPI 3.0 descends from: there, 1.0 is not an integer).
+# The shape, as JSON Schema draft 4, the base of OpenAPI 3.0: in draft 4, 1.0 is not an integer.
 
 
 def shape(node: Schema) -> Schema:

@@ -27,11 +27,11 @@ STATUSES: Final = {
     "2": "The command line is wrong.",
     "128 + N": "Signal N ended the command, as 130 for SIGINT (Ctrl-C). `souche serve` ends with 0 then.",
 }
-MORE_STATUSES: Final = {  # by command: what its statuses mean beside those above
+MORE_STATUSES: Final = {  # by command: its additional statuses
     "up": {"COMMAND": "With a command: its status."},
     "image": {str(UNDER_WAY): "`update`: another update of this region is running. Nothing was done."},
 }
-RELATED: Final = {  # where it is not souche-serve alone
+RELATED: Final = {  # by command, if not only souche-serve
     "serve": ("api", "config", "doctor"),
     "backup": ("restore",),
     "restore": ("backup", "serve"),
@@ -42,7 +42,7 @@ DOCUMENTATION: Final = "Debian's package has the pages of docs/ in `/usr/share/d
 CONFIGURATION: Final = "/etc/souche/souche.toml"
 CONFIGURATION_USE: Final = "The settings of the service in Debian's package. Other commands do not read it."
 
-# typer has click within it, without a public name.
+# typer includes click, without a public name.
 Command = Any
 Context = Any
 
@@ -199,7 +199,7 @@ def _page(name: str, purpose: str, *sections: str) -> str:
     made = datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")) or _now(), UTC)
     head = [
         f'.\\" Made by tools/gen_man.py.\n.TH {name.upper()} 1 "{made:%Y-%m-%d}" "souche {__version__}"',
-        ".nh",  # long paths and options stay whole
+        ".nh",  # no hyphenation: keeps long paths and options whole
         ".ad l",
         _section("NAME", f"{_escaped(name)} \\- {_escaped(purpose)}"),
     ]

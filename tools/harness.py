@@ -145,7 +145,7 @@ def gateway(listen: str, who: Credentials, path: str = "api/v1") -> Gateway:
         "OSC_REGION": REGION,
         "OSC_ENDPOINT_API": f"http://{listen}/{path}",
     }
-    return Gateway(limiter_max_requests=1000)  # its own limit is 5 a second
+    return Gateway(limiter_max_requests=1000)  # the default is 5 a second
 
 
 def hypervisor_of(home: Path) -> LibvirtHypervisor:

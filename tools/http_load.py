@@ -18,7 +18,7 @@ import uvloop
 
 STALL_SECONDS: Final = 30
 
-# Goes on from run to run: a question that an earlier run has asked is not new.
+# Continues across runs, because a repeated request would be cached.
 _numbers = itertools.count(1)
 
 

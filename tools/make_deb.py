@@ -26,13 +26,13 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PACKAGING: Final = ROOT / "packaging"
 ENVIRONMENT: Final = Path("usr/lib/souche")
 DOCUMENTS: Final = Path("usr/share/doc/souche")
-OLDEST_GLIBC, NEWEST_GLIBC = 5, 36  # 2.x, of manylinux' oldest tag and of Debian 12
+OLDEST_GLIBC, NEWEST_GLIBC = 5, 36  # minor versions: manylinux's oldest tag, Debian 12
 COMPLETIONS: Final = {
     "bash": "usr/share/bash-completion/completions/souche",
     "zsh": "usr/share/zsh/vendor-completions/_souche",
     "fish": "usr/share/fish/vendor_completions.d/souche.fish",
 }
-COMPRESSION: Final = ("-Zzstd", "-z6")  # 8 s; xz takes minutes for a tenth less
+COMPRESSION: Final = ("-Zzstd", "-z6")  # 8 s; xz takes minutes to save a tenth
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _make_environment(release: Release, environment: Path, dist: Path) -> None:
         *(part for tag in tags for part in ("--platform", tag)),
     ]
     _run(*pip, "--retries", "5", "--require-hashes", "-r", ROOT / "requirements/runtime.txt")
-    # By name and not by path: pip would note the path of this temporary folder.
+    # By name, not by path: pip would record the path of this temporary folder.
     _run(*pip, "--no-index", "--find-links", dist, f"souche=={__version__}")
     _move_programs(packages, environment / "bin")
 

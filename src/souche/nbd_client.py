@@ -75,7 +75,7 @@ class Client:
         self._answers: dict[int, _Answer] = {}
         self._socket = socket.socket(socket.AF_UNIX)
         try:
-            # The kernel keeps the time limit: Python's own has it look twice for every part of an answer.
+            # The kernel enforces the time limit: Python's timeout would add a poll to every read.
             limit = struct.pack("ll", MOST_SECONDS, 0)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)

@@ -9,7 +9,7 @@ Source: reference "Image-path outcomes", "Error families", sections 2, 3 and 5 t
 
 from souche.errors import Conflict, Denied, NotFound, UserError, WrongState
 
-# What does not exist, or may not be seen.
+# Missing or hidden resources.
 
 
 class NoSuchImage(NotFound):
@@ -93,7 +93,7 @@ class NoSuchResource(NotFound):
     """The resource '{resource_id}' doesn't exist."""
 
 
-# States that forbid it.
+# Wrong states.
 
 
 class WrongImageState(WrongState):
@@ -136,7 +136,7 @@ class UnlinkedAlready(WrongState):
     """The volume {volume_id} is not linked to a VM."""
 
 
-# What exists stands against it.
+# Conflicts with existing resources.
 
 
 class ConsoleTaken(Conflict):
@@ -231,7 +231,7 @@ class ClientTokenReused(Conflict):
     """The {word[client_token]} '{client_token}' was used already with other parameters."""
 
 
-# Without the right.
+# Missing permissions.
 
 
 class BadConsoleToken(Denied):
@@ -250,7 +250,7 @@ class NotSubscribed(Denied):
     """The account is not subscribed to the product {product_type_id}, whose code {resource_id} has."""
 
 
-# Against the region's rules.
+# The region's rules.
 
 
 class OperationNotSupported(UserError):
@@ -298,7 +298,7 @@ class OtherRegion(OperationNotSupported):
     """The {word[region_name]} '{region_name}' is not this region, '{own_region_name}'."""
 
 
-# Of the operator's commands.
+# The operator's commands.
 
 
 class AccountNameTaken(Conflict):

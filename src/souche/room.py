@@ -101,7 +101,7 @@ def full(error: BaseException | None) -> OutOfSpace | None:
     """OutOfSpace, if the error reports a full medium."""
     if isinstance(error, OutOfSpace):
         return error
-    driver = getattr(error, "orig", error)  # SQLAlchemy keeps the driver's error there
+    driver = getattr(error, "orig", error)  # SQLAlchemy's attribute for the driver's error
     if isinstance(driver, sqlite3.Error) and _is_full_sqlite(driver):
         return OutOfSpace(reason="its records cannot be written.")
     if isinstance(error, OSError) and error.errno in FULL:

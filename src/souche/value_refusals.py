@@ -5,7 +5,7 @@ As in `refusals.py`, the docstring of an error is its message.
 
 from souche.errors import Invalid
 
-# Parameters that are missing, or do not go together.
+# Missing or incompatible parameters.
 
 
 class MissingParameter(Invalid):
@@ -20,7 +20,7 @@ class RootSnapshotMissing(Invalid):
     """The mapping of the root device '{device_name}' needs a {word[snapshot_id]}."""
 
 
-# Values that break a rule.
+# Invalid values.
 
 
 class WrongIdPrefix(Invalid):

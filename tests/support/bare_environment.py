@@ -79,7 +79,7 @@ def _link(found: Distribution, packages: Path, programs: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(source, target)
-        except FileExistsError:  # two have it
+        except FileExistsError:  # two packages have this file
             continue
-        except OSError:  # on another file system
+        except OSError:  # the target is on another file system
             shutil.copy2(source, target)

@@ -153,7 +153,7 @@ class Databases:
         def put(to: Path) -> None:
             self.migrated(to)
             with self.server.connect(self._names[to]) as connection:
-                connection.execute("SET session_replication_role = replica")  # no trigger runs
+                connection.execute("SET session_replication_role = replica")  # disables triggers
                 for name, rows in copied.items():
                     if rows:
                         with connection.cursor().copy(f"COPY {name} FROM STDIN".encode()) as copying:
@@ -171,7 +171,7 @@ class Databases:
             self._made += 1
             name = f"region{self._made}"
             self.server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        elif name in free:  # closed, and opened again
+        elif name in free:  # was closed, and is opened again
             free.remove(name)
         self._names = {at: each for at, each in self._names.items() if each != name} | {path: name}
         given = name

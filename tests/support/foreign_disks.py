@@ -27,9 +27,7 @@ def archive(path: Path, members: Mapping[str, bytes], tar_format: int = tarfile.
         for name, data in members.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)
-            member.mtime = (
-                1.5 if tar_format == tarfile.PAX_FORMAT else 1
-            )  # what pax has a header of its own for
+            member.mtime = 1.5 if tar_format == tarfile.PAX_FORMAT else 1  # a fraction needs a pax header
             made.addfile(member, io.BytesIO(data))
     return path
 

@@ -325,7 +325,7 @@ def _data_pages(image: BinaryIO) -> Iterator[tuple[int, bytes]]:
     while offset < size:
         try:
             offset = os.lseek(image.fileno(), offset, os.SEEK_DATA) // PAGE_BYTES * PAGE_BYTES
-        except OSError:  # ENXIO: only a hole is left
+        except OSError:  # ENXIO: the rest is a hole
             return
         page = os.pread(image.fileno(), PAGE_BYTES, offset)
         if page.strip(b"\0"):

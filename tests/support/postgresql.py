@@ -17,10 +17,10 @@ from tests.support.polling import eventually
 
 PROGRAMS = Path("/usr/lib/postgresql")
 ROOT = 0
-START_SECONDS = 120  # on a machine that is busy
+START_SECONDS = 120  # for busy machines
 SETTINGS = {
     "listen_addresses": "",
-    "fsync": "off",  # no test cuts the power of a server
+    "fsync": "off",  # no test simulates a power failure
     "full_page_writes": "off",
     "autovacuum": "off",
     "shared_buffers": "64MB",
@@ -72,7 +72,7 @@ def running(**settings: str) -> Iterator[Server]:
                 eventually(lambda: _answers(server, process), START_SECONDS)
                 yield server
             finally:
-                process.send_signal(signal.SIGQUIT)  # at once, with all of its children
+                process.send_signal(signal.SIGQUIT)  # immediate shutdown, with all children
                 process.wait(30)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -60,7 +60,7 @@ def main() -> int:
 
 def _kill_real(place: Path, rounds: RealRounds, arguments: argparse.Namespace) -> int:
     began = time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the region ends too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the region too
     try:
         while rounds.kills.total() < arguments.number and not rounds.violations:
             rounds.round()

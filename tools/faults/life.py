@@ -211,7 +211,7 @@ def _settle(served: serving.Served, tell: Callable[[Line], None]) -> None:
             tell({"unsettled": [each.operation_id for each in left]})
             return
         threading.Event().wait(POLL_SECONDS)
-    for _ in range(2):  # what one collection has merged, the next removes
+    for _ in range(2):  # the second collection removes the layers that the first has merged
         served.parts.volumes.collect()
     served.parts.volumes.record_hashes(UNBOUNDED)
     tell({"settled": True})
@@ -242,7 +242,7 @@ def rehearse(settings: Settings, names: tuple[str, ...], imports: Imports) -> No
             _answer(served, told[0]["account"], action, request)
             _await_idle(served, SETTLING_POLLS)
         _settle(served, told.append)
-    with serving.serve(settings):  # as after a crash
+    with serving.serve(settings):  # a restart, as after a crash
         pass
     seen.look(settings.home)
     freeze()

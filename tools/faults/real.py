@@ -171,7 +171,7 @@ class RealRounds:
     def _ask(self, number: int) -> list[Line]:
         """One request, if the server runs to answer it."""
         if self._server.poll() is not None:
-            own_libvirt.start()  # a region of real guests does not start without it
+            own_libvirt.start()  # the region does not start without libvirt
             self._server = self._serve()
         here = requests.look(self._records, self._who.account_id, self._imports, self._source)
         action, request = requests.choose(here)
@@ -236,7 +236,7 @@ class RealRounds:
                     return False
                 try:
                     found[:] = [seen.look_at(self._home, region, sorted(region.buckets()), time.sleep)]
-                except ObjectsUnavailable:  # it was killed, and is on its way back
+                except ObjectsUnavailable:  # killed, and restarting
                     return False
             return not found[0].findings
 

@@ -142,9 +142,7 @@ def _write(
     source: Source, repository: Repository, now: datetime, on_progress: OnProgress, instant: _Instant
 ) -> MadeBackup:
     held = instant.held
-    buckets = tuple(
-        source.records.buckets()
-    )  # before the layers are copied: afterwards the server may have ended
+    buckets = tuple(source.records.buckets())  # before the copy: the server may end meanwhile
     writer = _Writer(repository, on_progress, sum(layer.path.stat().st_size for layer in held.layers))
     known = _known_layers(repository)
     read = [writer.layer(layer, known) for layer in held.layers]

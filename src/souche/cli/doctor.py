@@ -43,9 +43,7 @@ def doctor(
     json: JsonFlag = False,
 ) -> None:
     """Check what Souche needs of this machine, and say how to mend what is missing. Status 1 if anything is."""
-    from souche import (
-        doctor as checks,
-    )  # imported here: it imports all that it checks, which help does not need
+    from souche import doctor as checks  # it imports all that it checks; help does not
     from souche import logs
 
     logs.configure("warning")

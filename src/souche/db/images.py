@@ -136,9 +136,7 @@ def usable_ids(connection: sa.Connection, account_id: str, ids: Sequence[str]) -
     return found
 
 
-_GRANTED = image_grants.alias(
-    "granted"
-)  # an alias: filters on grants use the table itself, for other accounts
+_GRANTED = image_grants.alias("granted")  # filters on grants use the table itself
 _ALONG_GRANTS = engine.Order(_GRANTED.c.creation_date, _GRANTED.c.image_id)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Generic
 
-from typing_extensions import TypeVar  # typing's has a default from Python 3.13 on
+from typing_extensions import TypeVar  # typing.TypeVar has defaults since Python 3.13
 
 
 class Params:

@@ -22,7 +22,7 @@ class ProductType:
     sold: bool = False
 
 
-# Reference section 2, "Official and Marketplace": every region has these.
+# Every region has these (reference section 2, "Official and Marketplace").
 BUILT_IN: Final = (
     ProductType(LINUX_PRODUCT_CODE, "Linux"),
     ProductType(WINDOWS_PRODUCT_CODE, "Windows", "Microsoft"),

@@ -182,7 +182,7 @@ class Fetcher:
         try:
             changed_ns = self._more.stat().st_mtime_ns if self._more else 0
             self._last = _trusted(self._more, changed_ns)
-        except OSError as error:  # ssl.SSLError too
+        except OSError as error:  # includes ssl.SSLError
             log.warning("the certificates of the region cannot be read", reason=str(error))
             self._last = self._last or _trusted(None, 0)
         return self._last
@@ -202,7 +202,7 @@ class Fetcher:
             except (OSError, http.client.HTTPException) as error:
                 _check_time(parameter, limits, deadline)
                 raise UrlUnreachable(parameter=parameter, reason=_reason(error)) from error
-            _check_time(parameter, limits, deadline)  # what was shut may look like an answer
+            _check_time(parameter, limits, deadline)  # a connection shut at the limit may look like an answer
             try:
                 yield response
             finally:

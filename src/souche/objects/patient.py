@@ -48,7 +48,7 @@ class Patience:
             try:
                 return call(again)
             except RecordsUnavailable:
-                raise  # not the object store: workflows wait for the database without end
+                raise  # not the object store: workflows wait for the database without limit
             except Unavailable as error:
                 waited = time.monotonic() - began
                 if waited >= self.seconds:

@@ -43,7 +43,7 @@ def connect(
         addresses = _addresses(target, resolver, deadline)
     except OSError as error:
         raise UrlUnreachable(parameter=parameter, reason=f"{target.host}: {error}.") from error
-    except UnicodeError as error:  # Python's, of a label that is empty or longer than 63 characters
+    except UnicodeError as error:  # from Python: a label is empty or longer than 63 characters
         raise UrlUnreachable(parameter=parameter, reason="no server can have this name.") from error
     admitted = [address for address in addresses if allowed.admits(target.host, target.port, address)]
     if not admitted:

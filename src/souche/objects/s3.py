@@ -189,7 +189,7 @@ class S3Store:
         with self._errors(bucket, key):
             try:
                 self._client.upload_file(str(path), bucket, key, Callback=progress)
-            except S3UploadFailedError as error:  # it hides the service's own error in its cause
+            except S3UploadFailedError as error:  # the service's own error is its cause
                 raise error.__context__ or error from error
 
     def download_file(self, bucket: str, key: str, path: Path, progress: Callable[[int], None]) -> None:

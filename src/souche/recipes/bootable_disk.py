@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 APPLIANCE_MEMORY_MIB = 1024
 PARTITIONING_TIMEOUT_SECONDS = 120
 
-# libguestfs's own calls always find the disk as /dev/sda. Programs run in the appliance do not: its kernel probes disks
-# in any order, and sda may be the appliance's own. The label's link names the right one.
+# In libguestfs's own calls, /dev/sda is always the disk. For programs in the appliance, /dev/sda may be the appliance's
+# own disk, because its kernel probes disks in any order. The link by label names the right disk.
 DISK_LABEL = "image"
 DISK_LINK = f"/dev/disk/guestfs/{DISK_LABEL}"
 
@@ -33,7 +33,7 @@ GRUB_UEFI = (
     "--efi-directory=/boot/efi",
     "--bootloader-id=debian",
     "--no-nvram",
-    "--force-extra-removable",  # also EFI/BOOT/BOOTX64.EFI, for firmware that knows no boot entry yet
+    "--force-extra-removable",  # also EFI/BOOT/BOOTX64.EFI, for firmware without a boot entry
 )
 GRUB_INSTALLATIONS: Mapping[BootMode, tuple[str, ...]] = {"legacy": GRUB_BIOS, "uefi": GRUB_UEFI}
 
@@ -73,7 +73,7 @@ def appliance(disk: Path) -> Iterator["guestfs.GuestFS"]:
         g.launch()
         yield g
         g.shutdown()
-    except RuntimeError as error:  # the one class that the binding raises
+    except RuntimeError as error:  # the binding raises no other class
         raise StorageFailed(reason=f"libguestfs: {error}") from error
     finally:
         g.close()

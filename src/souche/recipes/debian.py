@@ -27,8 +27,8 @@ from souche.run import run
 
 CONVERSION_TIMEOUT_SECONDS = 600
 
-# Raise it when the builder makes other disks of the same arguments, such as by another way to unpack: images that were
-# built before are then out of date.
+# Increase it when the builder makes different disks from the same arguments, for example by another way to unpack.
+# Earlier images are out of date then.
 GENERATION: Final = 1
 
 

@@ -53,7 +53,7 @@ grub_dpkg:
   enabled: false
 """
 
-# The data source is known: no need to search the machine for signs of others at each boot.
+# The data source is known, so cloud-init need not search for others at each boot.
 DATA_SOURCE_SEARCH = """\
 policy: enabled
 """
@@ -93,10 +93,10 @@ KbdInteractiveAuthentication no
 PermitRootLogin no
 """
 
-# no_timer_check: on a busy host without KVM the kernel's test of its timer fails, and it panics.
+# no_timer_check: on a busy host without KVM, the kernel's timer check fails and the kernel panics.
 KERNEL_OPTIONS = "console=tty0 console=ttyS0,115200 net.ifnames=0 no_timer_check"
 
-# What update-grub reads when a kernel is installed in a running machine.
+# update-grub reads this file when a kernel is installed in a running machine.
 GRUB = f"""\
 GRUB_DEFAULT=0
 GRUB_TIMEOUT=0
@@ -108,18 +108,19 @@ GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
 GRUB_DISABLE_RECOVERY=true
 """
 
-# On a busy host without KVM udev is slower than systemd's 90 seconds, and a console without its device has no login.
+# On a busy host without KVM, udev takes longer than systemd's 90 seconds, and without its device a console has no
+# login.
 SYSTEMD = """\
 [Manager]
 DefaultDeviceTimeoutSec=900
 """
 
-# All disk drivers that the kernel has, for the image may leave for other hypervisors.
+# All disk drivers of the kernel, because the image may be exported to other hypervisors.
 INITRAMFS = """\
 MODULES=most
 """
 
-# Present before packages are configured, so that the initramfs is made once and units start out masked.
+# Written before packages are configured, so that the initramfs is built once and units are masked from the start.
 FILES: Mapping[str, str] = {
     "etc/cloud/cloud.cfg.d/99_outscale.cfg": CLOUD_INIT,
     "etc/cloud/ds-identify.cfg": DATA_SOURCE_SEARCH,
@@ -133,7 +134,7 @@ FILES: Mapping[str, str] = {
     "etc/systemd/system/systemd-networkd-wait-online.service.d/10-any.conf": WAIT_ONLINE,
 }
 
-# Units that would only cost time in a guest that lives in a closed network.
+# Units that only cost time in a guest in a closed network.
 MASKED_UNITS = (
     "apt-daily-upgrade.timer",
     "apt-daily.timer",

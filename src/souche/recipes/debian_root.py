@@ -25,7 +25,7 @@ NAMESPACES: Final = (
     "--",
 )
 
-# What every image has, beside what its recipe names. Recommended packages are not followed: what is wanted is named.
+# Packages in every image, in addition to those of its recipe. Recommended packages are not installed automatically.
 PACKAGES = (
     "ca-certificates",
     "cloud-guest-utils",  # growpart
@@ -45,16 +45,16 @@ PACKAGES = (
     "zstd",
 )
 
-# By the image's architecture, in the words of the OUTSCALE API: Debian's name for it, and the kernel.
+# For each architecture, by its name in the OUTSCALE API: Debian's name, and the kernel.
 DEBIAN_ARCHITECTURES: Mapping[Architecture, str] = {"x86_64": "amd64", "i386": "i386"}
 KERNELS: Mapping[Architecture, str] = {
-    # It has no AHCI; login after 49 s, with linux-image-amd64 after 83 s.
+    # It has no AHCI driver. Login after 49 s; with linux-image-amd64 after 83 s.
     "x86_64": "linux-image-cloud-amd64",
-    "i386": "linux-image-686",  # the one that needs no PAE
+    "i386": "linux-image-686",  # the only one without PAE
 }
 BOOT_LOADERS: Mapping[BootMode, str] = {"legacy": "grub-pc-bin", "uefi": "grub-efi-amd64-bin"}
 
-# Documentation is left out of this image and of what is later installed in it, as in Debian's own container images.
+# Leave out documentation, also of packages that are installed later, as Debian's own container images do.
 DPKG_OPTIONS = (
     "path-exclude=/usr/share/doc/*",
     "path-include=/usr/share/doc/*/copyright",
@@ -63,8 +63,8 @@ DPKG_OPTIONS = (
     "path-exclude=/usr/share/info/*",
 )
 
-# What must not be shared by the machines that are cloned from an image, and traces of the build. mmdebstrap itself
-# empties apt's lists and caches afterwards; it keeps its apt.conf in the chroot's /tmp, which must stay until then.
+# Removes data that the machines of an image must not share, and traces of the build. mmdebstrap itself empties apt's
+# lists and caches afterwards. Until then its apt.conf must stay in the chroot's /tmp.
 CLEAN_UP = (
     'rm -f "$1"/etc/ssh/ssh_host_*',
     'mv "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap "$1"/etc/dpkg/dpkg.cfg.d/no-documentation',
@@ -105,7 +105,7 @@ def _alone() -> Sequence[str]:
     host's /dev/shm into the system it builds: removing that folder after a kill would empty the host's /dev/shm. If
     namespaces cannot be created, mmdebstrap mounts nothing either."""
     if os.geteuid() != 0:
-        return ()  # it makes namespaces of its own
+        return ()  # mmdebstrap makes its own namespaces
     try:
         run([*NAMESPACES, "true"], timeout_seconds=PROBE_TIMEOUT_SECONDS)
     except (ProgramFailed, ProgramMissing):

@@ -12,7 +12,7 @@ from souche.room import MIB
 
 SECTOR_BYTES = 512
 
-# Partition types of the UEFI specification and of GRUB's manual ("BIOS installation").
+# Partition types from the UEFI specification and GRUB's manual ("BIOS installation").
 BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"
 EFI_SYSTEM = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 LINUX_ROOT_X86_64 = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"

@@ -11,8 +11,8 @@ from souche.model.images import LINUX_PRODUCT_CODE, Architecture, BootMode
 BUILT_IN: Final = "built-in"
 LEAST_DISK_GIB: Final = 2
 MOST_DISK_GIB: Final = 1024
-# Less than OUTSCALE's default root of 10 GiB, because the root grows at first boot and a volume cannot be made smaller
-# than its image; more than the 0.5 GiB in use, so that a machine of exactly this size still has room to install things.
+# Smaller than OUTSCALE's default root volume of 10 GiB: the root grows at first boot, and a volume cannot be smaller
+# than its image. Larger than the 0.5 GiB in use: a machine of this size still has space to install packages.
 DISK_GIB: Final = 4
 
 

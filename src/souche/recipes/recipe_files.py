@@ -22,9 +22,7 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
 MOST_FILE_BYTES: Final = 16 << 20
 """of one file that a recipe adds"""
 
-_FAMILY: Final = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9_.-]{2,99}"
-)  # a date and a number follow in an image's name
+_FAMILY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{2,99}")  # an image's name appends a date and a number
 _SUITE: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]{1,127}")  # Debian policy, 5.6.7
 _COMPONENT: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
@@ -171,7 +169,7 @@ def _date(value: Any, _folder: Path) -> date:
 def _url(value: Any, _folder: Path) -> str:
     try:
         parts = urlsplit(value) if isinstance(value, str) and re.fullmatch(r"[!-~]+", value) else None
-    except ValueError:  # of brackets
+    except ValueError:  # unbalanced brackets
         parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise _Wrong(f"an http or https URL is expected, not {value!r}.")

@@ -122,7 +122,7 @@ def remove_staged(parts: Parts, staging: Path) -> None:
     def remove_old(path: Path) -> None:
         if path.lstat().st_mtime >= before or staged.is_held(path):
             return
-        # Checked last: a file is unlocked after an operation names it.
+        # Checked last: a file stays locked until an operation names it.
         if str(path) not in _named(parts, staging):
             log.warning("removing a staged disk that nobody wants", path=str(path))
             staged.remove(path)

@@ -20,5 +20,5 @@ def sync(parts: Parts) -> None:
         return AccountKey(key.account_id, key.access_key_id, parts.vault.unseal(key.sealed_secret))
 
     keys = each(usable, account_key, lambda key: key.access_key_id)
-    if keys or not usable:  # with another vault.key none opens; that must lock nobody out
+    if keys or not usable:  # with a wrong vault.key no key can be decrypted: keep the store's keys
         oos.sync_keys(keys)

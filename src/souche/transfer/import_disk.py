@@ -118,7 +118,7 @@ def _download(
             ahead(_written(stream, file, received), DEPTH) as written,
         ):
             seen = _told(written, lambda: progress(received.bytes, download.total_bytes))
-            first = next(seen, b"")  # by now it is known what is coming in
+            first = next(seen, b"")  # now the format is known
             whole = chain([first], seen)
             tree_sha256 = disk_hash.of_stream(whole, entrance.disk) if wanted.checksums else None
             for _ in seen:

@@ -62,7 +62,7 @@ class BucketSink:
         larger than `PARTS_BYTES` are sent as they come: such a part cannot be sent again, and the stream's end
         may come in the middle of one, which `padding` then fills.
         """
-        with suppress(BucketAccessRefused):  # who may write need not be let list what was begun
+        with suppress(BucketAccessRefused):  # write access need not include listing uploads
             self.abort()
         upload = self.store.start_upload(self.bucket, self.key)
         try:

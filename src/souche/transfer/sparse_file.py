@@ -28,7 +28,7 @@ class SparseFile:
 
     def __enter__(self) -> Self:
         try:
-            self._path.unlink(missing_ok=True)  # the file that was there may have another name by now
+            self._path.unlink(missing_ok=True)  # keep the old file if it has another name too
             self._file = self._path.open("xb", buffering=0)
         except OSError as error:
             raise self._failure(error) from error
@@ -69,7 +69,7 @@ def _written(data: memoryview) -> Iterator[tuple[int, int]]:
     start = end = 0
     for block in range(0, len(data), BLOCK_BYTES):
         piece = data[block : block + BLOCK_BYTES]
-        if not piece[0] and piece.tobytes() == ZEROS[: len(piece)]:  # a memoryview compares one by one
+        if not piece[0] and piece.tobytes() == ZEROS[: len(piece)]:  # comparing a memoryview is slow
             continue
         if block != end:
             if end > start:

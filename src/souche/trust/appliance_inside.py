@@ -112,7 +112,7 @@ def start(sockets: Sequence[str], *, writable: bool = False) -> Any:
     """Start libguestfs's VM with the disks."""
     handle = guestfs.GuestFS(python_return_dict=True)
     handle.set_backend("direct")
-    handle.set_backend_settings(["force_tcg"])  # KVM that is there, and does not work, would be taken
+    handle.set_backend_settings(["force_tcg"])  # otherwise QEMU uses KVM even if it is broken
     more = {"discard": "besteffort"} if writable else {}
     for socket in sockets:
         server = [f"unix:{socket}"]

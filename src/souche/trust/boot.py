@@ -123,9 +123,7 @@ class QemuBooter:
     ) -> tuple[str, str]:
         """The state reached, or the reason for a failure."""
         while True:
-            ended = (
-                process.poll() is not None
-            )  # before a look at the console: all that it wrote is there then
+            ended = process.poll() is not None  # before the console is read, so that its output is complete
             reached, reason = judged(_tail(folder / "console"))
             if reached or reason:
                 return reached, reason
@@ -224,7 +222,7 @@ def _ask(
     client: socket.socket, read: Callable[[int], bytes], command: str, arguments: dict[str, str]
 ) -> None:
     client.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
-    for _ in range(100):  # events come in between
+    for _ in range(100):  # skips events
         answer = json.loads(read(LOG_BYTES))
         if "return" in answer:
             return

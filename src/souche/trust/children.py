@@ -46,7 +46,7 @@ def output_of(command: Sequence[str], most_seconds: float, look: Look | None = N
     Raises:
         ProgramMissing.
     """
-    with tempfile.TemporaryFile() as answer:  # has no name, so that a process that is killed leaves nothing
+    with tempfile.TemporaryFile() as answer:  # without a name: a killed process leaves nothing
         ended = _ran(command, answer, most_seconds, look)
         answer.seek(0)
         said = answer.read()

@@ -49,7 +49,7 @@ class Changer:
             try:
                 self._wipe(path)
             except OSError:
-                continue  # it is removed all the same
+                continue  # wiping failed; it is removed anyway
         asked(self._handle.sync)
 
     def _wipe(self, path: str) -> None:
@@ -74,7 +74,7 @@ class Changer:
                 self._unlocked(path, partial(self._change, path, each))
                 self._done[path] = True
             except OSError as error:
-                if each.how == "write":  # what it had is overwritten
+                if each.how == "write":  # its old content is overwritten
                     raise CannotClean(reason=f"{printable(each.node.path)} could not be written") from error
                 self._done[path] = False
         return self._done[path]

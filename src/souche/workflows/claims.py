@@ -101,7 +101,7 @@ class Fenced:
         is_checked = True
         try:
             self.check()
-        except Unavailable:  # the database: the step waits for it, as for all else that it needs
+        except Unavailable:  # the database is away: the step waits for it
             is_checked = False
 
         def act() -> None:

@@ -119,7 +119,7 @@ def _start(parts: Parts, operation: Operation[CreateImage]) -> None:
     try:
         guests.power_on(parts, vm_id)
     except RecordsUnavailable:
-        raise  # says nothing of the VM: the step waits for the database
+        raise  # no fault of the VM: the step waits for the database
     except SystemFailure as error:
         _settle_vm(parts, vm_id, VmState.STOPPED, stop_reasons.failed(reason_of(error)))
     else:

@@ -35,11 +35,11 @@ SWEEP_SECONDS = 1.0
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 KEPT = timedelta(hours=1)
 BATCH = 200
-# Threads queue for a connection. SQLite has no queue: a writer that finds the file locked tries again after a
-# pause, as long as others are quicker.
+# Threads queue for a connection. SQLite has no queue: a writer that finds the file locked pauses and retries, and
+# faster writers can overtake it again and again.
 JOURNAL_CONNECTIONS = 3
-# Workflows are resumed only by the version that began them; steps keep their names and meanings across
-# releases, so all releases are one version to DBOS.
+# DBOS resumes a workflow only in the version that began it. Steps keep their names and meanings across releases, so all
+# releases use one version.
 JOURNAL_VERSION = "1"
 
 log = structlog.get_logger()
@@ -177,7 +177,7 @@ class DurableWorkflows:
             with self._ended(operation.operation_id):
                 self._work(operation)
         except engine.BrokenOff:
-            pass  # the next process begins it again, or another has
+            pass  # the next process, or another one, restarts it
         except Exception:
             log.exception("an operation broke off, the sweep resumes it", operation=operation.operation_id)
 
@@ -196,7 +196,7 @@ class DurableWorkflows:
         """Resume what was interrupted, and start every operation whose turn it is."""
         self._context.enter_context(self._claims.kept())
         former = self._writers.add(self.worker.worker_id)
-        # An operation that ended in the journal and has no claim starts again at its first step: its run lost the
+        # An operation that has ended in the journal and has no claim restarts from its first step: its run lost the
         # claim, or the database was restored from a backup.
         known = journal_file.statuses(self._writers.journal).items()
         begun = [operation_id for operation_id, status in known if status not in ENDED]
@@ -340,10 +340,10 @@ class DurableWorkflows:
             return
         log.warning("an operation broke off, it is resumed", operation=operation_id, status=status)
         if ended:
-            # One that "succeeded" all the same is of another time than the database: a backup came back.
+            # The journal says success, but the database still has the operation: it was restored from a backup.
             done = 0 if status == "SUCCESS" else len(DBOS.list_workflow_steps(operation_id))
             DBOS.rewind_workflow(operation_id, start_step=done + 1)
-        else:  # the journal could not even take that it ended
+        else:  # not even the end is in the journal
             DBOS.resume_workflow(operation_id)
         self._runs.resume(operation_id)
 

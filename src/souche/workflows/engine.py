@@ -88,10 +88,10 @@ class Ending(Generic[StepP]):
 class Lane(Enum):
     """Where workflows wait for their turn: those of an account that mostly wait hold up none of its others."""
 
-    WORK = "work"  # busy, and soon done
+    WORK = "work"  # use the processors, briefly
     GUESTS = "guests"  # may wait for a guest to shut down, for minutes
-    TRANSFERS = "transfers"  # wait for the network, and for turns of their own, for hours
-    FIREWALLS = "firewalls"  # never behind launches: a rule that was taken away must not let anybody in
+    TRANSFERS = "transfers"  # wait for the network and for their own turns, for hours
+    FIREWALLS = "firewalls"  # never wait for launches: a deleted rule must stop working
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def report_on(parts: Parts, image_id: str, *, other: bool = False) -> bool:
     follows = made.other and not other and len(parts.engines) > 1 and parts.engines[-1].missing() is None
     try:
         _record(parts, image_id, made, other=other, follows=follows)
-    except (ValueRefused, ValueError) as error:  # every round would end here: no other image had its turn
+    except (ValueRefused, ValueError) as error:  # otherwise every round would fail here, before other images
         reason = str(getattr(error, "orig", error))
         log.warning("what was found in an image could not be recorded", image_id=image_id, reason=reason)
         lost = unreadable(engine.name, "What was found could not be recorded, see the log of the region.")
@@ -44,7 +44,7 @@ def report_on(parts: Parts, image_id: str, *, other: bool = False) -> bool:
 def _record(parts: Parts, image_id: str, made: Examination, *, other: bool, follows: bool) -> None:
     with parts.store.begin() as connection:
         if other and not made.os:
-            image_reports.finish(connection, image_id)  # what the first engine found says more
+            image_reports.finish(connection, image_id)  # the first engine's report says more
         else:
             former = image_reports.get(connection, image_id) if other else None
             made = _with_former(made, former.findings) if former else made

@@ -189,7 +189,7 @@ class _Progress:
         """
         self._data_bytes[snapshot_id] = total
         self._parts.tally.exported(max(done - self._counted, 0))
-        self._counted = done  # each disk, and each try, begins at 0
+        self._counted = done  # each disk and each attempt starts at 0
         if self._fault and 2 * (self._finished_bytes + done) >= sum(self._data_bytes.values()):
             self._record(done)
             raise FaultOnPurpose(self._fault)

@@ -39,7 +39,7 @@ def _write_urls(parts: Parts, operation: Operation[RefreshExport]) -> None:
     with exports.patience(parts, operation) as patient:
         objects = PatientStore(parts.buckets.store_of(task), patient)
         there = set(objects.keys(task.bucket, task.prefix))
-        patient.wait_for(lambda: parts.buckets.ensure_bucket(parts.store, task))  # it is there: whose is it
+        patient.wait_for(lambda: parts.buckets.ensure_bucket(parts.store, task))  # checks its owner
         manifest = _manifest(objects, task, there)
         metadata = _metadata(objects, task, there, manifest, seconds)
         until = parts.clock.now() + timedelta(seconds=seconds)

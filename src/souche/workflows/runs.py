@@ -111,7 +111,7 @@ class Runs:
         with self._guard:
             if operation_id in self._broken_off:
                 self._broken_off.discard(operation_id)
-                with suppress(ValueError):  # it was dropped from the list
+                with suppress(ValueError):  # no longer in the list
                     self._ended.remove(operation_id)
 
     def release(self, operation_id: str) -> None:
@@ -119,7 +119,7 @@ class Runs:
         with self._guard:
             self._resumed.discard(operation_id)
             self._broken_off.discard(operation_id)
-            with suppress(ValueError):  # most have not been this process's
+            with suppress(ValueError):  # most were other processes'
                 self._ended.remove(operation_id)
 
     def drop(self, operation_id: str) -> None:

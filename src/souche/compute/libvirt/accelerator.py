@@ -125,9 +125,7 @@ def output_failure(command: Sequence[str], output: Path, most_seconds: float) ->
     try:
         deadline = time.monotonic() + most_seconds
         while True:
-            has_ended = (
-                process.poll() is not None
-            )  # asked before the file is read, so that the file is complete
+            has_ended = process.poll() is not None  # asked first, so that the file is complete
             said = output.read_bytes()
             if FIRMWARE_MARKER in said:
                 return None

@@ -128,9 +128,7 @@ def _ip_table(names: Names, routes: AllowedRoutes) -> Iterator[str]:
     nowhere = [f"ip daddr {public} reject with icmp type host-unreachable"] if public else []
     rules = {
         "forward": list(_forwarded(names, routes)),
-        "output": [
-            f'oifname "{names.bridge}" icmp type redirect drop'
-        ],  # guests would bypass the translation
+        "output": [f'oifname "{names.bridge}" icmp type redirect drop'],  # would bypass the translation
     }
     for hook, own in rules.items():
         begins = f"type filter hook {hook} priority {BEFORE_FILTER}; policy accept;"

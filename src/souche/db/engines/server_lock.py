@@ -25,7 +25,7 @@ Session: TypeAlias = tuple[int, datetime]
 
 _OWN: Final = b"SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 _TRY: Final = b"SELECT pg_try_advisory_lock(%s)"
-# https://www.postgresql.org/docs/current/view-pg-locks.html: a lock of one number is two halves, with objsubid 1.
+# https://www.postgresql.org/docs/current/view-pg-locks.html: a 64-bit lock is shown as two halves, with objsubid 1.
 _HOLDER: Final = b"""
     SELECT pid, backend_start FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid::bigint << 32 | objid::bigint = %s

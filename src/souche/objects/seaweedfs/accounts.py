@@ -121,7 +121,7 @@ class Accounts:
         mark = AccountKey(MARKER, f"MARK{secrets.token_hex(8)}", secrets.token_hex(20))
         made = argv.remove_key(
             MARKER, "none"
-        )  # makes the identity if it is missing; to forget none is an error
+        )  # creates the identity if it is missing: deleting a missing one is an error
         self._tell(*commands, made, argv.forget(MARKER), _set(mark))
         known = S3Store(S3Access(self._endpoint, mark.access_key_id, mark.secret_key))
         deadline = time.monotonic() + SETTLED_SECONDS

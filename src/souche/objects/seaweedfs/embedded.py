@@ -122,7 +122,7 @@ class EmbeddedOos:
         self._server.stop()
         if self._starter is not None:
             self._starter.join()
-            self._server.stop()  # it may have been just about to start
+            self._server.stop()  # the starter may have started it just now
 
     @property
     def capabilities(self) -> Capabilities:
@@ -201,7 +201,7 @@ def _operator_access(file: Path, endpoint: str, vault: Vault) -> S3Access:
         with os.fdopen(descriptor, "wb") as written:
             written.write(vault.seal(json.dumps(made)))
             written.flush()
-            # The store knows the key for good: an empty file would shut the region out.
+            # The store keeps the key: with an empty file after a power failure, the region could not sign in.
             os.fsync(written.fileno())
         temporary.replace(file)
     return S3Access(endpoint, **json.loads(vault.unseal(file.read_bytes())), crc32=True)

@@ -31,7 +31,7 @@ ETAG: Final = "Seaweed-X-Amz-ETag"
 
 Fields = Mapping[int, tuple[str, str]]
 MESSAGES: Final[Mapping[str, Fields]] = {
-    # A map is sent as pairs are (protobuf.dev, "Maps: Backwards compatibility").
+    # On the wire, a map is a list of pairs (protobuf.dev, "Maps: Backwards compatibility").
     "Pair": {1: ("key", "string"), 2: ("value", "bytes")},
     "FileChunk": {
         1: ("file_id", "string"),

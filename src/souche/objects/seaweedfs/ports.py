@@ -52,7 +52,7 @@ def _read(file: Path) -> Ports | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, AttributeError):
-        pass  # raised below
+        pass  # logged below
     log.warning(
         "the object store's ports.json is damaged or an earlier one, other ports are chosen", file=str(file)
     )

@@ -64,7 +64,7 @@ class SeaweedFs:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         for folder in (settings.home, settings.home / "data"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            folder.chmod(0o700)  # it has the accounts' secret keys: docs/security.md
+            folder.chmod(0o700)  # contains the accounts' secret keys: docs/security.md
         self._tls = settings.home / "tls"
         make_certificate(self._tls, clock.now())
         self._ports = kept_ports(
@@ -102,7 +102,7 @@ class SeaweedFs:
             ObjectsFailed: it does not start; carries its output.
         """
         self._stopping.clear()
-        self._server = None  # the one of a former start has ended, which says nothing about this one
+        self._server = None  # an earlier server has ended: its state is not this one's
         self._keeper = threading.Thread(target=self._keep, name="oos", daemon=True)
         self._keeper.start()
         self.wait_until_ready()

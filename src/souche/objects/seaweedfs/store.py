@@ -60,7 +60,7 @@ class SeaweedFsStore(PublishedStore):
         directory, name = f"{uploads}/{upload.upload_id}", f"{number:04d}_{uuid.uuid4()}.part"
         chunks = [data[start : start + CHUNK_BYTES] for start in range(0, len(data), CHUNK_BYTES)]
         rooms = [self._filer.room(f"{directory}/{name}") for _ in chunks]
-        # A random ETag: of what was uploaded in parts nobody may take it for an MD5 (S3, "Object": `ETag`).
+        # A random ETag: for multipart uploads, clients must not expect an MD5 (S3, "Object": `ETag`).
         sizes = [(room.file_id, len(chunk)) for room, chunk in zip(rooms, chunks, strict=True)]
         part = PlacedPart(name, secrets.token_bytes(16), sizes)
         self._filer.place(directory, part, now)

@@ -120,7 +120,7 @@ class Archive:
         try:
             return self._directory.is_unwritten(layer)
         except StorageFailed:
-            return True  # it is in `damaged`
+            return True  # `damaged` lists it
 
     def _link(self, place: Path, backup_id: str) -> StoreSnapshot:
         captured = self._directory.snapshots.all()
@@ -158,7 +158,7 @@ class Archive:
         chain = chains.chain(top)
         for name, fault in chain.faults.items():
             if fault == OTHER_BYTES:
-                continue  # the repository may have it as it was
+                continue  # the repository may have the original bytes
             raise StorageFailed(reason=f"layer {name} {fault}")
         found = (self._held_layer(place, name, chains) for name in chain.layers if name not in layers)
         for each in reversed(list(found)):

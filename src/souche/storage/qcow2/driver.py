@@ -88,7 +88,7 @@ class Qcow2Store:
     ) -> None:
         if vm_id is not None and live is not None and volume_id in (live.open_disks(vm_id) or {}):
             live.resize_disk(vm_id, volume_id, size_bytes)
-        with self._alone("grow volume", volume_id):  # where QEMU has grown the file, nothing is left to do
+        with self._alone("grow volume", volume_id):  # no change if QEMU has grown the file
             layer = self._current(volume_id)
             if self._directory.header(layer).virtual_size_bytes < size_bytes:
                 path = self._directory.path(layer)
@@ -127,7 +127,7 @@ class Qcow2Store:
             if image.format != "qcow2" or not _share(image.path, made, size_bytes):
                 self._convert(image.path.absolute(), image.format, made)
                 run.run(argv.grow(made, size_bytes), timeout_seconds=SHORT_SECONDS)
-            sync_file(made)  # the disk's bytes now, so that the store is not locked meanwhile
+            sync_file(made)  # sync the data now, before the store is locked
             with self._alone("import snapshot", snapshot_id):
                 if self._directory.snapshots.get(snapshot_id) is None:
                     layer = self._directory.adopt(made, snapshot_id)

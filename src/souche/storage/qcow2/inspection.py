@@ -72,7 +72,7 @@ class Qcow2Inspector:
         """Damaged and missing records, reported for the first id that stands on the layer."""
         records = Records(self._root / "records")
         frozen = {name for each in snapshots for name in chains[each].known}
-        # a guest may write to the file right below a volume's own, see `journal`
+        # A guest may write to the file below a volume's own: see `journal`.
         frozen |= {name for each in volumes for name in chains[each].known[2:]}
         owners = {
             name: resource_id
@@ -113,7 +113,7 @@ class Qcow2Inspector:
                 continue
             target = _target(path)
             if target is None:
-                continue  # gone meanwhile
+                continue  # removed meanwhile
             if target.startswith(TARGET) and "/" not in target.removeprefix(TARGET):
                 found.layers[path.name] = target.removeprefix(TARGET)
             else:

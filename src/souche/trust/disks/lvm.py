@@ -14,7 +14,7 @@ class LogicalVolume:
     """A logical volume as a source; `name` is as the guest's device mapper names it: group/volume."""
 
     def __init__(self, group: "Group", volume: Any, name: str) -> None:
-        self._group = group  # which keeps open what the library reads from
+        self._group = group  # keeps the library's source open
         self._volume = volume
         self.name = name
 

@@ -202,7 +202,7 @@ class Tree:
         named: dict[str, Entry] = {}
         for each in entries:
             first = named.setdefault(each.name.lower() if files.folds_case else each.name, each)
-            if first.key != each.key:  # two files of one name: nobody knows which one the guest takes
+            if first.key != each.key:  # two files with one name: the guest may use either
                 self._cannot(f"{path}/{each.name}")
         return named
 

@@ -30,7 +30,7 @@ _KINDS: Final[dict[int, Kind]] = {
     int(pytsk3.TSK_FS_META_TYPE_LNK): "link",
 }
 
-# Never left to the library to find out: it would read the whole disk to exclude the others.
+# Always given to the library: to detect the type, it would read the whole disk to exclude others.
 _EXT: Final = int(pytsk3.TSK_FS_TYPE_EXT_DETECT)
 _FORMATS: Final = {
     "ext2": _EXT,

@@ -101,7 +101,7 @@ def _is_unmounted(source: Source, start: int, sectors: int) -> bool:
         return number
 
     newest = round_of(0)
-    low, high = 0, sectors  # the first sector that another round wrote is in here
+    low, high = 0, sectors  # the first sector of another round is in this range
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if round_of(middle) == newest else (low, middle)
