@@ -38,6 +38,7 @@ OTHER_WORDS = {
     "formats/manifest.py": "members of a file",
     "main/public_range.py": "advice to the operator, who has the API",
     "main/serving.py": "members of a file",
+    "objects/emptying.py": "members of S3's answers",
     "trust/windows/checks.py": "Windows's answer file",
     "workflows/exports.py": "actions, as `souche fault add` takes them",
 }
