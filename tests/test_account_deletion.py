@@ -14,6 +14,7 @@ import pytest
 from souche.cli import background
 from souche.cli.server import Server
 from souche.home import Home
+from tests.objects.server import ALICE, BOB, OPERATOR, seaweedfs, store_of
 from tests.test_up import REGION, SECONDS, SOUCHE, Up
 
 FILLS = """
@@ -155,3 +156,31 @@ def test_a_deletion_during_which_the_server_is_killed_is_finished_by_another(
     assert "others" in left
     reads = "import boto3\nprint(boto3.client('s3').list_object_versions(Bucket='others')['Versions'])"
     assert acts(storing, "other", reads).stdout.count("'VersionId'") == 5
+
+
+def test_buckets_of_an_external_store_go_as_far_as_the_regions_key_can(region: Up, tmp_path: Path) -> None:
+    """The region has the key of an account there, which has one of the two buckets."""
+    region("down", str(region.file))
+    (tmp_path / "key").write_text(f"{ALICE.access_key_id}\n{ALICE.secret_key}\n")
+    (tmp_path / "key").chmod(0o600)
+    with seaweedfs(tmp_path / "external") as service:
+        for name, key in (("alices", ALICE), ("bobs", BOB)):
+            service.accounts.ensure_bucket(name, key.account_id)
+            store_of(service, key).put(name, "key", b"x", metadata={})
+        external = (
+            f'oos_listen = ""\noos_endpoint = "{service.endpoint}"\noos_key_file = "{tmp_path / "key"}"'
+        )
+        region.file.write_text(REGION.replace('oos_listen = ""', external))
+        region.up()
+        for name in ("alices", "bobs"):
+            region("bucket", "create", name, "--account", "ci")
+        region("account", "delete", "ci", "--with-everything", "--yes", status=1)
+        assert "The bucket bobs cannot be deleted" in region.stderr.replace("\n", " ")
+        assert "disabled" in region("account", "list")
+        assert (service.accounts.owner("alices"), service.accounts.owner("bobs")) == (None, BOB.account_id)
+        (tmp_path / "key").write_text("\n".join(OPERATOR))
+        region("down", str(region.file))
+        region.up()
+        region("account", "delete", "ci", "--with-everything", "--yes")
+        assert service.accounts.owner("bobs") is None
+        region("down", str(region.file))

@@ -198,7 +198,9 @@ def test_a_bucket_that_the_regions_key_may_not_delete_is_named(souche: Souche) -
         with at.region.begin() as work:
             for name in ("videos", "photos"):
                 buckets.record(work.connection, name, alice["AccountId"])
-        with pytest.raises(BucketStays, match=r"videos cannot be deleted: .*AccessDenied"):
+        with pytest.raises(
+            BucketStays, match=r"videos cannot be deleted: .*\(AccessDenied\)\. The account alice"
+        ):
             account_deletion.delete(at, "alice", with_everything=True)
         (shown,) = souche("account", "list")
         assert shown["State"] == "disabled"

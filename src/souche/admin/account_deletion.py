@@ -25,8 +25,8 @@ class Stuck(Conflict):
 
 
 class BucketStays(Conflict):
-    """The bucket {bucket} cannot be deleted: {reason}. The account {account} stays, disabled: delete the bucket with
-    another key, then run the command again."""
+    """The bucket {bucket} cannot be deleted: {reason}. The account {account} stays, disabled: let the region's key
+    delete the bucket, or delete it with another key. Then run the command again."""
 
 
 @action
@@ -96,7 +96,8 @@ def _delete_buckets(at: Administered, account: Account) -> None:
         try:
             at.remove_bucket(name, account.account_id, step)
         except (BucketAccessRefused, ObjectsFailed) as error:
-            raise BucketStays(bucket=name, account=account.name, reason=str(error)) from error
+            reason = str(error).removesuffix(".")
+            raise BucketStays(bucket=name, account=account.name, reason=reason) from error
 
 
 def _step(at: Administered, what: str, done: float) -> Callable[[int], None]:
