@@ -7,6 +7,7 @@ file need not survive a power failure.
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +18,7 @@ from souche.errors import UserError
 
 RETRY_STATUSES: Final = (429, 503)
 """those whose answers have Retry-After"""
+PRIVATE: Final = 0o600
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,9 @@ class Faults:
     @contextmanager
     def _held(self) -> Iterator[list[Fault]]:
         """All faults, under the lock. The list's state at the end of the context is stored."""
-        with self._path.with_suffix(".lock").open("a") as lock:
+        descriptor = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, PRIVATE)
+        with os.fdopen(descriptor, "w") as lock:
+            os.fchmod(descriptor, PRIVATE)  # who can open it can hold it, and requests wait
             fcntl.flock(lock, fcntl.LOCK_EX)
             before = self.every()
             faults = list(before)

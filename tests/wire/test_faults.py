@@ -1,5 +1,6 @@
 """Faults on purpose, as clients see them (docs/developing-against.md)."""
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -103,3 +104,17 @@ def test_of_several_faults_the_oldest_comes_first(server: Server, faults: Faults
     faults.add(replace(CONFLICT, after=0, times=1))
     faults.add(replace(THROTTLE, action="ReadRegions"))
     assert statuses(server, "ReadRegions", 3) == [409, 429, 200]
+
+
+def test_no_other_user_can_hold_the_lock(tmp_path: Path, faults: Faults) -> None:
+    lock = tmp_path / "faults.lock"
+    lock.touch(0o644)
+    before = os.umask(0o022)
+    try:
+        faults.add(Fault(0, "ReadVms", 429, "10000", 1))
+        assert lock.stat().st_mode & 0o777 == 0o600
+        lock.unlink()
+        faults.clear()
+        assert lock.stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
