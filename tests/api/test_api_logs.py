@@ -128,3 +128,14 @@ def test_what_is_wrong_is_refused(client: Client) -> None:
 def test_a_region_whose_audit_log_is_in_no_file_says_so(region: Region, alice: Principal) -> None:
     without = Client(replace(region, api_logs=None), alice)
     assert without.refusal("ReadApiLogs").row == unsupported(8000)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+@pytest.mark.parametrize(
+    "names", [("QueryDateAfter",), ("QueryDateBefore",), ("QueryDateAfter", "QueryDateBefore")]
+)
+def test_the_first_and_the_last_day_of_the_calendar_can_be_asked_for(
+    client: Client, alice: Principal, log: Path, day: str, names: tuple[str, ...]
+) -> None:
+    wrote(log, alice, 0)
+    assert ids(client, Filters=dict.fromkeys(names, day)) == []

@@ -90,7 +90,7 @@ def _instant(given: Mapping[str, list[Any]], name: str, *, whole_day: bool = Fal
     instant = dates.read(values[0])
     if instant is None:
         raise BadValue(parameter=name, reason="it is not a date in ISO 8601 form.")
-    return instant + timedelta(days=1) if whole_day and _is_day(values[0]) else instant
+    return api_logs.moved(instant, timedelta(days=1)) if whole_day and _is_day(values[0]) else instant
 
 
 def _is_day(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from souche.app.region import Region
@@ -35,10 +35,18 @@ def find(region: Region, who: Principal, wanted: Calls) -> Found:
         raise NoAuditFile
     before, after = wanted.before, wanted.after
     if before is None:
-        before = region.clock.now() if after is None else after + INTERVAL
-    first, last = after or before - INTERVAL, before
+        before = region.clock.now() if after is None else moved(after, INTERVAL)
+    first, last = after or moved(before, -INTERVAL), before
 
     def matches(line: Mapping[str, Any]) -> bool:
         return date_of(line) <= last and wanted.matches(line)
 
     return region.api_logs.find(Wanted(who.account_id, first, matches, wanted.most), wanted.start)
+
+
+def moved(date: datetime, by: timedelta) -> datetime:
+    """A date moved by a time, within the years 1 to 9999."""
+    try:
+        return date + by
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if by > timedelta() else datetime.min.replace(tzinfo=UTC)
