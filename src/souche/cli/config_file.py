@@ -2,11 +2,11 @@
 
 import difflib
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from souche import toml_file
 from souche.config import FILES, NO_FILE, SETTINGS, BadSetting, ConfigFile, Setting
 
 KEY: Final = "config"
@@ -36,10 +36,10 @@ def read_config_file(given: Mapping[str, Any], environment: Mapping[str, str] = 
 def _read_file(path: Path) -> ConfigFile:
     path = path.resolve()
     try:
-        table = tomllib.loads(path.read_text())
+        table = toml_file.read(path)
     except OSError as error:
         raise BadSetting(flag=FLAG, reason=f"{path}: {error.strerror}") from error
-    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are
+    except ValueError as error:
         raise BadSetting(flag=FLAG, reason=f"{path} is no TOML: {error}") from error
     return table_settings(table, path)
 

@@ -4,12 +4,12 @@ Nothing is guessed or ignored: an unknown key, a wrong type or an impossible val
 the file, the table and the key. Paths begin at the file's folder.
 """
 
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast, get_args
 
+from souche import toml_file
 from souche.app import access_keys
 from souche.app.access_keys import Credentials
 from souche.cli.config_file import suggestion, table_settings
@@ -98,8 +98,8 @@ def read(path: Path) -> RegionFile:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are
+        return toml_file.read(path)
+    except ValueError as error:
         raise BadRegionFile(file=path, reason=f"it is no TOML: {error}") from error
 
 

@@ -9,12 +9,13 @@ import pwd
 import re
 import sys
 import time
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from souche import toml_file
 
 if TYPE_CHECKING:
     import typer
@@ -67,7 +68,7 @@ def _is_region(path: Path) -> bool:
 def _of_file(word: str) -> Path | None:
     """The home that the file of a region names, if the word is one."""
     try:
-        home: str = tomllib.loads(Path(word).read_text())["serve"]["home"]
+        home: str = toml_file.read(Path(word))["serve"]["home"]
         return Path(word).parent.joinpath(home).resolve()
     except (OSError, ValueError, KeyError, TypeError):
         return None
