@@ -56,5 +56,7 @@ def test_a_token_that_opens_no_console_is_told(
     file.write_text(f"{console_tokens.create(region, alice, vm.vm_id).token}\n")
     assert "souche serve" in souche.refusal("vm", "console", "--token-file", file)
     assert "it was used" in souche.refusal("vm", "console", "--token-file", file)
+    file.write_bytes(b"\xff")
+    assert "never was" in souche.refusal("vm", "console", "--token-file", file)
     assert "--token-file" in souche.refusal("vm", "console", vm.vm_id, "--token-file", file)
     assert "--token-file" in souche.refusal("vm", "console")

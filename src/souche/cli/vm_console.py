@@ -63,7 +63,7 @@ def _begin(region: Operated, vm: str | None, token_file: Path | None) -> Facts:
     if vm is not None and token_file is None:
         return region.do(consoles.connect, vm)
     if vm is None and token_file is not None:
-        return region.do(consoles.redeem, token_file.read_text().strip())
+        return region.do(consoles.redeem, token_file.read_text(errors="replace").strip())
     raise OneConsole
 
 
