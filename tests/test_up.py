@@ -100,6 +100,12 @@ def test_a_command_gets_the_variables_and_its_status_is_that_of_up(region: Up, t
     assert Server(Home(tmp_path / "home").operator).process() is None
 
 
+def test_a_program_that_is_not_there_has_the_status_of_a_shell(region: Up, tmp_path: Path) -> None:
+    region.up("--", "no-such-program", status=127)
+    assert region.stderr.endswith("souche: There is no program 'no-such-program'.\n")
+    assert Server(Home(tmp_path / "home").operator).process() is None
+
+
 def test_a_server_that_was_there_stays_after_a_command(region: Up, tmp_path: Path) -> None:
     process_id = json.loads(region.up("--json"))["ProcessId"]
     region.up("--", "true")

@@ -1,6 +1,7 @@
 """The region of a file, brought up and down (`souche up`, `souche down`)."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,15 +13,18 @@ from souche.admin.action import Facts
 from souche.cli import background, region_file
 from souche.cli.composition import Composition
 from souche.cli.env import client_variables, warn
+from souche.cli.output import plain
 from souche.cli.provisioning import provision
 from souche.cli.region_file import RegionFile
 from souche.cli.server import Server
 from souche.client_variables import unwanted
 from souche.config import SETTINGS, Settings
-from souche.errors import Invalid
+from souche.errors import Invalid, ProgramMissing
 from souche.home import Home
 
 HOME_VARIABLE: Final = next(each.variable for each in SETTINGS if each.key == "home")
+NO_PROGRAM: Final = 127
+"""the status of a shell that does not find a command (POSIX, Shell Command Language, 2.8.2)"""
 
 
 class NoAccount(Invalid):
@@ -122,7 +126,11 @@ def _words(wanted: RegionFile) -> list[str]:
 def _run(command: list[str], variables: dict[str, str], home: Home) -> int:
     kept = {name: value for name, value in os.environ.items() if name not in unwanted(os.environ)}
     warn(variables)
-    return run.foreground(command, kept | variables | {HOME_VARIABLE: str(home.path)})
+    try:
+        return run.foreground(command, kept | variables | {HOME_VARIABLE: str(home.path)})
+    except ProgramMissing:
+        print(f"souche: There is no program '{plain(command[0])}'.", file=sys.stderr)
+        return NO_PROGRAM
 
 
 def _facts(home: Home, wanted: RegionFile) -> Facts:
