@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 from tools.harness import Credentials, answers
 
-from tests.foreign.go_client import SDK_V2
+from tests.foreign.go_client import SDK_V2, SDK_V3
 from tests.foreign.region import Caller, free_port
 from tests.support.markdown import Block, blocks, command_lines
 from tests.support.polling import eventually
@@ -30,6 +30,8 @@ BLOCKS = blocks(ROOT / "README.md")
 HOME, LISTEN, KEY = "/srv/souche", "127.0.0.1:8808", "..."
 BUILD = ".venv/bin/souche image build debian-12"
 TIMEOUT_SECONDS = 120
+OCTL = "octl, and every client that reads variables"
+OSC_CLI = "osc-cli (archived)"
 
 
 def section(title: str) -> list[Block]:
@@ -124,12 +126,14 @@ def test_the_page_has_no_other_commands() -> None:
     """Whatever is added to the page has to be added here."""
     assert [(block.section, block.language) for block in BLOCKS] == [
         ("Two commands", ""),
+        ("One minute with pip", ""),
         ("First steps", ""),
         ("First steps", ""),
-        ("osc-cli", ""),
+        (OCTL, ""),
         ("Python SDK", ""),
         ("Python SDK", "python"),
         ("Terraform", "hcl"),
+        (OSC_CLI, ""),
     ]
 
 
@@ -145,8 +149,34 @@ def test_the_two_commands_are_targets() -> None:
         assert "tools/host-setup" in done.stdout
 
 
+def test_one_minute_with_pip() -> None:
+    """`tests/test_wheel.py` installs the wheel and serves; `tests/test_up.py` runs the example."""
+    (block,) = section("One minute with pip")
+    install, up = command_lines(block.text)
+    assert install == "python3 -m venv /tmp/souche && /tmp/souche/bin/pip install ."
+    assert up == "/tmp/souche/bin/souche up examples/region.toml"
+
+
+def test_octl(reader: Reader) -> None:
+    """A call as octl signs one, with the variables that it reads: its program is for no registry."""
+    (block,) = section(OCTL)
+    variables, octl = command_lines(block.text)
+    assert octl == "octl iaas api ReadImages"
+    names = ("OSC_ENDPOINT_API", "OSC_REGION", "OSC_ACCESS_KEY", "OSC_SECRET_KEY")
+    shown = "; ".join(f"echo ${name}" for name in names)
+    url, region, access_key_id, secret_key = reader.types(f"{variables}\n{shown}").split()
+    endpoint = urlsplit(url)
+    form = replace(
+        SDK_V3, region=region, prefix=endpoint.path, headers={**SDK_V3.headers, "content-length": "2"}
+    )
+    caller = Caller(Server(endpoint.port or 0), Credentials("", access_key_id, secret_key))
+    answer = caller.attempt("ReadImages", b"{}", form)
+    assert answer.status == 200, answer.json
+    assert [each["AccountAlias"] for each in answer.json["Images"]] == ["Outscale"]
+
+
 def test_osc_cli(reader: Reader) -> None:
-    (block,) = section("osc-cli")
+    (block,) = section(OSC_CLI)
     (image,) = json.loads(reader.types(block.text))["Images"]
     assert (image["AccountAlias"], image["State"]) == ("Outscale", "available")
 
