@@ -78,9 +78,10 @@ def test_a_second_up_changes_nothing_and_down_ends_the_server(region: Up, tmp_pa
     assert "of 3" in before[2]
     assert json.loads(region.up("--json")) == first
     assert [region(*words, "--home", first["Home"]) for words in looks] == before
-    region("down", str(region.file))
+    ended = json.loads(region("down", str(region.file), "--json"))
+    assert ended == {"Home": first["Home"], "Ended": True}
     assert Server(Home(tmp_path / "home").operator).process() is None
-    region("down", str(region.file))
+    assert json.loads(region("down", str(region.file), "--json")) == {**ended, "Ended": False}
     audited = [json.loads(line) for line in (tmp_path / "home/audit.jsonl").read_text().splitlines()]
     commands = [each["command"] for each in audited if each["event"] == "command"]
     assert commands.count("up") == 2
@@ -94,9 +95,6 @@ def test_a_command_gets_the_variables_and_its_status_is_that_of_up(region: Up, t
     api, home, profile = said.rstrip("\n").split(" ")
     assert api.startswith("http://127.0.0.1:")
     assert (home, profile) == (str(tmp_path / "home"), "")
-    assert Server(Home(tmp_path / "home").operator).process() is None
-    region.up("--", "no-such-program", status=1)
-    assert "no-such-program" in region.stderr
     assert Server(Home(tmp_path / "home").operator).process() is None
 
 

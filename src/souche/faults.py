@@ -80,17 +80,18 @@ class Faults:
         except (FileNotFoundError, ValueError, TypeError):
             return []
 
-    def clear(self, number: int | None = None) -> None:
-        """Remove one, or all.
+    def clear(self, number: int | None = None) -> list[Fault]:
+        """Remove one, or all. Returns what was removed.
 
         Raises:
             NoSuchFault.
         """
         with self._held() as faults:
-            kept = [] if number is None else [each for each in faults if each.number != number]
-            if number is not None and len(kept) == len(faults):
+            removed = [each for each in faults if number in (None, each.number)]
+            if number is not None and not removed:
                 raise NoSuchFault(number=number)
-            faults[:] = kept
+            faults[:] = [each for each in faults if each not in removed]
+        return removed
 
     def take(self, action: str, account_id: str | None, *, half_way: bool = False) -> Fault | None:
         """The fault of a call: the oldest for its action."""

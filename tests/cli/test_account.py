@@ -57,9 +57,22 @@ def test_a_key_is_disabled_and_enabled(souche: Souche) -> None:
     (account,) = souche("account", "create", "alice")
     key = account["AccessKeyId"]
     for act, state in (("disable", "INACTIVE"), ("enable", "ACTIVE")):
-        souche.run("account", "key", act, "alice", key)
+        (changed,) = souche("account", "key", act, "alice", key)
         (shown,) = souche("account", "key", "list", "alice")
+        assert changed == shown
         assert (shown["State"], opens(souche.home, key)) == (state, state == "ACTIVE")
+
+
+def test_a_change_of_an_account_tells_what_it_made(souche: Souche) -> None:
+    (made,) = souche("account", "create", "alice", "--alias", "A")
+    facts = {"AccountId": made["AccountId"], "Name": "bob", "Alias": "A", "State": "enabled"}
+    assert souche("account", "rename", "alice", "bob") == [facts]
+    assert souche("account", "disable", "bob") == [{**facts, "State": "disabled"}]
+    assert souche("account", "enable", "bob") == [facts]
+    keys = souche("account", "key", "list", "bob")
+    assert souche("account", "key", "delete", "bob", made["AccessKeyId"]) == keys
+    assert souche("account", "delete", "bob", "--yes") == [facts]
+    assert "bob" in souche.refusal("account", "show", "bob")
 
 
 def test_no_key_of_a_disabled_account_opens_anything(souche: Souche) -> None:

@@ -84,13 +84,16 @@ def test_a_region_that_answers_is_not_waited_for(souche: Souche, api: str) -> No
     home.make()
     home.record_facts({"Api": api, "ProcessId": os.getpid()})
     assert souche.run("wait") == ""
+    (where,) = souche("wait")
+    expected = {"Home": str(souche.home), "Region": None, "Api": api, "Oos": None, "ProcessId": os.getpid()}
+    assert where == expected
 
 
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({}, "no server has told"),
-        ({"ProcessId": 2**22 + 1}, "no server has told"),
+        ({}, "no server has started here"),
+        ({"ProcessId": 2**22 + 1}, "no server has started here"),
         ({"ProcessId": os.getpid(), "Api": "http://127.0.0.1:1/api/v1"}, "127.0.0.1:1 does not"),
     ],
 )
@@ -104,4 +107,4 @@ def test_one_that_does_not_in_time_is_status_1(
 
 
 def test_a_home_that_is_not_there_yet_is_waited_for(souche: Souche) -> None:
-    assert "no server has told" in souche.refusal("wait", "--timeout=0")
+    assert "no server has started here" in souche.refusal("wait", "--timeout=0")

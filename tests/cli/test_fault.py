@@ -25,11 +25,11 @@ def test_faults_are_added_listed_and_cleared(allowing: Souche) -> None:
     assert "Status=429  Code=10000" in _shown(allowing, "add", "ReadVms", "--status", 429)
     assert [each["Fault"] for each in allowing("fault", "list")] == [1, 2]
     assert "Action=CreateVms" in allowing.run("fault", "list")
-    allowing.run("fault", "clear", 1)
+    assert allowing("fault", "clear", 1) == [made]
     assert "no fault 1" in allowing.refusal("fault", "clear", 1)
     assert [each["Fault"] for each in allowing("fault", "list")] == [2]
-    allowing.run("fault", "clear")
-    assert allowing("fault", "list") == []
+    assert [each["Fault"] for each in allowing("fault", "clear")] == [2]
+    assert allowing("fault", "clear") == allowing("fault", "list") == []
 
 
 def _shown(souche: Souche, *words: object) -> str:

@@ -56,6 +56,16 @@ def test_help_tells_of_the_command_and_of_all_that_it_takes(
         assert parameter.param_type_name == "argument" or set(parameter.opts) <= set(re.split("[ ,]+", shown))
 
 
+def test_every_command_prints_json_but_those_that_run_or_show_something_else() -> None:
+    without = {
+        " ".join(path)
+        for path, command in COMMANDS.items()
+        if not hasattr(command, "commands")
+        and "--json" not in {name for each in command.params for name in each.opts}
+    }
+    assert without == {"serve", "api", "vm console", "vm screenshot"}
+
+
 def test_only_the_program_itself_installs_completion() -> None:
     options = {
         path: {name for each in command.params for name in each.opts} for path, command in COMMANDS.items()

@@ -38,14 +38,17 @@ def test_from_publication_to_withdrawal(souche: Souche, image_id: str, product: 
     given = ("--account", "vendor", "--product", product, "--name", "App 1")
     (version,) = souche("marketplace", "publish", image_id, *given)
     assert version["ImageName"] == "App 1"
-    souche.run("marketplace", "subscribe", "alice", "--product", product)
+    subscription = {"ProductTypeId": product, "AccountId": customer["AccountId"]}
+    assert souche("marketplace", "subscribe", "alice", "--product", product) == [subscription]
     (listed,) = souche("marketplace", "list")
     assert listed["ImageId"] == version["ImageId"] != image_id
     assert (listed["ProductTypeId"], listed["Subscribers"]) == (product, [customer["AccountId"]])
     assert version["ImageId"] in souche.run("marketplace", "list")
-    souche.run("marketplace", "unsubscribe", customer["AccountId"], "--product", product)
+    ended = souche("marketplace", "unsubscribe", customer["AccountId"], "--product", product)
+    assert ended == [subscription]
     assert souche("marketplace", "list")[0]["Subscribers"] == []
-    souche.run("marketplace", "withdraw", version["ImageId"])
+    (withdrawn,) = souche("marketplace", "withdraw", version["ImageId"])
+    assert withdrawn == {name: value for name, value in listed.items() if name != "Subscribers"}
     assert souche("marketplace", "list") == []
     assert "not a version" in souche.refusal("marketplace", "withdraw", version["ImageId"])
 

@@ -6,7 +6,8 @@ from tests.cli.conftest import Souche
 def test_a_quota_is_shown_as_it_was_set(souche: Souche) -> None:
     (account,) = souche("account", "create", "alice")
     souche.run("quota", "set", "alice", "vm_limit", "7")
-    souche.run("quota", "set", account["AccountId"], "image_limit", "0")
+    (changed,) = souche("quota", "set", account["AccountId"], "image_limit", "0")
+    assert changed == {"Name": "image_limit", "MaxValue": 0, "UsedValue": 0}
     shown = {quota["Name"]: quota for quota in souche("quota", "show", "alice")}
     assert shown["vm_limit"] == {"Name": "vm_limit", "MaxValue": 7, "UsedValue": 0}
     assert shown["image_limit"]["MaxValue"] == 0

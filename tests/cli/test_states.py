@@ -90,6 +90,17 @@ def test_states_are_loaded_as_often_as_wanted_listed_and_deleted(simulated: Souc
     assert "no state one" in simulated.refusal("state", "delete", "one")
 
 
+def test_a_state_is_told_with_its_date(simulated: Souche) -> None:
+    simulated("account", "create", "alice")
+    saved = state(simulated, "save", "one", "--json")
+    assert saved == state(simulated, "list", "--json")
+    assert saved[0]["Name"] == "one"
+    os.utime(simulated.home / "states" / "one", (1e9, 1e9))
+    told = [{"Name": "one", "CreationDate": "2001-09-09T01:46:40Z"}]
+    assert state(simulated, "load", "one", "--json") == told
+    assert state(simulated, "delete", "one", "--json") == told
+
+
 def test_a_state_is_not_written_over(simulated: Souche) -> None:
     simulated("account", "create", "alice")
     state(simulated, "save", "one")
@@ -240,3 +251,11 @@ def test_the_audit_log_goes_on_whatever_state_is_loaded(
     assert (log.read_text(), older.read_text()) == ("before\nafter\n", "older\n")
     assert not other.exists()
     assert not (simulated.home / "states" / "clean" / name).exists()
+
+
+def test_a_region_is_destroyed_when_that_is_confirmed(simulated: Souche) -> None:
+    simulated("account", "create", "alice")
+    asked = simulated.invoke("destroy")
+    assert (asked.exit_code, asked.stdout.strip(), simulated.home.exists()) == (1, "", True)
+    assert simulated("destroy", "--yes") == [{"Home": str(simulated.home)}]
+    assert not simulated.home.exists()

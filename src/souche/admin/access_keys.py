@@ -63,15 +63,16 @@ def usable(at: Administered, account: str, wanted: str | None) -> MadeKey:
 
 
 @action
-def set_active(at: Administered, account: str, access_key_id: str, *, active: bool) -> None:
+def set_active(at: Administered, account: str, access_key_id: str, *, active: bool) -> KeyFacts:
     """Disable or enable an access key; enabled, it has no expiration date."""
-    access_keys.update(at.region, _owner(at.region, account), access_key_id, Changes(active=active))
+    owner = _owner(at.region, account)
+    return _facts(access_keys.update(at.region, owner, access_key_id, Changes(active=active)))
 
 
 @action
-def delete(at: Administered, account: str, access_key_id: str) -> None:
-    """Delete an access key."""
-    access_keys.delete(at.region, _owner(at.region, account), access_key_id)
+def delete(at: Administered, account: str, access_key_id: str) -> KeyFacts:
+    """Delete an access key. Returns what it was."""
+    return _facts(access_keys.delete(at.region, _owner(at.region, account), access_key_id))
 
 
 def _owner(region: Region, account: str) -> Principal:

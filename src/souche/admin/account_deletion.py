@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from souche.admin.accounts import AccountFacts, facts
 from souche.admin.action import Administered, action
 from souche.app import account_deletion, accounts, buckets
 from souche.errors import Conflict, UserError
@@ -30,9 +31,11 @@ class BucketStays(Conflict):
 
 
 @action
-def delete(at: Administered, account: str, *, with_everything: bool) -> None:
-    """Delete an account: an empty one, or with what it has. Broken off, it is done again from where it was."""
+def delete(at: Administered, account: str, *, with_everything: bool) -> AccountFacts:
+    """Delete an account: an empty one, or with what it has. Broken off, it is done again from where it was. Returns
+    what the account was before."""
     found = accounts.known(at.region, account)
+    before = facts(found)
     if at.is_served():
         _note_buckets(at, found)
     if with_everything and account_deletion.contents(at.region, found):
@@ -45,6 +48,7 @@ def delete(at: Administered, account: str, *, with_everything: bool) -> None:
         _delete_buckets(at, found)
         found = accounts.known(at.region, found.account_id)
     account_deletion.finish(at.region, found)
+    return before
 
 
 def _delete_all(at: Administered, account: Account, kind: Kind) -> None:

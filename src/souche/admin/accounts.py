@@ -60,13 +60,13 @@ def create(
 @action
 def every(at: Administered) -> list[AccountFacts]:
     """The accounts."""
-    return [_facts(account) for account in accounts.every(at.region)]
+    return [facts(account) for account in accounts.every(at.region)]
 
 
 @action
 def known(at: Administered, account: str) -> AccountFacts:
     """An account by its name or id."""
-    return _facts(accounts.known(at.region, account))
+    return facts(accounts.known(at.region, account))
 
 
 @action
@@ -86,18 +86,19 @@ def api_access(at: Administered, account: str, *, reset: bool) -> list[RuleFacts
 
 
 @action
-def rename(at: Administered, account: str, name: str) -> None:
+def rename(at: Administered, account: str, name: str) -> AccountFacts:
     """Rename an account."""
-    accounts.rename(at.region, accounts.known(at.region, account), name)
+    return facts(accounts.rename(at.region, accounts.known(at.region, account), name))
 
 
 @action
-def set_disabled(at: Administered, account: str, *, disabled: bool) -> None:
+def set_disabled(at: Administered, account: str, *, disabled: bool) -> AccountFacts:
     """Disable or enable an account."""
-    accounts.set_disabled(at.region, accounts.known(at.region, account), disabled=disabled)
+    return facts(accounts.set_disabled(at.region, accounts.known(at.region, account), disabled=disabled))
 
 
-def _facts(account: Account) -> AccountFacts:
+def facts(account: Account) -> AccountFacts:
+    """The shown facts of an account."""
     return {
         "AccountId": account.account_id,
         "Name": account.name,

@@ -1,5 +1,7 @@
 """Versions of products, and who may launch them."""
 
+from typing import TypedDict
+
 from souche.admin.action import Administered, Facts, action
 from souche.app import accounts, image_copies, image_reports, marketplace, official_images
 from souche.app.marketplace import Publication
@@ -10,6 +12,13 @@ from souche.states import ImageState
 
 class NotMade(SystemFailure):
     """The version {image_id} could not be made: {reason}"""
+
+
+class SubscriptionFacts(TypedDict):
+    """A product, and an account that may launch its versions or no longer may."""
+
+    ProductTypeId: str
+    AccountId: str
 
 
 @action
@@ -29,21 +38,25 @@ def publish(
 
 
 @action
-def subscribe(at: Administered, account: str, product: str) -> None:
+def subscribe(at: Administered, account: str, product: str) -> SubscriptionFacts:
     """Let an account launch and copy the versions of a product."""
-    marketplace.subscribe(at.region, accounts.known(at.region, account), product)
+    subscriber = accounts.known(at.region, account)
+    marketplace.subscribe(at.region, subscriber, product)
+    return {"ProductTypeId": product, "AccountId": subscriber.account_id}
 
 
 @action
-def unsubscribe(at: Administered, account: str, product: str) -> None:
+def unsubscribe(at: Administered, account: str, product: str) -> SubscriptionFacts:
     """End a subscription."""
-    marketplace.unsubscribe(at.region, accounts.known(at.region, account), product)
+    subscriber = accounts.known(at.region, account)
+    marketplace.unsubscribe(at.region, subscriber, product)
+    return {"ProductTypeId": product, "AccountId": subscriber.account_id}
 
 
 @action
-def withdraw(at: Administered, image_id: str) -> None:
-    """Delete a version."""
-    marketplace.withdraw(at.region, image_id)
+def withdraw(at: Administered, image_id: str) -> Facts:
+    """Delete a version. Returns what it was."""
+    return _facts(marketplace.withdraw(at.region, image_id))
 
 
 @action

@@ -25,6 +25,7 @@ def of_account(at: Administered, account: str) -> list[QuotaFacts]:
 
 
 @action
-def set_limit(at: Administered, account: str, name: str, value: int) -> None:
+def set_limit(at: Administered, account: str, name: str, value: int) -> QuotaFacts:
     """Set a quota of an account."""
     quotas.set_limit(at.region, accounts.known(at.region, account), name, value)
+    return next(each for each in of_account(at, account) if each["Name"] == name)

@@ -166,15 +166,16 @@ def _changed(key: AccessKey, changes: Changes) -> AccessKey:
     return key
 
 
-def delete(region: Region, who: Principal, access_key_id: str) -> None:
-    """Delete a key of the caller's account. Requests signed with it are refused from then on.
+def delete(region: Region, who: Principal, access_key_id: str) -> AccessKey:
+    """Delete a key of the caller's account. Requests signed with it are refused from then on. Returns what it was.
 
     Raises:
         NoSuchAccessKey: the account has none of this id.
     """
     with region.begin() as work:
-        _own(work.connection, who, access_key_id)
+        deleted = _own(work.connection, who, access_key_id)
         access_keys.erase(work.connection, access_key_id)
+    return deleted
 
 
 def _own(connection: Transaction, who: Principal, access_key_id: str) -> AccessKey:

@@ -88,8 +88,8 @@ def _revoke(region: Region, work: Work, version: Version, account: Account) -> N
         withdrawals.tell_of_sharing(work.connection, image, before, region.clock.now())
 
 
-def withdraw(region: Region, image_id: str) -> None:
-    """Delete a version, with those of its snapshots that nothing uses.
+def withdraw(region: Region, image_id: str) -> Version:
+    """Delete a version, with those of its snapshots that nothing uses. Returns what it was.
 
     Raises:
         NotPublished.
@@ -97,7 +97,8 @@ def withdraw(region: Region, image_id: str) -> None:
     """
     with region.begin() as work:
         image = image_records.get(work.connection, image_id)
-        if image is None or marketplace.version(work.connection, image_id) is None:
+        version = marketplace.version(work.connection, image_id)
+        if image is None or version is None:
             raise NotPublished(image_id=image_id)
         if image.state == ImageState.PENDING:
             raise WrongImageState(
@@ -106,6 +107,7 @@ def withdraw(region: Region, image_id: str) -> None:
         withdrawals.tell_of_withdrawn_version(work.connection, image, region.clock.now())
         image_records.erase(work.connection, image_id)
         work.operations += delete_snapshot.begin_unused(work.connection, image.snapshot_ids)
+    return version
 
 
 def versions(region: Region) -> Mapping[Version, list[str]]:

@@ -10,7 +10,7 @@ from souche.cli import account_keys
 from souche.cli.actions import account_deletion, accounts
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import errors_shown, plain, show
+from souche.cli.output import errors_shown, plain, show, show_if_json
 from souche.errors import Invalid
 
 AccountArgument = Annotated[str, typer.Argument(help="Name or ID of the account.")]
@@ -122,22 +122,26 @@ def _add_changes(app: typer.Typer, composition: Composition) -> None:
         account: AccountArgument,
         name: Annotated[str, typer.Argument(help="Its new name, unique in the region.")],
         home: HomeFlag,
+        json: JsonFlag = False,
     ) -> None:
         """Give an account another name. Its ID, its alias and what it has stay."""
         with errors_shown(), composition.operate(home) as region:
-            region.do(accounts.rename, account, name)
+            changed = region.do(accounts.rename, account, name)
+        show_if_json(changed, as_json=json)
 
     @app.command()
-    def disable(account: AccountArgument, home: HomeFlag) -> None:
+    def disable(account: AccountArgument, home: HomeFlag, json: JsonFlag = False) -> None:
         """Have no key of an account open anything, buckets included. What it has stays, and its VMs run on."""
         with errors_shown(), composition.operate(home) as region:
-            region.do(accounts.set_disabled, account, disabled=True)
+            changed = region.do(accounts.set_disabled, account, disabled=True)
+        show_if_json(changed, as_json=json)
 
     @app.command()
-    def enable(account: AccountArgument, home: HomeFlag) -> None:
+    def enable(account: AccountArgument, home: HomeFlag, json: JsonFlag = False) -> None:
         """Let the keys of an account that was disabled open what they did."""
         with errors_shown(), composition.operate(home) as region:
-            region.do(accounts.set_disabled, account, disabled=False)
+            changed = region.do(accounts.set_disabled, account, disabled=False)
+        show_if_json(changed, as_json=json)
 
 
 def _add_delete(app: typer.Typer, composition: Composition) -> None:
@@ -153,6 +157,7 @@ def _add_delete(app: typer.Typer, composition: Composition) -> None:
             ),
         ] = False,
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+        json: JsonFlag = False,
     ) -> None:
         """Delete an account, for good: one that has nothing, or --with-everything. Its name is free again, its ID is
         never given again. What was broken off is done by the same command again."""
@@ -161,9 +166,10 @@ def _add_delete(app: typer.Typer, composition: Composition) -> None:
         from souche.cli.progress import step_bar
 
         with errors_shown(), composition.operate(home) as region, step_bar() as on_progress:
-            region.heard_by(Listener(step=on_progress)).do(
+            deleted = region.heard_by(Listener(step=on_progress)).do(
                 account_deletion.delete, account, with_everything=with_everything
             )
+        show_if_json(deleted, as_json=json)
 
 
 def _secret(access_key: str | None, secret_key_file: Path | None) -> str | None:

@@ -7,7 +7,7 @@ import typer
 from souche.cli.actions import access_keys
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import errors_shown, plain, show
+from souche.cli.output import errors_shown, plain, show, show_if_json
 
 AccountArgument = Annotated[str, typer.Argument(help="Name or ID of the account.")]
 KeyArgument = Annotated[str, typer.Argument(help="ID of the access key.")]
@@ -36,21 +36,30 @@ def build(composition: Composition) -> typer.Typer:
                 print("  ".join(plain(value or "") for value in facts.values()))
 
     @app.command()
-    def disable(account: AccountArgument, access_key_id: KeyArgument, home: HomeFlag) -> None:
+    def disable(
+        account: AccountArgument, access_key_id: KeyArgument, home: HomeFlag, json: JsonFlag = False
+    ) -> None:
         """Have an access key open nothing, until it is enabled."""
         with errors_shown(), composition.operate(home) as region:
-            region.do(access_keys.set_active, account, access_key_id, active=False)
+            changed = region.do(access_keys.set_active, account, access_key_id, active=False)
+        show_if_json(changed, as_json=json)
 
     @app.command()
-    def enable(account: AccountArgument, access_key_id: KeyArgument, home: HomeFlag) -> None:
+    def enable(
+        account: AccountArgument, access_key_id: KeyArgument, home: HomeFlag, json: JsonFlag = False
+    ) -> None:
         """Let an access key open what it did, without an expiration date."""
         with errors_shown(), composition.operate(home) as region:
-            region.do(access_keys.set_active, account, access_key_id, active=True)
+            changed = region.do(access_keys.set_active, account, access_key_id, active=True)
+        show_if_json(changed, as_json=json)
 
     @app.command()
-    def delete(account: AccountArgument, access_key_id: KeyArgument, home: HomeFlag) -> None:
+    def delete(
+        account: AccountArgument, access_key_id: KeyArgument, home: HomeFlag, json: JsonFlag = False
+    ) -> None:
         """Delete an access key, for good."""
         with errors_shown(), composition.operate(home) as region:
-            region.do(access_keys.delete, account, access_key_id)
+            deleted = region.do(access_keys.delete, account, access_key_id)
+        show_if_json(deleted, as_json=json)
 
     return app

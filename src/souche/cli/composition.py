@@ -92,13 +92,13 @@ class Backups(Protocol):
 
 
 class States(Protocol):
-    """Named states of a region."""
+    """Named states of a region. Each method about one returns the time of its saving, in seconds since the epoch."""
 
-    def save(self, name: str) -> None:
+    def save(self, name: str) -> float:
         """Save the region's contents."""
         ...
 
-    def load(self, name: str) -> None:
+    def load(self, name: str) -> float:
         """Restore the region's contents."""
         ...
 
@@ -106,7 +106,7 @@ class States(Protocol):
         """The names of all, with the time of each (seconds since the epoch), oldest first."""
         ...
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str) -> float:
         """Forget one."""
         ...
 

@@ -8,7 +8,7 @@ import typer
 from souche.cli.actions import accounts
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import errors_shown, plain, show
+from souche.cli.output import errors_shown, plain, show, show_if_json
 from souche.errors import Invalid, WrongState
 from souche.faults import Fault, Faults
 from souche.home import Home
@@ -51,10 +51,13 @@ def build(composition: Composition) -> typer.Typer:
         fault: Annotated[
             int | None, typer.Argument(help="Number of the one to remove; else all are.")
         ] = None,
+        json: JsonFlag = False,
     ) -> None:
         """Remove faults: all, or one by its number."""
         with errors_shown():
-            _faults(home).clear(fault)
+            removed = _faults(home).clear(fault)
+        for each in removed:
+            show_if_json(_facts(each), as_json=json)
 
     return app
 

@@ -7,7 +7,7 @@ import typer
 from souche.cli.actions import marketplace
 from souche.cli.composition import Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag
-from souche.cli.output import errors_shown, show
+from souche.cli.output import errors_shown, show, show_if_json
 
 AccountArgument = Annotated[str, typer.Argument(help="Name or ID of the account.")]
 ProductFlag = Annotated[str, typer.Option("--product", help="ID of a product type (CreateProductType).")]
@@ -40,22 +40,31 @@ def build(composition: Composition) -> typer.Typer:
         show(made, as_json=json)
 
     @app.command()
-    def subscribe(account: AccountArgument, home: HomeFlag, product: ProductFlag) -> None:
+    def subscribe(
+        account: AccountArgument, home: HomeFlag, product: ProductFlag, json: JsonFlag = False
+    ) -> None:
         """Let an account launch and copy the versions of a product."""
         with errors_shown(), composition.operate(home) as region:
-            region.do(marketplace.subscribe, account, product)
+            made = region.do(marketplace.subscribe, account, product)
+        show_if_json(made, as_json=json)
 
     @app.command()
-    def unsubscribe(account: AccountArgument, home: HomeFlag, product: ProductFlag) -> None:
+    def unsubscribe(
+        account: AccountArgument, home: HomeFlag, product: ProductFlag, json: JsonFlag = False
+    ) -> None:
         """Take that back. VMs that the account has launched go on."""
         with errors_shown(), composition.operate(home) as region:
-            region.do(marketplace.unsubscribe, account, product)
+            ended = region.do(marketplace.unsubscribe, account, product)
+        show_if_json(ended, as_json=json)
 
     @app.command()
-    def withdraw(image: Annotated[str, typer.Argument(help="ID of a version.")], home: HomeFlag) -> None:
+    def withdraw(
+        image: Annotated[str, typer.Argument(help="ID of a version.")], home: HomeFlag, json: JsonFlag = False
+    ) -> None:
         """Delete a version. VMs launched from it go on."""
         with errors_shown(), composition.operate(home) as region:
-            region.do(marketplace.withdraw, image)
+            withdrawn = region.do(marketplace.withdraw, image)
+        show_if_json(withdrawn, as_json=json)
 
     @app.command("list")
     def list_versions(home: HomeFlag, json: JsonFlag = False) -> None:

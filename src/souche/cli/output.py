@@ -49,6 +49,12 @@ def show(facts: Mapping[str, object], *, as_json: bool) -> None:
         print(f"{name:<{width}}  {plain(value)}")
 
 
+def show_if_json(facts: Mapping[str, object], *, as_json: bool) -> None:
+    """Print the facts of what was changed or removed, for programs; a person is told nothing."""
+    if as_json:
+        show(facts, as_json=True)
+
+
 def plain(value: object) -> str:
     """A value as a terminal may show it: texts of disks, manifests and accounts neither move its cursor nor begin
     another line."""

@@ -7,7 +7,7 @@ import typer
 from souche.cli.actions import quotas
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import errors_shown, show
+from souche.cli.output import errors_shown, show, show_if_json
 from souche.model.quotas import NO_LIMIT
 
 AccountArgument = Annotated[str, typer.Argument(help="Name or ID of the account.")]
@@ -35,9 +35,11 @@ def build(composition: Composition) -> typer.Typer:
         name: Annotated[str, typer.Argument(help="Name of the quota, as `souche quota show` has it.")],
         value: Annotated[int, typer.Argument(help="What the account may have; 0 for no limit.")],
         home: HomeFlag,
+        json: JsonFlag = False,
     ) -> None:
         """Set a quota of an account. What the account has above it stays."""
         with errors_shown(), composition.operate(home) as region:
-            region.do(quotas.set_limit, account, name, value)
+            changed = region.do(quotas.set_limit, account, name, value)
+        show_if_json(changed, as_json=json)
 
     return app

@@ -11,7 +11,7 @@ from souche import config
 from souche.cli.composition import Composition
 from souche.cli.config_file import read_config_file
 from souche.cli.flags import HomeFlag, JsonFlag, with_settings
-from souche.cli.output import errors_shown, show
+from souche.cli.output import errors_shown, show, show_if_json
 from souche.faults import Faults
 from souche.home import Home
 
@@ -74,16 +74,20 @@ def build_info(composition: Composition) -> Callable[[Path, bool], None]:
     return info
 
 
-def build_destroy(composition: Composition) -> Callable[[Path, bool], None]:
+def build_destroy(composition: Composition) -> Callable[[Path, bool, bool], None]:
     """The command that removes a region."""
 
     def destroy(
-        home: HomeFlag, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
+        home: HomeFlag,
+        yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+        json: JsonFlag = False,
     ) -> None:
         """Remove a region that is not served: its guests, its network, and every disk, image and snapshot."""
         if not yes:
-            typer.confirm(f"Remove {home} with every disk, image and snapshot in it, for good?", abort=True)
+            question = f"Remove {home} with every disk, image and snapshot in it, for good?"
+            typer.confirm(question, abort=True, err=True)
         with errors_shown():
             composition.destroy(home)
+        show_if_json({"Home": str(home.resolve())}, as_json=json)
 
     return destroy

@@ -58,13 +58,14 @@ def up(
         return Ended(_run(command, variables, home)) if command else _facts(home, wanted)
 
 
-def down(file: Path, seconds: float) -> None:
-    """End the server of the region of a file, if there is one.
+def down(file: Path, seconds: float) -> Facts:
+    """End the server of the region of a file, if there is one. Gives the region's home, and whether a server ended.
 
     Raises:
         StillThere, and those of `region_file.read`.
     """
-    _end(_settings(region_file.read(file)), seconds)
+    settings = _settings(region_file.read(file))
+    return {"Home": str(Home(settings.home).path), "Ended": _end(settings, seconds)}
 
 
 def _settings(wanted: RegionFile) -> Settings:
@@ -99,11 +100,13 @@ def _served(
         _end(settings, seconds)
 
 
-def _end(settings: Settings, seconds: float) -> None:
+def _end(settings: Settings, seconds: float) -> bool:
+    """Whether a server ran."""
     home = Home(settings.home)
-    background.end(home, seconds)
+    ended = background.end(home, seconds)
     if settings.ephemeral:
         background.wait_gone(home, seconds)
+    return ended
 
 
 def _words(wanted: RegionFile) -> list[str]:

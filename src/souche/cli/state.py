@@ -7,7 +7,7 @@ import typer
 
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import errors_shown, show
+from souche.cli.output import errors_shown, show, show_if_json
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the state: letters, digits, '.', '_' and '-'.")]
 
@@ -17,32 +17,41 @@ def build(composition: Composition) -> typer.Typer:
     app = typer.Typer(help="Named states of a region of simulated guests.", no_args_is_help=True)
 
     @app.command()
-    def save(name: NameArgument, home: HomeFlag) -> None:
+    def save(name: NameArgument, home: HomeFlag, json: JsonFlag = False) -> None:
         """Keep what the region has, under a name. The region must be stopped. The disks are not copied."""
         with errors_shown():
-            composition.states(home).save(name)
+            seconds = composition.states(home).save(name)
+        show_if_json(_facts(name, seconds), as_json=json)
 
     @app.command()
-    def load(name: NameArgument, home: HomeFlag) -> None:
+    def load(name: NameArgument, home: HomeFlag, json: JsonFlag = False) -> None:
         """Have the region be as it was when the state was saved; all that it has now goes. It must be stopped."""
         with errors_shown():
-            composition.states(home).load(name)
+            seconds = composition.states(home).load(name)
+        show_if_json(_facts(name, seconds), as_json=json)
 
     @app.command("list")
     def list_states(home: HomeFlag, json: JsonFlag = False) -> None:
         """List the states, oldest first."""
         with errors_shown():
             for name, seconds in composition.states(home).every().items():
-                date = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                facts = _facts(name, seconds)
                 if json:
-                    show({"Name": name, "CreationDate": date}, as_json=True)
+                    show(facts, as_json=True)
                 else:
-                    print(f"{date}  {name}")
+                    print(f"{facts['CreationDate']}  {name}")
 
     @app.command()
-    def delete(name: NameArgument, home: HomeFlag) -> None:
+    def delete(name: NameArgument, home: HomeFlag, json: JsonFlag = False) -> None:
         """Forget a state. The region stays as it is, and may be served."""
         with errors_shown():
-            composition.states(home).delete(name)
+            seconds = composition.states(home).delete(name)
+        show_if_json(_facts(name, seconds), as_json=json)
 
     return app
+
+
+def _facts(name: str, seconds: float) -> dict[str, str]:
+    """`seconds` since the epoch: when the state was saved."""
+    date = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"Name": name, "CreationDate": date}

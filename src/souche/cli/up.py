@@ -8,7 +8,7 @@ import typer
 
 from souche.cli.composition import Composition
 from souche.cli.flags import JsonFlag
-from souche.cli.output import errors_shown, show
+from souche.cli.output import errors_shown, show, show_if_json
 
 FileArgument = Annotated[
     Path,
@@ -56,12 +56,13 @@ def build_up(composition: Composition) -> Callable[..., None]:
 def build_down(composition: Composition) -> Callable[..., None]:
     """The command that ends a region's server."""
 
-    def down(file: FileArgument, timeout: TimeoutFlag = 60) -> None:
+    def down(file: FileArgument, timeout: TimeoutFlag = 60, json: JsonFlag = False) -> None:
         """End the server of the region of a file. What the region has stays in its folder, unless it is ephemeral.
-        Where no server runs, nothing is done."""
+        Where no server runs, nothing is done, and Ended of --json is false."""
         from souche.cli import region_of_file
 
         with errors_shown():
-            region_of_file.down(file, timeout)
+            found = region_of_file.down(file, timeout)
+        show_if_json(found, as_json=json)
 
     return down

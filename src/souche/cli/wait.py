@@ -12,19 +12,20 @@ import typer
 
 from souche.cli import asking
 from souche.cli.composition import Composition
-from souche.cli.flags import HomeFlag
-from souche.cli.output import errors_shown
+from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.output import errors_shown, show_if_json
 from souche.errors import SystemFailure
 from souche.home import Facts, Home
 
 PAUSE_SECONDS: Final = 0.1
+SHOWN: Final = ("Region", "Api", "Oos", "ProcessId")
 
 
 class NoAnswer(SystemFailure):
     """The region in {home} does not answer: after {seconds:g} s {reason}."""
 
 
-def build(composition: Composition) -> Callable[[Path, float], None]:
+def build(composition: Composition) -> Callable[[Path, float, bool], None]:
     """The command that waits for a region."""
     return wait
 
@@ -32,15 +33,18 @@ def build(composition: Composition) -> Callable[[Path, float], None]:
 def wait(
     home: HomeFlag,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most.")] = 60,
+    json: JsonFlag = False,
 ) -> None:
-    """Wait until the region answers. Status 1: it does not in time. Its server may be started after this."""
+    """Wait until the region answers. Status 1: it does not in time. Its server may be started after this. --json prints
+    where the region answers."""
     with errors_shown():
         deadline = time.monotonic() + timeout
         place = Home(home.resolve())
-        while reason := _silent(place.server_facts()):
+        while reason := _silent(facts := place.server_facts()):
             if time.monotonic() >= deadline:
                 raise NoAnswer(home=place.path, seconds=timeout, reason=reason)
             time.sleep(PAUSE_SECONDS)
+    show_if_json({"Home": str(place.path), **{name: facts.get(name) for name in SHOWN}}, as_json=json)
 
 
 def _silent(facts: Facts) -> str | None:

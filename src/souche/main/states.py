@@ -75,8 +75,8 @@ class States:
         self._home = Home(path.resolve())
         self._root = self._home.path / "states"
 
-    def save(self, name: str) -> None:
-        """Save the region's contents.
+    def save(self, name: str) -> float:
+        """Save the region's contents. Returns the time of the saving (seconds since the epoch).
 
         Raises:
             BadStateName, StateExists, HomeInUse, RegionNotWhole, and those of `_check`.
@@ -94,9 +94,11 @@ class States:
             _copy(self._home.path, partial, _audit(self._home))
             partial.rename(self._root / name)
             sync_directory(self._root)
+            return (self._root / name).stat().st_mtime
 
-    def load(self, name: str) -> None:
-        """Have the region be as it was; what it has now goes.
+    def load(self, name: str) -> float:
+        """Have the region be as it was; what it has now goes. Returns the time of the state's saving (seconds since the
+        epoch).
 
         Raises:
             NoSuchState, StateDamaged, HomeInUse, and those of `_check`.
@@ -118,14 +120,15 @@ class States:
                 _replace(partial / entry, self._home.path / entry)
             sync_directory(self._home.path)
             partial.rmdir()
+            return state.stat().st_mtime
 
     def every(self) -> dict[str, float]:
         """The names of the states, with the time of each (seconds since the epoch), oldest first."""
         found = {each.name: each.stat().st_mtime for each in self._visible()}
         return dict(sorted(found.items(), key=lambda each: each[1]))
 
-    def delete(self, name: str) -> None:
-        """Delete a state. The region may be served.
+    def delete(self, name: str) -> float:
+        """Delete a state. The region may be served. Returns the time of the state's saving (seconds since the epoch).
 
         Raises:
             NoSuchState.
@@ -134,11 +137,13 @@ class States:
         if going.exists():  # of a deletion that was broken off
             shutil.rmtree(going)
         try:
+            seconds = self._folder(name).stat().st_mtime
             self._folder(name).rename(going)
         except FileNotFoundError as error:
             raise NoSuchState(name=name) from error
         sync_directory(self._root)
         shutil.rmtree(going)
+        return seconds
 
     def _visible(self) -> Iterator[Path]:
         if self._root.is_dir():
