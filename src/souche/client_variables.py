@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from souche import small_file
+from souche.small_file import TooLarge
+
 API_VARIABLE: Final = "OSC_ENDPOINT_API"
 PROFILES: Final = ("OSC_PROFILE", "OSC_CONFIG_FILE", "OSC_CONFIG_PATH", "OUTSCALE_PROFILE", "AWS_PROFILE")
 """name what clients prefer to variables, or complete them by"""
@@ -64,9 +67,9 @@ def leading_away(environment: Mapping[str, str], user_home: Path | None = None) 
 
 def _of_profile(file: Path, name: str) -> Iterator[str]:
     try:
-        profile = json.loads(file.read_text())[name]
+        profile = json.loads(small_file.read(file))[name]
         endpoint = profile.get("endpoints", {}).get("api") or profile.get("endpoint", "")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, TooLarge, RecursionError):
         return
     if not endpoint or _is_real(str(endpoint)):
         yield f"the profile {name} of {file} leads to {endpoint or 'the real cloud: it has no endpoint'}"

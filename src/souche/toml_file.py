@@ -2,10 +2,10 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-MOST_BYTES: Final = 64 * 1024
-"""The memory that tomllib takes grows with the square of a dotted key's length."""
+from souche import small_file
+from souche.small_file import MOST_BYTES, TooLarge
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -15,10 +15,10 @@ def read(path: Path) -> dict[str, Any]:
         ValueError: it is no TOML, too large or too deeply nested. Its text is one line.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise ValueError(f"the file has more than {MOST_BYTES // 1024} KiB")
+    try:  # the memory that tomllib takes grows with the square of a dotted key's length
+        content = small_file.read(path)
+    except TooLarge:
+        raise ValueError(f"the file has more than {MOST_BYTES // 1024} KiB") from None
     try:
         return tomllib.loads(content.decode())
     except RecursionError:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from souche import small_file
 from souche.admin.listener import Listener
 from souche.cli import account_keys
 from souche.cli.actions import account_deletion, accounts
@@ -176,8 +177,8 @@ def _secret(access_key: str | None, secret_key_file: Path | None) -> str | None:
     """The secret of --access-key.
 
     Raises:
-        HalfCredentials.
+        HalfCredentials, TooLarge. OSError: the file cannot be read.
     """
     if (access_key is None) != (secret_key_file is None):
         raise HalfCredentials
-    return secret_key_file.read_text(errors="replace").strip() if secret_key_file else None
+    return small_file.read(secret_key_file).decode(errors="replace").strip() if secret_key_file else None

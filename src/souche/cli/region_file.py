@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast, get_args
 
-from souche import toml_file
+from souche import small_file, toml_file
 from souche.app import access_keys
 from souche.app.access_keys import Credentials
 from souche.cli.config_file import suggestion, table_settings
@@ -23,6 +23,7 @@ from souche.model.images import Architecture, BootMode
 from souche.model.quotas import QUOTAS
 from souche.recipes.recipe import Recipe
 from souche.recipes.shelf import Shelf
+from souche.small_file import TooLarge
 from souche.value_refusals import BadKey
 
 SERVE: Final = "serve"
@@ -278,9 +279,11 @@ class _Table:
     def content(self, key: str, file: Path) -> str:
         """What is in a file that a key names."""
         try:
-            return file.read_text()
+            return small_file.read(file).decode()
         except OSError as error:
             raise self.wrong(key, f"{file}: {error.strerror}") from error
+        except TooLarge as error:
+            raise self.wrong(key, str(error).removesuffix(".")) from error
         except ValueError as error:
             raise self.wrong(key, f"{file} is no text") from error
 

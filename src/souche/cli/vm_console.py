@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from souche import small_file
 from souche.admin import wire
 from souche.admin.action import Facts
 from souche.cli import terminal
@@ -63,7 +64,7 @@ def _begin(region: Operated, vm: str | None, token_file: Path | None) -> Facts:
     if vm is not None and token_file is None:
         return region.do(consoles.connect, vm)
     if vm is None and token_file is not None:
-        return region.do(consoles.redeem, token_file.read_text(errors="replace").strip())
+        return region.do(consoles.redeem, small_file.read(token_file).decode(errors="replace").strip())
     raise OneConsole
 
 

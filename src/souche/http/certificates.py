@@ -12,8 +12,10 @@ import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from souche import small_file
 from souche.clock import Clock
 from souche.config import BadSetting
+from souche.small_file import TooLarge
 
 CERTIFICATE_FLAG: Final = "--tls-cert"
 KEY_FLAG: Final = "--tls-key"
@@ -174,9 +176,11 @@ def _reason(pair: CertificatePair, error: ssl.SSLError) -> str:
 
 def _read(flag: str, file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return small_file.read(file)
     except OSError as error:
         raise BadSetting(flag=flag, reason=f"{file}: {error.strerror}") from error
+    except TooLarge as error:
+        raise BadSetting(flag=flag, reason=str(error)) from error
 
 
 def _signs(pair: CertificatePair) -> _Signs:

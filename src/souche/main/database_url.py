@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from souche import small_file
 from souche.config import BadSetting, Settings
+from souche.small_file import TooLarge
 
 OTHERS: Final = 0o077
 """the part of a mode that is not the owner's"""
@@ -36,11 +38,11 @@ def read_database_file(file: str) -> str:
     """
     flag = "--database-file"
     try:
-        (url,) = Path(file).read_text().split()
+        (url,) = small_file.read(Path(file)).decode().split()
         mode = Path(file).stat().st_mode
     except OSError as error:
         raise BadSetting(flag=flag, reason=f"{file}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, TooLarge) as error:
         raise BadSetting(flag=flag, reason=f"{file} should have one line, the URL") from error
     if _check_database_url(flag, url) and mode & OTHERS:
         raise BadSetting(flag=flag, reason=f"other users can read the password in {file}: chmod 600 {file}")

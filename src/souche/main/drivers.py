@@ -9,6 +9,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Protocol
 
+from souche import small_file
 from souche.clock import SystemClock
 from souche.compute.base import GuestConsoles, Hypervisor
 from souche.compute.libvirt import accelerator, host_paths, public_routes
@@ -43,6 +44,7 @@ from souche.reconcile.record_sweeps import record_sweeps
 from souche.reconcile.space import Ballast, SpaceWatch
 from souche.reconcile.trash import TrashSweep
 from souche.room import ENDLESS, Room
+from souche.small_file import TooLarge
 from souche.storage.base import LiveDisks
 from souche.storage.qcow2.driver import Qcow2Store
 from souche.transfer.disk_importer import DiskImporter
@@ -157,8 +159,8 @@ def read_key_file(path: Path) -> tuple[str, str]:
         BadSetting.
     """
     try:
-        access_key_id, secret_key = path.read_text().split()
-    except (OSError, ValueError) as error:
+        access_key_id, secret_key = small_file.read(path).decode().split()
+    except (OSError, ValueError, TooLarge) as error:
         reason = "a file with an access key ID and a secret key, a line each, is expected"
         raise BadSetting(flag="--oos-key-file", reason=reason) from error
     return access_key_id, secret_key

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from souche import small_file
 from souche.app.region import Region, ShareGate, Workflows
 from souche.audit_reader import AuditReader
 from souche.clock import SystemClock
@@ -17,6 +18,7 @@ from souche.objects.fetch import Fetcher
 from souche.objects.urls import parse_url
 from souche.room import Room, room_of
 from souche.signing import BadPublicKey, PublicKey, SigningKey, read_public_keys
+from souche.small_file import TooLarge
 from souche.vault import Vault
 
 
@@ -38,11 +40,13 @@ def read_required_keys(file: str) -> tuple[PublicKey, ...]:
     if not file:
         return ()
     try:
-        keys = read_public_keys(Path(file).read_text())
+        keys = read_public_keys(small_file.read(Path(file)).decode())
     except OSError as error:
         raise BadSetting(flag="--require-signed", reason=f"{file}: {error.strerror}") from error
     except ValueError as error:
         raise BadSetting(flag="--require-signed", reason=f"{file} is no text") from error
+    except TooLarge as error:
+        raise BadSetting(flag="--require-signed", reason=str(error)) from error
     except BadPublicKey as error:
         raise BadSetting(flag="--require-signed", reason=f"{file}: {error}") from error
     if not keys:

@@ -5,7 +5,6 @@ the file and the key.
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, get_args
 from urllib.parse import urlsplit
 
+from souche import toml_file
 from souche.errors import Invalid
 from souche.model.images import Architecture, BootMode
 from souche.recipes.recipe import LEAST_DISK_GIB, MOST_DISK_GIB, AddedFile, Recipe
@@ -62,8 +62,8 @@ def read(file: Path, *, origin: str = "") -> Recipe:
         reason = "a recipe's name has up to 64 small letters, digits, dots and hyphens."
         raise BadRecipe(file=file, reason=reason)
     try:
-        written = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        written = toml_file.read(file)
+    except ValueError as error:
         raise BadRecipe(file=file, reason=f"it is not TOML: {error}") from error
     try:
         fields = _fields(written, KEYS, file.parent)
