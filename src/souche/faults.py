@@ -123,5 +123,8 @@ class Faults:
             self._path.unlink(missing_ok=True)
             return
         temporary = self._path.with_suffix(".new")
-        temporary.write_text(json.dumps([asdict(each) for each in faults]))
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
+        with os.fdopen(descriptor, "w") as file:
+            os.fchmod(descriptor, PRIVATE)  # of one that an earlier Souche has left
+            file.write(json.dumps([asdict(each) for each in faults]))
         temporary.replace(self._path)

@@ -37,6 +37,13 @@ def _shown(souche: Souche, *words: object) -> str:
     return souche.run("fault", "list")
 
 
+def test_the_file_of_the_faults_is_the_operators(allowing: Souche) -> None:
+    file = Home(allowing.home).faults
+    file.with_suffix(".new").touch(0o644)
+    allowing("fault", "add", *REFUSE)
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 def test_one_accounts_calls_are_meant_by_its_name(allowing: Souche) -> None:
     (account,) = allowing("account", "create", "alice")
     (made,) = allowing("fault", "add", *REFUSE, "--account", "alice")
