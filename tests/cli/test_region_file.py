@@ -91,6 +91,16 @@ def test_paths_begin_at_the_file(tmp_path: Path) -> None:
         (f'{IMAGE}tiny = true\nformat = "raw"', "images 1.tiny: "),
         (f'{IMAGE}file = "a"\nformat = "iso"', "images 1.format: one of "),
         (f'{IMAGE}file = "a"\nboot-modes = ["bios"]', "boot-modes: a list of some of legacy, uefi"),
+        (
+            f'{SERVE}[[images]]\nname = "a/b"\ntiny = true',
+            "images 1.name: it takes 1 to 100 of [a-zA-Z0-9_ ().-], and spaces neither around it nor together.",
+        ),
+        (
+            f'{IMAGE}file = "a"\ndescription = "{"x" * 256}"',
+            "images 1.description: it has 256 characters, and may have 255.",
+        ),
+        (f'{SERVE}[[accounts]]\nname = "{"x" * 256}"', "accounts 1.name: it takes 1 to 255 characters."),
+        (f'{ACCOUNT}alias = "Ж"', "accounts 1.alias: it takes Latin letters"),
         (f'{IMAGE}tiny = "yes"', "images 1.tiny: true or false is expected"),
         (f'{IMAGE}tiny = true\n[[images]]\nname = "SMOKE"\ntiny = true', "images: two have the name 'smoke'"),
         (f'state = "x"\n{SERVE}ephemeral = true', "state: an ephemeral region has no named states"),

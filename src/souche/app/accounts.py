@@ -112,7 +112,12 @@ def _changed(connection: Transaction, account: Account, **changes: Any) -> Accou
     return changed
 
 
-def _check(name: str, alias: str | None) -> None:
+def check_texts(name: str, alias: str | None) -> None:
+    """Refuse a name and an alias that no account can have.
+
+    Raises:
+        BadValue: one is empty or longer than 255 characters, or the alias has letters that are not Latin.
+    """
     if len(name) not in NAME_LENGTH:
         raise BadValue(parameter=Term.ACCOUNT_NAME, reason="it takes 1 to 255 characters.")
     if alias is not None and len(alias) not in NAME_LENGTH:
@@ -121,6 +126,10 @@ def _check(name: str, alias: str | None) -> None:
         raise BadValue(
             parameter=Term.ACCOUNT_ALIAS, reason="it takes Latin letters, digits, spaces and signs of ASCII."
         )
+
+
+def _check(name: str, alias: str | None) -> None:
+    check_texts(name, alias)
     if (name, alias) != (PROVIDER_NAME, PROVIDER_ALIAS):
         for given in (name, alias or ""):
             if look(given) == look(PROVIDER_ALIAS):

@@ -4,13 +4,14 @@ Nothing is guessed or ignored: an unknown key, a wrong type or an impossible val
 the file, the table and the key. Paths begin at the file's folder.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast, get_args
 
 from souche import small_file, toml_file
-from souche.app import access_keys
+from souche.app import access_keys, accounts, official_images, texts
 from souche.app.access_keys import Credentials
 from souche.cli.config_file import suggestion, table_settings
 from souche.cli.image_source import ExpectedFile, is_url
@@ -24,11 +25,19 @@ from souche.model.quotas import QUOTAS
 from souche.recipes.recipe import Recipe
 from souche.recipes.shelf import Shelf
 from souche.small_file import TooLarge
-from souche.value_refusals import BadKey
+from souche.value_refusals import BadKey, BadValue, ValueTooLong
+from souche.words import Term
 
 SERVE: Final = "serve"
 HOME: Final = "home"
 FILE_KEYS: Final = ("file", "tiny", "recipe")
+KEYS: Final = {
+    Term.ACCOUNT_ALIAS: "alias",
+    Term.ACCOUNT_NAME: "name",
+    Term.DESCRIPTION: "description",
+    Term.OFFICIAL_NAME: "name",
+}
+"""what tables call the fields that checks refuse"""
 
 
 class BadRegionFile(Invalid):
@@ -115,9 +124,12 @@ def _serve(whole: "_Table") -> ConfigFile:
 
 
 def _account(table: "_Table") -> AccountEntry:
-    name, keypairs = table.required_text("name"), tuple(map(_keypair, table.tables("keypairs")))
+    name, alias = table.required_text("name"), table.text("alias")
+    keypairs = tuple(map(_keypair, table.tables("keypairs")))
+    with table.told():
+        accounts.check_texts(name, alias)
     table.once("keypairs", "name", [each.name for each in keypairs])
-    entry = AccountEntry(name, table.text("alias"), _credentials(table), _quotas(table), keypairs)
+    entry = AccountEntry(name, alias, _credentials(table), _quotas(table), keypairs)
     table.end()
     return entry
 
@@ -193,6 +205,9 @@ def _publication(table: "_Table") -> Publication:
         account=table.text("account"),
         verify=table.truth("verify", default=True),
     )
+    with table.told():
+        official_images.check_family(disk.family)
+        texts.check_description(disk.description)
     try:
         disk.check()
     except Invalid as error:
@@ -215,6 +230,18 @@ class _Table:
         """A key or its value is not valid."""
         where = f"{self._where}.{key}" if self._where else key
         return BadRegionFile(file=self.file, reason=f"{where}: {reason}.")
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Tells a value that a check refuses by its key."""
+        try:
+            yield
+        except BadValue as error:
+            reason = str(error.fields["reason"]).removesuffix(".")
+            raise self.wrong(KEYS[Term(str(error.fields["parameter"]))], reason) from error
+        except ValueTooLong as error:
+            reason = "it has {length} characters, and may have {most}".format(**error.fields)
+            raise self.wrong(KEYS[Term(str(error.fields["parameter"]))], reason) from error
 
     def end(self) -> None:
         """Refuse the keys that were not taken."""
