@@ -18,6 +18,8 @@ OTHERS: Final = 0o077
 """the part of a mode that is not the owner's"""
 PRIVATE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
+AUTHORITY: Final = "ca.pem"
+"""in `tls/`: the certificate of the region's own authority"""
 
 
 Fact: TypeAlias = str | float | None
@@ -124,6 +126,11 @@ class Home:
     def tls(self) -> Path:
         """The region's own certificate (`main/self_signed.py`)."""
         return self.path / "tls"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate of the region's own authority, which clients of `--tls-self-signed` trust."""
+        return self.tls / AUTHORITY
 
     @property
     def operator(self) -> Path:

@@ -42,6 +42,36 @@ def test_a_shell_takes_the_variables_as_they_are(told: Souche, monkeypatch: pyte
     assert as_json["AWS_ENDPOINT_URL_S3"] == FACTS["Oos"]
 
 
+@pytest.mark.parametrize("quote", ['"', ""], ids=["quoted", "unquoted"])
+def test_an_authority_is_named_in_comments(told: Souche, quote: str) -> None:
+    """A shell that forgets the quotes has all on one line: then too, nothing but the variables is set."""
+    home = Home(told.home)
+    home.record_facts({**FACTS, "Region": "souche-1", "TlsTrusted": str(home.authority)})
+    told("account", "create", "alice")
+    text = told.run("env", "alice")
+    comments = [line for line in text.splitlines() if line.startswith("#")]
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
+        assert any(f"export {name}={home.authority}  #" in line for line in comments)
+    shown = ("OSC_ENDPOINT_API", "AWS_REGION", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")
+    values = " ".join(f'"${name}"' for name in shown)
+    script = f'eval {quote}$(cat){quote}; printf "%s|" {values}'
+    shell = subprocess.run(
+        ["bash", "-c", script],
+        input=text,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shell.stdout == f"{FACTS['Api']}|souche-1||||"
+
+
+def test_an_operators_certificate_needs_no_comment(told: Souche) -> None:
+    Home(told.home).record_facts({**FACTS, "TlsTrusted": "/etc/ssl/server.pem"})
+    told("account", "create", "alice")
+    assert "#" not in told.run("env", "alice")
+
+
 def test_a_key_that_opens_something_is_taken(told: Souche) -> None:
     (account,) = told("account", "create", "alice")
     told.run("account", "key", "disable", "alice", account["AccessKeyId"])

@@ -4,16 +4,24 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
 from souche.cli.actions import access_keys
 from souche.cli.composition import Composition, Operated
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import errors_shown, show
+from souche.cli.output import errors_shown, plain, show
 from souche.client_variables import leading_away, unwanted, variables
 from souche.home import Home
+
+TRUST: Final = {
+    "SSL_CERT_FILE": "Go (octl, Terraform, Packer), curl",
+    "REQUESTS_CA_BUNDLE": "Python: the SDK, osc-cli",
+    "AWS_CA_BUNDLE": "aws-cli, boto3",
+}
+"""for each variable with the file of an authority, the clients that read it (docs/tls.md)"""
 
 
 def build(composition: Composition) -> Callable[..., None]:
@@ -28,13 +36,19 @@ def build(composition: Composition) -> Callable[..., None]:
         json: JsonFlag = False,
     ) -> None:
         """Print the variables by which clients reach the region as an account, for a shell:
-        eval "$(souche env NAME)". The secret key is one of them."""
+        eval "$(souche env NAME)". The secret key is one of them. Where the region has a certificate of its own
+        (--tls-self-signed), comments say which variables make clients trust it: they are not set, since most clients
+        would then trust no other server in that shell."""
         with errors_shown(), composition.operate(home) as region:
-            found = client_variables(region, Home(home.resolve()), account, access_key)
+            place = Home(home.resolve())
+            found = client_variables(region, place, account, access_key)
+            trusted = place.read().get("TlsTrusted")
         if json:
             show(found, as_json=True)
         else:
             _print(found)
+            if trusted is not None and Path(str(trusted)).resolve() == place.authority.resolve():
+                _print_trust(place.authority)
         warn(found)
 
     return env
@@ -65,6 +79,14 @@ def _print(found: dict[str, str]) -> None:
         print(f"unset {name}")
     for name, value in found.items():
         print(f"export {name}={shlex.quote(value)}")
+
+
+def _print_trust(authority: Path) -> None:
+    """Print which variables make clients trust an authority. Comments come last: without quotes around $(...) the shell
+    has all on one line."""
+    print("# The region's own authority signed its certificate. Set what your clients read:")
+    for name, clients in TRUST.items():
+        print(plain(f"#   export {name}={shlex.quote(str(authority))}  # {clients}"))
 
 
 def warn(found: dict[str, str]) -> None:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from souche.clock import Clock
-from souche.home import write_whole
+from souche.home import AUTHORITY, write_whole
 from souche.http.certificates import CertificatePair
 
 AUTHORITY_LIFE: Final = timedelta(days=3650)
@@ -53,7 +53,7 @@ class SelfSigned:
         self._names = {*ALWAYS, socket.gethostname(), *names}
         self._clock = clock
         self._renewal: datetime | None = None
-        self.authority: Final = folder / "ca.pem"
+        self.authority: Final = folder / AUTHORITY
         self.pair: Final = CertificatePair(folder / "certificate.pem", folder / "key.pem")
         self.renew()
 
