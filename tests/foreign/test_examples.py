@@ -55,13 +55,19 @@ NEVER_SHOWN: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 # Fields that the examples show and Souche does not, and why.
-NOT_SHOWN: Final[Mapping[Field, str]] = dict.fromkeys(
-    (
-        *(("SecurityGroup", "NetId"), ("Vm", "NetId"), ("Vm", "Nics"), ("Vm", "SubnetId")),
-        *(("PublicIp", "NicId"), ("PublicIp", "NicAccountId")),
+NOT_SHOWN: Final[Mapping[Field, str]] = {
+    **dict.fromkeys(
+        (
+            *(("SecurityGroup", "NetId"), ("Vm", "NetId"), ("Vm", "Nics"), ("Vm", "SubnetId")),
+            *(("PublicIp", "NicId"), ("PublicIp", "NicAccountId")),
+        ),
+        "absent outside a Net, and Nets are not kept",
     ),
-    "absent outside a Net, and Nets are not kept",
-)
+    **dict.fromkeys(
+        (("Log", "QueryHeaderRaw"), ("Log", "QueryHeaderSize"), ("Log", "QueryPayloadRaw")),
+        "headers and payloads are not logged: secrets may be in them",
+    ),
+}
 
 
 @pytest.mark.parametrize(
@@ -146,6 +152,7 @@ def _shown(region: ServedRegion) -> set[Field]:
         call(f"Read{action}")
     for action in ("PublicIpRanges", "PublicCatalog", "Catalog"):
         call(f"Read{action}")
+    call("ReadApiLogs", With=dict.fromkeys(spec.document()["schemas"]["With"]["properties"], True))
     return _seen
 
 
