@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from souche import toml_file
-from souche.config import FILES, NO_FILE, SETTINGS, BadSetting, ConfigFile, Setting
+from souche.config import BY_KEY, FILES, NO_FILE, BadSetting, ConfigFile, Setting
 
 KEY: Final = "config"
 FLAG: Final = "--config"
@@ -50,13 +50,12 @@ def table_settings(table: Mapping[str, Any], path: Path) -> ConfigFile:
     Raises:
         BadSetting: it has a key or a value that no setting has.
     """
-    settings = {setting.key: setting for setting in SETTINGS}
     for key in table:
-        if key not in settings:
-            near = suggestion(key.removeprefix("--").replace("-", "_"), settings)
+        if key not in BY_KEY:
+            near = suggestion(key.removeprefix("--").replace("-", "_"), BY_KEY)
             reason = f"{path}: there is no setting '{key}'{near or ' (docs/settings.md has them all)'}"
             raise BadSetting(flag=FLAG, reason=reason)
-    return ConfigFile(path, {key: _read(settings[key], value, path) for key, value in table.items()})
+    return ConfigFile(path, {key: _read(BY_KEY[key], value, path) for key, value in table.items()})
 
 
 def suggestion(key: str, known: Iterable[str]) -> str:

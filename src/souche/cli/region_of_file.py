@@ -18,11 +18,11 @@ from souche.cli.provisioning import provision
 from souche.cli.region_file import RegionFile
 from souche.cli.server import Server
 from souche.client_variables import unwanted
-from souche.config import SETTINGS, Settings
+from souche.config import BY_KEY, SETTINGS, Settings
 from souche.errors import Invalid, ProgramMissing
 from souche.home import Home
 
-HOME_VARIABLE: Final = next(each.variable for each in SETTINGS if each.key == "home")
+HOME_VARIABLE: Final = BY_KEY["home"].variable
 NO_PROGRAM: Final = 127
 """the status of a shell that does not find a command (POSIX, Shell Command Language, 2.8.2)"""
 

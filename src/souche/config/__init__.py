@@ -2,10 +2,11 @@
 
 from souche.config.settings import Settings
 from souche.config.sources import NO_FILE, ConfigFile, Source, is_true, read_settings, source_of
-from souche.config.table import FILES, SETTINGS, Setting
+from souche.config.table import BY_KEY, FILES, SETTINGS, Setting
 from souche.config.values import BadSetting, check_url, host_and_port, letters_of
 
 __all__ = [
+    "BY_KEY",
     "FILES",
     "NO_FILE",
     "SETTINGS",

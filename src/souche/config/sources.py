@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from souche.config.settings import Settings
-from souche.config.table import FILES, SETTINGS, Setting
+from souche.config.table import BY_KEY, FILES, SETTINGS, Setting
 from souche.config.values import BadSetting, check_url
 
 ANY_PORT: Final = "127.0.0.1:0"
@@ -73,17 +73,15 @@ def source_of(
 
 def _is_ephemeral(given: Mapping[str, Any], environment: Mapping[str, str], file: ConfigFile) -> bool:
     """Whether the home is a new one without a given name."""
-    ephemeral, home = (next(each for each in SETTINGS if each.key == key) for key in ("ephemeral", "home"))
-    named = source_of(home, given, environment, file)[0] is not None
-    return not named and bool(_value(ephemeral, given, environment, file))
+    named = source_of(BY_KEY["home"], given, environment, file)[0] is not None
+    return not named and bool(_value(BY_KEY["ephemeral"], given, environment, file))
 
 
 def _takes_any_port(
     values: Mapping[str, Any], given: Mapping[str, Any], environment: Mapping[str, str], file: ConfigFile
 ) -> bool:
     """Whether /metrics is on any free port: nothing is said of it, and the region is one of many on its machine."""
-    setting = next(each for each in SETTINGS if each.key == "metrics_listen")
-    is_said = source_of(setting, given, environment, file)[1].kind != "default"
+    is_said = source_of(BY_KEY["metrics_listen"], given, environment, file)[1].kind != "default"
     return not is_said and bool(values["ephemeral"] or values["listen"].endswith(":0"))
 
 

@@ -1,6 +1,7 @@
 """Every setting, declared once: its flag, its environment variable, its key in a file, its default, its help. The
 command line, `settings.Settings` and docs/settings.md are made from this table."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -211,3 +212,5 @@ SETTINGS: Final = (
     Setting("audit_log_files", int, 8, "How many renamed files of --audit-log are kept."),
     Setting("log_level", str, "info", "Least severe log lines shown.", ("debug", "info", "warning", "error")),
 )
+
+BY_KEY: Final[Mapping[str, Setting]] = {setting.key: setting for setting in SETTINGS}

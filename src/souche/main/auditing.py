@@ -5,7 +5,7 @@ from typing import Final
 
 from souche.audit import AuditFile, AuditSyslog
 from souche.audit_reader import AuditReader
-from souche.config import SETTINGS, BadSetting, Settings
+from souche.config import BY_KEY, BadSetting, Settings
 from souche.home import Facts, Home
 from souche.room import MIB
 
@@ -62,7 +62,7 @@ FACTS: Final = {"AuditLog": "audit_log", "AuditLogMib": "audit_log_mib", "AuditL
 def _said(told: Facts, fact: str, key: str) -> str | float | None:
     if fact in told:
         return told[fact]
-    default: str | float = next(setting.default for setting in SETTINGS if setting.key == key)
+    default: str | float = BY_KEY[key].default
     return default
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from souche.app.region import Region
 from souche.compute.base import GuestNetwork
-from souche.config import SETTINGS, host_and_port, letters_of
+from souche.config import BY_KEY, host_and_port, letters_of
 from souche.db.store import Store
 from souche.faults import Faults
 from souche.home import Facts, Home
@@ -62,5 +62,4 @@ def server_allow_list(home: Home, url: str = "") -> AllowList:
 
 def reserve_bytes_of(facts: Facts) -> int:
     """The server's reserve, or the default one."""
-    default = next(setting.default for setting in SETTINGS if setting.key == "reserve_gib")
-    return int(float(facts.get("ReserveGib") or default) * GIB)
+    return int(float(facts.get("ReserveGib") or BY_KEY["reserve_gib"].default) * GIB)
