@@ -48,6 +48,11 @@ def unwanted(environment: Mapping[str, str]) -> list[str]:
     return [name for name in (*PROFILES, *SESSIONS) if name in environment]
 
 
+def without_unwanted(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables without those that `unwanted` names."""
+    return {name: value for name, value in environment.items() if name not in (*PROFILES, *SESSIONS)}
+
+
 def leading_away(environment: Mapping[str, str], user_home: Path | None = None) -> Iterator[str]:
     """Why a client that is started with these variables sends requests to the real cloud. `user_home` None: that of the
     user, who may have none, as in a container."""

@@ -13,7 +13,7 @@ from souche.cli.actions import access_keys
 from souche.cli.composition import Composition, Operated
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import errors_shown, plain, show
-from souche.client_variables import leading_away, unwanted, variables
+from souche.client_variables import leading_away, unwanted, variables, without_unwanted
 from souche.home import Home
 
 TRUST: Final = {
@@ -91,6 +91,5 @@ def _print_trust(authority: Path) -> None:
 
 def warn(found: dict[str, str]) -> None:
     """Print what would still lead clients elsewhere after the variables are set."""
-    kept = {name: value for name, value in os.environ.items() if name not in unwanted(os.environ)}
-    for reason in leading_away(kept | found):
+    for reason in leading_away(without_unwanted(os.environ) | found):
         print(f"souche: warning: requests would go to the real cloud: {reason}", file=sys.stderr)

@@ -17,7 +17,7 @@ from souche.cli.output import plain
 from souche.cli.provisioning import provision
 from souche.cli.region_file import RegionFile
 from souche.cli.server import Server
-from souche.client_variables import unwanted
+from souche.client_variables import without_unwanted
 from souche.config import BY_KEY, SETTINGS, Settings
 from souche.errors import Invalid, ProgramMissing
 from souche.home import Home
@@ -127,10 +127,11 @@ def _words(wanted: RegionFile) -> list[str]:
 
 
 def _run(command: list[str], variables: dict[str, str], home: Home) -> int:
-    kept = {name: value for name, value in os.environ.items() if name not in unwanted(os.environ)}
     warn(variables)
     try:
-        return run.foreground(command, kept | variables | {HOME_VARIABLE: str(home.path)})
+        return run.foreground(
+            command, without_unwanted(os.environ) | variables | {HOME_VARIABLE: str(home.path)}
+        )
     except ProgramMissing:
         print(f"souche: There is no program '{plain(command[0])}'.", file=sys.stderr)
         return NO_PROGRAM
