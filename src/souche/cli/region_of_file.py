@@ -117,8 +117,8 @@ def _words(wanted: RegionFile) -> list[str]:
         if source.kind == "default":
             continue
         if setting.repeated:
-            each_of = value.split(",") if isinstance(value, str) else value
-            words += [word for each in each_of if each for word in (setting.flag, str(each))]
+            for each in config.each_value(setting, value):
+                words += [setting.flag, str(each)]
         elif setting.kind is not bool:
             words += [setting.flag, str(value)]
         elif config.is_true(value):

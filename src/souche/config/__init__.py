@@ -1,7 +1,7 @@
 """The settings: their table, their values, and where the values come from."""
 
 from souche.config.settings import Settings
-from souche.config.sources import NO_FILE, ConfigFile, Source, is_true, read_settings, source_of
+from souche.config.sources import NO_FILE, ConfigFile, Source, each_value, is_true, read_settings, source_of
 from souche.config.table import BY_KEY, FILES, SETTINGS, Setting
 from souche.config.values import BadSetting, check_url, host_and_port, letters_of
 
@@ -16,6 +16,7 @@ __all__ = [
     "Settings",
     "Source",
     "check_url",
+    "each_value",
     "host_and_port",
     "is_true",
     "letters_of",

@@ -90,7 +90,7 @@ def _value(
 ) -> Any:
     value, _ = source_of(setting, given, environment, file)
     if setting.repeated:
-        return _values(setting, value)
+        return each_value(setting, value)
     if value is None:
         raise BadSetting(flag=setting.flag, reason=f"it must be given (or {setting.variable} set)")
     if setting.choices and value not in setting.choices:
@@ -109,6 +109,7 @@ def is_true(value: object) -> bool:
     return bool(value)
 
 
-def _values(setting: Setting, value: Any) -> tuple[Any, ...]:
+def each_value(setting: Setting, value: Any) -> tuple[Any, ...]:
+    """The values of a repeated setting: a variable has commas between them."""
     given = value.split(",") if isinstance(value, str) else value
     return tuple(setting.kind(each) for each in given if each)
