@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, cast, get_args
 
 from souche import small_file, toml_file
-from souche.app import access_keys, accounts, official_images, texts
+from souche.app import accounts, official_images, texts
 from souche.app.access_keys import Credentials
 from souche.cli.config_file import suggestion, table_settings
 from souche.cli.image_source import ExpectedFile, is_url
@@ -32,10 +32,12 @@ SERVE: Final = "serve"
 HOME: Final = "home"
 FILE_KEYS: Final = ("file", "tiny", "recipe")
 KEYS: Final = {
+    Term.ACCESS_KEY: "access-key",
     Term.ACCOUNT_ALIAS: "alias",
     Term.ACCOUNT_NAME: "name",
     Term.DESCRIPTION: "description",
     Term.OFFICIAL_NAME: "name",
+    Term.SECRET_KEY: "secret-key",
 }
 """what tables call the fields that checks refuse"""
 
@@ -126,7 +128,7 @@ def _serve(whole: "_Table") -> ConfigFile:
 def _account(table: "_Table") -> AccountEntry:
     name, alias = table.required_text("name"), table.text("alias")
     keypairs = tuple(map(_keypair, table.tables("keypairs")))
-    with table.told():
+    with table.refusals_by_key():
         accounts.check_texts(name, alias)
     table.once("keypairs", "name", [each.name for each in keypairs])
     entry = AccountEntry(name, alias, _credentials(table), _quotas(table), keypairs)
@@ -144,11 +146,10 @@ def _credentials(table: "_Table") -> Credentials | None:
         raise table.wrong("access-key", "it goes with secret-key or secret-key-file")
     if key_id is None or secret is None:
         return None
-    if not access_keys.ACCESS_KEY_ID.fullmatch(key_id):
-        raise table.wrong("access-key", "20 upper-case letters and digits are expected")
-    if not access_keys.SECRET.fullmatch(secret):
-        raise table.wrong("secret-key", "40 letters, digits, '+', '/' and '=' are expected")
-    return Credentials(key_id, secret)
+    credentials = Credentials(key_id, secret)
+    with table.refusals_by_key():
+        credentials.check()
+    return credentials
 
 
 def _quotas(table: "_Table") -> dict[str, int]:
@@ -205,7 +206,7 @@ def _publication(table: "_Table") -> Publication:
         account=table.text("account"),
         verify=table.truth("verify", default=True),
     )
-    with table.told():
+    with table.refusals_by_key():
         official_images.check_family(disk.family)
         texts.check_description(disk.description)
     try:
@@ -232,8 +233,8 @@ class _Table:
         return BadRegionFile(file=self.file, reason=f"{where}: {reason}.")
 
     @contextmanager
-    def told(self) -> Iterator[None]:
-        """Tells a value that a check refuses by its key."""
+    def refusals_by_key(self) -> Iterator[None]:
+        """Raises the refusal of a check as one of this file, with the value's key."""
         try:
             yield
         except BadValue as error:
