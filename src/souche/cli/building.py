@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -37,11 +37,11 @@ RecipesFlag = Annotated[
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of a build's publication."""
+    """The terms of a build's publication. `verify`: boot the image before, unless guests are simulated."""
 
     grace_days: int = GRACE_DAYS
     accepted: tuple[str, ...] = ()
-    verify: bool = False
+    verify: bool = True
 
 
 def check(region: Operated, recipe: Recipe, account: str | None, terms: Terms) -> str:
@@ -74,6 +74,7 @@ def build_and_publish(
     """
     from souche import staged
 
+    verified = is_booted(region, verify=terms.verify)
     shop = region.workshop()
     shop.room.ask(BUILD_BYTES)
     with staged.folder(shop.staging) as folder:
@@ -81,7 +82,7 @@ def build_and_publish(
         disk = folder / "disk.qcow2"
         packages = shop.builder.build(recipe, disk, work_dir=folder / "work", progress=progress)
         progress("taking the disk in", 1.0)
-        image_id = _published(region, recipe, account_id, terms, disk, packages)
+        image_id = _published(region, recipe, account_id, replace(terms, verify=verified), disk, packages)
     return region.do(publications.finish, image_id)
 
 

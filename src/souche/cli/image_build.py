@@ -1,12 +1,11 @@
 """souche image build, souche image recipes"""
 
 import sys
-from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from souche.cli.building import GraceDays, RecipesFlag, Terms, build_and_publish, check, is_booted
+from souche.cli.building import GraceDays, RecipesFlag, Terms, build_and_publish, check
 from souche.cli.composition import Composition
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
 from souche.cli.output import errors_shown, show
@@ -50,7 +49,6 @@ def _add_build(app: typer.Typer, composition: Composition) -> None:
             wanted = Shelf(recipes).get(recipe)
             terms = Terms(grace_days, tuple(accept or ()), verify)
             account_id = check(region, wanted, account, terms)
-            terms = replace(terms, verify=is_booted(region, verify=verify))
             made = build_and_publish(region, wanted, account_id, progress, terms)
         show(made, as_json=json)
 

@@ -6,7 +6,7 @@ changed or because packages have other versions? docs/recipes.md has the statuse
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
 
@@ -14,7 +14,7 @@ import typer
 
 from souche.admin.action import Facts
 from souche.cli.actions import publications
-from souche.cli.building import GraceDays, RecipesFlag, Terms, build_and_publish, check, is_booted
+from souche.cli.building import GraceDays, RecipesFlag, Terms, build_and_publish, check
 from souche.cli.composition import Composition, Operated
 from souche.cli.flags import AcceptedCodes, HomeFlag, JsonFlag, VerifyFlag
 from souche.cli.output import errors_shown, in_words, show
@@ -107,9 +107,8 @@ class _Update:
             return Outcome(recipe.name, State.CURRENT, built)
         if self.dry_run:
             return Outcome(recipe.name, State.OUTDATED, built, reason=reason, packages=packages)
-        terms = replace(self.terms, verify=is_booted(self.region, verify=self.terms.verify))
         with step_bar() as progress:
-            image = build_and_publish(self.region, recipe, account_id, progress, terms)
+            image = build_and_publish(self.region, recipe, account_id, progress, self.terms)
         return Outcome(recipe.name, State.BUILT, built, image, reason, packages)
 
     def _difference(self, built: Facts, recipe: Recipe) -> tuple[str, list[PackageChange]]:

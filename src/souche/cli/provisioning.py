@@ -1,9 +1,7 @@
 """Gives a region what its file says it has (`souche up`). What is there already stays as it is."""
 
-from dataclasses import replace
-
 from souche.cli.actions import accounts, keypairs, publications, quotas
-from souche.cli.building import Terms, build_and_publish, check, is_booted
+from souche.cli.building import Terms, build_and_publish, check
 from souche.cli.composition import Operated
 from souche.cli.progress import step_bar
 from souche.cli.publishing import publish
@@ -51,12 +49,10 @@ def _image(region: Operated, wanted: ImageEntry) -> None:
     elif wanted.disk is not None:
         publish(region, wanted.disk)
     elif wanted.recipe is not None:
-        _build(region, wanted.recipe, wanted)
+        _build(region, wanted.recipe, wanted.account, Terms(verify=wanted.verify))
 
 
-def _build(region: Operated, recipe: Recipe, wanted: ImageEntry) -> None:
-    terms = Terms(verify=wanted.verify)
-    account_id = check(region, recipe, wanted.account, terms)
-    terms = replace(terms, verify=is_booted(region, verify=wanted.verify))
+def _build(region: Operated, recipe: Recipe, account: str | None, terms: Terms) -> None:
+    account_id = check(region, recipe, account, terms)
     with step_bar() as progress:
         build_and_publish(region, recipe, account_id, progress, terms)
