@@ -4,13 +4,11 @@ Headers and payloads of requests are not in the audit log, as secrets may be in 
 `QueryHeaderSize` and `QueryPayloadRaw` are absent.
 """
 
-import base64
-import binascii
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeAlias, cast
 
-from souche.api import dates, filters, pages, spec
+from souche.api import dates, filters, page_tokens, pages, spec
 from souche.api.dispatch import Call
 from souche.api.request_errors import BadPageToken
 from souche.app import api_logs
@@ -54,7 +52,6 @@ FILTERS: Final[Mapping[str, str]] = {
 def read_api_logs(call: Call) -> Mapping[str, object]:
     """The caller's calls, the newest first."""
     request = cast("Request", call.request)
-    query = pages.query({**request, "NextPageToken": None}, (), DEFAULT_RESULTS)
     given = filters.given_values(request)
     wanted = {FILTERS[name]: values for name, values in given.items() if values and name in FILTERS}
 
@@ -66,7 +63,7 @@ def read_api_logs(call: Call) -> Mapping[str, object]:
         _instant(given, AFTER),
         _instant(given, BEFORE, whole_day=True),
         matches,
-        query.limit or DEFAULT_RESULTS,
+        pages.limit(request) or DEFAULT_RESULTS,
         _place(token) if token else None,
     )
     found = api_logs.find(call.region, call.who, calls)
@@ -102,14 +99,14 @@ def _is_day(text: str) -> bool:
 
 
 def _token(place: Place) -> str:
-    return base64.b64encode(f"{place.file_id} {place.offset}".encode()).decode()
+    return page_tokens.encode(f"{place.file_id} {place.offset}")
 
 
 def _place(token: str) -> Place:
+    file_id, _, offset = page_tokens.decode(token).partition(" ")
     try:
-        file_id, _, offset = base64.b64decode(token, validate=True).decode().partition(" ")
         place = Place(file_id, int(offset))
-    except (ValueError, binascii.Error) as error:
+    except ValueError as error:
         raise BadPageToken from error
     if place.offset < 0:
         raise BadPageToken

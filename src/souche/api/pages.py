@@ -1,15 +1,13 @@
 """Pages of results: `ResultsPerPage` and `NextPageToken` (reference "Pagination").
 
 A token is the position of its page's first row, that is of the last row before it: what is created or deleted
-between two pages neither repeats a row nor hides one. It is no secret; it opens nothing.
+between two pages neither repeats a row nor hides one.
 """
 
-import base64
-import binascii
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from souche.api import dates
+from souche.api import dates, page_tokens
 from souche.api.request_errors import BadPageToken
 from souche.model.query import Condition, Position, Query
 from souche.value_refusals import BadValue
@@ -26,11 +24,20 @@ def query(request: Mapping[str, Any], conditions: tuple[Condition, ...], default
         BadValue: ResultsPerPage is not 1 to 1000.
         BadPageToken: NextPageToken is not one of ours.
     """
-    limit = request.get("ResultsPerPage", default)
-    if limit is not None and not 1 <= limit <= MOST_RESULTS:
-        raise BadValue(parameter="ResultsPerPage", reason=f"it takes 1 to {MOST_RESULTS}.")
     token = request.get("NextPageToken")
-    return Query(conditions, limit, _position(token) if token else None)
+    return Query(conditions, limit(request) or default, _position(token) if token else None)
+
+
+def limit(request: Mapping[str, Any]) -> int | None:
+    """The number of results that a request sets; None: it sets none.
+
+    Raises:
+        BadValue: it is not 1 to 1000.
+    """
+    number: int | None = request.get("ResultsPerPage")
+    if number is not None and not 1 <= number <= MOST_RESULTS:
+        raise BadValue(parameter="ResultsPerPage", reason=f"it takes 1 to {MOST_RESULTS}.")
+    return number
 
 
 def following(found: Sequence[Item], position: Callable[[Item], Position], *, more: bool) -> dict[str, str]:
@@ -44,16 +51,11 @@ def after(end: Position | None) -> dict[str, str]:
 
 
 def _token(position: Position) -> str:
-    text = f"{dates.shown(position.creation_date)} {position.resource_id}"
-    return base64.b64encode(text.encode()).decode()
+    return page_tokens.encode(f"{dates.shown(position.creation_date)} {position.resource_id}")
 
 
 def _position(token: str) -> Position:
-    try:
-        text = base64.b64decode(token, validate=True).decode()
-    except (ValueError, binascii.Error) as error:
-        raise BadPageToken from error
-    date_text, _, resource_id = text.partition(" ")
+    date_text, _, resource_id = page_tokens.decode(token).partition(" ")
     date = dates.read(date_text)
     if date is None or not resource_id:
         raise BadPageToken

@@ -1,10 +1,9 @@
 """Filters and pages over rows that are not in the database, such as VM types."""
 
-import base64
-import binascii
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
+from souche.api import page_tokens
 from souche.api.request_errors import BadPageToken
 
 Row = TypeVar("Row")
@@ -35,17 +34,15 @@ def page(rows: Sequence[Row], request: Mapping[str, Any]) -> tuple[Sequence[Row]
     start = _read_token(token) if token else 0
     size = request.get("ResultsPerPage", len(rows))
     more = start + size < len(rows)
-    return rows[start : start + size], {"NextPageToken": _token(start + size)} if more else {}
-
-
-def _token(start: int) -> str:
-    return base64.b64encode(str(start).encode()).decode()
+    return rows[start : start + size], {
+        "NextPageToken": page_tokens.encode(str(start + size))
+    } if more else {}
 
 
 def _read_token(token: str) -> int:
     try:
-        start = int(base64.b64decode(token, validate=True))
-    except (binascii.Error, ValueError) as error:
+        start = int(page_tokens.decode(token))
+    except ValueError as error:
         raise BadPageToken from error
     if start < 0:
         raise BadPageToken
