@@ -9,6 +9,7 @@ from souche.db import access_keys
 from souche.model.account_contents import Kind
 from souche.model.accounts import Account, Principal
 from souche.model.query import Query
+from souche.refusals import NoSuchAccount
 from tests.support import resources
 
 
@@ -46,6 +47,12 @@ def test_an_account_leaves_its_id_and_nothing_that_opens(
         assert access_keys.find(connection, alice.account_id, Query()) == []
     again, _key, _secret = accounts.create(region, account.name, account.alias)
     assert again.account_id != account.account_id
+
+
+def test_an_account_is_deleted_once(region: Region, account: Account) -> None:
+    account_deletion.finish(region, account)
+    with pytest.raises(NoSuchAccount):
+        account_deletion.finish(region, account)
 
 
 def test_the_providers_account_is_never_deleted(region: Region) -> None:

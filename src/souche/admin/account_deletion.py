@@ -46,7 +46,6 @@ def delete(at: Administered, account: str, *, with_everything: bool) -> AccountF
             if kind is not Kind.BUCKETS:
                 _delete_all(at, found, kind)
         _delete_buckets(at, found)
-        found = accounts.known(at.region, found.account_id)
     account_deletion.finish(at.region, found)
     return before
 

@@ -5,7 +5,6 @@ Its name and its alias are free again.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from souche.app import (
@@ -24,7 +23,6 @@ from souche.app import (
 )
 from souche.app.region import Region
 from souche.db import account_contents
-from souche.db import accounts as records
 from souche.db.transactions import Transaction
 from souche.errors import Conflict
 from souche.model.account_contents import Kind
@@ -74,7 +72,7 @@ def finish(region: Region, account: Account) -> None:
     """Delete an account that has nothing any more, with its keys, rules, quotas and subscriptions.
 
     Raises:
-        ProviderStays, AccountNotEmpty.
+        ProviderStays, AccountNotEmpty. NoSuchAccount: it is deleted already.
     """
     _check_provider(account)
     with region.begin() as work:
@@ -82,14 +80,14 @@ def finish(region: Region, account: Account) -> None:
             listed = ", ".join(f"{kind.value} ({len(ids)})" for kind, ids in found.items())
             raise AccountNotEmpty(account=account.name, contents=listed)
         account_contents.erase(work.connection, account.account_id)
-        gone = replace(
+        accounts.change(
+            work.connection,
             account,
             name=f"deleted {account.account_id}",
             alias=None,
             disabled=True,
             deletion_date=region.clock.now(),
         )
-        records.update(work.connection, gone)
 
 
 def _check_provider(account: Account) -> None:

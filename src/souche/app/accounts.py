@@ -94,16 +94,21 @@ def rename(region: Region, account: Account, name: str) -> Account:
         other = accounts.named(work.connection, name)
         if other is not None and other.account_id != account.account_id:
             raise AccountNameTaken(name=name)
-        return _changed(work.connection, account, name=name)
+        return change(work.connection, account, name=name)
 
 
 def set_disabled(region: Region, account: Account, *, disabled: bool) -> Account:
     """Disable all keys of an account, or enable them again. Its resources stay, and its VMs keep running."""
     with region.begin() as work:
-        return _changed(work.connection, account, disabled=disabled)
+        return change(work.connection, account, disabled=disabled)
 
 
-def _changed(connection: Transaction, account: Account, **changes: Any) -> Account:
+def change(connection: Transaction, account: Account, **changes: Any) -> Account:
+    """Change some fields of an account; the others stay as they are now.
+
+    Raises:
+        NoSuchAccount: it is deleted.
+    """
     now = accounts.get(connection, account.account_id)
     if now is None:
         raise NoSuchAccount(account=account.account_id)
