@@ -141,6 +141,30 @@ def test_a_family_is_the_same_however_its_name_is_spelled(
         )
 
 
+def test_the_newest_image_of_a_family_is_neither_withdrawn_nor_failed(
+    region: Region, clock: ManualClock, alice: Principal
+) -> None:
+    provider, other = official_images.provider(region), accounts.known(region, alice.account_id)
+    assert official_images.newest(region, provider, "Debian") is None
+    first = published(region, "Debian", "Debian-1")
+    clock.advance(hours=1)
+    later = published(region, "Debian", "Debian-2")
+    published(region, "Debian", "Debian-3", state=ImageState.FAILED)
+    found = official_images.newest(region, provider, "DEBIAN")
+    assert found is not None
+    assert found.image_id == later.image_id
+    assert official_images.newest(region, other, "Debian") is None
+    with region.store.begin() as connection:
+        image_records.set_launchable_until(connection, later.image_id, clock.now())
+        image_records.set_launchable_until(connection, first.image_id, clock.now())
+    assert official_images.newest(region, provider, "Debian") is None
+    clock.advance(hours=1)
+    pending = published(region, "Debian", "Debian-4", state=ImageState.PENDING)
+    found = official_images.newest(region, provider, "Debian")
+    assert found is not None
+    assert found.image_id == pending.image_id
+
+
 def test_an_update_is_listed_though_a_later_one_was_withdrawn_before_it_came(
     region: Region, clock: ManualClock
 ) -> None:

@@ -16,7 +16,6 @@ from souche.model.disk_imports import SaidOfDisk, SourceFormat
 from souche.model.image_builds import Build
 from souche.model.images import Architecture
 from souche.refusals import NoSuchImage
-from souche.states import ImageState
 from souche.transfer import gate
 
 
@@ -54,19 +53,10 @@ def check(
 
 @action
 def listed(at: Administered, family: str, *, account: str | None, alias: str) -> Facts | None:
-    """An account's image of a family that is listed, or is being taken in (`pending`); None: there is none."""
+    """The newest image of a family that an account lists or waits for (`pending`); None: there is none."""
     publisher = official_images.publisher(at.region, account, alias)
-    with at.region.store.read() as connection:
-        published = image_records.published(connection)
-    found = [
-        image
-        for image in published
-        if image.account_id == publisher.account_id
-        and (image.family or "").lower() == family.lower()
-        and image.state in (ImageState.AVAILABLE, ImageState.PENDING)
-        and image.launchable_until is None
-    ]
-    return {"ImageId": found[-1].image_id, "State": found[-1].state.value} if found else None
+    image = official_images.newest(at.region, publisher, family)
+    return None if image is None else {"ImageId": image.image_id, "State": image.state.value}
 
 
 @action

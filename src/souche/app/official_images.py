@@ -128,6 +128,22 @@ def publish(region: Region, disk: DiskImage, account: Account | None = None) -> 
     return image
 
 
+def newest(region: Region, account: Account, family: str) -> Image | None:
+    """The newest image of an account's family that is available or pending, and not withdrawn; None: there is none. A
+    family is the same in upper and lower case."""
+    with region.store.read() as connection:
+        published = image_records.published(connection)
+    of_family = [
+        image
+        for image in published
+        if image.account_id == account.account_id
+        and (image.family or "").lower() == family.lower()
+        and image.state in (ImageState.AVAILABLE, ImageState.PENDING)
+        and image.launchable_until is None
+    ]
+    return of_family[-1] if of_family else None
+
+
 def check_architecture(account: Account, architecture: Architecture) -> None:
     """Refuse an architecture that the account's images cannot have. Called before an image is built.
 
