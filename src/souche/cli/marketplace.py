@@ -16,7 +16,13 @@ ProductFlag = Annotated[str, typer.Option("--product", help="ID of a product typ
 def build(composition: Composition) -> typer.Typer:
     """The commands about the marketplace."""
     app = typer.Typer(help="Images of vendors, for those who subscribe.", no_args_is_help=True)
+    _add_publish(app, composition)
+    _add_subscriptions(app, composition)
+    _add_versions(app, composition)
+    return app
 
+
+def _add_publish(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def publish(
         image: Annotated[str, typer.Argument(help="ID of an image of the vendor's.")],
@@ -39,6 +45,8 @@ def build(composition: Composition) -> typer.Typer:
             )
         show(made, as_json=json)
 
+
+def _add_subscriptions(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def subscribe(
         account: AccountArgument, home: HomeFlag, product: ProductFlag, json: JsonFlag = False
@@ -57,6 +65,8 @@ def build(composition: Composition) -> typer.Typer:
             ended = region.do(marketplace.unsubscribe, account, product)
         show_if_json(ended, as_json=json)
 
+
+def _add_versions(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def withdraw(
         image: Annotated[str, typer.Argument(help="ID of a version.")], home: HomeFlag, json: JsonFlag = False
@@ -77,5 +87,3 @@ def build(composition: Composition) -> typer.Typer:
             else:
                 subscribers = facts.pop("Subscribers")
                 print("  ".join(facts.values()), f" {len(subscribers)} subscribers")
-
-    return app
