@@ -17,9 +17,10 @@ from souche.home import Home
 from tests.objects.server import ALICE, BOB, OPERATOR, seaweedfs, store_of
 from tests.test_up import REGION, SECONDS, SOUCHE, Up
 
+ROOT = Path(__file__).parent.parent
 FILLS = """
-import json, time
 from osc_sdk_python import Gateway
+from tests.support.polling import eventually
 client = Gateway(limiter_max_requests=1000)
 official = client.ReadImages(Filters={"AccountAliases": ["Outscale"]})["Images"][0]["ImageId"]
 client.CreateKeypair(KeypairName="laptop")
@@ -30,23 +31,21 @@ for group, other in (groups, groups[::-1]):
     rule = {"IpProtocol": "tcp", "FromPortRange": 1, "ToPortRange": 2, "SecurityGroupsMembers": members}
     client.CreateSecurityGroupRule(SecurityGroupId=group, Flow="Inbound", Rules=[rule])
 vm = client.CreateVms(ImageId=official, SecurityGroupIds=groups, DeletionProtection=True)["Vms"][0]["VmId"]
-while client.ReadVms(Filters={"VmIds": [vm]})["Vms"][0]["State"] != "running":
-    time.sleep(0.1)
+eventually(lambda: client.ReadVms(Filters={"VmIds": [vm]})["Vms"][0]["State"] == "running")
 address = client.CreatePublicIp()["PublicIp"]["PublicIp"]
 client.LinkPublicIp(VmId=vm, PublicIp=address)
 zone = client.ReadSubregions()["Subregions"][0]["SubregionName"]
 volume = client.CreateVolume(Size=1, SubregionName=zone)["Volume"]["VolumeId"]
-while client.ReadVolumes(Filters={"VolumeIds": [volume]})["Volumes"][0]["State"] != "available":
-    time.sleep(0.1)
+eventually(lambda: client.ReadVolumes(Filters={"VolumeIds": [volume]})["Volumes"][0]["State"] == "available")
 client.CreateSnapshot(VolumeId=volume)
 image = client.CreateImage(VmId=vm, ImageName="mine", NoReboot=True)["Image"]["ImageId"]
-while client.ReadImages(Filters={"ImageIds": [image]})["Images"][0]["State"] != "available":
-    time.sleep(0.1)
+eventually(lambda: client.ReadImages(Filters={"ImageIds": [image]})["Images"][0]["State"] == "available")
 client.CreateImage(SourceImageId=image, SourceRegionName="souche-1", ImageName="copy")
 """
 STORES = """
-import boto3, os, time
+import boto3, os
 from concurrent.futures import ThreadPoolExecutor
+from tests.support.polling import eventually
 client = boto3.client("s3")
 def opens(name):  # the object store learns of a new key within a second
     try:
@@ -56,8 +55,7 @@ def opens(name):  # the object store learns of a new key within a second
 own, many = os.environ["OWN"].split(), int(os.environ["MANY"])
 for name in own:
     client.create_bucket(Bucket=name)
-    while not opens(name):
-        time.sleep(0.1)
+    eventually(lambda: opens(name))
     client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     client.create_multipart_upload(Bucket=name, Key="unfinished")
     for _version in range(2):
@@ -99,11 +97,11 @@ def acts(region: Up, account: str, script: str, **variables: str) -> subprocess.
 def runs(
     region: Up, script: str, variables: Mapping[str, str] = MappingProxyType({})
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a program of Python's."""
+    """Runs a program of Python's, which may import from `tests`."""
     command = [sys.executable, "-c", script]
     environment = {**region.environment, **variables}
     return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
     )
 
 
