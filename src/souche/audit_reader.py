@@ -123,8 +123,9 @@ class _Search:
         """Take the account's lines of whole lines. False: that is enough."""
         mark, end = f'"account_id":"{self.wanted.account_id}"'.encode(), len(data)
         while (at := data.rfind(mark, first, end)) >= 0:
-            end = data.rfind(b"\n", first, at) + 1 or first
-            date, line = _read(data[end : data.find(b"\n", at) if data.find(b"\n", at) >= 0 else len(data)])
+            start = data.rfind(b"\n", first, at) + 1 or first
+            date, line = _read(data[start:end].partition(b"\n")[0])
+            end = start
             if date is None or not self._is_own(line):
                 continue
             if date < self.wanted.since:
