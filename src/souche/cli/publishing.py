@@ -18,7 +18,6 @@ from souche.model.accounts import PROVIDER_ALIAS
 from souche.model.disk_imports import SourceFormat
 from souche.model.image_lives import GRACE_DAYS
 from souche.model.images import Architecture
-from souche.transfer.gate import AdmittedDisk
 
 
 class OneDisk(Invalid):
@@ -78,20 +77,23 @@ def publish(region: Operated, wanted: Publication) -> Facts:
         "boot_modes": list(wanted.boot_modes),
         "verify": is_booted(region, verify=wanted.verify),
     }
-    with _taken_in(region.workshop(), wanted) as taken:
+    shop = region.workshop()
+    with (
+        _source(shop, wanted) as (source, disk_format),
+        image_source.taken_in(shop, source, disk_format, wanted.vouched) as taken,
+    ):
         disk = {"path": str(taken.path), "format": taken.format, "most_bytes": MOST_BYTES}
         image_id = region.do(publications.publish, disk, terms, None)
     return region.do(publications.finish, image_id)
 
 
 @contextmanager
-def _taken_in(shop: Workshop, wanted: Publication) -> Iterator[AdmittedDisk]:
+def _source(shop: Workshop, wanted: Publication) -> Iterator[tuple[str, SourceFormat | None]]:
+    """The path or URL of the disk, and its format if it is known."""
     if wanted.file is not None:
-        with image_source.taken_in(shop, wanted.file, wanted.disk_format, wanted.vouched) as taken:
-            yield taken
+        yield wanted.file, wanted.disk_format
         return
     with staged.folder(shop.staging) as folder:
         file = folder / "tiny.raw"
         file.write_bytes(tiny_disk.disk(wanted.family))
-        with image_source.taken_in(shop, str(file), "raw", wanted.vouched) as taken:
-            yield taken
+        yield str(file), "raw"
