@@ -100,9 +100,9 @@ def read(path: Path) -> RegionFile:
         tuple(map(_account, whole.tables("accounts"))),
         tuple(_image(each, recipes) for each in whole.tables("images")),
     )
-    whole.end()
-    whole.once("accounts", "name", [each.name for each in found.accounts])
-    whole.once("images", "name", [each.family.lower() for each in found.images])
+    whole.check_all_taken()
+    whole.check_unique("accounts", [each.name for each in found.accounts])
+    whole.check_unique("images", [each.family.lower() for each in found.images])
     if found.state is not None and found.serve.values.get("ephemeral"):
         raise whole.wrong("state", "an ephemeral region has no named states")
     return found
@@ -130,9 +130,9 @@ def _account(table: "_Table") -> AccountEntry:
     keypairs = tuple(map(_keypair, table.tables("keypairs")))
     with table.refusals_by_key():
         accounts.check_texts(name, alias)
-    table.once("keypairs", "name", [each.name for each in keypairs])
+    table.check_unique("keypairs", [each.name for each in keypairs])
     entry = AccountEntry(name, alias, _credentials(table), _quotas(table), keypairs)
-    table.end()
+    table.check_all_taken()
     return entry
 
 
@@ -171,7 +171,7 @@ def _keypair(table: "_Table") -> KeypairEntry:
         ssh_keys.parse(str(text).encode())
     except BadKey as error:
         raise table.wrong("public-key", str(error)) from error
-    table.end()
+    table.check_all_taken()
     return KeypairEntry(name, str(text))
 
 
@@ -182,12 +182,12 @@ def _image(table: "_Table", recipes: Path | None) -> ImageEntry:
     if given == ["recipe"]:
         recipe = Shelf(recipes).get(table.required_text("recipe"))
         entry = ImageEntry(
-            recipe.family, table.text("account"), None, recipe, table.truth("verify", default=True)
+            recipe.family, table.text("account"), None, recipe, table.boolean("verify", default=True)
         )
     else:
         disk = _publication(table)
         entry = ImageEntry(disk.family, disk.account, disk, None, disk.verify)
-    table.end()
+    table.check_all_taken()
     return entry
 
 
@@ -195,7 +195,7 @@ def _publication(table: "_Table") -> Publication:
     architecture = table.one_of("architecture", get_args(Architecture)) or "x86_64"
     disk = Publication(
         family=table.required_text("name"),
-        file=None if table.truth("tiny", default=False) else table.source("file"),
+        file=None if table.boolean("tiny", default=False) else table.source("file"),
         disk_format=cast("SourceFormat | None", table.one_of("format", get_args(SourceFormat))),
         vouched=ExpectedFile(
             table.text("sha256"), table.source("sums"), table.source("signature"), table.path("key")
@@ -204,7 +204,7 @@ def _publication(table: "_Table") -> Publication:
         architecture=cast("Architecture", architecture),
         description=table.text("description") or "",
         account=table.text("account"),
-        verify=table.truth("verify", default=True),
+        verify=table.boolean("verify", default=True),
     )
     with table.refusals_by_key():
         official_images.check_family(disk.family)
@@ -217,12 +217,12 @@ def _publication(table: "_Table") -> Publication:
 
 
 class _Table:
-    """A table of the file, whose keys are taken one by one; `end` refuses those that nobody took."""
+    """A table of the file, whose keys are taken one by one; `check_all_taken` refuses the others."""
 
     def __init__(self, file: Path, where: str, values: object) -> None:
         self.file = file
         self._where = where
-        self._known: dict[str, None] = {}
+        self._taken: dict[str, None] = {}
         if not isinstance(values, dict):
             raise BadRegionFile(file=file, reason=f"{where}: a table is expected")
         self.values: dict[str, Any] = values
@@ -244,18 +244,18 @@ class _Table:
             reason = "it has {length} characters, and may have {most}".format(**error.fields)
             raise self.wrong(KEYS[Term(str(error.fields["parameter"]))], reason) from error
 
-    def end(self) -> None:
+    def check_all_taken(self) -> None:
         """Refuse the keys that were not taken."""
         for key in self.values:
-            if key not in self._known:
-                raise self.wrong(key, f"there is no such key{suggestion(key, self._known)}")
+            if key not in self._taken:
+                raise self.wrong(key, f"there is no such key{suggestion(key, self._taken)}")
 
-    def once(self, key: str, part: str, names: Iterable[str]) -> None:
+    def check_unique(self, key: str, names: Iterable[str]) -> None:
         """Refuse a name that two tables of a list have."""
         seen: set[str] = set()
         for name in names:
             if name in seen:
-                raise self.wrong(key, f"two have the {part} {name!r}")
+                raise self.wrong(key, f"two have the name {name!r}")
             seen.add(name)
 
     def text(self, key: str) -> str | None:
@@ -287,7 +287,7 @@ class _Table:
             raise self.wrong(key, f"a list of some of {', '.join(choices)} is expected")
         return tuple(found)
 
-    def truth(self, key: str, *, default: bool) -> bool:
+    def boolean(self, key: str, *, default: bool) -> bool:
         """True or false."""
         value = self._take(key)
         if value is not None and not isinstance(value, bool):
@@ -334,5 +334,5 @@ class _Table:
         return f"{self._where}.{key}" if self._where else key
 
     def _take(self, key: str) -> Any:
-        self._known[key] = None
+        self._taken[key] = None
         return self.values.get(key)
