@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from souche.cli import region_file
-from souche.cli.region_file import BadRegionFile, RegionFile
+from souche.cli.publishing import Publication
+from souche.cli.region_file import BadRegionFile, RecipeEntry, RegionFile
 from souche.recipes.shelf import UnknownRecipe
 
 EXAMPLE = Path(__file__).parents[2] / "examples/region.toml"
@@ -29,9 +30,9 @@ def test_the_example_says_what_a_region_has() -> None:
     assert [each.name for each in first.keypairs] == ["laptop"]
     assert second.credentials is None
     (image,) = found.images
+    assert isinstance(image, Publication)
     assert image.family == "Smoke"
-    assert image.disk is not None
-    assert image.disk.file is None
+    assert image.file is None
 
 
 def test_paths_begin_at_the_file(tmp_path: Path) -> None:
@@ -45,12 +46,12 @@ def test_paths_begin_at_the_file(tmp_path: Path) -> None:
     assert found.accounts[0].credentials is not None
     assert found.accounts[0].credentials.secret == "s" * 40
     first, second, third = found.images
-    assert first.disk is not None
-    assert second.disk is not None
-    assert (first.disk.file, first.disk.boot_modes) == (str(tmp_path / "a.raw"), ("uefi",))
-    assert second.disk.file == "https://example.org/b.qcow2"
-    assert second.disk.vouched.sums == str(tmp_path / "SUMS")
-    assert third.recipe is not None
+    assert isinstance(first, Publication)
+    assert isinstance(second, Publication)
+    assert (first.file, first.boot_modes) == (str(tmp_path / "a.raw"), ("uefi",))
+    assert second.file == "https://example.org/b.qcow2"
+    assert second.vouched.sums == str(tmp_path / "SUMS")
+    assert isinstance(third, RecipeEntry)
     assert third.family == "Debian-12"
 
 

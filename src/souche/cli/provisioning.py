@@ -4,10 +4,9 @@ from souche.cli.actions import accounts, keypairs, publications, quotas
 from souche.cli.building import Terms, build_and_publish, check
 from souche.cli.composition import Operated
 from souche.cli.progress import step_bar
-from souche.cli.publishing import publish
-from souche.cli.region_file import AccountEntry, ImageEntry, RegionFile
+from souche.cli.publishing import Publication, publish
+from souche.cli.region_file import AccountEntry, RecipeEntry, RegionFile
 from souche.model.accounts import PROVIDER_ALIAS
-from souche.recipes.recipe import Recipe
 from souche.states import ImageState
 
 
@@ -41,18 +40,19 @@ def _account(region: Operated, wanted: AccountEntry) -> None:
         region.do(keypairs.import_if_missing, wanted.name, keypair.name, keypair.public_key)
 
 
-def _image(region: Operated, wanted: ImageEntry) -> None:
+def _image(region: Operated, wanted: Publication | RecipeEntry) -> None:
     found = region.do(publications.listed, wanted.family, account=wanted.account, alias=PROVIDER_ALIAS)
     if found is not None:
         if found["State"] == ImageState.PENDING:
             region.do(publications.finish, found["ImageId"])
-    elif wanted.disk is not None:
-        publish(region, wanted.disk)
-    elif wanted.recipe is not None:
-        _build(region, wanted.recipe, wanted.account, Terms(verify=wanted.verify))
+    elif isinstance(wanted, Publication):
+        publish(region, wanted)
+    else:
+        _build(region, wanted)
 
 
-def _build(region: Operated, recipe: Recipe, account: str | None, terms: Terms) -> None:
-    account_id = check(region, recipe, account, terms)
+def _build(region: Operated, wanted: RecipeEntry) -> None:
+    terms = Terms(verify=wanted.verify)
+    account_id = check(region, wanted.recipe, wanted.account, terms)
     with step_bar() as progress:
-        build_and_publish(region, recipe, account_id, progress, terms)
+        build_and_publish(region, wanted.recipe, account_id, progress, terms)

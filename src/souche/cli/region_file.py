@@ -66,24 +66,28 @@ class AccountEntry:
 
 
 @dataclass(frozen=True)
-class ImageEntry:
-    """An image that is published once: of a disk, or by a recipe. `family` is what it is an update of."""
+class RecipeEntry:
+    """An image that a recipe builds. `account` is a name or an ID; None: the provider's."""
 
-    family: str
+    recipe: Recipe
     account: str | None
-    disk: Publication | None
-    recipe: Recipe | None
     verify: bool
+
+    @property
+    def family(self) -> str:
+        """What the image is an update of."""
+        return self.recipe.family
 
 
 @dataclass(frozen=True)
 class RegionFile:
-    """The whole file. `serve` has the settings of `souche serve`; `state` is a named state that is loaded before."""
+    """The whole file. `serve` has the settings of `souche serve`; `state` is a named state that is loaded before.
+    An image is published once: of a disk, or by a recipe."""
 
     serve: ConfigFile
     state: str | None
     accounts: tuple[AccountEntry, ...]
-    images: tuple[ImageEntry, ...]
+    images: tuple[Publication | RecipeEntry, ...]
 
 
 def read(path: Path) -> RegionFile:
@@ -175,20 +179,18 @@ def _keypair(table: "_Table") -> KeypairEntry:
     return KeypairEntry(name, str(text))
 
 
-def _image(table: "_Table", recipes: Path | None) -> ImageEntry:
+def _image(table: "_Table", recipes: Path | None) -> Publication | RecipeEntry:
     given = [key for key in FILE_KEYS if table.values.get(key)]
     if len(given) != 1:
         raise table.wrong("file", "one of file, tiny and recipe is expected")
-    if given == ["recipe"]:
-        recipe = Shelf(recipes).get(table.required_text("recipe"))
-        entry = ImageEntry(
-            recipe.family, table.text("account"), None, recipe, table.boolean("verify", default=True)
-        )
-    else:
-        disk = _publication(table)
-        entry = ImageEntry(disk.family, disk.account, disk, None, disk.verify)
+    entry = _by_recipe(table, recipes) if given == ["recipe"] else _publication(table)
     table.check_all_taken()
     return entry
+
+
+def _by_recipe(table: "_Table", recipes: Path | None) -> RecipeEntry:
+    recipe = Shelf(recipes).get(table.required_text("recipe"))
+    return RecipeEntry(recipe, table.text("account"), table.boolean("verify", default=True))
 
 
 def _publication(table: "_Table") -> Publication:
