@@ -1,5 +1,7 @@
 """What every OOS promises (`souche.objects.oos`). A driver's test subclasses this."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from souche.objects.base import BadBucketName, BucketAccessRefused
@@ -15,6 +17,11 @@ class OosContract:
         oos.store().put(bucket_name, "key", b"x", metadata={})
         oos.ensure_bucket(bucket_name, ALICE.account_id)
         assert oos.store().get(bucket_name, "key") == b"x"
+
+    def test_a_bucket_is_ensured_by_several_exports_at_once(self, oos: Oos, bucket_name: str) -> None:
+        with ThreadPoolExecutor(4) as exports:
+            for _ in range(50):
+                list(exports.map(lambda _: oos.ensure_bucket(bucket_name, ALICE.account_id), range(4)))
 
     def test_a_bucket_has_one_account(self, oos: Oos, bucket_name: str) -> None:
         oos.ensure_bucket(bucket_name, ALICE.account_id)

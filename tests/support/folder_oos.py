@@ -3,6 +3,7 @@ suites of object stores and of OOS."""
 
 import hashlib
 import shutil
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -127,7 +128,12 @@ class FolderOos:
         if self.capabilities.knows_accounts and owner.exists() and owner.read_text() != account_id:
             raise BucketAccessRefused(bucket=bucket, reason="it belongs to another account")
         self.store().ensure_bucket(bucket)
-        owner.write_text(account_id)
+        if (
+            not owner.exists()
+        ):  # whole, or not there: its writer may be killed, and another may read it meanwhile
+            whole = owner.with_name(f"{uuid.uuid4()}.owner")
+            whole.write_text(account_id)
+            whole.replace(owner)
 
     def remove_bucket(self, bucket: str, account_id: str, on_progress: Callable[[int], None]) -> None:
         owner = self._folder / bucket / "owner"
