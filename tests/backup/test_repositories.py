@@ -26,6 +26,7 @@ from souche.backup.verify import verify
 from souche.errors import DiskDamaged
 from souche.storage.base import Capture
 from souche.storage.qcow2.archive import Archive
+from souche.storage.qcow2.inspection import Qcow2Inspector
 from tests.objects.server import ALICE, seaweedfs, store_of
 from tests.storage.bench import SIZE, padded, read_snapshot, write
 from tests.storage.test_qcow2 import Qcow2Bench
@@ -133,6 +134,25 @@ def test_a_restored_region_is_the_same_to_the_last_bit(
     assert (tmp_path / "new" / "signing.key").read_text() == SIGNING
     with closing(sqlite3.connect(tmp_path / "new" / "region.sqlite")) as database:
         assert database.execute("SELECT name FROM records").fetchall() == [("of the region",)]
+
+
+def test_restored_layers_have_records_that_later_damage_is_found_by(region: Region, tmp_path: Path) -> None:
+    """With their hashes: they were compared while they were copied. A restore that was killed before a record was
+    written writes it when it goes on."""
+    repository = FolderRepository(tmp_path / "backups")
+    back_up(region, repository)
+    home = tmp_path / "new"
+    restored(repository, home)
+    (home / "region.sqlite").unlink()  # which is written last
+    (home / "restoring").touch()
+    layer = (home / "disks/snapshots" / SNAPSHOT).readlink().name
+    (home / "disks/records" / layer).unlink()
+    restored(repository, home)
+    inspector = Qcow2Inspector(home / "disks")
+    assert (list(inspector.inspect().faults), inspector.compare()) == ([], [])
+    path = home / "disks/layers" / layer
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert {fault.resource_id for fault in inspector.compare()} == {SNAPSHOT, VOLUME}
 
 
 def test_a_restored_home_is_its_owners_alone(region: Region, tmp_path: Path) -> None:

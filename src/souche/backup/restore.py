@@ -7,6 +7,7 @@ more: the region may have been served since.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -118,7 +119,7 @@ def _write(
     archive = open_archive(home)
     writer = _Writer(repository, on_progress, sum(stored.bytes for stored in manifest.stored))
     for layer in manifest.layers:
-        archive.restore_layer(layer.name, lambda path, layer=layer: writer.write(layer.stored, path))  # type: ignore[misc]
+        archive.restore_layer(layer.name, layer.stored.sha256, partial(writer.write, layer.stored))
     archive.restore_names(_held(manifest))
     for file in manifest.files:
         target = home / file.path

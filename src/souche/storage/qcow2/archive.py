@@ -7,7 +7,7 @@ meanwhile. The file that a volume writes to is not a layer, so a backup first ca
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from souche import ids
@@ -80,11 +80,18 @@ class Archive:
                     self._forget_captures(backup_id)
             yield held, missing
 
-    def restore_layer(self, name: str, write: Callable[[Path], None]) -> None:
-        """Restore a layer: `write` writes it to the given path. A layer that exists is left alone."""
-        if self._directory.path(name).exists():
-            return
-        with storage_failures(f"restore layer {name}"), self._directory.scratch.place() as place:
+    def restore_layer(self, name: str, sha256: str, write: Callable[[Path], None]) -> None:
+        """Restore a layer: `write` writes it to the given path, with bytes of this hash. Its record has the hash, so
+        that later damage is found. A layer that exists is not written again."""
+        with storage_failures(f"restore layer {name}"):
+            if not self._directory.path(name).exists():
+                self._write_layer(name, write)
+            if not self._directory.records.knows(name):
+                record = replace(self._directory.measured(name), sha256=sha256)
+                self._directory.records.put({name: record})
+
+    def _write_layer(self, name: str, write: Callable[[Path], None]) -> None:
+        with self._directory.scratch.place() as place:
             image = place / "layer.qcow2"
             write(image)
             made = self._directory.adopt(image, name.removesuffix(".qcow2"))
