@@ -19,6 +19,7 @@ import pytest
 
 from souche.model.disks import DiskSource, FileSource, GuestHold
 from souche.storage.base import Capture
+from souche.storage.qcow2.inspection import Qcow2Inspector
 from tests.storage.bench import SIZE, padded, read, read_snapshot, write
 from tests.storage.contract import VM, A, B, S, T
 from tests.storage.test_qcow2 import Qcow2Bench, exported
@@ -137,6 +138,8 @@ def test_killed_capture_is_repeated(tmp_path: Path, power: str) -> None:
         assert read_snapshot(bench.store, S) == padded(b"A")
         assert read_snapshot(bench.store, T) == padded(b"B")
         assert read(bench, A) == padded(b"later")
+        found = Qcow2Inspector(home / "disks").inspect().faults
+        assert [fault for fault in found if not fault.leftover] == []
         assert_nothing_is_left_over(bench, home)
         if not killed:
             return

@@ -1,14 +1,14 @@
 """Freezing volumes into snapshots at one instant, without copying data. `journal` says why it survives
 crashes.
 
-1. Under the store's lock: find out where each volume is written to, make the overlays, write the journal
-   entry.
+1. Under the store's lock: find out where each volume is written to, keep the lengths of the layers below it that an
+   interrupted capture left without a record, make the overlays, write the journal entry.
 2. Without the lock, as a guest agent can take seconds: one atomic switch of the running guest's disks.
 3. Under the lock again: the lengths of the files that are layers from now on are kept, the entry becomes frozen, then
    links. The snapshots exist from the second of these on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 
 from souche import run
@@ -83,9 +83,19 @@ def _prepare(directory: Directory, each: Capture, opened: Mapping[str, DiskSourc
         layer = current
         run.run(argv.check_idle(directory.path(layer)), timeout_seconds=SHORT_SECONDS)
         sync_file(directory.path(layer))
+    directory.seal(list(_unsealed_below(directory, layer)))
     size_bytes = directory.header(layer).virtual_size_bytes
     overlay = directory.add_overlay(f"{each.volume_id}.{each.snapshot_id}", layer, size_bytes)
     return Move(each.volume_id, each.snapshot_id, current, layer, overlay)
+
+
+def _unsealed_below(directory: Directory, layer: str) -> Iterator[str]:
+    """The layers without a record right below the one that is written to: a capture was interrupted between its switch
+    and its end."""
+    below = directory.header(layer).backing_file
+    while below is not None and not directory.records.knows(below):
+        yield below
+        below = directory.header(below).backing_file
 
 
 def _written_layer(directory: Directory, current: str, source: DiskSource) -> str:
