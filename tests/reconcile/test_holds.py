@@ -14,9 +14,9 @@ from souche.db import snapshots as snapshot_records
 from souche.db import volumes as volume_records
 from souche.errors import StorageFailed
 from souche.reconcile import holds, leftovers
-from souche.reconcile.holds import Hold, without_disk
+from souche.reconcile.holds import Hold, compare, without_disk
 from souche.reconcile.trash import TrashSweep
-from souche.storage.base import Capture, DiskKind
+from souche.storage.base import Capture, DiskKind, Inventory
 from souche.storage.qcow2 import Qcow2Store
 from souche.workflows.parts import Parts
 from tests.support.region import ManualClock
@@ -238,11 +238,11 @@ def test_records_are_compared_again_only_after_a_change(
 ) -> None:
     sweeps, compared = Sweeps(world), []
 
-    def counted(*given: Any) -> frozenset[str]:
+    def counted(*given: Any) -> tuple[frozenset[str], Inventory]:
         compared.append(given)
-        return without_disk(*given)
+        return compare(*given)
 
-    monkeypatch.setattr(holds, "without_disk", counted)
+    monkeypatch.setattr(holds, "compare", counted)
     sweeps.hold.collect(world.parts)
     assert not compared
     with world.region.store.begin() as connection:
@@ -254,6 +254,27 @@ def test_records_are_compared_again_only_after_a_change(
     with structlog.testing.capture_logs() as lines:
         sweeps.hold.collect(world.parts)
     assert [line["ids"] for line in lines] == [[origin.cast.snapshot_id]]
+
+
+def test_a_disk_that_disappears_right_after_the_comparison_is_noticed(
+    world: World, origin: Original, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, lost = world.parts, origin.cast.snapshot_id
+    whole = parts.volumes.inventory()
+    without = Inventory(whole.volume_ids, whole.snapshot_ids - {lost})
+
+    def compared_with_all(*given: Any) -> tuple[frozenset[str], Inventory]:
+        with monkeypatch.context() as during:
+            during.setattr(type(parts.volumes), "inventory", lambda _store: whole)
+            return compare(*given)
+
+    monkeypatch.setattr(type(parts.volumes), "inventory", lambda _store: without)
+    with monkeypatch.context() as first:
+        first.setattr(holds, "compare", compared_with_all)
+        hold = Hold(parts)
+    with structlog.testing.capture_logs() as lines:
+        hold.collect(parts)
+    assert [line["ids"] for line in lines] == [[lost]]
 
 
 def test_what_is_being_made_or_deleted_needs_no_disk(world: World, origin: Original) -> None:

@@ -36,7 +36,8 @@ class Hold:
         recover(parts)
         self._unrecorded = leftovers.unrecorded_disks(parts.store, parts.volumes).all()
         self._missing: frozenset[str] = frozenset()
-        self._compared: tuple[Hashable, Inventory] | None = None
+        self._mark: Hashable = None
+        self._inventory: Inventory | None = None
         if self._unrecorded:
             log.warning("disks without a record", **_named(self._unrecorded), remedy=HELD_REMEDY)
         self._is_complete(parts)
@@ -66,13 +67,13 @@ class Hold:
 
     def _is_complete(self, parts: Parts) -> bool:
         """Whether every record has its disk. Missing disks are logged once."""
-        compared = parts.store.change_mark(), parts.volumes.inventory()
-        if compared == self._compared:
+        mark = parts.store.change_mark()
+        if mark == self._mark and parts.volumes.inventory() == self._inventory:
             return not self._missing
-        missing = without_disk(parts.store, parts.volumes)
+        missing, inventory = compare(parts.store, parts.volumes)
         if missing - self._missing:
             log.warning("records without their disk", **_named(missing), remedy=MISSING_REMEDY)
-        self._missing, self._compared = missing, compared
+        self._missing, self._mark, self._inventory = missing, mark, inventory
         return not missing
 
 
@@ -89,12 +90,18 @@ def recover(parts: Parts) -> None:
 
 
 def without_disk(store: Store, disks: VolumeStore) -> frozenset[str]:
-    """The ids of snapshots and volumes that should have a disk, by their records, but have none in the store. Records
-    are read before and after, so concurrent deletions do not count."""
+    """The ids of snapshots and volumes that should have a disk, by their records, but have none in the store."""
+    missing, _ = compare(store, disks)
+    return missing
+
+
+def compare(store: Store, disks: VolumeStore) -> tuple[frozenset[str], Inventory]:
+    """The ids of `without_disk`, and the disks that the records were compared with. Records are read before and after
+    the disks, so concurrent deletions do not count."""
     before = _recorded(store)
     inventory = disks.inventory()
     missing = before - inventory.volume_ids - inventory.snapshot_ids
-    return frozenset(missing & _recorded(store)) if missing else frozenset()
+    return frozenset(missing & _recorded(store)) if missing else frozenset(), inventory
 
 
 def _recorded(store: Store) -> set[str]:
