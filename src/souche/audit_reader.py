@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 MOST_BYTES: Final = 32 * 1024 * 1024
-"""of a call: 50 ms of one core, unless most of it is the account's"""
+"""that one call reads: 50 ms of one core, unless most lines are the account's"""
 CHUNK: Final = 1024 * 1024
 BEGINNING: Final = 128
-"""Bytes that a file is known by: its first line has its time and the id of a request."""
+"""Number of first bytes that identify a file: its first line has a time and a request's id."""
 TIME: Final = b'{"time":"'
 TIME_LENGTH: Final = len("2010-10-01T12:34:56.789Z")
 

@@ -14,7 +14,7 @@ COMMIT_CACHE_BYTES: Final = 16 * 1024 * 1024
 VERSION_CACHE_BYTES: Final = 8 * 1024 * 1024
 
 OVERHEAD_BYTES: Final = 300
-"""what Python needs for a value beside its bytes, about"""
+"""approximate memory of a value in addition to its bytes"""
 
 
 class CommitCache:

@@ -12,7 +12,7 @@ from souche.small_file import TooLarge
 
 API_VARIABLE: Final = "OSC_ENDPOINT_API"
 PROFILES: Final = ("OSC_PROFILE", "OSC_CONFIG_FILE", "OSC_CONFIG_PATH", "OUTSCALE_PROFILE", "AWS_PROFILE")
-"""name what clients prefer to variables, or complete them by"""
+"""variables that select a profile, which clients prefer to other variables or use to complete them"""
 SESSIONS: Final = ("AWS_SESSION_TOKEN", "OSC_LOGIN", "OSC_PASSWORD")
 """credentials of another kind"""
 REAL: Final = ("outscale.com", "outscale.hm")

@@ -312,7 +312,7 @@ SIMULATED: Final = frozenset(
         "client variables",
     )
 )
-"""the checks of what a region of simulated guests needs; all others are of real guests, and of building images"""
+"""the checks for a region with simulated guests; all others are for real guests and for building images"""
 
 
 def _binding_check(module: str) -> Check:

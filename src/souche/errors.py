@@ -28,9 +28,9 @@ from souche.words import PLAIN, Words
 HOST_PATH: Final = re.compile(
     r"(?<![\w/.~<\]-])/(?!dev/(?:sd|xvd|vd)[a-z]+[0-9]*\b)[\w.~-]|\b(?:file|unix):/", re.IGNORECASE
 )
-"""The beginning of an absolute path: not of a URL's, and not the name of a guest's device."""
+"""The beginning of an absolute path, but not of a URL's path or a guest's device name."""
 FROM_OUTSIDE: Final = ": {"
-"""in a message, what comes before that which a program or the system said"""
+"""in a message, precedes text from a program or the system"""
 
 
 class SoucheError(Exception):
@@ -66,7 +66,7 @@ class UserError(SoucheError):
     """The request cannot be done."""
 
     passing: tuple[str, ...] = ()
-    """the resources that it is refused for while work on them is under way (`app/settling`)"""
+    """the resources whose work under way is the reason for the refusal (`app/settling`)"""
 
     def while_passing(self, *resource_ids: str) -> Self:
         """The same refusal, which passes when these resources have settled."""

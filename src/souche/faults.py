@@ -17,7 +17,7 @@ from typing import Final
 from souche.errors import UserError
 
 RETRY_STATUSES: Final = (429, 503)
-"""those whose answers have Retry-After"""
+"""statuses whose answers have Retry-After"""
 PRIVATE: Final = 0o600
 
 

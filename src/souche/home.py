@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from souche.errors import Conflict, SystemFailure
 
 OTHERS: Final = 0o077
-"""the part of a mode that is not the owner's"""
+"""mode bits of the group and of others"""
 PRIVATE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
 AUTHORITY: Final = "ca.pem"

@@ -28,11 +28,11 @@ IMAGE_EXPORT: Final = "image-export"
 SNAPSHOT_EXPORT: Final = "snap-export"
 
 BACKUP_CAPTURE: Final = "backup"
-"""of snapshots that a backup takes of volumes: they have no record and no account"""
+"""prefix of a backup's snapshots, which have no record and no account"""
 BACKUP_DATE: Final = "%Y%m%dt%H%M%S%f"
 
 CLEANING: Final = "clean"
-"""of the disks that are worked on while an image is cleaned: they have no record of their own"""
+"""prefix of the working disks of a cleaning, which have no record"""
 
 HEX_DIGITS: Final = {KEYPAIR: 32}
 DEFAULT_HEX_DIGITS: Final = 8

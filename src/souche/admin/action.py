@@ -18,7 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Facts: TypeAlias = dict[str, Any]
-"""A resource as commands show it, by the API's names."""
+"""A resource as commands show it, with the API's names."""
 
 
 class Examine(Protocol):

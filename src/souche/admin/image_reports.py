@@ -15,7 +15,7 @@ from souche.model.images import Image
 from souche.states import ImageState
 
 CLEANED_SHARE: Final = 0.9
-"""The rest is for the report."""
+"""The cleaning's share of the progress; the report takes the rest."""
 
 
 class CleaningFailed(SystemFailure):

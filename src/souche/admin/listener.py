@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 OnProgress: TypeAlias = Callable[[str, int, int | None], None]
-"""Called with the present step, and the bytes done and in all (None: unknown)."""
+"""Called with the current step, the bytes done and the total (None: unknown)."""
 
 Step: TypeAlias = Callable[[str, float], None]
-"""Called with the present step, and the share done (0 to 1)."""
+"""Called with the current step and the share done (0 to 1)."""
 
 
 @dataclass(frozen=True)

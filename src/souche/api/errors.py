@@ -64,7 +64,7 @@ def _quota(code: int, status: int = 400) -> Row:
 
 
 QUOTA_TYPE: Final = "TooManyResources (QuotaExceeded)"
-"""as recorded of late; older answers had `QuotaExceded`"""
+"""as in recent recorded answers; older ones had `QuotaExceded`"""
 
 INTERNAL: Final = Row(500, "InternalError", "2000")
 INTERNAL_DETAILS: Final = "The region failed to do this. Its log says why, under this request's ID."

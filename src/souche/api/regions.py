@@ -9,7 +9,7 @@ from souche.api.dispatch import Call
 
 LOCATION_CODE: Final = "LOCAL1"
 LOCATION_NAME: Final = "The host of this region, Local"
-"""in the form `Paris, France`: apache-libcloud takes the country from behind the comma"""
+"""in the form `Paris, France`: apache-libcloud reads the country after the comma"""
 
 SUBREGION_FILTERS: Final[static_pages.Fields[types.Subregion]] = {
     "RegionNames": lambda subregion: subregion["RegionName"],

@@ -8,7 +8,7 @@ from souche.errors import Denied, Invalid, NotFound, QuotaExceeded
 from souche.refusals import OperationNotSupported
 
 RETRY_SECONDS: Final = 5
-"""after which a request beyond the bounds of its account may be sent again"""
+"""after which a client may resend a request that was over its account's limits"""
 
 
 class WrongServicePath(NotFound):

@@ -20,7 +20,7 @@ from souche.words import Term
 
 LONGEST_DESCRIPTION: Final = 255
 MOST_RANGES: Final = 200
-"""of all rules of an account; ours, as each request is compared with them"""
+"""in all rules of an account; our limit, because each request is compared with all ranges"""
 RULES_BYTES: Final = 256 * MOST_RANGES  # most memory for the rules of an account
 
 

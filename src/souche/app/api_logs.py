@@ -11,7 +11,7 @@ from souche.model.accounts import Principal
 from souche.refusals import NoAuditFile
 
 INTERVAL: Final = timedelta(hours=48)
-"""that is shown where a request names one end of it, or none (specification, FiltersApiLog)"""
+"""shown if a request gives one end of the interval, or none (specification, FiltersApiLog)"""
 
 
 @dataclass(frozen=True)

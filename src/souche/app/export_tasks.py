@@ -30,7 +30,7 @@ from souche.value_refusals import BadValue, ValueTooLong, WrongIdPrefix
 from souche.words import Term
 
 PREFIX_BYTES: Final = 400
-"""Ours: keys have 1,024 bytes at most, and a URL with one in it has to fit into an object's metadata."""
+"""Our limit: keys have at most 1,024 bytes, and a URL with the key must fit into an object's metadata."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from souche.operations.images import clean_image
 from souche.refusals import CannotClean
 
 WORKING_BYTES: Final = 256 * 1024**2
-"""what cleaning may write: it empties and removes, and repeats what file systems have in their journals"""
+"""most that cleaning writes: it empties and removes files, and replays the journals of file systems"""
 WINDOWS: Final = "windows-"
 
 

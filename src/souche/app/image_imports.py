@@ -34,7 +34,7 @@ from souche.value_refusals import BadManifest, MissingParameter, UntrustedExport
 from souche.words import Phrase, Term
 
 OLD_DEVICE_NAME: Final = re.compile(r"/dev/sda([2-9])")
-"""of a second disk, in the published sample (reference section 4)"""
+"""device name of a second disk, as in the published sample (reference section 4)"""
 PRODUCT_CODE: Final = re.compile(r"[A-Za-z0-9-]{1,16}")
 TEXT_LENGTH: Final = 255
 

@@ -16,7 +16,7 @@ from souche.words import Term
 
 NAME: Final = "name"
 MOST_ALIASES: Final = 100
-"""in one request"""
+"""that one request may name"""
 
 
 def find(reader: Reader, who: Principal, query: Query) -> tuple[list[PageRow], bool]:

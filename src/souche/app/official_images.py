@@ -36,7 +36,7 @@ from souche.value_refusals import BadValue
 from souche.words import Term
 
 MOST_BYTES = SIZE_GIB[-1] * GIB
-"""of a disk, as a guest sees it"""
+"""virtual size of the largest disk"""
 
 
 @dataclass(frozen=True)

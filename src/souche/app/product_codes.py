@@ -21,7 +21,7 @@ from souche.refusals import NotSubscribed, VmSpecsMismatch
 from souche.value_refusals import BadProductCodes
 
 DEFAULT: Final = (LINUX_PRODUCT_CODE,)
-"""of resources without a code of their own, such as an imported snapshot (reference section 2)"""
+"""for resources without their own code, such as an imported snapshot (reference section 2)"""
 
 # Reference section 6: what Windows needs to function properly.
 WINDOWS_GENERATION: Final = 3

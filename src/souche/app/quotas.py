@@ -34,10 +34,10 @@ from souche.value_refusals import BadValue
 from souche.words import Term
 
 Need: TypeAlias = Counter[Quota]
-"""What a resource takes of each quota, in the quota's units."""
+"""How much of each quota a resource uses, in the quota's units."""
 
 MOST: Final = 2**53
-"""The largest limit: a number that every JSON reader keeps."""
+"""The largest limit: every JSON reader represents it exactly."""
 
 REFUSALS: Final[Mapping[Quota, type[QuotaExceeded]]] = {
     quotas.IMAGES: TooManyImages,

@@ -24,7 +24,7 @@ from souche.workflows.engine import Lane
 
 WAIT_SECONDS: Final = 5.0
 MOST_WAITING: Final = 8
-"""requests of one account: half of the threads that it may have (`http/app`)"""
+"""waiting requests of one account: half of its threads (`http/app`)"""
 
 PASSING: Final = frozenset(
     {

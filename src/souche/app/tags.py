@@ -33,7 +33,7 @@ VALUE_LENGTH: Final = range(255 + 1)
 MOST_TAGS: Final = 100
 """of a resource"""
 MOST_RESOURCES: Final = 1000
-"""of a request: nobody else writes to the region's records meanwhile"""
+"""in one request: it blocks all other writers"""
 
 ABSENT: Final[Mapping[str, Callable[[str], NotFound]]] = {
     ids.IMAGE: lambda resource_id: NoSuchImage(image_id=resource_id),

@@ -32,10 +32,10 @@ GZIP: Final = b"\x1f\x8b"
 GZIP_WINDOW: Final = 31
 """zlib's number for gzip"""
 MOST_BYTES: Final = 16 * 1024 * 1024
-"""that compressed user data may expand to: ours, 32 times what uncompressed data may have"""
+"""limit for decompressed user data: ours, 32 times the limit for uncompressed data"""
 MOST_MEMBERS: Final = 16
 REMEMBERED: Final = 32
-"""sections of compressed data, of 500 KiB at most: every read of a VM asks for its own"""
+"""cached sections of compressed data, each of at most 500 KiB: every read of a VM needs its own"""
 
 
 @dataclass(frozen=True)

@@ -39,14 +39,14 @@ from souche.storage.qcow2.records import OTHER_BYTES
 
 ROUNDS: Final = 5
 HOME_FILES: Final = ("vault.key", "signing.key", "guests/*/uefi-variables.fd")
-"""of the home, beside the records and the disks"""
+"""in the home, in addition to records and disks"""
 
 UNREADABLE_ERRORS: Final = frozenset({errno.EIO, errno.EUCLEAN, errno.EBADMSG})
-"""of a medium. File systems report their own corrupted structures as EUCLEAN, a wrong checksum of one as EBADMSG (XFS,
-ext4: EFSCORRUPTED, EFSBADCRC)"""
+"""Errors of a medium. File systems report a corrupted structure as EUCLEAN, and a wrong checksum as EBADMSG (XFS, ext4:
+EFSCORRUPTED, EFSBADCRC)."""
 
 OnProgress: TypeAlias = Callable[[str, int, int | None], None]
-"""Told what is being done, and the bytes done and in all (None: not known yet)."""
+"""Called with the current step, the bytes done and the total (None: unknown yet)."""
 
 
 class Records(Protocol):

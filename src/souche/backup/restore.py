@@ -22,10 +22,10 @@ from souche.storage.qcow2.durable import sync_directory, sync_file
 PRIVATE_FOLDER: Final = 0o700
 PRIVATE: Final = 0o600
 RESTORING: Final = "restoring"
-"""a file in the home that exists until its restore is whole; it names the backup"""
+"""a file in the home that exists until the restore is complete; it contains the backup's id"""
 RECORDS: Final = "region.sqlite"
 SERVING: Final = "serving.json"
-"""exists once a region was served"""
+"""exists if the region was ever served"""
 
 
 class NoSuchBackup(NotFound):

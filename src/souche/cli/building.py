@@ -18,7 +18,7 @@ from souche.recipes.recipe import Recipe
 from souche.room import GIB
 
 BUILD_BYTES = 4 * GIB
-"""A build by a recipe takes 2.6 GiB meanwhile."""
+"""A build by a recipe temporarily uses 2.6 GiB."""
 
 GraceDays = Annotated[
     int,

@@ -15,7 +15,7 @@ from souche.home import Home
 
 EXPORTS: Final = ("CreateImageExportTask", "CreateSnapshotExportTask")
 CODES: Final = {429: "10000", 500: "2000", 503: "2000"}
-"""where a status says enough"""
+"""the code for a status, if none is given"""
 MOST_DELAY: Final = 600
 
 

@@ -29,7 +29,7 @@ from souche.recipes.shelf import Shelf
 FAILED = 1
 UNDER_WAY = 3
 SHOWN_PACKAGES = 5
-"""How many packages a line names."""
+"""Most packages that a line names."""
 
 
 class NothingToUpdate(Invalid):

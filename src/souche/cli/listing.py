@@ -16,7 +16,7 @@ from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import errors_shown, plain, show
 
 WIDE: Final = 10_000
-"""columns for what is no terminal: nothing is cut off where a program reads on"""
+"""columns if the output is not a terminal: nothing is truncated for programs"""
 
 OfAccountFlag = Annotated[
     str | None, typer.Option("--account", help="Only what this account has: its name or ID.")

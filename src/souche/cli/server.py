@@ -13,9 +13,9 @@ from souche.admin.listener import Listener
 from souche.errors import SystemFailure
 
 HOST = "souche"
-"""for the header that HTTP asks for"""
+"""for HTTP's Host header"""
 BEGIN_SECONDS = 60
-"""until the head of an answer, which the server sends before it begins an action"""
+"""timeout for the head of an answer, which the server sends before it begins an action"""
 
 
 class Refused(SystemFailure):

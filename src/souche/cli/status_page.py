@@ -13,9 +13,9 @@ from souche.cli.sizes import shown_bytes, shown_seconds
 
 BAR: Final = 24
 WIDE: Final = 200
-"""columns for what is no terminal"""
+"""columns if the output is not a terminal"""
 FULL: Final = 90
-"""percent of a medium above which it is red"""
+"""percentage of a medium above which it is shown in red"""
 LATE: Final = 3
 """A sweep is late if its last success is older than this many intervals, and a minute."""
 

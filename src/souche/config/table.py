@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 FILES: Final = ("database_file", "oos_key_file", "require_signed", "tls_cert", "tls_key")
-"""settings that name a file; `home` names a folder"""
+"""settings whose value is a file's path; `home` is a folder's"""
 
 
 @dataclass(frozen=True)

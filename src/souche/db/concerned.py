@@ -19,7 +19,7 @@ _RELATED: Final[tuple[tuple[sa.Column[Any], sa.Column[Any]], ...]] = (
     (export_disks.c.task_id, export_disks.c.snapshot_id),
     (snapshots.c.snapshot_id, snapshots.c.volume_id),
 )
-"""From a resource that an operation names to those that change with it."""
+"""For a resource that an operation names, the resources that change with it."""
 
 
 def of_operations(connection: sa.Connection, operations: Iterable[Operation]) -> frozenset[str]:

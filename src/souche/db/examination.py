@@ -16,7 +16,7 @@ from souche.errors import SystemFailure
 DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 UNWRITABLE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 PRIMARY: Final = 0xFF
-"""the part of an error's number that is not the details (https://www.sqlite.org/rescode.html)"""
+"""mask of the primary part of an extended error code (https://www.sqlite.org/rescode.html)"""
 
 
 class DatabaseDamaged(SystemFailure):

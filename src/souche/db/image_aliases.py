@@ -17,7 +17,7 @@ from souche.model.image_aliases import LATEST, AliasChange, AliasName, ImageAlia
 from souche.states import ImageState
 
 MOST_CHANGES: Final = 100
-"""kept of each alias; the oldest are removed"""
+"""kept for each alias; older ones are removed"""
 
 _OWNER = sa.bindparam("owner", type_=sa.String)
 _CALLER = sa.bindparam("caller", type_=sa.String)

@@ -18,8 +18,8 @@ from souche.model.notices import Announcement, Event, Notice
 from souche.model.query import Query
 
 MOST_OF_OWNER: Final = 100
-"""notices of one owner's images that an account has: who shares and takes back in a loop fills neither the database nor
-the list of others' notices"""
+"""most notices of an account about one owner's images: an owner who shares and unshares in a loop cannot fill the
+database, or crowd out other owners' notices"""
 MOST_OF_ACCOUNT: Final = 1000
 
 FIELDS: engine.Fields = {"image_id": notices.c.image_id, "event": notices.c.event}

@@ -20,7 +20,7 @@ from souche.model.workers import Worker
 from souche.operations import stored
 
 LEASE_SECONDS: Final = 30
-"""For so long after its last heartbeat a worker keeps its claims."""
+"""A worker keeps its claims for this long after its last heartbeat."""
 
 
 def _is_next() -> sa.ColumnElement[bool]:
@@ -35,7 +35,7 @@ _IS_HELD = sa.exists().where(
     workers.c.worker == operations.c.worker, workers.c.heartbeat_date > DatabaseClock(-LEASE_SECONDS)
 )
 IS_FREE: Final = sa.or_(operations.c.worker.is_(None), ~_IS_HELD)
-"""Whether nobody has the operation, or only a worker that died."""
+"""Whether the operation is unclaimed, or its worker is dead."""
 _COLUMNS = (
     operations.c.operation_id,
     operations.c.workflow,

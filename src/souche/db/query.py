@@ -21,7 +21,7 @@ AnyUnion: TypeAlias = sa.CompoundSelect[*tuple[Any, ...]]
 AnyColumns: TypeAlias = sa.ColumnCollection[str, sa.ColumnElement[Any]]
 Criterion: TypeAlias = sa.ColumnElement[bool]
 CALLER: Final = sa.bindparam("caller", "", sa.String)
-"""the account that asks"""
+"""the caller's account"""
 
 Limited = TypeVar("Limited", bound=sa.GenerativeSelect)
 

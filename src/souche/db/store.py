@@ -17,7 +17,7 @@ from souche.db.writers import Writers
 from souche.room import told_full
 
 MOST_WAITING_SECONDS: Final = 30.0
-"""for its turn to write"""
+"""longest wait of a transaction for its turn to write"""
 
 
 class Prepared:

@@ -67,7 +67,7 @@ _FINDER = Finder(sa.select(tags).where(tags.c.account_id == engine.CALLER), FIEL
 
 
 NAMES: Final = frozenset({"tag_key", "tag_value", "tag"})
-"""Those of `fields`."""
+"""The names that `fields` has."""
 
 
 def asked_by(query: Query) -> bool:

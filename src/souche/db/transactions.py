@@ -12,8 +12,8 @@ Transaction = NewType("Transaction", sa.Connection)
 """An open transaction of the region's database."""
 
 ConstraintBroken: TypeAlias = sa.exc.IntegrityError
-"""A record broke a constraint: another transaction came in between, or a record that it names is gone."""
+"""A record broke a constraint: another transaction came first, or a record that it refers to is gone."""
 ValueRefused: TypeAlias = sa.exc.DataError
-"""A value that the database does not take."""
+"""The database does not accept a value."""
 DatabaseFailed: TypeAlias = sa.exc.DatabaseError
-"""Any error that the database gives, these two among them."""
+"""Any error from the database, including these two."""

@@ -18,10 +18,10 @@ from souche.errors import Invalid
 
 Json: TypeAlias = Any
 AccountOf: TypeAlias = Callable[[str], str | None]
-"""The account of this id or name; None: there is none."""
+"""Finds the account with this id or name; None if there is none."""
 
 MOST_BYTES: Final = 20 * 1024
-"""of a policy (S3, "Bucket policies")"""
+"""maximum length of a policy (S3, "Bucket policies")"""
 VERSIONS: Final = frozenset({"2012-10-17", "2008-10-17"})
 EVERYBODY: Final = "*"
 ARN: Final = "arn:aws:s3:::"

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 Algorithm: TypeAlias = Literal["sha256", "sha512"]
 ALGORITHMS: Final[Mapping[int, Algorithm]] = {64: "sha256", 128: "sha512"}
-"""by the number of hex digits; other algorithms are too weak or not in use"""
+"""by the number of hex digits; other algorithms are too weak or unused"""
 _PLAIN: Final = re.compile(r"(?P<digest>[0-9a-fA-F]{64}|[0-9a-fA-F]{128}) [ *](?:\./)?(?P<name>.+)")
 _TAGGED: Final = re.compile(r"SHA(?:256|512) \((?:\./)?(?P<name>.+)\) = (?P<digest>[0-9a-fA-F]+)")
 

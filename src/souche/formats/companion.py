@@ -24,12 +24,12 @@ from souche.value_refusals import BadManifest, BadSignature, UnknownManifestVers
 
 VERSION: Final = 1
 METADATA_KEY: Final = "souche-companion"
-"""The response header is `x-amz-meta-` and this."""
+"""The response header is `x-amz-meta-` followed by this key."""
 HASH_KEY: Final = "souche-companion-sha256"
-"""The metadata beside it: SHA-256 of the companion's bytes."""
+"""A second metadata key: the SHA-256 of the companion's bytes."""
 SIGNATURE: Final = "Signature"
 PURPOSE: Final = b"souche companion 1\n"
-"""Comes before what is signed, so that no signature made for one thing passes for another."""
+"""Prefix of the signed text, so that a signature for one purpose is not valid for another."""
 MOST_BYTES: Final = 1024 * 1024
 MOST_PAUSE_MICROSECONDS: Final = 24 * 3600 * 1000 * 1000
 ATTRIBUTES: Final[Mapping[str, str]] = {
@@ -44,7 +44,7 @@ USUAL_ATTRIBUTES: Final[Mapping[str, object]] = {
     "Performance": "high",
     "BootMode": None,
 }
-"""for an earlier Souche, which does not know unset attributes"""
+"""for earlier releases, which do not know unset attributes"""
 STATES: Final = ("crash-consistent", "quiesced", "at-rest")
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
 

@@ -85,7 +85,7 @@ CONTAINERS: Final[tuple[tuple[Container, Callable[[bytes], bool]], ...]] = (
     (_packed("rar", "unrar x"), _at(0, b"Rar!\x1a\x07")),
     (TAR, _tar),
 )
-"""Beginnings of files that are recognised and refused."""
+"""Signatures of files that are refused."""
 
 DISKS: Final[tuple[Callable[[bytes], bool], ...]] = (
     _at(510, b"\x55\xaa"),  # MBR, FAT, NTFS, exFAT
@@ -105,7 +105,7 @@ DISKS: Final[tuple[Callable[[bytes], bool], ...]] = (
     _at(0, b"hsqs"),  # SquashFS
     lambda head: not any(head),  # a new disk
 )
-"""Beginnings of raw disks: partition tables, and file systems that fill a disk."""
+"""Signatures of raw disks: partition tables, and file systems without a partition table."""
 
 
 def container_of(head: bytes) -> Container | None:

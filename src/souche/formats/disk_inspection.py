@@ -45,7 +45,7 @@ MAGICS: Final[dict[SourceFormat, tuple[bytes, ...]]] = {
     "vmdk": (vmdk.MAGIC,),
     "vhdx": (vhdx.MAGIC,),
 }
-"""The first bytes of a disk with a stated format. A raw disk and a fixed VHD may begin with anything."""
+"""The first bytes of each declared format. A raw disk and a fixed VHD can have any."""
 logging.getLogger("oslo_utils").setLevel(logging.ERROR)  # we report its findings as refusals
 FEATURES: Final = struct.Struct(">Q")
 FEATURES_AT: Final = 72

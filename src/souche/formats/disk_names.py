@@ -17,7 +17,7 @@ FORMATS: Final[dict[str, SourceFormat]] = {
     "vhdx": "vhdx",
     "ova": "ova",
 }
-"""by the end of a name. `.img` states nothing: clouds use it for qcow2 and for raw disks"""
+"""by the suffix of a name. `.img` declares no format: clouds use it for qcow2 and raw disks"""
 GZIP: Final = ".gz"
 
 

@@ -23,18 +23,18 @@ MOST_OVERHEAD: Final = 1.01
 LEVEL: Final = 2
 """as fast as 1, and a hundredth smaller"""
 FIRST_BYTES: Final = 8
-"""of a member, compressed by themselves. ISA-L up to 2.31 enters the position 2 of a stream into its hash table under
-a hash of whatever a register holds (`.write_first_byte` in igzip_icf_body_h1_gr_bt.asm reads tmp2, which nothing has
-set: it is the address of the stream). The result is always right, but by chance another match is found. So few
-bytes take another way, and after them the stream is not at its beginning any more."""
+"""The first bytes of a member are compressed separately, to make the output reproducible. ISA-L up to 2.31 enters
+position 2 of a stream into its hash table under a hash of an uninitialized register (`.write_first_byte` in
+igzip_icf_body_h1_gr_bt.asm reads tmp2, which contains the stream's address). The output is always correct, but its
+matches vary by chance. So few bytes take another path, and afterwards the stream is past its beginning."""
 GZIP_WINDOW_BITS: Final = 31
-"""zlib's way to ask for gzip: 16, and 15 for a window of 32 KiB"""
+"""zlib's number for gzip: 16, plus 15 for a window of 32 KiB"""
 DAMAGED: Final = cast("type[Exception]", igzip_lib.IsalError)  # its stub declares an instance
 MAGIC: Final = b"\x1f\x8b"
 PIECE_BYTES: Final = 1024 * 1024
 TASTE_BYTES: Final = 4096
 EMPTY_BLOCK: Final = bytes([0, 0, 0, 0xFF, 0xFF])
-"""stored, not the last (RFC 1951, 3.2.4)"""
+"""a stored block that is not the last (RFC 1951, 3.2.4)"""
 FINAL_BLOCK: Final = bytes([3, 0])
 PADDING_LEAST: Final = 20
 """the head of a member, the final block, CRC-32 and length (RFC 1952, 2.3)"""

@@ -13,8 +13,8 @@ _LIKE: Final = {
     "t": "7\u0167\u0442\u03c4",
     "u": "\u03c5\u0446",
 }
-"""Letters by what they look like, after case and accents are gone. Those of other scripts as far as they pass for one
-of "outscale" (https://www.unicode.org/reports/tr39/, "confusables")."""
+"""For each letter, those that look like it once case and accents are removed. Other scripts have only look-alikes of
+letters in "outscale" (https://www.unicode.org/reports/tr39/, "confusables")."""
 _SAME: Final = str.maketrans({each: letter for letter, like in _LIKE.items() for each in like})
 
 

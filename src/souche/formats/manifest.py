@@ -18,7 +18,7 @@ from souche.value_refusals import BadManifest, UnknownManifestVersion
 
 VERSION: Final = 1
 MOST_BYTES: Final = 1024 * 1024
-"""of a manifest that is read: 256 disks with long URLs take half of it"""
+"""limit for a manifest: 256 disks with long URLs take half of it"""
 VOLUME_TYPES: Final = ("standard", "gp2", "io1")
 
 

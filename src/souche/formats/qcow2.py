@@ -10,8 +10,8 @@ from typing import BinaryIO, Final
 
 MAGIC: Final = b"QFI\xfb"
 READ_BYTES: Final = 64 * 1024
-"""Enough to hold the header, its extensions and the backing file name (at most 1023 bytes, in the first
-cluster) of every image with the default cluster size."""
+"""Contains the header, its extensions and the backing file's name (at most 1023 bytes, in the first cluster) of every
+image with the default cluster size."""
 MAX_BACKING_NAME_BYTES: Final = 1023
 
 VERSION_2: Final = struct.Struct(">4sIQIIQIIQQIIQ")

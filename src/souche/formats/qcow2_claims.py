@@ -20,7 +20,7 @@ ZEROS: Final = 1
 NOT_DATA: Final = COMPRESSED | ZEROS
 SECTOR_BYTES: Final = 512
 SUBCLUSTERS: Final = 32
-"""of a cluster, where L2 entries are extended: each has a bit in the second word ("Extended L2 Entries")"""
+"""per cluster, with extended L2 entries: each has a bit in the second word ("Extended L2 Entries")"""
 ALLOCATED: Final = (1 << SUBCLUSTERS) - 1
 EXTENDED_ENTRY_BYTES: Final = 16
 

@@ -16,8 +16,8 @@ from souche.formats.qcow2_stream import ENTRIES, layout, metadata
 
 PIECE_BYTES: Final = 1024 * 1024
 MOST_RUNS: Final = 4 * 1024 * 1024
-"""64 MiB of memory. Tables that name every second cluster of a large disk would take gigabytes, and come as a few MiB
-of gzip."""
+"""64 MiB of memory. Tables that use every second cluster of a large disk would take gigabytes, from a few MiB of
+gzip."""
 
 
 class ForeignLayout(ValueError):

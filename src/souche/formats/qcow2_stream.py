@@ -19,9 +19,9 @@ from souche.formats.extents import CLUSTER_BYTES, Allocation, Bytes, Chunk
 
 CLUSTER_BITS: Final = 16
 ENTRIES: Final = CLUSTER_BYTES // 8
-"""of one cluster of an L1 table, an L2 table or a refcount table"""
+"""in one cluster of an L1 table, an L2 table or a refcount table"""
 REFCOUNTS: Final = CLUSTER_BYTES // 2
-"""of one refcount block"""
+"""in one refcount block"""
 REFCOUNT_ORDER: Final = 4
 HEADER: Final = struct.Struct(">4sIQIIQIIQQIIQQQQII")
 COPIED: Final = 1 << 63

@@ -17,7 +17,7 @@ MARKER_OFFSET: Final = SECTOR
 LONGEST_MARKER: Final = 128
 GREETING: Final = "souche: the tiny disk boots"
 PROMPT: Final = "souche-tiny login: "
-"""the form that a boot is known by (`trust/boot.py`)"""
+"""in the form that `trust/boot.py` detects"""
 
 _LOAD_ADDRESS: Final = 0x7C00
 _MARKER_ADDRESS: Final = 0x8000

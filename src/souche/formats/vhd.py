@@ -21,7 +21,7 @@ SPARSE_BYTES: Final = 1024
 UNUSED: Final = 0xFFFFFFFF
 SECTOR_BYTES: Final = 512
 MOST_ENTRIES: Final = 1 << 20
-"""of a table: 2 TiB, the most that the format has, in blocks of 2 MiB"""
+"""in a table: the format's maximum of 2 TiB, in blocks of 2 MiB"""
 
 
 @dataclass(frozen=True)

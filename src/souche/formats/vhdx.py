@@ -23,7 +23,7 @@ DISK_SIZE: Final = UUID("2fa54224-cd1b-4876-b211-5dbed83bf4b8").bytes_le
 BLOCKS_REGION: Final = UUID("2dc27766-f623-4200-9d64-115e9bfd4a08").bytes_le
 BLOCK_ENTRY_BYTES: Final = 8
 PRESENT: Final = bytes(state & 7 == 6 for state in range(256))
-"""By the first byte of an entry of the table of blocks, whether the block is in the file."""
+"""Whether a block is in the file, indexed by the first byte of its entry in the block allocation table."""
 HAS_PARENT: Final = 2
 MOST_ENTRIES: Final = 2047
 TABLE_BYTES: Final = 64 * 1024

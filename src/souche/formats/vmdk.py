@@ -25,14 +25,14 @@ FOOTER_MARKER: Final = 3
 MARKER: Final = struct.Struct("<QII")
 COMPRESSED: Final = 1 << 16
 GRAIN_HEAD: Final = struct.Struct("<QI")
-"""Before a compressed grain: its place, and how many bytes follow."""
+"""Precedes a compressed grain: its position on the disk, and its length in bytes."""
 MOST_DESCRIPTOR_BYTES: Final = 64 * 1024
 QEMUS_DESCRIPTOR: Final = (1, 20)
-"""Where QEMU looks for a parent, whatever the header says."""
+"""Where QEMU looks for a parent, regardless of the header."""
 MOST_TABLES: Final = 1 << 20
 ENTRIES: Final = 512
 ZERO_GRAIN: Final = 1
-"""An entry for a grain of zeros, which has no place."""
+"""The entry of a grain of zeros, which is not in the file."""
 TYPES: Final = ("monolithicsparse", "streamoptimized")
 EXTENT: Final = re.compile(r"(?:RW|RDONLY|NOACCESS)\s+\d+\s+(\w+)\s", re.IGNORECASE)
 VALUE: Final = re.compile(r'(\w+)\s*=\s*"?([^"]*)"?')

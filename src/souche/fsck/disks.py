@@ -20,7 +20,7 @@ ADVICE: Final = {
     "RecordMissing": "put disks/records back, or compare the disk with a backup: the server makes another of the file",
     "FolderMissing": "put it back; if what was in it is lost, make an empty folder in its place, to start without it",
 }
-"""for findings that are no damage of a disk"""
+"""for findings that are not damage to a disk"""
 OF_RECORDS: Final = ("RecordDamaged", "RecordMissing")
 """findings that say nothing about references"""
 

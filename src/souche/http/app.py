@@ -42,7 +42,7 @@ CALLERS: Final = Bounds(threads=16, most_each=16, most_waiting=2048, most_second
 FETCHES: Final = Bounds(threads=32, most_each=4, most_waiting=64, most_seconds=60)
 
 NOBODY: Final = ""
-"""the account of requests that are not signed"""
+"""the account of unsigned requests"""
 
 
 @dataclass(frozen=True)

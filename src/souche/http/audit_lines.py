@@ -18,16 +18,16 @@ from souche.audit import Audit
 from souche.http.exchange import Exchange
 
 MOST_IDS: Final = 1000
-"""in each list of a line; `cut` says that there were more"""
+"""in each list of a line; `cut` marks a list with more"""
 CONTEXT: Final = 80
-"""The context with the request's id comes first, and is shorter."""
+"""The answer begins with the context, which has the request's id and is shorter than this."""
 LARGE: Final = 2 * 1024
 LARGEST: Final = 1024 * 1024
 MOST_SEARCHED: Final = 32
 LONGEST_TEXT: Final = 256
-"""of what callers choose freely"""
+"""of texts that callers choose"""
 LONGEST_OF_STRANGERS: Final = LONGEST_TEXT // 4
-"""the same, of callers without a valid signature: anybody can send any number of requests"""
+"""the same for callers without a valid signature: anyone can send any number of requests"""
 PREFIXES: Final = (
     ids.IMAGE,
     ids.SNAPSHOT,

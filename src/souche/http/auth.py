@@ -59,7 +59,7 @@ class KeyLookup(Protocol):
 
 
 MayCall: TypeAlias = Callable[[str, str], bool]
-"""whether requests of an account are taken from an address; called for every signed request: be fast"""
+"""whether an account's requests are accepted from an address; must be fast: every signed request calls it"""
 
 
 def everybody(_account_id: str, _address: str) -> bool:

@@ -21,9 +21,9 @@ CERTIFICATE_FLAG: Final = "--tls-cert"
 KEY_FLAG: Final = "--tls-key"
 LOOK_SECONDS: Final = 1.0
 WARNING: Final = timedelta(days=14)
-"""before the end of a certificate, the log says so"""
+"""how long before a certificate expires the log warns"""
 PROTOCOLS: Final = ["http/1.1"]
-"""Clients in Go and browsers ask for HTTP/2 beside it."""
+"""Clients in Go and browsers also offer HTTP/2."""
 
 _Signs: TypeAlias = tuple[tuple[int, int, int], ...]
 """ctime (ns), inode and size of each file"""
@@ -64,7 +64,7 @@ class Tls:
         self._loaded = _load(pair, clock.now())
         self._warned: datetime | None = None
         self.context: Final = _context(pair)
-        """for every server, for its whole life; each handshake uses the newest certificate"""
+        """of every server, for its lifetime; each handshake uses the newest certificate"""
         self.context.sni_callback = self._pass_on
         self._warn()
 

@@ -10,7 +10,7 @@ MOST_FILES: Final = 1024 * 1024
 """Linux allows no higher limit unless its administrator says so (fs.nr_open)."""
 
 IPV6_CUSTOMER: Final = 64
-"""Bits of an IPv6 address that one customer does not choose at will (RFC 6177)."""
+"""Prefix length of an IPv6 customer, who chooses the other bits freely (RFC 6177)."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Bounds:
 API: Final = Bounds(most_from_address=4096)
 
 METADATA: Final = Bounds(most_from_address=64)
-"""A guest is one address."""
+"""Each guest has one address."""
 
 
 class Connections:

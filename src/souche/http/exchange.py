@@ -20,7 +20,7 @@ DRAIN_LIMIT: Final = 16 * BODY_LIMIT
 
 JSON: Final = (b"content-type", b"application/json")
 ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
-"""on every answer: a browser passes no other on to the page that asked"""
+"""on every answer: without it a browser hides the answer from the requesting page"""
 SLASHES: Final = re.compile("/{2,}")
 
 log = structlog.get_logger("souche.requests")

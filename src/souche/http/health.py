@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 CHECK_SECONDS: Final = 2.0
-"""for each check; a slower one fails, and does not run again until it has ended"""
+"""time limit of each check; a slower one fails, and does not run again until it has ended"""
 KEPT_SECONDS: Final = 1.0
-"""for which an answer is repeated: anybody may ask, as often as they like"""
+"""how long an answer is cached: anyone may ask, at any rate"""
 UNCACHED: Final = {"cache-control": "no-store"}
 
 log = structlog.get_logger()

@@ -18,9 +18,9 @@ class LoopTurns:
 
     def __init__(self) -> None:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-        """by account, the next account first; of each account, in the order in which they came"""
+        """by account, the next account first; per account in the order of arrival"""
         self._is_taken = False
-        """whether this iteration of the loop has done a piece"""
+        """whether this iteration of the event loop has already run a read"""
 
     async def run(self, account_id: str, work: Callable[[], Answer]) -> Answer:
         """Run the work of an account, and return or raise its result."""

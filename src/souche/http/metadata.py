@@ -17,7 +17,7 @@ from souche.http.turns import Bounds, Turns
 METHODS: Final = ["GET", "HEAD"]
 
 BOUNDS: Final = Bounds(threads=16, most_each=4, most_waiting=64, most_seconds=30)
-"""of requests, where each guest is what an account is to the API"""
+"""on requests; each guest counts like an account of the API"""
 
 
 def create_metadata_app(region: Region) -> Starlette:

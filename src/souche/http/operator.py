@@ -28,14 +28,14 @@ from souche.http.protocol import BoundedHttp
 
 BOUNDS: Final = Bounds(most_from_address=256)
 GRACE_SECONDS: Final = 1
-"""for which the end of the server waits for answers"""
+"""how long a stopping server waits for answers"""
 LINES: Final = [(b"content-type", b"application/x-ndjson")]
 
 Do: TypeAlias = Callable[[str, Sequence[Any], Mapping[str, Any], Listener], object]
 """Runs an action by its name, with its arguments."""
 
 Explain: TypeAlias = Callable[[Exception], str | None]
-"""The message of a refusal; None: the error is a fault of the server."""
+"""The message of a refusal, or None if the error is the server's fault."""
 
 log = structlog.get_logger()
 

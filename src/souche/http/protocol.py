@@ -24,10 +24,10 @@ HEAD_LIMIT: Final = 64 * 1024
 """The common limit: uvicorn's with h11, and eight times nginx's."""
 
 UNCOUNTED_BYTES: Final = 64 * 1024
-"""Of a body: every connection may have this much, so that large bodies do not block ordinary requests."""
+"""Not counted of each body: every connection may hold this much, so large bodies do not block ordinary requests."""
 
 LOOKS: Final = 4
-"""How many times a connection is checked in the time that a head may take."""
+"""Checks of a connection within the time limit of a head."""
 
 
 class Phase(Enum):

@@ -27,9 +27,9 @@ from souche.states import VmState
 from souche.storage.base import StoreFigures
 
 LEAST_SECONDS: Final = 5.0
-"""for which a figure is repeated"""
+"""shortest time for which a figure is cached"""
 SHARE: Final = 100
-"""A figure that takes a second is repeated for this many seconds."""
+"""A figure that takes a second is cached for this many seconds."""
 OTHER: Final = "other"
 CHAIN_BOUNDS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 

@@ -14,7 +14,7 @@ from souche.http.connections import Bounds, Connections, most_files
 PIECE_BYTES: Final = 256 * 1024
 IDLE_SECONDS: Final = 300.0
 BOUNDS: Final = Bounds(most_from_address=64)
-"""a guest is one address"""
+"""each guest has one address"""
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from souche.api.actions import ACTIONS, SOUCHE_ACTIONS
 from souche.http.exchange import Exchange
 
 OTHER: Final = "other"
-"""for actions that are not served: anybody may send any name"""
+"""for unknown actions: anyone may send any name"""
 KNOWN: Final = frozenset([*ACTIONS, *SOUCHE_ACTIONS])
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 

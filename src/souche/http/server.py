@@ -22,7 +22,7 @@ from souche.http.tls_server import TlsServer
 BACKLOG = 2048
 GRACE_SECONDS = 10
 IDLE_SECONDS = 5
-"""for which a connection stays open after an answer"""
+"""how long a connection stays open after an answer"""
 
 
 @dataclass(frozen=True)

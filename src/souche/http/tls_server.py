@@ -17,7 +17,7 @@ import uvicorn
 from souche.http.connections import Bounds, Connections
 
 FULL_SECONDS: Final = 0.1
-"""a pause when the process has no file left for another connection"""
+"""pause when the process has no file descriptor left for another connection"""
 
 log = structlog.get_logger()
 

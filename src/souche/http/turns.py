@@ -32,7 +32,7 @@ class _Account:
     held: int = 0
     last_turn: int = 0
     waiting: dict[asyncio.Future[None], None] = field(default_factory=dict)
-    """in the order in which they came"""
+    """in the order of arrival"""
 
     def first(self) -> asyncio.Future[None] | None:
         """The next turn. Expired and cancelled ones stay here until the event loop removes them."""

@@ -9,7 +9,7 @@ from souche.config import BadSetting, Settings
 from souche.small_file import TooLarge
 
 OTHERS: Final = 0o077
-"""the part of a mode that is not the owner's"""
+"""mode bits of the group and of others"""
 
 
 def database_url(settings: Settings) -> str | None:

@@ -27,13 +27,13 @@ Accelerator = Literal["kvm", "tcg"]
 
 SECTOR_SECONDS = 5.0
 FIRMWARE_SECONDS = 60.0
-"""long: after the start of a host, all guests start at the same time as the server; where KVM works, it takes 2 s"""
+"""long, because after a host's start all guests start together with the server; if KVM works, it takes 2 s"""
 POLL_SECONDS = 0.05
 MARKER = b"souche: a guest ran"
 FIRMWARE_MARKER = b"BdsDxe"
-"""the part of EDK2 that looks for something to boot; it names itself on the serial port"""
+"""EDK2's boot device selection, which prints its name to the serial port"""
 KVM_ERROR = b"KVM internal error"
-"""QEMU writes it, stops the guest and goes on running"""
+"""QEMU prints this, stops the guest and keeps running"""
 PROBE_CPUS = {"kvm": "host", "tcg": "max"}  # QEMU's names for host-passthrough and maximum
 LOAD_ADDRESS = 0x7C00  # a PC's firmware loads the boot sector there
 

@@ -16,7 +16,7 @@ from typing import Final
 from souche.refusals import ConsoleTaken, NoConsole
 
 MOST_PATH_BYTES: Final = 107
-"""of a Unix socket's address, beside its final zero (unix(7))"""
+"""longest address of a Unix socket, without the final zero byte (unix(7))"""
 
 
 def fits(path: Path) -> bool:

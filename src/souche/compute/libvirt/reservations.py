@@ -18,7 +18,7 @@ from typing import Final
 from souche.errors import ComputeFailed
 
 FOLDERS: Final = Path("/var/lib/libvirt/dnsmasq")
-"""Beside dnsmasq's other files, where its own user can read."""
+"""Next to dnsmasq's other files, where dnsmasq's user can read."""
 LINE: Final = re.compile(r"(?P<mac>[0-9a-f:]{17}),(?P<ip>[0-9.]+)(,(?P<name>[^,\s]+))?\n?")
 PROCESS_FILES: Final = Path("/run/libvirt/network")
 

@@ -17,11 +17,11 @@ import psycopg
 import sqlalchemy as sa
 
 LOOK_SECONDS: Final = 1.0
-"""until the thread looks whether it is to end, or connects again"""
+"""between two checks whether the thread should end or reconnect"""
 
 Connect: TypeAlias = Callable[[], psycopg.Connection[Any]]
 Session: TypeAlias = tuple[int, datetime]
-"""A session of the database: its process there, and since when. A process id alone may come back."""
+"""A session of the database: the id and start time of its server process. An id alone may be reused."""
 
 _OWN: Final = b"SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 _TRY: Final = b"SELECT pg_try_advisory_lock(%s)"

@@ -23,16 +23,16 @@ from souche.http.turns import Turns
 from souche.model.accounts import Principal
 
 MOST_TO_DELETE: Final = 4 * 1024 * 1024
-"""of a body that is read here: a thousand keys to delete, of a thousand bytes each, as XML may write them"""
+"""of a body that is parsed here: a thousand keys to delete, each of a thousand bytes, in XML's longest form"""
 BODY_SECONDS: Final = 60.0
-"""for a body that is read here"""
+"""time limit of a body that is parsed here"""
 LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 4 * 1024 * 1024
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 IDLE_SECONDS: Final = 60.0
-"""for a request's head to be there, from the end of the request before"""
+"""time limit of a request's head, from the end of the previous request"""
 STILL_SECONDS: Final = 120.0
-"""within a request without a byte in any direction: the store may take its time to complete an upload"""
+"""longest silence in both directions within a request: completing an upload takes the store some time"""
 LOOK_SECONDS: Final = 5.0
 
 Made = TypeVar("Made")

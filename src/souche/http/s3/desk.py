@@ -50,7 +50,7 @@ class Desk:
     oos: AccountOos
     keys: KeyLookup
     making: threading.Lock = field(default_factory=threading.Lock)
-    """One bucket is made at a time: of two accounts that want a name, the second learns that it is taken."""
+    """Serializes the creation of buckets: if two accounts want a name, the second is told that it is taken."""
 
     def owner(self, bucket: str) -> str | None:
         """The account of a bucket; None: there is no such bucket.

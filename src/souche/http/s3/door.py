@@ -25,9 +25,9 @@ from souche.http.s3.wires import Wire
 from souche.http.turns import Bounds, Turns
 
 ANSWERS: Final = Bounds(threads=4, most_each=2, most_waiting=64, most_seconds=60)
-"""Of one account. Making a bucket takes half a second, one after another: see `Desk.making`."""
+"""Per account. Creating a bucket takes half a second, one at a time: see `Desk.making`."""
 LOOKUPS: Final = Bounds(threads=4, most_each=3, most_waiting=512, most_seconds=60)
-"""Of one address: some milliseconds each."""
+"""Per address. A lookup takes some milliseconds."""
 FILES_OF_ONE: Final = 6
 """a connection's two sockets and two pipes"""
 FILES_OF_TLS: Final = 2

@@ -9,9 +9,9 @@ from typing import Final
 
 END: Final = b"\r\n\r\n"
 MOST_BYTES: Final = 32 * 1024
-"""of a head: four times what S3 takes"""
+"""of a head: four times S3's limit"""
 FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)")
-"""Spaces round the value are stripped afterwards: a pattern for them would be slow on crafted input."""
+"""Spaces around the value are stripped afterwards: a pattern for them would be slow on crafted input."""
 REQUEST: Final = re.compile(r"([A-Z]{1,16}) (/[\x21-\x7e]*) HTTP/1\.([01])")
 STATUS: Final = re.compile(r"HTTP/1\.[01] ([1-5][0-9]{2})(?: .*)?")
 LENGTH: Final = re.compile("[0-9]{1,18}")

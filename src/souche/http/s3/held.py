@@ -8,7 +8,7 @@ from typing import Final
 from souche.http.s3.answers import Refused
 
 SMALL_BYTES: Final = 64 * 1024
-"""Allowed for every connection: a policy, an ACL."""
+"""Every connection may hold this much: enough for a policy or an ACL."""
 MOST_BYTES: Final = 128 * 1024 * 1024
 MOST_OF_ADDRESS: Final = 32 * 1024 * 1024
 

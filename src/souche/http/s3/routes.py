@@ -39,7 +39,7 @@ OF_BUCKET: Final[Mapping[str, frozenset[str]]] = {
     "versioning": frozenset({"GET", "PUT"}),
     "versions": READS,
 }
-"""Subresources of a bucket, and how they are passed on."""
+"""Subresources of a bucket, and how they are forwarded."""
 UNKNOWN_TO_STORE: Final = frozenset(
     {
         *(
@@ -76,7 +76,7 @@ ONLY_AS_HEADERS: Final = (
     ),
     *("x-amz-server-side-encryption", "x-amz-tagging", "x-amz-website-redirect-location"),
 )
-"""Headers on how an object is written (the beginnings of names)."""
+"""Prefixes of headers that control how an object is written."""
 FOLDER_WITH_CONTENT: Final = (
     "A key that ends with '/' is an empty folder: the object store would keep no content of it."
 )
@@ -92,10 +92,10 @@ class Kind(Enum):
 
     PASS = auto()
     INSPECT = auto()
-    """passed on after its body was checked"""
+    """forwarded after its body was checked"""
     CREATE = auto()
     DELETE = auto()
-    """passed on, and noted when it is done"""
+    """forwarded, and recorded once it is done"""
     POLICY = auto()
 
 

@@ -13,7 +13,7 @@ from souche.http.s3.wires import Wire
 PIECE_BYTES: Final = 256 * 1024
 HANDSHAKE_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 120.0
-"""for a client to take the end of an answer"""
+"""time limit for a client to read the end of an answer"""
 
 
 @contextlib.asynccontextmanager

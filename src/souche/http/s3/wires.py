@@ -18,7 +18,7 @@ from souche.http.s3.heads import BadHead
 READ_BYTES: Final = 64 * 1024
 PIPE_BYTES: Final = 1024 * 1024
 MOST_LINE: Final = 1024
-"""of the line before a chunk, and of a trailer"""
+"""bytes of the line before a chunk, and of a trailer"""
 F_SETPIPE_SZ: Final = 1031
 FLAGS: Final = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 
