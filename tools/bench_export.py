@@ -50,7 +50,7 @@ MIB: Final = 1024**2
 SOURCES: Final = ("/usr", "/lib", "/opt", "/var/lib", "/home")
 BUCKET: Final = "bench"
 POLL_SECONDS: Final = 0.2
-"""A signed question takes some 10 ms of CPU on both sides."""
+"""A signed request takes about 10 ms of CPU on each side."""
 ROW: Final = "{:<44}{:>8}{:>12}{:>12}{:>10}"
 
 

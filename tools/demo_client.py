@@ -17,7 +17,7 @@ from tools.harness import Credentials, Wrong, gateway, guest_disk, wait_for
 VM_TYPE: Final = "tinav5.c1r1p2"
 SECOND_DEVICE: Final = "/dev/xvdb"
 SILENT_SECONDS: Final = 420
-"""how long a guest that boots may write nothing to its console"""
+"""longest silence on the console of a booting guest"""
 SSH_SECONDS: Final = 1800
 LAST_LINES: Final = 25
 CLEANING_SECONDS: Final = 600

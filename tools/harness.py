@@ -23,9 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SOUCHE = ROOT / ".venv/bin/souche"
 REGION = "souche-1"
 ANY_METRICS = ("--metrics-listen", "127.0.0.1:0")
-"""several regions run at once"""
+"""several regions run at the same time"""
 MOST_EXTENSION = 6
-"""how many times a timeout, at most, something that makes progress may take"""
+"""a step that makes progress may take at most this many times its timeout"""
 
 Found = TypeVar("Found")
 

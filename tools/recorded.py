@@ -12,9 +12,9 @@ from typing import Final
 
 RECENT: Final = "2025-2026"
 ABSENT: Final = "(absent)"
-"""the value of a field that is not there"""
+"""the value of a missing field"""
 SET: Final = re.compile(".+", re.DOTALL)
-"""of a text that is not empty"""
+"""matches any non-empty text"""
 
 
 @dataclass(frozen=True)

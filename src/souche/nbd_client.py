@@ -13,13 +13,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 ALLOCATION: Final = "base:allocation"
 STATE_ZERO: Final = 2
-"""of a block's flags: it reads as zeros"""
+"""flag of a block that reads as zeros"""
 MOST_SECONDS: Final = 60
-"""how long a server may be silent"""
+"""longest silence of a server"""
 MOST_OPTION_BYTES: Final = 64 * 1024
 MOST_STATUS_BYTES: Final = 64 * 1024 * 1024
 DEFAULT_READ_BYTES: Final = 32 * 1024 * 1024
-"""what every server takes in one request (section "Block size constraints")"""
+"""every server accepts requests of this length (section "Block size constraints")"""
 
 _GREETING: Final = struct.Struct(">8s8sH")
 _OPTION: Final = struct.Struct(">8sII")

@@ -19,13 +19,13 @@ from souche.errors import OutOfSpace, ProgramFailed
 MIB: Final = 1024 * 1024
 GIB: Final = 1024 * MIB
 LEAST_BYTES: Final = 16 * MIB
-"""must be free above the reserve before any large write begins"""
+"""must be free beyond the reserve before a large write begins"""
 LEVELS: Final = (80, 90, 95)
-"""percent of a medium that are logged"""
+"""percentages of a medium in use that are logged"""
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 FULL_WORDS: Final = ("No space left on device", "Disk quota exceeded")
 FULL_SQLITE: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMOPEN"})
-"""A full medium causes the first; the others occur if the file beside a database in WAL mode cannot be made."""
+"""A full medium causes the first. The others occur if the file beside a database in WAL mode cannot be created."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def room_of(folders: Sequence[Path], reserve_bytes: int) -> Room:
 
 
 ENDLESS: Final = Room(lambda: Usage(0, 1 << 62), 0)
-"""for parts that are put together without a home"""
+"""for parts that are built without a home"""
 
 
 def _shown(size_bytes: int) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 
 NOBODY: Final = "65534"
 LINKS: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-"""of `/`, which are links into /usr, or folders of their own"""
+"""in `/`: links into /usr, or real folders"""
 
 
 @dataclass(frozen=True)

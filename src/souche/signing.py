@@ -34,7 +34,7 @@ WEAK: Final = frozenset(
         "ee" + "ff" * 30 + "7f",
     )
 )
-"""Points of small order, without their sign bit: nobody holds the private half, and one signature fits any text."""
+"""Points of small order, without their sign bit: they have no private key, and one signature is valid for any text."""
 
 
 class BadPublicKey(Invalid):

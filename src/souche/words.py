@@ -152,7 +152,7 @@ class _Marks(Words):
 PLAIN: Final = Words()
 """for logs"""
 MARKS: Final = _Marks()
-"""for records: each term stays a slot"""
+"""for records: keeps each term as a slot"""
 
 
 class Phrase:

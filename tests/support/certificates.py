@@ -8,7 +8,7 @@ from souche.main.self_signed import SelfSigned
 from tests.support.region import ManualClock
 
 LONG_AGO = ManualClock(datetime(2020, 1, 1, tzinfo=UTC))
-"""its certificates have expired"""
+"""the certificates of this date have expired"""
 
 
 def certificate(folder: Path, *names: str, clock: Clock | None = None) -> SelfSigned:

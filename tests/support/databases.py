@@ -26,7 +26,7 @@ from tests.support import postgresql
 
 KINDS = ("sqlite", "postgresql")
 LAWS_ARE_WHOLE = os.environ.get("LAWS") == "whole"
-"""Whether the laws of workflows run on PostgreSQL in all their variants: else not in those with `sqlite_alone`."""
+"""Whether the laws of workflows run on PostgreSQL in all variants, including those with `sqlite_alone`."""
 
 REFUSALS = "refused by rules in Python, after look-ups that other files run on both"
 RULES = "forms of requests and answers; tests/app and tests/reconcile have the same records on both"
@@ -53,16 +53,16 @@ SQLITE_ALONE = {
     "tests/reconcile/test_loop.py": "threads without a query",
     "tests/api/test_space.py": "fills SQLite's file by a PRAGMA",
 }
-"""Files that run on SQLite alone in folders that run on both (`on_both`), each with its reason. On PostgreSQL they
-would add minutes to a run, and no statement that other files do not send. `tests/workflows` is no such folder: its laws
-(`test_laws.py`, `test_third_law.py`), `test_on_both.py` and `test_claims.py` use both by themselves."""
+"""Files that run on SQLite only, in folders that run on both databases (`on_both`), each with its reason. On PostgreSQL
+they would add minutes to a run and send no statements that other files do not. `tests/workflows` is not such a folder:
+its laws (`test_laws.py`, `test_third_law.py`), `test_on_both.py` and `test_claims.py` use both themselves."""
 
 _DIALECTS: dict[str, sa.Dialect] = {}
 _COMPILED: dict[Any, Any] = {}
 
 
 Kept = Callable[[Path], None]
-"""Puts what was kept of a database into that of a new path."""
+"""Copies a kept database's contents into the database of a new path."""
 
 
 class Kind(Protocol):

@@ -17,7 +17,7 @@ from tests.support.tree_hash import tree_hash_by_botocore
 
 MIB = 1024 * 1024
 SYSTEM = b"the imported system".ljust(510, b"\0") + b"\x55\xaa" + bytes(4 * MIB - 512)
-"""It has the signature of a partition table: a raw disk by its looks."""
+"""With the signature of a partition table, so that it is recognised as a raw disk."""
 LINEAGE = Lineage("eu-west-2", "ami-0000abcd", "2026-11-20T08:00:00.000Z", "ami-0000abcc", "i-0000abcd")
 
 

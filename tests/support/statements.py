@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from souche.app.region import Region
 
 BEGINNINGS = ("BEGIN IMMEDIATE", "SELECT pg_advisory_xact_lock")
-"""of transactions that write"""
+"""of write transactions"""
 
 
 def statements(region: Region, action: Callable[[], object]) -> list[str]:

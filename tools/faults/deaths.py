@@ -23,7 +23,7 @@ FILE_EVENTS: Final = frozenset(
         *("os.chmod", "os.utime", "subprocess.Popen", "shutil.rmtree", "fcntl.flock"),
     }
 )
-"""of Python's audit events: each changes a file, or starts a program that does"""
+"""Python's audit events for changes of files, and for starts of programs that change files"""
 
 
 @dataclass(frozen=True)

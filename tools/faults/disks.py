@@ -17,7 +17,7 @@ OFFSET: Final = 0x00FF_FFFF_FFFF_FE00
 ZERO_FLAG, COMPRESSED_FLAG = 1, 1 << 62
 
 Content = Mapping[int, bytes]
-"""The blocks of a disk that are not all zeros: the SHA-256 of each, by its offset in bytes."""
+"""The SHA-256 of each block of a disk that is not all zeros, by its offset in bytes."""
 
 
 def digest(content: Content) -> str:

@@ -39,14 +39,14 @@ Line = dict[str, Any]
 
 POLL_SECONDS: Final = 0.03
 SETTLING_POLLS: Final = 3000
-"""90 seconds; more where the machine has other things to do"""
+"""90 seconds; more on a busy machine"""
 UNBOUNDED: Final = 1e12
 PAUSE_SECONDS: Final = 0.04
-"""between two requests, as from a client nearby"""
+"""between two requests, like a nearby client"""
 LIVES_THAT_LOOK: Final = 20
-"""one in this many examines the disks of images"""
+"""one life in this many examines the disks of images"""
 LONGEST_POLLS: Final = 40
-"""for what one request leads to: guests may take their time to stop"""
+"""for the work of one request: guests may stop slowly"""
 
 
 @dataclass(frozen=True)

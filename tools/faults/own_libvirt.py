@@ -15,7 +15,7 @@ from souche.run import run
 
 START_DAEMONS: Final = Path(__file__).parents[1] / "start-daemons"
 INSIDE: Final = "SOUCHE_FAULTS_OWN_LIBVIRT"
-"""Set in the process that `unshare` began."""
+"""Set in the process that `unshare` started."""
 SOCKETS: Final = "/run"
 CGROUPS: Final = "/sys/fs/cgroup"
 FOLDERS: Final = ("/var/lib/libvirt", "/etc/libvirt/qemu", "/var/log/libvirt")

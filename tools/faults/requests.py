@@ -313,4 +313,4 @@ _MAKERS: Final[dict[str, Callable[[Here], Asked]]] = {
 }
 
 WORKFLOWS: Final = tuple(_MAKERS)
-"""that some request leads to"""
+"""workflows that some request starts"""

@@ -24,7 +24,7 @@ Line = dict[str, Any]
 
 ACCOUNTS: Final = ("alice", "bob")
 ROUNDS_OF_A_HOME: Final = 40
-"""then it begins again: records pile up"""
+"""then a new home begins, because records accumulate"""
 DAYS: Final = 24 * 3600
 
 

@@ -8,10 +8,10 @@ from typing import Final
 
 LOOK_SECONDS: Final = 0.5
 SLEPT_LOOKS: Final = 300
-"""150 seconds on an idle machine: the longest that all of it sleeps, more than any time limit of the region's"""
+"""150 seconds on an idle machine: the longest sleep of all threads, longer than any time limit of the region"""
 COMPUTED_SECONDS: Final = 150.0
 ASLEEP: Final = frozenset("SIZXTt")
-"""states of a thread that wants no processor and waits for no medium (proc_pid_stat(5))"""
+"""states of a thread that neither runs nor waits for a medium (proc_pid_stat(5))"""
 
 
 class Watch:

@@ -18,11 +18,11 @@ Kind = Literal[
 CLONE_NEWNS: Final = 0x20000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
 MEDIUM_BYTES: Final = 8 * 1024**3
-"""what it may become: it takes memory only for what is in it"""
+"""maximum size: it uses memory only for its contents"""
 RESERVE_BYTES: Final = 64 * 1024**2
 
 LENIENT: Final[frozenset[Kind]] = frozenset({"full", "read-only", "layer gone", "layer cut", "guests end"})
-"""While one of these lasts, what is asked for may fail."""
+"""While one of these lasts, requests may fail."""
 
 
 class Medium:

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     import typer
 
 SILENT: Final = frozenset({"api", "config", "doctor", "info", "serve", "wait"})
-"""commands that change nothing, or have no region yet; the requests to a server have lines of their own"""
+"""commands that change nothing, or have no region yet; requests to a server have their own lines"""
 WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,38}")
-"""A secret key has 40 characters."""
+"""At most 39 characters: a secret key has 40."""
 HOME_FLAG: Final = "--home"
 OF_FILE: Final = frozenset({"down", "up"})
-"""commands whose region a file names"""
+"""commands that take their region from a file"""
 END_OF_WORDS: Final = "--"
-"""What follows is a command of the user's, which may have secrets."""
+"""Precedes the user's own command, which may contain secrets."""
 
 
 @contextmanager

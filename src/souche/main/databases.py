@@ -15,7 +15,7 @@ from souche.main import identity, records
 from souche.main.records import Place
 
 CHECKPOINT_SECONDS: Final = 1.0
-"""how long a checkpoint at a start or an end waits for those who write"""
+"""how long a checkpoint at a start or an end waits for writers"""
 
 log = structlog.get_logger()
 

@@ -41,5 +41,5 @@ def _meets(network: IPv4Network, taken: list[IPv4Network]) -> bool:
 GUESTS: Final = Pool(within=IPv4Network("10.128.0.0/9"), prefix=20, salt="")
 """2,048 networks of 4,096 addresses"""
 PUBLIC: Final = Pool(within=IPv4Network("198.19.0.0/16"), prefix=24, salt="public ")
-"""256 networks of 256 addresses. 198.18.0.0/15 is for benchmarks (RFC 2544), in no use on the internet; its lower half
-some proxies take for themselves."""
+"""256 networks of 256 addresses. 198.18.0.0/15 is reserved for benchmarks (RFC 2544) and unused on the internet. Some
+proxies use its lower half."""

@@ -26,9 +26,9 @@ from souche.http.certificates import CertificatePair
 AUTHORITY_LIFE: Final = timedelta(days=3650)
 LIFE: Final = timedelta(days=365)
 RENEWED: Final = timedelta(days=30)
-"""before its end, the certificate is renewed"""
+"""how long before its expiry the certificate is renewed"""
 CLOCKS: Final = timedelta(days=1)
-"""by which clients' clocks may be late"""
+"""how far clients' clocks may be behind"""
 ALWAYS: Final = ("localhost", "127.0.0.1", "::1")
 READABLE: Final = 0o644
 PRIVATE: Final = 0o600

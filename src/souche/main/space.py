@@ -14,7 +14,7 @@ from souche.room import room_of
 from souche.storage.qcow2.scratch import Scratch
 
 IMPORTED: Final = re.compile(r"(ami|snap)-[0-9a-f]+")
-"""the resource of an import: the name of its folder below staging/ (`transfer/disk_importer.py`)"""
+"""the resource of an import names its folder in staging/ (`transfer/disk_importer.py`)"""
 
 log = structlog.get_logger()
 

@@ -27,11 +27,11 @@ from souche.storage.qcow2.journal import Journal
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 AUDIT: Final = "audit.jsonl"
-"""the default name of the audit log. Its history continues, whatever state is loaded"""
+"""the default name of the audit log. Loading a state does not change the log"""
 ROTATED: Final = r"([.-]\d.*)?"
-"""after the audit log's name, if Souche or another program rotates its files"""
+"""suffix of a rotated file of the audit log, by Souche or another program"""
 LEFT_OUT: Final = frozenset(("states", "serving.json", "ballast", "staging", "operator"))
-"""belongs to the home, not to the region's contents; nor do locks"""
+"""these belong to the home, not to the region's contents; so do locks"""
 FOLDERS: Final = frozenset(("disks", "oos", "guests", "tls"))
 """the folders with the region's contents"""
 SYNC_SECONDS: Final = 600.0

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 Network: TypeAlias = IPv4Network | IPv6Network
 
 EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
-"""the ranges of the rule that an account begins with"""
+"""the ranges of a new account's only rule"""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 SourceFormat: TypeAlias = Literal["qcow2", "raw", "vmdk", "vhd", "vhdx", "ova"]
-"""The formats that a region imports; an OVA is an archive with a disk in it."""
+"""The formats that a region imports. An OVA is an archive that contains a disk."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from souche.states import ExportState
 DAY_SECONDS = 24 * 3600
 MOST_DAYS = 7
 MANIFEST_SECONDS = 7 * 24 * 3600
-"""For how long the URLs of an export work, counted from its end: the most that SigV4 allows."""
+"""Lifetime of an export's URLs from the end of the export: SigV4's maximum."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from typing import Literal, TypeAlias
 
 Protocol: TypeAlias = Literal["tcp", "udp", "icmp", "-1"]
-"""`-1` is all of them."""
+"""`-1` means all protocols."""
 
 ANY = -1
 EVERYWHERE = "0.0.0.0/0"

@@ -8,12 +8,12 @@ from typing import Final
 LATEST: Final = "latest"
 """the channel that follows a family"""
 MARK: Final = "@"
-"""No image has it in its own name (`app/images.NAME`), so a name with it is an alias."""
+"""Names of images cannot contain it (`app/images.NAME`), so a name with it is an alias."""
 WILDCARD: Final = "*"
 
 _ACCOUNT: Final = re.compile(r"[0-9]{12}")
 _NAME: Final = re.compile(r"(?=.{1,100}\Z)[a-zA-Z0-9_().-]+( [a-zA-Z0-9_().-]+)*")
-"""Spaces are single and inside: a name looks like no other."""
+"""Only single spaces, and none at the ends, so that no two names look the same."""
 _CHANNEL: Final = re.compile(r"[a-zA-Z0-9_.-]{1,32}")
 
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from souche.model.images import Image
 
 Packages: TypeAlias = Mapping[str, str]
-"""Names of packages, with their versions."""
+"""Names of packages and their versions."""
 
 
 @dataclass(frozen=True)

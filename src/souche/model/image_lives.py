@@ -9,7 +9,7 @@ from souche.model.images import Image
 
 GRACE_DAYS: Final = 30
 MOST_GRACE_DAYS: Final = 3650
-"""for which an image that goes can still be launched by its ID: by default, and at most"""
+"""how long a withdrawn image can be launched by its ID: the default and the maximum"""
 
 
 class LifeState(StrEnum):

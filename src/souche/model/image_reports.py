@@ -26,7 +26,7 @@ class ReportState(StrEnum):
 
 
 NOT_GENERALISED: Final = "windows-not-generalised"
-"""the code that no publication may accept"""
+"""the code that a publication can never accept"""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Report:
 
 
 HOMES: Final = re.compile(r"^((?:disk [^/:]*: )?/(?:home|Users|Documents and Settings)/)[^/]+", re.IGNORECASE)
-"""A path in a home folder; with the place of the system before it, for a second system."""
+"""A path in a home folder. For a second system, its place on the disks comes first."""
 
 
 def hidden(finding: Finding) -> Finding:

@@ -9,7 +9,7 @@ from typing import Final
 
 NONE: Final = ""
 BY_USER: Final = "Client.UserInitiatedShutdown: User initiated shutdown"
-"""its user stopped or deleted it, or made it without booting it"""
+"""the user stopped or deleted the VM, or created it without booting it"""
 BY_GUEST: Final = "Client.InstanceInitiatedShutdown: Instance initiated shutdown"
 PANICKED: Final = "Client.GuestPanic: the guest's kernel panicked; its console tells why"
 HOST_FAILED: Final = "Server.HostFailure: the VM's process or its host ended"

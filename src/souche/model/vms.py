@@ -10,10 +10,9 @@ from souche.model.volumes import Volume
 from souche.states import VmState
 
 HOST_ACTION_BY_BEHAVIOR: Final = {"stop": "stop", "restart": "restart", "terminate": "restart"}
-"""The shutdown behaviours, and what follows for a VM whose host fails, unless the caller says otherwise (reference
-section 12)."""
+"""For each shutdown behaviour, the default action after a failure of the VM's host (reference section 12)."""
 SHUTDOWN_BEHAVIOR: Final = "stop"
-"""of a VM, if neither its launch nor its image sets one"""
+"""the default, if neither the launch nor the image sets one"""
 PERFORMANCES: Final = ("medium", "high", "highest")
 SHUTDOWN_BEHAVIORS: Final = tuple(HOST_ACTION_BY_BEHAVIOR)
 SecureBootAction = Literal["none", "enable", "disable", "setup-mode", "restore-factory-keys"]

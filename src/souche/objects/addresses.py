@@ -9,11 +9,11 @@ from typing import Final, TypeAlias
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-"""Prefixes whose last 32 bits are an IPv4 address that a translator connects to (RFC 6052)."""
+"""In addresses with this prefix, the last 32 bits are the IPv4 address that a translator connects to (RFC 6052)."""
 COMPATIBLE: Final = ipaddress.ip_network("::/96")
 """IPv4 addresses written as IPv6 (RFC 4291, 2.5.5.1)."""
 TRANSLATED: Final = ipaddress.ip_network("::ffff:0:0:0/96")
-"""Those of hosts behind a stateless translator (RFC 2765, 2.1)."""
+"""IPv4 addresses of hosts behind a stateless translator (RFC 2765, 2.1)."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from souche.errors import Invalid, SystemFailure, Unavailable
 from souche.formats.extents import Bytes
 
 LONGEST_URL_SECONDS: Final = 604_800
-"""Seven days, the most that SigV4 allows (reference section 4)."""
+"""Seven days, SigV4's maximum (reference section 4)."""
 SMALLEST_PART_BYTES: Final = 5 * 1024 * 1024
-"""of a multipart upload, the last part excepted (S3, "Multipart upload limits")"""
+"""of a multipart upload, except for the last part (S3, "Multipart upload limits")"""
 MOST_PARTS: Final = 10_000
 
 

@@ -35,7 +35,7 @@ CHUNK_BYTES: Final = 1024 * KIB
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 REFUSALS: Final = frozenset({401, 403})
 MIRRORS: Final = 4
-"""How many times the first URL is asked again after a redirect's target has failed."""
+"""How many times the first URL is requested again after a redirect's target has failed."""
 MIRROR_SECONDS: Final = 0.25
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ RESERVED: Final = frozenset({"healthz", "metrics", "status"})
 """Names that the embedded store, SeaweedFS, uses for its own status pages."""
 OF_S3: Final = re.compile("^xn--|-s3alias$")
 UNLISTED: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-"""Control characters, and characters that XML 1.0 or UTF-8 cannot have: a list of keys may not show them."""
+"""Control characters, and characters that XML 1.0 or UTF-8 cannot represent: a list of keys may omit them."""
 
 
 def is_bucket_name(name: str) -> bool:

@@ -15,7 +15,7 @@ from souche.objects.urls import Target
 from souche.value_refusals import BadUrl, UrlUnreachable
 
 Resolver: TypeAlias = Callable[[str, int], list[Address]]
-"""The addresses of a host, for a port. Raises OSError."""
+"""Returns the addresses of a host for a port. Raises OSError."""
 
 
 def resolve(host: str, port: int) -> list[Address]:

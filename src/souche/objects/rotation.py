@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 MOST_BYTES: Final = 16 * 1024 * 1024
-"""of a log, and of the former one beside it"""
+"""of a log, and of the previous log beside it"""
 
 
 def rotate(log: Path, most_bytes: int = MOST_BYTES) -> None:

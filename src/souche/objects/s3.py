@@ -52,7 +52,7 @@ REFUSALS: Final = frozenset({401, 403})
 PASSING: Final = frozenset(
     {"BadDigest", "RequestTimeout", "RequestTimeTooSkewed", "OperationAborted", "SlowDown", "TooManyRequests"}
 )
-"""Codes worth another try although some of them are 4xx (S3, "Error responses"); a wrong clock may be corrected."""
+"""Codes to retry, although some are 4xx (S3, "Error responses"); a wrong clock may be corrected."""
 PASSING_STATUSES: Final = frozenset({408, 429})
 OURS_ALREADY: Final = "BucketAlreadyOwnedByYou"
 TAKEN: Final = "BucketAlreadyExists"
@@ -62,7 +62,7 @@ NOT_EMPTY: Final = "BucketNotEmpty"
 EMPTYINGS: Final = 3
 """of a bucket that is removed while others may still write to it"""
 SESSION_LOCK: Final = Lock()
-"""A session may make only one client at a time (boto3, "Multithreading or multiprocessing with sessions")."""
+"""A session can create only one client at a time (boto3, "Multithreading or multiprocessing with sessions")."""
 
 
 @dataclass(frozen=True)

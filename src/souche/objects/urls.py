@@ -10,7 +10,7 @@ from souche.value_refusals import BadUrl
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 LONGEST: Final = 8192
 PLAIN: Final = re.compile(r"[\x21-\x7e]+")
-"""Printable ASCII without spaces: what belongs on a request line."""
+"""Printable ASCII without spaces: the characters of a request line."""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ KINDS: Final[Mapping[str, type[Params]]] = {
         UpdateVolume,
     )
 }
-"""by the names of their workflows. Databases and journals keep these names: a released one never changes."""
+"""by the names of their workflows. Databases and journals store these names: never change a released one."""
 
 
 def read(workflow: str, arguments: object) -> Params:

@@ -12,8 +12,8 @@ from souche.objects.oos import AccountOos
 from souche.reconcile.each import each
 
 SETTING: Final = threading.Lock()
-"""One policy is set at a time, and read from the records just before. So of two concurrent changes the recorded one
-stays."""
+"""Serializes the setting of policies. A policy is read from the records just before, so the recorded one of two
+concurrent changes wins."""
 
 
 def set_policy(store: Store, oos: AccountOos, bucket: str) -> None:

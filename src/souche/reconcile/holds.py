@@ -19,7 +19,7 @@ from souche.storage.base import Inventory, Trashed, VolumeStore
 from souche.workflows.parts import Parts
 
 NAMED = 10
-"""how many ids a line of the log has"""
+"""most ids in a line of the log"""
 HELD_REMEDY = (
     "region.sqlite is older than disks/, and nothing is swept: put the newer region.sqlite back with its"
     " region.sqlite-wal; or bring these disks back (souche trash restore), or give them up (souche trash discard)"

@@ -26,7 +26,7 @@ from souche.workflows.parts import Parts, Records
 
 TERMINATED_LISTED = timedelta(hours=1)
 STAGED_KEPT = timedelta(minutes=1)
-"""Longer than the time between the making of a file and its lock."""
+"""Longer than the time between the creation of a file and its lock."""
 CAPTURES_KEPT = timedelta(days=1)
 """A running backup needs its captures."""
 

@@ -14,7 +14,7 @@ from souche.errors import SoucheError
 
 CLOSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 15.0
-"""between two tries of a failing sweep, unless its interval is longer"""
+"""between two attempts of a failing sweep, unless its interval is longer"""
 
 log = structlog.get_logger()
 

@@ -15,9 +15,9 @@ from souche.room import LEVELS, MIB, Room, full
 
 BALLAST_BYTES: Final = 64 * MIB
 BALLAST_SHARE: Final = 4
-"""The ballast is at most this part of the reserve."""
+"""The ballast is at most the reserve divided by this."""
 LEAST_LEFT_BYTES: Final = 8 * MIB
-"""what the records need for a while"""
+"""enough for the records for some time"""
 
 log = structlog.get_logger()
 

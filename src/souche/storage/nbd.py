@@ -18,16 +18,16 @@ from souche.model.disks import DiskFormat
 CLIENTS: Final = 8
 START_SECONDS: Final = 10.0
 END_SECONDS: Final = 60.0
-"""for a server that was written to: it has metadata to save"""
+"""time for a server to save its metadata after writes"""
 READ_ONLY: Final = ("--read-only",)
 WRITABLE: Final = ("--discard=unmap", "--detect-zeroes=unmap")
 SOCKET: Final = "nbd"
 GREETING: Final = b"NBDMAGIC"
-"""What a server says first (the NBD protocol, "Newstyle negotiation")."""
+"""A server's first bytes (the NBD protocol, "Newstyle negotiation")."""
 POLL_SECONDS: Final = 0.002
 BUFFERS: Final = {"MALLOC_MMAP_THRESHOLD_": str(64 * 1024**2), "MALLOC_TRIM_THRESHOLD_": str(64 * 1024**2)}
-"""Have the C library keep the buffer of a request for the next one (mallopt(3)): mapped for each, they are half of the
-server's work."""
+"""Makes the C library reuse a request's buffer for the next one (mallopt(3)). Mapping one for each request would be
+half of the server's work."""
 
 
 def server_argv(

@@ -29,7 +29,7 @@ CHUNKS_AHEAD: Final = 2
 MEMBERS_AHEAD: Final = 4
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the bytes of data done and in all, after each MiB. If it raises, the export stops (cancellation)."""
+"""Called after each MiB with the bytes of data done and the total. If it raises, the export stops (cancellation)."""
 
 
 class Sink(Protocol):

@@ -13,7 +13,7 @@ from souche.transfer.import_disk import limits
 from souche.transfer.sparse_file import SparseFile
 
 OnProgress: TypeAlias = Callable[[int, int | None], None]
-"""Told the bytes received and in all (None: the server does not say)."""
+"""Called with the bytes received and the total (None: unknown)."""
 
 PIECE_BYTES: Final = 1024 * 1024
 SMALL_SECONDS: Final = 300.0

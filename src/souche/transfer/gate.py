@@ -36,10 +36,11 @@ from souche.transfer.ahead import ahead
 from souche.transfer.sparse_file import SparseFile
 
 TABLES_BYTES: Final = 64 * MIB
-"""of a file that is not raw, in addition to a sixteenth of the disk: qcow2 with clusters of 512 bytes needs 3 %"""
+"""allowed for the tables of a file that is not raw, in addition to a sixteenth of the disk: qcow2 with clusters of 512
+bytes needs 3 %"""
 MOST_EXPANSION: Final = 100
 LEAST_EXPANDED_BYTES: Final = 256 * MIB
-"""How much data a disk may have, without zeros, for each byte read; and what any disk may have."""
+"""A disk's data, without zeros, is limited to MOST_EXPANSION times the bytes read. Every disk may have this much."""
 DEPTH: Final = 4
 COPY_SECONDS: Final = 24 * 3600
 BLOCK_BYTES: Final = 512
@@ -67,7 +68,7 @@ class Admission:
         self._most_bytes = most_bytes
         self._room = room
         self.disk = InspectedDisk("raw", None)
-        """what is coming in, as soon as `unpacked` has yielded"""
+        """the incoming disk; set when `unpacked` first yields"""
 
     def unpacked(self, stream: Iterable[bytes]) -> Iterator[bytes]:
         """The disk in a stream, once its beginning was accepted. Ends where the disk may not be longer.

@@ -32,17 +32,17 @@ from souche.value_refusals import UrlUnreachable
 from souche.words import Term
 
 Progress: TypeAlias = Callable[[int, int | None], None]
-"""Called with the bytes received and in all (None: unknown), after each MiB."""
+"""Called after each MiB with the bytes received and the total (None: unknown)."""
 
 MOST_SECONDS: Final = 3 * 24 * 3600.0
-"""of a download: the largest volume there is needs 60 MiB a second. Not by the size that the caller says: that may be
-made up"""
+"""for a download: the largest volume needs 60 MiB a second. It does not depend on the size that the caller gives, which
+may be false"""
 LEAST_BYTES_PER_SECOND: Final = 64 * 1024
-"""over `PACE_SECONDS`: a slower server would keep a turn from others"""
+"""over `PACE_SECONDS`: a slower server would hold a turn that others wait for"""
 PACE_SECONDS: Final = 60.0
 DEPTH: Final = 4
 PASSING: Final = (UrlUnreachable, DownloadFailed)
-"""Worth another try; their subclasses that say what the server said are not."""
+"""Errors to retry, but not their subclasses, which report the server's answer."""
 
 
 class ObjectChanged(Invalid):

@@ -25,13 +25,13 @@ from souche.room import MIB
 
 PART_BYTES: Final = 8 * 1024 * 1024
 PARTS_BYTES: Final = 40 * 1024 * 1024
-"""of memory for all parts together, including the one that is being filled; larger parts are not held at all"""
+"""memory for all parts together, including the one being filled; larger parts are streamed"""
 MOST_UNDER_WAY: Final = 3
 HELD_BYTES: Final = 32 * 1024 * 1024
-"""held of each streamed part before its request begins: a shorter end of the stream needs no padding"""
+"""bytes of a streamed part that are held before its request: a stream that ends in them needs no padding"""
 
 Padding: TypeAlias = Callable[[int], Iterable[Bytes]]
-"""At least this many bytes that change nothing when they follow a stream (`gzip_members.padding`)."""
+"""At least this many bytes, which do not change the content when appended to a stream (`gzip_members.padding`)."""
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from souche.errors import StorageFailed
 from souche.formats.extents import Allocation, Chunk, Extent, pieces
 
 STATUS_BYTES: Final = 1024 * 1024 * 1024
-"""asked for at once; servers count in 32 bits"""
+"""in one request; servers count in 32 bits"""
 CHUNK_BYTES: Final = 1024 * 1024
 IN_FLIGHT: Final = 8
 

@@ -27,7 +27,7 @@ STATUSES: Final = (0, 2)
 GOOD: Final = frozenset({"GOODSIG", "VALIDSIG"})
 DO_NOT_COUNT: Final = frozenset({"EXPSIG", "EXPKEYSIG", "REVKEYSIG", "ERRSIG"})
 FORGED: Final = frozenset({"BADSIG", "NODATA", "UNEXPECTED", "ERROR", "FAILURE"})
-"""Messages that make every other signature worthless: one does not match the text, or there is other data."""
+"""Messages that invalidate every other signature: one does not match the text, or there is other data."""
 
 
 class BadSignature(Invalid):

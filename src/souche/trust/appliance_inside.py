@@ -24,7 +24,7 @@ CHUNK: Final = 2 << 20
 SWAP: Final = "swap"
 UNKNOWN_KIND: Final = "unknown"
 ONLY_READ: Final = ("ntfs",)
-"""A Windows is not cleaned."""
+"""Windows is not cleaned."""
 ENCRYPTED: Final = ("crypto_LUKS", "BitLocker")
 KINDS: Final[Mapping[int, Kind]] = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 

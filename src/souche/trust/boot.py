@@ -29,9 +29,9 @@ from souche.trust.children import socket_path
 MEMORY_MIB: Final = 1024
 LIMITS: Final = Limits(memory_bytes=6 * GIB, cpu_seconds=7200, file_bytes=32 * GIB)
 BOOT_SECONDS: Final = 1800.0
-"""A Debian 12 takes 25 to 80 s without KVM on two quiet cores, and six minutes beside thirty others."""
+"""Without KVM, Debian 12 takes 25 to 80 s on two idle cores, and six minutes beside thirty other guests."""
 EMULATED_CPU: Final = "Nehalem"
-"""as guests have (`compute/libvirt/domain_xml.py`): what newer ones can is slow to emulate"""
+"""as for guests (`compute/libvirt/domain_xml.py`): newer CPUs have features that are slow to emulate"""
 POLL_SECONDS: Final = 0.25
 MONITOR_SECONDS: Final = 10.0
 LOG_BYTES: Final = 64 * 1024
@@ -49,7 +49,7 @@ _REACHED: Final = {
 }
 _PANIC: Final = re.compile(rb"Kernel panic - not syncing")
 _KVM_ERROR: Final = b"KVM internal error"
-"""QEMU writes it to its own output, stops the guest, and goes on running"""
+"""QEMU prints this to its own output, stops the guest, and keeps running"""
 
 
 @dataclass(frozen=True)

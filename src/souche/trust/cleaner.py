@@ -8,7 +8,7 @@ from souche.model.image_cleanings import Cleaned
 from souche.trust.engine import Facts
 
 OnProgress = Callable[[int], None]
-"""Called with the progress in percent, again and again; if it raises, the work ends."""
+"""Called repeatedly with the progress in percent. If it raises, the work ends."""
 
 
 class Cleaner(Protocol):

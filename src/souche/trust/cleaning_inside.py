@@ -23,7 +23,7 @@ from souche.trust.engine import Facts
 from souche.trust.examination import printable, shown
 
 MOST_WIPED: Final = 8 << 20
-"""of a file; the rest is returned to the disk with the free space"""
+"""bytes of a file to overwrite; the rest is discarded with the free space"""
 MOST_DONE: Final = 1000
 FAILED: Final = " This failed: it is as it was."
 LEFT_FREE: Final = "ia"

@@ -8,7 +8,7 @@ from souche.model.image_reports import NOT_GENERALISED, Finding, Severity
 
 NEW_USER: Final = "each new user"
 NOBODYS_NAMES: Final = (None, "", "root", NEW_USER)
-"""Users whose names tell others nothing."""
+"""Users whose names reveal nothing."""
 HIGH, MEDIUM, LOW, INFO = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO
 
 

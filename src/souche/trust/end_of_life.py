@@ -80,7 +80,7 @@ WINDOWS_BUILDS: Final[Mapping[int, date]] = {
     20348: date(2031, 10, 14),
     26100: date(2034, 10, 10),
 }
-"""By the build number of a Windows Server."""
+"""By the build number of Windows Server."""
 
 
 def end_of(system_id: str, version: str) -> date | None:

@@ -23,14 +23,14 @@ Check = Callable[[System], Iterable[Finding]]
 WindowsCheck = Callable[[WindowsSystem], Iterable[Finding]]
 
 MOST_FINDINGS: Final = 1000
-"""in a report, beside the first of each code"""
+"""in a report, in addition to the first of each code"""
 MOST_OF_A_CODE: Final = 100
 MOST_TEXT: Final = 500
 MOST_NAME: Final = 255
-"""of a user: as long as the name of a home folder can be"""
+"""bytes of a user's name: the maximum for a home folder's name"""
 MOST_SYSTEMS: Final = 16
 TOO_MANY: Final = "There are too many systems: this one was not looked at."
-"""of severity high: a readable system was not examined, and sixteen systems before it would hide it from every gate"""
+"""of high severity: otherwise sixteen systems could hide an unexamined system from every gate"""
 
 LINUX_CHECKS: Final[Sequence[Check]] = (
     accounts.authorized_keys,
@@ -75,7 +75,7 @@ EXPOSED: Final = frozenset({
     accounts.authorized_keys, accounts.passwords, cloud_config.cloud_config, ssh.host_keys, secrets.private_keys,
     secrets.credentials, secrets.histories,
 })  # fmt: skip
-"""Checks that look below mount points too: a launch need not mount what fstab names."""
+"""Checks that also search below mount points: a VM need not mount the file systems in fstab."""
 
 WINDOWS_FILE: Final = "/Windows/System32"
 ROOT_FILES: Final = ("/etc/os-release", "/usr/lib/os-release", "/etc/passwd", "/etc/fstab")

@@ -16,13 +16,13 @@ from souche.transfer.turns import Turns
 from souche.vault import Vault
 
 PARALLEL_EXPORTS: Final = 1
-"""in one process: each takes every core, and some 80 MiB. Others wait, so memory is bounded however many there are"""
+"""per process: each export uses all cores and about 80 MiB. Others wait, so their number does not affect memory"""
 
 PATIENCE_SECONDS: Final = 600.0
-"""for which exports and imports wait for an object store that is away"""
+"""how long exports and imports wait for an unavailable object store"""
 
 Foreign: TypeAlias = Callable[[str, str], ObjectStore]
-"""Opens the store of other services by an access key and its secret."""
+"""Opens the object store of another service, with an access key and its secret."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from souche.model.workers import Worker, new_worker
 from souche.workflows.engine import BrokenOff, Journal
 
 BEAT_SECONDS: Final = 5.0
-"""A lease is six of them, so some may be missed."""
+"""A lease lasts six heartbeats, so some may be missed."""
 
 log = structlog.get_logger()
 

@@ -23,9 +23,9 @@ from souche.workflows.engine import Action, reason_of
 from souche.workflows.parts import Parts
 
 CLEANED_FOR: Final = timedelta(days=7)
-"""after the creation of a task a store that is away is still asked to remove what the task has left"""
+"""for this long after a task's creation, the server retries to remove its leftovers from an unavailable object store"""
 LOOK_BYTES: Final = 32 * 1024 * 1024
-"""of data read between two looks at whether the task was cancelled, and two records of the progress"""
+"""bytes of data between two checks for cancellation, and two records of the progress"""
 
 _WAITING: Final = "It waits: {reason}"
 _NOT_YET: Final = "What it has written cannot be removed yet: {reason}"

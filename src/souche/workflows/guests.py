@@ -17,7 +17,7 @@ from souche.workflows import firewalls, locks
 from souche.workflows.parts import Parts
 
 RESTART_LATER: Final = "restart later"
-"""The behaviour of a VM that was restarted too often: its restart waits (`reconcile/power.py`)."""
+"""The behaviour of a VM that has restarted too often: it is restarted later (`reconcile/power.py`)."""
 
 
 def get(parts: Parts, vm_id: str) -> Vm:

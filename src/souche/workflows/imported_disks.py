@@ -24,7 +24,7 @@ from souche.workflows.parts import Parts
 
 TOLD_SECONDS: Final = 1.0
 DOWNLOADED_PERCENT: Final = 90
-"""The rest is for the volume store, which takes the file in."""
+"""The download's share of the progress. The import into the volume store has the rest."""
 
 
 class DiskRefused(UserError):

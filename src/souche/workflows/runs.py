@@ -23,12 +23,12 @@ RUNS_PER_ACCOUNT: Final[Mapping[Lane, int]] = {
     Lane.TRANSFERS: 64,
     Lane.FIREWALLS: 8,
 }
-"""of one account. On two cores 60 launches take as long with 3 as with 8, and another account's beside them take half
-as long with 3."""
+"""of one account. On two cores, 60 launches take equally long with 3 and with 8; another account's concurrent launches
+take half as long with 3."""
 SHARED: Final = frozenset({Lane.WORK})
-"""Lanes whose bound the accounts share, at least one each."""
+"""Lanes whose limit the accounts share; each account has at least one run."""
 ACTIVE_SECONDS: Final = 2.0
-"""For so long after its last operation an account keeps its share: its next request is on its way."""
+"""An account keeps its share for this long after its last operation, for its next request."""
 REMEMBERED: Final = 1000
 
 

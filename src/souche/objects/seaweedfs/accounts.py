@@ -35,7 +35,7 @@ POLL_SECONDS: Final = 0.01
 OPERATOR: Final = "souche"
 """The region's own identity. Account ids are numbers, so no account has this name."""
 SHELL: Final = threading.Lock()
-"""Identities are read, changed and written as a whole, so only one shell may work at a time."""
+"""The shell reads, changes and writes all identities as a whole, so only one shell may run at a time."""
 
 
 class Accounts:

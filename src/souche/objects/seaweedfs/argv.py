@@ -19,14 +19,14 @@ from souche.room import MIB
 
 LOOPBACK: Final = "127.0.0.1"
 VOLUME_MIB: Final = 1024
-"""of one file of SeaweedFS's; it makes new ones as they fill"""
+"""size of one of SeaweedFS's volume files; it creates new ones as they fill"""
 VOLUMES: Final = 100_000
-"""Each bucket has files of its own. By default there may be as many as GiB are free on the medium, and a new
-bucket takes seven at once: a dozen buckets, and nothing can be written any more."""
+"""Most volume files. Each bucket has its own, and by default a new bucket takes seven. SeaweedFS's default is one for
+each free GiB of the medium: a dozen buckets would block all writes."""
 GROWTH: Final = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
-"""the number of files that a bucket begins with (`weed scaffold -config=master`)"""
+"""number of volume files of a new bucket (`weed scaffold -config=master`)"""
 LOGGING: Final = "-logtostderr"
-"""By default it writes the same lines to files in /tmp too, up to 1,800 MiB each."""
+"""Otherwise it also writes the same lines to files in /tmp, up to 1,800 MiB each."""
 OPTIONS: Final = (
     "-disableHttp",
     "-filer",
@@ -43,9 +43,9 @@ OPTIONS: Final = (
     f"-master.volumeSizeLimitMB={VOLUME_MIB}",
 )
 ACTIONS: Final = ("Admin", "Read", "Write", "List", "Tagging")
-"""on a bucket of one's own. Admin: bucket policies, and CreateBucket for that very name."""
+"""an account's rights on its own bucket. Admin: bucket policies, and CreateBucket for that name."""
 SAFE: Final = re.compile(r"[A-Za-z0-9_+/=.-]+")
-"""the characters of a word in the shell, which knows no quoting"""
+"""the characters of a word in SeaweedFS's shell, which has no quoting"""
 
 
 class UnsafeWord(Invalid):

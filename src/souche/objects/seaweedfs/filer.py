@@ -25,7 +25,7 @@ BUCKETS: Final = "/buckets"
 """the folder of all buckets"""
 OWNER: Final = "s3-identity-id"
 NOTHING: Final = "filer: no entry is found in filer store"
-"""It has no code of its own (weed/pb/filer_pb, `ErrNotFound`)."""
+"""This error has no code, only its text (weed/pb/filer_pb, `ErrNotFound`)."""
 PART_MODE: Final = 0o660
 ETAG: Final = "Seaweed-X-Amz-ETag"
 
@@ -77,7 +77,7 @@ MESSAGES: Final[Mapping[str, Fields]] = {
     "GetConfigurationRequest": {},
     "GetConfigurationResponse": {1: ("configuration", "Configuration")},
 }
-"""By number: a field's name and type; `*` before that of one which may be there several times."""
+"""By number, a field's name and type. `*` before the type: a repeated field."""
 
 
 PAGE: Final = 1000

@@ -14,7 +14,7 @@ from souche.objects.base import ObjectsFailed
 from souche.objects.seaweedfs.argv import LOOPBACK, Ports
 
 RANGE: Final = range(20_000, 32_000)
-"""below those that the kernel gives to clients (ip_local_port_range begins at 32768)"""
+"""below the kernel's ports for clients (ip_local_port_range begins at 32768)"""
 
 log = structlog.get_logger()
 

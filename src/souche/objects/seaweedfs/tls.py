@@ -21,7 +21,7 @@ PARTS: Final = ("MASTER", "VOLUME", "FILER", "S3", "CLIENT")
 LIFE: Final = timedelta(days=3650)
 NAME: Final = "souche-oos"
 TOKEN_SECONDS: Final = 600
-"""The default is 10: less than a chunk may wait on a machine with many guests."""
+"""The default is 10, but a chunk may wait longer on a machine with many guests."""
 
 
 def environment(folder: Path) -> Mapping[str, str]:

@@ -43,7 +43,7 @@ from souche.storage.qcow2.setting_aside import remove, set_aside
 
 SHORTEST_BOUND: Final = 3
 NAMED: Final = 10
-"""how many layers a line of the log has"""
+"""most layers in a line of the log"""
 
 log = structlog.get_logger()
 

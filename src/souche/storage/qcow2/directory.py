@@ -44,9 +44,9 @@ FOLDERS: Final = (
     *("layers", "captures", "volumes", "snapshots", "records"),
     *("trash", "trash/volumes", "trash/snapshots", "work"),
 )
-"""in the order in which they are made: where the last is there, or any layer, all have been"""
+"""in the order of their creation: if the last exists, or any layer, all have existed"""
 REMADE: Final = frozenset({"records", "work"})
-"""What a start makes again where it is lost; without the others, what is wanted would be taken for a leftover."""
+"""A start creates these again if they are lost. Without any of the others, needed files would look like leftovers."""
 BLOCK_BYTES: Final = 512
 """of `st_blocks` (inode(7))"""
 OWNER_ONLY: Final = 0o700

@@ -43,8 +43,8 @@ from souche.storage.qcow2.verify import verify
 
 MAX_CHAIN: Final = 16
 MAX_OPEN_CHAIN: Final = 32
-"""Of a running guest's disk. Each capture adds a file, and `collect` does not reach a QEMU that runs. Captures grow
-slower with them (0.07 s at first, 1 s after 100), and libvirt opens no more than 200."""
+"""For a running guest's disk. Each capture adds a file, and `collect` cannot merge files that a running QEMU has open.
+Captures slow down with the number of files (0.07 s at first, 1 s after 100), and libvirt opens at most 200."""
 ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 

@@ -24,7 +24,7 @@ UNREADABLE: Final = "cannot be read to its end"
 log = structlog.get_logger()
 
 Pace = Callable[[int], None]
-"""Called with the length of each piece in bytes; returns when the next piece may be read."""
+"""Called with the length of each piece in bytes. Returns when the next piece may be read."""
 
 
 def unbounded(_: int) -> None:

@@ -17,10 +17,10 @@ from souche.trust.linux.accounts import (
 from souche.trust.linux.system import System
 
 LOCKED: Final = "*"
-"""Locks the password but not keys: with `!` an SSH server without PAM refuses keys too (sshd(8), LOGIN PROCESS)."""
+"""Locks the password but not keys. With `!`, sshd without PAM would refuse keys too (sshd(8), LOGIN PROCESS)."""
 PASSWORD_FILES: Final = ("/etc/passwd", "/etc/shadow", "/etc/gshadow")
 NO_PASSWORD: Final = ("/etc/passwd", "/etc/shadow")
-"""The files in which an empty field admits anybody; in gshadow(5) it admits nobody."""
+"""The files in which an empty field admits anyone; in gshadow(5) it admits no one."""
 BACKUPS: Final = ("/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-", "/etc/security/opasswd")
 
 

@@ -15,7 +15,7 @@ from souche.trust.linux.cloud_config import BLOCK, KEY, PASSWORD, Line
 from souche.trust.linux.system import System
 
 ITEM: Final = re.compile(r"\s*-[ \t]+[^:{\[]*$|\s*(?:ssh-|ecdsa-|sk-)")
-"""A whole line that is an item of a list or of a text."""
+"""A line that is a complete item of a list or a text."""
 TOP_PASSWORD: Final = re.compile(r"[\"']?password\b")
 
 

@@ -26,7 +26,7 @@ SEEDS: Final = (
 )  # fmt: skip
 CLOUD: Final = "/var/lib/cloud"
 CLOUD_PARTS: Final = ("data", "instance", "instances", "sem")
-"""Scripts and a seed may be the image's own."""
+"""Not its scripts and seed, which may belong to the image."""
 IFCFG: Final = "/etc/sysconfig/network-scripts"
 HWADDR: Final = re.compile(rb"(?mi)^[ \t]*(?:HWADDR|MACADDR)=.*\n?")
 LOGS: Final = "/var/log"

@@ -24,7 +24,7 @@ EXPOSED: Final[Sequence[Part]] = (
     secrets.credentials,
     secrets.histories,
 )
-"""Removed below mount points too, since the report looks there (`examination.EXPOSED`)."""
+"""These also remove files below mount points, because the report searches there (`examination.EXPOSED`)."""
 PARTS: Final[Sequence[Part]] = (
     *EXPOSED,
     identity.machine_id,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 MOST_ENTRIES: Final = 100_000
-"""of one directory; a crafted one may have more"""
+"""in one directory; a crafted one may have more"""
 
 Kind = Literal["file", "directory", "link", "other", "damaged"]
 """`damaged`: a name whose file cannot be read."""

@@ -23,7 +23,7 @@ WIDE, CHECKSUM_2, CHECKSUM_3, FAST_COMMIT = 0x2, 0x8, 0x10, 0x20
 ESCAPED, SAME_UUID, LAST_TAG = 1, 2, 8
 HEADER_BYTES: Final = 12
 MOST_BLOCKS: Final = 1 << 20
-"""of a journal: 4 GiB of 4 KiB each."""
+"""in a journal: 4 GiB in blocks of 4 KiB."""
 
 ReadBlock = Callable[[int], bytes]
 

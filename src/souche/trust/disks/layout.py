@@ -19,9 +19,9 @@ SWAP: Final = ((4086, b"SWAPSPACE2"), (4086, b"S1SUSPEND"), (65526, b"SWAPSPACE2
 NO_FILES: Final = (
     BIOS_BOOT, "e3c9e316-0b5c-4db8-817d-f92df00215ae", "9e1a2d38-c612-4316-aa26-8b49521e5a8b", "41",
 )  # fmt: skip
-"""Kinds of partitions without a file system: for BIOS boot loaders, Microsoft's reserved one, PReP's boot."""
+"""Types of partitions without a file system: BIOS boot, Microsoft reserved, PReP boot."""
 MOST_WITHOUT_FILES: Final = 256 << 20
-"""bytes of such a partition"""
+"""largest size of such a partition, in bytes"""
 UNKNOWN: Final = "what is in it is of no known kind"
 
 

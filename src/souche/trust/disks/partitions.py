@@ -10,7 +10,7 @@ from souche.trust.disks.sources import Source
 
 SECTOR_BYTES: Final = 512
 MOST_PARTITIONS: Final = 256
-"""as many as Linux knows of a disk"""
+"""as many as Linux supports on a disk"""
 ESP: Final = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 BIOS_BOOT: Final = "21686148-6449-6e6f-744e-656564454649"
 MBR_ESP: Final = "ef"

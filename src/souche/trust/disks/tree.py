@@ -50,7 +50,7 @@ class Tree:
     mounts: dict[str, FoundFileSystem]
     unread: list[str] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
-    """files that were only partly read"""
+    """files that were only partially read"""
     _kept: dict[tuple[int, int], dict[str, Entry]] = field(default_factory=dict)
     _walked: int = 0
 

@@ -22,7 +22,7 @@ NTFS_VOLUME: Final = 3
 """the number of $Volume in the MFT"""
 VOLUME_INFORMATION: Final = 0x70
 LABEL_ENTRY: Final = "(Volume Label Entry)"
-"""the library's names for entries of a FAT directory that are no files"""
+"""the library's suffix for the FAT directory entry of a volume label, which is not a file"""
 
 _KINDS: Final[dict[int, Kind]] = {
     int(pytsk3.TSK_FS_META_TYPE_REG): "file",

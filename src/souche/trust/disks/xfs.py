@@ -16,7 +16,7 @@ LOG_MAGIC: Final = 0xFEEDBABE
 UNMOUNT: Final = 0x20
 SECTOR_BYTES: Final = 512
 MOST_BACK: Final = 2048
-"""sectors before the end of the log where its last record begins: records have at most 256 KiB"""
+"""the last record begins at most this many sectors before the end of the log: records have at most 256 KiB"""
 
 
 class XfsFileSystem:

@@ -20,17 +20,17 @@ DROPBEAR_KEYS: Final = (
     "/etc/dropbear/initramfs/authorized_keys",
     "/etc/dropbear-initramfs/authorized_keys",
 )
-"""Keys that open root, in dropbear(8) and in Debian's initramfs with it."""
+"""Files with keys for root, of dropbear(8) and of Debian's initramfs with dropbear."""
 TOKENS: Final = re.compile(r"%[%huU]")
 MOST_KEYS: Final = 200
-"""of a file, that open an account, and as many that may run one command"""
+"""per file, of keys that open an account; and as many keys that may only run one command"""
 SHELL: Final = re.compile(
     r"(?<![\w.-])(?:(?:ba|da|z|k|c|tc|a|fi)?sh|su|sudo|eval|SSH_ORIGINAL_COMMAND|SHELL)(?![\w.-])"
 )
 MOST_RULE_FILES: Final = 256
 INCLUDES: Final = re.compile(r"[@#]include(dir)?[ \t]+[\"']?([^\s\"']+)")
 DES_HASH: Final = re.compile(r"[./0-9A-Za-z]{13}(?:[./0-9A-Za-z]{11}){0,15}(?![./0-9A-Za-z])")
-"""DES, and its extension by blocks of 11; behind it HP-UX's aging, which PAM cuts off (pam_unix, passverify.c)."""
+"""DES, and its extension by blocks of 11. HP-UX's aging may follow, which PAM cuts off (pam_unix, passverify.c)."""
 NO_SHELLS: Final = ("nologin", "false", "sync", "shutdown", "halt")
 
 

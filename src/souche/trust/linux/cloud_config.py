@@ -17,7 +17,7 @@ from souche.trust.linux.system import System
 SEEDS: Final = "/var/lib/cloud/seed"
 SEED_FILES: Final = ("user-data", "vendor-data", "meta-data")
 MOST: Final = 200
-"""findings in one file"""
+"""findings per file"""
 KEY: Final = re.compile(r"((?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)[\w@.-]+)[ \t]+(AAAA[A-Za-z0-9+/=]+)")
 HOST_KEY: Final = re.compile(r"^\s*[\"']?\w+_public[\"']?\s*:")
 """The public halves of host keys (ssh_keys) open no account."""

@@ -9,13 +9,13 @@ from souche.trust.disks.tree import Node, Tree
 
 CONFIGURATION: Final = "/etc/ssh/sshd_config"
 STARTED_WITH: Final = ("/etc/default/ssh", "/etc/sysconfig/sshd")
-"""Options of its command line, where Debian and Red Hat keep them."""
+"""Debian's and Red Hat's files with sshd's command-line options."""
 ASSIGNS_OPTIONS: Final = re.compile(r"^\s*(?:export\s+)?(?:SSHD_OPTS|OPTIONS)=")
 ON_COMMAND_LINE: Final = re.compile(r"-([of])\s*[\"']?([^\s\"']+)(?:\s+([^\s\"'-][^\s\"']*))?")
 LINE: Final = re.compile(r"^[ \t\f]*\"?([A-Za-z0-9]+)\"?(?:[ \t]*=[ \t]*|[ \t]+)(.*)$")
 OTHER_NAMES: Final = {"challengeresponseauthentication": "kbdinteractiveauthentication"}
 DEEPEST_INCLUDE: Final = 16
-"""as sshd itself"""
+"""sshd's own limit"""
 MOST_FILES: Final = 256
 
 Words: TypeAlias = tuple[str, ...]

@@ -14,7 +14,7 @@ from souche.trust.linux.sshd_config import SshServer
 
 MOST_USERS: Final = 1000
 SKELETON: Final = "/etc/skel"
-"""What useradd(8) copies into the home folder of a new user."""
+"""The folder that useradd(8) copies into a new user's home folder."""
 NUMBER: Final = re.compile(r"\s*[+-]?[0-9]{1,20}")
 
 

@@ -36,9 +36,9 @@ AGENTS: Final = (
 )  # fmt: skip
 DRIVERS: Final = "/Windows/System32/drivers"
 EMPTY_LOG: Final = 69_632
-"""bytes of an event log without an event"""
+"""bytes of an event log without events"""
 SELECT: Final = "Select"
-"""the key that says which control set a Windows starts with"""
+"""the registry key that names the control set that Windows starts with"""
 TCPIP: Final = r"ControlSet{:03}\Services\Tcpip\Parameters"
 HISTORY: Final = "AppData/Roaming/Microsoft/Windows/PowerShell/PSReadLine/ConsoleHost_history.txt"
 SSH: Final = "/ProgramData/ssh"
