@@ -1,4 +1,4 @@
-"""Tries a step again while what it needs is away."""
+"""Retries a step while a service that it needs is unavailable."""
 
 import time
 from collections.abc import Callable
@@ -21,13 +21,13 @@ log = structlog.get_logger()
 def attempt(
     action: Callable[[], None], *, until_success: bool, pause: Callable[[float], None] = time.sleep
 ) -> str | None:
-    """Run `action`, trying again with growing pauses: after Unavailable or Raced a few times, or with `until_success`
-    after any error, a defect of Souche included, and without end. Returns why it failed; None: it did not.
+    """Run `action`, and retry it with growing pauses: a few times after Unavailable or Raced, or with `until_success`
+    without limit after any error, even a defect of Souche. Returns why it failed, or None if it succeeded.
 
-    Without end also as long as the database is away, or is back and busy: a commit whose answer was lost may have been
-    made, and what it recorded may have been seen, so it must not be undone. These tries do not count as the few.
+    While the database is unavailable, or busy after its return, retries have no limit and do not count: a commit whose
+    answer was lost may have succeeded, and clients may have seen its records, so it must not be undone.
 
-    What is tried without end is logged at growing intervals, as its attempts double, and every hour at least."""
+    Retries without limit are logged whenever the number of attempts doubles, and at least every hour."""
     attempts = others = 0
     waited_for: tuple[type[Exception], ...] = (RecordsUnavailable,)
     while True:

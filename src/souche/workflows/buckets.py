@@ -108,10 +108,10 @@ class Buckets:
 
 
 def ensure_own(oos: Oos, store: Store, bucket: str, account_id: str) -> None:
-    """Make a bucket of an account's, unless it is there.
+    """Create an account's bucket if it is missing.
 
     Raises:
-        BadBucketName. BucketAccessRefused: it is not, or may not be, the account's.
+        BadBucketName. BucketAccessRefused: the bucket does not, or must not, belong to the account.
     """
     if not oos.capabilities.knows_accounts:
         _claim(oos.store(), store, bucket, account_id)
@@ -133,7 +133,8 @@ def assign(store: Store, bucket: str, account_id: str) -> None:
 
 
 def _claim(objects: ObjectStore, store: Store, bucket: str, account_id: str) -> None:
-    """Give a new bucket to an account. An existing one may hold anybody's objects, so only the operator assigns it."""
+    """Give a new bucket to an account. An existing one may contain anyone's objects, so only the operator assigns
+    it."""
     exists = _exists(objects, bucket)
     with store.begin() as connection:
         owner = buckets.owner(connection, bucket)

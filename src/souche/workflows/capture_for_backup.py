@@ -1,9 +1,10 @@
 """Freeze volumes for a backup: those of one VM at one instant, or one that is attached to none.
 
-1. capture: freeze the volumes into snapshots that no account sees; a running guest goes on.
-   Undo: forget them; the volumes keep their bytes.
+1. capture: freeze the volumes into snapshots that no account sees; a running guest continues.
+   Undo: forget the snapshots; the volumes keep their bytes.
 
-They have no records: the backup, which waits for this, sees what is missing, and forgets them at its end.
+The snapshots have no records. The backup, which waits for this workflow, detects missing ones, and forgets all at its
+end.
 
 The subject is the VM, or the volume.
 """

@@ -64,7 +64,7 @@ class Claims:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Say that this worker lives, as long as the context does, where anybody else may ask."""
+        """Write this worker's heartbeats while the context lives, if other processes can reach the records."""
         if not self.store.database.is_shared:
             yield
             return

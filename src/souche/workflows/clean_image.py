@@ -3,15 +3,15 @@
 The transaction before has written the image (`pending`) and one snapshot (`in-queue`) for each of the source's.
 
 1. keep: the volume store copies each of the source's snapshots, in constant time, to a disk without a record
-   (`ids.cleaning`): from now on the source may go. Undo: forget those disks.
-2. clean: when it is its turn, one at a time in the region, a volume is made of each copy, and the cleaner works on the
-   volumes. What it did is recorded. Done again, it begins with new volumes. Undo: forget the volumes and the record.
+   (`ids.cleaning`). From now on the source may be deleted. Undo: forget these disks.
+2. clean: cleanings take turns, one at a time in the region. A volume is made of each copy, and the cleaner works on the
+   volumes. Its changes are recorded. A repeated step begins with new volumes. Undo: forget the volumes and the record.
 3. capture: the volumes become the image's snapshots. Undo: forget the snapshots.
-4. complete: the snapshots become `completed` and the image `available`, in one transaction. Its report follows, as that
+4. complete: the snapshots become `completed` and the image `available`, in one transaction. A report is made of it, as
    of every image.
-5. remove: forget the disks without a record. Forward only, as the image is there already.
+5. remove: forget the disks without a record. Forward only, because the image already exists.
 
-When a step fails the image becomes `failed` with the reason, and its snapshots are gone.
+If a step fails, the image becomes `failed` with the reason, and its snapshots are removed.
 """
 
 from contextlib import ExitStack

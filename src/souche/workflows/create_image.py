@@ -3,15 +3,15 @@
 The transaction before has written the image (`pending`), one snapshot (`in-queue`) for each attached volume, and the
 mappings that tie them.
 
-1. shut down: only when the caller wants the VM at rest (`restart`). Undo: start it again.
-2. capture: freeze all the volumes into their snapshots at one instant; a running guest goes on. The sizes of the
-   snapshots, and of the mappings, are those of what was captured.
+1. shut down: only if the caller wants the VM at rest (`restart`). Undo: start it again.
+2. capture: freeze all volumes into their snapshots at one instant; a running guest continues. The snapshots and the
+   mappings get the captured sizes.
    Undo: forget the snapshots in the volume store; the volumes keep their bytes.
 3. complete: the snapshots become `completed` and the image `available`, in one transaction.
-4. start: when step 1 has shut the VM down. A VM that will not start is left `stopped` with the reason; its image
-   is good all the same, so this is forward only.
+4. start: if step 1 has shut the VM down. A VM that does not start stays `stopped` with the reason. Forward only,
+   because the image is valid anyway.
 
-When a step fails the image becomes `failed` with the reason, and its snapshots are gone.
+If a step fails, the image becomes `failed` with the reason, and its snapshots are removed.
 """
 
 from collections.abc import Mapping

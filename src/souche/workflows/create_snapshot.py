@@ -1,11 +1,11 @@
 """Make a snapshot of one volume.
 
-1. capture: freeze the volume's bytes into the snapshot, by one atomic operation; a running guest goes on. The
-   snapshot's size is what was captured.
+1. capture: freeze the volume's bytes into the snapshot, by one atomic operation; a running guest continues. The
+   snapshot gets the captured size.
    Undo: forget the snapshot in the volume store; the volume keeps its bytes.
-2. complete: the snapshot becomes `completed`, for good.
+2. complete: the snapshot becomes `completed`, permanently.
 
-When a step fails the snapshot becomes `error`, and holds nothing.
+If a step fails, the snapshot becomes `error`, and contains no data.
 """
 
 from souche.db import snapshots, volumes

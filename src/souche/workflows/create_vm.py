@@ -2,13 +2,13 @@
 
 The transaction before has written the VM (`pending`), its volumes (`creating`), and their links.
 
-1. make volumes: clone each from its snapshot, or make it empty. Undo: forget them in the volume store.
-2. define: tell the hypervisor, with the DHCP reservation and the security groups: it lets in what their rules say, and
-   is let in as a member. Undo: remove the guest.
-3. start: unless the caller wants it off (`boot`). Undo: that of step 2 does it.
+1. make volumes: clone each from its snapshot, or create it empty. Undo: forget them in the volume store.
+2. define: define the guest in the hypervisor, with its DHCP reservation and security groups. The rules of its groups
+   apply to it, and it is a member in other rules. Undo: remove the guest.
+3. start: unless the caller wants the VM off (`boot`). Undo: by the undo of step 2.
 
-Ending: the volumes are `in-use`, the VM is `running` or `stopped`. When a step fails the VM becomes `terminated` with
-the reason, and its volumes are gone.
+Ending: the volumes are `in-use`, the VM is `running` or `stopped`. If a step fails, the VM becomes `terminated` with
+the reason, and its volumes are removed.
 """
 
 from souche.db import tags, vms, volumes

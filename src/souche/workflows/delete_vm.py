@@ -1,11 +1,11 @@
-"""Terminate a VM. Forward only: each step is tried until it succeeds.
+"""Terminate a VM. Forward only: each step is retried until it succeeds.
 
-1. remove: pull the plug; the hypervisor forgets the guest, its address and everything else of its run. It is no member
-   of its security groups any more, before the address is another VM's.
-2. delete volumes: those that are to go with the VM.
+1. remove: power the guest off; the hypervisor forgets the guest, its address and all its runtime data. The guest leaves
+   its security groups before another VM can get the address.
+2. delete volumes: those that are deleted with the VM.
 
-Ending: these are gone, the others are `available` again; the VM is `terminated`, with the reason that its deletion
-began with, and listed for an hour more.
+Ending: these volumes are deleted, the others are `available` again. The VM is `terminated`, with the reason recorded at
+the start of its deletion, and listed for another hour.
 """
 
 from souche.db import tags, vms, volumes

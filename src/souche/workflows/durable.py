@@ -1,7 +1,7 @@
-"""Runs workflows durably with DBOS: every step is journalled in a database, and what a crash interrupted is
-resumed at the next start, from the step that was not finished (https://docs.dbos.dev/architecture).
+"""Runs workflows durably with DBOS: every step is journalled in a database. After a crash, the next start resumes
+interrupted workflows from their first unfinished step (https://docs.dbos.dev/architecture).
 
-Crash-only: there is no orderly end for an operation in flight; ending the process at any moment is right.
+Crash-only: operations in flight have no orderly shutdown; the process may be killed at any moment.
 """
 
 import threading
@@ -87,12 +87,12 @@ def as_it_is(journal: engine.Journal) -> engine.Journal:
 
 
 class DurableWorkflows:
-    """The region's workflows; one per process. Those with an `Ending` run in threads of this process, and begin again
-    after a crash, as they are in the database; all others run on DBOS.
+    """The region's workflows; one per process. Workflows with an `Ending` run in threads of this process, and restart
+    from the database after a crash. All others run on DBOS.
 
-    An operation begins when no earlier one works on the same resources, and its account has a place free (`runs`). Both
-    are looked up in the database whenever one is requested or ends: whatever waits does so there, without a thread. Of
-    several processes on the same records, each begins only what it has claimed (`claims`).
+    An operation begins when no earlier one works on the same resources and its account has a free slot (`runs`). Both
+    are checked in the database whenever an operation is requested or ends, so waiting operations need no thread. Each
+    of several processes on the same records begins only the operations that it has claimed (`claims`).
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class DurableWorkflows:
             self._runs.wait_for_another(SWEEP_SECONDS)
 
     def launch(self) -> None:
-        """Resume what was interrupted, and start every operation whose turn it is."""
+        """Resume interrupted operations, and start every operation whose turn it is."""
         self._context.enter_context(self._claims.kept())
         former = self._writers.add(self.worker.worker_id)
         # An operation that has ended in the journal and has no claim restarts from its first step: its run lost the

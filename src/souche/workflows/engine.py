@@ -3,20 +3,20 @@
 The laws that every workflow obeys, run mechanically over all of its steps by tests/workflows/test_laws.py and
 test_third_law.py:
 
-1. doing any step twice equals doing it once (a journal may replay the step that a crash interrupted);
-2. failing at any step leaves a clean world: the undo of that step and of all before it, in reverse order, and
-   then the workflow's `failed` bring everything to where it was, or to a state that says "failed". An undo
-   never assumes that its do finished. An undo that is refused for good (`UserError`) is left at that, and logged;
-3. cut off at any moment and begun again at its first step, it ends as a straight run does (a journal may be lost:
-   journal.sqlite is a file of one machine, and no backup has it).
+1. Doing any step twice equals doing it once (a journal may replay the step that a crash interrupted).
+2. Failing at any step leaves a clean world. The undo of that step and of all before it run in reverse order, then the
+   workflow's `failed`. They restore the previous state, or leave a state that says "failed". An undo never assumes that
+   its do finished. An undo that is refused permanently (`UserError`) is logged and not retried.
+3. A workflow that is interrupted at any moment and restarts from its first step ends like an uninterrupted run (a
+   journal may be lost: journal.sqlite is a file of one machine, and is not in backups).
 
-The engine knows nothing of what journals it: a `Journal` runs one named step durably (DBOS in `durable.py`) or
-just runs it (`Unjournalled`, in one-off commands). A step that fails is part of the journal and is undone; a
-journal that fails is not: the run ends where it is, and another one goes on from what is remembered.
+The engine does not depend on the journal: a `Journal` runs one named step durably (DBOS in `durable.py`) or just runs
+it (`Unjournalled`, in one-off commands). The failure of a step is journalled, and the step is undone. A failure of the
+journal itself undoes nothing: the run stops, and another run continues from the journalled steps.
 
-A workflow with an `Ending` needs no journal: the operation in the database is enough. After a crash it begins again at
-its first step, and cut off before or after any undo it ends as a failed run does too. That saves a commit of the
-journal for each step; it is for workflows whose steps take moments.
+A workflow with an `Ending` needs no journal: the operation in the database is enough. After a crash it restarts from
+its first step. If it is interrupted before or after any undo, it also ends like a failed run. This saves one commit of
+the journal per step; it is for workflows with short steps.
 """
 
 from collections.abc import Callable, Mapping
@@ -78,8 +78,8 @@ class Step(Generic[StepP]):
 
 @dataclass(frozen=True)
 class Ending(Generic[StepP]):
-    """What the transaction records that erases the operation: the result, or why a step failed. Both are there or
-    neither, so a workflow that has ended never begins again. Without `failed` it runs only forward."""
+    """Records the result, or why a step failed, in the transaction that erases the operation. The two are atomic, so a
+    workflow that has ended never restarts. Without `failed` it only runs forward."""
 
     record: Record[StepP] = no_record
     failed: RecordFailure[StepP] | None = None
@@ -96,12 +96,12 @@ class Lane(Enum):
 
 @dataclass(frozen=True)
 class Workflow(Generic[P]):
-    """A table of steps, which are given operations with the workflow's own params.
+    """A table of steps. Each step gets an operation with the workflow's own params.
 
-    `ending`: the workflow runs without a journal, and ends so. Otherwise `failed` records the reason after the undos.
-    A workflow without either's `failed` runs only forward, and its steps are tried until they succeed. `lock` names
-    what must not be worked on by two workflows at once (ids of VMs and volumes); it is asked once, when an operation is
-    requested.
+    `ending`: the workflow runs without a journal and ends with it. Otherwise `failed` records the reason after the
+    undos. A workflow that has neither `failed` nor an ending with one only runs forward: its steps are retried until
+    they succeed. `lock` returns the resources that only one workflow may work on at a time (ids of VMs and volumes). It
+    is called once, when an operation is requested.
     """
 
     params: type[P]
@@ -128,7 +128,7 @@ Catalogue: TypeAlias = Mapping[str, AnyWorkflow]
 
 
 class BrokenOff(Exception):
-    """This process may not go on with an operation. It is no failure: nothing is undone, and nothing tried again."""
+    """This process must stop running an operation. This is not a failure: nothing is undone or retried."""
 
 
 class UnreadableOperation(SoucheError):
@@ -150,8 +150,8 @@ class Journal(Protocol):
 
 
 class Unjournalled:
-    """Runs each step, remembers nothing, tries nothing again. An undo that fails ends the run where it is, and so does
-    RecordsUnavailable, as what was committed is not known: the operation stays outstanding."""
+    """Runs each step once, without a record of it. A failed undo stops the run, and so does RecordsUnavailable, because
+    the commit may have succeeded: the operation stays outstanding."""
 
     def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:  # noqa: ARG002
         if until_success:
@@ -256,8 +256,8 @@ def _end(
 
 
 def _undo(step: Step[Any], parts: Parts, operation: Operation) -> None:
-    """Undo a step. A refusal (`UserError`) is for good, so trying again would never end: what the undo was to remove
-    is left, and the workflow goes on to its end. Any other error passes, or may be mended, and is raised."""
+    """Undo a step. A refusal (`UserError`) is permanent, so a retry would never end: the step's leftovers stay, and the
+    workflow continues to its end. Any other error is temporary, or can be fixed, and is raised."""
     try:
         step.undo(parts, operation)
     except UserError as error:

@@ -1,18 +1,18 @@
-"""Write an image into a bucket: its disks, its manifest, and what the manifest has no room for.
+"""Write an image into a bucket: its disks, its manifest, and the companion with the data that a manifest cannot hold.
 
 The transaction before has written the task (`queued`), with the image as it was then.
 
-1. ensure bucket: made if it is missing. Not undone: a bucket stays, its account may use it already.
-2. write disks: each is read by NBD and written as one stream, once even if two devices have it. Each is recorded when
-   it is whole, and not written again after a crash. Undo: no upload and no object is left.
-3. write manifest: the companion, then the manifest, whose URLs work for seven days from now on. Undo: both go.
+1. ensure bucket: create it if it is missing. Not undone: the account may already use the bucket.
+2. write disks: each is read by NBD and written as one stream, only once even if two devices have it. A complete disk is
+   recorded, and not written again after a crash. Undo: remove all uploads and objects.
+3. write manifest: the companion, then the manifest, whose URLs work for seven days from now on. Undo: remove both.
 4. complete: the task is `completed`.
 
-When a step fails the task becomes `failed` with the reason; one that was cancelled stays so. Cancelling it sets its
-state, which this workflow looks at all the time.
+If a step fails, the task becomes `failed` with the reason; a cancelled task stays cancelled. Cancelling sets the task's
+state, which this workflow checks continuously.
 
-A mapping without a snapshot (an empty volume) has no place in a manifest: the companion has it. The region's key signs
-the companion, which has the hashes of the manifest and of every disk.
+A manifest cannot describe a mapping without a snapshot (an empty volume): the companion contains it. The region's key
+signs the companion, which contains the hashes of the manifest and of every disk.
 """
 
 from collections.abc import Mapping

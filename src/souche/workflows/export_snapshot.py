@@ -2,12 +2,12 @@
 
 The transaction before has written the task (`queued`).
 
-1. ensure bucket: made if it is missing. Not undone: a bucket stays, its account may use it already.
-2. write disks: read by NBD, written as one stream. Undo: no upload and no object is left.
+1. ensure bucket: create it if it is missing. Not undone: the account may already use the bucket.
+2. write disks: read by NBD, written as one stream. Undo: remove all uploads and objects.
 3. complete: the task is `completed`.
 
-When a step fails the task becomes `failed` with the reason; one that was cancelled stays so. Cancelling it sets its
-state, which this workflow looks at all the time.
+If a step fails, the task becomes `failed` with the reason; a cancelled task stays cancelled. Cancelling sets the task's
+state, which this workflow checks continuously.
 """
 
 from souche.operations.exports import ExportSnapshot

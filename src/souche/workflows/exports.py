@@ -223,10 +223,11 @@ def remove_manifest(parts: Parts, operation: Operation) -> None:
 
 
 def _clean(parts: Parts, task: ExportTask, keys: Sequence[str]) -> None:
-    """Leave no object and no upload by these keys. The snapshots are free before: they need not wait for the bucket.
+    """Remove all objects and uploads with these keys. The snapshots are released before, without waiting for the
+    bucket.
 
-    While the store is away this is worth another try, for `CLEANED_FOR` from the task's creation. Whatever else it
-    says, it would say again: what cannot be removed is left, and the task's note and the log name it.
+    While the store is unavailable this is retried, for `CLEANED_FOR` from the task's creation. Any other error is
+    permanent: leftovers stay, and the task's note and the log name them.
 
     Raises:
         ObjectsUnavailable.

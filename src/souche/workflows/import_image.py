@@ -1,17 +1,17 @@
-"""Make an image from a disk file on this machine that the operator vouches for (`souche image build`).
+"""Make an image from a disk file of the operator's on this machine (`souche image build`).
 
 The transaction before has written the image (`pending`, and private), one snapshot (`in-queue`) and the mapping between
 them. The file is inside the region's home and belongs to this workflow.
 
-1. import: the volume store takes the bytes in. Undo: forget the snapshot there.
-2. examine: the report of the image is made. Findings of severity high that the publisher did not accept end it here.
-3. boot: the image is booted, where that is wanted (`verify`). One that never comes to a login prompt ends it here.
+1. import: the volume store imports the bytes. Undo: forget the snapshot there.
+2. examine: the report of the image is made. It fails on a finding of severity high that the publisher did not accept.
+3. boot: the image is booted, if requested (`verify`). It fails if the image never reaches a login prompt.
 4. complete: the snapshot becomes `completed` and the image `available` and public, in one transaction.
-5. withdraw former: of the image's family only the newest stays listed; those before it can be launched by their
-   ids for `grace_days` more. Forward only, as the image is there already.
+5. withdraw former: only the newest image of the family stays listed. Earlier ones can be launched by their ids for
+   another `grace_days`. Forward only, because the image already exists.
 6. remove file.
 
-When a step fails the image becomes `failed` with the reason, and private, its snapshot is gone, and so is the file.
+If a step fails, the image becomes `failed` with the reason, and private. Its snapshot and the file are removed.
 """
 
 from pathlib import Path

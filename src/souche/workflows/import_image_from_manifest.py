@@ -3,13 +3,13 @@
 The transaction before has written the image (`pending`), one snapshot for each disk (`in-queue`), the mappings that tie
 them, and the URL of each disk.
 
-1. take in: each disk is downloaded into a file, inspected and checked, and taken in by the volume store; its
-   snapshot is `pending` meanwhile, with its progress. Undo: forget the snapshots in the volume store, and the files.
+1. take in: each disk is downloaded into a file, inspected and checked, and imported into the volume store. Meanwhile
+   its snapshot is `pending` and shows the progress. Undo: forget the snapshots in the volume store, and the files.
 2. complete: the snapshots become `completed` and the image `available`, in one transaction.
-3. forget sources: the files and the URLs. Forward only, as the image is there already.
+3. forget sources: the files and the URLs. Forward only, because the image already exists.
 
-When a step fails the image becomes `failed` with the reason, and its snapshots are gone. To delete the image before it
-is complete cancels the import: its snapshots are `deleting`, which this workflow looks at all the time.
+If a step fails, the image becomes `failed` with the reason, and its snapshots are removed. Deleting the incomplete
+image cancels the import: its snapshots become `deleting`, which this workflow checks continuously.
 """
 
 from souche.db import disk_imports, snapshots

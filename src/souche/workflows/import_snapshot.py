@@ -1,14 +1,14 @@
-"""Make a snapshot from a disk that a URL leads to.
+"""Make a snapshot from a disk at a URL.
 
 The transaction before has written the snapshot (`in-queue`), and the URL of its disk.
 
-1. take in: the disk is downloaded into a file, inspected and checked, and taken in by the volume store; the
-   snapshot is `pending` meanwhile, with its progress. Undo: forget the snapshot in the volume store, and the file.
-2. complete: the snapshot becomes `completed`, for good.
-3. forget source: the file and the URL. Forward only, as the snapshot is there already.
+1. take in: the disk is downloaded into a file, inspected and checked, and imported into the volume store. Meanwhile the
+   snapshot is `pending` and shows the progress. Undo: forget the snapshot in the volume store, and the file.
+2. complete: the snapshot becomes `completed`, permanently.
+3. forget source: the file and the URL. Forward only, because the snapshot already exists.
 
-When a step fails the snapshot becomes `error`, and holds nothing. One that is `deleting` was cancelled, which this
-workflow looks at all the time: it is erased.
+If a step fails, the snapshot becomes `error`, and contains no data. Deleting the snapshot cancels the import: it
+becomes `deleting`, which this workflow checks continuously, and is erased.
 """
 
 from souche.db import disk_imports, snapshots, tags

@@ -1,15 +1,15 @@
-"""What workflows work on.
+"""The resources that workflows lock.
 
-A volume's source changes with every capture, so telling it to a hypervisor and capturing must not
-meet: the one would go on writing to what the other has frozen. Hence:
+A volume's source changes with every capture. A hypervisor must not get the source during a capture: its guest would
+continue to write to the frozen layer. Therefore:
 
-- whatever defines, starts, stops or removes a VM, or changes its disks, locks the VM;
-- whatever attaches, captures or deletes a volume locks the volume, and the VM that it is attached to;
-- a VM is started with its `attached` volumes only: a volume becomes one under both locks (`link_volume`).
+- a workflow that defines, starts, stops or removes a VM, or changes its disks, locks the VM;
+- a workflow that attaches, captures or deletes a volume locks the volume, and the VM that it is attached to;
+- a VM starts with its `attached` volumes only: a volume becomes `attached` under both locks (`link_volume`).
 
-An operation's locks are worked out once, when it is requested, and are written beside it (`enqueue`); of two operations
-that have one in common the earlier is done first. So they need not follow what changes meanwhile: a volume that is
-attached to another VM later is so by an operation that waits for all earlier ones that lock the volume.
+An operation's locks are determined once, when it is requested, and recorded with it (`enqueue`). If two operations
+share a lock, the earlier runs first. So locks need not follow later changes: an operation that attaches the volume to
+another VM waits for all earlier operations that lock the volume.
 """
 
 from souche.db import snapshots, volumes

@@ -1,14 +1,14 @@
-"""Write new URLs into the manifest of an export that is complete.
+"""Write new URLs into the manifest of a completed export.
 
-The transaction before has recorded the key to the bucket, where it is another account's.
+The transaction before has recorded the key to the bucket, if the bucket is another account's.
 
-1. write URLs: the manifest is read from the bucket, and checked: its companion, if it has one, must have its hash, and
-   it must name this export's disks and no other object, all of them there. Then it is written again, with new URLs of
-   the disks and of the companion. The companion stays as it is: its hash of the manifest is without the URLs, so the
-   signature stays good. Not undone: the old URLs work for as long as they did.
-2. end: the key to the bucket is forgotten.
+1. write URLs: the manifest is read from the bucket and checked. Its companion, if there is one, must contain its hash.
+   It must name only this export's disks, and all of them must exist. Then it is rewritten with new URLs of the disks
+   and of the companion. The companion does not change: its hash of the manifest excludes the URLs, so the signature
+   stays valid. Not undone: the old URLs keep their lifetime.
+2. end: the key to the bucket is erased.
 
-When a step fails the task has the reason (`refresh_problem`); the export is as it was.
+If a step fails, the task gets the reason (`refresh_problem`), and the export is unchanged.
 """
 
 from datetime import timedelta

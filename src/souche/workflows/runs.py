@@ -1,8 +1,8 @@
 """Which operations this process has in hand, and how many of each account: accounts take turns.
 
-`RUNS_PER_ACCOUNT` bounds how many operations of one account run in a lane at the same time. Accounts share the bound
-of `Lane.WORK`, so what one account has asked for in one call takes no more than its share of the machine. One that
-pauses after a failure is not counted meanwhile: what is broken holds up nothing else.
+`RUNS_PER_ACCOUNT` limits how many operations of one account run in a lane at the same time. Accounts share the limit of
+`Lane.WORK`, so one account's large request takes no more than its share of the machine. An operation that pauses after
+a failure does not count, so it delays no others.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""Stop a running VM. Forward only: each step is tried until it succeeds.
+"""Stop a running VM. Forward only: each step is retried until it succeeds.
 
-1. shut down: ask the guest, wait, then pull the plug; with `force` pull it at once.
-2. record: it is `stopped`, and no public IP leads to it; by its shutdown behaviour it is started again, or deleted, by
-   an operation requested with the record.
+1. shut down: ask the guest to shut down, wait, then cut the power; with `force` cut it immediately.
+2. record: the VM is `stopped` and loses its public IP. If its shutdown behaviour is to restart or to terminate, the
+   same transaction requests that operation.
 """
 
 from souche.db import vms

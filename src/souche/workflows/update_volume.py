@@ -1,14 +1,14 @@
-"""Change a volume's size, type or Iops, attached to a running VM or not.
+"""Change the size, type or Iops of a volume, which may be attached to a running VM.
 
 The transaction before has written the task (`pending`); the volume is as it was.
 
 1. begin: the task is `active`.
-2. grow: where the size changes. A running guest sees it at once. Not undone: a disk is at least as large as its record
-   says, and may be larger.
+2. grow: if the size changes. A running guest sees it immediately. Not undone: a disk may be larger than its record
+   says.
 3. record: the volume has its new size, type and Iops, and the task is `completed`, in one transaction. Forward only:
-   the guest may use what has grown.
+   the guest may already use the new space.
 
-When a step fails the task becomes `failed` with the reason, and the volume's record stays as it was.
+If a step fails, the task becomes `failed` with the reason, and the volume's record is unchanged.
 
 The subject is the task.
 """
