@@ -1,4 +1,4 @@
-"""What a caller may be refused because it is beyond a limit, of its account or of the region: see `refusals.py`.
+"""Refusals of requests that exceed a limit of the account or of the region: see `refusals.py`.
 
 Source: reference "Error families", 10xxx.
 """

@@ -1,8 +1,8 @@
-"""How much may still be written to the media that the region's home is on.
+"""The space that may still be used on the media of the region's home.
 
-Code that writes much (imports, conversions, merges, builds) asks before and while writing, and stops at the reserve.
-What is below it is kept for the databases, the journal of workflows and the object store, so that resources can still
-be deleted when nothing else fits. `full` recognises what the system, SQLite and programs report of a full medium.
+Code with large writes (imports, conversions, merges, builds) asks before and while writing, and stops at the reserve.
+The reserve is for the databases, the journal of workflows and the object store, so that resources can still be deleted
+on a full medium. `full` recognises the errors of the system, SQLite and programs for a full medium.
 """
 
 import errno

@@ -1,7 +1,7 @@
-"""Runs a program on untrusted data with bubblewrap (bwrap(1)), with nothing but its input.
+"""Runs a program on untrusted data with bubblewrap (bwrap(1)). The program can access only its input.
 
-It has namespaces of its own (no network, no processes but its own, no user but 65534), no capabilities, an empty root
-with the system's programs and libraries read-only, and limits on memory, CPU time and files.
+It has its own namespaces (no network, no other processes, only the user 65534), no capabilities, an empty root with the
+system's programs and libraries read-only, and limits on memory, CPU time and files.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""Files on their way in, in a home's staging folder.
+"""Incoming files, in a home's staging folder.
 
-The process that makes one holds a lock on it (flock(2)), which ends with the process. So what nobody holds, and no
-operation names, was left by one that was killed: the server removes it (`reconcile/leftovers.py`).
+The process that creates a file holds a lock on it (flock(2)), which ends with the process. So a file without a lock
+that no operation names was left by a killed process: the server removes it (`reconcile/leftovers.py`).
 """
 
 import errno

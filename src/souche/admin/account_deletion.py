@@ -1,4 +1,4 @@
-"""Deleting an account, with what it has."""
+"""The deletion of an account, with everything that it has."""
 
 import time
 from collections.abc import Callable

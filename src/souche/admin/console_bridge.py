@@ -1,8 +1,8 @@
 """Sessions at the serial consoles of guests. The server has the console; a command is connected to it by a socket in
 the operator's folder.
 
-The server reads what the guest writes, whatever the command does: a guest whose console nobody reads waits. A command
-that reads nothing for STALL_SECONDS, with the socket's buffer full, is left.
+The server always reads the guest's output, because a guest whose console is not read waits. It disconnects a command
+that reads nothing for STALL_SECONDS while the socket's buffer is full.
 """
 
 import select

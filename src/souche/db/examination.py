@@ -42,8 +42,8 @@ class Contents:
 
 
 def examine(database: Path) -> Contents:
-    """What the region's database has. A file that is missing or empty is not opened: SQLite removes the write-ahead log
-    beside it, which may be all that is left of the records.
+    """Examine the region's database. A missing or empty file is not opened: SQLite would remove the write-ahead log
+    beside it, which may contain the only copy of the records.
 
     Raises:
         DatabaseDamaged, DatabaseUnwritable, DatabaseNewer.

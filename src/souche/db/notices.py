@@ -1,7 +1,7 @@
 """The users of other accounts' images, and the notices that they get.
 
-An account that launched, copied or was granted an image gets notices of it if it could use the image until then: nobody
-learns of an image that it could not see.
+An account that launched, copied or was granted an image gets its notices if it could use the image until then. No
+account learns of an image that it could not see.
 """
 
 from collections.abc import Collection

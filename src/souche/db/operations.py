@@ -1,7 +1,7 @@
 """The operations that committed transactions have requested (see model/operations.py), and whose turn it is.
 
-They are done in the order in which they were requested: one waits while an earlier one is outstanding that works on a
-resource of its own (`operation_locks`). That order is in the database alone, so it is the same after a crash.
+They run in the order of their requests: an operation waits while an earlier one with a resource in common is
+outstanding (`operation_locks`). The order is only in the database, so a crash does not change it.
 """
 
 from collections.abc import Collection, Iterator, Sequence

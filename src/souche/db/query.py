@@ -218,8 +218,8 @@ def criteria(fields: Fields, conditions: Sequence[Condition], rare: Sequence[boo
 
 
 def is_wanted(column: sa.ColumnElement[str]) -> Criterion:
-    """The column has the value of the parameter `wanted`: for statements that are built once. To build one for each
-    call takes as long as to execute it."""
+    """The column equals the parameter `wanted`: for statements that are built once. Building a statement for each call
+    takes as long as executing it."""
     return column == sa.bindparam("wanted", type_=column.type)
 
 

@@ -224,8 +224,8 @@ class Store:
 
     @contextmanager
     def one_mark(self) -> Iterator[None]:
-        """Within it, this thread asks for the change mark once, unless it writes: for a request, all that was committed
-        before its first look-up is new enough. To ask takes a round trip to the server."""
+        """Within the context, this thread reads the change mark only once, unless it writes: a request needs only the
+        commits before its first look-up. Reading the mark takes a round trip to the server."""
         self._kept.is_kept, self._kept.mark = True, None
         try:
             yield

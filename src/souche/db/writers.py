@@ -1,8 +1,8 @@
 """The queue of a process's writers.
 
-SQLite has no queue: who finds the database locked sleeps for up to 100 ms and tries again, and gets it only when nobody
-else is quicker (https://www.sqlite.org/c3ref/busy_timeout.html). Of 64 writers some waited for 13 seconds while others
-were through in 40 ms.
+SQLite has no queue: a writer that finds the database locked sleeps for up to 100 ms and retries, and others may be
+faster each time (https://www.sqlite.org/c3ref/busy_timeout.html). Of 64 writers some waited for 13 seconds while others
+finished in 40 ms.
 """
 
 import threading
@@ -50,9 +50,9 @@ class _Queue:
 
 
 class Writers:
-    """Lets one writer in at a time. Where requests and the work behind them both wait, they take turns: a thousand
-    steps of workflows do not keep a request waiting, nor the other way round. So do the accounts of requests: who has
-    sixteen under way keeps another waiting for one. Within an account the first is first."""
+    """Admits one writer at a time. If requests and workflows both wait, they take turns: a thousand steps of workflows
+    do not delay a request, nor a thousand requests a step. The accounts of requests take turns too: an account with
+    sixteen writes delays another by one of them. Within an account, writes run in the order of arrival."""
 
     def __init__(self, most_seconds: float) -> None:
         self._most_seconds = most_seconds

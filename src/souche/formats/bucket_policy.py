@@ -1,9 +1,9 @@
-"""Bucket policies: what a client may send, and the form in which SeaweedFS 4.48 obeys it to the letter.
+"""Bucket policies: those that a client may send, translated so that SeaweedFS 4.48 enforces them exactly.
 
-SeaweedFS takes any policy, and obeys a part of each: of the ways to name an account it knows one, some conditions never
-hold, and one `Deny` of everything shuts out even who would lift it. So a policy is taken apart here. What is in
-`OBEYED` is passed on with each action by its name; what is valid and would not be obeyed is refused as not
-implemented, and all else as malformed. tests/http/s3/test_policies.py tries every action against the real server.
+SeaweedFS accepts any policy, but enforces only parts: it knows one of the forms of an account's name, some conditions
+never hold, and a `Deny` of everything also locks out the owner. So a policy is parsed here. Its elements in `OBEYED`
+are passed on, with each action by its name. Valid elements that would not be enforced are refused as not implemented,
+all others as malformed. tests/http/s3/test_policies.py tries every action against the real server.
 
 Source: S3, "Bucket policies", "Policies and permissions in Amazon S3" and IAM, "JSON policy elements".
 """

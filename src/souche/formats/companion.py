@@ -1,11 +1,11 @@
-"""The object beside the manifest: what an image has and the manifest has no room for, and who vouches for both.
+"""The object beside the manifest: the data of an image that the manifest cannot hold, and the signature of both.
 
-The manifest stays what any OUTSCALE importer reads. An importer of Souche finds this object by the user metadata
-of the manifest's object (`METADATA_KEY`, a pre-signed URL), and verifies every disk by it; without it an image
-arrives unverified, with the usual boot mode. docs/formats.md specifies it.
+Any OUTSCALE importer can read the manifest. Souche's importer finds the companion by the user metadata of the
+manifest's object (`METADATA_KEY`, a pre-signed URL), and verifies every disk with it. Without a companion an image is
+imported unverified, with the default boot mode. docs/formats.md specifies it.
 
-The exporting region signs the canonical text of the whole companion but the signature itself. The companion has the
-hash of the manifest, and of every disk, so that the signature is for all of them.
+The exporting region signs the canonical text of the whole companion except the signature. The companion contains the
+hashes of the manifest and of every disk, so the signature covers them all.
 """
 
 import hashlib

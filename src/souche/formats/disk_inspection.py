@@ -1,11 +1,11 @@
-"""The inspection of disks from outside (design 3.7): what a file is, and whether it may be opened, by the format that
-is returned. `transfer/gate.py` is the way in, and asks here.
+"""The inspection of disks from outside (design 3.7): the format of a file, and whether it may be opened in it.
+`transfer/gate.py` is the entry for disks, and calls this module.
 
-What is said of a disk decides (`SaidOfDisk`), else its first bytes: those `HEAD_BYTES` are enough, so a stream is
-judged before the rest of it is read. Where a disk is said to be raw, they are a guest's, and mean nothing.
+The declared format decides (`SaidOfDisk`), otherwise the first `HEAD_BYTES`: they are enough, so a stream is inspected
+before its rest is read. In a disk declared raw, a guest has written them, so they mean nothing.
 
-OpenStack's `format_inspector` (oslo.utils) knows the traps of qcow2; to these come QEMU's own limits on tables
-(block/qcow2.h), and what Souche does not take: encryption, internal snapshots, images marked corrupt.
+OpenStack's `format_inspector` (oslo.utils) detects malicious qcow2 files. This module adds QEMU's own limits on tables
+(block/qcow2.h), and refuses what Souche does not support: encryption, internal snapshots, images marked corrupt.
 """
 
 import logging

@@ -1,7 +1,7 @@
-"""What the name of a disk file says of it: `snap-0000000a.raw.gz` is a raw disk inside gzip.
+"""The format that the name of a disk file declares: `snap-0000000a.raw.gz` is a raw disk inside gzip.
 
-A guest writes to its disk what it likes, and a raw disk may begin as any other format does. Its name is given by who
-exported it, so a name that says raw is believed before the bytes.
+A guest can write any bytes to its disk, so a raw disk may begin like any other format. The exporter gives the name, so
+a name that declares raw takes precedence over the bytes.
 """
 
 from collections.abc import Iterable

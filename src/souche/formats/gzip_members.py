@@ -1,8 +1,8 @@
 """gzip by Intel's ISA-L: compression in threads, decompression within bounds.
 
-A gzip file may be several members one after the other (RFC 1952, 2.2), and reads as their contents joined. So
-every MiB becomes a member of its own, compressed on any thread. The same content gives the same bytes, whatever the
-thread, the process and the day (`FIRST_BYTES`).
+A gzip file may be a sequence of members (RFC 1952, 2.2), and reads as their joined contents. So every MiB becomes a
+separate member, compressed on any thread. The same content always gives the same bytes, on any thread, in any process
+and at any time (`FIRST_BYTES`).
 """
 
 import os
@@ -107,10 +107,10 @@ def _joined(parts: list[Bytes]) -> Bytes:
 
 
 def padding(length: int) -> Iterator[bytes]:
-    """At least `length` bytes, which gunzip passes over: a member of empty blocks. They are as many as asked for,
-    unless that is too few for a member.
+    """A member of empty blocks, which gunzip skips. It has exactly `length` bytes, unless that is too few for a member.
 
-    Blocks rather than a comment, which some read byte by byte; a comment makes up for what is no multiple of a block.
+    It uses blocks rather than a comment, because some readers read comments byte by byte. A short comment fills the
+    remainder that is not a multiple of a block.
     """
     blocks, odd = divmod(max(0, length - PADDING_LEAST), len(EMPTY_BLOCK))
     comment = b" " * (odd - 1) + b"\0" if odd else b""

@@ -1,10 +1,10 @@
-"""How much of its own file a qcow2 disk's tables name, and where it ends.
+"""How much of its own file the tables of a qcow2 disk reference, and where the last reference ends.
 
-In a disk without internal snapshots every cluster is named once (docs/interop/qcow2, "Cluster mapping"), so what the
-tables name in all fits into the file. A disk whose entries name one cluster again and again, with refcounts to match,
-is whole for `qemu-img check`, and as large as it likes once it is copied.
+In a disk without internal snapshots every cluster is referenced once (docs/interop/qcow2, "Cluster mapping"), so all
+references together fit into the file. If entries reference one cluster repeatedly, with matching refcounts, `qemu-img
+check` finds no fault, but a copy of the disk can have any size.
 
-Nothing but the tables is read, each once; the walk ends as soon as they name more than there is.
+Only the tables are read, each once. Reading stops as soon as they reference more than the file has.
 """
 
 import sys

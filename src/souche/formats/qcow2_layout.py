@@ -1,7 +1,7 @@
 """Recognises a file written by `qcow2_stream`, whose disk can be read front to back, as a stream.
 
-Nothing is trusted. The tables are parsed into an allocation; the tables of that allocation are made again, and must
-equal the bytes of the file.
+Nothing is trusted. The tables are parsed into an allocation, the tables of that allocation are generated again, and
+they must equal the bytes of the file.
 """
 
 import hashlib

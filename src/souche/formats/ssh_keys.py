@@ -1,6 +1,6 @@
-"""Public keys in the forms that CreateKeypair takes: PEM, PKCS8, RFC 4716 and OpenSSH (specification).
+"""Public keys in the forms that CreateKeypair accepts: PEM, PKCS8, RFC 4716 and OpenSSH (specification).
 
-Whatever the form, what comes out is OpenSSH's one line: options and comments of the text never get into a VM.
+Every form is converted to OpenSSH's one line: options and comments in the text never reach a VM.
 """
 
 import base64

@@ -1,10 +1,10 @@
 """A small disk that boots by BIOS within a second, for tests.
 
-It writes a line, its own marker and a login prompt to the first serial port, waits for the power button (ACPI), and
-powers the machine off.
+It writes a line, its marker and a login prompt to the first serial port, waits for the power button (ACPI), and powers
+the machine off.
 
-Sector 0 has the program, sector 1 the marker, which the program reads by the BIOS: so the console of a VM shows which
-disk it booted, and a program that writes sector 1 can see that an OMI has the change. Nobody can log in.
+Sector 0 has the program, sector 1 the marker, which the program reads through the BIOS. So the console of a VM shows
+which disk it booted, and a program that writes sector 1 can see that an OMI has the change. Nobody can log in.
 """
 
 from typing import Final

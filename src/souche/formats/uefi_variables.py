@@ -1,8 +1,8 @@
 """The variables that UEFI firmware keeps in a file (EDK2's, which OVMF is built from), and secure boot in them. Pure.
 
-The file is a firmware volume: its header, a store of authenticated variables, and room in which the firmware rewrites
-the store; that room is left as it is. Secure boot is on where there is a platform key (PK) and `SecureBootEnable` is
-not 0. Without `SecureBootEnable` the firmware sets it to 1 at its start, if there is a PK.
+The file is a firmware volume: its header, a store of authenticated variables, and spare space in which the firmware
+rewrites the store, which is left unchanged. Secure boot is enabled if there is a platform key (PK) and
+`SecureBootEnable` is not 0. If `SecureBootEnable` is missing, the firmware sets it to 1 at its start, if there is a PK.
 """
 
 import struct

@@ -1,5 +1,5 @@
-"""What a VHDX file says of itself (Microsoft, [MS-VHDX]). Little-endian. Whether its blocks are whole is QEMU's to see,
-which refuses a file that ends before its last block."""
+"""The header and tables of a VHDX file (Microsoft, [MS-VHDX]). Little-endian. QEMU checks that its blocks are complete:
+it refuses a file that ends before its last block."""
 
 import struct
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""VMDK files that stand alone: `monolithicSparse` and `streamOptimized` (VMware, "Virtual Disk Format 5.0").
+"""Self-contained VMDK files: `monolithicSparse` and `streamOptimized` (VMware, "Virtual Disk Format 5.0").
 
-A VMDK names its data in a text, the descriptor, and QEMU would open whatever is named there. So the descriptor has to
-name one extent, this file, and no parent. Little-endian; lengths are in sectors.
+A VMDK names its data in a text, the descriptor, and QEMU would open any file named there. So the descriptor must name
+one extent, this file, and no parent. Little-endian; lengths are in sectors.
 """
 
 import re

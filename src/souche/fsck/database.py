@@ -1,6 +1,6 @@
-"""The two SQLite files: whether they are there, whole, of this release, and every row names rows that are there.
+"""Checks of the two SQLite files: they exist, are undamaged and of this release, and every row refers to existing rows.
 
-These come first: where they find anything, the records cannot be relied on, and nothing else is looked at.
+These checks come first. If they find a fault, the records are unreliable, and nothing else is checked.
 """
 
 from collections.abc import Iterator

@@ -1,10 +1,10 @@
-"""The audit line of a request: who asked, from where, for what, which objects, and what came of it.
+"""The audit line of a request: the caller, its address, the action, the objects and the result.
 
-Objects are named by their ids. Of requests, these are whatever looks like an id of the API; of answers, the fields that
-`FIELDS` names. Neither has a place for a secret. A line costs 20 microseconds, one about 200 VMs that are polled 70.
+Objects are listed by their ids. In requests these are all texts in the form of an id; in answers, the values of
+`FIELDS`. Neither can contain a secret. A line costs 20 microseconds, and 70 for a poll of 200 VMs.
 
-A caller without a valid signature gets a short line, which names no objects: a flood of long ones would soon push the
-older lines out.
+A caller without a valid signature gets a short line without objects: a flood of long lines would soon displace the
+older ones.
 """
 
 import re

@@ -1,12 +1,11 @@
-"""Which region a home is of: its id stands in `region.sqlite`, in `disks/region-id` and in `region-id`.
+"""The identity of a home's region: its id is in `region.sqlite`, in `disks/region-id` and in `region-id`.
 
-The sweeps remove what has no record, so they must never run with a database that is not this region's: an empty one,
-one that lost its write-ahead log, one of another home; nor with the disks of another region, or on the empty folder
-where their file system should be mounted.
+The sweeps remove disks without a record. So they must never run with a database that is not this region's (an empty
+one, one that lost its write-ahead log, one of another home), with the disks of another region, or on the empty folder
+where the disks' file system should be mounted.
 
-The id is written to the database first, then to `disks/`, then to the home: so what a crash leaves undone is
-distinguished from what an exchange of files leaves. A home of an earlier Souche has none of the three, and gets them at
-its first start.
+The id is written to the database first, then to `disks/`, then to the home. So an interrupted first start can be told
+from exchanged files. A home of an earlier Souche has none of the three, and gets them at its first start.
 """
 
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""What a region needs of the machine: programs for disks, and the driver for real guests. The driver is imported on
-demand: not every environment has Debian's binding for Python.
+"""Checks what a region needs on the machine: programs for disks, and the driver for real guests. The driver is imported
+on demand, because not every environment has Debian's Python binding.
 """
 
 import shutil

@@ -1,12 +1,12 @@
-"""Named states of a region of simulated guests, so that tests begin from a known one.
+"""Named states of a region with simulated guests, from which tests can begin.
 
-A state is a folder, `<home>/states/<name>`, with what the home had. Layers are hard links, as none is ever written to
-again; databases, object store and the files that volumes write to are copied, as reflinks where the file system has
-them. So a state takes the time of the databases, whatever the disks have.
+A state is a folder, `<home>/states/<name>`, with the contents of the home. Layers are hard links, because they are
+immutable. Databases, the object store and the files that volumes write to are copied, as reflinks if the file system
+supports them. So the time to save a state depends on the databases, not on the disks.
 
-A state gets its name when it is whole and on the medium, and loses it before anything of it goes. Loading first takes
-the database away: without it no server starts in the home. It comes back last, when all else is there; a loading that
-was broken off is done again by another `souche state load`.
+A state gets its name when it is complete and on the medium, and loses it before any part of it is deleted. Loading
+first removes the database: without it no server starts in the home. The database is restored last. Another `souche
+state load` repeats an interrupted one.
 """
 
 import re
@@ -97,8 +97,8 @@ class States:
             return (self._root / name).stat().st_mtime
 
     def load(self, name: str) -> float:
-        """Have the region be as it was; what it has now goes. Returns the time of the state's saving (seconds since the
-        epoch).
+        """Restore the region's state. Its current contents are deleted. Returns the time when the state was saved
+        (seconds since the epoch).
 
         Raises:
             NoSuchState, StateDamaged, HomeInUse, and those of `_check`.

@@ -1,10 +1,9 @@
-"""Operations: work that a committed transaction has asked for, done by a workflow.
+"""Operations: work that a committed transaction has requested and a workflow performs.
 
-The row is written in the transaction that asks for the work and erased by the workflow's last step, so a crash
-at any moment leaves either no operation or one that the next start takes up.
+The transaction that requests the work writes the row, and the workflow's last step erases it. So a crash at any moment
+leaves either no operation or one that the next start resumes.
 
-Each workflow has params of its own (`Params`), and one function that makes its operations: both in
-`souche/operations`.
+Each workflow has its own params (`Params`), and one function that creates its operations: both in `souche/operations`.
 """
 
 from collections.abc import Mapping
@@ -15,10 +14,10 @@ from typing_extensions import TypeVar  # typing.TypeVar has defaults since Pytho
 
 
 class Params:
-    """What a workflow is asked to do, beside the resource it is for: a frozen dataclass for each workflow.
+    """The arguments of a workflow, in addition to its resource: a frozen dataclass for each workflow.
 
-    It is stored as JSON, in the database and in the journal. Both keep what earlier releases have written, so a field
-    that is added has a default, and none is renamed; a field whose form changes is read by `current`.
+    They are stored as JSON, in the database and in the journal. Both may contain arguments of earlier releases, so a
+    new field needs a default, and no field is ever renamed. `current` reads a field whose form has changed.
     """
 
     workflow: ClassVar[str] = ""

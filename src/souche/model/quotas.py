@@ -1,10 +1,10 @@
-"""The quotas of an account: what it may have of each thing, where the operator sets nothing else.
+"""The quotas of an account, with their defaults.
 
-Source: reference section 8; of the names, `vm_limit`, `image_export_limit` and `snapshot_export_limit` are the real
-service's, with the values seen of the last two. The others, and all other values, are ours.
+Source: reference section 8. The names `vm_limit`, `image_export_limit` and `snapshot_export_limit` are the real
+service's, and so are the observed values of the last two. All other names and values are ours.
 
-A snapshot counts with the size of its disk, as ReadSnapshots shows it: what it takes on the medium depends on what it
-shares with others, and changes when these are deleted.
+A snapshot counts with the size of its disk, as ReadSnapshots shows it: its space on the medium depends on the data that
+it shares with others, and changes when they are deleted.
 """
 
 from dataclasses import dataclass

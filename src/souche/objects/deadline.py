@@ -1,6 +1,6 @@
-"""Bounds the time of a download, whatever its server does.
+"""Limits the time of a download, for any behaviour of its server.
 
-A socket's timeout bounds one wait. A server that sends a byte of a status line or a TLS record now and then never
+A socket's timeout limits one wait. A server that occasionally sends a byte of a status line or a TLS record never
 exceeds it. So a separate thread watches each connection, and shuts it down when the time is over, when it was too slow
 for a minute, or when the download is cancelled.
 """

@@ -1,13 +1,13 @@
-"""Downloads from URLs that a user gave, who may be anyone (design 3.8).
+"""Downloads from URLs given by untrusted users (design 3.8).
 
-Only http and https, only to addresses that the allow-list admits. The address is resolved once and checked, and the
-connection goes to that very address: a name that answers otherwise the second time gains nothing. Every redirect is
-a new URL, checked as the first. Size and time are bounded, and what is not asked for is not read.
+Only http and https, and only to addresses that the allow-list admits. A name is resolved once, the address is checked,
+and the connection goes to that address: a name that resolves differently the second time gains nothing. Every redirect
+is checked like the first URL. Size and time are limited, and nothing is read that was not requested.
 
-What redirects often chooses among mirrors, another one each time, and some do not answer: when what it has led to fails
-before its body, the first URL is asked again.
+Redirects often choose a different mirror each time, and some mirrors do not answer. If a redirect's target fails before
+its body, the first URL is requested again.
 
-Proxies of the environment are not used: behind one, the address that counts would be the proxy's to choose.
+Proxies in the environment are ignored: a proxy would choose the address itself.
 """
 
 import http.client

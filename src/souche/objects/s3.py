@@ -78,11 +78,10 @@ class S3Access:
 
 
 def configuration(attempts: int = ATTEMPTS) -> Config:
-    """Path-style URLs (reference section 11); no checksums that OOS refuses (there as well); failures that pass
-    are tried again.
+    """Path-style URLs, and no checksums that OOS refuses (reference section 11). Temporary failures are retried.
 
-    The body is not signed: SeaweedFS was seen to take one whose SHA-256 is another than the signed one. What is written
-    goes with its MD5, which every S3 service compares with what has arrived, or its CRC-32.
+    The body is not signed: SeaweedFS was seen to accept a body whose SHA-256 differs from the signed one. Instead,
+    writes send an MD5, which every S3 service compares with the received data, or a CRC-32.
     """
     return Config(
         signature_version="s3v4",

@@ -1,7 +1,7 @@
-"""Where this machine gets Debian from, so that an image is built from the same mirrors.
+"""This machine's Debian mirrors, so that images are built from the same ones.
 
-Reads both formats of sources.list(5). Only plain http(s) Debian archives count: other vendors' repositories
-and `mirror+file:` lists are ignored, and deb.debian.org stands in for what is not found.
+Reads both formats of sources.list(5). Only plain http(s) Debian archives count: other vendors' repositories and
+`mirror+file:` lists are ignored. deb.debian.org replaces missing mirrors.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""What a Debian image configures, file by file.
+"""The configuration files of a Debian image.
 
-Only files that no package owns: dpkg never asks about them, and a user's upgrade leaves them alone. The rules
-for a guest in an OUTSCALE region (data source, default user, no password login, serial console, interface
-names) are those of the omi-packer project, summed up in docs as "Metadata and guest".
+Only files that no package owns: dpkg never asks about them, and upgrades do not change them. The rules for a guest in
+an OUTSCALE region (data source, default user, no password login, serial console, interface names) are those of the
+omi-packer project, summarised in the docs as "Metadata and guest".
 """
 
 import io

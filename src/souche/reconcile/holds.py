@@ -1,10 +1,10 @@
-"""What keeps the sweeps from removing disks: records and disks that are not of the same moment.
+"""Holds, which keep the sweeps from removing disks while records and disks are not of the same moment.
 
-- Disks that have no record at the start. No crash leaves any, so the records are older than the disks: an old
-  region.sqlite came back, or one without its write-ahead log. Nothing is swept until each of these disks has a record,
-  or is in the trash.
-- Records without their disk. Its link may be what was lost, so layers that nothing names are kept until each record has
-  its disk, or is deleted. A disk in the trash that has a record comes back by itself.
+- Disks without a record at the start. No crash leaves any, so the records are older than the disks: an old
+  region.sqlite was restored, or one without its write-ahead log. Nothing is swept until each of these disks has a
+  record or is in the trash.
+- Records without a disk. Perhaps only its link is lost, so unnamed layers are kept until each record has its disk or is
+  deleted. A disk in the trash that has a record is restored automatically.
 """
 
 from collections.abc import Hashable

@@ -1,9 +1,9 @@
-"""What nobody owns any more: guests, volumes and snapshots without a record, VMs long terminated, disk files that
-were never taken in.
+"""Removes leftovers: guests, volumes and snapshots without a record, VMs terminated long ago, disk files that were
+never imported.
 
-A record is written before the thing that it describes is made, and erased after that is gone. So a disk without a
-record is left over by a defect, or the records are not of the present: it goes to the trash. `holds` keeps the sweeps
-from what had no record at the start.
+A record is written before its resource is created, and erased after the resource is removed. So a disk without a record
+comes from a defect, or the records are outdated: it goes to the trash. `holds` protects disks without a record at the
+start.
 """
 
 from collections.abc import Callable, Iterable

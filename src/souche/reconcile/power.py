@@ -1,10 +1,10 @@
-"""Guests that changed their power state by themselves.
+"""Handles guests that changed their power state on their own.
 
-Only VMs at rest in our records (`running`, `stopped`) are looked at: those in between belong to a workflow.
+Only VMs in a stable state (`running`, `stopped`) are checked: those in a transitional state belong to a workflow.
 
-A VM is restarted at once, but no more than `MOST_RESTARTS` times within `RESTARTS_WITHIN`: a
-guest that goes off while it boots would keep the host busy for ever. After that it is `stopped`, its StateReason ends
-in `WAITS`, and it is started when the oldest of these stops is long enough ago.
+A VM is restarted immediately, but at most `MOST_RESTARTS` times within `RESTARTS_WITHIN`: a guest that shuts down while
+it boots would keep the host busy forever. After that it is `stopped`, its StateReason ends with `WAITS`, and it is
+started when the oldest of these stops is older than that.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
-"""Watches how full the region's media are: logs each level once, and keeps a ballast file for the last moment.
+"""Watches the free space of the region's media: logs each level once, and keeps a ballast file for emergencies.
 
-Guests write to their volumes without any check. Once they have used up the reserve, records could not be written, and
-so nothing could be deleted. The ballast is a file of some MiB in the home. It is deleted when nothing else is left, so
-that deletions succeed, and made again when there is more than the reserve.
+Guests write to their volumes without any check. Once they have used up the reserve, no records can be written, so
+nothing can be deleted. The ballast is a file of some MiB in the home. It is deleted when no other space is left, so
+that deletions succeed, and created again when more than the reserve is free.
 """
 
 import os

@@ -68,9 +68,9 @@ def file_of(source: DiskSource) -> FileSource:
 def disk(guest_disk: GuestDisk, cache: CacheMode, *, boots: bool = False) -> ET.Element:
     """A disk on the guest's one virtio-scsi controller.
 
-    Each disk is a SCSI target of its own, numbered by its device name: Linux scans targets in ascending
-    order, while QEMU reports the units of one target newest first, which would turn the guest's letters
-    round. The serial is `sd` and the letters of the device name (reference section 12): /dev/sdf and /dev/xvdf are
+    Each disk is a separate SCSI target, numbered by its device name. Linux scans targets in ascending order, but QEMU
+    reports the units of one target newest first, which would reverse the guest's letters. The serial is `sd` and the
+    letters of the device name (reference section 12): /dev/sdf and /dev/xvdf are
     /dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_sdf in the guest. The alias, which no guest sees, is the volume's id;
     `views` finds the volume by it.
     """

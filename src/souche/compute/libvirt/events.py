@@ -1,6 +1,6 @@
-"""Power state changes, passed on from libvirt's event loop by a thread of our own.
+"""Passes power state changes from libvirt's event loop to a separate thread.
 
-What is called may be slow or may call libvirt itself; neither is allowed in the event loop.
+Callbacks may be slow or call libvirt; neither is allowed in the event loop.
 """
 
 import queue

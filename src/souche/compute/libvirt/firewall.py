@@ -1,8 +1,8 @@
 """The region's firewalls on the host.
 
-Loading the tables takes nft(8) some 15 ms, most of it in the kernel, so the changes of callers that come at the same
-time are loaded together: each waits for the load that has its own change, and what a load costs depends on what has
-changed, not on how many guests there are.
+Loading the tables takes nft(8) about 15 ms, mostly in the kernel, so simultaneous changes are loaded together: each
+caller waits for the load that contains its change. The cost of a load depends on the changes, not on the number of
+guests.
 """
 
 import contextlib

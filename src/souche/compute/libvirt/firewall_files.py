@@ -1,5 +1,5 @@
-"""What a region's firewalls should be, in files: after a restart of this machine, or when something else has flushed
-the tables, all of them can be made again.
+"""The wanted state of a region's firewalls, in files. After a restart of this machine, or after another program has
+flushed the tables, all firewalls are rebuilt from them.
 
     <home>/firewall/
         .lock           held while a process reads or changes anything here, or loads the tables

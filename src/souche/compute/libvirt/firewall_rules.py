@@ -1,20 +1,19 @@
 """The firewalls of all guests of a region, as scripts of nft(8). Pure.
 
-A script is one transaction, so at no moment is a guest open. `ruleset` replaces both of the region's tables; `change`
-brings them from one state to another, with a length that depends on what differs only: a guest is some elements of sets
-and maps, a security group is a chain of rules and a set of its members' addresses.
+A script is one transaction, so a guest is never open. `ruleset` replaces both tables of the region. `change` updates
+them from one state to another; its length depends only on the differences. A guest is some elements of sets and maps. A
+security group is a chain of rules and a set of its members' addresses.
 
-- family `ip`: what may begin from outside, for everything that goes to a guest's address through the bridge, from
-  other guests (bridged frames pass here by br_netfilter) and from this machine. Of what a guest begins itself nothing
-  is refused, and the answers come in. DHCP's answers come from the region. An address leads to the chain of its guest's
-  combination of groups, which jumps to the chain of each and drops the rest. Before that, what this machine and guests
-  send to a public IP is translated to its guest's address; what is still for the public range leads nowhere, and is
-  refused whatever route it would take. Guests' packets are forwarded to guests only, unless guests have a way out.
-- family `bridge`: a guest speaks by its own MAC and its own address only (the question for an address by DHCP
-  excepted), and only IPv4 and ARP.
+- family `ip`: filters new connections to guests' addresses through the bridge, from other guests (br_netfilter passes
+  bridged frames here) and from this machine. Connections that a guest opens are allowed, with their replies. DHCP's
+  replies come from the region. A map leads from an address to the chain of its guest's combination of groups, which
+  jumps to the chain of each group and drops the rest. Before that, packets from this machine and guests to a public IP
+  are translated to its guest's address. Untranslated packets to the public range are refused, on any route. Guests'
+  packets are forwarded to guests only, unless guests may connect outside.
+- family `bridge`: a guest sends only from its own MAC and address (except for DHCP requests), and only IPv4 and ARP.
 
-Not by libvirt's nwfilter: that runs some 70 commands one by one for each change of a guest (1 to 1.5 s seen where this
-takes 20 ms), and does not see what this machine sends to a guest (OUTPUT has no --physdev-out).
+libvirt's nwfilter is not used: it runs about 70 commands, one by one, for each change of a guest (1 to 1.5 s seen; this
+takes 20 ms), and does not filter packets from this machine to a guest (OUTPUT has no --physdev-out).
 """
 
 from collections import defaultdict

@@ -1,8 +1,8 @@
 """The sockets of a running guest, in its folder: its serial console and its screen.
 
-libvirtd makes the socket of the console. QEMU takes one client there at a time, and its guest's kernel waits while that
-client does not read. QEMU makes the socket of the screen (VNC, without a password), in a folder of its own. Only root
-and QEMU's user reach either.
+libvirtd creates the console's socket. QEMU accepts one client there at a time, and the guest's kernel waits while that
+client does not read. QEMU creates the screen's socket (VNC, without a password), in a separate folder. Only root and
+QEMU's user can reach the sockets.
 """
 
 import fcntl

@@ -1,5 +1,5 @@
-"""The names of a region's objects on the host. Two regions may share a machine, so every name carries the region's tag.
-Identities are derived from names, so that a repeated step finds what it made the first time.
+"""The names of a region's objects on the host. Two regions may share a machine, so every name contains the region's
+tag. Identities are derived from names, so that a repeated step finds the objects of the first run.
 """
 
 import re

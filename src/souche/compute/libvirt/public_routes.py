@@ -1,8 +1,8 @@
 """The routes of the range of public IPs: they keep the whole range on this machine.
 
-Two routes, so that nothing for the range ever takes another one. The first leads to the guests' bridge, with the
-machine's own address there as source: addresses that lead to a guest are translated on the way (`firewall_rules`), and
-nobody answers for others. The second, of the highest metric, has what is sent refused while there is no bridge.
+There are two routes, so that no packet to the range takes another one. The first leads to the guests' bridge, with the
+machine's own address there as source. Linked addresses are translated on the way (`firewall_rules`); nobody answers for
+others. The second has the highest metric, and refuses packets while there is no bridge.
 """
 
 import contextlib

@@ -1,9 +1,9 @@
-"""What libvirt is to do without when it starts a guest, where it can.
+"""A QEMU capability that libvirt ignores when it starts a guest, if it can.
 
-libvirt asks a new QEMU for the CPU features that the host lacks, and then for each of some 400 properties of the CPU,
-one by one: half of a launch (274 of 558 ms seen, QEMU 7.2), for what nothing here reads (domains have check='none').
-Without QEMU's capability for the first question it asks neither; the CPU stays the same. libvirt counts such a domain
-as tainted, which changes nothing but a line in its log.
+libvirt queries a new QEMU for the CPU features that the host lacks, and then for about 400 properties of the CPU, one
+by one. This takes half of a launch (274 of 558 ms seen, QEMU 7.2), and nothing here uses the result (domains have
+check='none'). Without QEMU's capability for the first query, libvirt skips both; the CPU stays the same. libvirt marks
+such a domain as tainted, which only adds a line to its log.
 """
 
 from typing import Final

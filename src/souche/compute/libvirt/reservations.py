@@ -1,8 +1,8 @@
 """The DHCP reservations of a region: a file for each guest, in a folder that libvirt's dnsmasq reads.
 
-Not `virNetworkUpdate`, which takes the network's firewall rules off and puts them on again for every change: half a
-second for each launch. dnsmasq(8), `--dhcp-hostsdir`: files are read as they come; what they say goes with a SIGHUP,
-after which all of them are read again.
+`virNetworkUpdate` is not used: it removes and restores the network's firewall rules for every change, half a second for
+each launch. dnsmasq(8), `--dhcp-hostsdir`: new files are read immediately; SIGHUP discards their contents and reads all
+files again.
 """
 
 import os
@@ -50,8 +50,8 @@ class Reservations:
         self._folder = folder(network)
 
     def ensure(self) -> None:
-        """Make the folder: dnsmasq does not start without it. What is above it libvirt makes with its first network,
-        which on a new machine is this one."""
+        """Create the folder: dnsmasq does not start without it. libvirt creates the parent folders with its first
+        network, which on a new machine is this one."""
         with self._failures():
             if not FOLDERS.exists():
                 FOLDERS.mkdir(exist_ok=True)

@@ -1,8 +1,9 @@
 """PostgreSQL, from version 14 on: a server, for many processes.
 
-Writers begin with one advisory lock. Under READ COMMITTED everything that they read after it was committed, so rules
-that cross rows hold as they do on SQLite. Measured with DeleteSnapshot beside CreateImage: 100 rounds broke no rule and
-threw nobody back. Without the lock 135 of 150 broke one, and SERIALIZABLE throws back up to half of all writers.
+Writers begin by taking one advisory lock. Under READ COMMITTED they then read everything committed before, so rules
+across rows hold as on SQLite. Measured with concurrent DeleteSnapshot and CreateImage: in 100 rounds no rule was broken
+and no transaction rolled back. Without the lock 135 of 150 rounds broke a rule, and SERIALIZABLE rolls back up to half
+of all writers.
 """
 
 import threading
@@ -269,7 +270,7 @@ class PostgreSql:
 
     @contextmanager
     def announcements(self, heard: Callable[[], None]) -> Iterator[None]:
-        """By LISTEN, on a connection of its own, which is made again when it was lost."""
+        """By LISTEN, on a separate connection, which is reopened when it is lost."""
         ending = threading.Event()
         thread = threading.Thread(
             target=self._listen, args=(heard, ending), name="announcements", daemon=True

@@ -1,8 +1,8 @@
-"""The lock of the one server of a PostgreSQL database: an advisory lock of a session of its own.
+"""The lock of the one server of a PostgreSQL database: an advisory lock of a separate session.
 
-PostgreSQL releases such a lock when the connection ends: with the process, and also by a restart of the database, an
-administrator or a broken network. So a thread watches the connection and takes the lock again. Meanwhile another server
-may have taken it; then there is no way back, as it has adopted this one's operations.
+PostgreSQL releases such a lock when the connection ends: with the process, but also after a restart of the database, by
+an administrator, or after a network failure. So a thread watches the connection and takes the lock again. If another
+server has taken it meanwhile, this server must end, because the other has taken over its operations.
 """
 
 import threading

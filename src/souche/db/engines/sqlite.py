@@ -38,9 +38,9 @@ UNLIMITED: Final = -1  # the number of threads limits the connections in use
 class Sqlite:
     """A SQLite file in WAL mode, with foreign keys on.
 
-    Transactions that write begin with BEGIN IMMEDIATE, so that two writers queue at the start instead of failing
-    half-way (https://www.sqlite.org/lang_transaction.html). Nobody waits for a connection, as writers keep theirs while
-    they queue: a request that only reads, on the event loop too, goes past them.
+    Write transactions begin with BEGIN IMMEDIATE, so that two writers queue at the start instead of failing half-way
+    (https://www.sqlite.org/lang_transaction.html). The number of connections is not limited, because queued writers
+    keep theirs: a request that only reads, also on the event loop, never waits for them.
     """
 
     is_local = True
@@ -104,7 +104,7 @@ class Sqlite:
         return nullcontext(enter_result=True)
 
     def announce(self, connection: sa.Connection) -> None:
-        """Nobody hears it: other processes are the operator's commands."""
+        """Does nothing: the only other processes are the operator's commands."""
 
     def announcements(self, heard: Callable[[], None]) -> AbstractContextManager[None]:  # noqa: ARG002
         """There are none."""

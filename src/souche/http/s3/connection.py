@@ -1,7 +1,7 @@
-"""One client's connection to the door, and the door's own to the store behind it.
+"""One client's connection to the door, and the door's own connection to the store behind it.
 
-Requests go one after another. What passes does so as it was sent, head and body, since the client has signed it; the
-body while the store may answer already, as it does to `Expect: 100-continue` and to what it refuses.
+A connection handles one request at a time. Head and body are forwarded unchanged, because the client has signed them.
+The store may answer while the body is being sent, as it does to `Expect: 100-continue` and when it refuses a request.
 """
 
 import asyncio

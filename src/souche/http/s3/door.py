@@ -1,8 +1,8 @@
-"""The door: where clients of buckets connect, in front of the embedded store, which listens on loopback.
+"""The door: the server that clients of buckets connect to, in front of the embedded store, which listens on loopback.
 
-One thread with a loop of its own carries every connection; bodies go through the kernel, so what it has to do is
-a head for each request. What takes longer (a bucket that is made, a policy, a look into the store for a name) is
-done by a few threads beside it, which addresses and accounts take in turns.
+One thread with its own event loop serves all connections. Bodies pass through the kernel, so the thread only handles
+each request's head. Longer work (creating a bucket, a policy, a look-up of a name in the store) runs in a few other
+threads, in which addresses and accounts take turns.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Who sent a request to S3: its signature of version 4, in the Authorization header or in the query.
 
-What the store answers itself it checks itself; this is for what the door answers. Source: "Authenticating Requests
-(AWS Signature Version 4)".
+The store checks the requests that it answers; this module checks those that the door answers. Source: "Authenticating
+Requests (AWS Signature Version 4)".
 """
 
 import hashlib

@@ -1,7 +1,6 @@
-"""Sockets, and bytes that go from one to another within the kernel (splice(2)): the door never holds a body.
+"""Sockets, with transfers between them inside the kernel (splice(2)): the door never holds a body.
 
-A wire's `progress` is the loop's time at which bytes last went through, by which a connection that stands still is
-found.
+A wire's `progress` is the event loop's time of the last transfer. It shows stalled connections.
 """
 
 import asyncio

@@ -1,11 +1,11 @@
 """The command lines of SeaweedFS and the commands of its shell. Pure functions.
 
-`weed server` rather than `weed mini`: of the two, it alone can listen elsewhere for S3 than for everything else,
-and fails when a port is taken instead of moving to another. Telemetry, which calls the makers' server by default,
-is off. The master stands alone, and need not wait 10 seconds, the default, to elect itself at a restart.
+`weed server` is used rather than `weed mini`: only `weed server` can listen on another address for S3 than for
+everything else, and it fails if a port is taken instead of choosing another. Telemetry, which calls the vendor's server
+by default, is off. There is one master, which need not wait the default 10 seconds for its election at a restart.
 
-Every user of the machine reaches loopback. So master and filer answer by gRPC only, which asks for the region's
-certificate; and the volume server, which has but HTTP for bytes, asks for a token that those two give
+Every user of the machine can reach loopback. So master and filer answer by gRPC only, which requires the region's
+certificate. The volume server, which transfers bytes by HTTP only, requires a token from the master or the filer
 (`tls`).
 """
 
@@ -78,8 +78,8 @@ class Ports:
 def server(
     program: Path, data: Path, ports: Ports, s3_host: str, s3_port: int, min_free_bytes: int = 0
 ) -> list[str]:
-    """The server. The kernel ends it with the thread that started it: KILL, so that its ports are
-    free at once."""
+    """The server. The kernel kills it when the thread that started it ends, with KILL, so that its ports are free
+    immediately."""
     return [
         *("setpriv", "--pdeathsig", "KILL", "--"),
         *(str(program), LOGGING, "server", f"-dir={data}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"),

@@ -56,8 +56,8 @@ class EmbeddedOos:
         self._starter: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the server and give it the region's key. SeaweedFS lets everybody in while it has no identity, so a new
-        one starts on loopback, gets its first identity, and only then listens where others reach it.
+        """Start the server and give it the region's key. SeaweedFS admits everyone while it has no identity, so a new
+        server starts on loopback, gets its first identity, and only then listens on a reachable address.
 
         Raises:
             ObjectsFailed, ObjectsUnavailable: it does not start.

@@ -1,7 +1,7 @@
 """The embedded OOS: SeaweedFS as a child process, with its data under the region's home.
 
-Everything that it says to itself stays on loopback and asks for the region's certificate, or for a token; S3 alone
-listens where the operator says. Who may do what is in `accounts`.
+Its internal traffic stays on loopback and requires the region's certificate or a token. Only S3 listens on the
+operator's address. `accounts` manages the permissions.
 """
 
 import os

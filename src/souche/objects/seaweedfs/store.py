@@ -1,12 +1,13 @@
-"""The embedded store as the region writes to it: S3, but for the bytes of a part, which go straight to where they stay.
+"""The region's writes to the embedded store: by S3, except for the bytes of parts, which go directly to the volume
+server.
 
-By S3, SeaweedFS copies what arrives twice more within itself and hashes it by MD5 three times: more work than all else
-of an export together. So a part's bytes are sent to the volume server, and the part is entered at the filer: as
-S3's gateway does itself, and as SeaweedFS's own clients write any file. Beginning, completing and aborting an upload,
-and with them versions, locks, and who owns what, stay S3's.
+For S3 uploads, SeaweedFS copies the data twice more internally and hashes it with MD5 three times: more work than the
+rest of an export. So a part's bytes are sent to the volume server, and the part is entered in the filer, as S3's
+gateway does itself, and as SeaweedFS's own clients write files. S3 still begins, completes and aborts uploads, and so
+handles versions, locks and owners.
 
-A part is entered before its bytes are sent: whatever ends here, aborting the upload removes them. What arrived is known
-by the CRC-32C of the volume server. After any failure the part is sent again by S3.
+A part is entered before its bytes are sent, so that aborting the upload removes them after any crash. The volume
+server's CRC-32C verifies the received data. After any failure the part is sent again by S3.
 """
 
 import secrets

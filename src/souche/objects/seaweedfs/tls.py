@@ -1,8 +1,8 @@
-"""The certificate and the keys by which the parts of one SeaweedFS know each other.
+"""The certificate and the keys that authenticate SeaweedFS's services to each other.
 
-Its gRPC services trust all who reach them, unless they have certificates; and S3's listens wherever S3 does. So each
-region makes one key and one certificate, which is its own authority, and every part both shows it and asks for it.
-Chunks are written and read by HTTP, with a token that master and filer sign.
+Without certificates, SeaweedFS's gRPC services trust every client, and S3's gRPC service listens on S3's address. So
+each region has one key and one self-signed certificate, which every service presents and requires. Chunks are written
+and read by HTTP, with a token that master and filer sign.
 """
 
 import secrets

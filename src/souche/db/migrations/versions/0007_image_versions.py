@@ -1,8 +1,8 @@
 """Images have versions, and grants the dates of their images. `db/tables/` says what they are for.
 
-A version is random, not counted: no transaction waits for another's number, and an id that is used again, or a
-database that is put back from a backup, has none that was there before. Triggers fire for deletions by foreign keys
-too (https://www.sqlite.org/foreignkeys.html#fk_actions); of an image that is deleted itself, no row is left to change.
+A version is random, not a counter: no transaction waits for another's number, and a reused id, or a database restored
+from a backup, never repeats a version. Triggers also fire for deletions by foreign keys
+(https://www.sqlite.org/foreignkeys.html#fk_actions); if the image itself is deleted, they find no row to change.
 """
 
 from collections.abc import Iterator
