@@ -164,12 +164,12 @@ class Home:
                     raise PermissionError(errno.EACCES, _why(folder))
 
     def narrow(self, readers: int | None) -> None:
-        """Close what is in the home to other users, whatever made it: an earlier Souche left disks readable by all.
+        """Close the files in the home to other users: an earlier Souche left disks readable by all.
 
-        `readers` is the group of QEMU's user, which reads the layers, and passes through the folders above them and
-        above the guests' own files; None: nobody else has to. Later files follow the mode of `disks/` (see
-        `storage/qcow2/directory`). The folder itself is the operator's, and so is what the object store has in its own.
-        What is in `tls/` has its modes from the start: clients read the authority's certificate.
+        `readers` is the group of QEMU's user. It can read the layers, and traverse the folders above them and above the
+        guests' own files. None: no other user needs access. Later files follow the mode of `disks/` (see
+        `storage/qcow2/directory`). Not changed: the home itself, whose mode the operator chooses, the object store's
+        files, and `tls/`, whose modes are right from the start, as clients read the authority's certificate.
         """
         disks = self.disks.resolve()  # may be a link to another file system
         layers, guests = disks / "layers", self.path / "guests"

@@ -114,7 +114,7 @@ class Client:
         return self._wait(self._send(_BLOCK_STATUS, offset, length)).blocks
 
     def close(self) -> None:
-        """End the connection, whatever is still in flight."""
+        """Close the connection, even with requests in flight."""
         with suppress(OSError):
             self._send(_DISCONNECT, 0, 0)
         self._socket.close()

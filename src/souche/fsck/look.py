@@ -42,8 +42,8 @@ class Region:
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen. `connection` reads one state of the records. `busy` has the ids of all work under way;
-    `operations` is that work."""
+    """The observed state. `connection` reads one state of the records. `operations` are the operations under way, and
+    `busy` has the ids of their resources."""
 
     region: Region
     connection: Transaction

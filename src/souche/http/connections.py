@@ -15,9 +15,10 @@ IPV6_CUSTOMER: Final = 64
 
 @dataclass(frozen=True)
 class Bounds:
-    """A head has `head_seconds` from the connection's start, or from the end of the request before. A body has as many,
-    and a second more for each `bytes_per_second` that have come. An answer that its client does not take is given up
-    after `unread_seconds`. `most_from_address`: connections at once. `most_body_bytes` of large bodies are in memory.
+    """A head must arrive within `head_seconds` of the connection's start or of the end of the previous request. A body
+    has the same time, and another second for each `bytes_per_second` received. A connection whose client does not read
+    an answer is closed after `unread_seconds`. `most_from_address`: concurrent connections. `most_body_bytes`: memory
+    for large bodies.
     """
 
     most_from_address: int

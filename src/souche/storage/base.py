@@ -57,8 +57,8 @@ class Usage:
 
 @dataclass(frozen=True)
 class StoreFigures:
-    """What a store has on its medium. `shares`: bytes by the ids of the volumes and snapshots that share them,
-    including those in the trash; `collect` removes bytes without an id. `files`: the chain length of each volume that
+    """A store's use of its medium. `shares`: bytes by the ids of the volumes and snapshots that share them, including
+    those in the trash; `collect` removes bytes without an id. `files`: the chain length of each volume that
     is not in the trash. `layers`: the number of files. `trashed`: the ids in the trash."""
 
     shares: Mapping[frozenset[str], int]
@@ -97,8 +97,8 @@ class Trashed:
 
 
 class LiveDisks(Protocol):
-    """What a store asks of the hypervisor for a running guest: only QEMU may touch the disks that it has open. Each
-    store uses what its medium needs."""
+    """A store's requests to the hypervisor for a running guest: only QEMU may change the disks that it has open. Each
+    store uses the methods that its medium needs."""
 
     def open_disks(self, vm_id: str) -> Mapping[str, DiskSource] | None:
         """The source that each attached volume is written to at this moment, by volume id; None if the guest

@@ -91,7 +91,7 @@ def _close(server: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _short(directory: Path) -> Iterator[Path]:
-    """A short path to a directory, whatever its depth. It works for processes of the same user, until the context ends
+    """A short path to a directory of any depth. It works for processes of the same user, until the context ends
     (proc(5), `/proc/PID/fd`)."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -7,9 +7,9 @@
     gzip             one member for each MiB, on every core
     sink             multipart upload, parts in parallel
 
-Reading, hashing, and what is behind gzip have a thread each. Each stage asks the one before for as much as it can
-hold, so memory is bounded whatever the size: 10 MiB of reads, 4 MiB for each gzip thread, 4 MiB of what these have
-made, 40 MiB of parts.
+Reading, hashing, and the stage after gzip each have a thread. Each stage requests only as much from the previous one as
+it can hold, so memory is limited for any size: 10 MiB of reads, 4 MiB for each gzip thread, 4 MiB of their output, 40
+MiB of parts.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -1,11 +1,11 @@
-"""The one way in for disks from outside: by URL, by a manifest, from a file of the operator's, or from a build.
+"""The only entry for disks from outside: by URL, by a manifest, from a file of the operator's, or from a build.
 
-    unpacking        gzip, and the archive of an OVA; bounded, so that a bomb goes off harmlessly
-    the beginning    the first 512 KiB decide before anything is written
-    the file         it is whole, stands alone, names no data twice, and does not expand beyond what was read
-    conversion       what only QEMU reads becomes qcow2, in a sandbox; the result is judged again
+    unpacking        gzip, and the archive of an OVA; limited, so that bombs are harmless
+    the beginning    the first 512 KiB are inspected before anything is written
+    the file         is complete and self-contained, references no data twice, and does not expand beyond the input
+    conversion       formats that only QEMU reads become qcow2, in a sandbox; the result is inspected again
 
-A volume store is given nothing but an `AdmittedDisk`, and this module alone makes them.
+A volume store accepts only an `AdmittedDisk`, and only this module creates them.
 """
 
 import os
@@ -225,7 +225,7 @@ def most_data_bytes(read_bytes: int) -> int:
 
 
 def check_expansion(data_bytes: int, read_bytes: int) -> None:
-    """Refuse a disk that is far larger than what was read of it.
+    """Refuse a disk that is far larger than its input.
 
     Raises:
         DiskExpands.

@@ -1,16 +1,16 @@
 """Importing a disk: URL -> download -> gate -> file, as one stream.
 
-    download         bounded in size, time and slowness; SHA-256 of what lies at the URL
-    gate             unpacks it, and judges its beginning (`gate.py`)
-    file             zeros take no room
+    download         limited in size, time and slowness; SHA-256 of the object at the URL
+    gate             unpacks it, and inspects its beginning (`gate.py`)
+    file             zeros take no space
     tree hash        of the virtual disk, if the companion states it
-    gate             judges the file, and converts what only QEMU reads
-    companion        the disk is what it says
+    gate             inspects the file, and converts formats that only QEMU reads
+    companion        the disk matches it
 
-Download, gate and file are threads of their own, a few MiB ahead. Nothing else opens the disk before all is checked.
+Download, gate and file run in separate threads, each a few MiB ahead. Nothing else opens the disk before all checks.
 
-The medium is not filled: room is asked for before, the file stops growing at the reserve, and is removed whenever the
-import fails.
+An import cannot fill the medium: it requests space first, the file stops growing at the reserve, and a failed import
+removes it.
 """
 
 import hashlib

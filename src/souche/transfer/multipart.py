@@ -53,14 +53,14 @@ class BucketSink:
     key: str
 
     def write(self, stream: Iterable[Bytes], *, most_bytes: int, padding: Padding) -> StoredObject:
-        """Upload a stream of at most `most_bytes` as the object, which appears when it is whole. Whatever the
-        stream or the store raises passes through, and the upload is aborted. What an earlier try for the same key
-        has left is aborted first, where that is allowed.
+        """Upload a stream of at most `most_bytes` as the object, which appears when it is complete. Errors of the
+        stream or the store pass through, and the upload is aborted. Leftover uploads of the same key are aborted first,
+        if that is permitted.
 
-        Memory: one part being filled, and those under way: `PARTS_BYTES` at most. Parts have 8 MiB as long as
-        10,000 of them are enough (78 GiB), then more; from 21 MiB on each is sent before the next is filled. Parts
-        larger than `PARTS_BYTES` are sent as they come: such a part cannot be sent again, and the stream's end
-        may come in the middle of one, which `padding` then fills.
+        Memory: the part being filled and those being sent, at most `PARTS_BYTES`. Parts have 8 MiB while 10,000 of them
+        are enough (78 GiB), then more. From 21 MiB on, each part is sent before the next is filled. Parts larger than
+        `PARTS_BYTES` are streamed: such a part cannot be sent again, and the stream may end in the middle of one, which
+        `padding` then fills.
         """
         with suppress(BucketAccessRefused):  # write access need not include listing uploads
             self.abort()

@@ -1,8 +1,7 @@
 """Lists of checksums with an OpenPGP signature, verified by gpgv, as apt does: detached (Debian, Ubuntu) or around the
 text (Fedora).
 
-The keys that count are those of one file, and no others. Nothing but what is signed is used: of a text with the
-signature around it, what gpgv has written out.
+Only the keys of one file count. Only signed text is used: for a text with the signature around it, gpgv's output.
 """
 
 import base64

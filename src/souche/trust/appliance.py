@@ -1,5 +1,5 @@
-"""The slower engine: libguestfs, whose own small VM mounts what the fast one cannot read (btrfs, an XFS or a journal
-that has to be replayed by its own kernel, RAID). It takes half a minute of CPU where there is no KVM."""
+"""The slower engine: libguestfs, whose small VM mounts file systems that the fast engine cannot read (btrfs, an XFS or
+a journal that only a kernel can replay, RAID). Without KVM it takes half a minute of CPU."""
 
 import importlib.util
 import json

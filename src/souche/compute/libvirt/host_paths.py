@@ -25,8 +25,8 @@ class GuestFiles:
         self.root = home.resolve() / "guests"
 
     def prepare(self, vm_id: str) -> None:
-        """Make the guest's directory. QEMU's group may pass through it, but not list it. QEMU's user makes the
-        socket of the screen in a folder of its own."""
+        """Create the guest's directory. QEMU's group can traverse it, but not list it. QEMU's user creates the screen's
+        socket in a separate folder."""
         directory, group = self.root / vm_id, qemu_group()
         directory.mkdir(parents=True, exist_ok=True)
         for each in (self.root, directory):

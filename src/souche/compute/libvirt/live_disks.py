@@ -100,11 +100,11 @@ def resize(domain: Domain, volume_id: str, size_bytes: int) -> None:
 
 
 def shorten(domain: Domain, most_files: int) -> None:
-    """Begin to have QEMU copy what lies between a disk's file and the lowest one that it stands on, where it stands on
-    more than `most_files`. The lowest is most often an image's, the largest by far, and stays shared.
+    """If a disk's chain has more than `most_files` files, start a job in QEMU that copies the files between the disk's
+    own file and the lowest one. The lowest is usually an image's, by far the largest, and stays shared.
 
-    Nothing but the lowest may be named in its place: what lies between has been merged and removed since QEMU opened
-    it (`storage/qcow2/collect.py`), the lowest alone is in the chain still, whatever was done to it.
+    Only the lowest file can be the job's base: the files between may have been merged and removed since QEMU opened
+    them (`storage/qcow2/collect.py`), but the lowest is always still in the chain.
     """
     xml = domain.XMLDesc()
     if not disk_xml.is_running(xml):

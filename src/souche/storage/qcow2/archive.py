@@ -60,11 +60,11 @@ class Archive:
     def hold(
         self, backup_id: str, copy_records: Callable[[], Collection[str]], *, partial: bool = False
     ) -> Iterator[tuple[StoreSnapshot, tuple[str, ...]]]:
-        """Copy the records and hold every layer, alone in the store, and so at one instant.
+        """Copy the records and hold every layer, under the store's lock, and so at one instant.
 
         `copy_records` copies the database, and returns the ids of the volumes that a guest may be writing to. Yields
-        what is held, and the volumes that have to be captured first, by `ids.backup_capture`; where there are any,
-        nothing is held, unless it may be `partial`: these volumes are then held as they were captured last.
+        the held layers, and the volumes that must be captured first, by `ids.backup_capture`. If there are such
+        volumes, nothing is held, unless `partial` is set: then their last captures are held.
 
         Raises:
             StorageFailed.

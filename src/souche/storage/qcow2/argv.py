@@ -1,10 +1,9 @@
-"""The command lines of qemu-img. Every one states every format: nobody guesses (design 3.7).
+"""The command lines of qemu-img. Each states every format, so that no format is guessed (design 3.7).
 
-Images are version 3 (`compat=1.1`), for zero clusters and feature bits. Lazy refcounts are off, so that an
-image needs no repair after a crash of its writer. Cluster size and refcount width stay at QEMU's defaults (64
-KiB, 16 bits). Extended L2 entries are off: they pay for small writes into large overlays, but double the
-metadata and ask QEMU >= 5.2 of all who read a layer. Nothing is preallocated: a clone has to take constant
-time.
+Images are version 3 (`compat=1.1`), for zero clusters and feature bits. Lazy refcounts are off, so that an image needs
+no repair after a crash of its writer. Cluster size and refcount width are QEMU's defaults (64 KiB, 16 bits). Extended
+L2 entries are off: they speed up small writes into large overlays, but double the metadata, and reading a layer would
+require QEMU >= 5.2. Nothing is preallocated, so that a clone takes constant time.
 """
 
 from pathlib import Path
@@ -48,10 +47,10 @@ def measure(source: Path, source_format: DiskFormat) -> list[str]:
 
 
 def rebase(path: Path, backing: Path) -> list[str]:
-    """Put an image onto another file of its own chain, copying into it what the layers between hold."""
+    """Rebase an image onto another file of its chain, and copy the data of the layers between into it."""
     return ["qemu-img", "rebase", "-q", "-f", "qcow2", "-b", str(backing), "-F", "qcow2", str(path)]
 
 
 def rename_backing(path: Path, backing: str) -> list[str]:
-    """Change only the name by which an image knows its backing file."""
+    """Change only the backing file's name in an image's header."""
     return ["qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-b", backing, "-F", "qcow2", str(path)]

@@ -1,7 +1,7 @@
-"""What each layer stands on, and what is wrong with it.
+"""The backing chain and the faults of each layer.
 
-A missing or damaged layer breaks only its own chain: what lies below it is read from its record, so nothing is lost
-when the layer comes back from a backup.
+A missing or damaged layer breaks only its own chain. The layer below it is read from its record, so nothing is lost if
+the layer is restored from a backup.
 """
 
 import os
@@ -17,8 +17,8 @@ from souche.storage.qcow2.records import OTHER_BYTES, identity
 
 @dataclass(frozen=True)
 class Link:
-    """One layer of a chain: the one below it, and what is wrong with it (None: nothing). `is_lost`: neither its file
-    nor a record says what is below it."""
+    """One layer of a chain: the layer below it, and its fault (None: no fault). `is_lost`: neither its file nor a
+    record names the layer below."""
 
     backing: str | None
     fault: str | None
@@ -95,8 +95,8 @@ def _is_cut(directory: Directory, layer: str) -> bool:
 
 
 def check(directory: Directory, resource_id: str, layer: str, *, written: bool) -> None:
-    """Refuse a volume (`written`: it writes to the layer) or snapshot that stands on a missing, unreadable or replaced
-    layer. Under the store's lock; looks at each file, and reads no data.
+    """Refuse a volume (`written`: it writes to the layer) or snapshot whose chain has a missing, unreadable or replaced
+    layer. Call it under the store's lock. It checks each file, but reads no data.
 
     Raises:
         DiskDamaged.

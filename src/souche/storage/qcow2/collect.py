@@ -1,27 +1,27 @@
-"""Removing what nothing names, and keeping chains short.
+"""Removes unnamed layers, and keeps chains short.
 
-A chain that is too long is shortened near its lower end: the layer at depth `max_chain // 2 + 2`, counted
-from the bottom, takes in what the layers between it and the lowest hold, and then stands on the lowest.
+A chain that is too long is shortened near its lower end: the data of the layers between the lowest and the one at depth
+`max_chain // 2 + 2`, counted from the bottom, is merged into the latter, whose backing file becomes the lowest.
 
-Why so, and not by a full copy: the lowest layer is most often an image that many volumes share, and by far
-the largest; it stays shared. Why not right below the volume's own file: what lies low is shared by the most
-chains, so one merge shortens them all, and it is written once, not once a volume. A merge copies no more than
-what was written above the image.
+A full copy would be worse: the lowest layer is usually an image that many volumes share, and by far the largest; it
+stays shared. A merge right below the volume's own file would be worse too: low layers are shared by most chains, so one
+merge shortens all of them, and writes the data once instead of once per volume. A merge copies at most the data written
+above the image.
 
-The merged file has the same bytes as the layer that it replaces, under the same name, so a running guest that
-has the old one open and later comes back by name reads the same. A volume's current file is never replaced.
-The layers that a merge copies from are compared with their hashes first: a merged file gets a new hash, so what had
-changed below it would never be found.
-A merge needs room for as much as the layers between take, and waits where there is less: a volume that stands on too
-many files is slower, and whole.
+The merged file reads the same as the layer that it replaces, and has the same name. So a running guest that has the old
+file open, and later reopens it by name, reads the same. A volume's current file is never replaced. The merged layers
+are compared with their hashes first: the merged file gets a new hash, which would hide earlier changes.
 
-Layers that a merge left unnamed are removed by the next collection only: a program that is just opening the
-chain, name by name, still finds them.
+A merge needs as much space as the layers between take, and waits if there is less: a long chain makes a volume slower,
+not incorrect.
 
-A layer that is missing or damaged is logged, and its chain is left as it is: what is known of it stays, all other
-chains are collected and shortened. The file that a volume writes to has no record: when it is missing or damaged, what
-it stood on is not known. Then unnamed layers that have been frozen stay, as one of them may be below it, and so do all
-files that were made for that volume: after an interrupted capture its guest may write to one that has no record.
+Layers that a merge has made unnamed are removed by the next collection only: a program that is just opening the chain,
+name by name, still finds them.
+
+A missing or damaged layer is logged, and its chain is left unchanged with its records. All other chains are collected
+and shortened. The file that a volume writes to has no record: if it is missing or damaged, the layers below it are
+unknown. Then all unnamed frozen layers stay, because one of them may be below it. So do all files made for that volume:
+after an interrupted capture its guest may write to one without a record.
 """
 
 from collections.abc import Collection, Iterator, Sequence

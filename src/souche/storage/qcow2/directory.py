@@ -1,22 +1,21 @@
-"""What lies where in the directory of a qcow2 volume store.
+"""The layout of a qcow2 volume store's directory.
 
     disks/
         lock                    held while a process changes anything below
         layers/<name>.qcow2     every disk file; backing files are named relative to here
         volumes/<volume id>     link to the one layer that the volume writes to: its current file
-        snapshots/<snapshot id> link to a layer that nobody writes to any more
-        records/<layer>         what is known of a layer that nobody writes to any more (see `records`)
-        trash/volumes/, trash/snapshots/  the same links of what was discarded, with its date
+        snapshots/<snapshot id> link to an immutable layer
+        records/<layer>         the record of an immutable layer (see `records`)
+        trash/volumes/, trash/snapshots/  the same links for discarded disks, with their dates
         captures/               the journal of captures under way (see `journal`)
         work/                   half-made files (see `scratch`)
 
-A new file never takes a name that is in use, and keeps its name for life. The name (`vol-1.qcow2`, after a
-capture `vol-1.snap-2.qcow2`, with `.1`, `.2`... if that is taken) is for people: only links and headers
-count.
+A new file never takes a name in use, and keeps its name for life. The name (`vol-1.qcow2`, after a capture
+`vol-1.snap-2.qcow2`, with `.1`, `.2`... if that is taken) is for people: only links and headers have a meaning.
 
-Nobody else reads any of it, whatever the umask, but the group that may pass through `disks/` (mode 0710), if there is
-one: QEMU's. It reads the layers, whose names it gets. libvirt gives a running guest's current file to QEMU's user
-for as long as it runs, whatever the owner of the directory.
+Other users cannot read any file, for any umask. The exception is QEMU's group, if it exists: it can traverse `disks/`
+(mode 0710) and read layers whose names it is given. libvirt gives a running guest's current file to QEMU's user while
+the guest runs, for any owner of the directory.
 """
 
 import os

@@ -51,8 +51,8 @@ ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 class Qcow2Store:
     """A `VolumeStore` in `<home>/disks` (see `directory`). Works as any user who may write there.
 
-    `max_chain` (>= 3) is how many files a volume may stand on, its own included, before `collect` merges
-    some; `max_open_chain`, how many the disk of a running guest may. What writes much stops at the reserve of `room`.
+    `max_chain` (>= 3) is the longest chain of a volume, its own file included, before `collect` merges some files;
+    `max_open_chain` is the same for the disk of a running guest. Large writes stop at the reserve of `room`.
     """
 
     def __init__(

@@ -1,26 +1,25 @@
-"""The journal of captures: what makes a capture of several volumes all or nothing, across any crash.
+"""The journal of captures, which makes a capture of several volumes atomic, across any crash.
 
-A capture of volume V into snapshot S turns V's current file L into an immutable layer, below a new overlay O.
-It is one file in `captures/`, which lists every (V, S, L, O) and whose name shows its state:
+A capture of volume V into snapshot S turns V's current file L into an immutable layer, below a new overlay O. Its entry
+is one file in `captures/`, which lists every (V, S, L, O). The file's name shows its state:
 
-    <id>.prepared   the overlays exist; where QEMU writes, to L or to O, is not known
+    <id>.prepared   the overlays exist; QEMU writes to L or to O, it is unknown which
     <id>.frozen     nobody writes to any L any more: the snapshots exist, with or without their links
 
-A rename leads from one to the other: that is the instant of the capture. The maker of the capture holds a lock on the
-file. An unlocked one was interrupted, and is settled before anything else is done:
+A rename changes the state: this is the instant of the capture. The process that makes the capture holds a lock on the
+file. An unlocked entry was interrupted, and is settled before any other work:
 
 - frozen: the links are made, V -> O and S -> L.
-- prepared: V -> O, and no snapshot. This is right wherever QEMU writes. If it had switched, O holds what the
-  guest wrote since. If it had not, O is still empty and reads as L does, now and when the guest has stopped;
-  the guest's next start opens O, and the next capture of the running guest sees that it writes to L. Until
-  then nothing takes L for immutable: QEMU's image lock on it keeps qemu-img from merging it.
+- prepared: V -> O, and no snapshot. This is correct in both cases. If QEMU had switched, O contains the guest's writes
+  since then. If not, O is still empty and reads like L, now and after the guest has stopped. The guest's next start
+  opens O, and the next capture of the running guest detects that it writes to L. Until then L is not treated as
+  immutable: QEMU's image lock on it keeps qemu-img from merging it.
 
-So no crash needs the hypervisor to be understood, an undo has nothing to repair, and a retry is a fresh
-capture.
+So recovery from a crash needs no hypervisor, an undo has nothing to repair, and a retry is a fresh capture.
 
-An entry that was interrupted and cannot be read is kept as `<id>.<state>.damaged`, and settled as far as the folder
-shows what was in it (see `_salvaged`): V -> O, and no snapshot. This is right whatever stood in it: its caller was
-never told that the snapshots exist, and asks again.
+An interrupted entry that cannot be read is kept as `<id>.<state>.damaged`, and settled from the contents of the folder
+(see `_salvaged`): V -> O, and no snapshot. This is correct for any contents of the entry: its caller was never told
+that the snapshots exist, and tries again.
 """
 
 import fcntl
@@ -44,8 +43,8 @@ DAMAGED: Final = ".damaged"
 
 @dataclass(frozen=True)
 class Move:
-    """One volume of a capture. `current` is what its link named before, `layer` what is frozen; they differ
-    only if an earlier capture was interrupted before the switch. All three are names in `layers/`."""
+    """One volume of a capture. `current` is the former target of its link, `layer` the frozen layer. They differ only
+    if an earlier capture was interrupted before the switch. All three are names in `layers/`."""
 
     volume_id: str
     snapshot_id: str
@@ -209,7 +208,7 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def _read(path: Path) -> list[Move] | None:
-    """What is in an entry; None if it cannot be read."""
+    """The contents of an entry; None if it cannot be read."""
     try:
         moves = [Move(**fields) for fields in json.loads(path.read_bytes())]
     except (OSError, ValueError, TypeError):

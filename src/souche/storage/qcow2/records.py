@@ -1,10 +1,10 @@
-"""What is recorded of each layer when it becomes immutable: its length, what it stands on, and later its hash.
+"""The record of each immutable layer: its length, its backing file, and later its hash.
 
 A truncated qcow2 file opens without an error, and the missing part reads as zeros (docs/interop/qcow2 allows a file to
 end anywhere). So the length is kept in `records/<layer>` and compared before every use.
 
-A merge replaces a layer's file. From before the rename until after it, the record describes both the present file and
-its `successor`, so either is known after a crash.
+A merge replaces a layer's file. From before the rename until after it, the record describes both the current file and
+its `successor`, so that either is recognised after a crash.
 """
 
 import json

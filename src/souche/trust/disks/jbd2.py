@@ -1,12 +1,13 @@
-"""What a file system is with its journal replayed, without a write to anything (ext3 and ext4).
+"""Reads a file system as if its journal were replayed, without any write (ext3 and ext4).
 
-An image of a running VM has a journal that was not replayed: what was written last, an authorised key say, stands in
-the journal alone. To replay it means to copy the blocks of whole transactions to their places. Here the copies are
-not made: a `ReplayedJournal` source gives the journal's block where its place is asked for. So nothing is written, and
-nothing but reading is needed, and a crafted journal can do no more than a crafted file system.
+An image of a running VM has an unreplayed journal: the last writes, for example of an authorised key, are only in the
+journal. A replay copies the blocks of complete transactions to their places. Here nothing is copied: a
+`ReplayedJournal` source returns the journal's block when its place is read. So nothing is written, read access is
+enough, and a crafted journal can do no more than a crafted file system.
 
-The format is that of jbd2 (Linux, include/linux/jbd2.h; numbers are big-endian): in a ring of blocks each transaction
-is descriptors with the blocks that they tag, revocations, and a commit. A transaction without its commit is none.
+The format is that of jbd2 (Linux, include/linux/jbd2.h; numbers are big-endian). In a ring of blocks, each transaction
+consists of descriptors with the blocks that they tag, revocations, and a commit. A transaction without a commit does
+not count.
 """
 
 import struct
