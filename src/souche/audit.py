@@ -43,9 +43,9 @@ def line_of(facts: Mapping[str, object]) -> bytes:
 
 
 class AuditFile:
-    """Appends to a file that only its owner reads. When it has `most_bytes`, it is renamed to NAME.1, that to NAME.2
-    and so on; `kept` of these stay. A file that another program has renamed or removed is made again. One that cannot
-    be renamed grows, and the log of the process says so once."""
+    """Appends to a file that only its owner can read. When it has `most_bytes`, it is renamed to NAME.1, that to NAME.2
+    and so on; `kept` of these stay. If another program renames or removes the file, it is created again. A file that
+    cannot be renamed grows, and the process logs this once."""
 
     def __init__(self, path: Path, most_bytes: int, kept: int) -> None:
         """

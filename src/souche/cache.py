@@ -1,6 +1,6 @@
-"""Caches of database reads. Each one knows which values are still valid.
+"""Caches of database reads. Each cache knows which values are still valid.
 
-`CommitCache`: until the next commit. `VersionCache`: while a row keeps its version, whatever else is committed.
+`CommitCache`: until the next commit. `VersionCache`: while a row keeps its version, regardless of other commits.
 """
 
 import threading

@@ -32,8 +32,8 @@ class BucketStays(Conflict):
 
 @action
 def delete(at: Administered, account: str, *, with_everything: bool) -> AccountFacts:
-    """Delete an account: an empty one, or with what it has. Broken off, it is done again from where it was. Returns
-    what the account was before."""
+    """Delete an account: an empty one, or one with its contents. After an interruption, another call continues. Returns
+    the account as it was before."""
     found = accounts.known(at.region, account)
     before = facts(found)
     if at.is_served():
@@ -51,8 +51,8 @@ def delete(at: Administered, account: str, *, with_everything: bool) -> AccountF
 
 
 def _delete_all(at: Administered, account: Account, kind: Kind) -> None:
-    """Delete everything of a kind, and wait until it is gone. What is refused is tried again: work on it may be under
-    way."""
+    """Delete all resources of a kind, and wait until they are gone. Refusals are retried, because work on a resource
+    may be under way."""
     since, before, most = time.monotonic(), None, 0
     while left := account_deletion.contents(at.region, account).get(kind):
         most = max(most, len(left))

@@ -13,8 +13,8 @@ Step: TypeAlias = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Listener:
-    """Callbacks for progress; the default ones do nothing. `check` is called while an action only waits. It raises if
-    the command has gone, and the work goes on without it."""
+    """Callbacks for progress; the defaults do nothing. `check` is called while an action waits. It raises if the
+    command is gone; the work then continues without it."""
 
     transfer: OnProgress = lambda _what, _done, _total: None
     step: Step = lambda _what, _done: None

@@ -36,8 +36,8 @@ def check(
     accepted: list[str],
     product_codes: list[str],
 ) -> str:
-    """Refuse what would only be found out when the disk is there. Gives the id of the account to publish for: of a name
-    or an id, else of an alias."""
+    """Refuse mistakes that would otherwise be found only once the disk exists. Returns the id of the account to publish
+    for, given by its name or id, or by an alias."""
     publisher = official_images.publisher(at.region, account, alias)
     official_images.check_terms(
         publisher,

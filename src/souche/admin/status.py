@@ -9,8 +9,8 @@ from souche.storage.base import StoreFigures
 
 @action
 def of_region(at: Administered) -> Facts:
-    """What the records and the disks say of a region. `IsServed`, and `HasOwnFile` (its records are in SQLite), are
-    for the command; the rest is shown."""
+    """The state of a region from its records and disks. `IsServed` and `HasOwnFile` (the records are in SQLite) are for
+    the command; the rest is shown."""
     found = figures.read(at.region)
     return {
         "IsServed": at.is_served(),

@@ -11,7 +11,7 @@ POLL_SECONDS: Final = 0.25
 
 
 def follow(administered: Administered, operation_id: str, look: Callable[[], None]) -> None:
-    """Wait until an operation has ended, in the server or in this process; `look` is called meanwhile."""
+    """Wait until an operation has ended, in the server or in this process; `look` is called while waiting."""
     ended: Future[None] = Future()
     Thread(target=_finish, args=(administered, operation_id, ended), daemon=True).start()
     while not ended.done():

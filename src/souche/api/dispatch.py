@@ -131,8 +131,8 @@ def _handle(action: Action, call: Call) -> Mapping[str, object]:
 
 
 def _handle_without_waiting(action: Action, call: Call) -> Mapping[str, object]:
-    """Run the action, and again after another request came in between. So a name taken meanwhile is refused, and a
-    ClientToken used meanwhile returns its resource.
+    """Run the action, and repeat it if another request came first. So a name that was just taken is refused, and a
+    ClientToken that was just used returns its resource.
 
     Raises:
         Raced: other requests came first every time.
@@ -146,8 +146,8 @@ def _handle_without_waiting(action: Action, call: Call) -> Mapping[str, object]:
 
 
 def read_body(body: bytes) -> dict[str, object]:
-    """The object that a body says; an empty body says `{}`. What is null is absent: clients in Go send the lists
-    that they have not filled as null (Packer's `"AccountIds": null`, whenever a source has an alias for its owner).
+    """The JSON object in a body; an empty body means `{}`. null means absent: clients in Go send empty lists as null
+    (Packer's `"AccountIds": null`, whenever a source has an alias for its owner).
 
     Raises:
         MalformedBody: it is not JSON, or not an object, or nested too deeply, or has too many values.

@@ -1,7 +1,7 @@
 """Pages of results: `ResultsPerPage` and `NextPageToken` (reference "Pagination").
 
-A token is the position of its page's first row, that is of the last row before it: what is created or deleted
-between two pages neither repeats a row nor hides one.
+A token is the position of the last row before its page. So rows created or deleted between two pages neither repeat nor
+hide a row.
 """
 
 from collections.abc import Callable, Mapping, Sequence

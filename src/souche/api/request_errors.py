@@ -1,5 +1,5 @@
-"""What is wrong with a request before its use-case: its path, its credentials or its shape, and parameters that Souche
-does not support. These speak of the wire, so they live here and not in `souche.refusals`.
+"""Errors in a request before its use-case: in its path, credentials or shape, and unsupported parameters. They use
+names of the wire, so they are here and not in `souche.refusals`.
 """
 
 from typing import Final

@@ -143,7 +143,7 @@ def _refusal(error: jsonschema_rs.ValidationError, schema: Mapping[str, Any], bo
 
 
 def _hint(unknown: str, known: Collection[str]) -> str:
-    """What is expected in place of an unknown parameter."""
+    """The expected parameters, for the refusal of an unknown one."""
     spelt = {name.lower(): name for name in known}
     near = difflib.get_close_matches(unknown.lower(), spelt, n=1)
     if near:

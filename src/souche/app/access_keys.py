@@ -1,4 +1,4 @@
-"""Access keys: what a caller signs its requests with."""
+"""Access keys, with which callers sign their requests."""
 
 import re
 from dataclasses import dataclass, field, replace

@@ -38,11 +38,11 @@ class Refreshed:
 
 
 def refresh(region: Region, who: Principal, command: Refresh) -> Refreshed:
-    """Write new URLs into the manifest of an export of the caller's. The answer waits for it a little.
+    """Write new URLs into the manifest of the caller's export. The answer waits for a short time.
 
     Raises:
         NoSuchTask, WrongIdPrefix, MalformedId, WrongTaskState, BadValue, MissingParameter.
-        RefreshFailed: it was tried, and what is in the bucket, or the bucket itself, forbids it.
+        RefreshFailed: the attempt failed because of the bucket or its contents.
     """
     if not 1 <= command.days <= MOST_DAYS:
         raise BadValue(parameter=Term.DAYS, reason=f"it takes 1 to {MOST_DAYS}, as signatures of URLs do.")

@@ -1,7 +1,7 @@
 """Exports of images and snapshots into buckets: requested, found, cancelled (reference sections 3 and 4).
 
-The snapshots of a running export cannot be deleted. Its image can, as the task has everything for the manifest. A
-cancelled task is `cancelled` at once, and its snapshots are free as soon as nothing reads them.
+The snapshots of a running export cannot be deleted. Its image can, because the task contains all data for the manifest.
+A cancelled task is immediately `cancelled`, and its snapshots are released as soon as nothing reads them.
 """
 
 import hmac
@@ -204,7 +204,7 @@ def _request(work: Work, task: ExportTask, operation: Operation) -> None:
 
 
 def cancel(region: Region, who: Principal, task_id: str) -> None:
-    """Cancel an unfinished export of the caller's. What it has written is removed.
+    """Cancel the caller's unfinished export. Its uploads and objects are removed.
 
     Raises:
         NoSuchTask, WrongIdPrefix, MalformedId. WrongTaskState: it has ended.

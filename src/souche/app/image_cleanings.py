@@ -44,7 +44,7 @@ def create(region: Region, who: Principal, command: Clean) -> Image:
 
 
 def _check_cleanable(connection: Transaction, source: Image) -> None:
-    """Refuse at once an image whose report shows no Linux. Without a report, the workflow finds out."""
+    """Refuse an image whose report shows no Linux. Without a report, the workflow checks it."""
     if not source.snapshot_ids:
         raise CannotClean(reason="it has no disk with content")
     report = image_reports.get(connection, source.image_id)

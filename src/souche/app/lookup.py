@@ -1,7 +1,7 @@
 """Finds the resources that a request names.
 
-What the caller may not see is answered exactly as what does not exist (design 3.5), and takes as long: the owner is in
-the WHERE of each query. The form of an id is checked first, as the real service does (reference section 1).
+A hidden resource gets exactly the answer of a missing one (design 3.5), in the same time: the owner is in the WHERE
+clause of each query. The form of an id is checked first, as the real service does (reference section 1).
 """
 
 from collections.abc import Collection

@@ -1,9 +1,8 @@
-"""The marketplace: vendors' images, for those who subscribe to the product (reference section 2).
+"""The marketplace: vendors' images, for subscribers to the product (reference section 2).
 
-To publish makes a copy of the vendor's image that carries the product's code: a version. Its name, id, codes and
-permissions are frozen; the product's subscribers, and nobody else, are granted to launch it. Whatever is made from it
-carries the code, so copies too are launched only while their owner subscribes. To withdraw deletes the version; the
-VMs launched from it live on.
+Publishing makes a copy of the vendor's image with the product's code: a version. Its name, id, codes and permissions
+are frozen, and only the product's subscribers can launch it. Everything made from it has the code, so copies too can be
+launched only while their owner subscribes. Withdrawing deletes the version; VMs launched from it remain.
 """
 
 from collections.abc import Mapping

@@ -77,8 +77,8 @@ def _listing(tree: Tree) -> bytes:
 
 
 def _is_one_line(name: str) -> bool:
-    """Whether cloud-init, which reads a listing by lines and strips them, asks for the name that is meant. A tag's key
-    may be another: it is not listed, and has an answer all the same."""
+    """Whether cloud-init, which splits a listing into lines and strips them, would request this exact name. A tag's key
+    that fails this is not listed, but has an answer."""
     return name.splitlines() == [name.strip()]
 
 

@@ -1,10 +1,10 @@
-"""Images that the operator makes from disk files on this machine: the provider's official ones.
+"""Images that the operator makes from disk files on this machine: the provider's official images.
 
-An official image belongs to the provider's account, whose alias "Outscale" is shown beside it; it is public,
-x86_64, and new in id and name at each update: `Debian-12-YYYY.MM.DD-N` (reference section 2). An update withdraws
-the former image of its family: docs/official-images.md says what that means.
+An official image belongs to the provider's account, shown with its alias "Outscale". It is public and x86_64. Each
+update has a new id and a new name: `Debian-12-YYYY.MM.DD-N` (reference section 2). It withdraws the previous image of
+its family (docs/official-images.md).
 
-The operator may publish for any other account as well, in the same way.
+The operator can publish for any other account in the same way.
 """
 
 from collections.abc import Collection
@@ -41,12 +41,12 @@ MOST_BYTES = SIZE_GIB[-1] * GIB
 
 @dataclass(frozen=True)
 class DiskImage:
-    """A disk file in the region's home that has passed the gate, and what is made of it. The file is removed once it
-    has been taken in.
+    """A disk file in the region's home that has passed the gate, and the image to make from it. The file is removed
+    after its import.
 
-    The image before it in the family can be launched for `grace_days` more. `accepted` are codes of findings of
-    severity high with which it is published all the same. With `verify` it is booted before. `build` says how it was
-    built by a recipe.
+    The previous image of the family can be launched for another `grace_days`. `accepted` are codes of findings of
+    severity high that do not prevent publication. With `verify` the image is booted first. `build` records the recipe
+    that built it.
     """
 
     disk: AdmittedDisk

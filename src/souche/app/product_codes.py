@@ -59,8 +59,8 @@ def chosen(
     given: Collection[str] | None,
     inherited: Collection[str] = (),
 ) -> tuple[str, ...]:
-    """The codes of a new image, in order: those of what it is made from, or those given beside its licences, which
-    cannot be shed; 0001 where there are none.
+    """The codes of a new image, in order: those of its source, or the given ones together with the source's licences,
+    which cannot be removed; 0001 if there are none.
 
     Raises:
         BadProductCodes: one of those given is unknown, or another account's.
@@ -114,8 +114,8 @@ def check_snapshot(connection: Transaction, who: Principal, snapshot: Snapshot) 
 
 
 def check_root(connection: Transaction, who: Principal, volume: Volume, vm: Vm) -> None:
-    """Refuse a root volume by which a VM would run a product that it was not launched with and the account has no
-    subscription to. A VM that has the code was launched with it: unsubscribing leaves it alone.
+    """Refuse a root volume with a product's code, unless the account subscribes to the product or the VM was launched
+    with the code. Unsubscribing does not affect such a VM.
 
     Raises:
         NotSubscribed.
@@ -137,7 +137,7 @@ def _check_sold(connection: Transaction, who: Principal, codes: Collection[str],
 
 
 def check_vm_type(codes: Collection[str], vm_type: VmType) -> None:
-    """Refuse a VM type that is too small or too old for what the codes license.
+    """Refuse a VM type that is too small or too old for the licences in the codes.
 
     Raises:
         VmSpecsMismatch.

@@ -31,7 +31,7 @@ def create(region: Region, who: Principal, description: str, vendor: str = "") -
 
 
 def delete(region: Region, who: Principal, product_type_id: str, *, force: bool) -> None:
-    """Delete a product type of the caller's. With `force`, images may carry its code, and go on to.
+    """Delete the caller's product type. With `force`, images may have its code, and keep it.
 
     Raises:
         NoSuchProductType: unknown, the region's, or another account's.

@@ -56,16 +56,15 @@ class Workflows(Protocol):
 
 @dataclass(frozen=True)
 class Region:
-    """A region: its names, its store, and the way to start operations.
+    """A region: its names, its store, and the interface to start operations.
 
-    `console` gives the last of a VM's serial console, `fetcher` what URLs lead to that may be fetched. With
-    `dry_run`, every rule is checked and nothing is kept: the transaction is rolled back and no operation starts.
-    `oos_endpoint` is the URL of its object store; empty: it has none. `room` is what is left of its medium;
-    `keeps_objects`: its object store's data are there too. `public_range` (CIDR) is what public IPs are from.
-    `required_keys`: exports that none of these has signed are not imported; empty: all are.
-    `caller_id` is the account whose turn a transaction takes; empty: none's.
-    `share_gate`: which sharing of images their reports may refuse: none, with everybody, or with anybody.
-    `faults` are those on purpose; None: the region has none. `api_logs` reads the audit log; None: it is in no file.
+    `console` returns the end of a VM's serial console, `fetcher` opens permitted URLs. With `dry_run`, all rules are
+    checked, but the transaction is rolled back and no operation starts. `oos_endpoint` is the URL of the object store;
+    empty: there is none. `room` is the space left on the medium; `keeps_objects`: the object store's data are on it
+    too. `public_range` (CIDR) is the range of public IPs. `required_keys`: only exports signed by one of these can be
+    imported; empty: all exports can. `caller_id` is the account whose turn a transaction takes; empty: no account's.
+    `share_gate`: which sharing of images their reports can refuse: none, with everybody, or with anybody. `faults` are
+    injected faults; None: the region has none. `api_logs` reads the audit log; None: the log is not in a file.
     """
 
     name: str

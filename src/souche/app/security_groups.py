@@ -1,8 +1,8 @@
 """Security groups outside of Nets: create, change, find and delete.
 
-Only inbound traffic has rules; outbound ones are for Nets (specification, CreateSecurityGroupRule). Every account has
-the group `default`, made when it is first needed. It admits its own members, and SSH and ping from the region's host,
-so that a first VM can be reached at once (see `_default_rules`).
+Only inbound traffic has rules; outbound rules are for Nets (specification, CreateSecurityGroupRule). Every account has
+the group `default`, created when it is first needed. It allows its own members, and SSH and ping from the region's
+host, so that the first VM can be reached immediately (see `_default_rules`).
 """
 
 import ipaddress
@@ -199,8 +199,8 @@ def _check_flow(flow: str) -> None:
 
 
 def _rules(connection: Transaction, who: Principal, requests: Iterable[RuleRequest]) -> list[Rule]:
-    """One rule for each source of each request. The sources are counted first: they are looked up while nobody else
-    writes to the region's records."""
+    """One rule for each source of each request. The sources are counted first, because looking them up blocks all other
+    writers."""
     requests = list(requests)
     _check_number(sum(len(request.ip_ranges) + len(request.members) for request in requests))
     found = []

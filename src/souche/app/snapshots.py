@@ -222,7 +222,7 @@ def of_token(work: Work, who: Principal, command: Command) -> Snapshot | None:
 
 
 def of_token_now(region: Region, who: Principal, command: Command) -> Snapshot | None:
-    """As `of_token`, in a transaction of its own that changes nothing."""
+    """Like `of_token`, in a separate read transaction."""
     with region.store.read() as connection:
         return _same(_with_token(connection, who, command), command)
 

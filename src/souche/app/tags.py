@@ -111,8 +111,8 @@ def _tags(
 def remove(
     region: Region, who: Principal, resource_ids: Collection[str], pairs: Collection[tuple[str, str | None]]
 ) -> None:
-    """Take tags off all of the resources, or off none. A pair without a value takes its key off, whatever the
-    value; a resource that has no such tag is left as it is.
+    """Remove tags from all of the resources, or from none. A pair without a value removes its key with any value.
+    Resources without such a tag do not change.
 
     Raises:
         MissingParameter: no resource or no tag is named.

@@ -72,11 +72,11 @@ def discard(region: Region, disks: VolumeStore, resource_ids: Sequence[str]) -> 
 
 
 def empty(region: Region, disks: VolumeStore, resource_ids: Sequence[str]) -> list[Discarded]:
-    """Remove disks from the trash for good: these, or all if none is named. Returns what was removed. Disks whose
-    record has come back with its database stay: they are restored at the next start.
+    """Remove disks from the trash permanently: the named ones, or all if none is named. Returns the removed ones. Disks
+    whose record has returned with its database stay: the next start restores them.
 
     Raises:
-        NotInTrash: one of them is not there. RecordIsBack: one of those named has its record again.
+        NotInTrash: one of them is not in the trash. RecordIsBack: a named one has its record again.
     """
     chosen = _chosen(_trashed(disks), resource_ids)
     wanted = without_disk(region.store, disks)

@@ -36,7 +36,7 @@ def every(region: Region, stock: StoreFigures, account: str | None = None) -> li
 
 
 def _bytes_of(stock: StoreFigures, owners: Mapping[str, str]) -> tuple[Counter[str], Counter[str]]:
-    """What each account's disks take alone, and what they share with others or with the trash."""
+    """The space that each account's disks take alone, and that they share with others or with the trash."""
     own: Counter[str] = Counter()
     shared: Counter[str] = Counter()
     for users, size_bytes in stock.shares.items():

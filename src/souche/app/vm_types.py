@@ -1,8 +1,7 @@
-"""The VM types: what a type's name says of cores, memory and performance.
+"""The VM types: the cores, memory and performance in a type's name.
 
-Source: reference section 6. `tinavW.cXrYpZ` is generation W with X vCores, Y GiB and performance Z: 1
-highest, 2 high (also when absent), 3 medium. AWS names stand for such types, and are shown as they were asked
-for.
+Source: reference section 6. `tinavW.cXrYpZ` is generation W with X vCores, Y GiB and performance Z: 1 highest, 2 high
+(also when absent), 3 medium. AWS names stand for such types, and are shown as requested.
 """
 
 import re

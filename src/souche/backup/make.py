@@ -1,12 +1,12 @@
 """Making a backup.
 
-1. Capture every volume with bytes that no layer holds, those of one VM at one instant; guests run on.
-2. At one instant, alone in the store: copy the records, and hold every layer by a hard link. A volume that was made or
-   started since step 1 sends the backup back to it, a few times at most.
-3. Copy what the repository does not have. A layer whose hash is recorded is taken from the repository, if it has an
-   object with that hash, whatever became of the file since. Otherwise, where a layer has another hash than its record
-   says, or cannot be read, what stands on it is left out, and named. The manifest is written last: a backup exists
-   wholly or not at all.
+1. Capture every volume that has bytes outside of layers, the volumes of one VM at one instant; guests continue to run.
+2. At one instant, under the store's lock: copy the records, and hold every layer by a hard link. If a volume was
+   created or started after step 1, repeat step 1, a few times at most.
+3. Copy the files that the repository lacks. If the repository has an object with a layer's recorded hash, it is used,
+   even if the file has been damaged since. Otherwise, if a layer's hash differs from its record, or the layer cannot be
+   read, everything that depends on it is left out and listed. The manifest is written last, so a backup is complete or
+   does not exist.
 """
 
 import errno

@@ -1,10 +1,10 @@
-"""What lies where in a backup repository.
+"""The layout of a backup repository.
 
-    souche-backups.json          which region it is for: one repository, one region
-    objects/<2 hex>/<sha256>     every file, by the SHA-256 of its bytes: what two backups share lies there once
-    backups/<backup id>.json     one backup, written when all its files are there
+    souche-backups.json          the region that it belongs to: one repository, one region
+    objects/<2 hex>/<sha256>     every file, by the SHA-256 of its bytes: backups share equal files
+    backups/<backup id>.json     one backup, written when all its files exist
 
-A backup that was broken off leaves objects only, which the next one uses.
+An interrupted backup leaves only objects, which the next one uses.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The contract of a hypervisor: it defines, starts, stops and removes guests, and reports their power state.
 
 For every method: the caller chooses the ids. Repeating a call succeeds and changes nothing more. Removing something
-that is gone succeeds. Power states are asked for, never remembered.
+that is gone succeeds. Power states are always queried, never cached.
 
 A driver for real guests also provides `souche.storage.base.LiveDisks`, through which the volume store works on the
 disks of a running guest, and `GuestConsoles`.
@@ -22,10 +22,10 @@ from souche.model.vms import SecureBootAction
 
 class PowerState(StrEnum):
     """RUNNING includes a short pause by Souche. OFF: the guest powered itself off. LOST: it is off for another reason:
-    its plug was pulled, its process or its host ended, or it never ran (drivers whose guests cannot be lost report
-    OFF). PANICKED: the guest's kernel reported a panic; the guest stands still, with its disks open, until it is
-    powered off or started. HALTED: it stands still, because what it wrote found no room; `resume` lets it go on. An
-    undefined guest is not listed."""
+    its power was cut, its process or its host ended, or it never ran (drivers whose guests cannot be lost report OFF).
+    PANICKED: the guest's kernel reported a panic; the guest is stopped, with its disks open, until it is powered off or
+    started. HALTED: the guest is stopped because its medium was full at a write; `resume` continues it. An undefined
+    guest is not listed."""
 
     RUNNING = "running"
     HALTED = "halted"
@@ -44,9 +44,9 @@ class GuestNetwork:
 
 @dataclass(frozen=True)
 class Guest:
-    """Everything that a guest is made of. `disks` are in boot order, the root's first. `next_secure_boot` is what the
-    firmware does with its keys at the next start, and at each later one until the guest is defined without it.
-    `secure_boot` is what it did last, for a guest whose firmware variables are lost."""
+    """The definition of a guest. `disks` are in boot order, the root's first. `next_secure_boot` is the firmware's
+    action on its keys at the next start, and at each later start until the guest is defined without it. `secure_boot`
+    is its last action, for a guest whose firmware variables are lost."""
 
     vm_id: str
     vcpus: int
@@ -113,8 +113,8 @@ class Hypervisor(Protocol):
         ...
 
     def resume(self, vm_id: str) -> None:
-        """Let a halted guest go on: it writes again what found no room, and halts again if there still is none. Other
-        guests stay as they are."""
+        """Continue a halted guest: it repeats the write that failed for lack of space, and halts again if there is
+        still none. Does nothing to other guests."""
         ...
 
     def shut_down(self, vm_id: str, timeout_seconds: float) -> None:
@@ -171,9 +171,9 @@ class GuestConsoles(Protocol):
     simulated, or an earlier version of Souche started it."""
 
     def serial(self, vm_id: str) -> AbstractContextManager[socket.socket]:
-        """A connection to a guest's serial console while the context lives: it receives what the guest writes, and what
-        is sent is the guest's input. It must be read all the time: the guest's kernel waits while nobody does. It ends
-        when the guest is powered off, and goes on over the guest's own restarts.
+        """A connection to a guest's serial console while the context lives: it receives the guest's output, and sends
+        the guest's input. The output must be read continuously, because the guest's kernel waits otherwise. The
+        connection ends when the guest is powered off, and survives the guest's own restarts.
 
         Raises:
             ConsoleTaken: another connection exists, of this process or another.

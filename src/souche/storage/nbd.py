@@ -33,11 +33,11 @@ half of the server's work."""
 def server_argv(
     image: Path, image_format: DiskFormat, directory: Path, options: Sequence[str] = READ_ONLY
 ) -> list[str]:
-    """A server that outlives its clients but not its parent: `setpriv` makes the kernel end it with us.
+    """A server that outlives its clients but not its parent: with `setpriv`, the kernel ends it with this process.
 
-    KILL, because qemu-nbd 7.2 loses a TERM that comes before its main loop runs; being read-only it has nothing to
-    save, and of one that is written to, what its clients flushed is saved. It binds its socket by a short name, as
-    the kernel takes no more than 107 characters (unix(7))."""
+    By KILL, because qemu-nbd 7.2 loses a TERM that arrives before its main loop runs. A read-only server has nothing to
+    save, and a writable one has saved all data that its clients flushed. It binds its socket by a short name, because
+    the kernel accepts at most 107 characters (unix(7))."""
     return [
         *("setpriv", "--pdeathsig", "KILL", "--", "env", f"--chdir={directory}"),
         *("qemu-nbd", *options, "--persistent", f"--shared={CLIENTS}", f"--format={image_format}"),
