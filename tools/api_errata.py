@@ -1,4 +1,4 @@
-"""Where the published specification's shape is not what a server can hold to. Each entry has its reason.
+"""Errors in the shapes of the published specification, which a server cannot follow. Each entry has its reason.
 
 `gen_api.py` applies these in order while it writes `src/souche/api/spec.json`.
 """
@@ -23,7 +23,7 @@ class Erratum:
 
 @dataclass(frozen=True)
 class Omission:
-    """Leave the keyword `keyword` out wherever it stands."""
+    """Omit the keyword `keyword` everywhere."""
 
     keyword: str
     reason: str
@@ -31,7 +31,7 @@ class Omission:
 
 @dataclass(frozen=True)
 class Renaming:
-    """Write the keyword `keyword` as `to` wherever it stands."""
+    """Rename the keyword `keyword` to `to` everywhere."""
 
     keyword: str
     to: str

@@ -1,8 +1,8 @@
-"""The budgets of the design (section 7) that a machine can measure, as ratios against a baseline in the same run.
+"""Measures the budgets of the design (section 7) that a machine can measure, as ratios to a baseline in the same run.
 
 For 1 GiB and for 8 GiB of data: CreateImage of a running VM (request to `available`) and a launch (CreateVms to
-`running`), each against a full `qemu-img convert` copy of the same disk. Guests run real QEMU on real disks; their
-disks hold random bytes and no system, which changes nothing for either.
+`running`), each relative to a full `qemu-img convert` copy of the same disk. Guests run real QEMU on real disks. Their
+disks contain random bytes and no system, which affects neither figure.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def _row(what: str, size_gib: int, seconds: float, copy_seconds: float) -> None:
 
 
 def _write_random(path: Path, size_bytes: int) -> None:
-    """Half a MiB of random bytes at a time, none of which compress or repeat."""
+    """Write random bytes in blocks of half a MiB, which neither compress nor repeat."""
     with path.open("wb") as disk:
         for _ in range(size_bytes // MIB):
             disk.write(secrets.token_bytes(MIB))

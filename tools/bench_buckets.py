@@ -1,6 +1,7 @@
-"""What the door before the buckets costs: objects by it and by the store directly, in turns, in one run.
+"""Measures the cost of the door in front of the buckets: requests through it and directly to the store, alternately, in
+one run.
 
-`python -m tools.bench_buckets [MIB]`. Clients are processes of their own (curl for objects of MIB each, 64 by default;
+`python -m tools.bench_buckets [MIB]`. Clients are separate processes (curl for objects of MIB each, 64 by default;
 Python for many small ones on one connection).
 """
 
@@ -24,7 +25,7 @@ MIB: Final = 1024 * 1024
 
 @dataclass(frozen=True)
 class Way:
-    """A way to the store, by its name."""
+    """A path to the store, with its name."""
 
     name: str
     client: Any
@@ -35,7 +36,7 @@ class Way:
 
 
 def main(mib: int = 64) -> None:
-    """Measure, and tell."""
+    """Measure, and print."""
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as region:
         file = Path(folder) / "object"
         file.write_bytes(bytes(range(256)) * (mib * MIB // 256))

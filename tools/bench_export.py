@@ -1,12 +1,11 @@
-"""What exports and imports cost, against what people do by hand and against their own slowest stage, in one run.
+"""Measures exports and imports, relative to the manual commands and to their own slowest stage, in one run.
 
 For 1 GiB and for 4 GiB of real file data (the files of this machine, one after the other): CreateSnapshotExportTask,
-from the request to `completed`, against `qemu-img convert -O qcow2`, `gzip -6` and an upload by boto3; and against
-reading, compressing and uploading alone, each as the export does it. The object is then unpacked by gunzip and
-compared with the disk by qemu-img, and comes back: CreateSnapshot from its URL, against `curl | gunzip` and
-`qemu-img convert`, and against downloading, unpacking and writing alone. The object store is the embedded one in all
-of them. The server's peak memory is that of its process; CPU times are also those of its programs, SeaweedFS and
-qemu-nbd.
+from the request to `completed`, relative to `qemu-img convert -O qcow2`, `gzip -6` and an upload by boto3, and to
+reading, compressing and uploading alone, each as the export does it. Then gunzip unpacks the object, and qemu-img
+compares it with the disk. Then the object is imported: CreateSnapshot from its URL, relative to `curl | gunzip` and
+`qemu-img convert`, and to downloading, unpacking and writing alone. All use the embedded object store. The server's
+peak memory is that of its process; CPU times include its programs, SeaweedFS and qemu-nbd.
 """
 
 import argparse
@@ -110,7 +109,7 @@ def _measure(home: Path, who: Credentials, folder: Path, size_gib: int) -> None:
 def _measure_import(
     home: Path, client: Gateway, who: Credentials, folder: Path, source: Path, size_gib: int
 ) -> None:
-    """The exported object comes back; and what it holds is compared with the disk that went out."""
+    """Import the exported object, and compare its content with the exported disk."""
     store = S3Store(S3Access(f"http://{OOS}", who.access_key_id, who.secret_key))
     (key,) = [key for key in store.keys(BUCKET, "bench/") if key.endswith(".gz")]
     url = store.presign(BUCKET, key, DAY_SECONDS)
@@ -150,7 +149,7 @@ def _timed(action: Callable[[], object]) -> float:
 
 
 def _write_files(disk: Path, size_bytes: int) -> None:
-    """Files of this machine, until the disk is full; from the start again if they are too few."""
+    """Copy files of this machine until the disk is full, repeatedly if they are too few."""
     with disk.open("wb") as output:
         while True:
             for path in _files():
@@ -193,7 +192,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 
 def _upload_alone(disk: Path, home: Path) -> float:
-    """What the compressed disk takes to upload, in parts and by the way that an export takes."""
+    """The time to upload the compressed disk, in parts and like an export."""
     with tempfile.NamedTemporaryFile(dir=disk.parent) as packed:
         for member in gzip_members.compress(_pieces(disk)):
             packed.write(member)
@@ -241,7 +240,7 @@ def _publish(home: Path, disk: Path, size_gib: int) -> str:
 
 
 def _own_snapshot(client: Gateway, image_id: str) -> str:
-    """The snapshot of a copy."""
+    """The snapshot of a copy of the image."""
     copy = client.raw("CreateImage", SourceImageId=image_id, SourceRegionName=REGION)["Image"]
     return str(copy["BlockDeviceMappings"][0]["Bsu"]["SnapshotId"])
 
@@ -258,12 +257,12 @@ def _export(client: Gateway, snapshot_id: str) -> None:
 
 
 def _source(home: Path, snapshot_id: str) -> Path:
-    """The file of a snapshot, which nothing writes to."""
+    """The file of a snapshot, which is immutable."""
     return (home / "disks" / "snapshots" / snapshot_id).resolve()
 
 
 def _pipe(*commands: Sequence[str | Path]) -> None:
-    """Programs, each reading what the one before writes."""
+    """Programs in a pipeline."""
     running: list[subprocess.Popen[bytes]] = []
     for command in commands:
         stdin = running[-1].stdout if running else subprocess.DEVNULL
@@ -309,7 +308,7 @@ def _state(client: Gateway, task_id: str) -> str:
 
 
 def _cpu_seconds(home: Path) -> float:
-    """What the server and its programs have used, those that have ended included (proc(5), `stat`)."""
+    """The CPU time of the server and its programs, including those that have ended (proc(5), `stat`)."""
     process_id = json.loads((home / "serving.json").read_text())["ProcessId"]
     tasks = Path(f"/proc/{process_id}/task").glob("*/children")
     children = [child for task in tasks for child in task.read_text().split()]

@@ -1,11 +1,11 @@
-"""Many launches at once, against one launch alone, in one run.
+"""Measures many concurrent launches relative to one launch alone, in one run.
 
-Simulated guests on real disks: 20 launches one after the other (the baseline), 200 VMs of one call, 100 launches by one
-account alone, and as many while another account brings up 1,000 VMs of one call. A row's ratio says how much longer a
-VM takes than in the baseline. CPU seconds are those of the server and of the programs it has run (qemu-img).
+Simulated guests on real disks: 20 launches one after the other (the baseline), 200 VMs in one call, 100 launches of one
+account alone, and as many while another account launches 1,000 VMs in one call. A row's ratio is the time of a VM
+relative to the baseline. CPU seconds are those of the server and of its programs (qemu-img).
 
-Then, on the real hypervisor, the firewalls of 60 guests that are defined and off, changed by one rule, against those of
-one guest.
+Then, on the real hypervisor, the change of the firewalls of 60 defined guests by one rule, relative to that of one
+guest's.
 """
 
 import argparse
@@ -51,7 +51,7 @@ class Server:
     process_id: int
 
     def cpu_seconds(self) -> float:
-        """Of the server and of its children that have ended."""
+        """CPU time of the server and of its ended children."""
         fields = Path(f"/proc/{self.process_id}/stat").read_text().rpartition(")")[2].split()
         return sum(int(each) for each in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
@@ -145,7 +145,7 @@ def _measure_rules(server: Server) -> None:
 
 
 def _let_in(client: Gateway, group_id: str, port: int) -> float:
-    """The time that one more rule takes until it is in force, which the answer waits for."""
+    """The time until one more rule is in force, which the answer waits for."""
     rule = {"IpProtocol": "tcp", "FromPortRange": port, "ToPortRange": port, "IpRange": "10.0.0.0/8"}
     began = time.monotonic()
     client.raw("CreateSecurityGroupRule", Flow="Inbound", SecurityGroupId=group_id, **rule)
@@ -167,12 +167,12 @@ def _publish(home: Path) -> str:
 
 
 def _launches(client: Gateway, image_id: str, count: int) -> float:
-    """Times this many calls of one VM each, one after the other, until all of them run."""
+    """The time of this many calls of one VM each, one after the other, until all VMs run."""
     return _timed(lambda: [_launch(client, image_id, 1) for _ in range(count)])
 
 
 def _launch(client: Gateway, image_id: str, count: int, **settings: object) -> float:
-    """The time from the call until all its VMs are at rest."""
+    """The time from the call until all its VMs are in a stable state."""
     began = time.monotonic()
     made = client.raw(
         "CreateVms", ImageId=image_id, VmType=TINY, MinVmsCount=count, MaxVmsCount=count, **settings

@@ -61,7 +61,7 @@ def main() -> None:
 
 @contextmanager
 def _region(folder: Path) -> Iterator[Region]:
-    """As the tests make one, but for the store, which compares nothing."""
+    """Like the tests' regions, but with a store that compares nothing."""
     made = make_region(folder)
     made.store.close()
     store = Store(Sqlite(folder / "region.db"))
@@ -91,7 +91,7 @@ def _print_figures(region: Region, who: Principal, action: str, table: sa.Table)
 
 
 def _microseconds(before: Callable[[], None], work: Callable[[int], None]) -> float:
-    """CPU of one piece of work, `before` aside; the best round's mean."""
+    """CPU time of one piece of work, without `before`: the mean of the best round."""
     best = float("inf")
     for _ in range(ROUNDS):
         spent = 0.0

@@ -1,7 +1,7 @@
-"""How long a running guest is held while three of its disks are captured, as the guest itself sees it.
+"""Measures the pause of a running guest during captures of three of its disks, inside the guest.
 
-The guest reads its disk all the time, and tells every wait of a millisecond or more (`pause_sector`); there is no agent
-in it, so that nothing is frozen. The same is looked at for as long without a capture: the machine's own hitches.
+The guest reads its disk continuously, and prints every wait of a millisecond or more (`pause_sector`). It has no agent,
+so no file system is frozen. The same is measured for as long without a capture, which shows the machine's own delays.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def _row(what: str, seconds: list[float]) -> None:
 
 
 def _longest_wait(hypervisor: LibvirtHypervisor, before: int) -> float:
-    """Of those after the first `before`; 0 for waits below a millisecond, which the guest does not tell."""
+    """The longest wait after the first `before`; 0 for waits below a millisecond, which the guest does not print."""
     time.sleep(WATCHED_SECONDS)
     return max(_gaps(hypervisor)[before:], default=0.0)
 

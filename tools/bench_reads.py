@@ -1,11 +1,11 @@
-"""Measures ReadImages: how many signed requests a second one process answers, and how long filters take.
+"""Measures ReadImages: how many signed requests one process answers per second, and how long filters take.
 
-A real server (`souche serve`) on a free port of 127.0.0.1 reads a database of many images. One client process
-keeps several connections busy, with the same question again and again, as waiters do ("asked again": it is answered
-from memory while nothing is committed), or with varying ones ("varied": each reads the database; also "beside
-commits" of another process, each of which changes an image). Beside the rates stands that of a bare ASGI application
-on the same HTTP server, which answers the same bytes. CPU per request is the server's, from /proc: other work on the
-machine hardly moves it.
+A real server (`souche serve`) on a free port of 127.0.0.1 reads a database of many images. One client process keeps
+several connections busy, with the same request again and again, as waiters do ("asked again": it is answered from
+memory while nothing is committed), or with varying ones ("varied": each reads the database; also "beside commits" of
+another process, each of which changes an image). The baseline is the rate of a bare ASGI application on the same HTTP
+server, which returns the same bytes. CPU per request is the server's, from /proc: other work on the machine hardly
+affects it.
 """
 
 import argparse
@@ -74,7 +74,7 @@ def main() -> None:
 
 @contextmanager
 def _postgresql() -> Iterator[str]:
-    """A new server of Debian's PostgreSQL, and the file with the URL of an empty database of it."""
+    """A new server of Debian's PostgreSQL, and a file with the URL of an empty database on it."""
     with postgresql.running(fsync="on", autovacuum="on") as server, tempfile.TemporaryDirectory() as folder:
         server.execute("CREATE DATABASE souche TEMPLATE template0")
         file = Path(folder) / "database-url"
@@ -151,7 +151,7 @@ def _ask(target: Target, caller: Caller, filters: dict[str, object]) -> Load:
 
 
 def _filters(home: Home, caller: Caller) -> dict[str, dict[str, object]]:
-    """What clients filter by, and the worst that they could: values of no row or of few, walked for in vain."""
+    """Typical filters of clients, and the worst ones: values of few rows or none, which a scan finds late or never."""
     with opened(home) as store, store.read() as connection:
         own = schema.images.select().where(schema.images.c.account_id == caller.account_id)
         middle = connection.execute(own.order_by(schema.images.c.name).limit(1).offset(50)).one()
@@ -199,7 +199,7 @@ def _filters(home: Home, caller: Caller) -> dict[str, dict[str, object]]:
 
 @contextmanager
 def _commits(home: Home, caller: Caller) -> Iterator[None]:
-    """Another process that changes images meanwhile."""
+    """Another process that changes images during the measurement."""
     process = multiprocessing.get_context("fork").Process(target=_commit, args=(home, caller.account_id))
     process.start()
     try:
@@ -223,7 +223,7 @@ def _commit(home: Home, account_id: str) -> None:
 
 @contextmanager
 def served(home: Home, database_file: str = "") -> Iterator[Target]:
-    """The region's own server; its log goes to a file, as a service's would."""
+    """The region's own server; its log goes to a file, like a service's."""
     command: list[str | Path] = [Path(sys.executable).with_name("souche"), "serve", "--home", home.path]
     if database_file:
         command += ["--database-file", database_file]
@@ -253,7 +253,7 @@ def _port(home: Home, process: subprocess.Popen[bytes]) -> int:
 
 @contextmanager
 def _bare(answer: bytes) -> Iterator[Target]:
-    """A server that says the same bytes to every request."""
+    """A server that returns the same bytes to every request."""
     listening = server.listen("127.0.0.1", 0)
     process = multiprocessing.get_context("fork").Process(target=_serve_bare, args=(answer, listening))
     process.start()

@@ -1,4 +1,4 @@
-"""A region with many images, for the benchmark of reads: those of the caller, of the provider, and of neighbours."""
+"""A region with many images, for the benchmark of reads: images of the caller, of the provider, and of neighbours."""
 
 import datetime
 import json
@@ -21,7 +21,7 @@ BEGINNING: Final = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
 def prepare(home: Home, count: int, database_file: str) -> Caller:
-    """A region with images, or the one that is there already, and who may read it. Its records are in the PostgreSQL
+    """Create a region with images, or use an existing one. Returns its reader. Its records are in the PostgreSQL
     database whose URL is in the file; "": in SQLite."""
     kept = home.path / "caller.json"
     if not kept.exists():

@@ -1,4 +1,4 @@
-"""What a report of a disk costs: seconds, seconds of CPU, memory of the process that reads it (docs/trust.md)."""
+"""Measures the report of a disk: seconds, CPU seconds, and memory of the process that reads it (docs/trust.md)."""
 
 import argparse
 import json
@@ -26,8 +26,8 @@ REPEATS: Final = 5
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one report. `memory_bytes` is the peak. CPU and memory are measured in a second run without the sandbox, as a
-    sandboxed process cannot be measured from outside."""
+    """The cost of one report. `memory_bytes` is the peak. CPU and memory are measured in a second run without the
+    sandbox, because a sandboxed process cannot be measured from outside."""
 
     wall_seconds: float
     cpu_seconds: float
@@ -35,8 +35,8 @@ class Cost:
 
 
 def measure(uri: str) -> Cost:
-    """The cost of the report of a disk that is served. A process of its own asks for it, so that nothing else that this
-    one has started counts."""
+    """The cost of the report of a disk served by NBD. A separate process makes the report, so that other children of
+    this one do not count."""
     said = run([sys.executable, "-m", "tools.bench_report", "--uri", uri], timeout_seconds=120)
     return Cost(**json.loads(said.splitlines()[-1]))
 

@@ -1,9 +1,9 @@
-"""Measures writers: how long 64 clients at once wait for one record to be written, and for a volume to be asked for.
+"""Measures writers: how long 64 concurrent clients wait for the write of one record, and for CreateVolume.
 
 A real server (`souche serve`) on a free port of 127.0.0.1; one client process keeps 64 connections of 8 accounts busy.
-Where all get the same, each waits for the 63 others: the 99th percentile beside the mean says how fair the turns are,
-on a busy machine too. Beside the rate stands that of one bare SQLite connection that commits a row of the same size to
-the same medium as often as it can.
+With fair turns, each client waits for the 63 others, so the 99th percentile relative to the mean shows the fairness,
+also on a busy machine. The baseline is the rate of one bare SQLite connection that commits rows of the same size to the
+same medium as fast as it can.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def _requests(callers: dict[Caller, str], port: int) -> dict[str, Iterator[bytes
 
 
 def _tags(callers: dict[Caller, str], port: int) -> Iterator[bytes]:
-    """One row each, and no workflow."""
+    """One row each, without a workflow."""
     for number, (caller, group_id) in enumerate(itertools.cycle(callers.items())):
         tag = {"Key": f"key-{number % 50}", "Value": str(number)}
         body = {"ResourceIds": [group_id], "Tags": [tag]}
@@ -88,14 +88,14 @@ def _tags(callers: dict[Caller, str], port: int) -> Iterator[bytes]:
 
 
 def _volumes(callers: dict[Caller, str], port: int) -> Iterator[bytes]:
-    """A workflow each, whose steps are written to the journal and to the records."""
+    """One workflow each, whose steps are written to the journal and to the records."""
     body = json.dumps({"SubregionName": SUBREGION, "Size": 1}).encode()
     for caller in itertools.cycle(callers):
         yield signed(caller, port, body, "CreateVolume")
 
 
 def _bare_commits(path: Path, seconds: float) -> float:
-    """How many rows a second one connection commits, as durably as the region does."""
+    """Rows per second that one connection commits, as durably as the region does."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for pragma in ("journal_mode=WAL", "synchronous=FULL"):
             connection.execute(f"PRAGMA {pragma}")

@@ -1,9 +1,9 @@
-"""The main job, end to end, on real disks and real VMs: an official OMI boots, the running VM becomes an OMI, that
-OMI boots, and so does a clean image of it. Another region imports the OMI by a URL, and boots it. Run it by
-`make demo`, which does all set-up.
+"""The main job, end to end, on real disks and real VMs: an official OMI boots, the running VM becomes an OMI, that OMI
+boots, and so does a clean image of it. Another region imports the OMI by a URL, and boots it. Run it with `make demo`,
+which does all set-up.
 
-Every step prints one line with its duration; the first thing that is not as said ends the run with status 1.
-What it leaves in .demo/ is a region to go on with. A second run uses what the first has built.
+Every step prints one line with its duration. The first wrong result ends the run with status 1. The run leaves a usable
+region in .demo/. A second run reuses the results of the first.
 """
 
 import json
@@ -50,7 +50,7 @@ LAST_LINES = 8
 
 
 def main() -> int:
-    """Do all steps; 0 when everything was as said."""
+    """Run all steps. Returns 0 if every result was right."""
     logs.configure("warning")
     try:
         _demo()
@@ -116,7 +116,7 @@ def _demo() -> None:
 
 
 def _found(report: dict[str, Any]) -> str:
-    """The codes of a report, the gravest first. The author's key has to be among them."""
+    """The codes of a report, most severe first. The author's key must be among them."""
     codes = dict.fromkeys(f"{each['Code']} ({each['Severity']})" for each in report["Findings"])
     if "authorized-key (high)" not in codes:
         raise Wrong(f"the report is {report}")
@@ -124,7 +124,7 @@ def _found(report: dict[str, Any]) -> str:
 
 
 def _proved(report: dict[str, Any]) -> str:
-    """What was done to a clean image. Its report may have no finding of severity high."""
+    """The changes made to a clean image. Its report must have no finding of severity high."""
     high = [each["Code"] for each in report["Findings"] if each["Severity"] == "high"]
     if high:
         raise Wrong(f"the clean image still has {', '.join(high)}")
@@ -144,7 +144,7 @@ def _in_region_b(url: str, name: str, markers: tuple[str, str]) -> str:
 
 @contextmanager
 def step(what: str) -> Iterator[Callable[[str], None]]:
-    """Print one line for a step, with what it notes and how long it took."""
+    """Print one line for a step, with its notes and duration."""
     began = time.monotonic()
     noted: list[str] = []
     if sys.stdout.isatty():
@@ -202,7 +202,7 @@ def _captured(client: Client, image: dict[str, Any]) -> str:
 
 
 def _disk_usage() -> int:
-    """Bytes on the medium of everything in the volume store's layers."""
+    """Bytes on the medium of all layers in the volume store."""
     layers = HOME / "disks" / "layers"
     return sum(_blocks(path) for path in layers.iterdir())
 

@@ -1,4 +1,4 @@
-"""What the demonstration asks of a region and of its guests."""
+"""The demonstration's requests to a region and its guests."""
 
 import base64
 import json
@@ -41,10 +41,10 @@ class Launched:
 
 
 class Client:
-    """What the demonstration asks of the region, by osc-sdk-python."""
+    """The demonstration's requests to the region, through osc-sdk-python."""
 
     def __init__(self, who: Credentials, listen: str, folder: Path) -> None:
-        """`folder` is where the private halves of key pairs go."""
+        """`folder` is for the private halves of key pairs."""
         self._folder = folder
         self.call = gateway(listen, who)
         self._souche = gateway(listen, who, "souche/v1")
@@ -78,7 +78,7 @@ class Client:
         return image
 
     def launch(self, image_id: str, key: tuple[str, Path], mappings: list[dict[str, object]]) -> Launched:
-        """A VM of the image, once it answers by SSH. Without KVM, SeaBIOS is faster than the default UEFI."""
+        """A VM of the image that answers by SSH. Without KVM, SeaBIOS is faster than the default UEFI."""
         made = self.call.CreateVms(
             ImageId=image_id,
             VmType=VM_TYPE,
@@ -102,7 +102,7 @@ class Client:
         return launched
 
     def image_of(self, vm: Launched) -> dict[str, Any]:
-        """The OMI of a running VM, and under `Seconds` how long it took to be available."""
+        """The OMI of a running VM; `Seconds` is the time until it was available."""
         began = time.monotonic()
         name = f"demo-{secrets.token_hex(4)}"
         made = self.call.CreateImage(VmId=vm.vm_id, ImageName=name, NoReboot=True)["Image"]
@@ -122,7 +122,7 @@ class Client:
         return float(answer["ImageOrigins"][0]["GuestPauseMilliseconds"])
 
     def report_of(self, image_id: str) -> dict[str, Any]:
-        """The report of an image, once it is made."""
+        """The completed report of an image."""
 
         def made() -> dict[str, Any] | None:
             answer = self._souche.raw("ReadImageReports", Filters={"ImageIds": [image_id]})
@@ -133,13 +133,13 @@ class Client:
         return found
 
     def clean_image_of(self, image: dict[str, Any]) -> str:
-        """The id of a clean image of an image, which is being made."""
+        """The id of a clean image of an image, which is still being made."""
         name = f"{image['ImageName']}-clean"
         made = self._souche.raw("CreateCleanImage", ImageId=image["ImageId"], ImageName=name)
         return str(made["Image"]["ImageId"])
 
     def cleaned(self, image_id: str) -> dict[str, Any]:
-        """A clean image, once it is available."""
+        """A clean image that is available."""
         image: dict[str, Any] = wait_for(
             lambda: self._settled_image(image_id), "a clean image", CLEANING_SECONDS
         )
@@ -175,12 +175,12 @@ class Client:
             raise Wrong(f"these volumes are left over: {left}")
 
     def _console(self, vm_id: str) -> str:
-        """What the guest has written to its console."""
+        """The output of the guest on its console."""
         written: str = self.call.raw("ReadConsoleOutput", VmId=vm_id)["ConsoleOutput"]
         return base64.b64decode(written).decode(errors="replace")
 
     def _told_of(self, vm_id: str) -> str:
-        """The VM, and the end of its console, for who has to find out why it does not answer."""
+        """The VM and the end of its console, to find out why it does not answer."""
         vm = self.call.raw("ReadVms", Filters={"VmIds": [vm_id]})["Vms"][0]
         lines = self._console(vm_id).splitlines()[-LAST_LINES:]
         return "\n".join([json.dumps(vm), f"the end of its console ({vm_id}):", *lines])
@@ -201,7 +201,7 @@ class Client:
 
 
 def ssh(vm: Launched, command: str, timeout_seconds: float = 120) -> str:
-    """What a command prints in a guest."""
+    """The output of a command in a guest."""
     options = [part for option in SSH_OPTIONS for part in ("-o", option)]
     argv = ["ssh", *options, "-i", str(vm.key_file), f"outscale@{vm.address}", command]
     return run(argv, timeout_seconds=timeout_seconds).decode()
@@ -215,7 +215,7 @@ def _ssh_answers(vm: Launched) -> bool:
 
 
 def write_markers(vm: Launched) -> tuple[str, str]:
-    """Random text on the root and on the second volume."""
+    """Write random text to the root volume and the second volume."""
     root_marker, second_marker = secrets.token_hex(16), secrets.token_hex(16)
     disk = guest_disk(SECOND_DEVICE)
     ssh(
@@ -227,14 +227,14 @@ def write_markers(vm: Launched) -> tuple[str, str]:
 
 
 def check_markers(vm: Launched, markers: tuple[str, str]) -> None:
-    """Both are there."""
+    """Check that both exist."""
     read = ssh(vm, "cat marker; sudo mount LABEL=second /mnt && sudo cat /mnt/marker").split()
     if read != list(markers):
         raise Wrong(f"the markers are {read}, and should be {list(markers)}")
 
 
 def check_last_key(vm: Launched, key: tuple[str, Path]) -> None:
-    """The key of its launch is the last that lets in."""
+    """Check that the key of the launch is the last authorised key."""
     last = ssh(vm, "tail -n 1 .ssh/authorized_keys").split()
     own = run(["ssh-keygen", "-y", "-f", key[1]], timeout_seconds=30).decode().split()
     if last[:2] != own[:2]:
@@ -242,12 +242,12 @@ def check_last_key(vm: Launched, key: tuple[str, Path]) -> None:
 
 
 def check_opens(vm: Launched, key: tuple[str, Path]) -> None:
-    """Another key than that of its launch opens it."""
+    """Check that a key other than the launch's opens the VM."""
     _by_another_key(vm, key)
 
 
 def check_refused(vm: Launched, key: tuple[str, Path]) -> None:
-    """Another key than that of its launch does not open it."""
+    """Check that a key other than the launch's does not open the VM."""
     try:
         _by_another_key(vm, key)
     except ProgramFailed as error:

@@ -1,4 +1,5 @@
-"""The demonstration's act with two regions: an OMI goes from the one into a bucket, and from there into the other."""
+"""The demonstration's part with two regions: an OMI is exported from one region into a bucket, and imported into the
+other."""
 
 import time
 from collections.abc import Iterator
@@ -36,8 +37,8 @@ def export_image(call: Gateway, image_id: str) -> str:
 
 @contextmanager
 def region_b(folder: Path, first: Path) -> Iterator[Credentials]:
-    """Another region in a home of its own, which may import from the first one's object store; it is there as
-    long as the context lives. Gives an account of it."""
+    """A second region in its own home, which can import from the first region's object store. It runs while the context
+    lives. Yields one of its accounts."""
     home = folder / "region-b"
     oos = str(souche("info", "--home", first)["Oos"]).removeprefix("http://")
     options = ("--oos-listen", OOS_LISTEN, "--allow-import", oos)
@@ -51,7 +52,7 @@ def region_b(folder: Path, first: Path) -> Iterator[Credentials]:
 
 
 def import_image(call: Gateway, url: str, name: str) -> dict[str, Any]:
-    """Import an image with nothing but the URL; returns it, and under `Seconds` how long it took."""
+    """Import an image, given only the URL. Returns the image; `Seconds` is the duration."""
     began = time.monotonic()
     made = call.raw("CreateImage", FileLocation=url, ImageName=name)["Image"]
 

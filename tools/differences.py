@@ -1,4 +1,4 @@
-"""Known differences from the real service, and choices that no source decides: rows of docs/compatibility.md."""
+"""Known differences from the real service, and choices without a source: rows of docs/compatibility.md."""
 
 from dataclasses import dataclass
 

@@ -3,9 +3,9 @@
     python tools/gen_api.py            write both files
     python tools/gen_api.py --check    write nothing; status 1 when a file is stale
 
-The document is the one inside the development dependency osc-sdk-python. `spec.json` has the shape of every
-action and no prose; `types.py` has TypedDicts for the actions of the table in src/souche/api/actions.py, and
-for what they reach. That table is read, not imported: it imports modules that need `types.py`.
+The document is part of the development dependency osc-sdk-python. `spec.json` has the shape of every action without
+prose. `types.py` has TypedDicts for the actions of the table in src/souche/api/actions.py, and for the schemas that
+they use. That table is parsed, not imported: it imports modules that need `types.py`.
 """
 
 import argparse
@@ -32,7 +32,7 @@ Schema = dict[str, Any]
 
 
 def document() -> Schema:
-    """The OpenAPI document as it was published."""
+    """The published OpenAPI document."""
     text = files("osc_sdk_python").joinpath("resources/outscale.yaml").read_text(encoding="utf-8")
     loaded: Schema = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (it is safe)
     return loaded
@@ -63,7 +63,7 @@ def shape(node: Schema) -> Schema:
 
 
 def correct(name: str, schema: Schema) -> Schema:
-    """Apply the errata that speak of this schema."""
+    """Apply the errata for this schema."""
     properties = schema.get("properties", {})
     for erratum in errata.ERRATA:
         if erratum.name in properties and (not erratum.schemas or name in erratum.schemas):
@@ -85,7 +85,7 @@ def access(security: list[dict[str, list[str]]] | None) -> str:
 
 
 def specification(published: Schema) -> Schema:
-    """What spec.json holds."""
+    """The content of spec.json."""
     actions = {
         path.removeprefix("/"): {
             "access": access(entry["post"].get("security")),
@@ -104,7 +104,7 @@ def specification(published: Schema) -> Schema:
 
 
 def render_json(spec: Schema) -> str:
-    """One action or schema a line, so that a new version of the specification makes a readable diff."""
+    """One action or schema per line, so that the diff of a new version of the specification is readable."""
 
     def lines(table: Schema) -> str:
         rows = (f"{json.dumps(name)}: {json.dumps(value)}" for name, value in table.items())
@@ -148,7 +148,7 @@ def references(node: object) -> Iterator[str]:
 
 
 def reachable(spec: Schema, roots: Iterable[str]) -> list[str]:
-    """The roots and all that they lead to, sorted."""
+    """The roots and all schemas that they refer to, directly or indirectly, sorted."""
     found: set[str] = set()
     waiting = list(roots)
     while waiting:
@@ -177,7 +177,7 @@ def annotation(schema: Schema) -> str:
 
 
 def type_definition(name: str, schema: Schema) -> str:
-    """A TypedDict, or an alias where the schema is not of an object."""
+    """A TypedDict, or an alias if the schema is not an object's."""
     if schema.get("type") != "object":
         return f"{name} = {annotation(schema)}\n"
     required = schema.get("required", ())
@@ -205,14 +205,14 @@ def render_types(spec: Schema, actions: list[str]) -> str:
 
 
 def generate() -> dict[Path, str]:
-    """Every generated file with the text that it should have."""
+    """Every generated file with its expected text."""
     spec = specification(document())
     actions = supported_actions((API / "actions.py").read_text(encoding="utf-8"))
     return {API / "spec.json": render_json(spec), API / "types.py": render_types(spec, actions)}
 
 
 def stale() -> list[Path]:
-    """The generated files that are not what they should be."""
+    """The generated files that differ from their expected text."""
     return [
         path
         for path, text in generate().items()

@@ -1,4 +1,4 @@
-"""Writes the pages of docs/ that are made from the code's own tables: settings.md and compatibility.md.
+"""Writes the pages of docs/ that are generated from the code's tables: settings.md and compatibility.md.
 
 `--check` writes nothing and ends with status 1 when a page is stale.
 """
@@ -107,7 +107,7 @@ def _recorded(value: object) -> str:
 
 
 def _done(action: str) -> str:
-    """What Souche does for an action."""
+    """Souche's support for an action."""
     if action not in ACTIONS:
         return "not supported: 400, 8000"
     return "an empty answer" if ACTIONS[action].__module__ == empty_reads.__name__ else "yes"

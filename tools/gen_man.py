@@ -1,7 +1,7 @@
 """Writes the manual pages, souche(1) and one for each command, from the parser of the command line, the table of
 settings and docs/operating.md: `python -m tools.gen_man FOLDER`.
 
-`make dist` packs them. They are not committed. man-pages(7) gives their form.
+`make dist` packs them. They are not committed. Their form follows man-pages(7).
 """
 
 import os
@@ -115,7 +115,7 @@ def _command_page(name: str, command: Command, context: Context) -> str:
 
 
 def _tree(command: Command, context: Context) -> Iterator[tuple[Command, Context]]:
-    """The commands below a group, those of groups within it too."""
+    """The commands of a group, including those of its subgroups."""
     for each in getattr(command, "commands", {}).values():
         inner = _context(each, context)
         if not each.hidden:
@@ -174,7 +174,7 @@ def _home_files() -> Iterator[tuple[str, str]]:
 
 
 def _variables(of: list[tuple[Command, Context]]) -> Iterator[tuple[str, str]]:
-    """The variables that commands read for an option, each with the option."""
+    """The environment variables that commands read for options, each with its option."""
     settings = {each.flag: each.variable for each in SETTINGS} | {"--config": "SOUCHE_CONFIG"}
     for command, context in of:
         for parameter in command.get_params(context):
@@ -185,7 +185,7 @@ def _variables(of: list[tuple[Command, Context]]) -> Iterator[tuple[str, str]]:
 
 
 def _all_variables(below: dict[str, Command], top: Context) -> Iterator[tuple[str, str]]:
-    """Of all commands, each with the commands that read it."""
+    """The variables of all commands, each with the commands that read it."""
     readers: dict[str, list[str]] = {}
     for name, command in below.items():
         context = _context(command, top)
@@ -224,7 +224,7 @@ def _references(names: Iterable[str]) -> str:
 
 
 def _reference(name: str) -> str:
-    """The page of a command; of the program, where the name is empty."""
+    """The page of a command, or of the program if the name is empty."""
     return f".BR {_escaped(f'souche-{name}' if name else 'souche')} (1)"
 
 
@@ -247,18 +247,18 @@ def _prose(text: str) -> str:
 
 
 def _safe(line: str) -> str:
-    """A line that begins with a dot or a quote would be a request."""
+    """Protect a line that begins with a dot or a quote, which would be a request."""
     return f"\\&{line}" if line.startswith((".", "'")) else line
 
 
 def _escaped(text: str) -> str:
-    """Text with what groff would read as its own, or show in another form, escaped."""
+    """Escape the characters that groff would interpret or replace."""
     special = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti", '"': "\\(dq"}
     return "".join(special.get(each, each) for each in text)
 
 
 def main() -> int:
-    """Write the pages into the folder that the command line names."""
+    """Write the pages into the folder given on the command line."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():

@@ -1,4 +1,4 @@
-"""What the demonstration, the benchmarks and the guest tests share: a served region, a client, waiting."""
+"""Shared by the demonstration, the benchmarks and the guest tests: a served region, a client, waiting."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ Found = TypeVar("Found")
 
 
 class Wrong(Exception):
-    """Something is not as it should be."""
+    """A result is wrong."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Credentials:
 
 
 def demo_folder() -> Path:
-    """`.demo` beside the sources. Where QEMU's user cannot pass through these (root's own home is closed to it), a
-    link to a folder below /var/lib."""
+    """`.demo` beside the sources. If QEMU's user cannot enter it (root's home is closed to it), a link to a folder
+    below /var/lib."""
     link = ROOT / ".demo"
     if not link.exists():
         link.unlink(missing_ok=True)
@@ -67,13 +67,13 @@ def wait_for(
     pause_seconds: float = 0.5,
     progress: Callable[[], object] | None = None,
 ) -> Found:
-    """What `look` gives once it gives something true.
+    """The first true result of `look`.
 
-    With `progress`, the timeout starts again as long as its value has changed meanwhile: a slow machine is waited
-    for, and what stands still is not. `MOST_EXTENSION` times the timeout is the end.
+    With `progress`, the timeout restarts whenever its value has changed: it waits for a slow machine, but not for one
+    that is stuck. The limit is `MOST_EXTENSION` times the timeout.
 
     Raises:
-        Wrong: it does not in time.
+        Wrong: there is none in time.
     """
     begun = since = time.monotonic()
     value = progress() if progress else None
@@ -89,7 +89,7 @@ def wait_for(
 
 
 def serve(home: Path, listen: str, log_file: Path, *options: str) -> subprocess.Popen[bytes]:
-    """Start `souche serve` in a session of its own, and wait until it answers.
+    """Start `souche serve` in a new session, and wait until it answers.
 
     Raises:
         Wrong: it ends instead, or does not answer within a minute.
@@ -109,13 +109,13 @@ def serve(home: Path, listen: str, log_file: Path, *options: str) -> subprocess.
 
 
 def guest_disk(device_name: str) -> str:
-    """Where a guest finds the disk that the API calls `device_name`: by the letters of its name alone."""
+    """The path in a guest of the disk that the API calls `device_name`. It depends only on the letters of the name."""
     letters = re.sub(r"/dev/(sd|xvd)([a-z]+)[0-9]*", r"\2", device_name)
     return f"/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_sd{letters}"
 
 
 def answers(listen: str) -> bool:
-    """Whether a region answers there."""
+    """Whether a region answers at this address."""
     try:
         return requests.get(f"http://{listen}/api", timeout=5).ok
     except (requests.ConnectionError, requests.Timeout):
@@ -123,7 +123,7 @@ def answers(listen: str) -> bool:
 
 
 def souche(*arguments: str | Path, timeout_seconds: float = 60) -> Any:
-    """What a command of `souche` prints with --json."""
+    """The output of a `souche` command with --json."""
     return json.loads(run([SOUCHE, *arguments, "--json"], timeout_seconds=timeout_seconds))
 
 
@@ -133,7 +133,7 @@ def create_account(home: Path, name: str) -> Credentials:
 
 
 def credentials(facts: dict[str, str]) -> Credentials:
-    """Those that `souche account create --json` printed."""
+    """The credentials in the output of `souche account create --json`."""
     return Credentials(facts["AccountId"], facts["AccessKeyId"], facts["SecretKey"])
 
 
@@ -149,7 +149,7 @@ def gateway(listen: str, who: Credentials, path: str = "api/v1") -> Gateway:
 
 
 def hypervisor_of(home: Path) -> LibvirtHypervisor:
-    """The driver of the region that was served in `home`, with the same network and public IPs: another would make
-    both otherwise under it."""
+    """The driver of the region that was served in `home`, with the same network and public IPs: others would change the
+    region's network."""
     facts = json.loads((home / "serving.json").read_text())
     return LibvirtHypervisor(home, facts["GuestNetwork"], facts.get("PublicIps"), accelerator="tcg")

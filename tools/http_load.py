@@ -1,4 +1,4 @@
-"""A load of signed requests on one server, from one process over several connections, and what it showed."""
+"""A load of signed requests on one server, from one process over several connections, and its measurements."""
 
 import asyncio
 import datetime
@@ -24,7 +24,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks."""
+    """The credentials of the caller."""
 
     account_id: str
     access_key_id: str
@@ -33,7 +33,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class Load:
-    """What a run of requests showed. `latencies` in seconds; `cpu_seconds` is the server's."""
+    """The measurements of a run of requests. `latencies` in seconds; `cpu_seconds` is the server's."""
 
     latencies: list[float]
     wall_seconds: float
@@ -60,7 +60,7 @@ class Target:
     port: int
 
     def load(self, requests: Iterator[bytes], *, connections: int, seconds: float) -> Load:
-        """Send one request after the other, on each of the connections."""
+        """Send requests one after the other on each of the connections."""
         before, start = _cpu_seconds(self.pid), time.perf_counter()
         latencies, answer = uvloop.run(_drive(self.port, requests, connections, start + seconds))
         wall = time.perf_counter() - start
@@ -73,19 +73,19 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def repeated(caller: Caller, port: int, parameters: Mapping[str, object]) -> Iterator[bytes]:
-    """The same request over and over, as waiters send it."""
+    """The same request again and again, as waiters send it."""
     return itertools.repeat(signed(caller, port, json.dumps(parameters).encode()))
 
 
 def varied(caller: Caller, port: int, parameters: Mapping[str, object]) -> Iterator[bytes]:
-    """The same question with varying white space, so that no answer is cached."""
+    """The same request with varying white space, so that no answer is cached."""
     body = json.dumps(parameters).encode()
     for number in _numbers:
         yield signed(caller, port, body + f"{number:b}".replace("0", " ").replace("1", "\t").encode())
 
 
 def signed(caller: Caller, port: int, body: bytes, action: str = "ReadImages") -> bytes:
-    """A request as it goes over the wire. It is good for five minutes."""
+    """The bytes of a signed request. It is valid for five minutes."""
     timestamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     headers = {"host": f"127.0.0.1:{port}", "x-osc-date": timestamp}
     names = ";".join(headers)

@@ -1,9 +1,9 @@
-"""Writes Debian's package of Souche for releases of Debian: `python -m tools.make_deb [--to FOLDER] RELEASE...`.
+"""Writes the Debian packages of Souche for releases of Debian: `python -m tools.make_deb [--to FOLDER] RELEASE...`.
 
-The package has a virtual environment, /usr/lib/souche, with the wheels of requirements/runtime.txt for the release's
-Python, and beside it the unit, the manual pages and the completions. Wheels are chosen for that Python and not for this
-one, so any machine makes the packages of all releases; it needs dpkg-deb and a registry with the wheels, and not root.
-The same commit makes the same bytes: times are those of the commit, or of SOURCE_DATE_EPOCH. docs/installing.md.
+The package contains a virtual environment, /usr/lib/souche, with the wheels of requirements/runtime.txt for the
+release's Python, the unit, the manual pages and the completions. Wheels are selected for that Python and not for this
+one, so any machine builds the packages of all releases. It needs dpkg-deb and a registry with the wheels, but not root.
+The same commit gives the same bytes: times are those of the commit, or of SOURCE_DATE_EPOCH. See docs/installing.md.
 """
 
 import argparse
@@ -47,7 +47,7 @@ RELEASES: Final = {"bookworm": Release(12, 11), "trixie": Release(13, 13)}
 
 
 def version_for(release: Release) -> str:
-    """That for a later release is higher, so that an upgrade of Debian upgrades Souche too."""
+    """The package's version. It is higher for a later release, so that an upgrade of Debian also upgrades Souche."""
     return f"{__version__}+deb{release.number}"
 
 
@@ -66,8 +66,8 @@ def make(release: Release, to: Path) -> Path:
 
 
 def _make_environment(release: Release, environment: Path, dist: Path) -> None:
-    """What `python -m venv --system-site-packages` makes with that Python, and the locked packages in it. Debian's
-    bindings for libvirt and libguestfs are the system's."""
+    """Make the environment as `python -m venv --system-site-packages` of that Python would, with the locked packages.
+    Debian's bindings for libvirt and libguestfs are the system's."""
     packages = environment / f"lib/python3.{release.python}/site-packages"
     packages.mkdir(parents=True)
     (environment / "pyvenv.cfg").write_text(
@@ -89,7 +89,8 @@ def _make_environment(release: Release, environment: Path, dist: Path) -> None:
 
 
 def _move_programs(packages: Path, programs: Path) -> None:
-    """pip puts those of --target among the modules, for this Python; only Souche's and what it starts are wanted."""
+    """Move the needed programs: pip puts those of --target among the modules, for this Python. Only Souche's and those
+    that it starts are kept."""
     programs.mkdir()
     (programs / "python3").symlink_to("/usr/bin/python3")
     (programs / "souche").write_text(
@@ -115,7 +116,7 @@ def _add_files(root: Path) -> None:
 
 
 def _copies() -> Iterator[tuple[Path, Path | str]]:
-    """Files of this repository, and where the package has them."""
+    """Files of this repository, with their paths in the package."""
     yield PACKAGING / "systemd/souche.service", "usr/lib/systemd/system/souche.service"
     yield PACKAGING / "debian/souche.toml", "etc/souche/souche.toml"
     yield PACKAGING / "debian/copyright", DOCUMENTS / "copyright"
@@ -127,7 +128,7 @@ def _copies() -> Iterator[tuple[Path, Path | str]]:
 
 
 def completion(shell: str) -> str:
-    """The script of a shell, as the program itself gives it."""
+    """A shell's completion script, as the program itself prints it."""
     program = Path(sys.executable).parent / "souche"
     done = subprocess.run(
         [program],
@@ -145,7 +146,7 @@ def _write_compressed(path: Path, text: str) -> None:
 
 
 def _set_modes(root: Path) -> None:
-    """Whatever the umask of who makes the package."""
+    """Set the modes, independent of the umask."""
     for path in root.rglob("*"):
         if not path.is_symlink():
             is_program = path.parent == root / ENVIRONMENT / "bin"
@@ -176,18 +177,18 @@ def _add_control(release: Release, root: Path) -> None:
 
 
 def _git(*words: str) -> str:
-    """Of this checkout, which may belong to another user."""
+    """Run git in this checkout, which may belong to another user."""
     return _run("git", "-c", f"safe.directory={ROOT}", *words)
 
 
 def _run(*words: str | Path) -> str:
-    """The output of a program that succeeds."""
+    """Run a program that must succeed. Returns its output."""
     done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout
 
 
 def main() -> int:
-    """Make the packages that the command line names."""
+    """Make the packages given on the command line."""
     parser = argparse.ArgumentParser(prog="make_deb", description="Write Debian's packages of Souche.")
     parser.add_argument("release", nargs="+", choices=RELEASES)
     parser.add_argument("--to", type=Path, default=ROOT / "dist", help="folder, dist/ by default")

@@ -1,7 +1,8 @@
-"""Writes an OCI image that serves a region of simulated guests: `python -m tools.make_oci PACKAGE [--to FILE]`.
+"""Writes an OCI image that serves a simulated region: `python -m tools.make_oci PACKAGE [--to FILE]`.
 
-mmdebstrap makes a Debian root in which apt installs the package of tools/make_deb.py; buildah makes an image of that
-root, without a daemon and without a base image from a registry. Needs root, mmdebstrap, buildah and a mirror of Debian.
+mmdebstrap makes a Debian root in which apt installs the package of tools/make_deb.py. buildah makes an image of that
+root, without a daemon and without a base image from a registry. It needs root, mmdebstrap, buildah and a mirror of
+Debian.
 """
 
 import argparse
@@ -32,7 +33,7 @@ PORTS: Final = ("8808", "8809")
 
 
 def make(package: Path, to: Path) -> None:
-    """Write the image, an archive of OCI's layout, which podman and skopeo load."""
+    """Write the image, an archive in OCI's layout, which podman and skopeo can load."""
     with tempfile.TemporaryDirectory(prefix="souche-oci-", dir="/var/tmp") as folder:
         root = Path(folder) / "root.tar"
         _make_root(package, root)
@@ -99,7 +100,7 @@ def _make_image(root: Path, to: Path, store: Path) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """buildah asks for a service of the user's where it finds one."""
+    """The environment without the user's service, which buildah would use."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "DBUS_"))}
 
 

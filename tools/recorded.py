@@ -1,8 +1,8 @@
-"""What the real service was recorded to answer. Each line is asked of a simulated region in `make test`
-(tests/foreign/test_recorded_answers.py), and holds, or stands among the differences with a reason.
+"""Recorded answers of the real service. `make test` sends each request to a simulated region
+(tests/foreign/test_recorded_answers.py): the answer must be the same, or be listed among the differences with a reason.
 docs/compatibility.md shows them.
 
-Where such a record and the specification's prose disagree, the record wins.
+If such a record and the specification's prose disagree, the record wins.
 """
 
 import re
@@ -19,10 +19,10 @@ SET: Final = re.compile(".+", re.DOTALL)
 
 @dataclass(frozen=True)
 class Fact:
-    """A request and what was seen of its answer. `given`: the situation, which the test makes, and whose ids stand for
+    """A request and the recorded part of its answer. `given`: the situation that the test creates; its ids replace
     `<names>` in the request. `answer`: values by path (`status`, `header <name>`, fields joined by dots), or a pattern
-    of the whole value. `settles`: the answer may take a while. `differs`: the row of differences.py, where Souche
-    answers something else."""
+    of the whole value. `settles`: the answer may change for some time. `differs`: the row of differences.py, if
+    Souche's answer differs."""
 
     given: str
     action: str
@@ -34,13 +34,13 @@ class Fact:
 
 
 def _vm(given: str, answer: Mapping[str, object]) -> Fact:
-    """What ReadVms comes to show of the situation's VM."""
+    """A fact about the final answer of ReadVms for the situation's VM."""
     shown = {f"Vms.0.{name}": value for name, value in answer.items()}
     return Fact(given, "ReadVms", {"Filters": {"VmIds": ["<vm>"]}}, shown, settles=True)
 
 
 def _launched(request: Mapping[str, object], answer: Mapping[str, object]) -> Fact:
-    """What CreateVms answers of an image with both boot modes."""
+    """A fact about the answer of CreateVms for an image with both boot modes."""
     shown = {f"Vms.0.{name}": value for name, value in answer.items()}
     return Fact("an image", "CreateVms", {"ImageId": "<image>", "BootOnCreation": False, **request}, shown)
 

@@ -1,7 +1,8 @@
-"""A virtual environment as `pip install souche` makes one: the wheel and what it depends on, and nothing of the
-system's own Python, so no binding of libvirt, libnbd or libguestfs.
+"""A virtual environment as `pip install souche` creates it: the wheel and its dependencies, without the system's Python
+packages, so without the bindings of libvirt, libnbd and libguestfs.
 
-Nothing is downloaded: what the wheel depends on is linked from the environment of the tests."""
+Nothing is downloaded: the wheel's dependencies are linked from the environment of the tests.
+"""
 
 import os
 import shutil
@@ -49,7 +50,7 @@ def make(folder: Path) -> Path:
 
 
 def needed(name: str) -> dict[str, Distribution]:
-    """What a distribution depends on, and what that does, by name; itself not."""
+    """The direct and indirect dependencies of a distribution, by name, without the distribution itself."""
     found: dict[str, Distribution] = {}
     left = [Requirement(text) for text in distribution(name).requires or []]
     while left:
@@ -69,7 +70,7 @@ def _applies(wanted: Requirement, extras: set[str]) -> bool:
 
 
 def _link(found: Distribution, packages: Path, programs: Path) -> None:
-    """Have the environment the files of a distribution, without their bytes."""
+    """Link the files of a distribution into the environment."""
     for file in found.files or []:
         source = Path(str(found.locate_file(file)))
         is_program = file.parts[-2:-1] == ("bin",) and file.parts[0] == ".."

@@ -1,4 +1,4 @@
-"""Disks that are small as files and large as disks."""
+"""Disks that are small files and expand to large disks."""
 
 import struct
 import zlib
@@ -14,7 +14,7 @@ COMPRESSED: Final = 1 << 62
 
 
 def compressed_bomb(size_bytes: int) -> bytes:
-    """Every entry names one compressed cluster, with refcounts to match: `qemu-img check` finds nothing wrong."""
+    """All entries reference one compressed cluster, with matching refcounts: `qemu-img check` finds no fault."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -12)
     blob = packer.compress(b"A" * CLUSTER) + packer.flush()
     blob += bytes(-len(blob) % 512)
@@ -23,7 +23,7 @@ def compressed_bomb(size_bytes: int) -> bytes:
 
 
 def shared_bomb(size_bytes: int) -> bytes:
-    """The same with one cluster that is not compressed."""
+    """The same with one uncompressed cluster."""
     return _bomb(size_bytes, 0, b"A" * CLUSTER)
 
 

@@ -1,4 +1,4 @@
-"""A plain HTTP server on this machine, as anybody may have one: objects with headers, each below a path of its own."""
+"""A plain HTTP server on this machine, like anyone's: objects with headers, each at its own path."""
 
 import hashlib
 import threading
@@ -15,8 +15,8 @@ PIECE_BYTES: Final = 64 * 1024
 
 @dataclass(frozen=True)
 class Stored:
-    """An object. `announced` is the length that the server says; None: it says none. `pause_seconds` comes before
-    each 64 KiB."""
+    """An object. `announced` is the length in the server's header; None: no length. The server pauses for
+    `pause_seconds` before each 64 KiB."""
 
     data: bytes
     headers: dict[str, str]
@@ -43,7 +43,7 @@ class Bucket:
         query: str = "",
         pause_seconds: float = 0,
     ) -> str:
-        """Keep an object; returns its URL, the same for the same object."""
+        """Store an object. Returns its URL, which is the same for equal objects."""
         digest = hashlib.sha256(data + repr((headers, announced, status)).encode()).hexdigest()[:16]
         path = f"/{digest}/{name}"
         length = len(data) if announced == -1 else announced
@@ -53,7 +53,7 @@ class Bucket:
 
 @cache
 def bucket() -> Bucket:
-    """The one of this process; it ends with it."""
+    """This process's bucket, which ends with the process."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()

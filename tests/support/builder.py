@@ -1,4 +1,4 @@
-"""Builds small disks instead of Debian's, from an archive that a test changes."""
+"""Builds small disks instead of Debian's, from an archive that tests can change."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,9 +12,8 @@ from tests.support.exported import qcow2
 
 @dataclass
 class PretendedBuilder:
-    """`archive` has the packages with their versions of today; from a suite in `broken` nothing can be built, one in
-    `silent` does not answer, and disks of one in `cut` lack their end. `built` and `asked` have the names
-    of recipes."""
+    """`archive` has today's packages with their versions. Builds from a suite in `broken` fail, a suite in `silent`
+    does not answer, and disks of a suite in `cut` are truncated. `built` and `asked` have the names of recipes."""
 
     archive: dict[str, str] = field(default_factory=lambda: {"base-files": "13.8", "openssl": "3.5.1"})
     broken: set[str] = field(default_factory=set)
@@ -28,7 +27,7 @@ class PretendedBuilder:
     def build(
         self, recipe: Recipe, output: Path, *, work_dir: Path, progress: Callable[[str, float], None]
     ) -> Packages:
-        """As `souche.recipes.debian`."""
+        """See `souche.recipes.debian`."""
         assert work_dir.parent == output.parent
         self.built.append(recipe.name)
         progress("installing packages", 0.0)
@@ -40,7 +39,7 @@ class PretendedBuilder:
         return dict(self.archive)
 
     def plan(self, recipe: Recipe, *, work_dir: Path) -> Packages:
-        """As `souche.recipes.debian`."""
+        """See `souche.recipes.debian`."""
         assert work_dir.is_dir()
         self.asked.append(recipe.name)
         if recipe.suite in self.silent:

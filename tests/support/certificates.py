@@ -1,4 +1,4 @@
-"""Certificates for tests, by authorities of their own."""
+"""Certificates for tests, each from its own authority."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A cleaner for tests of workflows: it needs no VM, and what it did can be seen in the first bytes of a disk."""
+"""A cleaner for tests of workflows: it needs no VM, and its work shows in the first bytes of a disk."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,8 +14,8 @@ DONE = (CleaningResult("logs", "/var/log", "Log files that were emptied or remov
 
 
 class StampingCleaner:
-    """A `Cleaner` that puts a stamp behind what a disk begins with. It fails on one that has it already: so nothing is
-    cleaned twice. `during` is called after each disk."""
+    """A `Cleaner` that writes a stamp after the first bytes of a disk. It fails on a disk with a stamp, so that no disk
+    is cleaned twice. `during` is called after each disk."""
 
     name = "stamp"
 

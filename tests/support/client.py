@@ -1,5 +1,5 @@
-"""A client of a region's API without HTTP between: the same dispatch, every answer held against the specification, and
-against the cached one if there is one; one made of cached resources against one that is not."""
+"""A client of a region's API without HTTP. It uses the same dispatch, checks every answer against the specification,
+and compares it with the cached answer, if there is one, and with an answer made without cached resources."""
 
 import json
 import uuid
@@ -24,7 +24,7 @@ def _cache(store: Store) -> JsonCache:
 
 
 def answers_of(region: Region) -> Answers:
-    """All clients of a region share its cache, as they do in a server."""
+    """The cache of a region. All its clients share it, as in a server."""
     return Answers(region, _cache(region.store))
 
 
@@ -36,14 +36,14 @@ class Client:
     who: Principal
 
     def __call__(self, action: str, **request: object) -> dict[str, Any]:
-        """What the action answers, without the ResponseContext."""
+        """The answer of an action, without the ResponseContext."""
         told = self._dispatch(action, request)
         check_answer(action, told)
         del told["ResponseContext"]
         return told
 
     def refusal(self, action: str, **request: object) -> "Refusal":
-        """How the action is refused. It is an error of the test when it is not."""
+        """The refusal of an action. The test fails if the action succeeds."""
         try:
             told_instead = self._dispatch(action, request)
         except (UserError, OutOfSpace) as error:
@@ -66,14 +66,14 @@ class Client:
         return told
 
     def _without_cache(self, action: str, body: bytes) -> dict[str, Any]:
-        """What a Read action answers when nothing is cached."""
+        """The answer of a Read action when nothing is cached."""
         question = (self.region, self.who, body, str(uuid.UUID(int=1)))
         return json.loads(encoded(dispatch(actions.outscale_action(action), *question)))  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error as a client sees it."""
+    """An error as clients see it."""
 
     status: int
     type: str

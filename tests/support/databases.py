@@ -1,8 +1,8 @@
-"""The database that a test's regions are in: a SQLite file each, or one of a PostgreSQL server each.
+"""The databases of the tests' regions: a SQLite file each, or one each on a PostgreSQL server.
 
-A folder's `conftest.py` says which kinds its tests run on (`on_both`); without that, it is SQLite. A PostgreSQL
-database is made once from a template, and emptied for the next test by DELETE: 20 ms, where TRUNCATE takes 700 (each
-index is a file) and CREATE DATABASE 500.
+A folder's `conftest.py` selects the kinds that its tests run on (`on_both`); the default is SQLite. A PostgreSQL
+database is created once from a template, and emptied for the next test by DELETE, which takes 20 ms; TRUNCATE takes 700
+(each index is a file), and CREATE DATABASE 500.
 """
 
 import os
@@ -66,16 +66,16 @@ Kept = Callable[[Path], None]
 
 
 class Kind(Protocol):
-    """One kind of database. The same path leads to the same database, as long as no other test got it."""
+    """One kind of database. A path leads to the same database until another test gets that database."""
 
     def empty(self, path: Path) -> Database: ...
 
     def migrated(self, path: Path) -> Database:
-        """At the newest schema, without a row, when it is opened for the first time."""
+        """The newest schema, without rows, when it is opened for the first time."""
         ...
 
     def keep(self, path: Path) -> Kept:
-        """Keep the rows of a path's database. Copy the path's folder before they are put into another."""
+        """Keep the rows of a path's database. Copy the path's folder before you restore them into another."""
         ...
 
 
@@ -95,11 +95,11 @@ class Files:
 
 
 def _in_the_folder(_path: Path) -> None:
-    """It was copied with the folder."""
+    """Does nothing: the database was copied with the folder."""
 
 
 class UnsyncedSqlite(Sqlite):
-    """Nothing is synced to the medium: no test cuts the power of a database that was made for it alone."""
+    """Syncs nothing to the medium: no test simulates a power failure on its own database."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -124,7 +124,7 @@ def _migrated_file() -> bytes:
 
 
 class Databases:
-    """Databases of a server. They are given out to paths, and given back when they are closed."""
+    """Databases of a server, lent to paths and returned when they are closed."""
 
     TEMPLATE = "template"
 
@@ -184,7 +184,7 @@ def _copied(connection: psycopg.Connection, table: str) -> bytes:
 
 
 class GivenPostgreSql(PostgreSql):
-    """A database that is given back when it is closed."""
+    """A database that is returned when it is closed."""
 
     def __init__(self, url: str, give_back: Callable[[], None]) -> None:
         super().__init__(url)
@@ -199,11 +199,11 @@ class GivenPostgreSql(PostgreSql):
 
 
 def _nothing() -> None:
-    """It was given back already."""
+    """Does nothing: the database was already returned."""
 
 
 def _share_compiled(engine: sa.Engine) -> None:
-    """All of a test run share compiled statements: each test has an engine of its own, and to compile took a third of a
+    """Share compiled statements among all tests of a run: each test has its own engine, and compiling took a third of a
     test."""
     engine.dialect = _DIALECTS.setdefault(
         engine.dialect.name, engine.dialect
@@ -215,13 +215,13 @@ _kind: Kind = Files()
 
 
 def kind() -> Kind:
-    """The kind that the running test is for."""
+    """The kind of database of the running test."""
     return _kind
 
 
 @contextmanager
 def using(chosen: Kind) -> Iterator[None]:
-    """Tests are for this kind meanwhile."""
+    """Run tests on this kind while the context lives."""
     global _kind
     before, _kind = _kind, chosen
     try:
@@ -232,14 +232,14 @@ def using(chosen: Kind) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def databases() -> Iterator[Databases]:
-    """Databases of a PostgreSQL server that runs for this process of the test run."""
+    """The databases of a PostgreSQL server that runs for this process of the test run."""
     with postgresql.running() as server:
         yield Databases(server)
 
 
 @pytest.fixture(scope="module", params=KINDS, autouse=True)
 def on_both(request: pytest.FixtureRequest) -> Iterator[str]:
-    """For the `conftest.py` of a folder: its tests run on both kinds."""
+    """For a folder's `conftest.py`: its tests run on both kinds."""
     chosen: Kind = Files() if request.param == "sqlite" else request.getfixturevalue("databases")
     with using(chosen):
         yield request.param
@@ -261,4 +261,4 @@ def _is_dropped(item: pytest.Item) -> bool:
 
 @pytest.fixture(scope="module", autouse=True)
 def on_sqlite() -> None:
-    """Replaces `on_both`, for a file of such a folder: its tests run on SQLite alone."""
+    """Replaces `on_both` for a file of such a folder: its tests run on SQLite only."""

@@ -1,4 +1,4 @@
-"""Exported images in a bucket, as another region leaves them there: manifest, companion, disks."""
+"""Exported images in a bucket, as another region writes them: manifest, companion, disks."""
 
 import gzip
 import hashlib
@@ -37,7 +37,7 @@ def image_file(content: bytes, disk_format: str, *options: str) -> bytes:
 
 
 def packed(data: bytes) -> bytes:
-    """Inside gzip, by Python's own."""
+    """Compressed with Python's gzip."""
     return gzip.compress(data, 1, mtime=0)
 
 
@@ -47,7 +47,7 @@ def put_disk(data: bytes, name: str = "disk", **how: Any) -> str:
 
 
 def disk(url: str, **changes: object) -> dict[str, object]:
-    """A disk in a manifest, with the keys that older regions write too."""
+    """A disk in a manifest, with the additional keys of older regions."""
     return {
         "Device": "/dev/sda1",
         "PreSignedUrl": url,
@@ -61,7 +61,7 @@ def disk(url: str, **changes: object) -> dict[str, object]:
 
 
 def manifest(*disks: Mapping[str, object], **changes: object) -> bytes:
-    """A manifest by hand."""
+    """A hand-written manifest."""
     image = {
         "Name": "exported",
         "Description": "of another region",
@@ -76,13 +76,13 @@ def manifest(*disks: Mapping[str, object], **changes: object) -> bytes:
 
 
 def put_manifest(*disks: Mapping[str, object], **changes: object) -> str:
-    """The URL of a manifest of these disks; one good disk, where none is given."""
+    """The URL of a manifest of these disks; by default one valid disk."""
     chosen = disks or (disk(put_disk(packed(SYSTEM))),)
     return bucket().put("manifest.json", manifest(*chosen, **changes))
 
 
 def put_with_companion(data: bytes, companion: Mapping[str, Any], **changes: object) -> str:
-    """The URL of a manifest of one root disk, SYSTEM, with a companion beside it, in which `changes` differ."""
+    """The URL of a manifest of one root disk, SYSTEM, with a companion, to which `changes` are applied."""
     known = {
         "disk_bytes": 4 * MIB,
         "disk_tree_sha256": tree_hash_by_botocore(io.BytesIO(SYSTEM)),

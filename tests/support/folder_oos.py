@@ -1,5 +1,5 @@
-"""An OOS in a folder, for tests that look at what is in the buckets and live longer than a process. It passes the
-suites of object stores and of OOS."""
+"""An OOS in a folder, for tests that inspect buckets and outlive a process. It passes the suites of object stores and
+of OOS."""
 
 import hashlib
 import shutil

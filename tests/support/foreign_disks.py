@@ -1,4 +1,4 @@
-"""Disk files as other products write them, made from a raw disk by qemu-img and by hand."""
+"""Disk files in the form of other products, made from a raw disk by qemu-img and by hand."""
 
 import io
 import struct
@@ -33,7 +33,7 @@ def archive(path: Path, members: Mapping[str, bytes], tar_format: int = tarfile.
 
 
 def patched(path: Path, offset: int, layout: str, *values: int) -> Path:
-    """The file with a field changed; an offset below zero counts from its end."""
+    """The file with a changed field; a negative offset counts from the end."""
     data = bytearray(path.read_bytes())
     struct.pack_into(layout, data, offset % len(data) if offset < 0 else offset, *values)
     path.write_bytes(data)
@@ -41,7 +41,7 @@ def patched(path: Path, offset: int, layout: str, *values: int) -> Path:
 
 
 def vhd_of_type(path: Path, disk_type: int) -> Path:
-    """A VHD whose footer, with its checksum, has another type."""
+    """A VHD with another type in its footer, with a matching checksum."""
     data = bytearray(path.read_bytes())
     footer = data[-512:]
     struct.pack_into(">II", footer, 60, disk_type, 0)

@@ -1,4 +1,4 @@
-"""The code that a page shows, as a reader of the rendered page sees it."""
+"""The code of a page, as a reader of the rendered page sees it."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ SHELL = ("", "sh", "bash", "console")
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code, indented or fenced, below the heading `section`. An indented one names no language."""
+    """A code block, indented or fenced, below the heading `section`. An indented block has no language."""
 
     section: str
     language: str
@@ -23,22 +23,22 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    """The blocks of code of a page, in order."""
+    """The code blocks of a page, in order."""
     return blocks_in(page.read_text())
 
 
 def blocks_in(text: str) -> list[Block]:
-    """The blocks of code of a page's text, in order."""
+    """The code blocks of a page's text, in order."""
     return list(_blocks(_parse(text)))
 
 
 def inline_code(page: Path) -> list[str]:
-    """What stands in backticks within the text of a page, line breaks as spaces."""
+    """The text in backticks of a page, with line breaks as spaces."""
     return inline_code_in(page.read_text())
 
 
 def inline_code_in(text: str) -> list[str]:
-    """What stands in backticks within a text, line breaks as spaces."""
+    """The text in backticks of a text, with line breaks as spaces."""
     return [child.content for child in _inside(text) if child.type == "code_inline"]
 
 
@@ -63,7 +63,8 @@ def parts_in(text: str) -> list[str]:
 
 
 def command_lines(text: str) -> list[str]:
-    """The commands of a block of shell, one a line; one that is continued, or has a line break in quotes, is one."""
+    """The commands of a shell block, one per item. A continued line, or a line break in quotes, does not end a
+    command."""
     lines = UNQUOTED_LINE.findall(text.replace("\\\n", ""))
     return [line.strip() for line in lines if line.strip()]
 

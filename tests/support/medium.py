@@ -1,4 +1,4 @@
-"""A medium as small as a test wants it, on which a folder is all there is."""
+"""A small medium for tests, which contains only one folder."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from souche.room import Room, Usage
 
 @dataclass
 class Medium:
-    """`most_used_bytes`: the most that was there when anybody looked."""
+    """`most_used_bytes`: the largest use that any query saw."""
 
     folder: Path
     capacity_bytes: int

@@ -1,5 +1,4 @@
-"""An object store in memory, for tests of what stands on one. It passes the contract's suite; its URLs lead
-nowhere."""
+"""An object store in memory, for tests of its users. It passes the contract's suite; its URLs do not work."""
 
 import hashlib
 import itertools

@@ -1,5 +1,5 @@
-"""A volume store in one process's memory, for fast tests. It passes the contract's suite. Nothing survives it, so
-nothing in it can be damaged."""
+"""A volume store in one process's memory, for fast tests. It passes the contract's suite. It does not survive the
+process, so nothing in it can be damaged."""
 
 import os
 import tempfile
@@ -35,7 +35,7 @@ CONVERT_SECONDS: Final = 600.0
 
 @dataclass(frozen=True)
 class Content:
-    """The bytes of a disk at one moment: pages of `PAGE_BYTES` by number; one that is missing is zeros."""
+    """The bytes of a disk at one moment: pages of `PAGE_BYTES` by number. A missing page is all zeros."""
 
     size_bytes: int
     pages: Mapping[int, bytes] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Written:
-    """A volume: its content now, and the name by which a hypervisor knows where it is written to."""
+    """A volume: its current content, and the name of its file for a hypervisor."""
 
     source: MemorySource
     content: Content
@@ -66,14 +66,14 @@ class Written:
 
 @dataclass(frozen=True)
 class Discarded:
-    """What is in the trash, and since when."""
+    """A disk in the trash, and the time of its deletion."""
 
     content: Content
     date: datetime
 
 
 class MemoryStore:
-    """A `VolumeStore`. `write` and `read` are the guest's side of a volume; they are not of the protocol."""
+    """A `VolumeStore`. `write` and `read` are the guest's side of a volume, and not part of the protocol."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -82,13 +82,13 @@ class MemoryStore:
         self._trash: dict[tuple[DiskKind, str], Discarded] = {}
 
     def write(self, volume_id: str, offset: int, data: bytes) -> None:
-        """Write as a guest would; `offset` in bytes."""
+        """Write like a guest; `offset` in bytes."""
         with self._lock:
             volume = self._volume(volume_id)
             self._volumes[volume_id] = replace(volume, content=volume.content.write(offset, data))
 
     def read(self, volume_id: str) -> bytes:
-        """All the bytes that a guest sees."""
+        """All bytes of the disk, as the guest sees them."""
         content = self._volume(volume_id).content
         return content.read(0, content.size_bytes)
 
@@ -207,7 +207,7 @@ class MemoryStore:
             return Inventory(volume_ids=frozenset(self._volumes), snapshot_ids=frozenset(self._snapshots))
 
     def tend_open_disks(self, vm_id: str, live: LiveDisks) -> None:
-        """Captures cost nothing here."""
+        """Does nothing: captures cost nothing here."""
 
     def collect(self, *, removing: bool = True) -> int:  # noqa: ARG002  what nothing names is gone at once
         with self._lock:
@@ -286,19 +286,19 @@ class MemoryStore:
 
 
 def _pages(contents: Iterable[Content]) -> set[int]:
-    """The pages that these have, each once however many share it."""
+    """The pages of these contents; shared pages count once."""
     return {id(page) for content in contents for page in content.pages.values()}
 
 
 def convert_argv(source: Path, source_format: DiskFormat, target: Path) -> list[str]:
-    """Copy an image of a stated format to a raw file; holes stay holes."""
+    """Copy an image of a given format to a raw file; holes stay holes."""
     return ["qemu-img", "convert", "-q", "-f", source_format, "-O", "raw", str(source), str(target)]
 
 
 def _switch(
     overlays: Mapping[str, DiskSource], vm_id: str | None, live: LiveDisks | None
 ) -> GuestHold | None:
-    """Tell the hypervisor where the disks that a running guest has open are written to from here on."""
+    """Tell the hypervisor the new files of the disks that a running guest has open."""
     opened = live.open_disks(vm_id) if live is not None and vm_id is not None else None
     if live is None or vm_id is None or not opened:
         return None
@@ -320,7 +320,7 @@ def _import(path: Path, image_format: DiskFormat) -> Content:
 
 
 def _data_pages(image: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """The pages of an open file that are not holes, by number."""
+    """The pages of an open file outside of holes, by number."""
     size, offset = os.fstat(image.fileno()).st_size, 0
     while offset < size:
         try:

@@ -1,4 +1,4 @@
-"""Waiting for something to come true, with a deadline."""
+"""Waits for a condition, with a deadline."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ PAUSE_SECONDS = 0.02
 
 
 def eventually(look: Callable[[], T | None], timeout_seconds: float = 20) -> T:
-    """What `look` returns once it is true; after the deadline the test fails."""
+    """The result of `look` once it is true. The test fails after the deadline."""
     deadline = time.monotonic() + timeout_seconds
     while not (seen := look()):
         assert time.monotonic() < deadline, f"not so after {timeout_seconds} s"

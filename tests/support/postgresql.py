@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the tests of one process: Debian's, in a folder that goes with it, by a Unix socket alone."""
+"""A PostgreSQL server for the tests of one process: Debian's, in a temporary folder, on a Unix socket only."""
 
 import os
 import pwd
@@ -31,7 +31,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs. `folder` has its socket and its log."""
+    """A running server. `folder` has its socket and its log."""
 
     folder: Path
 
@@ -39,11 +39,11 @@ class Server:
         return f"postgresql://postgres@/{database}?host={self.folder}"
 
     def connect(self, database: str) -> psycopg.Connection:
-        """A connection whose statements are each a transaction of its own."""
+        """A connection in autocommit mode."""
         return psycopg.connect(self.url(database), autocommit=True)
 
     def execute(self, *statements: str, database: str = "postgres") -> None:
-        """Run statements, each in a transaction of its own."""
+        """Run statements, each in its own transaction."""
         with self.connect(database) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
@@ -51,7 +51,8 @@ class Server:
 
 @contextmanager
 def running(**settings: str) -> Iterator[Server]:
-    """A new server, with these settings beside `SETTINGS`. A machine without PostgreSQL fails (`make setup`)."""
+    """A new server, with these settings in addition to `SETTINGS`. It fails on a machine without PostgreSQL (`make
+    setup`)."""
     folder = Path(tempfile.mkdtemp(prefix="souche-pg-", dir="/tmp"))
     try:
         if os.geteuid() == ROOT:
@@ -79,7 +80,8 @@ def running(**settings: str) -> Iterator[Server]:
 
 
 def _argv(program: str) -> list[str]:
-    """A program of the newest PostgreSQL here. It refuses root, so it becomes Debian's user for it; it ends with us."""
+    """A program of the newest installed PostgreSQL. PostgreSQL refuses root, so the program runs as Debian's user for
+    it. It ends with this process."""
     versions = sorted(PROGRAMS.iterdir(), key=lambda each: float(each.name)) if PROGRAMS.is_dir() else []
     assert versions, "PostgreSQL is not installed: run `make setup`"
     path = str(versions[-1] / "bin" / program)

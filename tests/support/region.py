@@ -1,4 +1,4 @@
-"""Regions for tests: a real database, the simulated hypervisor, a clock held still, ids from a seed."""
+"""Regions for tests: a real database, the simulated hypervisor, a stopped clock, ids from a seed."""
 
 import random
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ START = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
 @dataclass
 class ManualClock:
-    """Stands still until the test moves it; with `tick`, every look at it moves it by that much."""
+    """Stands still until the test moves it. With `tick`, every reading moves it by that much."""
 
     present: datetime = START
     tick: timedelta = timedelta(0)
@@ -45,7 +45,7 @@ class ManualClock:
 
 @dataclass
 class RecordedWorkflows:
-    """Notes the operations that a region starts, and runs none of them."""
+    """Records the operations that a region starts, and runs none of them."""
 
     worker: ClassVar[None] = None
     started: list[Operation] = field(default_factory=list)
@@ -58,7 +58,7 @@ class RecordedWorkflows:
 
 
 def make_region(tmp_path: Path, *, clock: Clock | None = None, workflows: Workflows | None = None) -> Region:
-    """A region below `tmp_path`. The caller closes its store."""
+    """A region in `tmp_path`. The caller closes its store."""
     store = WatchedStore(databases.kind().migrated(tmp_path / "region.db"))
     with store.begin() as connection:
         region_records.adopt_id(connection, REGION_ID)
@@ -81,11 +81,11 @@ def make_region(tmp_path: Path, *, clock: Clock | None = None, workflows: Workfl
 
 
 def make_account(region: Region, name: str = "alice", alias: str | None = None) -> Principal:
-    """An account that may call, with its access key."""
+    """An account with an access key."""
     account, key, _ = accounts.create(region, name, alias)
     return Principal(account.account_id, key.access_key_id)
 
 
 def call(region: Region, who: Principal | None, **request: object) -> Call:
-    """A call of an action, as `api/dispatch` makes it once the body has passed the specification."""
+    """A call of an action, as `api/dispatch` makes it once the body has passed the check against the specification."""
     return Call(region, who, request, "00000000-0000-0000-0000-000000000000")

@@ -1,7 +1,7 @@
-"""A request that succeeds, for every supported action and every id that it takes.
+"""A successful request for every supported action and every id that it takes.
 
-`<kind>` or `<which.kind>` stands for the id of a resource of `make_world`. Tests go through the whole table: what
-an account cannot see, and what a dry run leaves.
+`<kind>` or `<which.kind>` stands for the id of a resource of `make_world`. Tests run the whole table: as an account
+that cannot see the resources, and as dry runs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -194,7 +194,7 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
 
 
 def make_world(region: Region, who: Principal) -> Mapping[str, str]:
-    """One of everything that `REQUESTS` names, in a state that lets the requests succeed."""
+    """One resource of each kind in `REQUESTS`, in a state in which the requests succeed."""
     vm = make_vm(region, who)
     keypair = make_keypair(region, who, "known")
     free, linked = make_public_ip(region, who, PUBLIC_IP), make_public_ip(region, who, LINKED_IP, vm)
@@ -226,7 +226,7 @@ def make_world(region: Region, who: Principal) -> Mapping[str, str]:
 
 
 def make_hidden(region: Region, who: Principal) -> Mapping[str, Sequence[str]]:
-    """By kind, private resources of an account, in every state."""
+    """An account's private resources by kind, in every state."""
     keypair = make_keypair(region, who, "hidden")
     group = make_security_group(region, who, "hidden")
     images = [make_image(region, who, f"hidden {state}", state=state) for state in ImageState]
@@ -284,7 +284,7 @@ UNKNOWN: Final = {
 
 
 def placeholders(template: Any) -> list[str]:
-    """The names in angle brackets, in a request."""
+    """The names in angle brackets in a request."""
     if isinstance(template, Mapping):
         return [name for item in template.values() for name in placeholders(item)]
     if isinstance(template, list):
@@ -293,7 +293,7 @@ def placeholders(template: Any) -> list[str]:
 
 
 def filled(template: Any, world: Mapping[str, Any]) -> Any:
-    """The request with each `<name>` replaced by what the world has of that name."""
+    """The request with each `<name>` replaced by the world's value of that name."""
     if isinstance(template, Mapping):
         return {key: filled(item, world) for key, item in template.items()}
     if isinstance(template, list):

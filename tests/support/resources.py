@@ -1,4 +1,4 @@
-"""Resources put into a region's database directly, in whatever state a test needs."""
+"""Inserts resources into a region's database directly, in any state that a test needs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -98,7 +98,7 @@ def make_reported_image(
     os: str = "Debian",
     **changes: Any,
 ) -> Image:
-    """As `make_image`, with its report made: nothing was found in it, or what is given."""
+    """Like `make_image`, with a completed report: without findings, or with the given ones."""
     image = make_image(region, who, name, **changes)
     with region.store.begin() as connection:
         image_reports.request(connection, image.image_id)
@@ -145,7 +145,7 @@ def make_vm(
     devices: tuple[str, ...] = (ROOT,),
     **changes: Any,
 ) -> Vm:
-    """A VM from an image that is no more, with volumes at the devices."""
+    """A VM from a deleted image, with volumes at the devices."""
     number = region.ids.serial() % 65_000
     vm = Vm(
         vm_id=region.ids.new(ids.VM),
@@ -178,7 +178,7 @@ def make_vm(
 def make_api_access_rule(
     region: Region, who: Principal, *ip_ranges: str, description: str = ""
 ) -> ApiAccessRule:
-    """A rule beside the one that an account begins with."""
+    """A rule in addition to a new account's rule."""
     ranges = ip_ranges or ("192.0.2.0/24",)
     return api_access_rules.create(region, who, ranges, description)
 
@@ -211,7 +211,7 @@ def make_public_ip(region: Region, who: Principal, public_ip: str, vm: Vm | None
 
 
 def make_product_type(region: Region, who: Principal, **changes: Any) -> ProductType:
-    """A product type of the account's, that is not on the marketplace."""
+    """An account's product type that is not on the marketplace."""
     product_type = ProductType(region.ids.new(ids.PRODUCT_TYPE), "A product", account_id=who.account_id)
     product_type = replace(product_type, **changes)
     with region.store.begin() as connection:
@@ -237,7 +237,7 @@ def make_security_group(
 
 
 def make_export_task(region: Region, who: Principal, source: Image | Snapshot, **changes: Any) -> ExportTask:
-    """The export of an image or a snapshot into the account's bucket `exports`, under way."""
+    """The export of an image or a snapshot, under way, into the account's bucket `exports`."""
     image = source if isinstance(source, Image) else None
     task = ExportTask(
         task_id=region.ids.new(ids.IMAGE_EXPORT if image else ids.SNAPSHOT_EXPORT),
@@ -260,7 +260,7 @@ def make_export_task(region: Region, who: Principal, source: Image | Snapshot, *
 
 
 def make_volume_update(region: Region, who: Principal, volume: Volume) -> VolumeUpdate:
-    """A change of the volume that is done: 1 GiB more."""
+    """A completed change of the volume: 1 GiB larger."""
     task = VolumeUpdate(
         task_id=region.ids.new(ids.VOLUME_UPDATE),
         account_id=who.account_id,
@@ -311,7 +311,7 @@ def set_volume_state(region: Region, volume: Volume, state: VolumeState) -> None
 
 
 def requested(region: Region) -> list[str]:
-    """The names of the workflows that were started and those that are outstanding, which must be the same."""
+    """The names of the started workflows and of the outstanding ones, which must be equal."""
     started: Any = region.workflows
     with region.store.read() as connection:
         rows = operations.outstanding(connection)

@@ -1,4 +1,5 @@
-"""Signed exports at a web server, as another region leaves them in a bucket; and as somebody in between alters them."""
+"""Signed exports on a web server, as another region writes them to a bucket, and as an attacker in between alters
+them."""
 
 import hashlib
 import io
@@ -28,7 +29,7 @@ ABROAD: Final = "99999999-2222-3333-4444-555555555555"
 
 @dataclass(frozen=True)
 class Export:
-    """The three objects of an export of one disk, SYSTEM; what is put is what they are at that moment."""
+    """The three objects of an export of one disk, SYSTEM. `put` stores their current state."""
 
     manifest: bytes
     companion: bytes
@@ -43,7 +44,7 @@ class Export:
         return bucket().put("manifest.json", self.manifest, headers=headers)
 
     def put_without_companion(self) -> str:
-        """The URL of the manifest alone."""
+        """The URL of the manifest, without a companion."""
         return bucket().put("manifest.json", self.manifest)
 
     def with_manifest(self, change: Callable[[dict[str, Any]], object]) -> "Export":
@@ -51,7 +52,7 @@ class Export:
         return replace(self, manifest=_changed(self.manifest, change))
 
     def with_companion(self, change: Callable[[dict[str, Any]], object]) -> "Export":
-        """With another companion, which is not signed again."""
+        """With another companion, which keeps the old signature."""
         return replace(self, companion=_changed(self.companion, change))
 
 
@@ -62,7 +63,7 @@ def _changed(data: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
 
 
 def export(key: SigningKey, data: bytes = SYSTEM, *, name: str = "exported", **companion: Any) -> Export:
-    """A good one; `companion` says what else is in its companion."""
+    """A valid export; `companion` has additional keys of its companion."""
     listed = manifest(disk(put_disk(data, NAME), Filename=NAME), Name=name)
     known = CompanionDisk(
         filename=NAME,

@@ -1,4 +1,4 @@
-"""Lists of checksums with signatures, made once by gpg: `disk.raw`, 512 bytes long, is the disk that they name.
+"""Lists of checksums with signatures, made once by gpg, of the disk `disk.raw`, which has 512 bytes.
 
 gpg --detach-sign SHA256SUMS; gpg --clearsign CHECKSUM; a key that expired in 2020, and one that signed nothing
 """

@@ -1,4 +1,4 @@
-"""What goes to the database."""
+"""The statements sent to the database."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +12,8 @@ BEGINNINGS = ("BEGIN IMMEDIATE", "SELECT pg_advisory_xact_lock")
 
 
 def statements(region: Region, action: Callable[[], object]) -> list[str]:
-    """The statements that an action sends to the database. One that goes to a server once for each row of its
-    parameters is there as often."""
+    """The statements that an action sends to the database. A statement that is sent once per row of its parameters
+    occurs as often."""
     seen: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
@@ -29,5 +29,5 @@ def statements(region: Region, action: Callable[[], object]) -> list[str]:
 
 
 def transactions(sent: list[str]) -> int:
-    """How many transactions that write are in what was sent."""
+    """The number of write transactions among the statements."""
     return sum(statement.startswith(BEGINNINGS) for statement in sent)

@@ -20,7 +20,7 @@ def _text(columns: Any) -> JsonObject:
 
 
 def _versions(table: sa.Table, *parts: sa.Select[Any]) -> Prepared:
-    """Id, version, and all that belongs to each row of a table."""
+    """The id, the version and all shown data of each row of a table."""
     (resource_id,) = table.primary_key
     tagged = schema.tags.select().where(schema.tags.c.resource_id == resource_id)
     own = [sa.cast(_text(column for column in table.c if column.name != "version"), sa.Text)]
@@ -68,8 +68,8 @@ _WATCHED: Final = (
 
 
 class WatchedStore(Store):
-    """After each transaction, every resource is what it was when it last had the version that it has now: what is
-    cached by a version holds, whichever use-case or step of a workflow wrote."""
+    """Checks after each transaction that every resource shows what it showed when it last had its current version. So
+    caches by version are valid for the writes of every use-case and every step of a workflow."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)

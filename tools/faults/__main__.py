@@ -21,7 +21,7 @@ TOLD_SECONDS = 60.0
 
 
 def main() -> int:
-    """The whole of it; the status is 0 where nothing was violated."""
+    """Run everything. Returns status 0 if there was no violation."""
     arguments = _arguments()
     if arguments.real:
         own_libvirt.enter()

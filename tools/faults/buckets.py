@@ -1,4 +1,5 @@
-"""An object store in a folder that a killed process leaves as a real one would: each object is there or not."""
+"""An object store in a folder. A killed process leaves it like a real one: each object exists completely or not at
+all."""
 
 import uuid
 from collections.abc import Mapping
@@ -28,5 +29,5 @@ class AtomicOos(FolderOos):
 
 
 def oos(home: Path) -> AtomicOos:
-    """The region's; beside its home, as its own medium may be full."""
+    """The region's object store, outside of its home, because the home's medium may be full."""
     return AtomicOos(home.parent.parent / "buckets")

@@ -1,4 +1,4 @@
-"""Where a life ends."""
+"""The points where a life ends."""
 
 import os
 import random
@@ -28,10 +28,11 @@ FILE_EVENTS: Final = frozenset(
 
 @dataclass(frozen=True)
 class Death:
-    """`boundary`: at the `count`-th boundary of a step; or, with `point`, at that moment of that workflow's step.
-    `operation`, `start-up`: before the `count`-th change of a file, from the first request on or from the beginning.
-    `moment`: `count` milliseconds after the start-up. `idle`: when all is done. For one that does not come,
-    another comes in its place (`Reaper.hasten`). `failing`: the step of this name fails each time, its work done."""
+    """`boundary`: at the `count`-th boundary of a step, or with `point`, at that point of that workflow's step.
+    `operation`, `start-up`: before the `count`-th change of a file, counted from the first request or from the
+    beginning. `moment`: `count` milliseconds after the start-up. `idle`: when all work is done. A death that does not
+    occur is replaced by another one (`Reaper.hasten`). `failing`: the step of this name fails each time, after its
+    work."""
 
     kind: Kind
     count: int = 0
@@ -40,7 +41,7 @@ class Death:
 
 
 def points() -> list[tuple[str, str, str]]:
-    """Every boundary of every step of every workflow: before it, when its work is done, and when that is remembered."""
+    """Every boundary of every step of every workflow: before the step, after its work, and after it is journalled."""
     return [
         (name, step, moment)
         for name, workflow in sorted(CATALOGUE.items())
@@ -50,7 +51,7 @@ def points() -> list[tuple[str, str, str]]:
 
 
 def choose(source: random.Random) -> Death:
-    """A death at random."""
+    """A random death."""
     kind = source.choices(("boundary", "operation", "start-up", "moment", "idle"), (30, 35, 15, 15, 5))[0]
     failing = None
     if kind != "start-up" and source.random() < 0.08:
@@ -68,7 +69,7 @@ def choose(source: random.Random) -> Death:
 
 
 class Reaper:
-    """Ends this process at the death that was chosen, having told how."""
+    """Kills this process at the chosen death, after it has reported it."""
 
     def __init__(self, death: Death | None, tell: Callable[[str], None]) -> None:
         self._death = death
@@ -80,7 +81,7 @@ class Reaper:
             sys.addaudithook(self._heed)
 
     def started(self) -> None:
-        """The start-up is over."""
+        """Note that the start-up is complete."""
         self._started = True
         if self._death is not None and self._death.kind == "moment":
             timer = threading.Timer(self._death.count / 1000, self.kill, ["moment"])
@@ -88,7 +89,7 @@ class Reaper:
             timer.start()
 
     def hasten(self, count: int) -> None:
-        """The death that was chosen has not come: let it be at the `count`-th boundary or change from now on."""
+        """The chosen death has not occurred: use the `count`-th boundary or change from now on."""
         death = self._death
         if death is not None and death.kind != "idle":
             kind: Kind = "operation" if death.kind == "operation" else "boundary"
@@ -96,12 +97,12 @@ class Reaper:
                 self._death = Death(kind, self._counted + count, failing=death.failing)
 
     def kill(self, how: str) -> None:
-        """As `kill -9` does."""
+        """Kill this process, like `kill -9`."""
         self._tell(how)
         os.kill(os.getpid(), signal.SIGKILL)
 
     def meet(self, workflow: str, step: str, moment: str) -> None:
-        """A boundary of a step."""
+        """Note a boundary of a step."""
         death = self._death
         if death is None or death.kind != "boundary":
             return
@@ -113,10 +114,10 @@ class Reaper:
                 self.kill(f"boundary {workflow}/{step}/{moment}")
 
     def check_failing(self, step: str) -> None:
-        """A step's work is done.
+        """Note that a step's work is done.
 
         Raises:
-            StorageFailed: it is the one that is to fail.
+            StorageFailed: this step must fail.
         """
         if self._death is not None and self._death.failing == step:
             raise StorageFailed(reason="injected")
@@ -133,7 +134,7 @@ class Reaper:
 
 
 class DeadlyJournal:
-    """A journal with a death on the way."""
+    """A journal that meets deaths at the boundaries of steps."""
 
     def __init__(self, reaper: Reaper, journal: engine.Journal) -> None:
         self._reaper = reaper
@@ -155,5 +156,5 @@ class DeadlyJournal:
 
 
 def _workflow() -> str:
-    """The name of the workflow that this thread runs: the operation's id, which logs have, begins with it."""
+    """The workflow that this thread runs: its name begins the operation's id, which the log context has."""
     return str(get_contextvars().get("operation")).partition(":")[0]

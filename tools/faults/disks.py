@@ -1,6 +1,7 @@
-"""Guests' writes, and a reader of qcow2 chains that shares no line with the region, nor with QEMU.
+"""Guests' writes, and a reader of qcow2 chains that shares no code with the region or QEMU.
 
-Source of the format: QEMU, docs/interop/qcow2. Layers have no compressed clusters and no extended L2 entries."""
+Source of the format: QEMU, docs/interop/qcow2. Layers have no compressed clusters and no extended L2 entries.
+"""
 
 import hashlib
 import random
@@ -21,7 +22,7 @@ Content = Mapping[int, bytes]
 
 
 def digest(content: Content) -> str:
-    """The SHA-256 of a disk's content, whatever its size."""
+    """The SHA-256 of a disk's content, independent of its size."""
     whole = hashlib.sha256()
     for offset, block in sorted(content.items()):
         whole.update(struct.pack(">Q", offset) + block)
@@ -29,7 +30,7 @@ def digest(content: Content) -> str:
 
 
 def read(path: Path) -> dict[int, bytes]:
-    """The content of a qcow2 file with all that it stands on.
+    """The content of a qcow2 file with its backing chain.
 
     Raises:
         ValueError, OSError: it cannot be read.
@@ -52,7 +53,7 @@ def read_raw(data: bytes) -> dict[int, bytes]:
 
 
 def _read_layer(image: BinaryIO, found: dict[int, bytes], seen: set[int]) -> str | None:
-    """Add what a layer holds and no layer above it has said; returns the name of the file below."""
+    """Add the data of a layer that no layer above it has. Returns the name of the backing file."""
     header = image.read(104)
     magic, version, name_at, name_bytes, bits, size, _, l1_entries, l1_at = struct.unpack(
         ">4sIQIIQIIQ", header[:48]
@@ -90,7 +91,7 @@ def _table(image: BinaryIO, at: int, entries: int) -> tuple[int, ...]:
 
 
 def write(path: Path, source: random.Random, content: dict[int, bytes]) -> None:
-    """As a guest: some blocks of a volume's present file, by QEMU, and into what is known of it."""
+    """Write some blocks like a guest: into a volume's current file, by QEMU, and into its known content."""
     commands = []
     for _ in range(source.randint(1, 3)):
         offset, pattern = source.randrange(512) * BLOCK_BYTES, source.randint(1, 255)

@@ -1,4 +1,4 @@
-"""A web server with disks to be imported: a process of its own, which ends with this one."""
+"""A web server with disks to import, in a separate process that ends with this one."""
 
 import ctypes
 import gzip
@@ -17,20 +17,20 @@ PR_SET_PDEATHSIG: Final = 1
 
 
 def raw(number: int) -> bytes:
-    """The disk of this number: 1 MiB, with two blocks that are its own."""
+    """The disk of this number: 1 MiB, with two unique blocks."""
     block = bytes([number + 1]) * BLOCK_BYTES
     return (block + bytes(BLOCK_BYTES) + block).ljust(MIB, b"\0")
 
 
 def content(number: int) -> dict[int, bytes]:
-    """What is in it."""
+    """The disk's content."""
     block = hashlib.sha256(bytes([number + 1]) * BLOCK_BYTES).digest()
     return {0: block, 2 * BLOCK_BYTES: block}
 
 
 @dataclass(frozen=True)
 class Imports:
-    """Where the disks are."""
+    """The addresses of the disks."""
 
     port: int
 

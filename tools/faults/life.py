@@ -1,5 +1,5 @@
-"""One life of a region, in a process of its own: it tells what it does by lines of JSON on a pipe, and is killed or,
-at the end of a round, settles everything and ends."""
+"""One life of a region, in a separate process. It reports by lines of JSON on a pipe. It is killed, or at the end of a
+round, completes all work and ends."""
 
 import gc
 import json
@@ -51,8 +51,8 @@ LONGEST_POLLS: Final = 40
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan of a life. Without a `death` it answers nothing, and ends when all is settled. `aim`: the workflow
-    that some of its requests lead to. The region's clock is `ahead_seconds` before this machine's."""
+    """The plan of a life. Without a `death` it answers no requests, and ends when all work is done. `aim`: a workflow
+    that some of its requests start. The region's clock is `ahead_seconds` ahead of this machine's."""
 
     settings: Settings
     seed: int
@@ -75,8 +75,8 @@ class ShiftedClock:
 
 
 def run(act: Callable[[Callable[[Line], None]], None], log_file: Path) -> list[Line]:
-    """Run a function in a process of its own, and return what it told until it ended, however that was; the last line
-    is `{"status": ...}`. One that hangs is killed."""
+    """Run a function in a separate process. Returns its reports until its end, of any kind; the last line is
+    `{"status": ...}`. A process that hangs is killed."""
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:
@@ -112,7 +112,7 @@ def _become(act: Callable[[Callable[[Line], None]], None], writable: int, log_fi
 
 
 def _drain(readable: int, watch: Watch) -> tuple[bytes, bool]:
-    """All that comes until the end, and whether it did not come to an end."""
+    """All output until the end, and whether the process had to be ended."""
     data = b""
     with open(readable, "rb", buffering=0) as pipe:
         while True:
@@ -126,17 +126,18 @@ def _drain(readable: int, watch: Watch) -> tuple[bytes, bool]:
 
 
 def _put(module: ModuleType, name: str, part: object) -> None:
-    """Have the composition root use another part, in this process only.
+    """Replace a part in the composition root, in this process only.
 
     Raises:
-        AttributeError: it uses none of this name.
+        AttributeError: the composition root uses no part of this name.
     """
     getattr(module, name)
     setattr(module, name, part)
 
 
 def _put_no_engine() -> None:
-    """An examination of disks starts a sandbox with another Python, which takes longer than all else in a life."""
+    """Leave out the examination of disks: it starts a sandbox with another Python, which takes longer than the rest of
+    a life."""
     for name in ("SandboxedEngine", "ApplianceEngine"):
         _put(drivers, name, lambda *_settings: NoEngine())
 
@@ -164,7 +165,7 @@ def _folder_oos(settings: Settings) -> buckets.AtomicOos:
 
 
 def _ask(plan: Plan, served: serving.Served, reaper: Reaper, tell: Callable[[Line], None]) -> None:
-    """The requests; then, if the life has not met its death, one more that leads to another."""
+    """Send the requests. If the life has not met its death then, send one more that leads to another death."""
     source = random.Random(plan.seed)  # noqa: S311  repeatable, not secret
     for number in range(plan.requests + 1):
         if number == plan.requests:
@@ -180,7 +181,7 @@ def _ask(plan: Plan, served: serving.Served, reaper: Reaper, tell: Callable[[Lin
 
 
 def _await_idle(served: serving.Served, most_polls: int) -> bool:
-    """Wait until no operation is outstanding; whether it came to that."""
+    """Wait until no operation is outstanding. Returns whether that happened."""
     for _ in range(most_polls):
         if not engine.outstanding(served.parts):
             return True
@@ -199,7 +200,7 @@ def _answer(served: serving.Served, account_id: str, action: str, request: reque
 
 
 def _settle(served: serving.Served, tell: Callable[[Line], None]) -> None:
-    """Let everything end, and what is left over be removed."""
+    """Let all work end, and the sweeps remove leftovers."""
     quiet = polls = 0
     while quiet < 3:
         left = engine.outstanding(served.parts)
@@ -218,7 +219,7 @@ def _settle(served: serving.Served, tell: Callable[[Line], None]) -> None:
 
 
 def prepare(settings: Settings, names: tuple[str, ...], tell: Callable[[Line], None]) -> None:
-    """The first life of a home: accounts, with a few things each."""
+    """The first life of a home: creates accounts with a few resources each."""
     _put_no_engine()
     _put(serving, "external_oos", _folder_oos)
     with serving.serve(settings) as served:
@@ -228,8 +229,8 @@ def prepare(settings: Settings, names: tuple[str, ...], tell: Callable[[Line], N
 
 
 def rehearse(settings: Settings, names: tuple[str, ...], imports: Imports) -> None:
-    """A life in this very process, with a request for each workflow, so that lives which are forked of it find all
-    that is compiled on the first use. It ends in good order."""
+    """Live a life in this process, with a request for each workflow, so that lives forked from it find everything
+    compiled. It ends in good order."""
     keep_compiled()
     _put(serving, "external_oos", _folder_oos)
     told: list[Line] = []
@@ -264,7 +265,7 @@ def _fill(served: serving.Served, names: tuple[str, ...], tell: Callable[[Line],
 
 
 def _made(served: serving.Served, account_id: str, action: str, **request: object) -> Line:
-    """What an action answers, when what it requested is done."""
+    """The answer of an action, once its operation is done."""
     body = json.dumps(request).encode()
     answer: Line = json.loads(
         json.dumps(dispatch(actions.outscale_action(action), served.region, Principal(account_id), body, "0"))

@@ -1,4 +1,4 @@
-"""What must be there: the content of every disk, and how every request that was answered must have ended."""
+"""The expected state: the content of every disk, and the result of every answered request."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ DELETIONS: Final = {
 
 @dataclass
 class Figures:
-    """What was held against what."""
+    """The numbers of comparisons."""
 
     states: int = 0
     compares: int = 0
@@ -30,7 +30,8 @@ class Figures:
 
 @dataclass
 class Model:
-    """Contents by id of volumes and snapshots. Those of a snapshot never change, and stay known when it is gone."""
+    """Contents by id of volumes and snapshots. A snapshot's content never changes, and stays known after its
+    deletion."""
 
     contents: dict[str, Content] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
@@ -39,12 +40,12 @@ class Model:
     figures: Figures = field(default_factory=Figures)
 
     def adopt(self, seen: Seen) -> None:
-        """Make the present state the expected one."""
+        """Make the current state the expected one."""
         self.contents = {each: _content(blocks) for each, blocks in seen.contents.items()}
         self.known, self.links = _living(seen), _volumes_of_vms(seen)
 
     def check(self, seen: Seen, told: list[Line], *, strict: bool) -> list[str]:
-        """What is not as it must be, after a round. `strict`: nothing that was answered may have failed."""
+        """The violations after a round. `strict`: no answered request may have failed."""
         found = [f"fsck: {' '.join(finding)}" for finding in seen.findings]
         found += [f"{each} cannot be read: {why}" for each, why in seen.unreadable.items()]
         self._learn(told)
@@ -56,7 +57,7 @@ class Model:
         return found
 
     def _learn(self, told: list[Line]) -> None:
-        """What answers say of where new disks come from: they may be gone by now."""
+        """Note the sources of new disks from the answers: the sources may be deleted by now."""
         for line in _answers(told):
             request, answer = line["request"], line["answer"]
             if line["action"] == "CreateVolume" and "SnapshotId" in request:
@@ -65,7 +66,7 @@ class Model:
                 self.contents[answer["Volume"]["VolumeId"]] = {}
 
     def _bytes(self, seen: Seen) -> Iterator[str]:
-        """Every disk, against what guests have written and what it was made of."""
+        """Compare every disk with the guests' writes and its source."""
         for resource_id, blocks in seen.contents.items():
             expected = self._expected(resource_id, seen, set())
             present = _content(blocks)
@@ -78,7 +79,7 @@ class Model:
             self.contents[resource_id] = present
 
     def _expected(self, resource_id: str, seen: Seen, asked: set[str]) -> Content | None:
-        """What a disk must hold; None: what it was made of is gone, and was made and deleted in this very round."""
+        """The expected content of a disk; None: its source was created and deleted in this round."""
         if resource_id in self.contents:
             return self.contents[resource_id]
         if resource_id in asked:
@@ -98,7 +99,7 @@ class Model:
         return None if origin is None else self._expected(origin, seen, asked)
 
     def _exports(self, seen: Seen) -> Iterator[str]:
-        """Every object of a completed export, against the snapshot that it was made of."""
+        """Compare every object of a completed export with its snapshot."""
         for task_id, task in seen.exports.items():
             if task["state"] != "completed" or task["snapshot_id"] is None:
                 continue
@@ -113,7 +114,7 @@ class Model:
                     yield f"{task_id}: {key} has other bytes than {task['snapshot_id']}"
 
     def _lost(self, seen: Seen, told: list[Line]) -> Iterator[str]:
-        """What was there before the round is there after it, unless its deletion was asked for."""
+        """Check that resources from before the round still exist, unless their deletion was requested."""
         wanted = set(_named_for_deletion(told))
         gone_too = {each for vm_id in wanted for each in self.links.get(vm_id, ())}
         for resource_id in sorted(self.known - _living(seen) - wanted - gone_too):
@@ -143,7 +144,7 @@ def _named_for_deletion(told: list[Line]) -> Iterator[str]:
 
 
 def _answers(told: list[Line]) -> Iterator[Line]:
-    """Every request that was answered, with its answer and where it stands, in order."""
+    """Every answered request, with its answer and its position, in order."""
     asked: Line = {}
     for at, line in enumerate(told):
         if "asked" in line:
@@ -164,7 +165,7 @@ def _difference(expected: Content, present: Content) -> str:
 
 
 class _Ends:
-    """How requests that were answered must have ended. Only the last that was asked of a resource counts."""
+    """The expected results of answered requests. Only the last request for a resource counts."""
 
     def __init__(self, seen: Seen, told: list[Line], *, strict: bool, figures: Figures) -> None:
         self._seen = seen
@@ -224,8 +225,8 @@ class _Ends:
         return None if vm["state"] == wanted else f"{vm_id} is '{vm['state']}'"
 
     def _last_power_requests(self) -> dict[str, int]:
-        """Where the last request stands that changes whether a VM runs. It may not have been answered: then the VM
-        may be in either state."""
+        """The positions of the last requests that change whether a VM runs. Such a request may be unanswered: then the
+        VM may be in either state."""
         last: dict[str, int] = {}
         for at, line in enumerate(self._told):
             if "asked" in line:
@@ -243,7 +244,7 @@ class _Ends:
         return None if volume["size_gib"] >= size_gib else f"{volume_id} has {volume['size_gib']} GiB"
 
     def _gone(self, action: str, request: Line) -> str | None:
-        """What was to be deleted is."""
+        """Check that resources whose deletion was requested are deleted."""
         living = _living(self._seen)
         ids = (
             [request[DELETIONS[action]]]

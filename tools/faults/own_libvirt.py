@@ -1,6 +1,6 @@
-"""A libvirt of the harness's own, in namespaces of its own, so that it can be killed and nobody else's guests notice.
+"""A separate libvirt for the harness, in its own namespaces, so that it can be killed without effect on other guests.
 
-The process begins again under `unshare`: with mounts, a network and process ids that end with it. Inside, libvirt's
+The process restarts itself under `unshare`, with mounts, a network and process ids that end with it. Inside, libvirt's
 folders are copies in memory, and `tools/start-daemons` starts virtlogd and libvirtd as on a machine without systemd.
 """
 
@@ -24,7 +24,7 @@ NAMESPACES: Final = ("--mount", "--net", "--pid", "--fork", "--kill-child", "--m
 
 
 def enter() -> None:
-    """Return inside of namespaces in which libvirt runs; outside of them, begin this process again within."""
+    """Return inside of namespaces in which libvirt runs. Outside of them, restart this process in new ones."""
     if not os.environ.get(INSIDE):
         os.environ[INSIDE] = "1"
         command = ["unshare", *NAMESPACES, sys.executable, *sys.orig_argv[1:]]
@@ -36,7 +36,7 @@ def enter() -> None:
 
 
 def start() -> None:
-    """Start libvirt's daemons where they do not run, and wait until libvirtd answers.
+    """Start libvirt's daemons if they do not run, and wait until libvirtd answers.
 
     Raises:
         ProgramFailed, ProgramTimedOut: it does not.
@@ -45,7 +45,7 @@ def start() -> None:
 
 
 def kill() -> bool:
-    """Kill libvirtd; False where it does not run."""
+    """Kill libvirtd. False if it does not run."""
     found = _libvirtd()
     for pid in found:
         os.kill(pid, signal.SIGKILL)
@@ -53,7 +53,7 @@ def kill() -> bool:
 
 
 def _libvirtd() -> list[int]:
-    """The process ids in this namespace. A process that has ended and was not waited for has no command line."""
+    """The process ids in this namespace. A zombie has no command line."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -65,8 +65,8 @@ def _libvirtd() -> list[int]:
 
 
 def _become_a_child() -> None:
-    """Go on in a child. The first process of a namespace must wait for those whose parents ended: to libvirt, a QEMU
-    that nobody waited for still runs."""
+    """Continue in a child. The first process of a namespace must reap orphans: otherwise libvirt considers a zombie
+    QEMU as running."""
     child = os.fork()
     if child == 0:
         return
@@ -79,7 +79,7 @@ def _become_a_child() -> None:
 
 
 def _make_folders_private() -> None:
-    """Copies in memory; of what runs on the machine (`/run`) nothing is seen."""
+    """Copy libvirt's folders into memory, and hide the machine's running state (`/run`)."""
     with tempfile.TemporaryDirectory() as aside:
         for number, folder in enumerate(map(Path, FOLDERS)):
             kept = Path(aside) / str(number)
@@ -91,7 +91,7 @@ def _make_folders_private() -> None:
 
 
 def _show_own_network_devices(aside: Path) -> None:
-    """Mount /sys again, with the control groups that are mounted in it."""
+    """Mount /sys again, with the control groups in it."""
     aside.mkdir()
     run(["mount", "--rbind", CGROUPS, aside], timeout_seconds=10)
     run(["mount", "-t", "sysfs", "sysfs", "/sys"], timeout_seconds=10)

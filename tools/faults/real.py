@@ -1,9 +1,9 @@
 """`make faults ARGS="--real"`: a region with libvirt's guests and its own SeaweedFS, whose processes are killed.
 
-Guests have empty disks and start no system; QEMU runs them all the same. Requests come over HTTP. While their work is
-done, a QEMU, SeaweedFS, libvirtd or the region's server itself is killed, by its process id: the home is in its command
-line; libvirtd is the harness's own (`own_libvirt`), and is started again after up to three seconds.
-When no operation is outstanding any more, everything is checked as after simulated lives (`model`).
+Guests have empty disks and start no system, but QEMU runs. Requests use HTTP. During their work, a QEMU, SeaweedFS,
+libvirtd or the region's server is killed, by its process id: the home is in its command line. libvirtd is the harness's
+own (`own_libvirt`), and restarts after up to three seconds. When no operation is outstanding any more, everything is
+checked as after simulated lives (`model`).
 """
 
 import os
@@ -48,7 +48,7 @@ OWN_REGION: Final = "souche-1"
 
 @dataclass(frozen=True)
 class _Place:
-    """The records, read beside the server."""
+    """The records, read while the server runs."""
 
     store: Store
     name: str = OWN_REGION
@@ -56,7 +56,7 @@ class _Place:
 
 
 class RealRounds:
-    """All rounds of one seed: each asks, kills and checks."""
+    """All rounds of one seed: each sends requests, kills a process, and checks."""
 
     def __init__(self, place: Path, imports: Imports, seed: int) -> None:
         self._home = place / "home"
@@ -76,7 +76,7 @@ class RealRounds:
 
     @property
     def figures(self) -> dict[str, object]:
-        """What was done, to be shown."""
+        """The counts to show."""
         figures = self._model.figures
         return {
             "kills": f"{self.kills.total()} ({', '.join(f'{name} {n}' for name, n in sorted(self.kills.items()))})",
@@ -88,7 +88,7 @@ class RealRounds:
         }
 
     def round(self) -> None:
-        """Guests write, requests are made, something is killed, and all is checked."""
+        """Write as guests, send requests, kill a process, and check everything."""
         self._write()
         told: list[Line] = []
         for number in range(self._source.randint(2, 5)):
@@ -108,7 +108,7 @@ class RealRounds:
         self.rounds += 1
 
     def _describe_machine(self) -> None:
-        """Write processes and guests down beside the home: they end with the namespaces."""
+        """Record processes and guests beside the home, because they end with the namespaces."""
         for name, command in {
             "processes": ["ps", "axf", "-o", "pid,ppid,stat,wchan:20,etime,args"],
             "guests": ["virsh", "--quiet", "--connect", "qemu:///system", "list", "--all"],
@@ -127,7 +127,7 @@ class RealRounds:
             return [str(error)]
 
     def close(self) -> None:
-        """End the region, and remove it."""
+        """Stop the region, and remove it."""
         self._records.store.close()
         if self._server.poll() is None:
             os.kill(self._server.pid, signal.SIGTERM)
@@ -149,7 +149,7 @@ class RealRounds:
         return harness.serve(self._home, self._listen, self._log, *options)
 
     def _fill(self) -> None:
-        """An image of an empty disk, and a VM of it."""
+        """Make an image of an empty disk, and a VM of it."""
         volume = self._call("CreateVolume", {"SubregionName": self._records.subregion_name, "Size": 1})
         self._settle()
         snapshot = self._call("CreateSnapshot", {"VolumeId": volume["Volume"]["VolumeId"]})
@@ -199,7 +199,7 @@ class RealRounds:
             self._server.wait()
 
     def _kill_libvirtd(self) -> None:
-        """It is away for up to three seconds, as when it is updated, or until the end of the round."""
+        """Kill libvirtd for up to three seconds, like an update, or until the end of the round."""
         if own_libvirt.kill():
             self.kills[LIBVIRTD] += 1
         if self._source.random() < 0.7:
@@ -214,7 +214,7 @@ class RealRounds:
         wait_for(is_settled, "a region without operations", SETTLING_SECONDS, 0.1)
 
     def _write(self) -> None:
-        """What guests write: to volumes that no QEMU has open."""
+        """Write like guests, to volumes that no QEMU has open."""
         here = requests.look(self._records, self._who.account_id, self._imports, self._source)
         for volume_id in here.volumes.get("available", []):
             if volume_id in self._model.contents:
@@ -222,8 +222,8 @@ class RealRounds:
                 disks.write(path, self._source, self._model.contents[volume_id])
 
     def _look(self) -> seen.Seen:
-        """When the object store is back, which its server starts again, and the sweeps have removed what was left over;
-        at the latest after `SETTLING_SECONDS`.
+        """Look once the server has restarted the object store and the sweeps have removed leftovers, or after
+        `SETTLING_SECONDS` at the latest.
 
         Raises:
             Wrong: the object store does not come back.
@@ -249,7 +249,7 @@ class RealRounds:
 
 
 def _hurried(action: str, request: Line) -> Line:
-    """Guests without a system do not stop by themselves, and are not waited for."""
+    """Do not wait for guests to stop: without a system, they never do."""
     if action == "StopVms":
         return {"ForceStop": True}
     if action == "CreateImage" and "VmId" in request:
@@ -262,7 +262,7 @@ def _running(here: requests.Here) -> int:
 
 
 def processes(program: str, home: Path) -> list[int]:
-    """Those of a program that have the home in their command lines."""
+    """The processes of a program with the home in their command lines."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:

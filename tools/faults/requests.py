@@ -19,7 +19,7 @@ MOST: Final = {"volumes": 9, "snapshots": 14, "images": 8, "vms": 5}
 
 
 class Place(Protocol):
-    """What is asked of a region before it is asked for something."""
+    """The region's data that a request is chosen from."""
 
     @property
     def store(self) -> Store: ...
@@ -33,7 +33,7 @@ class Place(Protocol):
 
 @dataclass(frozen=True)
 class Here:
-    """What an account has: ids by kind and state."""
+    """An account's resources: ids by kind and state."""
 
     bucket: str
     subregion: str
@@ -48,7 +48,7 @@ class Here:
     groups: list[str] = field(default_factory=list)
 
     def any(self, of: dict[str, list[str]], *states: str) -> str | None:
-        """One in any of these states, if there is one."""
+        """A resource in any of these states, if there is one."""
         found = [each for state in states for each in of.get(state, [])]
         return self.source.choice(found) if found else None
 
@@ -56,14 +56,14 @@ class Here:
         return f"n{self.source.getrandbits(48):x}"
 
     def is_full(self, kind: str) -> bool:
-        """Whether there are enough of a kind."""
+        """Whether there are enough resources of a kind."""
         of: dict[str, list[str]] = getattr(self, kind)
         living = [each for state, ids in of.items() if state != "terminated" for each in ids]
         return len(living) >= MOST[kind]
 
 
 def look(region: Place, account_id: str, imports: Imports, source: random.Random) -> Here:
-    """What an account has at this moment."""
+    """An account's current resources."""
     here = Here(f"of-{account_id}", region.subregion_name, region.name, imports, source)
     tables = (
         (here.volumes, schema.volumes, schema.volumes.c.volume_id),
@@ -88,7 +88,7 @@ def look(region: Place, account_id: str, imports: Imports, source: random.Random
 
 
 def choose(here: Here) -> tuple[str, Request]:
-    """A request at random."""
+    """A random request."""
     while True:
         make = here.source.choices([make for make, _ in _WEIGHTS], [weight for _, weight in _WEIGHTS])[0]
         asked = make(here)
@@ -97,7 +97,7 @@ def choose(here: Here) -> tuple[str, Request]:
 
 
 def for_workflow(here: Here, workflow: str) -> tuple[str, Request]:
-    """A request that leads to this workflow if the region has resources for it; else a random one."""
+    """A request that starts this workflow, if the region has resources for it; otherwise a random one."""
     for _ in range(4):
         asked = _MAKERS[workflow](here) if workflow in _MAKERS else None
         if asked is not None:

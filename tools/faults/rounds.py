@@ -1,4 +1,4 @@
-"""Lives, one after the other, and a look when all is settled."""
+"""Lives, one after the other, and a check when all work is done."""
 
 import json
 import random
@@ -30,7 +30,7 @@ DAYS: Final = 24 * 3600
 
 @dataclass
 class Tally:
-    """What was done."""
+    """Counts of faults and checks."""
 
     kills: Counter[str] = field(default_factory=Counter)
     boundaries: set[tuple[str, ...]] = field(default_factory=set)
@@ -41,7 +41,7 @@ class Tally:
 
     @property
     def faults(self) -> int:
-        """Kills and wounds."""
+        """The number of kills and wounds."""
         return self.kills.total() + self.wounds.total()
 
 
@@ -63,7 +63,7 @@ class Rounds:
         self.tally = Tally()
 
     def run(self, number: int) -> Iterator[Tally]:
-        """Runs until this many faults were done. After each round, yields what was done so far."""
+        """Run until this many faults were made. Yields the counts after each round."""
         while self.tally.faults < number:
             if self.tally.rounds % ROUNDS_OF_A_HOME == 0 or self._seen is None:
                 self._begin()
@@ -104,7 +104,7 @@ class Rounds:
             self._report(found, wound, [*told, *last])
 
     def _write(self) -> None:
-        """What guests write, while nothing of the region runs."""
+        """Write like guests, while no part of the region runs."""
         if self._seen is None:
             return
         for volume_id, volume in sorted(self._seen.volumes.items()):
@@ -113,7 +113,7 @@ class Rounds:
                 disks.write(path, self._source, self.model.contents[volume_id])
 
     def _death(self) -> Death:
-        """At random; every other at the next boundary of a list of all that requests lead to."""
+        """A random death; every other time, the next boundary in a list of all that requests can reach."""
         if self._source.random() < 0.5:
             return deaths.choose(self._source)
         if not self._points:
@@ -165,7 +165,7 @@ class Rounds:
         return Seen(**told[0])
 
     def _broken(self, told: list[Line], wound: Kind) -> Iterator[str]:
-        """A life that did not end as it was to, and requests that broke."""
+        """A life that ended unexpectedly, and requests that broke."""
         for line in told:
             if line.get("hangs"):
                 yield "a life hangs"
@@ -181,7 +181,7 @@ class Rounds:
             yield f"a region that is left alone does not settle: {told}"
 
     def _report(self, found: list[str], wound: Kind, told: list[Line]) -> None:
-        """Keep the home with all that was told in the round (`told.json`), and go on with another."""
+        """Keep the home with all reports of the round (`told.json`), and continue with another home."""
         kept = self._place / f"violation-{len(self.tally.violations)}"
         with ExitStack() as stack:
             stack.callback(setattr, self, "_seen", None)
@@ -194,5 +194,5 @@ class Rounds:
 
 
 def _sockets(folder: str, names: list[str]) -> list[str]:
-    """Those of a killed program, which cannot be copied."""
+    """Sockets of a killed program, which cannot be copied."""
     return [name for name in names if (Path(folder) / name).is_socket()]

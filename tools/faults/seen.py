@@ -1,5 +1,5 @@
-"""The state when all is settled: findings, records, guests, objects, and the content of every disk. Read in a separate
-process."""
+"""The state when all work is done: findings, records, guests, objects, and the content of every disk. Read in a
+separate process."""
 
 import gzip
 import tempfile
@@ -42,7 +42,7 @@ class Seen:
 
 
 def tell(home: Path, line: Callable[[Line], None]) -> None:
-    """Look, and tell."""
+    """Look, and report."""
     line(asdict(look(home)))
 
 
@@ -55,7 +55,7 @@ def look(home: Path) -> Seen:
 
 
 def look_at(home: Path, region: Region, names: list[str], pause: Callable[[float], None]) -> Seen:
-    """Look at the home, and at the buckets of these names."""
+    """Read the state of the home, and of the buckets of these names."""
     report = examine(region, deep=True, pause=pause)
     findings = [[each.code, each.resource_id, each.text] for each in report.findings]
     with region.store.read() as connection:
@@ -147,4 +147,4 @@ def _unpacked(data: bytes, key: str) -> dict[int, bytes]:
 
 
 def _at_once(_seconds: float) -> None:
-    """Nothing is under way."""
+    """Does not sleep: nothing is under way."""

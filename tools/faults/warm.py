@@ -1,7 +1,7 @@
-"""Makes lives cheap: the process that they are forked of has lived through one itself.
+"""Makes lives cheap: they are forked from a process that has completed one life.
 
-What SQLAlchemy has compiled, Alembic has read and Python has imported is then there in each life. Nothing of a region
-is left over: no thread, and no open file.
+So each life has SQLAlchemy's compiled statements, Alembic's scripts and Python's imports in memory. Nothing of a region
+remains: no thread, and no open file.
 """
 
 import functools
@@ -17,13 +17,14 @@ from souche.db.engines import sqlite
 
 
 def keep_compiled() -> None:
-    """Have all engines of this process and of its children use the statements that the first of the kind compiled."""
+    """Have all engines of this process and of its children reuse the compiled statements of the first engine of their
+    kind."""
     for module in (sqlite, _sys_db_sqlite):
         _put_create_engine(module)
 
 
 def freeze() -> None:
-    """Before lives are forked: what is in memory now is not looked through by their garbage collectors.
+    """Call before forking: the garbage collectors of lives skip all objects that exist now.
 
     Raises:
         RuntimeError: threads are left, which a fork would lose.
@@ -35,7 +36,7 @@ def freeze() -> None:
 
 
 def _put_create_engine(module: Any) -> None:
-    """`sa.create_engine` of a module, with one dialect and one cache of what is compiled."""
+    """Replace `sa.create_engine` in a module: its engines share one dialect and one cache of compiled statements."""
     first: list[sa.Engine] = []
     create: Callable[..., sa.Engine] = sa.create_engine
 

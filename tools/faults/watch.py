@@ -1,5 +1,5 @@
-"""Whether a life hangs: it sleeps and sleeps, or computes for ever. One that gets no processor, as others have them
-all, does neither."""
+"""Detects a life that hangs: it sleeps, or computes, for too long. A life that gets no processor, because others use
+them all, does neither."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ ASLEEP: Final = frozenset("SIZXTt")
 
 
 class Watch:
-    """Over one process and the programs that it has started."""
+    """Watches one process and the programs that it has started."""
 
     def __init__(self, process_id: int, most_seconds: float = COMPUTED_SECONDS) -> None:
         self._process_id = process_id
@@ -23,14 +23,14 @@ class Watch:
         self._slept = 0
 
     def hangs(self) -> bool:
-        """To be asked every `LOOK_SECONDS`."""
+        """Whether the life hangs. Call it every `LOOK_SECONDS`."""
         if all(state in ASLEEP for state in _states(self._process_id)):
             self._slept += 1
         return self._slept >= SLEPT_LOOKS or computed_seconds(self._process_id) >= self._most_seconds
 
 
 def computed_seconds(process_id: int) -> float:
-    """What a process and its ended children have computed; 0 where it has ended."""
+    """The CPU time of a process and its ended children; 0 if it has ended."""
     try:
         fields = _stat(Path(f"/proc/{process_id}/stat"))
     except OSError:
@@ -39,7 +39,7 @@ def computed_seconds(process_id: int) -> float:
 
 
 def _states(process_id: int) -> Iterator[str]:
-    """Of all threads."""
+    """The states of all threads."""
     for task in Path(f"/proc/{process_id}/task").glob("*"):
         try:
             yield _stat(task / "stat")[0]
@@ -51,5 +51,5 @@ def _states(process_id: int) -> Iterator[str]:
 
 
 def _stat(path: Path) -> list[str]:
-    """What comes after the program's name, which may have any character: the state first."""
+    """The fields after the program's name, which may contain any character: the state first."""
     return path.read_text().rpartition(")")[2].split()

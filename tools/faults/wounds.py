@@ -1,5 +1,5 @@
-"""What is done to a home between two lives, and undone: a full medium, one that is read-only, files that are cut, gone
-or damaged, guests that end."""
+"""Faults of a home between two lives, and their repair: a full medium, a read-only one, truncated, missing or damaged
+files, guests that end."""
 
 import ctypes
 import json
@@ -26,7 +26,7 @@ LENIENT: Final[frozenset[Kind]] = frozenset({"full", "read-only", "layer gone", 
 
 
 class Medium:
-    """A small file system of its own for the home, that ends with this process; without root, a plain folder."""
+    """A small separate file system for the home, which ends with this process; without root, a plain folder."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
@@ -40,13 +40,13 @@ class Medium:
             _checked(libc.mount(b"souche-faults", bytes(place), b"tmpfs", 0, options))
 
     def kinds(self) -> list[Kind]:
-        """What can be done here."""
+        """The faults that are possible here."""
         anywhere: list[Kind] = ["layer gone", "layer cut", "capture damaged", "guests end", "clock"]
         return [*anywhere, "full", "full", "read-only"] if self.is_small else anywhere
 
     @contextmanager
     def full(self, source: random.Random) -> Iterator[None]:
-        """Leave little room, or none; often just what the region keeps in reserve, more or less."""
+        """Leave little space, or none; often about the region's reserve."""
         status = os.statvfs(self._place)
         used = (status.f_blocks - status.f_bfree) * status.f_frsize
         left = source.choice((0, 4096, 65_536, 300_000, 1_000_000))
@@ -58,7 +58,7 @@ class Medium:
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
-        """Nothing can be written."""
+        """Make the medium read-only."""
         self._remount("ro")
         try:
             yield
@@ -76,7 +76,7 @@ def _checked(status: int) -> None:
 
 @contextmanager
 def layer_gone(home: Path, source: random.Random) -> Iterator[None]:
-    """A layer that something stands on is not there; it comes back."""
+    """Remove a layer that others depend on; it comes back."""
     layer = _some_layer(home, source)
     hidden = home.parent / "hidden"
     layer.rename(hidden)
@@ -88,7 +88,7 @@ def layer_gone(home: Path, source: random.Random) -> Iterator[None]:
 
 @contextmanager
 def layer_cut(home: Path, source: random.Random) -> Iterator[None]:
-    """A layer has lost its end; the whole one comes back."""
+    """Truncate a layer; the complete one comes back."""
     layer = _some_layer(home, source)
     hidden = home.parent / "hidden"
     layer.rename(hidden)
@@ -106,14 +106,14 @@ def _some_layer(home: Path, source: random.Random) -> Path:
 
 
 def damage_capture(home: Path, source: random.Random) -> None:
-    """An entry of the journal of captures that is none: the region sets it aside."""
+    """Add an invalid entry to the journal of captures: the region sets it aside."""
     data = source.choice((b"", b"[", b"{}", b"null", b'[{"volume_id": 1}]', b"\xff"))
     suffix = source.choice((".prepared", ".frozen"))
     (home / "disks" / "captures" / f"snap-{source.getrandbits(32):08x}{suffix}").write_bytes(data)
 
 
 def remove_damaged_captures(home: Path) -> None:
-    """What an operator does with them."""
+    """Remove them, like an operator."""
     for path in (home / "disks" / "captures").iterdir():
         try:
             json.loads(path.read_bytes())[0]["overlay"]
@@ -122,7 +122,7 @@ def remove_damaged_captures(home: Path) -> None:
 
 
 def end_guests(home: Path, source: random.Random) -> None:
-    """Some guests' processes end."""
+    """End some guests' processes."""
     for record in sorted((home / "simulated-guests").glob("*.json")):
         if source.random() < 0.5:
             record.write_text(json.dumps(json.loads(record.read_bytes()) | {"open": None}))
