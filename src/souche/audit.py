@@ -1,7 +1,7 @@
-"""The audit log: one JSON object a line, for requests and for the operator's commands.
+"""The audit log: one JSON object per line, for requests and for the operator's commands.
 
-It is a file that several processes of a region append to, or the system's log. A line that cannot be written is lost,
-and the log of the process says how many were: a medium that is full must not refuse reads and deletions.
+It is a file to which several processes of a region append, or the system's log. A line that cannot be written is lost,
+and the process logs the number of lost lines: a full medium must not refuse reads and deletions.
 """
 
 import errno
@@ -86,11 +86,11 @@ class AuditFile:
             raise OSError("the medium is full")
 
     def _open(self) -> int:
-        """The file, made where it is missing, for the owner of its folder: a command of root's must not lock out the
-        server's user.
+        """Open the file, or create it for the owner of its folder: a command run by root must not lock out the server's
+        user.
 
         Raises:
-            OSError: also where another user may have put a link in its place, which could lead to any file.
+            OSError: also if another user may have replaced it by a link, which could lead to any file.
         """
         folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -127,7 +127,7 @@ class AuditFile:
         self._opened = os.fstat(descriptor)
 
     def _named(self) -> os.stat_result | None:
-        """What the name leads to, if it still is the open file."""
+        """The status of the file with this name, if it still is the open file."""
         try:
             there = os.stat(self._name)  # noqa: PTH116  each line asks for it, and a Path takes thrice as long
         except FileNotFoundError:
@@ -153,8 +153,8 @@ class AuditFile:
             self._is_stuck = False
 
     def _shift(self) -> None:
-        """Rename each file to the next number, up to the first number that is free: repeated after a refusal, it goes
-        on where it stopped. The oldest file is replaced last, so that a refusal loses none."""
+        """Rename each file to the next number, up to the first free number. After a refusal, a repeated call continues
+        where it stopped. The oldest file is replaced last, so that a refusal loses none."""
         beyond = self._kept + 1
         free = next((number for number in range(1, beyond) if not self._numbered(number).exists()), beyond)
         for number in range(free, 1, -1):
@@ -201,7 +201,7 @@ class Lost:
         self._count = 0
 
     def watch(self, write: Callable[[], Any]) -> None:
-        """Write; what the system refuses is lost."""
+        """Write. Errors of the system are ignored, and the line is lost."""
         try:
             write()
         except OSError as error:

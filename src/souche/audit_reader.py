@@ -1,7 +1,7 @@
-"""Reads an account's requests in the audit log, the newest first.
+"""Reads an account's requests in the audit log, newest first.
 
-A call reads no more than `MOST_BYTES`, from the end of the files backwards, and gives the place where the next one goes
-on. Lines of others are not parsed: the account's id is searched for in the bytes.
+A call reads at most `MOST_BYTES`, from the end of the files backwards, and returns the place where the next call
+continues. Lines of other accounts are not parsed: the account's id is searched for in the bytes.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ TIME_LENGTH: Final = len("2010-10-01T12:34:56.789Z")
 
 @dataclass(frozen=True)
 class Place:
-    """Between two lines of a file, whatever its name is by now. What is before it comes next."""
+    """A place between two lines of a file, even if the file is renamed. The line before it is read next."""
 
     file_id: str
     offset: int
@@ -32,7 +32,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Found:
-    """Lines, the newest first. `following`: where to go on; None: there are no more."""
+    """Lines, newest first. `following`: where to continue; None: there are no more."""
 
     lines: list[Mapping[str, Any]]
     following: Place | None
@@ -75,7 +75,7 @@ class AuditReader:
         return search.found()
 
     def _files(self) -> Iterator[tuple[str, BinaryIO]]:
-        """The files, the newest first, each once although they are renamed meanwhile."""
+        """The files, newest first, each once, even if they are renamed during the call."""
         names = [self._path, *(Path(f"{self._path}.{number}") for number in range(1, self._kept + 1))]
         seen: set[str] = set()
         for name in names:

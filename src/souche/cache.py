@@ -30,8 +30,8 @@ class CommitCache:
         self._bytes = 0
 
     def mark(self) -> Hashable:
-        """The database's change mark. Ask for it before the read whose result `put` gets: a commit between the two
-        makes that result old."""
+        """The database's change mark. Read it before the read whose result `put` gets: a commit between the two makes
+        the result outdated."""
         with self._mutex:
             return self._look()
 
@@ -84,7 +84,7 @@ class VersionCache:
         self._bytes = 0
 
     def get(self, versions: Iterable[tuple[str, int]]) -> dict[str, bytes]:
-        """What is kept of the rows that still have the version of that time, by key."""
+        """The cached values of rows that still have the cached version, by key."""
         found: dict[str, bytes] = {}
         with self._mutex:
             for key, version in versions:

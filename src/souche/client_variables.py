@@ -20,8 +20,8 @@ REAL: Final = ("outscale.com", "outscale.hm")
 
 
 def variables(api: str, buckets: str | None, region: str, access_key_id: str, secret: str) -> dict[str, str]:
-    """What the SDKs, octl, osc-cli, Terraform's provider, Packer's plugin and clients of S3 read. `api` is the URL with
-    /api/v1; `buckets` None: the region has no object store."""
+    """The variables that the SDKs, octl, osc-cli, Terraform's provider, Packer's plugin and clients of S3 read. `api`
+    is the URL with /api/v1; `buckets` None: the region has no object store."""
     found = {
         "OSC_ACCESS_KEY": access_key_id,
         "OSC_SECRET_KEY": secret,
@@ -44,7 +44,7 @@ def variables(api: str, buckets: str | None, region: str, access_key_id: str, se
 
 
 def unwanted(environment: Mapping[str, str]) -> list[str]:
-    """The variables that are set and stand in the way of those of `variables`."""
+    """The variables that are set and conflict with those of `variables`."""
     return [name for name in (*PROFILES, *SESSIONS) if name in environment]
 
 
@@ -54,8 +54,8 @@ def without_unwanted(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def leading_away(environment: Mapping[str, str], user_home: Path | None = None) -> Iterator[str]:
-    """Why a client that is started with these variables sends requests to the real cloud. `user_home` None: that of the
-    user, who may have none, as in a container."""
+    """Why a client with these variables would send requests to the real cloud. `user_home` None: the user's own home,
+    which may not exist, as in a container."""
     user_home = user_home or Path(os.path.expanduser("~"))  # noqa: PTH111  Path.home() raises where there is none
     for name in (API_VARIABLE, "OUTSCALE_OAPI_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
         if _is_real(environment.get(name, "")):

@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where the present comes from."""
+    """The source of the current time."""
 
     def now(self) -> datetime:
         """The present, in UTC, with its time zone set, at millisecond precision."""

@@ -1,2 +1,2 @@
-"""The actions behind the operator's commands, from JSON to JSON. The server of a region does them for the command line;
-where no server runs, the command does them itself."""
+"""The actions behind the operator's commands, from JSON to JSON. The region's server runs them for the command line. If
+no server runs, the command runs them itself."""

@@ -31,18 +31,21 @@ class Examine(Protocol):
 
 @dataclass(frozen=True)
 class Administered:
-    """A region for the operator's actions, in its server or where none runs.
+    """The context of the operator's actions, in the region's server or without one.
 
-    `volumes` is where the disks are, `staging` the folder of files on their way in. `finish` waits for an operation, by
-    its id. `ensure_bucket` makes a bucket of an account's, by name and id. `remove_bucket`
-    deletes a bucket of an account's with all that it holds, in the server only; its callback gets the number of objects
-    deleted so far. `is_served` says whether a server runs.
+    `volumes` is the volume store, `staging` the folder of incoming files. `finish` waits for an operation, by its id.
+    `ensure_bucket` creates an account's bucket, by name and id. `remove_bucket` deletes an account's bucket with its
+    contents, in the server only; its callback gets the number of objects deleted so far. `is_served` returns whether a
+    server runs.
+
     `examine` has the requested report of an image made, by its id, and waits for the server's, or not. `verify` boots
-    an image, by its id and a firmware (None: its default). `boots` says whether images are booted before they are
-    published: not where guests are simulated; it raises CannotBoot where this machine lacks something.
-    `reaches_guests` is false without a server, unless guests are simulated. `buckets` gives those of the embedded
-    store, with their accounts' ids. `consoles` gives those of the guests, `sockets` is the operator's folder.
-    `listener` hears of the action's progress."""
+    an image, by its id and a firmware (None: its default). `boots` returns whether images are booted before they are
+    published: not with simulated guests. It raises CannotBoot if this machine lacks something.
+
+    `reaches_guests` is false without a server, unless guests are simulated. `buckets` returns the buckets of the
+    embedded store, with their accounts' ids. `consoles` are the guests' consoles, `sockets` is the operator's folder.
+    `listener` receives the action's progress.
+    """
 
     region: "Region"
     volumes: "VolumeStore"

@@ -1,4 +1,4 @@
-"""Sessions at the serial consoles of guests. The server has the console; a command is connected to it by a socket in
+"""Sessions at the serial consoles of guests. The server holds the console. A command connects to it through a socket in
 the operator's folder.
 
 The server always reads the guest's output, because a guest whose console is not read waits. It disconnects a command
@@ -65,7 +65,7 @@ def bridge(serial: socket.socket, client: socket.socket) -> None:
 
 
 def _type(client: socket.socket, serial: socket.socket) -> None:
-    """Send to the guest what the client sends; when the client is gone, end the connection to the guest."""
+    """Forward the client's input to the guest. When the client is gone, close the connection to the guest."""
     with suppress(OSError):
         _wait(client, select.POLLIN)
         while typed := client.recv(PIECE_BYTES):
@@ -76,7 +76,7 @@ def _type(client: socket.socket, serial: socket.socket) -> None:
 
 
 def _wait(client: socket.socket, event: int) -> None:
-    """Wait for an event, or for the end of the connection in both directions, which poll(2) tells in any case."""
+    """Wait for an event, or for the end of the connection in both directions, which poll(2) always reports."""
     waiting = select.poll()
     waiting.register(client, event)
     waiting.poll()

@@ -10,8 +10,8 @@ from souche.app import console_tokens, consoles
 
 @action
 def connect(at: Administered, vm_id: str) -> Facts:
-    """Begin a session at the serial console of a running VM. `Socket` is the name of a socket in the operator's folder,
-    by which the session is held (`console_bridge.py`)."""
+    """Begin a session at the serial console of a running VM. `Socket` is the name of the session's socket in the
+    operator's folder (`console_bridge.py`)."""
     consoles.check_running(at.region, vm_id)
     return _connected(at, vm_id)
 
@@ -24,7 +24,7 @@ def redeem(at: Administered, token: str) -> Facts:
 
 @action
 def screenshot(at: Administered, vm_id: str) -> Facts:
-    """What the screen of a running VM shows: a PNG, in base64."""
+    """The screen of a running VM: a PNG, in base64."""
     consoles.check_running(at.region, vm_id)
     return {"VmId": vm_id, "Screenshot": b64encode(at.consoles().screenshot(vm_id)).decode()}
 

@@ -38,7 +38,7 @@ def roll_back(at: Administered, name: str, account: str | None) -> Facts:
 
 @action
 def delete(at: Administered, name: str, account: str | None) -> Facts:
-    """Delete an alias. Returns what it was."""
+    """Delete an alias. Returns the deleted alias."""
     alias = _chosen(at.region, name, account)
     image_aliases.delete(at.region, Principal(alias.account_id), alias.alias_id)
     return views.view(alias)

@@ -76,7 +76,7 @@ def last_boot(at: Administered, image_id: str) -> Facts:
 
 
 def _boot(image_id: str, found: Verification | None) -> Facts:
-    """What is shown of a boot, and its log and screenshot in base64."""
+    """The shown facts of a boot, with its log and screenshot in base64."""
     boot = found.boot if found else None
     return {
         "ImageId": image_id,

@@ -1,4 +1,4 @@
-"""Versions of products, and who may launch them."""
+"""Versions of products, and the accounts that may launch them."""
 
 from typing import TypedDict
 

@@ -53,7 +53,7 @@ def check(
 
 @action
 def listed(at: Administered, family: str, *, account: str | None, alias: str) -> Facts | None:
-    """The newest image of a family that an account lists or waits for (`pending`); None: there is none."""
+    """The newest image of a family that an account lists or is importing (`pending`); None if there is none."""
     publisher = official_images.publisher(at.region, account, alias)
     image = official_images.newest(at.region, publisher, family)
     return None if image is None else {"ImageId": image.image_id, "State": image.state.value}

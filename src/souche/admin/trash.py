@@ -25,7 +25,7 @@ def discard(at: Administered, resource_ids: list[str]) -> list[Facts]:
 
 @action
 def empty(at: Administered, resource_ids: list[str]) -> list[Facts]:
-    """Remove disks from the trash for good: these, or all."""
+    """Remove disks from the trash permanently: the named ones, or all."""
     return [_facts(each) for each in trash.empty(at.region, at.volumes, resource_ids)]
 
 

@@ -11,7 +11,7 @@ class WhichAccount(Invalid):
 
 
 def chosen(region: Region, account: str | None) -> Account:
-    """The account with this name or id; None: the only one beside the provider's.
+    """The account with this name or id; None: the only account other than the provider's.
 
     Raises:
         NoSuchAccount. WhichAccount: there are several, or none.

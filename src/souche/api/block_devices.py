@@ -8,7 +8,7 @@ from souche.model.images import ImageMapping
 
 
 def requests(given: Iterable[Mapping[str, Any]]) -> tuple[MappingRequest, ...]:
-    """The mappings of a request, for an image or a launch. NoDevice drops the device, whatever its value."""
+    """The mappings of a request, for an image or a launch. NoDevice drops the device, for any value."""
     return tuple(
         MappingRequest(
             device_name=mapping.get("DeviceName"),
@@ -31,7 +31,7 @@ def _bsu(given: Mapping[str, Any]) -> BsuRequest:
 
 
 def view(mapping: ImageMapping) -> dict[str, object]:
-    """A mapping of an image as the API shows it: Iops only where the type has them."""
+    """A mapping of an image as the API shows it. Iops are shown only for types that have them."""
     bsu: dict[str, object] = {
         "VolumeType": mapping.volume_type,
         "DeleteOnVmDeletion": mapping.delete_on_vm_deletion,

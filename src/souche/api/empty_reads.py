@@ -83,7 +83,7 @@ def read_entities_linked_to_policy(call: Call) -> Mapping[str, object]:
 
 
 def _no_more(call: Call) -> dict[str, object]:
-    """The part of an answer that says that no page follows."""
+    """The part of an answer that reports that no page follows."""
     _check_signed(call.who)
     limit = call.request.get("ResultsPerPage", RESULTS_PER_PAGE)
     return {"HasMoreItems": False, "MaxResultsLimit": limit, "MaxResultsTruncated": False}

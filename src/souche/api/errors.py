@@ -1,8 +1,8 @@
 """The single table from an error to HTTP status, Type and Code.
 
-An error is looked up by its class, then by its bases: a class without a row answers as its family does. An error
-without any row is Souche's own failure, answered 500 with nothing of its text. The codes come from reference "Error
-families" and "Image-path outcomes"; a comment marks rows that are Souche's choice.
+An error is looked up by its class, then by its bases: a class without a row uses its family's. An error without any row
+is Souche's own failure: the answer is 500, without the error's text. The codes come from reference "Error families" and
+"Image-path outcomes"; a comment marks rows that are Souche's choice.
 """
 
 from collections.abc import Mapping

@@ -46,8 +46,8 @@ def given_values(request: Mapping[str, Any]) -> Mapping[str, list[Any]]:
 
 
 def of_fields(request: Mapping[str, Any], fields: Mapping[str, str]) -> tuple[Condition, ...]:
-    """As `conditions`, for an action of Souche's own, whose filters each compare a field. A filter without values
-    is none.
+    """Like `conditions`, for an action of Souche's own whose filters each compare a field. A filter without values does
+    not count.
 
     Raises:
         BadValue.

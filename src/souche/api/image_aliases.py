@@ -56,8 +56,8 @@ def read_image_aliases(call: Call) -> Mapping[str, object]:
 
 
 def view(alias: ImageAlias, account_id: str | None = None) -> dict[str, object]:
-    """An alias as the API and the command line show it, with the name by which an account uses it (None: any that is
-    not its owner)."""
+    """An alias as the API and the command line show it, with its name for an account (None: for any account but its
+    owner)."""
     return {
         "AliasName": alias.told_to(account_id),
         "AccountId": alias.account_id,

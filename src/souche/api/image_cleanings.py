@@ -24,7 +24,7 @@ def create_clean_image(call: Call) -> Mapping[str, object]:
 
 
 def view(cleaning: Cleaning) -> dict[str, object]:
-    """What was removed, as the API and the command line show it."""
+    """The removed data, as the API and the command line show it."""
     return {
         "SourceImageId": cleaning.source_image_id,
         "Date": dates.shown(cleaning.date),

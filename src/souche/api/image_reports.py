@@ -40,7 +40,7 @@ def create_image_report(call: Call) -> Mapping[str, object]:
 
 
 def view(report: Report, cleaning: Cleaning | None = None) -> dict[str, object]:
-    """A report as the API and the command line show it: of a clean image with what was removed from it."""
+    """A report as the API and the command line show it. For a clean image, it includes the removed data."""
     return {
         "ImageId": report.image_id,
         "State": report.state.value,

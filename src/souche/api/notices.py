@@ -32,7 +32,7 @@ def _position(each: Notice) -> Position:
 
 
 def view(each: Notice) -> dict[str, object]:
-    """A notice as the API and the command line show it. `UsableUntil` and `SuccessorId`: null where there is none."""
+    """A notice as the API and the command line show it. `UsableUntil` and `SuccessorId` are null if there is none."""
     return {
         "ImageId": each.image_id,
         "ImageName": each.image_name,

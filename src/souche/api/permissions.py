@@ -15,7 +15,7 @@ def view(permissions: Permissions) -> dict[str, object]:
 
 def change(parameter: str, given: Mapping[str, Any]) -> PermissionsChange:
     """Additions or removals, never both (reference section 2, UpdateImage). An empty one counts as absent: clients in
-    Go send `"Removals": {}` beside their additions.
+    Go send `"Removals": {}` together with their additions.
 
     Raises:
         IncompatibleParameters, MissingParameter.

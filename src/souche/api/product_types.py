@@ -14,7 +14,7 @@ FILTERS: Final[static_pages.Fields[ProductType]] = {
 
 
 def read_product_types(call: Call) -> Mapping[str, object]:
-    """The product types that everybody sees, and those of a caller who has signed."""
+    """The product types that everyone sees, and the caller's own, if the request is signed."""
     request = cast("Mapping[str, Any]", call.request)
     seen = product_types.find(call.region, call.principal)
     found = static_pages.select(seen, request.get("Filters", {}), FILTERS)

@@ -19,7 +19,7 @@ SUBREGION_FILTERS: Final[static_pages.Fields[types.Subregion]] = {
 
 
 def read_regions(call: Call) -> Mapping[str, object]:
-    """This region. `Endpoint` is a host name without a scheme, as the specification says."""
+    """This region. `Endpoint` is a host name without a scheme, as in the specification."""
     endpoint = call.region.endpoint
     host = urlsplit(endpoint).netloc if "://" in endpoint else endpoint
     region: types.Region = {"RegionName": call.region.name, "Endpoint": host}

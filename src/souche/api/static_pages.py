@@ -23,9 +23,9 @@ def _suits(value: object, wanted: object) -> bool:
 
 
 def page(rows: Sequence[Row], request: Mapping[str, Any]) -> tuple[Sequence[Row], dict[str, str]]:
-    """The page that a request asks for, and the part of the answer that leads to the next.
+    """The requested page, and the part of the answer with the token of the next page.
 
-    As reference section 1, "Pagination": a token is given only when `ResultsPerPage` was, and rows remain.
+    As reference section 1, "Pagination": a token is returned only if the request has `ResultsPerPage` and rows remain.
 
     Raises:
         BadPageToken: the request's token is not one of ours.

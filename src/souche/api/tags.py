@@ -19,9 +19,9 @@ def create_tags(call: Call) -> Mapping[str, object]:
 
 
 def delete_tags(call: Call) -> Mapping[str, object]:
-    """DeleteTags: where a value is set, only the tag with exactly this value is deleted (specification).
+    """DeleteTags: if a value is given, only the tag with exactly this value is deleted (specification).
 
-    The same specification requires a Value, so an empty one stands for none set.
+    The specification also requires a Value, so an empty one means no value.
     """
     request: Mapping[str, Any] = call.request
     pairs = [(tag["Key"], tag["Value"] or None) for tag in request["Tags"]]

@@ -38,7 +38,7 @@ class AccountNotEmpty(Conflict):
 
 
 def contents(region: Region, account: Account) -> dict[Kind, list[str]]:
-    """The ids of what an account has, by kind, without the kinds of which it has nothing."""
+    """The ids of an account's resources, by kind, without empty kinds."""
     with region.store.read() as connection:
         return _contents(connection, account)
 
@@ -59,11 +59,11 @@ def begin(region: Region, account: Account) -> None:
 
 
 def delete_one(region: Region, account: Account, kind: Kind, resource_id: str) -> None:
-    """Request the deletion of something that an account has, by the rules that hold for its owner; but deletion
-    protection is lifted. Buckets are not deleted here.
+    """Request the deletion of an account's resource, by the owner's rules, but without deletion protection. Buckets are
+    not deleted here.
 
     Raises:
-        What its owner would be refused with.
+        The refusals that the owner would get.
     """
     _DELETIONS[kind](region, Principal(account.account_id), resource_id)
 

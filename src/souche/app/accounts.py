@@ -22,15 +22,15 @@ NAME_LENGTH = range(1, 255 + 1)
 def create(
     region: Region, name: str, alias: str | None = None, credentials: Credentials | None = None
 ) -> tuple[Account, AccessKey, str]:
-    """Make an account with its first access key. Only this answer shows the secret. `credentials`: the key to use;
-    None: a new one. Others see `alias` beside the images that the account publishes, and can find images by it. Only
-    the operator sets it.
+    """Create an account with its first access key. Only this answer shows the secret. `credentials`: the key to use;
+    None: a new one. Others see `alias` with the images that the account publishes, and can find images by it. Only the
+    operator sets it.
 
     Raises:
         AccessKeyTaken: there is a key of this id.
         AccountNameTaken: another account has the name.
         AccountAliasTaken: another account has the alias, or one that looks like it.
-        ProvidersName: the name or the alias looks like the provider's, by which official images are found.
+        ProvidersName: the name or the alias looks like the provider's, which identifies official images.
         BadValue: the name or the alias is empty or longer than 255 characters, or the alias has letters that are not
             Latin.
     """

@@ -20,7 +20,7 @@ class Command(Protocol):
 
     @property
     def client_token(self) -> str | None:
-        """The caller's, if there is one."""
+        """The caller's client token, if there is one."""
 
 
 def digest(command: Command) -> str:

@@ -32,11 +32,11 @@ def create(region: Region, who: Principal, vm_id: str) -> ConsoleToken:
 
 
 def redeem(region: Region, token: str) -> str:
-    """The VM whose running console the bearer may open now. The token is used up, even where this is refused.
+    """The VM whose console the bearer may open now. The token is used up even if this is refused.
 
     Raises:
-        BadConsoleToken: it was used, has expired or was replaced, or never was.
-        WrongVmState: the VM does not run any more.
+        BadConsoleToken: it was used, has expired, was replaced, or never existed.
+        WrongVmState: the VM is no longer running.
     """
     with region.begin() as work:
         found = records.take(work.connection, _digest(token))

@@ -10,7 +10,7 @@ from souche.states import VmState
 
 
 def check_running(region: Region, vm_id: str) -> None:
-    """Refuse a VM, of any account, whose console cannot be open.
+    """Refuse a VM, of any account, whose console cannot be opened.
 
     Raises:
         WrongIdPrefix, MalformedId, NoSuchVm, WrongVmState.

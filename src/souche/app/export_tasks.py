@@ -139,7 +139,7 @@ def _ask_room(region: Region, task: ExportTask) -> None:
 
 
 def _check(target: Target, prefix: str) -> None:
-    """`prefix`: what the keys will begin with."""
+    """`prefix`: the beginning of all keys."""
     if target.disk_format not in get_args(DiskFormat):
         raise BadValue(
             parameter=Term.DISK_FORMAT, reason=f"supported values: {', '.join(get_args(DiskFormat))}"
@@ -256,5 +256,5 @@ def get(region: Region, task_id: str) -> ExportTask:
 
 
 def manifest_url(region: Region, task: ExportTask) -> str | None:
-    """Where the manifest of a completed export can be fetched, for seven days."""
+    """The URL of a completed export's manifest, valid for seven days."""
     return region.vault.unseal(task.sealed_manifest_url) if task.sealed_manifest_url else None

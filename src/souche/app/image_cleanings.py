@@ -66,7 +66,7 @@ def operation_id(image: Image) -> str:
 
 
 def of_image(region: Region, image_id: str) -> Cleaning | None:
-    """What was removed, for the operator; None: it is no clean image, or not finished."""
+    """The removed data, for the operator; None if the image is not a clean image, or not finished."""
     with region.store.read() as connection:
         return records.of_images(connection, [image_id]).get(image_id)
 

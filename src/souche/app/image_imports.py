@@ -43,8 +43,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class FromManifest:
-    """An image of the disks in the manifest at a URL. `settings` override the manifest; `disk_format` is the format of
-    its disks (None: as their names say)."""
+    """An image from the disks of the manifest at a URL. `settings` override the manifest; `disk_format` is the format
+    of its disks (None: declared by their names)."""
 
     settings: ImageSettings
     location: str

@@ -1,6 +1,5 @@
-"""Finds images by names that may be aliases (`ImageNames: ["debian-12@latest"]`, docs/aliases.md). No image's own name
-holds `@`, so only names with it are looked up as aliases.
-"""
+"""Finds images by names that may be aliases (`ImageNames: ["debian-12@latest"]`, docs/aliases.md). An image's own name
+cannot contain `@`, so only names with it are looked up as aliases."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +19,7 @@ MOST_ALIASES: Final = 100
 
 
 def find(reader: Reader, who: Principal, query: Query) -> tuple[list[PageRow], bool]:
-    """As `db/images.find`; aliases find the images that they stand for.
+    """Like `db/images.find`; aliases find their current images.
 
     Raises:
         BadValue: there are too many aliases.

@@ -20,7 +20,7 @@ from souche.states import ImageState
 
 @dataclass(frozen=True)
 class Reported:
-    """A report, its image, and what was removed if it is a clean image."""
+    """A report, its image, and for a clean image the removed data."""
 
     report: Report
     image: Image
@@ -72,7 +72,7 @@ def _check_available(image: Image) -> None:
 
 
 def of_image(region: Region, image_id: str) -> Report | None:
-    """The report of an image, for the operator; None: none was asked for yet.
+    """The report of an image, for the operator; None if none was requested yet.
 
     Raises:
         NoSuchImage.

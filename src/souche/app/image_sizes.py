@@ -12,8 +12,9 @@ from souche.transfer import reader
 
 @dataclass(frozen=True)
 class ImageSizes:
-    """In bytes. `own` and `shared`: what its snapshots take alone and together with other disks. `freed`: what deleting
-    the image and its otherwise unused snapshots would free. `export`: the data of its disks, before compression."""
+    """In bytes. `own` and `shared`: the space of its snapshots alone, and shared with other disks. `freed`: the space
+    that the deletion of the image and its otherwise unused snapshots would free. `export`: the data of its disks,
+    before compression."""
 
     own_bytes: int
     shared_bytes: int
@@ -22,7 +23,7 @@ class ImageSizes:
 
 
 def of_image(region: Region, disks: VolumeStore, image_id: str) -> ImageSizes:
-    """What an image takes. Unfinished snapshots take nothing yet.
+    """The space of an image. Unfinished snapshots count as empty.
 
     Raises:
         NoSuchImage, StorageFailed.

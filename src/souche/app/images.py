@@ -183,7 +183,7 @@ def _pending_snapshot(image: Image, mapping: ImageMapping, volume: Volume) -> Sn
 
 
 def create_from_snapshots(region: Region, who: Principal, command: FromSnapshots) -> Image:
-    """Register an image from snapshots; it is `available` at once.
+    """Register an image from snapshots; it is `available` immediately.
 
     Raises:
         BadValue, RootSnapshotMissing, NoSuchSnapshot, BadImageName, ImageNameTaken, BadProductCodes, ValueTooLong,

@@ -73,7 +73,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What all VMs of one launch share, computed once."""
+    """The data shared by all VMs of one launch, computed once."""
 
     launch: Launch
     image: Image
@@ -278,7 +278,8 @@ def _performance(plan: _Plan) -> str:
 
 
 def _boot_mode(plan: _Plan) -> BootMode:
-    """The request's, else that of the VM that the image was made from, else uefi where the image can."""
+    """The request's boot mode, otherwise that of the VM that the image was made from, otherwise uefi if the image has
+    it."""
     modes, carried = plan.image.boot_modes, plan.image.vm_attributes
     wanted = plan.launch.boot_mode
     if wanted is not None and wanted not in modes:

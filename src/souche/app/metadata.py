@@ -144,8 +144,8 @@ def _interface(region: Region, vm: Vm, name: bytes) -> Tree:
 
 
 def _public(vm: Vm, address_key: str, name: bytes) -> Tree:
-    """The public name and address: those of the linked public IP, else the private one, unless user data asks for
-    none."""
+    """The public name and address: those of the linked public IP, otherwise the private ones, unless user data hides
+    them."""
     if vm.public_ip is None and user_data.of_vm(vm.user_data).private_only:
         return {}
     return {"public-hostname": name, address_key: (vm.public_ip or vm.private_ip).encode()}

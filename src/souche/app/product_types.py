@@ -17,7 +17,7 @@ def find(region: Region, who: Principal | None) -> list[ProductType]:
 
 
 def create(region: Region, who: Principal, description: str, vendor: str = "") -> ProductType:
-    """Make a product type, whose id is a product code for the caller's images.
+    """Create a product type. Its id is a product code for the caller's images.
 
     Raises:
         ValueTooLong.
@@ -35,7 +35,7 @@ def delete(region: Region, who: Principal, product_type_id: str, *, force: bool)
 
     Raises:
         NoSuchProductType: unknown, the region's, or another account's.
-        ProductTypeInUse: an image carries the code; or one is on the marketplace under it, whatever `force` says.
+        ProductTypeInUse: an image has the code; or a version is on the marketplace under it, even with `force`.
     """
     with region.begin() as work:
         own(work.connection, who, product_type_id)

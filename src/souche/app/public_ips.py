@@ -45,7 +45,7 @@ class Link:
 
 
 def create(region: Region, who: Principal) -> PublicIp:
-    """Give the account the first free address of the region's public range.
+    """Allocate the first free address of the region's public range to the account.
 
     Raises:
         TooManyPublicIps. NoCapacity: all are taken.
@@ -114,7 +114,7 @@ def _check_linkable(vm: Vm, command: Link) -> None:
 
 
 def unlink(region: Region, who: Principal, public_ip: str | None, link_id: str | None) -> None:
-    """Unlink a public IP, named by its address or its link. Established connections may go on.
+    """Unlink a public IP, named by its address or its link. Established connections may continue.
 
     Raises:
         MissingParameter, IncompatibleParameters, BadValue, NoSuchPublicIp, NoSuchPublicIpLink.

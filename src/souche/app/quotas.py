@@ -59,52 +59,52 @@ REFUSALS: Final[Mapping[Quota, type[QuotaExceeded]]] = {
 
 
 def of_image(snapshots: Sequence[Snapshot]) -> Need:
-    """What an image takes, with these new snapshots."""
+    """An image's use of quotas, with these new snapshots."""
     return sum(map(of_snapshot, snapshots), start=Counter({quotas.IMAGES: 1}))
 
 
 def of_snapshot(snapshot: Snapshot) -> Need:
-    """What a snapshot takes."""
+    """A snapshot's use of quotas."""
     return Counter({quotas.SNAPSHOTS: 1, quotas.SNAPSHOT_SIZE: snapshot.volume_size_gib})
 
 
 def of_volume(size_gib: int, iops: int | None) -> Need:
-    """What a volume takes; `iops` is an io1 volume's."""
+    """A volume's use of quotas; `iops` is an io1 volume's."""
     return Counter({quotas.VOLUMES: 1, quotas.VOLUME_SIZE: size_gib, quotas.IOPS: iops or 0})
 
 
 def of_vm(vcpus: int, memory_mib: int) -> Need:
-    """What a VM takes, without its volumes."""
+    """A VM's use of quotas, without its volumes."""
     return Counter({quotas.VMS: 1, quotas.CORES: vcpus, quotas.MEMORY: memory_mib})
 
 
 def of_image_export() -> Need:
-    """What the export of an image takes, while it is under way."""
+    """An image export's use of quotas while it is under way."""
     return Counter({quotas.IMAGE_EXPORTS: 1})
 
 
 def of_snapshot_export() -> Need:
-    """What the export of a snapshot takes, while it is under way."""
+    """A snapshot export's use of quotas while it is under way."""
     return Counter({quotas.SNAPSHOT_EXPORTS: 1})
 
 
 def of_keypair() -> Need:
-    """What a key pair takes."""
+    """A key pair's use of quotas."""
     return Counter({quotas.KEYPAIRS: 1})
 
 
 def of_public_ip() -> Need:
-    """What a public IP takes."""
+    """A public IP's use of quotas."""
     return Counter({quotas.PUBLIC_IPS: 1})
 
 
 def of_image_alias() -> Need:
-    """What an alias of an image takes."""
+    """An image alias's use of quotas."""
     return Counter({quotas.IMAGE_ALIASES: 1})
 
 
 def of_bucket() -> Need:
-    """What a bucket takes."""
+    """A bucket's use of quotas."""
     return Counter({quotas.BUCKETS: 1})
 
 

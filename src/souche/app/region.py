@@ -1,4 +1,4 @@
-"""What every use-case works with, and its one transaction."""
+"""The context of every use-case, and its one transaction."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

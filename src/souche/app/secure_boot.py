@@ -1,4 +1,4 @@
-"""Secure boot of VMs: what the firmware does with its keys at the next start (reference section 6)."""
+"""Secure boot of VMs: the firmware's action on its keys at the next start (reference section 6)."""
 
 from souche.model.images import BootMode
 from souche.model.vms import SecureBootAction

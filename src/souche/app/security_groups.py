@@ -58,7 +58,7 @@ APPLY_WAIT_SECONDS: Final = 2.0
 
 @dataclass(frozen=True)
 class Member:
-    """A group whose members a rule admits, by its id or its name."""
+    """A group, by its id or its name, whose members a rule allows."""
 
     group: str
     account_id: str | None = None
@@ -159,7 +159,7 @@ def add_rules(
 def remove_rules(
     region: Region, who: Principal, security_group_id: str, flow: str, requests: Sequence[RuleRequest]
 ) -> SecurityGroup:
-    """Remove all of the rules, or none. Established connections may go on.
+    """Remove all of the rules, or none. Established connections may continue.
 
     Raises:
         NoSuchSecurityGroupToChange, NoSuchSecurityGroup, NoSuchRule, BadValue, MissingParameter, BadProtocol, BadPorts,

@@ -1,9 +1,9 @@
-"""Retries requests that are refused only because a resource is in a passing state (`creating`, `attaching`, ...), when
-the work on it has ended. So a client that sends requests back to back need not poll.
+"""Retries requests that are refused only because a resource is in a transitional state (`creating`, `attaching`, ...),
+once the work on it has ended. So a client that sends requests back to back need not poll.
 
-The use-case itself refuses, in its own transaction, and names the resources. The wait is here, between two tries: it
-holds no transaction, the end of a workflow wakes it, and only a few requests of one account wait at a time. Work that
-may take minutes (a guest that shuts down, a download) is not waited for.
+The use-case itself refuses, in its own transaction, and names the resources. This module waits between two attempts: it
+holds no transaction, the end of a workflow wakes it, and only a few requests of one account wait at a time. It does not
+wait for work that may take minutes (a guest that shuts down, a download).
 """
 
 import threading

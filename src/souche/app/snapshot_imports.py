@@ -34,9 +34,9 @@ class FromUrl:
 
 
 def create(region: Region, who: Principal, command: FromUrl) -> Snapshot:
-    """Request a snapshot; its size is `size_bytes` in whole GiB, rounded up. The URL is tried at once, since a snapshot
-    has no field for a later failure. With the token of an earlier call, the answer is that call's snapshot, even if the
-    URL has expired.
+    """Request a snapshot; its size is `size_bytes` rounded up to whole GiB. The URL is checked immediately, because a
+    snapshot has no field for a later failure. For the token of an earlier call, the answer is that call's snapshot,
+    even if the URL has expired.
 
     Raises:
         UntrustedExport: the region requires a signature by certain keys.

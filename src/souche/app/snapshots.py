@@ -110,7 +110,7 @@ def copy(region: Region, who: Principal, command: Copy) -> Snapshot:
 
 
 def share(region: Region, who: Principal, snapshot_id: str, change: PermissionsChange) -> Snapshot:
-    """Change who may make volumes, images and copies of a snapshot of the caller's.
+    """Change which accounts may make volumes, images and copies of the caller's snapshot.
 
     Raises:
         NoSuchSnapshot, MalformedAccountId, BadValue.

@@ -59,7 +59,7 @@ def every(region: Region, disks: VolumeStore) -> list[Discarded]:
 
 
 def discard(region: Region, disks: VolumeStore, resource_ids: Sequence[str]) -> list[Discarded]:
-    """Move disks without a record into the trash: these, or all if none is named. Returns them as they are there.
+    """Move disks without a record into the trash: the named ones, or all if none is named. Returns their entries there.
 
     Raises:
         NotInTrash: one of them has a record, or does not exist.

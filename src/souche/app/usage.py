@@ -14,7 +14,8 @@ NOBODY = ""
 
 
 def every(region: Region, stock: StoreFigures, account: str | None = None) -> list[Usage]:
-    """What each account uses, the oldest account first, or one by its name or id. `stock` has the sizes of the disks.
+    """The use of each account, oldest account first, or of one account by its name or id. `stock` has the sizes of the
+    disks.
 
     Raises:
         NoSuchAccount.

@@ -90,7 +90,8 @@ def _section(text: bytes) -> Section:
 
 
 def for_guest(data: bytes) -> bytes:
-    """User data as the guest sees it: without the section if it says so, compressed if it was."""
+    """User data as the guest sees it: without the section if the section hides itself, and compressed if it was
+    compressed."""
     if not of_vm(data).filter_private_section:
         return data
     if not data.startswith(GZIP):

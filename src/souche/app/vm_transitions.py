@@ -36,7 +36,7 @@ def _nothing_else(region: Region, work: Work, due: Sequence[Vm]) -> None:
 @dataclass(frozen=True)
 class _Request:
     """A requested transition. `is_due` is false for a VM that is already in the wanted state, and refuses one that
-    cannot reach it. `prepare` changes what goes with the VMs that are due."""
+    cannot reach it. `prepare` changes the related records of the VMs that are due."""
 
     passing: VmState
     reason: str

@@ -89,7 +89,7 @@ def find_states(region: Region, who: Principal, query: Query) -> tuple[list[VmSt
 
 def update(region: Region, who: Principal, change: Change) -> Vm:
     """Change a VM. Its type, performance, user data and nesting can change only while it is stopped. A new key pair
-    reaches the guest through its metadata; new security groups apply at once.
+    reaches the guest through its metadata; new security groups apply immediately.
 
     Raises:
         NoSuchVm, WrongVmState, NoSuchVmType, VmSpecsMismatch, NoSuchKeypair, NoSuchSecurityGroup, NoSuchVolume,
@@ -204,8 +204,8 @@ def console_output(region: Region, who: Principal, vm_id: str) -> bytes:
 
 
 def admin_password(region: Region, who: Principal, vm_id: str) -> str:
-    """The administrator's password of a Windows VM, encrypted with its key pair; "" for all others, and always
-    here, where no Windows guest has reported one.
+    """The administrator's password of a Windows VM, encrypted with its key pair; "" for all other VMs. Here it is
+    always "", because no Windows guest can report one.
 
     Raises:
         NoSuchVm.

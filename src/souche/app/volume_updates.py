@@ -89,7 +89,7 @@ def _task(region: Region, volume: Volume, target: VolumeShape) -> VolumeUpdate:
 
 
 def _more(origin: VolumeShape, target: VolumeShape) -> quotas.Need:
-    """What the change takes in addition to what the volume has."""
+    """The change's use of quotas, in addition to the volume's current use."""
     return Counter(
         {
             limits.VOLUME_SIZE: target.size_gib - origin.size_gib,

@@ -67,8 +67,8 @@ class Bucket(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class Manifest(msgspec.Struct, frozen=True, rename="pascal"):
-    """One backup. `damaged` has the unreadable volumes and snapshots, with the reason. Each layer comes after the one
-    that it stands on."""
+    """One backup. `damaged` has the unreadable volumes and snapshots, with the reason. Each layer comes after its
+    backing layer."""
 
     version: int
     backup_id: str
@@ -90,7 +90,7 @@ class Manifest(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class Marker(msgspec.Struct, frozen=True, rename="pascal"):
-    """The region whose backups the repository has."""
+    """The region that the repository belongs to."""
 
     version: int
     region_id: str

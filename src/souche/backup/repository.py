@@ -32,7 +32,7 @@ class RepositoryInUse(Conflict):
 
 
 class Repository(Protocol):
-    """Keys are relative paths with `/`. An object exists wholly or not at all; it is durable when a method returns.
+    """Keys are relative paths with `/`. An object exists completely or not at all; it is durable when a method returns.
     Every method raises BackupFailed, or the object store's errors."""
 
     def alone(self) -> AbstractContextManager[None]:

@@ -23,7 +23,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verified:
-    """What was checked, and the faults."""
+    """The checked backups, and the faults."""
 
     backups: int
     objects: int

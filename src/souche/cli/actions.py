@@ -1,5 +1,5 @@
-"""The actions of commands. An action's module is imported where the action runs, most often in the server: `souche
-account list` then takes a third of the CPU time."""
+"""The actions of commands. An action's module is imported where the action runs, usually in the server: `souche account
+list` then takes a third of the CPU time."""
 
 from typing import TYPE_CHECKING, Any
 

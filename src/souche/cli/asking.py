@@ -41,7 +41,7 @@ def beside_api(facts: Facts, path: str) -> str:
 
 
 def read(url: str) -> bytes | None:
-    """The server's answer, whatever its status; None: there is none in time."""
+    """The server's answer, with any status; None if there is none in time."""
     try:
         with opener().open(url, timeout=ANSWER_SECONDS) as answer:
             text: bytes = answer.read()

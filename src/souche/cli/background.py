@@ -31,7 +31,7 @@ class StillThere(SystemFailure):
 
 
 def log_of(home: Home) -> Path:
-    """The file that a server in the background writes to: beside the home, which may go with its server."""
+    """The log file of a server in the background: beside the home, because the home may be removed with its server."""
     return home.path.with_name(f"{home.path.name}.log")
 
 
@@ -69,10 +69,10 @@ def wait(home: Home, seconds: float, process: Started | None = None) -> None:
 
 
 def end(home: Home, seconds: float) -> bool:
-    """End the server of a home, and wait until it has ended. False: none runs.
+    """End the server of a home, and wait until it has ended. False if none runs.
 
-    The process is the one that listens on the home's socket, and the descriptor of it is taken while it does: so no
-    other process can get the signal, whatever its id is.
+    The process is the one that listens on the home's socket. Its descriptor is opened while it listens, so no other
+    process with a reused id can get the signal.
 
     Raises:
         StillThere. PermissionError: it is another user's.
@@ -98,14 +98,15 @@ def end(home: Home, seconds: float) -> bool:
 
 
 def wait_gone(home: Home, seconds: float) -> None:
-    """Wait until the home of an ephemeral region has gone with its server; what is left after this is another's."""
+    """Wait until the home of an ephemeral region is removed with its server. A home that exists afterwards is another
+    region's."""
     deadline = time.monotonic() + seconds
     while home.path.exists() and time.monotonic() < deadline:
         time.sleep(PAUSE_SECONDS)
 
 
 def _silent(home: Home) -> str | None:
-    """Why nobody answers; None: the server that has the home's socket does."""
+    """Why nobody answers; None if the server that has the home's socket answers."""
     process_id, facts = Server(home.operator).process(), home.server_facts()
     if process_id is None or facts.get("ProcessId") != process_id:
         return "it has not come to listen"

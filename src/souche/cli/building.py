@@ -67,7 +67,7 @@ def check(region: Operated, recipe: Recipe, account: str | None, terms: Terms) -
 def build_and_publish(
     region: Operated, recipe: Recipe, account_id: str, progress: Callable[[str, float], None], terms: Terms
 ) -> Facts:
-    """The image, once it is there. This process builds the disk; the region takes it from the staging folder.
+    """The finished image. This process builds the disk; the region imports it from the staging folder.
 
     Raises:
         ImageFailed, and those of the builder, of the gate and of `official_images.publish`.

@@ -64,7 +64,7 @@ COMMANDS: Final = {  # for each command, its builder and its line in the list of
 
 
 def build(composition: Composition) -> typer.Typer:
-    """All commands, working on what the composition root hands over."""
+    """All commands, for the parts from the composition root."""
     app = typer.Typer(
         name="souche",
         help="A self-hosted region for OUTSCALE machine images (OMIs).",

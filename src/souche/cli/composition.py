@@ -1,4 +1,4 @@
-"""What the command line needs from the composition root. Nothing here names a driver."""
+"""The command line's interface to the composition root. Nothing here names a driver."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Workshop:
-    """What a command makes disks with, in its own process; it opens no records.
+    """The tools with which a command makes disks in its own process. It opens no records.
 
-    `staging` is the region's folder of files on their way in, `room` what is left of its media. `fetcher_of` downloads
-    from a URL that the operator has named, whatever its host's address is. `updating` holds the lock of `souche image
-    update`; it raises UpdateUnderWay where another process has it. `builder` makes images by recipes."""
+    `staging` is the region's folder of incoming files, `room` the space left on its media. `fetcher_of` downloads from
+    a URL given by the operator, with any host address. `updating` holds the lock of `souche image update`; it raises
+    UpdateUnderWay if another process has it. `builder` makes images from recipes.
+    """
 
     staging: Path
     room: "Room"
@@ -113,8 +114,8 @@ class States(Protocol):
 
 @dataclass(frozen=True)
 class Checked:
-    """A region that `souche fsck` looks at: `examine` does, to the last byte or not. `mending` gives what it is mended
-    with, while no server runs."""
+    """A region that `souche fsck` checks. `examine` makes the checks, with or without reading all bytes. `mending`
+    yields the tools for repairs, while no server runs."""
 
     examine: "Callable[[bool], Report]"
     mending: "Callable[[], AbstractContextManager[Tools]]"
@@ -126,8 +127,8 @@ class Builder(Protocol):
     def build(
         self, recipe: "Recipe", output: Path, *, work_dir: Path, progress: Callable[[str, float], None]
     ) -> "Packages":
-        """Write a disk file (qcow2), telling what is being done and how much is done (0 to 1). Returns the packages
-        in it."""
+        """Write a disk file (qcow2), and report the current step and the share done (0 to 1). Returns the packages in
+        the disk."""
         ...
 
     def plan(self, recipe: "Recipe", *, work_dir: Path) -> "Packages":
@@ -139,7 +140,7 @@ class Operate(Protocol):
     """The way to a region's server or, where none runs, to its records."""
 
     def __call__(self, path: Path, *, make: bool = False) -> AbstractContextManager[Operated]:
-        """The region in a home folder. `make`: where there is none, one is made."""
+        """The region in a home folder. `make`: create a missing region."""
         ...
 
 

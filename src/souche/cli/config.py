@@ -69,7 +69,7 @@ def _facts(row: SettingSource) -> dict[str, Any]:
 
 
 def _lines(rows: list[SettingSource]) -> Iterator[str]:
-    """Whole values, whatever the width of the terminal: they are copied."""
+    """Complete values, for any width of the terminal, so that they can be copied."""
     cells = [("setting", "value", "from")]
     cells += [(each.key, _text(each.value), plain(each.source.place or each.source.kind)) for each in rows]
     widths = [max(len(row[column]) for row in cells) for column in (0, 1)]

@@ -23,7 +23,7 @@ WORDS: Final = {
 
 
 def read_config_file(given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> ConfigFile:
-    """What the file says that a flag, or else its variable, names. A path in it that is not absolute begins at the
+    """The settings in the file that a flag, or otherwise its variable, names. A relative path in it is relative to the
     file's folder.
 
     Raises:

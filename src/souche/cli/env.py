@@ -57,7 +57,7 @@ def build(composition: Composition) -> Callable[..., None]:
 def client_variables(
     region: Operated, home: Home, account: str, access_key: str | None = None
 ) -> dict[str, str]:
-    """The variables by which clients reach a region as an account, by its oldest usable key or by this one.
+    """The variables with which clients use a region as an account, with its oldest usable key or with this one.
 
     Raises:
         NotServed, NoSuchAccount, NoUsableKey.

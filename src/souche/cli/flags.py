@@ -51,8 +51,8 @@ CONFIG_FLAG = inspect.Parameter(
 def with_settings(
     command: Callable[..., None], keys: Collection[str] = (), more: Mapping[str, Any] = NO_MORE
 ) -> Callable[..., None]:
-    """Give a command `--config`, and one flag for each setting, or for those of `keys`; it gets them by name, None
-    where one is not given. `more`: flags of its own, False by default, with their annotations."""
+    """Give a command `--config`, and one flag for each setting, or for those of `keys`. It gets them by name, None for
+    a flag that is not given. `more`: additional flags, False by default, with their annotations."""
 
     def wrapper(**given: Any) -> None:
         command(**given)

@@ -27,11 +27,11 @@ class DefaultGroup(TyperGroup):
 
 
 class LazyCommand(TyperCommand):
-    """The place of a command or a group in a help page, and what imports it.
+    """The entry of a command or a group in a help page, and the function that imports it.
 
     Args:
-        help: what the page says, as the command itself does (its first sentences).
-        load: gives the Typer application of a group, or the function of a command.
+        help: the text of the page, the same as the command's own (its first sentences).
+        load: returns the Typer application of a group, or the function of a command.
     """
 
     def __init__(self, name: str, help: str, load: Callable[[], Any]) -> None:  # noqa: A002 (click's name)

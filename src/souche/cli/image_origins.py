@@ -99,7 +99,7 @@ def _add_attributes(app: typer.Typer, composition: Composition) -> None:
 
 
 def _change(chosen: dict[str, str]) -> tuple[Facts, list[str]]:
-    """What is set, and the fields that are unset."""
+    """The new values, and the fields that are unset."""
     values: Facts = {field: text for field, text in chosen.items() if text != UNSET}
     if "deletion_protection" in values:
         values["deletion_protection"] = values["deletion_protection"] == YesNo.ON
@@ -107,7 +107,7 @@ def _change(chosen: dict[str, str]) -> tuple[Facts, list[str]]:
 
 
 def _flat(facts: dict[str, object]) -> dict[str, object]:
-    """For people: what is nested by dots, and a dash for what is not there."""
+    """For people: nested names joined by dots, and a dash for a missing value."""
     flat: dict[str, object] = {}
     for name, value in facts.items():
         if isinstance(value, dict):

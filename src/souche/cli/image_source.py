@@ -51,7 +51,7 @@ class NoSignature(Invalid):
 
 @dataclass(frozen=True)
 class ExpectedFile:
-    """What the operator expects of the file. `sums` and `signature` are paths or URLs."""
+    """The operator's checksum for the file. `sums` and `signature` are paths or URLs."""
 
     sha256: str | None = None
     sums: str | None = None
@@ -114,7 +114,7 @@ def _said(name: str, disk_format: SourceFormat | None) -> SaidOfDisk:
 
 @contextmanager
 def _brought(shop: Workshop, source: str, expected: list[Checksum]) -> Iterator[Path]:
-    """A copy of the source, made before it is checked, so that nobody can change it in between."""
+    """A copy of the source, made before the check, so that nobody can change it in between."""
     room = shop.room
     with staged.folder(shop.staging) as folder:
         file = folder / "brought"
@@ -191,8 +191,8 @@ def _admitted(shop: Workshop, file: Path, said: SaidOfDisk, *, given: bool) -> I
 
 @contextmanager
 def _advised(file: Path, first: bytes, said: SaidOfDisk) -> Iterator[None]:
-    """Says what to do where the file is a disk of another format. To take a packed one for raw would publish what is
-    packed, and to take a VHD for raw its footer too: its name has to say what it is."""
+    """Adds advice if the file is a disk in another format. Treating a compressed disk as raw would publish the
+    compressed bytes, and treating a VHD as raw would include its footer: the name must declare the format."""
     try:
         yield
     except WrongDiskFormat as error:
@@ -210,7 +210,7 @@ def _is_vhd(file: Path) -> bool:
 
 
 def _note_beginning(first: bytes, said: SaidOfDisk) -> None:
-    """What is said to be raw is raw. It may be said by mistake."""
+    """A disk declared raw is raw. Print a note in case the declaration is a mistake."""
     found = begins_as(first)
     if found and not said.gzip and not said.xz:
         print(

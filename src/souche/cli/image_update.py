@@ -112,7 +112,7 @@ class _Update:
         return Outcome(recipe.name, State.BUILT, built, image, reason, packages)
 
     def _difference(self, built: Facts, recipe: Recipe) -> tuple[str, list[PackageChange]]:
-        """Why the recipe would make the image differently; empty: it would not. The archive is only asked where the
+        """Why the recipe would now make a different image; empty if it would not. The archive is queried only if the
         recipe is the same."""
         from souche import staged
         from souche.recipes import debian

@@ -1,4 +1,4 @@
-"""Gives a region what its file says it has (`souche up`). What is there already stays as it is."""
+"""Creates the resources in a region's file (`souche up`). Existing ones do not change."""
 
 from souche.cli.actions import accounts, keypairs, publications, quotas
 from souche.cli.building import Terms, build_and_publish, check

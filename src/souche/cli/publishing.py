@@ -26,7 +26,7 @@ class OneDisk(Invalid):
 
 @dataclass(frozen=True)
 class Publication:
-    """What is published. `file` is a path or a URL; None: the tiny disk (`formats/tiny_disk.py`), whose marker is the
+    """The disk to publish. `file` is a path or a URL; None: the tiny disk (`formats/tiny_disk.py`), whose marker is the
     family. `account` is a name or an ID; None: the account of `alias`."""
 
     family: str
@@ -56,7 +56,7 @@ class Publication:
 
 
 def publish(region: Operated, wanted: Publication) -> Facts:
-    """The image, once it is there.
+    """The finished image.
 
     Raises:
         OneDisk, BadMarker, ImageFailed, and those of `image_source.taken_in` and `official_images.publish`.

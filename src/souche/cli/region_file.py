@@ -67,7 +67,7 @@ class AccountEntry:
 
 @dataclass(frozen=True)
 class RecipeEntry:
-    """An image that a recipe builds. `account` is a name or an ID; None: the provider's."""
+    """An image that a recipe builds. `account` is a name or an ID; None for the provider's."""
 
     recipe: Recipe
     account: str | None
@@ -307,7 +307,7 @@ class _Table:
         return value if value is None or is_url(value) else str(self.file.parent / value)
 
     def content(self, key: str, file: Path) -> str:
-        """What is in a file that a key names."""
+        """The content of a file that a key names."""
         try:
             return small_file.read(file).decode()
         except OSError as error:

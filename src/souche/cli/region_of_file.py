@@ -41,8 +41,8 @@ class Ended:
 def up(
     composition: Composition, file: Path, command: list[str], account: str | None, seconds: float
 ) -> Facts | Ended:
-    """Have the region of a file run, and run the command, if there is one. Gives what is shown of the region, or how
-    the command ended.
+    """Make sure that the region of a file runs, and run the command, if there is one. Returns the facts to show, or the
+    command's exit status.
 
     Raises:
         NoAccount, and those of `region_file.read`, `background.begin` and `provision`.
@@ -59,7 +59,7 @@ def up(
 
 
 def down(file: Path, seconds: float) -> Facts:
-    """End the server of the region of a file, if there is one. Gives the region's home, and whether a server ended.
+    """End the server of a file's region, if one runs. Returns the region's home, and whether a server ended.
 
     Raises:
         StillThere, and those of `region_file.read`.

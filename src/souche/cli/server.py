@@ -66,11 +66,12 @@ class Server:
         return wire.process_of(credentials)
 
     def ask(self, name: str, args: Sequence[Any], named: Mapping[str, Any], listener: Listener) -> Any:
-        """Have an action done, and wait for what it gives. To leave by an exception does not stop the server's work.
+        """Have the server run an action, and wait for its result. Leaving by an exception does not stop the server's
+        work.
 
         Raises:
             Refused: the action raised. NoAnswer: the server does not even begin, and will not. ServerEnded. ServerGone:
-                it was not asked.
+                it did not get the request.
         """
         body = json.dumps({wire.ARGS: args, wire.NAMED: named})
         connection = _Connection(lambda: wire.connect(self._folder))
@@ -112,7 +113,7 @@ def _lines(answer: HTTPResponse) -> Iterator[dict[str, Any]]:
 
 
 def _ended(lines: Iterator[dict[str, Any]], listener: Listener) -> Any:
-    """What the last line says."""
+    """The result in the last line."""
     for line in lines:
         if wire.REFUSED in line:
             raise Refused(message=line[wire.REFUSED])

@@ -1,4 +1,4 @@
-"""The flags of `souche image publish` that say where the disk comes from. What takes it in is `image_source.py`."""
+"""The flags of `souche image publish` for the source of the disk. `image_source.py` imports it."""
 
 from pathlib import Path
 from typing import Annotated, TypeAlias

@@ -109,7 +109,7 @@ def _work(facts: Facts) -> Iterator[Row]:
 
 
 def _counted(title: str, rows: Sequence[tuple[str, int, str]]) -> Iterator[Row]:
-    """A bar for each, as long as its part of all."""
+    """A bar for each count, with a length proportional to its share."""
     total = sum(count for _, count, _ in rows)
     if not rows:
         yield title, Text("-"), Text("none")

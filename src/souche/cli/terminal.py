@@ -15,8 +15,8 @@ PIECE_BYTES: Final = 64 * 1024
 
 
 def attach(connected: socket.socket, keyboard: int, screen: int) -> bool:
-    """Show what comes and send what is typed, until the other side ends, or ESCAPE is typed at a terminal. What comes
-    by a pipe is sent as it is; after its end, what comes is still shown. Returns whether ESCAPE was typed."""
+    """Show the output and send the input, until the other side ends, or ESCAPE is typed at a terminal. Input from a
+    pipe is sent unchanged; after its end, output is still shown. Returns whether ESCAPE was typed."""
     with _raw(keyboard) as is_terminal:
         session = _Session(connected, keyboard, screen, is_terminal=is_terminal)
         while session.goes_on:

@@ -48,7 +48,7 @@ def wait(
 
 
 def _silent(facts: Facts) -> str | None:
-    """Why nobody answers; None: somebody does."""
+    """Why nobody answers; None if somebody does."""
     return (
         unanswered(asking.beside_api(facts, "/api"))
         if asking.runs(facts)

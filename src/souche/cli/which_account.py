@@ -1,4 +1,4 @@
-"""The flag that says which account a command is for."""
+"""The flag that selects the account of a command."""
 
 from typing import Annotated, TypeAlias
 

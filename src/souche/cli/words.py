@@ -1,4 +1,5 @@
-"""The command line's words for the terms in messages: the one table. What an option gives is called by the option."""
+"""The command line's words for the terms in messages: the single table. A value given by an option has the option's
+name."""
 
 from typing import Final
 
