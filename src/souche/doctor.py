@@ -1,6 +1,6 @@
-"""What `souche doctor` looks at: one row a point, with how to mend it.
+"""The checks of `souche doctor`: one row per check, with a remedy.
 
-A check looks at a `Machine`, which says where to look; nothing here changes anything.
+A check inspects a `Machine`, which tells it where to look; nothing here changes anything.
 """
 
 import importlib
@@ -43,8 +43,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Machine:
-    """Where the checks look: the region's home (None: not said), the root of the file system, the path that
-    programs are found on, and Python's version."""
+    """The places to check: the region's home (None: not given), the root of the file system, the search path of
+    programs, and Python's version."""
 
     home: Path | None = None
     root: Path = Path("/")
@@ -54,7 +54,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one look found."""
+    """The result of one check."""
 
     state: State
     detail: str
@@ -62,7 +62,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """A row of the table: what it is called, what it looks at, how to mend it, and the look itself."""
+    """A row of the table: the check's name, its subject, its remedy, and its function."""
 
     name: str
     looks_at: str
@@ -72,7 +72,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Result:
-    """What a check found; `remedy` is empty when there is nothing to mend."""
+    """The finding of a check; `remedy` is empty if everything is right."""
 
     name: str
     state: State
@@ -81,8 +81,8 @@ class Result:
 
 
 def run_checks(home: Path | None, compute: str = "libvirt") -> list[Result]:
-    """Look at everything that guests of this kind need, on this machine. Takes a few seconds where the accelerator
-    probe runs a guest."""
+    """Check everything that guests of this kind need on this machine. Takes a few seconds if the accelerator probe runs
+    a guest."""
     checks = tuple(check for check in CHECKS if compute == "libvirt" or check.name in SIMULATED)
     return list(examine(checks, Machine(home)))
 
@@ -189,7 +189,7 @@ def _object_store(machine: Machine) -> Finding:
 
 
 def _told_endpoint(machine: Machine) -> str | None:
-    """What the server that runs at this moment said of its object store."""
+    """The running server's endpoint of its object store."""
     try:
         facts = json.loads(((machine.home or Path()) / "serving.json").read_text())
         os.kill(facts["ProcessId"], 0)

@@ -23,9 +23,9 @@ PRIVATE: Final = 0o600
 
 @dataclass(frozen=True)
 class Fault:
-    """The fault of an action's calls: refused with `status` and `code` (None: done all the same), and `delay` seconds
-    late. It applies to `times` calls after the first `after`, of every account or of one. `half_way`: the action is
-    done, and the export task that it makes fails when half of its bytes are written."""
+    """The fault of an action's calls: refused with `status` and `code` (None: not refused), and delayed by `delay`
+    seconds. It applies to `times` calls after the first `after`, of every account or of one. `half_way`: the action
+    succeeds, but its export task fails when half of its bytes are written."""
 
     number: int
     action: str

@@ -18,7 +18,8 @@ class GuestsNeedServer(SystemFailure):
 
 class AbsentHypervisor:
     """See `compute/base.py` and `storage.base.LiveDisks` for the methods. Here they raise GuestsNeedServer. The
-    exception: `open_disks` answers for a guest that `is_off`, by its id, since nothing starts guests meanwhile."""
+    exception: `open_disks` answers for a guest that `is_off`, by its id, because nothing can start guests during the
+    call."""
 
     def __init__(self, network: GuestNetwork, is_off: Callable[[str], bool]) -> None:
         self._network = network

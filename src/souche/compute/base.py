@@ -66,8 +66,8 @@ class Guest:
 @dataclass(frozen=True)
 class Firewalls:
     """The security groups of guests, by VM id, and the rules of groups, by group id. `public_ips` has the public IP of
-    each of `guests` that has one. `from_scratch`: rebuild the firewalls of the whole region, whatever the hypervisor
-    believes them to be."""
+    each of `guests` that has one. `from_scratch`: rebuild the firewalls of the whole region, even if the hypervisor
+    believes them to be right."""
 
     guests: Mapping[str, Collection[str]] = field(default_factory=dict)
     groups: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
@@ -95,9 +95,9 @@ class Hypervisor(Protocol):
 
     def protect(self, wanted: Callable[[], Firewalls]) -> None:
         """Set the security groups of these guests, the rules of these groups, and the guests of these public IPs; in
-        force on return. All of these replace the former ones. A guest admits what the rules of its groups allow, and
-        nothing else; established connections may go on. Members named by a rule are the known guests of that group at
-        any moment. Unknown guests are ignored.
+        force on return. They replace the previous ones. A guest accepts only what the rules of its groups allow;
+        established connections may continue. Members named by a rule are the known guests of that group at any moment.
+        Unknown guests are ignored.
 
         A public IP leads to its guest's private address, behind the guest's firewall, from this machine and from other
         guests. Each leads to one guest only: the latest.
@@ -137,7 +137,7 @@ class Hypervisor(Protocol):
         ...
 
     def attach(self, vm_id: str, disk: GuestDisk) -> None:
-        """Plug a disk into a guest, at once if it runs, and for its next start."""
+        """Attach a disk to a guest, immediately if it runs, and for its next start."""
         ...
 
     def detach(self, vm_id: str, volume_id: str) -> None:
@@ -181,5 +181,5 @@ class GuestConsoles(Protocol):
         ...
 
     def screenshot(self, vm_id: str) -> bytes:
-        """What a guest's screen shows: a PNG."""
+        """A guest's screen: a PNG."""
         ...

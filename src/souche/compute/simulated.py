@@ -1,7 +1,6 @@
-"""Guests that are records only: for fast tests, and for machines without a hypervisor. Nothing runs, and states change
-at once. Each guest's record is a file, so that another process of the region, or a restarted server, knows which guests
-"run".
-"""
+"""Guests that exist only as records: for fast tests, and for machines without a hypervisor. Nothing runs, and states
+change immediately. Each guest's record is a file, so that other processes of the region, and a restarted server, know
+which guests "run"."""
 
 import contextlib
 import fcntl
@@ -133,7 +132,7 @@ class SimulatedHypervisor:
         )
 
     def inbound(self, vm_id: str) -> frozenset[Rule] | None:
-        """What the guest would admit, for tests: members by their addresses; None for an unknown guest."""
+        """The traffic that the guest would accept, for tests, with members as addresses; None for an unknown guest."""
         known = self._read(vm_id)
         if known is None:
             return None
@@ -162,7 +161,7 @@ class SimulatedHypervisor:
             self._write(vm_id, replace(known, halted=False))
 
     def panic(self, vm_id: str) -> None:
-        """What a guest does by itself, for tests."""
+        """Simulates a panic of the guest, for tests."""
         with self._locked():
             self._write(vm_id, replace(self._running(vm_id), panicked=True))
 

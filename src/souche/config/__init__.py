@@ -1,4 +1,4 @@
-"""The settings: their table, their values, and where the values come from."""
+"""The settings: their table, their values, and the sources of the values."""
 
 from souche.config.settings import Settings
 from souche.config.sources import NO_FILE, ConfigFile, Source, each_value, is_true, read_settings, source_of

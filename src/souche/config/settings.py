@@ -50,7 +50,7 @@ class Settings:
 
     @property
     def scheme(self) -> Literal["http", "https"]:
-        """What the API and the embedded object store speak."""
+        """The scheme of the API and the embedded object store."""
         return "https" if self.tls_cert or self.tls_self_signed else "http"
 
     @property
@@ -64,7 +64,7 @@ class Settings:
 
     @property
     def trash_kept(self) -> timedelta:
-        """For how long what was discarded is kept.
+        """How long discarded disks are kept.
 
         Raises:
             BadSetting: not a number of hours up to a hundred years.
@@ -103,7 +103,7 @@ class Settings:
 
     @property
     def reserve_bytes(self) -> int:
-        """What is kept free for the region's records.
+        """The space reserved for the region's records.
 
         Raises:
             BadSetting: a negative size, or no number.
@@ -114,7 +114,7 @@ class Settings:
 
     @property
     def import_endpoints(self) -> list[tuple[str, int]]:
-        """Hosts and ports to import from, whatever their addresses are.
+        """Hosts and ports to import from, with any address.
 
         Raises:
             BadSetting: one is not HOST:PORT.

@@ -1,4 +1,4 @@
-"""Where the value of a setting comes from: a flag, a variable, a file, or its default."""
+"""The sources of a setting's value: a flag, a variable, a file, or its default."""
 
 import os
 import secrets
@@ -17,7 +17,7 @@ ANY_PORT: Final = "127.0.0.1:0"
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """What a file of `--config` says, by the keys of settings (`cli/config_file.py`)."""
+    """The values in a file of `--config`, by the keys of settings (`cli/config_file.py`)."""
 
     path: Path | None
     values: Mapping[str, Any]
@@ -61,7 +61,7 @@ def read_settings(
 def source_of(
     setting: Setting, given: Mapping[str, Any], environment: Mapping[str, str], file: ConfigFile
 ) -> tuple[Any, Source]:
-    """What is said of a setting, unchecked, and where."""
+    """The unchecked value of a setting, and its source."""
     if given.get(setting.key) is not None:
         return given[setting.key], Source("flag", setting.flag)
     if setting.variable in environment:
@@ -80,7 +80,7 @@ def _is_ephemeral(given: Mapping[str, Any], environment: Mapping[str, str], file
 def _takes_any_port(
     values: Mapping[str, Any], given: Mapping[str, Any], environment: Mapping[str, str], file: ConfigFile
 ) -> bool:
-    """Whether /metrics is on any free port: nothing is said of it, and the region is one of many on its machine."""
+    """Whether /metrics uses any free port: it is not configured, and the region is one of several on its machine."""
     is_said = source_of(BY_KEY["metrics_listen"], given, environment, file)[1].kind != "default"
     return not is_said and bool(values["ephemeral"] or values["listen"].endswith(":0"))
 

@@ -12,8 +12,8 @@ FILES: Final = ("database_file", "oos_key_file", "require_signed", "tls_cert", "
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting. `default` None: it must be given, or is worked out (`help` says how). A `repeated` one may be
-    given several times; its variable has commas between."""
+    """One setting. `default` None: it must be given, or is computed (`help` explains how). A `repeated` setting may be
+    given several times; its variable separates values by commas."""
 
     key: str
     kind: type

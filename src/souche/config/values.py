@@ -1,4 +1,4 @@
-"""Settings whose values are more than text: letters, addresses, URLs."""
+"""Settings with structured values: letters, addresses, URLs."""
 
 import re
 from urllib.parse import urlsplit
@@ -36,7 +36,7 @@ def host_and_port(flag: str, text: str) -> tuple[str, int]:
 
 
 def check_url(flag: str, text: str) -> None:
-    """Refuse what is no http or https URL.
+    """Refuse a value that is not an http or https URL.
 
     Raises:
         BadSetting.

@@ -1,4 +1,4 @@
-"""What an account has, by its ids, and what goes with the account itself."""
+"""An account's resources, by their ids, and the rows that are deleted with the account."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -64,7 +64,7 @@ _IDS: Final[Mapping[Kind, sa.Select[Any]]] = {
 
 
 def ids(connection: sa.Connection, account_id: str, kind: Kind) -> list[str]:
-    """The ids of what an account has of a kind; of aliases and buckets, the names."""
+    """The ids of an account's resources of a kind; for aliases and buckets, their names."""
     return list(connection.scalars(_IDS[kind], {"account_id": account_id}))
 
 

@@ -22,7 +22,7 @@ def of_account(connection: sa.Connection, account_id: str) -> list[ApiAccessRule
 
 
 def update(connection: sa.Connection, rule: ApiAccessRule) -> None:
-    """Replace what a rule says."""
+    """Replace the contents of a rule."""
     connection.execute(rules.update().where(rules.c.rule_id == rule.rule_id).values(asdict(rule)))
 
 

@@ -65,7 +65,7 @@ def set_policy(connection: sa.Connection, name: str, document: str | None, obeye
 
 
 def policy_applied(connection: sa.Connection, name: str, obeyed: str | None) -> None:
-    """Record that a policy is in force, unless another was sent meanwhile."""
+    """Record that a policy is in force, unless another one was sent since."""
     ours = buckets.c.obeyed_policy.is_(None) if obeyed is None else buckets.c.obeyed_policy == obeyed
     connection.execute(buckets.update().where(buckets.c.name == name, ours).values(policy_pending=False))
 

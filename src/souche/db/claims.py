@@ -23,7 +23,7 @@ _OWN = Prepared(
 
 
 def take(connection: sa.Connection, worker: Worker, operation_ids: Sequence[str]) -> set[str]:
-    """Claim those of the operations that nobody has, or a worker that died; which they were."""
+    """Claim those of the operations that are unclaimed, or whose worker is dead. Returns them."""
     wanted = operations.c.operation_id.in_(operation_ids)
     claimed = _claim(worker).where(wanted, IS_FREE).returning(operations.c.operation_id)
     return set(connection.scalars(claimed))
@@ -32,7 +32,7 @@ def take(connection: sa.Connection, worker: Worker, operation_ids: Sequence[str]
 def adopt(
     connection: sa.Connection, worker: Worker, former: Collection[str], known: Collection[str]
 ) -> set[str]:
-    """Make the claims of former starts of this worker its own, and those of `known` that nobody has; which they are."""
+    """Take over the claims of earlier starts of this worker, and claim the unclaimed ones of `known`. Returns them."""
     free = connection.scalars(sa.select(operations.c.operation_id).where(operations.c.worker.is_(None)))
     begun = set(free) & set(known)
     for operation_id in begun:
@@ -54,7 +54,7 @@ def of_worker(connection: sa.Connection, worker_id: str) -> set[str]:
 
 
 def beat(connection: sa.Connection, worker: Worker) -> None:
-    """Say that a worker lives."""
+    """Write a worker's heartbeat."""
     mine = workers.update().where(workers.c.worker == worker.worker_id)
     if connection.execute(mine.values(heartbeat_date=DatabaseClock())).rowcount == 0:
         _register(connection, worker)

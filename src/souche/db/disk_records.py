@@ -40,7 +40,7 @@ def snapshots(connection: sa.Connection) -> list[DiskRecord]:
 
 
 def set_snapshot_size(connection: sa.Connection, snapshot_id: str, size_gib: int) -> None:
-    """Record the size of what a snapshot has really captured."""
+    """Record the captured size of a snapshot."""
     columns = schema.snapshots
     connection.execute(
         columns.update().where(columns.c.snapshot_id == snapshot_id).values(volume_size_gib=size_gib)

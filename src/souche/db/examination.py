@@ -33,8 +33,8 @@ class DatabaseUnwritable(SystemFailure):
 
 @dataclass(frozen=True)
 class Contents:
-    """`revision` is the schema's (None: there is none), `region_id` the id of the region whose records these are (None:
-    not recorded yet), `has_secrets` whether there are any that only the vault's key opens."""
+    """`revision` is the schema's (None: there is none), `region_id` the id of the records' region (None: not recorded
+    yet), `has_secrets` whether there are secrets that only the vault's key decrypts."""
 
     revision: str | None = None
     region_id: str | None = None
@@ -124,7 +124,7 @@ def _connect(database: Path) -> sqlite3.Connection:
 
 
 def _scalar(connection: sqlite3.Connection, table: str, column: str) -> str | None:
-    """The first value of a column; None where there is no such table, or no row."""
+    """The first value of a column; None if there is no such table, or no row."""
     known = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,))
     if known.fetchone() is None:
         return None

@@ -94,7 +94,7 @@ def set_progress(connection: sa.Connection, task_id: str, done_bytes: int, total
 
 
 def set_note(connection: sa.Connection, task_id: str, note: str | None) -> None:
-    """Record what the task waits for, or has left behind."""
+    """Record the reason for the task's wait, or its leftovers."""
     connection.execute(tasks.update().where(tasks.c.task_id == task_id).values(note=note))
 
 

@@ -35,12 +35,12 @@ RARE_ROWS: Final = 4000
 
 
 class Finder:
-    """Finds pages of one select. Each noun makes its own once. Threads may share it.
+    """Finds pages of one select. Each noun creates its own once. Threads may share it.
 
-    Without scopes, the select itself says whose rows it reads. Select and scopes may have named parameters (`CALLER`),
-    whose values come with each call.
+    Without scopes, the select itself restricts the rows to the caller's. Select and scopes may have named parameters
+    (`CALLER`), whose values come with each call.
 
-    No schema says whether the value of a condition is rare (`Tags: env=prod`, `VolumeType: io1`). If its column has an
+    No schema shows whether the value of a condition is rare (`Tags: env=prod`, `VolumeType: io1`). If its column has an
     index, the entries are counted, up to `rare_rows`, before the statement is chosen.
     """
 
@@ -148,7 +148,7 @@ def _chosen_columns(fields: Fields, condition: Condition) -> tuple[Value, ...]:
 
 
 def _parameters(query: Query) -> dict[str, object]:
-    """What a query puts into the parameters of its statement."""
+    """The values of a query for the parameters of its statement."""
     found: dict[str, object] = {}
     for number, condition in enumerate(query.conditions):
         found.update(_values(condition, number))

@@ -61,6 +61,6 @@ def usable(
     grant_id: sa.Column[str],
     account_id: str | sa.BindParameter[str],
 ) -> Criterion:
-    """What makes a row of `resources` usable by an account, for the look-up of one: in the WHERE, so that what is not
-    usable is not read, and takes as long as what does not exist."""
+    """The condition under which an account can use a row of `resources`, for the look-up of one. It is in the WHERE
+    clause, so that an unusable row is not read, and takes the same time as a missing one."""
     return sa.or_(*scopes(resources, id_column, grant_id, account_id))

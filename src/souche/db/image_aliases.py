@@ -150,7 +150,7 @@ def _note(
 
 
 def get(connection: sa.Connection, account_id: str, name: AliasName) -> ImageAlias | None:
-    """The alias of an account, live or not; also that of a family, if there is one."""
+    """The alias of an account, live or not; or the alias of a family, if there is one."""
     of_family = images.c.account_id == account_id, sa.func.lower(images.c.family) == name.key
     families = _of_families(connection, *of_family) if name.channel == LATEST else []
     found = families or _recorded(connection, aliases.c.alias_id == name.alias_id(account_id))
@@ -163,7 +163,8 @@ def every(connection: sa.Connection) -> list[ImageAlias]:
 
 
 def visible(connection: sa.Connection, account_id: str) -> list[ImageAlias]:
-    """The account's own aliases, and those whose image it may use and their owner too, oldest first."""
+    """The account's own aliases, and those with an image that both the account and the alias's owner may use, oldest
+    first."""
     usable = sa.exists().where(
         images.c.image_id == aliases.c.image_id, _LIVE, _usable(account_id), _usable_by_owner()
     )

@@ -1,4 +1,4 @@
-"""What was removed from clean images."""
+"""The data removed from clean images."""
 
 from collections.abc import Collection
 from dataclasses import asdict

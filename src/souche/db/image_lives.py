@@ -23,7 +23,7 @@ def every(connection: sa.Connection) -> Mapping[str, Life]:
 
 
 def due(connection: sa.Connection, now: datetime) -> list[Life]:
-    """Those of images whose date of deprecation is reached and that are not withdrawn yet."""
+    """The lives of images whose deprecation date has passed and that are not withdrawn yet."""
     reached = sa.and_(image_lives.c.deprecation_date <= now, image_lives.c.withdrawal_date.is_(None))
     return [_life(row) for row in connection.execute(image_lives.select().where(reached))]
 

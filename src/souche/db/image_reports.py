@@ -50,7 +50,7 @@ def request(connection: sa.Connection, image_id: str) -> None:
 
 
 def request_again(connection: sa.Connection, image_id: str, date: datetime) -> None:
-    """Request a new report. The former findings stay meanwhile. A report under way is made again."""
+    """Request a new report. The previous findings stay until then. A report under way is restarted."""
     request(connection, image_id)
     values = {"state": ReportState.PENDING, "other": False, "creation_date": date}
     connection.execute(reports.update().where(reports.c.image_id == image_id).values(values))
@@ -64,8 +64,8 @@ def accept(connection: sa.Connection, image_id: str, codes: Collection[str]) -> 
 
 
 def next_image(connection: sa.Connection) -> tuple[str, bool] | None:
-    """The next image to examine, and whether by the slower engine: the oldest first, those of the slower engine last.
-    An interrupted report is made again."""
+    """The next image to examine, and whether by the slower engine: oldest first, those for the slower engine last. An
+    interrupted report is restarted."""
     order = (reports.c.other, reports.c.creation_date, reports.c.image_id)
     wanted = sa.select(reports.c.image_id, reports.c.other).where(reports.c.state.in_(WAITING))
     row = connection.execute(wanted.order_by(*order).limit(1)).one_or_none()
@@ -82,7 +82,7 @@ def store(
     connection: sa.Connection, image_id: str, made: Examination, date: datetime, *, other: bool
 ) -> None:
     """Write the findings; with `other`, the slower engine examines the image too. Does nothing if the image is gone, or
-    the report was requested again meanwhile."""
+    the report has been requested again."""
     values = {
         "state": ReportState.PENDING if other else ReportState.COMPLETED,
         "other": other,
@@ -98,7 +98,7 @@ def store(
 
 
 def finish(connection: sa.Connection, image_id: str) -> None:
-    """Keep the former findings. Does nothing if the report was requested again meanwhile."""
+    """Keep the previous findings. Does nothing if the report has been requested again."""
     here = reports.update().where(reports.c.image_id == image_id, reports.c.state == ReportState.ACTIVE)
     connection.execute(here.values(state=ReportState.COMPLETED, other=False))
 

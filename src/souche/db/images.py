@@ -141,7 +141,7 @@ _ALONG_GRANTS = engine.Order(_GRANTED.c.creation_date, _GRANTED.c.image_id)
 
 
 def _scopes(*of_others: engine.Criterion) -> list[engine.Scope]:
-    """What an account may launch: its own images, and those of others of which all that is given holds."""
+    """The images that an account may launch: its own, and those of others that meet all given conditions."""
     own, public, _ = grants.scopes(images, images.c.image_id, image_grants.c.image_id, engine.CALLER)
     granted = engine.GrantScope(
         _ALONG_GRANTS, _GRANTED.c.account_id == engine.CALLER, sa.and_(sa.true(), *of_others)

@@ -99,7 +99,7 @@ def take_back(
 
 
 def tidy(connection: sa.Connection, before: datetime) -> None:
-    """Erase what is older than a date, and all but the last thousand notices of each account."""
+    """Erase notices older than a date, and all but the last thousand notices of each account."""
     connection.execute(notices.delete().where(notices.c.date < before))
     _trim(connection, MOST_OF_ACCOUNT)
 

@@ -61,14 +61,14 @@ _INSERT_CLAIMED = _INSERT.values(claim_date=DatabaseClock())
 
 @dataclass(frozen=True)
 class Turn:
-    """An operation that waits for no other one. `worker_id` is whose it is; None: nobody's."""
+    """An operation that waits for no other one. `worker_id` is its claim's worker; None: unclaimed."""
 
     operation: Operation
     worker_id: str | None
 
 
 def insert(connection: sa.Connection, operation: Operation, locks: Collection[str], now: datetime) -> None:
-    """Write an operation down, in the transaction that requests it. `locks` are the ids of what it works on."""
+    """Record an operation, in the transaction that requests it. `locks` are the ids of its resources."""
     insert_all(connection, [(operation, locks)], now)
 
 

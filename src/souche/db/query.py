@@ -45,11 +45,11 @@ class AnyRow(Protocol):
 
 @dataclass(frozen=True)
 class Child:
-    """A field in the rows of a child table: the noun's row matches when any of its children does.
+    """A field in the rows of a child table: the noun's row matches if any of its children does.
 
-    `key` of the child names `parent` of the noun. A rare value is looked up among the children, by the index on
+    `key` of the child refers to `parent` of the noun. A rare value is looked up among the children, by the index on
     `column`. For a common one (a device name, a volume type) the noun's rows are read in order, and the children of
-    each are probed. `common` says which if there is no index to count by.
+    each are checked. `common` says which values are common if there is no index to count by.
     """
 
     table: sa.FromClause
@@ -87,8 +87,8 @@ class Order:
 @dataclass(frozen=True)
 class GrantScope:
     """A scope whose rows are named by rows of another table (grants). That table repeats the noun's order, and has an
-    index along it: pages are read by that index. `order`: the other table's columns. `which`: which of its rows count.
-    `also`: what must hold of the noun's row besides."""
+    index in that order, by which pages are read. `order`: the other table's columns. `which`: the rows of it that
+    count. `also`: an additional condition on the noun's row."""
 
     order: Order
     which: Criterion
@@ -111,7 +111,7 @@ Scope: TypeAlias = Criterion | GrantScope
 
 
 def sorted_out(condition: Condition) -> tuple[list[str], list[Value]]:
-    """A condition's values: the patterns, and those to be equal to, of which the last may come repeatedly."""
+    """A condition's patterns, and its exact values, the last of them repeated up to a rounded number."""
     values = [value for value in condition.values if _storable(value)]
     patterns = _patterns(condition)
     exact = [value for value in values if value not in patterns] if patterns else values
@@ -136,12 +136,11 @@ def compiled(
     scopes: Sequence[Scope],
     rare: Sequence[bool | None],
 ) -> AnySelect:
-    """The statement of a query. It asks for one row more than the limit, to see whether more remain.
+    """The statement of a query. It reads one row more than the limit, to detect that more remain.
 
-    With `scopes`, only rows that are in one of them: the caller's own, public ones and so on. `rare`: whether few rows
-    satisfy each condition (None: not counted). The rows of a rare condition are looked up and checked. Otherwise each
-    scope is read in order along its own index and the results are merged: a page costs the same, however many rows the
-    caller may see.
+    With `scopes`, only rows in one of them: the caller's own, public ones and so on. `rare`: whether few rows satisfy
+    each condition (None: not counted). The rows of a rare condition are looked up and checked. Otherwise each scope is
+    read in order along its own index and the results are merged: a page costs the same for any number of visible rows.
     """
     wanted = criteria(fields, query.conditions, rare)
     if not scopes:
@@ -163,12 +162,12 @@ _KEYS = ("creation_date", "resource_id")
 
 
 def _keys(order: Order) -> AnySelect:
-    """What a page is picked by: the rest of its rows is read only once it stands."""
+    """The columns that select a page: the other columns of its rows are read once the page is complete."""
     return sa.select(order.creation_date.label("creation_date"), order.resource_id.label("resource_id"))
 
 
 def indexed(fields: Fields, condition: Condition, order: Order) -> sa.ColumnElement[Any] | None:
-    """The column by whose index the rows can be looked up that satisfy the condition; None when there is none."""
+    """The column whose index finds the rows that satisfy the condition; None if there is none."""
     if condition.at_least or condition.at_most or _patterns(condition):
         return None
     field = fields[condition.field]
@@ -186,8 +185,8 @@ def counting(column: sa.ColumnElement[Any], condition: Condition, number: int, m
 
 
 def _merged(order: Order, wanted: list[Criterion], scopes: Sequence[Scope], query: Query) -> AnyUnion:
-    """The keys of the rows in any of the scopes. Each part has a limit of its own: PostgreSQL would otherwise read all
-    rows of every scope before it sorts them (SQLite merges the parts of a UNION that is ordered)."""
+    """The keys of the rows in any of the scopes. Each part has its own limit: otherwise PostgreSQL would read all rows
+    of every scope before it sorts them (SQLite merges the parts of an ordered UNION)."""
     parts = [_part(order, scope, wanted, query).subquery() for scope in scopes]
     union = sa.union(*(sa.select(part.c.creation_date, part.c.resource_id) for part in parts))
     return _limited(union.order_by(*_KEYS), query)
@@ -249,7 +248,7 @@ def _criterion(fields: Fields, condition: Condition, number: int, *, rare: bool 
 
 
 def _storable(value: Value) -> bool:
-    """Whether the database could hold the value at all. What it could not hold equals nothing in it."""
+    """Whether the database could store the value at all. If it could not, the value equals nothing in it."""
     if isinstance(value, int):
         return abs(value) <= LARGEST_INTEGER
     if isinstance(value, str):

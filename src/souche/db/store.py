@@ -127,7 +127,7 @@ class Reader:
 
 
 class _KeptMark(threading.local):
-    """Of one thread: whether it asks for the change mark only once, and what it got."""
+    """Per thread: whether it reads the change mark only once, and the mark that it got."""
 
     is_kept = False
     mark: Hashable = None
@@ -151,7 +151,7 @@ class Store:
         return self.database.engine
 
     def migrate(self, revision: str = "head") -> None:
-        """Migrate the database to the newest schema, or to `revision`. Does nothing if it is there already."""
+        """Migrate the database to the newest schema, or to `revision`. Does nothing if it already has it."""
         if revision == "head" and self.is_newest():
             return
         import alembic.command  # imported here: most processes find the newest schema
@@ -172,13 +172,12 @@ class Store:
     def begin(
         self, *, dry_run: bool = False, request: bool = False, account_id: str = ""
     ) -> Iterator[Transaction]:
-        """A transaction that may write: committed at the end, rolled back on an exception, and in any case when
-        it is a dry run. It waits for its turn (`db/writers`), among requests, of which accounts take turns, or among
-        the work behind them.
+        """A transaction that may write: committed at the end, but rolled back after an exception, and in a dry run. It
+        waits for its turn (`db/writers`): among requests, in which accounts take turns, or among the work of workflows.
 
         Raises:
             WritersBusy: the turn did not come. OutOfSpace: the medium of the database is full. Raced,
-            RecordsUnavailable: as the database says; after the latter it may have been committed.
+            RecordsUnavailable: as the database reports; after the latter it may have been committed.
         """
         turn = self.writers.turn(request=request, account_id=account_id)
         try:

@@ -1,4 +1,4 @@
-"""What other rooms know of the database's library: the type of a transaction, and three errors.
+"""The part of the database's library that other packages know: the type of a transaction, and three errors.
 
 They pass a transaction to the functions of `db`, and send no statement themselves (`.importlinter`, and
 tests/test_statements.py).

@@ -213,8 +213,8 @@ def set_state(connection: sa.Connection, vm_id: str, state: VmState, reason: str
 def settle(
     connection: sa.Connection, vm_id: str, passing: Collection[VmState], state: VmState, reason: str
 ) -> None:
-    """Record a state, if the VM is still in one of the passing ones. A running VM has done what was recorded for its
-    next start."""
+    """Record a state, if the VM is still in one of the transitional ones. A running VM has applied the actions recorded
+    for its next start."""
     still = {"wanted": vm_id, "among": list(passing)}
     if state == VmState.RUNNING:
         connection.execute(_BOOTED_SECURELY, still)

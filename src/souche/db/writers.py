@@ -69,7 +69,7 @@ class Writers:
 
     @contextmanager
     def turn(self, *, request: bool, account_id: str = "") -> Iterator[None]:
-        """Hold the only turn, in behalf of an account where it is known.
+        """Hold the only turn, on behalf of an account if it is known.
 
         Raises:
             WritersBusy: it did not come within `most_seconds`.

@@ -1,4 +1,4 @@
-"""Does the work of several callers at once, as a database commits several transactions with one write."""
+"""Does the work of several callers together, as a database commits several transactions with one write."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -16,10 +16,9 @@ class _Request(Generic[Item]):
 
 
 class Batches(Generic[Item]):
-    """A caller that arrives during a batch joins the next one, whose first caller does the work of all. `work` takes
-    the items of a batch and returns the errors of those that failed, by position. An error that it raises goes to every
-    caller of the batch.
-    """
+    """A caller that arrives during a batch joins the next one, whose first caller does the work of all. `work` gets the
+    items of a batch and returns the errors of the failed ones, by position. If it raises, every caller of the batch
+    gets the error."""
 
     def __init__(self, work: Callable[[Sequence[Item]], dict[int, Exception]]) -> None:
         self._work = work

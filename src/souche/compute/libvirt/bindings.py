@@ -11,7 +11,7 @@ RebootCallback = Callable[["Host", "Domain", object], None]
 
 
 class Lease(TypedDict):
-    """A DHCP lease; `clientid` is None where the guest sent none."""
+    """A DHCP lease; `clientid` is None if the guest sent none."""
 
     mac: str
     ipaddr: str

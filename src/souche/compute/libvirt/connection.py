@@ -28,10 +28,10 @@ class Connection:
 
     @contextlib.contextmanager
     def calling(self, doing: str) -> Iterator[Host]:
-        """Use the connection, to do what `doing` says.
+        """Use the connection. `doing` describes the work for messages.
 
         Raises:
-            Unavailable: libvirtd cannot be reached, went away meanwhile, or was too busy.
+            Unavailable: libvirtd cannot be reached, went away during the call, or was too busy.
             ComputeFailed: libvirt refused; its reason follows `doing`.
         """
         host = self._open()
@@ -97,7 +97,7 @@ def _loop() -> None:
 
 
 def _ignore(_context: object, _error: object) -> None:
-    """What libvirt would print is in the exception as well."""
+    """Suppresses libvirt's output, because the exception contains it too."""
 
 
 def _alive(host: Host) -> bool:

@@ -140,7 +140,7 @@ def _volume_id(element: ET.Element) -> str | None:
 
 
 def disk_in(domain: str, volume_id: str) -> str | None:
-    """The XML of one disk as it stands in a domain's, which is what libvirt wants to see for a detach."""
+    """The XML of one disk, as in the domain's XML, which libvirt requires for a detach."""
     for element in parse(domain).iterfind("devices/disk"):
         if _volume_id(element) == volume_id:
             return text(element)

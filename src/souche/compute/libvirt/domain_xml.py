@@ -92,8 +92,8 @@ def reservation(domain_xml: str) -> Reservation | None:
 
 
 def secure_boot(domain_xml: str) -> tuple[SecureBootAction, SecureBootAction]:
-    """What a region's domain has done with its firmware's keys, and what it will do at its next start: `secure_boot`
-    and `next_secure_boot` of its guest."""
+    """A region's domain's last action on its firmware's keys, and that of its next start: `secure_boot` and
+    `next_secure_boot` of its guest."""
     noted = parse(domain_xml).find(f"metadata/{{{SOUCHE}}}guest")
     found = [noted.get(name, "none") if noted is not None else "none" for name in SECURE_BOOT_NOTES]
     return cast("tuple[SecureBootAction, SecureBootAction]", tuple(found))
@@ -106,8 +106,8 @@ def serial_socket(domain_xml: str) -> Path | None:
 
 
 def _is_secure(guest: Guest) -> bool:
-    """Whether the guest has the firmware that can do secure boot. One that was never asked for it keeps the other,
-    which does without system management mode."""
+    """Whether the guest has the firmware with secure boot. A guest for which it was never requested keeps the other
+    firmware, which needs no system management mode."""
     return guest.boot_mode == "uefi" and (guest.secure_boot, guest.next_secure_boot) != ("none", "none")
 
 

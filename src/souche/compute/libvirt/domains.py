@@ -25,11 +25,12 @@ FORGET = (
 
 
 def power_on(domain: Domain) -> None:
-    """Start a domain, or let one go on that QEMU stopped (a full disk does that). One that has panicked is started
-    from its beginning.
+    """Start a domain, or continue one that QEMU stopped (for example, for a full disk). One that has panicked is
+    started from its beginning.
 
     Raises:
-        ComputeFailed: its TPM does not start; with what swtpm says, for libvirt names a file that goes with the guest.
+        ComputeFailed: its TPM does not start; with swtpm's message, because libvirt names a file that is removed with the
+            guest.
         libvirt.libvirtError: for any other reason.
     """
     if has_panicked(domain):
@@ -54,14 +55,14 @@ def is_halted(state: int, reason: int) -> bool:
 
 
 def resume_halted(domain: Domain) -> None:
-    """Let a guest go on that was halted; leave any other as it is."""
+    """Continue a halted guest. Do nothing to any other guest."""
     if is_halted(*domain.state()):
         with _unless(lambda: not is_halted(*domain.state())):
             domain.resume()
 
 
 def has_panicked(domain: Domain) -> bool:
-    """Whether the guest's kernel has panicked: its QEMU is there still (`domain_xml.ON_EVENTS`)."""
+    """Whether the guest's kernel has panicked: its QEMU still exists (`domain_xml.ON_EVENTS`)."""
     return bool(domain.state()[0] == libvirt.VIR_DOMAIN_CRASHED)
 
 
@@ -83,9 +84,9 @@ def shut_down(domain: Domain, timeout_seconds: float) -> None:
 
 
 def reboot(host: Host, domain: Domain, grace_seconds: float) -> None:
-    """Ask the guest to restart; reset it when it has not done so after `grace_seconds`.
+    """Ask the guest to restart. Reset it if it has not restarted after `grace_seconds`.
 
-    libvirt reports a restart by an event, whatever caused it. One that has panicked is started again.
+    libvirt reports a restart by an event, for any cause. A guest that has panicked is started again.
     """
     if has_panicked(domain):
         power_on(domain)

@@ -1,5 +1,4 @@
-"""The hypervisor made of libvirt. See `compute/base.py` and `storage.base.LiveDisks` for what each method
-promises."""
+"""The libvirt hypervisor. See `compute/base.py` and `storage.base.LiveDisks` for the contract of each method."""
 
 import socket
 import threading
@@ -242,7 +241,7 @@ class LibvirtHypervisor:
             return live_disks.switch(domain, sources)
 
     def remove_network(self) -> None:
-        """Remove the region's network and its firewalls, when the region itself is to go. The next call makes the
+        """Remove the region's network and its firewalls, before the region itself is removed. The next call creates the
         network again, and the next start of a guest the firewalls."""
         with self._connection.calling("remove the network") as host:
             self._network.remove(host)
@@ -270,14 +269,14 @@ class LibvirtHypervisor:
         return PowerState.PANICKED if early else power
 
     def _unplug_early_panic(self, domain: Domain, vm_id: str) -> bool:
-        """Power a guest off that stands still although libvirt takes it for running; whether it did."""
+        """Power off a guest that hangs although libvirt reports it as running. Returns whether it did."""
         early = bool(domain.isActive()) and console.ends_in_panic(self._files.console(vm_id))
         if early:
             domains.power_off(domain)
         return early
 
     def _make_ready(self, host: Host, domain: Domain, vm_id: str) -> None:
-        """Make what a start relies on, in case something else removed it."""
+        """Create the objects that a start relies on, in case another program removed them."""
         self._network.ensure(host, guests_run=self._guests_run(host))
         self._firewall.secure(vm_id)
         defined = _defined(domain)

@@ -20,8 +20,7 @@ log = structlog.get_logger()
 
 
 class Events:
-    """`subscribe` is called with every new connection. `poke` finds out whether the connection stands still,
-    and opens it again if not."""
+    """`subscribe` is called with every new connection. `poke` detects a stalled connection, and reopens it."""
 
     def __init__(self, names: Names, poke: Callable[[], object]) -> None:
         self._names = names

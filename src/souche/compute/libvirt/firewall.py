@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class _Task:
-    """What one caller wants: a change of the files (which returns whether to rebuild everything), and tables that match
+    """One caller's request: a change of the files (which returns whether to rebuild everything), and tables that match
     the files."""
 
     change: Callable[[], bool]
@@ -193,8 +193,8 @@ class RegionFirewall:
 
 
 def _let_bridged_frames_pass(bridge: str) -> None:
-    """The kernel's br_netfilter shows the table of the family ip what goes from one port of the bridge to another. Its
-    switch is there once the module is."""
+    """Have the kernel's br_netfilter pass frames between the bridge's ports to the table of the family ip. Its switch
+    exists once the module is loaded."""
     switch = Path("/sys/class/net", bridge, "bridge/nf_call_iptables")
     if not BRIDGE_NETFILTER.exists():
         with contextlib.suppress(SystemFailure):

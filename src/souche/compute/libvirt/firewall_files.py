@@ -38,7 +38,7 @@ class FirewallFiles:
     @contextlib.contextmanager
     def locked(self) -> Iterator[bool]:
         """Lock the files against threads and processes. Yields whether nobody else has changed or loaded anything since
-        this object last did."""
+        this object's last lock."""
         self._groups.mkdir(parents=True, exist_ok=True)
         with (self._root / ".lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -83,10 +83,11 @@ def removal(names: Names) -> str:
 
 
 def change(names: Names, before: State, after: State) -> str:
-    """The script that brings the tables from one state to another; empty when both are the same. nft refuses it where
-    the tables are not as `before` says.
+    """The script that changes the tables from one state to another; empty if both are equal. nft refuses it if the
+    tables do not match `before`.
 
-    Chains of groups, and of combinations of them, stay when their last guest leaves: nothing jumps to them."""
+    Chains of groups, and of combinations of them, stay when their last guest leaves: nothing jumps to them.
+    """
     gone = [guest for vm_id, guest in before.guests.items() if after.guests.get(vm_id) is not guest]
     new = [guest for vm_id, guest in after.guests.items() if before.guests.get(vm_id) is not guest]
     changed = {
@@ -141,7 +142,7 @@ def _ip_table(names: Names, routes: AllowedRoutes) -> Iterator[str]:
 
 
 def _forwarded(names: Names, routes: AllowedRoutes) -> Iterator[str]:
-    """What guests may send beyond their bridge, and what may come from there: answers."""
+    """The guests' traffic to outside of their bridge, and the replies to it."""
     out = f'iifname "{names.bridge}" oifname != "{names.bridge}"'
     if not routes.nat:
         yield f"{out} drop"
@@ -198,7 +199,8 @@ def _elements(names: Names, verb: str, guests: Sequence[GuestFirewall]) -> Itera
 def _group_chains(
     names: Names, changed: Mapping[str, Sequence[Rule]], joined: Collection[str]
 ) -> Iterator[str]:
-    """The chains of the groups with changed rules; and, of those that guests have joined, that they are there."""
+    """The chains of the groups with changed rules; and for groups that guests have joined, chains that only need to
+    exist."""
     rules = [rule for of_group in changed.values() for rule in of_group]
     meant = {rule.source_group for rule in rules if rule.source_group is not None}
     for group_id in sorted({*joined, *meant}):

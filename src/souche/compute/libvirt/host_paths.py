@@ -1,4 +1,4 @@
-"""The files of a guest on the host beside its disks, and the paths that QEMU's user must be able to reach."""
+"""The files of a guest on the host in addition to its disks, and the paths that QEMU's user must reach."""
 
 import contextlib
 import errno
@@ -73,8 +73,8 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 def qemu_group(user: str = QEMU_USER) -> int:
-    """The group that reads what QEMU reads: the one that has the user's name, as Debian makes it for nobody else, or
-    else the user's own.
+    """The group that can read QEMU's files: the group with the name of QEMU's user, which Debian creates for it alone,
+    or otherwise the user's primary group.
 
     Raises:
         ComputeFailed: there is no such user.

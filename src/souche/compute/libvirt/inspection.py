@@ -1,4 +1,4 @@
-"""Inspects what libvirt and this machine have of a region. Makes no network, folder or firewall."""
+"""Inspects a region's objects in libvirt and on this machine. Creates no network, folder or firewall."""
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network

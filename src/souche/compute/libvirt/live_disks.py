@@ -116,11 +116,11 @@ def shorten(domain: Domain, most_files: int) -> None:
 
 
 def stop_shortening(domain: Domain) -> None:
-    """End what `shorten` has begun, which keeps libvirt from doing anything else with a disk. What was copied stays,
-    and is right.
+    """End the jobs of `shorten`, which keep libvirt from any other change to a disk. The copied data stay, and are
+    valid.
 
     Raises:
-        ComputeFailed: a disk is still being worked on after `STOP_SHORTENING_SECONDS`.
+        ComputeFailed: a job still runs after `STOP_SHORTENING_SECONDS`.
     """
     for target in disk_xml.chains(domain.XMLDesc()):
         if not wait_until(partial(_is_idle, domain, target), STOP_SHORTENING_SECONDS):
@@ -137,15 +137,15 @@ def _is_idle(domain: Domain, target: str) -> bool:
 
 
 def switch(domain: Domain, overlays: Mapping[str, DiskSource]) -> GuestHold:
-    """Put the disks onto their overlays by one QEMU transaction, in the running domain and in its definition.
+    """Switch the disks to their overlays in one QEMU transaction, in the running domain and in its definition.
 
     Returns:
-        An upper bound of how long the guest was held: the time that libvirt took to freeze the file systems
-        where the agent does, to switch, and to thaw. The time that QEMU itself holds the guest's I/O lies within.
+        An upper bound of the guest's pause: the time that libvirt took to freeze the file systems through the agent, to
+        switch, and to thaw. The time for which QEMU itself stops the guest's I/O lies within it.
 
     Raises:
-        ComputeFailed: the domain does not run, has no such disk, or stands on some 200 files, as captures have come
-            faster than `shorten`: libvirt opens no longer chain.
+        ComputeFailed: the domain does not run, has no such disk, or has a chain of about 200 files, because captures
+            were faster than `shorten`: libvirt opens no longer chain.
     """
     wanted = {volume_id: file_of(source) for volume_id, source in overlays.items()}
     present = running_views(domain)
@@ -177,8 +177,8 @@ def agent_answers(domain: Domain) -> bool:
 
 
 def _snapshot(domain: Domain, xml: str, changing: Mapping[str, FileSource]) -> GuestHold:
-    """Quiesced where the agent answers; crash-consistent where it does not, or where it fails to freeze. Returns the
-    seconds that it took, without those that the agent was asked for."""
+    """Quiesced if the agent answers; crash-consistent if it does not, or if it fails to freeze. Returns the seconds
+    that it took, without those of the question to the agent."""
     quiesced = agent_answers(domain)
     if quiesced:
         domain.agentSetResponseTimeout(FREEZE_SECONDS)

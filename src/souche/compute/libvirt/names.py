@@ -53,6 +53,6 @@ class Names:
         return uuid5(NAMESPACE, self.domain(vm_id))
 
     def vm_id(self, domain_name: str) -> str | None:
-        """The VM that a domain stands for; None for a domain of somebody else's."""
+        """The VM of a domain; None for a domain that is not the region's."""
         prefix = self.domain("")
         return domain_name.removeprefix(prefix) if domain_name.startswith(prefix) else None

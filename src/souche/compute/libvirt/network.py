@@ -69,9 +69,8 @@ class RegionNetwork:
 
     def reserve(self, host: Host, wanted: Reservation) -> None:
         """Reserve `wanted.ip` for `wanted.mac` in DHCP. dnsmasq refuses an address whose lease belongs to another MAC,
-        so a lease of a guest that was removed outside of Souche is released. The former reservation shows such a guest
-        too, as libvirt learns of leases late.
-        """
+        so the lease of a guest that was removed outside of Souche is released. The previous reservation shows such a
+        guest too, because libvirt learns of leases late."""
         network = host.networkLookupByName(self._names.network)
         former = {each.mac for each in self._reservations.add(wanted) if each.ip == wanted.ip}
         former |= {lease["mac"] for lease in network.DHCPLeases() if lease["ipaddr"] == wanted.ip}
@@ -93,7 +92,7 @@ class RegionNetwork:
         # Otherwise dnsmasq is not running; `reserve` ends the lease before the address is used again.
 
     def _end_lease(self, network: Network, ip: str, mac: str) -> None:
-        """Release a lease, whether libvirt shows it yet or not: dnsmasq answers the guest first and tells libvirt
+        """Release a lease, even if libvirt does not show it yet: dnsmasq answers the guest first and notifies libvirt
         later, and a datagram may be lost. The client's identifier is left out: dnsmasq then finds the lease by MAC
         (dnsmasq 2.90, `lease_find_by_client`)."""
 
@@ -121,7 +120,7 @@ def _find(host: Host, name: str) -> Network | None:
 
 
 def _start(network: Network) -> None:
-    """Several processes of the region may do this at once: one of them finds it done."""
+    """Several processes of the region may do this at the same time: all but one find it done."""
     if network.isActive():
         return
     try:

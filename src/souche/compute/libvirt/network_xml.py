@@ -16,12 +16,14 @@ ET.register_namespace("dnsmasq", DNSMASQ)
 
 
 def network(names: Names, routes: AllowedRoutes) -> str:
-    """An isolated network: without <forward> libvirt lets nothing through the bridge. With a way out it leaves to the
-    region's own firewall what goes through, and guests get a default route, and names from this machine's resolver.
+    """An isolated network: without <forward>, libvirt forwards nothing through the bridge. If guests may connect
+    outside, libvirt leaves forwarding to the region's own firewall, and guests get a default route and this machine's
+    resolver.
 
-    DHCP serves reservations only (`reservations`). The gateway's own, for a MAC that no guest has, makes libvirt
-    start the service. Option 121 (RFC 3442) routes the metadata address and public IPs, and these alone, to the host;
-    it stands in for a router option, and none is sent. No DNS without a way out: there is nothing to resolve in here.
+    DHCP serves reservations only (`reservations`). The gateway's own reservation, for a MAC that no guest has, makes
+    libvirt start the service. Option 121 (RFC 3442) routes only the metadata address and public IPs to the host. It
+    replaces a router option, which is not sent. If guests may not connect outside, there is no DNS: there are no names
+    to resolve.
     """
     root = ET.Element("network")
     ET.SubElement(root, "name").text = names.network
@@ -49,7 +51,7 @@ def essence(xml: str) -> tuple[object, ...]:
 
 
 def shape(xml: str) -> tuple[object, ...]:
-    """What makes two networks the same for Souche. Leaves out what libvirt adds (UUID, MAC)."""
+    """The parts of a network that must be equal for Souche. Leaves out libvirt's additions (UUID, MAC)."""
     root = parse(xml)
     return (
         root.findtext("name"),

@@ -32,8 +32,8 @@ def element(names: tuple[str, ...]) -> ET.Element:
 
 
 def dispensable(host: Host, name: str = UNUSED) -> tuple[str, ...]:
-    """The capability, if this libvirt can ignore it. libvirt is asked for the command line of a guest without it, which
-    starts nothing."""
+    """The capability, if this libvirt can ignore it. The check asks libvirt for the command line of a guest without it,
+    which starts nothing."""
     try:
         host.domainXMLToNative("qemu-argv", _probe(name), 0)
     except libvirt.libvirtError as error:

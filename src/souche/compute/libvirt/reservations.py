@@ -37,7 +37,7 @@ class Reservation:
 
 
 def folder(network: str) -> Path:
-    """Where the reservations of a network are."""
+    """The folder with the reservations of a network."""
     return FOLDERS / f"{network}.reservations"
 
 

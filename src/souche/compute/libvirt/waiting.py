@@ -7,7 +7,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.01, 0.25
 
 
 def wait_until(condition: Callable[[], bool], timeout_seconds: float) -> bool:
-    """Whether `condition` became true in time. It is checked at once, then at growing intervals."""
+    """Whether `condition` became true in time. It is checked immediately, then at growing intervals."""
     deadline = time.monotonic() + timeout_seconds
     pause = FIRST_PAUSE_SECONDS
     while not condition():

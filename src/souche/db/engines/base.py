@@ -1,4 +1,4 @@
-"""What Souche needs from a database."""
+"""The contract of a database."""
 
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
@@ -49,17 +49,17 @@ class Database(Protocol):
         ...
 
     def failure(self, error: Exception) -> SystemFailure | None:
-        """The driver's error, or SQLAlchemy's round it, as one of the family if the database is to blame and not the
-        statement: `Raced`, `WritersBusy`, `RecordsUnavailable` (of a commit: whether it was made is not known),
-        `OutOfSpace`. None: it is another."""
+        """Converts the driver's error, or SQLAlchemy's around it, into one of our errors, if the database is the cause
+        and not the statement: `Raced`, `WritersBusy`, `RecordsUnavailable` (for a commit: it may have succeeded),
+        `OutOfSpace`. None for any other error."""
         ...
 
     def served(self, taken: Callable[[], None]) -> AbstractContextManager[None]:
-        """Be the one server of the records, if they can be reached from elsewhere than their home. `taken` is called in
-        a thread if another process becomes it all the same, while the database was away from this one.
+        """Be the only server of the records, if they can be reached from outside of their home. `taken` is called in a
+        thread if another process has become the server while the database was unavailable to this one.
 
         Raises:
-            RecordsInUse: there is another one.
+            RecordsInUse: there is another server.
         """
         ...
 

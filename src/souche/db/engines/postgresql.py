@@ -187,7 +187,7 @@ class PostgreSql:
 
     @contextmanager
     def read(self, most_seconds: float | None = None) -> Iterator[sa.Connection]:
-        """REPEATABLE READ, READ ONLY: one state from the first statement on. The server looks at the time of each
+        """REPEATABLE READ, READ ONLY: one state from the first statement on. The server checks the time limit of each
         statement."""
         with self._readers.begin() as connection, _bounded(connection.connection, most_seconds):
             yield connection

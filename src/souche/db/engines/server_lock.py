@@ -44,7 +44,7 @@ class Held:
 
 
 class Other(Enum):
-    """Who has the lock instead."""
+    """The other process's use of the lock."""
 
     HAS_IT = "another process"
     HAD_IT = "nobody any more: it is free, or will be in a moment"
@@ -98,8 +98,8 @@ class ServerLock:
         return None
 
     def _try(self, former: Session | None) -> Held | Other:
-        """Take the lock, once. The database may not have noticed yet that the connection of the `former` session is
-        lost: then it is told."""
+        """Try to take the lock, once. The database may not have noticed yet that the connection of the `former` session
+        is lost: then that session is ended."""
         with ExitStack() as stack:
             connection = stack.enter_context(closing(self._connect()))
             session = connection.execute(_OWN).fetchone()

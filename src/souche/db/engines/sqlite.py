@@ -61,8 +61,8 @@ class Sqlite:
 
     @contextmanager
     def read(self, most_seconds: float | None = None) -> Iterator[sa.Connection]:
-        """`BEGIN`: one state from the first statement on (https://www.sqlite.org/isolation.html). The time is looked at
-        every `STEPS_BETWEEN_LOOKS` steps of SQLite's machine."""
+        """`BEGIN`: one state from the first statement on (https://www.sqlite.org/isolation.html). The time limit is
+        checked every `STEPS_BETWEEN_LOOKS` steps of SQLite's virtual machine."""
         with self._reader.begin() as connection:
             if most_seconds is None:
                 yield connection
@@ -119,7 +119,7 @@ class Sqlite:
 
 
 class ReadOnlySqlite(Sqlite):
-    """A SQLite file that is there. It can be read while a server writes; nothing is written, made or migrated."""
+    """An existing SQLite file. It can be read while a server writes; nothing is written, created or migrated."""
 
     def __init__(self, path: Path) -> None:
         self.engine = _engine(
@@ -179,8 +179,8 @@ def _broken_off(connection: Any, most_seconds: float) -> Iterator[None]:
 
 
 def checkpoint(database: Path, wait_seconds: float) -> None:
-    """Bring into a SQLite file what is in its write-ahead log only, so that a copy of the file alone has it. Waits so
-    long for those who write; 0: brings in what can be without waiting
+    """Copy the write-ahead log into a SQLite file, so that a copy of the file alone is complete. Waits this long for
+    writers; 0: copies as much as possible without waiting
     (https://www.sqlite.org/pragma.html#pragma_wal_checkpoint)."""
     mode = "TRUNCATE" if wait_seconds else "PASSIVE"
     with closing(sqlite3.connect(database, timeout=wait_seconds)) as connection:

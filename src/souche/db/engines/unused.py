@@ -1,4 +1,4 @@
-"""Pooled connections that nobody used for a while, whose server may have been restarted since."""
+"""Pooled connections that were unused for some time, whose server may have restarted since."""
 
 import math
 import time
@@ -11,8 +11,8 @@ UNUSED_SECONDS: Final = 1.0
 
 
 def check(engine: sa.Engine) -> None:
-    """The pool opens another connection in place of one that nobody used for `UNUSED_SECONDS` and that does not answer.
-    SQLAlchemy's `pool_pre_ping` asks before each use, which is a round trip to the server."""
+    """Have the pool replace a connection that was unused for `UNUSED_SECONDS` and does not answer. SQLAlchemy's
+    `pool_pre_ping` would check before each use, which is a round trip to the server."""
 
     def note(_connection: object, record: sa.pool.ConnectionPoolEntry) -> None:
         record.info[USED] = time.monotonic()

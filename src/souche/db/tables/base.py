@@ -1,4 +1,4 @@
-"""What all tables share: dates, and the metadata with the names of constraints."""
+"""Shared by all tables: dates, and the metadata with the names of constraints."""
 
 from datetime import UTC, datetime
 
