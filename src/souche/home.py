@@ -52,7 +52,7 @@ class NotServed(SystemFailure):
 
 @dataclass(frozen=True)
 class Home:
-    """Names of what is in the folder."""
+    """The names of the files in the home."""
 
     path: Path
 
@@ -134,7 +134,7 @@ class Home:
 
     @property
     def operator(self) -> Path:
-        """The folder of the socket by which commands reach the server (`admin/wire.py`)."""
+        """The folder of the socket for commands (`admin/wire.py`)."""
         return self.path / "operator"
 
     @property
@@ -147,8 +147,8 @@ class Home:
         return {name: folder for name, folder in folders.items() if folder.is_dir()}
 
     def make(self) -> None:
-        """Make the folder where it is missing. Guests' disks are opened by another user, who must be able to pass
-        through it, whatever the umask.
+        """Create the folder if it is missing. Another user opens guests' disks, so that user must be able to traverse
+        it, for any umask.
 
         Raises:
             HomeUnwritable.
@@ -189,7 +189,7 @@ class Home:
         return (self.oos.name, self.disks.name, self.tls.name)
 
     def make_disks(self) -> None:
-        """Make the folder of the disks where it is missing."""
+        """Create the folder of the disks if it is missing."""
         if not self.disks.exists():
             self.disks.mkdir()
             self.disks.chmod(PRIVATE_FOLDER)
@@ -205,7 +205,7 @@ class Home:
         return log.exists() and log.stat().st_size > 0
 
     def make_databases(self, *, records: bool = True) -> None:
-        """Make the files if they are missing, readable by their owner only: they contain user data, and the names of
+        """Create the files if they are missing, readable by their owner only: they contain user data, and the names of
         all disks. SQLite gives the files beside a database the same mode. `records`: the records are in a file."""
         for database in (self.database, self.journal) if records else (self.journal,):
             database.touch(0o600)

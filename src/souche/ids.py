@@ -56,7 +56,7 @@ def cleaned_snapshot(cleaning_id: str) -> str:
 
 
 def new_backup(now: datetime) -> str:
-    """The id of a backup, which says when it was made: ids sort by that."""
+    """The id of a backup. It contains the backup's time, so ids sort by time."""
     return f"{now:{BACKUP_DATE}}-{secrets.token_hex(4)}"
 
 
@@ -66,7 +66,7 @@ def backup_capture(backup_id: str, volume_id: str) -> str:
 
 
 def backup_date(capture_id: str) -> datetime | None:
-    """When the backup began that a capture is of; None: the id does not say."""
+    """The start of the backup that a capture belongs to; None if the id does not contain it."""
     try:
         return datetime.strptime(capture_id.split("-")[1], BACKUP_DATE).replace(tzinfo=UTC)
     except (IndexError, ValueError):

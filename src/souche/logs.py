@@ -1,4 +1,4 @@
-"""Log lines: one event with its fields, on standard error; JSON where nobody watches."""
+"""Log lines: one event with its fields, on standard error; JSON if it is not a terminal."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ import structlog
 
 
 class BestEffortStream:
-    """A stream whose writer does not fail with it: standard error may lead to a file on a medium that is full."""
+    """A stream whose writes never fail: standard error may lead to a file on a full medium."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -21,7 +21,7 @@ class BestEffortStream:
         return 0
 
     def flush(self) -> None:
-        """Write through what the stream holds, or leave it there."""
+        """Flush the stream, or leave the data in it."""
         with suppress(OSError):
             self._stream.flush()
 

@@ -59,11 +59,11 @@ class _Answer:
 
 
 class Client:
-    """A connection. `size` is that of the disk; `most_bytes` what one read may ask for; `tells_allocation`: whether
-    `block_status` may be asked.
+    """A connection. `size` is the disk's; `most_bytes` the limit of one read; `tells_allocation`: whether the server
+    supports `block_status`.
 
     Raises:
-        NbdError, OSError: there is no server, or it does not speak as it should.
+        NbdError, OSError: there is no server, or it violates the protocol.
     """
 
     def __init__(self, path: str, export: str = "") -> None:

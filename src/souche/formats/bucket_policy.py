@@ -184,8 +184,8 @@ def _actions(named: Sequence[str], resources: Sequence[str]) -> set[str]:
 
 
 def _matching(name: str) -> set[str]:
-    """The actions of a name, without regard to case; * and ? stand for letters. fnmatch does not try out how several
-    * share the letters, as a regular expression would: a name of forty * would keep it busy for years."""
+    """The actions that match a name, case-insensitively; * and ? stand for letters. fnmatch does not backtrack over
+    several *, as a regular expression would: a name of forty * would keep it busy for years."""
     return {each for each in OBEYED if fnmatchcase(each.lower(), name.lower())}
 
 

@@ -51,8 +51,8 @@ SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class CompanionDisk:
-    """The checksums of one disk. `disk_tree_sha256` is the tree hash of the virtual disk (`tree_hash`), whatever the
-    object's format. `object_sha256` is that of the object in the bucket."""
+    """The checksums of one disk. `disk_tree_sha256` is the tree hash of the virtual disk (`tree_hash`), for any format
+    of the object. `object_sha256` is that of the object in the bucket."""
 
     filename: str
     disk_bytes: int
@@ -80,8 +80,8 @@ class Signer:
 
 @dataclass(frozen=True)
 class Companion:
-    """Everything about an exported image that its manifest does not say. `manifest_sha256` is the hash of the manifest
-    (`manifest.digest`). A companion that was read has a `signer` only if the signature is that key's."""
+    """The data of an exported image that its manifest cannot hold. `manifest_sha256` is the hash of the manifest
+    (`manifest.digest`). A companion that was read has a `signer` only if the signature is by that key."""
 
     disks: tuple[CompanionDisk, ...]
     lineage: Lineage

@@ -1,6 +1,5 @@
-"""Recognises files that people take for disks, and disks, by their first bytes, if nothing else states the format. A
-name that says raw is believed first (`disk_names`).
-"""
+"""Recognises disks, and files that are mistaken for disks, by their first bytes, if nothing else declares the format. A
+name that declares raw takes precedence (`disk_names`)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -109,12 +108,12 @@ DISKS: Final[tuple[Callable[[bytes], bool], ...]] = (
 
 
 def container_of(head: bytes) -> Container | None:
-    """What a file is, by its first bytes, if it is not a raw disk; None: unknown."""
+    """The kind of a file by its first bytes, if it is not a raw disk; None: unknown."""
     return next((container for container, matches in CONTAINERS if matches(head)), None)
 
 
 def gzip_called(disk_format: str) -> Container:
-    """gzip around a disk whose name states that there is none."""
+    """gzip around a disk whose name declares no gzip."""
     return Container("gzip", f"a name that ends in .{disk_format}.gz says so; or unpack it with `gunzip`")
 
 

@@ -52,11 +52,11 @@ FEATURES_AT: Final = 72
 
 
 def inspect_head(head: bytes, said: SaidOfDisk, *, most_bytes: int) -> InspectedDisk:
-    """Judge a disk by its first `HEAD_BYTES` (or all that there are), without gzip around it. `most_bytes` is how large
-    the disk may be, as seen by a guest.
+    """Inspect a disk by its first `HEAD_BYTES` (or the whole disk, if it is shorter), without gzip around it.
+    `most_bytes` is the largest allowed virtual size.
 
     Raises:
-        BadDisk: it is not to be opened; the class says why.
+        BadDisk: it must not be opened; the class names the reason.
     """
     found = _format(head, said)
     if found == "qcow2":
@@ -65,10 +65,10 @@ def inspect_head(head: bytes, said: SaidOfDisk, *, most_bytes: int) -> Inspected
 
 
 def inspect_file(path: Path, said: SaidOfDisk, *, most_bytes: int) -> InspectedDisk:
-    """Check a whole file.
+    """Check a complete file.
 
     Raises:
-        BadDisk: it must not be opened; the class says why.
+        BadDisk: it must not be opened; the class names the reason.
     """
     file_bytes = path.stat().st_size
     with path.open("rb") as file:
@@ -91,7 +91,7 @@ def inspect_file(path: Path, said: SaidOfDisk, *, most_bytes: int) -> InspectedD
 
 
 def _check_sectors(head: bytes, file_bytes: int) -> None:
-    """Refuse a file that is no raw disk, and say what it may be."""
+    """Refuse a file that is not a raw disk, and name its likely kind."""
     found = containers.QCOW2 if head.startswith(qcow2.MAGIC) else _called(head, "raw")
     found = found or containers.text_of(head)
     if file_bytes % SECTOR_BYTES and found:
@@ -100,7 +100,7 @@ def _check_sectors(head: bytes, file_bytes: int) -> None:
 
 
 def _check_begins_as_vhd(head: bytes) -> None:
-    """Refuse a VHD without a footer by what it is instead, unless it may be a VHD that was cut."""
+    """Refuse a VHD without a footer by its actual kind, unless it may be a truncated VHD."""
     container = _called(head, "vhd")
     if container is containers.VHD_FIXED or (container is None and containers.looks_like_disk(head) and head):
         return
@@ -110,10 +110,10 @@ def _check_begins_as_vhd(head: bytes) -> None:
 
 
 def check_archive(head: bytes) -> None:
-    """Refuse a file that is called an OVA but is known to be something else.
+    """Refuse a file that is declared as an OVA but is recognised as something else.
 
     Raises:
-        BadDisk: it is; the class says what.
+        BadDisk: it is; the class names its kind.
     """
     if containers.container_of(head) is not containers.TAR and (found := _otherwise(head, "ova")):
         raise found
@@ -142,7 +142,7 @@ def begins_as(head: bytes) -> str | None:
 
 
 def _called(head: bytes, disk_format: SourceFormat) -> Container | None:
-    """The format that a disk begins as, if nothing was unpacked because its name says raw or VHD."""
+    """The format of a disk's first bytes, if nothing was decompressed because its name declares raw or VHD."""
     container = containers.container_of(head)
     return containers.gzip_called(disk_format) if container is containers.GZIP else container
 
@@ -302,10 +302,10 @@ def check_extended_data(path: Path) -> None:
 
 
 def check_data(path: Path) -> None:
-    """Refuse a qcow2 file that has passed the inspection and whose tables name more than is in it.
+    """Refuse a qcow2 file that has passed the inspection and whose tables reference more than the file contains.
 
     Raises:
-        DiskSharesData: the same data more than once. DiskCutShort: data behind its end.
+        DiskSharesData: the same data more than once. DiskCutShort: data past its end.
     """
     with path.open("rb") as file:
         cluster_bytes = qcow2.read_header(file).cluster_bytes

@@ -22,7 +22,7 @@ GZIP: Final = ".gz"
 
 
 def said_by(name: str) -> SaidOfDisk:
-    """What one name states. A known ending without `.gz` also states that the disk is not inside gzip."""
+    """The declaration in one name. A known suffix without `.gz` also declares that the disk is not inside gzip."""
     lower = name.lower()
     packed = lower.endswith(GZIP)
     stem, _, end = lower.removesuffix(GZIP).rpartition(".")

@@ -1,4 +1,4 @@
-"""Why a disk from outside is refused, and what its sender can do."""
+"""Refusals of disks from outside, with advice for the sender."""
 
 from souche.errors import Invalid
 

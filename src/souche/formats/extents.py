@@ -67,7 +67,7 @@ class Allocation:
 
     @property
     def data_bytes(self) -> int:
-        """How many bytes there are to read."""
+        """The number of bytes to read."""
         return sum(extent.length for extent in self)
 
 

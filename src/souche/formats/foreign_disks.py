@@ -1,4 +1,4 @@
-"""The inspection of disks that QEMU converts: VMDK, VHD and VHDX. Each must stand alone and be whole."""
+"""The inspection of disks that QEMU converts: VMDK, VHD and VHDX. Each must be self-contained and complete."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -123,12 +123,12 @@ def padding(length: int) -> Iterator[bytes]:
 
 
 def decompress(stream: Iterable[bytes], *, most_bytes: int) -> Iterator[bytes]:
-    """The content of all members, in pieces of at most 1 MiB, made only as they are asked for.
+    """The content of all members, in pieces of at most 1 MiB, produced on demand.
 
     Raises:
         GzipTooLarge: there is more than `most_bytes`; no byte beyond them has been yielded.
-        GzipCutShort, GzipTrailer: the stream is not whole, or more than gzip.
-        BadGzip: it is damaged, or no gzip at all.
+        GzipCutShort, GzipTrailer: the stream is truncated, or has data after gzip's end.
+        BadGzip: it is damaged, or not gzip.
     """
     left = most_bytes
     for piece in _decompressed(stream):
@@ -167,8 +167,8 @@ class _Member:
 
     @property
     def appetite(self) -> int:
-        """How many bytes to feed it next, at most: few at first, as what follows the end of a short member is
-        copied, and there may be a million of them."""
+        """The most bytes to feed it next: few at first, because the data after the end of a short member are copied,
+        and there may be a million such members."""
         return sys.maxsize if self._start else TASTE_BYTES
 
     def feed(self, data: memoryview) -> Iterator[bytes]:

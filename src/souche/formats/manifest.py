@@ -1,7 +1,7 @@
-"""The manifest of an exported image, Version 1: what every OUTSCALE region's importer reads.
+"""The manifest of an exported image, Version 1, which every OUTSCALE region's importer reads.
 
-Source: reference section 4, "Manifest JSON" (docs.outscale.com, Manifest File Reference). Written exactly so, and read
-leniently: unknown keys are ignored (older samples have CompressedSize, Ordering and User), and values with a usual
+Source: reference section 4, "Manifest JSON" (docs.outscale.com, Manifest File Reference). It is written exactly so, and
+read leniently: unknown keys are ignored (older samples have CompressedSize, Ordering and User), and values with a usual
 default may be missing. docs/formats.md specifies it.
 """
 
@@ -77,10 +77,10 @@ def _write_disk(disk: ManifestDisk) -> dict[str, object]:
 
 
 def with_urls(data: bytes, url_of: Callable[[ManifestDisk], str]) -> bytes:
-    """The same manifest with another URL for each disk. Keys that this module does not know stay.
+    """The same manifest with another URL for each disk. Unknown keys stay.
 
     Raises:
-        See `read_manifest`; and whatever `url_of` raises.
+        See `read_manifest`; and the errors of `url_of`.
     """
     disks = read_manifest(data).disks
     document = read_object(data)
@@ -90,8 +90,8 @@ def with_urls(data: bytes, url_of: Callable[[ManifestDisk], str]) -> bytes:
 
 
 def digest(data: bytes) -> str:
-    """The hash by which a companion names a manifest: SHA-256, as hex, of its canonical text without the URLs of its
-    disks. The URLs are renewed, and each disk has its own hash.
+    """The hash of a manifest in its companion: SHA-256, as hex, of its canonical text without the URLs of its disks.
+    The URLs are renewed, and each disk has its own hash.
 
     Raises:
         NotJson: it is not a JSON object, or has a number with a fraction.

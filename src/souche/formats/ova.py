@@ -24,7 +24,7 @@ class BadOva(Invalid):
 
 
 class OvaDisk:
-    """The disk in a stream that is an OVA. `said` is what the disk's name states, once `pieces` has yielded."""
+    """The disk in an OVA stream. `said` is the declaration in the disk's name, once `pieces` has yielded."""
 
     def __init__(self, stream: Iterable[bytes]) -> None:
         self._stream = iter(stream)
@@ -70,7 +70,7 @@ class OvaDisk:
             """Bytes of other members."""
 
     def _extra(self, kind: bytes, length: int) -> dict[str, str]:
-        """What an extension header says of the next member."""
+        """The fields of an extension header for the next member."""
         if length > MOST_EXTRA_BYTES:
             raise BadOva(reason="it is damaged.")
         data = b"".join(self._content(length))

@@ -36,8 +36,9 @@ def names_more_than(image: BinaryIO, most_bytes: int) -> bool:
 
 
 def data_end(image: BinaryIO) -> int:
-    """Where the last cluster ends that the tables of an open disk name, in bytes: QEMU takes what is missing for zeros.
-    Compressed clusters are not looked at: one that is cut cannot be read. The disk's last one may be shorter."""
+    """The end of the last cluster that the tables of an open disk reference, in bytes: QEMU reads missing bytes as
+    zeros. Compressed clusters are not checked: a truncated one cannot be read. The disk's last cluster may be
+    shorter."""
     header, end = read_header(image), 0
     entries = header.cluster_bytes // 8
     last = (header.virtual_size_bytes - 1) // header.cluster_bytes
@@ -88,7 +89,7 @@ def _claims(image: BinaryIO, header: Qcow2Header) -> Iterator[int]:
 
 
 def _table(image: BinaryIO, offset: int, entries: int) -> "array[int]":
-    """Big-endian words; of one that is cut short, what is there."""
+    """Big-endian words; of a truncated table, those that exist."""
     image.seek(offset)
     data = image.read(entries * 8)
     table = array("Q", data[: len(data) // 8 * 8])

@@ -77,7 +77,7 @@ def _clusters(source: "_Stream", see: Callable[[Bytes], object]) -> Iterator[Byt
 
 
 def _allocation(clusters: Iterator[Bytes]) -> Allocation:
-    """What the tables map, if they are where `layout` puts them; nothing else is checked."""
+    """The mapping in the tables, if they are where `layout` puts them; nothing else is checked."""
     try:
         header = qcow2.parse_header(bytes(next(clusters)))
     except ValueError as error:

@@ -79,10 +79,10 @@ def layout(allocation: Allocation) -> Layout:
 
 
 def qcow2_stream(allocation: Allocation, chunks: Iterable[Chunk]) -> Iterator[Bytes]:
-    """The file, in pieces. `chunks` are the bytes of the allocation's runs, whole and in order.
+    """The file, in pieces. `chunks` are the bytes of the allocation's runs, complete and in order.
 
     Raises:
-        ValueError: `chunks` are not what the allocation says; what has been yielded is of no use.
+        ValueError: `chunks` do not match the allocation; the yielded pieces are useless.
     """
     yield from metadata(allocation)
     written = 0

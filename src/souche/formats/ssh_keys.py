@@ -34,7 +34,7 @@ class PublicKey:
         return hashlib.md5(self.blob, usedforsecurity=False).digest().hex(":")
 
     def line(self, comment: str) -> str:
-        """OpenSSH's one line, as it stands in authorized_keys."""
+        """OpenSSH's one line, as in authorized_keys."""
         return f"{self.key_type} {base64.b64encode(self.blob).decode()} {comment}"
 
 

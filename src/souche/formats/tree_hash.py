@@ -38,7 +38,7 @@ class TreeHash:
         self._leaf_bytes = 0
 
     def add(self, data: Bytes) -> None:
-        """Go on with these bytes."""
+        """Continue with these bytes."""
         rest = memoryview(data)
         while rest:
             room = LEAF_BYTES - self._leaf_bytes
@@ -46,7 +46,7 @@ class TreeHash:
             rest = rest[room:]
 
     def add_zeros(self, count: int) -> None:
-        """Go on with `count` zeros."""
+        """Continue with `count` zeros."""
         if self._leaf_bytes:
             filling = min(count, LEAF_BYTES - self._leaf_bytes)
             self._into_leaf(ZERO_LEAF[:filling])
@@ -72,7 +72,7 @@ class TreeHash:
             self._leaf, self._leaf_bytes = hashlib.sha256(), 0
 
     def _zero_leaves(self, count: int) -> None:
-        """The largest subtrees that fit at the place where the tree is."""
+        """The largest subtrees that fit at the tree's current position."""
         while count:
             largest = count.bit_length() - 1
             aligned = (self._leaves & -self._leaves).bit_length() - 1 if self._leaves else largest

@@ -34,7 +34,7 @@ Name = tuple[UUID, str]
 
 @dataclass(frozen=True)
 class Variable:
-    """The data of a variable, and what goes with it for the firmware."""
+    """The data of a variable, and its other fields for the firmware."""
 
     data: bytes
     attributes: int = NON_VOLATILE_AND_BOOT_SERVICE
@@ -100,7 +100,7 @@ def with_secure_boot(variables: Variables, action: SecureBootAction, factory: Va
 
 
 def _store(volume: bytes) -> tuple[int, int]:
-    """Where the variables of a volume may stand."""
+    """The part of a volume for variables."""
     header = int.from_bytes(volume[48:50], "little")
     if volume[40:44] != VOLUME_SIGNATURE or len(volume) < header + STORE_HEADER.size:
         raise ComputeFailed(reason="the firmware's variables are no firmware volume")

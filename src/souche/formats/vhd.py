@@ -26,7 +26,7 @@ MOST_ENTRIES: Final = 1 << 20
 
 @dataclass(frozen=True)
 class VhdFooter:
-    """What the footer says. `data_offset` is where the header of a dynamic disk stands."""
+    """The fields of the footer. `data_offset` is the position of a dynamic disk's header."""
 
     size_bytes: int
     disk_type: int
@@ -50,18 +50,18 @@ def read_footer(image: BinaryIO, file_bytes: int) -> VhdFooter | None:
 
 @dataclass(frozen=True)
 class VhdData:
-    """What the table names, in bytes: where the last block ends, and how long all blocks are together, each as often
-    as it is named."""
+    """The data that the table references, in bytes: the end of the last block, and the length of all blocks together,
+    each as often as it is referenced."""
 
     end: int
     named: int
 
 
 def data(image: BinaryIO, footer: VhdFooter) -> VhdData:
-    """What the table of an open dynamic disk names.
+    """The data that the table of an open dynamic disk references.
 
     Raises:
-        ValueError: its header or its table cannot be right.
+        ValueError: its header or its table is invalid.
     """
     header = read_at(image, footer.data_offset, SPARSE_BYTES)
     if len(header) < SPARSE_BYTES or not header.startswith(SPARSE_COOKIE):

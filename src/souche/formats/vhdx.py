@@ -30,7 +30,7 @@ TABLE_BYTES: Final = 64 * 1024
 
 
 class BadVhdx(ValueError):
-    """Why a file cannot be taken; the text says it."""
+    """Why a file cannot be accepted, in its text."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class VhdxFacts:
 
 
 def read_facts(image: BinaryIO) -> VhdxFacts:
-    """What an open file says.
+    """The facts in an open file.
 
     Raises:
-        BadVhdx: it is cut short, or cannot be right.
+        BadVhdx: it is truncated or invalid.
     """
     try:
         return _facts(image)
@@ -72,7 +72,7 @@ def _facts(image: BinaryIO) -> VhdxFacts:
 
 
 def _blocks(image: BinaryIO, offset: int, size_bytes: int, block_bytes: int) -> int:
-    """How many entries of the table say that their block is in the file."""
+    """The number of entries of the table whose block is in the file."""
     if not offset or block_bytes < MIB:
         raise BadVhdx("its table of blocks is missing")
     left = -(-size_bytes // block_bytes) * BLOCK_ENTRY_BYTES

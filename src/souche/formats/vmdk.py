@@ -43,7 +43,7 @@ EMPTY_TABLE: Final = bytes(4 * ENTRIES)
 
 
 class BadVmdk(ValueError):
-    """Why a file cannot be taken; the text says it."""
+    """Why a file cannot be accepted, in its text."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ class VmdkHeader:
 
 
 def read_header(image: BinaryIO, file_bytes: int) -> VmdkHeader:
-    """The header of an open file: that at its end, where the first says so.
+    """The header of an open file, or the one at its end, if the first header refers to it.
 
     Raises:
-        BadVmdk: it is cut short, or no header of a kind that is known.
+        BadVmdk: it is truncated, or has no header of a known kind.
     """
     header = _parse(read_at(image, 0, SECTOR_BYTES))
     if header.directory != AT_END:
@@ -93,10 +93,11 @@ def _parse(data: bytes) -> VmdkHeader:
 
 
 def check_alone(image: BinaryIO, header: VmdkHeader) -> None:
-    """Refuse an open file that refers to any other. QEMU looks for a parent anywhere in the text, in other values too.
+    """Refuse an open file that refers to another file. QEMU looks for a parent anywhere in the text, in other values
+    too.
 
     Raises:
-        BadVmdk: it does, or does not say.
+        BadVmdk: it does, or does not state it.
     """
     text = _text(image, header.descriptor_offset, header.descriptor_length)
     lines = [line.strip() for line in text.splitlines()]
@@ -125,18 +126,18 @@ def _has_parent(text: str) -> bool:
 
 @dataclass(frozen=True)
 class VmdkData:
-    """What the tables name, in bytes: where the last grain ends, and how long all grains are together, each as often
-    as it is named (a compressed one has a sector at least)."""
+    """The data that the tables reference, in bytes: the end of the last grain, and the length of all grains together,
+    each as often as it is referenced (a compressed one has at least a sector)."""
 
     end: int
     named: int
 
 
 def data(image: BinaryIO, header: VmdkHeader) -> VmdkData:
-    """What the tables of an open file name.
+    """The data that the tables of an open file reference.
 
     Raises:
-        BadVmdk: its tables are cut short, or cannot be right.
+        BadVmdk: its tables are truncated or invalid.
     """
     grains = -(-header.capacity // header.grain)
     tables = -(-grains // ENTRIES)

@@ -79,7 +79,7 @@ def _identity(region: Region) -> Iterator[Finding]:
 
 
 def _look(region: Region) -> Report:
-    """Operations are read before and after everything else: work that began or ended meanwhile counts as under way."""
+    """Operations are read before and after everything else: work that began or ended in between counts as under way."""
     with region.store.read() as connection:
         before = operation_records.outstanding(connection)
         busy = concerned.of_operations(connection, before)

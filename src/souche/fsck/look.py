@@ -16,11 +16,11 @@ from souche.storage.inspection import StoreInspector, StoreState
 
 @dataclass(frozen=True)
 class Region:
-    """Where to look. `store` only reads. `belongs_together` raises SystemFailure where the parts of the home are of
-    different regions. `compute` is None where there is no hypervisor to be asked, `objects` where no object store runs;
-    `buckets` asks the embedded one for the account of each bucket, `objects_data` is where it keeps what is in it.
-    `key_fingerprint` is of the key that the region signed with when it was served last, `was_served` whether it ever
-    was. `not_looked_at` says what cannot be asked, and why."""
+    """The parts of the region to check. `store` only reads. `belongs_together` raises SystemFailure if the parts of the
+    home are of different regions. `compute` is None if no hypervisor can be queried, `objects` None if no object store
+    runs. `buckets` returns the account of each bucket in the embedded store, `objects_data` is that store's data
+    folder. `key_fingerprint` is that of the region's signing key when it was last served, `was_served` whether it ever
+    was. `not_looked_at` lists the checks that cannot be made, with reasons."""
 
     database: Path
     journal: Path

@@ -61,9 +61,9 @@ def create_app(
     may_call: MayCall = everybody,
     observe: Callable[[Exchange], None] = Exchange.log,
 ) -> Starlette:
-    """The region's HTTP interface. `may_call`: from which addresses an account may call. `more_routes` are tried before
-    the answer 404. `observe` gets each request when its answer is known, and writes its line: by default, to the log of
-    the process."""
+    """The region's HTTP interface. `may_call`: the addresses from which an account may call. `more_routes` are tried
+    before the answer 404. `observe` gets each request when its answer is known, and writes its line: by default, to the
+    process's log."""
     shared = not region.store.database.is_local
     attempts = RecordedAttempts(region.store) if shared else RememberedAttempts()
     authenticator = Authenticator(keys, region.clock, attempts, may_call)
@@ -115,8 +115,8 @@ class CollapseSlashes:
 def _doing(
     find: Callable[[str], Action], answers: Answers, authenticator: Authenticator, pools: _Pools
 ) -> Answerer:
-    """An answerer for the actions of one family, which the path names. Cached answers are given at once; the rest takes
-    turns. If the database is a server, the event loop never queries it."""
+    """An answerer for the actions of one family, which the path names. Cached answers are returned immediately; all
+    other requests take turns. If the database is a server, the event loop never queries it."""
     region = answers.region
     is_local = region.store.database.is_local
 

@@ -119,7 +119,7 @@ class AuditLines:
         self._searched: OrderedDict[tuple[str, str | None, bytes], tuple[bytes, list[str]]] = OrderedDict()
 
     def of(self, exchange: Exchange) -> dict[str, object]:
-        """What the line of a request says."""
+        """The fields of a request's line."""
         request = exchange.request
         body = request.body if request else b""
         is_stranger = exchange.account_id is None  # eight actions need no account; one of them filters by ids

@@ -79,8 +79,8 @@ class Authenticator:
         self._may_call = may_call
 
     def caller(self, access: Access, request: SignedRequest) -> Principal | None:
-        """The caller of an action with this access. An action without credentials runs for anybody: bad credentials
-        count as none there (None).
+        """The caller of an action with this access. An action without credentials is open to anyone: bad credentials
+        count as no credentials there (None).
 
         Raises:
             CredentialsRefused: the action needs credentials, and these are not valid.

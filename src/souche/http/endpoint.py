@@ -58,7 +58,7 @@ class Endpoint:
         await send_json(send, exchange.status, exchange.answer, exchange.retry_seconds)
 
     async def _settle(self, exchange: Exchange, scope: Scope, receive: Receive) -> bytes:
-        """The body of the answer, whatever happens."""
+        """The body of the answer, in every case."""
         try:
             exchange.request = await read_request(scope, receive)
             answer = self._answer(exchange, exchange.request)
@@ -81,7 +81,7 @@ def _refuse(exchange: Exchange, error: Exception) -> bytes:
 
 
 async def _send_options(scope: Scope, send: Send) -> None:
-    """The headers that a browser asks for may all be sent: a signature is one, and `*` would not cover it."""
+    """All headers that a browser asks for are allowed by name: one is the signature, which `*` would not cover."""
     asked = [value for name, value in scope["headers"] if name == b"access-control-request-headers"]
     allowed = [(b"access-control-allow-headers", value) for value in asked]
     headers = [*OPTIONS_HEADERS, *allowed]

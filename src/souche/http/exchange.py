@@ -1,4 +1,4 @@
-"""One request: what is read of it, logged, and sent back."""
+"""One request: reading, logging and answering it."""
 
 import re
 import time
@@ -99,7 +99,7 @@ async def _parts(receive: Receive) -> Any:
     """The pieces of the body.
 
     Raises:
-        BodyCutOff: the client went away. What came must not count as a request whose signature is wrong.
+        BodyCutOff: the client went away. The received part must not count as a request with a wrong signature.
     """
     more = True
     while more:

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Checked:
-    """The result of a check. `reason` names no path and no address: anybody reads it."""
+    """The result of a check. `reason` contains no path and no address, because anyone can read it."""
 
     name: str
     reason: str | None

@@ -31,7 +31,7 @@ LOOKS: Final = 4
 
 
 class Phase(Enum):
-    """What a connection expects from its client."""
+    """What a connection expects next from its client."""
 
     NOTHING = auto()
     HEAD = auto()
@@ -113,7 +113,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._head_bytes = self._body_bytes = 0
 
     def _hold(self) -> bool:
-        """Count what the application keeps of the body, until the next request; whether there is room for it."""
+        """Count the bytes of the body that the application holds, until the next request. Returns whether there is room
+        for them."""
         kept = min(self._body_bytes, BODY_LIMIT) - UNCOUNTED_BYTES
         more = max(0, kept) - self._held_bytes
         if more and not self._open_connections.hold(self._host, more):
@@ -160,7 +161,7 @@ class BoundedHttp(HttpToolsProtocol):
         return self.cycle
 
     def _is_answering(self) -> bool:
-        """Whether an earlier request is being answered: the next one may not even be read meanwhile."""
+        """Whether an earlier request is being answered: the next one may not even be read yet."""
         if self._phase is Phase.BODY:
             return bool(self.pipeline)
         return self._latest is not None and not self._latest.response_complete

@@ -1,8 +1,8 @@
-"""OSC4-HMAC-SHA256 and AWS4-HMAC-SHA256: one algorithm under two sets of names. Pure.
+"""OSC4-HMAC-SHA256 and AWS4-HMAC-SHA256: one algorithm with two sets of names. Pure.
 
-Source: reference section 1, "Authentication", and clients.md section 1. The scope and the signed headers are
-taken as the client sent them: curl derives region and service from the host's name, and no two clients sign
-the same headers. `host` is tried as it was sent and without its port: osc-sdk-python signs the latter.
+Source: reference section 1, "Authentication", and clients.md section 1. The scope and the signed headers are used as
+the client sent them: curl derives region and service from the host's name, and no two clients sign the same headers.
+`host` is tried as it was sent and without its port: osc-sdk-python signs the latter.
 """
 
 import hashlib
@@ -26,9 +26,9 @@ AUTHORIZATION: Final = re.compile(
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """What a signature covers. `path` and `query` are as on the wire; `headers` have lowercase names. `body_digest`:
-    what is signed in place of the body's SHA-256 (S3). `address`: where the request comes from; no
-    signature covers it."""
+    """The data that a signature covers. `path` and `query` are as on the wire; `headers` have lowercase names.
+    `body_digest`: the text signed instead of the body's SHA-256 (S3). `address`: the request's source, which no
+    signature covers."""
 
     method: str
     path: str

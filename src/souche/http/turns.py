@@ -1,7 +1,7 @@
 """Decides which request gets a thread: accounts take turns, and no account holds all threads.
 
-A request blocks its thread while it waits for a disk, a lock, a workflow or a remote server. With one pool for all, an
-account with that many slow requests would block everybody else.
+A request blocks its thread while it waits for a disk, a lock, a workflow or a remote server. With a single pool, an
+account with as many slow requests would block everyone else.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Bounds:
-    """How many requests run at once, in all and of one account; how many of one account may wait for a thread, and for
-    how many seconds."""
+    """How many requests run at the same time, in total and per account; and how many of one account may wait for a
+    thread, for how many seconds."""
 
     threads: int
     most_each: int

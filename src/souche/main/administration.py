@@ -1,4 +1,4 @@
-"""The region for the operator's commands, beside its server or without one."""
+"""The region for the operator's commands, with its server or without one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,12 +21,12 @@ from souche.storage.qcow2.driver import Qcow2Store
 
 @contextmanager
 def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
-    """The region in a home folder for the operator's commands, beside its server or without one. `make`: make a missing
+    """The region in a home folder for the operator's commands, with its server or without one. `make`: create a missing
     region.
 
     Raises:
         NotServed: there is none, and `make` is false.
-        HomeBeingReplaced: a named state takes its place at the moment.
+        HomeBeingReplaced: a named state is being loaded.
     """
     home = Home(path.resolve())
     if not (make or home.database.exists() or home.region_id.exists()):

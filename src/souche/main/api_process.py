@@ -1,8 +1,8 @@
 """`souche api`: a process that only answers the API.
 
-Any number of them may run beside the one `souche serve` of a region whose records are in PostgreSQL. It works on the
-same database, with the keys of the home, as the operator's commands do. The server runs the operations; while there is
-none they wait, and reads go on. Sweeps that only need records run in the process that has the lock
+Any number of them may run beside the one `souche serve` of a region whose records are in PostgreSQL. It uses the same
+database, and the keys in the home, as the operator's commands do. The server runs the operations; without a server they
+wait, and reads continue. Sweeps that only need records run in the process that has the lock
 (`reconcile/record_sweeps.py`).
 """
 

@@ -39,7 +39,7 @@ class Backups:
     """The commands about backups (`cli.composition.Backups`)."""
 
     def make(self, path: Path, place: BackupPlace, on_progress: OnProgress) -> MadeBackup:
-        """Back up the region in a home folder, which may be served meanwhile."""
+        """Back up the region in a home folder, which may be served at the same time."""
         home = Home(path.resolve())
         _check_apart(place, home, home.server_facts())
         records.refuse_on_postgresql(

@@ -1,4 +1,4 @@
-"""A region for `souche fsck`: opened for reading, beside its server or without one."""
+"""A region for `souche fsck`: opened for reading, with its server or without one."""
 
 import os
 from collections.abc import Iterator

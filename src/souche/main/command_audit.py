@@ -115,7 +115,7 @@ def _command(app: "typer.Typer", words: Sequence[str]) -> tuple[list[str], list[
 
 
 def _plain(word: str) -> str:
-    """What may be logged of an argument: a flag without its value, or a name."""
+    """The part of an argument that may be logged: a flag without its value, or a name."""
     if word.startswith("-"):
         return word.partition("=")[0]
     return word if WORD.fullmatch(word) else ""

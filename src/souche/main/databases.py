@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 @contextmanager
 def open_store(home: Home) -> Iterator[Store]:
-    """The region's records, wherever they are, at the newest schema.
+    """The region's records, in any database, at the newest schema.
 
     Raises:
         PlaceDamaged, and those of `open_records`.

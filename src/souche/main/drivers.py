@@ -59,7 +59,7 @@ from souche.workflows.parts import Parts
 
 
 class Compute(Hypervisor, LiveDisks, GuestConsoles, Protocol):
-    """What a driver for guests provides: the hypervisor, and the ways to running guests' disks and consoles."""
+    """A driver for guests: the hypervisor, and access to running guests' disks and consoles."""
 
 
 def make_compute(settings: Settings) -> tuple[Compute, str | None]:
@@ -83,7 +83,7 @@ def networks_in_use(settings: Settings) -> tuple[IPv4Network, ...]:
 
 
 def readers_of_disks(settings: Settings) -> int | None:
-    """The group that reads disks beside the region's own user."""
+    """The group that reads disks, in addition to the region's own user."""
     return host_paths.qemu_group() if settings.compute == "libvirt" else None
 
 

@@ -1,6 +1,6 @@
 """A region whose home is removed with its server, for tests in CI.
 
-The command is two processes: one serves; the other waits for its end, whatever it is, and removes the home.
+The command is two processes: one serves; the other waits for its end, of any kind, and removes the home.
 """
 
 import ctypes

@@ -12,8 +12,8 @@ from souche.main import networks
 
 
 def known(home: Home, store: Store, taken: Iterable[IPv4Network] = ()) -> str:
-    """The network (CIDR) of a region: the recorded one; else the one that its server had before networks were recorded;
-    else a new one that avoids those `taken`."""
+    """The network (CIDR) of a region: the recorded one; otherwise the one that its server had before networks were
+    recorded; otherwise a new one that avoids those `taken`."""
     with store.read() as connection:
         recorded = region.guest_network(connection)
     return recorded or str(home.server_facts().get("GuestNetwork") or networks.GUESTS.of(home.path, taken))

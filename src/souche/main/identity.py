@@ -140,7 +140,7 @@ def check_objects(home: Home, store: Store) -> None:
 
 
 def settle(home: Home, store: Store, new_id: str | None = None) -> None:
-    """Write the id of a region that passed `check` where it is missing. `new_id`: the id of a new region."""
+    """Write the missing ids of a region that passed `check`. `new_id`: the id of a new region."""
     with store.begin() as connection:
         region_id = region.adopt_id(connection, new_id or str(uuid4()))
     home.make_disks()

@@ -98,4 +98,4 @@ def media_of(home: Home) -> Mapping[str, Usage]:
 
 
 def _ignore(_exchange: Exchange) -> None:
-    """Nobody asks."""
+    """Does nothing."""

@@ -70,7 +70,7 @@ def known(home: Home) -> Place | None:
 
 
 def chosen(home: Home, settings: Settings) -> Place | None:
-    """The database that the settings name, if the records are there.
+    """The database in the settings, if the records are there.
 
     Raises:
         RecordsElsewhere, BadSetting.

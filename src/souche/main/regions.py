@@ -55,7 +55,7 @@ def read_required_keys(file: str) -> tuple[PublicKey, ...]:
 
 
 def allow_list(named: Iterable[tuple[str, int]], own_oos: str) -> AllowList:
-    """Addresses that imports may use beside public ones: those that the operator names, and the region's own store."""
+    """Addresses that imports may use in addition to public ones: the operator's list, and the region's own store."""
     target = parse_url(own_oos, "--oos-endpoint") if own_oos else None
     own = [(target.host, target.port)] if target else []
     return AllowList(frozenset([*named, *own]))

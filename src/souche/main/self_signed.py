@@ -47,8 +47,8 @@ class SelfSigned:
     """The files in a folder. `renew` makes missing ones and keeps them valid."""
 
     def __init__(self, folder: Path, names: Iterable[str], clock: Clock) -> None:
-        """`names`: host names and IP addresses by which clients reach this machine. Names of the present certificate
-        are kept, since another process of the region may need them."""
+        """`names`: host names and IP addresses under which clients reach this machine. Names of the current certificate
+        are kept, because another process of the region may need them."""
         self._folder = folder
         self._names = {*ALWAYS, socket.gethostname(), *names}
         self._clock = clock

@@ -180,7 +180,7 @@ def _region(
 
 
 def _end_as_another_serves() -> None:
-    """What is under way is the other's already (`workflows/claims.py`)."""
+    """The work under way belongs to the other server (`workflows/claims.py`)."""
     log.critical("another process serves these records since the database was away, so this one ends")
     os._exit(1)
 
@@ -203,8 +203,8 @@ def _with_networks(settings: Settings, home: Home, store: Store) -> Settings:
 
 
 def run(settings: Settings) -> None:
-    """Serve the region until a signal ends the process, then exit at once: the next start resumes work in flight. A
-    graceful stop would wait for guests and for merges of layers, and keep the home locked meanwhile.
+    """Serve the region until a signal ends the process, then exit immediately: the next start resumes work in flight. A
+    graceful stop would wait for guests and for merges of layers, and keep the home locked.
 
     Raises:
         CannotListen, HomeInUse, ComputeFailed, Unavailable.

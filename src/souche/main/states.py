@@ -192,7 +192,7 @@ def _audit(home: Home) -> re.Pattern[str]:
 
 
 def _contents(folder: Path, audit: re.Pattern[str]) -> list[str]:
-    """What a region has in its folder; the log of a database is in its copy."""
+    """The region's contents in its folder; a database's log is in its copy."""
     names = (each.name for each in folder.iterdir() if not audit.fullmatch(each.name))
     return [name for name in names if name not in LEFT_OUT and not name.endswith(("-wal", "-shm", ".lock"))]
 
@@ -244,7 +244,7 @@ def _copy_file(source: Path, target: Path) -> None:
 
 
 def _copy_database(source: Path, target: Path) -> None:
-    """Copy a database with its log. Never makes the source, or a log beside it."""
+    """Copy a database with its log. Never creates the source, or a log beside it."""
     target.touch(mode=PRIVATE)
     has_log = source.with_name(f"{source.name}-wal").exists()
     how = "mode=rw" if has_log else "mode=ro&immutable=1"
@@ -256,7 +256,7 @@ def _copy_database(source: Path, target: Path) -> None:
 
 
 def _replace(new: Path, old: Path) -> None:
-    """Replace a file or folder. A file is never missing meanwhile."""
+    """Replace a file or folder. A file exists at every moment."""
     if old.is_dir() and not old.is_symlink():
         shutil.rmtree(old)
     if old.suffix == ".sqlite":

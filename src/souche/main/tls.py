@@ -17,14 +17,15 @@ EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104  not a name of anything
 
 @dataclass(frozen=True)
 class ServedTls:
-    """The certificate in use, and the file by which clients trust it (None: they trust it already)."""
+    """The certificate in use, and the file with which clients can trust it (None: they trust it already)."""
 
     tls: Tls
     authority: Path | None
 
     @property
     def trusted(self) -> Path:
-        """The certificates that the region's own requests to its object store trust beside the system's authorities."""
+        """The certificates that the region's own requests to its object store trust, in addition to the system's
+        authorities."""
         return self.authority or self.tls.pair.certificate
 
 
@@ -66,7 +67,7 @@ def _pair(settings: Settings) -> CertificatePair:
 
 
 def _names(settings: Settings) -> list[str]:
-    """The names by which clients reach the API and the object store, according to the settings."""
+    """The names under which clients reach the API and the object store, according to the settings."""
     endpoints = (settings.endpoint, settings.oos_endpoint if settings.oos_address else "")
     addresses = (settings.address, settings.oos_address or ("", 0))
     hosts = [*(urlsplit(each).hostname or "" for each in endpoints), *(host for host, _ in addresses)]

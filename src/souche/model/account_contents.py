@@ -1,4 +1,4 @@
-"""The kinds of what an account can have."""
+"""The kinds of an account's resources."""
 
 from enum import StrEnum
 

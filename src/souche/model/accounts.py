@@ -11,9 +11,9 @@ PROVIDER_ALIAS: Final = "Outscale"
 
 @dataclass(frozen=True)
 class Account:
-    """A customer of the region. Users see `alias` beside the images that it publishes (the provider's is "Outscale").
-    The keys of a disabled account open nothing; its resources stay, and its VMs keep running. One with a
-    `deletion_date` is gone: its record only keeps its id from being given again."""
+    """A customer of the region. Users see `alias` with the images that it publishes (the provider's is "Outscale"). The
+    keys of a disabled account do not work; its resources stay, and its VMs keep running. An account with a
+    `deletion_date` is deleted: its record only prevents reuse of its id."""
 
     account_id: str
     name: str

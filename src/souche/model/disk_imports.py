@@ -9,8 +9,8 @@ SourceFormat: TypeAlias = Literal["qcow2", "raw", "vmdk", "vhd", "vhdx", "ova"]
 
 @dataclass(frozen=True)
 class SaidOfDisk:
-    """What the name or the sender says of a disk file before its bytes are read; None: nothing. Only the operator's own
-    files may be in `xz`."""
+    """The declaration of a disk file's name or sender, before its bytes are read; None: no declaration. Only the
+    operator's own files may be in `xz`."""
 
     format: SourceFormat | None = None
     gzip: bool | None = None
@@ -30,10 +30,9 @@ class Checksums:
 
 @dataclass(frozen=True)
 class DiskImport:
-    """The disk of a snapshot that is not there yet. `sealed_url` is a secret: it is signed. `most_bytes` is how large
-    the disk may be, as seen by a guest. `disk_format` and `gzip` are what is said of it (`said`). `total_bytes` is None
-    until it is known.
-    """
+    """The disk of a snapshot that does not exist yet. `sealed_url` is signed, so it is a secret. `most_bytes` is the
+    largest allowed virtual size. `disk_format` and `gzip` are its declaration (`said`). `total_bytes` is None until it
+    is known."""
 
     snapshot_id: str
     device_name: str | None
@@ -47,5 +46,5 @@ class DiskImport:
 
     @property
     def said(self) -> SaidOfDisk:
-        """What is said of the disk."""
+        """The disk's declaration."""
         return SaidOfDisk(self.disk_format, self.gzip)

@@ -16,15 +16,16 @@ MANIFEST_SECONDS = 7 * 24 * 3600
 
 @dataclass(frozen=True)
 class ExportTask:
-    """An export of the image `image_id` or of the snapshot `snapshot_id`; the other one is None. `image` is the
-    image as it was when the task was made.
+    """An export of the image `image_id` or of the snapshot `snapshot_id`; the other one is None. `image` is the image
+    at the time of the request.
 
-    The bucket is one of the account `bucket_account_id` here; None: it is reached by `access_key_id` with its sealed
-    secret, a key of no account here. `prefix` is what every key in the bucket begins with. `done_bytes` of the
-    `total_bytes` of data on all disks are read. `note` is what the export waits for, or has left in the bucket.
-    `image_tags` are the image's when the task was made.
-    The URLs in the manifest work until `urls_until` (None: not known); `refresh_problem` is why they could not be
-    written again when that was asked for last.
+    The bucket belongs to the account `bucket_account_id` of this region. None: it is reached with `access_key_id` and
+    its sealed secret, a key of no account here. `prefix` begins every key in the bucket. `done_bytes` of the
+    `total_bytes` of data on all disks are read. `note` is the reason for the export's wait, or its leftovers in the
+    bucket. `image_tags` are the image's tags at the time of the request.
+
+    The URLs in the manifest work until `urls_until` (None: not known); `refresh_problem` is the reason why the last
+    refresh failed.
     """
 
     task_id: str
@@ -51,7 +52,7 @@ class ExportTask:
 
     @property
     def full_comment(self) -> str:
-        """The comment, and the note where there is one."""
+        """The comment, with the note if there is one."""
         return f"{self.comment} {self.note}" if self.note else self.comment
 
     @property

@@ -68,9 +68,9 @@ class AliasChange:
 class ImageAlias:
     """An alias of an account. `history` is in the order of its changes.
 
-    `live`: the image is available and not withdrawn, and the alias's owner may use it; one that is not live resolves to
-    nothing. `follows_family`: nobody has set it, it names the newest image of a family. `image_id` is None where the
-    family has no live image. `official`: it is the provider's.
+    `live`: the image is available and not withdrawn, and the alias's owner may use it; an alias that is not live
+    resolves to nothing. `follows_family`: it was not set by hand, but names the newest image of a family. `image_id` is
+    None if the family has no live image. `official`: it is the provider's.
     """
 
     account_id: str
@@ -83,7 +83,7 @@ class ImageAlias:
     official: bool = False
 
     def told_to(self, account_id: str | None) -> str:
-        """The name by which an account uses it: without the owner for its own and the provider's."""
+        """The alias's name for an account: without the owner for its own aliases and the provider's."""
         short = f"{self.name.name}{MARK}{self.name.channel}"
         return short if self.official or self.account_id == account_id else f"{self.account_id}/{short}"
 

@@ -9,7 +9,7 @@ from souche.model.images import BootMode
 @dataclass(frozen=True)
 class Boot:
     """The result of one boot of an image. `reached`: `login` (a login prompt on the serial console), `cloud-init` (its
-    end), or empty; then `reason` says why. `log` is the end of the serial console; `screenshot` a PNG of the screen
+    end), or empty; then `reason` explains it. `log` is the end of the serial console; `screenshot` a PNG of the screen
     (None: none could be taken). `seconds` from power-on."""
 
     boot_mode: BootMode

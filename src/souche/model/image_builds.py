@@ -38,10 +38,10 @@ class PackageChange:
 
 
 def changed_packages(build: Build, now: Packages) -> list[PackageChange]:
-    """The packages of an image that it would have in another version now.
+    """The packages of an image that would now have another version.
 
-    A package that only one of the two has does not count: it comes or goes because the recipe says so, which its digest
-    shows, or because another package has a new version. So no image stays out of date after it was built again.
+    A package that only one of the two has does not count: it appears or disappears because of the recipe, whose digest
+    shows it, or because another package has a new version. So no image stays out of date after a rebuild.
     """
     return [
         PackageChange(name, version, now[name])

@@ -1,4 +1,4 @@
-"""What was removed to make a clean image."""
+"""The data removed to make a clean image."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,7 +19,7 @@ class CleaningResult:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """The changes of an engine to disks. `refused` says why it changed nothing; empty: it did not refuse."""
+    """The changes of an engine to disks. `refused` is the reason why it changed nothing; empty: it did not refuse."""
 
     engine: str
     os: str

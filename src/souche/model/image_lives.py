@@ -22,10 +22,11 @@ class LifeState(StrEnum):
 
 @dataclass(frozen=True)
 class Life:
-    """What is recorded of an official image that goes.
+    """The record of the end of an official image's life.
 
-    On `deprecation_date` it is withdrawn; since `withdrawal_date` it is, and `grace_days` after that day it is deleted.
-    From `closing_date` on only its owner can launch it; `public` and `granted` (account ids) say who could before.
+    It is withdrawn on `deprecation_date`, was withdrawn at `withdrawal_date`, and is deleted `grace_days` after that
+    day. From `closing_date` on only its owner can launch it; `public` and `granted` (account ids) are its permissions
+    before.
     """
 
     image_id: str
@@ -54,8 +55,8 @@ class Life:
 
 @dataclass(frozen=True)
 class LivingImage:
-    """An official image and what is recorded of its life. An image that an earlier Souche withdrew has no record of
-    its life. `verified_on`: when it was seen to boot last."""
+    """An official image with the record of its life. An image that an earlier Souche withdrew has no record.
+    `verified_on`: the date of its last successful boot."""
 
     image: Image
     life: Life | None

@@ -19,9 +19,9 @@ class Publisher:
 
 @dataclass(frozen=True)
 class Origin:
-    """`image` has only what the caller may know. `ancestors` are the images that it was made from, the nearest first,
-    as far as there are records; None: one that the caller may not see. `export_location` is the URL of the manifest
-    that it was imported by, without its query; None: it was not imported."""
+    """`image` has only the fields that the caller may see. `ancestors` are the images that it was made from, nearest
+    first, as far as there are records; None: an image that the caller may not see. `export_location` is the URL of the
+    manifest that it was imported from, without its query; None: it was not imported."""
 
     image: Image
     source: Source

@@ -1,4 +1,4 @@
-"""The trust report of an OMI: what is found inside it."""
+"""The trust report of an OMI: the findings in its contents."""
 
 import re
 from collections.abc import Collection

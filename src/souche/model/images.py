@@ -17,7 +17,7 @@ LINUX_PRODUCT_CODE = "0001"
 
 @dataclass(frozen=True)
 class ImageMapping:
-    """One block device mapping of an image: what a launch puts at `device_name`."""
+    """One block device mapping of an image: the volume that a launch creates at `device_name`."""
 
     device_name: str
     snapshot_id: str | None
@@ -47,9 +47,9 @@ class VmAttributes:
 
 @dataclass(frozen=True)
 class Consistency:
-    """What the disks of an image had at the moment that they are from: what the guest had written (crash-consistent),
-    its file systems frozen by its agent (quiesced), or those of a VM that was off (at-rest); None: not known.
-    `one_instant`: all disks are of one moment; None: not known."""
+    """The state of an image's disks at their capture: the guest's writes until then (crash-consistent), file systems
+    frozen by the agent (quiesced), or the disks of a VM that was off (at-rest); None: not known. `one_instant`: all
+    disks are of one moment; None: not known."""
 
     state: Literal["crash-consistent", "quiesced", "at-rest"] | None = None
     one_instant: bool | None = None

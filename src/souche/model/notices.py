@@ -6,8 +6,8 @@ from enum import StrEnum
 
 
 class Event(StrEnum):
-    """What happened to an image. `replaced`: an update of its family withdrew it. `restored`: a withdrawal or a
-    deprecation was taken back."""
+    """An event of an image. `replaced`: an update of its family withdrew it. `restored`: a withdrawal or a deprecation
+    was undone."""
 
     UNSHARED = "unshared"
     WITHDRAWN = "withdrawn"

@@ -30,8 +30,7 @@ class Params:
 
 @dataclass(frozen=True)
 class RawParams(Params):
-    """What is stored and cannot be read: of a workflow that this release does not have, or in a form that it does not
-    know."""
+    """Stored arguments that cannot be read: of a workflow that this release does not have, or in an unknown form."""
 
     arguments: Mapping[str, object]
 
@@ -42,7 +41,7 @@ P = TypeVar("P", bound=Params, covariant=True, default=Params)
 @dataclass(frozen=True)
 class Operation(Generic[P]):
     """One run of a workflow for one resource. `operation_id` names the run: a second start of it is harmless.
-    `account_id` is whose resource it is; accounts take turns."""
+    `account_id` is the resource's account; accounts take turns."""
 
     operation_id: str
     workflow: str

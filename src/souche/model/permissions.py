@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Permissions:
-    """Explicit grants, and whether everybody may use the resource. The owner's right is implied."""
+    """Explicit grants, and whether everyone may use the resource. The owner's right is implied."""
 
     account_ids: tuple[str, ...] = ()
     public: bool = False

@@ -1,4 +1,4 @@
-"""Product types: what product codes stand for."""
+"""Product types: the products behind product codes."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -41,8 +41,8 @@ class Query:
 
 
 class PageRow(NamedTuple):
-    """A resource in a page. While its version is the same, it shows the same: one thing to its owner (`is_own`), one to
-    everybody else. `creation_date`: ISO 8601."""
+    """A resource in a page. While its version is the same, its answer is the same: one for its owner (`is_own`), one
+    for everyone else. `creation_date`: ISO 8601."""
 
     resource_id: str
     version: int

@@ -16,7 +16,7 @@ NO_LIMIT: Final = 0
 
 @dataclass(frozen=True)
 class Quota:
-    """One quota. `unit`: how many of what is counted make one of what `default` and the API speak of."""
+    """One quota. `unit`: how many of the counted units make one unit of `default` and the API."""
 
     name: str
     short_description: str

@@ -1,4 +1,4 @@
-"""Security groups: who may open connections to the VMs in them."""
+"""Security groups, which restrict connections to the VMs in them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,11 +11,12 @@ DEFAULT_NAME = "default"
 
 @dataclass(frozen=True)
 class Rule:
-    """Lets in one kind of traffic from one source, an IPv4 range or the id of a group whose members are meant. What
-    answers the guest's own traffic always comes in.
+    """Allows one kind of traffic from one source: an IPv4 range, or the members of a group, by its id. Replies to the
+    guest's own traffic are always allowed.
 
-    For tcp and udp `from_port` and `to_port` bound the ports; for icmp they are the type and the code, each of them
-    `ANY` for all."""
+    For tcp and udp `from_port` and `to_port` are the range of ports; for icmp they are the type and the code, each of
+    them `ANY` for all.
+    """
 
     protocol: Protocol
     from_port: int
@@ -43,7 +44,7 @@ class SecurityGroup:
 
 @dataclass(frozen=True)
 class GroupName:
-    """A group as it is shown beside a VM, and as a member in a rule."""
+    """A group as it is shown with a VM, and as a member in a rule."""
 
     security_group_id: str
     name: str

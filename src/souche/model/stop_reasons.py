@@ -1,7 +1,7 @@
-"""Why a VM is not running, as its record says it: a code, and a text after it.
+"""Why a VM is not running, as in its record: a code, followed by a text.
 
-These are EC2's codes. OUTSCALE's API shows them, and its filters compare them with the record, so records keep them as
-they are shown; workflows and sweeps name a reason by its constant. A VM that is `pending` or `running` has none
+These are EC2's codes. OUTSCALE's API shows them, and its filters compare them with the record, so records contain them
+in this form. Workflows and sweeps name a reason by its constant. A VM that is `pending` or `running` has none
 (reference section 12).
 """
 

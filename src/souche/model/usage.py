@@ -19,8 +19,8 @@ class Counts:
 
 @dataclass(frozen=True)
 class Usage:
-    """`own_bytes`: what would be free on the medium if all disks of the account were gone. `shared_bytes`: what its
-    disks have in common with those of other accounts, or in the trash; it counts for each of them."""
+    """`own_bytes`: the space that would be free if all disks of the account were deleted. `shared_bytes`: the space
+    that its disks share with those of other accounts, or with the trash; it counts for each account."""
 
     account_id: str
     account: str

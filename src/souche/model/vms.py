@@ -20,13 +20,12 @@ SecureBootAction = Literal["none", "enable", "disable", "setup-mode", "restore-f
 
 @dataclass(frozen=True)
 class Vm:
-    """A VM. `volumes` are those attached, the root's among them, in device order. `security_groups` are in the order of
-    their ids. `public_ip` is the one that is linked to it.
+    """A VM. `volumes` are the attached ones, including the root volume, in device order. `security_groups` are in the
+    order of their ids. `public_ip` is the linked one.
 
-    `generation` counts the state transitions asked for: it names the workflow of each, so that a second start
-    of the same workflow is harmless. `next_secure_boot` is what the next start does with the keys of the firmware,
-    `secure_boot` what a start did last. `request_digest` is that of the request which came with `client_token`
-    (`app/client_tokens.py`).
+    `generation` counts the requested state transitions. It names the workflow of each, so that a second start of the
+    same workflow is harmless. `next_secure_boot` is the next start's action on the firmware's keys, `secure_boot` that
+    of the last start. `request_digest` is that of the request with `client_token` (`app/client_tokens.py`).
     """
 
     vm_id: str

@@ -8,7 +8,7 @@ from souche.states import VolumeUpdateState
 
 @dataclass(frozen=True)
 class VolumeShape:
-    """What an update can change. `iops` is an io1 volume's."""
+    """The attributes that an update can change. `iops` is an io1 volume's."""
 
     size_gib: int
     volume_type: str
@@ -17,7 +17,7 @@ class VolumeShape:
 
 @dataclass(frozen=True)
 class VolumeUpdate:
-    """An update of a volume, from its former shape to its new one. `comment` says why it failed."""
+    """An update of a volume, from its previous shape to its new one. `comment` explains a failure."""
 
     task_id: str
     account_id: str

@@ -41,5 +41,5 @@ class Volume:
 
     @property
     def captured_size_gib(self) -> int:
-        """The size of a capture: at least what an unfinished update may already have made of the volume."""
+        """The size of a capture: at least the size to which an unfinished update may already have grown the volume."""
         return max(self.size_gib, self.update.target.size_gib if self.update else 0)

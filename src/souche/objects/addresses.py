@@ -18,8 +18,7 @@ TRANSLATED: Final = ipaddress.ip_network("::ffff:0:0:0/96")
 
 @dataclass(frozen=True)
 class AllowList:
-    """`endpoints` are (host, port) as URLs name them, the host in lower case. They are admitted whatever their address
-    is."""
+    """`endpoints` are (host, port) as in URLs, the host in lower case. They are admitted with any address."""
 
     endpoints: frozenset[tuple[str, int]] = frozenset()
 

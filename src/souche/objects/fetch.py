@@ -84,8 +84,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Download:
-    """An answer whose body was not read yet. Header names are in lower case. `total_bytes` is the announced length, if
-    there is one."""
+    """An answer with an unread body. Header names are in lower case. `total_bytes` is the announced length, if there is
+    one."""
 
     headers: Mapping[str, str]
     total_bytes: int | None
@@ -94,8 +94,8 @@ class Download:
 
 @lru_cache(maxsize=2)
 def _trusted(more: Path | None, _changed_ns: int) -> ssl.SSLContext:
-    """The system's certificate authorities, and what is in a file; read at the first URL that needs them, and when the
-    file changes: OpenSSL 3 takes 85 ms for it. A server's own certificate in the file is trusted as it is."""
+    """The system's certificate authorities, and those in a file. They are read at the first URL that needs them, and
+    when the file changes: OpenSSL 3 takes 85 ms for it. A server's own certificate in the file is trusted directly."""
     context = ssl.create_default_context()
     if more is not None:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -105,7 +105,7 @@ def _trusted(more: Path | None, _changed_ns: int) -> ssl.SSLContext:
 
 class Fetcher:
     """Opens URLs. `resolver` is the system's, except in tests; `trusted` is a file with certificates that are trusted
-    beside the system's, as the region's own store may have one that nobody else vouches for."""
+    in addition to the system's, because the region's own store may have a private one."""
 
     def __init__(
         self, allowed: AllowList, *, resolver: Resolver = resolve, trusted: Path | None = None
@@ -119,12 +119,12 @@ class Fetcher:
     def open(
         self, url: str, parameter: str, limits: Limits, ask: Callable[[], object] = lambda: None
     ) -> Iterator[Download]:
-        """GET a URL; `parameter` is where the user wrote it, for the messages. `ask` is called every second: what it
-        raises ends the download, also while nothing comes, and is raised by it.
+        """GET a URL; `parameter` is its parameter, for messages. `ask` is called every second, also while no data
+        arrive. If it raises, the download ends with its error.
 
         Raises:
             BadUrl: it is not one that may be fetched.
-            UrlUnreachable: the server cannot be reached, or says no (the subclasses tell how).
+            UrlUnreachable: the server cannot be reached, or refuses (see the subclasses).
                 Reading `chunks` raises DownloadFailed, DownloadTooLarge and DownloadTooSlow.
         """
         pace = Pace(limits.least_bytes_per_second, limits.pace_seconds)

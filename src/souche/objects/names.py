@@ -37,7 +37,7 @@ def flaw_of_key(key: str) -> str | None:
 
 
 def flaw_of_list(prefix: str) -> str | None:
-    """Why the store would list keys without this prefix. A client that deletes what it lists would delete other
+    """Why the store would list keys without this prefix. A client that deletes the listed keys would delete other
     keys."""
     if "//" in prefix or "\\" in prefix:
         return "it would list keys with one '/' in place of it"

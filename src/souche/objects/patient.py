@@ -36,13 +36,13 @@ class Patience:
         """Repeat a call until it no longer raises Unavailable.
 
         Raises:
-            RecordsUnavailable: at once.
+            RecordsUnavailable: immediately.
             WaitedInVain: the time is over. It is not an Unavailable, so callers do not retry again.
         """
         return self.retried(lambda _again: call())
 
     def retried(self, call: Callable[[bool], Result]) -> Result:
-        """As `wait_for`. The argument of `call` says whether this is a retry."""
+        """Like `wait_for`. The argument of `call` is whether this is a retry."""
         began, pause, again = time.monotonic(), FIRST_PAUSE_SECONDS, False
         while True:
             try:

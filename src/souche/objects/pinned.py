@@ -59,8 +59,8 @@ def connect(
 
 
 def _addresses(target: Target, resolver: Resolver, deadline: Deadline) -> list[Address]:
-    """Ask the resolver within the time left. A name lookup of the system cannot be interrupted and tries each server
-    several times, so it runs in a thread that is left behind.
+    """Query the resolver within the time left. The system's look-up cannot be interrupted and tries each server several
+    times, so it runs in a thread that is abandoned at the end of the time.
 
     Raises:
         OSError: there are no addresses, or the time is over.

@@ -184,7 +184,7 @@ class S3Store:
             raise
 
     def upload_file(self, bucket: str, key: str, path: Path, progress: Callable[[int], None]) -> None:
-        """Write a file, in parts where it is large. `progress` is called with the bytes sent since its last call."""
+        """Write a file, in parts if it is large. `progress` is called with the bytes sent since its last call."""
         with self._errors(bucket, key):
             try:
                 self._client.upload_file(str(path), bucket, key, Callback=progress)

@@ -33,14 +33,14 @@ class StreamedBody:
         return taken
 
     def arrived_as(self, tag: str) -> bool:
-        """Whether the store's ETag matches what was sent. An ETag that is no MD5 proves nothing (S3, "Object": objects
-        encrypted with KMS)."""
+        """Whether the store's ETag matches the sent data. An ETag that is not an MD5 proves nothing (S3, "Object":
+        objects encrypted with KMS)."""
         told = MD5.fullmatch(tag)
         return told is None or told[1] == self._md5.hexdigest()
 
     @contextmanager
     def own_errors(self) -> Iterator[None]:
-        """What the stream raised, in place of what botocore makes of it."""
+        """Raises the stream's own errors instead of botocore's."""
         try:
             yield
         except Exception as error:

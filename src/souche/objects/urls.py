@@ -1,4 +1,4 @@
-"""URLs that a user gave, taken apart strictly."""
+"""Strict parsing of URLs given by users."""
 
 import re
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ class Target:
 
 
 def parse_url(url: str, parameter: str) -> Target:
-    """Take a URL apart.
+    """Parse a URL.
 
     Raises:
-        BadUrl: it is not an http or https URL, or has what none needs; says what.
+        BadUrl: it is not an http or https URL, or has a part that none needs; the message names it.
     """
     if len(url) > LONGEST or PLAIN.fullmatch(url) is None:
         raise BadUrl(

@@ -23,7 +23,7 @@ def export_image(task: ExportTask, region: str) -> Operation[ExportImage]:
 
 @dataclass(frozen=True)
 class ExportSnapshot(Params):
-    """As the record of the task says."""
+    """The task's record has the rest."""
 
     workflow: ClassVar[str] = "export_snapshot"
 

@@ -9,7 +9,7 @@ from souche.model.vms import Vm
 
 @dataclass(frozen=True)
 class CreateVm(Params):
-    """Started at once with `boot`."""
+    """With `boot` it is started immediately."""
 
     workflow: ClassVar[str] = "create_vm"
 
@@ -35,8 +35,8 @@ def start_vm(vm: Vm, generation: int) -> Operation[StartVm]:
 
 @dataclass(frozen=True)
 class StopVm(Params):
-    """With `force` the plug is pulled. `behavior` is what follows, None: what the VM's record says; `reason` why it
-    stops, None: its user wants it."""
+    """With `force` the power is cut. `behavior` is the following action, None: the one in the VM's record; `reason` is
+    the reason for the stop, None: the user's request."""
 
     workflow: ClassVar[str] = "stop_vm"
 

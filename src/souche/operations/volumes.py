@@ -10,7 +10,7 @@ from souche.model.volumes import Volume
 
 @dataclass(frozen=True)
 class CreateVolume(Params):
-    """As its record says."""
+    """The volume's record has the rest."""
 
     workflow: ClassVar[str] = "create_volume"
 
@@ -62,7 +62,7 @@ def unlink_volume(volume: Volume, vm_id: str, run: int) -> Operation[UnlinkVolum
 
 @dataclass(frozen=True)
 class UpdateVolume(Params):
-    """The volume `volume_id`, as the record of the task says."""
+    """The volume is `volume_id`; the task's record has the rest."""
 
     workflow: ClassVar[str] = "update_volume"
 

@@ -29,8 +29,8 @@ def power_on(domain: Domain) -> None:
     started from its beginning.
 
     Raises:
-        ComputeFailed: its TPM does not start; with swtpm's message, because libvirt names a file that is removed with the
-            guest.
+        ComputeFailed: its TPM does not start; with swtpm's message, because libvirt names a file that is removed with
+            the guest.
         libvirt.libvirtError: for any other reason.
     """
     if has_panicked(domain):

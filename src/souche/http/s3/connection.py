@@ -41,8 +41,8 @@ Noticing = Callable[[Response], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Shared:
-    """What the connections of a door share. Threads are taken in turns: by accounts for what the desk answers, by
-    addresses for what is looked up before the caller is known. `owners` caches the account of each existing bucket."""
+    """The state shared by a door's connections. Threads are used in turns: by accounts for the desk's answers, by
+    addresses for look-ups before the caller is known. `owners` caches the account of each existing bucket."""
 
     store: tuple[str, int]
     desk: Desk

@@ -107,10 +107,10 @@ class Desk:
             log.warning("a record of a bucket stays until the next sweep", bucket=bucket, reason=str(error))
 
     def inspect(self, request: Request, about: Target, owner: str, body: bytes) -> None:
-        """Check a body that the store would misunderstand.
+        """Check a body that the store would misinterpret.
 
         Raises:
-            Refused: it asks for what the store does not do.
+            Refused: it requests something that the store does not support.
         """
         if request.method == "POST":
             flaws = (flaw_of_key(key) for key in bodies.keys_to_delete(body))

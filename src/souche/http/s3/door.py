@@ -58,7 +58,7 @@ class Door:
         desk: Desk,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`listening` is where clients connect, `store` where the store listens."""
+        """`listening` is the socket for clients, `store` the store's address."""
         self._listening = listening
         self._tls = tls
         self._shared = Shared(store, desk, Turns("oos-desk", ANSWERS), Turns("oos-look", LOOKUPS))
@@ -125,7 +125,7 @@ class Door:
             sock.close()
 
     def _turn_away(self, sock: socket.socket) -> None:
-        """Say why, if that needs no handshake."""
+        """Send the reason, if that needs no handshake."""
         refused = Refused("SlowDown", "There are too many connections. Please reduce your request rate.")
         with contextlib.suppress(OSError):
             if self._tls is None:

@@ -1,4 +1,4 @@
-"""Bounds the memory of bodies whose sender is not yet known."""
+"""Limits the memory of bodies whose sender is not yet known."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -247,10 +247,10 @@ def _values(query: str) -> dict[str, str]:
 
 
 def not_implemented(what: str) -> Refused:
-    """A refusal of what the store does not support."""
+    """A refusal of a feature that the store does not support."""
     return Refused("NotImplemented", NOT_IMPLEMENTED.format(what=what))
 
 
 def no_acls() -> Refused:
-    """A refusal of an ACL that admits anybody else."""
+    """A refusal of an ACL that admits anyone else."""
     return Refused("AccessControlListNotSupported", "The bucket does not allow ACLs; use a bucket policy.")

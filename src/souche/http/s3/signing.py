@@ -26,7 +26,7 @@ LONGEST: Final = 604_800
 
 
 def is_signed(request: Request) -> bool:
-    """Whether a request names a key, whatever the version of its signature."""
+    """Whether a request names a key, with any version of the signature."""
     return "authorization" in request.headers or "X-Amz-Credential=" in request.query
 
 
@@ -34,7 +34,7 @@ def caller(request: Request, body: bytes, keys: KeyLookup, clock: Clock) -> str:
     """The account that signed a request.
 
     Raises:
-        Refused: nobody has, or the signature is not good.
+        Refused: the request is unsigned, or its signature is invalid.
     """
     if "authorization" in request.headers:
         signed, timestamp, covered = _by_header(request, body)

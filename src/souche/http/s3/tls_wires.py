@@ -51,7 +51,7 @@ async def without_tls(sock: socket.socket, context: ssl.SSLContext) -> AsyncIter
 
 
 async def _coming(reader: asyncio.StreamReader, far: socket.socket) -> None:
-    """Carries what the client sends, to its end."""
+    """Transfers the client's data, until their end."""
     loop = asyncio.get_running_loop()
     with contextlib.suppress(OSError):
         while piece := await reader.read(PIECE_BYTES):
@@ -61,8 +61,8 @@ async def _coming(reader: asyncio.StreamReader, far: socket.socket) -> None:
 
 
 async def _going(far: socket.socket, writer: asyncio.StreamWriter) -> None:
-    """Carries what the client gets, to its end. While the client still sends, its connection stays open: the door reads
-    on, so that the client can read an answer."""
+    """Transfers the data for the client, until their end. While the client still sends, its connection stays open: the
+    door continues to read, so that the client can read an answer."""
     loop = asyncio.get_running_loop()
     with contextlib.suppress(OSError):
         while piece := await loop.sock_recv(far, PIECE_BYTES):

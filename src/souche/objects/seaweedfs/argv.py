@@ -93,8 +93,8 @@ def server(
 
 
 def shell(program: Path, ports: Ports) -> list[str]:
-    """The administrator's shell; commands come on its standard input, so that no secret stands in an argv. It waits for
-    its server for ever: the kernel ends it when Souche is killed."""
+    """The administrator's shell. Commands are sent to its standard input, so that no secret is in an argv. It waits for
+    its server forever: the kernel ends it when Souche is killed."""
     return [
         *("setpriv", "--pdeathsig", "KILL", "--"),
         *(str(program), LOGGING, "shell"),

@@ -1,8 +1,8 @@
 """The embedded OOS as an `Oos`: SeaweedFS, its accounts, and the region's own key to it.
 
-The region's key is made once and kept (`operator.key`, sealed), as pre-signed URLs work no longer than the key that
-signed them. Another process of the region (`souche bucket create`) may change accounts beside the server: a lock
-on a file lets one at a time.
+The region's key is created once and kept (`operator.key`, sealed), because pre-signed URLs work only as long as the key
+that signed them. Another process of the region (`souche bucket create`) may change accounts while the server runs: a
+lock on a file admits one at a time.
 """
 
 import fcntl
@@ -75,7 +75,7 @@ class EmbeddedOos:
         self._let_in(self._server)
 
     def start_when_possible(self) -> None:
-        """Start the server. If it does not start, retry in a thread until `stop`; meanwhile every method raises
+        """Start the server. If it does not start, retry in a thread until `stop`; until then every method raises
         ObjectsUnavailable."""
         reason = self._try_to_start()
         if reason is not None:

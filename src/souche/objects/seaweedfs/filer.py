@@ -1,8 +1,8 @@
-"""SeaweedFS's filer by gRPC: who is known to it, whose a bucket is, and how a part of an upload gets to its place.
+"""SeaweedFS's filer by gRPC: its identities, the owners of buckets, and the placement of an upload's parts.
 
-Messages and their numbers are the filer's own (weed/pb/filer.proto and iam.proto at 4.48); fields without a use here
-are left out, as protocol buffers allow. They are described here, not compiled by protoc: what protoc makes goes with
-one version of protobuf only, and is not to be checked in.
+Messages and their numbers are the filer's own (weed/pb/filer.proto and iam.proto at 4.48); unused fields are left out,
+as protocol buffers allow. They are described here, not compiled by protoc: its output works with one version of
+protobuf only, and should not be checked in.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -111,7 +111,7 @@ class WritableChunk:
 
 @dataclass(frozen=True)
 class PlacedPart:
-    """A part of an upload: chunks as (file id, bytes), in order, and 16 bytes by which the upload's end names it."""
+    """A part of an upload: chunks as (file id, bytes), in order, and 16 bytes that identify it at the upload's end."""
 
     name: str
     tag: bytes

@@ -189,7 +189,7 @@ class SeaweedFs:
         )
 
     def _wait(self, server: subprocess.Popen[bytes]) -> int:
-        """Wait for the server's end, and bound its log meanwhile."""
+        """Wait for the server's end, and limit the size of its log."""
         descriptor = os.pidfd_open(server.pid)
         try:
             ended = select.poll()
@@ -227,7 +227,7 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 
 
 def _answer(url: str) -> bytes | None:
-    """The server's answer, whatever it is; None if there is none."""
+    """The server's answer, of any kind; None if there is none."""
     try:
         with build_opener(ProxyHandler({})).open(url, timeout=1) as response:
             body: bytes = response.read()
