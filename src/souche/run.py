@@ -51,8 +51,8 @@ def run(
     watch: Callable[[], None] | None = None,
     statuses: Collection[int] = (0,),
 ) -> bytes:
-    """Run a program to its end and return its standard output. `watch` is called while it runs, every quarter of a
-    second; what it raises ends the program. `statuses` are those that mean success.
+    """Run a program to its end and return its standard output. `watch` is called every quarter of a second while it
+    runs; if it raises, the program is ended. `statuses` are those that mean success.
 
     Raises:
         ProgramMissing: no such program on `PATH`.
@@ -92,10 +92,10 @@ def _communicate(
     timeout_seconds: float,
     watch: Callable[[], None] | None,
 ) -> tuple[bytes, bytes]:
-    """What the program says.
+    """The program's output.
 
     Raises:
-        TimeoutExpired: it still runs.
+        TimeoutExpired: it is still running.
     """
     deadline = time.monotonic() + timeout_seconds
     while watch is not None and time.monotonic() + WATCH_SECONDS < deadline:
@@ -114,9 +114,9 @@ def start(
     umask: int = -1,
     own_session: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start a long-running program whose output goes to `log_file`; the caller ends it by its handle. `umask` is what
-    the files that it makes are not open to; -1: as here. With `own_session` it has no terminal: it outlives that of
-    the caller, and no key pressed there reaches it.
+    """Start a long-running program whose output goes to `log_file`; the caller ends it by its handle. `umask` is the
+    umask of its files; -1: this process's. With `own_session` it has no terminal: it outlives the caller's terminal,
+    and gets none of its signals.
 
     Raises:
         ProgramMissing: no such program on `PATH`.

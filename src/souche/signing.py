@@ -120,8 +120,8 @@ class SigningKey:
 
 
 def read_public_keys(text: str) -> tuple[PublicKey, ...]:
-    """The keys of a file: one a line, and behind it whatever helps to know it. Empty lines, and those that begin with
-    `#`, are ignored.
+    """The keys in a file: one per line, optionally followed by a note. Empty lines, and those that begin with `#`, are
+    ignored.
 
     Raises:
         BadPublicKey.

@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 @contextmanager
 def held(path: Path) -> Iterator[Path]:
-    """Hold a file or a folder, which may be renamed or removed meanwhile."""
+    """Hold a file or a folder, which may be renamed or removed while it is held."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -47,9 +47,9 @@ def folder(staging: Path, prefix: str = "") -> Iterator[Path]:
 
 @contextmanager
 def handed_on(file: Path) -> Iterator[Path]:
-    """Move a file out of the folder that it was made in, to beside the folder, and hold it there: until an operation
-    names it. It is removed where that fails, but not where a signal ends it: the operation may be recorded by then.
-    """
+    """Move a file out of the folder in which it was made, to a place beside the folder, and hold it there until an
+    operation names it. It is removed after a failure, but not if a signal ends the process: the operation may already
+    be recorded."""
     beside = file.parent.with_name(f"{file.parent.name}.{file.name}")
     with held(file):
         try:
@@ -71,7 +71,7 @@ def remove(path: Path) -> None:
 
 
 def mounts_below(path: Path) -> list[str]:
-    """What is mounted on a folder or below it."""
+    """The mounts on a folder or below it."""
     points = (_plain(line.split(b" ")[4]) for line in MOUNTS.read_bytes().split(b"\n") if line)
     whole = str(path.resolve())
     return [point for point in points if point == whole or point.startswith(f"{whole}/")]
@@ -83,7 +83,7 @@ def _plain(point: bytes) -> str:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process that lives holds it; not what is gone. What cannot be looked at counts as held."""
+    """Whether a live process holds the file. False for a missing file. A file that cannot be checked counts as held."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:

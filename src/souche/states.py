@@ -1,4 +1,4 @@
-"""The states of every resource, and what may follow what.
+"""The states of every resource, and their transitions.
 
 Source: specification 1.42.0 and reference sections 2, 3, 6 and 7.
 """

@@ -1,4 +1,4 @@
-"""Secrets at rest: sealed with a key that lives in a file beside the database, readable by its owner only."""
+"""Secrets at rest: sealed with a key in a file beside the database, readable by its owner only."""
 
 import os
 from pathlib import Path
@@ -25,7 +25,7 @@ class Vault:
 
     @classmethod
     def open(cls, path: Path) -> "Vault":
-        """The vault whose key is in `path`; the key is made when there is none.
+        """The vault with the key in `path`; the key is created if it is missing.
 
         Raises:
             VaultKeyDamaged.

@@ -57,7 +57,7 @@ def appliance(disk: Path) -> Iterator["guestfs.GuestFS"]:
 
     Raises:
         ProgramMissing: the system's Python has no guestfs module.
-        StorageFailed: the appliance did not start, or refused what was asked of it.
+        StorageFailed: the appliance did not start, or refused a request.
     """
     try:
         import guestfs

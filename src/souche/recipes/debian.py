@@ -1,12 +1,12 @@
-"""Builds a Debian image by a recipe: a qcow2 that boots by BIOS and UEFI and sets itself up by cloud-init; of i386 too,
+"""Builds a Debian image from a recipe: a qcow2 that boots by BIOS and UEFI and is configured by cloud-init; i386 images
 by BIOS only.
 
 1. mmdebstrap makes the root file system, with the kernel and GRUB in it, as a tar archive.
 2. A sparse raw disk gets its partition table and an empty ext4 root.
 3. One libguestfs appliance unpacks the archive and installs GRUB for the firmwares.
-4. The disk becomes a qcow2 beside `output`, and takes its name when it is whole.
+4. The disk becomes a qcow2 beside `output`, and takes its name when it is complete.
 
-Ids of partitions and file systems are new with each build; machine-id and SSH host keys are left to each machine's
+Ids of partitions and file systems are new with each build; machine-id and SSH host keys are made at each machine's
 first boot.
 """
 
@@ -35,12 +35,12 @@ GENERATION: Final = 1
 def build(
     recipe: Recipe, output: Path, *, work_dir: Path, progress: Callable[[str, float], None]
 ) -> Mapping[str, str]:
-    """Build the image and write it to `output` (qcow2, virtual size `recipe.disk_gib` GiB, about 0.5 GiB long).
-    Returns the packages in it with their versions.
+    """Build the image and write it to `output` (qcow2, virtual size `recipe.disk_gib` GiB, about 0.5 GiB long). Returns
+    the packages in it with their versions.
 
-    Takes about two minutes on two cores without KVM, and 2 GiB of `work_dir`, where nothing is left afterwards.
-    `progress` gets the next step and the share done (0..1). `output` appears only when it is complete,
-    replacing what was there.
+    Takes about two minutes on two cores without KVM, and 2 GiB of `work_dir`, which is empty afterwards. `progress`
+    gets the next step and the share done (0..1). `output` appears only when it is complete, and replaces an existing
+    file.
 
     Raises:
         ProgramMissing, ProgramFailed, ProgramTimedOut: from mmdebstrap, sfdisk, mke2fs or qemu-img.

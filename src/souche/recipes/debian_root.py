@@ -114,9 +114,9 @@ def _alone() -> Sequence[str]:
 
 
 def plan_root(recipe: Recipe, *, work_dir: Path) -> Mapping[str, str]:
-    """The packages that a root file system made now would have, with their versions. Nothing is installed.
+    """The packages that a root file system would have if it were made now, with their versions. Nothing is installed.
 
-    Takes 20 to 30 seconds, of which half are CPU, and 60 MiB of `work_dir`: apt reads the indexes of the archive.
+    Takes 20 to 30 seconds, half of it CPU, and 60 MiB of `work_dir`: apt reads the indexes of the archive.
 
     Raises:
         NoPlan, ProgramMissing, ProgramFailed, ProgramTimedOut: from mmdebstrap.
@@ -151,7 +151,7 @@ def build_sources(recipe: Recipe, mirrors: Mirrors) -> str:
 
 
 def packages(recipe: Recipe) -> list[str]:
-    """What is installed by name, in order."""
+    """The packages to install by name, in order."""
     kernel = recipe.kernel or KERNELS[recipe.architecture]
     loaders = (BOOT_LOADERS[mode] for mode in recipe.boot_modes)
     return sorted({*PACKAGES, *recipe.packages, *loaders, kernel})

@@ -1,7 +1,7 @@
 """The partition table of an image that both firmwares boot, and the file systems in it.
 
-Numbered as in Debian's and other clouds' images: the root is partition 1, so that it is /dev/sda1, and it lies
-last on the disk, so that it can grow.
+Numbered as in Debian's and other clouds' images: the root is partition 1, so that it is /dev/sda1, and it is last on
+the disk, so that it can grow.
 """
 
 from dataclasses import dataclass
@@ -65,8 +65,8 @@ def sfdisk_argv(disk: Path) -> list[str]:
 def mke2fs_argv(disk: Path, part: Partition, *, uuid: UUID) -> list[str]:
     """mke2fs making the ext4 root inside the raw file `disk`, by offset: no loop device.
 
-    Nothing is left to be initialised lazily, which would make every clone write it again. Features that are
-    newer than GRUB 2.06 are switched off, whatever the builder's mke2fs.conf says.
+    Nothing is left for lazy initialisation, which every clone would write again. Features newer than GRUB 2.06 are off,
+    for any mke2fs.conf of the builder.
     """
     return [
         "mke2fs",

@@ -27,7 +27,7 @@ class AddedFile:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A Debian image: what is in it, how it is named, how it boots. docs/recipes.md says what each means.
+    """A Debian image: its contents, its name, its way to boot. docs/recipes.md explains each field.
 
     `origin` is BUILT_IN or the path of its file. `mirror` and `security_mirror` are URLs; None: those of this machine's
     apt for the build, Debian's own in the image. `kernel` None: the one for `architecture`.

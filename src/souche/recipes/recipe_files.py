@@ -35,7 +35,7 @@ class BadRecipe(Invalid):
 
 
 class _Wrong(Exception):
-    """A value that a key cannot have; the text says which ones it can."""
+    """An invalid value of a key; the text lists the valid ones."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 
 def each(items: Iterable[Item], do: Callable[[Item], Made], name: Callable[[Item], str] = str) -> list[Made]:
-    """Do something with each item. Returns the results of those that succeeded; the next round tries the rest."""
+    """Call an action with each item. Returns the results of successful calls; the next round retries the others."""
     made: list[Made] = []
     for item in items:
         try:

@@ -78,7 +78,7 @@ class Hold:
 
 
 def recover(parts: Parts) -> None:
-    """Restore from the trash the disks that have a record: their database came back."""
+    """Restore from the trash the disks that have a record, because their database has returned."""
     trashed = parts.volumes.trash()
     wanted = without_disk(parts.store, parts.volumes) if trashed else frozenset()
 

@@ -17,5 +17,5 @@ def record(parts: Parts) -> None:
 
 
 def compare(parts: Parts) -> None:
-    """Compare the layer whose last comparison is the oldest."""
+    """Compare the layer with the oldest last comparison."""
     parts.volumes.compare_hashes(COMPARED_PER_SECOND)

@@ -116,7 +116,7 @@ def forget_terminated(records: Records) -> None:
 
 
 def remove_staged(parts: Parts, staging: Path) -> None:
-    """Remove staged disk files whose maker was killed: no operation names them, and no process holds them."""
+    """Remove staged disk files whose process was killed: no operation names them, and no process holds them."""
     before = (parts.clock.now() - STAGED_KEPT).timestamp()
 
     def remove_old(path: Path) -> None:

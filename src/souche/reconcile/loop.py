@@ -1,5 +1,5 @@
 """Runs the sweeps, each in its own thread and at its own interval, so that a slow one delays no other. A hint starts
-the next round of some sweeps at once."""
+the next round of some sweeps immediately."""
 
 import threading
 import time
@@ -52,14 +52,14 @@ def always(_name: str) -> AbstractContextManager[bool]:
 
 
 class SweepLoop:
-    """All sweeps of a region. A failing sweep is retried at growing intervals. It is logged once for as long as it
-    fails for the same reason."""
+    """All sweeps of a region. A failing sweep is retried at growing intervals. It is logged once while it fails for the
+    same reason."""
 
     def __init__(self, sweeps: Sequence[Sweep], alone: Alone = always) -> None:
         self._rounds = [_Rounds(sweep, alone if sweep.of_region else always) for sweep in sweeps]
 
     def start(self) -> None:
-        """Start the threads. The first rounds begin at once."""
+        """Start the threads. The first rounds begin immediately."""
         for rounds in self._rounds:
             rounds.start()
 

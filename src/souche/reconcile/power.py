@@ -33,10 +33,9 @@ log = structlog.get_logger()
 
 
 def settle(parts: Parts, start: Callable[[Operation], None]) -> None:
-    """Bring each VM's record and its guest together. A guest that powered itself off follows its shutdown behaviour.
-    One whose process or host ended, or whose kernel panicked, follows its host action. One that was started outside of
-    Souche becomes `running`. One that found no room for what it wrote goes on when there is some.
-    """
+    """Reconcile each VM's record and its guest. A guest that powered itself off follows its shutdown behaviour. One
+    whose process or host ended, or whose kernel panicked, follows its host action. One that was started outside of
+    Souche becomes `running`. One that halted for lack of space continues when there is some."""
     with parts.store.read() as connection:
         resting = vms.in_states(connection, [VmState.RUNNING, VmState.STOPPED])
     states = parts.hypervisor.power_states() if resting else {}

@@ -1,8 +1,8 @@
 """Removes disks from the trash when they are old enough, counting only the time for which the server ran.
 
-The clock is not used: one that is wrong by days, as after an empty battery, would remove everything at once. Each round
-adds the seconds since the last round to the age of each disk, and keeps the ages in a file. If the file is lost or
-damaged, disks are kept longer.
+The clock is not used: a clock that is wrong by days, for example after an empty battery, would remove everything. Each
+round adds the seconds since the last round to the age of each disk, and keeps the ages in a file. If the file is lost
+or damaged, disks are kept longer.
 """
 
 import json

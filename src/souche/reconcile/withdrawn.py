@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 def retire(records: Records) -> None:
-    """Withdraw the images whose deprecation date is reached, as of that date, and delete those whose days of grace are
+    """Withdraw the images whose deprecation date has passed, as of that date, and delete those whose grace period is
     over."""
     with records.store.read() as connection:
         due = image_lives.due(connection, records.clock.now())

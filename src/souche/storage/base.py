@@ -1,8 +1,9 @@
 """The contract of a volume store: writable volumes, immutable snapshots.
 
-For every method: the ids are the caller's and are chosen before the work starts; doing it again after it was
-done, wholly or in part, succeeds and changes nothing more; deleting something that is gone is success.
-A store is used by one region; several processes and threads of it may call at the same time.
+For every method: the caller chooses the ids before the work starts. Repeating a complete or partial call succeeds and
+changes nothing more. Deleting something that is gone succeeds.
+
+A store is used by one region; several of its processes and threads may call it at the same time.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -68,7 +69,7 @@ class StoreFigures:
 
     @property
     def own_bytes(self) -> int:
-        """What one volume or snapshot has alone."""
+        """The space that one volume or snapshot uses alone."""
         return sum(size for users, size in self.shares.items() if len(users) == 1)
 
     @property
@@ -106,8 +107,8 @@ class LiveDisks(Protocol):
         ...
 
     def switch_disks(self, vm_id: str, sources: Mapping[str, DiskSource]) -> GuestHold:
-        """Make the running guest write to other sources (by volume id; they exist, and read as the present ones),
-        all at one instant by one atomic operation. Guest file systems are quiesced where the guest agent answers.
+        """Make the running guest write to other sources (by volume id; they exist, and read like the current ones), all
+        at one instant by one atomic operation. Guest file systems are quiesced if the guest agent answers.
 
         Raises:
             ComputeFailed: nothing was switched.
@@ -145,8 +146,8 @@ class VolumeStore(Protocol):
     def grow_volume(
         self, volume_id: str, size_bytes: int, *, vm_id: str | None = None, live: LiveDisks | None = None
     ) -> None:
-        """Grow a volume to at least this size; the new part reads as zeros. A running guest sees the new size at once:
-        `vm_id` and `live` are as for `capture`. Errors of `live` pass through."""
+        """Grow a volume to at least this size; the new part reads as zeros. A running guest sees the new size
+        immediately: `vm_id` and `live` are as for `capture`. Errors of `live` pass through."""
         ...
 
     def delete_volume(self, volume_id: str) -> None:
@@ -198,12 +199,12 @@ class VolumeStore(Protocol):
         ...
 
     def usage(self, snapshot_ids: Collection[str]) -> Usage:
-        """What these snapshots take together on the medium. Deleted ones take nothing."""
+        """The space of these snapshots together on the medium. Deleted ones take none."""
         ...
 
     def stock(self) -> StoreFigures:
-        """What all disks take on the medium. Looks at each file without the store's lock, so concurrent changes may be
-        missing."""
+        """The space of all disks on the medium. It checks each file without the store's lock, so concurrent changes may
+        be missing."""
         ...
 
     def inventory(self) -> Inventory:
@@ -211,7 +212,7 @@ class VolumeStore(Protocol):
         ...
 
     def tend_open_disks(self, vm_id: str, live: LiveDisks) -> None:
-        """Shorten the backing chains that captures of a running guest have made. Returns at once. Idempotent; does
+        """Shorten the backing chains that captures of a running guest have made. Returns immediately. Idempotent; does
         nothing for a guest that is off or unknown."""
         ...
 
@@ -235,7 +236,7 @@ class VolumeStore(Protocol):
         ...
 
     def purge(self, kind: DiskKind, resource_id: str) -> None:
-        """Remove a volume or snapshot from the trash for good."""
+        """Remove a volume or snapshot from the trash permanently."""
         ...
 
     def trash(self) -> Sequence[Trashed]:
@@ -243,7 +244,7 @@ class VolumeStore(Protocol):
         ...
 
     def verify(self, *, deep: bool) -> Sequence[Fault]:
-        """Damaged and missing disks, in a fixed order; empty if there are none. Changes nothing, and may run beside
+        """Damaged and missing disks, in a fixed order; empty if there are none. Changes nothing, and may run during
         other work. `deep` reads every byte and compares it with the hashes of `record_hashes`."""
         ...
 
@@ -253,7 +254,7 @@ class VolumeStore(Protocol):
         ...
 
     def compare_hashes(self, bytes_per_second: float) -> bool | None:
-        """Compare the layer whose last comparison is the oldest with its hash, reading at most `bytes_per_second`.
-        Returns whether it is unchanged (None: there was none to compare). A changed layer is logged and refused from
-        then on."""
+        """Compare the layer with the oldest last comparison with its hash, reading at most `bytes_per_second`. Returns
+        whether it is unchanged (None: there was none to compare). A changed layer is logged and refused from then
+        on."""
         ...

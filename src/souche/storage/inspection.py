@@ -1,4 +1,4 @@
-"""The state of a volume store, for `souche fsck`. Reads beside other work, and changes nothing."""
+"""The state of a volume store, for `souche fsck`. Reads during other work, and changes nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class StoreFault:
 
 @dataclass(frozen=True)
 class StoreState:
-    """What was found: the sizes in bytes, as a guest sees them, of the disks that can be read, by id; the ids of all
-    that are named; where a running guest may write each volume (the first is where its next start will); the faults."""
+    """The findings: the virtual sizes of the readable disks, in bytes, by id; the ids of all named disks; for each
+    volume, the files to which a running guest may write (the first is that of its next start); the faults."""
 
     volume_bytes: Mapping[str, int]
     snapshot_bytes: Mapping[str, int]

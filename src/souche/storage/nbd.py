@@ -1,4 +1,4 @@
-"""Serving one image file over NBD, for as long as a context lives."""
+"""Serves one image file over NBD while a context lives."""
 
 import os
 import signal
@@ -52,13 +52,13 @@ def uri(path: Path) -> str:
 
 @contextmanager
 def serve(image: Path, image_format: DiskFormat, directory: Path, *, writable: bool = False) -> Iterator[str]:
-    """Serve an image by a socket in `directory`, which nobody else uses; yields the URI. An image that is served
-    `writable` is closed, and has all that was written, when the context ends.
+    """Serve an image on a socket in `directory`, which nobody else uses; yields the URI. An image served `writable` is
+    closed, and contains all writes, when the context ends.
 
-    The thread that enters the context has to outlive it: the kernel ends the server when that thread ends.
+    The thread that enters the context must outlive it: the kernel ends the server when that thread ends.
 
     Raises:
-        StorageFailed: the server did not come up; carries what it said.
+        StorageFailed: the server did not start; carries its message.
     """
     log_file = directory / "log"
     with _short(directory) as place:

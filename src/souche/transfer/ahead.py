@@ -13,7 +13,7 @@ PAUSE_SECONDS: Final = 0.1
 
 
 class _End:
-    """What comes after the last item: nothing, or the error that ended the stage."""
+    """Follows the last item: no error, or the error that ended the stage."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error

@@ -1,7 +1,7 @@
 """Converts a disk in a format that only QEMU reads into a qcow2 file.
 
-The file was inspected: it stands alone. Still, qemu-img reads it in a sandbox, and its output is checked as a disk from
-outside.
+The file was inspected and is self-contained. Still, qemu-img reads it in a sandbox, and its output is checked like a
+disk from outside.
 """
 
 import json

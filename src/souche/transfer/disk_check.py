@@ -22,10 +22,10 @@ def is_whole(path: Path) -> bool:
 
 
 def data_bytes(path: Path) -> int:
-    """The number of bytes in a copy of a whole qcow2 file, with its zeros as holes.
+    """The number of bytes in a copy of a complete qcow2 file, with its zeros as holes.
 
     Raises:
-        ProgramFailed, ProgramTimedOut: qemu-img cannot say.
+        ProgramFailed, ProgramTimedOut: qemu-img cannot measure it.
     """
     told = json.loads(run.run(measure_argv(path), timeout_seconds=SECONDS))
     return int(told["required"])

@@ -28,8 +28,8 @@ def of_stream(stream: Iterator[Bytes], disk: InspectedDisk) -> str | None:
 
 
 def of_file(path: Path, disk_format: DiskFormat) -> str:
-    """The hash, as hex, of a file that was inspected and found whole. What it takes meanwhile is beside the file, and
-    goes with it after a crash.
+    """The hash, as hex, of a file that was inspected and is complete. Its temporary files are beside the file, and are
+    removed with it after a crash.
 
     Raises:
         StorageFailed: it cannot be read.

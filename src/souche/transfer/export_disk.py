@@ -54,10 +54,10 @@ class ExportedDisk:
 def export_disk(
     nbd_uri: str, disk_format: DiskFormat, sink: Sink, *, progress: Progress, threads: int | None = None
 ) -> ExportedDisk:
-    """Write a disk as `<format>.gz`. On failure the sink has nothing; trying again is harmless.
+    """Write a disk as `<format>.gz`. After a failure the sink has nothing, and a retry is harmless.
 
     Raises:
-        StorageFailed: the disk cannot be read. Whatever `sink` and `progress` raise.
+        StorageFailed: the disk cannot be read. Errors of `sink` and `progress`.
     """
     with reader.connect(nbd_uri) as disk:
         allocation, tree = disk.allocation(), TreeHash()

@@ -60,8 +60,8 @@ class AdmittedDisk:
 
 
 class Admission:
-    """A disk being admitted. `said` is what its name or sender says; `most_bytes` is its largest size as seen by a
-    guest."""
+    """A disk being admitted. `said` is the declaration of its name or sender; `most_bytes` is its largest allowed
+    virtual size."""
 
     def __init__(self, said: SaidOfDisk, most_bytes: int, room: Room = ENDLESS) -> None:
         self._said = said
@@ -71,10 +71,10 @@ class Admission:
         """the incoming disk; set when `unpacked` first yields"""
 
     def unpacked(self, stream: Iterable[bytes]) -> Iterator[bytes]:
-        """The disk in a stream, once its beginning was accepted. Ends where the disk may not be longer.
+        """The disk in a stream, once its beginning was accepted. Ends at the largest allowed length.
 
         Raises:
-            BadGzip, BadOva, BadDisk: it is refused; the class says why.
+            BadGzip, BadOva, BadDisk: it is refused; the class names the reason.
         """
         plain = self._unxzipped(stream) if self._said.xz else self._gunzipped(iter(stream))
         if self._said.format == "ova":
@@ -112,11 +112,11 @@ class Admission:
             yield piece
 
     def admit(self, path: Path, read_bytes: int, watch: Callable[[], object] = lambda: None) -> AdmittedDisk:
-        """Check a file that holds the whole disk, made from `read_bytes`, and convert it if only QEMU reads its format.
-        During a conversion `watch` is called again and again; if it raises, the conversion ends.
+        """Check a file that contains the complete disk, made from `read_bytes`, and convert it if only QEMU reads its
+        format. `watch` is called repeatedly during a conversion; if it raises, the conversion ends.
 
         Raises:
-            BadDisk: it is refused; the class says why. OutOfSpace.
+            BadDisk: it is refused; the class names the reason. OutOfSpace.
         """
         disk = inspect_file(path, self._said, most_bytes=self._most_bytes)
         if disk.foreign:
@@ -207,8 +207,8 @@ def _head(stream: Iterator[bytes]) -> bytes:
 
 
 def is_packed(first: bytes, said: SaidOfDisk) -> bool:
-    """Whether a disk that begins so is inside gzip. If the name says raw, it also says whether: a guest must not make
-    its own disk look packed."""
+    """Whether a disk with these first bytes is inside gzip. If its name declares raw, the name decides this too: a
+    guest must not be able to make its own disk look compressed."""
     if said.gzip is not None and said.format in ("raw", "vhd"):
         return said.gzip
     return first.startswith(gzip_members.MAGIC)

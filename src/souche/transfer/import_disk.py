@@ -66,8 +66,8 @@ def import_disk(
     conversion; if it raises, the import ends (cancellation). After a failure there is no file.
 
     Raises:
-        BadUrl, UrlUnreachable, BadGzip, BadOva, BadDisk, ObjectChanged: it is refused; the class says why.
-        DownloadBroken: worth another try.
+        BadUrl, UrlUnreachable, BadGzip, BadOva, BadDisk, ObjectChanged: it is refused; the class names the reason.
+        DownloadBroken: a retry may succeed.
         StorageFailed: the file cannot be written.
         OutOfSpace: it does not fit above the reserve of `room`.
     """

@@ -22,16 +22,16 @@ HASH_HEADER: Final = f"x-amz-meta-{companions.HASH_KEY}"
 
 @dataclass(frozen=True)
 class ExportedImage:
-    """An image whose disks were not fetched yet."""
+    """An image whose disks have not been fetched yet."""
 
     manifest: Manifest
     companion: Companion | None
 
     def checksums_of(self, disk: ManifestDisk) -> CompanionDisk | None:
-        """What the companion says of a disk; None without a companion.
+        """The companion's checksums of a disk; None without a companion.
 
         Raises:
-            BadManifest: the companion says nothing of it.
+            BadManifest: the companion does not have the disk.
         """
         if self.companion is None:
             return None
@@ -42,10 +42,10 @@ class ExportedImage:
 
 
 def fetch_manifest(fetcher: Fetcher, url: str) -> ExportedImage:
-    """Read the manifest that a URL leads to.
+    """Read the manifest at a URL.
 
     Raises:
-        BadUrl, UrlUnreachable: the URL does not lead to anything that may be fetched, or can be.
+        BadUrl, UrlUnreachable: the URL must not, or cannot, be fetched.
         NoSuchManifest: there is nothing.
         BadManifest: it is no manifest; the subclasses say more.
     """

@@ -72,7 +72,7 @@ class BucketSink:
             raise
 
     def _give_up(self, upload: Upload) -> None:
-        """Abort the upload. Errors are ignored: the earlier failure matters, and `abort` tries again."""
+        """Abort the upload. Errors are ignored: the earlier failure is reported, and `abort` retries."""
         try:
             self.store.abort_upload(upload)
         except SoucheError as error:
@@ -121,7 +121,7 @@ class BucketSink:
 
 
 class _Source:
-    """A stream read in parts of any length, with the hash of what was read."""
+    """A stream read in parts of any length, with the hash of the data read."""
 
     def __init__(self, stream: Iterable[Bytes], padding: Padding) -> None:
         self._stream = iter(stream)
@@ -149,7 +149,7 @@ class _Source:
             yield piece
 
     def sent(self) -> StoredObject:
-        """What was read so far."""
+        """The data read so far."""
         return StoredObject(self._total, self._digest.hexdigest())
 
     def _next(self, most_bytes: int) -> memoryview:

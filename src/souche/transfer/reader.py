@@ -29,7 +29,7 @@ class Reader:
         self.size_bytes = client.size
 
     def allocation(self) -> Allocation:
-        """The parts of the disk that hold data; the whole disk if the server does not say.
+        """The parts of the disk with data; the whole disk if the server does not report them.
 
         Raises:
             StorageFailed: the server failed.
@@ -59,7 +59,7 @@ class Reader:
                 yield self._answer()
 
     def _add_status(self, allocation: Allocation, offset: int) -> int:
-        """Ask for the block status from `offset` on. Returns where the answer ends."""
+        """Request the block status from `offset` on. Returns the end of the answer."""
         end = offset
         for length, flags in self._client.block_status(offset, min(STATUS_BYTES, self.size_bytes - offset)):
             length = min(length, self.size_bytes - end)

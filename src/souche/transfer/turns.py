@@ -1,4 +1,4 @@
-"""Accounts take turns at a bounded resource, however much one of them asks for."""
+"""Accounts take turns at a limited resource, regardless of the number of their requests."""
 
 import threading
 from collections import Counter

@@ -69,7 +69,7 @@ class Booter(Protocol):
     """Boots images."""
 
     def missing(self, machine: Machine) -> str | None:
-        """What this machine lacks for it."""
+        """The program that this machine lacks to boot it, if any."""
         ...
 
     def boot(self, machine: Machine, watch: Callable[[], None] = lambda: None) -> Boot:

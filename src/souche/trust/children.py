@@ -27,7 +27,7 @@ Answer = TypeVar("Answer")
 
 
 def answer_of(engine: str, command: Sequence[str], most_seconds: float) -> Examination:
-    """The findings of a process. If it fails, is too slow, or answers in another shape, the report says so.
+    """The findings of a process. If it fails, is too slow, or answers in another shape, the report contains that.
 
     Raises:
         ProgramMissing.

@@ -24,8 +24,8 @@ class Cleaner(Protocol):
         the disks. After an error they may be in any state.
 
         Raises:
-            CannotClean: they have no Linux system that can be read.
-            ProgramMissing: this machine lacks what it needs.
+            CannotClean: they have no readable Linux system.
+            ProgramMissing: this machine lacks a program.
         """
         ...
 

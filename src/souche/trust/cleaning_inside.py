@@ -158,7 +158,7 @@ def _swap(handle: Any) -> Iterator[CleaningRule]:
 
 
 def _give_back(handle: Any) -> None:
-    """Make free space read as zeros, if the file system can say what is free."""
+    """Make free space read as zeros, if the file system can report it."""
     for target in handle.mountpoints().values():
         try:
             asked(handle.fstrim, target)

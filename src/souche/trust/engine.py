@@ -12,7 +12,7 @@ from souche.trust.codes import finding
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts about an image beside its disks: the boot modes that it claims, and the day of the examination."""
+    """Facts about an image other than its disks: its declared boot modes, and the day of the examination."""
 
     boot_modes: tuple[str, ...]
     today: date
@@ -47,7 +47,7 @@ def unreadable(engine: str, why: str, *, other: bool = False) -> Examination:
 
 
 class NoEngine:
-    """An engine that examines nothing; each report says so."""
+    """An engine that examines nothing; each report mentions it."""
 
     name = "none"
 

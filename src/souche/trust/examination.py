@@ -148,8 +148,8 @@ def _linux(layout: Layout, root: FoundFileSystem, facts: Facts) -> ExaminedSyste
 
 
 def without_mounts(system: System) -> System | None:
-    """The system with its root file system alone; None: nothing lies below its mount points. A launch need not mount
-    what fstab names."""
+    """The system with its root file system only; None if there are no files below its mount points. A launch need not
+    mount the file systems in fstab."""
     bare = Tree({"/": system.tree.mounts["/"]})
     has_more = any(bare.children(path) for path in system.tree.mounts if path != "/")
     return replace(system, tree=bare) if has_more else None
@@ -174,7 +174,7 @@ def _named_twice(layout: Layout, root: FoundFileSystem) -> Iterator[Finding]:
 
 
 def _guarded(check: Callable[[Any], Iterable[Finding]], system: System | WindowsSystem) -> list[Finding]:
-    """If a check fails on unexpected input, the others still run, and the report says so."""
+    """If a check fails on unexpected input, the others still run, and the report mentions it."""
     found: list[Finding] = []
     try:
         found.extend(check(system))
@@ -185,7 +185,7 @@ def _guarded(check: Callable[[Any], Iterable[Finding]], system: System | Windows
 
 
 def mounts_of(layout: Layout, root: FoundFileSystem) -> dict[str, FoundFileSystem]:
-    """The file systems of a Linux system: the root's fstab says where the others are mounted."""
+    """The file systems of a Linux system: the root's fstab has the mount points of the others."""
     mounts = {"/": root}
     for source, path, options in _fstab(root):
         found = next((each for each in layout.found if _is_mounted(each, source, options)), None)

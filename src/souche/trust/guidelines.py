@@ -1,4 +1,4 @@
-"""The lines of OUTSCALE's "Guidelines for Baking OUTSCALE Machine Images", and what each is checked by.
+"""The lines of OUTSCALE's "Guidelines for Baking OUTSCALE Machine Images", and the check of each.
 
 Source: https://docs.outscale.com/en/userguide/Guidelines-for-Baking-OUTSCALE-Machine-Images.html, later named
 Guidelines-for-Building-OUTSCALE-Machine-Images.html, with the same lines.

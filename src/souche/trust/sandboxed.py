@@ -1,7 +1,7 @@
-"""The fast engine: libraries that parse file systems, in a process that has only the disks.
+"""The fast engine: libraries that parse file systems, in a process that can access only the disks.
 
 The disks are served read-only over NBD. The process gets their sockets, and answers with a line of JSON, whose shape is
-checked here. The answer counts as untrusted data.
+checked here. The answer is untrusted data.
 """
 
 import importlib.util

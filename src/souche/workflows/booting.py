@@ -20,7 +20,7 @@ class DidNotBoot(UserError):
 
 
 def verify(parts: Parts, booter: Booter, image_id: str, boot_mode: BootMode | None = None) -> Verification:
-    """Boot an image and record what came of it: by the boot mode that is given, else as a launch does by default.
+    """Boot an image and record the result, with the given boot mode, or otherwise with a launch's default.
 
     Raises:
         NoSuchImage: there is none, or it has no disks. ProgramMissing: this machine cannot boot it.

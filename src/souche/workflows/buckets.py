@@ -27,10 +27,10 @@ Foreign: TypeAlias = Callable[[str, str], ObjectStore]
 
 @dataclass(frozen=True)
 class Buckets:
-    """`oos` is the region's own service, if it has one; `foreign` the way to buckets by keys of no account here, if
-    there is one. `turns` bounds how many exports run at once, and whose is next. Each call to a store that is away is
-    made again for `patience_seconds`. `own_room` is what is left of the medium of the region's own service, where that
-    is the region's."""
+    """`oos` is the region's own service, if it has one; `foreign` opens buckets with keys that are no account's here,
+    if that is supported. `turns` limits concurrent exports, and decides which is next. Each call to an unavailable
+    store is retried for `patience_seconds`. `own_room` is the space left on the medium of the region's own service, if
+    the region manages it."""
 
     vault: Vault
     oos: Oos | None = None
@@ -52,7 +52,7 @@ class Buckets:
         return self.foreign(task.access_key_id, self.vault.unseal(task.sealed_secret_key))
 
     def ensure_bucket(self, store: Store, task: ExportTask) -> None:
-        """Make the bucket of a task, unless it is there.
+        """Create the bucket of a task if it is missing.
 
         Raises:
             BadBucketName, BucketAccessRefused, NoObjectStore.
@@ -85,8 +85,8 @@ class Buckets:
         return ENDLESS if task.bucket_account_id is None else self.own_room
 
     def _check_secret(self, store: Store, task: ExportTask) -> None:
-        """Refuse a key that is an account's here, with S3's words for it: its secret is wrong, or it was inactive or
-        expired when the export was asked for. It is tried nowhere else.
+        """Refuse a key that is an account's here, with S3's message: its secret is wrong, or it was inactive or expired
+        when the export was requested. It is not tried elsewhere.
 
         Raises:
             BucketAccessRefused.

@@ -37,7 +37,7 @@ def _forget(parts: Parts, operation: Operation[CaptureForBackup]) -> None:
 
 
 def _wanted(parts: Parts, operation: Operation[CaptureForBackup]) -> tuple[str | None, list[Capture]]:
-    """The VM, if there is one, and the captures, without volumes that are gone."""
+    """The VM, if there is one, and the captures, without those of deleted volumes."""
     with parts.store.read() as connection:
         vm = vms.get(connection, operation.subject_id)
         volume = volumes.get(connection, operation.subject_id)

@@ -1,8 +1,8 @@
-"""Which operations are this process's to do (`db/claims.py`).
+"""The operations that this process may run (`db/claims.py`).
 
-A worker claims an operation before it begins it, and looks before each step whether the claim still stands. Without it,
-the run ends where it is and changes nothing more: another worker does the operation, from its first step (the third law
-of `engine.py`).
+A worker claims an operation before it begins it, and checks before each step that it still has the claim. Otherwise the
+run stops and changes nothing more: another worker runs the operation, from its first step (the third law of
+`engine.py`).
 """
 
 import threading
@@ -37,8 +37,8 @@ class Claims:
     worker: Worker = field(default_factory=new_worker)
 
     def adopt(self, former: Sequence[str], known: Sequence[str]) -> set[str]:
-        """Go on with operations of the former starts of this process, and with those that are known here and that
-        nobody has; which they are."""
+        """Continue operations of the earlier starts of this process, and claim the unclaimed ones that its journal
+        knows. Returns them."""
         with self.store.begin() as connection:
             return claims.adopt(connection, self.worker, former, known)
 
@@ -92,7 +92,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class Fenced:
-    """A journal whose steps begin, and are tried again, only while `check` raises nothing."""
+    """A journal whose steps begin, and are retried, only while `check` raises nothing."""
 
     journal: Journal
     check: Callable[[], None]

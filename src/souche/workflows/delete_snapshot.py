@@ -1,8 +1,8 @@
-"""Delete a snapshot that nothing uses. Forward only: each step is tried until it succeeds.
+"""Delete an unused snapshot. Forward only: each step is retried until it succeeds.
 
-1. forget: in the volume store; blocks that other snapshots and volumes share stay.
+1. forget: in the volume store; blocks shared with other snapshots and volumes stay.
 
-Ending: the record and its tags are gone.
+Ending: the record and its tags are erased.
 """
 
 from collections.abc import Collection

@@ -1,8 +1,8 @@
-"""Delete a volume. Forward only: each step is tried until it succeeds.
+"""Delete a volume. Forward only: each step is retried until it succeeds.
 
 1. forget: in the volume store; snapshots made of it keep their bytes.
 
-Ending: the record and its tags are gone.
+Ending: the record and its tags are erased.
 """
 
 from souche.db import tags, volumes

@@ -46,8 +46,8 @@ log = structlog.get_logger()
 
 
 class DbosJournal:
-    """Each step becomes a DBOS step: why it failed, or that it did not, is remembered under its place in the
-    workflow. `pause` waits before a step is tried again."""
+    """Each step becomes a DBOS step: its success, or the reason of its failure, is recorded under its position in the
+    workflow. `pause` waits before a step is retried."""
 
     def __init__(self, pause: Callable[[float], None] = time.sleep) -> None:
         self._pause = pause
@@ -64,8 +64,8 @@ class Stopped(engine.BrokenOff):
 
 
 class Retrying:
-    """Each step is tried again as by `DbosJournal`, and nothing is remembered: for workflows with an `Ending`. `pause`
-    waits before a step is tried again, `proceed` raises when nothing may be done any more."""
+    """Steps are retried as by `DbosJournal`, but nothing is recorded: for workflows with an `Ending`. `pause` waits
+    before a step is retried, `proceed` raises when the run must stop."""
 
     def __init__(self, pause: Callable[[float], None], proceed: Callable[[], None]) -> None:
         self._pause = pause
@@ -103,8 +103,8 @@ class DurableWorkflows:
         executor_id: str,
         through: Callable[[engine.Journal], engine.Journal] = as_it_is,
     ) -> None:
-        """`database` is DBOS's SQLite file. `executor_id` names this process: it resumes only what was its own.
-        `through` makes what steps go through on their way to a journal."""
+        """`database` is DBOS's SQLite file. `executor_id` names this process: it resumes only its own operations.
+        `through` wraps the steps before they reach a journal."""
         journal_file.use_write_ahead_log(database)
         self._writers = journal_file.Writers(database)
         self._claims = Claims(parts.store)
@@ -163,8 +163,8 @@ class DurableWorkflows:
                 self._runs.release(operation_id)
 
     def _work(self, operation: Operation) -> None:
-        """Run an operation whose turn it is, in this thread. One with an `Ending` that an earlier release has begun on
-        DBOS begins again at its first step."""
+        """Run an operation whose turn it is, in this thread. An operation with an `Ending` that an earlier release
+        began on DBOS restarts from its first step."""
         workflow = self._catalogue[operation.workflow]
         self._runs.begin(operation, workflow.lane)
         journal = self._journal if workflow.journalled else self._unjournalled
@@ -186,8 +186,8 @@ class DurableWorkflows:
             raise Stopped
 
     def _wait_for_earlier(self, operation_id: str) -> None:
-        """What the journal resumes was begun in its turn; but by a former version, or before a backup of the
-        database came back, perhaps not."""
+        """Operations that the journal resumes have begun in their turn, but perhaps not if an earlier version began
+        them, or if the database was restored from a backup since."""
         while not engine.is_next(self._parts, operation_id):
             self._claims.check(operation_id)
             self._runs.wait_for_another(SWEEP_SECONDS)
@@ -213,8 +213,8 @@ class DurableWorkflows:
         self._wake.set()
 
     def start_outstanding(self) -> None:
-        """Start every operation in the database whose turn it is and that nobody has started: those of other
-        processes, and those that a crash left. What DBOS is about to resume is left to it."""
+        """Start every operation in the database whose turn it is and that is not started: other processes' requests,
+        and those left by a crash. Operations that DBOS is about to resume are left to it."""
         self._wake.set()
 
     def _begin_in_turn(self) -> None:
@@ -239,7 +239,7 @@ class DurableWorkflows:
         return self._claimed([turn for turns in zip_longest(*found) for turn in turns if turn is not None])
 
     def _free(self, reader: Reader, account_id: str, lane: engine.Lane) -> list[Turn]:
-        """The account's operations that this process has a place for, taken in hand."""
+        """The account's operations for which this process has free slots, reserved."""
         free = self._runs.free(account_id, lane)
         if not free:
             return []
@@ -271,9 +271,9 @@ class DurableWorkflows:
         ]
 
     def _take(self, operation_ids: Sequence[str]) -> set[str]:
-        """Claim operations that were nobody's, or a dead worker's. What the journal has of them is of a time when they
-        were this worker's: it is forgotten first, and they begin at their first step. While such a run has not ended
-        here, its operation is left."""
+        """Claim operations that are unclaimed, or a dead worker's. The journal may have records of them from the time
+        when they were this worker's: these are erased first, and the operations start from their first step. While such
+        an earlier run has not ended here, its operation is not claimed."""
         statuses = _statuses(operation_ids)
         ended = [operation_id for operation_id, status in statuses.items() if status in ENDED]
         if ended:
@@ -306,9 +306,9 @@ class DurableWorkflows:
         return self._runs.wait(operation_id, timeout_seconds)
 
     def revive(self) -> None:
-        """Go on with operations whose journal failed: they have ended without being done. What is
-        remembered of them stays; a step that may have been done is done again. One that cannot be resumed is tried
-        again the next time, and holds up no other."""
+        """Continue operations whose journal failed, so that they ended without completing. Their journalled steps stay;
+        a step that may have been done is repeated. An operation that cannot be resumed is retried at the next call, and
+        does not delay others."""
         outstanding, own = self._claims.outstanding()
         idle = [operation_id for operation_id in outstanding if not self._runs.runs(operation_id)]
         statuses = _statuses(idle)
@@ -375,7 +375,7 @@ class DurableWorkflows:
 
 
 def _statuses(operation_ids: Collection[str]) -> dict[str, str]:
-    """What DBOS says of these operations; one that it does not know is not there."""
+    """DBOS's statuses of these operations; unknown ones are missing."""
     if not operation_ids:
         return {}
     found = DBOS.list_workflows(workflow_ids=list(operation_ids), load_input=False, load_output=False)

@@ -55,7 +55,7 @@ FAILED = "failed"
 
 
 def nothing(parts: Parts, operation: Operation) -> None:
-    """The undo of a step that leaves no trace, or whose trace the steps before it remove."""
+    """The undo of a step that leaves no trace, or whose trace the undos of earlier steps remove."""
 
 
 def no_record(connection: Transaction, parts: Parts, operation: Operation) -> None:
@@ -66,8 +66,8 @@ def no_record(connection: Transaction, parts: Parts, operation: Operation) -> No
 class Step(Generic[StepP]):
     """One step: `do` is idempotent, and so is `undo`, which may find any part of `do` done.
 
-    `forward_only`: the result is public already, so this step and those after it are tried until they succeed,
-    and nothing is undone any more.
+    `forward_only`: the result is already public, so this step and all later ones are retried until they succeed, and
+    nothing is undone any more.
     """
 
     name: str
@@ -139,12 +139,12 @@ class Journal(Protocol):
     """How a step is run and remembered."""
 
     def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
-        """Run `action` unless it is remembered, and return why it failed; None: it did not. Unavailable is tried again
-        a few times. RecordsUnavailable is, for as long as it takes: what the action recorded may be seen already. So,
-        after it, is one that says no more than that the database was busy. With `until_success`, so is every error.
+        """Run `action` unless its result is recorded. Returns why it failed, or None if it succeeded. Unavailable is
+        retried a few times. RecordsUnavailable is retried without limit, because the action's records may be visible
+        already. After it, so is an error that only reports a busy database. With `until_success`, so is every error.
 
         Raises:
-            Exception: the journal itself failed; whether the action was done is not known.
+            Exception: the journal itself failed; it is unknown whether the action was done.
         """
         ...
 
@@ -179,7 +179,7 @@ def reason_of(error: Exception) -> str:
 
 
 def step_names(workflow: Workflow) -> list[str]:
-    """What a journal is given to do when nothing fails, in its order."""
+    """The names of the journalled steps of a run without failures, in order."""
     return [*(step.name for step in workflow.steps), ERASE if workflow.ending is None else RECORD]
 
 

@@ -1,4 +1,4 @@
-"""Operations are written down here, for use-cases and sweeps, with the ids of what they work on."""
+"""Records operations, for use-cases and sweeps, with the ids of their resources."""
 
 from collections.abc import Sequence
 from datetime import datetime

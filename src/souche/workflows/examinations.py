@@ -87,7 +87,8 @@ def check_publishable(parts: Parts, image_id: str) -> None:
 
 
 def _examined(parts: Parts, image: Image, engine: Engine) -> Examination:
-    """A disk that the store cannot serve is unreadable too: the report says so instead of waiting for ever."""
+    """A disk that the store cannot serve counts as unreadable too: the report mentions it instead of waiting
+    forever."""
     facts = Facts(image.boot_modes, parts.clock.now().date())
     root = image.root_mapping.snapshot_id
     ids = sorted(image.snapshot_ids, key=lambda snapshot_id: snapshot_id != root)

@@ -72,7 +72,7 @@ def unless_completed(do: Action[P]) -> Action[P]:
 
 
 def ensure_bucket(parts: Parts, operation: Operation) -> None:
-    """Make the bucket if it is missing. It stays, whatever happens to the export: its account may use it already."""
+    """Create the bucket if it is missing. It stays after any result of the export: its account may already use it."""
     task = task_of(parts, operation)
     with patience(parts, operation) as patient:
         patient.wait_for(lambda: parts.buckets.ensure_bucket(parts.store, task))
@@ -80,7 +80,7 @@ def ensure_bucket(parts: Parts, operation: Operation) -> None:
 
 @contextmanager
 def patience(parts: Parts, operation: Operation) -> Iterator[Patience]:
-    """Patience with the object store while it is away: the task's note says so, and a cancellation ends it."""
+    """Patience with an unavailable object store: the task's note mentions it, and a cancellation ends it."""
 
     def ask(reason: str) -> None:
         note = _WAITING.format(reason=reason)
@@ -117,8 +117,8 @@ def write_disks(parts: Parts, operation: Operation) -> None:
 def _still_there(
     store: ObjectStore, task: ExportTask, written: dict[str, WrittenDisk]
 ) -> dict[str, WrittenDisk]:
-    """The written disks that the bucket has; all, where these credentials may write and not list. A restored region
-    has the records of what it wrote, and empty buckets."""
+    """The written disks that the bucket still has, or all of them if these credentials may write but not list. A
+    restored region has records of written disks, and empty buckets."""
     try:
         there = {
             each for each in written if task.disk_key(each) in store.keys(task.bucket, task.disk_key(each))
@@ -248,7 +248,8 @@ def _clean(parts: Parts, task: ExportTask, keys: Sequence[str]) -> None:
 
 
 def _removed(parts: Parts, task: ExportTask, key: str) -> str | None:
-    """Remove an object and the uploads to its key, one even where the other is refused; why it cannot be done."""
+    """Remove an object and the uploads to its key, one even if the other is refused. Returns why it failed, if it
+    did."""
     reason = None
     for removal in (BucketSink.abort, BucketSink.delete):
         try:

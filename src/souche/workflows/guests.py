@@ -34,14 +34,14 @@ def get(parts: Parts, vm_id: str) -> Vm:
 
 
 def define(parts: Parts, vm_id: str, links: Collection[LinkState]) -> None:
-    """Tell the hypervisor of the VM as its record has it now, with the present sources of the disks whose links
-    are in one of these states, and with what its security groups let in."""
+    """Define the VM in the hypervisor as in its current record, with the current sources of the disks whose links are
+    in one of these states, and with its security groups."""
     parts.hypervisor.define(_guest(parts, get(parts, vm_id), links))
     firewalls.follow_vms(parts, [vm_id])
 
 
 def power_on(parts: Parts, vm_id: str) -> None:
-    """Define the VM again, with what is attached to it (see `locks`), and start it."""
+    """Define the VM again, with its attached volumes (see `locks`), and start it."""
     define(parts, vm_id, [LinkState.ATTACHED])
     parts.hypervisor.start(vm_id)
 
@@ -60,9 +60,9 @@ def settle(
 
 
 def went_off(connection: Transaction, vm: Vm, behavior: str, reason: str, now: datetime) -> list[Operation]:
-    """Record that a VM has stopped, in its history too, and what follows by `behavior`: `stop`, it stays stopped, and
-    no public IP leads to it (specification, LinkPublicIp); `restart`, it is started again; RESTART_LATER, it is
-    `stopped` until then, and keeps its public IP; `terminate`, it is deleted, unless it is protected from that. Returns
+    """Record that a VM has stopped, also in its history, and the action of `behavior`. `stop`: it stays stopped and
+    loses its public IP (specification, LinkPublicIp). `restart`: it is started again. RESTART_LATER: it is `stopped`
+    until its restart, and keeps its public IP. `terminate`: it is deleted, unless it has deletion protection. Returns
     the operation that follows."""
     vm_stops.record(connection, vm, reason, now)
     if behavior == "restart":

@@ -54,7 +54,7 @@ def forget(parts: Parts, operation: Operation) -> None:
 
 
 def remove_files(parts: Parts, operation: Operation) -> None:
-    """Remove what was downloaded."""
+    """Remove the downloaded files."""
     shutil.rmtree(parts.importer.folder(operation.subject_id), ignore_errors=True)
 
 
@@ -138,8 +138,8 @@ def _size_bytes(disk: DiskImport) -> int:
 
 
 def _teller(parts: Parts, disk: DiskImport) -> Progress:
-    """Records the progress of a download at most once a second, and its end once. Unpacking goes on long after that,
-    as zeros take no room in an archive."""
+    """Records the progress of a download at most once a second, and its end once. Decompression continues long after
+    that, because zeros take almost no space in an archive."""
     next_time = time.monotonic() + TOLD_SECONDS
     told_bytes = counted_bytes = 0
 

@@ -1,4 +1,4 @@
-"""What Souche reads and writes itself in the file of the journal, which is DBOS's."""
+"""Souche's own reads and writes in the file of the journal, which belongs to DBOS."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def use_write_ahead_log(journal: Path) -> None:
 
 
 class Synced(sqlite3.Connection):
-    """Waits with each commit until it is on the medium, whatever SQLite was built to do by itself."""
+    """Each commit waits until it is on the medium, for any default of SQLite's build."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -36,8 +36,8 @@ class Synced(sqlite3.Connection):
 
 @dataclass(frozen=True)
 class Writers:
-    """The workers whose steps the journal has: each start of the process that keeps it. They are in the journal's own
-    file, so a journal that is lost, or is another's, names nobody here."""
+    """The workers whose steps the journal has: each start of its process. They are recorded in the journal's own file,
+    so a lost or foreign journal names no worker of this process."""
 
     journal: Path
 

@@ -66,15 +66,15 @@ def record_detached(parts: Parts, operation: OfLink) -> None:
 
 
 def _is_linked(connection: Transaction, operation: OfLink) -> bool:
-    """Whether the link is still that of the operation: the VM may have been terminated meanwhile, and the volume
-    attached to another one."""
+    """Whether the link is still the operation's: the VM may have been terminated, and the volume attached to another
+    one."""
     volume = volumes.get(connection, operation.subject_id)
     return volume is not None and volume.link is not None and volume.link.vm_id == operation.params.vm_id
 
 
 def record_as_is(parts: Parts, operation: OfLink, reason: str) -> None:
-    """Record what the guest has after a failed change. A guest that is off has no open disks: it gets them at each
-    start."""
+    """Record the guest's actual state after a failed change. A guest that is off has no open disks: it gets them at
+    each start."""
     if operation.subject_id in (parts.live.open_disks(operation.params.vm_id) or {}):
         record_attached(parts, operation)
     else:

@@ -36,7 +36,7 @@ def volume_and_vm(connection: Transaction, operation: Operation[LinkVolume | Unl
 
 
 def vm_and_captured_volumes(connection: Transaction, operation: Operation[CreateImage]) -> frozenset[str]:
-    """The VM, and the volumes whose snapshots make up the image."""
+    """The VM, and the volumes whose snapshots form the image."""
     made = snapshots.of_image_creation(connection, operation.subject_id)
     captured = {snapshot.volume_id for snapshot in made if snapshot.volume_id}
     return frozenset({operation.params.vm_id, *captured})

@@ -1,4 +1,4 @@
-"""What the steps of every workflow work with."""
+"""The parts that the steps of every workflow use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

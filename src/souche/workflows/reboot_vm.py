@@ -1,8 +1,8 @@
 """Restart a running VM in place.
 
-1. reboot: the guest is asked, and reset when it does not answer. The VM stays `running` all the while.
+1. reboot: ask the guest, and reset it if it does not answer. The VM stays `running`.
 
-When that fails the guest is as it was: the reconcile sweep records what happened to it.
+If that fails, the guest does not change: the reconcile sweep records its actual state.
 """
 
 from souche.model.operations import Operation
@@ -17,7 +17,7 @@ def _reboot(parts: Parts, operation: Operation) -> None:
 
 
 def _failed(parts: Parts, operation: Operation, reason: str) -> None:
-    """Nothing to record: rebooting leaves no state of its own."""
+    """Nothing to record: a reboot has no state."""
 
 
 WORKFLOW = Workflow(

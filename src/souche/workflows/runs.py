@@ -72,7 +72,7 @@ class Runs:
             return True
 
     def enter(self, operation_id: str) -> None:
-        """A thread of this process has it, whose steps may have to wait."""
+        """A thread of this process runs it; its steps may have to wait."""
         with self._guard:
             self._entered.add(operation_id)
 
@@ -102,7 +102,7 @@ class Runs:
             return operation_id in self._broken_off
 
     def resume(self, operation_id: str) -> None:
-        """The journal goes on with it."""
+        """The journal resumes it."""
         with self._guard:
             self._broken_off.discard(operation_id)
 
@@ -115,7 +115,7 @@ class Runs:
                     self._ended.remove(operation_id)
 
     def release(self, operation_id: str) -> None:
-        """It is another worker's, or nobody's. If it comes back it begins again."""
+        """It is unclaimed, or another worker's. If this process claims it again, it restarts."""
         with self._guard:
             self._resumed.discard(operation_id)
             self._broken_off.discard(operation_id)
@@ -171,7 +171,7 @@ class Runs:
             self._guard.wait(timeout_seconds)
 
     def pause(self, seconds: float) -> None:
-        """Wait before a step is tried again, without taking a place of the account's."""
+        """Wait before a step is retried, without using one of the account's slots."""
         with self._guard:
             mine = next(
                 (each for each in self._running.values() if each.thread == threading.get_ident()), None

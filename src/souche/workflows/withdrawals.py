@@ -23,8 +23,8 @@ GOING: Final = (Event.DEPRECATED, Event.WITHDRAWN, Event.REPLACED)
 
 
 def withdraw(connection: Transaction, image: Image, life: Life) -> None:
-    """Withdraw an image, as its life says. An image withdrawn before is not deleted later than planned then. If the
-    life is closed, only the owner can use the image."""
+    """Withdraw an image, according to its life. An image that is already withdrawn is not deleted later than planned.
+    If the life is closed, only the owner can use the image."""
     until = life.deletion_date
     assert until is not None
     assert life.withdrawal_date is not None
@@ -78,7 +78,7 @@ def replace_former(
 
 
 def withdraw_due(connection: Transaction, image_id: str, now: datetime) -> bool:
-    """Withdraw an image whose deprecation date is reached, as of that date. Returns whether it was due."""
+    """Withdraw an image whose deprecation date has passed, as of that date. Returns whether it was due."""
     image, life = images.get(connection, image_id), image_lives.get(connection, image_id)
     if image is None or life is None or not life.is_due(now):
         return False

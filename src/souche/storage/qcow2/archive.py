@@ -1,7 +1,7 @@
 """Copies of the whole store at one instant, for backups, and stores restored from them.
 
-Layers are immutable. A hard link keeps a layer while a backup copies it, even if the store collects or merges it
-meanwhile. The file that a volume writes to is not a layer, so a backup first captures the volumes into snapshots
+Layers are immutable. A hard link keeps a layer while a backup copies it, even if the store collects or merges it during
+the copy. The file that a volume writes to is not a layer, so a backup first captures the volumes into snapshots
 (`ids.backup_capture`) that exist until `hold`.
 """
 
@@ -155,7 +155,7 @@ class Archive:
         return StoreSnapshot(tuple(layers.values()), volumes, snapshots, damaged)
 
     def _link_chain(self, place: Path, top: str | None, layers: dict[str, HeldLayer], chains: Chains) -> None:
-        """Link a layer and all that it stands on, or nothing of it.
+        """Link a layer with its whole backing chain, or nothing of it.
 
         Raises:
             StorageFailed: one of them is missing, cannot be read, or has another length than it was made with.

@@ -1,11 +1,10 @@
-"""Freezing volumes into snapshots at one instant, without copying data. `journal` says why it survives
-crashes.
+"""Freezes volumes into snapshots at one instant, without copying data. `journal` explains why this survives crashes.
 
-1. Under the store's lock: find out where each volume is written to, keep the lengths of the layers below it that an
-   interrupted capture left without a record, make the overlays, write the journal entry.
-2. Without the lock, as a guest agent can take seconds: one atomic switch of the running guest's disks.
-3. Under the lock again: the lengths of the files that are layers from now on are kept, the entry becomes frozen, then
-   links. The snapshots exist from the second of these on.
+1. Under the store's lock: find the current file of each volume, record the lengths of the layers below it that an
+   interrupted capture left unrecorded, make the overlays, write the journal entry.
+2. Without the lock, because a guest agent can take seconds: one atomic switch of the running guest's disks.
+3. Under the lock again: the lengths of the new layers are recorded, the entry becomes frozen, then the links are made.
+   The snapshots exist from the second of these on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

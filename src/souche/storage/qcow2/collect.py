@@ -77,7 +77,7 @@ def _remove_unnamed(directory: Directory, journal: Journal) -> None:
 
 
 def _made_beside(directory: Directory, lost: Collection[str]) -> set[str]:
-    """The files made for the volumes of these layers, and what they stand on. A file's name begins with the volume's
+    """The files made for the volumes of these layers, and their backing chains. A file's name begins with the volume's
     id."""
     volume_ids = {_volume_id(layer) for layer in lost}
     made = [path.name for path in directory.layers.iterdir() if _volume_id(path.name) in volume_ids]
@@ -146,7 +146,7 @@ def _shorten_chains(directory: Directory, journal: Journal, max_chain: int, room
 
 
 def _next_merge(directory: Directory, journal: Journal, max_chain: int, failed: set[str]) -> Sequence[str]:
-    """The next layer to merge, the layers below it, and the lowest of its chain, which it will stand on. Empty if no
+    """The next layer to merge, the layers below it, and the lowest of its chain, its future backing file. Empty if no
     chain is too long."""
     with journal.settled():
         written = directory.current_layers() | {move.layer for move in journal.open_moves()}
@@ -159,7 +159,7 @@ def _next_merge(directory: Directory, journal: Journal, max_chain: int, failed: 
 
 
 def _merge(directory: Directory, layers: Sequence[str], room: Room) -> None:
-    """Replace a layer by one of equal content that stands on the lowest of its chain.
+    """Replace a layer by one of equal content whose backing file is the lowest of its chain.
 
     No image lock is overridden: if a guest still writes to the layer (see `journal`), qemu-img refuses.
     """
@@ -196,6 +196,6 @@ def _check_bytes(directory: Directory, layers: Sequence[str]) -> None:
 
 
 def _is_same(directory: Directory, layer: str, inode: int) -> bool:
-    """Whether the layer was neither merged nor removed meanwhile."""
+    """Whether the layer was neither merged nor removed since."""
     path = directory.path(layer)
     return path.exists() and path.stat().st_ino == inode

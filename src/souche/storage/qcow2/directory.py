@@ -63,7 +63,7 @@ class Directory:
     """Layers, the links to them, and the lock. Those who add or remove hold the lock."""
 
     def __init__(self, root: Path, *, making: bool = True) -> None:
-        """What is missing is made, unless `making` is False: for those who only look."""
+        """Missing folders are created, unless `making` is False, for read-only use."""
         self._root = root.resolve()
         if making:
             self._make_all()
@@ -134,7 +134,7 @@ class Directory:
             return not any(image.read(header.l1_entries * 8))
 
     def backing(self, layer: str) -> str | None:
-        """What a layer stands on, according to its file."""
+        """A layer's backing file, according to its header."""
         try:
             return self.header(layer).backing_file
         except StorageFailed:
@@ -196,11 +196,11 @@ class Directory:
         self.records.put({layer: self.measured(layer) for layer in layers})
 
     def bytes_in_use(self) -> int:
-        """What all layers take on the medium."""
+        """The space of all layers on the medium."""
         return self.bytes_of(path.name for path in self.layers.iterdir())
 
     def bytes_of(self, layers: Iterable[str]) -> int:
-        """What these layers take on the medium. Missing ones take nothing."""
+        """The space of these layers on the medium. Missing ones take none."""
         paths = [self.path(layer) for layer in layers]
         return sum(path.stat().st_blocks * BLOCK_BYTES for path in paths if path.exists())
 

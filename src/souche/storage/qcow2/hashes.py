@@ -1,7 +1,7 @@
-"""The hashes of layers, computed and compared in the background, at a bounded rate.
+"""The hashes of layers, computed and compared in the background, at a limited rate.
 
 A layer that the medium cannot read is logged, and the others are still checked. A file is opened under the store's lock
-and read without it. If a merge replaces the file meanwhile, the open one still matches its record.
+and read without it. If a merge replaces the file in between, the open one still matches its record.
 """
 
 import hashlib
@@ -74,7 +74,7 @@ def _record_hash(directory: Directory, layer: str, pace: Pace) -> bool:
 
 
 def compare_oldest(directory: Directory, pace: Pace) -> bool | None:
-    """Compare the layer whose last comparison is the oldest. Returns whether it is unchanged (None: there is none to
+    """Compare the layer with the oldest last comparison. Returns whether it is unchanged (None: there is none to
     compare). A changed one is refused until its file is replaced."""
     with directory.locked():
         known = directory.records.names()
@@ -116,7 +116,7 @@ def compare_hash(directory: Directory, layer: str, pace: Pace) -> bool | None:
 
 @dataclass(frozen=True)
 class _Opened:
-    """A layer's file, with what is known of this very file."""
+    """A layer's open file, with the record of exactly this file."""
 
     layer: str
     file: BinaryIO

@@ -69,7 +69,7 @@ class Qcow2Inspector:
     def _records(
         self, volumes: Mapping[str, str], snapshots: Mapping[str, str], chains: "Mapping[str, _Chain]"
     ) -> Iterator[StoreFault]:
-        """Damaged and missing records, reported for the first id that stands on the layer."""
+        """Damaged and missing records, reported for the first id with the layer in its chain."""
         records = Records(self._root / "records")
         frozen = {name for each in snapshots for name in chains[each].known}
         # A guest may write to the file below a volume's own: see `journal`.
@@ -122,7 +122,7 @@ class Qcow2Inspector:
         return found
 
     def _trashed(self) -> list[str]:
-        """The layers of what is in the trash."""
+        """The layers of the disks in the trash."""
         links = (path for kind in ("volumes", "snapshots") for path in _entries(self._root / "trash" / kind))
         return [Path(target).name for link in links if (target := _target(link))]
 
@@ -143,7 +143,7 @@ class _Links:
 
 @dataclass
 class _Captures:
-    """The moves of all captures in the journal, and what is wrong with it."""
+    """The moves of all captures in the journal, and the journal's faults."""
 
     moves: list[Move] = field(default_factory=list)
     faults: list[StoreFault] = field(default_factory=list)
@@ -236,7 +236,7 @@ def _chain_faults(resource_id: str, chain: _Chain) -> Iterator[StoreFault]:
 def _sharing(
     volumes: Mapping[str, str], snapshots: Mapping[str, str], chains: Mapping[str, _Chain]
 ) -> Iterator[StoreFault]:
-    """Volumes that share their current layer: no other id may name it or stand on it."""
+    """Volumes that share their current layer: no other id may name it or have it in its chain."""
     written = {layer: volume_id for volume_id, layer in sorted(volumes.items())}
     for resource_id, chain in chains.items():
         for name in chain.names:

@@ -35,7 +35,7 @@ class Scratch:
             os.close(descriptor)
 
     def sweep(self) -> None:
-        """Remove the directories whose makers have ended."""
+        """Remove the directories of ended processes."""
         with self._admission(fcntl.LOCK_EX):
             for path in self._root.iterdir():
                 _remove_if_unlocked(path)

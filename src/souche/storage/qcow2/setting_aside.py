@@ -13,12 +13,12 @@ log = structlog.get_logger()
 
 @lru_cache(REMEMBERED)
 def set_aside(name: str, problem: str) -> None:
-    """Log that something is left as it is while the work goes on."""
+    """Log that a fault is left as it is while the work continues."""
     log.error("set aside, the rest goes on", name=name, problem=problem)
 
 
 def remove(path: Path) -> None:
-    """Remove a file; gone already is success. Logs what cannot be removed, such as a folder in its place."""
+    """Remove a file; a missing one is success. Logs anything that cannot be removed, such as a folder in its place."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

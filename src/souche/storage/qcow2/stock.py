@@ -1,4 +1,4 @@
-"""What all layers take on the medium, and the ids that use them.
+"""The space of all layers on the medium, and the ids that use them.
 
 Links and headers are read without the store's lock. Concurrent changes may be counted before, after, or not at all.
 """
@@ -29,7 +29,7 @@ def stock(directory: Directory) -> StoreFigures:
 
 
 def _bytes_taken(directory: Directory) -> Mapping[str, int]:
-    """What each layer takes on the medium."""
+    """The space of each layer on the medium."""
     taken = {}
     for path in directory.layers.iterdir():
         try:
@@ -40,7 +40,7 @@ def _bytes_taken(directory: Directory) -> Mapping[str, int]:
 
 
 class _Chains:
-    """What each layer stands on. Reads each header once."""
+    """The backing file of each layer. Reads each header once."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory

@@ -1,4 +1,4 @@
-"""What snapshots take on the medium: each layer counts for all that stand on it."""
+"""The space of snapshots on the medium: each layer counts for all disks with it in their chains."""
 
 from collections.abc import Collection, Iterable
 

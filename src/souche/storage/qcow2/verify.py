@@ -47,7 +47,7 @@ def _of_chains(chains: Mapping[str, Chain]) -> Iterator[Fault]:
 
 
 def _resources(chains: Mapping[str, Chain], layer: str) -> tuple[str, ...]:
-    """The volumes and snapshots that stand on a layer."""
+    """The volumes and snapshots with a layer in their chains."""
     return tuple(sorted(resource_id for resource_id, chain in chains.items() if layer in chain.layers))
 
 

@@ -25,7 +25,7 @@ BACKUPS: Final = ("/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-"
 
 
 def authorized_keys(system: System) -> Iterator[CleaningRule]:
-    """Remove every key of every user, whatever its purpose."""
+    """Remove every key of every user, for any purpose."""
     patterns = dict.fromkeys([*system.sshd.anywhere("authorizedkeysfile"), *DEFAULT_KEY_FILES])
     paths = {path: user.name for user in system.users for path in key_files(system, patterns, user)}
     for path, user in {**paths, **dict.fromkeys(DROPBEAR_KEYS, "root")}.items():

@@ -21,8 +21,8 @@ How = Literal["remove", "remove tree", "empty", "write"]
 
 @dataclass(frozen=True)
 class Change:
-    """`write` replaces what a file has by `content`; `empty` leaves it with nothing; `remove` removes a file or a link,
-    and `remove tree` a directory."""
+    """`write` replaces a file's content by `content`; `empty` truncates it; `remove` removes a file or a link, and
+    `remove tree` a directory."""
 
     how: How
     node: Node
@@ -62,7 +62,7 @@ def lines_of(content: bytes) -> list[bytes]:
 
 
 def real_folder(tree: Tree, path: str) -> bool:
-    """Whether a path leads to a directory without any link: a folder elsewhere than its name says is not emptied."""
+    """Whether a path leads to a directory without any link: a folder that a link leads to is not emptied."""
     node = tree.node(path)
     return node is not None and node.is_directory and node.path == path
 

@@ -60,7 +60,7 @@ def name_of(system: System) -> str:
 
 
 def deeds(system: System) -> list[CleaningRule]:
-    """All changes of a system, and what is left as it is, unreadable parts included."""
+    """All changes of a system, and the parts that do not change, including unreadable ones."""
     planned = [each for part in PARTS for each in part(system)]
     bare = without_mounts(system)
     if bare is not None:

@@ -14,7 +14,7 @@ SETUID, SETGID, STICKY, WORLD_WRITABLE = 0o4000, 0o2000, 0o1000, 0o002
 
 @dataclass(frozen=True)
 class Entry:
-    """A name in a directory: what it leads to, `key` being the library's own way to it. `mode` has the permission
+    """A name in a directory: the kind of its file, and `key`, the library's identifier of it. `mode` has the permission
     bits, `size` is in bytes."""
 
     name: str
@@ -27,8 +27,8 @@ class Entry:
 
 class FileSystem(Protocol):
     """A file system being read. Every method may raise OSError if it is damaged. `kind` is its name (ext4, ntfs, vfat,
-    xfs, hfs+). `uuid` and `label` are as the guest's fstab would name it. `folds_case`: names are equal whatever their
-    case. `problems` describes its faults."""
+    xfs, hfs+). `uuid` and `label` are in the form of the guest's fstab. `folds_case`: names are case-insensitive.
+    `problems` describes its faults."""
 
     kind: str
     uuid: str

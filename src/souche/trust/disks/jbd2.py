@@ -43,7 +43,7 @@ class Journal:
 
 @dataclass(frozen=True)
 class _Head:
-    """What the journal's superblock says. The ring is the blocks from `first` to before `end`."""
+    """The fields of the journal's superblock. The ring is the blocks from `first` to before `end`."""
 
     first: int
     end: int
@@ -67,8 +67,8 @@ class _Head:
 
 
 def replay(journal: Journal) -> dict[int, tuple[int, bool]]:
-    """Where the newest copy of each block is: by the block's number in the file system, its number in the journal, and
-    whether it is escaped. Empty: there is nothing to replay.
+    """The newest copy of each block: by the block's number in the file system, its number in the journal, and whether
+    it is escaped. Empty: there is nothing to replay.
 
     Raises:
         OddJournal: it cannot be replayed.

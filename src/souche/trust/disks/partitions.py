@@ -23,7 +23,7 @@ BOOT_CODE_BYTES: Final = 440
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition: where it lies, in bytes; its type (a GUID, or two hex digits of an MBR); its id as Linux's
+    """A partition: its position in bytes; its type (a GUID, or two hex digits of an MBR); its id as Linux's
     `PARTUUID`."""
 
     number: int
@@ -71,7 +71,7 @@ def _entries(sector: bytes) -> list[tuple[int, int, int]]:
 
 
 def _is_mbr(sector: bytes) -> bool:
-    """A file system's boot sector has the same signature; but what stands for the active flags is other text."""
+    """A file system's boot sector has the same signature, but other text in place of the active flags."""
     if sector[3:11] == b"NTFS    " or b"FAT" in (sector[0x36:0x39], sector[0x52:0x55]):
         return False
     return all(sector[446 + 16 * index] in (0, 0x80) for index in range(4))
@@ -122,7 +122,7 @@ def _logical(source: Source, base: int, disk_id: int) -> list[Partition]:
 
 
 def _gpt(source: Source, *, boot_code: bool) -> Table:
-    """As Linux reads it (block/partitions/efi.c): the header at the end counts where the first one's checksums are
+    """As Linux reads it (block/partitions/efi.c): the header at the end counts if the first one's checksums are
     wrong."""
     first, last = _gpt_at(source, 1), _gpt_at(source, source.size // SECTOR_BYTES - 1)
     found = last if first is None else first

@@ -55,7 +55,7 @@ class Tree:
     _walked: int = 0
 
     def node(self, path: str, *, follow: bool = True) -> Node | None:
-        """The file of a path; None: there is none. With `follow`, a link is followed to where it leads."""
+        """The file of a path; None if there is none. With `follow`, links are followed."""
         return self._resolve(path, follow=follow)
 
     def exists(self, path: str) -> bool:
@@ -79,7 +79,7 @@ class Tree:
             return None
 
     def text(self, path: str, most: int = MOST_BYTES) -> str:
-        """The text of a regular file; empty where there is none."""
+        """The text of a regular file; empty if there is none."""
         return (self.read(path, most) or b"").decode("utf-8", "replace")
 
     def lines(self, path: str, most: int = MOST_BYTES) -> list[str]:

@@ -198,7 +198,7 @@ def open_fat(source: Source) -> TskFileSystem:
 
 
 def open_hfs(source: Source) -> TskFileSystem:
-    """An HFS+ file system: names are the same whatever their case, but for HFSX (TN1150)."""
+    """An HFS+ file system: names are case-insensitive, except for HFSX (TN1150)."""
     header = source.read(1024, 512)
     (attributes,) = struct.unpack_from(">I", header, 4)
     whole = attributes & HFS_UNMOUNTED and not attributes & HFS_INCONSISTENT

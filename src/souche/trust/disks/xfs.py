@@ -116,7 +116,7 @@ def _is_unmounted(source: Source, start: int, sectors: int) -> bool:
 
 
 def _is_unmount_record(record: bytes) -> bool:
-    """The body begins after the header's sector: an operation header whose flags say "unmount"."""
+    """The body begins after the header's sector: an operation header with the flag "unmount"."""
     (length,) = struct.unpack_from(">I", record, 12)
     if length > SECTOR_BYTES or len(record) < 2 * SECTOR_BYTES:
         return False

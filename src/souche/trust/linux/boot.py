@@ -41,7 +41,7 @@ def fstab(system: System) -> Iterator[Finding]:
 
 
 def virtio(system: System) -> Iterator[Finding]:
-    """A kernel whose drivers find neither disk nor network here."""
+    """A kernel whose drivers support neither disk nor network here."""
     versions = [node for node in system.tree.children("/lib/modules") if node.is_directory]
     for node in versions:
         known = system.tree.text(f"{node.path}/modules.builtin") + system.tree.text(

@@ -15,7 +15,7 @@ FOLDERS = ("/etc/ssh", DROPBEAR, "/usr/local/etc/ssh")
 
 
 def host_keys(system: System) -> Iterator[Finding]:
-    """Host keys: anybody with the image can impersonate its author's VM and every launch."""
+    """Host keys: anyone with the image can impersonate its author's VM and every launch."""
     seen: set[str] = set()
     for path in _host_key_files(system):
         node = system.tree.node(path)

@@ -46,7 +46,7 @@ class SshServer:
         return [words[0] for words, conditional in self.options.get(name, []) if conditional]
 
     def anywhere(self, name: str, *default: str) -> list[str]:
-        """Every word that applies to anybody."""
+        """Every word that applies to anyone."""
         blocks = [words for words, conditional in self.options.get(name, []) if conditional]
         return [word for words in (self._words(name, default), *blocks) for word in words]
 
@@ -87,8 +87,8 @@ class _Reader:
         self._files = 0
 
     def all(self) -> Iterator[tuple[str, Words, bool]]:
-        """Every option. Those of the command line hold for some only: no guest reads both files of it, and a line may
-        be overridden, so that they add to what the configuration says, and take nothing from it."""
+        """Every option. Those of the command line are uncertain: no guest reads both files with it, and a line may be
+        overridden. So they add to the configuration's options, and replace none."""
         yield from self.lines(CONFIGURATION)
         for name, words in self._command_line():
             yield name, words, True
@@ -113,7 +113,7 @@ class _Reader:
     def lines(
         self, path: str, depth: int = 0, *, conditional: bool = False
     ) -> Iterator[tuple[str, Words, bool]]:
-        """A Match block ends at the next one or with its file; `Match all` applies to everybody."""
+        """A Match block ends at the next one or with its file; `Match all` applies to everyone."""
         self._files += 1
         for line in self._tree.lines(path):
             found = LINE.match(line)
