@@ -112,7 +112,7 @@ def _become(act: Callable[[Callable[[Line], None]], None], writable: int, log_fi
 
 
 def _drain(readable: int, watch: Watch) -> tuple[bytes, bool]:
-    """All output until the end, and whether the process had to be ended."""
+    """All output until the end, and whether the process hangs."""
     data = b""
     with open(readable, "rb", buffering=0) as pipe:
         while True:
