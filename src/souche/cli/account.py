@@ -102,7 +102,7 @@ def _add_reads(app: typer.Typer, composition: Composition) -> None:
         ] = False,
         json: JsonFlag = False,
     ) -> None:
-        """List the API access rules of an account: from which addresses its keys may be used."""
+        """List the API access rules of an account: the addresses that may use its keys."""
         with errors_shown(), composition.operate(home) as region:
             rules = region.do(accounts.api_access, account, reset=reset)
         for rule in rules:
@@ -125,21 +125,21 @@ def _add_changes(app: typer.Typer, composition: Composition) -> None:
         home: HomeFlag,
         json: JsonFlag = False,
     ) -> None:
-        """Give an account another name. Its ID, its alias and what it has stay."""
+        """Give an account another name. Its ID, alias and resources do not change."""
         with errors_shown(), composition.operate(home) as region:
             changed = region.do(accounts.rename, account, name)
         show_if_json(changed, as_json=json)
 
     @app.command()
     def disable(account: AccountArgument, home: HomeFlag, json: JsonFlag = False) -> None:
-        """Have no key of an account open anything, buckets included. What it has stays, and its VMs run on."""
+        """Disable all keys of an account, for buckets too. Its resources stay, and its VMs keep running."""
         with errors_shown(), composition.operate(home) as region:
             changed = region.do(accounts.set_disabled, account, disabled=True)
         show_if_json(changed, as_json=json)
 
     @app.command()
     def enable(account: AccountArgument, home: HomeFlag, json: JsonFlag = False) -> None:
-        """Let the keys of an account that was disabled open what they did."""
+        """Enable the keys of a disabled account again."""
         with errors_shown(), composition.operate(home) as region:
             changed = region.do(accounts.set_disabled, account, disabled=False)
         show_if_json(changed, as_json=json)
@@ -160,8 +160,8 @@ def _add_delete(app: typer.Typer, composition: Composition) -> None:
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
         json: JsonFlag = False,
     ) -> None:
-        """Delete an account, for good: one that has nothing, or --with-everything. Its name is free again, its ID is
-        never given again. What was broken off is done by the same command again."""
+        """Delete an account permanently: an empty one, or with --with-everything. Its name can be used again, its ID
+        cannot. After an interruption, run the same command again."""
         if not yes and typer.prompt(f"Type {account} to delete this account for good", err=True) != account:
             raise typer.Abort
         from souche.cli.progress import step_bar

@@ -39,7 +39,7 @@ def build(composition: Composition) -> typer.Typer:
     def disable(
         account: AccountArgument, access_key_id: KeyArgument, home: HomeFlag, json: JsonFlag = False
     ) -> None:
-        """Have an access key open nothing, until it is enabled."""
+        """Disable an access key until it is enabled."""
         with errors_shown(), composition.operate(home) as region:
             changed = region.do(access_keys.set_active, account, access_key_id, active=False)
         show_if_json(changed, as_json=json)
@@ -48,7 +48,7 @@ def build(composition: Composition) -> typer.Typer:
     def enable(
         account: AccountArgument, access_key_id: KeyArgument, home: HomeFlag, json: JsonFlag = False
     ) -> None:
-        """Let an access key open what it did, without an expiration date."""
+        """Enable an access key again, without an expiration date."""
         with errors_shown(), composition.operate(home) as region:
             changed = region.do(access_keys.set_active, account, access_key_id, active=True)
         show_if_json(changed, as_json=json)
@@ -57,7 +57,7 @@ def build(composition: Composition) -> typer.Typer:
     def delete(
         account: AccountArgument, access_key_id: KeyArgument, home: HomeFlag, json: JsonFlag = False
     ) -> None:
-        """Delete an access key, for good."""
+        """Delete an access key permanently."""
         with errors_shown(), composition.operate(home) as region:
             deleted = region.do(access_keys.delete, account, access_key_id)
         show_if_json(deleted, as_json=json)

@@ -45,7 +45,7 @@ def _add_set(app: typer.Typer, composition: Composition) -> None:
         ] = None,
         json: JsonFlag = False,
     ) -> None:
-        """Have an alias name an image from now on; it is made where there is none."""
+        """Set an alias to an image. Creates a missing alias."""
         with errors_shown(), composition.operate(home) as region:
             made = region.do(image_aliases.assign, name, image, account)
         _print(made, as_json=json)
@@ -54,8 +54,8 @@ def _add_set(app: typer.Typer, composition: Composition) -> None:
 def _add_list(app: typer.Typer, composition: Composition) -> None:
     @app.command("list")
     def list_aliases(home: HomeFlag, account: AccountFlag = None, json: JsonFlag = False) -> None:
-        """List all aliases: those that were set, and NAME@latest of each family that `souche image publish` and
-        `build` keep. One is dangling when its image is withdrawn or deleted: it stands for nothing then."""
+        """List all aliases: those that were set, and NAME@latest of each family of `souche image publish` and `build`.
+        An alias is dangling if its image is withdrawn or deleted: it then resolves to nothing."""
         with errors_shown(), composition.operate(home) as region:
             found = region.do(image_aliases.every, account)
         for each in found:
@@ -67,7 +67,7 @@ def _add_show(app: typer.Typer, composition: Composition) -> None:
     def show_alias(
         name: NameArgument, home: HomeFlag, account: AccountFlag = None, json: JsonFlag = False
     ) -> None:
-        """Show what an alias names."""
+        """Show the image of an alias."""
         with errors_shown(), composition.operate(home) as region:
             found = region.do(image_aliases.known, name, account)
         _print(found, as_json=json)
@@ -78,7 +78,7 @@ def _add_history(app: typer.Typer, composition: Composition) -> None:
     def history(
         name: NameArgument, home: HomeFlag, account: AccountFlag = None, json: JsonFlag = False
     ) -> None:
-        """Show what an alias has named, and from which date on, the oldest first."""
+        """Show the images that an alias has named, with dates, oldest first."""
         with errors_shown(), composition.operate(home) as region:
             found = region.do(image_aliases.known, name, account)
         for facts in found["History"]:
@@ -90,7 +90,7 @@ def _add_rollback(app: typer.Typer, composition: Composition) -> None:
     def rollback(
         name: NameArgument, home: HomeFlag, account: AccountFlag = None, json: JsonFlag = False
     ) -> None:
-        """Have an alias name the image that it named before. Done again, it goes back further."""
+        """Set an alias to the image that it named before. Repeat it to go back further."""
         with errors_shown(), composition.operate(home) as region:
             changed = region.do(image_aliases.roll_back, name, account)
         _print(changed, as_json=json)

@@ -47,7 +47,7 @@ def build(composition: Composition) -> typer.Typer:
 
     @app.callback(help=HELP)
     def group() -> None:
-        """Nothing beside what its commands do."""
+        """Contains only commands."""
 
     return app
 
@@ -61,10 +61,12 @@ def _add_make(app: typer.Typer, composition: Composition) -> None:
         oos_key_file: KeyFileFlag = None,
         json: JsonFlag = False,
     ) -> None:
-        """Copy records, keys and disks, as they are at one instant; what an earlier backup copied is not copied again.
-        The region may run meanwhile. What is in buckets is not part of it. Status 1 if anything could not be backed up.
+        """Copy records, keys and disks, all of one instant. Data in earlier backups are not copied again. The region
+        may run during the backup. The contents of buckets are not included. Status 1 if anything could not be backed
+        up.
 
-        The backup holds the key of every secret: keep it where only you can read."""
+        The backup contains the key of every secret: keep it where only you can read.
+        """
         with errors_shown(), transfer_bar() as on_progress:
             made = composition.backups().make(home, BackupPlace(to, oos_endpoint, oos_key_file), on_progress)
         problems = {**made.manifest.damaged}
@@ -137,10 +139,11 @@ def build_restore(composition: Composition) -> Callable[..., None]:
         oos_key_file: KeyFileFlag = None,
         json: JsonFlag = False,
     ) -> None:
-        """Make the region again from a backup, in a new folder; every byte is compared with its checksum. Then
-        `souche serve --home DIR` goes on with it. VMs that ran are started as after a failure of their host.
+        """Restore a region from a backup into a new folder. Every byte is compared with its checksum. Then serve it
+        with `souche serve --home DIR`. VMs that ran are started as after a failure of their host.
 
-        Do not serve it while the region that was backed up is served too."""
+        Do not serve it while the original region is served too.
+        """
         with errors_shown(), transfer_bar() as on_progress:
             manifest = composition.backups().restore(
                 BackupPlace(place, oos_endpoint, oos_key_file), backup, home, on_progress

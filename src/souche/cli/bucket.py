@@ -22,8 +22,8 @@ def build(composition: Composition) -> typer.Typer:
         account: Annotated[str, typer.Option(help="Name or ID of the account that the bucket is for.")],
         json: JsonFlag = False,
     ) -> None:
-        """Make a bucket that one account alone reaches, by all of its access keys. One that it has already is left as
-        it is. With an object store that is not the embedded one, the first export makes it."""
+        """Create a bucket of one account, for all of its access keys. An existing bucket of the account does not
+        change. With an object store that is not the embedded one, the first export creates the bucket."""
         with errors_shown(), composition.operate(home) as region:
             made = region.do(buckets.create, name, account)
         show(made, as_json=json)

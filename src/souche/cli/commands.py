@@ -13,9 +13,9 @@ COMMANDS: Final = {  # for each command, its builder and its line in the list of
     "api": ("souche.cli.region:build_api", "Answer the API alone, beside the region's `souche serve`."),
     "up": (
         "souche.cli.up:build_up",
-        "Have the region of a file run, with its accounts and images; then run a command for it.",
+        "Run the region of a file, with its accounts and images; then run a command for it.",
     ),
-    "down": ("souche.cli.up:build_down", "End the server of the region of a file."),
+    "down": ("souche.cli.up:build_down", "End the server of a file's region."),
     "env": (
         "souche.cli.env:build",
         "Print the variables by which clients reach the region as an account, for a shell.",
@@ -23,13 +23,13 @@ COMMANDS: Final = {  # for each command, its builder and its line in the list of
     "wait": ("souche.cli.wait:build", "Wait until the region answers."),
     "info": (
         "souche.cli.region:build_info",
-        "Print the region's endpoints, as its server said at its start.",
+        "Print the region's endpoints, as recorded at its server's start.",
     ),
     "status": (
         "souche.cli.status:build",
         "Show how the region does, served or not: its parts, room, disks, work.",
     ),
-    "usage": ("souche.cli.usage:build", "Show what each account takes of the region."),
+    "usage": ("souche.cli.usage:build", "Show how much of the region each account uses."),
     "destroy": ("souche.cli.region:build_destroy", "Remove a region that is not served."),
     "doctor": ("souche.cli.doctor:build", "Check what Souche needs of this machine."),
     "fsck": ("souche.cli.fsck:build", "Check a region, running or not."),
@@ -38,7 +38,7 @@ COMMANDS: Final = {  # for each command, its builder and its line in the list of
         "souche.cli.notices:build",
         "Show an account's notices about images that it launched, copied or was granted.",
     ),
-    "restore": ("souche.cli.backup:build_restore", "Make the region again from a backup, in a new folder."),
+    "restore": ("souche.cli.backup:build_restore", "Restore a region from a backup into a new folder."),
     "account": ("souche.cli.account:build", "Accounts of the region."),
     "alias": (
         "souche.cli.alias:build",

@@ -42,7 +42,7 @@ def doctor(
     ] = Compute.LIBVIRT,
     json: JsonFlag = False,
 ) -> None:
-    """Check what Souche needs of this machine, and say how to mend what is missing. Status 1 if anything is."""
+    """Check what Souche needs of this machine, and name a remedy for what is missing. Status 1 if anything is."""
     from souche import doctor as checks  # it imports all that it checks; help does not
     from souche import logs
 

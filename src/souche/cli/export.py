@@ -34,7 +34,7 @@ def build(composition: Composition) -> typer.Typer:
 
     @app.callback(help=HELP)
     def group() -> None:
-        """Nothing beside what its commands do."""
+        """Contains only commands."""
 
     return app
 
@@ -49,8 +49,8 @@ def _add_make(app: typer.Typer, composition: Composition) -> None:
         disk_format: Annotated[Format, typer.Option("--format", help="Of the disks.")] = Format.QCOW2,
         json: JsonFlag = False,
     ) -> None:
-        """Export an image into a bucket of its account's, and print the URL of its manifest, which any region
-        imports. Progress goes to standard error. To stop waiting does not stop the export."""
+        """Export an image into a bucket of its account, and print the URL of its manifest, which any region can import.
+        Progress goes to standard error. The export continues if you stop waiting."""
         with errors_shown(), composition.operate(home) as region, transfer_bar() as on_progress:
             made = region.heard_by(Listener(transfer=on_progress)).do(
                 exports.make, image, disk_format=disk_format.value, bucket=bucket, prefix=prefix

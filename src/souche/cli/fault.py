@@ -28,7 +28,7 @@ class BadFault(Invalid):
 
 
 def build(composition: Composition) -> typer.Typer:
-    """The commands about faults on purpose."""
+    """The commands about injected faults."""
     app = typer.Typer(
         help="Faults on purpose, to test clients: a region served with --allow-faults.", no_args_is_help=True
     )
@@ -36,7 +36,7 @@ def build(composition: Composition) -> typer.Typer:
 
     @app.command("list")
     def list_faults(home: HomeFlag, json: JsonFlag = False) -> None:
-        """List the faults that are left, oldest first."""
+        """List the remaining faults, oldest first."""
         with errors_shown():
             for fault in _faults(home).every():
                 facts = _facts(fault)
@@ -92,8 +92,8 @@ def _add_add(app: typer.Typer, composition: Composition) -> None:
         ] = False,
         json: JsonFlag = False,
     ) -> None:
-        """Have the next calls of an action fail, or be late, before the action does anything. An answer of status
-        429 or 503 has Retry-After. Without --status, the action is done after the delay."""
+        """Make the next calls of an action fail, or delay them, before the action does anything. Answers with status
+        429 or 503 have Retry-After. Without --status, the action runs after the delay."""
         with errors_shown():
             faults = _faults(home)
             wanted = Fault(

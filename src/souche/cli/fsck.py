@@ -34,9 +34,9 @@ def build(composition: Composition) -> Callable[[Path, bool, bool, bool], None]:
     def fsck(
         home: HomeFlag, repair: RepairFlag = False, deep: DeepFlag = False, json: JsonFlag = False
     ) -> None:
-        """Check a region, running or not: its databases, disks, guests, addresses, firewalls, buckets, and whether
-        they agree. Changes nothing without --repair. Status 1 if anything is not as it should be; what the server
-        removes by itself does not count."""
+        """Check a region, running or not: its databases, disks, guests, addresses, firewalls, buckets, and their
+        consistency. Changes nothing without --repair. Status 1 if there is a problem; leftovers that the server removes
+        automatically do not count."""
         with errors_shown(), composition.check(home) as checked:
             report = checked.examine(deep)
             if repair and any(finding.repair for finding in report.findings):

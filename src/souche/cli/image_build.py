@@ -43,8 +43,8 @@ def _add_build(app: typer.Typer, composition: Composition) -> None:
         verify: VerifyFlag = True,
         json: JsonFlag = False,
     ) -> None:
-        """Build an image by a recipe and publish it, under a new id and name: an official one, unless it is for an
-        account. Progress goes to standard error."""
+        """Build an image from a recipe and publish it, under a new id and name. It is an official image, unless it is
+        for another account. Progress goes to standard error."""
         with errors_shown(), composition.operate(home, make=True) as region, step_bar() as progress:
             wanted = Shelf(recipes).get(recipe)
             terms = Terms(grace_days, tuple(accept or ()), verify)
@@ -56,8 +56,8 @@ def _add_build(app: typer.Typer, composition: Composition) -> None:
 def _add_recipes(app: typer.Typer) -> None:
     @app.command("recipes")
     def list_recipes(recipes: RecipesFlag = None, json: JsonFlag = False) -> None:
-        """List the recipes: name, family, release, and where each comes from; by --json also the end of its life, and
-        the digest by which `update` sees that it has changed. The status is 1 where one is not valid."""
+        """List the recipes: name, family, release, and source; with --json also the end of life, and the digest with
+        which `update` detects changes. Status 1 if one is not valid."""
         with errors_shown():
             shelf = Shelf(recipes)
         valid = [_list(shelf, name, as_json=json) for name in shelf.names()]

@@ -26,8 +26,8 @@ def add(app: typer.Typer, composition: Composition) -> None:
         wait: Annotated[bool, typer.Option("--wait", help="Wait until the report is made.")] = False,
         again: Annotated[bool, typer.Option("--again", help="Have a new report made.")] = False,
     ) -> None:
-        """Show what is inside an image: keys, passwords, credentials and more (docs/trust.md). The status is 1 where a
-        finding is of severity high. Without --wait, a report that the server has not made yet is shown as it is."""
+        """Show the findings in an image: keys, passwords, credentials and more (docs/trust.md). Status 1 if there is a
+        finding of severity high. Without --wait, an unfinished report is shown as it is."""
         with errors_shown(), composition.operate(home) as region:
             report = region.do(image_reports.check, image, wait=wait, again=again)
         if report is None:

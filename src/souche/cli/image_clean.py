@@ -35,8 +35,8 @@ def add(app: typer.Typer, composition: Composition) -> None:
         wait: Annotated[bool, typer.Option("--wait", help="Wait until the server has made it.")] = False,
     ) -> None:
         """Make a clean image of another: without its author's keys and passwords, host keys, histories, machine-id,
-        cloud-init data and logs (docs/trust.md). Linux only. Shows what was done and the report of the new image; the
-        status is 1 where a finding is still of severity high. It takes minutes; progress goes to standard error."""
+        cloud-init data and logs (docs/trust.md). Linux only. Shows the changes and the report of the new image. Status
+        1 if a finding of severity high remains. It takes minutes; progress goes to standard error."""
         with errors_shown(), composition.operate(home) as region, step_bar() as on_progress:
             made = region.heard_by(Listener(step=on_progress)).do(
                 image_reports.clean, image, account=account, name=name, wait=wait

@@ -44,8 +44,8 @@ def _add_list(app: typer.Typer, composition: Composition) -> None:
         account: OfAccountFlag = None,
         json: JsonFlag = False,
     ) -> None:
-        """List the images that were published by `build` and `publish`, oldest first: state, dates, successor. With
-        --all, the images of all accounts; with --account, those of one."""
+        """List the images published by `build` and `publish`, oldest first: state, dates, successor. With --all, the
+        images of all accounts; with --account, those of one."""
         with errors_shown(), composition.operate(home) as region:
             if everyone or account is not None:
                 listed = region.do(inventory.listed, "image", account)
@@ -83,7 +83,7 @@ def _add_withdraw(app: typer.Typer, composition: Composition) -> None:
         grace_days: GraceFlag = None,
         json: JsonFlag = False,
     ) -> None:
-        """Withdraw an official image: it is listed no longer. VMs launched from it, and copies, go on."""
+        """Withdraw an official image: it is no longer listed. VMs launched from it, and copies, are not affected."""
         with errors_shown(), composition.operate(home) as region:
             made = region.do(
                 image_lives.withdraw,
@@ -109,7 +109,8 @@ def _add_deprecate(app: typer.Typer, composition: Composition) -> None:
         grace_days: GraceFlag = None,
         json: JsonFlag = False,
     ) -> None:
-        """Say when an official image will be withdrawn. The region withdraws it then, or at its next start."""
+        """Set the date on which an official image will be withdrawn. The region withdraws it then, or at its next
+        start."""
         with errors_shown(), composition.operate(home) as region:
             made = region.do(
                 image_lives.deprecate,
@@ -125,7 +126,7 @@ def _add_deprecate(app: typer.Typer, composition: Composition) -> None:
 def _add_undo(app: typer.Typer, composition: Composition) -> None:
     @app.command("undo")
     def undo(image: ImageArgument, home: HomeFlag, json: JsonFlag = False) -> None:
-        """Take a withdrawal or a deprecation back. Who could launch the image can again."""
+        """Undo a withdrawal or a deprecation. The previous launch permissions are restored."""
         with errors_shown(), composition.operate(home) as region:
             made = region.do(image_lives.undo, image)
         show(made, as_json=json)

@@ -60,8 +60,8 @@ def add(app: typer.Typer, composition: Composition) -> None:
 def _add_origins(app: typer.Typer, composition: Composition) -> None:
     @app.command("origins")
     def origins(image: ImageArgument, home: HomeFlag, json: JsonFlag = False) -> None:
-        """Show where an image comes from: publisher, ancestors, export and who signed it, how its disks were captured,
-        and what it carries for VMs (docs/trust.md)."""
+        """Show the origin of an image: publisher, ancestors, export and its signer, the consistency of its disks, and
+        its attributes for VMs (docs/trust.md)."""
         with errors_shown(), composition.operate(home) as region:
             found = region.do(image_origins.of_image, image)
         show(found if json else _flat(found), as_json=json)
@@ -84,8 +84,8 @@ def _add_attributes(app: typer.Typer, composition: Composition) -> None:
         boot_mode: Annotated[Firmware | None, typer.Option(help="One of the image's.")] = None,
         json: JsonFlag = False,
     ) -> None:
-        """Set what an image carries for the VMs that are launched from it, or `unset` it, on behalf of its owner.
-        Without an option, show it. What a launch says goes before it; VMs that there are keep what they took."""
+        """Set an image's attributes for the VMs that are launched from it, or `unset` them, on behalf of its owner.
+        Without an option, show them. A launch's own values take precedence; existing VMs do not change."""
         given = {
             "deletion_protection": deletion_protection,
             "shutdown_behavior": shutdown_behavior,

@@ -74,7 +74,7 @@ def add(app: typer.Typer, composition: Composition) -> None:
         json: JsonFlag = False,
     ) -> None:
         """Publish a cloud image, from a file or a URL, as a public image, under a new id and name: NAME-YYYY.MM.DD-N.
-        gzip and xz around it are taken off. A URL needs a checksum, or a signed list of checksums."""
+        gzip and xz are decompressed. A URL needs a checksum, or a signed list of checksums."""
         # Imported here: they load the readers of disk formats, which the other commands of this group do not need.
         from souche.cli.image_source import ExpectedFile
         from souche.cli.publishing import OneDisk, Publication, publish

@@ -19,9 +19,9 @@ def add(app: typer.Typer, composition: Composition) -> None:
         home: HomeFlag,
         json: JsonFlag = False,
     ) -> None:
-        """Show an image and what it takes on the medium, in bytes: OwnBytes alone, SharedBytes together with other
-        disks, FreedBytes if it and those of its snapshots that no other image has were deleted, ExportBytes of data in
-        an export, before it is packed. Recipe is what it was built by; --json has its packages."""
+        """Show an image and its use of the medium, in bytes: OwnBytes alone; SharedBytes together with other disks;
+        FreedBytes, which the deletion of the image and its otherwise unused snapshots would free; ExportBytes, the data
+        of an export before compression. Recipe is the recipe that built it; --json has its packages."""
         with errors_shown(), composition.operate(home) as region:
             facts = region.do(image_lives.known, image)
         if not json:

@@ -149,10 +149,9 @@ def add(app: typer.Typer, composition: Composition) -> None:
         verify: VerifyFlag = True,
         json: JsonFlag = False,
     ) -> None:
-        """Build images again that their recipes would make differently now: the recipe has changed, or packages have
-        other versions. The new image replaces the one before it, as with `build`. Prints nothing where there is nothing
-        to do. The status is 1 where a recipe failed (the others are updated), and 3 where another update is under
-        way."""
+        """Rebuild images that their recipes would now make differently: the recipe has changed, or packages have other
+        versions. The new image replaces the previous one, as with `build`. Prints nothing if there is nothing to do.
+        Status 1 if a recipe failed (the others are updated), and 3 if another update is under way."""
         from souche.app import official_images
 
         with errors_shown(), composition.operate(home) as region:

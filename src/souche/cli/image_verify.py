@@ -33,8 +33,8 @@ def add(app: typer.Typer, composition: Composition) -> None:
         ] = None,
         json: JsonFlag = False,
     ) -> None:
-        """Boot an image on disks that are thrown away, in a network that leads nowhere, until a login prompt or the end
-        of cloud-init. The boot log and a screenshot are kept. The status is 1 where it never gets there."""
+        """Boot an image on temporary disks, in an isolated network, until a login prompt or the end of cloud-init. The
+        boot log and a screenshot are kept. Status 1 if the image never gets there."""
         with errors_shown(), composition.operate(home) as region:
             found = region.do(images.last_boot, image) if last else region.do(images.verify, image, boot_mode)
         boot_log, picture = _bytes(found.pop("Log")), _bytes(found.pop("Screenshot"))

@@ -60,7 +60,7 @@ def _add_subscriptions(app: typer.Typer, composition: Composition) -> None:
     def unsubscribe(
         account: AccountArgument, home: HomeFlag, product: ProductFlag, json: JsonFlag = False
     ) -> None:
-        """Take that back. VMs that the account has launched go on."""
+        """End a subscription. VMs that the account has launched are not affected."""
         with errors_shown(), composition.operate(home) as region:
             ended = region.do(marketplace.unsubscribe, account, product)
         show_if_json(ended, as_json=json)
@@ -71,14 +71,14 @@ def _add_versions(app: typer.Typer, composition: Composition) -> None:
     def withdraw(
         image: Annotated[str, typer.Argument(help="ID of a version.")], home: HomeFlag, json: JsonFlag = False
     ) -> None:
-        """Delete a version. VMs launched from it go on."""
+        """Delete a version. VMs launched from it are not affected."""
         with errors_shown(), composition.operate(home) as region:
             withdrawn = region.do(marketplace.withdraw, image)
         show_if_json(withdrawn, as_json=json)
 
     @app.command("list")
     def list_versions(home: HomeFlag, json: JsonFlag = False) -> None:
-        """List the versions, and who may launch them."""
+        """List the versions, and the accounts that may launch them."""
         with errors_shown(), composition.operate(home) as region:
             found = region.do(marketplace.versions)
         for facts in found:

@@ -19,7 +19,7 @@ def build(composition: Composition) -> typer.Typer:
 
     @app.command("show")
     def show_quotas(account: AccountArgument, home: HomeFlag, json: JsonFlag = False) -> None:
-        """Show the quotas of an account, and what it has of each."""
+        """Show the quotas of an account, and its use of each."""
         with errors_shown(), composition.operate(home) as region:
             found = region.do(quotas.of_account, account)
         for facts in found:
@@ -37,7 +37,7 @@ def build(composition: Composition) -> typer.Typer:
         home: HomeFlag,
         json: JsonFlag = False,
     ) -> None:
-        """Set a quota of an account. What the account has above it stays."""
+        """Set a quota of an account. Existing resources above it stay."""
         with errors_shown(), composition.operate(home) as region:
             changed = region.do(quotas.set_limit, account, name, value)
         show_if_json(changed, as_json=json)

@@ -37,8 +37,7 @@ def build_serve(composition: Composition) -> Callable[..., None]:
     """The command that runs a region."""
 
     def serve(**given: Any) -> None:
-        """Run the region until SIGINT or SIGTERM. Guests run on; whatever was under way is resumed at the next
-        start."""
+        """Run the region until SIGINT or SIGTERM. Guests keep running; the next start resumes all work under way."""
         with errors_shown():
             composition.serve(config.read_settings(given, file=read_config_file(given)))
 
@@ -49,8 +48,9 @@ def build_api(composition: Composition) -> Callable[..., None]:
     """The command that answers the API alone."""
 
     def api(**given: Any) -> None:
-        """Answer the API alone, beside the region's `souche serve`. It runs until SIGINT or SIGTERM; the server does
-        the work. Any number of them may run. The records must be in PostgreSQL; other settings are the server's."""
+        """Answer the API alone, beside the region's `souche serve`. It runs until SIGINT or SIGTERM; the server runs
+        the operations. Several may run at the same time. The records must be in PostgreSQL; other settings are the
+        server's."""
         with errors_shown():
             file = read_config_file(given)
             file = replace(file, values={"metrics_listen": "", **file.values})  # the default is the server's
@@ -60,10 +60,10 @@ def build_api(composition: Composition) -> Callable[..., None]:
 
 
 def build_info(composition: Composition) -> Callable[[Path, bool], None]:
-    """The command that shows where a region is served."""
+    """The command that shows the region's endpoints."""
 
     def info(home: HomeFlag, json: JsonFlag = False) -> None:
-        """Print the region's endpoints, as its server said at its start."""
+        """Print the region's endpoints, as recorded at its server's start."""
         with errors_shown():
             told_home = Home(home.resolve())
             facts = told_home.read()

@@ -18,14 +18,14 @@ def build(composition: Composition) -> typer.Typer:
 
     @app.command()
     def save(name: NameArgument, home: HomeFlag, json: JsonFlag = False) -> None:
-        """Keep what the region has, under a name. The region must be stopped. The disks are not copied."""
+        """Save the region's state under a name. The region must be stopped. The disks are not copied."""
         with errors_shown():
             seconds = composition.states(home).save(name)
         show_if_json(_facts(name, seconds), as_json=json)
 
     @app.command()
     def load(name: NameArgument, home: HomeFlag, json: JsonFlag = False) -> None:
-        """Have the region be as it was when the state was saved; all that it has now goes. It must be stopped."""
+        """Restore a saved state of the region; its current contents are deleted. The region must be stopped."""
         with errors_shown():
             seconds = composition.states(home).load(name)
         show_if_json(_facts(name, seconds), as_json=json)
@@ -43,7 +43,7 @@ def build(composition: Composition) -> typer.Typer:
 
     @app.command()
     def delete(name: NameArgument, home: HomeFlag, json: JsonFlag = False) -> None:
-        """Forget a state. The region stays as it is, and may be served."""
+        """Delete a saved state. The region does not change, and may be served."""
         with errors_shown():
             seconds = composition.states(home).delete(name)
         show_if_json(_facts(name, seconds), as_json=json)

@@ -31,7 +31,7 @@ def build(composition: Composition) -> typer.Typer:
 def _add_list(app: typer.Typer, composition: Composition) -> None:
     @app.command("list")
     def list_trash(home: HomeFlag, json: JsonFlag = False) -> None:
-        """List what is in the trash, and the disks without a record that are not there yet."""
+        """List the disks in the trash, and the disks without a record that are not in it yet."""
         with errors_shown(), composition.operate(home) as region:
             found = region.do(trash.every)
         _show(found, "The trash is empty, and every disk has its record.", as_json=json)
@@ -47,7 +47,7 @@ def _add_restore(app: typer.Typer, composition: Composition) -> None:
         ] = None,
         json: JsonFlag = False,
     ) -> None:
-        """Bring a disk back under its ID: a snapshot that is completed, a volume that is available."""
+        """Restore a disk under its ID: as a completed snapshot, or an available volume."""
         with errors_shown(), composition.operate(home) as region:
             restored = region.do(trash.restore, resource, account)
         if json:
@@ -59,7 +59,7 @@ def _add_restore(app: typer.Typer, composition: Composition) -> None:
 def _add_discard(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def discard(home: HomeFlag, resources: IdsArgument = None, json: JsonFlag = False) -> None:
-        """Put disks that have no record into the trash, where they are kept for --trash-hours of the server."""
+        """Move disks without a record into the trash, which keeps them for --trash-hours of the server's time."""
         with errors_shown(), composition.operate(home) as region:
             discarded = region.do(trash.discard, resources or [])
         _show(discarded, "Every disk has its record, or is in the trash already.", as_json=json)
@@ -68,7 +68,8 @@ def _add_discard(app: typer.Typer, composition: Composition) -> None:
 def _add_empty(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def empty(home: HomeFlag, resources: IdsArgument = None, json: JsonFlag = False) -> None:
-        """Remove what is in the trash for good, now. What has its record again is kept, and comes back by itself."""
+        """Delete the disks in the trash permanently, now. Disks whose record has returned are kept, and restored
+        automatically."""
         with errors_shown(), composition.operate(home) as region:
             removed = region.do(trash.empty, resources or [])
         _show(removed, "There was nothing to remove in the trash.", as_json=json)

@@ -20,7 +20,7 @@ TimeoutFlag = Annotated[
 
 
 def build_up(composition: Composition) -> Callable[..., None]:
-    """The command that has a region run."""
+    """The command that runs a region from a file."""
 
     def up(
         file: FileArgument,
@@ -39,9 +39,9 @@ def build_up(composition: Composition) -> Callable[..., None]:
         timeout: TimeoutFlag = 60,
         json: JsonFlag = False,
     ) -> None:
-        """Have the region of a file run, with its accounts and images; then run a command for it. What is there already
-        stays as it is, so a second `up` changes nothing. With COMMAND, a server that `up` has started ends after it,
-        and the status is that of COMMAND; without one it runs in the background until `souche down FILE`."""
+        """Run the region of a file, with its accounts and images; then run a command for it. Existing resources do not
+        change, so a second `up` changes nothing. With COMMAND, a server started by `up` ends after it, and the status
+        is COMMAND's. Without COMMAND it runs in the background until `souche down FILE`."""
         from souche.cli import region_of_file
 
         with errors_shown(), composition.ended_in_order():
@@ -57,8 +57,8 @@ def build_down(composition: Composition) -> Callable[..., None]:
     """The command that ends a region's server."""
 
     def down(file: FileArgument, timeout: TimeoutFlag = 60, json: JsonFlag = False) -> None:
-        """End the server of the region of a file. What the region has stays in its folder, unless it is ephemeral.
-        Where no server runs, nothing is done, and Ended of --json is false."""
+        """End the server of a file's region. The region's contents stay in its folder, unless it is ephemeral. If no
+        server runs, it does nothing, and Ended of --json is false."""
         from souche.cli import region_of_file
 
         with errors_shown():

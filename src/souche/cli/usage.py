@@ -13,7 +13,7 @@ from souche.cli.sizes import shown_bytes
 
 
 def build(composition: Composition) -> Callable[[Path, str | None, bool], None]:
-    """The command that shows what accounts take."""
+    """The command that shows the space that accounts use."""
 
     def usage(
         home: HomeFlag,
@@ -22,8 +22,8 @@ def build(composition: Composition) -> Callable[[Path, str | None, bool], None]:
         ] = None,
         json: JsonFlag = False,
     ) -> None:
-        """Show what each account takes of the region. OwnBytes: what only its disks take on the medium; SharedBytes:
-        what they have in common with those of others, or in the trash; ExportBytes: data that its exports have
+        """Show how much of the region each account uses. OwnBytes: the space of its disks alone; SharedBytes: the space
+        that they share with other accounts' disks, or with the trash; ExportBytes: the data that its exports have
         read."""
         from souche.cli.actions import status
         from souche.cli.listing import print_table

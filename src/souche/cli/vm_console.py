@@ -47,8 +47,8 @@ def _add_console(app: typer.Typer, composition: Composition) -> None:
         ] = None,
     ) -> None:
         """Connect this terminal to the serial console of a VM, until Ctrl-] or until the VM stops. One session at a
-        time. What was written before is not shown: ReadConsoleOutput has it. Input from a pipe or a file is typed as
-        it is; after its end the output is still shown."""
+        time. Earlier output is not shown: ReadConsoleOutput has it. Input from a pipe or a file is typed unchanged;
+        after its end the output is still shown."""
         with errors_shown(), composition.operate(home) as region:
             session = _begin(region, vm, token_file)
             connected = wire.connect(Home(home.resolve()).operator, session["Socket"])
@@ -86,7 +86,7 @@ def _add_screenshot(app: typer.Typer, composition: Composition) -> None:
             ),
         ] = None,
     ) -> None:
-        """Write what the screen of a VM shows into a PNG file."""
+        """Write the screen of a VM into a PNG file."""
         with errors_shown():
             with composition.operate(home) as region:
                 picture = b64decode(region.do(consoles.screenshot, vm)["Screenshot"])

@@ -35,8 +35,8 @@ def wait(
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most.")] = 60,
     json: JsonFlag = False,
 ) -> None:
-    """Wait until the region answers. Status 1: it does not in time. Its server may be started after this. --json prints
-    where the region answers."""
+    """Wait until the region answers. Status 1: it does not in time. Its server may be started later than this command.
+    --json prints the address at which the region answers."""
     with errors_shown():
         deadline = time.monotonic() + timeout
         place = Home(home.resolve())
