@@ -5,7 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 ARGS ?=
-# Where it is set, each of the many programs that tests start compiles all modules again.
+# If it is set, each of the many programs that tests start compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup daemons demo test lint format dist dist-oci bench recipes faults lock clean
