@@ -1,4 +1,4 @@
-"""Faults on purpose: answers of a region instead of an action, for tests of clients.
+"""Injected faults: answers of a region instead of an action, for tests of clients.
 
 `souche fault` writes them into a file of the home, and the server of a region with `--allow-faults` reads it. Each is
 used a set number of times. A process that uses one holds the lock, so several processes never use it too often. The

@@ -95,7 +95,7 @@ class Home:
 
     @property
     def faults(self) -> Path:
-        """Faults on purpose (`souche fault`), of a region that allows them."""
+        """Injected faults (`souche fault`), of a region that allows them."""
         return self.path / "faults.json"
 
     @property

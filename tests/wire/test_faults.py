@@ -1,4 +1,4 @@
-"""Faults on purpose, as clients see them (docs/developing-against.md)."""
+"""Injected faults, as clients see them (docs/developing-against.md)."""
 
 import os
 import time

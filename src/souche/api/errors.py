@@ -244,7 +244,7 @@ def family_of(code: str) -> str | None:
 
 
 def row_of(error: BaseException) -> Row:
-    """How an error looks on the wire, by its class. A fault on purpose looks as requested."""
+    """How an error looks on the wire, by its class. An injected fault looks as requested."""
     if not isinstance(error, FaultOnPurpose) or error.fault.status is None:
         return row(type(error))
     status, code = error.fault.status, error.fault.code

@@ -22,7 +22,7 @@ AccountFlag = Annotated[
 def build(composition: Composition) -> typer.Typer:
     """The commands about aliases of images."""
     app = typer.Typer(
-        help="Names that go on when images change: NAME@CHANNEL (docs/aliases.md).", no_args_is_help=True
+        help="Stable names for changing images: NAME@CHANNEL (docs/aliases.md).", no_args_is_help=True
     )
     _add_set(app, composition)
     _add_list(app, composition)

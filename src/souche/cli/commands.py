@@ -27,7 +27,7 @@ COMMANDS: Final = {  # for each command, its builder and its line in the list of
     ),
     "status": (
         "souche.cli.status:build",
-        "Show how the region does, served or not: its parts, room, disks, work.",
+        "Show the region's state, with or without a server: parts, room, disks, work.",
     ),
     "usage": ("souche.cli.usage:build", "Show how much of the region each account uses."),
     "destroy": ("souche.cli.region:build_destroy", "Remove a region that is not served."),
@@ -42,14 +42,14 @@ COMMANDS: Final = {  # for each command, its builder and its line in the list of
     "account": ("souche.cli.account:build", "Accounts of the region."),
     "alias": (
         "souche.cli.alias:build",
-        "Names that go on when images change: NAME@CHANNEL (docs/aliases.md).",
+        "Stable names for changing images: NAME@CHANNEL (docs/aliases.md).",
     ),
     "backup": ("souche.cli.backup:build", "Back the region up, while it runs."),
     "bucket": ("souche.cli.bucket:build", "Buckets of the region's object store (OOS)."),
     "config": ("souche.cli.config:build", "Settings of `souche serve`."),
     "fault": (
         "souche.cli.fault:build",
-        "Faults on purpose, to test clients: a region served with --allow-faults.",
+        "Injected faults, to test clients: a region served with --allow-faults.",
     ),
     "export": ("souche.cli.export:build", "Export images, and keep exports from going stale."),
     "image": ("souche.cli.image:build", "Images: publish, build, check, clean, verify, withdraw."),

@@ -30,7 +30,7 @@ class BadFault(Invalid):
 def build(composition: Composition) -> typer.Typer:
     """The commands about injected faults."""
     app = typer.Typer(
-        help="Faults on purpose, to test clients: a region served with --allow-faults.", no_args_is_help=True
+        help="Injected faults, to test clients: a region served with --allow-faults.", no_args_is_help=True
     )
     _add_add(app, composition)
 

@@ -25,11 +25,11 @@ class Server:
 
 
 def build(composition: Composition) -> Callable[[Path, bool], None]:
-    """The command that shows how a region does."""
+    """The command that shows the state of a region."""
 
     def status(home: HomeFlag, json: JsonFlag = False) -> None:
-        """Show how the region does, served or not: its parts, room, disks, work under way, VMs, trash, sweeps, and
-        faults on purpose."""
+        """Show the region's state, with or without a server: parts, room, disks, work under way, VMs, trash, sweeps,
+        and injected faults."""
         from souche.cli.actions import status as actions
         from souche.cli.status_page import print_status
 

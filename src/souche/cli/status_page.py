@@ -49,9 +49,9 @@ def _server(facts: Facts) -> Iterator[Row]:
         yield "Region", region, Text(f"served by process {facts['ProcessId']} at {plain(facts['Api'])}")
     if facts["Faults"]:
         few = f"{facts['Faults']} left: `souche fault list`"
-        yield "Faults", Text("on purpose", style="yellow"), Text(few)
+        yield "Faults", Text("injected", style="yellow"), Text(few)
     elif facts["FaultsAllowed"]:
-        yield "Faults", Text("on purpose", style="yellow"), Text("allowed, none is left")
+        yield "Faults", Text("injected", style="yellow"), Text("allowed, none is left")
 
 
 def _parts(facts: Facts) -> Iterator[Row]:

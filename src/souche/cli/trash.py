@@ -59,7 +59,7 @@ def _add_restore(app: typer.Typer, composition: Composition) -> None:
 def _add_discard(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def discard(home: HomeFlag, resources: IdsArgument = None, json: JsonFlag = False) -> None:
-        """Move disks without a record into the trash, which keeps them for --trash-hours of the server's time."""
+        """Move disks without a record into the trash, which keeps them for the server's --trash-hours."""
         with errors_shown(), composition.operate(home) as region:
             discarded = region.do(trash.discard, resources or [])
         _show(discarded, "Every disk has its record, or is in the trash already.", as_json=json)

@@ -197,7 +197,7 @@ SETTINGS: Final = (
         "allow_faults",
         bool,
         False,  # noqa: FBT003
-        "For tests of clients: `souche fault add` has actions of this region fail on purpose.",
+        "For tests of clients: `souche fault add` injects faults into this region's actions.",
     ),
     Setting(
         "audit_log",

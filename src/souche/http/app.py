@@ -89,7 +89,7 @@ def create_app(
 
 
 def meet(fault: Fault, go_on: Callable[[], bytes | Deferred]) -> bytes | Deferred:
-    """Apply a fault on purpose to a call, in a thread.
+    """Apply an injected fault to a call, in a thread.
 
     Raises:
         FaultOnPurpose.

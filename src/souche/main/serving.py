@@ -186,9 +186,9 @@ def _end_as_another_serves() -> None:
 
 
 def _faults(settings: Settings, home: Home) -> Faults | None:
-    """The faults on purpose, if they are allowed; otherwise those of a former start are removed."""
+    """The injected faults, if they are allowed; otherwise those of a former start are removed."""
     if settings.allow_faults:
-        log.warning("this region fails on purpose where `souche fault` says so")
+        log.warning("this region injects the faults of `souche fault`")
         return Faults(home.faults)
     home.faults.unlink(missing_ok=True)
     return None

@@ -129,7 +129,7 @@ def _still_there(
 
 
 def _fault_of(parts: Parts, task: ExportTask) -> Fault | None:
-    """The fault on purpose that fails this task half-way."""
+    """The injected fault that fails this task half-way."""
     action = "CreateSnapshotExportTask" if task.image is None else "CreateImageExportTask"
     return parts.faults.take(action, task.account_id, half_way=True) if parts.faults else None
 
