@@ -12,13 +12,15 @@ def _no_pause(seconds: float) -> None:
 
 @dataclass
 class Twice:
-    """What one step does is done twice, as after a crash before its result was remembered."""
+    """What one step does is done twice, as after a crash before its result was remembered; `between` comes between."""
 
     step: str
+    between: Callable[[], None] = lambda: None
 
     def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
         if name == self.step:
             assert attempt(action, until_success=until_success, pause=_no_pause) is None
+            self.between()
         return attempt(action, until_success=until_success, pause=_no_pause)
 
 

@@ -39,6 +39,11 @@ ROWS: Final[list[tuple[str, str, Params]]] = [
     ("copy_image", "{}", CopyImage()),
     ("copy_snapshot", '{"source_snapshot_id": "snap-1"}', CopySnapshot("snap-1")),
     ("create_image", '{"vm_id": "i-1", "restart": true}', CreateImage("i-1", restart=True)),
+    (
+        "create_image",
+        '{"vm_id": "i-1", "restart": true, "generation": 3}',
+        CreateImage("i-1", restart=True, generation=3),
+    ),
     ("create_snapshot", '{"volume_id": "vol-1"}', CreateSnapshot("vol-1")),
     ("create_vm", '{"boot": true}', CreateVm(boot=True)),
     ("create_volume", "{}", CreateVolume()),

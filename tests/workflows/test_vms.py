@@ -127,6 +127,33 @@ def test_an_image_of_a_vm_at_rest_leaves_it_whatever_its_shutdown_behavior(
     assert (world.vm(vm_id).state, world.outstanding()) == (VmState.RUNNING, [])
 
 
+@pytest.mark.parametrize("moment", ["before", "start", "none"])
+def test_a_stop_requested_while_an_image_is_made_at_rest_is_kept(
+    scene: tuple[World, Cast], moment: str
+) -> None:
+    """Before the image's operation, while the VM is shut down for it; after its start, which is then done twice."""
+    world, cast = scene
+    vm_id = cast.running.vm_id
+
+    def stop() -> None:
+        (transition,) = vm_transitions.stop(world.region, cast.alice, [vm_id], force=False)
+        assert transition.current == VmState.STOPPING
+
+    wanted = images.FromVm(images.ImageSettings("at rest"), vm_id, no_reboot=False)
+    images.create_from_vm(world.region, cast.alice, wanted)
+    image = world.the_operation()
+    if moment == "before":
+        stop()
+        stop()  # again, which asks for nothing more
+        assert len(world.outstanding()) == 2
+    world.run(image, Twice(moment, between=stop))
+    world.run_all()
+    expected = (
+        (VmState.RUNNING, PowerState.RUNNING) if moment == "none" else (VmState.STOPPED, PowerState.OFF)
+    )
+    assert (world.vm(vm_id).state, world.hypervisor.power_states()[vm_id]) == expected
+
+
 class Agent:
     """Guests whose agents freeze their file systems."""
 

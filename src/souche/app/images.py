@@ -28,7 +28,7 @@ from souche.model.images import Architecture, BootMode, Image, ImageMapping, VmA
 from souche.model.snapshots import Snapshot
 from souche.model.vms import Vm
 from souche.model.volumes import Volume
-from souche.operations.images import create_image
+from souche.operations.images import CreateImage, create_image
 from souche.refusals import (
     ImageNameTaken,
     NotOwner,
@@ -103,9 +103,10 @@ def create_from_vm(region: Region, who: Principal, command: FromVm) -> Image:
         for snapshot in made:
             snapshots.insert(work.connection, snapshot)
         restart = vm.state == VmState.RUNNING and not command.no_reboot
+        generation = None
         if restart:
-            vms.begin_transition(work.connection, vm, VmState.STOPPING, stop_reasons.BY_USER)
-        work.operations.append(create_image(image, vm.vm_id, restart=restart))
+            generation = vms.begin_transition(work.connection, vm, VmState.STOPPING, stop_reasons.BY_USER)
+        work.operations.append(create_image(image, CreateImage(vm.vm_id, restart, generation)))
     return image
 
 

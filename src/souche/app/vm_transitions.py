@@ -1,13 +1,13 @@
 """Start, stop, reboot and delete VMs. Lists are all or nothing: one refusal leaves every VM untouched
 (reference section 6)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from souche.app import lookup, public_ips
 from souche.app.region import Region, Work
-from souche.db import vms
+from souche.db import operations, vms
 from souche.model import stop_reasons
 from souche.model.accounts import Principal
 from souche.model.operations import Operation
@@ -33,16 +33,22 @@ def _nothing_else(region: Region, work: Work, due: Sequence[Vm]) -> None:
     """The call changes only the VMs."""
 
 
+def _no_more(work: Work, found: Sequence[Vm]) -> Collection[str]:
+    return ()
+
+
 @dataclass(frozen=True)
 class _Request:
     """A requested transition. `is_due` is false for a VM that is already in the wanted state, and refuses one that
-    cannot reach it. `prepare` changes the related records of the VMs that are due."""
+    cannot reach it. `also_due` are VMs that reach the state but do not stay in it. `prepare` changes the related
+    records of the VMs that are due."""
 
     passing: VmState
     reason: str
     make: Callable[[Vm, int], Operation]
     is_due: Callable[[Vm], bool]
     prepare: Callable[[Region, Work, Sequence[Vm]], None] = _nothing_else
+    also_due: Callable[[Work, Sequence[Vm]], Collection[str]] = _no_more
 
 
 def start(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transition]:
@@ -87,7 +93,8 @@ def _has_root(vm: Vm) -> bool:
 
 
 def stop(region: Region, who: Principal, vm_ids: Sequence[str], *, force: bool) -> list[Transition]:
-    """Request the stop of running VMs; with `force`, by pulling the plug. Stopped VMs are left alone.
+    """Request the stop of running VMs; with `force`, by pulling the plug. Stopped VMs are left alone, and VMs that are
+    being stopped, except for those that CreateImage would start again.
 
     Raises:
         MissingParameter, NoSuchVm, NeverStarted, WrongVmState.
@@ -103,7 +110,15 @@ def stop(region: Region, who: Principal, vm_ids: Sequence[str], *, force: bool) 
         return True
 
     make = partial(stop_vm, params=StopVm(force))
-    return _each(region, who, vm_ids, _Request(VmState.STOPPING, stop_reasons.BY_USER, make, is_due))
+    request = _Request(
+        VmState.STOPPING, stop_reasons.BY_USER, make, is_due, also_due=_stopping_for_another_reason
+    )
+    return _each(region, who, vm_ids, request)
+
+
+def _stopping_for_another_reason(work: Work, found: Sequence[Vm]) -> Collection[str]:
+    stopping = {vm.vm_id for vm in found if vm.state == VmState.STOPPING}
+    return stopping - operations.subjects(work.connection, StopVm.workflow, stopping)
 
 
 def reboot(region: Region, who: Principal, vm_ids: Sequence[str]) -> list[Transition]:
@@ -147,7 +162,8 @@ def _each(region: Region, who: Principal, vm_ids: Sequence[str], request: _Reque
         raise MissingParameter(parameter=Term.VM_IDS)
     with region.begin() as work:
         found = lookup.own_vms(work.connection, who, list(dict.fromkeys(vm_ids)))
-        due = [vm for vm in found if request.is_due(vm)]
+        also_due = request.also_due(work, found)
+        due = [vm for vm in found if request.is_due(vm) or vm.vm_id in also_due]
         request.prepare(region, work, due)
         vms.begin_transitions(work.connection, [vm.vm_id for vm in due], request.passing, request.reason)
         work.operations += [request.make(vm, vm.generation + 1) for vm in due]

@@ -130,6 +130,12 @@ def of_subject(connection: sa.Connection, subject_id: str) -> list[Operation]:
     return [_operation(row) for row in rows]
 
 
+def subjects(connection: sa.Connection, workflow: str, subject_ids: Collection[str]) -> set[str]:
+    """The resources, of these, with an operation of the workflow that is not done yet."""
+    wanted = sa.and_(operations.c.workflow == workflow, operations.c.subject_id.in_(subject_ids))
+    return set(connection.scalars(sa.select(operations.c.subject_id).where(wanted))) if subject_ids else set()
+
+
 def working_on(connection: sa.Connection, resource_ids: Collection[str]) -> list[Operation]:
     """The operations not done yet that are for one of the resources or work on it, oldest first."""
     locked = sa.select(operation_locks.c.sequence).where(operation_locks.c.name.in_(resource_ids))

@@ -10,17 +10,19 @@ from souche.model.operations import Operation, Params, make
 
 @dataclass(frozen=True)
 class CreateImage(Params):
-    """From the VM `vm_id`, which is shut down before and started again with `restart`."""
+    """From the VM `vm_id`, which is shut down before and started again with `restart`. `generation` is the number that
+    the VM's record was given with its passing state, None if it was left as it was, or by an earlier release."""
 
     workflow: ClassVar[str] = "create_image"
 
     vm_id: str
     restart: bool
+    generation: int | None = None
 
 
-def create_image(image: Image, vm_id: str, *, restart: bool) -> Operation[CreateImage]:
+def create_image(image: Image, params: CreateImage) -> Operation[CreateImage]:
     """Make an image from a VM."""
-    return make(CreateImage(vm_id, restart), image.image_id, image.account_id)
+    return make(params, image.image_id, image.account_id)
 
 
 @dataclass(frozen=True)

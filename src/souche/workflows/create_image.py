@@ -17,7 +17,7 @@ If a step fails, the image becomes `failed` with the reason, and its snapshots a
 from collections.abc import Mapping
 from typing import Final, Literal, TypeVar
 
-from souche.db import images, snapshots, tags
+from souche.db import images, snapshots, tags, vms
 from souche.db.transactions import Transaction
 from souche.errors import RecordsUnavailable, SystemFailure
 from souche.model import stop_reasons
@@ -115,15 +115,14 @@ def set_complete(connection: Transaction, image_id: str) -> None:
 def _start(parts: Parts, operation: Operation[CreateImage]) -> None:
     if not operation.params.restart:
         return
-    vm_id = operation.params.vm_id
     try:
-        guests.power_on(parts, vm_id)
+        guests.power_on(parts, operation.params.vm_id)
     except RecordsUnavailable:
         raise  # no fault of the VM: the step waits for the database
     except SystemFailure as error:
-        _settle_vm(parts, vm_id, VmState.STOPPED, stop_reasons.failed(reason_of(error)))
+        _settle_vm(parts, operation.params, VmState.STOPPED, stop_reasons.failed(reason_of(error)))
     else:
-        _settle_vm(parts, vm_id, VmState.RUNNING, "")
+        _settle_vm(parts, operation.params, VmState.RUNNING, "")
 
 
 def failed(parts: Parts, operation: Operation, reason: str) -> None:
@@ -143,9 +142,13 @@ def captures(parts: Parts, image_id: str) -> list[Capture]:
     return [Capture(snapshot.volume_id or "", snapshot.snapshot_id) for snapshot in made]
 
 
-def _settle_vm(parts: Parts, vm_id: str, state: VmState, reason: str) -> None:
+def _settle_vm(parts: Parts, params: CreateImage, state: VmState, reason: str) -> None:
+    """End the transition of CreateImage, not one of StopVms: both pass through `stopping`. A stop is requested
+    meanwhile, or after this step, which then is done again if a crash came before its entry in the journal."""
     with parts.store.begin() as connection:
-        guests.settle(connection, vm_id, [VmState.STOPPING], state, reason)
+        vm = vms.get(connection, params.vm_id)
+        if vm is not None and params.generation in (None, vm.generation):
+            guests.settle(connection, params.vm_id, [VmState.STOPPING], state, reason)
 
 
 WORKFLOW = Workflow(
