@@ -11,6 +11,11 @@ from souche.small_file import TooLarge
 OTHERS: Final = 0o077
 """mode bits of the group and of others"""
 
+EXPECTED: Final = (
+    "a URL such as postgresql://USER@HOST:PORT/NAME is expected; in a password, write / @ # ? [ ] : % as %2F %40 %23"
+    " %3F %5B %5D %3A %25"
+)
+
 
 def database_url(settings: Settings) -> str | None:
     """The URL of the database with the records; None: they are in the home.
@@ -59,6 +64,7 @@ def _check_database_url(flag: str, url: str) -> bool:
         )
     except ValueError:  # of the port
         good = has_password = False
-    if not good or not parts.path.strip("/"):
-        raise BadSetting(flag=flag, reason="a URL such as postgresql://USER@HOST:PORT/NAME is expected")
+    # In these places, such characters are most often part of a password. No message may show the URL then.
+    if not good or not parts.path.strip("/") or set("/@") & set(parts.path[1:]) or parts.fragment:
+        raise BadSetting(flag=flag, reason=EXPECTED)
     return has_password
