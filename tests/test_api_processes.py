@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+import sqlalchemy as sa
 
 from tests.support.databases import Databases
 from tests.support.polling import eventually
@@ -164,6 +166,33 @@ def test_failed_signatures_are_counted_in_all_processes_together(region: Region)
     assert [answer.json["Errors"][0]["Code"] for answer in answers] == [
         "13"
     ] * 2  # locked (docs/rules/api.md)
+
+
+def test_a_database_that_is_away_is_worth_another_try(region: Region, url: str, databases: Databases) -> None:
+    """The log has no traceback for it."""
+    name = sa.make_url(url).database
+    ports = [*region.ports, urlsplit(region.server.facts["Api"]).port or 0]
+    region.call(ports[0], "CreateVolume", SubregionName="souche-1a", Size=1)
+    databases.server.execute(
+        f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",  # noqa: S608
+    )
+    try:
+        for port in ports:
+            for action in ("ReadVolumes", "CreateKeypair"):
+                answer = region.ask(port, action)
+                assert (answer.status, answer.json["Errors"][0]["Code"]) == (503, "2000")
+                assert answer.headers["retry-after"]
+    finally:
+        databases.server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    for port in ports:
+        eventually(partial(answers, region, port), GRACE_SECONDS)
+    for said in region.home.parent.glob("*errors*"):
+        assert "Traceback" not in said.read_text()
+
+
+def answers(region: Region, port: int) -> bool:
+    return region.ask(port, "ReadVolumes").status == 200
 
 
 def refused(*arguments: str | Path) -> str:

@@ -42,3 +42,5 @@ def configure(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    # It logs a traceback for each connection that the database ended. The error is raised as well.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)

@@ -7,6 +7,8 @@ import yaml
 
 from souche.api import errors
 from souche.api.errors import Row
+from souche.api.request_errors import RETRY_SECONDS
+from souche.errors import RecordsUnavailable, WritersBusy
 
 FAMILIES = {
     3: (400, "InvalidParameter"),
@@ -67,3 +69,8 @@ def test_codes_are_those_that_clients_know_by_name() -> None:
 def test_every_error_says_something(kind: type[BaseException]) -> None:
     """Empty Details cost users hours (reference section 12)."""
     assert (kind.__doc__ or "").strip()
+
+
+def test_a_database_that_is_away_or_busy_is_worth_another_try() -> None:
+    for kind in (RecordsUnavailable, WritersBusy):
+        assert errors.row(kind) == Row(503, "InternalError", "2000", RETRY_SECONDS)

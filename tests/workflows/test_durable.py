@@ -33,6 +33,7 @@ from souche.workflows import durable, engine
 from souche.workflows.attempts import ATTEMPTS_WHEN_UNAVAILABLE, LONGEST_PAUSE_SECONDS, attempt
 from souche.workflows.durable import KEPT, DurableWorkflows, as_it_is
 from souche.workflows.engine import INTERNAL_ERROR, Ending, Lane, Step, Workflow
+from souche.workflows.parts import Parts
 from souche.workflows.runs import RUNS_PER_ACCOUNT
 from tests.support.polling import eventually
 from tests.support.region import ManualClock
@@ -348,6 +349,25 @@ def test_workflow_whose_journal_takes_nothing_goes_on_without_a_restart(world: W
         eventually(lambda: status(operation) == "SUCCESS")
     assert log.done[:2] == ["a first", "a second"]
     assert set(log.done[2:]) == {"a second"}
+
+
+def test_a_workflow_waits_for_its_turn_while_the_database_is_away(
+    world: World, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, asked = iter([True, True, False]), engine.is_next
+
+    def is_next(parts: Parts, operation_id: str) -> bool:
+        if next(away, False):
+            raise RecordsUnavailable(reason="injected")
+        return asked(parts, operation_id)
+
+    monkeypatch.setattr(engine, "is_next", is_next)
+    with running(world, log) as workflows:
+        operation = add(world, "short", "a")
+        workflows.start(operation)
+        eventually(lambda: status(operation) == "SUCCESS")
+    assert not next(away, False)
+    assert log.done == ["a first", "a second"]
 
 
 def test_workflow_that_cannot_be_revived_holds_up_no_other(

@@ -79,6 +79,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     errors.Denied: _denied(5),
     errors.QuotaExceeded: _quota(10010),
     errors.WritersBusy: Row(503, "InternalError", "2000", wire.RETRY_SECONDS),  # ours
+    errors.RecordsUnavailable: Row(503, "InternalError", "2000", wire.RETRY_SECONDS),  # ours
     # The request itself.
     wire.WrongServicePath: Row(404, "InvalidAction", "12000"),  # ours: no reply on record shows Type and Code
     wire.WrongMethod: _denied(2, status=405),

@@ -151,7 +151,11 @@ class Store:
         return self.database.engine
 
     def migrate(self, revision: str = "head") -> None:
-        """Migrate the database to the newest schema, or to `revision`. Does nothing if it already has it."""
+        """Migrate the database to the newest schema, or to `revision`. Does nothing if it already has it.
+
+        Raises:
+            RecordsUnavailable: the role has no right to it. OutOfSpace, WritersBusy: as of `begin`.
+        """
         if revision == "head" and self.is_newest():
             return
         import alembic.command  # imported here: most processes find the newest schema
@@ -159,7 +163,7 @@ class Store:
 
         config = alembic.config.Config()
         config.set_main_option("script_location", str(revisions.MIGRATIONS))
-        with self.engine.connect() as connection:
+        with self._explained(), self.engine.connect() as connection:
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, revision)
 

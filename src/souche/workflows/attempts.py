@@ -60,3 +60,11 @@ def _is_told(attempts: int) -> bool:
 def pause_seconds(attempts: int) -> float:
     """How long to wait after this many attempts."""
     return min(FIRST_PAUSE_SECONDS * 2.0 ** min(attempts - 1, 16), LONGEST_PAUSE_SECONDS)
+
+
+def log_failure(error: Exception, event: str, **fields: object) -> None:
+    """Log a failure of the records, in one line if the database is away or busy."""
+    if isinstance(error, Unavailable):
+        log.warning(event, reason=str(error), **fields)
+    else:
+        log.error(event, exc_info=error, **fields)

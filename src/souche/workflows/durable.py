@@ -20,12 +20,13 @@ from structlog.contextvars import bound_contextvars
 from souche.db import operations
 from souche.db.operations import Turn
 from souche.db.store import Reader
+from souche.errors import RecordsUnavailable
 from souche.model.operations import Operation
 from souche.model.workers import Worker
 from souche.operations import stored
 from souche.reconcile.each import each
 from souche.workflows import engine, journal_file
-from souche.workflows.attempts import attempt
+from souche.workflows.attempts import attempt, log_failure
 from souche.workflows.claims import ClaimLost, Claims, Fenced
 from souche.workflows.parts import Parts
 from souche.workflows.runs import Runs
@@ -178,8 +179,10 @@ class DurableWorkflows:
                 self._work(operation)
         except engine.BrokenOff:
             pass  # the next process, or another one, restarts it
-        except Exception:
-            log.exception("an operation broke off, the sweep resumes it", operation=operation.operation_id)
+        except Exception as error:
+            log_failure(
+                error, "an operation broke off, the sweep resumes it", operation=operation.operation_id
+            )
 
     def _proceed(self) -> None:
         if self._ending:
@@ -188,9 +191,18 @@ class DurableWorkflows:
     def _wait_for_earlier(self, operation_id: str) -> None:
         """Operations that the journal resumes have begun in their turn, but perhaps not if an earlier version began
         them, or if the database was restored from a backup since."""
-        while not engine.is_next(self._parts, operation_id):
-            self._claims.check(operation_id)
+        while not self._is_next(operation_id):
             self._runs.wait_for_another(SWEEP_SECONDS)
+
+    def _is_next(self, operation_id: str) -> bool:
+        """Whether it is the turn of an operation that is this worker's. Not as long as the database is away."""
+        try:
+            if engine.is_next(self._parts, operation_id):
+                return True
+            self._claims.check(operation_id)
+        except RecordsUnavailable:
+            pass
+        return False
 
     def launch(self) -> None:
         """Resume interrupted operations, and start every operation whose turn it is."""
@@ -224,8 +236,8 @@ class DurableWorkflows:
             try:
                 for operation in self._in_turn():
                     self._begin(operation)
-            except Exception:
-                log.exception("operations were not started, the sweep will")
+            except Exception as error:
+                log_failure(error, "operations were not started, the sweep will")
 
     def _in_turn(self) -> list[Operation]:
         """The operations to begin now, claimed: one of each account, then the next of each."""
@@ -251,8 +263,8 @@ class DurableWorkflows:
                     found.append(turn)
                 if len(found) == free:
                     break
-        except Exception:
-            log.exception("operations cannot be read, others go on", account=account_id)
+        except Exception as error:
+            log_failure(error, "operations cannot be read, others go on", account=account_id)
         return found
 
     def _claimed(self, turns: Sequence[Turn]) -> list[Operation]:
@@ -262,8 +274,8 @@ class DurableWorkflows:
         taken: set[str] = set()
         try:
             taken = self._take(others) if others else taken
-        except Exception:
-            log.exception("operations were not claimed, the sweep will", operations=others)
+        except Exception as error:
+            log_failure(error, "operations were not claimed, the sweep will", operations=others)
         for operation_id in set(others) - taken:
             self._runs.drop(operation_id)
         return [

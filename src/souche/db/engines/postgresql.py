@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import DDLCompiler
 
-from souche.db.engines import unused
+from souche.db.engines import postgresql_failures, unused
 from souche.db.engines.elements import (
     PATTERNS,
     CreateTrigger,
@@ -32,16 +32,7 @@ from souche.db.engines.elements import (
     spelled,
 )
 from souche.db.engines.server_lock import ServerLock
-from souche.errors import (
-    Conflict,
-    OutOfSpace,
-    OutOfTime,
-    Raced,
-    RecordsUnavailable,
-    SystemFailure,
-    Unavailable,
-    WritersBusy,
-)
+from souche.errors import Conflict, OutOfTime, SystemFailure
 
 NAME: Final = "postgresql"
 OLDEST_VERSION: Final = 14
@@ -70,7 +61,9 @@ CONNECTIONS_KEPT: Final = 8  # for writers, and as many for readers
 UNLIMITED: Final = -1  # the number of threads limits the connections in use
 
 # The server ends an idle transaction, because it holds the lock. It also ends the session of a silent host and frees
-# its locks: by default, its keepalives begin after two hours. Committed data is on the medium.
+# its locks: by default, its keepalives begin after two hours. Committed data is on the medium. Time limits that the
+# server or the role sets for other programs do not apply: migrations take long, and sessions wait for notifications.
+# (`transaction_timeout` is known from version 17 on.)
 SESSION: Final = f"""
     SET lock_timeout = '{LOCK_SECONDS}s';
     SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s';
@@ -78,19 +71,26 @@ SESSION: Final = f"""
     SET tcp_keepalives_interval = {SILENCE["keepalives_interval"]};
     SET tcp_keepalives_count = {SILENCE["keepalives_count"]};
     SET tcp_user_timeout = {SILENCE["tcp_user_timeout"]};
-    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
-"""
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+    SELECT set_config(name, '0', false) FROM pg_settings
+    WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_session_timeout')
+"""  # noqa: S608  constants
 
 # True if text compares by its bytes. In a language's order, case and punctuation count last.
 BYTEWISE: Final = "SELECT 'B' < 'a' AND 'a-z' < 'aa' AND 'z' < U&'\\00E9'"
 
-# SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html).
-THROWN_BACK: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock
-LOCKED: Final = "55P03"
-DISK_FULL: Final = "53100"
-AWAY: Final = frozenset({"53300", "57P01", "57P02", "57P03"})  # too many connections, shutdown
-IDLE: Final = "25P03"
-CONNECTION: Final = "08"
+# What the role may not do. Only an upgrade or a new region creates tables.
+RIGHTS_MISSING: Final = """
+    WITH there AS (
+        SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) AS name FROM pg_tables
+        WHERE schemaname = current_schema()
+    )
+    SELECT 'read and write the table ' || name FROM there
+    WHERE NOT (has_table_privilege(name, 'SELECT') AND has_table_privilege(name, 'INSERT')
+    AND has_table_privilege(name, 'UPDATE') AND has_table_privilege(name, 'DELETE'))
+    UNION ALL SELECT 'create tables' WHERE NOT EXISTS (SELECT FROM there)
+    AND NOT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
+"""
 
 _TRY_LOCK: Final = sa.text("SELECT pg_try_advisory_lock(:kind, hashtext(:name))")
 _UNLOCK: Final = sa.text("SELECT pg_advisory_unlock(:kind, hashtext(:name))")
@@ -121,6 +121,16 @@ class WrongCollation(SystemFailure):
     LOCALE 'C' TEMPLATE template0."""
 
 
+class ServerReadOnly(SystemFailure):
+    """The database {database} takes no writes: set default_transaction_read_only to off for the role {role}, the
+    database or the server."""
+
+
+class RightsMissing(SystemFailure):
+    """The role {role} has no right to {what} in the database {database}: make it the owner of the database and of its
+    tables."""
+
+
 class ClockDiffers(SystemFailure):
     """The clock of the server of the database {database} differs from this machine's by {seconds} seconds: keep both by
     NTP, within {most} second."""
@@ -140,12 +150,14 @@ class PostgreSql:
         self._readers = _engine(parsed, "REPEATABLE READ")
         sa.event.listen(self._readers, "connect", _only_read)
         self._watcher: psycopg.Connection[Any] | None = None
+        self._watchers = 0
 
     def check(self, now: Callable[[], float] = time.time) -> None:
         """Refuse a server that the region's rules would not hold on. `now` is this machine's clock.
 
         Raises:
-            ServerUnreachable, ServerTooOld, ServerIsStandby, WrongEncoding, WrongCollation, ClockDiffers.
+            ServerUnreachable, ServerTooOld, ServerIsStandby, ServerReadOnly, WrongEncoding, WrongCollation,
+            RightsMissing, ClockDiffers.
         """
         try:
             with self._readers.connect() as connection:
@@ -160,6 +172,9 @@ class PostgreSql:
             raise ServerTooOld(database=self.shown, version=version // 10_000, oldest=OLDEST_VERSION)
         if connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one():
             raise ServerIsStandby(database=self.shown)
+        role = connection.exec_driver_sql("SELECT current_user").scalar_one()
+        if connection.exec_driver_sql("SHOW default_transaction_read_only").scalar_one() == "on":
+            raise ServerReadOnly(database=self.shown, role=role)
         encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
         if encoding != "UTF8":
             raise WrongEncoding(database=self.shown, encoding=encoding)
@@ -167,6 +182,8 @@ class PostgreSql:
             name = "SELECT datcollate FROM pg_database WHERE datname = current_database()"
             collation = connection.exec_driver_sql(name).scalar_one()
             raise WrongCollation(database=self.shown, collation=collation)
+        for what in connection.exec_driver_sql(RIGHTS_MISSING).scalars():
+            raise RightsMissing(database=self.shown, role=role, what=what)
         self._check_clock(connection, now)
 
     def _check_clock(self, connection: sa.Connection, now: Callable[[], float]) -> None:
@@ -199,23 +216,28 @@ class PostgreSql:
             yield connection
 
     def change_mark(self) -> Hashable:
-        """The transactions that a snapshot sees, which another one's commit changes. 41 us measured."""
+        """The transactions that a snapshot sees, which another one's commit changes, and the number of the connection.
+        41 us measured. After a crash the server gives ids of uncommitted transactions again; after a failover or a
+        restore, also those of lost commits. All end the connection."""
         try:
             return self._snapshot()
         except psycopg.OperationalError:  # the server has restarted
             self._stop_watching()
+        except sa.exc.DBAPIError as error:  # it takes no connection
+            raise self.failure(error) or error from error
         try:
             return self._snapshot()
-        except (psycopg.OperationalError, sa.exc.DBAPIError) as error:
+        except (psycopg.Error, sa.exc.DBAPIError) as error:
             self._stop_watching()
             raise self.failure(error) or error from error
 
-    def _snapshot(self) -> str:
+    def _snapshot(self) -> tuple[int, str]:
         if self._watcher is None:
             self._watcher = self._own_connection()
+            self._watchers += 1
         row = self._watcher.execute("SELECT pg_current_snapshot()::text").fetchone()
         assert row is not None, "SELECT without FROM gives one row"
-        return str(row[0])
+        return self._watchers, str(row[0])
 
     def _stop_watching(self) -> None:
         if self._watcher is not None:
@@ -223,23 +245,8 @@ class PostgreSql:
         self._watcher = None
 
     def failure(self, error: Exception) -> SystemFailure | None:
-        """By SQLSTATE; one without, of a connection that failed, is `RecordsUnavailable`."""
-        said = getattr(error, "orig", error)
-        if not isinstance(said, psycopg.Error):
-            return None
-        state = said.sqlstate
-        if state in THROWN_BACK:
-            return Raced()
-        if state == LOCKED:
-            return WritersBusy(seconds=LOCK_SECONDS)
-        if state == IDLE:
-            return Unavailable(what="the database", reason=f"a transaction did nothing for {IDLE_SECONDS} s")
-        if state == DISK_FULL:
-            return OutOfSpace(reason="its records cannot be written.")
-        lost = isinstance(said, psycopg.OperationalError) if state is None else state.startswith(CONNECTION)
-        if lost or state in AWAY:
-            return RecordsUnavailable(reason="its server does not answer, or ended the connection")
-        return None
+        """By SQLSTATE (`postgresql_failures.py`)."""
+        return postgresql_failures.failure(error, LOCK_SECONDS)
 
     @contextmanager
     def served(self, taken: Callable[[], None]) -> Iterator[None]:
@@ -291,7 +298,7 @@ class PostgreSql:
                     while not ending.is_set():
                         for _announced in connection.notifies(timeout=LISTEN_SECONDS, stop_after=1):
                             heard()
-            except (psycopg.OperationalError, sa.exc.DBAPIError):
+            except (psycopg.Error, sa.exc.DBAPIError):
                 ending.wait(LISTEN_SECONDS)
 
     def _own_connection(self) -> psycopg.Connection[Any]:

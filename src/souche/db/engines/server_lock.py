@@ -32,7 +32,7 @@ _HOLDER: Final = b"""
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 _END: Final = b"SELECT pg_terminate_backend(%s)"
-_LOST: Final = (psycopg.OperationalError, sa.exc.DBAPIError)
+_LOST: Final = (psycopg.Error, sa.exc.DBAPIError)
 
 
 @dataclass(frozen=True)
@@ -126,5 +126,5 @@ def _watch(connection: psycopg.Connection[Any], ending: threading.Event) -> None
         while not ending.is_set():
             for _notification in connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
                 pass
-    except psycopg.OperationalError:
+    except psycopg.Error:
         pass
