@@ -1,4 +1,4 @@
-"""The process of the slower engine: libguestfs mounts the file systems in its VM, and reads their files."""
+"""The process of the slower engine: libguestfs mounts the file systems in its VM and reads their files."""
 
 import json
 import re
@@ -89,7 +89,7 @@ class GuestFileSystem:
 
 
 def _entry(name: str, seen: Mapping[str, int], key: int) -> Entry:
-    """As lstatnslist returns it; the inode of a file that it could not look at is -1."""
+    """As lstatnslist returns it; the inode of an unreadable file is -1."""
     if seen["st_ino"] == -1:
         return Entry(name, "damaged", 0, 0, 0, key)
     mode = seen["st_mode"]
@@ -138,7 +138,7 @@ def look(sockets: Sequence[str], handle: Any, *, writable: bool = False) -> Layo
 
 
 def _note_unknown(layout: Layout, place: Place, disks: Sequence[Source]) -> None:
-    """Note devices that libguestfs does not know either, unless they have no files."""
+    """Note devices that libguestfs cannot read either, unless they have no files."""
     if place.disk >= len(disks) or place.volume is not None:
         return
     start = place.partition.offset if place.partition else 0

@@ -69,11 +69,11 @@ class Booter(Protocol):
     """Boots images."""
 
     def missing(self, machine: Machine) -> str | None:
-        """The program that this machine lacks to boot it, if any."""
+        """The program that this machine needs for a boot and lacks, if any."""
         ...
 
     def boot(self, machine: Machine, watch: Callable[[], None] = lambda: None) -> Boot:
-        """Boot, and wait for the result. `watch` is called again and again; if it raises, the boot ends.
+        """Boot, and wait for the result. `watch` is called repeatedly; if it raises, the boot ends.
 
         Raises:
             ProgramMissing.
@@ -82,7 +82,7 @@ class Booter(Protocol):
 
 
 class QemuBooter:
-    """A `Booter` with temporary files in `folder`. `has_kvm` says whether guests really run under KVM here."""
+    """A `Booter` with temporary files in `folder`. `has_kvm`: whether guests really run under KVM here."""
 
     def __init__(
         self, folder: Path, has_kvm: Callable[[], bool] = lambda: False, most_seconds: float = BOOT_SECONDS
@@ -194,7 +194,7 @@ def qemu_argv(machine: Machine, sockets: Sequence[str], *, kvm: bool) -> list[st
 
 
 def screenshot(folder: Path) -> bytes | None:
-    """The screen of the guest with files in `folder`, as a PNG; None: it could not be taken."""
+    """A screenshot of the guest with files in `folder`, as a PNG; None: QEMU made none."""
     with suppress(OSError, ValueError), _monitor(folder) as ask:
         ask("qmp_capabilities", {})
         ask("screendump", {"filename": f"{WORK}/screen.png", "format": "png"})

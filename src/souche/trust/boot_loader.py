@@ -12,7 +12,7 @@ REMOVABLE: Final = ("/EFI/BOOT/BOOTX64.EFI", "/EFI/BOOT/BOOTIA32.EFI")
 
 
 def boot_loaders(layout: Layout, boot_modes: tuple[str, ...]) -> Iterator[Finding]:
-    """A boot loader on the first disk for each boot mode that the image claims."""
+    """Checks that the first disk has a boot loader for each boot mode that the image declares."""
     table = layout.tables[0]
     if table.damaged:
         yield finding("boot-loader", "disk 0", "The partition table says what cannot be.")

@@ -44,7 +44,8 @@ class Changer:
         self._done: dict[str, bool] = {}
 
     def wipe(self, changes: Iterable[Change]) -> None:
-        """Overwrite what will be removed. A file with another name is left: under that name it may be anything."""
+        """Overwrite the files before their removal. A file with several hard links is left, because they may be any
+        files."""
         for path in dict.fromkeys(_path(each.node) for each in changes if each.node.is_file):
             try:
                 self._wipe(path)
@@ -93,8 +94,8 @@ class Changer:
                 asked(self._handle.truncate, path)
 
     def _unlocked(self, path: str, work: Callable[[], None]) -> None:
-        """Work on a file, even if it is protected from changes. Checking the attributes of every file before would take
-        longer than all the rest: each check runs a program in the VM."""
+        """Work on a file, even if it is protected from changes. Checking the attributes of every file first would take
+        longer than the rest of the work: each check runs a program in the VM."""
         try:
             work()
         except OSError:

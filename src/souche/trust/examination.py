@@ -23,7 +23,7 @@ Check = Callable[[System], Iterable[Finding]]
 WindowsCheck = Callable[[WindowsSystem], Iterable[Finding]]
 
 MOST_FINDINGS: Final = 1000
-"""in a report, in addition to the first of each code"""
+"""findings in a report, in addition to the first of each code"""
 MOST_OF_A_CODE: Final = 100
 MOST_TEXT: Final = 500
 MOST_NAME: Final = 255
@@ -257,8 +257,8 @@ def _unread_of(tree: Tree) -> Iterator[Finding]:
 
 
 def _bounded(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """The gravest first; of one kind no more than a hundred, and no text without end. However many there are of one
-    kind, every other kind is listed: accepted findings must not hide others."""
+    """Bounds the findings, most severe first: at most a hundred of one kind, with texts of limited length. Every kind
+    is listed, however many findings another kind has: accepted findings must not hide others."""
     ranks = {severity: rank for rank, severity in enumerate(Severity)}
     numbers: Counter[str] = Counter()
     kept = 0
@@ -275,7 +275,7 @@ def _short(each: Finding) -> Finding:
 
 
 def shown(path: str, text: str, user: str | None) -> tuple[str, str, str | None]:
-    """A path and a text as they are shown, with the user's name in the same form, so that `without_user` can replace
+    """The shown form of a path and a text, with the user's name in the same form, so that `without_user` can replace
     it."""
     if user and len(user) > MOST_NAME:
         text = text.replace(f"'{user}'", f"'{user[:MOST_NAME]}'")
@@ -284,7 +284,7 @@ def shown(path: str, text: str, user: str | None) -> tuple[str, str, str | None]
 
 
 def printable(text: str) -> str:
-    """A guest's text as it is shown."""
+    """The shown form of a guest's text."""
     text = text[:MOST_TEXT]
     if text.isprintable():
         return text

@@ -15,7 +15,7 @@ Family = Literal["linux", "windows", ""]
 
 @dataclass(frozen=True)
 class Line:
-    """A line: its systems, and the findings that break it. Without any, a disk cannot show whether it holds."""
+    """A line: its systems, and the findings that break it. Without any, a disk cannot show whether the line holds."""
 
     code: str
     text: str

@@ -31,7 +31,7 @@ class Change:
 
 @dataclass(frozen=True)
 class CleaningRule:
-    """A result, and its changes. Without changes it names something that was left."""
+    """A result, and its changes. A result without changes names something that stays."""
 
     done: CleaningResult
     changes: tuple[Change, ...] = ()
@@ -62,7 +62,7 @@ def lines_of(content: bytes) -> list[bytes]:
 
 
 def real_folder(tree: Tree, path: str) -> bool:
-    """Whether a path leads to a directory without any link: a folder that a link leads to is not emptied."""
+    """Whether a path leads to a directory without any link: the target of a link is not emptied."""
     node = tree.node(path)
     return node is not None and node.is_directory and node.path == path
 
@@ -76,7 +76,7 @@ def files_of(system: System, folder: str, depth: int) -> Iterator[Node]:
 
 
 def left(system: System, code: str, folder: str) -> Iterator[CleaningRule]:
-    """The result for a folder that is a link, and is left for that reason."""
+    """The result for a folder that is a link and therefore stays."""
     node = system.tree.node(folder)
     if node is not None and node.path != folder:
         yield deed(code, folder, f"It leads to {node.path or '/'} by a link, and was left as it is.")

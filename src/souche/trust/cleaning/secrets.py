@@ -67,7 +67,7 @@ def _is_environment(path: str) -> bool:
 
 
 def _without_variables(system: System, path: str, node: Node, user: str | None) -> Iterator[CleaningRule]:
-    """Replace a line by one that does nothing: it may be the only one of a block."""
+    """Replace a line by a line without effect, because it may be the only one of a block."""
     content = whole(system.tree, node)
     if content is None:
         return
@@ -87,8 +87,8 @@ def _without_variables(system: System, path: str, node: Node, user: str | None) 
 
 
 def histories(system: System) -> Iterator[CleaningRule]:
-    """Remove the histories of shells and other programs, and the names of hosts that users have visited. Only the link
-    itself is removed of a link: its target may be anything."""
+    """Remove the histories of shells and other programs, and the names of hosts that users have visited. Of a link,
+    only the link itself is removed, because its target may be anything."""
     for user, home in system.homes:
         for name in HISTORIES:
             node = system.tree.node(f"{home}/{name}")

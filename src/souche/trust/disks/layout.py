@@ -119,7 +119,7 @@ def is_without_files(partition: Partition | None, head: bytes) -> bool:
 
 
 def _open(source: Source, head: bytes) -> FileSystem | None:
-    """The file system that begins so; None: none does.
+    """The file system with these first bytes; None: there is none.
 
     Raises:
         CannotRead: this engine does not read it.

@@ -11,7 +11,7 @@ MOST_VOLUMES = 64
 
 
 class LogicalVolume:
-    """A logical volume as a source; `name` is as the guest's device mapper names it: group/volume."""
+    """A logical volume as a source; `name` is the name in the guest's device mapper: group/volume."""
 
     def __init__(self, group: "Group", volume: Any, name: str) -> None:
         self._group = group  # keeps the library's source open

@@ -87,7 +87,7 @@ class Tree:
         return [line.rstrip("\r") for line in self.text(path, most).split("\n")]
 
     def glob(self, pattern: str) -> list[Node]:
-        """The files of a pattern, as glob(3) finds them; the first 256."""
+        """The first 256 files that match a pattern, as in glob(3)."""
         found = [self._root()]
         for part in pattern.split("/"):
             if WILD.search(part):

@@ -56,7 +56,7 @@ class _Image(pytsk3.Img_Info):  # type: ignore[misc]
         return self._bytes.size
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: nothing is open."""
 
 
 class TskFileSystem:

@@ -23,7 +23,7 @@ DROPBEAR_KEYS: Final = (
 """Files with keys for root, of dropbear(8) and of Debian's initramfs with dropbear."""
 TOKENS: Final = re.compile(r"%[%huU]")
 MOST_KEYS: Final = 200
-"""per file, of keys that open an account; and as many keys that may only run one command"""
+"""findings per file for keys that open an account; the same limit for keys that may only run one command"""
 SHELL: Final = re.compile(
     r"(?<![\w.-])(?:(?:ba|da|z|k|c|tc|a|fi)?sh|su|sudo|eval|SSH_ORIGINAL_COMMAND|SHELL)(?![\w.-])"
 )
@@ -141,7 +141,7 @@ def sha256(data: bytes) -> str:
 
 
 def passwords(system: System) -> Iterator[Finding]:
-    """Accounts with a password, or with none, that somebody can log in with."""
+    """Accounts that accept a login with a password, or without one."""
     shadow: dict[str, list[str]] = {}
     for line in system.tree.lines("/etc/shadow"):
         name, colon, rest = line.lstrip().partition(":")
@@ -169,7 +169,7 @@ def _password(code: str, path: str, user: User, what: str) -> Finding:
 
 
 def is_hash(password: str) -> bool:
-    """Whether a password is a hash (crypt(5)). A locked one begins with `!` or `*`, and is none."""
+    """Whether a password is a hash (crypt(5)). A locked password begins with `!` or `*`, and is not a hash."""
     if password[:1] in ("!", "*"):
         return False
     return password.startswith(("$", "_")) or DES_HASH.match(password) is not None

@@ -1,4 +1,4 @@
-"""Whether a launch boots, finds its disks and its network, and gets its key."""
+"""Checks whether a launch boots, finds its disks and its network, and gets its key."""
 
 import re
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def virtio(system: System) -> Iterator[Finding]:
 
 
 def cloud_init(system: System) -> Iterator[Finding]:
-    """Whether a launch's key arrives."""
+    """Checks whether a launch's key is installed."""
     if not any(map(system.tree.exists, (*CLOUD_INIT, *OTHERS))):
         text = "There is no cloud-init: the key of a launch does not arrive."
         yield finding("no-cloud-init", "/usr/bin/cloud-init", text)
@@ -75,7 +75,7 @@ def _data_source(system: System) -> Iterator[Finding]:
 
 
 def loaders(system: System) -> Iterator[Finding]:
-    """A kernel, and a boot loader for each boot mode that the image claims."""
+    """Checks for a kernel, and for a boot loader for each boot mode that the image declares."""
     kernels = [
         node.name
         for node in (*system.tree.children("/boot"), *system.tree.children("/boot/loader/entries"))

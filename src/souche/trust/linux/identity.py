@@ -27,7 +27,7 @@ def machine_id(system: System) -> Iterator[Finding]:
 
 
 def cloud_init_data(system: System) -> Iterator[Finding]:
-    """What cloud-init was given for another VM: its user data may hold secrets."""
+    """cloud-init's data for another VM, whose user data may contain secrets."""
     for node in system.tree.children("/var/lib/cloud/instances"):
         if node.is_directory:
             text = f"cloud-init's data of the VM '{node.name}', its user data among them."

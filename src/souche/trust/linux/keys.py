@@ -1,4 +1,4 @@
-"""Private keys, recognised by how they begin."""
+"""Private keys, recognised by their first bytes."""
 
 import base64
 import binascii
@@ -18,7 +18,7 @@ OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
 
 
 def is_private_key(content: bytes) -> bool:
-    """Whether a file holds a private key."""
+    """Whether a file contains a private key."""
     return PRIVATE.search(content) is not None
 
 

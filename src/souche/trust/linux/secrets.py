@@ -83,7 +83,7 @@ HISTORIES: Final = (
 
 
 class Homes(Protocol):
-    """A system of any family: its files, and the folders of its users."""
+    """A system of any family: its files and its users' folders."""
 
     @property
     def tree(self) -> Tree: ...
@@ -157,7 +157,7 @@ def _variables(system: Homes, path: str, user: str | None) -> Iterator[Finding]:
 
 
 def histories(system: System) -> Iterator[Finding]:
-    """Commands that users have typed, which may have passwords."""
+    """Commands that users have typed, which may contain passwords."""
     for user, home in system.homes:
         for name in HISTORIES:
             node = system.tree.node(f"{home}/{name}")

@@ -1,4 +1,4 @@
-"""What listens: services that start by themselves."""
+"""Services that start automatically and listen."""
 
 import re
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ OPENRC: Final = ("/etc/runlevels/default", "/etc/runlevels/boot")
 
 
 def services(system: System) -> Iterator[Finding]:
-    """Services that start by themselves: those that take passwords in clear text, and others that listen."""
+    """Services that start automatically: those that accept passwords in clear text, and others that listen."""
     for name, path in _enabled(system).items():
         if CLEAR_TEXT.match(name):
             text = f"The service {name} starts by itself, and takes passwords in clear text."
@@ -43,7 +43,7 @@ def services(system: System) -> Iterator[Finding]:
 
 
 def _enabled(system: System) -> dict[str, str]:
-    """Where each service is enabled, by its name: systemd, SysV, OpenRC, inetd, xinetd."""
+    """The place where each service is enabled, by its name: systemd, SysV, OpenRC, inetd, xinetd."""
     found: dict[str, str] = {}
     for folder in (each for units in UNITS for each in system.tree.children(units)):
         if folder.name.endswith((".wants", ".requires")):
@@ -60,7 +60,7 @@ def _enabled(system: System) -> dict[str, str]:
 
 
 def _names(system: System, unit: Node) -> set[str]:
-    """A unit's name, and that of the file that it leads to; nothing for a masked one."""
+    """A unit's name, and that of the target of its link; nothing for a masked unit."""
     names = {unit.name, system.tree.target(unit).rpartition("/")[2] or unit.name}
     masks = (system.tree.node(f"{UNITS[0]}/{name}", follow=False) for name in names)
     return set() if any(mask and system.tree.target(mask) == "/dev/null" for mask in masks) else names

@@ -23,8 +23,8 @@ Words: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True)
 class SshServer:
-    """Options by name, in lower case, as (words, whether they hold for some only), in the order of their lines: those
-    of Match blocks, and those of its command line."""
+    """Options by lower-case name, as (words, whether they apply only to some clients), in the order of their lines. The
+    latter are those of Match blocks and of the command line."""
 
     options: Mapping[str, list[tuple[Words, bool]]]
 
@@ -42,7 +42,7 @@ class SshServer:
         return self._words(name, (default,))[0]
 
     def in_blocks(self, name: str) -> list[str]:
-        """The first words that hold for some users, hosts or addresses, by Match blocks, or by a command line."""
+        """The first words for some users, hosts or addresses, in Match blocks or on a command line."""
         return [words[0] for words, conditional in self.options.get(name, []) if conditional]
 
     def anywhere(self, name: str, *default: str) -> list[str]:
@@ -88,7 +88,7 @@ class _Reader:
 
     def all(self) -> Iterator[tuple[str, Words, bool]]:
         """Every option. Those of the command line are uncertain: no guest reads both files with it, and a line may be
-        overridden. So they add to the configuration's options, and replace none."""
+        overridden. So they add to the configuration's options and replace none."""
         yield from self.lines(CONFIGURATION)
         for name, words in self._command_line():
             yield name, words, True

@@ -1,4 +1,4 @@
-"""A Linux system as its checks see it."""
+"""A Linux system, as the checks use it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -99,8 +99,8 @@ _NO_HOMES: Final = {
 
 
 def _passwd(line: str) -> User | None:
-    """A line as glibc reads it (nss_files): space before it is no part of the name, fields at its end may lack, and
-    numbers are those of strtoul(3)."""
+    """A line as glibc reads it (nss_files): leading space is not part of the name, fields at the end may be missing,
+    and numbers are parsed as by strtoul(3)."""
     fields = line.lstrip().split(":")
     if len(fields) < 2 or not fields[0] or fields[0].startswith("#"):
         return None

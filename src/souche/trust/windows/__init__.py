@@ -1,1 +1,1 @@
-"""Checks of a Windows system that is off, by its files and its registry."""
+"""Checks of a Windows system that is not running, in its files and its registry."""

@@ -73,14 +73,14 @@ def passwords(system: System) -> Iterator[Finding]:
 
 
 def agent(system: System) -> Iterator[Finding]:
-    """Whether a launch's data reaches the system."""
+    """Checks whether a launch's data reaches the system."""
     if not any(map(system.tree.exists, AGENTS)):
         text = "There is neither EC2Launch nor Cloudbase-Init: a launch gets no password and no user data."
         yield finding("no-cloud-init", "/Program Files", text)
 
 
 def drivers(system: System) -> Iterator[Finding]:
-    """Drivers for virtio's disks and networks."""
+    """Checks for drivers of virtio's disks and networks."""
     has = {name: system.tree.exists(f"{DRIVERS}/{name}.sys") for name in ("viostor", "vioscsi", "netkvm")}
     if not ((has["viostor"] or has["vioscsi"]) and has["netkvm"]):
         yield finding("no-virtio", DRIVERS, "It has no virtio drivers for disks and networks.")
@@ -96,7 +96,7 @@ def event_logs(system: System) -> Iterator[Finding]:
 
 
 def domain(system: System) -> Iterator[Finding]:
-    """A domain that it belongs to."""
+    """The system's domain, if it belongs to one."""
     current = system.system.text(SELECT, "Current")
     number = int(current) if current.isdecimal() and int(current) < 1000 else 1
     named = system.system.text(TCPIP.format(number), "Domain")

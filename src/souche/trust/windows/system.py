@@ -1,4 +1,4 @@
-"""A Windows system as its checks see it."""
+"""A Windows system, as the checks use it."""
 
 from dataclasses import dataclass
 from datetime import date
