@@ -12,8 +12,8 @@ from souche.objects.oos import AccountOos
 from souche.reconcile.each import each
 
 SETTING: Final = threading.Lock()
-"""Serializes the setting of policies. A policy is read from the records just before, so the recorded one of two
-concurrent changes wins."""
+"""Serializes the setting of policies. Each policy is read from the records under the lock, so of two concurrent changes
+the recorded one wins."""
 
 
 def set_policy(store: Store, oos: AccountOos, bucket: str) -> None:

@@ -1,4 +1,4 @@
-"""Holds, which keep the sweeps from removing disks while records and disks are not of the same moment.
+"""Holds, which keep the sweeps from removing disks while records and disks do not match.
 
 - Disks without a record at the start. No crash leaves any, so the records are older than the disks: an old
   region.sqlite was restored, or one without its write-ahead log. Nothing is swept until each of these disks has a
@@ -19,7 +19,7 @@ from souche.storage.base import Inventory, Trashed, VolumeStore
 from souche.workflows.parts import Parts
 
 NAMED = 10
-"""most ids in a line of the log"""
+"""the largest number of ids in a line of the log"""
 HELD_REMEDY = (
     "region.sqlite is older than disks/, and nothing is swept: put the newer region.sqlite back with its"
     " region.sqlite-wal; or bring these disks back (souche trash restore), or give them up (souche trash discard)"
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 class Hold:
-    """Made at the start, before anything is swept."""
+    """The holds of a region. Created at the start, before anything is swept."""
 
     def __init__(self, parts: Parts) -> None:
         recover(parts)
@@ -96,8 +96,8 @@ def without_disk(store: Store, disks: VolumeStore) -> frozenset[str]:
 
 
 def compare(store: Store, disks: VolumeStore) -> tuple[frozenset[str], Inventory]:
-    """The ids of `without_disk`, and the disks that the records were compared with. Records are read before and after
-    the disks, so concurrent deletions do not count."""
+    """The ids of `without_disk`, and the inventory that was compared. Records are read before and after the disks, so
+    concurrent deletions do not count."""
     before = _recorded(store)
     inventory = disks.inventory()
     missing = before - inventory.volume_ids - inventory.snapshot_ids

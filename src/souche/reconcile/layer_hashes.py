@@ -1,5 +1,5 @@
 """Computes the hashes of frozen disks in the background (a capture takes constant time), and compares them later. The
-reading rate is bounded for the guests' sake."""
+reading rate is limited, so that guests do not slow down."""
 
 from typing import Final
 

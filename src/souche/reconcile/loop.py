@@ -47,7 +47,7 @@ Alone: TypeAlias = Callable[[str], AbstractContextManager[bool]]
 
 
 def always(_name: str) -> AbstractContextManager[bool]:
-    """There is no other process."""
+    """For a region with one process: no other can run the sweep."""
     return nullcontext(enter_result=True)
 
 

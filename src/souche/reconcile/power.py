@@ -35,7 +35,7 @@ log = structlog.get_logger()
 def settle(parts: Parts, start: Callable[[Operation], None]) -> None:
     """Reconcile each VM's record and its guest. A guest that powered itself off follows its shutdown behaviour. One
     whose process or host ended, or whose kernel panicked, follows its host action. One that was started outside of
-    Souche becomes `running`. One that halted for lack of space continues when there is some."""
+    Souche becomes `running`. One that halted for lack of space continues when there is space."""
     with parts.store.read() as connection:
         resting = vms.in_states(connection, [VmState.RUNNING, VmState.STOPPED])
     states = parts.hypervisor.power_states() if resting else {}
@@ -93,7 +93,7 @@ def _after_panic(parts: Parts, vm: Vm, start: Callable[[Operation], None]) -> No
 
 
 def _paced(parts: Parts, connection: Transaction, vm: Vm, behavior: str, reason: str) -> tuple[str, str]:
-    """The behaviour to follow, and the reason to show. A restart may have to wait."""
+    """The behaviour to apply, and the reason to show. A restart may have to wait."""
     if behavior != "restart" or _recent_stops(parts, connection, vm) < MOST_RESTARTS:
         return behavior, reason
     log.warning("a guest goes off again and again", vm_id=vm.vm_id, reason=reason)

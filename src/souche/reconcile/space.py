@@ -63,7 +63,7 @@ class SpaceWatch:
         self._reserve_reached = False
 
     def look(self) -> None:
-        """One look."""
+        """Check every medium once."""
         self._ballast.settle()
         usage = self._room.measure()
         level = max((each for each in LEVELS if usage.percent >= each), default=0)

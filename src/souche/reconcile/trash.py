@@ -35,8 +35,8 @@ class TrashSweep:
         self._last = monotonic()
 
     def run(self, parts: Parts) -> None:
-        """Remove old disks, unless records and disks are of different moments. Disks that have a record again are
-        restored elsewhere (`holds.recover`)."""
+        """Remove old disks, unless records and disks do not match. Disks that have a record again are restored
+        elsewhere (`holds.recover`)."""
         trashed = parts.volumes.trash()
         self._grow_older(trashed)
         if self._hold.stands(parts):

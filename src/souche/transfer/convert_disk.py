@@ -42,7 +42,7 @@ class CannotConvert(BadDisk):
 def convert(
     path: Path, disk: InspectedDisk, room: Room, *, most_data_bytes: int, watch: Callable[[], object]
 ) -> None:
-    """Replace a disk file by a qcow2 file. `watch` is called again and again; if it raises, the conversion ends.
+    """Replace a disk file by a qcow2 file. `watch` is called repeatedly; if it raises, the conversion ends.
 
     Raises:
         CannotConvert, DiskNotConverted: the disk is unchanged. DiskExpands: it has more than `most_data_bytes`.

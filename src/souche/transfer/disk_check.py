@@ -1,4 +1,4 @@
-"""Checks that everything that a qcow2 file's tables name is in the file. QEMU reads a truncated file without an error:
+"""Checks that a qcow2 file contains all data that its tables name. QEMU reads a truncated file without an error:
 missing data reads as zeros.
 """
 
@@ -16,8 +16,8 @@ WHOLE: Final = frozenset({0, 3})
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a qcow2 file is whole. The file has passed the inspection. Time, memory and output are bounded: a broken
-    file has an error in every cluster."""
+    """Whether a qcow2 file is complete. The file has passed the inspection. Time, memory and output are bounded: a
+    broken file has an error in every cluster."""
     return run.start(check_argv(path), log_file=Path(os.devnull)).wait() in WHOLE
 
 
@@ -32,7 +32,7 @@ def data_bytes(path: Path) -> int:
 
 
 def measure_argv(path: Path) -> list[str]:
-    """The command line for that."""
+    """The command line of `data_bytes`."""
     return [
         *("prlimit", f"--as={MEMORY_BYTES}", "qemu-img", "measure", "--output=json", "-O", "qcow2"),
         *("-f", "qcow2", str(path)),
@@ -40,7 +40,7 @@ def measure_argv(path: Path) -> list[str]:
 
 
 def check_argv(path: Path) -> list[str]:
-    """The command line."""
+    """The command line of `is_whole`."""
     return [
         *("timeout", "--signal=KILL", str(SECONDS), "prlimit", f"--as={MEMORY_BYTES}"),
         *("qemu-img", "check", "-q", "-f", "qcow2", str(path)),

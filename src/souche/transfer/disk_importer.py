@@ -1,4 +1,4 @@
-"""Where imported disks are kept, and how many are imported at the same time."""
+"""The place of imported disks, and the limit on concurrent imports."""
 
 from pathlib import Path
 from typing import Final
@@ -11,8 +11,8 @@ PARALLEL_IMPORTS: Final = 4
 
 
 class DiskImporter:
-    """One for a region. The files of a workflow are in a folder of `staging` named after the resource that it makes.
-    The sweep of staged files leaves the folder alone while the operation exists."""
+    """One per region. The files of a workflow are in a folder of `staging` named after the resource that it makes. The
+    sweep of staged files leaves the folder alone while the operation exists."""
 
     def __init__(
         self, fetcher: Fetcher, staging: Path, *, parallel: int = PARALLEL_IMPORTS, room: Room = ENDLESS

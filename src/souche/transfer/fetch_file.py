@@ -40,7 +40,7 @@ def fetch(
 
 
 def copy(source: Path, path: Path, room: Room) -> None:
-    """Copy a file; zeros take no room.
+    """Copy a file; zeros become holes.
 
     Raises:
         StorageFailed, OutOfSpace.

@@ -1,4 +1,4 @@
-"""The only entry for disks from outside: by URL, by a manifest, from a file of the operator's, or from a build.
+"""The only entry for disks from outside: by URL, by a manifest, from an operator's file, or from a build.
 
     unpacking        gzip, and the archive of an OVA; limited, so that bombs are harmless
     the beginning    the first 512 KiB are inspected before anything is written
@@ -60,7 +60,7 @@ class AdmittedDisk:
 
 
 class Admission:
-    """A disk being admitted. `said` is the declaration of its name or sender; `most_bytes` is its largest allowed
+    """A disk being admitted. `said` is the format that its name or sender declares; `most_bytes` is its largest allowed
     virtual size."""
 
     def __init__(self, said: SaidOfDisk, most_bytes: int, room: Room = ENDLESS) -> None:

@@ -35,8 +35,8 @@ Progress: TypeAlias = Callable[[int, int | None], None]
 """Called after each MiB with the bytes received and the total (None: unknown)."""
 
 MOST_SECONDS: Final = 3 * 24 * 3600.0
-"""for a download: the largest volume needs 60 MiB a second. It does not depend on the size that the caller gives, which
-may be false"""
+"""seconds for a download: the largest volume needs 60 MiB a second. Independent of the caller's size, which may be
+false"""
 LEAST_BYTES_PER_SECOND: Final = 64 * 1024
 """over `PACE_SECONDS`: a slower server would hold a turn that others wait for"""
 PACE_SECONDS: Final = 60.0

@@ -46,8 +46,8 @@ def fetch_manifest(fetcher: Fetcher, url: str) -> ExportedImage:
 
     Raises:
         BadUrl, UrlUnreachable: the URL must not, or cannot, be fetched.
-        NoSuchManifest: there is nothing.
-        BadManifest: it is no manifest; the subclasses say more.
+        NoSuchManifest: there is nothing at the URL.
+        BadManifest: it is not a manifest; the subclasses name the reason.
     """
     try:
         body, headers = fetcher.read(url, PARAMETER, LIMITS)
@@ -89,7 +89,7 @@ def without_query(url: str) -> str:
     """A URL without its query, which may be a signature.
 
     Raises:
-        BadUrl: it is none.
+        BadUrl: it is not a URL.
     """
     return shown(parse_url(url, PARAMETER))
 

@@ -110,7 +110,7 @@ class BucketSink:
             sending.close()
 
     def _send_as_they_come(self, upload: Upload, source: "_Source", part_bytes: int) -> list[Part]:
-        """The last part has its own length if it is short enough to be held."""
+        """The last part has its real length if it fits into memory."""
         parts: list[Part] = []
         while len(held := source.take(HELD_BYTES, bytearray(HELD_BYTES))) == HELD_BYTES:
             stream = chain([memoryview(held)], source.exactly(part_bytes - HELD_BYTES))
@@ -162,8 +162,8 @@ class _Source:
 
 
 class _Sending:
-    """The parts being sent, at most `parallel`; with 0 each is awaited. Buffers are reused: a fresh one would cost a
-    page fault for each page, some 2,000 for every part."""
+    """The parts being sent, at most `parallel`; with 0 each part is sent before the next is filled. Buffers are reused:
+    a fresh one would cost a page fault for each page, some 2,000 for every part."""
 
     def __init__(self, store: ObjectStore, upload: Upload, part_bytes: int, parallel: int) -> None:
         self._store = store
@@ -181,7 +181,7 @@ class _Sending:
 
     @property
     def begun(self) -> bool:
-        """Whether there is a part."""
+        """Whether any part was sent."""
         return bool(self._done or self._pending)
 
     def send(self, data: bytearray) -> None:

@@ -1,4 +1,4 @@
-"""Reads a disk over NBD: only what holds data, with several requests in flight."""
+"""Reads the data of a disk over NBD, without its holes, with several requests in flight."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ class Reader:
         return end
 
     def _answer(self) -> Chunk:
-        """The oldest request's."""
+        """The answer of the oldest request."""
         piece, cookie = self._pending.popleft()
         return Chunk(piece.offset, self._client.answer(cookie))
 

@@ -27,7 +27,7 @@ def argv(
     timeout_seconds: float,
 ) -> list[str]:
     """The command line of a program that sees `source` as `SOURCE`, and writes to `target` as `TARGET`.
-    `timeout_seconds` bounds its processor time too, on every processor of this machine."""
+    `timeout_seconds` also bounds its processor time, for every processor of this machine."""
     binds = [Bind(source, SOURCE)]
     if target is not None:
         binds.append(Bind(target, TARGET, writable=True))
@@ -52,7 +52,7 @@ def run_in(
 
 
 def problem(program_path: str = run.PATH) -> str | None:
-    """Why this machine has no sandbox; None: it has."""
+    """The reason why this machine has no sandbox; None: it has one."""
     if shutil.which(PROGRAM, path=program_path) is None:
         return f"no {PROGRAM} in {program_path}"
     try:

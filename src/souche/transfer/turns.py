@@ -58,7 +58,7 @@ class Turns:
             raise
 
     def _taken(self, ticket: _Ticket) -> bool:
-        """Whether it became the ticket's turn within `ASK_SECONDS`."""
+        """Whether the ticket got a turn within `ASK_SECONDS`."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._next() is ticket, ASK_SECONDS):
                 return False
