@@ -23,8 +23,8 @@ class Capture:
 
 @dataclass(frozen=True)
 class CaptureReport:
-    """`hold`: how a running guest's disks were held; None if none ran, or if the snapshots were there before
-    (`done_before`). `sizes_bytes`: how large each snapshot is, by its id; also when it was there already."""
+    """`hold`: how a running guest was paused; None if no guest ran, or if the snapshots existed before (`done_before`).
+    `sizes_bytes`: the size of each snapshot, by its id; also of those that existed before."""
 
     hold: GuestHold | None
     sizes_bytes: Mapping[str, int]
@@ -33,7 +33,7 @@ class CaptureReport:
 
 @dataclass(frozen=True)
 class Inventory:
-    """Everything that the store holds by id, for the reconcile sweep."""
+    """All ids in the store, for the reconcile sweep."""
 
     volume_ids: frozenset[str]
     snapshot_ids: frozenset[str]
@@ -41,7 +41,7 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault of the store: the volumes and snapshots concerned, and a sentence that names no path of the host."""
+    """A fault of the store: the affected volumes and snapshots, and a sentence without a path of the host."""
 
     resource_ids: tuple[str, ...]
     problem: str
@@ -49,8 +49,8 @@ class Fault:
 
 @dataclass(frozen=True)
 class Usage:
-    """What snapshots take on the medium, in bytes. `own_bytes`: freed if all of them were deleted. `shared_bytes`: used
-    by other volumes or snapshots too, including those in the trash."""
+    """The space of snapshots on the medium, in bytes. `own_bytes`: freed if all of them were deleted. `shared_bytes`:
+    used by other volumes or snapshots too, including those in the trash."""
 
     own_bytes: int
     shared_bytes: int
@@ -88,8 +88,8 @@ DiskKind: TypeAlias = Literal["volume", "snapshot"]
 
 @dataclass(frozen=True)
 class Trashed:
-    """A volume or snapshot in the trash. `size_bytes` is its size as a guest saw it, 0 if that cannot be read any more;
-    `date` when it was discarded."""
+    """A volume or snapshot in the trash. `size_bytes` is its size as seen by a guest, 0 if that is no longer readable;
+    `date` is the time of the discard."""
 
     kind: DiskKind
     resource_id: str
@@ -102,8 +102,8 @@ class LiveDisks(Protocol):
     store uses the methods that its medium needs."""
 
     def open_disks(self, vm_id: str) -> Mapping[str, DiskSource] | None:
-        """The source that each attached volume is written to at this moment, by volume id; None if the guest
-        is not running."""
+        """The current source of each attached volume, to which the guest writes, by volume id; None if the guest does
+        not run."""
         ...
 
     def switch_disks(self, vm_id: str, sources: Mapping[str, DiskSource]) -> GuestHold:
@@ -125,14 +125,14 @@ class LiveDisks(Protocol):
         ...
 
     def shorten_disks(self, vm_id: str, most_files: int) -> None:
-        """Shorten the backing chains of a running guest's disks that have more than `most_files` files. Returns at
-        once; the hypervisor works in the background, until a capture, `resize_disk` or `detach` ends it. Does nothing
-        for a guest that is off or unknown."""
+        """Shorten the backing chains of a running guest's disks that have more than `most_files` files. Returns
+        immediately; the hypervisor works in the background, until a capture, `resize_disk` or `detach` stops it. Does
+        nothing for a guest that is off or unknown."""
         ...
 
 
 class VolumeStore(Protocol):
-    """The module's docstring holds for every method. All of them raise StorageFailed, and OutOfSpace if the medium is
+    """The module's docstring applies to every method. All of them raise StorageFailed, and OutOfSpace if the medium is
     full. `capture` also raises the hypervisor's Unavailable."""
 
     def create_volume(self, volume_id: str, size_bytes: int) -> None:
@@ -167,7 +167,7 @@ class VolumeStore(Protocol):
     ) -> CaptureReport:
         """Freeze all the volumes into their snapshots at one point in time, without copying data.
 
-        `vm_id` is the VM that the volumes are attached to (None: to none). `live` reaches that VM's guest, and says
+        `vm_id` is the VM that the volumes are attached to (None: to none). `live` reaches that VM's guest, and reports
         whether it runs. On failure no snapshot exists and the volumes are unchanged. After Unavailable it is unknown
         whether the guest writes to new overlays; the store handles both cases.
         """
@@ -208,7 +208,7 @@ class VolumeStore(Protocol):
         ...
 
     def inventory(self) -> Inventory:
-        """All ids that the store holds."""
+        """All ids in the store."""
         ...
 
     def tend_open_disks(self, vm_id: str, live: LiveDisks) -> None:
@@ -228,7 +228,7 @@ class VolumeStore(Protocol):
         ...
 
     def restore(self, kind: DiskKind, resource_id: str) -> None:
-        """Bring a volume or snapshot back from the trash, under its id and with its bytes.
+        """Restore a volume or snapshot from the trash, under its id and with its bytes.
 
         Raises:
             StorageFailed: it is neither in the trash nor in the inventory, or another disk has its id.

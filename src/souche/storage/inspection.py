@@ -20,7 +20,7 @@ class StoreFault:
 
 @dataclass(frozen=True)
 class StoreState:
-    """The findings: the virtual sizes of the readable disks, in bytes, by id; the ids of all named disks; for each
+    """The result: the virtual sizes of the readable disks, in bytes, by id; the ids of all named disks; for each
     volume, the files to which a running guest may write (the first is that of its next start); the faults."""
 
     volume_bytes: Mapping[str, int]

@@ -46,7 +46,7 @@ def server_argv(
 
 
 def uri(path: Path) -> str:
-    """How clients name the server (the NBD URI specification, `nbd+unix`)."""
+    """The server's URI for clients (the NBD URI specification, `nbd+unix`)."""
     return f"nbd+unix:///?socket={quote(str(path))}"
 
 

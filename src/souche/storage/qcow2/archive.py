@@ -114,7 +114,7 @@ class Archive:
         return self._directory.add_overlay(stem, volume.layer, volume.size_bytes)
 
     def _uncaptured(self, backup_id: str, written: Collection[str]) -> tuple[str, ...]:
-        """The volumes with bytes that are in no layer yet."""
+        """The volumes with data that is not in a layer yet."""
         captured = self._directory.snapshots.all()
         return tuple(
             volume_id
@@ -158,7 +158,7 @@ class Archive:
         """Link a layer with its whole backing chain, or nothing of it.
 
         Raises:
-            StorageFailed: one of them is missing, cannot be read, or has another length than it was made with.
+            StorageFailed: a layer is missing, unreadable, or has another length than its record.
         """
         if top is None:
             return

@@ -15,8 +15,8 @@ QCOW2_OPTIONS: Final = "compat=1.1,lazy_refcounts=off"
 
 
 def create_overlay(path: Path, backing: str, size_bytes: int) -> list[str]:
-    """A new image on top of `backing`, a name that is kept as it is given. `-u`: the backing file is not
-    opened, as a running guest may have it open for writing."""
+    """A new image on top of `backing`, a name that is stored unchanged. `-u`: the backing file is not opened, because a
+    running guest may have it open for writing."""
     return [
         *("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-o", QCOW2_OPTIONS),
         *("-b", backing, "-F", "qcow2", str(path), str(size_bytes)),
@@ -42,7 +42,7 @@ def convert(source: Path, source_format: DiskFormat, target: Path) -> list[str]:
 
 
 def measure(source: Path, source_format: DiskFormat) -> list[str]:
-    """How long such a copy is, at most, as JSON."""
+    """The largest size of such a copy, as JSON."""
     return ["qemu-img", "measure", "--output=json", "-f", source_format, "-O", "qcow2", str(source)]
 
 

@@ -37,7 +37,7 @@ class Chain:
 
 class Chains:
     """The chains of a store at one moment, under its lock. Reads each header once. `written` are the layers that
-    volumes write to: they may have any length."""
+    volumes write to, which may have any length."""
 
     def __init__(self, directory: Directory, written: Collection[str]) -> None:
         self._directory = directory
@@ -45,7 +45,7 @@ class Chains:
         self._links: dict[str, Link] = {}
 
     def chain(self, layer: str) -> Chain:
-        """Everything below a layer, itself included."""
+        """A layer and everything below it."""
         names: dict[str, None] = {}
         faults: dict[str, str] = {}
         below: str | None = layer
@@ -87,8 +87,8 @@ class Chains:
 
 
 def _is_cut(directory: Directory, layer: str) -> bool:
-    """Whether a layer without a record has tables that name clusters beyond its end. Its last cluster may be cut: QEMU
-    sometimes leaves it so."""
+    """Whether a layer without a record has tables that name clusters beyond its end. Its last cluster may be
+    incomplete: QEMU sometimes leaves it so."""
     with directory.path(layer).open("rb") as image:
         cluster_bytes, length_bytes = read_header(image).cluster_bytes, os.fstat(image.fileno()).st_size
         return data_end(image) > -(-length_bytes // cluster_bytes) * cluster_bytes

@@ -43,7 +43,7 @@ from souche.storage.qcow2.setting_aside import remove, set_aside
 
 SHORTEST_BOUND: Final = 3
 NAMED: Final = 10
-"""most layers in a line of the log"""
+"""the largest number of layers in a line of the log"""
 
 log = structlog.get_logger()
 
@@ -90,7 +90,7 @@ def _volume_id(layer: str) -> str:
 
 
 def _seal_older(directory: Directory, journal: Journal, chains: Sequence[Chain]) -> None:
-    """Make the missing records of layers, in a home that is older than records or has lost them."""
+    """Create missing records of layers: the home is older than records, or has lost them."""
     writable = {move.layer for move in journal.open_moves()}
     snapshots = directory.snapshot_layers()
     unknown = {layer for chain in chains for layer in _frozen(directory, chain, snapshots)}

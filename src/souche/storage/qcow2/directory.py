@@ -60,7 +60,7 @@ log = structlog.get_logger()
 
 
 class Directory:
-    """Layers, the links to them, and the lock. Those who add or remove hold the lock."""
+    """Layers, the links to them, and the lock. Callers that add or remove hold the lock."""
 
     def __init__(self, root: Path, *, making: bool = True) -> None:
         """Missing folders are created, unless `making` is False, for read-only use."""
@@ -105,7 +105,7 @@ class Directory:
         return locked(self._root / "lock")
 
     def path(self, layer: str) -> Path:
-        """Where a layer's file is."""
+        """The path of a layer's file."""
         return self.layers / layer
 
     def header(self, layer: str) -> Qcow2Header:
@@ -146,14 +146,14 @@ class Directory:
         return sorted(times, key=lambda name: times[name], reverse=True)
 
     def add_empty(self, stem: str, size_bytes: int) -> str:
-        """Make a layer that reads as zeros; returns its name."""
+        """Create a layer that reads as zeros. Returns its name."""
         with self.scratch.place() as place:
             image = place / "empty.qcow2"
             _write(image, empty_image(size_bytes))
             return self.adopt(image, stem)
 
     def add_overlay(self, stem: str, backing: str, size_bytes: int) -> str:
-        """Make an empty layer on top of another; returns its name."""
+        """Create an empty layer on top of another. Returns its name."""
         with self.scratch.place() as place:
             image = place / "overlay.qcow2"
             _write(image, empty_image(size_bytes, backing))
@@ -210,7 +210,7 @@ class Directory:
         return self.records.knows(name) or os.path.lexists(self.path(name))
 
     def _admit(self, path: Path, mode: int, group_mode: int) -> None:
-        """Set the mode of a file or folder, with `group_mode` for the group that may pass through the directory."""
+        """Set the mode of a file or folder, with `group_mode` for the group that may traverse the directory."""
         status = self._root.stat()
         if status.st_mode & PASSABLE:
             os.chown(path, -1, status.st_gid)

@@ -49,7 +49,7 @@ ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 class Qcow2Store:
-    """A `VolumeStore` in `<home>/disks` (see `directory`). Works as any user who may write there.
+    """A `VolumeStore` in `<home>/disks` (see `directory`). Works as any user who can write there.
 
     `max_chain` (>= 3) is the longest chain of a volume, its own file included, before `collect` merges some files;
     `max_open_chain` is the same for the disk of a running guest. Large writes stop at the reserve of `room`.
@@ -108,8 +108,8 @@ class Qcow2Store:
     def capture(
         self, captures: Sequence[Capture], *, vm_id: str | None, live: LiveDisks | None
     ) -> CaptureReport:
-        """See `VolumeStore.capture`. Unavailable passes through: the volumes are as they were, the snapshots
-        do not exist, and where QEMU writes is found out by the next call (see `journal`)."""
+        """See `VolumeStore.capture`. Unavailable passes through: the volumes are unchanged, the snapshots do not exist,
+        and the next call determines to which files QEMU writes (see `journal`)."""
         for each in captures:
             _check(each.volume_id, each.snapshot_id)
         return capture(self._directory, self._journal, captures, vm_id, live)
@@ -228,7 +228,7 @@ class Qcow2Store:
         return layer
 
     def _checked(self, snapshot_id: str) -> str:
-        """The layer of a snapshot. The lengths of its whole chain were checked."""
+        """The layer of a snapshot, after a check of the lengths in its whole chain."""
         layer = self._directory.snapshots.get(snapshot_id)
         if layer is None:
             raise StorageFailed(reason=f"there is no snapshot {snapshot_id}")
@@ -237,7 +237,7 @@ class Qcow2Store:
 
 
 def _check(*resource_ids: str) -> None:
-    """Ids become file names."""
+    """Refuse ids that are not valid file names."""
     for resource_id in resource_ids:
         if ID.fullmatch(resource_id) is None:
             raise StorageFailed(reason=f"{resource_id!r} is not an id")

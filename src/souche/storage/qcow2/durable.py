@@ -10,7 +10,7 @@ def sync_file(path: Path) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Sync a directory's entries: names made, replaced and removed."""
+    """Sync a directory's entries: new, replaced and removed names."""
     _sync(path, os.O_RDONLY | os.O_DIRECTORY)
 
 

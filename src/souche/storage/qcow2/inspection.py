@@ -91,7 +91,7 @@ class Qcow2Inspector:
         ]
 
     def _verified(self, *, deep: bool) -> Iterator[StoreFault]:
-        """What `verify` finds, by resource."""
+        """The findings of `verify`, by resource."""
         if any(not (self._root / name).is_dir() for name in VERIFIED):
             return
         directory = Directory(self._root, making=False)
@@ -151,8 +151,8 @@ class _Captures:
 
 @dataclass(frozen=True)
 class _Chain:
-    """A layer and the readable layers below it, as names and headers from the top. If the chain breaks off: why, and at
-    which layer."""
+    """A layer and the readable layers below it, as names and headers from the top. If the chain is broken: the reason,
+    and the layer."""
 
     names: tuple[str, ...]
     headers: tuple[Qcow2Header, ...]
@@ -160,7 +160,7 @@ class _Chain:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The names of those that could be read."""
+        """The names of the readable layers."""
         return self.names[: len(self.headers)]
 
 
@@ -218,7 +218,7 @@ class _Layers:
 
 
 def _wrong(header: Qcow2Header, length: int) -> str | None:
-    """Why this store cannot have made the layer; None: it can have."""
+    """The reason why this store cannot have made the layer; None: it can."""
     if header.backing_file is not None and ("/" in header.backing_file or header.backing_format != "qcow2"):
         return "stands on something outside the store"
     if header.incompatible_features & ~IncompatibleFeature.COMPRESSION_TYPE:

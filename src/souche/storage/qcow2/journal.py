@@ -7,7 +7,7 @@ is one file in `captures/`, which lists every (V, S, L, O). The file's name show
     <id>.frozen     nobody writes to any L any more: the snapshots exist, with or without their links
 
 A rename changes the state: this is the instant of the capture. The process that makes the capture holds a lock on the
-file. An unlocked entry was interrupted, and is settled before any other work:
+file. An unlocked entry was interrupted. It is settled before any other work:
 
 - frozen: the links are made, V -> O and S -> L.
 - prepared: V -> O, and no snapshot. This is correct in both cases. If QEMU had switched, O contains the guest's writes
@@ -143,8 +143,8 @@ class Journal:
         _strike_out(path)
 
     def _move_on(self, move: Move) -> None:
-        """Have the volume write to its overlay. A link in the trash is of a restore that was interrupted: brought back
-        by it later, the volume would write to the layer that is frozen now."""
+        """Make the volume write to its overlay. A link of the volume in the trash belongs to an interrupted restore. If
+        that restore used it later, the volume would write to the layer that is now frozen."""
         if self._directory.volumes.get(move.volume_id) == move.current:
             if self._directory.trash["volume"].get(move.volume_id) is not None:
                 self._directory.trash["volume"].remove(move.volume_id)

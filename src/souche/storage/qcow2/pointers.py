@@ -1,4 +1,4 @@
-"""Names that point to layers: one symbolic link an id, replaced atomically."""
+"""Names that point to layers: one symbolic link per id, replaced atomically."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ class Pointers:
         self._layers = layers
 
     def get(self, resource_id: str) -> str | None:
-        """The name of the layer, or None if there is no such id. A file that is no link is no id.
+        """The name of the layer, or None if there is no such id. A file that is not a link is not an id.
 
         Raises:
             OSError: the medium failed. It must not count as a missing id: a collection would remove the layer.
@@ -43,11 +43,11 @@ class Pointers:
         return {resource_id: layer for resource_id, layer in found.items() if layer is not None}
 
     def foreign(self) -> list[str]:
-        """The names of entries that are no links."""
+        """The names of entries that are not links."""
         return [path.name for path in self._root.iterdir() if not path.is_symlink()]
 
     def date(self, resource_id: str) -> datetime | None:
-        """The date that an id's link bears: what `set` was given, or when it was set; None if there is no such id."""
+        """The date of an id's link: the one given to `set`, or the time of that call; None if there is no such id."""
         try:
             seconds = (self._root / resource_id).lstat().st_mtime
         except FileNotFoundError:
@@ -65,7 +65,7 @@ class Pointers:
         sync_directory(self._root)
 
     def remove(self, resource_id: str) -> None:
-        """Forget an id; unknown already is success. Durable on return."""
+        """Remove an id; an unknown id is success. Durable on return."""
         (self._root / resource_id).unlink(missing_ok=True)
         sync_directory(self._root)
 

@@ -105,12 +105,12 @@ class Records:
             sync_directory(self._root)
 
     def oldest(self, layers: Collection[str]) -> str | None:
-        """The one of these that was written or compared the longest ago."""
+        """The layer that was written or compared the longest ago."""
         times = {layer: self._touched(layer) for layer in layers}
         return min(times, key=lambda layer: times[layer], default=None)
 
     def touch(self, layer: str) -> None:
-        """Note that the layer was compared now."""
+        """Record that the layer was compared now."""
         path = self._root / layer
         if path.exists():
             os.utime(path)

@@ -1,7 +1,7 @@
 """Private directories for unfinished files.
 
-The maker holds a lock on its directory. The kernel drops it when the process ends, so a sweep takes an unlocked
-directory for a leftover.
+The process that creates a directory holds a lock on it. The kernel releases the lock when the process ends, so an
+unlocked directory is a leftover.
 """
 
 import fcntl
@@ -16,7 +16,7 @@ from souche.storage.qcow2.locks import try_lock
 
 
 class Scratch:
-    """Temporary directories inside one directory, on the file system where their content will stay."""
+    """Temporary directories inside one directory, on the file system of their content's final place."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -42,7 +42,7 @@ class Scratch:
 
     @contextmanager
     def _admission(self, operation: int) -> Iterator[None]:
-        """Keeps sweeps out while a directory is made and locked."""
+        """Keeps sweeps away while a directory is created and locked."""
         descriptor = os.open(self._root, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, operation)

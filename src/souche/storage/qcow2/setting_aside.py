@@ -13,7 +13,7 @@ log = structlog.get_logger()
 
 @lru_cache(REMEMBERED)
 def set_aside(name: str, problem: str) -> None:
-    """Log that a fault is left as it is while the work continues."""
+    """Log a fault that is left unchanged while the work continues."""
     log.error("set aside, the rest goes on", name=name, problem=problem)
 
 

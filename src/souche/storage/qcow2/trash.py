@@ -1,8 +1,8 @@
-"""Discarded volumes and snapshots. Their links move next to the live ones, and name layers in the same way.
+"""Discarded volumes and snapshots. Their links move beside the live ones, and name layers in the same way.
 
-All under the store's lock. In both directions, the new link is made before the old one is removed: after a crash in
-between, a disk has both, and both name the same layer. The link in the trash is removed when the other moves to another
-layer (see `journal`).
+All functions need the store's lock. In both directions, the new link is made before the old one is removed: after a
+crash in between, a disk has both, and both name the same layer. The link in the trash is removed when the other moves
+to another layer (see `journal`).
 """
 
 from collections.abc import Sequence

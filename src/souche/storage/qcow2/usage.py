@@ -1,4 +1,4 @@
-"""The space of snapshots on the medium: each layer counts for all disks with it in their chains."""
+"""The space of snapshots on the medium: each layer counts for every disk that has it in its chain."""
 
 from collections.abc import Collection, Iterable
 
