@@ -1,4 +1,4 @@
-"""Have public IPs lead to the guests that they are linked to now. Forward only.
+"""Direct public IPs to the guests that they are linked to now. Forward only.
 
 1. apply: the hypervisor gets the public IP on record of each of the VMs, or none.
 """

@@ -2,8 +2,8 @@
 
 1. apply: the hypervisor gets the rules on record of the groups, or of the VM's groups.
 
-Operations of earlier releases name groups where a VM has changed its groups: the sweep of firewalls has the VM follow
-then.
+Operations of earlier releases name groups even if a VM has changed its groups: the sweep of firewalls then updates the
+VM.
 """
 
 from souche.model.operations import Operation

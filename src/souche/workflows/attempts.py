@@ -53,7 +53,7 @@ def attempt(
 
 
 def _is_told(attempts: int) -> bool:
-    """Whether the log has this attempt: the 1st, 2nd, 4th, ... and every 120th, after an hour."""
+    """Whether to log this attempt: the 1st, 2nd, 4th, ... and every 120th, after an hour."""
     return attempts & (attempts - 1) == 0 or attempts % TOLD_ATTEMPTS == 0
 
 

@@ -1,4 +1,4 @@
-"""Boots images to see that they do (docs/official-images.md): before one is published, and when the operator asks."""
+"""The boot test of images (docs/official-images.md): before a publication, and at the operator's request."""
 
 from contextlib import ExitStack
 from typing import Final

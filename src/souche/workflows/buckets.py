@@ -27,10 +27,10 @@ Foreign: TypeAlias = Callable[[str, str], ObjectStore]
 
 @dataclass(frozen=True)
 class Buckets:
-    """`oos` is the region's own service, if it has one; `foreign` opens buckets with keys that are no account's here,
-    if that is supported. `turns` limits concurrent exports, and decides which is next. Each call to an unavailable
-    store is retried for `patience_seconds`. `own_room` is the space left on the medium of the region's own service, if
-    the region manages it."""
+    """`oos` is the region's own service, if it has one; `foreign` opens buckets with keys that belong to no account of
+    the region, if that is supported. `turns` limits concurrent exports, and decides which is next. Each call to an
+    unavailable store is retried for `patience_seconds`. `own_room` is the space left on the medium of the region's own
+    service, if the region manages it."""
 
     vault: Vault
     oos: Oos | None = None
@@ -66,8 +66,8 @@ class Buckets:
     def remove_bucket(
         self, store: Store, bucket: str, account_id: str, on_progress: Callable[[int], None]
     ) -> None:
-        """Delete a bucket on record as an account's with all that it holds, and its record. Done already is success.
-        After an interruption it may be called again. `on_progress`: see `ObjectStore.remove_bucket`.
+        """Delete an account's recorded bucket with its contents, and its record. A deleted bucket is success. After an
+        interruption the call may be repeated. `on_progress`: see `ObjectStore.remove_bucket`.
 
         Raises:
             NoObjectStore. BucketAccessRefused: the region's key may not delete it.
@@ -85,8 +85,8 @@ class Buckets:
         return ENDLESS if task.bucket_account_id is None else self.own_room
 
     def _check_secret(self, store: Store, task: ExportTask) -> None:
-        """Refuse a key that is an account's here, with S3's message: its secret is wrong, or it was inactive or expired
-        when the export was requested. It is not tried elsewhere.
+        """Refuse a key of an account of the region, with S3's message: its secret is wrong, or it was inactive or
+        expired when the export was requested. It is not tried elsewhere.
 
         Raises:
             BucketAccessRefused.
@@ -119,7 +119,7 @@ def ensure_own(oos: Oos, store: Store, bucket: str, account_id: str) -> None:
 
 
 def assign(store: Store, bucket: str, account_id: str) -> None:
-    """Give a bucket of a store that does not know accounts to one; it may be there already.
+    """Assign a bucket of a store without accounts to an account. The bucket may already exist.
 
     Raises:
         BucketAccessRefused: it is another account's.
@@ -133,7 +133,7 @@ def assign(store: Store, bucket: str, account_id: str) -> None:
 
 
 def _claim(objects: ObjectStore, store: Store, bucket: str, account_id: str) -> None:
-    """Give a new bucket to an account. An existing one may contain anyone's objects, so only the operator assigns
+    """Assign a new bucket to an account. An existing one may contain anyone's objects, so only the operator assigns
     it."""
     exists = _exists(objects, bucket)
     with store.begin() as connection:

@@ -1,4 +1,4 @@
-"""Freeze volumes for a backup: those of one VM at one instant, or one that is attached to none.
+"""Freeze volumes for a backup: those of one VM at one instant, or one volume without a VM.
 
 1. capture: freeze the volumes into snapshots that no account sees; a running guest continues.
    Undo: forget the snapshots; the volumes keep their bytes.
@@ -58,7 +58,7 @@ def _failed(parts: Parts, operation: Operation, reason: str) -> None:
 
 
 def _lock(connection: Transaction, operation: Operation) -> frozenset[str]:
-    """The VM and its volumes, those too that an earlier operation attaches; or the one volume."""
+    """The VM and its volumes, including those that an earlier operation attaches; or the one volume."""
     linked = volumes.of_vm(connection, operation.subject_id)
     return frozenset({operation.subject_id, *(volume.volume_id for volume in linked)})
 

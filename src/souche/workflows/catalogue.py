@@ -1,4 +1,4 @@
-"""All workflows by name. The journal keeps these names: one that was ever released stays."""
+"""All workflows by name. Journals contain these names, so a released name never changes."""
 
 from souche.workflows import (
     apply_public_ips,

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class ClaimLost(BrokenOff):
-    """The operation is done, or another worker does it."""
+    """The operation is done, or another worker runs it."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,19 @@ class Claims:
             return claims.adopt(connection, self.worker, former, known)
 
     def take(self, operation_ids: Sequence[str]) -> set[str]:
-        """Claim operations; those that this worker got."""
+        """Claim operations. Returns those that this worker got."""
         with self.store.begin() as connection:
             return claims.take(connection, self.worker, operation_ids)
 
     def outstanding(self) -> tuple[list[str], set[str]]:
-        """The ids of all operations, oldest first, and of this worker's, as they are at one moment."""
+        """The ids of all operations, oldest first, and of this worker's, read at one moment."""
         with self.store.read() as connection:
             every = [operation.operation_id for operation in operations.outstanding(connection)]
             return every, claims.of_worker(connection, self.worker.worker_id)
 
     def check(self, operation_id: str) -> None:
-        """
+        """Check that this worker still has the claim.
+
         Raises:
             ClaimLost.
         """

@@ -63,7 +63,7 @@ def _reset(parts: Parts, snapshot: Snapshot) -> None:
 
 
 def _cleaned(parts: Parts, operation: Operation, image: Image, made: list[Snapshot]) -> Cleaned:
-    """Have the volumes cleaned, the root's first. The progress of the snapshots shows the progress."""
+    """Clean the volumes, the root's first. The snapshots show the progress."""
     facts = Facts(image.boot_modes, parts.clock.now().date())
     root = image.root_mapping.snapshot_id
     ordered = sorted(made, key=lambda snapshot: snapshot.snapshot_id != root)
@@ -99,7 +99,7 @@ def _capture(parts: Parts, operation: Operation) -> None:
 
 
 def _forget(parts: Parts, operation: Operation) -> None:
-    """Forget the disks that were worked on; those of an image that is gone are left to the sweep."""
+    """Forget the volumes of the cleaning. Those of a deleted image are left to the sweep."""
     for snapshot in _made(parts, operation):
         working_id = ids.cleaning(snapshot.snapshot_id)
         parts.volumes.delete_volume(working_id)

@@ -5,7 +5,7 @@ The transaction before has written the copy (`pending`) and one snapshot (`in-qu
 1. copy: each snapshot, in the volume store, in constant time. Undo: forget the copies.
 2. complete: the snapshots become `completed` and the image `available`, in one transaction.
 
-When a step fails the image becomes `failed` with the reason, and its snapshots are gone.
+If a step fails, the image becomes `failed` with the reason, and its snapshots are removed.
 """
 
 from souche.db import snapshots

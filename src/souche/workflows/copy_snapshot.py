@@ -3,7 +3,7 @@
 1. copy: in the volume store. Undo: forget the copy.
 2. complete: the copy becomes `completed`.
 
-When a step fails the copy becomes `error`, and holds nothing.
+If a step fails, the copy becomes `error`, and contains no data.
 """
 
 from souche.model.operations import Operation

@@ -53,8 +53,8 @@ def unless_complete(do: Action[P]) -> Action[P]:
 
 
 def _is_complete(parts: Parts, image_id: str) -> bool:
-    """Whether `set_complete` was done. The image may be deleted since, and so may some of the snapshots, or all: until
-    then an image has its record, or snapshots that are being deleted."""
+    """Whether `set_complete` was done. Since then the image and some or all of its snapshots may have been deleted. An
+    incomplete image always has its record, or snapshots that are being deleted."""
     with parts.store.read() as connection:
         image = images.get(connection, image_id)
         made = snapshots.of_image_creation(connection, image_id)
@@ -81,7 +81,7 @@ def _capture(parts: Parts, operation: Operation[CreateImage]) -> None:
 
 
 def _record_consistency(connection: Transaction, image_id: str, report: CaptureReport) -> None:
-    """Once: a capture that was done before does not know how any more."""
+    """Recorded once: a repeated capture no longer knows the consistency."""
     image = images.get(connection, image_id)
     if image is None or image.consistency is not None:
         return

@@ -25,7 +25,7 @@ from souche.workflows.parts import Parts
 
 
 def make_volume(parts: Parts, volume: Volume) -> None:
-    """Make in the store the volume that a record describes."""
+    """Create a recorded volume in the store."""
     size_bytes = volume.size_gib * GIB
     if volume.snapshot_id is None:
         parts.volumes.create_volume(volume.volume_id, size_bytes)

@@ -1,7 +1,7 @@
 """Make a volume, empty or from a snapshot.
 
 1. make: in the volume store, in constant time. Undo: forget it there.
-Ending: it is `available`. When a step fails it becomes `error`, and holds nothing.
+Ending: it is `available`. If a step fails, it becomes `error`, and contains no data.
 """
 
 from souche.db import volumes

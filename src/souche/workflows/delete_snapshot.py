@@ -29,7 +29,7 @@ def _erase(connection: Transaction, parts: Parts, operation: Operation) -> None:
 
 def begin_unused(connection: Transaction, snapshot_ids: Collection[str]) -> list[Operation]:
     """Mark the unused ones of the snapshots as `deleting`; the caller writes the operations that delete them. A
-    snapshot that is being made, or that an image, a copy or a volume is made of, stays with its owner."""
+    snapshot that is being made, or that an image uses, or that is the source of a copy or volume being made, stays."""
     known = (snapshots.get(connection, each) for each in snapshot_ids)
     free = [each for each in known if each is not None and _is_free(connection, each)]
     ids = [each.snapshot_id for each in free]

@@ -1,6 +1,6 @@
 """Delete a volume. Forward only: each step is retried until it succeeds.
 
-1. forget: in the volume store; snapshots made of it keep their bytes.
+1. forget: in the volume store; its snapshots keep their bytes.
 
 Ending: the record and its tags are erased.
 """

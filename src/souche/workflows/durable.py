@@ -1,7 +1,7 @@
 """Runs workflows durably with DBOS: every step is journalled in a database. After a crash, the next start resumes
 interrupted workflows from their first unfinished step (https://docs.dbos.dev/architecture).
 
-Crash-only: operations in flight have no orderly shutdown; the process may be killed at any moment.
+Crash-only: there is no orderly shutdown of operations; the process may be killed at any moment.
 """
 
 import threading
@@ -83,7 +83,7 @@ class Retrying:
 
 
 def as_it_is(journal: engine.Journal) -> engine.Journal:
-    """The journal itself."""
+    """The journal, unwrapped."""
     return journal
 
 
@@ -128,7 +128,7 @@ class DurableWorkflows:
 
     @property
     def worker(self) -> Worker:
-        """This process."""
+        """This process as a worker."""
         return self._claims.worker
 
     def _register(self) -> Callable[[str, str, str, Mapping[str, object]], None]:
@@ -146,7 +146,7 @@ class DurableWorkflows:
 
     @contextmanager
     def _ended(self, operation_id: str) -> Iterator[None]:
-        """At the end the operation has ended, or broken off."""
+        """On leaving, the operation has ended or was interrupted."""
         self._runs.enter(operation_id)
         is_lost = False
         try:
@@ -164,8 +164,8 @@ class DurableWorkflows:
                 self._runs.release(operation_id)
 
     def _work(self, operation: Operation) -> None:
-        """Run an operation whose turn it is, in this thread. An operation with an `Ending` that an earlier release
-        began on DBOS restarts from its first step."""
+        """Run the next operation, in this thread. An operation with an `Ending` that an earlier release began on DBOS
+        restarts from its first step."""
         workflow = self._catalogue[operation.workflow]
         self._runs.begin(operation, workflow.lane)
         journal = self._journal if workflow.journalled else self._unjournalled
@@ -189,13 +189,13 @@ class DurableWorkflows:
             raise Stopped
 
     def _wait_for_earlier(self, operation_id: str) -> None:
-        """Operations that the journal resumes have begun in their turn, but perhaps not if an earlier version began
-        them, or if the database was restored from a backup since."""
+        """Wait until no earlier operation works on the same resources. Operations that the journal resumes began in
+        order, unless an earlier version began them, or the database was restored from a backup since."""
         while not self._is_next(operation_id):
             self._runs.wait_for_another(SWEEP_SECONDS)
 
     def _is_next(self, operation_id: str) -> bool:
-        """Whether it is the turn of an operation that is this worker's. Not as long as the database is away."""
+        """Whether this worker's operation can run. False while the database is unavailable."""
         try:
             if engine.is_next(self._parts, operation_id):
                 return True
@@ -220,13 +220,12 @@ class DurableWorkflows:
         self.start_outstanding()
 
     def start(self, operation: Operation) -> None:  # noqa: ARG002
-        """Start an operation as soon as it is its turn. To start one that runs already, or has ended, is
-        harmless."""
+        """Start an operation when its turn comes. Starting an operation that already runs or has ended is harmless."""
         self._wake.set()
 
     def start_outstanding(self) -> None:
-        """Start every operation in the database whose turn it is and that is not started: other processes' requests,
-        and those left by a crash. Operations that DBOS is about to resume are left to it."""
+        """Start every operation in the database that can run and is not started: requests of other processes, and
+        operations left by a crash. Operations that DBOS is about to resume are left to it."""
         self._wake.set()
 
     def _begin_in_turn(self) -> None:
@@ -268,7 +267,7 @@ class DurableWorkflows:
         return found
 
     def _claimed(self, turns: Sequence[Turn]) -> list[Operation]:
-        """The operations that are this worker's, or become so now; the others are left."""
+        """The operations that this worker has claimed, or claims now. The others are left."""
         mine = self.worker.worker_id
         others = [each.operation.operation_id for each in turns if each.worker_id != mine]
         taken: set[str] = set()
@@ -314,13 +313,13 @@ class DurableWorkflows:
             log.exception("operation not started, the sweep will", operation=operation.operation_id)
 
     def wait(self, operation_id: str, timeout_seconds: float) -> bool:
-        """Wait for an operation that this process has started; whether it ended in time."""
+        """Wait for an operation that this process has started. Returns whether it ended in time."""
         return self._runs.wait(operation_id, timeout_seconds)
 
     def revive(self) -> None:
-        """Continue operations whose journal failed, so that they ended without completing. Their journalled steps stay;
-        a step that may have been done is repeated. An operation that cannot be resumed is retried at the next call, and
-        does not delay others."""
+        """Continue operations that stopped because their journal failed. Their journalled steps stay; a step that may
+        have been done is repeated. An operation that cannot be resumed is retried at the next call, and does not delay
+        others."""
         outstanding, own = self._claims.outstanding()
         idle = [operation_id for operation_id in outstanding if not self._runs.runs(operation_id)]
         statuses = _statuses(idle)
@@ -335,9 +334,9 @@ class DurableWorkflows:
         self._wake.set()
 
     def _end_abandoned(self, statuses: Mapping[str, str], own: set[str]) -> None:
-        """Deal with what DBOS takes for running, and no thread of this process runs, now and at the last sweep: its end
-        or its resumption could not be written. This worker's is resumed; another's is cancelled, so that `_take` may
-        begin it at its first step."""
+        """Handle operations that run for DBOS but in no thread of this process, now and at the last sweep: their end or
+        their resumption could not be written. This worker's are resumed. Another's are cancelled, so that `_take` may
+        start them from the first step."""
         pending = {operation_id for operation_id, status in statuses.items() if status == "PENDING"}
         abandoned = {operation_id for operation_id in pending if not self._runs.runs(operation_id)}
         lasting, self._abandoned = abandoned & self._abandoned, abandoned
@@ -360,7 +359,7 @@ class DurableWorkflows:
         self._runs.resume(operation_id)
 
     def forget_ended(self) -> None:
-        """Keep the journal small: forget operations that are done, and ended some time ago."""
+        """Keep the journal small: forget operations that ended some time ago."""
         before = (self._parts.clock.now() - KEPT).isoformat()
         outstanding = {operation.operation_id for operation in engine.outstanding(self._parts)}
         while True:

@@ -55,7 +55,7 @@ FAILED = "failed"
 
 
 def nothing(parts: Parts, operation: Operation) -> None:
-    """The undo of a step that leaves no trace, or whose trace the undos of earlier steps remove."""
+    """The undo of a step without traces, or of one whose traces the undos of earlier steps remove."""
 
 
 def no_record(connection: Transaction, parts: Parts, operation: Operation) -> None:
@@ -86,7 +86,8 @@ class Ending(Generic[StepP]):
 
 
 class Lane(Enum):
-    """Where workflows wait for their turn: those of an account that mostly wait hold up none of its others."""
+    """A queue of workflows. Workflows that mostly wait have a separate one, so they do not delay an account's
+    others."""
 
     WORK = "work"  # use the processors, briefly
     GUESTS = "guests"  # may wait for a guest to shut down, for minutes
@@ -118,7 +119,7 @@ class Workflow(Generic[P]):
 
     @property
     def only_forward(self) -> bool:
-        """Whether no step of it is ever undone."""
+        """Whether no step is ever undone."""
         return (self.failed if self.ending is None else self.ending.failed) is None
 
 
@@ -136,7 +137,7 @@ class UnreadableOperation(SoucheError):
 
 
 class Journal(Protocol):
-    """How a step is run and remembered."""
+    """Runs steps, and may record their results."""
 
     def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
         """Run `action` unless its result is recorded. Returns why it failed, or None if it succeeded. Unavailable is
@@ -168,7 +169,7 @@ class Unjournalled:
 
 def reason_of(error: Exception) -> str:
     """The message for users of an error that ends here, as records keep it (`words.MARKS`). A defect of Souche is
-    logged, and shown only as such. The log has the whole of any other error."""
+    logged, and shown only as such. The log has the whole text of any other error."""
     error = full(error) or error
     if isinstance(error, SoucheError):
         if error.public_message() != str(error):
@@ -190,15 +191,15 @@ def run(
     journal: Journal,
     worker_id: str | None = None,
 ) -> None:
-    """Run a workflow to its end and erase its operation. When a step fails, everything is undone and `failed`
-    records the reason. An operation that was erased already is done, and nothing is done for it again; nor does it end
-    if it is no longer `worker_id`'s.
+    """Run a workflow to its end and erase its operation. When a step fails, everything is undone and `failed` records
+    the reason. An erased operation is done, so nothing happens. An operation that is no longer claimed by `worker_id`
+    is not ended.
 
-    It is the caller's to run it when no earlier operation works on the same resources (`db/operations`).
+    The caller runs it only when no earlier operation works on the same resources (`db/operations`).
 
     Raises:
-        UnreadableOperation: its params are of another release. Nothing is done.
-        BrokenOff, RecordsUnavailable: as the journal does.
+        UnreadableOperation: its params are of another release; nothing was done.
+        BrokenOff, RecordsUnavailable: from the journal.
     """
     if not is_outstanding(parts, operation.operation_id):
         return

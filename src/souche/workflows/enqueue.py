@@ -13,7 +13,7 @@ from souche.workflows.catalogue import CATALOGUE
 def enqueue(
     connection: Transaction, requested: Sequence[Operation], now: datetime, worker: Worker | None = None
 ) -> None:
-    """Write operations down, as the last that their transaction writes: their locks are worked out from the records.
-    `worker` is this process, if it will do them."""
+    """Record operations. This must be the transaction's last write, because their locks are determined from the
+    records. `worker` is this process, if it will run them."""
     locked = [(each, CATALOGUE[each.workflow].lock(connection, each)) for each in requested]
     operations.insert_all(connection, locked, now, worker)

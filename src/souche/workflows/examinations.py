@@ -20,8 +20,8 @@ log = structlog.get_logger()
 
 
 def report_on(parts: Parts, image_id: str, *, other: bool = False) -> bool:
-    """Make the report of an image by the first engine or, with `other`, by the next; whether that engine has to follow.
-    An image that is gone has none."""
+    """Make the report of an image with the first engine or, with `other`, the next. Returns whether the next engine has
+    to follow. A deleted image gets no report."""
     with parts.store.begin() as connection:
         image = images.get(connection, image_id)
         if image is None:
@@ -52,9 +52,9 @@ def _record(parts: Parts, image_id: str, made: Examination, *, other: bool, foll
 
 
 def _with_former(made: Examination, former: Sequence[Finding]) -> Examination:
-    """The slower engine's findings, and the first one's of severity high. The slower one does not see all that the
-    first reads (a file system below the partitions of a disk, or one that its kernel does not mount), and a launch may
-    boot from there."""
+    """The findings of the slower engine, and those of the first with severity high. The slower engine does not see
+    every file system of the first (one below the partitions of a disk, or one that its kernel does not mount), and a
+    launch may boot from it."""
     known = {_key(each) for each in made.findings}
     high = [each for each in former if each.severity is Severity.HIGH and _key(each) not in known]
     lines = guidelines.broken(made.guidelines, high)
@@ -62,13 +62,13 @@ def _with_former(made: Examination, former: Sequence[Finding]) -> Examination:
 
 
 def _key(each: Finding) -> tuple[str, str, str]:
-    """Equal for one thing that two engines found: the first system has no place in its paths, and may be another
-    one."""
+    """Equal for a finding of both engines: paths of the first system have no location, and the engines may differ in
+    the first system."""
     return each.code, each.path.rpartition(": ")[2], each.fingerprint
 
 
 def report_wholly(parts: Parts, image_id: str) -> None:
-    """Make the report of an image, by every engine that it needs."""
+    """Make the report of an image with every engine that it needs."""
     if report_on(parts, image_id):
         report_on(parts, image_id, other=True)
 

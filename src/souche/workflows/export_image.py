@@ -100,7 +100,7 @@ def _manifest(
 def _manifest_disk(
     task: ExportTask, mapping: ImageMapping, disk: WrittenDisk, objects: ObjectStore
 ) -> ManifestDisk:
-    """The size is the mapping's: an io1 volume may need more than its snapshot has, and its importer too."""
+    """The size is that of the mapping: an io1 volume may need to be larger than its snapshot, also after an import."""
     return ManifestDisk(
         device_name=mapping.device_name,
         url=_url(objects, task, task.disk_key(disk.snapshot_id)),

@@ -157,7 +157,7 @@ def _write_disk(
 
 
 def _data_bytes(parts: Parts, task: ExportTask, written: Mapping[str, WrittenDisk]) -> dict[str, int]:
-    """How much data each disk holds. A single disk reports it while it is written."""
+    """The amount of data of each disk. A single disk reports it while it is written."""
     known = {snapshot_id: disk.data_bytes for snapshot_id, disk in written.items()}
     others = [snapshot_id for snapshot_id in task.snapshot_ids if snapshot_id not in known]
     if len(task.snapshot_ids) > 1:
@@ -182,7 +182,7 @@ class _Progress:
         self._counted = 0
 
     def tell(self, snapshot_id: str, done: int, total: int) -> None:
-        """So much of a disk is done.
+        """Record the progress of a disk.
 
         Raises:
             ExportCancelled. OutOfSpace: the reserve of the region's medium is reached. FaultOnPurpose.
@@ -200,7 +200,7 @@ class _Progress:
             self._record(done)
 
     def finish(self, snapshot_id: str) -> None:
-        """A disk is complete."""
+        """Record that a disk is complete."""
         self._finished_bytes += self._data_bytes[snapshot_id]
         self._record(0)
 
@@ -211,13 +211,13 @@ class _Progress:
 
 
 def remove_disks(parts: Parts, operation: Operation) -> None:
-    """Leave no disk and no upload in the bucket."""
+    """Remove the disks and uploads from the bucket."""
     task = _any_task_of(parts, operation)
     _clean(parts, task, [task.disk_key(snapshot_id) for snapshot_id in task.snapshot_ids])
 
 
 def remove_manifest(parts: Parts, operation: Operation) -> None:
-    """Leave neither manifest nor companion in the bucket."""
+    """Remove the manifest and the companion from the bucket."""
     task = _any_task_of(parts, operation)
     _clean(parts, task, [task.manifest_key, task.companion_key])
 
@@ -248,8 +248,8 @@ def _clean(parts: Parts, task: ExportTask, keys: Sequence[str]) -> None:
 
 
 def _removed(parts: Parts, task: ExportTask, key: str) -> str | None:
-    """Remove an object and the uploads to its key, one even if the other is refused. Returns why it failed, if it
-    did."""
+    """Remove an object and the uploads to its key, each even if the other is refused. Returns the reason of a failure,
+    if there was one."""
     reason = None
     for removal in (BucketSink.abort, BucketSink.delete):
         try:
@@ -270,7 +270,7 @@ def _note(parts: Parts, task_id: str, note: str | None) -> None:
 
 
 def complete(parts: Parts, operation: Operation) -> None:
-    """The task is `completed`, unless it was cancelled at the last moment."""
+    """Record the task as `completed`, unless it was cancelled at the last moment."""
     with parts.store.begin() as connection:
         task = export_tasks.get(connection, operation.subject_id)
         if task is None or task.state == ExportState.CANCELLED:
@@ -279,7 +279,7 @@ def complete(parts: Parts, operation: Operation) -> None:
 
 
 def failed(parts: Parts, operation: Operation, reason: str) -> None:
-    """The task is `failed` with the reason, unless it was cancelled."""
+    """Record the task as `failed` with the reason, unless it was cancelled."""
     with parts.store.begin() as connection:
         task = export_tasks.get(connection, operation.subject_id)
         if task is None or task.state == ExportState.CANCELLED:

@@ -95,7 +95,7 @@ def request_end(connection: Transaction, vm: Vm, behavior: str, reason: str, now
 
 
 def _written(connection: Transaction, operation: Operation, now: datetime) -> Operation:
-    """Written here and not by `enqueue`, which knows every workflow: these workflows lock their subject."""
+    """Written here and not by `enqueue`, which imports every workflow. These workflows lock only their subject."""
     operations.insert(connection, operation, locks.subject(connection, operation), now)
     return operation
 
@@ -124,5 +124,5 @@ def _guest(parts: Parts, vm: Vm, links: Collection[LinkState]) -> Guest:
 
 
 def hostname(private_ip: str) -> str:
-    """The name that a VM is given by its address, as OUTSCALE does: `ip-10-0-0-4`."""
+    """The host name of a VM, made from its address as by OUTSCALE: `ip-10-0-0-4`."""
     return "ip-" + private_ip.replace(".", "-")

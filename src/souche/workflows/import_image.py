@@ -1,4 +1,4 @@
-"""Make an image from a disk file of the operator's on this machine (`souche image build`).
+"""Make an image from an operator's disk file on this machine (`souche image build`).
 
 The transaction before has written the image (`pending`, and private), one snapshot (`in-queue`) and the mapping between
 them. The file is inside the region's home and belongs to this workflow.

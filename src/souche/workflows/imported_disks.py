@@ -24,7 +24,7 @@ from souche.workflows.parts import Parts
 
 TOLD_SECONDS: Final = 1.0
 DOWNLOADED_PERCENT: Final = 90
-"""The download's share of the progress. The import into the volume store has the rest."""
+"""The download's share of the progress. The import into the volume store is the rest."""
 
 
 class DiskRefused(UserError):
@@ -100,7 +100,7 @@ def _take_in(parts: Parts, operation: Operation, disk: DiskImport) -> None:
 
 
 def is_own(parts: Parts, url: str) -> bool:
-    """Whether a URL leads to the region's own object store, which will come back if it is away."""
+    """Whether a URL leads to the region's own object store, which will return if it is unavailable."""
     oos = parts.buckets.oos
     if oos is None:
         return False

@@ -21,7 +21,7 @@ def statuses(journal: Path) -> dict[str, str]:
 
 
 def use_write_ahead_log(journal: Path) -> None:
-    """DBOS does not do it itself; the mode stays with the file (https://www.sqlite.org/wal.html)."""
+    """Set WAL mode, which DBOS does not set. The mode is stored in the file (https://www.sqlite.org/wal.html)."""
     with closing(sqlite3.connect(journal)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
 
@@ -42,14 +42,14 @@ class Writers:
     journal: Path
 
     def add(self, worker_id: str) -> list[str]:
-        """Add one; those before it."""
+        """Add a worker. Returns the earlier ones."""
         with self._transaction() as connection:
             before = [row[0] for row in connection.execute("SELECT worker FROM souche_writers")]
             connection.execute("INSERT INTO souche_writers VALUES (?)", [worker_id])
         return before
 
     def keep_only(self, worker_id: str) -> None:
-        """Forget all others: this one has their operations."""
+        """Forget all others, whose operations this worker has adopted."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM souche_writers WHERE worker <> ?", [worker_id])
 

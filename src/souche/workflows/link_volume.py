@@ -1,9 +1,9 @@
 """Attach a volume to a VM, running or stopped.
 
-1. attach: the hypervisor plugs it in. Undo: it unplugs it; a guest that does not let go keeps it.
+1. attach: the hypervisor plugs it in. Undo: unplug it; a guest that does not release it keeps it.
 2. record: the volume is `in-use`, the link `attached`.
 
-When a step fails the link is gone and the volume `available` again; unless the guest kept it, then it is attached.
+If a step fails, the link is removed and the volume `available` again; if the guest kept the volume, it stays attached.
 
 The subject is the volume.
 """
@@ -50,7 +50,7 @@ def detach(parts: Parts, operation: OfLink) -> None:
 
 
 def record_attached(parts: Parts, operation: OfLink) -> None:
-    """The volume is in use by its VM."""
+    """Record that the VM uses the volume."""
     with parts.store.begin() as connection:
         if _is_linked(connection, operation):
             volumes.set_state(connection, operation.subject_id, VolumeState.IN_USE)
@@ -58,7 +58,7 @@ def record_attached(parts: Parts, operation: OfLink) -> None:
 
 
 def record_detached(parts: Parts, operation: OfLink) -> None:
-    """The volume is free again."""
+    """Record that the volume is free again."""
     with parts.store.begin() as connection:
         if _is_linked(connection, operation):
             volumes.unlink(connection, operation.subject_id)

@@ -31,7 +31,7 @@ def subject(connection: Transaction, operation: Operation) -> frozenset[str]:
 
 
 def volume_and_vm(connection: Transaction, operation: Operation[LinkVolume | UnlinkVolume]) -> frozenset[str]:
-    """The volume that the workflow is for, and the VM that it comes to or goes from."""
+    """The workflow's volume, and the VM that it is attached to or detached from."""
     return frozenset({operation.subject_id, operation.params.vm_id})
 
 

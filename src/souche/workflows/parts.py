@@ -22,7 +22,7 @@ from souche.workflows.buckets import Buckets
 
 
 class Records(Protocol):
-    """What work on records alone needs: `Parts` have it, and so has a region."""
+    """The requirements of work on records alone: `Parts` and a region have them."""
 
     @property
     def store(self) -> Store: ...
@@ -32,11 +32,10 @@ class Records(Protocol):
 
 @dataclass(frozen=True)
 class Parts:
-    """The region's database and drivers. `live` is the hypervisor's way to the disks of running guests, `room` what
-    is left of the region's medium. `engines` look into the disks of images, the fastest first; the `cleaner` removes
-    from disks what their author has left, one image at a time (`cleaning_turns`). `signing_key` signs exports.
-    `booter` boots images; None: nothing can. `faults` are those on purpose, if the region has any. `tally` counts what
-    is done."""
+    """The region's database and drivers. `live` gives access to the disks of running guests, `room` is the free space
+    of the region's medium. `engines` examine the disks of images, the fastest first; the `cleaner` removes an author's
+    traces from disks, one image at a time (`cleaning_turns`). `signing_key` signs exports. `booter` boots images; None:
+    nothing can. `faults` are the injected faults, if the region has any. `tally` counts operations and bytes."""
 
     store: Store
     volumes: VolumeStore

@@ -17,7 +17,7 @@ def _reboot(parts: Parts, operation: Operation) -> None:
 
 
 def _failed(parts: Parts, operation: Operation, reason: str) -> None:
-    """Nothing to record: a reboot has no state."""
+    """Records nothing: a reboot has no state."""
 
 
 WORKFLOW = Workflow(

@@ -1,4 +1,4 @@
-"""Which operations this process has in hand, and how many of each account: accounts take turns.
+"""The operations of this process, with a limit per account: accounts take turns.
 
 `RUNS_PER_ACCOUNT` limits how many operations of one account run in a lane at the same time. Accounts share the limit of
 `Lane.WORK`, so one account's large request takes no more than its share of the machine. An operation that pauses after
@@ -44,7 +44,7 @@ class _Run:
 
 class Runs:
     """The operations that this process runs, those that the journal is about to resume, and the last that ended.
-    `changed` is called when one has ended or pauses: another's turn may have come."""
+    `changed` is called when one has ended or pauses, because another may run then."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._guard = threading.Condition()
@@ -57,12 +57,12 @@ class Runs:
         self._changed = changed
 
     def leave_to_journal(self, operation_ids: Iterable[str]) -> None:
-        """These are in the journal already, which resumes them."""
+        """Leave these operations to the journal, which resumes them."""
         with self._guard:
             self._resumed.update(operation_ids)
 
     def claim(self, operation: Operation, lane: Lane) -> bool:
-        """Take an operation in hand, unless this process has it or has had it; whether it took it."""
+        """Reserve an operation, unless this process runs it or has run it. Returns whether it was reserved."""
         with self._guard:
             if self._knows(operation.operation_id):
                 return False
@@ -72,18 +72,18 @@ class Runs:
             return True
 
     def enter(self, operation_id: str) -> None:
-        """A thread of this process runs it; its steps may have to wait."""
+        """Note that a thread of this process runs it. Its steps may have to wait."""
         with self._guard:
             self._entered.add(operation_id)
 
     def begin(self, operation: Operation, lane: Lane) -> None:
-        """Its steps begin, in this thread."""
+        """Note that its steps begin, in this thread."""
         with self._guard:
             known = self._running.setdefault(operation.operation_id, _Run(operation.account_id, lane))
             known.thread = threading.get_ident()
 
     def end(self, operation_id: str) -> None:
-        """It has ended, or broken off."""
+        """Note that it has ended, or was interrupted."""
         with self._guard:
             self._entered.discard(operation_id)
             self._running.pop(operation_id, None)
@@ -92,7 +92,7 @@ class Runs:
         self._changed()
 
     def break_off(self, operation_id: str) -> None:
-        """It ends undone, whether or not the journal could record that."""
+        """Note that it stops without being done, whether or not the journal could record that."""
         with self._guard:
             self._broken_off.add(operation_id)
 
@@ -102,12 +102,12 @@ class Runs:
             return operation_id in self._broken_off
 
     def resume(self, operation_id: str) -> None:
-        """The journal resumes it."""
+        """Note that the journal resumes it."""
         with self._guard:
             self._broken_off.discard(operation_id)
 
     def forget(self, operation_id: str) -> None:
-        """It has broken off without a trace in the journal: it may begin again."""
+        """Forget an operation that was interrupted without a trace in the journal: it may start again."""
         with self._guard:
             if operation_id in self._broken_off:
                 self._broken_off.discard(operation_id)
@@ -115,7 +115,7 @@ class Runs:
                     self._ended.remove(operation_id)
 
     def release(self, operation_id: str) -> None:
-        """It is unclaimed, or another worker's. If this process claims it again, it restarts."""
+        """Note that it is unclaimed, or another worker's. If this process claims it again, it restarts."""
         with self._guard:
             self._resumed.discard(operation_id)
             self._broken_off.discard(operation_id)
@@ -123,12 +123,12 @@ class Runs:
                 self._ended.remove(operation_id)
 
     def drop(self, operation_id: str) -> None:
-        """It was not begun after all."""
+        """Cancel a reservation: the operation was not started."""
         with self._guard:
             self._running.pop(operation_id, None)
 
     def free(self, account_id: str, lane: Lane) -> int:
-        """How many more operations of the account may run in the lane."""
+        """The number of operations that the account may still start in the lane."""
         with self._guard:
             taken = sum(
                 (each.account_id, each.lane, each.pausing) == (account_id, lane, False)
@@ -152,7 +152,7 @@ class Runs:
             return operation_id in self._running or operation_id in self._entered
 
     def knows(self, operation_id: str) -> bool:
-        """Whether it is not for this process to start: it has, or the journal resumes it."""
+        """Whether this process must not start it: it already has, or the journal resumes it."""
         with self._guard:
             return self._knows(operation_id)
 
@@ -161,7 +161,7 @@ class Runs:
         return any(operation_id in each for each in known)
 
     def wait(self, operation_id: str, timeout_seconds: float) -> bool:
-        """Wait for the end of one; whether it ended in time."""
+        """Wait for the end of an operation. Returns whether it ended in time."""
         with self._guard:
             return self._guard.wait_for(lambda: operation_id in self._ended, timeout_seconds)
 

@@ -1,8 +1,8 @@
 """Start a stopped VM.
 
-1. power on: define it again, with its disks' present sources, and start it. Undo: power off.
+1. power on: define it again, with the current sources of its disks, and start it. Undo: power off.
 
-Ending: it is `running`. When a step fails it is `stopped` again, with the reason.
+Ending: it is `running`. If a step fails, it is `stopped` again, with the reason.
 """
 
 from souche.db.transactions import Transaction

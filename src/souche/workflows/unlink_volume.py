@@ -4,8 +4,8 @@
    release it still has it.
 2. record: the volume is `available`. Forward only: the guest has released it.
 
-When step 1 fails the result is recorded: a volume that the guest did not release is `attached` as before, a
-released one is `available`.
+If step 1 fails, the result is recorded: a volume that the guest did not release is `attached` as before, a released one
+is `available`.
 
 The subject is the volume.
 """

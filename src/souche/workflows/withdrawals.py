@@ -48,8 +48,8 @@ def deprecate(connection: Transaction, image: Image, life: Life, now: datetime) 
 
 
 def restore(connection: Transaction, image: Image, life: Life | None, now: datetime) -> None:
-    """Take a withdrawal or a deprecation back: its former users can use the image again. Only those who had a notice of
-    it get one."""
+    """Undo a withdrawal or a deprecation: its former users can use the image again. Only those who got a notice of it
+    are notified."""
     images.set_launchable_until(connection, image.image_id, None)
     if life is not None and life.closing_date:
         images.set_public(connection, image.image_id, public=life.public)
@@ -119,7 +119,7 @@ def tell_new_users(
 
 
 def _usable_until(life: Life) -> datetime | None:
-    """Until when an image can be launched that is deprecated and not withdrawn yet."""
+    """The end of the time in which a deprecated image that is not withdrawn yet can be launched."""
     return life.deprecation_date and life.deprecation_date + timedelta(days=life.grace_days)
 
 
