@@ -93,7 +93,7 @@ class AbsentHypervisor:
         _refuse(vm_id)
 
     def close(self) -> None:
-        """There is no connection."""
+        """Does nothing: there is no connection."""
 
 
 def _refuse(*_wanted: object) -> NoReturn:

@@ -65,9 +65,8 @@ class Guest:
 
 @dataclass(frozen=True)
 class Firewalls:
-    """The security groups of guests, by VM id, and the rules of groups, by group id. `public_ips` has the public IP of
-    each of `guests` that has one. `from_scratch`: rebuild the firewalls of the whole region, even if the hypervisor
-    believes them to be right."""
+    """The security groups of guests, by VM id, and the rules of groups, by group id. `public_ips` has the public IPs of
+    `guests`. `from_scratch`: rebuild the firewalls of the whole region, even if they seem to be correct."""
 
     guests: Mapping[str, Collection[str]] = field(default_factory=dict)
     groups: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
@@ -76,12 +75,12 @@ class Firewalls:
 
 
 class Hypervisor(Protocol):
-    """The module's docstring holds for every method. All of them raise ComputeFailed, or Unavailable if the hypervisor
-    cannot be reached (worth another try)."""
+    """The module's docstring applies to every method. All of them raise ComputeFailed, or Unavailable if the hypervisor
+    cannot be reached (a retry may succeed)."""
 
     @property
     def accelerator(self) -> str:
-        """What guests run under: "kvm", "tcg", or "none" if no guest runs."""
+        """The accelerator of guests: "kvm", "tcg", or "none" if no guest runs."""
         ...
 
     @property
@@ -118,12 +117,12 @@ class Hypervisor(Protocol):
         ...
 
     def shut_down(self, vm_id: str, timeout_seconds: float) -> None:
-        """Ask the guest to power itself off (agent, else ACPI), repeatedly; after `timeout_seconds` pull the plug. On
+        """Ask the guest to power itself off (agent, else ACPI), repeatedly; after `timeout_seconds` cut its power. On
         return the guest is off. A guest that is off or unknown is success."""
         ...
 
     def power_off(self, vm_id: str) -> None:
-        """Pull the plug. On return the guest is off."""
+        """Cut the power. On return the guest is off."""
         ...
 
     def reboot(self, vm_id: str) -> None:
@@ -153,12 +152,12 @@ class Hypervisor(Protocol):
         ...
 
     def console(self, vm_id: str) -> bytes:
-        """The last 64 KiB of the serial console since the last start; empty when there is none."""
+        """The last 64 KiB of the serial console since the last start; empty if there is no output."""
         ...
 
     def watch(self, changed: Callable[[str], None]) -> None:
-        """Call `changed(vm_id)` from a thread of the driver when a guest's power state changes by itself. This only
-        saves time: the reconcile sweep does not rely on it."""
+        """Call `changed(vm_id)` from a thread of the driver when a guest's power state changes on its own. This only
+        saves time: the power sweep does not rely on it."""
         ...
 
     def close(self) -> None:
@@ -181,5 +180,5 @@ class GuestConsoles(Protocol):
         ...
 
     def screenshot(self, vm_id: str) -> bytes:
-        """A guest's screen: a PNG."""
+        """A guest's screen as a PNG."""
         ...

@@ -28,7 +28,7 @@ class ComputeState:
 
 class ComputeInspector(Protocol):
     def inspect(self) -> ComputeState:
-        """Look at every guest.
+        """Inspect every guest.
 
         Raises:
             Unavailable, ComputeFailed: it cannot be asked.

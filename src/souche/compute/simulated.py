@@ -65,7 +65,7 @@ class Record:
 
 class SimulatedHypervisor:
     """Records below `<home>/simulated-guests/`. See `compute/base.py` and `storage.base.LiveDisks` for the
-    promises."""
+    contracts."""
 
     def __init__(self, home: Path, cidr: str) -> None:
         self._home = home
@@ -166,7 +166,7 @@ class SimulatedHypervisor:
             self._write(vm_id, replace(self._running(vm_id), panicked=True))
 
     def halt(self, vm_id: str) -> None:
-        """What happens to a guest on a full medium, for tests."""
+        """Simulates a guest on a full medium, for tests."""
         with self._locked():
             self._write(vm_id, replace(self._running(vm_id), halted=True))
 
@@ -229,7 +229,7 @@ class SimulatedHypervisor:
         """Does nothing: a simulated guest never changes by itself."""
 
     def close(self) -> None:
-        """There is no connection."""
+        """Does nothing: there is no connection."""
 
     def open_disks(self, vm_id: str) -> Disks | None:
         known = self._read(vm_id)
@@ -259,7 +259,7 @@ class SimulatedHypervisor:
         return known
 
     def _read(self, vm_id: str) -> Record | None:
-        """None for a missing or damaged record: its guest is gone, and its VM can be started again."""
+        """None for a missing or damaged record: its guest counts as removed, and its VM can be started again."""
         try:
             return self._parse(json.loads(self._file(vm_id).read_bytes()))
         except FileNotFoundError:
@@ -338,7 +338,7 @@ def _source(home: Path, record: SourceRecord) -> DiskSource:
 
 
 def _replace(path: Path, stored: object) -> None:
-    """Readers see the file before or after, never in between."""
+    """Replace a file atomically: readers see the old or the new file."""
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(stored))
     partial.replace(path)

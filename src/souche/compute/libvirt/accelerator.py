@@ -27,7 +27,7 @@ Accelerator = Literal["kvm", "tcg"]
 
 SECTOR_SECONDS = 5.0
 FIRMWARE_SECONDS = 60.0
-"""long, because after a host's start all guests start together with the server; if KVM works, it takes 2 s"""
+"""long, because after a host's start all guests start together with the server; with a working KVM it takes 2 s"""
 POLL_SECONDS = 0.05
 MARKER = b"souche: a guest ran"
 FIRMWARE_MARKER = b"BdsDxe"
@@ -59,7 +59,7 @@ def boot_sector(line: bytes) -> bytes:
 
 
 def probe_argv(sector: Path, accelerator: Accelerator) -> list[str]:
-    """QEMU with nothing but a floppy disk and a serial port, which is its standard output."""
+    """QEMU with only a floppy disk and a serial port, which is its standard output."""
     cpu = PROBE_CPUS[accelerator]
     return [
         "qemu-system-x86_64", "-machine", f"pc,accel={accelerator}", "-cpu", cpu, "-m", "32",
@@ -81,7 +81,7 @@ def firmware_argv(variables: Path, accelerator: Accelerator) -> list[str]:
 
 @lru_cache(maxsize=1)
 def detect() -> Accelerator:
-    """The accelerator that guests run under on this host. Asked once in a process; logged."""
+    """The accelerator of guests on this host. Determined once per process, and logged."""
     failure = failure_of("kvm") if Path("/dev/kvm").exists() else "there is no /dev/kvm"
     accelerator: Accelerator = "tcg" if failure else "kvm"
     log.info("accelerator", accelerator=accelerator, kvm_failure=failure)
@@ -89,7 +89,7 @@ def detect() -> Accelerator:
 
 
 def failure_of(accelerator: Accelerator, *, firmware_seconds: float = FIRMWARE_SECONDS) -> str | None:
-    """Why a guest did not run under an accelerator; None when both ran."""
+    """The reason why a guest did not run under an accelerator; None if both ran."""
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)
         try:
@@ -116,7 +116,8 @@ def _firmware_failure(accelerator: Accelerator, folder: Path, most_seconds: floa
 
 
 def output_failure(command: Sequence[str], output: Path, most_seconds: float) -> str | None:
-    """Why a guest that runs for ever did not write `FIRMWARE_MARKER` to `output`; None when it did. Ends the guest.
+    """The reason why a guest that never ends did not write `FIRMWARE_MARKER` to `output`; None if it did. Ends the
+    guest.
 
     Raises:
         ProgramMissing: no QEMU.

@@ -72,7 +72,7 @@ def run_event_loop() -> threading.Thread:
 
 
 def find(host: Host, name: str) -> Domain | None:
-    """The domain of this name, or None when there is none."""
+    """The domain of this name; None: there is none."""
     try:
         return host.lookupByName(name)
     except libvirt.libvirtError as error:

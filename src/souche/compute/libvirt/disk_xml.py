@@ -28,10 +28,10 @@ class DiskView:
 
 
 def device_index(device_name: str) -> int:
-    """The place of an API device name in the alphabet: /dev/sda1 is 0, /dev/xvdb is 1, /dev/xvdaa is 26.
+    """The position of an API device name in the alphabet: /dev/sda1 is 0, /dev/xvdb is 1, /dev/xvdaa is 26.
 
     Raises:
-        ComputeFailed: the name is not one of those.
+        ComputeFailed: it is no such name.
     """
     match = DEVICE_PATTERN.fullmatch(device_name)
     if match is None:
@@ -43,7 +43,7 @@ def device_index(device_name: str) -> int:
 
 
 def target_name(index: int) -> str:
-    """The opposite of `device_index`, as libvirt spells it: 0 is sda, 26 is sdaa."""
+    """The inverse of `device_index`, in libvirt's spelling: 0 is sda, 26 is sdaa."""
     letters = ""
     index += 1
     while index:
@@ -53,7 +53,7 @@ def target_name(index: int) -> str:
 
 
 def file_of(source: DiskSource) -> FileSource:
-    """The source, when it is a file.
+    """The path of a source that is a file.
 
     Raises:
         ComputeFailed: QEMU cannot open a disk that exists only in a simulated store.
@@ -98,7 +98,7 @@ def views(domain: str) -> dict[str, DiskView]:
 
 
 def is_running(domain: str) -> bool:
-    """Whether this is the XML of a domain that runs: libvirt numbers those."""
+    """Whether this is the XML of a running domain, which libvirt numbers."""
     return parse(domain).get("id") is not None
 
 
@@ -109,8 +109,8 @@ def agent_connected(domain: str) -> bool:
 
 
 def chains(domain: str) -> dict[str, list[str]]:
-    """The files below each disk of a running domain, by target, the lowest last, in libvirt's own words for them:
-    `sda[3]` (virDomainBlockRebase)."""
+    """The files below each disk of a running domain, by target, the lowest last, in libvirt's notation: `sda[3]`
+    (virDomainBlockRebase)."""
     found: dict[str, list[str]] = {}
     for disk in parse(domain).iterfind("devices/disk"):
         target = disk.find("target")
@@ -131,7 +131,7 @@ def _view(element: ET.Element) -> DiskView | None:
 
 
 def _volume_id(element: ET.Element) -> str | None:
-    """Of a guest that an older Souche has started, the serial is the volume's id: libvirt gave the alias."""
+    """For a guest started by an older Souche, the volume's id is the serial, because libvirt chose the alias."""
     alias = element.find("alias")
     name = alias.get("name", "") if alias is not None else ""
     if name.startswith(OWN_ALIAS):
@@ -140,7 +140,7 @@ def _volume_id(element: ET.Element) -> str | None:
 
 
 def disk_in(domain: str, volume_id: str) -> str | None:
-    """The XML of one disk, as in the domain's XML, which libvirt requires for a detach."""
+    """The XML of one disk, exactly as in the domain's XML: libvirt requires it for a detach."""
     for element in parse(domain).iterfind("devices/disk"):
         if _volume_id(element) == volume_id:
             return text(element)
@@ -148,8 +148,7 @@ def disk_in(domain: str, volume_id: str) -> str | None:
 
 
 def switch(disks: Sequence[DiskView], overlays: Mapping[str, FileSource]) -> str:
-    """The snapshot that puts each disk named in `overlays` onto its overlay, and leaves every other disk
-    alone."""
+    """The snapshot that switches each disk in `overlays` to its overlay, and leaves the others unchanged."""
     root = ET.Element("domainsnapshot")
     listed = ET.SubElement(root, "disks")
     for view in disks:

@@ -37,8 +37,8 @@ ET.register_namespace("souche", SOUCHE)
 
 @dataclass(frozen=True)
 class Placement:
-    """Where on the host a guest is put: the region's names, the accelerator, the guest's own files, and the QEMU
-    capabilities that libvirt does without. `serial` and `screen` are its sockets; None: it has none."""
+    """A guest's place on the host: the region's names, the accelerator, the guest's own files, and the QEMU
+    capabilities that libvirt ignores. `serial` and `screen` are its sockets; None: it has none."""
 
     names: Names
     accelerator: Accelerator
@@ -83,8 +83,8 @@ def domain(guest: Guest, placement: Placement) -> str:
 
 
 def reservation(domain_xml: str) -> Reservation | None:
-    """The DHCP reservation of a region's domain. The domain's metadata records it, so an existing domain always
-    shows what to clean up."""
+    """The DHCP reservation of a region's domain. The domain's metadata records it, so a cleanup finds it for any
+    existing domain."""
     noted = parse(domain_xml).find(f"metadata/{{{SOUCHE}}}guest")
     if noted is None:
         return None
@@ -185,7 +185,7 @@ def _devices(guest: Guest, placement: Placement) -> ET.Element:
 
 
 def _interface(guest: Guest, names: Names) -> ET.Element:
-    """Without the network boot ROM: it would only delay the start of a guest that has no bootable disk."""
+    """Without the network boot ROM, which would only delay the start of a guest without a bootable disk."""
     element = ET.Element("interface", type="network")
     ET.SubElement(element, "mac", address=guest.mac_address.lower())
     ET.SubElement(element, "source", network=names.network)
@@ -196,10 +196,10 @@ def _interface(guest: Guest, names: Names) -> ET.Element:
 
 
 def _console(placement: Placement) -> ET.Element:
-    """Written to a file, begun again by each QEMU process, whether a client is at the socket or not.
+    """The output goes to a file, which each QEMU process starts over, with or without a client at the socket.
 
-    Not to a terminal: one that a person has opened and does not read would hold up the guest, and where
-    /dev/pts is mounted strictly QEMU's user gets none.
+    It does not go to a terminal: a person who opens one without reading it would block the guest, and with a strictly
+    mounted /dev/pts QEMU's user gets none.
     """
     log_file = str(placement.console)
     if placement.serial is None:

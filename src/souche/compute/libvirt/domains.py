@@ -1,4 +1,4 @@
-"""Ending and restarting a domain, gently first."""
+"""Ends and restarts domains, gently first."""
 
 import contextlib
 import threading
@@ -49,8 +49,8 @@ def power_on(domain: Domain) -> None:
 
 
 def is_halted(state: int, reason: int) -> bool:
-    """Whether these are those of a guest that QEMU stopped when a write found no room: libvirt's default error policy
-    (https://libvirt.org/formatdomain.html, `error_policy`). It reports other errors to the guest."""
+    """Whether this state and reason mean that QEMU stopped the guest when a write found no space: libvirt's default
+    error policy (https://libvirt.org/formatdomain.html, `error_policy`). It reports other errors to the guest."""
     return (state, reason) == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR)
 
 
@@ -67,14 +67,14 @@ def has_panicked(domain: Domain) -> bool:
 
 
 def power_off(domain: Domain) -> None:
-    """Pull the plug of a domain that may be off."""
+    """Cut the power of a domain, which may be off."""
     if domain.isActive():
         with _unless(lambda: not domain.isActive()):
             domain.destroy()
 
 
 def shut_down(domain: Domain, timeout_seconds: float) -> None:
-    """Ask the guest to power off until it is off; after `timeout_seconds`, or when it panics, pull the plug."""
+    """Ask the guest to power off until it is off. After `timeout_seconds`, or when it panics, cut its power."""
     deadline = time.monotonic() + timeout_seconds
     while domain.isActive() and not has_panicked(domain) and (left := deadline - time.monotonic()) > 0:
         with contextlib.suppress(libvirt.libvirtError):
@@ -105,14 +105,13 @@ def reboot(host: Host, domain: Domain, grace_seconds: float) -> None:
 
 
 def forget(domain: Domain) -> None:
-    """Undefine a domain that is off, with all that libvirt keeps of it."""
+    """Undefine a domain that is off, with everything that libvirt stores for it."""
     domain.undefineFlags(FORGET)
 
 
 @contextlib.contextmanager
 def _unless(done: Callable[[], object]) -> Iterator[None]:
-    """Run an action that somebody else may be doing at the same time: an error does not count if it is `done`
-    afterwards."""
+    """Run an action that another process may be running too: an error does not count if `done` is true afterwards."""
     try:
         yield
     except libvirt.libvirtError:
@@ -121,10 +120,10 @@ def _unless(done: Callable[[], object]) -> Iterator[None]:
 
 
 def screenshot(host: Host, domain: Domain) -> bytes:
-    """The screen of a running domain, as a PNG, which QEMU makes since its version 7.1.
+    """The screen of a running domain, as a PNG, which QEMU can write since version 7.1.
 
     Raises:
-        ComputeFailed: it made something else.
+        ComputeFailed: it wrote something else.
     """
     parts: list[bytes] = []
     stream = host.newStream()

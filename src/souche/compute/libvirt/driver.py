@@ -44,12 +44,11 @@ class LibvirtHypervisor:
     `cidr`, and with public IPs of `public_range`; None: without. With `nat` guests reach what
     this machine reaches.
 
-    `tag` (1 to 12 small letters and digits) sets the region's names apart from another's on the same machine;
-    by default it comes from the home's path. `accelerator` None means to find out, which takes up to 65
-    seconds once in a process. A guest that has not restarted `reboot_grace_seconds` after it was asked to is
-    reset.
+    `tag` (1 to 12 small letters and digits) distinguishes the region's names from another's on the same machine; by
+    default it is derived from the home's path. With `accelerator` None the driver determines it, which takes up to 65
+    seconds once per process. A guest that has not restarted within `reboot_grace_seconds` after the request is reset.
 
-    Needs root: the network's addresses, DHCP leases and console logs are root's.
+    Needs root: the network's addresses, DHCP leases and console logs belong to root.
 
     Raises:
         ComputeFailed: QEMU's user cannot reach files below `home`.
@@ -98,7 +97,7 @@ class LibvirtHypervisor:
         return self._names.bridge
 
     def prepare(self) -> None:
-        """Connect, and make and start the network. Every other method does so too, when it is the first."""
+        """Connect, and create and start the network. The first call of any other method does the same."""
         with self._connection.calling("prepare"):
             return
 
@@ -264,7 +263,7 @@ class LibvirtHypervisor:
         domains.power_on(domain)
 
     def _with_early_panic(self, vm_id: str, power: PowerState) -> PowerState:
-        """libvirt only knows panics that a guest reports by pvpanic."""
+        """Add panics that libvirt does not know: it only knows those that a guest reports by pvpanic."""
         early = power is PowerState.RUNNING and console.ends_in_panic(self._files.console(vm_id))
         return PowerState.PANICKED if early else power
 
@@ -322,7 +321,7 @@ def _defined(domain: Domain) -> str:
 
 
 def _power_state(state: int, reason: int) -> PowerState:
-    """Of a guest that is off, libvirt knows whether it powered itself off (or was asked to)."""
+    """For a guest that is off, libvirt knows whether it powered itself off (on its own or on request)."""
     if state == libvirt.VIR_DOMAIN_CRASHED:
         return PowerState.PANICKED
     if domains.is_halted(state, reason):

@@ -53,7 +53,7 @@ class RegionFirewall:
         self._seen_at = 0.0
 
     def ensure(self) -> None:
-        """Make the tables match the files, let frames between guests pass them, and keep traffic for public IPs on this
+        """Make the tables match the files, pass frames between guests to them, and keep traffic for public IPs on this
         machine."""
         if self._routes.public_range:
             public_routes.check_free(self._names.bridge, self._routes.public_range)
@@ -88,11 +88,11 @@ class RegionFirewall:
         self._batches.do(_Task(lambda: self._require(vm_id), checks_tables=True))
 
     def forget(self, vm_id: str) -> None:
-        """Remove a guest's firewall; gone already is success."""
+        """Remove a guest's firewall; a missing one is success."""
         self._batches.do(_Task(lambda: self._remove(vm_id)))
 
     def look(self) -> Firewalls:
-        """The wanted firewalls of guests and groups. Takes no lock and makes nothing."""
+        """The wanted firewalls of guests and groups. Takes no lock and creates nothing."""
         state = self._files.look()
         leading = {vm_id: guest.public_ip for vm_id, guest in state.guests.items() if guest.public_ip}
         groups = {vm_id: guest.groups for vm_id, guest in state.guests.items()}
@@ -193,7 +193,7 @@ class RegionFirewall:
 
 
 def _let_bridged_frames_pass(bridge: str) -> None:
-    """Have the kernel's br_netfilter pass frames between the bridge's ports to the table of the family ip. Its switch
+    """Make the kernel's br_netfilter pass frames between the bridge's ports to the table of the family ip. Its switch
     exists once the module is loaded."""
     switch = Path("/sys/class/net", bridge, "bridge/nf_call_iptables")
     if not BRIDGE_NETFILTER.exists():

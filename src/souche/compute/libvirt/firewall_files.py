@@ -50,7 +50,7 @@ class FirewallFiles:
             yield own
 
     def look(self) -> State:
-        """The present state of the files. Takes no lock, and makes nothing."""
+        """The current state of the files. Takes no lock, and creates nothing."""
         return State(self._read_guests(), self._read_rules())
 
     def advance(self) -> None:
@@ -73,7 +73,7 @@ class FirewallFiles:
             self.state.guests[guest.vm_id] = guest
 
     def remove_guest(self, vm_id: str) -> None:
-        """Forget a guest; gone already is success."""
+        """Remove a guest; a missing one is success."""
         if vm_id in self.state.guests:
             self.advance()
             (self._root / f"{vm_id}.json").unlink(missing_ok=True)
@@ -130,7 +130,7 @@ def _read(folder: Path) -> Iterator[tuple[Path, Any]]:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Readers see the file before or after, never in between."""
+    """Replace a file atomically: readers see the old or the new file."""
     partial = path.with_suffix(".partial")
     partial.write_text(text)
     partial.replace(path)

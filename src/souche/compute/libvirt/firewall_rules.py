@@ -142,7 +142,7 @@ def _ip_table(names: Names, routes: AllowedRoutes) -> Iterator[str]:
 
 
 def _forwarded(names: Names, routes: AllowedRoutes) -> Iterator[str]:
-    """The guests' traffic to outside of their bridge, and the replies to it."""
+    """The guests' traffic to the outside of their bridge, and its replies."""
     out = f'iifname "{names.bridge}" oifname != "{names.bridge}"'
     if not routes.nat:
         yield f"{out} drop"
@@ -180,7 +180,7 @@ def _chain(name: str, rules: Iterable[str]) -> Iterator[str]:
 
 
 def _elements(names: Names, verb: str, guests: Sequence[GuestFirewall]) -> Iterator[str]:
-    """What guests are in sets and maps; those of one set together, which nft reads much faster."""
+    """The elements of guests in sets and maps; those of one set together, which nft reads much faster."""
     by_set: defaultdict[str, list[str]] = defaultdict(list)
     for guest in guests:
         port = f'"{names.port(guest.vm_id)}"'
@@ -224,7 +224,7 @@ def _combinations(names: Names, guests: Sequence[GuestFirewall]) -> Iterator[str
 
 
 def _let_in(rules: Iterable[Rule]) -> Iterator[str]:
-    """The rules of a group. Ranges for the same traffic are one set, in which nft refuses two that overlap."""
+    """The rules of a group. Ranges for the same traffic are one set, in which nft refuses overlapping ranges."""
     by_traffic: defaultdict[str, list[str]] = defaultdict(list)
     for rule in rules:
         by_traffic[_traffic(rule)].append(

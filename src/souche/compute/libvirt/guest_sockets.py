@@ -26,8 +26,8 @@ def fits(path: Path) -> bool:
 
 @contextmanager
 def connected(vm_id: str, path: Path) -> Iterator[socket.socket]:
-    """A connection to a guest's serial console. A lock on the guest's folder keeps others of Souche's from waiting in
-    the socket's queue, where QEMU would leave them.
+    """A connection to a guest's serial console. A lock on the guest's folder keeps other connections of Souche out of
+    the socket's queue, where QEMU would leave them waiting.
 
     Raises:
         ConsoleTaken, NoConsole.

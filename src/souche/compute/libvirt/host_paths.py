@@ -73,8 +73,8 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 def qemu_group(user: str = QEMU_USER) -> int:
-    """The group that can read QEMU's files: the group with the name of QEMU's user, which Debian creates for it alone,
-    or otherwise the user's primary group.
+    """The group that can read QEMU's files: the group named as QEMU's user, which Debian creates for that user alone,
+    otherwise the user's primary group.
 
     Raises:
         ComputeFailed: there is no such user.
@@ -95,7 +95,7 @@ def _account(user: str) -> pwd.struct_passwd:
 
 
 def remove_libvirt_logs(domain_name: str) -> None:
-    """Remove the logs that libvirt keeps of a domain's QEMU and swtpm processes, which outlive the domain otherwise."""
+    """Remove libvirt's logs of a domain's QEMU and swtpm processes, which would outlive the domain."""
     for log_file in (*LIBVIRT_LOGS.glob(f"{domain_name}.log*"), *TPM_LOGS.glob(f"{domain_name}-swtpm.log*")):
         log_file.unlink(missing_ok=True)
 
@@ -110,10 +110,10 @@ def tpm_log_tail(domain_name: str, lines: int = 5) -> str:
 
 
 def require_traversable(directory: Path, user: str = QEMU_USER) -> None:
-    """Refuse a directory that QEMU's user cannot reach, now rather than at the first start of a guest.
+    """Refuse a directory that QEMU's user cannot reach, now instead of at the first start of a guest.
 
     Raises:
-        ComputeFailed: naming the first directory in the way, and the command that mends it.
+        ComputeFailed: it names the first blocking directory, and the command that fixes it.
     """
     account = _account(user)
     groups = set(os.getgrouplist(user, account.pw_gid))

@@ -56,4 +56,4 @@ def _seen(domain: Domain) -> SeenGuest:
 
 
 def _nothing(_host: Host) -> None:
-    """A look prepares nothing."""
+    """An inspection prepares nothing."""

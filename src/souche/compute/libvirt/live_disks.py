@@ -41,14 +41,14 @@ log = structlog.get_logger()
 
 
 def cache_mode(source: DiskSource) -> disk_xml.CacheMode:
-    """How QEMU opens a disk: past the host's page cache if the file system can. The guest's writes are then on the
-    medium already, and a capture need not flush the page cache while the guest's disks are paused.
+    """QEMU's cache mode for a disk: it bypasses the host's page cache if the file system allows it. Then the guest's
+    writes are already on the medium, and a capture need not flush the page cache while the guest's disks are paused.
     """
     return "none" if bypasses_page_cache(file_of(source).path) else "writeback"
 
 
 def running_views(domain: Domain) -> dict[str, DiskView] | None:
-    """The disks of a running domain, by volume id; None when it does not run."""
+    """The disks of a running domain, by volume id; None: it does not run."""
     xml = domain.XMLDesc()
     return disk_xml.views(xml) if disk_xml.is_running(xml) else None
 
@@ -76,7 +76,7 @@ def detach(domain: Domain, volume_id: str) -> None:
     needs no answer from the guest for that.
 
     Raises:
-        ComputeFailed: it was there still after `DETACH_SECONDS`.
+        ComputeFailed: it was still attached after `DETACH_SECONDS`.
     """
     live = disk_xml.disk_in(domain.XMLDesc(), volume_id) if running_views(domain) is not None else None
     if live is not None:
@@ -177,8 +177,8 @@ def agent_answers(domain: Domain) -> bool:
 
 
 def _snapshot(domain: Domain, xml: str, changing: Mapping[str, FileSource]) -> GuestHold:
-    """Quiesced if the agent answers; crash-consistent if it does not, or if it fails to freeze. Returns the seconds
-    that it took, without those of the question to the agent."""
+    """Quiesced if the agent answers; crash-consistent if it does not, or if it fails to freeze. Returns the seconds of
+    the snapshot, without those of the check of the agent."""
     quiesced = agent_answers(domain)
     if quiesced:
         domain.agentSetResponseTimeout(FREEZE_SECONDS)
@@ -195,8 +195,8 @@ def _snapshot(domain: Domain, xml: str, changing: Mapping[str, FileSource]) -> G
 
 
 def _snapshot_once(domain: Domain, xml: str, flags: int, changing: Mapping[str, FileSource]) -> None:
-    """An error counts only when nothing was switched: libvirt also reports one when the thaw alone failed,
-    and a second snapshot would then put the overlays onto themselves."""
+    """An error counts only if nothing was switched: libvirt also reports one if only the thaw failed, and a second
+    snapshot would then put the overlays onto themselves."""
     try:
         domain.snapshotCreateXML(xml, flags)
     except libvirt.libvirtError as error:
@@ -208,14 +208,14 @@ def _snapshot_once(domain: Domain, xml: str, flags: int, changing: Mapping[str, 
 
 
 def _thaw(domain: Domain) -> None:
-    """Thaws file systems: a freeze that timed out may have succeeded."""
+    """Thaw file systems, because a freeze that timed out may have succeeded."""
     with contextlib.suppress(libvirt.libvirtError):
         domain.fsThaw()
 
 
 def _flush(source: FileSource) -> None:
-    """Flush the host's page cache of a disk while the guest still runs: QEMU flushes the file inside the transaction,
-    while the guest's disks are paused."""
+    """Flush the host's page cache of a disk while the guest still runs. Otherwise QEMU would flush it inside the
+    transaction, while the guest's disks are paused."""
     try:
         with source.path.open("rb") as stream:
             os.fdatasync(stream.fileno())

@@ -1,13 +1,13 @@
-"""XML in and out."""
+"""Parses and prints XML."""
 
 from xml.etree import ElementTree as ET
 
 
 def parse(xml: str) -> ET.Element:
-    """Parse XML of libvirt or of one of our builders."""
+    """Parse XML from libvirt or from one of Souche's builders."""
     return ET.fromstring(xml)  # noqa: S314  libvirt is root here already; its answers are not hostile
 
 
 def text(element: ET.Element) -> str:
-    """An element as libvirt takes it."""
+    """The text of an element, for libvirt."""
     return ET.tostring(element, encoding="unicode")

@@ -13,7 +13,7 @@ TAG_PATTERN = re.compile(r"[a-z0-9]{1,12}")  # interface names have at most 15 c
 
 
 def home_tag(home: Path) -> str:
-    """A tag for the region that lives in `home`: 8 hexadecimal digits."""
+    """A tag for the region in `home`: 8 hexadecimal digits."""
     return sha256(str(home.resolve()).encode()).hexdigest()[:8]
 
 
@@ -53,6 +53,6 @@ class Names:
         return uuid5(NAMESPACE, self.domain(vm_id))
 
     def vm_id(self, domain_name: str) -> str | None:
-        """The VM of a domain; None for a domain that is not the region's."""
+        """The VM of a domain; None for a domain of something else."""
         prefix = self.domain("")
         return domain_name.removeprefix(prefix) if domain_name.startswith(prefix) else None

@@ -1,4 +1,4 @@
-"""The region's isolated network on the host: made when missing, its reservations and its leases."""
+"""The region's isolated network on the host, with its reservations and leases. Created if it is missing."""
 
 import shutil
 
@@ -28,12 +28,12 @@ class RegionNetwork:
         self._reservations = Reservations(names.network)
 
     def ensure(self, host: Host, *, guests_run: bool) -> Network:
-        """Make the network, or replace one of another definition, and start it. While guests use a network that differs
-        only in routes, names or NAT, it stays: the firewall decides what passes. It also stays for a driver without
-        public IPs, which is no server's: a server listens for guests on the network's bridge.
+        """Create the network, or replace one with another definition, and start it. While guests use a network that
+        differs only in routes, names or NAT, it stays: the firewall decides what passes. It also stays for a driver
+        without public IPs, which is no server's: a server listens for guests on the network's bridge.
 
         Raises:
-            ComputeFailed: it is defined otherwise, and guests are using it.
+            ComputeFailed: it has another definition, and guests use it.
         """
         self._reservations.ensure()
         wanted = network_xml.network(self._names, self._routes)
@@ -59,7 +59,7 @@ class RegionNetwork:
         return network
 
     def remove(self, host: Host) -> None:
-        """Remove the network, and the empty directory and PID file that libvirt leaves of one."""
+        """Remove the network, and the empty directory and PID file that libvirt leaves behind."""
         network = _find(host, self._names.network)
         if network is not None:
             _remove(network)
@@ -120,7 +120,7 @@ def _find(host: Host, name: str) -> Network | None:
 
 
 def _start(network: Network) -> None:
-    """Several processes of the region may do this at the same time: all but one find it done."""
+    """Several processes of the region may do this at the same time: all but the first find it started."""
     if network.isActive():
         return
     try:

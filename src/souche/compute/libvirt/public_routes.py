@@ -1,8 +1,8 @@
 """The routes of the range of public IPs: they keep the whole range on this machine.
 
 There are two routes, so that no packet to the range takes another one. The first leads to the guests' bridge, with the
-machine's own address there as source. Linked addresses are translated on the way (`firewall_rules`); nobody answers for
-others. The second has the highest metric, and refuses packets while there is no bridge.
+machine's own address there as source. Linked addresses are translated on the way (`firewall_rules`); others have no
+answer. The second has the highest metric, and refuses packets while there is no bridge.
 """
 
 import contextlib
@@ -52,14 +52,14 @@ def check_free(bridge: str, public_range: IPv4Network) -> None:
 
 
 def ensure(bridge: str, gateway: IPv4Address, public_range: IPv4Network) -> None:
-    """Make both routes, and let guests reach public IPs by the bridge: of this machine's interfaces it alone forwards,
-    and the firewall lets nothing but that through."""
+    """Create both routes, and enable forwarding for guests to public IPs, on the bridge only. The firewall forwards
+    nothing else."""
     _ip("-batch", "-", commands=commands(bridge, gateway, public_range))
     Path("/proc/sys/net/ipv4/conf", bridge, "forwarding").write_text("1")
 
 
 def remove(public_range: IPv4Network) -> None:
-    """Remove the routes that stay after the bridge is gone; gone already is success."""
+    """Remove the routes that outlive the bridge; missing ones are success."""
     with contextlib.suppress(ComputeFailed):
         _ip("route", "delete", "unreachable", str(public_range), "metric", str(LAST_METRIC))
 

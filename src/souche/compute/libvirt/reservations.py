@@ -32,7 +32,7 @@ class Reservation:
     name: str | None = None
 
     def line(self) -> str:
-        """As dnsmasq reads it (`--dhcp-host`)."""
+        """The reservation in dnsmasq's form (`--dhcp-host`)."""
         return ",".join((self.mac, self.ip, *([self.name] if self.name else [])))
 
 
@@ -42,8 +42,8 @@ def folder(network: str) -> Path:
 
 
 class Reservations:
-    """Those of one network. Every method may be called again, and by several processes at the same time; all raise
-    ComputeFailed."""
+    """The reservations of one network. Every method can be repeated, and called by several processes at the same time;
+    all raise ComputeFailed."""
 
     def __init__(self, network: str) -> None:
         self._network = network
@@ -80,7 +80,7 @@ class Reservations:
         return replaced
 
     def discard(self, mac: str) -> None:
-        """Forget the reservation of a MAC."""
+        """Remove the reservation of a MAC."""
         with self._failures(), suppress(FileNotFoundError):
             self._file(mac).unlink()
             self._reload()
@@ -122,7 +122,7 @@ def stale(present: Iterable[Reservation], wanted: Reservation) -> list[Reservati
 
 
 def _read(files: Iterable[Path]) -> Iterator[Reservation]:
-    """The valid reservations in the files. dnsmasq ignores the rest too."""
+    """The valid reservations in the files. dnsmasq ignores the others too."""
     for file in files:
         with suppress(FileNotFoundError):  # the file was removed meanwhile
             line = LINE.fullmatch(file.read_text(errors="replace"))
