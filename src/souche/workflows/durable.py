@@ -36,11 +36,9 @@ SWEEP_SECONDS = 1.0
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 KEPT = timedelta(hours=1)
 BATCH = 200
-# Threads queue for a connection. SQLite has no queue: a writer that finds the file locked pauses and retries, and
-# faster writers can overtake it again and again.
+# Threads queue for a connection. SQLite has no queue: faster writers can overtake a waiting one repeatedly.
 JOURNAL_CONNECTIONS = 3
-# DBOS resumes a workflow only in the version that began it. Steps keep their names and meanings across releases, so all
-# releases use one version.
+# DBOS resumes a workflow only in its own version. Releases keep the names and meanings of steps, so they share one.
 JOURNAL_VERSION = "1"
 
 log = structlog.get_logger()
@@ -132,8 +130,7 @@ class DurableWorkflows:
         return self._claims.worker
 
     def _register(self) -> Callable[[str, str, str, Mapping[str, object]], None]:
-        """The one function that DBOS calls, at a start and after a crash. Its arguments are plain values, and its
-        name stays, since the journal keeps them."""
+        """The one function that DBOS calls, at a start and after a crash. Journals keep its name and its plain arguments."""
 
         @DBOS.workflow(name="run", max_recovery_attempts=None)
         def run(operation_id: str, workflow: str, subject_id: str, arguments: Mapping[str, object]) -> None:
@@ -164,8 +161,7 @@ class DurableWorkflows:
                 self._runs.release(operation_id)
 
     def _work(self, operation: Operation) -> None:
-        """Run the next operation, in this thread. An operation with an `Ending` that an earlier release began on DBOS
-        restarts from its first step."""
+        """Run an operation in this thread. One with an `Ending` that an earlier release began on DBOS starts over."""
         workflow = self._catalogue[operation.workflow]
         self._runs.begin(operation, workflow.lane)
         journal = self._journal if workflow.journalled else self._unjournalled
@@ -224,8 +220,7 @@ class DurableWorkflows:
         self._wake.set()
 
     def start_outstanding(self) -> None:
-        """Start every operation in the database that can run and is not started: requests of other processes, and
-        operations left by a crash. Operations that DBOS is about to resume are left to it."""
+        """Start every operation in the database that can run and is not started, unless DBOS resumes it."""
         self._wake.set()
 
     def _begin_in_turn(self) -> None:
@@ -282,9 +277,8 @@ class DurableWorkflows:
         ]
 
     def _take(self, operation_ids: Sequence[str]) -> set[str]:
-        """Claim operations that are unclaimed, or a dead worker's. The journal may have records of them from the time
-        when they were this worker's: these are erased first, and the operations start from their first step. While such
-        an earlier run has not ended here, its operation is not claimed."""
+        """Claim operations that are unclaimed, or a dead worker's. Records of an earlier run in this journal are erased, so
+        they start from the first step. An operation whose earlier run has not ended here is not claimed."""
         statuses = _statuses(operation_ids)
         ended = [operation_id for operation_id, status in statuses.items() if status in ENDED]
         if ended:
@@ -317,9 +311,8 @@ class DurableWorkflows:
         return self._runs.wait(operation_id, timeout_seconds)
 
     def revive(self) -> None:
-        """Continue operations that stopped because their journal failed. Their journalled steps stay; a step that may
-        have been done is repeated. An operation that cannot be resumed is retried at the next call, and does not delay
-        others."""
+        """Continue operations that stopped because their journal failed. Journalled steps stay; a step that may have been
+        done is repeated. An operation that cannot be resumed is retried at the next call, and delays no other."""
         outstanding, own = self._claims.outstanding()
         idle = [operation_id for operation_id in outstanding if not self._runs.runs(operation_id)]
         statuses = _statuses(idle)
@@ -334,9 +327,8 @@ class DurableWorkflows:
         self._wake.set()
 
     def _end_abandoned(self, statuses: Mapping[str, str], own: set[str]) -> None:
-        """Handle operations that run for DBOS but in no thread of this process, now and at the last sweep: their end or
-        their resumption could not be written. This worker's are resumed. Another's are cancelled, so that `_take` may
-        start them from the first step."""
+        """Handle operations that DBOS believes to run, but no thread ran at two sweeps: their end or resumption was not
+        written. This worker's are resumed. Another's are cancelled, so that `_take` may start them over."""
         pending = {operation_id for operation_id, status in statuses.items() if status == "PENDING"}
         abandoned = {operation_id for operation_id in pending if not self._runs.runs(operation_id)}
         lasting, self._abandoned = abandoned & self._abandoned, abandoned
