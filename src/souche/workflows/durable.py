@@ -130,7 +130,7 @@ class DurableWorkflows:
         return self._claims.worker
 
     def _register(self) -> Callable[[str, str, str, Mapping[str, object]], None]:
-        """The one function that DBOS calls, at a start and after a crash. Journals keep its name and its plain arguments."""
+        """The one function that DBOS calls, also after a crash. Journals keep its name and its plain arguments."""
 
         @DBOS.workflow(name="run", max_recovery_attempts=None)
         def run(operation_id: str, workflow: str, subject_id: str, arguments: Mapping[str, object]) -> None:
@@ -277,8 +277,8 @@ class DurableWorkflows:
         ]
 
     def _take(self, operation_ids: Sequence[str]) -> set[str]:
-        """Claim operations that are unclaimed, or a dead worker's. Records of an earlier run in this journal are erased, so
-        they start from the first step. An operation whose earlier run has not ended here is not claimed."""
+        """Claim operations that are unclaimed, or a dead worker's. Records of an earlier run in this journal are erased,
+        so they start from the first step. An operation whose earlier run has not ended here is not claimed."""
         statuses = _statuses(operation_ids)
         ended = [operation_id for operation_id, status in statuses.items() if status in ENDED]
         if ended:
@@ -311,8 +311,8 @@ class DurableWorkflows:
         return self._runs.wait(operation_id, timeout_seconds)
 
     def revive(self) -> None:
-        """Continue operations that stopped because their journal failed. Journalled steps stay; a step that may have been
-        done is repeated. An operation that cannot be resumed is retried at the next call, and delays no other."""
+        """Continue operations that stopped because their journal failed. Journalled steps stay; a step that may have
+        been done is repeated. An operation that cannot be resumed is retried at the next call, and delays no other."""
         outstanding, own = self._claims.outstanding()
         idle = [operation_id for operation_id in outstanding if not self._runs.runs(operation_id)]
         statuses = _statuses(idle)
