@@ -277,8 +277,8 @@ class DurableWorkflows:
         ]
 
     def _take(self, operation_ids: Sequence[str]) -> set[str]:
-        """Claim operations that are unclaimed, or a dead worker's. Records of an earlier run in this journal are erased,
-        so they start from the first step. An operation whose earlier run has not ended here is not claimed."""
+        """Claim operations that are unclaimed, or a dead worker's. Records of an earlier run in this journal are
+        erased, so they start from the first step. An operation whose earlier run has not ended here is not claimed."""
         statuses = _statuses(operation_ids)
         ended = [operation_id for operation_id, status in statuses.items() if status in ENDED]
         if ended:
