@@ -19,7 +19,6 @@ from souche.errors import UserError, WrongState
 from souche.model.operations import Operation
 from souche.operations.images import CreateImage
 from souche.states import LinkState, SnapshotState, VmState, VolumeState
-from souche.workflows.catalogue import CATALOGUE
 from souche.workflows.engine import Lane
 
 WAIT_SECONDS: Final = 5.0
@@ -106,6 +105,8 @@ def _passing(refusal: UserError) -> tuple[str, ...]:
 
 
 def _is_brief(operation: Operation) -> bool:
+    from souche.workflows.catalogue import CATALOGUE  # imports all workflows, which most commands do not need
+
     workflow = CATALOGUE.get(operation.workflow)
     params = operation.params
     goes_on = isinstance(params, CreateImage) and not params.restart  # an image without a restart of the VM

@@ -7,6 +7,7 @@ import typer
 from souche.cli.actions import access_keys
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.groups import Group
 from souche.cli.output import errors_shown, plain, show, show_if_json
 
 AccountArgument = Annotated[str, typer.Argument(help="Name or ID of the account.")]
@@ -15,7 +16,7 @@ KeyArgument = Annotated[str, typer.Argument(help="ID of the access key.")]
 
 def build(composition: Composition) -> typer.Typer:
     """The commands about the access keys of an account, also of one that has lost its last secret."""
-    app = typer.Typer(help="Access keys of an account.", no_args_is_help=True)
+    app = typer.Typer(help="Access keys of an account.", no_args_is_help=True, cls=Group)
 
     @app.command()
     def create(account: AccountArgument, home: HomeFlag, json: JsonFlag = False) -> None:

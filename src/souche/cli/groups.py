@@ -9,7 +9,19 @@ import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 
-class DefaultGroup(TyperGroup):
+class Group(TyperGroup):
+    """A group whose flags are False by default. Those of Typer (`--help`) have None, and for None it imports
+    pydantic."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params = super().get_params(ctx)
+        for param in params:
+            if getattr(param, "is_flag", False) and param.default is None:
+                param.default = False
+        return params
+
+
+class DefaultGroup(Group):
     """`souche backup TO` is `souche backup make TO`, for any TO but the name of a command: of a folder with such a
     name, `./verify` is the way to speak. So the group's help has that of the default command in it."""
 
@@ -44,6 +56,8 @@ class LazyCommand(TyperCommand):
         below = self._load()
         command: Any
         if isinstance(below, typer.Typer):
+            if not isinstance(below.info.cls, type):  # Typer's place-holder for its default
+                below.info.cls = Group
             command = typer.main.get_group(below)  # get_command would add --install-completion to each group
         else:
             single = typer.Typer(add_completion=False)
@@ -53,7 +67,7 @@ class LazyCommand(TyperCommand):
         return command
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(Group):
     """Imports a command when it is named, and not for the list of all commands."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -64,13 +78,13 @@ class LazyGroup(TyperGroup):
 def lazy_group(commands: Mapping[str, tuple[str, str]], *given: object) -> type[LazyGroup]:
     """A group of commands by their names: where each is (`module:function`), called with `given`, and its help."""
 
-    class Group(LazyGroup):
+    class Listed(LazyGroup):
         def __init__(self, **attrs: Any) -> None:
             super().__init__(**attrs)
             for name, (place, help_line) in commands.items():
                 self.add_command(LazyCommand(name, help_line, partial(_made_by, place, given)))
 
-    return Group
+    return Listed
 
 
 def _made_by(place: str, given: tuple[object, ...]) -> Any:

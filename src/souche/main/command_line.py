@@ -1,10 +1,11 @@
 """The `souche` command. Modules are imported when a command needs them: importing all takes seconds."""
 
+import gc
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from souche.cli import commands
 from souche.cli.composition import Composition
@@ -15,9 +16,14 @@ if TYPE_CHECKING:
     from souche.cli.composition import Backups, Checked, Operated, Started, States
     from souche.config import Settings
 
+SERVER_COLLECTS: Final = gc.get_threshold()
+COMMAND_COLLECTS: Final = 50_000
+"""new objects between two garbage collections: modules are no garbage, and a collection walks through all of them"""
+
 
 def cli() -> None:
     """The `souche` command."""
+    gc.set_threshold(COMMAND_COLLECTS)
     app = commands.build(composition())
     with command_audit.recorded(app, sys.argv[1:]):
         app()
@@ -62,12 +68,14 @@ def _serve(settings: "Settings") -> None:
         ephemeral.supervise(settings.home)
     from souche.main.serving import run
 
+    gc.set_threshold(*SERVER_COLLECTS)
     run(settings)
 
 
 def _api(settings: "Settings") -> None:
     from souche.main.api_process import run
 
+    gc.set_threshold(*SERVER_COLLECTS)
     run(settings)
 
 

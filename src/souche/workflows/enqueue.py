@@ -7,7 +7,6 @@ from souche.db import operations
 from souche.db.transactions import Transaction
 from souche.model.operations import Operation
 from souche.model.workers import Worker
-from souche.workflows.catalogue import CATALOGUE
 
 
 def enqueue(
@@ -15,5 +14,9 @@ def enqueue(
 ) -> None:
     """Record operations. This must be the transaction's last write, because their locks are determined from the
     records. `worker` is this process, if it will run them."""
+    if not requested:
+        return
+    from souche.workflows.catalogue import CATALOGUE  # imports all workflows, which most commands do not need
+
     locked = [(each, CATALOGUE[each.workflow].lock(connection, each)) for each in requested]
     operations.insert_all(connection, locked, now, worker)
