@@ -38,22 +38,22 @@ def _add_create(app: typer.Typer, composition: Composition) -> None:
         name: Annotated[str, typer.Argument(help="Its name, unique in the region.")],
         home: HomeFlag,
         alias: Annotated[
-            str | None, typer.Option(help="Shown beside the images that the account publishes.")
+            str | None, typer.Option(help="Alias of the account, shown with its images.")
         ] = None,
         access_key: Annotated[
             str | None,
-            typer.Option(help="ID that its access key is to have: 20 upper-case letters and digits."),
+            typer.Option(help="ID of its access key: 20 upper-case letters and digits. Default: a new one."),
         ] = None,
         secret_key_file: Annotated[
             Path | None,
-            typer.Option(help="File with the secret of --access-key in its one line, 40 characters."),
+            typer.Option(help="File with the secret key of --access-key, 40 characters on one line."),
         ] = None,
         if_missing: Annotated[
             bool,
             typer.Option(
                 "--if-missing",
-                help="An account of this name that is there is taken, and gets the key of --access-key if it has"
-                " none of that ID.",
+                help="Accept an existing account of this name. It gets the key of --access-key if it has none with "
+                "that ID.",
             ),
         ] = False,
         json: JsonFlag = False,
@@ -98,7 +98,7 @@ def _add_reads(app: typer.Typer, composition: Composition) -> None:
         home: HomeFlag,
         reset: Annotated[
             bool,
-            typer.Option("--reset", help="Replace the rules by one that lets requests in from everywhere."),
+            typer.Option("--reset", help="Replace the rules by one that allows all addresses."),
         ] = False,
         json: JsonFlag = False,
     ) -> None:
@@ -154,7 +154,7 @@ def _add_delete(app: typer.Typer, composition: Composition) -> None:
             bool,
             typer.Option(
                 "--with-everything",
-                help="Delete its VMs, images, snapshots, volumes, keys, buckets and all else that it has, too.",
+                help="Also delete its VMs, images, snapshots, volumes, keys, buckets and all other resources.",
             ),
         ] = False,
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

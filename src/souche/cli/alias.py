@@ -12,10 +12,10 @@ from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.output import errors_shown
 
 NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME@CHANNEL", help="The alias, such as web@stable. Case does not count.")
+    str, typer.Argument(metavar="NAME@CHANNEL", help="The alias, such as web@stable; case-insensitive.")
 ]
 AccountFlag = Annotated[
-    str | None, typer.Option("--account", help="Name or ID of the account that has it, where several do.")
+    str | None, typer.Option("--account", help="Name or ID of its account, if several have one of that name.")
 ]
 
 
@@ -37,11 +37,11 @@ def _add_set(app: typer.Typer, composition: Composition) -> None:
     @app.command("set")
     def set_alias(
         name: NameArgument,
-        image: Annotated[str, typer.Argument(help="ID of the image that it is to name.")],
+        image: Annotated[str, typer.Argument(help="ID of the image.")],
         home: HomeFlag,
         account: Annotated[
             str | None,
-            typer.Option(help="Name or ID of the account that has the alias. Default: the image's owner."),
+            typer.Option(help="Name or ID of the alias's account. Default: the image's owner."),
         ] = None,
         json: JsonFlag = False,
     ) -> None:

@@ -18,21 +18,19 @@ if TYPE_CHECKING:
 
 ToArgument = Annotated[str, typer.Argument(metavar="TO", help="Folder, or s3://BUCKET/PREFIX.")]
 FromArgument = Annotated[str, typer.Argument(metavar="FROM", help="Folder, or s3://BUCKET/PREFIX.")]
-EndpointFlag = Annotated[
-    str, typer.Option("--oos-endpoint", help="URL of the S3 service that has the bucket.")
-]
+EndpointFlag = Annotated[str, typer.Option("--oos-endpoint", help="URL of the bucket's S3 service.")]
 KeyFileFlag = Annotated[
     Path | None,
     typer.Option(
         "--oos-key-file",
-        help="File with a key to it: access key ID and secret key, a line each.",
+        help="File with a key to the bucket: access key ID and secret key, on one line each.",
         dir_okay=False,
     ),
 ]
 
 
 MAKE = DefaultGroup.default
-HELP = "Back the region up, while it runs: `souche backup --home DIR TO`."
+HELP = "Back up the region while it runs: `souche backup --home DIR TO`."
 VERIFY_ADVICE = """\
 What to do: restore a backup that is not named here (souche restore --backup ID). Remove the files named above and make
 a backup: it copies again what the region still has. If the medium is failing, begin in another place."""

@@ -19,7 +19,7 @@ def build(composition: Composition) -> typer.Typer:
     def create(
         name: Annotated[str, typer.Argument(help="3 to 63 lower-case letters, digits and hyphens.")],
         home: HomeFlag,
-        account: Annotated[str, typer.Option(help="Name or ID of the account that the bucket is for.")],
+        account: Annotated[str, typer.Option(help="Name or ID of the bucket's account.")],
         json: JsonFlag = False,
     ) -> None:
         """Create a bucket of one account, for all of its access keys. An existing bucket of the account does not

@@ -22,14 +22,14 @@ BUILD_BYTES = 4 * GIB
 
 GraceDays = Annotated[
     int,
-    typer.Option(help="For how many days the image that this one replaces can still be launched by its ID."),
+    typer.Option(help="Days for which the replaced image can still be launched by its ID."),
 ]
 RecipesFlag = Annotated[
     Path | None,
     typer.Option(
         "--recipes",
         envvar="SOUCHE_RECIPES",
-        help="Folder of recipes of one's own (docs/recipes.md), beside the built-in ones.",
+        help="Folder of your own recipes (docs/recipes.md), in addition to the built-in ones.",
         file_okay=False,
     ),
 ]

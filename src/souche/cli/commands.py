@@ -30,8 +30,8 @@ COMMANDS: Final = {  # for each command, its builder and its line in the list of
         "Show the region's state, with or without a server: parts, room, disks, work.",
     ),
     "usage": ("souche.cli.usage:build", "Show how much of the region each account uses."),
-    "destroy": ("souche.cli.region:build_destroy", "Remove a region that is not served."),
-    "doctor": ("souche.cli.doctor:build", "Check what Souche needs of this machine."),
+    "destroy": ("souche.cli.region:build_destroy", "Remove a stopped region."),
+    "doctor": ("souche.cli.doctor:build", "Check whether this machine has what Souche needs."),
     "fsck": ("souche.cli.fsck:build", "Check a region, running or not."),
     "import": ("souche.cli.import_image:build", "Import an image that another region has exported."),
     "notices": (
@@ -44,22 +44,22 @@ COMMANDS: Final = {  # for each command, its builder and its line in the list of
         "souche.cli.alias:build",
         "Stable names for changing images: NAME@CHANNEL (docs/aliases.md).",
     ),
-    "backup": ("souche.cli.backup:build", "Back the region up, while it runs."),
+    "backup": ("souche.cli.backup:build", "Back up the region while it runs."),
     "bucket": ("souche.cli.bucket:build", "Buckets of the region's object store (OOS)."),
     "config": ("souche.cli.config:build", "Settings of `souche serve`."),
     "fault": (
         "souche.cli.fault:build",
         "Injected faults, to test clients: a region served with --allow-faults.",
     ),
-    "export": ("souche.cli.export:build", "Export images, and keep exports from going stale."),
+    "export": ("souche.cli.export:build", "Export images, and renew the URLs of exports."),
     "image": ("souche.cli.image:build", "Images: publish, build, check, clean, verify, withdraw."),
-    "marketplace": ("souche.cli.marketplace:build", "Images of vendors, for those who subscribe."),
-    "quota": ("souche.cli.quota:build", "What accounts may have."),
+    "marketplace": ("souche.cli.marketplace:build", "Vendors' images for subscribers."),
+    "quota": ("souche.cli.quota:build", "Limits of accounts."),
     "snapshot": ("souche.cli.uses:build_snapshot", "Snapshots of the region."),
     "state": ("souche.cli.state:build", "Named states of a region of simulated guests."),
     "vm": ("souche.cli.listing:build_vm", "VMs of the region, of all accounts."),
     "volume": ("souche.cli.listing:build_volume", "Volumes of the region, of all accounts."),
-    "trash": ("souche.cli.trash:build", "Disks that have no record any more."),
+    "trash": ("souche.cli.trash:build", "Disks that have lost their record."),
 }
 
 

@@ -32,17 +32,18 @@ def build(composition: Composition) -> Callable[..., None]:
 def doctor(
     home: Annotated[
         Path | None,
-        typer.Option("--home", envvar="SOUCHE_HOME", help="Folder of the region, to check it too."),
+        typer.Option("--home", envvar="SOUCHE_HOME", help="Folder of a region to check too."),
     ] = None,
     compute: Annotated[
         Compute,
         typer.Option(
-            help="The guests that are to run. simulated: only what a region without real ones needs."
+            help="The planned kind of guests. simulated: check only the requirements of a region without real "
+            "guests."
         ),
     ] = Compute.LIBVIRT,
     json: JsonFlag = False,
 ) -> None:
-    """Check what Souche needs of this machine, and name a remedy for what is missing. Status 1 if anything is."""
+    """Check whether this machine has what Souche needs, and name remedies. Status 1 if anything is missing."""
     from souche import doctor as checks  # it imports all that it checks; help does not
     from souche import logs
 

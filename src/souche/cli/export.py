@@ -15,7 +15,7 @@ from souche.cli.output import errors_shown, show
 from souche.cli.progress import transfer_bar
 
 HELP: Final = (
-    "Export images, and keep exports from going stale: `souche export --home DIR IMAGE --bucket BUCKET`."
+    "Export images, and renew the URLs of exports: `souche export --home DIR IMAGE --bucket BUCKET`."
 )
 
 
@@ -44,9 +44,9 @@ def _add_make(app: typer.Typer, composition: Composition) -> None:
     def export(
         image: Annotated[str, typer.Argument(help="ID of the image.")],
         home: HomeFlag,
-        bucket: Annotated[str, typer.Option(help="Bucket; it is made if it is missing.")],
-        prefix: Annotated[str, typer.Option(help="What the keys in the bucket begin with.")] = "",
-        disk_format: Annotated[Format, typer.Option("--format", help="Of the disks.")] = Format.QCOW2,
+        bucket: Annotated[str, typer.Option(help="Bucket; created if it is missing.")],
+        prefix: Annotated[str, typer.Option(help="Prefix of the keys in the bucket.")] = "",
+        disk_format: Annotated[Format, typer.Option("--format", help="Format of the disks.")] = Format.QCOW2,
         json: JsonFlag = False,
     ) -> None:
         """Export an image into a bucket of its account, and print the URL of its manifest, which any region can import.

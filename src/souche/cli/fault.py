@@ -49,7 +49,7 @@ def build(composition: Composition) -> typer.Typer:
     def clear(
         home: HomeFlag,
         fault: Annotated[
-            int | None, typer.Argument(help="Number of the one to remove; else all are.")
+            int | None, typer.Argument(help="Number of the fault to remove. Default: all.")
         ] = None,
         json: JsonFlag = False,
     ) -> None:
@@ -65,7 +65,7 @@ def build(composition: Composition) -> typer.Typer:
 def _add_add(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def add(
-        action: Annotated[str, typer.Argument(help="The action that is to fail, such as CreateVms.")],
+        action: Annotated[str, typer.Argument(help="The action that will fail, such as CreateVms.")],
         home: HomeFlag,
         status: Annotated[
             int | None, typer.Option(min=400, max=599, help="HTTP status of the answer: 400 to 599.")
@@ -73,13 +73,13 @@ def _add_add(app: typer.Typer, composition: Composition) -> None:
         code: Annotated[
             str | None,
             typer.Option(
-                help="Code of the error. Its Type is that of the code's family. 429, 500, 503 have one."
+                help="Code of the error. Its Type is that of the code's family. 429, 500 and 503 have a default."
             ),
         ] = None,
-        times: Annotated[int, typer.Option(min=1, help="How many calls fail.")] = 1,
-        after: Annotated[int, typer.Option(min=0, help="How many calls are let pass before.")] = 0,
+        times: Annotated[int, typer.Option(min=1, help="Number of calls that fail.")] = 1,
+        after: Annotated[int, typer.Option(min=0, help="Number of calls that pass before.")] = 0,
         delay: Annotated[
-            float, typer.Option(min=0, max=MOST_DELAY, help="Seconds by which the answer is late.")
+            float, typer.Option(min=0, max=MOST_DELAY, help="Delay of the answer in seconds.")
         ] = 0,
         account: Annotated[
             str | None, typer.Option(help="Name or ID of the account whose calls count. Default: all.")
@@ -87,7 +87,8 @@ def _add_add(app: typer.Typer, composition: Composition) -> None:
         half_way: Annotated[
             bool,
             typer.Option(
-                "--half-way", help="Of an export: the task is made, and fails with half its bytes written."
+                "--half-way",
+                help="For an export: the task is created, and fails when half of its bytes are written.",
             ),
         ] = False,
         json: JsonFlag = False,

@@ -19,14 +19,14 @@ AcceptedCodes = Annotated[
     list[str] | None,
     typer.Option(
         "--accept",
-        help="Code of a finding of severity high to publish with all the same; may be given repeatedly.",
+        help="Code of a finding of severity high that does not prevent the publication; repeatable.",
     ),
 ]
 VerifyFlag = Annotated[
     bool,
     typer.Option(
-        help="Boot the image before it becomes public; one that never comes to a login prompt is refused. "
-        "Not where guests are simulated."
+        help="Boot the image before it becomes public; refuse one that never reaches a login prompt. Not with "
+        "simulated guests."
     ),
 ]
 
@@ -40,8 +40,8 @@ CONFIG_FLAG = inspect.Parameter(
         typer.Option(
             "--config",
             dir_okay=False,
-            help="TOML file with settings by their keys (docs/settings.md). Flags and variables win over it."
-            " [env: SOUCHE_CONFIG]",
+            help="TOML file with settings by their keys (docs/settings.md). Flags and variables take precedence. "
+            "[env: SOUCHE_CONFIG]",
             show_default=False,
         ),
     ],

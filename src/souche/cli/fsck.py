@@ -17,15 +17,13 @@ if TYPE_CHECKING:
     from souche.fsck.findings import Finding
 
 DeepFlag = Annotated[
-    bool, typer.Option("--deep", help="Read every layer too, and compare its hash: that takes its time.")
+    bool, typer.Option("--deep", help="Also read every layer and compare its hash, which takes long.")
 ]
 RepairFlag = Annotated[
     bool,
-    typer.Option(
-        "--repair", help="Mend what can be mended, after saying what that is. The region must be stopped."
-    ),
+    typer.Option("--repair", help="Print the possible repairs, then make them. The region must be stopped."),
 ]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print a JSON list of findings, and nothing else.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print only a JSON list of findings.")]
 
 
 def build(composition: Composition) -> Callable[[Path, bool, bool, bool], None]:

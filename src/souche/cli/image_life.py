@@ -13,16 +13,14 @@ from souche.cli.output import errors_shown, show
 from souche.model.image_lives import GRACE_DAYS
 
 ImageArgument = Annotated[str, typer.Argument(help="ID of an official image.")]
-SuccessorFlag = Annotated[
-    str | None, typer.Option("--successor", help="ID of the image to use instead of it.")
-]
-ReasonFlag = Annotated[str | None, typer.Option("--reason", help="Why, for those who use the image.")]
+SuccessorFlag = Annotated[str | None, typer.Option("--successor", help="ID of the image to use instead.")]
+ReasonFlag = Annotated[str | None, typer.Option("--reason", help="The reason, for users of the image.")]
 GraceFlag = Annotated[
     int | None,
     typer.Option(
         "--grace-days",
-        help="For how many days it can still be launched by its ID once it is withdrawn; "
-        f"then it is deleted. Default: {GRACE_DAYS}.",
+        help="Days for which it can still be launched by its ID after the withdrawal. "
+        f"Then it is deleted. Default: {GRACE_DAYS}.",
     ),
 ]
 
@@ -75,7 +73,7 @@ def _add_withdraw(app: typer.Typer, composition: Composition) -> None:
             bool,
             typer.Option(
                 "--now",
-                help="Nobody but its owner can launch it from now on; it is kept for the days of grace.",
+                help="Only its owner can launch it from now on; it is kept for the grace period.",
             ),
         ] = False,
         successor: SuccessorFlag = None,
@@ -101,9 +99,7 @@ def _add_deprecate(app: typer.Typer, composition: Composition) -> None:
     def deprecate(
         image: ImageArgument,
         home: HomeFlag,
-        on: Annotated[
-            str, typer.Option(help="The date on which it is withdrawn: YYYY-MM-DD, or with a time; UTC.")
-        ],
+        on: Annotated[str, typer.Option(help="The date of the withdrawal: YYYY-MM-DD, or with a time; UTC.")],
         successor: SuccessorFlag = None,
         reason: ReasonFlag = None,
         grace_days: GraceFlag = None,

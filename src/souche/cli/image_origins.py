@@ -73,15 +73,15 @@ def _add_attributes(app: typer.Typer, composition: Composition) -> None:
         image: ImageArgument,
         home: HomeFlag,
         deletion_protection: Annotated[
-            YesNo | None, typer.Option(help="Whether its VMs cannot be terminated by the API.")
+            YesNo | None, typer.Option(help="Whether its VMs are protected from deletion by the API.")
         ] = None,
         shutdown_behavior: Annotated[
-            Behavior | None, typer.Option(help="What a VM does when it shuts itself down.")
+            Behavior | None, typer.Option(help="Action when a VM shuts itself down.")
         ] = None,
         performance: Annotated[
-            Performance | None, typer.Option(help="Of VMs whose type has no flag.")
+            Performance | None, typer.Option(help="Performance of VMs whose type has no flag.")
         ] = None,
-        boot_mode: Annotated[Firmware | None, typer.Option(help="One of the image's.")] = None,
+        boot_mode: Annotated[Firmware | None, typer.Option(help="A boot mode of the image.")] = None,
         json: JsonFlag = False,
     ) -> None:
         """Set an image's attributes for the VMs that are launched from it, or `unset` them, on behalf of its owner.

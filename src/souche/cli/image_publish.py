@@ -23,28 +23,28 @@ class Firmware(StrEnum):
 
 
 NameFlag: TypeAlias = Annotated[
-    str, typer.Option(help="What the image is an update of; a date and a number follow in its own name.")
+    str, typer.Option(help="The image's family. The image's own name adds a date and a number.")
 ]
 TinyFlag: TypeAlias = Annotated[
     bool,
     typer.Option(
         "--tiny",
-        help="Instead of FILE: a disk of 1 MiB that boots by BIOS, writes NAME to the serial console,"
-        " and powers off at the power button. For tests.",
+        help="Instead of FILE: a disk of 1 MiB that boots by BIOS, writes NAME to the serial console, and "
+        "powers off when the VM is stopped. For tests.",
     ),
 ]
 AliasFlag: TypeAlias = Annotated[
-    str, typer.Option(help="Alias of the account to publish for, where --account does not say.")
+    str, typer.Option(help="Alias of the account to publish for, without --account.")
 ]
 AccountFlag: TypeAlias = Annotated[str | None, typer.Option(help="Name or ID of the account to publish for.")]
 BootModeFlag: TypeAlias = Annotated[
     list[Firmware] | None,
-    typer.Option(help="A firmware that it boots by; may be given twice. Default: legacy."),
+    typer.Option(help="A boot mode of the image; repeatable. Default: legacy."),
 ]
 ArchitectureFlag: TypeAlias = Annotated[Architecture, typer.Option(help="Official images are x86_64.")]
-DescriptionFlag: TypeAlias = Annotated[str, typer.Option(help="Shown beside the name.")]
+DescriptionFlag: TypeAlias = Annotated[str, typer.Option(help="Description of the image.")]
 ProductCodeFlag: TypeAlias = Annotated[
-    list[str] | None, typer.Option(help="A licence that it carries; may be given repeatedly.")
+    list[str] | None, typer.Option(help="Product code of a licence; repeatable.")
 ]
 
 

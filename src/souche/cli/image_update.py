@@ -135,14 +135,14 @@ def add(app: typer.Typer, composition: Composition) -> None:
     def update(
         home: HomeFlag,
         recipe: Annotated[
-            list[str] | None, typer.Argument(help="Recipes whose images are updated.", show_default=False)
+            list[str] | None, typer.Argument(help="Recipes whose images to update.", show_default=False)
         ] = None,
         every: Annotated[
-            bool, typer.Option("--all", help="All images that were built by recipes, of every account.")
+            bool, typer.Option("--all", help="All images built from recipes, of every account.")
         ] = False,
         recipes: RecipesFlag = None,
         dry_run: Annotated[
-            bool, typer.Option("--dry-run", help="Only say what would be built, and why.")
+            bool, typer.Option("--dry-run", help="Only print the images that would be built, with reasons.")
         ] = False,
         grace_days: GraceDays = GRACE_DAYS,
         accept: AcceptedCodes = None,

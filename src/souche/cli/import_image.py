@@ -19,15 +19,17 @@ def build(composition: Composition) -> Callable[..., None]:
     """The command that imports an image."""
 
     def import_image(
-        manifest_url: Annotated[str, typer.Argument(help="URL of a manifest, as an export gives it.")],
+        manifest_url: Annotated[str, typer.Argument(help="URL of an export's manifest.")],
         home: HomeFlag,
         name: Annotated[
-            str | None, typer.Option(help="Name of the image. Default: that in the manifest.")
+            str | None, typer.Option(help="Name of the image. Default: the name in the manifest.")
         ] = None,
         account: which_account.AccountFlag = None,
         disk_format: Annotated[
             SourceFormat | None,
-            typer.Option("--format", help="Of the disks. Default: what their names in the manifest say."),
+            typer.Option(
+                "--format", help="Format of the disks. Default: that of their names in the manifest."
+            ),
         ] = None,
         json: JsonFlag = False,
     ) -> None:

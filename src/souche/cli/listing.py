@@ -19,7 +19,7 @@ WIDE: Final = 10_000
 """columns if the output is not a terminal: nothing is truncated for programs"""
 
 OfAccountFlag = Annotated[
-    str | None, typer.Option("--account", help="Only what this account has: its name or ID.")
+    str | None, typer.Option("--account", help="Only this account's resources: its name or ID.")
 ]
 
 

@@ -15,7 +15,7 @@ ProductFlag = Annotated[str, typer.Option("--product", help="ID of a product typ
 
 def build(composition: Composition) -> typer.Typer:
     """The commands about the marketplace."""
-    app = typer.Typer(help="Images of vendors, for those who subscribe.", no_args_is_help=True)
+    app = typer.Typer(help="Vendors' images for subscribers.", no_args_is_help=True)
     _add_publish(app, composition)
     _add_subscriptions(app, composition)
     _add_versions(app, composition)
@@ -25,7 +25,7 @@ def build(composition: Composition) -> typer.Typer:
 def _add_publish(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def publish(
-        image: Annotated[str, typer.Argument(help="ID of an image of the vendor's.")],
+        image: Annotated[str, typer.Argument(help="ID of the vendor's image.")],
         home: HomeFlag,
         account: Annotated[str, typer.Option(help="Name or ID of the vendor's account.")],
         product: ProductFlag,

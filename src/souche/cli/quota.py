@@ -15,7 +15,7 @@ AccountArgument = Annotated[str, typer.Argument(help="Name or ID of the account.
 
 def build(composition: Composition) -> typer.Typer:
     """The commands about quotas."""
-    app = typer.Typer(help="What accounts may have.", no_args_is_help=True)
+    app = typer.Typer(help="Limits of accounts.", no_args_is_help=True)
 
     @app.command("show")
     def show_quotas(account: AccountArgument, home: HomeFlag, json: JsonFlag = False) -> None:
@@ -32,8 +32,8 @@ def build(composition: Composition) -> typer.Typer:
     @app.command("set")
     def set_quota(
         account: AccountArgument,
-        name: Annotated[str, typer.Argument(help="Name of the quota, as `souche quota show` has it.")],
-        value: Annotated[int, typer.Argument(help="What the account may have; 0 for no limit.")],
+        name: Annotated[str, typer.Argument(help="Name of the quota, as shown by `souche quota show`.")],
+        value: Annotated[int, typer.Argument(help="The limit; 0: none.")],
         home: HomeFlag,
         json: JsonFlag = False,
     ) -> None:

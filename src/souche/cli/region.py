@@ -82,9 +82,9 @@ def build_destroy(composition: Composition) -> Callable[[Path, bool, bool], None
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
         json: JsonFlag = False,
     ) -> None:
-        """Remove a region that is not served: its guests, its network, and every disk, image and snapshot."""
+        """Remove a stopped region: its guests, its network, and every disk, image and snapshot."""
         if not yes:
-            question = f"Remove {home} with every disk, image and snapshot in it, for good?"
+            question = f"Remove {home} with every disk, image and snapshot in it, permanently?"
             typer.confirm(question, abort=True, err=True)
         with errors_shown():
             composition.destroy(home)

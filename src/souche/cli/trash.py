@@ -20,7 +20,7 @@ IdsArgument = Annotated[
 
 def build(composition: Composition) -> typer.Typer:
     """The commands about the trash."""
-    app = typer.Typer(help="Disks that have no record any more.", no_args_is_help=True)
+    app = typer.Typer(help="Disks that have lost their record.", no_args_is_help=True)
     _add_list(app, composition)
     _add_restore(app, composition)
     _add_discard(app, composition)
@@ -43,7 +43,7 @@ def _add_restore(app: typer.Typer, composition: Composition) -> None:
         resource: Annotated[str, typer.Argument(help="ID of a volume or snapshot.")],
         home: HomeFlag,
         account: Annotated[
-            str | None, typer.Option(help="Name or ID of the account that it is for, if its record is lost.")
+            str | None, typer.Option(help="Name or ID of the account that gets it, if its record is lost.")
         ] = None,
         json: JsonFlag = False,
     ) -> None:

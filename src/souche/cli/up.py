@@ -15,7 +15,7 @@ FileArgument = Annotated[
     typer.Argument(help="TOML file of the region (docs/developing-against.md).", dir_okay=False),
 ]
 TimeoutFlag = Annotated[
-    float, typer.Option(min=0, help="Seconds to wait at most until the server answers, or has ended.")
+    float, typer.Option(min=0, help="The maximum wait in seconds until the server answers, or has ended.")
 ]
 
 
@@ -32,9 +32,7 @@ def build_up(composition: Composition) -> Callable[..., None]:
         ] = None,
         account: Annotated[
             str | None,
-            typer.Option(
-                help="Account that COMMAND acts as. Default: the first in FILE.", show_default=False
-            ),
+            typer.Option(help="Account for COMMAND. Default: the first in FILE.", show_default=False),
         ] = None,
         timeout: TimeoutFlag = 60,
         json: JsonFlag = False,

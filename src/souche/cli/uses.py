@@ -25,7 +25,7 @@ def add_image(app: typer.Typer, composition: Composition) -> None:
         json: JsonFlag = False,
     ) -> None:
         """Show what depends on an image, as its owner sees it: VMs, copies, images of VMs launched from it, images of
-        the same snapshots, shares, aliases, exports under way. Of other accounts only how many."""
+        the same snapshots, shares, aliases, exports under way. Other accounts' resources are only counted."""
         with errors_shown(), composition.operate(home) as region:
             found = region.do(uses.of_image, image)
         _print(found, as_json=json)
@@ -45,8 +45,8 @@ def build_snapshot(composition: Composition) -> typer.Typer:
         home: HomeFlag,
         json: JsonFlag = False,
     ) -> None:
-        """Show what depends on a snapshot, as its owner sees it: volumes, copies, images, shares, exports under way. Of
-        other accounts only how many."""
+        """Show what depends on a snapshot, as its owner sees it: volumes, copies, images, shares, exports under way.
+        Other accounts' resources are only counted."""
         with errors_shown(), composition.operate(home) as region:
             found = region.do(uses.of_snapshot, snapshot)
         _print(found, as_json=json)

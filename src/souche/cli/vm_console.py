@@ -42,7 +42,7 @@ def _add_console(app: typer.Typer, composition: Composition) -> None:
         token_file: Annotated[
             Path | None,
             typer.Option(
-                "--token-file", help="A file with a token of CreateConsoleToken, which says which VM it is."
+                "--token-file", help="A file with a token of CreateConsoleToken, which identifies the VM."
             ),
         ] = None,
     ) -> None:
@@ -81,9 +81,7 @@ def _add_screenshot(app: typer.Typer, composition: Composition) -> None:
         home: HomeFlag,
         output: Annotated[
             Path | None,
-            typer.Option(
-                "--output", "-o", help="Write the PNG here; '-': to standard output. Default: VM.png."
-            ),
+            typer.Option("--output", "-o", help="File for the PNG; '-': standard output. Default: VM.png."),
         ] = None,
     ) -> None:
         """Write the screen of a VM into a PNG file."""

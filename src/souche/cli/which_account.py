@@ -5,5 +5,5 @@ from typing import Annotated, TypeAlias
 import typer
 
 AccountFlag: TypeAlias = Annotated[
-    str | None, typer.Option("--account", help="Name or ID of the account, where there are several.")
+    str | None, typer.Option("--account", help="Name or ID of the account, if there are several.")
 ]

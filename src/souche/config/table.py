@@ -32,166 +32,168 @@ class Setting:
 
 
 SETTINGS: Final = (
-    Setting("home", Path, None, "Folder that holds everything of the region: database, disks, keys."),
+    Setting("home", Path, None, "Folder of the region: database, disks, keys."),
     Setting(
         "ephemeral",
         bool,
         False,  # noqa: FBT003
-        "HOME is made, and removed when the server ends; it must not exist. Without --home: a folder with a name of its"
-        " own in TMPDIR. Guests of libvirt would stay: with --compute simulated only.",
+        "Create HOME at the start, and remove it when the server ends; it must not exist. Without --home: "
+        "a new folder in TMPDIR. Only with --compute simulated, because libvirt's guests would remain.",
     ),
     Setting(
         "database",
         str,
         "",
-        "URL of the PostgreSQL database that has the region's records, postgresql://USER@HOST/NAME, without a password"
-        " (see --database-file). Default: SQLite in HOME. docs/databases.md.",
+        "URL of the PostgreSQL database with the region's records, postgresql://USER@HOST/NAME, without a "
+        "password (see --database-file). Default: SQLite in HOME. docs/databases.md.",
     ),
     Setting(
         "database_file",
         str,
         "",
-        "File with that URL in its one line, password included, which nobody else may read.",
+        "File with that URL and its password on one line, readable only by its owner.",
     ),
-    Setting("listen", str, "127.0.0.1:8808", "HOST:PORT where the API answers."),
+    Setting("listen", str, "127.0.0.1:8808", "HOST:PORT of the API."),
     Setting(
         "tls_cert",
         str,
         "",
-        "File with the certificate (PEM, with those between it and a root) that the API and the embedded object store"
-        " show: both speak https then, and nothing else. Read again when it changes.",
+        "File with the certificate (PEM, with the intermediate ones) of the API and the embedded object "
+        "store. Both then accept only https. Read again when it changes.",
     ),
     Setting("tls_key", str, "", "File with the private key of --tls-cert (PEM, without a passphrase)."),
     Setting(
         "tls_self_signed",
         bool,
         False,  # noqa: FBT003
-        "The API and the embedded object store speak https with a certificate by an authority of the region's own, made"
-        " once and kept in HOME/tls: clients trust HOME/tls/ca.pem. For a first try.",
+        "The API and the embedded object store use https, with a certificate of the region's own "
+        "authority, which is created once in HOME/tls: make clients trust HOME/tls/ca.pem. For a first "
+        "try.",
     ),
     Setting(
         "metrics_listen",
         str,
         "127.0.0.1:8810",
-        "HOST:PORT where GET /metrics answers, in Prometheus' format, without TLS and without a signature. Empty:"
-        " nowhere. Port 0: any free one; so it is without this setting where --listen has port 0, or with --ephemeral."
-        " `souche api` answers it only if the setting is given.",
+        "HOST:PORT of GET /metrics, in Prometheus' format, without TLS and signatures. Empty: none. Port "
+        "0: any free port, which is the default if --listen has port 0, or with --ephemeral. `souche api` "
+        "serves metrics only if the setting is given.",
     ),
-    Setting("region", str, "souche-1", "Name of the region. Its subregions are this name with a letter."),
+    Setting("region", str, "souche-1", "Name of the region. A subregion's name is this name and a letter."),
     Setting(
         "subregions",
         str,
         "a,b",
-        "Letters of the region's subregions, with commas between; the first is the default of launches. All are on"
-        " this one host. What is in a subregion stays there when its letter is no longer named.",
+        "Letters of the region's subregions, separated by commas; the first is the default of launches. "
+        "All are on this host. Resources in a subregion stay there when its letter is removed.",
     ),
     Setting(
         "compute",
         str,
         "libvirt",
-        "libvirt: real guests, needs root. simulated: real disks, pretended guests, needs neither.",
+        "libvirt: real guests; needs root. simulated: real disks, simulated guests; needs neither libvirt "
+        "nor root.",
         ("libvirt", "simulated"),
     ),
     Setting(
         "endpoint",
         str,
         "",
-        "URL under which clients reach the API, as ReadRegions shows it. Default: http:// (https:// with TLS) and the"
-        " address that it listens on.",
+        "URL of the API for clients, shown by ReadRegions. Default: http:// (https:// with TLS) and the "
+        "address of --listen.",
     ),
     Setting(
         "guest_network",
         str,
         "",
-        "IPv4 network (CIDR) of the guests, on a bridge of its own, without a way out. Default: the one"
-        " that the region has already; at its first start a /20 in 10.128.0.0/9, chosen by"
-        " the path of HOME, beside those that this host has routes for.",
+        "IPv4 network (CIDR) of the guests, on a separate, isolated bridge. Default: the region's "
+        "existing network; at the first start a /20 in 10.128.0.0/9, derived from the path of HOME, to "
+        "which this host has no route.",
     ),
     Setting(
         "guest_nat",
         bool,
         False,  # noqa: FBT003
-        "Guests reach whatever this host reaches, as if it came from the host, and its resolver; link-local addresses"
-        " never. The host forwards packets then (net.ipv4.ip_forward). Nothing begins from outside.",
+        "Guests reach everything that this host reaches, with its address, and its resolver, but no "
+        "link-local addresses. The host then forwards packets (net.ipv4.ip_forward). Nothing outside can "
+        "open a connection to a guest.",
     ),
     Setting(
         "guest_services",
         bool,
         False,  # noqa: FBT003
-        "Guests reach the API and the embedded object store at the address of their bridge (gateway-ipv4 in their"
-        " metadata), by the same ports as others.",
+        "Guests reach the API and the embedded object store at the address of their bridge (gateway-ipv4 "
+        "in their metadata), on the same ports as other clients.",
     ),
     Setting(
         "public_ips",
         str,
         "",
-        "IPv4 network (CIDR) that public IPs (CreatePublicIp) are from. They lead to guests on this host only: nothing"
-        " for them leaves it. Default: the one that the region has already; at its first start a /24 in 198.19.0.0/16,"
-        " chosen by the path of HOME, beside those that this host has routes for.",
+        "IPv4 network (CIDR) of public IPs (CreatePublicIp). They lead to guests on this host only: no "
+        "traffic for them leaves it. Default: the region's existing range; at the first start a /24 in "
+        "198.19.0.0/16, derived from the path of HOME, to which this host has no route.",
     ),
     Setting(
         "allow_import",
         str,
         (),
-        "HOST:PORT that images and snapshots may be imported from although its address is a private one, as URLs"
-        " name it.",
+        "HOST:PORT, as written in URLs, from which imports are allowed although its address is private.",
         repeated=True,
     ),
     Setting(
         "oos_listen",
         str,
         "127.0.0.1:8809",
-        "HOST:PORT where the embedded object store (OOS) answers. Empty: none is run.",
+        "HOST:PORT of the embedded object store (OOS). Empty: none.",
     ),
     Setting(
         "oos_endpoint",
         str,
         "",
-        "URL under which clients reach the object store; default: http:// (https:// with TLS) and the address that it"
-        " listens on. With an empty --oos-listen: the S3 service that takes its place.",
+        "URL of the object store for clients. Default: http:// (https:// with TLS) and the address of "
+        "--oos-listen. With an empty --oos-listen: the S3 service to use instead.",
     ),
     Setting(
         "oos_key_file",
         str,
         "",
-        "File with the region's own key to the S3 service at --oos-endpoint: access key ID and secret key, a line"
-        " each.",
+        "File with the region's own key to the S3 service at --oos-endpoint: access key ID and secret "
+        "key, on one line each.",
     ),
     Setting(
         "export_endpoint",
         str,
         "",
-        "URL of the S3 service that exports go to with an OsuApiKey of no account here, such as"
-        " https://oos.eu-west-2.outscale.com. Default: --oos-endpoint, when that is not the embedded store.",
+        "URL of the S3 service for exports whose OsuApiKey belongs to no account of the region, such as "
+        "https://oos.eu-west-2.outscale.com. Default: --oos-endpoint, unless that is the embedded store.",
     ),
     Setting(
         "reserve_gib",
         float,
         1,
-        "GiB of the medium of HOME that are kept for the databases and the journal: imports, exports, builds and"
-        " whatever else writes much is refused, or stops, when no more is free.",
+        "GiB of HOME's medium that are kept free for the databases and the journal: imports, exports, "
+        "builds and other large writes are refused, or stop, at this limit.",
     ),
     Setting(
         "trash_hours",
         float,
         24.0,
-        "For how many hours the trash keeps disks that have no record, before they are removed for good. Only"
-        " hours count for which the region is served.",
+        "Hours for which the trash keeps disks without a record before they are deleted. Only hours "
+        "during which the region is served count.",
     ),
     Setting(
         "share_gate",
         str,
         "off",
-        "Which sharing of images is refused (409) while their report is not made or has a finding of severity high:"
-        " none, with everybody, or with any account.",
+        "The sharing of images that is refused (409) until their report is made and has no finding of "
+        "severity high: none, with everyone, or with any account.",
         ("off", "public", "all"),
     ),
     Setting(
         "require_signed",
         str,
         "",
-        "File with public keys, one a line (`souche info` shows a region's): only exports that one of them has signed"
-        " are imported, and no snapshot by a URL. Read at the start.",
+        "File with public keys, one per line (`souche info` shows a region's): only exports signed by one "
+        "of them are imported, and no snapshots from URLs. Read at the start.",
     ),
     Setting(
         "allow_faults",
@@ -203,14 +205,16 @@ SETTINGS: Final = (
         "audit_log",
         str,
         "audit.jsonl",
-        "File of the audit log, below HOME unless its path is absolute: a JSON line for each request and for each"
-        " command of the operator. syslog: the system's log instead. Empty: none. docs/operating.md.",
+        "File of the audit log, relative to HOME: a JSON line for each request and for each command of "
+        "the operator. syslog: the system's log instead. Empty: none. docs/operating.md.",
     ),
     Setting(
-        "audit_log_mib", float, 64.0, "MiB at which the file of --audit-log is renamed, and another begun."
+        "audit_log_mib", float, 64.0, "MiB at which the file of --audit-log is renamed, and a new one begins."
     ),
-    Setting("audit_log_files", int, 8, "How many renamed files of --audit-log are kept."),
-    Setting("log_level", str, "info", "Least severe log lines shown.", ("debug", "info", "warning", "error")),
+    Setting("audit_log_files", int, 8, "Number of renamed files of --audit-log to keep."),
+    Setting(
+        "log_level", str, "info", "The least severe level of the log.", ("debug", "info", "warning", "error")
+    ),
 )
 
 BY_KEY: Final[Mapping[str, Setting]] = {setting.key: setting for setting in SETTINGS}
