@@ -22,8 +22,8 @@ class Souche:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.builder = PretendedBuilder()
-        composition = replace(command_line.composition(), operate=self._operate)
-        self._app = commands.build(composition)
+        self.composition = replace(command_line.composition(), operate=self._operate)
+        self._app = commands.build(self.composition)
 
     @contextmanager
     def _operate(self, path: Path, *, make: bool = False) -> Iterator[Operated]:

@@ -1,5 +1,8 @@
 """Creates the resources in a region's file (`souche up`). Existing ones do not change."""
 
+from collections.abc import Callable
+from functools import partial
+
 from souche.cli.actions import accounts, keypairs, publications, quotas
 from souche.cli.building import Terms, build_and_publish, check
 from souche.cli.composition import Operated
@@ -7,6 +10,7 @@ from souche.cli.progress import step_bar
 from souche.cli.publishing import Publication, publish
 from souche.cli.region_file import AccountEntry, RecipeEntry, RegionFile
 from souche.model.accounts import PROVIDER_ALIAS
+from souche.recipes.recipe import Recipe
 from souche.states import ImageState
 
 
@@ -18,8 +22,10 @@ def provision(region: Operated, wanted: RegionFile) -> None:
     """
     for account in wanted.accounts:
         _account(region, account)
-    for image in wanted.images:
-        _image(region, image)
+    # A build takes minutes, so the first begins after all were checked.
+    missing = [image for image in wanted.images if not _exists(region, image)]
+    for make in [_checked(region, image) for image in missing]:
+        make()
 
 
 def _account(region: Operated, wanted: AccountEntry) -> None:
@@ -40,19 +46,22 @@ def _account(region: Operated, wanted: AccountEntry) -> None:
         region.do(keypairs.import_if_missing, wanted.name, keypair.name, keypair.public_key)
 
 
-def _image(region: Operated, wanted: Publication | RecipeEntry) -> None:
+def _exists(region: Operated, wanted: Publication | RecipeEntry) -> bool:
+    """Whether the family has an image. A pending one is finished."""
     found = region.do(publications.listed, wanted.family, account=wanted.account, alias=PROVIDER_ALIAS)
-    if found is not None:
-        if found["State"] == ImageState.PENDING:
-            region.do(publications.finish, found["ImageId"])
-    elif isinstance(wanted, Publication):
-        publish(region, wanted)
-    else:
-        _build(region, wanted)
+    if found is not None and found["State"] == ImageState.PENDING:
+        region.do(publications.finish, found["ImageId"])
+    return found is not None
 
 
-def _build(region: Operated, wanted: RecipeEntry) -> None:
+def _checked(region: Operated, wanted: Publication | RecipeEntry) -> Callable[[], object]:
+    """What makes the image. Mistakes in the terms of a build are refused."""
+    if isinstance(wanted, Publication):
+        return partial(publish, region, wanted)
     terms = Terms(verify=wanted.verify)
-    account_id = check(region, wanted.recipe, wanted.account, terms)
+    return partial(_build, region, wanted.recipe, check(region, wanted.recipe, wanted.account, terms), terms)
+
+
+def _build(region: Operated, recipe: Recipe, account_id: str, terms: Terms) -> None:
     with step_bar() as progress:
-        build_and_publish(region, wanted.recipe, account_id, progress, terms)
+        build_and_publish(region, recipe, account_id, progress, terms)
