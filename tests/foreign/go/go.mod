@@ -1,0 +1,3 @@
+module souche.invalid/client
+
+go 1.21
