@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -42,6 +43,12 @@ def add_file(path: Path, *, mode: int = 0o644) -> Path:
 
 def test_every_row_says_what_it_looks_at_and_how_to_mend_it() -> None:
     assert all(check.looks_at and check.remedy for check in doctor.CHECKS)
+
+
+@pytest.mark.parametrize("check", doctor.CHECKS, ids=lambda check: check.name)
+def test_a_remedy_names_make_for_a_checkout_only(check: doctor.Check) -> None:
+    """A package and a wheel have no Makefile."""
+    assert len(re.findall(r"`make \w+`", check.remedy)) == check.remedy.count("in a checkout")
     assert len(BY_NAME) == len(doctor.CHECKS)
 
 

@@ -317,18 +317,22 @@ SIMULATED: Final = frozenset(
 
 def _binding_check(module: str) -> Check:
     package = f"python3-{module}"
-    remedy = f"{_apt(package)}; a virtual environment needs --system-site-packages (`make setup`)"
+    remedy = (
+        f"{_apt(package)}; a virtual environment needs --system-site-packages (`make setup` in a checkout)"
+    )
     return Check(package, "Debian's Python binding", remedy, _binding(module))
 
 
+def _start(unit: str, daemon: str) -> str:
+    return f"systemctl start {unit}; without systemd: {daemon} --daemon, or `make daemons` in a checkout"
+
+
 CHECKS: tuple[Check, ...] = (
-    Check("python", "Python 3.11 to 3.13", "use Debian 12 or 13, and `make setup`", _python),
+    Check("python", "Python 3.11 to 3.13", "use Debian 12 or 13 (`make setup` in a checkout)", _python),
     Check("user", "who runs this", "run as root for real guests (networks, metadata server)", _user),
     *(_binding_check(module) for module in ("libvirt", "guestfs")),
-    Check("libvirt", "the daemon at qemu:///system", "`make daemons`, or systemctl start libvirtd", _libvirt),
-    Check(
-        "virtlogd", "libvirt's log daemon", "`make daemons`, or systemctl start virtlogd.socket", _log_daemon
-    ),
+    Check("libvirt", "the daemon at qemu:///system", _start("libvirtd", "libvirtd"), _libvirt),
+    Check("virtlogd", "libvirt's log daemon", _start("virtlogd.socket", "virtlogd"), _log_daemon),
     _program_check("qemu-system-x86_64", "runs x86_64 guests", "qemu-system-x86"),
     _program_check("qemu-system-i386", "runs i386 guests", "qemu-system-x86"),
     Check("accelerator", "a guest run to a known output", "use a machine whose /dev/kvm works", _accelerator),
@@ -368,7 +372,7 @@ CHECKS: tuple[Check, ...] = (
     _program_check("sfdisk", "partitions official images", "fdisk"),
     _program_check("mke2fs", "makes their file systems", "e2fsprogs"),
     Check(
-        "object store", "the embedded OOS (SeaweedFS)", "`make setup`, or another --oos-listen", _object_store
+        "object store", "embedded OOS (SeaweedFS)", "reinstall Souche, or another --oos-listen", _object_store
     ),
     Check(
         "kernel",
