@@ -1,5 +1,9 @@
 """Parts of requests about images."""
 
+from typing import Any
+
+from tests.support.client import Client
+
 
 def root(snapshot_id: str, **bsu: object) -> dict[str, object]:
     return {"DeviceName": "/dev/sda1", "Bsu": {"SnapshotId": snapshot_id, **bsu}}
@@ -16,3 +20,9 @@ def registering(*mappings: object, **changes: object) -> dict[str, object]:
 
 def add(**permissions: object) -> dict[str, object]:
     return {"PermissionsToLaunch": {"Additions": permissions}}
+
+
+def read_one(client: Client, image_id: str) -> dict[str, Any]:
+    (image,) = client("ReadImages", Filters={"ImageIds": [image_id]})["Images"]
+    found: dict[str, Any] = image
+    return found

@@ -4,7 +4,6 @@ from typing import Any, cast
 
 import pytest
 
-from souche.api import spec
 from souche.api.image_origins import read_image_origins
 from souche.app.region import Region
 from souche.db import images
@@ -12,8 +11,8 @@ from souche.model.accounts import Principal
 from souche.model.images import ImageMapping, Lineage, VmAttributes
 from souche.model.permissions import Permissions
 from souche.states import ImageState, SnapshotState
-from tests.api.image_requests import EPHEMERAL, REGISTER, add, registering, root
-from tests.support.client import Client, absent, conflict, missing, unsupported, value
+from tests.api.image_requests import EPHEMERAL, read_one, registering, root
+from tests.support.client import Client, conflict, unsupported, value
 from tests.support.region import call, make_account
 from tests.support.resources import (
     attach,
@@ -22,16 +21,9 @@ from tests.support.resources import (
     make_vm,
     read_image,
     read_snapshot,
-    read_vm,
 )
 
 HERE = "eu-test-1"
-
-
-def read_one(client: Client, image_id: str) -> dict[str, Any]:
-    (image,) = client("ReadImages", Filters={"ImageIds": [image_id]})["Images"]
-    found: dict[str, Any] = image
-    return found
 
 
 # The whole answer of each mode.
@@ -220,260 +212,6 @@ def test_a_failed_image_says_why(client: Client) -> None:
     )
     shown = read_one(client, image.image_id)
     assert (shown["State"], shown["StateComment"]) == ("failed", {"StateMessage": "no space"})
-
-
-# UpdateImage.
-
-
-def permissions_of(client: Client, image_id: str) -> Any:
-    return read_one(client, image_id)["PermissionsToLaunch"]
-
-
-def test_sharing_is_idempotent_and_users_and_everybody_combine(client: Client, other: Client) -> None:
-    image_id = make_image(client.region, client.who).image_id
-    someone = other.who.account_id
-    for _twice in range(2):
-        client("UpdateImage", ImageId=image_id, **add(AccountIds=[someone, someone]))
-    assert permissions_of(client, image_id) == {"AccountIds": [someone], "GlobalPermission": False}
-    answer = client("UpdateImage", ImageId=image_id, **add(GlobalPermission=True))
-    assert answer["Image"]["PermissionsToLaunch"] == {"AccountIds": [someone], "GlobalPermission": True}
-    assert permissions_of(other, image_id) == {"AccountIds": [someone], "GlobalPermission": True}
-
-
-def test_removals_take_back_what_is_there(client: Client, other: Client) -> None:
-    someone = other.who.account_id
-    image = make_image(client.region, client.who, permissions=Permissions((someone,), public=True))
-    for _twice in range(2):
-        removals = {"Removals": {"AccountIds": [someone], "GlobalPermission": True}}
-        client("UpdateImage", ImageId=image.image_id, PermissionsToLaunch=removals)
-    assert permissions_of(client, image.image_id) == {"AccountIds": [], "GlobalPermission": False}
-    assert other("ReadImages") == {"Images": []}
-    assert other.refusal("CreateVms", ImageId=image.image_id).row == absent(5023)
-
-
-@pytest.mark.parametrize("nobody", [{}, {"AccountIds": [], "GlobalPermission": False}])
-def test_a_change_that_names_nobody_is_absent(client: Client, nobody: dict[str, object]) -> None:
-    """Clients in Go send both."""
-    image_id = make_image(client.region, client.who).image_id
-    everybody = {"GlobalPermission": True}
-    for named, empty in (("Additions", "Removals"), ("Removals", "Additions")):
-        client("UpdateImage", ImageId=image_id, PermissionsToLaunch={named: everybody, empty: nobody})
-        assert permissions_of(client, image_id)["GlobalPermission"] is (named == "Additions")
-    both = {"Additions": nobody, "Removals": nobody}
-    assert client.refusal("UpdateImage", ImageId=image_id, PermissionsToLaunch=both).row == missing(7007)
-
-
-def test_the_owner_may_share_with_itself(client: Client) -> None:
-    image_id = make_image(client.region, client.who).image_id
-    client("UpdateImage", ImageId=image_id, **add(AccountIds=[client.who.account_id]))
-    assert permissions_of(client, image_id)["AccountIds"] == [client.who.account_id]
-
-
-def test_an_account_that_there_is_not_may_be_shared_with(client: Client) -> None:
-    """Which accounts there are is not told."""
-    image_id = make_image(client.region, client.who).image_id
-    client("UpdateImage", ImageId=image_id, **add(AccountIds=["999999999999"]))
-    assert permissions_of(client, image_id)["AccountIds"] == ["999999999999"]
-
-
-def test_sharing_an_image_leaves_its_snapshots_private(client: Client, other: Client) -> None:
-    image = make_image(client.region, client.who)
-    client("UpdateImage", ImageId=image.image_id, **add(AccountIds=[other.who.account_id]))
-    assert other("ReadSnapshots") == {"Snapshots": []}
-    snapshot_id = image.mappings[0].snapshot_id
-    mappings = [root(str(snapshot_id))]
-    register = {**REGISTER, "BlockDeviceMappings": mappings}
-    assert other.refusal("CreateImage", **register).row == absent(5054)
-
-
-def test_product_codes_replace_the_former_ones_and_licences_of_the_region_too(client: Client) -> None:
-    """Any previously set value is deleted, as the specification says."""
-    image_id = make_image(client.region, client.who).image_id
-    answer = client("UpdateImage", ImageId=image_id, ProductCodes=["0002", "0009", "0002"])
-    assert answer["Image"]["ProductCodes"] == ["0002", "0009"]
-    assert client("UpdateImage", ImageId=image_id, ProductCodes=[])["Image"]["ProductCodes"] == ["0001"]
-
-
-def test_a_description_changes_and_can_be_emptied(client: Client) -> None:
-    image_id = make_image(client.region, client.who).image_id
-    assert client("UpdateImage", ImageId=image_id, Description="d" * 255)["Image"]["Description"] == "d" * 255
-    assert client("UpdateImage", ImageId=image_id, Description="")["Image"]["Description"] == ""
-
-
-def test_the_answer_of_update_image_is_the_whole_image(client: Client) -> None:
-    image_id = make_image(client.region, client.who).image_id
-    client("CreateTags", ResourceIds=[image_id], Tags=[{"Key": "k", "Value": "v"}])
-    answer = client("UpdateImage", ImageId=image_id, Description="new")
-    assert answer["Image"] == read_one(client, image_id)
-    assert answer["Image"]["Tags"] == [{"Key": "k", "Value": "v"}]
-
-
-# DeleteImage.
-
-
-@pytest.mark.parametrize("at_deletion", ImageState)
-def test_an_image_can_be_deleted_in_any_state(client: Client, at_deletion: ImageState) -> None:
-    image = make_image(client.region, client.who, state=at_deletion)
-    assert client("DeleteImage", ImageId=image.image_id) == {}
-    assert client("ReadImages", Filters={"ImageIds": [image.image_id]}) == {"Images": []}
-    assert client.refusal("DeleteImage", ImageId=image.image_id).row == absent(5023)
-
-
-def test_deleting_an_image_leaves_its_snapshots_and_vms_alone(client: Client) -> None:
-    image = make_image(client.region, client.who)
-    vm = make_vm(client.region, client.who, image_id=image.image_id)
-    client("CreateTags", ResourceIds=[image.image_id], Tags=[{"Key": "k", "Value": "v"}])
-    client("DeleteImage", ImageId=image.image_id)
-    assert read_snapshot(client.region, str(image.mappings[0].snapshot_id)).state == SnapshotState.COMPLETED
-    assert read_vm(client.region, vm.vm_id) == vm
-    assert client("ReadTags") == {"Tags": []}
-
-
-def test_a_snapshot_of_an_image_is_deleted_after_the_image_only(client: Client) -> None:
-    image = make_image(client.region, client.who)
-    (snapshot_id,) = image.snapshot_ids
-    refusal = client.refusal("DeleteSnapshot", SnapshotId=snapshot_id)
-    assert refusal.row == conflict(9094)
-    assert image.image_id in refusal.details
-    client("DeleteImage", ImageId=image.image_id)
-    assert client("DeleteSnapshot", SnapshotId=snapshot_id) == {}
-
-
-def test_deleting_a_shared_image_ends_the_sharing_and_frees_the_name(client: Client, other: Client) -> None:
-    image = make_image(client.region, client.who, permissions=Permissions((other.who.account_id,)))
-    client("DeleteImage", ImageId=image.image_id)
-    assert other("ReadImages") == {"Images": []}
-    make_image(client.region, client.who, image.name)
-
-
-# ReadImages.
-
-
-FILTER_SHAPES = spec.document()["schemas"]["FiltersImage"]["properties"]
-UNKNOWN = {"integer": 15_000, "string": "no such / value"}
-
-
-@pytest.mark.parametrize("name", [name for name, shape in FILTER_SHAPES.items() if shape["type"] == "array"])
-def test_an_unknown_value_of_a_filter_gives_an_empty_list(client: Client, name: str) -> None:
-    """No filter has an enumeration: a boot mode that there is not is no error either."""
-    make_image(client.region, client.who)
-    wanted = {name: [UNKNOWN[FILTER_SHAPES[name]["items"]["type"]]]}
-    assert client("ReadImages", Filters=wanted) == {"Images": []}
-
-
-@pytest.mark.parametrize(
-    "name", [name for name, shape in FILTER_SHAPES.items() if shape.get("items") == {"type": "string"}]
-)
-def test_the_star_is_a_wildcard_in_names_and_locations_and_nowhere_else(client: Client, name: str) -> None:
-    """A wildcard would find this image, which has something of everything."""
-    granted = Permissions((client.who.account_id,), public=True)
-    image = make_image(client.region, client.who, description="of today", permissions=granted)
-    client("CreateTags", ResourceIds=[image.image_id], Tags=[{"Key": "k", "Value": "v"}])
-    found = client("ReadImages", Filters={name: ["*"]})["Images"]
-    assert len(found) == (1 if name in ("ImageNames", "FileLocations") else 0)
-
-
-SHOWN_AND_FOUND_BY = {
-    "AccountAlias": "AccountAliases",
-    "AccountId": "AccountIds",
-    "Architecture": "Architectures",
-    "BootModes": "BootModes",
-    "Description": "Descriptions",
-    "FileLocation": "FileLocations",
-    "ImageId": "ImageIds",
-    "ImageName": "ImageNames",
-    "ProductCodes": "ProductCodes",
-    "RootDeviceName": "RootDeviceNames",
-    "RootDeviceType": "RootDeviceTypes",
-    "SecureBoot": "SecureBoot",
-    "State": "States",
-    "TpmMandatory": "TpmMandatory",
-}
-
-
-@pytest.mark.parametrize("field", SHOWN_AND_FOUND_BY)
-def test_an_image_is_found_by_what_it_shows(region: Region, field: str) -> None:
-    """Signs that are special in patterns stand for themselves where there are no wildcards."""
-    client = Client(region, make_account(region, "vendor", alias="Vendor *?[x]"))
-    for changes in ({}, {"description": "a*b?c[d]%_"}, {"state": ImageState.FAILED, "mappings": ()}):
-        image = make_image(region, client.who, f"image ({len(changes)})/.-", **changes)
-        shown = read_one(client, image.image_id)[field]
-        wanted = shown if isinstance(shown, bool | list) else [shown]
-        found = client("ReadImages", Filters={SHOWN_AND_FOUND_BY[field]: wanted})["Images"]
-        assert image.image_id in [each["ImageId"] for each in found]
-
-
-def test_a_question_mark_stands_for_itself(client: Client) -> None:
-    make_image(client.region, client.who, "image 1")
-    for pattern, number in (("image ?", 0), ("imag*?", 0), ("image *", 1)):
-        assert len(client("ReadImages", Filters={"ImageNames": [pattern]})["Images"]) == number
-
-
-def test_the_default_scope_is_own_shared_and_public(region: Region, client: Client, bob: Principal) -> None:
-    own = make_image(region, client.who)
-    shared = make_image(region, bob, "shared", permissions=Permissions((client.who.account_id,)))
-    public = make_image(region, bob, "public", permissions=Permissions(public=True))
-    make_image(region, bob, "private")
-    wanted = {own.image_id, shared.image_id, public.image_id}
-    assert {image["ImageId"] for image in client("ReadImages")["Images"]} == wanted
-    of_bob = client("ReadImages", Filters={"AccountIds": [bob.account_id]})["Images"]
-    assert {image["ImageId"] for image in of_bob} == {shared.image_id, public.image_id}
-
-
-def test_own_images_are_found_by_the_accounts_id(region: Region, client: Client, bob: Principal) -> None:
-    own = make_image(region, client.who)
-    make_image(region, bob, permissions=Permissions(public=True))
-    (found,) = client("ReadImages", Filters={"AccountIds": [client.who.account_id]})["Images"]
-    assert found["ImageId"] == own.image_id
-
-
-def test_the_filter_of_grants_matches_those_given_and_not_the_owner(
-    region: Region, client: Client, other: Client
-) -> None:
-    grantee = other.who.account_id
-    shared = make_image(region, client.who, permissions=Permissions((grantee,)))
-    make_image(region, client.who, "public", permissions=Permissions(public=True))
-
-    def found(asking: Client, account_id: str) -> list[str]:
-        filters = {"PermissionsToLaunchAccountIds": [account_id]}
-        return [image["ImageId"] for image in asking("ReadImages", Filters=filters)["Images"]]
-
-    assert found(client, client.who.account_id) == []
-    assert found(client, grantee) == found(other, grantee) == [shared.image_id]
-
-
-def test_a_filter_on_mappings_matches_when_any_mapping_does(client: Client) -> None:
-    data = ImageMapping("/dev/xvdb", None, 77, "gp2", delete_on_vm_deletion=False)
-    snapshot_id = make_snapshot(client.region, client.who).snapshot_id
-    mappings = (ImageMapping("/dev/sda1", snapshot_id, 10), data)
-    image = make_image(client.region, client.who, mappings=mappings)
-    for name, wanted in (
-        ("DeviceNames", ["/dev/xvdb"]),
-        ("DeviceNames", ["/dev/sda1"]),
-        ("SnapshotIds", [snapshot_id]),
-        ("VolumeSizes", [77]),
-        ("VolumeTypes", ["gp2"]),
-        ("DeleteOnVmDeletion", False),
-        ("DeleteOnVmDeletion", True),
-    ):
-        (found,) = client("ReadImages", Filters={f"BlockDeviceMapping{name}": wanted})["Images"]
-        assert found["ImageId"] == image.image_id
-
-
-def test_a_token_may_be_used_again_and_names_the_same_page(client: Client) -> None:
-    for number in range(3):
-        make_image(client.region, client.who, f"image {number}")
-    token = client("ReadImages", ResultsPerPage=1)["NextPageToken"]
-    second = client("ReadImages", ResultsPerPage=1, NextPageToken=token)
-    assert client("ReadImages", ResultsPerPage=1, NextPageToken=token) == second
-    assert len(second["Images"]) == 1
-
-
-def test_all_images_come_without_a_token_when_no_page_size_is_given(client: Client) -> None:
-    for number in range(101):
-        make_image(client.region, client.who, f"image {number}")
-    answer = client("ReadImages")
-    assert (len(answer["Images"]), "NextPageToken" in answer) == (101, False)
 
 
 # What an image carries of its VM.

@@ -6,10 +6,11 @@ from contextlib import closing
 from functools import partial
 
 from tests.support.polling import eventually
+from tests.workflows.durable.conftest import log as log
+from tests.workflows.durable.conftest import world as world
+from tests.workflows.durable.runs import Log, add, running, status
+from tests.workflows.durable.test_failures import FullMedium, Medium
 from tests.workflows.test_claims import end_other, give_to_other
-from tests.workflows.test_durable import FullMedium, Log, Medium, add, running, status
-from tests.workflows.test_durable import log as log
-from tests.workflows.test_durable import world as world
 from tests.workflows.world import World
 
 

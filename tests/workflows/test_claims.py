@@ -26,10 +26,11 @@ from souche.workflows.runs import RUNS_PER_ACCOUNT
 from tests.support.databases import Databases
 from tests.support.polling import eventually
 from tests.workflows import claiming
+from tests.workflows.durable.conftest import log as log
+from tests.workflows.durable.conftest import world as world
+from tests.workflows.durable.runs import Log, add, running
 from tests.workflows.journals import _no_pause
-from tests.workflows.test_durable import LOST, Log, add, running
-from tests.workflows.test_durable import log as log
-from tests.workflows.test_durable import world as world
+from tests.workflows.test_attempts import LOST
 from tests.workflows.world import World
 
 OTHER = Worker("other", "elsewhere")

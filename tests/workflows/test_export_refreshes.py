@@ -20,7 +20,8 @@ from souche.value_refusals import BadValue, MissingParameter, WrongIdPrefix
 from tests.support.bucket import bucket as web_server
 from tests.support.folder_oos import FolderStore
 from tests.support.region import START, ManualClock, make_account
-from tests.workflows.test_exports import PublishedOos, export_image, export_snapshot, with_buckets
+from tests.workflows.exporting import export_image, export_snapshot, with_buckets
+from tests.workflows.test_exports import PublishedOos
 from tests.workflows.test_signed_exports import (
     abroad as abroad,
 )

@@ -1,80 +1,41 @@
 """Exports end to end on a store in a folder: what is in the bucket, and what is left when they are cut off."""
 
-import re
 import shutil
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from souche import run
-from souche.app import access_keys, export_tasks, image_imports, images, snapshots
+from souche.app import access_keys, export_tasks, image_imports, images
 from souche.app.access_keys import Changes
-from souche.app.block_devices import BsuRequest, MappingRequest
 from souche.app.export_tasks import ApiKey, Target
 from souche.app.image_imports import FromManifest
 from souche.db import buckets as owners
 from souche.db import export_tasks as records
-from souche.db import images as image_records
 from souche.faults import Fault, Faults
 from souche.formats.companion import read_companion
 from souche.formats.manifest import read_manifest
-from souche.model.export_tasks import ExportTask
 from souche.model.images import ImageMapping, VmAttributes
 from souche.model.query import Query
-from souche.objects.base import BucketAccessRefused, ObjectsFailed, ObjectsUnavailable, Part, Upload
+from souche.objects.base import BucketAccessRefused, ObjectsUnavailable, Part, Upload
 from souche.states import ExportState, ImageState
 from souche.workflows import buckets
 from tests.support.bucket import bucket as web_server
 from tests.support.folder_oos import FolderOos, FolderStore
-from tests.support.region import ManualClock, make_account
+from tests.support.region import make_account
 from tests.support.resources import make_image, read_image
+from tests.workflows.exporting import (
+    TARGET,
+    export_image,
+    export_snapshot,
+    image_of_two_disks,
+    objects,
+    other_snapshot,
+    with_buckets,
+)
 from tests.workflows.world import Cast, World
-
-TARGET = Target("qcow2", "exports", "there")
-
-
-def with_buckets(world: World, **changes: Any) -> World:
-    """The same world with other ways to buckets."""
-    return replace(world, parts=replace(world.parts, buckets=replace(world.parts.buckets, **changes)))
-
-
-def export_image(world: World, cast: Cast, target: Target = TARGET) -> ExportTask:
-    task = export_tasks.export_image(world.region, cast.alice, cast.image_id, target)
-    world.run_all()
-    return export_tasks.get(world.region, task.task_id)
-
-
-def export_snapshot(world: World, cast: Cast, target: Target = TARGET) -> ExportTask:
-    task = export_tasks.export_snapshot(world.region, cast.alice, cast.snapshot_id, target)
-    world.run_all()
-    return export_tasks.get(world.region, task.task_id)
-
-
-def image_of_two_disks(world: World, cast: Cast) -> str:
-    """An image with a disk twice, another disk, an empty volume, and product codes."""
-    mappings = (
-        MappingRequest("/dev/sda1", BsuRequest(snapshot_id=cast.snapshot_id)),
-        MappingRequest("/dev/xvdb", BsuRequest(snapshot_id=cast.snapshot_id, volume_type="gp2")),
-        MappingRequest("/dev/xvdc", BsuRequest(snapshot_id=_other_snapshot(world, cast), volume_size_gib=3)),
-        MappingRequest("/dev/xvdd", BsuRequest(volume_size_gib=1)),
-    )
-    settings = images.ImageSettings("two disks", "A description", ("uefi",), ("0002",), tpm_mandatory=True)
-    wanted = images.FromSnapshots(settings, mappings, "/dev/sda1", "x86_64")
-    return images.create_from_snapshots(world.region, cast.alice, wanted).image_id
-
-
-def _other_snapshot(world: World, cast: Cast) -> str:
-    with world.region.store.read() as connection:
-        image = image_records.get(connection, cast.image_id)
-    assert image is not None
-    return image.snapshot_ids[0]
-
-
-def objects(world: World) -> list[str]:
-    return world.oos.seen().get("exports", [])
 
 
 def test_a_bucket_is_made_with_the_disks_the_manifest_and_the_companion_in_it(
@@ -173,7 +134,7 @@ def test_an_import_of_an_export_has_all_that_the_image_had(world: World, cast: C
         mappings=(
             ImageMapping("/dev/sda1", cast.snapshot_id, 1, "gp2"),
             ImageMapping(
-                "/dev/xvdb", _other_snapshot(world, cast), 4, "io1", 500, delete_on_vm_deletion=False
+                "/dev/xvdb", other_snapshot(world, cast), 4, "io1", 500, delete_on_vm_deletion=False
             ),
         ),
         product_codes=("0002", "0007"),
@@ -258,185 +219,6 @@ def test_a_failure_is_told_in_the_comment(world: World, cast: Cast) -> None:
     assert task.state == ExportState.FAILED
     assert "the line is cut" in task.comment
     assert objects(world) == []
-
-
-class Refusing(FolderStore):
-    """Does not do some of what it is asked, and says so by an error."""
-
-    def __init__(self, folder: Path, refused: Mapping[str, Exception]) -> None:
-        super().__init__(folder)
-        self._refused = refused
-
-    def __getattribute__(self, name: str) -> Any:
-        if name != "_refused" and name in self._refused:
-            raise self._refused[name]
-        return super().__getattribute__(name)
-
-
-class RefusingOos(FolderOos):
-    def __init__(self, folder: Path, **refused: Exception) -> None:
-        super().__init__(folder)
-        self._store = Refusing(folder, refused)
-
-    def store(self) -> Refusing:
-        return self._store
-
-
-FULL = ObjectsFailed(reason="the store is full")
-DENIED = BucketAccessRefused(bucket="exports", reason="AccessDenied")
-FOR_GOOD: dict[str, dict[str, Exception]] = {
-    "a key that may write but not delete": {"delete": DENIED},
-    "a key that may do nothing any more": {"delete": DENIED, "uploads": DENIED},
-    "a refusal that has no name": {"delete": ObjectsFailed(reason="(InvalidRequest): Invalid Request")},
-    "a defect of ours": {"delete": UnicodeEncodeError("utf-8", "x", 0, 1, "surrogates not allowed")},
-}
-
-
-@pytest.mark.parametrize("name", FOR_GOOD)
-def test_an_undo_that_is_refused_for_good_ends_and_says_what_it_left(
-    world: World, cast: Cast, name: str, logged: list[MutableMapping[str, Any]]
-) -> None:
-    refusals = FOR_GOOD[name]
-    task = export_tasks.export_image(world.region, cast.alice, cast.image_id, TARGET)
-    with_buckets(world, oos=RefusingOos(world.home / "oos", presign=FULL, **refusals)).run_all()
-    ended = export_tasks.get(world.region, task.task_id)
-    assert (ended.state, ended.comment) == (ExportState.FAILED, str(FULL))
-    assert ended.full_comment.startswith(
-        f"{FULL} What may be left in the bucket exports, as it cannot be removed: "
-    )
-    (disk,) = (task.disk_key(snapshot_id) for snapshot_id in task.snapshot_ids)
-    assert disk in ended.full_comment
-    (told,) = [line for line in logged if line["event"] == "left in a bucket" and disk in line["keys"]]
-    assert told["task_id"] == task.task_id
-    assert free(world, task)
-    assert world.outstanding() == []
-
-
-def free(world: World, task: ExportTask) -> bool:
-    """Whether none of the snapshots is held by an export."""
-    with world.region.store.read() as connection:
-        return not any(records.reads(connection, snapshot_id) for snapshot_id in task.snapshot_ids)
-
-
-def test_an_undo_removes_what_it_may_where_one_thing_is_refused(world: World, cast: Cast) -> None:
-    """Who may not list uploads may delete objects."""
-    oos = RefusingOos(world.home / "oos", presign=FULL, uploads=DENIED)
-    image_id = image_of_two_disks(world, cast)
-    task = export_image(with_buckets(world, oos=oos), replace(cast, image_id=image_id))
-    assert (task.state, objects(world)) == (ExportState.FAILED, [])
-
-
-@pytest.mark.parametrize("cancelled", [False, True])
-def test_a_bucket_that_cannot_be_cleaned_yet_holds_no_snapshot(
-    world: World,
-    cast: Cast,
-    cancelled: bool,  # noqa: FBT001
-) -> None:
-    """The undo is tried again, says why, and another start goes on with it."""
-    away = ObjectsUnavailable(endpoint="the bucket exports", reason="it is away")
-    task = export_tasks.export_snapshot(world.region, cast.alice, cast.snapshot_id, TARGET)
-    there = with_buckets(world, oos=RefusingOos(world.home / "oos", put_part=FULL, delete=away))
-    with pytest.raises(ObjectsUnavailable):
-        there.run_all()
-    waiting = export_tasks.get(world.region, task.task_id)
-    assert waiting.full_comment == f"{task.comment} What it has written cannot be removed yet: {away}"
-    assert free(world, task)
-    snapshots.delete(world.region, cast.alice, cast.snapshot_id)
-    if cancelled:
-        export_tasks.cancel(world.region, cast.alice, task.task_id)
-    world.run(next(each for each in world.outstanding() if each.workflow == "delete_snapshot"))
-    world.run_all()
-    ended = export_tasks.get(world.region, task.task_id)
-    assert ended.state == (ExportState.CANCELLED if cancelled else ExportState.FAILED)
-    assert world.outstanding() == []
-    assert objects(world) == []
-
-
-def test_a_bucket_that_stays_away_is_given_up_after_a_week(world: World, cast: Cast) -> None:
-    away = ObjectsUnavailable(endpoint="the bucket exports", reason="it is away")
-    task = export_tasks.export_snapshot(world.region, cast.alice, cast.snapshot_id, TARGET)
-    clock = world.region.clock
-    assert isinstance(clock, ManualClock)
-    clock.advance(days=8)
-    with_buckets(world, oos=RefusingOos(world.home / "oos", put_part=FULL, delete=away)).run_all()
-    ended = export_tasks.get(world.region, task.task_id)
-    assert (ended.state, ended.comment) == (ExportState.FAILED, str(FULL))
-    assert "it is away" in ended.full_comment
-
-
-class Away(FolderStore):
-    """Away for this many calls, from the first part on."""
-
-    def __init__(self, folder: Path, calls: int, look: Callable[[], None]) -> None:
-        super().__init__(folder)
-        self._calls = calls
-        self._look = look
-        self.parts_sent = 0
-
-    def put_part(self, upload: Upload, number: int, data: bytes | bytearray) -> Part:
-        self._fail()
-        self.parts_sent += 1
-        return super().put_part(upload, number, data)
-
-    def complete_upload(self, upload: Upload, parts: Sequence[Part]) -> None:
-        """The answer of the first is lost."""
-        super().complete_upload(upload, parts)
-        self._calls += 1
-        self._fail()
-
-    def _fail(self) -> None:
-        if self._calls:
-            self._calls -= 1
-            self._look()
-            raise ObjectsUnavailable(endpoint="the bucket exports", reason="it is away")
-
-
-class AwayOos(FolderOos):
-    def __init__(self, folder: Path, calls: int, look: Callable[[], None]) -> None:
-        super().__init__(folder)
-        self.away = Away(folder, calls, look)
-
-    def store(self) -> Away:
-        return self.away
-
-
-def test_an_export_waits_for_a_store_that_is_away(world: World, cast: Cast) -> None:
-    """What was sent stays sent; the comment says what is waited for, and then no longer."""
-    told: list[str] = []
-    task = export_tasks.export_snapshot(world.region, cast.alice, cast.snapshot_id, TARGET)
-
-    def look() -> None:
-        told.append(export_tasks.get(world.region, task.task_id).full_comment)
-
-    oos = AwayOos(world.home / "oos", 2, look)
-    with_buckets(world, oos=oos).run_all()
-    ended = export_tasks.get(world.region, task.task_id)
-    assert (ended.state, ended.full_comment) == (ExportState.COMPLETED, task.comment)
-    assert oos.away.parts_sent == 1
-    assert told[0] == task.comment
-    assert told[1].startswith(f"{task.comment} It waits: ")
-    assert "it is away" in told[1]
-    assert objects(world) == [task.disk_key(cast.snapshot_id)]
-
-
-def test_an_export_that_waits_hears_that_it_is_cancelled(world: World, cast: Cast) -> None:
-    task = export_tasks.export_snapshot(world.region, cast.alice, cast.snapshot_id, TARGET)
-
-    def look() -> None:
-        if export_tasks.get(world.region, task.task_id).note:
-            export_tasks.cancel(world.region, cast.alice, task.task_id)
-
-    with_buckets(world, oos=AwayOos(world.home / "oos", 1000, look)).run_all()
-    ended = export_tasks.get(world.region, task.task_id)
-    assert (ended.state, ended.full_comment) == (ExportState.CANCELLED, task.comment)
-    assert objects(world) == []
-
-
-def test_an_export_that_has_waited_in_vain_says_for_what(world: World, cast: Cast) -> None:
-    oos = AwayOos(world.home / "oos", 1000, lambda: None)
-    task = export_snapshot(with_buckets(world, oos=oos, patience_seconds=0.6), cast)
-    assert (task.state, task.note) == (ExportState.FAILED, None)
-    assert re.search(r"it is away \(waited for \d s\)", task.comment)
 
 
 def test_what_was_written_before_a_crash_is_not_written_again(world: World, cast: Cast) -> None:

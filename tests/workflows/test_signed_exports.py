@@ -21,7 +21,8 @@ from souche.value_refusals import ManifestDiffers, UntrustedExport
 from tests.support.bucket import bucket as web_server
 from tests.support.region import make_account
 from tests.support.resources import read_image
-from tests.workflows.test_exports import PublishedOos, export_image, image_of_two_disks, with_buckets
+from tests.workflows.exporting import export_image, image_of_two_disks, with_buckets
+from tests.workflows.test_exports import PublishedOos
 from tests.workflows.world import REGION_ID, Cast, Original, World, original
 
 RENEWED = SigningKey.generate()
