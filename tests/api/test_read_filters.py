@@ -11,6 +11,7 @@ from souche.model.accounts import Principal
 from souche.model.images import ImageMapping
 from souche.model.permissions import Permissions
 from souche.model.security_groups import GroupName
+from souche.model.vms import Vm
 from souche.states import ImageState, SnapshotState, VmState
 from tests.support.client import Client
 from tests.support.region import ManualClock, make_account, make_region
@@ -59,7 +60,25 @@ class Scene:
         self.image = self._image(region, owner, everybody)
         made = make_security_group(region, owner, "special")
         self.group = GroupName(made.security_group_id, made.name, made.account_id)
-        self.vm = make_vm(
+        self.vm = self._vm(region, owner)
+        self.volume = attach(
+            region,
+            self.vm,
+            "/dev/sda1",
+            client_token="token",
+            delete_on_vm_deletion=False,
+            size_gib=77,
+            snapshot_id="snap-12345678",
+            subregion_name="eu-test-1b",
+            volume_type="gp2",
+        )
+        self.vm = read_vm(region, self.vm.vm_id)
+        ids = [self.snapshot.snapshot_id, self.image.image_id, self.volume.volume_id, self.vm.vm_id]
+        self.client("CreateTags", ResourceIds=ids, Tags=[{"Key": "k", "Value": "v"}])
+        self.special_ids = set(ids)
+
+    def _vm(self, region: Region, owner: Principal) -> Vm:
+        return make_vm(
             region,
             owner,
             VmState.RUNNING,
@@ -77,21 +96,6 @@ class Scene:
             tpm_enabled=True,
             vm_type="tinav7.c1r1p1",
         )
-        self.volume = attach(
-            region,
-            self.vm,
-            "/dev/sda1",
-            client_token="token",
-            delete_on_vm_deletion=False,
-            size_gib=77,
-            snapshot_id="snap-12345678",
-            subregion_name="eu-test-1b",
-            volume_type="gp2",
-        )
-        self.vm = read_vm(region, self.vm.vm_id)
-        ids = [self.snapshot.snapshot_id, self.image.image_id, self.volume.volume_id, self.vm.vm_id]
-        self.client("CreateTags", ResourceIds=ids, Tags=[{"Key": "k", "Value": "v"}])
-        self.special_ids = set(ids)
 
     def _image(self, region: Region, owner: Principal, permissions: Permissions) -> Any:
         snapshot_id = self.snapshot.snapshot_id

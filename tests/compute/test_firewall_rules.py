@@ -37,10 +37,7 @@ def let_in(*rules: Rule) -> list[str]:
     return [line.removeprefix(prefix) for line in script.splitlines() if line.startswith(prefix)]
 
 
-def test_ruleset() -> None:
-    assert (
-        ruleset(NAMES, WAYS, state(replace(GUEST, public_ip="198.19.7.1"), sg_0000000a=(SSH,)))
-        == f"""\
+RULESET = f"""\
 table ip souche_t1
 delete table ip souche_t1
 table bridge souche_t1
@@ -106,7 +103,11 @@ add element bridge souche_t1 addresses {{ "{PORT}" . aa:00:00:00:00:01 . 10.0.4.
 add element ip souche_t1 public_ips {{ 198.19.7.1 : 10.0.4.9 }}
 add element ip souche_t1 members_sg_0000000a {{ 10.0.4.9 }}
 """
-    )
+
+
+def test_ruleset() -> None:
+    guest = replace(GUEST, public_ip="198.19.7.1")
+    assert ruleset(NAMES, WAYS, state(guest, sg_0000000a=(SSH,))) == RULESET
 
 
 def test_a_guest_in_no_group_lets_nothing_in() -> None:
