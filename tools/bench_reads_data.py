@@ -107,20 +107,6 @@ def _image_rows(
         }
         for position, device_name in enumerate(("/dev/sda1", "/dev/xvdb"))
     ]
-    snapshots = [
-        {
-            "snapshot_id": mapping["snapshot_id"],
-            "account_id": owner,
-            "volume_size_gib": 10,
-            "state": "completed",
-            "progress_percent": 100,
-            "description": "",
-            "public": False,
-            "product_codes": [],
-            "creation_date": image["creation_date"],
-        }
-        for mapping in mappings
-    ]
     tag = {
         "resource_id": image_id,
         "key": random_source.choice(["Name", "env"]),
@@ -133,11 +119,25 @@ def _image_rows(
     grant = {"image_id": image_id, "account_id": reader, "creation_date": image["creation_date"]}
     return {
         schema.images: [image],
-        schema.snapshots: snapshots,
+        schema.snapshots: [_snapshot_row(image, mapping) for mapping in mappings],
         schema.image_mappings: mappings,
         schema.image_product_codes: [code],
         schema.image_grants: [grant] if owner != reader and random_source.random() < 0.001 else [],
         schema.tags: [tag] if random_source.random() < 0.3 else [],
+    }
+
+
+def _snapshot_row(image: Mapping[str, Any], mapping: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "snapshot_id": mapping["snapshot_id"],
+        "account_id": image["account_id"],
+        "volume_size_gib": mapping["volume_size_gib"],
+        "state": "completed",
+        "progress_percent": 100,
+        "description": "",
+        "public": False,
+        "product_codes": [],
+        "creation_date": image["creation_date"],
     }
 
 
