@@ -4,6 +4,12 @@ import sqlalchemy as sa
 
 from souche.db.tables.base import UtcDate, metadata
 
+
+def _image_id() -> sa.Column[str]:
+    """The key, or its first column, of a table whose rows are deleted with their image."""
+    return sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True)
+
+
 images = sa.Table(
     "images",
     metadata,
@@ -60,7 +66,7 @@ images = sa.Table(
 image_mappings = sa.Table(
     "image_mappings",
     metadata,
-    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    _image_id(),
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("device_name", sa.String(16), nullable=False),
     # A snapshot's record cannot be deleted while an image uses it. Deferred: a transaction may write the image first.
@@ -83,7 +89,7 @@ image_mappings = sa.Table(
 image_grants = sa.Table(
     "image_grants",
     metadata,
-    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    _image_id(),
     sa.Column("account_id", sa.String(12), primary_key=True),
     # The image's date, which never changes. It puts an account's grants in the order of pages.
     sa.Column("creation_date", UtcDate, nullable=False),
@@ -96,7 +102,7 @@ image_grants = sa.Table(
 image_lives = sa.Table(
     "image_lives",
     metadata,
-    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    _image_id(),
     sa.Column("deprecation_date", UtcDate),
     sa.Column("withdrawal_date", UtcDate),
     sa.Column("grace_days", sa.Integer, nullable=False),
@@ -111,7 +117,7 @@ image_lives = sa.Table(
 image_boots = sa.Table(
     "image_boots",
     metadata,
-    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    _image_id(),
     sa.Column("date", UtcDate, nullable=False),
     sa.Column("passed", sa.Boolean, nullable=False),
     sa.Column("boot_mode", sa.String(8), nullable=False),
@@ -126,7 +132,7 @@ image_boots = sa.Table(
 image_builds = sa.Table(
     "image_builds",
     metadata,
-    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    _image_id(),
     sa.Column("recipe", sa.String(64), nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("packages", sa.JSON, nullable=False),
@@ -136,7 +142,7 @@ image_builds = sa.Table(
 image_users = sa.Table(
     "image_users",
     metadata,
-    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    _image_id(),
     sa.Column("account_id", sa.ForeignKey("accounts.account_id"), primary_key=True),
 )
 
@@ -164,7 +170,7 @@ notices = sa.Table(
 image_reports = sa.Table(
     "image_reports",
     metadata,
-    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    _image_id(),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("other", sa.Boolean, nullable=False),
     sa.Column("creation_date", UtcDate, nullable=False),
@@ -194,7 +200,7 @@ image_findings = sa.Table(
 image_cleanings = sa.Table(
     "image_cleanings",
     metadata,
-    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    _image_id(),
     sa.Column("source_image_id", sa.String(12), nullable=False),
     sa.Column("date", UtcDate, nullable=False),
     sa.Column("engine", sa.String(32), nullable=False),
@@ -228,6 +234,6 @@ image_alias_changes = sa.Table(
 image_product_codes = sa.Table(
     "image_product_codes",
     metadata,
-    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    _image_id(),
     sa.Column("product_code", sa.String(16), primary_key=True, index=True),
 )
