@@ -259,5 +259,5 @@ def test_a_result_that_json_cannot_hold_is_a_fault_of_the_server(folder: Path) -
 
 
 def test_a_region_that_is_not_served_any_more_was_not_asked(tmp_path: Path) -> None:
-    with pytest.raises(ServerGone, match="was not asked"):
+    with pytest.raises(ServerGone, match="did not get the request"):
         Server(tmp_path).ask("any", [], {}, NOBODY)

@@ -115,7 +115,7 @@ class SystemFailure(SoucheError):
 
 
 class ProgramMissing(SystemFailure):
-    """The program '{program}' is not installed (`souche doctor` says which package brings it)."""
+    """The program '{program}' is not installed (`souche doctor` names its package)."""
 
 
 class ProgramFailed(SystemFailure):
@@ -134,7 +134,7 @@ class Raced(SystemFailure):
 
 
 class OutOfTime(SystemFailure):
-    """The database was to answer within {seconds} seconds."""
+    """The database did not answer within {seconds} seconds."""
 
 
 class StorageFailed(SystemFailure):

@@ -49,7 +49,7 @@ class Fault:
 
 
 class FaultOnPurpose(UserError):
-    """This is fault {number}, which `souche fault add` asked for."""
+    """This is the injected fault {number} of `souche fault add`."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(number=fault.number)

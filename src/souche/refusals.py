@@ -121,7 +121,7 @@ class WrongVolumeState(WrongState):
 
 
 class RefreshFailed(WrongState):
-    """The URLs of the export {task_id} cannot be written again: {reason}"""
+    """The URLs of the export {task_id} cannot be renewed: {reason}"""
 
 
 class WrongTaskState(WrongState):
@@ -140,7 +140,7 @@ class UnlinkedAlready(WrongState):
 
 
 class ConsoleTaken(Conflict):
-    """Another session has the console of the VM {vm_id}: one at a time can."""
+    """Another session has the console of the VM {vm_id}: a console has one session at a time."""
 
 
 class ImageNameTaken(Conflict):
@@ -148,15 +148,15 @@ class ImageNameTaken(Conflict):
 
 
 class ImageAliasTaken(Conflict):
-    """The alias '{alias}' exists already: {word[update_image_alias]} changes what it names."""
+    """The alias '{alias}' already exists: {word[update_image_alias]} changes its image."""
 
 
 class ReservedAliasName(Conflict):
-    """The name '{name}' is that of official images: other accounts make no alias with it."""
+    """The name '{name}' is reserved for official images: other accounts cannot create an alias with it."""
 
 
 class AliasFollowsFamily(Conflict):
-    """The alias '{alias}' follows the images that are published under this name, by itself."""
+    """The alias '{alias}' automatically follows the images that are published under this name."""
 
 
 class BucketTaken(Conflict):
@@ -188,7 +188,7 @@ class SecurityGroupNamed(Conflict):
 
 
 class RuleTaken(Conflict):
-    """The security group {security_group_id} has this rule for '{source}' already."""
+    """The security group {security_group_id} already has this rule for '{source}'."""
 
 
 class SnapshotInUse(Conflict):
@@ -212,7 +212,7 @@ class VolumeInUse(Conflict):
 
 
 class LastApiAccessRule(Conflict):
-    """The API access rule {rule_id} is the last of the account: without any, no request would be let in."""
+    """The API access rule {rule_id} is the last of the account: without rules, every request would be refused."""
 
 
 class PublicIpInUse(Conflict):
@@ -235,7 +235,7 @@ class ClientTokenReused(Conflict):
 
 
 class BadConsoleToken(Denied):
-    """The token does not open a console: it was used, replaced or has expired, or never was."""
+    """The token does not open a console: it is invalid, expired, used or replaced."""
 
 
 class NotBucketOwner(Denied):
@@ -262,11 +262,11 @@ class SharedImageExport(OperationNotSupported):
 
 
 class NoObjectStore(OperationNotSupported):
-    """This region has no object store: `souche serve` was told to have none (--oos-listen, --oos-endpoint)."""
+    """This region has no object store: `souche serve` runs without one (--oos-listen, --oos-endpoint)."""
 
 
 class NoAuditFile(OperationNotSupported):
-    """This region shows no API calls: it keeps no audit log in a file (--audit-log)."""
+    """This region shows no API calls: its audit log is not in a file (--audit-log)."""
 
 
 class DeletionProtected(OperationNotSupported):
@@ -287,11 +287,11 @@ class FindingsRefuse(Conflict):
 
 
 class OwnAlready(Conflict):
-    """The image {image_id} is the account's own already."""
+    """The image {image_id} already belongs to the account."""
 
 
 class ReportMissing(Conflict):
-    """The image {image_id} may not be {purpose} yet: the report of what is inside is not made."""
+    """The image {image_id} may not be {purpose} yet: the report of its contents is not made."""
 
 
 class OtherRegion(OperationNotSupported):
@@ -306,7 +306,7 @@ class AccountNameTaken(Conflict):
 
 
 class AccessKeyTaken(Conflict):
-    """The access key {access_key_id} is in use already, with another secret or by another account."""
+    """The access key {access_key_id} is already in use, with another secret or by another account."""
 
 
 class AccountAliasTaken(Conflict):
@@ -314,7 +314,7 @@ class AccountAliasTaken(Conflict):
 
 
 class ProvidersName(Conflict):
-    """'{name}' looks like the name of the provider, by which users find official images: no other account has it."""
+    """'{name}' looks like the name of the provider, by which users find official images: it is reserved."""
 
 
 class NoSuchAccount(NotFound):
@@ -339,5 +339,5 @@ class WrongLife(WrongState):
 
 
 class CannotBoot(OperationNotSupported):
-    """Images are booted before they become public, and this machine lacks {program} for it: `souche doctor` says more.
-    --no-verify publishes without."""
+    """Images are booted before they become public, and this machine lacks {program} for it: `souche doctor` has
+    details. --no-verify publishes without a boot."""

@@ -68,9 +68,9 @@ def test_why_an_import_failed_can_be_read_by_its_owner(client: Client, other: Cl
     """By Souche's own action, and in no field of the OUTSCALE API."""
     made = [make_snapshot(region, client.who, state=SnapshotState.PENDING).snapshot_id for _ in range(2)]
     with region.store.begin() as connection:
-        snapshots.set_failed(connection, made[0], "The disk cannot be taken in: it is a VMDK.")
+        snapshots.set_failed(connection, made[0], "The disk cannot be imported: it is a VMDK.")
     answer = {
-        "SnapshotProblems": [{"SnapshotId": made[0], "Problem": "The disk cannot be taken in: it is a VMDK."}]
+        "SnapshotProblems": [{"SnapshotId": made[0], "Problem": "The disk cannot be imported: it is a VMDK."}]
     }
     for wanted in ({}, {"SnapshotIds": made}, {"SnapshotIds": made[:1]}):
         assert read_snapshot_problems(call(region, client.who, **wanted)) == answer

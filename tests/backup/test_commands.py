@@ -108,7 +108,7 @@ def test_a_damaged_backup_is_status_1(home: Path, tmp_path: Path) -> None:
     next((tmp_path / "backups" / "objects").rglob("*/*")).write_bytes(b"damaged")
     done = souche("backup", "verify", tmp_path / "backups")
     assert done.returncode == 1
-    assert "does not hold the bytes that it was written with" in done.stdout
+    assert "does not contain its original bytes" in done.stdout
     assert "What to do: " in done.stdout
 
 
@@ -121,7 +121,7 @@ def test_a_manifest_that_cannot_be_read_hides_no_other_backup(home: Path, tmp_pa
     done = souche("backup", "list", place, "--json")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert (done.returncode, [line["BackupId"] for line in lines]) == (1, ids)
-    assert ["no backup" in line.get("Problem", "") for line in lines] == [False, True, False]
+    assert ["not a backup" in line.get("Problem", "") for line in lines] == [False, True, False]
     restored = souche("restore", place, "--home", tmp_path / "new", "--backup", ids[1])
     assert ids[1] in restored.stderr
 

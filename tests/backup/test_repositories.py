@@ -410,7 +410,7 @@ def test_restore_refuses_damaged_bytes(region: Region, tmp_path: Path) -> None:
     data = bytearray(damaged.read_bytes())
     data[-1] ^= 1
     damaged.write_bytes(data)
-    with pytest.raises(Exception, match="does not hold the bytes"):
+    with pytest.raises(Exception, match="does not contain its original bytes"):
         restored(repository, tmp_path / "new")
     assert not (tmp_path / "new" / "region.sqlite").exists()
     data[-1] ^= 1

@@ -58,7 +58,7 @@ def test_what_cannot_be_is_told_in_a_line(souche: Souche, images: list[str]) -> 
         ("set", "Debian-12@latest", images[1]): "follows the images that are published",
         ("set", "Debian-12@x", "ami-00000000"): "doesn't exist",
         ("set", "Debian-12@x", images[0]): "withdrawn",
-        ("set", "debian-12@mine", images[1], "--account", "alice"): "that of official images",
+        ("set", "debian-12@mine", images[1], "--account", "alice"): "reserved for official images",
         ("rollback", "debian-12@latest"): "follows the images that are published",
         ("show", "nobody@stable"): "doesn't exist",
         ("delete", "nonsense"): "doesn't exist",

@@ -79,7 +79,7 @@ def test_a_key_that_opens_something_is_taken(told: Souche) -> None:
     (key,) = told("account", "key", "create", "alice")
     (found,) = told("env", "alice")
     assert found["OSC_ACCESS_KEY"] == key["AccessKeyId"]
-    assert "no access key" in told.refusal("env", "alice", "--access-key", account["AccessKeyId"])
+    assert "no usable access key" in told.refusal("env", "alice", "--access-key", account["AccessKeyId"])
     assert "mallory" in told.refusal("env", "mallory")
 
 

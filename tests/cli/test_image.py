@@ -105,7 +105,7 @@ def test_what_is_not_the_disk_that_it_should_be_is_refused(
     )
     vhd = make(tmp_path / "zeros", tmp_path / "fixed-vhd", "vhd", "subformat=fixed,force_size=on")
     for file, given, said in (
-        (vhd, (), "should have the format qcow2, and has vhd. If it is meant to: --format vhd"),
+        (vhd, (), "should have the format qcow2, and has vhd. If that is intended: --format vhd"),
         (tmp_path / "missing", (), "There is no regular file"),
         (tmp_path, (), "There is no regular file"),
         (tmp_path / "text", (), "has the format text, which is not taken so: this is text"),
@@ -113,20 +113,20 @@ def test_what_is_not_the_disk_that_it_should_be_is_refused(
         (
             tmp_path / "zeros",
             (),
-            "should have the format qcow2, and has raw. If it is meant to: --format raw\n",
+            "should have the format qcow2, and has raw. If that is intended: --format raw\n",
         ),
         (tmp_path / "packed", (), "--format raw, and a name that ends in .gz, as the file is packed"),
         (
             tmp_path / "packed.gz",
             (),
-            "should have the format qcow2, and has raw. If it is meant to: --format raw\n",
+            "should have the format qcow2, and has raw. If that is intended: --format raw\n",
         ),
         (tmp_path / "packed-by-xz", (), "format xz, which is not taken so: unpack it with `unxz`"),
         (tmp_path / "packed.qcow2.gz", (), "gzip inside gzip"),
         (
             disk,
             ("--format", "vmdk"),
-            "should have the format vmdk, and has qcow2. If it is meant to: --format qcow2",
+            "should have the format vmdk, and has qcow2. If that is intended: --format qcow2",
         ),
         (tmp_path / "child", (), "refers to a backing file"),
         (disk, ("--architecture", "i386"), "x86_64"),

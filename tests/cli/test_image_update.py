@@ -71,7 +71,7 @@ def test_images_that_no_recipe_built_are_left_alone(souche: Souche, tmp_path: Pa
     (tmp_path / "disk.qcow2").write_bytes(qcow2(b"disk"))
     souche("image", "publish", tmp_path / "disk.qcow2", "--name", "Debian-13")
     assert souche.run("image", "update", "--all") == ""
-    assert "makes one" in souche.refusal("image", "update", "debian-13")
+    assert "builds one" in souche.refusal("image", "update", "debian-13")
     assert souche.builder.asked == []
 
 
@@ -156,14 +156,14 @@ def test_a_recipe_that_is_gone_or_wrong_fails_alone(souche: Souche, recipes: Pat
 def test_a_named_recipe_without_an_image_is_an_error(souche: Souche, image_id: str) -> None:
     done = souche.invoke("image", "update", "debian-12", "missing", "debian-13", "--json")
     assert done.exit_code == 1
-    assert "`souche image build debian-12` makes one" in done.stderr
+    assert "`souche image build debian-12` builds one" in done.stderr
     assert "There is no recipe 'missing'." in done.stderr
     assert '"State": "current"' in done.stdout
 
 
 def test_recipes_or_all_have_to_be_said_and_not_both(souche: Souche, image_id: str) -> None:
     for given in ((), ("debian-13", "--all")):
-        assert "Say which recipes" in souche.refusal("image", "update", *given)
+        assert "Name the recipes" in souche.refusal("image", "update", *given)
 
 
 def test_withdrawn_and_deprecated_images_are_left_alone(souche: Souche, image_id: str) -> None:
@@ -174,7 +174,7 @@ def test_withdrawn_and_deprecated_images_are_left_alone(souche: Souche, image_id
     assert (told["State"], told["ImageId"]) == ("deprecated", image_id)
     souche("image", "withdraw", image_id)
     assert souche("image", "update", "--all") == []
-    assert "makes one" in souche.refusal("image", "update", "debian-13")
+    assert "builds one" in souche.refusal("image", "update", "debian-13")
     assert souche.builder.built == []
 
 

@@ -39,4 +39,4 @@ def test_a_disk_that_is_refused_is_said(souche: Souche, url: str) -> None:
     hostile = put_manifest(disk(put_disk(SYSTEM[:-1])))
     done = test_main.souche("import", hostile, "--home", souche.home)
     assert done.returncode == 1
-    assert "The disk /dev/sda1 cannot be taken in: The disk has 4194303 bytes" in done.stderr
+    assert "The disk /dev/sda1 cannot be imported: The disk has 4194303 bytes" in done.stderr

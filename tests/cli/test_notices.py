@@ -18,10 +18,10 @@ def image_id(souche: Souche, tmp_path: Path) -> str:
 def test_an_image_is_adopted_and_its_withdrawal_is_told(
     souche: Souche, image_id: str, tmp_path: Path
 ) -> None:
-    assert "say it by --account" in souche.refusal("image", "adopt", image_id)
+    assert "name it with --account" in souche.refusal("image", "adopt", image_id)
     souche("account", "create", "alice")
     souche("account", "create", "bob")
-    assert "say it by --account" in souche.refusal("image", "adopt", image_id)
+    assert "name it with --account" in souche.refusal("image", "adopt", image_id)
     (made,) = souche("image", "adopt", image_id, "--account", "alice")
     assert made["ImageName"].startswith("Test-20")
     assert made["ImageId"] != image_id
@@ -33,4 +33,4 @@ def test_an_image_is_adopted_and_its_withdrawal_is_told(
     assert souche.invoke("notices", "--account=bob").stdout == ""
     souche("image", "withdraw", image_id, "--now")
     assert "doesn't exist" in souche.refusal("image", "adopt", image_id, "--account", "bob")
-    assert "own already" in souche.refusal("image", "adopt", made["ImageId"], "--account", "alice")
+    assert "already belongs to" in souche.refusal("image", "adopt", made["ImageId"], "--account", "alice")

@@ -181,7 +181,7 @@ def test_an_object_that_is_not_what_was_exported_is_refused(
     location = put_with_companion(packed(qcow2(SYSTEM)), {}, **CHANGED[change])
     image = import_image(world, alice, location)
     assert image.state == ImageState.FAILED
-    assert "is not what was exported" in (image.state_message or "")
+    assert "is not the exported one" in (image.state_message or "")
     assert nothing_left(world)
 
 
@@ -242,7 +242,7 @@ def test_a_hostile_disk_is_refused_and_nothing_of_it_is_left(
     bad = disk(put_disk(make()), Device="/dev/xvdb")
     image = import_image(world, alice, put_manifest(good, bad))
     assert (image.state, image.mappings) == (ImageState.FAILED, ())
-    assert (image.state_message or "").startswith("The disk /dev/xvdb cannot be taken in: ")
+    assert (image.state_message or "").startswith("The disk /dev/xvdb cannot be imported: ")
     assert said in (image.state_message or "")
     assert nothing_left(world)
 
@@ -253,7 +253,7 @@ def test_a_hostile_snapshot_ends_in_error_and_holds_nothing(
 ) -> None:
     snapshot = import_snapshot(world, alice, put_disk(HOSTILE[name][0]()))
     assert (snapshot.state, snapshot.progress_percent) == (SnapshotState.ERROR, 0)
-    assert (snapshot.problem or "").startswith("The disk cannot be taken in: ")
+    assert (snapshot.problem or "").startswith("The disk cannot be imported: ")
     assert HOSTILE[name][1] in (snapshot.problem or "")
     assert nothing_left(world)
 

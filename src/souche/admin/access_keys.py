@@ -13,7 +13,7 @@ from souche.model.query import Query
 
 
 class NoUsableKey(NotFound):
-    """{account} has no access key that opens anything: `souche account key create {account}` makes one."""
+    """{account} has no usable access key: `souche account key create {account}` creates one."""
 
 
 class MadeKey(TypedDict):

@@ -18,11 +18,11 @@ PATIENT_SECONDS: Final = 300.0
 
 
 class NeedsServer(Conflict):
-    """What an account has is deleted by the region's server, and none runs: start it (`souche serve`)."""
+    """Only the region's server can delete an account's resources, and none runs: start it (`souche serve`)."""
 
 
 class Stuck(Conflict):
-    """These are still there, after {seconds:g} s without progress: {kind} ({ids})."""
+    """These still exist after {seconds:g} s without progress: {kind} ({ids})."""
 
 
 class BucketStays(Conflict):

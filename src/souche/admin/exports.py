@@ -21,7 +21,7 @@ class ExportFailed(SystemFailure):
 
 
 class NoServer(SystemFailure):
-    """No server runs the region at the moment: the export {task_id} is done when one does (`souche serve`)."""
+    """No server runs the region at the moment: the export {task_id} will run when one does (`souche serve`)."""
 
 
 class OnlyServed(SystemFailure):

@@ -7,7 +7,7 @@ from souche.model.accounts import PROVIDER_NAME, Account, Principal
 
 
 class WhichAccount(Invalid):
-    """The account is not known: say it by --account."""
+    """The account is not known: name it with --account."""
 
 
 def chosen(region: Region, account: str | None) -> Account:

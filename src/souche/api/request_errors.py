@@ -99,7 +99,7 @@ class KeyLocked(CredentialsRefused):
 
 
 class AddressRefused(CredentialsRefused):
-    """The account's API access rules let no request from {address} in."""
+    """The account's API access rules do not allow requests from {address}."""
 
 
 class PasswordNotAllowed(CredentialsRefused):
@@ -119,7 +119,7 @@ class NoSuchNic(NotFound):
 
 
 class BadPageToken(Invalid):
-    """The NextPageToken is not one that this action gave."""
+    """The NextPageToken does not come from this action."""
 
 
 class ActionNotSupported(OperationNotSupported):

@@ -26,12 +26,12 @@ class NotInTrash(NotFound):
 
 
 class RecordIsBack(Conflict):
-    """The disk {resource_id} in the trash has its record again: bring it back (`souche trash restore`), and delete
-    it by the API."""
+    """The disk {resource_id} in the trash has its record again: restore it (`souche trash restore`), and delete it
+    through the API."""
 
 
 class OwnerUnknown(Invalid):
-    """The record of {resource_id} is lost, and with it whose it was: say it with --account NAME."""
+    """The record of {resource_id} is lost, and its owner with it: name the account with --account NAME."""
 
 
 class DiskUnreadable(SystemFailure):

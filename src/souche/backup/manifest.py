@@ -25,7 +25,7 @@ ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 class BadBackup(SystemFailure):
-    """This is no backup that this version of Souche can read: {reason}"""
+    """This is not a backup that this version of Souche can read: {reason}"""
 
 
 class Stored(msgspec.Struct, frozen=True, rename="pascal"):

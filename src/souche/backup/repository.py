@@ -24,7 +24,7 @@ class NotInBackup(SystemFailure):
 
 
 class DamagedObject(SystemFailure):
-    """The backup is damaged: {key} does not hold the bytes that it was written with."""
+    """The backup is damaged: {key} does not contain its original bytes."""
 
 
 class RepositoryInUse(Conflict):

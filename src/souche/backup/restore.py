@@ -29,7 +29,7 @@ SERVING: Final = "serving.json"
 
 
 class NoSuchBackup(NotFound):
-    """There is no backup {backup_id} in that place (`souche backup list` shows those that are)."""
+    """There is no backup {backup_id} in that place (`souche backup list` lists the backups)."""
 
 
 class NoBackups(NotFound):

@@ -24,7 +24,7 @@ class FaultsNotAllowed(WrongState):
 
 
 class BadFault(Invalid):
-    """This is no fault: {reason}"""
+    """The fault is not valid: {reason}"""
 
 
 def build(composition: Composition) -> typer.Typer:

@@ -18,8 +18,8 @@ from souche.errors import SystemFailure
 
 
 class NotClean(SystemFailure):
-    """The image {image_id} still has findings of severity high ({codes}): what its report says about each has to be
-    done by hand, in a VM."""
+    """The image {image_id} still has findings of severity high ({codes}). Apply the remedies in its report by hand, in
+    a VM."""
 
 
 def add(app: typer.Typer, composition: Composition) -> None:

@@ -30,7 +30,7 @@ XZ: Final = ".xz"
 
 
 class OtherFormat(Invalid):
-    """The disk should have the format {expected}, and has {found}. If it is meant to: --format {found}{packed}"""
+    """The disk should have the format {expected}, and has {found}. If that is intended: --format {found}{packed}"""
 
 
 class NoSuchFile(Invalid):
@@ -38,15 +38,15 @@ class NoSuchFile(Invalid):
 
 
 class ChecksumNeeded(Invalid):
-    """What lies at a URL needs a checksum: --sha256, or --sums with --key."""
+    """A file from a URL needs a checksum: --sha256, or --sums with --key."""
 
 
 class NotListed(Invalid):
-    """The list of checksums has none of '{name}'. It has: {names}."""
+    """The list of checksums has no '{name}'. It has: {names}."""
 
 
 class NoSignature(Invalid):
-    """There is no signature beside '{sums}' ({tried}), nor around its text: say where by --signature."""
+    """There is no signature beside '{sums}' ({tried}), and none in its text: name it with --signature."""
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,11 @@ SHOWN_PACKAGES = 5
 
 
 class NothingToUpdate(Invalid):
-    """Say which recipes (`souche image update RECIPE...`), or --all, and not both."""
+    """Name the recipes (`souche image update RECIPE...`) or use --all, not both."""
 
 
 class NothingBuilt(NotFound):
-    """No image by the recipe '{recipe}' is listed: `souche image build {recipe}` makes one."""
+    """No image of the recipe '{recipe}' is listed: `souche image build {recipe}` builds one."""
 
 
 class State(StrEnum):

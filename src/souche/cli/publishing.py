@@ -21,7 +21,7 @@ from souche.model.images import Architecture
 
 
 class OneDisk(Invalid):
-    """A publication has one disk: either FILE or --tiny. --format and what vouches for a file go with FILE."""
+    """A publication has one disk: either FILE or --tiny. --format and the options that verify a file need FILE."""
 
 
 @dataclass(frozen=True)

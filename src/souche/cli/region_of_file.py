@@ -28,7 +28,7 @@ NO_PROGRAM: Final = 127
 
 
 class NoAccount(Invalid):
-    """A command needs an account: {file} has none, so name one by --account."""
+    """A command needs an account, and {file} has none: name one with --account."""
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,12 @@ class NoAnswer(SystemFailure):
 
 
 class ServerEnded(SystemFailure):
-    """The server of the region ended before it answered. What it was asked to make goes on when the region is served
-    again (`souche serve`)."""
+    """The server of the region ended before it answered. Its work continues when the region is served again (`souche
+    serve`)."""
 
 
 class ServerGone(ServerEnded):
-    """The region is not served any more, and its server was not asked: try again."""
+    """The region is no longer served, and its server did not get the request: try again."""
 
 
 class Server:

@@ -25,7 +25,7 @@ VmArgument = Annotated[str, typer.Argument(help="ID of a running VM of any accou
 
 
 class OneConsole(Invalid):
-    """Say which console: by the ID of a VM, or by --token-file."""
+    """Name the console: by the ID of a VM, or with --token-file."""
 
 
 def add(app: typer.Typer, composition: Composition) -> None:

@@ -66,7 +66,7 @@ class MalformedPolicy(Invalid):
 
 
 class PolicyNotObeyed(Invalid):
-    """The policy is not one that this object store obeys: {reason}"""
+    """This object store does not support the policy: {reason}"""
 
 
 def obeyed(document: bytes, bucket: str, account_of: AccountOf) -> bytes:

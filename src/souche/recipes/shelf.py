@@ -19,7 +19,7 @@ class UnknownRecipe(Invalid):
 
 
 class RecipeTwice(Invalid):
-    """The recipe {file} has the name of a built-in one, and neither is taken: give it another name."""
+    """The recipe {file} has the name of a built-in one, so neither is used: give it another name."""
 
 
 class NoRecipes(Invalid):

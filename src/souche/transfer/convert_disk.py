@@ -35,8 +35,8 @@ class DiskNotConverted(BadDisk):
 
 
 class CannotConvert(BadDisk):
-    """The disk ({feature}) has to be converted, for which this machine lacks a sandbox (bubblewrap: `souche doctor`).
-    `qemu-img convert -f {driver} -O qcow2 FILE DISK.qcow2` makes one that is taken."""
+    """Souche has to convert the disk ({feature}), and this machine lacks a sandbox for it (bubblewrap: `souche
+    doctor`). `qemu-img convert -f {driver} -O qcow2 FILE DISK.qcow2` makes one that is accepted."""
 
 
 def convert(

@@ -20,7 +20,7 @@ SMALL_SECONDS: Final = 300.0
 
 
 class ChecksumDiffers(Invalid):
-    """{name} is not the file that it should be: its {algorithm} is {found}, and {expected} is expected."""
+    """{name} is not the expected file: its {algorithm} is {found} instead of {expected}."""
 
 
 def fetch(

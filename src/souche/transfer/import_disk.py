@@ -46,7 +46,7 @@ PASSING: Final = (UrlUnreachable, DownloadFailed)
 
 
 class ObjectChanged(Invalid):
-    """What lies at its URL is not what was exported: {reason}"""
+    """The object at its URL is not the exported one: {reason}"""
 
 
 class DownloadBroken(Unavailable):

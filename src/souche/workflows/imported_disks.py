@@ -28,7 +28,7 @@ DOWNLOADED_PERCENT: Final = 90
 
 
 class DiskRefused(UserError):
-    """{disk} cannot be taken in: {reason}"""
+    """{disk} cannot be imported: {reason}"""
 
 
 class ImportCancelled(SoucheError):

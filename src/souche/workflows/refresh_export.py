@@ -30,7 +30,7 @@ from souche.workflows.parts import Parts
 
 
 class ExportDiffers(Invalid):
-    """What is in the bucket {bucket} is not this export any more: {reason}"""
+    """The bucket {bucket} no longer has this export: {reason}"""
 
 
 def _write_urls(parts: Parts, operation: Operation[RefreshExport]) -> None:
