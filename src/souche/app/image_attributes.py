@@ -7,7 +7,7 @@ from souche.app.region import Region
 from souche.db import images as records
 from souche.model.accounts import Principal
 from souche.model.images import Image, VmAttributes
-from souche.refusals import NoSuchImage, NotOwner
+from souche.refusals import NoSuchImage
 from souche.value_refusals import BadValue, IncompatibleParameters, MissingParameter
 from souche.words import Term
 
@@ -25,8 +25,7 @@ def update(region: Region, who: Principal, change: Change) -> Image:
     """Change the attributes of an image of the caller's. Existing VMs keep theirs.
 
     Raises:
-        NoSuchImage: unknown, or not visible.
-        NotOwner: visible, but another account's.
+        NoSuchImage: there is none, or it is another account's, as in UpdateImage.
         PublishedVersion: it is on the Marketplace.
         MissingParameter: there is no change.
         IncompatibleParameters: an attribute is both set and unset.
@@ -38,9 +37,7 @@ def update(region: Region, who: Principal, change: Change) -> Image:
     if given.keys() & change.unset:
         raise IncompatibleParameters(reason="an attribute cannot be set and unset at the same time")
     with region.begin() as work:
-        image = lookup.usable_image(work.connection, who, change.image_id)
-        if image.account_id != who.account_id:
-            raise NotOwner(resource_id=image.image_id)
+        image = lookup.own_image(work.connection, who, change.image_id)
         images.check_unpublished(work, image, "its attributes are frozen")
         _check_boot_mode(image, change.given)
         carried = replace(image.vm_attributes or VmAttributes(), **given, **dict.fromkeys(change.unset))
