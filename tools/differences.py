@@ -368,7 +368,7 @@ DIFFERENCES = (
     ),
     Difference(
         "UpdateVm: IsSourceDestChecked",
-        "accepted if it changes nothing; it stays false",
+        "accepted, also true; it stays false",
         "Souche has no Nets; outside a Net the real service shows false too",
     ),
     Difference(
