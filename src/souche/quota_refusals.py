@@ -66,6 +66,10 @@ class TooManyPublicIps(QuotaExceeded):
     """The account may have {limit} public IPs."""
 
 
+class TooManySecurityGroups(QuotaExceeded):
+    """The account may have {limit} security groups."""
+
+
 class TooManyBuckets(QuotaExceeded):
     """The account may have {limit} buckets."""
 

@@ -9,7 +9,7 @@ from tests.support.resources import make_vm, make_volume
 
 QUOTA_EXCEEDED = "TooManyResources (QuotaExceeded)"
 
-# Of images, exports and key pairs the nearest: none of their own is on record.
+# Of images, exports, key pairs and security groups the nearest: none of their own is on record.
 CODES = {
     "image_limit": "10026",
     "image_export_limit": "10008",
@@ -24,6 +24,7 @@ CODES = {
     "memory_limit": "10042",
     "keypair_limit": "10005",
     "eip_limit": "10011",
+    "security_group_limit": "10010",
     "image_alias_limit": "10026",
     "bucket_limit": "10010",  # a bucket is refused by S3, which has its own code
 }
@@ -77,7 +78,7 @@ def test_quotas_go_by_pages(client: Client) -> None:
     first = client("ReadQuotas", ResultsPerPage=8)
     last = client("ReadQuotas", ResultsPerPage=8, NextPageToken=first["NextPageToken"])
     names = [quota["Name"] for page in (first, last) for quota in page["QuotaTypes"][0]["Quotas"]]
-    assert (len(names), len(set(names))) == (15, 15)
+    assert (len(names), len(set(names))) == (16, 16)
     assert "NextPageToken" not in last
 
 
@@ -103,3 +104,15 @@ def test_without_limits_of_its_own_an_account_has_those_of_the_region(client: Cl
     assert limits.keys() == CODES.keys()
     assert (limits["image_export_limit"], limits["snapshot_export_limit"]) == (3, 10)
     assert {quota["UsedValue"] for quota in shown["Quotas"]} == {0}
+
+
+def test_the_default_group_counts_as_a_security_group(client: Client) -> None:
+    limit(client, "security_group_limit", 2)
+    client("CreateSecurityGroup", SecurityGroupName="web", Description="Web")
+    refusal = client.refusal("CreateSecurityGroup", SecurityGroupName="db", Description="Data")
+    assert refusal.row == (400, QUOTA_EXCEEDED, "10010")
+    assert refusal.details == "The account may have 2 security groups."
+    names = [group["SecurityGroupName"] for group in client("ReadSecurityGroups")["SecurityGroups"]]
+    assert sorted(names) == ["default", "web"]
+    (shown,) = client("ReadQuotas", Filters={"QuotaNames": ["security_group_limit"]})["QuotaTypes"]
+    assert [(each["UsedValue"], each["MaxValue"]) for each in shown["Quotas"]] == [(2, 2)]

@@ -14,6 +14,7 @@ from souche.app import (
     keypairs,
     launches,
     quotas,
+    security_groups,
     snapshot_imports,
     snapshots,
     vms,
@@ -35,6 +36,7 @@ from souche.quota_refusals import (
     TooManyImages,
     TooManyIops,
     TooManyKeypairs,
+    TooManySecurityGroups,
     TooManySnapshots,
     TooManyVms,
     TooManyVolumes,
@@ -122,6 +124,10 @@ def grow_vm(region: Region, who: Principal) -> None:
     vms.update(region, who, vms.Change(vm.vm_id, vm_type="tinav5.c4r8"))
 
 
+def create_security_group(region: Region, who: Principal) -> None:
+    security_groups.create(region, who, "web", "Web")
+
+
 MAKERS: Mapping[str, Callable[[Region, Principal], object]] = {
     "image_limit": make_image,
     "snapshot_limit": make_snapshot,
@@ -161,6 +167,7 @@ ENOUGH = [
     (grow_vm, "core_limit", 4, TooManyCores),
     (grow_vm, "memory_limit", 8, TooMuchMemory),
     (import_keypair, "keypair_limit", 2, TooManyKeypairs),
+    (create_security_group, "security_group_limit", 2, TooManySecurityGroups),  # beside `default`
 ]
 
 

@@ -203,6 +203,7 @@ TABLE: Final[Mapping[type[BaseException], Row]] = {
     quota_refusals.TooManyConcurrentSnapshots: _quota(10008),
     quota_refusals.TooManyVms: _quota(10010),
     quota_refusals.TooManyPublicIps: _quota(10011),
+    quota_refusals.TooManySecurityGroups: _quota(10010),  # ours: no code is on record
     quota_refusals.TooManyVolumes: _quota(10018),
     quota_refusals.TooMuchVolumeSize: _quota(10024),
     quota_refusals.TooManyIops: _quota(10025),

@@ -21,6 +21,7 @@ from souche.quota_refusals import (
     TooManyIops,
     TooManyKeypairs,
     TooManyPublicIps,
+    TooManySecurityGroups,
     TooManySnapshotExports,
     TooManySnapshots,
     TooManyVms,
@@ -53,6 +54,7 @@ REFUSALS: Final[Mapping[Quota, type[QuotaExceeded]]] = {
     quotas.MEMORY: TooMuchMemory,
     quotas.KEYPAIRS: TooManyKeypairs,
     quotas.PUBLIC_IPS: TooManyPublicIps,
+    quotas.SECURITY_GROUPS: TooManySecurityGroups,
     quotas.BUCKETS: TooManyBuckets,
     quotas.IMAGE_ALIASES: TooManyImageAliases,
 }
@@ -96,6 +98,11 @@ def of_keypair() -> Need:
 def of_public_ip() -> Need:
     """A public IP's use of quotas."""
     return Counter({quotas.PUBLIC_IPS: 1})
+
+
+def of_security_group() -> Need:
+    """A security group's use of quotas."""
+    return Counter({quotas.SECURITY_GROUPS: 1})
 
 
 def of_image_alias() -> Need:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, cast, get_args
 
 from souche import ids
-from souche.app import lookup
+from souche.app import lookup, quotas
 from souche.app.page import Page
 from souche.app.region import Region, Work
 from souche.db import security_groups, tags
@@ -79,7 +79,7 @@ def create(region: Region, who: Principal, name: str, description: str) -> Secur
     """Make a group without rules.
 
     Raises:
-        BadSecurityGroupName, BadSecurityGroupDescription, SecurityGroupNameTaken.
+        BadSecurityGroupName, BadSecurityGroupDescription, SecurityGroupNameTaken, TooManySecurityGroups.
     """
     if not NAME.fullmatch(name):
         raise BadSecurityGroupName(name=name)
@@ -89,13 +89,14 @@ def create(region: Region, who: Principal, name: str, description: str) -> Secur
         default(region, work, who)
         if security_groups.named(work.connection, who.account_id, name) is not None:
             raise SecurityGroupNameTaken(name=name)
+        quotas.check(work, who, quotas.of_security_group())
         group = _new(region, who, name, description)
         security_groups.insert(work.connection, group)
     return group
 
 
 def default(region: Region, work: Work, who: Principal) -> SecurityGroup:
-    """The account's default group, made if it is missing."""
+    """The account's default group, made if it is missing. It counts for the quota."""
     found = security_groups.named(work.connection, who.account_id, DEFAULT_NAME)
     if found is None:
         found = _new(region, who, DEFAULT_NAME, "Default security group", _default_rules(region))

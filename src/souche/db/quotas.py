@@ -14,6 +14,7 @@ from souche.db.schema import (
     images,
     keypairs,
     public_ips,
+    security_groups,
     snapshots,
     vms,
     volumes,
@@ -78,6 +79,7 @@ _USED: Mapping[str, AnySelect] = {
     quotas.MEMORY.name: _counted(vms, _sum(vms.c.memory_mib), _LIVE),
     quotas.KEYPAIRS.name: _counted(keypairs, sa.func.count()),
     quotas.PUBLIC_IPS.name: _counted(public_ips, sa.func.count()),
+    quotas.SECURITY_GROUPS.name: _counted(security_groups, sa.func.count()),
     quotas.BUCKETS.name: _counted(buckets, sa.func.count()),
     quotas.IMAGE_ALIASES.name: _counted(image_aliases, sa.func.count()),
 }

@@ -53,6 +53,9 @@ MEMORY: Final = Quota(
 )
 KEYPAIRS: Final = Quota("keypair_limit", "Keypair Limit", "Maximum number of keypairs", "Compute", 1_000)
 PUBLIC_IPS: Final = Quota("eip_limit", "Public IP Limit", "Maximum number of public IPs", "Compute", 100)
+SECURITY_GROUPS: Final = Quota(
+    "security_group_limit", "Security Group Limit", "Maximum number of security groups", "Compute", 500
+)
 BUCKETS: Final = Quota("bucket_limit", "Bucket Limit", "Maximum number of buckets", "Buckets", 100)
 IMAGE_ALIASES: Final = Quota(
     "image_alias_limit", "Image Alias Limit", "Maximum number of image aliases", "Images", 100
@@ -72,6 +75,7 @@ QUOTAS: Final = (
     MEMORY,
     KEYPAIRS,
     PUBLIC_IPS,
+    SECURITY_GROUPS,
     BUCKETS,
     IMAGE_ALIASES,
 )
