@@ -29,6 +29,11 @@ def test_lines_stay_lines() -> None:
     assert plain_lines("one\x1b[A\r\ntwo\n") == "one\\x1b[A\ntwo"
 
 
+def test_facts_have_no_words_of_python(capsys: pytest.CaptureFixture[str]) -> None:
+    show({"Database": None, "Oos": "", "Ready": True, "Guests": 0}, as_json=False)
+    assert capsys.readouterr().out == "Database  -\nOos       -\nReady     yes\nGuests    0\n"
+
+
 def test_facts_and_errors_are_plain(capsys: pytest.CaptureFixture[str]) -> None:
     show({"Region": "\x1b[2J\nSignedBy  me"}, as_json=False)
     with pytest.raises(typer.Exit), errors_shown():

@@ -13,7 +13,7 @@ from souche.cli import vm_console
 from souche.cli.actions import inventory
 from souche.cli.composition import Composition
 from souche.cli.flags import HomeFlag, JsonFlag
-from souche.cli.output import errors_shown, plain, show
+from souche.cli.output import errors_shown, in_a_table, show
 
 WIDE: Final = 10_000
 """columns if the output is not a terminal: nothing is truncated for programs"""
@@ -69,12 +69,6 @@ def print_table(rows: Sequence[Mapping[str, object]]) -> None:
     for name in rows[0]:
         table.add_column(name, overflow="fold", justify="left")
     for row in rows:
-        table.add_row(*(Text(_text(value)) for value in row.values()))
+        table.add_row(*(Text(in_a_table(value)) for value in row.values()))
     console = Console()
     (console if console.is_terminal else Console(width=WIDE)).print(table)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "-" if value in (None, "") else plain(value)

@@ -46,13 +46,20 @@ def show(facts: Mapping[str, object], *, as_json: bool) -> None:
         return
     width = max(map(len, facts))
     for name, value in facts.items():
-        print(f"{name:<{width}}  {plain(value)}")
+        print(f"{name:<{width}}  {in_a_table(value)}")
 
 
 def show_if_json(facts: Mapping[str, object], *, as_json: bool) -> None:
     """Print the facts of what was changed or removed, for programs; a person is told nothing."""
     if as_json:
         show(facts, as_json=True)
+
+
+def in_a_table(value: object) -> str:
+    """A value for people: `-` if there is none, `yes` or `no`, otherwise as `plain`."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value in (None, "") else plain(value)
 
 
 def plain(value: object) -> str:
