@@ -169,5 +169,9 @@ class RecordsUnavailable(Unavailable):
     """The database cannot be reached at the moment: {reason}"""
 
 
+class RecordsFull(OutOfSpace, RecordsUnavailable):
+    """The region is out of space: {reason}"""
+
+
 class WritersBusy(Unavailable):
     """Others have written to the region's records for {seconds} seconds. Try again."""

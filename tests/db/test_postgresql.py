@@ -25,8 +25,9 @@ from souche.db.engines.postgresql import (
     WrongCollation,
     WrongEncoding,
 )
+from souche.db.engines.postgresql_history import History
 from souche.db.store import Store
-from souche.errors import OutOfSpace, Raced, RecordsUnavailable, SystemFailure, Unavailable, WritersBusy
+from souche.errors import Raced, RecordsFull, RecordsUnavailable, SystemFailure, Unavailable, WritersBusy
 from souche.model.query import Query
 from tests.support.databases import Databases, using
 from tests.support.postgresql import running
@@ -145,6 +146,28 @@ def test_time_limits_for_other_programs_do_not_apply(databases: Databases, clerk
     database.close()
 
 
+def test_older_records_are_recognised(databases: Databases, clerk: str, other: str) -> None:
+    """A restored dump is in another database of the same name."""
+    store = Store(PostgreSql(clerk))
+    history = store.history()
+    assert store.history() == history
+    end_connections(databases)
+    store.close()
+    assert store.history() == history
+    databases.server.execute(f"DROP DATABASE {other} WITH (FORCE)", f"CREATE DATABASE {other}")
+    store.close()
+    assert store.history() != history
+    store.close()
+
+
+@pytest.mark.parametrize("row", [(2, "01", 16000, 70), (1, "02", 16000, 70), (1, "01", 16000, 68)])
+def test_another_timeline_and_a_shorter_log_are_another_history(row: tuple[int | str, ...]) -> None:
+    history = History()
+    assert history.seen((1, "01", 16000, 68)) == history.seen((1, "01", 16000, 69)) == 1
+    assert history.seen(row) == 2
+    assert history.seen(row) == 2
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -165,7 +188,7 @@ def test_a_server_that_does_not_answer_is_told_without_the_password(databases: D
         ("40001", Raced),
         ("40P01", Raced),
         ("55P03", WritersBusy),
-        ("53100", OutOfSpace),
+        ("53100", RecordsFull),
         ("53300", RecordsUnavailable),
         ("57P01", RecordsUnavailable),
         ("53200", RecordsUnavailable),

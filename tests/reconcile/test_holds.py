@@ -12,11 +12,12 @@ from souche import ids
 from souche.app import snapshots, volumes
 from souche.db import snapshots as snapshot_records
 from souche.db import volumes as volume_records
+from souche.db.store import Store
 from souche.errors import StorageFailed
 from souche.reconcile import holds, leftovers
 from souche.reconcile.holds import Hold, compare, without_disk
 from souche.reconcile.trash import TrashSweep
-from souche.storage.base import Capture, DiskKind, Inventory
+from souche.storage.base import Capture, DiskKind, Inventory, VolumeStore
 from souche.storage.qcow2 import Qcow2Store
 from souche.workflows.parts import Parts
 from tests.support.region import ManualClock
@@ -305,3 +306,38 @@ def test_what_a_backup_left_is_no_disk_that_lost_its_record(world: World, origin
     hold.sweep(world.parts)
     assert capture.snapshot_id not in inventory(world)
     assert world.disks.store.trash() == []
+
+
+def test_disks_that_lose_their_record_while_the_region_runs_are_held_if_the_records_are_older_ones(
+    world: World, origin: Original, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A standby that was behind took over, or a backup was restored."""
+    sweeps = Sweeps(world)
+    sweeps.run()
+    spare, before = origin.cast.snapshot_id, inventory(world)
+    forget_snapshot(world, spare)
+    monkeypatch.setattr(world.region.store, "history", lambda: "another")
+    with structlog.testing.capture_logs() as lines:
+        sweeps.run()
+    assert inventory(world) == before
+    assert sweeps.hold.disks == {spare}
+    assert [line["ids"] for line in lines if "ids" in line] == [[spare]]
+    world.disks.store.discard("snapshot", spare, DATE)
+    sweeps.run()
+    assert sweeps.hold.disks == frozenset()
+
+
+def test_nothing_is_removed_if_the_records_became_older_while_they_were_read(
+    world: World, origin: Original, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeps, spare, read = Sweeps(world), origin.cast.snapshot_id, leftovers.unrecorded_disks
+
+    def older(store: Store, disks: VolumeStore) -> leftovers.UnrecordedDisks:
+        monkeypatch.setattr(store, "history", lambda: "another")
+        forget_snapshot(world, spare)
+        return read(store, disks)
+
+    monkeypatch.setattr(leftovers, "unrecorded_disks", older)
+    sweeps.run()
+    assert spare in inventory(world)
+    assert sweeps.hold.disks == {spare}

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from souche.api.errors import row
 from souche.errors import (
     ComputeFailed,
+    OutOfSpace,
     Raced,
+    RecordsFull,
     RecordsUnavailable,
     StorageFailed,
     SystemFailure,
@@ -94,6 +97,17 @@ def test_after_a_lost_answer_a_busy_database_is_waited_for_too(error: SystemFail
             raise raised
 
     assert attempt(act, until_success=False, pause=lambda _seconds: None) is None
+
+
+def test_a_database_without_space_is_waited_for() -> None:
+    errors = iter([RecordsFull(reason="full")] * 50)
+
+    def act() -> None:
+        if (raised := next(errors, None)) is not None:
+            raise raised
+
+    assert attempt(act, until_success=False, pause=lambda _seconds: None) is None
+    assert row(RecordsFull) == row(OutOfSpace)
 
 
 def test_a_database_that_was_away_takes_no_try_from_what_else_is_unavailable() -> None:

@@ -225,6 +225,15 @@ class Store:
             self._kept.mark = self._ask_for_mark()
         return self._kept.mark
 
+    def history(self) -> Hashable:
+        """Another value: the records may be an older copy of those seen before.
+
+        Raises:
+            RecordsUnavailable: the database does not answer, or is a standby.
+        """
+        with self._explained():
+            return self.database.history()
+
     @contextmanager
     def one_mark(self) -> Iterator[None]:
         """Within the context, this thread reads the change mark only once, unless it writes: a request needs only the

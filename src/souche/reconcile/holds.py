@@ -1,8 +1,8 @@
 """Holds, which keep the sweeps from removing disks while records and disks do not match.
 
-- Disks without a record at the start. No crash leaves any, so the records are older than the disks: an old
-  region.sqlite was restored, or one without its write-ahead log. Nothing is swept until each of these disks has a
-  record or is in the trash.
+- Disks without a record at the start, or after the database server has returned with older records. No crash leaves
+  any, so the records are older than the disks: an old region.sqlite was restored, or one without its write-ahead log;
+  a standby that was behind took over. Nothing is swept until each of these disks has a record or is in the trash.
 - Records without a disk. Perhaps only its link is lost, so unnamed layers are kept until each record has its disk or is
   deleted. A disk in the trash that has a record is restored automatically.
 """
@@ -21,8 +21,9 @@ from souche.workflows.parts import Parts
 NAMED = 10
 """the largest number of ids in a line of the log"""
 HELD_REMEDY = (
-    "region.sqlite is older than disks/, and nothing is swept: put the newer region.sqlite back with its"
-    " region.sqlite-wal; or bring these disks back (souche trash restore), or give them up (souche trash discard)"
+    "the records are older than disks/, and nothing is swept: put the newer database back (region.sqlite with its"
+    " region.sqlite-wal, or PostgreSQL's); or bring these disks back (souche trash restore), or give them up"
+    " (souche trash discard)"
 )
 MISSING_REMEDY = "nothing is collected: put disks/ back, or delete what these are the records of"
 
@@ -33,13 +34,13 @@ class Hold:
     """The holds of a region. Created at the start, before anything is swept."""
 
     def __init__(self, parts: Parts) -> None:
+        self._history = parts.store.history()  # before records are read
         recover(parts)
         self._unrecorded = leftovers.unrecorded_disks(parts.store, parts.volumes).all()
         self._missing: frozenset[str] = frozenset()
         self._mark: Hashable = None
         self._inventory: Inventory | None = None
-        if self._unrecorded:
-            log.warning("disks without a record", **_named(self._unrecorded), remedy=HELD_REMEDY)
+        self._tell()
         self._is_complete(parts)
 
     @property
@@ -48,11 +49,12 @@ class Hold:
         return self._unrecorded
 
     def sweep(self, parts: Parts) -> None:
-        """Restore disks that have a record again; discard those without one, except those of the start."""
+        """Restore disks that have a record again; discard those without one, unless they are held."""
         recover(parts)
         if self.stands(parts):
             return
-        leftovers.remove(parts)
+        history = self._history
+        leftovers.remove(parts, lambda: parts.store.history() == history)
 
     def collect(self, parts: Parts) -> None:
         """Free unused layers, and shorten chains."""
@@ -60,10 +62,20 @@ class Hold:
         parts.volumes.collect(removing=removing)
 
     def stands(self, parts: Parts) -> bool:
-        """Whether disks remain that had no record at the start."""
+        """Whether disks remain that had no record at the start, or when older records returned."""
+        history = parts.store.history()
+        if history != self._history:
+            self._unrecorded |= leftovers.unrecorded_disks(parts.store, parts.volumes).all()
+            self._history = history
+            log.warning("the database was restored, or another server took over: disks are compared with it")
+            self._tell()
         if self._unrecorded:
             self._unrecorded &= leftovers.unrecorded_disks(parts.store, parts.volumes).all()
         return bool(self._unrecorded)
+
+    def _tell(self) -> None:
+        if self._unrecorded:
+            log.warning("disks without a record", **_named(self._unrecorded), remedy=HELD_REMEDY)
 
     def _is_complete(self, parts: Parts) -> bool:
         """Whether every record has its disk. Missing disks are logged once."""

@@ -2,8 +2,8 @@
 never imported.
 
 A record is written before its resource is created, and erased after the resource is removed. So a disk without a record
-comes from a defect, or the records are outdated: it goes to the trash. `holds` protects disks without a record at the
-start.
+comes from a defect, or the records are outdated: it goes to the trash. `holds` protects disks whose records are
+outdated.
 """
 
 from collections.abc import Callable, Iterable
@@ -73,13 +73,16 @@ def _is_cleaned(connection: Transaction, cleaning_id: str) -> bool:
     return snapshot is not None and snapshot.state in (SnapshotState.IN_QUEUE, SnapshotState.PENDING)
 
 
-def remove(parts: Parts) -> None:
-    """Remove guests without a record, and move disks without one to the trash."""
+def remove(parts: Parts, is_current: Callable[[], bool] = lambda: True) -> None:
+    """Remove guests without a record, and move disks without one to the trash. `is_current` is asked after all records
+    are read; False: they may have been older ones, and nothing is removed."""
     guests = set(parts.hypervisor.power_states())
     with parts.store.read() as connection:
         orphans = sorted(guests - vms.all_ids(connection))
-    _each_of("removing a guest", orphans, parts.hypervisor.remove)
     found, date = unrecorded_disks(parts.store, parts.volumes), parts.clock.now()
+    if not is_current():
+        return
+    _each_of("removing a guest", orphans, parts.hypervisor.remove)
     discard = parts.volumes.discard
     _each_of("discarding a volume", found.volumes, lambda name: discard("volume", name, date))
     _each_of("discarding a snapshot", found.snapshots, lambda name: discard("snapshot", name, date))

@@ -48,6 +48,14 @@ class Database(Protocol):
         """Two equal marks: nothing was committed in between, by any process. One thread at a time."""
         ...
 
+    def history(self) -> Hashable:
+        """Another value: the records may be an older copy of those seen before. Commits may be lost.
+
+        Raises:
+            RecordsUnavailable: the server is a standby.
+        """
+        ...
+
     def failure(self, error: Exception) -> SystemFailure | None:
         """Converts the driver's error, or SQLAlchemy's around it, into one of our errors, if the database is the cause
         and not the statement: `Raced`, `WritersBusy`, `RecordsUnavailable` (for a commit: it may have succeeded),

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import DDLCompiler
 
-from souche.db.engines import postgresql_failures, unused
+from souche.db.engines import postgresql_failures, postgresql_history, unused
 from souche.db.engines.elements import (
     PATTERNS,
     CreateTrigger,
@@ -31,8 +31,10 @@ from souche.db.engines.elements import (
     Unindexed,
     spelled,
 )
+from souche.db.engines.postgresql_checks import BYTEWISE, RIGHTS_MISSING
+from souche.db.engines.postgresql_history import History
 from souche.db.engines.server_lock import ServerLock
-from souche.errors import Conflict, OutOfTime, SystemFailure
+from souche.errors import Conflict, OutOfTime, RecordsUnavailable, SystemFailure
 
 NAME: Final = "postgresql"
 OLDEST_VERSION: Final = 14
@@ -75,22 +77,6 @@ SESSION: Final = f"""
     SELECT set_config(name, '0', false) FROM pg_settings
     WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_session_timeout')
 """  # noqa: S608  constants
-
-# True if text compares by its bytes. In a language's order, case and punctuation count last.
-BYTEWISE: Final = "SELECT 'B' < 'a' AND 'a-z' < 'aa' AND 'z' < U&'\\00E9'"
-
-# What the role may not do. Only an upgrade or a new region creates tables.
-RIGHTS_MISSING: Final = """
-    WITH there AS (
-        SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) AS name FROM pg_tables
-        WHERE schemaname = current_schema()
-    )
-    SELECT 'read and write the table ' || name FROM there
-    WHERE NOT (has_table_privilege(name, 'SELECT') AND has_table_privilege(name, 'INSERT')
-    AND has_table_privilege(name, 'UPDATE') AND has_table_privilege(name, 'DELETE'))
-    UNION ALL SELECT 'create tables' WHERE NOT EXISTS (SELECT FROM there)
-    AND NOT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
-"""
 
 _TRY_LOCK: Final = sa.text("SELECT pg_try_advisory_lock(:kind, hashtext(:name))")
 _UNLOCK: Final = sa.text("SELECT pg_advisory_unlock(:kind, hashtext(:name))")
@@ -151,6 +137,7 @@ class PostgreSql:
         sa.event.listen(self._readers, "connect", _only_read)
         self._watcher: psycopg.Connection[Any] | None = None
         self._watchers = 0
+        self._history = History()
 
     def check(self, now: Callable[[], float] = time.time) -> None:
         """Refuse a server that the region's rules would not hold on. `now` is this machine's clock.
@@ -243,6 +230,14 @@ class PostgreSql:
         if self._watcher is not None:
             self._watcher.close()
         self._watcher = None
+
+    def history(self) -> Hashable:
+        """By the log's timeline and length (`postgresql_history.py`)."""
+        with self._readers.connect() as connection:
+            row = connection.exec_driver_sql(postgresql_history.STATEMENT).one_or_none()
+        if row is None:
+            raise RecordsUnavailable(reason="its server is a standby")
+        return self._history.seen(row)
 
     def failure(self, error: Exception) -> SystemFailure | None:
         """By SQLSTATE (`postgresql_failures.py`)."""

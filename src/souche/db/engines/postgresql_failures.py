@@ -5,7 +5,7 @@ from typing import Final
 
 import psycopg
 
-from souche.errors import OutOfSpace, Raced, RecordsUnavailable, SystemFailure, WritersBusy
+from souche.errors import Raced, RecordsFull, RecordsUnavailable, SystemFailure, WritersBusy
 
 THROWN_BACK: Final = frozenset({"40001", "40P01"})
 """serialization failure, deadlock"""
@@ -34,7 +34,7 @@ def failure(error: Exception, lock_seconds: int) -> SystemFailure | None:
     if state == LOCKED:
         return WritersBusy(seconds=lock_seconds)
     if state == DISK_FULL:
-        return OutOfSpace(reason="its records cannot be written.")
+        return RecordsFull(reason="its records cannot be written.")  # operations wait until they can
     if state in REFUSED:
         return RecordsUnavailable(reason=f"its server refuses: {said.diag.message_primary}")
     if state in AWAY or state.startswith(AWAY_CLASSES):

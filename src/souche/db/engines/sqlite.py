@@ -89,6 +89,10 @@ class Sqlite:
         mark: int = self._watcher.execute("PRAGMA data_version").fetchone()[0]
         return mark
 
+    def history(self) -> Hashable:
+        """Always the same: nobody exchanges the file of a running process."""
+        return None
+
     def failure(self, error: Exception) -> SystemFailure | None:
         """`SQLITE_BUSY`: another process wrote for the whole timeout. (A full medium is recognised by `room.full`.)"""
         if getattr(getattr(error, "orig", error), "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
