@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from souche.db import query as engine
-from souche.db.engines import postgresql
+from souche.db.engines import postgresql_elements
 from souche.db.finder import Finder
 from souche.db.schema import UtcDate
 from souche.db.store import Store
@@ -257,7 +257,7 @@ def test_pages_of_scopes_join_to_the_whole(connection: sa.Connection, scopes: Se
 def test_postgresql_gets_like_with_its_specials_escaped() -> None:
     condition = Condition("name", ["50%_\\*"], wildcard=True)
     (criterion,) = engine.criteria(FIELDS, [condition], [None])
-    dialect = sa.make_url(f"{postgresql.NAME}+psycopg://").get_dialect()()
+    dialect = sa.make_url(f"{postgresql_elements.NAME}+psycopg://").get_dialect()()
     compiled = criterion.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
     assert str(compiled) == r"things.name LIKE '50\%%\_\\%%' ESCAPE '\'"
 

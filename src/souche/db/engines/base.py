@@ -1,12 +1,24 @@
 """The contract of a database."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 import sqlalchemy as sa
 
 from souche.errors import SystemFailure
+
+
+class Loader(Protocol):
+    """Loads rows of another database into the tables of the newest schema."""
+
+    def load(self, table: sa.Table, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Load rows, which may be more than memory holds. JSON and dates are text."""
+        ...
+
+    def continue_after(self, column: sa.Column[int], number: int) -> None:
+        """Generated numbers of this column begin after `number`."""
+        ...
 
 
 class Database(Protocol):
@@ -82,6 +94,14 @@ class Database(Protocol):
     def announcements(self, heard: Callable[[], None]) -> AbstractContextManager[None]:
         """Call `heard` after each `announce` of another process, in a thread, until the context ends. Announcements may
         be lost (with a connection): they only save time, and a sweep finds everything."""
+        ...
+
+    def allow_pauses(self, connection: sa.Connection) -> None:
+        """Let a transaction that reads do nothing for as long as it likes. Call it before its first statement."""
+        ...
+
+    def loading(self, connection: sa.Connection) -> AbstractContextManager[Loader]:
+        """Load rows as they are: no trigger runs until the context ends."""
         ...
 
     def close(self) -> None:

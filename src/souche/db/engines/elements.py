@@ -90,6 +90,18 @@ class DatabaseClock(FunctionElement[str]):
         super().__init__(sa.literal_column(f"{seconds:+d}", sa.Integer))
 
 
+class LastNumber(FunctionElement[int]):
+    """The last generated number of a column, even if its row is gone. NULL: there was none."""
+
+    type = sa.BigInteger()
+    inherit_cache = True
+    name = "last_number"
+
+    def __init__(self, column: sa.Column[int]) -> None:
+        names = (column.table.name, column.name)
+        super().__init__(*(sa.literal_column(f"'{name}'", sa.String) for name in names))
+
+
 class CreateTrigger(ExecutableDDLElement):
     """A trigger that runs one statement for each row that an event (INSERT, UPDATE, DELETE) changes, if the condition
     holds. Both may name `NEW` and `OLD`."""

@@ -14,29 +14,14 @@ from typing import Any, Final
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import DDLCompiler
 
-from souche.db.engines import postgresql_failures, postgresql_history, unused
-from souche.db.engines.elements import (
-    PATTERNS,
-    CreateTrigger,
-    DatabaseClock,
-    DropTrigger,
-    JsonArray,
-    JsonObject,
-    JsonOf,
-    Matches,
-    RandomInteger,
-    Unindexed,
-    spelled,
-)
+from souche.db.engines import postgresql_failures, postgresql_history, postgresql_load, unused
 from souche.db.engines.postgresql_checks import BYTEWISE, RIGHTS_MISSING
+from souche.db.engines.postgresql_elements import NAME
 from souche.db.engines.postgresql_history import History
 from souche.db.engines.server_lock import ServerLock
 from souche.errors import Conflict, OutOfTime, RecordsUnavailable, SystemFailure
 
-NAME: Final = "postgresql"
 OLDEST_VERSION: Final = 14
 MOST_CLOCK_SECONDS: Final = 1.0
 
@@ -305,6 +290,12 @@ class PostgreSql:
         own.autocommit = True
         return own
 
+    def allow_pauses(self, connection: sa.Connection) -> None:
+        """It holds no lock that others wait for."""
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+
+    loading = staticmethod(postgresql_load.loading)
+
     def close(self) -> None:
         """Close every connection."""
         self._stop_watching()
@@ -353,39 +344,3 @@ def _bounded(connection: sa.PoolProxiedConnection, most_seconds: float | None) -
 
 def _take_the_writers_lock(connection: sa.Connection) -> None:
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
-
-
-def _like(pattern: str) -> str:
-    for special in "\\%_":
-        pattern = pattern.replace(special, f"\\{special}")
-    return pattern.replace("*", "%")
-
-
-PATTERNS[NAME] = _like
-compiles(Matches, NAME)(spelled(r"{0} LIKE {1} ESCAPE '\'"))
-compiles(Unindexed, NAME)(spelled("({all})"))  # PostgreSQL's statistics show which index is selective
-compiles(JsonOf, NAME)(spelled("CAST({all} AS json)"))
-compiles(JsonObject, NAME)(spelled("json_build_object({all})"))
-compiles(JsonArray, NAME)(spelled("coalesce(json_agg({all}), '[]')"))
-compiles(RandomInteger, NAME)(spelled("hashtextextended(gen_random_uuid()::text, 0)"))
-compiles(DatabaseClock, NAME)(
-    spelled(
-        "to_char(clock_timestamp() AT TIME ZONE 'UTC' + interval '{0} seconds', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
-    )
-)
-
-
-@compiles(CreateTrigger, NAME)
-def _create_trigger(trigger: CreateTrigger, compiler: DDLCompiler, **_options: Any) -> str:
-    statement = compiler.sql_compiler.process(trigger.statement, literal_binds=True)
-    return (
-        f"CREATE FUNCTION {trigger.name}() RETURNS trigger LANGUAGE plpgsql AS"
-        f" $$ BEGIN {statement}; RETURN NULL; END $$;"
-        f" CREATE TRIGGER {trigger.name} AFTER {trigger.event} ON {trigger.table} FOR EACH ROW"
-        f" WHEN ({trigger.condition}) EXECUTE FUNCTION {trigger.name}()"
-    )
-
-
-@compiles(DropTrigger, NAME)
-def _drop_trigger(trigger: DropTrigger, _compiler: DDLCompiler, **_options: Any) -> str:
-    return f"DROP TRIGGER {trigger.name} ON {trigger.table}; DROP FUNCTION {trigger.name}()"

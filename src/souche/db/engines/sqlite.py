@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import DDLCompiler
 
+from souche.db.engines import sqlite_load
 from souche.db.engines.elements import (
     PATTERNS,
     CreateTrigger,
@@ -20,6 +21,7 @@ from souche.db.engines.elements import (
     JsonArray,
     JsonObject,
     JsonOf,
+    LastNumber,
     Matches,
     RandomInteger,
     Unindexed,
@@ -114,6 +116,11 @@ class Sqlite:
         """There are none."""
         return nullcontext()
 
+    def allow_pauses(self, connection: sa.Connection) -> None:
+        """Does nothing: SQLite ends no transaction."""
+
+    loading = staticmethod(sqlite_load.loading)
+
     def close(self) -> None:
         """Close every connection."""
         if self._watcher is not None:
@@ -132,6 +139,20 @@ class ReadOnlySqlite(Sqlite):
         sa.event.listen(self.engine, "begin", _begin_reading)
         self._reader = self.engine
         self._watcher = None
+
+
+class CopiedSqlite(Sqlite):
+    """A new file for a copy of the records, which takes rows as they are, also those that refer to missing rows. Writes
+    are not synced to the medium: after a power failure the file is not used."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        sa.event.listen(self.engine, "connect", _take_everything)
+
+
+def _take_everything(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA foreign_keys=OFF")
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 def _engine(url: str, **options: Any) -> sa.Engine:
@@ -206,6 +227,7 @@ compiles(JsonOf, NAME)(spelled("json({all})"))
 compiles(JsonObject, NAME)(spelled("json_object({all})"))
 compiles(JsonArray, NAME)(spelled("json_group_array({all})"))
 compiles(RandomInteger, NAME)(spelled("random()"))
+compiles(LastNumber, NAME)(spelled("(SELECT seq FROM sqlite_sequence WHERE name = {0})"))
 compiles(DatabaseClock, NAME)(spelled("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '{0} seconds')"))
 
 
