@@ -20,6 +20,8 @@ from souche.recipes.recipe import Recipe
 from souche.recipes.shelf import Shelf
 from tests.support.databases import databases as databases
 from tests.support.databases import drop_sqlite_alone
+from tests.support.databases import url as url
+from tests.support.databases import urls as urls
 
 if TYPE_CHECKING:
     from xdist.remote import Producer

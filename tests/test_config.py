@@ -76,7 +76,8 @@ SECRET = "Pa55-w0rd"
 
 
 def database(**given: str) -> str | None:
-    return database_url.database_url(config.read_settings({"home": Path("/home"), **given}, {}))
+    settings = config.read_settings({"home": Path("/home"), **given}, {})
+    return database_url.database_url(settings.database, settings.database_file)
 
 
 def test_the_records_are_in_the_home_unless_a_database_is_named(tmp_path: Path) -> None:

@@ -2,21 +2,18 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from souche import config
-from souche.cli.composition import BackupPlace
 from souche.config import Settings
 from souche.db import access_keys, accounts
 from souche.db.engines.postgresql import RecordsInUse
 from souche.errors import SoucheError
 from souche.home import Home
 from souche.main import records
-from souche.main.backups import Backups
 from souche.main.checking import check
 from souche.main.databases import open_records, open_store
 from souche.main.identity import DatabaseEmpty, DatabaseTaken, DisksMissing, VaultKeyMissing
@@ -25,31 +22,12 @@ from souche.main.serving import destroy
 from souche.model.accounts import AccessKey, Account
 from souche.storage.qcow2 import Qcow2Store
 from souche.vault import Vault
-from tests.support.databases import Databases
 from tests.support.polling import eventually
 from tests.support.region import START
 from tests.test_main import GRACE_SECONDS, serving, told
 
 MIB = 1 << 20
 SECRET = "Pa55-w0rd"
-
-
-@pytest.fixture
-def urls(databases: Databases, tmp_path: Path) -> Iterator[Callable[[str], str]]:
-    """Gives the URL of an empty database by a name."""
-    with ExitStack() as stack:
-
-        def url(name: str) -> str:
-            database = databases.empty(tmp_path / name)
-            stack.callback(database.close)
-            return database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-
-        yield url
-
-
-@pytest.fixture
-def url(urls: Callable[[str], str]) -> str:
-    return urls("records")
 
 
 def settings(home: Path, url: str = "") -> Settings:
@@ -189,8 +167,6 @@ def test_a_copy_of_a_home_is_not_served_beside_it(home: Home, url: str, tmp_path
 def test_what_needs_a_file_is_refused(home: Home, tmp_path: Path) -> None:
     home.record_facts({"Compute": "simulated"})
     before = {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()}
-    with pytest.raises(NotOnPostgreSql, match="pg_dump"):
-        Backups().make(home.path, BackupPlace(str(tmp_path / "backups")), lambda *_: None)
     with pytest.raises(NotOnPostgreSql), check(home.path):
         pass
     with pytest.raises(NotOnPostgreSql, match="drop that database"):

@@ -14,8 +14,6 @@ import pytest
 from souche.db.engines.postgresql import SERVER_LOCK
 from tests.support.polling import eventually
 from tests.test_main import GRACE_SECONDS, SOUCHE, blocked_disks, serving, souche, told
-from tests.test_postgresql_region import url as url
-from tests.test_postgresql_region import urls as urls
 
 REFUSED = "Another process serves the region whose records are in postgresql://"
 HOLDERS = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = %s"

@@ -2,11 +2,12 @@
 last bit."""
 
 import errno
+import fcntl
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing, nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -18,7 +19,7 @@ from souche import ids
 from souche.backup import manifest as manifests
 from souche.backup.bucket import BucketRepository
 from souche.backup.folder import FolderRepository
-from souche.backup.make import MadeBackup, Source, make
+from souche.backup.make import FrozenRecords, MadeBackup, Source, make
 from souche.backup.manifest import BACKUPS, Bucket, Stored
 from souche.backup.repository import BackupFailed, NotInBackup, Repository, RepositoryInUse, hash_file
 from souche.backup.restore import HomeNotEmpty, NoBackups, NoSuchBackup, every, find, restore
@@ -57,9 +58,12 @@ class Region:
     def source(self) -> Source:
         return Source(self.home, "eu-test-1", "a-region", Archive(self.home), self)
 
-    def copy(self, path: Path) -> Collection[str]:
+    @contextmanager
+    def frozen(self) -> Iterator[FrozenRecords]:
+        yield FrozenRecords((), self.copy)
+
+    def copy(self, path: Path) -> None:
         shutil.copy(self.home / "region.sqlite", path)
-        return ()
 
     def buckets(self) -> Sequence[Bucket]:
         return [Bucket("exports", "000000000001")]
@@ -258,6 +262,35 @@ def test_captures_for_a_backup_leave_nothing(region: Region, repository: Reposit
     back_up(region, repository)
     assert region.captured == [VOLUME]
     assert region.bench.store.inventory() == before
+
+
+def test_records_and_disks_are_of_one_instant(region: Region, repository: Repository) -> None:
+    """The records are frozen while nothing can change the disks, and copied when it can again: that may take long."""
+    locked = []
+
+    class Watched(Region):
+        @contextmanager
+        def frozen(self) -> Iterator[FrozenRecords]:
+            locked.append(("freeze", is_locked(self.home)))
+            yield FrozenRecords((), self.copy)
+            locked.append(("end", is_locked(self.home)))
+
+        def copy(self, path: Path) -> None:
+            locked.append(("copy", is_locked(self.home)))
+            super().copy(path)
+
+    back_up(Watched(region.bench, region.home), repository)
+    assert locked == [("freeze", True), ("end", False), ("freeze", True), ("copy", False), ("end", False)]
+
+
+def is_locked(home: Path) -> bool:
+    """Whether somebody works on the store."""
+    with (home / "disks" / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
 
 
 def test_layers_that_are_collected_meanwhile_are_in_the_backup(region: Region, tmp_path: Path) -> None:

@@ -3,35 +3,21 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from souche.db import row_copies, schema
+from souche.db.engines.postgresql import PostgreSql
 from souche.db.engines.postgresql_load import RowsRefused
 from souche.db.engines.sqlite import CopiedSqlite, Sqlite
 from souche.db.store import Store
 from tests.support import databases as kinds
+from tests.support.all_records import NOTED, fill, rows
 from tests.support.databases import Databases
 
 on_both = kinds.on_sqlite  # each test uses both
-
-NOTED = datetime(2026, 11, 29, 8, 30, 0, 123_000, UTC)
-TEXT = "'\"\\,\t\n\r\\N \\. é 🐑 {} %s :name"
-JSON = {"b": [1, 2.5, None, True], "a": {"é": TEXT}, "aa": ""}
-VALUES: dict[type, Any] = {
-    sa.Boolean: True,
-    sa.LargeBinary: bytes(range(256)) * 40,
-    sa.JSON: JSON,
-    sa.Float: 0.1 + 0.2,
-    sa.BigInteger: -(2**63),
-    sa.Integer: 2**31 - 1,
-    schema.UtcDate: NOTED,
-    sa.Text: TEXT * 100,
-}
 
 
 @pytest.fixture
@@ -51,48 +37,6 @@ def file(tmp_path: Path) -> Iterator[Store]:
     with closing(Store(CopiedSqlite(tmp_path / "copy.sqlite"))) as store:
         store.migrate()
         yield store
-
-
-def value(column: sa.Column[Any], row: int) -> object:
-    """One that is hard to copy. The keys of row 0 fit together; row 1 has NULL where it may be."""
-    if column.nullable and row:
-        return None
-    for kind, given in VALUES.items():
-        if type(column.type) is kind and not column.primary_key:
-            return given
-    if isinstance(column.type, sa.Integer):
-        return row
-    if isinstance(column.type, schema.UtcDate):
-        return NOTED
-    length: int = column.type.length  # type: ignore[attr-defined]
-    return f"{column.name[: length - 2]}-{row}" if length > 9 else f"{row}"[:length]
-
-
-def fill(store: Store) -> None:
-    """Two rows in each table; the second one has every NULL that it may have. Triggers set the versions."""
-    with store.begin() as connection:
-        for table in schema.metadata.sorted_tables:
-            for row in range(2):
-                given = {}
-                for column in table.columns:
-                    if column.computed is not None:
-                        continue
-                    key = next(iter(column.foreign_keys)).column if column.foreign_keys else column
-                    while key.foreign_keys:
-                        key = next(iter(key.foreign_keys)).column
-                    is_null = column.nullable and row
-                    given[column.name] = None if is_null else value(key, row)
-                connection.execute(table.insert().values(given))
-
-
-def rows(store: Store) -> dict[str, list[tuple[object, ...]]]:
-    """All rows of all tables, as text: JSON with its spaces, dates as the database has them."""
-    found = {}
-    with store.read() as connection:
-        for table in schema.metadata.sorted_tables:
-            columns = [row_copies._unchanged(each) for each in table.columns]
-            found[table.name] = sorted(map(tuple, connection.execute(sa.select(*columns))), key=repr)
-    return found
 
 
 def next_number(store: Store) -> int:
@@ -193,6 +137,25 @@ def test_a_row_that_postgresql_does_not_take_is_told_without_its_values(
     assert "secret" not in str(refused.value)
     with stores["postgresql"].read() as connection:
         assert row_copies.occupied(connection) is None
+
+
+def test_only_the_owner_of_the_tables_loads_rows(databases: Databases, file: Store, tmp_path: Path) -> None:
+    """Triggers are the owner's to disable."""
+    with closing(Store(databases.migrated(tmp_path / "server"))) as there:
+        url = there.engine.url.set(drivername="postgresql", username="writer")
+        databases.server.execute(
+            "CREATE ROLE writer LOGIN",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO writer",
+            database=str(there.engine.url.database),
+        )
+        try:
+            database = PostgreSql(url.render_as_string(hide_password=False))
+            with closing(Store(database)) as store, pytest.raises(RowsRefused, match="must be owner"):
+                copy(file, store)
+        finally:
+            databases.server.execute(
+                "DROP OWNED BY writer", "DROP ROLE writer", database=str(there.engine.url.database)
+            )
 
 
 def test_a_copy_is_of_one_instant(stores: dict[str, Store], file: Store) -> None:

@@ -8,7 +8,7 @@ database is created once from a template, and emptied for the next test by DELET
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -235,6 +235,25 @@ def databases() -> Iterator[Databases]:
     """The databases of a PostgreSQL server that runs for this process of the test run."""
     with postgresql.running() as server:
         yield Databases(server)
+
+
+@pytest.fixture
+def urls(databases: Databases, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Gives the URL of an empty PostgreSQL database by a name."""
+    with ExitStack() as stack:
+
+        def url(name: str) -> str:
+            database = databases.empty(tmp_path / name)
+            stack.callback(database.close)
+            return database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+        yield url
+
+
+@pytest.fixture
+def url(urls: Callable[[str], str]) -> str:
+    """The URL of an empty PostgreSQL database."""
+    return urls("records")
 
 
 @pytest.fixture(scope="module", params=KINDS, autouse=True)

@@ -1,17 +1,18 @@
 """Making a backup.
 
 1. Capture every volume that has bytes outside of layers, the volumes of one VM at one instant; guests continue to run.
-2. At one instant, under the store's lock: copy the records, and hold every layer by a hard link. If a volume was
-   created or started after step 1, repeat step 1, a few times at most.
-3. Copy the files that the repository lacks. If the repository has an object with a layer's recorded hash, it is used,
-   even if the file has been damaged since. Otherwise, if a layer's hash differs from its record, or the layer cannot be
-   read, everything that depends on it is left out and listed. The manifest is written last, so a backup is complete or
-   does not exist.
+2. At one instant, under the store's lock: begin a transaction that reads the records, and hold every layer by a hard
+   link. If a volume was created or started after step 1, repeat step 1, a few times at most.
+3. Copy the records that the transaction sees, and end it. Then copy the files that the repository lacks. If the
+   repository has an object with a layer's recorded hash, it is used, even if the file has been damaged since.
+   Otherwise, if a layer's hash differs from its record, or the layer cannot be read, everything that depends on it is
+   left out and listed. The manifest is written last, so a backup is complete or does not exist.
 """
 
 import errno
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -49,11 +50,20 @@ OnProgress: TypeAlias = Callable[[str, int, int | None], None]
 """Called with the current step, the bytes done and the total (None: unknown yet)."""
 
 
+@dataclass(frozen=True)
+class FrozenRecords:
+    """The records at one instant. `copy` writes them to a new SQLite file. `written` has the ids of the volumes that a
+    guest may have been writing to."""
+
+    written: Collection[str]
+    copy: Callable[[Path], None]
+
+
 class Records(Protocol):
     """The region's records, and its guests."""
 
-    def copy(self, path: Path) -> Collection[str]:
-        """Copy the database to a new file. Returns the ids of the volumes that a guest may be writing to."""
+    def frozen(self) -> AbstractContextManager[FrozenRecords]:
+        """The records as they are when the context begins. Other processes may write meanwhile."""
         ...
 
     def buckets(self) -> Sequence[Bucket]:
@@ -98,17 +108,45 @@ def make(source: Source, repository: Repository, now: datetime, on_progress: OnP
         database = Path(place) / "region.sqlite"
         for last in (*[False] * (ROUNDS - 1), True):
             on_progress("capturing volumes", 0, None)
-            with source.archive.hold(backup_id, lambda: source.records.copy(database), partial=last) as (
-                held,
-                missing,
-            ):
-                if not missing or last:
-                    return _write(
-                        source, repository, now, on_progress, _Instant(backup_id, database, held, missing)
-                    )
-            database.unlink()
-            source.records.capture(backup_id, missing)
+            made = _try(source, repository, now, on_progress, _Draft(backup_id, database, partial=last))
+            if isinstance(made, MadeBackup):
+                return made
+            source.records.capture(backup_id, made)
     raise AssertionError
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A backup to be tried. `partial`: even if volumes are not captured."""
+
+    backup_id: str
+    database: Path
+    partial: bool
+
+
+def _try(
+    source: Source, repository: Repository, now: datetime, on_progress: OnProgress, draft: _Draft
+) -> MadeBackup | tuple[str, ...]:
+    """The backup, or the volumes that must be captured first."""
+    frozen: FrozenRecords | None = None
+
+    def freeze() -> Collection[str]:
+        nonlocal frozen
+        frozen = reading.enter_context(source.records.frozen())
+        return frozen.written
+
+    with (
+        ExitStack() as reading,
+        source.archive.hold(draft.backup_id, freeze, partial=draft.partial) as (held, missing),
+    ):
+        if missing and not draft.partial:
+            return missing
+        assert frozen is not None, "`hold` has frozen the records"
+        on_progress("copying records", 0, None)
+        frozen.copy(draft.database)
+        reading.close()  # the disks may take hours
+        instant = _Instant(draft.backup_id, draft.database, held, missing)
+        return _write(source, repository, now, on_progress, instant)
 
 
 def claim(repository: Repository, region_id: str) -> None:

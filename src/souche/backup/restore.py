@@ -1,15 +1,16 @@
 """Restores a region from a backup, into a new home.
 
-The records come last, by a rename: a home with disks and without records is not served. The same command continues an
-interrupted restore; existing files were checked when they were written. Once the records exist, nothing is written any
-more: the region may have been served since.
+The records come last, by a rename or by one transaction of a database server: a home with disks and without records is
+not served. The same command continues an interrupted restore; existing files were checked when they were written. Once
+the records exist, no disk is written any more: the region may have been served since.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
+from uuid import uuid4
 
 from souche.backup import manifest as manifests
 from souche.backup.make import OnProgress
@@ -22,7 +23,8 @@ from souche.storage.qcow2.durable import sync_directory, sync_file
 PRIVATE_FOLDER: Final = 0o700
 PRIVATE: Final = 0o600
 RESTORING: Final = "restoring"
-"""a file in the home that exists until the restore is complete; it contains the backup's id"""
+"""a file in the home that exists until the restore is complete. It contains the backup's id and, if the records go to a
+database server, a random token, by which they are recognised there"""
 RECORDS: Final = "region.sqlite"
 SERVING: Final = "serving.json"
 """exists if the region was ever served"""
@@ -89,35 +91,106 @@ def _listed(repository: Repository, key: str) -> BackupEntry:
         return BackupEntry(backup_id, None, str(error))
 
 
+class Server(Protocol):
+    """A database of a server, for the records of the restored region."""
+
+    def has(self, token: str) -> bool:
+        """Whether it has the records of the restore with this token.
+
+        Raises:
+            SystemFailure: the server cannot be used. Conflict: the database has something else.
+        """
+        ...
+
+    def load(self, token: str, file: Path) -> None:
+        """Load the records from a SQLite file, in one transaction, together with the token."""
+        ...
+
+    def keep(self) -> None:
+        """Record in the home which database has the records."""
+        ...
+
+
 def restore(
     repository: Repository,
     manifest: Manifest,
     home: Path,
     open_archive: Callable[[Path], Archive],
     on_progress: OnProgress,
+    server: Server | None = None,
 ) -> None:
-    """Restore the region into `home`, which is missing, empty, or an interrupted restore of the same backup.
+    """Restore the region into `home`, which is missing, empty, or an interrupted restore of the same backup. `server`:
+    of the database for its records; None: they go into the home.
 
     Raises:
         HomeNotEmpty: it holds something else, or has been served.
-        NotInBackup, DamagedObject, StorageFailed; those of the object store.
+        NotInBackup, DamagedObject, StorageFailed; those of the object store, and of the server. If the server refuses,
+        nothing was changed.
     """
-    _begin(home, manifest.backup_id)
-    if not (home / RECORDS).exists():
-        _write(repository, manifest, home, open_archive, on_progress)
+    mark = _mark(home, manifest.backup_id, has_token=server is not None)
+    records = _InHome(home) if server is None else _OnServer(home, server, mark.token)
+    is_complete = records.are_there()
+    _begin(home, mark)
+    writer = _Writer(repository, on_progress, sum(stored.bytes for stored in manifest.stored))
+    if not is_complete:
+        _write_disks(writer, manifest, home, open_archive)
+        records.write(writer, manifest.database)
+    records.finish()
     (home / RESTORING).unlink()
     sync_directory(home)
 
 
-def _write(
-    repository: Repository,
-    manifest: Manifest,
-    home: Path,
-    open_archive: Callable[[Path], Archive],
-    on_progress: OnProgress,
+@dataclass(frozen=True)
+class _InHome:
+    """The records as a file in the home."""
+
+    home: Path
+
+    def are_there(self) -> bool:
+        return (self.home / RECORDS).exists()
+
+    def write(self, writer: "_Writer", stored: Stored) -> None:
+        writer.replace(stored, self.home / RECORDS)
+
+    def finish(self) -> None:
+        """Does nothing: the file is all."""
+
+
+@dataclass(frozen=True)
+class _OnServer:
+    """The records in a database of a server. Their file is in the home until the restore is complete."""
+
+    home: Path
+    server: Server
+    token: str
+
+    @property
+    def file(self) -> Path:
+        return self.home / f".{RECORDS}.loading"
+
+    def are_there(self) -> bool:
+        return self.server.has(self.token)
+
+    def write(self, writer: "_Writer", stored: Stored) -> None:
+        self._remove_file()  # a former write-ahead log would change the new file
+        writer.replace(stored, self.file)
+        writer.report("loading records")
+        self.server.load(self.token, self.file)
+
+    def finish(self) -> None:
+        self.server.keep()
+        self._remove_file()
+
+    def _remove_file(self) -> None:
+        for file in self.home.glob(f"{self.file.name}*"):  # with its write-ahead log
+            file.unlink()
+
+
+def _write_disks(
+    writer: "_Writer", manifest: Manifest, home: Path, open_archive: Callable[[Path], Archive]
 ) -> None:
+    """The disks, and the files beside the records."""
     archive = open_archive(home)
-    writer = _Writer(repository, on_progress, sum(stored.bytes for stored in manifest.stored))
     for layer in manifest.layers:
         archive.restore_layer(layer.name, layer.stored.sha256, partial(writer.write, layer.stored))
     archive.restore_names(_held(manifest))
@@ -125,22 +198,50 @@ def _write(
         target = home / file.path
         target.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         writer.replace(file.stored, target)
-    writer.replace(manifest.database, home / RECORDS)
 
 
-def _begin(home: Path, backup_id: str) -> None:
+@dataclass(frozen=True)
+class _Mark:
+    """The contents of the file RESTORING."""
+
+    backup_id: str
+    token: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.backup_id} {self.token}".rstrip()
+
+
+def _mark(home: Path, backup_id: str, *, has_token: bool) -> _Mark:
+    """The mark of the interrupted restore in a home, or of a new one. Changes nothing.
+
+    Raises:
+        HomeNotEmpty: it is neither a new home nor an interrupted restore of this backup into this kind of database.
+    """
+    marker = home / RESTORING
+    new = _Mark(backup_id, uuid4().hex if has_token else "")
+    if marker.exists() and not (home / SERVING).exists():
+        former_id, _, token = marker.read_text().partition(" ")
+        if not former_id:  # a restore was killed before writing it
+            return new
+        if former_id == backup_id and bool(token) == has_token:
+            return _Mark(backup_id, token)
+    if home.exists() and any(home.iterdir()):
+        raise HomeNotEmpty(home=home)
+    return new
+
+
+def _begin(home: Path, mark: _Mark) -> None:
+    """Make the home and write the mark, durably: after a power failure the records on a server are recognised."""
     marker = home / RESTORING
     home.mkdir(parents=True, exist_ok=True)
-    if (
-        marker.exists() and not (home / SERVING).exists() and marker.read_text() in (backup_id, "")
-    ):  # empty: a restore was killed before writing it
-        marker.write_text(backup_id)
-        return
-    if any(home.iterdir()):
-        raise HomeNotEmpty(home=home)
-    home.chmod(0o711)
-    marker.touch(PRIVATE)
-    marker.write_text(backup_id)
+    if not marker.exists():
+        home.chmod(0o711)
+        marker.touch(PRIVATE)
+    if marker.read_text() != mark.text:
+        marker.write_text(mark.text)
+    sync_file(marker)
+    sync_directory(home)
 
 
 def _held(manifest: Manifest) -> StoreSnapshot:
@@ -172,6 +273,10 @@ class _Writer:
         sync_file(draft)
         draft.replace(path)
         sync_directory(path.parent)
+
+    def report(self, step: str) -> None:
+        """Show another step."""
+        self._on_progress(step, self._done, self._total)
 
     def _received(self, count: int) -> None:
         self._done += count

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from souche.cli.composition import BackupPlace, Composition
+from souche.cli.composition import BackupPlace, Composition, RecordsPlace
 from souche.cli.flags import HomeFlag, JsonFlag
 from souche.cli.groups import DefaultGroup
 from souche.cli.output import errors_shown, show
@@ -28,6 +28,22 @@ KeyFileFlag = Annotated[
     ),
 ]
 
+DatabaseFlag = Annotated[
+    str,
+    typer.Option(
+        "--database",
+        envvar="SOUCHE_DATABASE",
+        help="URL of an empty PostgreSQL database for the records, without a password.",
+    ),
+]
+DatabaseFileFlag = Annotated[
+    str,
+    typer.Option(
+        "--database-file",
+        envvar="SOUCHE_DATABASE_FILE",
+        help="File with that URL in its one line, password included, which nobody else may read.",
+    ),
+]
 
 MAKE = DefaultGroup.default
 HELP = "Back up the region while it runs: `souche backup --home DIR TO`."
@@ -135,16 +151,22 @@ def build_restore(composition: Composition) -> Callable[..., None]:
         backup: Annotated[str | None, typer.Option(help="ID of the backup. Default: the newest.")] = None,
         oos_endpoint: EndpointFlag = "",
         oos_key_file: KeyFileFlag = None,
+        database: DatabaseFlag = "",
+        database_file: DatabaseFileFlag = "",
         json: JsonFlag = False,
     ) -> None:
         """Restore a region from a backup into a new folder. Every byte is compared with its checksum. Then serve it
         with `souche serve --home DIR`. VMs that ran are started as after a failure of their host.
 
+        The records go into SQLite in the folder, or with --database-file or --database into an empty PostgreSQL
+        database, whichever of them the region used before. Then serve it with the same option.
+
         Do not serve it while the original region is served too.
         """
+        records = RecordsPlace(database, database_file)
         with errors_shown(), transfer_bar() as on_progress:
             manifest = composition.backups().restore(
-                BackupPlace(place, oos_endpoint, oos_key_file), backup, home, on_progress
+                BackupPlace(place, oos_endpoint, oos_key_file), backup, home, records, on_progress
             )
         show({**_facts(manifest), "Home": str(home.resolve())}, as_json=json)
 

@@ -70,6 +70,14 @@ class BackupPlace:
     oos_key_file: Path | None = None
 
 
+@dataclass(frozen=True)
+class RecordsPlace:
+    """The PostgreSQL database for a region's records: its URL, or the file with it. Both empty: SQLite in the home."""
+
+    url: str = ""
+    file: str = ""
+
+
 class Backups(Protocol):
     """What can be done with backups."""
 
@@ -78,9 +86,14 @@ class Backups(Protocol):
         ...
 
     def restore(
-        self, place: BackupPlace, backup_id: str | None, home: Path, on_progress: "OnProgress"
+        self,
+        place: BackupPlace,
+        backup_id: str | None,
+        home: Path,
+        records: RecordsPlace,
+        on_progress: "OnProgress",
     ) -> "Manifest":
-        """Make a region from a backup (None: the newest), in a new home folder."""
+        """Make a region from a backup (None: the newest), in a new home folder. `records`: for its records."""
         ...
 
     def verify(self, place: BackupPlace, on_progress: "OnProgress") -> "Verified":

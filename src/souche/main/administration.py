@@ -29,7 +29,8 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
         HomeBeingReplaced: a named state is being loaded.
     """
     home = Home(path.resolve())
-    if not (make or home.database.exists() or home.region_id.exists()):
+    parts = (home.database, home.database_place, home.region_id)
+    if not (make or any(part.exists() for part in parts)):
         raise NotServed(home=home.path)
     home.make()
     with ended_in_order(), home.administer(), open_store(home) as store:

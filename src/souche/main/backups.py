@@ -1,9 +1,8 @@
 """Backups of a region, for the operator's commands: their place and their parts."""
 
 import socket
-import sqlite3
-from collections.abc import Collection, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,22 +11,24 @@ from souche.admin import backups as actions
 from souche.backup import make, restore, verify
 from souche.backup.bucket import BucketRepository
 from souche.backup.folder import FolderRepository
-from souche.backup.make import MadeBackup, OnProgress, Source
+from souche.backup.make import FrozenRecords, MadeBackup, OnProgress, Source
 from souche.backup.manifest import Bucket, Manifest
 from souche.backup.repository import BackupFailed, Repository
 from souche.backup.restore import BackupEntry
 from souche.backup.verify import Verified
-from souche.cli.composition import BackupPlace, Operated
+from souche.cli.composition import BackupPlace, Operated, RecordsPlace
 from souche.clock import SystemClock
 from souche.config import BadSetting, check_url, host_and_port
-from souche.db import vms
-from souche.db.engines.sqlite import Sqlite
+from souche.db import row_copies, vms
+from souche.db.engines.sqlite import ReadOnlySqlite, copy_pages
 from souche.db.store import Store
 from souche.home import Facts, Home
-from souche.main import records
 from souche.main.administration import administer
+from souche.main.database_url import database_url
 from souche.main.drivers import read_key_file
 from souche.main.operating import operate
+from souche.main.records import Place, known
+from souche.main.restored_records import RestoredRecords
 from souche.objects.s3 import S3Access, S3Store
 from souche.states import VmState
 from souche.storage.qcow2.archive import Archive
@@ -42,9 +43,6 @@ class Backups:
         """Back up the region in a home folder, which may be served at the same time."""
         home = Home(path.resolve())
         _check_apart(place, home, home.server_facts())
-        records.refuse_on_postgresql(
-            home, "souche backup", "stop the region, then copy its home, and the database by pg_dump"
-        )
         with operate(home.path) as region, home.administer():  # no named state takes its place meanwhile
             source = Source(
                 home.path,
@@ -56,13 +54,20 @@ class Backups:
             return make.make(source, _repository(place), SystemClock().now(), on_progress)
 
     def restore(
-        self, place: BackupPlace, backup_id: str | None, home: Path, on_progress: OnProgress
+        self,
+        place: BackupPlace,
+        backup_id: str | None,
+        home: Path,
+        records: RecordsPlace,
+        on_progress: OnProgress,
     ) -> Manifest:
         """Make a region from a backup, in a new home."""
         _check_apart(place, Home(home.resolve()), {})
+        is_on_server = database_url(records.url, records.file) is not None
         repository = _repository(place)
         manifest = restore.find(repository, backup_id)
-        restore.restore(repository, manifest, home.resolve(), Archive, on_progress)
+        server = _server(home, records, manifest) if is_on_server else None
+        restore.restore(repository, manifest, home.resolve(), Archive, on_progress, server)
         if manifest.buckets:
             on_progress("making buckets", 0, None)
             Home(home.resolve()).oos_data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,6 +83,11 @@ class Backups:
     def every(self, place: BackupPlace) -> list[BackupEntry]:
         """Every backup in a place, oldest first."""
         return restore.every(_repository(place))
+
+
+def _server(home: Path, wanted: RecordsPlace, manifest: Manifest) -> RestoredRecords:
+    file = str(Path(wanted.file).resolve()) if wanted.file else ""
+    return RestoredRecords(Home(home.resolve()), Place(wanted.url, file, manifest.region_id))
 
 
 def _repository(place: BackupPlace) -> Repository:
@@ -149,22 +159,22 @@ class _Records:
         self._home = home
         self._region = region
 
-    def copy(self, path: Path) -> Collection[str]:
-        """By SQLite's own backup: one consistent state, including the write-ahead log."""
-        path.touch(0o600)
-        with (
-            closing(sqlite3.connect(f"file:{self._home.database}?mode=ro", uri=True)) as source,
-            closing(sqlite3.connect(path)) as target,
-        ):
-            source.backup(target)
-        store = Store(Sqlite(path))
-        try:
-            with store.read() as connection:
-                states = [state for state in VmState if state not in (VmState.STOPPED, VmState.TERMINATED)]
-                running = vms.in_states(connection, states)
-        finally:
-            store.close()
-        return {volume.volume_id for vm in running for volume in vm.volumes}
+    @contextmanager
+    def frozen(self) -> Iterator[FrozenRecords]:
+        """By a transaction: the file's pages are copied, or the server's rows."""
+        place = known(self._home)
+        database = place.open() if place else ReadOnlySqlite(self._home.database)
+        copy = row_copies.to_file if place else copy_pages
+        with closing(Store(database)) as store, store.read() as connection:
+            database.allow_pauses(connection)
+            states = [state for state in VmState if state not in (VmState.STOPPED, VmState.TERMINATED)]
+            running = vms.in_states(connection, states)
+
+            def copied(path: Path) -> None:
+                path.touch(0o600)
+                copy(connection, path)
+
+            yield FrozenRecords({volume.volume_id for vm in running for volume in vm.volumes}, copied)
 
     def buckets(self) -> Sequence[Bucket]:
         """Those of the embedded store."""

@@ -5,7 +5,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from souche import small_file
-from souche.config import BadSetting, Settings
+from souche.config import BadSetting
 from souche.small_file import TooLarge
 
 OTHERS: Final = 0o077
@@ -17,22 +17,23 @@ EXPECTED: Final = (
 )
 
 
-def database_url(settings: Settings) -> str | None:
-    """The URL of the database with the records; None: they are in the home.
+def database_url(url: str, file: str) -> str | None:
+    """The URL of the database with the records, from `--database` or `--database-file`. None: both are empty, and the
+    records are in the home.
 
     Raises:
         BadSetting: it is no such URL, or has a password where none may be.
     """
-    if settings.database and settings.database_file:
+    if url and file:
         raise BadSetting(flag="--database-file", reason="either this or --database is expected")
-    if settings.database_file:
-        return read_database_file(settings.database_file)
-    if not settings.database:
+    if file:
+        return read_database_file(file)
+    if not url:
         return None
-    if _check_database_url("--database", settings.database):
+    if _check_database_url("--database", url):
         reason = "it has a password, which other users of this machine see: put the URL in a file, for --database-file"
         raise BadSetting(flag="--database", reason=reason)
-    return settings.database
+    return url
 
 
 def read_database_file(file: str) -> str:

@@ -77,8 +77,10 @@ def check_with_server(home: Home, contents: Contents, database: str, region_id: 
     """As `check`, for a home whose records are on a database server. `region_id` is the id in the home.
 
     Raises:
-        DatabaseEmpty, DatabaseTaken, DisksMissing, RegionDiffers, VaultKeyMissing, FolderMissing.
+        RestoreBroken, DatabaseEmpty, DatabaseTaken, DisksMissing, RegionDiffers, VaultKeyMissing, FolderMissing.
     """
+    if (home.path / RESTORING).exists():
+        raise RestoreBroken(home=home.path)
     in_disks, in_home = _read(home.disks_region_id), _read(home.region_id)
     if contents.region_id is None and (in_disks or in_home or home.has_disks()):
         raise DatabaseEmpty(home=home.path, database=database)

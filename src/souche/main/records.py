@@ -75,7 +75,7 @@ def chosen(home: Home, settings: Settings) -> Place | None:
     Raises:
         RecordsElsewhere, BadSetting.
     """
-    wanted = database_url(settings) is not None
+    wanted = database_url(settings.database, settings.database_file) is not None
     if wanted and home.database.exists() and home.database.stat().st_size:
         remedy = "serve it without --database and --database-file, or choose another home"
         raise RecordsElsewhere(home=home.path, place=home.database.name, remedy=remedy)

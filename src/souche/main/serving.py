@@ -256,7 +256,7 @@ def _for_guests(served: Served, bridge: str, api: Application) -> Iterator[Appli
 def _check(settings: Settings) -> None:
     """Refuse wrong settings before anything starts."""
     _ = settings.trash_kept, settings.subregion_letters, read_required_keys(settings.require_signed)
-    database_url(settings)
+    database_url(settings.database, settings.database_file)
     tls.check(settings)
     if settings.guest_network:
         guest_network.check(settings.guest_network)

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 import psycopg
 import sqlalchemy as sa
 
 from souche.errors import SystemFailure
+
+REFUSALS: Final = (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.InsufficientPrivilege)
 
 
 class RowsRefused(SystemFailure):
@@ -43,8 +46,8 @@ def loading(connection: sa.Connection) -> Iterator[PostgreSqlLoader]:
     """Without triggers, but with all constraints.
 
     Raises:
-        RowsRefused: a row breaks a constraint, or has a value that PostgreSQL does not store. The message of the
-            server is without the row's values, which may be secrets.
+        RowsRefused: a row breaks a constraint, or has a value that PostgreSQL does not store, or the role does not own
+            the table. The message of the server is without the row's values, which may be secrets.
     """
     loader = PostgreSqlLoader(connection)
     try:
@@ -53,8 +56,23 @@ def loading(connection: sa.Connection) -> Iterator[PostgreSqlLoader]:
         for table in loader.tables:
             connection.exec_driver_sql(f'ALTER TABLE "{table}" ENABLE TRIGGER USER')
             connection.exec_driver_sql(f'ANALYZE "{table}"')
-    except (psycopg.IntegrityError, psycopg.DataError, sa.exc.IntegrityError) as error:
+    except (psycopg.Error, sa.exc.DBAPIError) as error:
         refusal = getattr(error, "orig", error)
-        assert isinstance(refusal, psycopg.Error)
+        if not isinstance(refusal, REFUSALS):
+            raise
         table = refusal.diag.table_name or loader.tables[-1]
         raise RowsRefused(table=table, reason=refusal.diag.message_primary) from None
+
+
+def write_note(connection: sa.Connection, text: str) -> None:
+    """Write a note about the records, a word, into the database: a comment on the table `region`."""
+    quoted = sa.literal(text).compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+    connection.exec_driver_sql(f"COMMENT ON TABLE region IS {quoted}")
+
+
+def note(connection: sa.Connection) -> str | None:
+    """The note about the records, if there is one."""
+    found = connection.exec_driver_sql(
+        "SELECT obj_description(to_regclass('region'), 'pg_class')"
+    ).scalar_one()
+    return None if found is None else str(found)

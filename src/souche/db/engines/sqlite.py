@@ -141,6 +141,14 @@ class ReadOnlySqlite(Sqlite):
         self._watcher = None
 
 
+def copy_pages(connection: sa.Connection, path: Path) -> None:
+    """Copy the file, as an open transaction of `ReadOnlySqlite` sees it, to an empty file at `path`: much faster than
+    row by row (https://www.sqlite.org/backup.html)."""
+    with closing(sqlite3.connect(path)) as target:
+        source: Any = connection.connection.driver_connection
+        source.backup(target)
+
+
 class CopiedSqlite(Sqlite):
     """A new file for a copy of the records, which takes rows as they are, also those that refer to missing rows. Writes
     are not synced to the medium: after a power failure the file is not used."""

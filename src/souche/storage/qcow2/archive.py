@@ -58,11 +58,12 @@ class Archive:
 
     @contextmanager
     def hold(
-        self, backup_id: str, copy_records: Callable[[], Collection[str]], *, partial: bool = False
+        self, backup_id: str, freeze_records: Callable[[], Collection[str]], *, partial: bool = False
     ) -> Iterator[tuple[StoreSnapshot, tuple[str, ...]]]:
-        """Copy the records and hold every layer, under the store's lock, and so at one instant.
+        """Freeze the records and hold every layer, under the store's lock, and so at one instant.
 
-        `copy_records` copies the database, and returns the ids of the volumes that a guest may be writing to. Yields
+        `freeze_records` begins a transaction that reads the records, and returns the ids of the volumes that a guest
+        may be writing to. Yields
         the held layers, and the volumes that must be captured first, by `ids.backup_capture`. If there are such
         volumes, nothing is held, unless `partial` is set: then their last captures are held.
 
@@ -71,7 +72,7 @@ class Archive:
         """
         with self._directory.scratch.place() as place:
             with storage_failures("hold the store"), self._journal.settled():
-                written = copy_records()
+                written = freeze_records()
                 missing = self._uncaptured(backup_id, written)
                 held = (
                     StoreSnapshot((), {}, {}, {}) if missing and not partial else self._link(place, backup_id)
