@@ -35,9 +35,13 @@ def published(souche: Souche, disk: Path) -> str:
 
 
 def bad_disk(folder: Path) -> Path:
-    """With a swap space, a history that nobody may change, and one that is another file as well."""
+    """With a swap space, a history that nobody may change, one that is another file as well, and the data of a deleted
+    file in a block beside used ones."""
     root = corpus.ext(folder / "root.img", BAD)
+    (folder / "deleted").write_text(SECRET)
     for command in (
+        f"write {folder / 'deleted'} srv/deleted",
+        "rm srv/deleted",
         "set_inode_field root/.bash_history flags 0x80010",
         "ln srv/kept root/.lesshst",
         "set_inode_field srv/kept links_count 2",

@@ -21,6 +21,7 @@ from souche.trust.examination import examine
 ENGINE: Final = "libguestfs"
 CHUNK: Final = 2 << 20
 """libguestfs's messages have at most 4 MiB."""
+SECTOR_BYTES: Final = 512
 SWAP: Final = "swap"
 UNKNOWN_KIND: Final = "unknown"
 ONLY_READ: Final = ("ntfs",)
@@ -114,6 +115,8 @@ def start(sockets: Sequence[str], *, writable: bool = False) -> Any:
     handle.set_backend("direct")
     handle.set_backend_settings(["force_tcg"])  # otherwise QEMU uses KVM even if it is broken
     more = {"discard": "besteffort"} if writable else {}
+    if writable:  # QEMU's default is 4096: the kernel would not discard single blocks of smaller size
+        handle.config("-global", f"scsi-hd.discard_granularity={SECTOR_BYTES}")
     for socket in sockets:
         server = [f"unix:{socket}"]
         handle.add_drive_opts("", readonly=not writable, format="raw", protocol="nbd", server=server, **more)
