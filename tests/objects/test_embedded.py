@@ -145,6 +145,28 @@ def test_a_store_that_does_not_start_is_tried_again_beside_the_region(tmp_path: 
         oos.stop()
 
 
+def test_a_slow_start_holds_up_only_what_needs_buckets(tmp_path: Path) -> None:
+    program = tmp_path / "weed"
+    may_start = tmp_path / "may start"
+    program.write_text(f'#!/bin/sh\nuntil [ -e "{may_start}" ]; do sleep 0.05; done\nexec "{PROGRAM}" "$@"\n')
+    program.chmod(0o700)
+    settings = Settings(tmp_path / "oos", program, "127.0.0.1", free_port())
+    oos = EmbeddedOos(settings, "", Vault.open(tmp_path / "vault.key"), SystemClock())
+    oos.start_when_possible()
+    try:
+        with pytest.raises(ObjectsUnavailable, match="still starting"):
+            oos.check()
+        made = threading.Thread(target=oos.ensure_bucket, args=("exports", ALICE.account_id))
+        made.start()
+        may_start.touch()
+        made.join(60)
+        oos.check()
+        assert oos.owner("exports") == ALICE.account_id
+    finally:
+        may_start.touch()
+        oos.stop()
+
+
 def has_started(oos: EmbeddedOos) -> bool:
     with contextlib.suppress(ObjectsUnavailable):
         oos.store()

@@ -14,7 +14,6 @@ from souche.objects.external import ExternalOos
 from souche.objects.seaweedfs.embedded import EmbeddedOos
 
 CONNECT_SECONDS: Final = 1.5
-NO_BUCKET: Final = "souche-is-it-ready"
 
 Checks: TypeAlias = Mapping[str, Callable[[], object]]
 
@@ -27,7 +26,7 @@ def of_server(home: Home, store: Store, compute: Hypervisor, oos: EmbeddedOos | 
         "hypervisor": compute.power_states,
     }
     if isinstance(oos, EmbeddedOos):
-        checks["object store"] = lambda: oos.owner(NO_BUCKET)
+        checks["object store"] = oos.check
     elif oos is not None:
         checks["object store"] = lambda: _connect(oos.endpoint)
     return checks

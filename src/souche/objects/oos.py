@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from souche.objects.base import ObjectStore
 
@@ -22,6 +22,10 @@ class Capabilities:
     records the owners, and users have keys of that service."""
 
     knows_accounts: bool
+
+
+NO_BUCKET: Final = "souche-is-it-ready"
+"""a name that is asked for only to see whether the service answers"""
 
 
 class AccountOos(Protocol):

