@@ -74,7 +74,7 @@ def test_progress_is_shown_and_a_refusal_says_why(tmp_path: Path) -> None:
         eventually(lambda: 0 < _progress(region, account) < 100)
         image = _settled(region, account, image_id)
         assert (image["State"], image["BlockDeviceMappings"]) == ("failed", [])
-        assert "The disk /dev/sda1 cannot be taken in" in image["StateComment"]["StateMessage"]
+        assert "The disk /dev/sda1 cannot be imported" in image["StateComment"]["StateMessage"]
         assert region.call(account, "ReadSnapshots")["Snapshots"] == []
 
 
