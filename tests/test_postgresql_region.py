@@ -14,7 +14,6 @@ from souche.db.engines.postgresql import RecordsInUse
 from souche.errors import SoucheError
 from souche.home import Home
 from souche.main import records
-from souche.main.checking import check
 from souche.main.databases import open_records, open_store
 from souche.main.identity import DatabaseEmpty, DatabaseTaken, DisksMissing, VaultKeyMissing
 from souche.main.records import NotOnPostgreSql, PlaceDamaged, RecordsElsewhere
@@ -167,8 +166,6 @@ def test_a_copy_of_a_home_is_not_served_beside_it(home: Home, url: str, tmp_path
 def test_what_needs_a_file_is_refused(home: Home, tmp_path: Path) -> None:
     home.record_facts({"Compute": "simulated"})
     before = {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()}
-    with pytest.raises(NotOnPostgreSql), check(home.path):
-        pass
     with pytest.raises(NotOnPostgreSql, match="drop that database"):
         destroy(home.path)
     after = {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()}

@@ -3,9 +3,9 @@
 These checks come first. If they find a fault, the records are unreliable, and nothing else is checked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from souche.db import inspection, revisions
 from souche.db.engines.sqlite import ReadOnlySqlite
@@ -19,14 +19,15 @@ REACH: Final = (
 )
 DAMAGE: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 UPGRADE: Final = "install the release of Souche that made it, or a later one"
+Damages: TypeAlias = Callable[[Transaction], Iterator[str]]
+BrokenReferences: TypeAlias = Callable[[Transaction], Iterator[tuple[str, str]]]
 START: Final = "the next start of `souche serve` upgrades it: check it after that"
 
 
 def check(database: Path, journal: Path) -> Iterator[Finding]:
     """The faults of a home's databases."""
     yield from _records(database)
-    if journal.exists():
-        yield from _journal(journal)
+    yield from check_journal(journal)
 
 
 def _records(database: Path) -> Iterator[Finding]:
@@ -36,15 +37,20 @@ def _records(database: Path) -> Iterator[Finding]:
     file = ReadOnlySqlite(database)
     try:
         with file.read() as connection:
-            yield from _found_in_records(Transaction(connection), database.name)
+            yield from found_in_records(
+                Transaction(connection), database.name, inspection.damages, inspection.broken_references
+            )
     except DatabaseFailed as error:
         yield _unreadable("DatabaseDamaged", database, error)
     finally:
         file.close()
 
 
-def _found_in_records(connection: Transaction, name: str) -> Iterator[Finding]:
-    for said in inspection.damages(connection):
+def found_in_records(
+    connection: Transaction, name: str, damages: Damages, broken_references: BrokenReferences
+) -> Iterator[Finding]:
+    """The faults of the records in a database that answers. The last two look for them in this kind of database."""
+    for said in damages(connection):
         yield Finding("DatabaseDamaged", name, said, advice=RESTORE)
     known, revision = revisions.known(), inspection.revision(connection)
     if revision is None:
@@ -58,11 +64,14 @@ def _found_in_records(connection: Transaction, name: str) -> Iterator[Finding]:
         what = f"it has the schema {revision}, and this release {known[0]}"
         yield Finding("DatabaseOlder", name, what, Level.LEFTOVER, advice=START)
     else:
-        for row, what in inspection.broken_references(connection):
+        for row, what in broken_references(connection):
             yield Finding("ReferenceBroken", row, what, advice=RESTORE)
 
 
-def _journal(journal: Path) -> Iterator[Finding]:
+def check_journal(journal: Path) -> Iterator[Finding]:
+    """The faults of the journal, if there is one."""
+    if not journal.exists():
+        return
     file = ReadOnlySqlite(journal)
     try:
         with file.read() as connection:

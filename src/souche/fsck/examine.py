@@ -9,7 +9,7 @@ from souche.compute.inspection import ComputeState
 from souche.db import concerned
 from souche.db import operations as operation_records
 from souche.errors import ComputeFailed, SystemFailure, Unavailable
-from souche.fsck import buckets, database, disks, exports, files, guests, operations, records, secrets, staged
+from souche.fsck import buckets, disks, exports, files, guests, operations, records, secrets, staged
 from souche.fsck.findings import Finding, Level
 from souche.fsck.look import Check, Observation, Region
 from souche.model.operations import Operation
@@ -46,7 +46,7 @@ class Report:
 
 def examine(region: Region, *, deep: bool = False, pause: Callable[[float], None] = time.sleep) -> Report:
     """Check everything; `deep` reads every layer too."""
-    broken = list(database.check(region.database, region.journal)) or list(_identity(region))
+    broken = list(region.check_databases()) or list(_identity(region))
     if broken:
         return Report(broken, ["everything but the databases"])
     report = _lasting(region, pause)

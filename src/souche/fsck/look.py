@@ -16,13 +16,16 @@ from souche.storage.inspection import StoreInspector, StoreState
 
 @dataclass(frozen=True)
 class Region:
-    """The parts of the region to check. `store` only reads. `belongs_together` raises SystemFailure if the parts of the
-    home are of different regions. `compute` is None if no hypervisor can be queried, `objects` None if no object store
-    runs. `buckets` returns the account of each bucket in the embedded store, `objects_data` is that store's data
-    folder. `key_fingerprint` is that of the region's signing key when it was last served, `was_served` whether it ever
-    was. `not_looked_at` lists the checks that cannot be made, with reasons."""
+    """The parts of the region to check. `check_databases` makes the checks that come first (`database.py`,
+    `server_database.py`). `database` is the file with the records (None: they are on a server). `store` only reads.
+    `belongs_together` raises SystemFailure if the parts of the home are of different regions. `compute` is None if no
+    hypervisor can be queried, `objects` None if no object store runs. `buckets` returns the account of each bucket in
+    the embedded store, `objects_data` is that store's data folder. `key_fingerprint` is that of the region's signing
+    key when it was last served, `was_served` whether it ever was. `not_looked_at` lists the checks that cannot be made,
+    with reasons."""
 
-    database: Path
+    check_databases: Callable[[], Iterator[Finding]]
+    database: Path | None
     journal: Path
     region_id: Path
     staging: Path

@@ -34,7 +34,7 @@ def check(look: Observation) -> Iterator[Finding]:
         what = "vault.key does not open it: the region does not start"
         yield Finding("SigningKeyDamaged", signing_key.name, what, advice=RESTORE_SIGNING)
     for file in (key, signing_key, look.region.database, look.region.journal):
-        if file.exists() and stat.S_IMODE(file.stat().st_mode) & OTHERS:
+        if file is not None and file.exists() and stat.S_IMODE(file.stat().st_mode) & OTHERS:
             what = "others on this machine can read it"
             yield Finding(
                 "FileOpen", file.name, what, repair=Repair("it is for its owner only", _closing(file))
