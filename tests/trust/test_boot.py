@@ -59,6 +59,33 @@ def test_a_guest_that_never_gets_there_has_not(tmp_path: Path) -> None:
     assert made.screenshot is not None
 
 
+@pytest.mark.parametrize(
+    ("prompt", "reason"),
+    [
+        ("No init found.\r\n(initramfs) ", "its initramfs did not find a usable root file system."),
+        ("startup.nsh\r\nShell> ", "the UEFI firmware found no boot loader."),
+        ("error: no such partition.\r\ngrub rescue> ", "GRUB found no kernel."),
+    ],
+)
+def test_a_guest_that_waits_for_a_person_has_not(
+    prompt: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was waited for half an hour."""
+    monkeypatch.setattr(boot, "DEAD_END_SECONDS", 1.0)
+    made = booted(tmp_path, disk(prompt))
+    assert (made.passed, made.reason) == (False, reason)
+
+
+def test_a_prompt_that_is_not_the_end_is_no_dead_end() -> None:
+    """As of a UEFI shell whose script starts the system."""
+    assert boot.dead_end(b"Shell> startup.nsh\r\nLoading Linux\r\n") == ""
+
+
+def test_the_prompt_of_a_uefi_shell_is_seen_in_its_colours() -> None:
+    console = b"\x1b[17;01H\x1b[1m\x1b[33m\x1b[40mShell> \x1b[0m\x1b[37m\x1b[40m"
+    assert boot.dead_end(console) == "the UEFI firmware found no boot loader."
+
+
 def test_a_guest_that_kvm_cannot_run_has_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """QEMU goes on running: it was waited for half an hour, and nothing said why."""
     says = ["sh", "-c", "echo 'KVM internal error. Suberror: 1' >&2; exec sleep 600"]

@@ -32,6 +32,8 @@ BOOT_SECONDS: Final = 1800.0
 """Without KVM, Debian 12 takes 25 to 80 s on two idle cores, and six minutes beside thirty other guests."""
 EMULATED_CPU: Final = "Nehalem"
 """as for guests (`compute/libvirt/domain_xml.py`): newer CPUs have features that are slow to emulate"""
+DEAD_END_SECONDS: Final = 120.0
+"""A console that ends in a prompt of `_DEAD_ENDS` for so long waits for a person."""
 POLL_SECONDS: Final = 0.25
 MONITOR_SECONDS: Final = 10.0
 LOG_BYTES: Final = 64 * 1024
@@ -48,6 +50,12 @@ _REACHED: Final = {
     "login": re.compile(rb"(?:^|[\r\n])[\w.-]{1,64} login: ?"),
 }
 _PANIC: Final = re.compile(rb"Kernel panic - not syncing")
+_DEAD_ENDS: Final = {
+    "its initramfs did not find a usable root file system.": re.compile(rb"[\r\n]\(initramfs\) $"),
+    "the UEFI firmware found no boot loader.": re.compile(rb"Shell> $"),
+    "GRUB found no kernel.": re.compile(rb"[\r\n]grub(?: rescue)?> $"),
+}
+"""Prompts at the end of a console, and the reasons for them."""
 _KVM_ERROR: Final = b"KVM internal error"
 """QEMU prints this to its own output, stops the guest, and keeps running"""
 
@@ -122,11 +130,17 @@ class QemuBooter:
         self, folder: Path, process: _Process, begun: float, watch: Callable[[], None]
     ) -> tuple[str, str]:
         """The state reached, or the reason for a failure."""
+        length, since = 0, begun
         while True:
             ended = process.poll() is not None  # before the console is read, so that its output is complete
-            reached, reason = judged(_tail(folder / "console"))
+            console = _tail(folder / "console")
+            reached, reason = judged(console)
             if reached or reason:
                 return reached, reason
+            if _length(folder / "console") != length:
+                length, since = _length(folder / "console"), time.monotonic()
+            if time.monotonic() - since > DEAD_END_SECONDS and (stuck := dead_end(console)):
+                return "", stuck
             if ended:
                 failed = "QEMU failed." if process.poll() else "the guest ended before a login prompt."
                 return "", failed
@@ -147,6 +161,12 @@ def judged(console: bytes) -> tuple[str, str]:
         if pattern.search(plain):
             return reached, ""
     return "", "its kernel panicked." if _PANIC.search(plain) else ""
+
+
+def dead_end(console: bytes) -> str:
+    """Why a guest waits for a person, by the end of its serial console; empty if it does not."""
+    plain = _ESCAPES.sub(b"", console)
+    return next((reason for reason, prompt in _DEAD_ENDS.items() if prompt.search(plain)), "")
 
 
 def argv(machine: Machine, folder: Path, *, kvm: bool = False) -> list[str]:
