@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from souche.db import image_reports
+from souche.db import image_reports, images
 from souche.errors import ProgramMissing
 from souche.model.image_reports import Examination, Report, ReportState, hidden
 from souche.model.images import ImageMapping
 from souche.reconcile import image_reports as sweep
+from souche.states import ImageState
 from souche.trust.children import answer_of
 from souche.trust.codes import finding
 from souche.trust.engine import Engine, Facts
@@ -125,6 +126,27 @@ def test_a_report_that_cannot_be_recorded_keeps_no_other_waiting(
         [("unreadable", None)],
     )
     assert (second.state, second.os) == (ReportState.COMPLETED, "Debian")
+
+
+@pytest.mark.parametrize("state", [ImageState.PENDING, ImageState.FAILED])
+def test_an_image_that_is_not_available_holds_up_no_other(
+    world: World, origin: Original, state: ImageState
+) -> None:
+    """Its last step was done, and then undone (tools.faults, seed 13000). Until 2026-11-29 a failed image, which has no
+    disks, ended every round of the sweep."""
+    with world.region.store.begin() as connection:
+        if state == ImageState.FAILED:
+            images.set_failed(connection, origin.cast.image_id, "injected")
+            assert image_reports.get(connection, origin.cast.image_id) is None
+        else:
+            images.set_state(connection, origin.cast.image_id, state)
+        image_reports.request(connection, origin.cast.image_id)
+    later = make_image(world.region, origin.cast.alice, "later").image_id
+    with world.region.store.begin() as connection:
+        images.set_state(connection, later, ImageState.AVAILABLE)
+    sweep.make(parts(world, ToldEngine()))
+    assert report(world, later).state == ReportState.COMPLETED
+    assert report(world, origin.cast.image_id).state == ReportState.PENDING
 
 
 def test_what_the_slower_engine_found_and_nobody_can_record_leaves_the_first(

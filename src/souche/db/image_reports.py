@@ -15,6 +15,7 @@ from souche.db.schema import image_grants, images
 from souche.db.schema import image_reports as reports
 from souche.model.image_reports import Examination, Finding, Guideline, Report, ReportState, Severity
 from souche.model.query import Query
+from souche.states import ImageState
 
 WAITING: Final = (ReportState.PENDING, ReportState.ACTIVE)
 
@@ -63,11 +64,20 @@ def accept(connection: sa.Connection, image_id: str, codes: Collection[str]) -> 
     connection.execute(reports.update().where(reports.c.image_id == image_id).values(values))
 
 
+def erase(connection: sa.Connection, image_id: str) -> None:
+    """Delete the report of an image, with its findings. Does nothing if there is none."""
+    connection.execute(reports.delete().where(reports.c.image_id == image_id))
+
+
 def next_image(connection: sa.Connection) -> tuple[str, bool] | None:
-    """The next image to examine, and whether by the slower engine: oldest first, those for the slower engine last. An
-    interrupted report is restarted."""
+    """The next available image to examine, and whether by the slower engine: oldest first, those for the slower engine
+    last. An interrupted report is restarted."""
     order = (reports.c.other, reports.c.creation_date, reports.c.image_id)
-    wanted = sa.select(reports.c.image_id, reports.c.other).where(reports.c.state.in_(WAITING))
+    wanted = (
+        sa.select(reports.c.image_id, reports.c.other)
+        .join(images, images.c.image_id == reports.c.image_id)
+        .where(reports.c.state.in_(WAITING), images.c.state == ImageState.AVAILABLE)
+    )
     row = connection.execute(wanted.order_by(*order).limit(1)).one_or_none()
     return None if row is None else (row.image_id, row.other)
 

@@ -270,13 +270,14 @@ def set_state(connection: sa.Connection, image_id: str, state: ImageState) -> No
 
 
 def set_failed(connection: sa.Connection, image_id: str, reason: str) -> None:
-    """Record why the image could not be made, and release its snapshots."""
+    """Record why the image could not be made, and release its snapshots. It has nothing to report on."""
     connection.execute(
         images.update()
         .where(images.c.image_id == image_id)
         .values(state=ImageState.FAILED, state_message=reason)
     )
     connection.execute(image_mappings.delete().where(image_mappings.c.image_id == image_id))
+    image_reports.erase(connection, image_id)
 
 
 def set_captured(

@@ -90,9 +90,9 @@ def _examined(parts: Parts, image: Image, engine: Engine) -> Examination:
     """A disk that the store cannot serve counts as unreadable too: the report mentions it instead of waiting
     forever."""
     facts = Facts(image.boot_modes, parts.clock.now().date())
-    root = image.root_mapping.snapshot_id
-    ids = sorted(image.snapshot_ids, key=lambda snapshot_id: snapshot_id != root)
     try:
+        root = image.root_mapping.snapshot_id
+        ids = sorted(image.snapshot_ids, key=lambda snapshot_id: snapshot_id != root)
         with ExitStack() as stack:
             disks = [stack.enter_context(parts.volumes.read_snapshot(each)) for each in ids]
             return engine.examine(disks, facts)
