@@ -49,6 +49,8 @@ class Load:
         return self.cpu_seconds / len(self.latencies) * 1e6
 
     def milliseconds(self, percentile: int) -> float:
+        if len(self.latencies) == 1:
+            return self.latencies[0] * 1000
         return statistics.quantiles(self.latencies, n=100, method="inclusive")[percentile - 1] * 1000
 
 
