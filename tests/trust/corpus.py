@@ -48,6 +48,27 @@ class Files:
     base: Mapping[str, str] = field(default_factory=lambda: GOOD)
 
 
+LEFT_ON_DATA: Final = Files(
+    {
+        "home/dave/.ssh/id_rsa": PRIVATE_KEY,
+        "home/dave/.ssh/authorized_keys": KEY,
+        "dave/.aws/credentials": f"aws_secret_access_key = {SECRET}\n",
+        ".bash_history": "mysql -psecret\n",
+        "backup/keys/server.pem": PRIVATE_KEY,
+        "share/notes": "nothing",
+    },
+    base={},
+)
+"""what the author of an image may leave on a data disk"""
+FOUND_ON_DATA: Final = (
+    ("private-key", "/home/dave/.ssh/id_rsa"),
+    ("authorized-key", "/home/dave/.ssh/authorized_keys"),
+    ("cloud-credentials", "/dave/.aws/credentials"),
+    ("shell-history", "/.bash_history"),
+    ("private-key", "/backup/keys/server.pem"),
+)
+
+
 def lay(files: Files, folder: Path) -> None:
     """Write the files below a folder."""
     content = {**files.base, **files.changed}

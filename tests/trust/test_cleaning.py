@@ -78,7 +78,8 @@ Changed = Mapping[tuple[str, str], tuple[str, bytes]]
 
 def deeds(path: Path) -> list[CleaningRule]:
     layout = look([FileSource(path)])
-    return [each for system in plan.systems(layout, FACTS) for each in plan.deeds(system)]
+    systems = (*plan.systems(layout, FACTS), *plan.data(layout, FACTS))
+    return [each for system in systems for each in plan.deeds(system)]
 
 
 def changed(planned: list[CleaningRule]) -> Changed:
@@ -248,6 +249,13 @@ def test_files_on_other_file_systems_are_cleaned(tmp_path: Path) -> None:
     home = corpus.ext(tmp_path / "home.img", homes, "ext4", 4, "-L", "homes")
     planned = deeds(corpus.disk(tmp_path / "disk.raw", root, home))
     assert set(changed(planned)) == {("private-key", "/home/outscale/.ssh/id_rsa")}
+
+
+def test_a_file_system_that_no_fstab_names_is_cleaned(tmp_path: Path) -> None:
+    root = corpus.ext(tmp_path / "root.img", Files({}))
+    data = corpus.ext(tmp_path / "data.img", corpus.LEFT_ON_DATA)
+    planned = deeds(corpus.disk(tmp_path / "disk.raw", root, data))
+    assert set(changed(planned)) == set(corpus.FOUND_ON_DATA)
 
 
 def test_every_system_of_the_disks_is_cleaned(tmp_path: Path) -> None:

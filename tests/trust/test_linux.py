@@ -281,6 +281,18 @@ def test_files_on_other_file_systems_are_found(tmp_path: Path) -> None:
     assert "/home/outscale/.ssh/authorized_keys" in [each.path for each in made.findings]
 
 
+def test_a_file_system_that_no_fstab_names_is_searched(tmp_path: Path) -> None:
+    """A launch may mount it. Until 2026-11-29 only file systems in an fstab were searched."""
+    root = corpus.ext(tmp_path / "root.img", Files({}))
+    data = corpus.ext(tmp_path / "data.img", corpus.LEFT_ON_DATA)
+    disks = [FileSource(corpus.disk(tmp_path / "disk.raw", root)), FileSource(data)]
+    made = examine("tsk", look(disks), LEGACY)
+    found = {(each.code, each.path): each.user for each in made.findings if each.path.startswith("disk 1: ")}
+    assert set(found) == {(code, f"disk 1: {path}") for code, path in corpus.FOUND_ON_DATA}
+    assert found["private-key", "disk 1: /home/dave/.ssh/id_rsa"] == "dave"
+    assert {line.code: line.holds for line in made.guidelines}["no-key-material"] is False
+
+
 def test_a_disk_without_boot_code_shows_it(tmp_path: Path) -> None:
     root = corpus.ext(tmp_path / "root.img", Files())
     disk = corpus.disk(tmp_path / "disk.raw", root, boot_code=b"")

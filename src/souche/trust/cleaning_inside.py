@@ -126,7 +126,7 @@ def clean(handle: Any, sockets: Sequence[str], facts: Facts, on_progress: Callab
     layout = look(sockets, handle, writable=True)
     systems = plan.systems(layout, facts)
     on_progress(55)
-    planned = [each for system in systems for each in plan.deeds(system)]
+    planned = [each for system in (*systems, *plan.data(layout, facts)) for each in plan.deeds(system)]
     on_progress(65)
     changer = Changer(handle)
     changer.wipe(change for each in planned for change in each.changes)

@@ -15,6 +15,7 @@ from souche.trust.disks.tree import Tree
 from souche.trust.engine import Facts
 from souche.trust.guidelines import Family
 from souche.trust.linux import accounts, boot, cloud_config, identity, places, release, secrets, services, ssh
+from souche.trust.linux.data import Data
 from souche.trust.linux.system import System
 from souche.trust.windows import checks
 from souche.trust.windows.system import System as WindowsSystem
@@ -29,8 +30,10 @@ MOST_TEXT: Final = 500
 MOST_NAME: Final = 255
 """bytes of a user's name: the maximum for a home folder's name"""
 MOST_SYSTEMS: Final = 16
-TOO_MANY: Final = "There are too many systems: this one was not looked at."
-"""of high severity: otherwise sixteen systems could hide an unexamined system from every gate"""
+MOST_DATA: Final = 64
+"""file systems without a system"""
+TOO_MANY: Final = "There are too many systems or file systems: this one was not looked at."
+"""of high severity: otherwise sixteen systems could hide an unexamined one from every gate"""
 
 LINUX_CHECKS: Final[Sequence[Check]] = (
     accounts.authorized_keys,
@@ -75,7 +78,8 @@ EXPOSED: Final = frozenset({
     accounts.authorized_keys, accounts.passwords, cloud_config.cloud_config, ssh.host_keys, secrets.private_keys,
     secrets.credentials, secrets.histories,
 })  # fmt: skip
-"""Checks that also search below mount points: a VM need not mount the file systems in fstab."""
+"""Checks that also search below mount points and on data disks: a VM need not mount the file systems in fstab, and may
+mount others."""
 
 WINDOWS_FILE: Final = "/Windows/System32"
 ROOT_FILES: Final = ("/etc/os-release", "/usr/lib/os-release", "/etc/passwd", "/etc/fstab")
@@ -97,6 +101,11 @@ def examine(engine: str, layout: Layout, facts: Facts) -> Examination:
     findings = [each for system in looked[:1] for each in system.findings]
     for root, system in zip(roots[1:], looked[1:], strict=False):
         findings += [replace(each, path=f"{root.place.name}: {each.path}") for each in system.findings]
+    data = data_of(layout)
+    for found in data[:MOST_DATA]:
+        findings += [
+            replace(each, path=f"{found.place.name}: {each.path}") for each in _data(layout, found, facts)
+        ]
     findings += [
         *(() if looked else _no_system(layout)),
         *boot_loaders(layout, facts.boot_modes),
@@ -104,7 +113,7 @@ def examine(engine: str, layout: Layout, facts: Facts) -> Examination:
         *_unread(layout),
         *(
             finding("unreadable", each.place.name, TOO_MANY, severity=Severity.HIGH)
-            for each in roots[MOST_SYSTEMS:]
+            for each in (*roots[MOST_SYSTEMS:], *data[MOST_DATA:])
         ),
     ]
     kept = tuple(_bounded(findings))
@@ -112,6 +121,32 @@ def examine(engine: str, layout: Layout, facts: Facts) -> Examination:
     other = any(error.other for _, error in layout.unread)
     lines = guidelines.judged({system.family for system in looked}, findings)
     return Examination(engine, first.name[:MOST_TEXT], kept, lines, other)
+
+
+def data_of(layout: Layout) -> list[FoundFileSystem]:
+    """The file systems that have no system and that no system's fstab mounts."""
+    roots = [found for found in layout.found if is_windows(found) or is_linux(found)]
+    known = {id(each) for root in roots for each in (root, *mounts_of(layout, root).values())}
+    return [each for each in layout.found if id(each) not in known and not _is_seen_by_parts(layout, each)]
+
+
+def _is_seen_by_parts(layout: Layout, found: FoundFileSystem) -> bool:
+    """Whether this is the top of a btrfs whose subvolumes are file systems of their own here."""
+    place = found.place
+    return (
+        found.files.kind == "btrfs"
+        and not place.volume
+        and any(
+            each.place.volume and replace(each.place, volume=place.volume) == place for each in layout.found
+        )
+    )
+
+
+def _data(layout: Layout, found: FoundFileSystem, facts: Facts) -> list[Finding]:
+    """What a launch would find on a file system that no system mounts."""
+    system = Data(Tree({"/": found}), layout, facts.boot_modes, facts.today)
+    findings = [each for check in LINUX_CHECKS if check in EXPOSED for each in _guarded(check, system)]
+    return [_of_user(system, each) for each in (*findings, *_unread_of(system.tree))]
 
 
 def _looked(layout: Layout, root: FoundFileSystem, facts: Facts) -> ExaminedSystem:

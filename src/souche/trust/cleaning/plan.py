@@ -9,8 +9,9 @@ from souche.trust.cleaning.changes import CleaningRule, deed
 from souche.trust.disks.layout import FoundFileSystem, Layout
 from souche.trust.disks.tree import Tree
 from souche.trust.engine import Facts
-from souche.trust.examination import is_linux, is_windows, mounts_of, without_mounts
+from souche.trust.examination import data_of, is_linux, is_windows, mounts_of, without_mounts
 from souche.trust.linux import release
+from souche.trust.linux.data import Data
 from souche.trust.linux.system import System
 
 Part = Callable[[System], Iterable[CleaningRule]]
@@ -24,7 +25,8 @@ EXPOSED: Final[Sequence[Part]] = (
     secrets.credentials,
     secrets.histories,
 )
-"""These also remove files below mount points, because the report searches there (`examination.EXPOSED`)."""
+"""These also remove files below mount points and on data disks, because the report searches there
+(`examination.EXPOSED`)."""
 PARTS: Final[Sequence[Part]] = (
     *EXPOSED,
     identity.machine_id,
@@ -54,14 +56,20 @@ def _system(layout: Layout, root: FoundFileSystem, facts: Facts) -> System:
     return System(Tree(mounts_of(layout, root)), layout, facts.boot_modes, facts.today)
 
 
+def data(layout: Layout, facts: Facts) -> list[System]:
+    """The file systems that no system mounts."""
+    return [Data(Tree({"/": found}), layout, facts.boot_modes, facts.today) for found in data_of(layout)]
+
+
 def name_of(system: System) -> str:
     """The system's name for itself."""
     return release.name_of(system)
 
 
 def deeds(system: System) -> list[CleaningRule]:
-    """All changes of a system, and the parts that do not change, including unreadable ones."""
-    planned = [each for part in PARTS for each in part(system)]
+    """All changes of a system or data disk, and the parts that do not change, including unreadable ones."""
+    parts = EXPOSED if isinstance(system, Data) else PARTS
+    planned = [each for part in parts for each in part(system)]
     bare = without_mounts(system)
     if bare is not None:
         known = set(map(_key, planned))
