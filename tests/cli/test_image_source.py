@@ -42,7 +42,9 @@ def served(name: str, data: bytes) -> str:
 
 
 def test_a_file_is_published_when_its_sha_256_is_right(souche: Souche, folder: Path) -> None:
-    assert f"is {DISK_SHA256}, and" in refusal(souche, folder / "disk.raw", "--sha256", "0" * 64)
+    assert f"its SHA256 is {DISK_SHA256} instead of" in refusal(
+        souche, folder / "disk.raw", "--sha256", "0" * 64
+    )
     publishes(souche, folder / "disk.raw", "--sha256", DISK_SHA256.upper())
     assert (folder / "disk.raw").read_bytes() == DISK
 
@@ -57,7 +59,7 @@ def test_what_a_list_does_not_vouch_for_is_refused(souche: Souche, folder: Path)
     signed = ("--sums", folder / "SHA256SUMS")
     assert "not signed by that key" in refusal(souche, disk, *signed, "--key", folder / "other.asc")
     (folder / "none.raw").write_bytes(DISK)
-    assert "none of 'none.raw'. It has: disk.raw" in refusal(souche, folder / "none.raw", *signed, *key)
+    assert "no 'none.raw'. It has: disk.raw" in refusal(souche, folder / "none.raw", *signed, *key)
     disk.write_bytes(DISK + bytes(512))
     assert "its SHA256 is" in refusal(souche, disk, *signed, *key)
     (folder / "SHA256SUMS.gpg").unlink()
