@@ -110,7 +110,9 @@ def _served_oos(home: Home) -> EmbeddedOos:
     facts = home.server_facts()
     if facts.get("OosListen") is None:
         raise NoObjectStore
-    return embedded_oos(home, str(facts.get("Oos") or ""))
+    oos = embedded_oos(home, str(facts.get("Oos") or ""))
+    oos.wait_for_other()
+    return oos
 
 
 def every_bucket(home: Home, store: Store) -> Mapping[str, str]:

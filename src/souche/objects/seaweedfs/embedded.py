@@ -10,6 +10,7 @@ import json
 import os
 import sysconfig
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,7 +27,7 @@ from souche.objects.base import ObjectStore, ObjectsUnavailable
 from souche.objects.oos import NO_BUCKET, AccountKey, Capabilities
 from souche.objects.s3 import S3Access
 from souche.objects.seaweedfs.argv import LOOPBACK
-from souche.objects.seaweedfs.server import SeaweedFs, Settings
+from souche.objects.seaweedfs.server import POLL_SECONDS, SeaweedFs, Settings
 from souche.objects.seaweedfs.store import SeaweedFsStore
 from souche.vault import Vault
 
@@ -108,6 +109,12 @@ class EmbeddedOos:
         log.info("the object store has started")
         self._absent.clear()
         self._tried.set()
+
+    def wait_for_other(self) -> None:
+        """Wait until the server that another process has started answers, for at most WAIT_SECONDS."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not self._server.is_ready() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
 
     def check(self) -> None:
         """Ask the server, without waiting for its start.

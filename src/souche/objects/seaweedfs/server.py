@@ -103,8 +103,9 @@ class SeaweedFs:
         """
         self._stopping.clear()
         self._server = None  # an earlier server has ended: its state is not this one's
-        self._keeper = threading.Thread(target=self._keep, name="oos", daemon=True)
-        self._keeper.start()
+        keeper = threading.Thread(target=self._keep, name="oos", daemon=True)
+        keeper.start()
+        self._keeper = keeper  # only now: `stop`, called by another thread meanwhile, joins it
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
