@@ -1,9 +1,8 @@
-"""What is PostgreSQL's alone: which servers are refused, and what its errors mean."""
+"""What PostgreSQL alone has: the meaning of its errors, lost connections, notifications, plans."""
 
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -17,17 +16,11 @@ from tools import bench_reads_data
 from souche.db import images
 from souche.db.engines import postgresql, unused
 from souche.db.engines.postgresql import (
-    ClockDiffers,
     PostgreSql,
-    ServerReadOnly,
-    ServerTooOld,
-    ServerUnreachable,
-    WrongCollation,
-    WrongEncoding,
 )
 from souche.db.engines.postgresql_history import History
 from souche.db.store import Store
-from souche.errors import Raced, RecordsFull, RecordsUnavailable, SystemFailure, Unavailable, WritersBusy
+from souche.errors import Raced, RecordsFull, RecordsUnavailable, Unavailable, WritersBusy
 from souche.model.query import Query
 from tests.support.databases import Databases, using
 from tests.support.postgresql import running
@@ -49,89 +42,6 @@ def store(databases: Databases, tmp_path: Path) -> Iterator[Store]:
     with store.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE facts (fact TEXT)")
     yield store
-    store.close()
-
-
-@pytest.fixture
-def other(databases: Databases) -> Iterator[str]:
-    """A name for a database."""
-    yield "other"
-    databases.server.execute("DROP DATABASE IF EXISTS other WITH (FORCE)")
-
-
-def refusal(url: str, **options: Any) -> str:
-    """Why a server is refused."""
-    database = PostgreSql(url)
-    try:
-        with pytest.raises(SystemFailure) as refused:
-            database.check(**options)
-    finally:
-        database.close()
-    return f"{type(refused.value).__name__}: {refused.value}"
-
-
-def test_a_good_server_passes(databases: Databases) -> None:
-    database = PostgreSql(databases.server.url())
-    database.check()
-    database.close()
-
-
-def test_a_server_that_is_too_old_is_refused(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgresql, "OLDEST_VERSION", 99)
-    assert refusal(databases.server.url()).startswith(ServerTooOld.__name__)
-
-
-def test_the_collation_of_a_language_is_refused(databases: Databases, other: str) -> None:
-    icu = "LOCALE_PROVIDER icu ICU_LOCALE 'en' TEMPLATE template0"
-    databases.server.execute(f"CREATE DATABASE {other} {icu}")
-    told = refusal(databases.server.url(other))
-    assert told.startswith(WrongCollation.__name__)
-    assert "LOCALE 'C'" in told
-
-
-def test_another_encoding_is_refused(databases: Databases, other: str) -> None:
-    databases.server.execute(f"CREATE DATABASE {other} ENCODING 'LATIN1' TEMPLATE template0")
-    assert refusal(databases.server.url(other)).startswith(WrongEncoding.__name__)
-
-
-@pytest.mark.parametrize("ahead_seconds", [-2.5, 2.5])
-def test_a_clock_that_differs_is_refused(databases: Databases, ahead_seconds: float) -> None:
-    told = refusal(databases.server.url(), now=lambda: time.time() + ahead_seconds)
-    assert told.startswith(ClockDiffers.__name__)
-
-
-@pytest.fixture
-def clerk(databases: Databases, other: str) -> Iterator[str]:
-    """The URL of a database of another role than the tests'."""
-    databases.server.execute("CREATE ROLE clerk LOGIN", f"CREATE DATABASE {other}")
-    yield databases.server.url(other).replace("postgres@", "clerk@")
-    databases.server.execute(f"DROP DATABASE {other} WITH (FORCE)", "DROP ROLE clerk")
-
-
-def test_a_role_without_rights_is_refused(databases: Databases, clerk: str, other: str) -> None:
-    assert "no right to create tables" in refusal(clerk)
-    databases.server.execute(
-        "CREATE TABLE facts (fact TEXT)", "GRANT SELECT, INSERT ON facts TO clerk", database=other
-    )
-    assert "no right to read and write the table public.facts" in refusal(clerk)
-    databases.server.execute("GRANT UPDATE, DELETE ON facts TO clerk", database=other)
-    database = PostgreSql(clerk)
-    database.check()
-    database.close()
-
-
-def test_a_database_that_takes_no_writes_is_refused(databases: Databases, clerk: str) -> None:
-    databases.server.execute("ALTER ROLE clerk SET default_transaction_read_only = on")
-    assert refusal(clerk).startswith(ServerReadOnly.__name__)
-
-
-def test_what_the_role_may_no_longer_do_is_explained(databases: Databases, clerk: str, other: str) -> None:
-    store = Store(PostgreSql(clerk))
-    with pytest.raises(RecordsUnavailable, match="permission denied for schema public"):
-        store.migrate()
-    databases.server.execute("CREATE TABLE facts (fact TEXT)", database=other)
-    with pytest.raises(RecordsUnavailable, match="permission denied for table facts"), store.begin() as it:
-        it.exec_driver_sql("INSERT INTO facts VALUES ('refused')")
     store.close()
 
 
@@ -166,20 +76,6 @@ def test_another_timeline_and_a_shorter_log_are_another_history(row: tuple[int |
     assert history.seen((1, "01", 16000, 68)) == history.seen((1, "01", 16000, 69)) == 1
     assert history.seen(row) == 2
     assert history.seen(row) == 2
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        f"postgresql://someone:{SECRET}@/absent?host=/nonexistent",
-        f"postgresql://someone@127.0.0.1:1/absent?password={SECRET}",
-        "the database that is not there",
-    ],
-)
-def test_a_server_that_does_not_answer_is_told_without_the_password(databases: Databases, url: str) -> None:
-    told = refusal(url if "//" in url else databases.server.url("absent"))
-    assert told.startswith(ServerUnreachable.__name__)
-    assert SECRET not in told
 
 
 @pytest.mark.parametrize(
