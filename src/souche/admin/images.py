@@ -40,7 +40,7 @@ def import_image(
 def _tell_import(at: Administered, image: Image) -> None:
     received, total = image_imports.progress(at.region, image)
     if total != 0:  # 0: nothing is left to download
-        at.listener.transfer("taking the disks in" if received == total else "downloading", received, total)
+        at.listener.transfer("importing the disks" if received == total else "downloading", received, total)
 
 
 @action

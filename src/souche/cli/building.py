@@ -81,7 +81,7 @@ def build_and_publish(
         folder.chmod(0o711)  # apt downloads packages as its own user
         disk = folder / "disk.qcow2"
         packages = shop.builder.build(recipe, disk, work_dir=folder / "work", progress=progress)
-        progress("taking the disk in", 1.0)
+        progress("importing the disk", 1.0)
         image_id = _published(region, recipe, account_id, replace(terms, verify=verified), disk, packages)
     return region.do(publications.finish, image_id)
 
