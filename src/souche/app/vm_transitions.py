@@ -34,6 +34,7 @@ def _nothing_else(region: Region, work: Work, due: Sequence[Vm]) -> None:
 
 
 def _no_more(work: Work, found: Sequence[Vm]) -> Collection[str]:
+    """No other VM is due."""
     return ()
 
 
@@ -110,13 +111,12 @@ def stop(region: Region, who: Principal, vm_ids: Sequence[str], *, force: bool) 
         return True
 
     make = partial(stop_vm, params=StopVm(force))
-    request = _Request(
-        VmState.STOPPING, stop_reasons.BY_USER, make, is_due, also_due=_stopping_for_another_reason
-    )
+    request = _Request(VmState.STOPPING, stop_reasons.BY_USER, make, is_due, also_due=_restarted_by_images)
     return _each(region, who, vm_ids, request)
 
 
-def _stopping_for_another_reason(work: Work, found: Sequence[Vm]) -> Collection[str]:
+def _restarted_by_images(work: Work, found: Sequence[Vm]) -> Collection[str]:
+    """The VMs that no StopVm is stopping."""
     stopping = {vm.vm_id for vm in found if vm.state == VmState.STOPPING}
     return stopping - operations.subjects(work.connection, StopVm.workflow, stopping)
 

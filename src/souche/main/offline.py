@@ -111,7 +111,7 @@ def _served_oos(home: Home) -> EmbeddedOos:
     if facts.get("OosListen") is None:
         raise NoObjectStore
     oos = embedded_oos(home, str(facts.get("Oos") or ""))
-    oos.wait_for_other()
+    oos.wait_for_other_process()
     return oos
 
 

@@ -96,7 +96,7 @@ class ExaminedSystem:
 
 def examine(engine: str, layout: Layout, facts: Facts) -> Examination:
     """Examine every system on the disks, as a boot loader may start any. The report is named after the first."""
-    roots = [found for found in layout.found if is_windows(found) or is_linux(found)]
+    roots = _roots(layout)
     looked = [_looked(layout, root, facts) for root in roots[:MOST_SYSTEMS]]
     findings = [each for system in looked[:1] for each in system.findings]
     for root, system in zip(roots[1:], looked[1:], strict=False):
@@ -123,14 +123,19 @@ def examine(engine: str, layout: Layout, facts: Facts) -> Examination:
     return Examination(engine, first.name[:MOST_TEXT], kept, lines, other)
 
 
+def _roots(layout: Layout) -> list[FoundFileSystem]:
+    return [found for found in layout.found if is_windows(found) or is_linux(found)]
+
+
 def data_of(layout: Layout) -> list[FoundFileSystem]:
     """The file systems that have no system and that no system's fstab mounts."""
-    roots = [found for found in layout.found if is_windows(found) or is_linux(found)]
-    known = {id(each) for root in roots for each in (root, *mounts_of(layout, root).values())}
-    return [each for each in layout.found if id(each) not in known and not _is_seen_by_parts(layout, each)]
+    known = {id(each) for root in _roots(layout) for each in mounts_of(layout, root).values()}
+    return [
+        each for each in layout.found if id(each) not in known and not _is_top_of_subvolumes(layout, each)
+    ]
 
 
-def _is_seen_by_parts(layout: Layout, found: FoundFileSystem) -> bool:
+def _is_top_of_subvolumes(layout: Layout, found: FoundFileSystem) -> bool:
     """Whether this is the top of a btrfs whose subvolumes are file systems of their own here."""
     place = found.place
     return (

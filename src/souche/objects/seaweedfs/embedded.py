@@ -82,7 +82,7 @@ class EmbeddedOos:
         """Start the server in a thread, and retry until `stop`. During the first try, every method waits for it, for at
         most WAIT_SECONDS. Until the server has started, they then raise ObjectsUnavailable."""
         self._absent.set()
-        self._starter = threading.Thread(target=self._start_in_the_end, name="oos-start", daemon=True)
+        self._starter = threading.Thread(target=self._start_and_retry, name="oos-start", daemon=True)
         self._starter.start()
 
     def _try_to_start(self) -> str | None:
@@ -93,7 +93,7 @@ class EmbeddedOos:
             return str(error)
         return None
 
-    def _start_in_the_end(self) -> None:
+    def _start_and_retry(self) -> None:
         pause = FIRST_RETRY_SECONDS
         while (reason := self._try_to_start()) is not None:
             tell = log.warning if self._tried.is_set() else log.error
@@ -110,7 +110,7 @@ class EmbeddedOos:
         self._absent.clear()
         self._tried.set()
 
-    def wait_for_other(self) -> None:
+    def wait_for_other_process(self) -> None:
         """Wait until the server that another process has started answers, for at most WAIT_SECONDS."""
         deadline = time.monotonic() + WAIT_SECONDS
         while not self._server.is_ready() and time.monotonic() < deadline:
