@@ -106,6 +106,16 @@ def test_a_region_with_its_object_store(tmp_path: Path) -> None:
         assert origin["SignedBy"]["KeyFingerprint"] == told("info", "--home", home)["KeyFingerprint"]
 
 
+def test_the_first_start_knows_the_keys_of_its_first_client(tmp_path: Path) -> None:
+    """The API answers before the store does, and a client comes at once. Its key was unknown to a store that had just
+    started."""
+    home, port = tmp_path / "home", free_port()
+    alice = told("account", "create", "alice", "--home", home)
+    with serving(home, "--oos-listen", f"127.0.0.1:{port}"):
+        client = store(f"http://127.0.0.1:{port}", alice)
+        assert client._client.list_buckets()["Buckets"] == []
+
+
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
     """Another region with an object store, and an account there that has a bucket."""

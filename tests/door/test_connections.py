@@ -45,6 +45,9 @@ class OneBucket:
             self.slow.wait(30)
         return "000000000001" if bucket in ("hers", "slow") else None
 
+    def wait_for_keys(self) -> None:
+        """It has them."""
+
     def buckets(self) -> dict[str, str]:
         return {"hers": "000000000001"}
 

@@ -162,6 +162,13 @@ def test_a_slow_start_holds_up_only_what_needs_buckets(tmp_path: Path) -> None:
         made.join(60)
         oos.check()
         assert oos.owner("exports") == ALICE.account_id
+        client = threading.Thread(target=oos.wait_for_keys)
+        client.start()
+        client.join(0.2)
+        assert client.is_alive(), "the accounts' keys are not there"
+        oos.sync_keys([])
+        client.join(60)
+        assert not client.is_alive()
     finally:
         may_start.touch()
         oos.stop()

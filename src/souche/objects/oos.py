@@ -40,6 +40,10 @@ class AccountOos(Protocol):
         """The account of a bucket; empty if it has none; None if there is no such bucket."""
         ...
 
+    def wait_for_keys(self) -> None:
+        """Wait until a service that is starting has the keys of the accounts."""
+        ...
+
     def buckets(self) -> dict[str, str]:
         """The account of each bucket that has one, by the bucket's name."""
         ...

@@ -19,7 +19,7 @@ from souche.http.s3.routes import Target
 from souche.model.accounts import Principal
 from souche.objects.base import BadBucketName, BucketAccessRefused, NoSuchBucket
 from souche.objects.names import flaw_of_key
-from souche.objects.oos import NO_BUCKET, AccountOos
+from souche.objects.oos import AccountOos
 from souche.quota_refusals import TooManyBuckets
 from souche.refusals import BucketIsYours, BucketTaken, NoBucketPolicy, NotBucketOwner
 
@@ -58,15 +58,17 @@ class Desk:
         Raises:
             Refused: the store is away.
         """
+        self.wait_for_store()
         return self._refusing(lambda: self.oos.owner(bucket))
 
     def wait_for_store(self) -> None:
-        """Wait until the store has started. A new store admits everyone until it has the region's key.
+        """Wait until the store has started and has the keys. A new store admits everyone until it has the first one,
+        and then refuses those that it has not been given yet.
 
         Raises:
             Refused: the store is away.
         """
-        self.owner(NO_BUCKET)
+        self._refusing(self.oos.wait_for_keys)
 
     def caller(self, request: Request, body: bytes) -> Principal:
         """The account that signed a request.

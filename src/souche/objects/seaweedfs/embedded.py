@@ -56,6 +56,7 @@ class EmbeddedOos:
         self._known: frozenset[AccountKey] | None = None
         self._absent = threading.Event()
         self._tried = threading.Event()
+        self._has_keys = threading.Event()
         self._stopped = threading.Event()
         self._starter: threading.Thread | None = None
 
@@ -183,11 +184,21 @@ class EmbeddedOos:
         self._check_there()
         self._store.set_policy(bucket, policy)
 
+    def wait_for_keys(self) -> None:
+        """As the contract says, for at most WAIT_SECONDS, once. Does not wait for the keys of a server that another
+        process has started."""
+        self._check_there()
+        if self._starter is not None and not self._has_keys.wait(WAIT_SECONDS):
+            self._has_keys.set()  # the keys cannot be given: the others are not delayed too
+
     def sync_keys(self, wanted: Iterable[AccountKey]) -> None:
         self._check_there()
         wanted = frozenset(wanted)
-        if wanted == self._known:
-            return
+        if wanted != self._known:
+            self._sync(wanted)
+        self._has_keys.set()
+
+    def _sync(self, wanted: frozenset[AccountKey]) -> None:
         with self._accounts_locked():
             if self._known is None:
                 self._server.accounts.sync_keys(wanted)
