@@ -133,6 +133,7 @@ class Databases:
         server.execute(f"CREATE DATABASE {self.TEMPLATE}")
         store = Store(PostgreSql(server.url(self.TEMPLATE)))
         store.migrate()
+        _share_compiled(store.engine)  # its dialect knows the server's version
         store.close()
         self._names: dict[Path, str] = {}
         self._free: dict[str, list[str]] = {"template1": [], self.TEMPLATE: []}
