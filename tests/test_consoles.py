@@ -38,10 +38,11 @@ def client(guest: tuple[socket.socket, socket.socket]) -> Iterator[socket.socket
     bridging = threading.Thread(target=bridge, args=(guest[1], far), daemon=True)
     bridging.start()
     near.settimeout(SECONDS)
-    with near, far:
-        yield near
-    bridging.join(SECONDS)
-    assert not bridging.is_alive()
+    with far:  # the bridge's own, until it has ended
+        with near:
+            yield near
+        bridging.join(SECONDS)
+        assert not bridging.is_alive()
 
 
 def received(source: socket.socket, size: int) -> bytes:
